@@ -1,0 +1,24 @@
+// npm run check: everything that can be judged without running the Worker. All of them run, so that one call shows all there is.
+import { spawnSync } from "node:child_process";
+
+const CHECKS: readonly (readonly [what: string, command: string])[] = [
+  ["generated types are fresh", "wrangler types src/env.d.ts --include-runtime=false --strict-vars=false --check"],
+  ["types of src", "tsc -p ."],
+  ["types of tests and scripts", "tsc -p test"],
+  ["types of tests in workerd", "tsc -p test/worker"],
+  ["lint and layers", "oxlint --type-aware"],
+  ["format", "oxfmt --check"],
+  ["dead code", "knip"],
+];
+
+let failed = 0;
+for (const [what, command] of CHECKS) {
+  const [program = "", ...args] = command.split(" ");
+  const run = spawnSync(program, args, { encoding: "utf8", env: { ...process.env, WRANGLER_SEND_METRICS: "false" } });
+  const ok = run.status === 0;
+  console.log(`${ok ? "ok  " : "FAIL"}  ${what}  (${command})`);
+  if (ok) continue;
+  failed += 1;
+  console.log(run.stdout + run.stderr);
+}
+process.exit(failed === 0 ? 0 : 1);

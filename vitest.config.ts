@@ -1,0 +1,38 @@
+import { cloudflareTest } from "@cloudflare/vitest-pool-workers";
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  test: {
+    projects: [
+      { test: { name: "unit", include: ["test/unit/**/*.test.ts"], environment: "node" } },
+      {
+        plugins: [
+          cloudflareTest({
+            wrangler: { configPath: "./wrangler.toml" },
+            // A developer's .dev.vars must not reach the tests.
+            miniflare: {
+              bindings: {
+                ENVIRONMENT: "local",
+                UNIAPI_KEY: "sk-canary-4f9d2c7b1e8a",
+                SERVER_KEYS: "",
+                ID_KEYS: "",
+                UNIAPI_BASE_URL: "http://127.0.0.1:9",
+              },
+            },
+          }),
+        ],
+        test: { name: "worker", include: ["test/worker/**/*.test.ts"], globalSetup: ["test/support/shared-emulator.ts"] },
+      },
+      {
+        test: {
+          name: "e2e",
+          include: ["test/e2e/**/*.test.ts"],
+          environment: "node",
+          globalSetup: ["test/support/production-bundle.ts"],
+          testTimeout: 30_000,
+          hookTimeout: 60_000,
+        },
+      },
+    ],
+  },
+});
