@@ -1,0 +1,135 @@
+// Entries of the menu that change what the model made, before any of it is written.
+import { type Draft, message, outputText, withText } from "./draft.ts";
+import type { Hooks } from "./fault.ts";
+import { newChatId, newId } from "./ids.ts";
+import { asObjects, asText, type JsonObject, without } from "./json.ts";
+
+const drafted = (draft: (draft: Draft, number: number) => Draft): Hooks => ({ draft });
+
+export const refuses = drafted((draft) => ({
+  ...draft,
+  output: [message([{ type: "refusal", refusal: "I can't help with that." }])],
+}));
+
+export const filtered = drafted((draft) => {
+  const half = withText(draft, (text) => text.slice(0, Math.ceil(text.length / 2)));
+  return {
+    ...half,
+    status: "incomplete",
+    incompleteReason: "content_filter",
+    output: half.output.map((item) => ({ ...item, status: "incomplete" })),
+  };
+});
+
+export const onlyReasons = drafted((draft) => ({
+  ...draft,
+  status: "incomplete",
+  incompleteReason: "max_output_tokens",
+  output: [{ id: newId("rs"), type: "reasoning", summary: [] }],
+  reasoningTokens: 64,
+}));
+
+export const failedDraft =
+  (code: string, text: string) =>
+  (draft: Draft): Draft => ({
+    ...draft,
+    status: "failed",
+    error: { code, message: text },
+    output: [],
+  });
+export const fails = drafted(failedDraft("server_error", "The model failed to generate a response."));
+
+export const longId = drafted((draft) => ({ ...draft, id: "resp_".padEnd(300, "0123456789") }));
+export const uuidId = drafted((draft) => ({ ...draft, id: crypto.randomUUID() }));
+
+export const commentaryFirst = drafted((draft) => ({
+  ...draft,
+  output: [message([outputText("Let me look at what was said. ")], "commentary"), ...draft.output],
+}));
+
+export const twoMessages = drafted((draft) => ({
+  ...draft,
+  output: [...draft.output, message([outputText(" And a second message.")])],
+}));
+
+export const manyWords = drafted((draft, count) =>
+  withText(draft, () => Array.from({ length: count }, (_, index) => `word${index + 1}`).join(" ")),
+);
+
+/** One word of this many bytes: one delta, and a JSON body a little larger. */
+export const manyBytes = drafted((draft, bytes) => withText(draft, () => "x".repeat(bytes)));
+
+export const MULTI_BYTE_TEXT = " Ünïcödé: 你好，世界 🙂 👩‍👩‍👧 नमस्ते";
+export const multiByte = (draft: Draft): Draft => withText(draft, (text) => text + MULTI_BYTE_TEXT);
+
+/** Types, statuses and fields that nobody has heard of yet: readers must pass over them. */
+export const unknownItems: Hooks = {
+  draft: (draft) => ({
+    ...draft,
+    output: [
+      { id: newId("holo"), type: "hologram", status: "projecting", payload: { beams: 3 } },
+      ...draft.output.map((item) => ({
+        ...item,
+        ...(item["type"] === "message" ? { content: [{ type: "output_scent", scent: "rain" }, ...asObjects(item["content"])] } : {}),
+        mood: "calm",
+      })),
+    ],
+  }),
+  response: (response) => ({ ...response, weather: { sky: "clear" } }),
+  events: (events) =>
+    events.flatMap((event): JsonObject[] =>
+      event["type"] === "response.in_progress"
+        ? [event, { type: "response.hologram.projecting", beams: 3 }, { type: "weather.changed" }]
+        : [event],
+    ),
+};
+
+/** Converted from chat: another id, no chain and no word about it, no foreign tools, few keys. */
+export const chatCompat: Hooks = {
+  request: (body) => ({
+    ...without(body, "previous_response_id"),
+    tools: asObjects(body["tools"]).filter((tool) => tool["type"] === "function"),
+    store: false,
+  }),
+  draft: (draft) => ({ ...draft, id: newChatId() }),
+  response: (response) => chatResponse(response),
+  events: (events) => events.map(chatEvent),
+};
+
+function chatResponse(response: JsonObject): JsonObject {
+  const { id, created_at, model, object, status, output, usage } = response;
+  const { input_tokens, output_tokens, total_tokens } = (usage ?? {}) as JsonObject;
+  const done = status !== "in_progress";
+  const made = {
+    output: asObjects(output).map(chatItem),
+    usage: {
+      input_tokens: input_tokens ?? 0,
+      output_tokens: output_tokens ?? 0,
+      total_tokens: total_tokens ?? 0,
+      output_tokens_details: null,
+      input_tokens_details: { cached_tokens: 0 },
+    },
+  };
+  const head = { id, created_at, model, object, text: { format: { type: "text" } }, status };
+  return { ...head, ...(done ? made : {}) } as JsonObject;
+}
+
+const chatPart = ({ type, text }: JsonObject): JsonObject => (text === undefined || text === "" ? { type } : { type, text }) as JsonObject;
+
+function chatItem(item: JsonObject): JsonObject {
+  if (item["type"] !== "message") return item;
+  const { type, id, status, role, content } = item;
+  return { type, id, status, role, content: asObjects(content).map(chatPart) } as JsonObject;
+}
+
+function chatEvent(event: JsonObject): JsonObject {
+  const { response, item, part, ...rest } = without(without(event, "obfuscation"), "logprobs");
+  const type = asText(event["type"]) ?? "";
+  if (response) return { type, response: chatResponse(response as JsonObject) };
+  if (item) {
+    // The converter forgets the index of an item that begins.
+    const kept = type.endsWith(".added") ? { type } : rest;
+    return { ...kept, item: chatItem(item as JsonObject) };
+  }
+  return part ? { ...rest, part: chatPart(part as JsonObject) } : rest;
+}

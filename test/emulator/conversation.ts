@@ -1,0 +1,127 @@
+// A conversation is a list of items, oldest first, whether it came by chain or was replayed as input.
+// Everything that an answer says is a function of this list, so both ways give the same text.
+import { asArray, asObject, asObjects, asText, type Json, type JsonObject } from "./json.ts";
+
+export type Item = JsonObject;
+
+const EARLIER_TURNS_LISTED = 100;
+// A pasted book would come back in every later answer; its beginning is enough to prove memory.
+const SAID_NOW_MAX_CHARACTERS = 2_000;
+const SAID_EARLIER_MAX_CHARACTERS = 200;
+const IMAGE_CHARACTERS = 340;
+
+/** The `input` of a request as items: a string is one user message, a role without a type is a message. */
+export function inputItems(input: Json | undefined): Item[] {
+  const text = asText(input);
+  if (text !== undefined) {
+    return [{ type: "message", role: "user", content: [{ type: "input_text", text }] }];
+  }
+  return asObjects(input).map((item) => (item["type"] === undefined && item["role"] !== undefined ? { type: "message", ...item } : item));
+}
+
+function partsText(content: Json | undefined): string {
+  return (
+    asText(content) ??
+    asObjects(content)
+      .map((part) => asText(part["text"]) ?? asText(part["refusal"]) ?? "")
+      .join("")
+  );
+}
+
+const partsOfType = (item: Item, type: string): number =>
+  [...asObjects(item["content"]), ...asObjects(item["output"])].filter((p) => p["type"] === type).length;
+
+const isUser = (item: Item): boolean => item["type"] === "message" && item["role"] === "user";
+
+const isMadeByModel = (item: Item): boolean =>
+  item["role"] === "assistant" || ["function_call", "reasoning", "web_search_call"].includes(asText(item["type"]) ?? "");
+
+/** What the model would read of an item. Old reasoning is not read again and counts nothing. */
+export function itemCharacters(item: Item): number {
+  const images = partsOfType(item, "input_image") * IMAGE_CHARACTERS;
+  switch (item["type"]) {
+    case "message":
+      return partsText(item["content"]).length + images;
+    case "function_call":
+      return (asText(item["name"]) ?? "").length + (asText(item["arguments"]) ?? "").length;
+    case "function_call_output":
+      return partsText(item["output"]).length + images;
+    default:
+      return 0;
+  }
+}
+
+export const characters = (items: Item[]): number => items.reduce((sum, item) => sum + itemCharacters(item), 0);
+
+/** The items up to the last one that the model made: what a prompt cache would hold. */
+export const earlierItems = (items: Item[]): Item[] => items.slice(0, items.findLastIndex(isMadeByModel) + 1);
+
+export type Facts = {
+  readonly said: string[];
+  readonly images: number;
+  readonly files: number;
+  readonly outputs: string[];
+  /** True while the last word is a function's: a model then answers instead of calling again. */
+  readonly functionSpokeLast: boolean;
+  readonly callsWithoutOutput: string[];
+  readonly outputsWithoutCall: string[];
+};
+
+export function factsOf(items: Item[]): Facts {
+  const ids = (type: string): string[] =>
+    items.filter((item) => item["type"] === type && item["status"] !== "incomplete").flatMap((item) => asText(item["call_id"]) ?? []);
+  const called = ids("function_call");
+  const answered = ids("function_call_output");
+  const count = (type: string): number => items.reduce((sum, item) => sum + partsOfType(item, type), 0);
+  const outputs = items.filter((item) => item["type"] === "function_call_output");
+  const lastUser = items.findLastIndex(isUser);
+  return {
+    said: items.filter(isUser).map((item) => partsText(item["content"])),
+    images: count("input_image"),
+    files: count("input_file"),
+    outputs: outputs.map((item) => partsText(item["output"])),
+    functionSpokeLast: items.some((item, index) => index > lastUser && item["type"] === "function_call_output"),
+    callsWithoutOutput: called.filter((id) => !answered.includes(id)),
+    outputsWithoutCall: answered.filter((id) => !called.includes(id)),
+  };
+}
+
+const clip = (text: string, max: number): string => (text.length > max ? `${text.slice(0, max).replace(/[\uD800-\uDBFF]$/, "")}…` : text);
+
+const quoted = (texts: string[], max: number): string => texts.map((text) => `"${clip(text, max)}"`).join(", ");
+
+/** The plain answer to a conversation. The instructions show only their length, never their words. */
+export function wording(facts: Facts, instructions: string | undefined): string {
+  const turn = facts.said.length;
+  const earlier = facts.said.slice(0, -1).slice(-EARLIER_TURNS_LISTED);
+  return [
+    turn > 1 ? `Turn ${turn}.` : "",
+    turn === 0 ? "You said nothing." : `You said: ${quoted(facts.said.slice(-1), SAID_NOW_MAX_CHARACTERS)}.`,
+    earlier.length > 0 ? `Before that you said: ${quoted(earlier, SAID_EARLIER_MAX_CHARACTERS)}.` : "",
+    facts.images > 0 ? `Images: ${facts.images}.` : "",
+    facts.files > 0 ? `Files: ${facts.files}.` : "",
+    facts.outputs.length > 0 ? `Function outputs: ${quoted(facts.outputs, SAID_NOW_MAX_CHARACTERS)}.` : "",
+    instructions ? `(instructions: ${instructions.length} characters)` : "",
+  ]
+    .filter((sentence) => sentence !== "")
+    .join(" ");
+}
+
+/** Function tools of a request, by name, in its order. */
+export const functionTools = (request: JsonObject): JsonObject[] =>
+  asObjects(request["tools"]).filter((tool) => tool["type"] === "function");
+
+/** The functions that `tool_choice` leaves open: none, one by name, a list of allowed ones, or all. */
+export function callableTools(request: JsonObject): JsonObject[] {
+  const tools = functionTools(request);
+  const choice = request["tool_choice"];
+  if (choice === "none") return [];
+  const picked = asObject(choice);
+  if (!picked) return tools;
+  const name = asText(picked["name"]) ?? asText(asObject(picked["function"])?.["name"]);
+  if (picked["type"] === "function") return tools.filter((tool) => tool["name"] === name);
+  const allowed = asArray(picked["tools"]);
+  if (!allowed) return [];
+  const names = new Set(asObjects(allowed).map((tool) => tool["name"]));
+  return tools.filter((tool) => names.has(tool["name"]));
+}

@@ -1,0 +1,182 @@
+// A stand-in for UniAPI on loopback: `POST /v1/responses` with memory, streams and a menu of faults.
+// It answers by rule, without a model, and marks every answer; it serves the demo and the tests.
+import { once } from "node:events";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+
+import { answer } from "./answer.ts";
+import { deliver, type Progress } from "./deliver.ts";
+import { invalidJson, invalidKey, invalidUrl, modelRequired } from "./errors.ts";
+import { newRequestId } from "./ids.ts";
+import { asObject, asText, type Json, parseJson } from "./json.ts";
+import { type Memory, memory } from "./memory.ts";
+import { modelList } from "./models.ts";
+import { jsonScript, type Script } from "./script.ts";
+
+export type EmulatorOptions = {
+  /** 0, the default, takes any free port. */
+  port?: number;
+  /** If given, every other key is refused as UniAPI refuses it; if not, any key is good. */
+  key?: string;
+  /** Pause before each delta of a stream. */
+  paceMs?: number;
+};
+
+export type ReceivedRequest = Progress & {
+  method: string;
+  path: string;
+  headers: Record<string, string>;
+  /** The parsed JSON, or null where there was none. */
+  body: unknown;
+  raw: string;
+  at: number;
+};
+
+export type Emulator = {
+  url: string;
+  port: number;
+  /** All requests but those to /emulator/…, updated in place while they are answered. */
+  received: ReceivedRequest[];
+  /** How many POST /v1/responses came since the start or the last clear(). */
+  calls(): number;
+  clear(): void;
+  forget(id?: string): void;
+  close(): Promise<void>;
+};
+
+const RECEIVED_MAX_REQUESTS = 10_000;
+
+type State = {
+  readonly options: EmulatorOptions;
+  readonly memory: Memory;
+  readonly received: ReceivedRequest[];
+  readonly refusedOnce: Set<string>;
+  calls: number;
+  port: number;
+};
+
+export async function startEmulator(options: EmulatorOptions = {}): Promise<Emulator> {
+  const state: State = {
+    options,
+    memory: memory(),
+    received: [],
+    refusedOnce: new Set(),
+    calls: 0,
+    port: 0,
+  };
+  const server = createServer((request, response) => {
+    serve(state, request, response).catch((error: unknown) => {
+      // A client that left while it sent its request is no fault of the emulator's.
+      if (request.complete) console.error(error);
+      response.destroy();
+    });
+  });
+  server.listen(options.port ?? 0, "127.0.0.1");
+  await once(server, "listening");
+  state.port = (server.address() as AddressInfo).port;
+  return {
+    url: `http://127.0.0.1:${state.port}`,
+    port: state.port,
+    received: state.received,
+    calls: () => state.calls,
+    clear: () => clear(state),
+    forget: (id) => state.memory.forget(id),
+    close: async () => {
+      const closed = once(server, "close");
+      server.close();
+      server.closeAllConnections();
+      await closed;
+    },
+  };
+}
+
+function clear(state: State): void {
+  state.received.length = 0;
+  state.refusedOnce.clear();
+  state.calls = 0;
+}
+
+async function serve(state: State, incoming: IncomingMessage, response: ServerResponse): Promise<void> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of incoming) chunks.push(chunk as Uint8Array);
+  const raw = Buffer.concat(chunks).toString("utf8");
+  const path = incoming.url ?? "/";
+  const [pathname = ""] = path.split("?");
+  const request: ReceivedRequest = {
+    method: incoming.method ?? "",
+    path,
+    headers: Object.fromEntries(Object.entries(incoming.headers).map(([name, value]) => [name, String(value ?? "")])),
+    body: parseJson(raw) ?? null,
+    raw,
+    at: Date.now(),
+    ended: "open",
+    events_sent: 0,
+  };
+  if (pathname.startsWith("/emulator/")) {
+    await deliver(control(state, request.method, pathname), response, request);
+    return;
+  }
+  state.received.push(request);
+  if (state.received.length > RECEIVED_MAX_REQUESTS) state.received.shift();
+  await reply(state, request, pathname, response);
+}
+
+async function reply(state: State, request: ReceivedRequest, pathname: string, response: ServerResponse): Promise<void> {
+  const requestId = newRequestId();
+  response.setHeader("X-Oneapi-Request-Id", requestId);
+  const route = `${request.method} ${pathname}`;
+  if (route === "POST /v1/responses") state.calls += 1;
+
+  const [, key] = /^Bearer\s+(\S+)$/i.exec(request.headers["authorization"] ?? "") ?? [];
+  const wanted = state.options.key ?? key;
+  if (key === undefined || key !== wanted) {
+    await deliver(invalidKey(requestId), response, request);
+    return;
+  }
+  if (route !== "POST /v1/responses") {
+    const script = account(route) ?? invalidUrl(request.method, pathname);
+    await deliver(script, response, request);
+    return;
+  }
+  const body = asObject(request.body as Json);
+  const model = asText(body?.["model"]) ?? "";
+  if (!body || model === "") {
+    const script = body ? modelRequired(requestId) : invalidJson(requestId);
+    await deliver(script, response, request);
+    return;
+  }
+  const { raw } = request;
+  const { port, refusedOnce } = state;
+  const stream = body["stream"] === true;
+  const call = { body, raw, model, stream, key, requestId, port, refusedOnce };
+  const { script, kept } = answer(call, state.memory, state.options.paceMs ?? 0);
+  await deliver(script, response, request);
+  // A generation that nobody waits for is cancelled, and a cancelled one is not kept.
+  if (request.ended === "client_left") state.memory.forget(kept ?? "");
+}
+
+function account(route: string): Script | undefined {
+  switch (route) {
+    case "GET /v1/models":
+      return jsonScript(200, modelList());
+    case "GET /v1/billing/usage":
+      return jsonScript(200, {
+        data: { balance: -1, used: 0.000024, cache_used: 0 },
+        success: true,
+      });
+    default:
+      return undefined;
+  }
+}
+
+/** For tests in another process. */
+function control(state: State, method: string, pathname: string): Script {
+  const [, list, id] = /^\/emulator\/(requests|responses)(?:\/(.+))?$/.exec(pathname) ?? [];
+  if (method === "GET" && list === "requests") {
+    return jsonScript(200, { calls: state.calls, requests: state.received as unknown as Json });
+  }
+  if (method !== "DELETE" || list === undefined) return invalidUrl(method, pathname);
+  if (list === "requests") clear(state);
+  else state.memory.forget(id);
+  return jsonScript(200, { done: true });
+}

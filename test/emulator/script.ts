@@ -1,0 +1,52 @@
+// A script is an answer before it is sent: status, headers, and the bytes in steps with their pauses.
+// All faults of the wire are changes of a script, so sending knows nothing of faults.
+import { isDelta } from "./events.ts";
+import { asText, type JsonObject } from "./json.ts";
+
+export type Step = {
+  readonly bytes: Uint8Array;
+  /** How many events are complete with this step. */
+  readonly events: number;
+  readonly delta?: boolean;
+  /** Waited before the step; 0 waits only for a turn of the event loop, so that steps do not melt together. */
+  readonly pauseMs?: number;
+};
+
+export type Script = {
+  readonly status: number;
+  readonly headers: Record<string, string>;
+  /** Endless scripts are generators, hence no array. */
+  readonly steps: Iterable<Step>;
+  /** `close` breaks off after the last step, `hang` waits until the client leaves, `reset` sends nothing at all. */
+  readonly end: "end" | "close" | "reset" | "hang";
+  readonly headersAfterMs?: number;
+};
+
+export const step = (text: string, events = 0): Step => ({ bytes: Buffer.from(text), events });
+
+export const textScript = (status: number, text: string, headers: Record<string, string>): Script => ({
+  status,
+  headers,
+  steps: text === "" ? [] : [step(text)],
+  end: "end",
+});
+
+export const jsonScript = (status: number, body: JsonObject, headers: Record<string, string> = {}): Script =>
+  textScript(status, JSON.stringify(body), {
+    "content-type": "application/json; charset=utf-8",
+    ...headers,
+  });
+
+/** Numbers the events and writes them as `event:` and `data:` lines. */
+export const sseScript = (events: JsonObject[], paceMs: number): Script => ({
+  status: 200,
+  headers: { "content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache" },
+  steps: events.map((event, sequence_number) => ({
+    ...step(`event: ${asText(event["type"]) ?? ""}\ndata: ${JSON.stringify({ ...event, sequence_number })}\n\n`, 1),
+    delta: isDelta(event),
+    ...(paceMs > 0 && isDelta(event) ? { pauseMs: paceMs } : {}),
+  })),
+  end: "end",
+});
+
+export const isStream = (script: Script): boolean => (script.headers["content-type"] ?? "").startsWith("text/event-stream");

@@ -1,0 +1,375 @@
+// Each entry of the menu does what GET /v1/models says of it, and no entry goes untested.
+import { readFile } from "node:fs/promises";
+
+import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+
+import { ask, type Asked, chunksOf, eventsIn, outputTextOf, terminalOf, typesOf } from "../emulator/ask.ts";
+import { type Emulator, startEmulator } from "../emulator/emulator.ts";
+import { asObject, asObjects, asText, type JsonObject } from "../emulator/json.ts";
+
+let emulator: Emulator;
+beforeAll(async () => {
+  emulator = await startEmulator();
+});
+afterAll(() => emulator.close());
+beforeEach(() => emulator.clear());
+
+const PLAIN = 'You said: "hi".';
+const KEY = "sk-aBcdefuvwxYz";
+const body = (name: string, fields: JsonObject = {}): JsonObject => ({
+  model: `emulate/${name}`,
+  input: "hi",
+  ...fields,
+});
+const json = (name: string, fields: JsonObject = {}): Promise<Asked> => ask(emulator, body(name, fields), { key: KEY });
+const stream = (name: string, fields: JsonObject = {}): Promise<Asked> => json(name, { stream: true, ...fields });
+const leaving = (name: string, leaveWhen: (text: string) => boolean, fields: JsonObject = {}): Promise<Asked> =>
+  ask(emulator, body(name, fields), { leaveWhen });
+const longerThan =
+  (length: number) =>
+  (text: string): boolean =>
+    text.length > length;
+
+const textOf = ({ json: whole, events }: Asked): string => outputTextOf(events.length > 0 ? terminalOf(events) : whole);
+const deltaText = ({ events }: Asked): string => events.map((event) => asText(event["delta"]) ?? "").join("");
+const itemTypes = (response: JsonObject): unknown[] => asObjects(response["output"]).map((item) => item["type"]);
+
+/** The fixture, with the request id and the model of this answer in it. */
+async function fixture(name: string, { headers }: Asked, model: string): Promise<string> {
+  const text = await readFile(new URL(`../fixtures/derived/${name}`, import.meta.url), "utf8");
+  return text.replace(/request id: \w+/, `request id: ${headers.get("x-oneapi-request-id")}`).replace("gpt-nope", `emulate/${model}`);
+}
+
+type Check = () => Promise<void>;
+
+/** For JSON and stream alike: this status, and the body of this fixture. */
+const refused =
+  (name: string, status: number, file?: string): Check =>
+  async () => {
+    for (const asked of [await json(name), await stream(name)]) {
+      expect(asked.status).toBe(status);
+      const base = name.split("/")[0] ?? "";
+      if (file?.endsWith(".json")) {
+        expect(asked.json).toEqual(JSON.parse(await fixture(file, asked, base)));
+      } else if (file) expect(asked.text).toBe((await fixture(file, asked, base)).trimStart());
+      else expect(asked.json["error"] ?? asked.text).toBeTruthy();
+    }
+  };
+
+const once =
+  (name: string, status: number): Check =>
+  async () => {
+    const [first, second] = [await json(name), await json(name)];
+    expect([first.status, first.headers.get("retry-after")]).toEqual([status, "2"]);
+    expect([second.status, textOf(second)]).toEqual([200, PLAIN]);
+  };
+
+/** An answer whose text is whole, in JSON and stream, whatever else is odd about it. */
+const whole =
+  (name: string, look: (asked: Asked, streamed: boolean) => void, text = PLAIN): Check =>
+  async () => {
+    for (const streamed of [false, true]) {
+      const asked = await (streamed ? stream(name) : json(name));
+      expect([asked.status, asked.broke, textOf(asked)]).toEqual([200, false, text]);
+      look(asked, streamed);
+    }
+  };
+
+const streamed = (name: string, look: (asked: Asked) => void, text = PLAIN): Check =>
+  whole(name, (asked, isStream) => (isStream ? look(asked) : undefined), text);
+
+/** How a follow-up to an ordinary response is answered. */
+const followUp = async (name: string): Promise<Asked> => {
+  const first = await ask(emulator, { model: "gpt-5", input: "first" });
+  return json(name, { previous_response_id: first.json["id"] ?? "" });
+};
+
+const cloudflare = (status: number): [string, Check] => [
+  String(status),
+  async () => {
+    const asked = await json(String(status));
+    expect([asked.status, asked.text]).toEqual([status, `error code: ${status}`]);
+  },
+];
+
+const MENU: Record<string, Check> = {
+  text: whole("text", ({ json: answer, events }, isStream) =>
+    expect(isStream ? events.length : answer["model"]).toBe(isStream ? 11 : "emulator/emulate/text"),
+  ),
+
+  refusal: async () => {
+    const [part] = asObjects(asObjects((await json("refusal")).json["output"])[0]?.["content"]);
+    expect(part).toEqual({ type: "refusal", refusal: "I can't help with that." });
+    expect(typesOf((await stream("refusal")).events)).toContain("response.refusal.done");
+  },
+  incomplete: async () => {
+    const { events } = await stream("incomplete");
+    expect(events.at(-1)?.["type"]).toBe("response.incomplete");
+    const incomplete_details = { reason: "content_filter" };
+    expect(terminalOf(events)).toMatchObject({ status: "incomplete", incomplete_details });
+    expect(PLAIN).toContain(textOf(await json("incomplete")));
+  },
+  "reasoning-only": async () => {
+    const { json: answer } = await json("reasoning-only");
+    expect([answer["status"], itemTypes(answer)]).toEqual(["incomplete", ["reasoning"]]);
+  },
+  failed: async () => {
+    const error = { code: "server_error", message: "The model failed to generate a response." };
+    expect((await json("failed")).json).toMatchObject({ status: "failed", error, output: [] });
+    expect((await stream("failed")).events.at(-1)?.["type"]).toBe("response.failed");
+  },
+  phases: whole(
+    "phases",
+    ({ json: answer, events }) => {
+      const response = events.length > 0 ? terminalOf(events) : answer;
+      const phases = asObjects(response["output"]).map((item) => item["phase"]);
+      expect(phases).toEqual(["commentary", "final_answer"]);
+    },
+    `Let me look at what was said. ${PLAIN}`,
+  ),
+  "two-messages": whole("two-messages", () => {}, `${PLAIN} And a second message.`),
+  "unknown-items": streamed("unknown-items", ({ events }) => {
+    expect(typesOf(events)).toContain("weather.changed");
+    expect(itemTypes(terminalOf(events))).toEqual(["hologram", "message"]);
+  }),
+  long: whole("long/3", () => {}, "word1 word2 word3"),
+  "too-large": streamed("too-large/100000", ({ text }) => expect(text).toContain(`"delta":"${"x".repeat(100_000)}"`), "x".repeat(100_000)),
+  "chat-compat": async () => {
+    const file = new URL("../fixtures/derived/d33-onehub-chat-compat-stream.sse", import.meta.url);
+    const model = eventsIn(await readFile(file, "utf8"));
+    const { events } = await stream("chat-compat", { previous_response_id: "resp_unknown" });
+    const keys = (event: JsonObject | undefined): unknown[] => [
+      Object.keys(event ?? {}).toSorted(),
+      ...["response", "item", "part"].map((key) => Object.keys(asObject(event?.[key]) ?? {}).toSorted()),
+    ];
+    const notRepeated = events.filter((event, index) => event["type"] !== events[index - 1]?.["type"]);
+    expect(notRepeated.map(keys)).toEqual(model.map(keys));
+    expect(terminalOf(events)["id"]).toMatch(/^chatcmpl-\w{29}$/);
+    expect((await json("chat-compat")).json).not.toHaveProperty("previous_response_id");
+  },
+
+  "400": refused("400", 400),
+  "401": refused("401", 401, "d20-onehub-401-invalid-token.json"),
+  "401-exhausted": refused("401-exhausted", 401, "d21-onehub-401-token-exhausted.json"),
+  "401-quota": refused("401-quota", 401, "d40-newapi-401-key-parts.json"),
+  "401-vendor-key": refused("401-vendor-key", 401, "d26-onehub-401-upstream-key.json"),
+  "402": refused("402", 402),
+  "403": refused("403", 403, "d42-newapi-403-quota.json"),
+  "404-model": refused("404-model", 404),
+  "413": refused("413", 413),
+  "429": refused("429", 429, "d24-onehub-429-user-rate.json"),
+  "429-retry-after": async () => {
+    expect((await json("429-retry-after/7")).headers.get("retry-after")).toBe("7");
+    expect((await json("429")).headers.get("retry-after")).toBeNull();
+  },
+  "429-once": once("429-once/2", 429),
+  "429-empty": async () => {
+    const asked = await json("429-empty");
+    expect([asked.status, asked.text]).toEqual([429, ""]);
+  },
+  "429-quota": refused("429-quota", 429, "d25-onehub-429-quota-disguised.json"),
+  "429-saturated": refused("429-saturated", 429, "d23-onehub-429-saturated.json"),
+  "429-rate-limit": refused("429-rate-limit", 429, "d04-error-429-rate-limit.json"),
+  "500": refused("500", 500),
+  "502-html": refused("502-html", 502, "d50-cloudflare-502.html"),
+  "503": refused("503", 503),
+  "503-once": once("503-once/2", 503),
+  "503-no-channel": refused("503-no-channel", 503, "d22-onehub-503-no-channel.json"),
+  "503-model-not-found": refused("503-model-not-found", 503, "d41-newapi-503-model-not-found.json"),
+  ...Object.fromEntries(Array.from({ length: 11 }, (_, index) => cloudflare(520 + index))),
+  status: async () => {
+    const statuses = [201, 204, 408, 418, 529, 599];
+    const asked = await Promise.all(statuses.map((status) => json(`status/${status}`)));
+    expect(asked.map(({ status }) => status)).toEqual(statuses);
+  },
+  redirect: async () => {
+    const asked = await json("redirect");
+    expect([asked.status, asked.headers.get("location")]).toEqual([302, `http://localhost:${emulator.port}/v1/responses`]);
+  },
+
+  heartbeat: whole("heartbeat", ({ text }, isStream) => expect(text).toMatch(isStream ? /^::PING\n\n::PING\n\nevent: / : /^\n\n\n\{/)),
+  "heartbeat-error": async () => {
+    const asked = await json("heartbeat-error");
+    expect([asked.status, asked.text.slice(0, 3)]).toEqual([200, "\n\n{"]);
+    expect(asked.json["error"]).toMatchObject({ code: "rate_limit_exceeded" });
+    const events = await stream("heartbeat-error");
+    expect(events.text).toMatch(/^::PING\n\ndata: \{"error"/);
+  },
+  "error-200": refused("error-200", 200, "d23-onehub-429-saturated.json"),
+  "unknown-error-200": async () => {
+    const asked = await json("unknown-error-200");
+    expect(asked.status).toBe(200);
+    expect(asked.json["error"]).toMatchObject({ code: "mystery_42" });
+  },
+  "not-json": async () => {
+    const asked = await json("not-json");
+    expect([asked.status, asked.text]).toEqual([200, "upstream says hello"]);
+  },
+
+  "forgets-chain": async () => {
+    expect((await json("forgets-chain")).status).toBe(200);
+    const asked = await followUp("forgets-chain");
+    expect(asked.status).toBe(400);
+    expect(asked.json["error"]).toMatchObject({ code: "previous_response_not_found" });
+  },
+  "forgets-chain-404": async () => {
+    expect((await followUp("forgets-chain-404")).status).toBe(404);
+  },
+  "forgets-items": async () => {
+    expect((await json("forgets-items")).status).toBe(200);
+    const input = [{ type: "reasoning", id: "rs_1", summary: [] }];
+    const asked = await json("forgets-items", { input });
+    expect(asked.status).toBe(400);
+    const message = expect.stringContaining("Item with id 'rs_1' not found.") as string;
+    expect(asked.json["error"]).toMatchObject({ message });
+  },
+  "ignores-chain": async () => {
+    const asked = await followUp("ignores-chain");
+    expect([textOf(asked), asked.json["previous_response_id"]]).toEqual([PLAIN, null]);
+  },
+  "ignores-chain-echoes": async () => {
+    const asked = await followUp("ignores-chain-echoes");
+    expect(textOf(asked)).toBe(PLAIN);
+    expect(asked.json["previous_response_id"]).toMatch(/^resp_/);
+  },
+  "id-changes": async () => {
+    const { events } = await stream("id-changes");
+    const ids = events.flatMap((event) => asObject(event["response"])?.["id"] ?? []);
+    expect(new Set(ids.slice(0, -1)).size).toBe(1);
+    expect(ids.at(-1)).not.toBe(ids[0]);
+    const next = (id: JsonObject[string] = ""): Promise<Asked> => json("text", { previous_response_id: id });
+    expect([(await next(ids[0])).status, (await next(ids.at(-1))).status]).toEqual([400, 200]);
+  },
+  "no-id": whole("no-id", ({ json: answer, events }) => {
+    expect(answer).not.toHaveProperty("id");
+    for (const event of events) expect(event["response"] ?? {}).not.toHaveProperty("id");
+  }),
+  "long-id": async () => {
+    expect((await json("long-id")).json["id"]).toHaveLength(300);
+  },
+  "uuid-id": async () => {
+    expect((await json("uuid-id")).json["id"]).toMatch(/^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/);
+  },
+
+  "error-event": async () => {
+    const { events } = await stream("error-event");
+    expect(typesOf(events)).toEqual(["response.created", "error"]);
+    expect(events[1]).toMatchObject({ code: "server_error", sequence_number: 1 });
+    expect((await json("error-event")).status).toBe(500);
+  },
+  "error-event-nested": async () => {
+    const { events } = await stream("error-event-nested");
+    expect(typesOf(events).slice(-2)).toEqual(["error", "response.failed"]);
+    expect(events.at(-2)?.["error"]).toMatchObject({ code: "rate_limit_exceeded" });
+  },
+  "output-text-empty": whole("output-text-empty", ({ json: answer, events }) =>
+    expect((events.length > 0 ? terminalOf(events) : answer)["output_text"]).toBe(""),
+  ),
+  "no-usage": whole("no-usage", ({ json: answer, events }) =>
+    expect(events.length > 0 ? terminalOf(events) : answer).not.toHaveProperty("usage"),
+  ),
+  "no-output-in-terminal": async () => {
+    const asked = await stream("no-output-in-terminal");
+    expect([terminalOf(asked.events)["output"], deltaText(asked)]).toEqual([[], PLAIN]);
+  },
+  "no-deltas": streamed("no-deltas", (asked) => expect(deltaText(asked)).toBe("")),
+
+  "bare-json": async () => {
+    const asked = await stream("bare-json");
+    expect(asked.broke).toBe(false);
+    expect(asked.text).toMatch(/\n\n\{"error": \{"code": "system error", [^\n]*\}\}$/);
+  },
+  "no-event-lines": streamed("no-event-lines", ({ text }) => expect(text).not.toMatch(/^event:/m)),
+  comments: streamed("comments", ({ text }) => expect(text).toMatch(/^: PROCESSING\n\n/)),
+  done: streamed("done", ({ text }) => expect(text).toMatch(/\n\ndata: \[DONE\]\n\n$/)),
+  crlf: streamed("crlf", ({ text }) => expect(text).not.toMatch(/[^\r]\n/)),
+  "json-for-stream": async () => {
+    const asked = await stream("json-for-stream");
+    expect(asked.headers.get("content-type")).toContain("application/json");
+    expect(outputTextOf(asked.json)).toBe(PLAIN);
+  },
+  "sse-for-json": async () => {
+    const asked = await json("sse-for-json");
+    expect(asked.headers.get("content-type")).toContain("text/event-stream");
+    expect(textOf(asked)).toBe(PLAIN);
+  },
+  gzip: whole("gzip", ({ headers }) => expect(headers.get("content-encoding")).toBe("gzip")),
+  "bad-encoding": async () => {
+    expect((await json("bad-encoding")).broke).toBe(true);
+    expect((await stream("bad-encoding")).broke).toBe(true);
+  },
+  "invalid-utf8": async () => {
+    expect((await json("invalid-utf8")).text).toContain("\uFFFD\uFFFD\uFFFD(");
+    expect(deltaText(await stream("invalid-utf8"))).toContain("\uFFFD");
+  },
+  unicode: async () => {
+    const chunks = await chunksOf(emulator, body("unicode"));
+    const cut = (chunk: Buffer): boolean => ((chunk[0] ?? 0) & 0xc0) === 0x80;
+    expect(chunks.filter(cut).length).toBeGreaterThan(20);
+    expect(textOf(await stream("unicode"))).toContain("你好，世界 🙂 👩‍👩‍👧");
+  },
+  splits: async () => {
+    const chunks = await chunksOf(emulator, body("splits", { stream: true }));
+    expect(new Set(chunks.map(({ length }) => length))).toEqual(new Set([1]));
+    expect(outputTextOf(terminalOf(eventsIn(Buffer.concat(chunks).toString())))).toBe(PLAIN);
+    expect(emulator.received[0]?.events_sent).toBe(11);
+  },
+  "endless-event": async () => {
+    const asked = await leaving("endless-event", longerThan(300_000), { stream: true });
+    expect(asked.text).toMatch(/response\.output_text\.delta\ndata: [^\n]{200000,}$/);
+    expect((await leaving("endless-event", longerThan(300_000))).text).not.toContain("}");
+  },
+
+  cut: async () => {
+    const asked = await stream("cut");
+    expect([asked.broke, deltaText(asked)]).toEqual([false, "You said:"]);
+    const broken = await json("cut");
+    expect([broken.status, broken.broke, broken.json]).toEqual([200, true, {}]);
+  },
+  reset: async () => {
+    const asked = await stream("reset");
+    expect([asked.status, asked.broke, deltaText(asked)]).toEqual([200, true, "You said:"]);
+    expect((await json("reset")).broke).toBe(true);
+    expect(emulator.received[0]?.ended).toBe("complete");
+  },
+  "reset-before-headers": async () => {
+    const asked = await json("reset-before-headers");
+    expect([asked.status, asked.broke]).toEqual([0, true]);
+  },
+  "first-byte": async () => {
+    const before = performance.now();
+    expect(textOf(await stream("first-byte/30"))).toBe(PLAIN);
+    expect(performance.now() - before).toBeGreaterThanOrEqual(29);
+  },
+  slow: async () => {
+    const before = performance.now();
+    expect([textOf(await stream("slow/10")), textOf(await json("slow/20"))]).toEqual([PLAIN, PLAIN]);
+    expect(performance.now() - before).toBeGreaterThanOrEqual(45);
+  },
+  stall: async () => {
+    const asked = await leaving("stall", (text) => text.includes('" said:"'), { stream: true });
+    expect([asked.broke, deltaText(asked)]).toEqual([true, "You said:"]);
+    await expect.poll(() => emulator.received[0]?.ended).toBe("client_left");
+  },
+  drip: async () => {
+    const asked = await leaving("drip", longerThan(9));
+    expect(asked.text.length).toBeLessThan(100);
+    expect(asked.text).toMatch(/^\{"id":"re/);
+  },
+};
+
+test("every entry of the menu is listed with what it does, and is tested here", async () => {
+  const authorization = "Bearer sk-any";
+  const answer = await fetch(`${emulator.url}/v1/models`, { headers: { authorization } });
+  const list = (await answer.json()) as JsonObject;
+  expect(list["object"]).toBe("list");
+  const entries = asObjects(list["data"]).filter(({ id }) => asText(id)?.startsWith("emulate/"));
+  const names = entries.map(({ id }) => asText(id)?.split("/")[1]);
+  expect(names.toSorted()).toEqual(Object.keys(MENU).toSorted());
+  for (const { description, object } of entries) {
+    expect([typeof description, object]).toEqual(["string", "model"]);
+  }
+  expect(asObjects(list["data"])).toContainEqual(expect.objectContaining({ id: "gpt-5-mini" }));
+});
+
+test.each(Object.entries(MENU))("emulate/%s does what it says", (_name, check) => check());
