@@ -1,0 +1,15 @@
+// A turn from memory as the trimmed answer that its caller got.
+import { type Answer, trim } from "./trim.ts";
+import type { Turn } from "./turn.ts";
+import { costUsd, type Price, usageOf } from "./usage.ts";
+
+export function recall(turn: Turn, prices: Readonly<Record<string, Price>>): Answer {
+  return trim(turn.response, {
+    id: turn.id,
+    previousId: turn.parent,
+    now: turn.at,
+    wantsData: turn.wantsData,
+    metadata: turn.metadata,
+    cost: costUsd(prices, [String(turn.response["model"]), turn.model], usageOf(turn.response["usage"])),
+  });
+}

@@ -1,0 +1,60 @@
+// Takes out of an upstream's text whatever must not reach a caller: keys (whole, masked or in part), account ids, addresses,
+// balances, request ids. Errs on the side of taking too much: these texts are read by people, never by programs.
+
+const GONE = "[redacted]";
+/** A shorter run of one of our secrets is no use to anybody, and would blank ordinary words. */
+const SECRET_WINDOW = 6;
+
+const PATTERNS: readonly RegExp[] = [
+  /\(?\s*request[ _-]?id\s*[:：]?\s*[\w-]+\s*\)?/gi,
+  /\bhttps?:\/\/[^\s"'<>)\]，。]+/gi,
+  /\b(?:bearer|basic)\s+[^\s"',;]+/gi,
+  // Keys, whole or masked: sk-…, pk_…, AIza…, and any token with asterisks inside.
+  /\b(?:sk|pk|rk|ak|key|org|proj|user|acct|asst|sess)[-_][\w*.•…-]{3,}/gi,
+  /\bAIza[\w*-]{10,}/g,
+  /[\w.-]*(?:\*{2,}|•{2,}|\.{3}|…)[\w.-]+/g,
+  /[\w-]+(?:\*{2,}|•{2,})/g,
+  // Amounts of money, with the sign before or the unit behind, and 余额/额度 (balance, quota) with their number.
+  /[$＄¥￥€£]\s*-?\d[\d.,]*/g,
+  /-?\d[\d.,]*\s*(?:usd|cny|rmb|dollars?|美元|元)/gi,
+  /(?:余额|额度|balance|quota|remain\w*)[^\d\n]{0,24}-?\d[\d.,]*/gi,
+  // Any long run that mixes letters and digits: ids and keys of vendors that we do not know.
+  /(?=[\w-]*\d)(?=[\w-]*[A-Za-z])[\w-]{20,}/g,
+];
+
+/** @param secrets every secret that upstream has seen from us; no run of six characters of one survives. */
+export function redact(text: string, secrets: readonly string[]): string {
+  let out = redactSecrets(text, secrets);
+  for (const pattern of PATTERNS) out = out.replace(pattern, GONE);
+  return out
+    .replace(/\s{2,}/g, " ")
+    .trim()
+    .slice(0, 1_000);
+}
+
+/** The part of `redact` that knows our own secrets, for short fields whose form is checked otherwise. */
+export function redactSecrets(text: string, secrets: readonly string[]): string {
+  let out = text;
+  for (const secret of secrets) out = withoutPartsOf(out, secret);
+  return out;
+}
+
+function withoutPartsOf(text: string, secret: string): string {
+  if (secret.length < SECRET_WINDOW) return secret === "" ? text : text.split(secret).join(GONE);
+  const doomed: boolean[] = [];
+  let any = false;
+  for (let at = 0; at + SECRET_WINDOW <= secret.length; at += 1) {
+    const part = secret.slice(at, at + SECRET_WINDOW);
+    for (let hit = text.indexOf(part); hit !== -1; hit = text.indexOf(part, hit + 1)) {
+      any = true;
+      for (let i = hit; i < hit + SECRET_WINDOW; i += 1) doomed[i] = true;
+    }
+  }
+  if (!any) return text;
+  let out = "";
+  for (let at = 0; at < text.length; at += 1) {
+    if (!doomed[at]) out += text[at];
+    else if (!doomed[at - 1]) out += GONE;
+  }
+  return out;
+}

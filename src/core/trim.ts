@@ -1,0 +1,153 @@
+// A Responses object in, the trimmed answer out: the one description of what POST /ask gives back (contract section 2). Reads
+// loosely: unknown items, statuses and missing parts never fail.
+import { isRecord, type JsonObject, parseJson, partsOf, textOf } from "./json.ts";
+import { type Usage, usageOf } from "./usage.ts";
+
+export interface ToolCall {
+  call_id: string;
+  name: string;
+  /** JSON as the model wrote it; never parsed here, it may be wrong. */
+  arguments: string;
+}
+
+/** The body of a 200 on /ask. Keys after `usage` are there only when they say something. */
+export interface Answer {
+  id: string;
+  previous_response_id: string | null;
+  created_at: number;
+  model: string;
+  status: string;
+  text: string;
+  usage: Usage | null;
+  data?: unknown;
+  refusal?: string;
+  tool_calls?: ToolCall[];
+  citations?: JsonObject[];
+  reasoning_summary?: string;
+  incomplete_reason?: string;
+  metadata?: Record<string, string>;
+  cost_usd?: number;
+  cached?: true;
+}
+
+/** What the Worker knows and the response object doesn't. */
+export interface AnswerFacts {
+  id: string;
+  previousId: string | null;
+  /** Unix seconds, for a response that has no `created_at`. */
+  now: number;
+  /** A JSON format was asked for: the answer has `data`. */
+  wantsData: boolean;
+  /** The caller's own metadata: upstream drops it for some models. */
+  metadata?: Record<string, string> | undefined;
+  cost?: number | undefined;
+  cached?: boolean;
+}
+
+export function trim(response: JsonObject, facts: AnswerFacts): Answer {
+  const said = readOutput(response);
+  const answer: Answer = {
+    id: facts.id,
+    previous_response_id: facts.previousId,
+    created_at: typeof response["created_at"] === "number" ? Math.floor(response["created_at"]) : facts.now,
+    model: textOf(response["model"]),
+    status: textOf(response["status"]) || "completed",
+    text: said.text,
+    usage: usageOf(response["usage"]),
+  };
+  if (facts.wantsData) {
+    const data = parseJson(withoutFence(said.text));
+    if (data !== undefined) answer.data = data;
+  }
+  if (said.refusal !== "") answer.refusal = said.refusal;
+  if (said.toolCalls.length > 0) answer.tool_calls = said.toolCalls;
+  if (said.citations.length > 0) answer.citations = said.citations;
+  if (said.reasoning !== "") answer.reasoning_summary = said.reasoning;
+  const details = response["incomplete_details"];
+  if (isRecord(details) && textOf(details["reason"]) !== "") answer.incomplete_reason = textOf(details["reason"]);
+  if (facts.metadata !== undefined && Object.keys(facts.metadata).length > 0) answer.metadata = facts.metadata;
+  if (facts.cost !== undefined) answer.cost_usd = facts.cost;
+  if (facts.cached === true) answer.cached = true;
+  return answer;
+}
+
+interface Said {
+  text: string;
+  refusal: string;
+  reasoning: string;
+  toolCalls: ToolCall[];
+  citations: JsonObject[];
+}
+
+function readOutput(response: JsonObject): Said {
+  const said: Said = { text: "", refusal: "", reasoning: "", toolCalls: [], citations: [] };
+  const summaries: string[] = [];
+  let messages = 0;
+  for (const item of itemsOf(response)) {
+    const type = item["type"];
+    if (type === "message") {
+      messages += 1;
+      if (isAnswerMessage(item)) readMessage(item, said);
+    } else if (type === "reasoning") {
+      summaries.push(...partsOf(item["summary"]).map((part) => textOf(part["text"])));
+    } else {
+      const call = toolCallOf(item);
+      if (call !== undefined) said.toolCalls.push(call);
+    }
+  }
+  said.reasoning = summaries.filter((part) => part !== "").join(SUMMARY_SEPARATOR);
+  // Some relays fill only the SDKs' shortcut; where messages exist it is ignored, since it comes empty beside real text.
+  if (messages === 0) said.text = textOf(response["output_text"]);
+  return said;
+}
+
+function readMessage(item: JsonObject, said: Said): void {
+  // A plain string as content is what chat-shaped relays write.
+  if (typeof item["content"] === "string") said.text += item["content"];
+  for (const part of partsOf(item["content"])) {
+    if (part["type"] === "refusal") said.refusal += textOf(part["refusal"]);
+    if (part["type"] !== "output_text") continue;
+    const offset = said.text.length;
+    said.text += textOf(part["text"]);
+    for (const citation of partsOf(part["annotations"])) said.citations.push(shifted(citation, offset));
+  }
+}
+
+/** Offsets count UTF-16 units or code points as upstream counts them; only the distance to the joined text is ours to add. */
+function shifted(citation: JsonObject, offset: number): JsonObject {
+  if (offset === 0) return citation;
+  const moved: JsonObject = { ...citation };
+  for (const key of ["start_index", "end_index"]) {
+    if (typeof moved[key] === "number") moved[key] += offset;
+  }
+  return moved;
+}
+
+/** Between the parts of a reasoning summary, in the answer and in the stream. */
+export const SUMMARY_SEPARATOR = "\n\n";
+
+/** Where messages carry a `phase`, only the final answer is text; "commentary" is thinking aloud. */
+export function isAnswerMessage(item: JsonObject): boolean {
+  const phase = item["phase"];
+  return typeof phase !== "string" || phase === "final_answer";
+}
+
+/** A call that the caller must carry out, or undefined. A custom tool's free text stands in `arguments`. */
+export function toolCallOf(item: JsonObject): ToolCall | undefined {
+  const type = item["type"];
+  if (type !== "function_call" && type !== "custom_tool_call") return undefined;
+  return {
+    call_id: textOf(item["call_id"]) || textOf(item["id"]),
+    name: textOf(item["name"]),
+    arguments: textOf(type === "function_call" ? item["arguments"] : item["input"]),
+  };
+}
+
+export function itemsOf(response: JsonObject): JsonObject[] {
+  return partsOf(response["output"]);
+}
+
+/** Models that take the schema as a wish wrap their JSON in a Markdown fence. */
+function withoutFence(text: string): string {
+  return /^\s*```(?:json)?\s*\n([\s\S]*?)\n?```\s*$/.exec(text)?.[1] ?? text;
+}

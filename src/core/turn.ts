@@ -1,0 +1,74 @@
+// One turn of a conversation as it stands in KV: what was asked, the response object, and the way back to the root. Written once,
+// never changed. Reading trusts nothing: a record that is corrupt or of another version is as good as none.
+import { isRecord, type JsonObject, parseJson } from "./json.ts";
+
+export interface Turn {
+  id: string;
+  /** The caller's id of the turn before, null for a root. */
+  parent: string | null;
+  /** Ids from the root, or the last 100 of them, to the parent. */
+  ancestors: string[];
+  /** The new input alone, as it was asked: a text, or messages and items. */
+  input: unknown;
+  /** Upstream's object without `instructions`; its `id` is upstream's own. */
+  response: JsonObject;
+  preset: string | null;
+  /** The answer has `data`. */
+  wantsData: boolean;
+  metadata?: Record<string, string> | undefined;
+  /** Model that was asked for: prices are found by it, too. */
+  model: string;
+  /** Unix seconds. */
+  at: number;
+}
+
+export const MAX_ANCESTORS = 100;
+/** Of one record. KV takes 25 MiB, but bulk reads of a whole chain do not. */
+const MAX_RECORD_BYTES = 1_048_576;
+/** A data URL longer than this is replaced when the record would be too large: small icons stay. */
+const LONG_DATA_CHARS = 4_096;
+
+export function turnKey(owner: string, id: string): string {
+  return `turn:v1:${owner}:${id}`;
+}
+
+/** @returns null where even without its images the turn is too large to keep. */
+export function encodeTurn(turn: Turn): string | null {
+  return encodeWithin({ v: 1, ...turn, response: withoutInstructions(turn.response) });
+}
+
+export function decodeTurn(text: string | null): Turn | null {
+  const record = text === null ? undefined : parseJson(text);
+  if (!isRecord(record) || record["v"] !== 1 || !isRecord(record["response"]) || typeof record["id"] !== "string") return null;
+  const { v: _, ...turn } = record;
+  return Array.isArray(turn["ancestors"]) && turn["ancestors"].every((id) => typeof id === "string") ? (turn as unknown as Turn) : null;
+}
+
+/** Ancestors of a turn that follows `parent`. */
+export function lineage(parentId: string | null, parent: Turn | null): string[] {
+  if (parentId === null) return [];
+  return [...(parent?.ancestors ?? []), parentId].slice(-MAX_ANCESTORS);
+}
+
+/** First whole, then with a note in place of every long data URL, then not at all. */
+function encodeWithin(record: JsonObject): string | null {
+  const whole = JSON.stringify(record);
+  if (fitsRecord(whole)) return whole;
+  const shorter = JSON.stringify(record, (_key, value: unknown) => {
+    if (typeof value !== "string" || value.length <= LONG_DATA_CHARS) return value;
+    return value.startsWith("data:") || /^[A-Za-z0-9+/=]+$/.test(value) ? `[${value.length} characters of data were not kept]` : value;
+  });
+  return fitsRecord(shorter) ? shorter : null;
+}
+
+/** Whether a record has at most 1 MiB. A UTF-16 unit is at most three bytes: most records need no counting. */
+export function fitsRecord(text: string): boolean {
+  return (
+    text.length * 3 <= MAX_RECORD_BYTES || (text.length <= MAX_RECORD_BYTES && new TextEncoder().encode(text).length <= MAX_RECORD_BYTES)
+  );
+}
+
+export function withoutInstructions(response: JsonObject): JsonObject {
+  const { instructions: _, ...rest } = response;
+  return rest;
+}
