@@ -1,0 +1,62 @@
+// What the path of a request may use of the outside: plain functions and values, made by wire.ts from the bindings. Types only.
+import type { Config } from "./core/define-config.ts";
+import type { IdKeys } from "./core/ids.ts";
+import type { Store } from "./platform/kv.ts";
+import type { Log, LogFacts } from "./platform/log.ts";
+import type { Upstream } from "./platform/upstream/upstream.ts";
+
+export interface Deps {
+  config: Config;
+  upstream: Upstream;
+  store: Store;
+  idKeys: IdKeys;
+  /** Base URL of upstream: another upstream gives other answers, so cache keys hold it. */
+  baseUrl: string;
+  /** `ENVIRONMENT=local`. */
+  local: boolean;
+  paused: boolean;
+  /** Milliseconds that a caller has to send a body. */
+  bodyTimeoutMs: number;
+  /** Callers by the SHA-256 (hex) of their server key. */
+  serverKeys: ReadonlyMap<string, Caller>;
+  anonymous: Caller;
+  log: Log;
+  /** Milliseconds since 1970. */
+  now: () => number;
+  sleep: (ms: number) => Promise<void>;
+  /** `bytes` random bytes in hex. */
+  random: (bytes: number) => string;
+}
+
+/** Who asks. Both kinds so far have full trust. */
+export interface Caller {
+  kind: "server" | "anonymous";
+  /** 22 characters that stand for the caller in KV keys and ids. */
+  owner: string;
+}
+
+/** What a request has beside its content. */
+export interface RequestContext {
+  requestId: string;
+  caller: Caller;
+  /** Aborted when the caller has left. */
+  signal: AbortSignal;
+  /** Work that goes on after the answer. */
+  later: (work: Promise<unknown>) => void;
+  /** Facts for the request's log line, filled in on the way. */
+  facts: LogFacts;
+}
+
+/** Hono's environment: what the first middleware puts beside every request. */
+export interface AppEnv {
+  Bindings: Env;
+  Variables: {
+    deps: Deps;
+    requestId: string;
+    facts: LogFacts;
+    /** Writes the request's log line, once. A live stream calls it at its end; else the first middleware does. */
+    finish: () => void;
+    /** The answer is a stream that is still to come: its log line too. */
+    live: boolean;
+  };
+}

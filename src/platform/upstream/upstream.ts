@@ -1,0 +1,189 @@
+// UniAPI's POST /v1/responses: the key bound, headers built from nothing, deadlines, and every quirk of its answers read here, so
+// that the rest of the house sees a response object, a stream of whole frames, or a Problem that says what may have been paid.
+import { Assembly, eventType } from "../../core/assembly.ts";
+import { collect } from "../../core/body.ts";
+import { decodeUtf8, isRecord, type JsonObject, parseJson } from "../../core/json.ts";
+import { Problem } from "../../core/problem.ts";
+import { type Frame, FrameSplitter, FrameTooLarge, parseFrame } from "../../core/sse.ts";
+import { retryAfterSeconds, upstreamProblem } from "../../core/upstream-error.ts";
+import { Watch } from "./watch.ts";
+
+const MAX_JSON_BYTES = 8 * 1_048_576;
+const MAX_EVENT_BYTES = 8 * 1_048_576;
+const MAX_ERROR_BYTES = 65_536;
+
+/** Milliseconds. */
+export interface UpstreamDeadlines {
+  upstream_first_byte: number;
+  upstream_idle: number;
+  upstream_total: number;
+}
+
+export interface UpstreamSettings {
+  /** Without `/v1` and without a trailing slash. */
+  baseUrl: string;
+  key: string;
+  deadlines: UpstreamDeadlines;
+}
+
+/** A running stream. `next` waits for upstream's next bytes and gives the frames that they complete (perhaps none), null at the end. */
+export interface UpstreamStream {
+  next: () => Promise<Frame[] | null>;
+  cancel: () => void;
+}
+
+export type UpstreamReply = { kind: "response"; response: JsonObject } | { kind: "stream"; stream: UpstreamStream };
+
+export interface Upstream {
+  /**
+   * @param body the whole body but `stream`
+   * @param signal aborts the call: the caller has left
+   * @throws Problem; `details.paid` says whether the call may have been paid
+   */
+  create: (body: JsonObject, stream: boolean, signal: AbortSignal) => Promise<UpstreamReply>;
+  /** What an error inside a body or a stream means. */
+  fault: (body: JsonObject) => Problem;
+}
+
+export function uniapi(settings: UpstreamSettings, fetcher: typeof fetch, now: () => number): Upstream {
+  const secrets = [settings.key];
+  const fault = (body: JsonObject): Problem => upstreamProblem({ status: 200, body }, secrets);
+
+  async function create(body: JsonObject, stream: boolean, signal: AbortSignal): Promise<UpstreamReply> {
+    const watch = new Watch(settings.deadlines, signal, now);
+    try {
+      const response = await watch.until(
+        fetcher(`${settings.baseUrl}/v1/responses`, {
+          method: "POST",
+          redirect: "manual",
+          signal: watch.signal,
+          headers: {
+            authorization: `Bearer ${settings.key}`,
+            "content-type": "application/json",
+            accept: stream ? "text/event-stream" : "application/json",
+            "user-agent": "uniapi-edge",
+          },
+          body: JSON.stringify({ ...body, stream }),
+        }),
+      );
+      watch.firstByte();
+      if (!response.ok) throw await refusal(response, watch, secrets, now());
+      const type = response.headers.get("content-type") ?? "";
+      if (stream && response.body !== null && !type.includes("application/json")) {
+        return { kind: "stream", stream: frames(response, watch) };
+      }
+      const whole = await readWhole(response, watch, MAX_JSON_BYTES);
+      watch.end();
+      return { kind: "response", response: readResponse(whole, fault) };
+    } catch (error) {
+      watch.end();
+      throw watch.explain(error);
+    }
+  }
+  return { create, fault };
+}
+
+function frames(response: Response, watch: Watch): UpstreamStream {
+  const reader = (response.body as ReadableStream<Uint8Array>).getReader();
+  const splitter = new FrameSplitter(MAX_EVENT_BYTES);
+  const encoded = response.headers.has("content-encoding");
+  let ended = false;
+  return {
+    async next() {
+      if (ended) return null;
+      try {
+        const { done, value } = await watch.until(reader.read());
+        watch.byte();
+        if (!done) return splitter.push(value);
+        ended = true;
+        watch.end();
+        const rest = splitter.end();
+        return rest !== undefined && isWholeEvent(rest) ? [rest] : null;
+      } catch (error) {
+        ended = true;
+        watch.end();
+        reader.cancel().catch(() => undefined);
+        if (error instanceof FrameTooLarge) throw invalid("UniAPI sent an event larger than this Worker takes.", "event too large");
+        throw watch.explain(error, encoded);
+      }
+    },
+    cancel() {
+      ended = true;
+      watch.cancel();
+      reader.cancel().catch(() => undefined);
+    },
+  };
+}
+
+/** A relay may forget the last blank line; an event that was cut in the middle is no event. */
+function isWholeEvent(frame: Frame): boolean {
+  try {
+    const event = parseFrame(decodeUtf8(frame));
+    return event !== undefined && isRecord(parseJson(event.data));
+  } catch {
+    return false;
+  }
+}
+
+async function readWhole(response: Response, watch: Watch, maxBytes: number): Promise<Uint8Array> {
+  if (response.body === null) return new Uint8Array(0);
+  try {
+    return await collect(
+      response.body,
+      maxBytes,
+      async (read) => {
+        const piece = await watch.until(read);
+        watch.byte();
+        return piece;
+      },
+      () => invalid("UniAPI sent an answer larger than this Worker takes.", "answer too large"),
+    );
+  } catch (error) {
+    throw watch.explain(error, response.headers.has("content-encoding"));
+  }
+}
+
+/** The response object in a 2xx body: after heartbeat lines, or, from a relay that streams unasked, at the end of an event stream. */
+function readResponse(bytes: Uint8Array, fault: (body: JsonObject) => Problem): JsonObject {
+  let text: string;
+  try {
+    text = decodeUtf8(bytes).trim();
+  } catch {
+    throw invalid("UniAPI's answer is not well-formed UTF-8.", "invalid utf-8");
+  }
+  const body = parseJson(text) ?? lastResponse(text, fault);
+  if (isRecord(body)) {
+    if (Array.isArray(body["output"]) || body["object"] === "response" || typeof body["output_text"] === "string") return body;
+    if (isRecord(body["error"])) throw fault(body);
+  }
+  throw invalid("UniAPI's answer is not a response object.", "not a response");
+}
+
+function lastResponse(text: string, fault: (body: JsonObject) => Problem): JsonObject | undefined {
+  if (!/^(?:event|data|id|retry)?:/.test(text)) return undefined;
+  const assembly = new Assembly();
+  for (const part of text.split(/\r\n\r\n|\n\n|\r\r/)) {
+    const event = parseFrame(part);
+    const data = event === undefined ? undefined : parseJson(event.data);
+    if (event === undefined || !isRecord(data)) continue;
+    const terminal = assembly.add(eventType(data, event.event), data);
+    if (terminal?.kind === "error") throw fault(terminal.body);
+    if (terminal !== undefined) return terminal.response;
+  }
+  return undefined;
+}
+
+/** What a status other than 2xx means. The body is only a hint: it may be empty, HTML, or never come. */
+async function refusal(response: Response, watch: Watch, secrets: readonly string[], nowMs: number): Promise<Problem> {
+  let body: unknown;
+  try {
+    body = parseJson(decodeUtf8(await readWhole(response, watch, MAX_ERROR_BYTES)));
+  } catch {
+    body = undefined;
+  }
+  return upstreamProblem({ status: response.status, body, retryAfter: retryAfterSeconds(response.headers, nowMs) }, secrets);
+}
+
+function invalid(message: string, reason: string): Problem {
+  return new Problem("upstream_invalid_response", `${message} The call may have been paid.`, { paid: "maybe", reason });
+}

@@ -1,0 +1,131 @@
+// The clock over one upstream call: time to the first byte, silence between bytes, time in all, and the caller who leaves. One timer
+// runs at a time, and bytes only move a mark: a stream of ten thousand chunks sets no more timers than one of ten.
+import { Problem } from "../../core/problem.ts";
+
+interface Deadlines {
+  upstream_first_byte: number;
+  upstream_idle: number;
+  upstream_total: number;
+}
+
+export class Watch {
+  readonly #controller = new AbortController();
+  readonly #deadlines: Deadlines;
+  readonly #now: () => number;
+  readonly #startedAt: number;
+  readonly #caller: AbortSignal;
+  readonly #onLeave = (): void => this.#stop(left());
+  #lastByteAt: number;
+  #timer: number | null = null;
+  #started = false;
+  #stopped: Problem | undefined;
+  #reject: ((reason: Problem) => void) | undefined;
+
+  constructor(deadlines: Deadlines, caller: AbortSignal, now: () => number) {
+    this.#deadlines = deadlines;
+    this.#now = now;
+    this.#startedAt = now();
+    this.#lastByteAt = this.#startedAt;
+    this.#caller = caller;
+    if (caller.aborted) this.#stop(left());
+    else {
+      caller.addEventListener("abort", this.#onLeave, { once: true });
+      this.#arm(Math.min(deadlines.upstream_first_byte, deadlines.upstream_total));
+    }
+  }
+
+  /** For fetch. */
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  /** The promise's value, unless the watch stops first. */
+  until<T>(promise: Promise<T>): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      if (this.#stopped !== undefined) {
+        promise.catch(() => undefined);
+        reject(this.#stopped);
+        return;
+      }
+      this.#reject = reject;
+      promise.then(resolve, reject);
+    });
+  }
+
+  firstByte(): void {
+    this.#started = true;
+    this.byte();
+    this.#check();
+  }
+
+  byte(): void {
+    this.#lastByteAt = this.#now();
+  }
+
+  /** The call is over; nothing fires any more. */
+  end(): void {
+    clearTimeout(this.#timer);
+    this.#caller.removeEventListener("abort", this.#onLeave);
+  }
+
+  cancel(): void {
+    this.end();
+    this.#controller.abort();
+  }
+
+  /** What a failed read or fetch means: the watch's own reason, a Problem as it is, else a broken connection. */
+  explain(error: unknown, encoded = false): Problem {
+    if (this.#stopped !== undefined) return this.#stopped;
+    if (error instanceof Problem) return error;
+    if (encoded) {
+      return new Problem("upstream_invalid_response", "UniAPI's answer could not be decoded. The call may have been paid.", {
+        paid: "maybe",
+        reason: "wrong encoding",
+      });
+    }
+    return new Problem(
+      "upstream_error",
+      "The connection to UniAPI broke. The call may have been paid; send it again only if you accept that.",
+      { paid: "maybe", reason: "connection broke" },
+    );
+  }
+
+  #arm(ms: number): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#expire(), ms);
+  }
+
+  /** Sets the timer to whatever ends first: the silence or the whole. */
+  #check(): void {
+    const now = this.#now();
+    const idle = this.#lastByteAt + this.#deadlines.upstream_idle - now;
+    const total = this.#startedAt + this.#deadlines.upstream_total - now;
+    if (Math.min(idle, total) <= 0) this.#stop(timeout());
+    else this.#arm(Math.min(idle, total));
+  }
+
+  #expire(): void {
+    if (!this.#started) this.#stop(timeout());
+    else this.#check();
+  }
+
+  #stop(problem: Problem): void {
+    this.#stopped ??= problem;
+    this.end();
+    this.#controller.abort();
+    this.#reject?.(this.#stopped);
+  }
+}
+
+function timeout(): Problem {
+  return new Problem(
+    "upstream_timeout",
+    "UniAPI did not answer in time. The call may have been paid; send it again only if you accept that.",
+    { paid: "maybe", reason: "deadline" },
+  );
+}
+
+/** Nobody reads this but the log. */
+function left(): Problem {
+  return new Problem("upstream_error", "The caller left before the answer came.", { paid: "maybe", reason: "client_left" });
+}
