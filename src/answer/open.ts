@@ -1,0 +1,148 @@
+// Asks upstream until there is something to answer with: the first events of a stream, or a whole response. Before that point
+// nothing has left for the caller, so an unpaid refusal may be tried again: on the next model of `fallback`, or after a short wait.
+import { Assembly, eventType, type Terminal } from "../core/assembly.ts";
+import { decodeUtf8, isRecord, type JsonObject, parseJson } from "../core/json.ts";
+import { Problem } from "../core/problem.ts";
+import { type Frame, parseFrame } from "../core/sse.ts";
+import type { Deps } from "../deps.ts";
+import type { UpstreamStream } from "../platform/upstream/upstream.ts";
+
+/** A refusal that asks for more patience than this is the caller's to obey. */
+const MAX_WAIT_S = 5;
+/** How long a stream that has said everything may take to close. */
+const DRAIN_MS = 2_000;
+
+export interface UpstreamEvent {
+  type: string;
+  data: JsonObject;
+}
+export type EventBatch = UpstreamEvent[];
+
+export type Opened =
+  | { kind: "whole"; response: JsonObject }
+  | {
+      kind: "stream";
+      /** What upstream's next bytes say, at least one event. @throws Problem, also for an end without a terminal event */
+      next: () => Promise<{ events: EventBatch; terminal?: Terminal }>;
+      /** After the terminal event: lets upstream close in peace, so that it does not take us for a client who left. */
+      drain: () => Promise<void>;
+      cancel: () => void;
+    };
+
+/** @param models tried in order while upstream says, unpaid, that it has no such model. @throws Problem */
+export async function openStream(
+  deps: Deps,
+  body: JsonObject,
+  models: readonly string[],
+  stream: boolean,
+  signal: AbortSignal,
+): Promise<Opened> {
+  let waited = false;
+  for (let at = 0; ;) {
+    try {
+      return await open(deps, { ...body, model: models[at] }, stream, signal);
+    } catch (error) {
+      if (!(error instanceof Problem) || error.details.paid !== "unpaid" || signal.aborted) throw error;
+      const wait = error.details.upstreamRetryAfter;
+      if (error.details.noSuchModel === true && at + 1 < models.length) at += 1;
+      else if (!waited && isBusy(error) && wait !== undefined && wait <= MAX_WAIT_S) {
+        waited = true;
+        await deps.sleep(wait * 1_000);
+      } else throw error;
+    }
+  }
+}
+
+function isBusy(problem: Problem): boolean {
+  return problem.code === "upstream_rate_limited" || problem.code === "upstream_unavailable";
+}
+
+async function open(deps: Deps, body: JsonObject, stream: boolean, signal: AbortSignal): Promise<Opened> {
+  const reply = await deps.upstream.create(body, stream, signal);
+  if (reply.kind === "response") return { kind: "whole", response: reply.response };
+  const events = new EventReader(reply.stream);
+  const first = await events.next();
+  if (first.terminal?.kind === "error" && first.events.length === 0) {
+    reply.stream.cancel();
+    throw deps.upstream.fault(first.terminal.body);
+  }
+  let held: typeof first | undefined = first;
+  return {
+    kind: "stream",
+    async next() {
+      const batch = held ?? (await events.next());
+      held = undefined;
+      return batch;
+    },
+    async drain() {
+      const timer = setTimeout(() => reply.stream.cancel(), DRAIN_MS);
+      try {
+        while ((await reply.stream.next()) !== null);
+      } catch {
+        // The answer is whole; how its connection ends is nobody's business.
+      } finally {
+        clearTimeout(timer);
+      }
+    },
+    cancel: reply.stream.cancel,
+  };
+}
+
+/** The response object of an end, or the Problem that an error at the end is. */
+export function readTerminal(deps: Deps, terminal: Terminal): JsonObject {
+  if (terminal.kind === "error") throw deps.upstream.fault(terminal.body);
+  return terminal.response;
+}
+
+class EventReader {
+  readonly #stream: UpstreamStream;
+  readonly #assembly = new Assembly();
+
+  constructor(stream: UpstreamStream) {
+    this.#stream = stream;
+  }
+
+  async next(): Promise<{ events: EventBatch; terminal?: Terminal }> {
+    for (;;) {
+      const frames = await this.#stream.next();
+      if (frames === null) throw cut();
+      const events: EventBatch = [];
+      for (const frame of frames) {
+        const event = readFrame(frame);
+        if (event === undefined) continue;
+        const terminal = this.#assembly.add(event.type, event.data);
+        if (terminal !== undefined) return { events, terminal };
+        events.push(event);
+      }
+      if (events.length > 0) return { events };
+    }
+  }
+}
+
+function readFrame(frame: Frame): UpstreamEvent | undefined {
+  let event;
+  try {
+    event = parseFrame(decodeUtf8(frame));
+  } catch {
+    throw malformed();
+  }
+  if (event === undefined || event.data === "" || event.data === "[DONE]") return undefined;
+  const data = parseJson(event.data);
+  if (!isRecord(data)) throw malformed();
+  return { type: eventType(data, event.event), data };
+}
+
+function cut(): Problem {
+  return new Problem(
+    "upstream_error",
+    "UniAPI's stream ended before the answer was complete. The call may have been paid; send it again only if you accept that.",
+    { paid: "maybe", reason: "cut" },
+  );
+}
+
+function malformed(): Problem {
+  return new Problem("upstream_invalid_response", "UniAPI's stream holds an event that can't be read. The call may have been paid.", {
+    paid: "maybe",
+    reason: "malformed event",
+  });
+}

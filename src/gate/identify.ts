@@ -1,0 +1,45 @@
+// Who is asking: the list of ways to be a caller, each of which is a file in gate/. Fails closed: no credential that fits, no answer.
+import { Problem } from "../core/problem.ts";
+import type { Caller, Deps } from "../deps.ts";
+import { isLocalOrigin } from "./local.ts";
+import { type Refusal, serverKey } from "./server-key.ts";
+
+/** @throws Problem 401, 403, 503 */
+export async function identify(deps: Deps, request: Request): Promise<Caller> {
+  const authorization = request.headers.get("authorization");
+  const origin = request.headers.get("origin");
+  if (authorization === null) return withoutCredential(deps, origin);
+  const credential = /^bearer +(\S+)\s*$/i.exec(authorization)?.[1];
+  if (credential === undefined) throw refused(deps, { refused: "not_bearer" });
+  const own = [new URL(request.url).origin, ...(deps.config.public_url === undefined ? [] : [deps.config.public_url])];
+  const caller = await serverKey(credential, origin, own, deps.serverKeys);
+  if ("refused" in caller) throw refused(deps, caller);
+  return caller;
+}
+
+function withoutCredential(deps: Deps, origin: string | null): Caller {
+  if (deps.local) {
+    if (isLocalOrigin(origin)) return deps.anonymous;
+    throw new Problem(
+      "origin_not_allowed",
+      "A page from another origin may not use this Worker without a credential. Open the page from localhost, or send a key.",
+    );
+  }
+  if (deps.serverKeys.size === 0) {
+    throw new Problem("misconfigured", "This Worker has no callers yet: its owner must set SERVER_KEYS (npm run setup makes one).", {
+      reason: "no callers configured",
+    });
+  }
+  throw refused(deps, undefined);
+}
+
+/** One public text for every 401, so that it does not tell which keys exist. */
+function refused(deps: Deps, refusal: Refusal | undefined): Problem {
+  const reason = refusal?.refused ?? "no_credential";
+  const detail = deps.local ? ` (${reason}; this detail is shown under ENVIRONMENT=local only)` : "";
+  return new Problem(
+    "invalid_credentials",
+    `Send this Worker's own key as "Authorization: Bearer …" (sk_, pk_ or a session token), not your UniAPI key.${detail}`,
+    { reason },
+  );
+}

@@ -1,0 +1,10 @@
+// GET /health: whether this Worker could answer. Asks nothing of the outside: a probe every second must cost nothing.
+import { Hono } from "hono";
+import { methodNotAllowed } from "../core/problem.ts";
+import type { AppEnv } from "../deps.ts";
+
+export const metaRoutes = new Hono<AppEnv>()
+  .get("/health", (c) => c.json({ status: c.var.deps.paused ? "paused" : "ok" }, 200, { "cache-control": "no-store" }))
+  .all("/health", () => {
+    throw methodNotAllowed("GET, HEAD");
+  });

@@ -1,0 +1,5 @@
+// The Worker's entry.
+import config from "#config";
+import { createApp } from "./app.ts";
+
+export default createApp(config);

@@ -1,0 +1,129 @@
+// What a running answer says on /ask, as event stream and as bare text. Each ends exactly once: with `done`, with `error`, or because
+// the caller has left; the log hears of it.
+import type { Streamed, Whole } from "../answer/answer.ts";
+import { asProblem, Problem } from "../core/problem.ts";
+import { formatEvent } from "../core/sse.ts";
+import { type AskEvent, plainText, replay, TrimStream } from "../core/trim-stream.ts";
+import type { Source } from "./live-stream.ts";
+
+/** Told once how a stream ended; without a problem it ended well. */
+type Ended = (problem?: Problem) => void;
+
+export interface AskStreamFacts {
+  /** The part of every event's id that names this stream. */
+  run: string;
+  requestId: string;
+  /** The model that was asked for, until upstream names its own. */
+  model: string;
+  ended: Ended;
+}
+
+/** text/event-stream: `id: <run>-<n>`, event, one line of data. */
+export class AskSource implements Source {
+  readonly #answered: Promise<Whole | Streamed>;
+  readonly #facts: AskStreamFacts;
+  readonly #trim: TrimStream;
+  #n = 0;
+  #over = false;
+  #left = false;
+
+  constructor(answered: Whole | Streamed | Promise<Whole | Streamed>, facts: AskStreamFacts) {
+    this.#answered = Promise.resolve(answered);
+    // Nobody may be listening yet when it fails; `next` will be.
+    this.#answered.catch(() => undefined);
+    this.#facts = facts;
+    this.#trim = new TrimStream(facts.requestId, facts.model);
+  }
+
+  async next(): Promise<string | null> {
+    if (this.#over) return null;
+    try {
+      const got = await this.#answered;
+      if (got.kind === "whole") {
+        this.#end();
+        return this.#format(replay(got.answer, this.#facts.requestId));
+      }
+      for (;;) {
+        const { events, answer } = await got.next();
+        const out = events.flatMap((event) => this.#trim.push(event.type, event.data));
+        if (answer !== undefined) {
+          out.push(...this.#trim.finish(answer));
+          this.#end();
+        }
+        if (out.length > 0) return this.#format(out);
+      }
+    } catch (error) {
+      const problem = asProblem(error);
+      this.#end(problem);
+      return this.#format([{ event: "error", data: problem.body(this.#facts.requestId) }]);
+    }
+  }
+
+  cancel(): void {
+    if (this.#over) return;
+    this.#left = true;
+    this.#answered.then((got) => got.kind === "stream" && got.cancel()).catch(() => undefined);
+    this.#end(leftProblem());
+  }
+
+  #end(problem?: Problem): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#facts.ended(problem);
+  }
+
+  #format(events: readonly AskEvent[]): string {
+    if (this.#left) return "";
+    let text = "";
+    for (const { event, data } of events) text += formatEvent(`${this.#facts.run}-${this.#n++}`, event, JSON.stringify(data));
+    return text;
+  }
+}
+
+/** text/plain: the text as it comes. A failure breaks the connection, since text has no other way to say that it is not whole. */
+export class TextSource implements Source {
+  readonly #streamed: Streamed;
+  readonly #trim = new TrimStream("", "");
+  readonly #ended: Ended;
+  #over = false;
+
+  constructor(streamed: Streamed, ended: Ended) {
+    this.#streamed = streamed;
+    this.#ended = ended;
+  }
+
+  async next(): Promise<string | null> {
+    try {
+      while (!this.#over) {
+        const { events, answer } = await this.#streamed.next();
+        const out = events.flatMap((event) => this.#trim.push(event.type, event.data));
+        if (answer !== undefined) {
+          out.push(...this.#trim.finish(answer));
+          this.#end();
+        }
+        const text = out.map(plainText).join("");
+        if (text !== "") return text;
+      }
+      return null;
+    } catch (error) {
+      this.#end(asProblem(error));
+      throw error;
+    }
+  }
+
+  cancel(): void {
+    if (this.#over) return;
+    this.#streamed.cancel();
+    this.#end(leftProblem());
+  }
+
+  #end(problem?: Problem): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#ended(problem);
+  }
+}
+
+function leftProblem(): Problem {
+  return new Problem("upstream_error", "The caller left.", { reason: "client_left" });
+}

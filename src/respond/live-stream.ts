@@ -1,0 +1,59 @@
+// A body that is written as its source speaks: one write per word of the source, pings while it is silent, back-pressure passed on
+// (nothing is read that nobody takes), and a client who leaves is passed on at once.
+
+/** What is said next, null at the end. Rejecting breaks the connection: the client must not take it for a clean end. */
+export interface Source {
+  next(): Promise<string | null>;
+  /** The client has left. */
+  cancel(): void;
+}
+
+export interface Ping {
+  text: string;
+  /** Milliseconds of silence before one is sent. */
+  afterMs: number;
+}
+
+export function liveStream(source: Source, ping: Ping | undefined, now: () => number): ReadableStream<Uint8Array> {
+  const encoder = new TextEncoder();
+  let timer: number | null = null;
+  let spokeAt = now();
+  const stop = (): void => clearTimeout(timer);
+
+  /** Speaking only moves a mark; the timer looks how long ago that was. */
+  function listen(controller: ReadableStreamDefaultController<Uint8Array>, { text, afterMs }: Ping, ms: number): void {
+    timer = setTimeout(() => {
+      const silence = now() - spokeAt;
+      if (silence >= afterMs && (controller.desiredSize ?? 0) > 0) controller.enqueue(encoder.encode(text));
+      listen(controller, { text, afterMs }, silence >= afterMs ? afterMs : afterMs - silence);
+    }, ms);
+  }
+
+  return new ReadableStream<Uint8Array>(
+    {
+      start(controller) {
+        if (ping !== undefined) listen(controller, ping, ping.afterMs);
+      },
+      async pull(controller) {
+        try {
+          const text = await source.next();
+          if (text === null) {
+            stop();
+            controller.close();
+            return;
+          }
+          spokeAt = now();
+          controller.enqueue(encoder.encode(text));
+        } catch (error) {
+          stop();
+          controller.error(error);
+        }
+      },
+      cancel() {
+        stop();
+        source.cancel();
+      },
+    },
+    { highWaterMark: 1 },
+  );
+}
