@@ -1,0 +1,42 @@
+// npm start: the Worker on http://localhost:8787. With a UNIAPI_KEY in .dev.vars it talks to UniAPI; without one, to the built-in
+// emulator, whose answers are marked as such. Nothing here is used in production.
+import { spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { parseEnv } from "node:util";
+import { startEmulator } from "../test/emulator/emulator.ts";
+
+/** Good for nothing but this machine: both only ever reach loopback. */
+const EMULATOR_KEY = "emulator-key-of-npm-start";
+const LOCAL_SERVER_KEY = "sk_local_development";
+const LOCAL_ID_KEY = Buffer.from("uniapi-edge: npm start, no secret").subarray(0, 32).toString("base64");
+
+const port = process.env["PORT"] ?? "8787";
+const secrets = devVars();
+const vars: Record<string, string> = { ENVIRONMENT: "local" };
+if (secrets["SERVER_KEYS"] === undefined) vars["SERVER_KEYS"] = LOCAL_SERVER_KEY;
+
+if (secrets["UNIAPI_KEY"] === undefined) {
+  const emulator = await startEmulator({ key: EMULATOR_KEY, paceMs: 20 });
+  Object.assign(vars, { UNIAPI_BASE_URL: emulator.url, UNIAPI_KEY: EMULATOR_KEY, ID_KEYS: LOCAL_ID_KEY });
+  console.log('No UNIAPI_KEY in .dev.vars: talking to the built-in UniAPI emulator. Its answers are made up (model: "emulator/…").');
+  console.log("For real answers: npm run setup, then npm start again.");
+} else {
+  console.log(`Talking to UniAPI (${secrets["UNIAPI_BASE_URL"] ?? "https://api.uniapi.io"}) with the key in .dev.vars. Requests are paid.`);
+}
+console.log(`\n  Try it:  curl localhost:${port}/ask -d 'hi'\n`);
+if (vars["SERVER_KEYS"] !== undefined) console.log(`SDKs that insist on a key: ${LOCAL_SERVER_KEY} (this machine only)\n`);
+
+const args = ["dev", "--ip", "127.0.0.1", "--port", port, "--show-interactive-dev-session=false", "--log-level", "log"];
+for (const [name, value] of Object.entries(vars)) args.push("--var", `${name}:${value}`);
+const wrangler = spawn("wrangler", args, { stdio: "inherit", env: { ...process.env, WRANGLER_SEND_METRICS: "false" } });
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => wrangler.kill(signal));
+wrangler.on("exit", (code) => process.exit(code ?? 0));
+
+/** Names and values of .dev.vars; nothing where there is no such file. */
+function devVars(): Record<string, string | undefined> {
+  try {
+    return parseEnv(readFileSync(".dev.vars", "utf8"));
+  } catch {
+    return {};
+  }
+}

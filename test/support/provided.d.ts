@@ -1,0 +1,11 @@
+// What the global set-ups hand to the tests.
+import "vitest";
+
+declare module "vitest" {
+  interface ProvidedContext {
+    /** Address of the UniAPI emulator that all tests in workerd share. */
+    emulatorUrl: string;
+    /** Folder of the production bundle. */
+    bundleDir: string;
+  }
+}
