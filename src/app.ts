@@ -6,6 +6,8 @@ import type { AppEnv } from "./deps.ts";
 import { isLoopbackHost } from "./gate/local.ts";
 import { askRoutes } from "./http/ask.ts";
 import { metaRoutes } from "./http/meta.ts";
+import { modelsRoutes } from "./http/models.ts";
+import { responsesRoutes } from "./http/responses.ts";
 import type { LogFacts } from "./platform/log.ts";
 import { createWire, now, randomHex } from "./wire.ts";
 
@@ -46,7 +48,7 @@ export function createApp(config: Config): Hono<AppEnv> {
     await next();
   });
 
-  app.route("/", askRoutes).route("/", metaRoutes);
+  app.route("/", askRoutes).route("/", responsesRoutes).route("/", modelsRoutes).route("/", metaRoutes);
   app.notFound(() => {
     throw new Problem("not_found", "There is nothing at this address. Ask with POST /ask.");
   });
@@ -62,5 +64,5 @@ export function createApp(config: Config): Hono<AppEnv> {
 
 /** The path without what callers put into it. */
 function routeOf(path: string): string {
-  return path.replace(/^(\/ask)\/.+$/, "$1/{id}");
+  return path.replace(/^(\/ask|(?:\/v1)?\/responses)\/[^/]+/, "$1/{id}");
 }

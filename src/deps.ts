@@ -3,6 +3,7 @@ import type { Config } from "./core/define-config.ts";
 import type { IdKeys } from "./core/ids.ts";
 import type { Store } from "./platform/kv.ts";
 import type { Log, LogFacts } from "./platform/log.ts";
+import type { Receive } from "./platform/receive.ts";
 import type { Upstream } from "./platform/upstream/upstream.ts";
 
 export interface Deps {
@@ -15,17 +16,24 @@ export interface Deps {
   /** `ENVIRONMENT=local`. */
   local: boolean;
   paused: boolean;
-  /** Milliseconds that a caller has to send a body. */
-  bodyTimeoutMs: number;
+  receive: Receive;
   /** Callers by the SHA-256 (hex) of their server key. */
   serverKeys: ReadonlyMap<string, Caller>;
   anonymous: Caller;
+  /** Whether a model names the parent that it was given: what this isolate has seen within a day. */
+  echoes: Echoes;
   log: Log;
   /** Milliseconds since 1970. */
   now: () => number;
   sleep: (ms: number) => Promise<void>;
   /** `bytes` random bytes in hex. */
   random: (bytes: number) => string;
+}
+
+export interface Echoes {
+  /** undefined: not known. */
+  get: (model: string) => boolean | undefined;
+  set: (model: string, echoes: boolean) => void;
 }
 
 /** Who asks. Both kinds so far have full trust. */

@@ -4,11 +4,12 @@ import type { Config } from "./core/define-config.ts";
 import { type IdKeys, importIdKeys, ownerOf } from "./core/ids.ts";
 import { isRecord, parseJson } from "./core/json.ts";
 import { Problem } from "./core/problem.ts";
-import type { Caller, Deps } from "./deps.ts";
+import type { Caller, Deps, Echoes } from "./deps.ts";
 import { isLoopbackHost } from "./gate/local.ts";
 import { keyDigest } from "./gate/server-key.ts";
 import { kvStore } from "./platform/kv.ts";
 import { jsonLog, type Log } from "./platform/log.ts";
+import { receiver } from "./platform/receive.ts";
 import { uniapi } from "./platform/upstream/upstream.ts";
 
 /** Contract section 8, in milliseconds. */
@@ -73,16 +74,32 @@ async function connect(config: Config, env: Settings, log: Log): Promise<Deps> {
     baseUrl,
     local,
     paused: env.PAUSED === "1",
-    bodyTimeoutMs: deadlines.body,
+    receive: receiver(deadlines.body),
     idKeys,
     serverKeys: await serverKeysOf(env.SERVER_KEYS, idKeys),
     anonymous: { kind: "anonymous", owner: await ownerOf(idKeys, "anonymous:local") },
     upstream: uniapi({ baseUrl, key, deadlines }, (input, init) => fetch(input, init), now),
     store: kvStore(env.RESPONSES, log.warn),
+    echoes: recentEchoes(),
     log,
     now,
     sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
     random: randomHex,
+  };
+}
+
+/** Models are named by callers: a full table starts anew, and so does what is a day old. */
+function recentEchoes(): Echoes {
+  const seen = new Map<string, { echoes: boolean; at: number }>();
+  return {
+    get(model) {
+      const one = seen.get(model);
+      return one !== undefined && now() - one.at < 86_400_000 ? one.echoes : undefined;
+    },
+    set(model, echoes) {
+      if (seen.size >= 1_000) seen.clear();
+      seen.set(model, { echoes, at: now() });
+    },
   };
 }
 

@@ -1,17 +1,17 @@
 // The one path from a composed request to an answer: whose turn is continued, is the answer already kept, ask upstream, keep what
 // came. The router calls it (a Flight and a Job will); it knows nothing of HTTP forms. Every outcome is a value or a Problem.
-import { type AnswerRecord, ageOf, answerKey, decodeAnswer, encodeAnswer } from "../core/answer-record.ts";
+import { type AnswerRecord, ageOf, answerKey, decodeAnswer } from "../core/answer-record.ts";
 import type { Composed } from "../core/compose.ts";
-import { deriveDigest, fitsInId, signId } from "../core/ids.ts";
-import type { JsonObject } from "../core/json.ts";
-import { type CacheControl, type CachePlan, canonical, isKeepable, planCache } from "../core/policy.ts";
+import { deriveDigest } from "../core/ids.ts";
+import { type CacheControl, canonical, isKeepable, planCache } from "../core/policy.ts";
 import { Problem } from "../core/problem.ts";
-import { type Answer, trim } from "../core/trim.ts";
-import { decodeTurn, encodeTurn, lineage, type Turn, turnKey } from "../core/turn.ts";
-import { costUsd, usageOf } from "../core/usage.ts";
+import { decodeTurn, isTombstone, turnKey } from "../core/turn.ts";
+import type { Usage } from "../core/usage.ts";
 import type { Deps, RequestContext } from "../deps.ts";
-import { findParent, type Parent, upstreamIdOf } from "./parent.ts";
-import { type EventBatch, openStream, type Opened, readTerminal } from "./open.ts";
+import { type Continuity, continueTurn, continuityOf, forgetsKey } from "./continuity.ts";
+import { type Finished, Making } from "./making.ts";
+import { type EventBatch, gather, type Opened, openStream, readTerminal } from "./open.ts";
+import { findParent, notFound, type Parent } from "./parent.ts";
 
 export interface Question {
   composed: Composed;
@@ -19,15 +19,19 @@ export interface Question {
   /** The request's `cache` field. */
   cache: false | "refresh" | number | undefined;
   control: CacheControl;
+  /** Without it only `Cache-Control: max-age` asks for a kept answer. */
+  cacheByDefault: boolean;
   metadata: Record<string, string> | undefined;
   stream: boolean;
   /** The id must be known before upstream has named its own (a header of a text stream). */
   idFirst: boolean;
+  /** A short wait that upstream asks for may be waited here; SDKs on /v1/responses do that themselves. */
+  retries: boolean;
 }
 
 export interface Whole {
   kind: "whole";
-  answer: Answer;
+  finished: Finished;
   headers: Record<string, string>;
 }
 
@@ -35,209 +39,134 @@ export interface Streamed {
   kind: "stream";
   /** Our id of the answer to come, where the question wanted it first. */
   id: string | undefined;
+  previousId: string | null;
   headers: Record<string, string>;
-  /** The next events of upstream; the last batch has the answer. @throws Problem */
-  next: () => Promise<{ events: EventBatch; answer?: Answer }>;
+  /** Our id for the one that an event shows. The same for the same, throughout the stream. */
+  idFor: (upstreamId: unknown) => Promise<string>;
+  /** The next events of upstream; the last batch has what came of them. @throws Problem */
+  next: () => Promise<{ events: EventBatch; finished?: Finished }>;
   /** The caller has left. */
   cancel: () => void;
 }
 
 /** @throws Problem */
 export async function answer(deps: Deps, question: Question, context: RequestContext): Promise<Whole | Streamed> {
-  if (deps.paused)
+  if (deps.paused) {
     throw new Problem("paused", "This Worker is paused by its owner. Nothing was asked and nothing was paid; try again later.", {
       retryAfter: 60,
     });
-  const { composed } = question;
-  const owner = context.caller.owner;
+  }
+  const { composed, control } = question;
+  const { facts } = context;
+  const { owner } = context.caller;
   const parent = await findParent(deps, owner, question.previousId, composed.preset?.settings.max_turns);
-  const plan = planCache(question.cache, question.control, cacheSettings(deps, composed, parent), composed.body);
-  context.facts.model = composed.body.model;
-  context.facts.preset = composed.preset?.name;
+  const plan = planCache(question.cache, control, cacheSettings(deps, question, parent), composed.body);
+  facts.model = composed.body.model;
+  facts.preset = composed.preset?.name;
 
-  const cacheKey = plan.read === false && plan.write === false ? undefined : await keyOf(deps, composed, plan, owner, parent);
-  const keeps = deps.config.turns !== false && composed.body.store !== false && !question.control.noStore;
+  const scope = plan.scope === "shared" && composed.preset !== undefined ? `preset:${composed.preset.name}` : owner;
+  const cacheKey = plan.read === false && plan.write === false ? undefined : await keyOf(deps, composed, scope, parent);
   const readKey = plan.read === false ? undefined : cacheKey;
-  const parentKey = parent?.signed !== undefined && (keeps || parent.signed.kind === "own") ? turnKey(owner, parent.id) : undefined;
-  const wanted = [readKey, parentKey].filter((key) => key !== undefined);
-  const found = wanted.length === 0 ? [] : await deps.store.read(wanted);
-  const parentTurn = parentKey === undefined ? null : decodeTurn(found.at(-1) ?? null);
+  const parentKey = parent?.signed !== undefined && deps.config.turns !== false ? turnKey(owner, parent.id) : undefined;
+  const found = await readKeys(deps, [readKey, parentKey, markKey(deps, composed.body.model, parent)]);
+  const [kept, parentText, mark] = found;
+  if (isTombstone(parentText)) throw notFound();
 
-  const turn = { deps, context, question, parent, parentTurn, keeps, plan, cacheKey };
-  if (readKey !== undefined && plan.read !== false) {
-    const record = decodeAnswer(found[0] ?? null);
-    const age = record === null ? null : ageOf(record, plan.read, seconds(deps));
-    if (record !== null && age !== null) return await hit(turn, record, age, plan.read);
+  const keeps = deps.config.turns !== false && composed.body.store !== false && !control.noStore;
+  const making = new Making(deps, context, question, { parent, parentTurn: decodeTurn(parentText), keeps, plan, cacheKey });
+  if (plan.read !== false) {
+    const record = decodeAnswer(kept);
+    const age = record === null ? null : ageOf(record, plan.read, making.now());
+    if (record !== null && age !== null) return await hit(making, record, age, plan.read);
   }
-  context.facts.cache = cacheKey === undefined ? "bypass" : readKey === undefined ? "refresh" : "miss";
-  return await ask(turn);
+  facts.cache = cacheKey === undefined ? "bypass" : readKey === undefined ? "refresh" : "miss";
+  return await ask(making, mark !== null);
 }
 
-/** Everything that is known of a turn before upstream is asked. */
-interface TurnInMaking {
-  deps: Deps;
-  context: RequestContext;
-  question: Question;
-  parent: Parent | null;
-  parentTurn: Turn | null;
-  keeps: boolean;
-  plan: CachePlan;
-  cacheKey: string | undefined;
-}
-
-async function ask(turn: TurnInMaking): Promise<Whole | Streamed> {
-  const { deps, context, question, parent } = turn;
-  const body: JsonObject = { ...question.composed.body };
-  if (parent !== null) {
-    body["previous_response_id"] = await upstreamIdOf(deps, context.caller.owner, parent, turn.parentTurn);
-    context.facts.continuity = "upstream";
+async function ask(making: Making, forgets: boolean): Promise<Whole | Streamed> {
+  const { deps, context, question } = making;
+  const { opened, how, wasted } = await reach(making, forgets);
+  context.facts.continuity = how;
+  if (opened.kind === "whole" || !question.stream) {
+    const response = await gather(deps, opened, context.later);
+    return { kind: "whole", finished: await making.settle(response, wasted), headers: headersOf(making, how, isKeepable(response)) };
   }
-  const opened: Opened = await openStream(deps, body, question.composed.models, question.stream, context.signal);
-  const headers = headersOf(turn, opened.kind === "whole" && turn.cacheKey !== undefined && isKeepable(opened.response));
-  if (opened.kind === "whole") return { kind: "whole", answer: await settle(turn, opened.response, undefined), headers };
-
-  const id = question.idFirst ? await ownId(turn) : undefined;
+  const id = question.idFirst ? await making.promiseId() : undefined;
   return {
     kind: "stream",
     id,
-    headers,
+    previousId: making.facts.parent?.id ?? null,
+    headers: headersOf(making, how, false),
+    idFor: (upstreamId) => making.idFor(upstreamId),
     async next() {
       const { events, terminal } = await opened.next();
       if (terminal === undefined) return { events };
       context.later(opened.drain());
-      return { events, answer: await settle(turn, readTerminal(deps, terminal), id) };
+      return { events, finished: await making.settle(readTerminal(deps, terminal), wasted) };
     },
     cancel: opened.cancel,
   };
 }
 
-/** A response that came whole: named, kept, counted, trimmed. */
-async function settle(turn: TurnInMaking, response: JsonObject, promisedId: string | undefined): Promise<Answer> {
-  const { deps, context, question, plan, cacheKey } = turn;
-  if (response["status"] === "failed") {
-    throw new Problem("upstream_error", "The model failed to answer. The call may have been paid; send it again only if you accept that.", {
-      paid: "maybe",
-      reason: "status failed",
-    });
+async function reach(making: Making, forgets: boolean): Promise<{ opened: Opened; how: Continuity | undefined; wasted: Usage | null }> {
+  const { deps, context, question } = making;
+  const { parent, parentTurn } = making.facts;
+  const { body, models } = question.composed;
+  const call = { body, models, stream: question.stream, retries: question.retries, signal: context.signal };
+  if (parent !== null) {
+    const { owner } = context.caller;
+    return await continueTurn(deps, { ...call, owner, parent, parentTurn, forgets, later: context.later });
   }
-  const id = promisedId ?? (await idFor(turn, response["id"]));
-  const input = question.composed.body.input;
-  const facts = {
-    input,
-    response,
-    model: question.composed.body.model,
-    wantsData: question.composed.wantsData,
-    metadata: question.metadata,
-    at: seconds(deps),
-  };
-  keepTurn(turn, { id, ...facts });
-  if (plan.write !== false && cacheKey !== undefined && isKeepable(response)) {
-    const text = encodeAnswer({ ...facts, id, owner: context.caller.owner, ttl: plan.write });
-    if (text === null) deps.log.warn("answer_too_large");
-    else context.later(deps.store.write(cacheKey, text, plan.write));
-  }
-  return trimmed(turn, response, id, facts, undefined);
+  return { opened: await openStream(deps, call), how: undefined, wasted: null };
 }
 
 /** A kept answer. Its first owner gets the same id; another reader of a shared preset an id and a turn of his own. */
-async function hit(turn: TurnInMaking, record: AnswerRecord, age: number, maxAge: number): Promise<Whole> {
-  const { context } = turn;
-  let id = record.id;
-  if (record.owner !== context.caller.owner) {
-    id = await idFor(turn, record.response["id"]);
-    keepTurn(turn, { ...record, id });
-  }
-  context.facts.cache = "hit";
+async function hit(making: Making, record: AnswerRecord, age: number, maxAge: number): Promise<Whole> {
+  making.context.facts.cache = "hit";
   const ttl = Math.min(maxAge, record.ttl) - age;
   return {
     kind: "whole",
-    answer: trimmed(turn, record.response, id, record, 0),
+    finished: await making.repeat(record),
     headers: { "cache-status": `uniapi-edge; hit; ttl=${ttl}`, age: String(age) },
   };
 }
 
-/** @param paid what this answer cost, where that is not what its tokens say */
-function trimmed(
-  turn: TurnInMaking,
-  response: JsonObject,
-  id: string,
-  asked: Pick<Turn, "wantsData" | "metadata" | "model">,
-  paid: 0 | undefined,
-): Answer {
-  const { deps, context, parent } = turn;
-  const usage = usageOf(response["usage"]);
-  const cost = costUsd(deps.config.prices, [String(response["model"]), asked.model], usage);
-  const { facts } = context;
-  facts.response_id = id;
-  facts.cost_usd = cost === undefined ? undefined : (paid ?? cost);
-  if (usage !== null && paid === undefined) {
-    facts.input_tokens = usage.input_tokens;
-    facts.cached_tokens = usage.cached_tokens;
-    facts.output_tokens = usage.output_tokens;
-  }
-  return trim(response, {
-    id,
-    previousId: parent?.id ?? null,
-    now: seconds(deps),
-    wantsData: asked.wantsData,
-    metadata: asked.metadata,
-    cost: facts.cost_usd,
-    cached: paid === 0,
-  });
-}
-
-function keepTurn(turn: TurnInMaking, made: Pick<Turn, "id" | "input" | "response" | "model" | "wantsData" | "metadata" | "at">): void {
-  const { deps, context, question, parent } = turn;
-  if (!turn.keeps || deps.config.turns === false) return;
-  const text = encodeTurn({
-    id: made.id,
-    parent: parent?.id ?? null,
-    ancestors: lineage(parent?.signed === undefined ? null : parent.id, turn.parentTurn),
-    input: made.input,
-    response: made.response,
-    preset: question.composed.preset?.name ?? null,
-    wantsData: made.wantsData,
-    metadata: made.metadata,
-    model: made.model,
-    at: made.at,
-  });
-  if (text === null) deps.log.warn("turn_too_large");
-  else context.later(deps.store.write(turnKey(context.caller.owner, made.id), text, deps.config.turns.ttl));
-}
-
-function idFor(turn: TurnInMaking, upstreamId: unknown): Promise<string> {
-  if (!fitsInId(upstreamId)) return ownId(turn);
-  return sign(turn, "upstream", upstreamId);
-}
-
-function ownId(turn: TurnInMaking): Promise<string> {
-  return sign(turn, "own", turn.deps.random(16));
-}
-
-function sign({ deps, context, parent }: TurnInMaking, kind: "upstream" | "own", value: string): Promise<string> {
-  return signId(deps.idKeys, context.caller.owner, { kind, value, turn: (parent?.turn ?? 0) + 1, minute: Math.floor(deps.now() / 60_000) });
-}
-
-function cacheSettings(deps: Deps, composed: Composed, parent: Parent | null): Parameters<typeof planCache>[2] {
-  if (deps.config.cache === false) return false;
+function cacheSettings(
+  deps: Deps,
+  { composed, cacheByDefault, control }: Question,
+  parent: Parent | null,
+): Parameters<typeof planCache>[2] {
+  if (deps.config.cache === false || (!cacheByDefault && control.maxAge === undefined)) return false;
   const settings = composed.preset?.settings.cache ?? { ttl: deps.config.cache.ttl, scope: "owner" as const };
   // A follow-up belongs to one conversation: only root requests can be shared.
   return settings === false || parent === null ? settings : { ...settings, scope: "owner" };
 }
 
-async function keyOf(deps: Deps, composed: Composed, plan: CachePlan, owner: string, parent: Parent | null): Promise<string> {
+async function keyOf(deps: Deps, composed: Composed, scope: string, parent: Parent | null): Promise<string> {
   const hash = await deriveDigest(deps.idKeys, "answer", `${deps.baseUrl}\0${canonical(composed.body)}`);
-  const scope = plan.scope === "shared" && composed.preset !== undefined ? `preset:${composed.preset.name}` : owner;
   return answerKey(scope, parent?.id ?? null, hash);
 }
 
-function headersOf({ context, parent, plan }: TurnInMaking, stored: boolean): Record<string, string> {
-  const how = context.facts.cache === "bypass" ? "fwd=bypass" : context.facts.cache === "refresh" ? "fwd=request" : "fwd=miss";
-  const headers: Record<string, string> = { "cache-status": `uniapi-edge; ${how}${stored && plan.write !== false ? "; stored" : ""}` };
-  if (parent !== null) headers["x-continuity"] = "upstream";
-  return headers;
+/** Where KV says whether a model forgets; only asked where that matters and this isolate does not know. */
+function markKey(deps: Deps, model: string, parent: Parent | null): string | undefined {
+  if (parent === null || continuityOf(deps, parent) !== "auto" || deps.echoes.get(model) !== undefined) return undefined;
+  return forgetsKey(deps, model);
 }
 
-function seconds(deps: Deps): number {
-  return Math.floor(deps.now() / 1_000);
+/** One read for all; the places of keys that are not wanted stay null. */
+async function readKeys(
+  deps: Deps,
+  keys: readonly [string | undefined, string | undefined, string | undefined],
+): Promise<[string | null, string | null, string | null]> {
+  const wanted = keys.filter((key) => key !== undefined);
+  const found = wanted.length === 0 ? [] : await deps.store.read(wanted);
+  const at = (key: string | undefined): string | null => (key === undefined ? null : (found[wanted.indexOf(key)] ?? null));
+  return [at(keys[0]), at(keys[1]), at(keys[2])];
+}
+
+function headersOf({ context, facts }: Making, how: Continuity | undefined, keepable: boolean): Record<string, string> {
+  const { cache } = context.facts;
+  const forwarded = cache === "bypass" ? "fwd=bypass" : cache === "refresh" ? "fwd=request" : "fwd=miss";
+  const stored = keepable && facts.plan.write !== false && facts.cacheKey !== undefined;
+  return { "cache-status": `uniapi-edge; ${forwarded}${stored ? "; stored" : ""}`, ...(how === undefined ? {} : { "x-continuity": how }) };
 }

@@ -1,9 +1,16 @@
 // The turns of a conversation, from its root to one of them, in as few reads as KV allows: every turn names up to a hundred
 // ancestors, and those are read at once.
-import { decodeTurn, type Turn, turnKey } from "../core/turn.ts";
+import { Problem } from "../core/problem.ts";
+import { decodeTurn, isTombstone, type Turn, turnKey } from "../core/turn.ts";
 import type { Deps } from "../deps.ts";
+import { notFound, type Parent } from "./parent.ts";
 
-/** Root first, `last` last. A turn that KV does not have any more is left out, and what is before it as far as it can be found. */
+/** Pauses before each further look for a turn that KV does not show yet, in milliseconds. */
+const LOOK_AGAIN_MS = [500, 1_000, 2_000];
+/** Younger than this, a turn may be on its way: KV may take a minute to show it where it had been looked for before. */
+const YOUNG_MINUTES = 2;
+
+/** For reading: root first, `last` last. What is gone is left out, and what was before it as far as it can still be found. */
 export async function readChain(deps: Deps, owner: string, last: Turn): Promise<Turn[]> {
   const chain: Turn[] = [last];
   let from = last;
@@ -17,4 +24,60 @@ export async function readChain(deps: Deps, owner: string, last: Turn): Promise<
     from = oldest;
   }
   return chain;
+}
+
+/**
+ * For replay: every turn from the root to the parent, or a Problem; deleted ones are left out. A turn that KV does not show yet is
+ * looked for again while it may be on its way.
+ * @throws Problem unavailable (come again), previous_response_not_found (expired, or begun elsewhere)
+ */
+export async function wholeChain(deps: Deps, owner: string, parent: Parent, known: Turn | null): Promise<Turn[]> {
+  const last = known ?? (await lookFor(deps, owner, parent));
+  const chain: Turn[] = [last];
+  let from = last;
+  while (from.ancestors.length > 0) {
+    const block = await readAll(deps, owner, parent, from.ancestors);
+    chain.unshift(...block);
+    const [oldest] = block;
+    if (oldest === undefined) break;
+    from = oldest;
+  }
+  // A conversation that began with an id of upstream's own has a past that we never saw.
+  if (from.parent !== null)
+    throw notFound(
+      "The turn to continue goes back to a response that this Worker never saw, and upstream has lost it. Start a new conversation.",
+    );
+  return chain;
+}
+
+/** The parent's turn. @throws Problem */
+export async function lookFor(deps: Deps, owner: string, parent: Parent): Promise<Turn> {
+  const [turn] = await readAll(deps, owner, parent, [parent.id]);
+  if (turn === undefined) throw notFound();
+  return turn;
+}
+
+async function readAll(deps: Deps, owner: string, parent: Parent, ids: readonly string[]): Promise<Turn[]> {
+  const keys = ids.map((id) => turnKey(owner, id));
+  const texts = await deps.store.read(keys);
+  const isThere = (at: number): boolean => isTombstone(texts[at] ?? null) || decodeTurn(texts[at] ?? null) !== null;
+  for (const pause of LOOK_AGAIN_MS) {
+    const missing = [...keys.keys()].filter((at) => !isThere(at));
+    if (missing.length === 0) break;
+    if (!isYoung(deps, parent)) throw notFound("The turn to continue has expired. Start a new conversation without previous_response_id.");
+    await deps.sleep(pause);
+    const found = await deps.store.read(missing.map((at) => keys[at] ?? ""));
+    missing.forEach((at, n) => (texts[at] = found[n] ?? null));
+  }
+  if ([...keys.keys()].some((at) => !isThere(at))) {
+    throw new Problem("unavailable", "The turn to continue is not readable yet. Send the same request again in a moment.", {
+      param: "previous_response_id",
+      retryAfter: 5,
+    });
+  }
+  return texts.map(decodeTurn).filter((turn) => turn !== null);
+}
+
+function isYoung(deps: Deps, parent: Parent): boolean {
+  return parent.signed !== undefined && deps.now() / 60_000 - parent.signed.minute < YOUNG_MINUTES;
 }

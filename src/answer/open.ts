@@ -15,37 +15,47 @@ const DRAIN_MS = 2_000;
 export interface UpstreamEvent {
   type: string;
   data: JsonObject;
+  /** The event's own bytes, blank line included. */
+  frame: Frame;
 }
 export type EventBatch = UpstreamEvent[];
 
 export type Opened =
-  | { kind: "whole"; response: JsonObject }
+  | { kind: "whole"; model: string; response: JsonObject }
   | {
       kind: "stream";
-      /** What upstream's next bytes say, at least one event. @throws Problem, also for an end without a terminal event */
+      model: string;
+      /** The response object as the first events showed it, if they did. */
+      first: JsonObject | undefined;
+      /** What upstream's next bytes say, at least one event; the last batch has the terminal one. @throws Problem, also for an end without it */
       next: () => Promise<{ events: EventBatch; terminal?: Terminal }>;
       /** After the terminal event: lets upstream close in peace, so that it does not take us for a client who left. */
       drain: () => Promise<void>;
       cancel: () => void;
     };
 
-/** @param models tried in order while upstream says, unpaid, that it has no such model. @throws Problem */
-export async function openStream(
-  deps: Deps,
-  body: JsonObject,
-  models: readonly string[],
-  stream: boolean,
-  signal: AbortSignal,
-): Promise<Opened> {
+export interface UpstreamCall {
+  /** The upstream body but for `stream`; `model` comes from `models`. */
+  body: JsonObject;
+  /** Tried in order while upstream says, unpaid, that it has no such model. */
+  models: readonly string[];
+  stream: boolean;
+  /** Wait once where upstream asks for a short wait. */
+  retries: boolean;
+  signal: AbortSignal;
+}
+
+/** @throws Problem */
+export async function openStream(deps: Deps, { body, models, stream, retries, signal }: UpstreamCall): Promise<Opened> {
   let waited = false;
   for (let at = 0; ;) {
     try {
-      return await open(deps, { ...body, model: models[at] }, stream, signal);
+      return await open(deps, body, models[at] ?? "", stream, signal);
     } catch (error) {
       if (!(error instanceof Problem) || error.details.paid !== "unpaid" || signal.aborted) throw error;
       const wait = error.details.upstreamRetryAfter;
       if (error.details.noSuchModel === true && at + 1 < models.length) at += 1;
-      else if (!waited && isBusy(error) && wait !== undefined && wait <= MAX_WAIT_S) {
+      else if (retries && !waited && isBusy(error) && wait !== undefined && wait <= MAX_WAIT_S) {
         waited = true;
         await deps.sleep(wait * 1_000);
       } else throw error;
@@ -57,9 +67,20 @@ function isBusy(problem: Problem): boolean {
   return problem.code === "upstream_rate_limited" || problem.code === "upstream_unavailable";
 }
 
-async function open(deps: Deps, body: JsonObject, stream: boolean, signal: AbortSignal): Promise<Opened> {
-  const reply = await deps.upstream.create(body, stream, signal);
-  if (reply.kind === "response") return { kind: "whole", response: reply.response };
+/** The whole response of a stream that nobody watches. @throws Problem */
+export async function gather(deps: Deps, opened: Opened, later: (work: Promise<unknown>) => void): Promise<JsonObject> {
+  if (opened.kind === "whole") return opened.response;
+  for (;;) {
+    const { terminal } = await opened.next();
+    if (terminal === undefined) continue;
+    later(opened.drain());
+    return readTerminal(deps, terminal);
+  }
+}
+
+async function open(deps: Deps, body: JsonObject, model: string, stream: boolean, signal: AbortSignal): Promise<Opened> {
+  const reply = await deps.upstream.create({ ...body, model }, stream, signal);
+  if (reply.kind === "response") return { kind: "whole", model, response: reply.response };
   const events = new EventReader(reply.stream);
   const first = await events.next();
   if (first.terminal?.kind === "error" && first.events.length === 0) {
@@ -69,6 +90,8 @@ async function open(deps: Deps, body: JsonObject, stream: boolean, signal: Abort
   let held: typeof first | undefined = first;
   return {
     kind: "stream",
+    model,
+    first: first.terminal?.kind === "response" ? first.terminal.response : events.first,
     async next() {
       const batch = held ?? (await events.next());
       held = undefined;
@@ -102,6 +125,10 @@ class EventReader {
     this.#stream = stream;
   }
 
+  get first(): JsonObject | undefined {
+    return this.#assembly.first;
+  }
+
   async next(): Promise<{ events: EventBatch; terminal?: Terminal }> {
     for (;;) {
       const frames = await this.#stream.next();
@@ -111,8 +138,9 @@ class EventReader {
         const event = readFrame(frame);
         if (event === undefined) continue;
         const terminal = this.#assembly.add(event.type, event.data);
-        if (terminal !== undefined) return { events, terminal };
+        if (terminal?.kind === "error") return { events, terminal };
         events.push(event);
+        if (terminal !== undefined) return { events, terminal };
       }
       if (events.length > 0) return { events };
     }
@@ -129,7 +157,7 @@ function readFrame(frame: Frame): UpstreamEvent | undefined {
   if (event === undefined || event.data === "" || event.data === "[DONE]") return undefined;
   const data = parseJson(event.data);
   if (!isRecord(data)) throw malformed();
-  return { type: eventType(data, event.event), data };
+  return { type: eventType(data, event.event), data, frame };
 }
 
 function cut(): Problem {

@@ -3,11 +3,11 @@
 import type { Config, Preset } from "./define-config.ts";
 import { isRecord, type JsonObject } from "./json.ts";
 import { Problem } from "./problem.ts";
-import { type Ask, type UpstreamFields, UPSTREAM_FIELDS } from "./request.ts";
+import { type Ask, type ResponsesRequest, type UpstreamFields, UPSTREAM_FIELDS } from "./request.ts";
 
 export interface Composed {
   /** The upstream body without `stream` and `previous_response_id`; `model` is the first of `models`. */
-  body: UpstreamFields & { model: string; input: Ask["input"] };
+  body: JsonObject & { model: string };
   /** To be tried in order when upstream has no such model or channel. */
   models: readonly string[];
   /** Name and settings of the preset in use. */
@@ -32,28 +32,65 @@ export function compose(ask: Ask, config: Config): Composed {
   const cap = config.limits.max_output_tokens;
   if (cap !== undefined) body["max_output_tokens"] = Math.min(cap, (body["max_output_tokens"] as number | undefined) ?? cap);
 
-  const model = body["model"];
-  if (typeof model !== "string") {
-    throw new Problem(
-      "invalid_request",
-      "No model is named. Set `model` in the request, in the preset or in `defaults` of src/config.ts.",
-      { param: "model" },
-    );
-  }
-  if (ask.model !== undefined && config.models !== undefined && !config.models.includes(ask.model)) {
-    throw new Problem("model_not_allowed", `The model is not on this Worker's list. Use one of: ${config.models.join(", ")}.`, {
-      param: "model",
-    });
-  }
+  const model = modelOf(body["model"]);
+  if (ask.model !== undefined) assertListed(ask.model, config);
   const input = withImages(ask.input, ask.images ?? []);
   assertInputSize(input, config.limits.max_input_chars);
-  const format = isRecord(body["text"]) ? body["text"]["format"] : undefined;
   return {
     body: { ...body, model, input },
     models: [model, ...(ask.model === undefined ? (settings.fallback ?? []) : [])],
     preset,
-    wantsData: isRecord(format) && typeof format["type"] === "string" && format["type"].startsWith("json"),
+    wantsData: wantsData(body),
   };
+}
+
+/**
+ * A request to /v1/responses, of a caller with full trust: as it came, but for a missing model. A preset's name as `model` brings the
+ * preset's fields and the defaults where the request has none.
+ * @throws Problem 400, 413
+ */
+export function composeResponses(request: ResponsesRequest, config: Config): Composed {
+  const { stream: _, previous_response_id: __, ...fields } = request;
+  const named = request.model ?? undefined;
+  const settings = named !== undefined && Object.hasOwn(config.presets, named) ? config.presets[named] : undefined;
+  const body: JsonObject = { ...fields };
+  if (settings !== undefined) {
+    for (const name of FIELD_NAMES) body[name] = (name === "model" ? undefined : fields[name]) ?? settings[name] ?? config.defaults[name];
+    for (const name of FIELD_NAMES) if (body[name] === undefined) delete body[name];
+  }
+  const limits = config.limits.server;
+  if (limits?.max_output_tokens !== undefined) {
+    const asked = typeof body["max_output_tokens"] === "number" ? body["max_output_tokens"] : limits.max_output_tokens;
+    body["max_output_tokens"] = Math.min(limits.max_output_tokens, asked);
+  }
+  const model = modelOf(settings === undefined ? (named ?? config.defaults.model) : settings.model);
+  if (settings === undefined && named !== undefined) assertListed(named, config);
+  assertInputSize(body["input"], limits?.max_input_chars);
+  return {
+    body: { ...body, model },
+    models: [model, ...(settings?.fallback ?? [])],
+    preset: settings === undefined || named === undefined ? undefined : { name: named, settings },
+    wantsData: wantsData(body),
+  };
+}
+
+function modelOf(model: unknown): string {
+  if (typeof model === "string") return model;
+  throw new Problem("invalid_request", "No model is named. Set `model` in the request, in the preset or in `defaults` of src/config.ts.", {
+    param: "model",
+  });
+}
+
+function assertListed(model: string, config: Config): void {
+  if (config.models === undefined || config.models.includes(model)) return;
+  throw new Problem("model_not_allowed", `The model is not on this Worker's list. Use one of: ${config.models.join(", ")}.`, {
+    param: "model",
+  });
+}
+
+function wantsData(body: JsonObject): boolean {
+  const format = isRecord(body["text"]) ? body["text"]["format"] : undefined;
+  return isRecord(format) && typeof format["type"] === "string" && format["type"].startsWith("json");
 }
 
 function presetOf(ask: Ask, config: Config): Composed["preset"] {
@@ -107,7 +144,7 @@ function withImages(input: Ask["input"], images: readonly string[]): Ask["input"
 /** Where data and addresses stand: they are bytes, not text to read, and the body's cap counts them. */
 const NOT_TEXT = new Set(["image_url", "file_data", "file_url", "encrypted_content", "id", "type", "role"]);
 
-function assertInputSize(input: Ask["input"], max: number | undefined): void {
+function assertInputSize(input: unknown, max: number | undefined): void {
   if (max === undefined) return;
   const length = typeof input === "string" ? input.length : charsOf(input);
   if (length <= max) return;

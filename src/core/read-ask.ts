@@ -1,9 +1,9 @@
 // The body and query of POST /ask, in every form that a person would send, as one Ask. Nothing is dropped in silence: what is not
 // understood is refused with the name of the field.
-import type * as z from "zod/mini";
 import { assertSafe, isRecord, type JsonObject, parseJson } from "./json.ts";
+import { fieldProblem, refuseField } from "./field-problem.ts";
 import { Problem } from "./problem.ts";
-import { Ask, REFUSED_FIELDS } from "./request.ts";
+import { Ask } from "./request.ts";
 
 /** Fields of the body that the query may carry instead. */
 const QUERY_FIELDS = new Set(["preset", "previous_response_id", "stream"]);
@@ -18,9 +18,7 @@ export function parseAsk(fields: JsonObject): Ask {
   for (const [name, value] of Object.entries(fields)) {
     // SDKs write null for what is not set.
     if (value === null) delete fields[name];
-    else if (Object.hasOwn(REFUSED_FIELDS, name)) {
-      throw new Problem("unknown_parameter", `\`${name}\` is not supported here: ${REFUSED_FIELDS[name]}.`, { param: name });
-    }
+    else refuseField(name);
   }
   if (fields["input"] === undefined) {
     throw new Problem("invalid_request", "`input` is missing. Send what you want to ask, as text or as a list of messages.", {
@@ -117,55 +115,6 @@ function flag(value: string): boolean {
   if (value === "" || value === "1" || value === "true") return true;
   if (value === "0" || value === "false") return false;
   throw new Problem("invalid_request", "`stream` in the query is true or false.", { param: "stream" });
-}
-
-/** The first thing that a schema found wrong, as the answer to the caller. */
-function fieldProblem(issue: z.core.$ZodIssue | undefined): Problem {
-  const param = pathOf(issue?.path ?? []);
-  if (issue?.code === "unrecognized_keys") {
-    const name = pathOf([...issue.path, issue.keys[0] ?? ""]);
-    return new Problem("unknown_parameter", `\`${name}\` is not a field of this request. Check its spelling or leave it out.`, {
-      param: name,
-    });
-  }
-  return new Problem("invalid_request", `\`${param}\` ${expectation(issue)}.`, { param });
-}
-
-function expectation(issue: z.core.$ZodIssue | undefined): string {
-  switch (issue?.code) {
-    case "invalid_type":
-      return `must be ${article(issue.expected)}`;
-    case "too_small":
-      return issue.origin === "number"
-        ? `must be at least ${issue.minimum}${issue.inclusive === false ? " (exclusive)" : ""}`
-        : "must not be empty";
-    case "too_big":
-      return `is too long or too large (at most ${issue.maximum})`;
-    case "invalid_value":
-      return `must be ${issue.values.map((value) => JSON.stringify(value)).join(" or ")}`;
-    default:
-      return "does not have the right form; see the request fields in the README";
-  }
-}
-
-function article(expected: string): string {
-  const names: Record<string, string> = {
-    int: "a whole number",
-    record: "an object",
-    array: "a list",
-    number: "a number",
-    string: "a text",
-    boolean: "true or false",
-    object: "an object",
-  };
-  return names[expected] ?? expected;
-}
-
-/** `text.format.type`, `tools[0].type`: as OpenAI writes paths. */
-function pathOf(path: readonly PropertyKey[]): string {
-  let out = "";
-  for (const step of path) out += typeof step === "number" ? `[${step}]` : out === "" ? String(step) : `.${String(step)}`;
-  return out.slice(0, 120);
 }
 
 /** The form of an answer. */

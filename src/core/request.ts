@@ -73,6 +73,24 @@ export const Ask = z.strictObject({
 });
 export type Ask = z.infer<typeof Ask>;
 
+/**
+ * The body of POST /v1/responses for a caller with full trust: unknown fields pass, and only what the Worker itself reads has a form.
+ * Nulls are kept: upstream knows what they mean.
+ */
+export const ResponsesRequest = z.looseObject({
+  model: z.optional(z.nullable(UPSTREAM_FIELDS.model)),
+  input: z.optional(z.nullable(z.union([z.string(), z.array(Loose)]))),
+  instructions: z.optional(z.nullable(z.union([z.string(), z.array(Loose)]))),
+  previous_response_id: z.optional(z.nullable(z.string().check(z.minLength(1)))),
+  stream: z.optional(z.nullable(z.boolean())),
+  store: z.optional(z.nullable(z.boolean())),
+  tools: z.optional(z.nullable(z.array(Typed))),
+  text: z.optional(z.nullable(Text)),
+  metadata: z.optional(z.nullable(UPSTREAM_FIELDS.metadata)),
+  max_output_tokens: z.optional(z.nullable(UPSTREAM_FIELDS.max_output_tokens)),
+});
+export type ResponsesRequest = z.infer<typeof ResponsesRequest>;
+
 /** What presets and `defaults` may hold, and what a composed request is made of. */
 export const UpstreamFields = z.partial(z.strictObject(UPSTREAM_FIELDS));
 export type UpstreamFields = z.infer<typeof UpstreamFields>;

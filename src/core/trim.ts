@@ -1,6 +1,7 @@
 // A Responses object in, the trimmed answer out: the one description of what POST /ask gives back (contract section 2). Reads
 // loosely: unknown items, statuses and missing parts never fail.
 import { isRecord, type JsonObject, parseJson, partsOf, textOf } from "./json.ts";
+import { Problem } from "./problem.ts";
 import { type Usage, usageOf } from "./usage.ts";
 
 export interface ToolCall {
@@ -42,6 +43,15 @@ export interface AnswerFacts {
   metadata?: Record<string, string> | undefined;
   cost?: number | undefined;
   cached?: boolean;
+}
+
+/** A response that failed is no answer, though upstream sent it with status 200. @throws Problem */
+export function assertNotFailed(response: JsonObject): void {
+  if (response["status"] !== "failed") return;
+  throw new Problem("upstream_error", "The model failed to answer. The call may have been paid; send it again only if you accept that.", {
+    paid: "maybe",
+    reason: "status failed",
+  });
 }
 
 export function trim(response: JsonObject, facts: AnswerFacts): Answer {
@@ -141,6 +151,16 @@ export function toolCallOf(item: JsonObject): ToolCall | undefined {
     name: textOf(item["name"]),
     arguments: textOf(type === "function_call" ? item["arguments"] : item["input"]),
   };
+}
+
+/** What the SDKs call `output_text`: every text of every message, whatever its phase. */
+export function outputText(response: JsonObject): string {
+  let text = "";
+  for (const item of itemsOf(response)) {
+    if (item["type"] !== "message") continue;
+    for (const part of partsOf(item["content"])) if (part["type"] === "output_text") text += textOf(part["text"]);
+  }
+  return text;
 }
 
 export function itemsOf(response: JsonObject): JsonObject[] {

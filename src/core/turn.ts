@@ -16,6 +16,8 @@ export interface Turn {
   /** The answer has `data`. */
   wantsData: boolean;
   metadata?: Record<string, string> | undefined;
+  /** Key of the exact-repeat record that holds the same answer, so that both can be deleted together. */
+  answerKey?: string | undefined;
   /** Model that was asked for: prices are found by it, too. */
   model: string;
   /** Unix seconds. */
@@ -42,6 +44,13 @@ export function decodeTurn(text: string | null): Turn | null {
   if (!isRecord(record) || record["v"] !== 1 || !isRecord(record["response"]) || typeof record["id"] !== "string") return null;
   const { v: _, ...turn } = record;
   return Array.isArray(turn["ancestors"]) && turn["ancestors"].every((id) => typeof id === "string") ? (turn as unknown as Turn) : null;
+}
+
+/** What stands in a deleted turn's place until the turn's own time is over: the id stays refused, also where KV still shows the turn. */
+export const TOMBSTONE = '{"v":1,"deleted":true}';
+
+export function isTombstone(text: string | null): boolean {
+  return text === TOMBSTONE;
 }
 
 /** Ancestors of a turn that follows `parent`. */

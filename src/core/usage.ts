@@ -29,6 +29,18 @@ export function usageOf(usage: unknown): Usage | null {
   };
 }
 
+/** Both together; null where neither is known. */
+export function sumUsage(a: Usage | null, b: Usage | null): Usage | null {
+  if (a === null || b === null) return a ?? b;
+  return {
+    input_tokens: a.input_tokens + b.input_tokens,
+    cached_tokens: a.cached_tokens + b.cached_tokens,
+    output_tokens: a.output_tokens + b.output_tokens,
+    reasoning_tokens: a.reasoning_tokens + b.reasoning_tokens,
+    total_tokens: a.total_tokens + b.total_tokens,
+  };
+}
+
 /**
  * Cost in USD, or undefined where no price is known. A price for `gpt-5-mini` also counts for `gpt-5-mini-2025-08-07`, the name
  * that upstream answers with; of several the most exact name wins.

@@ -8,6 +8,7 @@ export interface Store {
   /** The texts under the keys, in their order; null where there is none, or KV could not say. */
   read: (keys: readonly string[]) => Promise<(string | null)[]>;
   /** @param ttl seconds, ≥ 60 */
+  remove: (key: string) => Promise<void>;
   write: (key: string, text: string, ttl: number) => Promise<void>;
 }
 
@@ -25,6 +26,13 @@ export function kvStore(kv: KVNamespace, warn: (event: string, error: unknown) =
         return keys.map(() => null);
       } finally {
         clearTimeout(timer);
+      }
+    },
+    async remove(key) {
+      try {
+        await kv.delete(key);
+      } catch (error) {
+        warn("kv_delete_failed", error);
       }
     },
     async write(key, text, ttl) {

@@ -12,7 +12,7 @@ export interface LogFacts {
   code?: string;
   reason?: string | undefined;
   cache?: "hit" | "miss" | "refresh" | "bypass";
-  continuity?: string;
+  continuity?: string | undefined;
   stream?: boolean;
   response_id?: string;
   input_tokens?: number;

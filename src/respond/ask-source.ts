@@ -1,8 +1,10 @@
 // What a running answer says on /ask, as event stream and as bare text. Each ends exactly once: with `done`, with `error`, or because
 // the caller has left; the log hears of it.
 import type { Streamed, Whole } from "../answer/answer.ts";
+import type { Finished } from "../answer/making.ts";
 import { asProblem, Problem } from "../core/problem.ts";
 import { formatEvent } from "../core/sse.ts";
+import { type Answer, assertNotFailed, trim } from "../core/trim.ts";
 import { type AskEvent, plainText, replay, TrimStream } from "../core/trim-stream.ts";
 import type { Source } from "./live-stream.ts";
 
@@ -40,14 +42,15 @@ export class AskSource implements Source {
     try {
       const got = await this.#answered;
       if (got.kind === "whole") {
+        const answer = trimFinished(got.finished);
         this.#end();
-        return this.#format(replay(got.answer, this.#facts.requestId));
+        return this.#format(replay(answer, this.#facts.requestId));
       }
       for (;;) {
-        const { events, answer } = await got.next();
+        const { events, finished } = await got.next();
         const out = events.flatMap((event) => this.#trim.push(event.type, event.data));
-        if (answer !== undefined) {
-          out.push(...this.#trim.finish(answer));
+        if (finished !== undefined) {
+          out.push(...this.#trim.finish(trimFinished(finished)));
           this.#end();
         }
         if (out.length > 0) return this.#format(out);
@@ -95,10 +98,10 @@ export class TextSource implements Source {
   async next(): Promise<string | null> {
     try {
       while (!this.#over) {
-        const { events, answer } = await this.#streamed.next();
+        const { events, finished } = await this.#streamed.next();
         const out = events.flatMap((event) => this.#trim.push(event.type, event.data));
-        if (answer !== undefined) {
-          out.push(...this.#trim.finish(answer));
+        if (finished !== undefined) {
+          out.push(...this.#trim.finish(trimFinished(finished)));
           this.#end();
         }
         const text = out.map(plainText).join("");
@@ -122,6 +125,12 @@ export class TextSource implements Source {
     this.#over = true;
     this.#ended(problem);
   }
+}
+
+/** @throws Problem where the response is no answer */
+export function trimFinished({ response, facts }: Finished): Answer {
+  assertNotFailed(response);
+  return trim(response, facts);
 }
 
 function leftProblem(): Problem {

@@ -3,7 +3,7 @@
 
 /** What is said next, null at the end. Rejecting breaks the connection: the client must not take it for a clean end. */
 export interface Source {
-  next(): Promise<string | null>;
+  next(): Promise<string | Uint8Array | null>;
   /** The client has left. */
   cancel(): void;
 }
@@ -36,14 +36,14 @@ export function liveStream(source: Source, ping: Ping | undefined, now: () => nu
       },
       async pull(controller) {
         try {
-          const text = await source.next();
-          if (text === null) {
+          const said = await source.next();
+          if (said === null) {
             stop();
             controller.close();
             return;
           }
           spokeAt = now();
-          controller.enqueue(encoder.encode(text));
+          controller.enqueue(typeof said === "string" ? encoder.encode(said) : said);
         } catch (error) {
           stop();
           controller.error(error);

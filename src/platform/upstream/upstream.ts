@@ -41,6 +41,8 @@ export interface Upstream {
    * @throws Problem; `details.paid` says whether the call may have been paid
    */
   create: (body: JsonObject, stream: boolean, signal: AbortSignal) => Promise<UpstreamReply>;
+  /** Upstream's list of models. @throws Problem */
+  models: (signal: AbortSignal) => Promise<JsonObject>;
   /** What an error inside a body or a stream means. */
   fault: (body: JsonObject) => Problem;
 }
@@ -80,7 +82,24 @@ export function uniapi(settings: UpstreamSettings, fetcher: typeof fetch, now: (
       throw watch.explain(error);
     }
   }
-  return { create, fault };
+  async function models(signal: AbortSignal): Promise<JsonObject> {
+    const watch = new Watch(settings.deadlines, signal, now);
+    try {
+      const headers = { authorization: `Bearer ${settings.key}`, accept: "application/json", "user-agent": "uniapi-edge" };
+      const response = await watch.until(fetcher(`${settings.baseUrl}/v1/models`, { redirect: "manual", signal: watch.signal, headers }));
+      watch.firstByte();
+      if (!response.ok) throw await refusal(response, watch, secrets, now());
+      const list = parseJson(decodeUtf8(await readWhole(response, watch, MAX_JSON_BYTES)));
+      if (!isRecord(list)) throw invalid("UniAPI's list of models is not readable.", "no list of models");
+      return list;
+    } catch (error) {
+      throw watch.explain(error);
+    } finally {
+      watch.end();
+    }
+  }
+
+  return { create, models, fault };
 }
 
 function frames(response: Response, watch: Watch): UpstreamStream {

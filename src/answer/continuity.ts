@@ -1,0 +1,109 @@
+// How a conversation survives the relay (contract section 4): by upstream's own id while upstream keeps its word, and by the whole
+// chain from KV where it has forgotten, says so or not. A call is replayed once at most, and never after a byte has left.
+import { type JsonObject } from "../core/json.ts";
+import { Problem } from "../core/problem.ts";
+import { replayInput } from "../core/replay-input.ts";
+import type { Turn } from "../core/turn.ts";
+import { type Usage, usageOf } from "../core/usage.ts";
+import type { Deps } from "../deps.ts";
+import { lookFor, wholeChain } from "./chain.ts";
+import { type Opened, openStream, type UpstreamCall } from "./open.ts";
+import { notFound, type Parent } from "./parent.ts";
+
+/** A model that forgot is not trusted for a day. */
+const FORGETS_TTL_S = 86_400;
+
+export type Continuity = "upstream" | "gateway" | "replayed";
+
+export interface Call extends UpstreamCall {
+  owner: string;
+  body: JsonObject & { model: string };
+  parent: Parent;
+  parentTurn: Turn | null;
+  /** KV knows that this model forgets. */
+  forgets: boolean;
+  later: (work: Promise<unknown>) => void;
+}
+
+export interface Reached {
+  opened: Opened;
+  how: Continuity;
+  /** Tokens of a call that was paid for nothing. */
+  wasted: Usage | null;
+}
+
+/** Under this key KV remembers a model that ignores `previous_response_id`. */
+export function forgetsKey(deps: Deps, model: string): string {
+  return `forgets:v1:${deps.baseUrl}:${encodeURIComponent(model).slice(0, 256)}`;
+}
+
+/** The way in which conversations are continued here: without turns in KV there is nothing to replay. */
+export function continuityOf(deps: Deps, parent: Parent): "auto" | "upstream" | "gateway" {
+  return deps.config.turns === false || parent.signed === undefined ? "upstream" : deps.config.continuity;
+}
+
+/** @throws Problem */
+export async function continueTurn(deps: Deps, call: Call): Promise<Reached> {
+  const mode = continuityOf(deps, call.parent);
+  if (mode === "gateway") return replay(deps, call, "gateway", null);
+  if (mode === "upstream")
+    return { opened: await forward(deps, call, await requireUpstreamId(deps, call), call.stream), how: "upstream", wasted: null };
+
+  const id = upstreamId(call);
+  if (id === undefined || id.startsWith("chatcmpl-") || forgets(deps, call)) return replay(deps, call, "replayed", null);
+  const known = deps.echoes.get(call.body.model) === true;
+  let opened: Opened;
+  try {
+    // Of a model that nobody has asked yet, the first event must tell whether it listens, before most of the answer is paid.
+    opened = await forward(deps, call, id, call.stream || !known);
+  } catch (error) {
+    if (!isLost(error)) throw error;
+    return replay(deps, call, "replayed", null);
+  }
+  const shown = opened.kind === "whole" ? opened.response : opened.first;
+  // Events that show no response object at all tell nothing: that answer is taken as it is.
+  if (shown === undefined || shown["previous_response_id"] === id) {
+    if (shown !== undefined) deps.echoes.set(opened.model, true);
+    return { opened, how: "upstream", wasted: null };
+  }
+  if (opened.kind === "stream") opened.cancel();
+  deps.echoes.set(opened.model, false);
+  call.later(deps.store.write(forgetsKey(deps, opened.model), "1", FORGETS_TTL_S));
+  return replay(deps, call, "replayed", opened.kind === "whole" ? usageOf(opened.response["usage"]) : null);
+}
+
+function forgets(deps: Deps, call: Call): boolean {
+  return deps.echoes.get(call.body.model) === false || call.forgets;
+}
+
+async function replay(deps: Deps, call: Call, how: Continuity, wasted: Usage | null): Promise<Reached> {
+  const turns = await wholeChain(deps, call.owner, call.parent, call.parentTurn);
+  const body = { ...call.body, input: replayInput(turns, call.body["input"]) };
+  return { opened: await openStream(deps, { ...call, body }), how, wasted };
+}
+
+function forward(deps: Deps, call: Call, id: string, stream: boolean): Promise<Opened> {
+  return openStream(deps, { ...call, body: { ...call.body, previous_response_id: id }, stream });
+}
+
+/** What upstream calls the parent, as far as the id or the turn at hand tells. */
+function upstreamId({ parent, parentTurn }: Call): string | undefined {
+  if (parent.signed === undefined) return parent.id;
+  if (parent.signed.kind === "upstream") return parent.signed.value;
+  const id = parentTurn?.response["id"];
+  return typeof id === "string" && id !== "" ? id : undefined;
+}
+
+async function requireUpstreamId(deps: Deps, call: Call): Promise<string> {
+  const id = upstreamId(call) ?? upstreamId({ ...call, parentTurn: await lookFor(deps, call.owner, call.parent) });
+  if (id === undefined)
+    throw notFound(
+      "Upstream gave the turn to continue no id, so it can't be continued. Start a new conversation without previous_response_id.",
+    );
+  return id;
+}
+
+/** Upstream says, unpaid, that it does not know the parent (any more). */
+function isLost(error: unknown): boolean {
+  return error instanceof Problem && error.details.paid === "unpaid" && error.details.upstreamCode === "previous_response_not_found";
+}

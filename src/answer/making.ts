@@ -1,0 +1,160 @@
+// One turn in the making: from what is known before upstream is asked to what is kept, counted and told when the answer is whole.
+import { type AnswerRecord, encodeAnswer } from "../core/answer-record.ts";
+import { fitsInId, signId } from "../core/ids.ts";
+import type { JsonObject } from "../core/json.ts";
+import { type CachePlan, isKeepable } from "../core/policy.ts";
+import type { AnswerFacts } from "../core/trim.ts";
+import { encodeTurn, lineage, type Turn, turnKey } from "../core/turn.ts";
+import { costUsd, sumUsage, type Usage, usageOf } from "../core/usage.ts";
+import type { Deps, RequestContext } from "../deps.ts";
+import type { Question } from "./answer.ts";
+import type { Parent } from "./parent.ts";
+
+/** Under `gateway` the next request needs this turn from KV: the answer's end waits for it, but not longer. */
+const HOLD_FOR_TURN_MS = 300;
+
+export interface MakingFacts {
+  parent: Parent | null;
+  /** The parent's turn as far as KV shows it. */
+  parentTurn: Turn | null;
+  /** This turn goes into memory. */
+  keeps: boolean;
+  plan: CachePlan;
+  /** Where an exact repeat would be looked for; undefined: nowhere. */
+  cacheKey: string | undefined;
+}
+
+/** A response that is whole, and what its forms need beside it. */
+export interface Finished {
+  /** Upstream's object under upstream's ids. */
+  response: JsonObject;
+  facts: AnswerFacts;
+}
+
+type Made = Pick<Turn, "id" | "input" | "response" | "model" | "wantsData" | "metadata" | "at" | "answerKey">;
+
+export class Making {
+  readonly deps: Deps;
+  readonly context: RequestContext;
+  readonly question: Question;
+  readonly facts: MakingFacts;
+  /** Our ids by upstream's. */
+  readonly #ids = new Map<unknown, string>();
+  #promised: string | undefined;
+
+  constructor(deps: Deps, context: RequestContext, question: Question, facts: MakingFacts) {
+    this.deps = deps;
+    this.context = context;
+    this.question = question;
+    this.facts = facts;
+  }
+
+  /** Unix seconds. */
+  now(): number {
+    return Math.floor(this.deps.now() / 1_000);
+  }
+
+  /** An id of our own, before upstream has named its own; it will be the answer's. */
+  async promiseId(): Promise<string> {
+    this.#promised ??= await this.#sign("own", this.deps.random(16));
+    return this.#promised;
+  }
+
+  async idFor(upstreamId: unknown): Promise<string> {
+    if (this.#promised !== undefined) return this.#promised;
+    const known = this.#ids.get(upstreamId);
+    if (known !== undefined) return known;
+    // One that comes late or does not fit is told by the turn; what was said first stays.
+    if (typeof upstreamId !== "string" || upstreamId === "") return await this.promiseId();
+    const id = fitsInId(upstreamId) ? await this.#sign("upstream", upstreamId) : await this.#sign("own", this.deps.random(16));
+    this.#ids.set(upstreamId, id);
+    return id;
+  }
+
+  /** A response that came whole: named, kept, counted. @param wasted tokens of a call before it that led nowhere */
+  async settle(response: JsonObject, wasted: Usage | null): Promise<Finished> {
+    const { deps, context, question } = this;
+    const { plan, cacheKey } = this.facts;
+    const { composed, metadata } = question;
+    const id = await this.idFor(response["id"]);
+    const made = {
+      id,
+      input: composed.body["input"] ?? [],
+      response,
+      model: composed.body.model,
+      wantsData: composed.wantsData,
+      metadata,
+      at: this.now(),
+    };
+    if (response["status"] !== "failed") {
+      const keptAs = plan.write !== false && cacheKey !== undefined && isKeepable(response) ? cacheKey : undefined;
+      await this.#keepTurn({ ...made, answerKey: keptAs });
+      if (keptAs !== undefined && plan.write !== false) {
+        const text = encodeAnswer({ ...made, owner: context.caller.owner, ttl: plan.write });
+        if (text === null) deps.log.warn("answer_too_large");
+        else context.later(deps.store.write(keptAs, text, plan.write));
+      }
+    }
+    return this.#finish(made, sumUsage(usageOf(response["usage"]), wasted), false);
+  }
+
+  /** A kept answer, given again. */
+  async repeat(record: AnswerRecord): Promise<Finished> {
+    let { id } = record;
+    if (record.owner !== this.context.caller.owner) {
+      id = await this.idFor(record.response["id"]);
+      await this.#keepTurn({ ...record, id, answerKey: undefined });
+    }
+    return this.#finish({ ...record, id }, null, true);
+  }
+
+  /** @param paid tokens that this request cost; null: none, or nobody knows */
+  #finish(made: Made, paid: Usage | null, cached: boolean): Finished {
+    const { facts } = this.context;
+    const priced = costUsd(this.deps.config.prices, [String(made.response["model"]), made.model], paid ?? usageOf(made.response["usage"]));
+    const cost = priced === undefined ? undefined : cached ? 0 : priced;
+    facts.response_id = made.id;
+    facts.cost_usd = cost;
+    if (paid !== null) {
+      facts.input_tokens = paid.input_tokens;
+      facts.cached_tokens = paid.cached_tokens;
+      facts.output_tokens = paid.output_tokens;
+    }
+    const { id, response, wantsData, metadata } = made;
+    return { response, facts: { id, previousId: this.facts.parent?.id ?? null, now: this.now(), wantsData, metadata, cost, cached } };
+  }
+
+  async #keepTurn(made: Made): Promise<void> {
+    const { deps, context, question } = this;
+    const { parent, parentTurn, keeps } = this.facts;
+    if (!keeps || deps.config.turns === false) return;
+    const ancestors = lineage(parent?.signed === undefined ? null : parent.id, parentTurn);
+    const { id, input, response, model, wantsData, metadata, at, answerKey } = made;
+    const preset = question.composed.preset?.name ?? null;
+    const text = encodeTurn({
+      id,
+      parent: parent?.id ?? null,
+      ancestors,
+      input,
+      response,
+      preset,
+      wantsData,
+      metadata,
+      answerKey,
+      model,
+      at,
+    });
+    if (text === null) {
+      deps.log.warn("turn_too_large");
+      return;
+    }
+    const written = deps.store.write(turnKey(context.caller.owner, id), text, deps.config.turns.ttl);
+    context.later(written);
+    if (deps.config.continuity === "gateway") await Promise.race([written, deps.sleep(HOLD_FOR_TURN_MS)]);
+  }
+
+  #sign(kind: "upstream" | "own", value: string): Promise<string> {
+    const turn = (this.facts.parent?.turn ?? 0) + 1;
+    return signId(this.deps.idKeys, this.context.caller.owner, { kind, value, turn, minute: Math.floor(this.deps.now() / 60_000) });
+  }
+}

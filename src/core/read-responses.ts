@@ -1,0 +1,33 @@
+// The body of POST /v1/responses as a ResponsesRequest. What the Worker does not read itself is upstream's to judge.
+import { assertSafe, isRecord, parseJson } from "./json.ts";
+import { fieldProblem, refuseField } from "./field-problem.ts";
+import { Problem } from "./problem.ts";
+import { ResponsesRequest } from "./request.ts";
+
+/** @throws Problem 400, 415 */
+export function readResponses(text: string, contentType: string | null): ResponsesRequest {
+  const type = (contentType ?? "").toLowerCase().split(";")[0]?.trim() ?? "";
+  if (
+    type !== "" &&
+    type !== "application/json" &&
+    !type.endsWith("+json") &&
+    !type.startsWith("text/plain") &&
+    type !== "application/x-www-form-urlencoded"
+  ) {
+    throw new Problem(
+      "unsupported_media_type",
+      `The content type ${JSON.stringify(type.slice(0, 80))} is not supported. Send application/json.`,
+    );
+  }
+  const value = parseJson(text);
+  if (value === undefined) throw new Problem("invalid_json", "The body is not valid JSON. Check quotes, commas and brackets.");
+  if (!isRecord(value)) throw new Problem("invalid_request", "The body must be a JSON object, as for OpenAI's POST /v1/responses.");
+  assertSafe(value);
+  for (const [name, field] of Object.entries(value)) {
+    // false and null ask for nothing: SDKs send them.
+    if (field !== null && field !== false) refuseField(name);
+  }
+  const parsed = ResponsesRequest.safeParse(value);
+  if (!parsed.success) throw fieldProblem(parsed.error.issues[0]);
+  return parsed.data;
+}

@@ -1,0 +1,41 @@
+// A conversation from memory as the `input` of one request: what continuity by replay sends when upstream has lost the thread.
+// Item ids and reasoning items stay behind: both belong to one vendor account, and the next call may reach another.
+import { isRecord, type JsonObject, partsOf } from "./json.ts";
+import { itemsOf } from "./trim.ts";
+import type { Turn } from "./turn.ts";
+
+/** @param turns root first; @param input the new one */
+export function replayInput(turns: readonly Turn[], input: unknown): JsonObject[] {
+  const items: JsonObject[] = [];
+  for (const turn of turns) {
+    items.push(...asItems(turn.input).flatMap(portable), ...itemsOf(turn.response).flatMap(portable));
+  }
+  items.push(...asItems(input).flatMap(portable));
+  return items;
+}
+
+/** `input` as a list: a text is the user's message. */
+export function asItems(input: unknown): JsonObject[] {
+  return typeof input === "string" ? [{ type: "message", role: "user", content: input }] : partsOf(input);
+}
+
+/** The item as any backend can take it; nothing of one that only its own backend understands. */
+function portable(item: JsonObject): JsonObject[] {
+  const { id: _, status: __, ...rest } = item;
+  const isMessage = rest["type"] === "message" || (rest["type"] === undefined && typeof rest["role"] === "string");
+  // Calls of functions and their outputs belong together by call_id; traces of hosted tools are in the text that followed.
+  if (!isMessage) return typeof rest["call_id"] === "string" ? [rest] : [];
+  if (Array.isArray(rest["content"]))
+    rest["content"] = rest["content"].map((part: unknown) => (isRecord(part) ? portablePart(part) : part));
+  return [rest];
+}
+
+/** An image that was too large to keep is a note by now, which is text. */
+function portablePart(part: JsonObject): JsonObject {
+  const { logprobs: _, ...rest } = part;
+  for (const key of ["image_url", "file_data"]) {
+    const value = rest[key];
+    if (typeof value === "string" && value.startsWith("[") && value.endsWith("]")) return { type: "input_text", text: value };
+  }
+  return rest;
+}

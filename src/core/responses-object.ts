@@ -1,0 +1,122 @@
+// The response object of /v1/responses: upstream's own, under our ids, with every key that the Open Responses specification requires,
+// since relays of older shape leave many out. Nothing that upstream said is changed but ids and error texts.
+import { isRecord, type JsonObject, partsOf, textOf } from "./json.ts";
+import { itemsOf, outputText } from "./trim.ts";
+import { usageOf } from "./usage.ts";
+
+export interface ObjectFacts {
+  id: string;
+  previousId: string | null;
+  /** The composed request: what a key's value was asked to be, where upstream does not echo it. */
+  asked: JsonObject;
+  /** Unix seconds. */
+  now: number;
+}
+
+/** What upstream would have used where neither it nor the request says. */
+const DEFAULTS: JsonObject = {
+  object: "response",
+  completed_at: null,
+  error: null,
+  incomplete_details: null,
+  instructions: null,
+  max_output_tokens: null,
+  max_tool_calls: null,
+  parallel_tool_calls: true,
+  temperature: 1,
+  top_p: 1,
+  presence_penalty: 0,
+  frequency_penalty: 0,
+  top_logprobs: 0,
+  reasoning: null,
+  service_tier: "default",
+  store: true,
+  background: false,
+  truncation: "disabled",
+  tool_choice: "auto",
+  tools: [],
+  text: { format: { type: "text" } },
+  metadata: {},
+  user: null,
+  safety_identifier: null,
+  prompt_cache_key: null,
+};
+
+/** Required keys for which null is no value. */
+const NEVER_NULL = [
+  "parallel_tool_calls",
+  "temperature",
+  "top_p",
+  "presence_penalty",
+  "frequency_penalty",
+  "top_logprobs",
+  "service_tier",
+  "store",
+  "background",
+  "truncation",
+  "tool_choice",
+  "tools",
+  "text",
+  "metadata",
+];
+
+/** @param response upstream's object, whole or as a stream's early events show it */
+export function completeResponse(response: JsonObject, facts: ObjectFacts): JsonObject {
+  const whole: JsonObject = { id: facts.id, ...DEFAULTS };
+  for (const key of Object.keys(DEFAULTS)) if (facts.asked[key] !== undefined && key !== "object") whole[key] = facts.asked[key];
+  Object.assign(whole, response);
+  for (const key of NEVER_NULL) whole[key] ??= facts.asked[key] ?? DEFAULTS[key];
+  whole["id"] = facts.id;
+  whole["previous_response_id"] = facts.previousId;
+  whole["object"] = "response";
+  whole["created_at"] = typeof response["created_at"] === "number" ? Math.floor(response["created_at"]) : facts.now;
+  whole["status"] = textOf(response["status"]) || "completed";
+  whole["model"] = textOf(response["model"]) || textOf(facts.asked["model"]);
+  if (whole["status"] === "completed" && typeof response["completed_at"] !== "number") whole["completed_at"] = facts.now;
+  whole["output"] = itemsOf(response).map(withAnnotations);
+  whole["output_text"] = outputText(response);
+  whole["usage"] = completeUsage(response["usage"]);
+  if (isRecord(response["error"])) {
+    whole["error"] = {
+      ...response["error"],
+      message: "The model failed to answer. Send the request again only if you accept to pay for it twice.",
+    };
+  }
+  return whole;
+}
+
+function withAnnotations(item: JsonObject): JsonObject {
+  if (item["type"] !== "message" || !Array.isArray(item["content"])) return item;
+  const whole = partsOf(item["content"]).every((part) => part["type"] !== "output_text" || Array.isArray(part["annotations"]));
+  if (whole) return item;
+  return {
+    ...item,
+    content: partsOf(item["content"]).map((part) =>
+      part["type"] === "output_text" ? { annotations: [], ...dropNull(part, "annotations") } : part,
+    ),
+  };
+}
+
+function dropNull(part: JsonObject, key: string): JsonObject {
+  const { [key]: value, ...rest } = part;
+  return value === null || value === undefined ? rest : part;
+}
+
+function completeUsage(usage: unknown): JsonObject | null {
+  const counted = usageOf(usage);
+  if (counted === null || !isRecord(usage)) return null;
+  return {
+    ...usage,
+    input_tokens: counted.input_tokens,
+    input_tokens_details: {
+      ...(isRecord(usage["input_tokens_details"]) ? usage["input_tokens_details"] : {}),
+      cached_tokens: counted.cached_tokens,
+    },
+    output_tokens: counted.output_tokens,
+    output_tokens_details: {
+      ...(isRecord(usage["output_tokens_details"]) ? usage["output_tokens_details"] : {}),
+      reasoning_tokens: counted.reasoning_tokens,
+    },
+    total_tokens: counted.total_tokens,
+  };
+}

@@ -1,0 +1,27 @@
+// GET /v1/models: what may stand in `model`: upstream's models, those of them that the config allows, and the presets' names.
+// And where other OpenAI addresses lead.
+import { Hono } from "hono";
+import { isRecord, partsOf } from "../core/json.ts";
+import { methodNotAllowed, Problem } from "../core/problem.ts";
+import type { AppEnv } from "../deps.ts";
+import { identify } from "../gate/identify.ts";
+
+export const modelsRoutes = new Hono<AppEnv>()
+  .get("/v1/models", async (c) => {
+    const { deps, facts } = c.var;
+    facts.caller = (await identify(deps, c.req.raw)).kind;
+    const allowed = deps.config.models;
+    const listed = partsOf((await deps.upstream.models(c.req.raw.signal))["data"]);
+    const models = listed.filter((model) => isRecord(model) && (allowed === undefined || allowed.includes(String(model["id"]))));
+    const presets = Object.keys(deps.config.presets).map((id) => ({ id, object: "model", created: 0, owned_by: "preset" }));
+    return c.json({ object: "list", data: [...presets, ...models] }, 200, { "cache-control": "no-store" });
+  })
+  .all("/v1/models", () => {
+    throw methodNotAllowed("GET, HEAD");
+  })
+  .all("/v1/chat/completions", () => {
+    throw new Problem(
+      "not_found",
+      "Chat Completions are not served here. Use POST /v1/responses (in the OpenAI SDK: client.responses.create), or POST /ask.",
+    );
+  });

@@ -1,0 +1,44 @@
+// The head of a live answer: waits for the first event, so that a refusal keeps its status, but not longer than a client should have
+// to wait for a sign of life. The request's log line waits for the stream's end.
+import type { Context } from "hono";
+import type { Streamed, Whole } from "../answer/answer.ts";
+import type { Problem } from "../core/problem.ts";
+import type { AppEnv } from "../deps.ts";
+import { liveStream, type Source } from "./live-stream.ts";
+
+/** Of silence, before a comment keeps the connection and its proxies awake. */
+const PING = { text: ": ping\n\n", afterMs: 5_000 };
+
+/** @param sourceOf what the answer says, be it there or still on its way. @throws Problem what upstream refused in time */
+export async function eventStream(
+  c: Context<AppEnv>,
+  answered: Promise<Whole | Streamed>,
+  sourceOf: (answered: Whole | Streamed | Promise<Whole | Streamed>) => Source,
+): Promise<Response> {
+  let timer: number | null = null;
+  const patience = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), PING.afterMs);
+  });
+  const got = await Promise.race([answered, patience]).finally(() => clearTimeout(timer));
+  const headers = {
+    "content-type": "text/event-stream; charset=utf-8",
+    "cache-control": "no-store",
+    "x-accel-buffering": "no",
+    ...got?.headers,
+  };
+  return new Response(liveStream(sourceOf(got ?? answered), PING, c.var.deps.now), { headers });
+}
+
+/** For a source to call once, at its end. */
+export function liveEnd(c: Context<AppEnv>): (problem?: Problem) => void {
+  const { facts, finish } = c.var;
+  facts.stream = true;
+  c.set("live", true);
+  return (problem) => {
+    if (problem !== undefined) {
+      facts.code = problem.code;
+      facts.reason = problem.details.reason;
+    }
+    finish();
+  };
+}

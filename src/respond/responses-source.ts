@@ -1,0 +1,128 @@
+// What a running answer says on /v1/responses: upstream's own events under our ids. Events that carry no response object leave byte
+// for byte, as whole frames; a stream that breaks says so in an `error` event and then breaks its own connection.
+import type { Streamed, Whole } from "../answer/answer.ts";
+import type { Finished } from "../answer/making.ts";
+import type { UpstreamEvent } from "../answer/open.ts";
+import { isRecord, type JsonObject } from "../core/json.ts";
+import { asProblem, Problem } from "../core/problem.ts";
+import { replayEvents } from "../core/replay-events.ts";
+import { completeResponse } from "../core/responses-object.ts";
+import type { Source } from "./live-stream.ts";
+
+export interface ResponsesFacts {
+  requestId: string;
+  /** The composed request. */
+  asked: JsonObject;
+  /** Unix seconds. */
+  now: number;
+  /** Told once how the stream ended; without a problem it ended well. */
+  ended: (problem?: Problem) => void;
+}
+
+const DONE = "data: [DONE]\n\n";
+
+export class ResponsesSource implements Source {
+  readonly #answered: Promise<Whole | Streamed>;
+  readonly #facts: ResponsesFacts;
+  readonly #encoder = new TextEncoder();
+  /** The next number, where upstream's first event had none and we count; undefined: upstream counts. */
+  #count: number | undefined;
+  #begun = false;
+  #last = -1;
+  #over = false;
+  #broken: Problem | undefined;
+
+  constructor(answered: Whole | Streamed | Promise<Whole | Streamed>, facts: ResponsesFacts) {
+    this.#answered = Promise.resolve(answered);
+    // Nobody may be listening yet when it fails; `next` will be.
+    this.#answered.catch(() => undefined);
+    this.#facts = facts;
+  }
+
+  async next(): Promise<Uint8Array | string | null> {
+    if (this.#broken !== undefined) throw this.#broken;
+    if (this.#over) return null;
+    try {
+      const got = await this.#answered;
+      if (got.kind === "whole") {
+        this.#end();
+        const events = replayEvents(completeFinished(got.finished, this.#facts.asked));
+        return events.map(formatData).join("") + DONE;
+      }
+      const { events, finished } = await got.next();
+      const pieces: (Uint8Array | string)[] = [];
+      for (const event of events) pieces.push(await this.#translate(got, event, finished));
+      if (finished === undefined) return join(this.#encoder, pieces);
+      this.#end();
+      return join(this.#encoder, [...pieces, DONE]);
+    } catch (error) {
+      const problem = asProblem(error);
+      this.#end(problem);
+      this.#broken = problem;
+      return this.#errorEvent(problem);
+    }
+  }
+
+  cancel(): void {
+    if (this.#over) return;
+    this.#answered.then((got) => got.kind === "stream" && got.cancel()).catch(() => undefined);
+    this.#end(new Problem("upstream_error", "The caller left.", { reason: "client_left" }));
+  }
+
+  async #translate(got: Streamed, event: UpstreamEvent, finished: Finished | undefined): Promise<Uint8Array | string> {
+    const { data } = event;
+    const number = data["sequence_number"];
+    if (!this.#begun) {
+      this.#begun = true;
+      if (typeof number !== "number") this.#count = 0;
+    }
+    const counted = this.#count === undefined ? data : { ...data, sequence_number: this.#count++ };
+    this.#last = this.#count === undefined ? (typeof number === "number" ? number : this.#last) : this.#count - 1;
+    const { response } = data;
+    if (!isRecord(response)) return this.#count === undefined ? event.frame : formatData({ ...counted, type: event.type });
+    const isTerminal = finished !== undefined && /\.(?:completed|incomplete|failed|cancelled)$/.test(event.type);
+    const whole = isTerminal ? completeFinished(finished, this.#facts.asked) : await this.#early(got, response);
+    return formatData({ ...counted, type: event.type, response: whole });
+  }
+
+  async #early(got: Streamed, response: JsonObject): Promise<JsonObject> {
+    const { asked, now } = this.#facts;
+    return completeResponse(
+      { status: "in_progress", ...response },
+      { id: await got.idFor(response["id"]), previousId: got.previousId, asked, now },
+    );
+  }
+
+  #end(problem?: Problem): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#facts.ended(problem);
+  }
+
+  /** Flat as the documents have it, nested as some SDKs read it. */
+  #errorEvent(problem: Problem): string {
+    const { error } = problem.body(this.#facts.requestId);
+    const { code, message, param } = error;
+    return formatData({ type: "error", sequence_number: this.#last + 1, code, message, param, error });
+  }
+}
+
+export function completeFinished({ response, facts }: Finished, asked: JsonObject): JsonObject {
+  return completeResponse(response, { id: facts.id, previousId: facts.previousId, asked, now: facts.now });
+}
+
+function formatData(data: JsonObject): string {
+  return `event: ${String(data["type"])}\ndata: ${JSON.stringify(data)}\n\n`;
+}
+
+/** One write per batch. */
+function join(encoder: TextEncoder, pieces: readonly (Uint8Array | string)[]): Uint8Array {
+  const parts = pieces.map((piece) => (typeof piece === "string" ? encoder.encode(piece) : piece));
+  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let offset = 0;
+  for (const part of parts) {
+    bytes.set(part, offset);
+    offset += part.length;
+  }
+  return bytes;
+}
