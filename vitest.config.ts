@@ -26,7 +26,7 @@ export default defineConfig({
       {
         test: {
           name: "e2e",
-          include: ["test/e2e/**/*.test.ts"],
+          include: ["test/e2e/**/*.test.ts", "test/clients/**/*.test.ts"],
           environment: "node",
           globalSetup: ["test/support/production-bundle.ts"],
           testTimeout: 30_000,

@@ -2,7 +2,7 @@
 import { Hono } from "hono";
 import type { Config } from "./core/define-config.ts";
 import { asProblem, Problem } from "./core/problem.ts";
-import type { AppEnv } from "./deps.ts";
+import type { AppEnv } from "./app-env.ts";
 import { isLoopbackHost } from "./gate/local.ts";
 import { askRoutes } from "./http/ask.ts";
 import { metaRoutes } from "./http/meta.ts";

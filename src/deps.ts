@@ -54,17 +54,3 @@ export interface RequestContext {
   /** Facts for the request's log line, filled in on the way. */
   facts: LogFacts;
 }
-
-/** Hono's environment: what the first middleware puts beside every request. */
-export interface AppEnv {
-  Bindings: Env;
-  Variables: {
-    deps: Deps;
-    requestId: string;
-    facts: LogFacts;
-    /** Writes the request's log line, once. A live stream calls it at its end; else the first middleware does. */
-    finish: () => void;
-    /** The answer is a stream that is still to come: its log line too. */
-    live: boolean;
-  };
-}

@@ -34,16 +34,16 @@ export async function readChain(deps: Deps, owner: string, last: Turn): Promise<
 export async function wholeChain(deps: Deps, owner: string, parent: Parent, known: Turn | null): Promise<Turn[]> {
   const last = known ?? (await lookFor(deps, owner, parent));
   const chain: Turn[] = [last];
+  const seen = new Set<string>();
   let from = last;
-  while (from.ancestors.length > 0) {
-    const block = await readAll(deps, owner, parent, from.ancestors);
+  for (let ids = from.ancestors; ids.length > 0; ids = from.ancestors.filter((id) => !seen.has(id))) {
+    const block = await readAll(deps, owner, parent, ids);
+    for (const id of ids) seen.add(id);
     chain.unshift(...block);
-    const [oldest] = block;
-    if (oldest === undefined) break;
-    from = oldest;
+    from = block[0] ?? from;
   }
   // A conversation that began with an id of upstream's own has a past that we never saw.
-  if (from.parent !== null)
+  if (from.parent !== null && from.ancestors.length === 0)
     throw notFound(
       "The turn to continue goes back to a response that this Worker never saw, and upstream has lost it. Start a new conversation.",
     );

@@ -13,7 +13,8 @@ import { methodNotAllowed } from "../core/problem.ts";
 import { readAccept, readAsk } from "../core/read-ask.ts";
 import { recall } from "../core/recall.ts";
 import type { Answer } from "../core/trim.ts";
-import type { AppEnv, RequestContext } from "../deps.ts";
+import type { AppEnv } from "../app-env.ts";
+import type { RequestContext } from "../deps.ts";
 import { liveStream } from "../respond/live-stream.ts";
 
 /** Server callers' cap; `limits.max_body_bytes` can only raise it. */

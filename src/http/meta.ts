@@ -1,7 +1,7 @@
 // GET /health: whether this Worker could answer. Asks nothing of the outside: a probe every second must cost nothing.
 import { Hono } from "hono";
 import { methodNotAllowed } from "../core/problem.ts";
-import type { AppEnv } from "../deps.ts";
+import type { AppEnv } from "../app-env.ts";
 
 export const metaRoutes = new Hono<AppEnv>()
   .get("/health", (c) => c.json({ status: c.var.deps.paused ? "paused" : "ok" }, 200, { "cache-control": "no-store" }))

@@ -3,7 +3,7 @@
 import { Hono } from "hono";
 import { isRecord, partsOf } from "../core/json.ts";
 import { methodNotAllowed, Problem } from "../core/problem.ts";
-import type { AppEnv } from "../deps.ts";
+import type { AppEnv } from "../app-env.ts";
 import { identify } from "../gate/identify.ts";
 
 export const modelsRoutes = new Hono<AppEnv>()

@@ -11,7 +11,7 @@ import { readResponses } from "../core/read-responses.ts";
 import { asItems } from "../core/replay-input.ts";
 import { completeResponse } from "../core/responses-object.ts";
 import { TOMBSTONE, turnKey } from "../core/turn.ts";
-import type { AppEnv } from "../deps.ts";
+import type { AppEnv } from "../app-env.ts";
 import { identify } from "../gate/identify.ts";
 import { eventStream, liveEnd } from "../respond/event-stream.ts";
 import { completeFinished, ResponsesSource } from "../respond/responses-source.ts";

@@ -12,10 +12,18 @@ export interface Store {
   write: (key: string, text: string, ttl: number) => Promise<void>;
 }
 
-export function kvStore(kv: KVNamespace, warn: (event: string, error: unknown) => void): Store {
+/** The part of a KV namespace that is used. */
+export interface KvBinding {
+  get(key: string, type: "text"): Promise<string | null>;
+  get(keys: string[], type: "text"): Promise<Map<string, string | null>>;
+  put(key: string, text: string, options: { expirationTtl: number }): Promise<void>;
+  delete(key: string): Promise<void>;
+}
+
+export function kvStore(kv: KvBinding, warn: (event: string, error: unknown) => void): Store {
   return {
     async read(keys) {
-      let timer: number | null = null;
+      let timer: ReturnType<typeof setTimeout> | undefined;
       try {
         const late = new Promise<never>((_, reject) => {
           timer = setTimeout(() => reject(new Error("too slow")), KV_READ_TIMEOUT_MS);
@@ -25,7 +33,7 @@ export function kvStore(kv: KVNamespace, warn: (event: string, error: unknown) =
         warn("kv_read_failed", error);
         return keys.map(() => null);
       } finally {
-        clearTimeout(timer);
+        if (timer !== undefined) clearTimeout(timer);
       }
     },
     async remove(key) {
@@ -45,7 +53,7 @@ export function kvStore(kv: KVNamespace, warn: (event: string, error: unknown) =
   };
 }
 
-async function readAll(kv: KVNamespace, keys: readonly string[]): Promise<(string | null)[]> {
+async function readAll(kv: KvBinding, keys: readonly string[]): Promise<(string | null)[]> {
   const [only] = keys;
   if (keys.length === 1 && only !== undefined) return [await kv.get(only, "text")];
   const batches: Promise<Map<string, string | null>>[] = [];

@@ -29,7 +29,18 @@ export interface Log {
   warn: (event: string, error?: unknown) => void;
 }
 
-export function jsonLog(write: (line: string) => void, metrics: AnalyticsEngineDataset | undefined): Log {
+interface MetricsPoint {
+  indexes: string[];
+  blobs: string[];
+  doubles: number[];
+}
+
+/** The part of an Analytics Engine dataset that is used. */
+export interface MetricsBinding {
+  writeDataPoint(point: MetricsPoint): void;
+}
+
+export function jsonLog(write: (line: string) => void, metrics: MetricsBinding | undefined): Log {
   const log: Log = {
     request(facts) {
       write(JSON.stringify({ level: (facts.status ?? 0) >= 500 ? "error" : "info", event: "request", ...facts }));
@@ -54,7 +65,7 @@ export function jsonLog(write: (line: string) => void, metrics: AnalyticsEngineD
 }
 
 /** Columns of the METRICS dataset: blobs route, caller, preset, model, code, cache, continuity; doubles status, first_ms, total_ms, input, cached, output tokens, cost. */
-function metricsPoint(facts: LogFacts): AnalyticsEngineDataPoint {
+function metricsPoint(facts: LogFacts): MetricsPoint {
   return {
     indexes: [facts.route],
     blobs: [

@@ -3,7 +3,7 @@
 import type { Context } from "hono";
 import type { Streamed, Whole } from "../answer/answer.ts";
 import type { Problem } from "../core/problem.ts";
-import type { AppEnv } from "../deps.ts";
+import type { AppEnv } from "../app-env.ts";
 import { liveStream, type Source } from "./live-stream.ts";
 
 /** Of silence, before a comment keeps the connection and its proxies awake. */
@@ -15,11 +15,11 @@ export async function eventStream(
   answered: Promise<Whole | Streamed>,
   sourceOf: (answered: Whole | Streamed | Promise<Whole | Streamed>) => Source,
 ): Promise<Response> {
-  let timer: number | null = null;
+  let timer: ReturnType<typeof setTimeout> | undefined;
   const patience = new Promise<undefined>((resolve) => {
     timer = setTimeout(() => resolve(undefined), PING.afterMs);
   });
-  const got = await Promise.race([answered, patience]).finally(() => clearTimeout(timer));
+  const got = await Promise.race([answered, patience]).finally(() => timer !== undefined && clearTimeout(timer));
   const headers = {
     "content-type": "text/event-stream; charset=utf-8",
     "cache-control": "no-store",

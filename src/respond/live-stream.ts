@@ -16,9 +16,11 @@ export interface Ping {
 
 export function liveStream(source: Source, ping: Ping | undefined, now: () => number): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder();
-  let timer: number | null = null;
+  let timer: ReturnType<typeof setTimeout> | undefined;
   let spokeAt = now();
-  const stop = (): void => clearTimeout(timer);
+  const stop = (): void => {
+    if (timer !== undefined) clearTimeout(timer);
+  };
 
   /** Speaking only moves a mark; the timer looks how long ago that was. */
   function listen(controller: ReadableStreamDefaultController<Uint8Array>, { text, afterMs }: Ping, ms: number): void {

@@ -1,0 +1,16 @@
+// Hono's environment: the bindings, and what the first middleware puts beside every request.
+import type { Deps } from "./deps.ts";
+import type { LogFacts } from "./platform/log.ts";
+
+export interface AppEnv {
+  Bindings: Env;
+  Variables: {
+    deps: Deps;
+    requestId: string;
+    facts: LogFacts;
+    /** Writes the request's log line, once. A live stream calls it at its end; else the first middleware does. */
+    finish: () => void;
+    /** The answer is a stream that is still to come: its log line too. */
+    live: boolean;
+  };
+}

@@ -1,0 +1,246 @@
+import { describe, expect, test } from "vitest";
+import { signId } from "../../src/core/ids.ts";
+import { TOMBSTONE, turnKey } from "../../src/core/turn.ts";
+import { forgetsKey } from "../../src/answer/continuity.ts";
+import { path } from "../support/path.ts";
+
+const MINUTE = 60_000;
+
+async function refusal(work: Promise<unknown>): Promise<{ code: unknown; message: string }> {
+  return work.then(
+    () => Promise.reject(new Error("it was answered")),
+    (error: { code: unknown; message: string }) => ({ code: error.code, message: error.message }),
+  );
+}
+
+describe("auto", () => {
+  test("forwards upstream's own id while upstream keeps its word, and asks a model that it does not know as a stream", async () => {
+    const { ask, upstream } = await path();
+    const first = await ask("a");
+    const second = await ask("b", first.id);
+    const third = await ask("c", second.id);
+    expect([second.text, third.text]).toEqual(["a|b", "a|b|c"]);
+    expect([first.how, second.how, third.how]).toEqual([undefined, "upstream", "upstream"]);
+    expect(upstream.calls.map(({ body, stream }) => [body["previous_response_id"], stream])).toEqual([
+      [undefined, false],
+      ["up_1", true],
+      ["up_2", false],
+    ]);
+  });
+
+  test.each([false, true])("replays the whole chain once when upstream says that it lost it (stream: %s)", async (stream) => {
+    const { ask, upstream } = await path();
+    const first = await ask("a");
+    const second = await ask("b", first.id);
+    upstream.forget();
+    const third = await ask("c", second.id, { stream });
+    expect(third).toMatchObject({ text: "a|b|c", how: "replayed", facts: { continuity: "replayed" } });
+    expect(upstream.calls).toHaveLength(4);
+    expect(upstream.calls[3]?.body).not.toHaveProperty("previous_response_id");
+    const fourth = await ask("d", third.id);
+    expect(fourth).toMatchObject({ text: "a|b|c|d", how: "upstream" });
+  });
+
+  test.each([false, true])(
+    "a model that ignores the id is left at its first event, before it is paid, and remembered for a day (stream: %s)",
+    async (stream) => {
+      const { ask, upstream, kv, deps, freshIsolate, wait } = await path();
+      const first = await ask("a");
+      upstream.ignores = true;
+      const second = await ask("b", first.id, { stream });
+      expect(second).toMatchObject({ text: "a|b", how: "replayed" });
+      expect(upstream.calls.map((call) => call.aborted)).toEqual([false, true, false]);
+      expect(kv.texts.get(forgetsKey(deps, "m"))).toBe("1");
+      // The other isolate's place may have looked for the mark before it was made.
+      wait(MINUTE);
+      freshIsolate();
+      const third = await ask("c", second.id, { stream });
+      expect(third).toMatchObject({ text: "a|b|c", how: "replayed" });
+      expect(upstream.calls).toHaveLength(4);
+    },
+  );
+
+  test("a model that listened and stops to is replayed, and both calls are counted", async () => {
+    const { ask, upstream } = await path();
+    const first = await ask("a");
+    const second = await ask("b", first.id);
+    upstream.ignores = true;
+    const third = await ask("c", second.id);
+    expect(third).toMatchObject({ text: "a|b|c", how: "replayed", facts: { input_tokens: 1 + 3, output_tokens: 2 } });
+  });
+
+  test("an answer of a converted model is replayed at once", async () => {
+    const { ask, upstream } = await path();
+    upstream.idOf = (count) => `chatcmpl-${count}`;
+    const first = await ask("a");
+    expect(await ask("b", first.id)).toMatchObject({ text: "a|b", how: "replayed" });
+    expect(upstream.calls).toHaveLength(2);
+  });
+
+  test("an answer without an id of upstream's is continued from memory", async () => {
+    const { ask, upstream } = await path();
+    upstream.idOf = () => undefined;
+    const first = await ask("a");
+    expect(await ask("b", first.id)).toMatchObject({ text: "a|b", how: "replayed" });
+  });
+
+  test("an id too long for ours is forwarded from the turn", async () => {
+    const { ask, upstream } = await path();
+    upstream.idOf = (count) => `up_${count}_${"x".repeat(300)}`;
+    const first = await ask("a");
+    expect(await ask("b", first.id)).toMatchObject({ text: "a|b", how: "upstream" });
+  });
+
+  test("two branches of one parent each know their own conversation, also when both are replayed", async () => {
+    const { ask, upstream } = await path();
+    const root = await ask("a");
+    const left = await ask("b", root.id);
+    const right = await ask("c", root.id);
+    upstream.forget();
+    expect((await ask("d", left.id)).text).toBe("a|b|d");
+    expect((await ask("e", right.id)).text).toBe("a|c|e");
+  });
+
+  test("a raw upstream id is forwarded, and a loss is told as upstream told it", async () => {
+    const { ask, upstream } = await path();
+    await ask("a");
+    expect((await ask("b", "up_1")).text).toBe("a|b");
+    upstream.forget();
+    expect((await refusal(ask("c", "up_1"))).code).toBe("upstream_rejected");
+  });
+
+  test("a conversation that began with a raw upstream id can't be replayed, and says so", async () => {
+    const { ask, upstream } = await path();
+    await ask("a");
+    const second = await ask("b", "up_1");
+    upstream.forget();
+    expect(await refusal(ask("c", second.id))).toEqual({
+      code: "previous_response_not_found",
+      message: expect.stringContaining("never saw"),
+    });
+  });
+});
+
+describe("gateway", () => {
+  test("sends the whole chain every time, and no id", async () => {
+    const { ask, upstream } = await path({ continuity: "gateway" });
+    const first = await ask("a");
+    const second = await ask("b", first.id);
+    expect(second).toMatchObject({ text: "a|b", how: "gateway" });
+    expect(upstream.calls[1]?.body["input"]).toEqual([
+      { type: "message", role: "user", content: "a" },
+      { type: "message", role: "assistant", content: [{ type: "output_text", text: "a", annotations: [] }] },
+      { type: "message", role: "user", content: "b" },
+    ]);
+  });
+
+  test.each([
+    [100, 2],
+    [101, 2],
+    [230, 4],
+  ])("a chain of %i turns is read in %i round trips", async (length, trips) => {
+    const { ask, kv } = await path({ continuity: "gateway" });
+    let last = await ask("t1");
+    for (let turn = 2; turn <= length; turn += 1) last = await ask(`t${turn}`, last.id);
+    kv.reads.length = 0;
+    const next = await ask("end", last.id);
+    expect(next.text.split("|")).toEqual([...Array.from({ length }, (_, at) => `t${at + 1}`), "end"]);
+    expect(kv.reads).toHaveLength(trips);
+    expect(Math.max(...kv.reads)).toBeLessThanOrEqual(100);
+  });
+});
+
+describe("KV as it is in production", () => {
+  test("a turn that KV does not show yet never refuses a follow-up while upstream has its id", async () => {
+    const { ask, elapsed } = await path({}, 30_000);
+    const first = await ask("a");
+    expect(await ask("b", first.id)).toMatchObject({ text: "a|b", how: "upstream" });
+    expect(elapsed()).toBe(0);
+  });
+
+  test("where the chain must be replayed, a young turn is waited for", async () => {
+    const { ask, upstream, kv, elapsed, wait } = await path({}, 1_200);
+    const first = await ask("a");
+    // Nobody has looked for the turn yet, so no miss is remembered when it shows.
+    wait(1_200);
+    upstream.forget();
+    expect((await ask("b", first.id)).text).toBe("a|b");
+    expect(elapsed()).toBe(1_200);
+    expect(kv.reads.length).toBeGreaterThan(0);
+  });
+
+  test("a young turn whose miss KV has cached is 503 with a time to come again, and answers after that time", async () => {
+    const { ask, upstream, elapsed, wait } = await path({}, 1_200);
+    const first = await ask("a");
+    upstream.forget();
+    expect(await refusal(ask("b", first.id))).toMatchObject({ code: "unavailable" });
+    expect(elapsed()).toBe(3_500);
+    wait(MINUTE);
+    expect((await ask("b", first.id)).text).toBe("a|b");
+  });
+
+  test("an old turn that is gone has expired, at once", async () => {
+    const { ask, upstream, kv, elapsed, wait } = await path();
+    const first = await ask("a");
+    upstream.forget();
+    kv.texts.clear();
+    await kv.remove(turnKey("ada", first.id));
+    wait(3 * MINUTE);
+    expect(await refusal(ask("b", first.id))).toEqual({
+      code: "previous_response_not_found",
+      message: expect.stringContaining("has expired"),
+    });
+    expect(elapsed()).toBe(3 * MINUTE);
+  });
+
+  test("a gap in the chain is never bridged", async () => {
+    const { ask, upstream, kv, wait } = await path();
+    const first = await ask("a");
+    const second = await ask("b", first.id);
+    const third = await ask("c", second.id);
+    await kv.remove(turnKey("ada", second.id));
+    upstream.forget();
+    wait(3 * MINUTE);
+    expect(await refusal(ask("d", third.id))).toMatchObject({ code: "previous_response_not_found" });
+    expect(upstream.calls).toHaveLength(4);
+  });
+
+  test("a deleted turn is not continued, and not replayed from below", async () => {
+    const { ask, upstream, kv } = await path();
+    const first = await ask("a");
+    const second = await ask("b", first.id);
+    await kv.write(turnKey("ada", first.id), TOMBSTONE, 60);
+    expect(await refusal(ask("c", first.id))).toMatchObject({ code: "previous_response_not_found" });
+    upstream.forget();
+    expect((await ask("d", second.id)).text).toBe("b|d");
+  });
+});
+
+test("with turns off there is no memory to replay: upstream's word is all there is", async () => {
+  const { ask, upstream } = await path({ turns: false });
+  const first = await ask("a");
+  expect((await ask("b", first.id)).how).toBe("upstream");
+  upstream.forget();
+  expect((await refusal(ask("c", first.id))).code).toBe("upstream_rejected");
+});
+
+test("nobody continues another's conversation: a foreign id and one that never was are refused alike, and upstream is not asked", async () => {
+  const { ask, upstream, deps } = await path();
+  const first = await ask("a");
+  const foreign = await refusal(ask("b", first.id, { owner: "bob" }));
+  const never = await signId(
+    {
+      ...deps.idKeys,
+      mac: [await crypto.subtle.importKey("raw", new Uint8Array(32).fill(9), { name: "HMAC", hash: "SHA-256" }, false, ["sign"])],
+    },
+    "bob",
+    {
+      kind: "upstream",
+      turn: 1,
+      minute: 30_000_000,
+      value: "up_1",
+    },
+  );
+  expect(await refusal(ask("b", never, { owner: "bob" }))).toEqual(foreign);
+  expect(upstream.calls).toHaveLength(1);
+});

@@ -1,0 +1,78 @@
+import { expect, test } from "vitest";
+import { replayInput } from "../../src/core/replay-input.ts";
+import { encodeTurn, decodeTurn, type Turn } from "../../src/core/turn.ts";
+
+function turn(input: unknown, output: unknown[]): Turn {
+  return {
+    id: "resp_ue1_x",
+    parent: null,
+    ancestors: [],
+    input,
+    response: { id: "up_1", output },
+    preset: null,
+    wantsData: false,
+    model: "m",
+    at: 0,
+  };
+}
+
+const said = (text: string): object => ({
+  type: "message",
+  id: "msg_1",
+  status: "completed",
+  role: "assistant",
+  content: [{ type: "output_text", text, annotations: [], logprobs: [] }],
+});
+
+test("texts become messages, in the order in which they were said", () => {
+  expect(replayInput([turn("a", [said("A")])], "b")).toEqual([
+    { type: "message", role: "user", content: "a" },
+    { type: "message", role: "assistant", content: [{ type: "output_text", text: "A", annotations: [] }] },
+    { type: "message", role: "user", content: "b" },
+  ]);
+});
+
+test("item ids and reasoning items stay behind, whoever wrote them", () => {
+  const items = replayInput(
+    [
+      turn(
+        [
+          { type: "reasoning", id: "rs_0", encrypted_content: "x" },
+          { role: "user", id: "msg_0", content: "a" },
+        ],
+        [{ type: "reasoning", id: "rs_1", summary: [] }, said("A")],
+      ),
+    ],
+    [
+      { type: "item_reference", id: "msg_1" },
+      { role: "user", content: "b" },
+    ],
+  );
+  expect(JSON.stringify(items)).not.toMatch(/rs_|msg_|encrypted/);
+  expect(items.map((item) => item["role"])).toEqual(["user", "assistant", "user"]);
+});
+
+test("a function call and its output keep together by call_id; traces of hosted tools stay behind", () => {
+  const call = { type: "function_call", id: "fc_1", status: "completed", call_id: "call_1", name: "f", arguments: "{}" };
+  const output = { type: "function_call_output", call_id: "call_1", output: "42" };
+  expect(replayInput([turn("a", [{ type: "web_search_call", id: "ws_1", status: "completed" }, call])], [output])).toEqual([
+    { type: "message", role: "user", content: "a" },
+    { type: "function_call", call_id: "call_1", name: "f", arguments: "{}" },
+    output,
+  ]);
+});
+
+test("an image is sent again; one that was too large to keep is a note", () => {
+  const image = (image_url: string): object => ({
+    role: "user",
+    content: [
+      { type: "input_text", text: "look" },
+      { type: "input_image", image_url },
+    ],
+  });
+  const small = "data:image/png;base64,AAAA";
+  expect(replayInput([turn([image(small)], [])], "b")[0]).toEqual(image(small));
+  const kept = decodeTurn(encodeTurn(turn([image(`data:image/png;base64,${"A".repeat(1_200_000)}`)], [])));
+  const content = kept === null ? [] : (replayInput([kept], "b")[0]?.["content"] as object[]);
+  expect(content[1]).toEqual({ type: "input_text", text: expect.stringContaining("were not kept") });
+});
