@@ -3,7 +3,7 @@
 import { type AnswerRecord, ageOf, answerKey, decodeAnswer } from "../core/answer-record.ts";
 import type { Composed } from "../core/compose.ts";
 import { deriveDigest } from "../core/ids.ts";
-import { type CacheControl, canonical, isKeepable, planCache } from "../core/policy.ts";
+import { type CacheControl, canonical, planCache } from "../core/policy.ts";
 import { Problem } from "../core/problem.ts";
 import { decodeTurn, isTombstone, turnKey } from "../core/turn.ts";
 import type { Usage } from "../core/usage.ts";
@@ -87,11 +87,13 @@ async function ask(making: Making, forgets: boolean): Promise<Whole | Streamed> 
   const { deps, context, question } = making;
   const { opened, how, wasted } = await reach(making, forgets);
   context.facts.continuity = how;
+  context.facts.model = opened.model;
   if (opened.kind === "whole" || !question.stream) {
-    const response = await gather(deps, opened, context.later);
-    return { kind: "whole", finished: await making.settle(response, wasted), headers: headersOf(making, how, isKeepable(response)) };
+    const finished = await making.settle(await gather(deps, opened, context.later), opened.model, wasted);
+    return { kind: "whole", finished, headers: headersOf(making, how, finished.stored) };
   }
-  const id = question.idFirst ? await making.promiseId() : undefined;
+  // An id of our own leads upstream by its turn alone; without one, upstream's first word about its id must do.
+  const id = question.idFirst ? await (making.facts.keeps ? making.promiseId() : making.idFor(opened.first?.["id"])) : undefined;
   return {
     kind: "stream",
     id,
@@ -102,7 +104,7 @@ async function ask(making: Making, forgets: boolean): Promise<Whole | Streamed> 
       const { events, terminal } = await opened.next();
       if (terminal === undefined) return { events };
       context.later(opened.drain());
-      return { events, finished: await making.settle(readTerminal(deps, terminal), wasted) };
+      return { events, finished: await making.settle(readTerminal(deps, terminal), opened.model, wasted) };
     },
     cancel: opened.cancel,
   };
@@ -120,13 +122,12 @@ async function reach(making: Making, forgets: boolean): Promise<{ opened: Opened
   return { opened: await openStream(deps, call), how: undefined, wasted: null };
 }
 
-/** A kept answer. Its first owner gets the same id; another reader of a shared preset an id and a turn of his own. */
 async function hit(making: Making, record: AnswerRecord, age: number, maxAge: number): Promise<Whole> {
   making.context.facts.cache = "hit";
   const ttl = Math.min(maxAge, record.ttl) - age;
   return {
     kind: "whole",
-    finished: await making.repeat(record),
+    finished: await making.repeat(record, age),
     headers: { "cache-status": `uniapi-edge; hit; ttl=${ttl}`, age: String(age) },
   };
 }
@@ -136,15 +137,18 @@ function cacheSettings(
   { composed, cacheByDefault, control }: Question,
   parent: Parent | null,
 ): Parameters<typeof planCache>[2] {
-  if (deps.config.cache === false || (!cacheByDefault && control.maxAge === undefined)) return false;
-  const settings = composed.preset?.settings.cache ?? { ttl: deps.config.cache.ttl, scope: "owner" as const };
+  if (!cacheByDefault && control.maxAge === undefined) return false;
+  // A preset's own setting, which the config's fills where it has none.
+  const whole = deps.config.cache === false ? false : { ttl: deps.config.cache.ttl, scope: "owner" as const };
+  const settings = composed.preset?.settings.cache ?? whole;
   // A follow-up belongs to one conversation: only root requests can be shared.
   return settings === false || parent === null ? settings : { ...settings, scope: "owner" };
 }
 
 async function keyOf(deps: Deps, composed: Composed, scope: string, parent: Parent | null): Promise<string> {
   const hash = await deriveDigest(deps.idKeys, "answer", `${deps.baseUrl}\0${canonical(composed.body)}`);
-  return answerKey(scope, parent?.id ?? null, hash);
+  // A raw id may read like anything, "root" included.
+  return answerKey(scope, parent === null ? null : parent.signed === undefined ? `raw:${parent.id}` : parent.id, hash);
 }
 
 /** Where KV says whether a model forgets; only asked where that matters and this isolate does not know. */
@@ -164,9 +168,8 @@ async function readKeys(
   return [at(keys[0]), at(keys[1]), at(keys[2])];
 }
 
-function headersOf({ context, facts }: Making, how: Continuity | undefined, keepable: boolean): Record<string, string> {
+function headersOf({ context }: Making, how: Continuity | undefined, stored: boolean): Record<string, string> {
   const { cache } = context.facts;
   const forwarded = cache === "bypass" ? "fwd=bypass" : cache === "refresh" ? "fwd=request" : "fwd=miss";
-  const stored = keepable && facts.plan.write !== false && facts.cacheKey !== undefined;
   return { "cache-status": `uniapi-edge; ${forwarded}${stored ? "; stored" : ""}`, ...(how === undefined ? {} : { "x-continuity": how }) };
 }

@@ -29,6 +29,8 @@ export interface Finished {
   /** Upstream's object under upstream's ids. */
   response: JsonObject;
   facts: AnswerFacts;
+  /** It is kept for exact repeats. */
+  stored: boolean;
 }
 
 type Made = Pick<Turn, "id" | "input" | "response" | "model" | "wantsData" | "metadata" | "at" | "answerKey">;
@@ -71,8 +73,12 @@ export class Making {
     return id;
   }
 
-  /** A response that came whole: named, kept, counted. @param wasted tokens of a call before it that led nowhere */
-  async settle(response: JsonObject, wasted: Usage | null): Promise<Finished> {
+  /**
+   * A response that came whole: named, kept, counted.
+   * @param model which of the models was asked
+   * @param wasted tokens of a call before it that led nowhere
+   */
+  async settle(response: JsonObject, model: string, wasted: Usage | null): Promise<Finished> {
     const { deps, context, question } = this;
     const { plan, cacheKey } = this.facts;
     const { composed, metadata } = question;
@@ -81,30 +87,30 @@ export class Making {
       id,
       input: composed.body["input"] ?? [],
       response,
-      model: composed.body.model,
+      model,
       wantsData: composed.wantsData,
       metadata,
       at: this.now(),
     };
-    if (response["status"] !== "failed") {
-      const keptAs = plan.write !== false && cacheKey !== undefined && isKeepable(response) ? cacheKey : undefined;
-      await this.#keepTurn({ ...made, answerKey: keptAs });
-      if (keptAs !== undefined && plan.write !== false) {
-        const text = encodeAnswer({ ...made, owner: context.caller.owner, ttl: plan.write });
-        if (text === null) deps.log.warn("answer_too_large");
-        else context.later(deps.store.write(keptAs, text, plan.write));
-      }
-    }
-    return this.#finish(made, sumUsage(usageOf(response["usage"]), wasted), false);
+    if (response["status"] === "failed") return this.#finish(made, sumUsage(usageOf(response["usage"]), wasted), false);
+    const record = plan.write !== false && isKeepable(response) ? encodeAnswer({ ...made, owner: context.caller.owner, ttl: plan.write }) : undefined;
+    if (record === null) deps.log.warn("answer_too_large");
+    const answerKey = typeof record === "string" ? cacheKey : undefined;
+    if (typeof record === "string" && answerKey !== undefined && plan.write !== false) context.later(deps.store.write(answerKey, record, plan.write));
+    await this.#keepTurn({ ...made, answerKey });
+    return { ...this.#finish(made, sumUsage(usageOf(response["usage"]), wasted), false), stored: answerKey !== undefined };
   }
 
-  /** A kept answer, given again. */
-  async repeat(record: AnswerRecord): Promise<Finished> {
-    let { id } = record;
-    if (record.owner !== this.context.caller.owner) {
-      id = await this.idFor(record.response["id"]);
-      await this.#keepTurn({ ...record, id, answerKey: undefined });
-    }
+  /**
+   * A kept answer, given again. Its first owner gets the same id, another reader of a shared preset an id of his own. Either can be
+   * continued: the turn is written where it is not there, or not any more.
+   */
+  async repeat(record: AnswerRecord, age: number): Promise<Finished> {
+    const { turns } = this.deps.config;
+    const own = record.owner === this.context.caller.owner;
+    const id = own ? record.id : await this.idFor(record.response["id"]);
+    const remembered = own && turns !== false && age < turns.ttl;
+    if (!remembered) await this.#keepTurn({ ...record, id, answerKey: own ? this.facts.cacheKey : undefined });
     return this.#finish({ ...record, id }, null, true);
   }
 
@@ -121,7 +127,7 @@ export class Making {
       facts.output_tokens = paid.output_tokens;
     }
     const { id, response, wantsData, metadata } = made;
-    return { response, facts: { id, previousId: this.facts.parent?.id ?? null, now: this.now(), wantsData, metadata, cost, cached } };
+    return { response, facts: { id, previousId: this.facts.parent?.id ?? null, now: made.at, wantsData, metadata, cost, cached }, stored: false };
   }
 
   async #keepTurn(made: Made): Promise<void> {
