@@ -69,7 +69,8 @@ export function uniapi(settings: UpstreamSettings, fetcher: typeof fetch, now: (
       watch.firstByte();
       if (!response.ok) throw await refusal(response, watch, secrets, now());
       const type = response.headers.get("content-type") ?? "";
-      if (stream && response.body !== null && !type.includes("application/json")) {
+      // Relays name their event streams as they like; JSON and a page are none.
+      if (stream && response.body !== null && !/application\/json|text\/html/i.test(type)) {
         return { kind: "stream", stream: frames(response, watch) };
       }
       const whole = await readWhole(response, watch, MAX_JSON_BYTES);

@@ -16,7 +16,7 @@ export class Watch {
   readonly #caller: AbortSignal;
   readonly #onLeave = (): void => this.#stop(left());
   #lastByteAt: number;
-  #timer: number | null = null;
+  #timer: ReturnType<typeof setTimeout> | null = null;
   #started = false;
   #stopped: Problem | undefined;
   #reject: ((reason: Problem) => void) | undefined;
@@ -64,7 +64,7 @@ export class Watch {
 
   /** The call is over; nothing fires any more. */
   end(): void {
-    clearTimeout(this.#timer);
+    this.#disarm();
     this.#caller.removeEventListener("abort", this.#onLeave);
   }
 
@@ -73,10 +73,10 @@ export class Watch {
     this.#controller.abort();
   }
 
-  /** What a failed read or fetch means: the watch's own reason, a Problem as it is, else a broken connection. */
+  /** What a failed read or fetch means: a Problem as it is (it may know more than the clock), the watch's own reason, else a broken connection. */
   explain(error: unknown, encoded = false): Problem {
-    if (this.#stopped !== undefined) return this.#stopped;
     if (error instanceof Problem) return error;
+    if (this.#stopped !== undefined) return this.#stopped;
     if (encoded) {
       return new Problem("upstream_invalid_response", "UniAPI's answer could not be decoded. The call may have been paid.", {
         paid: "maybe",
@@ -90,8 +90,13 @@ export class Watch {
     );
   }
 
+  #disarm(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+  }
+
   #arm(ms: number): void {
-    clearTimeout(this.#timer);
+    this.#disarm();
     this.#timer = setTimeout(() => this.#expire(), ms);
   }
 
