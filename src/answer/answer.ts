@@ -93,26 +93,39 @@ async function ask(turn: TurnInMaking): Promise<Whole | Streamed> {
     context.facts.continuity = "upstream";
   }
   const opened: Opened = await openStream(deps, body, question.composed.models, question.stream, context.signal);
-  const headers = headersOf(turn, opened.kind === "whole" && turn.cacheKey !== undefined && isKeepable(opened.response));
-  if (opened.kind === "whole") return { kind: "whole", answer: await settle(turn, opened.response, undefined), headers };
+  context.facts.model = opened.model;
+  if (opened.kind === "whole") {
+    const { answer, stored } = await settle(turn, opened.response, opened.model, undefined);
+    return { kind: "whole", answer, headers: headersOf(turn, stored) };
+  }
 
-  const id = question.idFirst ? await ownId(turn) : undefined;
+  // An id of our own leads upstream by its turn alone; without one, upstream's first word about its id must do.
+  const id = question.idFirst ? await (turn.keeps ? ownId(turn) : idFor(turn, opened.id)) : undefined;
   return {
     kind: "stream",
     id,
-    headers,
+    headers: headersOf(turn, false),
     async next() {
       const { events, terminal } = await opened.next();
       if (terminal === undefined) return { events };
       context.later(opened.drain());
-      return { events, answer: await settle(turn, readTerminal(deps, terminal), id) };
+      const { answer } = await settle(turn, readTerminal(deps, terminal), opened.model, id);
+      return { events, answer };
     },
     cancel: opened.cancel,
   };
 }
 
-/** A response that came whole: named, kept, counted, trimmed. */
-async function settle(turn: TurnInMaking, response: JsonObject, promisedId: string | undefined): Promise<Answer> {
+/**
+ * A response that came whole: named, kept, counted, trimmed.
+ * @param model which of the preset's models was asked
+ */
+async function settle(
+  turn: TurnInMaking,
+  response: JsonObject,
+  model: string,
+  promisedId: string | undefined,
+): Promise<{ answer: Answer; stored: boolean }> {
   const { deps, context, question, plan, cacheKey } = turn;
   if (response["status"] === "failed") {
     throw new Problem("upstream_error", "The model failed to answer. The call may have been paid; send it again only if you accept that.", {
@@ -125,28 +138,32 @@ async function settle(turn: TurnInMaking, response: JsonObject, promisedId: stri
   const facts = {
     input,
     response,
-    model: question.composed.body.model,
+    model,
     wantsData: question.composed.wantsData,
     metadata: question.metadata,
     at: seconds(deps),
   };
   keepTurn(turn, { id, ...facts });
+  let stored = false;
   if (plan.write !== false && cacheKey !== undefined && isKeepable(response)) {
     const text = encodeAnswer({ ...facts, id, owner: context.caller.owner, ttl: plan.write });
     if (text === null) deps.log.warn("answer_too_large");
     else context.later(deps.store.write(cacheKey, text, plan.write));
+    stored = text !== null;
   }
-  return trimmed(turn, response, id, facts, undefined);
+  return { answer: trimmed(turn, response, id, facts, undefined), stored };
 }
 
-/** A kept answer. Its first owner gets the same id; another reader of a shared preset an id and a turn of his own. */
+/**
+ * A kept answer. Its first owner gets the same id; another reader of a shared preset an id of his own. Either can be continued: the
+ * turn is written where it is not there, or not any more.
+ */
 async function hit(turn: TurnInMaking, record: AnswerRecord, age: number, maxAge: number): Promise<Whole> {
-  const { context } = turn;
-  let id = record.id;
-  if (record.owner !== context.caller.owner) {
-    id = await idFor(turn, record.response["id"]);
-    keepTurn(turn, { ...record, id });
-  }
+  const { context, deps } = turn;
+  const own = record.owner === context.caller.owner;
+  const id = own ? record.id : await idFor(turn, record.response["id"]);
+  const remembered = own && deps.config.turns !== false && age < deps.config.turns.ttl;
+  if (!remembered) keepTurn(turn, { ...record, id });
   context.facts.cache = "hit";
   const ttl = Math.min(maxAge, record.ttl) - age;
   return {
@@ -161,7 +178,7 @@ function trimmed(
   turn: TurnInMaking,
   response: JsonObject,
   id: string,
-  asked: Pick<Turn, "wantsData" | "metadata" | "model">,
+  asked: Pick<Turn, "wantsData" | "metadata" | "model" | "at">,
   paid: 0 | undefined,
 ): Answer {
   const { deps, context, parent } = turn;
@@ -178,7 +195,7 @@ function trimmed(
   return trim(response, {
     id,
     previousId: parent?.id ?? null,
-    now: seconds(deps),
+    now: asked.at,
     wantsData: asked.wantsData,
     metadata: asked.metadata,
     cost: facts.cost_usd,
@@ -228,12 +245,14 @@ function cacheSettings(deps: Deps, composed: Composed, parent: Parent | null): P
 async function keyOf(deps: Deps, composed: Composed, plan: CachePlan, owner: string, parent: Parent | null): Promise<string> {
   const hash = await deriveDigest(deps.idKeys, "answer", `${deps.baseUrl}\0${canonical(composed.body)}`);
   const scope = plan.scope === "shared" && composed.preset !== undefined ? `preset:${composed.preset.name}` : owner;
-  return answerKey(scope, parent?.id ?? null, hash);
+  // A raw id may read like anything, "root" included.
+  const parentKey = parent === null ? null : parent.signed === undefined ? `raw:${parent.id}` : parent.id;
+  return answerKey(scope, parentKey, hash);
 }
 
-function headersOf({ context, parent, plan }: TurnInMaking, stored: boolean): Record<string, string> {
+function headersOf({ context, parent }: TurnInMaking, stored: boolean): Record<string, string> {
   const how = context.facts.cache === "bypass" ? "fwd=bypass" : context.facts.cache === "refresh" ? "fwd=request" : "fwd=miss";
-  const headers: Record<string, string> = { "cache-status": `uniapi-edge; ${how}${stored && plan.write !== false ? "; stored" : ""}` };
+  const headers: Record<string, string> = { "cache-status": `uniapi-edge; ${how}${stored ? "; stored" : ""}` };
   if (parent !== null) headers["x-continuity"] = "upstream";
   return headers;
 }

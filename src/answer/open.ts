@@ -18,10 +18,14 @@ export interface UpstreamEvent {
 }
 export type EventBatch = UpstreamEvent[];
 
+/** `model` is the one of `models` that answers. */
 export type Opened =
-  | { kind: "whole"; response: JsonObject }
+  | { kind: "whole"; model: string; response: JsonObject }
   | {
       kind: "stream";
+      model: string;
+      /** The response's id as the first events tell it, if they do. */
+      id: unknown;
       /** What upstream's next bytes say, at least one event. @throws Problem, also for an end without a terminal event */
       next: () => Promise<{ events: EventBatch; terminal?: Terminal }>;
       /** After the terminal event: lets upstream close in peace, so that it does not take us for a client who left. */
@@ -40,7 +44,7 @@ export async function openStream(
   let waited = false;
   for (let at = 0; ;) {
     try {
-      return await open(deps, { ...body, model: models[at] }, stream, signal);
+      return await open(deps, body, models[at] ?? "", stream, signal);
     } catch (error) {
       if (!(error instanceof Problem) || error.details.paid !== "unpaid" || signal.aborted) throw error;
       const wait = error.details.upstreamRetryAfter;
@@ -57,9 +61,9 @@ function isBusy(problem: Problem): boolean {
   return problem.code === "upstream_rate_limited" || problem.code === "upstream_unavailable";
 }
 
-async function open(deps: Deps, body: JsonObject, stream: boolean, signal: AbortSignal): Promise<Opened> {
-  const reply = await deps.upstream.create(body, stream, signal);
-  if (reply.kind === "response") return { kind: "whole", response: reply.response };
+async function open(deps: Deps, body: JsonObject, model: string, stream: boolean, signal: AbortSignal): Promise<Opened> {
+  const reply = await deps.upstream.create({ ...body, model }, stream, signal);
+  if (reply.kind === "response") return { kind: "whole", model, response: reply.response };
   const events = new EventReader(reply.stream);
   const first = await events.next();
   if (first.terminal?.kind === "error" && first.events.length === 0) {
@@ -69,6 +73,8 @@ async function open(deps: Deps, body: JsonObject, stream: boolean, signal: Abort
   let held: typeof first | undefined = first;
   return {
     kind: "stream",
+    model,
+    id: events.id,
     async next() {
       const batch = held ?? (await events.next());
       held = undefined;
@@ -97,25 +103,51 @@ export function readTerminal(deps: Deps, terminal: Terminal): JsonObject {
 class EventReader {
   readonly #stream: UpstreamStream;
   readonly #assembly = new Assembly();
+  /** A failure that came in the same bytes as the last batch: what was said before it is given first. */
+  #failure: { terminal: Terminal } | { error: unknown } | undefined;
 
   constructor(stream: UpstreamStream) {
     this.#stream = stream;
   }
 
+  /** The response's id, as far as it is known. */
+  get id(): unknown {
+    return this.#assembly.first?.["id"];
+  }
+
   async next(): Promise<{ events: EventBatch; terminal?: Terminal }> {
     for (;;) {
+      const failure = this.#failure;
+      if (failure !== undefined) {
+        if ("terminal" in failure) return { events: [], terminal: failure.terminal };
+        this.#stream.cancel();
+        throw failure.error;
+      }
       const frames = await this.#stream.next();
       if (frames === null) throw cut();
       const events: EventBatch = [];
       for (const frame of frames) {
-        const event = readFrame(frame);
-        if (event === undefined) continue;
-        const terminal = this.#assembly.add(event.type, event.data);
+        const terminal = this.#read(frame, events);
         if (terminal !== undefined) return { events, terminal };
-        events.push(event);
+        if (this.#failure !== undefined) break;
       }
       if (events.length > 0) return { events };
     }
+  }
+
+  /** Adds the frame's event to `events`. @returns the end, where that is an answer */
+  #read(frame: Frame, events: EventBatch): Terminal | undefined {
+    try {
+      const event = readFrame(frame);
+      if (event === undefined) return undefined;
+      const terminal = this.#assembly.add(event.type, event.data);
+      if (terminal === undefined) events.push(event);
+      else if (terminal.kind === "error" || terminal.response["status"] === "failed") this.#failure = { terminal };
+      else return terminal;
+    } catch (error) {
+      this.#failure = { error };
+    }
+    return undefined;
   }
 }
 

@@ -80,11 +80,9 @@ async function bodyOf(request: Request, deps: Deps): Promise<Uint8Array> {
 
 /** Waits for the first event, so that a refusal keeps its status; but not longer than a client should have to wait for a sign of life. */
 async function eventStream(c: Context<AppEnv>, answered: Promise<Whole | Streamed>, model: string): Promise<Response> {
-  let timer: number | null = null;
-  const patience = new Promise<undefined>((resolve) => {
-    timer = setTimeout(() => resolve(undefined), PING.afterMs);
-  });
-  const got = await Promise.race([answered, patience]).finally(() => clearTimeout(timer));
+  const { now } = c.var.deps;
+  const silentSince = now();
+  const got = await patiently(answered);
   const source = new AskSource(got ?? answered, { run: c.var.deps.random(6), requestId: c.var.requestId, model, ended: liveEnd(c) });
   const headers = {
     "content-type": "text/event-stream; charset=utf-8",
@@ -92,13 +90,25 @@ async function eventStream(c: Context<AppEnv>, answered: Promise<Whole | Streame
     "x-accel-buffering": "no",
     ...got?.headers,
   };
-  return new Response(liveStream(source, PING, c.var.deps.now), { headers });
+  return new Response(liveStream(source, PING, now, got === undefined ? silentSince : undefined), { headers });
 }
 
-function textStream(c: Context<AppEnv>, got: Whole | Streamed): Response {
+/** What comes while a client can wait without a sign of life; undefined after that. */
+async function patiently<T>(coming: Promise<T>): Promise<T | undefined> {
+  let timer: number | null = null;
+  const patience = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), PING.afterMs);
+  });
+  return await Promise.race([coming, patience]).finally(() => clearTimeout(timer));
+}
+
+/** Waits for the first word, as the event stream does for its first event. */
+async function textStream(c: Context<AppEnv>, got: Whole | Streamed): Promise<Response> {
   if (got.kind === "whole") return wholeText(got.answer, got.headers);
+  const source = new TextSource(got, liveEnd(c));
+  await patiently(source.first());
   const headers = { ...textHeaders(got.headers), ...(got.id === undefined ? {} : { "x-response-id": got.id }) };
-  return new Response(liveStream(new TextSource(got, liveEnd(c)), undefined, c.var.deps.now), { headers });
+  return new Response(liveStream(source, undefined, c.var.deps.now), { headers });
 }
 
 /** The request's log line waits for the stream's end. */
