@@ -4,6 +4,7 @@ import { Assembly, eventType, type Terminal } from "../core/assembly.ts";
 import { decodeUtf8, isRecord, type JsonObject, parseJson } from "../core/json.ts";
 import { Problem } from "../core/problem.ts";
 import { type Frame, parseFrame } from "../core/sse.ts";
+import { cutProblem } from "../core/upstream-error.ts";
 import type { Deps } from "../deps.ts";
 import type { UpstreamStream } from "../platform/upstream/upstream.ts";
 
@@ -103,6 +104,8 @@ export function readTerminal(deps: Deps, terminal: Terminal): JsonObject {
 class EventReader {
   readonly #stream: UpstreamStream;
   readonly #assembly = new Assembly();
+  /** There was an event. What has none is no event stream. */
+  #spoke = false;
   /** A failure that came in the same bytes as the last batch: what was said before it is given first. */
   #failure: { terminal: Terminal } | { error: unknown } | undefined;
 
@@ -124,7 +127,7 @@ class EventReader {
         throw failure.error;
       }
       const frames = await this.#stream.next();
-      if (frames === null) throw cut();
+      if (frames === null) throw this.#spoke ? cutProblem() : malformed("no event");
       const events: EventBatch = [];
       for (const frame of frames) {
         const terminal = this.#read(frame, events);
@@ -140,6 +143,7 @@ class EventReader {
     try {
       const event = readFrame(frame);
       if (event === undefined) return undefined;
+      this.#spoke = true;
       const terminal = this.#assembly.add(event.type, event.data);
       if (terminal === undefined) events.push(event);
       else if (terminal.kind === "error" || terminal.response["status"] === "failed") this.#failure = { terminal };
@@ -164,17 +168,9 @@ function readFrame(frame: Frame): UpstreamEvent | undefined {
   return { type: eventType(data, event.event), data };
 }
 
-function cut(): Problem {
-  return new Problem(
-    "upstream_error",
-    "UniAPI's stream ended before the answer was complete. The call may have been paid; send it again only if you accept that.",
-    { paid: "maybe", reason: "cut" },
-  );
-}
-
-function malformed(): Problem {
-  return new Problem("upstream_invalid_response", "UniAPI's stream holds an event that can't be read. The call may have been paid.", {
+function malformed(reason = "malformed event"): Problem {
+  return new Problem("upstream_invalid_response", "UniAPI's stream can't be read. The call may have been paid.", {
     paid: "maybe",
-    reason: "malformed event",
+    reason,
   });
 }

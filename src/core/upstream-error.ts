@@ -132,6 +132,15 @@ function rejected(
   );
 }
 
+/** The connection closed in good order, in the middle of the answer. */
+export function cutProblem(): Problem {
+  return new Problem(
+    "upstream_error",
+    "UniAPI's stream ended before the answer was complete. The call may have been paid; send it again only if you accept that.",
+    { paid: "maybe", reason: "cut" },
+  );
+}
+
 export interface ErrorFields {
   code: string;
   type: string;

@@ -101,7 +101,7 @@ const ROWS: Record<string, Row> = {
   "heartbeat-error": refused(busy("5")),
   "error-200": refused(busy("5")),
   "unknown-error-200": refused(FAILED),
-  "not-json": refused(NO_ANSWER, { refused: FAILED }),
+  "not-json": refused(NO_ANSWER),
 
   "forgets-chain": TEXT,
   "forgets-chain-404": TEXT,

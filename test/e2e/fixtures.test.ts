@@ -78,7 +78,7 @@ const EXPECTED: Record<string, Expected> = {
     kept: false,
   },
   "d07-failed.json": { refused: FAILED },
-  "d08-cut-stream.sse": { refused: NO_ANSWER, events: ["start", "text", "error"], code: "upstream_error", text: "Half of an ans" },
+  "d08-cut-stream.sse": { refused: FAILED, events: ["start", "text", "error"], code: "upstream_error", text: "Half of an ans" },
   "d09-error-event-flat.sse": { refused: FAILED, events: ["start", "error"], code: "upstream_error", text: "" },
   "d20-onehub-401-invalid-token.json": { refused: AUTH },
   "d21-onehub-401-token-exhausted.json": { refused: AUTH },

@@ -270,3 +270,17 @@ describe("nothing is left running", () => {
     expectNothingLeft(started);
   });
 });
+
+test("a refusal whose words do not come is told by its status after five seconds", async () => {
+  const { reply, respond } = call(true);
+  respond({ status: 503 });
+  const told = outcome(reply);
+  await vi.advanceTimersByTimeAsync(4_999);
+  let settled = false;
+  void told.then(() => (settled = true));
+  await vi.advanceTimersByTimeAsync(0);
+  expect(settled).toBe(false);
+  await vi.advanceTimersByTimeAsync(1);
+  expect(await told).toMatch(/upstream_unavailable/);
+  expect(vi.getTimerCount()).toBe(0);
+});

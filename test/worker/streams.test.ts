@@ -183,7 +183,7 @@ describe("an event stream", () => {
     ["500", 502, "upstream_error"],
     ["503", 503, "upstream_unavailable"],
     ["reset-before-headers", 502, "upstream_error"],
-    ["not-json", 502, "upstream_error"],
+    ["not-json", 502, "upstream_invalid_response"],
   ])("emulate/%s refuses before any byte, so the status tells", async (fault, status, code) => {
     const worker = startWorker();
     for (const [headers, fields] of [

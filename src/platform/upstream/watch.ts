@@ -10,7 +10,7 @@ interface Deadlines {
 
 export class Watch {
   readonly #controller = new AbortController();
-  readonly #deadlines: Deadlines;
+  #deadlines: Deadlines;
   readonly #now: () => number;
   readonly #startedAt: number;
   readonly #caller: AbortSignal;
@@ -55,6 +55,12 @@ export class Watch {
   firstByte(): void {
     this.#started = true;
     this.byte();
+    this.#check();
+  }
+
+  /** What is still to come is worth this much time in all. */
+  limit(ms: number): void {
+    this.#deadlines = { ...this.#deadlines, upstream_total: Math.min(this.#deadlines.upstream_total, this.#now() - this.#startedAt + ms) };
     this.#check();
   }
 
