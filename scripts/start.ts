@@ -30,6 +30,9 @@ const args = ["dev", "--ip", "127.0.0.1", "--port", port, "--show-interactive-de
 for (const [name, value] of Object.entries(vars)) args.push("--var", `${name}:${value}`);
 const wrangler = spawn("wrangler", args, { stdio: "inherit", env: { ...process.env, WRANGLER_SEND_METRICS: "false" } });
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => wrangler.kill(signal));
+// npm passes SIGTERM to its shell, which dies of it without a word to us: what we see is another parent.
+const parent = process.ppid;
+if (process.env["npm_lifecycle_event"] !== undefined) setInterval(() => process.ppid !== parent && wrangler.kill("SIGTERM"), 500).unref();
 wrangler.on("exit", (code) => process.exit(code ?? 0));
 
 /** Names and values of .dev.vars; nothing where there is no such file. */

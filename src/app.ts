@@ -1,5 +1,6 @@
 // The order in which a request passes, the routes, and the one door through which every error leaves.
 import { Hono } from "hono";
+import { routePath } from "hono/route";
 import type { Config } from "./core/define-config.ts";
 import { asProblem, Problem } from "./core/problem.ts";
 import type { AppEnv } from "./app-env.ts";
@@ -18,23 +19,30 @@ export function createApp(config: Config): Hono<AppEnv> {
   app.use(async function account(c, next) {
     const log = wire.log(c.env);
     const startedAt = now();
-    const facts: LogFacts = { request_id: `req_${randomHex(12)}`, route: `${c.req.method} ${routeOf(c.req.path)}` };
+    const facts: LogFacts = { request_id: `req_${randomHex(12)}`, route: c.req.method };
+    let answered = false;
     let finished = false;
     c.set("requestId", facts.request_id);
     c.set("facts", facts);
     c.set("live", false);
+    // A stream that has all it will say may end before its own head is made: the line waits for both.
     c.set("finish", () => {
       if (finished) return;
       finished = true;
+      if (answered) write();
+    });
+    function write(): void {
       facts.total_ms = now() - startedAt;
       log.request(facts);
-    });
+    }
     await next();
     c.res.headers.set("x-request-id", facts.request_id);
     c.res.headers.set("x-content-type-options", "nosniff");
+    facts.route += ` ${routeOf(routePath(c, -1))}`;
     facts.status = c.res.status;
     facts.first_ms = now() - startedAt;
-    if (!c.var.live) c.var.finish();
+    answered = true;
+    if (finished || !c.var.live) write();
   });
 
   app.use(async function connect(c, next) {
@@ -62,7 +70,7 @@ export function createApp(config: Config): Hono<AppEnv> {
   return app;
 }
 
-/** The path without what callers put into it. */
-function routeOf(path: string): string {
-  return path.replace(/^(\/ask|(?:\/v1)?\/responses)\/[^/]+/, "$1/{id}");
+/** `/ask/{id}`: the route as it is written, never the path, which holds what callers put into it. */
+function routeOf(pattern: string): string {
+  return pattern.replaceAll(/:(\w+)/g, "{$1}");
 }

@@ -93,10 +93,12 @@ export class Making {
       at: this.now(),
     };
     if (response["status"] === "failed") return this.#finish(made, sumUsage(usageOf(response["usage"]), wasted), false);
-    const record = plan.write !== false && isKeepable(response) ? encodeAnswer({ ...made, owner: context.caller.owner, ttl: plan.write }) : undefined;
+    const record =
+      plan.write !== false && isKeepable(response) ? encodeAnswer({ ...made, owner: context.caller.owner, ttl: plan.write }) : undefined;
     if (record === null) deps.log.warn("answer_too_large");
     const answerKey = typeof record === "string" ? cacheKey : undefined;
-    if (typeof record === "string" && answerKey !== undefined && plan.write !== false) context.later(deps.store.write(answerKey, record, plan.write));
+    if (typeof record === "string" && answerKey !== undefined && plan.write !== false)
+      context.later(deps.store.write(answerKey, record, plan.write));
     await this.#keepTurn({ ...made, answerKey });
     return { ...this.#finish(made, sumUsage(usageOf(response["usage"]), wasted), false), stored: answerKey !== undefined };
   }
@@ -127,7 +129,11 @@ export class Making {
       facts.output_tokens = paid.output_tokens;
     }
     const { id, response, wantsData, metadata } = made;
-    return { response, facts: { id, previousId: this.facts.parent?.id ?? null, now: made.at, wantsData, metadata, cost, cached }, stored: false };
+    return {
+      response,
+      facts: { id, previousId: this.facts.parent?.id ?? null, now: made.at, wantsData, metadata, cost, cached },
+      stored: false,
+    };
   }
 
   async #keepTurn(made: Made): Promise<void> {

@@ -4,6 +4,7 @@ import { Assembly, eventType, type Terminal } from "../core/assembly.ts";
 import { decodeUtf8, isRecord, type JsonObject, parseJson } from "../core/json.ts";
 import { Problem } from "../core/problem.ts";
 import { type Frame, parseFrame } from "../core/sse.ts";
+import { cutProblem } from "../core/upstream-error.ts";
 import type { Deps } from "../deps.ts";
 import type { UpstreamStream } from "../platform/upstream/upstream.ts";
 
@@ -20,6 +21,7 @@ export interface UpstreamEvent {
 }
 export type EventBatch = UpstreamEvent[];
 
+/** `model` is the one of `models` that answers. */
 export type Opened =
   | { kind: "whole"; model: string; response: JsonObject }
   | {
@@ -120,6 +122,10 @@ export function readTerminal(deps: Deps, terminal: Terminal): JsonObject {
 class EventReader {
   readonly #stream: UpstreamStream;
   readonly #assembly = new Assembly();
+  /** There was an event. What has none is no event stream. */
+  #spoke = false;
+  /** A failure that came in the same bytes as the last batch: what was said before it is given first. */
+  #failure: { terminal: Terminal; events: EventBatch } | { error: unknown } | undefined;
 
   constructor(stream: UpstreamStream) {
     this.#stream = stream;
@@ -131,19 +137,41 @@ class EventReader {
 
   async next(): Promise<{ events: EventBatch; terminal?: Terminal }> {
     for (;;) {
+      const failure = this.#failure;
+      if (failure !== undefined) {
+        if ("terminal" in failure) return failure;
+        this.#stream.cancel();
+        throw failure.error;
+      }
       const frames = await this.#stream.next();
-      if (frames === null) throw cut();
+      if (frames === null) throw this.#spoke ? cutProblem() : malformed("no event");
       const events: EventBatch = [];
       for (const frame of frames) {
-        const event = readFrame(frame);
-        if (event === undefined) continue;
-        const terminal = this.#assembly.add(event.type, event.data);
-        if (terminal?.kind === "error") return { events, terminal };
-        events.push(event);
+        const terminal = this.#read(frame, events);
         if (terminal !== undefined) return { events, terminal };
+        if (this.#failure !== undefined) break;
       }
       if (events.length > 0) return { events };
     }
+  }
+
+  /** Adds the frame's event to `events`. @returns the end, where that is an answer */
+  #read(frame: Frame, events: EventBatch): Terminal | undefined {
+    try {
+      const event = readFrame(frame);
+      if (event === undefined) return undefined;
+      this.#spoke = true;
+      const terminal = this.#assembly.add(event.type, event.data);
+      if (terminal?.kind === "error") this.#failure = { terminal, events: [] };
+      else if (terminal?.response["status"] === "failed") this.#failure = { terminal, events: [event] };
+      else {
+        events.push(event);
+        return terminal;
+      }
+    } catch (error) {
+      this.#failure = { error };
+    }
+    return undefined;
   }
 }
 
@@ -160,17 +188,9 @@ function readFrame(frame: Frame): UpstreamEvent | undefined {
   return { type: eventType(data, event.event), data, frame };
 }
 
-function cut(): Problem {
-  return new Problem(
-    "upstream_error",
-    "UniAPI's stream ended before the answer was complete. The call may have been paid; send it again only if you accept that.",
-    { paid: "maybe", reason: "cut" },
-  );
-}
-
-function malformed(): Problem {
-  return new Problem("upstream_invalid_response", "UniAPI's stream holds an event that can't be read. The call may have been paid.", {
+function malformed(reason = "malformed event"): Problem {
+  return new Problem("upstream_invalid_response", "UniAPI's stream can't be read. The call may have been paid.", {
     paid: "maybe",
-    reason: "malformed event",
+    reason,
   });
 }

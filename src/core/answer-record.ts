@@ -1,6 +1,6 @@
 // An answer kept for an exact repeat: same owner (or same shared preset), same parent, same request. The key names all of it.
 import { isRecord, type JsonObject, parseJson } from "./json.ts";
-import { fitsRecord, withoutInstructions } from "./turn.ts";
+import { fitsRecord, isAsked, withoutInstructions } from "./turn.ts";
 
 export interface AnswerRecord {
   /** The id that its first reader got, and whose that is; another owner gets one of his own. */
@@ -35,10 +35,7 @@ export function encodeAnswer(record: AnswerRecord): string | null {
 export function decodeAnswer(text: string | null): AnswerRecord | null {
   const record = text === null ? undefined : parseJson(text);
   if (!isRecord(record) || record["v"] !== 1 || !isRecord(record["response"])) return null;
-  const sane =
-    ["id", "owner", "model"].every((key) => typeof record[key] === "string") &&
-    ["at", "ttl"].every((key) => typeof record[key] === "number");
-  if (!sane) return null;
+  if (!isAsked(record) || typeof record["owner"] !== "string" || typeof record["ttl"] !== "number") return null;
   const { v: _, ...answer } = record;
   return answer as unknown as AnswerRecord;
 }

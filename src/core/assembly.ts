@@ -1,7 +1,7 @@
 // The events of one upstream stream, gathered into the response object that the stream was about. Needs no complete stream: a relay
 // may leave out deltas, finished items, or the output in its terminal event; whichever of them came is enough.
 import { isRecord, type JsonObject, textOf } from "./json.ts";
-import { itemsOf } from "./trim.ts";
+import { isAnswerMessage, itemsOf } from "./trim.ts";
 
 /** How a stream ended: with a response object (completed, incomplete, failed), or with an error in upstream's own words. */
 export type Terminal = { kind: "response"; response: JsonObject } | { kind: "error"; body: JsonObject };
@@ -23,9 +23,18 @@ export function isErrorEvent(type: string, data: JsonObject): boolean {
   return type === "error" || (!type.startsWith("response.") && isRecord(data["error"]));
 }
 
+/** One output item: finished, or what the deltas have said of it so far. */
+interface Draft {
+  item?: JsonObject;
+  text: string;
+  refusal: string;
+  /** A message that is not the answer. */
+  muted: boolean;
+}
+
 export class Assembly {
-  #items: JsonObject[] = [];
-  #text = "";
+  /** By output index, in the order of their first sight. */
+  #drafts = new Map<unknown, Draft>();
   #first: JsonObject | undefined;
 
   /** The response object as the stream first showed it (id, model, echo), if it did. */
@@ -41,24 +50,57 @@ export class Assembly {
       const status = STATUS_BY_EVENT[type];
       if (status !== undefined) return { kind: "response", response: this.#whole(response, status) };
       this.#first ??= response;
+    } else if (type === "response.output_item.added" && isRecord(data["item"])) {
+      if (typeof data["output_index"] === "number") {
+        this.#draft(data).muted = data["item"]["type"] === "message" && !isAnswerMessage(data["item"]);
+      }
     } else if (type === "response.output_item.done" && isRecord(data["item"])) {
-      this.#items.push(data["item"]);
+      this.#finish(data, data["item"]);
     } else if (type === "response.output_text.delta") {
-      this.#text += textOf(data["delta"]);
+      this.#draft(data).text += textOf(data["delta"]);
+    } else if (type === "response.refusal.delta") {
+      this.#draft(data).refusal += textOf(data["delta"]);
     }
     return undefined;
+  }
+
+  /** Events without an index speak of one item together. */
+  #draft(data: JsonObject): Draft {
+    const index = data["output_index"];
+    let draft = this.#drafts.get(index);
+    if (draft === undefined) this.#drafts.set(index, (draft = { text: "", refusal: "", muted: false }));
+    return draft;
+  }
+
+  #finish(data: JsonObject, item: JsonObject): void {
+    const index = data["output_index"];
+    if (typeof index === "number") this.#draft(data).item = item;
+    else this.#drafts.set(Symbol("an item without an index"), { item, text: "", refusal: "", muted: false });
+    if (item["type"] !== "message") return;
+    // Where the index is missing on one side, the deltas so far were this item's: it says it all.
+    for (const [key, draft] of this.#drafts) {
+      if (draft.item === undefined && (typeof index !== "number" || typeof key !== "number")) this.#drafts.delete(key);
+    }
+  }
+
+  /** The output as the events told it. */
+  #told(status: string): JsonObject[] {
+    return [...this.#drafts.values()].flatMap(({ item, text, refusal, muted }) => {
+      if (item !== undefined) return [item];
+      const content: JsonObject[] = [];
+      if (text !== "") content.push({ type: "output_text", text, annotations: [] });
+      if (refusal !== "") content.push({ type: "refusal", refusal });
+      return muted || content.length === 0 ? [] : [{ type: "message", role: "assistant", status, content }];
+    });
   }
 
   #whole(response: JsonObject, status: string): JsonObject {
     const whole: JsonObject = { ...this.#first, ...response };
     if (textOf(whole["status"]) === "" || whole["status"] === "in_progress") whole["status"] = status;
     if (textOf(whole["id"]) === "" && this.#first !== undefined) whole["id"] = this.#first["id"];
-    if (itemsOf(whole).length > 0 || textOf(whole["output_text"]) !== "") return whole;
-    if (this.#items.length > 0) whole["output"] = this.#items;
-    else if (this.#text !== "") {
-      const content = [{ type: "output_text", text: this.#text, annotations: [] }];
-      whole["output"] = [{ type: "message", role: "assistant", status, content }];
-    }
+    if (itemsOf(whole).length > 0) return whole;
+    const told = this.#told(status);
+    if (told.length > 0) whole["output"] = told;
     return whole;
   }
 }

@@ -33,7 +33,7 @@ const HMAC = { name: "HMAC", hash: "SHA-256" } as const;
 const encoder = new TextEncoder();
 
 /** @param secrets raw keys, first to last as in ID_KEYS; at least one. */
-export async function importIdKeys(secrets: readonly Uint8Array[]): Promise<IdKeys> {
+export async function importIdKeys(secrets: readonly Uint8Array<ArrayBuffer>[]): Promise<IdKeys> {
   const mac = await Promise.all(secrets.map((secret) => crypto.subtle.importKey("raw", secret, HMAC, false, ["sign"])));
   const derive = mac.at(-1);
   if (derive === undefined) throw new Error("no id key");
@@ -78,7 +78,7 @@ export async function readId(keys: IdKeys, owner: string, id: string): Promise<R
     kind: kind === 0 ? "upstream" : "own",
     turn: view.getUint16(4),
     minute: view.getUint32(6),
-    value: new TextDecoder().decode(bytes.subarray(HEAD_BYTES + MAC_BYTES)),
+    value: new TextDecoder("utf-8", { fatal: false, ignoreBOM: true }).decode(bytes.subarray(HEAD_BYTES + MAC_BYTES)),
   };
 }
 
@@ -89,7 +89,8 @@ export function isOurs(id: string): boolean {
 
 /** An upstream id that can stand inside one of ours. */
 export function fitsInId(value: unknown): value is string {
-  return typeof value === "string" && value !== "" && value.length <= MAX_VALUE_BYTES && encoder.encode(value).length <= MAX_VALUE_BYTES;
+  if (typeof value !== "string" || value === "" || value.length > MAX_VALUE_BYTES || !value.isWellFormed()) return false;
+  return encoder.encode(value).length <= MAX_VALUE_BYTES;
 }
 
 /** 22 characters that stand for one caller in KV keys and MACs. `name` is `kind:name`, so that no two kinds share an owner. */

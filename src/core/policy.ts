@@ -55,9 +55,10 @@ export function planCache(
   body: JsonObject,
 ): CachePlan {
   if (settings === false || wish === false || control.noStore || body["store"] === false || asksForHostedTool(body)) return BYPASS;
-  const seconds = typeof wish === "number" ? wish : wish === undefined && !control.noCache ? control.maxAge : undefined;
+  const fresh = wish === "refresh" || (wish === undefined && control.noCache);
+  const seconds = typeof wish === "number" ? wish : wish === undefined && !fresh ? control.maxAge : undefined;
   const ttl = Math.min(MAX_TTL_S, seconds ?? settings.ttl);
-  const read = wish === "refresh" || control.noCache ? false : ttl;
+  const read = fresh ? false : ttl;
   return { read, write: Math.max(MIN_TTL_S, ttl), scope: settings.scope };
 }
 

@@ -3,7 +3,7 @@
 import { assertSafe, isRecord, type JsonObject, parseJson } from "./json.ts";
 import { fieldProblem, refuseField } from "./field-problem.ts";
 import { Problem } from "./problem.ts";
-import { Ask } from "./request.ts";
+import { Ask, UPSTREAM_FIELDS } from "./request.ts";
 
 /** Fields of the body that the query may carry instead. */
 const QUERY_FIELDS = new Set(["preset", "previous_response_id", "stream"]);
@@ -89,7 +89,13 @@ function formFields(form: URLSearchParams): JsonObject {
   return fields;
 }
 
-const STRING_FIELDS = new Set(["input", "instructions", "model", "preset", "previous_response_id", "user"]);
+/** A form's `user=7` is the text "7". */
+const STRING_FIELDS = new Set([
+  "input",
+  "preset",
+  "previous_response_id",
+  ...Object.entries(UPSTREAM_FIELDS).flatMap(([name, schema]) => (schema.def.type === "string" ? [name] : [])),
+]);
 
 function withQuery(fields: JsonObject, query: URLSearchParams): JsonObject {
   for (const [name, value] of query) {

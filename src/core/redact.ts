@@ -5,26 +5,29 @@ const GONE = "[redacted]";
 /** A shorter run of one of our secrets is no use to anybody, and would blank ordinary words. */
 const SECRET_WINDOW = 6;
 
+/** People read no more; a text of any length is then redacted in a moment. */
+const MAX_TEXT_CHARS = 8_192;
+
+/** Every repetition is bounded, or begins where its run begins: none looks at a long run again from each of its characters. */
 const PATTERNS: readonly RegExp[] = [
-  /\(?\s*request[ _-]?id\s*[:：]?\s*[\w-]+\s*\)?/gi,
+  /\(?\s{0,3}request[ _-]?id\s{0,3}[:：=]?\s{0,3}[\w-]+\s{0,3}\)?/gi,
   /\bhttps?:\/\/[^\s"'<>)\]，。]+/gi,
   /\b(?:bearer|basic)\s+[^\s"',;]+/gi,
   // Keys, whole or masked: sk-…, pk_…, AIza…, and any token with asterisks inside.
   /\b(?:sk|pk|rk|ak|key|org|proj|user|acct|asst|sess)[-_][\w*.•…-]{3,}/gi,
   /\bAIza[\w*-]{10,}/g,
-  /[\w.-]*(?:\*{2,}|•{2,}|\.{3}|…)[\w.-]+/g,
-  /[\w-]+(?:\*{2,}|•{2,})/g,
+  /(?<![\w.-])[\w.-]*(?:(?:\*{2,}|•{2,}|(?:\.{3}|…)(?=[\w.-]))[\w.-]*)+/g,
   // Amounts of money, with the sign before or the unit behind, and 余额/额度 (balance, quota) with their number.
-  /[$＄¥￥€£]\s*-?\d[\d.,]*/g,
-  /-?\d[\d.,]*\s*(?:usd|cny|rmb|dollars?|美元|元)/gi,
-  /(?:余额|额度|balance|quota|remain\w*)[^\d\n]{0,24}-?\d[\d.,]*/gi,
+  /[$＄¥￥€£]\s{0,3}-?\d[\d.,]*/g,
+  /-?\d[\d.,]{0,30}\s{0,3}(?:usd|cny|rmb|dollars?|美元|元)/gi,
+  /(?:余额|额度|balance|quota|remain\w{0,20})[^\d\n]{0,24}-?\d[\d.,]*/gi,
   // Any long run that mixes letters and digits: ids and keys of vendors that we do not know.
-  /(?=[\w-]*\d)(?=[\w-]*[A-Za-z])[\w-]{20,}/g,
+  /(?<![\w-])(?=[\w-]*\d)(?=[\w-]*[A-Za-z])[\w-]{20,}/g,
 ];
 
 /** @param secrets every secret that upstream has seen from us; no run of six characters of one survives. */
 export function redact(text: string, secrets: readonly string[]): string {
-  let out = redactSecrets(text, secrets);
+  let out = redactSecrets(text.slice(0, MAX_TEXT_CHARS), secrets);
   for (const pattern of PATTERNS) out = out.replace(pattern, GONE);
   return out
     .replace(/\s{2,}/g, " ")

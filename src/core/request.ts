@@ -51,7 +51,7 @@ export const UPSTREAM_FIELDS = {
 
 /** Refused for every caller: they keep state in the shared upstream account. */
 export const REFUSED_FIELDS: Record<string, string> = {
-  background: "for an answer in the background",
+  background: "ask with `stream` instead, which has no time limit of its own",
   conversation: "continue with `previous_response_id` instead",
   prompt: "put the prompt into `instructions` or a preset instead",
 };

@@ -1,7 +1,7 @@
 // Upstream's events in, the events of POST /ask out (contract section 2), one at a time and without waiting: a delta leaves when
 // it came. What was streamed always joins to what `done` says, also where upstream left out deltas or finished items.
 import { type JsonObject, isRecord, textOf } from "./json.ts";
-import { type Answer, isAnswerMessage, SUMMARY_SEPARATOR, type ToolCall, toolCallOf } from "./trim.ts";
+import { type Answer, isAnswerMessage, readOutput, type Said, SUMMARY_SEPARATOR, type ToolCall } from "./trim.ts";
 
 export type AskEvent =
   | { event: "start"; data: { request_id: string; model: string } }
@@ -17,6 +17,8 @@ export class TrimStream {
   readonly #requestedModel: string;
   #started = false;
   #sent: Record<Voice, string> = { text: "", reasoning: "", refusal: "" };
+  /** What deltas said of each output item, by its index. */
+  #heard = { text: new Map<unknown, string>(), refusal: new Map<unknown, string>() };
   #calls = new Set<string>();
   /** Output indexes of messages that are not the final answer. */
   #muted = new Set<unknown>();
@@ -37,21 +39,22 @@ export class TrimStream {
           this.#muted.add(data["output_index"]);
         break;
       case "response.output_text.delta":
-        if (!this.#muted.has(data["output_index"])) this.#say("text", textOf(data["delta"]), out);
+        this.#hear("text", data, out);
         break;
       case "response.refusal.delta":
-        if (!this.#muted.has(data["output_index"])) this.#say("refusal", textOf(data["delta"]), out);
+        this.#hear("refusal", data, out);
         break;
       case "response.reasoning_summary_text.delta": {
+        const delta = textOf(data["delta"]);
+        if (delta === "") break;
         const part = `${String(data["output_index"])}/${String(data["summary_index"])}`;
         const separator = this.#sent.reasoning !== "" && part !== this.#summaryPart ? SUMMARY_SEPARATOR : "";
         this.#summaryPart = part;
-        const delta = textOf(data["delta"]);
-        if (delta !== "") this.#say("reasoning", separator + delta, out);
+        this.#say("reasoning", separator + delta, out);
         break;
       }
       case "response.output_item.done":
-        if (isRecord(data["item"])) this.#call(toolCallOf(data["item"]), out);
+        if (isRecord(data["item"])) this.#complete(readOutput({ output: [data["item"]] }), data["output_index"], out);
         break;
       default:
     }
@@ -76,6 +79,28 @@ export class TrimStream {
     out.push({ event: "start", data: { request_id: this.#requestId, model: model || this.#requestedModel } });
   }
 
+  #hear(voice: "text" | "refusal", data: JsonObject, out: AskEvent[]): void {
+    const index = data["output_index"];
+    if (this.#muted.has(index)) return;
+    const delta = textOf(data["delta"]);
+    const heard = this.#heard[voice];
+    heard.set(index, (heard.get(index) ?? "") + delta);
+    this.#say(voice, delta, out);
+  }
+
+  /** A finished item says what its deltas had left out, before the next item speaks. */
+  #complete(said: Said, index: unknown, out: AskEvent[]): void {
+    for (const voice of ["text", "refusal"] as const) {
+      const heard = this.#heard[voice];
+      const sent = heard.get(index) ?? "";
+      // Deltas without an index may have been this item's: the end of the stream will tell.
+      if (typeof index !== "number" || heard.has(undefined) || !said[voice].startsWith(sent)) continue;
+      heard.set(index, said[voice]);
+      this.#say(voice, said[voice].slice(sent.length), out);
+    }
+    for (const call of said.toolCalls) this.#call(call, out);
+  }
+
   #say(voice: Voice, delta: string, out: AskEvent[]): void {
     if (delta === "") return;
     this.#sent[voice] += delta;
@@ -88,8 +113,8 @@ export class TrimStream {
     if (whole.length > sent.length && whole.startsWith(sent)) this.#say(voice, whole.slice(sent.length), out);
   }
 
-  #call(call: ToolCall | undefined, out: AskEvent[]): void {
-    if (call === undefined || this.#calls.has(call.call_id)) return;
+  #call(call: ToolCall, out: AskEvent[]): void {
+    if (this.#calls.has(call.call_id)) return;
     this.#calls.add(call.call_id);
     out.push({ event: "tool_call", data: call });
   }
@@ -100,8 +125,8 @@ export function replay(answer: Answer, requestId: string): AskEvent[] {
   return new TrimStream(requestId, answer.model).finish(answer);
 }
 
-/** The part of an event that a text/plain caller reads. A refusal is text only where there is no other. */
+/** The part of an event that a text/plain caller reads. A refusal is text only where there is no other, as the end alone knows. */
 export function plainText(event: AskEvent): string {
-  if (event.event === "text" || event.event === "refusal") return event.data.delta;
-  return "";
+  if (event.event === "text") return event.data.delta;
+  return event.event === "done" && event.data.text === "" ? (event.data.refusal ?? "") : "";
 }

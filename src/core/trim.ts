@@ -59,7 +59,7 @@ export function trim(response: JsonObject, facts: AnswerFacts): Answer {
   const answer: Answer = {
     id: facts.id,
     previous_response_id: facts.previousId,
-    created_at: typeof response["created_at"] === "number" ? Math.floor(response["created_at"]) : facts.now,
+    created_at: Number.isFinite(response["created_at"]) ? Math.floor(Number(response["created_at"])) : facts.now,
     model: textOf(response["model"]),
     status: textOf(response["status"]) || "completed",
     text: said.text,
@@ -81,7 +81,7 @@ export function trim(response: JsonObject, facts: AnswerFacts): Answer {
   return answer;
 }
 
-interface Said {
+export interface Said {
   text: string;
   refusal: string;
   reasoning: string;
@@ -89,7 +89,8 @@ interface Said {
   citations: JsonObject[];
 }
 
-function readOutput(response: JsonObject): Said {
+/** What a response's output says to the caller. */
+export function readOutput(response: JsonObject): Said {
   const said: Said = { text: "", refusal: "", reasoning: "", toolCalls: [], citations: [] };
   const summaries: string[] = [];
   let messages = 0;
@@ -143,13 +144,13 @@ export function isAnswerMessage(item: JsonObject): boolean {
 }
 
 /** A call that the caller must carry out, or undefined. A custom tool's free text stands in `arguments`. */
-export function toolCallOf(item: JsonObject): ToolCall | undefined {
+function toolCallOf(item: JsonObject): ToolCall | undefined {
   const type = item["type"];
   if (type !== "function_call" && type !== "custom_tool_call") return undefined;
   return {
     call_id: textOf(item["call_id"]) || textOf(item["id"]),
     name: textOf(item["name"]),
-    arguments: textOf(type === "function_call" ? item["arguments"] : item["input"]),
+    arguments: jsonTextOf(type === "function_call" ? item["arguments"] : item["input"]),
   };
 }
 
@@ -161,6 +162,12 @@ export function outputText(response: JsonObject): string {
     for (const part of partsOf(item["content"])) if (part["type"] === "output_text") text += textOf(part["text"]);
   }
   return text;
+}
+
+/** Chat-shaped relays send the object itself. */
+function jsonTextOf(value: unknown): string {
+  if (typeof value === "string") return value;
+  return value === undefined || value === null ? "" : JSON.stringify(value);
 }
 
 export function itemsOf(response: JsonObject): JsonObject[] {

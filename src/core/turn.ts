@@ -30,6 +30,9 @@ const MAX_RECORD_BYTES = 1_048_576;
 /** A data URL longer than this is replaced when the record would be too large: small icons stay. */
 const LONG_DATA_CHARS = 4_096;
 
+/** What was said, whatever it looks like: never replaced. */
+const SPOKEN = new Set(["text", "output_text", "refusal", "arguments"]);
+
 export function turnKey(owner: string, id: string): string {
   return `turn:v1:${owner}:${id}`;
 }
@@ -41,9 +44,28 @@ export function encodeTurn(turn: Turn): string | null {
 
 export function decodeTurn(text: string | null): Turn | null {
   const record = text === null ? undefined : parseJson(text);
-  if (!isRecord(record) || record["v"] !== 1 || !isRecord(record["response"]) || typeof record["id"] !== "string") return null;
+  if (!isRecord(record) || record["v"] !== 1 || !isRecord(record["response"]) || !isAsked(record)) return null;
   const { v: _, ...turn } = record;
-  return Array.isArray(turn["ancestors"]) && turn["ancestors"].every((id) => typeof id === "string") ? (turn as unknown as Turn) : null;
+  const { parent, preset, ancestors } = turn;
+  const sane =
+    (parent === null || typeof parent === "string") &&
+    (preset === null || typeof preset === "string") &&
+    Array.isArray(ancestors) &&
+    ancestors.every((id) => typeof id === "string");
+  return sane ? (turn as unknown as Turn) : null;
+}
+
+/** The part that turns and answer records share: id, what was asked and how, and when. */
+export function isAsked(record: JsonObject): boolean {
+  const { id, input, model, at, wantsData, metadata } = record;
+  return (
+    typeof id === "string" &&
+    input !== undefined &&
+    typeof model === "string" &&
+    typeof at === "number" &&
+    typeof wantsData === "boolean" &&
+    (metadata === undefined || (isRecord(metadata) && Object.values(metadata).every((value) => typeof value === "string")))
+  );
 }
 
 /** What stands in a deleted turn's place until the turn's own time is over: the id stays refused, also where KV still shows the turn. */
@@ -63,8 +85,8 @@ export function lineage(parentId: string | null, parent: Turn | null): string[] 
 function encodeWithin(record: JsonObject): string | null {
   const whole = JSON.stringify(record);
   if (fitsRecord(whole)) return whole;
-  const shorter = JSON.stringify(record, (_key, value: unknown) => {
-    if (typeof value !== "string" || value.length <= LONG_DATA_CHARS) return value;
+  const shorter = JSON.stringify(record, (key, value: unknown) => {
+    if (typeof value !== "string" || value.length <= LONG_DATA_CHARS || SPOKEN.has(key)) return value;
     return value.startsWith("data:") || /^[A-Za-z0-9+/=]+$/.test(value) ? `[${value.length} characters of data were not kept]` : value;
   });
   return fitsRecord(shorter) ? shorter : null;

@@ -46,13 +46,17 @@ const UNPAID_STATUSES = new Set([503, 521, 522, 523, 525, 526, 530]);
 /** Upstream gave no hint; a second is too soon for a limit that counts by the minute. */
 const DEFAULT_RETRY_AFTER_S = 5;
 
+/** Of upstream's code and param. */
+const MAX_FIELD_CHARS = 200;
+
 /** @param secrets what must never appear in the message (our upstream key). */
 export function upstreamProblem(fault: UpstreamFault, secrets: readonly string[]): Problem {
   const said = errorFields(fault.body);
   const code = said.code.toLowerCase();
   const noSuchModel = MODEL_CODES.has(code) || ((fault.status === 503 || fault.status === 200) && NO_CHANNEL.test(said.message));
   const hint = fault.retryAfter === undefined ? {} : { retryAfter: fault.retryAfter, upstreamRetryAfter: fault.retryAfter };
-  const reason = `upstream ${fault.status}${code === "" ? "" : ` ${safeToken(code)}`}`;
+  const shownCode = safeToken(redactSecrets(said.code.slice(0, MAX_FIELD_CHARS), secrets));
+  const reason = `upstream ${fault.status}${shownCode === "" ? "" : ` ${shownCode.toLowerCase()}`}`;
 
   if (QUOTA_CODES.has(code) || ((fault.status === 402 || fault.status === 403) && !MODEL_CODES.has(code))) {
     return new Problem(
@@ -96,8 +100,9 @@ export function upstreamProblem(fault: UpstreamFault, secrets: readonly string[]
       { paid: "unpaid", reason },
     );
   }
-  if (fault.status >= 400 && fault.status < 500) return rejected(fault, said, noSuchModel, reason, secrets);
-  if (fault.status === 200 && REFUSED_CODES.has(code)) return rejected({ ...fault, status: 400 }, said, noSuchModel, reason, secrets);
+  if (fault.status >= 400 && fault.status < 500) return rejected(fault, { ...said, shownCode }, noSuchModel, reason, secrets);
+  if (fault.status === 200 && REFUSED_CODES.has(code))
+    return rejected({ ...fault, status: 400 }, { ...said, shownCode }, noSuchModel, reason, secrets);
   return new Problem(
     "upstream_error",
     "UniAPI failed while it worked on this request. It may have been paid; send it again only if you accept that.",
@@ -105,8 +110,14 @@ export function upstreamProblem(fault: UpstreamFault, secrets: readonly string[]
   );
 }
 
-function rejected(fault: UpstreamFault, said: ErrorFields, noSuchModel: boolean, reason: string, secrets: readonly string[]): Problem {
-  const passes = said.code !== "" && said.code !== said.type;
+function rejected(
+  fault: UpstreamFault,
+  said: ErrorFields & { shownCode: string },
+  noSuchModel: boolean,
+  reason: string,
+  secrets: readonly string[],
+): Problem {
+  const passes = /[A-Za-z0-9]/.test(said.shownCode) && said.code !== said.type;
   const message = fault.status === 400 ? redact(said.message, secrets) : "";
   return new Problem(
     "upstream_rejected",
@@ -115,11 +126,18 @@ function rejected(fault: UpstreamFault, said: ErrorFields, noSuchModel: boolean,
       paid: "unpaid",
       reason,
       noSuchModel,
-      ...(passes
-        ? { upstreamCode: PLAIN_CODE.test(said.code) ? redactSecrets(said.code, secrets) : redact(safeToken(said.code), secrets) }
-        : {}),
-      ...(said.param === "" ? {} : { param: redact(said.param.slice(0, 200), secrets) }),
+      ...(passes ? { upstreamCode: PLAIN_CODE.test(said.code) ? said.shownCode : redact(said.shownCode, secrets) } : {}),
+      ...(said.param === "" ? {} : { param: redact(said.param.slice(0, MAX_FIELD_CHARS), secrets) }),
     },
+  );
+}
+
+/** The connection closed in good order, in the middle of the answer. */
+export function cutProblem(): Problem {
+  return new Problem(
+    "upstream_error",
+    "UniAPI's stream ended before the answer was complete. The call may have been paid; send it again only if you accept that.",
+    { paid: "maybe", reason: "cut" },
   );
 }
 
@@ -142,13 +160,17 @@ export function errorFields(body: unknown): ErrorFields {
   return { code: field("code"), type: field("type"), param: field("param"), message };
 }
 
+const PLAIN_NUMBER = /^\s*\d{1,9}(?:\.\d+)?\s*$/;
+
 /** `Retry-After` (RFC 9110: seconds or a date) or `retry-after-ms`, in whole seconds ≥ 1; undefined if absent or no number. */
 export function retryAfterSeconds(headers: Headers, nowMs: number): number | undefined {
-  const ms = Number(headers.get("retry-after-ms") ?? Number.NaN);
-  if (Number.isFinite(ms) && ms >= 0) return Math.max(1, Math.ceil(ms / 1_000));
+  const ms = headers.get("retry-after-ms");
+  if (ms !== null && PLAIN_NUMBER.test(ms)) return Math.max(1, Math.ceil(Number(ms) / 1_000));
   const value = headers.get("retry-after");
   if (value === null) return undefined;
-  const seconds = /^\s*\d{1,9}(\.\d+)?\s*$/.test(value) ? Number(value) : (Date.parse(value) - nowMs) / 1_000;
+  if (PLAIN_NUMBER.test(value)) return Math.max(1, Math.ceil(Number(value)));
+  // Every form of an HTTP date begins with the day's name; what else Date.parse takes ("-5" is a year) is none.
+  const seconds = /^\s*[A-Za-z]/.test(value) ? (Date.parse(value) - nowMs) / 1_000 : Number.NaN;
   return Number.isFinite(seconds) ? Math.max(1, Math.ceil(seconds)) : undefined;
 }
 

@@ -6,6 +6,11 @@ import { type Refusal, serverKey } from "./server-key.ts";
 
 /** @throws Problem 401, 403, 503 */
 export async function identify(deps: Deps, request: Request): Promise<Caller> {
+  if (!deps.local && deps.serverKeys.size === 0) {
+    throw new Problem("misconfigured", "This Worker has no callers yet: its owner must set SERVER_KEYS (npm run setup makes one).", {
+      reason: "no callers configured",
+    });
+  }
   const authorization = request.headers.get("authorization");
   const origin = request.headers.get("origin");
   if (authorization === null) return withoutCredential(deps, origin);
@@ -24,11 +29,6 @@ function withoutCredential(deps: Deps, origin: string | null): Caller {
       "origin_not_allowed",
       "A page from another origin may not use this Worker without a credential. Open the page from localhost, or send a key.",
     );
-  }
-  if (deps.serverKeys.size === 0) {
-    throw new Problem("misconfigured", "This Worker has no callers yet: its owner must set SERVER_KEYS (npm run setup makes one).", {
-      reason: "no callers configured",
-    });
   }
   throw refused(deps, undefined);
 }

@@ -1,7 +1,7 @@
 // POST /ask and GET /ask/{id}: a small request in, the trimmed answer out, as JSON, text, event stream or text stream.
 import { type Context, Hono } from "hono";
 import { answer, type Question, type Streamed, type Whole } from "../answer/answer.ts";
-import { eventStream, liveEnd } from "../respond/event-stream.ts";
+import { eventStream, liveEnd, patiently } from "../respond/event-stream.ts";
 import { AskSource, TextSource, trimFinished } from "../respond/ask-source.ts";
 import { identify } from "../gate/identify.ts";
 import { readChain } from "../answer/chain.ts";
@@ -69,10 +69,13 @@ async function postAsk(c: Context<AppEnv>): Promise<Response> {
   return eventStream(c, answered, (got) => new AskSource(got, { run: deps.random(6), requestId, model, ended: liveEnd(c) }));
 }
 
-function textStream(c: Context<AppEnv>, got: Whole | Streamed): Response {
+/** Waits for the first word, as the event stream does for its first event. */
+async function textStream(c: Context<AppEnv>, got: Whole | Streamed): Promise<Response> {
   if (got.kind === "whole") return wholeText(trimFinished(got.finished), got.headers);
+  const source = new TextSource(got, liveEnd(c));
+  await patiently(source.first());
   const headers = { ...textHeaders(got.headers), ...(got.id === undefined ? {} : { "x-response-id": got.id }) };
-  return new Response(liveStream(new TextSource(got, liveEnd(c)), undefined, c.var.deps.now), { headers });
+  return new Response(liveStream(source, undefined, c.var.deps.now), { headers });
 }
 
 function wholeJson(answer: Answer, headers: Record<string, string>): Response {

@@ -89,13 +89,27 @@ export class TextSource implements Source {
   readonly #trim = new TrimStream("", "");
   readonly #ended: Ended;
   #over = false;
+  #first: Promise<string | null> | undefined;
 
   constructor(streamed: Streamed, ended: Ended) {
     this.#streamed = streamed;
     this.#ended = ended;
   }
 
-  async next(): Promise<string | null> {
+  /** Reads ahead to the first word, which `next` then gives: a failure before it can still be an answer with a status. */
+  first(): Promise<string | null> {
+    this.#first = this.#read();
+    this.#first.catch(() => undefined);
+    return this.#first;
+  }
+
+  next(): Promise<string | null> {
+    const next = this.#first ?? this.#read();
+    this.#first = undefined;
+    return next;
+  }
+
+  async #read(): Promise<string | null> {
     try {
       while (!this.#over) {
         const { events, finished } = await this.#streamed.next();

@@ -15,18 +15,25 @@ export async function eventStream(
   answered: Promise<Whole | Streamed>,
   sourceOf: (answered: Whole | Streamed | Promise<Whole | Streamed>) => Source,
 ): Promise<Response> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const patience = new Promise<undefined>((resolve) => {
-    timer = setTimeout(() => resolve(undefined), PING.afterMs);
-  });
-  const got = await Promise.race([answered, patience]).finally(() => timer !== undefined && clearTimeout(timer));
+  const { now } = c.var.deps;
+  const silentSince = now();
+  const got = await patiently(answered);
   const headers = {
     "content-type": "text/event-stream; charset=utf-8",
     "cache-control": "no-store",
     "x-accel-buffering": "no",
     ...got?.headers,
   };
-  return new Response(liveStream(sourceOf(got ?? answered), PING, c.var.deps.now), { headers });
+  return new Response(liveStream(sourceOf(got ?? answered), PING, now, got === undefined ? silentSince : undefined), { headers });
+}
+
+/** What comes while a client can wait without a sign of life; undefined after that. */
+export async function patiently<T>(coming: Promise<T>): Promise<T | undefined> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const patience = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), PING.afterMs);
+  });
+  return await Promise.race([coming, patience]).finally(() => timer !== undefined && clearTimeout(timer));
 }
 
 /** For a source to call once, at its end. */

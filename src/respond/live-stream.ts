@@ -14,10 +14,16 @@ export interface Ping {
   afterMs: number;
 }
 
-export function liveStream(source: Source, ping: Ping | undefined, now: () => number): ReadableStream<Uint8Array> {
+/** @param silentSince when the client last heard of us, or asked */
+export function liveStream(
+  source: Source,
+  ping: Ping | undefined,
+  now: () => number,
+  silentSince: number = now(),
+): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder();
   let timer: ReturnType<typeof setTimeout> | undefined;
-  let spokeAt = now();
+  let spokeAt = silentSince;
   const stop = (): void => {
     if (timer !== undefined) clearTimeout(timer);
   };
@@ -34,7 +40,7 @@ export function liveStream(source: Source, ping: Ping | undefined, now: () => nu
   return new ReadableStream<Uint8Array>(
     {
       start(controller) {
-        if (ping !== undefined) listen(controller, ping, ping.afterMs);
+        if (ping !== undefined) listen(controller, ping, Math.max(0, spokeAt + ping.afterMs - now()));
       },
       async pull(controller) {
         try {

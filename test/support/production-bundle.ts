@@ -1,9 +1,10 @@
-// The bundle that `wrangler deploy` would upload, built once for all end-to-end tests.
+// The bundle that `wrangler deploy` would upload, built once for all end-to-end tests, and what wrangler.toml binds to it.
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestProject } from "vitest/node";
+import { unstable_getMiniflareWorkerOptions } from "wrangler";
 
 export default function setup(project: TestProject): () => void {
   const dir = mkdtempSync(join(tmpdir(), "uniapi-edge-bundle-"));
@@ -12,5 +13,8 @@ export default function setup(project: TestProject): () => void {
     env: { ...process.env, WRANGLER_SEND_METRICS: "false" },
   });
   project.provide("bundleDir", dir);
+  const { workerOptions } = unstable_getMiniflareWorkerOptions("./wrangler.toml");
+  // Plain data, but for what is not set.
+  project.provide("workerOptions", JSON.parse(JSON.stringify(workerOptions)) as { bindings: object });
   return () => rmSync(dir, { recursive: true, force: true });
 }

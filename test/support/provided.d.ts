@@ -7,5 +7,7 @@ declare module "vitest" {
     emulatorUrl: string;
     /** Folder of the production bundle. */
     bundleDir: string;
+    /** wrangler.toml as Miniflare's options. */
+    workerOptions: { bindings: object };
   }
 }

@@ -5,12 +5,14 @@ import { collect } from "../../core/body.ts";
 import { decodeUtf8, isRecord, type JsonObject, parseJson } from "../../core/json.ts";
 import { Problem } from "../../core/problem.ts";
 import { type Frame, FrameSplitter, FrameTooLarge, parseFrame } from "../../core/sse.ts";
-import { retryAfterSeconds, upstreamProblem } from "../../core/upstream-error.ts";
+import { cutProblem, retryAfterSeconds, upstreamProblem } from "../../core/upstream-error.ts";
 import { Watch } from "./watch.ts";
 
 const MAX_JSON_BYTES = 8 * 1_048_576;
 const MAX_EVENT_BYTES = 8 * 1_048_576;
 const MAX_ERROR_BYTES = 65_536;
+/** The status has said it; a caller does not wait long for the words. */
+const ERROR_BODY_MS = 5_000;
 
 /** Milliseconds. */
 export interface UpstreamDeadlines {
@@ -71,7 +73,8 @@ export function uniapi(settings: UpstreamSettings, fetcher: typeof fetch, now: (
       watch.firstByte();
       if (!response.ok) throw await refusal(response, watch, secrets, now());
       const type = response.headers.get("content-type") ?? "";
-      if (stream && response.body !== null && !type.includes("application/json")) {
+      // Relays name their event streams as they like; JSON and a page are none.
+      if (stream && response.body !== null && !/application\/json|text\/html/i.test(type)) {
         return { kind: "stream", stream: frames(response, watch) };
       }
       const whole = await readWhole(response, watch, MAX_JSON_BYTES);
@@ -181,20 +184,24 @@ function readResponse(bytes: Uint8Array, fault: (body: JsonObject) => Problem): 
 function lastResponse(text: string, fault: (body: JsonObject) => Problem): JsonObject | undefined {
   if (!/^(?:event|data|id|retry)?:/.test(text)) return undefined;
   const assembly = new Assembly();
+  let events = 0;
   for (const part of text.split(/\r\n\r\n|\n\n|\r\r/)) {
     const event = parseFrame(part);
     const data = event === undefined ? undefined : parseJson(event.data);
     if (event === undefined || !isRecord(data)) continue;
+    events += 1;
     const terminal = assembly.add(eventType(data, event.event), data);
     if (terminal?.kind === "error") throw fault(terminal.body);
     if (terminal !== undefined) return terminal.response;
   }
+  if (events > 0) throw cutProblem();
   return undefined;
 }
 
 /** What a status other than 2xx means. The body is only a hint: it may be empty, HTML, or never come. */
 async function refusal(response: Response, watch: Watch, secrets: readonly string[], nowMs: number): Promise<Problem> {
   let body: unknown;
+  watch.limit(ERROR_BODY_MS);
   try {
     body = parseJson(decodeUtf8(await readWhole(response, watch, MAX_ERROR_BYTES)));
   } catch {

@@ -10,13 +10,13 @@ interface Deadlines {
 
 export class Watch {
   readonly #controller = new AbortController();
-  readonly #deadlines: Deadlines;
+  #deadlines: Deadlines;
   readonly #now: () => number;
   readonly #startedAt: number;
   readonly #caller: AbortSignal;
   readonly #onLeave = (): void => this.#stop(left());
   #lastByteAt: number;
-  #timer: number | null = null;
+  #timer: ReturnType<typeof setTimeout> | null = null;
   #started = false;
   #stopped: Problem | undefined;
   #reject: ((reason: Problem) => void) | undefined;
@@ -58,13 +58,19 @@ export class Watch {
     this.#check();
   }
 
+  /** What is still to come is worth this much time in all. */
+  limit(ms: number): void {
+    this.#deadlines = { ...this.#deadlines, upstream_total: Math.min(this.#deadlines.upstream_total, this.#now() - this.#startedAt + ms) };
+    this.#check();
+  }
+
   byte(): void {
     this.#lastByteAt = this.#now();
   }
 
   /** The call is over; nothing fires any more. */
   end(): void {
-    clearTimeout(this.#timer);
+    this.#disarm();
     this.#caller.removeEventListener("abort", this.#onLeave);
   }
 
@@ -73,10 +79,10 @@ export class Watch {
     this.#controller.abort();
   }
 
-  /** What a failed read or fetch means: the watch's own reason, a Problem as it is, else a broken connection. */
+  /** What a failed read or fetch means: a Problem as it is (it may know more than the clock), the watch's own reason, else a broken connection. */
   explain(error: unknown, encoded = false): Problem {
-    if (this.#stopped !== undefined) return this.#stopped;
     if (error instanceof Problem) return error;
+    if (this.#stopped !== undefined) return this.#stopped;
     if (encoded) {
       return new Problem("upstream_invalid_response", "UniAPI's answer could not be decoded. The call may have been paid.", {
         paid: "maybe",
@@ -90,8 +96,13 @@ export class Watch {
     );
   }
 
+  #disarm(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+  }
+
   #arm(ms: number): void {
-    clearTimeout(this.#timer);
+    this.#disarm();
     this.#timer = setTimeout(() => this.#expire(), ms);
   }
 

@@ -1,0 +1,87 @@
+// npm run deploy [-- ARGUMENTS OF wrangler deploy]: checks the secrets of production, deploys with them, and prints the curl line to
+// try. `-- --dry-run` does all but the upload; `-- --secrets-file FILE` takes another file. Never prints a secret.
+import { spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseSecrets, readText, secretMistakes } from "./secrets-file.ts";
+import { PRODUCTION_FILE } from "./setup.ts";
+
+/** The file that the arguments name, and the arguments without it. */
+export function takeSecretsFile(args: readonly string[]): { file: string; rest: string[] } {
+  const rest: string[] = [];
+  let file = PRODUCTION_FILE;
+  for (let at = 0; at < args.length; at += 1) {
+    const arg = args[at] ?? "";
+    if (arg === "--secrets-file") file = args[(at += 1)] ?? "";
+    else if (arg.startsWith("--secrets-file=")) file = arg.slice("--secrets-file=".length);
+    else rest.push(arg);
+  }
+  return { file, rest };
+}
+
+/** Why there is nothing to deploy with, or null. */
+export function whyNot(file: string, text: string | undefined): string | null {
+  if (text === undefined) return `${file} is not there. Make it first: npm run setup`;
+  let mistakes: string[];
+  try {
+    mistakes = secretMistakes(parseSecrets(text));
+  } catch {
+    return `${file} can't be read: it is neither dotenv nor a JSON object of texts.`;
+  }
+  return mistakes.length === 0
+    ? null
+    : `${file}:\n${mistakes.map((one) => `  ${one}`).join("\n")}\nnpm run setup fills in what is missing.`;
+}
+
+/** The address to call, from the lines of JSON that wrangler writes to WRANGLER_OUTPUT_FILE_PATH; undefined where it has none. */
+export function deployedUrl(output: string): string | undefined {
+  for (const line of output.split("\n")) {
+    if (!line.includes('"deploy"')) continue;
+    const entry = JSON.parse(line) as { type?: unknown; targets?: unknown };
+    if (entry.type !== "deploy" || !Array.isArray(entry.targets)) continue;
+    // "https://name.account.workers.dev", or a custom domain or route without a scheme and with words behind it.
+    const targets = entry.targets.filter((target) => typeof target === "string").map((target) => target.split(" ")[0] ?? "");
+    const whole = targets.find((target) => target.startsWith("https://"));
+    const host = targets.find((target) => /^[\w-]+(\.[\w-]+)+$/.test(target));
+    return whole ?? (host === undefined ? undefined : `https://${host}`);
+  }
+  return undefined;
+}
+
+export function curlLine(url: string): string {
+  return `curl ${url.replace(/\/+$/, "")}/ask -H "Authorization: Bearer $SERVER_KEY" -d 'hi'`;
+}
+
+async function main(): Promise<number> {
+  const { file, rest } = takeSecretsFile(process.argv.slice(2));
+  const refusal = whyNot(file, readText(file));
+  if (refusal !== null) {
+    console.error(refusal);
+    return 1;
+  }
+  const dir = mkdtempSync(join(tmpdir(), "uniapi-edge-deploy-"));
+  const outputFile = join(dir, "wrangler.ndjson");
+  try {
+    // Its terminal stays its own: it may want to ask for a login or an account.
+    const code = await run("wrangler", ["deploy", "--secrets-file", file, ...rest], outputFile);
+    if (code !== 0 || rest.includes("--dry-run")) return code;
+    const url = deployedUrl(readText(outputFile) ?? "");
+    console.log(`\nTry it, with SERVER_KEY set to the sk_… of SERVER_KEYS in ${file} (without its name:):\n`);
+    console.log(`  ${curlLine(url ?? "https://YOUR-WORKER")}\n`);
+    return 0;
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+function run(command: string, args: string[], outputFile: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, { stdio: "inherit", env: { ...process.env, WRANGLER_OUTPUT_FILE_PATH: outputFile } });
+    for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => child.kill(signal));
+    child.on("error", reject);
+    child.on("exit", (code) => resolve(code ?? 1));
+  });
+}
+
+if (import.meta.main) process.exitCode = await main();

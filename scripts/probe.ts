@@ -1,0 +1,393 @@
+// npm run probe [-- --yes --models a,b --follow-ups N --emulator]: asks UniAPI with the key of .dev.vars what no document tells, and
+// prints for each question the exact request, the answer without anything secret, and what follows. Changes nothing in the project.
+import { randomBytes } from "node:crypto";
+import { createInterface } from "node:readline/promises";
+import { parseArgs } from "node:util";
+import { isRecord, type JsonObject, parseJson, partsOf, textOf } from "../src/core/json.ts";
+import { redact } from "../src/core/redact.ts";
+import { startEmulator } from "../test/emulator/emulator.ts";
+import { keyMistake, parseSecrets, readText } from "./secrets-file.ts";
+
+const DEFAULT_BASE_URL = "https://api.uniapi.io";
+const TIMEOUT_MS = 120_000;
+/** What OpenAI takes as the least. */
+const FEW_TOKENS = 16;
+/** Enough for one word, even where the model thinks first. */
+const RECALL_TOKENS = 200;
+const WORD = "marmalade";
+/** A heartbeat comes every 5 s: the answer must take longer. */
+const LONG_TOKENS = 1_200;
+
+/** Which models play which part; the emulator's menu plays the strange ones. */
+interface Cast {
+  chain: string;
+  echo: readonly string[];
+  reasoning: string;
+  slow: string;
+}
+const LIVE: Cast = {
+  chain: "gpt-4.1-mini",
+  echo: ["gpt-4.1-mini", "gpt-5-mini", "gemini-2.5-flash", "deepseek-chat"],
+  reasoning: "gpt-5-mini",
+  slow: "gpt-4.1-mini",
+};
+const EMULATED: Cast = {
+  chain: "gpt-4.1-mini",
+  echo: ["gpt-4.1-mini", "emulate/ignores-chain", "emulate/chat-compat", "emulate/forgets-chain"],
+  reasoning: "gpt-5-mini",
+  slow: "emulate/heartbeat/50",
+};
+
+interface Asked {
+  method: string;
+  path: string;
+  body?: JsonObject | undefined;
+  /** "wrong": a key that is none. */
+  key?: "wrong";
+}
+
+export interface Reply {
+  /** 0: no answer at all. */
+  status: number;
+  type: string;
+  /** The body, or why there is none. */
+  text: string;
+  /** Milliseconds until the headers and until the end. */
+  firstMs: number;
+  totalMs: number;
+}
+
+type Ask = (asked: Asked) => Promise<Reply>;
+interface Row {
+  question: string;
+  verdict: string;
+}
+
+// ── What an answer tells ──
+
+export function jsonOf(reply: Reply): JsonObject {
+  const value = parseJson(reply.text.trim());
+  return isRecord(value) ? value : {};
+}
+
+export function saidBy(response: JsonObject): string {
+  const parts = partsOf(response["output"]).flatMap((item) => partsOf(item["content"]));
+  return parts.map((part) => textOf(part["text"])).join("") || textOf(response["output_text"]);
+}
+
+/** How one follow-up went. */
+export function judgeFollowUp(reply: Reply, parentId: string): { kept: boolean; verdict: string } {
+  const response = jsonOf(reply);
+  const error = response["error"];
+  if (reply.status !== 200 || isRecord(error)) {
+    const code = isRecord(error) ? textOf(error["code"]) || textOf(error["type"]) : "";
+    return { kept: false, verdict: `refused, ${reply.status} ${code}`.trim() };
+  }
+  const echo = response["previous_response_id"];
+  const echoed = echo === parentId ? "echoed" : echo === undefined ? "no such field" : echo === null ? "echoed as null" : "another id";
+  const kept = saidBy(response).toLowerCase().includes(WORD);
+  const out = response["status"] === "incomplete" && !kept;
+  return {
+    kept,
+    verdict: `${echoed}; ${kept ? "knew the word" : out ? "ran out of tokens before it could tell" : "DID NOT know the word"}`,
+  };
+}
+
+/** The form of an upstream id, without the id. */
+export function idForm(id: string): string {
+  const [prefix] = /^[a-z]+[_-]/i.exec(id) ?? [];
+  return `${prefix === undefined ? "without a prefix" : `begin ${prefix}`}, ${id.length} characters`;
+}
+
+/** What of a request field came back. Its absence proves nothing: it may be used and not shown. */
+export function judgeEcho(sent: JsonObject, response: JsonObject): string {
+  return Object.entries(sent)
+    .map(([name, value]) => {
+      const back = response[name];
+      if (JSON.stringify(back) === JSON.stringify(value)) return `${name}: echoed`;
+      if (back === undefined) return `${name}: not in the answer`;
+      return `${name}: comes back as ${JSON.stringify(back)}, so dropped`;
+    })
+    .join("; ");
+}
+
+/** Signs of life in a body: blank lines before JSON, `::PING` and comments in a stream. */
+export function judgeHeartbeat(text: string): string {
+  const leading = /^(?:[ \t]*\r?\n)*/.exec(text)?.[0].split("\n").length ?? 1;
+  const lines = text.split(/\r?\n/);
+  const pings = lines.filter((line) => line.trim() === "::PING").length;
+  const comments = lines.filter((line) => line.startsWith(":") && line.trim() !== "::PING").length;
+  const found = [
+    leading > 1 ? `${leading - 1} blank lines before the body` : "",
+    pings > 0 ? `${pings} × ::PING` : "",
+    comments > 0 ? `${comments} other comments` : "",
+  ].filter((part) => part !== "");
+  return found.length === 0 ? "no heartbeat seen" : `heartbeat: ${found.join(", ")}`;
+}
+
+/** Names and kinds of values, without the values: a balance is nobody's business. */
+export function shapeOf(value: unknown): unknown {
+  if (Array.isArray(value)) return value.slice(0, 1).map(shapeOf);
+  if (!isRecord(value)) return value === null ? null : typeof value;
+  return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, shapeOf(inner)]));
+}
+
+// ── The questions ──
+
+async function chain(ask: Ask, cast: Cast, count: number): Promise<Row[]> {
+  title("Does a chain stay on one backend?");
+  const root = await ask(create({ model: cast.chain, input: `Remember the word ${WORD}. Answer with: ok`, store: true }));
+  const id = textOf(jsonOf(root)["id"]);
+  if (id === "") return [row("Does a chain stay on one backend?", `can't tell: the first request failed, status ${root.status}`)];
+  let kept = 0;
+  const failures: string[] = [];
+  for (let at = 0; at < count; at += 1) {
+    const reply = await ask(followUp(cast.chain, id));
+    const judged = judgeFollowUp(reply, id);
+    if (judged.kept) kept += 1;
+    else failures.push(judged.verdict);
+  }
+  const rest = failures.length === 0 ? "" : `; the others: ${[...new Set(failures)].join(" | ")}`;
+
+  title("Does GET by id exist?");
+  const got = await ask({ method: "GET", path: `/v1/responses/${id}` });
+  const exists = got.status === 200 && textOf(jsonOf(got)["id"]) === id;
+  return [
+    row("Does a chain stay on one backend?", `${kept} of ${count} follow-ups knew the root's word${rest}`),
+    row("Does GET by id exist?", exists ? "yes" : `no: status ${got.status}`),
+  ];
+}
+
+async function echoes(ask: Ask, cast: Cast): Promise<Row[]> {
+  const rows: Row[] = [];
+  for (const model of cast.echo) {
+    title(`Is previous_response_id echoed by ${model}?`);
+    const root = await ask(create({ model, input: `Remember the word ${WORD}. Answer with: ok` }));
+    const id = textOf(jsonOf(root)["id"]);
+    let verdict = `can't tell: the first request failed, status ${root.status}`;
+    if (id !== "") {
+      const reply = await ask(followUp(model, id));
+      verdict = `${judgeFollowUp(reply, id).verdict}; ids ${idForm(id)}`;
+    }
+    rows.push(row(`previous_response_id with ${model}`, verdict));
+  }
+  return rows;
+}
+
+async function fields(ask: Ask, cast: Cast): Promise<Row[]> {
+  title("Which request fields are forwarded?");
+  const tool = { type: "function", name: "unused", parameters: { type: "object", properties: {} } };
+  const sent = {
+    metadata: { probe: "uniapi-edge" },
+    user: "probe-user",
+    prompt_cache_key: "probe-cache-key",
+    safety_identifier: "probe-safety",
+    parallel_tool_calls: false,
+  };
+  const reply = await ask(create({ model: cast.chain, input: "Say ok", tools: [tool], tool_choice: "none", ...sent }));
+  // "default" is what everybody gets: only another tier shows whether the field arrives. Flex is the cheaper one.
+  const tier = await ask(create({ model: cast.reasoning, input: "Say ok", service_tier: "flex" }));
+  return [
+    row("Which request fields are forwarded?", judge(reply, sent)),
+    row(`service_tier "flex" with ${cast.reasoning}`, judge(tier, { service_tier: "flex" })),
+  ];
+}
+
+function judge(got: Reply, sent: JsonObject): string {
+  return got.status === 200 ? judgeEcho(sent, jsonOf(got)) : `refused with ${got.status}: see the answer for the field that it names`;
+}
+
+async function heartbeats(ask: Ask, cast: Cast): Promise<Row[]> {
+  const rows: Row[] = [];
+  for (const stream of [false, true]) {
+    const question = `Does the heartbeat reach /v1/responses (${stream ? "stream" : "JSON"})?`;
+    title(question);
+    const body = { model: cast.slow, input: "Count from 1 to 600 in digits, separated by spaces.", max_output_tokens: LONG_TOKENS };
+    const reply = await ask(create(stream ? { ...body, stream } : body));
+    const short = reply.totalMs < 5_500 ? " (it took less than the 5 s of a heartbeat: proves nothing)" : "";
+    const seen = judgeHeartbeat(reply.text);
+    rows.push(row(question, `${seen} in ${(reply.totalMs / 1_000).toFixed(1)} s${seen.startsWith("no") ? short : ""}`));
+  }
+  return rows;
+}
+
+async function errors(ask: Ask): Promise<Row[]> {
+  title("What does an unknown model get?");
+  const model = await ask(create({ model: "uniapi-edge-probe-nope", input: "hi" }));
+  title("What does a bad key get?");
+  const key = await ask({ ...create({ model: "gpt-4.1-mini", input: "hi" }), key: "wrong" });
+  return [
+    row("Error of an unknown model", errorOf(model)),
+    row("Error of a bad key", errorOf(key)),
+    row("Error of an empty balance (403)", "not asked: it can't be had without an account that is empty"),
+  ];
+}
+
+function errorOf(reply: Reply): string {
+  const error = jsonOf(reply)["error"];
+  if (!isRecord(error)) return `${reply.status}; no error object`;
+  return `${reply.status}; code ${JSON.stringify(error["code"] ?? null)}, type ${JSON.stringify(error["type"] ?? null)}`;
+}
+
+const BALANCE = { method: "GET", path: "/v1/billing/usage?type=token&unit=usd" };
+
+function usedUsd(reply: Reply): number | undefined {
+  const data = jsonOf(reply)["data"];
+  const used = isRecord(data) ? data["used"] : undefined;
+  return typeof used === "number" ? used : undefined;
+}
+
+const create = (body: JsonObject): Asked => ({ method: "POST", path: "/v1/responses", body: { max_output_tokens: FEW_TOKENS, ...body } });
+const followUp = (model: string, previous_response_id: string): Asked =>
+  create({ model, input: "Which word? Answer with the word alone.", previous_response_id, max_output_tokens: RECALL_TOKENS });
+const row = (question: string, verdict: string): Row => ({ question, verdict });
+
+// ── Asking and printing ──
+
+function title(text: string): void {
+  console.log(`\n## ${text}`);
+}
+
+/** Asks, and prints what went out and what came back. */
+function asker(baseUrl: string, key: string): Ask {
+  const wrong = madeUpKey();
+  return async (asked) => {
+    console.log(`\n> ${asked.method} ${asked.path}${asked.key === "wrong" ? "   (with a key that is none)" : ""}`);
+    if (asked.body !== undefined) console.log(`> ${JSON.stringify(asked.body)}`);
+    const reply = await send(baseUrl, asked.key === "wrong" ? wrong : key, asked);
+    console.log(`< ${reply.status} ${reply.type}, ${reply.firstMs} ms to the headers, ${reply.totalMs} ms in all`);
+    for (const line of shown(asked.path, reply)) console.log(`< ${redact(line, [key, wrong])}`);
+    return reply;
+  };
+}
+
+/** What the answer says, in an order that a person looks for; nothing is left out without being named. */
+function shown(path: string, reply: Reply): string[] {
+  const json = jsonOf(reply);
+  if (path === BALANCE.path) return [JSON.stringify(shapeOf(json))];
+  if (reply.type.startsWith("text/event-stream")) {
+    const lines = reply.text.split(/\r?\n/).map((line) => (line.length > 120 ? `${line.slice(0, 120)}…` : line || "(blank line)"));
+    return [...lines.slice(0, 8), `(${lines.length} lines; the last ones:)`, ...lines.slice(-6)];
+  }
+  if (!Array.isArray(json["output"])) return [reply.text || "(empty)"];
+  const first = Object.fromEntries(SHOWN_FIRST.filter((name) => name in json).map((name) => [name, json[name]]));
+  const others = Object.keys(json).filter((name) => !SHOWN_FIRST.includes(name));
+  return [JSON.stringify(first), `and the keys ${others.join(", ")}`];
+}
+
+/** An answer's keys that the questions are about. */
+const SHOWN_FIRST = [
+  ..."id object status model previous_response_id error incomplete_details".split(" "),
+  ..."metadata user service_tier prompt_cache_key safety_identifier parallel_tool_calls usage output".split(" "),
+];
+
+const madeUpKey = (): string => `sk-${randomBytes(24).toString("hex")}`;
+
+async function send(baseUrl: string, key: string, { method, path, body }: Asked): Promise<Reply> {
+  const startedAt = Date.now();
+  let firstMs = 0;
+  try {
+    const response = await fetch(`${baseUrl}${path}`, {
+      method,
+      redirect: "manual",
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+      headers: { authorization: `Bearer ${key}`, ...(body === undefined ? {} : { "content-type": "application/json" }) },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    firstMs = Date.now() - startedAt;
+    const text = await response.text();
+    return { status: response.status, type: response.headers.get("content-type") ?? "", text, firstMs, totalMs: Date.now() - startedAt };
+  } catch (error) {
+    const cause = error instanceof Error && isRecord(error.cause) ? textOf(error.cause["code"]) : "";
+    const text = `no answer: ${error instanceof Error ? error.name : "failure"} ${cause}`.trim();
+    return { status: 0, type: "", text, firstMs, totalMs: Date.now() - startedAt };
+  }
+}
+
+function printTable(rows: readonly Row[]): void {
+  const width = Math.max(...rows.map(({ question }) => question.length));
+  console.log(`\n${"Question".padEnd(width)}  Verdict\n${"-".repeat(width)}  -------`);
+  for (const { question, verdict } of rows) console.log(`${question.padEnd(width)}  ${verdict}`);
+}
+
+class Refusal extends Error {}
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      yes: { type: "boolean", default: false },
+      emulator: { type: "boolean", default: false },
+      models: { type: "string" },
+      "follow-ups": { type: "string", default: "5" },
+    },
+  });
+  const count = Number(values["follow-ups"]);
+  if (!Number.isInteger(count) || count < 1 || count > 50) throw new Refusal("--follow-ups must be a whole number from 1 to 50");
+  const extra = (values.models ?? "")
+    .split(",")
+    .map((model) => model.trim())
+    .filter((model) => model !== "");
+  const base = values.emulator ? EMULATED : LIVE;
+  const cast = { ...base, echo: [...new Set([...base.echo, ...extra])] };
+
+  const emulatorKey = madeUpKey();
+  const emulator = values.emulator ? await startEmulator({ key: emulatorKey }) : undefined;
+  try {
+    const { baseUrl, key } = emulator === undefined ? settings() : { baseUrl: emulator.url, key: emulatorKey };
+    if (emulator === undefined && !values.yes) await agree(baseUrl, count, cast);
+    await probe(baseUrl, key, cast, count);
+  } finally {
+    await emulator?.close();
+  }
+}
+
+async function probe(baseUrl: string, key: string, cast: Cast, count: number): Promise<void> {
+  console.log(`Asking ${baseUrl}. Keys, ids, addresses and amounts are taken out of the answers; each line is cut at 1,000 characters.`);
+  const ask = asker(baseUrl, key);
+  title("What does the balance endpoint answer?");
+  const before = await ask(BALANCE);
+  const rows = [
+    ...(await chain(ask, cast, count)),
+    ...(await echoes(ask, cast)),
+    ...(await fields(ask, cast)),
+    ...(await heartbeats(ask, cast)),
+    ...(await errors(ask)),
+    row("Balance endpoint", before.status === 200 ? JSON.stringify(shapeOf(jsonOf(before))) : `status ${before.status}`),
+  ];
+  title("What was spent?");
+  const [from, to] = [usedUsd(before), usedUsd(await ask(BALANCE))];
+  const spent = from === undefined || to === undefined ? "unknown" : `${(to - from).toFixed(6)} USD so far by UniAPI's own count`;
+  printTable([...rows, row("Spent by this probe", spent)]);
+}
+
+function settings(): { baseUrl: string; key: string } {
+  const secrets = parseSecrets(readText(".dev.vars") ?? "");
+  const key = (secrets["UNIAPI_KEY"] ?? "").trim();
+  if (keyMistake(key) !== null) {
+    throw new Refusal("There is no usable UNIAPI_KEY in .dev.vars. Run npm run setup, or try: npm run probe -- --emulator");
+  }
+  const written = secrets["UNIAPI_BASE_URL"] || DEFAULT_BASE_URL;
+  const url = URL.parse(written);
+  if (url?.protocol !== "https:") throw new Refusal("UNIAPI_BASE_URL in .dev.vars must begin with https://");
+  return { baseUrl: (url.origin + url.pathname).replace(/\/+$/, "").replace(/\/v1$/, "").replace(/\/+$/, ""), key };
+}
+
+async function agree(baseUrl: string, count: number, cast: Cast): Promise<void> {
+  const calls = 1 + count + 2 * cast.echo.length + 2 + 2 + 2;
+  console.log(`This sends ${calls} small paid requests to ${baseUrl} with the key in .dev.vars. With the default models that costs`);
+  console.log("under a cent (an estimate from list prices of 2026); models that you add with --models may cost more.");
+  if (!process.stdin.isTTY) throw new Refusal("Nothing was sent. To start without being asked: npm run probe -- --yes");
+  const terminal = createInterface({ input: process.stdin, output: process.stdout });
+  const answer = await terminal.question("Start? [y/N] ").finally(() => terminal.close());
+  if (!/^y(es)?$/i.test(answer.trim())) throw new Refusal("Nothing was sent.");
+}
+
+if (import.meta.main) {
+  try {
+    await main();
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    console.error(error.message);
+    process.exitCode = 1;
+  }
+}

@@ -1,0 +1,98 @@
+// Files of secrets: `.dev.vars` (dotenv, for npm start) and `.production.vars` (JSON, for wrangler deploy --secrets-file, which would
+// expand `$` in dotenv and let variables of the shell win). Reads both forms, changes only what it is told to, and never shows a value.
+import { randomBytes } from "node:crypto";
+import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeSync } from "node:fs";
+import { parseEnv } from "node:util";
+
+export type Secrets = Record<string, string>;
+
+/** What UniAPI and its relatives give out; nothing that a dotenv reader could take for more than text. */
+const UNIAPI_KEY = /^[\w.:+/=~-]{8,512}$/;
+/** As src/wire.ts reads them. */
+const SERVER_KEY = /^(?:[\w.-]{1,64}:)?sk_[\x21-\x7e]{13,}$/;
+
+/** Why this is no UniAPI key, or null. Says nothing of the value itself. */
+export function keyMistake(key: string): string | null {
+  if (UNIAPI_KEY.test(key)) return null;
+  if (key === "") return "is empty";
+  if (key.length < 8) return "is too short";
+  return "has characters that no UniAPI key has: paste the key alone, without quotes or spaces";
+}
+
+/** A server key: `sk_` and 40 letters or digits, - or _. */
+export const makeServerKey = (): string => `sk_${randomBytes(30).toString("base64url")}`;
+export const makeIdKey = (): string => randomBytes(32).toString("base64");
+
+/** What is wrong with the secrets of a deployment, a sentence each. */
+export function secretMistakes(secrets: Secrets): string[] {
+  const mistakes: string[] = [];
+  const key = keyMistake(secrets["UNIAPI_KEY"] ?? "");
+  if (key !== null) mistakes.push(`UNIAPI_KEY ${key}`);
+  const serverKeys = entries(secrets["SERVER_KEYS"]);
+  if (serverKeys.length === 0) mistakes.push("SERVER_KEYS is empty: nobody could call the Worker");
+  if (!serverKeys.every((entry) => SERVER_KEY.test(entry))) {
+    mistakes.push("SERVER_KEYS must be sk_… or name:sk_…, separated by commas, each key with at least 16 characters");
+  }
+  const idKeys = entries(secrets["ID_KEYS"]);
+  if (idKeys.length === 0) mistakes.push("ID_KEYS is empty: ids would be forgotten with the next change of UNIAPI_KEY");
+  if (!idKeys.every((entry) => isBase64(entry) && Buffer.from(entry, "base64").length === 32)) {
+    mistakes.push("ID_KEYS must be base64 of 32 bytes each, separated by commas");
+  }
+  return mistakes;
+}
+
+const entries = (value: string | undefined): string[] =>
+  (value ?? "")
+    .split(",")
+    .map((entry) => entry.trim())
+    .filter((entry) => entry !== "");
+const isBase64 = (text: string): boolean => /^[A-Za-z0-9+/]+={0,2}$/.test(text);
+
+/** Names and values of a file's text, JSON or dotenv. @throws Error for JSON that is no object of texts */
+export function parseSecrets(text: string): Secrets {
+  const secrets: Secrets = {};
+  const values: unknown = isJson(text) ? JSON.parse(text) : parseEnv(text);
+  for (const [name, value] of Object.entries(values ?? {})) {
+    if (typeof value !== "string") throw new Error(`${name} must be a text`);
+    secrets[name] = value;
+  }
+  return secrets;
+}
+
+/** The text with these values set: in JSON by name, in dotenv on their line or at the end. The rest stays as it was written. */
+export function withSecrets(text: string, secrets: Secrets): string {
+  if (isJson(text)) return `${JSON.stringify({ ...parseSecrets(text), ...secrets }, null, 2)}\n`;
+  let out = text === "" || text.endsWith("\n") ? text : `${text}\n`;
+  for (const [name, value] of Object.entries(secrets)) {
+    const line = new RegExp(`^[ \\t]*(?:export[ \\t]+)?${name}[ \\t]*=.*$`, "m");
+    out = line.test(out) ? out.replace(line, () => `${name}=${value}`) : `${out}${name}=${value}\n`;
+  }
+  return out;
+}
+
+const isJson = (text: string): boolean => text.trimStart().startsWith("{");
+
+/** The file's text, or undefined where there is no such file. */
+export function readText(path: string): string | undefined {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
+    throw error;
+  }
+}
+
+/** All or nothing, readable by its owner alone. */
+export function writePrivate(path: string, text: string): void {
+  const temporary = `${path}.${randomBytes(6).toString("hex")}.vars`;
+  const file = openSync(temporary, "wx", 0o600);
+  try {
+    writeSync(file, text);
+    fsyncSync(file);
+    closeSync(file);
+    renameSync(temporary, path);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw error;
+  }
+}

@@ -1,0 +1,382 @@
+// What the README promises, over real HTTP against the production bundle: the small request in every form, memory, exact repeats, errors.
+import type { Socket } from "node:net";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { type Emulator, startEmulator } from "../emulator/emulator.ts";
+import {
+  endOf,
+  errorOf,
+  eventsOf,
+  type Got,
+  json,
+  OTHER_SERVER_KEY,
+  PROMPT,
+  SERVER_KEY,
+  startWorker,
+  until,
+  UPSTREAM_KEY,
+  type Worker,
+} from "./worker.ts";
+
+let emulator: Emulator;
+let worker: Worker;
+beforeAll(async () => {
+  emulator = await startEmulator({ key: UPSTREAM_KEY });
+  worker = await startWorker(`${emulator.url}/v1/`);
+});
+afterAll(async () => {
+  await worker.stop();
+  await emulator.close();
+});
+beforeEach(() => emulator.clear());
+
+const CURL = { "content-type": "application/x-www-form-urlencoded", "user-agent": "curl/8.5.0", accept: "*/*" };
+const said = (word: string): string => `You said: "${PROMPT} ${word}".`;
+const upstreamBody = (): unknown => emulator.received.at(-1)?.body;
+
+/** The same request in the four forms of an answer, each with a way to its text and its id. */
+const FORMS: Record<string, { headers: Record<string, string>; fields: object; read: (got: Got) => { text: unknown; id: unknown } }> = {
+  JSON: { headers: {}, fields: {}, read: (got) => ({ text: json(got)["text"], id: json(got)["id"] }) },
+  text: {
+    headers: { accept: "text/plain" },
+    fields: {},
+    read: (got) => ({ text: got.text, id: got.headers["x-response-id"] }),
+  },
+  "event stream": {
+    headers: {},
+    fields: { stream: true },
+    read: (got) => ({ text: endOf(eventsOf(got))["text"], id: endOf(eventsOf(got))["id"] }),
+  },
+  "text stream": {
+    headers: { accept: "text/plain" },
+    fields: { stream: true },
+    read: (got) => ({ text: got.text, id: got.headers["x-response-id"] }),
+  },
+};
+const NAMES = Object.keys(FORMS);
+
+async function askIn(form: string, body: object): Promise<{ text: unknown; id: string; got: Got }> {
+  const { headers, fields, read } = FORMS[form] ?? expect.fail(form);
+  const got = await worker.ask({ ...body, ...fields }, headers);
+  expect([got.status, got.broke]).toEqual([200, false]);
+  const { text, id } = read(got);
+  return { text, id: String(id), got };
+}
+
+describe("asking", () => {
+  test("curl -d 'hi' is answered with the trimmed answer, and nothing else is in it", async () => {
+    const got = await worker.send("/ask", { method: "POST", body: "hi", headers: CURL });
+    expect(got.status).toBe(200);
+    expect(json(got)).toEqual({
+      id: expect.stringMatching(/^resp_ue1_[\w-]{1,247}$/),
+      previous_response_id: null,
+      created_at: expect.any(Number),
+      model: "emulator/gpt-4.1-mini",
+      status: "completed",
+      text: 'You said: "hi".',
+      usage: { input_tokens: 1, cached_tokens: 0, output_tokens: 4, reasoning_tokens: 0, total_tokens: 5 },
+    });
+    expect(got.headers).toMatchObject({
+      "cache-control": "no-store",
+      "cache-status": "uniapi-edge; fwd=miss; stored",
+      "x-request-id": expect.stringMatching(/^req_[\da-f]{24}$/),
+      "x-content-type-options": "nosniff",
+    });
+    expect(upstreamBody()).toEqual({ model: "gpt-4.1-mini", input: "hi", stream: false });
+  });
+
+  test.each([
+    ["plain text", { body: `${PROMPT} one`, headers: { "content-type": "text/plain;charset=UTF-8" } }],
+    ["no content type", { body: `${PROMPT} one` }],
+    ["curl's -d with JSON", { body: `{"input":"${PROMPT} one"}`, headers: CURL }],
+    ["a form", { body: `input=${PROMPT}+one&temperature=0.5`, headers: CURL }],
+    ["JSON", { body: { input: `${PROMPT} one` } }],
+    ["messages", { body: { input: [{ role: "user", content: `${PROMPT} one` }] } }],
+  ])("%s is understood", async (_name, asking) => {
+    const got = await worker.send("/ask", { method: "POST", ...asking });
+    expect([got.status, json(got)["text"]]).toEqual([200, said("one")]);
+  });
+
+  test("a server key is a caller of its own, and only the upstream key goes upstream", async () => {
+    const got = await worker.ask({ input: `${PROMPT} keyed` }, { authorization: `Bearer ${SERVER_KEY}` });
+    expect(json(got)["text"]).toBe(said("keyed"));
+    expect(emulator.received[0]?.headers).toMatchObject({ authorization: `Bearer ${UPSTREAM_KEY}` });
+    const other = await worker.ask({ input: `${PROMPT} keyed` }, { authorization: `Bearer ${OTHER_SERVER_KEY}` });
+    expect(other.headers["cache-status"]).toBe("uniapi-edge; fwd=miss; stored");
+    const stranger = await worker.send(`/ask/${String(json(got)["id"])}`, { headers: { authorization: `Bearer ${OTHER_SERVER_KEY}` } });
+    expect([stranger.status, errorOf(stranger).code]).toEqual([404, "response_not_found"]);
+    const followed = await worker.ask(
+      { input: "x", previous_response_id: json(got)["id"] },
+      { authorization: `Bearer ${OTHER_SERVER_KEY}` },
+    );
+    expect([followed.status, errorOf(followed).code, errorOf(followed).param]).toEqual([
+      400,
+      "previous_response_not_found",
+      "previous_response_id",
+    ]);
+    expect(emulator.calls()).toBe(2);
+  });
+
+  test("the caller's headers stay here: upstream gets only ours", async () => {
+    await worker.ask(
+      { input: `${PROMPT} headers` },
+      { cookie: "session=1", "x-forwarded-for": "192.0.2.7", "openai-organization": "org-x", referer: "http://localhost/secret" },
+    );
+    const { headers = {} } = emulator.received[0] ?? {};
+    for (const name of ["cookie", "openai-organization", "referer", "x-forwarded-for"]) expect(headers).not.toHaveProperty(name);
+    expect(headers).toMatchObject({ "content-type": "application/json", "user-agent": "uniapi-edge" });
+  });
+});
+
+describe("streams", () => {
+  test('"stream": true gives start, the text as it comes, and done with the whole answer', async () => {
+    const got = await worker.ask({ input: `${PROMPT} flow`, stream: true });
+    const events = eventsOf(got);
+    expect(events.map(({ event }) => event)).toEqual(["start", "text", "text", "text", "text", "done"]);
+    expect(events[0]?.data).toEqual({ request_id: got.headers["x-request-id"], model: "emulator/gpt-4.1-mini" });
+    expect(endOf(events)).toEqual({
+      id: expect.stringMatching(/^resp_ue1_/),
+      previous_response_id: null,
+      created_at: expect.any(Number),
+      model: "emulator/gpt-4.1-mini",
+      status: "completed",
+      text: said("flow"),
+      usage: expect.objectContaining({ total_tokens: expect.any(Number) }),
+    });
+    expect(got.headers).toMatchObject({ "cache-status": "uniapi-edge; fwd=miss", "cache-control": "no-store" });
+    await kept(String(endOf(events)["id"]));
+    const whole = await worker.send(`/ask/${String(endOf(events)["id"])}`);
+    expect(json(whole)).toEqual(endOf(events));
+  });
+
+  test.each([
+    ["Accept: text/event-stream", "/ask", { accept: "text/event-stream" }],
+    ["?stream=true", "/ask?stream=true", {}],
+  ])("%s does the same", async (_name, path, headers) => {
+    const got = await worker.send(path, { body: { input: `${PROMPT} same ${path}` }, headers });
+    expect(endOf(eventsOf(got))["text"]).toBe(said(`same ${path}`));
+  });
+
+  test("the first word leaves before the last one came from upstream", async () => {
+    const socket = await worker.open({ input: `${PROMPT} early`, model: "emulate/slow/150", stream: true }, {}, (text) =>
+      text.includes("event: text"),
+    );
+    expect(emulator.received[0]?.ended).toBe("open");
+    socket.resetAndDestroy();
+  });
+
+  test("Accept: text/plain with stream gives the bare text, its id in a header, and the answer under that id", async () => {
+    const { got, text, id } = await askIn("text stream", { input: `${PROMPT} bare` });
+    expect(got.headers["content-type"]).toBe("text/plain; charset=utf-8");
+    expect(text).toBe(said("bare"));
+    await kept(id);
+    expect(json(await worker.send(`/ask/${id}`))).toMatchObject({ id, text: said("bare") });
+  });
+});
+
+describe("follow-ups and exact repeats", () => {
+  test.each(NAMES)("as %s: a follow-up knows the earlier turn, its repeat is a hit in every form, another one is not", async (form) => {
+    const root = await askIn(form, { input: `${PROMPT} alice ${form}` });
+    expect(root.text).toBe(said(`alice ${form}`));
+    await kept(root.id);
+    const body = { input: `${PROMPT} who`, previous_response_id: root.id };
+    const first = await askIn(form, body);
+    expect(first.text).toBe(`Turn 2. ${said("who")} Before that you said: "${PROMPT} alice ${form}".`);
+    expect(first.got.headers["x-continuity"]).toBe("upstream");
+    await kept(first.id);
+    await answered(root.id);
+    const calls = emulator.calls();
+    for (const again of NAMES) {
+      const hit = await askIn(again, body);
+      expect([again, hit.text, hit.id]).toEqual([again, first.text, first.id]);
+      expect(hit.got.headers["cache-status"]).toMatch(/^uniapi-edge; hit; ttl=(3600|359\d)$/);
+      expect(hit.got.headers["age"]).toMatch(/^\d$/);
+      expect(await worker.logOf(hit.got)).toMatchObject({ status: 200, cache: "hit", first_ms: expect.any(Number) });
+    }
+    expect(emulator.calls()).toBe(calls);
+    const other = await askIn(form, { ...body, input: `${PROMPT} who else` });
+    expect(other.text).toContain(said("who else"));
+    expect(other.got.headers["cache-status"]).toMatch(/^uniapi-edge; fwd=miss/);
+    expect(emulator.calls()).toBe(calls + 1);
+  });
+
+  test("the answer that was kept says so, and the same words without the parent are another question", async () => {
+    const root = await askIn("JSON", { input: `${PROMPT} bob` });
+    const body = { input: `${PROMPT} same words`, previous_response_id: root.id };
+    const first = json((await askIn("JSON", body)).got);
+    await answered(root.id);
+    expect(json((await askIn("JSON", body)).got)).toEqual({ ...first, cached: true });
+    expect(endOf(eventsOf((await askIn("event stream", body)).got))).toEqual({ ...first, cached: true });
+    const orphan = await askIn("JSON", { input: `${PROMPT} same words` });
+    expect([orphan.text, orphan.got.headers["cache-status"]]).toEqual([said("same words"), "uniapi-edge; fwd=miss; stored"]);
+    const sibling = await askIn("JSON", { input: `${PROMPT} carol` });
+    const cousin = await askIn("JSON", { ...body, previous_response_id: sibling.id });
+    expect(cousin.text).toContain(`"${PROMPT} carol"`);
+  });
+
+  test("cache false, refresh and Cache-Control are obeyed", async () => {
+    const body = { input: `${PROMPT} dave` };
+    const status = async (fields: object, headers: Record<string, string> = {}): Promise<string | undefined> =>
+      (await worker.ask({ ...body, ...fields }, headers)).headers["cache-status"];
+    expect(await status({})).toMatch(/miss/);
+    await until(async () => expect(await status({})).toMatch(/hit/));
+    emulator.clear();
+    expect(await status({ cache: false })).toBe("uniapi-edge; fwd=bypass");
+    expect(await status({ cache: "refresh" })).toBe("uniapi-edge; fwd=request; stored");
+    expect(await status({}, { "cache-control": "no-store" })).toBe("uniapi-edge; fwd=bypass");
+    expect(await status({}, { "cache-control": "no-cache" })).toBe("uniapi-edge; fwd=request; stored");
+    expect(emulator.calls()).toBe(4);
+  });
+
+  test("GET by id gives each turn, ?thread=true the way from the root", async () => {
+    const one = await askIn("JSON", { input: `${PROMPT} first` });
+    const two = await askIn("event stream", { input: `${PROMPT} second`, previous_response_id: one.id });
+    const three = await askIn("text", { input: `${PROMPT} third`, previous_response_id: two.id });
+    await kept(three.id);
+    const asJson = async (path: string): Promise<Record<string, unknown>> => json(await worker.send(path));
+    expect(await asJson(`/ask/${one.id}`)).toEqual(json(one.got));
+    expect(await asJson(`/ask/${two.id}`)).toEqual(endOf(eventsOf(two.got)));
+    const { turns } = await asJson(`/ask/${three.id}?thread=true`);
+    expect(turns).toEqual([
+      { input: `${PROMPT} first`, answer: json(one.got) },
+      { input: `${PROMPT} second`, answer: endOf(eventsOf(two.got)) },
+      { input: `${PROMPT} third`, answer: await asJson(`/ask/${three.id}`) },
+    ]);
+    const text = await worker.send(`/ask/${three.id}`, { headers: { accept: "text/plain" } });
+    expect([text.text, text.headers["x-response-id"], text.headers["x-response-status"]]).toEqual([three.text, three.id, "completed"]);
+    const head = await worker.send(`/ask/${three.id}`, { method: "HEAD" });
+    expect([head.status, head.text]).toEqual([200, ""]);
+  });
+});
+
+describe("refusals", () => {
+  test.each<[string, number, string, string, string, Parameters<Worker["send"]>[1]]>([
+    ["an unknown address", 404, "not_found", "", "/nothing/here", {}],
+    ["a prompt in the path", 404, "not_found", "", `/${PROMPT}%20tell%20me`, {}],
+    ["GET /ask", 405, "method_not_allowed", "", "/ask", {}],
+    ["DELETE /ask", 405, "method_not_allowed", "", "/ask", { method: "DELETE" }],
+    ["POST to an id", 405, "method_not_allowed", "", "/ask/resp_x", { body: "hi" }],
+    ["an id that is none", 404, "response_not_found", "id", "/ask/resp_x", {}],
+    ["a forged id", 404, "response_not_found", "id", `/ask/resp_ue1_${"A".repeat(60)}`, {}],
+    ["no body", 400, "invalid_request", "input", "/ask", { method: "POST" }],
+    ["broken JSON", 400, "invalid_json", "", "/ask", { body: `{"input":"${PROMPT}`, headers: { "content-type": "application/json" } }],
+    ["JSON that is no object", 400, "invalid_request", "", "/ask", { body: "[]", headers: { "content-type": "application/json" } }],
+    ["an unknown field", 400, "unknown_parameter", "inputt", "/ask", { body: { input: PROMPT, inputt: PROMPT } }],
+    ["a field of the account's state", 400, "unknown_parameter", "background", "/ask", { body: { input: PROMPT, background: true } }],
+    ["a wrong type", 400, "invalid_request", "temperature", "/ask", { body: { input: PROMPT, temperature: PROMPT } }],
+    [
+      "a forged parent",
+      400,
+      "previous_response_not_found",
+      "previous_response_id",
+      "/ask",
+      {
+        body: { input: PROMPT, previous_response_id: `resp_ue1_${"A".repeat(60)}` },
+      },
+    ],
+    [
+      "JSON too deep",
+      400,
+      "input_too_deep",
+      "",
+      "/ask",
+      { body: `{"input":${"[".repeat(5_000)}${"]".repeat(5_000)}}`, headers: { "content-type": "application/json" } },
+    ],
+    ["bytes that are no UTF-8", 400, "invalid_request", "", "/ask", { body: Buffer.from([0x68, 0xff]) }],
+    ["an encoded body", 415, "unsupported_media_type", "", "/ask", { body: "x", headers: { "content-encoding": "gzip" } }],
+    ["an image as the body", 415, "unsupported_media_type", "", "/ask", { body: "x", headers: { "content-type": "image/png" } }],
+    [
+      "another charset",
+      415,
+      "unsupported_media_type",
+      "",
+      "/ask",
+      { body: "x", headers: { "content-type": "text/plain; charset=utf-16" } },
+    ],
+    ["an unknown key", 401, "invalid_credentials", "", "/ask", { body: PROMPT, headers: { authorization: "Bearer sk_nobodyknowsthis" } }],
+    [
+      "the upstream key as credential",
+      401,
+      "invalid_credentials",
+      "",
+      "/ask",
+      { body: PROMPT, headers: { authorization: `Bearer ${UPSTREAM_KEY}` } },
+    ],
+    [
+      "a server key in a browser",
+      401,
+      "invalid_credentials",
+      "",
+      "/ask",
+      {
+        body: PROMPT,
+        headers: { authorization: `Bearer ${SERVER_KEY}`, origin: "https://evil.example" },
+      },
+    ],
+    ["a foreign page", 403, "origin_not_allowed", "", "/ask", { body: PROMPT, headers: { origin: "https://evil.example" } }],
+    ["a sandboxed page", 403, "origin_not_allowed", "", "/ask", { body: PROMPT, headers: { origin: "null" } }],
+  ])("%s", async (_name, status, code, param, path, asking) => {
+    const got = await worker.send(path, asking);
+    const error = errorOf(got);
+    expect([got.status, error.code, error.param]).toEqual([status, code, param]);
+    expect(got.headers["allow"]).toBe(status === 405 ? (path === "/ask" ? "POST" : "GET, HEAD") : undefined);
+    expect(got.headers["www-authenticate"]).toBe(status === 401 ? "Bearer" : undefined);
+    expect(emulator.calls()).toBe(0);
+    const route = path.startsWith("/ask/") ? "/ask/{id}" : path === "/ask" ? "/ask" : "/*";
+    expect(await worker.logOf(got)).toMatchObject({ status, code, route: expect.stringMatching(`^[A-Z]+ ${route.replace("*", "\\*")}$`) });
+  });
+
+  test("the refusals of ids are the same, whatever is wrong with them", async () => {
+    const { id } = await askIn("JSON", { input: `${PROMPT} mine` });
+    const changed = id.slice(0, -2) + (id.endsWith("AA") ? "BB" : "AA");
+    const answers = await Promise.all(["resp_x", id.slice(0, -4), changed, `${id}A`].map((each) => worker.send(`/ask/${each}`)));
+    expect(new Set(answers.map((got) => `${got.status} ${errorOf(got).message}`)).size).toBe(1);
+  });
+
+  test("HEAD of an unknown address and of /health have no body", async () => {
+    const heads = await Promise.all(["/nothing", "/health"].map((path) => worker.send(path, { method: "HEAD" })));
+    expect(heads.map(({ status, text }) => [status, text])).toEqual([
+      [404, ""],
+      [200, ""],
+    ]);
+  });
+
+  // Sent whole, such a body races with its answer: workerd closes a connection whose body nobody reads.
+  test("a body that is too large by its own word is refused before it is sent", async () => {
+    const socket = await worker.open({}, { "content-length": String(3 * 1_048_576 + 1) });
+    expect(await heard(socket)).toMatch(/^HTTP\/1\.1 413 [^]*"code":"payload_too_large"/);
+  });
+
+  test("a body that never ends is given up", async () => {
+    const late = await startWorker(emulator.url, { DEADLINES: '{"body":200}' });
+    try {
+      const answer = await heard(await late.open({}, { "content-length": "100" }));
+      expect(answer).toMatch(/^HTTP\/1\.1 408 [^]*"code":"request_timeout"/);
+      expect(answer).toMatch(/x-should-retry: false/i);
+    } finally {
+      await late.stop();
+    }
+  });
+});
+
+/** Turns and answers are written behind the answer's back; the store itself says when they are there. */
+async function kept(id: string): Promise<void> {
+  await until(async () =>
+    expect((await worker.kvKeys()).filter((key) => key.startsWith("turn:") && key.endsWith(`:${id}`))).toHaveLength(1),
+  );
+}
+
+/** An answer to a follow-up of `parent` is kept for its exact repeat. */
+async function answered(parent: string): Promise<void> {
+  await until(async () =>
+    expect((await worker.kvKeys()).filter((key) => key.startsWith("answer:") && key.includes(`:${parent}:`))).not.toHaveLength(0),
+  );
+}
+
+/** The whole answer on a raw connection. */
+async function heard(socket: Socket): Promise<string> {
+  let text = "";
+  socket.on("data", (piece: Buffer) => (text += piece.toString()));
+  await until(() => expect(text).toMatch(/\r\n\r\n\{.*\}$/));
+  socket.destroy();
+  return text;
+}

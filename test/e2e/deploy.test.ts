@@ -1,0 +1,32 @@
+// What `wrangler deploy` would upload, and with which settings.
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+import { expect, inject, test } from "vitest";
+
+const KIB = 1_024;
+const read = (path: string): string => readFileSync(path, "utf8");
+
+test("the bundle is one file of at most 100 KiB gzipped", () => {
+  const files = readdirSync(inject("bundleDir")).filter((name) => !/\.map$|^README\.md$/.test(name));
+  expect(files).toEqual(["index.js"]);
+  expect(gzipSync(read(join(inject("bundleDir"), "index.js"))).length).toBeLessThanOrEqual(100 * KIB);
+});
+
+test("nothing of the emulator or of npm start is in the bundle", () => {
+  const bundle = read(join(inject("bundleDir"), "index.js"));
+  const start = read("scripts/start.ts");
+  const constants = [...start.matchAll(/^const [A-Z_]+ = "([^"]+)"/gm)].map(([, value]) => value ?? "");
+  expect(constants.length).toBeGreaterThanOrEqual(2);
+  for (const text of [...constants, "emulate/", "emulator/"]) expect(bundle).not.toContain(text);
+});
+
+test("what is deployed is production: local settings and secrets stand in no committed file", () => {
+  const toml = read("wrangler.toml");
+  expect(toml).toMatch(/^ENVIRONMENT = "production"$/m);
+  expect(toml.match(/^ENVIRONMENT\b/gm)).toHaveLength(1);
+  expect(toml).not.toMatch(/^\s*(UNIAPI_KEY|SERVER_KEYS|ID_KEYS|DEADLINES)\b/m);
+  expect(toml).not.toMatch(/^\s*\[(env\..*|secrets)\]/m);
+  expect(read(".dev.vars.example")).not.toMatch(/ENVIRONMENT/);
+  expect(read(".gitignore").split("\n")).toEqual(expect.arrayContaining([".dev.vars", ".production.vars", ".wrangler/"]));
+});

@@ -1,0 +1,103 @@
+// `npm start` itself, as the README has it, in a copy of the project: no developer's .dev.vars is there, so it never asks UniAPI.
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { cpSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { until } from "./worker.ts";
+
+const READY_MS = 30_000;
+const NEEDED = ["package.json", "wrangler.toml", "tsconfig.json", "src", "scripts", "test/emulator"];
+
+let home: string;
+let port: number;
+let npm: ChildProcess;
+let family: Process[] = [];
+let said = "";
+beforeAll(async () => {
+  home = mkdtempSync(join(tmpdir(), "uniapi-edge-start-"));
+  for (const path of NEEDED) cpSync(path, join(home, path), { recursive: true });
+  symlinkSync(resolve("node_modules"), join(home, "node_modules"));
+  port = await freePort();
+  npm = spawn("npm", ["start"], { cwd: home, env: { ...process.env, PORT: String(port), CI: "true" }, stdio: ["ignore", "pipe", "pipe"] });
+  for (const stream of [npm.stdout, npm.stderr]) stream?.on("data", (piece: Buffer) => (said += piece.toString()));
+  await until(async () => {
+    expect(npm.exitCode, said).toBe(null);
+    expect((await fetch(`http://localhost:${port}/health`)).status).toBe(200);
+  }, READY_MS);
+  family = descendants(npm.pid ?? 0);
+}, 2 * READY_MS);
+afterAll(() => {
+  for (const { pid } of stillAlive()) process.kill(pid, "SIGKILL");
+  rmSync(home, { recursive: true, force: true });
+});
+
+test("it says that the emulator answers, and what to try", () => {
+  expect(said).toMatch(/No UNIAPI_KEY in \.dev\.vars: talking to the built-in UniAPI emulator/);
+  expect(said).toContain(`curl localhost:${port}/ask -d 'hi'`);
+});
+
+test("that very line of curl is answered, on localhost and 127.0.0.1", async () => {
+  for (const host of ["localhost", "127.0.0.1"]) {
+    const response = await fetch(`http://${host}:${port}/ask`, {
+      method: "POST",
+      body: "hi",
+      headers: { "content-type": "application/x-www-form-urlencoded" },
+    });
+    expect([response.status, await response.json()]).toEqual([
+      200,
+      expect.objectContaining({ text: 'You said: "hi".', model: "emulator/gpt-4.1-mini" }),
+    ]);
+  }
+});
+
+test("the key for SDKs that it prints is good, and a foreign page is not", async () => {
+  const [, key = ""] = /(sk_\S+)/.exec(said) ?? [];
+  const ask = async (headers: Record<string, string>): Promise<number> =>
+    (await fetch(`http://localhost:${port}/ask`, { method: "POST", body: "hi again", headers })).status;
+  expect(await ask({ authorization: `Bearer ${key}` })).toBe(200);
+  expect(await ask({ authorization: `Bearer ${key}x` })).toBe(401);
+  expect(await ask({ origin: "https://evil.example" })).toBe(403);
+});
+
+test("SIGTERM ends it, and no process stays behind", async () => {
+  expect(family.some(({ args }) => args.includes("workerd"))).toBe(true);
+  npm.kill("SIGTERM");
+  await until(() => expect(npm.exitCode ?? npm.signalCode).not.toBe(null), 10_000);
+  await until(() => expect(stillAlive()).toEqual([]), 10_000);
+});
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((closed) => server.close(closed));
+  return port;
+}
+
+interface Process {
+  pid: number;
+  parent: number;
+  args: string;
+}
+
+function processes(): Process[] {
+  const list = execFileSync("ps", ["-eo", "pid=,ppid=,args="], { encoding: "utf8" });
+  return list.split("\n").flatMap((line) => {
+    const [, pid, parent, args = ""] = /^\s*(\d+)\s+(\d+)\s(.*)$/.exec(line) ?? [];
+    return pid === undefined ? [] : [{ pid: Number(pid), parent: Number(parent), args }];
+  });
+}
+
+function stillAlive(): Process[] {
+  const alive = new Map(processes().map(({ pid, args }) => [pid, args]));
+  return family.filter(({ pid, args }) => alive.get(pid) === args);
+}
+
+function descendants(root: number): Process[] {
+  const all = processes();
+  const found = all.filter(({ pid }) => pid === root);
+  for (const one of found) found.push(...all.filter(({ parent }) => parent === one.pid));
+  return found;
+}

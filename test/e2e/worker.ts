@@ -1,0 +1,326 @@
+// The production bundle over real HTTP, as every end-to-end test uses it: one Worker per file with given settings, a client that
+// hides nothing (status, headers, bytes, broken connections), and a guard that has seen all of it. `stop` is the canary: what must
+// stay secret stands in no answer, no log line and no KV key, and every request wrote one line of log.
+//
+// Miniflare runs it without anything between: wrangler's createTestHarness sends the Worker's own requests through Node's fetch and
+// its callers through a proxy, so there a caller's leave and a broken upstream never look as they do in workerd.
+import { readFileSync } from "node:fs";
+import { request as httpRequest } from "node:http";
+import { createRequire } from "node:module";
+import { connect, type Socket } from "node:net";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { createParser } from "eventsource-parser";
+import { expect, inject } from "vitest";
+
+/** Every part of eight characters of these is looked for. */
+export const UPSTREAM_KEY = "sk-canary-4f9d2c7b1e8a5063";
+export const SERVER_KEY = "sk_Vq7hTz2mWc9LxR4b";
+export const OTHER_SERVER_KEY = "sk_Nw3dKj8yPf6GsU5e";
+const ID_KEY = Buffer.from("id key of the end-to-end tests!!").toString("base64");
+const OWNER = "backoffice-owner";
+/** Stands in every prompt. */
+export const PROMPT = "zebra-marker";
+const WINDOW = 8;
+
+export interface Asking {
+  method?: string;
+  headers?: Record<string, string>;
+  /** An object is sent as JSON. */
+  body?: string | Uint8Array | object;
+}
+
+export interface Got {
+  status: number;
+  headers: Record<string, string>;
+  text: string;
+  /** The connection ended before the body did. */
+  broke: boolean;
+  ms: number;
+}
+
+export interface ServerSentEvent {
+  id: string;
+  event: string;
+  data: Record<string, unknown>;
+}
+
+interface LogLine {
+  event?: string;
+  request_id?: string;
+  [fact: string]: unknown;
+}
+
+export interface Worker {
+  url: URL;
+  send: (path: string, asking?: Asking) => Promise<Got>;
+  /** POST /ask with a JSON body. */
+  ask: (body: object, headers?: Record<string, string>) => Promise<Got>;
+  /** A raw connection with a request on it, for clients that leave; it is open once what came is `enough`. */
+  open: (body: object, headers: Record<string, string>, enough?: (text: string) => boolean) => Promise<Socket>;
+  /** Lines of the log of requests and warnings, as the Worker wrote them. */
+  log: () => LogLine[];
+  /** The log line of one answer; waits until it is written. */
+  logOf: (got: Got) => Promise<LogLine>;
+  kvKeys: () => Promise<string[]>;
+  stop: () => Promise<void>;
+}
+
+/** @param settings vars and secrets in place of the usual ones */
+export async function startWorker(upstream: string, settings: Record<string, string> = {}): Promise<Worker> {
+  const logs: string[] = [];
+  const bindings = {
+    ENVIRONMENT: "local",
+    PAUSED: "",
+    UNIAPI_BASE_URL: upstream,
+    UNIAPI_KEY: UPSTREAM_KEY,
+    SERVER_KEYS: `${OWNER}:${SERVER_KEY},${OTHER_SERVER_KEY}`,
+    ID_KEYS: ID_KEY,
+    ...settings,
+  };
+  const server = miniflareOf(bindings, (line) => logs.push(line));
+  const url = await server.ready;
+  const seen: Got[] = [];
+  let abandoned = 0;
+
+  async function send(path: string, asking: Asking = {}): Promise<Got> {
+    const got = await exchange(new URL(path, url), asking);
+    seen.push(got);
+    return got;
+  }
+
+  async function open(body: object, headers: Record<string, string>, enough: (text: string) => boolean = () => true): Promise<Socket> {
+    abandoned += 1;
+    const socket = connect(Number(url.port), url.hostname);
+    const raw = JSON.stringify(body);
+    const lines = Object.entries({ "content-type": "application/json", "content-length": String(Buffer.byteLength(raw)), ...headers });
+    socket.write(`POST /ask HTTP/1.1\r\nhost: ${url.host}\r\n${lines.map(([name, value]) => `${name}: ${value}\r\n`).join("")}\r\n${raw}`);
+    let text = "";
+    await new Promise<void>((resolve, reject) => {
+      socket.once("error", reject);
+      socket.once("close", () => reject(new Error(`closed after: ${text}`)));
+      socket.once("connect", () => enough("") && resolve());
+      socket.on("data", (piece: Buffer) => {
+        text += piece.toString("latin1");
+        if (enough(text)) resolve();
+      });
+    });
+    socket
+      .removeAllListeners("error")
+      .removeAllListeners("close")
+      .on("error", () => undefined);
+    return socket;
+  }
+
+  function log(): LogLine[] {
+    return logs.filter((message) => message.startsWith("{")).map((message) => JSON.parse(message) as LogLine);
+  }
+
+  async function logOf(got: Got): Promise<LogLine> {
+    const id = got.headers["x-request-id"];
+    return await until(() => log().find((line) => line.request_id === id) ?? expect.fail(`no line of log for ${id}`));
+  }
+
+  async function kvKeys(): Promise<string[]> {
+    const { keys } = await (await server.getKVNamespace("RESPONSES")).list();
+    return keys.map(({ name }) => name);
+  }
+
+  async function kv(): Promise<Map<string, string>> {
+    const namespace = await server.getKVNamespace("RESPONSES");
+    const names = await kvKeys();
+    const entries = new Map<string, string>();
+    for (let at = 0; at < names.length; at += 100) {
+      for (const [name, text] of await namespace.get(names.slice(at, at + 100), "text")) entries.set(name, text ?? "");
+    }
+    return entries;
+  }
+
+  async function stop(): Promise<void> {
+    try {
+      const requests = (): string[] => log().flatMap((line) => (line.event === "request" ? [line.request_id ?? ""] : []));
+      await until(() => expect(requests().length, "lines of log").toBe(seen.length + abandoned));
+      expect(new Set(requests()).size, "a request wrote two lines of log").toBe(seen.length + abandoned);
+      for (const got of seen) expect(requests()).toContain(got.headers["x-request-id"]);
+      assertSecret(seen, logs, await kv());
+    } finally {
+      await server.dispose();
+    }
+  }
+
+  return { url, send, ask: (body, headers = {}) => send("/ask", { method: "POST", body, headers }), open, log, logOf, kvKeys, stop };
+}
+
+interface Namespace {
+  list: () => Promise<{ keys: { name: string }[] }>;
+  get: (keys: string[], type: "text") => Promise<Map<string, string | null>>;
+}
+interface Miniflare {
+  ready: Promise<URL>;
+  getKVNamespace: (binding: string) => Promise<Namespace>;
+  dispose: () => Promise<void>;
+}
+interface MiniflarePackage {
+  Miniflare: new (options: unknown) => Miniflare;
+  convertV4MiniflareOptions: (options: object) => unknown;
+}
+
+/** What wrangler.toml binds, with the bundle of `wrangler deploy` for its source. */
+function miniflareOf(bindings: Record<string, string>, onLog: (line: string) => void): Miniflare {
+  // wrangler's own: a version of ours would bring a second workerd.
+  const wrangler = createRequire(createRequire(import.meta.url).resolve("wrangler"));
+  const { Miniflare, convertV4MiniflareOptions } = wrangler("miniflare") as MiniflarePackage;
+  const workerOptions = inject("workerOptions");
+  const contents = readFileSync(join(inject("bundleDir"), "index.js"), "utf8");
+  const worker = {
+    ...workerOptions,
+    name: "uniapi-edge",
+    rootPath: undefined,
+    modulesRules: undefined,
+    modules: [{ type: "ESModule", path: "index.js", contents }],
+    bindings: { ...workerOptions.bindings, ...bindings },
+  };
+  return new Miniflare(
+    convertV4MiniflareOptions({
+      host: "127.0.0.1",
+      port: 0,
+      cf: false,
+      handleStructuredLogs: ({ message }: { message: string }) => onLog(message),
+      workers: [worker],
+    }),
+  );
+}
+
+/** What `look` gives as soon as it throws no more, looking every few milliseconds; after `ms` its own error. Works in hooks, too. */
+export async function until<T>(look: () => T | Promise<T>, ms = 5_000): Promise<T> {
+  const end = performance.now() + ms;
+  for (;;) {
+    try {
+      return await look();
+    } catch (error) {
+      if (performance.now() > end) throw error;
+      await sleep(20);
+    }
+  }
+}
+
+async function exchange(url: URL, { method, headers = {}, body }: Asking): Promise<Got> {
+  const json = typeof body === "object" && !(body instanceof Uint8Array);
+  const raw = json ? JSON.stringify(body) : (body ?? "");
+  const began = performance.now();
+  return await new Promise<Got>((resolve, reject) => {
+    const request = httpRequest(
+      url,
+      {
+        method: method ?? (body === undefined ? "GET" : "POST"),
+        agent: false,
+        headers: { ...(json ? { "content-type": "application/json" } : {}), "content-length": Buffer.byteLength(raw), ...headers },
+      },
+      (response) => {
+        const pieces: Uint8Array[] = [];
+        response.on("data", (piece: Uint8Array) => pieces.push(piece));
+        response.on("error", () => undefined);
+        response.on("close", () =>
+          resolve({
+            status: response.statusCode ?? 0,
+            headers: Object.fromEntries(Object.entries(response.headers).map(([name, value]) => [name, String(value)])),
+            text: Buffer.concat(pieces).toString("utf8"),
+            broke: !response.complete,
+            ms: performance.now() - began,
+          }),
+        );
+      },
+    );
+    request.on("error", reject);
+    request.end(raw);
+  });
+}
+
+/** The body as JSON; every answer in JSON must say so. */
+export function json(got: Got): Record<string, unknown> {
+  expect(got.headers["content-type"]).toMatch(/^application\/json/);
+  return JSON.parse(got.text) as Record<string, unknown>;
+}
+
+/** The envelope of contract section 8, whole: five strings, the id that is in the header, and no body from elsewhere. */
+export function errorOf(got: Got): { message: string; type: string; code: string; param: string; request_id: string } {
+  expect(got.status).toBeGreaterThanOrEqual(400);
+  return envelope(json(got), got);
+}
+
+function envelope(body: Record<string, unknown>, got: Got): ReturnType<typeof errorOf> {
+  const text = expect.any(String) as string;
+  const error = { message: text, type: text, code: text, param: text, request_id: got.headers["x-request-id"] };
+  expect(body).toEqual({ error });
+  expect(got.headers["cache-control"]).toBe("no-store");
+  return body["error"] as ReturnType<typeof errorOf>;
+}
+
+/** The events of a stream, which is checked against contract section 2 as a whole: ids, order, one end, deltas that join to `done`. */
+export function eventsOf(got: Got): ServerSentEvent[] {
+  expect([got.status, got.headers["content-type"], got.broke]).toEqual([200, "text/event-stream; charset=utf-8", false]);
+  const events = parseEvents(got.text);
+  const [run] = (events[0]?.id ?? "").split("-");
+  expect(run).toMatch(/^\w+$/);
+  expect(events.map(({ id }) => id)).toEqual(events.map((_, index) => `${run}-${index}`));
+  const names = events.map(({ event }) => event);
+  expect(names.filter((name) => name === "done" || name === "error")).toHaveLength(1);
+  const last = events.at(-1);
+  expect(["done", "error"]).toContain(last?.event);
+  expect(names.indexOf("start")).toBe(last?.event === "error" && events.length === 1 ? -1 : 0);
+  expect(names.lastIndexOf("start")).toBeLessThan(1);
+  const said = (name: string): string => events.map(({ event, data }) => (event === name ? String(data["delta"]) : "")).join("");
+  if (last?.event === "done") {
+    expect(said("text")).toBe(last.data["text"]);
+    expect(said("refusal")).toBe(last.data["refusal"] ?? "");
+    expect(said("reasoning")).toBe(last.data["reasoning_summary"] ?? "");
+    expect(events.flatMap(({ event, data }) => (event === "tool_call" ? [data] : []))).toEqual(last.data["tool_calls"] ?? []);
+  } else if (last !== undefined) envelope(last.data, got);
+  return events;
+}
+
+export function parseEvents(text: string): ServerSentEvent[] {
+  const events: ServerSentEvent[] = [];
+  const parser = createParser({
+    onEvent: ({ id = "", event = "", data }) => events.push({ id, event, data: JSON.parse(data) as Record<string, unknown> }),
+  });
+  parser.feed(text);
+  return events;
+}
+
+/** What `done` says, or the code of `error`. */
+export function endOf(events: readonly ServerSentEvent[]): Record<string, unknown> {
+  return (events.at(-1)?.data["error"] as Record<string, unknown> | undefined) ?? events.at(-1)?.data ?? {};
+}
+
+function assertSecret(seen: readonly Got[], logs: readonly string[], kv: ReadonlyMap<string, string>): void {
+  const keys = [UPSTREAM_KEY, SERVER_KEY, OTHER_SERVER_KEY, ID_KEY].flatMap(windows);
+  const words = [...keys, PROMPT, OWNER];
+  for (const got of seen) {
+    const head = JSON.stringify([got.status, got.headers]);
+    assertNone(`${head}${errorTexts(got)}`, words);
+    assertNone(got.text, keys);
+  }
+  for (const line of logs) assertNone(line, words);
+  for (const [key, value] of kv) {
+    assertNone(key, words);
+    assertNone(value, [...keys, OWNER]);
+  }
+}
+
+function errorTexts(got: Got): string {
+  if (got.status >= 400) return got.text;
+  return got.text
+    .split(/\n\n/)
+    .filter((frame) => /^event: error$/m.test(frame))
+    .join("\n");
+}
+
+/** All parts of eight characters. */
+function windows(secret: string): string[] {
+  return Array.from({ length: secret.length - WINDOW + 1 }, (_, at) => secret.slice(at, at + WINDOW));
+}
+
+function assertNone(text: string, words: readonly string[]): void {
+  for (const word of words) if (text.includes(word)) expect.fail(`${JSON.stringify(word)} stands in ${text.slice(0, 2_000)}`);
+}

@@ -1,0 +1,92 @@
+// Answers kept for exact repeats: under a key that names all that matters, read back whole or not at all.
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { ageOf, answerKey, type AnswerRecord, decodeAnswer, encodeAnswer } from "../../src/core/answer-record.ts";
+import type { JsonObject } from "../../src/core/json.ts";
+
+const record: AnswerRecord = {
+  id: "resp_ue1_b",
+  owner: "o".repeat(22),
+  input: "hi",
+  response: { id: "resp_1", status: "completed", output: [] },
+  model: "gpt-5-mini",
+  wantsData: true,
+  metadata: { a: "b" },
+  at: 1_763_800_000,
+  ttl: 3_600,
+};
+
+describe("round trip", () => {
+  test("a record is read as it was written, but for the instructions", () => {
+    expect(decodeAnswer(encodeAnswer(record))).toEqual(record);
+    const text = encodeAnswer({ ...record, response: { ...record.response, instructions: "the hidden prompt" } });
+    expect(text).not.toContain("hidden");
+    expect(decodeAnswer(text)).toEqual(record);
+  });
+
+  test("an answer is repeated exactly or not at all: beyond 1 MiB it is not kept, and nothing in it is replaced", () => {
+    const image = { output: [{ type: "image_generation_call", result: "QUJD".repeat(100_000) }] };
+    expect(decodeAnswer(encodeAnswer({ ...record, response: image }))?.response).toEqual(image);
+    expect(encodeAnswer({ ...record, response: { output_text: "x".repeat(1_048_576) } })).toBeNull();
+    expect(encodeAnswer({ ...record, input: `data:image/png;base64,${"A".repeat(1_048_576)}` })).toBeNull();
+  });
+});
+
+describe("what can't be trusted is a miss", () => {
+  const stored = JSON.parse(encodeAnswer(record) ?? "") as JsonObject;
+  test.each<[string, JsonObject]>([
+    ["another version", { v: 2 }],
+    ["a response that is none", { response: [] }],
+    ["a time that is none", { at: "now" }],
+    ["a ttl that is none", { ttl: null }],
+    ["metadata that is no text", { metadata: { a: 1 } }],
+    ["a wish for data that is none", { wantsData: "yes" }],
+  ])("%s", (_, more) => {
+    expect(decodeAnswer(JSON.stringify({ ...stored, ...more }))).toBeNull();
+  });
+
+  test.each(["v", ...Object.keys(record).filter((key) => key !== "metadata")])("a record without %s", (key) => {
+    expect(decodeAnswer(JSON.stringify({ ...stored, [key]: undefined }))).toBeNull();
+  });
+
+  test("nothing, cut records, arbitrary text and arbitrary JSON", () => {
+    expect(decodeAnswer(null)).toBeNull();
+    const whole = JSON.stringify(stored);
+    for (let end = 0; end < whole.length; end += 7) expect(decodeAnswer(whole.slice(0, end))).toBeNull();
+    fc.assert(
+      fc.property(fc.oneof(fc.string(), fc.json()), (text) => {
+        expect(decodeAnswer(text)).toBeNull();
+      }),
+    );
+  });
+});
+
+describe("age", () => {
+  test.each<[number, number, number | null]>([
+    [0, 3_600, 0],
+    [10, 3_600, 10],
+    [3_599, 3_600, 3_599],
+    [3_600, 86_400, null],
+    [60, 60, 60],
+    [61, 60, null],
+    [0, 0, 0],
+    [1, 0, null],
+    [-30, 60, 0],
+  ])("%i s after it was made, asked for at most %i s: %s", (passed, maxAge, age) => {
+    expect(ageOf(record, maxAge, record.at + passed)).toBe(age);
+  });
+});
+
+test("owner, preset, parent and request each have a key of their own", () => {
+  const keys = [
+    answerKey("owner", null, "hash"),
+    answerKey("owner", "resp_ue1_a", "hash"),
+    answerKey("owner", "resp_ue1_b", "hash"),
+    answerKey("other", null, "hash"),
+    answerKey("preset:support", null, "hash"),
+    answerKey("owner", null, "hash2"),
+  ];
+  expect(new Set(keys).size).toBe(keys.length);
+  expect(keys[0]).toBe("answer:v1:owner:root:hash");
+  expect(answerKey("o".repeat(22), "r".repeat(256), "h".repeat(43)).length).toBeLessThanOrEqual(512);
+});

@@ -1,0 +1,188 @@
+// Every field of an ask: taken in the shapes of the Responses API, refused by name where it is wrong, unknown or dangerous.
+import { describe, expect, test } from "vitest";
+import { assertSafe, MAX_JSON_DEPTH } from "../../src/core/json.ts";
+import { Problem } from "../../src/core/problem.ts";
+import { parseAsk, readAsk } from "../../src/core/read-ask.ts";
+import { UPSTREAM_FIELDS } from "../../src/core/request.ts";
+
+function problemOf(fields: Record<string, unknown>): Problem {
+  try {
+    parseAsk({ input: "hi", ...fields });
+  } catch (error) {
+    if (error instanceof Problem) return error;
+    throw error;
+  }
+  throw new Error(`accepted: ${JSON.stringify(fields)}`);
+}
+const refusalOf = (text: string): string => {
+  try {
+    readAsk(text, "application/json", new URLSearchParams());
+  } catch (error) {
+    if (error instanceof Problem) return `${error.code} ${error.status}`;
+    throw error;
+  }
+  return "accepted";
+};
+
+/** UniAPI's own example, as its page shows it. */
+const UNIAPI_EXAMPLE = {
+  metadata: { property1: "string", property2: "string" },
+  temperature: 1,
+  top_p: 1,
+  user: "user-1234",
+  service_tier: "auto",
+  previous_response_id: "string",
+  model: "string",
+  reasoning: { effort: "medium", summary: "auto", generate_summary: "auto" },
+  max_output_tokens: 16,
+  instructions: "string",
+  text: { format: { type: "text" } },
+  tools: [
+    {
+      type: "file_search",
+      vector_store_ids: ["string"],
+      max_num_results: 0,
+      ranking_options: { ranker: "auto", score_threshold: 0 },
+      filters: { type: "eq", key: "string", value: "string" },
+    },
+  ],
+  tool_choice: "none",
+  truncation: "disabled",
+  input: "string",
+  include: ["file_search_call.results"],
+  parallel_tool_calls: true,
+  store: true,
+  stream: false,
+};
+
+const NEWER = {
+  max_tool_calls: 3,
+  top_logprobs: 0,
+  presence_penalty: -0.5,
+  frequency_penalty: 0.5,
+  safety_identifier: "a",
+  prompt_cache_key: "b",
+  prompt_cache_retention: "24h",
+  prompt_cache_options: { mode: "auto" },
+  context_management: [{ type: "compaction" }],
+  moderation: { level: "low" },
+  image: { size: "auto" },
+  access_programs: ["x"],
+  stream_options: { include_obfuscation: false },
+};
+
+describe("fields that are taken", () => {
+  test("UniAPI's own example with all its 19 fields (and stream) passes as it is", () => {
+    expect(Object.keys(UNIAPI_EXAMPLE)).toHaveLength(19);
+    expect(parseAsk({ ...UNIAPI_EXAMPLE })).toEqual(UNIAPI_EXAMPLE);
+  });
+
+  test.each(Object.entries(NEWER))("the newer field %s passes", (name, value) => {
+    expect(parseAsk({ input: "hi", [name]: value })).toEqual({ input: "hi", [name]: value });
+  });
+
+  test("every field that goes upstream has its example in this file", () => {
+    const shown = new Set([...Object.keys(UNIAPI_EXAMPLE), ...Object.keys(NEWER)]);
+    expect(Object.keys(UPSTREAM_FIELDS).filter((name) => !shown.has(name))).toEqual([]);
+  });
+
+  test.each<[string, unknown]>([
+    ["reasoning", "low"],
+    ["reasoning", { effort: "of tomorrow" }],
+    ["tool_choice", { type: "function", name: "f" }],
+    ["service_tier", "a tier of tomorrow"],
+    ["schema", { type: "object", properties: { a: { type: "string" } } }],
+    ["images", ["https://example.com/a.png"]],
+    ["cache", false],
+    ["cache", "refresh"],
+    ["cache", 0],
+    ["tools", []],
+    ["text", { verbosity: "low" }],
+    ["text", { format: null }],
+    ["input", [{ type: "item of tomorrow", anything: [{}] }]],
+    ["input", [{ role: "user", content: [{ type: "input_text", text: "hi" }] }]],
+  ])("%s: %j passes", (name, value) => {
+    expect(parseAsk({ input: "hi", [name]: value })[name as "input"]).toEqual(value);
+  });
+});
+
+describe("fields that are refused", () => {
+  test.each<[Record<string, unknown>, string, string]>([
+    [{ inptu: 1 }, "unknown_parameter", "inptu"],
+    [{ constructor: 1 }, "unknown_parameter", "constructor"],
+    [{ messages: [] }, "unknown_parameter", "messages"],
+    [{ background: false }, "unknown_parameter", "background"],
+    [{ background: true }, "unknown_parameter", "background"],
+    [{ conversation: "conv_1" }, "unknown_parameter", "conversation"],
+    [{ prompt: { id: "pmpt_1" } }, "unknown_parameter", "prompt"],
+    [{ temperature: "hot" }, "invalid_request", "temperature"],
+    [{ max_output_tokens: 1.5 }, "invalid_request", "max_output_tokens"],
+    [{ max_output_tokens: 0 }, "invalid_request", "max_output_tokens"],
+    [{ stream: "true" }, "invalid_request", "stream"],
+    [{ model: "" }, "invalid_request", "model"],
+    [{ model: "m".repeat(257) }, "invalid_request", "model"],
+    [{ metadata: { a: 1 } }, "invalid_request", "metadata.a"],
+    [{ tools: [{ name: "f" }] }, "invalid_request", "tools[0].type"],
+    [{ tools: {} }, "invalid_request", "tools"],
+    [{ text: { format: { schema: {} } } }, "invalid_request", "text.format.type"],
+    [{ include: [1] }, "invalid_request", "include[0]"],
+    [{ images: "https://example.com/a.png" }, "invalid_request", "images"],
+    [{ cache: true }, "invalid_request", "cache"],
+    [{ cache: -1 }, "invalid_request", "cache"],
+    [{ cache: 1.5 }, "invalid_request", "cache"],
+    [{ cache: "no" }, "invalid_request", "cache"],
+    [{ previous_response_id: "" }, "invalid_request", "previous_response_id"],
+    [{ previous_response_id: 7 }, "invalid_request", "previous_response_id"],
+    [{ schema: "object" }, "invalid_request", "schema"],
+    [{ input: [1] }, "invalid_request", "input"],
+  ])("%j is refused as %s and the param is %s", (fields, code, param) => {
+    const problem = problemOf(fields);
+    expect([problem.code, problem.details.param, problem.status]).toEqual([code, param, 400]);
+    expect(problem.message).toContain(`\`${param}\``);
+  });
+
+  test("a field's name is shown, but never at length", () => {
+    const problem = problemOf({ ["x".repeat(5_000)]: 1 });
+    expect(problem.details.param).toHaveLength(120);
+    expect(problem.message.length).toBeLessThan(300);
+  });
+});
+
+describe("depth", () => {
+  const nested = (levels: number): string => `{"input":${"[".repeat(levels - 1)}${"]".repeat(levels - 1)}}`;
+  const nestedObjects = (levels: number): string => `{"input":"a","metadata":${'{"a":'.repeat(levels - 2)}{}${"}".repeat(levels - 2)}}`;
+
+  test("32 levels pass the check, 33 are too deep", () => {
+    expect(MAX_JSON_DEPTH).toBe(32);
+    expect(() => assertSafe(JSON.parse(nested(32)))).not.toThrow();
+    expect(refusalOf(nested(33))).toBe("input_too_deep 400");
+    expect(refusalOf(nestedObjects(33))).toBe("input_too_deep 400");
+    expect(refusalOf(nestedObjects(32))).toBe("invalid_request 400");
+    const schema = (levels: number): string => `{"input":"a","schema":${'{"a":'.repeat(levels - 2)}{}${"}".repeat(levels - 2)}}`;
+    expect(refusalOf(schema(32))).toBe("accepted");
+    expect(refusalOf(schema(33))).toBe("input_too_deep 400");
+  });
+
+  test("two hundred thousand levels are refused without recursion", () => {
+    expect(refusalOf(nested(200_000))).toBe("input_too_deep 400");
+    expect(refusalOf(nestedObjects(200_000))).toBe("input_too_deep 400");
+  });
+
+  test("depth and __proto__ count in a JSON body without its content type, and in a form's fields, too", () => {
+    const as = (text: string, type: string) => () => readAsk(text, type, new URLSearchParams());
+    expect(as(nested(33), "text/plain")).toThrow(/nested deeper/);
+    expect(as('{"input":"a","__proto__":1}', "text/plain")).toThrow(/__proto__/);
+    expect(as(`input=a&schema=${"[".repeat(40)}${"]".repeat(40)}`, "application/x-www-form-urlencoded")).toThrow(/nested deeper/);
+    expect(as('input=a&schema={"__proto__":1}', "application/x-www-form-urlencoded")).toThrow(/__proto__/);
+  });
+});
+
+test.each([
+  '{"input":"a","__proto__":{"store":true}}',
+  '{"input":"a","metadata":{"__proto__":"x"}}',
+  '{"input":[{"content":[{"__proto__":null}]}]}',
+  '{"input":"a","schema":{"properties":{"__proto__":{"type":"string"}}}}',
+  '{"input":"a","\\u005f_proto__":1}',
+])("the key __proto__ is refused at any depth: %s", (text) => {
+  expect(refusalOf(text)).toBe("invalid_request 400");
+});

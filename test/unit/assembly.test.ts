@@ -1,0 +1,145 @@
+// One upstream stream, gathered: the terminal response wins, and what it leaves out comes from the events before it.
+import { describe, expect, test } from "vitest";
+import { Assembly, eventType, isErrorEvent, type Terminal } from "../../src/core/assembly.ts";
+import type { JsonObject } from "../../src/core/json.ts";
+import { trim } from "../../src/core/trim.ts";
+
+type Event = JsonObject & { type: string };
+const created = (response: JsonObject): Event => ({ type: "response.created", response });
+const completed = (response: JsonObject): Event => ({ type: "response.completed", response });
+const delta = (text: string, output_index = 0): Event => ({ type: "response.output_text.delta", output_index, delta: text });
+const itemDone = (item: JsonObject, output_index = 0): Event => ({ type: "response.output_item.done", output_index, item });
+const itemAdded = (item: JsonObject, output_index = 0): Event => ({ type: "response.output_item.added", output_index, item });
+const message = (text: string, more: JsonObject = {}): JsonObject => ({
+  type: "message",
+  content: [{ type: "output_text", text }],
+  ...more,
+});
+
+function gather(...events: Event[]): Terminal | undefined {
+  const assembly = new Assembly();
+  let terminal: Terminal | undefined;
+  for (const event of events) terminal ??= assembly.add(event.type, event);
+  return terminal;
+}
+function responseOf(...events: Event[]): JsonObject {
+  const terminal = gather(...events);
+  if (terminal?.kind !== "response") throw new Error("no response at the end");
+  return terminal.response;
+}
+const answerOf = (...events: Event[]) => trim(responseOf(...events), { id: "x", previousId: null, now: 0, wantsData: false });
+
+describe("the id of the answer", () => {
+  test("where it changes within the stream, the terminal one counts", () => {
+    expect(responseOf(created({ id: "resp_a" }), completed({ id: "resp_b", output: [] }))["id"]).toBe("resp_b");
+  });
+  test.each([undefined, null, "", 7])("where the terminal one is %j, the first counts", (id) => {
+    expect(responseOf(created({ id: "resp_a" }), completed(id === undefined ? {} : { id }))["id"]).toBe("resp_a");
+  });
+  test("where there is none at all, there is none", () => {
+    expect(responseOf(completed({ output: [] }))["id"]).toBeUndefined();
+  });
+});
+
+describe("what the terminal event leaves out", () => {
+  test("the first event's fields stay, the terminal ones win", () => {
+    const response = responseOf(created({ id: "a", model: "m", usage: null, metadata: {} }), completed({ usage: { input_tokens: 1 } }));
+    expect(response).toMatchObject({ id: "a", model: "m", usage: { input_tokens: 1 }, metadata: {} });
+  });
+
+  test("the terminal output counts when it is there", () => {
+    expect(answerOf(delta("streamed"), itemDone(message("item")), completed({ output: [message("terminal")] })).text).toBe("terminal");
+  });
+
+  test.each([[[]], [null], [undefined]])("output %j: the finished items count", (output) => {
+    const call = { type: "function_call", call_id: "c", name: "f", arguments: "{}" };
+    const answer = answerOf(delta("a"), itemDone(message("ab")), itemDone(call, 1), completed({ output }));
+    expect(answer.text).toBe("ab");
+    expect(answer.tool_calls).toHaveLength(1);
+  });
+
+  test("with neither output nor items, the deltas count", () => {
+    expect(answerOf(delta("Hel"), delta("lo"), completed({})).text).toBe("Hello");
+  });
+
+  test("where the items have no message, the deltas still count", () => {
+    const answer = answerOf(itemDone({ type: "reasoning", summary: [{ text: "Hm." }] }), delta("Hello", 1), completed({ output: [] }));
+    expect(answer).toMatchObject({ text: "Hello", reasoning_summary: "Hm." });
+  });
+
+  test("thinking aloud is no part of a text made from deltas", () => {
+    const events = [
+      itemAdded({ type: "message", phase: "commentary" }),
+      delta("hm "),
+      itemAdded({ type: "message", phase: "final_answer" }, 1),
+      delta("yes", 1),
+    ];
+    expect(answerOf(...events, completed({})).text).toBe("yes");
+  });
+
+  test.each<[string, object, object]>([
+    ["the deltas", { output_index: undefined }, {}],
+    ["the finished item", {}, { output_index: undefined }],
+    ["both", { output_index: undefined }, { output_index: undefined }],
+  ])("nothing is said twice where %s came without an index", (_, bareDelta, bareDone) => {
+    expect(answerOf({ ...delta("Hello"), ...bareDelta }, { ...itemDone(message("Hello")), ...bareDone }, completed({})).text).toBe("Hello");
+  });
+
+  test("a refusal that came in deltas alone is a refusal", () => {
+    const refusal: Event = { type: "response.refusal.delta", output_index: 0, delta: "No." };
+    expect(answerOf(refusal, completed({ output: [] }))).toMatchObject({ text: "", refusal: "No." });
+  });
+
+  test("the shortcut output_text counts, and does not hide finished calls", () => {
+    expect(answerOf(completed({ output: [], output_text: "Hi" })).text).toBe("Hi");
+    const call = { type: "function_call", call_id: "c", name: "f", arguments: "{}" };
+    expect(answerOf(itemDone(call), completed({ output: [], output_text: "Hi" }))).toMatchObject({
+      text: "Hi",
+      tool_calls: [{ call_id: "c" }],
+    });
+  });
+});
+
+describe("the end", () => {
+  test.each([
+    ["response.completed", "completed"],
+    ["response.incomplete", "incomplete"],
+    ["response.failed", "failed"],
+    ["response.cancelled", "cancelled"],
+  ])("%s without a status of its own is %s", (type, status) => {
+    expect(responseOf(created({ status: "in_progress" }), { type, response: {} })["status"]).toBe(status);
+    expect(responseOf({ type, response: { status: "in_progress" } })["status"]).toBe(status);
+    expect(responseOf({ type, response: { status: "of its own" } })["status"]).toBe("of its own");
+  });
+
+  test("events that are no end are none, whatever they hold", () => {
+    for (const event of [
+      created({ status: "completed" }),
+      delta("a"),
+      { type: "response.completed" },
+      { type: "keepalive" },
+      { type: "" },
+    ]) {
+      expect(gather(event), event.type).toBeUndefined();
+    }
+  });
+
+  test.each<[string, JsonObject, boolean]>([
+    ["error", { type: "error", code: "x", message: "flat" }, true],
+    ["error", { type: "error", error: { code: "nested" } }, true],
+    ["", { error: { code: "alone" } }, true],
+    ["message", { error: { code: "under another name" } }, true],
+    ["response.created", { error: { code: "of a response" } }, false],
+    ["", { error: null }, false],
+    ["", { error: "text" }, false],
+  ])("%j with %j is an error: %s", (type, data, error) => {
+    expect(isErrorEvent(type, data)).toBe(error);
+    expect(new Assembly().add(type, data)?.kind).toBe(error ? "error" : undefined);
+  });
+
+  test("the type comes from the data, and from the event line only where the data has none", () => {
+    expect(eventType({ type: "a" }, "b")).toBe("a");
+    expect(eventType({}, "b")).toBe("b");
+    expect(eventType({ type: 7 }, "")).toBe("");
+  });
+});

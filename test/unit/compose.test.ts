@@ -1,0 +1,233 @@
+// What goes upstream: the request before the preset before the defaults, and caps over all of them.
+import { describe, expect, test } from "vitest";
+import { compose, type Composed } from "../../src/core/compose.ts";
+import { type ConfigInput, defineConfig } from "../../src/core/define-config.ts";
+import { Problem } from "../../src/core/problem.ts";
+import { type Ask, UPSTREAM_FIELDS, type UpstreamFields } from "../../src/core/request.ts";
+
+const composed = (ask: Partial<Ask>, config: ConfigInput = {}): Composed =>
+  compose({ input: "hi", ...ask }, defineConfig({ defaults: { model: "base" }, ...config }));
+
+function refusal(ask: Partial<Ask>, config: ConfigInput = {}): string {
+  try {
+    composed(ask, config);
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    return `${error.status} ${error.code} ${error.details.param ?? ""}`.trim();
+  }
+  return "accepted";
+}
+
+/** Three different values of every field: a request's, a preset's, the defaults'. */
+const VALUES: { [Name in keyof UpstreamFields]-?: [UpstreamFields[Name], UpstreamFields[Name], UpstreamFields[Name]] } = {
+  model: ["a", "b", "c"],
+  instructions: ["", "b", "c"],
+  temperature: [0, 1, 2],
+  top_p: [0, 0.5, 1],
+  max_output_tokens: [16, 32, 64],
+  tools: [[], [{ type: "function" }], [{ type: "web_search" }]],
+  tool_choice: ["none", "auto", "required"],
+  metadata: [{}, { a: "b" }, { c: "d" }],
+  store: [false, true, true],
+  text: [{ verbosity: "low" }, { format: { type: "text" } }, { verbosity: "high" }],
+  include: [[], ["b"], ["c"]],
+  truncation: ["disabled", "auto", "c"],
+  parallel_tool_calls: [false, true, true],
+  service_tier: ["flex", "auto", "priority"],
+  user: ["", "b", "c"],
+  reasoning: [{ effort: "low" }, { summary: "auto" }, { effort: "high" }],
+  max_tool_calls: [1, 2, 3],
+  top_logprobs: [0, 1, 2],
+  presence_penalty: [0, 1, 2],
+  frequency_penalty: [0, 1, 2],
+  safety_identifier: ["", "b", "c"],
+  prompt_cache_key: ["", "b", "c"],
+  prompt_cache_retention: ["a", "b", "c"],
+  prompt_cache_options: [{}, { b: 1 }, { c: 1 }],
+  context_management: [[], [{ b: 1 }], [{ c: 1 }]],
+  moderation: [{}, { b: 1 }, { c: 1 }],
+  image: [{}, { b: 1 }, { c: 1 }],
+  access_programs: [[], ["b"], { c: 1 }],
+  stream_options: [{}, { b: 1 }, { c: 1 }],
+};
+const fields = Object.keys(UPSTREAM_FIELDS) as (keyof UpstreamFields)[];
+
+describe("precedence", () => {
+  test.each(fields)("%s: request before preset before defaults", (name) => {
+    const [asked, preset, base] = VALUES[name];
+    const defaults = { model: "base", [name]: base };
+    const config = { defaults, presets: { own: { [name]: preset }, plain: {} } } as ConfigInput;
+    const value = (ask: Partial<Ask>): unknown => composed(ask, config).body[name];
+    expect(value({ preset: "own", [name]: asked })).toEqual(asked);
+    expect(value({ preset: "own" })).toEqual(preset);
+    expect(value({ preset: "plain" })).toEqual(base);
+    expect(value({})).toEqual(base);
+    expect(value({ [name]: asked })).toEqual(asked);
+  });
+
+  test("nothing is sent that nobody set, and nothing of the ask that is not upstream's", () => {
+    const config = { presets: { own: { images: true, max_turns: 3, allow: ["model" as const], cache: false as const, fallback: ["x"] } } };
+    expect(composed({ preset: "own", stream: true, cache: 5, previous_response_id: "resp_1" }, config).body).toEqual({
+      input: "hi",
+      model: "base",
+    });
+  });
+});
+
+describe("caps", () => {
+  const capped = (ask: Partial<Ask>, config: ConfigInput): unknown =>
+    composed(ask, { limits: { max_output_tokens: 100 }, ...config }).body.max_output_tokens;
+
+  test("max_output_tokens is at most the cap, whoever set it", () => {
+    expect(capped({ max_output_tokens: 500 }, {})).toBe(100);
+    expect(capped({ max_output_tokens: 50 }, {})).toBe(50);
+    expect(capped({}, { defaults: { model: "m", max_output_tokens: 500 } })).toBe(100);
+    expect(capped({ preset: "p" }, { presets: { p: { max_output_tokens: 500 } } })).toBe(100);
+    expect(capped({ preset: "p", max_output_tokens: 99 }, { presets: { p: { max_output_tokens: 5 } } })).toBe(99);
+  });
+
+  test("a request without max_output_tokens gets the cap", () => {
+    expect(capped({}, {})).toBe(100);
+    expect(composed({}).body).not.toHaveProperty("max_output_tokens");
+  });
+
+  const limits = { max_input_chars: 5 };
+  test.each<[string, Ask["input"], string]>([
+    ["five characters", "12345", "accepted"],
+    ["six characters", "123456", "413 payload_too_large input"],
+    [
+      "messages of five",
+      [
+        { role: "user", content: "12" },
+        { role: "assistant", content: [{ type: "output_text", text: "345" }] },
+      ],
+      "accepted",
+    ],
+    [
+      "messages of six",
+      [
+        { role: "user", content: "123" },
+        { role: "user", content: [{ type: "input_text", text: "456" }] },
+      ],
+      "413 payload_too_large input",
+    ],
+    [
+      "an image is no text",
+      [{ role: "user", content: [{ type: "input_image", image_url: "data:image/png;base64,AAAAAAAA" }] }],
+      "accepted",
+    ],
+    ["a tool's output counts", [{ type: "function_call_output", output: "123456" }], "413 payload_too_large input"],
+  ])("max_input_chars: %s", (_, input, expected) => {
+    expect(refusal({ input }, { limits })).toBe(expected);
+  });
+});
+
+describe("models", () => {
+  const models = ["a", "b"];
+  test("a request may name only what the list has; presets and defaults may name others", () => {
+    expect(refusal({ model: "c" }, { models })).toBe("400 model_not_allowed model");
+    expect(refusal({ model: "a" }, { models })).toBe("accepted");
+    expect(composed({}, { models }).body.model).toBe("base");
+    expect(composed({ preset: "p" }, { models, presets: { p: { model: "c" } } }).body.model).toBe("c");
+    expect(refusal({ preset: "p", model: "c" }, { models, presets: { p: { model: "c" } } })).toBe("400 model_not_allowed model");
+  });
+
+  test("without a list any model may be named; without a model nothing is asked", () => {
+    expect(composed({ model: "anything" }).body.model).toBe("anything");
+    expect(refusal({}, { defaults: {} })).toBe("400 invalid_request model");
+  });
+
+  test("the fallback list is the preset's, and not for a model that the request named", () => {
+    const presets = { p: { model: "x", fallback: ["y", "z"] } };
+    expect(composed({ preset: "p" }, { presets }).models).toEqual(["x", "y", "z"]);
+    expect(composed({ preset: "p", model: "w" }, { presets }).models).toEqual(["w"]);
+    expect(composed({}).models).toEqual(["base"]);
+  });
+});
+
+describe("presets", () => {
+  test.each(["nope", "constructor", "__proto__", "toString", ""])("the unknown preset %j is refused", (preset) => {
+    expect(refusal({ preset }, { presets: { support: {} } })).toBe("400 invalid_request preset");
+  });
+
+  test("the preset in use is handed on with its name", () => {
+    const { preset } = composed({ preset: "support" }, { presets: { support: { max_turns: 7 } } });
+    expect(preset).toMatchObject({ name: "support", settings: { max_turns: 7 } });
+  });
+});
+
+describe("short forms", () => {
+  const schema = { type: "object", properties: { b: {}, a: {} } };
+
+  test("schema is a strict json_schema format beside the other text settings, and asks for data", () => {
+    const { body, wantsData } = composed({ schema, text: { verbosity: "low" } });
+    expect(body.text).toEqual({ verbosity: "low", format: { type: "json_schema", name: "answer", schema, strict: true } });
+    expect(wantsData).toBe(true);
+  });
+
+  test.each<[unknown, string]>([
+    ["Weather_1", "Weather_1"],
+    ["two words", "answer"],
+    ["", "answer"],
+    [7, "answer"],
+    ["x".repeat(65), "answer"],
+  ])("the schema's title %j gives the name %j", (title, name) => {
+    expect(composed({ schema: { ...schema, title } }).body.text?.format).toMatchObject({ name });
+  });
+
+  test("a schema replaces the preset's format; beside a format of its own it is refused", () => {
+    const presets = { p: { text: { format: { type: "json_object" }, verbosity: "low" } } };
+    expect(composed({ preset: "p", schema }, { presets }).body.text).toMatchObject({ verbosity: "low", format: { type: "json_schema" } });
+    expect(refusal({ schema, text: { format: { type: "text" } } })).toBe("400 invalid_request schema");
+  });
+
+  test.each<[Ask["text"], boolean]>([
+    [undefined, false],
+    [{ format: { type: "text" } }, false],
+    [{ format: null }, false],
+    [{ format: { type: "json_object" } }, true],
+    [{ format: { type: "json_schema", name: "a", schema } }, true],
+  ])("text %j asks for data: %s", (text, data) => {
+    expect(composed(text === undefined ? {} : { text }).wantsData).toBe(data);
+  });
+
+  test("reasoning as a word is its effort", () => {
+    expect(composed({ reasoning: "low" }).body.reasoning).toEqual({ effort: "low" });
+    expect(composed({ reasoning: { summary: "auto" } }).body.reasoning).toEqual({ summary: "auto" });
+  });
+
+  const url = "https://example.com/a.png";
+  const part = { type: "input_image", image_url: url };
+  test.each<[string, Ask["input"], unknown]>([
+    ["a text", "hi", [{ role: "user", content: [{ type: "input_text", text: "hi" }, part] }]],
+    ["a message", [{ role: "user", content: "hi" }], [{ role: "user", content: [{ type: "input_text", text: "hi" }, part] }]],
+    [
+      "parts",
+      [
+        { role: "system", content: "s" },
+        { role: "user", content: [part] },
+      ],
+      [
+        { role: "system", content: "s" },
+        { role: "user", content: [part, part] },
+      ],
+    ],
+    ["a message without content", [{ role: "user" }], [{ role: "user", content: [part] }]],
+  ])("images join %s", (_, input, expected) => {
+    expect(composed({ input, images: [url] }).body.input).toEqual(expected);
+  });
+
+  test("images that go with nothing, or are none, are refused by name", () => {
+    expect(refusal({ input: [{ role: "assistant", content: "a" }], images: [url] })).toBe("400 invalid_request images");
+    expect(refusal({ images: [url, "file:///etc/passwd"] })).toBe("400 invalid_request images[1]");
+    expect(refusal({ images: ["data:text/html,x"] })).toBe("400 invalid_request images[0]");
+    expect(refusal({ images: ["data:image/png;base64,AA=="] })).toBe("accepted");
+    expect(composed({ images: [] }).body.input).toBe("hi");
+  });
+
+  test("the ask itself is not changed", () => {
+    const input = [Object.freeze({ role: "user", content: Object.freeze(["a"]) })];
+    const ask = Object.freeze({ input: Object.freeze(input), images: Object.freeze([url]), reasoning: "low" });
+    expect(() => compose(ask as unknown as Ask, defineConfig({ defaults: { model: "m" } }))).not.toThrow();
+  });
+});

@@ -1,0 +1,180 @@
+// Which answers are kept and given again, and that two requests share a key only when they ask the same thing.
+import { isDeepStrictEqual } from "node:util";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { isRecord, type JsonObject } from "../../src/core/json.ts";
+import { canonical, type CachePlan, type CacheSettings, isKeepable, planCache, readCacheControl } from "../../src/core/policy.ts";
+import { UPSTREAM_FIELDS } from "../../src/core/request.ts";
+
+const keys = fc.string({ maxLength: 6 }).filter((key) => key !== "__proto__");
+const { json } = fc.letrec<{ json: unknown }>((tie) => ({
+  json: fc.oneof(
+    { maxDepth: 4, depthSize: "small" },
+    fc.oneof(fc.string(), fc.integer(), fc.boolean(), fc.constant(null)),
+    fc.array(tie("json"), { maxLength: 3 }),
+    fc.dictionary(keys, tie("json"), { maxKeys: 4, noNullPrototype: true }),
+  ),
+}));
+const names = fc.constantFrom("input", ...Object.keys(UPSTREAM_FIELDS));
+const bodies = fc.dictionary(names, json, { maxKeys: 6, noNullPrototype: true });
+
+/** The same value with every object's keys the other way round. */
+function reversed(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(reversed);
+  if (!isRecord(value)) return value;
+  return Object.fromEntries(
+    Object.entries(value)
+      .toReversed()
+      .map(([key, child]) => [key, reversed(child)]),
+  );
+}
+
+/** Without the two places where order counts. */
+const hasVerbatim = (body: JsonObject): boolean => /"(?:schema|parameters)":/.test(JSON.stringify(body));
+
+describe("the canonical text of a composed request", () => {
+  test("two bodies share it only when they are equal, field by field", () => {
+    fc.assert(
+      fc.property(bodies, bodies, (one, other) => {
+        expect(canonical(one) === canonical(other)).toBe(isDeepStrictEqual(one, other));
+      }),
+    );
+  });
+
+  test("one changed, added or removed field always splits it", () => {
+    fc.assert(
+      fc.property(bodies, names, json, (body, name, value) => {
+        fc.pre(!(Object.hasOwn(body, name) && isDeepStrictEqual(body[name], value)));
+        expect(canonical({ ...body, [name]: value })).not.toBe(canonical(body));
+      }),
+    );
+  });
+
+  test("neither white space nor the order of keys splits it", () => {
+    fc.assert(
+      fc.property(bodies, fc.constantFrom("", "  ", "\t"), (body, space) => {
+        fc.pre(!hasVerbatim(body));
+        const respaced = JSON.parse(JSON.stringify(reversed(body), null, space)) as JsonObject;
+        expect(canonical(respaced)).toBe(canonical(body));
+      }),
+    );
+  });
+
+  test("the order of a list splits it", () => {
+    expect(canonical({ include: ["a", "b"] })).not.toBe(canonical({ include: ["b", "a"] }));
+  });
+
+  const schema = { type: "object", properties: { answer: { type: "string" }, reason: { type: "string" } } };
+  const turned = reversed(schema) as JsonObject;
+
+  test("the order of keys in a schema splits it, the order around it does not", () => {
+    const withSchema = (schema: JsonObject): JsonObject => ({ text: { format: { type: "json_schema", name: "a", schema } } });
+    expect(canonical(withSchema(schema))).not.toBe(canonical(withSchema(turned)));
+    expect(canonical({ text: { format: { schema, name: "a", type: "json_schema" } } })).toBe(canonical(withSchema(schema)));
+  });
+
+  test("the order of keys in a tool's parameters splits it, the order around them does not", () => {
+    const withTool = (parameters: JsonObject): JsonObject => ({ tools: [{ type: "function", name: "f", parameters }] });
+    expect(canonical(withTool(schema))).not.toBe(canonical(withTool(turned)));
+    expect(canonical({ tools: [{ parameters: schema, name: "f", type: "function" }] })).toBe(canonical(withTool(schema)));
+    const nested = (parameters: JsonObject): JsonObject => ({ tools: [{ type: "namespace", tools: [{ type: "function", parameters }] }] });
+    expect(canonical(nested(schema))).not.toBe(canonical(nested(turned)));
+  });
+
+  test("a `schema` or `parameters` elsewhere is data: its order does not count", () => {
+    expect(canonical({ metadata: { schema } })).toBe(canonical({ metadata: { schema: turned } }));
+    expect(canonical({ input: [{ parameters: schema }] })).toBe(canonical({ input: [{ parameters: turned }] }));
+  });
+});
+
+describe("Cache-Control of a request", () => {
+  const none = { noStore: false, noCache: false, maxAge: undefined };
+  test.each([
+    [null, none],
+    ["", none],
+    ["no-store", { ...none, noStore: true }],
+    ["No-Cache", { ...none, noCache: true }],
+    ["max-age=60", { ...none, maxAge: 60 }],
+    ['max-age="60"', { ...none, maxAge: 60 }],
+    ["max-age=0", { ...none, noCache: true, maxAge: 0 }],
+    ["max-age=-1", none],
+    ["max-age=abc", none],
+    ["max-age", none],
+    ["max-stale=60, only-if-cached", none],
+    ["no-transform,  no-cache , max-age=5", { ...none, noCache: true, maxAge: 5 }],
+  ])("%j means %j", (header, control) => {
+    expect(readCacheControl(header)).toEqual(control);
+  });
+});
+
+describe("the plan for the exact-repeat cache", () => {
+  const settings: CacheSettings = { ttl: 3_600, scope: "owner" };
+  const bypass: CachePlan = { read: false, write: false, scope: "owner" };
+  const plan = (wish: false | "refresh" | number | undefined, header: string | null, body: JsonObject = {}): CachePlan =>
+    planCache(wish, readCacheControl(header), settings, body);
+
+  test.each<[string, false | "refresh" | number | undefined, string | null, Partial<CachePlan>]>([
+    ["nothing said: read and write for the config's time", undefined, null, { read: 3_600, write: 3_600 }],
+    ["cache:false neither reads nor writes", false, null, bypass],
+    ["cache:refresh writes only", "refresh", null, { read: false, write: 3_600 }],
+    ["cache:N accepts N seconds and keeps as long", 120, null, { read: 120, write: 120 }],
+    ["cache:N keeps for 60 seconds at least", 5, null, { read: 5, write: 60 }],
+    ["cache:0 accepts what is made in this second", 0, null, { read: 0, write: 60 }],
+    ["cache:N may be longer than the config's time", 86_400, null, { read: 86_400, write: 86_400 }],
+    ["cache:N ends after a year", 1e15, null, { read: 31_536_000, write: 31_536_000 }],
+    ["no-store works like cache:false", undefined, "no-store", bypass],
+    ["no-cache works like cache:refresh", undefined, "no-cache", { read: false, write: 3_600 }],
+    ["max-age=N works like cache:N", undefined, "max-age=120", { read: 120, write: 120 }],
+    ["max-age=5 keeps for 60 seconds", undefined, "max-age=5", { read: 5, write: 60 }],
+    ["max-age=0 works like no-cache", undefined, "max-age=0", { read: false, write: 3_600 }],
+    ["the field wins over max-age", 10, "max-age=500", { read: 10, write: 60 }],
+    ["the field wins over no-cache", 300, "no-cache", { read: 300, write: 300 }],
+    ["the field wins over max-age=0", 300, "max-age=0", { read: 300, write: 300 }],
+    ["cache:false wins over max-age", false, "max-age=500", bypass],
+    ["cache:refresh wins over max-age", "refresh", "max-age=500", { read: false, write: 3_600 }],
+    ["no-store holds against the field", 300, "no-store", bypass],
+    ["no-store holds against refresh", "refresh", "no-store", bypass],
+  ])("%s", (_, wish, header, expected) => {
+    expect(plan(wish, header)).toEqual({ scope: "owner", ...expected });
+  });
+
+  test.each<[string, JsonObject, boolean]>([
+    ["store:false", { store: false }, false],
+    ["store:true", { store: true }, true],
+    ["a function", { tools: [{ type: "function", name: "f" }] }, true],
+    ["a custom tool", { tools: [{ type: "custom", name: "f" }] }, true],
+    ["no tools", { tools: [] }, true],
+    ["web search", { tools: [{ type: "web_search" }] }, false],
+    ["file search beside a function", { tools: [{ type: "function" }, { type: "file_search" }] }, false],
+    ["an MCP server", { tools: [{ type: "mcp", server_url: "https://x" }] }, false],
+    ["a tool type of tomorrow", { tools: [{ type: "time_travel" }] }, false],
+  ])("a request with %s: %j is kept %s", (_, body, kept) => {
+    expect(plan(undefined, null, body)).toEqual(kept ? { read: 3_600, write: 3_600, scope: "owner" } : bypass);
+    expect(plan(60, null, body).write).toBe(kept ? 60 : false);
+  });
+
+  test("what the deployer turned off no request turns on", () => {
+    for (const wish of [undefined, "refresh" as const, 60])
+      expect(planCache(wish, readCacheControl("max-age=60"), false, {})).toEqual(bypass);
+  });
+
+  test("a shared scope is the deployer's to give", () => {
+    expect(planCache(undefined, readCacheControl(null), { ttl: 60, scope: "shared" }, {}).scope).toBe("shared");
+  });
+});
+
+describe("answers that may be kept", () => {
+  const message = { type: "message", content: [{ type: "output_text", text: "hi" }] };
+  test.each<[string, JsonObject, boolean]>([
+    ["a completed answer", { status: "completed", output: [message] }, true],
+    ["a completed answer after reasoning", { status: "completed", output: [{ type: "reasoning" }, message] }, true],
+    ["an incomplete one", { status: "incomplete", output: [message] }, false],
+    ["a failed one", { status: "failed", output: [] }, false],
+    ["one without a status", { output: [message] }, false],
+    ["one that calls a function", { status: "completed", output: [message, { type: "function_call" }] }, false],
+    ["one that calls a custom tool", { status: "completed", output: [{ type: "custom_tool_call" }] }, false],
+    ["one that is empty", { status: "completed" }, true],
+  ])("%s: %j → %s", (_, response, kept) => {
+    expect(isKeepable(response)).toBe(kept);
+  });
+});

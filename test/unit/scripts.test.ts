@@ -1,0 +1,176 @@
+// The pure parts of npm run setup, deploy and probe. What needs a Cloudflare or UniAPI account is not tried here.
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { curlLine, deployedUrl, takeSecretsFile, whyNot } from "../../scripts/deploy.ts";
+import { idForm, judgeEcho, judgeFollowUp, judgeHeartbeat, type Reply, saidBy, shapeOf } from "../../scripts/probe.ts";
+import {
+  keyMistake,
+  makeIdKey,
+  makeServerKey,
+  parseSecrets,
+  readText,
+  secretMistakes,
+  withSecrets,
+  writePrivate,
+} from "../../scripts/secrets-file.ts";
+import { planSetup } from "../../scripts/setup.ts";
+
+const KEY = "sk-0123456789abcdef";
+const good = () => ({ UNIAPI_KEY: KEY, SERVER_KEYS: makeServerKey(), ID_KEYS: makeIdKey() });
+
+describe("secrets and their files", () => {
+  test("keys that are made have the form that the Worker asks for, and differ each time", () => {
+    expect(makeServerKey()).toMatch(/^sk_[A-Za-z0-9_-]{40}$/);
+    expect(Buffer.from(makeIdKey(), "base64")).toHaveLength(32);
+    expect(makeServerKey()).not.toBe(makeServerKey());
+    expect(secretMistakes(good())).toEqual([]);
+  });
+
+  test("rotated and named keys are accepted", () => {
+    const secrets = { ...good(), SERVER_KEYS: `shop:${makeServerKey()}, ${makeServerKey()}`, ID_KEYS: `${makeIdKey()},${makeIdKey()}` };
+    expect(secretMistakes(secrets)).toEqual([]);
+  });
+
+  test("every mistake is named, and none shows a value", () => {
+    const mistakes = secretMistakes({ UNIAPI_KEY: "sk secret", SERVER_KEYS: "secret", ID_KEYS: "c2VjcmV0" });
+    expect(mistakes.map((mistake) => mistake.split(" ")[0])).toEqual(["UNIAPI_KEY", "SERVER_KEYS", "ID_KEYS"]);
+    expect(mistakes.join(" ")).not.toMatch(/secret\b|c2Vj/);
+    expect(secretMistakes({})).toHaveLength(3);
+  });
+
+  test.each(["", "short", "sk-with space", 'sk-"quoted"', "sk-$HOME-0123", "sk-#comment0"])("%j is no UniAPI key", (key) => {
+    expect(keyMistake(key)).not.toBeNull();
+  });
+
+  test("dotenv keeps its comments, its order and what it is not told to change", () => {
+    const text = "# mine\nUNIAPI_BASE_URL=https://hk.uniapi.io\nexport UNIAPI_KEY=old\nOTHER=1";
+    const changed = withSecrets(text, { UNIAPI_KEY: KEY, ID_KEYS: "a$&b" });
+    expect(changed).toBe(`# mine\nUNIAPI_BASE_URL=https://hk.uniapi.io\nUNIAPI_KEY=${KEY}\nOTHER=1\nID_KEYS=a$&b\n`);
+  });
+
+  test("JSON stays JSON, and both forms read the same", () => {
+    const json = withSecrets('{"A":"1"}', { B: "2" });
+    expect(parseSecrets(json)).toEqual({ A: "1", B: "2" });
+    expect(parseSecrets("A=1\nB=2")).toEqual(parseSecrets(json));
+    expect(() => parseSecrets('{"A":1}')).toThrow("A must be a text");
+  });
+
+  test("a file is written for its owner alone, whole, and leaves nothing beside it", () => {
+    const dir = mkdtempSync(join(tmpdir(), "uniapi-edge-test-"));
+    try {
+      const file = join(dir, ".dev.vars");
+      expect(readText(file)).toBeUndefined();
+      writePrivate(file, "A=1\n");
+      writePrivate(file, "A=2\n");
+      expect(readFileSync(file, "utf8")).toBe("A=2\n");
+      expect(statSync(file).mode & 0o777).toBe(0o600);
+      expect(readdirSync(dir)).toEqual([".dev.vars"]);
+    } finally {
+      rmSync(dir, { recursive: true });
+    }
+  });
+});
+
+describe("npm run setup", () => {
+  test("the first run makes everything; ids of the machine are no good in production", () => {
+    const plan = planSetup({}, {}, KEY);
+    expect(Object.keys(plan.dev)).toEqual(["UNIAPI_KEY", "ID_KEYS"]);
+    expect(secretMistakes(plan.production)).toEqual([]);
+    expect(plan.production["SERVER_KEYS"]).toBe(plan.madeServerKey);
+    expect(plan.dev["ID_KEYS"]).not.toBe(plan.production["ID_KEYS"]);
+  });
+
+  test("a second run changes nothing", () => {
+    const { dev, production } = planSetup({}, {}, KEY);
+    for (const key of [undefined, KEY]) {
+      expect(planSetup(dev, production, key)).toEqual({ dev: {}, production: {}, madeServerKey: undefined });
+    }
+  });
+
+  test("another UniAPI key changes that key alone", () => {
+    const { dev, production } = planSetup({}, {}, KEY);
+    const plan = planSetup(dev, production, "sk-another-0123456789");
+    expect([plan.dev, plan.production]).toEqual([{ UNIAPI_KEY: "sk-another-0123456789" }, { UNIAPI_KEY: "sk-another-0123456789" }]);
+  });
+
+  test("a key in one file is enough for the other, and an empty entry counts as none", () => {
+    const plan = planSetup({ UNIAPI_KEY: KEY, ID_KEYS: " " }, { SERVER_KEYS: "sk_mine_0123456789" }, undefined);
+    expect(Object.keys(plan.dev)).toEqual(["ID_KEYS"]);
+    expect(plan.production["UNIAPI_KEY"]).toBe(KEY);
+    expect(plan.production["SERVER_KEYS"]).toBeUndefined();
+  });
+});
+
+describe("npm run deploy", () => {
+  test("says what is missing, and how to get it", () => {
+    expect(whyNot(".production.vars", undefined)).toContain("npm run setup");
+    expect(whyNot(".production.vars", '{"UNIAPI_KEY":"sk-0123456789"}')).toContain("SERVER_KEYS is empty");
+    expect(whyNot(".production.vars", '{"UNIAPI_KEY":')).toContain("can't be read");
+    expect(whyNot(".production.vars", JSON.stringify(good()))).toBeNull();
+  });
+
+  test("takes another file of secrets from the arguments and passes the rest on", () => {
+    expect(takeSecretsFile(["--dry-run", "--secrets-file", "x", "--env", "b"])).toEqual({ file: "x", rest: ["--dry-run", "--env", "b"] });
+    expect(takeSecretsFile(["--secrets-file=y"])).toEqual({ file: "y", rest: [] });
+    expect(takeSecretsFile([]).file).toBe(".production.vars");
+  });
+
+  test("finds the address in what wrangler writes", () => {
+    const output = (targets: unknown) => `{"type":"wrangler-session","version":1}\n${JSON.stringify({ type: "deploy", targets })}\n`;
+    expect(deployedUrl(output(["https://uniapi-edge.me.workers.dev"]))).toBe("https://uniapi-edge.me.workers.dev");
+    expect(deployedUrl(output(["example.com/* (zone name: example.com)", "ask.example.com (custom domain)"]))).toBe(
+      "https://ask.example.com",
+    );
+    expect(deployedUrl(output([]))).toBeUndefined();
+    expect(deployedUrl("")).toBeUndefined();
+  });
+
+  test("the curl line names the key's variable, never a key", () => {
+    expect(curlLine("https://a.example.com/")).toBe(`curl https://a.example.com/ask -H "Authorization: Bearer $SERVER_KEY" -d 'hi'`);
+  });
+});
+
+describe("npm run probe", () => {
+  const reply = (body: unknown, status = 200): Reply => ({
+    status,
+    type: "application/json",
+    text: JSON.stringify(body),
+    firstMs: 1,
+    totalMs: 2,
+  });
+  const says = (text: string) => [{ type: "message", content: [{ type: "output_text", text }] }];
+
+  test("tells a follow-up that knew the word from one that lost the context without an error", () => {
+    const knew = reply({ previous_response_id: "resp_1", output: says("Marmalade.") });
+    expect(judgeFollowUp(knew, "resp_1")).toEqual({ kept: true, verdict: "echoed; knew the word" });
+    const lost = reply({ previous_response_id: null, output: says("Which word do you mean?") });
+    expect(judgeFollowUp(lost, "resp_1")).toEqual({ kept: false, verdict: "echoed as null; DID NOT know the word" });
+    const short = reply({ status: "incomplete", output: [] });
+    expect(judgeFollowUp(short, "resp_1").verdict).toBe("no such field; ran out of tokens before it could tell");
+    const refused = reply({ error: { code: "previous_response_not_found" } }, 400);
+    expect(judgeFollowUp(refused, "resp_1")).toEqual({ kept: false, verdict: "refused, 400 previous_response_not_found" });
+  });
+
+  test("does not take a field's absence for its loss", () => {
+    expect(judgeEcho({ user: "u", metadata: { a: "1" }, x: false }, { user: null, metadata: { a: "1" } })).toBe(
+      "user: comes back as null, so dropped; metadata: echoed; x: not in the answer",
+    );
+  });
+
+  test("sees blank lines before JSON, pings and comments", () => {
+    expect(judgeHeartbeat('\n\n{"id":1}')).toBe("heartbeat: 2 blank lines before the body");
+    expect(judgeHeartbeat("::PING\n\n: x\n\nevent: a\ndata: {}\n\n")).toBe("heartbeat: 1 × ::PING, 1 other comments");
+    expect(judgeHeartbeat("event: a\ndata: {}\n\n")).toBe("no heartbeat seen");
+  });
+
+  test("shows the shape of a balance and the form of an id, not their values", () => {
+    expect(shapeOf({ data: { balance: -1, list: [{ a: "x" }, 2], none: null } })).toEqual({
+      data: { balance: "number", list: [{ a: "string" }], none: null },
+    });
+    expect(idForm("chatcmpl-abc")).toBe("begin chatcmpl-, 12 characters");
+    expect(idForm("0f3a")).toBe("without a prefix, 4 characters");
+    expect(saidBy({ output_text: "only this" })).toBe("only this");
+  });
+});

@@ -1,0 +1,255 @@
+// The event stream of /ask: what was streamed joins to what `done` says, and there is exactly one `done`.
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { Assembly } from "../../src/core/assembly.ts";
+import type { JsonObject } from "../../src/core/json.ts";
+import { type AskEvent, plainText, replay, TrimStream } from "../../src/core/trim-stream.ts";
+import { type Answer, trim } from "../../src/core/trim.ts";
+
+type Event = JsonObject & { type: string };
+
+/** What the Worker does with an upstream stream, without the wire. */
+function run(events: readonly Event[]): { said: AskEvent[]; answer: Answer } {
+  const assembly = new Assembly();
+  const stream = new TrimStream("req_1", "asked-model");
+  const said: AskEvent[] = [];
+  for (const event of events) {
+    const terminal = assembly.add(event.type, event);
+    if (terminal?.kind === "response") {
+      const answer = trim(terminal.response, { id: "resp_ue1_x", previousId: null, now: 1, wantsData: false });
+      return { said: [...said, ...stream.finish(answer)], answer };
+    }
+    said.push(...stream.push(event.type, event));
+  }
+  throw new Error("no terminal event");
+}
+const joined = (said: readonly AskEvent[], voice: "text" | "reasoning" | "refusal"): string =>
+  said.map((event) => (event.event === voice ? event.data.delta : "")).join("");
+
+function expectValid({ said, answer }: { said: AskEvent[]; answer: Answer }): void {
+  expect(said[0]?.event).toBe("start");
+  expect(said.filter(({ event }) => event === "start")).toHaveLength(1);
+  expect(said.filter(({ event }) => event === "done")).toEqual([{ event: "done", data: answer }]);
+  expect(said.at(-1)?.event).toBe("done");
+  expect(joined(said, "text")).toBe(answer.text);
+  expect(joined(said, "refusal")).toBe(answer.refusal ?? "");
+  const calls = said.flatMap((event) => (event.event === "tool_call" ? [event.data] : []));
+  expect(calls.toSorted((a, b) => a.call_id.localeCompare(b.call_id))).toEqual(answer.tool_calls ?? []);
+}
+
+interface Told {
+  kind: "text" | "refusal" | "commentary" | "reasoning" | "call";
+  pieces: string[];
+  deltas: boolean;
+  done: boolean;
+}
+const pieces = fc.array(fc.string({ maxLength: 4 }), { minLength: 1, maxLength: 4 });
+const told: fc.Arbitrary<Told> = fc.record({
+  kind: fc.constantFrom("text", "text", "refusal", "commentary", "reasoning", "call"),
+  pieces,
+  deltas: fc.boolean(),
+  done: fc.boolean(),
+});
+
+function itemOf({ kind, pieces }: Told, index: number): JsonObject {
+  const said = pieces.join("");
+  if (kind === "call") return { type: "function_call", call_id: `call_${index}`, name: "f", arguments: said };
+  if (kind === "reasoning") return { type: "reasoning", summary: pieces.map((text) => ({ type: "summary_text", text })) };
+  const phase = kind === "commentary" ? "commentary" : "final_answer";
+  const part = kind === "refusal" ? { type: "refusal", refusal: said } : { type: "output_text", text: said, annotations: [] };
+  return { type: "message", role: "assistant", phase, content: [part] };
+}
+
+function eventsOf(one: Told, output_index: number): Event[] {
+  const item = itemOf(one, output_index);
+  const names = {
+    text: "output_text",
+    commentary: "output_text",
+    refusal: "refusal",
+    reasoning: "reasoning_summary_text",
+    call: "function_call_arguments",
+  };
+  const deltas = one.pieces.map((delta, piece) => ({
+    type: `response.${names[one.kind]}.delta`,
+    output_index,
+    ...(one.kind === "reasoning" ? { summary_index: piece } : { content_index: 0 }),
+    delta,
+  }));
+  return [
+    { type: "response.output_item.added", output_index, item: { ...item, content: [], summary: [] } },
+    ...(one.deltas ? deltas : []),
+    ...(one.done ? [{ type: "response.output_item.done", output_index, item }] : []),
+  ];
+}
+
+const stream = (items: readonly Told[], terminal: JsonObject): Event[] => [
+  { type: "response.created", response: { id: "resp_1", model: "m", status: "in_progress" } },
+  ...items.flatMap(eventsOf),
+  { type: "response.completed", response: { id: "resp_1", model: "m", status: "completed", ...terminal } },
+];
+
+describe("what is streamed joins to what done says", () => {
+  test("whole streams", () => {
+    fc.assert(
+      fc.property(fc.array(told, { maxLength: 5 }), (items) => {
+        const whole = items.map((item) => ({ ...item, deltas: true, done: true }));
+        const got = run(stream(whole, { output: whole.map(itemOf) }));
+        expectValid(got);
+        expect(joined(got.said, "reasoning")).toBe(got.answer.reasoning_summary ?? "");
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  test("streams that leave out an item's deltas or its end, as long as something tells of it in time", () => {
+    fc.assert(
+      fc.property(fc.array(told, { maxLength: 5 }), (items) => {
+        const heard = items.map((item) => (item.deltas ? item : { ...item, done: true }));
+        expectValid(run(stream(heard, { output: heard.map(itemOf) })));
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  test("streams that leave out the terminal output", () => {
+    fc.assert(
+      fc.property(
+        fc.array(told, { maxLength: 5 }),
+        fc.constantFrom<JsonObject>({}, { output: [] }, { output: null }),
+        (items, terminal) => {
+          expectValid(
+            run(
+              stream(
+                items.map((item) => ({ ...item, done: true })),
+                terminal,
+              ),
+            ),
+          );
+        },
+      ),
+      { numRuns: 300 },
+    );
+  });
+
+  test("streams of deltas alone", () => {
+    const spoken = told.filter(({ kind }) => kind !== "call" && kind !== "reasoning");
+    fc.assert(
+      fc.property(fc.array(spoken, { maxLength: 5 }), (items) => {
+        expectValid(
+          run(
+            stream(
+              items.map((item) => ({ ...item, deltas: true, done: false })),
+              {},
+            ),
+          ),
+        );
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  test("a stream that says everything at its end", () => {
+    fc.assert(
+      fc.property(fc.array(told, { maxLength: 5 }), (items) => {
+        const mute = items.map((item) => ({ ...item, deltas: false, done: false }));
+        const got = run(stream(mute, { output: mute.map(itemOf) }));
+        expectValid(got);
+        expect(joined(got.said, "reasoning")).toBe(got.answer.reasoning_summary ?? "");
+      }),
+    );
+  });
+
+  test("an empty delta does not eat the space between two parts of a summary", () => {
+    const part = (summary_index: number, delta: string): Event => ({
+      type: "response.reasoning_summary_text.delta",
+      output_index: 0,
+      summary_index,
+      delta,
+    });
+    const { said, answer } = run([
+      part(0, "One."),
+      part(1, ""),
+      part(1, "Two."),
+      { type: "response.completed", response: { output: [{ type: "reasoning", summary: [{ text: "One." }, { text: "Two." }] }] } },
+    ]);
+    expect(joined(said, "reasoning")).toBe("One.\n\nTwo.");
+    expect(answer.reasoning_summary).toBe("One.\n\nTwo.");
+  });
+
+  test("a text that is not what was streamed can't be taken back: done says what holds", () => {
+    const { said, answer } = run(
+      stream([{ kind: "text", pieces: ["wrong"], deltas: true, done: false }], {
+        output: [itemOf({ kind: "text", pieces: ["right"], deltas: true, done: true }, 0)],
+      }),
+    );
+    expect(joined(said, "text")).toBe("wrong");
+    expect(answer.text).toBe("right");
+    expect(said.at(-1)?.event).toBe("done");
+  });
+
+  test("a tool call is told once, when it is complete", () => {
+    const call: Told = { kind: "call", pieces: ['{"a":', "1}"], deltas: true, done: true };
+    const { said } = run(stream([call], { output: [itemOf(call, 0)] }));
+    expect(said.map(({ event }) => event)).toEqual(["start", "tool_call", "done"]);
+  });
+});
+
+describe("start", () => {
+  test("it names the model that upstream names, and the asked one where it does not", () => {
+    const first = (data: JsonObject) => new TrimStream("req_1", "asked").push("response.created", data)[0];
+    expect(first({ response: { model: "gpt-5-mini-2025" } })).toEqual({
+      event: "start",
+      data: { request_id: "req_1", model: "gpt-5-mini-2025" },
+    });
+    expect(first({})).toEqual({ event: "start", data: { request_id: "req_1", model: "asked" } });
+  });
+});
+
+describe("replay", () => {
+  test("a whole answer becomes a valid sequence that ends with it", () => {
+    fc.assert(
+      fc.property(fc.array(told, { maxLength: 4 }), (items) => {
+        const answer = trim({ model: "m", output: items.map(itemOf) }, { id: "x", previousId: null, now: 1, wantsData: false });
+        const said = replay(answer, "req_1");
+        expectValid({ said, answer });
+        expect(said[0]).toEqual({ event: "start", data: { request_id: "req_1", model: "m" } });
+        expect(joined(said, "reasoning")).toBe(answer.reasoning_summary ?? "");
+      }),
+    );
+  });
+});
+
+describe("as bare text", () => {
+  test("it is the text, and a refusal only where there is no text", () => {
+    fc.assert(
+      fc.property(fc.array(told, { maxLength: 5 }), (items) => {
+        const whole = items.map((item) => ({ ...item, deltas: true, done: true }));
+        const { said, answer } = run(stream(whole, { output: whole.map(itemOf) }));
+        expect(said.map(plainText).join("")).toBe(answer.text || (answer.refusal ?? ""));
+      }),
+    );
+  });
+});
+
+test("no event whatever makes the stream fail", () => {
+  const types = fc.constantFrom(
+    "response.output_item.added",
+    "response.output_item.done",
+    "response.output_text.delta",
+    "response.refusal.delta",
+    "response.reasoning_summary_text.delta",
+    "",
+    "x",
+  );
+  const events = fc.array(fc.tuple(types, fc.dictionary(fc.constantFrom("item", "delta", "output_index", "response"), fc.jsonValue())));
+  fc.assert(
+    fc.property(events, (events) => {
+      const stream = new TrimStream("req_1", "m");
+      const assembly = new Assembly();
+      for (const [type, data] of events) {
+        stream.push(type, data);
+        assembly.add(type, data);
+      }
+    }),
+  );
+});

@@ -1,0 +1,259 @@
+// The trimmed answer: every key that the contract names, read from whatever a relay calls a response object.
+import fc from "fast-check";
+import { addOutputText } from "openai/lib/ResponsesParser";
+import { describe, expect, test } from "vitest";
+import { isRecord, type JsonObject } from "../../src/core/json.ts";
+import { type Answer, type AnswerFacts, trim } from "../../src/core/trim.ts";
+
+const facts: AnswerFacts = { id: "resp_ue1_x", previousId: null, now: 1_763_800_000, wantsData: false };
+const trimmed = (response: JsonObject, more: Partial<AnswerFacts> = {}): Answer => trim(response, { ...facts, ...more });
+const message = (...content: unknown[]): JsonObject => ({ type: "message", role: "assistant", status: "completed", content });
+const text = (value: string, annotations: unknown[] = []): JsonObject => ({ type: "output_text", text: value, annotations });
+const cite = (start_index: number, end_index: number): JsonObject => ({
+  type: "url_citation",
+  url: "https://a.example",
+  title: "A",
+  start_index,
+  end_index,
+});
+
+const FULL: JsonObject = {
+  id: "resp_upstream",
+  object: "response",
+  created_at: 1_763_827_200,
+  status: "completed",
+  model: "gpt-5-mini-2025-08-07",
+  instructions: "secret",
+  output: [
+    {
+      type: "reasoning",
+      id: "rs_1",
+      summary: [
+        { type: "summary_text", text: "First." },
+        { type: "summary_text", text: "" },
+      ],
+    },
+    { type: "reasoning", id: "rs_2", summary: [{ type: "summary_text", text: "Second." }] },
+    message(text("Hello ", [cite(0, 5)]), { type: "refusal", refusal: "No." }, text("world", [cite(0, 5)])),
+    { type: "function_call", id: "fc_1", call_id: "call_1", name: "f", arguments: '{"a": 1, broken' },
+    { type: "custom_tool_call", id: "ctc_1", call_id: "call_2", name: "g", input: "free text" },
+    { type: "web_search_call", id: "ws_1", status: "completed" },
+    { type: "an item of tomorrow", text: "?" },
+  ],
+  output_text: "",
+  incomplete_details: { reason: "max_output_tokens" },
+  usage: {
+    input_tokens: 12,
+    input_tokens_details: { cached_tokens: 4 },
+    output_tokens: 7,
+    output_tokens_details: { reasoning_tokens: 3 },
+    total_tokens: 19,
+  },
+  metadata: { echoed: "by upstream" },
+};
+
+describe("the keys of an answer", () => {
+  test("everything that a response can say is said, in the contract's form", () => {
+    const answer = trimmed(FULL, { previousId: "resp_ue1_before", metadata: { mine: "1" }, cost: 0.00002, cached: true });
+    expect(answer).toEqual({
+      id: "resp_ue1_x",
+      previous_response_id: "resp_ue1_before",
+      created_at: 1_763_827_200,
+      model: "gpt-5-mini-2025-08-07",
+      status: "completed",
+      text: "Hello world",
+      usage: { input_tokens: 12, cached_tokens: 4, output_tokens: 7, reasoning_tokens: 3, total_tokens: 19 },
+      refusal: "No.",
+      tool_calls: [
+        { call_id: "call_1", name: "f", arguments: '{"a": 1, broken' },
+        { call_id: "call_2", name: "g", arguments: "free text" },
+      ],
+      citations: [cite(0, 5), cite(6, 11)],
+      reasoning_summary: "First.\n\nSecond.",
+      incomplete_reason: "max_output_tokens",
+      metadata: { mine: "1" },
+      cost_usd: 0.00002,
+      cached: true,
+    });
+  });
+
+  test("what has nothing to say is not there, but for the first line of keys", () => {
+    expect(trimmed({})).toEqual({
+      id: "resp_ue1_x",
+      previous_response_id: null,
+      created_at: 1_763_800_000,
+      model: "",
+      status: "completed",
+      text: "",
+      usage: null,
+    });
+    expect(Object.keys(trimmed({ incomplete_details: null, metadata: {} }, { metadata: {}, cached: false }))).toHaveLength(7);
+  });
+
+  test.each<[unknown, number]>([
+    [1_763_827_200.9, 1_763_827_200],
+    [0, 0],
+    [null, facts.now],
+    ["1763827200", facts.now],
+    [Number.POSITIVE_INFINITY, facts.now],
+  ])("created_at %j gives %j", (created_at, expected) => {
+    expect(trimmed({ created_at }).created_at).toBe(expected);
+  });
+
+  test.each(["incomplete", "queued", "a status of tomorrow"])("the status %s is passed on", (status) => {
+    expect(trimmed({ status }).status).toBe(status);
+  });
+});
+
+describe("text", () => {
+  test.each<[string, JsonObject, string]>([
+    ["output_text never counts where messages exist", { output: [message(text("real"))], output_text: "shortcut" }, "real"],
+    ["not even where the message says nothing", { output: [message()], output_text: "shortcut" }, ""],
+    ["output_text counts where there is no message", { output: [{ type: "reasoning" }], output_text: "shortcut" }, "shortcut"],
+    ["all parts of all messages are joined", { output: [message(text("a"), text("b")), message(text("c"))] }, "abc"],
+    ["content that is a plain string is text", { output: [{ type: "message", content: "plain" }] }, "plain"],
+    ["a phase that is null counts as none", { output: [{ ...message(text("a")), phase: null }] }, "a"],
+    [
+      "only the final answer counts where messages carry a phase",
+      {
+        output: [
+          { ...message(text("thinking")), phase: "commentary" },
+          { ...message(text("answer")), phase: "final_answer" },
+        ],
+      },
+      "answer",
+    ],
+    ["a refusal is no text", { output: [message({ type: "refusal", refusal: "No." })] }, ""],
+    ["text of unknown parts is not text", { output: [message({ type: "summary_text", text: "x" }, text("a"))] }, "a"],
+    ["text that is none is nothing", { output: [message({ type: "output_text", text: 7 }, text("a"))] }, "a"],
+  ])("%s", (_, response, expected) => {
+    expect(trimmed(response).text).toBe(expected);
+  });
+
+  test("it is what the openai SDK computes, for any output without phases", () => {
+    const part = fc.oneof(
+      fc.record({ type: fc.constant("output_text"), text: fc.string(), annotations: fc.constant([]) }),
+      fc.record({ type: fc.constant("refusal"), refusal: fc.string() }),
+      fc.record({ type: fc.string(), text: fc.string() }),
+    );
+    const item = fc.oneof(
+      fc.record({ type: fc.constant("message"), content: fc.array(part) }),
+      fc.record({ type: fc.constant("reasoning"), summary: fc.constant([]), content: fc.array(part) }),
+      fc.record({ type: fc.constant("function_call"), arguments: fc.string() }),
+    );
+    fc.assert(
+      fc.property(fc.array(item), (output) => {
+        const reference = { output: structuredClone(output), output_text: "" };
+        addOutputText(reference as unknown as Parameters<typeof addOutputText>[0]);
+        expect(trimmed({ output, output_text: fc.sample(fc.constantFrom("", null), 1)[0] }).text).toBe(reference.output_text);
+      }),
+    );
+  });
+});
+
+describe("citations", () => {
+  test("their offsets point into the joined text, wherever they stood", () => {
+    const word = fc.string({ unit: "grapheme-ascii", minLength: 1, maxLength: 8 });
+    const parts = fc.array(fc.array(fc.tuple(word, fc.boolean()), { maxLength: 4 }), { maxLength: 4 });
+    fc.assert(
+      fc.property(parts, (messages) => {
+        const output = messages.map((parts) =>
+          message(...parts.map(([word, quoted]) => text(word, quoted ? [{ ...cite(0, word.length), title: word }] : []))),
+        );
+        const answer = trimmed({ output });
+        for (const citation of answer.citations ?? []) {
+          expect(answer.text.slice(Number(citation["start_index"]), Number(citation["end_index"]))).toBe(citation["title"]);
+        }
+        expect(answer.citations?.length ?? 0).toBe(messages.flat().filter(([, quoted]) => quoted).length);
+      }),
+    );
+  });
+
+  test("a citation without offsets stays as it is, and muted messages do not shift others", () => {
+    const file = { type: "file_citation", file_id: "file_1", index: 0 };
+    const output = [
+      { ...message(text("thinking", [cite(0, 8)])), phase: "commentary" },
+      { ...message(text("a"), text("b", [file, cite(0, 1)])), phase: "final_answer" },
+    ];
+    expect(trimmed({ output }).citations).toEqual([file, cite(1, 2)]);
+  });
+});
+
+describe("data", () => {
+  test.each<[string, string, unknown]>([
+    ["JSON", '{"a":1}', { a: 1 }],
+    ["JSON null", "null", null],
+    ["a list", "[1]", [1]],
+    ["JSON in a fence", '```json\n{"a":1}\n```', { a: 1 }],
+    ["JSON in a bare fence", '\n```\n{"a":1}\n```\n', { a: 1 }],
+    ["JSON cut short", '{"a":', undefined],
+    ["no JSON", "I can't.", undefined],
+    ["nothing", "", undefined],
+  ])("%s in the text: %j", (_, said, data) => {
+    const answer = trimmed({ output: [message(text(said))] }, { wantsData: true });
+    expect(answer.data).toEqual(data);
+    expect(Object.hasOwn(answer, "data")).toBe(data !== undefined);
+    expect(answer.text).toBe(said);
+    expect(trimmed({ output: [message(text(said))] })).not.toHaveProperty("data");
+  });
+});
+
+describe("tool calls", () => {
+  test("arguments stay a string: also where a relay sent an object, or none", () => {
+    const call = (more: JsonObject): unknown =>
+      trimmed({ output: [{ type: "function_call", call_id: "c", name: "f", ...more }] }).tool_calls?.[0]?.arguments;
+    expect(call({ arguments: '{"a":1}' })).toBe('{"a":1}');
+    expect(call({ arguments: { a: 1 } })).toBe('{"a":1}');
+    expect(call({ arguments: null })).toBe("");
+    expect(call({})).toBe("");
+  });
+
+  test("a call without call_id is named by its id", () => {
+    expect(trimmed({ output: [{ type: "function_call", id: "fc_1", name: "f" }] }).tool_calls).toEqual([
+      { call_id: "fc_1", name: "f", arguments: "" },
+    ]);
+  });
+});
+
+test("no response object whatever makes trimming fail, and the answer always has the contract's types", () => {
+  const names = fc.constantFrom(
+    "type",
+    "text",
+    "content",
+    "phase",
+    "summary",
+    "annotations",
+    "status",
+    "usage",
+    "model",
+    "output",
+    "refusal",
+    "call_id",
+  );
+  const types = fc.constantFrom("message", "reasoning", "function_call", "output_text", "refusal");
+  const { node } = fc.letrec<{ node: unknown }>((tie) => ({
+    node: fc.oneof(
+      { maxDepth: 5 },
+      types,
+      fc.jsonValue({ maxDepth: 1 }),
+      fc.array(tie("node"), { maxLength: 3 }),
+      fc.dictionary(names, tie("node"), { maxKeys: 5 }),
+    ),
+  }));
+  const response = fc.oneof(
+    fc.dictionary(names, node),
+    fc.array(node).map((output) => ({ output })),
+    fc.jsonValue().filter(isRecord),
+  );
+  fc.assert(
+    fc.property(response, fc.boolean(), (response, wantsData) => {
+      const answer = JSON.parse(JSON.stringify(trimmed(response as JsonObject, { wantsData }))) as Answer;
+      for (const key of ["id", "model", "status", "text"] as const) expect(typeof answer[key]).toBe("string");
+      expect(Number.isInteger(answer.created_at)).toBe(true);
+      for (const count of Object.values(answer.usage ?? {})) expect(count).toBeGreaterThanOrEqual(0);
+      for (const call of answer.tool_calls ?? [])
+        expect(Object.values(call).map((value) => typeof value)).toEqual(["string", "string", "string"]);
+    }),
+    { numRuns: 300 },
+  );
+});

@@ -1,0 +1,163 @@
+// Turns in KV: read back as they were written, at most 1 MiB, and a miss whenever anything is strange about them.
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import type { JsonObject } from "../../src/core/json.ts";
+import { decodeTurn, encodeTurn, fitsRecord, lineage, MAX_ANCESTORS, type Turn, turnKey } from "../../src/core/turn.ts";
+
+const MIB = 1_048_576;
+const turn: Turn = {
+  id: "resp_ue1_b",
+  parent: "resp_ue1_a",
+  ancestors: ["resp_ue1_a"],
+  input: [{ role: "user", content: "hi" }],
+  response: { id: "resp_1", status: "completed", output: [{ type: "message", content: [{ type: "output_text", text: "Hello" }] }] },
+  preset: "support",
+  wantsData: false,
+  metadata: { a: "b" },
+  model: "gpt-5-mini",
+  at: 1_763_800_000,
+};
+const written = (more: Partial<Turn> = {}): string => encodeTurn({ ...turn, ...more }) ?? "";
+
+describe("round trip", () => {
+  test("a turn is read as it was written, but for the instructions", () => {
+    expect(decodeTurn(written())).toEqual(turn);
+    const secret = written({ response: { ...turn.response, instructions: "the hidden prompt" } });
+    expect(secret).not.toContain("hidden");
+    expect(decodeTurn(secret)).toEqual(turn);
+    const root: Turn = { ...turn, parent: null, ancestors: [], preset: null, metadata: undefined, input: "hi" };
+    expect(decodeTurn(encodeTurn(root))).toEqual({ ...root, metadata: undefined });
+  });
+
+  test("any input and response come back", () => {
+    const json = fc.jsonValue().map((value) => JSON.parse(JSON.stringify(value)) as unknown);
+    fc.assert(
+      fc.property(
+        json,
+        fc.dictionary(
+          fc.string().filter((key) => !["instructions", "__proto__"].includes(key)),
+          json,
+          { noNullPrototype: true },
+        ),
+        (input, response) => {
+          expect(decodeTurn(written({ input, response }))).toEqual({ ...turn, input, response });
+        },
+      ),
+    );
+  });
+});
+
+describe("what can't be trusted is a miss", () => {
+  const record = JSON.parse(written()) as JsonObject;
+  test.each<[string, string | null]>([
+    ["nothing", null],
+    ["an empty text", ""],
+    ["half a record", written().slice(0, 100)],
+    ["a list", "[]"],
+    ["null", "null"],
+    ["another version", JSON.stringify({ ...record, v: 2 })],
+    ["no version", JSON.stringify({ ...record, v: undefined })],
+    ["ancestors that are no ids", JSON.stringify({ ...record, ancestors: [1] })],
+    ["metadata that is no text", JSON.stringify({ ...record, metadata: { a: 1 } })],
+    ["a time that is none", JSON.stringify({ ...record, at: "now" })],
+    ["a parent that is no id", JSON.stringify({ ...record, parent: 7 })],
+  ])("%s", (_, text) => {
+    expect(decodeTurn(text)).toBeNull();
+  });
+
+  test.each(Object.keys(turn).filter((key) => key !== "metadata"))("a record without %s", (key) => {
+    expect(decodeTurn(JSON.stringify({ ...record, [key]: undefined }))).toBeNull();
+  });
+
+  test("arbitrary text and arbitrary JSON never throw, and every cut record is a miss", () => {
+    fc.assert(
+      fc.property(fc.oneof(fc.string(), fc.json()), (text) => {
+        expect(decodeTurn(text)).toBeNull();
+      }),
+    );
+    const whole = written();
+    for (let end = 0; end < whole.length; end += 7) expect(decodeTurn(whole.slice(0, end))).toBeNull();
+  });
+});
+
+describe("1 MiB", () => {
+  const image = `data:image/png;base64,${"A".repeat(MIB)}`;
+  const asked = (...parts: JsonObject[]): Turn["input"] => [{ role: "user", content: parts }];
+  const answered = (text: string): JsonObject => ({
+    id: "resp_1",
+    output: [{ type: "message", content: [{ type: "output_text", text }] }],
+  });
+
+  test("a record that fits is kept to the letter, large data and all", () => {
+    const input = asked({ type: "input_image", image_url: `data:image/png;base64,${"A".repeat(500_000)}` });
+    expect(decodeTurn(written({ input }))?.input).toEqual(input);
+  });
+
+  test("one that does not gets a note in place of every large data URL, and keeps all else", () => {
+    const icon = `data:image/png;base64,${"A".repeat(1_000)}`;
+    const parts = [
+      { type: "input_text", text: "What is this?" },
+      { type: "input_image", image_url: icon },
+    ];
+    const text = written({ input: asked(...parts, { type: "input_image", image_url: image }) });
+    expect(text.length).toBeLessThan(10_000);
+    const note = { type: "input_image", image_url: `[${image.length} characters of data were not kept]` };
+    expect(decodeTurn(text)).toEqual({ ...turn, input: asked(...parts, note) });
+  });
+
+  test("bare base64 of a file or a generated image is data too", () => {
+    const text = written({
+      input: asked({ type: "input_file", file_data: "QUJD".repeat(300_000) }),
+      response: { id: "resp_1", output: [{ type: "image_generation_call", result: "QUJD".repeat(300_000) }] },
+    });
+    expect(text.length).toBeLessThan(10_000);
+  });
+
+  test.each([["words"], ["data:image/png;base64,"], ["QUJD"]])("an answer is never shortened: %s", (word) => {
+    const said = word.repeat(2_000);
+    const text = written({ input: asked({ type: "input_image", image_url: image }), response: answered(said) });
+    expect(decodeTurn(text)?.response).toEqual(answered(said));
+  });
+
+  test("a tool call's arguments and a refusal are never shortened", () => {
+    const response = {
+      id: "resp_1",
+      output: [
+        { type: "function_call", arguments: "A".repeat(9_000) },
+        { type: "message", content: [{ type: "refusal", refusal: "A".repeat(9_000) }] },
+      ],
+    };
+    expect(decodeTurn(written({ input: asked({ image_url: image }), response }))?.response).toEqual(response);
+  });
+
+  test("what is too large even so is not kept at all", () => {
+    expect(encodeTurn({ ...turn, response: answered("many words ".repeat(100_000)) })).toBeNull();
+    expect(encodeTurn({ ...turn, input: "ü".repeat(MIB / 2) })).toBeNull();
+  });
+
+  test("the limit counts bytes", () => {
+    expect(fitsRecord("x".repeat(MIB))).toBe(true);
+    expect(fitsRecord("x".repeat(MIB + 1))).toBe(false);
+    expect(fitsRecord("中".repeat(Math.floor(MIB / 3)))).toBe(true);
+    expect(fitsRecord("中".repeat(Math.floor(MIB / 3) + 1))).toBe(false);
+    expect(fitsRecord("ü".repeat(MIB / 2))).toBe(true);
+    expect(fitsRecord(`${"ü".repeat(MIB / 2)}x`)).toBe(false);
+  });
+});
+
+describe("lineage and keys", () => {
+  test("a root has no ancestors, and a chain keeps the last hundred", () => {
+    expect(lineage(null, null)).toEqual([]);
+    expect(lineage("a", null)).toEqual(["a"]);
+    expect(lineage("b", { ...turn, ancestors: ["r", "a"] })).toEqual(["r", "a", "b"]);
+    const ids = Array.from({ length: MAX_ANCESTORS }, (_, index) => `id${index}`);
+    const next = lineage("last", { ...turn, ancestors: ids });
+    expect(next).toHaveLength(100);
+    expect([next[0], next.at(-1)]).toEqual(["id1", "last"]);
+  });
+
+  test("a key holds version, owner and id, and fits KV", () => {
+    expect(turnKey("owner", "resp_ue1_x")).toBe("turn:v1:owner:resp_ue1_x");
+    expect(turnKey("o".repeat(22), "r".repeat(256)).length).toBeLessThanOrEqual(512);
+  });
+});

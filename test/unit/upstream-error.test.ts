@@ -1,0 +1,184 @@
+// What UniAPI said when it refused or failed, as the caller hears it: by code first, then by status, and nothing of it raw.
+import { readFileSync } from "node:fs";
+import { describe, expect, test } from "vitest";
+import type { Problem } from "../../src/core/problem.ts";
+import { errorFields, retryAfterSeconds, upstreamProblem } from "../../src/core/upstream-error.ts";
+
+const KEY = "sk-canary-4f9d2c7b1e8a";
+const problemOf = (status: number, error: unknown, retryAfter?: number): Problem =>
+  upstreamProblem({ status, body: error === undefined ? undefined : { error }, retryAfter }, [KEY]);
+/** `status code paid` as the caller meets it. */
+const verdict = (problem: Problem): string => `${problem.status} ${problem.body("r").error.code} ${problem.details.paid ?? ""}`;
+
+function fixture(name: string): unknown {
+  const text = readFileSync(new URL(`../fixtures/derived/${name}`, import.meta.url), "utf8")
+    .replace(/^(?:::PING\s+)?(?:data: )?/, "")
+    .trim();
+  return text.startsWith("{") ? JSON.parse(text) : undefined;
+}
+
+describe("recorded errors", () => {
+  test.each<[string, number, string, { retryAfter?: number; noSuchModel?: boolean; param?: string; keepsRetry?: boolean }]>([
+    ["d03-error-400-previous-response-not-found.json", 400, "400 previous_response_not_found unpaid", { param: "previous_response_id" }],
+    ["d04-error-429-rate-limit.json", 429, "429 upstream_rate_limited unpaid", { retryAfter: 5 }],
+    ["d20-onehub-401-invalid-token.json", 401, "502 upstream_auth unpaid", { keepsRetry: false }],
+    ["d21-onehub-401-token-exhausted.json", 401, "502 upstream_auth unpaid", { keepsRetry: false }],
+    ["d22-onehub-503-no-channel.json", 503, "503 upstream_unavailable unpaid", { noSuchModel: true }],
+    ["d23-onehub-429-saturated.json", 429, "429 upstream_rate_limited unpaid", { retryAfter: 5 }],
+    ["d24-onehub-429-user-rate.json", 429, "429 upstream_rate_limited unpaid", { retryAfter: 5 }],
+    ["d25-onehub-429-quota-disguised.json", 429, "502 upstream_quota unpaid", { keepsRetry: false }],
+    ["d26-onehub-401-upstream-key.json", 401, "502 upstream_auth unpaid", { keepsRetry: false }],
+    ["d27-onehub-400-field-required.json", 400, "400 upstream_rejected unpaid", {}],
+    ["d29-onehub-heartbeat-nonstream-error-http200.txt", 200, "429 upstream_rate_limited unpaid", { retryAfter: 5 }],
+    ["d31-onehub-heartbeat-stream-error-http200.sse", 200, "429 upstream_rate_limited unpaid", { retryAfter: 5 }],
+    ["d34-onehub-empty-429.txt", 429, "429 upstream_rate_limited unpaid", { retryAfter: 5 }],
+    ["d40-newapi-401-key-parts.json", 401, "502 upstream_auth unpaid", { keepsRetry: false }],
+    ["d41-newapi-503-model-not-found.json", 503, "503 upstream_unavailable unpaid", { noSuchModel: true }],
+    ["d42-newapi-403-quota.json", 403, "502 upstream_quota unpaid", { keepsRetry: false }],
+    ["d50-cloudflare-502.html", 502, "502 upstream_error maybe", { keepsRetry: false }],
+  ])("%s with status %i is %s", (name, status, expected, { retryAfter, noSuchModel = false, param = "", keepsRetry = true }) => {
+    const problem = upstreamProblem({ status, body: fixture(name) }, [KEY]);
+    expect(verdict(problem)).toBe(expected);
+    expect(problem.headers()["retry-after"]).toBe(retryAfter?.toString());
+    expect(problem.headers()["x-should-retry"]).toBe(keepsRetry ? undefined : "false");
+    expect(problem.details.noSuchModel ?? false).toBe(noSuchModel);
+    expect(problem.body("r").error.param).toBe(param);
+    const shown = JSON.stringify([problem.body("r"), problem.headers(), problem.details.reason]);
+    const parts = /sk-|wxyz|aBc|xYz|org-|https?:|20261122201015|k3JfQ8Zt|0\.000000|resp_0f0|[＄$\u4e00-\u9fff]/;
+    expect(shown).not.toMatch(parts);
+  });
+
+  test("the message of a 400 still says what is wrong", () => {
+    expect(upstreamProblem({ status: 400, body: fixture("d27-onehub-400-field-required.json") }, [KEY]).message).toContain(
+      "field Model is required",
+    );
+  });
+});
+
+describe("by code first, then by status", () => {
+  test.each<[number, object | undefined, string]>([
+    [400, { code: "insufficient_user_quota" }, "502 upstream_quota unpaid"],
+    [429, { code: "pre_consume_token_quota_failed" }, "502 upstream_quota unpaid"],
+    [500, { code: "insufficient_quota" }, "502 upstream_quota unpaid"],
+    [200, { code: "insufficient_user_quota" }, "502 upstream_quota unpaid"],
+    [402, undefined, "502 upstream_quota unpaid"],
+    [403, { message: "forbidden" }, "502 upstream_quota unpaid"],
+    [401, undefined, "502 upstream_auth unpaid"],
+    [401, { code: "insufficient_quota" }, "502 upstream_quota unpaid"],
+    [429, undefined, "429 upstream_rate_limited unpaid"],
+    [500, { code: "rate_limit_exceeded" }, "429 upstream_rate_limited unpaid"],
+    ...[503, 521, 522, 523, 525, 526, 530].map((status): [number, undefined, string] => [
+      status,
+      undefined,
+      "503 upstream_unavailable unpaid",
+    ]),
+    ...[500, 502, 504, 520, 524, 529, 599].map((status): [number, undefined, string] => [status, undefined, "502 upstream_error maybe"]),
+    [500, { code: "server_error", message: "无可用渠道" }, "502 upstream_error maybe"],
+    ...[301, 302, 307, 308, 304].map((status): [number, undefined, string] => [status, undefined, "502 upstream_invalid_response unpaid"]),
+    [400, undefined, "400 upstream_rejected unpaid"],
+    [400, { code: "", type: "one_hub_error" }, "400 upstream_rejected unpaid"],
+    [400, { code: null, type: "invalid_request_error" }, "400 upstream_rejected unpaid"],
+    [400, { code: "one_hub_error", type: "one_hub_error" }, "400 upstream_rejected unpaid"],
+    [400, { code: "context_length_exceeded", type: "invalid_request_error" }, "400 context_length_exceeded unpaid"],
+    [400, { code: "模型不存在", type: "x" }, "400 upstream_rejected unpaid"],
+    [404, { code: "not_found_here", message: "secret text" }, "400 not_found_here unpaid"],
+    [404, { code: "previous_response_not_found" }, "400 previous_response_not_found unpaid"],
+    [404, undefined, "400 upstream_rejected unpaid"],
+    [413, undefined, "400 upstream_rejected unpaid"],
+    [422, { code: "bad" }, "400 bad unpaid"],
+    [400, { code: "model_not_found" }, "400 model_not_found unpaid"],
+    [200, { code: "model_not_found" }, "503 upstream_unavailable unpaid"],
+    [200, { code: "rate_limit_exceeded" }, "429 upstream_rate_limited unpaid"],
+    [200, { code: "previous_response_not_found" }, "400 previous_response_not_found unpaid"],
+    [200, { code: "server_error" }, "502 upstream_error maybe"],
+    [200, { code: "a code of tomorrow" }, "502 upstream_error maybe"],
+    [200, { code: 429 }, "502 upstream_error maybe"],
+    [200, {}, "502 upstream_error maybe"],
+  ])("%i with %j is %s", (status, error, expected) => {
+    expect(verdict(problemOf(status, error))).toBe(expected);
+  });
+
+  test.each([400, 404, 503])("%i for a model that upstream does not have lets a fallback model be tried", (status) => {
+    expect(problemOf(status, { code: "model_not_found" }).details.noSuchModel).toBe(true);
+    expect(problemOf(status, { code: "other" }).details.noSuchModel).toBe(false);
+  });
+
+  test.each([401, 402, 403, 404, 429, 500, 503])("%i never shows upstream's own text", (status) => {
+    expect(problemOf(status, { message: "canary text", code: "x" }).message).not.toContain("canary");
+  });
+
+  test("Retry-After of upstream passes; a guess of ours is not taken for upstream's", () => {
+    expect(problemOf(429, undefined, 30).details).toMatchObject({ retryAfter: 30, upstreamRetryAfter: 30 });
+    expect(problemOf(429, undefined).details.upstreamRetryAfter).toBeUndefined();
+    expect(problemOf(503, undefined, 3).headers()["retry-after"]).toBe("3");
+    expect(problemOf(503, undefined).headers()).toEqual({});
+  });
+});
+
+describe("the fields of an error", () => {
+  const none = { code: "", type: "", param: "", message: "" };
+  test.each<[unknown, object]>([
+    [{ error: { code: "c", type: "t", param: "p", message: "m" } }, { code: "c", type: "t", param: "p", message: "m" }],
+    [
+      { type: "error", code: "c", message: "m", param: null },
+      { code: "c", type: "error", message: "m" },
+    ],
+    [{ type: "error", error: { code: "nested" } }, { code: "nested" }],
+    [{ message: "m" }, { message: "m" }],
+    [{ error: "text" }, { message: "text" }],
+    [{ error: { code: 503 } }, { code: "503" }],
+    [{ error: { code: {}, message: [] } }, {}],
+    [undefined, {}],
+    ["text", {}],
+    [[], {}],
+  ])("%j", (body, expected) => {
+    expect(errorFields(body)).toEqual({ ...none, ...expected });
+  });
+});
+
+describe("our key in a field that passes", () => {
+  const shownOf = (error: object): string => {
+    const problem = problemOf(400, error);
+    return JSON.stringify([problem.body("r"), problem.details.reason]).toLowerCase();
+  };
+  test.each([
+    ["the message", { code: "bad", message: `key ${KEY} is bad` }],
+    ["the code", { code: KEY }],
+    ["the code, in a plain form", { code: `bad.${KEY.replaceAll("-", "_")}` }],
+    ["the param", { code: "bad", param: `headers.${KEY}` }],
+    ["part of the code", { code: `bad ${KEY.slice(3, 14)}` }],
+  ])("neither answer nor log line has it: %s", (_, error) => {
+    for (const part of ["canary", "4f9d2c7b1e8a"]) expect(shownOf(error)).not.toContain(part);
+  });
+
+  test("code and param are bounded", () => {
+    const { error } = problemOf(400, { code: "x".repeat(900), param: "y z ".repeat(900), message: "word ".repeat(900) }).body("r");
+    expect(error.code.length).toBeLessThanOrEqual(64);
+    expect(error.param.length).toBeLessThanOrEqual(200);
+    expect(error.message.length).toBeLessThanOrEqual(1_000);
+  });
+});
+
+describe("Retry-After", () => {
+  const now = Date.parse("2026-11-22T20:00:00Z");
+  test.each<[Record<string, string>, number | undefined]>([
+    [{}, undefined],
+    [{ "retry-after": "3" }, 3],
+    [{ "retry-after": " 3 " }, 3],
+    [{ "retry-after": "0" }, 1],
+    [{ "retry-after": "1.2" }, 2],
+    [{ "retry-after": "soon" }, undefined],
+    [{ "retry-after": "" }, undefined],
+    [{ "retry-after": "-5" }, undefined],
+    [{ "retry-after": "Sun, 22 Nov 2026 20:01:00 GMT" }, 60],
+    [{ "retry-after": "Sun, 22 Nov 2026 19:00:00 GMT" }, 1],
+    [{ "retry-after-ms": "1500" }, 2],
+    [{ "retry-after-ms": "0" }, 1],
+    [{ "retry-after-ms": "200", "retry-after": "9" }, 1],
+    [{ "retry-after-ms": "", "retry-after": "9" }, 9],
+    [{ "retry-after-ms": "soon", "retry-after": "9" }, 9],
+    [{ "retry-after-ms": "-1", "retry-after": "9" }, 9],
+  ])("%j is %s s", (headers, seconds) => {
+    expect(retryAfterSeconds(new Headers(headers), now)).toBe(seconds);
+  });
+});

@@ -1,0 +1,346 @@
+import { describe, expect, test } from "vitest";
+import {
+  as,
+  calls,
+  eachTestAlone,
+  expectEnvelope,
+  type HeaderTable,
+  ID_KEY,
+  KEYS,
+  kvKeys,
+  marked,
+  problemOf,
+  received,
+  SERVER_KEYS,
+  startWorker,
+  UPSTREAM_KEY,
+  type WorkerUnderTest,
+} from "./worker.ts";
+
+const log = eachTestAlone();
+
+/** Loopback http is for `local` only: nothing is ever asked there in production tests. */
+const PRODUCTION = { ENVIRONMENT: "production", UNIAPI_BASE_URL: "https://uniapi.invalid" };
+const NEVER = `sk_never_0123456789`;
+
+const post = (worker: WorkerUnderTest, headers: HeaderTable, host = "http://localhost:8787", input = "hi"): Promise<Response> =>
+  worker.send(`${host}/ask`, { method: "POST", body: JSON.stringify({ input }), headers });
+
+describe("settings", () => {
+  test.each([
+    ["no credential", {}],
+    ["some key", as(NEVER)],
+    ["a body that is no request", { "content-type": "image/png" }],
+  ])("in production a Worker without callers says so, asked with %s", async (_name, headers) => {
+    const response = await post(startWorker({}, PRODUCTION), headers, "https://ask.example.com");
+    expect(response.status).toBe(503);
+    const problem = await problemOf(response);
+    expect(problem.code).toBe("misconfigured");
+    expect(problem.message).toContain("SERVER_KEYS");
+    expect(response.headers.get("x-should-retry")).toBe("false");
+  });
+
+  test.each([
+    ["UNIAPI_KEY", undefined],
+    ["UNIAPI_KEY", ""],
+    ["UNIAPI_KEY", "   "],
+    ["UNIAPI_KEY", "sk-two words"],
+    ["UNIAPI_KEY", "sk-ümlaut"],
+    ["UNIAPI_KEY", "sk-line\nbreak"],
+    ["ID_KEYS", "not base64 at all!"],
+    ["ID_KEYS", btoa("too short")],
+    ["ID_KEYS", `${ID_KEY},${btoa("x".repeat(33))}`],
+    ["SERVER_KEYS", "sk_short"],
+    ["SERVER_KEYS", "secret-without-prefix-1234"],
+    ["SERVER_KEYS", `${KEYS.alice},bad name:sk_0123456789abcdef`],
+    ["SERVER_KEYS", "pk_0123456789abcdefgh"],
+    ["UNIAPI_BASE_URL", "not a url secretly"],
+    ["UNIAPI_BASE_URL", "http://api.uniapi.io"],
+    ["UNIAPI_BASE_URL", "http://127.0.0.1:8788"],
+    ["UNIAPI_BASE_URL", "https://user:secretly@api.uniapi.io"],
+    ["UNIAPI_BASE_URL", "https://api.uniapi.io/?key=secretly"],
+    ["ENVIRONMENT", "prod"],
+    ["ENVIRONMENT", ""],
+  ])("a wrong %s (%j) fails every request by its name, and its value is not shown", async (name, value) => {
+    const worker = startWorker({}, { ...PRODUCTION, SERVER_KEYS, [name]: value });
+    for (const path of ["/ask", "/health", "/nowhere"]) {
+      const response = await worker.send(`https://ask.example.com${path}`, { method: "POST", headers: as(KEYS.alice) });
+      expect(response.status).toBe(503);
+      const problem = await problemOf(response);
+      expect(problem.code).toBe("misconfigured");
+      expect(problem.message).toContain(`setting ${name} `);
+      if (value !== undefined && value.trim().length > 5) {
+        for (const text of [JSON.stringify(problem), JSON.stringify(log.lines())]) {
+          expect(text).not.toContain(value);
+          expect(text).not.toContain("secretly");
+        }
+      }
+    }
+  });
+
+  test("a wrong DEADLINES is told under local, and not read in production", async () => {
+    for (const DEADLINES of ["{", "[]", "7", '{"body":-1}', '{"body":"5"}']) {
+      const response = await startWorker({}, { DEADLINES }).ask({ input: marked() });
+      expect(response.status).toBe(503);
+      expect((await problemOf(response)).message).toContain("DEADLINES");
+    }
+    const production = startWorker({}, { ...PRODUCTION, SERVER_KEYS, DEADLINES: "{" });
+    expect((await production.send("https://ask.example.com/health")).status).toBe(200);
+  });
+
+  test("the upstream key and the settings bear spaces and a /v1 at their ends", async () => {
+    const base = (await import("vitest")).inject("emulatorUrl");
+    for (const UNIAPI_BASE_URL of [base, `${base}/`, `${base}/v1`, `${base}/v1/`]) {
+      const settings = { UNIAPI_BASE_URL, UNIAPI_KEY: ` ${UPSTREAM_KEY}\n`, SERVER_KEYS: ` ${SERVER_KEYS.replaceAll(",", " , ")} ,` };
+      await startWorker({}, settings).answer({ input: marked() }, as(KEYS.bob));
+    }
+  });
+
+  test("without ID_KEYS ids derive from the upstream key, and a warning says so", async () => {
+    const first = marked();
+    const { id } = await startWorker({}, { ID_KEYS: "" }).answer({ input: first });
+    expect(log.warnings().map(({ event }) => event)).toEqual([expect.stringContaining("id_keys_missing")]);
+    const again = startWorker({}, { ID_KEYS: undefined });
+    expect((await again.answer({ input: marked(), previous_response_id: id })).text).toContain(first);
+  });
+
+  test("a new id key in front loses no conversation, no turn and no kept answer", async () => {
+    const fresh = btoa("a fresh id key of thirty-2 bytes");
+    const input = marked();
+    const old = await startWorker().answer({ input });
+    const rotated = startWorker({}, { ID_KEYS: `${fresh},${ID_KEY}` });
+    expect((await rotated.get(`/ask/${old.id}`)).status).toBe(200);
+    expect(await rotated.answer({ input })).toEqual({ ...old, cached: true });
+    const next = await rotated.answer({ input: marked(), previous_response_id: old.id });
+    expect(next.text).toContain(input);
+    expect((await (await rotated.get(`/ask/${next.id}?thread=true`)).json<{ turns: unknown[] }>()).turns).toHaveLength(2);
+    // The old key alone does not know what the new one has signed.
+    expect((await startWorker().get(`/ask/${next.id}`)).status).toBe(404);
+  });
+
+  test("PAUSED=1 answers 503 and asks upstream nothing; other values pause nothing", async () => {
+    const worker = startWorker({}, { PAUSED: "1", SERVER_KEYS });
+    for (const accept of ["application/json", "text/event-stream", "text/plain"]) {
+      const input = marked();
+      const response = await worker.ask({ input }, { accept, ...as(KEYS.alice) });
+      expect(response.status).toBe(503);
+      expect((await problemOf(response)).code).toBe("paused");
+      expect(response.headers.get("retry-after")).toMatch(/^\d+$/);
+      expect(await calls(input)).toBe(0);
+    }
+    expect(await (await worker.get("/health")).json()).toEqual({ status: "paused" });
+    for (const PAUSED of ["", "0", "no"]) await startWorker({}, { PAUSED }).answer({ input: marked() });
+  });
+
+  test("a paused Worker still refuses strangers as such, and still shows what was answered", async () => {
+    const { id } = await startWorker({}, { SERVER_KEYS }).answer({ input: marked() }, as(KEYS.alice));
+    const worker = startWorker({}, { PAUSED: "1", SERVER_KEYS });
+    expect((await post(worker, as(NEVER))).status).toBe(401);
+    expect((await worker.get(`/ask/${id}`, as(KEYS.alice))).status).toBe(200);
+  });
+});
+
+describe("credentials", () => {
+  const wrong: [string, HeaderTable, string][] = [
+    ["none", {}, "no_credential"],
+    ["an unknown key", as(NEVER), "unknown_key"],
+    ["half a key", as(KEYS.alice.slice(0, -1)), "unknown_key"],
+    ["a key and a bit", as(`${KEYS.alice}x`), "unknown_key"],
+    ["a name with its key", as(`alice:${KEYS.alice}`), "unknown_key"],
+    ["the upstream key", as(UPSTREAM_KEY), "unknown_key"],
+    ["two keys", as(`${KEYS.alice} ${KEYS.bob}`), "not_bearer"],
+    ["Basic", { authorization: `Basic ${btoa(`alice:${KEYS.alice}`)}` }, "not_bearer"],
+    ["the bare key", { authorization: KEYS.alice }, "not_bearer"],
+    ["Bearer alone", { authorization: "Bearer" }, "not_bearer"],
+    ["an empty header", { authorization: "" }, "not_bearer"],
+    ["a foreign page's Origin", { ...as(KEYS.alice), origin: "https://evil.example" }, "wrong_origin"],
+    ["the Origin null", { ...as(KEYS.alice), origin: "null" }, "wrong_origin"],
+    ["the own host over http", { ...as(KEYS.alice), origin: "http://ask.example.com" }, "wrong_origin"],
+    ["the own host on another port", { ...as(KEYS.alice), origin: "https://ask.example.com:8443" }, "wrong_origin"],
+  ];
+
+  test("every refusal is one text with WWW-Authenticate, and only the log knows the reason", async () => {
+    const worker = startWorker({}, { ...PRODUCTION, SERVER_KEYS });
+    const messages = new Set<string>();
+    for (const [name, headers, reason] of wrong) {
+      const response = await post(worker, headers, "https://ask.example.com");
+      expect(response.status, name).toBe(401);
+      expect(response.headers.get("www-authenticate")).toBe("Bearer");
+      const problem = await problemOf(response);
+      expect(problem).toMatchObject({ code: "invalid_credentials", type: "authentication_error", param: "" });
+      expect(log.requests().at(-1)).toMatchObject({ status: 401, code: "invalid_credentials", reason });
+      messages.add(problem.message);
+    }
+    expect([...messages]).toEqual([expect.stringMatching(/not your UniAPI key\.$/)]);
+    expect(await kvKeys("")).toEqual([]);
+  });
+
+  test.each(wrong.filter(([name]) => name !== "none"))(
+    "under local the message tells the reason of a refusal: %s",
+    async (_n, headers, reason) => {
+      const response = await post(startWorker({}, { SERVER_KEYS }), headers);
+      expect(response.status).toBe(401);
+      expect((await problemOf(response)).message).toContain(reason);
+    },
+  );
+
+  test("reading an answer takes the same credential", async () => {
+    const worker = startWorker({}, { ...PRODUCTION, SERVER_KEYS });
+    for (const [, headers] of wrong) expect((await worker.send("https://ask.example.com/ask/resp_x", { headers })).status).toBe(401);
+  });
+
+  test("a server key passes without an Origin, with the Worker's own, and with public_url's", async () => {
+    const worker = startWorker({ public_url: "https://ask.example.com" }, { SERVER_KEYS });
+    const fine = ["http://localhost:8787", "https://ask.example.com"].map((origin): HeaderTable => ({ origin }));
+    for (const headers of [{}, ...fine]) {
+      const response = await post(worker, { ...as(KEYS.alice), ...headers }, "http://localhost:8787", marked());
+      expect(response.status, JSON.stringify(headers)).toBe(200);
+    }
+  });
+
+  test.each(["bearer", "BEARER", "Bearer  "])("the scheme is read as %j", async (scheme) => {
+    const response = await post(startWorker({}, { SERVER_KEYS }), { authorization: `${scheme} ${KEYS.bob}` }, undefined, marked());
+    expect(response.status).toBe(200);
+  });
+
+  test("keys without a name are one owner", async () => {
+    const [one, two] = ["sk_one_0123456789ab", "sk_two_0123456789ab"];
+    const worker = startWorker({}, { SERVER_KEYS: `${one},${two},${SERVER_KEYS}` });
+    const { id } = await worker.answer({ input: marked() }, as(one));
+    expect((await worker.get(`/ask/${id}`, as(two))).status).toBe(200);
+    expect((await worker.get(`/ask/${id}`, as(KEYS.alice))).status).toBe(404);
+    expect((await worker.get(`/ask/${id}`)).status).toBe(404);
+  });
+});
+
+describe("a developer's machine", () => {
+  const HOSTS = ["http://localhost:8787", "http://127.0.0.1:8787", "http://127.1.2.3", "http://[::1]:9000"];
+  const LOCAL = ["http://localhost", "http://localhost:3000", "https://localhost:5173", "http://127.0.0.1:1", "http://[::1]:8787"];
+  const FOREIGN = [
+    "https://evil.com",
+    "null",
+    "http://localhost.evil.com",
+    "http://127.0.0.1.evil.com",
+    "http://evil.com#localhost",
+    "http://localhost@evil.com",
+    "file://localhost",
+    "chrome-extension://abcdef",
+    "http://0.0.0.0:8787",
+    "http://192.168.0.2",
+    "",
+  ];
+
+  test("lets callers in without a credential, from no page or from one of its own", async () => {
+    const worker = startWorker();
+    const input = marked();
+    for (const host of HOSTS) expect((await post(worker, {}, host, input)).status, host).toBe(200);
+    for (const origin of LOCAL) expect((await post(worker, { origin }, undefined, input)).status, origin).toBe(200);
+  });
+
+  test.each(FOREIGN)("refuses the page of %j, on every route that costs or tells", async (origin) => {
+    const worker = startWorker();
+    const { id } = await worker.answer({ input: marked() });
+    const input = marked();
+    for (const response of [await post(worker, { origin }, undefined, input), await worker.get(`/ask/${id}`, { origin })]) {
+      expect(response.status).toBe(403);
+      expect(await problemOf(response)).toMatchObject({ code: "origin_not_allowed", type: "permission_error" });
+    }
+    expect(await calls(input)).toBe(0);
+  });
+
+  test("anonymous callers and server keys are different owners", async () => {
+    const worker = startWorker({}, { SERVER_KEYS });
+    const { id } = await worker.answer({ input: marked() });
+    expect((await worker.get(`/ask/${id}`, as(KEYS.alice))).status).toBe(404);
+  });
+
+  test.each([
+    "https://ask.example.com",
+    "http://192.168.0.2:8787",
+    "http://localhost.evil.com",
+    "http://0.0.0.0:8787",
+    "http://127.0.0.1.nip.io",
+  ])("does not exist on %s", async (host) => {
+    const input = marked();
+    const worker = startWorker({}, { SERVER_KEYS });
+    for (const headers of [{}, as(KEYS.alice)]) {
+      const response = await post(worker, headers, host, input);
+      expect(response.status).toBe(503);
+      expect((await problemOf(response)).code).toBe("misconfigured");
+    }
+    expect(await calls(input)).toBe(0);
+  });
+});
+
+describe("addresses", () => {
+  test("/health answers without a credential and asks nothing", async () => {
+    const worker = startWorker({}, { ...PRODUCTION, SERVER_KEYS });
+    const response = await worker.send("https://ask.example.com/health");
+    expect(response.status).toBe(200);
+    expect(await response.json()).toEqual({ status: "ok" });
+    expect(response.headers.get("x-request-id")).toMatch(/^req_[0-9a-f]{24}$/);
+    expect(response.headers.get("cache-control")).toBe("no-store");
+    expect((await worker.send("https://ask.example.com/health", { method: "HEAD" })).status).toBe(200);
+  });
+
+  test.each(["/", "/ask/", "/asks", "/v1/ask", "/ask/a/b", "/health/x", "/%E0%A4%A", "/..%2f", "//ask", "/ask;x"])(
+    "%s is not found",
+    async (path) => {
+      const response = await startWorker().send(`http://localhost:8787${path}`);
+      expect(response.status).toBe(404);
+      expect(await problemOf(response)).toMatchObject({ code: "not_found" });
+    },
+  );
+
+  test.each([
+    ["GET", "/ask", "POST"],
+    ["PUT", "/ask", "POST"],
+    ["DELETE", "/ask", "POST"],
+    ["OPTIONS", "/ask", "POST"],
+    ["POST", "/ask/resp_x", "GET, HEAD"],
+    ["DELETE", "/ask/resp_x", "GET, HEAD"],
+    ["POST", "/health", "GET, HEAD"],
+    ["PATCH", "/health", "GET, HEAD"],
+  ])("%s %s is not allowed, and what is stands in Allow", async (method, path, allow) => {
+    const response = await startWorker().send(path, { method });
+    expect(response.status).toBe(405);
+    expect(response.headers.get("allow")).toBe(allow);
+    expect((await problemOf(response)).code).toBe("method_not_allowed");
+  });
+
+  test("HEAD of an answer has its headers and no body", async () => {
+    const worker = startWorker();
+    const { id } = await worker.answer({ input: marked() });
+    const response = await worker.send(`/ask/${id}`, { method: "HEAD" });
+    expect([response.status, await response.text()]).toEqual([200, ""]);
+  });
+
+  test("every answer carries an id of its own and forbids sniffing", async () => {
+    const worker = startWorker();
+    const ids = new Set<string | null>();
+    for (const response of [
+      await worker.ask({ input: marked() }),
+      await worker.ask({}),
+      await worker.get("/nowhere"),
+      await worker.get("/health"),
+    ]) {
+      ids.add(response.headers.get("x-request-id"));
+      expect(response.headers.get("x-content-type-options")).toBe("nosniff");
+      if (!response.ok) expectEnvelope(response, (await response.json<{ error: unknown }>()).error);
+    }
+    expect(ids.size).toBe(4);
+  });
+
+  test("upstream gets our key, and nothing that came with the request's headers", async () => {
+    const input = marked();
+    const worker = startWorker({}, { SERVER_KEYS });
+    await worker.answer({ input }, { ...as(KEYS.alice), cookie: "a=b", "x-forwarded-for": "1.2.3.4", "x-own": "1", "user-agent": "me" });
+    const [got] = await received(input);
+    expect(got?.headers["authorization"]).toBe(`Bearer ${UPSTREAM_KEY}`);
+    for (const name of ["cookie", "x-forwarded-for", "x-own", "origin", "referer"]) expect(got?.headers).not.toHaveProperty(name);
+    const rest = JSON.stringify({ ...got, headers: { ...got?.headers, authorization: "" } });
+    expect(rest).not.toContain(UPSTREAM_KEY);
+    expect(JSON.stringify(got)).not.toContain(KEYS.alice);
+    expect(got?.headers["user-agent"]).toBe("uniapi-edge");
+  });
+});

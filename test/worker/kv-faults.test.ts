@@ -1,0 +1,185 @@
+import { env } from "cloudflare:workers";
+import { describe, expect, test, vi } from "vitest";
+import { KV_READ_TIMEOUT_MS } from "../../src/platform/kv.ts";
+import {
+  eachTestAlone,
+  eventsIn,
+  EVENTS,
+  kvKeys,
+  marked,
+  namesOf,
+  startWorker,
+  TEXT,
+  UPSTREAM_KEY,
+  type WorkerUnderTest,
+} from "./worker.ts";
+
+const log = eachTestAlone();
+
+/** The real KV but for some methods. */
+const faulty = (methods: Record<string, (...args: never[]) => unknown>): KVNamespace =>
+  ({
+    get: (...args: [never, never]) => env.RESPONSES.get(...args),
+    put: (...args: [never, never]) => env.RESPONSES.put(...args),
+    ...methods,
+  }) as unknown as KVNamespace;
+
+const broken = (): never => {
+  throw new Error(`KV GET failed: 500 at https://kv.example/${UPSTREAM_KEY}`);
+};
+const brokenLater = (): Promise<never> => Promise.reject(new TypeError(`KV failed ${UPSTREAM_KEY}`));
+
+function expectWarning(event: string, ...secrets: string[]): void {
+  const warnings = log.warnings();
+  expect(warnings.map((line) => line.event)).toContain(event);
+  for (const secret of secrets) expect(JSON.stringify(warnings)).not.toContain(secret);
+}
+
+const FORMS = [
+  [{}, {}],
+  [TEXT, {}],
+  [EVENTS, {}],
+  [TEXT, { stream: true }],
+] as const;
+
+describe("KV that fails", () => {
+  test.each([
+    ["throws", broken],
+    ["rejects", brokenLater],
+  ])("a read that %s is a miss, for roots and for follow-ups, in every form", async (_name, get) => {
+    const root = await startWorker().answer({ input: marked("root") });
+    const worker = startWorker({}, { RESPONSES: faulty({ get }) });
+    for (const [headers, fields] of FORMS) {
+      const input = marked();
+      for (const previous_response_id of [undefined, root.id]) {
+        const response = await worker.ask({ input, previous_response_id, ...fields }, headers);
+        expect(response.status).toBe(200);
+        expect(await response.text()).toContain(input);
+        await worker.settled();
+        expectWarning("kv_read_failed", input, root.id, "kv.example");
+      }
+    }
+    expect((await worker.get(`/ask/${root.id}`)).status).toBe(404);
+  });
+
+  test.each([
+    ["throws", broken],
+    ["rejects", brokenLater],
+  ])("a write that %s costs the memory and not the answer", async (_name, put) => {
+    const worker = startWorker({}, { RESPONSES: faulty({ put }) });
+    for (const [headers, fields] of FORMS) {
+      const input = marked();
+      const response = await worker.ask({ input, ...fields }, headers);
+      expect(await response.text()).toContain(input);
+      await worker.settled();
+      expectWarning("kv_write_failed", input, "kv.example");
+    }
+    expect(await kvKeys("")).toEqual([]);
+  });
+
+  test("a read that never comes is given up, and upstream is asked", async () => {
+    let asked: (() => void) | undefined;
+    const reading = new Promise<void>((resolve) => {
+      asked = resolve;
+    });
+    const get = (): Promise<never> => {
+      asked?.();
+      return new Promise(() => undefined);
+    };
+    const worker = startWorker({}, { RESPONSES: faulty({ get }) });
+    vi.useFakeTimers();
+    const input = marked();
+    const answering = worker.ask({ input });
+    await reading;
+    await vi.advanceTimersByTimeAsync(KV_READ_TIMEOUT_MS);
+    const response = await answering;
+    expect(await response.text()).toContain(input);
+    expectWarning("kv_read_failed", input);
+  });
+
+  test("without the binding every request says what is missing", async () => {
+    const response = await startWorker({}, { RESPONSES: undefined }).ask({ input: marked() });
+    expect(response.status).toBe(503);
+    expect(await response.text()).toContain("RESPONSES");
+  });
+});
+
+describe("records that can't be read", () => {
+  const WRONG = [
+    "",
+    "{",
+    "null",
+    "[]",
+    '"text"',
+    "42",
+    "{}",
+    '{"v":0}',
+    '{"v":1}',
+    '{"v":2,"response":{}}',
+    '{"v":1,"response":[]}',
+    '{"v":1,"id":7,"response":{},"ancestors":[]}',
+    '{"v":1,"id":"resp_x","response":{},"ancestors":[1]}',
+    '{"v":1,"id":"resp_x","response":{},"ancestors":"no"}',
+  ];
+  /** Whole records with one thing wrong. */
+  function spoiled(text: string): string[] {
+    const record = JSON.parse(text) as Record<string, unknown>;
+    const values = [null, "x", {}];
+    return [
+      ...Object.keys(record).flatMap((key) => values.map((value) => JSON.stringify({ ...record, [key]: value }))),
+      JSON.stringify({ ...record, v: 0 }),
+      text.slice(0, -1),
+    ];
+  }
+
+  async function overwrite(prefix: string, text: string): Promise<void> {
+    for (const key of await kvKeys(prefix)) await env.RESPONSES.put(key, text);
+  }
+
+  async function expectAnswer(worker: WorkerUnderTest, body: object, why: string): Promise<void> {
+    const events = eventsIn(await (await worker.ask(body, EVENTS)).text());
+    await worker.settled();
+    expect(namesOf(events), why).toContain("done");
+  }
+
+  test("a spoiled answer record is a miss or at least an answer", async () => {
+    const worker = startWorker();
+    const body = { input: marked(), metadata: { a: "1" } };
+    await worker.answer(body);
+    const [key = ""] = await kvKeys("answer:");
+    const whole = (await env.RESPONSES.get(key)) ?? "";
+    for (const text of [...WRONG, ...spoiled(whole)]) {
+      await overwrite("answer:", text);
+      await expectAnswer(worker, body, text);
+    }
+  });
+
+  test("an answer record that is corrupt, older or newer is a miss", async () => {
+    const worker = startWorker();
+    const body = { input: marked() };
+    await worker.answer(body);
+    const other = [0, 2, "1"].map((v) => JSON.stringify({ v, id: "resp_x", owner: "o", model: "m", at: 9e9, ttl: 60, response: {} }));
+    for (const text of [...WRONG, ...other]) {
+      await overwrite("answer:", text);
+      expect(await worker.answer(body), text).not.toHaveProperty("cached");
+    }
+  });
+
+  test("a spoiled turn never breaks a follow-up, a look at it or its thread", async () => {
+    const worker = startWorker({ cache: false });
+    const root = await worker.answer({ input: marked(), metadata: { a: "1" } });
+    const [key = ""] = await kvKeys("turn:");
+    const whole = (await env.RESPONSES.get(key)) ?? "";
+    const child = await worker.answer({ input: marked(), previous_response_id: root.id });
+    for (const text of [...WRONG, ...spoiled(whole)]) {
+      await env.RESPONSES.put(key, text);
+      for (const path of [`/ask/${root.id}`, `/ask/${root.id}?thread=true`, `/ask/${child.id}?thread=true`]) {
+        const response = await worker.get(path);
+        expect([200, 404], `${path} ${text}`).toContain(response.status);
+      }
+    }
+    await env.RESPONSES.put(key, '{"v":0}');
+    await expectAnswer(worker, { input: marked(), previous_response_id: root.id }, "v:0");
+    expect((await worker.get(`/ask/${root.id}`)).status).toBe(404);
+  });
+});

@@ -1,0 +1,198 @@
+import { env } from "cloudflare:workers";
+import { describe, expect, test, vi } from "vitest";
+import {
+  as,
+  eachTestAlone,
+  EVENTS,
+  type HeaderTable,
+  ID_KEY,
+  KEYS,
+  kvTexts,
+  marked,
+  ownerNamed,
+  SERVER_KEYS,
+  startWorker,
+  TEXT,
+  UPSTREAM_KEY,
+  type WorkerUnderTest,
+} from "./worker.ts";
+
+const log = eachTestAlone();
+
+const FORMS: [string, HeaderTable, object][] = [
+  ["JSON", {}, {}],
+  ["text", TEXT, {}],
+  ["event stream", EVENTS, {}],
+  ["text stream", TEXT, { stream: true }],
+];
+
+async function read(worker: WorkerUnderTest, body: object, headers: HeaderTable): Promise<string> {
+  const response = await worker.ask(body, headers);
+  const text = await response.text().catch(() => "");
+  await worker.settled();
+  return text + JSON.stringify([...response.headers]);
+}
+
+describe("the log", () => {
+  test.each(FORMS)("has one line for an answer as %s, and one for its repeat", async (_name, headers, fields) => {
+    const worker = startWorker({ presets: { p: {} }, prices: { "gpt-4.1-mini": { input: 1, output: 1 } } }, { SERVER_KEYS });
+    const body = { input: marked(), preset: "p", ...fields };
+    await read(worker, body, { ...headers, ...as(KEYS.alice) });
+    await read(worker, body, { ...headers, ...as(KEYS.alice) });
+    const common = {
+      level: "info",
+      event: "request",
+      request_id: expect.stringMatching(/^req_[0-9a-f]{24}$/) as string,
+      route: "POST /ask",
+      caller: "server",
+      preset: "p",
+      model: "gpt-4.1-mini",
+      status: 200,
+      response_id: expect.stringMatching(/^resp_ue1_/) as string,
+      first_ms: expect.any(Number) as number,
+      total_ms: expect.any(Number) as number,
+      ...(headers === EVENTS || "stream" in fields ? { stream: true } : {}),
+    };
+    const tokens = { input_tokens: expect.any(Number) as number, cached_tokens: 0, output_tokens: expect.any(Number) as number };
+    expect(log.lines()).toEqual([
+      { ...common, ...tokens, cache: "miss", cost_usd: expect.any(Number) as number },
+      { ...common, cache: "hit", cost_usd: 0 },
+    ]);
+  });
+
+  test("has one line for every other outcome, with its status and code", async () => {
+    const worker = startWorker({}, { SERVER_KEYS });
+    const input = marked();
+    const { id } = await worker.answer({ input });
+    const asked: [() => Promise<Response>, object][] = [
+      [
+        () => worker.ask({ input, previous_response_id: id, cache: false }),
+        { route: "POST /ask", status: 200, cache: "bypass", continuity: "upstream" },
+      ],
+      [() => worker.ask({ input, cache: "refresh" }), { status: 200, cache: "refresh" }],
+      [() => worker.get(`/ask/${id}`), { route: "GET /ask/{id}", status: 200, caller: "anonymous" }],
+      [() => worker.get(`/ask/${id}?thread=true`), { route: "GET /ask/{id}", status: 200 }],
+      [() => worker.get("/ask/resp_x"), { route: "GET /ask/{id}", status: 404, code: "response_not_found" }],
+      [() => worker.ask({ input }, as("sk_wrong_0123456789")), { status: 401, code: "invalid_credentials", reason: "unknown_key" }],
+      [() => worker.ask({}), { status: 400, code: "invalid_request" }],
+      [() => worker.ask({ input, model: "emulate/500" }), { status: 502, code: "upstream_error", level: "error" }],
+      [() => worker.ask({ input, model: "emulate/429" }), { status: 429, code: "upstream_rate_limited", level: "info" }],
+      [() => worker.ask({ input, model: "emulate/400" }), { status: 400, code: "upstream_rejected" }],
+      [() => worker.ask({ input, model: "emulate/500" }, EVENTS), { status: 502, code: "upstream_error" }],
+      [() => worker.ask({ input, model: "emulate/cut" }, EVENTS), { status: 200, stream: true, code: "upstream_error", reason: "cut" }],
+      [() => worker.ask({ input, model: "emulate/no-usage" }), { status: 200 }],
+      [() => worker.get("/health"), { route: "GET /health", status: 200 }],
+      [() => worker.send("/ask", { method: "DELETE" }), { status: 405, code: "method_not_allowed" }],
+    ];
+    for (const [ask, line] of asked) {
+      const before = log.lines().length;
+      await (await ask()).text();
+      await worker.settled();
+      const lines = log.lines().slice(before);
+      expect(lines).toHaveLength(1);
+      expect(lines[0]).toMatchObject(line);
+    }
+    expect(JSON.stringify(log.lines())).not.toContain(input.split(" ")[1]);
+  });
+
+  test("shows no path that is no route", async () => {
+    const worker = startWorker();
+    for (const path of ["/my-secret-path", "/v1/sk_secret_0123456789", "/ask/a/secret", "/?secret=1"]) {
+      await worker.get(path);
+      await worker.send(path, { method: "POST", body: "secret" });
+    }
+    expect(log.requests()).toHaveLength(8);
+    expect(JSON.stringify(log.lines())).not.toContain("secret");
+  });
+
+  test("never holds input, answer, instructions, metadata, owner or a key", async () => {
+    const worker = startWorker({}, { SERVER_KEYS });
+    const secrets = ["pineapple-input", "pineapple-instructions", "pineapple-metadata", "pineapple-user", "You said"];
+    const owners = await Promise.all(["anonymous:local", "server:alice", "server:bob"].map(ownerNamed));
+    for (const model of [
+      "gpt-4.1-mini",
+      "emulate/401-quota",
+      "emulate/400",
+      "emulate/403",
+      "emulate/cut",
+      "emulate/error-event",
+      "emulate/refusal",
+    ]) {
+      for (const [, headers, fields] of FORMS) {
+        const body = {
+          input: `${marked()} pineapple-input`,
+          instructions: "pineapple-instructions",
+          metadata: { a: "pineapple-metadata" },
+          user: "pineapple-user",
+          model,
+          ...fields,
+        };
+        await read(worker, body, headers);
+        await read(worker, body, { ...headers, ...as(KEYS.bob) });
+      }
+    }
+    const lines = JSON.stringify(log.lines());
+    for (const secret of [...secrets, ...owners, UPSTREAM_KEY, ID_KEY, KEYS.bob]) expect(lines).not.toContain(secret);
+  });
+
+  test("a METRICS binding gets a point per request, and may fail", async () => {
+    const points: AnalyticsEngineDataPoint[] = [];
+    const counting = startWorker({}, { METRICS: { writeDataPoint: (point: AnalyticsEngineDataPoint) => void points.push(point) } });
+    const input = marked();
+    await counting.answer({ input });
+    await counting.get("/nowhere");
+    expect(points).toHaveLength(2);
+    expect(points[0]).toMatchObject({ indexes: ["POST /ask"], blobs: ["POST /ask", "anonymous", "", "gpt-4.1-mini", "", "miss", ""] });
+    expect(JSON.stringify(points)).not.toContain(input);
+    const failing = startWorker(
+      {},
+      {
+        METRICS: {
+          writeDataPoint() {
+            throw new Error("no metrics today");
+          },
+        },
+      },
+    );
+    await failing.answer({ input: marked() });
+    expect(log.warnings()).toMatchObject([{ event: "metrics_failed", error: "Error" }]);
+  });
+});
+
+test("the upstream key stands in no body, no header and nowhere in KV", async () => {
+  const worker = startWorker({}, { SERVER_KEYS });
+  const seen: string[] = [];
+  for (const model of [
+    "gpt-4.1-mini",
+    "emulate/401",
+    "emulate/401-quota",
+    "emulate/401-vendor-key",
+    "emulate/400",
+    "emulate/403",
+    "emulate/redirect",
+  ]) {
+    for (const [, headers, fields] of FORMS)
+      seen.push(await read(worker, { input: marked(), model, ...fields }, { ...headers, ...as(KEYS.alice) }));
+  }
+  seen.push(...(await kvTexts()), JSON.stringify(log.lines()));
+  for (const secret of [UPSTREAM_KEY, UPSTREAM_KEY.slice(0, 10), UPSTREAM_KEY.slice(-6), KEYS.alice, ID_KEY, "0.000000", "sk-proj"]) {
+    expect(seen.filter((text) => text.includes(secret))).toEqual([]);
+  }
+  expect((await env.RESPONSES.list()).keys.length).toBeGreaterThan(0);
+});
+
+test("an upstream that says little gives the same answer at once, from the cache and by its id", async () => {
+  vi.useFakeTimers({ toFake: ["Date"] });
+  vi.setSystemTime(1_790_000_000_000);
+  const fetching = vi
+    .spyOn(globalThis, "fetch")
+    .mockImplementation(() => Promise.resolve(Response.json({ status: "completed", output_text: "hi", output: [] })));
+  const worker = startWorker();
+  const body = { input: marked() };
+  const made = await worker.answer(body);
+  expect(made).toMatchObject({ text: "hi", created_at: 1_790_000_000, model: "", status: "completed", usage: null });
+  vi.setSystemTime(1_790_000_100_000);
+  expect(await (await worker.get(`/ask/${made.id}`)).json()).toEqual(made);
+  fetching.mockRestore();
+  expect(await worker.answer(body)).toEqual({ ...made, cached: true });
+});

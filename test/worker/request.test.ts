@@ -1,0 +1,270 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { calls, eachTestAlone, expectEnvelope, type HeaderTable, marked, problemOf, received, startWorker } from "./worker.ts";
+
+eachTestAlone();
+
+const send = (worker: ReturnType<typeof startWorker>, body: BodyInit | null, headers: HeaderTable = {}, query = ""): Promise<Response> =>
+  worker.send(`/ask${query}`, { method: "POST", body, headers });
+
+describe("what upstream receives", () => {
+  test("the request wins over the preset, the preset over the defaults, and caps over all", async () => {
+    const worker = startWorker({
+      defaults: { model: "gpt-4.1", temperature: 0.1, top_p: 0.1, instructions: "defaults", truncation: "auto" },
+      presets: { p: { model: "gpt-5", temperature: 0.2, instructions: "preset", max_output_tokens: 9_000 } },
+      limits: { max_output_tokens: 500 },
+    });
+    const input = marked();
+    await worker.answer({ input, preset: "p", instructions: "request" });
+    await worker.answer({ input, max_output_tokens: 100, model: "gpt-5-mini" });
+    await worker.answer({ input });
+    const bodies = (await received(input)).map(({ body }) => body);
+    expect(bodies).toEqual([
+      {
+        model: "gpt-5",
+        input,
+        instructions: "request",
+        temperature: 0.2,
+        top_p: 0.1,
+        truncation: "auto",
+        max_output_tokens: 500,
+        stream: false,
+      },
+      {
+        model: "gpt-5-mini",
+        input,
+        instructions: "defaults",
+        temperature: 0.1,
+        top_p: 0.1,
+        truncation: "auto",
+        max_output_tokens: 100,
+        stream: false,
+      },
+      {
+        model: "gpt-4.1",
+        input,
+        instructions: "defaults",
+        temperature: 0.1,
+        top_p: 0.1,
+        truncation: "auto",
+        max_output_tokens: 500,
+        stream: false,
+      },
+    ]);
+  });
+
+  test("short forms become the long ones", async () => {
+    const input = marked();
+    const schema = { type: "object", properties: { city: { type: "string" } }, required: ["city"], additionalProperties: false };
+    const image = "data:image/png;base64,iVBORw0KGgo=";
+    const answer = await startWorker().answer({ input, schema, reasoning: "low", images: [image], stream: null, user: null });
+    expect(answer.data).toEqual({ city: expect.any(String) as string });
+    expect(JSON.parse(answer.text)).toEqual(answer.data);
+    expect((await received(input))[0]?.body).toEqual({
+      model: "gpt-4.1-mini",
+      input: [
+        {
+          role: "user",
+          content: [
+            { type: "input_text", text: input },
+            { type: "input_image", image_url: image },
+          ],
+        },
+      ],
+      reasoning: { effort: "low" },
+      text: { format: { type: "json_schema", name: "answer", schema, strict: true } },
+      stream: false,
+    });
+  });
+
+  test("what is ours stays here", async () => {
+    const input = marked();
+    await startWorker({ presets: { p: { max_turns: 5, allow: ["temperature"], images: true, fallback: ["gpt-5"] } } }).answer(
+      { input, preset: "p", cache: "refresh" },
+      { accept: "application/json", "cache-control": "max-age=5" },
+    );
+    expect(Object.keys((await received(input))[0]?.body ?? {}).toSorted()).toEqual(["input", "model", "stream"]);
+  });
+
+  test("text, forms and JSON of any content type reach upstream as they were meant", async () => {
+    const worker = startWorker();
+    const json = marked("json");
+    for (const type of ["application/json", "application/vnd.api+json; charset=utf-8", "text/plain", "application/x-www-form-urlencoded"]) {
+      expect((await send(worker, JSON.stringify({ input: json, temperature: 0.5, cache: false }), { "content-type": type })).status).toBe(
+        200,
+      );
+    }
+    for (const { body } of await received(json)) expect(body).toMatchObject({ input: json, temperature: 0.5 });
+    expect(await calls(json)).toBe(4);
+    const form = marked("form");
+    expect((await send(worker, new URLSearchParams({ input: form, temperature: "0.5" }))).status).toBe(200);
+    expect((await received(encodeURI(form).replaceAll("%20", " ")))[0]?.body).toMatchObject({ input: form, temperature: 0.5 });
+    const text = marked('{"not":"json" ');
+    expect((await send(worker, text)).status).toBe(200);
+    expect((await received(text.slice(-36)))[0]?.body).toMatchObject({ input: text });
+  });
+
+  test("the query names preset, stream and the earlier answer", async () => {
+    const worker = startWorker({ presets: { p: { instructions: "Be kind." } } });
+    const first = await worker.answer({ input: marked() });
+    const input = marked();
+    const response = await send(worker, input, {}, `?preset=p&previous_response_id=${first.id}&stream=true`);
+    expect(response.headers.get("content-type")).toMatch(/^text\/event-stream/);
+    await response.text();
+    const [got] = await received(input);
+    expect(got?.body).toMatchObject({
+      instructions: "Be kind.",
+      stream: true,
+      previous_response_id: expect.stringMatching(/^resp_[0-9a-f]{50}$/),
+    });
+  });
+});
+
+describe("what never reaches upstream", () => {
+  test.each([
+    ["an unknown field", { temprature: 1 }, 400, "unknown_parameter", "temprature"],
+    ["background", { background: true }, 400, "unknown_parameter", "background"],
+    ["conversation", { conversation: "conv_1" }, 400, "unknown_parameter", "conversation"],
+    ["prompt", { prompt: { id: "x" } }, 400, "unknown_parameter", "prompt"],
+    ["a field of the wrong kind", { temperature: "hot" }, 400, "invalid_request", "temperature"],
+    ["an unknown preset", { preset: "nope" }, 400, "invalid_request", "preset"],
+    ["a preset of the prototype", { preset: "constructor" }, 400, "invalid_request", "preset"],
+    ["a model not on the list", { model: "gpt-5" }, 400, "model_not_allowed", "model"],
+    ["an empty input", { input: "" }, 400, "invalid_request", "input"],
+    ["an image of another kind", { images: ["ftp://x"] }, 400, "invalid_request", "images[0]"],
+    ["an empty earlier id", { previous_response_id: "" }, 400, "invalid_request", "previous_response_id"],
+    ["an earlier id with a line break", { previous_response_id: "a\nb" }, 400, "previous_response_not_found", "previous_response_id"],
+    ["an earlier id without end", { previous_response_id: "x".repeat(257) }, 400, "previous_response_not_found", "previous_response_id"],
+  ])("%s", async (_name, fields, status, code, param) => {
+    const worker = startWorker({ models: ["gpt-4.1-mini"] });
+    const input = marked();
+    const response = await worker.ask({ input, metadata: { input }, ...fields });
+    expect(response.status).toBe(status);
+    expect(await problemOf(response)).toMatchObject({ code, param, type: "invalid_request_error" });
+    expect(await calls(input)).toBe(0);
+  });
+
+  test.each([
+    ["a body that is no JSON", "{", { "content-type": "application/json" }, 400, "invalid_json"],
+    ["JSON that is no object", "[1]", { "content-type": "application/json" }, 400, "invalid_request"],
+    ["nothing", null, {}, 400, "invalid_request"],
+    ["blanks", " \n", {}, 400, "invalid_request"],
+    ["a deep body", `{"input":${"[".repeat(40)}${"]".repeat(40)}}`, { "content-type": "application/json" }, 400, "input_too_deep"],
+    ["__proto__", '{"input":"x","__proto__":{"a":1}}', { "content-type": "application/json" }, 400, "invalid_request"],
+    ["bytes that are no UTF-8", new Uint8Array([104, 105, 0xff]), {}, 400, "invalid_request"],
+    ["half a character", new Uint8Array([0xf0, 0x9f, 0x99]), {}, 400, "invalid_request"],
+    ["a picture", "x", { "content-type": "image/png" }, 415, "unsupported_media_type"],
+    ["another charset", "x", { "content-type": "text/plain; charset=latin1" }, 415, "unsupported_media_type"],
+    ["an encoded body", "x", { "content-encoding": "gzip" }, 415, "unsupported_media_type"],
+  ])("%s", async (_name, body, headers, status, code) => {
+    const response = await send(startWorker(), body, headers);
+    expect(response.status).toBe(status);
+    expect((await problemOf(response)).code).toBe(code);
+  });
+
+  test("more than 3 MiB, declared or not, and not a byte less", async () => {
+    const worker = startWorker();
+    const most = 3 * 1_048_576;
+    expect((await send(worker, '{"input":"hi"}'.padEnd(most))).status).toBe(200);
+    const declared = await send(worker, "x".repeat(most + 1));
+    const streamed = await send(
+      worker,
+      new ReadableStream({
+        pull(controller) {
+          controller.enqueue(new Uint8Array(1_048_576).fill(120));
+        },
+      }),
+    );
+    for (const response of [declared, streamed]) {
+      expect(response.status).toBe(413);
+      expect(await problemOf(response)).toMatchObject({ code: "payload_too_large" });
+    }
+  });
+
+  test("a body that never ends", async () => {
+    let cancelled = false;
+    const worker = startWorker({}, { DEADLINES: '{"body":50}' });
+    const endless = new ReadableStream<Uint8Array>({
+      start: (controller) => controller.enqueue(new TextEncoder().encode('{"input":"')),
+      cancel: () => void (cancelled = true),
+    });
+    const response = await send(worker, endless);
+    expect(response.status).toBe(408);
+    expect(response.headers.get("x-should-retry")).toBe("false");
+    expect((await problemOf(response)).code).toBe("request_timeout");
+    expect(cancelled).toBe(true);
+  });
+
+  test("a body that breaks off is an error in the envelope", async () => {
+    const broken = new ReadableStream<Uint8Array>({
+      start(controller) {
+        controller.enqueue(new TextEncoder().encode('{"input":"'));
+        controller.error(new Error("gone"));
+      },
+    });
+    const response = await send(startWorker(), broken);
+    expect(response.ok).toBe(false);
+    expectEnvelope(response, (await response.json<{ error: unknown }>()).error);
+  });
+});
+
+test(
+  "whatever bytes come, with whatever content type, the answer is one of ours and never a fault of ours",
+  { timeout: 20_000 },
+  async () => {
+    const worker = startWorker();
+    const types = fc.oneof(
+      fc.constantFrom(
+        "application/json",
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "application/problem+json",
+        "",
+        "a/b;charset=x",
+      ),
+      fc.string({ unit: "grapheme-ascii" }).filter((type) => /^[\x20-\x7e]*$/.test(type)),
+    );
+    const fields = fc.dictionary(
+      fc.constantFrom(
+        "input",
+        "stream",
+        "schema",
+        "images",
+        "reasoning",
+        "cache",
+        "metadata",
+        "tools",
+        "text",
+        "preset",
+        "previous_response_id",
+        "store",
+        "x",
+      ),
+      fc.oneof(
+        fc.jsonValue(),
+        fc.string(),
+        fc.constant("low"),
+        fc.boolean(),
+        fc.array(fc.record({ type: fc.string(), role: fc.string() })),
+      ),
+    );
+    const bodies = fc.oneof(
+      fc.uint8Array({ maxLength: 200 }),
+      fc.json().map((text) => new TextEncoder().encode(text)),
+      fields.map((body) => new TextEncoder().encode(JSON.stringify(body))),
+      fields.map((body) => new TextEncoder().encode(JSON.stringify({ input: "hi", ...body }))),
+      fc.string().map((text) => new TextEncoder().encode(`input=${text}`)),
+    );
+    const accepts = fc.constantFrom("*/*", "text/plain", "text/event-stream", "");
+    await fc.assert(
+      fc.asyncProperty(bodies, types, accepts, async (body, type, accept) => {
+        const response = await send(worker, body, { "content-type": type, accept });
+        const text = await response.text();
+        expect(response.status, text).toBeLessThan(500);
+        if (response.status !== 200) expectEnvelope(response, (JSON.parse(text) as { error: unknown }).error);
+      }),
+      { numRuns: 120 },
+    );
+    await worker.settled();
+  },
+);

@@ -1,0 +1,146 @@
+import { describe, expect, test, vi } from "vitest";
+import { calls, eachTestAlone, eventsIn, EVENTS, kvKeys, marked, problemOf, received, startWorker, TEXT } from "./worker.ts";
+
+const log = eachTestAlone();
+
+describe("fallback models", () => {
+  test.each(["emulate/503-model-not-found", "emulate/503-no-channel", "emulate/404-model", "nope-1"])(
+    "%s is replaced by the next model, in every form",
+    async (model) => {
+      const worker = startWorker({ presets: { p: { model, fallback: ["nope-2", "gpt-4.1-mini"] } } });
+      for (const [headers, fields] of [
+        [{}, {}],
+        [TEXT, {}],
+        [EVENTS, {}],
+        [TEXT, { stream: true }],
+      ] as const) {
+        const input = marked();
+        const response = await worker.ask({ input, preset: "p", ...fields }, headers);
+        expect(response.status).toBe(200);
+        expect(await response.text()).toContain(input);
+        await worker.settled();
+        expect((await received(input)).map(({ body }) => body["model"])).toEqual([model, "nope-2", "gpt-4.1-mini"]);
+      }
+    },
+  );
+
+  test("the first answer is repeated from the cache without the search", async () => {
+    const worker = startWorker({ presets: { p: { model: "nope-1", fallback: ["gpt-4.1-mini"] } } });
+    const body = { input: marked(), preset: "p" };
+    const made = await worker.answer(body);
+    expect(await worker.answer(body)).toEqual({ ...made, cached: true });
+    expect(await calls(body.input)).toBe(2);
+  });
+
+  test("costs what the model costs that answered, at once and from memory", async () => {
+    const prices = { "nope-1": { input: 1_000, output: 1_000 }, "gpt-4.1-mini": { input: 1, output: 1 } };
+    const worker = startWorker({ prices, presets: { p: { model: "nope-1", fallback: ["gpt-4.1-mini"] } } });
+    const answer = await worker.answer({ input: marked(), preset: "p" });
+    expect(answer.cost_usd).toBeCloseTo((answer.usage?.total_tokens ?? 0) / 1e6, 12);
+    expect(await (await worker.get(`/ask/${answer.id}`)).json()).toEqual(answer);
+  });
+
+  test("where no model is left, upstream's refusal comes, and a caller's own model is not replaced", async () => {
+    const worker = startWorker({ presets: { p: { model: "nope-1", fallback: ["nope-2"] } } });
+    const input = marked();
+    const response = await worker.ask({ input, preset: "p" });
+    expect(response.status).toBe(503);
+    expect((await problemOf(response)).code).toBe("upstream_unavailable");
+    expect(await calls(input)).toBe(2);
+    const own = marked();
+    expect((await worker.ask({ input: own, preset: "p", model: "nope-3" })).status).toBe(503);
+    expect(await calls(own)).toBe(1);
+    expect(await kvKeys("")).toEqual([]);
+  });
+
+  test.each(["500", "429", "401", "402", "400", "failed", "cut", "reset-before-headers"])(
+    "emulate/%s is no missing model: nothing is tried instead",
+    async (fault) => {
+      const worker = startWorker({ presets: { p: { model: `emulate/${fault}`, fallback: ["gpt-4.1-mini"] } } });
+      const input = marked();
+      expect((await worker.ask({ input, preset: "p" })).ok).toBe(false);
+      expect(await calls(input)).toBe(1);
+    },
+  );
+});
+
+describe("a second try", () => {
+  test.each(["429-once/1", "503-once/1"])("emulate/%s: after the time that upstream names, once", async (fault) => {
+    const worker = startWorker();
+    const input = marked();
+    const fields = fault.startsWith("429") ? {} : { stream: true };
+    const response = await worker.ask({ input, model: `emulate/${fault}`, ...fields });
+    expect(response.status).toBe(200);
+    const text = await response.text();
+    if ("stream" in fields) expect(eventsIn(text).at(-1)?.event).toBe("done");
+    expect(await calls(input)).toBe(2);
+    await worker.settled();
+    expect(log.requests()).toHaveLength(1);
+  });
+
+  test.each(["429-retry-after/6", "429-retry-after/30"])("emulate/%s is the caller's to wait for", async (fault) => {
+    const worker = startWorker();
+    for (const headers of [{}, EVENTS, TEXT]) {
+      const input = marked();
+      const response = await worker.ask({ input, model: `emulate/${fault}` }, headers);
+      expect(response.status).toBe(429);
+      expect(response.headers.get("retry-after")).toBe(fault.split("/")[1]);
+      expect((await problemOf(response)).code).toBe("upstream_rate_limited");
+      expect(await calls(input)).toBe(1);
+    }
+  });
+
+  test("is the last one", async () => {
+    vi.useFakeTimers();
+    let asked = 0;
+    vi.spyOn(globalThis, "fetch").mockImplementation(() => {
+      asked += 1;
+      return Promise.resolve(new Response("", { status: 429, headers: { "retry-after": "5" } }));
+    });
+    const asking = startWorker().ask({ input: marked() });
+    await vi.waitFor(() => expect(asked).toBe(1));
+    await vi.advanceTimersByTimeAsync(10_000);
+    const response = await asking;
+    expect([response.status, response.headers.get("retry-after"), asked]).toEqual([429, "5", 2]);
+  });
+
+  test.each(["429", "503", "429-empty", "429-saturated"])("emulate/%s names no time: none", async (fault) => {
+    const input = marked();
+    const response = await startWorker().ask({ input, model: `emulate/${fault}` });
+    expect([429, 503]).toContain(response.status);
+    expect(await calls(input)).toBe(1);
+  });
+
+  test.each(["500", "cut", "reset", "failed", "error-200", "unknown-error-200", "not-json", "520", "524", "redirect", "bad-encoding"])(
+    "emulate/%s may have been paid or is hopeless: none",
+    async (fault) => {
+      const input = marked();
+      const worker = startWorker();
+      for (const headers of [{}, EVENTS]) {
+        const response = await worker.ask({ input, model: `emulate/${fault}` }, headers);
+        const text = await response.text();
+        expect(text).toContain('"error"');
+        expect(text).not.toMatch(/Provider|request id|令牌|饱和|canary|4f9d2c/);
+      }
+      expect(await calls(input)).toBe(2);
+      expect(await kvKeys("")).toEqual([]);
+    },
+  );
+
+  test("upstream's deadlines hold", async () => {
+    const deadlines = '{"upstream_first_byte":60,"upstream_idle":60,"upstream_total":5000}';
+    const worker = startWorker({}, { DEADLINES: deadlines });
+    for (const [model, headers, shown] of [
+      ["emulate/first-byte/5000", {}, 504],
+      ["emulate/first-byte/5000", EVENTS, 504],
+      ["emulate/stall", {}, 504],
+      ["emulate/stall", EVENTS, 200],
+    ] as const) {
+      const input = marked();
+      const response = await worker.ask({ input, model }, headers);
+      expect(response.status).toBe(shown);
+      expect(await response.text()).toContain('"code":"upstream_timeout"');
+      expect(await calls(input)).toBe(1);
+    }
+  });
+});

@@ -1,0 +1,391 @@
+import { describe, expect, test, vi } from "vitest";
+import type { Answer } from "../../src/core/trim.ts";
+import {
+  eachTestAlone,
+  eventsIn,
+  EVENTS,
+  joined,
+  kvKeys,
+  marked,
+  namesOf,
+  problemOf,
+  received,
+  type SentEvent,
+  startWorker,
+  TEXT,
+  type WorkerUnderTest,
+} from "./worker.ts";
+
+const log = eachTestAlone();
+
+async function stream(worker: WorkerUnderTest, body: object): Promise<SentEvent[]> {
+  const response = await worker.ask(body, EVENTS);
+  expect(response.status).toBe(200);
+  expect(response.headers.get("content-type")).toBe("text/event-stream; charset=utf-8");
+  expect(response.headers.get("cache-control")).toBe("no-store");
+  const events = eventsIn(await response.text());
+  await worker.settled();
+  return events;
+}
+
+/** An upstream that says what the test says, when it says it. */
+function puppet(): {
+  called: Promise<void>;
+  say: (...events: object[]) => void;
+  sayBytes: (text: string) => void;
+  end: () => void;
+  left: () => boolean;
+} {
+  const encoder = new TextEncoder();
+  let answer: ((response: () => Response) => void) | undefined;
+  let controller: ReadableStreamDefaultController<Uint8Array> | undefined;
+  let signal: AbortSignal | null | undefined;
+  let cancelled = false;
+  let call: (() => void) | undefined;
+  const called = new Promise<void>((resolve) => {
+    call = resolve;
+  });
+  const answered = new Promise<() => Response>((resolve) => {
+    answer = resolve;
+  });
+  vi.spyOn(globalThis, "fetch").mockImplementation(async (_input, init) => {
+    signal = init?.signal;
+    call?.();
+    return (await answered)();
+  });
+  const body = new ReadableStream<Uint8Array>({
+    start: (given) => void (controller = given),
+    cancel: () => void (cancelled = true),
+  });
+  const sayBytes = (text: string): void => {
+    answer?.(() => new Response(body, { headers: { "content-type": "text/event-stream" } }));
+    controller?.enqueue(encoder.encode(text));
+  };
+  return {
+    called,
+    sayBytes,
+    say: (...events) => sayBytes(events.map((event) => `data: ${JSON.stringify(event)}\n\n`).join("")),
+    end: () => controller?.close(),
+    left: () => cancelled || signal?.aborted === true,
+  };
+}
+
+const created = { type: "response.created", response: { id: "resp_puppet", model: "puppet-1", status: "in_progress", output: [] } };
+const delta = (text: string): object => ({ type: "response.output_text.delta", output_index: 0, delta: text });
+const completed = (text: string): object => ({
+  type: "response.completed",
+  response: {
+    id: "resp_puppet",
+    model: "puppet-1",
+    status: "completed",
+    output: [{ type: "message", content: [{ type: "output_text", text }] }],
+  },
+});
+
+describe("an event stream", () => {
+  test.each([
+    ["plain", {}],
+    ["byte by byte", { model: "emulate/splits" }],
+    ["without deltas", { model: "emulate/no-deltas" }],
+    ["without output in its end", { model: "emulate/no-output-in-terminal" }],
+    ["without usage", { model: "emulate/no-usage" }],
+    ["with [DONE]", { model: "emulate/done" }],
+    ["with heartbeats", { model: "emulate/heartbeat/1" }],
+    ["with comments", { model: "emulate/comments" }],
+    ["with CRLF", { model: "emulate/crlf" }],
+    ["with split characters", { model: "emulate/unicode" }],
+    ["without event lines", { model: "emulate/no-event-lines" }],
+    ["of JSON", { model: "emulate/json-for-stream" }],
+    ["from chat", { model: "emulate/chat-compat" }],
+    ["of phases", { model: "emulate/phases" }],
+    ["of two messages", { model: "emulate/two-messages" }],
+    ["with unknown items", { model: "emulate/unknown-items" }],
+    ["that refuses", { model: "emulate/refusal" }],
+    ["that ends early", { model: "emulate/incomplete" }],
+    ["that only reasons", { model: "emulate/reasoning-only" }],
+    ["of a long text", { model: "emulate/long/500" }],
+    ["with a summary", { reasoning: { effort: "low", summary: "detailed" } }],
+    ["with function calls", { tools: [{ type: "function", name: "look", parameters: { type: "object", properties: {} } }] }],
+    ["with citations", { tools: [{ type: "web_search" }] }],
+    ["of data", { schema: { type: "object", properties: { a: { type: "string" } } } }],
+  ])("%s starts once, is numbered from 0 and ends with the answer that JSON gives", async (_name, fields) => {
+    const worker = startWorker({ prices: { "gpt-4.1-mini": { input: 1, output: 1 } } });
+    const events = await stream(worker, { input: marked(), metadata: { a: "b" }, ...fields });
+    const run = events[0]?.id.split("-")[0] ?? "";
+    expect(run).toMatch(/^[0-9a-f]{12}$/);
+    expect(events.map(({ id }) => id)).toEqual(events.map((_, n) => `${run}-${n}`));
+    const names = namesOf(events);
+    expect(names[0]).toBe("start");
+    expect(names.at(-1)).toBe("done");
+    expect(names.filter((name) => ["start", "done", "error"].includes(name))).toHaveLength(2);
+    const done = events.at(-1)?.data as unknown as Answer;
+    expect(joined(events, "text")).toBe(done.text);
+    expect(joined(events, "reasoning")).toBe(done.reasoning_summary ?? "");
+    expect(joined(events, "refusal")).toBe(done.refusal ?? "");
+    expect(events.filter(({ event }) => event === "tool_call").map(({ data }) => data)).toEqual(done.tool_calls ?? []);
+    expect(await (await worker.get(`/ask/${done.id}`)).json()).toEqual(done);
+    expect(events[0]?.data).toEqual({ request_id: log.requests()[0]?.["request_id"], model: done.model });
+  });
+
+  test("every stream has a run of its own", async () => {
+    const worker = startWorker();
+    const body = { input: marked() };
+    const runs = [await stream(worker, body), await stream(worker, body)].map(([first]) => first?.id.split("-")[0]);
+    expect(new Set(runs).size).toBe(2);
+  });
+
+  test("the body's stream wins over Accept, and Accept alone is enough", async () => {
+    const worker = startWorker();
+    const input = marked();
+    const type = async (body: object, headers = {}): Promise<string | null> => {
+      const response = await worker.ask({ input, ...body }, headers);
+      await response.text();
+      return response.headers.get("content-type");
+    };
+    expect(await type({ stream: true })).toMatch(/^text\/event-stream/);
+    expect(await type({ stream: true }, { accept: "application/json" })).toMatch(/^text\/event-stream/);
+    expect(await type({}, EVENTS)).toMatch(/^text\/event-stream/);
+    expect(await type({ stream: false }, EVENTS)).toMatch(/^application\/json/);
+    expect(await type({ stream: true }, TEXT)).toMatch(/^text\/plain/);
+  });
+
+  test("a follow-up says how it continues", async () => {
+    const worker = startWorker();
+    const { id } = await worker.answer({ input: marked() });
+    for (const headers of [{}, EVENTS, TEXT]) {
+      const response = await worker.ask({ input: marked(), previous_response_id: id }, headers);
+      expect(response.headers.get("x-continuity")).toBe("upstream");
+      await response.text();
+    }
+  });
+
+  test.each(["cut", "reset", "error-event", "error-event-nested", "bare-json", "invalid-utf8", "failed", "too-large/9000000"])(
+    "emulate/%s ends with one error and leaves nothing behind",
+    async (fault) => {
+      const worker = startWorker();
+      const events = await stream(worker, { input: marked(), model: `emulate/${fault}` });
+      const names = namesOf(events);
+      expect(names.filter((name) => name === "done" || name === "error")).toEqual(["error"]);
+      expect(names[0]).toBe("start");
+      expect(names.at(-1)).toBe("error");
+      const some = expect.stringMatching(/./) as string;
+      const request_id = log.requests()[0]?.["request_id"];
+      expect(events.at(-1)?.data).toEqual({ error: { message: some, type: some, code: some, param: "", request_id } });
+      expect(await kvKeys("")).toEqual([]);
+      expect(log.requests()).toMatchObject([{ status: 200, code: expect.stringMatching(/^upstream_/) as string }]);
+    },
+  );
+
+  test.each([
+    ["heartbeat-error", 429, "upstream_rate_limited"],
+    ["401", 502, "upstream_auth"],
+    ["402", 502, "upstream_quota"],
+    ["500", 502, "upstream_error"],
+    ["503", 503, "upstream_unavailable"],
+    ["reset-before-headers", 502, "upstream_error"],
+    ["not-json", 502, "upstream_invalid_response"],
+  ])("emulate/%s refuses before any byte, so the status tells", async (fault, status, code) => {
+    const worker = startWorker();
+    for (const [headers, fields] of [
+      [EVENTS, {}],
+      [TEXT, { stream: true }],
+    ] as const) {
+      const response = await worker.ask({ input: marked(), model: `emulate/${fault}`, ...fields }, headers);
+      expect(response.status).toBe(status);
+      expect(response.headers.get("content-type")).toMatch(/^application\/json/);
+      expect((await problemOf(response)).code).toBe(code);
+    }
+  });
+
+  test("upstream is let go after an event that can't be read", async () => {
+    for (const headers of [EVENTS, TEXT]) {
+      const upstream = puppet();
+      const asking = startWorker().ask({ input: marked(), stream: true }, headers);
+      await upstream.called;
+      upstream.say(created, delta("Hel"));
+      const reader = (await asking).body?.getReader();
+      await reader?.read();
+      upstream.sayBytes("data: {broken\n\n");
+      await drained(reader).catch(() => undefined);
+      expect(upstream.left()).toBe(true);
+      vi.restoreAllMocks();
+    }
+  });
+
+  test("upstream is let go where its first event can't be read", async () => {
+    const upstream = puppet();
+    const asking = startWorker().ask({ input: marked() }, EVENTS);
+    await upstream.called;
+    upstream.sayBytes("data: {broken\n\n");
+    expect((await asking).status).toBe(502);
+    expect(upstream.left()).toBe(true);
+  });
+});
+
+async function drained(reader: ReadableStreamDefaultReader<Uint8Array> | undefined): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = "";
+  for (;;) {
+    const piece = await reader?.read();
+    if (piece === undefined || piece.done) return text;
+    text += decoder.decode(piece.value, { stream: true });
+  }
+}
+
+describe("a text stream", () => {
+  test("is the text, with the id and no more in its head", async () => {
+    const worker = startWorker();
+    const input = marked();
+    const response = await worker.ask({ input, stream: true }, TEXT);
+    expect(response.headers.get("content-type")).toBe("text/plain; charset=utf-8");
+    expect(response.headers.get("x-response-status")).toBeNull();
+    const text = await response.text();
+    await worker.settled();
+    const id = response.headers.get("x-response-id") ?? "";
+    expect(await (await worker.get(`/ask/${id}`)).json()).toMatchObject({ id, text, status: "completed" });
+  });
+
+  test.each(["error-event", "failed", "heartbeat-error"])("emulate/%s fails before the first word, so the status tells", async (fault) => {
+    const worker = startWorker();
+    const response = await worker.ask({ input: marked(), model: `emulate/${fault}`, stream: true }, TEXT);
+    expect(response.ok).toBe(false);
+    const { code } = await problemOf(response);
+    expect(code).toMatch(/^upstream_/);
+    await worker.settled();
+    expect(await kvKeys("")).toEqual([]);
+    expect(log.requests()).toMatchObject([{ code, status: response.status }]);
+  });
+
+  test.each(["cut", "reset"])("emulate/%s breaks the connection", async (fault) => {
+    const worker = startWorker();
+    const response = await worker.ask({ input: marked(), model: `emulate/${fault}`, stream: true }, TEXT);
+    expect(response.status).toBe(200);
+    await expect(response.text()).rejects.toThrow();
+    await worker.settled();
+    expect(await kvKeys("")).toEqual([]);
+    expect(log.requests()).toMatchObject([{ code: "upstream_error", status: 200 }]);
+  });
+});
+
+describe("a client that leaves", () => {
+  test.each([
+    ["an event stream", EVENTS],
+    ["a text stream", TEXT],
+  ])("%s stops upstream and is logged once", async (_name, headers) => {
+    const worker = startWorker();
+    const input = marked();
+    const response = await worker.ask({ input, model: "emulate/slow/400", stream: true }, headers);
+    const reader = response.body?.getReader();
+    await reader?.read();
+    await reader?.cancel();
+    await vi.waitFor(async () => expect(await received(input)).toMatchObject([{ ended: "client_left" }]), { timeout: 5_000 });
+    await worker.settled();
+    expect(await kvKeys("")).toEqual([]);
+    expect(log.requests()).toMatchObject([{ reason: "client_left" }]);
+  });
+
+  test("before there is any answer stops upstream, too", async () => {
+    const input = marked();
+    const worker = startWorker();
+    const left = new AbortController();
+    const asking = worker.send("/ask", { method: "POST", body: JSON.stringify({ input, model: "emulate/stall" }), signal: left.signal });
+    const outcome = asking.then(
+      (response) => response.status,
+      () => "aborted",
+    );
+    await vi.waitFor(async () => expect(await received(input)).toHaveLength(1));
+    left.abort();
+    await vi.waitFor(async () => expect(await received(input)).toMatchObject([{ ended: "client_left" }]), { timeout: 5_000 });
+    expect([502, "aborted"]).toContain(await outcome);
+  });
+
+  test("after the end of the answer leaves upstream in peace, and the turn is kept", async () => {
+    const worker = startWorker();
+    const input = marked();
+    const events = await stream(worker, { input });
+    expect(namesOf(events)).toContain("done");
+    expect(await received(input)).toMatchObject([{ ended: "complete" }]);
+    expect(await kvKeys("turn:")).toHaveLength(1);
+  });
+});
+
+describe("silence", () => {
+  const text = async (reader: ReadableStreamDefaultReader<Uint8Array>): Promise<string> => {
+    const { value } = await reader.read();
+    return new TextDecoder().decode(value);
+  };
+
+  test("an upstream that says nothing for five seconds costs no client: the head comes, and a ping", async () => {
+    vi.useFakeTimers();
+    const upstream = puppet();
+    const worker = startWorker();
+    let head: Response | undefined;
+    const asking = worker.ask({ input: marked() }, EVENTS).then((response) => (head = response));
+    await upstream.called;
+    await vi.advanceTimersByTimeAsync(4_999);
+    expect(head).toBeUndefined();
+    await vi.advanceTimersByTimeAsync(1);
+    const response = await asking;
+    expect(response.status).toBe(200);
+    expect(response.headers.get("content-type")).toBe("text/event-stream; charset=utf-8");
+    const reader = response.body?.getReader() as ReadableStreamDefaultReader<Uint8Array>;
+    const first = text(reader);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(await first).toBe(": ping\n\n");
+    const second = text(reader);
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect(await second).toBe(": ping\n\n");
+    upstream.say(created, delta("Hello"), completed("Hello"));
+    upstream.end();
+    expect(namesOf(eventsIn(await drained(reader)))).toEqual(["start", "text", "done"]);
+    expect(log.requests()).toMatchObject([{ status: 200, stream: true }]);
+  });
+
+  test("after the head a refusal is an error event", async () => {
+    vi.useFakeTimers();
+    const upstream = puppet();
+    const asking = startWorker().ask({ input: marked() }, EVENTS);
+    await upstream.called;
+    await vi.advanceTimersByTimeAsync(5_000);
+    const response = await asking;
+    upstream.say({ error: { code: "rate_limit_exceeded", message: "slow down" } });
+    const events = eventsIn(await response.text());
+    expect(namesOf(events)).toEqual(["error"]);
+    expect(events[0]?.data).toMatchObject({ error: { code: "upstream_rate_limited" } });
+    expect(log.requests()).toMatchObject([{ status: 200, code: "upstream_rate_limited" }]);
+  });
+
+  test("in mid-stream brings a ping after five seconds, counted from the last word", async () => {
+    vi.useFakeTimers();
+    const upstream = puppet();
+    const asking = startWorker().ask({ input: marked() }, EVENTS);
+    await upstream.called;
+    upstream.say(created, delta("one"));
+    const reader = (await asking).body?.getReader() as ReadableStreamDefaultReader<Uint8Array>;
+    expect(namesOf(eventsIn(await text(reader)))).toEqual(["start", "text"]);
+    await vi.advanceTimersByTimeAsync(3_000);
+    upstream.say(delta("two"));
+    expect(namesOf(eventsIn(await text(reader)))).toEqual(["text"]);
+    let spoke: string | undefined;
+    const next = text(reader).then((said) => (spoke = said));
+    await vi.advanceTimersByTimeAsync(4_999);
+    expect(spoke).toBeUndefined();
+    await vi.advanceTimersByTimeAsync(1);
+    expect(await next).toBe(": ping\n\n");
+    await reader.cancel();
+    await vi.waitFor(() => expect(upstream.left()).toBe(true));
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  test("a client that leaves in silence stops upstream, and leaves no timer", async () => {
+    vi.useFakeTimers();
+    const upstream = puppet();
+    const asking = startWorker().ask({ input: marked() }, EVENTS);
+    await upstream.called;
+    upstream.say(created);
+    await (await asking).body?.cancel();
+    await vi.waitFor(() => expect(upstream.left()).toBe(true));
+    expect(vi.getTimerCount()).toBe(0);
+    expect(log.requests()).toMatchObject([{ reason: "client_left" }]);
+  });
+});

@@ -1,0 +1,165 @@
+// The Worker under test as its callers meet it, what the shared emulator heard from it, and what it wrote into its log. Requests are
+// told apart by a marker in their text, since all files share one emulator.
+import { createExecutionContext, reset, waitOnExecutionContext } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { createParser } from "eventsource-parser";
+import { afterEach, beforeEach, expect, inject, vi } from "vitest";
+import { createApp } from "../../src/app.ts";
+import { type ConfigInput, defineConfig } from "../../src/core/define-config.ts";
+import { importIdKeys, ownerOf } from "../../src/core/ids.ts";
+import type { Answer } from "../../src/core/trim.ts";
+
+export const UPSTREAM_KEY = "sk-canary-4f9d2c7b1e8a";
+export const ID_SECRET = "an id key of thirty-two bytes...";
+export const ID_KEY = btoa(ID_SECRET);
+/** Two owners; alice has two keys. */
+export const KEYS = { alice: "sk_alice_0123456789ab", alice2: "sk_alice_second_012345", bob: "sk_bob_0123456789abcd" };
+export const SERVER_KEYS = `alice:${KEYS.alice},alice:${KEYS.alice2},bob:${KEYS.bob}`;
+
+export interface ErrorBody {
+  error: { message: string; type: string; code: string; param: string; request_id: string };
+}
+
+export type HeaderTable = Record<string, string>;
+
+export interface WorkerUnderTest {
+  send: (path: string, init?: RequestInit) => Promise<Response>;
+  /** POST /ask with a JSON body. */
+  ask: (body: unknown, headers?: HeaderTable) => Promise<Response>;
+  /** The same for a request that succeeds, once all that it does after the answer is done. */
+  answer: (body: unknown, headers?: HeaderTable) => Promise<Answer>;
+  get: (path: string, headers?: HeaderTable) => Promise<Response>;
+  /** When everything given to waitUntil so far is done. */
+  settled: () => Promise<void>;
+}
+
+/** @param settings vars, secrets and bindings that differ from the usual ones */
+export function startWorker(config: ConfigInput = {}, settings: Record<string, unknown> = {}): WorkerUnderTest {
+  const app = createApp(defineConfig({ defaults: { model: "gpt-4.1-mini" }, ...config }));
+  const bound = { ...env, UNIAPI_BASE_URL: inject("emulatorUrl"), ID_KEYS: ID_KEY, ...settings };
+  const contexts: ExecutionContext[] = [];
+  const worker: WorkerUnderTest = {
+    async send(path, init) {
+      const context = createExecutionContext();
+      contexts.push(context);
+      return await app.fetch(new Request(URL.parse(path, "http://localhost:8787") ?? path, init), bound, context);
+    },
+    ask: (body, headers = {}) =>
+      worker.send("/ask", { method: "POST", body: JSON.stringify(body), headers: { "content-type": "application/json", ...headers } }),
+    async answer(body, headers) {
+      const response = await worker.ask(body, headers);
+      const answer = await response.json();
+      await worker.settled();
+      expect(answer, "an answer").not.toHaveProperty("error");
+      return answer as Answer;
+    },
+    get: (path, headers = {}) => worker.send(path, { headers }),
+    async settled() {
+      for (const context of contexts.splice(0)) await waitOnExecutionContext(context);
+    },
+  };
+  return worker;
+}
+
+export const as = (key: string): HeaderTable => ({ authorization: `Bearer ${key}` });
+export const EVENTS = { accept: "text/event-stream" };
+export const TEXT = { accept: "text/plain" };
+
+/** A text that no other request has. */
+export const marked = (text = "hello"): string => `${text} ${crypto.randomUUID()}`;
+
+export interface Received {
+  headers: Record<string, string>;
+  body: Record<string, unknown>;
+  raw: string;
+  ended: "open" | "complete" | "client_left";
+}
+
+/** What the emulator got that holds this text, oldest first. */
+export async function received(marker: string): Promise<Received[]> {
+  const response = await fetch(`${inject("emulatorUrl")}/emulator/requests`);
+  const { requests } = await response.json<{ requests: Received[] }>();
+  return requests.filter(({ raw }) => raw.includes(marker));
+}
+
+export async function calls(marker: string): Promise<number> {
+  return (await received(marker)).length;
+}
+
+export interface SentEvent {
+  id: string;
+  event: string;
+  data: Record<string, unknown>;
+}
+
+export function eventsIn(text: string): SentEvent[] {
+  const events: SentEvent[] = [];
+  createParser({
+    onEvent: ({ id = "", event = "", data }) => void events.push({ id, event, data: JSON.parse(data) as Record<string, unknown> }),
+  }).feed(text);
+  return events;
+}
+
+export const namesOf = (events: readonly SentEvent[]): string[] => events.map(({ event }) => event);
+
+/** The joined deltas of one kind. */
+export const joined = (events: readonly SentEvent[], name: string): string =>
+  events.map(({ event, data }) => (event === name ? String(data["delta"]) : "")).join("");
+
+export async function problemOf(response: Response): Promise<ErrorBody["error"]> {
+  const { error } = await response.json<ErrorBody>();
+  expectEnvelope(response, error);
+  return error;
+}
+
+/** Contract section 8: all strings, and the request's id in both places. */
+export function expectEnvelope(response: Response, error: unknown): void {
+  const some = expect.stringMatching(/./) as string;
+  expect(error).toStrictEqual({ message: some, type: some, code: some, param: expect.any(String) as string, request_id: some });
+  expect(response.headers.get("x-request-id")).toBe((error as ErrorBody["error"]).request_id);
+  expect(response.headers.get("cache-control")).toBe("no-store");
+}
+
+export type LogLine = Record<string, unknown> & { event: string; level: string };
+
+/** Gives every test of a file an empty KV and a log of its own, and looks for secrets in both. */
+export function eachTestAlone(): { lines: () => LogLine[]; requests: () => LogLine[]; warnings: () => LogLine[] } {
+  let written: string[] = [];
+  beforeEach(() => {
+    written = [];
+    vi.spyOn(console, "log").mockImplementation((line: string) => void written.push(line));
+  });
+  afterEach(async () => {
+    vi.useRealTimers();
+    vi.restoreAllMocks();
+    const kept = await kvTexts();
+    const texts = [...written, ...kept];
+    for (const secret of [UPSTREAM_KEY, ID_KEY, ...Object.values(KEYS)]) expect(texts.filter((text) => text.includes(secret))).toEqual([]);
+    // Takes longer than most tests.
+    if (kept.length > 0) await reset();
+  });
+  const lines = (): LogLine[] => written.map((line) => JSON.parse(line) as LogLine);
+  return {
+    lines,
+    requests: () => lines().filter(({ event }) => event === "request"),
+    warnings: () => lines().filter(({ level }) => level === "warn"),
+  };
+}
+
+/** Every key and every value in KV. */
+export async function kvTexts(): Promise<string[]> {
+  const keys = await kvKeys("");
+  const values = await Promise.all(keys.map((key) => env.RESPONSES.get(key)));
+  return [...keys, ...values.map((value) => value ?? "")];
+}
+
+export async function kvKeys(prefix: string): Promise<string[]> {
+  const { keys } = await env.RESPONSES.list({ prefix });
+  return keys.map(({ name }) => name);
+}
+
+export async function ownerNamed(name: string): Promise<string> {
+  return ownerOf(await idKeys(), name);
+}
+
+export const idKeys = (): ReturnType<typeof importIdKeys> => importIdKeys([Uint8Array.from(new TextEncoder().encode(ID_SECRET))]);
