@@ -30,7 +30,7 @@ export default defineConfig({
           name: "e2e",
           include: ["test/e2e/**/*.test.ts", "test/clients/**/*.test.ts"],
           environment: "node",
-          globalSetup: ["test/support/production-bundle.ts"],
+          globalSetup: ["test/support/production-bundle.ts", "test/support/client-packages.ts"],
           testTimeout: 30_000,
           hookTimeout: 60_000,
         },

@@ -1,5 +1,6 @@
 // npm run check: everything that can be judged without running the Worker. All of them run, so that one call shows all there is.
 import { spawnSync } from "node:child_process";
+import installClients from "../test/support/client-packages.ts";
 
 const CHECKS: readonly (readonly [what: string, command: string])[] = [
   ["generated types are fresh", "wrangler types src/env.d.ts --include-runtime=false --strict-vars=false --check"],
@@ -11,6 +12,8 @@ const CHECKS: readonly (readonly [what: string, command: string])[] = [
   ["dead code", "knip"],
 ];
 
+// The types of the client tests are in their packages.
+installClients();
 let failed = 0;
 for (const [what, command] of CHECKS) {
   const [program = "", ...args] = command.split(" ");

@@ -85,7 +85,8 @@ export function completeResponse(response: JsonObject, facts: ObjectFacts): Json
   return whole;
 }
 
-function withAnnotations(item: JsonObject): JsonObject {
+/** @returns the item itself where nothing is missing */
+export function withAnnotations(item: JsonObject): JsonObject {
   if (item["type"] !== "message" || !Array.isArray(item["content"])) return item;
   const whole = partsOf(item["content"]).every((part) => part["type"] !== "output_text" || Array.isArray(part["annotations"]));
   if (whole) return item;

@@ -43,6 +43,12 @@ const REFUSED_CODES = new Set([
 const NO_CHANNEL = /无可用渠道|no available channel/i;
 /** Statuses that mean: refused before any work was done. */
 const UNPAID_STATUSES = new Set([503, 521, 522, 523, 525, 526, 530]);
+/** The backend that this call reached has not stored the item, as another one may have. */
+const NO_SUCH_ITEM = /^(?:Provider API error: )?Items? with ids? .{0,200} not found/i;
+const NO_SUCH_ITEM_REMEDY =
+  "UniAPI does not know an item of `input` by its id: its backends do not share what they store. Send items whole, without their ids, leave " +
+  "reasoning items out, and set `store` to false (AI SDK: `providerOptions: { openai: { store: false } }` and `pruneMessages` with " +
+  '`reasoning: "all"`); or send only what is new, with `previous_response_id`.';
 /** Upstream gave no hint; a second is too soon for a limit that counts by the minute. */
 const DEFAULT_RETRY_AFTER_S = 5;
 
@@ -118,7 +124,8 @@ function rejected(
   secrets: readonly string[],
 ): Problem {
   const passes = /[A-Za-z0-9]/.test(said.shownCode) && said.code !== said.type;
-  const message = fault.status === 400 ? redact(said.message, secrets) : "";
+  // OpenAI's own advice, to store the items, is what does not help here.
+  const message = fault.status !== 400 ? "" : NO_SUCH_ITEM.test(said.message) ? NO_SUCH_ITEM_REMEDY : redact(said.message, secrets);
   return new Problem(
     "upstream_rejected",
     message || `UniAPI refused this request (status ${fault.status}). Check the model's name and the fields of the request.`,

@@ -12,7 +12,7 @@ import { readCacheControl } from "../core/policy.ts";
 import { methodNotAllowed } from "../core/problem.ts";
 import { readAccept, readAsk } from "../core/read-ask.ts";
 import { recall } from "../core/recall.ts";
-import type { Answer } from "../core/trim.ts";
+import { type Answer, assertNotFailed } from "../core/trim.ts";
 import type { AppEnv } from "../app-env.ts";
 import type { RequestContext } from "../deps.ts";
 import { liveStream } from "../respond/live-stream.ts";
@@ -57,16 +57,23 @@ async function postAsk(c: Context<AppEnv>): Promise<Response> {
     later: (work) => c.executionCtx.waitUntil(work),
     facts,
   };
-  const answered = answer(deps, question, context);
+  const answered = answer(deps, question, context).then(anAnswer);
   if (!stream) {
     const got = await answered;
     if (got.kind !== "whole") throw new Error("a stream where none was asked for");
     return accept.form === "text" ? wholeText(trimFinished(got.finished), got.headers) : wholeJson(trimFinished(got.finished), got.headers);
   }
+  facts.stream = true;
   if (accept.form === "text") return textStream(c, await answered);
   const { model } = composed.body;
   const { requestId } = context;
   return eventStream(c, answered, (got) => new AskSource(got, { run: deps.random(6), requestId, model, ended: liveEnd(c) }));
+}
+
+/** A response that failed is none, and while nothing has left it can say so with a status. @throws Problem */
+function anAnswer(got: Whole | Streamed): Whole | Streamed {
+  if (got.kind === "whole") assertNotFailed(got.finished.response);
+  return got;
 }
 
 /** Waits for the first word, as the event stream does for its first event. */

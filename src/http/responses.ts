@@ -62,6 +62,7 @@ async function postResponses(c: Context<AppEnv>): Promise<Response> {
     { requestId, caller, signal: request.signal, later: (work) => c.executionCtx.waitUntil(work), facts },
   );
   if (stream) {
+    facts.stream = true;
     const now = Math.floor(deps.now() / 1_000);
     return eventStream(c, answered, (got) => new ResponsesSource(got, { requestId, asked: composed.body, now, ended: liveEnd(c) }));
   }

@@ -39,7 +39,6 @@ export async function patiently<T>(coming: Promise<T>): Promise<T | undefined> {
 /** For a source to call once, at its end. */
 export function liveEnd(c: Context<AppEnv>): (problem?: Problem) => void {
   const { facts, finish } = c.var;
-  facts.stream = true;
   c.set("live", true);
   return (problem) => {
     if (problem !== undefined) {

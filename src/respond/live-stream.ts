@@ -14,6 +14,12 @@ export interface Ping {
   afterMs: number;
 }
 
+/**
+ * A body that breaks in the same turn in which it spoke takes its last words with it in workerd, and the headers too if they were
+ * the first: the client would see a lost connection, and SDKs would ask (and pay) again.
+ */
+const LAST_WORDS_MS = 20;
+
 /** @param silentSince when the client last heard of us, or asked */
 export function liveStream(
   source: Source,
@@ -54,6 +60,9 @@ export function liveStream(
           controller.enqueue(typeof said === "string" ? encoder.encode(said) : said);
         } catch (error) {
           stop();
+          await new Promise((resolve) => {
+            setTimeout(resolve, LAST_WORDS_MS);
+          });
           controller.error(error);
         }
       },

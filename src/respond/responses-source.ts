@@ -3,6 +3,7 @@
 import type { Streamed, Whole } from "../answer/answer.ts";
 import type { Finished } from "../answer/making.ts";
 import type { UpstreamEvent } from "../answer/open.ts";
+import { completeEvent } from "../core/complete-event.ts";
 import { isRecord, type JsonObject } from "../core/json.ts";
 import { asProblem, Problem } from "../core/problem.ts";
 import { replayEvents } from "../core/replay-events.ts";
@@ -28,6 +29,8 @@ export class ResponsesSource implements Source {
   /** The next number, where upstream's first event had none and we count; undefined: upstream counts. */
   #count: number | undefined;
   #begun = false;
+  /** Output items that have begun. */
+  #items = 0;
   #last = -1;
   #over = false;
   #broken: Problem | undefined;
@@ -76,10 +79,12 @@ export class ResponsesSource implements Source {
       this.#begun = true;
       if (typeof number !== "number") this.#count = 0;
     }
-    const counted = this.#count === undefined ? data : { ...data, sequence_number: this.#count++ };
+    const complete = completeEvent(event.type, data, this.#items);
+    if (event.type === "response.output_item.added") this.#items += 1;
+    const counted = this.#count === undefined ? complete : { ...complete, sequence_number: this.#count++ };
     this.#last = this.#count === undefined ? (typeof number === "number" ? number : this.#last) : this.#count - 1;
     const { response } = data;
-    if (!isRecord(response)) return this.#count === undefined ? event.frame : formatData({ ...counted, type: event.type });
+    if (!isRecord(response)) return counted === data ? event.frame : formatData({ ...counted, type: event.type });
     const isTerminal = finished !== undefined && /\.(?:completed|incomplete|failed|cancelled)$/.test(event.type);
     const whole = isTerminal ? completeFinished(finished, this.#facts.asked) : await this.#early(got, response);
     return formatData({ ...counted, type: event.type, response: whole });

@@ -6,7 +6,7 @@ let emulator: Emulator;
 let worker: Worker;
 beforeAll(async () => {
   emulator = await startEmulator();
-  worker = await startWorker({ upstream: emulator.url });
+  worker = await startWorker(emulator.url);
 });
 afterAll(async () => {
   await worker.stop();

@@ -172,7 +172,7 @@ describe("short forms", () => {
     [7, "answer"],
     ["x".repeat(65), "answer"],
   ])("the schema's title %j gives the name %j", (title, name) => {
-    expect(composed({ schema: { ...schema, title } }).body.text?.format).toMatchObject({ name });
+    expect(composed({ schema: { ...schema, title } }).body["text"]).toMatchObject({ format: { name } });
   });
 
   test("a schema replaces the preset's format; beside a format of its own it is refused", () => {

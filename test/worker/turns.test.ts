@@ -1,6 +1,7 @@
 import { env } from "cloudflare:workers";
 import { describe, expect, test, vi } from "vitest";
-import { type Parent, upstreamIdOf } from "../../src/answer/parent.ts";
+import { lookFor } from "../../src/answer/chain.ts";
+import type { Parent } from "../../src/answer/parent.ts";
 import { isOurs, signId } from "../../src/core/ids.ts";
 import type { Answer } from "../../src/core/trim.ts";
 import { encodeTurn, lineage, type Turn, turnKey } from "../../src/core/turn.ts";
@@ -242,7 +243,7 @@ describe("a turn that an id of our own needs", () => {
     const deps: Partial<Deps> = {
       now: () => minute * 60_000,
       sleep: (ms) => Promise.resolve(void pauses.push(ms)),
-      store: { read: () => Promise.resolve([looks.shift() ?? null]), write: () => Promise.resolve() },
+      store: { read: () => Promise.resolve([looks.shift() ?? null]), write: () => Promise.resolve(), remove: () => Promise.resolve() },
     };
     return { deps: deps as Deps, pauses };
   }
@@ -259,14 +260,14 @@ describe("a turn that an id of our own needs", () => {
   });
 
   test("is looked for again while it is young", async () => {
-    const { deps, pauses } = memory([null, TURN]);
-    expect(await upstreamIdOf(deps, "owner", PARENT, null)).toBe("resp_of_upstream");
+    const { deps, pauses } = memory([null, null, TURN]);
+    expect((await lookFor(deps, "owner", PARENT)).response["id"]).toBe("resp_of_upstream");
     expect(pauses).toEqual([500, 1_000]);
   });
 
   test("is asked for again by the caller where it does not come", async () => {
     const { deps, pauses } = memory([]);
-    await expect(upstreamIdOf(deps, "owner", PARENT, null)).rejects.toMatchObject({ code: "unavailable", details: { retryAfter: 5 } });
+    await expect(lookFor(deps, "owner", PARENT)).rejects.toMatchObject({ code: "unavailable", details: { retryAfter: 5 } });
     expect(pauses).toEqual([500, 1_000, 2_000]);
   });
 
@@ -384,8 +385,20 @@ describe("ids that were never given to the caller", () => {
 });
 
 describe("upstream ids that can't stand in ours", () => {
-  test("an answer that upstream gave no id gets one, can be read, and is refused clearly when continued", async () => {
+  test("an answer that upstream gave no id gets one, can be read, and is continued from memory", async () => {
     const worker = startWorker();
+    for (const askFor of Object.values(FORMS)) {
+      const first = marked();
+      const id = await askFor(worker, { input: first, model: "emulate/no-id" });
+      expect(isOurs(id)).toBe(true);
+      const response = await worker.ask({ input: marked(), previous_response_id: id });
+      expect(response.headers.get("x-continuity")).toBe("replayed");
+      expect((await response.json<Answer>()).text).toContain(first);
+    }
+  });
+
+  test("under continuity upstream, an answer without an id of upstream's is refused clearly when continued", async () => {
+    const worker = startWorker({ continuity: "upstream" });
     for (const askFor of Object.values(FORMS)) {
       const id = await askFor(worker, { input: marked(), model: "emulate/no-id" });
       expect(isOurs(id)).toBe(true);

@@ -120,7 +120,7 @@ function frames(response: Response, watch: Watch): UpstreamStream {
         ended = true;
         watch.end();
         const rest = splitter.end();
-        return rest !== undefined && isWholeEvent(rest) ? [rest] : null;
+        return rest !== undefined && isWholeEvent(rest) ? [closed(rest)] : null;
       } catch (error) {
         ended = true;
         watch.end();
@@ -135,6 +135,13 @@ function frames(response: Response, watch: Watch): UpstreamStream {
       reader.cancel().catch(() => undefined);
     },
   };
+}
+
+/** The frame with the blank line that the end of the stream stood for: what is written behind it must not run into it. */
+function closed(frame: Frame): Frame {
+  const whole = new Uint8Array(frame.length + 2);
+  whole.set(frame);
+  return whole.fill(0x0a, frame.length);
 }
 
 /** A relay may forget the last blank line; an event that was cut in the middle is no event. */

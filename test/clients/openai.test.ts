@@ -1,0 +1,282 @@
+// The official `openai` package against the production bundle: whatever an app does with OpenAI's own address works at ours.
+import { setTimeout as sleep } from "node:timers/promises";
+import OpenAI, {
+  APIError,
+  APIUserAbortError,
+  AuthenticationError,
+  BadRequestError,
+  InternalServerError,
+  NotFoundError,
+  RateLimitError,
+} from "openai";
+import { zodTextFormat } from "openai/helpers/zod";
+import type {
+  FunctionTool,
+  ResponseCreateParamsNonStreaming,
+  ResponseFunctionToolCall,
+  ResponseInputItem,
+  ResponseOutputItem,
+} from "openai/resources/responses/responses";
+import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import * as z from "zod";
+import { until } from "../e2e/worker.ts";
+import { type Gateway, PROMPT, SERVER_KEY, startGateway } from "./gateway.ts";
+
+let gateway: Gateway;
+let client: OpenAI;
+beforeAll(async () => {
+  gateway = await startGateway();
+  client = new OpenAI({ baseURL: gateway.baseURL, apiKey: SERVER_KEY, maxRetries: 0, fetch: gateway.fetch });
+});
+afterAll(() => gateway.stop());
+beforeEach(() => gateway.emulator.clear());
+
+const model = "gpt-5-mini";
+const SAID = `You said: "${PROMPT}".`;
+const WEATHER: FunctionTool = {
+  type: "function",
+  name: "weather",
+  parameters: { type: "object", properties: { city: { type: "string" } }, required: ["city"], additionalProperties: false },
+  strict: true,
+};
+const TIME: FunctionTool = { ...WEATHER, name: "time" };
+
+const failure = async (work: PromiseLike<unknown>): Promise<Error> =>
+  await Promise.resolve(work).then(
+    () => expect.fail("did not fail"),
+    (error: unknown) => error as Error,
+  );
+const outputOf = (call: ResponseFunctionToolCall): ResponseInputItem => ({
+  type: "function_call_output",
+  call_id: call.call_id,
+  output: `${call.name} is fine`,
+});
+
+test("create answers with a whole response under our id", async () => {
+  const response = await client.responses.create({ model, input: PROMPT, metadata: { order: "7" } });
+  expect(response).toMatchObject({ object: "response", status: "completed", output_text: SAID, metadata: { order: "7" }, error: null });
+  expect(response.id).toMatch(/^resp_ue1_[\w-]+$/);
+  expect(response._request_id).toMatch(/^req_/);
+});
+
+test("a stream is read event by event, and its deltas are the text", async () => {
+  const types: string[] = [];
+  let text = "";
+  for await (const event of await client.responses.create({ model, input: PROMPT, stream: true })) {
+    types.push(event.type);
+    if (event.type === "response.output_text.delta") text += event.delta;
+  }
+  expect(text).toBe(SAID);
+  expect([types[0], types.at(-1)]).toEqual(["response.created", "response.completed"]);
+});
+
+test("the stream helper gives snapshots and the final response", async () => {
+  const stream = client.responses.stream({ model, input: PROMPT, reasoning: { effort: "low", summary: "detailed" } });
+  let snapshot = "";
+  stream.on("response.output_text.delta", (event) => (snapshot = event.snapshot));
+  const response = await stream.finalResponse();
+  expect([snapshot, response.output_text, response.status]).toEqual([SAID, SAID, "completed"]);
+  expect(response.output.map(({ type }) => type)).toEqual(["reasoning", "message"]);
+});
+
+test.each([
+  "refusal",
+  "incomplete",
+  "reasoning-only",
+  "failed",
+  "phases",
+  "two-messages",
+  "chat-compat",
+  "no-usage",
+  "no-output-in-terminal",
+  "no-event-lines",
+  "json-for-stream",
+  "heartbeat",
+])("the stream helper takes what upstream calls emulate/%s, and it says what JSON says", async (name) => {
+  const streamed = await client.responses.stream({ model: `emulate/${name}`, input: PROMPT }).finalResponse();
+  const whole = await client.responses.create({ model: `emulate/${name}`, input: PROMPT });
+  expect([streamed.status, streamed.output_text]).toEqual([whole.status, whole.output_text]);
+  const kinds = (response: { output: readonly { type: string }[] }): string[] => response.output.map(({ type }) => type);
+  expect(kinds(streamed)).toEqual(kinds(whole));
+});
+
+test.each([model, "emulate/chat-compat"])("parallel function calls of %s go round by full history, streamed and not", async (name) => {
+  const asked = { model: name, input: [{ role: "user", content: `${PROMPT} both` }] as ResponseInputItem[], tools: [WEATHER, TIME] };
+  for (const first of [await client.responses.create(asked), await client.responses.stream(asked).finalResponse()]) {
+    const calls = (first.output as ResponseOutputItem[]).filter((item) => item.type === "function_call");
+    expect(calls.map(({ name: called }) => called)).toEqual(["weather", "time"]);
+    const history = [
+      ...asked.input,
+      ...calls.map(({ call_id, name: called, arguments: args }) => ({
+        type: "function_call" as const,
+        call_id,
+        name: called,
+        arguments: args,
+      })),
+      ...calls.map(outputOf),
+    ];
+    const second = await client.responses.create({ ...asked, input: history });
+    expect(second.output_text).toBe(`You said: "${PROMPT} both". Function outputs: "weather is fine", "time is fine".`);
+  }
+});
+
+test.each([
+  [model, "upstream"],
+  ["emulate/chat-compat", "replayed"],
+  ["emulate/forgets-chain", "replayed"],
+])("a function call of %s goes round by previous_response_id (%s)", async (name, how) => {
+  const asked = { model: name, tools: [WEATHER] } satisfies Partial<ResponseCreateParamsNonStreaming>;
+  const first = await client.responses.create({ ...asked, input: PROMPT });
+  const call = first.output.find((item) => item.type === "function_call") ?? expect.fail("no call");
+  const next = { ...asked, input: [outputOf(call)], previous_response_id: first.id };
+  const { data: second, response } = await client.responses.create(next).withResponse();
+  expect(response.headers.get("x-continuity")).toBe(how);
+  expect(second.output_text).toBe(`${SAID} Function outputs: "weather is fine".`);
+  expect(second.previous_response_id).toBe(first.id);
+  expect((await client.responses.stream(next).finalResponse()).output_text).toBe(second.output_text);
+});
+
+test("parse reads structured output by a zod schema, from JSON and from a stream", async () => {
+  const Person = z.object({ name: z.string(), age: z.number().int() });
+  const asked = { model, input: PROMPT, text: { format: zodTextFormat(Person, "person") } };
+  const whole = await client.responses.parse(asked);
+  expect(Person.parse(whole.output_parsed)).toEqual(whole.output_parsed);
+  const streamed = await client.responses.stream(asked).finalResponse();
+  expect(streamed.output_parsed).toEqual(whole.output_parsed);
+});
+
+test("a client that leaves in mid-stream stops the upstream call", async () => {
+  const stream = await client.responses.create({ model: "emulate/slow/100", input: PROMPT.repeat(50).replaceAll("r", "r "), stream: true });
+  for await (const event of stream) if (event.type === "response.output_text.delta") break;
+  await until(() => expect(gateway.lastCall().ended).toBe("client_left"));
+  const abort = new AbortController();
+  const helper = client.responses.stream(
+    { model: "emulate/slow/100", input: PROMPT.repeat(50).replaceAll("r", "r ") },
+    { signal: abort.signal },
+  );
+  helper.on("response.output_text.delta", () => abort.abort());
+  expect(await failure(helper.finalResponse())).toBeInstanceOf(APIUserAbortError);
+  await until(() => expect(gateway.lastCall().ended).toBe("client_left"));
+});
+
+test("an unknown previous_response_id is a BadRequestError that names the field", async () => {
+  const { id } = await client.responses.create({ model, input: PROMPT });
+  for (const previous_response_id of [`${id.slice(0, -4)}AAAA`, "resp_ue1_nothing", "resp_0123456789abcdef"]) {
+    const error = await failure(client.responses.create({ model, input: PROMPT, previous_response_id }));
+    expect(error).toBeInstanceOf(BadRequestError);
+    expect(error).toMatchObject({
+      status: 400,
+      code: "previous_response_not_found",
+      param: "previous_response_id",
+      type: "invalid_request_error",
+    });
+  }
+});
+
+test("a wrong key is an AuthenticationError and upstream is not asked", async () => {
+  const stranger = new OpenAI({ baseURL: gateway.baseURL, apiKey: "sk-somebody-else", fetch: gateway.fetch });
+  for (const work of [
+    () => stranger.responses.create({ model, input: PROMPT }),
+    () => stranger.responses.retrieve("resp_x"),
+    () => stranger.models.list(),
+  ]) {
+    const error = await failure(work());
+    expect(error).toBeInstanceOf(AuthenticationError);
+    expect(error).toMatchObject({ status: 401, code: "invalid_credentials", type: "authentication_error" });
+  }
+  expect(gateway.emulator.received).toEqual([]);
+});
+
+test("429 is a RateLimitError; the SDK waits as long as Retry-After says, then it is answered", async () => {
+  const limited = await failure(client.responses.create({ model: "emulate/429-retry-after/1", input: PROMPT }));
+  expect(limited).toBeInstanceOf(RateLimitError);
+  expect(limited).toMatchObject({ code: "upstream_rate_limited", headers: expect.objectContaining({}) });
+  expect((limited as RateLimitError).headers?.get("retry-after")).toBe("1");
+  expect(gateway.emulator.calls()).toBe(1);
+  gateway.emulator.clear();
+  const began = performance.now();
+  const response = await client.responses.create({ model: "emulate/429-once/1", input: PROMPT }, { maxRetries: 2 });
+  expect(response.output_text).toBe(SAID);
+  expect(gateway.emulator.calls()).toBe(2);
+  expect(performance.now() - began).toBeGreaterThan(900);
+  expect(performance.now() - began).toBeLessThan(3_000);
+});
+
+test.each(["500", "reset-before-headers", "520"])(
+  "emulate/%s may have been paid: the SDK does not try it again, with or without stream",
+  async (name) => {
+    for (const stream of [false, true]) {
+      gateway.emulator.clear();
+      const error = await failure(client.responses.create({ model: `emulate/${name}`, input: PROMPT, stream }, { maxRetries: 2 }));
+      expect(error).toBeInstanceOf(InternalServerError);
+      expect(error).toMatchObject({ status: 502, code: "upstream_error", type: "server_error" });
+      expect(gateway.emulator.calls()).toBe(1);
+    }
+  },
+);
+
+test.each(["cut", "reset", "bare-json", "error-event", "error-event-nested"])(
+  "a stream that breaks (emulate/%s) is an APIError with our code for iteration and helper, after one upstream call",
+  async (name) => {
+    const asked = { model: `emulate/${name}`, input: PROMPT };
+    const code = name === "error-event-nested" ? "upstream_rate_limited" : "upstream_error";
+    const iterate = async (): Promise<void> => {
+      for await (const _ of await client.responses.create({ ...asked, stream: true }, { maxRetries: 2 }));
+    };
+    for (const work of [iterate, () => client.responses.stream(asked, { maxRetries: 2 }).finalResponse()]) {
+      gateway.emulator.clear();
+      const error = await failure(work());
+      expect(error).toBeInstanceOf(APIError);
+      expect(error).toMatchObject({ code });
+      expect(gateway.emulator.calls()).toBe(1);
+      await sleep(50);
+      expect(gateway.seen.at(-1)?.text).not.toContain("[DONE]");
+    }
+  },
+);
+
+test("retrieve, inputItems.list and delete work by id; what is deleted is gone", async () => {
+  const response = await client.responses.create({ model, input: PROMPT, metadata: { order: "7" } });
+  const again = await until(() => client.responses.retrieve(response.id));
+  expect(again).toMatchObject({
+    id: response.id,
+    output: response.output,
+    output_text: SAID,
+    usage: response.usage,
+    metadata: { order: "7" },
+  });
+  const items = [];
+  for await (const item of client.responses.inputItems.list(response.id, { order: "asc" })) items.push(item);
+  expect(items).toEqual([{ id: expect.any(String), type: "message", role: "user", content: PROMPT }]);
+  await client.responses.delete(response.id);
+  for (const work of [() => client.responses.retrieve(response.id), () => client.responses.delete(response.id)]) {
+    expect(await failure(work())).toBeInstanceOf(NotFoundError);
+  }
+  expect(await failure(client.responses.create({ model, input: PROMPT, previous_response_id: response.id }))).toMatchObject({
+    code: "previous_response_not_found",
+  });
+});
+
+test.each([
+  ["JSON", false],
+  ["a stream", true],
+])(
+  "six turns by previous_response_id as %s, while upstream forgets and then ignores the chain: every answer knows all of it",
+  async (_, stream) => {
+    const texts: string[] = [];
+    let previous_response_id: string | null = null;
+    for (let turn = 1; turn <= 6; turn += 1) {
+      if (turn === 3) gateway.emulator.forget();
+      texts.push(`${PROMPT} ${turn}`);
+      const asked = { model: turn < 5 ? model : "emulate/ignores-chain", input: texts.at(-1) ?? "", previous_response_id };
+      const response: OpenAI.Responses.Response = stream
+        ? await client.responses.stream(asked).finalResponse()
+        : await client.responses.create(asked);
+      const before = texts.slice(0, -1).map((text) => `"${text}"`);
+      const now = `You said: "${texts.at(-1)}".`;
+      expect(response.output_text).toBe(turn === 1 ? now : `Turn ${turn}. ${now} Before that you said: ${before.join(", ")}.`);
+      expect(response.previous_response_id).toBe(previous_response_id);
+      previous_response_id = response.id;
+    }
+  },
+);

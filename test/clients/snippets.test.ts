@@ -1,0 +1,62 @@
+// Every snippet of docs/clients.md is run as it stands there, in a process of its own, against an upstream that forgets what it has
+// stored after each call.
+import { execFile } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { type Gateway, SERVER_KEY, startGateway } from "./gateway.ts";
+
+const SNIPPETS = [...readFileSync("docs/clients.md", "utf8").matchAll(/^## (.*)\n\n```(ts|sh)\n([\s\S]*?)^```$/gm)].map(
+  ([, heading = "", language = "", code = ""]) => ({ heading, language, code }),
+);
+/** What the emulator's answer to the snippet must show. */
+const SAYS: Record<string, string> = {
+  curl: 'You said: "Say hello."',
+  "`openai` (7.57.0)": 'You said: "What is my name?". Before that you said: "My name is Ada.".',
+  "`ai` (7.0.173) with `@ai-sdk/openai` (4.0.118)": 'Function outputs: "Sunny in',
+  "`ai` with `@ai-sdk/open-responses` (2.0.36)": 'You said: "Say hello."',
+  "`@openai/agents` (0.20.0)": 'Function outputs: "Sunny in',
+};
+/** Loaded before a snippet: upstream forgets after every call. */
+const FORGETFUL = `
+const { fetch } = globalThis;
+globalThis.fetch = async (...args) => {
+  const response = await fetch(...args);
+  const body = await response.text();
+  await fetch(process.env.EMULATOR_URL + "/emulator/responses", { method: "DELETE" });
+  return new Response(body, response);
+};`;
+
+let gateway: Gateway;
+let dir: string;
+beforeAll(async () => {
+  gateway = await startGateway();
+  dir = mkdtempSync(join(import.meta.dirname, "node_modules", ".snippets-"));
+  writeFileSync(join(dir, "forgetful.mjs"), FORGETFUL);
+});
+afterAll(async () => {
+  rmSync(dir, { recursive: true, force: true });
+  await gateway.stop();
+});
+
+test("the versions in the headings are the pinned ones", () => {
+  const { dependencies } = JSON.parse(readFileSync(join(import.meta.dirname, "package.json"), "utf8")) as {
+    dependencies: Record<string, string>;
+  };
+  const named = SNIPPETS.flatMap(({ heading }) => [...heading.matchAll(/`([^`]+)` \(([\d.]+)\)/g)]);
+  expect(Object.fromEntries(named.map(([, name = "", version = ""]) => [name, version]))).toEqual({
+    ...dependencies,
+    zod: undefined,
+  });
+  expect(SNIPPETS.map(({ heading }) => heading)).toEqual(Object.keys(SAYS));
+});
+
+test.concurrent.each(SNIPPETS)("$heading", async ({ heading, language, code }) => {
+  const file = join(dir, `snippet-${SNIPPETS.findIndex((each) => each.code === code)}.${language === "ts" ? "mjs" : "sh"}`);
+  writeFileSync(file, code);
+  const env = { ...process.env, GATEWAY_URL: gateway.url, GATEWAY_KEY: SERVER_KEY, EMULATOR_URL: gateway.emulator.url, NODE_OPTIONS: "" };
+  const [program, args] = language === "ts" ? [process.execPath, ["--import", join(dir, "forgetful.mjs"), file]] : ["sh", [file]];
+  const { stdout } = await promisify(execFile)(program, args, { env });
+  expect(stdout.replaceAll(String.raw`\"`, '"')).toContain(SAYS[heading]);
+});
