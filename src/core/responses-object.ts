@@ -7,7 +7,7 @@ import { usageOf } from "./usage.ts";
 export interface ObjectFacts {
   id: string;
   previousId: string | null;
-  /** The composed request: what a key's value was asked to be, where upstream does not echo it. */
+  /** The composed request, with the caller's own instructions or none: what a key was asked to be, where upstream does not echo it. */
   asked: JsonObject;
   /** Unix seconds. */
   now: number;
@@ -66,6 +66,8 @@ export function completeResponse(response: JsonObject, facts: ObjectFacts): Json
   for (const key of Object.keys(DEFAULTS)) if (facts.asked[key] !== undefined && key !== "object") whole[key] = facts.asked[key];
   Object.assign(whole, response);
   for (const key of NEVER_NULL) whole[key] ??= facts.asked[key] ?? DEFAULTS[key];
+  // Upstream echoes what a preset brought along, too; that is the deployer's, not the caller's.
+  whole["instructions"] = facts.asked["instructions"] ?? null;
   whole["id"] = facts.id;
   whole["previous_response_id"] = facts.previousId;
   whole["object"] = "response";

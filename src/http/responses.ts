@@ -46,6 +46,7 @@ async function postResponses(c: Context<AppEnv>): Promise<Response> {
   const asked = readResponses(decodeUtf8(await deps.receive(request, SERVER_BODY_BYTES)), request.headers.get("content-type"));
   const composed = composeResponses(asked, deps.config);
   const stream = asked.stream ?? false;
+  const shown = { ...composed.body, instructions: asked.instructions ?? null };
   const answered = answer(
     deps,
     {
@@ -64,11 +65,11 @@ async function postResponses(c: Context<AppEnv>): Promise<Response> {
   if (stream) {
     facts.stream = true;
     const now = Math.floor(deps.now() / 1_000);
-    return eventStream(c, answered, (got) => new ResponsesSource(got, { requestId, asked: composed.body, now, ended: liveEnd(c) }));
+    return eventStream(c, answered, (got) => new ResponsesSource(got, { requestId, asked: shown, now, ended: liveEnd(c) }));
   }
   const got = await answered;
   if (got.kind !== "whole") throw new Error("a stream where none was asked for");
-  return Response.json(completeFinished(got.finished, composed.body), { headers: { ...NO_STORE, ...got.headers } });
+  return Response.json(completeFinished(got.finished, shown), { headers: { ...NO_STORE, ...got.headers } });
 }
 
 async function getResponse(c: Context<AppEnv>): Promise<Response> {
@@ -78,7 +79,7 @@ async function getResponse(c: Context<AppEnv>): Promise<Response> {
   const turn = await readMemory(deps, caller.owner, c.req.param("id") ?? "");
   const asked = { model: turn.model, ...(turn.metadata === undefined ? {} : { metadata: turn.metadata }) };
   const object = completeResponse(turn.response, { id: turn.id, previousId: turn.parent, asked, now: turn.at });
-  return Response.json({ ...object, instructions: null }, { headers: NO_STORE });
+  return Response.json(object, { headers: NO_STORE });
 }
 
 async function deleteResponse(c: Context<AppEnv>): Promise<Response> {

@@ -1,0 +1,250 @@
+import { env } from "cloudflare:workers";
+import { describe, expect, test } from "vitest";
+import { isOurs, ownerOf, signId } from "../../src/core/ids.ts";
+import {
+  as,
+  calls,
+  eachTestAlone,
+  EVENTS,
+  type HeaderTable,
+  idKeys,
+  KEYS,
+  kvKeys,
+  marked,
+  received,
+  SERVER_KEYS,
+  startWorker,
+  TEXT,
+} from "./worker.ts";
+
+eachTestAlone();
+
+type Json = Record<string, unknown>;
+
+async function post(worker: ReturnType<typeof startWorker>, body: Json, headers: HeaderTable = {}): Promise<Response> {
+  const response = await worker.send("/v1/responses", {
+    method: "POST",
+    headers: { "content-type": "application/json", ...headers },
+    body: JSON.stringify(body),
+  });
+  if (body["stream"] !== true) await worker.settled();
+  return response;
+}
+
+async function object(response: Response): Promise<Json> {
+  expect(response.status).toBe(200);
+  return response.json();
+}
+
+/** The text of an answer without what names this one request. */
+async function told(response: Response): Promise<{ status: number; text: string; shouldRetry: string | null }> {
+  const text = (await response.text()).replaceAll(/req_[0-9a-f]+/g, "req_…");
+  return { status: response.status, text, shouldRetry: response.headers.get("x-should-retry") };
+}
+
+const twoCallers = (): ReturnType<typeof startWorker> => startWorker({}, { SERVER_KEYS });
+
+describe("an id of another caller", () => {
+  const BY_ID: [string, RequestInit][] = [
+    ["/ask/ID", {}],
+    ["/ask/ID?thread=true", {}],
+    ["/ask/ID", { headers: TEXT }],
+    ["/v1/responses/ID", {}],
+    ["/responses/ID", {}],
+    ["/v1/responses/ID/input_items", {}],
+    ["/v1/responses/ID", { method: "DELETE" }],
+    ["/responses/ID", { method: "DELETE" }],
+  ];
+
+  test("gets exactly the answer of an id that never existed, on every route by id, and deletes nothing", async () => {
+    const worker = twoCallers();
+    const { id } = (await object(await post(worker, { input: marked() }, as(KEYS.alice)))) as { id: string };
+    const never = await signId(await idKeys(), await ownerOf(await idKeys(), "server:nobody"), {
+      kind: "upstream",
+      turn: 1,
+      minute: 29_000_000,
+      value: "resp_x",
+    });
+    for (const [path, init] of BY_ID) {
+      const ask = async (target: string): Promise<object> =>
+        told(await worker.send(path.replace("ID", target), { ...init, headers: { ...(init.headers as HeaderTable), ...as(KEYS.bob) } }));
+      const foreign = await ask(id);
+      expect(foreign, path).toMatchObject({ status: 404, text: expect.stringContaining("response_not_found") as string });
+      for (const other of [never, `${id.slice(0, -3)}AAA`, id.slice(0, 60), "resp_unheard_of", "resp_ue1_"])
+        expect(await ask(other), path).toEqual(foreign);
+    }
+    expect((await worker.send(`/v1/responses/${id}`, { headers: as(KEYS.alice) })).status).toBe(200);
+  });
+
+  test("is refused as a parent like one that never existed, in every form, and upstream is not asked", async () => {
+    const worker = twoCallers();
+    const { id } = (await object(await post(worker, { input: marked() }, as(KEYS.alice)))) as { id: string };
+    const input = marked();
+    const forms: ((previous_response_id: string) => Promise<Response>)[] = [
+      (previous_response_id) => post(worker, { input, previous_response_id }, as(KEYS.bob)),
+      (previous_response_id) => post(worker, { input, previous_response_id, stream: true }, as(KEYS.bob)),
+      (previous_response_id) => worker.ask({ input, previous_response_id }, as(KEYS.bob)),
+      (previous_response_id) => worker.ask({ input, previous_response_id }, { ...as(KEYS.bob), ...EVENTS }),
+      (previous_response_id) => worker.ask({ input, previous_response_id, stream: true }, { ...as(KEYS.bob), ...TEXT }),
+    ];
+    for (const form of forms) {
+      const foreign = await told(await form(id));
+      expect(foreign).toMatchObject({ status: 400, text: expect.stringContaining("previous_response_not_found") as string });
+      expect(await told(await form(`${id.slice(0, -3)}AAA`))).toEqual(foreign);
+    }
+    expect(await calls(input)).toBe(0);
+  });
+});
+
+describe("what a stream and an object show", () => {
+  test("no id of upstream's and no instructions of a preset, in any event", async () => {
+    const worker = startWorker({ presets: { helper: { model: "gpt-5-mini", instructions: "the hidden words" } } });
+    const first = (await object(await post(worker, { model: "helper", input: marked() }))) as { id: string };
+    const response = await post(worker, { model: "helper", input: marked(), previous_response_id: first.id, stream: true });
+    const text = await response.text();
+    expect(text).not.toMatch(/"resp_(?!ue1_)/);
+    expect(text).not.toContain("hidden words");
+    expect(text.endsWith("data: [DONE]\n\n")).toBe(true);
+    expect(JSON.stringify(first)).not.toMatch(/hidden words|"resp_(?!ue1_)/);
+  });
+
+  test("the caller's own instructions come back", async () => {
+    const got = await object(await post(startWorker(), { input: marked(), instructions: "be brief" }));
+    expect(got["instructions"]).toBe("be brief");
+  });
+
+  test("an upstream that changes the id within the stream: early events keep theirs, only the last one can be continued", async () => {
+    const worker = startWorker();
+    const first = marked();
+    const text = await (await post(worker, { model: "emulate/id-changes", input: first, stream: true })).text();
+    const ids = [...text.matchAll(/"response":\{"id":"([^"]+)"/g)].map(([, id]) => id ?? "");
+    expect(new Set(ids).size).toBe(2);
+    expect(ids.every(isOurs)).toBe(true);
+    const next = await object(await post(worker, { input: marked(), previous_response_id: ids.at(-1) }));
+    expect(next["output_text"]).toContain(first);
+  });
+});
+
+describe("the request", () => {
+  test("passes as it came: unknown fields, own identity, and nothing is clamped or defaulted but the model", async () => {
+    const worker = startWorker({ limits: { max_output_tokens: 20 }, defaults: { model: "gpt-4.1-mini", temperature: 0.5 } });
+    const input = marked();
+    const extra = {
+      user: "u1",
+      safety_identifier: "s1",
+      prompt_cache_key: "k1",
+      brand_new: { deep: [1] },
+      max_output_tokens: 100,
+      tools: [],
+    };
+    await object(await post(worker, { input, ...extra, background: false, prompt: null }));
+    const [got] = await received(input);
+    expect(got?.body).toEqual({ input, ...extra, background: false, prompt: null, model: "gpt-4.1-mini", stream: false });
+  });
+
+  test("limits.server clamps", async () => {
+    const worker = startWorker({ limits: { server: { max_output_tokens: 50 } } });
+    const input = marked();
+    await object(await post(worker, { input, max_output_tokens: 100 }));
+    expect((await received(input))[0]?.body["max_output_tokens"]).toBe(50);
+  });
+
+  test.each([{ background: true }, { conversation: "conv_1" }, { prompt: { id: "p" } }])(
+    "%j is refused: it keeps state in the shared account",
+    async (field) => {
+      const response = await post(startWorker(), { input: marked(), ...field });
+      expect(response.status).toBe(400);
+      expect(await response.text()).toContain("unknown_parameter");
+    },
+  );
+
+  test("a failed response is a 200 object without upstream's words, and is not kept", async () => {
+    const response = await post(startWorker(), { model: "emulate/failed", input: marked() });
+    const got = await object(response);
+    expect(got).toMatchObject({ status: "failed", error: { code: "server_error" } });
+    expect(JSON.stringify(got)).not.toContain("failed to generate");
+    expect(await kvKeys("turn:")).toEqual([]);
+  });
+
+  test("the exact-repeat cache is off unless the request or the config asks", async () => {
+    const worker = startWorker();
+    const input = marked();
+    for (let n = 0; n < 2; n += 1) expect((await post(worker, { input })).headers.get("cache-status")).toBe("uniapi-edge; fwd=bypass");
+    const asking = { "cache-control": "max-age=60" };
+    expect((await post(worker, { input }, asking)).headers.get("cache-status")).toBe("uniapi-edge; fwd=miss; stored");
+    expect((await post(worker, { input }, asking)).headers.get("cache-status")).toMatch(/hit; ttl=/);
+    expect(await calls(input)).toBe(3);
+  });
+
+  test("a 429 is handed on at once, for the SDK to wait", async () => {
+    const input = marked();
+    const response = await post(startWorker(), { model: "emulate/429-retry-after/1", input });
+    expect([response.status, response.headers.get("retry-after")]).toEqual([429, "1"]);
+    expect(await calls(input)).toBe(1);
+  });
+});
+
+describe("GET, input_items, DELETE", () => {
+  test("give back and take away what was asked and answered", async () => {
+    const worker = startWorker();
+    const input = [
+      { role: "user", content: marked("first") },
+      { role: "user", content: marked("second") },
+    ];
+    const made = (await object(await post(worker, { input, metadata: { a: "b" } }))) as { id: string; output_text: string };
+    const got = await object(await worker.get(`/v1/responses/${made.id}`));
+    expect(got).toMatchObject({
+      id: made.id,
+      object: "response",
+      output_text: made.output_text,
+      metadata: { a: "b" },
+      status: "completed",
+    });
+    const items = (await object(await worker.get(`/v1/responses/${made.id}/input_items?order=asc&limit=1`))) as {
+      data: Json[];
+      has_more: boolean;
+      last_id: string;
+    };
+    expect(items).toMatchObject({ object: "list", has_more: true, data: [{ role: "user", content: input[0]?.content }] });
+    const rest = (await object(await worker.get(`/v1/responses/${made.id}/input_items?order=asc&after=${items.last_id}`))) as {
+      data: Json[];
+    };
+    expect(rest).toMatchObject({ has_more: false, data: [{ content: input[1]?.content }] });
+    const deleted = await object(await worker.send(`/v1/responses/${made.id}`, { method: "DELETE" }));
+    expect(deleted).toEqual({ id: made.id, object: "response", deleted: true });
+    expect((await worker.get(`/v1/responses/${made.id}`)).status).toBe(404);
+    expect((await worker.get(`/ask/${made.id}`)).status).toBe(404);
+  });
+
+  test("a deleted turn takes its kept answer with it, leaves a tombstone, and is not continued", async () => {
+    const worker = startWorker();
+    const body = { input: marked() };
+    const { id } = await worker.answer(body);
+    expect(await kvKeys("answer:")).toHaveLength(1);
+    await object(await worker.send(`/v1/responses/${id}`, { method: "DELETE" }));
+    expect(await kvKeys("answer:")).toEqual([]);
+    const [key] = await kvKeys("turn:");
+    expect(await env.RESPONSES.get(key ?? "")).not.toContain(body.input);
+    const input = marked();
+    for (const response of [
+      await worker.ask({ input, previous_response_id: id }),
+      await post(worker, { input, previous_response_id: id, store: false }),
+    ]) {
+      expect(response.status).toBe(400);
+      expect(await response.text()).toContain("previous_response_not_found");
+    }
+    expect(await calls(input)).toBe(0);
+  });
+});
+
+test("GET /v1/models lists presets and upstream's models, of which only those that the config allows", async () => {
+  const worker = startWorker({ models: ["gpt-5-mini"], presets: { helper: { model: "gpt-5-mini" } } });
+  const { data } = (await object(await worker.get("/v1/models"))) as { data: { id: string }[] };
+  expect(data.map(({ id }) => id)).toEqual(["helper", "gpt-5-mini"]);
+});
+
+test("POST /v1/chat/completions says where to go", async () => {
+  const response = await startWorker().send("/v1/chat/completions", { method: "POST", body: "{}" });
+  expect(response.status).toBe(404);
+  expect(await response.text()).toContain("/v1/responses");
+});
