@@ -13,9 +13,9 @@ const LOCAL_ID_KEY = Buffer.from("uniapi-edge: npm start, no secret").subarray(0
 const port = process.env["PORT"] ?? "8787";
 const secrets = devVars();
 const vars: Record<string, string> = { ENVIRONMENT: "local" };
-if (secrets["SERVER_KEYS"] === undefined) vars["SERVER_KEYS"] = LOCAL_SERVER_KEY;
+if (!secrets["SERVER_KEYS"]?.trim()) vars["SERVER_KEYS"] = LOCAL_SERVER_KEY;
 
-if (secrets["UNIAPI_KEY"] === undefined) {
+if (!secrets["UNIAPI_KEY"]?.trim()) {
   const emulator = await startEmulator({ key: EMULATOR_KEY, paceMs: 20 });
   Object.assign(vars, { UNIAPI_BASE_URL: emulator.url, UNIAPI_KEY: EMULATOR_KEY, ID_KEYS: LOCAL_ID_KEY });
   console.log('No UNIAPI_KEY in .dev.vars: talking to the built-in UniAPI emulator. Its answers are made up (model: "emulator/…").');

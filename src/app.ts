@@ -61,8 +61,8 @@ export function createApp(config: Config): Hono<AppEnv> {
     throw new Problem("not_found", "There is nothing at this address. Ask with POST /ask.");
   });
   app.onError((error, c) => {
-    const problem = asProblem(error);
     const { facts } = c.var;
+    const problem = asProblem(error, facts.asked);
     facts.code = problem.code;
     facts.reason = problem.details.reason;
     return c.json(problem.body(c.var.requestId), problem.status as 500, { "cache-control": "no-store", ...problem.headers() });

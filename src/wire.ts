@@ -73,7 +73,7 @@ async function connect(config: Config, env: Settings, log: Log): Promise<Deps> {
     config,
     baseUrl,
     local,
-    paused: env.PAUSED === "1",
+    paused: pausedOf(env.PAUSED),
     receive: receiver(deadlines.body),
     idKeys,
     serverKeys: await serverKeysOf(env.SERVER_KEYS, idKeys),
@@ -107,6 +107,13 @@ function localOf(environment: string | undefined): boolean {
   if (environment === "local") return true;
   if (environment === undefined || environment === "production") return false;
   throw misconfigured("ENVIRONMENT", "must be production or local");
+}
+
+/** The brake on money: what is neither on nor off must not pass for off. */
+function pausedOf(value: string | undefined): boolean {
+  if (value === "1") return true;
+  if (value === undefined || value === "" || value === "0") return false;
+  throw misconfigured("PAUSED", "must be 1 (paused) or 0");
 }
 
 /** Without a trailing `/v1` or slash. Anything but https would send the key in clear; loopback is no network. */
@@ -150,7 +157,9 @@ async function serverKeysOf(value: string | undefined, idKeys: IdKeys): Promise<
     const [, name = "server", key = ""] = /^(?:([\w.-]{1,64}):)?(sk_[\x21-\x7e]{13,})$/.exec(entry) ?? [];
     if (key === "")
       throw misconfigured("SERVER_KEYS", "must be sk_… or name:sk_…, separated by commas, each key with at least 16 characters");
-    callers.set(await keyDigest(key), { kind: "server", owner: await ownerOf(idKeys, `server:${name}`) });
+    const digest = await keyDigest(key);
+    if (callers.has(digest)) throw misconfigured("SERVER_KEYS", "has the same key twice: each key belongs to one name");
+    callers.set(digest, { kind: "server", owner: await ownerOf(idKeys, `server:${name}`) });
   }
   return callers;
 }

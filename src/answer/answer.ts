@@ -85,6 +85,7 @@ export async function answer(deps: Deps, question: Question, context: RequestCon
 
 async function ask(making: Making, forgets: boolean): Promise<Whole | Streamed> {
   const { deps, context, question } = making;
+  context.facts.asked = true;
   const { opened, how, wasted } = await reach(making, forgets);
   context.facts.continuity = how;
   context.facts.model = opened.model;
@@ -92,8 +93,7 @@ async function ask(making: Making, forgets: boolean): Promise<Whole | Streamed> 
     const finished = await making.settle(await gather(deps, opened, context.later), opened.model, wasted);
     return { kind: "whole", finished, headers: headersOf(making, how, finished.stored) };
   }
-  // An id of our own leads upstream by its turn alone; without one, upstream's first word about its id must do.
-  const id = question.idFirst ? await (making.facts.keeps ? making.promiseId() : making.idFor(opened.first?.["id"])) : undefined;
+  const id = question.idFirst ? await making.promiseId(opened.first?.["id"]) : undefined;
   return {
     kind: "stream",
     id,

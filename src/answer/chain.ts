@@ -15,7 +15,7 @@ export async function readChain(deps: Deps, owner: string, last: Turn): Promise<
   const chain: Turn[] = [last];
   let from = last;
   while (from.ancestors.length > 0) {
-    const texts = await deps.store.read(from.ancestors.map((id) => turnKey(owner, id)));
+    const texts = await deps.store.recall(from.ancestors.map((id) => turnKey(owner, id)));
     const block = texts.map(decodeTurn).filter((turn) => turn !== null);
     const [oldest] = block;
     chain.unshift(...block);
@@ -59,14 +59,14 @@ export async function lookFor(deps: Deps, owner: string, parent: Parent): Promis
 
 async function readAll(deps: Deps, owner: string, parent: Parent, ids: readonly string[]): Promise<Turn[]> {
   const keys = ids.map((id) => turnKey(owner, id));
-  const texts = await deps.store.read(keys);
+  const texts = await deps.store.recall(keys);
   const isThere = (at: number): boolean => isTombstone(texts[at] ?? null) || decodeTurn(texts[at] ?? null) !== null;
   for (const pause of LOOK_AGAIN_MS) {
     const missing = [...keys.keys()].filter((at) => !isThere(at));
     if (missing.length === 0) break;
     if (!isYoung(deps, parent)) throw notFound("The turn to continue has expired. Start a new conversation without previous_response_id.");
     await deps.sleep(pause);
-    const found = await deps.store.read(missing.map((at) => keys[at] ?? ""));
+    const found = await deps.store.recall(missing.map((at) => keys[at] ?? ""));
     missing.forEach((at, n) => (texts[at] = found[n] ?? null));
   }
   if ([...keys.keys()].some((at) => !isThere(at))) {

@@ -86,12 +86,12 @@ function forward(deps: Deps, call: Call, id: string, stream: boolean): Promise<O
   return openStream(deps, { ...call, body: { ...call.body, previous_response_id: id }, stream });
 }
 
-/** What upstream calls the parent, as far as the id or the turn at hand tells. */
+/** What upstream calls the parent: the turn has its last word, which may differ from what a stream's first event said. */
 function upstreamId({ parent, parentTurn }: Call): string | undefined {
   if (parent.signed === undefined) return parent.id;
-  if (parent.signed.kind === "upstream") return parent.signed.value;
-  const id = parentTurn?.response["id"];
-  return typeof id === "string" && id !== "" ? id : undefined;
+  const told = parentTurn?.response["id"];
+  if (typeof told === "string" && told !== "") return told;
+  return parent.signed.kind === "upstream" ? parent.signed.value : undefined;
 }
 
 async function requireUpstreamId(deps: Deps, call: Call): Promise<string> {

@@ -56,9 +56,9 @@ export class Making {
     return Math.floor(this.deps.now() / 1_000);
   }
 
-  /** An id of our own, before upstream has named its own; it will be the answer's. */
-  async promiseId(): Promise<string> {
-    this.#promised ??= await this.#sign("own", this.deps.random(16));
+  /** The answer's id before the answer: upstream's as far as it is known, else one of ours. Whatever upstream says later, it stays. */
+  async promiseId(upstreamId?: unknown): Promise<string> {
+    this.#promised ??= await (fitsInId(upstreamId) ? this.#sign("upstream", upstreamId) : this.#sign("own", this.deps.random(16)));
     return this.#promised;
   }
 
@@ -131,7 +131,7 @@ export class Making {
     const { id, response, wantsData, metadata } = made;
     return {
       response,
-      facts: { id, previousId: this.facts.parent?.id ?? null, now: made.at, wantsData, metadata, cost, cached },
+      facts: { id, previousId: this.facts.parent?.id ?? null, now: made.at, model: made.model, wantsData, metadata, cost, cached },
       stored: false,
     };
   }

@@ -4,10 +4,10 @@ import { Problem } from "../core/problem.ts";
 import { decodeTurn, type Turn, turnKey } from "../core/turn.ts";
 import type { Deps } from "../deps.ts";
 
-/** @throws Problem response_not_found */
+/** @throws Problem response_not_found, unavailable */
 export async function readMemory(deps: Deps, owner: string, id: string): Promise<Turn> {
   const genuine = (await readId(deps.idKeys, owner, id)) !== null;
-  const [text] = genuine ? await deps.store.read([turnKey(owner, id)]) : [];
+  const [text] = genuine ? await deps.store.recall([turnKey(owner, id)]) : [];
   const turn = decodeTurn(text ?? null);
   if (turn !== null) return turn;
   throw new Problem(

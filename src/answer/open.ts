@@ -161,7 +161,7 @@ class EventReader {
       const event = readFrame(frame);
       if (event === undefined) return undefined;
       this.#spoke = true;
-      const terminal = this.#assembly.add(event.type, event.data);
+      const terminal = this.#assembly.add(event.type, event.data, frame.length);
       if (terminal?.kind === "error") this.#failure = { terminal, events: [] };
       else if (terminal?.response["status"] === "failed") this.#failure = { terminal, events: [event] };
       else {

@@ -1,6 +1,7 @@
 // The events of one upstream stream, gathered into the response object that the stream was about. Needs no complete stream: a relay
 // may leave out deltas, finished items, or the output in its terminal event; whichever of them came is enough.
 import { isRecord, type JsonObject, textOf } from "./json.ts";
+import { Problem } from "./problem.ts";
 import { isAnswerMessage, itemsOf } from "./trim.ts";
 
 /** How a stream ended: with a response object (completed, incomplete, failed), or with an error in upstream's own words. */
@@ -32,18 +33,27 @@ interface Draft {
   muted: boolean;
 }
 
+/** Twice what one whole answer may be: deltas, and the items that say the same again. */
+const MAX_KEPT = 16 * 1_048_576;
+
 export class Assembly {
   /** By output index, in the order of their first sight. */
   #drafts = new Map<unknown, Draft>();
   #first: JsonObject | undefined;
+  /** Characters and bytes kept so far, roughly. */
+  #kept = 0;
 
   /** The response object as the stream first showed it (id, model, echo), if it did. */
   get first(): JsonObject | undefined {
     return this.#first;
   }
 
-  /** @returns the end, when this event is the end. */
-  add(type: string, data: JsonObject): Terminal | undefined {
+  /**
+   * @param size of the event in bytes
+   * @returns the end, when this event is the end
+   * @throws Problem where the stream says more than an answer can be
+   */
+  add(type: string, data: JsonObject, size = 0): Terminal | undefined {
     if (isErrorEvent(type, data)) return { kind: "error", body: data };
     const response = data["response"];
     if (isRecord(response)) {
@@ -55,13 +65,25 @@ export class Assembly {
         this.#draft(data).muted = data["item"]["type"] === "message" && !isAnswerMessage(data["item"]);
       }
     } else if (type === "response.output_item.done" && isRecord(data["item"])) {
+      this.#keep(size);
       this.#finish(data, data["item"]);
     } else if (type === "response.output_text.delta") {
+      this.#keep(textOf(data["delta"]).length);
       this.#draft(data).text += textOf(data["delta"]);
     } else if (type === "response.refusal.delta") {
+      this.#keep(textOf(data["delta"]).length);
       this.#draft(data).refusal += textOf(data["delta"]);
     }
     return undefined;
+  }
+
+  #keep(size: number): void {
+    this.#kept += size;
+    if (this.#kept <= MAX_KEPT) return;
+    throw new Problem("upstream_invalid_response", "UniAPI's stream says more than this Worker takes. The call may have been paid.", {
+      paid: "maybe",
+      reason: "answer too large",
+    });
   }
 
   /** Events without an index speak of one item together. */

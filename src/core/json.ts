@@ -37,6 +37,16 @@ export function decodeUtf8(bytes: ArrayBuffer | Uint8Array): string {
   }
 }
 
+/** Whether a value is nested at most so deep; walks without recursion. */
+export function depthWithin(root: unknown, max: number): boolean {
+  let level: object[] = typeof root === "object" && root !== null ? [root] : [];
+  for (let depth = 1; level.length > 0; depth += 1) {
+    if (depth > max) return false;
+    level = level.flatMap((node) => Object.values(node).filter((value): value is object => typeof value === "object" && value !== null));
+  }
+  return true;
+}
+
 /** Walks without recursion. @throws Problem input_too_deep, or invalid_request for a `__proto__` key at any depth. */
 export function assertSafe(root: unknown): void {
   let level: object[] = typeof root === "object" && root !== null ? [root] : [];

@@ -1,7 +1,7 @@
 // May this answer be kept, may a kept one be given, and under which key: the exact-repeat cache's rules (contract section 4).
 // Pure: the hash itself is ids.ts's HMAC, over the canonical text made here.
 import { isRecord, type JsonObject, partsOf } from "./json.ts";
-import { itemsOf } from "./trim.ts";
+import { itemsOf, readOutput } from "./trim.ts";
 
 /** KV keeps nothing shorter. */
 const MIN_TTL_S = 60;
@@ -55,16 +55,18 @@ export function planCache(
   body: JsonObject,
 ): CachePlan {
   if (settings === false || wish === false || control.noStore || body["store"] === false || asksForHostedTool(body)) return BYPASS;
-  const fresh = wish === "refresh" || (wish === undefined && control.noCache);
+  const fresh = wish === "refresh" || wish === 0 || (wish === undefined && control.noCache);
   const seconds = typeof wish === "number" ? wish : wish === undefined && !fresh ? control.maxAge : undefined;
   const ttl = Math.min(MAX_TTL_S, seconds ?? settings.ttl);
   const read = fresh ? false : ttl;
   return { read, write: Math.max(MIN_TTL_S, ttl), scope: settings.scope };
 }
 
-/** Only a whole answer that leaves nothing to do: completed, and no function to call. */
+/** Only a whole answer that says something and leaves nothing to do: completed, and no function to call. */
 export function isKeepable(response: JsonObject): boolean {
-  return response["status"] === "completed" && !itemsOf(response).some((item) => String(item["type"]).endsWith("_call"));
+  if (response["status"] !== "completed" || itemsOf(response).some((item) => String(item["type"]).endsWith("_call"))) return false;
+  const { text, refusal } = readOutput(response);
+  return text !== "" || refusal !== "";
 }
 
 /** Hosted tools look at a world that changes; functions are the caller's own. */

@@ -105,11 +105,24 @@ export function methodNotAllowed(allow: string): Problem {
   return new Problem("method_not_allowed", `This address takes ${allow}.`, { headers: { allow } });
 }
 
-/** What was thrown, as a Problem; anything that is none is a fault of ours and says nothing of itself to the caller. */
-export function asProblem(thrown: unknown): Problem {
+/**
+ * What was thrown, as a Problem; anything that is none is a fault of ours and says nothing of itself to the caller.
+ * @param asked upstream had been asked by then, so that the call may have been paid
+ */
+export function asProblem(thrown: unknown, asked = false): Problem {
   if (thrown instanceof Problem) return thrown;
-  const name = thrown instanceof Error ? thrown.name : typeof thrown;
+  const reason = `uncaught ${thrown instanceof Error ? thrown.name : typeof thrown}`;
+  if (asked) {
+    return new Problem(
+      "internal_error",
+      "Something went wrong with UniAPI's answer inside this Worker. The call may have been paid; quote the request_id if it stays.",
+      {
+        paid: "maybe",
+        reason,
+      },
+    );
+  }
   return new Problem("internal_error", "Something went wrong inside this Worker. Try again, and quote the request_id if it stays.", {
-    reason: `uncaught ${name}`,
+    reason,
   });
 }

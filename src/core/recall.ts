@@ -8,6 +8,7 @@ export function recall(turn: Turn, prices: Readonly<Record<string, Price>>): Ans
     id: turn.id,
     previousId: turn.parent,
     now: turn.at,
+    model: turn.model,
     wantsData: turn.wantsData,
     metadata: turn.metadata,
     cost: costUsd(prices, [String(turn.response["model"]), turn.model], usageOf(turn.response["usage"])),

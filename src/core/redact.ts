@@ -12,6 +12,9 @@ const MAX_TEXT_CHARS = 8_192;
 const PATTERNS: readonly RegExp[] = [
   /\(?\s{0,3}request[ _-]?id\s{0,3}[:：=]?\s{0,3}[\w-]+\s{0,3}\)?/gi,
   /\bhttps?:\/\/[^\s"'<>)\]，。]+/gi,
+  // Hosts and addresses without a scheme.
+  /\b\d{1,3}(?:\.\d{1,3}){3}(?::\d{1,5})?\b/g,
+  /(?<![\w.-])(?:[a-z0-9-]{1,63}\.){1,6}(?:com|net|org|io|ai|cn|dev|app|cloud|internal|local)(?::\d{1,5})?\b/gi,
   /\b(?:bearer|basic)\s+[^\s"',;]+/gi,
   // Keys, whole or masked: sk-…, pk_…, AIza…, and any token with asterisks inside.
   /\b(?:sk|pk|rk|ak|key|org|proj|user|acct|asst|sess)[-_][\w*.•…-]{3,}/gi,
@@ -20,6 +23,7 @@ const PATTERNS: readonly RegExp[] = [
   // Amounts of money, with the sign before or the unit behind, and 余额/额度 (balance, quota) with their number.
   /[$＄¥￥€£]\s{0,3}-?\d[\d.,]*/g,
   /-?\d[\d.,]{0,30}\s{0,3}(?:usd|cny|rmb|dollars?|美元|元)/gi,
+  /-?\d[\d.,]{0,30}\s{0,3}(?:余额|额度|balance|quota|credits?)/gi,
   /(?:余额|额度|balance|quota|remain\w{0,20})[^\d\n]{0,24}-?\d[\d.,]*/gi,
   // Any long run that mixes letters and digits: ids and keys of vendors that we do not know.
   /(?<![\w-])(?=[\w-]*\d)(?=[\w-]*[A-Za-z])[\w-]{20,}/g,

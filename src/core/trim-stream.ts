@@ -114,8 +114,10 @@ export class TrimStream {
   }
 
   #call(call: ToolCall, out: AskEvent[]): void {
-    if (this.#calls.has(call.call_id)) return;
-    this.#calls.add(call.call_id);
+    // Without any id two calls of one function can't be told apart, but by what they say.
+    const name = call.call_id || JSON.stringify(call);
+    if (this.#calls.has(name)) return;
+    this.#calls.add(name);
     out.push({ event: "tool_call", data: call });
   }
 }

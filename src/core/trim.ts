@@ -1,6 +1,6 @@
 // A Responses object in, the trimmed answer out: the one description of what POST /ask gives back (contract section 2). Reads
 // loosely: unknown items, statuses and missing parts never fail.
-import { isRecord, type JsonObject, parseJson, partsOf, textOf } from "./json.ts";
+import { depthWithin, isRecord, type JsonObject, parseJson, partsOf, textOf } from "./json.ts";
 import { Problem } from "./problem.ts";
 import { type Usage, usageOf } from "./usage.ts";
 
@@ -37,6 +37,8 @@ export interface AnswerFacts {
   previousId: string | null;
   /** Unix seconds, for a response that has no `created_at`. */
   now: number;
+  /** The model that was asked, where the answer names none. */
+  model: string;
   /** A JSON format was asked for: the answer has `data`. */
   wantsData: boolean;
   /** The caller's own metadata: upstream drops it for some models. */
@@ -54,20 +56,24 @@ export function assertNotFailed(response: JsonObject): void {
   });
 }
 
+/** Of `data`. Deeper than any schema that a model is held to. */
+const MAX_DATA_DEPTH = 256;
+
 export function trim(response: JsonObject, facts: AnswerFacts): Answer {
   const said = readOutput(response);
   const answer: Answer = {
     id: facts.id,
     previous_response_id: facts.previousId,
     created_at: Number.isFinite(response["created_at"]) ? Math.floor(Number(response["created_at"])) : facts.now,
-    model: textOf(response["model"]),
+    model: textOf(response["model"]) || facts.model,
     status: textOf(response["status"]) || "completed",
     text: said.text,
     usage: usageOf(response["usage"]),
   };
   if (facts.wantsData) {
     const data = parseJson(withoutFence(said.text));
-    if (data !== undefined) answer.data = data;
+    // What nobody could print again is no data: a model may nest without end.
+    if (data !== undefined && depthWithin(data, MAX_DATA_DEPTH)) answer.data = data;
   }
   if (said.refusal !== "") answer.refusal = said.refusal;
   if (said.toolCalls.length > 0) answer.tool_calls = said.toolCalls;

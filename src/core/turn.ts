@@ -31,15 +31,18 @@ const MAX_RECORD_BYTES = 1_048_576;
 const LONG_DATA_CHARS = 4_096;
 
 /** What was said, whatever it looks like: never replaced. */
-const SPOKEN = new Set(["text", "output_text", "refusal", "arguments"]);
+const SPOKEN = new Set(["text", "output_text", "refusal", "arguments", "input", "content", "output"]);
 
 export function turnKey(owner: string, id: string): string {
   return `turn:v1:${owner}:${id}`;
 }
 
-/** @returns null where even without its images the turn is too large to keep. */
+/** Whole if it fits; else with notes in place of its images; else of its whole input. @returns null where even that is too large. */
 export function encodeTurn(turn: Turn): string | null {
-  return encodeWithin({ v: 1, ...turn, response: withoutInstructions(turn.response) });
+  const record = { v: 1, ...turn, response: withoutInstructions(turn.response) };
+  return (
+    encodeWithin(record) ?? encodeWithin({ ...record, input: `[${JSON.stringify(turn.input).length} characters of input were not kept]` })
+  );
 }
 
 export function decodeTurn(text: string | null): Turn | null {

@@ -2,7 +2,7 @@
 // (quota comes as 429, a missing model as 503, anything as 200). Sources: contract section 8, one-hub and new-api.
 import { isRecord } from "./json.ts";
 import { Problem } from "./problem.ts";
-import { redact, redactSecrets } from "./redact.ts";
+import { redact } from "./redact.ts";
 
 export interface UpstreamFault {
   /** HTTP status, or 200 for an error inside a body or a stream. */
@@ -27,7 +27,7 @@ const QUOTA_CODES = new Set([
 const AUTH_CODES = new Set(["invalid_api_key", "invalid_token", "token_expired", "token_disabled"]);
 const RATE_CODES = new Set(["rate_limit_exceeded", "too_many_requests", "rate_limited"]);
 const MODEL_CODES = new Set(["model_not_found", "model_not_exist", "unknown_model", "no_available_channel"]);
-/** A code in the usual form; anything else goes through the whole redaction. */
+/** A code in the usual form; anything else is words, and words are not passed on as a code. */
 const PLAIN_CODE = /^[A-Za-z][A-Za-z0-9_.]{0,63}$/;
 /** Codes that prove under HTTP 200 that the request was refused unpaid. */
 const REFUSED_CODES = new Set([
@@ -61,8 +61,8 @@ export function upstreamProblem(fault: UpstreamFault, secrets: readonly string[]
   const code = said.code.toLowerCase();
   const noSuchModel = MODEL_CODES.has(code) || ((fault.status === 503 || fault.status === 200) && NO_CHANNEL.test(said.message));
   const hint = fault.retryAfter === undefined ? {} : { retryAfter: fault.retryAfter, upstreamRetryAfter: fault.retryAfter };
-  const shownCode = safeToken(redactSecrets(said.code.slice(0, MAX_FIELD_CHARS), secrets));
-  const reason = `upstream ${fault.status}${shownCode === "" ? "" : ` ${shownCode.toLowerCase()}`}`;
+  const shownCode = PLAIN_CODE.test(said.code) && redact(said.code, secrets) === said.code ? said.code : "";
+  const reason = `upstream ${fault.status}${said.code === "" ? "" : ` ${shownCode.toLowerCase() || "other"}`}`;
 
   if (QUOTA_CODES.has(code) || ((fault.status === 402 || fault.status === 403) && !MODEL_CODES.has(code))) {
     return new Problem(
@@ -123,7 +123,7 @@ function rejected(
   reason: string,
   secrets: readonly string[],
 ): Problem {
-  const passes = /[A-Za-z0-9]/.test(said.shownCode) && said.code !== said.type;
+  const passes = said.shownCode !== "" && said.code !== said.type;
   // OpenAI's own advice, to store the items, is what does not help here.
   const message = fault.status !== 400 ? "" : NO_SUCH_ITEM.test(said.message) ? NO_SUCH_ITEM_REMEDY : redact(said.message, secrets);
   return new Problem(
@@ -133,7 +133,7 @@ function rejected(
       paid: "unpaid",
       reason,
       noSuchModel,
-      ...(passes ? { upstreamCode: PLAIN_CODE.test(said.code) ? said.shownCode : redact(said.shownCode, secrets) } : {}),
+      ...(passes ? { upstreamCode: said.shownCode } : {}),
       ...(said.param === "" ? {} : { param: redact(said.param.slice(0, MAX_FIELD_CHARS), secrets) }),
     },
   );
@@ -179,9 +179,4 @@ export function retryAfterSeconds(headers: Headers, nowMs: number): number | und
   // Every form of an HTTP date begins with the day's name; what else Date.parse takes ("-5" is a year) is none.
   const seconds = /^\s*[A-Za-z]/.test(value) ? (Date.parse(value) - nowMs) / 1_000 : Number.NaN;
   return Number.isFinite(seconds) ? Math.max(1, Math.ceil(seconds)) : undefined;
-}
-
-/** A code as it may stand in a log line or an answer: no spaces, no surprises, bounded. */
-function safeToken(text: string): string {
-  return text.replace(/[^\w.-]+/g, "_").slice(0, 64);
 }

@@ -6,11 +6,7 @@ import { type Refusal, serverKey } from "./server-key.ts";
 
 /** @throws Problem 401, 403, 503 */
 export async function identify(deps: Deps, request: Request): Promise<Caller> {
-  if (!deps.local && deps.serverKeys.size === 0) {
-    throw new Problem("misconfigured", "This Worker has no callers yet: its owner must set SERVER_KEYS (npm run setup makes one).", {
-      reason: "no callers configured",
-    });
-  }
+  assertCallers(deps);
   const authorization = request.headers.get("authorization");
   const origin = request.headers.get("origin");
   if (authorization === null) return withoutCredential(deps, origin);
@@ -20,6 +16,14 @@ export async function identify(deps: Deps, request: Request): Promise<Caller> {
   const caller = await serverKey(credential, origin, own, deps.serverKeys);
   if ("refused" in caller) throw refused(deps, caller);
   return caller;
+}
+
+/** @throws Problem misconfigured where nobody at all could be let in */
+export function assertCallers(deps: Deps): void {
+  if (deps.local || deps.serverKeys.size > 0) return;
+  throw new Problem("misconfigured", "This Worker has no callers yet: its owner must set SERVER_KEYS (npm run setup makes one).", {
+    reason: "no callers configured",
+  });
 }
 
 function withoutCredential(deps: Deps, origin: string | null): Caller {

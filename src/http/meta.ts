@@ -2,9 +2,14 @@
 import { Hono } from "hono";
 import { methodNotAllowed } from "../core/problem.ts";
 import type { AppEnv } from "../app-env.ts";
+import { assertCallers } from "../gate/identify.ts";
 
 export const metaRoutes = new Hono<AppEnv>()
-  .get("/health", (c) => c.json({ status: c.var.deps.paused ? "paused" : "ok" }, 200, { "cache-control": "no-store" }))
+  .get("/health", (c) => {
+    const { deps } = c.var;
+    assertCallers(deps);
+    return c.json({ status: deps.paused ? "paused" : "ok" }, 200, { "cache-control": "no-store" });
+  })
   .all("/health", () => {
     throw methodNotAllowed("GET, HEAD");
   });

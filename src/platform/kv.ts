@@ -1,14 +1,24 @@
 // The KV namespace as the house uses it: text by key, several keys in one read. KV trouble never costs an answer: a read that fails
 // or dawdles is a miss, a write that fails is logged.
 
+import { Problem } from "../core/problem.ts";
+
 /** Longer than KV's slowest cold read; an answer does not wait for memory. */
 export const KV_READ_TIMEOUT_MS = 2_000;
+/** For what can't go on without it: a hundred turns at once are up to KV's 25 MB. */
+const KV_RECALL_TIMEOUT_MS = 15_000;
+/** Of one recall, in characters: a whole conversation must fit an isolate's memory beside other requests. */
+const MAX_RECALL_CHARS = 24_000_000;
+/** KV's own limit for one bulk read. */
+const BULK_KEYS = 100;
 
 export interface Store {
   /** The texts under the keys, in their order; null where there is none, or KV could not say. */
   read: (keys: readonly string[]) => Promise<(string | null)[]>;
-  /** @param ttl seconds, ≥ 60 */
+  /** The same for what must be known: null means that there is none. @throws Problem unavailable, conversation_too_long */
+  recall: (keys: readonly string[]) => Promise<(string | null)[]>;
   remove: (key: string) => Promise<void>;
+  /** @param ttl seconds, ≥ 60 */
   write: (key: string, text: string, ttl: number) => Promise<void>;
 }
 
@@ -23,18 +33,28 @@ export interface KvBinding {
 export function kvStore(kv: KvBinding, warn: (event: string, error: unknown) => void): Store {
   return {
     async read(keys) {
-      let timer: ReturnType<typeof setTimeout> | undefined;
       try {
-        const late = new Promise<never>((_, reject) => {
-          timer = setTimeout(() => reject(new Error("too slow")), KV_READ_TIMEOUT_MS);
-        });
-        return await Promise.race([readAll(kv, keys), late]);
+        return await within(KV_READ_TIMEOUT_MS, readAll(kv, keys));
       } catch (error) {
         warn("kv_read_failed", error);
         return keys.map(() => null);
-      } finally {
-        if (timer !== undefined) clearTimeout(timer);
       }
+    },
+    async recall(keys) {
+      let texts: (string | null)[];
+      try {
+        texts = await within(KV_RECALL_TIMEOUT_MS, readAll(kv, keys));
+      } catch (error) {
+        warn("kv_read_failed", error);
+        throw error instanceof Problem
+          ? error
+          : new Problem(
+              "unavailable",
+              "The memory of conversations can't be read at the moment. Send the same request again in a moment.",
+              { retryAfter: 5 },
+            );
+      }
+      return texts;
     },
     async remove(key) {
       try {
@@ -56,11 +76,40 @@ export function kvStore(kv: KvBinding, warn: (event: string, error: unknown) => 
 async function readAll(kv: KvBinding, keys: readonly string[]): Promise<(string | null)[]> {
   const [only] = keys;
   if (keys.length === 1 && only !== undefined) return [await kv.get(only, "text")];
-  const batches: Promise<Map<string, string | null>>[] = [];
-  for (let at = 0; at < keys.length; at += BULK_KEYS) batches.push(kv.get(keys.slice(at, at + BULK_KEYS), "text"));
-  const found = await Promise.all(batches);
-  return keys.map((key, at) => found[Math.floor(at / BULK_KEYS)]?.get(key) ?? null);
+  const batches: Promise<(string | null)[]>[] = [];
+  const room = { chars: MAX_RECALL_CHARS };
+  for (let at = 0; at < keys.length; at += BULK_KEYS) batches.push(readBatch(kv, keys.slice(at, at + BULK_KEYS), room));
+  return (await Promise.all(batches)).flat();
 }
 
-/** KV's own limit for one bulk read. */
-const BULK_KEYS = 100;
+/** One bulk read, by halves where it is more than KV gives at once. */
+async function readBatch(kv: KvBinding, keys: string[], room: { chars: number }): Promise<(string | null)[]> {
+  let found: Map<string, string | null>;
+  try {
+    found = await kv.get(keys, "text");
+  } catch (error) {
+    if (keys.length < 2 || !/413|too large|exceed/i.test(String(error))) throw error;
+    const half = Math.ceil(keys.length / 2);
+    return [...(await readBatch(kv, keys.slice(0, half), room)), ...(await readBatch(kv, keys.slice(half), room))];
+  }
+  const texts = keys.map((key) => found.get(key) ?? null);
+  for (const text of texts) room.chars -= text?.length ?? 0;
+  if (room.chars < 0) {
+    throw new Problem(
+      "conversation_too_long",
+      "This conversation holds more than can be read at once. Start a new one without previous_response_id.",
+      {
+        param: "previous_response_id",
+      },
+    );
+  }
+  return texts;
+}
+
+async function within<T>(ms: number, work: Promise<T>): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error("too slow")), ms);
+  });
+  return await Promise.race([work, late]).finally(() => timer !== undefined && clearTimeout(timer));
+}

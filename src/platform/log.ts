@@ -14,6 +14,8 @@ export interface LogFacts {
   cache?: "hit" | "miss" | "refresh" | "bypass";
   continuity?: string | undefined;
   stream?: boolean;
+  /** Upstream was asked. */
+  asked?: boolean;
   response_id?: string;
   input_tokens?: number;
   cached_tokens?: number;

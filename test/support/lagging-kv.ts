@@ -26,13 +26,15 @@ export function laggingKv(lagMs: number, now: () => number): LaggingKv {
     missedAt.set(key, now());
     return null;
   }
+  async function read(keys: readonly string[]): Promise<(string | null)[]> {
+    reads.push(keys.length);
+    return keys.map(look);
+  }
   return {
     reads,
     texts,
-    async read(keys) {
-      reads.push(keys.length);
-      return keys.map(look);
-    },
+    read,
+    recall: read,
     async write(key, text) {
       written.set(key, { text, at: now() });
       texts.set(key, text);

@@ -27,7 +27,7 @@ function responseOf(...events: Event[]): JsonObject {
   if (terminal?.kind !== "response") throw new Error("no response at the end");
   return terminal.response;
 }
-const answerOf = (...events: Event[]) => trim(responseOf(...events), { id: "x", previousId: null, now: 0, wantsData: false });
+const answerOf = (...events: Event[]) => trim(responseOf(...events), { id: "x", previousId: null, now: 0, model: "", wantsData: false });
 
 describe("the id of the answer", () => {
   test("where it changes within the stream, the terminal one counts", () => {
@@ -142,4 +142,15 @@ describe("the end", () => {
     expect(eventType({}, "b")).toBe("b");
     expect(eventType({ type: 7 }, "")).toBe("");
   });
+});
+
+test("a stream without end is given up before it fills the memory", () => {
+  const assembly = new Assembly();
+  const delta = "x".repeat(1_048_576);
+  const endless = (): void => {
+    for (let n = 0; n < 100; n += 1) assembly.add("response.output_text.delta", { output_index: 0, delta });
+  };
+  expect(endless).toThrow(
+    expect.objectContaining({ code: "upstream_invalid_response", details: expect.objectContaining({ paid: "maybe" }) as object }),
+  );
 });

@@ -119,7 +119,7 @@ describe("the plan for the exact-repeat cache", () => {
     ["cache:refresh writes only", "refresh", null, { read: false, write: 3_600 }],
     ["cache:N accepts N seconds and keeps as long", 120, null, { read: 120, write: 120 }],
     ["cache:N keeps for 60 seconds at least", 5, null, { read: 5, write: 60 }],
-    ["cache:0 accepts what is made in this second", 0, null, { read: 0, write: 60 }],
+    ["cache:0 is cache:refresh, kept for a minute", 0, null, { read: false, write: 60 }],
     ["cache:N may be longer than the config's time", 86_400, null, { read: 86_400, write: 86_400 }],
     ["cache:N ends after a year", 1e15, null, { read: 31_536_000, write: 31_536_000 }],
     ["no-store works like cache:false", undefined, "no-store", bypass],
@@ -173,7 +173,7 @@ describe("answers that may be kept", () => {
     ["one without a status", { output: [message] }, false],
     ["one that calls a function", { status: "completed", output: [message, { type: "function_call" }] }, false],
     ["one that calls a custom tool", { status: "completed", output: [{ type: "custom_tool_call" }] }, false],
-    ["one that is empty", { status: "completed" }, true],
+    ["one that is empty", { status: "completed" }, false],
   ])("%s: %j → %s", (_, response, kept) => {
     expect(isKeepable(response)).toBe(kept);
   });

@@ -16,7 +16,7 @@ function run(events: readonly Event[]): { said: AskEvent[]; answer: Answer } {
   for (const event of events) {
     const terminal = assembly.add(event.type, event);
     if (terminal?.kind === "response") {
-      const answer = trim(terminal.response, { id: "resp_ue1_x", previousId: null, now: 1, wantsData: false });
+      const answer = trim(terminal.response, { id: "resp_ue1_x", previousId: null, now: 1, model: "", wantsData: false });
       return { said: [...said, ...stream.finish(answer)], answer };
     }
     said.push(...stream.push(event.type, event));
@@ -209,7 +209,7 @@ describe("replay", () => {
   test("a whole answer becomes a valid sequence that ends with it", () => {
     fc.assert(
       fc.property(fc.array(told, { maxLength: 4 }), (items) => {
-        const answer = trim({ model: "m", output: items.map(itemOf) }, { id: "x", previousId: null, now: 1, wantsData: false });
+        const answer = trim({ model: "m", output: items.map(itemOf) }, { id: "x", previousId: null, now: 1, model: "", wantsData: false });
         const said = replay(answer, "req_1");
         expectValid({ said, answer });
         expect(said[0]).toEqual({ event: "start", data: { request_id: "req_1", model: "m" } });

@@ -5,7 +5,7 @@ import { describe, expect, test } from "vitest";
 import { isRecord, type JsonObject } from "../../src/core/json.ts";
 import { type Answer, type AnswerFacts, trim } from "../../src/core/trim.ts";
 
-const facts: AnswerFacts = { id: "resp_ue1_x", previousId: null, now: 1_763_800_000, wantsData: false };
+const facts: AnswerFacts = { id: "resp_ue1_x", previousId: null, now: 1_763_800_000, model: "", wantsData: false };
 const trimmed = (response: JsonObject, more: Partial<AnswerFacts> = {}): Answer => trim(response, { ...facts, ...more });
 const message = (...content: unknown[]): JsonObject => ({ type: "message", role: "assistant", status: "completed", content });
 const text = (value: string, annotations: unknown[] = []): JsonObject => ({ type: "output_text", text: value, annotations });

@@ -132,7 +132,14 @@ describe("1 MiB", () => {
 
   test("what is too large even so is not kept at all", () => {
     expect(encodeTurn({ ...turn, response: answered("many words ".repeat(100_000)) })).toBeNull();
-    expect(encodeTurn({ ...turn, input: "ü".repeat(MIB / 2) })).toBeNull();
+    expect(encodeTurn({ ...turn, input: "ü".repeat(MIB), response: answered("many words ".repeat(MIB / 8)) })).toBeNull();
+  });
+
+  test("an input that is too large by itself is kept as a note, so that the conversation keeps its turn", () => {
+    expect(decodeTurn(encodeTurn({ ...turn, input: "ü".repeat(MIB / 2) }))).toMatchObject({
+      id: turn.id,
+      input: expect.stringMatching(/^\[\d+ characters of input were not kept\]$/) as string,
+    });
   });
 
   test("the limit counts bytes", () => {

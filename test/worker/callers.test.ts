@@ -118,7 +118,7 @@ describe("settings", () => {
     expect((await startWorker().get(`/ask/${next.id}`)).status).toBe(404);
   });
 
-  test("PAUSED=1 answers 503 and asks upstream nothing; other values pause nothing", async () => {
+  test("PAUSED=1 answers 503 and asks upstream nothing; what is neither on nor off is no brake that fails in silence", async () => {
     const worker = startWorker({}, { PAUSED: "1", SERVER_KEYS });
     for (const accept of ["application/json", "text/event-stream", "text/plain"]) {
       const input = marked();
@@ -129,7 +129,12 @@ describe("settings", () => {
       expect(await calls(input)).toBe(0);
     }
     expect(await (await worker.get("/health")).json()).toEqual({ status: "paused" });
-    for (const PAUSED of ["", "0", "no"]) await startWorker({}, { PAUSED }).answer({ input: marked() });
+    for (const PAUSED of ["", "0"]) await startWorker({}, { PAUSED }).answer({ input: marked() });
+    for (const PAUSED of ["true", "yes", "1 "]) {
+      const response = await startWorker({}, { PAUSED }).ask({ input: marked() });
+      expect((await problemOf(response)).message).toContain("PAUSED");
+      expect(response.status).toBe(503);
+    }
   });
 
   test("a paused Worker still refuses strangers as such, and still shows what was answered", async () => {

@@ -7,6 +7,7 @@ import {
   EVENTS,
   kvKeys,
   marked,
+  problemOf,
   namesOf,
   startWorker,
   TEXT,
@@ -59,7 +60,9 @@ describe("KV that fails", () => {
         expectWarning("kv_read_failed", input, root.id, "kv.example");
       }
     }
-    expect((await worker.get(`/ask/${root.id}`)).status).toBe(404);
+    // Whoever asks for the turn itself is not told that it is gone.
+    const looked = await worker.get(`/ask/${root.id}`);
+    expect([looked.status, (await problemOf(looked)).code]).toEqual([503, "unavailable"]);
   });
 
   test.each([

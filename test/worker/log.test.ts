@@ -55,7 +55,7 @@ describe("the log", () => {
     };
     const tokens = { input_tokens: expect.any(Number) as number, cached_tokens: 0, output_tokens: expect.any(Number) as number };
     expect(log.lines()).toEqual([
-      { ...common, ...tokens, cache: "miss", cost_usd: expect.any(Number) as number },
+      { ...common, ...tokens, asked: true, cache: "miss", cost_usd: expect.any(Number) as number },
       { ...common, cache: "hit", cost_usd: 0 },
     ]);
   });
@@ -190,7 +190,7 @@ test("an upstream that says little gives the same answer at once, from the cache
   const worker = startWorker();
   const body = { input: marked() };
   const made = await worker.answer(body);
-  expect(made).toMatchObject({ text: "hi", created_at: 1_790_000_000, model: "", status: "completed", usage: null });
+  expect(made).toMatchObject({ text: "hi", created_at: 1_790_000_000, model: "gpt-4.1-mini", status: "completed", usage: null });
   vi.setSystemTime(1_790_000_100_000);
   expect(await (await worker.get(`/ask/${made.id}`)).json()).toEqual(made);
   fetching.mockRestore();

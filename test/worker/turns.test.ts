@@ -243,7 +243,12 @@ describe("a turn that an id of our own needs", () => {
     const deps: Partial<Deps> = {
       now: () => minute * 60_000,
       sleep: (ms) => Promise.resolve(void pauses.push(ms)),
-      store: { read: () => Promise.resolve([looks.shift() ?? null]), write: () => Promise.resolve(), remove: () => Promise.resolve() },
+      store: {
+        read: () => Promise.resolve([]),
+        recall: () => Promise.resolve([looks.shift() ?? null]),
+        write: () => Promise.resolve(),
+        remove: () => Promise.resolve(),
+      },
     };
     return { deps: deps as Deps, pauses };
   }
@@ -274,7 +279,7 @@ describe("a turn that an id of our own needs", () => {
   test("has expired where it is older and gone, which costs no wait and no call", async () => {
     vi.useFakeTimers({ toFake: ["Date"] });
     const worker = startWorker();
-    const id = await FORMS["text stream"](worker, { input: marked() });
+    const id = await FORMS["text stream"](worker, { input: marked(), model: "emulate/no-id" });
     await env.RESPONSES.delete((await kvKeys("turn:"))[0] ?? "");
     vi.setSystemTime(Date.now() + 3 * 60_000);
     const input = marked();
