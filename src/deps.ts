@@ -33,7 +33,7 @@ export interface Deps {
 export interface Echoes {
   /** undefined: not known. */
   get: (model: string) => boolean | undefined;
-  set: (model: string, echoes: boolean) => void;
+  set: (model: string, echoes: boolean | undefined) => void;
 }
 
 /** Who asks. Both kinds so far have full trust. */

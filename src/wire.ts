@@ -90,7 +90,7 @@ async function connect(config: Config, env: Settings, log: Log): Promise<Deps> {
 
 /** Models are named by callers: a full table starts anew, and so does what is a day old. */
 function recentEchoes(): Echoes {
-  const seen = new Map<string, { echoes: boolean; at: number }>();
+  const seen = new Map<string, { echoes: boolean | undefined; at: number }>();
   return {
     get(model) {
       const one = seen.get(model);

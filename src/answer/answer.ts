@@ -5,7 +5,7 @@ import type { Composed } from "../core/compose.ts";
 import { deriveDigest } from "../core/ids.ts";
 import { type CacheControl, canonical, planCache } from "../core/policy.ts";
 import { Problem } from "../core/problem.ts";
-import { decodeTurn, isTombstone, turnKey } from "../core/turn.ts";
+import { decodeTombstone, decodeTurn, turnKey } from "../core/turn.ts";
 import type { Usage } from "../core/usage.ts";
 import type { Deps, RequestContext } from "../deps.ts";
 import { type Continuity, continueTurn, continuityOf, forgetsKey } from "./continuity.ts";
@@ -67,10 +67,10 @@ export async function answer(deps: Deps, question: Question, context: RequestCon
   const scope = plan.scope === "shared" && composed.preset !== undefined ? `preset:${composed.preset.name}` : owner;
   const cacheKey = plan.read === false && plan.write === false ? undefined : await keyOf(deps, composed, scope, parent);
   const readKey = plan.read === false ? undefined : cacheKey;
-  const parentKey = parent?.signed !== undefined && deps.config.turns !== false ? turnKey(owner, parent.id) : undefined;
+  const parentKey = parent?.signed?.kept === true && deps.config.turns !== false ? turnKey(owner, parent.id) : undefined;
   const found = await readKeys(deps, [readKey, parentKey, markKey(deps, composed.body.model, parent)]);
   const [kept, parentText, mark] = found;
-  if (isTombstone(parentText)) throw notFound();
+  if (decodeTombstone(parentText) !== null) throw notFound();
 
   const keeps = deps.config.turns !== false && composed.body.store !== false && !control.noStore;
   const making = new Making(deps, context, question, { parent, parentTurn: decodeTurn(parentText), keeps, plan, cacheKey });

@@ -1,7 +1,7 @@
 // The turns of a conversation, from its root to one of them, in as few reads as KV allows: every turn names up to a hundred
 // ancestors, and those are read at once.
 import { Problem } from "../core/problem.ts";
-import { decodeTurn, isTombstone, type Turn, turnKey } from "../core/turn.ts";
+import { decodeTombstone, decodeTurn, type Tombstone, type Turn, turnKey } from "../core/turn.ts";
 import type { Deps } from "../deps.ts";
 import { notFound, type Parent } from "./parent.ts";
 
@@ -35,15 +35,18 @@ export async function wholeChain(deps: Deps, owner: string, parent: Parent, know
   const last = known ?? (await lookFor(deps, owner, parent));
   const chain: Turn[] = [last];
   const seen = new Set<string>();
-  let from = last;
-  for (let ids = from.ancestors; ids.length > 0; ids = from.ancestors.filter((id) => !seen.has(id))) {
-    const block = await readAll(deps, owner, parent, ids);
+  let from: Turn | Tombstone = last;
+  for (let ids = last.ancestors; ids.length > 0;) {
+    const block: (Turn | Tombstone)[] = await readAll(deps, owner, parent, ids);
     for (const id of ids) seen.add(id);
-    chain.unshift(...block);
+    chain.unshift(...block.filter((turn): turn is Turn => !("deleted" in turn)));
     from = block[0] ?? from;
+    // What was before a turn that was deleted unseen, nobody knows.
+    if (from.ancestors === undefined) throw expired();
+    ids = from.ancestors.filter((id) => !seen.has(id));
   }
   // A conversation that began with an id of upstream's own has a past that we never saw.
-  if (from.parent !== null && from.ancestors.length === 0)
+  if (!("deleted" in from) && from.parent !== null && from.ancestors.length === 0)
     throw notFound(
       "The turn to continue goes back to a response that this Worker never saw, and upstream has lost it. Start a new conversation.",
     );
@@ -53,31 +56,38 @@ export async function wholeChain(deps: Deps, owner: string, parent: Parent, know
 /** The parent's turn. @throws Problem */
 export async function lookFor(deps: Deps, owner: string, parent: Parent): Promise<Turn> {
   const [turn] = await readAll(deps, owner, parent, [parent.id]);
-  if (turn === undefined) throw notFound();
+  if (turn === undefined || "deleted" in turn) throw notFound();
   return turn;
 }
 
-async function readAll(deps: Deps, owner: string, parent: Parent, ids: readonly string[]): Promise<Turn[]> {
+async function readAll(deps: Deps, owner: string, parent: Parent, ids: readonly string[]): Promise<(Turn | Tombstone)[]> {
   const keys = ids.map((id) => turnKey(owner, id));
-  const texts = await deps.store.recall(keys);
-  const isThere = (at: number): boolean => isTombstone(texts[at] ?? null) || decodeTurn(texts[at] ?? null) !== null;
+  const found = (await deps.store.recall(keys)).map(decodeEither);
   for (const pause of LOOK_AGAIN_MS) {
-    const missing = [...keys.keys()].filter((at) => !isThere(at));
+    const missing = [...keys.keys()].filter((at) => found[at] === null);
     if (missing.length === 0) break;
-    if (!isYoung(deps, parent)) throw notFound("The turn to continue has expired. Start a new conversation without previous_response_id.");
+    if (!isYoung(deps, parent)) throw expired();
     await deps.sleep(pause);
-    const found = await deps.store.recall(missing.map((at) => keys[at] ?? ""));
-    missing.forEach((at, n) => (texts[at] = found[n] ?? null));
+    const again = await deps.store.recall(missing.map((at) => keys[at] ?? ""));
+    missing.forEach((at, n) => (found[at] = decodeEither(again[n] ?? null)));
   }
-  if ([...keys.keys()].some((at) => !isThere(at))) {
-    throw new Problem("unavailable", "The turn to continue is not readable yet. Send the same request again in a moment.", {
-      param: "previous_response_id",
-      retryAfter: 5,
-    });
-  }
-  return texts.map(decodeTurn).filter((turn) => turn !== null);
+  const there = found.filter((turn) => turn !== null);
+  if (there.length === keys.length) return there;
+  throw new Problem("unavailable", "The turn to continue is not readable yet. Send the same request again in a moment.", {
+    param: "previous_response_id",
+    retryAfter: 5,
+  });
 }
 
-function isYoung(deps: Deps, parent: Parent): boolean {
-  return parent.signed !== undefined && deps.now() / 60_000 - parent.signed.minute < YOUNG_MINUTES;
+function decodeEither(text: string | null): Turn | Tombstone | null {
+  return decodeTurn(text) ?? decodeTombstone(text);
+}
+
+function expired(): Problem {
+  return notFound("The turn to continue has expired. Start a new conversation without previous_response_id.");
+}
+
+/** Whether a turn with this id may still be on its way into KV. */
+export function isYoung(deps: Deps, { signed }: Pick<Parent, "signed">): boolean {
+  return signed !== undefined && deps.now() / 60_000 - signed.minute < YOUNG_MINUTES;
 }

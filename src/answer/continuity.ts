@@ -32,14 +32,14 @@ export interface Reached {
   wasted: Usage | null;
 }
 
-/** Under this key KV remembers a model that ignores `previous_response_id`. */
-export function forgetsKey(deps: Deps, model: string): string {
-  return `forgets:v1:${deps.baseUrl}:${encodeURIComponent(model).slice(0, 256)}`;
+/** Under this key KV remembers a model that ignores `previous_response_id`; undefined for names that no model has. */
+export function forgetsKey(deps: Deps, model: string): string | undefined {
+  return /^[\w.:/@+-]{1,200}$/.test(model) ? `forgets:v1:${deps.baseUrl}:${model}` : undefined;
 }
 
 /** The way in which conversations are continued here: without turns in KV there is nothing to replay. */
 export function continuityOf(deps: Deps, parent: Parent): "auto" | "upstream" | "gateway" {
-  return deps.config.turns === false || parent.signed === undefined ? "upstream" : deps.config.continuity;
+  return deps.config.turns === false || parent.signed?.kept !== true ? "upstream" : deps.config.continuity;
 }
 
 /** @throws Problem */
@@ -50,7 +50,8 @@ export async function continueTurn(deps: Deps, call: Call): Promise<Reached> {
     return { opened: await forward(deps, call, await requireUpstreamId(deps, call), call.stream), how: "upstream", wasted: null };
 
   const id = upstreamId(call);
-  if (id === undefined || id.startsWith("chatcmpl-") || forgets(deps, call)) return replay(deps, call, "replayed", null);
+  if (call.forgets) deps.echoes.set(call.body.model, false);
+  if (id === undefined || id.startsWith("chatcmpl-") || deps.echoes.get(call.body.model) === false) return replay(deps, call, "replayed", null);
   const known = deps.echoes.get(call.body.model) === true;
   let opened: Opened;
   try {
@@ -60,26 +61,34 @@ export async function continueTurn(deps: Deps, call: Call): Promise<Reached> {
     if (!isLost(error)) throw error;
     return replay(deps, call, "replayed", null);
   }
-  const shown = opened.kind === "whole" ? opened.response : opened.first;
+  const shown = opened.kind === "whole" ? opened.response : await opened.look();
   // Events that show no response object at all tell nothing: that answer is taken as it is.
   if (shown === undefined || shown["previous_response_id"] === id) {
     if (shown !== undefined) deps.echoes.set(opened.model, true);
     return { opened, how: "upstream", wasted: null };
   }
   if (opened.kind === "stream") opened.cancel();
-  deps.echoes.set(opened.model, false);
-  call.later(deps.store.write(forgetsKey(deps, opened.model), "1", FORGETS_TTL_S));
-  return replay(deps, call, "replayed", opened.kind === "whole" ? usageOf(opened.response["usage"]) : null);
+  remember(deps, call, opened.model, known);
+  return replay(deps, call, "replayed", usageOf(shown["usage"]), true);
 }
 
-function forgets(deps: Deps, call: Call): boolean {
-  return deps.echoes.get(call.body.model) === false || call.forgets;
+/** One miss of a model that has listened here may be one backend of many: it is asked as unknown again. Any other forgets for a day. */
+function remember(deps: Deps, call: Call, model: string, known: boolean): void {
+  deps.echoes.set(model, known ? undefined : false);
+  const key = forgetsKey(deps, model);
+  if (!known && key !== undefined) call.later(deps.store.write(key, "1", FORGETS_TTL_S));
 }
 
-async function replay(deps: Deps, call: Call, how: Continuity, wasted: Usage | null): Promise<Reached> {
-  const turns = await wholeChain(deps, call.owner, call.parent, call.parentTurn);
-  const body = { ...call.body, input: replayInput(turns, call.body["input"]) };
-  return { opened: await openStream(deps, { ...call, body }), how, wasted };
+/** @param paid a call was made before, which may have been paid: what fails now must not be tried again blindly */
+async function replay(deps: Deps, call: Call, how: Continuity, wasted: Usage | null, paid = false): Promise<Reached> {
+  try {
+    const turns = await wholeChain(deps, call.owner, call.parent, call.parentTurn);
+    const body = { ...call.body, input: replayInput(turns, call.body["input"]) };
+    return { opened: await openStream(deps, { ...call, body }), how, wasted };
+  } catch (error) {
+    if (!paid || !(error instanceof Problem)) throw error;
+    throw new Problem(error.code, error.message, { ...error.details, paid: "maybe" });
+  }
 }
 
 function forward(deps: Deps, call: Call, id: string, stream: boolean): Promise<Opened> {
@@ -95,7 +104,8 @@ function upstreamId({ parent, parentTurn }: Call): string | undefined {
 }
 
 async function requireUpstreamId(deps: Deps, call: Call): Promise<string> {
-  const id = upstreamId(call) ?? upstreamId({ ...call, parentTurn: await lookFor(deps, call.owner, call.parent) });
+  const kept = deps.config.turns !== false && call.parent.signed?.kept === true;
+  const id = upstreamId(call) ?? (kept ? upstreamId({ ...call, parentTurn: await lookFor(deps, call.owner, call.parent) }) : undefined);
   if (id === undefined)
     throw notFound(
       "Upstream gave the turn to continue no id, so it can't be continued. Start a new conversation without previous_response_id.",

@@ -167,6 +167,12 @@ export class Making {
 
   #sign(kind: "upstream" | "own", value: string): Promise<string> {
     const turn = (this.facts.parent?.turn ?? 0) + 1;
-    return signId(this.deps.idKeys, this.context.caller.owner, { kind, value, turn, minute: Math.floor(this.deps.now() / 60_000) });
+    return signId(this.deps.idKeys, this.context.caller.owner, {
+      kind,
+      kept: this.facts.keeps,
+      value,
+      turn,
+      minute: Math.floor(this.deps.now() / 60_000),
+    });
   }
 }

@@ -29,6 +29,8 @@ export type Opened =
       model: string;
       /** The response object as the first events showed it, if they did. */
       first: JsonObject | undefined;
+      /** Reads ahead, and holds what it reads, until an event shows a response object. @returns undefined: none ever does. @throws Problem */
+      look: () => Promise<JsonObject | undefined>;
       /** What upstream's next bytes say, at least one event; the last batch has the terminal one. @throws Problem, also for an end without it */
       next: () => Promise<{ events: EventBatch; terminal?: Terminal }>;
       /** After the terminal event: lets upstream close in peace, so that it does not take us for a client who left. */
@@ -89,15 +91,23 @@ async function open(deps: Deps, body: JsonObject, model: string, stream: boolean
     reply.stream.cancel();
     throw deps.upstream.fault(first.terminal.body);
   }
-  let held: typeof first | undefined = first;
+  const held = [first];
+  const shownIn = (batch: typeof first): JsonObject | undefined =>
+    batch.terminal?.kind === "response" ? batch.terminal.response : events.first;
   return {
     kind: "stream",
     model,
-    first: first.terminal?.kind === "response" ? first.terminal.response : events.first,
+    first: shownIn(first),
+    async look() {
+      for (let batch: typeof first | undefined = first; ;) {
+        const shown = batch === undefined ? undefined : shownIn(batch);
+        if (shown !== undefined || batch?.terminal !== undefined) return shown;
+        batch = await events.next();
+        held.push(batch);
+      }
+    },
     async next() {
-      const batch = held ?? (await events.next());
-      held = undefined;
-      return batch;
+      return held.shift() ?? (await events.next());
     },
     async drain() {
       const timer = setTimeout(() => reply.stream.cancel(), DRAIN_MS);

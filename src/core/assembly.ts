@@ -21,7 +21,7 @@ export function eventType(data: JsonObject, eventLine: string): string {
 
 /** An error in any of its dresses: `{type:"error"}` flat or nested, or `{error:{…}}` alone. */
 export function isErrorEvent(type: string, data: JsonObject): boolean {
-  return type === "error" || (!type.startsWith("response.") && isRecord(data["error"]));
+  return type === "error" || (isRecord(data["error"]) && !isRecord(data["response"]));
 }
 
 /** One output item: finished, or what the deltas have said of it so far. */

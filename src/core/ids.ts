@@ -5,6 +5,9 @@
 /** base64url of the three version bytes gives "ue1_": every id of ours begins so, and only those are ever verified. */
 export const ID_PREFIX = "resp_ue1_";
 const VERSION = [0xb9, 0xed, 0x7f];
+/** Bits of the kind byte. */
+const OWN = 1;
+const NOT_KEPT = 2;
 const MAC_BYTES = 16;
 const HEAD_BYTES = 3 + 1 + 2 + 4;
 const MAX_ID_CHARS = 256;
@@ -15,6 +18,8 @@ export const MAX_TURN = 0xffff;
 export interface ResponseId {
   /** "upstream": `value` is upstream's own id. "own": a random value; the turn in KV knows upstream's. */
   kind: "upstream" | "own";
+  /** The turn went into memory. */
+  kept: boolean;
   /** 1 for the first of a conversation; stays at 65,535. */
   turn: number;
   /** Minutes since 1970. */
@@ -48,7 +53,7 @@ export async function signId(keys: IdKeys, owner: string, id: ResponseId): Promi
   const bytes = new Uint8Array(HEAD_BYTES + MAC_BYTES + value.length);
   bytes.set(VERSION);
   const view = new DataView(bytes.buffer);
-  view.setUint8(3, id.kind === "upstream" ? 0 : 1);
+  view.setUint8(3, (id.kind === "upstream" ? 0 : OWN) | (id.kept ? 0 : NOT_KEPT));
   view.setUint16(4, Math.min(id.turn, MAX_TURN));
   view.setUint32(6, id.minute);
   bytes.set(value, HEAD_BYTES + MAC_BYTES);
@@ -65,7 +70,7 @@ export async function readId(keys: IdKeys, owner: string, id: string): Promise<R
   if (bytes === null || bytes.length < HEAD_BYTES + MAC_BYTES || base64url(bytes) !== text) return null;
   const view = new DataView(bytes.buffer);
   const kind = view.getUint8(3);
-  if (kind > 1) return null;
+  if (kind > (OWN | NOT_KEPT)) return null;
   let genuine = false;
   for (const key of keys.mac) {
     if (equal(await macOf(key, owner, bytes), bytes.subarray(HEAD_BYTES, HEAD_BYTES + MAC_BYTES))) {
@@ -75,7 +80,8 @@ export async function readId(keys: IdKeys, owner: string, id: string): Promise<R
   }
   if (!genuine) return null;
   return {
-    kind: kind === 0 ? "upstream" : "own",
+    kind: (kind & OWN) === 0 ? "upstream" : "own",
+    kept: (kind & NOT_KEPT) === 0,
     turn: view.getUint16(4),
     minute: view.getUint32(6),
     value: new TextDecoder("utf-8", { fatal: false, ignoreBOM: true }).decode(bytes.subarray(HEAD_BYTES + MAC_BYTES)),

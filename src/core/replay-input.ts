@@ -1,6 +1,7 @@
 // A conversation from memory as the `input` of one request: what continuity by replay sends when upstream has lost the thread.
 // Item ids and reasoning items stay behind: both belong to one vendor account, and the next call may reach another.
 import { isRecord, type JsonObject, partsOf } from "./json.ts";
+import { Problem } from "./problem.ts";
 import { itemsOf } from "./trim.ts";
 import type { Turn } from "./turn.ts";
 
@@ -10,7 +11,7 @@ export function replayInput(turns: readonly Turn[], input: unknown): JsonObject[
   for (const turn of turns) {
     items.push(...asItems(turn.input).flatMap(portable), ...itemsOf(turn.response).flatMap(portable));
   }
-  items.push(...asItems(input).flatMap(portable));
+  items.push(...asItems(input).flatMap(fresh));
   return items;
 }
 
@@ -24,9 +25,28 @@ function portable(item: JsonObject): JsonObject[] {
   const { id: _, status: __, ...rest } = item;
   const isMessage = rest["type"] === "message" || (rest["type"] === undefined && typeof rest["role"] === "string");
   // Calls of functions and their outputs belong together by call_id; traces of hosted tools are in the text that followed.
-  if (!isMessage) return typeof rest["call_id"] === "string" ? [rest] : [];
-  if (Array.isArray(rest["content"]))
-    rest["content"] = rest["content"].map((part: unknown) => (isRecord(part) ? portablePart(part) : part));
+  if (!isMessage && typeof rest["call_id"] !== "string") return [];
+  for (const key of ["content", "output"]) {
+    const parts = rest[key];
+    if (Array.isArray(parts)) rest[key] = parts.map((part: unknown) => (isRecord(part) ? portablePart(part) : part));
+  }
+  return [rest];
+}
+
+/** What the caller sends now goes as it is, but for what only the backend that made it knows: reasoning, and ids. */
+function fresh(item: JsonObject): JsonObject[] {
+  if (item["type"] === "reasoning") return [];
+  const isReference = item["type"] === "item_reference" || (item["type"] === undefined && item["role"] === undefined);
+  if (isReference) {
+    throw new Problem(
+      "invalid_request",
+      "This conversation is sent from memory, where items have no ids. Send the item itself in place of an item_reference.",
+      {
+        param: "input",
+      },
+    );
+  }
+  const { id: _, ...rest } = item;
   return [rest];
 }
 

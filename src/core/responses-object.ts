@@ -80,7 +80,7 @@ export function completeResponse(response: JsonObject, facts: ObjectFacts): Json
   whole["usage"] = completeUsage(response["usage"]);
   if (isRecord(response["error"])) {
     whole["error"] = {
-      ...response["error"],
+      code: textOf(response["error"]["code"]) || "server_error",
       message: "The model failed to answer. Send the request again only if you accept to pay for it twice.",
     };
   }

@@ -71,11 +71,23 @@ export function isAsked(record: JsonObject): boolean {
   );
 }
 
-/** What stands in a deleted turn's place until the turn's own time is over: the id stays refused, also where KV still shows the turn. */
-export const TOMBSTONE = '{"v":1,"deleted":true}';
+/** What stands in a deleted turn's place until the turn's own time is over: its id stays refused, and the way past it stays open. */
+export interface Tombstone {
+  deleted: true;
+  /** The deleted turn's; undefined where it was deleted before KV showed it. */
+  ancestors?: string[] | undefined;
+}
 
-export function isTombstone(text: string | null): boolean {
-  return text === TOMBSTONE;
+export function encodeTombstone(ancestors: string[] | undefined): string {
+  return JSON.stringify({ v: 1, deleted: true, ancestors });
+}
+
+export function decodeTombstone(text: string | null): Tombstone | null {
+  if (text === null || !text.startsWith('{"v":1,"deleted":true')) return null;
+  const record = parseJson(text);
+  if (!isRecord(record)) return null;
+  const { ancestors } = record;
+  return { deleted: true, ancestors: Array.isArray(ancestors) ? ancestors.map(String) : undefined };
 }
 
 /** Ancestors of a turn that follows `parent`. */

@@ -2,19 +2,18 @@
 // input_items come from KV: UniAPI has none of them.
 import { type Context, Hono } from "hono";
 import { answer } from "../answer/answer.ts";
-import { readMemory } from "../answer/memory.ts";
+import { forget, readMemory } from "../answer/memory.ts";
 import { composeResponses } from "../core/compose.ts";
 import { decodeUtf8 } from "../core/json.ts";
 import { readCacheControl } from "../core/policy.ts";
-import { methodNotAllowed } from "../core/problem.ts";
+import { methodNotAllowed, Problem } from "../core/problem.ts";
 import { readResponses } from "../core/read-responses.ts";
 import { asItems } from "../core/replay-input.ts";
 import { completeResponse } from "../core/responses-object.ts";
-import { TOMBSTONE, turnKey } from "../core/turn.ts";
 import type { AppEnv } from "../app-env.ts";
 import { identify } from "../gate/identify.ts";
 import { eventStream, liveEnd } from "../respond/event-stream.ts";
-import { completeFinished, ResponsesSource } from "../respond/responses-source.ts";
+import { completeFinished, replayText, ResponsesSource } from "../respond/responses-source.ts";
 
 /** Server callers' cap. */
 const SERVER_BODY_BYTES = 8 * 1_048_576;
@@ -43,7 +42,10 @@ async function postResponses(c: Context<AppEnv>): Promise<Response> {
   const request = c.req.raw;
   const caller = await identify(deps, request);
   facts.caller = caller.kind;
-  const asked = readResponses(decodeUtf8(await deps.receive(request, SERVER_BODY_BYTES)), request.headers.get("content-type"));
+  const asked = readResponses(
+    decodeUtf8(await deps.receive(request, deps.config.limits.server?.max_body_bytes ?? SERVER_BODY_BYTES)),
+    request.headers.get("content-type"),
+  );
   const composed = composeResponses(asked, deps.config);
   const stream = asked.stream ?? false;
   const shown = { ...composed.body, instructions: asked.instructions ?? null };
@@ -79,17 +81,17 @@ async function getResponse(c: Context<AppEnv>): Promise<Response> {
   const turn = await readMemory(deps, caller.owner, c.req.param("id") ?? "");
   const asked = { model: turn.model, ...(turn.metadata === undefined ? {} : { metadata: turn.metadata }) };
   const object = completeResponse(turn.response, { id: turn.id, previousId: turn.parent, asked, now: turn.at });
-  return Response.json(object, { headers: NO_STORE });
+  if (c.req.query("stream") !== "true") return Response.json(object, { headers: NO_STORE });
+  return new Response(replayText(object), { headers: { "content-type": "text/event-stream; charset=utf-8", ...NO_STORE } });
 }
 
 async function deleteResponse(c: Context<AppEnv>): Promise<Response> {
   const { deps, facts } = c.var;
   const caller = await identify(deps, c.req.raw);
   facts.caller = caller.kind;
-  const turn = await readMemory(deps, caller.owner, c.req.param("id") ?? "");
-  if (deps.config.turns !== false) await deps.store.write(turnKey(caller.owner, turn.id), TOMBSTONE, deps.config.turns.ttl);
-  if (turn.answerKey !== undefined) await deps.store.remove(turn.answerKey);
-  return Response.json({ id: turn.id, object: "response", deleted: true }, { headers: NO_STORE });
+  const id = c.req.param("id") ?? "";
+  await forget(deps, caller.owner, id);
+  return Response.json({ id, object: "response", deleted: true }, { headers: NO_STORE });
 }
 
 /** OpenAI's list shape. All of a turn's items fit one page: `limit`, `after` and `order` only choose among them. */
@@ -101,12 +103,15 @@ async function getInputItems(c: Context<AppEnv>): Promise<Response> {
   const items = asItems(turn.input).map((item, at) => ({
     ...item,
     type: item["type"] ?? "message",
-    id: typeof item["id"] === "string" ? item["id"] : `item_${at}`,
+    id: typeof item["id"] === "string" ? item["id"] : `item_${at}_${turn.id.slice(-12)}`,
   }));
   // The newest first unless asked otherwise, as at OpenAI.
   const ordered = c.req.query("order") === "asc" ? items : items.toReversed();
   const after = c.req.query("after");
   const start = after === undefined ? 0 : ordered.findIndex((item) => item.id === after) + 1;
+  if (after !== undefined && start === 0) {
+    throw new Problem("invalid_request", "There is no item with the id in `after`. Take an id from the list.", { param: "after" });
+  }
   const limit = Math.min(100, Math.max(1, Math.floor(Number(c.req.query("limit") ?? 20)) || 20));
   const data = ordered.slice(start, start + limit);
   return Response.json(

@@ -18,8 +18,8 @@ export interface Store {
   /** The same for what must be known: null means that there is none. @throws Problem unavailable, conversation_too_long */
   recall: (keys: readonly string[]) => Promise<(string | null)[]>;
   remove: (key: string) => Promise<void>;
-  /** @param ttl seconds, ≥ 60 */
-  write: (key: string, text: string, ttl: number) => Promise<void>;
+  /** @param ttl seconds, ≥ 60. @returns whether it was written */
+  write: (key: string, text: string, ttl: number) => Promise<boolean>;
 }
 
 /** The part of a KV namespace that is used. */
@@ -66,8 +66,10 @@ export function kvStore(kv: KvBinding, warn: (event: string, error: unknown) => 
     async write(key, text, ttl) {
       try {
         await kv.put(key, text, { expirationTtl: ttl });
+        return true;
       } catch (error) {
         warn("kv_write_failed", error);
+        return false;
       }
     },
   };

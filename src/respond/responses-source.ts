@@ -49,8 +49,7 @@ export class ResponsesSource implements Source {
       const got = await this.#answered;
       if (got.kind === "whole") {
         this.#end();
-        const events = replayEvents(completeFinished(got.finished, this.#facts.asked));
-        return events.map(formatData).join("") + DONE;
+        return replayText(completeFinished(got.finished, this.#facts.asked));
       }
       const { events, finished } = await got.next();
       const pieces: (Uint8Array | string)[] = [];
@@ -110,6 +109,11 @@ export class ResponsesSource implements Source {
     const { code, message, param } = error;
     return formatData({ type: "error", sequence_number: this.#last + 1, code, message, param, error });
   }
+}
+
+/** A whole response as the text of its event stream. */
+export function replayText(response: JsonObject): string {
+  return replayEvents(response).map(formatData).join("") + DONE;
 }
 
 export function completeFinished({ response, facts }: Finished, asked: JsonObject): JsonObject {

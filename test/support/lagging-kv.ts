@@ -38,6 +38,7 @@ export function laggingKv(lagMs: number, now: () => number): LaggingKv {
     async write(key, text) {
       written.set(key, { text, at: now() });
       texts.set(key, text);
+      return true;
     },
     async remove(key) {
       written.delete(key);

@@ -37,7 +37,7 @@ export async function path(config: Partial<ConfigInput> = {}, lagMs = 0): Promis
   const idKeys = await importIdKeys([new Uint8Array(32).fill(7)]);
   const upstream = relay();
   const kv = laggingKv(lagMs, now);
-  let echoes = new Map<string, boolean>();
+  let echoes = new Map<string, boolean | undefined>();
   let serial = 0;
   const deps: Deps = {
     config: defineConfig({ defaults: { model: "m" }, cache: false, ...config }),

@@ -11,6 +11,8 @@ export interface Relay extends Upstream {
   forget: () => void;
   /** `previous_response_id` is taken and not followed; nothing says so but the missing echo. */
   ignores: boolean;
+  /** Streams begin with an event that carries no response object. */
+  greets: boolean;
   /** Ids of answers, by count. */
   idOf: (count: number) => string | undefined;
 }
@@ -23,6 +25,7 @@ export function relay(): Relay {
   const made: Relay = {
     calls: [],
     ignores: false,
+    greets: false,
     idOf: (number) => `up_${number}`,
     forget: () => chains.clear(),
     async create(body, stream) {
@@ -64,6 +67,7 @@ export function relay(): Relay {
       };
       if (!stream) return { kind: "response", response };
       const batches = [
+        ...(made.greets ? [[frame({ type: "keepalive", sequence_number: 0 })]] : []),
         [
           frame({
             type: "response.created",

@@ -129,7 +129,8 @@ describe("the end", () => {
     ["error", { type: "error", error: { code: "nested" } }, true],
     ["", { error: { code: "alone" } }, true],
     ["message", { error: { code: "under another name" } }, true],
-    ["response.created", { error: { code: "of a response" } }, false],
+    ["response.created", { error: { code: "of a response" } }, true],
+    ["response.created", { response: {}, error: { code: "beside a response" } }, false],
     ["", { error: null }, false],
     ["", { error: "text" }, false],
   ])("%j with %j is an error: %s", (type, data, error) => {

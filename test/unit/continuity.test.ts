@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { signId } from "../../src/core/ids.ts";
-import { TOMBSTONE, turnKey } from "../../src/core/turn.ts";
+import { forget, readMemory } from "../../src/answer/memory.ts";
+import { encodeTombstone, turnKey } from "../../src/core/turn.ts";
 import { forgetsKey } from "../../src/answer/continuity.ts";
 import { path } from "../support/path.ts";
 
@@ -50,7 +51,7 @@ describe("auto", () => {
       const second = await ask("b", first.id, { stream });
       expect(second).toMatchObject({ text: "a|b", how: "replayed" });
       expect(upstream.calls.map((call) => call.aborted)).toEqual([false, true, false]);
-      expect(kv.texts.get(forgetsKey(deps, "m"))).toBe("1");
+      expect(kv.texts.get(forgetsKey(deps, "m") ?? "")).toBe("1");
       // The other isolate's place may have looked for the mark before it was made.
       wait(MINUTE);
       freshIsolate();
@@ -59,6 +60,45 @@ describe("auto", () => {
       expect(upstream.calls).toHaveLength(4);
     },
   );
+
+  test.each([false, true])(
+    "the echo is looked for in the first event that can carry it, whatever comes before (stream: %s)",
+    async (stream) => {
+      const { ask, upstream } = await path();
+      upstream.greets = true;
+      const first = await ask("a");
+      const second = await ask("b", first.id, { stream });
+      expect(second).toMatchObject({ text: "a|b", how: "upstream" });
+      upstream.ignores = true;
+      const other = await ask("a", undefined, { model: "n" });
+      expect(await ask("b", other.id, { stream, model: "n" })).toMatchObject({ text: "a|b", how: "replayed" });
+    },
+  );
+
+  test("one miss of a model that has listened marks nothing: the next turn asks it again, as an unknown one", async () => {
+    const { ask, upstream, kv, deps } = await path();
+    const first = await ask("a");
+    const second = await ask("b", first.id);
+    upstream.ignores = true;
+    const third = await ask("c", second.id);
+    upstream.ignores = false;
+    expect(kv.texts.get(forgetsKey(deps, "m") ?? "")).toBeUndefined();
+    expect(await ask("d", third.id)).toMatchObject({ text: "a|b|c|d", how: "upstream" });
+    expect(upstream.calls.at(-1)?.stream).toBe(true);
+  });
+
+  test("where a call was made and the chain can't be read, the error says that it may have been paid", async () => {
+    const { ask, upstream } = await path({}, 30_000);
+    const first = await ask("a");
+    upstream.ignores = true;
+    await expect(ask("b", first.id)).rejects.toMatchObject({ code: "unavailable", details: { paid: "maybe" } });
+  });
+
+  test("a model name that no model has breaks nothing", async () => {
+    const { ask } = await path();
+    const first = await ask("a");
+    expect((await ask("b", first.id, { model: "\ud800" })).text).toBe("a|b");
+  });
 
   test("a model that listened and stops to is replayed, and both calls are counted", async () => {
     const { ask, upstream } = await path();
@@ -209,11 +249,40 @@ describe("KV as it is in production", () => {
     const { ask, upstream, kv } = await path();
     const first = await ask("a");
     const second = await ask("b", first.id);
-    await kv.write(turnKey("ada", first.id), TOMBSTONE, 60);
+    await kv.write(turnKey("ada", first.id), encodeTombstone([]), 60);
     expect(await refusal(ask("c", first.id))).toMatchObject({ code: "previous_response_not_found" });
     upstream.forget();
     expect((await ask("d", second.id)).text).toBe("b|d");
   });
+});
+
+test("a turn deleted before KV showed it stays deleted, and what was before it is not passed over in silence", async () => {
+  const { ask, upstream, deps, wait } = await path({}, 30_000);
+  const first = await ask("a");
+  const second = await ask("b", first.id);
+  const third = await ask("c", second.id);
+  await forget(deps, "ada", second.id);
+  wait(2 * MINUTE);
+  await expect(readMemory(deps, "ada", second.id)).rejects.toMatchObject({ code: "response_not_found" });
+  upstream.forget();
+  expect(await refusal(ask("d", third.id))).toMatchObject({ code: "previous_response_not_found" });
+});
+
+test("a turn deleted in the middle leaves the way to what was before it", async () => {
+  const { ask, upstream, deps } = await path();
+  const first = await ask("a");
+  const second = await ask("b", first.id);
+  const third = await ask("c", second.id);
+  await forget(deps, "ada", second.id);
+  upstream.forget();
+  expect((await ask("d", third.id)).text).toBe("a|c|d");
+});
+
+test("a deletion that could not be written is not told as done", async () => {
+  const { ask, deps } = await path();
+  const first = await ask("a");
+  const store = { ...deps.store, write: () => Promise.resolve(false) };
+  await expect(forget({ ...deps, store }, "ada", first.id)).rejects.toMatchObject({ code: "unavailable" });
 });
 
 test("with turns off there is no memory to replay: upstream's word is all there is", async () => {
@@ -236,6 +305,7 @@ test("nobody continues another's conversation: a foreign id and one that never w
     "bob",
     {
       kind: "upstream",
+      kept: true,
       turn: 1,
       minute: 30_000_000,
       value: "up_1",

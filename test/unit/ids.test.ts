@@ -27,13 +27,14 @@ const bytesIn = (text: string): number => new TextEncoder().encode(text).length;
 const owners = fc.string({ unit: "grapheme", minLength: 1, maxLength: 40 });
 const ids: fc.Arbitrary<ResponseId> = fc.record({
   kind: fc.constantFrom("upstream" as const, "own" as const),
+  kept: fc.boolean(),
   turn: fc.integer({ min: 0, max: MAX_TURN }),
   minute: fc.integer({ min: 0, max: 0xffff_ffff }),
   value: fc
     .oneof(fc.string({ unit: "grapheme", maxLength: 80 }), fc.string({ unit: "binary", maxLength: 80 }), fc.uuid())
     .filter((value) => bytesIn(value) <= MAX_VALUE_BYTES),
 });
-const sample: ResponseId = { kind: "upstream", turn: 7, minute: 29_000_000, value: "resp_68af4030592c81938ec0a5fbab4a3e9f" };
+const sample: ResponseId = { kind: "upstream", kept: true, turn: 7, minute: 29_000_000, value: "resp_68af4030592c81938ec0a5fbab4a3e9f" };
 const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 describe("signing and reading", () => {

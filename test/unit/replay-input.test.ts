@@ -44,8 +44,8 @@ test("item ids and reasoning items stay behind, whoever wrote them", () => {
       ),
     ],
     [
-      { type: "item_reference", id: "msg_1" },
-      { role: "user", content: "b" },
+      { type: "reasoning", id: "rs_2" },
+      { role: "user", id: "msg_2", content: "b" },
     ],
   );
   expect(JSON.stringify(items)).not.toMatch(/rs_|msg_|encrypted/);
@@ -75,4 +75,23 @@ test("an image is sent again; one that was too large to keep is a note", () => {
   const kept = decodeTurn(encodeTurn(turn([image(`data:image/png;base64,${"A".repeat(1_200_000)}`)], [])));
   const content = kept === null ? [] : (replayInput([kept], "b")[0]?.["content"] as object[]);
   expect(content[1]).toEqual({ type: "input_text", text: expect.stringContaining("were not kept") });
+});
+
+test("a reference to an item is refused with what to send instead: nobody but its own backend knows it", () => {
+  expect(() => replayInput([], [{ type: "item_reference", id: "msg_1" }])).toThrow(/Send the item itself/);
+});
+
+test("of what the caller sends now nothing else is left out", () => {
+  const approval = { type: "mcp_approval_response", approval_request_id: "mcpr_1", approve: true };
+  expect(replayInput([], [approval])).toEqual([approval]);
+});
+
+test("a note in place of an image inside a tool's output is text", () => {
+  const output = [{ type: "input_image", image_url: "[1200022 characters of data were not kept]" }];
+  const kept = turn([{ type: "function_call_output", call_id: "call_1", output }], []);
+  expect(replayInput([kept], "b")[0]).toEqual({
+    type: "function_call_output",
+    call_id: "call_1",
+    output: [{ type: "input_text", text: "[1200022 characters of data were not kept]" }],
+  });
 });

@@ -61,6 +61,7 @@ describe("an id of another caller", () => {
     const { id } = (await object(await post(worker, { input: marked() }, as(KEYS.alice)))) as { id: string };
     const never = await signId(await idKeys(), await ownerOf(await idKeys(), "server:nobody"), {
       kind: "upstream",
+      kept: true,
       turn: 1,
       minute: 29_000_000,
       value: "resp_x",
@@ -214,6 +215,43 @@ describe("GET, input_items, DELETE", () => {
     expect(deleted).toEqual({ id: made.id, object: "response", deleted: true });
     expect((await worker.get(`/v1/responses/${made.id}`)).status).toBe(404);
     expect((await worker.get(`/ask/${made.id}`)).status).toBe(404);
+  });
+
+  test("a page of items ends, also where the caller's own ids look like ours", async () => {
+    const worker = startWorker();
+    const input = [0, 1, 2].map((n) => ({ id: `item_${2 - n}`, role: "user", content: marked() }));
+    const { id } = (await object(await post(worker, { input: [...input, { role: "user", content: marked() }] }))) as { id: string };
+    const seen: string[] = [];
+    for (let after: string | undefined, more = true; more && seen.length < 10;) {
+      const query = new URLSearchParams({ limit: "1", order: "asc", ...(after === undefined ? {} : { after }) });
+      const page = (await object(await worker.get(`/v1/responses/${id}/input_items?${query}`))) as {
+        data: { id: string }[];
+        has_more: boolean;
+      };
+      after = page.data[0]?.id;
+      seen.push(after ?? "");
+      more = page.has_more;
+    }
+    expect(seen).toHaveLength(4);
+    expect((await worker.get(`/v1/responses/${id}/input_items?after=nothing`)).status).toBe(400);
+  });
+
+  test("GET with stream=true gives the answer as the events that it could have come in", async () => {
+    const worker = startWorker();
+    const made = (await object(await post(worker, { input: marked() }))) as { id: string; output_text: string };
+    const text = await (await worker.get(`/v1/responses/${made.id}?stream=true`)).text();
+    expect(text).toContain("event: response.completed");
+    expect(text).toContain(JSON.stringify(made.output_text));
+    expect(text.endsWith("data: [DONE]\n\n")).toBe(true);
+  });
+
+  test("an answer that was not kept is not there, and what follows it is upstream's to judge, at once", async () => {
+    const worker = startWorker();
+    const { id } = (await object(await post(worker, { input: marked(), store: false }))) as { id: string };
+    expect((await worker.get(`/v1/responses/${id}`)).status).toBe(404);
+    const response = await post(worker, { input: marked(), previous_response_id: id });
+    expect(response.status).toBe(400);
+    expect(await response.text()).toContain("previous_response_not_found");
   });
 
   test("a deleted turn takes its kept answer with it, leaves a tombstone, and is not continued", async () => {

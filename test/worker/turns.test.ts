@@ -181,7 +181,7 @@ describe("threads", () => {
     const writes: Promise<void>[] = [];
     let parent: Turn | null = null;
     for (let turn = 1; turn <= length; turn += 1) {
-      const id = await signId(keys, owner, { kind: "upstream", value: `resp_seed_${turn}`, turn, minute: 29_000_000 });
+      const id = await signId(keys, owner, { kind: "upstream", kept: true, value: `resp_seed_${turn}`, turn, minute: 29_000_000 });
       const record: Turn = {
         id,
         parent: ids.at(-1) ?? null,
@@ -235,7 +235,7 @@ describe("threads", () => {
 });
 
 describe("a turn that an id of our own needs", () => {
-  const PARENT: Parent = { id: "resp_ue1_own", turn: 1, signed: { kind: "own", turn: 1, minute: 1_000, value: "x" } };
+  const PARENT: Parent = { id: "resp_ue1_own", turn: 1, signed: { kind: "own", kept: true, turn: 1, minute: 1_000, value: "x" } };
 
   /** @param looks what KV says at each look */
   function memory(looks: (string | null)[], minute = 1_000): { deps: Deps; pauses: number[] } {
@@ -246,7 +246,7 @@ describe("a turn that an id of our own needs", () => {
       store: {
         read: () => Promise.resolve([]),
         recall: () => Promise.resolve([looks.shift() ?? null]),
-        write: () => Promise.resolve(),
+        write: () => Promise.resolve(true),
         remove: () => Promise.resolve(),
       },
     };
