@@ -1,0 +1,188 @@
+// Imports point one way: what .oxlintrc.json lets each folder of src import, and what it refuses.
+import { execFileSync } from "node:child_process";
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join, resolve } from "node:path";
+import { beforeAll, expect, test } from "vitest";
+
+const RULE = "eslint(no-restricted-imports)";
+
+type Row = readonly [file: string, statement: string];
+
+// A name declared twice would keep the linter from reading the file.
+let names = 0;
+const value = (from: string): string => `import { a${++names} } from "${from}";`;
+const type = (from: string): string => `import type { A${++names} } from "${from}";`;
+
+const REFUSED: readonly Row[] = [
+  ["src/core/sse.ts", value("../deps.ts")],
+  ["src/core/sse.ts", type("../platform/kv.ts")],
+  ["src/core/sse.ts", value("#config")],
+  ["src/core/sse.ts", value("hono")],
+  ["src/core/sse.ts", value("node:fs")],
+  ["src/core/sse.ts", value("cloudflare:workers")],
+  ["src/core/sse.ts", 'import "./../wire.ts";'],
+  ["src/platform/kv.ts", value("../answer/chain.ts")],
+  ["src/platform/kv.ts", value("./log.ts")],
+  ["src/platform/kv.ts", value("./upstream/upstream.ts")],
+  ["src/platform/kv.ts", type("../deps.ts")],
+  ["src/platform/kv.ts", value("hono")],
+  ["src/platform/kv.ts", value("../gate/local.ts")],
+  ["src/platform/kv.ts", 'export { a } from "./receive.ts";'],
+  ["src/platform/kv.ts", 'export * from "../wire.ts";'],
+  ["src/platform/kv.ts", 'void import("../app.ts");'],
+  ["src/platform/upstream/upstream.ts", value("../kv.ts")],
+  ["src/platform/upstream/upstream.ts", type("../../deps.ts")],
+  ["src/platform/upstream/upstream.ts", value("../../answer/open.ts")],
+  ["src/platform/upstream/upstream.ts", value("hono")],
+  ["src/gate/local.ts", value("./server-key.ts")],
+  ["src/gate/local.ts", type("./identify.ts")],
+  ["src/gate/local.ts", value("../deps.ts")],
+  ["src/gate/local.ts", value("../platform/kv.ts")],
+  ["src/gate/local.ts", type("hono")],
+  ["src/gate/identify.ts", value("../deps.ts")],
+  ["src/gate/identify.ts", type("../platform/log.ts")],
+  ["src/gate/identify.ts", value("../http/ask.ts")],
+  ["src/answer/open.ts", value("../platform/upstream/upstream.ts")],
+  ["src/answer/open.ts", 'import { type Mixed, mixed } from "../platform/kv.ts";'],
+  ["src/answer/open.ts", value("../respond/live-stream.ts")],
+  ["src/answer/open.ts", value("../gate/identify.ts")],
+  ["src/answer/open.ts", type("hono")],
+  ["src/answer/open.ts", value("#config")],
+  ["src/respond/live-stream.ts", value("hono")],
+  ["src/respond/live-stream.ts", value("hono/streaming")],
+  ["src/respond/live-stream.ts", type("../platform/upstream/upstream.ts")],
+  ["src/respond/live-stream.ts", value("../gate/identify.ts")],
+  ["src/respond/live-stream.ts", value("../http/ask.ts")],
+  ["src/http/ask.ts", value("./responses.ts")],
+  ["src/http/ask.ts", type("../platform/kv.ts")],
+  ["src/http/ask.ts", value("../platform/upstream/upstream.ts")],
+  ["src/http/ask.ts", value("../wire.ts")],
+  ["src/http/ask.ts", value("../app.ts")],
+  ["src/http/ask.ts", value("#config")],
+  ["src/deps.ts", value("./platform/kv.ts")],
+  ["src/deps.ts", type("./answer/answer.ts")],
+  ["src/app-env.ts", value("./deps.ts")],
+  ["src/app-env.ts", type("./wire.ts")],
+  ["src/wire.ts", value("./answer/answer.ts")],
+  ["src/wire.ts", value("./respond/live-stream.ts")],
+  ["src/wire.ts", value("./http/ask.ts")],
+  ["src/wire.ts", value("./app.ts")],
+  ["src/wire.ts", value("#config")],
+  ["src/wire.ts", value("hono")],
+  ["src/app.ts", value("./platform/log.ts")],
+  ["src/app.ts", value("./platform/upstream/upstream.ts")],
+  ["src/app.ts", value("./gate/identify.ts")],
+  ["src/app.ts", value("./answer/answer.ts")],
+  ["src/app.ts", value("./respond/live-stream.ts")],
+  ["src/app.ts", value("#config")],
+  ["src/index.ts", value("./config.ts")],
+  ["src/index.ts", value("./wire.ts")],
+  ["src/index.ts", value("./core/define-config.ts")],
+  ["src/index.ts", value("hono")],
+  // A folder without a rule of its own.
+  ["src/tomorrow/new.ts", value("../core/json.ts")],
+  ["src/http/deep/new.ts", value("../../core/json.ts")],
+];
+
+const ALLOWED: readonly Row[] = [
+  ["src/core/sse.ts", value("./json.ts")],
+  ["src/core/sse.ts", value("zod/mini")],
+  ["src/platform/kv.ts", value("../core/problem.ts")],
+  ["src/platform/upstream/upstream.ts", value("../../core/sse.ts")],
+  ["src/platform/upstream/upstream.ts", value("./watch.ts")],
+  ["src/gate/local.ts", value("../core/ids.ts")],
+  ["src/gate/local.ts", type("../deps.ts")],
+  ["src/gate/identify.ts", value("./server-key.ts")],
+  ["src/gate/identify.ts", type("../deps.ts")],
+  ["src/answer/open.ts", value("../core/sse.ts")],
+  ["src/answer/open.ts", type("../deps.ts")],
+  ["src/answer/open.ts", value("./chain.ts")],
+  ["src/answer/open.ts", type("../platform/upstream/upstream.ts")],
+  ["src/answer/open.ts", 'import { type Inline } from "../platform/kv.ts";'],
+  ["src/respond/live-stream.ts", value("../answer/answer.ts")],
+  ["src/respond/live-stream.ts", value("../core/sse.ts")],
+  ["src/respond/live-stream.ts", type("../deps.ts")],
+  ["src/respond/live-stream.ts", type("../app-env.ts")],
+  ["src/respond/live-stream.ts", value("./event-stream.ts")],
+  ["src/respond/live-stream.ts", type("hono")],
+  ["src/http/ask.ts", value("hono")],
+  ["src/http/ask.ts", value("../gate/identify.ts")],
+  ["src/http/ask.ts", value("../respond/live-stream.ts")],
+  ["src/http/ask.ts", value("../answer/answer.ts")],
+  ["src/http/ask.ts", value("../core/compose.ts")],
+  ["src/http/ask.ts", type("../app-env.ts")],
+  ["src/http/ask.ts", type("../deps.ts")],
+  ["src/deps.ts", type("./core/ids.ts")],
+  ["src/deps.ts", type("./platform/upstream/upstream.ts")],
+  ["src/app-env.ts", type("./deps.ts")],
+  ["src/app-env.ts", type("./platform/log.ts")],
+  ["src/wire.ts", value("./platform/upstream/upstream.ts")],
+  ["src/wire.ts", value("./platform/kv.ts")],
+  ["src/wire.ts", value("./gate/local.ts")],
+  ["src/wire.ts", value("./core/ids.ts")],
+  ["src/wire.ts", type("./deps.ts")],
+  ["src/app.ts", value("hono/route")],
+  ["src/app.ts", value("./http/ask.ts")],
+  ["src/app.ts", value("./gate/local.ts")],
+  ["src/app.ts", value("./wire.ts")],
+  ["src/app.ts", value("./core/problem.ts")],
+  ["src/app.ts", type("./app-env.ts")],
+  ["src/app.ts", type("./platform/log.ts")],
+  ["src/index.ts", value("./app.ts")],
+  ["src/index.ts", value("#config")],
+  // The deployer's own.
+  ["src/config.ts", value("./core/define-config.ts")],
+];
+
+let reported: Row[];
+beforeAll(() => {
+  const home = mkdtempSync(join(tmpdir(), "uniapi-edge-layers-"));
+  try {
+    copyFileSync(".oxlintrc.json", join(home, ".oxlintrc.json"));
+    const samples = Object.entries(Object.groupBy([...ALLOWED, ...REFUSED], ([file]) => file));
+    const lines = new Map(samples.map(([file, rows = []]) => [file, rows.map(([, statement]) => statement)]));
+    for (const [file, statements] of lines) {
+      mkdirSync(dirname(join(home, file)), { recursive: true });
+      writeFileSync(join(home, file), statements.join("\n"));
+    }
+    reported = oxlint(home).map(([file, line]) => [file, lines.get(file)?.[line - 1] ?? `line ${line}`]);
+  } finally {
+    rmSync(home, { recursive: true, force: true });
+  }
+});
+
+test("exactly the refused imports are reported, each once", () => {
+  expect(reported.toSorted(byText)).toEqual(REFUSED.toSorted(byText));
+});
+
+test("every folder and file of src stands in both tables", () => {
+  const places = readdirSync("src", { withFileTypes: true, recursive: true })
+    .filter((entry) => entry.isFile() && !/^(?:env\.d|config)\.ts$/.test(entry.name))
+    .map(({ parentPath, name }) => (parentPath === "src" ? `src/${name}` : parentPath));
+  for (const table of [REFUSED, ALLOWED]) {
+    const covered = new Set(table.flatMap(([file]) => [file, dirname(file)]));
+    expect(places.filter((place) => !covered.has(place))).toEqual([]);
+  }
+});
+
+/** File and line of every import that is reported. */
+function oxlint(home: string): [file: string, line: number][] {
+  const { diagnostics } = JSON.parse(run(home)) as {
+    diagnostics: { code: string; filename: string; labels: { span: { line: number } }[] }[];
+  };
+  return diagnostics.filter(({ code }) => code === RULE).map(({ filename, labels }) => [filename, labels[0]?.span.line ?? 0]);
+}
+
+function run(home: string): string {
+  try {
+    return execFileSync(resolve("node_modules/.bin/oxlint"), ["--format", "json"], { cwd: home, encoding: "utf8", stdio: "pipe" });
+  } catch (error) {
+    // It ends with 1 where it reports something.
+    return (error as { stdout: string }).stdout;
+  }
+}
+
+function byText(a: Row, b: Row): number {
+  return a.join(" ").localeCompare(b.join(" "));
+}
