@@ -146,7 +146,11 @@ function cacheSettings(
 }
 
 async function keyOf(deps: Deps, composed: Composed, scope: string, parent: Parent | null): Promise<string> {
-  const hash = await deriveDigest(deps.idKeys, "answer", `${deps.baseUrl}\0${canonical(composed.body)}`);
+  const hash = await deriveDigest(
+    deps.idKeys,
+    "answer",
+    `${deps.baseUrl}\0${composed.models.slice(1).join()}\0${canonical(composed.body)}`,
+  );
   // A raw id may read like anything, "root" included.
   return answerKey(scope, parent === null ? null : parent.signed === undefined ? `raw:${parent.id}` : parent.id, hash);
 }

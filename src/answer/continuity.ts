@@ -51,7 +51,8 @@ export async function continueTurn(deps: Deps, call: Call): Promise<Reached> {
 
   const id = upstreamId(call);
   if (call.forgets) deps.echoes.set(call.body.model, false);
-  if (id === undefined || id.startsWith("chatcmpl-") || deps.echoes.get(call.body.model) === false) return replay(deps, call, "replayed", null);
+  if (id === undefined || id.startsWith("chatcmpl-") || deps.echoes.get(call.body.model) === false)
+    return replay(deps, call, "replayed", null);
   const known = deps.echoes.get(call.body.model) === true;
   let opened: Opened;
   try {

@@ -72,7 +72,9 @@ export class ResponsesSource implements Source {
   }
 
   async #translate(got: Streamed, event: UpstreamEvent, finished: Finished | undefined): Promise<Uint8Array | string> {
-    const { data } = event;
+    const shown = event.data["response_id"];
+    // Some relays name the response in every event.
+    const data = typeof shown === "string" ? { ...event.data, response_id: await got.idFor(shown) } : event.data;
     const number = data["sequence_number"];
     if (!this.#begun) {
       this.#begun = true;
@@ -83,7 +85,7 @@ export class ResponsesSource implements Source {
     const counted = this.#count === undefined ? complete : { ...complete, sequence_number: this.#count++ };
     this.#last = this.#count === undefined ? (typeof number === "number" ? number : this.#last) : this.#count - 1;
     const { response } = data;
-    if (!isRecord(response)) return counted === data ? event.frame : formatData({ ...counted, type: event.type });
+    if (!isRecord(response)) return counted === event.data ? event.frame : formatData({ ...counted, type: event.type });
     const isTerminal = finished !== undefined && /\.(?:completed|incomplete|failed|cancelled)$/.test(event.type);
     const whole = isTerminal ? completeFinished(finished, this.#facts.asked) : await this.#early(got, response);
     return formatData({ ...counted, type: event.type, response: whole });

@@ -81,7 +81,8 @@ export async function startWorker(upstream: string, settings: Record<string, str
   const server = miniflareOf(bindings, (line) => logs.push(line));
   const url = await server.ready;
   const seen: Got[] = [];
-  let abandoned = 0;
+  /** What came over each raw connection, in pieces. */
+  const left: Buffer[][] = [];
 
   async function send(path: string, asking: Asking = {}): Promise<Got> {
     const got = await exchange(new URL(path, url), asking);
@@ -90,19 +91,20 @@ export async function startWorker(upstream: string, settings: Record<string, str
   }
 
   async function open(body: object, headers: Record<string, string>, enough: (text: string) => boolean = () => true): Promise<Socket> {
-    abandoned += 1;
+    const pieces: Buffer[] = [];
+    left.push(pieces);
     const socket = connect(Number(url.port), url.hostname);
     const raw = JSON.stringify(body);
     const lines = Object.entries({ "content-type": "application/json", "content-length": String(Buffer.byteLength(raw)), ...headers });
     socket.write(`POST /ask HTTP/1.1\r\nhost: ${url.host}\r\n${lines.map(([name, value]) => `${name}: ${value}\r\n`).join("")}\r\n${raw}`);
-    let text = "";
+    const text = (): string => Buffer.concat(pieces).toString("latin1");
     await new Promise<void>((resolve, reject) => {
       socket.once("error", reject);
-      socket.once("close", () => reject(new Error(`closed after: ${text}`)));
+      socket.once("close", () => reject(new Error(`closed after: ${text()}`)));
       socket.once("connect", () => enough("") && resolve());
       socket.on("data", (piece: Buffer) => {
-        text += piece.toString("latin1");
-        if (enough(text)) resolve();
+        pieces.push(piece);
+        if (enough(text())) resolve();
       });
     });
     socket
@@ -122,8 +124,14 @@ export async function startWorker(upstream: string, settings: Record<string, str
   }
 
   async function kvKeys(): Promise<string[]> {
-    const { keys } = await (await server.getKVNamespace("RESPONSES")).list();
-    return keys.map(({ name }) => name);
+    const namespace = await server.getKVNamespace("RESPONSES");
+    const names: string[] = [];
+    let page: KeyPage | undefined;
+    do {
+      page = await namespace.list(page?.cursor === undefined ? {} : { cursor: page.cursor });
+      names.push(...page.keys.map(({ name }) => name));
+    } while (!page.list_complete);
+    return names;
   }
 
   async function kv(): Promise<Map<string, string>> {
@@ -139,10 +147,10 @@ export async function startWorker(upstream: string, settings: Record<string, str
   async function stop(): Promise<void> {
     try {
       const requests = (): string[] => log().flatMap((line) => (line.event === "request" ? [line.request_id ?? ""] : []));
-      await until(() => expect(requests().length, "lines of log").toBe(seen.length + abandoned));
-      expect(new Set(requests()).size, "a request wrote two lines of log").toBe(seen.length + abandoned);
+      await until(() => expect(requests().length, "lines of log").toBe(seen.length + left.length));
+      expect(new Set(requests()).size, "a request wrote two lines of log").toBe(seen.length + left.length);
       for (const got of seen) expect(requests()).toContain(got.headers["x-request-id"]);
-      assertSecret(seen, logs, await kv());
+      assertSecret([...seen, ...left.map(partOf)], logs, await kv());
     } finally {
       await server.dispose();
     }
@@ -151,8 +159,14 @@ export async function startWorker(upstream: string, settings: Record<string, str
   return { url, send, ask: (body, headers = {}) => send("/ask", { method: "POST", body, headers }), open, log, logOf, kvKeys, stop };
 }
 
+interface KeyPage {
+  keys: { name: string }[];
+  list_complete: boolean;
+  /** Where the next page begins. */
+  cursor?: string;
+}
 interface Namespace {
-  list: () => Promise<{ keys: { name: string }[] }>;
+  list: (options: { cursor?: string }) => Promise<KeyPage>;
   get: (keys: string[], type: "text") => Promise<Map<string, string | null>>;
 }
 interface Miniflare {
@@ -165,13 +179,13 @@ interface MiniflarePackage {
   convertV4MiniflareOptions: (options: object) => unknown;
 }
 
-/** What wrangler.toml binds, with the bundle of `wrangler deploy` for its source. */
-function miniflareOf(bindings: Record<string, string>, onLog: (line: string) => void): Miniflare {
+/** What wrangler.toml binds, with a bundle of `wrangler deploy` for its source. */
+export function miniflareOf(bindings: Record<string, string>, onLog: (line: string) => void, bundleDir = inject("bundleDir")): Miniflare {
   // wrangler's own: a version of ours would bring a second workerd.
   const wrangler = createRequire(createRequire(import.meta.url).resolve("wrangler"));
   const { Miniflare, convertV4MiniflareOptions } = wrangler("miniflare") as MiniflarePackage;
   const workerOptions = inject("workerOptions");
-  const contents = readFileSync(join(inject("bundleDir"), "index.js"), "utf8");
+  const contents = readFileSync(join(bundleDir, "index.js"), "utf8");
   const worker = {
     ...workerOptions,
     name: "uniapi-edge",
@@ -293,7 +307,7 @@ export function endOf(events: readonly ServerSentEvent[]): Record<string, unknow
   return (events.at(-1)?.data["error"] as Record<string, unknown> | undefined) ?? events.at(-1)?.data ?? {};
 }
 
-function assertSecret(seen: readonly Got[], logs: readonly string[], kv: ReadonlyMap<string, string>): void {
+function assertSecret(seen: readonly Part[], logs: readonly string[], kv: ReadonlyMap<string, string>): void {
   const keys = [UPSTREAM_KEY, SERVER_KEY, OTHER_SERVER_KEY, ID_KEY].flatMap(windows);
   const words = [...keys, PROMPT, OWNER];
   for (const got of seen) {
@@ -308,7 +322,26 @@ function assertSecret(seen: readonly Got[], logs: readonly string[], kv: Readonl
   }
 }
 
-function errorTexts(got: Got): string {
+/** As much of an answer as its reader saw. */
+type Part = Pick<Got, "status" | "headers" | "text">;
+
+/** The answer on a raw connection, up to where its reader left: without the framing of chunks, which could cut a secret in two. */
+function partOf(pieces: readonly Buffer[]): Part {
+  const raw = Buffer.concat(pieces).toString("latin1");
+  const [head = "", ...rest] = raw.split("\r\n\r\n");
+  const body = rest.join("\r\n\r\n");
+  const chunked = /^transfer-encoding: *chunked$/im.test(head);
+  return { status: Number(head.split(" ")[1] ?? 0), headers: { head }, text: chunked ? unchunked(body) : body };
+}
+
+/** The data of a chunked body (RFC 9112, section 7.1), the last chunk cut where the reader left. */
+function unchunked(body: string): string {
+  const [line = "", size = "0"] = /^([\da-f]+)\r\n/i.exec(body) ?? [];
+  const end = line.length + Number.parseInt(size, 16);
+  return end === line.length ? "" : body.slice(line.length, end) + unchunked(body.slice(end + "\r\n".length));
+}
+
+function errorTexts(got: Part): string {
   if (got.status >= 400) return got.text;
   return got.text
     .split(/\n\n/)

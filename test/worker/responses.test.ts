@@ -224,7 +224,7 @@ describe("GET, input_items, DELETE", () => {
     const seen: string[] = [];
     for (let after: string | undefined, more = true; more && seen.length < 10;) {
       const query = new URLSearchParams({ limit: "1", order: "asc", ...(after === undefined ? {} : { after }) });
-      const page = (await object(await worker.get(`/v1/responses/${id}/input_items?${query}`))) as {
+      const page = (await object(await worker.get(`/v1/responses/${id}/input_items?${query.toString()}`))) as {
         data: { id: string }[];
         has_more: boolean;
       };

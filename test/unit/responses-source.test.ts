@@ -1,0 +1,106 @@
+import { expect, test } from "vitest";
+import type { Streamed } from "../../src/answer/answer.ts";
+import type { Finished } from "../../src/answer/making.ts";
+import type { UpstreamEvent } from "../../src/answer/open.ts";
+import type { JsonObject } from "../../src/core/json.ts";
+import { Problem } from "../../src/core/problem.ts";
+import { ResponsesSource } from "../../src/respond/responses-source.ts";
+
+const encoder = new TextEncoder();
+
+/** An event as an upstream with a spelling of its own writes it. */
+function upstreamEvent(data: JsonObject): UpstreamEvent {
+  return {
+    type: String(data["type"]),
+    data,
+    frame: encoder.encode(`: a comment\r\nevent:${String(data["type"])}\r\ndata:  ${JSON.stringify(data, null, 0)}\r\n\r\n`),
+  };
+}
+
+const response: JsonObject = { id: "up_1", object: "response", status: "completed", model: "m", output: [], previous_response_id: "up_0" };
+const finished: Finished = {
+  response,
+  facts: { id: "resp_ue1_1", previousId: "resp_ue1_0", now: 1_800_000_000, model: "m", wantsData: false },
+  stored: false,
+};
+
+/** @param batches what upstream says; a Problem breaks it */
+function source(...batches: (UpstreamEvent[] | Problem)[]): { source: ResponsesSource; ends: (Problem | undefined)[] } {
+  const ends: (Problem | undefined)[] = [];
+  const streamed: Streamed = {
+    kind: "stream",
+    id: undefined,
+    previousId: "resp_ue1_0",
+    headers: {},
+    idFor: (id) => Promise.resolve(`resp_ue1_of_${String(id)}`),
+    next() {
+      const batch = batches.shift() ?? [];
+      if (batch instanceof Problem) return Promise.reject(batch);
+      const isLast = batch.some(({ type }) => type === "response.completed");
+      return Promise.resolve({ events: batch, ...(isLast ? { finished } : {}) });
+    },
+    cancel: () => undefined,
+  };
+  return {
+    source: new ResponsesSource(streamed, { requestId: "req_1", asked: { model: "m" }, now: 1, ended: (problem) => ends.push(problem) }),
+    ends,
+  };
+}
+
+const text = (said: Uint8Array | string | null): string =>
+  said === null || typeof said === "string" ? (said ?? "") : new TextDecoder().decode(said);
+const dataIn = (said: string): JsonObject[] =>
+  said.split("\n").flatMap((line) => (line.startsWith("data: {") ? [JSON.parse(line.slice(6)) as JsonObject] : []));
+
+const created = (sequence_number?: number): UpstreamEvent =>
+  upstreamEvent({
+    type: "response.created",
+    response: { ...response, status: "in_progress" },
+    ...(sequence_number === undefined ? {} : { sequence_number }),
+  });
+const delta = (sequence_number?: number): UpstreamEvent =>
+  upstreamEvent({ type: "response.output_text.delta", delta: "hi", ...(sequence_number === undefined ? {} : { sequence_number }) });
+const completed = (sequence_number?: number): UpstreamEvent =>
+  upstreamEvent({ type: "response.completed", response, ...(sequence_number === undefined ? {} : { sequence_number }) });
+
+test("events without a response object leave byte for byte; the others under our ids, and [DONE] ends the stream", async () => {
+  const { source: events, ends } = source([created(0)], [delta(1)], [delta(2), completed(3)]);
+  expect(dataIn(text(await events.next()))).toMatchObject([
+    { sequence_number: 0, response: { id: "resp_ue1_of_up_1", previous_response_id: "resp_ue1_0" } },
+  ]);
+  expect(await events.next()).toEqual(delta(1).frame);
+  const last = text(await events.next());
+  expect(last.startsWith(text(delta(2).frame))).toBe(true);
+  expect(dataIn(last)).toMatchObject([{ sequence_number: 3, response: { id: "resp_ue1_1", output_text: "" } }]);
+  expect(last.endsWith("data: [DONE]\n\n")).toBe(true);
+  expect(await events.next()).toBeNull();
+  expect(ends).toEqual([undefined]);
+});
+
+test("where upstream's first event has no number, all are numbered by us", async () => {
+  const { source: events } = source([created(), delta(7)], [delta()], [completed()]);
+  const said = [text(await events.next()), text(await events.next()), text(await events.next())].join("");
+  expect(dataIn(said).map(({ sequence_number }) => sequence_number)).toEqual([0, 1, 2, 3]);
+});
+
+test("an id of upstream's in any event is ours", async () => {
+  const named = upstreamEvent({ type: "response.output_text.delta", response_id: "up_1", delta: "hi", sequence_number: 1 });
+  const { source: events } = source([created(0)], [named]);
+  const said = text(await events.next()) + text(await events.next());
+  expect(said).not.toMatch(/"up_/);
+  expect(dataIn(said)[1]).toMatchObject({ response_id: "resp_ue1_of_up_1", delta: "hi" });
+});
+
+test("a stream that breaks says so, flat and nested, without [DONE], and then breaks its own connection", async () => {
+  const broken = new Problem("upstream_error", "It broke.", { paid: "maybe" });
+  const { source: events, ends } = source([created(0)], broken);
+  await events.next();
+  const said = text(await events.next());
+  const error = { message: "It broke.", code: "upstream_error", param: "" };
+  expect(dataIn(said)).toEqual([
+    { type: "error", sequence_number: 1, ...error, error: { ...error, type: "server_error", request_id: "req_1" } },
+  ]);
+  expect(said).not.toContain("[DONE]");
+  await expect(events.next()).rejects.toBe(broken);
+  expect(ends).toEqual([broken]);
+});
