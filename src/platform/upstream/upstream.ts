@@ -1,11 +1,11 @@
 // UniAPI's POST /v1/responses: the key bound, headers built from nothing, deadlines, and every quirk of its answers read here, so
 // that the rest of the house sees a response object, a stream of whole frames, or a Problem that says what may have been paid.
-import { Assembly, eventType } from "../../core/assembly.ts";
 import { collect } from "../../core/body.ts";
 import { decodeUtf8, isRecord, type JsonObject, parseJson } from "../../core/json.ts";
 import { Problem } from "../../core/problem.ts";
-import { type Frame, FrameSplitter, FrameTooLarge, parseFrame } from "../../core/sse.ts";
-import { cutProblem, retryAfterSeconds, upstreamProblem } from "../../core/upstream-error.ts";
+import { type Frame, FrameSplitter, FrameTooLarge } from "../../core/sse.ts";
+import { closed, isWholeEvent, readResponse, unreadable } from "../../core/upstream-body.ts";
+import { retryAfterSeconds, upstreamProblem } from "../../core/upstream-error.ts";
 import { Watch } from "./watch.ts";
 
 const MAX_JSON_BYTES = 8 * 1_048_576;
@@ -93,7 +93,7 @@ export function uniapi(settings: UpstreamSettings, fetcher: typeof fetch, now: (
       watch.firstByte();
       if (!response.ok) throw await refusal(response, watch, secrets, now());
       const list = parseJson(decodeUtf8(await readWhole(response, watch, MAX_JSON_BYTES)));
-      if (!isRecord(list)) throw invalid("UniAPI's list of models is not readable.", "no list of models");
+      if (!isRecord(list)) throw unreadable("UniAPI's list of models is not readable.", "no list of models");
       return list;
     } catch (error) {
       throw watch.explain(error);
@@ -125,7 +125,7 @@ function frames(response: Response, watch: Watch): UpstreamStream {
         ended = true;
         watch.end();
         reader.cancel().catch(() => undefined);
-        if (error instanceof FrameTooLarge) throw invalid("UniAPI sent an event larger than this Worker takes.", "event too large");
+        if (error instanceof FrameTooLarge) throw unreadable("UniAPI sent an event larger than this Worker takes.", "event too large");
         throw watch.explain(error, encoded);
       }
     },
@@ -135,23 +135,6 @@ function frames(response: Response, watch: Watch): UpstreamStream {
       reader.cancel().catch(() => undefined);
     },
   };
-}
-
-/** The frame with the blank line that the end of the stream stood for: what is written behind it must not run into it. */
-function closed(frame: Frame): Frame {
-  const whole = new Uint8Array(frame.length + 2);
-  whole.set(frame);
-  return whole.fill(0x0a, frame.length);
-}
-
-/** A relay may forget the last blank line; an event that was cut in the middle is no event. */
-function isWholeEvent(frame: Frame): boolean {
-  try {
-    const event = parseFrame(decodeUtf8(frame));
-    return event !== undefined && isRecord(parseJson(event.data));
-  } catch {
-    return false;
-  }
 }
 
 async function readWhole(response: Response, watch: Watch, maxBytes: number): Promise<Uint8Array> {
@@ -165,45 +148,11 @@ async function readWhole(response: Response, watch: Watch, maxBytes: number): Pr
         watch.byte();
         return piece;
       },
-      () => invalid("UniAPI sent an answer larger than this Worker takes.", "answer too large"),
+      () => unreadable("UniAPI sent an answer larger than this Worker takes.", "answer too large"),
     );
   } catch (error) {
     throw watch.explain(error, response.headers.has("content-encoding"));
   }
-}
-
-/** The response object in a 2xx body: after heartbeat lines, or, from a relay that streams unasked, at the end of an event stream. */
-function readResponse(bytes: Uint8Array, fault: (body: JsonObject) => Problem): JsonObject {
-  let text: string;
-  try {
-    text = decodeUtf8(bytes).trim();
-  } catch {
-    throw invalid("UniAPI's answer is not well-formed UTF-8.", "invalid utf-8");
-  }
-  const body = parseJson(text) ?? lastResponse(text, fault);
-  if (isRecord(body)) {
-    // A response has a status, also one that failed; an error with an empty output beside it has none.
-    if (isRecord(body["error"]) && typeof body["status"] !== "string") throw fault(body);
-    if (Array.isArray(body["output"]) || body["object"] === "response" || typeof body["output_text"] === "string") return body;
-  }
-  throw invalid("UniAPI's answer is not a response object.", "not a response");
-}
-
-function lastResponse(text: string, fault: (body: JsonObject) => Problem): JsonObject | undefined {
-  if (!/^(?:event|data|id|retry)?:/.test(text)) return undefined;
-  const assembly = new Assembly();
-  let events = 0;
-  for (const part of text.split(/\r\n\r\n|\n\n|\r\r/)) {
-    const event = parseFrame(part);
-    const data = event === undefined ? undefined : parseJson(event.data);
-    if (event === undefined || !isRecord(data)) continue;
-    events += 1;
-    const terminal = assembly.add(eventType(data, event.event), data);
-    if (terminal?.kind === "error") throw fault(terminal.body);
-    if (terminal !== undefined) return terminal.response;
-  }
-  if (events > 0) throw cutProblem();
-  return undefined;
 }
 
 /** What a status other than 2xx means. The body is only a hint: it may be empty, HTML, or never come. */
@@ -216,8 +165,4 @@ async function refusal(response: Response, watch: Watch, secrets: readonly strin
     body = undefined;
   }
   return upstreamProblem({ status: response.status, body, retryAfter: retryAfterSeconds(response.headers, nowMs) }, secrets);
-}
-
-function invalid(message: string, reason: string): Problem {
-  return new Problem("upstream_invalid_response", `${message} The call may have been paid.`, { paid: "maybe", reason });
 }
