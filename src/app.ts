@@ -1,10 +1,11 @@
 // The order in which a request passes, the routes, and the one door through which every error leaves.
-import { Hono } from "hono";
+import { type Context, Hono } from "hono";
 import { routePath } from "hono/route";
 import type { Config } from "./core/define-config.ts";
 import { asProblem, Problem } from "./core/problem.ts";
 import type { AppEnv } from "./app-env.ts";
-import { isLoopbackHost } from "./gate/local.ts";
+import { isLoopbackHost } from "./core/loopback.ts";
+import { corsHeaders, isPreflight, originRefused, ownOrigins, preflightHeaders } from "./gate/cors.ts";
 import { askRoutes } from "./http/ask.ts";
 import { metaRoutes } from "./http/meta.ts";
 import { modelsRoutes } from "./http/models.ts";
@@ -56,18 +57,33 @@ export function createApp(config: Config): Hono<AppEnv> {
     await next();
   });
 
+  app.use(async function cors(c, next) {
+    const { deps } = c.var;
+    const request = c.req.raw;
+    const rules = { origins: [...deps.config.origins, ...ownOrigins(deps.config, request)], local: deps.local };
+    const headers = corsHeaders(request, rules);
+    if (isPreflight(request)) {
+      if (!("access-control-allow-origin" in headers)) throw originRefused();
+      return new Response(null, { status: 204, headers: { ...headers, ...preflightHeaders(request) } });
+    }
+    await next();
+    for (const [name, value] of Object.entries(headers)) c.res.headers.set(name, value);
+    return undefined;
+  });
+
   app.route("/", askRoutes).route("/", responsesRoutes).route("/", modelsRoutes).route("/", metaRoutes);
-  app.notFound(() => {
-    throw new Problem("not_found", "There is nothing at this address. Ask with POST /ask.");
-  });
-  app.onError((error, c) => {
-    const { facts } = c.var;
-    const problem = asProblem(error, facts.asked);
-    facts.code = problem.code;
-    facts.reason = problem.details.reason;
-    return c.json(problem.body(c.var.requestId), problem.status as 500, { "cache-control": "no-store", ...problem.headers() });
-  });
+  app.notFound((c) => leave(c, new Problem("not_found", "There is nothing at this address. Ask with POST /ask.")));
+  app.onError((error, c) => leave(c, error));
   return app;
+}
+
+/** The one door of every error. */
+function leave(c: Context<AppEnv>, error: unknown): Response {
+  const { facts, requestId } = c.var;
+  const problem = asProblem(error, facts.asked);
+  facts.code = problem.code;
+  facts.reason = problem.details.reason;
+  return Response.json(problem.body(requestId), { status: problem.status, headers: { "cache-control": "no-store", ...problem.headers() } });
 }
 
 /** `/ask/{id}`: the route as it is written, never the path, which holds what callers put into it. */

@@ -5,7 +5,7 @@ import { type IdKeys, importIdKeys, ownerOf } from "./core/ids.ts";
 import { isRecord, parseJson } from "./core/json.ts";
 import { Problem } from "./core/problem.ts";
 import type { Caller, Deps, Echoes } from "./deps.ts";
-import { isLoopbackHost } from "./gate/local.ts";
+import { isLoopbackHost } from "./core/loopback.ts";
 import { keyDigest } from "./gate/server-key.ts";
 import { kvStore } from "./platform/kv.ts";
 import { jsonLog, type Log } from "./platform/log.ts";

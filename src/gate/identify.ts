@@ -1,7 +1,8 @@
 // Who is asking: the list of ways to be a caller, each of which is a file in gate/. Fails closed: no credential that fits, no answer.
 import { Problem } from "../core/problem.ts";
 import type { Caller, Deps } from "../deps.ts";
-import { isLocalOrigin } from "./local.ts";
+import { isLocalOrigin } from "../core/loopback.ts";
+import { originRefused, ownOrigins } from "./cors.ts";
 import { type Refusal, serverKey } from "./server-key.ts";
 
 /** @throws Problem 401, 403, 503 */
@@ -12,8 +13,7 @@ export async function identify(deps: Deps, request: Request): Promise<Caller> {
   if (authorization === null) return withoutCredential(deps, origin);
   const credential = /^bearer +(\S+)\s*$/i.exec(authorization)?.[1];
   if (credential === undefined) throw refused(deps, { refused: "not_bearer" });
-  const own = [new URL(request.url).origin, ...(deps.config.public_url === undefined ? [] : [deps.config.public_url])];
-  const caller = await serverKey(credential, origin, own, deps.serverKeys);
+  const caller = await serverKey(credential, origin, ownOrigins(deps.config, request), deps.serverKeys);
   if ("refused" in caller) throw refused(deps, caller);
   return caller;
 }
@@ -29,10 +29,7 @@ export function assertCallers(deps: Deps): void {
 function withoutCredential(deps: Deps, origin: string | null): Caller {
   if (deps.local) {
     if (isLocalOrigin(origin)) return deps.anonymous;
-    throw new Problem(
-      "origin_not_allowed",
-      "A page from another origin may not use this Worker without a credential. Open the page from localhost, or send a key.",
-    );
+    throw originRefused();
   }
   throw refused(deps, undefined);
 }

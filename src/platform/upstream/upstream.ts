@@ -2,7 +2,7 @@
 // that the rest of the house sees a response object, a stream of whole frames, or a Problem that says what may have been paid.
 import { collect } from "../../core/body.ts";
 import { decodeUtf8, isRecord, type JsonObject, parseJson } from "../../core/json.ts";
-import { Problem } from "../../core/problem.ts";
+import type { Problem } from "../../core/problem.ts";
 import { type Frame, FrameSplitter, FrameTooLarge } from "../../core/sse.ts";
 import { closed, isWholeEvent, readResponse, unreadable } from "../../core/upstream-body.ts";
 import { retryAfterSeconds, upstreamProblem } from "../../core/upstream-error.ts";

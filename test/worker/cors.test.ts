@@ -1,0 +1,87 @@
+import { describe, expect, test } from "vitest";
+import {
+  as,
+  calls,
+  eachTestAlone,
+  type HeaderTable,
+  KEYS,
+  marked,
+  problemOf,
+  SERVER_KEYS,
+  startWorker,
+  type WorkerUnderTest,
+} from "./worker.ts";
+
+eachTestAlone();
+
+const APP = "https://app.example.com";
+const allowed = (response: Response): string | null => response.headers.get("access-control-allow-origin");
+
+function preflight(worker: WorkerUnderTest, origin: string, headers: HeaderTable = {}): Promise<Response> {
+  return worker.send("/v1/responses", { method: "OPTIONS", headers: { origin, "access-control-request-method": "POST", ...headers } });
+}
+
+describe("a page from this machine, under ENVIRONMENT=local", () => {
+  test.each(["http://localhost:5173", "http://127.0.0.1", "https://localhost:8443", "http://[::1]:3000"])(
+    "%s may ask and read, errors too",
+    async (origin) => {
+      const worker = startWorker();
+      const response = await worker.ask({ input: marked() }, { origin });
+      expect([response.status, allowed(response), response.headers.get("vary")]).toEqual([200, origin, "Origin"]);
+      expect(response.headers.get("access-control-expose-headers")).toContain("cache-status");
+      expect(response.headers.get("access-control-allow-credentials")).toBeNull();
+      const wrong = await worker.ask({ input: marked(), nonsense: 1 }, { origin });
+      expect([wrong.status, allowed(wrong)]).toEqual([400, origin]);
+      const nowhere = await worker.get("/nowhere", { origin });
+      expect([nowhere.status, allowed(nowhere)]).toEqual([404, origin]);
+    },
+  );
+
+  test("gets the headers that it asks for in a preflight", async () => {
+    const response = await preflight(startWorker(), "http://localhost:5173", {
+      "access-control-request-headers": "content-type, x-stainless-os, bad header",
+    });
+    expect([response.status, allowed(response)]).toEqual([204, "http://localhost:5173"]);
+    expect(response.headers.get("access-control-allow-headers")).toBe("content-type, x-stainless-os");
+    expect(response.headers.get("access-control-allow-methods")).toContain("POST");
+  });
+
+  test("is held to the config's origins once it sends a credential", async () => {
+    const worker = startWorker({}, { SERVER_KEYS });
+    const response = await worker.ask({ input: marked() }, { origin: "http://localhost:5173", ...as(KEYS.alice) });
+    expect([response.status, allowed(response)]).toEqual([401, null]);
+  });
+});
+
+test.each(["https://evil.com", "null", "http://localhost.evil.com", "file://"])(
+  "a page from %s may neither ask nor read",
+  async (origin) => {
+    const worker = startWorker();
+    const input = marked();
+    const response = await worker.ask({ input }, { origin });
+    expect([response.status, allowed(response), response.headers.get("vary")]).toEqual([403, null, "Origin"]);
+    const asked = await preflight(worker, origin);
+    expect([asked.status, allowed(asked), (await problemOf(asked)).code]).toEqual([403, null, "origin_not_allowed"]);
+    expect(await calls(input)).toBe(0);
+  },
+);
+
+test("in production an origin of the config may read what its requests get, and no other", async () => {
+  const worker = startWorker({ origins: [APP] }, { ENVIRONMENT: "production", UNIAPI_BASE_URL: "https://upstream.example", SERVER_KEYS });
+  const refused = await worker.ask({ input: marked() }, { origin: APP });
+  expect([refused.status, allowed(refused)]).toEqual([401, APP]);
+  expect((await preflight(worker, APP)).status).toBe(204);
+  for (const origin of [
+    "http://localhost:5173",
+    "https://app.example.com.evil.com",
+    "http://app.example.com",
+    "https://app.example.com:8443",
+  ]) {
+    expect([(await preflight(worker, origin)).status, allowed(await worker.ask({ input: marked() }, { origin }))]).toEqual([403, null]);
+  }
+});
+
+test("a request without an Origin is told that answers depend on it", async () => {
+  const response = await startWorker().ask({ input: marked() });
+  expect([allowed(response), response.headers.get("vary")]).toEqual([null, "Origin"]);
+});
