@@ -28,7 +28,10 @@ if (vars["SERVER_KEYS"] !== undefined) console.log(`SDKs that insist on a key: $
 
 const args = ["dev", "--ip", "127.0.0.1", "--port", port, "--show-interactive-dev-session=false", "--log-level", "log"];
 for (const [name, value] of Object.entries(vars)) args.push("--var", `${name}:${value}`);
-const wrangler = spawn("wrangler", args, { stdio: "inherit", env: { ...process.env, WRANGLER_SEND_METRICS: "false", CLOUDFLARE_CF_FETCH_ENABLED: "false" } });
+const wrangler = spawn("wrangler", args, {
+  stdio: "inherit",
+  env: { ...process.env, WRANGLER_SEND_METRICS: "false", CLOUDFLARE_CF_FETCH_ENABLED: "false" },
+});
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => wrangler.kill(signal));
 // npm passes SIGTERM to its shell, which dies of it without a word to us: what we see is another parent.
 const parent = process.ppid;
