@@ -158,8 +158,10 @@ async function serverKeysOf(value: string | undefined, idKeys: IdKeys): Promise<
     if (key === "")
       throw misconfigured("SERVER_KEYS", "must be sk_… or name:sk_…, separated by commas, each key with at least 16 characters");
     const digest = await keyDigest(key);
-    if (callers.has(digest)) throw misconfigured("SERVER_KEYS", "has the same key twice: each key belongs to one name");
-    callers.set(digest, { kind: "server", owner: await ownerOf(idKeys, `server:${name}`) });
+    const owner = await ownerOf(idKeys, `server:${name}`);
+    if ((callers.get(digest)?.owner ?? owner) !== owner)
+      throw misconfigured("SERVER_KEYS", "has the same key under two names: each key belongs to one");
+    callers.set(digest, { kind: "server", owner });
   }
   return callers;
 }

@@ -10,12 +10,20 @@ const LOOK_AGAIN_MS = [500, 1_000, 2_000];
 /** Younger than this, a turn may be on its way: KV may take a minute to show it where it had been looked for before. */
 const YOUNG_MINUTES = 2;
 
+/** Of one whole conversation, in memory beside other requests. */
+const MAX_CHAIN_CHARS = 24_000_000;
+
 /** For reading: root first, `last` last. What is gone is left out, and what was before it as far as it can still be found. */
 export async function readChain(deps: Deps, owner: string, last: Turn): Promise<Turn[]> {
   const chain: Turn[] = [last];
+  const room = { chars: MAX_CHAIN_CHARS };
   let from = last;
   while (from.ancestors.length > 0) {
-    const texts = await deps.store.recall(from.ancestors.map((id) => turnKey(owner, id)));
+    const texts = await recallWithin(
+      deps,
+      from.ancestors.map((id) => turnKey(owner, id)),
+      room,
+    );
     const block = texts.map(decodeTurn).filter((turn) => turn !== null);
     const [oldest] = block;
     chain.unshift(...block);
@@ -35,40 +43,43 @@ export async function wholeChain(deps: Deps, owner: string, parent: Parent, know
   const last = known ?? (await lookFor(deps, owner, parent));
   const chain: Turn[] = [last];
   const seen = new Set<string>();
+  const room = { chars: MAX_CHAIN_CHARS };
   let from: Turn | Tombstone = last;
   for (let ids = last.ancestors; ids.length > 0;) {
-    const block: (Turn | Tombstone)[] = await readAll(deps, owner, parent, ids);
+    const block: (Turn | Tombstone)[] = await readAll(deps, owner, parent, ids, room);
     for (const id of ids) seen.add(id);
     chain.unshift(...block.filter((turn): turn is Turn => !("deleted" in turn)));
     from = block[0] ?? from;
-    // What was before a turn that was deleted unseen, nobody knows.
-    if (from.ancestors === undefined) throw expired();
     ids = from.ancestors.filter((id) => !seen.has(id));
   }
   // A conversation that began with an id of upstream's own has a past that we never saw.
   if (!("deleted" in from) && from.parent !== null && from.ancestors.length === 0)
     throw notFound(
-      "The turn to continue goes back to a response that this Worker never saw, and upstream has lost it. Start a new conversation.",
+      "The turn to continue goes back to a response that this Worker never saw or did not keep, and upstream has lost it. Start a new conversation.",
     );
   return chain;
 }
 
 /** The parent's turn. @throws Problem */
 export async function lookFor(deps: Deps, owner: string, parent: Parent): Promise<Turn> {
-  const [turn] = await readAll(deps, owner, parent, [parent.id]);
+  const [turn] = await readAll(deps, owner, parent, [parent.id], { chars: MAX_CHAIN_CHARS });
   if (turn === undefined || "deleted" in turn) throw notFound();
   return turn;
 }
 
-async function readAll(deps: Deps, owner: string, parent: Parent, ids: readonly string[]): Promise<(Turn | Tombstone)[]> {
+async function readAll(deps: Deps, owner: string, parent: Parent, ids: readonly string[], room: Room): Promise<(Turn | Tombstone)[]> {
   const keys = ids.map((id) => turnKey(owner, id));
-  const found = (await deps.store.recall(keys)).map(decodeEither);
+  const found = (await recallWithin(deps, keys, room)).map(decodeEither);
   for (const pause of LOOK_AGAIN_MS) {
     const missing = [...keys.keys()].filter((at) => found[at] === null);
     if (missing.length === 0) break;
     if (!isYoung(deps, parent)) throw expired();
     await deps.sleep(pause);
-    const again = await deps.store.recall(missing.map((at) => keys[at] ?? ""));
+    const again = await recallWithin(
+      deps,
+      missing.map((at) => keys[at] ?? ""),
+      room,
+    );
     missing.forEach((at, n) => (found[at] = decodeEither(again[n] ?? null)));
   }
   const there = found.filter((turn) => turn !== null);
@@ -77,6 +88,25 @@ async function readAll(deps: Deps, owner: string, parent: Parent, ids: readonly 
     param: "previous_response_id",
     retryAfter: 5,
   });
+}
+
+/** Characters that a conversation may still have. */
+interface Room {
+  chars: number;
+}
+
+/** @throws Problem conversation_too_long, before an isolate is full of one conversation */
+async function recallWithin(deps: Deps, keys: readonly string[], room: Room): Promise<(string | null)[]> {
+  const texts = await deps.store.recall(keys);
+  for (const text of texts) room.chars -= text?.length ?? 0;
+  if (room.chars >= 0) return texts;
+  throw new Problem(
+    "conversation_too_long",
+    "This conversation holds more than can be read at once. Start a new one without previous_response_id.",
+    {
+      param: "previous_response_id",
+    },
+  );
 }
 
 function decodeEither(text: string | null): Turn | Tombstone | null {

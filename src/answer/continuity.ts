@@ -39,7 +39,7 @@ export function forgetsKey(deps: Deps, model: string): string | undefined {
 
 /** The way in which conversations are continued here: without turns in KV there is nothing to replay. */
 export function continuityOf(deps: Deps, parent: Parent): "auto" | "upstream" | "gateway" {
-  return deps.config.turns === false || parent.signed?.kept !== true ? "upstream" : deps.config.continuity;
+  return deps.config.turns === false || parent.signed === undefined ? "upstream" : deps.config.continuity;
 }
 
 /** @throws Problem */
@@ -83,6 +83,9 @@ function remember(deps: Deps, call: Call, model: string, known: boolean): void {
 /** @param paid a call was made before, which may have been paid: what fails now must not be tried again blindly */
 async function replay(deps: Deps, call: Call, how: Continuity, wasted: Usage | null, paid = false): Promise<Reached> {
   try {
+    if (call.parent.signed?.kept !== true) {
+      throw notFound("The turn to continue was not kept (store: false), and upstream has lost it. Start a new conversation.");
+    }
     const turns = await wholeChain(deps, call.owner, call.parent, call.parentTurn);
     const body = { ...call.body, input: replayInput(turns, call.body["input"]) };
     return { opened: await openStream(deps, { ...call, body }), how, wasted };

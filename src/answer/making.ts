@@ -140,7 +140,7 @@ export class Making {
     const { deps, context, question } = this;
     const { parent, parentTurn, keeps } = this.facts;
     if (!keeps || deps.config.turns === false) return;
-    const ancestors = lineage(parent?.signed === undefined ? null : parent.id, parentTurn);
+    const ancestors = lineage(parent?.signed?.kept === true ? parent.id : null, parentTurn);
     const { id, input, response, model, wantsData, metadata, at, answerKey } = made;
     const preset = question.composed.preset?.name ?? null;
     const text = encodeTurn({

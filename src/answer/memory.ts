@@ -15,8 +15,8 @@ export async function readMemory(deps: Deps, owner: string, id: string): Promise
 }
 
 /**
- * Deletes a turn and the kept answer that says the same. A turn that may still be on its way into KV is deleted, too: the tombstone
- * is written later than the turn was.
+ * Deletes a turn and the kept answer that says the same. One that may still be on its way into KV can't be deleted yet: it would be
+ * written over the tombstone.
  * @throws Problem response_not_found, unavailable
  */
 export async function forget(deps: Deps, owner: string, id: string): Promise<void> {
@@ -26,11 +26,16 @@ export async function forget(deps: Deps, owner: string, id: string): Promise<voi
   const key = turnKey(owner, id);
   const [text] = await deps.store.recall([key]);
   const turn = decodeTurn(text ?? null);
-  if (turn === null && (decodeTombstone(text ?? null) !== null || !isYoung(deps, { signed }))) throw notThere();
-  if (!(await deps.store.write(key, encodeTombstone(turn?.ancestors), turns.ttl))) {
-    throw new Problem("unavailable", "The answer could not be deleted at the moment. Send the same request again.", { retryAfter: 5 });
+  if (turn === null && decodeTombstone(text ?? null) === null && isYoung(deps, { signed })) throw notNow("is not readable yet");
+  if (turn === null) throw notThere();
+  if (!(await deps.store.write(key, encodeTombstone(turn.ancestors), turns.ttl))) {
+    throw notNow("could not be deleted at the moment");
   }
-  if (turn?.answerKey !== undefined) await deps.store.remove(turn.answerKey);
+  if (turn.answerKey !== undefined) await deps.store.remove(turn.answerKey);
+}
+
+function notNow(what: string): Problem {
+  return new Problem("unavailable", `The answer ${what}. Send the same request again in a moment.`, { retryAfter: 5 });
 }
 
 function notThere(): Problem {

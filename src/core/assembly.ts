@@ -21,7 +21,12 @@ export function eventType(data: JsonObject, eventLine: string): string {
 
 /** An error in any of its dresses: `{type:"error"}` flat or nested, or `{error:{…}}` alone. */
 export function isErrorEvent(type: string, data: JsonObject): boolean {
-  return type === "error" || (isRecord(data["error"]) && !isRecord(data["response"]));
+  if (type === "error") return true;
+  const { error } = data;
+  if (!isRecord(error) || isRecord(data["response"])) return false;
+  // An item's own failure (a tool's) is told in passing; the answer goes on.
+  const ofAnItem = data["item_id"] !== undefined || data["output_index"] !== undefined || data["delta"] !== undefined;
+  return !type.startsWith("response.") || (!ofAnItem && (textOf(error["code"]) !== "" || textOf(error["message"]) !== ""));
 }
 
 /** One output item: finished, or what the deltas have said of it so far. */

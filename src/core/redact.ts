@@ -14,7 +14,7 @@ const PATTERNS: readonly RegExp[] = [
   /\bhttps?:\/\/[^\s"'<>)\]，。]+/gi,
   // Hosts and addresses without a scheme.
   /\b\d{1,3}(?:\.\d{1,3}){3}(?::\d{1,5})?\b/g,
-  /(?<![\w.-])(?:[a-z0-9-]{1,63}\.){1,6}(?:com|net|org|io|ai|cn|dev|app|cloud|internal|local)(?::\d{1,5})?\b/gi,
+  /(?<![\w.-])(?:[\w-]{1,63}\.){1,20}(?:com|net|org|io|ai|cn|dev|app|cloud|internal|local)(?::\d{1,5})?\b/gi,
   /\b(?:bearer|basic)\s+[^\s"',;]+/gi,
   // Keys, whole or masked: sk-…, pk_…, AIza…, and any token with asterisks inside.
   /\b(?:sk|pk|rk|ak|key|org|proj|user|acct|asst|sess)[-_][\w*.•…-]{3,}/gi,

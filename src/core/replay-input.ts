@@ -9,6 +9,15 @@ import type { Turn } from "./turn.ts";
 export function replayInput(turns: readonly Turn[], input: unknown): JsonObject[] {
   const items: JsonObject[] = [];
   for (const turn of turns) {
+    if (turn.inputLost === true) {
+      throw new Problem(
+        "conversation_too_long",
+        "A turn of this conversation was too large to keep, and upstream has lost it. Start a new conversation.",
+        {
+          param: "previous_response_id",
+        },
+      );
+    }
     items.push(...asItems(turn.input).flatMap(portable), ...itemsOf(turn.response).flatMap(portable));
   }
   items.push(...asItems(input).flatMap(fresh));

@@ -8,6 +8,8 @@ export interface Turn {
   parent: string | null;
   /** Ids from the root, or the last 100 of them, to the parent. */
   ancestors: string[];
+  /** The input was too large to keep; a note stands in its place, and the turn can be read but not replayed. */
+  inputLost?: true | undefined;
   /** The new input alone, as it was asked: a text, or messages and items. */
   input: unknown;
   /** Upstream's object without `instructions`; its `id` is upstream's own. */
@@ -41,7 +43,8 @@ export function turnKey(owner: string, id: string): string {
 export function encodeTurn(turn: Turn): string | null {
   const record = { v: 1, ...turn, response: withoutInstructions(turn.response) };
   return (
-    encodeWithin(record) ?? encodeWithin({ ...record, input: `[${JSON.stringify(turn.input).length} characters of input were not kept]` })
+    encodeWithin(record) ??
+    encodeWithin({ ...record, inputLost: true, input: `[${JSON.stringify(turn.input).length} characters of input were not kept]` })
   );
 }
 
@@ -74,11 +77,11 @@ export function isAsked(record: JsonObject): boolean {
 /** What stands in a deleted turn's place until the turn's own time is over: its id stays refused, and the way past it stays open. */
 export interface Tombstone {
   deleted: true;
-  /** The deleted turn's; undefined where it was deleted before KV showed it. */
-  ancestors?: string[] | undefined;
+  /** The deleted turn's. */
+  ancestors: string[];
 }
 
-export function encodeTombstone(ancestors: string[] | undefined): string {
+export function encodeTombstone(ancestors: readonly string[]): string {
   return JSON.stringify({ v: 1, deleted: true, ancestors });
 }
 
@@ -87,7 +90,7 @@ export function decodeTombstone(text: string | null): Tombstone | null {
   const record = parseJson(text);
   if (!isRecord(record)) return null;
   const { ancestors } = record;
-  return { deleted: true, ancestors: Array.isArray(ancestors) ? ancestors.map(String) : undefined };
+  return Array.isArray(ancestors) ? { deleted: true, ancestors: ancestors.map(String) } : null;
 }
 
 /** Ancestors of a turn that follows `parent`. */

@@ -2,7 +2,7 @@
 // (quota comes as 429, a missing model as 503, anything as 200). Sources: contract section 8, one-hub and new-api.
 import { isRecord } from "./json.ts";
 import { Problem } from "./problem.ts";
-import { redact } from "./redact.ts";
+import { redact, redactSecrets } from "./redact.ts";
 
 export interface UpstreamFault {
   /** HTTP status, or 200 for an error inside a body or a stream. */
@@ -28,7 +28,11 @@ const AUTH_CODES = new Set(["invalid_api_key", "invalid_token", "token_expired",
 const RATE_CODES = new Set(["rate_limit_exceeded", "too_many_requests", "rate_limited"]);
 const MODEL_CODES = new Set(["model_not_found", "model_not_exist", "unknown_model", "no_available_channel"]);
 /** A code in the usual form; anything else is words, and words are not passed on as a code. */
-const PLAIN_CODE = /^[A-Za-z][A-Za-z0-9_.]{0,63}$/;
+const PLAIN_CODE = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
+/** A field's path, as OpenAI writes it. */
+const PLAIN_PATH = /^[A-Za-z_][\w.[\]-]{0,199}$/;
+/** What looks like a key or an account id, though it is formed like a code. */
+const LIKE_A_KEY = /^(?:sk|pk|rk|org|proj)[-_]|^AIza|(?=[\w-]*\d)(?=[\w-]*[A-Za-z])[\w-]{20,}/i;
 /** Codes that prove under HTTP 200 that the request was refused unpaid. */
 const REFUSED_CODES = new Set([
   "previous_response_not_found",
@@ -61,7 +65,7 @@ export function upstreamProblem(fault: UpstreamFault, secrets: readonly string[]
   const code = said.code.toLowerCase();
   const noSuchModel = MODEL_CODES.has(code) || ((fault.status === 503 || fault.status === 200) && NO_CHANNEL.test(said.message));
   const hint = fault.retryAfter === undefined ? {} : { retryAfter: fault.retryAfter, upstreamRetryAfter: fault.retryAfter };
-  const shownCode = PLAIN_CODE.test(said.code) && redact(said.code, secrets) === said.code ? said.code : "";
+  const shownCode = isPlain(said.code, PLAIN_CODE, secrets) ? said.code : "";
   const reason = `upstream ${fault.status}${said.code === "" ? "" : ` ${shownCode.toLowerCase() || "other"}`}`;
 
   if (QUOTA_CODES.has(code) || ((fault.status === 402 || fault.status === 403) && !MODEL_CODES.has(code))) {
@@ -134,7 +138,9 @@ function rejected(
       reason,
       noSuchModel,
       ...(passes ? { upstreamCode: said.shownCode } : {}),
-      ...(said.param === "" ? {} : { param: redact(said.param.slice(0, MAX_FIELD_CHARS), secrets) }),
+      ...(said.param === ""
+        ? {}
+        : { param: isPlain(said.param, PLAIN_PATH, secrets) ? said.param : redact(said.param.slice(0, MAX_FIELD_CHARS), secrets) }),
     },
   );
 }
@@ -146,6 +152,10 @@ export function cutProblem(): Problem {
     "UniAPI's stream ended before the answer was complete. The call may have been paid; send it again only if you accept that.",
     { paid: "maybe", reason: "cut" },
   );
+}
+
+function isPlain(text: string, form: RegExp, secrets: readonly string[]): boolean {
+  return form.test(text) && !LIKE_A_KEY.test(text) && redactSecrets(text, secrets) === text;
 }
 
 export interface ErrorFields {

@@ -74,7 +74,7 @@ export class ResponsesSource implements Source {
   async #translate(got: Streamed, event: UpstreamEvent, finished: Finished | undefined): Promise<Uint8Array | string> {
     const shown = event.data["response_id"];
     // Some relays name the response in every event.
-    const data = typeof shown === "string" ? { ...event.data, response_id: await got.idFor(shown) } : event.data;
+    const data = typeof shown === "string" && shown !== "" ? { ...event.data, response_id: await got.idFor(shown) } : event.data;
     const number = data["sequence_number"];
     if (!this.#begun) {
       this.#begun = true;

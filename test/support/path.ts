@@ -18,7 +18,11 @@ export interface Path {
   /** Another isolate: it has seen nothing of what models do. */
   freshIsolate: () => void;
   /** Turns of an owner by id, as the path keeps them. */
-  ask: (input: string, previousId?: string, options?: { stream?: boolean; owner?: string; model?: string }) => Promise<Asked>;
+  ask: (
+    input: string,
+    previousId?: string,
+    options?: { stream?: boolean; owner?: string; model?: string; keep?: boolean },
+  ) => Promise<Asked>;
   deps: Deps;
 }
 
@@ -63,7 +67,7 @@ export async function path(config: Partial<ConfigInput> = {}, lagMs = 0): Promis
     elapsed: () => clock - START_MS,
     wait: (ms) => void (clock += ms),
     freshIsolate: () => void (echoes = new Map()),
-    async ask(input, previousId, { stream = false, owner = "ada", model } = {}) {
+    async ask(input, previousId, { stream = false, owner = "ada", model, keep = true } = {}) {
       const facts: LogFacts = { request_id: "req_1", route: "test" };
       const pending: Promise<unknown>[] = [];
       const got = await answer(
@@ -72,7 +76,7 @@ export async function path(config: Partial<ConfigInput> = {}, lagMs = 0): Promis
           composed: compose({ input, ...(model === undefined ? {} : { model }) }, deps.config),
           previousId,
           cache: undefined,
-          control: { noStore: false, noCache: false, maxAge: undefined },
+          control: { noStore: !keep, noCache: false, maxAge: undefined },
           cacheByDefault: true,
           metadata: undefined,
           stream,

@@ -256,16 +256,38 @@ describe("KV as it is in production", () => {
   });
 });
 
-test("a turn deleted before KV showed it stays deleted, and what was before it is not passed over in silence", async () => {
-  const { ask, upstream, deps, wait } = await path({}, 30_000);
+test("a turn that KV does not show yet can't be deleted yet, and is told so; once it shows it is deleted for good", async () => {
+  const { ask, deps, wait } = await path({}, 30_000);
   const first = await ask("a");
-  const second = await ask("b", first.id);
-  const third = await ask("c", second.id);
-  await forget(deps, "ada", second.id);
+  await expect(forget(deps, "ada", first.id)).rejects.toMatchObject({ code: "unavailable" });
   wait(2 * MINUTE);
-  await expect(readMemory(deps, "ada", second.id)).rejects.toMatchObject({ code: "response_not_found" });
+  await forget(deps, "ada", first.id);
+  wait(MINUTE);
+  await expect(readMemory(deps, "ada", first.id)).rejects.toMatchObject({ code: "response_not_found" });
+});
+
+test("what follows an answer that was not kept is still held to its echo: a lost context is an error, at once", async () => {
+  const { ask, upstream, elapsed } = await path();
+  const first = await ask("a", undefined, { keep: false });
+  expect((await ask("b", first.id)).text).toBe("a|b");
+  upstream.ignores = true;
+  await expect(ask("b", first.id, { model: "n" })).rejects.toMatchObject({
+    code: "previous_response_not_found",
+    details: { paid: "maybe" },
+  });
   upstream.forget();
-  expect(await refusal(ask("d", third.id))).toMatchObject({ code: "previous_response_not_found" });
+  upstream.ignores = false;
+  await expect(ask("b", first.id)).rejects.toMatchObject({ code: "previous_response_not_found" });
+  expect(elapsed()).toBe(0);
+});
+
+test("a turn whose parent was not kept can't be replayed, and says so at once", async () => {
+  const { ask, upstream, elapsed } = await path();
+  const first = await ask("a", undefined, { keep: false });
+  const second = await ask("b", first.id);
+  upstream.forget();
+  await expect(ask("c", second.id)).rejects.toMatchObject({ code: "previous_response_not_found" });
+  expect(elapsed()).toBe(0);
 });
 
 test("a turn deleted in the middle leaves the way to what was before it", async () => {

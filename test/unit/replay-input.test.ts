@@ -95,3 +95,9 @@ test("a note in place of an image inside a tool's output is text", () => {
     output: [{ type: "input_text", text: "[1200022 characters of data were not kept]" }],
   });
 });
+
+test("a turn whose input was too large to keep is never replayed as something else", () => {
+  const kept = decodeTurn(encodeTurn(turn("many words ".repeat(200_000), [said("A")])));
+  expect(kept?.input).toMatch(/were not kept/);
+  expect(() => replayInput(kept === null ? [] : [kept], "b")).toThrow(expect.objectContaining({ code: "conversation_too_long" }));
+});

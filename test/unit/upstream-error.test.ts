@@ -182,3 +182,16 @@ describe("Retry-After", () => {
     expect(retryAfterSeconds(new Headers(headers), now)).toBe(seconds);
   });
 });
+
+test.each(["1214", "content-filter", "user_not_found", "key_not_allowed"])("the code %s is upstream's own to say", (code) => {
+  const problem = upstreamProblem({ status: 400, body: { error: { message: "no", type: "x", code, param: "metadata.app" } } }, [
+    "sk-canary-4f9d2c7b1e8a",
+  ]);
+  expect(problem.body("req_1").error).toMatchObject({ code, param: "metadata.app" });
+});
+
+test.each(["AIzaSyDabcdefghijklmnop123", "sk-proj-abcdef", "What is my secret"])("%s is no code", (code) => {
+  const problem = upstreamProblem({ status: 400, body: { error: { message: "no", type: "x", code } } }, []);
+  expect(problem.body("req_1").error.code).toBe("upstream_rejected");
+  expect(problem.details.reason).toBe("upstream 400 other");
+});
