@@ -1,6 +1,6 @@
 // The turns of a conversation, from its root to one of them, in as few reads as KV allows: every turn names up to a hundred
 // ancestors, and those are read at once.
-import { Problem } from "../core/problem.ts";
+import { Problem, tooLongToRead } from "../core/problem.ts";
 import { decodeTombstone, decodeTurn, type Tombstone, type Turn, turnKey } from "../core/turn.ts";
 import type { Deps } from "../deps.ts";
 import { notFound, type Parent } from "./parent.ts";
@@ -99,14 +99,8 @@ interface Room {
 async function recallWithin(deps: Deps, keys: readonly string[], room: Room): Promise<(string | null)[]> {
   const texts = await deps.store.recall(keys);
   for (const text of texts) room.chars -= text?.length ?? 0;
-  if (room.chars >= 0) return texts;
-  throw new Problem(
-    "conversation_too_long",
-    "This conversation holds more than can be read at once. Start a new one without previous_response_id.",
-    {
-      param: "previous_response_id",
-    },
-  );
+  if (room.chars < 0) throw tooLongToRead();
+  return texts;
 }
 
 function decodeEither(text: string | null): Turn | Tombstone | null {

@@ -100,6 +100,17 @@ export class Problem extends Error {
   }
 }
 
+/** A conversation that would fill an isolate's memory is not read to its end. */
+export function tooLongToRead(): Problem {
+  return new Problem(
+    "conversation_too_long",
+    "This conversation holds more than can be read at once. Start a new one without previous_response_id.",
+    {
+      param: "previous_response_id",
+    },
+  );
+}
+
 /** @param allow the methods that the path has, as in the `Allow` header */
 export function methodNotAllowed(allow: string): Problem {
   return new Problem("method_not_allowed", `This address takes ${allow}.`, { headers: { allow } });

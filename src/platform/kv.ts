@@ -1,7 +1,6 @@
 // The KV namespace as the house uses it: text by key, several keys in one read. KV trouble never costs an answer: a read that fails
 // or dawdles is a miss, a write that fails is logged.
-
-import { Problem } from "../core/problem.ts";
+import { Problem, tooLongToRead } from "../core/problem.ts";
 
 /** Longer than KV's slowest cold read; an answer does not wait for memory. */
 export const KV_READ_TIMEOUT_MS = 2_000;
@@ -41,20 +40,17 @@ export function kvStore(kv: KvBinding, warn: (event: string, error: unknown) => 
       }
     },
     async recall(keys) {
-      let texts: (string | null)[];
       try {
-        texts = await within(KV_RECALL_TIMEOUT_MS, readAll(kv, keys));
+        return await within(KV_RECALL_TIMEOUT_MS, readAll(kv, keys));
       } catch (error) {
+        if (error instanceof Problem) throw error;
         warn("kv_read_failed", error);
-        throw error instanceof Problem
-          ? error
-          : new Problem(
-              "unavailable",
-              "The memory of conversations can't be read at the moment. Send the same request again in a moment.",
-              { retryAfter: 5 },
-            );
+        throw new Problem(
+          "unavailable",
+          "The memory of conversations can't be read at the moment. Send the same request again in a moment.",
+          { retryAfter: 5 },
+        );
       }
-      return texts;
     },
     async remove(key) {
       try {
@@ -96,15 +92,7 @@ async function readBatch(kv: KvBinding, keys: string[], room: { chars: number })
   }
   const texts = keys.map((key) => found.get(key) ?? null);
   for (const text of texts) room.chars -= text?.length ?? 0;
-  if (room.chars < 0) {
-    throw new Problem(
-      "conversation_too_long",
-      "This conversation holds more than can be read at once. Start a new one without previous_response_id.",
-      {
-        param: "previous_response_id",
-      },
-    );
-  }
+  if (room.chars < 0) throw tooLongToRead();
   return texts;
 }
 
