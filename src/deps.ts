@@ -1,6 +1,9 @@
 // What the path of a request may use of the outside: plain functions and values, made by wire.ts from the bindings. Types only.
+import type { CallerBudget } from "./core/budget.ts";
 import type { Config } from "./core/define-config.ts";
+import type { Grant } from "./core/grant.ts";
 import type { IdKeys } from "./core/ids.ts";
+import type { Budgets } from "./platform/budgets.ts";
 import type { Store } from "./platform/kv.ts";
 import type { Log, LogFacts } from "./platform/log.ts";
 import type { Receive } from "./platform/receive.ts";
@@ -20,6 +23,10 @@ export interface Deps {
   /** Callers by the SHA-256 (hex) of their server key. */
   serverKeys: ReadonlyMap<string, Caller>;
   anonymous: Caller;
+  /** Requests, tokens and money per caller. */
+  budgets: Budgets;
+  /** Whether one more request under this key is within RATE_LIMIT; true where that can't be said. */
+  shield: (key: string) => Promise<boolean>;
   /** Whether a model names the parent that it was given: what this isolate has seen within a day. */
   echoes: Echoes;
   log: Log;
@@ -36,11 +43,15 @@ export interface Echoes {
   set: (model: string, echoes: boolean | undefined) => void;
 }
 
-/** Who asks. Both kinds so far have full trust. */
+/** Who asks. */
 export interface Caller {
-  kind: "server" | "anonymous";
+  kind: "server" | "anonymous" | "publishable" | "session" | "jwt";
   /** 22 characters that stand for the caller in KV keys and ids. */
   owner: string;
+  /** What a locked caller may use; undefined: full trust. */
+  grant?: Grant;
+  /** What it spends from, the narrowest first. */
+  budgets: readonly CallerBudget[];
 }
 
 /** What a request has beside its content. */

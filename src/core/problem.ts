@@ -14,12 +14,15 @@ const TABLE = {
   upstream_rejected: [400, "invalid_request_error"],
   invalid_credentials: [401, "authentication_error"],
   origin_not_allowed: [403, "permission_error"],
+  insufficient_scope: [403, "permission_error"],
   not_found: [404, "invalid_request_error"],
   response_not_found: [404, "invalid_request_error"],
   method_not_allowed: [405, "invalid_request_error"],
   request_timeout: [408, "invalid_request_error"],
   payload_too_large: [413, "invalid_request_error"],
   unsupported_media_type: [415, "invalid_request_error"],
+  rate_limited: [429, "rate_limit_error"],
+  budget_exceeded: [429, "rate_limit_error"],
   upstream_rate_limited: [429, "rate_limit_error"],
   internal_error: [500, "server_error"],
   upstream_error: [502, "server_error"],
@@ -36,7 +39,13 @@ const TABLE = {
 export type ProblemCode = keyof typeof TABLE;
 
 /** Codes that a second try cannot mend. */
-const HOPELESS: ReadonlySet<ProblemCode> = new Set<ProblemCode>(["request_timeout", "upstream_quota", "upstream_auth", "misconfigured"]);
+const HOPELESS: ReadonlySet<ProblemCode> = new Set<ProblemCode>([
+  "request_timeout",
+  "budget_exceeded",
+  "upstream_quota",
+  "upstream_auth",
+  "misconfigured",
+]);
 
 export interface ProblemDetails {
   /** The request's field that is wrong. */

@@ -1,0 +1,20 @@
+// Where a request comes from, as Cloudflare says it: the address, and of an IPv6 address the /64 network, since one visitor has all of it.
+
+/** Null where nobody says it. */
+export function addressOf(request: Request): string | null {
+  const address = request.headers.get("cf-connecting-ip")?.trim().toLowerCase();
+  if (address === undefined || address === "") return null;
+  return address.includes(":") ? networkOf(address) : address;
+}
+
+/** The first four groups, written out. An IPv4 address inside an IPv6 one is that IPv4 address. */
+function networkOf(address: string): string {
+  const inner = /^(?:::ffff:)((?:\d{1,3}\.){3}\d{1,3})$/.exec(address)?.[1];
+  if (inner !== undefined) return inner;
+  const [head = "", tail] = address.split("::");
+  const before = head === "" ? [] : head.split(":");
+  const after = tail === undefined || tail === "" ? [] : tail.split(":");
+  const zeros = tail === undefined ? 0 : Math.max(0, 8 - before.length - after.length);
+  const groups = [...before, ...Array.from({ length: zeros }, () => "0"), ...after].slice(0, 4);
+  return `${groups.map((group) => group.replace(/^0+(?=.)/, "")).join(":")}::/64`;
+}
