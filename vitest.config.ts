@@ -23,12 +23,16 @@ export default defineConfig({
             },
           }),
         ],
-        test: { name: "worker", include: ["test/worker/**/*.test.ts"], globalSetup: ["test/support/shared-emulator.ts"] },
+        test: {
+          name: "worker",
+          include: ["test/worker/**/*.test.ts"],
+          globalSetup: ["test/support/shared-emulator.ts", "test/support/issuer.ts"],
+        },
       },
       {
         test: {
           name: "e2e",
-          include: ["test/e2e/**/*.test.ts", "test/clients/**/*.test.ts"],
+          include: ["test/e2e/**/*.test.ts", "test/clients/**/*.test.ts", "test/browser/**/*.test.ts"],
           environment: "node",
           globalSetup: ["test/support/production-bundle.ts", "test/support/client-packages.ts"],
           testTimeout: 30_000,

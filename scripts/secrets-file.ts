@@ -10,6 +10,7 @@ export type Secrets = Record<string, string>;
 const UNIAPI_KEY = /^[\w.:+/=~-]{8,512}$/;
 /** As src/wire.ts reads them. */
 const SERVER_KEY = /^(?:[\w.-]{1,64}:)?sk_[\x21-\x7e]{13,}$/;
+const SESSION_KEY = /^[\w.-]{1,64}:\S+$/;
 
 /** Why this is no UniAPI key, or null. Says nothing of the value itself. */
 export function keyMistake(key: string): string | null {
@@ -22,6 +23,8 @@ export function keyMistake(key: string): string | null {
 /** A server key: `sk_` and 40 letters or digits, - or _. */
 export const makeServerKey = (): string => `sk_${randomBytes(30).toString("base64url")}`;
 export const makeIdKey = (): string => randomBytes(32).toString("base64");
+/** A session key: its kid is the day, so that rotated ones stand in order and differ. */
+export const makeSessionKey = (): string => `k${new Date().toISOString().slice(0, 10)}:${randomBytes(32).toString("base64url")}`;
 
 /** What is wrong with the secrets of a deployment, a sentence each. */
 export function secretMistakes(secrets: Secrets): string[] {
@@ -37,6 +40,9 @@ export function secretMistakes(secrets: Secrets): string[] {
   if (idKeys.length === 0) mistakes.push("ID_KEYS is empty: ids would be forgotten with the next change of UNIAPI_KEY");
   if (!idKeys.every((entry) => isBase64(entry) && Buffer.from(entry, "base64").length === 32)) {
     mistakes.push("ID_KEYS must be base64 of 32 bytes each, separated by commas");
+  }
+  if (!entries(secrets["SESSION_KEYS"]).every((entry) => SESSION_KEY.test(entry))) {
+    mistakes.push("SESSION_KEYS must be kid:secret, separated by commas");
   }
   return mistakes;
 }

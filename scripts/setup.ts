@@ -2,7 +2,17 @@
 // 0600). What exists is kept; a second run changes nothing unless it is told to. Sends nothing anywhere.
 import { createInterface } from "node:readline/promises";
 import { parseArgs } from "node:util";
-import { keyMistake, makeIdKey, makeServerKey, parseSecrets, readText, type Secrets, withSecrets, writePrivate } from "./secrets-file.ts";
+import {
+  keyMistake,
+  makeIdKey,
+  makeServerKey,
+  makeSessionKey,
+  parseSecrets,
+  readText,
+  type Secrets,
+  withSecrets,
+  writePrivate,
+} from "./secrets-file.ts";
 
 export const DEV_FILE = ".dev.vars";
 export const PRODUCTION_FILE = ".production.vars";
@@ -20,7 +30,7 @@ export interface Plan {
 
 /**
  * What is to be written: names that are missing, and the UniAPI key if another one was given. The local machine and production have
- * different ID_KEYS, so that no id of one is good in the other.
+ * different ID_KEYS and SESSION_KEYS, so that no id or session of one is good in the other.
  * @param key undefined: keep what is there
  */
 export function planSetup(dev: Secrets, production: Secrets, key: string | undefined): Plan {
@@ -34,6 +44,7 @@ export function planSetup(dev: Secrets, production: Secrets, key: string | undef
     const present = filled(have["UNIAPI_KEY"]);
     if (present === undefined || (key !== undefined && present !== key)) make["UNIAPI_KEY"] = known;
     if (filled(have["ID_KEYS"]) === undefined) make["ID_KEYS"] = makeIdKey();
+    if (filled(have["SESSION_KEYS"]) === undefined) make["SESSION_KEYS"] = makeSessionKey();
   }
   if (filled(production["SERVER_KEYS"]) === undefined) plan.production["SERVER_KEYS"] = plan.madeServerKey = makeServerKey();
   return plan;

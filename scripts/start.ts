@@ -3,6 +3,8 @@
 import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { parseEnv } from "node:util";
+import { sessionKeysOf } from "../src/core/session-keys.ts";
+import { unsafeSettings } from "../src/core/unsafe-settings.ts";
 import { startEmulator } from "../test/emulator/emulator.ts";
 
 /** Good for nothing but this machine: both only ever reach loopback. */
@@ -26,6 +28,8 @@ if (!secrets["UNIAPI_KEY"]?.trim()) {
 console.log(`\n  Try it:  curl localhost:${port}/ask -d 'hi'\n`);
 if (vars["SERVER_KEYS"] !== undefined) console.log(`SDKs that insist on a key: ${LOCAL_SERVER_KEY} (this machine only)\n`);
 
+for (const line of await warnings()) console.warn(`Warning: ${line}`);
+
 const args = ["dev", "--ip", "127.0.0.1", "--port", port, "--show-interactive-dev-session=false", "--log-level", "log"];
 for (const [name, value] of Object.entries(vars)) args.push("--var", `${name}:${value}`);
 const wrangler = spawn("wrangler", args, {
@@ -37,6 +41,17 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => wr
 const parent = process.ppid;
 if (process.env["npm_lifecycle_event"] !== undefined) setInterval(() => process.ppid !== parent && wrangler.kill("SIGTERM"), 500).unref();
 wrangler.on("exit", (code) => process.exit(code ?? 0));
+
+/** What the Worker will log when it connects, told before: nobody reads a log to learn that there is something to read. */
+async function warnings(): Promise<string[]> {
+  try {
+    const { default: config } = await import("../src/config.ts");
+    return unsafeSettings(config, sessionKeysOf(secrets["SESSION_KEYS"]), Boolean(secrets["TURNSTILE_SECRET"]?.trim()));
+  } catch {
+    // What is wrong rather than unsafe, the Worker itself says.
+    return [];
+  }
+}
 
 /** Names and values of .dev.vars; nothing where there is no such file. */
 function devVars(): Record<string, string | undefined> {

@@ -10,6 +10,8 @@ import { askRoutes } from "./http/ask.ts";
 import { metaRoutes } from "./http/meta.ts";
 import { modelsRoutes } from "./http/models.ts";
 import { responsesRoutes } from "./http/responses.ts";
+import { sessionsRoutes } from "./http/sessions.ts";
+import { usageRoutes } from "./http/usage.ts";
 import type { LogFacts } from "./platform/log.ts";
 import { createWire, now, randomHex } from "./wire.ts";
 
@@ -46,6 +48,20 @@ export function createApp(config: Config): Hono<AppEnv> {
     if (finished || !c.var.live) write();
   });
 
+  // Before anything that can fail: a page must be able to read why it got nothing.
+  app.use(async function cors(c, next) {
+    const request = c.req.raw;
+    const rules = { origins: [...config.origins, ...ownOrigins(config, request)], local: wire.local(c.env) };
+    const headers = corsHeaders(request, rules);
+    if (isPreflight(request)) {
+      if (!("access-control-allow-origin" in headers)) throw originRefused();
+      return new Response(null, { status: 204, headers: { ...headers, ...preflightHeaders(request) } });
+    }
+    await next();
+    for (const [name, value] of Object.entries(headers)) c.res.headers.set(name, value);
+    return undefined;
+  });
+
   app.use(async function connect(c, next) {
     const deps = await wire.deps(c.env);
     if (deps.local && !isLoopbackHost(new URL(c.req.url).hostname)) {
@@ -57,21 +73,7 @@ export function createApp(config: Config): Hono<AppEnv> {
     await next();
   });
 
-  app.use(async function cors(c, next) {
-    const { deps } = c.var;
-    const request = c.req.raw;
-    const rules = { origins: [...deps.config.origins, ...ownOrigins(deps.config, request)], local: deps.local };
-    const headers = corsHeaders(request, rules);
-    if (isPreflight(request)) {
-      if (!("access-control-allow-origin" in headers)) throw originRefused();
-      return new Response(null, { status: 204, headers: { ...headers, ...preflightHeaders(request) } });
-    }
-    await next();
-    for (const [name, value] of Object.entries(headers)) c.res.headers.set(name, value);
-    return undefined;
-  });
-
-  app.route("/", askRoutes).route("/", responsesRoutes).route("/", modelsRoutes).route("/", metaRoutes);
+  for (const routes of [askRoutes, responsesRoutes, modelsRoutes, sessionsRoutes, usageRoutes, metaRoutes]) app.route("/", routes);
   app.notFound((c) => leave(c, new Problem("not_found", "There is nothing at this address. Ask with POST /ask.")));
   app.onError((error, c) => leave(c, error));
   return app;

@@ -2,11 +2,15 @@
 import type { CallerBudget } from "./core/budget.ts";
 import type { Config } from "./core/define-config.ts";
 import type { Grant } from "./core/grant.ts";
+import type { PublishableKey } from "./core/config-schema.ts";
 import type { IdKeys } from "./core/ids.ts";
+import type { SessionKey } from "./core/session-keys.ts";
 import type { Budgets } from "./platform/budgets.ts";
+import type { Jwks } from "./platform/jwks.ts";
 import type { Store } from "./platform/kv.ts";
 import type { Log, LogFacts } from "./platform/log.ts";
 import type { Receive } from "./platform/receive.ts";
+import type { Siteverify } from "./platform/turnstile.ts";
 import type { Upstream } from "./platform/upstream/upstream.ts";
 
 export interface Deps {
@@ -20,8 +24,16 @@ export interface Deps {
   local: boolean;
   paused: boolean;
   receive: Receive;
-  /** Callers by the SHA-256 (hex) of their server key. */
+  /** Callers by the SHA-256 of their server key. */
   serverKeys: ReadonlyMap<string, Caller>;
+  /** By the SHA-256 of the key. */
+  publishableKeys: ReadonlyMap<string, PublishableCaller>;
+  /** The first signs; none: sessions are off. */
+  sessionKeys: readonly SessionKey[];
+  /** Keys of identity providers. */
+  jwks: Jwks;
+  /** undefined without TURNSTILE_SECRET. */
+  siteverify: Siteverify | undefined;
   anonymous: Caller;
   /** Requests, tokens and money per caller. */
   budgets: Budgets;
@@ -52,6 +64,12 @@ export interface Caller {
   grant?: Grant;
   /** What it spends from, the narrowest first. */
   budgets: readonly CallerBudget[];
+}
+
+/** A publishable key and whose it is. */
+export interface PublishableCaller {
+  owner: string;
+  key: PublishableKey;
 }
 
 /** What a request has beside its content. */

@@ -3,13 +3,20 @@
 import type { Config } from "./core/define-config.ts";
 import { type IdKeys, importIdKeys, ownerOf } from "./core/ids.ts";
 import { isRecord, parseJson } from "./core/json.ts";
-import { Problem } from "./core/problem.ts";
-import type { Caller, Deps, Echoes } from "./deps.ts";
+import { sessionKeysOf } from "./core/session-keys.ts";
+import { entriesOf, misconfigured } from "./core/setting.ts";
+import { unsafeSettings } from "./core/unsafe-settings.ts";
+import type { Deps, Echoes } from "./deps.ts";
 import { isLoopbackHost } from "./core/loopback.ts";
-import { keyDigest } from "./gate/server-key.ts";
+import { publishableKeysOf } from "./gate/publishable-key.ts";
+import { serverKeysOf } from "./gate/server-key.ts";
+import { durableBudgets } from "./platform/budgets.ts";
+import { jwksCache } from "./platform/jwks.ts";
 import { kvStore } from "./platform/kv.ts";
 import { jsonLog, type Log } from "./platform/log.ts";
 import { receiver } from "./platform/receive.ts";
+import { rateLimitShield } from "./platform/shield.ts";
+import { siteverify } from "./platform/turnstile.ts";
 import { uniapi } from "./platform/upstream/upstream.ts";
 
 /** Contract section 8, in milliseconds. */
@@ -18,6 +25,8 @@ export const DEADLINES = {
   upstream_idle: 300_000,
   upstream_total: 3_600_000,
   body: 10_000,
+  /** An isolate tells a budget what was used at most once in this time. */
+  usage: 10_000,
 };
 
 /** What may be bound beside what wrangler.toml names: secrets, and METRICS where a deployer adds it. */
@@ -25,12 +34,16 @@ interface Settings extends Partial<Env> {
   UNIAPI_KEY?: string;
   SERVER_KEYS?: string;
   ID_KEYS?: string;
+  SESSION_KEYS?: string;
+  TURNSTILE_SECRET?: string;
   DEADLINES?: string;
   METRICS?: AnalyticsEngineDataset;
 }
 
 export interface Wire {
   log(env: Settings): Log;
+  /** Whether it is said to be a developer's machine; needs no other setting to be right. */
+  local(env: Settings): boolean;
   /** @throws Problem misconfigured */
   deps(env: Settings): Promise<Deps>;
 }
@@ -40,6 +53,9 @@ export const now = (): number => Date.now();
 export function randomHex(bytes: number): string {
   return Array.from(crypto.getRandomValues(new Uint8Array(bytes)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
+
+const fetcher: typeof fetch = (input, init) => fetch(input, init);
+const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 export function createWire(config: Config): Wire {
   const logs = new WeakMap<object, Log>();
@@ -52,10 +68,17 @@ export function createWire(config: Config): Wire {
   }
   return {
     log,
+    local: (env) => env.ENVIRONMENT === "local",
     async deps(env) {
-      let known = made.get(env);
-      if (known === undefined) made.set(env, (known = await connect(config, env, log(env))));
-      return known;
+      const known = made.get(env);
+      if (known !== undefined) return known;
+      const deps = await connect(config, env, log(env));
+      // Whoever was first at a cold start: all share what it remembers.
+      const first = made.get(env);
+      if (first !== undefined) return first;
+      made.set(env, deps);
+      for (const line of unsafeSettings(config, deps.sessionKeys, deps.siteverify !== undefined)) deps.log.warn(line);
+      return deps;
     },
   };
 }
@@ -68,6 +91,8 @@ async function connect(config: Config, env: Settings, log: Log): Promise<Deps> {
   const baseUrl = baseUrlOf(env.UNIAPI_BASE_URL, local);
   if (env.RESPONSES === undefined) throw misconfigured("RESPONSES", "is not bound: wrangler.toml must name the KV namespace");
   const idKeys = await idKeysOf(env.ID_KEYS, key, log);
+  const turnstileSecret = turnstileSecretOf(env.TURNSTILE_SECRET);
+  const anonymous = await ownerOf(idKeys, "anonymous:local");
   const deadlines = { ...DEADLINES, ...(local ? shorter(env.DEADLINES) : {}) };
   return {
     config,
@@ -77,13 +102,19 @@ async function connect(config: Config, env: Settings, log: Log): Promise<Deps> {
     receive: receiver(deadlines.body),
     idKeys,
     serverKeys: await serverKeysOf(env.SERVER_KEYS, idKeys),
-    anonymous: { kind: "anonymous", owner: await ownerOf(idKeys, "anonymous:local") },
-    upstream: uniapi({ baseUrl, key, deadlines }, (input, init) => fetch(input, init), now),
+    publishableKeys: await publishableKeysOf(config.callers.publishable, idKeys),
+    sessionKeys: sessionKeysOf(env.SESSION_KEYS),
+    jwks: jwksCache({ fetcher, now, sleep, local, warn: log.warn }),
+    siteverify: turnstileSecret === undefined ? undefined : siteverify(turnstileSecret, fetcher, local),
+    anonymous: { kind: "anonymous", owner: anonymous, budgets: [{ name: `owner:${anonymous}`, whose: "owner", limits: {} }] },
+    budgets: durableBudgets(env.BUDGETS, { now, sleep, random: randomHex, warn: log.warn, tellEveryMs: deadlines.usage }),
+    shield: rateLimitShield(env.RATE_LIMIT, log.warn),
+    upstream: uniapi({ baseUrl, key, deadlines }, fetcher, now),
     store: kvStore(env.RESPONSES, log.warn),
     echoes: recentEchoes(),
     log,
     now,
-    sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+    sleep,
     random: randomHex,
   };
 }
@@ -137,7 +168,14 @@ async function idKeysOf(value: string | undefined, upstreamKey: string, log: Log
     const seed = new TextEncoder().encode(`uniapi-edge id key\0${upstreamKey}`);
     return importIdKeys([new Uint8Array(await crypto.subtle.digest("SHA-256", seed))]);
   }
-  return importIdKeys(list(value).map(decodeIdKey));
+  return importIdKeys(entriesOf(value).map(decodeIdKey));
+}
+
+function turnstileSecretOf(value: string | undefined): string | undefined {
+  const secret = (value ?? "").trim();
+  if (secret === "") return undefined;
+  if (/^[\x21-\x7e]+$/.test(secret)) return secret;
+  throw misconfigured("TURNSTILE_SECRET", "has characters that no such secret has");
 }
 
 function decodeIdKey(text: string): Uint8Array<ArrayBuffer> {
@@ -150,29 +188,6 @@ function decodeIdKey(text: string): Uint8Array<ArrayBuffer> {
   throw misconfigured("ID_KEYS", "must be base64 of 32 bytes each, separated by commas: make one with `openssl rand -base64 32`");
 }
 
-/** `sk_…` or `name:sk_…`, separated by commas. Keys of one name are one owner. */
-async function serverKeysOf(value: string | undefined, idKeys: IdKeys): Promise<Map<string, Caller>> {
-  const callers = new Map<string, Caller>();
-  for (const entry of list(value ?? "")) {
-    const [, name = "server", key = ""] = /^(?:([\w.-]{1,64}):)?(sk_[\x21-\x7e]{13,})$/.exec(entry) ?? [];
-    if (key === "")
-      throw misconfigured("SERVER_KEYS", "must be sk_… or name:sk_…, separated by commas, each key with at least 16 characters");
-    const digest = await keyDigest(key);
-    const owner = await ownerOf(idKeys, `server:${name}`);
-    if ((callers.get(digest)?.owner ?? owner) !== owner)
-      throw misconfigured("SERVER_KEYS", "has the same key under two names: each key belongs to one");
-    callers.set(digest, { kind: "server", owner });
-  }
-  return callers;
-}
-
-function list(value: string): string[] {
-  return value
-    .split(",")
-    .map((entry) => entry.trim())
-    .filter((entry) => entry !== "");
-}
-
 /** `DEADLINES` (JSON, milliseconds), so that tests over real HTTP need not wait. */
 function shorter(value: string | undefined): Partial<typeof DEADLINES> {
   if (value === undefined || value === "") return {};
@@ -181,8 +196,4 @@ function shorter(value: string | undefined): Partial<typeof DEADLINES> {
     throw misconfigured("DEADLINES", 'must be JSON of milliseconds by name, like {"upstream_idle":500}');
   }
   return given;
-}
-
-function misconfigured(setting: string, what: string): Problem {
-  return new Problem("misconfigured", `This Worker's setting ${setting} ${what}.`, { reason: setting });
 }

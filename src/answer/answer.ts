@@ -9,6 +9,7 @@ import { decodeTombstone, decodeTurn, turnKey } from "../core/turn.ts";
 import type { Usage } from "../core/usage.ts";
 import type { Deps, RequestContext } from "../deps.ts";
 import { type Continuity, continueTurn, continuityOf, forgetsKey } from "./continuity.ts";
+import { identityOf } from "./identity.ts";
 import { type Finished, Making } from "./making.ts";
 import { type EventBatch, gather, type Opened, openStream, readTerminal } from "./open.ts";
 import { findParent, notFound, type Parent } from "./parent.ts";
@@ -59,7 +60,7 @@ export async function answer(deps: Deps, question: Question, context: RequestCon
   const { composed, control } = question;
   const { facts } = context;
   const { owner } = context.caller;
-  const parent = await findParent(deps, owner, question.previousId, composed.preset?.settings.max_turns);
+  const parent = await findParent(deps, context.caller, question.previousId, composed.preset?.settings.max_turns);
   const plan = planCache(question.cache, control, cacheSettings(deps, question, parent), composed.body);
   facts.model = composed.body.model;
   facts.preset = composed.preset?.name;
@@ -85,8 +86,13 @@ export async function answer(deps: Deps, question: Question, context: RequestCon
 
 async function ask(making: Making, forgets: boolean): Promise<Whole | Streamed> {
   const { deps, context, question } = making;
+  const { parent, parentTurn } = making.facts;
+  await making.spending.reserve(parent, parentTurn);
   context.facts.asked = true;
-  const { opened, how, wasted } = await reach(making, forgets);
+  const { opened, how, wasted } = await reach(making, forgets).catch((error: unknown) => {
+    making.spending.refused(error);
+    throw error;
+  });
   context.facts.continuity = how;
   context.facts.model = opened.model;
   if (opened.kind === "whole" || !question.stream) {
@@ -113,11 +119,14 @@ async function ask(making: Making, forgets: boolean): Promise<Whole | Streamed> 
 async function reach(making: Making, forgets: boolean): Promise<{ opened: Opened; how: Continuity | undefined; wasted: Usage | null }> {
   const { deps, context, question } = making;
   const { parent, parentTurn } = making.facts;
-  const { body, models } = question.composed;
-  const call = { body, models, stream: question.stream, retries: question.retries, signal: context.signal };
+  const { models, preset } = question.composed;
+  const body = { ...question.composed.body, ...(await identityOf(deps, context, preset?.name)) };
+  const locked = context.caller.grant !== undefined;
+  const call = { body, models, stream: question.stream, retries: question.retries, locked, signal: context.signal };
   if (parent !== null) {
     const { owner } = context.caller;
-    return await continueTurn(deps, { ...call, owner, parent, parentTurn, forgets, later: context.later });
+    const again = (): Promise<void> => making.spending.again(parent, parentTurn);
+    return await continueTurn(deps, { ...call, owner, parent, parentTurn, forgets, again, later: context.later });
   }
   return { opened: await openStream(deps, call), how: undefined, wasted: null };
 }

@@ -22,6 +22,8 @@ export interface Call extends UpstreamCall {
   parentTurn: Turn | null;
   /** KV knows that this model forgets. */
   forgets: boolean;
+  /** Before a further call, where the one before may have been paid. @throws Problem budget_exceeded */
+  again: () => Promise<void>;
   later: (work: Promise<unknown>) => void;
 }
 
@@ -88,6 +90,8 @@ async function replay(deps: Deps, call: Call, how: Continuity, wasted: Usage | n
     }
     const turns = await wholeChain(deps, call.owner, call.parent, call.parentTurn);
     const body = { ...call.body, input: replayInput(turns, call.body["input"]) };
+    // Where it is known what the call before has cost, both are settled together.
+    if (paid && wasted === null) await call.again();
     return { opened: await openStream(deps, { ...call, body }), how, wasted };
   } catch (error) {
     if (!paid || !(error instanceof Problem)) throw error;

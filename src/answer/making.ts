@@ -9,6 +9,7 @@ import { costUsd, sumUsage, type Usage, usageOf } from "../core/usage.ts";
 import type { Deps, RequestContext } from "../deps.ts";
 import type { Question } from "./answer.ts";
 import type { Parent } from "./parent.ts";
+import { costOf, Spending } from "./spending.ts";
 
 /** Under `gateway` the next request needs this turn from KV: the answer's end waits for it, but not longer. */
 const HOLD_FOR_TURN_MS = 300;
@@ -40,6 +41,7 @@ export class Making {
   readonly context: RequestContext;
   readonly question: Question;
   readonly facts: MakingFacts;
+  readonly spending: Spending;
   /** Our ids by upstream's. */
   readonly #ids = new Map<unknown, string>();
   #promised: string | undefined;
@@ -49,6 +51,7 @@ export class Making {
     this.context = context;
     this.question = question;
     this.facts = facts;
+    this.spending = new Spending(deps, context, question.composed);
   }
 
   /** Unix seconds. */
@@ -92,7 +95,8 @@ export class Making {
       metadata,
       at: this.now(),
     };
-    if (response["status"] === "failed") return this.#finish(made, sumUsage(usageOf(response["usage"]), wasted), false);
+    const paid = sumUsage(usageOf(response["usage"]), wasted);
+    if (response["status"] === "failed") return this.#finish(made, paid, false);
     const record =
       plan.write !== false && isKeepable(response) ? encodeAnswer({ ...made, owner: context.caller.owner, ttl: plan.write }) : undefined;
     if (record === null) deps.log.warn("answer_too_large");
@@ -100,7 +104,7 @@ export class Making {
     if (typeof record === "string" && answerKey !== undefined && plan.write !== false)
       context.later(deps.store.write(answerKey, record, plan.write));
     await this.#keepTurn({ ...made, answerKey });
-    return { ...this.#finish(made, sumUsage(usageOf(response["usage"]), wasted), false), stored: answerKey !== undefined };
+    return { ...this.#finish(made, paid, false), stored: answerKey !== undefined };
   }
 
   /**
@@ -123,6 +127,8 @@ export class Making {
     const cost = priced === undefined ? undefined : cached ? 0 : priced;
     facts.response_id = made.id;
     facts.cost_usd = cost;
+    if (!cached) this.spending.settle(paid, cost);
+    this.deps.budgets.count(this.context.caller.budgets, cached ? { hits: 1 } : { cost: costOf(paid, cost) }, this.context.later);
     if (paid !== null) {
       facts.input_tokens = paid.input_tokens;
       facts.cached_tokens = paid.cached_tokens;

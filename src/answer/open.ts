@@ -10,6 +10,8 @@ import type { UpstreamStream } from "../platform/upstream/upstream.ts";
 
 /** A refusal that asks for more patience than this is the caller's to obey. */
 const MAX_WAIT_S = 5;
+/** One event of a stream for a locked caller (contract section 8). */
+const LOCKED_EVENT_BYTES = 1_048_576;
 /** How long a stream that has said everything may take to close. */
 const DRAIN_MS = 2_000;
 
@@ -46,15 +48,17 @@ export interface UpstreamCall {
   stream: boolean;
   /** Wait once where upstream asks for a short wait. */
   retries: boolean;
+  /** The caller is locked: what it may hear at once is smaller. */
+  locked: boolean;
   signal: AbortSignal;
 }
 
 /** @throws Problem */
-export async function openStream(deps: Deps, { body, models, stream, retries, signal }: UpstreamCall): Promise<Opened> {
+export async function openStream(deps: Deps, { body, models, stream, retries, locked, signal }: UpstreamCall): Promise<Opened> {
   let waited = false;
   for (let at = 0; ;) {
     try {
-      return await open(deps, body, models[at] ?? "", stream, signal);
+      return await open(deps, { ...body, model: models[at] ?? "" }, stream, locked, signal);
     } catch (error) {
       if (!(error instanceof Problem) || error.details.paid !== "unpaid" || signal.aborted) throw error;
       const wait = error.details.upstreamRetryAfter;
@@ -82,8 +86,15 @@ export async function gather(deps: Deps, opened: Opened, later: (work: Promise<u
   }
 }
 
-async function open(deps: Deps, body: JsonObject, model: string, stream: boolean, signal: AbortSignal): Promise<Opened> {
-  const reply = await deps.upstream.create({ ...body, model }, stream, signal);
+async function open(
+  deps: Deps,
+  body: JsonObject & { model: string },
+  stream: boolean,
+  locked: boolean,
+  signal: AbortSignal,
+): Promise<Opened> {
+  const { model } = body;
+  const reply = await deps.upstream.create(body, stream, signal, locked ? LOCKED_EVENT_BYTES : undefined);
   if (reply.kind === "response") return { kind: "whole", model, response: reply.response };
   const events = new EventReader(reply.stream);
   const first = await events.next();

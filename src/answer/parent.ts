@@ -1,7 +1,7 @@
 // Whose turn does a request continue: the caller's `previous_response_id`, verified. How it is continued is continuity.ts's.
 import { isOurs, readId, type ResponseId } from "../core/ids.ts";
 import { Problem } from "../core/problem.ts";
-import type { Deps } from "../deps.ts";
+import type { Caller, Deps } from "../deps.ts";
 
 export interface Parent {
   /** As the caller wrote it. */
@@ -13,14 +13,14 @@ export interface Parent {
 }
 
 /** @throws Problem previous_response_not_found, the same for forged, foreign and cut ids; conversation_too_long */
-export async function findParent(deps: Deps, owner: string, id: string | undefined, maxTurns: number | undefined): Promise<Parent | null> {
+export async function findParent(deps: Deps, caller: Caller, id: string | undefined, maxTurns: number | undefined): Promise<Parent | null> {
   if (id === undefined) return null;
   if (!isOurs(id)) {
-    // Callers with full trust may come with a database full of upstream's own ids.
-    if (!/^[\x21-\x7e]{1,256}$/.test(id)) throw notFound();
+    // Callers with full trust may come with a database full of upstream's own ids; all others share one account with strangers.
+    if (caller.grant !== undefined || !/^[\x21-\x7e]{1,256}$/.test(id)) throw notFound();
     return { id, signed: undefined, turn: 0 };
   }
-  const signed = await readId(deps.idKeys, owner, id);
+  const signed = await readId(deps.idKeys, caller.owner, id);
   if (signed === null) throw notFound();
   if (maxTurns !== undefined && signed.turn >= maxTurns) {
     throw new Problem(

@@ -1,6 +1,7 @@
 // defineConfig: from what a deployer wrote to a complete, frozen Config, or to one ConfigError that lists every mistake with its
 // path and what to do about it. The schema is config-schema.ts's; here are the rules between settings and the sentences.
 import type * as z from "zod/mini";
+import { IDENTITY_FIELDS } from "./grant.ts";
 import { ConfigFields, HMAC_FIELDS, NAME, NAME_RULE, must } from "./config-schema.ts";
 import type { Config, ConfigInput, Hook, HookFields } from "./config-schema.ts";
 
@@ -48,6 +49,10 @@ function checkTogether(input: unknown, report: Report): void {
   for (const [name, preset] of Object.entries(presets)) {
     if (table(preset)["model"] === undefined && defaults["model"] === undefined) {
       report(["presets", name], "has no model: give it one here or in defaults.model");
+    }
+    for (const [index, field] of list(table(preset)["allow"]).entries()) {
+      if (!IDENTITY_FIELDS.has(String(field))) continue;
+      report(["presets", name, "allow", index], `must not be ${quoted(field)}: who a caller is, this Worker tells UniAPI itself`);
     }
   }
   if (config["continuity"] === "gateway" && config["turns"] === false) {

@@ -11,10 +11,16 @@ export interface ObjectFacts {
   asked: JsonObject;
   /** Unix seconds. */
   now: number;
+  /** The caller is locked: it is shown of the request only what `asked` has, and no key that is not known here. */
+  locked: boolean;
 }
 
+/** What a preset brings along and a locked caller must not see: its own, or what stands where there is none. */
+const HIDDEN = new Set(["tools", "tool_choice", "metadata", "text", "user", "safety_identifier", "prompt_cache_key"]);
+const SHOWN = new Set(["id", "created_at", "status", "model", "output", "output_text", "usage", "previous_response_id"]);
+
 /** What upstream would have used where neither it nor the request says. */
-const DEFAULTS: JsonObject = {
+export const DEFAULTS: JsonObject = {
   object: "response",
   completed_at: null,
   error: null,
@@ -64,7 +70,7 @@ const NEVER_NULL = [
 export function completeResponse(response: JsonObject, facts: ObjectFacts): JsonObject {
   const whole: JsonObject = { id: facts.id, ...DEFAULTS };
   for (const key of Object.keys(DEFAULTS)) if (facts.asked[key] !== undefined && key !== "object") whole[key] = facts.asked[key];
-  Object.assign(whole, response);
+  Object.assign(whole, facts.locked ? concealed(response) : response);
   for (const key of NEVER_NULL) whole[key] ??= facts.asked[key] ?? DEFAULTS[key];
   // Upstream echoes what a preset brought along, too; that is the deployer's, not the caller's.
   whole["instructions"] = facts.asked["instructions"] ?? null;
@@ -75,7 +81,8 @@ export function completeResponse(response: JsonObject, facts: ObjectFacts): Json
   whole["status"] = textOf(response["status"]) || "completed";
   whole["model"] = textOf(response["model"]) || textOf(facts.asked["model"]);
   if (whole["status"] === "completed" && typeof response["completed_at"] !== "number") whole["completed_at"] = facts.now;
-  whole["output"] = itemsOf(response).map(withAnnotations);
+  const items = itemsOf(response).map(withAnnotations);
+  whole["output"] = facts.locked ? items.map(withoutTools) : items;
   whole["output_text"] = outputText(response);
   whole["usage"] = completeUsage(response["usage"]);
   if (isRecord(response["error"])) {
@@ -85,6 +92,17 @@ export function completeResponse(response: JsonObject, facts: ObjectFacts): Json
     };
   }
   return whole;
+}
+
+function concealed(response: JsonObject): JsonObject {
+  return Object.fromEntries(
+    Object.entries(response).filter(([key]) => !HIDDEN.has(key) && (SHOWN.has(key) || Object.hasOwn(DEFAULTS, key))),
+  );
+}
+
+/** A list of a hosted server's tools is the preset's. @returns the item itself where there is none */
+export function withoutTools(item: JsonObject): JsonObject {
+  return item["tools"] === undefined ? item : { ...item, tools: [] };
 }
 
 /** @returns the item itself where nothing is missing */

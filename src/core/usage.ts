@@ -58,7 +58,8 @@ export function costUsd(prices: Readonly<Record<string, Price>>, models: readonl
   return undefined;
 }
 
-function priceOf(prices: Readonly<Record<string, Price>>, model: string): Price | undefined {
+/** The price of a model, by its exact or its undated name. */
+export function priceOf(prices: Readonly<Record<string, Price>>, model: string): Price | undefined {
   if (Object.hasOwn(prices, model)) return prices[model];
   const undated = model.replace(/-\d{4}-?\d{2}-?\d{2}$/, "");
   return undated !== model && Object.hasOwn(prices, undated) ? prices[undated] : undefined;

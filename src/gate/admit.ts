@@ -8,19 +8,27 @@ import { identify } from "./identify.ts";
 /** @throws Problem 401, 403, 429, 503 */
 export async function admit(deps: Deps, request: Request, { facts, later }: Pick<RequestContext, "facts" | "later">): Promise<Caller> {
   const address = addressOf(request);
-  if (address !== null) await pass(deps, `address:${address}`);
-  const caller = await identify(deps, request);
+  if (address !== null) await shielded(deps, `address:${address}`);
+  const caller = await identify(deps, request, later);
   facts.caller = caller.kind;
-  await pass(deps, `owner:${caller.owner}`);
+  await shielded(deps, `owner:${caller.owner}`);
   await deps.budgets.admit(caller.budgets);
   deps.budgets.count(caller.budgets, { requests: 1 }, later);
   return caller;
 }
 
-async function pass(deps: Deps, key: string): Promise<void> {
+/** @throws Problem rate_limited */
+export async function shielded(deps: Deps, key: string): Promise<void> {
   if (await deps.shield(key)) return;
   throw new Problem("rate_limited", "Too many requests in the last minute. Wait a little, then send fewer at a time.", {
     retryAfter: 60,
     reason: key.startsWith("address:") ? "shield by address" : "shield by owner",
   });
+}
+
+/** For what is read or deleted by id: all visitors of a publishable key are one owner, so none of them may. @throws Problem */
+export async function admitReader(deps: Deps, request: Request, context: Pick<RequestContext, "facts" | "later">): Promise<Caller> {
+  const caller = await admit(deps, request, context);
+  if (caller.kind !== "publishable") return caller;
+  throw new Problem("insufficient_scope", "A publishable key can't read or delete by id. Use a session token or a server key.");
 }

@@ -1,26 +1,53 @@
 // Who is asking: the list of ways to be a caller, each of which is a file in gate/. Fails closed: no credential that fits, no answer.
-import { Problem } from "../core/problem.ts";
-import type { Caller, Deps } from "../deps.ts";
+import { looksLikeToken, readToken, type Refusal } from "../core/credential.ts";
 import { isLocalOrigin } from "../core/loopback.ts";
+import { Problem } from "../core/problem.ts";
+import type { Caller, Deps, RequestContext } from "../deps.ts";
+import { addressOf } from "./address.ts";
 import { originRefused, ownOrigins } from "./cors.ts";
-import { type Refusal, serverKey } from "./server-key.ts";
+import { identityToken } from "./jwt.ts";
+import { publishableKey } from "./publishable-key.ts";
+import { serverKey } from "./server-key.ts";
+import { session, SESSION_ALGORITHM } from "./session.ts";
 
 /** @throws Problem 401, 403, 503 */
-export async function identify(deps: Deps, request: Request): Promise<Caller> {
+export async function identify(deps: Deps, request: Request, later: RequestContext["later"]): Promise<Caller> {
   assertCallers(deps);
   const authorization = request.headers.get("authorization");
   const origin = request.headers.get("origin");
   if (authorization === null) return withoutCredential(deps, origin);
   const credential = /^bearer +(\S+)\s*$/i.exec(authorization)?.[1];
+  const own = ownOrigins(deps.config, request);
+  // A server key has a rule of its own; any other page is refused before its credential is looked at.
+  if (credential?.startsWith("sk_") !== true && origin !== null && !own.includes(origin) && !deps.config.origins.includes(origin)) {
+    throw originRefused();
+  }
   if (credential === undefined) throw refused(deps, { refused: "not_bearer" });
-  const caller = await serverKey(credential, origin, ownOrigins(deps.config, request), deps.serverKeys);
+  const caller = await callerOf(deps, request, credential, { origin, own, later });
   if ("refused" in caller) throw refused(deps, caller);
   return caller;
 }
 
+/** Told apart by shape: no credential is tried as two kinds. */
+async function callerOf(
+  deps: Deps,
+  request: Request,
+  credential: string,
+  { origin, own, later }: { origin: string | null; own: readonly string[]; later: RequestContext["later"] },
+): Promise<Caller | Refusal> {
+  if (credential.startsWith("sk_")) return serverKey(credential, origin, own, deps.serverKeys);
+  if (credential.startsWith("pk_")) return publishableKey(credential, addressOf(request), deps.publishableKeys, deps.idKeys);
+  if (!looksLikeToken(credential)) return { refused: "unknown_key" };
+  const token = readToken(credential);
+  if ("refused" in token) return token;
+  return token.alg === SESSION_ALGORITHM ? session(deps, token, origin) : identityToken(deps, token, later);
+}
+
 /** @throws Problem misconfigured where nobody at all could be let in */
 export function assertCallers(deps: Deps): void {
-  if (deps.local || deps.serverKeys.size > 0) return;
+  const { publishable, sessions, jwt } = deps.config.callers;
+  const sessionsWork = sessions !== undefined && deps.sessionKeys.length > 0;
+  if (deps.local || deps.serverKeys.size > 0 || publishable.length > 0 || sessionsWork || jwt.length > 0) return;
   throw new Problem("misconfigured", "This Worker has no callers yet: its owner must set SERVER_KEYS (npm run setup makes one).", {
     reason: "no callers configured",
   });
@@ -31,12 +58,11 @@ function withoutCredential(deps: Deps, origin: string | null): Caller {
     if (isLocalOrigin(origin)) return deps.anonymous;
     throw originRefused();
   }
-  throw refused(deps, undefined);
+  throw refused(deps, { refused: "no_credential" });
 }
 
 /** One public text for every 401, so that it does not tell which keys exist. */
-function refused(deps: Deps, refusal: Refusal | undefined): Problem {
-  const reason = refusal?.refused ?? "no_credential";
+export function refused(deps: Pick<Deps, "local">, { refused: reason }: Refusal): Problem {
   const detail = deps.local ? ` (${reason}; this detail is shown under ENVIRONMENT=local only)` : "";
   return new Problem(
     "invalid_credentials",

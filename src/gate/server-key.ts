@@ -1,13 +1,23 @@
 // Server keys: `sk_…`, for a backend, curl or cron. Full trust, so a key that comes from a web page is refused: it is out.
-import { base64url } from "../core/ids.ts";
+import { keyDigest, type Refusal } from "../core/credential.ts";
+import { type IdKeys, ownerOf } from "../core/ids.ts";
+import { entriesOf, misconfigured } from "../core/setting.ts";
 import type { Caller } from "../deps.ts";
 
-/** Why a credential is refused: for the log, and under `local` for the message. */
-export type Refusal = { refused: "unknown_key" | "wrong_origin" | "not_bearer" };
-
-/** What a key is looked up by: the digest makes the look-up's timing say nothing about the key. */
-export async function keyDigest(key: string): Promise<string> {
-  return base64url(new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(key))));
+/** SERVER_KEYS: `sk_…` or `name:sk_…`, separated by commas. Keys of one name are one owner. @throws Problem misconfigured */
+export async function serverKeysOf(value: string | undefined, idKeys: IdKeys): Promise<Map<string, Caller>> {
+  const callers = new Map<string, Caller>();
+  for (const entry of entriesOf(value)) {
+    const [, name = "server", key = ""] = /^(?:([\w.-]{1,64}):)?(sk_[\x21-\x7e]{13,})$/.exec(entry) ?? [];
+    if (key === "")
+      throw misconfigured("SERVER_KEYS", "must be sk_… or name:sk_…, separated by commas, each key with at least 16 characters");
+    const digest = await keyDigest(key);
+    const owner = await ownerOf(idKeys, `server:${name}`);
+    if ((callers.get(digest)?.owner ?? owner) !== owner)
+      throw misconfigured("SERVER_KEYS", "has the same key under two names: each key belongs to one");
+    callers.set(digest, { kind: "server", owner, budgets: [{ name: `owner:${owner}`, whose: "owner", limits: {} }] });
+  }
+  return callers;
 }
 
 /**

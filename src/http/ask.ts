@@ -3,11 +3,12 @@ import { type Context, Hono } from "hono";
 import { answer, type Question, type Streamed, type Whole } from "../answer/answer.ts";
 import { eventStream, liveEnd, patiently } from "../respond/event-stream.ts";
 import { AskSource, TextSource, trimFinished } from "../respond/ask-source.ts";
-import { identify } from "../gate/identify.ts";
+import { admit, admitReader } from "../gate/admit.ts";
 import { readChain } from "../answer/chain.ts";
 import { readMemory } from "../answer/memory.ts";
 import { compose } from "../core/compose.ts";
 import { decodeUtf8 } from "../core/json.ts";
+import { lockAsk, lockControl, lockedBodyBytes } from "../core/lock.ts";
 import { readCacheControl } from "../core/policy.ts";
 import { methodNotAllowed } from "../core/problem.ts";
 import { readAccept, readAsk } from "../core/read-ask.ts";
@@ -32,20 +33,25 @@ export const askRoutes = new Hono<AppEnv>()
 async function postAsk(c: Context<AppEnv>): Promise<Response> {
   const { deps, facts } = c.var;
   const request = c.req.raw;
-  const caller = await identify(deps, request);
-  facts.caller = caller.kind;
-  const text = decodeUtf8(await deps.receive(request, Math.max(SERVER_BODY_BYTES, deps.config.limits.max_body_bytes)));
-  const ask = readAsk(text, request.headers.get("content-type"), new URL(request.url).searchParams);
+  const later = (work: Promise<unknown>): void => c.executionCtx.waitUntil(work);
+  const caller = await admit(deps, request, { facts, later });
+  const { grant } = caller;
+  const cap = grant === undefined ? Math.max(SERVER_BODY_BYTES, deps.config.limits.max_body_bytes) : lockedBodyBytes(grant, deps.config);
+  const bytes = await deps.receive(request, cap);
+  const asked = readAsk(decodeUtf8(bytes), request.headers.get("content-type"), new URL(request.url).searchParams);
+  const { ask, metadata } =
+    grant === undefined ? { ask: asked, metadata: asked.metadata } : lockAsk(asked, bytes.length, grant, deps.config);
   const composed = compose(ask, deps.config);
+  const control = readCacheControl(request.headers.get("cache-control"));
   const accept = readAccept(request.headers.get("accept"));
   const stream = ask.stream ?? accept.events;
   const question: Question = {
     composed,
     previousId: ask.previous_response_id,
     cache: ask.cache,
-    control: readCacheControl(request.headers.get("cache-control")),
+    control: grant === undefined ? control : lockControl(control),
     cacheByDefault: true,
-    metadata: ask.metadata,
+    metadata,
     stream,
     idFirst: stream && accept.form === "text",
     retries: true,
@@ -54,7 +60,7 @@ async function postAsk(c: Context<AppEnv>): Promise<Response> {
     requestId: c.var.requestId,
     caller,
     signal: request.signal,
-    later: (work) => c.executionCtx.waitUntil(work),
+    later,
     facts,
   };
   const answered = answer(deps, question, context).then(anAnswer);
@@ -100,8 +106,7 @@ function textHeaders(headers: Record<string, string>): Record<string, string> {
 
 async function getAsk(c: Context<AppEnv>): Promise<Response> {
   const { deps, facts } = c.var;
-  const { owner, kind } = await identify(deps, c.req.raw);
-  facts.caller = kind;
+  const { owner } = await admitReader(deps, c.req.raw, { facts, later: (work) => c.executionCtx.waitUntil(work) });
   const turn = await readMemory(deps, owner, c.req.param("id") ?? "");
   const { prices } = deps.config;
   if (c.req.query("thread") === "true") {

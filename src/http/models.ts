@@ -1,19 +1,26 @@
-// GET /v1/models: what may stand in `model`: upstream's models, those of them that the config allows, and the presets' names.
+// GET /v1/models: what may stand in `model`: upstream's models, those of them that the config allows, and the presets' names (for a locked caller only those).
 // And where other OpenAI addresses lead.
 import { Hono } from "hono";
 import { isRecord, partsOf } from "../core/json.ts";
 import { methodNotAllowed, Problem } from "../core/problem.ts";
 import type { AppEnv } from "../app-env.ts";
-import { identify } from "../gate/identify.ts";
+import { admit } from "../gate/admit.ts";
 
 export const modelsRoutes = new Hono<AppEnv>()
   .get("/v1/models", async (c) => {
     const { deps, facts } = c.var;
-    facts.caller = (await identify(deps, c.req.raw)).kind;
+    const { grant } = await admit(deps, c.req.raw, { facts, later: (work) => c.executionCtx.waitUntil(work) });
+    const presets = (grant?.presets ?? Object.keys(deps.config.presets)).map((id) => ({
+      id,
+      object: "model",
+      created: 0,
+      owned_by: "preset",
+    }));
+    // Of upstream's models a locked caller may name none.
+    if (grant !== undefined) return c.json({ object: "list", data: presets }, 200, { "cache-control": "no-store" });
     const allowed = deps.config.models;
     const listed = partsOf((await deps.upstream.models(c.req.raw.signal))["data"]);
     const models = listed.filter((model) => isRecord(model) && (allowed === undefined || allowed.includes(String(model["id"]))));
-    const presets = Object.keys(deps.config.presets).map((id) => ({ id, object: "model", created: 0, owned_by: "preset" }));
     return c.json({ object: "list", data: [...presets, ...models] }, 200, { "cache-control": "no-store" });
   })
   .all("/v1/models", () => {

@@ -3,15 +3,19 @@
 import { type Context, Hono } from "hono";
 import { answer } from "../answer/answer.ts";
 import { forget, readMemory } from "../answer/memory.ts";
-import { composeResponses } from "../core/compose.ts";
-import { decodeUtf8 } from "../core/json.ts";
+import { compose, type Composed, composeResponses } from "../core/compose.ts";
+import { decodeUtf8, type JsonObject } from "../core/json.ts";
+import { lockControl, lockedBodyBytes, lockResponses } from "../core/lock.ts";
 import { readCacheControl } from "../core/policy.ts";
 import { methodNotAllowed, Problem } from "../core/problem.ts";
 import { readResponses } from "../core/read-responses.ts";
 import { asItems } from "../core/replay-input.ts";
 import { completeResponse } from "../core/responses-object.ts";
+import type { Config } from "../core/define-config.ts";
+import type { Grant } from "../core/grant.ts";
+import type { ResponsesRequest } from "../core/request.ts";
 import type { AppEnv } from "../app-env.ts";
-import { identify } from "../gate/identify.ts";
+import { admit, admitReader } from "../gate/admit.ts";
 import { eventStream, liveEnd } from "../respond/event-stream.ts";
 import { completeFinished, replayText, ResponsesSource } from "../respond/responses-source.ts";
 
@@ -39,56 +43,74 @@ for (const base of ["/v1/responses", "/responses"]) {
 
 async function postResponses(c: Context<AppEnv>): Promise<Response> {
   const { deps, facts, requestId } = c.var;
+  const { config } = deps;
   const request = c.req.raw;
-  const caller = await identify(deps, request);
-  facts.caller = caller.kind;
-  const asked = readResponses(
-    decodeUtf8(await deps.receive(request, deps.config.limits.server?.max_body_bytes ?? SERVER_BODY_BYTES)),
-    request.headers.get("content-type"),
-  );
-  const composed = composeResponses(asked, deps.config);
+  const later = (work: Promise<unknown>): void => c.executionCtx.waitUntil(work);
+  const caller = await admit(deps, request, { facts, later });
+  const { grant } = caller;
+  const cap = grant === undefined ? (config.limits.server?.max_body_bytes ?? SERVER_BODY_BYTES) : lockedBodyBytes(grant, config);
+  const bytes = await deps.receive(request, cap);
+  const asked = readResponses(decodeUtf8(bytes), request.headers.get("content-type"));
+  const control = readCacheControl(request.headers.get("cache-control"));
+  const { composed, shown, metadata } = composedFor(grant, asked, bytes.length, config);
   const stream = asked.stream ?? false;
-  const shown = { ...composed.body, instructions: asked.instructions ?? null };
+  const locked = grant !== undefined;
   const answered = answer(
     deps,
     {
       composed,
       previousId: asked.previous_response_id ?? undefined,
       cache: undefined,
-      control: readCacheControl(request.headers.get("cache-control")),
-      cacheByDefault: deps.config.cache !== false && deps.config.cache.responses,
-      metadata: asked.metadata ?? undefined,
+      control: locked ? lockControl(control) : control,
+      cacheByDefault: config.cache !== false && config.cache.responses,
+      metadata,
       stream,
       idFirst: false,
       retries: false,
     },
-    { requestId, caller, signal: request.signal, later: (work) => c.executionCtx.waitUntil(work), facts },
+    { requestId, caller, signal: request.signal, later, facts },
   );
   if (stream) {
     facts.stream = true;
     const now = Math.floor(deps.now() / 1_000);
-    return eventStream(c, answered, (got) => new ResponsesSource(got, { requestId, asked: shown, now, ended: liveEnd(c) }));
+    return eventStream(c, answered, (got) => new ResponsesSource(got, { requestId, asked: shown, locked, now, ended: liveEnd(c) }));
   }
   const got = await answered;
   if (got.kind !== "whole") throw new Error("a stream where none was asked for");
-  return Response.json(completeFinished(got.finished, shown), { headers: { ...NO_STORE, ...got.headers } });
+  return Response.json(completeFinished(got.finished, { asked: shown, locked }), { headers: { ...NO_STORE, ...got.headers } });
+}
+
+/** `shown` is what the answer may echo: the composed request but for a preset's instructions; for a locked caller, its own words only. */
+function composedFor(
+  grant: Grant | undefined,
+  asked: ResponsesRequest,
+  bytes: number,
+  config: Config,
+): { composed: Composed; shown: JsonObject; metadata: Record<string, string> | undefined } {
+  if (grant === undefined) {
+    const composed = composeResponses(asked, config);
+    return { composed, shown: { ...composed.body, instructions: asked.instructions ?? null }, metadata: asked.metadata ?? undefined };
+  }
+  const { ask, metadata } = lockResponses(asked, bytes, grant, config);
+  const composed = compose(ask, config);
+  const { tools, tool_choice, text, instructions = null } = ask;
+  const own = { instructions, tools, tool_choice, text, metadata, user: undefined, safety_identifier: undefined, prompt_cache_key: undefined };
+  return { composed, shown: { ...composed.body, ...own }, metadata };
 }
 
 async function getResponse(c: Context<AppEnv>): Promise<Response> {
   const { deps, facts } = c.var;
-  const caller = await identify(deps, c.req.raw);
-  facts.caller = caller.kind;
+  const caller = await admitReader(deps, c.req.raw, { facts, later: (work) => c.executionCtx.waitUntil(work) });
   const turn = await readMemory(deps, caller.owner, c.req.param("id") ?? "");
   const asked = { model: turn.model, ...(turn.metadata === undefined ? {} : { metadata: turn.metadata }) };
-  const object = completeResponse(turn.response, { id: turn.id, previousId: turn.parent, asked, now: turn.at });
+  const object = completeResponse(turn.response, { id: turn.id, previousId: turn.parent, asked, locked: caller.grant !== undefined, now: turn.at });
   if (c.req.query("stream") !== "true") return Response.json(object, { headers: NO_STORE });
   return new Response(replayText(object), { headers: { "content-type": "text/event-stream; charset=utf-8", ...NO_STORE } });
 }
 
 async function deleteResponse(c: Context<AppEnv>): Promise<Response> {
   const { deps, facts } = c.var;
-  const caller = await identify(deps, c.req.raw);
-  facts.caller = caller.kind;
+  const caller = await admitReader(deps, c.req.raw, { facts, later: (work) => c.executionCtx.waitUntil(work) });
   const id = c.req.param("id") ?? "";
   await forget(deps, caller.owner, id);
   return Response.json({ id, object: "response", deleted: true }, { headers: NO_STORE });
@@ -97,8 +119,7 @@ async function deleteResponse(c: Context<AppEnv>): Promise<Response> {
 /** OpenAI's list shape. All of a turn's items fit one page: `limit`, `after` and `order` only choose among them. */
 async function getInputItems(c: Context<AppEnv>): Promise<Response> {
   const { deps, facts } = c.var;
-  const caller = await identify(deps, c.req.raw);
-  facts.caller = caller.kind;
+  const caller = await admitReader(deps, c.req.raw, { facts, later: (work) => c.executionCtx.waitUntil(work) });
   const turn = await readMemory(deps, caller.owner, c.req.param("id") ?? "");
   const items = asItems(turn.input).map((item, at) => ({
     ...item,

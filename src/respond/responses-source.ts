@@ -12,8 +12,9 @@ import type { Source } from "./live-stream.ts";
 
 export interface ResponsesFacts {
   requestId: string;
-  /** The composed request. */
+  /** The composed request; of a locked caller, its own part of it. */
   asked: JsonObject;
+  locked: boolean;
   /** Unix seconds. */
   now: number;
   /** Told once how the stream ended; without a problem it ended well. */
@@ -49,7 +50,7 @@ export class ResponsesSource implements Source {
       const got = await this.#answered;
       if (got.kind === "whole") {
         this.#end();
-        return replayText(completeFinished(got.finished, this.#facts.asked));
+        return replayText(completeFinished(got.finished, this.#facts));
       }
       const { events, finished } = await got.next();
       const pieces: (Uint8Array | string)[] = [];
@@ -80,22 +81,22 @@ export class ResponsesSource implements Source {
       this.#begun = true;
       if (typeof number !== "number") this.#count = 0;
     }
-    const complete = completeEvent(event.type, data, this.#items);
+    const complete = completeEvent(event.type, data, this.#items, this.#facts.locked);
     if (event.type === "response.output_item.added") this.#items += 1;
     const counted = this.#count === undefined ? complete : { ...complete, sequence_number: this.#count++ };
     this.#last = this.#count === undefined ? (typeof number === "number" ? number : this.#last) : this.#count - 1;
     const { response } = data;
     if (!isRecord(response)) return counted === event.data ? event.frame : formatData({ ...counted, type: event.type });
     const isTerminal = finished !== undefined && /\.(?:completed|incomplete|failed|cancelled)$/.test(event.type);
-    const whole = isTerminal ? completeFinished(finished, this.#facts.asked) : await this.#early(got, response);
+    const whole = isTerminal ? completeFinished(finished, this.#facts) : await this.#early(got, response);
     return formatData({ ...counted, type: event.type, response: whole });
   }
 
   async #early(got: Streamed, response: JsonObject): Promise<JsonObject> {
-    const { asked, now } = this.#facts;
+    const { asked, locked, now } = this.#facts;
     return completeResponse(
       { status: "in_progress", ...response },
-      { id: await got.idFor(response["id"]), previousId: got.previousId, asked, now },
+      { id: await got.idFor(response["id"]), previousId: got.previousId, asked, locked, now },
     );
   }
 
@@ -118,8 +119,8 @@ export function replayText(response: JsonObject): string {
   return replayEvents(response).map(formatData).join("") + DONE;
 }
 
-export function completeFinished({ response, facts }: Finished, asked: JsonObject): JsonObject {
-  return completeResponse(response, { id: facts.id, previousId: facts.previousId, asked, now: facts.now });
+export function completeFinished({ response, facts }: Finished, { asked, locked }: Pick<ResponsesFacts, "asked" | "locked">): JsonObject {
+  return completeResponse(response, { id: facts.id, previousId: facts.previousId, asked, locked, now: facts.now });
 }
 
 function formatData(data: JsonObject): string {

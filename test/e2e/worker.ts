@@ -77,6 +77,7 @@ export async function startWorker(upstream: string, settings: Record<string, str
     SERVER_KEYS: `${OWNER}:${SERVER_KEY},${OTHER_SERVER_KEY}`,
     ID_KEYS: ID_KEY,
     ...settings,
+    DEADLINES: JSON.stringify({ usage: 50, ...(JSON.parse(settings["DEADLINES"] ?? "{}") as object) }),
   };
   const server = miniflareOf(bindings, (line) => logs.push(line));
   const url = await server.ready;

@@ -5,6 +5,8 @@ declare module "vitest" {
   interface ProvidedContext {
     /** Address of the UniAPI emulator that all tests in workerd share. */
     emulatorUrl: string;
+    /** Address of the identity provider and of siteverify, for the same tests. */
+    issuerUrl: string;
     /** Folder of the production bundle. */
     bundleDir: string;
     /** wrangler.toml as Miniflare's options. */

@@ -9,6 +9,7 @@ import {
   keyMistake,
   makeIdKey,
   makeServerKey,
+  makeSessionKey,
   parseSecrets,
   readText,
   secretMistakes,
@@ -16,6 +17,7 @@ import {
   writePrivate,
 } from "../../scripts/secrets-file.ts";
 import { planSetup } from "../../scripts/setup.ts";
+import { sessionKeysOf } from "../../src/core/session-keys.ts";
 
 const KEY = "sk-0123456789abcdef";
 const good = () => ({ UNIAPI_KEY: KEY, SERVER_KEYS: makeServerKey(), ID_KEYS: makeIdKey() });
@@ -24,6 +26,8 @@ describe("secrets and their files", () => {
   test("keys that are made have the form that the Worker asks for, and differ each time", () => {
     expect(makeServerKey()).toMatch(/^sk_[A-Za-z0-9_-]{40}$/);
     expect(Buffer.from(makeIdKey(), "base64")).toHaveLength(32);
+    const [session] = sessionKeysOf(makeSessionKey());
+    expect([session?.kid, session?.secret.length]).toEqual([expect.stringMatching(/^k\d{4}-\d\d-\d\d$/), 43]);
     expect(makeServerKey()).not.toBe(makeServerKey());
     expect(secretMistakes(good())).toEqual([]);
   });
@@ -38,6 +42,9 @@ describe("secrets and their files", () => {
     expect(mistakes.map((mistake) => mistake.split(" ")[0])).toEqual(["UNIAPI_KEY", "SERVER_KEYS", "ID_KEYS"]);
     expect(mistakes.join(" ")).not.toMatch(/secret\b|c2Vj/);
     expect(secretMistakes({})).toHaveLength(3);
+    expect(secretMistakes({ ...good(), SESSION_KEYS: `a:${KEY},secret` })).toEqual([
+      "SESSION_KEYS must be kid:secret, separated by commas",
+    ]);
   });
 
   test.each(["", "short", "sk-with space", 'sk-"quoted"', "sk-$HOME-0123", "sk-#comment0"])("%j is no UniAPI key", (key) => {
@@ -76,10 +83,10 @@ describe("secrets and their files", () => {
 describe("npm run setup", () => {
   test("the first run makes everything; ids of the machine are no good in production", () => {
     const plan = planSetup({}, {}, KEY);
-    expect(Object.keys(plan.dev)).toEqual(["UNIAPI_KEY", "ID_KEYS"]);
+    expect(Object.keys(plan.dev)).toEqual(["UNIAPI_KEY", "ID_KEYS", "SESSION_KEYS"]);
     expect(secretMistakes(plan.production)).toEqual([]);
     expect(plan.production["SERVER_KEYS"]).toBe(plan.madeServerKey);
-    expect(plan.dev["ID_KEYS"]).not.toBe(plan.production["ID_KEYS"]);
+    for (const name of ["ID_KEYS", "SESSION_KEYS"]) expect(plan.dev[name]).not.toBe(plan.production[name]);
   });
 
   test("a second run changes nothing", () => {
@@ -97,7 +104,7 @@ describe("npm run setup", () => {
 
   test("a key in one file is enough for the other, and an empty entry counts as none", () => {
     const plan = planSetup({ UNIAPI_KEY: KEY, ID_KEYS: " " }, { SERVER_KEYS: "sk_mine_0123456789" }, undefined);
-    expect(Object.keys(plan.dev)).toEqual(["ID_KEYS"]);
+    expect(Object.keys(plan.dev)).toEqual(["ID_KEYS", "SESSION_KEYS"]);
     expect(plan.production["UNIAPI_KEY"]).toBe(KEY);
     expect(plan.production["SERVER_KEYS"]).toBeUndefined();
   });

@@ -36,7 +36,7 @@ export interface WorkerUnderTest {
 /** @param settings vars, secrets and bindings that differ from the usual ones */
 export function startWorker(config: ConfigInput = {}, settings: Record<string, unknown> = {}): WorkerUnderTest {
   const app = createApp(defineConfig({ defaults: { model: "gpt-4.1-mini" }, ...config }));
-  const bound = { ...env, UNIAPI_BASE_URL: inject("emulatorUrl"), ID_KEYS: ID_KEY, ...settings };
+  const bound = { ...env, UNIAPI_BASE_URL: inject("emulatorUrl"), ID_KEYS: ID_KEY, DEADLINES: '{"usage":1}', ...settings };
   const contexts: ExecutionContext[] = [];
   const worker: WorkerUnderTest = {
     async send(path, init) {

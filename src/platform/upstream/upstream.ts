@@ -40,9 +40,10 @@ export interface Upstream {
   /**
    * @param body the whole body but `stream`
    * @param signal aborts the call: the caller has left
+   * @param maxEventBytes of one event of a stream; 8 MiB if absent
    * @throws Problem; `details.paid` says whether the call may have been paid
    */
-  create: (body: JsonObject, stream: boolean, signal: AbortSignal) => Promise<UpstreamReply>;
+  create: (body: JsonObject, stream: boolean, signal: AbortSignal, maxEventBytes?: number) => Promise<UpstreamReply>;
   /** Upstream's list of models. @throws Problem */
   models: (signal: AbortSignal) => Promise<JsonObject>;
   /** What an error inside a body or a stream means. */
@@ -53,7 +54,7 @@ export function uniapi(settings: UpstreamSettings, fetcher: typeof fetch, now: (
   const secrets = [settings.key];
   const fault = (body: JsonObject): Problem => upstreamProblem({ status: 200, body }, secrets);
 
-  async function create(body: JsonObject, stream: boolean, signal: AbortSignal): Promise<UpstreamReply> {
+  async function create(body: JsonObject, stream: boolean, signal: AbortSignal, maxEventBytes = MAX_EVENT_BYTES): Promise<UpstreamReply> {
     const watch = new Watch(settings.deadlines, signal, now);
     try {
       const response = await watch.until(
@@ -75,7 +76,7 @@ export function uniapi(settings: UpstreamSettings, fetcher: typeof fetch, now: (
       const type = response.headers.get("content-type") ?? "";
       // Relays name their event streams as they like; JSON and a page are none.
       if (stream && response.body !== null && !/application\/json|text\/html/i.test(type)) {
-        return { kind: "stream", stream: frames(response, watch) };
+        return { kind: "stream", stream: frames(response, watch, maxEventBytes) };
       }
       const whole = await readWhole(response, watch, MAX_JSON_BYTES);
       watch.end();
@@ -105,9 +106,9 @@ export function uniapi(settings: UpstreamSettings, fetcher: typeof fetch, now: (
   return { create, models, fault };
 }
 
-function frames(response: Response, watch: Watch): UpstreamStream {
+function frames(response: Response, watch: Watch, maxEventBytes: number): UpstreamStream {
   const reader = (response.body as ReadableStream<Uint8Array>).getReader();
-  const splitter = new FrameSplitter(MAX_EVENT_BYTES);
+  const splitter = new FrameSplitter(maxEventBytes);
   const encoded = response.headers.has("content-encoding");
   let ended = false;
   return {

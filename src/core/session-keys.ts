@@ -1,0 +1,22 @@
+// SESSION_KEYS: what signs session tokens. `kid:secret`, separated by commas; the first signs what POST /sessions gives out, all verify.
+import { entriesOf, misconfigured } from "./setting.ts";
+
+export interface SessionKey {
+  kid: string;
+  /** The secret's own bytes, as JWT libraries take it. */
+  secret: Uint8Array<ArrayBuffer>;
+}
+
+/** @throws Problem misconfigured */
+export function sessionKeysOf(value: string | undefined): SessionKey[] {
+  const keys: SessionKey[] = [];
+  for (const entry of entriesOf(value)) {
+    const [, kid = "", secret = ""] = /^([\w.-]{1,64}):(\S+)$/.exec(entry) ?? [];
+    if (secret === "") {
+      throw misconfigured("SESSION_KEYS", "must be kid:secret, separated by commas, each kid 1 to 64 letters, digits, _, . or -");
+    }
+    if (keys.some((key) => key.kid === kid)) throw misconfigured("SESSION_KEYS", "has one kid twice: each key needs its own");
+    keys.push({ kid, secret: Uint8Array.from(new TextEncoder().encode(secret)) });
+  }
+  return keys;
+}

@@ -1,0 +1,58 @@
+// Settings that work and that somebody will regret: a clear line each, with the line to change. Told when the Worker connects and by
+// npm start; no line holds a secret.
+import type { BudgetLimits, Config } from "./config-schema.ts";
+import type { SessionKey } from "./session-keys.ts";
+
+/** An HMAC key shorter than its hash can be guessed from one token. */
+const MIN_SECRET_BYTES = 32;
+
+/** @param hasTurnstileSecret whether TURNSTILE_SECRET is set */
+export function unsafeSettings({ callers, origins }: Config, sessionKeys: readonly SessionKey[], hasTurnstileSecret: boolean): string[] {
+  const lines: string[] = [];
+  for (const [index, { id, total }] of callers.publishable.entries()) {
+    if (isEndless(total)) {
+      lines.push(
+        `publishable_without_total: whoever opens the page can spend without end with key "${id}". In src/config.ts give callers.publishable[${index}] a total, like total: { usd_per_day: 5 }`,
+      );
+    }
+  }
+  if (callers.turnstile !== undefined && callers.sessions !== undefined && isEndless(callers.sessions.total)) {
+    lines.push(
+      "turnstile_without_total: visitors nobody knows get sessions and can spend without end. In src/config.ts give callers.sessions a total, like total: { usd_per_day: 5 }",
+    );
+  }
+  const fromPages = Object.entries({
+    publishable: callers.publishable.length > 0,
+    sessions: callers.sessions !== undefined,
+    jwt: callers.jwt.length > 0,
+    turnstile: callers.turnstile !== undefined,
+  }).filter(([, used]) => used);
+  if (fromPages.length > 0 && origins.length === 0) {
+    const names = fromPages.map(([name]) => `callers.${name}`).join(", ");
+    lines.push(
+      `origins_missing: no page can use ${names}. In src/config.ts list the pages' origins, like origins: ["https://app.example.com"]`,
+    );
+  }
+  for (const { kid, secret } of sessionKeys) {
+    if (secret.length < MIN_SECRET_BYTES) {
+      lines.push(
+        `session_key_short: the secret of kid "${kid}" has ${secret.length} bytes, and who holds one token can guess it. In SESSION_KEYS put a secret of ${MIN_SECRET_BYTES} bytes or more: openssl rand -hex 32`,
+      );
+    }
+  }
+  if (callers.sessions !== undefined && sessionKeys.length === 0) {
+    lines.push(
+      "session_keys_missing: callers.sessions is configured, and every session is refused. Set the secret SESSION_KEYS (npm run setup makes one)",
+    );
+  }
+  if (callers.turnstile !== undefined && !hasTurnstileSecret) {
+    lines.push(
+      "turnstile_secret_missing: callers.turnstile is configured, and every exchange is refused. Set the secret TURNSTILE_SECRET (Cloudflare's dashboard, Turnstile)",
+    );
+  }
+  return lines;
+}
+
+function isEndless({ tokens_per_day, usd_per_day }: BudgetLimits): boolean {
+  return tokens_per_day === undefined && usd_per_day === undefined;
+}

@@ -1,0 +1,38 @@
+// Tokens of an identity provider (RS256, ES256, EdDSA), proven by the keys that it publishes. Which entry of `callers.jwt` counts is
+// chosen by issuer and audience before the signature is known to be good; nothing else of the token is believed until then.
+import { subjectOf } from "../core/claims.ts";
+import type { Refusal, Token } from "../core/credential.ts";
+import { deriveDigest, ownerOf } from "../core/ids.ts";
+import type { Caller, Deps, RequestContext } from "../deps.ts";
+import { provenClaims } from "./token.ts";
+
+const ALGORITHMS = ["RS256", "ES256", "EdDSA"];
+
+/** @throws Problem unavailable where the issuer's keys can't be had */
+export async function identityToken(deps: Deps, token: Token, later: RequestContext["later"]): Promise<Caller | Refusal> {
+  if (!ALGORITHMS.includes(token.alg)) return { refused: "wrong_algorithm" };
+  const { iss, aud } = token.unproven;
+  const issuers = deps.config.callers.jwt.filter(({ issuer }) => issuer === iss);
+  if (issuers.length === 0) return { refused: "wrong_issuer" };
+  const audiences: unknown[] = Array.isArray(aud) ? aud : [aud];
+  const entry = issuers.find(({ audience }) => audiences.includes(audience));
+  if (entry === undefined) return { refused: aud === undefined ? "missing_claim" : "wrong_audience" };
+  const jwks = { keys: await deps.jwks(entry.jwks_url, token.kid, later) };
+  const proven = await provenClaims(token, { jwks }, ALGORITHMS);
+  if ("refused" in proven) return proven;
+  const subject = subjectOf(proven.claims, deps.now());
+  if ("refused" in subject) return subject;
+  const { azp } = proven.claims;
+  if (entry.azp !== undefined && !(typeof azp === "string" && entry.azp.includes(azp))) return { refused: "wrong_client" };
+  const owner = await ownerOf(deps.idKeys, `jwt:${entry.issuer}\0${subject.sub}`);
+  const together = await deriveDigest(deps.idKeys, "jwt", `${entry.issuer}\0${entry.audience}`);
+  return {
+    kind: "jwt",
+    owner,
+    grant: { presets: entry.presets },
+    budgets: [
+      { name: `owner:${owner}`, whose: "user", limits: entry.per_user },
+      { name: `total:jwt:${together}`, whose: "total", limits: entry.total },
+    ],
+  };
+}

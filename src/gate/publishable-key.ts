@@ -1,0 +1,35 @@
+// Publishable keys: `pk_…`, for a page or app without a login. Anyone can read one, so it buys little: its presets, within what one
+// visitor and all visitors together may spend. A visitor is an address; without addresses all are one.
+import type { PublishableKey } from "../core/config-schema.ts";
+import { keyDigest, type Refusal } from "../core/credential.ts";
+import { deriveDigest, type IdKeys, ownerOf } from "../core/ids.ts";
+import type { Caller, PublishableCaller } from "../deps.ts";
+
+/** By the digest of the key. */
+export async function publishableKeysOf(keys: readonly PublishableKey[], idKeys: IdKeys): Promise<Map<string, PublishableCaller>> {
+  const callers = new Map<string, PublishableCaller>();
+  for (const key of keys) callers.set(await keyDigest(key.key), { owner: await ownerOf(idKeys, `publishable:${key.id}`), key });
+  return callers;
+}
+
+/** @param address where the request comes from */
+export async function publishableKey(
+  credential: string,
+  address: string | null,
+  known: ReadonlyMap<string, PublishableCaller>,
+  idKeys: IdKeys,
+): Promise<Caller | Refusal> {
+  const found = known.get(await keyDigest(credential));
+  if (found === undefined) return { refused: "unknown_key" };
+  const { owner, key } = found;
+  const visitor = await deriveDigest(idKeys, "visitor", `${owner}${address ?? "unknown"}`);
+  return {
+    kind: "publishable",
+    owner,
+    grant: { presets: key.presets },
+    budgets: [
+      { name: `visitor:${visitor}`, whose: "visitor", limits: key.per_visitor },
+      { name: `total:publishable:${key.id}`, whose: "total", limits: key.total },
+    ],
+  };
+}

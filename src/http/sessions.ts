@@ -1,0 +1,89 @@
+// POST /sessions: a short token for one end user, for a backend that has no JWT library at hand, or for a solved Turnstile.
+import { type Context, Hono } from "hono";
+import type { AppEnv } from "../app-env.ts";
+import type { Sessions } from "../core/config-schema.ts";
+import { decodeUtf8, type JsonObject } from "../core/json.ts";
+import { methodNotAllowed, Problem } from "../core/problem.ts";
+import { readExchange, readSessionFields, readSessionWish } from "../core/read-sessions.ts";
+import type { SessionKey } from "../core/session-keys.ts";
+import { misconfigured } from "../core/setting.ts";
+import type { Deps } from "../deps.ts";
+import { addressOf } from "../gate/address.ts";
+import { admit, shielded } from "../gate/admit.ts";
+import { isAllowedOrigin, originRefused, ownOrigins } from "../gate/cors.ts";
+import { refused } from "../gate/identify.ts";
+import { signSession } from "../gate/session.ts";
+import { turnstileSub } from "../gate/turnstile.ts";
+
+const MAX_BODY_BYTES = 16_384;
+
+export const sessionsRoutes = new Hono<AppEnv>().post("/sessions", postSessions).all("/sessions", () => {
+  throw methodNotAllowed("POST");
+});
+
+async function postSessions(c: Context<AppEnv>): Promise<Response> {
+  const { deps, facts } = c.var;
+  const request = c.req.raw;
+  const context = { facts, later: (work: Promise<unknown>) => c.executionCtx.waitUntil(work) };
+  if (request.headers.has("authorization")) {
+    assertFullTrust(await admit(deps, request, context));
+    return backendSession(deps, await fieldsOf(deps, request));
+  }
+  const address = addressOf(request);
+  if (address !== null) await shielded(deps, `address:${address}`);
+  const fields = await fieldsOf(deps, request);
+  if (Object.hasOwn(fields, "turnstile")) {
+    facts.caller = "turnstile";
+    return turnstileSession(deps, request, fields);
+  }
+  assertFullTrust(await admit(deps, request, context));
+  return backendSession(deps, fields);
+}
+
+async function fieldsOf(deps: Deps, request: Request): Promise<JsonObject> {
+  return readSessionFields(decodeUtf8(await deps.receive(request, MAX_BODY_BYTES)));
+}
+
+function assertFullTrust({ grant }: { grant?: unknown }): void {
+  if (grant === undefined) return;
+  throw new Problem(
+    "insufficient_scope",
+    "Sessions are given out to a server key (sk_) or for a solved Turnstile, not to this credential.",
+  );
+}
+
+async function backendSession(deps: Deps, fields: JsonObject): Promise<Response> {
+  const { sessions, key } = sessionSettings(deps);
+  const { ttl, ...claims } = readSessionWish(fields, sessions.presets);
+  return issue(deps, key, claims, ttl);
+}
+
+async function turnstileSession(deps: Deps, request: Request, fields: JsonObject): Promise<Response> {
+  const origin = request.headers.get("origin");
+  const rules = { origins: [...deps.config.origins, ...ownOrigins(deps.config, request)], local: deps.local };
+  if (origin === null || !isAllowedOrigin(request, origin, rules)) throw originRefused();
+  const exchange = readExchange(fields);
+  const { key } = sessionSettings(deps);
+  const { turnstile } = deps.config.callers;
+  if (turnstile === undefined)
+    throw misconfigured("callers.turnstile (src/config.ts)", "is missing: it says which page may trade Turnstile for a session");
+  const visitor = await turnstileSub(deps, exchange, turnstile, { origin, address: request.headers.get("cf-connecting-ip") });
+  if ("refused" in visitor) throw refused(deps, visitor);
+  return issue(deps, key, { sub: visitor.sub, presets: turnstile.presets, origin, via: "turnstile" }, turnstile.ttl);
+}
+
+/** @throws Problem misconfigured */
+function sessionSettings(deps: Deps): { sessions: Sessions; key: SessionKey } {
+  const { sessions } = deps.config.callers;
+  const [key] = deps.sessionKeys;
+  if (sessions === undefined) throw misconfigured("callers.sessions (src/config.ts)", "is missing: it says what a session may use");
+  if (key === undefined) throw misconfigured("SESSION_KEYS", "is missing: set it to kid:secret (npm run setup makes one)");
+  return { sessions, key };
+}
+
+async function issue(deps: Deps, key: SessionKey, claims: JsonObject, ttl: number): Promise<Response> {
+  const iat = Math.floor(deps.now() / 1_000);
+  const expiresAt = iat + ttl;
+  const token = await signSession(key, { ...claims, iat, exp: expiresAt });
+  return Response.json({ token, expires_at: expiresAt }, { status: 201, headers: { "cache-control": "no-store" } });
+}

@@ -1,0 +1,59 @@
+// GET /usage: what the caller has used today and in the last 30 days, what limits it, and what is left of them.
+import { Hono } from "hono";
+import type { AppEnv } from "../app-env.ts";
+import type { CallerBudget, DaySums } from "../core/budget.ts";
+import { methodNotAllowed, Problem } from "../core/problem.ts";
+import { admit } from "../gate/admit.ts";
+
+const DAY_MS = 86_400_000;
+/** UTC days, today included. */
+const DAYS = 30;
+
+export const usageRoutes = new Hono<AppEnv>()
+  .get("/usage", async (c) => {
+    const { deps, facts } = c.var;
+    const caller = await admit(deps, c.req.raw, { facts, later: (work) => c.executionCtx.waitUntil(work) });
+    const [own] = caller.budgets;
+    // All visitors of a publishable key are one owner: what they use together is not a visitor's to know.
+    if (caller.kind === "publishable" || own === undefined) {
+      throw new Problem("insufficient_scope", "A publishable key can't read usage. Use a session token or a server key.");
+    }
+    const { days, inMinute } = await deps.budgets.usage(own);
+    const today = Math.floor(deps.now() / DAY_MS);
+    const shown = days.filter(({ day }) => day > today - DAYS && day <= today);
+    const now = shown.find(({ day }) => day === today) ?? { ...NOTHING, day: today };
+    return c.json(
+      { today: dayOf(now), days: shown.map(dayOf), total: sumOf(shown), limits: own.limits, left: leftOf(own, now, inMinute) },
+      200,
+      { "cache-control": "no-store" },
+    );
+  })
+  .all("/usage", () => {
+    throw methodNotAllowed("GET, HEAD");
+  });
+
+const NOTHING: Omit<DaySums, "day"> = { requests: 0, hits: 0, tokens: 0, nanoUsd: 0, reserved: 0 };
+
+function dayOf(sums: DaySums): object {
+  return { date: new Date(sums.day * DAY_MS).toISOString().slice(0, 10), ...shownOf(sums) };
+}
+
+function shownOf({ requests, hits, tokens, nanoUsd, reserved }: Omit<DaySums, "day">): object {
+  return { requests, hits, tokens, cost_usd: nanoUsd / 1e9, reserved_tokens: reserved };
+}
+
+function sumOf(days: readonly DaySums[]): object {
+  const sum = { ...NOTHING };
+  for (const day of days) for (const key of ["requests", "hits", "tokens", "nanoUsd", "reserved"] as const) sum[key] += day[key];
+  return shownOf(sum);
+}
+
+/** What is reserved counts as used. */
+function leftOf({ limits }: CallerBudget, today: DaySums, inMinute: number): object {
+  const { requests_per_minute, tokens_per_day, usd_per_day } = limits;
+  return {
+    ...(requests_per_minute === undefined ? {} : { requests_per_minute: Math.max(0, requests_per_minute - inMinute) }),
+    ...(tokens_per_day === undefined ? {} : { tokens_per_day: Math.max(0, tokens_per_day - today.tokens) }),
+    ...(usd_per_day === undefined ? {} : { usd_per_day: Math.max(0, Math.round(usd_per_day * 1e9 - today.nanoUsd) / 1e9) }),
+  };
+}

@@ -1,0 +1,24 @@
+// The shield: Cloudflare's rate limit under RATE_LIMIT. Not being able to count refuses nobody, it is logged.
+
+/** The part of a rate limit that is used. */
+export interface RateLimitBinding {
+  limit: (options: { key: string }) => Promise<{ success: boolean }>;
+}
+
+export function rateLimitShield(
+  binding: RateLimitBinding | undefined,
+  warn: (event: string, error?: unknown) => void,
+): (key: string) => Promise<boolean> {
+  if (binding === undefined) {
+    warn("rate_limit_missing: RATE_LIMIT is not bound, so nobody is held back. Add [[ratelimits]] to wrangler.toml");
+    return () => Promise.resolve(true);
+  }
+  return async (key) => {
+    try {
+      return (await binding.limit({ key })).success;
+    } catch (error) {
+      warn("rate_limit_failed", error);
+      return true;
+    }
+  };
+}

@@ -1,0 +1,202 @@
+// What docs/browser.md prints, run as it stands there, in a real browser against the production bundle; and what a page from elsewhere
+// gets: nothing.
+import { build } from "esbuild";
+import type { Page } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { BROWSER, printed, type Scene, startScene } from "./browser.ts";
+
+if (BROWSER === undefined) console.log("SKIPPED: the browser tests need Chromium (apt-get install chromium, or set CHROMIUM_PATH).");
+
+const PAGE = "http://localhost:3000";
+const WORKER = "http://localhost:8787";
+
+// In CI a missing browser is a failure.
+describe.skipIf(BROWSER === undefined && process.env["CI"] !== "true")("in Chromium", () => {
+  let scene: Scene;
+  beforeAll(async () => {
+    scene = await startScene();
+  });
+  afterAll(async () => {
+    await scene.stop();
+  });
+
+  const asked = (): number => scene.emulator.received.length;
+  const open = async (url: string): Promise<Page> => {
+    const page = await (await scene.browser.newContext()).newPage();
+    await page.goto(url);
+    return page;
+  };
+
+  test("the page of 30 lines streams, continues, survives a reload and an expired token, and shows errors", async () => {
+    expect(printed("A chat page in 30 lines", "html").trimEnd().split("\n")).toHaveLength(30);
+    const page = await open(PAGE);
+    const say = async (text: string): Promise<void> => {
+      await page.fill("input", text);
+      await page.click("button");
+    };
+    const line = (at: number): Promise<string> => page.locator("li").nth(at).innerText();
+
+    const lengths = await page.evaluateHandle(() => {
+      const lengths = new Set<number>();
+      const look = (): unknown => lengths.add(document.querySelectorAll("li")[1]?.textContent?.length ?? 0);
+      new MutationObserver(look).observe(document, { childList: true, subtree: true });
+      return lengths;
+    });
+    await say("My name is Ada.");
+    await page.waitForFunction(() => sessionStorage["last"] !== undefined);
+    expect(await lengths.evaluate((seen) => seen.size), "it grows word by word").toBeGreaterThan(3);
+    const first = await page.evaluate(() => String(sessionStorage["last"]));
+    await say("What is my name?");
+    await page.waitForFunction((before) => sessionStorage["last"] !== before, first);
+    expect(await line(3)).toContain('Before that you said: "My name is Ada."');
+
+    await page.reload();
+    await page.waitForFunction(() => document.querySelectorAll("li").length === 4);
+    expect(await line(0)).toBe("My name is Ada.");
+    expect(await line(3)).toContain("My name is Ada.");
+
+    // A token that is not taken any more: the page gets a new one, once.
+    let spoilt = true;
+    await page.route("**/token", async (route) => {
+      if (!spoilt) return await route.continue();
+      spoilt = false;
+      return await route.fulfill({ body: "no.token.any-more" });
+    });
+    await page.reload();
+    await page.waitForFunction(() => document.querySelectorAll("li").length === 4);
+    expect(spoilt).toBe(false);
+
+    await page.evaluate(() => (sessionStorage["last"] = "resp_ue1_forged"));
+    await say("And now?");
+    await page.waitForFunction(() => (document.querySelectorAll("li")[5]?.textContent ?? "").includes("]"));
+    expect(await line(5)).toContain("previous_response_id");
+    await page.screenshot({ path: process.env["SCREENSHOT"] ?? "/dev/null", type: "png" });
+  });
+
+  test("a page of an allowed origin streams with a session token, and reads errors and headers", async () => {
+    const page = await open(PAGE);
+    const seen = await page.evaluate(async (worker) => {
+      const token = await (await fetch("/token")).text();
+      const send = (body: object, key = token): Promise<Response> =>
+        fetch(`${worker}/ask`, { method: "POST", headers: { authorization: `Bearer ${key}`, "x-stainless-lang": "js" }, body: JSON.stringify(body) });
+      const streamed = await send({ input: "one two three four five", stream: true });
+      const reader = (streamed.body as ReadableStream<Uint8Array>).getReader();
+      let chunks = 0;
+      let text = "";
+      for (let part = await reader.read(); !part.done; part = await reader.read()) {
+        chunks += 1;
+        text += new TextDecoder().decode(part.value);
+      }
+      const refused = await send({ input: "x", model: "gpt-5" });
+      const wrong = await send({ input: "x" }, "sk_Vq7hTz2mWc9LxR4b");
+      const pk = await send({ input: "x" }, "pk_0123456789abcdefghij");
+      const codeOf = async (response: Response): Promise<string> => ((await response.json()) as { error: { code: string } }).error.code;
+      return {
+        chunks,
+        end: text.includes("event: done"),
+        codes: [refused.status, await codeOf(refused), wrong.status, await codeOf(wrong), pk.status],
+        headers: ["x-request-id", "cache-status"].map((name) => streamed.headers.get(name) !== null),
+      };
+    }, WORKER);
+    expect(seen.chunks).toBeGreaterThan(2);
+    expect(seen).toMatchObject({ end: true, codes: [400, "unknown_parameter", 401, "invalid_credentials", 200], headers: [true, true] });
+  });
+
+  test.each([
+    ["another origin", "http://evil.example/", ""],
+    ["another port", "http://localhost:3001/", ""],
+    ["the origin null", PAGE, "sandbox"],
+  ])("a page from %s reads nothing, and upstream is not asked", async (_name, url, sandbox) => {
+    const token = await (await open(PAGE)).evaluate(async () => await (await fetch("/token")).text());
+    const page = await open(url);
+    if (sandbox !== "") {
+      await page.setContent('<iframe sandbox="allow-scripts" srcdoc="<p>framed"></iframe>');
+      await page.waitForSelector("iframe");
+    }
+    const frame = sandbox === "" ? page.mainFrame() : (page.frames()[1] ?? page.mainFrame());
+    const before = asked();
+    const tries = await frame.evaluate(
+      async ([worker, token]) => {
+        const send = async (init: RequestInit): Promise<string> =>
+          await fetch(`${worker}/ask`, { method: "POST", body: "hi", ...init }).then(
+            async (response) => `${response.type} ${response.status}`,
+            () => "unreadable",
+          );
+        return [
+          self.origin,
+          await send({ headers: { authorization: `Bearer ${token}` } }),
+          await send({ headers: { authorization: "Bearer pk_0123456789abcdefghij" } }),
+          // What needs no preflight reaches the Worker, which refuses it itself.
+          await send({}),
+          await send({ mode: "no-cors" }),
+        ];
+      },
+      [WORKER, token] as const,
+    );
+    const local = url.includes("localhost:3001");
+    expect(tries[0]).toBe(sandbox === "" ? new URL(url).origin : "null");
+    expect(tries.slice(1, 3)).toEqual(["unreadable", "unreadable"]);
+    // A page of this machine without a credential is a developer's own, under ENVIRONMENT=local only.
+    expect(tries.slice(3)).toEqual(local ? ["cors 200", "opaque 0"] : ["unreadable", "opaque 0"]);
+    // The second is answered from the cache.
+    expect(asked() - before).toBe(local ? 1 : 0);
+  });
+
+  test.each([
+    [
+      "the React hook",
+      "A React hook",
+      `const { messages, send } = useAsk(worker, getToken);
+       const shown = messages.map(({ role, text }) => role + ": " + text);`,
+    ],
+    [
+      "useChat",
+      "`useChat` of the AI SDK",
+      `const { messages, sendMessage } = useAskChat(worker, getToken);
+       const send = (text) => sendMessage({ text });
+       const shown = messages.map(({ role, parts }) => role + ": " + parts.map((part) => part.text ?? "").join(""));`,
+    ],
+  ])("%s holds a conversation", async (_name, heading, use) => {
+    const code = `${printed(heading, "jsx")}
+      import { createRoot } from "react-dom/client";
+      const worker = "${WORKER}";
+      const getToken = async () => await (await fetch("/token")).text();
+      function Chat() {
+        ${use}
+        globalThis.send = send;
+        return <ol>{shown.map((text, at) => <li key={at}>{text}</li>)}</ol>;
+      }
+      createRoot(document.getElementById("root")).render(<Chat />);`;
+    const { outputFiles } = await build({
+      stdin: { contents: code, loader: "jsx", resolveDir: `${import.meta.dirname}/../clients` },
+      bundle: true,
+      write: false,
+      format: "esm",
+      jsx: "automatic",
+      define: { "process.env.NODE_ENV": '"production"' },
+    });
+    const page = await (await scene.browser.newContext()).newPage();
+    const script = outputFiles[0]?.text ?? "";
+    await page.route(`${PAGE}/react.js`, (route) => route.fulfill({ contentType: "text/javascript", body: script }));
+    await page.route(`${PAGE}/react`, (route) =>
+      route.fulfill({ contentType: "text/html", body: '<div id="root"></div><script type="module" src="/react.js"></script>' }),
+    );
+    const errors: string[] = [];
+    page.on("pageerror", (error) => errors.push(String(error)));
+    page.on("console", (line) => errors.push(line.text()));
+    await page.goto(`${PAGE}/react`);
+    await page.waitForFunction(() => "send" in globalThis, undefined, { timeout: 5_000 }).catch(() => expect(errors).toEqual([]));
+    const say = async (text: string, lines: number, end: string): Promise<string> => {
+      await page.waitForFunction(() => "send" in globalThis);
+      await page.evaluate((text) => (globalThis as unknown as { send: (text: string) => unknown }).send(text) && undefined, text);
+      await page.waitForFunction(
+        ([lines, end]) => (document.querySelectorAll("li")[lines - 1]?.textContent ?? "").includes(end),
+        [lines, end] as const,
+      );
+      return await page.locator("li").nth(lines - 1).innerText();
+    };
+    expect(await say("My name is Ada.", 2, 'You said: "My name is Ada."')).toContain("assistant: ");
+    // The turn is on its way into KV, and its id with the end of the text.
+    expect(await say("What is my name?", 4, 'Before that you said: "My name is Ada."')).toContain("assistant: ");
+  });
+});

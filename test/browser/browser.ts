@@ -1,0 +1,128 @@
+// A real browser before the production bundle: Chromium reaches the Worker as http://localhost:8787 and the page's own backend as
+// http://localhost:3000, as in docs/browser.md, whatever ports they really have.
+import { execFileSync, spawn } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Browser, chromium } from "playwright-core";
+import { miniflareOf, UPSTREAM_KEY } from "../e2e/worker.ts";
+import { type Emulator, startEmulator } from "../emulator/emulator.ts";
+
+export const SESSION_KEY = "page:the-session-key-of-the-browser-tests";
+export const SERVER_KEY = "sk_Vq7hTz2mWc9LxR4b";
+
+const PLACES = [process.env["CHROMIUM_PATH"] ?? "", "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
+/** Where a browser is, if there is one. */
+export const BROWSER = PLACES.find((path) => path !== "" && existsSync(path));
+
+/** The first block of one language under a heading of docs/browser.md. */
+export function printed(heading: string, language: string): string {
+  const text = readFileSync("docs/browser.md", "utf8");
+  const section = text.slice(text.indexOf(`\n## ${heading}\n`) + 1).split("\n## ")[0] ?? "";
+  const code = new RegExp(`\`\`\`${language}\n([\\s\\S]*?)\`\`\``).exec(section)?.[1];
+  if (code === undefined) throw new Error(`docs/browser.md has no ${language} under "${heading}"`);
+  return code;
+}
+
+export interface Scene {
+  browser: Browser;
+  emulator: Emulator;
+  /** The Worker's log. */
+  log: () => Record<string, unknown>[];
+  stop: () => Promise<void>;
+}
+
+export async function startScene(): Promise<Scene> {
+  if (BROWSER === undefined) throw new Error("there is no Chromium: apt-get install chromium, or set CHROMIUM_PATH");
+  const home = mkdtempSync(join(import.meta.dirname, "..", "clients", "node_modules", ".browser-"));
+  const bundle = mkdtempSync(join(tmpdir(), "uniapi-edge-browser-"));
+  execFileSync("wrangler", ["deploy", "--dry-run", "--outdir", bundle, "--alias", "#config:./test/fixtures/config-browser.ts"], {
+    stdio: "pipe",
+    env: { ...process.env, WRANGLER_SEND_METRICS: "false" },
+  });
+  const emulator = await startEmulator({ key: UPSTREAM_KEY, paceMs: 30 });
+  const lines: string[] = [];
+  const bindings = {
+    ENVIRONMENT: "local",
+    PAUSED: "",
+    UNIAPI_BASE_URL: emulator.url,
+    UNIAPI_KEY: UPSTREAM_KEY,
+    SERVER_KEYS: SERVER_KEY,
+    SESSION_KEYS: SESSION_KEY,
+    ID_KEYS: "",
+  };
+  const worker = miniflareOf(bindings, (line) => lines.push(line), bundle);
+  const { port } = await worker.ready;
+
+  // The page and its backend as printed, in a process of their own.
+  writeFileSync(join(home, "chat.html"), printed("A chat page in 30 lines", "html"));
+  writeFileSync(join(home, "backend.mjs"), printed("Its backend: Node", "js"));
+  const backendPort = await freePort();
+  const backend = spawn(process.execPath, ["backend.mjs"], {
+    cwd: home,
+    stdio: "inherit",
+    env: { ...process.env, PORT: String(backendPort), SESSION_KEY },
+  });
+  await listening(backendPort);
+  // Any other site.
+  const elsewhere = await serve("<!doctype html><title>elsewhere</title>");
+
+  const rules = [
+    `MAP localhost:8787 127.0.0.1:${port}`,
+    `MAP localhost:3000 127.0.0.1:${backendPort}`,
+    `MAP localhost:3001 127.0.0.1:${portOf(elsewhere)}`,
+    `MAP evil.example:80 127.0.0.1:${portOf(elsewhere)}`,
+  ];
+  const browser = await chromium.launch({
+    executablePath: BROWSER,
+    args: ["--no-sandbox", `--host-resolver-rules=${rules.join(", ")}`],
+  });
+  return {
+    browser,
+    emulator,
+    log: () => lines.filter((line) => line.startsWith("{")).map((line) => JSON.parse(line) as Record<string, unknown>),
+    async stop() {
+      await browser.close();
+      backend.kill();
+      elsewhere.close();
+      await worker.dispose();
+      await emulator.close();
+      for (const dir of [home, bundle]) rmSync(dir, { recursive: true, force: true });
+    },
+  };
+}
+
+async function serve(html: string): Promise<Server> {
+  const server = createServer((_, response) => void response.setHeader("content-type", "text/html").end(html));
+  await new Promise<void>((resolve) => {
+    server.listen(0, "127.0.0.1", resolve);
+  });
+  return server;
+}
+
+const portOf = (server: Server): number => (server.address() as AddressInfo).port;
+
+async function freePort(): Promise<number> {
+  const server = await serve("");
+  const port = portOf(server);
+  await new Promise((resolve) => {
+    server.close(resolve);
+  });
+  return port;
+}
+
+async function listening(port: number): Promise<void> {
+  for (let tries = 0; tries < 200; tries += 1) {
+    try {
+      await fetch(`http://localhost:${port}/`);
+      return;
+    } catch {
+      await new Promise((resolve) => {
+        setTimeout(resolve, 25);
+      });
+    }
+  }
+  throw new Error("the backend of docs/browser.md does not listen");
+}

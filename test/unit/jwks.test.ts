@@ -1,0 +1,127 @@
+import { describe, expect, test } from "vitest";
+import { jwksCache } from "../../src/platform/jwks.ts";
+
+const URL_ = "https://id.example.com/jwks";
+const MINUTE = 60_000;
+
+/** A provider and a clock in the test's hands. Sleeping lets everything else go on first. */
+function provider(kids: string[], settings: { local?: boolean } = {}) {
+  let clock = 1_800_000_000_000;
+  const state = {
+    kids,
+    asked: 0,
+    warned: 0,
+    /** Fetches that go on when their request has left. */
+    kept: 0,
+    reply: (): Response | Promise<Response> => Response.json({ keys: state.kids.map((kid) => ({ kty: "EC", kid })) }),
+    pass: (ms: number) => void (clock += ms),
+  };
+  const keys = jwksCache({
+    fetcher: async () => {
+      state.asked += 1;
+      return state.reply();
+    },
+    now: () => clock,
+    sleep: async (ms) => {
+      clock += ms;
+      await new Promise((resolve) => setImmediate(resolve));
+    },
+    local: settings.local ?? false,
+    warn: () => void (state.warned += 1),
+  });
+  return {
+    state,
+    kidsOf: async (kid?: string, url = URL_) => (await keys(url, kid, () => void (state.kept += 1))).map((key) => key["kid"]),
+  };
+}
+
+const unavailable = expect.objectContaining({ code: "unavailable", status: 503 }) as Error;
+
+describe("keys of an identity provider", () => {
+  test("are asked for once, and again only after ten minutes", async () => {
+    const { state, kidsOf } = provider(["a"]);
+    for (const minutes of [0, 5, 4]) {
+      state.pass(minutes * MINUTE);
+      expect(await kidsOf("a")).toEqual(["a"]);
+    }
+    expect(state.asked).toBe(1);
+    state.pass(2 * MINUTE);
+    await kidsOf("a");
+    expect(state.asked).toBe(2);
+  });
+
+  test("a key that is new to us is fetched, at most once in 30 s", async () => {
+    const { state, kidsOf } = provider(["a"]);
+    await kidsOf("a");
+    state.kids = ["a", "b"];
+    expect(await kidsOf("b")).toEqual(["a"]);
+    state.pass(30_000);
+    expect(await kidsOf("b")).toEqual(["a", "b"]);
+    expect(state.asked).toBe(2);
+  });
+
+  test("a flood of made-up key ids, together or one by one, is one request in 30 s", async () => {
+    const { state, kidsOf } = provider(["a"]);
+    await Promise.all(Array.from({ length: 100 }, (_, at) => kidsOf(`made-up-${at}`)));
+    for (let at = 0; at < 100; at += 1) await kidsOf(`more-${at}`);
+    expect(state.asked).toBe(1);
+    state.pass(30_000);
+    await Promise.all(Array.from({ length: 100 }, (_, at) => kidsOf(`made-up-${at}`)));
+    expect(state.asked).toBe(2);
+  });
+
+  test("requests that come together at the start wait for one fetch, and all get the keys", async () => {
+    const { state, kidsOf } = provider(["a"]);
+    let answer = (): void => undefined;
+    const plain = state.reply;
+    state.reply = () => new Promise((resolve) => (answer = () => resolve(plain())));
+    const all = Promise.all(Array.from({ length: 20 }, () => kidsOf("a")));
+    await new Promise((resolve) => setImmediate(resolve));
+    answer();
+    expect(await all).toEqual(Array.from({ length: 20 }, () => ["a"]));
+    expect(state.asked).toBe(1);
+  });
+
+  test("whoever waits for a fetch that died gives up after 5 s, and the next one after 30 s tries again", async () => {
+    const { state, kidsOf } = provider(["a"]);
+    const plain = state.reply;
+    state.reply = () => new Promise(() => undefined);
+    void kidsOf("a").catch(() => undefined);
+    await expect(kidsOf("a")).rejects.toEqual(unavailable);
+    state.reply = plain;
+    state.pass(25_000);
+    expect(await kidsOf("a")).toEqual(["a"]);
+    expect(state.asked).toBe(2);
+  });
+
+  test("stay good for 24 hours while the provider is down, and not longer", async () => {
+    const { state, kidsOf } = provider(["a"]);
+    await kidsOf("a");
+    state.reply = () => Promise.reject(new TypeError("refused"));
+    state.pass(23 * 60 * MINUTE);
+    expect(await kidsOf("a")).toEqual(["a"]);
+    expect([state.asked, state.kept, state.warned]).toEqual([2, 2, 1]);
+    state.pass(61 * MINUTE);
+    await expect(kidsOf("a")).rejects.toEqual(unavailable);
+  });
+
+  test.each<[string, () => Response]>([
+    ["a redirect", () => new Response(null, { status: 302, headers: { location: "https://elsewhere.example" } })],
+    ["an error", () => Response.json({ keys: [] }, { status: 500 })],
+    ["no JSON", () => new Response("<html>")],
+    ["no key set", () => Response.json({ keys: "none" })],
+    ["too much", () => new Response(`{"keys":[],"x":"${"x".repeat(262_144)}"}`)],
+  ])("%s is no key set", async (_name, reply) => {
+    const { state, kidsOf } = provider(["a"]);
+    state.reply = reply;
+    await expect(kidsOf("a")).rejects.toEqual(unavailable);
+    await expect(kidsOf("a")).rejects.toEqual(unavailable);
+    expect(state.asked).toBe(1);
+  });
+
+  test("over http they are taken on a developer's machine only", async () => {
+    const url = "http://127.0.0.1:9000/jwks";
+    await expect(provider(["a"]).kidsOf("a", url)).rejects.toMatchObject({ code: "misconfigured" });
+    expect(await provider(["a"], { local: true }).kidsOf("a", url)).toEqual(["a"]);
+  });
+});

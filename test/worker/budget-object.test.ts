@@ -1,0 +1,148 @@
+// The real Durable Object: sums that no order of events can bring out of step.
+import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import fc from "fast-check";
+import { describe, expect, test, vi } from "vitest";
+import type { Budget } from "../../src/objects/budget.ts";
+import { eachTestAlone } from "./worker.ts";
+
+eachTestAlone();
+
+const DAY_MS = 86_400_000;
+/** Ten o'clock of some day, UTC. */
+const AT = 20_000 * DAY_MS + 36_000_000;
+const TODAY = 20_000;
+const LIMITS = { tokens_per_day: 1_000, usd_per_day: 0.001 };
+
+const fresh = (): DurableObjectStub<Budget> => env.BUDGETS.getByName(crypto.randomUUID());
+const today = async (budget: ReturnType<typeof fresh>): Promise<object | undefined> => (await budget.usage(AT)).days[0];
+
+describe("a day's limits", () => {
+  test("what fits is booked, what does not fit changes nothing and says when to come back", async () => {
+    const budget = fresh();
+    expect(await budget.reserve(AT, "a", { tokens: 600, nanoUsd: 1_000 }, LIMITS)).toBeNull();
+    expect(await budget.reserve(AT, "b", { tokens: 401, nanoUsd: 0 }, LIMITS)).toEqual({ limit: "tokens_per_day", retryAfter: 50_400 });
+    expect(await budget.reserve(AT, "c", { tokens: 0, nanoUsd: 999_001 }, LIMITS)).toEqual({ limit: "usd_per_day", retryAfter: 50_400 });
+    expect(await budget.reserve(AT, "d", { tokens: 400, nanoUsd: 999_000 }, LIMITS)).toBeNull();
+    expect(await today(budget)).toEqual({ day: TODAY, requests: 0, hits: 0, tokens: 1_000, nanoUsd: 1_000_000, reserved: 1_000 });
+  });
+
+  test("a settlement takes the place of its reservation, once, on the reservation's own day", async () => {
+    const budget = fresh();
+    await budget.reserve(AT, "a", { tokens: 600, nanoUsd: 1_000 }, LIMITS);
+    await budget.settle("a", { tokens: 50, nanoUsd: 10 });
+    await budget.settle("a", { tokens: 70, nanoUsd: 20 });
+    await budget.settle("never", { tokens: 70, nanoUsd: 20 });
+    expect(await today(budget)).toMatchObject({ day: TODAY, tokens: 50, nanoUsd: 10, reserved: 0 });
+    expect(await budget.reserve(AT + DAY_MS, "b", { tokens: 1_000, nanoUsd: 0 }, LIMITS)).toBeNull();
+    expect((await budget.usage(AT + DAY_MS)).days.map(({ day, tokens }) => [day, tokens])).toEqual([
+      [TODAY + 1, 1_000],
+      [TODAY, 50],
+    ]);
+  });
+
+  test("after any order of reserving, settling, repeating and crashing, the sums agree and no limit was passed", async () => {
+    const step = fc.oneof(
+      fc.record({ do: fc.constant("reserve" as const), tokens: fc.nat(400), nanoUsd: fc.nat(400_000) }),
+      // Never more than was reserved: the worst case is one.
+      fc.record({ do: fc.constant("settle" as const), which: fc.nat(20), part: fc.double({ min: 0, max: 1, noNaN: true }) }),
+      fc.record({ do: fc.constant("crash" as const) }),
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 25 }), async (steps) => {
+        const name = crypto.randomUUID();
+        let budget = env.BUDGETS.getByName(name);
+        const calls: { id: string; tokens: number; nanoUsd: number; open: boolean }[] = [];
+        const sums = (): { tokens: number; nanoUsd: number } => ({
+          tokens: calls.reduce((sum, call) => sum + call.tokens, 0),
+          nanoUsd: calls.reduce((sum, call) => sum + call.nanoUsd, 0),
+        });
+        for (const one of steps) {
+          if (one.do === "crash") {
+            // Only what has run can crash.
+            await budget.usage(AT);
+            await evictDurableObject(budget);
+            budget = env.BUDGETS.getByName(name);
+          } else if (one.do === "reserve") {
+            const id = `call-${calls.length}`;
+            const { tokens, nanoUsd } = sums();
+            const fits = tokens + one.tokens <= LIMITS.tokens_per_day && nanoUsd + one.nanoUsd <= LIMITS.usd_per_day * 1e9;
+            const refused = await budget.reserve(AT, id, { tokens: one.tokens, nanoUsd: one.nanoUsd }, LIMITS);
+            expect(refused === null).toBe(fits);
+            if (fits) calls.push({ id, tokens: one.tokens, nanoUsd: one.nanoUsd, open: true });
+          } else {
+            const call = calls[one.which % Math.max(1, calls.length)];
+            if (call === undefined) continue;
+            const cost = { tokens: Math.floor(call.tokens * one.part), nanoUsd: Math.floor(call.nanoUsd * one.part) };
+            await budget.settle(call.id, cost);
+            if (call.open) Object.assign(call, cost, { open: false });
+          }
+          const { days } = await budget.usage(AT);
+          const { tokens, nanoUsd, reserved } = days[0] ?? { tokens: 0, nanoUsd: 0, reserved: 0 };
+          expect({ tokens, nanoUsd }).toEqual(sums());
+          expect(reserved).toBe(calls.filter(({ open }) => open).reduce((sum, call) => sum + call.tokens, 0));
+          expect(tokens).toBeLessThanOrEqual(LIMITS.tokens_per_day);
+          expect(nanoUsd).toBeLessThanOrEqual(LIMITS.usd_per_day * 1e9);
+        }
+      }),
+      { numRuns: 30 },
+    );
+  });
+});
+
+describe("requests", () => {
+  test("a minute takes so many, the refused ones don't count, and the next minute begins anew", async () => {
+    const budget = fresh();
+    const tries = await Promise.all(Array.from({ length: 8 }, () => budget.admit(AT + 5_000, 3, undefined)));
+    expect(tries.filter((one) => one === null)).toHaveLength(3);
+    expect(tries.find((one) => one !== null)).toEqual({ limit: "requests_per_minute", retryAfter: 55 });
+    expect((await budget.usage(AT + 5_000)).inMinute).toBe(3);
+    expect(await budget.admit(AT + 60_000, 3, undefined)).toBeNull();
+    expect((await budget.usage(AT + 60_000)).inMinute).toBe(1);
+  });
+
+  test("a token is good for as many as it says, also after a crash; another token counts for itself", async () => {
+    const name = crypto.randomUUID();
+    const token = { id: "digest", requests: 2, expires: AT / 1_000 + 600 };
+    for (const minute of [0, 1]) expect(await env.BUDGETS.getByName(name).admit(AT + minute * 60_000, undefined, token)).toBeNull();
+    await evictDurableObject(env.BUDGETS.getByName(name));
+    const budget = env.BUDGETS.getByName(name);
+    expect(await budget.admit(AT + 120_000, undefined, token)).toEqual({ limit: "requests", retryAfter: 480 });
+    expect(await budget.admit(AT + 120_000, undefined, { ...token, id: "another" })).toBeNull();
+  });
+});
+
+describe("old days", () => {
+  test("an alarm removes them when they are a month old, and an object that nobody uses any more goes whole", async () => {
+    const budget = fresh();
+    const old = Date.now() - 40 * DAY_MS;
+    await budget.reserve(old, "lost", { tokens: 5, nanoUsd: 5 }, LIMITS);
+    await budget.count(Date.now(), { requests: 2, hits: 1, tokens: 7, nanoUsd: 7 });
+    expect(await runDurableObjectAlarm(budget)).toBe(true);
+    expect(await tablesOf(budget)).toEqual({ days: 1, reservations: 0, tokens: 0 });
+
+    const abandoned = fresh();
+    await abandoned.reserve(old, "lost", { tokens: 5, nanoUsd: 5 }, LIMITS);
+    expect(await runDurableObjectAlarm(abandoned)).toBe(true);
+    expect(await tablesOf(abandoned)).toEqual({ days: 0, reservations: 0, tokens: 0 });
+    expect(await runDurableObjectAlarm(abandoned), "nothing is left to wake for").toBe(false);
+    expect(await abandoned.reserve(AT, "new", { tokens: 5, nanoUsd: 5 }, LIMITS)).toBeNull();
+  });
+
+  test("the alarm is set once, for when the oldest day may go", async () => {
+    const budget = fresh();
+    const at = Date.now();
+    for (const _ of [1, 2, 3]) await budget.count(at, { requests: 1, hits: 0, tokens: 0, nanoUsd: 0 });
+    const alarm = await runInDurableObject(budget, (_, state) => state.storage.getAlarm());
+    expect(alarm).toBe((Math.floor(at / DAY_MS) + 32) * DAY_MS);
+  });
+});
+
+async function tablesOf(budget: ReturnType<typeof fresh>): Promise<object> {
+  return await runInDurableObject(budget, (_, { storage }) => {
+    const count = (table: string): unknown => storage.sql.exec(`SELECT COUNT(*) AS n FROM ${table}`).one()["n"];
+    return { days: count("days"), reservations: count("reservations"), tokens: count("tokens") };
+  });
+}
+
+vi.setConfig({ testTimeout: 20_000 });

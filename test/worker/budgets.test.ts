@@ -1,0 +1,274 @@
+// Budgets as callers meet them: the gate, the reservation before the call, the settlement after it, and GET /usage.
+import { env } from "cloudflare:workers";
+import { describe, expect, test } from "vitest";
+import type { ConfigInput } from "../../src/core/define-config.ts";
+import { respond } from "./locked.ts";
+import { as, calls, eachTestAlone, EVENTS, KEYS, marked, problemOf, SERVER_KEYS, startWorker, type WorkerUnderTest } from "./worker.ts";
+
+const log = eachTestAlone();
+const PK = "pk_budget_0123456789abcdef";
+const pk = as(PK);
+
+type Limits = Record<string, number>;
+
+/** One publishable key, under a name of its own so that no test meets another's sums. */
+function limited(limits: { per_visitor?: Limits; total?: Limits }, more: ConfigInput = {}, settings: Record<string, unknown> = {}): { worker: WorkerUnderTest; total: string } {
+  const id = crypto.randomUUID();
+  const worker = startWorker(
+    {
+      cache: false,
+      presets: { chat: { max_output_tokens: 100 } },
+      prices: { "gpt-4.1-mini": { input: 1, output: 10 } },
+      callers: { publishable: [{ id, key: PK, presets: ["chat"], ...limits }] },
+      ...more,
+    },
+    settings,
+  );
+  return { worker, total: `total:publishable:${id}` };
+}
+
+const usedOf = async (name: string): Promise<{ tokens: number; reserved: number; requests: number; hits: number; nanoUsd: number }> =>
+  (await env.BUDGETS.getByName(name).usage(Date.now())).days[0] ?? { tokens: 0, reserved: 0, requests: 0, hits: 0, nanoUsd: 0 };
+const from = (address: string): Record<string, string> => ({ ...pk, "cf-connecting-ip": address });
+
+describe("a limit", () => {
+  test("of fifty parallel calls against a budget for ten, at most ten reach upstream", async () => {
+    // Each reserves 100 of output and some of input; what is settled in between may make room for no more than it frees.
+    const { worker, total } = limited({ total: { tokens_per_day: 1_500 } });
+    const input = marked();
+    const answers = await Promise.all(Array.from({ length: 50 }, () => worker.ask({ input }, pk)));
+    const codes = await Promise.all(answers.map(async (answer) => (answer.ok ? "ok" : (await problemOf(answer)).code)));
+    expect(codes.filter((code) => code === "ok").length).toBeGreaterThan(0);
+    expect(new Set(codes)).toEqual(new Set(["ok", "budget_exceeded"]));
+    expect(await calls(input)).toBe(codes.filter((code) => code === "ok").length);
+    expect(await calls(input)).toBeLessThanOrEqual(10);
+    await worker.settled();
+    const used = await usedOf(total);
+    expect(used.reserved).toBe(0);
+    expect(used.tokens).toBeLessThanOrEqual(1_500);
+  });
+
+  test.each([
+    ["tokens_per_day", { tokens_per_day: 50 }],
+    ["usd_per_day", { usd_per_day: 0.0001 }],
+  ])("%s that a call could pass refuses it before upstream is asked, and says so", async (limit, limits) => {
+    for (const whose of ["per_visitor", "total"] as const) {
+      const { worker } = limited({ [whose]: limits });
+      const input = marked();
+      const response = await worker.ask({ input }, pk);
+      const problem = await problemOf(response);
+      expect([response.status, problem.code]).toEqual([429, "budget_exceeded"]);
+      expect(problem.message).toContain(limit);
+      expect(Number(response.headers.get("retry-after"))).toBeGreaterThan(0);
+      expect(response.headers.get("x-should-retry")).toBe("false");
+      expect((await respond(worker, { input, stream: true }, pk)).status).toBe(429);
+      expect(await calls(input)).toBe(0);
+      await worker.settled();
+    }
+  });
+
+  test("requests_per_minute counts hits, refused requests and wrong bodies too", async () => {
+    const { worker } = limited({ per_visitor: { requests_per_minute: 3 } }, { cache: { ttl: 600 } });
+    const input = marked();
+    await worker.answer({ input }, pk);
+    await worker.answer({ input }, pk);
+    expect((await worker.ask({ input, nonsense: 1 }, pk)).status).toBe(400);
+    const problem = await problemOf(await worker.ask({ input }, pk));
+    expect([problem.code, problem.message.includes("requests_per_minute")]).toEqual(["budget_exceeded", true]);
+    expect(await calls(input)).toBe(1);
+  });
+
+  test("a thousand fresh visitors bring no fresh money", async () => {
+    const { worker, total } = limited({ per_visitor: { tokens_per_day: 10_000 }, total: { tokens_per_day: 2_000 } });
+    const input = marked();
+    let refused = 0;
+    for (let at = 0; at < 1_000; at += 100) {
+      const answers = await Promise.all(
+        Array.from({ length: 100 }, (_, n) => worker.ask({ input }, from(`2001:db8:${at.toString(16)}:${n.toString(16)}::1`))),
+      );
+      refused += answers.filter(({ status }) => status === 429).length;
+      await Promise.all(answers.map((answer) => answer.text()));
+      await worker.settled();
+    }
+    expect(refused).toBeGreaterThan(900);
+    expect((await usedOf(total)).tokens).toBeLessThanOrEqual(2_000);
+  }, 60_000);
+
+  test("a visitor is one IPv6 network, and its refusal takes nothing from the total", async () => {
+    const { worker, total } = limited({ per_visitor: { requests_per_minute: 1 }, total: { requests_per_minute: 3 } });
+    const ask = async (address: string): Promise<number> => (await worker.ask({ input: marked() }, from(address))).status;
+    expect(await ask("2001:db8::1")).toBe(200);
+    expect(await ask("2001:db8::2")).toBe(429);
+    expect(await ask("2001:db8::3")).toBe(429);
+    expect(await ask("2001:db8:0:1::1")).toBe(200);
+    expect(await ask("203.0.113.1")).toBe(200);
+    expect(await ask("203.0.113.2")).toBe(429);
+    await worker.settled();
+    expect((await env.BUDGETS.getByName(total).usage(Date.now())).inMinute).toBe(3);
+  });
+});
+
+describe("a reservation", () => {
+  const model = (name: string): ConfigInput => ({ presets: { chat: { max_output_tokens: 100, model: name } } });
+
+  test("becomes what was used: as JSON, as events, on both routes, in tokens and money", async () => {
+    const { worker, total } = limited({ total: { tokens_per_day: 100_000, usd_per_day: 1 } });
+    let tokens = 0;
+    const used = await worker.answer({ input: marked() }, pk);
+    tokens += used.usage?.total_tokens ?? 0;
+    for (const response of [
+      await worker.ask({ input: marked() }, { ...pk, ...EVENTS }),
+      await respond(worker, { input: marked() }, pk),
+      await respond(worker, { input: marked(), stream: true }, pk),
+    ]) {
+      const text = await response.text();
+      tokens += Number(/"total_tokens":(\d+)(?!.*"total_tokens")/s.exec(text)?.[1]);
+    }
+    await worker.settled();
+    const sums = await usedOf(total);
+    expect(sums).toMatchObject({ tokens, reserved: 0, requests: 4 });
+    const cost = log.requests().reduce((sum, line) => sum + Number(line["cost_usd"]), 0);
+    expect(sums.nanoUsd).toBe(Math.round(cost * 1e9));
+  });
+
+  test.each(["emulate/429", "emulate/503", "emulate/400", "emulate/401"])("is given back where upstream refused unpaid (%s)", async (name) => {
+    const { worker, total } = limited({ total: { tokens_per_day: 100_000 } }, model(name));
+    expect((await worker.ask({ input: marked() }, pk)).ok).toBe(false);
+    await worker.settled();
+    expect(await usedOf(total)).toMatchObject({ tokens: 0, reserved: 0 });
+  });
+
+  test.each(["emulate/500", "emulate/reset", "emulate/cut"])("stays where the call may have been paid (%s)", async (name) => {
+    const { worker, total } = limited({ total: { tokens_per_day: 100_000 } }, model(name));
+    const response = await worker.ask({ input: marked() }, { ...pk, ...EVENTS });
+    await response.text().catch(() => undefined);
+    await worker.settled();
+    const used = await usedOf(total);
+    expect(used.tokens).toBeGreaterThan(100);
+    expect(used.reserved).toBe(used.tokens);
+  });
+
+  test("stays where the caller left in the middle", async () => {
+    const { worker, total } = limited({ total: { tokens_per_day: 100_000 } });
+    const response = await worker.ask({ input: marked("one two three four five six") }, { ...pk, ...EVENTS });
+    const reader = response.body?.getReader();
+    await reader?.read();
+    await reader?.cancel();
+    await worker.settled();
+    const used = await usedOf(total);
+    expect(used.reserved).toBe(used.tokens);
+    expect(used.tokens).toBeGreaterThan(100);
+  });
+
+  test("counts the conversation that is continued", async () => {
+    const { worker } = limited({ per_visitor: { tokens_per_day: 700 } });
+    const { id, usage } = await worker.answer({ input: marked("x".repeat(300)) }, pk);
+    expect(usage?.total_tokens).toBeGreaterThan(80);
+    const long = await problemOf(await worker.ask({ input: marked("x".repeat(700)), previous_response_id: id }, pk));
+    expect(long.code).toBe("budget_exceeded");
+    expect((await worker.ask({ input: "x", previous_response_id: id }, pk)).status).toBe(200);
+    await worker.settled();
+  });
+});
+
+describe("a budget that can't be reached", () => {
+  const broken = { getByName: () => ({ admit: dead, reserve: dead, settle: dead, count: dead, usage: dead }) };
+  function dead(): Promise<never> {
+    return Promise.reject(new Error("the object is gone"));
+  }
+
+  test.each([
+    ["requests_per_minute", { requests_per_minute: 5 }, broken, "unavailable"],
+    ["tokens_per_day", { tokens_per_day: 5_000 }, broken, "unavailable"],
+    ["tokens_per_day, unbound", { tokens_per_day: 5_000 }, undefined, "misconfigured"],
+  ])("is 503 for callers with limits (%s), and upstream is not asked", async (_name, limits, BUDGETS, code) => {
+    const { worker } = limited({ total: limits }, {}, { BUDGETS });
+    const input = marked();
+    const response = await worker.ask({ input }, pk);
+    expect([response.status, (await problemOf(response)).code]).toEqual([503, code]);
+    expect(await calls(input)).toBe(0);
+  });
+
+  test("costs callers without limits nothing", async () => {
+    for (const BUDGETS of [broken, undefined]) {
+      const worker = startWorker({}, { BUDGETS, SERVER_KEYS });
+      expect((await worker.ask({ input: marked() }, as(KEYS.alice))).status).toBe(200);
+      await worker.settled();
+    }
+  });
+
+  test("a settlement that is lost is told again, and counted once", async () => {
+    let told = 0;
+    const real = env.BUDGETS;
+    const flaky = {
+      getByName: (name: string) => {
+        const stub = real.getByName(name);
+        return {
+          admit: (...args: Parameters<typeof stub.admit>) => stub.admit(...args),
+          reserve: (...args: Parameters<typeof stub.reserve>) => stub.reserve(...args),
+          // The object hears the first, but its answer is lost on the way.
+          settle: async (...args: Parameters<typeof stub.settle>) => {
+            await stub.settle(...args);
+            if ((told += 1) < 3) throw new Error("lost");
+          },
+          count: (...args: Parameters<typeof stub.count>) => stub.count(...args),
+          usage: (...args: Parameters<typeof stub.usage>) => stub.usage(...args),
+        };
+      },
+    };
+    const { worker, total } = limited({ total: { tokens_per_day: 100_000 } }, {}, { BUDGETS: flaky });
+    const { usage } = await worker.answer({ input: marked() }, pk);
+    expect(await usedOf(total)).toMatchObject({ tokens: usage?.total_tokens, reserved: 0 });
+    expect(told).toBe(3);
+  });
+});
+
+describe("the shield", () => {
+  test("an address and an owner have so many requests a minute, and nothing is looked at beyond", async () => {
+    const seen: string[] = [];
+    const RATE_LIMIT = { limit: async ({ key }: { key: string }) => ({ success: seen.push(key) < 4 }) };
+    const worker = startWorker({}, { SERVER_KEYS, RATE_LIMIT });
+    const send = (): Promise<Response> => worker.ask({ input: marked() }, { ...as(KEYS.alice), "cf-connecting-ip": "203.0.113.9" });
+    expect((await send()).status).toBe(200);
+    const byOwner = await send();
+    expect([byOwner.status, (await problemOf(byOwner)).code, byOwner.headers.get("retry-after")]).toEqual([429, "rate_limited", "60"]);
+    const byAddress = await worker.ask({ input: marked() }, { ...as("sk_wrong_0123456789ab"), "cf-connecting-ip": "203.0.113.9" });
+    expect(byAddress.status).toBe(429);
+    expect(seen.filter((key) => key === "address:203.0.113.9")).toHaveLength(3);
+    expect(seen).toHaveLength(5);
+    await worker.settled();
+  });
+
+  test.each([
+    ["missing", undefined, "rate_limit_missing"],
+    ["failing", { limit: () => Promise.reject(new Error("gone")) }, "rate_limit_failed"],
+  ])("that is %s is logged and holds nobody back", async (_name, RATE_LIMIT, event) => {
+    const worker = startWorker({}, { SERVER_KEYS, RATE_LIMIT });
+    expect((await worker.ask({ input: marked() }, as(KEYS.alice))).status).toBe(200);
+    await worker.settled();
+    expect(log.warnings().some((line) => line.event.startsWith(event))).toBe(true);
+  });
+});
+
+describe("GET /usage", () => {
+  test("a server key sees what it used, hits apart, though it has no limits", async () => {
+    const worker = startWorker({ prices: { "gpt-4.1-mini": { input: 1, output: 10 } } }, { SERVER_KEYS: `${crypto.randomUUID()}:${KEYS.alice}` });
+    const input = marked();
+    const { usage, cost_usd } = await worker.answer({ input }, as(KEYS.alice));
+    expect(await worker.answer({ input }, as(KEYS.alice))).toMatchObject({ cached: true });
+    const response = await worker.get("/usage", as(KEYS.alice));
+    const body = await response.json<{ today: { requests: number } }>();
+    // The question for usage is a request itself, and may be among them by now.
+    const { requests } = body.today;
+    expect([2, 3]).toContain(requests);
+    const total = { requests, hits: 1, tokens: usage?.total_tokens, cost_usd, reserved_tokens: 0 };
+    const today = { date: new Date().toISOString().slice(0, 10), ...total };
+    expect(body).toEqual({ today, days: [today], total, limits: {}, left: {} });
+    await worker.settled();
+  });
+
+  test("other methods are told so", async () => {
+    const response = await startWorker().send("/usage", { method: "POST" });
+    expect([response.status, response.headers.get("allow")]).toEqual([405, "GET, HEAD"]);
+  });
+});

@@ -1,0 +1,209 @@
+import { createHmac } from "node:crypto";
+import { describe, expect, inject, test } from "vitest";
+import { as, eachTestAlone, type HeaderTable, marked, problemOf, startWorker, type WorkerUnderTest } from "./worker.ts";
+import { claimsOf, hs256, now, SESSION_KEYS, type Signer, signer, unsigned } from "./tokens.ts";
+
+const log = eachTestAlone();
+
+const ISSUER = "https://id.example.com/";
+const APP = "https://app.example.com";
+const [rsa, ec, ed] = [signer("RS256"), signer("ES256"), signer("EdDSA")];
+
+/** A provider of its own with these keys, and a Worker that trusts it. */
+async function provider(signers: Signer[], entry: object = {}) {
+  const name = crypto.randomUUID();
+  const jwks_url = `${inject("issuerUrl")}/jwks/${name}`;
+  const publish = (given: Signer[], status = 200): Promise<unknown> =>
+    fetch(jwks_url, {
+      method: "PUT",
+      body: JSON.stringify({ keys: given.map(({ jwk }) => jwk) }),
+      headers: { "x-status": String(status) },
+    });
+  await publish(signers);
+  const jwt = [{ issuer: ISSUER, audience: "app", jwks_url, presets: ["support"], ...entry }];
+  const config = { presets: { support: {} }, origins: [APP], callers: { jwt, sessions: { presets: ["support"] } } };
+  const asked = async (): Promise<number> => (await (await fetch(`${inject("issuerUrl")}/asked/${name}`)).json<{ count: number }>()).count;
+  return { publish, asked, jwks_url, jwt, config, worker: startWorker(config, { SESSION_KEYS }) };
+}
+
+const good = (more: object = {}): Record<string, unknown> => claimsOf("ada", { iss: ISSUER, aud: "app", ...more });
+const ask = (worker: WorkerUnderTest, token: string, headers: HeaderTable = {}): Promise<Response> =>
+  worker.ask({ input: marked(), preset: "support" }, { ...as(token), ...headers });
+
+async function refusal(response: Response): Promise<unknown> {
+  const { code } = await problemOf(response);
+  return [response.status, code, log.requests().at(-1)?.["reason"]];
+}
+const refusedFor = (reason: string): unknown => [401, "invalid_credentials", reason];
+
+test.each([rsa, ec, ed])("a token of the provider is taken: $alg", async (by) => {
+  const { worker } = await provider([rsa, ec, ed]);
+  expect((await ask(worker, by.token(good()))).status).toBe(200);
+  expect((await ask(worker, by.token(good({ aud: ["other", "app"] })), { origin: APP })).status).toBe(200);
+  expect(log.requests().map(({ caller }) => caller)).toEqual(["jwt", "jwt"]);
+});
+
+test("users are told apart by issuer and sub, whatever key signed and whatever audience it was", async () => {
+  const { worker } = await provider([rsa, ec]);
+  const { id } = await worker.answer({ input: marked(), preset: "support" }, as(rsa.token(good())));
+  expect((await worker.get(`/ask/${id}`, as(ec.token(good({ iat: now() }))))).status).toBe(200);
+  expect((await worker.get(`/ask/${id}`, as(ec.token(good({ sub: "bob" }))))).status).toBe(404);
+  expect((await worker.get(`/ask/${id}`, as(hs256(claimsOf("ada"))))).status).toBe(404);
+});
+
+test("several entries may share an issuer, and the audience chooses", async () => {
+  const { jwt, config, asked, jwks_url } = await provider([rsa]);
+  const other = { ...jwt[0], issuer: ISSUER, audience: "shop", jwks_url, presets: ["support"], azp: ["shop-web"] };
+  const worker = startWorker({ ...config, callers: { jwt: [...jwt, other] } });
+  expect((await ask(worker, rsa.token(good()))).status).toBe(200);
+  expect((await ask(worker, rsa.token(good({ aud: "shop", azp: "shop-web" })))).status).toBe(200);
+  expect(await refusal(await ask(worker, rsa.token(good({ aud: "shop" }))))).toEqual(refusedFor("wrong_client"));
+  expect(await asked()).toBe(1);
+});
+
+describe("refused", () => {
+  test.each<[string, object]>([
+    ["wrong_issuer", { iss: "https://id.example.com" }],
+    ["wrong_issuer", { iss: undefined }],
+    ["wrong_issuer", { iss: [ISSUER] }],
+    ["wrong_audience", { aud: "other" }],
+    ["wrong_audience", { aud: [] }],
+    ["missing_claim", { aud: undefined }],
+    ["missing_claim", { sub: undefined }],
+    ["missing_claim", { exp: undefined }],
+    ["malformed_claim", { sub: "" }],
+    ["malformed_claim", { sub: 7 }],
+    ["expired", { exp: now() - 1 }],
+    ["not_yet_valid", { nbf: now() + 120 }],
+    ["not_yet_valid", { iat: now() + 120 }],
+    ["wrong_client", { azp: "other" }],
+    ["wrong_client", { azp: ["web"] }],
+  ])("(%s) with the claims %j", async (reason, more) => {
+    const { worker } = await provider([rsa], { azp: ["web", "ios"] });
+    expect((await ask(worker, rsa.token(good({ azp: "ios" })))).status).toBe(200);
+    expect(await refusal(await ask(worker, rsa.token(good({ azp: "web", ...more }))))).toEqual(refusedFor(reason));
+  });
+
+  test("a public key is no shared secret: HS256 over the RSA key's PEM, or over its JWK", async () => {
+    const { worker } = await provider([rsa]);
+    for (const secret of [rsa.pem, rsa.pem.trim(), JSON.stringify(rsa.jwk), String(rsa.jwk["n"])]) {
+      for (const header of [{ kid: rsa.kid }, { kid: "k1" }, {}])
+        expect((await ask(worker, hs256(good(), secret, header))).status).toBe(401);
+    }
+  });
+
+  test("no signature is no token: alg none, in any spelling", async () => {
+    const { worker } = await provider([rsa]);
+    for (const alg of ["none", "None", "NONE", "", "HS512", "RS512", "PS256", "ES384"]) {
+      for (const signature of ["", "AAAA", rsa.token(good()).split(".")[2]]) {
+        const response = await ask(worker, `${unsigned({ alg, kid: rsa.kid }, good())}.${signature}`);
+        expect(await refusal(response), `${alg} ${signature}`).toEqual(refusedFor("wrong_algorithm"));
+      }
+    }
+  });
+
+  test("a session is never proven by a provider's key, nor a provider's token by a session key", async () => {
+    const { worker } = await provider([rsa]);
+    expect(await refusal(await ask(worker, rsa.token(claimsOf("ada"), { kid: "k1" })))).toEqual(refusedFor("wrong_issuer"));
+    const asSession = await ask(worker, hs256(good()));
+    expect([asSession.status, log.requests().at(-1)?.["caller"]]).toEqual([200, "session"]);
+  });
+
+  test("a key that the token brings itself is not even looked at: jku, jwk, x5u, x5c", async () => {
+    const { worker, asked } = await provider([rsa]);
+    const thief = signer("RS256", rsa.kid);
+    const own = await provider([thief]);
+    for (const header of [{ jku: own.jwks_url }, { jwk: thief.jwk }, { x5u: own.jwks_url }, { x5c: ["MIIB"] }]) {
+      expect(await refusal(await ask(worker, thief.token(good(), header)))).toEqual(refusedFor("bad_signature"));
+      expect((await ask(worker, rsa.token(good(), header))).status).toBe(200);
+      expect((await ask(worker, hs256(claimsOf("ada"), undefined, { kid: "k1", ...header }))).status).toBe(200);
+    }
+    expect([await own.asked(), await asked()]).toEqual([0, 1]);
+  });
+
+  test("a header that must be understood is not: crit", async () => {
+    const { worker } = await provider([rsa]);
+    for (const crit of [["exp"], ["b64"], [], "b64"]) {
+      for (const token of [rsa.token(good(), { crit, b64: true }), hs256(claimsOf("ada"), undefined, { kid: "k1", crit, b64: true })]) {
+        expect(await refusal(await ask(worker, token))).toEqual(refusedFor("malformed_token"));
+      }
+    }
+  });
+
+  test("one changed character", async () => {
+    const { worker } = await provider([rsa]);
+    for (const token of [rsa.token(good()), hs256(claimsOf("ada"))]) {
+      const [head = "", , signature = ""] = token.split(".");
+      const claims = unsigned({}, { ...good(), sub: "eve" }).split(".")[1];
+      expect(await refusal(await ask(worker, `${head}.${claims}.${signature}`))).toEqual(refusedFor("bad_signature"));
+      expect((await ask(worker, `${token}.x`)).status).toBe(401);
+      expect((await ask(worker, token.slice(0, -5))).status).toBe(401);
+    }
+  });
+
+  test("what has three parts and is no token", async () => {
+    const { worker } = await provider([rsa]);
+    const { createHash } = await import("node:crypto");
+    const noise = createHash("sha256").update("x").digest("base64url");
+    const list = `${Buffer.from("[]").toString("base64url")}`;
+    for (const text of [
+      "a.b.c",
+      `${noise}.${noise}.${noise}`,
+      `${list}.${list}.x`,
+      `${unsigned({ alg: 5 }, good())}.x`,
+      `${unsigned({ alg: "RS256", kid: 5 }, good())}.x`,
+    ]) {
+      expect(await refusal(await ask(worker, text))).toEqual(refusedFor("malformed_token"));
+    }
+    expect((await ask(worker, rsa.token(good({ long: "x".repeat(20_000) })))).status).toBe(401);
+  });
+
+  test("a key set's shared secret or weak key proves nothing", async () => {
+    const name = crypto.randomUUID();
+    const oct = { kty: "oct", kid: "o", k: Buffer.from("0123456789abcdef0123456789abcdef").toString("base64url") };
+    const { jwks_url, worker } = await provider([]);
+    await fetch(jwks_url, { method: "PUT", body: JSON.stringify({ keys: [oct, { kty: "RSA", kid: "broken", n: "AQAB", e: "AQAB" }] }) });
+    const text = unsigned({ alg: "HS256", kid: "o" }, good({ jti: name }));
+    const forged = `${text}.${createHmac("sha256", "0123456789abcdef0123456789abcdef").update(text).digest("base64url")}`;
+    expect((await ask(worker, forged)).status).toBe(401);
+    expect((await ask(worker, signer("RS256", "broken").token(good()))).status).toBe(401);
+  });
+});
+
+describe("the provider's keys", () => {
+  test("are asked for once, however many made-up key ids come, together or one by one", async () => {
+    const { worker, asked } = await provider([rsa]);
+    const flood = await Promise.all(Array.from({ length: 30 }, () => ask(worker, signerless())));
+    expect(new Set(flood.map(({ status }) => status))).toEqual(new Set([401]));
+    for (let at = 0; at < 10; at += 1) expect(await refusal(await ask(worker, signerless()))).toEqual(refusedFor("unknown_kid"));
+    expect((await ask(worker, rsa.token(good()))).status).toBe(200);
+    expect(await asked()).toBe(1);
+  });
+
+  test("are waited for by all who come at a cold start", async () => {
+    const { worker, asked } = await provider([rsa]);
+    const all = await Promise.all(Array.from({ length: 20 }, () => ask(worker, rsa.token(good()))));
+    expect(all.map(({ status }) => status)).toEqual(Array.from({ length: 20 }, () => 200));
+    expect(await asked()).toBe(1);
+  });
+
+  test.each([500, 302, 404])("where they can't be had (%s) nobody is let in, and it says so", async (status) => {
+    const { worker, publish } = await provider([rsa]);
+    await publish([rsa], status);
+    const response = await ask(worker, rsa.token(good()));
+    expect(response.headers.get("retry-after")).toBe("30");
+    expect([response.status, (await problemOf(response)).code]).toEqual([503, "unavailable"]);
+  });
+
+  test("without a key id the one key that fits is taken", async () => {
+    const { worker } = await provider([rsa, ec]);
+    expect((await ask(worker, ec.token(good(), { kid: undefined }))).status).toBe(200);
+    const { worker: two } = await provider([ec, signer("ES256")]);
+    expect((await ask(two, ec.token(good(), { kid: undefined }))).status).toBe(401);
+  });
+});
+
+/** A token with a key id that nobody has. */
+function signerless(): string {
+  return `${unsigned({ alg: "RS256", kid: crypto.randomUUID() }, good())}.AAAA`;
+}

@@ -1,0 +1,373 @@
+import { describe, expect, test } from "vitest";
+import { UPSTREAM_FIELDS } from "../../src/core/request.ts";
+import { HIDDEN, pk, PK_BOTH, PK_IMAGES, respond, startLocked } from "./locked.ts";
+import { as, calls, eachTestAlone, EVENTS, idKeys, kvTexts, marked, problemOf, received, TEXT } from "./worker.ts";
+import { ownerOf, deriveDigest } from "../../src/core/ids.ts";
+
+const log = eachTestAlone();
+
+/** OpenAI's types of tools as of November 2026, and UniAPI's chat form. */
+const TOOL_TYPES = [
+  "function",
+  "file_search",
+  "web_search",
+  "web_search_2025_08_26",
+  "web_search_preview",
+  "computer",
+  "computer_use_preview",
+  "mcp",
+  "code_interpreter",
+  "image_generation",
+  "local_shell",
+  "shell",
+  "custom",
+  "apply_patch",
+  "namespace",
+  "tool_search",
+];
+
+const VALUES: Record<string, unknown> = {
+  temperature: 0.1,
+  max_tool_calls: 3,
+  top_logprobs: 3,
+  tools: [{ type: "function", name: "f" }],
+  metadata: undefined,
+  text: { verbosity: "low" },
+  include: ["reasoning.encrypted_content"],
+  parallel_tool_calls: false,
+  store: false,
+  reasoning: { effort: "high" },
+  presence_penalty: 1,
+  frequency_penalty: 1,
+  prompt_cache_options: { mode: "explicit" },
+  context_management: [{ type: "compaction" }],
+  moderation: { model: "omni" },
+  image: { quality: "high" },
+  access_programs: ["x"],
+  stream_options: { include_obfuscation: false },
+};
+/** Fields that this preset does not open. */
+const OWNED = Object.keys(UPSTREAM_FIELDS).filter((name) => !["top_p", "metadata", "max_output_tokens"].includes(name));
+const valueOf = (name: string): unknown => VALUES[name] ?? "of the caller";
+
+describe("what a preset does not open", () => {
+  test.each(OWNED)("`%s` is refused by name on both routes, and upstream is not called", async (name) => {
+    const worker = startLocked();
+    const input = marked();
+    const field = { [name]: valueOf(name) };
+    for (const response of [
+      await worker.ask({ input, ...field }, pk),
+      await respond(worker, { model: "support", input, ...field }),
+    ]) {
+      const problem = await problemOf(response);
+      expect([response.status, problem.param]).toEqual([400, name]);
+      expect(problem.code).toBe(name === "model" && response.status === 400 ? problem.code : "unknown_parameter");
+    }
+    expect(await calls(input)).toBe(0);
+  });
+
+  test.each(["schema", "background", "conversation", "prompt", "foo", "__proto__x", "images"])("`%s` is refused too", async (name) => {
+    const worker = startLocked();
+    const input = marked();
+    const value = name === "images" ? ["https://img.example.com/a.png"] : { a: 1 };
+    expect((await worker.ask({ input, [name]: value }, pk)).status).toBe(400);
+    expect((await respond(worker, { model: "support", input, [name]: value })).status).toBe(400);
+    expect(await calls(input)).toBe(0);
+  });
+
+  test.each(TOOL_TYPES)("a tool of type %s is refused; where tools are open, all but functions are", async (type) => {
+    const worker = startLocked();
+    const input = marked();
+    const tools = [{ type, server_url: "https://evil.example", name: "x" }];
+    expect((await worker.ask({ input, tools }, pk)).status).toBe(400);
+    expect((await respond(worker, { model: "support", input, tools })).status).toBe(400);
+    const both = as(PK_BOTH);
+    expect((await worker.ask({ input, preset: "other", tools }, both)).status).toBe(400);
+    expect((await respond(worker, { model: "other", input, tools }, both)).status).toBe(400);
+    expect(await calls(input)).toBe(0);
+    const bare = [{ type, name: "x", parameters: {} }];
+    expect((await worker.ask({ input, preset: "other", tools: bare }, both)).status).toBe(type === "function" ? 200 : 400);
+    await worker.settled();
+  });
+
+  test("a number for `cache`, and a long max-age, can't make this Worker keep anything for longer", async () => {
+    const worker = startLocked();
+    expect((await problemOf(await worker.ask({ input: marked(), cache: 31_536_000 }, pk))).param).toBe("cache");
+    const response = await respond(worker, { input: marked() }, { ...pk, "cache-control": "max-age=31536000" });
+    await response.text();
+    expect(response.headers.get("cache-status")).toContain("fwd=bypass");
+    await worker.settled();
+  });
+
+  test("on /v1/responses null, an empty list and what would be used anyway are taken for nothing", async () => {
+    const worker = startLocked();
+    const input = marked();
+    const same = {
+      temperature: 0.5,
+      tools: [],
+      include: [],
+      instructions: null,
+      user: null,
+      parallel_tool_calls: true,
+      truncation: "disabled",
+      store: true,
+      background: false,
+      service_tier: "auto",
+      stream: false,
+      tool_choice: "auto",
+    };
+    expect((await respond(worker, { input, model: "support", ...same })).status).toBe(200);
+    for (const wrong of [{ temperature: 0.6 }, { store: false }, { truncation: "auto" }, { user: "x" }, { background: true }]) {
+      expect((await respond(worker, { input, ...wrong })).status, JSON.stringify(wrong)).toBe(400);
+    }
+    expect(await calls(input)).toBe(1);
+    await worker.settled();
+  });
+});
+
+describe("what a locked caller says", () => {
+  const item = (fields: object): object[] => [{ role: "user", content: "x", ...fields }];
+  const part = (fields: object): object[] => [{ role: "user", content: [fields] }];
+  test.each<[string, unknown]>([
+    ["a system role", item({ role: "system" })],
+    ["a developer role", item({ role: "developer" })],
+    ["no role", [{ content: "x" }]],
+    ["item_reference", [{ type: "item_reference", id: "msg_1" }]],
+    ["function_call_output", [{ type: "function_call_output", call_id: "c", output: "x" }]],
+    ["function_call", [{ type: "function_call", call_id: "c", name: "f", arguments: "{}" }]],
+    ["mcp_approval_response", [{ type: "mcp_approval_response", approval_request_id: "a", approve: true }]],
+    ["compaction", [{ type: "compaction", encrypted_content: "x" }]],
+    ["reasoning", [{ type: "reasoning", summary: [] }]],
+    ["a typed item with a role", item({ type: "item_reference", id: "msg_1" })],
+    ["an unknown key", item({ name: "system" })],
+    ["input_file", part({ type: "input_file", file_id: "file-1" })],
+    ["file_url", part({ type: "input_file", file_url: "https://x.example/a.pdf" })],
+    ["input_audio", part({ type: "input_audio", input_audio: {} })],
+    ["an image where the preset has none", part({ type: "input_image", image_url: "data:image/png;base64,AAAA" })],
+    ["a file beside a text", part({ type: "input_text", text: "x", file_id: "file-1" })],
+    ["output_text of the user", part({ type: "output_text", text: "x" })],
+    ["a part without a text", part({ type: "input_text" })],
+    ["no parts", item({ content: [] })],
+  ])("%s is refused on both routes", async (_name, items) => {
+    const worker = startLocked();
+    const input = marked();
+    const all = [{ role: "user", content: input }, ...(items as object[])];
+    expect((await worker.ask({ input: all }, pk)).status).toBe(400);
+    expect((await respond(worker, { input: all })).status).toBe(400);
+    expect(await calls(input)).toBe(0);
+  });
+
+  test("what SDKs send back of an answer passes, made anew", async () => {
+    const worker = startLocked();
+    const input = marked();
+    const said = { type: "output_text", text: "hello", annotations: [], logprobs: [] };
+    const items = [
+      { type: "message", id: "msg_1", status: "completed", role: "assistant", content: [said, { type: "refusal", refusal: "no" }] },
+      { role: "user", content: [{ type: "input_text", text: input }] },
+    ];
+    expect((await worker.ask({ input: items }, pk)).status).toBe(200);
+    expect((await received(input))[0]?.body["input"]).toEqual([
+      { role: "assistant", content: [{ type: "output_text", text: "hello" }, { type: "refusal", refusal: "no" }] },
+      { role: "user", content: [{ type: "input_text", text: input }] },
+    ]);
+    await worker.settled();
+  });
+
+  test.each<[string, boolean]>([
+    ["data:image/png;base64,AAAA", true],
+    ["https://img.example.com/a.png?b=c", true],
+    ["data:image/svg+xml;base64,AAAA", false],
+    ["data:text/html;base64,AAAA", false],
+    ["data:image/png,AAAA", false],
+    ["data:image/png;base64,AAA", false],
+    [`data:image/png;base64,${"A".repeat(2_796_208)}`, false],
+    ["http://img.example.com/a.png", false],
+    ["https://evil.example/a.png", false],
+    ["https://img.example.com:8443/a.png", false],
+    ["https://img.example.com@evil.example/a.png", false],
+    ["https://user@img.example.com/a.png", false],
+    ["https://img.example.com.evil.example/a.png", false],
+    ["file:///etc/passwd", false],
+  ])("an image from %.50s is taken: %s", async (url, taken) => {
+    const worker = startLocked();
+    const input = marked();
+    const headers = as(PK_IMAGES);
+    const parts = [{ type: "input_text", text: input }, { type: "input_image", image_url: url, detail: "low" }];
+    const answers = [
+      await worker.ask({ input, images: [url] }, headers),
+      await respond(worker, { input: [{ role: "user", content: parts }] }, headers),
+    ];
+    expect(answers.map(({ status }) => status)).toEqual(taken ? [200, 200] : [400, 400]);
+    expect(await calls(input)).toBe(taken ? 2 : 0);
+    await worker.settled();
+  });
+
+  test("an image by file_id or with a detail of its own is refused", async () => {
+    const worker = startLocked();
+    const input = marked();
+    for (const image of [{ file_id: "file-1" }, { image_url: "data:image/png;base64,AAAA", detail: "original" }]) {
+      const content = [{ type: "input_text", text: input }, { type: "input_image", ...image }];
+      expect((await worker.ask({ input: [{ role: "user", content }] }, as(PK_IMAGES))).status).toBe(400);
+    }
+    expect(await calls(input)).toBe(0);
+  });
+
+  test("a body is held to the config's cap, and to 3 MiB where a preset takes images", async () => {
+    const worker = startLocked({ limits: { max_body_bytes: 1_000 } });
+    for (const [key, length, status] of [
+      [pk, 900, 200],
+      [pk, 1_100, 413],
+      [as(PK_IMAGES), 100_000, 200],
+    ] as const) {
+      expect((await worker.ask({ input: "x".repeat(length) }, key)).status, `${length}`).toBe(status);
+      expect((await respond(worker, { input: "x".repeat(length) }, key)).status, `${length}`).toBe(status);
+    }
+    await worker.settled();
+  });
+
+  test("a preset without images has the small cap, though another one of the key's has the large", async () => {
+    const presets = { plain: {}, pictures: { images: true } };
+    const worker = startLocked({
+      presets,
+      limits: { max_body_bytes: 1_000 },
+      callers: { publishable: [{ id: "x", key: PK_BOTH, presets: ["plain", "pictures"] }] },
+    });
+    const ask = (preset: string): Promise<Response> => worker.ask({ preset, input: "x".repeat(5_000) }, as(PK_BOTH));
+    expect((await ask("pictures")).status).toBe(200);
+    expect((await problemOf(await ask("plain"))).code).toBe("payload_too_large");
+    await worker.settled();
+  });
+});
+
+describe("presets and caps", () => {
+  test("one that is not granted and one that does not exist get the same answer", async () => {
+    const worker = startLocked();
+    const texts = await Promise.all(
+      ["secret", "nowhere", "constructor"].map(async (name) => {
+        const { message, code, param } = await problemOf(await worker.ask({ input: "x", preset: name }, as(PK_BOTH)));
+        const other = await problemOf(await respond(worker, { input: "x", model: name }, as(PK_BOTH)));
+        return JSON.stringify([message, code, param, other.message, other.code, other.param]);
+      }),
+    );
+    const real = await problemOf(await respond(worker, { input: "x", model: "gpt-4.1-mini" }, as(PK_BOTH)));
+    expect(new Set(texts).size).toBe(1);
+    expect(texts[0]).toContain(JSON.stringify(real.message));
+    expect(real.code).toBe("model_not_allowed");
+  });
+
+  test("a caller with one preset need not name it, one with two must", async () => {
+    const worker = startLocked();
+    const input = marked();
+    expect((await worker.ask({ input }, pk)).status).toBe(200);
+    expect((await respond(worker, { input })).status).toBe(200);
+    expect((await received(input)).map(({ body }) => body["instructions"])).toEqual([HIDDEN[0], HIDDEN[0]]);
+    expect((await problemOf(await worker.ask({ input: "x" }, as(PK_BOTH)))).message).toContain('"support", "other"');
+    await worker.settled();
+  });
+
+  test("max_output_tokens is held to the preset's own, then to the config's, and is always sent", async () => {
+    const worker = startLocked({ limits: { max_output_tokens: 2_000 } });
+    const sent = async (preset: string, asked?: number): Promise<unknown> => {
+      const input = marked();
+      const body = asked === undefined ? {} : { max_output_tokens: asked };
+      expect((await worker.ask({ input, preset, ...body }, as(PK_BOTH))).status).toBe(200);
+      return (await received(input))[0]?.body["max_output_tokens"];
+    };
+    expect(await sent("support")).toBe(300);
+    expect(await sent("support", 50)).toBe(50);
+    expect(await sent("support", 5_000)).toBe(300);
+    expect(await sent("other")).toBe(2_000);
+    expect(await sent("other", 5_000)).toBe(2_000);
+    await worker.settled();
+  });
+
+  test("upstream is told who the caller is by digests, whatever the preset says", async () => {
+    const worker = startLocked({ presets: { support: { user: "deployer", safety_identifier: "x", prompt_cache_key: "y" } } , callers: { publishable: [{ id: "site", key: PK_BOTH, presets: ["support"] }] } });
+    const input = marked();
+    await worker.answer({ input }, as(PK_BOTH));
+    const keys = await idKeys();
+    const owner = await ownerOf(keys, "publishable:site");
+    expect((await received(input))[0]?.body).toMatchObject({
+      safety_identifier: await deriveDigest(keys, "safety", owner),
+      prompt_cache_key: await deriveDigest(keys, "prompt-cache", `${owner}\0support`),
+    });
+  });
+
+  test("a raw id of upstream's is refused, and upstream is not asked", async () => {
+    const worker = startLocked();
+    const input = marked();
+    const problem = await problemOf(await worker.ask({ input, previous_response_id: "resp_68af" }, pk));
+    expect(problem.code).toBe("previous_response_not_found");
+    expect(await calls(input)).toBe(0);
+  });
+});
+
+describe("nothing is echoed", () => {
+  test("no form of an answer, no follow-up and no repeat shows what the preset holds", async () => {
+    const worker = startLocked();
+    const input = marked();
+    const metadata = { mine: "yes", team: "mine, too" };
+    const responses = [
+      await worker.ask({ input, metadata }, pk),
+      await worker.ask({ input, metadata }, { ...pk, ...EVENTS }),
+      await worker.ask({ input, metadata }, { ...pk, ...TEXT }),
+      await worker.ask({ input, metadata, stream: true }, { ...pk, ...TEXT }),
+      await respond(worker, { input, metadata, stream: true }),
+      await respond(worker, { input, metadata }),
+    ];
+    const texts = await Promise.all(
+      responses.map(async (response) => `${response.status} ${JSON.stringify([...response.headers])} ${await response.text()}`),
+    );
+    await worker.settled();
+    for (const text of texts) {
+      expect(text).toMatch(/^200 /);
+      for (const word of HIDDEN) expect(text).not.toContain(word);
+    }
+    const object = JSON.parse((texts.at(-1) ?? "").replace(/^.*?\] (?=\{)/s, "")) as Record<string, unknown>;
+    expect(object).toMatchObject({
+      instructions: null,
+      tools: [],
+      metadata: { mine: "yes" },
+      user: null,
+      safety_identifier: null,
+      prompt_cache_key: null,
+      text: { format: { type: "text" } },
+      tool_choice: "auto",
+      previous_response_id: null,
+    });
+    // It went upstream all the same.
+    const [sent] = await received(input);
+    expect(sent?.body).toMatchObject({ instructions: HIDDEN[0], metadata: { mine: "yes", team: HIDDEN[2] } });
+    const again = await respond(worker, { input: marked(), previous_response_id: String(object["id"]), stream: true });
+    const text = await again.text();
+    await worker.settled();
+    for (const word of HIDDEN) expect(text).not.toContain(word);
+    expect((await kvTexts()).join("\n")).not.toContain(HIDDEN[0]);
+    expect(JSON.stringify(log.lines())).not.toContain("hidden-");
+  });
+});
+
+describe("by id", () => {
+  test("a publishable key reads and deletes nothing, be the id its own, forged or none", async () => {
+    const worker = startLocked();
+    const { id } = await worker.answer({ input: marked() }, pk);
+    for (const one of [id, "resp_ue1_forged", "nothing"]) {
+      for (const [method, path] of [
+        ["GET", `/ask/${one}`],
+        ["GET", `/v1/responses/${one}`],
+        ["GET", `/v1/responses/${one}/input_items`],
+        ["DELETE", `/v1/responses/${one}`],
+        ["GET", "/usage"],
+      ] as const) {
+        const response = await worker.send(path, { method, headers: pk });
+        expect([response.status, (await problemOf(response)).code]).toEqual([403, "insufficient_scope"]);
+      }
+    }
+  });
+
+  test("it is shown its presets as models, and no others", async () => {
+    const response = await startLocked().get("/v1/models", as(PK_BOTH));
+    const { data } = await response.json<{ data: { id: string }[] }>();
+    expect(data.map(({ id }) => id)).toEqual(["support", "other"]);
+  });
+});
