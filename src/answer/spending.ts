@@ -32,7 +32,14 @@ export class Spending {
     try {
       await this.#reserve(parent === null ? 0 : tokensOf(turn));
     } catch (error) {
-      if (!isOverDay(error) || parent === null || tokensOf(turn) !== undefined || parent.signed?.kept !== true || !isYoung(this.#deps, parent)) throw error;
+      if (
+        !isOverDay(error) ||
+        parent === null ||
+        tokensOf(turn) !== undefined ||
+        parent.signed?.kept !== true ||
+        !isYoung(this.#deps, parent)
+      )
+        throw error;
       const found = await lookFor(this.#deps, this.#context.caller.owner, parent).catch(() => null);
       if (tokensOf(found) === undefined) throw error;
       await this.#reserve(tokensOf(found));

@@ -56,7 +56,8 @@ export function worstCase(
 ): Cost {
   const size = { bytes: 0, images: 0 };
   measure(body, size);
-  const input = Math.ceil(size.bytes / 2) + size.images * IMAGE_TOKENS + (parentTokens ?? config.limits.max_context_tokens ?? CONTEXT_TOKENS);
+  const input =
+    Math.ceil(size.bytes / 2) + size.images * IMAGE_TOKENS + (parentTokens ?? config.limits.max_context_tokens ?? CONTEXT_TOKENS);
   const output = typeof body["max_output_tokens"] === "number" ? body["max_output_tokens"] : OUTPUT_TOKENS;
   const prices = models.flatMap((model) => priceOf(config.prices, model) ?? []);
   const usdPerMillion = Math.max(0, ...prices.map((price) => input * Math.max(price.input, price.cached ?? 0) + output * price.output));
@@ -92,7 +93,8 @@ const WHOSE: Record<CallerBudget["whose"], string> = {
 };
 
 export function budgetExceeded(budget: CallerBudget, { limit, retryAfter }: Refused): Problem {
-  const more = limit === "tokens_per_day" || limit === "usd_per_day" ? " A shorter request with a smaller max_output_tokens may still fit." : "";
+  const more =
+    limit === "tokens_per_day" || limit === "usd_per_day" ? " A shorter request with a smaller max_output_tokens may still fit." : "";
   return new Problem(
     "budget_exceeded",
     `The limit \`${limit}\` of ${WHOSE[budget.whose]} does not allow this request now. Try again in ${retryAfter} s.${more}`,

@@ -28,7 +28,7 @@ export function lockImages(urls: readonly string[], images: Images): string[] {
 
 function message(item: JsonObject, path: string, images: Images): JsonObject {
   const { type, role, content } = item;
-  if (type !== undefined && type !== "message") throw refused(`${path}.type`, "must be \"message\": this caller sends messages only");
+  if (type !== undefined && type !== "message") throw refused(`${path}.type`, 'must be "message": this caller sends messages only');
   if (role !== "user" && role !== "assistant") throw refused(`${path}.role`, 'must be "user" or "assistant"');
   assertKeys(item, MESSAGE_KEYS, path);
   if (typeof content === "string") return { role, content };

@@ -50,7 +50,7 @@ export function lockAsk(ask: Ask, bytes: number, grant: Grant, config: Config): 
     const opened = field === "schema" ? "text" : field;
     if (field === "images" ? preset.images === false : !FIELDS.has(field) && !opens(preset, opened)) throw refusedField(field);
   }
-  if (typeof ask.cache === "number") throw refusedField("cache", "`cache` is false or \"refresh\" for this caller.");
+  if (typeof ask.cache === "number") throw refusedField("cache", '`cache` is false or "refresh" for this caller.');
   return locked({ ...ask, preset: name }, preset, grant, config);
 }
 
@@ -99,7 +99,11 @@ function granted(name: string | undefined, grant: Grant, config: Config, param: 
   const preset = grant.presets.includes(wanted) && Object.hasOwn(config.presets, wanted) ? config.presets[wanted] : undefined;
   if (preset !== undefined) return [wanted, preset];
   if (param === "model") {
-    throw new Problem("model_not_allowed", `The model is not one that this caller may use. Name one of your presets in \`model\`: ${names}.`, { param });
+    throw new Problem(
+      "model_not_allowed",
+      `The model is not one that this caller may use. Name one of your presets in \`model\`: ${names}.`,
+      { param },
+    );
   }
   throw new Problem("invalid_request", `There is no such preset for this caller. Name one of: ${names}.`, { param });
 }

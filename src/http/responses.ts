@@ -94,7 +94,16 @@ function composedFor(
   const { ask, metadata } = lockResponses(asked, bytes, grant, config);
   const composed = compose(ask, config);
   const { tools, tool_choice, text, instructions = null } = ask;
-  const own = { instructions, tools, tool_choice, text, metadata, user: undefined, safety_identifier: undefined, prompt_cache_key: undefined };
+  const own = {
+    instructions,
+    tools,
+    tool_choice,
+    text,
+    metadata,
+    user: undefined,
+    safety_identifier: undefined,
+    prompt_cache_key: undefined,
+  };
   return { composed, shown: { ...composed.body, ...own }, metadata };
 }
 
@@ -103,7 +112,13 @@ async function getResponse(c: Context<AppEnv>): Promise<Response> {
   const caller = await admitReader(deps, c.req.raw, { facts, later: (work) => c.executionCtx.waitUntil(work) });
   const turn = await readMemory(deps, caller.owner, c.req.param("id") ?? "");
   const asked = { model: turn.model, ...(turn.metadata === undefined ? {} : { metadata: turn.metadata }) };
-  const object = completeResponse(turn.response, { id: turn.id, previousId: turn.parent, asked, locked: caller.grant !== undefined, now: turn.at });
+  const object = completeResponse(turn.response, {
+    id: turn.id,
+    previousId: turn.parent,
+    asked,
+    locked: caller.grant !== undefined,
+    now: turn.at,
+  });
   if (c.req.query("stream") !== "true") return Response.json(object, { headers: NO_STORE });
   return new Response(replayText(object), { headers: { "content-type": "text/event-stream; charset=utf-8", ...NO_STORE } });
 }

@@ -44,7 +44,8 @@ export class Budget extends DurableObject<Env> {
     const day = Math.floor(at / DAY_MS);
     const { tokens, nanoUsd } = this.#day(day);
     const retryAfter = Math.max(1, Math.ceil(((day + 1) * DAY_MS - at) / 1_000));
-    if (limits.tokens_per_day !== undefined && tokens + worst.tokens > limits.tokens_per_day) return { limit: "tokens_per_day", retryAfter };
+    if (limits.tokens_per_day !== undefined && tokens + worst.tokens > limits.tokens_per_day)
+      return { limit: "tokens_per_day", retryAfter };
     if (limits.usd_per_day !== undefined && nanoUsd + worst.nanoUsd > limits.usd_per_day * 1e9) return { limit: "usd_per_day", retryAfter };
     this.#sql.exec("INSERT INTO reservations (id, day, tokens, nano_usd) VALUES (?, ?, ?, ?)", id, day, worst.tokens, worst.nanoUsd);
     this.#add(day, { requests: 0, hits: 0, ...worst });

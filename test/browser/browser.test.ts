@@ -42,7 +42,7 @@ describe.skipIf(BROWSER === undefined && process.env["CI"] !== "true")("in Chrom
       new MutationObserver(look).observe(document, { childList: true, subtree: true });
       return lengths;
     });
-    await say("My name is Ada.");
+    await say("Tell me something about walruses, narwhals, ibexes and okapis, please, in one sentence.");
     await page.waitForFunction(() => sessionStorage["last"] !== undefined);
     expect(await lengths.evaluate((seen) => seen.size), "it grows word by word").toBeGreaterThan(3);
     const first = await page.evaluate(() => String(sessionStorage["last"]));
@@ -78,7 +78,11 @@ describe.skipIf(BROWSER === undefined && process.env["CI"] !== "true")("in Chrom
     const seen = await page.evaluate(async (worker) => {
       const token = await (await fetch("/token")).text();
       const send = (body: object, key = token): Promise<Response> =>
-        fetch(`${worker}/ask`, { method: "POST", headers: { authorization: `Bearer ${key}`, "x-stainless-lang": "js" }, body: JSON.stringify(body) });
+        fetch(`${worker}/ask`, {
+          method: "POST",
+          headers: { authorization: `Bearer ${key}`, "x-stainless-lang": "js" },
+          body: JSON.stringify(body),
+        });
       const streamed = await send({ input: "one two three four five", stream: true });
       const reader = (streamed.body as ReadableStream<Uint8Array>).getReader();
       let chunks = 0;
@@ -181,19 +185,24 @@ describe.skipIf(BROWSER === undefined && process.env["CI"] !== "true")("in Chrom
     await page.route(`${PAGE}/react`, (route) =>
       route.fulfill({ contentType: "text/html", body: '<div id="root"></div><script type="module" src="/react.js"></script>' }),
     );
+    page.setDefaultTimeout(6_000);
     const errors: string[] = [];
     page.on("pageerror", (error) => errors.push(String(error)));
     page.on("console", (line) => errors.push(line.text()));
     await page.goto(`${PAGE}/react`);
-    await page.waitForFunction(() => "send" in globalThis, undefined, { timeout: 5_000 }).catch(() => expect(errors).toEqual([]));
     const say = async (text: string, lines: number, end: string): Promise<string> => {
       await page.waitForFunction(() => "send" in globalThis);
       await page.evaluate((text) => (globalThis as unknown as { send: (text: string) => unknown }).send(text) && undefined, text);
-      await page.waitForFunction(
-        ([lines, end]) => (document.querySelectorAll("li")[lines - 1]?.textContent ?? "").includes(end),
-        [lines, end] as const,
-      );
-      return await page.locator("li").nth(lines - 1).innerText();
+      await page
+        .waitForFunction(([lines, end]) => (document.querySelectorAll("li")[lines - 1]?.textContent ?? "").includes(end), [
+          lines,
+          end,
+        ] as const)
+        .catch(async () => expect.fail(`${await page.content()} ${errors.join()}`));
+      return await page
+        .locator("li")
+        .nth(lines - 1)
+        .innerText();
     };
     expect(await say("My name is Ada.", 2, 'You said: "My name is Ada."')).toContain("assistant: ");
     // The turn is on its way into KV, and its id with the end of the text.

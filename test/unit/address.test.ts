@@ -3,7 +3,8 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { addressOf } from "../../src/gate/address.ts";
 
-const from = (address: string): string | null => addressOf(new Request("https://ask.example.com", { headers: { "cf-connecting-ip": address } }));
+const from = (address: string): string | null =>
+  addressOf(new Request("https://ask.example.com", { headers: { "cf-connecting-ip": address } }));
 
 test.each([
   ["203.0.113.7", "203.0.113.7"],
@@ -25,14 +26,19 @@ test("a request whose address nobody knows has none", () => {
 test("two addresses are one visitor exactly where their IPv6 /64 is the same, however they are written", () => {
   const group = fc.nat({ max: 0xffff });
   fc.assert(
-    fc.property(fc.array(group, { minLength: 4, maxLength: 4 }), fc.array(group, { minLength: 4, maxLength: 4 }), fc.array(group, { minLength: 4, maxLength: 4 }), (net, a, b) => {
-      const long = [...net, ...a].map((one) => one.toString(16).padStart(4, "0")).join(":");
-      const short = shortened([...net, ...b]);
-      expect([isIPv6(long), isIPv6(short)]).toEqual([true, true]);
-      expect(from(long)).toBe(from(short));
-      const other = [(net[0] ?? 0) ^ 1, ...net.slice(1), ...a].map((one) => one.toString(16)).join(":");
-      expect(from(other)).not.toBe(from(long));
-    }),
+    fc.property(
+      fc.array(group, { minLength: 4, maxLength: 4 }),
+      fc.array(group, { minLength: 4, maxLength: 4 }),
+      fc.array(group, { minLength: 4, maxLength: 4 }),
+      (net, a, b) => {
+        const long = [...net, ...a].map((one) => one.toString(16).padStart(4, "0")).join(":");
+        const short = shortened([...net, ...b]);
+        expect([isIPv6(long), isIPv6(short)]).toEqual([true, true]);
+        expect(from(long)).toBe(from(short));
+        const other = [(net[0] ?? 0) ^ 1, ...net.slice(1), ...a].map((one) => one.toString(16)).join(":");
+        expect(from(other)).not.toBe(from(long));
+      },
+    ),
   );
 });
 

@@ -42,7 +42,13 @@ function source(...batches: (UpstreamEvent[] | Problem)[]): { source: ResponsesS
     cancel: () => undefined,
   };
   return {
-    source: new ResponsesSource(streamed, { requestId: "req_1", asked: { model: "m" }, locked: false, now: 1, ended: (problem) => ends.push(problem) }),
+    source: new ResponsesSource(streamed, {
+      requestId: "req_1",
+      asked: { model: "m" },
+      locked: false,
+      now: 1,
+      ended: (problem) => ends.push(problem),
+    }),
     ends,
   };
 }

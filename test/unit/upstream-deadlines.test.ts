@@ -84,7 +84,13 @@ async function streamOf(started: Call) {
 const TIMEOUT = "504 upstream_timeout maybe deadline";
 
 test("the shipped deadlines are the contract's", () => {
-  expect(DEADLINES).toEqual({ upstream_first_byte: 120_000, upstream_idle: 300_000, upstream_total: 3_600_000, body: 10_000, usage: 10_000 });
+  expect(DEADLINES).toEqual({
+    upstream_first_byte: 120_000,
+    upstream_idle: 300_000,
+    upstream_total: 3_600_000,
+    body: 10_000,
+    usage: 10_000,
+  });
 });
 
 describe("the first byte", () => {

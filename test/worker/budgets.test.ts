@@ -12,7 +12,11 @@ const pk = as(PK);
 type Limits = Record<string, number>;
 
 /** One publishable key, under a name of its own so that no test meets another's sums. */
-function limited(limits: { per_visitor?: Limits; total?: Limits }, more: ConfigInput = {}, settings: Record<string, unknown> = {}): { worker: WorkerUnderTest; total: string } {
+function limited(
+  limits: { per_visitor?: Limits; total?: Limits },
+  more: ConfigInput = {},
+  settings: Record<string, unknown> = {},
+): { worker: WorkerUnderTest; total: string } {
   const id = crypto.randomUUID();
   const worker = startWorker(
     {
@@ -131,12 +135,15 @@ describe("a reservation", () => {
     expect(sums.nanoUsd).toBe(Math.round(cost * 1e9));
   });
 
-  test.each(["emulate/429", "emulate/503", "emulate/400", "emulate/401"])("is given back where upstream refused unpaid (%s)", async (name) => {
-    const { worker, total } = limited({ total: { tokens_per_day: 100_000 } }, model(name));
-    expect((await worker.ask({ input: marked() }, pk)).ok).toBe(false);
-    await worker.settled();
-    expect(await usedOf(total)).toMatchObject({ tokens: 0, reserved: 0 });
-  });
+  test.each(["emulate/429", "emulate/503", "emulate/400", "emulate/401"])(
+    "is given back where upstream refused unpaid (%s)",
+    async (name) => {
+      const { worker, total } = limited({ total: { tokens_per_day: 100_000 } }, model(name));
+      expect((await worker.ask({ input: marked() }, pk)).ok).toBe(false);
+      await worker.settled();
+      expect(await usedOf(total)).toMatchObject({ tokens: 0, reserved: 0 });
+    },
+  );
 
   test.each(["emulate/500", "emulate/reset", "emulate/cut"])("stays where the call may have been paid (%s)", async (name) => {
     const { worker, total } = limited({ total: { tokens_per_day: 100_000 } }, model(name));
@@ -252,7 +259,10 @@ describe("the shield", () => {
 
 describe("GET /usage", () => {
   test("a server key sees what it used, hits apart, though it has no limits", async () => {
-    const worker = startWorker({ prices: { "gpt-4.1-mini": { input: 1, output: 10 } } }, { SERVER_KEYS: `${crypto.randomUUID()}:${KEYS.alice}` });
+    const worker = startWorker(
+      { prices: { "gpt-4.1-mini": { input: 1, output: 10 } } },
+      { SERVER_KEYS: `${crypto.randomUUID()}:${KEYS.alice}` },
+    );
     const input = marked();
     const { usage, cost_usd } = await worker.answer({ input }, as(KEYS.alice));
     expect(await worker.answer({ input }, as(KEYS.alice))).toMatchObject({ cached: true });

@@ -55,10 +55,7 @@ describe("what a preset does not open", () => {
     const worker = startLocked();
     const input = marked();
     const field = { [name]: valueOf(name) };
-    for (const response of [
-      await worker.ask({ input, ...field }, pk),
-      await respond(worker, { model: "support", input, ...field }),
-    ]) {
+    for (const response of [await worker.ask({ input, ...field }, pk), await respond(worker, { model: "support", input, ...field })]) {
       const problem = await problemOf(response);
       expect([response.status, problem.param]).toEqual([400, name]);
       expect(problem.code).toBe(name === "model" && response.status === 400 ? problem.code : "unknown_parameter");
@@ -167,7 +164,13 @@ describe("what a locked caller says", () => {
     ];
     expect((await worker.ask({ input: items }, pk)).status).toBe(200);
     expect((await received(input))[0]?.body["input"]).toEqual([
-      { role: "assistant", content: [{ type: "output_text", text: "hello" }, { type: "refusal", refusal: "no" }] },
+      {
+        role: "assistant",
+        content: [
+          { type: "output_text", text: "hello" },
+          { type: "refusal", refusal: "no" },
+        ],
+      },
       { role: "user", content: [{ type: "input_text", text: input }] },
     ]);
     await worker.settled();
@@ -192,7 +195,10 @@ describe("what a locked caller says", () => {
     const worker = startLocked();
     const input = marked();
     const headers = as(PK_IMAGES);
-    const parts = [{ type: "input_text", text: input }, { type: "input_image", image_url: url, detail: "low" }];
+    const parts = [
+      { type: "input_text", text: input },
+      { type: "input_image", image_url: url, detail: "low" },
+    ];
     const answers = [
       await worker.ask({ input, images: [url] }, headers),
       await respond(worker, { input: [{ role: "user", content: parts }] }, headers),
@@ -206,7 +212,10 @@ describe("what a locked caller says", () => {
     const worker = startLocked();
     const input = marked();
     for (const image of [{ file_id: "file-1" }, { image_url: "data:image/png;base64,AAAA", detail: "original" }]) {
-      const content = [{ type: "input_text", text: input }, { type: "input_image", ...image }];
+      const content = [
+        { type: "input_text", text: input },
+        { type: "input_image", ...image },
+      ];
       expect((await worker.ask({ input: [{ role: "user", content }] }, as(PK_IMAGES))).status).toBe(400);
     }
     expect(await calls(input)).toBe(0);
@@ -282,7 +291,10 @@ describe("presets and caps", () => {
   });
 
   test("upstream is told who the caller is by digests, whatever the preset says", async () => {
-    const worker = startLocked({ presets: { support: { user: "deployer", safety_identifier: "x", prompt_cache_key: "y" } } , callers: { publishable: [{ id: "site", key: PK_BOTH, presets: ["support"] }] } });
+    const worker = startLocked({
+      presets: { support: { user: "deployer", safety_identifier: "x", prompt_cache_key: "y" } },
+      callers: { publishable: [{ id: "site", key: PK_BOTH, presets: ["support"] }] },
+    });
     const input = marked();
     await worker.answer({ input }, as(PK_BOTH));
     const keys = await idKeys();
