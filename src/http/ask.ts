@@ -20,6 +20,9 @@ import { liveStream } from "../respond/live-stream.ts";
 
 /** Server callers' cap; `limits.max_body_bytes` can only raise it. */
 const SERVER_BODY_BYTES = 3 * 1_048_576;
+/** Cloudflare (and `wrangler dev`) compresses text/plain for browsers, and gives a compressed text out in one piece at its end. */
+const UNCOMPRESSED = { "content-encoding": "identity", "cache-control": "no-store, no-transform" };
+
 export const askRoutes = new Hono<AppEnv>()
   .post("/ask", postAsk)
   .get("/ask/:id", getAsk)
@@ -87,7 +90,7 @@ async function textStream(c: Context<AppEnv>, got: Whole | Streamed): Promise<Re
   if (got.kind === "whole") return wholeText(trimFinished(got.finished), got.headers);
   const source = new TextSource(got, liveEnd(c));
   await patiently(source.first());
-  const headers = { ...textHeaders(got.headers), ...(got.id === undefined ? {} : { "x-response-id": got.id }) };
+  const headers = { ...textHeaders(got.headers), ...UNCOMPRESSED, ...(got.id === undefined ? {} : { "x-response-id": got.id }) };
   return new Response(liveStream(source, undefined, c.var.deps.now), { headers });
 }
 

@@ -227,6 +227,13 @@ describe("follow-ups and exact repeats", () => {
     expect(emulator.calls()).toBe(4);
   });
 
+  test("a text stream is not compressed for a browser: it would come in one piece", async () => {
+    const browser = { accept: "text/plain", "accept-encoding": "gzip, deflate, br, zstd" };
+    const got = await worker.ask({ input: `${PROMPT} streamed`, stream: true }, browser);
+    expect(got.text).toBe(said("streamed"));
+    expect([got.headers["content-encoding"], got.headers["cache-control"]]).toEqual(["identity", "no-store, no-transform"]);
+  });
+
   test("GET by id gives each turn, ?thread=true the way from the root", async () => {
     const one = await askIn("JSON", { input: `${PROMPT} first` });
     const two = await askIn("event stream", { input: `${PROMPT} second`, previous_response_id: one.id });
