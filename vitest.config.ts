@@ -9,20 +9,26 @@ export default defineConfig({
       { test: { name: "unit", include: ["test/unit/**/*.test.ts"], environment: "node" } },
       {
         plugins: [
-          cloudflareTest({
+          cloudflareTest(({ inject }) => ({
             wrangler: { configPath: "./wrangler.toml" },
-            // A developer's .dev.vars must not reach the tests.
+            // A developer's .dev.vars must not reach the tests. Objects have these settings, whatever a test gives to its router.
             miniflare: {
               bindings: {
                 ENVIRONMENT: "local",
                 UNIAPI_KEY: "sk-canary-4f9d2c7b1e8a",
                 SERVER_KEYS: "",
-                ID_KEYS: "",
-                UNIAPI_BASE_URL: "http://127.0.0.1:9",
+                SESSION_KEYS: "",
+                TURNSTILE_SECRET: "",
+                // "an id key of thirty-two bytes...", as test/worker/worker.ts has it.
+                ID_KEYS: "YW4gaWQga2V5IG9mIHRoaXJ0eS10d28gYnl0ZXMuLi4=",
+                UNIAPI_BASE_URL: inject("emulatorUrl"),
+                DEADLINES: '{"usage":1}',
               },
             },
-          }),
+          })),
         ],
+        // The config of the objects: what a test of one gives to its router, too.
+        resolve: { alias: { "#config": `${import.meta.dirname}/test/fixtures/config-worker.ts` } },
         test: {
           name: "worker",
           include: ["test/worker/**/*.test.ts"],

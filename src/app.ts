@@ -15,8 +15,7 @@ import { usageRoutes } from "./http/usage.ts";
 import type { LogFacts } from "./platform/log.ts";
 import { createWire, now, randomHex } from "./wire.ts";
 
-export function createApp(config: Config): Hono<AppEnv> {
-  const wire = createWire(config);
+export function createApp(config: Config, wire = createWire(config)): Hono<AppEnv> {
   const app = new Hono<AppEnv>();
 
   app.use(async function account(c, next) {

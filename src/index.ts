@@ -1,6 +1,6 @@
 // The Worker's entry.
-import config from "#config";
 import { createApp } from "./app.ts";
+import { config, wire } from "./isolate.ts";
 
 export { Budget } from "./objects/budget.ts";
-export default createApp(config);
+export default createApp(config, wire);

@@ -20,8 +20,8 @@ import { liveStream } from "../respond/live-stream.ts";
 
 /** Server callers' cap; `limits.max_body_bytes` can only raise it. */
 const SERVER_BODY_BYTES = 3 * 1_048_576;
-/** Cloudflare (and `wrangler dev`) compresses text/plain for browsers, and gives a compressed text out in one piece at its end. */
-const UNCOMPRESSED = { "content-encoding": "identity", "cache-control": "no-store, no-transform" };
+/** `wrangler dev` compresses text/plain for browsers, and gives a compressed text out in one piece at its end (workers-sdk#6577). */
+const UNCOMPRESSED = { "content-encoding": "identity" };
 
 export const askRoutes = new Hono<AppEnv>()
   .post("/ask", postAsk)
