@@ -3,4 +3,5 @@ import { createApp } from "./app.ts";
 import { config, wire } from "./isolate.ts";
 
 export { Budget } from "./objects/budget.ts";
+export { Flight } from "./objects/flight.ts";
 export default createApp(config, wire);

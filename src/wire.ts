@@ -11,6 +11,7 @@ import { isLoopbackHost } from "./core/loopback.ts";
 import { publishableKeysOf } from "./gate/publishable-key.ts";
 import { serverKeysOf } from "./gate/server-key.ts";
 import { durableBudgets } from "./platform/budgets.ts";
+import { durableFlights } from "./platform/flights.ts";
 import { jwksCache } from "./platform/jwks.ts";
 import { kvStore } from "./platform/kv.ts";
 import { jsonLog, type Log } from "./platform/log.ts";
@@ -108,6 +109,7 @@ async function connect(config: Config, env: Settings, log: Log): Promise<Deps> {
     siteverify: turnstileSecret === undefined ? undefined : siteverify(turnstileSecret, fetcher, local),
     anonymous: { kind: "anonymous", owner: anonymous, budgets: [{ name: `owner:${anonymous}`, whose: "owner", limits: {} }] },
     budgets: durableBudgets(env.BUDGETS, { now, sleep, random: randomHex, warn: log.warn, tellEveryMs: deadlines.usage }),
+    flights: durableFlights(env.FLIGHTS, log.warn),
     shield: rateLimitShield(env.RATE_LIMIT, log.warn),
     upstream: uniapi({ baseUrl, key, deadlines }, fetcher, now),
     store: kvStore(env.RESPONSES, log.warn),

@@ -52,11 +52,7 @@ export interface Streamed {
 
 /** @throws Problem */
 export async function answer(deps: Deps, question: Question, context: RequestContext): Promise<Whole | Streamed> {
-  if (deps.paused) {
-    throw new Problem("paused", "This Worker is paused by its owner. Nothing was asked and nothing was paid; try again later.", {
-      retryAfter: 60,
-    });
-  }
+  assertNotPaused(deps);
   const { composed, control } = question;
   const { facts } = context;
   const { owner } = context.caller;
@@ -82,6 +78,14 @@ export async function answer(deps: Deps, question: Question, context: RequestCon
   }
   facts.cache = cacheKey === undefined ? "bypass" : readKey === undefined ? "refresh" : "miss";
   return await ask(making, mark !== null);
+}
+
+/** @throws Problem paused */
+export function assertNotPaused({ paused }: Deps): void {
+  if (!paused) return;
+  throw new Problem("paused", "This Worker is paused by its owner. Nothing was asked and nothing was paid; try again later.", {
+    retryAfter: 60,
+  });
 }
 
 async function ask(making: Making, forgets: boolean): Promise<Whole | Streamed> {

@@ -14,6 +14,8 @@ export interface LogFacts {
   cache?: "hit" | "miss" | "refresh" | "bypass";
   continuity?: string | undefined;
   stream?: boolean;
+  /** With an Idempotency-Key: whose call this was. Only the request that started it has its tokens and its cost. */
+  flight?: "started" | "joined" | "replayed";
   /** Upstream was asked. */
   asked?: boolean;
   response_id?: string;
@@ -28,6 +30,8 @@ export interface LogFacts {
 
 export interface Log {
   request: (facts: LogFacts) => void;
+  /** A call that went on when the request that started it had left: what stands in no request's line. */
+  flight: (facts: LogFacts) => void;
   warn: (event: string, error?: unknown) => void;
 }
 
@@ -53,6 +57,7 @@ export function jsonLog(write: (line: string) => void, metrics: MetricsBinding |
         log.warn("metrics_failed", error);
       }
     },
+    flight: (facts) => write(JSON.stringify({ level: "info", event: "flight", ...facts })),
     warn(event, error) {
       write(
         JSON.stringify({
