@@ -49,6 +49,6 @@ export async function joinFlight(
   const joined = await deps.flights.join(name, order);
   if ("refused" in joined) throw joined.refused === "reused" ? keyReused() : streamLost();
   context.facts.flight = joined.role;
-  const playback = new Playback(deps, name, order, joined, context.facts);
+  const playback = new Playback(deps, name, order, joined, context);
   return { run: joined.run, after: last?.n ?? -1, answered: question.stream ? playback.streamed() : playback.whole() };
 }

@@ -2,7 +2,8 @@
 // connection to the object that breaks is taken up again where it broke; what was heard is never heard twice.
 import { flightUnreachable, type Joined, type Order } from "../core/flight.ts";
 import { parseJson } from "../core/json.ts";
-import type { Deps } from "../deps.ts";
+import { Problem } from "../core/problem.ts";
+import type { Deps, RequestContext } from "../deps.ts";
 import type { LogFacts } from "../platform/log.ts";
 import type { Streamed, Whole } from "./answer.ts";
 import { readFrame, type UpstreamEvent } from "./open.ts";
@@ -27,12 +28,14 @@ export class Playback {
   #rest: Uint8Array[] = [];
   #lines: string[] = [];
   #left = false;
+  /** Ends a wait at once: what is cancelled may take its time to say so. */
+  #stop: (() => void) | undefined;
   /** Since the last byte that was new, which stood there. */
   #tries = 0;
   #furthest = 0;
 
-  /** @param facts the request's own; the one that started the flight is told what it cost */
-  constructor(deps: Deps, name: string, order: Order, joined: Playing, facts: LogFacts) {
+  /** @param context of the request that listens; the log of the one that started the flight is told what it cost */
+  constructor(deps: Deps, name: string, order: Order, joined: Playing, { facts, signal }: RequestContext) {
     this.#deps = deps;
     this.#name = name;
     this.#order = order;
@@ -41,6 +44,8 @@ export class Playback {
     this.run = joined.run;
     this.#at = joined.from;
     this.#reader = joined.stream.getReader();
+    if (signal.aborted) this.#cancel();
+    else signal.addEventListener("abort", () => this.#cancel(), { once: true });
   }
 
   /** The answer as it goes on. @throws Problem */
@@ -93,15 +98,15 @@ export class Playback {
 
   async #read(): Promise<void> {
     try {
-      const { done, value } = await this.#reader.read();
+      const { done, value } = await this.#unlessLeft(this.#reader.read());
       // A recording says itself where it ends.
       if (done) throw new Error("broke");
       this.#at += value.length;
       if (this.#at > this.#furthest) this.#tries = 0;
       this.#furthest = Math.max(this.#at, this.#furthest);
       this.#split(value);
-    } catch (error) {
-      if (this.#left) throw error;
+    } catch {
+      if (this.#left) throw new Problem("upstream_error", "The caller left.", { reason: "client_left" });
       await this.#again();
     }
   }
@@ -123,6 +128,14 @@ export class Playback {
     }
   }
 
+  #unlessLeft<T>(reading: Promise<T>): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      this.#stop = () => reject(new Error("left"));
+      if (this.#left) this.#stop();
+      reading.then(resolve, reject);
+    });
+  }
+
   #split(bytes: Uint8Array): void {
     let start = 0;
     for (let end = bytes.indexOf(LF); end !== -1; end = bytes.indexOf(LF, start)) {
@@ -142,6 +155,7 @@ export class Playback {
 
   #cancel(): void {
     this.#left = true;
+    this.#stop?.();
     this.#reader.cancel().catch(() => undefined);
   }
 }

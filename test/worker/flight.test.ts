@@ -197,6 +197,26 @@ describe("what counts once", () => {
     expect(await worker.answer({ input: marked(), previous_response_id: first?.id })).toMatchObject({ previous_response_id: first?.id });
   });
 
+  test("a budget: reserved and settled by one call, and given back where nothing was paid", async () => {
+    const id = crypto.randomUUID();
+    const key = "pk_flight_0123456789abcdef";
+    const worker = startWorker({
+      presets: { chat: { max_output_tokens: 100, allow: ["model"] } },
+      callers: { publishable: [{ id, key, presets: ["chat"], total: { tokens_per_day: 1_000 } }] },
+    });
+    const used = async (): Promise<object | undefined> =>
+      (await env.BUDGETS.getByName(`total:publishable:${id}`).usage(Date.now())).days[0];
+    const body = { input: marked() };
+    const once = { ...as(key), ...freshKey() };
+    const answers = await Promise.all(Array.from({ length: 5 }, () => worker.ask(body, once)));
+    const [answer] = await Promise.all(answers.map(saidBy));
+    await vi.waitFor(async () => expect(await used()).toMatchObject({ tokens: answer?.usage?.total_tokens, reserved: 0, requests: 5 }));
+    const refused = await worker.ask({ input: marked(), model: "emulate/503" }, { ...as(key), ...freshKey() });
+    expect(refused.status).toBe(503);
+    await vi.waitFor(async () => expect(await used()).toMatchObject({ tokens: answer?.usage?.total_tokens, reserved: 0 }));
+    expect(await calls(body.input)).toBe(1);
+  });
+
   test("a flight that is answered from the cache asks nothing, and gives that answer again", async () => {
     const worker = startWorker();
     const body = { input: marked() };
