@@ -57,7 +57,7 @@ export interface Worker {
   /** POST /ask with a JSON body. */
   ask: (body: object, headers?: Record<string, string>) => Promise<Got>;
   /** A raw connection with a request on it, for clients that leave; it is open once what came is `enough`. */
-  open: (body: object, headers: Record<string, string>, enough?: (text: string) => boolean) => Promise<Socket>;
+  open: (body: object, headers: Record<string, string>, enough?: (text: string) => boolean, path?: string) => Promise<Socket>;
   /** Lines of the log of requests and warnings, as the Worker wrote them. */
   log: () => LogLine[];
   /** The log line of one answer; waits until it is written. */
@@ -91,13 +91,20 @@ export async function startWorker(upstream: string, settings: Record<string, str
     return got;
   }
 
-  async function open(body: object, headers: Record<string, string>, enough: (text: string) => boolean = () => true): Promise<Socket> {
+  async function open(
+    body: object,
+    headers: Record<string, string>,
+    enough: (text: string) => boolean = () => true,
+    path = "/ask",
+  ): Promise<Socket> {
     const pieces: Buffer[] = [];
     left.push(pieces);
     const socket = connect(Number(url.port), url.hostname);
     const raw = JSON.stringify(body);
     const lines = Object.entries({ "content-type": "application/json", "content-length": String(Buffer.byteLength(raw)), ...headers });
-    socket.write(`POST /ask HTTP/1.1\r\nhost: ${url.host}\r\n${lines.map(([name, value]) => `${name}: ${value}\r\n`).join("")}\r\n${raw}`);
+    socket.write(
+      `POST ${path} HTTP/1.1\r\nhost: ${url.host}\r\n${lines.map(([name, value]) => `${name}: ${value}\r\n`).join("")}\r\n${raw}`,
+    );
     const text = (): string => Buffer.concat(pieces).toString("latin1");
     await new Promise<void>((resolve, reject) => {
       socket.once("error", reject);
