@@ -45,7 +45,7 @@ export interface Outcome {
 
 /** Asks, as a stream whatever the question wanted and under one id, and writes down all that comes. Never throws. */
 export async function record(
-  deps: Deps,
+  connect: () => Promise<Deps>,
   { question, caller, requestId }: Task,
   later: (work: Promise<unknown>) => void,
   write: (line: Line) => void,
@@ -56,7 +56,7 @@ export async function record(
   const decoder = new TextDecoder("utf-8", { fatal: false, ignoreBOM: true });
   let leave: (() => void) | undefined;
   try {
-    const got = await answer(deps, { ...question, stream: true, idFirst: true }, { requestId, caller, signal, later, facts });
+    const got = await answer(await connect(), { ...question, stream: true, idFirst: true }, { requestId, caller, signal, later, facts });
     if (got.kind === "whole") {
       write({ whole: got.finished, headers: got.headers, facts: told(facts) });
       return { keep: true, facts };

@@ -57,13 +57,13 @@ export class Flight extends DurableObject<Env> {
   }
 
   #start({ fingerprint, run, task }: Order): Recording {
-    const recording = recordingOf(fingerprint, run);
-    this.#recording = recording;
     const { sql } = this.ctx.storage;
     // Not before: an object that was only asked for what it does not have leaves nothing behind.
     sql.exec(`CREATE TABLE IF NOT EXISTS flight (one INTEGER PRIMARY KEY, fingerprint TEXT NOT NULL, run TEXT NOT NULL, end_at INTEGER, broke INTEGER NOT NULL);
       CREATE TABLE IF NOT EXISTS rows (run TEXT NOT NULL, at INTEGER NOT NULL, bytes BLOB NOT NULL, PRIMARY KEY (run, at)) WITHOUT ROWID`);
     sql.exec("INSERT OR REPLACE INTO flight (one, fingerprint, run, end_at, broke) VALUES (1, ?, ?, NULL, 0)", fingerprint, run);
+    const recording = recordingOf(fingerprint, run);
+    this.#recording = recording;
     recording.outcome = this.#fly(recording, task as Task);
     this.ctx.waitUntil(recording.outcome);
     return recording;
@@ -74,9 +74,8 @@ export class Flight extends DurableObject<Env> {
       timer = setTimeout(hold, HOLD_MS);
     }, HOLD_MS);
     try {
-      const deps = await wire.deps(this.env);
       const outcome = await record(
-        deps,
+        () => wire.deps(this.env),
         task,
         (work) => this.ctx.waitUntil(work),
         (line) => this.#add(recording, line),
@@ -150,8 +149,8 @@ export class Flight extends DurableObject<Env> {
     }
     // Nothing was paid: the next one starts anew. Who is listening hears this one to its end; the alarm removes what it left.
     if (recording.timer !== null) clearTimeout(recording.timer);
-    this.ctx.storage.sql.exec("DELETE FROM flight WHERE run = ?", recording.run);
     this.#recording = undefined;
+    this.ctx.storage.sql.exec("DELETE FROM flight WHERE run = ?", recording.run);
   }
 
   #play(recording: Recording, from: number, starts: boolean): ReadableStream<Uint8Array> {

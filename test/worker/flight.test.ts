@@ -470,6 +470,25 @@ describe("an object", () => {
     expect(await keptOf(await flightOf(key))).toEqual({ sizes: [], text: "", alarm: null });
   });
 
+  test("whose storage fails still gives its answer to all while it lives, and after that the failure", async () => {
+    const worker = startWorker();
+    const body = { input: marked(), model: "emulate/slow/20" };
+    const key = freshKey();
+    const first = worker.ask(body, key);
+    await vi.waitFor(async () => expect(await calls(body.input)).toBe(1));
+    await runInDurableObject(await flightOf(key), (_, { storage }) => {
+      vi.spyOn(storage, "transactionSync").mockImplementation(() => {
+        throw new Error("disk full");
+      });
+    });
+    const answer = await saidBy(await first);
+    expect(await saidBy(await worker.ask(body, { ...key, ...EVENTS }))).toEqual(answer);
+    expect(log.warnings()).toContainEqual({ level: "warn", event: "flight_not_written", error: "Error" });
+    await evictDurableObject(await flightOf(key));
+    expect((await worker.ask(body, key)).status).toBe(502);
+    expect(await calls(body.input)).toBe(1);
+  });
+
   test("holds neither key nor secret in clear", async () => {
     const worker = startWorker({}, { SERVER_KEYS });
     const key = freshKey();
