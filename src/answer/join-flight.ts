@@ -13,7 +13,7 @@ export interface FlightRequest {
   /** The same request to another route has another answer. */
   route: string;
   /** As it was read, before presets and defaults: a deployment must not make it another one. */
-  asked: JsonObject;
+  asked: object;
   headers: Headers;
   /** Its events have ids by which a stream can be continued. */
   resumable: boolean;
@@ -41,7 +41,7 @@ export async function joinFlight(
   if (key === undefined) return undefined;
   assertNotPaused(deps);
   const { owner } = context.caller;
-  const { stream: _, ...same } = asked;
+  const { stream: _, ...same } = asked as JsonObject;
   const name = await deriveDigest(deps.idKeys, "flight", `${owner}\0${key}`);
   const fingerprint = await deriveDigest(deps.idKeys, "flight-request", `${route}\0${canonical(same)}`);
   const task: Task = { question, caller: context.caller, requestId: context.requestId };

@@ -6,7 +6,7 @@ import { Problem } from "../core/problem.ts";
 import type { Deps, RequestContext } from "../deps.ts";
 import type { LogFacts } from "../platform/log.ts";
 import type { Streamed, Whole } from "./answer.ts";
-import { readFrame, type UpstreamEvent } from "./open.ts";
+import { readFrame } from "./open.ts";
 import { brokenOff, type Line, problemOf } from "./recording.ts";
 
 /** Pauses before the object is asked again, in milliseconds, as long as no new byte comes. */
@@ -20,8 +20,9 @@ export class Playback {
   readonly #name: string;
   readonly #order: Order;
   readonly #facts: LogFacts;
-  readonly #started: boolean;
-  readonly run: string;
+  readonly #run: string;
+  /** This request's log line says what the call cost. */
+  #pays: boolean;
   #reader: ReadableStreamDefaultReader<Uint8Array>;
   /** Bytes that came so far, and those of them that are no whole line yet. */
   #at: number;
@@ -40,8 +41,8 @@ export class Playback {
     this.#name = name;
     this.#order = order;
     this.#facts = facts;
-    this.#started = joined.role === "started";
-    this.run = joined.run;
+    this.#run = joined.run;
+    this.#pays = joined.role === "started";
     this.#at = joined.from;
     this.#reader = joined.stream.getReader();
     if (signal.aborted) this.#cancel();
@@ -66,7 +67,7 @@ export class Playback {
         const line = await this.#next();
         if (!("frames" in line)) throw new Error("a recording does not go on so");
         const events = line.frames.map((text) => readFrame(encoder.encode(text))).filter((event) => event !== undefined);
-        return "finished" in line ? { events: events satisfies UpstreamEvent[], finished: line.finished } : { events };
+        return "finished" in line ? { events, finished: line.finished } : { events };
       },
       cancel: () => this.#cancel(),
     };
@@ -113,11 +114,13 @@ export class Playback {
 
   async #again(): Promise<void> {
     this.#reader.cancel().catch(() => undefined);
+    // The object takes a connection that broke for a client that left, and logs the cost itself.
+    this.#pays = false;
     for (;;) {
       const pause = JOIN_AGAIN_MS[this.#tries++];
       if (pause === undefined) throw flightUnreachable();
       if (pause > 0) await this.#deps.sleep(pause);
-      const joined = await this.#deps.flights.join(this.#name, { ...this.#order, only: this.run, from: this.#at }).catch(() => undefined);
+      const joined = await this.#deps.flights.join(this.#name, { ...this.#order, only: this.#run, from: this.#at }).catch(() => undefined);
       if (joined === undefined) continue;
       if ("refused" in joined) throw brokenOff();
       // What was heard last is not kept: the end that follows stands on a line of its own.
@@ -150,7 +153,7 @@ export class Playback {
 
   #learn(facts: Partial<LogFacts>): void {
     const { model, preset, response_id } = facts;
-    Object.assign(this.#facts, this.#started ? facts : { model, preset, ...(response_id === undefined ? {} : { response_id }) });
+    Object.assign(this.#facts, this.#pays ? facts : { model, preset, ...(response_id === undefined ? {} : { response_id }) });
   }
 
   #cancel(): void {

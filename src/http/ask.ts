@@ -69,7 +69,7 @@ async function postAsk(c: Context<AppEnv>): Promise<Response> {
   };
   const flight = await joinFlight(deps, question, context, {
     route: "/ask",
-    asked: { ...asked },
+    asked,
     headers: request.headers,
     resumable: true,
   });

@@ -70,7 +70,7 @@ async function postResponses(c: Context<AppEnv>): Promise<Response> {
   };
   const context: RequestContext = { requestId, caller, signal: request.signal, later, facts };
   const { headers } = request;
-  const flight = await joinFlight(deps, question, context, { route: "/v1/responses", asked: { ...asked }, headers, resumable: false });
+  const flight = await joinFlight(deps, question, context, { route: "/v1/responses", asked, headers, resumable: false });
   const answered = flight?.answered ?? answer(deps, question, context);
   if (stream) {
     facts.stream = true;

@@ -29,11 +29,21 @@ export function durableFlights(binding: FlightsBinding | undefined, warn: (event
       }
       let timer: ReturnType<typeof setTimeout> | undefined;
       try {
-        const late = new Promise<never>((_, reject) => {
-          timer = setTimeout(() => reject(new Error("late")), JOIN_TIMEOUT_MS);
-        });
         // A fresh stub each time: one that has failed stays broken.
-        return await Promise.race([binding.getByName(name).join(order), late]);
+        const joining = binding.getByName(name).join(order);
+        const late = new Promise<never>((_, reject) => {
+          timer = setTimeout(() => {
+            reject(new Error("late"));
+            // Nobody will listen any more.
+            joining.then(
+              async (joined) => {
+                if ("stream" in joined) await joined.stream.cancel();
+              },
+              () => undefined,
+            );
+          }, JOIN_TIMEOUT_MS);
+        });
+        return await Promise.race([joining, late]);
       } catch (error) {
         warn("flight_unreachable", error);
         throw flightUnreachable();

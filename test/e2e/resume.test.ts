@@ -96,7 +96,7 @@ test.concurrent("a call whose only client has left goes on for longer than an id
   const socket = await worker.open(body, key);
   await until(() => expect(callsOf(input)).toBe(1));
   socket.resetAndDestroy();
-  await until(() => expect(emulator.received.find(({ raw }) => raw.includes(JSON.stringify(input)))?.ended).toBe("complete"), 15_000);
+  await until(() => expect(emulator.received.find(({ raw }) => raw.includes(JSON.stringify(input)))?.ended).toBe("complete"), 25_000);
   expect(json(await worker.ask(body, key))["text"]).toBe(`You said: "${input}".`);
   expect(callsOf(input)).toBe(1);
 });

@@ -39,7 +39,7 @@ async function saidBy(response: Response): Promise<Answer> {
 }
 
 const upstreamEnded = async (input: string, how: "complete" | "client_left"): Promise<void> => {
-  await vi.waitFor(async () => expect(await received(input)).toMatchObject([{ ended: how }]), { timeout: 5_000 });
+  await vi.waitFor(async () => expect(await received(input)).toMatchObject([{ ended: how }]), { timeout: 10_000 });
 };
 
 describe("one key", () => {
@@ -323,6 +323,17 @@ describe("an outcome", () => {
     await worker.answer(body, key);
     expect(await calls(body.input)).toBe(2);
   });
+
+  test("is waited for: an alarm in mid-flight removes nothing", async () => {
+    const worker = startWorker();
+    const body = { input: marked(), model: "emulate/slow/20" };
+    const key = freshKey();
+    const asking = worker.ask(body, key);
+    await vi.waitFor(async () => expect(await calls(body.input)).toBe(1), { timeout: 10_000 });
+    expect(await runDurableObjectAlarm(await flightOf(key))).toBe(true);
+    expect(await (await asking).json()).toEqual(await worker.answer(body, key));
+    expect((await keptOf(await flightOf(key))).alarm).not.toBeNull();
+  });
 });
 
 describe("clients that leave", () => {
@@ -336,7 +347,7 @@ describe("clients that leave", () => {
       await reader?.cancel();
     }
     await upstreamEnded(body.input, "complete");
-    await vi.waitFor(() => expect(log.lines().filter(({ event }) => event === "flight")).toHaveLength(1));
+    await vi.waitFor(() => expect(log.lines().filter(({ event }) => event === "flight")).toHaveLength(1), { timeout: 10_000 });
     const answer = await worker.answer(body, key);
     expect(answer.text).toBe(`You said: "${body.input}".`);
     expect(await calls(body.input)).toBe(1);
@@ -359,7 +370,7 @@ describe("clients that leave", () => {
       headers: { "content-type": "application/json", ...key },
       signal: left.signal,
     });
-    await vi.waitFor(async () => expect(await calls(body.input)).toBe(1));
+    await vi.waitFor(async () => expect(await calls(body.input)).toBe(1), { timeout: 10_000 });
     left.abort();
     await asking.catch(() => undefined);
     expect((await worker.answer(body, key)).text).toContain(body.input);
@@ -385,7 +396,7 @@ describe("clients that leave", () => {
 describe("an object", () => {
   const stalled = async (worker: WorkerUnderTest, body: object, key: HeaderTable): Promise<Response> => {
     const response = await worker.ask(body, { ...key, ...EVENTS });
-    await vi.waitFor(async () => expect((await keptOf(await flightOf(key))).sizes.length).toBeGreaterThan(0), { timeout: 3_000 });
+    await vi.waitFor(async () => expect((await keptOf(await flightOf(key))).sizes.length).toBeGreaterThan(0), { timeout: 10_000 });
     return response;
   };
 
@@ -416,7 +427,7 @@ describe("an object", () => {
     const body = { input: marked(), model: "emulate/stall", stream: true };
     const key = freshKey();
     const listening = await respondOnce(worker, body, key);
-    await vi.waitFor(async () => expect((await keptOf(await flightOf(key))).sizes.length).toBeGreaterThan(0), { timeout: 3_000 });
+    await vi.waitFor(async () => expect((await keptOf(await flightOf(key))).sizes.length).toBeGreaterThan(0), { timeout: 10_000 });
     await abortAllDurableObjects();
     for (const response of [listening, await respondOnce(worker, body, key)]) {
       const reader = response.body?.getReader();
@@ -454,7 +465,7 @@ describe("an object", () => {
     const body = { input: marked(), model: "emulate/first-byte/20000" };
     const key = freshKey();
     const asking = worker.ask(body, key);
-    await vi.waitFor(async () => expect(await calls(body.input)).toBe(1));
+    await vi.waitFor(async () => expect(await calls(body.input)).toBe(1), { timeout: 10_000 });
     await runInDurableObject(await flightOf(key), (_, state) => state.abort("broken by a test")).catch(() => undefined);
     for (const response of [await asking, await worker.ask(body, key)]) {
       expect([response.status, response.headers.get("x-should-retry")]).toEqual([502, "false"]);
@@ -475,7 +486,7 @@ describe("an object", () => {
     const body = { input: marked(), model: "emulate/slow/20" };
     const key = freshKey();
     const first = worker.ask(body, key);
-    await vi.waitFor(async () => expect(await calls(body.input)).toBe(1));
+    await vi.waitFor(async () => expect(await calls(body.input)).toBe(1), { timeout: 10_000 });
     await runInDurableObject(await flightOf(key), (_, { storage }) => {
       vi.spyOn(storage, "transactionSync").mockImplementation(() => {
         throw new Error("disk full");
@@ -523,4 +534,4 @@ describe("an object", () => {
   });
 });
 
-vi.setConfig({ testTimeout: 15_000 });
+vi.setConfig({ testTimeout: 30_000 });

@@ -209,3 +209,5 @@ test("an object that can't be reached any more in mid-stream: an error that take
   const rest = await stream(startWorker(), body, key, failed?.id);
   expect(same([...heard, ...rest])).toEqual(same(await stream(startWorker(), body, key)));
 });
+
+vi.setConfig({ testTimeout: 30_000 });
