@@ -210,10 +210,14 @@ describe("what counts once", () => {
     const once = { ...as(key), ...freshKey() };
     const answers = await Promise.all(Array.from({ length: 5 }, () => worker.ask(body, once)));
     const [answer] = await Promise.all(answers.map(saidBy));
-    await vi.waitFor(async () => expect(await used()).toMatchObject({ tokens: answer?.usage?.total_tokens, reserved: 0, requests: 5 }));
+    await vi.waitFor(async () => expect(await used()).toMatchObject({ tokens: answer?.usage?.total_tokens, reserved: 0, requests: 5 }), {
+      timeout: 10_000,
+    });
     const refused = await worker.ask({ input: marked(), model: "emulate/503" }, { ...as(key), ...freshKey() });
     expect(refused.status).toBe(503);
-    await vi.waitFor(async () => expect(await used()).toMatchObject({ tokens: answer?.usage?.total_tokens, reserved: 0 }));
+    await vi.waitFor(async () => expect(await used()).toMatchObject({ tokens: answer?.usage?.total_tokens, reserved: 0 }), {
+      timeout: 10_000,
+    });
     expect(await calls(body.input)).toBe(1);
   });
 
@@ -326,7 +330,7 @@ describe("an outcome", () => {
 
   test("is waited for: an alarm in mid-flight removes nothing", async () => {
     const worker = startWorker();
-    const body = { input: marked(), model: "emulate/slow/20" };
+    const body = { input: marked(), model: "emulate/first-byte/1200" };
     const key = freshKey();
     const asking = worker.ask(body, key);
     await vi.waitFor(async () => expect(await calls(body.input)).toBe(1), { timeout: 10_000 });
@@ -483,7 +487,7 @@ describe("an object", () => {
 
   test("whose storage fails still gives its answer to all while it lives, and after that the failure", async () => {
     const worker = startWorker();
-    const body = { input: marked(), model: "emulate/slow/20" };
+    const body = { input: marked(), model: "emulate/first-byte/1200" };
     const key = freshKey();
     const first = worker.ask(body, key);
     await vi.waitFor(async () => expect(await calls(body.input)).toBe(1), { timeout: 10_000 });
