@@ -7,6 +7,8 @@ import type { AppEnv } from "./app-env.ts";
 import { isLoopbackHost } from "./core/loopback.ts";
 import { corsHeaders, isPreflight, originRefused, ownOrigins, preflightHeaders } from "./gate/cors.ts";
 import { askRoutes } from "./http/ask.ts";
+import { hooksRoutes } from "./http/hooks.ts";
+import { jobsRoutes } from "./http/jobs.ts";
 import { metaRoutes } from "./http/meta.ts";
 import { modelsRoutes } from "./http/models.ts";
 import { responsesRoutes } from "./http/responses.ts";
@@ -72,7 +74,9 @@ export function createApp(config: Config, wire = createWire(config)): Hono<AppEn
     await next();
   });
 
-  for (const routes of [askRoutes, responsesRoutes, modelsRoutes, sessionsRoutes, usageRoutes, metaRoutes]) app.route("/", routes);
+  for (const routes of [askRoutes, responsesRoutes, modelsRoutes, sessionsRoutes, usageRoutes, hooksRoutes, jobsRoutes, metaRoutes]) {
+    app.route("/", routes);
+  }
   app.notFound((c) => leave(c, new Problem("not_found", "There is nothing at this address. Ask with POST /ask.")));
   app.onError((error, c) => leave(c, error));
   return app;

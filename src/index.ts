@@ -3,4 +3,6 @@ import { createApp } from "./app.ts";
 import { config, wire } from "./isolate.ts";
 
 export { Budget } from "./objects/budget.ts";
+export { Job } from "./objects/job.ts";
+export { JobRecord } from "./objects/job-record.ts";
 export default createApp(config, wire);

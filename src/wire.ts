@@ -11,6 +11,7 @@ import { isLoopbackHost } from "./core/loopback.ts";
 import { publishableKeysOf } from "./gate/publishable-key.ts";
 import { serverKeysOf } from "./gate/server-key.ts";
 import { durableBudgets } from "./platform/budgets.ts";
+import { durableJobs } from "./platform/jobs.ts";
 import { jwksCache } from "./platform/jwks.ts";
 import { kvStore } from "./platform/kv.ts";
 import { jsonLog, type Log } from "./platform/log.ts";
@@ -25,6 +26,8 @@ export const DEADLINES = {
   upstream_idle: 300_000,
   upstream_total: 3_600_000,
   body: 10_000,
+  /** Of the call of a job, within the time of its step. */
+  job_total: 2_900_000,
   /** An isolate tells a budget what was used at most once in this time. */
   usage: 10_000,
 };
@@ -110,6 +113,9 @@ async function connect(config: Config, env: Settings, log: Log): Promise<Deps> {
     budgets: durableBudgets(env.BUDGETS, { now, sleep, random: randomHex, warn: log.warn, tellEveryMs: deadlines.usage }),
     shield: rateLimitShield(env.RATE_LIMIT, log.warn),
     upstream: uniapi({ baseUrl, key, deadlines }, fetcher, now),
+    jobUpstream: uniapi({ baseUrl, key, deadlines: { ...deadlines, upstream_total: deadlines.job_total } }, fetcher, now),
+    jobs: durableJobs(env.JOB_RECORDS, { now, warn: log.warn }),
+    secretOf: (name) => textSetting(env, name),
     store: kvStore(env.RESPONSES, log.warn),
     echoes: recentEchoes(),
     log,
@@ -169,6 +175,12 @@ async function idKeysOf(value: string | undefined, upstreamKey: string, log: Log
     return importIdKeys([new Uint8Array(await crypto.subtle.digest("SHA-256", seed))]);
   }
   return importIdKeys(entriesOf(value).map(decodeIdKey));
+}
+
+/** Bindings that are no text are no secret. */
+function textSetting(env: Settings, name: string): string | undefined {
+  const value: unknown = Object.hasOwn(env, name) ? (env as Record<string, unknown>)[name] : undefined;
+  return typeof value === "string" && value.trim() !== "" ? value.trim() : undefined;
 }
 
 function turnstileSecretOf(value: string | undefined): string | undefined {

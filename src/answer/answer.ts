@@ -50,13 +50,17 @@ export interface Streamed {
   cancel: () => void;
 }
 
+/** @throws Problem paused */
+export function assertNotPaused({ paused }: Pick<Deps, "paused">): void {
+  if (!paused) return;
+  throw new Problem("paused", "This Worker is paused by its owner. Nothing was asked and nothing was paid; try again later.", {
+    retryAfter: 60,
+  });
+}
+
 /** @throws Problem */
 export async function answer(deps: Deps, question: Question, context: RequestContext): Promise<Whole | Streamed> {
-  if (deps.paused) {
-    throw new Problem("paused", "This Worker is paused by its owner. Nothing was asked and nothing was paid; try again later.", {
-      retryAfter: 60,
-    });
-  }
+  assertNotPaused(deps);
   const { composed, control } = question;
   const { facts } = context;
   const { owner } = context.caller;

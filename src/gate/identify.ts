@@ -45,9 +45,11 @@ async function callerOf(
 
 /** @throws Problem misconfigured where nobody at all could be let in */
 export function assertCallers(deps: Deps): void {
-  const { publishable, sessions, jwt } = deps.config.callers;
+  const { callers, hooks } = deps.config;
+  const { publishable, sessions, jwt } = callers;
   const sessionsWork = sessions !== undefined && deps.sessionKeys.length > 0;
   if (deps.local || deps.serverKeys.size > 0 || publishable.length > 0 || sessionsWork || jwt.length > 0) return;
+  if (Object.keys(hooks).length > 0) return;
   throw new Problem("misconfigured", "This Worker has no callers yet: its owner must set SERVER_KEYS (npm run setup makes one).", {
     reason: "no callers configured",
   });

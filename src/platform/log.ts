@@ -17,6 +17,10 @@ export interface LogFacts {
   /** Upstream was asked. */
   asked?: boolean;
   response_id?: string;
+  hook?: string;
+  job?: string;
+  /** Of a job: 1 is the first. */
+  attempt?: number;
   input_tokens?: number;
   cached_tokens?: number;
   output_tokens?: number;
@@ -27,7 +31,8 @@ export interface LogFacts {
 }
 
 export interface Log {
-  request: (facts: LogFacts) => void;
+  /** @param event "job" for a try at one, "delivery" for an attempt at its callback: no request waits for these */
+  request: (facts: LogFacts, event?: "request" | "job" | "delivery") => void;
   warn: (event: string, error?: unknown) => void;
 }
 
@@ -44,8 +49,8 @@ export interface MetricsBinding {
 
 export function jsonLog(write: (line: string) => void, metrics: MetricsBinding | undefined): Log {
   const log: Log = {
-    request(facts) {
-      write(JSON.stringify({ level: (facts.status ?? 0) >= 500 ? "error" : "info", event: "request", ...facts }));
+    request(facts, event = "request") {
+      write(JSON.stringify({ level: (facts.status ?? 0) >= 500 ? "error" : "info", event, ...facts }));
       if (metrics === undefined) return;
       try {
         metrics.writeDataPoint(metricsPoint(facts));
