@@ -25,6 +25,8 @@ export const DEADLINES = {
   upstream_idle: 300_000,
   upstream_total: 3_600_000,
   body: 10_000,
+  /** One try of a callback. */
+  callback: 15_000,
   /** An isolate tells a budget what was used at most once in this time. */
   usage: 10_000,
 };
