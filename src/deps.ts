@@ -5,6 +5,7 @@ import type { PublishableKey } from "./core/config-schema.ts";
 import type { IdKeys } from "./core/ids.ts";
 import type { SessionKey } from "./core/session-keys.ts";
 import type { Budgets } from "./platform/budgets.ts";
+import type { SendCallback } from "./platform/callback.ts";
 import type { Jobs } from "./platform/jobs.ts";
 import type { Jwks } from "./platform/jwks.ts";
 import type { Store } from "./platform/kv.ts";
@@ -21,6 +22,8 @@ export interface Deps {
   /** The same within a job's own deadline. */
   jobUpstream: Upstream;
   jobs: Jobs;
+  /** Posts to one of the config's callbacks, once. */
+  callback: SendCallback;
   /** A secret that the config names, undefined where it is not set. */
   secretOf: (name: string) => string | undefined;
   store: Store;

@@ -11,6 +11,7 @@ import { isLoopbackHost } from "./core/loopback.ts";
 import { publishableKeysOf } from "./gate/publishable-key.ts";
 import { serverKeysOf } from "./gate/server-key.ts";
 import { durableBudgets } from "./platform/budgets.ts";
+import { callbackSender } from "./platform/callback.ts";
 import { durableJobs } from "./platform/jobs.ts";
 import { jwksCache } from "./platform/jwks.ts";
 import { kvStore } from "./platform/kv.ts";
@@ -28,6 +29,8 @@ export const DEADLINES = {
   body: 10_000,
   /** Of the call of a job, within the time of its step. */
   job_total: 2_900_000,
+  /** One try of a callback. */
+  callback: 15_000,
   /** An isolate tells a budget what was used at most once in this time. */
   usage: 10_000,
 };
@@ -97,6 +100,7 @@ async function connect(config: Config, env: Settings, log: Log): Promise<Deps> {
   const turnstileSecret = turnstileSecretOf(env.TURNSTILE_SECRET);
   const anonymous = await ownerOf(idKeys, "anonymous:local");
   const deadlines = { ...DEADLINES, ...(local ? shorter(env.DEADLINES) : {}) };
+  const secretOf = (name: string): string | undefined => textSetting(env, name);
   return {
     config,
     baseUrl,
@@ -115,7 +119,16 @@ async function connect(config: Config, env: Settings, log: Log): Promise<Deps> {
     upstream: uniapi({ baseUrl, key, deadlines }, fetcher, now),
     jobUpstream: uniapi({ baseUrl, key, deadlines: { ...deadlines, upstream_total: deadlines.job_total } }, fetcher, now),
     jobs: durableJobs(env.JOB_RECORDS, { now, warn: log.warn }),
-    secretOf: (name) => textSetting(env, name),
+    callback: callbackSender({
+      callbacks: config.callbacks,
+      fetcher,
+      now,
+      deadline: deadlines.callback,
+      local,
+      secretOf,
+      ownOrigins: config.public_url === undefined ? [] : [config.public_url],
+    }),
+    secretOf,
     store: kvStore(env.RESPONSES, log.warn),
     echoes: recentEchoes(),
     log,

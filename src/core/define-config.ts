@@ -4,6 +4,7 @@ import type * as z from "zod/mini";
 import { IDENTITY_FIELDS } from "./grant.ts";
 import { ConfigFields, HMAC_FIELDS, NAME, NAME_RULE, must } from "./config-schema.ts";
 import type { Config, ConfigInput, Hook, HookFields } from "./config-schema.ts";
+import { leadsTo } from "./url-rules.ts";
 
 export type * from "./config-schema.ts";
 
@@ -84,8 +85,9 @@ function checkTogether(input: unknown, report: Report): void {
     checkHmac(["hooks", name], hook, report);
   }
   for (const [name, callback] of Object.entries(callbacks)) {
-    const url = table(callback)["url"];
-    if (typeof url === "string" && typeof config["public_url"] === "string" && URL.parse(url)?.origin === config["public_url"]) {
+    const { url } = table(callback);
+    const parsed = typeof url === "string" ? URL.parse(url) : null;
+    if (parsed !== null && typeof config["public_url"] === "string" && leadsTo(parsed, [config["public_url"]])) {
       report(["callbacks", name, "url"], "must not be this Worker itself (public_url)");
     }
   }
