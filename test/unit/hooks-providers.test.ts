@@ -1,5 +1,6 @@
 // The schemes against what the providers publish: their worked examples, and their own libraries. Whatever we let through, the library
 // lets through too; where it is laxer than the contract, we stay strict.
+import { createHmac } from "node:crypto";
 import { verify as githubVerify } from "@octokit/webhooks-methods";
 import fc from "fast-check";
 import OpenAI from "openai";
@@ -9,7 +10,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { github } from "../../src/hooks/github.ts";
 import { slack } from "../../src/hooks/slack.ts";
 import { standard } from "../../src/hooks/standard.ts";
-import { delivery, GITHUB, NOW_S, type Sender, STANDARD, STRIPE } from "../support/signed-deliveries.ts";
+import { delivery, GITHUB, NOW_S, type Sender, SLACK, STANDARD, STRIPE } from "../support/signed-deliveries.ts";
 
 const BODY = '{"id":"evt_1","type":"response.completed"}';
 
@@ -171,6 +172,8 @@ describe("strictness that no library is asked about", () => {
     expect(await withSignature((signature) => `${VERSIONS} ${signature}`)).toEqual({ secret: 0 });
     expect(await withSignature((signature) => `${signature} v2,x-y_z`)).toEqual({ secret: 0 });
     expect(await withSignature(() => VERSIONS)).toEqual({ refused: "malformed_header" });
+    expect(await withSignature((signature) => `${signature} ${signature.slice("v1,".length)}`)).toEqual({ refused: "malformed_header" });
+    expect(await withSignature((signature) => `${signature}  ${signature}`)).toEqual({ refused: "malformed_header" });
     expect(await withSignature((signature) => signature.replace("v1,", "v2,"))).toEqual({ refused: "malformed_header" });
   });
 
@@ -183,6 +186,15 @@ describe("strictness that no library is asked about", () => {
     const headers = await GITHUB.sign(BODY, GITHUB.secrets[0], NOW_S);
     const shouted = { "x-hub-signature-256": headers["x-hub-signature-256"]?.toUpperCase().replace("SHA", "sha") ?? "" };
     expect(await github.verify(delivery(BODY, shouted, GITHUB.secrets))).toEqual({ refused: "malformed_header" });
+  });
+
+  test("another spelling of the same time is refused even where it is what was signed", async () => {
+    const [secret] = SLACK.secrets;
+    for (const time of [`0${NOW_S}`, `+${NOW_S}`, `${NOW_S}.0`, "1.795380588e9", ` ${NOW_S}`, `${NOW_S}suffix`, "", "٣"]) {
+      const signature = `v0=${createHmac("sha256", secret).update(`v0:${time}:${BODY}`).digest("hex")}`;
+      const headers = { get: (name: string) => (name === "x-slack-signature" ? signature : time) } as Headers;
+      expect(await slack.verify({ ...delivery(BODY, {}, [secret]), headers })).toEqual({ refused: "malformed_header" });
+    }
   });
 
   test("an id with a full stop, which could be another id and another time, is refused", async () => {
