@@ -171,13 +171,23 @@ export interface CallbackRequest {
 export type HookOutput = (outcome: HookOutcome) => CallbackRequest | Promise<CallbackRequest>;
 
 const isFunction = (value: unknown) => typeof value === "function";
+
+function templateMistake(template: string): string | null {
+  if (!template.includes("{body}")) return "must contain {body}";
+  // It would be signed as it is written, and no delivery would ever fit.
+  return /\{\w+\}/.test(template.replaceAll(/\{(?:body|timestamp)\}/g, ""))
+    ? "must contain no other {…} than {body} and {timestamp}"
+    : null;
+}
+
 const SCHEMES = ["standard", "github", "stripe", "slack", "telegram", "hmac"] as const;
 /** What only scheme "hmac" has. */
 export const HMAC_FIELDS = {
   header: z.optional(HeaderName),
   algorithm: z.optional(z.literal("sha256")),
   encoding: z.optional(z.enum(["hex", "base64"])),
-  template: z.optional(z.string().check(rule((template) => (template.includes("{body}") ? null : "must contain {body}")))),
+  template: z.optional(z.string().check(rule(templateMistake))),
+  timestamp_header: z.optional(HeaderName),
   id_header: z.optional(HeaderName),
 };
 const HookFields = z.strictObject({
@@ -197,7 +207,18 @@ const HookFields = z.strictObject({
 export type HookFields = z.output<typeof HookFields>;
 type HookScheme =
   | { scheme: Exclude<HookFields["scheme"], "hmac"> }
-  | { scheme: "hmac"; header: string; algorithm: "sha256"; encoding: "hex" | "base64"; template: string; id_header?: string | undefined };
+  | {
+      scheme: "hmac";
+      header: string;
+      algorithm: "sha256";
+      encoding: "hex" | "base64";
+      /** What is signed, with {body} and {timestamp} in it. */
+      template: string;
+      /** Where {timestamp} comes from: Unix seconds. There exactly when the template has it. */
+      timestamp_header?: string | undefined;
+      /** The sender's name for a delivery: recorded, since it is not signed. */
+      id_header?: string | undefined;
+    };
 /** A signed sender; its limits (BudgetLimits) stand beside its other settings. */
 export type Hook = Omit<HookFields, "scheme" | keyof typeof HMAC_FIELDS> & HookScheme;
 

@@ -148,6 +148,13 @@ function checkHmac(path: Path, hook: Table, report: Report): void {
     if (hook["header"] === undefined) {
       report([...path, "header"], 'is missing: scheme "hmac" needs the name of the header with the signature');
     }
+    const dated = typeof hook["template"] === "string" && hook["template"].includes("{timestamp}");
+    if (dated && hook["timestamp_header"] === undefined) {
+      report([...path, "timestamp_header"], "is missing: a template with {timestamp} needs the name of the header with the time");
+    }
+    if (!dated && hook["timestamp_header"] !== undefined) {
+      report([...path, "timestamp_header"], "must not be here: the template has no {timestamp}, so nobody would have signed the time");
+    }
     return;
   }
   for (const key of Object.keys(HMAC_FIELDS)) {
@@ -184,7 +191,7 @@ function complete(config: ConfigFields): Config {
   };
 }
 
-function completeHook({ scheme, header, algorithm, encoding, template, id_header, ...hook }: HookFields): Hook {
+function completeHook({ scheme, header, algorithm, encoding, template, timestamp_header, id_header, ...hook }: HookFields): Hook {
   if (scheme !== "hmac") return { ...hook, scheme };
   return {
     ...hook,
@@ -193,6 +200,7 @@ function completeHook({ scheme, header, algorithm, encoding, template, id_header
     algorithm: algorithm ?? "sha256",
     encoding: encoding ?? "hex",
     template: template ?? "{body}",
+    timestamp_header,
     id_header,
   };
 }

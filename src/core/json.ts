@@ -1,4 +1,4 @@
-// JSON of unknown origin: strict parsing with bounded depth, and the two questions that every reader of it asks.
+// JSON of unknown origin: strict parsing with bounded depth, and the few questions that every reader of it asks.
 import { Problem } from "./problem.ts";
 
 /** Deeper than any sane request or schema; V8's own stringify recurses. */
@@ -8,6 +8,11 @@ export type JsonObject = Record<string, unknown>;
 
 export function isRecord(value: unknown): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** The object, or an empty one. */
+export function objectOf(value: unknown): JsonObject {
+  return isRecord(value) ? value : {};
 }
 
 export function textOf(value: unknown): string {
