@@ -34,7 +34,7 @@ export default defineConfig({
           })),
         ],
         // The config of the objects: what a test of one gives to its router, too.
-        resolve: { alias: { "#config": `${import.meta.dirname}/test/fixtures/config-worker.ts` } },
+        resolve: { alias: { "#config": `${import.meta.dirname}/test/worker/config.ts` } },
         test: {
           name: "worker",
           include: ["test/worker/**/*.test.ts"],

@@ -22,9 +22,10 @@ export async function deliver(
   { job, run, delivery, attempt }: { job: string; run: number; delivery: number; attempt: number },
 ): Promise<number | null> {
   const due = await record.deliverable(run, delivery);
-  if (due === null || due.order.callback === null) return null;
-  const { order, outcome, endedAt } = due;
-  const { hook, payload, metadata, origin, callback } = order;
+  if (due === null) return null;
+  const { hook, payload, metadata, origin, callback } = due.order;
+  const { outcome, endedAt } = due;
+  if (callback === null) return null;
   const at = deps.now();
   const shape = hook === null ? undefined : deps.config.hooks[hook]?.output;
   const shaped = shape === undefined ? undefined : await outputOf(shape, { payload, metadata, ...outcome });

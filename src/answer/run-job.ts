@@ -46,7 +46,10 @@ export async function runJob(
     if (againMs === null) return record.finish(at, run, { answer: null, error: jobError(problem) });
     return record.postpone(at, run, { at: Math.floor(at / 1_000), code: problem.code }, at + againMs);
   });
-  deps.log.request({ ...facts, status: problem?.status ?? 200, code: problem?.code, reason: problem?.details.reason, total_ms: at - startedAt }, "job");
+  deps.log.request(
+    { ...facts, status: problem?.status ?? 200, code: problem?.code, reason: problem?.details.reason, total_ms: at - startedAt },
+    "job",
+  );
   // Turns, kept answers and settlements: a step leaves nothing behind that goes on.
   await Promise.allSettled(after);
   return againMs === null ? { outcome } : { outcome, againMs };

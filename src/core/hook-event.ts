@@ -37,7 +37,10 @@ async function wished(name: string, hook: Hook, payload: Payload): Promise<HookW
   try {
     return await hook.input({ payload });
   } catch (error) {
-    throw misconfigured(`hooks.${name}.input (src/config.ts)`, `has failed on this event (${error instanceof Error ? error.name : typeof error})`);
+    throw misconfigured(
+      `hooks.${name}.input (src/config.ts)`,
+      `has failed on this event (${error instanceof Error ? error.name : typeof error})`,
+    );
   }
 }
 
@@ -57,7 +60,10 @@ function locked(name: string, wish: unknown, bytes: number, caller: Caller, hook
 
 /** What a sender who waits gets: the body that `output` makes, else the trimmed answer. @throws Problem misconfigured */
 export async function hookReply(hook: Hook, { hook: name, payload, metadata }: JobOrder, outcome: JobOutcome): Promise<Reply> {
-  const body = hook.output === undefined ? outcome.answer : await shapedBody(`hooks.${name}.output (src/config.ts)`, hook.output, { payload, metadata, ...outcome });
+  const body =
+    hook.output === undefined
+      ? outcome.answer
+      : await shapedBody(`hooks.${name}.output (src/config.ts)`, hook.output, { payload, metadata, ...outcome });
   const isText = typeof body === "string";
   return {
     status: 200,

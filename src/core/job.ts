@@ -97,7 +97,8 @@ export function respondAgainMs(problem: Problem, attempt: number): number | null
 
 /** An engine died over a call. */
 export const LOST: JobError = {
-  message: "The work on this job was cut off while UniAPI was being asked. The call may have been paid; send the event again only if you accept that.",
+  message:
+    "The work on this job was cut off while UniAPI was being asked. The call may have been paid; send the event again only if you accept that.",
   type: "server_error",
   code: "upstream_error",
 };

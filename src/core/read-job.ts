@@ -13,15 +13,23 @@ export function readJob(text: string, config: Pick<Config, "callbacks">): { ask:
   assertSafe(value);
   const { callback = null, ...fields } = value;
   if (callback !== null && (typeof callback !== "string" || !Object.hasOwn(config.callbacks, callback))) {
-    throw new Problem("invalid_request", "`callback` must be the name of one of `callbacks` in src/config.ts. Without it, read the job by its id.", {
-      param: "callback",
-    });
+    throw new Problem(
+      "invalid_request",
+      "`callback` must be the name of one of `callbacks` in src/config.ts. Without it, read the job by its id.",
+      {
+        param: "callback",
+      },
+    );
   }
   const ask = parseAsk(fields);
   if (ask.stream === true) {
-    throw new Problem("invalid_request", "A job has no stream: leave `stream` out, and read the job by its id or have it sent to a callback.", {
-      param: "stream",
-    });
+    throw new Problem(
+      "invalid_request",
+      "A job has no stream: leave `stream` out, and read the job by its id or have it sent to a callback.",
+      {
+        param: "stream",
+      },
+    );
   }
   return { ask, callback };
 }

@@ -25,9 +25,10 @@ export const hooksRoutes = new Hono<AppEnv>().post("/hooks/:name", postHook).all
 async function postHook(c: Context<AppEnv>): Promise<Response> {
   const { deps, facts } = c.var;
   const request = c.req.raw;
-  const name = c.req.param("name");
+  const name = c.req.param("name") ?? "";
   const hook = Object.hasOwn(deps.config.hooks, name) ? deps.config.hooks[name] : undefined;
-  if (hook === undefined) throw new Problem("not_found", "There is no hook with this name. Its owner must add it to `hooks` in src/config.ts.");
+  if (hook === undefined)
+    throw new Problem("not_found", "There is no hook with this name. Its owner must add it to `hooks` in src/config.ts.");
   facts.caller = "hook";
   facts.hook = name;
   const address = addressOf(request);
@@ -71,7 +72,7 @@ async function postHook(c: Context<AppEnv>): Promise<Response> {
 async function jobOf(deps: Deps, name: string, scheme: Scheme, payload: unknown, delivery: Delivery): Promise<string> {
   const id = scheme.signedId(payload, delivery);
   if (id !== null) return `job_${await deriveDigest(deps.idKeys, "job", `${name}\0id\0${id}`)}`;
-  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", delivery.raw as Uint8Array<ArrayBuffer>));
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", delivery.raw));
   return `job_${await deriveDigest(deps.idKeys, "job", `${name}\0body\0${digest.join()}`)}`;
 }
 
@@ -94,7 +95,13 @@ async function callerOf(deps: Deps, name: string, hook: Hook): Promise<Caller> {
 async function waited(
   deps: Deps,
   hook: Hook,
-  { job, run, accepted, order, answered }: { job: string; run: number; accepted: boolean; order: JobOrder; answered: (result: HookResult) => Response },
+  {
+    job,
+    run,
+    accepted,
+    order,
+    answered,
+  }: { job: string; run: number; accepted: boolean; order: JobOrder; answered: (result: HookResult) => Response },
 ): Promise<Response> {
   if (!accepted) {
     const before = await deps.jobs.outcome(job);

@@ -40,6 +40,13 @@ interface State {
   updatedAt: number;
 }
 
+/** What it holds, each as JSON in as many rows as it takes. */
+interface Documents {
+  order: JobOrder;
+  state: State;
+  outcome: JobOutcome;
+}
+
 export class JobRecord extends DurableObject<Env> {
   readonly #sql: SqlStorage;
 
@@ -108,8 +115,8 @@ export class JobRecord extends DurableObject<Env> {
   /** What is to be delivered; null where another delivery has taken this one's place, or nothing is. */
   async deliverable(run: number, number: number): Promise<{ order: JobOrder; outcome: JobOutcome; endedAt: number } | null> {
     const state = this.#state();
-    const order = this.#read<JobOrder>("order");
-    const outcome = this.#read<JobOutcome>("outcome");
+    const order = this.#read("order");
+    const outcome = this.#read("outcome");
     if (state?.run !== run || state.deliveryNumber !== number || order === null || outcome === null) return null;
     return state.delivery?.status === "pending" ? { order, outcome, endedAt: state.updatedAt } : null;
   }
@@ -132,16 +139,16 @@ export class JobRecord extends DurableObject<Env> {
     const next: State = { ...state, deliveryNumber: delivery, delivery: { ...state.delivery, status: "pending", next_at: null } };
     this.#write("state", next);
     if (await this.#start({ job: state.job, run: state.run, delivery })) return "accepted";
-    this.#write("state", { ...next, delivery: { ...next.delivery, status: "failed" } } as State);
+    this.#write("state", { ...next, delivery: { ...state.delivery, status: "failed", next_at: null } } satisfies State);
     throw new Error("no instance could be started");
   }
 
   /** @param reader whose jobs may be seen besides those of hooks: an owner */
   async view(reader: string): Promise<JobView | null> {
     const state = this.#state();
-    const order = this.#read<JobOrder>("order");
+    const order = this.#read("order");
     if (state === null || order === null || (order.hook === null && order.caller.owner !== reader)) return null;
-    const outcome = this.#read<JobOutcome>("outcome");
+    const outcome = this.#read("outcome");
     return {
       job: state.job,
       status: state.status,
@@ -157,8 +164,8 @@ export class JobRecord extends DurableObject<Env> {
 
   /** The answer of a job that has one, and what it was asked with. */
   async outcome(): Promise<{ order: JobOrder; outcome: JobOutcome } | null> {
-    const order = this.#read<JobOrder>("order");
-    const outcome = this.#read<JobOutcome>("outcome");
+    const order = this.#read("order");
+    const outcome = this.#read("outcome");
     return order === null || outcome === null ? null : { order, outcome };
   }
 
@@ -166,7 +173,7 @@ export class JobRecord extends DurableObject<Env> {
   override async alarm(): Promise<void> {
     const at = Date.now();
     const state = this.#state();
-    const order = this.#read<JobOrder>("order");
+    const order = this.#read("order");
     if (state === null || order === null || at >= state.updatedAt + KEPT_MS) {
       await this.ctx.storage.deleteAlarm();
       await this.ctx.storage.deleteAll();
@@ -213,31 +220,36 @@ export class JobRecord extends DurableObject<Env> {
   }
 
   #state(): State | null {
-    return this.#read<State>("state");
+    return this.#read("state");
   }
 
   // An object that was only looked at has no table: it leaves nothing behind.
-  #read<T>(name: string): T | null {
+  #read<Name extends keyof Documents>(name: Name): Documents[Name] | null {
     if (this.#sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'documents'").toArray().length === 0) return null;
     const pieces = this.#sql.exec<{ bytes: ArrayBuffer }>("SELECT bytes FROM documents WHERE name = ? ORDER BY piece", name).toArray();
     if (pieces.length === 0) return null;
     const decoder = new TextDecoder();
     const text = pieces.map(({ bytes }) => decoder.decode(bytes, { stream: true })).join("") + decoder.decode();
-    return JSON.parse(text) as T;
+    return JSON.parse(text) as Documents[Name];
   }
 
-  #write(name: string, value: object): void {
+  #write<Name extends keyof Documents>(name: Name, value: Documents[Name]): void {
     this.#sql.exec(
       "CREATE TABLE IF NOT EXISTS documents (name TEXT NOT NULL, piece INTEGER NOT NULL, bytes BLOB NOT NULL, PRIMARY KEY (name, piece))",
     );
     this.#remove(name);
     const bytes = new TextEncoder().encode(JSON.stringify(value));
     for (let at = 0; at < bytes.length; at += PIECE_BYTES) {
-      this.#sql.exec("INSERT INTO documents (name, piece, bytes) VALUES (?, ?, ?)", name, at / PIECE_BYTES, bytes.slice(at, at + PIECE_BYTES));
+      this.#sql.exec(
+        "INSERT INTO documents (name, piece, bytes) VALUES (?, ?, ?)",
+        name,
+        at / PIECE_BYTES,
+        bytes.slice(at, at + PIECE_BYTES),
+      );
     }
   }
 
-  #remove(name: string): void {
+  #remove(name: keyof Documents): void {
     this.#sql.exec("DELETE FROM documents WHERE name = ?", name);
   }
 }

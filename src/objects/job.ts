@@ -17,7 +17,9 @@ export class Job extends WorkflowEntrypoint<Env, JobRun> {
     const record = this.env.JOB_RECORDS.getByName(job);
     if (payload.delivery === undefined) await this.#respond(payload, step);
     for (let attempt = 1; ; attempt += 1) {
-      const pauseMs = await step.do(`deliver ${attempt}`, AGAIN, async () => deliver(await wire.deps(this.env), record, { job, run, delivery, attempt }));
+      const pauseMs = await step.do(`deliver ${attempt}`, AGAIN, async () =>
+        deliver(await wire.deps(this.env), record, { job, run, delivery, attempt }),
+      );
       if (pauseMs === null) return;
       await step.sleep(`pause before delivery ${attempt + 1}`, pauseMs);
     }

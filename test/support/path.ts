@@ -46,6 +46,18 @@ export async function path(config: Partial<ConfigInput> = {}, lagMs = 0): Promis
   const deps: Deps = {
     config: defineConfig({ defaults: { model: "m" }, cache: false, ...config }),
     upstream,
+    jobUpstream: upstream,
+    jobs: {
+      accept: () => Promise.reject(new Error("no jobs here")),
+      view: () => Promise.reject(new Error("no jobs here")),
+      redeliver: () => Promise.reject(new Error("no jobs here")),
+      outcome: () => Promise.reject(new Error("no jobs here")),
+      record: () => {
+        throw new Error("no jobs here");
+      },
+    },
+    callback: () => Promise.reject(new Error("no callbacks here")),
+    secretOf: () => undefined,
     store: kv,
     idKeys,
     baseUrl: "https://upstream.example",

@@ -3,7 +3,8 @@ import { env } from "cloudflare:workers";
 import { introspectWorkflow } from "cloudflare:test";
 import { expect, inject, vi } from "vitest";
 import type { JobView } from "../../src/core/job.ts";
-import { configInput } from "../fixtures/config-worker.ts";
+import type { JobRecord } from "../../src/objects/job-record.ts";
+import { configInput } from "./config.ts";
 import type { ReceivedCallback, Scripted } from "../support/callback-receiver.ts";
 import { startWorker, type WorkerUnderTest } from "./worker.ts";
 
@@ -79,6 +80,10 @@ export async function withoutPauses(): Promise<Awaited<ReturnType<typeof introsp
   });
   return introspector;
 }
+
+/** A record's own methods: the types of RPC give up where a payload may be anything. */
+export const recordOf = (job: string): DurableObjectStub & Pick<JobRecord, "accept" | "begin" | "finish" | "view"> =>
+  env.JOB_RECORDS.getByName(job) as never;
 
 export async function viewOf(worker: WorkerUnderTest, job: string): Promise<JobView> {
   const response = await worker.get(`/jobs/${job}`);

@@ -1,9 +1,9 @@
 // Jobs: tried again while nothing was paid, never when it may have been, and delivered until the callback has the answer.
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
-import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, inject, test, vi } from "vitest";
 import type { JobOrder } from "../../src/core/job.ts";
-import { callbacks, type Acknowledged, ended, scripted, standard, startHooked, viewOf, withoutPauses } from "./hooked.ts";
+import type { JobRecord } from "../../src/objects/job-record.ts";
+import { callbacks, type Acknowledged, ended, recordOf, scripted, standard, startHooked, withoutPauses } from "./hooked.ts";
 import { as, calls, eachTestAlone, KEYS, marked, ownerNamed, problemOf, SERVER_KEYS, type WorkerUnderTest } from "./worker.ts";
 
 const log = eachTestAlone();
@@ -96,16 +96,26 @@ describe("a try that fails", () => {
     const input = marked();
     const { job } = await event(worker, "saturated", input);
     const view = await ended(worker, job);
-    expect(view).toMatchObject({ status: "failed", error: { code: "upstream_unavailable", type: "server_error" }, delivery: { status: "delivered" } });
+    expect(view).toMatchObject({
+      status: "failed",
+      error: { code: "upstream_unavailable", type: "server_error" },
+      delivery: { status: "delivered" },
+    });
     expect(view.tries).toHaveLength(5);
     expect(await calls(input)).toBe(6);
-    expect(JSON.parse((await told(job))[0]?.body ?? "")).toMatchObject({ type: "response.failed", data: { job, hook: "saturated", error: view.error } });
+    expect(JSON.parse((await told(job))[0]?.body ?? "")).toMatchObject({
+      type: "response.failed",
+      data: { job, hook: "saturated", error: view.error },
+    });
   });
 
   test("as a request that is refused is not made again", async () => {
     const worker = startHooked();
     const input = marked();
-    expect(await ended(worker, (await event(worker, "refused", input)).job)).toMatchObject({ status: "failed", error: { code: "unsupported_parameter" } });
+    expect(await ended(worker, (await event(worker, "refused", input)).job)).toMatchObject({
+      status: "failed",
+      error: { code: "unsupported_parameter" },
+    });
     expect(await calls(input)).toBe(1);
   });
 
@@ -114,7 +124,10 @@ describe("a try that fails", () => {
     const input = marked();
     const { job } = await event(worker, "cut", input);
     const view = await ended(worker, job);
-    expect(view).toMatchObject({ status: "failed", error: { code: "upstream_error", message: expect.stringContaining("may have been paid") as string } });
+    expect(view).toMatchObject({
+      status: "failed",
+      error: { code: "upstream_error", message: expect.stringContaining("may have been paid") as string },
+    });
     expect(view.tries).toBeUndefined();
     expect(await calls(input)).toBe(1);
   });
@@ -149,7 +162,13 @@ describe("a try that fails", () => {
 describe("a delivery", () => {
   test("goes on until the callback takes it, with the same id and a fresh time, and every attempt is readable", async () => {
     const worker = startHooked();
-    await scripted("signed", [{ status: 500 }, { reset: true }, { status: 301, headers: { location: `${inject("receiverUrl")}/in/elsewhere` } }, { hang: true }, { status: 204 }]);
+    await scripted("signed", [
+      { status: 500 },
+      { reset: true },
+      { status: 301, headers: { location: `${inject("receiverUrl")}/in/elsewhere` } },
+      { hang: true },
+      { status: 204 },
+    ]);
     const { job } = await event(worker, "plain", marked());
     const view = await ended(worker, job);
     expect(view.delivery?.status).toBe("delivered");
@@ -162,7 +181,7 @@ describe("a delivery", () => {
     ]);
     const got = await told(job);
     expect(new Set(got.map(({ headers }) => headers["webhook-id"]))).toEqual(new Set([job]));
-    expect(got.every(({ headers }) => /^v1,/.test(headers["webhook-signature"] ?? ""))).toBe(true);
+    expect(got.every(({ headers }) => (headers["webhook-signature"] ?? "").startsWith("v1,"))).toBe(true);
     expect(await callbacks("elsewhere")).toEqual([]);
   });
 
@@ -170,7 +189,12 @@ describe("a delivery", () => {
     const worker = startHooked();
     await scripted("signed", [{ status: 410 }]);
     const gone = await ended(worker, (await event(worker, "plain", marked())).job);
-    expect([gone.status, gone.delivery?.status, gone.delivery?.attempts.length, gone.delivery?.next_at]).toEqual(["completed", "failed", 1, null]);
+    expect([gone.status, gone.delivery?.status, gone.delivery?.attempts.length, gone.delivery?.next_at]).toEqual([
+      "completed",
+      "failed",
+      1,
+      null,
+    ]);
     await scripted("signed", [{ status: 500 }]);
     const { delivery } = await ended(worker, (await event(worker, "plain", marked())).job);
     expect([delivery?.status, delivery?.attempts.length]).toEqual(["failed", 8]);
@@ -218,12 +242,13 @@ describe("a record", () => {
 
   test("whose instance was never started is started by its alarm", async () => {
     const job = fresh();
-    const record = env.JOB_RECORDS.getByName(job);
-    await runInDurableObject(record, async (instance: { env: { JOBS: unknown } }) => {
-      const real = instance.env;
-      Object.defineProperty(instance, "env", { value: { ...real, JOBS: { create: () => Promise.reject(new Error("engine away")) } }, configurable: true, writable: true });
-      await (instance as unknown as { accept: (at: number, job: string, order: JobOrder) => Promise<unknown> }).accept(Date.now(), job, await order());
-      Object.defineProperty(instance, "env", { value: real, configurable: true, writable: true });
+    const record = recordOf(job);
+    await runInDurableObject(record, async (instance) => {
+      const own = instance as unknown as Omit<JobRecord, "env"> & { env: { JOBS: unknown } };
+      const real = own.env;
+      own.env = { ...real, JOBS: { create: () => Promise.reject(new Error("engine away")) } };
+      await own.accept(Date.now(), job, await order());
+      own.env = real;
     });
     const owner = await ownerNamed("server:alice");
     expect((await record.view(owner))?.status).toBe("queued");
@@ -233,28 +258,31 @@ describe("a record", () => {
 
   test("that is evicted in the middle of a try knows that it was asking: the try is not made twice", async () => {
     const job = fresh();
-    const record = env.JOB_RECORDS.getByName(job);
+    const record = recordOf(job);
     const sync: JobOrder = { ...(await order()), sync: true };
     expect(await record.accept(1_000, job, sync)).toEqual({ accepted: true, status: "queued", run: 1 });
     expect(await record.begin(2_000, 1, 1)).toEqual(sync);
     await evictDurableObject(record);
-    const after = env.JOB_RECORDS.getByName(job);
+    const after = recordOf(job);
     expect(await after.begin(3_000, 1, 1)).toBeNull();
-    expect(await after.view(sync.caller.owner)).toMatchObject({ status: "failed", error: { message: expect.stringContaining("may have been paid") as string } });
+    expect(await after.view(sync.caller.owner)).toMatchObject({
+      status: "failed",
+      error: { message: expect.stringContaining("may have been paid") as string },
+    });
   });
 
   test("holds an answer and a payload larger than a row, in any script", async () => {
     const job = fresh();
-    const record = env.JOB_RECORDS.getByName(job);
+    const record = recordOf(job);
     const large: JobOrder = { ...(await order()), sync: true, payload: { text: "日本語🦓".repeat(200_000) } };
     await record.accept(1_000, job, large);
     await evictDurableObject(record);
-    expect(await env.JOB_RECORDS.getByName(job).begin(2_000, 1, 1)).toEqual(large);
+    expect(await recordOf(job).begin(2_000, 1, 1)).toEqual(large);
   });
 
   test("is kept for thirty days, and one that was only looked for leaves nothing", async () => {
     const job = fresh();
-    const record = env.JOB_RECORDS.getByName(job);
+    const record = recordOf(job);
     const owner = await ownerNamed("server:alice");
     await record.accept(Date.now(), job, { ...(await order()), sync: true });
     await record.finish(Date.now(), 1, { answer: null, error: { message: "x", type: "server_error", code: "upstream_error" } });
@@ -263,14 +291,14 @@ describe("a record", () => {
     vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 31 * 86_400_000 });
     await runDurableObjectAlarm(record);
     expect(await record.view(owner)).toBeNull();
-    const unknown = env.JOB_RECORDS.getByName(fresh());
+    const unknown = recordOf(fresh());
     expect(await unknown.view(owner)).toBeNull();
     expect(await runInDurableObject(unknown, (_, state) => state.storage.sql.exec("SELECT * FROM sqlite_master").toArray())).toEqual([]);
   });
 
   test("whose engine died over a call fails after an hour, since the call may have been paid", async () => {
     const job = fresh();
-    const record = env.JOB_RECORDS.getByName(job);
+    const record = recordOf(job);
     const sync: JobOrder = { ...(await order()), sync: true };
     await record.accept(Date.now(), job, sync);
     await record.begin(Date.now(), 1, 1);
