@@ -38,18 +38,20 @@ export async function runJob(
   if (order.hook !== null) facts.hook = order.hook;
   const after: Promise<unknown>[] = [];
   const outcome = await tryOnce(deps, order, facts, (work) => void after.push(work));
-  const problem = "problem" in outcome ? outcome.problem : undefined;
-  const againMs = problem === undefined || lastTry ? null : respondAgainMs(problem, attempt);
   const at = deps.now();
+  const againMs = "answer" in outcome || lastTry ? null : respondAgainMs(outcome.problem, attempt);
   await told(deps, () => {
-    if (problem === undefined) return record.finish(at, run, { answer: (outcome as { answer: Answer }).answer, error: null });
-    if (againMs === null) return record.finish(at, run, { answer: null, error: jobError(problem) });
-    return record.postpone(at, run, { at: Math.floor(at / 1_000), code: problem.code }, at + againMs);
+    if ("answer" in outcome) return record.finish(at, run, { answer: outcome.answer, error: null });
+    if (againMs === null) return record.finish(at, run, { answer: null, error: jobError(outcome.problem) });
+    return record.postpone(at, run, { at: Math.floor(at / 1_000), code: outcome.problem.code }, at + againMs);
   });
-  deps.log.request(
-    { ...facts, status: problem?.status ?? 200, code: problem?.code, reason: problem?.details.reason, total_ms: at - startedAt },
-    "job",
-  );
+  facts.status = 200;
+  facts.total_ms = at - startedAt;
+  if ("problem" in outcome) {
+    const { status, code, details } = outcome.problem;
+    Object.assign(facts, { status, code, reason: details.reason } satisfies Partial<LogFacts>);
+  }
+  deps.log.request(facts, "job");
   // Turns, kept answers and settlements: a step leaves nothing behind that goes on.
   await Promise.allSettled(after);
   return againMs === null ? { outcome } : { outcome, againMs };

@@ -21,6 +21,7 @@ export interface ReceivedCallback {
 }
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  /** What is still to be played, by name. */
   const scripts = new Map<string, Scripted[]>();
   const received = new Map<string, ReceivedCallback[]>();
 
@@ -35,10 +36,9 @@ export default async function setup(project: TestProject): Promise<() => Promise
       response.end(JSON.stringify(received.get(name) ?? []));
     } else {
       const headers = Object.fromEntries(Object.entries(request.headers).map(([key, value]) => [key, String(value)]));
-      const before = received.get(name) ?? [];
-      received.set(name, [...before, { method: request.method ?? "", path, headers, body }]);
-      const script = scripts.get(name) ?? [];
-      const next = script[Math.min(before.length, script.length - 1)] ?? {};
+      received.set(name, [...(received.get(name) ?? []), { method: request.method ?? "", path, headers, body }]);
+      const [next = {}, ...rest] = scripts.get(name) ?? [];
+      if (rest.length > 0) scripts.set(name, rest);
       if (next.reset === true) request.socket.destroy();
       else if (next.hang !== true) response.writeHead(next.status ?? 200, next.headers).end(next.body ?? "");
     }
