@@ -13,6 +13,7 @@ import { serverKeysOf } from "./gate/server-key.ts";
 import { durableBudgets } from "./platform/budgets.ts";
 import { callbackSender } from "./platform/callback.ts";
 import { durableJobs } from "./platform/jobs.ts";
+import { jsonFrom } from "./platform/json-from.ts";
 import { jwksCache } from "./platform/jwks.ts";
 import { kvStore } from "./platform/kv.ts";
 import { jsonLog, type Log } from "./platform/log.ts";
@@ -111,8 +112,8 @@ async function connect(config: Config, env: Settings, log: Log): Promise<Deps> {
     serverKeys: await serverKeysOf(env.SERVER_KEYS, idKeys),
     publishableKeys: await publishableKeysOf(config.callers.publishable, idKeys),
     sessionKeys: sessionKeysOf(env.SESSION_KEYS),
-    jwks: jwksCache({ fetcher, now, sleep, local, warn: log.warn }),
-    siteverify: turnstileSecret === undefined ? undefined : siteverify(turnstileSecret, fetcher, local),
+    jwks: jwksCache({ jsonFrom: jsonFrom(fetcher), now, sleep, local, warn: log.warn }),
+    siteverify: turnstileSecret === undefined ? undefined : siteverify(turnstileSecret, jsonFrom(fetcher), local),
     anonymous: { kind: "anonymous", owner: anonymous, budgets: [{ name: `owner:${anonymous}`, whose: "owner", limits: {} }] },
     budgets: durableBudgets(env.BUDGETS, { now, sleep, random: randomHex, warn: log.warn, tellEveryMs: deadlines.usage }),
     shield: rateLimitShield(env.RATE_LIMIT, log.warn),

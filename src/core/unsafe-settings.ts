@@ -21,6 +21,13 @@ export function unsafeSettings({ callers, origins }: Config, sessionKeys: readon
       "turnstile_without_total: visitors nobody knows get sessions and can spend without end. In src/config.ts give callers.sessions a total, like total: { usd_per_day: 5 }",
     );
   }
+  for (const [index, { total }] of callers.jwt.entries()) {
+    if (isEndless(total)) {
+      lines.push(
+        `jwt_without_total: where the identity provider lets anyone sign up, new users can spend without end. In src/config.ts give callers.jwt[${index}] a total, like total: { usd_per_day: 5 }`,
+      );
+    }
+  }
   const fromPages = Object.entries({
     publishable: callers.publishable.length > 0,
     sessions: callers.sessions !== undefined,

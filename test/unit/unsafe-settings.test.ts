@@ -26,6 +26,16 @@ test.each<[string, string[], string[]]>([
     ['"site"', "callers.publishable[0]", "total:"],
   ],
   ["turnstile_without_total", said({ ...safe, callers: { sessions: { presets: ["support"] }, turnstile } }), ["callers.sessions"]],
+  [
+    "jwt_without_total",
+    said({
+      ...safe,
+      callers: {
+        jwt: [{ issuer: "https://id.example.com/", audience: "app", jwks_url: "https://id.example.com/jwks", presets: ["support"] }],
+      },
+    }),
+    ["callers.jwt[0]", "total:"],
+  ],
   ["origins_missing", said({ ...safe, origins: [] }), ["callers.publishable, callers.sessions, callers.turnstile", "origins: ["]],
   ["session_key_short", said(safe, `${GOOD_KEY},short:${"y".repeat(31)}`), ['"short"', "31 bytes", "SESSION_KEYS"]],
   ["session_keys_missing", said(safe, ""), ["SESSION_KEYS"]],
