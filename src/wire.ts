@@ -84,7 +84,7 @@ export function createWire(config: Config): Wire {
       const first = made.get(env);
       if (first !== undefined) return first;
       made.set(env, deps);
-      for (const line of unsafeSettings(config, deps.sessionKeys, deps.siteverify !== undefined)) deps.log.warn(line);
+      for (const line of unsafeSettings(config, deps.sessionKeys, (name) => deps.secretOf(name) !== undefined)) deps.log.warn(line);
       return deps;
     },
   };
