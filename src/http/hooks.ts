@@ -64,7 +64,7 @@ async function postHook(c: Context<AppEnv>): Promise<Response> {
   const job = await jobOf(deps, name, scheme, payload, delivery);
   facts.job = job;
   const { accepted, run } = await deps.jobs.accept(job, asked);
-  if (hook.respond === "sync") return await waited(deps, hook, { job, run, accepted, order: asked, answered });
+  if (hook.respond === "sync") return await waited(deps, hook, { job, run, accepted, order: asked, answered, later });
   return answered({ status: accepted ? "accepted" : "duplicate", job });
 }
 
@@ -101,14 +101,25 @@ async function waited(
     accepted,
     order,
     answered,
-  }: { job: string; run: number; accepted: boolean; order: JobOrder; answered: (result: HookResult) => Response },
+    later,
+  }: {
+    job: string;
+    run: number;
+    accepted: boolean;
+    order: JobOrder;
+    answered: (result: HookResult) => Response;
+    later: (work: Promise<unknown>) => void;
+  },
 ): Promise<Response> {
   if (!accepted) {
     const before = await deps.jobs.outcome(job);
     if (before === null) return answered({ status: "duplicate", job });
     return reply(await hookReply(hook, before.order, before.outcome));
   }
-  const { outcome } = await runJob({ ...deps, upstream: deps.jobUpstream }, deps.jobs.record(job), { job, run, attempt: 1, lastTry: true });
+  const tried = runJob({ ...deps, upstream: deps.jobUpstream }, deps.jobs.record(job), { job, run, attempt: 1, lastTry: true });
+  // A sender who leaves would end the call, paid and unrecorded; this way it is told the answer when it sends the event again.
+  later(tried.catch(() => undefined));
+  const { outcome } = await tried;
   if (outcome === undefined) return answered({ status: "duplicate", job });
   // With its status, so that the sender tries again: a failed job then runs anew.
   if ("problem" in outcome) throw outcome.problem;
