@@ -49,7 +49,7 @@ async function postHook(c: Context<AppEnv>): Promise<Response> {
     return answered({ status: "ignored" });
   }
   const caller = await callerOf(deps, name, hook);
-  const asked = await orderOf({ name, hook, caller, payload, bytes: raw.length, origin: new URL(request.url).origin }, deps.config);
+  const asked = await orderOf({ name, hook, caller, payload, origin: new URL(request.url).origin }, deps.config);
   if (asked === null) {
     facts.reason = "input gave null";
     return answered({ status: "ignored" });

@@ -108,6 +108,17 @@ describe("an event", () => {
     expect((await received(payload.note))[0]?.body["input"]).toBe(JSON.stringify(payload));
   });
 
+  test("larger than a question may be is taken, since only what `input` makes of it is asked", async () => {
+    const worker = startHooked();
+    const text = marked();
+    const event = await github({ ...issue(text), diff: "x".repeat(900_000) });
+    const { status, job } = await (await worker.send("/hooks/github", event)).json<Acknowledged>();
+    expect(status).toBe("accepted");
+    await ended(worker, job);
+    const large = await worker.send("/hooks/plain", await standard({ input: "x".repeat(300_000) }));
+    expect([large.status, (await problemOf(large)).code]).toEqual([413, "payload_too_large"]);
+  });
+
   test("may continue an earlier answer of the same hook, and of no other", async () => {
     const worker = startHooked();
     const say = async (hook: string, payload: object): Promise<Response> => worker.send(`/hooks/${hook}`, await standard(payload));
@@ -176,13 +187,12 @@ describe("refused, before anything is recorded", () => {
     expect([code, message]).toEqual(["misconfigured", expect.stringContaining("NOBODY_SET_THIS")]);
   });
 
-  test("more than 1 MiB, and JSON that is none", async () => {
+  test("more than 1 MiB, and JSON that is no event", async () => {
     const worker = startHooked();
     const large = await worker.send("/hooks/plain", await standard({ input: "x".repeat(1_048_577) }));
     expect([large.status, (await problemOf(large)).code]).toEqual([413, "payload_too_large"]);
-    const event = await github({});
-    const key = event.headers as Record<string, string>;
-    expect(key["x-hub-signature-256"]).toMatch(/^sha256=/);
+    const broken = await worker.send("/hooks/plain", await standard("no object"));
+    expect([broken.status, (await problemOf(broken)).code]).toEqual([400, "invalid_request"]);
   });
 
   test.each<[string, unknown, string]>([
