@@ -116,7 +116,7 @@ async function waited(
     if (before === null) return answered({ status: "duplicate", job });
     return reply(await hookReply(hook, before.order, before.outcome));
   }
-  const tried = runJob({ ...deps, upstream: deps.jobUpstream }, deps.jobs.record(job), { job, run, attempt: 1, lastTry: true });
+  const tried = runJob({ ...deps, ...deps.forJobs }, deps.jobs.record(job), { job, run, attempt: 1, lastTry: true });
   // A sender who leaves would end the call, paid and unrecorded; this way it is told the answer when it sends the event again.
   later(tried.catch(() => undefined));
   const { outcome } = await tried;

@@ -28,7 +28,8 @@ beforeAll(async () => {
   emulator = await startEmulator({ key: UPSTREAM_KEY });
   receiver = await startReceiver((response) => response.writeHead(status).end());
   const config = readFileSync("test/fixtures/config-hooks.ts", "utf8").replace("http://localhost:9/in", receiver.url);
-  worker = await startWorker(emulator.url, SECRETS, bundleOf(config));
+  // Usage is told as seldom as in production, or more seldom: no answer and no callback may wait for that.
+  worker = await startWorker(emulator.url, { ...SECRETS, DEADLINES: '{"usage":30000}' }, bundleOf(config));
 });
 beforeEach(() => {
   status = 204;
