@@ -17,6 +17,8 @@ import { shielded } from "../gate/admit.ts";
 import { schemeOf } from "../hooks/schemes.ts";
 
 const MAX_BODY_BYTES = 1_048_576;
+/** Nobody has signed it: it may be no text of whoever is between. */
+const DELIVERY_ID = /^[\w.:-]{1,200}$/;
 
 export const hooksRoutes = new Hono<AppEnv>().post("/hooks/:name", postHook).all("/hooks/:name", () => {
   throw methodNotAllowed("POST");
@@ -39,6 +41,9 @@ async function postHook(c: Context<AppEnv>): Promise<Response> {
   const delivery: Delivery = { raw, headers: request.headers, url: request.url, now: deps.now(), secrets };
   const verified = await scheme.verify(delivery);
   if ("refused" in verified) throw badSignature(verified.refused);
+  facts.secret = verified.secret;
+  const deliveryId = scheme.unsignedId?.(request.headers) ?? "";
+  if (DELIVERY_ID.test(deliveryId)) facts.delivery_id = deliveryId;
 
   const payload = scheme.parse(raw, request.headers) as unknown;
   const handshake = scheme.handshake?.(payload, request.headers) ?? null;

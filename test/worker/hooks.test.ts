@@ -79,6 +79,24 @@ describe("an event", () => {
     await ended(worker, first.job);
   });
 
+  test("is logged with the sender's own id of it and which of the secrets it was signed with, unless the id is no plain word", async () => {
+    const secret = "a new one,hook-canary-9d41c07be2";
+    const worker = startHooked({ GITHUB_WEBHOOK_SECRET: secret });
+    const id = crypto.randomUUID();
+    for (const named of [id, "two words", "x".repeat(201)]) {
+      const { job } = await (
+        await worker.send("/hooks/github", await github(issue(marked()), { "x-github-delivery": named }))
+      ).json<Acknowledged>();
+      await ended(worker, job);
+    }
+    const lines = log.requests().filter(({ route }) => route === "POST /hooks/{name}");
+    expect(lines.map((line) => [line["secret"], line["delivery_id"]])).toEqual([
+      [1, id],
+      [1, undefined],
+      [1, undefined],
+    ]);
+  });
+
   test("with a signed id is known by it: the same words under another id are another job", async () => {
     const worker = startHooked();
     const payload = { input: marked() };
