@@ -1,4 +1,4 @@
-// The production bundle with another file in the place of src/config.ts, as `wrangler deploy --alias` makes it.
+// The production bundle with another file in the place of src/config.ts, for every test that needs one.
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
