@@ -19,8 +19,8 @@ export type { Caller };
 export interface Deps {
   config: Config;
   upstream: Upstream;
-  /** The same within a job's own deadline. */
-  jobUpstream: Upstream;
+  /** In their place for jobs: upstream within a job's own deadline, budgets that are told at once, since a step leaves nothing behind. */
+  forJobs: { upstream: Upstream; budgets: Budgets };
   jobs: Jobs;
   /** Posts to one of the config's callbacks, once. */
   callback: SendCallback;

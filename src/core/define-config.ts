@@ -83,6 +83,9 @@ function checkTogether(input: unknown, report: Report): void {
     checkName(["hooks", name, "callback"], hook["callback"], "callback", callbacks, report);
     checkSpender(["hooks", name], [hook["preset"]], hook);
     checkHmac(["hooks", name], hook, report);
+    if (hook["respond"] === "sync" && hook["callback"] !== undefined) {
+      report(["hooks", name, "callback"], 'must not be here: with respond: "sync" the answer is the reply, and nothing is posted');
+    }
   }
   for (const [name, callback] of Object.entries(callbacks)) {
     const { url } = table(callback);

@@ -18,6 +18,10 @@ export interface LogFacts {
   asked?: boolean;
   response_id?: string;
   hook?: string;
+  /** Which of the hook's secrets has signed: 0 is the newest. */
+  secret?: number;
+  /** The sender's own, unsigned. */
+  delivery_id?: string;
   job?: string;
   /** Of a job: 1 is the first. */
   attempt?: number;
