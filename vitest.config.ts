@@ -22,17 +22,23 @@ export default defineConfig({
                 // "an id key of thirty-two bytes...", as test/worker/worker.ts has it.
                 ID_KEYS: "YW4gaWQga2V5IG9mIHRoaXJ0eS10d28gYnl0ZXMuLi4=",
                 UNIAPI_BASE_URL: inject("emulatorUrl"),
-                DEADLINES: '{"usage":1}',
+                DEADLINES: '{"usage":1,"callback":500}',
+                RECEIVER_URL: inject("receiverUrl"),
+                GITHUB_WEBHOOK_SECRET: "hook-canary-9d41c07be2",
+                STANDARD_SECRET: "whsec_aG9vay1jYW5hcnktMzFlNWQ4ZjdhMA==",
+                TELEGRAM_SECRET: "hook-canary-telegram-77",
+                GITHUB_TOKEN: "callback-canary-5b1f",
+                CALLBACK_SECRET: "whsec_Y2FsbGJhY2stY2FuYXJ5LWMyZTg5MQ==",
               },
             },
           })),
         ],
         // The config of the objects: what a test of one gives to its router, too.
-        resolve: { alias: { "#config": `${import.meta.dirname}/test/fixtures/config-worker.ts` } },
+        resolve: { alias: { "#config": `${import.meta.dirname}/test/worker/config.ts` } },
         test: {
           name: "worker",
           include: ["test/worker/**/*.test.ts"],
-          globalSetup: ["test/support/shared-emulator.ts", "test/support/issuer.ts"],
+          globalSetup: ["test/support/shared-emulator.ts", "test/support/issuer.ts", "test/support/callback-receiver.ts"],
         },
       },
       {

@@ -5,8 +5,10 @@ import type { Config } from "./core/define-config.ts";
 import { asProblem, Problem } from "./core/problem.ts";
 import type { AppEnv } from "./app-env.ts";
 import { isLoopbackHost } from "./core/loopback.ts";
-import { corsHeaders, isPreflight, originRefused, ownOrigins, preflightHeaders } from "./gate/cors.ts";
+import { corsHeaders, isPreflight, originRefused, preflightHeaders } from "./gate/cors.ts";
 import { askRoutes } from "./http/ask.ts";
+import { hooksRoutes } from "./http/hooks.ts";
+import { jobsRoutes } from "./http/jobs.ts";
 import { metaRoutes } from "./http/meta.ts";
 import { modelsRoutes } from "./http/models.ts";
 import { responsesRoutes } from "./http/responses.ts";
@@ -50,10 +52,9 @@ export function createApp(config: Config, wire = createWire(config)): Hono<AppEn
   // Before anything that can fail: a page must be able to read why it got nothing.
   app.use(async function cors(c, next) {
     const request = c.req.raw;
-    const rules = { origins: [...config.origins, ...ownOrigins(config, request)], local: wire.local(c.env) };
-    const headers = corsHeaders(request, rules);
+    const headers = corsHeaders(request, { config, local: wire.local(c.env) });
     if (isPreflight(request)) {
-      if (!("access-control-allow-origin" in headers)) throw originRefused();
+      if (!("access-control-allow-origin" in headers)) throw originRefused({ vary: "Origin" });
       return new Response(null, { status: 204, headers: { ...headers, ...preflightHeaders(request) } });
     }
     await next();
@@ -72,7 +73,9 @@ export function createApp(config: Config, wire = createWire(config)): Hono<AppEn
     await next();
   });
 
-  for (const routes of [askRoutes, responsesRoutes, modelsRoutes, sessionsRoutes, usageRoutes, metaRoutes]) app.route("/", routes);
+  for (const routes of [askRoutes, responsesRoutes, modelsRoutes, sessionsRoutes, usageRoutes, hooksRoutes, jobsRoutes, metaRoutes]) {
+    app.route("/", routes);
+  }
   app.notFound((c) => leave(c, new Problem("not_found", "There is nothing at this address. Ask with POST /ask.")));
   app.onError((error, c) => leave(c, error));
   return app;

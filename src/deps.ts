@@ -1,11 +1,12 @@
 // What the path of a request may use of the outside: plain functions and values, made by wire.ts from the bindings. Types only.
-import type { CallerBudget } from "./core/budget.ts";
+import type { Caller } from "./core/caller.ts";
 import type { Config } from "./core/define-config.ts";
-import type { Grant } from "./core/grant.ts";
 import type { PublishableKey } from "./core/config-schema.ts";
 import type { IdKeys } from "./core/ids.ts";
 import type { SessionKey } from "./core/session-keys.ts";
 import type { Budgets } from "./platform/budgets.ts";
+import type { SendCallback } from "./platform/callback.ts";
+import type { Jobs } from "./platform/jobs.ts";
 import type { Flights } from "./platform/flights.ts";
 import type { Jwks } from "./platform/jwks.ts";
 import type { Store } from "./platform/kv.ts";
@@ -14,9 +15,18 @@ import type { Receive } from "./platform/receive.ts";
 import type { Siteverify } from "./platform/turnstile.ts";
 import type { Upstream } from "./platform/upstream/upstream.ts";
 
+export type { Caller };
+
 export interface Deps {
   config: Config;
   upstream: Upstream;
+  /** In their place for jobs: upstream within a job's own deadline, budgets that are told at once, since a step leaves nothing behind. */
+  forJobs: { upstream: Upstream; budgets: Budgets };
+  jobs: Jobs;
+  /** Posts to one of the config's callbacks, once. */
+  callback: SendCallback;
+  /** A secret that the config names, undefined where it is not set. */
+  secretOf: (name: string) => string | undefined;
   store: Store;
   idKeys: IdKeys;
   /** Base URL of upstream: another upstream gives other answers, so cache keys hold it. */
@@ -56,17 +66,6 @@ export interface Echoes {
   /** undefined: not known. */
   get: (model: string) => boolean | undefined;
   set: (model: string, echoes: boolean | undefined) => void;
-}
-
-/** Who asks. */
-export interface Caller {
-  kind: "server" | "anonymous" | "publishable" | "session" | "jwt";
-  /** 22 characters that stand for the caller in KV keys and ids. */
-  owner: string;
-  /** What a locked caller may use; undefined: full trust. */
-  grant?: Grant;
-  /** What it spends from, the narrowest first. */
-  budgets: readonly CallerBudget[];
 }
 
 /** A publishable key and whose it is. */

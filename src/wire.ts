@@ -10,8 +10,11 @@ import type { Deps, Echoes } from "./deps.ts";
 import { isLoopbackHost } from "./core/loopback.ts";
 import { publishableKeysOf } from "./gate/publishable-key.ts";
 import { serverKeysOf } from "./gate/server-key.ts";
-import { durableBudgets } from "./platform/budgets.ts";
+import { type Budgets, durableBudgets } from "./platform/budgets.ts";
+import { callbackSender } from "./platform/callback.ts";
 import { durableFlights } from "./platform/flights.ts";
+import { durableJobs } from "./platform/jobs.ts";
+import { jsonFrom } from "./platform/json-from.ts";
 import { jwksCache } from "./platform/jwks.ts";
 import { kvStore } from "./platform/kv.ts";
 import { jsonLog, type Log } from "./platform/log.ts";
@@ -26,6 +29,10 @@ export const DEADLINES = {
   upstream_idle: 300_000,
   upstream_total: 3_600_000,
   body: 10_000,
+  /** Of the call of a job, within the time of its step. */
+  job_total: 2_900_000,
+  /** One try of a callback. */
+  callback: 15_000,
   /** An isolate tells a budget what was used at most once in this time. */
   usage: 10_000,
 };
@@ -78,7 +85,7 @@ export function createWire(config: Config): Wire {
       const first = made.get(env);
       if (first !== undefined) return first;
       made.set(env, deps);
-      for (const line of unsafeSettings(config, deps.sessionKeys, deps.siteverify !== undefined)) deps.log.warn(line);
+      for (const line of unsafeSettings(config, deps.sessionKeys, (name) => deps.secretOf(name) !== undefined)) deps.log.warn(line);
       return deps;
     },
   };
@@ -95,6 +102,9 @@ async function connect(config: Config, env: Settings, log: Log): Promise<Deps> {
   const turnstileSecret = turnstileSecretOf(env.TURNSTILE_SECRET);
   const anonymous = await ownerOf(idKeys, "anonymous:local");
   const deadlines = { ...DEADLINES, ...(local ? shorter(env.DEADLINES) : {}) };
+  const secretOf = (name: string): string | undefined => textSetting(env, name);
+  const budgetsOf = (tellEveryMs: number): Budgets =>
+    durableBudgets(env.BUDGETS, { now, sleep, random: randomHex, warn: log.warn, tellEveryMs });
   return {
     config,
     baseUrl,
@@ -105,13 +115,28 @@ async function connect(config: Config, env: Settings, log: Log): Promise<Deps> {
     serverKeys: await serverKeysOf(env.SERVER_KEYS, idKeys),
     publishableKeys: await publishableKeysOf(config.callers.publishable, idKeys),
     sessionKeys: sessionKeysOf(env.SESSION_KEYS),
-    jwks: jwksCache({ fetcher, now, sleep, local, warn: log.warn }),
-    siteverify: turnstileSecret === undefined ? undefined : siteverify(turnstileSecret, fetcher, local),
+    jwks: jwksCache({ jsonFrom: jsonFrom(fetcher), now, sleep, local, warn: log.warn }),
+    siteverify: turnstileSecret === undefined ? undefined : siteverify(turnstileSecret, jsonFrom(fetcher), local),
     anonymous: { kind: "anonymous", owner: anonymous, budgets: [{ name: `owner:${anonymous}`, whose: "owner", limits: {} }] },
-    budgets: durableBudgets(env.BUDGETS, { now, sleep, random: randomHex, warn: log.warn, tellEveryMs: deadlines.usage }),
+    budgets: budgetsOf(deadlines.usage),
     flights: durableFlights(env.FLIGHTS, log.warn),
     shield: rateLimitShield(env.RATE_LIMIT, log.warn),
     upstream: uniapi({ baseUrl, key, deadlines }, fetcher, now),
+    forJobs: {
+      upstream: uniapi({ baseUrl, key, deadlines: { ...deadlines, upstream_total: deadlines.job_total } }, fetcher, now),
+      budgets: budgetsOf(0),
+    },
+    jobs: durableJobs(env.JOB_RECORDS, { now, warn: log.warn }),
+    callback: callbackSender({
+      callbacks: config.callbacks,
+      fetcher,
+      now,
+      deadline: deadlines.callback,
+      local,
+      secretOf,
+      ownOrigins: config.public_url === undefined ? [] : [config.public_url],
+    }),
+    secretOf,
     store: kvStore(env.RESPONSES, log.warn),
     echoes: recentEchoes(),
     log,
@@ -171,6 +196,12 @@ async function idKeysOf(value: string | undefined, upstreamKey: string, log: Log
     return importIdKeys([new Uint8Array(await crypto.subtle.digest("SHA-256", seed))]);
   }
   return importIdKeys(entriesOf(value).map(decodeIdKey));
+}
+
+/** Bindings that are no text are no secret. */
+function textSetting(env: Settings, name: string): string | undefined {
+  const value: unknown = Object.hasOwn(env, name) ? (env as Record<string, unknown>)[name] : undefined;
+  return typeof value === "string" && value.trim() !== "" ? value.trim() : undefined;
 }
 
 function turnstileSecretOf(value: string | undefined): string | undefined {

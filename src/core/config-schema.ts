@@ -1,14 +1,15 @@
 // The schema of src/config.ts: every setting, its type, its default and the rules that it can keep alone; rules between settings
 // are define-config.ts's. No sentence repeats a value, since somebody will type a secret where its name belongs and errors are logged.
 import * as z from "zod/mini";
+import { HEADER_NAME, isTransportHeader } from "./callback-headers.ts";
 import { UpstreamFields, type Ask, type UPSTREAM_FIELDS } from "./request.ts";
 import type { Answer } from "./trim.ts";
+import { callbackMistake, endpointMistake, originMistake } from "./url-rules.ts";
 
 /** Names of presets, hooks, callbacks and publishable keys: they stand in paths, KV keys and log lines. */
 export const NAME = /^[a-z0-9][a-z0-9_-]{0,63}$/;
 export const NAME_RULE = "1 to 64 of a-z, 0-9, _ and -, the first a letter or digit";
 
-const HTTP_LOOPBACK_HOSTS = new Set(["localhost", "127.0.0.1", "[::1]"]);
 /** A hook or callback with one of these would hand it to a third party. */
 const OWN_SECRETS = new Set(["UNIAPI_KEY", "SERVER_KEYS", "ID_KEYS", "SESSION_KEYS", "TURNSTILE_SECRET"]);
 
@@ -34,34 +35,6 @@ const url = (example: string, mistake: (url: URL, written: string) => string | n
     }),
   );
 
-const isHttpLoopback = ({ protocol, hostname }: URL) => protocol === "http:" && HTTP_LOOPBACK_HOSTS.has(hostname);
-const NOT_HTTPS = "must begin with https:// (http:// only for localhost, 127.0.0.1 or [::1])";
-const NO_USERINFO = "must not hold a user name or password";
-
-function originMistake(parsed: URL, written: string): string | null {
-  if (parsed.protocol !== "https:" && !isHttpLoopback(parsed)) return NOT_HTTPS;
-  if (written.includes("*")) return "must be one exact origin: list each origin, * is not known here";
-  return written === parsed.origin ? null : `must be an exact origin: write "${parsed.origin}"`;
-}
-
-function endpointMistake(parsed: URL): string | null {
-  if (parsed.username !== "" || parsed.password !== "") return NO_USERINFO;
-  return parsed.protocol === "https:" || isHttpLoopback(parsed) ? null : NOT_HTTPS;
-}
-
-// URL has by now written every notation of an IPv4 address (hex, octal, one number, wide digits) as four decimals.
-function callbackMistake(parsed: URL): string | null {
-  const mistake = endpointMistake(parsed);
-  if (mistake !== null || isHttpLoopback(parsed)) return mistake;
-  if (parsed.port !== "") return "must use port 443: leave the port out";
-  const host = parsed.hostname.replace(/\.$/, "");
-  if (/^\[|^\d+(\.\d+){3}$/.test(host)) return "must have a host name, not an IP address";
-  if (!host.includes(".") || /\.(localhost|local|internal)$/.test(host)) {
-    return "must have a public host name: no bare name, no localhost, .local or .internal";
-  }
-  return null;
-}
-
 const ModelName = z.string(said("a model name (a string)")).check(z.minLength(1, said("a model name (a string)")));
 const PresetName = z.string(said("the name of a preset (a string)"));
 const PresetNames = z.array(PresetName, said("a list of names of presets")).check(z.minLength(1, "must name at least one preset"));
@@ -72,7 +45,7 @@ const Ttl = z.int(said("a whole number of seconds, at least 60")).check(z.gte(60
 const SecretName = text('the NAME of a secret like "CRM_SECRET" (A-Z, 0-9 and _), never the secret itself', /^[A-Z][A-Z0-9_]*$/).check(
   rule((name) => (OWN_SECRETS.has(name) ? "must not be one of the Worker's own secrets: make one for this purpose" : null)),
 );
-const HeaderName = text('the name of an HTTP header like "x-signature"', /^[\w!#$%&'*+.^`|~-]+$/);
+const HeaderName = text('the name of an HTTP header like "x-signature"', HEADER_NAME);
 
 const PriceInput = z.strictObject({ input: UsdPerMillion, cached: z.optional(UsdPerMillion), output: UsdPerMillion });
 /** USD per million tokens; `cached` (input tokens read from upstream's prompt cache) is `input` where the config has none. */
@@ -198,13 +171,23 @@ export interface CallbackRequest {
 export type HookOutput = (outcome: HookOutcome) => CallbackRequest | Promise<CallbackRequest>;
 
 const isFunction = (value: unknown) => typeof value === "function";
+
+function templateMistake(template: string): string | null {
+  if (!template.includes("{body}")) return "must contain {body}";
+  // It would be signed as it is written, and no delivery would ever fit.
+  return /\{\w+\}/.test(template.replaceAll(/\{(?:body|timestamp)\}/g, ""))
+    ? "must contain no other {…} than {body} and {timestamp}"
+    : null;
+}
+
 const SCHEMES = ["standard", "github", "stripe", "slack", "telegram", "hmac"] as const;
 /** What only scheme "hmac" has. */
 export const HMAC_FIELDS = {
   header: z.optional(HeaderName),
   algorithm: z.optional(z.literal("sha256")),
   encoding: z.optional(z.enum(["hex", "base64"])),
-  template: z.optional(z.string().check(rule((template) => (template.includes("{body}") ? null : "must contain {body}")))),
+  template: z.optional(z.string().check(rule(templateMistake))),
+  timestamp_header: z.optional(HeaderName),
   id_header: z.optional(HeaderName),
 };
 const HookFields = z.strictObject({
@@ -224,19 +207,33 @@ const HookFields = z.strictObject({
 export type HookFields = z.output<typeof HookFields>;
 type HookScheme =
   | { scheme: Exclude<HookFields["scheme"], "hmac"> }
-  | { scheme: "hmac"; header: string; algorithm: "sha256"; encoding: "hex" | "base64"; template: string; id_header?: string | undefined };
+  | {
+      scheme: "hmac";
+      header: string;
+      algorithm: "sha256";
+      encoding: "hex" | "base64";
+      /** What is signed, with {body} and {timestamp} in it. */
+      template: string;
+      /** Where {timestamp} comes from: Unix seconds. There exactly when the template has it. */
+      timestamp_header?: string | undefined;
+      /** The sender's name for a delivery: for the log, since it is not signed. */
+      id_header?: string | undefined;
+    };
 /** A signed sender; its limits (BudgetLimits) stand beside its other settings. */
 export type Hook = Omit<HookFields, "scheme" | keyof typeof HMAC_FIELDS> & HookScheme;
 
 const AUTH = "one of { bearer: NAME }, { header: { name, secret_name: NAME } }, { standard: NAME }";
 /** How a callback knows us; every name is that of a secret. `standard` signs as Standard Webhooks do. */
 export type CallbackAuth = { bearer: string } | { header: { name: string; secret_name: string } } | { standard: string };
+const AuthHeaderName = HeaderName.check(
+  rule((name) => (isTransportHeader(name) ? "must be a header of your own, or authorization: this one is not free" : null)),
+);
 const CallbackAuth = z.pipe(
   z
     .strictObject(
       {
         bearer: z.optional(SecretName),
-        header: z.optional(z.strictObject({ name: HeaderName, secret_name: SecretName })),
+        header: z.optional(z.strictObject({ name: AuthHeaderName, secret_name: SecretName })),
         standard: z.optional(SecretName),
       },
       { error: (issue) => (issue.code === "invalid_type" ? must(AUTH, issue) : undefined) },

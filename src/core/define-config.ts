@@ -4,6 +4,7 @@ import type * as z from "zod/mini";
 import { IDENTITY_FIELDS } from "./grant.ts";
 import { ConfigFields, HMAC_FIELDS, NAME, NAME_RULE, must } from "./config-schema.ts";
 import type { Config, ConfigInput, Hook, HookFields } from "./config-schema.ts";
+import { leadsTo } from "./url-rules.ts";
 
 export type * from "./config-schema.ts";
 
@@ -82,10 +83,14 @@ function checkTogether(input: unknown, report: Report): void {
     checkName(["hooks", name, "callback"], hook["callback"], "callback", callbacks, report);
     checkSpender(["hooks", name], [hook["preset"]], hook);
     checkHmac(["hooks", name], hook, report);
+    if (hook["respond"] === "sync" && hook["callback"] !== undefined) {
+      report(["hooks", name, "callback"], 'must not be here: with respond: "sync" the answer is the reply, and nothing is posted');
+    }
   }
   for (const [name, callback] of Object.entries(callbacks)) {
-    const url = table(callback)["url"];
-    if (typeof url === "string" && typeof config["public_url"] === "string" && URL.parse(url)?.origin === config["public_url"]) {
+    const { url } = table(callback);
+    const parsed = typeof url === "string" ? URL.parse(url) : null;
+    if (parsed !== null && typeof config["public_url"] === "string" && leadsTo(parsed, [config["public_url"]])) {
       report(["callbacks", name, "url"], "must not be this Worker itself (public_url)");
     }
   }
@@ -146,6 +151,13 @@ function checkHmac(path: Path, hook: Table, report: Report): void {
     if (hook["header"] === undefined) {
       report([...path, "header"], 'is missing: scheme "hmac" needs the name of the header with the signature');
     }
+    const dated = typeof hook["template"] === "string" && hook["template"].includes("{timestamp}");
+    if (dated && hook["timestamp_header"] === undefined) {
+      report([...path, "timestamp_header"], "is missing: a template with {timestamp} needs the name of the header with the time");
+    }
+    if (!dated && hook["timestamp_header"] !== undefined) {
+      report([...path, "timestamp_header"], "must not be here: the template has no {timestamp}, so nobody would have signed the time");
+    }
     return;
   }
   for (const key of Object.keys(HMAC_FIELDS)) {
@@ -182,7 +194,7 @@ function complete(config: ConfigFields): Config {
   };
 }
 
-function completeHook({ scheme, header, algorithm, encoding, template, id_header, ...hook }: HookFields): Hook {
+function completeHook({ scheme, header, algorithm, encoding, template, timestamp_header, id_header, ...hook }: HookFields): Hook {
   if (scheme !== "hmac") return { ...hook, scheme };
   return {
     ...hook,
@@ -191,6 +203,7 @@ function completeHook({ scheme, header, algorithm, encoding, template, id_header
     algorithm: algorithm ?? "sha256",
     encoding: encoding ?? "hex",
     template: template ?? "{body}",
+    timestamp_header,
     id_header,
   };
 }

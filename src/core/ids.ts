@@ -123,7 +123,7 @@ async function hmac(key: CryptoKey, text: string): Promise<Uint8Array> {
 }
 
 /** Without a branch that depends on where the first difference is. */
-function equal(a: Uint8Array, b: Uint8Array): boolean {
+export function equal(a: Uint8Array, b: Uint8Array): boolean {
   let difference = a.length ^ b.length;
   for (let i = 0; i < a.length; i += 1) difference |= (a[i] ?? 0) ^ (b[i] ?? 0);
   return difference === 0;

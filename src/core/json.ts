@@ -1,4 +1,4 @@
-// JSON of unknown origin: strict parsing with bounded depth, and the two questions that every reader of it asks.
+// JSON of unknown origin: strict parsing with bounded depth, and the few questions that every reader of it asks.
 import { Problem } from "./problem.ts";
 
 /** Deeper than any sane request or schema; V8's own stringify recurses. */
@@ -6,8 +6,16 @@ export const MAX_JSON_DEPTH = 32;
 
 export type JsonObject = Record<string, unknown>;
 
+/** Asks somebody else's server. Null for whatever is not a 200 with a JSON object in time. */
+export type JsonFrom = (url: string, init?: RequestInit) => Promise<JsonObject | null>;
+
 export function isRecord(value: unknown): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** The object, or an empty one. */
+export function objectOf(value: unknown): JsonObject {
+  return isRecord(value) ? value : {};
 }
 
 export function textOf(value: unknown): string {

@@ -63,6 +63,8 @@ export interface ProblemDetails {
   paid?: "unpaid" | "maybe";
   /** Upstream has no such model or no channel for it: a fallback model may be tried. */
   noSuchModel?: boolean;
+  /** A signature was wrong, not a credential: there is nothing to ask the sender for. */
+  unchallenged?: boolean;
   /** For the log line only. */
   reason?: string;
   /** Further response headers (`Allow`, `WWW-Authenticate`). */
@@ -105,7 +107,7 @@ export class Problem extends Error {
 
   headers(): Record<string, string> {
     const headers: Record<string, string> = { ...this.details.headers };
-    if (this.code === "invalid_credentials") headers["www-authenticate"] = "Bearer";
+    if (this.code === "invalid_credentials" && this.details.unchallenged !== true) headers["www-authenticate"] = "Bearer";
     if (this.details.retryAfter !== undefined) headers["retry-after"] = String(this.details.retryAfter);
     if (!this.mayRetry) headers["x-should-retry"] = "false";
     return headers;

@@ -17,7 +17,7 @@ export async function identify(deps: Deps, request: Request, later: RequestConte
   const origin = request.headers.get("origin");
   if (authorization === null) return withoutCredential(deps, origin);
   const credential = /^bearer +(\S+)\s*$/i.exec(authorization)?.[1];
-  const own = ownOrigins(deps.config, request);
+  const own = origin === null ? [] : ownOrigins(deps.config, request);
   // A server key has a rule of its own; any other page is refused before its credential is looked at.
   if (credential?.startsWith("sk_") !== true && origin !== null && !own.includes(origin) && !deps.config.origins.includes(origin)) {
     throw originRefused();
@@ -45,9 +45,11 @@ async function callerOf(
 
 /** @throws Problem misconfigured where nobody at all could be let in */
 export function assertCallers(deps: Deps): void {
-  const { publishable, sessions, jwt } = deps.config.callers;
+  const { callers, hooks } = deps.config;
+  const { publishable, sessions, jwt } = callers;
   const sessionsWork = sessions !== undefined && deps.sessionKeys.length > 0;
   if (deps.local || deps.serverKeys.size > 0 || publishable.length > 0 || sessionsWork || jwt.length > 0) return;
+  if (Object.keys(hooks).length > 0) return;
   throw new Problem("misconfigured", "This Worker has no callers yet: its owner must set SERVER_KEYS (npm run setup makes one).", {
     reason: "no callers configured",
   });

@@ -158,7 +158,7 @@ export class Flight extends DurableObject<Env> {
     this.ctx.waitUntil(
       this.#say(recording, from, writable.getWriter()).catch(async () => {
         // The reader has left. What the call costs would have stood in the log line of the request that started it.
-        if (starts && recording.outcome !== undefined) wire.log(this.env).flight((await recording.outcome).facts);
+        if (starts && recording.outcome !== undefined) wire.log(this.env).request((await recording.outcome).facts, "flight");
       }),
     );
     return readable;

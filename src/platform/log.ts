@@ -19,6 +19,14 @@ export interface LogFacts {
   /** Upstream was asked. */
   asked?: boolean;
   response_id?: string;
+  hook?: string;
+  /** Which of the hook's secrets has signed: 0 is the newest. */
+  secret?: number;
+  /** The sender's own, unsigned. */
+  delivery_id?: string;
+  job?: string;
+  /** Of a job: 1 is the first. */
+  attempt?: number;
   input_tokens?: number;
   cached_tokens?: number;
   output_tokens?: number;
@@ -29,9 +37,11 @@ export interface LogFacts {
 }
 
 export interface Log {
-  request: (facts: LogFacts) => void;
-  /** A call that went on when the request that started it had left: what stands in no request's line. */
-  flight: (facts: LogFacts) => void;
+  /**
+   * @param event "job" for a try at one, "delivery" for an attempt at its callback: no request waits for these. "flight" for a call that
+   * went on when the request that started it had left: what stands in no request's line
+   */
+  request: (facts: LogFacts, event?: "request" | "job" | "delivery" | "flight") => void;
   warn: (event: string, error?: unknown) => void;
 }
 
@@ -48,8 +58,8 @@ export interface MetricsBinding {
 
 export function jsonLog(write: (line: string) => void, metrics: MetricsBinding | undefined): Log {
   const log: Log = {
-    request(facts) {
-      write(JSON.stringify({ level: (facts.status ?? 0) >= 500 ? "error" : "info", event: "request", ...facts }));
+    request(facts, event = "request") {
+      write(JSON.stringify({ level: (facts.status ?? 0) >= 500 ? "error" : "info", event, ...facts }));
       if (metrics === undefined) return;
       try {
         metrics.writeDataPoint(metricsPoint(facts));
@@ -57,7 +67,6 @@ export function jsonLog(write: (line: string) => void, metrics: MetricsBinding |
         log.warn("metrics_failed", error);
       }
     },
-    flight: (facts) => write(JSON.stringify({ level: "info", event: "flight", ...facts })),
     warn(event, error) {
       write(
         JSON.stringify({

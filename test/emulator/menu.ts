@@ -48,6 +48,7 @@ const MENU: Record<string, Fault> = {
   "502-html": plays("502 with an HTML page", refusal.badGateway),
   "503": plays("503, saturated", refusal.saturated503),
   "503-once": plays("503 once, then well", refusal.once(refusal.saturatedUntil), 1),
+  "503-times": plays("503 that many times, then well", refusal.times(refusal.saturated503), 2),
   "503-no-channel": plays("503, no channel for the model (one-hub)", refusal.noChannel),
   "503-model-not-found": plays("503, model not found (new-api)", refusal.noChannelNewApi),
   ...Object.fromEntries(

@@ -120,6 +120,17 @@ export const once = ({ instead }: Hooks): Hooks =>
     call.refusedOnce.add(call.raw);
     return instead?.(call, number);
   });
+/** Refuses a body that many times, then lets it pass. */
+export const times = ({ instead }: Hooks): Hooks =>
+  refusal((call, number) => {
+    for (let time = 1; time <= number; time += 1) {
+      const key = `${time} ${call.raw}`;
+      if (call.refusedOnce.has(key)) continue;
+      call.refusedOnce.add(key);
+      return instead?.(call, number);
+    }
+    return undefined;
+  });
 export const saturatedUntil = refusal((call, seconds) => hubError(503, call.requestId, SATURATED, {}, { "retry-after": String(seconds) }));
 
 export const forgetsChain = (status: number): Hooks =>

@@ -4,7 +4,7 @@ import { compose } from "../../src/core/compose.ts";
 import { type ConfigInput, defineConfig } from "../../src/core/define-config.ts";
 import { importIdKeys, ownerOf } from "../../src/core/ids.ts";
 import { trim } from "../../src/core/trim.ts";
-import type { Deps } from "../../src/deps.ts";
+import type { Caller, Deps } from "../../src/deps.ts";
 import type { LogFacts } from "../../src/platform/log.ts";
 import { type LaggingKv, laggingKv } from "./lagging-kv.ts";
 import { type Relay, relay } from "./relay.ts";
@@ -21,7 +21,7 @@ export interface Path {
   ask: (
     input: string,
     previousId?: string,
-    options?: { stream?: boolean; owner?: string; model?: string; keep?: boolean },
+    options?: { stream?: boolean; owner?: string; model?: string; keep?: boolean; budgets?: Caller["budgets"] },
   ) => Promise<Asked>;
   deps: Deps;
 }
@@ -43,9 +43,27 @@ export async function path(config: Partial<ConfigInput> = {}, lagMs = 0): Promis
   const kv = laggingKv(lagMs, now);
   let echoes = new Map<string, boolean | undefined>();
   let serial = 0;
+  const budgets: Deps["budgets"] = {
+    admit: () => Promise.resolve(),
+    reserve: () => Promise.reject(new Error("nobody is limited here")),
+    count: () => undefined,
+    usage: () => Promise.resolve({ days: [], inMinute: 0, ofToken: 0 }),
+  };
   const deps: Deps = {
     config: defineConfig({ defaults: { model: "m" }, cache: false, ...config }),
     upstream,
+    forJobs: { upstream, budgets },
+    jobs: {
+      accept: () => Promise.reject(new Error("no jobs here")),
+      view: () => Promise.reject(new Error("no jobs here")),
+      redeliver: () => Promise.reject(new Error("no jobs here")),
+      outcome: () => Promise.reject(new Error("no jobs here")),
+      record: () => {
+        throw new Error("no jobs here");
+      },
+    },
+    callback: () => Promise.reject(new Error("no callbacks here")),
+    secretOf: () => undefined,
     store: kv,
     idKeys,
     baseUrl: "https://upstream.example",
@@ -58,16 +76,11 @@ export async function path(config: Partial<ConfigInput> = {}, lagMs = 0): Promis
     jwks: () => Promise.reject(new Error("no identity provider here")),
     siteverify: undefined,
     anonymous: { kind: "anonymous", owner: await ownerOf(idKeys, "anonymous:local"), budgets: [] },
-    budgets: {
-      admit: () => Promise.resolve(),
-      reserve: () => Promise.reject(new Error("nobody is limited here")),
-      count: () => undefined,
-      usage: () => Promise.resolve({ days: [], inMinute: 0 }),
-    },
+    budgets,
     flights: { join: () => Promise.reject(new Error("nothing is repeated here")) },
     shield: () => Promise.resolve(true),
     echoes: { get: (model) => echoes.get(model), set: (model, known) => void echoes.set(model, known) },
-    log: { request: () => undefined, flight: () => undefined, warn: () => undefined },
+    log: { request: () => undefined, warn: () => undefined },
     now,
     sleep: async (ms) => void (clock += ms),
     random: (bytes) => String((serial += 1)).padStart(bytes * 2, "0"),
@@ -79,7 +92,7 @@ export async function path(config: Partial<ConfigInput> = {}, lagMs = 0): Promis
     elapsed: () => clock - START_MS,
     wait: (ms) => void (clock += ms),
     freshIsolate: () => void (echoes = new Map()),
-    async ask(input, previousId, { stream = false, owner = "ada", model, keep = true } = {}) {
+    async ask(input, previousId, { stream = false, owner = "ada", model, keep = true, budgets = [] } = {}) {
       const facts: LogFacts = { request_id: "req_1", route: "test" };
       const pending: Promise<unknown>[] = [];
       const got = await answer(
@@ -97,7 +110,7 @@ export async function path(config: Partial<ConfigInput> = {}, lagMs = 0): Promis
         },
         {
           requestId: "req_1",
-          caller: { kind: "server", owner, budgets: [] },
+          caller: { kind: "server", owner, budgets },
           signal: new AbortController().signal,
           later: (work) => void pending.push(work),
           facts,

@@ -7,6 +7,8 @@ declare module "vitest" {
     emulatorUrl: string;
     /** Address of the identity provider and of siteverify, for the same tests. */
     issuerUrl: string;
+    /** Address of the receiver of callbacks, for the same tests. */
+    receiverUrl: string;
     /** Folder of the production bundle. */
     bundleDir: string;
     /** wrangler.toml as Miniflare's options. */

@@ -130,6 +130,8 @@ describe("defaults", () => {
     });
     expect(hooks["plain"]).toEqual({ ...hook, bots: false, respond: "async" });
     expect(hooks["shop"]).toMatchObject({ header: "x-hmac", algorithm: "sha256", encoding: "hex", template: "{body}" });
+    const dated = { header: "x-hmac", template: "{timestamp}.{body}", timestamp_header: "x-time" };
+    expect(defineConfig({ presets, hooks: { h: { ...hook, scheme: "hmac", ...dated } } }).hooks["h"]).toMatchObject(dated);
   });
 
   test("cached input costs what input costs unless there is a price for it", () => {
@@ -271,8 +273,13 @@ const forms: typeof unknownKeys = [
   ["an hmac algorithm of the past", withHook({ scheme: "hmac", header: "x", algorithm: "sha1" }), 'hooks.h.algorithm: must be "sha256"'],
   [
     "an hmac template without the body",
-    withHook({ scheme: "hmac", header: "x", template: "{timestamp}" }),
+    withHook({ scheme: "hmac", header: "x", template: "body" }),
     "hooks.h.template: must contain {body}",
+  ],
+  [
+    "an hmac template with more than we know",
+    withHook({ scheme: "hmac", header: "x", template: "{id}.{body}" }),
+    "hooks.h.template: must contain no other {…} than {body} and {timestamp}",
   ],
   [
     "a header with a space",
@@ -349,6 +356,11 @@ const together: typeof unknownKeys = [
   ["a hook's unknown preset", withHook({ preset: "other" }), "hooks.h.preset: names a preset that is not in presets"],
   ["a hook's unknown callback", withHook({ callback: "crm" }), "hooks.h.callback: names a callback that is not in callbacks"],
   [
+    "a callback of a hook whose sender waits",
+    { ...withHook({ respond: "sync", callback: "crm" }), callbacks: { crm: { url: "https://crm.example.com/in" } } },
+    'hooks.h.callback: must not be here: with respond: "sync" the answer is the reply, and nothing is posted',
+  ],
+  [
     "Turnstile without sessions",
     { presets, callers: { turnstile: { hostname: "a.example" } } },
     "callers.turnstile: needs callers.sessions, which its sessions are held to: add it",
@@ -372,6 +384,16 @@ const together: typeof unknownKeys = [
     "hmac without its header",
     withHook({ scheme: "hmac" }),
     'hooks.h.header: is missing: scheme "hmac" needs the name of the header with the signature',
+  ],
+  [
+    "an hmac time that comes from nowhere",
+    withHook({ scheme: "hmac", header: "x", template: "{timestamp}.{body}" }),
+    "hooks.h.timestamp_header: is missing: a template with {timestamp} needs the name of the header with the time",
+  ],
+  [
+    "an hmac time that nobody signs",
+    withHook({ scheme: "hmac", header: "x", timestamp_header: "x-time" }),
+    "hooks.h.timestamp_header: must not be here: the template has no {timestamp}, so nobody would have signed the time",
   ],
   [
     "an hmac setting elsewhere",

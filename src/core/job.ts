@@ -1,0 +1,114 @@
+// A job: what is to be answered, how far that is, and what GET /jobs/{id} shows of it. Plain data, since it crosses between objects,
+// and the rule for trying again.
+import type { Caller } from "./caller.ts";
+import type { Problem } from "./problem.ts";
+import type { Ask } from "./request.ts";
+import type { Answer } from "./trim.ts";
+
+export type JobStatus = "queued" | "running" | "completed" | "failed";
+
+/** What is to be done, as it was accepted. */
+export interface JobOrder {
+  /** Name of the hook whose event it is; null: POST /jobs. */
+  hook: string | null;
+  /** Who asks, and whose the answer is. */
+  caller: Caller;
+  /** Checked, and for a hook locked to its preset. */
+  ask: Ask;
+  /** What the answer shows of the request's. */
+  metadata: Record<string, string>;
+  /** Name in `callbacks`; null: nobody is told. */
+  callback: string | null;
+  /** The event, for the hook's `output`. */
+  payload: unknown;
+  /** Where this Worker was reached: no callback goes there. */
+  origin: string;
+  /** The sender waits for the answer: no instance of the Workflow is started. */
+  sync: boolean;
+}
+
+/** The error of a job that failed for good, as in the envelope but without a request's id. */
+export interface JobError {
+  message: string;
+  type: string;
+  code: string;
+}
+
+export type JobOutcome = { answer: Answer; error: null } | { answer: null; error: JobError };
+
+/** One try that led nowhere; `at` in unix seconds. */
+export interface FailedTry {
+  at: number;
+  code: string;
+}
+
+/** One request to the callback: `at` in unix seconds, `status` null where none came. */
+export interface DeliveryAttempt {
+  at: number;
+  status: number | null;
+  error: string | null;
+}
+
+export interface Delivery {
+  status: "pending" | "delivered" | "failed";
+  attempts: DeliveryAttempt[];
+  /** Unix seconds of the next attempt, while one is to come. */
+  next_at: number | null;
+}
+
+/** The body of GET /jobs/{id}. */
+export interface JobView {
+  job: string;
+  status: JobStatus;
+  hook?: string;
+  created_at: number;
+  /** Tries to get an answer that failed unpaid. */
+  tries?: FailedTry[];
+  /** Unix seconds of the next try, while one is to come. */
+  next_at?: number;
+  answer?: Answer;
+  error?: JobError;
+  delivery?: Delivery;
+  metadata: Record<string, string>;
+}
+
+/** What an instance of the Workflow is started with. */
+export interface JobRun {
+  job: string;
+  run: number;
+  /** Only deliver what is there: which delivery of this run. */
+  delivery?: number;
+}
+
+/** Pauses before an unpaid try is repeated, in milliseconds (contract section 7). */
+const RESPOND_AGAIN_MS = [10_000, 60_000, 300_000, 900_000, 3_600_000];
+const MAX_PATIENCE_MS = 3_600_000;
+
+/**
+ * When to try again after `attempt` (1 is the first) has failed; null: never. What may have been paid is not, nor what fails the same
+ * way every time: a request that is refused as such.
+ */
+export function respondAgainMs(problem: Problem, attempt: number): number | null {
+  const pause = RESPOND_AGAIN_MS[attempt - 1];
+  const mayPass = problem.status === 429 || problem.status >= 500;
+  if (pause === undefined || problem.details.paid === "maybe" || !mayPass) return null;
+  return Math.max(pause, Math.min(MAX_PATIENCE_MS, (problem.details.retryAfter ?? 0) * 1_000));
+}
+
+/** An engine died over a call. */
+export const LOST: JobError = {
+  message:
+    "The work on this job was cut off while UniAPI was being asked. The call may have been paid; send the event again only if you accept that.",
+  type: "server_error",
+  code: "upstream_error",
+};
+
+export function jobError(problem: Problem): JobError {
+  const { message, type, code } = problem.body("").error;
+  return { message, type, code };
+}
+
+/** An id that GET /jobs/{id} may look up: `job_` and a digest, or random text. */
+export function isJobId(id: string): boolean {
+  return /^job_[\w-]{22,64}$/.test(id);
+}

@@ -1,0 +1,44 @@
+// A receiver of callbacks over real HTTP on loopback, whose every behaviour the test writes.
+import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+
+export interface Received {
+  method: string;
+  path: string;
+  headers: IncomingHttpHeaders;
+  body: string;
+}
+
+export interface Receiver {
+  url: string;
+  got: Received[];
+  /** Whether a connection that was answered is closed by the other side. */
+  closed: Promise<void>;
+  stop: () => Promise<void>;
+}
+
+/** @param answer what to do with a request that is read whole */
+export async function startReceiver(answer: (response: ServerResponse, request: IncomingMessage) => void): Promise<Receiver> {
+  const got: Received[] = [];
+  const { promise: closed, resolve: close } = Promise.withResolvers<void>();
+  const server = createServer((request, response) => {
+    response.on("close", close);
+    void (async () => {
+      const pieces: Buffer[] = [];
+      for await (const piece of request) pieces.push(piece as Buffer);
+      got.push({ method: request.method ?? "", path: request.url ?? "", headers: request.headers, body: Buffer.concat(pieces).toString() });
+      answer(response, request);
+    })();
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/in`,
+    got,
+    closed,
+    stop: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}

@@ -1,0 +1,267 @@
+// One callback as a plain request: forms, auth, headers; signatures are verified by the reference library of Standard Webhooks.
+import fc from "fast-check";
+import { Webhook } from "standardwebhooks";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { callbackRequest, type Delivery, type PlainRequest } from "../../src/core/callback.ts";
+import type { Callback, CallbackRequest } from "../../src/core/config-schema.ts";
+import { ConfigError, defineConfig } from "../../src/core/define-config.ts";
+import { Problem } from "../../src/core/problem.ts";
+import type { JobEvent } from "../../src/core/standard-webhooks.ts";
+
+const NOW = Date.UTC(2026, 10, 25, 12, 0, 0) + 789;
+const NEW_SECRET = "whsec_bmV3IHNlY3JldCBvZiB0aGUgQ1JNLCAzMiBieXRlcyE=";
+const OLD_SECRET = "whsec_b2xkIHNlY3JldCBvZiB0aGUgQ1JNLCAzMiBieXRlcyE=";
+const RAW_SECRET = "a-raw-secret_of_some_length!";
+const CRM: Callback = { url: "https://crm.example.com/in", auth: { standard: "CRM_SECRET" } };
+const OPEN: Callback = { url: "https://crm.example.com/in" };
+const answer = {
+  id: "resp_1",
+  previous_response_id: null,
+  created_at: 1,
+  model: "m",
+  status: "completed",
+  text: "Grüße, 世界 👋",
+  usage: null,
+};
+const event: JobEvent = { job: "job_1", hook: "triage", endedAt: NOW - 90_000, metadata: { ticket: "7" }, answer, error: null };
+
+// The library reads the clock itself.
+beforeEach(() => void vi.useFakeTimers({ toFake: ["Date"], now: NOW }));
+afterEach(() => vi.useRealTimers());
+
+interface Options {
+  callback?: Callback;
+  delivery?: Delivery;
+  secrets?: Record<string, string>;
+  now?: number;
+}
+function make({ callback = CRM, delivery = { event }, secrets = { CRM_SECRET: NEW_SECRET }, now = NOW }: Options = {}) {
+  return callbackRequest("crm", callback, delivery, (name) => secrets[name], now, { local: false, own: [] });
+}
+const gave = (request: unknown): Delivery => ({ event, output: { gave: request as CallbackRequest } });
+const textOf = ({ body }: PlainRequest): string => new TextDecoder("utf-8", { ignoreBOM: true }).decode(body);
+const verified = (request: PlainRequest, secret: string, format?: "raw"): unknown =>
+  new Webhook(secret, format === undefined ? {} : { format }).verify(textOf(request), request.headers);
+
+/** The sentence of a refusal, which is always final. */
+async function refusal(options: Options): Promise<string> {
+  const problem = await make(options).then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+  if (!(problem instanceof Problem)) throw new Error("not refused");
+  expect([problem.code, problem.mayRetry]).toEqual(["misconfigured", false]);
+  return problem.message;
+}
+
+describe("without output", () => {
+  test("a completed job has the form of Standard Webhooks", async () => {
+    const request = await make();
+    expect([request.method, request.url.href]).toEqual(["POST", "https://crm.example.com/in"]);
+    expect(request.headers).toEqual({
+      "content-type": "application/json",
+      "user-agent": "uniapi-edge",
+      "webhook-id": "job_1",
+      "webhook-timestamp": "1795608000",
+      "webhook-signature": expect.stringMatching(/^v1,[A-Za-z0-9+/]{43}=$/),
+    });
+    expect(verified(request, NEW_SECRET)).toEqual({
+      type: "response.completed",
+      timestamp: "2026-11-25T11:58:30.789Z",
+      data: { job: "job_1", hook: "triage", answer, metadata: { ticket: "7" } },
+    });
+  });
+
+  test("a failed one says why, and a posted one has no hook", async () => {
+    const error = { message: "UniAPI is not available.", type: "server_error", code: "upstream_unavailable" };
+    const request = await make({ delivery: { event: { ...event, hook: null, answer: null, error } } });
+    expect(verified(request, NEW_SECRET)).toMatchObject({
+      type: "response.failed",
+      data: { job: "job_1", hook: null, error, metadata: { ticket: "7" } },
+    });
+    expect(textOf(request)).not.toContain('"answer"');
+  });
+
+  test("without auth it goes unsigned, but with the id that tells doubles", async () => {
+    const { headers } = await make({ callback: OPEN, secrets: {} });
+    expect(Object.keys(headers)).toEqual(["content-type", "user-agent", "webhook-id", "webhook-timestamp"]);
+  });
+
+  test("with another auth the id goes along, unsigned", async () => {
+    const { headers } = await make({ callback: { ...OPEN, auth: { bearer: "T" } }, secrets: { T: "token" } });
+    expect(headers).toMatchObject({ authorization: "Bearer token", "webhook-id": "job_1" });
+    expect(headers).not.toHaveProperty("webhook-signature");
+  });
+});
+
+describe("signatures", () => {
+  test("every attempt has the same id and body, and a time and signature of its own", async () => {
+    const [first, second] = [await make(), await make({ now: NOW + 5_000 })];
+    expect(second.headers["webhook-id"]).toBe(first.headers["webhook-id"]);
+    expect(textOf(second)).toBe(textOf(first));
+    expect(Number(second.headers["webhook-timestamp"]) - Number(first.headers["webhook-timestamp"])).toBe(5);
+    expect(second.headers["webhook-signature"]).not.toBe(first.headers["webhook-signature"]);
+    expect(verified(second, NEW_SECRET)).toEqual(verified(first, NEW_SECRET));
+  });
+
+  test("while secrets rotate, each alone verifies; a third does not", async () => {
+    const request = await make({ secrets: { CRM_SECRET: `${NEW_SECRET}, ${OLD_SECRET},` } });
+    expect(request.headers["webhook-signature"]?.split(" ")).toHaveLength(2);
+    for (const secret of [NEW_SECRET, OLD_SECRET]) expect(verified(request, secret)).toMatchObject({ type: "response.completed" });
+    expect(() => verified(request, `whsec_${btoa("another secret of 24 bytes")}`)).toThrow("No matching signature found");
+  });
+
+  test("a secret without whsec_ is taken as its own bytes", async () => {
+    const request = await make({ secrets: { CRM_SECRET: `${RAW_SECRET},${OLD_SECRET}` } });
+    expect(verified(request, RAW_SECRET, "raw")).toMatchObject({ type: "response.completed" });
+    expect(verified(request, OLD_SECRET)).toMatchObject({ type: "response.completed" });
+  });
+
+  test("a shaped body is signed too, whatever it is, to the byte", async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.oneof(fc.string({ unit: "binary", minLength: 1 }), fc.record({ value: fc.jsonValue() })),
+        fc.uint8Array({ minLength: 1 }),
+        async (body, key) => {
+          const secret = `whsec_${btoa(String.fromCharCode(...key))}`;
+          const request = await make({ delivery: gave({ path: "/x", body }), secrets: { CRM_SECRET: secret } });
+          const reference = new Webhook(secret);
+          const json = typeof body !== "string";
+          if (json) expect(reference.verify(textOf(request), request.headers)).toEqual(JSON.parse(JSON.stringify(body)));
+          else reference.verify(textOf(request), request.headers, { jsonParse: false });
+          const flipped = request.body.slice();
+          flipped[0] = (flipped[0] ?? 0) ^ 1;
+          expect(() => reference.verify(new TextDecoder("utf-8", { ignoreBOM: true }).decode(flipped), request.headers)).toThrow();
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
+});
+
+describe("auth", () => {
+  test("bearer and header send the first secret of a list", async () => {
+    const bearer = await make({
+      callback: { ...OPEN, auth: { bearer: "T" } },
+      delivery: gave({ body: {} }),
+      secrets: { T: " new , old " },
+    });
+    expect(bearer.headers).toEqual({ "content-type": "application/json", "user-agent": "uniapi-edge", authorization: "Bearer new" });
+    const auth = { header: { name: "X-Api-Key", secret_name: "K" } };
+    const header = await make({ callback: { ...OPEN, auth }, delivery: gave({ body: {} }), secrets: { K: "Key abc,old" } });
+    expect(header.headers).toEqual({ "content-type": "application/json", "user-agent": "uniapi-edge", "x-api-key": "Key abc" });
+  });
+
+  test("none adds nothing", async () => {
+    const { headers } = await make({ callback: OPEN, delivery: gave({ body: {} }), secrets: {} });
+    expect(headers).toEqual({ "content-type": "application/json", "user-agent": "uniapi-edge" });
+  });
+
+  test.each<[what: string, auth: Callback["auth"], secret: string | undefined]>([
+    ["missing bearer", { bearer: "CRM_SECRET" }, undefined],
+    ["empty bearer", { bearer: "CRM_SECRET" }, " , "],
+    ["bearer with a line break", { bearer: "CRM_SECRET" }, "canary\r\nx-evil: 1"],
+    ["bearer with a space", { bearer: "CRM_SECRET" }, "canary canary"],
+    ["missing header", { header: { name: "x-key", secret_name: "CRM_SECRET" } }, undefined],
+    ["header with a line break", { header: { name: "x-key", secret_name: "CRM_SECRET" } }, "canary\nx-evil: 1"],
+    ["header beyond ASCII", { header: { name: "x-key", secret_name: "CRM_SECRET" } }, "canary é"],
+    ["missing standard", { standard: "CRM_SECRET" }, undefined],
+    ["standard without a key", { standard: "CRM_SECRET" }, "whsec_"],
+    ["standard that is no base64", { standard: "CRM_SECRET" }, "whsec_canary!"],
+    ["standard whose second one is no base64", { standard: "CRM_SECRET" }, `${NEW_SECRET},whsec_canary!`],
+    ["raw standard with a space", { standard: "CRM_SECRET" }, "canary canary"],
+  ])("a %s secret is told by its name alone", async (_, auth, secret) => {
+    const message = await refusal({ callback: { ...OPEN, auth }, secrets: secret === undefined ? {} : { CRM_SECRET: secret } });
+    expect(message).toMatch(/^This Worker's setting CRM_SECRET /);
+    expect(message).not.toContain("canary");
+  });
+
+  test.each(["host", "Content-Length", "Transfer-Encoding", "content-type", "webhook-signature", "CF-Connecting-IP"])(
+    "the config refuses %s as the header of a secret",
+    (name) => {
+      const callbacks = { crm: { ...OPEN, auth: { header: { name, secret_name: "K" } } } };
+      expect(() => defineConfig({ callbacks })).toThrow(ConfigError);
+      expect(() => defineConfig({ callbacks })).toThrow("callbacks.crm.auth.header.name: must be a header of your own, or authorization");
+    },
+  );
+});
+
+describe("with output", () => {
+  test("path, method, headers and body are its own", async () => {
+    const headers = { Accept: "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28", "User-Agent": "triage-bot" };
+    const request = await make({
+      callback: { url: "https://api.github.com", auth: { bearer: "GITHUB_TOKEN" } },
+      delivery: gave({ path: "/repos/o/r/issues/7/comments", method: "patch", headers, body: { body: "Grüße" } }),
+      secrets: { GITHUB_TOKEN: "ghp_x" },
+    });
+    expect([request.method, request.url.href, textOf(request)]).toEqual([
+      "PATCH",
+      "https://api.github.com/repos/o/r/issues/7/comments",
+      '{"body":"Grüße"}',
+    ]);
+    expect(request.headers).toEqual({
+      accept: "application/vnd.github+json",
+      "x-github-api-version": "2022-11-28",
+      "user-agent": "triage-bot",
+      "content-type": "application/json",
+      authorization: "Bearer ghp_x",
+    });
+  });
+
+  test("a string is sent as it is, with the type that it names", async () => {
+    const plain = await make({ callback: OPEN, delivery: gave({ body: "a=1" }) });
+    expect([textOf(plain), plain.headers["content-type"]]).toEqual(["a=1", "text/plain;charset=UTF-8"]);
+    const form = await make({
+      callback: OPEN,
+      delivery: gave({ headers: { "Content-Type": "application/x-www-form-urlencoded" }, body: "a=1" }),
+    });
+    expect(form.headers["content-type"]).toBe("application/x-www-form-urlencoded");
+  });
+
+  test.each<[what: string, body: unknown, text: string]>([
+    ["null", null, "null"],
+    ["a number", 0, "0"],
+    ["a list", [], "[]"],
+    ["an empty text", "", ""],
+  ])("%s is a body", async (_, body, text) => expect(textOf(await make({ callback: OPEN, delivery: gave({ body }) }))).toBe(text));
+
+  const loop: Record<string, unknown> = {};
+  loop["loop"] = loop;
+  test.each<[what: string, request: unknown, sentence: string]>([
+    ["nothing, by mistake", undefined, "must give { path?, method?, headers?, body }"],
+    ["null", null, "must give {"],
+    ["a text", "hello", "must give {"],
+    ["a list", [], "must give {"],
+    ["no body", { path: "/x" }, "gave no body"],
+    ["a function as body", { body: () => "x" }, "gave no body"],
+    ["a body in a circle", { body: loop }, "gave a body that can't be written as JSON"],
+    ["a bigint in the body", { body: { n: 1n } }, "gave a body that can't be written as JSON"],
+    ["a path that is a number", { path: 7, body: 1 }, "gave a path that is no string"],
+    ["a path that leaves", { path: "//evil.example", body: 1 }, "gave a path that does not stay where it should"],
+    ["GET", { method: "GET", body: 1 }, "gave a method that is none of POST, PUT, PATCH"],
+    ["a method that is none", { method: "POST /x HTTP/1.1\r\n", body: 1 }, "gave a method that is none"],
+    ["a method that is no text", { method: 5, body: 1 }, "gave a method that is none"],
+    ["headers in a list", { headers: ["x"], body: 1 }, "gave headers that are no object"],
+    ["a name with a colon", { headers: { "x:y": "1" }, body: 1 }, "gave a header whose name is none"],
+    ["a name with a line break", { headers: { "x\r\ny": "1" }, body: 1 }, "gave a header whose name is none"],
+    ["no name", { headers: { "": "1" }, body: 1 }, "gave a header whose name is none"],
+    ["a value with a line break", { headers: { x: "1\r\ny: 2" }, body: 1 }, "gave the header x a value that is no text of ASCII"],
+    ["a value with NUL", { headers: { x: "1\u0000" }, body: 1 }, "gave the header x a value that is no text of ASCII"],
+    ["a value beyond ASCII", { headers: { x: "é" }, body: 1 }, "gave the header x a value that is no text of ASCII"],
+    ["a number as value", { headers: { x: 1 }, body: 1 }, "gave the header x a value that is no text of ASCII"],
+  ])("%s is refused for good", async (_, request, sentence) => {
+    expect(await refusal({ callback: OPEN, delivery: gave(request) })).toContain(
+      `This Worker's setting hooks.triage.output (src/config.ts) ${sentence}`,
+    );
+  });
+
+  test.each(
+    "Authorization host Content-Length webhook-id Webhook-Signature webhook-timestamp webhook-x cookie Connection keep-alive transfer-encoding te trailer Upgrade expect proxy-authorization Proxy-Connection content-encoding accept-encoding cf-connecting-ip sec-fetch-site x-key".split(
+      " ",
+    ),
+  )("the header %s is not its to set", async (name) => {
+    const callback: Callback = { ...OPEN, auth: { header: { name: "X-Key", secret_name: "K" } } };
+    const message = await refusal({ callback, delivery: gave({ headers: { [name]: "canary" }, body: 1 }), secrets: { K: "k" } });
+    expect(message).toContain(`gave the header ${name.toLowerCase()}, which it must not set`);
+  });
+});

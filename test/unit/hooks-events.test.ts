@@ -1,0 +1,274 @@
+// What a verified delivery means: its payload, its name, whether a bot made it, and what its sender hears.
+import { readFileSync } from "node:fs";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { defineConfig } from "../../src/core/define-config.ts";
+import { hookSecrets, type HookResult } from "../../src/core/webhook.ts";
+import { github } from "../../src/hooks/github.ts";
+import { schemeOf } from "../../src/hooks/schemes.ts";
+import { slack } from "../../src/hooks/slack.ts";
+import { standard } from "../../src/hooks/standard.ts";
+import { stripe } from "../../src/hooks/stripe.ts";
+import { telegram } from "../../src/hooks/telegram.ts";
+import { delivery, SENDERS, SHOPIFY } from "../support/signed-deliveries.ts";
+
+const sample = (file: string): Uint8Array => readFileSync(new URL(`../fixtures/hooks/${file}`, import.meta.url));
+const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
+const JSON_TYPE = new Headers({ "content-type": "application/json" });
+const FORM_TYPE = new Headers({ "content-type": "application/x-www-form-urlencoded; charset=utf-8" });
+const NO_HEADERS = new Headers();
+const read = (text: string, headers = JSON_TYPE): unknown => github.parse(bytes(text), headers);
+const slackMessage = slack.parse(sample("slack-message.json"), JSON_TYPE);
+const slackCommand = slack.parse(sample("slack-command.txt"), FORM_TYPE);
+
+describe("a payload", () => {
+  test("is JSON, whatever its content type", () => {
+    expect(read('{"a":[1]}')).toEqual({ a: [1] });
+    expect(read(' [{"a":1}]', NO_HEADERS)).toEqual([{ a: 1 }]);
+    expect(read('\uFEFF{"a":1}', new Headers({ "content-type": "text/plain" }))).toEqual({ a: 1 });
+  });
+
+  test("is unwrapped from a form, as GitHub and Slack send it", () => {
+    const form = `payload=${encodeURIComponent('{"zen":"größer & mehr"}')}`;
+    expect(read(form, FORM_TYPE)).toEqual({ zen: "größer & mehr" });
+  });
+
+  test("is a form's fields where it has no `payload`, like a slash command", () => {
+    expect(slackCommand).toMatchObject({ command: "/ask", text: "when do you open?" });
+  });
+
+  test("of JSON can't be turned into a form by a header, which nobody signs", () => {
+    const text = '{"body":"x&payload={\\"action\\":\\"opened\\"}"}';
+    expect(read(text, FORM_TYPE)).toEqual({ body: 'x&payload={"action":"opened"}' });
+  });
+
+  test.each([
+    ["nothing", "", JSON_TYPE, "invalid_json"],
+    ["half of it", '{"a":', JSON_TYPE, "invalid_json"],
+    ["a form without its content type", "payload={}", NO_HEADERS, "invalid_json"],
+    ["a form with half a payload", "payload={", FORM_TYPE, "invalid_json"],
+    ["a number", "7", JSON_TYPE, "invalid_request"],
+    ["null", "null", JSON_TYPE, "invalid_request"],
+    ["a form with a text as payload", 'payload="x"', FORM_TYPE, "invalid_request"],
+    ["a form field twice", "a=1&a=2", FORM_TYPE, "invalid_request"],
+    ["two payloads", "payload={}&payload={}", FORM_TYPE, "invalid_request"],
+    ["__proto__ in JSON", '{"a":{"__proto__":{"is_bot":true}}}', JSON_TYPE, "invalid_request"],
+    ["__proto__ in a form", "__proto__=1", FORM_TYPE, "invalid_request"],
+    ["33 levels", `${"[".repeat(33)}${"]".repeat(33)}`, JSON_TYPE, "input_too_deep"],
+  ])("that is %s is a Problem", (_what, text, headers, code) => {
+    expect(() => read(text, headers)).toThrow(expect.objectContaining({ code }) as Error);
+  });
+
+  test("that is no UTF-8 is a Problem", () => {
+    expect(() => github.parse(Uint8Array.of(0x7b, 0xff, 0x7d), JSON_TYPE)).toThrow(
+      expect.objectContaining({ code: "invalid_request" }) as Error,
+    );
+  });
+
+  test("that is anything at all is read, or a Problem of status 400", () => {
+    fc.assert(
+      fc.property(fc.oneof(fc.uint8Array(), fc.json().map(bytes)), fc.constantFrom(JSON_TYPE, FORM_TYPE, NO_HEADERS), (raw, headers) => {
+        try {
+          expect(typeof github.parse(raw, headers)).toBe("object");
+        } catch (error) {
+          expect(error).toMatchObject({ name: "Problem", status: 400 });
+        }
+      }),
+    );
+  });
+});
+
+describe("a handshake", () => {
+  test("of Slack gets its challenge back", () => {
+    const payload = { token: "x", challenge: "3eZbrw1aBm2rZgRNFdxV2595E9CY3gmdALWMmHkvFXO7tYXAYM8P", type: "url_verification" };
+    expect(slack.handshake?.(payload, JSON_TYPE)).toEqual({
+      status: 200,
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ challenge: payload.challenge }),
+    });
+    expect(slack.handshake?.({ ...payload, challenge: { a: 1 } }, JSON_TYPE)).toBeNull();
+  });
+
+  test("of Slack that looks at the certificate gets 200", () => {
+    expect(slack.handshake?.({ ssl_check: "1", token: "x" }, FORM_TYPE)).toEqual({ status: 200, headers: {}, body: "" });
+  });
+
+  test("of GitHub is a ping, and ignored", () => {
+    const ping = { zen: "Keep it logically awesome.", hook_id: 1 };
+    const reply = { status: 200, headers: { "content-type": "application/json" }, body: '{"status":"ignored"}' };
+    expect(github.handshake?.(ping, new Headers({ "X-GitHub-Event": "ping" }))).toEqual(reply);
+    expect(github.handshake?.(ping, new Headers({ "X-GitHub-Event": "issues" }))).toBeNull();
+  });
+
+  test("is not what real events look like", () => {
+    for (const payload of [slackMessage, slackCommand]) expect(slack.handshake?.(payload, JSON_TYPE)).toBeNull();
+    for (const { scheme } of SENDERS) expect(scheme.handshake?.({}, NO_HEADERS) ?? null).toBeNull();
+  });
+});
+
+describe("the name of a delivery", () => {
+  const headers = new Headers({ "x-github-delivery": "72d3162e-cc78-11e3", "webhook-id": "msg_1", "x-shopify-webhook-id": "b54557e4" });
+
+  test("comes out of what is signed, or is null where only the body can be it", () => {
+    const id = (scheme: typeof github, payload: unknown) => scheme.signedId(payload, { headers });
+    expect(id(standard, {})).toBe("msg_1");
+    expect(id(stripe, stripe.parse(sample("stripe-dispute-created.json"), JSON_TYPE))).toBe("evt_1SVuZ2LkdIwHu7ixqYTj3nGk");
+    expect(id(slack, slackMessage)).toBe("Ev123ABC456");
+    expect(id(slack, slackCommand)).toBeNull();
+    expect(id(telegram, telegram.parse(sample("telegram-message.json"), JSON_TYPE))).toBe("734091825");
+    expect(id(github, { id: 1 })).toBeNull();
+    expect(id(SHOPIFY.scheme, { id: 1 })).toBeNull();
+  });
+
+  test("is null where the field is not what the provider says it is", () => {
+    for (const odd of [{ id: 7, event_id: {}, update_id: "1" }, { id: "", event_id: "", update_id: 1.5 }, [], {}]) {
+      for (const scheme of [stripe, slack, telegram]) expect(scheme.signedId(odd, { headers })).toBeNull();
+    }
+  });
+
+  test("in a header that nobody signs is kept apart", () => {
+    expect(github.unsignedId?.(headers)).toBe("72d3162e-cc78-11e3");
+    expect(SHOPIFY.scheme.unsignedId?.(headers)).toBe("b54557e4");
+    expect(github.unsignedId?.(NO_HEADERS)).toBeNull();
+  });
+});
+
+describe("a bot's event", () => {
+  test.each([
+    ["GitHub's app", github, { sender: { login: "helper[bot]", type: "Bot" } }],
+    ["Slack's bot_id", slack, { event: { type: "message", bot_id: "B1" } }],
+    ["Slack's old webhooks", slack, { event: { type: "message", subtype: "bot_message" } }],
+    ["Slack's bot_profile", slack, { event: { type: "message", bot_profile: { id: "B1" } } }],
+    ["Slack's edit of a bot's message", slack, { event: { subtype: "message_changed", message: { bot_id: "B1" } } }],
+    ["Slack's deletion of a bot's message", slack, { event: { subtype: "message_deleted", previous_message: { bot_id: "B1" } } }],
+    ["Slack's own app", slack, { api_app_id: "A1", event: { type: "message", app_id: "A1" } }],
+    [
+      "a reaction of our own bot user",
+      slack,
+      { event: { type: "reaction_added", user: "U1" }, authorizations: [{ user_id: "U1", is_bot: true }] },
+    ],
+    ["Telegram's", telegram, { update_id: 1, channel_post: { from: { is_bot: true } } }],
+    ["Telegram's via an inline bot", telegram, { update_id: 1, message: { from: { is_bot: false }, via_bot: { is_bot: true } } }],
+    ["Telegram's edit", telegram, { update_id: 1, edited_message: { from: { is_bot: true } } }],
+  ])("is known: %s", (_what, scheme, payload) => {
+    expect(scheme.isBot(payload)).toBe(true);
+  });
+
+  test.each([
+    ["a person on GitHub", github, github.parse(sample("github-issue-opened.json"), JSON_TYPE)],
+    ["a person who mentions our bot in Slack", slack, slackMessage],
+    ["a person's slash command", slack, slackCommand],
+    ["a person who edits in Slack", slack, { event: { subtype: "message_changed", message: { user: "U2", text: "x" } } }],
+    ["a person in Telegram", telegram, telegram.parse(sample("telegram-message.json"), JSON_TYPE)],
+    [
+      "a person who presses a button below our bot's message",
+      telegram,
+      { update_id: 1, callback_query: { from: { is_bot: false }, message: { from: { is_bot: true } } } },
+    ],
+    ["whatever Stripe says", stripe, { sender: { type: "Bot" } }],
+    ["whatever a standard sender says", standard, { sender: { type: "Bot" } }],
+    ["whatever an hmac sender says", SHOPIFY.scheme, { event: { bot_id: "B1" } }],
+  ])("is not %s", (_what, scheme, payload) => {
+    expect(scheme.isBot(payload)).toBe(false);
+  });
+
+  test("no payload is so odd that asking throws", () => {
+    fc.assert(
+      fc.property(fc.jsonValue(), (payload) => {
+        for (const { scheme } of SENDERS) {
+          expect(typeof scheme.isBot(payload)).toBe("boolean");
+          scheme.signedId(payload, { headers: NO_HEADERS });
+          scheme.handshake?.(payload, NO_HEADERS);
+        }
+      }),
+    );
+  });
+});
+
+describe("an acknowledgement", () => {
+  const RESULTS: readonly HookResult[] = [
+    { status: "accepted", job: "job_1" },
+    { status: "duplicate", job: "job_1" },
+    { status: "ignored" },
+  ];
+
+  test("is 202 for a new job, 200 for nothing new, and names the job", () => {
+    for (const { name, scheme } of SENDERS) {
+      const payload = name === "slack" ? slackMessage : {};
+      const headers = { "content-type": "application/json" };
+      expect(RESULTS.map((result) => scheme.acknowledge(result, payload))).toEqual([
+        { status: 202, headers, body: '{"status":"accepted","job":"job_1"}' },
+        { status: 200, headers, body: '{"status":"duplicate","job":"job_1"}' },
+        { status: 200, headers, body: '{"status":"ignored"}' },
+      ]);
+    }
+  });
+
+  test("of a slash command or an interaction in Slack is an empty 200, since a body would be shown to the user", () => {
+    for (const payload of [slackCommand, { type: "block_actions" }, { type: "view_submission" }]) {
+      for (const result of RESULTS) expect(slack.acknowledge(result, payload)).toEqual({ status: 200, headers: {}, body: "" });
+    }
+  });
+});
+
+describe("a hook of the config", () => {
+  const { hooks } = defineConfig({
+    presets: { support: { model: "gpt-5-mini" } },
+    hooks: {
+      svix: { scheme: "standard", secret_name: "SVIX_SECRET", preset: "support" },
+      shop: { scheme: "hmac", secret_name: "SHOP_SECRET", preset: "support", header: "x-shopify-hmac-sha256", encoding: "base64" },
+    },
+  });
+
+  test("has the scheme that it names, an hmac one with its own settings", async () => {
+    expect(schemeOf(hooks["svix"] ?? expect.unreachable())).toBe(standard);
+    const shop = schemeOf(hooks["shop"] ?? expect.unreachable());
+    const [secret] = SHOPIFY.secrets;
+    const signed = await SHOPIFY.sign("{}", secret, 0);
+    expect(await shop.verify(delivery("{}", signed, [secret]))).toEqual({ secret: 0 });
+  });
+
+  test("takes `sha256=` in front of an hmac signature or leaves it", async () => {
+    const [secret] = SHOPIFY.secrets;
+    const { "x-shopify-hmac-sha256": signature = "" } = await SHOPIFY.sign("{}", secret, 0);
+    const verdict = (value: string) => SHOPIFY.scheme.verify(delivery("{}", { "x-shopify-hmac-sha256": value }, [secret]));
+    expect(await verdict(`sha256=${signature}`)).toEqual({ secret: 0 });
+    for (const prefix of ["sha1=", "sha512=", "sha256=sha256=", "SHA256=", "="]) {
+      expect(await verdict(`${prefix}${signature}`)).toEqual({ refused: "malformed_header" });
+    }
+  });
+
+  test("takes several secrets from one setting, the newest first", () => {
+    expect(hookSecrets(github, "GITHUB_SECRET", " new , old,")).toEqual(["new", "old"]);
+  });
+
+  test("whose secret is missing or has not the scheme's form is misconfigured, and says nothing of the value", () => {
+    const mistake = (run: () => unknown): unknown => {
+      try {
+        return run();
+      } catch (error) {
+        return error;
+      }
+    };
+    for (const value of [undefined, "", " , "]) {
+      const missing = expect.objectContaining({ code: "misconfigured", message: expect.stringContaining("GITHUB_SECRET is missing") });
+      expect(mistake(() => hookSecrets(github, "GITHUB_SECRET", value))).toEqual(missing);
+    }
+    for (const [scheme, value] of [
+      [standard, "secret-value"],
+      [standard, "whsec_secret-value"],
+      [standard, "whsec_AAAAA"],
+      [standard, "whsec_AAA=AAAA"],
+      [stripe, "sk_live_secret-value"],
+      [stripe, "whsec_secret value"],
+      [telegram, "secret value"],
+      [telegram, "x".repeat(257)],
+    ] as const) {
+      const problem = mistake(() => hookSecrets(scheme, "THE_SECRET", value)) as Error;
+      expect(problem).toMatchObject({ code: "misconfigured", details: { reason: "THE_SECRET" } });
+      expect(problem.message).toMatch(/THE_SECRET must be/);
+      expect(problem.message).not.toContain(value.slice(-5));
+    }
+    for (const { scheme, secrets } of SENDERS) expect(hookSecrets(scheme, "THE_SECRET", secrets.join(","))).toEqual([...secrets]);
+  });
+});

@@ -1,0 +1,311 @@
+// Jobs: tried again while nothing was paid, never when it may have been, and delivered until the callback has the answer.
+import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
+import { afterEach, beforeEach, describe, expect, inject, test, vi } from "vitest";
+import type { JobOrder } from "../../src/core/job.ts";
+import type { JobRecord } from "../../src/objects/job-record.ts";
+import { callbacks, type Acknowledged, ended, recordOf, scripted, standard, startHooked, withoutPauses } from "./hooked.ts";
+import { as, calls, eachTestAlone, KEYS, marked, ownerNamed, problemOf, SERVER_KEYS, type WorkerUnderTest } from "./worker.ts";
+
+const log = eachTestAlone();
+let engine: Awaited<ReturnType<typeof withoutPauses>>;
+beforeEach(async () => {
+  engine = await withoutPauses();
+  await scripted("signed", []);
+});
+afterEach(async () => {
+  await engine.dispose();
+});
+
+const alice = as(KEYS.alice);
+const post = (worker: WorkerUnderTest, body: unknown, headers: Record<string, string> = {}): Promise<Response> =>
+  worker.send("/jobs", { method: "POST", body: JSON.stringify(body), headers: { "content-type": "application/json", ...headers } });
+const event = async (worker: WorkerUnderTest, hook: string, input: string, id?: string): Promise<Acknowledged> =>
+  await (await worker.send(`/hooks/${hook}`, await standard({ input }, id))).json();
+/** The signed callbacks of one job. */
+const told = async (job: string) => (await callbacks("signed")).filter(({ body }) => body.includes(job));
+
+describe("POST /jobs", () => {
+  test("takes the body of /ask, answers with the job's address, and the job has the trimmed answer", async () => {
+    const worker = startHooked({ SERVER_KEYS });
+    const input = marked();
+    const response = await post(worker, { input, metadata: { order: "7" }, callback: "signed" }, alice);
+    const { status, job } = await response.json<Acknowledged>();
+    expect([response.status, status, response.headers.get("location")]).toEqual([202, "queued", `/jobs/${job}`]);
+    const view = await vi.waitFor(
+      async () => {
+        const view = await (await worker.get(`/jobs/${job}`, alice)).json<Record<string, unknown>>();
+        expect(view).toMatchObject({ status: "completed", delivery: { status: "delivered" } });
+        return view;
+      },
+      { timeout: 5_000 },
+    );
+    expect(view).toMatchObject({ job, metadata: { order: "7" }, answer: { text: `You said: "${input}".`, metadata: { order: "7" } } });
+    const [callback] = await told(job);
+    expect(JSON.parse(callback?.body ?? "")).toEqual({
+      type: "response.completed",
+      timestamp: expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/) as string,
+      data: { job, hook: null, answer: view["answer"], metadata: { order: "7" } },
+    });
+    // The answer is its creator's, as if it had come from /ask.
+    const id = (view["answer"] as { id: string }).id;
+    expect((await worker.get(`/ask/${id}`, alice)).status).toBe(200);
+    expect((await worker.get(`/ask/${id}`, as(KEYS.bob))).status).toBe(404);
+  });
+
+  test("is read by its creator alone: for others it is not there, like one that never was", async () => {
+    const worker = startHooked({ SERVER_KEYS });
+    const { job } = await (await post(worker, { input: marked() }, alice)).json<Acknowledged>();
+    const foreign = await worker.get(`/jobs/${job}`, as(KEYS.bob));
+    const none = await worker.get(`/jobs/job_${"0".repeat(32)}`, as(KEYS.bob));
+    const [a, b] = [await problemOf(foreign), await problemOf(none)];
+    expect([foreign.status, none.status, { ...a, request_id: "" }]).toEqual([404, 404, { ...b, request_id: "" }]);
+    expect((await worker.send(`/jobs/${job}/redeliver`, { method: "POST", headers: as(KEYS.bob) })).status).toBe(404);
+    expect((await worker.get(`/jobs/${job}`, as(KEYS.alice2))).status).toBe(200);
+  });
+
+  test.each<[string, unknown, string, string]>([
+    ["no input", {}, "invalid_request", "input"],
+    ["an unknown field", { input: "x", foo: 1 }, "unknown_parameter", "foo"],
+    ["an unknown callback", { input: "x", callback: "https://evil.example" }, "invalid_request", "callback"],
+    ["a stream", { input: "x", stream: true }, "invalid_request", "stream"],
+    ["an unknown preset", { input: "x", preset: "nope" }, "invalid_request", "preset"],
+    ["a field of the account's state", { input: "x", background: true }, "unknown_parameter", "background"],
+  ])("refuses %s at once, and begins nothing", async (_name, body, code, param) => {
+    const response = await post(startHooked({ SERVER_KEYS }), body, alice);
+    expect([response.status, await problemOf(response)]).toMatchObject([400, { code, param }]);
+  });
+
+  test.each(["/jobs/x", "/jobs/job_%2e%2e", "/jobs/resp_ue1_abc"])("%s is no job", async (path) => {
+    const response = await startHooked({ SERVER_KEYS }).get(path, alice);
+    expect([response.status, (await problemOf(response)).code]).toEqual([404, "not_found"]);
+  });
+});
+
+describe("a try that fails", () => {
+  test("unpaid is made again, and the job still completes", async () => {
+    const worker = startHooked();
+    const input = marked();
+    const { job } = await event(worker, "busy", input);
+    const view = await ended(worker, job);
+    expect(view).toMatchObject({ status: "completed", tries: [{ code: "upstream_unavailable" }, { code: "upstream_unavailable" }] });
+    expect([await calls(input), (await told(job)).length]).toEqual([3, 1]);
+  });
+
+  test("unpaid for good fails after six tries, and says so to the callback", async () => {
+    const worker = startHooked();
+    const input = marked();
+    const { job } = await event(worker, "saturated", input);
+    const view = await ended(worker, job);
+    expect(view).toMatchObject({
+      status: "failed",
+      error: { code: "upstream_unavailable", type: "server_error" },
+      delivery: { status: "delivered" },
+    });
+    expect(view.tries).toHaveLength(5);
+    expect(await calls(input)).toBe(6);
+    expect(JSON.parse((await told(job))[0]?.body ?? "")).toMatchObject({
+      type: "response.failed",
+      data: { job, hook: "saturated", error: view.error },
+    });
+  });
+
+  test("as a request that is refused is not made again", async () => {
+    const worker = startHooked();
+    const input = marked();
+    expect(await ended(worker, (await event(worker, "refused", input)).job)).toMatchObject({
+      status: "failed",
+      error: { code: "unsupported_parameter" },
+    });
+    expect(await calls(input)).toBe(1);
+  });
+
+  test("after it may have been paid ends the job, paid once, and says so", async () => {
+    const worker = startHooked();
+    const input = marked();
+    const { job } = await event(worker, "cut", input);
+    const view = await ended(worker, job);
+    expect(view).toMatchObject({
+      status: "failed",
+      error: { code: "upstream_error", message: expect.stringContaining("may have been paid") as string },
+    });
+    expect(view.tries).toBeUndefined();
+    expect(await calls(input)).toBe(1);
+  });
+
+  test("runs anew when its event comes again, under the same id", async () => {
+    const worker = startHooked();
+    const input = marked();
+    const { job } = await event(worker, "cut", input, "msg_again");
+    await ended(worker, job);
+    const again = await worker.send("/hooks/cut", await standard({ input }, "msg_again"));
+    expect([again.status, await again.json()]).toEqual([202, { status: "accepted", job }]);
+    await vi.waitFor(async () => expect(await calls(input)).toBe(2), { timeout: 5_000 });
+    await ended(worker, job);
+  });
+
+  test("has a line in the log, without a word of what was asked", async () => {
+    const worker = startHooked();
+    const input = marked("zebra");
+    const { job } = await event(worker, "busy", input);
+    await ended(worker, job);
+    const lines = log.lines().filter((line) => line["job"] === job && line.event !== "request");
+    expect(lines.map(({ event, attempt, status, code }) => [event, attempt, status, code])).toEqual([
+      ["job", 1, 503, "upstream_unavailable"],
+      ["job", 2, 503, "upstream_unavailable"],
+      ["job", 3, 200, undefined],
+      ["delivery", 1, 200, undefined],
+    ]);
+    expect(JSON.stringify(log.lines())).not.toContain(input);
+  });
+});
+
+describe("a delivery", () => {
+  test("goes on until the callback takes it, with the same id and a fresh time, and every attempt is readable", async () => {
+    const worker = startHooked();
+    await scripted("signed", [
+      { status: 500 },
+      { reset: true },
+      { status: 301, headers: { location: `${inject("receiverUrl")}/in/elsewhere` } },
+      { hang: true },
+      { status: 204 },
+    ]);
+    const { job } = await event(worker, "plain", marked());
+    const view = await ended(worker, job);
+    expect(view.delivery?.status).toBe("delivered");
+    expect(view.delivery?.attempts.map(({ status, error }) => [status, error === null])).toEqual([
+      [500, false],
+      [null, false],
+      [301, false],
+      [null, false],
+      [204, true],
+    ]);
+    const got = await told(job);
+    expect(new Set(got.map(({ headers }) => headers["webhook-id"]))).toEqual(new Set([job]));
+    expect(got.every(({ headers }) => (headers["webhook-signature"] ?? "").startsWith("v1,"))).toBe(true);
+    expect(await callbacks("elsewhere")).toEqual([]);
+  });
+
+  test("stops at 410, and after eight attempts", async () => {
+    const worker = startHooked();
+    await scripted("signed", [{ status: 410 }]);
+    const gone = await ended(worker, (await event(worker, "plain", marked())).job);
+    expect([gone.status, gone.delivery?.status, gone.delivery?.attempts.length, gone.delivery?.next_at]).toEqual([
+      "completed",
+      "failed",
+      1,
+      null,
+    ]);
+    await scripted("signed", [{ status: 500 }]);
+    const { delivery } = await ended(worker, (await event(worker, "plain", marked())).job);
+    expect([delivery?.status, delivery?.attempts.length]).toEqual(["failed", 8]);
+  });
+
+  test("is repeated alone when it is asked for: nothing is paid again", async () => {
+    const worker = startHooked();
+    await scripted("signed", [{ status: 410 }]);
+    const input = marked();
+    const { job } = await event(worker, "plain", input);
+    await ended(worker, job);
+    await scripted("signed", [{ status: 200 }]);
+    const response = await worker.send(`/jobs/${job}/redeliver`, { method: "POST" });
+    expect([response.status, await response.json()]).toEqual([202, { job, status: "completed" }]);
+    const view = await ended(worker, job);
+    expect(view.delivery?.attempts.map(({ status }) => status)).toEqual([410, 200]);
+    expect([await calls(input), (await told(job)).length]).toEqual([1, 2]);
+  });
+
+  test("of a job without callback, or without an answer yet, is refused with what to do", async () => {
+    const worker = startHooked();
+    const { job } = await (await post(worker, { input: marked() })).json<Acknowledged>();
+    await ended(worker, job);
+    const none = await worker.send(`/jobs/${job}/redeliver`, { method: "POST" });
+    expect([none.status, (await problemOf(none)).message]).toEqual([400, expect.stringContaining("no callback")]);
+    const waiting = await event(worker, "stalled", marked());
+    const early = await worker.send(`/jobs/${waiting.job}/redeliver`, { method: "POST" });
+    expect([early.status, (await problemOf(early)).message]).toEqual([400, expect.stringContaining("no answer yet")]);
+    await ended(worker, waiting.job);
+  });
+});
+
+describe("a record", () => {
+  const order = async (callback: string | null = null): Promise<JobOrder> => ({
+    hook: null,
+    caller: { kind: "job", owner: await ownerNamed("server:alice"), budgets: [] },
+    ask: { input: marked(), model: "gpt-4.1-mini" },
+    metadata: {},
+    callback,
+    payload: null,
+    origin: "http://localhost:8787",
+    sync: false,
+  });
+  const fresh = (): string => `job_${crypto.randomUUID().replaceAll("-", "")}`;
+
+  test("whose instance was never started is started by its alarm", async () => {
+    const job = fresh();
+    const record = recordOf(job);
+    await runInDurableObject(record, async (instance) => {
+      const own = instance as unknown as Omit<JobRecord, "env"> & { env: { JOBS: unknown } };
+      const real = own.env;
+      own.env = { ...real, JOBS: { create: () => Promise.reject(new Error("engine away")) } };
+      await own.accept(Date.now(), job, await order());
+      own.env = real;
+    });
+    const owner = await ownerNamed("server:alice");
+    expect((await record.view(owner))?.status).toBe("queued");
+    expect(await runDurableObjectAlarm(record)).toBe(true);
+    await vi.waitFor(async () => expect((await record.view(owner))?.status).toBe("completed"), { timeout: 5_000 });
+  });
+
+  test("that is evicted in the middle of a try knows that it was asking: the try is not made twice", async () => {
+    const job = fresh();
+    const record = recordOf(job);
+    const sync: JobOrder = { ...(await order()), sync: true };
+    expect(await record.accept(1_000, job, sync)).toEqual({ accepted: true, status: "queued", run: 1 });
+    expect(await record.begin(2_000, 1, 1)).toEqual(sync);
+    await evictDurableObject(record);
+    const after = recordOf(job);
+    expect(await after.begin(3_000, 1, 1)).toBeNull();
+    expect(await after.view(sync.caller.owner)).toMatchObject({
+      status: "failed",
+      error: { message: expect.stringContaining("may have been paid") as string },
+    });
+  });
+
+  test("holds an answer and a payload larger than a row, in any script", async () => {
+    const job = fresh();
+    const record = recordOf(job);
+    const large: JobOrder = { ...(await order()), sync: true, payload: { text: "日本語🦓".repeat(200_000) } };
+    await record.accept(1_000, job, large);
+    await evictDurableObject(record);
+    expect(await recordOf(job).begin(2_000, 1, 1)).toEqual(large);
+  });
+
+  test("is kept for thirty days, and one that was only looked for leaves nothing", async () => {
+    const job = fresh();
+    const record = recordOf(job);
+    const owner = await ownerNamed("server:alice");
+    await record.accept(Date.now(), job, { ...(await order()), sync: true });
+    await record.finish(Date.now(), 1, { answer: null, error: { message: "x", type: "server_error", code: "upstream_error" } });
+    await runDurableObjectAlarm(record);
+    expect(await record.view(owner)).not.toBeNull();
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 31 * 86_400_000 });
+    await runDurableObjectAlarm(record);
+    expect(await record.view(owner)).toBeNull();
+    const unknown = recordOf(fresh());
+    expect(await unknown.view(owner)).toBeNull();
+    expect(await runInDurableObject(unknown, (_, state) => state.storage.sql.exec("SELECT * FROM sqlite_master").toArray())).toEqual([]);
+  });
+
+  test("whose engine died over a call fails after an hour, since the call may have been paid", async () => {
+    const job = fresh();
+    const record = recordOf(job);
+    const sync: JobOrder = { ...(await order()), sync: true };
+    await record.accept(Date.now(), job, sync);
+    await record.begin(Date.now(), 1, 1);
+    await runDurableObjectAlarm(record);
+    expect((await record.view(sync.caller.owner))?.status).toBe("running");
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 66 * 60_000 });
+    await runDurableObjectAlarm(record);
+    expect(await record.view(sync.caller.owner)).toMatchObject({ status: "failed", error: { code: "upstream_error" } });
+  });
+});
