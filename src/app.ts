@@ -5,7 +5,7 @@ import type { Config } from "./core/define-config.ts";
 import { asProblem, Problem } from "./core/problem.ts";
 import type { AppEnv } from "./app-env.ts";
 import { isLoopbackHost } from "./core/loopback.ts";
-import { corsHeaders, isPreflight, originRefused, ownOrigins, preflightHeaders } from "./gate/cors.ts";
+import { corsHeaders, isPreflight, originRefused, preflightHeaders } from "./gate/cors.ts";
 import { askRoutes } from "./http/ask.ts";
 import { hooksRoutes } from "./http/hooks.ts";
 import { jobsRoutes } from "./http/jobs.ts";
@@ -52,10 +52,9 @@ export function createApp(config: Config, wire = createWire(config)): Hono<AppEn
   // Before anything that can fail: a page must be able to read why it got nothing.
   app.use(async function cors(c, next) {
     const request = c.req.raw;
-    const rules = { origins: [...config.origins, ...ownOrigins(config, request)], local: wire.local(c.env) };
-    const headers = corsHeaders(request, rules);
+    const headers = corsHeaders(request, { config, local: wire.local(c.env) });
     if (isPreflight(request)) {
-      if (!("access-control-allow-origin" in headers)) throw originRefused();
+      if (!("access-control-allow-origin" in headers)) throw originRefused({ vary: "Origin" });
       return new Response(null, { status: 204, headers: { ...headers, ...preflightHeaders(request) } });
     }
     await next();

@@ -13,6 +13,7 @@ import { serverKeysOf } from "./gate/server-key.ts";
 import { type Budgets, durableBudgets } from "./platform/budgets.ts";
 import { callbackSender } from "./platform/callback.ts";
 import { durableJobs } from "./platform/jobs.ts";
+import { jsonFrom } from "./platform/json-from.ts";
 import { jwksCache } from "./platform/jwks.ts";
 import { kvStore } from "./platform/kv.ts";
 import { jsonLog, type Log } from "./platform/log.ts";
@@ -83,7 +84,7 @@ export function createWire(config: Config): Wire {
       const first = made.get(env);
       if (first !== undefined) return first;
       made.set(env, deps);
-      for (const line of unsafeSettings(config, deps.sessionKeys, deps.siteverify !== undefined)) deps.log.warn(line);
+      for (const line of unsafeSettings(config, deps.sessionKeys, (name) => deps.secretOf(name) !== undefined)) deps.log.warn(line);
       return deps;
     },
   };
@@ -113,8 +114,8 @@ async function connect(config: Config, env: Settings, log: Log): Promise<Deps> {
     serverKeys: await serverKeysOf(env.SERVER_KEYS, idKeys),
     publishableKeys: await publishableKeysOf(config.callers.publishable, idKeys),
     sessionKeys: sessionKeysOf(env.SESSION_KEYS),
-    jwks: jwksCache({ fetcher, now, sleep, local, warn: log.warn }),
-    siteverify: turnstileSecret === undefined ? undefined : siteverify(turnstileSecret, fetcher, local),
+    jwks: jwksCache({ jsonFrom: jsonFrom(fetcher), now, sleep, local, warn: log.warn }),
+    siteverify: turnstileSecret === undefined ? undefined : siteverify(turnstileSecret, jsonFrom(fetcher), local),
     anonymous: { kind: "anonymous", owner: anonymous, budgets: [{ name: `owner:${anonymous}`, whose: "owner", limits: {} }] },
     budgets: budgetsOf(deadlines.usage),
     shield: rateLimitShield(env.RATE_LIMIT, log.warn),

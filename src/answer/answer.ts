@@ -6,6 +6,7 @@ import { deriveDigest } from "../core/ids.ts";
 import { type CacheControl, canonical, planCache } from "../core/policy.ts";
 import { Problem } from "../core/problem.ts";
 import { decodeTombstone, decodeTurn, turnKey } from "../core/turn.ts";
+import { concealed } from "../core/upstream-error.ts";
 import type { Usage } from "../core/usage.ts";
 import type { Deps, RequestContext } from "../deps.ts";
 import { type Continuity, continueTurn, continuityOf, forgetsKey } from "./continuity.ts";
@@ -60,6 +61,18 @@ export function assertNotPaused({ paused }: Pick<Deps, "paused">): void {
 
 /** @throws Problem */
 export async function answer(deps: Deps, question: Question, context: RequestContext): Promise<Whole | Streamed> {
+  const { grant, kind } = context.caller;
+  // Of a hook the deployer alone is told.
+  if (grant === undefined || kind === "hook") return await find(deps, question, context);
+  const got = await find(deps, question, context).catch(conceal);
+  return got.kind === "whole" ? got : { ...got, next: () => got.next().catch(conceal) };
+}
+
+function conceal(error: unknown): never {
+  throw concealed(error);
+}
+
+async function find(deps: Deps, question: Question, context: RequestContext): Promise<Whole | Streamed> {
   assertNotPaused(deps);
   const { composed, control } = question;
   const { facts } = context;
@@ -94,7 +107,7 @@ async function ask(making: Making, forgets: boolean): Promise<Whole | Streamed> 
   await making.spending.reserve(parent, parentTurn);
   context.facts.asked = true;
   const { opened, how, wasted } = await reach(making, forgets).catch((error: unknown) => {
-    making.spending.refused(error);
+    making.spending.failed(error);
     throw error;
   });
   context.facts.continuity = how;
@@ -129,8 +142,10 @@ async function reach(making: Making, forgets: boolean): Promise<{ opened: Opened
   const call = { body, models, stream: question.stream, retries: question.retries, locked, signal: context.signal };
   if (parent !== null) {
     const { owner } = context.caller;
-    const again = (): Promise<void> => making.spending.again(parent, parentTurn);
-    return await continueTurn(deps, { ...call, owner, parent, parentTurn, forgets, again, later: context.later });
+    const { spending } = making;
+    const again = (model: string, wasted: Usage | null): Promise<void> => spending.again(parent, parentTurn, model, wasted);
+    const failed = (error: unknown): void => spending.failed(error);
+    return await continueTurn(deps, { ...call, owner, parent, parentTurn, forgets, again, failed, later: context.later });
   }
   return { opened: await openStream(deps, call), how: undefined, wasted: null };
 }

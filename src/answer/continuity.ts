@@ -22,8 +22,13 @@ export interface Call extends UpstreamCall {
   parentTurn: Turn | null;
   /** KV knows that this model forgets. */
   forgets: boolean;
-  /** Before a further call, where the one before may have been paid. @throws Problem budget_exceeded */
-  again: () => Promise<void>;
+  /**
+   * Before a further call, where the one before may have been paid: to which model it went, and what it cost, if that is known.
+   * @throws Problem budget_exceeded
+   */
+  again: (model: string, wasted: Usage | null) => Promise<void>;
+  /** The further call has failed. */
+  failed: (error: unknown) => void;
   later: (work: Promise<unknown>) => void;
 }
 
@@ -72,7 +77,9 @@ export async function continueTurn(deps: Deps, call: Call): Promise<Reached> {
   }
   if (opened.kind === "stream") opened.cancel();
   remember(deps, call, opened.model, known);
-  return replay(deps, call, "replayed", usageOf(shown["usage"]), true);
+  const wasted = usageOf(shown["usage"]);
+  await call.again(opened.model, wasted);
+  return replay(deps, call, "replayed", wasted, true);
 }
 
 /** One miss of a model that has listened here may be one backend of many: it is asked as unknown again. Any other forgets for a day. */
@@ -90,11 +97,11 @@ async function replay(deps: Deps, call: Call, how: Continuity, wasted: Usage | n
     }
     const turns = await wholeChain(deps, call.owner, call.parent, call.parentTurn);
     const body = { ...call.body, input: replayInput(turns, call.body["input"]) };
-    // Where it is known what the call before has cost, both are settled together.
-    if (paid && wasted === null) await call.again();
     return { opened: await openStream(deps, { ...call, body }), how, wasted };
   } catch (error) {
     if (!paid || !(error instanceof Problem)) throw error;
+    // Of the two calls only this one is known to have cost nothing.
+    call.failed(error);
     throw new Problem(error.code, error.message, { ...error.details, paid: "maybe" });
   }
 }

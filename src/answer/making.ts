@@ -95,7 +95,9 @@ export class Making {
       metadata,
       at: this.now(),
     };
-    const paid = sumUsage(usageOf(response["usage"]), wasted);
+    const used = usageOf(response["usage"]);
+    this.spending.settle(used, this.#priceOf(made, used));
+    const paid = sumUsage(used, wasted);
     if (response["status"] === "failed") return this.#finish(made, paid, false);
     const record =
       plan.write !== false && isKeepable(response) ? encodeAnswer({ ...made, owner: context.caller.owner, ttl: plan.write }) : undefined;
@@ -116,18 +118,19 @@ export class Making {
     const own = record.owner === this.context.caller.owner;
     const id = own ? record.id : await this.idFor(record.response["id"]);
     const remembered = own && turns !== false && age < turns.ttl;
-    if (!remembered) await this.#keepTurn({ ...record, id, answerKey: own ? this.facts.cacheKey : undefined });
-    return this.#finish({ ...record, id }, null, true);
+    // The metadata that an answer shows are its own request's: where the record is shared, another caller's may say more.
+    const made = { ...record, id, metadata: this.question.metadata };
+    if (!remembered) await this.#keepTurn({ ...made, answerKey: own ? this.facts.cacheKey : undefined });
+    return this.#finish(made, null, true);
   }
 
   /** @param paid tokens that this request cost; null: none, or nobody knows */
   #finish(made: Made, paid: Usage | null, cached: boolean): Finished {
     const { facts } = this.context;
-    const priced = costUsd(this.deps.config.prices, [String(made.response["model"]), made.model], paid ?? usageOf(made.response["usage"]));
+    const priced = this.#priceOf(made, paid ?? usageOf(made.response["usage"]));
     const cost = priced === undefined ? undefined : cached ? 0 : priced;
     facts.response_id = made.id;
     facts.cost_usd = cost;
-    if (!cached) this.spending.settle(paid, cost);
     this.deps.budgets.count(this.context.caller.budgets, cached ? { hits: 1 } : { cost: costOf(paid, cost) }, this.context.later);
     if (paid !== null) {
       facts.input_tokens = paid.input_tokens;
@@ -140,6 +143,11 @@ export class Making {
       facts: { id, previousId: this.facts.parent?.id ?? null, now: made.at, model: made.model, wantsData, metadata, cost, cached },
       stored: false,
     };
+  }
+
+  /** In USD; undefined where the config has no price. */
+  #priceOf({ response, model }: Pick<Made, "response" | "model">, usage: Usage | null): number | undefined {
+    return costUsd(this.deps.config.prices, [String(response["model"]), model], usage);
   }
 
   async #keepTurn(made: Made): Promise<void> {

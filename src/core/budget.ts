@@ -1,6 +1,6 @@
 // What a budget is: its limits, what a call may cost at worst, and how a refusal reads. The sums are kept by objects/budget.ts.
 import type { BudgetLimits } from "./config-schema.ts";
-import type { JsonObject } from "./json.ts";
+import { isRecord, type JsonObject } from "./json.ts";
 import { Problem } from "./problem.ts";
 import type { Price } from "./usage.ts";
 import { priceOf } from "./usage.ts";
@@ -72,14 +72,15 @@ function measure(value: unknown, size: { bytes: number; images: number }): void 
   for (let one = rest.pop(); one !== undefined; one = rest.pop()) {
     if (typeof one === "string") size.bytes += encoder.encode(one).length;
     else if (typeof one === "number") size.bytes += 8;
-    else if (Array.isArray(one)) rest.push(...(one as unknown[]).filter((inner) => inner !== undefined));
-    else if (typeof one === "object" && one !== null) {
+    else if (Array.isArray(one)) {
+      // Not as arguments of one push: a list may be longer than a call takes.
+      for (const inner of one as unknown[]) rest.push(inner ?? "");
+    } else if (isRecord(one)) {
+      const image = one["type"] === "input_image" && typeof one["image_url"] === "string";
+      if (image) size.images += 1;
       for (const [key, inner] of Object.entries(one)) {
-        if (key === "image_url") size.images += 1;
-        else {
-          size.bytes += key.length;
-          rest.push(inner ?? "");
-        }
+        size.bytes += key.length;
+        if (!(image && key === "image_url")) rest.push(inner ?? "");
       }
     }
   }

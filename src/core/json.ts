@@ -6,6 +6,9 @@ export const MAX_JSON_DEPTH = 32;
 
 export type JsonObject = Record<string, unknown>;
 
+/** Asks somebody else's server. Null for whatever is not a 200 with a JSON object in time. */
+export type JsonFrom = (url: string, init?: RequestInit) => Promise<JsonObject | null>;
+
 export function isRecord(value: unknown): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }

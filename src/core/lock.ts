@@ -26,6 +26,8 @@ const FIELDS: ReadonlySet<string> = new Set([
 ]);
 /** The same on /v1/responses, where `model` names the preset. */
 const RESPONSES_FIELDS: ReadonlySet<string> = new Set(["input", "previous_response_id", "stream", "metadata", "max_output_tokens"]);
+/** OpenAI's limit, the preset's own included: upstream's refusal would tell how many those are. */
+const MAX_METADATA_KEYS = 16;
 /** What a tool of a caller's own may have: it runs at the caller's, and holds no address and no credential. */
 const FUNCTION_KEYS: ReadonlySet<string> = new Set(["type", "name", "description", "parameters", "strict"]);
 
@@ -38,7 +40,7 @@ export function lockedBodyBytes(grant: Grant, config: Config): number {
 export interface Locked {
   /** With the preset's name, and everything set that a preset must not leave to the caller. */
   ask: Ask;
-  /** The caller's own, without the preset's: what an answer may show. */
+  /** The caller's own, as it sent them: what an answer may show. That a key is the preset's too is not told by its absence. */
   metadata: Record<string, string> | undefined;
 }
 
@@ -77,8 +79,11 @@ export function lockControl(control: CacheControl): CacheControl {
 
 function locked(ask: Ask, preset: Preset, grant: Grant, config: Config): Locked {
   const hidden = preset.metadata ?? config.defaults.metadata ?? {};
-  const own = Object.fromEntries(Object.entries(ask.metadata ?? {}).filter(([key]) => !Object.hasOwn(hidden, key)));
-  const metadata = { ...own, ...hidden };
+  const metadata = { ...ask.metadata, ...hidden };
+  const room = MAX_METADATA_KEYS - Object.keys(hidden).length;
+  if (Object.keys(ask.metadata ?? {}).length > room) {
+    throw new Problem("invalid_request", `\`metadata\` may have at most ${room} keys here.`, { param: "metadata" });
+  }
   if (ask.tools !== undefined) assertFunctions(ask.tools);
   const sent: Ask = {
     ...ask,
@@ -87,7 +92,7 @@ function locked(ask: Ask, preset: Preset, grant: Grant, config: Config): Locked 
     ...(Object.keys(metadata).length === 0 ? {} : { metadata }),
     max_output_tokens: outputTokens(ask.max_output_tokens, preset, grant, config),
   };
-  return { ask: sent, metadata: ask.metadata === undefined ? undefined : own };
+  return { ask: sent, metadata: ask.metadata };
 }
 
 /** A preset that is not granted is none: both read the same. */

@@ -145,6 +145,20 @@ function rejected(
   );
 }
 
+/** Fields that every locked caller sends itself: a path into one of them tells nothing new. */
+const OWN_FIELDS = /^(?:input|previous_response_id|max_output_tokens)\b/;
+
+/** What upstream says of a request tells of the preset in it: a locked caller hears our own words, and the code. */
+export function concealed(error: unknown): unknown {
+  if (!(error instanceof Problem) || error.code !== "upstream_rejected") return error;
+  const { param, ...details } = error.details;
+  return new Problem(
+    "upstream_rejected",
+    "UniAPI refused this request. Change or shorten what you sent; if that does not help, the owner of this Worker must look at the preset.",
+    { ...details, ...(param !== undefined && OWN_FIELDS.test(param) ? { param } : {}) },
+  );
+}
+
 /** The connection closed in good order, in the middle of the answer. */
 export function cutProblem(): Problem {
   return new Problem(

@@ -11,10 +11,15 @@ export async function admit(deps: Deps, request: Request, { facts, later }: Pick
   if (address !== null) await shielded(deps, `address:${address}`);
   const caller = await identify(deps, request, later);
   facts.caller = caller.kind;
-  await shielded(deps, `owner:${caller.owner}`);
+  await shielded(deps, shieldKey(caller));
   await deps.budgets.admit(caller.budgets);
   deps.budgets.count(caller.budgets, { requests: 1 }, later);
   return caller;
+}
+
+/** All visitors of a publishable key are one owner: one of them must not use up what all have. */
+function shieldKey({ kind, owner, budgets: [narrowest] }: Caller): string {
+  return kind === "publishable" && narrowest !== undefined ? narrowest.name : `owner:${owner}`;
 }
 
 /** @throws Problem rate_limited */

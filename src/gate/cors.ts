@@ -11,8 +11,7 @@ const METHODS = "GET, POST, DELETE";
 const MAX_AGE = "600";
 
 export interface CorsRules {
-  /** The config's `origins` and the Worker's own. */
-  origins: readonly string[];
+  config: Config;
   /** `ENVIRONMENT=local`. */
   local: boolean;
 }
@@ -22,10 +21,12 @@ export function ownOrigins(config: Config, request: Request): string[] {
   return [new URL(request.url).origin, ...(config.public_url === undefined ? [] : [config.public_url])];
 }
 
-export function originRefused(): Problem {
+/** @param headers for a refusal that no later step gives its headers to */
+export function originRefused(headers: Record<string, string> = {}): Problem {
   return new Problem(
     "origin_not_allowed",
-    "A page from this origin may not use this Worker. Its owner must add the origin to `origins` in src/config.ts; under ENVIRONMENT=local, open the page from localhost.",
+    "A page from this origin may not use this Worker. Its owner must add the origin to `origins` in src/config.ts. (Under ENVIRONMENT=local a page of localhost needs that only where it sends a credential.)",
+    { headers },
   );
 }
 
@@ -34,8 +35,8 @@ export function isPreflight(request: Request): boolean {
   return request.method === "OPTIONS" && request.headers.has("origin") && request.headers.has("access-control-request-method");
 }
 
-export function isAllowedOrigin(request: Request, origin: string, { origins, local }: CorsRules): boolean {
-  if (origins.includes(origin)) return true;
+export function isAllowedOrigin(request: Request, origin: string, { config, local }: CorsRules): boolean {
+  if (config.origins.includes(origin) || ownOrigins(config, request).includes(origin)) return true;
   return local && !request.headers.has("authorization") && isLocalOrigin(origin);
 }
 

@@ -17,7 +17,7 @@ export async function identify(deps: Deps, request: Request, later: RequestConte
   const origin = request.headers.get("origin");
   if (authorization === null) return withoutCredential(deps, origin);
   const credential = /^bearer +(\S+)\s*$/i.exec(authorization)?.[1];
-  const own = ownOrigins(deps.config, request);
+  const own = origin === null ? [] : ownOrigins(deps.config, request);
   // A server key has a rule of its own; any other page is refused before its credential is looked at.
   if (credential?.startsWith("sk_") !== true && origin !== null && !own.includes(origin) && !deps.config.origins.includes(origin)) {
     throw originRefused();

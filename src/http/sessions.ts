@@ -10,7 +10,7 @@ import { misconfigured } from "../core/setting.ts";
 import type { Deps } from "../deps.ts";
 import { addressOf } from "../gate/address.ts";
 import { admit, shielded } from "../gate/admit.ts";
-import { isAllowedOrigin, originRefused, ownOrigins } from "../gate/cors.ts";
+import { isAllowedOrigin, originRefused } from "../gate/cors.ts";
 import { refused } from "../gate/identify.ts";
 import { signSession } from "../gate/session.ts";
 import { turnstileSub } from "../gate/turnstile.ts";
@@ -60,8 +60,7 @@ async function backendSession(deps: Deps, fields: JsonObject): Promise<Response>
 
 async function turnstileSession(deps: Deps, request: Request, fields: JsonObject): Promise<Response> {
   const origin = request.headers.get("origin");
-  const rules = { origins: [...deps.config.origins, ...ownOrigins(deps.config, request)], local: deps.local };
-  if (origin === null || !isAllowedOrigin(request, origin, rules)) throw originRefused();
+  if (origin === null || !isAllowedOrigin(request, origin, deps)) throw originRefused();
   const exchange = readExchange(fields);
   const { key } = sessionSettings(deps);
   const { turnstile } = deps.config.callers;

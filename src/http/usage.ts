@@ -18,12 +18,12 @@ export const usageRoutes = new Hono<AppEnv>()
     if (caller.kind === "publishable" || own === undefined) {
       throw new Problem("insufficient_scope", "A publishable key can't read usage. Use a session token or a server key.");
     }
-    const { days, inMinute } = await deps.budgets.usage(own);
+    const { days, inMinute, ofToken } = await deps.budgets.usage(own);
     const today = Math.floor(deps.now() / DAY_MS);
     const shown = days.filter(({ day }) => day > today - DAYS && day <= today);
     const now = shown.find(({ day }) => day === today) ?? { ...NOTHING, day: today };
     return c.json(
-      { today: dayOf(now), days: shown.map(dayOf), total: sumOf(shown), limits: own.limits, left: leftOf(own, now, inMinute) },
+      { today: dayOf(now), days: shown.map(dayOf), total: sumOf(shown), limits: limitsOf(own), left: leftOf(own, now, inMinute, ofToken) },
       200,
       { "cache-control": "no-store" },
     );
@@ -48,11 +48,17 @@ function sumOf(days: readonly DaySums[]): object {
   return shownOf(sum);
 }
 
+/** With what the session token itself is held to. */
+function limitsOf({ limits, token }: CallerBudget): object {
+  return { ...limits, ...(token === undefined ? {} : { requests: token.requests }) };
+}
+
 /** What is reserved counts as used. */
-function leftOf({ limits }: CallerBudget, today: DaySums, inMinute: number): object {
+function leftOf({ limits, token }: CallerBudget, today: DaySums, inMinute: number, ofToken: number): object {
   const { requests_per_minute, tokens_per_day, usd_per_day } = limits;
   return {
     ...(requests_per_minute === undefined ? {} : { requests_per_minute: Math.max(0, requests_per_minute - inMinute) }),
+    ...(token === undefined ? {} : { requests: Math.max(0, token.requests - ofToken) }),
     ...(tokens_per_day === undefined ? {} : { tokens_per_day: Math.max(0, tokens_per_day - today.tokens) }),
     ...(usd_per_day === undefined ? {} : { usd_per_day: Math.max(0, Math.round(usd_per_day * 1e9 - today.nanoUsd) / 1e9) }),
   };

@@ -11,16 +11,20 @@ const KEPT_DAYS = 31;
 
 export class Budget extends DurableObject<Env> {
   readonly #sql: SqlStorage;
+  /** The tables are there. An object that was only looked at has none, and leaves nothing behind. */
+  #ready: boolean;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
     this.#sql = ctx.storage.sql;
-    this.#createTables();
+    this.#ready = this.#sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'days'").toArray().length > 0;
   }
 
   /** Counts a request, unless it is one too many; those are not counted. */
   async admit(at: number, perMinute: number | undefined, token: TokenCap | undefined): Promise<Refused | null> {
-    const minute = Math.floor(at / MINUTE_MS);
+    this.#open();
+    // Clocks of isolates differ: a minute that has begun for one has begun for all.
+    const minute = Math.max(Math.floor(at / MINUTE_MS), this.#number("SELECT minute AS n FROM minutes"));
     const inMinute = this.#number("SELECT n FROM minutes WHERE minute = ?", minute);
     if (perMinute !== undefined && inMinute >= perMinute) {
       return { limit: "requests_per_minute", retryAfter: Math.max(1, Math.ceil(((minute + 1) * MINUTE_MS - at) / 1_000)) };
@@ -34,13 +38,14 @@ export class Budget extends DurableObject<Env> {
     }
     if (token !== undefined) {
       this.#sql.exec("INSERT OR REPLACE INTO tokens (id, n, expires) VALUES (?, ?, ?)", token.id, ofToken + 1, token.expires);
-      await this.#clean(at);
     }
+    await this.#clean(at);
     return null;
   }
 
   /** Books the worst case into the day's sums if it fits. What nobody settles stays booked. */
   async reserve(at: number, id: string, worst: Cost, limits: BudgetLimits): Promise<Refused | null> {
+    this.#open();
     const day = Math.floor(at / DAY_MS);
     const { tokens, nanoUsd } = this.#day(day);
     const retryAfter = Math.max(1, Math.ceil(((day + 1) * DAY_MS - at) / 1_000));
@@ -55,6 +60,7 @@ export class Budget extends DurableObject<Env> {
 
   /** In place of the reservation, on its own day: what the call cost. Settled once; again, or of an unknown id, changes nothing. */
   async settle(id: string, cost: Cost): Promise<void> {
+    if (!this.#ready) return;
     const [held] = this.#sql
       .exec<{ day: number; tokens: number; nano_usd: number }>("DELETE FROM reservations WHERE id = ? RETURNING day, tokens, nano_usd", id)
       .toArray();
@@ -64,12 +70,14 @@ export class Budget extends DurableObject<Env> {
 
   /** Sums of what needed no reservation. */
   async count(at: number, tally: Tally): Promise<void> {
+    this.#open();
     this.#add(Math.floor(at / DAY_MS), tally);
     await this.#clean(at);
   }
 
-  /** The last 30 days that have any, newest first, and requests in this minute. */
-  async usage(at: number): Promise<{ days: DaySums[]; inMinute: number }> {
+  /** The last 30 days that have any, newest first, requests in this minute, and those of a token. */
+  async usage(at: number, tokenId?: string): Promise<{ days: DaySums[]; inMinute: number; ofToken: number }> {
+    if (!this.#ready) return { days: [], inMinute: 0, ofToken: 0 };
     const today = Math.floor(at / DAY_MS);
     const days = this.#sql
       .exec<{ day: number; requests: number; hits: number; tokens: number; nano_usd: number; reserved: number }>(
@@ -80,7 +88,8 @@ export class Budget extends DurableObject<Env> {
       .toArray();
     return {
       days: days.map(({ nano_usd, ...sums }) => ({ ...sums, nanoUsd: nano_usd })),
-      inMinute: this.#number("SELECT n FROM minutes WHERE minute = ?", Math.floor(at / MINUTE_MS)),
+      inMinute: this.#number("SELECT n FROM minutes WHERE minute >= ?", Math.floor(at / MINUTE_MS)),
+      ofToken: tokenId === undefined ? 0 : this.#number("SELECT n FROM tokens WHERE id = ?", tokenId),
     };
   }
 
@@ -88,14 +97,17 @@ export class Budget extends DurableObject<Env> {
   override async alarm(): Promise<void> {
     const at = Date.now();
     const oldest = Math.floor(at / DAY_MS) - KEPT_DAYS;
-    this.#sql.exec("DELETE FROM days WHERE day <= ?", oldest);
-    this.#sql.exec("DELETE FROM reservations WHERE day <= ?", oldest);
-    this.#sql.exec("DELETE FROM tokens WHERE expires < ?", at / 1_000);
-    const left = this.#number("SELECT (SELECT COUNT(*) FROM days) + (SELECT COUNT(*) FROM tokens) AS n");
-    if (left > 0) return await this.#clean(at);
+    if (this.#ready) {
+      this.#sql.exec("DELETE FROM days WHERE day <= ?", oldest);
+      this.#sql.exec("DELETE FROM reservations WHERE day <= ?", oldest);
+      this.#sql.exec("DELETE FROM tokens WHERE expires < ?", at / 1_000);
+      this.#sql.exec("DELETE FROM minutes WHERE minute <= ?", (oldest * DAY_MS) / MINUTE_MS);
+      const left = "SELECT (SELECT COUNT(*) FROM days) + (SELECT COUNT(*) FROM tokens) + (SELECT COUNT(*) FROM minutes) AS n";
+      if (this.#number(left) > 0) return await this.#clean(at);
+    }
+    this.#ready = false;
     await this.ctx.storage.deleteAlarm();
     await this.ctx.storage.deleteAll();
-    this.#createTables();
   }
 
   /** Sees to it that an alarm is set for when the oldest day may go. */
@@ -127,7 +139,9 @@ export class Budget extends DurableObject<Env> {
     return row?.n ?? 0;
   }
 
-  #createTables(): void {
+  #open(): void {
+    if (this.#ready) return;
+    this.#ready = true;
     this.#sql.exec(`
       CREATE TABLE IF NOT EXISTS days (day INTEGER PRIMARY KEY, requests INTEGER NOT NULL, hits INTEGER NOT NULL, tokens INTEGER NOT NULL, nano_usd INTEGER NOT NULL);
       CREATE TABLE IF NOT EXISTS reservations (id TEXT PRIMARY KEY, day INTEGER NOT NULL, tokens INTEGER NOT NULL, nano_usd INTEGER NOT NULL);

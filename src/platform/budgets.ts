@@ -27,7 +27,7 @@ export interface Budgets {
   /** For usage. `cost` counts where nothing is reserved. */
   count: (budgets: readonly CallerBudget[], what: { requests?: number; hits?: number; cost?: Cost }, later: Later) => void;
   /** @throws Problem unavailable */
-  usage: (budget: CallerBudget) => Promise<{ days: DaySums[]; inMinute: number }>;
+  usage: (budget: CallerBudget) => Promise<{ days: DaySums[]; inMinute: number; ofToken: number }>;
 }
 
 /** One object's methods (objects/budget.ts), as RPC gives them. */
@@ -36,7 +36,7 @@ interface BudgetStub {
   reserve: (at: number, id: string, worst: Cost, limits: BudgetLimits) => Promise<Refused | null>;
   settle: (id: string, cost: Cost) => Promise<void>;
   count: (at: number, tally: Tally) => Promise<void>;
-  usage: (at: number) => Promise<{ days: DaySums[]; inMinute: number }>;
+  usage: (at: number, tokenId?: string) => Promise<{ days: DaySums[]; inMinute: number; ofToken: number }>;
 }
 
 export interface BudgetsBinding {
@@ -142,7 +142,7 @@ export function durableBudgets(binding: BudgetsBinding | undefined, outside: Out
         if (requests + hits + tokens + nanoUsd > 0) tell(budget.name, { requests, hits, tokens, nanoUsd }, later);
       }
     },
-    usage: (budget) => ask(budget.name, (stub) => stub.usage(now())),
+    usage: (budget) => ask(budget.name, (stub) => stub.usage(now(), budget.token?.id)),
   };
 }
 
@@ -178,6 +178,11 @@ function teller(
   return (name, tally, later) => {
     if (waiting.size >= MAX_WAITING && !waiting.has(name)) {
       for (const [other, { sums, awaited }] of waiting) if (!awaited && isNothing(sums)) waiting.delete(other);
+      // While the objects can't be reached: what is oldest is lost, not the isolate.
+      for (const other of waiting.keys()) {
+        if (waiting.size < MAX_WAITING / 2) break;
+        waiting.delete(other);
+      }
     }
     const one = waiting.get(name) ?? { sums: NOTHING, toldAt: -Infinity, awaited: false };
     waiting.set(name, one);

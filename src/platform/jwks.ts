@@ -1,7 +1,6 @@
 // Key sets of identity providers (RFC 7517), kept in the isolate. A key that is not known yet, or a set older than ten minutes, is
 // asked for anew, but at most once in 30 s whatever comes: tokens with made-up key ids must not become requests to the provider.
-import { fetchJson } from "../core/fetch-json.ts";
-import { type JsonObject, partsOf } from "../core/json.ts";
+import { type JsonFrom, type JsonObject, partsOf } from "../core/json.ts";
 import { Problem } from "../core/problem.ts";
 import { misconfigured } from "../core/setting.ts";
 
@@ -29,7 +28,7 @@ interface KeySet {
 }
 
 export interface JwksMeans {
-  fetcher: typeof fetch;
+  jsonFrom: JsonFrom;
   now: () => number;
   sleep: (ms: number) => Promise<void>;
   /** `ENVIRONMENT=local`: http on loopback is taken too. */
@@ -37,14 +36,14 @@ export interface JwksMeans {
   warn: (event: string) => void;
 }
 
-export function jwksCache({ fetcher, now, sleep, local, warn }: JwksMeans): Jwks {
+export function jwksCache({ jsonFrom, now, sleep, local, warn }: JwksMeans): Jwks {
   const sets = new Map<string, KeySet>();
 
   async function attempt(url: string, set: KeySet): Promise<void> {
     // Before the first wait, so that whoever comes meanwhile sees it.
     set.attemptedAt = now();
     set.attempting = true;
-    const document = await fetchJson(fetcher, url);
+    const document = await jsonFrom(url);
     set.attempting = false;
     if (document === null || !Array.isArray(document["keys"])) {
       warn("jwks_fetch_failed");

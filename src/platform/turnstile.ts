@@ -1,5 +1,5 @@
 // Cloudflare Turnstile's siteverify. Fails closed: whatever is no clear yes or no is 503, never a yes.
-import { fetchJson } from "../core/fetch-json.ts";
+import type { JsonFrom } from "../core/json.ts";
 import { Problem } from "../core/problem.ts";
 import { misconfigured } from "../core/setting.ts";
 
@@ -9,7 +9,7 @@ export type Solved = { hostname: unknown; action: unknown } | null;
 /** @param address of the visitor, where it is known. @throws Problem unavailable, misconfigured */
 export type Siteverify = (url: string, token: string, address: string | null) => Promise<Solved>;
 
-export function siteverify(secret: string, fetcher: typeof fetch, local: boolean): Siteverify {
+export function siteverify(secret: string, jsonFrom: JsonFrom, local: boolean): Siteverify {
   return async function verify(url, token, address) {
     if (!local && !url.startsWith("https:")) {
       throw misconfigured(
@@ -18,7 +18,7 @@ export function siteverify(secret: string, fetcher: typeof fetch, local: boolean
       );
     }
     const body = new URLSearchParams({ secret, response: token, ...(address === null ? {} : { remoteip: address }) });
-    const said = await fetchJson(fetcher, url, { method: "POST", body });
+    const said = await jsonFrom(url, { method: "POST", body });
     const errors = said?.["error-codes"];
     if (Array.isArray(errors) && errors.some((code) => code === "invalid-input-secret" || code === "missing-input-secret")) {
       throw misconfigured("TURNSTILE_SECRET", "is refused by Turnstile: take the secret key of the widget from Cloudflare's dashboard");

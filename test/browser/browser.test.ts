@@ -3,9 +3,12 @@
 import { build } from "esbuild";
 import type { Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { BROWSER, printed, type Scene, startScene } from "./browser.ts";
+import { printed } from "../support/printed.ts";
+import { BROWSER, type Scene, startScene } from "./browser.ts";
 
-if (BROWSER === undefined) console.log("SKIPPED: the browser tests need Chromium (apt-get install chromium, or set CHROMIUM_PATH).");
+// Not by console.log, which is shown of failing tests only.
+if (BROWSER === undefined)
+  process.stderr.write("SKIPPED: the browser tests need Chromium (apt-get install chromium, or set CHROMIUM_PATH).\n");
 
 const PAGE = "http://localhost:3000";
 const WORKER = "http://localhost:8787";
@@ -70,6 +73,9 @@ describe.skipIf(BROWSER === undefined && process.env["CI"] !== "true")("in Chrom
     await say("And now?");
     await page.waitForFunction(() => (document.querySelectorAll("li")[5]?.textContent ?? "").includes("]"));
     expect(await line(5)).toContain("previous_response_id");
+    await say("And again?");
+    await page.waitForFunction(() => sessionStorage["last"] !== undefined);
+    expect(await line(7), "the page begins a new conversation").toMatch(/^You said: "And again\?"/);
     await page.screenshot({ path: process.env["SCREENSHOT"] ?? "/dev/null", type: "png" });
   });
 

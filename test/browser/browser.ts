@@ -1,13 +1,14 @@
 // A real browser before the production bundle: Chromium reaches the Worker as http://localhost:8787 and the page's own backend as
 // http://localhost:3000, as in docs/browser.md, whatever ports they really have.
 import { spawn } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { type Browser, chromium } from "playwright-core";
 import { bundleOf } from "../e2e/bundle.ts";
 import { miniflareOf, UPSTREAM_KEY } from "../e2e/worker.ts";
+import { printed } from "../support/printed.ts";
 import { type Emulator, startEmulator } from "../emulator/emulator.ts";
 
 export const SESSION_KEY = "page:the-session-key-of-the-browser-tests";
@@ -16,15 +17,6 @@ export const SERVER_KEY = "sk_Vq7hTz2mWc9LxR4b";
 const PLACES = [process.env["CHROMIUM_PATH"] ?? "", "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
 /** Where a browser is, if there is one. */
 export const BROWSER = PLACES.find((path) => path !== "" && existsSync(path));
-
-/** The first block of one language under a heading of docs/browser.md. */
-export function printed(heading: string, language: string): string {
-  const text = readFileSync("docs/browser.md", "utf8");
-  const section = text.slice(text.indexOf(`\n## ${heading}\n`) + 1).split("\n## ")[0] ?? "";
-  const code = new RegExp(`\`\`\`${language}\n([\\s\\S]*?)\`\`\``).exec(section)?.[1];
-  if (code === undefined) throw new Error(`docs/browser.md has no ${language} under "${heading}"`);
-  return code;
-}
 
 export interface Scene {
   browser: Browser;

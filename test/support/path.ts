@@ -4,7 +4,7 @@ import { compose } from "../../src/core/compose.ts";
 import { type ConfigInput, defineConfig } from "../../src/core/define-config.ts";
 import { importIdKeys, ownerOf } from "../../src/core/ids.ts";
 import { trim } from "../../src/core/trim.ts";
-import type { Deps } from "../../src/deps.ts";
+import type { Caller, Deps } from "../../src/deps.ts";
 import type { LogFacts } from "../../src/platform/log.ts";
 import { type LaggingKv, laggingKv } from "./lagging-kv.ts";
 import { type Relay, relay } from "./relay.ts";
@@ -21,7 +21,7 @@ export interface Path {
   ask: (
     input: string,
     previousId?: string,
-    options?: { stream?: boolean; owner?: string; model?: string; keep?: boolean },
+    options?: { stream?: boolean; owner?: string; model?: string; keep?: boolean; budgets?: Caller["budgets"] },
   ) => Promise<Asked>;
   deps: Deps;
 }
@@ -47,7 +47,7 @@ export async function path(config: Partial<ConfigInput> = {}, lagMs = 0): Promis
     admit: () => Promise.resolve(),
     reserve: () => Promise.reject(new Error("nobody is limited here")),
     count: () => undefined,
-    usage: () => Promise.resolve({ days: [], inMinute: 0 }),
+    usage: () => Promise.resolve({ days: [], inMinute: 0, ofToken: 0 }),
   };
   const deps: Deps = {
     config: defineConfig({ defaults: { model: "m" }, cache: false, ...config }),
@@ -91,7 +91,7 @@ export async function path(config: Partial<ConfigInput> = {}, lagMs = 0): Promis
     elapsed: () => clock - START_MS,
     wait: (ms) => void (clock += ms),
     freshIsolate: () => void (echoes = new Map()),
-    async ask(input, previousId, { stream = false, owner = "ada", model, keep = true } = {}) {
+    async ask(input, previousId, { stream = false, owner = "ada", model, keep = true, budgets = [] } = {}) {
       const facts: LogFacts = { request_id: "req_1", route: "test" };
       const pending: Promise<unknown>[] = [];
       const got = await answer(
@@ -109,7 +109,7 @@ export async function path(config: Partial<ConfigInput> = {}, lagMs = 0): Promis
         },
         {
           requestId: "req_1",
-          caller: { kind: "server", owner, budgets: [] },
+          caller: { kind: "server", owner, budgets },
           signal: new AbortController().signal,
           later: (work) => void pending.push(work),
           facts,

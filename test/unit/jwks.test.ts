@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { jsonFrom } from "../../src/platform/json-from.ts";
 import { jwksCache } from "../../src/platform/jwks.ts";
 
 const URL_ = "https://id.example.com/jwks";
@@ -17,10 +18,10 @@ function provider(kids: string[], settings: { local?: boolean } = {}) {
     pass: (ms: number) => void (clock += ms),
   };
   const keys = jwksCache({
-    fetcher: async () => {
+    jsonFrom: jsonFrom(async () => {
       state.asked += 1;
       return state.reply();
-    },
+    }),
     now: () => clock,
     sleep: async (ms) => {
       clock += ms;

@@ -101,6 +101,14 @@ describe("requests", () => {
     expect((await budget.usage(AT + 60_000)).inMinute).toBe(1);
   });
 
+  test("a minute that has begun for one isolate's clock has begun for all", async () => {
+    const budget = fresh();
+    const said = [];
+    for (let n = 0; n < 20; n += 1) said.push(await budget.admit(AT + (n % 2 === 0 ? 59_999 : 60_000), 3, undefined));
+    // Three of the old minute at most, and three of the new one.
+    expect(said.filter((one) => one === null).length).toBeLessThanOrEqual(4);
+  });
+
   test("a token is good for as many as it says, also after a crash; another token counts for itself", async () => {
     const name = crypto.randomUUID();
     const token = { id: "digest", requests: 2, expires: AT / 1_000 + 600 };
@@ -120,13 +128,27 @@ describe("old days", () => {
     await budget.count(Date.now(), { requests: 2, hits: 1, tokens: 7, nanoUsd: 7 });
     expect(await runDurableObjectAlarm(budget)).toBe(true);
     expect(await tablesOf(budget)).toEqual({ days: 1, reservations: 0, tokens: 0 });
+  });
 
-    const abandoned = fresh();
-    await abandoned.reserve(old, "lost", { tokens: 5, nanoUsd: 5 }, LIMITS);
-    expect(await runDurableObjectAlarm(abandoned)).toBe(true);
-    expect(await tablesOf(abandoned)).toEqual({ days: 0, reservations: 0, tokens: 0 });
-    expect(await runDurableObjectAlarm(abandoned), "nothing is left to wake for").toBe(false);
-    expect(await abandoned.reserve(AT, "new", { tokens: 5, nanoUsd: 5 }, LIMITS)).toBeNull();
+  test.each<[string, (budget: ReturnType<typeof fresh>, at: number) => Promise<unknown>]>([
+    ["a lost reservation", (budget, at) => budget.reserve(at, "lost", { tokens: 5, nanoUsd: 5 }, LIMITS)],
+    ["a visitor's one request", (budget, at) => budget.admit(at, 3, undefined)],
+    ["a token that is over", (budget, at) => budget.admit(at, undefined, { id: "t", requests: 3, expires: at / 1_000 + 60 })],
+    ["sums", (budget, at) => budget.count(at, { requests: 2, hits: 1, tokens: 7, nanoUsd: 7 })],
+  ])("an object that nobody uses any more goes whole, after %s", async (_name, use) => {
+    const budget = fresh();
+    await use(budget, Date.now() - 40 * DAY_MS);
+    expect(await runDurableObjectAlarm(budget)).toBe(true);
+    expect(await runDurableObjectAlarm(budget), "nothing is left to wake for").toBe(false);
+    expect(await tables(budget)).toEqual([]);
+    expect(await budget.reserve(AT, "new", { tokens: 5, nanoUsd: 5 }, LIMITS)).toBeNull();
+  });
+
+  test("an object that was only looked at leaves nothing", async () => {
+    const budget = fresh();
+    expect(await budget.usage(AT)).toEqual({ days: [], inMinute: 0, ofToken: 0 });
+    await budget.settle("never", { tokens: 1, nanoUsd: 1 });
+    expect(await tables(budget)).toEqual([]);
   });
 
   test("the alarm is set once, for when the oldest day may go", async () => {
@@ -137,6 +159,10 @@ describe("old days", () => {
     expect(alarm).toBe((Math.floor(at / DAY_MS) + 32) * DAY_MS);
   });
 });
+
+async function tables(budget: ReturnType<typeof fresh>): Promise<unknown[]> {
+  return await runInDurableObject(budget, (_, { storage }) => storage.sql.exec("SELECT name FROM sqlite_master").toArray());
+}
 
 async function tablesOf(budget: ReturnType<typeof fresh>): Promise<object> {
   return await runInDurableObject(budget, (_, { storage }) => {

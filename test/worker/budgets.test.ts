@@ -1,9 +1,24 @@
 // Budgets as callers meet them: the gate, the reservation before the call, the settlement after it, and GET /usage.
 import { env } from "cloudflare:workers";
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { ConfigInput } from "../../src/core/define-config.ts";
+import { durableBudgets } from "../../src/platform/budgets.ts";
 import { respond } from "./locked.ts";
-import { as, calls, eachTestAlone, EVENTS, KEYS, marked, problemOf, SERVER_KEYS, startWorker, type WorkerUnderTest } from "./worker.ts";
+import { claimsOf, hs256, SESSION_KEYS } from "./tokens.ts";
+import {
+  as,
+  calls,
+  eachTestAlone,
+  EVENTS,
+  KEYS,
+  marked,
+  problemOf,
+  received,
+  SERVER_KEYS,
+  startWorker,
+  type WorkerUnderTest,
+} from "./worker.ts";
 
 const log = eachTestAlone();
 const PK = "pk_budget_0123456789abcdef";
@@ -82,20 +97,42 @@ describe("a limit", () => {
     expect(await calls(input)).toBe(1);
   });
 
-  test("a thousand fresh visitors bring no fresh money", async () => {
-    const { worker, total } = limited({ per_visitor: { tokens_per_day: 10_000 }, total: { tokens_per_day: 2_000 } });
+  test("a thousand fresh subs bring no fresh money, nor do a hundred fresh networks", async () => {
+    const total = { tokens_per_day: 2_000 };
+    const worker = startWorker(
+      {
+        cache: false,
+        presets: { chat: { max_output_tokens: 100 } },
+        callers: {
+          sessions: { presets: ["chat"], per_user: { tokens_per_day: 10_000 }, total },
+          publishable: [{ id: crypto.randomUUID(), key: PK, presets: ["chat"], per_visitor: { tokens_per_day: 10_000 }, total }],
+        },
+      },
+      { SESSION_KEYS },
+    );
     const input = marked();
-    let refused = 0;
-    for (let at = 0; at < 1_000; at += 100) {
-      const answers = await Promise.all(
-        Array.from({ length: 100 }, (_, n) => worker.ask({ input }, from(`2001:db8:${at.toString(16)}:${n.toString(16)}::1`))),
-      );
-      refused += answers.filter(({ status }) => status === 429).length;
-      await Promise.all(answers.map((answer) => answer.text()));
-      await worker.settled();
+    const fresh: Record<string, (n: number) => Record<string, string>> = {
+      sub: (n) => as(hs256(claimsOf(`user-${n}`))),
+      network: (n) => from(`2001:db8:${n.toString(16)}::1`),
+    };
+    for (const [kind, count] of [
+      ["sub", 1_000],
+      ["network", 100],
+    ] as const) {
+      let answered = 0;
+      let tokens = 0;
+      for (let at = 0; at < count; at += 100) {
+        const answers = await Promise.all(Array.from({ length: 100 }, (_, n) => worker.ask({ input }, fresh[kind]?.(at + n) ?? {})));
+        for (const answer of answers) {
+          const { usage } = await answer.json<{ usage?: { total_tokens: number } }>();
+          answered += answer.ok ? 1 : 0;
+          tokens += usage?.total_tokens ?? 0;
+        }
+        await worker.settled();
+      }
+      expect(answered, kind).toBeGreaterThan(0);
+      expect(tokens, kind).toBeLessThanOrEqual(2_000);
     }
-    expect(refused).toBeGreaterThan(900);
-    expect((await usedOf(total)).tokens).toBeLessThanOrEqual(2_000);
   }, 60_000);
 
   test("a visitor is one IPv6 network, and its refusal takes nothing from the total", async () => {
@@ -110,6 +147,99 @@ describe("a limit", () => {
     await worker.settled();
     expect((await env.BUDGETS.getByName(total).usage(Date.now())).inMinute).toBe(3);
   });
+});
+
+describe("a session's own claims", () => {
+  const asSession = (claims: object): Record<string, string> => as(hs256(claimsOf(crypto.randomUUID(), claims)));
+  const sessions = (): WorkerUnderTest =>
+    startWorker({ presets: { chat: { max_output_tokens: 100 } }, callers: { sessions: { presets: ["chat"] } } }, { SESSION_KEYS });
+
+  test("hold it to so many requests, which GET /usage shows", async () => {
+    const worker = sessions();
+    const user = asSession({ requests: 3, tokens_per_day: 5_000 });
+    await worker.answer({ input: marked() }, user);
+    const usage = await (await worker.get("/usage", user)).json<{ limits: object; left: { requests: number; tokens_per_day: number } }>();
+    expect(usage).toMatchObject({ limits: { requests: 3, tokens_per_day: 5_000 }, left: { requests: 1 } });
+    expect(usage.left.tokens_per_day).toBeLessThan(5_000);
+    expect((await worker.ask({ input: marked() }, user)).status).toBe(200);
+    const refused = await problemOf(await worker.ask({ input: marked() }, user));
+    expect([refused.code, refused.message.includes("`requests`")]).toEqual(["budget_exceeded", true]);
+    await worker.settled();
+  });
+
+  test("hold it to so many output tokens", async () => {
+    const worker = sessions();
+    const input = marked();
+    for (const body of [{ input }, { input, max_output_tokens: 90 }])
+      await worker.answer({ ...body, cache: false }, asSession({ max_output_tokens: 40 }));
+    expect((await received(input)).map(({ body }) => body["max_output_tokens"])).toEqual([40, 40]);
+  });
+});
+
+describe("budgets together", () => {
+  test("after any interleaving of calls that settle, are refused, get lost or meet a failing object, all sums agree and no limit was passed", async () => {
+    const call = fc.record({
+      tokens: fc.integer({ min: 1, max: 400 }),
+      end: fc.constantFrom("settle" as const, "release" as const, "lost" as const),
+      part: fc.double({ min: 0, max: 1, noNaN: true }),
+      /** The object hears it, and its answer is lost. */
+      fails: fc.constantFrom("never" as const, "reserve" as const, "settle" as const),
+    });
+    await fc.assert(
+      fc.asyncProperty(fc.array(call, { maxLength: 20 }), fc.scheduler(), async (all, scheduler) => {
+        const budgets = [
+          { name: `a-${crypto.randomUUID()}`, whose: "user" as const, limits: { tokens_per_day: 1_500 } },
+          { name: `b-${crypto.randomUUID()}`, whose: "total" as const, limits: { tokens_per_day: 1_000 } },
+        ];
+        const later: Promise<unknown>[] = [];
+        const runs = all.map(async ({ tokens, end, part, fails }, n) => {
+          let failed = false;
+          const flaky = {
+            getByName: (name: string) => {
+              const stub = env.BUDGETS.getByName(name);
+              const faulty = async <T>(kind: string, said: Promise<T>): Promise<T> => {
+                const value = await said;
+                if (fails !== kind || failed) return value;
+                failed = true;
+                throw new Error("lost on the way");
+              };
+              return {
+                admit: (...args: Parameters<typeof stub.admit>) => stub.admit(...args),
+                reserve: (...args: Parameters<typeof stub.reserve>) => faulty("reserve", stub.reserve(...args)),
+                settle: (...args: Parameters<typeof stub.settle>) => faulty("settle", stub.settle(...args)),
+                count: (...args: Parameters<typeof stub.count>) => stub.count(...args),
+                usage: (...args: Parameters<typeof stub.usage>) => stub.usage(...args),
+              };
+            },
+          };
+          const outside = {
+            now: Date.now,
+            sleep: () => Promise.resolve(),
+            random: () => `call-${n}`,
+            warn: () => undefined,
+            tellEveryMs: 1,
+          };
+          const adapter = durableBudgets(flaky, outside);
+          await scheduler.schedule(Promise.resolve(), `call ${n} begins`);
+          const held = await adapter.reserve(budgets, { tokens, nanoUsd: 0 }, (work) => void later.push(work)).catch(() => null);
+          await scheduler.schedule(Promise.resolve(), `call ${n} ends`);
+          if (held === null) return 0;
+          const used = Math.floor(tokens * part);
+          if (end === "settle") held.settle({ tokens: used, nanoUsd: 0 });
+          if (end === "release") held.release();
+          return end === "settle" ? used : end === "release" ? 0 : tokens;
+        });
+        const spent = (await scheduler.waitFor(Promise.all(runs))).reduce((sum, one) => sum + one, 0);
+        for (let at = 0; at < later.length; at += 1) await later[at];
+        for (const { name, limits } of budgets) {
+          const { tokens } = (await env.BUDGETS.getByName(name).usage(Date.now())).days[0] ?? { tokens: 0 };
+          expect(tokens, name).toBe(spent);
+          expect(tokens).toBeLessThanOrEqual(limits.tokens_per_day);
+        }
+      }),
+      { numRuns: 15 },
+    );
+  }, 30_000);
 });
 
 describe("a reservation", () => {
@@ -243,6 +373,20 @@ describe("the shield", () => {
     expect(byAddress.status).toBe(429);
     expect(seen.filter((key) => key === "address:203.0.113.9")).toHaveLength(3);
     expect(seen).toHaveLength(5);
+    await worker.settled();
+  });
+
+  test("counts each visitor of a publishable key apart: one can't use up what all have", async () => {
+    const counts = new Map<string, number>();
+    const RATE_LIMIT = {
+      limit: async ({ key }: { key: string }) => {
+        counts.set(key, (counts.get(key) ?? 0) + 1);
+        return { success: (counts.get(key) ?? 0) <= 5 || key.startsWith("address:") };
+      },
+    };
+    const { worker } = limited({ per_visitor: { requests_per_minute: 1 } }, {}, { RATE_LIMIT });
+    for (let n = 0; n < 8; n += 1) await (await worker.ask({ input: marked() }, from("203.0.113.1"))).text();
+    expect((await worker.ask({ input: marked() }, from("203.0.113.2"))).status).toBe(200);
     await worker.settled();
   });
 

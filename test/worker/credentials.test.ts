@@ -1,4 +1,5 @@
-import { describe, expect, test } from "vitest";
+import { env } from "cloudflare:workers";
+import { describe, expect, test, vi } from "vitest";
 import {
   as,
   calls,
@@ -55,6 +56,7 @@ test("every refusal is one text with one set of headers, whether there is such a
     ["malformed_token", "a.b.c"],
   ];
   const seen = new Set<string>();
+  const work = [vi.spyOn(env.RESPONSES, "get"), vi.spyOn(env.BUDGETS, "getByName"), vi.spyOn(globalThis, "fetch")];
   for (const [reason, credential] of wrong) {
     const response = await worker.send("https://ask.example.com/ask", { method: "POST", body: "hi", headers: as(credential) });
     const problem = await problemOf(response);
@@ -64,6 +66,7 @@ test("every refusal is one text with one set of headers, whether there is such a
     expect(problem.message).not.toContain(reason);
   }
   expect(seen.size).toBe(1);
+  for (const one of work) expect(one, "nothing outside is asked for any of them").not.toHaveBeenCalled();
 });
 
 test("under local the message tells the reason", async () => {

@@ -51,6 +51,17 @@ test("users are told apart by issuer and sub, whatever key signed and whatever a
   expect((await worker.get(`/ask/${id}`, as(hs256(claimsOf("ada"))))).status).toBe(404);
 });
 
+test.each(["per_user", "total"])("a user of the provider spends within %s", async (whose) => {
+  const { worker } = await provider([rsa], { [whose]: { tokens_per_day: 50 } });
+  const response = await ask(worker, rsa.token(good({ sub: crypto.randomUUID() })));
+  const { code, message } = await problemOf(response);
+  expect([response.status, code, message.includes(whose === "total" ? "all callers of this kind" : "this user")]).toEqual([
+    429,
+    "budget_exceeded",
+    true,
+  ]);
+});
+
 test("several entries may share an issuer, and the audience chooses", async () => {
   const { jwt, config, asked, jwks_url } = await provider([rsa]);
   const other = { ...jwt[0], issuer: ISSUER, audience: "shop", jwks_url, presets: ["support"], azp: ["shop-web"] };

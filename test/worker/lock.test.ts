@@ -1,7 +1,9 @@
-import { describe, expect, test } from "vitest";
+import { env } from "cloudflare:workers";
+import { describe, expect, test, vi } from "vitest";
 import { UPSTREAM_FIELDS } from "../../src/core/request.ts";
 import { HIDDEN, pk, PK_BOTH, PK_IMAGES, respond, startLocked } from "./locked.ts";
-import { as, calls, eachTestAlone, EVENTS, idKeys, kvTexts, marked, problemOf, received, TEXT } from "./worker.ts";
+import { claimsOf, hs256, SESSION_KEYS } from "./tokens.ts";
+import { as, calls, eachTestAlone, EVENTS, idKeys, KEYS, kvTexts, marked, problemOf, received, SERVER_KEYS, TEXT } from "./worker.ts";
 import { ownerOf, deriveDigest } from "../../src/core/ids.ts";
 
 const log = eachTestAlone();
@@ -55,11 +57,12 @@ describe("what a preset does not open", () => {
     const worker = startLocked();
     const input = marked();
     const field = { [name]: valueOf(name) };
-    for (const response of [await worker.ask({ input, ...field }, pk), await respond(worker, { model: "support", input, ...field })]) {
-      const problem = await problemOf(response);
-      expect([response.status, problem.param]).toEqual([400, name]);
-      expect(problem.code).toBe(name === "model" && response.status === 400 ? problem.code : "unknown_parameter");
-    }
+    const onAsk = await worker.ask({ input, ...field }, pk);
+    expect([onAsk.status, await problemOf(onAsk)]).toMatchObject([400, { code: "unknown_parameter", param: name }]);
+    const onResponses = await respond(worker, { model: "support", input, ...field });
+    // There a model is a preset's name.
+    const code = name === "model" ? "model_not_allowed" : "unknown_parameter";
+    expect([onResponses.status, await problemOf(onResponses)]).toMatchObject([400, { code, param: name }]);
     expect(await calls(input)).toBe(0);
   });
 
@@ -339,7 +342,7 @@ describe("nothing is echoed", () => {
     expect(object).toMatchObject({
       instructions: null,
       tools: [],
-      metadata: { mine: "yes" },
+      metadata,
       user: null,
       safety_identifier: null,
       prompt_cache_key: null,
@@ -350,16 +353,162 @@ describe("nothing is echoed", () => {
     // It went upstream all the same.
     const [sent] = await received(input);
     expect(sent?.body).toMatchObject({ instructions: HIDDEN[0], metadata: { mine: "yes", team: HIDDEN[2] } });
-    const again = await respond(worker, { input: marked(), previous_response_id: String(object["id"]), stream: true });
-    const text = await again.text();
-    await worker.settled();
-    for (const word of HIDDEN) expect(text).not.toContain(word);
     expect((await kvTexts()).join("\n")).not.toContain(HIDDEN[0]);
     expect(JSON.stringify(log.lines())).not.toContain("hidden-");
   });
 });
 
+describe("nothing is echoed to a user with a session", () => {
+  // Hosted tools are listed in the output: here by a server that the preset names.
+  const listed = { type: "mcp_list_tools", id: "mcpl_1", server_label: "crm", tools: [{ name: "hidden-tool-narwhal", input_schema: {} }] };
+  const said = {
+    type: "message",
+    id: "msg_1",
+    status: "completed",
+    role: "assistant",
+    content: [{ type: "output_text", text: "Hello.", annotations: [] }],
+  };
+  const object = (body: Record<string, unknown>, status: string): object => ({
+    ...body,
+    id: "resp_up1",
+    object: "response",
+    created_at: 1_800_000_000,
+    status,
+    output: status === "completed" ? [listed, said] : [],
+    usage: { input_tokens: 5, output_tokens: 2, total_tokens: 7 },
+    prompt: { id: "hidden-prompt-walrus" },
+  });
+  /** Echoes all that it is sent, as OpenAI does. */
+  function echo(body: Record<string, unknown>): Response {
+    if (body["stream"] !== true) return Response.json(object(body, "completed"));
+    const events = [
+      { type: "response.created", response: object(body, "in_progress") },
+      { type: "response.output_item.added", output_index: 0, item: { ...listed, tools: [] } },
+      { type: "response.output_item.done", output_index: 0, item: listed },
+      { type: "response.output_item.done", output_index: 1, item: said },
+      { type: "response.completed", response: object(body, "completed") },
+    ];
+    const text = events.map((event, n) => `event: ${event.type}\ndata: ${JSON.stringify({ ...event, sequence_number: n })}\n\n`).join("");
+    return new Response(text, { headers: { "content-type": "text/event-stream" } });
+  }
+
+  test("in any form, follow-up or repeat, by id, as input items, as a thread or as events", async () => {
+    const real = globalThis.fetch;
+    vi.spyOn(globalThis, "fetch").mockImplementation(async (input, init) =>
+      typeof init?.body === "string" && String(input).endsWith("/v1/responses")
+        ? echo(JSON.parse(init.body) as Record<string, unknown>)
+        : real(input, init),
+    );
+    const worker = startLocked({ callers: { sessions: { presets: ["kept"] } }, cache: { ttl: 600, responses: true } }, { SESSION_KEYS });
+    const user = as(hs256(claimsOf("ada")));
+    const texts: string[] = [];
+    const read = async (response: Response): Promise<string> => {
+      const text = await response.text();
+      texts.push(`${response.status} ${JSON.stringify([...response.headers])} ${text}`);
+      await worker.settled();
+      return text;
+    };
+    const first = JSON.parse(await read(await worker.ask({ input: "one" }, user))) as { id: string; text: string };
+    expect(first.text).toBe("Hello.");
+    for (const stream of [false, true]) {
+      for (const input of ["two", "two"]) {
+        await read(await respond(worker, { input, previous_response_id: first.id, stream }, user));
+        await read(await worker.ask({ input, previous_response_id: first.id, stream }, user));
+        await read(await worker.ask({ input, previous_response_id: first.id, stream }, { ...user, ...TEXT }));
+      }
+    }
+    expect(texts.filter((text) => text.includes("uniapi-edge; hit")).length, "repeats").toBeGreaterThanOrEqual(6);
+    const second = JSON.parse(await read(await respond(worker, { input: "three", previous_response_id: first.id }, user))) as {
+      id: string;
+    };
+    for (const path of ["", "?stream=true", "/input_items"]) await read(await worker.get(`/v1/responses/${second.id}${path}`, user));
+    for (const path of ["", "?thread=true"]) await read(await worker.get(`/ask/${second.id}${path}`, user));
+    for (const text of texts) {
+      expect(text).toMatch(/^200 /);
+      for (const word of HIDDEN) expect(text).not.toContain(word);
+    }
+    expect(texts).toHaveLength(19);
+  });
+
+  test("of a shared answer that somebody else asked for, not his metadata either", async () => {
+    const worker = startLocked(
+      {
+        callers: { sessions: { presets: ["shared"] } },
+        presets: { shared: { max_output_tokens: 300, metadata: { team: "hidden-tag-ibex" }, cache: { scope: "shared" } } },
+      },
+      { SESSION_KEYS, SERVER_KEYS },
+    );
+    const input = marked();
+    await worker.answer({ input, preset: "shared", metadata: { team: "hidden-tag-ibex" } }, as(KEYS.alice));
+    const hit = await worker.answer({ input }, as(hs256(claimsOf("ada"))));
+    expect([hit.cached, hit.metadata]).toEqual([true, undefined]);
+    expect(await (await worker.get(`/ask/${hit.id}`, as(hs256(claimsOf("ada"))))).text()).not.toContain("hidden-");
+  });
+
+  test("by what upstream says of a request that it refuses", async () => {
+    vi.spyOn(globalThis, "fetch").mockImplementation(async () =>
+      Response.json(
+        {
+          error: {
+            message: "Invalid schema for function 'hidden-tool-narwhal': hidden-prompt-walrus",
+            type: "invalid_request_error",
+            code: "invalid_function_parameters",
+            param: "tools[0].parameters",
+          },
+        },
+        { status: 400 },
+      ),
+    );
+    const worker = startLocked({ callers: { sessions: { presets: ["kept"] } } }, { SESSION_KEYS, SERVER_KEYS });
+    const user = as(hs256(claimsOf("ada")));
+    for (const response of [await worker.ask({ input: "x" }, user), await respond(worker, { input: "x" }, user)]) {
+      const problem = await problemOf(response);
+      expect([response.status, problem.code, problem.param]).toEqual([400, "invalid_function_parameters", ""]);
+      expect(problem.message).not.toContain("hidden-");
+    }
+    // The deployer's own callers are told.
+    expect((await problemOf(await worker.ask({ input: "x" }, as(KEYS.alice)))).message).toContain("hidden-tool-narwhal");
+  });
+
+  test("nor by a limit that the preset's own metadata have a part in", async () => {
+    const worker = startLocked();
+    const metadata = Object.fromEntries(Array.from({ length: 16 }, (_, n) => [`k${n}`, "x"]));
+    const problem = await problemOf(await worker.ask({ input: "x", metadata }, pk));
+    expect([problem.code, problem.param]).toEqual(["invalid_request", "metadata"]);
+  });
+});
+
 describe("by id", () => {
+  test("another user's conversation, a forged id and none are one and the same, on every route", async () => {
+    const worker = startLocked({ callers: { sessions: { presets: ["kept"] } } }, { SESSION_KEYS });
+    const { id } = await worker.answer({ input: marked() }, as(hs256(claimsOf("ada"))));
+    const bob = as(hs256(claimsOf("bob")));
+    const read = vi.spyOn(env.RESPONSES, "get");
+    const seen = new Map<string, Set<string>>();
+    for (const one of [id, `${id.slice(0, -2)}AA`, "resp_ue1_none"]) {
+      for (const [method, path] of [
+        ["GET", `/ask/${one}`],
+        ["GET", `/ask/${one}?thread=true`],
+        ["GET", `/v1/responses/${one}`],
+        ["GET", `/v1/responses/${one}/input_items`],
+        ["DELETE", `/v1/responses/${one}`],
+        ["POST", "/ask"],
+        ["POST", "/v1/responses"],
+      ] as const) {
+        const body = method === "POST" ? { body: JSON.stringify({ input: "x", previous_response_id: one }) } : {};
+        const response = await worker.send(path, { method, headers: { ...bob, "content-type": "application/json" }, ...body });
+        const { request_id: _, ...error } = await problemOf(response);
+        const route = `${method} ${path.replace(one, "ID")}`;
+        seen.set(route, (seen.get(route) ?? new Set()).add(JSON.stringify([response.status, error])));
+      }
+    }
+    for (const [route, answers] of seen) {
+      expect([...answers], route).toHaveLength(1);
+      expect([...answers][0], route).toContain(route.startsWith("POST") ? "previous_response_not_found" : "response_not_found");
+    }
+    expect(read, "KV is not asked: no difference in the work either").not.toHaveBeenCalled();
+  });
+
   test("a publishable key reads and deletes nothing, be the id its own, forged or none", async () => {
     const worker = startLocked();
     const { id } = await worker.answer({ input: marked() }, pk);

@@ -22,11 +22,13 @@ export const PRESETS: NonNullable<ConfigInput["presets"]> = {
   },
   other: { instructions: "other", allow: ["temperature", "tools", "max_output_tokens", "reasoning", "instructions"] },
   secret: { instructions: "not granted to anybody" },
+  /** Its answers are kept: it has a tool of a server's, and no functions. */
+  kept: { instructions: PROMPT, metadata: { team: TAG }, text: { verbosity: SCHEMA }, max_output_tokens: 300 },
   pictures: { images: { hosts: ["img.example.com"] } },
 };
 
-export function startLocked(config: ConfigInput = {}): WorkerUnderTest {
-  return startWorker({
+export function startLocked(config: ConfigInput = {}, settings: Record<string, unknown> = {}): WorkerUnderTest {
+  const whole: ConfigInput = {
     presets: PRESETS,
     callers: {
       publishable: [
@@ -36,7 +38,8 @@ export function startLocked(config: ConfigInput = {}): WorkerUnderTest {
       ],
     },
     ...config,
-  });
+  };
+  return startWorker(whole, settings);
 }
 
 export const pk = as(PK);

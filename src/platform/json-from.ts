@@ -1,13 +1,16 @@
 // A small JSON document from somebody else's server: asked once, held to a deadline and a size, redirects not followed.
-import { collect } from "./body.ts";
-import { decodeUtf8, isRecord, type JsonObject, parseJson } from "./json.ts";
-import { Problem } from "./problem.ts";
+import { collect } from "../core/body.ts";
+import { decodeUtf8, isRecord, type JsonFrom, type JsonObject, parseJson } from "../core/json.ts";
+import { Problem } from "../core/problem.ts";
 
 const DEADLINE_MS = 5_000;
 const MAX_BYTES = 262_144;
 
-/** @returns null for whatever is not a 200 with a JSON object in time */
-export async function fetchJson(fetcher: typeof fetch, url: string, init: RequestInit = {}): Promise<JsonObject | null> {
+export function jsonFrom(fetcher: typeof fetch): JsonFrom {
+  return (url, init = {}) => get(fetcher, url, init);
+}
+
+async function get(fetcher: typeof fetch, url: string, init: RequestInit): Promise<JsonObject | null> {
   const late = new AbortController();
   const gone = new Promise<never>((_, reject) => {
     late.signal.addEventListener("abort", () => reject(new Error("late")), { once: true });

@@ -1,0 +1,58 @@
+// The Turnstile code of docs/browser.md as it is printed there, with the page's storage and the Worker's answers in the test's hands.
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { printed } from "../support/printed.ts";
+
+type GetToken = (solve: () => Promise<string>) => Promise<string>;
+
+const asked: unknown[] = [];
+let storage: Record<string, string>;
+beforeEach(() => {
+  asked.length = 0;
+  storage = {};
+  vi.stubGlobal("localStorage", storage);
+});
+afterEach(() => vi.unstubAllGlobals());
+
+/** The page, opened anew. */
+async function open(): Promise<GetToken> {
+  const code = `${printed("Turnstile", "js")}\n// ${Math.random()}`;
+  return ((await import(/* @vite-ignore */ `data:text/javascript,${encodeURIComponent(code)}`)) as { getToken: GetToken }).getToken;
+}
+
+function worker(...answers: [status: number, body: object][]): void {
+  vi.stubGlobal("fetch", async (url: string, init: { body: string }) => {
+    asked.push([url, JSON.parse(init.body)]);
+    const [status, body] = answers.shift() ?? [500, {}];
+    return Response.json(body, { status });
+  });
+}
+const session = (token: string, seconds: number): object => ({ token, expires_at: Date.now() / 1_000 + seconds });
+const solve = (): Promise<string> => Promise.resolve("solved");
+const refused: [number, object] = [401, { error: { message: "no" } }];
+
+test("a visitor solves once, and the token is used until it is over, also after a reload", async () => {
+  worker([201, session("one", 300)]);
+  const getToken = await open();
+  expect([await getToken(solve), await getToken(solve), await (await open())(solve)]).toEqual(["one", "one", "one"]);
+  expect(asked).toEqual([["https://ask.example.com/sessions", { turnstile: "solved" }]]);
+});
+
+test("an old token is renewed, and keeps the visitor", async () => {
+  worker([201, session("one", -5)], [201, session("two", 300)]);
+  const getToken = await open();
+  await getToken(solve);
+  expect(await getToken(solve)).toBe("two");
+  expect(asked[1]).toEqual(["https://ask.example.com/sessions", { turnstile: "solved", renew: "one" }]);
+});
+
+test("one that is too old to be renewed makes a new visitor, with the same solution", async () => {
+  storage["session"] = JSON.stringify(session("ancient", -99));
+  worker(refused, [201, session("new", 300)]);
+  expect(await (await open())(solve)).toBe("new");
+  expect(asked.map((one) => (one as [string, object])[1])).toEqual([{ turnstile: "solved", renew: "ancient" }, { turnstile: "solved" }]);
+});
+
+test("a refusal is told with the Worker's words", async () => {
+  worker(refused);
+  await expect((await open())(solve)).rejects.toThrow("no");
+});
