@@ -1,7 +1,7 @@
 // A real browser before the production bundle: Chromium reaches the Worker as http://localhost:8787 and the page's own backend as
 // http://localhost:3000, as in docs/browser.md, whatever ports they really have.
 import { spawn } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
