@@ -88,6 +88,7 @@ const ROWS: Record<string, Row> = {
   "502-html": refused(FAILED),
   "503": refused(AWAY),
   "503-once": { ...TEXT, calls: 2 },
+  "503-times": refused(AWAY),
   "503-no-channel": refused(AWAY),
   "503-model-not-found": refused(AWAY),
   ...Object.fromEntries([520, 524, 527, 528, 529].map((status) => [String(status), refused(FAILED)])),
