@@ -126,7 +126,7 @@ async function connect(config: Config, env: Settings, log: Log): Promise<Deps> {
       upstream: uniapi({ baseUrl, key, deadlines: { ...deadlines, upstream_total: deadlines.job_total } }, fetcher, now),
       budgets: budgetsOf(0),
     },
-    jobs: durableJobs(env.JOB_RECORDS, { now, warn: log.warn }),
+    jobs: durableJobs(env.JOB_RECORDS, { now, random: randomHex, warn: log.warn }),
     callback: callbackSender({
       callbacks: config.callbacks,
       fetcher,

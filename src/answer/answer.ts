@@ -61,9 +61,7 @@ export function assertNotPaused({ paused }: Pick<Deps, "paused">): void {
 
 /** @throws Problem */
 export async function answer(deps: Deps, question: Question, context: RequestContext): Promise<Whole | Streamed> {
-  const { grant, kind } = context.caller;
-  // Of a hook the deployer alone is told.
-  if (grant === undefined || kind === "hook") return await find(deps, question, context);
+  if (context.caller.grant === undefined) return await find(deps, question, context);
   const got = await find(deps, question, context).catch(conceal);
   return got.kind === "whole" ? got : { ...got, next: () => got.next().catch(conceal) };
 }

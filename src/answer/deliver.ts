@@ -7,38 +7,35 @@ import type { Deps } from "../deps.ts";
 
 /** A record's methods as a delivery uses them (objects/job-record.ts). */
 export interface DeliveryRecord {
-  deliverable: (run: number, number: number) => Promise<{ order: JobOrder; outcome: JobOutcome; endedAt: number } | null>;
-  delivered: (run: number, number: number, attempt: DeliveryAttempt, status: Delivery["status"], nextAt: number | null) => Promise<void>;
+  deliverable: (
+    instance: string,
+  ) => Promise<{ order: JobOrder; outcome: JobOutcome; event: string; endedAt: number; attempt: number } | null>;
+  delivered: (at: number, instance: string, attempt: DeliveryAttempt, status: Delivery["status"], nextAt: number | null) => Promise<void>;
 }
 
-/**
- * @param delivery which delivery of the run
- * @param attempt of this delivery, from 1
- * @returns when to try again, in milliseconds; null: it is over
- */
+/** @returns when to try again, in milliseconds; null: it is over */
 export async function deliver(
   deps: Deps,
   record: DeliveryRecord,
-  { job, run, delivery, attempt }: { job: string; run: number; delivery: number; attempt: number },
+  { job, instance }: { job: string; instance: string },
 ): Promise<number | null> {
-  const due = await record.deliverable(run, delivery);
+  const due = await record.deliverable(instance);
   if (due === null) return null;
   const { hook, payload, metadata, origin, callback } = due.order;
-  const { outcome, endedAt } = due;
+  const { outcome, event, endedAt, attempt } = due;
   if (callback === null) return null;
   const at = deps.now();
-  const shape = hook === null ? undefined : deps.config.hooks[hook]?.output;
-  const shaped = shape === undefined ? undefined : await outputOf(shape, { payload, metadata, ...outcome });
+  const shaped = await shapedBy(deps, hook, { payload, metadata, ...outcome });
   const { attempt: made, verdict } =
     shaped !== undefined && "failed" in shaped
       ? { attempt: { at, status: null, error: shaped.failed, ms: 0 }, verdict: { kind: "final", reason: shaped.failed } as const }
-      : await deps.callback(callback, { event: { job, hook, endedAt, metadata, ...outcome }, output: shaped }, origin);
+      : await deps.callback(callback, { event: { id: event, job, hook, endedAt, metadata, ...outcome }, output: shaped }, origin);
   const next = nextDelivery(attempt, verdict);
   const pauseMs = "retryInMs" in next ? next.retryInMs : null;
   const now = deps.now();
   await record.delivered(
-    run,
-    delivery,
+    now,
+    instance,
     { at: Math.floor(made.at / 1_000), status: made.status, error: made.error },
     "done" in next ? "delivered" : pauseMs === null ? "failed" : "pending",
     pauseMs === null ? null : Math.ceil((now + pauseMs) / 1_000),
@@ -59,8 +56,16 @@ export async function deliver(
   return pauseMs;
 }
 
-/** The deployer's code: what it throws may hold anything, so only the kind is told. */
-async function outputOf(output: HookOutput, outcome: Parameters<HookOutput>[0]): Promise<{ gave: CallbackRequest } | { failed: string }> {
+type Shaped = { gave: CallbackRequest } | { failed: string } | undefined;
+
+/** What the hook's `output` makes of it. The deployer's code: what it throws may hold anything, so only the kind is told. */
+async function shapedBy({ config }: Deps, name: string | null, outcome: Parameters<HookOutput>[0]): Promise<Shaped> {
+  if (name === null) return undefined;
+  const hook = Object.hasOwn(config.hooks, name) ? config.hooks[name] : undefined;
+  // Without its `output` this would be another request than the receiver was promised.
+  if (hook === undefined) return { failed: "the hook is not in the config any more" };
+  const { output } = hook;
+  if (output === undefined) return undefined;
   try {
     return { gave: await output(outcome) };
   } catch (error) {

@@ -136,8 +136,9 @@ async function open(
 
 /** The response object of an end, or the Problem that an error at the end is. */
 export function readTerminal(deps: Deps, terminal: Terminal): JsonObject {
-  if (terminal.kind === "error") throw deps.upstream.fault(terminal.body);
-  return terminal.response;
+  if (terminal.kind === "response") return terminal.response;
+  const problem = deps.upstream.fault(terminal.body);
+  throw terminal.begun ? new Problem(problem.code, problem.message, { ...problem.details, paid: "maybe" }) : problem;
 }
 
 class EventReader {

@@ -11,13 +11,15 @@ import type { Finished } from "./making.ts";
 
 /** A record's methods as a run uses them (objects/job-record.ts). Times in milliseconds. */
 export interface RunRecord {
-  begin: (at: number, run: number, attempt: number) => Promise<JobOrder | null>;
-  postpone: (at: number, run: number, failed: FailedTry, nextAt: number) => Promise<void>;
-  finish: (at: number, run: number, outcome: JobOutcome) => Promise<void>;
+  begin: (at: number, instance: string, execution: string) => Promise<{ order: JobOrder; attempt: number } | null>;
+  postpone: (at: number, instance: string, failed: FailedTry, nextAt: number) => Promise<void>;
+  finish: (at: number, instance: string, outcome: JobOutcome) => Promise<void>;
 }
 
-/** Of telling a record how a try ended: what was paid must not be lost to a passing fault. Milliseconds. */
-const TELL_AGAIN_MS = [200, 1_000, 5_000];
+/** Pauses before a record is told again, in milliseconds: what was paid must not be lost to a passing fault. */
+const TELL_AGAIN_MS = [200, 1_000, 5_000, 20_000, 60_000, 180_000];
+/** Before anything is asked, and while a sender waits. */
+const TELL_SOON_MS = [200, 500];
 
 export interface Tried {
   /** When the same run is to be tried again, in milliseconds; undefined: it is over. */
@@ -25,26 +27,35 @@ export interface Tried {
   outcome?: { answer: Answer } | { problem: Problem };
 }
 
-/** @param lastTry nobody will try again: the run ends here, whatever comes */
+/**
+ * @param record a fresh stub each time: one that has failed stays broken
+ * @param later turns, kept answers and settlements
+ * @throws Error where the record can't be told
+ */
 export async function runJob(
   deps: Deps,
-  record: RunRecord,
-  { job, run, attempt, lastTry }: { job: string; run: number; attempt: number; lastTry: boolean },
+  record: () => RunRecord,
+  { job, instance }: { job: string; instance: string },
+  later: RequestContext["later"],
 ): Promise<Tried> {
   const startedAt = deps.now();
-  const order = await record.begin(startedAt, run, attempt);
-  if (order === null) return {};
+  const execution = deps.random(8);
+  const begun = await told(deps, TELL_SOON_MS, () => record().begin(startedAt, instance, execution));
+  if (begun === null) return {};
+  const { order, attempt } = begun;
   const facts: LogFacts = { request_id: `req_${deps.random(12)}`, route: "job", caller: order.caller.kind, job, attempt };
   if (order.hook !== null) facts.hook = order.hook;
-  const after: Promise<unknown>[] = [];
-  const outcome = await tryOnce(deps, order, facts, (work) => void after.push(work));
+  const outcome = await tryOnce(deps, order, facts, later);
   const at = deps.now();
-  const againMs = "answer" in outcome || lastTry ? null : respondAgainMs(outcome.problem, attempt);
-  await told(deps, () => {
-    if ("answer" in outcome) return record.finish(at, run, { answer: outcome.answer, error: null });
-    if (againMs === null) return record.finish(at, run, { answer: null, error: jobError(outcome.problem) });
-    return record.postpone(at, run, { at: Math.floor(at / 1_000), code: outcome.problem.code }, at + againMs);
+  // A sender who waits tries again himself.
+  const againMs = "answer" in outcome || order.sync ? null : respondAgainMs(outcome.problem, attempt);
+  const tell = told(deps, order.sync ? TELL_SOON_MS : TELL_AGAIN_MS, () => {
+    if ("answer" in outcome) return record().finish(at, instance, { answer: outcome.answer, error: null });
+    if (againMs === null) return record().finish(at, instance, { answer: null, error: jobError(outcome.problem) });
+    return record().postpone(at, instance, { at: Math.floor(at / 1_000), code: outcome.problem.code }, at + againMs);
   });
+  // He has his answer all the same.
+  await (order.sync ? tell.catch((error: unknown) => deps.log.warn("job_not_told", error)) : tell);
   facts.status = 200;
   facts.total_ms = at - startedAt;
   if ("problem" in outcome) {
@@ -52,8 +63,6 @@ export async function runJob(
     Object.assign(facts, { status, code, reason: details.reason } satisfies Partial<LogFacts>);
   }
   deps.log.request(facts, "job");
-  // Turns, kept answers and settlements: a step leaves nothing behind that goes on.
-  await Promise.allSettled(after);
   return againMs === null ? { outcome } : { outcome, againMs };
 }
 
@@ -97,13 +106,14 @@ async function finished(got: Whole | Streamed): Promise<Finished> {
   }
 }
 
-async function told(deps: Deps, tell: () => Promise<void>): Promise<void> {
-  for (const pause of TELL_AGAIN_MS) {
+/** @param pauses in milliseconds, each before another try */
+async function told<T>(deps: Deps, pauses: readonly number[], tell: () => Promise<T>): Promise<T> {
+  for (const pause of pauses) {
     try {
       return await tell();
     } catch {
       await deps.sleep(pause);
     }
   }
-  await tell();
+  return await tell();
 }

@@ -4,8 +4,11 @@ import { isRecord, type JsonObject, textOf } from "./json.ts";
 import { Problem } from "./problem.ts";
 import { isAnswerMessage, itemsOf } from "./trim.ts";
 
-/** How a stream ended: with a response object (completed, incomplete, failed), or with an error in upstream's own words. */
-export type Terminal = { kind: "response"; response: JsonObject } | { kind: "error"; body: JsonObject };
+/**
+ * How a stream ended: with a response object (completed, incomplete, failed), or with an error in upstream's own words. `begun`: there
+ * had been output by then, so it may have been paid, whatever the error says.
+ */
+export type Terminal = { kind: "response"; response: JsonObject } | { kind: "error"; body: JsonObject; begun: boolean };
 
 const STATUS_BY_EVENT: Readonly<Record<string, string>> = {
   "response.completed": "completed",
@@ -59,7 +62,7 @@ export class Assembly {
    * @throws Problem where the stream says more than an answer can be
    */
   add(type: string, data: JsonObject, size = 0): Terminal | undefined {
-    if (isErrorEvent(type, data)) return { kind: "error", body: data };
+    if (isErrorEvent(type, data)) return { kind: "error", body: data, begun: this.#drafts.size > 0 };
     const response = data["response"];
     if (isRecord(response)) {
       const status = STATUS_BY_EVENT[type];

@@ -48,8 +48,8 @@ export async function callbackRequest(
     "user-agent": "uniapi-edge",
     ...givenHeaders(shaped?.headers, authHeaderName(callback.auth), wrong),
     // Unsigned too, an event has the id that tells doubles.
-    ...(shaped === undefined ? eventHeaders(event.job, now) : {}),
-    ...(await authHeaders(callback.auth, secretOf, { id: event.job, now, body })),
+    ...(shaped === undefined ? eventHeaders(event.id, now) : {}),
+    ...(await authHeaders(callback.auth, secretOf, { id: event.id, now, body })),
   };
   return { url, method: shaped?.method ?? "POST", headers, body };
 }

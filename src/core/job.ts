@@ -75,9 +75,10 @@ export interface JobView {
 /** What an instance of the Workflow is started with. */
 export interface JobRun {
   job: string;
-  run: number;
-  /** Only deliver what is there: which delivery of this run. */
-  delivery?: number;
+  /** Its own id: the record hears the current ones only. */
+  instance: string;
+  /** Only deliver what is there. */
+  deliverOnly: boolean;
 }
 
 /** Pauses before an unpaid try is repeated, in milliseconds (contract section 7). */
@@ -89,10 +90,15 @@ const MAX_PATIENCE_MS = 3_600_000;
  * way every time: a request that is refused as such.
  */
 export function respondAgainMs(problem: Problem, attempt: number): number | null {
-  const pause = RESPOND_AGAIN_MS[attempt - 1];
+  const pause = respondAgain(attempt);
   const mayPass = problem.status === 429 || problem.status >= 500;
-  if (pause === undefined || problem.details.paid === "maybe" || !mayPass) return null;
+  if (pause === null || problem.details.paid === "maybe" || !mayPass) return null;
   return Math.max(pause, Math.min(MAX_PATIENCE_MS, (problem.details.retryAfter ?? 0) * 1_000));
+}
+
+/** The pause after an unpaid try, in milliseconds; null after the last one. */
+export function respondAgain(attempt: number): number | null {
+  return RESPOND_AGAIN_MS[attempt - 1] ?? null;
 }
 
 /** An engine died over a call. */
@@ -101,6 +107,14 @@ export const LOST: JobError = {
     "The work on this job was cut off while UniAPI was being asked. The call may have been paid; send the event again only if you accept that.",
   type: "server_error",
   code: "upstream_error",
+};
+
+/** Nothing was asked. */
+export const GIVEN_UP: JobError = {
+  message:
+    "This Worker could not work on the job: a setting is wrong, or its storage was out of reach. Nothing was asked and nothing was paid.",
+  type: "server_error",
+  code: "unavailable",
 };
 
 export function jobError(problem: Problem): JobError {

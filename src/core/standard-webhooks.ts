@@ -29,7 +29,8 @@ export async function signatureEntry(key: Uint8Array<ArrayBuffer>, id: string, t
 
 /** What happened to a job; the same on every attempt to tell it. */
 export type JobEvent = Pick<HookOutcome, "answer" | "error" | "metadata"> & {
-  /** Id of the job: the receiver's key against doubles. Without dots, which part what is signed. */
+  /** The receiver's key against doubles: `webhook-id`. Without dots, which part what is signed. */
+  id: string;
   job: string;
   /** Name of the hook that it came by; null for a job that somebody posted. */
   hook: string | null;

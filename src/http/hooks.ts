@@ -8,7 +8,6 @@ import { compose } from "../core/compose.ts";
 import { hookReply, orderOf } from "../core/hook-event.ts";
 import type { Hook } from "../core/define-config.ts";
 import { deriveDigest, ownerOf } from "../core/ids.ts";
-import type { JobOrder, JobOutcome } from "../core/job.ts";
 import { methodNotAllowed, Problem } from "../core/problem.ts";
 import { type Delivery, hookSecrets, type HookResult, type Reply, type Scheme } from "../core/webhook.ts";
 import type { Caller, Deps } from "../deps.ts";
@@ -17,6 +16,9 @@ import { shielded } from "../gate/admit.ts";
 import { schemeOf } from "../hooks/schemes.ts";
 
 const MAX_BODY_BYTES = 1_048_576;
+/** How long the twin of an event whose sender waits is kept waiting for the same answer. */
+const TWIN_WAITS_MS = 20_000;
+const LOOK_AGAIN_MS = 250;
 /** Nobody has signed it: it may be no text of whoever is between. */
 const DELIVERY_ID = /^[\w.:-]{1,200}$/;
 
@@ -68,9 +70,18 @@ async function postHook(c: Context<AppEnv>): Promise<Response> {
   deps.budgets.count(caller.budgets, { requests: 1 }, later);
   const job = await jobOf(deps, name, scheme, payload, delivery);
   facts.job = job;
-  const { accepted, run } = await deps.jobs.accept(job, asked);
-  if (hook.respond === "sync") return await waited(deps, hook, { job, run, accepted, order: asked, answered, later });
-  return answered({ status: accepted ? "accepted" : "duplicate", job });
+  const { accepted, instance } = await deps.jobs.accept(job, asked);
+  if (hook.respond !== "sync") return answered({ status: accepted ? "accepted" : "duplicate", job });
+  if (accepted) {
+    const tried = runJob({ ...deps, ...deps.forJobs }, () => deps.jobs.record(job), { job, instance }, later);
+    // A sender who leaves would end the call, paid and unrecorded; this way it is told the answer when it sends the event again.
+    later(tried.catch(() => undefined));
+    const { outcome } = await tried;
+    if (outcome !== undefined && "answer" in outcome) return reply(await hookReply(hook, asked, { answer: outcome.answer, error: null }));
+    // With its status, so that the sender tries again: a failed job then runs anew.
+    if (outcome !== undefined) throw outcome.problem;
+  }
+  return reply(await repeated(deps, hook, job));
 }
 
 /** The same delivery is the same job: by what names it among what is signed, else by the body itself. */
@@ -96,39 +107,18 @@ async function callerOf(deps: Deps, name: string, hook: Hook): Promise<Caller> {
   };
 }
 
-/** `respond: "sync"`: the sender waits. A repeat of what was answered gets the same answer; of what is under way, that it is a duplicate. */
-async function waited(
-  deps: Deps,
-  hook: Hook,
-  {
-    job,
-    run,
-    accepted,
-    order,
-    answered,
-    later,
-  }: {
-    job: string;
-    run: number;
-    accepted: boolean;
-    order: JobOrder;
-    answered: (result: HookResult) => Response;
-    later: (work: Promise<unknown>) => void;
-  },
-): Promise<Response> {
-  if (!accepted) {
-    const before = await deps.jobs.outcome(job);
-    if (before === null) return answered({ status: "duplicate", job });
-    return reply(await hookReply(hook, before.order, before.outcome));
+/** For the twin of an event whose sender waits: the same answer, as soon as it is there. @throws Problem */
+async function repeated(deps: Deps, hook: Hook, job: string): Promise<Reply> {
+  for (let waited = 0; waited <= TWIN_WAITS_MS; waited += LOOK_AGAIN_MS) {
+    const done = await deps.jobs.outcome(job);
+    if (done?.outcome.answer != null) return await hookReply(hook, done.order, done.outcome);
+    if (done !== null) break;
+    await deps.sleep(LOOK_AGAIN_MS);
   }
-  const tried = runJob({ ...deps, ...deps.forJobs }, deps.jobs.record(job), { job, run, attempt: 1, lastTry: true });
-  // A sender who leaves would end the call, paid and unrecorded; this way it is told the answer when it sends the event again.
-  later(tried.catch(() => undefined));
-  const { outcome } = await tried;
-  if (outcome === undefined) return answered({ status: "duplicate", job });
-  // With its status, so that the sender tries again: a failed job then runs anew.
-  if ("problem" in outcome) throw outcome.problem;
-  return reply(await hookReply(hook, order, { answer: outcome.answer, error: null } satisfies JobOutcome));
+  // Not a duplicate that is done with: nobody else would ever tell the sender.
+  throw new Problem("unavailable", "This event is still being answered, or failed just now. Send it again in a moment.", {
+    retryAfter: 10,
+  });
 }
 
 function badSignature(reason: string): Problem {

@@ -1,49 +1,31 @@
 // One job's record, in a Durable Object: decides whether an event is new or a duplicate, holds order, outcome and deliveries, and sees
-// to it that an instance of the Workflow runs. Each method is one turn of a single thread. Times are passed in, in milliseconds.
+// to it that an instance of the Workflow runs until both are there. Each method reads and writes in one turn of a single thread; what
+// is read before a wait is read again after it. Times are passed in, in milliseconds.
 import { DurableObject } from "cloudflare:workers";
 import {
   type Delivery,
   type DeliveryAttempt,
   type FailedTry,
+  GIVEN_UP,
   type JobOrder,
   type JobOutcome,
   type JobRun,
   type JobStatus,
   type JobView,
   LOST,
+  respondAgain,
 } from "../core/job.ts";
+import { eventId, isOpen, type JobState, nextDue } from "../core/job-state.ts";
 
-const MINUTE_MS = 60_000;
-const KEPT_MS = 30 * 86_400_000;
-/** Beyond every deadline of a try: whoever asked is dead. */
-const STUCK_MS = 65 * MINUTE_MS;
 /** In a row of SQLite, which holds at most 1 MiB beside its key. */
 const PIECE_BYTES = 1_000_000;
-
-interface State {
-  /** Its id: an alarm is not told the object's name. */
-  job: string;
-  status: JobStatus;
-  /** A redelivered event of a failed job begins the next. */
-  run: number;
-  /** The run's instance exists. */
-  started: boolean;
-  /** The try whose call is under way, or was when its engine died. */
-  asking: number | null;
-  tries: FailedTry[];
-  /** When the next try is due. */
-  nextAt: number | null;
-  /** Which delivery of this run counts: the last that was asked for. */
-  deliveryNumber: number;
-  delivery: Delivery | null;
-  createdAt: number;
-  updatedAt: number;
-}
+/** Until the alarm tries again what the engine refused. */
+const AGAIN_MS = 60_000;
 
 /** What it holds, each as JSON in as many rows as it takes. */
 interface Documents {
   order: JobOrder;
-  state: State;
+  state: JobState;
   outcome: JobOutcome;
 }
 
@@ -55,97 +37,127 @@ export class JobRecord extends DurableObject<Env> {
     this.#sql = ctx.storage.sql;
   }
 
-  /** A new event, one of a failed job, which begins anew, or a duplicate. Once this is said the job is not lost any more. */
-  async accept(at: number, job: string, order: JobOrder): Promise<{ accepted: boolean; status: JobStatus; run: number }> {
-    const before = this.#state();
-    if (before !== null && before.status !== "failed") return { accepted: false, status: before.status, run: before.run };
-    const run = (before?.run ?? 0) + 1;
-    const state: State = {
-      job,
-      status: "queued",
-      run,
-      started: order.sync,
-      asking: null,
-      tries: [],
-      nextAt: null,
-      deliveryNumber: 0,
-      delivery: order.callback === null ? null : { status: "pending", attempts: [], next_at: null },
-      createdAt: before?.createdAt ?? at,
-      updatedAt: at,
-    };
+  /**
+   * A new event, one of a failed job, which begins anew, or a duplicate. Once this is said the job is not lost any more.
+   * @param nonce of this delivery: said again, it is the same word
+   */
+  async accept(
+    at: number,
+    job: string,
+    order: JobOrder,
+    nonce: string,
+  ): Promise<{ accepted: boolean; status: JobStatus; instance: string }> {
+    const before = this.#read("state");
+    if (before !== null && (before.status !== "failed" || before.nonce === nonce)) {
+      return { accepted: before.nonce === nonce, status: before.status, instance: before.instance };
+    }
+    const instance = instanceOf(job);
     this.ctx.storage.transactionSync(() => {
       this.#write("order", order);
-      this.#write("state", state);
       this.#remove("outcome");
+      this.#write("state", {
+        job,
+        status: "queued",
+        run: (before?.run ?? 0) + 1,
+        nonce,
+        sync: order.sync,
+        instance,
+        started: order.sync,
+        asking: null,
+        tries: [],
+        nextAt: null,
+        deliverer: instance,
+        deliveryAttempts: 0,
+        delivery: order.callback === null ? null : { status: "pending", attempts: [], next_at: null },
+        createdAt: before?.createdAt ?? at,
+        updatedAt: at,
+        endedAt: null,
+      });
     });
-    await this.ctx.storage.setAlarm(at + (order.sync ? STUCK_MS : MINUTE_MS));
-    if (!order.sync) this.ctx.waitUntil(this.#start({ job, run }));
-    return { accepted: true, status: "queued", run };
+    await this.#watch();
+    if (!order.sync) this.ctx.waitUntil(this.#start());
+    return { accepted: true, status: "queued", instance };
   }
 
   /**
-   * Before upstream is asked. Null: there is nothing to do any more, also where this very try was begun before and its engine died: its
-   * call may have been paid, so the job fails.
+   * Before upstream is asked. Null: this instance has nothing to do any more, also where an earlier execution of it was begun and died:
+   * its call may have been paid, so the job fails.
+   * @param execution said again, it is the same word
+   * @returns `attempt`: which try of this run it is
    */
-  async begin(at: number, run: number, attempt: number): Promise<JobOrder | null> {
-    const state = this.#current(run);
-    if (state === null) return null;
-    if (state.asking !== null) {
-      this.#end(state, at, { answer: null, error: LOST });
+  async begin(at: number, instance: string, execution: string): Promise<{ order: JobOrder; attempt: number } | null> {
+    const state = this.#current(instance);
+    const order = this.#read("order");
+    if (state === null || order === null) return null;
+    if (state.asking !== null && state.asking !== execution) {
+      await this.#end(state, at, { answer: null, error: LOST });
       return null;
     }
-    this.#write("state", { ...state, status: "running", started: true, asking: attempt, nextAt: null, updatedAt: at } satisfies State);
-    await this.ctx.storage.setAlarm(at + STUCK_MS);
-    return this.#read("order");
+    await this.#save(at, { ...state, status: "running", started: true, asking: execution, nextAt: null });
+    return { order, attempt: state.tries.length + 1 };
   }
 
   /** The try failed, unpaid, and is made again. */
-  async postpone(at: number, run: number, failed: FailedTry, nextAt: number): Promise<void> {
-    const state = this.#current(run);
-    if (state === null) return;
-    this.#write("state", { ...state, asking: null, tries: [...state.tries, failed], nextAt, updatedAt: at } satisfies State);
+  async postpone(at: number, instance: string, failed: FailedTry, nextAt: number): Promise<void> {
+    const state = this.#current(instance);
+    if (state?.asking != null) await this.#save(at, { ...state, asking: null, tries: [...state.tries, failed], nextAt });
   }
 
   /** The run is over. Only its first word counts. */
-  async finish(at: number, run: number, outcome: JobOutcome): Promise<void> {
-    const state = this.#current(run);
-    if (state !== null) this.#end(state, at, outcome);
+  async finish(at: number, instance: string, outcome: JobOutcome): Promise<void> {
+    const state = this.#current(instance);
+    if (state !== null) await this.#end(state, at, outcome);
   }
 
-  /** What is to be delivered; null where another delivery has taken this one's place, or nothing is. */
-  async deliverable(run: number, number: number): Promise<{ order: JobOrder; outcome: JobOutcome; endedAt: number } | null> {
-    const state = this.#state();
+  /** The instance's step broke: what was being asked is lost, and may have been paid; what was not, may be tried again. @returns when, in milliseconds */
+  async giveUp(at: number, instance: string): Promise<number | null> {
+    const state = this.#current(instance);
+    if (state === null) return null;
+    const again = state.asking === null ? respondAgain(state.tries.length + 1) : null;
+    if (again === null) {
+      await this.#end(state, at, { answer: null, error: state.asking === null ? GIVEN_UP : LOST });
+      return null;
+    }
+    const tries = [...state.tries, { at: Math.floor(at / 1_000), code: GIVEN_UP.code }];
+    await this.#save(at, { ...state, tries, nextAt: at + again });
+    return again;
+  }
+
+  /** What is to be delivered; null where another instance has taken this one's place, or nothing is. */
+  async deliverable(instance: string): Promise<Deliverable | null> {
+    const state = this.#read("state");
     const order = this.#read("order");
     const outcome = this.#read("outcome");
-    if (state?.run !== run || state.deliveryNumber !== number || order === null || outcome === null) return null;
-    return state.delivery?.status === "pending" ? { order, outcome, endedAt: state.updatedAt } : null;
+    if (state?.deliverer !== instance || state.delivery?.status !== "pending" || order === null || outcome === null) return null;
+    return { order, outcome, event: eventId(state), endedAt: state.endedAt ?? state.updatedAt, attempt: state.deliveryAttempts + 1 };
   }
 
   /** What came of one attempt. */
-  async delivered(run: number, number: number, attempt: DeliveryAttempt, status: Delivery["status"], nextAt: number | null): Promise<void> {
-    const state = this.#state();
-    if (state?.run !== run || state.deliveryNumber !== number || state.delivery === null) return;
+  async delivered(
+    at: number,
+    instance: string,
+    attempt: DeliveryAttempt,
+    status: Delivery["status"],
+    nextAt: number | null,
+  ): Promise<void> {
+    const state = this.#read("state");
+    if (state?.deliverer !== instance || state.delivery === null) return;
     const delivery: Delivery = { status, attempts: [...state.delivery.attempts, attempt], next_at: nextAt };
-    this.#write("state", { ...state, delivery } satisfies State);
+    await this.#save(at, { ...state, delivery, deliveryAttempts: state.deliveryAttempts + 1 });
   }
 
   /** The delivery alone, again; it takes the place of one that is still waiting. @throws Error where the engine can't be reached */
   async redeliver(): Promise<"accepted" | "unfinished" | "nothing to deliver"> {
-    const state = this.#state();
+    const state = this.#read("state");
     if (state === null || state.delivery === null) return "nothing to deliver";
-    if (state.status === "queued" || state.status === "running") return "unfinished";
-    const delivery = state.deliveryNumber + 1;
-    // First: an instance that finds an older number stops. One that could not be started leaves a number that nobody has.
-    const next: State = { ...state, deliveryNumber: delivery, delivery: { ...state.delivery, status: "pending", next_at: null } };
-    this.#write("state", next);
-    if (await this.#start({ job: state.job, run: state.run, delivery })) return "accepted";
-    this.#write("state", { ...next, delivery: { ...state.delivery, status: "failed", next_at: null } } satisfies State);
+    if (isOpen(state)) return "unfinished";
+    if (await this.#startDelivery(state, 0)) return "accepted";
     throw new Error("no instance could be started");
   }
 
   /** @param reader whose jobs may be seen besides those of hooks: an owner */
   async view(reader: string): Promise<JobView | null> {
-    const state = this.#state();
+    const state = this.#read("state");
     const order = this.#read("order");
     if (state === null || order === null || (order.hook === null && order.caller.owner !== reader)) return null;
     const outcome = this.#read("outcome");
@@ -155,72 +167,102 @@ export class JobRecord extends DurableObject<Env> {
       ...(order.hook === null ? {} : { hook: order.hook }),
       created_at: Math.floor(state.createdAt / 1_000),
       ...(state.tries.length === 0 ? {} : { tries: state.tries }),
-      ...(state.nextAt === null ? {} : { next_at: Math.floor(state.nextAt / 1_000) }),
+      ...(state.nextAt === null ? {} : { next_at: Math.ceil(state.nextAt / 1_000) }),
       ...(outcome === null ? {} : outcome.answer === null ? { error: outcome.error } : { answer: outcome.answer }),
       ...(state.delivery === null ? {} : { delivery: state.delivery }),
       metadata: order.metadata,
     };
   }
 
-  /** The answer of a job that has one, and what it was asked with. */
+  /** What the job was asked with, and what came of it. */
   async outcome(): Promise<{ order: JobOrder; outcome: JobOutcome } | null> {
     const order = this.#read("order");
     const outcome = this.#read("outcome");
     return order === null || outcome === null ? null : { order, outcome };
   }
 
-  /** Starts what was recorded and never started; fails what an engine or a waiting sender's isolate left behind; at last removes all. */
+  /** Does what is due by now (core/job-state.ts): engines and isolates die, and somebody must notice. */
   override async alarm(): Promise<void> {
     const at = Date.now();
-    const state = this.#state();
-    const order = this.#read("order");
-    if (state === null || order === null || at >= state.updatedAt + KEPT_MS) {
+    const state = this.#read("state");
+    const { at: dueAt, due } = state === null ? { at, due: "remove" as const } : nextDue(state);
+    if (state === null || (due === "remove" && at >= dueAt)) {
       await this.ctx.storage.deleteAlarm();
       await this.ctx.storage.deleteAll();
       return;
     }
-    const isOpen = state.status === "queued" || state.status === "running";
-    const mayBeStuck = isOpen && (state.asking !== null || order.sync);
-    if (isOpen && !state.started) {
-      await this.ctx.storage.setAlarm(at + MINUTE_MS);
-      await this.#start({ job: state.job, run: state.run });
-    } else if (mayBeStuck && at < state.updatedAt + STUCK_MS) {
-      await this.ctx.storage.setAlarm(state.updatedAt + STUCK_MS);
-    } else {
-      if (mayBeStuck) this.#end(state, at, { answer: null, error: LOST });
-      await this.ctx.storage.setAlarm(Math.max(at, state.updatedAt) + KEPT_MS);
-    }
+    if (at < dueAt) return await this.ctx.storage.setAlarm(dueAt);
+    await this.ctx.storage.setAlarm(at + AGAIN_MS);
+    if (due === "lost") return await this.#end(state, at, { answer: null, error: LOST });
+    if (due === "redeliver") return void (await this.#startDelivery(state, state.deliveryAttempts));
+    const instance = due === "restart" ? instanceOf(state.job) : state.instance;
+    this.#write("state", { ...state, instance, deliverer: instance, started: false });
+    await this.#start();
+    await this.#watch();
   }
 
-  /** One instance for a run, however often this is called: an id is good for one. @returns whether there is one */
-  async #start(params: JobRun): Promise<boolean> {
-    const { job, run, delivery } = params;
+  /** The run's instance. What the engine refuses is tried again by the alarm. */
+  async #start(): Promise<void> {
+    const state = this.#read("state");
+    if (state === null || !(await this.#create(state.instance, { job: state.job, instance: state.instance, deliverOnly: false }))) return;
+    const now = this.#current(state.instance);
+    if (now !== null && !now.started) await this.#save(now.updatedAt, { ...now, started: true });
+  }
+
+  /** @param attempts that count for the pauses between further ones */
+  async #startDelivery(state: JobState, attempts: number): Promise<boolean> {
+    const deliverer = instanceOf(state.job);
+    const { delivery } = state;
+    if (delivery === null) return false;
+    // Before the wait: from now on the instance before is not heard any more.
+    await this.#save(Date.now(), {
+      ...state,
+      deliverer,
+      deliveryAttempts: attempts,
+      delivery: { ...delivery, status: "pending", next_at: null },
+    });
+    if (await this.#create(deliverer, { job: state.job, instance: deliverer, deliverOnly: true })) return true;
+    const now = this.#read("state");
+    if (now?.deliverer === deliverer && now.delivery !== null) {
+      await this.#save(now.updatedAt, { ...now, delivery: { ...now.delivery, status: "failed" } });
+    }
+    return false;
+  }
+
+  /** @returns whether there is an instance of that id: it is good for one, however often this is said */
+  async #create(id: string, params: JobRun): Promise<boolean> {
     try {
-      await this.env.JOBS.create({ id: delivery === undefined ? `${job}-${run}` : `${job}-${run}-${delivery}`, params });
+      await this.env.JOBS.create({ id, params });
+      return true;
     } catch (error) {
-      if (!/already.exists/i.test(String(error))) return false;
+      return /already.exists/i.test(String(error));
     }
-    const state = this.#current(run);
-    if (state !== null) this.#write("state", { ...state, started: true } satisfies State);
-    return true;
   }
 
-  #end(state: State, at: number, outcome: JobOutcome): void {
+  async #end(state: JobState, at: number, outcome: JobOutcome): Promise<void> {
     this.ctx.storage.transactionSync(() => {
       this.#write("outcome", outcome);
       const status = outcome.answer === null ? "failed" : "completed";
-      this.#write("state", { ...state, status, asking: null, nextAt: null, updatedAt: at } satisfies State);
+      this.#write("state", { ...state, status, asking: null, nextAt: null, updatedAt: at, endedAt: at });
     });
+    await this.#watch();
   }
 
-  /** The state while this run is the last one and goes on. */
-  #current(run: number): State | null {
-    const state = this.#state();
-    return state !== null && state.run === run && (state.status === "queued" || state.status === "running") ? state : null;
+  async #save(at: number, state: JobState): Promise<void> {
+    this.#write("state", { ...state, updatedAt: at });
+    await this.#watch();
   }
 
-  #state(): State | null {
-    return this.#read("state");
+  /** Sets the alarm for what is due next. */
+  async #watch(): Promise<void> {
+    const state = this.#read("state");
+    if (state !== null) await this.ctx.storage.setAlarm(nextDue(state).at);
+  }
+
+  /** The state while this instance may ask. */
+  #current(instance: string): JobState | null {
+    const state = this.#read("state");
+    return state?.instance === instance && isOpen(state) ? state : null;
   }
 
   // An object that was only looked at has no table: it leaves nothing behind.
@@ -252,4 +294,19 @@ export class JobRecord extends DurableObject<Env> {
   #remove(name: keyof Documents): void {
     this.#sql.exec("DELETE FROM documents WHERE name = ?", name);
   }
+}
+
+export interface Deliverable {
+  order: JobOrder;
+  outcome: JobOutcome;
+  /** Its `webhook-id`. */
+  event: string;
+  endedAt: number;
+  /** Which attempt of this delivery is next, 1 the first. */
+  attempt: number;
+}
+
+/** Never one that was: an engine keeps an instance's id for as long as it likes. */
+function instanceOf(job: string): string {
+  return `${job}-${crypto.randomUUID().slice(0, 8)}`;
 }

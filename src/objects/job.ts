@@ -3,7 +3,7 @@
 import { WorkflowEntrypoint, type WorkflowEvent, type WorkflowStep } from "cloudflare:workers";
 import { deliver } from "../answer/deliver.ts";
 import { runJob } from "../answer/run-job.ts";
-import { type JobRun, LOST } from "../core/job.ts";
+import type { JobRun } from "../core/job.ts";
 import { wire } from "../isolate.ts";
 
 /** Longer than upstream's own deadline for a job. */
@@ -13,37 +13,39 @@ const AGAIN = { retries: { limit: 5, delay: "5 seconds", backoff: "exponential" 
 
 export class Job extends WorkflowEntrypoint<Env, JobRun> {
   override async run({ payload }: Readonly<WorkflowEvent<JobRun>>, step: WorkflowStep): Promise<void> {
-    const { job, run, delivery = 0 } = payload;
-    const record = this.env.JOB_RECORDS.getByName(job);
-    if (payload.delivery === undefined) await this.#respond(payload, step);
-    for (let attempt = 1; ; attempt += 1) {
-      const pauseMs = await step.do(`deliver ${attempt}`, AGAIN, async () =>
-        deliver(await wire.deps(this.env), record, { job, run, delivery, attempt }),
-      );
+    if (!payload.deliverOnly) await this.#respond(payload, step);
+    for (let n = 1; ; n += 1) {
+      const pauseMs = await step.do(`deliver ${n}`, AGAIN, async () => deliver(await wire.deps(this.env), this.#record(payload), payload));
       if (pauseMs === null) return;
-      await step.sleep(`pause before delivery ${attempt + 1}`, pauseMs);
+      await step.sleep(`pause after delivery ${n}`, pauseMs);
     }
   }
 
-  async #respond({ job, run }: JobRun, step: WorkflowStep): Promise<void> {
-    const record = this.env.JOB_RECORDS.getByName(job);
-    for (let attempt = 1; ; attempt += 1) {
+  async #respond(run: JobRun, step: WorkflowStep): Promise<void> {
+    for (let n = 1; ; n += 1) {
       const pauseMs = await step
-        .do(`respond ${attempt}`, ONCE, async () => {
+        .do(`respond ${n}`, ONCE, async () => {
           const deps = await wire.deps(this.env);
-          const { againMs } = await runJob({ ...deps, ...deps.forJobs }, record, { job, run, attempt, lastTry: false });
+          const later: Promise<unknown>[] = [];
+          const { againMs } = await runJob(
+            { ...deps, ...deps.forJobs },
+            () => this.#record(run),
+            run,
+            (work) => void later.push(work),
+          );
+          // Also what comes meanwhile: nothing lives on after a step.
+          for (let at = 0; at < later.length; at += 1) await later[at]?.catch(() => undefined);
           return againMs ?? null;
         })
-        // Cut off, or the record was out of reach: what had been asked may have been paid.
-        .catch(() => step.do(`give up ${attempt}`, AGAIN, () => this.#giveUp(job, run)));
+        // Cut off, or nothing worked: what had been asked by then, the record knows. Its own clock, since settings may be what is wrong.
+        .catch(() => step.do(`give up ${n}`, AGAIN, () => this.#record(run).giveUp(Date.now(), run.instance)));
       if (pauseMs === null) return;
-      await step.sleep(`pause before try ${attempt + 1}`, pauseMs);
+      await step.sleep(`pause after try ${n}`, pauseMs);
     }
   }
 
-  async #giveUp(job: string, run: number): Promise<null> {
-    const { now } = await wire.deps(this.env);
-    await this.env.JOB_RECORDS.getByName(job).finish(now(), run, { answer: null, error: LOST });
-    return null;
+  /** A fresh stub each time: one that has failed stays broken. */
+  #record({ job }: JobRun) {
+    return this.env.JOB_RECORDS.getByName(job);
   }
 }

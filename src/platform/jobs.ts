@@ -4,7 +4,7 @@ import { Problem } from "../core/problem.ts";
 import { misconfigured } from "../core/setting.ts";
 
 export interface Jobs {
-  /** @returns false for a duplicate. @throws Problem unavailable: nothing was accepted */
+  /** @returns `accepted: false` for a duplicate. @throws Problem unavailable */
   accept: (job: string, order: JobOrder) => Promise<Accepted>;
   /** Null for a job that is not there, or not this reader's to see. @throws Problem unavailable */
   view: (job: string, reader: string) => Promise<JobView | null>;
@@ -16,18 +16,19 @@ export interface Jobs {
   record: (job: string) => RecordStub;
 }
 
+/** `instance`: who may ask for it. */
 export interface Accepted {
   accepted: boolean;
   status: JobStatus;
-  run: number;
+  instance: string;
 }
 
 /** One object's methods (objects/job-record.ts), as RPC gives them. */
 interface RecordStub {
-  accept: (at: number, job: string, order: JobOrder) => Promise<Accepted>;
-  begin: (at: number, run: number, attempt: number) => Promise<JobOrder | null>;
-  postpone: (at: number, run: number, failed: FailedTry, nextAt: number) => Promise<void>;
-  finish: (at: number, run: number, outcome: JobOutcome) => Promise<void>;
+  accept: (at: number, job: string, order: JobOrder, nonce: string) => Promise<Accepted>;
+  begin: (at: number, instance: string, execution: string) => Promise<{ order: JobOrder; attempt: number } | null>;
+  postpone: (at: number, instance: string, failed: FailedTry, nextAt: number) => Promise<void>;
+  finish: (at: number, instance: string, outcome: JobOutcome) => Promise<void>;
   view: (reader: string) => Promise<JobView | null>;
   redeliver: () => Promise<"accepted" | "unfinished" | "nothing to deliver">;
   outcome: () => Promise<{ order: JobOrder; outcome: JobOutcome } | null>;
@@ -38,10 +39,14 @@ export interface JobsBinding {
   getByName: (name: string) => RecordStub;
 }
 
-export function durableJobs(
-  binding: JobsBinding | undefined,
-  { now, warn }: { now: () => number; warn: (event: string, error?: unknown) => void },
-): Jobs {
+interface Outside {
+  now: () => number;
+  random: (bytes: number) => string;
+  warn: (event: string, error?: unknown) => void;
+}
+
+export function durableJobs(binding: JobsBinding | undefined, { now, random, warn }: Outside): Jobs {
+  /** Fresh each time: a stub that has failed stays broken. */
   function record(job: string): RecordStub {
     if (binding === undefined) throw misconfigured("JOB_RECORDS", "is not bound: wrangler.toml must name the Durable Object");
     return binding.getByName(job);
@@ -52,14 +57,19 @@ export function durableJobs(
       return await question(stub);
     } catch (error) {
       warn("job_record_unreachable", error);
-      throw new Problem("unavailable", "Jobs can't be recorded or read at the moment. Nothing was begun; send the request again.", {
+      throw new Problem("unavailable", "Jobs can't be recorded or read at the moment. Send the request again in a moment.", {
         retryAfter: 5,
         reason: "job record",
       });
     }
   }
   return {
-    accept: (job, order) => ask(job, (stub) => stub.accept(now(), job, order)),
+    async accept(job, order) {
+      const nonce = random(8);
+      const say = (stub: RecordStub): Promise<Accepted> => stub.accept(now(), job, order, nonce);
+      // Once more: the record may have heard it, and only its answer was lost.
+      return await ask(job, say).catch(() => ask(job, say));
+    },
     view: (job, reader) => ask(job, (stub) => stub.view(reader)),
     redeliver: (job) => ask(job, (stub) => stub.redeliver()),
     outcome: (job) => ask(job, (stub) => stub.outcome()),

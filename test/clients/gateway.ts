@@ -4,9 +4,9 @@
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
-import { expect, inject } from "vitest";
+import { expect } from "vitest";
 import { unstable_getMiniflareWorkerOptions } from "wrangler";
-import { bundleOf } from "../e2e/bundle.ts";
+import { bundleOf, shippedBundle } from "../e2e/bundle.ts";
 import { PROMPT, SERVER_KEY, UPSTREAM_KEY } from "../e2e/worker.ts";
 import { type Emulator, type ReceivedRequest, startEmulator } from "../emulator/emulator.ts";
 
@@ -44,7 +44,7 @@ export async function startGateway({ config, between }: GatewaySettings = {}): P
   const emulator = await startEmulator({ key: UPSTREAM_KEY });
   const logs: string[] = [];
   const server = miniflareOf(
-    config === undefined ? inject("bundleDir") : bundleWith(config),
+    config === undefined ? shippedBundle() : bundleWith(config),
     {
       ENVIRONMENT: "local",
       PAUSED: "",
@@ -92,7 +92,7 @@ interface MiniflarePackage {
 }
 
 /** Nothing stands between client and Worker: behind wrangler's own proxy a client who leaves and a body that breaks look otherwise. */
-function miniflareOf(bundleDir: string, bindings: Record<string, string>, onLog: (line: string) => void): Miniflare {
+function miniflareOf(contents: string, bindings: Record<string, string>, onLog: (line: string) => void): Miniflare {
   // wrangler's own: a version of ours would bring a second workerd.
   const wrangler = createRequire(createRequire(import.meta.url).resolve("wrangler"));
   const { Miniflare, convertV4MiniflareOptions } = wrangler("miniflare") as MiniflarePackage;
@@ -102,7 +102,7 @@ function miniflareOf(bundleDir: string, bindings: Record<string, string>, onLog:
     name: "uniapi-edge",
     rootPath: undefined,
     modulesRules: undefined,
-    modules: [{ type: "ESModule", path: "index.js", contents: readFileSync(join(bundleDir, "index.js"), "utf8") }],
+    modules: [{ type: "ESModule", path: "index.js", contents }],
     bindings: { ...workerOptions.bindings, ...bindings },
   };
   const handleStructuredLogs = ({ message }: { message: string }): void => onLog(message);
@@ -114,9 +114,9 @@ const bundles = new Map<string, string>();
 function bundleWith(config: string): string {
   const built = bundles.get(config);
   if (built !== undefined) return built;
-  const dir = bundleOf(readFileSync(join("test/fixtures", config), "utf8"));
-  bundles.set(config, dir);
-  return dir;
+  const bundle = bundleOf(readFileSync(join("test/fixtures", config), "utf8"));
+  bundles.set(config, bundle);
+  return bundle;
 }
 
 /** Hands the bytes on as they come, and leaves when the reader leaves. */

@@ -1,22 +1,23 @@
 // The production bundle with another file in the place of src/config.ts, for every test that needs one.
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { inject } from "vitest";
 
-/**
- * For a config that is written when the test runs.
- * @param config its text; a file two folders below the project's, so that it imports "../../src/core/define-config.ts"
- * @returns the folder that holds index.js, gone when the process ends
- */
+/** What `wrangler deploy` would upload of the project as it ships. */
+export const shippedBundle = (): string => readFileSync(join(inject("bundleDir"), "index.js"), "utf8");
+
+/** @param config text of a file two folders below the project's, so that it imports "../../src/core/define-config.ts" */
 export function bundleOf(config: string): string {
   const dir = mkdtempSync(resolve("node_modules", ".config-"));
-  process.once("exit", () => rmSync(dir, { recursive: true, force: true }));
-  const file = join(dir, "config.ts");
-  writeFileSync(file, config);
-  const bundle = join(dir, "bundle");
-  execFileSync("wrangler", ["deploy", "--dry-run", "--outdir", bundle, "--alias", `#config:${file}`], {
-    stdio: "pipe",
-    env: { ...process.env, WRANGLER_SEND_METRICS: "false" },
-  });
-  return bundle;
+  try {
+    writeFileSync(join(dir, "config.ts"), config);
+    execFileSync("wrangler", ["deploy", "--dry-run", "--outdir", dir, "--alias", `#config:${join(dir, "config.ts")}`], {
+      stdio: "pipe",
+      env: { ...process.env, WRANGLER_SEND_METRICS: "false" },
+    });
+    return readFileSync(join(dir, "index.js"), "utf8");
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
 }

@@ -12,8 +12,8 @@ import { bundleOf } from "./bundle.ts";
 import { errorOf, type Got, json, OTHER_SERVER_KEY, PROMPT, SERVER_KEY, startWorker, until, UPSTREAM_KEY, type Worker } from "./worker.ts";
 
 const SECRETS = {
-  GITHUB_WEBHOOK_SECRET: "github-4d1f0b7e93a52c68",
-  TELEGRAM_SECRET: "telegram-7c2e9a51d0b8f346",
+  GITHUB_WEBHOOK_SECRET: "4d1f0b7e93a52c68b0e7",
+  TELEGRAM_SECRET: "7c2e9a51d0b8f346ac19",
   CRM_SECRET: "whsec_bmV3IHNlY3JldCBvZiB0aGUgQ1JNLCAzMiBieXRlcyE=,whsec_b2xkIHNlY3JldCBvZiB0aGUgQ1JNLCAzMiBieXRlcyE=",
 };
 const [NEW_CRM_SECRET = "", OLD_CRM_SECRET = ""] = SECRETS.CRM_SECRET.split(",");

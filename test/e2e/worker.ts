@@ -13,6 +13,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createParser } from "eventsource-parser";
 import { expect, inject } from "vitest";
+import { shippedBundle } from "./bundle.ts";
 
 export const UPSTREAM_KEY = "sk-canary-4f9d2c7b1e8a5063";
 export const SERVER_KEY = "sk_Vq7hTz2mWc9LxR4b";
@@ -71,8 +72,8 @@ export interface Worker {
   stop: () => Promise<void>;
 }
 
-/** @param settings vars and secrets in place of the usual ones, or beside them @param bundleDir of another bundle than the one that ships */
-export async function startWorker(upstream: string, settings: Record<string, string> = {}, bundleDir?: string): Promise<Worker> {
+/** @param settings vars and secrets in place of the usual ones, or beside them @param bundle another than the one that ships */
+export async function startWorker(upstream: string, settings: Record<string, string> = {}, bundle?: string): Promise<Worker> {
   const logs: string[] = [];
   const bindings = {
     ENVIRONMENT: "local",
@@ -85,7 +86,7 @@ export async function startWorker(upstream: string, settings: Record<string, str
     DEADLINES: JSON.stringify({ usage: 50, ...(JSON.parse(settings["DEADLINES"] ?? "{}") as object) }),
   };
   const storage = mkdtempSync(join(tmpdir(), "uniapi-edge-storage-"));
-  const server = miniflareOf(bindings, (line) => logs.push(line), bundleDir, storage);
+  const server = miniflareOf(bindings, (line) => logs.push(line), bundle, storage);
   const url = await server.ready;
   const seen: Got[] = [];
   /** What came over each raw connection, in pieces. */
@@ -223,24 +224,23 @@ interface MiniflarePackage {
   convertV4MiniflareOptions: (options: object) => object;
 }
 
-/** What wrangler.toml binds, with a bundle of `wrangler deploy` for its source. @param storage where all that is kept goes */
+/** What wrangler.toml binds, with a bundle of `wrangler deploy` for its source (test/e2e/bundle.ts). @param storage where all that is kept goes */
 export function miniflareOf(
   bindings: Record<string, string>,
   onLog: (line: string) => void,
-  bundleDir = inject("bundleDir"),
+  bundle = shippedBundle(),
   storage?: string,
 ): Miniflare {
   // wrangler's own: a version of ours would bring a second workerd.
   const wrangler = createRequire(createRequire(import.meta.url).resolve("wrangler"));
   const { Miniflare, convertV4MiniflareOptions } = wrangler("miniflare") as MiniflarePackage;
   const workerOptions = inject("workerOptions");
-  const contents = readFileSync(join(bundleDir, "index.js"), "utf8");
   const worker = {
     ...workerOptions,
     name: "uniapi-edge",
     rootPath: undefined,
     modulesRules: undefined,
-    modules: [{ type: "ESModule", path: "index.js", contents }],
+    modules: [{ type: "ESModule", path: "index.js", contents: bundle }],
     bindings: { ...workerOptions.bindings, ...bindings },
   };
   const options = convertV4MiniflareOptions({

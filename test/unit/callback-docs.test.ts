@@ -17,6 +17,7 @@ const NEW_SECRET = "whsec_bmV3IHNlY3JldCBvZiB0aGUgQ1JNLCAzMiBieXRlcyE=";
 
 const delivery = (job: string, text: string): Delivery => ({
   event: {
+    id: job,
     job,
     hook: null,
     endedAt: 0,

@@ -13,6 +13,7 @@ const WHOLE_MS = 10_000;
 const SHORT_MS = 150;
 const delivery: Delivery = {
   event: {
+    id: "job_1",
     job: "job_1",
     hook: "triage",
     endedAt: Date.UTC(2026, 10, 25),

@@ -23,7 +23,15 @@ const answer = {
   text: "Grüße, 世界 👋",
   usage: null,
 };
-const event: JobEvent = { job: "job_1", hook: "triage", endedAt: NOW - 90_000, metadata: { ticket: "7" }, answer, error: null };
+const event: JobEvent = {
+  id: "job_1",
+  job: "job_1",
+  hook: "triage",
+  endedAt: NOW - 90_000,
+  metadata: { ticket: "7" },
+  answer,
+  error: null,
+};
 
 // The library reads the clock itself.
 beforeEach(() => void vi.useFakeTimers({ toFake: ["Date"], now: NOW }));

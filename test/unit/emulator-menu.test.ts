@@ -174,6 +174,11 @@ const MENU: Record<string, Check> = {
   "502-html": refused("502-html", 502, "d50-cloudflare-502.html"),
   "503": refused("503", 503),
   "503-once": once("503-once/2", 503),
+  "503-times": async () => {
+    const statuses: number[] = [];
+    for (let time = 1; time <= 4; time += 1) statuses.push((await json("503-times/3")).status);
+    expect(statuses).toEqual([503, 503, 503, 200]);
+  },
   "503-no-channel": refused("503-no-channel", 503, "d22-onehub-503-no-channel.json"),
   "503-model-not-found": refused("503-model-not-found", 503, "d41-newapi-503-model-not-found.json"),
   ...Object.fromEntries(Array.from({ length: 11 }, (_, index) => cloudflare(520 + index))),

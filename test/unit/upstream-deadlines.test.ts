@@ -89,6 +89,7 @@ test("the shipped deadlines are the contract's", () => {
     upstream_idle: 300_000,
     upstream_total: 3_600_000,
     body: 10_000,
+    job_total: 2_900_000,
     callback: 15_000,
     usage: 10_000,
   });

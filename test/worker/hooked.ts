@@ -82,7 +82,9 @@ export async function withoutPauses(): Promise<Awaited<ReturnType<typeof introsp
 }
 
 /** A record's own methods: the types of RPC give up where a payload may be anything. */
-export const recordOf = (job: string): DurableObjectStub & Pick<JobRecord, "accept" | "begin" | "finish" | "view"> =>
+export const recordOf = (
+  job: string,
+): DurableObjectStub & Pick<JobRecord, "accept" | "begin" | "postpone" | "finish" | "deliverable" | "view"> =>
   env.JOB_RECORDS.getByName(job) as never;
 
 export async function viewOf(worker: WorkerUnderTest, job: string): Promise<JobView> {

@@ -1,16 +1,19 @@
 // Jobs: tried again while nothing was paid, never when it may have been, and delivered until the callback has the answer.
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { Webhook } from "standardwebhooks";
 import { afterEach, beforeEach, describe, expect, inject, test, vi } from "vitest";
 import type { JobOrder } from "../../src/core/job.ts";
-import type { JobRecord } from "../../src/objects/job-record.ts";
-import { callbacks, type Acknowledged, ended, recordOf, scripted, standard, startHooked, withoutPauses } from "./hooked.ts";
+import { JobRecord } from "../../src/objects/job-record.ts";
+import { callbacks, type Acknowledged, ended, recordOf, scripted, standard, startHooked, viewOf, withoutPauses } from "./hooked.ts";
 import { as, calls, eachTestAlone, KEYS, marked, ownerNamed, problemOf, SERVER_KEYS, type WorkerUnderTest } from "./worker.ts";
 
 const log = eachTestAlone();
+const CALLBACK_SECRET = (env as unknown as { CALLBACK_SECRET: string }).CALLBACK_SECRET;
 let engine: Awaited<ReturnType<typeof withoutPauses>>;
 beforeEach(async () => {
   engine = await withoutPauses();
-  await scripted("signed", []);
+  await scripted("jobs", []);
 });
 afterEach(async () => {
   await engine.dispose();
@@ -22,13 +25,13 @@ const post = (worker: WorkerUnderTest, body: unknown, headers: Record<string, st
 const event = async (worker: WorkerUnderTest, hook: string, input: string, id?: string): Promise<Acknowledged> =>
   await (await worker.send(`/hooks/${hook}`, await standard({ input }, id))).json();
 /** The signed callbacks of one job. */
-const told = async (job: string) => (await callbacks("signed")).filter(({ body }) => body.includes(job));
+const told = async (job: string) => (await callbacks("jobs")).filter(({ body }) => body.includes(job));
 
 describe("POST /jobs", () => {
   test("takes the body of /ask, answers with the job's address, and the job has the trimmed answer", async () => {
     const worker = startHooked({ SERVER_KEYS });
     const input = marked();
-    const response = await post(worker, { input, metadata: { order: "7" }, callback: "signed" }, alice);
+    const response = await post(worker, { input, metadata: { order: "7" }, callback: "jobs" }, alice);
     const { status, job } = await response.json<Acknowledged>();
     expect([response.status, status, response.headers.get("location")]).toEqual([202, "queued", `/jobs/${job}`]);
     const view = await vi.waitFor(
@@ -162,14 +165,14 @@ describe("a try that fails", () => {
 describe("a delivery", () => {
   test("goes on until the callback takes it, with the same id and a fresh time, and every attempt is readable", async () => {
     const worker = startHooked();
-    await scripted("signed", [
+    await scripted("jobs", [
       { status: 500 },
       { reset: true },
       { status: 301, headers: { location: `${inject("receiverUrl")}/in/elsewhere` } },
       { hang: true },
       { status: 204 },
     ]);
-    const { job } = await event(worker, "plain", marked());
+    const { job } = await event(worker, "told", marked());
     const view = await ended(worker, job);
     expect(view.delivery?.status).toBe("delivered");
     expect(view.delivery?.attempts.map(({ status, error }) => [status, error === null])).toEqual([
@@ -181,32 +184,62 @@ describe("a delivery", () => {
     ]);
     const got = await told(job);
     expect(new Set(got.map(({ headers }) => headers["webhook-id"]))).toEqual(new Set([job]));
-    expect(got.every(({ headers }) => (headers["webhook-signature"] ?? "").startsWith("v1,"))).toBe(true);
+    for (const { body, headers } of got) expect(() => new Webhook(CALLBACK_SECRET).verify(body, headers)).not.toThrow();
     expect(await callbacks("elsewhere")).toEqual([]);
+  });
+
+  test("says when the next one is due: by the schedule, or later where the receiver asks for it", async () => {
+    const worker = startHooked();
+    await engine.dispose();
+    const before = Date.now();
+    for (const [script, seconds] of [
+      [{ status: 500 }, 5],
+      [{ status: 429, headers: { "retry-after": "7200" } }, 7_200],
+      [{ status: 503, headers: { "retry-after": "999999" } }, 43_200],
+    ] as const) {
+      await scripted("jobs", [script]);
+      const { job } = await event(worker, "told", marked());
+      const view = await vi.waitFor(
+        async () => {
+          const one = await viewOf(worker, job);
+          expect(one.delivery?.attempts).toHaveLength(1);
+          return one;
+        },
+        { timeout: 5_000, interval: 50 },
+      );
+      const wait = (view.delivery?.next_at ?? 0) - before / 1_000;
+      expect(wait).toBeGreaterThanOrEqual(seconds);
+      expect(wait).toBeLessThan(seconds + 30);
+      // Asked for again, it takes the place of the one that waits.
+      await scripted("jobs", [{ status: 200 }]);
+      expect((await worker.send(`/jobs/${job}/redeliver`, { method: "POST" })).status).toBe(202);
+      expect((await ended(worker, job)).delivery?.attempts.map(({ status }) => status)).toEqual([script.status, 200]);
+    }
+    engine = await withoutPauses();
   });
 
   test("stops at 410, and after eight attempts", async () => {
     const worker = startHooked();
-    await scripted("signed", [{ status: 410 }]);
-    const gone = await ended(worker, (await event(worker, "plain", marked())).job);
+    await scripted("jobs", [{ status: 410 }]);
+    const gone = await ended(worker, (await event(worker, "told", marked())).job);
     expect([gone.status, gone.delivery?.status, gone.delivery?.attempts.length, gone.delivery?.next_at]).toEqual([
       "completed",
       "failed",
       1,
       null,
     ]);
-    await scripted("signed", [{ status: 500 }]);
-    const { delivery } = await ended(worker, (await event(worker, "plain", marked())).job);
+    await scripted("jobs", [{ status: 500 }]);
+    const { delivery } = await ended(worker, (await event(worker, "told", marked())).job);
     expect([delivery?.status, delivery?.attempts.length]).toEqual(["failed", 8]);
   });
 
   test("is repeated alone when it is asked for: nothing is paid again", async () => {
     const worker = startHooked();
-    await scripted("signed", [{ status: 410 }]);
+    await scripted("jobs", [{ status: 410 }]);
     const input = marked();
-    const { job } = await event(worker, "plain", input);
+    const { job } = await event(worker, "told", input);
     await ended(worker, job);
-    await scripted("signed", [{ status: 200 }]);
+    await scripted("jobs", [{ status: 200 }]);
     const response = await worker.send(`/jobs/${job}/redeliver`, { method: "POST" });
     expect([response.status, await response.json()]).toEqual([202, { job, status: "completed" }]);
     const view = await ended(worker, job);
@@ -228,84 +261,225 @@ describe("a delivery", () => {
 });
 
 describe("a record", () => {
-  const order = async (callback: string | null = null): Promise<JobOrder> => ({
+  const order = async (more: Partial<JobOrder> = {}): Promise<JobOrder> => ({
     hook: null,
     caller: { kind: "job", owner: await ownerNamed("server:alice"), budgets: [] },
     ask: { input: marked(), model: "gpt-4.1-mini" },
     metadata: {},
-    callback,
+    callback: null,
     payload: null,
     origin: "http://localhost:8787",
     sync: false,
+    ...more,
   });
   const fresh = (): string => `job_${crypto.randomUUID().replaceAll("-", "")}`;
+  const FAILED = { answer: null, error: { message: "x", type: "server_error", code: "upstream_error" } } as const;
+  const MINUTE = 60_000;
+  let owner = "";
+  beforeEach(async () => {
+    owner = await ownerNamed("server:alice");
+  });
 
-  test("whose instance was never started is started by its alarm", async () => {
-    const job = fresh();
-    const record = recordOf(job);
+  /** Its engine takes nothing while `work` goes on. */
+  async function withoutEngine(record: ReturnType<typeof recordOf>, work: (record: JobRecord) => Promise<unknown>): Promise<void> {
     await runInDurableObject(record, async (instance) => {
       const own = instance as unknown as Omit<JobRecord, "env"> & { env: { JOBS: unknown } };
       const real = own.env;
       own.env = { ...real, JOBS: { create: () => Promise.reject(new Error("engine away")) } };
-      await own.accept(Date.now(), job, await order());
+      await work(own as unknown as JobRecord);
       own.env = real;
     });
-    const owner = await ownerNamed("server:alice");
-    expect((await record.view(owner))?.status).toBe("queued");
-    expect(await runDurableObjectAlarm(record)).toBe(true);
-    await vi.waitFor(async () => expect((await record.view(owner))?.status).toBe("completed"), { timeout: 5_000 });
-  });
-
-  test("that is evicted in the middle of a try knows that it was asking: the try is not made twice", async () => {
+  }
+  /** Lets so much time pass, with every alarm that falls into it. */
+  async function pass(record: ReturnType<typeof recordOf>, ms: number): Promise<void> {
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + ms });
+    await runDurableObjectAlarm(record);
+    vi.useRealTimers();
+  }
+  /** A record whose run was accepted and never came to an engine. */
+  async function accepted(more: Partial<JobOrder> = {}) {
     const job = fresh();
     const record = recordOf(job);
-    const sync: JobOrder = { ...(await order()), sync: true };
-    expect(await record.accept(1_000, job, sync)).toEqual({ accepted: true, status: "queued", run: 1 });
-    expect(await record.begin(2_000, 1, 1)).toEqual(sync);
+    const one = await order(more);
+    let instance = "";
+    await withoutEngine(record, async (own) => {
+      ({ instance } = await own.accept(Date.now(), job, one, "nonce"));
+    });
+    return { job, record, order: one, instance };
+  }
+  const statusOf = async (record: ReturnType<typeof recordOf>): Promise<string | undefined> => (await record.view(owner))?.status;
+
+  test("whose instance was never started is started by its alarm", async () => {
+    const { record } = await accepted();
+    expect(await statusOf(record)).toBe("queued");
+    await pass(record, 2 * MINUTE);
+    await vi.waitFor(async () => expect(await statusOf(record)).toBe("completed"), { timeout: 5_000 });
+  });
+
+  test("takes the same word twice for one, where its answer was lost on the way; another word is a duplicate", async () => {
+    const { job, record, order: one, instance } = await accepted();
+    expect(await record.accept(1, job, one, "nonce")).toEqual({ accepted: true, status: "queued", instance });
+    expect(await record.accept(1, job, one, "other")).toEqual({ accepted: false, status: "queued", instance });
+  });
+
+  test("evicted in the middle of a try knows that it was asking: the try is not made twice", async () => {
+    const { job, record, order: one, instance } = await accepted();
+    expect(await record.begin(2_000, instance, "a")).toEqual({ order: one, attempt: 1 });
+    expect(await record.begin(2_000, instance, "a"), "the same word").toEqual({ order: one, attempt: 1 });
     await evictDurableObject(record);
     const after = recordOf(job);
-    expect(await after.begin(3_000, 1, 1)).toBeNull();
-    expect(await after.view(sync.caller.owner)).toMatchObject({
+    expect(await after.begin(3_000, instance, "b")).toBeNull();
+    expect(await after.view(owner)).toMatchObject({
       status: "failed",
       error: { message: expect.stringContaining("may have been paid") as string },
     });
   });
 
+  test("hears the current instance alone, and of that the first word on how it ended", async () => {
+    const { job, record, order: one, instance } = await accepted();
+    expect(await record.begin(1, "somebody-else", "x")).toBeNull();
+    await record.begin(1, instance, "a");
+    await record.finish(2, instance, FAILED);
+    await record.finish(3, instance, { answer: { id: "x" } as never, error: null });
+    expect(await statusOf(record)).toBe("failed");
+    let next = "";
+    await withoutEngine(record, async (own) => {
+      ({ instance: next } = await own.accept(Date.now(), job, one, "again"));
+    });
+    expect(next).not.toBe(instance);
+    await record.begin(4, next, "b");
+    await record.finish(5, instance, FAILED);
+    expect(await statusOf(record)).toBe("running");
+  });
+
   test("holds an answer and a payload larger than a row, in any script", async () => {
-    const job = fresh();
-    const record = recordOf(job);
-    const large: JobOrder = { ...(await order()), sync: true, payload: { text: "日本語🦓".repeat(200_000) } };
-    await record.accept(1_000, job, large);
+    const { job, record, order: one, instance } = await accepted({ payload: { text: "日本語🦓".repeat(200_000) } });
     await evictDurableObject(record);
-    expect(await recordOf(job).begin(2_000, 1, 1)).toEqual(large);
+    expect(await recordOf(job).begin(2_000, instance, "a")).toEqual({ order: one, attempt: 1 });
   });
 
   test("is kept for thirty days, and one that was only looked for leaves nothing", async () => {
-    const job = fresh();
-    const record = recordOf(job);
-    const owner = await ownerNamed("server:alice");
-    await record.accept(Date.now(), job, { ...(await order()), sync: true });
-    await record.finish(Date.now(), 1, { answer: null, error: { message: "x", type: "server_error", code: "upstream_error" } });
-    await runDurableObjectAlarm(record);
-    expect(await record.view(owner)).not.toBeNull();
-    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 31 * 86_400_000 });
-    await runDurableObjectAlarm(record);
+    const { record, instance } = await accepted({ sync: true });
+    await record.finish(Date.now(), instance, FAILED);
+    await pass(record, 29 * 86_400_000);
+    expect(await statusOf(record)).toBe("failed");
+    await pass(record, 31 * 86_400_000);
     expect(await record.view(owner)).toBeNull();
     const unknown = recordOf(fresh());
     expect(await unknown.view(owner)).toBeNull();
     expect(await runInDurableObject(unknown, (_, state) => state.storage.sql.exec("SELECT * FROM sqlite_master").toArray())).toEqual([]);
   });
 
-  test("whose engine died over a call fails after an hour, since the call may have been paid", async () => {
-    const job = fresh();
-    const record = recordOf(job);
-    const sync: JobOrder = { ...(await order()), sync: true };
-    await record.accept(Date.now(), job, sync);
-    await record.begin(Date.now(), 1, 1);
-    await runDurableObjectAlarm(record);
-    expect((await record.view(sync.caller.owner))?.status).toBe("running");
-    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 66 * 60_000 });
-    await runDurableObjectAlarm(record);
-    expect(await record.view(sync.caller.owner)).toMatchObject({ status: "failed", error: { code: "upstream_error" } });
+  test.each([true, false])(
+    "whose engine died over a call fails after an hour, since the call may have been paid (a sender waits: %s)",
+    async (sync) => {
+      const { record, instance } = await accepted({ sync });
+      await record.begin(Date.now(), instance, "a");
+      await pass(record, 50 * MINUTE);
+      expect(await statusOf(record)).toBe("running");
+      await pass(record, 66 * MINUTE);
+      expect(await record.view(owner)).toMatchObject({ status: "failed", error: { code: "upstream_error" } });
+    },
+  );
+
+  test("whose sender's isolate died before it asked fails after an hour, too: its event may run anew", async () => {
+    const { record } = await accepted({ sync: true });
+    await pass(record, 66 * MINUTE);
+    expect(await statusOf(record)).toBe("failed");
+  });
+
+  test("whose engine died in a pause goes on in another one: nothing was being asked", async () => {
+    const { record, instance } = await accepted();
+    await record.begin(Date.now(), instance, "a");
+    await record.postpone(Date.now(), instance, { at: 1, code: "upstream_unavailable" }, Date.now() + 60 * MINUTE);
+    await pass(record, 60 * MINUTE);
+    expect(await statusOf(record), "a pause is no death").toBe("running");
+    await pass(record, 80 * MINUTE);
+    await vi.waitFor(async () => expect(await statusOf(record)).toBe("completed"), { timeout: 5_000 });
+    expect((await record.view(owner))?.tries).toHaveLength(1);
+    expect(await record.begin(1, instance, "b"), "the dead one is not heard any more").toBeNull();
+  });
+
+  test("whose delivery lost its engine delivers by another one", async () => {
+    const { job, record, instance } = await accepted({ callback: "jobs" });
+    await record.finish(Date.now(), instance, FAILED);
+    await pass(record, 10 * MINUTE);
+    expect((await callbacks("jobs")).filter(({ body }) => body.includes(job))).toEqual([]);
+    await pass(record, 16 * MINUTE);
+    await vi.waitFor(async () => expect((await record.view(owner))?.delivery?.status).toBe("delivered"), { timeout: 5_000 });
+  });
+
+  test("whose redelivery finds no engine says so, and changes nothing that has begun meanwhile", async () => {
+    const { job, record, order: one, instance } = await accepted({ callback: "jobs" });
+    await record.finish(Date.now(), instance, FAILED);
+    let next = "";
+    await runInDurableObject(record, async (object) => {
+      const own = object as unknown as Omit<JobRecord, "env"> & { env: { JOBS: unknown } };
+      const real = own.env;
+      let refuse = (_: Error): void => undefined;
+      own.env = {
+        ...real,
+        JOBS: {
+          create: ({ params }: { params: { deliverOnly: boolean } }) =>
+            params.deliverOnly ? new Promise((_, reject) => (refuse = reject)) : Promise.resolve(),
+        },
+      };
+      const told = (own as unknown as JobRecord).redeliver().catch((error: unknown) => String(error));
+      ({ instance: next } = await (own as unknown as JobRecord).accept(Date.now(), job, one, "again"));
+      await (own as unknown as JobRecord).begin(Date.now(), next, "a");
+      refuse(new Error("engine away"));
+      expect(await told).toContain("no instance");
+      own.env = real;
+    });
+    await record.finish(Date.now(), next, { answer: { id: "paid" } as never, error: null });
+    expect(await record.view(owner)).toMatchObject({ status: "completed", answer: { id: "paid" } });
+  });
+
+  test("names the outcome of another run by another webhook-id", async () => {
+    const { job, record, order: one, instance } = await accepted({ callback: "jobs" });
+    await record.finish(1, instance, FAILED);
+    expect((await record.deliverable(instance))?.event).toBe(job);
+    let next = "";
+    await withoutEngine(record, async (own) => {
+      ({ instance: next } = await own.accept(Date.now(), job, one, "again"));
+    });
+    await record.finish(2, next, FAILED);
+    expect((await record.deliverable(next))?.event).toBe(`${job}-2`);
+    expect(await record.deliverable(instance), "the old run's").toBeNull();
+  });
+});
+
+describe("an engine that breaks", () => {
+  test("before anything was asked has cost nothing: the job is tried again", async () => {
+    vi.spyOn(JobRecord.prototype, "begin").mockImplementationOnce(() => Promise.reject(new Error("reset")));
+    const worker = startHooked();
+    const input = marked();
+    const { job } = await event(worker, "told", input);
+    expect((await ended(worker, job)).status).toBe("completed");
+    expect(await calls(input)).toBe(1);
+  });
+
+  test("over a step is noticed by the next one, which asks the record what is true", async () => {
+    vi.spyOn(JobRecord.prototype, "begin").mockImplementation(() => Promise.reject(new Error("away")));
+    const worker = startHooked();
+    const input = marked();
+    const { job } = await event(worker, "told", input);
+    const view = await ended(worker, job);
+    expect(view).toMatchObject({
+      status: "failed",
+      error: { code: "unavailable", message: expect.stringContaining("nothing was paid") as string },
+    });
+    expect(view.tries).toHaveLength(5);
+    expect(await calls(input)).toBe(0);
+  }, 20_000);
+
+  test("while it tells how a paid call ended tells it again", async () => {
+    const finish = vi.spyOn(JobRecord.prototype, "finish");
+    for (let n = 0; n < 2; n += 1) finish.mockImplementationOnce(() => Promise.reject(new Error("reset")));
+    const worker = startHooked();
+    const input = marked();
+    const { job } = await event(worker, "told", input);
+    expect((await ended(worker, job)).status).toBe("completed");
+    expect(await calls(input)).toBe(1);
   });
 });
