@@ -275,6 +275,18 @@ describe("a reservation", () => {
     },
   );
 
+  test("is given back where upstream refused within its stream, before a word", async () => {
+    const { worker, total } = limited({ total: { tokens_per_day: 100_000 } }, model("emulate/error-event-nested"));
+    for (const response of [
+      await worker.ask({ input: marked() }, { ...pk, ...EVENTS }),
+      await respond(worker, { input: marked(), stream: true }, pk),
+    ]) {
+      await response.text().catch(() => undefined);
+    }
+    await worker.settled();
+    expect(await usedOf(total)).toMatchObject({ tokens: 0, reserved: 0 });
+  });
+
   test.each(["emulate/500", "emulate/reset", "emulate/cut"])("stays where the call may have been paid (%s)", async (name) => {
     const { worker, total } = limited({ total: { tokens_per_day: 100_000 } }, model(name));
     const response = await worker.ask({ input: marked() }, { ...pk, ...EVENTS });
