@@ -7,6 +7,7 @@ import type { SessionKey } from "./core/session-keys.ts";
 import type { Budgets } from "./platform/budgets.ts";
 import type { SendCallback } from "./platform/callback.ts";
 import type { Jobs } from "./platform/jobs.ts";
+import type { Flights } from "./platform/flights.ts";
 import type { Jwks } from "./platform/jwks.ts";
 import type { Store } from "./platform/kv.ts";
 import type { Log, LogFacts } from "./platform/log.ts";
@@ -47,6 +48,8 @@ export interface Deps {
   anonymous: Caller;
   /** Requests, tokens and money per caller. */
   budgets: Budgets;
+  /** Requests that repeat themselves under one Idempotency-Key. */
+  flights: Flights;
   /** Whether one more request under this key is within RATE_LIMIT; true where that can't be said. */
   shield: (key: string) => Promise<boolean>;
   /** Whether a model names the parent that it was given: what this isolate has seen within a day. */

@@ -12,6 +12,7 @@ import { publishableKeysOf } from "./gate/publishable-key.ts";
 import { serverKeysOf } from "./gate/server-key.ts";
 import { type Budgets, durableBudgets } from "./platform/budgets.ts";
 import { callbackSender } from "./platform/callback.ts";
+import { durableFlights } from "./platform/flights.ts";
 import { durableJobs } from "./platform/jobs.ts";
 import { jsonFrom } from "./platform/json-from.ts";
 import { jwksCache } from "./platform/jwks.ts";
@@ -118,6 +119,7 @@ async function connect(config: Config, env: Settings, log: Log): Promise<Deps> {
     siteverify: turnstileSecret === undefined ? undefined : siteverify(turnstileSecret, jsonFrom(fetcher), local),
     anonymous: { kind: "anonymous", owner: anonymous, budgets: [{ name: `owner:${anonymous}`, whose: "owner", limits: {} }] },
     budgets: budgetsOf(deadlines.usage),
+    flights: durableFlights(env.FLIGHTS, log.warn),
     shield: rateLimitShield(env.RATE_LIMIT, log.warn),
     upstream: uniapi({ baseUrl, key, deadlines }, fetcher, now),
     forJobs: {

@@ -52,7 +52,7 @@ function checkTogether(input: unknown, report: Report): void {
       report(["presets", name], "has no model: give it one here or in defaults.model");
     }
     for (const [index, field] of list(table(preset)["allow"]).entries()) {
-      if (!IDENTITY_FIELDS.has(String(field))) continue;
+      if (typeof field !== "string" || !IDENTITY_FIELDS.has(field)) continue;
       report(["presets", name, "allow", index], `must not be ${quoted(field)}: who a caller is, this Worker tells UniAPI itself`);
     }
   }

@@ -381,9 +381,12 @@ function assertSecret(
 /** As much of an answer as its reader saw. */
 type Part = Pick<Got, "status" | "headers" | "text">;
 
-/** The answer on a raw connection, up to where its reader left: without the framing of chunks, which could cut a secret in two. */
 function partOf(pieces: readonly Buffer[]): Part {
-  const raw = Buffer.concat(pieces).toString("latin1");
+  return partIn(Buffer.concat(pieces).toString("latin1"));
+}
+
+/** The answer on a raw connection, up to where its reader left: without the framing of chunks, which could cut a secret in two. */
+export function partIn(raw: string): Part {
   const [head = "", ...rest] = raw.split("\r\n\r\n");
   const body = rest.join("\r\n\r\n");
   const chunked = /^transfer-encoding: *chunked$/im.test(head);

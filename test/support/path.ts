@@ -77,6 +77,7 @@ export async function path(config: Partial<ConfigInput> = {}, lagMs = 0): Promis
     siteverify: undefined,
     anonymous: { kind: "anonymous", owner: await ownerOf(idKeys, "anonymous:local"), budgets: [] },
     budgets,
+    flights: { join: () => Promise.reject(new Error("nothing is repeated here")) },
     shield: () => Promise.resolve(true),
     echoes: { get: (model) => echoes.get(model), set: (model, known) => void echoes.set(model, known) },
     log: { request: () => undefined, warn: () => undefined },

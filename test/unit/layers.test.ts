@@ -81,6 +81,7 @@ const REFUSED: readonly Row[] = [
   ["src/http/ask.ts", value("../app.ts")],
   ["src/http/ask.ts", value("#config")],
   ["src/deps.ts", value("./platform/kv.ts")],
+  ["src/deps.ts", value("./platform/flights.ts")],
   ["src/deps.ts", value("./platform/jwks.ts")],
   ["src/deps.ts", value("./platform/turnstile.ts")],
   ["src/deps.ts", value("./platform/jobs.ts")],

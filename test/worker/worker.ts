@@ -154,7 +154,7 @@ export function eachTestAlone(): { lines: () => LogLine[]; requests: () => LogLi
 /** Every row of every Durable Object, as text. */
 async function objectRows(): Promise<string[]> {
   const rows: string[] = [];
-  for (const namespace of [env.BUDGETS, env.JOB_RECORDS] as DurableObjectNamespace[]) {
+  for (const namespace of [env.BUDGETS, env.JOB_RECORDS, env.FLIGHTS] as DurableObjectNamespace[]) {
     const ids = await listDurableObjectIds(namespace);
     // What a thousand callers leave behind is alike.
     for (const id of ids.slice(0, 50)) rows.push(...(await runInDurableObject(namespace.get(id), (_, { storage }) => textsOf(storage))));
