@@ -14,7 +14,7 @@ import {
   viewOf,
   withoutPauses,
 } from "./hooked.ts";
-import { calls, eachTestAlone, expectEnvelope, marked, problemOf, received } from "./worker.ts";
+import { calls, eachTestAlone, expectEnvelope, marked, problemOf, received, withinOneMinute } from "./worker.ts";
 
 const log = eachTestAlone();
 let engine: Awaited<ReturnType<typeof withoutPauses>>;
@@ -244,6 +244,7 @@ describe("refused, before anything is recorded", () => {
   });
 
   test("while the Worker is paused, and while its budget is used up: the sender will try again", async () => {
+    withinOneMinute();
     const paused = await startHooked({ PAUSED: "1" }).send("/hooks/plain", await standard({ input: "x" }));
     expect([paused.status, (await problemOf(paused)).code, paused.headers.get("retry-after")]).toEqual([503, "paused", "60"]);
     const worker = startHooked();

@@ -151,6 +151,11 @@ export function eachTestAlone(): { lines: () => LogLine[]; requests: () => LogLi
   };
 }
 
+/** No minute ends in the middle of the test: what counts by the minute begins its count anew then. */
+export function withinOneMinute(): void {
+  vi.useFakeTimers({ toFake: ["Date"], now: Math.floor(Date.now() / 60_000) * 60_000 + 1_000 });
+}
+
 /** Every row of every Durable Object, as text. */
 async function objectRows(): Promise<string[]> {
   const rows: string[] = [];
