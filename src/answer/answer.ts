@@ -104,14 +104,16 @@ async function ask(making: Making, forgets: boolean): Promise<Whole | Streamed> 
   const { parent, parentTurn } = making.facts;
   await making.spending.reserve(parent, parentTurn);
   context.facts.asked = true;
-  const { opened, how, wasted } = await reach(making, forgets).catch((error: unknown) => {
+  const failed = (error: unknown): never => {
     making.spending.failed(error);
     throw error;
-  });
+  };
+  const { opened, how, wasted } = await reach(making, forgets).catch(failed);
   context.facts.continuity = how;
   context.facts.model = opened.model;
   if (opened.kind === "whole" || !question.stream) {
-    const finished = await making.settle(await gather(deps, opened, context.later), opened.model, wasted);
+    const response = await gather(deps, opened, context.later).catch(failed);
+    const finished = await making.settle(response, opened.model, wasted);
     return { kind: "whole", finished, headers: headersOf(making, how, finished.stored) };
   }
   const id = question.idFirst ? await making.promiseId(opened.first?.["id"]) : undefined;
@@ -122,10 +124,11 @@ async function ask(making: Making, forgets: boolean): Promise<Whole | Streamed> 
     headers: headersOf(making, how, false),
     idFor: (upstreamId) => making.idFor(upstreamId),
     async next() {
-      const { events, terminal } = await opened.next();
+      const { events, terminal } = await opened.next().catch(failed);
       if (terminal === undefined) return { events };
       context.later(opened.drain());
-      return { events, finished: await making.settle(readTerminal(deps, terminal), opened.model, wasted) };
+      const response = await readTerminal(deps, terminal).catch(failed);
+      return { events, finished: await making.settle(response, opened.model, wasted) };
     },
     cancel: opened.cancel,
   };

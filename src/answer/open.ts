@@ -82,7 +82,7 @@ export async function gather(deps: Deps, opened: Opened, later: (work: Promise<u
     const { terminal } = await opened.next();
     if (terminal === undefined) continue;
     later(opened.drain());
-    return readTerminal(deps, terminal);
+    return await readTerminal(deps, terminal);
   }
 }
 
@@ -135,7 +135,7 @@ async function open(
 }
 
 /** The response object of an end, or the Problem that an error at the end is. */
-export function readTerminal(deps: Deps, terminal: Terminal): JsonObject {
+export async function readTerminal(deps: Deps, terminal: Terminal): Promise<JsonObject> {
   if (terminal.kind === "response") return terminal.response;
   const problem = deps.upstream.fault(terminal.body);
   throw terminal.begun ? new Problem(problem.code, problem.message, { ...problem.details, paid: "maybe" }) : problem;

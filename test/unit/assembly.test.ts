@@ -101,6 +101,16 @@ describe("what the terminal event leaves out", () => {
 });
 
 describe("the end", () => {
+  test("an error says whether there had been output by then: only before it can a call be unpaid", () => {
+    const error = { type: "error", code: "rate_limit_exceeded" };
+    const end = (...events: JsonObject[]): Terminal | undefined => {
+      const assembly = new Assembly();
+      return events.map((event) => assembly.add(String(event["type"]), event)).at(-1);
+    };
+    expect(end(created({}), error)).toMatchObject({ kind: "error", begun: false });
+    expect(end(created({}), delta("a"), error)).toMatchObject({ kind: "error", begun: true });
+  });
+
   test.each([
     ["response.completed", "completed"],
     ["response.incomplete", "incomplete"],

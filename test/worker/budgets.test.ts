@@ -18,6 +18,7 @@ import {
   SERVER_KEYS,
   startWorker,
   type WorkerUnderTest,
+  withinOneMinute,
 } from "./worker.ts";
 
 const log = eachTestAlone();
@@ -87,6 +88,7 @@ describe("a limit", () => {
   });
 
   test("requests_per_minute counts hits, refused requests and wrong bodies too", async () => {
+    withinOneMinute();
     const { worker } = limited({ per_visitor: { requests_per_minute: 3 } }, { cache: { ttl: 600 } });
     const input = marked();
     await worker.answer({ input }, pk);
@@ -97,14 +99,14 @@ describe("a limit", () => {
     expect(await calls(input)).toBe(1);
   });
 
-  test("a thousand fresh subs bring no fresh money, nor do a hundred fresh networks", async () => {
+  test("a thousand fresh subs bring no fresh money, nor do fifty fresh networks", async () => {
     const total = { tokens_per_day: 2_000 };
     const worker = startWorker(
       {
         cache: false,
         presets: { chat: { max_output_tokens: 100 } },
         callers: {
-          sessions: { presets: ["chat"], per_user: { tokens_per_day: 10_000 }, total },
+          sessions: { presets: ["chat"], total },
           publishable: [{ id: crypto.randomUUID(), key: PK, presets: ["chat"], per_visitor: { tokens_per_day: 10_000 }, total }],
         },
       },
@@ -117,12 +119,12 @@ describe("a limit", () => {
     };
     for (const [kind, count] of [
       ["sub", 1_000],
-      ["network", 100],
+      ["network", 50],
     ] as const) {
       let answered = 0;
       let tokens = 0;
-      for (let at = 0; at < count; at += 100) {
-        const answers = await Promise.all(Array.from({ length: 100 }, (_, n) => worker.ask({ input }, fresh[kind]?.(at + n) ?? {})));
+      for (let at = 0; at < count; at += 50) {
+        const answers = await Promise.all(Array.from({ length: 50 }, (_, n) => worker.ask({ input }, fresh[kind]?.(at + n) ?? {})));
         for (const answer of answers) {
           const { usage } = await answer.json<{ usage?: { total_tokens: number } }>();
           answered += answer.ok ? 1 : 0;
@@ -136,6 +138,7 @@ describe("a limit", () => {
   }, 60_000);
 
   test("a visitor is one IPv6 network, and its refusal takes nothing from the total", async () => {
+    withinOneMinute();
     const { worker, total } = limited({ per_visitor: { requests_per_minute: 1 }, total: { requests_per_minute: 3 } });
     const ask = async (address: string): Promise<number> => (await worker.ask({ input: marked() }, from(address))).status;
     expect(await ask("2001:db8::1")).toBe(200);
@@ -275,6 +278,18 @@ describe("a reservation", () => {
     },
   );
 
+  test("is given back where upstream refused within its stream, before a word", async () => {
+    const { worker, total } = limited({ total: { tokens_per_day: 100_000 } }, model("emulate/error-event-nested"));
+    for (const response of [
+      await worker.ask({ input: marked() }, { ...pk, ...EVENTS }),
+      await respond(worker, { input: marked(), stream: true }, pk),
+    ]) {
+      await response.text().catch(() => undefined);
+    }
+    await worker.settled();
+    expect(await usedOf(total)).toMatchObject({ tokens: 0, reserved: 0 });
+  });
+
   test.each(["emulate/500", "emulate/reset", "emulate/cut"])("stays where the call may have been paid (%s)", async (name) => {
     const { worker, total } = limited({ total: { tokens_per_day: 100_000 } }, model(name));
     const response = await worker.ask({ input: marked() }, { ...pk, ...EVENTS });
@@ -377,6 +392,7 @@ describe("the shield", () => {
   });
 
   test("counts each visitor of a publishable key apart: one can't use up what all have", async () => {
+    withinOneMinute();
     const counts = new Map<string, number>();
     const RATE_LIMIT = {
       limit: async ({ key }: { key: string }) => {

@@ -53,8 +53,8 @@ export const issue = (body: string, sender: object = { login: "ada", type: "User
 export const nameOf = (text: string): string => text.replaceAll(/[^\w-]/g, "-");
 
 /** As Standard Webhooks has it. */
-export async function standard(payload: unknown, id = `msg_${crypto.randomUUID()}`): Promise<RequestInit> {
-  const body = JSON.stringify(payload);
+export async function standard(payload: unknown, id = `msg_${crypto.randomUUID()}`, raw = false): Promise<RequestInit> {
+  const body = raw ? String(payload) : JSON.stringify(payload);
   const time = String(Math.floor(Date.now() / 1_000));
   const key = Uint8Array.from(atob(secretOf("STANDARD_SECRET").slice("whsec_".length)), (char) => char.charCodeAt(0));
   const signature = `v1,${btoa(String.fromCharCode(...(await hmac(key, `${id}.${time}.${body}`))))}`;

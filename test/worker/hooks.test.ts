@@ -1,5 +1,6 @@
 // POST /hooks/{name}: verified, acknowledged, answered by a job and posted on, with the real record and the real Workflow in workerd.
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { env } from "cloudflare:workers";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import {
   callbacks,
   type Acknowledged,
@@ -13,7 +14,7 @@ import {
   viewOf,
   withoutPauses,
 } from "./hooked.ts";
-import { calls, eachTestAlone, expectEnvelope, marked, problemOf, received } from "./worker.ts";
+import { calls, eachTestAlone, expectEnvelope, marked, problemOf, received, withinOneMinute } from "./worker.ts";
 
 const log = eachTestAlone();
 let engine: Awaited<ReturnType<typeof withoutPauses>>;
@@ -113,7 +114,7 @@ describe("an event", () => {
     const { status, job } = await (await worker.send("/hooks/stalled", await standard({ input }))).json<Acknowledged>();
     expect(status).toBe("accepted");
     expect(["queued", "running"]).toContain((await viewOf(worker, job)).status);
-    expect((await received(input)).every(({ ended }) => ended === "open")).toBe(true);
+    await vi.waitFor(async () => expect((await received(input)).map(({ ended }) => ended)).toEqual(["open"]), { timeout: 1_500 });
     expect((await ended(worker, job)).status).toBe("completed");
   });
 
@@ -178,10 +179,16 @@ describe("what is not asked about", () => {
 });
 
 describe("refused, before anything is recorded", () => {
-  test("an unknown hook, the same as an address that is none", async () => {
-    const response = await startHooked().send("/hooks/nobody", await github(issue("x")));
-    expect(response.status).toBe(404);
-    expect((await problemOf(response)).code).toBe("not_found");
+  test("an unknown hook, whatever is signed and whoever asks", async () => {
+    const worker = startHooked();
+    const said = new Set<string>();
+    for (const name of ["nobody", "constructor", "__proto__", "GITHUB"]) {
+      for (const event of [await github(issue("x")), { method: "POST", body: "x" }]) {
+        const response = await worker.send(`/hooks/${name}`, event);
+        said.add(JSON.stringify([response.status, { ...(await problemOf(response)), request_id: "" }]));
+      }
+    }
+    expect([...said]).toEqual([expect.stringContaining("[404,")]);
   });
 
   test.each<[string, (event: RequestInit) => RequestInit]>([
@@ -209,8 +216,15 @@ describe("refused, before anything is recorded", () => {
     const worker = startHooked();
     const large = await worker.send("/hooks/plain", await standard({ input: "x".repeat(1_048_577) }));
     expect([large.status, (await problemOf(large)).code]).toEqual([413, "payload_too_large"]);
-    const broken = await worker.send("/hooks/plain", await standard("no object"));
-    expect([broken.status, (await problemOf(broken)).code]).toEqual([400, "invalid_request"]);
+    for (const [text, code] of [
+      ["{no json", "invalid_json"],
+      ["7", "invalid_request"],
+      ["[".repeat(100) + "]".repeat(100), "input_too_deep"],
+      ['{"__proto__":{"input":"x"}}', "invalid_request"],
+    ]) {
+      const response = await worker.send("/hooks/plain", await standard(text, undefined, true));
+      expect([response.status, (await problemOf(response)).code]).toEqual([400, code]);
+    }
   });
 
   test.each<[string, unknown, string]>([
@@ -230,6 +244,7 @@ describe("refused, before anything is recorded", () => {
   });
 
   test("while the Worker is paused, and while its budget is used up: the sender will try again", async () => {
+    withinOneMinute();
     const paused = await startHooked({ PAUSED: "1" }).send("/hooks/plain", await standard({ input: "x" }));
     expect([paused.status, (await problemOf(paused)).code, paused.headers.get("retry-after")]).toEqual([503, "paused", "60"]);
     const worker = startHooked();
@@ -274,17 +289,65 @@ describe("a sender who waits", () => {
     expect(await calls(text)).toBe(1);
   });
 
-  test("gets one answer however often it asks at once", async () => {
+  test("gets the one answer however often it asks at once", async () => {
     const worker = startHooked();
     const text = marked();
     const event = telegram(update(text));
     const said = await Promise.all(
       Array.from({ length: 5 }, async () => await (await worker.send("/hooks/waiting", event)).json<object>()),
     );
-    expect(said.filter((one) => "method" in one).length).toBeGreaterThan(0);
-    expect(said.filter((one) => !("method" in one) && (one as Acknowledged).status !== "duplicate")).toEqual([]);
+    expect(new Set(said.map((one) => JSON.stringify(one))).size).toBe(1);
+    expect(said[0]).toMatchObject({ method: "sendMessage" });
     expect(await calls(text)).toBe(1);
   });
+
+  test("gets it at once: what is counted and kept afterwards does not hold it up", async () => {
+    // The shipped interval of ten seconds.
+    const worker = startHooked({ DEADLINES: "{}" });
+    for (const text of [marked(), marked()]) expect((await worker.send("/hooks/waiting", telegram(update(text)))).status).toBe(200);
+    expect(log.requests().map(({ total_ms }) => Number(total_ms) < 5_000)).toEqual([true, true]);
+  });
+
+  test("is told a failure by its status, and the event runs anew when it comes again", async () => {
+    const worker = startHooked({ UNIAPI_BASE_URL: "http://127.0.0.1:9" });
+    const text = marked();
+    const event = telegram(update(text));
+    const failed = await worker.send("/hooks/waiting", event);
+    expect([failed.status, (await problemOf(failed)).code]).toEqual([502, "upstream_error"]);
+    const again = await startHooked().send("/hooks/waiting", event);
+    expect(again.status).toBe(200);
+    expect(await calls(text)).toBe(1);
+  });
+});
+
+describe("what a hook spends", () => {
+  test("is held to its own day: reserved before the call, settled after it", async () => {
+    const worker = startHooked();
+    const input = marked();
+    const first = await (await worker.send("/hooks/thrifty", await standard({ input }))).json<Acknowledged>();
+    const { answer } = await ended(worker, first.job);
+    const used = (await env.BUDGETS.getByName("hook:thrifty").usage(Date.now())).days[0];
+    expect(used).toMatchObject({ tokens: answer?.usage?.total_tokens, reserved: 0 });
+    const second = await (await worker.send("/hooks/thrifty", await standard({ input: "x".repeat(4_000) }))).json<Acknowledged>();
+    expect(await ended(worker, second.job)).toMatchObject({ status: "failed", error: { code: "budget_exceeded" } });
+  });
+
+  test("is given back where upstream refuses within its stream, before a word", async () => {
+    const worker = startHooked();
+    const input = marked();
+    const { job } = await (await worker.send("/hooks/failing", await standard({ input }))).json<Acknowledged>();
+    expect((await ended(worker, job)).tries).toHaveLength(5);
+    expect(await calls(input)).toBe(6);
+    expect((await env.BUDGETS.getByName("hook:failing").usage(Date.now())).days[0]).toMatchObject({ tokens: 0, reserved: 0 });
+  });
+});
+
+test("an address that sends too much is held back before anything is looked at", async () => {
+  const RATE_LIMIT = { limit: async ({ key }: { key: string }) => ({ success: !key.startsWith("address:") }) };
+  const event = await standard({ input: "x" });
+  const headers = { ...(event.headers as Record<string, string>), "cf-connecting-ip": "198.51.100.7" };
+  const response = await startHooked({ RATE_LIMIT }).send("/hooks/plain", { ...event, headers });
+  expect([response.status, (await problemOf(response)).code]).toEqual([429, "rate_limited"]);
 });
 
 test("a hook is a caller: a Worker that has nothing else is set up", async () => {

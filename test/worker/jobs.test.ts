@@ -416,7 +416,7 @@ describe("a record", () => {
     await runInDurableObject(record, async (object) => {
       const own = object as unknown as Omit<JobRecord, "env"> & { env: { JOBS: unknown } };
       const real = own.env;
-      let refuse = (_: Error): void => undefined;
+      let refuse: (error: Error) => void = () => undefined;
       own.env = {
         ...real,
         JOBS: {

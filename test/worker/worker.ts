@@ -151,10 +151,15 @@ export function eachTestAlone(): { lines: () => LogLine[]; requests: () => LogLi
   };
 }
 
+/** No minute ends in the middle of the test: what counts by the minute begins its count anew then. */
+export function withinOneMinute(): void {
+  vi.useFakeTimers({ toFake: ["Date"], now: Math.floor(Date.now() / 60_000) * 60_000 + 1_000 });
+}
+
 /** Every row of every Durable Object, as text. */
 async function objectRows(): Promise<string[]> {
   const rows: string[] = [];
-  for (const namespace of [env.BUDGETS, env.JOB_RECORDS] as DurableObjectNamespace[]) {
+  for (const namespace of [env.BUDGETS, env.JOB_RECORDS, env.FLIGHTS] as DurableObjectNamespace[]) {
     const ids = await listDurableObjectIds(namespace);
     // What a thousand callers leave behind is alike.
     for (const id of ids.slice(0, 50)) rows.push(...(await runInDurableObject(namespace.get(id), (_, { storage }) => textsOf(storage))));
