@@ -123,7 +123,11 @@ function openStream(call, path, from, streamed, signal, onAnswer = () => void 0)
           const { key, body, lastEventId } = token;
           init.method = "POST";
           init.body = JSON.stringify({ ...body, stream: streamed });
-          init.headers = { "content-type": "application/json", "idempotency-key": key, ...lastEventId && { "last-event-id": lastEventId } };
+          init.headers = {
+            "content-type": "application/json",
+            "idempotency-key": key,
+            ...lastEventId && { "last-event-id": lastEventId }
+          };
         }
         const response = await call(path, init, within);
         if (!streamed) {

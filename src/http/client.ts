@@ -1,5 +1,5 @@
-// GET /client.js: the typed client (docs/client.md), a static text. Any page may read it, since it is no secret and imports send no
-// credential; what a page may then do with it, `origins` decides. It needs no settings, so it is there even where they are wrong.
+// GET /client.js: the typed client (docs/client.md), a static text. Any page may read it, since it is no secret and an import sends no
+// credential; what a page may then do with it, `origins` decides.
 import { type Context, Hono } from "hono";
 import { methodNotAllowed } from "../core/problem.ts";
 import type { AppEnv } from "../app-env.ts";
