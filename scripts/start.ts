@@ -46,7 +46,7 @@ wrangler.on("exit", (code) => process.exit(code ?? 0));
 async function warnings(): Promise<string[]> {
   try {
     const { default: config } = await import("../src/config.ts");
-    return unsafeSettings(config, sessionKeysOf(secrets["SESSION_KEYS"]), Boolean(secrets["TURNSTILE_SECRET"]?.trim()));
+    return unsafeSettings(config, sessionKeysOf(secrets["SESSION_KEYS"]), (name) => Boolean(secrets[name]?.trim()));
   } catch {
     // What is wrong rather than unsafe, the Worker itself says.
     return [];

@@ -7,6 +7,7 @@ import type { SessionKey } from "./core/session-keys.ts";
 import type { Budgets } from "./platform/budgets.ts";
 import type { SendCallback } from "./platform/callback.ts";
 import type { Jobs } from "./platform/jobs.ts";
+import type { Flights } from "./platform/flights.ts";
 import type { Jwks } from "./platform/jwks.ts";
 import type { Store } from "./platform/kv.ts";
 import type { Log, LogFacts } from "./platform/log.ts";
@@ -19,8 +20,8 @@ export type { Caller };
 export interface Deps {
   config: Config;
   upstream: Upstream;
-  /** The same within a job's own deadline. */
-  jobUpstream: Upstream;
+  /** In their place for jobs: upstream within a job's own deadline, budgets that are told at once, since a step leaves nothing behind. */
+  forJobs: { upstream: Upstream; budgets: Budgets };
   jobs: Jobs;
   /** Posts to one of the config's callbacks, once. */
   callback: SendCallback;
@@ -47,6 +48,8 @@ export interface Deps {
   anonymous: Caller;
   /** Requests, tokens and money per caller. */
   budgets: Budgets;
+  /** Requests that repeat themselves under one Idempotency-Key. */
+  flights: Flights;
   /** Whether one more request under this key is within RATE_LIMIT; true where that can't be said. */
   shield: (key: string) => Promise<boolean>;
   /** Whether a model names the parent that it was given: what this isolate has seen within a day. */

@@ -10,8 +10,9 @@ import type { Deps, Echoes } from "./deps.ts";
 import { isLoopbackHost } from "./core/loopback.ts";
 import { publishableKeysOf } from "./gate/publishable-key.ts";
 import { serverKeysOf } from "./gate/server-key.ts";
-import { durableBudgets } from "./platform/budgets.ts";
+import { type Budgets, durableBudgets } from "./platform/budgets.ts";
 import { callbackSender } from "./platform/callback.ts";
+import { durableFlights } from "./platform/flights.ts";
 import { durableJobs } from "./platform/jobs.ts";
 import { jsonFrom } from "./platform/json-from.ts";
 import { jwksCache } from "./platform/jwks.ts";
@@ -84,7 +85,7 @@ export function createWire(config: Config): Wire {
       const first = made.get(env);
       if (first !== undefined) return first;
       made.set(env, deps);
-      for (const line of unsafeSettings(config, deps.sessionKeys, deps.siteverify !== undefined)) deps.log.warn(line);
+      for (const line of unsafeSettings(config, deps.sessionKeys, (name) => deps.secretOf(name) !== undefined)) deps.log.warn(line);
       return deps;
     },
   };
@@ -102,6 +103,8 @@ async function connect(config: Config, env: Settings, log: Log): Promise<Deps> {
   const anonymous = await ownerOf(idKeys, "anonymous:local");
   const deadlines = { ...DEADLINES, ...(local ? shorter(env.DEADLINES) : {}) };
   const secretOf = (name: string): string | undefined => textSetting(env, name);
+  const budgetsOf = (tellEveryMs: number): Budgets =>
+    durableBudgets(env.BUDGETS, { now, sleep, random: randomHex, warn: log.warn, tellEveryMs });
   return {
     config,
     baseUrl,
@@ -115,10 +118,14 @@ async function connect(config: Config, env: Settings, log: Log): Promise<Deps> {
     jwks: jwksCache({ jsonFrom: jsonFrom(fetcher), now, sleep, local, warn: log.warn }),
     siteverify: turnstileSecret === undefined ? undefined : siteverify(turnstileSecret, jsonFrom(fetcher), local),
     anonymous: { kind: "anonymous", owner: anonymous, budgets: [{ name: `owner:${anonymous}`, whose: "owner", limits: {} }] },
-    budgets: durableBudgets(env.BUDGETS, { now, sleep, random: randomHex, warn: log.warn, tellEveryMs: deadlines.usage }),
+    budgets: budgetsOf(deadlines.usage),
+    flights: durableFlights(env.FLIGHTS, log.warn),
     shield: rateLimitShield(env.RATE_LIMIT, log.warn),
     upstream: uniapi({ baseUrl, key, deadlines }, fetcher, now),
-    jobUpstream: uniapi({ baseUrl, key, deadlines: { ...deadlines, upstream_total: deadlines.job_total } }, fetcher, now),
+    forJobs: {
+      upstream: uniapi({ baseUrl, key, deadlines: { ...deadlines, upstream_total: deadlines.job_total } }, fetcher, now),
+      budgets: budgetsOf(0),
+    },
     jobs: durableJobs(env.JOB_RECORDS, { now, warn: log.warn }),
     callback: callbackSender({
       callbacks: config.callbacks,

@@ -196,7 +196,8 @@ class EventReader {
   }
 }
 
-function readFrame(frame: Frame): UpstreamEvent | undefined {
+/** @returns undefined for what says nothing. @throws Problem */
+export function readFrame(frame: Frame): UpstreamEvent | undefined {
   let event;
   try {
     event = parseFrame(decodeUtf8(frame));

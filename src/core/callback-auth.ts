@@ -2,7 +2,7 @@
 // be used is told by its name, never by its value.
 import type { CallbackAuth } from "./config-schema.ts";
 import { entriesOf, misconfigured } from "./setting.ts";
-import { eventHeaders, signatures, signingKey } from "./standard-webhook.ts";
+import { callbackKey, eventHeaders, signatureEntry } from "./standard-webhooks.ts";
 
 /** A secret's value by its name; undefined where it is not set. */
 export type SecretOf = (name: string) => string | undefined;
@@ -24,12 +24,14 @@ export async function authHeaders(auth: CallbackAuth | undefined, secretOf: Secr
   if ("bearer" in auth) return { authorization: `Bearer ${first(auth.bearer, secretOf, /^[\x21-\x7e]+$/)}` };
   if ("header" in auth) return { [auth.header.name.toLowerCase()]: first(auth.header.secret_name, secretOf, /^[\x20-\x7e]+$/) };
   const keys = secretsOf(auth.standard, secretOf).map((secret) => {
-    const key = signingKey(secret);
+    const key = callbackKey(secret);
     if (key === null) throw misconfigured(auth.standard, 'must be "whsec_" and base64, or a text without spaces');
     return key;
   });
-  const signature = await signatures(keys, signed.id, signed.now, signed.body);
-  return { ...eventHeaders(signed.id, signed.now), "webhook-signature": signature };
+  const headers = eventHeaders(signed.id, signed.now);
+  // One for each, so that a receiver may have either while they rotate.
+  const entries = keys.map((key) => signatureEntry(key, signed.id, headers["webhook-timestamp"], signed.body));
+  return { ...headers, "webhook-signature": (await Promise.all(entries)).join(" ") };
 }
 
 /** The header that the auth fills, beside those that no `output` may set. */

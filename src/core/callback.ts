@@ -7,7 +7,7 @@ import type { Callback, CallbackRequest } from "./config-schema.ts";
 import { isRecord } from "./json.ts";
 import type { Problem } from "./problem.ts";
 import { misconfigured } from "./setting.ts";
-import { bytesOf, eventBody, eventHeaders, type JobEvent } from "./standard-webhook.ts";
+import { eventBody, eventHeaders, type JobEvent } from "./standard-webhooks.ts";
 
 /** One thing to tell, the same on every attempt. */
 export interface Delivery {
@@ -82,4 +82,8 @@ function bodyOf(content: unknown, wrong: (what: string) => Problem): { body: Uin
   // As it is for undefined and functions.
   if (text === undefined) throw wrong("gave no body");
   return { body: bytesOf(text), type: "application/json" };
+}
+
+function bytesOf(text: string): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(new TextEncoder().encode(text));
 }

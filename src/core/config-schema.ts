@@ -216,7 +216,7 @@ type HookScheme =
       template: string;
       /** Where {timestamp} comes from: Unix seconds. There exactly when the template has it. */
       timestamp_header?: string | undefined;
-      /** The sender's name for a delivery: recorded, since it is not signed. */
+      /** The sender's name for a delivery: for the log, since it is not signed. */
       id_header?: string | undefined;
     };
 /** A signed sender; its limits (BudgetLimits) stand beside its other settings. */

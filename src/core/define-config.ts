@@ -52,7 +52,7 @@ function checkTogether(input: unknown, report: Report): void {
       report(["presets", name], "has no model: give it one here or in defaults.model");
     }
     for (const [index, field] of list(table(preset)["allow"]).entries()) {
-      if (!IDENTITY_FIELDS.has(String(field))) continue;
+      if (typeof field !== "string" || !IDENTITY_FIELDS.has(field)) continue;
       report(["presets", name, "allow", index], `must not be ${quoted(field)}: who a caller is, this Worker tells UniAPI itself`);
     }
   }
@@ -83,6 +83,9 @@ function checkTogether(input: unknown, report: Report): void {
     checkName(["hooks", name, "callback"], hook["callback"], "callback", callbacks, report);
     checkSpender(["hooks", name], [hook["preset"]], hook);
     checkHmac(["hooks", name], hook, report);
+    if (hook["respond"] === "sync" && hook["callback"] !== undefined) {
+      report(["hooks", name, "callback"], 'must not be here: with respond: "sync" the answer is the reply, and nothing is posted');
+    }
   }
   for (const [name, callback] of Object.entries(callbacks)) {
     const { url } = table(callback);

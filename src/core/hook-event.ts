@@ -16,17 +16,15 @@ export interface HookEvent {
   hook: Hook;
   caller: Caller;
   payload: unknown;
-  /** Of the delivery. */
-  bytes: number;
   /** Where this Worker was reached. */
   origin: string;
 }
 
 /** Null where the hook's `input` ignores the event. @throws Problem misconfigured where it gives nothing that can be asked; 413 */
-export async function orderOf({ name, hook, caller, payload, bytes, origin }: HookEvent, config: Config): Promise<JobOrder | null> {
+export async function orderOf({ name, hook, caller, payload, origin }: HookEvent, config: Config): Promise<JobOrder | null> {
   const wish = await wished(name, hook, payload);
   if (wish === null) return null;
-  const { ask, metadata } = locked(name, wish, bytes, caller, hook, config);
+  const { ask, metadata } = locked(name, wish, caller, hook, config);
   const callback = hook.callback ?? null;
   return { hook: name, caller, ask, metadata: metadata ?? {}, callback, payload, origin, sync: hook.respond === "sync" };
 }
@@ -44,13 +42,15 @@ async function wished(name: string, hook: Hook, payload: Payload): Promise<HookW
   }
 }
 
-function locked(name: string, wish: unknown, bytes: number, caller: Caller, hook: Hook, config: Config): ReturnType<typeof lockAsk> {
+function locked(name: string, wish: unknown, caller: Caller, hook: Hook, config: Config): ReturnType<typeof lockAsk> {
   const fields = typeof wish === "string" ? { input: wish } : wish;
   if (!isRecord(fields)) throw misconfigured(`hooks.${name}.input (src/config.ts)`, "must give a text, a body of /ask, or null");
   try {
     assertSafe(fields);
     const ask = parseAsk({ ...fields });
     const { stream: _, ...asked } = ask;
+    // Of what is asked: an event may be far larger than the question in it.
+    const bytes = new TextEncoder().encode(JSON.stringify(asked)).length;
     return lockAsk({ ...asked, preset: ask.preset ?? hook.preset }, bytes, caller.grant ?? { presets: [hook.preset] }, config);
   } catch (error) {
     if (!(error instanceof Problem) || error.code === "payload_too_large") throw error;

@@ -19,8 +19,10 @@ const TABLE = {
   response_not_found: [404, "invalid_request_error"],
   method_not_allowed: [405, "invalid_request_error"],
   request_timeout: [408, "invalid_request_error"],
+  stream_lost: [409, "invalid_request_error"],
   payload_too_large: [413, "invalid_request_error"],
   unsupported_media_type: [415, "invalid_request_error"],
+  idempotency_key_reused: [422, "invalid_request_error"],
   rate_limited: [429, "rate_limit_error"],
   budget_exceeded: [429, "rate_limit_error"],
   upstream_rate_limited: [429, "rate_limit_error"],
@@ -41,6 +43,7 @@ export type ProblemCode = keyof typeof TABLE;
 /** Codes that a second try cannot mend. */
 const HOPELESS: ReadonlySet<ProblemCode> = new Set<ProblemCode>([
   "request_timeout",
+  "stream_lost",
   "budget_exceeded",
   "upstream_quota",
   "upstream_auth",

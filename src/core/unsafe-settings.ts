@@ -1,13 +1,17 @@
 // Settings that work and that somebody will regret: a clear line each, with the line to change. Told when the Worker connects and by
 // npm start; no line holds a secret.
-import type { BudgetLimits, Config } from "./config-schema.ts";
+import type { BudgetLimits, CallbackAuth, Config } from "./config-schema.ts";
 import type { SessionKey } from "./session-keys.ts";
 
 /** An HMAC key shorter than its hash can be guessed from one token. */
 const MIN_SECRET_BYTES = 32;
 
-/** @param hasTurnstileSecret whether TURNSTILE_SECRET is set */
-export function unsafeSettings({ callers, origins }: Config, sessionKeys: readonly SessionKey[], hasTurnstileSecret: boolean): string[] {
+/** @param isSet whether a secret of that name is */
+export function unsafeSettings(
+  { callers, origins, hooks, callbacks }: Config,
+  sessionKeys: readonly SessionKey[],
+  isSet: (secret: string) => boolean,
+): string[] {
   const lines: string[] = [];
   for (const [index, { id, total }] of callers.publishable.entries()) {
     if (isEndless(total)) {
@@ -52,12 +56,35 @@ export function unsafeSettings({ callers, origins }: Config, sessionKeys: readon
       "session_keys_missing: callers.sessions is configured, and every session is refused. Set the secret SESSION_KEYS (npm run setup makes one)",
     );
   }
-  if (callers.turnstile !== undefined && !hasTurnstileSecret) {
+  for (const [name, hook] of Object.entries(hooks)) {
+    if (isEndless(hook)) {
+      lines.push(
+        `hook_without_budget: whoever can make ${hook.scheme} send an event can spend without end. In src/config.ts give hooks.${name} a limit, like usd_per_day: 5`,
+      );
+    }
+    if (!isSet(hook.secret_name)) {
+      lines.push(
+        `hook_secret_missing: every event to hooks.${name} is refused. Set the secret ${hook.secret_name} to what its sender signs with`,
+      );
+    }
+  }
+  for (const [name, { auth }] of Object.entries(callbacks)) {
+    const secret = auth === undefined ? undefined : secretOf(auth);
+    if (secret !== undefined && !isSet(secret)) {
+      lines.push(`callback_secret_missing: nothing can be delivered to callbacks.${name}. Set the secret ${secret}`);
+    }
+  }
+  if (callers.turnstile !== undefined && !isSet("TURNSTILE_SECRET")) {
     lines.push(
       "turnstile_secret_missing: callers.turnstile is configured, and every exchange is refused. Set the secret TURNSTILE_SECRET (Cloudflare's dashboard, Turnstile)",
     );
   }
   return lines;
+}
+
+function secretOf(auth: CallbackAuth): string {
+  if ("bearer" in auth) return auth.bearer;
+  return "header" in auth ? auth.header.secret_name : auth.standard;
 }
 
 function isEndless({ tokens_per_day, usd_per_day }: BudgetLimits): boolean {

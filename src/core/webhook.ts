@@ -56,7 +56,7 @@ export interface Scheme {
   handshake?(payload: unknown, headers: Headers): Reply | null;
   /** The delivery's name, out of what is signed: the same one is the same delivery. Null: only the raw body can name it. */
   signedId(payload: unknown, delivery: Pick<Delivery, "headers">): string | null;
-  /** The name that a header alone gives it: good for a record, never for a decision. */
+  /** The name that a header alone gives it: good for the log, never for a decision. */
   unsignedId?(headers: Headers): string | null;
   /** A bot made the event, so that answering it could go on without end. */
   isBot(payload: unknown): boolean;

@@ -1,5 +1,5 @@
 // Standard Webhooks v1 (standardwebhooks.com): OpenAI, Svix and whoever follows the specification. Svix's own header names count as well.
-import { STANDARD_SECRET, standardSignature } from "../core/standard-webhooks.ts";
+import { signatureEntry, signingKey, STANDARD_SECRET } from "../core/standard-webhooks.ts";
 import { PLAIN, readHeaders, type Scheme, signedBy, UNIX_TIME, untimely } from "../core/webhook.ts";
 
 /** No full stop: it separates the id from the time, and an id with one could be another id with another time. */
@@ -28,7 +28,11 @@ export const standard: Scheme = {
     const signatures = read.entries.split(" ").filter((entry) => entry.startsWith("v1,"));
     if (signatures.length === 0 || !signatures.every((entry) => V1.test(entry))) return { refused: "malformed_header" };
     const late = untimely(read.time, now);
-    return late ?? signedBy(secrets, signatures, (secret) => standardSignature(secret, read.id, read.time, raw));
+    if (late !== null) return late;
+    return signedBy(secrets, signatures, async (secret) => {
+      const key = signingKey(secret);
+      return key === null ? null : signatureEntry(key, read.id, read.time, raw);
+    });
   },
 
   signedId: (_payload, { headers }) => headers.get(nameOf(headers, "id")),

@@ -3,6 +3,7 @@ import { type Context, Hono } from "hono";
 import { answer, type Question, type Streamed, type Whole } from "../answer/answer.ts";
 import { eventStream, liveEnd, patiently } from "../respond/event-stream.ts";
 import { AskSource, TextSource, trimFinished } from "../respond/ask-source.ts";
+import { joinFlight } from "../answer/join-flight.ts";
 import { admit, admitReader } from "../gate/admit.ts";
 import { readChain } from "../answer/chain.ts";
 import { readMemory } from "../answer/memory.ts";
@@ -66,7 +67,13 @@ async function postAsk(c: Context<AppEnv>): Promise<Response> {
     later,
     facts,
   };
-  const answered = answer(deps, question, context).then(anAnswer);
+  const flight = await joinFlight(deps, question, context, {
+    route: "/ask",
+    asked,
+    headers: request.headers,
+    resumable: true,
+  });
+  const answered = (flight?.answered ?? answer(deps, question, context)).then(anAnswer);
   if (!stream) {
     const got = await answered;
     if (got.kind !== "whole") throw new Error("a stream where none was asked for");
@@ -76,7 +83,8 @@ async function postAsk(c: Context<AppEnv>): Promise<Response> {
   if (accept.form === "text") return textStream(c, await answered);
   const { model } = composed.body;
   const { requestId } = context;
-  return eventStream(c, answered, (got) => new AskSource(got, { run: deps.random(6), requestId, model, ended: liveEnd(c) }));
+  const { run, after } = flight ?? { run: deps.random(6), after: -1 };
+  return eventStream(c, answered, (got) => new AskSource(got, { run, after, requestId, model, ended: liveEnd(c) }));
 }
 
 /** A response that failed is none, and while nothing has left it can say so with a status. @throws Problem */

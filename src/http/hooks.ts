@@ -17,6 +17,8 @@ import { shielded } from "../gate/admit.ts";
 import { schemeOf } from "../hooks/schemes.ts";
 
 const MAX_BODY_BYTES = 1_048_576;
+/** Nobody has signed it: it may be no text of whoever is between. */
+const DELIVERY_ID = /^[\w.:-]{1,200}$/;
 
 export const hooksRoutes = new Hono<AppEnv>().post("/hooks/:name", postHook).all("/hooks/:name", () => {
   throw methodNotAllowed("POST");
@@ -39,6 +41,9 @@ async function postHook(c: Context<AppEnv>): Promise<Response> {
   const delivery: Delivery = { raw, headers: request.headers, url: request.url, now: deps.now(), secrets };
   const verified = await scheme.verify(delivery);
   if ("refused" in verified) throw badSignature(verified.refused);
+  facts.secret = verified.secret;
+  const deliveryId = scheme.unsignedId?.(request.headers) ?? "";
+  if (DELIVERY_ID.test(deliveryId)) facts.delivery_id = deliveryId;
 
   const payload = scheme.parse(raw, request.headers) as unknown;
   const handshake = scheme.handshake?.(payload, request.headers) ?? null;
@@ -49,7 +54,7 @@ async function postHook(c: Context<AppEnv>): Promise<Response> {
     return answered({ status: "ignored" });
   }
   const caller = await callerOf(deps, name, hook);
-  const asked = await orderOf({ name, hook, caller, payload, bytes: raw.length, origin: new URL(request.url).origin }, deps.config);
+  const asked = await orderOf({ name, hook, caller, payload, origin: new URL(request.url).origin }, deps.config);
   if (asked === null) {
     facts.reason = "input gave null";
     return answered({ status: "ignored" });
@@ -64,7 +69,7 @@ async function postHook(c: Context<AppEnv>): Promise<Response> {
   const job = await jobOf(deps, name, scheme, payload, delivery);
   facts.job = job;
   const { accepted, run } = await deps.jobs.accept(job, asked);
-  if (hook.respond === "sync") return await waited(deps, hook, { job, run, accepted, order: asked, answered });
+  if (hook.respond === "sync") return await waited(deps, hook, { job, run, accepted, order: asked, answered, later });
   return answered({ status: accepted ? "accepted" : "duplicate", job });
 }
 
@@ -101,14 +106,25 @@ async function waited(
     accepted,
     order,
     answered,
-  }: { job: string; run: number; accepted: boolean; order: JobOrder; answered: (result: HookResult) => Response },
+    later,
+  }: {
+    job: string;
+    run: number;
+    accepted: boolean;
+    order: JobOrder;
+    answered: (result: HookResult) => Response;
+    later: (work: Promise<unknown>) => void;
+  },
 ): Promise<Response> {
   if (!accepted) {
     const before = await deps.jobs.outcome(job);
     if (before === null) return answered({ status: "duplicate", job });
     return reply(await hookReply(hook, before.order, before.outcome));
   }
-  const { outcome } = await runJob({ ...deps, upstream: deps.jobUpstream }, deps.jobs.record(job), { job, run, attempt: 1, lastTry: true });
+  const tried = runJob({ ...deps, ...deps.forJobs }, deps.jobs.record(job), { job, run, attempt: 1, lastTry: true });
+  // A sender who leaves would end the call, paid and unrecorded; this way it is told the answer when it sends the event again.
+  later(tried.catch(() => undefined));
+  const { outcome } = await tried;
   if (outcome === undefined) return answered({ status: "duplicate", job });
   // With its status, so that the sender tries again: a failed job then runs anew.
   if ("problem" in outcome) throw outcome.problem;

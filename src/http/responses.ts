@@ -1,7 +1,8 @@
 // POST, GET and DELETE /v1/responses (also /responses): any OpenAI client, unchanged but for baseURL and apiKey. GET, DELETE and
 // input_items come from KV: UniAPI has none of them.
 import { type Context, Hono } from "hono";
-import { answer } from "../answer/answer.ts";
+import { answer, type Question } from "../answer/answer.ts";
+import { joinFlight } from "../answer/join-flight.ts";
 import { forget, readMemory } from "../answer/memory.ts";
 import { compose, type Composed, composeResponses } from "../core/compose.ts";
 import { decodeUtf8, type JsonObject } from "../core/json.ts";
@@ -15,6 +16,7 @@ import type { Config } from "../core/define-config.ts";
 import type { Grant } from "../core/grant.ts";
 import type { ResponsesRequest } from "../core/request.ts";
 import type { AppEnv } from "../app-env.ts";
+import type { RequestContext } from "../deps.ts";
 import { admit, admitReader } from "../gate/admit.ts";
 import { eventStream, liveEnd } from "../respond/event-stream.ts";
 import { completeFinished, replayText, ResponsesSource } from "../respond/responses-source.ts";
@@ -55,21 +57,21 @@ async function postResponses(c: Context<AppEnv>): Promise<Response> {
   const { composed, shown, metadata } = composedFor(grant, asked, bytes.length, config);
   const stream = asked.stream ?? false;
   const locked = grant !== undefined;
-  const answered = answer(
-    deps,
-    {
-      composed,
-      previousId: asked.previous_response_id ?? undefined,
-      cache: undefined,
-      control: locked ? lockControl(control) : control,
-      cacheByDefault: config.cache !== false && config.cache.responses,
-      metadata,
-      stream,
-      idFirst: false,
-      retries: false,
-    },
-    { requestId, caller, signal: request.signal, later, facts },
-  );
+  const question: Question = {
+    composed,
+    previousId: asked.previous_response_id ?? undefined,
+    cache: undefined,
+    control: locked ? lockControl(control) : control,
+    cacheByDefault: config.cache !== false && config.cache.responses,
+    metadata,
+    stream,
+    idFirst: false,
+    retries: false,
+  };
+  const context: RequestContext = { requestId, caller, signal: request.signal, later, facts };
+  const { headers } = request;
+  const flight = await joinFlight(deps, question, context, { route: "/v1/responses", asked, headers, resumable: false });
+  const answered = flight?.answered ?? answer(deps, question, context);
   if (stream) {
     facts.stream = true;
     const now = Math.floor(deps.now() / 1_000);

@@ -31,7 +31,7 @@ export class Job extends WorkflowEntrypoint<Env, JobRun> {
       const pauseMs = await step
         .do(`respond ${attempt}`, ONCE, async () => {
           const deps = await wire.deps(this.env);
-          const { againMs } = await runJob({ ...deps, upstream: deps.jobUpstream }, record, { job, run, attempt, lastTry: false });
+          const { againMs } = await runJob({ ...deps, ...deps.forJobs }, record, { job, run, attempt, lastTry: false });
           return againMs ?? null;
         })
         // Cut off, or the record was out of reach: what had been asked may have been paid.

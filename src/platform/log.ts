@@ -14,10 +14,16 @@ export interface LogFacts {
   cache?: "hit" | "miss" | "refresh" | "bypass";
   continuity?: string | undefined;
   stream?: boolean;
+  /** With an Idempotency-Key: whose call this was. Only the request that started it has its tokens and its cost. */
+  flight?: "started" | "joined" | "replayed";
   /** Upstream was asked. */
   asked?: boolean;
   response_id?: string;
   hook?: string;
+  /** Which of the hook's secrets has signed: 0 is the newest. */
+  secret?: number;
+  /** The sender's own, unsigned. */
+  delivery_id?: string;
   job?: string;
   /** Of a job: 1 is the first. */
   attempt?: number;
@@ -31,8 +37,11 @@ export interface LogFacts {
 }
 
 export interface Log {
-  /** @param event "job" for a try at one, "delivery" for an attempt at its callback: no request waits for these */
-  request: (facts: LogFacts, event?: "request" | "job" | "delivery") => void;
+  /**
+   * @param event "job" for a try at one, "delivery" for an attempt at its callback: no request waits for these. "flight" for a call that
+   * went on when the request that started it had left: what stands in no request's line
+   */
+  request: (facts: LogFacts, event?: "request" | "job" | "delivery" | "flight") => void;
   warn: (event: string, error?: unknown) => void;
 }
 

@@ -14,6 +14,8 @@ type Ended = (problem?: Problem) => void;
 export interface AskStreamFacts {
   /** The part of every event's id that names this stream. */
   run: string;
+  /** The number of the last event that the caller has; -1: none. Only the end is ever said again. */
+  after: number;
   requestId: string;
   /** The model that was asked for, until upstream names its own. */
   model: string;
@@ -53,11 +55,14 @@ export class AskSource implements Source {
           out.push(...this.#trim.finish(trimFinished(finished)));
           this.#end();
         }
-        if (out.length > 0) return this.#format(out);
+        const text = this.#format(out);
+        if (text !== "" || this.#over) return text;
       }
     } catch (error) {
       const problem = asProblem(error);
       this.#end(problem);
+      // A flight out of reach is no part of its recording: it takes no number, so that the caller can go on after what it has.
+      if (problem.code === "unavailable" && this.#n > 0) this.#n -= 1;
       return this.#format([{ event: "error", data: problem.body(this.#facts.requestId) }]);
     }
   }
@@ -78,7 +83,11 @@ export class AskSource implements Source {
   #format(events: readonly AskEvent[]): string {
     if (this.#left) return "";
     let text = "";
-    for (const { event, data } of events) text += formatEvent(`${this.#facts.run}-${this.#n++}`, event, JSON.stringify(data));
+    for (const { event, data } of events) {
+      const n = this.#n++;
+      if (n <= this.#facts.after && event !== "done" && event !== "error") continue;
+      text += formatEvent(`${this.#facts.run}-${n}`, event, JSON.stringify(data));
+    }
     return text;
   }
 }

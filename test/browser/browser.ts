@@ -1,12 +1,12 @@
 // A real browser before the production bundle: Chromium reaches the Worker as http://localhost:8787 and the page's own backend as
 // http://localhost:3000, as in docs/browser.md, whatever ports they really have.
-import { execFileSync, spawn } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Browser, chromium } from "playwright-core";
+import { bundleOf } from "../e2e/bundle.ts";
 import { miniflareOf, UPSTREAM_KEY } from "../e2e/worker.ts";
 import { printed } from "../support/printed.ts";
 import { type Emulator, startEmulator } from "../emulator/emulator.ts";
@@ -29,11 +29,7 @@ export interface Scene {
 export async function startScene(): Promise<Scene> {
   if (BROWSER === undefined) throw new Error("there is no Chromium: apt-get install chromium, or set CHROMIUM_PATH");
   const home = mkdtempSync(join(import.meta.dirname, "..", "clients", "node_modules", ".browser-"));
-  const bundle = mkdtempSync(join(tmpdir(), "uniapi-edge-browser-"));
-  execFileSync("wrangler", ["deploy", "--dry-run", "--outdir", bundle, "--alias", "#config:./test/fixtures/config-browser.ts"], {
-    stdio: "pipe",
-    env: { ...process.env, WRANGLER_SEND_METRICS: "false" },
-  });
+  const bundle = bundleOf(readFileSync("test/fixtures/config-browser.ts", "utf8"));
   const emulator = await startEmulator({ key: UPSTREAM_KEY, paceMs: 30 });
   const lines: string[] = [];
   const bindings = {
@@ -81,7 +77,7 @@ export async function startScene(): Promise<Scene> {
       elsewhere.close();
       await worker.dispose();
       await emulator.close();
-      for (const dir of [home, bundle]) rmSync(dir, { recursive: true, force: true });
+      rmSync(home, { recursive: true, force: true });
     },
   };
 }

@@ -1,13 +1,12 @@
 // What the client tests talk to: the production bundle over real HTTP with the emulator behind it, as worker.ts starts it for the
 // other end-to-end tests. SDKs make their own requests, so the guard looks at what it can see of them: the Worker's whole log, and
 // every byte of every answer to a client that was given `fetch`.
-import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, inject } from "vitest";
 import { unstable_getMiniflareWorkerOptions } from "wrangler";
+import { bundleOf } from "../e2e/bundle.ts";
 import { PROMPT, SERVER_KEY, UPSTREAM_KEY } from "../e2e/worker.ts";
 import { type Emulator, type ReceivedRequest, startEmulator } from "../emulator/emulator.ts";
 
@@ -115,14 +114,8 @@ const bundles = new Map<string, string>();
 function bundleWith(config: string): string {
   const built = bundles.get(config);
   if (built !== undefined) return built;
-  const dir = mkdtempSync(join(tmpdir(), "uniapi-edge-clients-"));
-  const alias = `#config:./test/fixtures/${config}`;
-  execFileSync("wrangler", ["deploy", "--dry-run", "--outdir", dir, "--alias", alias], {
-    stdio: "pipe",
-    env: { ...process.env, WRANGLER_SEND_METRICS: "false" },
-  });
+  const dir = bundleOf(readFileSync(join("test/fixtures", config), "utf8"));
   bundles.set(config, dir);
-  process.once("exit", () => rmSync(dir, { recursive: true, force: true }));
   return dir;
 }
 

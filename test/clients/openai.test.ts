@@ -235,6 +235,37 @@ test.each(["cut", "reset", "bare-json", "error-event", "error-event-nested"])(
   },
 );
 
+test.each(["cut", "reset", "bare-json"])(
+  "with an Idempotency-Key and retries of its own, a failure after the headers (emulate/%s) is one payment, and the same error however often it is asked again",
+  async (name) => {
+    const asked = { model: `emulate/${name}`, input: PROMPT };
+    const options = { maxRetries: 2, headers: { "Idempotency-Key": crypto.randomUUID() } };
+    const iterate = async (): Promise<void> => {
+      for await (const _ of await client.responses.create({ ...asked, stream: true }, options));
+    };
+    for (const _ of [1, 2]) {
+      const error = await failure(client.responses.create(asked, options));
+      expect(error).toBeInstanceOf(InternalServerError);
+      expect(error).toMatchObject({ status: 502, code: "upstream_error" });
+      expect(await failure(iterate())).toMatchObject({ code: "upstream_error" });
+    }
+    expect(gateway.emulator.calls()).toBe(1);
+  },
+);
+
+test("with an Idempotency-Key the SDK's retry of a connection that broke gets the answer of the first call", async () => {
+  let broken = 0;
+  const unlucky: typeof fetch = async (input, init) => {
+    const response = await gateway.fetch(input, init);
+    if (broken++ > 0) return response;
+    await response.body?.cancel();
+    throw new TypeError("the connection broke");
+  };
+  const one = new OpenAI({ baseURL: gateway.baseURL, apiKey: SERVER_KEY, maxRetries: 2, fetch: unlucky });
+  const response = await one.responses.create({ model, input: PROMPT }, { headers: { "Idempotency-Key": crypto.randomUUID() } });
+  expect([response.output_text, broken, gateway.emulator.calls()]).toEqual([SAID, 2, 1]);
+});
+
 test("retrieve, inputItems.list and delete work by id; what is deleted is gone", async () => {
   const response = await client.responses.create({ model, input: PROMPT, metadata: { order: "7" } });
   const again = await until(() => client.responses.retrieve(response.id));

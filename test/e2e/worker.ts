@@ -1,19 +1,19 @@
 // The production bundle over real HTTP, as every end-to-end test uses it: one Worker per file with given settings, a client that
 // hides nothing (status, headers, bytes, broken connections), and a guard that has seen all of it. `stop` is the canary: what must
-// stay secret stands in no answer, no log line and no KV key, and every request wrote one line of log.
+// stay secret stands in no answer, no log line, no KV key and no byte that an object keeps, and every request wrote one line of log.
 //
 // Miniflare runs it without anything between: wrangler's createTestHarness sends the Worker's own requests through Node's fetch and
 // its callers through a proxy, so there a caller's leave and a broken upstream never look as they do in workerd.
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { request as httpRequest } from "node:http";
 import { createRequire } from "node:module";
 import { connect, type Socket } from "node:net";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createParser } from "eventsource-parser";
 import { expect, inject } from "vitest";
 
-/** Every part of eight characters of these is looked for. */
 export const UPSTREAM_KEY = "sk-canary-4f9d2c7b1e8a5063";
 export const SERVER_KEY = "sk_Vq7hTz2mWc9LxR4b";
 export const OTHER_SERVER_KEY = "sk_Nw3dKj8yPf6GsU5e";
@@ -21,6 +21,9 @@ const ID_KEY = Buffer.from("id key of the end-to-end tests!!").toString("base64"
 const OWNER = "backoffice-owner";
 /** Stands in every prompt. */
 export const PROMPT = "zebra-marker";
+const SECRETS = [UPSTREAM_KEY, SERVER_KEY, OTHER_SERVER_KEY, ID_KEY];
+/** Settings that hold more of them: what hooks and callbacks have. */
+const SECRET_NAME = /_(?:SECRET|TOKEN|KEY)$/;
 const WINDOW = 8;
 
 export interface Asking {
@@ -57,17 +60,19 @@ export interface Worker {
   /** POST /ask with a JSON body. */
   ask: (body: object, headers?: Record<string, string>) => Promise<Got>;
   /** A raw connection with a request on it, for clients that leave; it is open once what came is `enough`. */
-  open: (body: object, headers: Record<string, string>, enough?: (text: string) => boolean) => Promise<Socket>;
+  open: (body: object, headers: Record<string, string>, enough?: (text: string) => boolean, path?: string) => Promise<Socket>;
   /** Lines of the log of requests and warnings, as the Worker wrote them. */
   log: () => LogLine[];
   /** The log line of one answer; waits until it is written. */
   logOf: (got: Got) => Promise<LogLine>;
   kvKeys: () => Promise<string[]>;
+  /** All that Durable Objects and instances of Workflows have on disk, those that were deleted included. */
+  objects: () => string;
   stop: () => Promise<void>;
 }
 
-/** @param settings vars and secrets in place of the usual ones */
-export async function startWorker(upstream: string, settings: Record<string, string> = {}): Promise<Worker> {
+/** @param settings vars and secrets in place of the usual ones, or beside them @param bundleDir of another bundle than the one that ships */
+export async function startWorker(upstream: string, settings: Record<string, string> = {}, bundleDir?: string): Promise<Worker> {
   const logs: string[] = [];
   const bindings = {
     ENVIRONMENT: "local",
@@ -79,7 +84,8 @@ export async function startWorker(upstream: string, settings: Record<string, str
     ...settings,
     DEADLINES: JSON.stringify({ usage: 50, ...(JSON.parse(settings["DEADLINES"] ?? "{}") as object) }),
   };
-  const server = miniflareOf(bindings, (line) => logs.push(line));
+  const storage = mkdtempSync(join(tmpdir(), "uniapi-edge-storage-"));
+  const server = miniflareOf(bindings, (line) => logs.push(line), bundleDir, storage);
   const url = await server.ready;
   const seen: Got[] = [];
   /** What came over each raw connection, in pieces. */
@@ -91,13 +97,20 @@ export async function startWorker(upstream: string, settings: Record<string, str
     return got;
   }
 
-  async function open(body: object, headers: Record<string, string>, enough: (text: string) => boolean = () => true): Promise<Socket> {
+  async function open(
+    body: object,
+    headers: Record<string, string>,
+    enough: (text: string) => boolean = () => true,
+    path = "/ask",
+  ): Promise<Socket> {
     const pieces: Buffer[] = [];
     left.push(pieces);
     const socket = connect(Number(url.port), url.hostname);
     const raw = JSON.stringify(body);
     const lines = Object.entries({ "content-type": "application/json", "content-length": String(Buffer.byteLength(raw)), ...headers });
-    socket.write(`POST /ask HTTP/1.1\r\nhost: ${url.host}\r\n${lines.map(([name, value]) => `${name}: ${value}\r\n`).join("")}\r\n${raw}`);
+    socket.write(
+      `POST ${path} HTTP/1.1\r\nhost: ${url.host}\r\n${lines.map(([name, value]) => `${name}: ${value}\r\n`).join("")}\r\n${raw}`,
+    );
     const text = (): string => Buffer.concat(pieces).toString("latin1");
     await new Promise<void>((resolve, reject) => {
       socket.once("error", reject);
@@ -145,19 +158,49 @@ export async function startWorker(upstream: string, settings: Record<string, str
     return entries;
   }
 
+  function objects(): string {
+    const files = readdirSync(storage, { recursive: true, withFileTypes: true }).filter((file) => file.isFile());
+    const kept = files.map((file) => join(file.parentPath, file.name)).filter((path) => !path.startsWith(join(storage, "kv")));
+    return kept.map((path) => `${path}\n${readFileSync(path, "latin1")}`).join("\n");
+  }
+
+  /** A try at a job or an attempt to deliver it, which no request waits for: it names the job of a request, and has an id of its own. */
+  function assertJobLines(): void {
+    const lines = log().filter(({ event }) => event === "job" || event === "delivery");
+    const jobs = log().flatMap((line) => (line.event === "request" ? [line["job"]] : []));
+    for (const { job } of lines) expect(jobs).toContain(job);
+    expect(new Set(lines.map((line) => line.request_id)).size).toBe(lines.length);
+  }
+
   async function stop(): Promise<void> {
     try {
       const requests = (): string[] => log().flatMap((line) => (line.event === "request" ? [line.request_id ?? ""] : []));
       await until(() => expect(requests().length, "lines of log").toBe(seen.length + left.length));
       expect(new Set(requests()).size, "a request wrote two lines of log").toBe(seen.length + left.length);
       for (const got of seen) expect(requests()).toContain(got.headers["x-request-id"]);
-      assertSecret([...seen, ...left.map(partOf)], logs, await kv());
+      assertJobLines();
+      const secrets = [
+        ...SECRETS,
+        ...Object.keys(settings).flatMap((name) => (SECRET_NAME.test(name) ? (settings[name] ?? "").split(",") : [])),
+      ];
+      assertSecret(secrets.flatMap(windows), [...seen, ...left.map(partOf)], logs, await kv(), objects());
     } finally {
       await server.dispose();
+      rmSync(storage, { recursive: true, force: true });
     }
   }
 
-  return { url, send, ask: (body, headers = {}) => send("/ask", { method: "POST", body, headers }), open, log, logOf, kvKeys, stop };
+  return {
+    url,
+    send,
+    ask: (body, headers = {}) => send("/ask", { method: "POST", body, headers }),
+    open,
+    log,
+    logOf,
+    kvKeys,
+    objects,
+    stop,
+  };
 }
 
 interface KeyPage {
@@ -177,11 +220,16 @@ interface Miniflare {
 }
 interface MiniflarePackage {
   Miniflare: new (options: unknown) => Miniflare;
-  convertV4MiniflareOptions: (options: object) => unknown;
+  convertV4MiniflareOptions: (options: object) => object;
 }
 
-/** What wrangler.toml binds, with a bundle of `wrangler deploy` for its source. */
-export function miniflareOf(bindings: Record<string, string>, onLog: (line: string) => void, bundleDir = inject("bundleDir")): Miniflare {
+/** What wrangler.toml binds, with a bundle of `wrangler deploy` for its source. @param storage where all that is kept goes */
+export function miniflareOf(
+  bindings: Record<string, string>,
+  onLog: (line: string) => void,
+  bundleDir = inject("bundleDir"),
+  storage?: string,
+): Miniflare {
   // wrangler's own: a version of ours would bring a second workerd.
   const wrangler = createRequire(createRequire(import.meta.url).resolve("wrangler"));
   const { Miniflare, convertV4MiniflareOptions } = wrangler("miniflare") as MiniflarePackage;
@@ -195,15 +243,14 @@ export function miniflareOf(bindings: Record<string, string>, onLog: (line: stri
     modules: [{ type: "ESModule", path: "index.js", contents }],
     bindings: { ...workerOptions.bindings, ...bindings },
   };
-  return new Miniflare(
-    convertV4MiniflareOptions({
-      host: "127.0.0.1",
-      port: 0,
-      cf: false,
-      handleStructuredLogs: ({ message }: { message: string }) => onLog(message),
-      workers: [worker],
-    }),
-  );
+  const options = convertV4MiniflareOptions({
+    host: "127.0.0.1",
+    port: 0,
+    cf: false,
+    handleStructuredLogs: ({ message }: { message: string }) => onLog(message),
+    workers: [worker],
+  });
+  return new Miniflare(storage === undefined ? options : { ...options, resourcePersistencePath: storage });
 }
 
 /** What `look` gives as soon as it throws no more, looking every few milliseconds; after `ms` its own error. Works in hooks, too. */
@@ -308,8 +355,14 @@ export function endOf(events: readonly ServerSentEvent[]): Record<string, unknow
   return (events.at(-1)?.data["error"] as Record<string, unknown> | undefined) ?? events.at(-1)?.data ?? {};
 }
 
-function assertSecret(seen: readonly Part[], logs: readonly string[], kv: ReadonlyMap<string, string>): void {
-  const keys = [UPSTREAM_KEY, SERVER_KEY, OTHER_SERVER_KEY, ID_KEY].flatMap(windows);
+/** @param keys all parts of what is secret in itself */
+function assertSecret(
+  keys: readonly string[],
+  seen: readonly Part[],
+  logs: readonly string[],
+  kv: ReadonlyMap<string, string>,
+  objects: string,
+): void {
   const words = [...keys, PROMPT, OWNER];
   for (const got of seen) {
     const head = JSON.stringify([got.status, got.headers]);
@@ -321,14 +374,19 @@ function assertSecret(seen: readonly Part[], logs: readonly string[], kv: Readon
     assertNone(key, words);
     assertNone(value, [...keys, OWNER]);
   }
+  // What is asked stands in a job's record, as it does in a turn.
+  assertNone(objects, [...keys, OWNER]);
 }
 
 /** As much of an answer as its reader saw. */
 type Part = Pick<Got, "status" | "headers" | "text">;
 
-/** The answer on a raw connection, up to where its reader left: without the framing of chunks, which could cut a secret in two. */
 function partOf(pieces: readonly Buffer[]): Part {
-  const raw = Buffer.concat(pieces).toString("latin1");
+  return partIn(Buffer.concat(pieces).toString("latin1"));
+}
+
+/** The answer on a raw connection, up to where its reader left: without the framing of chunks, which could cut a secret in two. */
+export function partIn(raw: string): Part {
   const [head = "", ...rest] = raw.split("\r\n\r\n");
   const body = rest.join("\r\n\r\n");
   const chunked = /^transfer-encoding: *chunked$/im.test(head);
@@ -350,11 +408,14 @@ function errorTexts(got: Part): string {
     .join("\n");
 }
 
-/** All parts of eight characters. */
+/** All parts of eight characters: each is looked for. */
 function windows(secret: string): string[] {
   return Array.from({ length: secret.length - WINDOW + 1 }, (_, at) => secret.slice(at, at + WINDOW));
 }
 
 function assertNone(text: string, words: readonly string[]): void {
-  for (const word of words) if (text.includes(word)) expect.fail(`${JSON.stringify(word)} stands in ${text.slice(0, 2_000)}`);
+  for (const word of words) {
+    const at = text.indexOf(word);
+    if (at !== -1) expect.fail(`${JSON.stringify(word)} stands in ${text.slice(Math.max(0, at - 1_000), at + 1_000)}`);
+  }
 }

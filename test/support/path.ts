@@ -43,10 +43,16 @@ export async function path(config: Partial<ConfigInput> = {}, lagMs = 0): Promis
   const kv = laggingKv(lagMs, now);
   let echoes = new Map<string, boolean | undefined>();
   let serial = 0;
+  const budgets: Deps["budgets"] = {
+    admit: () => Promise.resolve(),
+    reserve: () => Promise.reject(new Error("nobody is limited here")),
+    count: () => undefined,
+    usage: () => Promise.resolve({ days: [], inMinute: 0, ofToken: 0 }),
+  };
   const deps: Deps = {
     config: defineConfig({ defaults: { model: "m" }, cache: false, ...config }),
     upstream,
-    jobUpstream: upstream,
+    forJobs: { upstream, budgets },
     jobs: {
       accept: () => Promise.reject(new Error("no jobs here")),
       view: () => Promise.reject(new Error("no jobs here")),
@@ -70,12 +76,8 @@ export async function path(config: Partial<ConfigInput> = {}, lagMs = 0): Promis
     jwks: () => Promise.reject(new Error("no identity provider here")),
     siteverify: undefined,
     anonymous: { kind: "anonymous", owner: await ownerOf(idKeys, "anonymous:local"), budgets: [] },
-    budgets: {
-      admit: () => Promise.resolve(),
-      reserve: () => Promise.reject(new Error("nobody is limited here")),
-      count: () => undefined,
-      usage: () => Promise.resolve({ days: [], inMinute: 0, ofToken: 0 }),
-    },
+    budgets,
+    flights: { join: () => Promise.reject(new Error("nothing is repeated here")) },
     shield: () => Promise.resolve(true),
     echoes: { get: (model) => echoes.get(model), set: (model, known) => void echoes.set(model, known) },
     log: { request: () => undefined, warn: () => undefined },

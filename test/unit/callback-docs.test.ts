@@ -1,40 +1,19 @@
-// The documented receiver, run as it is printed, takes our callbacks and nothing else; the documented places are the real ones.
-import { type ChildProcess, spawn } from "node:child_process";
+// The documented receivers, run as they are printed, take our callbacks and nothing else; places, pauses and errors are the real ones.
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { callbackUrl } from "../../src/core/callback-url.ts";
 import type { Delivery } from "../../src/core/callback.ts";
 import { DELAYS_MS } from "../../src/core/callback-verdict.ts";
+import { respondAgainMs } from "../../src/core/job.ts";
+import { Problem, type ProblemCode } from "../../src/core/problem.ts";
 import { callbackSender } from "../../src/platform/callback.ts";
 
-const DOC = readFileSync("docs/webhooks-callbacks.part.md", "utf8");
+const DOC = readFileSync("docs/webhooks.md", "utf8");
 const SECRET = "whsec_b2xkIHNlY3JldCBvZiB0aGUgQ1JNLCAzMiBieXRlcyE=";
 const NEW_SECRET = "whsec_bmV3IHNlY3JldCBvZiB0aGUgQ1JNLCAzMiBieXRlcyE=";
-
-let dir: string;
-let child: ChildProcess;
-let lines: AsyncIterator<string>;
-let url: string;
-beforeAll(async () => {
-  // Below node_modules, so that the package is found.
-  dir = mkdtempSync(join("node_modules", ".callback-docs-"));
-  const [, code = ""] = /```js\n([\s\S]*?)```/.exec(DOC) ?? [];
-  writeFileSync(join(dir, "receiver.mjs"), code);
-  child = spawn(process.execPath, [join(dir, "receiver.mjs")], {
-    env: { PORT: "0", CRM_SECRET: SECRET },
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  if (child.stdout === null) throw new Error("no output");
-  lines = createInterface(child.stdout)[Symbol.asyncIterator]();
-  url = await nextLine();
-});
-afterAll(() => {
-  child.kill();
-  rmSync(dir, { recursive: true, force: true });
-});
-const nextLine = async (): Promise<string> => String((await lines.next()).value);
 
 const delivery = (job: string, text: string): Delivery => ({
   event: {
@@ -46,7 +25,7 @@ const delivery = (job: string, text: string): Delivery => ({
     error: null,
   },
 });
-const sender = (secret: string, fetcher: typeof fetch = fetch, behindMs = 0) =>
+const senderTo = (url: string, secret: string, fetcher: typeof fetch = fetch, behindMs = 0) =>
   callbackSender({
     callbacks: { crm: { url, auth: { standard: "CRM_SECRET" } } },
     fetcher,
@@ -57,19 +36,53 @@ const sender = (secret: string, fetcher: typeof fetch = fetch, behindMs = 0) =>
     ownOrigins: [],
   });
 
-test("the receiver takes a callback once, however often it comes, and while secrets rotate", async () => {
-  expect(url).toMatch(/^http:\/\/localhost:\d+$/);
-  for (const job of ["job_1", "job_1", "job_2"]) {
-    expect((await sender(`${NEW_SECRET},${SECRET}`)("crm", delivery(job, `Grüße von ${job}`))).attempt).toMatchObject({ status: 204 });
-  }
-  expect([await nextLine(), await nextLine()]).toEqual(["response.completed Grüße von job_1", "response.completed Grüße von job_2"]);
-});
+const PYTHON = spawnSync("python3", ["--version"]).status === 0;
+const RECEIVERS = [
+  { language: "js", program: process.execPath, file: "receiver.mjs", there: true },
+  { language: "python", program: "python3", file: "receiver.py", there: PYTHON },
+];
 
-test("the receiver refuses another secret, another body and an old time", async () => {
-  const tampered: typeof fetch = (to, init) => fetch(to, { ...init, body: "{}" });
-  for (const send of [sender(NEW_SECRET), sender(SECRET, tampered), sender(SECRET, fetch, 301_000)]) {
-    expect((await send("crm", delivery("job_3", "no"))).attempt).toMatchObject({ status: 401, error: "status 401" });
-  }
+describe.each(RECEIVERS)("the receiver in $language", ({ language, program, file, there }) => {
+  let dir: string;
+  let child: ChildProcess;
+  let lines: AsyncIterator<string>;
+  let url: string;
+  beforeAll(async () => {
+    if (!there) return;
+    // Below node_modules, so that the package is found.
+    dir = mkdtempSync(join("node_modules", ".callback-docs-"));
+    const [, code = ""] = new RegExp(`\`\`\`${language}\n([\\s\\S]*?)\`\`\``).exec(DOC) ?? [];
+    writeFileSync(join(dir, file), code);
+    child = spawn(program, [join(dir, file)], {
+      env: { ...process.env, PORT: "0", CRM_SECRET: SECRET },
+      stdio: ["ignore", "pipe", "ignore"],
+    });
+    if (child.stdout === null) throw new Error("no output");
+    lines = createInterface(child.stdout)[Symbol.asyncIterator]();
+    url = await nextLine();
+  });
+  afterAll(() => {
+    if (!there) return;
+    child.kill();
+    rmSync(dir, { recursive: true, force: true });
+  });
+  const nextLine = async (): Promise<string> => String((await lines.next()).value);
+
+  test.runIf(there)("takes a callback once, however often it comes, and while secrets rotate", async () => {
+    expect(url).toMatch(/^http:\/\/localhost:\d+$/);
+    for (const job of ["job_1", "job_1", "job_2"]) {
+      const { attempt } = await senderTo(url, `${NEW_SECRET},${SECRET}`)("crm", delivery(job, `Grüße von ${job}`));
+      expect(attempt).toMatchObject({ status: 204 });
+    }
+    expect([await nextLine(), await nextLine()]).toEqual(["response.completed Grüße von job_1", "response.completed Grüße von job_2"]);
+  });
+
+  test.runIf(there)("refuses another secret, another body and an old time", async () => {
+    const tampered: typeof fetch = (to, init) => fetch(to, { ...init, body: "{}" });
+    for (const send of [senderTo(url, NEW_SECRET), senderTo(url, SECRET, tampered), senderTo(url, SECRET, fetch, 301_000)]) {
+      expect((await send("crm", delivery("job_3", "no"))).attempt).toMatchObject({ status: 401, error: "status 401" });
+    }
+  });
 });
 
 test("the printed places are where callbacks go", () => {
@@ -81,7 +94,31 @@ test("the printed places are where callbacks go", () => {
 });
 
 test("the printed delays are the real ones", () => {
-  const words = DELAYS_MS.map((ms) => (ms < 60_000 ? `${ms / 1_000} s` : ms < 3_600_000 ? `${ms / 60_000} min` : `${ms / 3_600_000} h`));
+  const words = DELAYS_MS.map(inWords);
   expect(DOC).toContain(`tried again after ${words.slice(0, -1).join(", ")} and ${words.at(-1)}:`);
   expect(DOC).toContain(`about ${Math.round(DELAYS_MS.reduce((sum, ms) => sum + ms, 0) / 3_600_000)} hours`);
 });
+
+test("the printed pauses between tries to get an answer are the real ones", () => {
+  const busy = new Problem("upstream_unavailable", "busy", { paid: "unpaid" });
+  const pauses: string[] = [];
+  for (let pause = respondAgainMs(busy, 1); pause !== null; pause = respondAgainMs(busy, pauses.length + 1)) pauses.push(inWords(pause));
+  const printed = /The\spauses\sare\s([^.]*?),\sor as long/.exec(DOC.replaceAll(/\s+/g, " "))?.[1];
+  expect(printed).toBe(`${pauses.slice(0, -1).join(", ")} and ${pauses.at(-1)}`);
+  expect(DOC.replaceAll(/\s+/g, " ")).toContain(`after ${pauses.length === 5 ? "six" : "?"} tries the job has failed`);
+});
+
+test("the printed errors exist, with these statuses", () => {
+  const section = DOC.slice(DOC.indexOf("\n## Errors\n"), DOC.indexOf("\n## Limits\n"));
+  const rows = [...section.matchAll(/^\| (\d{3}) \| ((?:`\w+`(?:, )?)+) \|/gm)];
+  expect(rows.length).toBeGreaterThan(10);
+  for (const [, status = "", codes = ""] of rows) {
+    for (const code of codes.replaceAll("`", "").split(", "))
+      expect([code, new Problem(code as ProblemCode, "").status]).toEqual([code, Number(status)]);
+  }
+});
+
+function inWords(ms: number): string {
+  if (ms < 60_000) return `${ms / 1_000} s`;
+  return ms <= 3_600_000 ? `${ms / 60_000} min` : `${ms / 3_600_000} h`;
+}

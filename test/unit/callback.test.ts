@@ -6,7 +6,7 @@ import { callbackRequest, type Delivery, type PlainRequest } from "../../src/cor
 import type { Callback, CallbackRequest } from "../../src/core/config-schema.ts";
 import { ConfigError, defineConfig } from "../../src/core/define-config.ts";
 import { Problem } from "../../src/core/problem.ts";
-import type { JobEvent } from "../../src/core/standard-webhook.ts";
+import type { JobEvent } from "../../src/core/standard-webhooks.ts";
 
 const NOW = Date.UTC(2026, 10, 25, 12, 0, 0) + 789;
 const NEW_SECRET = "whsec_bmV3IHNlY3JldCBvZiB0aGUgQ1JNLCAzMiBieXRlcyE=";

@@ -356,6 +356,11 @@ const together: typeof unknownKeys = [
   ["a hook's unknown preset", withHook({ preset: "other" }), "hooks.h.preset: names a preset that is not in presets"],
   ["a hook's unknown callback", withHook({ callback: "crm" }), "hooks.h.callback: names a callback that is not in callbacks"],
   [
+    "a callback of a hook whose sender waits",
+    { ...withHook({ respond: "sync", callback: "crm" }), callbacks: { crm: { url: "https://crm.example.com/in" } } },
+    'hooks.h.callback: must not be here: with respond: "sync" the answer is the reply, and nothing is posted',
+  ],
+  [
     "Turnstile without sessions",
     { presets, callers: { turnstile: { hostname: "a.example" } } },
     "callers.turnstile: needs callers.sessions, which its sessions are held to: add it",
@@ -561,7 +566,7 @@ describe("whatever is written", () => {
   test("the outcome is a config or a ConfigError", () => {
     fc.assert(
       fc.property(fc.oneof(fc.jsonValue(), shaped, fc.dictionary(fc.constantFrom(...keys), shaped)), (config) => void mistakes(config)),
-      { numRuns: 500 },
+      { numRuns: 500, examples: [[{ presets: { p: { allow: [Object.create(null)] } } }]] },
     );
   });
 });

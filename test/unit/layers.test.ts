@@ -87,6 +87,7 @@ const REFUSED: readonly Row[] = [
   ["src/client/stream.ts", value("zod")],
   ["src/http/ask.ts", value("../client/client.ts")],
   ["src/deps.ts", value("./platform/kv.ts")],
+  ["src/deps.ts", value("./platform/flights.ts")],
   ["src/deps.ts", value("./platform/jwks.ts")],
   ["src/deps.ts", value("./platform/turnstile.ts")],
   ["src/deps.ts", value("./platform/jobs.ts")],

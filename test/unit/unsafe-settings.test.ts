@@ -12,7 +12,8 @@ const turnstile = { hostname: "app.example.com" };
 const safe: ConfigInput = { presets, origins: ["https://app.example.com"], callers: { publishable: [publishable], sessions, turnstile } };
 
 const said = (config: ConfigInput, keys = GOOD_KEY, secret = true): string[] =>
-  unsafeSettings(defineConfig(config), sessionKeysOf(keys), secret);
+  unsafeSettings(defineConfig(config), sessionKeysOf(keys), () => secret);
+const hook = { scheme: "github", secret_name: "GITHUB_WEBHOOK_SECRET", preset: "support", tokens_per_day: 9 } as const;
 
 test("safe settings, and a Worker for server keys alone, say nothing", () => {
   expect(said(safe)).toEqual([]);
@@ -39,6 +40,17 @@ test.each<[string, string[], string[]]>([
   ["origins_missing", said({ ...safe, origins: [] }), ["callers.publishable, callers.sessions, callers.turnstile", "origins: ["]],
   ["session_key_short", said(safe, `${GOOD_KEY},short:${"y".repeat(31)}`), ['"short"', "31 bytes", "SESSION_KEYS"]],
   ["session_keys_missing", said(safe, ""), ["SESSION_KEYS"]],
+  ["hook_without_budget", said({ ...safe, hooks: { triage: { ...hook, tokens_per_day: undefined } } }), ["hooks.triage", "usd_per_day"]],
+  ["hook_secret_missing", said({ presets, hooks: { triage: hook } }, "", false), ["hooks.triage", "GITHUB_WEBHOOK_SECRET"]],
+  [
+    "callback_secret_missing",
+    said(
+      { callbacks: { crm: { url: "https://crm.example.com", auth: { header: { name: "x-key", secret_name: "CRM_KEY" } } } } },
+      "",
+      false,
+    ),
+    ["callbacks.crm", "CRM_KEY"],
+  ],
   ["turnstile_secret_missing", said(safe, GOOD_KEY, false), ["TURNSTILE_SECRET"]],
 ])("%s is one line that says what to change", (name, lines, parts) => {
   expect(lines).toEqual([expect.stringMatching(new RegExp(`^${name}: `))]);

@@ -39,10 +39,10 @@ describe("a page from this machine, under ENVIRONMENT=local", () => {
 
   test("gets the headers that it asks for in a preflight", async () => {
     const response = await preflight(startWorker(), "http://localhost:5173", {
-      "access-control-request-headers": "content-type, x-stainless-os, bad header",
+      "access-control-request-headers": "content-type, idempotency-key, last-event-id, x-stainless-os, bad header",
     });
     expect([response.status, allowed(response)]).toEqual([204, "http://localhost:5173"]);
-    expect(response.headers.get("access-control-allow-headers")).toBe("content-type, x-stainless-os");
+    expect(response.headers.get("access-control-allow-headers")).toBe("content-type, idempotency-key, last-event-id, x-stainless-os");
     expect(response.headers.get("access-control-allow-methods")).toContain("POST");
   });
 

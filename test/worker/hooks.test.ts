@@ -79,6 +79,24 @@ describe("an event", () => {
     await ended(worker, first.job);
   });
 
+  test("is logged with the sender's own id of it and which of the secrets it was signed with, unless the id is no plain word", async () => {
+    const secret = "a new one,hook-canary-9d41c07be2";
+    const worker = startHooked({ GITHUB_WEBHOOK_SECRET: secret });
+    const id = crypto.randomUUID();
+    for (const named of [id, "two words", "x".repeat(201)]) {
+      const { job } = await (
+        await worker.send("/hooks/github", await github(issue(marked()), { "x-github-delivery": named }))
+      ).json<Acknowledged>();
+      await ended(worker, job);
+    }
+    const lines = log.requests().filter(({ route }) => route === "POST /hooks/{name}");
+    expect(lines.map((line) => [line["secret"], line["delivery_id"]])).toEqual([
+      [1, id],
+      [1, undefined],
+      [1, undefined],
+    ]);
+  });
+
   test("with a signed id is known by it: the same words under another id are another job", async () => {
     const worker = startHooked();
     const payload = { input: marked() };
@@ -106,6 +124,17 @@ describe("an event", () => {
     const view = await ended(worker, job);
     expect(view.delivery).toBeUndefined();
     expect((await received(payload.note))[0]?.body["input"]).toBe(JSON.stringify(payload));
+  });
+
+  test("larger than a question may be is taken, since only what `input` makes of it is asked", async () => {
+    const worker = startHooked();
+    const text = marked();
+    const event = await github({ ...issue(text), diff: "x".repeat(900_000) });
+    const { status, job } = await (await worker.send("/hooks/github", event)).json<Acknowledged>();
+    expect(status).toBe("accepted");
+    await ended(worker, job);
+    const large = await worker.send("/hooks/plain", await standard({ input: "x".repeat(300_000) }));
+    expect([large.status, (await problemOf(large)).code]).toEqual([413, "payload_too_large"]);
   });
 
   test("may continue an earlier answer of the same hook, and of no other", async () => {
@@ -176,13 +205,12 @@ describe("refused, before anything is recorded", () => {
     expect([code, message]).toEqual(["misconfigured", expect.stringContaining("NOBODY_SET_THIS")]);
   });
 
-  test("more than 1 MiB, and JSON that is none", async () => {
+  test("more than 1 MiB, and JSON that is no event", async () => {
     const worker = startHooked();
     const large = await worker.send("/hooks/plain", await standard({ input: "x".repeat(1_048_577) }));
     expect([large.status, (await problemOf(large)).code]).toEqual([413, "payload_too_large"]);
-    const event = await github({});
-    const key = event.headers as Record<string, string>;
-    expect(key["x-hub-signature-256"]).toMatch(/^sha256=/);
+    const broken = await worker.send("/hooks/plain", await standard("no object"));
+    expect([broken.status, (await problemOf(broken)).code]).toEqual([400, "invalid_request"]);
   });
 
   test.each<[string, unknown, string]>([

@@ -1,0 +1,144 @@
+// Two hundred clients that read almost nothing of a long stream, against the production bundle over real HTTP: how far upstream is read
+// ahead, and how much memory workerd takes meanwhile. Without a key each has its own upstream stream; with one, all share a flight.
+import { execFileSync } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { createServer, type ServerResponse } from "node:http";
+import { createRequire } from "node:module";
+import { type AddressInfo, connect, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { unstable_getMiniflareWorkerOptions } from "wrangler";
+
+const READERS = 200;
+const EVENT_CHARS = 16_384;
+const EVENTS = 1_024;
+const MIB = 1_048_576;
+
+/** 16 MiB of events as fast as they are taken; not of text, which is remembered until the answer is whole, stalled or not. */
+let sent = 0;
+async function answer(response: ServerResponse): Promise<void> {
+  const say = async (data: object): Promise<void> => {
+    const bytes = `data: ${JSON.stringify(data)}\n\n`;
+    sent += bytes.length;
+    if (!response.write(bytes)) await drained(response);
+  };
+  const response_ = { id: "resp_slow", object: "response", model: "slow-1", output: [] };
+  response.writeHead(200, { "content-type": "text/event-stream" });
+  await say({ type: "response.created", response: { ...response_, status: "in_progress" } });
+  for (let n = 0; n < EVENTS && !response.destroyed; n += 1) await say({ type: "response.audio.delta", delta: "x".repeat(EVENT_CHARS) });
+  await say({ type: "response.completed", response: { ...response_, status: "completed" } });
+  response.end();
+}
+
+function drained(response: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    const go = (): void => {
+      response.off("drain", go).off("close", go);
+      resolve();
+    };
+    response.on("drain", go).on("close", go);
+  });
+}
+
+const upstream = createServer((request, response) => {
+  request.resume();
+  void answer(response).catch(() => undefined);
+}).listen(0, "127.0.0.1");
+await once(upstream, "listening");
+
+const dir = mkdtempSync(join(tmpdir(), "uniapi-edge-slow-"));
+execFileSync("wrangler", ["deploy", "--dry-run", "--outdir", dir], {
+  stdio: "pipe",
+  env: { ...process.env, WRANGLER_SEND_METRICS: "false" },
+});
+const wrangler = createRequire(createRequire(import.meta.url).resolve("wrangler"));
+const { Miniflare, convertV4MiniflareOptions } = wrangler("miniflare") as {
+  Miniflare: new (options: unknown) => { ready: Promise<URL>; dispose: () => Promise<void> };
+  convertV4MiniflareOptions: (options: object) => unknown;
+};
+const { workerOptions } = unstable_getMiniflareWorkerOptions("./wrangler.toml") as unknown as { workerOptions: { bindings: object } };
+const worker = {
+  ...workerOptions,
+  name: "uniapi-edge",
+  rootPath: undefined,
+  modulesRules: undefined,
+  modules: [{ type: "ESModule", path: "index.js", contents: readFileSync(join(dir, "index.js"), "utf8") }],
+  bindings: {
+    ...workerOptions.bindings,
+    ENVIRONMENT: "local",
+    UNIAPI_KEY: "sk-slow-readers",
+    UNIAPI_BASE_URL: `http://127.0.0.1:${(upstream.address() as AddressInfo).port}`,
+  },
+};
+const server = new Miniflare(
+  convertV4MiniflareOptions({ host: "127.0.0.1", port: 0, cf: false, handleStructuredLogs: () => undefined, workers: [worker] }),
+);
+const url = await server.ready;
+
+/** Resident memory of our workerd in bytes. */
+function memory(): number {
+  for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
+    try {
+      const status = readFileSync(`/proc/${pid}/status`, "utf8");
+      if (!/^Name:\tworkerd$/m.test(status) || !new RegExp(`^PPid:\t${process.pid}$`, "m").test(status)) continue;
+      return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1] ?? 0) * 1_024;
+    } catch {
+      // It ended while we looked.
+    }
+  }
+  throw new Error("workerd is not to be found");
+}
+
+const mib = (bytes: number): string => (bytes / MIB).toFixed(0);
+
+async function reader(headers: Record<string, string>): Promise<Socket> {
+  const body = JSON.stringify({ model: "slow-1", input: "slow", stream: true });
+  const all = { host: url.host, "content-type": "application/json", "content-length": String(body.length), ...headers };
+  const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`);
+  const socket = connect(Number(url.port), url.hostname);
+  socket.on("error", () => undefined);
+  socket.write(`POST /v1/responses HTTP/1.1\r\n${lines.join("")}\r\n${body}`);
+  const [first] = (await once(socket, "data")) as [Buffer];
+  socket.pause();
+  if (!first.toString().startsWith("HTTP/1.1 200")) throw new Error(first.toString());
+  return socket;
+}
+
+/** Until nothing moves any more. */
+async function settled(): Promise<void> {
+  for (let before = -1, still = 0; still < 4;) {
+    await sleep(250);
+    still = before === sent ? still + 1 : 0;
+    before = sent;
+  }
+}
+
+async function measure(what: string, headers: Record<string, string>): Promise<void> {
+  const before = memory();
+  sent = 0;
+  const sockets = await Promise.all(Array.from({ length: READERS }, () => reader(headers)));
+  let peak = memory();
+  const watch = setInterval(() => (peak = Math.max(peak, memory())), 100);
+  await settled();
+  await sleep(2_000);
+  clearInterval(watch);
+  const streams = headers["idempotency-key"] === undefined ? READERS : 1;
+  const whole = EVENTS * EVENT_CHARS * READERS;
+  console.log(
+    `${what}: ${READERS} stalled readers of ${mib(whole)} MiB in all; upstream was read to ${(sent / MIB / streams).toFixed(1)} MiB a stream; ` +
+      `workerd grew by ${mib(peak - before)} MiB at most, ${mib(memory() - before)} MiB in the end`,
+  );
+  for (const socket of sockets) socket.destroy();
+  await settled();
+}
+
+await (await fetch(new URL("/health", url))).text();
+// What the second one needs may already be there from the first: the smaller one goes first.
+await measure("one flight", { "idempotency-key": crypto.randomUUID() });
+await measure("without a key", {});
+await server.dispose();
+upstream.closeAllConnections();
+upstream.close();
+rmSync(dir, { recursive: true, force: true });

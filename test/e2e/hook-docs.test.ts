@@ -1,0 +1,248 @@
+// Every entry of src/config.ts that docs/webhooks.md prints, run as it is printed: an event as its provider makes and signs it goes in, and
+// exactly the request that the next API documents comes out. Only the origins of callbacks are others, since those can't be reached.
+import { spawnSync } from "node:child_process";
+import { createHmac } from "node:crypto";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { Webhook } from "standardwebhooks";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type Emulator, startEmulator } from "../emulator/emulator.ts";
+import { type Received, type Receiver, startReceiver } from "../support/receiver.ts";
+import { GITHUB, type Sender, SHOPIFY, SLACK, STANDARD, STRIPE, TELEGRAM } from "../support/signed-deliveries.ts";
+import { bundleOf } from "./bundle.ts";
+import { type Got, json, startWorker, until, UPSTREAM_KEY, type Worker } from "./worker.ts";
+
+const DOC = readFileSync("docs/webhooks.md", "utf8");
+/** Code by the heading that it stands under: a whole file, then an entry for each provider. */
+const PRINTED = new Map(
+  DOC.split(/^## /m).flatMap((section) => {
+    const [, code] = /^```ts\n((?:hooks|import)[\s\S]*?)^```$/m.exec(section) ?? [];
+    return code === undefined ? [] : [[section.slice(0, section.indexOf("\n")), code] as const];
+  }),
+);
+const FIRST = "A first try";
+const [, ...ENTRIES] = PRINTED.values();
+const SUPPORT = { instructions: "You answer for Example Ltd. Be brief. Say so if you don't know.", max_output_tokens: 500 };
+
+/** Long enough to be looked for by the Worker's guard, where the providers' form leaves room. */
+const SECRETS = {
+  GITHUB_WEBHOOK_SECRET: GITHUB.secrets[0],
+  SLACK_SIGNING_SECRET: SLACK.secrets[0],
+  STRIPE_WEBHOOK_SECRET: STRIPE.secrets[0],
+  TELEGRAM_SECRET: TELEGRAM.secrets[0],
+  OPENAI_WEBHOOK_SECRET: STANDARD.secrets[0],
+  SHOPIFY_SECRET: SHOPIFY.secrets[0],
+  GITHUB_TOKEN: "github_pat_7d20c1e94ab3",
+  SLACK_BOT_TOKEN: "xoxb-5e81f0a37c29",
+  SHOP_API_KEY: "shop-3b96d7e0f412",
+  CRM_SECRET: "whsec_dGhlIHNlY3JldCBvZiB0aGUgQ1JNLCAzMiBieXRlcyEh",
+};
+
+let emulator: Emulator;
+let receiver: Receiver;
+let worker: Worker;
+beforeAll(async () => {
+  emulator = await startEmulator({ key: UPSTREAM_KEY });
+  receiver = await startReceiver((response) => response.writeHead(200).end());
+  worker = await startWorker(emulator.url, SECRETS, bundleOf(configOf(new URL(receiver.url).origin)));
+});
+afterAll(async () => {
+  await worker.stop();
+  await receiver.stop();
+  await emulator.close();
+});
+
+/** The entries side by side in the printed file; each url's origin is the receiver's. */
+function configOf(origin: string): string {
+  const entries = ENTRIES.map((entry) => `{\n${entry}},\n`.replaceAll(/(url: ")https:\/\/[^/"]+/g, `$1${origin}`));
+  const [head = "", ...fields] = (PRINTED.get(FIRST) ?? "").split(/^(?= {2}\w+: )/m);
+  const kept = fields.filter((field) => !/^ {2}(?:hooks|callbacks):/.test(field));
+  return `${head.replace('"./core', '"../../src/core').replace("{ defineConfig }", "{ type ConfigInput, defineConfig }")}
+${kept.join("")}
+  hooks: Object.assign({}, ...entries().map(({ hooks }) => hooks)),
+  callbacks: Object.assign({}, ...entries().map(({ callbacks }) => callbacks)),
+});
+
+function entries(): Partial<ConfigInput>[] {
+  return [${entries.join("")}];
+}
+`;
+}
+
+const sample = (file: string): string => readFileSync(`test/fixtures/hooks/${file}`, "utf8");
+
+interface Row {
+  sender: Sender;
+  /** Of the hook. */
+  name: string;
+  file: string;
+  /** As printed. */
+  url: string | null;
+  /** What UniAPI is asked begins with. */
+  asks: string;
+  /** The request to the callback, with the answer's text in it; null where the reply is all. */
+  sends: { method?: string; path: string; headers?: Record<string, string>; body: (text: string) => object } | null;
+  /** Body of the acknowledgement. */
+  says?: RegExp;
+}
+
+const ROWS: Record<string, Row> = {
+  "GitHub: a comment on an issue": {
+    sender: GITHUB,
+    name: "triage",
+    file: "github-issue-opened.json",
+    url: "https://api.github.com",
+    asks: "The cart forgets its items\n\nI put two shirts into the cart",
+    sends: {
+      path: "/repos/octo-org/shop/issues/42/comments",
+      headers: { authorization: `Bearer ${SECRETS.GITHUB_TOKEN}` },
+      body: (text) => ({ body: text }),
+    },
+  },
+  "Slack: an answer to a mention": {
+    sender: SLACK,
+    name: "mention",
+    file: "slack-message.json",
+    url: "https://slack.com/api/chat.postMessage",
+    asks: "when does the returns desk open on Saturdays?",
+    sends: {
+      path: "/api/chat.postMessage",
+      headers: { authorization: `Bearer ${SECRETS.SLACK_BOT_TOKEN}` },
+      body: (text) => ({ channel: "C123ABC456", thread_ts: "1795376400.000200", text }),
+    },
+  },
+  "Slack: a slash command": {
+    sender: SLACK,
+    name: "command",
+    file: "slack-command.txt",
+    url: "https://hooks.slack.com",
+    asks: "when do you open?",
+    sends: { path: "/commands/1234/5678", body: (text) => ({ response_type: "in_channel", text }) },
+    says: /^$/,
+  },
+  "Stripe: a message in Slack": {
+    sender: STRIPE,
+    name: "disputes",
+    file: "stripe-dispute-created.json",
+    url: "https://slack.com/api/chat.postMessage",
+    asks: 'Say in two sentences what our team must do about this dispute: {"id":"du_1SVuZ1LkdIwHu7ixV0iOJhBq"',
+    sends: {
+      path: "/api/chat.postMessage",
+      headers: { authorization: `Bearer ${SECRETS.SLACK_BOT_TOKEN}` },
+      body: (text) => ({ channel: "#disputes", text: `du_1SVuZ1LkdIwHu7ixV0iOJhBq: ${text}` }),
+    },
+  },
+  "Telegram: a reply": {
+    sender: TELEGRAM,
+    name: "telegram",
+    file: "telegram-message.json",
+    url: null,
+    asks: "Is the blue one back in stock?",
+    sends: null,
+  },
+  "OpenAI, Svix and Standard Webhooks: a signed post to your service": {
+    sender: STANDARD,
+    name: "openai",
+    file: "standard-response-completed.json",
+    url: "https://crm.example.com/in",
+    asks: 'Explain this event to whoever is on duty, in one sentence: {"object":"event"',
+    sends: {
+      path: "/in",
+      headers: { "webhook-id": expect.stringMatching(/^job_/) as string },
+      body: (text) => ({
+        type: "response.completed",
+        timestamp: expect.any(String) as string,
+        data: {
+          job: expect.stringMatching(/^job_/) as string,
+          hook: "openai",
+          answer: expect.objectContaining({ text, status: "completed" }) as object,
+          metadata: {},
+        },
+      }),
+    },
+  },
+  "Shopify and others: `hmac`": {
+    sender: SHOPIFY,
+    name: "orders",
+    file: "shopify-order-created.json",
+    url: "https://shop.example.com",
+    asks: "What does the customer want us to do? Please wrap it: it is a present.",
+    sends: {
+      method: "PUT",
+      path: "/orders/6129847361024/note",
+      headers: { "x-api-key": SECRETS.SHOP_API_KEY },
+      body: (text) => ({ note: text }),
+    },
+  },
+};
+
+test("there is an entry for every provider", () => {
+  expect([...PRINTED.keys()]).toEqual([FIRST, ...Object.keys(ROWS)]);
+});
+
+test("what is printed is what an editor finds no fault with", () => {
+  const dir = mkdtempSync(join("node_modules", ".typed-"));
+  const files = { "first.ts": PRINTED.get(FIRST) ?? "", "entries.ts": configOf("https://receiver.example") };
+  for (const [name, code] of Object.entries(files)) writeFileSync(join(dir, name), code.replace('"./core', '"../../src/core'));
+  writeFileSync(join(dir, "tsconfig.json"), JSON.stringify({ extends: "../../tsconfig.json", files: Object.keys(files), include: [] }));
+  try {
+    expect(spawnSync("tsc", ["-p", dir], { encoding: "utf8" }).stdout).toBe("");
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
+});
+
+describe.each(Object.entries(ROWS))("%s", (heading, { sender, name, file, url, asks, sends, says = /"accepted"/ }) => {
+  const urls = [...(PRINTED.get(heading) ?? "").matchAll(/url: "([^"]+)"/g)].map(([, printed]) => printed);
+
+  test("the printed callback is the API's own", () => {
+    expect(urls).toEqual(url === null ? [] : [url]);
+  });
+
+  test("an event of the provider's makes the documented request", async () => {
+    const body = sample(file);
+    const type = file.endsWith(".txt") ? "application/x-www-form-urlencoded" : "application/json";
+    const signed = await sender.sign(body, sender.secrets[0], Math.floor(Date.now() / 1_000));
+    const got = await worker.send(`/hooks/${name}`, { method: "POST", body, headers: { "content-type": type, ...signed } });
+    const asked = await until(() => emulator.received.find(({ raw }) => raw.includes(JSON.stringify(asks).slice(1, -1))) ?? expect.fail());
+    const { input, instructions, max_output_tokens } = asked.body as Record<string, unknown>;
+    expect({ instructions, max_output_tokens }).toEqual(SUPPORT);
+    // The emulator's answer to it.
+    const text = `You said: "${String(input)}". (instructions: ${SUPPORT.instructions.length} characters)`;
+    if (sends === null) return assertReply(got, text);
+    expect(got.text).toMatch(says);
+    const told = await until(
+      () => receiver.got.find(({ body: sent }) => sent.includes(JSON.stringify(text).slice(1, -1))) ?? expect.fail(),
+    );
+    expect([told.method, told.path]).toEqual([sends.method ?? "POST", sends.path]);
+    expect(told.headers).toMatchObject({ "content-type": "application/json", ...sends.headers });
+    expect("authorization" in told.headers).toBe("authorization" in (sends.headers ?? {}));
+    expect(JSON.parse(told.body)).toEqual(sends.body(text));
+    if (name === "openai") assertSigned(told);
+  });
+});
+
+/** A call of the Bot API, as "Making requests when getting updates" has it. */
+function assertReply(got: Got, text: string): void {
+  expect(got.status).toBe(200);
+  expect(json(got)).toEqual({ method: "sendMessage", chat_id: 1_111_111, text, reply_parameters: { message_id: 1_365 } });
+}
+
+function assertSigned({ body, headers }: Received): void {
+  expect(new Webhook(SECRETS.CRM_SECRET).verify(body, headers as Record<string, string>)).toEqual(JSON.parse(body));
+}
+
+test.each(
+  [...DOC.matchAll(/^\| ([^|]+) \| `([\w-]+)` \| `(hex|base64)` \| `([^`]+)`(?:, `timestamp_header: "([\w-]+)"`)? \|$/gm)].map(
+    ([, ...cells]) => cells,
+  ),
+)("a signature of %s, by the printed settings, is good", async (_sender, header = "", encoding = "hex", template = "", timeHeader) => {
+  const { hmac } = await import("../../src/hooks/hmac.ts");
+  const scheme = hmac({ header, encoding: encoding as "hex" | "base64", template, timestamp_header: timeHeader });
+  const [body, time] = ['{"a":1}', "1795380588"];
+  const mac = createHmac("sha256", "secret").update(template.replace("{body}", body).replace("{timestamp}", time));
+  const headers = new Headers({ [header]: mac.digest(encoding as "hex" | "base64"), ...(timeHeader && { [timeHeader]: time }) });
+  const raw = new TextEncoder().encode(body);
+  const delivery = { raw, headers, url: "https://ask.example.com/hooks/h", now: Number(time) * 1_000, secrets: ["secret"] };
+  expect(await scheme.verify(delivery)).toEqual({ secret: 0 });
+});

@@ -1,0 +1,213 @@
+// A stream that is taken up again: the same POST with Last-Event-ID goes on after that event, and never asks upstream.
+import { evictDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { describe, expect, test, vi } from "vitest";
+import { flightOf, freshKey, keptOf, respondOnce } from "./flights.ts";
+import {
+  calls,
+  eachTestAlone,
+  eventsIn,
+  EVENTS,
+  type HeaderTable,
+  marked,
+  problemOf,
+  type SentEvent,
+  startWorker,
+  TEXT,
+  type WorkerUnderTest,
+} from "./worker.ts";
+
+eachTestAlone();
+
+async function stream(worker: WorkerUnderTest, body: object, key: HeaderTable, after?: string): Promise<SentEvent[]> {
+  const response = await worker.ask(body, { ...key, ...EVENTS, ...(after === undefined ? {} : { "last-event-id": after }) });
+  expect(response.status).toBe(200);
+  return eventsIn(await response.text());
+}
+
+/** All but the ids of the requests themselves. */
+const same = (events: readonly SentEvent[]): SentEvent[] =>
+  events.map(({ id, event, data }) => ({ id, event, data: event === "start" ? {} : data }));
+
+describe("Last-Event-ID", () => {
+  test.each(["gpt-4.1-mini", "emulate/json-for-stream", "emulate/two-messages", "emulate/no-deltas", "emulate/splits"])(
+    "continues %s after every one of its events, also from an object that was evicted",
+    async (model) => {
+      const worker = startWorker();
+      const body = { input: marked(), model };
+      const key = freshKey();
+      const whole = same(await stream(worker, body, key));
+      for (const [at, { id }] of whole.entries()) {
+        const rest = at === whole.length - 1 ? whole.slice(-1) : whole.slice(at + 1);
+        expect(same(await stream(worker, body, key, id))).toEqual(rest);
+      }
+      await evictDurableObject(await flightOf(key));
+      expect(same(await stream(worker, body, key, whole[0]?.id))).toEqual(whole.slice(1));
+      expect(await calls(body.input)).toBe(1);
+    },
+  );
+
+  test("in mid-stream goes on with what is still to come", async () => {
+    const worker = startWorker();
+    const body = { input: marked("one two three four five"), model: "emulate/slow/50" };
+    const key = freshKey();
+    const reader = (await worker.ask(body, { ...key, ...EVENTS })).body?.getReader();
+    let heard: SentEvent[] = [];
+    for (let text = ""; heard.length < 3; heard = eventsIn(text)) text += new TextDecoder().decode((await reader?.read())?.value);
+    await reader?.cancel();
+    const rest = await stream(worker, body, key, heard[2]?.id);
+    const whole = await stream(worker, body, key);
+    expect(same([...heard.slice(0, 3), ...rest])).toEqual(same(whole));
+    expect(await calls(body.input)).toBe(1);
+  });
+
+  test.each([
+    ["another run", "0123456789ab-2"],
+    ["no run at all", "garbage"],
+    ["no number", "0123456789ab-"],
+    ["another's form", "0123456789ab-1, 0123456789ab-2"],
+  ])("of %s is lost: 409, whether the key is known or not, and also without one", async (_name, after) => {
+    const worker = startWorker();
+    const body = { input: marked() };
+    const key = freshKey();
+    const lost = async (headers: HeaderTable): Promise<void> => {
+      const response = await worker.ask(body, { ...EVENTS, ...headers, "last-event-id": after });
+      expect([response.status, response.headers.get("x-should-retry")]).toEqual([409, "false"]);
+      expect(await problemOf(response)).toMatchObject({ code: "stream_lost", param: "Last-Event-ID" });
+    };
+    await lost({});
+    await lost(key);
+    expect(await calls(body.input)).toBe(0);
+    await stream(worker, body, key);
+    await lost(key);
+    expect(await calls(body.input)).toBe(1);
+  });
+
+  test("of a stream that had no key is lost", async () => {
+    const worker = startWorker();
+    const body = { input: marked() };
+    const [first] = await stream(worker, body, {});
+    for (const key of [{}, freshKey()]) {
+      const response = await worker.ask(body, { ...EVENTS, ...key, "last-event-id": first?.id ?? "" });
+      expect([response.status, (await problemOf(response)).code]).toEqual([409, "stream_lost"]);
+    }
+    expect(await calls(body.input)).toBe(1);
+  });
+
+  test("beyond the end, as after an object that broke, brings the end alone", async () => {
+    const worker = startWorker();
+    const body = { input: marked() };
+    const key = freshKey();
+    const whole = await stream(worker, body, key);
+    const [run] = (whole[0]?.id ?? "").split("-");
+    expect(same(await stream(worker, body, key, `${run}-999`))).toEqual(same(whole.slice(-1)));
+  });
+
+  test("of a run that failed unpaid is lost, since the key begins anew", async () => {
+    const worker = startWorker();
+    const body = { input: marked(), model: "emulate/error-event-nested" };
+    const key = freshKey();
+    const failed = await stream(worker, body, key);
+    expect(failed.at(-1)?.event).toBe("error");
+    const response = await worker.ask(body, { ...EVENTS, ...key, "last-event-id": failed[0]?.id ?? "" });
+    expect([response.status, (await problemOf(response)).code]).toEqual([409, "stream_lost"]);
+    expect(await calls(body.input)).toBe(1);
+  });
+
+  test("asks for an answer in another form: whole, and without a call", async () => {
+    const worker = startWorker();
+    const body = { input: marked() };
+    const key = freshKey();
+    const [first, ...rest] = await stream(worker, body, key);
+    const after = { ...key, "last-event-id": first?.id ?? "" };
+    expect(await worker.answer(body, after)).toEqual(rest.at(-1)?.data);
+    expect(await (await worker.ask({ ...body, stream: true }, { ...after, ...TEXT })).text()).toBe(rest.at(-1)?.data["text"]);
+    expect(await calls(body.input)).toBe(1);
+  });
+
+  test("means nothing on /v1/responses", async () => {
+    const worker = startWorker();
+    const body = { input: marked(), model: "gpt-5-mini" };
+    const response = await respondOnce(worker, body, { ...freshKey(), "last-event-id": "0123456789ab-2" });
+    expect(response.status).toBe(200);
+  });
+});
+
+test("a connection to the object that breaks in mid-flight is taken up where it broke, for every form", async () => {
+  const body = { input: marked("one two three four five"), model: "emulate/slow/20" };
+  const key = freshKey();
+  let joins = 0;
+  // Each connection breaks after a few bytes, in the middle of lines.
+  const FLIGHTS = {
+    getByName: (name: string) => ({
+      async join(order: never) {
+        joins += 1;
+        const joined = await env.FLIGHTS.getByName(name).join(order);
+        if (!("stream" in joined)) return joined;
+        const source = joined.stream.getReader();
+        let left = 700;
+        let broken = false;
+        const stream = new ReadableStream<Uint8Array>({
+          async pull(controller) {
+            if (broken) {
+              controller.error(new Error("Network connection lost."));
+              return;
+            }
+            const { done, value } = await source.read();
+            if (done) {
+              controller.close();
+              return;
+            }
+            controller.enqueue(value.subarray(0, left));
+            left -= value.length;
+            broken = left <= 0;
+            if (broken) await source.cancel();
+          },
+        });
+        return { role: joined.role, run: joined.run, from: joined.from, stream };
+      },
+    }),
+  };
+  const worker = startWorker({}, { FLIGHTS });
+  const streamed = await stream(worker, body, key);
+  expect(joins).toBeGreaterThan(5);
+  expect(streamed.at(-1)?.data).toEqual(await worker.answer(body, key));
+  expect(same(streamed)).toEqual(same(await stream(startWorker(), body, key)));
+  expect(await calls(body.input)).toBe(1);
+  await vi.waitFor(async () => expect((await keptOf(await flightOf(key))).alarm).not.toBeNull());
+});
+
+test("an object that can't be reached any more in mid-stream: an error that takes no number, so that the stream can be continued", async () => {
+  const body = { input: marked("one two three four five") };
+  const key = freshKey();
+  await stream(startWorker(), body, key);
+  let reachable = true;
+  const FLIGHTS = {
+    getByName: (name: string) => ({
+      async join(order: never) {
+        if (!reachable) throw new Error("unreachable");
+        reachable = false;
+        const joined = await env.FLIGHTS.getByName(name).join(order);
+        if (!("stream" in joined)) return joined;
+        const bytes = new Uint8Array(await new Response(joined.stream).arrayBuffer());
+        let said = false;
+        const stream = new ReadableStream<Uint8Array>({
+          pull(controller) {
+            if (said) controller.error(new Error("Network connection lost."));
+            else controller.enqueue(bytes.subarray(0, bytes.length >> 1));
+            said = true;
+          },
+        });
+        return { role: joined.role, run: joined.run, from: joined.from, stream };
+      },
+    }),
+  };
+  const heard = await stream(startWorker({}, { FLIGHTS }), body, key);
+  const failed = heard.pop();
+  expect(failed).toMatchObject({ event: "error", data: { error: { code: "unavailable" } } });
+  expect(failed?.id).toBe(heard.at(-1)?.id);
+  const rest = await stream(startWorker(), body, key, failed?.id);
+  expect(same([...heard, ...rest])).toEqual(same(await stream(startWorker(), body, key)));
+});
+
+vi.setConfig({ testTimeout: 30_000 });
