@@ -1,7 +1,7 @@
 // Generated from src/client by `npm run build:client`: edit there.
 // src/client/error.ts
 var AskError = class extends Error {
-  constructor({ message, code, type = "connection_error", param = "", request_id = "" }, response, cause) {
+  constructor({ message, code, type = code, param = "", request_id = "" }, response, cause) {
     super(message, { cause });
     const status = response?.status ?? 0;
     const header = (name) => response?.headers.get(name);
@@ -19,7 +19,7 @@ var AskError = class extends Error {
   }
 };
 function connectionLost(cause) {
-  return new AskError({ message: "The connection broke.", code: "connection_lost" }, void 0, cause);
+  return new AskError({ message: "Connection lost.", code: "connection_lost" }, void 0, cause);
 }
 
 // src/client/call.ts
@@ -57,10 +57,10 @@ function createDecoder(maxChars = MAX_CHARS) {
   let fields = {};
   return (bytes) => {
     let text = utf8.decode(bytes, { stream: true });
-    if (text === "") return [];
+    if (!text) return [];
     if (afterCr && text[0] === "\n") text = text.slice(1);
     afterCr = text.endsWith("\r");
-    const lines = text.split(/\r\n|\n|\r/);
+    const lines = text.split(/\r\n?|\n/);
     lines[0] = line + lines[0];
     line = lines.pop();
     const events = [];
@@ -73,7 +73,7 @@ ${value}` : value;
         fields = {};
       }
     }
-    if (`${fields.data}${line}`.length > maxChars) throw new AskError({ message: "An event has no end.", code: "unexpected_response" });
+    if (`${fields.data}${line}`.length > maxChars) throw new AskError({ message: "Endless event.", code: "unexpected_response" });
     return events;
   };
 }
@@ -182,7 +182,7 @@ function createClient(options) {
   const call = createCall(options);
   function conversation({ id = null, preset = options.preset } = {}) {
     let last;
-    const open = (streamed, question, { signal, idempotencyKey = crypto.randomUUID() } = {}, token = {
+    const open = (streamed, question, { signal, idempotencyKey = crypto.getRandomValues(new Uint32Array(4)).join("-") } = {}, token = {
       key: idempotencyKey,
       body: {
         preset,
@@ -199,7 +199,7 @@ function createClient(options) {
       stream: (question, options2) => open(true, question, options2),
       // Before anything was asked the Worker says that there is no input.
       retry: (options2) => open(true, { ...last, cache: "refresh" }, options2),
-      resume: (token, options2) => open(true, token.body, options2, token),
+      resume: (token, options2) => open(true, "", options2, token),
       async turns() {
         if (!self.id) return [];
         const { turns } = await openStream(call, `/ask/${self.id}?thread=true`).answer();

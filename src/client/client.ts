@@ -30,7 +30,8 @@ export function createClient(options: ClientOptions): Client {
     const open = (
       streamed: boolean,
       question: Question,
-      { signal, idempotencyKey = crypto.randomUUID() }: AskOptions = {},
+      // 128 random bits; `randomUUID` would do as well, but is not there for pages over plain http.
+      { signal, idempotencyKey = crypto.getRandomValues(new Uint32Array(4)).join("-") }: AskOptions = {},
       token: ResumeToken = {
         key: idempotencyKey,
         body: {
@@ -49,7 +50,7 @@ export function createClient(options: ClientOptions): Client {
       stream: (question, options) => open(true, question, options),
       // Before anything was asked the Worker says that there is no input.
       retry: (options) => open(true, { ...last, cache: "refresh" } as AskBody, options),
-      resume: (token, options) => open(true, token.body, options, token),
+      resume: (token, options) => open(true, "", options, token),
       async turns() {
         if (!self.id) return [];
         const { turns } = (await openStream(call, `/ask/${self.id}?thread=true`).answer()) as unknown as { turns: Turn[] };

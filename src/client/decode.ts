@@ -21,11 +21,11 @@ export function createDecoder(maxChars = MAX_CHARS): (bytes: Uint8Array) => Serv
   let fields: ServerSentEvent = {};
   return (bytes) => {
     let text = utf8.decode(bytes, { stream: true });
-    if (text === "") return [];
+    if (!text) return [];
     // The LF of a pair that was cut.
     if (afterCr && text[0] === "\n") text = text.slice(1);
     afterCr = text.endsWith("\r");
-    const lines = text.split(/\r\n|\n|\r/);
+    const lines = text.split(/\r\n?|\n/);
     // Nothing looks again at what came before: a long line in small chunks costs no more than its length.
     lines[0] = line + lines[0];
     line = lines.pop() as string;
@@ -38,7 +38,7 @@ export function createDecoder(maxChars = MAX_CHARS): (bytes: Uint8Array) => Serv
         fields = {};
       }
     }
-    if (`${fields.data}${line}`.length > maxChars) throw new AskError({ message: "An event has no end.", code: "unexpected_response" });
+    if (`${fields.data}${line}`.length > maxChars) throw new AskError({ message: "Endless event.", code: "unexpected_response" });
     return events;
   };
 }

@@ -24,7 +24,7 @@ export class AskError extends Error {
   /** Whether another try may help and is not paid twice. */
   declare readonly retryable: boolean;
 
-  constructor({ message, code, type = "connection_error", param = "", request_id = "" }: Said, response?: Response, cause?: unknown) {
+  constructor({ message, code, type = code, param = "", request_id = "" }: Said, response?: Response, cause?: unknown) {
     super(message, { cause });
     const status = response?.status ?? 0;
     const header = (name: string): string | null | undefined => response?.headers.get(name);
@@ -44,5 +44,5 @@ export class AskError extends Error {
 }
 
 export function connectionLost(cause?: unknown): AskError {
-  return new AskError({ message: "The connection broke.", code: "connection_lost" }, undefined, cause);
+  return new AskError({ message: "Connection lost.", code: "connection_lost" }, undefined, cause);
 }
