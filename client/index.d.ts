@@ -61,7 +61,7 @@ export interface Conversation {
 }
 export interface AskOptions {
     signal?: AbortSignal | undefined;
-    /** The Worker asks once for each, however often it is sent, for 24 hours. A random one unless given. */
+    /** The Worker asks once for each, however often it is sent, for 24 hours. A fresh UUID unless given. */
     idempotencyKey?: string | undefined;
 }
 /** Just the input, or the whole body. */

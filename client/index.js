@@ -33,7 +33,8 @@ function createCall({ url, token, fetch: send }) {
   }
   return async (path, init, within) => {
     let refusal;
-    for (let refused; ; ) {
+    let refused;
+    for (; ; ) {
       const bearer = await credential(refused);
       if (refusal && bearer === refused) throw refusal;
       const headers = { ...init.headers, ...bearer && { authorization: `Bearer ${bearer}` } };
@@ -73,7 +74,7 @@ ${value}` : value;
         fields = {};
       }
     }
-    if (`${fields.data}${line}`.length > maxChars) throw new AskError({ message: "Endless event.", code: "unexpected_response" });
+    if ((fields.data + line).length > maxChars) throw new RangeError("Endless event.");
     return events;
   };
 }
@@ -144,8 +145,8 @@ function openStream(call, path, from, streamed, signal, onAnswer = () => void 0)
             const data = JSON.parse(text);
             if (event === "error") throw new AskError(data.error, response);
             const last = token.lastEventId;
-            if (last && id !== last && id !== last.replace(/\d+$/, (n) => `${+n + 1}`))
-              throw new AskError({ message: "The stream is lost.", code: "stream_lost" }, response);
+            if (last && !(id === last && event === "done") && id !== last.replace(/\d+$/, (n) => `${+n + 1}`))
+              throw new AskError({ message: "Stream lost.", code: "stream_lost" }, response);
             token.lastEventId = id;
             tries = 0;
             if (event === "done") onAnswer(answer = data);
@@ -182,7 +183,7 @@ function createClient(options) {
   const call = createCall(options);
   function conversation({ id = null, preset = options.preset } = {}) {
     let last;
-    const open = (streamed, question, { signal, idempotencyKey = crypto.getRandomValues(new Uint32Array(4)).join("-") } = {}, token = {
+    const open = (streamed, question, { signal, idempotencyKey = crypto.randomUUID() } = {}, token = {
       key: idempotencyKey,
       body: {
         preset,
@@ -203,7 +204,8 @@ function createClient(options) {
       async turns() {
         if (!self.id) return [];
         const { turns } = await openStream(call, `/ask/${self.id}?thread=true`).answer();
-        for (const { input, answer } of turns.slice(-1)) last ??= { preset, input, previous_response_id: answer.previous_response_id };
+        const turn = turns.at(-1);
+        if (turn) last ??= { preset, input: turn.input, previous_response_id: turn.answer.previous_response_id };
         return turns;
       },
       branch: (from = self.id) => conversation({ id: from, preset })
@@ -211,10 +213,10 @@ function createClient(options) {
     return self;
   }
   return {
+    conversation,
     ask: (question, options2) => conversation().ask(question, options2),
     stream: (question, options2) => conversation().stream(question, options2),
-    resume: (token, options2) => conversation().resume(token, options2),
-    conversation
+    resume: (token, options2) => conversation().resume(token, options2)
   };
 }
 export {

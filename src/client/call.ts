@@ -38,7 +38,8 @@ export function createCall({ url, token, fetch: send }: ClientOptions): Call {
 
   return async (path, init, within) => {
     let refusal: AskError | undefined;
-    for (let refused: string | undefined; ;) {
+    let refused: string | undefined;
+    for (;;) {
       const bearer = await credential(refused);
       if (refusal && bearer === refused) throw refusal;
       const headers = { ...init.headers, ...(bearer && { authorization: `Bearer ${bearer}` }) };

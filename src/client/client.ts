@@ -30,8 +30,7 @@ export function createClient(options: ClientOptions): Client {
     const open = (
       streamed: boolean,
       question: Question,
-      // 128 random bits; `randomUUID` would do as well, but is not there for pages over plain http.
-      { signal, idempotencyKey = crypto.getRandomValues(new Uint32Array(4)).join("-") }: AskOptions = {},
+      { signal, idempotencyKey = crypto.randomUUID() }: AskOptions = {},
       token: ResumeToken = {
         key: idempotencyKey,
         body: {
@@ -54,7 +53,8 @@ export function createClient(options: ClientOptions): Client {
       async turns() {
         if (!self.id) return [];
         const { turns } = (await openStream(call, `/ask/${self.id}?thread=true`).answer()) as unknown as { turns: Turn[] };
-        for (const { input, answer } of turns.slice(-1)) last ??= { preset, input, previous_response_id: answer.previous_response_id };
+        const turn = turns.at(-1);
+        if (turn) last ??= { preset, input: turn.input, previous_response_id: turn.answer.previous_response_id };
         return turns;
       },
       branch: (from = self.id) => conversation({ id: from, preset }),
@@ -63,9 +63,9 @@ export function createClient(options: ClientOptions): Client {
   }
 
   return {
+    conversation,
     ask: (question, options) => conversation().ask(question, options),
     stream: (question, options) => conversation().stream(question, options),
     resume: (token, options) => conversation().resume(token, options),
-    conversation,
   };
 }

@@ -86,8 +86,8 @@ export function openStream(
             if (event === "error") throw new AskError(data.error, response);
             // Of a stream that had ended before, the end is said again.
             const last = token.lastEventId;
-            if (last && id !== last && id !== last.replace(/\d+$/, (n) => `${+n + 1}`))
-              throw new AskError({ message: "The stream is lost.", code: "stream_lost" }, response);
+            if (last && !(id === last && event === "done") && id !== last.replace(/\d+$/, (n) => `${+n + 1}`))
+              throw new AskError({ message: "Stream lost.", code: "stream_lost" }, response);
             token.lastEventId = id;
             tries = 0;
             if (event === "done") onAnswer((answer = data as Answer));

@@ -53,7 +53,7 @@ test("a stream gives its events in order, and the answer", async () => {
       headers: {
         authorization: "Bearer sk_test",
         "content-type": "application/json",
-        "idempotency-key": expect.stringMatching(/^\d+(-\d+){3}$/),
+        "idempotency-key": expect.stringMatching(/^[\da-f-]{36}$/),
       },
       body: { input: "hi", stream: true },
     },
@@ -114,6 +114,17 @@ describe("a connection that breaks", () => {
     });
     expect(await failureOf(client.stream("hi").answer())).toMatchObject({ code: "stream_lost", retryable: false });
   });
+});
+
+test.each([
+  ["repeats", 0],
+  ["skips", 2],
+])("a stream that %s an event is lost, not wrong", async (_, by) => {
+  const text = (n: number): string => formatEvent(`f0-${n}`, "text", '{"delta":"x"}');
+  const fetch = (): Promise<Response> => Promise.resolve(new Response(text(0) + text(by)));
+  const stream = createClient({ url: "http://worker.example", fetch }).stream("hi");
+  await stream.next();
+  await expect(stream.next()).rejects.toMatchObject({ code: "stream_lost" });
 });
 
 describe("the end of patience", () => {
