@@ -7,6 +7,7 @@ import type { AppEnv } from "./app-env.ts";
 import { isLoopbackHost } from "./core/loopback.ts";
 import { corsHeaders, isPreflight, originRefused, preflightHeaders } from "./gate/cors.ts";
 import { askRoutes } from "./http/ask.ts";
+import { clientRoutes } from "./http/client.ts";
 import { hooksRoutes } from "./http/hooks.ts";
 import { jobsRoutes } from "./http/jobs.ts";
 import { metaRoutes } from "./http/meta.ts";
@@ -58,6 +59,8 @@ export function createApp(config: Config, wire = createWire(config)): Hono<AppEn
       return new Response(null, { status: 204, headers: { ...headers, ...preflightHeaders(request) } });
     }
     await next();
+    // What every page may read is one answer for all of them.
+    if (c.res.headers.get("access-control-allow-origin") === "*") return undefined;
     for (const [name, value] of Object.entries(headers)) c.res.headers.set(name, value);
     return undefined;
   });
@@ -73,7 +76,17 @@ export function createApp(config: Config, wire = createWire(config)): Hono<AppEn
     await next();
   });
 
-  for (const routes of [askRoutes, responsesRoutes, modelsRoutes, sessionsRoutes, usageRoutes, hooksRoutes, jobsRoutes, metaRoutes]) {
+  for (const routes of [
+    askRoutes,
+    responsesRoutes,
+    modelsRoutes,
+    sessionsRoutes,
+    usageRoutes,
+    hooksRoutes,
+    jobsRoutes,
+    clientRoutes,
+    metaRoutes,
+  ]) {
     app.route("/", routes);
   }
   app.notFound((c) => leave(c, new Problem("not_found", "There is nothing at this address. Ask with POST /ask.")));

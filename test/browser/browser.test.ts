@@ -70,13 +70,50 @@ describe.skipIf(BROWSER === undefined && process.env["CI"] !== "true")("in Chrom
     expect(spoilt).toBe(false);
 
     await page.evaluate(() => (sessionStorage["last"] = "resp_ue1_forged"));
+    await page.reload();
     await say("And now?");
-    await page.waitForFunction(() => (document.querySelectorAll("li")[5]?.textContent ?? "").includes("]"));
-    expect(await line(5)).toContain("previous_response_id");
+    await page.waitForFunction(() => (document.querySelectorAll("li")[1]?.textContent ?? "").includes("]"));
+    expect(await line(1)).toContain("previous_response_id");
     await say("And again?");
     await page.waitForFunction(() => sessionStorage["last"] !== undefined);
-    expect(await line(7), "the page begins a new conversation").toMatch(/^You said: "And again\?"/);
+    expect(await line(3), "the page begins a new conversation").toMatch(/^You said: "And again\?"/);
     await page.screenshot({ path: process.env["SCREENSHOT"] ?? "/dev/null", type: "png" });
+  });
+
+  test("a page that is left in the middle of a stream and reloaded goes on where it was, twice, and asks once", async () => {
+    const page = await open(PAGE);
+    const line = (at: number): Promise<string> => page.locator("li").nth(at).innerText();
+    const untilSaid = (length: number): Promise<unknown> =>
+      page.waitForFunction((length) => (document.querySelectorAll("li").item(1)?.textContent?.length ?? 0) > length, length);
+    const before = asked();
+    const words = Array.from({ length: 60 }, (_, n) => `word${n}`).join(" ");
+    await page.fill("input", words);
+    await page.click("button");
+    for (const length of [20, 150]) {
+      await untilSaid(length);
+      expect(await line(1), "it is in the middle").not.toContain("word59");
+      await page.reload();
+    }
+    await untilSaid(150);
+    await page.waitForFunction(() => sessionStorage["last"] !== undefined && sessionStorage["open"] === undefined);
+    expect([await line(0), await line(1)]).toEqual([words, `You said: "${words}". (instructions: 34 characters)`]);
+    expect(asked() - before).toBe(1);
+
+    await page.fill("input", "And then?");
+    await page.click("button");
+    await page.waitForFunction(() => (document.querySelectorAll("li")[3]?.textContent ?? "").endsWith(")"));
+    expect(await line(3), "the conversation goes on from it").toContain("Turn 2.");
+  });
+
+  test("a page of any origin may import the client, and only pages of allowed ones get answers", async () => {
+    const home = await open(PAGE);
+    const token = await home.evaluate(async () => await (await fetch("/token")).text());
+    // A text: vitest rewrites an import that it sees.
+    const script = `import("${WORKER}/client.js").then(({ createClient }) => createClient({ url: "${WORKER}", token: "${token}" }).ask("hi"))
+      .then(({ text }) => text, ({ name, code, status }) => [name, code, status].join(" "))`;
+    const use = async (page: Page): Promise<string> => await page.evaluate<string>(script);
+    expect(await use(home)).toContain('You said: "hi".');
+    expect(await use(await open("http://localhost:3001/"))).toBe("AskError connection_lost 0");
   });
 
   test("a page of an allowed origin streams with a session token, and reads errors and headers", async () => {
@@ -156,7 +193,7 @@ describe.skipIf(BROWSER === undefined && process.env["CI"] !== "true")("in Chrom
     [
       "the React hook",
       "A React hook",
-      `const { messages, send } = useAsk(worker, getToken);
+      `const { messages, send } = useAsk(client);
        const shown = messages.map(({ role, text }) => role + ": " + text);`,
     ],
     [
@@ -169,8 +206,10 @@ describe.skipIf(BROWSER === undefined && process.env["CI"] !== "true")("in Chrom
   ])("%s holds a conversation", async (_name, heading, use) => {
     const code = `${printed(heading, "jsx")}
       import { createRoot } from "react-dom/client";
+      import { createClient } from "uniapi-edge/client";
       const worker = "${WORKER}";
       const getToken = async () => await (await fetch("/token")).text();
+      const client = createClient({ url: worker, token: getToken });
       function Chat() {
         ${use}
         globalThis.send = send;
@@ -179,6 +218,7 @@ describe.skipIf(BROWSER === undefined && process.env["CI"] !== "true")("in Chrom
       createRoot(document.getElementById("root")).render(<Chat />);`;
     const { outputFiles } = await build({
       stdin: { contents: code, loader: "jsx", resolveDir: `${import.meta.dirname}/../clients` },
+      alias: { "uniapi-edge/client": `${import.meta.dirname}/../../client/index.js` },
       bundle: true,
       write: false,
       format: "esm",

@@ -1,0 +1,225 @@
+// Generated from src/client by `npm run build:client`: edit there.
+// src/client/error.ts
+var AskError = class extends Error {
+  constructor({ message, code, type = code, param = "", request_id = "" }, response, cause) {
+    super(message, { cause });
+    const status = response?.status ?? 0;
+    const header = (name) => response?.headers.get(name);
+    Object.assign(this, {
+      name: "AskError",
+      code,
+      type,
+      param,
+      status,
+      requestId: request_id,
+      retryAfter: Number(header("retry-after")) || 0,
+      // Within a stream `unavailable` says that what is kept of it can't be reached for the moment.
+      retryable: status === 200 ? code === "unavailable" : (!status || status === 429 || status > 499) && header("x-should-retry") !== "false"
+    });
+  }
+};
+function connectionLost(cause) {
+  return new AskError({ message: "Connection lost.", code: "connection_lost" }, void 0, cause);
+}
+
+// src/client/call.ts
+function createCall({ url, token, fetch: send }) {
+  let kept;
+  async function credential(refused) {
+    const before = kept;
+    if (await before?.catch(() => refused) === refused && kept === before)
+      kept = Promise.resolve(typeof token === "function" ? token(refused) : token);
+    return kept;
+  }
+  return async (path, init, within) => {
+    let refusal;
+    let refused;
+    for (; ; ) {
+      const bearer = await credential(refused);
+      if (refusal && bearer === refused) throw refusal;
+      const headers = { ...init.headers, ...bearer && { authorization: `Bearer ${bearer}` } };
+      const response = await within((send ?? fetch)(new URL(path, url).href, { ...init, headers }));
+      if (response.ok) return response;
+      const said = await response.json().catch(() => null);
+      const error = new AskError(said?.error ?? { message: `HTTP ${response.status}`, code: "unexpected_response" }, response);
+      if (response.status !== 401 || refusal) throw error;
+      refusal = error;
+      refused = bearer;
+    }
+  };
+}
+
+// src/client/decode.ts
+var MAX_CHARS = 16777216;
+function createDecoder(maxChars = MAX_CHARS) {
+  const utf8 = new TextDecoder();
+  let line = "";
+  let afterCr = false;
+  let fields = {};
+  return (bytes) => {
+    let text = utf8.decode(bytes, { stream: true });
+    if (!text) return [];
+    if (afterCr && text[0] === "\n") text = text.slice(1);
+    afterCr = text.endsWith("\r");
+    const lines = text.split(/\r\n?|\n/);
+    lines[0] = line + lines[0];
+    line = lines.pop();
+    const events = [];
+    for (const each of lines) {
+      const [, field = "", value = ""] = /^(id|event|data)(?:: ?(.*))?$/s.exec(each) ?? [];
+      if (each) fields[field] = field === "data" && "data" in fields ? `${fields.data}
+${value}` : value;
+      else {
+        if ("data" in fields) events.push(fields);
+        fields = {};
+      }
+    }
+    if ((fields.data + line).length > maxChars) throw new RangeError("Endless event.");
+    return events;
+  };
+}
+
+// src/client/pause.ts
+var TRIES = 2;
+var TRIES_BEGUN = 6;
+var PAUSE_MS = 250;
+var MAX_PAUSE_MS = 6e4;
+function pauseAfter(error, tries, begun) {
+  const { retryable, retryAfter, status } = Object(error);
+  const ms = retryAfter * 1e3 || (status || tries > 1 ? PAUSE_MS * 2 ** tries : 0);
+  if (!retryable || tries > (begun ? TRIES_BEGUN : TRIES) || ms > MAX_PAUSE_MS) throw error;
+  return ms;
+}
+function sleep(ms, signal) {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms);
+    signal.addEventListener("abort", () => resolve(clearTimeout(timer)));
+  });
+}
+
+// src/client/stream.ts
+var SILENCE_MS = 3e4;
+function openStream(call, path, from, streamed, signal, onAnswer = () => void 0) {
+  const token = { ...from };
+  const stop = new AbortController();
+  let answer;
+  async function* read() {
+    for (let tries = 0, ms = 0; ; ) {
+      const connection = new AbortController();
+      const ended = AbortSignal.any([connection.signal, stop.signal, signal ?? stop.signal]);
+      const within = async (work) => {
+        const timer = streamed ? setTimeout(() => connection.abort(connectionLost()), SILENCE_MS) : 0;
+        try {
+          return await work;
+        } catch (error) {
+          throw connectionLost(error);
+        } finally {
+          clearTimeout(timer);
+        }
+      };
+      try {
+        if (ms) await sleep(ms, ended);
+        const init = { signal: ended };
+        if (from) {
+          const { key, body, lastEventId } = token;
+          init.method = "POST";
+          init.body = JSON.stringify({ ...body, stream: streamed });
+          init.headers = {
+            "content-type": "application/json",
+            "idempotency-key": key,
+            ...lastEventId && { "last-event-id": lastEventId }
+          };
+        }
+        const response = await call(path, init, within);
+        if (!streamed) {
+          onAnswer(answer = JSON.parse(await within(response.text())));
+          return;
+        }
+        const reader = response.body.getReader();
+        ended.addEventListener("abort", () => reader.cancel().catch(() => void 0));
+        const decode = createDecoder();
+        for (; ; ) {
+          const { done, value } = await within(reader.read());
+          if (done) throw connectionLost();
+          for (const { id, event, data: text = "" } of decode(value)) {
+            const data = JSON.parse(text);
+            if (event === "error") throw new AskError(data.error, response);
+            const last = token.lastEventId;
+            if (last && !(id === last && event === "done") && id !== last.replace(/\d+$/, (n) => `${+n + 1}`))
+              throw new AskError({ message: "Stream lost.", code: "stream_lost" }, response);
+            token.lastEventId = id;
+            tries = 0;
+            if (event === "done") onAnswer(answer = data);
+            yield { event, data };
+            if (answer) return;
+          }
+        }
+      } catch (error) {
+        const failure = ended.aborted ? ended.reason : error;
+        connection.abort();
+        if (stop.signal.aborted) return;
+        ms = pauseAfter(failure, ++tries, !!token.lastEventId);
+      }
+    }
+  }
+  const events = read();
+  const leave = events.return.bind(events, void 0);
+  return Object.assign(events, {
+    resumeToken: token,
+    async answer() {
+      for await (const _ of events) ;
+      if (answer) return answer;
+      throw stop.signal.reason;
+    },
+    return() {
+      stop.abort();
+      return leave();
+    }
+  });
+}
+
+// src/client/client.ts
+function createClient(options) {
+  const call = createCall(options);
+  function conversation({ id = null, preset = options.preset } = {}) {
+    let last;
+    const open = (streamed, question, { signal, idempotencyKey = crypto.randomUUID() } = {}, token = {
+      key: idempotencyKey,
+      body: {
+        preset,
+        previous_response_id: self.id,
+        ...typeof question === "string" || Array.isArray(question) ? { input: question } : question
+      }
+    }) => {
+      last = token.body;
+      return openStream(call, "/ask", token, streamed, signal, ({ id: id2 }) => self.id = id2);
+    };
+    const self = {
+      id,
+      ask: (question, options2) => open(false, question, options2).answer(),
+      stream: (question, options2) => open(true, question, options2),
+      // Before anything was asked the Worker says that there is no input.
+      retry: (options2) => open(true, { ...last, cache: "refresh" }, options2),
+      resume: (token, options2) => open(true, "", options2, token),
+      async turns() {
+        if (!self.id) return [];
+        const { turns } = await openStream(call, `/ask/${self.id}?thread=true`).answer();
+        const turn = turns.at(-1);
+        if (turn) last ??= { preset, input: turn.input, previous_response_id: turn.answer.previous_response_id };
+        return turns;
+      },
+      branch: (from = self.id) => conversation({ id: from, preset })
+    };
+    return self;
+  }
+  return {
+    conversation,
+    ask: (question, options2) => conversation().ask(question, options2),
+    stream: (question, options2) => conversation().stream(question, options2),
+    resume: (token, options2) => conversation().resume(token, options2)
+  };
+}
+export {
+  AskError,
+  createClient
+};

@@ -1,0 +1,295 @@
+// What the client sends and what it makes of refusals: bodies, tokens, errors, conversations.
+import { afterEach, describe, expect, expectTypeOf, test } from "vitest";
+import { type AskBody, AskError, type Client, type ClientOptions, createClient } from "../../src/client/client.ts";
+import type { Ask } from "../../src/core/request.ts";
+import { ANSWER, eventsOf, type FakeFlights, refuse, type Script, sendJson, startFakeFlights } from "../support/fake-flights.ts";
+
+const open: FakeFlights[] = [];
+afterEach(async () => {
+  for (const server of open.splice(0)) await server.close();
+});
+
+async function start(script: Partial<Script> = {}, options: Partial<ClientOptions> = {}): Promise<{ server: FakeFlights; client: Client }> {
+  const server = await startFakeFlights({ events: eventsOf(ANSWER), ...script });
+  open.push(server);
+  return { server, client: createClient({ url: server.url, ...options }) };
+}
+
+/** Each answer has an id of its own: a, b, c … */
+const chain: Partial<Script> = {
+  instead(asked, response, connection) {
+    const id = "abcdefgh"[connection];
+    if (asked.method === "GET") return false;
+    const answer = { ...ANSWER, id, previous_response_id: asked.body["previous_response_id"] ?? null };
+    if (asked.body["stream"] !== true) sendJson(response, 200, answer);
+    else response.writeHead(200, { "content-type": "text/event-stream" }).end(`id: x-0\nevent: done\ndata: ${JSON.stringify(answer)}\n\n`);
+    return true;
+  },
+};
+const bodiesOf = (server: FakeFlights): Record<string, unknown>[] => server.asked.map(({ body }) => body);
+
+describe("a question", () => {
+  test("is a text, messages or a whole body; what it says itself wins over the client's preset", async () => {
+    const { server, client } = await start({}, { preset: "support" });
+    const messages = [{ role: "user", content: "hi" }];
+    await client.ask("hi");
+    await client.ask(messages);
+    await client.ask({ input: "hi", preset: "other", cache: false, previous_response_id: "resp_ue1_x" });
+    expect(bodiesOf(server)).toEqual([
+      { input: "hi", preset: "support", previous_response_id: null, stream: false },
+      { input: messages, preset: "support", previous_response_id: null, stream: false },
+      { input: "hi", preset: "other", cache: false, previous_response_id: "resp_ue1_x", stream: false },
+    ]);
+  });
+
+  test("has a key of its own each time, or the one that is given", async () => {
+    const { server, client } = await start();
+    await client.ask("hi");
+    await client.ask("hi");
+    await client.ask("hi", { idempotencyKey: "mine" });
+    const keys = server.asked.map(({ headers }) => headers["idempotency-key"]);
+    expect(new Set(keys).size).toBe(3);
+    expect(keys[2]).toBe("mine");
+  });
+
+  test("gets the trimmed answer, also where the connection broke before it was whole", async () => {
+    const { server, client } = await start({
+      instead(_, response, connection) {
+        if (connection > 0) return false;
+        response.writeHead(200, { "content-type": "application/json", "content-length": 1_000 });
+        response.write('{"id":', () => response.socket?.destroy());
+        return true;
+      },
+    });
+    expect(await client.ask("hi")).toEqual(ANSWER);
+    expect(server.asked[1]?.headers["idempotency-key"]).toBe(server.asked[0]?.headers["idempotency-key"]);
+  });
+
+  test("has every field that the Worker takes, with types that it takes", () => {
+    type Fields = Required<Omit<Ask, "stream">>;
+    expectTypeOf<keyof AskBody>().toEqualTypeOf<keyof Fields>();
+    // As sent: null and undefined mean that a field is not set.
+    type Sent = { [field in keyof Fields]: NonNullable<AskBody[field]> };
+    expectTypeOf<Sent>().toExtend<Fields>();
+  });
+
+  test("finds the Worker with and without a slash, and refuses an address that is none", async () => {
+    const { server, client } = await start();
+    await client.ask("hi");
+    await createClient({ url: new URL(server.url) }).ask("hi");
+    await createClient({ url: `${server.url}/` }).ask("hi");
+    expect(server.asked.map(({ path }) => path)).toEqual(["/ask", "/ask", "/ask"]);
+    await expect(createClient({ url: "localhost" }).ask("hi")).rejects.toThrow(TypeError);
+  });
+});
+
+describe("a token", () => {
+  /** Takes only these, whatever else it is told. */
+  const takes = (...tokens: string[]): Partial<Script> => ({
+    instead(asked, response) {
+      if (tokens.includes(asked.headers["authorization"]?.replace("Bearer ", "") ?? "none")) return false;
+      refuse(response, 401, "invalid_credentials");
+      return true;
+    },
+  });
+  const sentTokens = (server: FakeFlights): (string | undefined)[] => server.asked.map(({ headers }) => headers["authorization"]?.slice(7));
+
+  test("of a callback is fetched once and kept", async () => {
+    const refused: (string | undefined)[] = [];
+    const { server, client } = await start(takes("t1"), { token: (old) => `t${refused.push(old)}` });
+    await Promise.all([client.ask("a"), client.ask("b"), client.stream("c").answer()]);
+    await client.ask("d");
+    expect(refused).toEqual([undefined]);
+    expect(sentTokens(server)).toEqual(["t1", "t1", "t1", "t1"]);
+  });
+
+  test("that has expired is renewed once, for all that wait for it, and the same question is sent again", async () => {
+    const refused: (string | undefined)[] = [];
+    const { server, client } = await start(takes("t2"), { token: async (old) => `t${refused.push(old)}` });
+    await Promise.all([client.ask("a"), client.ask("b"), client.stream("c").answer()]);
+    expect(refused).toEqual([undefined, "t1"]);
+    expect(sentTokens(server).toSorted()).toEqual(["t1", "t1", "t1", "t2", "t2", "t2"]);
+    expect(server.calls()).toBe(3);
+  });
+
+  test("that has expired within a stream is renewed where it breaks", async () => {
+    let good = "t1";
+    const { server, client } = await start(
+      {
+        breakAfter: (connection) => (connection === 0 ? 300 : undefined),
+        instead(asked, response, connection) {
+          if (connection === 1) good = "t2";
+          if (asked.headers["authorization"] === `Bearer ${good}`) return false;
+          refuse(response, 401, "invalid_credentials");
+          return true;
+        },
+      },
+      { token: (old) => (old === undefined ? "t1" : "t2") },
+    );
+    expect((await client.stream("hi").answer()).text).toBe(ANSWER.text);
+    expect(sentTokens(server)).toEqual(["t1", "t1", "t2"]);
+  });
+
+  test.each([
+    ["a fixed one", "t0", 1],
+    ["one that a callback gives again", () => "t0", 1],
+    ["two that a callback gives", (old?: string) => (old === undefined ? "t0" : "t1"), 2],
+    ["none", undefined, 1],
+  ])("that is refused is an error after as few requests as possible: %s", async (_, token, requests) => {
+    const { server, client } = await start(takes("other"), { token });
+    await expect(client.ask("hi")).rejects.toMatchObject({ status: 401, code: "invalid_credentials" });
+    expect(server.asked.length).toBe(requests);
+  });
+
+  test("whose callback fails is that failure, and is asked for anew the next time", async () => {
+    let calls = 0;
+    const { client } = await start(takes("t2"), {
+      token: () => (++calls === 1 ? Promise.reject(new Error("not logged in")) : `t${calls}`),
+    });
+    await expect(client.ask("hi")).rejects.toThrow("not logged in");
+    expect(await client.ask("hi")).toEqual(ANSWER);
+  });
+});
+
+describe("an error", () => {
+  test("says what the Worker said", async () => {
+    const { client } = await start({
+      instead(_, response) {
+        const error = {
+          message: "`temprature` is no field.",
+          type: "invalid_request_error",
+          code: "unknown_parameter",
+          param: "temprature",
+          request_id: "req_1",
+        };
+        sendJson(response, 400, { error });
+        return true;
+      },
+    });
+    const failure = await client.ask("hi").catch((error: unknown) => error);
+    expect(failure).toBeInstanceOf(AskError);
+    expect(failure).toBeInstanceOf(Error);
+    expect(failure).toMatchObject({
+      name: "AskError",
+      message: "`temprature` is no field.",
+      type: "invalid_request_error",
+      code: "unknown_parameter",
+      param: "temprature",
+      requestId: "req_1",
+      status: 400,
+      retryAfter: 0,
+      retryable: false,
+    });
+  });
+
+  test("has a code also where something else than the Worker answered", async () => {
+    const { client } = await start({ instead: (_, response) => response.writeHead(413).end("<h1>Too large</h1>") !== undefined });
+    await expect(client.ask("hi")).rejects.toMatchObject({ status: 413, code: "unexpected_response", requestId: "", message: "HTTP 413" });
+  });
+
+  test("that asks for patience beyond a minute says how long", async () => {
+    const { client } = await start({
+      instead: (_, response) => refuse(response, 429, "budget_exceeded", { "retry-after": "3600", "x-should-retry": "false" }) ?? true,
+    });
+    await expect(client.ask("hi")).rejects.toMatchObject({ status: 429, code: "budget_exceeded", retryAfter: 3_600, retryable: false });
+  });
+});
+
+describe("a conversation", () => {
+  test("goes on from its last answer, by ask and by stream", async () => {
+    const { server, client } = await start(chain);
+    const conversation = client.conversation({ preset: "support" });
+    expect(conversation.id).toBe(null);
+    await conversation.ask("one");
+    await conversation.stream("two").answer();
+    await conversation.ask({ input: "three", cache: false });
+    expect(conversation.id).toBe("c");
+    expect(bodiesOf(server)).toMatchObject([
+      { input: "one", preset: "support", previous_response_id: null },
+      { input: "two", preset: "support", previous_response_id: "a" },
+      { input: "three", preset: "support", previous_response_id: "b", cache: false },
+    ]);
+  });
+
+  test("asks the last question again from the same parent, past the cache", async () => {
+    const { server, client } = await start(chain);
+    const conversation = client.conversation();
+    await conversation.ask("one");
+    await conversation.ask({ input: "two", metadata: { a: "b" } });
+    const again = await conversation.retry().answer();
+    expect(again).toMatchObject({ id: "c", previous_response_id: "a" });
+    await conversation.ask("three");
+    expect(bodiesOf(server).slice(2)).toMatchObject([
+      { input: "two", metadata: { a: "b" }, previous_response_id: "a", cache: "refresh", stream: true },
+      { input: "three", previous_response_id: "c" },
+    ]);
+    expect(server.asked[2]?.headers["idempotency-key"]).not.toBe(server.asked[1]?.headers["idempotency-key"]);
+  });
+
+  test("can ask again what failed", async () => {
+    const { server, client } = await start({
+      instead: (asked, response, connection) =>
+        connection === 1 ? (refuse(response, 400, "upstream_rejected") ?? true) : (chain.instead?.(asked, response, connection) ?? false),
+    });
+    const conversation = client.conversation();
+    await conversation.ask("one");
+    await expect(conversation.stream("two").answer()).rejects.toMatchObject({ code: "upstream_rejected" });
+    expect(conversation.id).toBe("a");
+    await conversation.retry().answer();
+    expect(bodiesOf(server)[2]).toMatchObject({ input: "two", previous_response_id: "a" });
+  });
+
+  test("restores itself from an id: its turns, and the question to retry", async () => {
+    const turns = [
+      { input: "one", answer: { ...ANSWER, id: "a" } },
+      { input: [{ role: "user", content: "two" }], answer: { ...ANSWER, id: "b", previous_response_id: "a" } },
+    ];
+    const { server, client } = await start({
+      instead: (asked, response, connection) =>
+        asked.method === "GET" ? (sendJson(response, 200, { turns }) ?? true) : (chain.instead?.(asked, response, connection) ?? false),
+    });
+    const conversation = client.conversation({ id: "b", preset: "support" });
+    expect(await conversation.turns()).toEqual(turns);
+    await conversation.retry().answer();
+    expect(server.asked).toMatchObject([
+      { method: "GET", path: "/ask/b?thread=true" },
+      {
+        method: "POST",
+        body: { input: [{ role: "user", content: "two" }], previous_response_id: "a", preset: "support", cache: "refresh" },
+      },
+    ]);
+    expect(server.asked[0]?.headers).not.toHaveProperty("idempotency-key");
+    expect(await client.conversation().turns()).toEqual([]);
+  });
+
+  test("branches from any of its answers, and leaves itself as it was", async () => {
+    const { server, client } = await start(chain);
+    const conversation = client.conversation({ preset: "support" });
+    await conversation.ask("one");
+    await conversation.ask("two");
+    const other = conversation.branch("a");
+    await other.ask("two, otherwise");
+    await conversation.branch(null).ask("one, otherwise");
+    await conversation.branch().ask("three");
+    expect([conversation.id, other.id]).toEqual(["b", "c"]);
+    expect(bodiesOf(server).slice(2)).toMatchObject([
+      { previous_response_id: "a", preset: "support" },
+      { previous_response_id: null, preset: "support" },
+      { previous_response_id: "b", preset: "support" },
+    ]);
+  });
+
+  test("goes on with a stream that was left, and knows its answer and its question", async () => {
+    const { server, client } = await start();
+    const before = client.conversation();
+    const stream = before.stream("hi");
+    await stream.next();
+    await stream.return();
+    expect(before.id).toBe(null);
+    const after = client.conversation();
+    await after.resume(stream.resumeToken).answer();
+    expect(after.id).toBe(ANSWER.id);
+    await after.retry().answer();
+    expect(bodiesOf(server).at(-1)).toMatchObject({ input: "hi", cache: "refresh", previous_response_id: null });
+  });
+});
