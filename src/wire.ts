@@ -2,12 +2,11 @@
 // request with its name; its value is never shown.
 import type { Config } from "./core/define-config.ts";
 import { type IdKeys, importIdKeys, ownerOf } from "./core/ids.ts";
-import { isRecord, parseJson } from "./core/json.ts";
 import { sessionKeysOf } from "./core/session-keys.ts";
-import { entriesOf, misconfigured } from "./core/setting.ts";
+import { misconfigured } from "./core/setting.ts";
 import { unsafeSettings } from "./core/unsafe-settings.ts";
+import { baseUrlOf, deadlinesOf, idSecretsOf, localOf, pausedOf, turnstileSecretOf, upstreamKeyOf } from "./core/vars.ts";
 import type { Deps, Echoes } from "./deps.ts";
-import { isLoopbackHost } from "./core/loopback.ts";
 import { publishableKeysOf } from "./gate/publishable-key.ts";
 import { serverKeysOf } from "./gate/server-key.ts";
 import { type Budgets, durableBudgets } from "./platform/budgets.ts";
@@ -93,15 +92,13 @@ export function createWire(config: Config): Wire {
 
 async function connect(config: Config, env: Settings, log: Log): Promise<Deps> {
   const local = localOf(env.ENVIRONMENT);
-  const key = (env.UNIAPI_KEY ?? "").trim();
-  if (!/^[\x21-\x7e]+$/.test(key))
-    throw misconfigured("UNIAPI_KEY", "is missing or has characters that no key has: set it with npm run setup");
+  const key = upstreamKeyOf(env.UNIAPI_KEY);
   const baseUrl = baseUrlOf(env.UNIAPI_BASE_URL, local);
   if (env.RESPONSES === undefined) throw misconfigured("RESPONSES", "is not bound: wrangler.toml must name the KV namespace");
   const idKeys = await idKeysOf(env.ID_KEYS, key, log);
   const turnstileSecret = turnstileSecretOf(env.TURNSTILE_SECRET);
   const anonymous = await ownerOf(idKeys, "anonymous:local");
-  const deadlines = { ...DEADLINES, ...(local ? shorter(env.DEADLINES) : {}) };
+  const deadlines = { ...DEADLINES, ...(local ? deadlinesOf(env.DEADLINES) : {}) };
   const secretOf = (name: string): string | undefined => textSetting(env, name);
   const budgetsOf = (tellEveryMs: number): Budgets =>
     durableBudgets(env.BUDGETS, { now, sleep, random: randomHex, warn: log.warn, tellEveryMs });
@@ -161,72 +158,18 @@ function recentEchoes(): Echoes {
   };
 }
 
-function localOf(environment: string | undefined): boolean {
-  if (environment === "local") return true;
-  if (environment === undefined || environment === "production") return false;
-  throw misconfigured("ENVIRONMENT", "must be production or local");
-}
-
-/** The brake on money: what is neither on nor off must not pass for off. */
-function pausedOf(value: string | undefined): boolean {
-  if (value === "1") return true;
-  if (value === undefined || value === "" || value === "0") return false;
-  throw misconfigured("PAUSED", "must be 1 (paused) or 0");
-}
-
-/** Without a trailing `/v1` or slash. Anything but https would send the key in clear; loopback is no network. */
-function baseUrlOf(value: string | undefined, local: boolean): string {
-  const url = URL.parse(value || "https://api.uniapi.io");
-  const secure = url?.protocol === "https:" || (local && url?.protocol === "http:" && isLoopbackHost(url.hostname));
-  if (url === null || !secure || url.username !== "" || url.search !== "") {
-    throw misconfigured(
-      "UNIAPI_BASE_URL",
-      "must be an https address without query, like https://api.uniapi.io (http on loopback only, under ENVIRONMENT=local)",
-    );
-  }
-  return (url.origin + url.pathname).replace(/\/+$/, "").replace(/\/v1$/, "").replace(/\/+$/, "");
-}
-
 async function idKeysOf(value: string | undefined, upstreamKey: string, log: Log): Promise<IdKeys> {
-  if (value === undefined || value.trim() === "") {
-    log.warn(
-      "id_keys_missing: ids derive from UNIAPI_KEY, and changing that key will forget every id. Set ID_KEYS (npm run setup makes one)",
-    );
-    const seed = new TextEncoder().encode(`uniapi-edge id key\0${upstreamKey}`);
-    return importIdKeys([new Uint8Array(await crypto.subtle.digest("SHA-256", seed))]);
-  }
-  return importIdKeys(entriesOf(value).map(decodeIdKey));
+  const secrets = idSecretsOf(value);
+  if (secrets.length > 0) return importIdKeys(secrets);
+  log.warn(
+    "id_keys_missing: ids derive from UNIAPI_KEY, and changing that key will forget every id. Set ID_KEYS (npm run setup makes one)",
+  );
+  const seed = new TextEncoder().encode(`uniapi-edge id key\0${upstreamKey}`);
+  return importIdKeys([new Uint8Array(await crypto.subtle.digest("SHA-256", seed))]);
 }
 
 /** Bindings that are no text are no secret. */
 function textSetting(env: Settings, name: string): string | undefined {
   const value: unknown = Object.hasOwn(env, name) ? (env as Record<string, unknown>)[name] : undefined;
   return typeof value === "string" && value.trim() !== "" ? value.trim() : undefined;
-}
-
-function turnstileSecretOf(value: string | undefined): string | undefined {
-  const secret = (value ?? "").trim();
-  if (secret === "") return undefined;
-  if (/^[\x21-\x7e]+$/.test(secret)) return secret;
-  throw misconfigured("TURNSTILE_SECRET", "has characters that no such secret has");
-}
-
-function decodeIdKey(text: string): Uint8Array<ArrayBuffer> {
-  try {
-    const bytes = Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
-    if (bytes.length === 32) return bytes;
-  } catch {
-    // Said below, like every other wrong length.
-  }
-  throw misconfigured("ID_KEYS", "must be base64 of 32 bytes each, separated by commas: make one with `openssl rand -base64 32`");
-}
-
-/** `DEADLINES` (JSON, milliseconds), so that tests over real HTTP need not wait. */
-function shorter(value: string | undefined): Partial<typeof DEADLINES> {
-  if (value === undefined || value === "") return {};
-  const given = parseJson(value);
-  if (!isRecord(given) || !Object.values(given).every((ms) => typeof ms === "number" && ms > 0)) {
-    throw misconfigured("DEADLINES", 'must be JSON of milliseconds by name, like {"upstream_idle":500}');
-  }
-  return given;
 }
