@@ -21,6 +21,8 @@ interface Recording {
   /** What follows them. */
   tail: Uint8Array[];
   tailBytes: number;
+  /** The last try to write it has failed. */
+  unwritten: boolean;
   /** Where the last line begins, once there is one. */
   endAt: number | undefined;
   /** The object stopped in mid-flight: what had been heard beyond `endAt` is not kept. */
@@ -114,7 +116,8 @@ export class Flight extends DurableObject<Env> {
     if ("problem" in line || "whole" in line || "finished" in line) recording.endAt = lengthOf(recording);
     recording.tail.push(bytes);
     recording.tailBytes += bytes.length;
-    if (recording.tailBytes >= ROW_BYTES) this.#write(recording);
+    // Not again for each further line: every try puts all of them together.
+    if (recording.tailBytes >= ROW_BYTES && !recording.unwritten) this.#write(recording);
     else recording.timer ??= setTimeout(() => this.#write(recording), WRITE_AFTER_MS);
     for (const wake of recording.waiting.splice(0)) wake();
   }
@@ -136,7 +139,9 @@ export class Flight extends DurableObject<Env> {
       recording.written += bytes.length;
       recording.tail = [];
       recording.tailBytes = 0;
+      recording.unwritten = false;
     } catch (error) {
+      recording.unwritten = true;
       wire.log(this.env).warn("flight_not_written", error);
     }
   }
@@ -214,6 +219,7 @@ function recordingOf(fingerprint: string, run: string): Recording {
     written: 0,
     tail: [],
     tailBytes: 0,
+    unwritten: false,
     endAt: undefined,
     broke: false,
     waiting: [],

@@ -504,6 +504,20 @@ describe("an object", () => {
     expect(await calls(body.input)).toBe(1);
   });
 
+  test("whose storage fails does not put all together again for each further word", async () => {
+    const worker = startWorker();
+    const body = { input: marked(), model: "emulate/long/3000" };
+    const key = freshKey();
+    await runInDurableObject(await flightOf(key), (_, { storage }) => {
+      vi.spyOn(storage, "transactionSync").mockImplementation(() => {
+        throw new Error("disk full");
+      });
+    });
+    const answer = await worker.ask(body, key);
+    expect((await answer.json<{ text: string }>()).text.split(" ").length).toBeGreaterThan(2_900);
+    expect(log.warnings().filter(({ event }) => event === "flight_not_written").length).toBeLessThan(10);
+  });
+
   test("holds neither key nor secret in clear", async () => {
     const worker = startWorker({}, { SERVER_KEYS });
     const key = freshKey();
