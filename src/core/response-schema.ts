@@ -58,3 +58,8 @@ export const ResponseObject = z
   })
   .check(z.describe("The Responses object, with every key that the Open Responses specification requires."));
 export type ResponseObject = z.infer<typeof ResponseObject>;
+
+/** One event of a stream of POST /v1/responses. */
+export const ResponseEvent = z
+  .looseObject({ type: z.string(), sequence_number: z.int() })
+  .check(z.describe("As in the Responses API: `response.created`, `response.output_text.delta` … `response.completed`."));
