@@ -17,17 +17,20 @@ const PAGE_POLICY = [
 ].join("; ");
 const OF_THE_PAGE = { "content-security-policy": PAGE_POLICY, "referrer-policy": "no-referrer" };
 
+/** What callers send leads to no other folder. */
+const PLAIN_PATH = /^(?:\/\w[\w.-]*)+$/;
+
 export const docsRoutes = new Hono<AppEnv>()
   .get("/openapi.json", (c) => file(c, "/openapi.json"))
   .get("/docs", (c) => file(c, "/docs/docs.html", OF_THE_PAGE))
   // The page itself is one of them, under its own name.
-  .get("/docs/:file{\\w[\\w.-]*}", (c) => file(c, `/docs/${c.req.param("file")}`, OF_THE_PAGE))
+  .get("/docs/:file", (c) => file(c, `/docs/${c.req.param("file")}`, OF_THE_PAGE))
   .on("ALL", ["/openapi.json", "/docs"], () => {
     throw methodNotAllowed("GET, HEAD");
   });
 
 async function file(c: Context<AppEnv>, path: string, headers: Record<string, string> = {}): Promise<Response> {
-  const found = await c.var.deps.assets(path, c.req.header("if-none-match"));
+  const found = PLAIN_PATH.test(path) ? await c.var.deps.assets(path, c.req.header("if-none-match")) : null;
   if (found === null) throw new Problem("not_found", "There is nothing at this address. The API reference is at /docs.");
   for (const [name, value] of Object.entries(headers)) found.headers.set(name, value);
   return found;
