@@ -62,7 +62,7 @@ other text is itself the \`input\`.
       event: ref("AskEvent"),
     },
   },
-  fails: ["body", "upstream", "repeat"],
+  fails: ["body", "upstream", "repeat", "resume"],
   examples: {
     question: {
       summary: "A question",

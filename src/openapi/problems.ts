@@ -5,10 +5,10 @@ import { type ProblemCode, PROBLEMS } from "../core/problem.ts";
 import { headersOf } from "./headers.ts";
 
 /**
- * What an operation can fail at, beside what every one can: a body, UniAPI, an id that is not there, a repeat
- * that is none, a signature.
+ * What an operation can fail at, beside what every one can: a body, UniAPI, an id that is not there, a repeat that is none, a stream
+ * that can't go on, a signature.
  */
-export type Fail = "body" | "upstream" | "id" | "repeat" | "signature";
+export type Fail = "body" | "upstream" | "id" | "repeat" | "resume" | "signature";
 
 /** By code, as text: a row may be here before its code. */
 const MEANINGS: Record<string, string> = {
@@ -70,7 +70,7 @@ const ONLY: Record<number, (fails: readonly Fail[], isPublic: boolean) => boolea
   // Told by another method's absence, so by no operation.
   405: () => false,
   408: (fails) => fails.includes("body"),
-  409: (fails) => fails.includes("repeat"),
+  409: (fails) => fails.includes("resume"),
   413: (fails) => fails.includes("body"),
   415: (fails) => fails.includes("body"),
   422: (fails) => fails.includes("repeat"),

@@ -1,6 +1,6 @@
 // POST /v1/responses and what is there by id.
 import { EVERY_CALLER, type Operation, READERS, ref } from "./operation.ts";
-import { AN_ID, cacheControl, flag, idempotencyKey, lastEventId, query, responseId, STRANGE_ID } from "./parameters.ts";
+import { AN_ID, cacheControl, flag, idempotencyKey, query, responseId, STRANGE_ID } from "./parameters.ts";
 import { NO_SUCH_ID, problemExample } from "./problems.ts";
 
 const TEXT = { type: "string" };
@@ -81,7 +81,7 @@ Fields that are not listed pass to UniAPI as they are; \`background\`, \`convers
 \`model\`; locked callers name one. \`stream\` alone decides the form of the answer. A stream ends with \`data: [DONE]\`; one that breaks has an
 \`error\` event, no \`[DONE]\`, and a broken connection. The answer cache is off unless the config or \`Cache-Control: max-age=N\` asks for it.`,
   callers: EVERY_CALLER,
-  parameters: [cacheControl, idempotencyKey, lastEventId],
+  parameters: [cacheControl, idempotencyKey],
   body: { "application/json": ref("ResponsesRequest") },
   answers: {
     200: {

@@ -8,6 +8,7 @@ import { exchangesOf, judge, type OpenApi, operationsOf } from "../support/opena
 
 const document = JSON.parse(JSON.stringify(openApiDocument("1.2.3"))) as OpenApi;
 const EXCHANGES = exchangesOf(document);
+const { request, answer: judged } = judge(document);
 
 test("it is valid OpenAPI 3.1, as a validator of others sees it", async () => {
   const validator = new Validator();
@@ -40,7 +41,6 @@ test("what the Worker fills into a response object is what the document requires
 test.each(EXCHANGES.map((exchange) => [`${exchange.operationId}: ${exchange.name}`, exchange] as const))(
   "the example %s keeps to the document",
   (_, { body, answer, status, ...of }) => {
-    const { request, answer: judged } = judge(document);
     const isJson = (type: string): boolean => type === "application/json";
     // What is refused may be sent in any form.
     if (body !== undefined && isJson(body.type) && status < 400) expect(request(of, body.type, body.value)).toBe(null);
