@@ -57,10 +57,12 @@ describe.skipIf(BROWSER === undefined && process.env["CI"] !== "true")("in Chrom
   test("it follows its reader from light to dark", async () => {
     for (const colorScheme of ["light", "dark"] as const) {
       await page.emulateMedia({ colorScheme });
-      const [red = 0] = await page.evaluate(() =>
-        (getComputedStyle(document.documentElement).backgroundColor.match(/\d+/g) ?? []).map(Number),
-      );
-      expect(red < 128).toBe(colorScheme === "dark");
+      // The sheet fades from one to the other.
+      await page.waitForFunction((dark) => {
+        const [red = 0] = (getComputedStyle(document.documentElement).backgroundColor.match(/\d+/g) ?? []).map(Number);
+        return dark ? red < 64 : red > 224;
+      }, colorScheme === "dark");
+      if (PICTURES !== undefined) await page.waitForTimeout(500);
       await picture(`docs-${colorScheme}`);
     }
     await page.emulateMedia({ colorScheme: "light" });
