@@ -26,16 +26,16 @@ export const idempotencyKey: Parameter = {
   in: "header",
   name: "Idempotency-Key",
   description:
-    "1 to 255 printable characters. However often and concurrently the same request is sent with it, UniAPI is called once; for 24 hours " +
+    "1 to 255 printable ASCII characters. However often and concurrently the same request is sent with it, UniAPI is called once; for 24 hours " +
     "every repeat gets the same answer, as JSON or as a stream from its first event. The call goes on when its clients leave.",
-  schema: { type: "string", minLength: 1, maxLength: 255 },
+  schema: { type: "string", pattern: "^[ -~]{1,255}$" },
 };
 
 export const lastEventId: Parameter = {
   in: "header",
   name: "Last-Event-ID",
   description: "With an `Idempotency-Key`: `id` of the last event that was read. The stream continues behind it; no call is ever begun.",
-  schema: { type: "string", pattern: String.raw`^\w+-\d+$` },
+  schema: { type: "string", pattern: String.raw`^[0-9a-f]{1,64}-\d{1,9}$` },
 };
 
 export function flag(name: string, description: string): Parameter {
