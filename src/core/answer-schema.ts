@@ -1,7 +1,13 @@
-// What POST /ask gives back, once: the types that the code is held to and the schemas that /openapi.json is made of. The Worker imports
-// the types alone, so that nothing of this is in its bundle and no answer is checked on its way out.
+// The schemas of what POST /ask gives back, for /openapi.json. The types are the code's own and the client's; a field that stands in one and
+// not in the other does not compile. The Worker imports none of this but types: no answer is checked on its way out.
 import * as z from "zod/mini";
 import { ProblemBody } from "./problem-schema.ts";
+import type { AskEvent as Event } from "./trim-stream.ts";
+import type { Answer as AnswerType, ToolCall as ToolCallType } from "./trim.ts";
+import type { Usage as UsageType } from "./usage.ts";
+
+/** A schema for every field of a type, and for no other. */
+type Fields<Type> = { [Name in keyof Type]-?: z.ZodMiniType<Type[Name]> };
 
 export const Usage = z
   .object({
@@ -10,20 +16,17 @@ export const Usage = z
     output_tokens: z.int(),
     reasoning_tokens: z.int(),
     total_tokens: z.int(),
-  })
+  } satisfies Fields<UsageType>)
   .check(z.describe("Tokens, as UniAPI counted them."));
-export type Usage = z.infer<typeof Usage>;
 
 export const ToolCall = z
   .object({
     call_id: z.string(),
     name: z.string(),
     arguments: z.string().check(z.describe("JSON as the model wrote it: it may be wrong.")),
-  })
+  } satisfies Fields<ToolCallType>)
   .check(z.describe("A call that you carry out and answer with a `function_call_output` item, in a follow-up."));
-export type ToolCall = z.infer<typeof ToolCall>;
 
-/** The body of a 200 on /ask. Keys after `usage` are there only when they say something. */
 export const Answer = z
   .object({
     id: z.string().check(z.describe("Send it as `previous_response_id` to continue. Signed: no other caller can use it.")),
@@ -44,9 +47,8 @@ export const Answer = z
     metadata: z.exactOptional(z.record(z.string(), z.string())).check(z.describe("Yours, unchanged.")),
     cost_usd: z.exactOptional(z.number()).check(z.describe("What the tokens cost, if the config has a price for the model.")),
     cached: z.exactOptional(z.literal(true)).check(z.describe("This answer was kept from an earlier call.")),
-  })
+  } satisfies Fields<AnswerType>)
   .check(z.describe("A trimmed answer. The keys after `usage` are there only when they say something."));
-export type Answer = z.infer<typeof Answer>;
 
 /** The body of GET /ask/{id}?thread=true. */
 export const Thread = z
@@ -54,13 +56,18 @@ export const Thread = z
   .check(z.describe("A conversation from its first turn to the id that was asked for."));
 export type Thread = z.infer<typeof Thread>;
 
-const Delta = z.object({ delta: z.string() });
+type DataOf<Name, Any = Event> = Any extends { event: infer Names; data: infer Data } ? (Name extends Names ? Data : never) : never;
 
-export const AskEvent = z.union([
-  z.object({ event: z.literal("start"), data: z.object({ request_id: z.string(), model: z.string() }) }),
-  z.object({ event: z.enum(["text", "reasoning", "refusal"]), data: Delta }),
-  z.object({ event: z.literal("tool_call"), data: ToolCall }),
-  z.object({ event: z.literal("done"), data: Answer }),
-  z.object({ event: z.literal("error"), data: ProblemBody }),
-]);
-export type AskEvent = z.infer<typeof AskEvent>;
+const Delta = z.object({ delta: z.string() });
+const EVENTS = {
+  start: z.object({ request_id: z.string(), model: z.string() }),
+  text: Delta,
+  reasoning: Delta,
+  refusal: Delta,
+  tool_call: ToolCall,
+  done: Answer,
+  error: ProblemBody,
+} satisfies { [Name in Event["event"]]: z.ZodMiniType<DataOf<Name>> };
+
+/** One event of a stream, without its id. */
+export const AskEvent = z.union(Object.entries(EVENTS).map(([event, data]) => z.object({ event: z.literal(event), data })));

@@ -1,10 +1,10 @@
 // A job: what is to be answered, how far that is, and what GET /jobs/{id} shows of it. Plain data, since it crosses between objects,
 // and the rule for trying again.
-import type { Answer } from "./answer-schema.ts";
 import type { Caller } from "./caller.ts";
 import type { Delivery, DeliveryAttempt, FailedTry, JobError, JobStatus, JobView } from "./job-schema.ts";
 import type { Problem } from "./problem.ts";
 import type { Ask } from "./request.ts";
+import type { Answer } from "./trim.ts";
 
 export type { Delivery, DeliveryAttempt, FailedTry, JobError, JobStatus, JobView };
 

@@ -1,11 +1,35 @@
 // A Responses object in, the trimmed answer out: the one description of what POST /ask gives back (contract section 2). Reads
 // loosely: unknown items, statuses and missing parts never fail.
-import type { Answer, ToolCall } from "./answer-schema.ts";
 import { depthWithin, isRecord, type JsonObject, parseJson, partsOf, textOf } from "./json.ts";
 import { Problem } from "./problem.ts";
-import { usageOf } from "./usage.ts";
+import { type Usage, usageOf } from "./usage.ts";
 
-export type { Answer, ToolCall };
+export interface ToolCall {
+  call_id: string;
+  name: string;
+  /** JSON as the model wrote it; never parsed here, it may be wrong. */
+  arguments: string;
+}
+
+/** The body of a 200 on /ask. Keys after `usage` are there only when they say something. */
+export interface Answer {
+  id: string;
+  previous_response_id: string | null;
+  created_at: number;
+  model: string;
+  status: string;
+  text: string;
+  usage: Usage | null;
+  data?: unknown;
+  refusal?: string;
+  tool_calls?: ToolCall[];
+  citations?: JsonObject[];
+  reasoning_summary?: string;
+  incomplete_reason?: string;
+  metadata?: Record<string, string>;
+  cost_usd?: number;
+  cached?: true;
+}
 
 /** What the Worker knows and the response object doesn't. */
 export interface AnswerFacts {

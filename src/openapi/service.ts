@@ -105,6 +105,19 @@ const health: Operation = {
   examples: { ok: { summary: "All is well", status: 200, answer: { status: "ok" } } },
 };
 
+const client: Operation = {
+  path: "/client.js",
+  method: "get",
+  operationId: "getClient",
+  tag: "Worker",
+  summary: "The typed client, for pages",
+  description: "An ES module without dependencies; docs/client.md describes it. Any page may import it.",
+  callers: ["nobody"],
+  answers: { 200: { description: "The module.", content: { "text/javascript": { type: "string" } } } },
+  fails: [],
+  examples: {},
+};
+
 const openapi: Operation = {
   path: "/openapi.json",
   method: "get",
@@ -118,4 +131,4 @@ const openapi: Operation = {
   examples: {},
 };
 
-export const serviceOperations = [sessions, usage, models, health, openapi];
+export const serviceOperations = [sessions, usage, models, health, client, openapi];
