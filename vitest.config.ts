@@ -38,7 +38,12 @@ export default defineConfig({
         test: {
           name: "worker",
           include: ["test/worker/**/*.test.ts"],
-          globalSetup: ["test/support/shared-emulator.ts", "test/support/issuer.ts", "test/support/callback-receiver.ts"],
+          globalSetup: [
+            "test/support/assets.ts",
+            "test/support/shared-emulator.ts",
+            "test/support/issuer.ts",
+            "test/support/callback-receiver.ts",
+          ],
         },
       },
       {

@@ -8,6 +8,7 @@ import { isLoopbackHost } from "./core/loopback.ts";
 import { corsHeaders, isPreflight, originRefused, preflightHeaders } from "./gate/cors.ts";
 import { askRoutes } from "./http/ask.ts";
 import { clientRoutes } from "./http/client.ts";
+import { docsRoutes } from "./http/docs.ts";
 import { hooksRoutes } from "./http/hooks.ts";
 import { jobsRoutes } from "./http/jobs.ts";
 import { metaRoutes } from "./http/meta.ts";
@@ -86,6 +87,7 @@ export function createApp(config: Config, wire = createWire(config)): Hono<AppEn
     jobsRoutes,
     clientRoutes,
     metaRoutes,
+    docsRoutes,
   ]) {
     app.route("/", routes);
   }

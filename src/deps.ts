@@ -4,6 +4,7 @@ import type { Config } from "./core/define-config.ts";
 import type { PublishableKey } from "./core/config-schema.ts";
 import type { IdKeys } from "./core/ids.ts";
 import type { SessionKey } from "./core/session-keys.ts";
+import type { Assets } from "./platform/assets.ts";
 import type { Budgets } from "./platform/budgets.ts";
 import type { SendCallback } from "./platform/callback.ts";
 import type { Jobs } from "./platform/jobs.ts";
@@ -23,6 +24,8 @@ export interface Deps {
   /** In their place for jobs: upstream within a job's own deadline, budgets that are told at once, since a step leaves nothing behind. */
   forJobs: { upstream: Upstream; budgets: Budgets };
   jobs: Jobs;
+  /** Files that are deployed beside the bundle. */
+  assets: Assets;
   /** Posts to one of the config's callbacks, once. */
   callback: SendCallback;
   /** A secret that the config names, undefined where it is not set. */

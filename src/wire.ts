@@ -9,6 +9,7 @@ import { baseUrlOf, deadlinesOf, idSecretsOf, localOf, pausedOf, turnstileSecret
 import type { Deps, Echoes } from "./deps.ts";
 import { publishableKeysOf } from "./gate/publishable-key.ts";
 import { serverKeysOf } from "./gate/server-key.ts";
+import { boundAssets } from "./platform/assets.ts";
 import { type Budgets, durableBudgets } from "./platform/budgets.ts";
 import { callbackSender } from "./platform/callback.ts";
 import { durableFlights } from "./platform/flights.ts";
@@ -124,6 +125,7 @@ async function connect(config: Config, env: Settings, log: Log): Promise<Deps> {
       budgets: budgetsOf(0),
     },
     jobs: durableJobs(env.JOB_RECORDS, { now, random: randomHex, warn: log.warn }),
+    assets: boundAssets(env.ASSETS),
     callback: callbackSender({
       callbacks: config.callbacks,
       fetcher,

@@ -1,11 +1,12 @@
 // A job: what is to be answered, how far that is, and what GET /jobs/{id} shows of it. Plain data, since it crosses between objects,
 // and the rule for trying again.
 import type { Caller } from "./caller.ts";
+import type { Delivery, DeliveryAttempt, FailedTry, JobError, JobStatus, JobView } from "./job-schema.ts";
 import type { Problem } from "./problem.ts";
 import type { Ask } from "./request.ts";
 import type { Answer } from "./trim.ts";
 
-export type JobStatus = "queued" | "running" | "completed" | "failed";
+export type { Delivery, DeliveryAttempt, FailedTry, JobError, JobStatus, JobView };
 
 /** What is to be done, as it was accepted. */
 export interface JobOrder {
@@ -27,50 +28,7 @@ export interface JobOrder {
   sync: boolean;
 }
 
-/** The error of a job that failed for good, as in the envelope but without a request's id. */
-export interface JobError {
-  message: string;
-  type: string;
-  code: string;
-}
-
 export type JobOutcome = { answer: Answer; error: null } | { answer: null; error: JobError };
-
-/** One try that led nowhere; `at` in unix seconds. */
-export interface FailedTry {
-  at: number;
-  code: string;
-}
-
-/** One request to the callback: `at` in unix seconds, `status` null where none came. */
-export interface DeliveryAttempt {
-  at: number;
-  status: number | null;
-  error: string | null;
-}
-
-export interface Delivery {
-  status: "pending" | "delivered" | "failed";
-  attempts: DeliveryAttempt[];
-  /** Unix seconds of the next attempt, while one is to come. */
-  next_at: number | null;
-}
-
-/** The body of GET /jobs/{id}. */
-export interface JobView {
-  job: string;
-  status: JobStatus;
-  hook?: string;
-  created_at: number;
-  /** Tries to get an answer that failed unpaid. */
-  tries?: FailedTry[];
-  /** Unix seconds of the next try, while one is to come. */
-  next_at?: number;
-  answer?: Answer;
-  error?: JobError;
-  delivery?: Delivery;
-  metadata: Record<string, string>;
-}
 
 /** What an instance of the Workflow is started with. */
 export interface JobRun {

@@ -1,9 +1,11 @@
 // Every failure that a caller can meet: its code, status, type and body. A code that is not in the table does not compile.
 // Knows nothing of where a failure came from; upstream-error.ts translates what UniAPI said.
 
+import type { ProblemBody } from "./problem-schema.ts";
+
 type ErrorType = "invalid_request_error" | "authentication_error" | "permission_error" | "rate_limit_error" | "server_error";
 
-const TABLE = {
+export const PROBLEMS = {
   invalid_json: [400, "invalid_request_error"],
   invalid_request: [400, "invalid_request_error"],
   unknown_parameter: [400, "invalid_request_error"],
@@ -38,7 +40,7 @@ const TABLE = {
   upstream_timeout: [504, "server_error"],
 } as const satisfies Record<string, readonly [status: number, type: ErrorType]>;
 
-export type ProblemCode = keyof typeof TABLE;
+export type ProblemCode = keyof typeof PROBLEMS;
 
 /** Codes that a second try cannot mend. */
 const HOPELESS: ReadonlySet<ProblemCode> = new Set<ProblemCode>([
@@ -84,7 +86,7 @@ export class Problem extends Error {
   }
 
   get status(): number {
-    return TABLE[this.code][0];
+    return PROBLEMS[this.code][0];
   }
 
   /** `x-should-retry: false` where a retry is hopeless or might be paid twice (OpenAI's SDKs obey it). */
@@ -93,11 +95,11 @@ export class Problem extends Error {
   }
 
   /** The body of contract section 8: all strings, since one SDK hides errors whose code or param is null. */
-  body(requestId: string): { error: { message: string; type: string; code: string; param: string; request_id: string } } {
+  body(requestId: string): ProblemBody {
     return {
       error: {
         message: this.message,
-        type: TABLE[this.code][1],
+        type: PROBLEMS[this.code][1],
         code: this.details.upstreamCode ?? this.code,
         param: this.details.param ?? "",
         request_id: requestId,

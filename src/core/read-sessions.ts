@@ -7,7 +7,7 @@ import { Problem } from "./problem.ts";
 const Text = z.string().check(z.minLength(1), z.maxLength(255));
 const Count = z.int().check(z.gte(1));
 
-const SessionWish = z.strictObject({
+export const SessionWish = z.strictObject({
   sub: Text,
   presets: z.optional(z.array(z.string()).check(z.minLength(1))),
   ttl: z._default(z.int().check(z.gte(10), z.lte(7_200)), 600),
@@ -19,7 +19,7 @@ const SessionWish = z.strictObject({
 /** `ttl` in seconds. */
 export type SessionWish = z.output<typeof SessionWish>;
 
-const Exchange = z.strictObject({
+export const Exchange = z.strictObject({
   turnstile: z.string().check(z.minLength(1), z.maxLength(4_096)),
   renew: z.optional(z.string().check(z.minLength(1))),
 });

@@ -1,6 +1,7 @@
 // The response object of /v1/responses: upstream's own, under our ids, with every key that the Open Responses specification requires,
 // since relays of older shape leave many out. Nothing that upstream said is changed but ids and error texts.
 import { isRecord, type JsonObject, partsOf, textOf } from "./json.ts";
+import type { FilledIn } from "./response-schema.ts";
 import { itemsOf, outputText } from "./trim.ts";
 import { usageOf } from "./usage.ts";
 
@@ -46,7 +47,7 @@ export const DEFAULTS: JsonObject = {
   user: null,
   safety_identifier: null,
   prompt_cache_key: null,
-};
+} satisfies FilledIn;
 
 /** Required keys for which null is no value. */
 const NEVER_NULL = [

@@ -2,6 +2,7 @@
 // signed are the bytes that came, never text that was decoded and encoded again. Knows no provider; the clock is passed in.
 import type { Payload } from "./config-schema.ts";
 import { equal } from "./ids.ts";
+import type { HookResult } from "./job-schema.ts";
 import { assertSafe, decodeUtf8, isRecord, parseJson } from "./json.ts";
 import { Problem } from "./problem.ts";
 import { entriesOf, misconfigured } from "./setting.ts";
@@ -32,11 +33,7 @@ export interface Refused {
   refused: HookRefusal;
 }
 
-/** What became of a delivery. */
-export interface HookResult {
-  status: "accepted" | "duplicate" | "ignored";
-  job?: string | undefined;
-}
+export type { HookResult };
 
 export interface Reply {
   status: number;

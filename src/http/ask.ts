@@ -15,6 +15,7 @@ import { methodNotAllowed } from "../core/problem.ts";
 import { readAccept, readAsk } from "../core/read-ask.ts";
 import { recall } from "../core/recall.ts";
 import { type Answer, assertNotFailed } from "../core/trim.ts";
+import type { Thread } from "../core/answer-schema.ts";
 import type { AppEnv } from "../app-env.ts";
 import type { RequestContext } from "../deps.ts";
 import { liveStream } from "../respond/live-stream.ts";
@@ -122,7 +123,7 @@ async function getAsk(c: Context<AppEnv>): Promise<Response> {
   const { prices } = deps.config;
   if (c.req.query("thread") === "true") {
     const turns = (await readChain(deps, owner, turn)).map((one) => ({ input: one.input, answer: recall(one, prices) }));
-    return Response.json({ turns }, { headers: { "cache-control": "no-store" } });
+    return Response.json({ turns } satisfies Thread, { headers: { "cache-control": "no-store" } });
   }
   const answer = recall(turn, prices);
   return readAccept(c.req.header("accept") ?? null).form === "text" ? wholeText(answer, {}) : wholeJson(answer, {});

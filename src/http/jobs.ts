@@ -3,6 +3,7 @@ import { type Context, Hono } from "hono";
 import type { AppEnv } from "../app-env.ts";
 import { compose } from "../core/compose.ts";
 import { isJobId, type JobOrder } from "../core/job.ts";
+import type { JobAccepted } from "../core/job-schema.ts";
 import { decodeUtf8 } from "../core/json.ts";
 import { methodNotAllowed, Problem } from "../core/problem.ts";
 import { readJob } from "../core/read-job.ts";
@@ -48,7 +49,7 @@ async function postJob(c: Context<AppEnv>): Promise<Response> {
   };
   facts.job = job;
   const { status } = await deps.jobs.accept(job, order);
-  return Response.json({ job, status }, { status: 202, headers: { ...NO_STORE, location: `/jobs/${job}` } });
+  return Response.json({ job, status } satisfies JobAccepted, { status: 202, headers: { ...NO_STORE, location: `/jobs/${job}` } });
 }
 
 async function getJob(c: Context<AppEnv>): Promise<Response> {
@@ -63,7 +64,10 @@ async function redeliver(c: Context<AppEnv>): Promise<Response> {
   const said = await c.var.deps.jobs.redeliver(job);
   if (said === "unfinished") throw new Problem("invalid_request", "This job has no answer yet: it will be delivered when it has one.");
   if (said === "nothing to deliver") throw new Problem("invalid_request", "This job has no callback, so there is nothing to deliver.");
-  return Response.json({ job, status: view.status }, { status: 202, headers: { ...NO_STORE, location: `/jobs/${job}` } });
+  return Response.json({ job, status: view.status } satisfies JobAccepted, {
+    status: 202,
+    headers: { ...NO_STORE, location: `/jobs/${job}` },
+  });
 }
 
 /** @throws Problem not_found, the same for what is not there and what is another's */

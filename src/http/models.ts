@@ -1,7 +1,8 @@
 // GET /v1/models: what may stand in `model`: upstream's models, those of them that the config allows, and the presets' names (for a locked caller only those).
 // And where other OpenAI addresses lead.
 import { Hono } from "hono";
-import { isRecord, partsOf } from "../core/json.ts";
+import { type JsonObject, partsOf } from "../core/json.ts";
+import type { ModelList } from "../core/reply-schema.ts";
 import { methodNotAllowed, Problem } from "../core/problem.ts";
 import type { AppEnv } from "../app-env.ts";
 import { admit } from "../gate/admit.ts";
@@ -17,11 +18,11 @@ export const modelsRoutes = new Hono<AppEnv>()
       owned_by: "preset",
     }));
     // Of upstream's models a locked caller may name none.
-    if (grant !== undefined) return c.json({ object: "list", data: presets }, 200, { "cache-control": "no-store" });
+    if (grant !== undefined) return c.json({ object: "list", data: presets } satisfies ModelList, 200, { "cache-control": "no-store" });
     const allowed = deps.config.models;
     const listed = partsOf((await deps.upstream.models(c.req.raw.signal))["data"]);
-    const models = listed.filter((model) => isRecord(model) && (allowed === undefined || allowed.includes(String(model["id"]))));
-    return c.json({ object: "list", data: [...presets, ...models] }, 200, { "cache-control": "no-store" });
+    const models = listed.filter(isModel).filter(({ id }) => allowed === undefined || allowed.includes(id));
+    return c.json({ object: "list", data: [...presets, ...models] } satisfies ModelList, 200, { "cache-control": "no-store" });
   })
   .all("/v1/models", () => {
     throw methodNotAllowed("GET, HEAD");
@@ -32,3 +33,7 @@ export const modelsRoutes = new Hono<AppEnv>()
       "Chat Completions are not served here. Use POST /v1/responses (in the OpenAI SDK: client.responses.create), or POST /ask.",
     );
   });
+
+function isModel(model: JsonObject): model is ModelList["data"][number] {
+  return typeof model["id"] === "string";
+}

@@ -12,6 +12,7 @@ import { methodNotAllowed, Problem } from "../core/problem.ts";
 import { readResponses } from "../core/read-responses.ts";
 import { asItems } from "../core/replay-input.ts";
 import { completeResponse } from "../core/responses-object.ts";
+import type { DeletedResponse, InputItems } from "../core/reply-schema.ts";
 import type { Config } from "../core/define-config.ts";
 import type { Grant } from "../core/grant.ts";
 import type { ResponsesRequest } from "../core/request.ts";
@@ -130,7 +131,7 @@ async function deleteResponse(c: Context<AppEnv>): Promise<Response> {
   const caller = await admitReader(deps, c.req.raw, { facts, later: (work) => c.executionCtx.waitUntil(work) });
   const id = c.req.param("id") ?? "";
   await forget(deps, caller.owner, id);
-  return Response.json({ id, object: "response", deleted: true }, { headers: NO_STORE });
+  return Response.json({ id, object: "response", deleted: true } satisfies DeletedResponse, { headers: NO_STORE });
 }
 
 /** OpenAI's list shape. All of a turn's items fit one page: `limit`, `after` and `order` only choose among them. */
@@ -152,8 +153,12 @@ async function getInputItems(c: Context<AppEnv>): Promise<Response> {
   }
   const limit = Math.min(100, Math.max(1, Math.floor(Number(c.req.query("limit") ?? 20)) || 20));
   const data = ordered.slice(start, start + limit);
-  return Response.json(
-    { object: "list", data, first_id: data[0]?.id ?? null, last_id: data.at(-1)?.id ?? null, has_more: start + limit < ordered.length },
-    { headers: NO_STORE },
-  );
+  const page: InputItems = {
+    object: "list",
+    data,
+    first_id: data[0]?.id ?? null,
+    last_id: data.at(-1)?.id ?? null,
+    has_more: start + limit < ordered.length,
+  };
+  return Response.json(page, { headers: NO_STORE });
 }

@@ -5,6 +5,7 @@ import type { Sessions } from "../core/config-schema.ts";
 import { decodeUtf8, type JsonObject } from "../core/json.ts";
 import { methodNotAllowed, Problem } from "../core/problem.ts";
 import { readExchange, readSessionFields, readSessionWish } from "../core/read-sessions.ts";
+import type { SessionToken } from "../core/reply-schema.ts";
 import type { SessionKey } from "../core/session-keys.ts";
 import { misconfigured } from "../core/setting.ts";
 import type { Deps } from "../deps.ts";
@@ -84,5 +85,5 @@ async function issue(deps: Deps, key: SessionKey, claims: JsonObject, ttl: numbe
   const iat = Math.floor(deps.now() / 1_000);
   const expiresAt = iat + ttl;
   const token = await signSession(key, { ...claims, iat, exp: expiresAt });
-  return Response.json({ token, expires_at: expiresAt }, { status: 201, headers: { "cache-control": "no-store" } });
+  return Response.json({ token, expires_at: expiresAt } satisfies SessionToken, { status: 201, headers: { "cache-control": "no-store" } });
 }

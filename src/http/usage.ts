@@ -2,6 +2,7 @@
 import { Hono } from "hono";
 import type { AppEnv } from "../app-env.ts";
 import type { CallerBudget, DaySums } from "../core/budget.ts";
+import type { UsageDay, UsageLimits, UsageReport, UsageSums } from "../core/usage-schema.ts";
 import { methodNotAllowed, Problem } from "../core/problem.ts";
 import { admit } from "../gate/admit.ts";
 
@@ -23,7 +24,13 @@ export const usageRoutes = new Hono<AppEnv>()
     const shown = days.filter(({ day }) => day > today - DAYS && day <= today);
     const now = shown.find(({ day }) => day === today) ?? { ...NOTHING, day: today };
     return c.json(
-      { today: dayOf(now), days: shown.map(dayOf), total: sumOf(shown), limits: limitsOf(own), left: leftOf(own, now, inMinute, ofToken) },
+      {
+        today: dayOf(now),
+        days: shown.map(dayOf),
+        total: sumOf(shown),
+        limits: limitsOf(own),
+        left: leftOf(own, now, inMinute, ofToken),
+      } satisfies UsageReport,
       200,
       { "cache-control": "no-store" },
     );
@@ -34,27 +41,27 @@ export const usageRoutes = new Hono<AppEnv>()
 
 const NOTHING: Omit<DaySums, "day"> = { requests: 0, hits: 0, tokens: 0, nanoUsd: 0, reserved: 0 };
 
-function dayOf(sums: DaySums): object {
+function dayOf(sums: DaySums): UsageDay {
   return { date: new Date(sums.day * DAY_MS).toISOString().slice(0, 10), ...shownOf(sums) };
 }
 
-function shownOf({ requests, hits, tokens, nanoUsd, reserved }: Omit<DaySums, "day">): object {
+function shownOf({ requests, hits, tokens, nanoUsd, reserved }: Omit<DaySums, "day">): UsageSums {
   return { requests, hits, tokens, cost_usd: nanoUsd / 1e9, reserved_tokens: reserved };
 }
 
-function sumOf(days: readonly DaySums[]): object {
+function sumOf(days: readonly DaySums[]): UsageSums {
   const sum = { ...NOTHING };
   for (const day of days) for (const key of ["requests", "hits", "tokens", "nanoUsd", "reserved"] as const) sum[key] += day[key];
   return shownOf(sum);
 }
 
 /** With what the session token itself is held to. */
-function limitsOf({ limits, token }: CallerBudget): object {
+function limitsOf({ limits, token }: CallerBudget): UsageLimits {
   return { ...limits, ...(token === undefined ? {} : { requests: token.requests }) };
 }
 
 /** What is reserved counts as used. */
-function leftOf({ limits, token }: CallerBudget, today: DaySums, inMinute: number, ofToken: number): object {
+function leftOf({ limits, token }: CallerBudget, today: DaySums, inMinute: number, ofToken: number): UsageLimits {
   const { requests_per_minute, tokens_per_day, usd_per_day } = limits;
   return {
     ...(requests_per_minute === undefined ? {} : { requests_per_minute: Math.max(0, requests_per_minute - inMinute) }),

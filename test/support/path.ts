@@ -62,6 +62,7 @@ export async function path(config: Partial<ConfigInput> = {}, lagMs = 0): Promis
         throw new Error("no jobs here");
       },
     },
+    assets: () => Promise.reject(new Error("no assets here")),
     callback: () => Promise.reject(new Error("no callbacks here")),
     secretOf: () => undefined,
     store: kv,

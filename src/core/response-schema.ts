@@ -1,0 +1,65 @@
+// The response object of /v1/responses, once: the type that responses-object.ts fills in and the schema that /openapi.json is made of.
+// Says what the Open Responses specification requires and leaves the rest open, as upstream adds to it. The Worker imports the type alone.
+import * as z from "zod/mini";
+
+const Loose = z.record(z.string(), z.unknown());
+
+/** Keys for which the Worker has a value of its own where upstream has none. */
+export const FilledIn = z.looseObject({
+  object: z.literal("response"),
+  completed_at: z.nullable(z.number()),
+  error: z.nullable(Loose),
+  incomplete_details: z.nullable(Loose),
+  instructions: z
+    .nullable(z.union([z.string(), z.array(z.unknown())]))
+    .check(z.describe("The caller's own. Those of a preset are never shown.")),
+  max_output_tokens: z.nullable(z.number()),
+  max_tool_calls: z.nullable(z.number()),
+  parallel_tool_calls: z.boolean(),
+  temperature: z.number(),
+  top_p: z.number(),
+  presence_penalty: z.number(),
+  frequency_penalty: z.number(),
+  top_logprobs: z.number(),
+  reasoning: z.nullable(Loose),
+  service_tier: z.string(),
+  store: z.boolean(),
+  background: z.boolean(),
+  truncation: z.string(),
+  tool_choice: z.union([z.string(), Loose]),
+  tools: z.array(Loose),
+  text: Loose,
+  metadata: Loose,
+  user: z.nullable(z.string()),
+  safety_identifier: z.nullable(z.string()),
+  prompt_cache_key: z.nullable(z.string()),
+});
+export type FilledIn = z.infer<typeof FilledIn>;
+
+export const ResponseObject = z
+  .looseObject({
+    id: z.string().check(z.describe("Of this Worker, and signed: send it as `previous_response_id` to continue.")),
+    ...FilledIn.shape,
+    created_at: z.int().check(z.describe("Unix seconds.")),
+    status: z.string(),
+    model: z.string(),
+    previous_response_id: z.nullable(z.string()),
+    output: z.array(z.looseObject({ type: z.optional(z.string()) })),
+    output_text: z.string().check(z.describe("Every text of every message, as the SDKs compute it.")),
+    usage: z.nullable(
+      z.looseObject({
+        input_tokens: z.int(),
+        input_tokens_details: z.looseObject({ cached_tokens: z.int() }),
+        output_tokens: z.int(),
+        output_tokens_details: z.looseObject({ reasoning_tokens: z.int() }),
+        total_tokens: z.int(),
+      }),
+    ),
+  })
+  .check(z.describe("The Responses object, with every key that the Open Responses specification requires."));
+export type ResponseObject = z.infer<typeof ResponseObject>;
+
+/** One event of a stream of POST /v1/responses. */
+export const ResponseEvent = z
+  .looseObject({ type: z.string(), sequence_number: z.int() })
+  .check(z.describe("As in the Responses API: `response.created`, `response.output_text.delta` … `response.completed`."));

@@ -1,0 +1,211 @@
+// POST /ask and GET /ask/{id}.
+import { EVERY_CALLER, type Operation, READERS, ref } from "./operation.ts";
+import { AN_ID, cacheControl, flag, idempotencyKey, lastEventId, NEXT_ID, query, responseId, STRANGE_ID } from "./parameters.ts";
+import { NO_SUCH_ID, problemExample } from "./problems.ts";
+
+const TEXT = { type: "string" };
+const COUNTED = { input_tokens: 7, cached_tokens: 0, output_tokens: 10, reasoning_tokens: 0, total_tokens: 17 };
+const ANSWER = {
+  id: AN_ID,
+  previous_response_id: null,
+  created_at: 1_795_387_629,
+  model: "gpt-5-mini-2025-08-07",
+  status: "completed",
+};
+const CITY = { type: "object", properties: { city: { type: "string" } }, required: ["city"], additionalProperties: false };
+
+const STREAM = `id: df828628261b-0
+event: start
+data: {"request_id":"req_ae7fdf9f5b88a6aeb3fadeb6","model":"gpt-5-mini-2025-08-07"}
+
+id: df828628261b-1
+event: text
+data: {"delta":"Once upon a time"}
+
+id: df828628261b-2
+event: done
+data: ${JSON.stringify({ ...ANSWER, text: "Once upon a time", usage: COUNTED })}
+
+`;
+
+const postAsk: Operation = {
+  path: "/ask",
+  method: "post",
+  operationId: "ask",
+  tag: "Ask",
+  summary: "Ask, and get a trimmed answer",
+  description: `A small request in; preset, defaults and limits of the config are added, the key of UniAPI is this Worker's.
+
+\`null\` means that a field is not set. A locked caller (every kind but a server key) may send \`input\`, \`preset\`, \`previous_response_id\`,
+\`stream\`, \`cache\` (\`false\` or \`"refresh"\`), \`metadata\`, \`max_output_tokens\`, \`images\` if the preset says so, and what the preset allows.
+
+A body of type text/plain, of a form's type or of none is also understood if it is a JSON object with \`input\`, or a form with \`input=\`; any
+other text is itself the \`input\`.
+
+\`Accept: text/plain\` gives just the text. A stream has one \`start\`, ends with exactly one of \`done\` and \`error\`, and has a comment
+(\`: ping\`) after five seconds of silence; with \`Accept: text/plain\` it is the text as it comes, and a failure breaks the connection.`,
+  callers: EVERY_CALLER,
+  parameters: [
+    query("preset", "As in the body."),
+    query("previous_response_id", "As in the body."),
+    flag("stream", "As in the body."),
+    cacheControl,
+    idempotencyKey,
+    lastEventId,
+  ],
+  body: { "application/json": ref("AskRequest"), "text/plain": TEXT, "application/x-www-form-urlencoded": ref("AskRequest") },
+  answers: {
+    200: {
+      description: "The answer.",
+      headers: ["cache-status", "age", "x-continuity", "x-response-id", "x-response-status"],
+      content: { "application/json": ref("Answer"), "text/plain": TEXT, "text/event-stream": TEXT },
+      event: ref("AskEvent"),
+    },
+  },
+  fails: ["body", "upstream", "repeat", "resume"],
+  examples: {
+    question: {
+      summary: "A question",
+      body: { input: "What is the capital of France?" },
+      status: 200,
+      answer: { ...ANSWER, text: "The capital of France is Paris.", usage: COUNTED, cost_usd: 0.00002 },
+    },
+    follow_up: {
+      summary: "A follow-up",
+      body: { input: "And of Spain?", previous_response_id: AN_ID },
+      status: 200,
+      answer: { ...ANSWER, id: NEXT_ID, previous_response_id: AN_ID, text: "It is Madrid.", usage: COUNTED, cost_usd: 0.00002 },
+    },
+    preset: {
+      summary: "A preset, with metadata",
+      body: { input: "My order has not come.", preset: "support", metadata: { order: "A-17" } },
+      status: 200,
+      answer: { ...ANSWER, text: "I am sorry to hear that.", usage: COUNTED, metadata: { order: "A-17" }, cost_usd: 0.00002 },
+    },
+    structured: {
+      summary: "Data in a form of your own",
+      body: { input: "What is the capital of France?", schema: CITY },
+      status: 200,
+      answer: { ...ANSWER, text: '{"city":"Paris"}', usage: COUNTED, data: { city: "Paris" }, cost_usd: 0.00002 },
+    },
+    tools: {
+      summary: "A tool that you carry out",
+      body: { input: "What is the weather in Oslo?", tools: [{ type: "function", name: "weather", parameters: CITY, strict: true }] },
+      status: 200,
+      answer: {
+        ...ANSWER,
+        text: "",
+        usage: COUNTED,
+        tool_calls: [{ call_id: "call_8Qw1", name: "weather", arguments: '{"city":"Oslo"}' }],
+        cost_usd: 0.00002,
+      },
+    },
+    image: {
+      summary: "An image",
+      body: { input: "What is on this picture?", images: ["https://example.com/cat.png"] },
+      status: 200,
+      answer: { ...ANSWER, text: "A cat.", usage: COUNTED, cost_usd: 0.00002 },
+    },
+    stream: {
+      summary: "As a stream",
+      body: { input: "Tell me a story", stream: true },
+      status: 200,
+      answer: STREAM,
+      accept: "text/event-stream",
+    },
+    once: {
+      summary: "Exactly once, however often it is sent",
+      parameters: { "Idempotency-Key": "order-A-17-reply-1" },
+      body: { input: "Write one reply to order A-17." },
+      status: 200,
+      answer: { ...ANSWER, text: "Your parcel is on its way.", usage: COUNTED, cost_usd: 0.00002 },
+    },
+    plain_text: {
+      summary: "Text in, text out",
+      body: "What is the capital of France?",
+      type: "text/plain",
+      status: 200,
+      answer: "The capital of France is Paris.",
+      accept: "text/plain",
+    },
+    form: {
+      summary: "A form",
+      body: "input=What+is+the+capital+of+France%3F&temperature=0.2",
+      type: "application/x-www-form-urlencoded",
+      status: 200,
+      answer: { ...ANSWER, text: "The capital of France is Paris.", usage: COUNTED, cost_usd: 0.00002 },
+    },
+    misspelt: {
+      summary: "A field that is misspelt",
+      body: { input: "hi", temprature: 1 },
+      status: 400,
+      answer: problemExample(
+        "unknown_parameter",
+        "`temprature` is not a field of this request. Check its spelling or leave it out.",
+        "temprature",
+      ),
+    },
+    stranger: {
+      summary: "A follow-up to an id that is not yours",
+      body: { input: "And of Spain?", previous_response_id: STRANGE_ID },
+      status: 400,
+      answer: problemExample(
+        "previous_response_not_found",
+        "There is no response with this previous_response_id. Check the id, or leave it out to start a new conversation.",
+        "previous_response_id",
+      ),
+    },
+  },
+};
+
+const getAsk: Operation = {
+  path: "/ask/{id}",
+  method: "get",
+  operationId: "getAnswer",
+  tag: "Ask",
+  summary: "An earlier answer, or a whole conversation",
+  description: "From KV: UniAPI is not asked. With `thread=true` every turn from the first to this one, so that a page can restore a chat.",
+  callers: READERS,
+  parameters: [responseId, flag("thread", "The whole conversation.")],
+  answers: {
+    200: {
+      description: "The answer as it was given, or the conversation.",
+      headers: ["x-response-id", "x-response-status"],
+      content: { "application/json": { anyOf: [ref("Answer"), ref("Thread")] }, "text/plain": TEXT },
+    },
+  },
+  fails: ["id"],
+  examples: {
+    answer: {
+      summary: "An answer",
+      parameters: { id: AN_ID },
+      status: 200,
+      answer: { ...ANSWER, text: "The capital of France is Paris.", usage: COUNTED, cost_usd: 0.00002 },
+    },
+    thread: {
+      summary: "A conversation",
+      parameters: { id: NEXT_ID, thread: "true" },
+      status: 200,
+      answer: {
+        turns: [
+          {
+            input: "What is the capital of France?",
+            answer: { ...ANSWER, text: "The capital of France is Paris.", usage: COUNTED, cost_usd: 0.00002 },
+          },
+          {
+            input: "And of Spain?",
+            answer: { ...ANSWER, id: NEXT_ID, previous_response_id: AN_ID, text: "It is Madrid.", usage: COUNTED, cost_usd: 0.00002 },
+          },
+        ],
+      },
+    },
+    stranger: {
+      summary: "An id that is not yours",
+      parameters: { id: STRANGE_ID },
+      status: 404,
+      answer: NO_SUCH_ID,
+    },
+  },
+};
+
+export const askOperations = [postAsk, getAsk];

@@ -1,0 +1,147 @@
+// Webhooks in, and jobs.
+import { type Operation, ref } from "./operation.ts";
+import { A_JOB, AN_ID, jobId } from "./parameters.ts";
+import { problemExample } from "./problems.ts";
+
+const hook: Operation = {
+  path: "/hooks/{name}",
+  method: "post",
+  operationId: "receiveWebhook",
+  tag: "Jobs and webhooks",
+  summary: "A signed event in, its answer as a job",
+  description: `The sender signs the body as its scheme says, with the secret of the hook: \`standard\` (Standard Webhooks v1, so OpenAI and Svix),
+\`github\`, \`stripe\`, \`slack\`, \`telegram\`, or an \`hmac\` of your own description. No credential is needed. A scheme may acknowledge in its own
+way, and asks whether anybody is there are answered as it wants; with \`respond: "sync"\` the answer itself comes back.`,
+  callers: ["nobody"],
+  parameters: [
+    { in: "path", name: "name", description: "Name of the hook in the config.", schema: { type: "string" } },
+    {
+      in: "header",
+      name: "X-Hub-Signature-256",
+      description: "Scheme `github`. Others have headers of their own.",
+      schema: { type: "string" },
+    },
+  ],
+  body: { "application/json": {}, "application/x-www-form-urlencoded": {} },
+  answers: {
+    200: { description: "A duplicate, or an event that is ignored.", content: { "application/json": ref("HookResult") } },
+    202: { description: "Accepted; also a new start of a job that had failed.", content: { "application/json": ref("HookResult") } },
+  },
+  fails: ["body", "id", "signature", "upstream"],
+  examples: {
+    accepted: {
+      summary: "An event",
+      parameters: { name: "triage", "X-Hub-Signature-256": "sha256=fb946529eae64755eff5bf1a19e4695ccc7019a19ab729efbbffcdb78effb430" },
+      body: { action: "opened", issue: { number: 7, body: "It does not start." }, repository: { name: "shop" } },
+      status: 202,
+      answer: { status: "accepted", job: A_JOB },
+    },
+    ignored: {
+      summary: "One that the config's `input` ignores",
+      parameters: { name: "triage", "X-Hub-Signature-256": "sha256=0e54af5de1c615c0f57866c0faa1b69f0bdac9df0dde373506ad1a9f59bd6893" },
+      body: { action: "closed", issue: { number: 7, body: "It does not start." }, repository: { name: "shop" } },
+      status: 200,
+      answer: { status: "ignored" },
+    },
+    nobody: {
+      summary: "A hook that is not there",
+      parameters: { name: "nobody" },
+      body: {},
+      status: 404,
+      answer: problemExample("not_found", "There is no hook with this name. Its owner must add it to `hooks` in src/config.ts."),
+    },
+  },
+};
+
+const postJob: Operation = {
+  path: "/jobs",
+  method: "post",
+  operationId: "createJob",
+  tag: "Jobs and webhooks",
+  summary: "Ask without waiting",
+  description: "The body of `POST /ask` without `stream`. Tries that fail unpaid are repeated for over an hour.",
+  callers: ["serverKey"],
+  body: { "application/json": ref("JobRequest") },
+  answers: { 202: { description: "It is recorded.", headers: ["location"], content: { "application/json": ref("JobAccepted") } } },
+  fails: ["body"],
+  examples: {
+    job: {
+      summary: "A job, and whom to tell",
+      body: { input: "Summarise the week.", callback: "crm", metadata: { week: "47" } },
+      status: 202,
+      answer: { job: A_JOB, status: "queued" },
+    },
+    stream: {
+      summary: "What a job can't do",
+      body: { input: "hi", stream: true },
+      status: 400,
+      answer: problemExample(
+        "invalid_request",
+        "A job has no stream: leave `stream` out, and read the job by its id or have it sent to a callback.",
+        "stream",
+      ),
+    },
+  },
+};
+
+const getJob: Operation = {
+  path: "/jobs/{id}",
+  method: "get",
+  operationId: "getJob",
+  tag: "Jobs and webhooks",
+  summary: "How far a job is",
+  description: "Jobs of webhooks can be read with every server key, others with a key of the same name as the one that made them.",
+  callers: ["serverKey"],
+  parameters: [jobId],
+  answers: { 200: { description: "The job.", content: { "application/json": ref("JobView") } } },
+  fails: ["id"],
+  examples: {
+    completed: {
+      summary: "A job with an answer",
+      parameters: { id: A_JOB },
+      status: 200,
+      answer: {
+        job: A_JOB,
+        status: "completed",
+        created_at: 1_795_387_629,
+        answer: {
+          id: AN_ID,
+          previous_response_id: null,
+          created_at: 1_795_387_630,
+          model: "gpt-5-mini-2025-08-07",
+          status: "completed",
+          text: "Nothing went wrong.",
+          usage: { input_tokens: 5, cached_tokens: 0, output_tokens: 5, reasoning_tokens: 0, total_tokens: 10 },
+          metadata: { week: "47" },
+          cost_usd: 0.00001,
+        },
+        delivery: { status: "delivered", attempts: [{ at: 1_795_387_631, status: 200, error: null }], next_at: null },
+        metadata: { week: "47" },
+      },
+    },
+    nothing: {
+      summary: "A job that is not there",
+      parameters: { id: "job_0" },
+      status: 404,
+      answer: problemExample("not_found", "There is no job with this id. Jobs are kept for 30 days.", "id"),
+    },
+  },
+};
+
+const redeliver: Operation = {
+  path: "/jobs/{id}/redeliver",
+  method: "post",
+  operationId: "redeliverJob",
+  tag: "Jobs and webhooks",
+  summary: "Tell the callback again",
+  description: "Repeats the delivery alone, under the same `webhook-id`. Of jobs with a callback that have ended.",
+  callers: ["serverKey"],
+  parameters: [jobId],
+  answers: { 202: { description: "It is on its way.", headers: ["location"], content: { "application/json": ref("JobAccepted") } } },
+  fails: ["id"],
+  examples: {
+    again: { summary: "A job that has ended", parameters: { id: A_JOB }, status: 202, answer: { job: A_JOB, status: "completed" } },
+  },
+};
+
+export const jobsOperations = [hook, postJob, getJob, redeliver];

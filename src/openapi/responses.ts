@@ -1,0 +1,208 @@
+// POST /v1/responses and what is there by id.
+import { EVERY_CALLER, type Operation, READERS, ref } from "./operation.ts";
+import { AN_ID, cacheControl, flag, idempotencyKey, query, responseId, STRANGE_ID } from "./parameters.ts";
+import { NO_SUCH_ID, problemExample } from "./problems.ts";
+
+const TEXT = { type: "string" };
+const INTEGER = { type: "integer", minimum: 1, maximum: 100, default: 20 };
+
+const OBJECT = {
+  id: AN_ID,
+  object: "response",
+  created_at: 1_795_387_629,
+  completed_at: 1_795_387_630,
+  status: "completed",
+  model: "gpt-5-mini-2025-08-07",
+  previous_response_id: null,
+  output: [
+    {
+      type: "message",
+      id: "msg_68f1",
+      status: "completed",
+      role: "assistant",
+      content: [{ type: "output_text", text: "The capital of France is Paris.", annotations: [] }],
+    },
+  ],
+  output_text: "The capital of France is Paris.",
+  usage: {
+    input_tokens: 7,
+    input_tokens_details: { cached_tokens: 0 },
+    output_tokens: 10,
+    output_tokens_details: { reasoning_tokens: 0 },
+    total_tokens: 17,
+  },
+  error: null,
+  incomplete_details: null,
+  instructions: null,
+  max_output_tokens: null,
+  max_tool_calls: null,
+  parallel_tool_calls: true,
+  temperature: 1,
+  top_p: 1,
+  presence_penalty: 0,
+  frequency_penalty: 0,
+  top_logprobs: 0,
+  reasoning: { effort: null, summary: null },
+  service_tier: "default",
+  store: true,
+  background: false,
+  truncation: "disabled",
+  tool_choice: "auto",
+  tools: [],
+  text: { format: { type: "text" } },
+  metadata: {},
+  user: null,
+  safety_identifier: null,
+  prompt_cache_key: null,
+};
+
+const STREAM = `event: response.created
+data: ${JSON.stringify({ type: "response.created", sequence_number: 0, response: { id: AN_ID, object: "response", status: "in_progress" } })}
+
+event: response.output_text.delta
+data: {"type":"response.output_text.delta","sequence_number":4,"item_id":"msg_68f1","output_index":0,"content_index":0,"delta":"Once upon a time"}
+
+event: response.completed
+data: ${JSON.stringify({ type: "response.completed", sequence_number: 8, response: { id: AN_ID, object: "response", status: "completed" } })}
+
+data: [DONE]
+
+`;
+
+const postResponse: Operation = {
+  path: "/v1/responses",
+  method: "post",
+  operationId: "createResponse",
+  tag: "Responses",
+  summary: "OpenAI's Responses API",
+  description: `For any OpenAI client: set its \`baseURL\` to \`…/v1\` and its \`apiKey\` to a key of this Worker. Also at \`/responses\`.
+
+Fields that are not listed pass to UniAPI as they are; \`background\`, \`conversation\` and \`prompt\` are refused. A preset's name can stand as
+\`model\`; locked callers name one. \`stream\` alone decides the form of the answer. A stream ends with \`data: [DONE]\`; one that breaks has an
+\`error\` event, no \`[DONE]\`, and a broken connection. The answer cache is off unless the config or \`Cache-Control: max-age=N\` asks for it.`,
+  callers: EVERY_CALLER,
+  parameters: [cacheControl, idempotencyKey],
+  body: { "application/json": ref("ResponsesRequest") },
+  answers: {
+    200: {
+      description: "The response object. A response whose `status` is `failed` is one, too.",
+      headers: ["cache-status", "age", "x-continuity"],
+      content: { "application/json": ref("Response"), "text/event-stream": TEXT },
+      event: ref("ResponseEvent"),
+    },
+  },
+  fails: ["body", "upstream", "repeat"],
+  examples: {
+    question: { summary: "A question", body: { input: "What is the capital of France?" }, status: 200, answer: OBJECT },
+    follow_up: {
+      summary: "A follow-up",
+      body: { model: "gpt-4.1-mini", input: [{ role: "user", content: "And of Spain?" }], previous_response_id: AN_ID },
+      status: 200,
+      answer: { ...OBJECT, previous_response_id: AN_ID },
+    },
+    preset: { summary: "A preset's name as the model", body: { model: "support", input: "hi" }, status: 200, answer: OBJECT },
+    stream: {
+      summary: "As a stream",
+      body: { input: "Tell me a story", stream: true },
+      status: 200,
+      answer: STREAM,
+      accept: "text/event-stream",
+    },
+    background: {
+      summary: "What is refused",
+      body: { input: "hi", background: true },
+      status: 400,
+      answer: problemExample(
+        "unknown_parameter",
+        "`background` is not supported here: ask with `stream` instead, which has no time limit of its own.",
+        "background",
+      ),
+    },
+  },
+};
+
+const getResponse: Operation = {
+  path: "/v1/responses/{id}",
+  method: "get",
+  operationId: "getResponse",
+  tag: "Responses",
+  summary: "A response again",
+  description: "From KV: UniAPI is not asked.",
+  callers: READERS,
+  parameters: [responseId, flag("stream", "As the events of a stream.")],
+  answers: {
+    200: {
+      description: "The response object.",
+      content: { "application/json": ref("Response"), "text/event-stream": TEXT },
+      event: ref("ResponseEvent"),
+    },
+  },
+  fails: ["id"],
+  examples: {
+    object: { summary: "The object", parameters: { id: AN_ID }, status: 200, answer: OBJECT },
+    stream: { summary: "Its events", parameters: { id: AN_ID, stream: "true" }, status: 200, answer: STREAM, accept: "text/event-stream" },
+    stranger: {
+      summary: "An id that is not yours",
+      parameters: { id: STRANGE_ID },
+      status: 404,
+      answer: NO_SUCH_ID,
+    },
+  },
+};
+
+const deleteResponse: Operation = {
+  path: "/v1/responses/{id}",
+  method: "delete",
+  operationId: "deleteResponse",
+  tag: "Responses",
+  summary: "Forget a turn",
+  description: "Deletes the turn and its kept answer. The id can't be read or continued any more.",
+  callers: READERS,
+  parameters: [responseId],
+  answers: { 200: { description: "It is gone.", content: { "application/json": ref("DeletedResponse") } } },
+  fails: ["id"],
+  examples: {
+    deleted: { summary: "A turn", parameters: { id: AN_ID }, status: 200, answer: { id: AN_ID, object: "response", deleted: true } },
+  },
+};
+
+const inputItems: Operation = {
+  path: "/v1/responses/{id}/input_items",
+  method: "get",
+  operationId: "listInputItems",
+  tag: "Responses",
+  summary: "What was asked in a turn",
+  description: "The items of that turn alone, from KV.",
+  callers: READERS,
+  parameters: [
+    responseId,
+    query("order", "`desc`: the newest first.", { type: "string", enum: ["asc", "desc"], default: "desc" }),
+    query("after", "`id` of an item: the list begins behind it."),
+    query("limit", "How many.", INTEGER),
+  ],
+  answers: { 200: { description: "A page of items.", content: { "application/json": ref("InputItems") } } },
+  fails: ["id"],
+  examples: {
+    items: {
+      summary: "The first ones",
+      parameters: { id: AN_ID, order: "asc", limit: "10" },
+      status: 200,
+      answer: {
+        object: "list",
+        data: [
+          {
+            type: "message",
+            role: "user",
+            content: [{ type: "input_text", text: "What is the capital of France?" }],
+            id: "item_0_ZjY2YmVmZTQy",
+          },
+        ],
+        first_id: "item_0_ZjY2YmVmZTQy",
+        last_id: "item_0_ZjY2YmVmZTQy",
+        has_more: false,
+      },
+    },
+  },
+};
+
+export const responsesOperations = [postResponse, getResponse, deleteResponse, inputItems];

@@ -1,0 +1,55 @@
+// The document of /openapi.json by itself: it is OpenAPI, it has every failure, and its examples keep to it.
+import { Validator } from "@seriousme/openapi-schema-validator";
+import { expect, test } from "vitest";
+import { PROBLEMS } from "../../src/core/problem.ts";
+import { DEFAULTS } from "../../src/core/responses-object.ts";
+import { openApiDocument } from "../../src/openapi/document.ts";
+import { exchangesOf, judge, type OpenApi, operationsOf } from "../support/openapi.ts";
+
+const document = JSON.parse(JSON.stringify(openApiDocument("1.2.3"))) as OpenApi;
+const EXCHANGES = exchangesOf(document);
+const { request, answer: judged } = judge(document);
+
+test("it is valid OpenAPI 3.1, as a validator of others sees it", async () => {
+  const validator = new Validator();
+  expect(await validator.validate(structuredClone(document))).toEqual({ valid: true });
+  expect(validator.version).toBe("3.1");
+});
+
+test("every code of the table is there, with its status and what it means", () => {
+  for (const [code, [status, type]] of Object.entries(PROBLEMS)) {
+    expect(document.info.description).toMatch(new RegExp(`^\\| ${status} \\| \`${code}\` \\| \`${type}\` \\| \\S.* \\|$`, "m"));
+    expect(document.components.responses[`Problem${status}`]?.description).toContain(`\`${code}\``);
+  }
+});
+
+test("every code is an answer of some operation, and of /ask where it may come from there", () => {
+  const statuses = new Set(operationsOf(document).flatMap(({ operation }) => Object.keys(operation.responses)));
+  const ask = Object.keys(document.paths["/ask"]?.["post"]?.responses ?? {});
+  for (const [code, [status]] of Object.entries(PROBLEMS)) {
+    if (code === "method_not_allowed") continue;
+    expect(statuses).toContain(String(status));
+    if (status !== 404) expect(ask).toContain(String(status));
+  }
+});
+
+test("what the Worker fills into a response object is what the document requires of it", () => {
+  const required = document.components.schemas["Response"]?.["required"] as string[];
+  expect(required).toEqual(expect.arrayContaining(Object.keys(DEFAULTS)));
+});
+
+test.each(EXCHANGES.map((exchange) => [`${exchange.operationId}: ${exchange.name}`, exchange] as const))(
+  "the example %s keeps to the document",
+  (_, { body, answer, status, ...of }) => {
+    const isJson = (type: string): boolean => type === "application/json";
+    // What is refused may be sent in any form.
+    if (body !== undefined && isJson(body.type) && status < 400) expect(request(of, body.type, body.value)).toBe(null);
+    if (isJson(answer.type)) expect(judged(of, { status, type: answer.type, body: answer.value })).toBe(null);
+  },
+);
+
+test("every operation has an example that succeeds, but for the two that are files", () => {
+  const succeeds = new Set(EXCHANGES.flatMap(({ operationId, status }) => (status < 300 ? [operationId] : [])));
+  const without = operationsOf(document).flatMap(({ operation }) => (succeeds.has(operation.operationId) ? [] : [operation.operationId]));
+  expect(without).toEqual(["getClient", "getDescription"]);
+});

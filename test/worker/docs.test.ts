@@ -1,0 +1,78 @@
+// /openapi.json and /docs in workerd: that they are served, to whom, and with which policy. What the document says is tested without a
+// Worker (test/unit) and against one (test/e2e); how the page looks, in a browser.
+import { expect, test } from "vitest";
+import { createApp } from "../../src/app.ts";
+import { defineConfig } from "../../src/core/define-config.ts";
+import { eachTestAlone, problemOf, startWorker } from "./worker.ts";
+
+eachTestAlone();
+
+interface Described {
+  openapi: string;
+  paths: Record<string, Record<string, { operationId: string }>>;
+}
+
+test("the paths of the document are the app's routes, no more and no fewer", async () => {
+  const { paths } = await (await startWorker().get("/openapi.json")).json<Described>();
+  const described = Object.entries(paths).flatMap(([path, methods]) =>
+    Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
+  );
+  const routes = createApp(defineConfig({ defaults: { model: "gpt-4.1-mini" } }))
+    .routes.filter(({ method }) => method !== "ALL")
+    .map(({ method, path }) => `${method} ${path.replaceAll(/:(\w+)/g, "{$1}")}`)
+    // The page that shows the document, and the second address of /v1/responses.
+    .filter((route) => !/^GET \/docs\b|^\w+ \/responses\b/.test(route));
+  expect(described.toSorted()).toEqual(routes.toSorted());
+  const operations = Object.values(paths).flatMap((methods) => Object.values(methods).map(({ operationId }) => operationId));
+  expect(new Set(operations).size).toBe(described.length);
+});
+
+test("in production both are public, though no caller is", async () => {
+  const worker = startWorker({}, { ENVIRONMENT: "production", SERVER_KEYS: "sk_somebody_0123456789", UNIAPI_BASE_URL: "" });
+  for (const path of ["/openapi.json", "/docs", "/docs/docs.js"]) expect((await worker.get(path)).status).toBe(200);
+  expect((await worker.get("/v1/models")).status).toBe(401);
+});
+
+test("the page may run its own scripts only, none within HTML and no eval, and reach no other origin", async () => {
+  const page = await startWorker().get("/docs");
+  expect(page.headers.get("content-type")).toBe("text/html; charset=utf-8");
+  expect((await startWorker().get("/docs/docs.html")).headers.get("content-security-policy")).toBe(policyOf(page));
+  expect(page.headers.get("x-content-type-options")).toBe("nosniff");
+  const policy = policyOf(page);
+  expect(policy).toContain("default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'");
+  expect(policy).not.toMatch(/unsafe|\*|https?:/);
+  const html = await page.text();
+  expect(html).not.toMatch(/<script(?![^>]* src="\/docs\/)|<style| style=| on\w+=|https?:/);
+  for (const [, path = ""] of html.matchAll(/(?:src|href)="(\/[^"]+)"/g)) expect((await startWorker().get(path)).status).toBe(200);
+});
+
+test("a file that its reader has is not sent again", async () => {
+  const worker = startWorker();
+  const etag = (await worker.get("/docs/docs.css")).headers.get("etag") ?? "";
+  expect(etag).not.toBe("");
+  const again = await worker.get("/docs/docs.css", { "if-none-match": etag });
+  expect([again.status, await again.text()]).toEqual([304, ""]);
+  expect((await worker.send("/docs/docs.css", { method: "HEAD" })).status).toBe(200);
+});
+
+test.each(["/docs/nothing.js", "/docs/..%2Fopenapi.json", "/docs/docs.html/more", "/docs/.env", "/openapi.yaml"])(
+  "%s is not there",
+  async (path) => {
+    const response = await startWorker().get(path);
+    expect(response.status).toBe(404);
+    expect((await problemOf(response)).code).toBe("not_found");
+  },
+);
+
+test("other methods are told what there is", async () => {
+  const response = await startWorker().send("/openapi.json", { method: "POST", body: "x" });
+  expect([response.status, response.headers.get("allow")]).toEqual([405, "GET, HEAD"]);
+});
+
+test("without the files the Worker says which setting is missing", async () => {
+  const response = await startWorker({}, { ASSETS: undefined }).get("/docs");
+  expect(response.status).toBe(503);
+  expect((await problemOf(response)).message).toContain("ASSETS");
+});
+
+const policyOf = (page: Response): string => page.headers.get("content-security-policy") ?? "";
