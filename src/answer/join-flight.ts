@@ -52,3 +52,17 @@ export async function joinFlight(
   const playback = new Playback(deps, name, order, joined, context);
   return { run: joined.run, after: last?.n ?? -1, answered: question.stream ? playback.streamed() : playback.whole() };
 }
+
+/** Goes on with a stream by its key and the last event alone, without the question. Never starts a call. @throws Problem 400, 409, 503 */
+export async function rejoinFlight(deps: Deps, context: RequestContext, headers: Headers): Promise<OnFlight> {
+  const key = readIdempotencyKey(headers);
+  const last = readLastEventId(headers);
+  if (key === undefined || last === undefined) throw streamLost();
+  assertNotPaused(deps);
+  const name = await deriveDigest(deps.idKeys, "flight", `${context.caller.owner}\0${key}`);
+  const order: Order = { fingerprint: undefined, only: last.run, run: last.run, from: 0, task: {} };
+  const joined = await deps.flights.join(name, order);
+  if ("refused" in joined) throw streamLost();
+  context.facts.flight = joined.role;
+  return { run: joined.run, after: last.n, answered: new Playback(deps, name, order, joined, context).streamed() };
+}

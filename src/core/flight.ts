@@ -1,11 +1,12 @@
 // What router and Flight say to each other, and the two headers that ask for a Flight (contract section 6). Plain data only: it passes
 // from one object to another.
+import { isRecord, parseJson } from "./json.ts";
 import { Problem } from "./problem.ts";
 
 /** A request that wants to hear a flight's recording. */
 export interface Order {
-  /** Digest of route and request: the same key with another one is refused. */
-  fingerprint: string;
+  /** Digest of route and request: the same key with another one is refused. Undefined, only with `only`: whoever asks has lost the question. */
+  fingerprint: string | undefined;
   /** The recording that is to be continued: never starts a call. */
   only: string | undefined;
   /** The name of the recording, should this order start it. */
@@ -48,6 +49,13 @@ export function readLastEventId(headers: Headers): { run: string; n: number } | 
   const [, run, n] = /^([0-9a-f]{1,64})-(\d{1,9})$/.exec(id) ?? [];
   if (run === undefined) throw streamLost();
   return { run, n: Number(n) };
+}
+
+/** A body that says nothing but that it wants a stream, with both headers: its sender has lost the question (a reloaded page), not its ids. */
+export function hasLostQuestion(headers: Headers, text: string): boolean {
+  if (!headers.has("idempotency-key") || !headers.has("last-event-id")) return false;
+  const body = text.trim() === "" ? {} : parseJson(text);
+  return isRecord(body) && Object.keys(body).every((name) => name === "stream");
 }
 
 export function streamLost(): Problem {

@@ -2,12 +2,13 @@
 import { type Context, Hono } from "hono";
 import { answer, type Question, type Streamed, type Whole } from "../answer/answer.ts";
 import { eventStream, liveEnd, patiently } from "../respond/event-stream.ts";
-import { AskSource, TextSource, trimFinished } from "../respond/ask-source.ts";
-import { joinFlight } from "../answer/join-flight.ts";
+import { AskSource, type AskStreamFacts, TextSource, trimFinished } from "../respond/ask-source.ts";
+import { joinFlight, rejoinFlight } from "../answer/join-flight.ts";
 import { admit, admitReader } from "../gate/admit.ts";
 import { readChain } from "../answer/chain.ts";
 import { readMemory } from "../answer/memory.ts";
 import { compose } from "../core/compose.ts";
+import { hasLostQuestion } from "../core/flight.ts";
 import { decodeUtf8 } from "../core/json.ts";
 import { lockAsk, lockControl, lockedBodyBytes } from "../core/lock.ts";
 import { readCacheControl } from "../core/policy.ts";
@@ -43,7 +44,13 @@ async function postAsk(c: Context<AppEnv>): Promise<Response> {
   const { grant } = caller;
   const cap = grant === undefined ? Math.max(SERVER_BODY_BYTES, deps.config.limits.max_body_bytes) : lockedBodyBytes(grant, deps.config);
   const bytes = await deps.receive(request, cap);
-  const asked = readAsk(decodeUtf8(bytes), request.headers.get("content-type"), new URL(request.url).searchParams);
+  const text = decodeUtf8(bytes);
+  const context: RequestContext = { requestId: c.var.requestId, caller, signal: request.signal, later, facts };
+  if (hasLostQuestion(request.headers, text)) {
+    const { run, after, answered } = await rejoinFlight(deps, context, request.headers);
+    return eventsOf(c, answered.then(anAnswer), { run, after, model: "" });
+  }
+  const asked = readAsk(text, request.headers.get("content-type"), new URL(request.url).searchParams);
   const { ask, metadata } =
     grant === undefined ? { ask: asked, metadata: asked.metadata } : lockAsk(asked, bytes.length, grant, deps.config);
   const composed = compose(ask, deps.config);
@@ -61,13 +68,6 @@ async function postAsk(c: Context<AppEnv>): Promise<Response> {
     idFirst: stream && accept.form === "text",
     retries: true,
   };
-  const context: RequestContext = {
-    requestId: c.var.requestId,
-    caller,
-    signal: request.signal,
-    later,
-    facts,
-  };
   const flight = await joinFlight(deps, question, context, {
     route: "/ask",
     asked,
@@ -80,12 +80,21 @@ async function postAsk(c: Context<AppEnv>): Promise<Response> {
     if (got.kind !== "whole") throw new Error("a stream where none was asked for");
     return accept.form === "text" ? wholeText(trimFinished(got.finished), got.headers) : wholeJson(trimFinished(got.finished), got.headers);
   }
-  facts.stream = true;
-  if (accept.form === "text") return textStream(c, await answered);
-  const { model } = composed.body;
-  const { requestId } = context;
+  if (accept.form === "text") {
+    facts.stream = true;
+    return textStream(c, await answered);
+  }
   const { run, after } = flight ?? { run: deps.random(6), after: -1 };
-  return eventStream(c, answered, (got) => new AskSource(got, { run, after, requestId, model, ended: liveEnd(c) }));
+  return eventsOf(c, answered, { run, after, model: composed.body.model });
+}
+
+function eventsOf(
+  c: Context<AppEnv>,
+  answered: Promise<Whole | Streamed>,
+  facts: Pick<AskStreamFacts, "run" | "after" | "model">,
+): Promise<Response> {
+  c.var.facts.stream = true;
+  return eventStream(c, answered, (got) => new AskSource(got, { ...facts, requestId: c.var.requestId, ended: liveEnd(c) }));
 }
 
 /** A response that failed is none, and while nothing has left it can say so with a status. @throws Problem */

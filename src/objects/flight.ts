@@ -40,7 +40,8 @@ export class Flight extends DurableObject<Env> {
 
   async join(order: Order): Promise<Joined> {
     let recording = (this.#recording ??= this.#recall());
-    if (recording !== undefined && recording.fingerprint !== order.fingerprint) return { refused: "reused" };
+    const { fingerprint = recording?.fingerprint } = order;
+    if (recording !== undefined && recording.fingerprint !== fingerprint) return { refused: "reused" };
     if (order.only !== undefined && recording?.run !== order.only) return { refused: "lost" };
     const role = recording === undefined ? "started" : recording.endAt === undefined ? "joined" : "replayed";
     recording ??= this.#start(order);
@@ -58,7 +59,7 @@ export class Flight extends DurableObject<Env> {
     await this.ctx.storage.deleteAll();
   }
 
-  #start({ fingerprint, run, task }: Order): Recording {
+  #start({ fingerprint = "", run, task }: Order): Recording {
     const { sql } = this.ctx.storage;
     // Not before: an object that was only asked for what it does not have leaves nothing behind.
     sql.exec(`CREATE TABLE IF NOT EXISTS flight (one INTEGER PRIMARY KEY, fingerprint TEXT NOT NULL, run TEXT NOT NULL, end_at INTEGER, broke INTEGER NOT NULL);

@@ -1,10 +1,12 @@
-// What docs/browser.md prints, run as it stands there, in a real browser against the production bundle; and what a page from elsewhere
-// gets: nothing.
+// What docs/browser.md prints, run as it stands there, in a real browser against the production bundle; what a page from elsewhere gets:
+// nothing; and the console, in the same browser.
 import { build } from "esbuild";
 import type { Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { printed } from "../support/printed.ts";
 import { BROWSER, type Scene, startScene } from "./browser.ts";
+import { consoleChat } from "./console-chat.ts";
+import { consoleViews } from "./console-views.ts";
 
 // Not by console.log, which is shown of failing tests only.
 if (BROWSER === undefined)
@@ -245,4 +247,7 @@ describe.skipIf(BROWSER === undefined && process.env["CI"] !== "true")("in Chrom
     // The turn is on its way into KV, and its id with the end of the text.
     expect(await say("What is my name?", 4, 'Before that you said: "My name is Ada."')).toContain("assistant: ");
   });
+
+  consoleChat(() => scene);
+  consoleViews(() => scene);
 });

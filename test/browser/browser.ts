@@ -21,6 +21,8 @@ export const BROWSER = PLACES.find((path) => path !== "" && existsSync(path));
 export interface Scene {
   browser: Browser;
   emulator: Emulator;
+  /** Bodies of the callbacks that were delivered. */
+  callbacks: string[];
   /** The Worker's log. */
   log: () => Record<string, unknown>[];
   stop: () => Promise<void>;
@@ -32,6 +34,8 @@ export async function startScene(): Promise<Scene> {
   const bundle = bundleOf(readFileSync("test/fixtures/config-browser.ts", "utf8"));
   const emulator = await startEmulator({ key: UPSTREAM_KEY, paceMs: 30 });
   const lines: string[] = [];
+  const callbacks: string[] = [];
+  const receiver = await serve("", (body) => callbacks.push(body));
   const bindings = {
     ENVIRONMENT: "local",
     PAUSED: "",
@@ -40,6 +44,9 @@ export async function startScene(): Promise<Scene> {
     SERVER_KEYS: SERVER_KEY,
     SESSION_KEYS: SESSION_KEY,
     ID_KEYS: "",
+    DEADLINES: '{"usage":50}',
+    RECEIVER_URL: `http://127.0.0.1:${portOf(receiver)}/in`,
+    CALLBACK_SECRET: "whsec_Y2FsbGJhY2stY2FuYXJ5LWMyZTg5MQ==",
   };
   const worker = miniflareOf(bindings, (line) => lines.push(line), bundle);
   const { port } = await worker.ready;
@@ -70,11 +77,13 @@ export async function startScene(): Promise<Scene> {
   return {
     browser,
     emulator,
+    callbacks,
     log: () => lines.filter((line) => line.startsWith("{")).map((line) => JSON.parse(line) as Record<string, unknown>),
     async stop() {
       await browser.close();
       backend.kill();
       elsewhere.close();
+      receiver.close();
       await worker.dispose();
       await emulator.close();
       rmSync(home, { recursive: true, force: true });
@@ -82,8 +91,15 @@ export async function startScene(): Promise<Scene> {
   };
 }
 
-async function serve(html: string): Promise<Server> {
-  const server = createServer((_, response) => void response.setHeader("content-type", "text/html").end(html));
+async function serve(html: string, hear: (body: string) => void = () => undefined): Promise<Server> {
+  const server = createServer((request, response) => {
+    let body = "";
+    request.on("data", (piece: Buffer) => (body += piece.toString()));
+    request.on("end", () => {
+      hear(body);
+      response.setHeader("content-type", "text/html").end(html);
+    });
+  });
   await new Promise<void>((resolve) => {
     server.listen(0, "127.0.0.1", resolve);
   });

@@ -4,14 +4,17 @@ import { env } from "cloudflare:workers";
 import { describe, expect, test, vi } from "vitest";
 import { flightOf, freshKey, keptOf, respondOnce } from "./flights.ts";
 import {
+  as,
   calls,
   eachTestAlone,
   eventsIn,
   EVENTS,
   type HeaderTable,
+  KEYS,
   marked,
   problemOf,
   type SentEvent,
+  SERVER_KEYS,
   startWorker,
   TEXT,
   type WorkerUnderTest,
@@ -92,6 +95,35 @@ describe("Last-Event-ID", () => {
       expect([response.status, (await problemOf(response)).code]).toEqual([409, "stream_lost"]);
     }
     expect(await calls(body.input)).toBe(1);
+  });
+
+  test("continues by key and event alone where the question is lost, as to a page that was reloaded; and never begins a call", async () => {
+    const worker = startWorker();
+    const body = { input: marked() };
+    const key = freshKey();
+    const whole = await stream(worker, body, key);
+    const [start, ...rest] = same(whole);
+    for (const nothing of ['{"stream":true}', "{}", ""]) {
+      const headers = { ...key, ...EVENTS, "content-type": "application/json", "last-event-id": start?.id ?? "" };
+      const response = await worker.send("/ask", { method: "POST", headers, body: nothing });
+      expect([response.status, response.headers.get("cache-status")]).toEqual([200, expect.stringContaining("fwd=miss")]);
+      expect(same(eventsIn(await response.text()))).toEqual(rest);
+    }
+    expect(await calls(body.input)).toBe(1);
+  });
+
+  test("without the question is lost to another caller, under another key and for another run", async () => {
+    const worker = startWorker({}, { SERVER_KEYS });
+    const key = freshKey();
+    const [start] = await stream(worker, { input: marked() }, { ...key, ...as(KEYS.alice) });
+    const lost = async (headers: HeaderTable): Promise<void> => {
+      const response = await worker.ask({}, { ...key, ...as(KEYS.alice), ...EVENTS, "last-event-id": start?.id ?? "", ...headers });
+      expect([response.status, (await problemOf(response)).code]).toEqual([409, "stream_lost"]);
+    };
+    await lost(as(KEYS.bob));
+    await lost(freshKey());
+    await lost({ "last-event-id": "0123456789ab-0" });
+    await lost({ "last-event-id": "garbage" });
   });
 
   test("beyond the end, as after an object that broke, brings the end alone", async () => {
