@@ -2,10 +2,12 @@
 // bundle ([build] in wrangler.toml), the tests before those in workerd. Only what differs is written, each file in one piece, since
 // several may run at once and others read.
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, join, relative } from "node:path";
+import { basename, dirname, join, relative } from "node:path";
+import { buildSync } from "esbuild";
 import { openApiDocument } from "../src/openapi/document.ts";
 
 const ROOT = join(import.meta.dirname, "..");
+const CONSOLE = "src/page/console";
 const ASSETS = join(ROOT, "dist/assets");
 /** Of files of ours the path, of a package's what an import would name. */
 const COPIED: Record<string, string> = {
@@ -18,19 +20,45 @@ const COPIED: Record<string, string> = {
   "docs/swagger-ui-bundle.js.LICENSE.txt": import.meta.resolve("swagger-ui-dist/swagger-ui-bundle.js.LICENSE.txt"),
   "docs/swagger-ui.LICENSE.txt": import.meta.resolve("swagger-ui-dist/LICENSE"),
   "docs/swagger-ui.NOTICE.txt": import.meta.resolve("swagger-ui-dist/NOTICE"),
+  "console/icon.svg": `${CONSOLE}/icon.svg`,
+  "console/preact.LICENSE.txt": new URL("LICENSE", import.meta.resolve("preact/package.json")).href,
+  "console/charts.css.LICENSE.txt": import.meta.resolve("charts.css/LICENSE"),
 };
 
 const { version } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as { version: string };
-put("openapi.json", Buffer.from(`${JSON.stringify(openApiDocument(version))}\n`));
-for (const [path, from] of Object.entries(COPIED)) put(path, readFileSync(from.startsWith("file:") ? new URL(from) : join(ROOT, from)));
+const files = new Map<string, Uint8Array>([["openapi.json", Buffer.from(`${JSON.stringify(openApiDocument(version))}\n`)]]);
+for (const [path, from] of Object.entries(COPIED))
+  files.set(path, readFileSync(from.startsWith("file:") ? new URL(from) : join(ROOT, from)));
+for (const [path, bytes] of consoleFiles()) files.set(path, bytes);
+for (const [path, bytes] of files) put(path, bytes);
 // What an older version has left would be deployed, too.
 for (const entry of readdirSync(ASSETS, { withFileTypes: true, recursive: true })) {
   const file = join(entry.parentPath, entry.name);
-  const path = relative(ASSETS, file).replaceAll("\\", "/");
-  if (entry.isFile() && path !== "openapi.json" && !(path in COPIED)) rmSync(file, { force: true });
+  if (entry.isFile() && !files.has(relative(ASSETS, file).replaceAll("\\", "/"))) rmSync(file, { force: true });
 }
 
-function put(path: string, bytes: Buffer): void {
+/** One script and one stylesheet, and the page twice: under ENVIRONMENT=local it needs no credential, and is told so. */
+function consoleFiles(): [path: string, bytes: Uint8Array][] {
+  const { outputFiles } = buildSync({
+    absWorkingDir: ROOT,
+    entryPoints: ["main.tsx", "console.css"].map((file) => ({ in: `${CONSOLE}/${file}`, out: "console" })),
+    outdir: "dist",
+    write: false,
+    bundle: true,
+    minify: true,
+    format: "esm",
+    target: "es2023",
+    tsconfig: "src/page/tsconfig.json",
+  });
+  const page = readFileSync(join(ROOT, CONSOLE, "console.html"), "utf8");
+  return [
+    ...outputFiles.map(({ path, contents }): [string, Uint8Array] => [`console/${basename(path)}`, contents]),
+    ["console/console.html", Buffer.from(page)],
+    ["console/local.html", Buffer.from(page.replace('data-environment="production"', 'data-environment="local"'))],
+  ];
+}
+
+function put(path: string, bytes: Uint8Array): void {
   const file = join(ASSETS, path);
   if (read(file)?.equals(bytes) === true) return;
   mkdirSync(dirname(file), { recursive: true });

@@ -8,6 +8,7 @@ import { isLoopbackHost } from "./core/loopback.ts";
 import { corsHeaders, isPreflight, originRefused, preflightHeaders } from "./gate/cors.ts";
 import { askRoutes } from "./http/ask.ts";
 import { clientRoutes } from "./http/client.ts";
+import { consoleRoutes } from "./http/console.ts";
 import { docsRoutes } from "./http/docs.ts";
 import { hooksRoutes } from "./http/hooks.ts";
 import { jobsRoutes } from "./http/jobs.ts";
@@ -88,6 +89,7 @@ export function createApp(config: Config, wire = createWire(config)): Hono<AppEn
     clientRoutes,
     metaRoutes,
     docsRoutes,
+    consoleRoutes,
   ]) {
     app.route("/", routes);
   }

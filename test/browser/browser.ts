@@ -31,11 +31,12 @@ export interface Scene {
 export async function startScene(): Promise<Scene> {
   if (BROWSER === undefined) throw new Error("there is no Chromium: apt-get install chromium, or set CHROMIUM_PATH");
   const home = mkdtempSync(join(import.meta.dirname, "..", "clients", "node_modules", ".browser-"));
-  const bundle = bundleOf(readFileSync("test/fixtures/config-browser.ts", "utf8"));
-  const emulator = await startEmulator({ key: UPSTREAM_KEY, paceMs: 30 });
+  const emulator = await startEmulator({ key: UPSTREAM_KEY, paceMs: 10 });
   const lines: string[] = [];
   const callbacks: string[] = [];
   const receiver = await serve("", (body) => callbacks.push(body));
+  const config = readFileSync("test/fixtures/config-browser.ts", "utf8");
+  const bundle = bundleOf(config.replace("https://receiver.example", `http://127.0.0.1:${portOf(receiver)}`));
   const bindings = {
     ENVIRONMENT: "local",
     PAUSED: "",
@@ -45,7 +46,6 @@ export async function startScene(): Promise<Scene> {
     SESSION_KEYS: SESSION_KEY,
     ID_KEYS: "",
     DEADLINES: '{"usage":50}',
-    RECEIVER_URL: `http://127.0.0.1:${portOf(receiver)}/in`,
     CALLBACK_SECRET: "whsec_Y2FsbGJhY2stY2FuYXJ5LWMyZTg5MQ==",
   };
   const worker = miniflareOf(bindings, (line) => lines.push(line), bundle);

@@ -80,6 +80,17 @@ const REFUSED: readonly Row[] = [
   ["src/http/ask.ts", value("../wire.ts")],
   ["src/http/ask.ts", value("../app.ts")],
   ["src/http/ask.ts", value("#config")],
+  ["src/openapi/document.ts", type("../deps.ts")],
+  ["src/openapi/document.ts", value("../http/ask.ts")],
+  ["src/openapi/document.ts", value("../app.ts")],
+  ["src/http/ask.ts", value("../openapi/document.ts")],
+  ["src/page/docs.js", value("../core/json.ts")],
+  ["src/page/console/app.tsx", value("../../core/json.ts")],
+  ["src/page/console/chat/chat.ts", value("../../../core/trim.ts")],
+  ["src/page/console/chat/chat.ts", value("../../../client/decode.ts")],
+  ["src/page/console/usage/measures.ts", type("../../../core/usage-schema.ts")],
+  ["src/page/console/jobs/job-card.tsx", type("../../../core/job.ts")],
+  ["src/http/console.ts", value("../page/console/account.ts")],
   ["src/client/stream.ts", value("../core/trim.ts")],
   ["src/client/stream.ts", value("../core/sse.ts")],
   ["src/client/stream.ts", type("../core/request.ts")],
@@ -171,6 +182,15 @@ const ALLOWED: readonly Row[] = [
   ["src/http/hooks.ts", value("../hooks/schemes.ts")],
   ["src/http/ask.ts", type("../app-env.ts")],
   ["src/http/ask.ts", type("../deps.ts")],
+  ["src/openapi/document.ts", value("../core/problem.ts")],
+  ["src/openapi/document.ts", value("./operation.ts")],
+  ["src/page/docs.js", value("./other.js")],
+  ["src/page/console/app.tsx", value("./chat/chat.ts")],
+  ["src/page/console/app.tsx", value("preact/hooks")],
+  ["src/page/console/chat/chat.ts", value("../call.ts")],
+  ["src/page/console/usage/usage-view.tsx", value("./measures.ts")],
+  ["src/page/console/jobs/job-card.tsx", value("../call.ts")],
+  ["src/page/console/chat/stream.ts", value("../../../client/client.ts")],
   ["src/client/stream.ts", value("./decode.ts")],
   ["src/client/stream.ts", type("../core/trim.ts")],
   ["src/client/stream.ts", type("../core/trim-stream.ts")],
@@ -234,7 +254,7 @@ test("exactly the refused imports are reported, each once", () => {
 
 test("every folder and file of src stands in both tables", () => {
   const places = readdirSync("src", { withFileTypes: true, recursive: true })
-    .filter((entry) => entry.isFile() && !/^(?:env\.d|config)\.ts$/.test(entry.name))
+    .filter((entry) => entry.isFile() && /\.[jt]sx?$/.test(entry.name) && !/^(?:env\.d|config)\.ts$/.test(entry.name))
     .map(({ parentPath, name }) => (parentPath === "src" ? `src/${name}` : parentPath));
   for (const table of [REFUSED, ALLOWED]) {
     const covered = new Set(table.flatMap(([file]) => [file, dirname(file)]));

@@ -1,0 +1,117 @@
+// Under an answer: where it came from, what it used and cost, its sources, and what can be done with it.
+import { useState } from "preact/hooks";
+import { Icon } from "../icon.tsx";
+import { CodePanel } from "./code-panel.tsx";
+import type { Answer, Turn } from "./conversation.ts";
+import type { TurnProps } from "./turn-view.tsx";
+
+export function AnswerFooter({ chat, turn, account, fields }: TurnProps) {
+  const [code, setCode] = useState(false);
+  const { answer, input } = turn;
+  const busy = chat.running !== undefined;
+  return (
+    <footer>
+      {answer !== undefined && <Citations answer={answer} />}
+      <div class="facts">
+        <Badges turn={turn} />
+        {answer?.usage != null && <UsageLine usage={answer.usage} cost={answer.cost_usd} />}
+        <div class="tools">
+          {turn.state === "stopped" && turn.event !== "" && (
+            <button type="button" class="icon-button" disabled={busy} onClick={() => void chat.resume(turn)}>
+              <Icon name="play" />
+              <span>Continue</span>
+            </button>
+          )}
+          <button
+            type="button"
+            class="icon-button"
+            disabled={busy || input === undefined || fields === null}
+            onClick={() => void chat.retry(turn, fields ?? {})}
+          >
+            <Icon name="retry" />
+            <span>Retry</span>
+          </button>
+          <button type="button" class="icon-button" aria-expanded={code} disabled={input === undefined} onClick={() => setCode(!code)}>
+            <Icon name="code" />
+            <span>Code</span>
+          </button>
+        </div>
+      </div>
+      {code && input !== undefined && <CodePanel turn={turn} input={input} account={account} />}
+    </footer>
+  );
+}
+
+const CONTINUITY: Record<string, string> = {
+  upstream: "UniAPI got the id of the turn before, and remembered",
+  replayed: "UniAPI had lost the conversation: it was sent from KV",
+  gateway: "Conversations are always sent from KV",
+};
+
+/** Why the cache was passed by; `request`: since the question said so. */
+const FORWARDED: Record<string, string> = { request: "refreshed" };
+
+/** `cache-status` is RFC 9211's: `uniapi-edge; hit; ttl=3120`, `uniapi-edge; fwd=miss; stored`. */
+function Badges({ turn: { answer, cacheStatus, continuity } }: { turn: Turn }) {
+  const hit = answer?.cached === true || /;\s*hit\b/.test(cacheStatus ?? "");
+  const [, forwarded = ""] = /fwd=(\w+)/.exec(cacheStatus ?? "") ?? [];
+  return (
+    <ul class="badges" aria-label="About this answer">
+      {answer !== undefined && <li class="badge plain">{answer.model}</li>}
+      {(hit || forwarded !== "") && (
+        <li class={hit ? "badge good" : "badge plain"} title={cacheStatus ?? undefined}>
+          cache {hit ? "hit" : (FORWARDED[forwarded] ?? forwarded)}
+        </li>
+      )}
+      {continuity !== null && (
+        <li class={continuity === "replayed" ? "badge warn" : "badge plain"} title={CONTINUITY[continuity]}>
+          continuity: {continuity}
+        </li>
+      )}
+      {answer !== undefined && answer.status !== "completed" && (
+        <li class="badge warn">
+          {answer.status}
+          {answer.incomplete_reason === undefined ? "" : `: ${answer.incomplete_reason}`}
+        </li>
+      )}
+    </ul>
+  );
+}
+
+function UsageLine({ usage, cost }: { usage: NonNullable<Answer["usage"]>; cost: number | undefined }) {
+  const { input_tokens, cached_tokens, output_tokens, reasoning_tokens } = usage;
+  const parts = [
+    `${input_tokens} tokens in${cached_tokens > 0 ? ` (${cached_tokens} cached)` : ""}`,
+    `${output_tokens} out${reasoning_tokens > 0 ? ` (${reasoning_tokens} reasoning)` : ""}`,
+    ...(cost === undefined ? [] : [`$${cost.toPrecision(2)}`]),
+  ];
+  return <p class="fine">{parts.join(" · ")}</p>;
+}
+
+function Citations({ answer }: { answer: Answer }) {
+  const sources = (answer.citations ?? []).flatMap(({ url, title }) =>
+    isWebAddress(url) ? [{ url, title: typeof title === "string" && title !== "" ? title : url }] : [],
+  );
+  if (sources.length === 0) return null;
+  return (
+    <div class="citations">
+      <p class="fine" aria-hidden="true">
+        Sources
+      </p>
+      <ol aria-label="Sources">
+        {sources.map(({ url, title }, at) => (
+          <li key={at}>
+            <a href={url} target="_blank" rel="noopener noreferrer nofollow">
+              {title}
+            </a>
+          </li>
+        ))}
+      </ol>
+    </div>
+  );
+}
+
+/** A model wrote it: nothing but a web address becomes a link. */
+function isWebAddress(url: unknown): url is string {
+  return typeof url === "string" && /^https?:$/.test(URL.parse(url)?.protocol ?? "");
+}

@@ -1,0 +1,40 @@
+// All branches of the conversation, as a tree of buttons: previous_response_id makes no line but a tree.
+import { useState } from "preact/hooks";
+import { isWide } from "./is-wide.ts";
+import { inputText, type Conversation, type Turn } from "./conversation.ts";
+
+export function BranchTree({ conversation }: { conversation: Conversation }) {
+  const [open, setOpen] = useState(isWide);
+  const shown = new Set(conversation.path());
+  return (
+    <details class="panel" open={open} onToggle={({ currentTarget }) => setOpen(currentTarget.open)}>
+      <summary>
+        <h2>Branches</h2>
+      </summary>
+      <nav aria-label="Branches">
+        <Level turns={conversation.roots} conversation={conversation} shown={shown} />
+      </nav>
+    </details>
+  );
+}
+
+/** A turn and what follows it as long as nothing branches off stand under each other; branches are indented. */
+function Level({ turns, conversation, shown }: { turns: readonly Turn[]; conversation: Conversation; shown: ReadonlySet<Turn> }) {
+  return (
+    <ul class={turns.length > 1 ? "tree forked" : "tree"}>
+      {turns.map((turn) => (
+        <li key={turn.number}>
+          <button
+            type="button"
+            class={shown.has(turn) ? "tree-turn shown" : "tree-turn"}
+            aria-current={shown.has(turn) ? "true" : undefined}
+            onClick={() => conversation.show(turn)}
+          >
+            {inputText(turn.input) || "…"}
+          </button>
+          {turn.children.length > 0 && <Level turns={turn.children} conversation={conversation} shown={shown} />}
+        </li>
+      ))}
+    </ul>
+  );
+}

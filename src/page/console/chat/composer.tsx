@@ -1,0 +1,60 @@
+// The field to ask in: Enter sends, Shift+Enter breaks the line, Escape stops. While an answer is written the same button stops it.
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
+import { Icon } from "../icon.tsx";
+import type { Chat } from "./chat.ts";
+import type { Fields } from "./conversation.ts";
+
+/** @param fields null while what was set can't be sent */
+export function Composer({ chat, fields }: { chat: Chat; fields: Fields | null }) {
+  const [text, setText] = useState("");
+  const field = useRef<HTMLTextAreaElement>(null);
+  const running = chat.running !== undefined;
+  const ready = !running && text.trim() !== "" && fields !== null;
+  useLayoutEffect(() => field.current?.focus(), []);
+  const send = (): void => {
+    if (!ready) return;
+    void chat.ask(text.trim(), fields);
+    setText("");
+  };
+  const stop = (): void => {
+    chat.stop();
+    field.current?.focus();
+  };
+  const press = (event: KeyboardEvent): void => {
+    if (event.key === "Escape" && running) stop();
+    if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+    event.preventDefault();
+    send();
+  };
+  return (
+    <form
+      class="composer"
+      onSubmit={(event) => {
+        event.preventDefault();
+        send();
+      }}
+    >
+      <label class="visually-hidden" for="question">
+        Your question
+      </label>
+      <textarea
+        id="question"
+        ref={field}
+        rows={1}
+        placeholder="Ask something"
+        value={text}
+        onInput={({ currentTarget }) => setText(currentTarget.value)}
+        onKeyDown={press}
+      />
+      {running ? (
+        <button type="button" class="primary round" aria-label="Stop" title="Stop (Esc)" onClick={stop}>
+          <Icon name="stop" />
+        </button>
+      ) : (
+        <button type="submit" class="primary round" aria-label="Send" title="Send (Enter)" disabled={!ready}>
+          <Icon name="send" />
+        </button>
+      )}
+    </form>
+  );
+}

@@ -1,0 +1,45 @@
+// Functions that the model wants called. The console can't call them: their output is given by hand and continues the conversation.
+import { useState } from "preact/hooks";
+import { type Account, isServer } from "../account.ts";
+import type { Chat } from "./chat.ts";
+import { Field } from "../field.tsx";
+import type { Fields, Turn } from "./conversation.ts";
+
+export function ToolCalls({ chat, turn, account, fields }: { chat: Chat; turn: Turn; account: Account; fields: Fields }) {
+  const [outputs, setOutputs] = useState<Record<string, string>>({});
+  if (turn.toolCalls.length === 0) return null;
+  const open = isServer(account) && turn.answer !== undefined && turn.children.length === 0;
+  const send = (event: Event): void => {
+    event.preventDefault();
+    const input = turn.toolCalls.map(({ call_id }) => ({ type: "function_call_output", call_id, output: outputs[call_id] ?? "" }));
+    void chat.ask(input, turn.fields ?? fields);
+  };
+  return (
+    <form class="tool-calls" onSubmit={send}>
+      {turn.toolCalls.map(({ call_id, name, arguments: given }) => (
+        <div key={call_id} class="tool-call">
+          <p>
+            <span class="badge">function call</span> <code>{name}</code>
+          </p>
+          <pre class="data">{given}</pre>
+          {open && (
+            <Field label="Its output">
+              {(id) => (
+                <input
+                  id={id}
+                  value={outputs[call_id] ?? ""}
+                  onInput={({ currentTarget }) => setOutputs({ ...outputs, [call_id]: currentTarget.value })}
+                />
+              )}
+            </Field>
+          )}
+        </div>
+      ))}
+      {open && (
+        <button type="submit" disabled={chat.running !== undefined}>
+          Send output
+        </button>
+      )}
+    </form>
+  );
+}

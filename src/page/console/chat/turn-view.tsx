@@ -1,0 +1,112 @@
+// One turn: the question with its editing and its branches, and the answer with all that is known of it.
+import { useState } from "preact/hooks";
+import type { Account } from "../account.ts";
+import { FailureBox } from "../failure.tsx";
+import { Icon } from "../icon.tsx";
+import { AnswerFooter } from "./answer-footer.tsx";
+import type { Chat } from "./chat.ts";
+import { type Fields, inputText, type Turn } from "./conversation.ts";
+import { Editor } from "./editor.tsx";
+import { ToolCalls } from "./tool-calls.tsx";
+
+export interface TurnProps {
+  chat: Chat;
+  turn: Turn;
+  account: Account;
+  /** What a new question is asked with at the moment; null while that can't be sent. */
+  fields: Fields | null;
+}
+
+export function TurnView({ chat, turn, account, fields }: TurnProps) {
+  const [editing, setEditing] = useState(false);
+  const streaming = turn.state === "streaming";
+  return (
+    <li class="turn">
+      {editing ? (
+        <Editor
+          text={inputText(turn.input)}
+          close={() => setEditing(false)}
+          send={(text) => {
+            setEditing(false);
+            void chat.branch(turn, text, fields ?? {});
+          }}
+        />
+      ) : (
+        <div class="question">
+          <p class="question-text">
+            {turn.input === undefined ? <em>Your question is shown again once the answer is there.</em> : inputText(turn.input)}
+          </p>
+          <div class="tools">
+            <Walk chat={chat} turn={turn} />
+            <button
+              type="button"
+              class="icon-button"
+              disabled={chat.running !== undefined || turn.input === undefined || fields === null}
+              onClick={() => setEditing(true)}
+            >
+              <Icon name="edit" />
+              <span>Edit</span>
+            </button>
+          </div>
+        </div>
+      )}
+      <article class="answer" aria-label="Answer" aria-busy={streaming}>
+        {turn.reasoning !== "" && (
+          <details class="reasoning">
+            <summary>Reasoning</summary>
+            <p>{turn.reasoning}</p>
+          </details>
+        )}
+        <Said turn={turn} />
+        <ToolCalls chat={chat} turn={turn} account={account} fields={fields ?? {}} />
+        {turn.failure !== undefined && <FailureBox failure={turn.failure} />}
+        {turn.state === "stopped" && <p class="fine">Stopped. Your next question follows the answer before this one.</p>}
+        {!streaming && <AnswerFooter chat={chat} turn={turn} account={account} fields={fields} />}
+      </article>
+    </li>
+  );
+}
+
+function Said({ turn: { answer, text, refusal, state } }: { turn: Turn }) {
+  if (answer?.data !== undefined) return <pre class="data">{JSON.stringify(answer.data, null, 2)}</pre>;
+  return (
+    <>
+      {(text !== "" || state === "streaming") && <p class={state === "streaming" ? "said streaming" : "said"}>{text}</p>}
+      {refusal !== "" && (
+        <p class="said">
+          <span class="badge warn">refused</span> {refusal}
+        </p>
+      )}
+    </>
+  );
+}
+
+/** From branch to branch. */
+function Walk({ chat, turn }: Pick<TurnProps, "chat" | "turn">) {
+  const siblings = chat.conversation.siblings(turn);
+  const at = siblings.indexOf(turn);
+  if (siblings.length < 2) return null;
+  const step = (by: 1 | -1, label: string) => (
+    <button
+      type="button"
+      class="icon-button"
+      aria-label={label}
+      disabled={siblings[at + by] === undefined}
+      onClick={() => chat.conversation.show(siblings[at + by] ?? turn)}
+    >
+      <Icon name={by === 1 ? "next" : "previous"} />
+    </button>
+  );
+  return (
+    <div class="walk" role="group" aria-label="Branches of this question">
+      {step(-1, "Branch before")}
+      <span>
+        {at + 1}
+        <span class="visually-hidden"> of </span>
+        <span aria-hidden="true">/</span>
+        {siblings.length}
+      </span>
+      {step(1, "Branch after")}
+    </div>
+  );
+}

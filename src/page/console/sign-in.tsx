@@ -1,0 +1,60 @@
+// Signing in: the credential is tried once, then held in memory. The form is sent nowhere.
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
+import { type Account, accountOf } from "./account.ts";
+import { call, type Failure, failureOf } from "./call.ts";
+import { FailureBox } from "./failure.tsx";
+import { Field } from "./field.tsx";
+
+export function SignIn({ signIn, cancel }: { signIn: (account: Account) => void; cancel: (() => void) | undefined }) {
+  const [credential, setCredential] = useState("");
+  const [failure, setFailure] = useState<Failure | null>(null);
+  const [busy, setBusy] = useState(false);
+  const field = useRef<HTMLInputElement>(null);
+  useLayoutEffect(() => field.current?.focus(), []);
+  const submit = async (event: Event): Promise<void> => {
+    event.preventDefault();
+    const account = accountOf(credential.trim());
+    setBusy(true);
+    setFailure(null);
+    try {
+      await call(account, "/v1/models");
+      signIn(account);
+    } catch (error) {
+      setFailure(failureOf(error));
+      setBusy(false);
+      field.current?.focus();
+    }
+  };
+  return (
+    <form class="sign-in panel" onSubmit={(event) => void submit(event)}>
+      <h1>Sign in</h1>
+      <p>With a server key (sk_…), a publishable key or a session token of this Worker; not with your UniAPI key.</p>
+      <Field label="Key or token">
+        {(id) => (
+          <input
+            id={id}
+            ref={field}
+            type="password"
+            autocomplete="off"
+            spellcheck={false}
+            required
+            value={credential}
+            onInput={({ currentTarget }) => setCredential(currentTarget.value)}
+          />
+        )}
+      </Field>
+      {failure !== null && <FailureBox failure={failure} />}
+      <div class="tools">
+        {cancel !== undefined && (
+          <button type="button" onClick={cancel}>
+            Cancel
+          </button>
+        )}
+        <button type="submit" class="primary" disabled={busy || credential.trim() === ""}>
+          Sign in
+        </button>
+      </div>
+      <p class="fine">It stays in the memory of this page: a reload forgets it.</p>
+    </form>
+  );
+}

@@ -1,0 +1,7 @@
+// Draws a component anew whenever what it shows has changed.
+import { useEffect, useReducer } from "preact/hooks";
+
+export function useChanges(watched: { watch: (watcher: () => void) => () => void }): void {
+  const [, redraw] = useReducer<number, undefined>((count) => count + 1, 0);
+  useEffect(() => watched.watch(() => redraw(undefined)), [watched]);
+}

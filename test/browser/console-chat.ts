@@ -1,0 +1,180 @@
+// The console's chat in Chromium: asking, stopping, branching, reloading in the middle of an answer.
+import { expect, test } from "vitest";
+import { SERVER_KEY, type Scene } from "./browser.ts";
+import { type Console, openConsole } from "./console-page.ts";
+
+const LONG = `Say ${"many words and ".repeat(12)}stop.`;
+/** Says that in some two seconds. */
+const SLOW = { model: "emulate/slow/40" };
+
+export function consoleChat(scene: () => Scene): void {
+  const askedAbout = (text: string): number => scene().emulator.received.filter(({ raw }) => raw.includes(text)).length;
+
+  test("under npm start the console is signed in: it streams word by word, and shows where an answer came from and how to ask the same", async () => {
+    const console = await openConsole(scene());
+    const { page, answer, button } = console;
+    const lengths = await watchLengths(console);
+    await console.ask("What is the capital of France, and of all its neighbours?");
+    expect(await lengths(), "it grows word by word").toBeGreaterThan(3);
+    const first = answer(0);
+    expect(await first.innerText()).toContain('You said: "What is the capital');
+    expect(await first.locator(".badges").innerText()).toMatch(/emulator\/gpt-4.1-mini\s+cache miss/);
+    expect(await first.locator(".facts").innerText()).toMatch(/\d+ tokens in · \d+ out · \$0\.0000\d+/);
+
+    await console.ask("And of Spain?");
+    expect(await answer(1).innerText()).toContain('Before that you said: "What is the capital');
+    expect(await answer(1).locator(".badges").innerText()).toContain("continuity: upstream");
+
+    await button("Code").last().click();
+    const code = await answer(1).locator("pre").allInnerTexts();
+    expect(code[0]).toMatch(/^curl -N http:\/\/localhost:8787\/ask \\\n[^]*"previous_response_id":"resp_ue1_/);
+    expect(code[1]).toContain('createClient({ url: "http://localhost:8787" })');
+
+    const again = await openConsole(scene());
+    await again.ask("What is the capital of France, and of all its neighbours?");
+    expect(await again.answer(0).locator(".badges").innerText()).toContain("cache hit");
+    expect(askedAbout("of all its neighbours")).toBe(1);
+    await again.button("Retry").click();
+    await again.idle();
+    expect(await again.page.locator(".walk").innerText()).toMatch(/^2\D+2$/);
+    expect(await again.answer(0).locator(".badges").innerText()).toContain("cache refreshed");
+    expect(askedAbout("of all its neighbours"), "a retry is not answered from the cache").toBe(2);
+    expect([...console.told, ...again.told]).toEqual([]);
+    expect(await page.title()).toBe("Chat · uniapi-edge");
+  });
+
+  test("Stop ends an answer at once; it can be continued where it was", async () => {
+    const console = await openConsole(scene());
+    const { page, composer, answer, button } = console;
+    await console.more(SLOW);
+    await composer.fill(LONG);
+    await composer.press("Enter");
+    await page.locator(".said", { hasText: "many words" }).waitFor();
+    await page.getByTitle("Stop").click();
+    await page.getByText("Stopped. Your next question").waitFor();
+    const stopped = await answer(0).locator(".said").innerText();
+    expect(stopped).not.toContain("stop.");
+    await button("Continue").click();
+    await console.idle();
+    const whole = await answer(0).locator(".said").innerText();
+    expect(whole.startsWith(stopped)).toBe(true);
+    expect(whole).toContain(LONG);
+    expect(askedAbout(LONG)).toBe(1);
+    expect(console.told).toEqual([]);
+  });
+
+  test("an edited question is a branch: one walks between them, and the next question follows the one that is shown", async () => {
+    const console = await openConsole(scene());
+    const { page, answer, button, ask } = console;
+    await ask("My name is Ada.");
+    await ask("I live in Paris.");
+    await button("Edit").last().click();
+    await page.getByLabel("Change your question").fill("I live in Rome.");
+    await page.getByLabel("Change your question").press("Enter");
+    await console.idle();
+    await ask("Where do I live?");
+    expect(await answer(2).innerText()).toContain('"I live in Rome."');
+    await button("Branch before").click();
+    expect(await page.locator(".question-text").allInnerTexts()).toEqual(["My name is Ada.", "I live in Paris."]);
+    await ask("Where do I live now?");
+    expect(await answer(2).innerText()).toContain('"I live in Paris."');
+    const tree = page.getByRole("navigation", { name: "Branches" });
+    expect(await tree.getByRole("button").allInnerTexts()).toEqual([
+      "My name is Ada.",
+      "I live in Paris.",
+      "Where do I live now?",
+      "I live in Rome.",
+      "Where do I live?",
+    ]);
+    await tree.getByRole("button", { name: "Where do I live?" }).click();
+    expect(await page.locator(".question-text").nth(1).innerText()).toBe("I live in Rome.");
+
+    // Both branches are there again after a reload, by their ids.
+    await page.reload();
+    await tree.getByRole("button", { name: "Where do I live now?" }).waitFor();
+    expect(await tree.getByRole("button").count()).toBe(5);
+    expect(console.told).toEqual([]);
+  });
+
+  test.each([
+    ["without a credential", undefined],
+    ["after signing in again", SERVER_KEY],
+  ])("a page left in the middle of an answer and reloaded continues it, %s; only ids outlive the reload", async (_name, key) => {
+    const console = await openConsole(scene());
+    const { page, composer, answer } = console;
+    const question = `${LONG} ${_name}`;
+    if (key !== undefined) {
+      await console.button("Use a key").click();
+      await signIn(console, key);
+    }
+    await console.ask(`First of all, ${_name}.`);
+    await console.more(SLOW);
+    await composer.fill(question);
+    await composer.press("Enter");
+    await page.locator(".said", { hasText: "many words" }).waitFor();
+    await page.reload();
+    const storage = await page.evaluate(() => JSON.stringify([{ ...localStorage }, { ...sessionStorage }, document.cookie, location.href]));
+    expect(storage).not.toMatch(/sk_|many words|First of all/);
+    if (key !== undefined) await signIn(console, key);
+    await page.locator(".question-text", { hasText: "First of all" }).waitFor();
+    await page.locator(".question-text", { hasText: question }).waitFor();
+    await console.idle();
+    expect(await answer(1).locator(".said").innerText()).toContain(question);
+    expect(askedAbout(question), "upstream is asked once").toBe(1);
+    await console.ask("What did I say?");
+    expect(await answer(2).innerText()).toContain('"Say many words');
+    expect(console.told).toEqual([]);
+  });
+
+  test("schema, tools and citations: data, a call whose output one gives, sources as links", async () => {
+    const console = await openConsole(scene());
+    const { page, answer, ask, pick } = console;
+    await pick("Schema", "summary");
+    await ask("Summarise this.");
+    expect(JSON.parse(await answer(0).locator("pre.data").innerText())).toHaveProperty("keywords");
+    await pick("Schema", "");
+    await pick("Tools", "function: get_weather");
+    await ask("How is the weather?");
+    expect(await answer(1).innerText()).toContain("get_weather");
+    await page.getByLabel("Its output").fill("Sunny.");
+    await console.button("Send output").click();
+    await console.idle();
+    expect(await page.locator(".question-text").nth(2).innerText()).toBe("Sunny.");
+    expect(await answer(2).innerText()).toContain("Sunny.");
+    await pick("Tools", "web search");
+    await ask("Where can I read more?");
+    expect(await page.locator(".citations a").first().getAttribute("href")).toBe("https://example.com/first");
+    expect(console.told).toEqual([]);
+  });
+
+  test("an error is shown with its message, code and request id", async () => {
+    const console = await openConsole(scene(), {}, 400);
+    await console.pick("Model", "emulate/400");
+    await console.ask("Does this work?");
+    const shown = await console.page.getByRole("alert").innerText();
+    expect(shown).toMatch(/\n\s*\w+ · request req_[0-9a-f]{24}$/);
+    expect(
+      scene()
+        .log()
+        .some(({ request_id }) => shown.endsWith(String(request_id))),
+    ).toBe(true);
+    expect(console.told).toEqual([]);
+  });
+}
+
+async function signIn(console: Console, key: string): Promise<void> {
+  await console.page.getByLabel("Key or token").fill(key);
+  await console.button("Sign in").click();
+  await console.composer.waitFor();
+}
+
+/** How many different lengths the answer has had. */
+async function watchLengths({ page }: Console): Promise<() => Promise<number>> {
+  const seen = await page.evaluateHandle(() => {
+    const seen = new Set<number>();
+    const look = (): unknown => seen.add(document.querySelector(".said")?.textContent?.length ?? 0);
+    new MutationObserver(look).observe(document, { childList: true, subtree: true, characterData: true });
+    return seen;
+  });
+  return () => seen.evaluate((seen) => seen.size);
+}

@@ -1,0 +1,213 @@
+// Signing in, usage and jobs of the console in Chromium; its width on a phone, its use by keyboard alone, and what axe says of it.
+import { expect, test } from "vitest";
+import type { UsageReport } from "../../src/core/usage-schema.ts";
+import { until } from "../e2e/worker.ts";
+import { SERVER_KEY, type Scene } from "./browser.ts";
+import { type Console, expectAccessible, expectNoSidewaysScroll, openConsole, picture, WORKER } from "./console-page.ts";
+
+export function consoleViews(scene: () => Scene): void {
+  test("a wrong key is refused with the reason; a right one signs in, and stands nowhere but in memory", async () => {
+    const console = await openConsole(scene(), {}, 401);
+    const { page, button } = console;
+    await button("Use a key").click();
+    await page.getByLabel("Key or token").fill("sk_wrong_0123456789");
+    await button("Sign in").click();
+    expect(await page.getByRole("alert").innerText()).toMatch(/invalid_credentials · request req_/);
+    await page.getByLabel("Key or token").fill(SERVER_KEY);
+    await button("Sign in").click();
+    await console.ask("Who am I?");
+    await button("Code").click();
+    expect(await page.locator("pre").first().innerText()).toContain('"Authorization: Bearer $UNIAPI_EDGE_KEY"');
+    const everywhere = await page.evaluate(
+      () => document.documentElement.outerHTML + JSON.stringify([{ ...sessionStorage }, { ...localStorage }, location.href]),
+    );
+    expect(everywhere).not.toContain(SERVER_KEY);
+    await button("Sign out").click();
+    await page.getByText("Local, no key needed").waitFor();
+    expect(await page.locator(".question").count()).toBe(0);
+    expect(console.told).toEqual([]);
+  });
+
+  test("a session token sees its presets, its limits and what is left of them, and no jobs", async () => {
+    const console = await openConsole(scene());
+    const { page, button } = console;
+    await button("Use a key").click();
+    await page.getByLabel("Key or token").fill(await sessionToken(console));
+    await button("Sign in").click();
+    await console.ask("Who are you?");
+    expect(await page.getByLabel("Preset").locator("option").allInnerTexts()).toEqual(["The only one granted", "chat"]);
+    expect(await page.getByLabel("Model").count()).toBe(0);
+    await page.getByRole("link", { name: "Usage" }).click();
+    const [, left = ""] = /([\d,]+) of 50,000 left/.exec(await page.getByLabel("What is left of each limit").innerText()) ?? [];
+    expect(Number(left.replace(",", ""))).toBeGreaterThan(40_000);
+    expect(Number(left.replace(",", ""))).toBeLessThan(50_000);
+    await page.getByRole("link", { name: "Jobs" }).click();
+    await page.getByText("Jobs are for server keys.").waitFor();
+    expect(console.told).toEqual([]);
+  });
+
+  test("usage is drawn: what was asked stands in the columns of today", async () => {
+    const console = await openConsole(scene());
+    const { page } = console;
+    await console.ask("Count this.");
+    await page.getByRole("link", { name: "Usage" }).click();
+    for (const title of ["Requests", "Tokens", "Cost"]) {
+      const chart = page.getByRole("region", { name: title, exact: true });
+      const today = chart.locator("tbody tr").last();
+      await until(async () => {
+        await console.button("Refresh").click();
+        expect(await today.locator(".data").textContent()).not.toMatch(/^\$?0$/);
+      });
+      expect(await chart.locator("tbody tr").count()).toBe(30);
+      const { height } = (await today.locator("td").boundingBox()) ?? { height: 0 };
+      expect(height, title).toBeGreaterThan(100);
+    }
+    expect(console.told).toEqual([]);
+  });
+
+  test("a job that this page started is shown with its answer and delivery, and is delivered once more", async () => {
+    const console = await openConsole(scene(), {}, 404);
+    const { page, button } = console;
+    await page.getByRole("link", { name: "Jobs" }).click();
+    await page.getByLabel("Input").fill("Do this when you can.");
+    await page.getByLabel("Callback").fill("crm");
+    await button("Start").click();
+    const job = page.locator(".job");
+    await job.getByText("delivered").waitFor();
+    expect(await job.innerText()).toContain('You said: "Do this when you can."');
+    const before = scene().callbacks.length;
+    await button("Redeliver").click();
+    await job.locator("tbody tr").nth(1).waitFor();
+    expect(scene().callbacks.length).toBe(before + 1);
+    expect(scene().callbacks.at(-1)).toContain("Do this when you can.");
+    await picture(console, "jobs");
+    await page.reload();
+    await job.getByText("delivered").waitFor();
+
+    await page.getByLabel("Id").fill(`job_${"0".repeat(32)}`);
+    await button("Show").click();
+    expect(await page.getByRole("alert").innerText()).toContain("not_found");
+    expect(console.told).toEqual([]);
+  });
+
+  test("with the keyboard alone one skips to the content, asks, stops, edits, and changes view and theme", async () => {
+    const console = await openConsole(scene());
+    const { page } = console;
+    const press = async (...keys: string[]): Promise<void> => {
+      for (const key of keys) await page.keyboard.press(key);
+    };
+    const focused = (): Promise<string> =>
+      page.evaluate(() => {
+        const { activeElement: at } = document;
+        return at === null || at === document.body ? "" : (at.getAttribute("aria-label") ?? at.textContent ?? "");
+      });
+    const tabTo = async (name: string, key = "Tab"): Promise<void> => {
+      for (let tries = 0; tries < 40 && !(await focused()).startsWith(name); tries += 1) await press(key);
+      expect(await focused()).toMatch(new RegExp(`^${name}`));
+    };
+    await console.composer.waitFor();
+    await page.keyboard.insertText(`Tell me ${"more and ".repeat(60)}more.`);
+    await press("Enter");
+    await page.locator(".said", { hasText: "more and" }).waitFor();
+    await press("Escape");
+    await page.getByText("Stopped. Your next question").waitFor();
+    await tabTo("Edit", "Shift+Tab");
+    await press("Enter", "Control+A");
+    await page.keyboard.type("Short, please.");
+    await press("Enter");
+    await page.locator(".said", { hasText: '"Short, please."' }).waitFor();
+    await tabTo("Skip to content", "Shift+Tab");
+    await press("Enter");
+    expect(await page.evaluate(() => document.activeElement?.localName)).toBe("main");
+    await tabTo("Theme: system", "Shift+Tab");
+    await press("Enter", "Enter");
+    expect(await page.evaluate(() => getComputedStyle(document.documentElement).colorScheme)).toBe("dark");
+    await tabTo("Jobs", "Shift+Tab");
+    await press("Enter");
+    await page.getByRole("heading", { name: "Jobs" }).waitFor();
+    expect(console.told).toEqual([]);
+  });
+
+  test.each(["light", "dark"] as const)("in %s axe finds nothing on any view, and no view is wider than a phone", async (colorScheme) => {
+    const console = await openConsole(scene(), { colorScheme });
+    const { page, ask, pick, button } = console;
+    await ask("What does a Worker do at the edge?");
+    await pick("Tools", "web search");
+    await ask("Where can I read more about it?");
+    await pick("Tools", "");
+    await button("Edit").last().click();
+    await page.getByLabel("Change your question").fill("Say it in one sentence, for my colleague.");
+    await page.getByLabel("Change your question").press("Enter");
+    await console.idle();
+    await button("Branch before").click();
+    await picture(console, `chat-${colorScheme}`);
+    await button("Code").last().click();
+    await button("Edit").first().click();
+    await expectAccessible(console, "chat, with code and a question that is being changed");
+    await page.route(`${WORKER}/usage`, (route) => route.fulfill({ json: thirtyDays() }));
+    await page.getByRole("link", { name: "Usage" }).click();
+    await page.locator(".charts-css").first().waitFor();
+    await expectAccessible(console, "usage");
+    await picture(console, `usage-${colorScheme}`);
+    await page.getByRole("link", { name: "Jobs" }).click();
+    await expectAccessible(console, "jobs");
+    await phone(console, colorScheme);
+    await button("Use a key").click();
+    await expectAccessible(console, "signing in");
+    await expectNoSidewaysScroll(console, "signing in");
+    expect(console.told).toEqual([]);
+  });
+
+  async function phone(console: Console, colorScheme: string): Promise<void> {
+    const { page } = console;
+    for (const width of [320, 390]) {
+      await page.setViewportSize({ width, height: 780 });
+      for (const view of ["Usage", "Jobs", "Chat"]) {
+        await page.getByRole("link", { name: view }).click();
+        await expectNoSidewaysScroll(console, `${view} on ${width}`);
+      }
+    }
+    await expectAccessible(console, "chat on a phone");
+    await picture(console, `phone-${colorScheme}`);
+  }
+}
+
+async function sessionToken({ page }: Console): Promise<string> {
+  return await page.evaluate(async (key) => {
+    const body = JSON.stringify({ sub: "ada" });
+    const made = await fetch("/sessions", {
+      method: "POST",
+      headers: { authorization: `Bearer ${key}`, "content-type": "application/json" },
+      body,
+    });
+    return ((await made.json()) as { token: string }).token;
+  }, SERVER_KEY);
+}
+
+/** As a Worker in use would say it. */
+function thirtyDays(): UsageReport {
+  const end = Date.UTC(2026, 10, 25);
+  const days = Array.from({ length: 30 }, (_, at) => {
+    const requests = Math.round(420 + 180 * Math.sin(at / 2.2) + at * 9 - (at % 7 > 4 ? 260 : 0));
+    const tokens = requests * (380 + (at % 5) * 22);
+    return {
+      date: new Date(end - (29 - at) * 86_400_000).toISOString().slice(0, 10),
+      requests,
+      hits: Math.round(requests * (0.2 + (at % 4) * 0.04)),
+      tokens,
+      cost_usd: Math.round(tokens * 0.9) / 1e6,
+      reserved_tokens: 0,
+    };
+  });
+  const total = { requests: 0, hits: 0, tokens: 0, cost_usd: 0, reserved_tokens: 0 };
+  for (const day of days) for (const key of ["requests", "hits", "tokens", "cost_usd"] as const) total[key] += day[key];
+  const today = days.at(-1);
+  if (today === undefined) throw new Error("thirty days have a last one");
+  const limits = { requests_per_minute: 120, tokens_per_day: 500_000, usd_per_day: 1 };
+  const left = {
+    requests_per_minute: 97,
+    tokens_per_day: 500_000 - today.tokens,
+    usd_per_day: Math.round((1 - today.cost_usd) * 1e4) / 1e4,
+  };
+  return { today, days, total, limits, left };
+}

@@ -1,0 +1,49 @@
+// The curl line and the code that the console shows: what a shell makes of the one is what was asked, and neither holds a credential.
+import { execFileSync } from "node:child_process";
+import { runInNewContext } from "node:vm";
+import { expect, test } from "vitest";
+import { type Asked, clientCode, curlLine } from "../../src/page/console/chat/snippets.ts";
+
+const asked: Asked = {
+  origin: "http://localhost:8787",
+  signedIn: true,
+  input: 'It\'s "quoted", costs $5 \\ `id` %s\nand has lines',
+  previous: "resp_ue1_abc",
+  fields: { model: "gpt-5-mini", schema: { type: "object", properties: { name: { type: "string" } } } },
+};
+const BODY = { input: asked.input, previous_response_id: "resp_ue1_abc", ...asked.fields };
+
+/** The arguments that curl would get. */
+function argumentsOf(line: string): string[] {
+  const script = `curl() { for each in "$@"; do printf '%s\\0' "$each"; done; }\n${line}`;
+  const env = { UNIAPI_EDGE_KEY: "the key" };
+  return execFileSync("/bin/sh", ["-c", script], { encoding: "utf8", env }).split("\0").slice(0, -1);
+}
+
+test("a shell passes the body on as it was, whatever stands in it, and puts in the key", () => {
+  const [, url, , authorization, , type, , body = ""] = argumentsOf(curlLine(asked));
+  expect([url, authorization, type]).toEqual([
+    "http://localhost:8787/ask",
+    "Authorization: Bearer the key",
+    "Content-Type: application/json",
+  ]);
+  expect(JSON.parse(body)).toEqual({ ...BODY, stream: true });
+});
+
+test("the code asks the same", () => {
+  const code = clientCode(asked);
+  const [, body = ""] = /client\.stream\(([\s\S]*)\)\) \{/.exec(code) ?? [];
+  expect(runInNewContext(`(${body})`)).toEqual(BODY);
+  expect(code).toContain('createClient({ url: "http://localhost:8787", token: process.env.UNIAPI_EDGE_KEY })');
+});
+
+test("where nobody is signed in, neither sends a credential", () => {
+  const anonymous = { ...asked, signedIn: false };
+  expect(curlLine(anonymous)).not.toContain("Authorization");
+  expect(clientCode(anonymous)).not.toContain("token");
+});
+
+test("items stay items", () => {
+  const input = [{ type: "function_call_output", call_id: "call_1", output: "Sunny." }];
+  expect(JSON.parse(argumentsOf(curlLine({ ...asked, input })).at(-1) ?? "")).toMatchObject({ input });
+});
