@@ -16,7 +16,7 @@ const PAGE = "http://localhost:3000";
 const WORKER = "http://localhost:8787";
 
 // In CI a missing browser is a failure.
-describe.skipIf(BROWSER === undefined && process.env["CI"] !== "true")("in Chromium", () => {
+describe.skipIf(BROWSER === undefined && process.env["CI"] !== "true")("in Chromium", { timeout: 60_000 }, () => {
   let scene: Scene;
   beforeAll(async () => {
     scene = await startScene();

@@ -10,7 +10,7 @@ const SLOW = { model: "emulate/slow/40" };
 export function consoleChat(scene: () => Scene): void {
   const askedAbout = (text: string): number => scene().emulator.received.filter(({ raw }) => raw.includes(text)).length;
 
-  test("under npm start the console is signed in: it streams word by word, and shows where an answer came from and how to ask the same", async () => {
+  test.concurrent("under npm start the console is signed in: it streams word by word, and shows where an answer came from and how to ask the same", async () => {
     const console = await openConsole(scene());
     const { page, answer, button } = console;
     const lengths = await watchLengths(console);
@@ -43,11 +43,12 @@ export function consoleChat(scene: () => Scene): void {
     expect(await page.title()).toBe("Chat · uniapi-edge");
   });
 
-  test("Stop ends an answer at once; it can be continued where it was", async () => {
+  test.concurrent("Stop ends an answer at once; it can be continued where it was", async () => {
     const console = await openConsole(scene());
     const { page, composer, answer, button } = console;
+    const question = `${LONG} And then go on.`;
     await console.more(SLOW);
-    await composer.fill(LONG);
+    await composer.fill(question);
     await composer.press("Enter");
     await page.locator(".said", { hasText: "many words" }).waitFor();
     await page.getByTitle("Stop").click();
@@ -58,12 +59,12 @@ export function consoleChat(scene: () => Scene): void {
     await console.idle();
     const whole = await answer(0).locator(".said").innerText();
     expect(whole.startsWith(stopped)).toBe(true);
-    expect(whole).toContain(LONG);
-    expect(askedAbout(LONG)).toBe(1);
+    expect(whole).toContain(question);
+    expect(askedAbout(question)).toBe(1);
     expect(console.told).toEqual([]);
   });
 
-  test("an edited question is a branch: one walks between them, and the next question follows the one that is shown", async () => {
+  test.concurrent("an edited question is a branch: one walks between them, and the next question follows the one that is shown", async () => {
     const console = await openConsole(scene());
     const { page, answer, button, ask } = console;
     await ask("My name is Ada.");
@@ -96,7 +97,7 @@ export function consoleChat(scene: () => Scene): void {
     expect(console.told).toEqual([]);
   });
 
-  test.each([
+  test.concurrent.each([
     ["without a credential", undefined],
     ["after signing in again", SERVER_KEY],
   ])("a page left in the middle of an answer and reloaded continues it, %s; only ids outlive the reload", async (_name, key) => {
@@ -126,7 +127,7 @@ export function consoleChat(scene: () => Scene): void {
     expect(console.told).toEqual([]);
   });
 
-  test("schema, tools and citations: data, a call whose output one gives, sources as links", async () => {
+  test.concurrent("schema, tools and citations: data, a call whose output one gives, sources as links", async () => {
     const console = await openConsole(scene());
     const { page, answer, ask, pick } = console;
     await pick("Schema", "summary");
@@ -147,7 +148,7 @@ export function consoleChat(scene: () => Scene): void {
     expect(console.told).toEqual([]);
   });
 
-  test("an error is shown with its message, code and request id", async () => {
+  test.concurrent("an error is shown with its message, code and request id", async () => {
     const console = await openConsole(scene(), {}, 400);
     await console.pick("Model", "emulate/400");
     await console.ask("Does this work?");

@@ -30,7 +30,7 @@ export interface Console {
 export async function openConsole(scene: Scene, options: BrowserContextOptions = {}, expected?: number): Promise<Console> {
   const context = await scene.browser.newContext({ viewport: { width: 1_180, height: 760 }, reducedMotion: "reduce", ...options });
   // Within a test's own time, so that it is said what was waited for.
-  context.setDefaultTimeout(10_000);
+  context.setDefaultTimeout(20_000);
   const page = await context.newPage();
   const told: string[] = [];
   page.on("console", (message) => {

@@ -6,7 +6,7 @@ import { SERVER_KEY, type Scene } from "./browser.ts";
 import { type Console, expectAccessible, expectNoSidewaysScroll, openConsole, picture, WORKER } from "./console-page.ts";
 
 export function consoleViews(scene: () => Scene): void {
-  test("a wrong key is refused with the reason; a right one signs in, and stands nowhere but in memory", async () => {
+  test.concurrent("a wrong key is refused with the reason; a right one signs in, and stands nowhere but in memory", async () => {
     const console = await openConsole(scene(), {}, 401);
     const { page, button } = console;
     await button("Use a key").click();
@@ -28,7 +28,7 @@ export function consoleViews(scene: () => Scene): void {
     expect(console.told).toEqual([]);
   });
 
-  test("a session token sees its presets, its limits and what is left of them, and no jobs", async () => {
+  test.concurrent("a session token sees its presets, its limits and what is left of them, and no jobs", async () => {
     const console = await openConsole(scene());
     const { page, button } = console;
     await button("Use a key").click();
@@ -46,7 +46,7 @@ export function consoleViews(scene: () => Scene): void {
     expect(console.told).toEqual([]);
   });
 
-  test("usage is drawn: what was asked stands in the columns of today", async () => {
+  test.concurrent("usage is drawn: what was asked stands in the columns of today", async () => {
     const console = await openConsole(scene());
     const { page } = console;
     await console.ask("Count this.");
@@ -65,7 +65,7 @@ export function consoleViews(scene: () => Scene): void {
     expect(console.told).toEqual([]);
   });
 
-  test("a job that this page started is shown with its answer and delivery, and is delivered once more", async () => {
+  test.concurrent("a job that this page started is shown with its answer and delivery, and is delivered once more", async () => {
     const console = await openConsole(scene(), {}, 404);
     const { page, button } = console;
     await page.getByRole("link", { name: "Jobs" }).click();
@@ -90,7 +90,7 @@ export function consoleViews(scene: () => Scene): void {
     expect(console.told).toEqual([]);
   });
 
-  test("with the keyboard alone one skips to the content, asks, stops, edits, and changes view and theme", async () => {
+  test.concurrent("with the keyboard alone one skips to the content, asks, stops, edits, and changes view and theme", async () => {
     const console = await openConsole(scene());
     const { page } = console;
     const press = async (...keys: string[]): Promise<void> => {
@@ -128,35 +128,38 @@ export function consoleViews(scene: () => Scene): void {
     expect(console.told).toEqual([]);
   });
 
-  test.each(["light", "dark"] as const)("in %s axe finds nothing on any view, and no view is wider than a phone", async (colorScheme) => {
-    const console = await openConsole(scene(), { colorScheme });
-    const { page, ask, pick, button } = console;
-    await ask("What does a Worker do at the edge?");
-    await pick("Tools", "web search");
-    await ask("Where can I read more about it?");
-    await pick("Tools", "");
-    await button("Edit").last().click();
-    await page.getByLabel("Change your question").fill("Say it in one sentence, for my colleague.");
-    await page.getByLabel("Change your question").press("Enter");
-    await console.idle();
-    await button("Branch before").click();
-    await picture(console, `chat-${colorScheme}`);
-    await button("Code").last().click();
-    await button("Edit").first().click();
-    await expectAccessible(console, "chat, with code and a question that is being changed");
-    await page.route(`${WORKER}/usage`, (route) => route.fulfill({ json: thirtyDays() }));
-    await page.getByRole("link", { name: "Usage" }).click();
-    await page.locator(".charts-css").first().waitFor();
-    await expectAccessible(console, "usage");
-    await picture(console, `usage-${colorScheme}`);
-    await page.getByRole("link", { name: "Jobs" }).click();
-    await expectAccessible(console, "jobs");
-    await phone(console, colorScheme);
-    await button("Use a key").click();
-    await expectAccessible(console, "signing in");
-    await expectNoSidewaysScroll(console, "signing in");
-    expect(console.told).toEqual([]);
-  });
+  test.concurrent.each(["light", "dark"] as const)(
+    "in %s axe finds nothing on any view, and no view is wider than a phone",
+    async (colorScheme) => {
+      const console = await openConsole(scene(), { colorScheme });
+      const { page, ask, pick, button } = console;
+      await ask("What does a Worker do at the edge?");
+      await pick("Tools", "web search");
+      await ask("Where can I read more about it?");
+      await pick("Tools", "");
+      await button("Edit").last().click();
+      await page.getByLabel("Change your question").fill("Say it in one sentence, for my colleague.");
+      await page.getByLabel("Change your question").press("Enter");
+      await console.idle();
+      await button("Branch before").click();
+      await picture(console, `chat-${colorScheme}`);
+      await button("Code").last().click();
+      await button("Edit").first().click();
+      await expectAccessible(console, "chat, with code and a question that is being changed");
+      await page.route(`${WORKER}/usage`, (route) => route.fulfill({ json: thirtyDays() }));
+      await page.getByRole("link", { name: "Usage" }).click();
+      await page.locator(".charts-css").first().waitFor();
+      await expectAccessible(console, "usage");
+      await picture(console, `usage-${colorScheme}`);
+      await page.getByRole("link", { name: "Jobs" }).click();
+      await expectAccessible(console, "jobs");
+      await phone(console, colorScheme);
+      await button("Use a key").click();
+      await expectAccessible(console, "signing in");
+      await expectNoSidewaysScroll(console, "signing in");
+      expect(console.told).toEqual([]);
+    },
+  );
 
   async function phone(console: Console, colorScheme: string): Promise<void> {
     const { page } = console;
