@@ -25,7 +25,7 @@ if (!secrets["UNIAPI_KEY"]?.trim()) {
 } else {
   console.log(`Talking to UniAPI (${secrets["UNIAPI_BASE_URL"] ?? "https://api.uniapi.io"}) with the key in .dev.vars. Requests are paid.`);
 }
-console.log(`\n  Try it:  curl localhost:${port}/ask -d 'hi'\n`);
+console.log(`\n  Try it:  curl localhost:${port}/ask -d 'hi'\n  Console: http://localhost:${port}/\n`);
 if (vars["SERVER_KEYS"] !== undefined) console.log(`SDKs that insist on a key: ${LOCAL_SERVER_KEY} (this machine only)\n`);
 
 for (const line of await warnings()) console.warn(`Warning: ${line}`);

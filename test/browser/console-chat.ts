@@ -52,7 +52,7 @@ export function consoleChat(scene: () => Scene): void {
     await composer.press("Enter");
     await page.locator(".said", { hasText: "many words" }).waitFor();
     await page.getByTitle("Stop").click();
-    await page.getByText("Stopped. Your next question").waitFor();
+    await page.getByText("Stopped here.").waitFor();
     const stopped = await answer(0).locator(".said").innerText();
     expect(stopped).not.toContain("stop.");
     await button("Continue").click();

@@ -1,8 +1,8 @@
 // Signing in, usage and jobs of the console in Chromium; its width on a phone, its use by keyboard alone, and what axe says of it.
 import { expect, test } from "vitest";
-import type { UsageReport } from "../../src/core/usage-schema.ts";
 import { until } from "../e2e/worker.ts";
 import { SERVER_KEY, type Scene } from "./browser.ts";
+import { thirtyDays } from "./thirty-days.ts";
 import { type Console, expectAccessible, expectNoSidewaysScroll, openConsole, picture, WORKER } from "./console-page.ts";
 
 export function consoleViews(scene: () => Scene): void {
@@ -110,7 +110,7 @@ export function consoleViews(scene: () => Scene): void {
     await press("Enter");
     await page.locator(".said", { hasText: "more and" }).waitFor();
     await press("Escape");
-    await page.getByText("Stopped. Your next question").waitFor();
+    await page.getByText("Stopped here.").waitFor();
     await tabTo("Edit", "Shift+Tab");
     await press("Enter", "Control+A");
     await page.keyboard.type("Short, please.");
@@ -133,7 +133,9 @@ export function consoleViews(scene: () => Scene): void {
     async (colorScheme) => {
       const console = await openConsole(scene(), { colorScheme });
       const { page, ask, pick, button } = console;
-      await ask("What does a Worker do at the edge?");
+      const question = "What does a Worker do at the edge?";
+      await page.evaluate(async (input) => await (await fetch("/ask", { method: "POST", body: input })).text(), question);
+      await ask(question);
       await pick("Tools", "web search");
       await ask("Where can I read more about it?");
       await pick("Tools", "");
@@ -150,6 +152,7 @@ export function consoleViews(scene: () => Scene): void {
       await page.getByRole("link", { name: "Usage" }).click();
       await page.locator(".charts-css").first().waitFor();
       await expectAccessible(console, "usage");
+      await page.setViewportSize({ width: 1_180, height: 800 });
       await picture(console, `usage-${colorScheme}`);
       await page.getByRole("link", { name: "Jobs" }).click();
       await expectAccessible(console, "jobs");
@@ -185,32 +188,4 @@ async function sessionToken({ page }: Console): Promise<string> {
     });
     return ((await made.json()) as { token: string }).token;
   }, SERVER_KEY);
-}
-
-/** As a Worker in use would say it. */
-function thirtyDays(): UsageReport {
-  const end = Date.UTC(2026, 10, 25);
-  const days = Array.from({ length: 30 }, (_, at) => {
-    const requests = Math.round(420 + 180 * Math.sin(at / 2.2) + at * 9 - (at % 7 > 4 ? 260 : 0));
-    const tokens = requests * (380 + (at % 5) * 22);
-    return {
-      date: new Date(end - (29 - at) * 86_400_000).toISOString().slice(0, 10),
-      requests,
-      hits: Math.round(requests * (0.2 + (at % 4) * 0.04)),
-      tokens,
-      cost_usd: Math.round(tokens * 0.9) / 1e6,
-      reserved_tokens: 0,
-    };
-  });
-  const total = { requests: 0, hits: 0, tokens: 0, cost_usd: 0, reserved_tokens: 0 };
-  for (const day of days) for (const key of ["requests", "hits", "tokens", "cost_usd"] as const) total[key] += day[key];
-  const today = days.at(-1);
-  if (today === undefined) throw new Error("thirty days have a last one");
-  const limits = { requests_per_minute: 120, tokens_per_day: 500_000, usd_per_day: 1 };
-  const left = {
-    requests_per_minute: 97,
-    tokens_per_day: 500_000 - today.tokens,
-    usd_per_day: Math.round((1 - today.cost_usd) * 1e4) / 1e4,
-  };
-  return { today, days, total, limits, left };
 }

@@ -52,6 +52,13 @@ test("that very line of curl is answered, on localhost and 127.0.0.1", async () 
   }
 });
 
+test("the console is at the address that it prints, signed in", async () => {
+  const [, address = ""] = /Console: (\S+)/.exec(said) ?? [];
+  const page = await fetch(address);
+  expect([page.status, await page.text()]).toEqual([200, expect.stringContaining('data-environment="local"')]);
+  expect((await fetch(`${address}console/console.js`)).status).toBe(200);
+});
+
 test("the key for SDKs that it prints is good, and a foreign page is not", async () => {
   const [, key = ""] = /(sk_\S+)/.exec(said) ?? [];
   const ask = async (headers: Record<string, string>): Promise<number> =>

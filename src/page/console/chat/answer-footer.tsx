@@ -1,5 +1,6 @@
 // Under an answer: where it came from, what it used and cost, its sources, and what can be done with it.
 import { useState } from "preact/hooks";
+import { dollars } from "../dollars.ts";
 import { Icon } from "../icon.tsx";
 import { CodePanel } from "./code-panel.tsx";
 import type { Answer, Turn } from "./conversation.ts";
@@ -83,7 +84,7 @@ function UsageLine({ usage, cost }: { usage: NonNullable<Answer["usage"]>; cost:
   const parts = [
     `${input_tokens} tokens in${cached_tokens > 0 ? ` (${cached_tokens} cached)` : ""}`,
     `${output_tokens} out${reasoning_tokens > 0 ? ` (${reasoning_tokens} reasoning)` : ""}`,
-    ...(cost === undefined ? [] : [`$${cost.toPrecision(2)}`]),
+    ...(cost === undefined ? [] : [dollars(cost)]),
   ];
   return <p class="fine">{parts.join(" · ")}</p>;
 }

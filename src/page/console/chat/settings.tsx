@@ -1,7 +1,8 @@
 // What a question is asked with: preset, model, schema, tools, and any other field of POST /ask as JSON.
 import { useEffect, useState } from "preact/hooks";
 import { type Account, isServer } from "../account.ts";
-import { call } from "../call.ts";
+import { call, type Failure, failureOf } from "../call.ts";
+import { FailureBox } from "../failure.tsx";
 import { Field } from "../field.tsx";
 import type { Fields } from "./conversation.ts";
 import { isWide } from "./is-wide.ts";
@@ -59,11 +60,11 @@ export function SettingsPanel({
 }) {
   const [open, setOpen] = useState(isWide);
   const [listed, setListed] = useState<readonly Listed[]>([]);
+  const [failure, setFailure] = useState<Failure | null>(null);
   useEffect(() => {
     call(account, "/v1/models").then(
       (list) => setListed((list as { data: Listed[] }).data),
-      // Without the list the fields below still name what they name.
-      () => setListed([]),
+      (error) => setFailure(failureOf(error)),
     );
   }, [account]);
   const presets = listed.filter(({ owned_by }) => owned_by === "preset");
@@ -74,6 +75,7 @@ export function SettingsPanel({
       <summary>
         <h2>Ask with</h2>
       </summary>
+      {failure !== null && <FailureBox failure={failure} />}
       <Pick
         label="Preset"
         value={settings.preset}

@@ -60,7 +60,9 @@ export function TurnView({ chat, turn, account, fields }: TurnProps) {
         <Said turn={turn} />
         <ToolCalls chat={chat} turn={turn} account={account} fields={fields ?? {}} />
         {turn.failure !== undefined && <FailureBox failure={turn.failure} />}
-        {turn.state === "stopped" && <p class="fine">Stopped. Your next question follows the answer before this one.</p>}
+        {turn.state === "stopped" && (
+          <p class="fine">Stopped here. The Worker keeps the rest: Continue shows it. A new question follows the answer before this one.</p>
+        )}
         {!streaming && <AnswerFooter chat={chat} turn={turn} account={account} fields={fields} />}
       </article>
     </li>

@@ -1,4 +1,5 @@
 // What is counted per day, how it is called and written. Plain data in, plain data out.
+import { dollars } from "../dollars.ts";
 
 export interface Sums {
   requests: number;
@@ -26,12 +27,6 @@ export const MEASURES: readonly Measure[] = [
   { name: "cost_usd", title: "Cost", write: dollars },
   { name: "hits", title: "Cache hits", write: whole },
 ];
-
-/** Small sums keep two digits that say something. */
-function dollars(value: number): string {
-  if (value === 0) return "$0";
-  return `$${value >= 1 ? value.toFixed(2) : value.toPrecision(2)}`;
-}
 
 const DAYS = 30;
 const DAY_MS = 86_400_000;
