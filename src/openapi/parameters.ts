@@ -34,7 +34,9 @@ export const idempotencyKey: Parameter = {
 export const lastEventId: Parameter = {
   in: "header",
   name: "Last-Event-ID",
-  description: "With an `Idempotency-Key`: `id` of the last event that was read. The stream continues behind it; no call is ever begun.",
+  description:
+    "With an `Idempotency-Key`: `id` of the last event that was read. The stream continues behind it; no call is ever begun. Who has lost " +
+    "the question sends both with an empty body.",
   schema: { type: "string", pattern: String.raw`^[0-9a-f]{1,64}-\d{1,9}$` },
 };
 
