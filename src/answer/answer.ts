@@ -1,5 +1,5 @@
 // The one path from a composed request to an answer: whose turn is continued, is the answer already kept, ask upstream, keep what
-// came. The router calls it (a Flight and a Job will); it knows nothing of HTTP forms. Every outcome is a value or a Problem.
+// came. The router calls it, a Flight and a Job; it knows nothing of HTTP forms. Every outcome is a value or a Problem.
 import { type AnswerRecord, ageOf, answerKey, decodeAnswer } from "../core/answer-record.ts";
 import type { Composed } from "../core/compose.ts";
 import { deriveDigest } from "../core/ids.ts";

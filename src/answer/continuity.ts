@@ -77,9 +77,7 @@ export async function continueTurn(deps: Deps, call: Call): Promise<Reached> {
   }
   if (opened.kind === "stream") opened.cancel();
   remember(deps, call, opened.model, known);
-  const wasted = usageOf(shown["usage"]);
-  await call.again(opened.model, wasted);
-  return replay(deps, call, "replayed", wasted, true);
+  return replay(deps, call, "replayed", { model: opened.model, wasted: usageOf(shown["usage"]) });
 }
 
 /** One miss of a model that has listened here may be one backend of many: it is asked as unknown again. Any other forgets for a day. */
@@ -89,20 +87,29 @@ function remember(deps: Deps, call: Call, model: string, known: boolean): void {
   if (!known && key !== undefined) call.later(deps.store.write(key, "1", FORGETS_TTL_S));
 }
 
-/** @param paid a call was made before, which may have been paid: what fails now must not be tried again blindly */
-async function replay(deps: Deps, call: Call, how: Continuity, wasted: Usage | null, paid = false): Promise<Reached> {
+/** @param before a call that was made already and may have been paid: what fails now must not be tried again blindly */
+async function replay(deps: Deps, call: Call, how: Continuity, before: { model: string; wasted: Usage | null } | null): Promise<Reached> {
   try {
+    if (before !== null) await call.again(before.model, before.wasted);
     if (call.parent.signed?.kept !== true) {
       throw notFound("The turn to continue was not kept (store: false), and upstream has lost it. Start a new conversation.");
     }
     const turns = await wholeChain(deps, call.owner, call.parent, call.parentTurn);
     const body = { ...call.body, input: replayInput(turns, call.body["input"]) };
-    return { opened: await openStream(deps, { ...call, body }), how, wasted };
+    return { opened: await openStream(deps, { ...call, body }), how, wasted: before?.wasted ?? null };
   } catch (error) {
-    if (!paid || !(error instanceof Problem)) throw error;
+    if (before === null || !(error instanceof Problem)) throw error;
     // Of the two calls only this one is known to have cost nothing.
     call.failed(error);
-    throw new Problem(error.code, error.message, { ...error.details, paid: "maybe" });
+    const { retryAfter: _, ...details } = error.details;
+    throw new Problem(
+      error.code,
+      `UniAPI had lost the conversation, and a second call came to nothing: ${error.message} The first may have been paid.`,
+      {
+        ...details,
+        paid: "maybe",
+      },
+    );
   }
 }
 

@@ -43,7 +43,9 @@ export async function joinFlight(
   const { owner } = context.caller;
   const { stream: _, ...same } = asked as JsonObject;
   const name = await deriveDigest(deps.idKeys, "flight", `${owner}\0${key}`);
-  const fingerprint = await deriveDigest(deps.idKeys, "flight-request", `${route}\0${canonical(same)}`);
+  // A preset that is implied belongs to the request: another token of the same user may imply another one.
+  const preset = question.composed.preset?.name ?? "";
+  const fingerprint = await deriveDigest(deps.idKeys, "flight-request", `${route}\0${preset}\0${canonical(same)}`);
   const task: Task = { question, caller: context.caller, requestId: context.requestId };
   const order: Order = { fingerprint, only: last?.run, run: deps.random(6), from: 0, task };
   const joined = await deps.flights.join(name, order);

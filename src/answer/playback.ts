@@ -6,12 +6,19 @@ import { Problem } from "../core/problem.ts";
 import type { Deps, RequestContext } from "../deps.ts";
 import type { LogFacts } from "../platform/log.ts";
 import type { Streamed, Whole } from "./answer.ts";
+import type { Finished } from "./making.ts";
 import { readFrame } from "./open.ts";
 import { brokenOff, type Line, problemOf } from "./recording.ts";
 
 /** Pauses before the object is asked again, in milliseconds, as long as no new byte comes. */
 const JOIN_AGAIN_MS = [0, 200, 1_000];
 const LF = 10;
+
+/** A stream begins before it is known whether it will be kept; the whole answer says so. */
+function withStored(headers: Record<string, string>, { stored }: Finished): Record<string, string> {
+  const status = headers["cache-status"];
+  return stored && status !== undefined ? { ...headers, "cache-status": `${status}; stored` } : headers;
+}
 
 type Playing = Extract<Joined, { role: unknown }>;
 
@@ -79,7 +86,7 @@ export class Playback {
       const line = await this.#next();
       if ("whole" in line) return { kind: "whole", finished: line.whole, headers: line.headers };
       if ("open" in line) headers = line.open.headers;
-      if ("finished" in line) return { kind: "whole", finished: line.finished, headers };
+      if ("finished" in line) return { kind: "whole", finished: line.finished, headers: withStored(headers, line.finished) };
     }
   }
 

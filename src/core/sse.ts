@@ -127,6 +127,6 @@ export function parseFrame(text: string): ServerSentEvent | undefined {
 }
 
 /** One event as text to send. `data` is one line, as JSON.stringify makes it. */
-export function formatEvent(id: string, event: string, data: string): string {
-  return `id: ${id}\nevent: ${event}\ndata: ${data}\n\n`;
+export function formatEvent(id: string | undefined, event: string, data: string): string {
+  return `${id === undefined ? "" : `id: ${id}\n`}event: ${event}\ndata: ${data}\n\n`;
 }

@@ -12,6 +12,8 @@ const ROW_BYTES = 65_536;
 const WRITE_AFTER_MS = 500;
 /** Pending work holds an object without clients for 15 minutes; fresh work holds it again. */
 const HOLD_MS = 60_000;
+/** Until the alarm looks again whether somebody still listens. */
+const AGAIN_MS = 300_000;
 
 interface Recording {
   fingerprint: string;
@@ -37,6 +39,7 @@ type Row = { fingerprint: string; run: string; end_at: number | null; broke: num
 
 export class Flight extends DurableObject<Env> {
   #recording: Recording | undefined;
+  #readers = 0;
 
   async join(order: Order): Promise<Joined> {
     let recording = (this.#recording ??= this.#recall());
@@ -54,6 +57,8 @@ export class Flight extends DurableObject<Env> {
   /** A day is over. */
   override async alarm(): Promise<void> {
     if (this.#recording !== undefined && this.#recording.endAt === undefined) return await this.ctx.storage.setAlarm(Date.now() + KEPT_MS);
+    // Nothing is pulled away from under who is listening.
+    if (this.#readers > 0) return await this.ctx.storage.setAlarm(Date.now() + AGAIN_MS);
     this.#recording = undefined;
     await this.ctx.storage.deleteAlarm();
     await this.ctx.storage.deleteAll();
@@ -161,11 +166,14 @@ export class Flight extends DurableObject<Env> {
 
   #play(recording: Recording, from: number, starts: boolean): ReadableStream<Uint8Array> {
     const { readable, writable } = new IdentityTransformStream();
+    this.#readers += 1;
     this.ctx.waitUntil(
-      this.#say(recording, from, writable.getWriter()).catch(async () => {
-        // The reader has left. What the call costs would have stood in the log line of the request that started it.
-        if (starts && recording.outcome !== undefined) wire.log(this.env).request((await recording.outcome).facts, "flight");
-      }),
+      this.#say(recording, from, writable.getWriter())
+        .finally(() => (this.#readers -= 1))
+        .catch(async () => {
+          // The reader has left. What the call costs would have stood in the log line of the request that started it.
+          if (starts && recording.outcome !== undefined) wire.log(this.env).request((await recording.outcome).facts, "flight");
+        }),
     );
     return readable;
   }

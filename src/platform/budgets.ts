@@ -70,7 +70,7 @@ export function durableBudgets(binding: BudgetsBinding | undefined, outside: Out
       return await Promise.race([question(binding.getByName(name)), late]);
     } catch (error) {
       warn("budget_unreachable", error);
-      throw new Problem("unavailable", "This caller's budget can't be read at the moment. Nothing was asked; send the request again.", {
+      throw new Problem("unavailable", "This caller's budget can't be read at the moment. Send the request again in a moment.", {
         retryAfter: 5,
         reason: "budget",
       });

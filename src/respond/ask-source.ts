@@ -62,7 +62,7 @@ export class AskSource implements Source {
       const problem = asProblem(error);
       this.#end(problem);
       // A flight out of reach is no part of its recording: it takes no number, so that the caller can go on after what it has.
-      if (problem.code === "unavailable" && this.#n > 0) this.#n -= 1;
+      if (problem.code === "unavailable") this.#n = Math.max(this.#n - 1, this.#facts.after);
       return this.#format([{ event: "error", data: problem.body(this.#facts.requestId) }]);
     }
   }
@@ -86,7 +86,7 @@ export class AskSource implements Source {
     for (const { event, data } of events) {
       const n = this.#n++;
       if (n <= this.#facts.after && event !== "done" && event !== "error") continue;
-      text += formatEvent(`${this.#facts.run}-${n}`, event, JSON.stringify(data));
+      text += formatEvent(n < 0 ? undefined : `${this.#facts.run}-${n}`, event, JSON.stringify(data));
     }
     return text;
   }

@@ -67,6 +67,7 @@ export interface Worker {
   /** The log line of one answer; waits until it is written. */
   logOf: (got: Got) => Promise<LogLine>;
   kvKeys: () => Promise<string[]>;
+  kv: () => Promise<Map<string, string>>;
   /** All that Durable Objects and instances of Workflows have on disk, those that were deleted included. */
   objects: () => string;
   stop: () => Promise<void>;
@@ -200,6 +201,7 @@ export async function startWorker(upstream: string, settings: Record<string, str
     log,
     logOf,
     kvKeys,
+    kv,
     objects,
     stop,
   };

@@ -4,6 +4,7 @@ import { env } from "cloudflare:workers";
 import { describe, expect, test, vi } from "vitest";
 import type { Answer } from "../../src/core/trim.ts";
 import { flightOf, freshKey, keptOf, respondOnce } from "./flights.ts";
+import { claimsOf, hs256, SESSION_KEYS } from "./tokens.ts";
 import {
   as,
   calls,
@@ -328,6 +329,21 @@ describe("an outcome", () => {
     expect(await calls(body.input)).toBe(2);
   });
 
+  test("is not removed from under who is listening", async () => {
+    const worker = startWorker();
+    const body = { input: marked(), model: "emulate/long/2000" };
+    const key = freshKey();
+    await (await worker.ask(body, key)).text();
+    const reader = (await worker.ask(body, { ...key, ...EVENTS })).body?.getReader();
+    let heard = new TextDecoder().decode((await reader?.read())?.value);
+    expect(await runDurableObjectAlarm(await flightOf(key))).toBe(true);
+    for (let piece = await reader?.read(); piece?.done === false; piece = await reader?.read())
+      heard += new TextDecoder().decode(piece.value);
+    expect(namesOf(eventsIn(heard)).at(-1)).toBe("done");
+    expect(await runDurableObjectAlarm(await flightOf(key))).toBe(true);
+    expect((await keptOf(await flightOf(key))).alarm).toBeNull();
+  });
+
   test("is waited for: an alarm in mid-flight removes nothing", async () => {
     const worker = startWorker();
     const body = { input: marked(), model: "emulate/first-byte/1200" };
@@ -459,6 +475,7 @@ describe("an object", () => {
     for (let piece = await listening?.read(); piece?.done === false; piece = await listening?.read())
       heard += new TextDecoder().decode(piece.value);
     expect(namesOf(eventsIn(heard)).slice(-2)).toEqual(["text", "error"]);
+    expect(eventsIn(heard).at(-1)?.data).toMatchObject({ error: { code: "upstream_error" } });
     const again = await worker.ask(body, key);
     expect([again.status, again.headers.get("x-should-retry")]).toEqual([502, "false"]);
     expect(await calls(body.input)).toBe(1);
@@ -516,6 +533,93 @@ describe("an object", () => {
     const answer = await worker.ask(body, key);
     expect((await answer.json<{ text: string }>()).text.split(" ").length).toBeGreaterThan(2_900);
     expect(log.warnings().filter(({ event }) => event === "flight_not_written").length).toBeLessThan(10);
+  });
+
+  test("belongs to the preset that is implied, too: a narrower token of the same user is another request", async () => {
+    const worker = startWorker(
+      { presets: { vip: { model: "gpt-5-mini" }, basic: {} }, callers: { sessions: { presets: ["vip", "basic"] } } },
+      { SESSION_KEYS },
+    );
+    const body = { input: marked() };
+    const key = freshKey();
+    const token = (presets: string[]): HeaderTable => as(hs256(claimsOf("ada", { presets })));
+    expect((await worker.answer(body, { ...key, ...token(["vip"]) })).model).toContain("gpt-5-mini");
+    const other = await worker.ask(body, { ...key, ...token(["basic"]) });
+    expect([other.status, (await problemOf(other)).code]).toEqual([422, "idempotency_key_reused"]);
+  });
+
+  test("whose first call may have been paid is kept, also where a second one can't be reserved", async () => {
+    const worker = startWorker(
+      {
+        cache: false,
+        presets: { chat: { model: "emulate/ignores-chain", max_output_tokens: 100 } },
+        callers: { sessions: { presets: ["chat"], per_user: { tokens_per_day: 100_000 } } },
+      },
+      { SESSION_KEYS },
+    );
+    const user = as(hs256(claimsOf(crypto.randomUUID())));
+    const { id } = await worker.answer({ input: marked() }, user);
+    const body = { input: marked(), previous_response_id: id };
+    const key = freshKey();
+    const flight = await flightOf(key, `session:${(JSON.parse(atob(user["authorization"]?.split(".")[1] ?? "")) as { sub: string }).sub}`);
+    await runInDurableObject(flight, (object) => {
+      const own = object as unknown as { env: Env };
+      let asked = 0;
+      const BUDGETS = {
+        getByName: (name: string) => {
+          const stub = env.BUDGETS.getByName(name);
+          return {
+            reserve: (...args: Parameters<typeof stub.reserve>) =>
+              (asked += 1) === 1 ? stub.reserve(...args) : Promise.reject(new Error("away")),
+            settle: (...args: Parameters<typeof stub.settle>) => stub.settle(...args),
+            count: (...args: Parameters<typeof stub.count>) => stub.count(...args),
+          };
+        },
+      };
+      Object.defineProperty(own, "env", { value: { ...own.env, BUDGETS } });
+    });
+    for (const _ of [1, 2]) {
+      const response = await worker.ask(body, { ...key, ...user });
+      expect([response.status, response.headers.get("x-should-retry")]).toEqual([503, "false"]);
+      expect((await problemOf(response)).message).toContain("may have been paid");
+    }
+    expect(await calls(body.input)).toBe(1);
+  });
+
+  test("tells a listener whose connection breaks how an unpaid run ended, and asks nothing for it", async () => {
+    const worker = startWorker();
+    const body = { input: marked(), model: "emulate/503" };
+    const key = freshKey();
+    let joins = 0;
+    const FLIGHTS = {
+      getByName: (name: string) => ({
+        async join(order: never) {
+          joins += 1;
+          const joined = await env.FLIGHTS.getByName(name).join(order);
+          if (!("stream" in joined) || joins > 1) return joined;
+          await new Response(joined.stream).arrayBuffer();
+          const stream = new ReadableStream<Uint8Array>({ pull: (controller) => controller.error(new Error("Network connection lost.")) });
+          return { role: joined.role, run: joined.run, from: joined.from, stream };
+        },
+      }),
+    };
+    const response = await startWorker({}, { FLIGHTS }).ask(body, key);
+    expect(response.status).toBeGreaterThanOrEqual(502);
+    expect([joins, await calls(body.input)]).toEqual([2, 1]);
+    await worker.settled();
+  });
+
+  test("says of a whole answer that it is stored, as without a key", async () => {
+    const response = await startWorker().ask({ input: marked() }, freshKey());
+    expect(response.headers.get("cache-status")).toBe("uniapi-edge; fwd=miss; stored");
+  });
+
+  test("is on no path of requests without a key", async () => {
+    const FLIGHTS = new Proxy({}, { get: () => expect.fail("a flight was asked for") });
+    const worker = startWorker({}, { FLIGHTS });
+    for (const headers of [{}, EVENTS, TEXT]) expect((await worker.ask({ input: marked() }, headers)).status).toBe(200);
+    for (const stream of [true, false]) expect((await respondOnce(worker, { input: marked(), stream }, {})).status).toBe(200);
+    await worker.settled();
   });
 
   test("holds neither key nor secret in clear", async () => {

@@ -209,37 +209,56 @@ test("a connection to the object that breaks in mid-flight is taken up where it 
   await vi.waitFor(async () => expect((await keptOf(await flightOf(key))).alarm).not.toBeNull());
 });
 
-test("an object that can't be reached any more in mid-stream: an error that takes no number, so that the stream can be continued", async () => {
-  const body = { input: marked("one two three four five") };
-  const key = freshKey();
-  await stream(startWorker(), body, key);
-  let reachable = true;
-  const FLIGHTS = {
-    getByName: (name: string) => ({
-      async join(order: never) {
-        if (!reachable) throw new Error("unreachable");
-        reachable = false;
-        const joined = await env.FLIGHTS.getByName(name).join(order);
-        if (!("stream" in joined)) return joined;
-        const bytes = new Uint8Array(await new Response(joined.stream).arrayBuffer());
-        let said = false;
-        const stream = new ReadableStream<Uint8Array>({
-          pull(controller) {
-            if (said) controller.error(new Error("Network connection lost."));
-            else controller.enqueue(bytes.subarray(0, bytes.length >> 1));
-            said = true;
-          },
-        });
-        return { role: joined.role, run: joined.run, from: joined.from, stream };
-      },
-    }),
-  };
-  const heard = await stream(startWorker({}, { FLIGHTS }), body, key);
-  const failed = heard.pop();
-  expect(failed).toMatchObject({ event: "error", data: { error: { code: "unavailable" } } });
-  expect(failed?.id).toBe(heard.at(-1)?.id);
-  const rest = await stream(startWorker(), body, key, failed?.id);
-  expect(same([...heard, ...rest])).toEqual(same(await stream(startWorker(), body, key)));
+describe("an object that can't be reached any more in mid-stream", () => {
+  /** Gives that part of the recording, then breaks; nobody can join again. */
+  function breaking(part: number): object {
+    let reachable = true;
+    return {
+      getByName: (name: string) => ({
+        async join(order: never) {
+          if (!reachable) throw new Error("unreachable");
+          reachable = false;
+          const joined = await env.FLIGHTS.getByName(name).join(order);
+          if (!("stream" in joined)) return joined;
+          const bytes = new Uint8Array(await new Response(joined.stream).arrayBuffer());
+          let said = false;
+          const stream = new ReadableStream<Uint8Array>({
+            pull(controller) {
+              if (said) controller.error(new Error("Network connection lost."));
+              else controller.enqueue(bytes.subarray(0, Math.max(1, Math.floor(bytes.length * part))));
+              said = true;
+            },
+          });
+          return { role: joined.role, run: joined.run, from: joined.from, stream };
+        },
+      }),
+    };
+  }
+
+  test("is told by an error that takes no number, so that the stream can be continued", async () => {
+    const body = { input: marked("one two three four five") };
+    const key = freshKey();
+    await stream(startWorker(), body, key);
+    const heard = await stream(startWorker({}, { FLIGHTS: breaking(0.5) }), body, key);
+    const failed = heard.pop();
+    expect(failed).toMatchObject({ event: "error", data: { error: { code: "unavailable" } } });
+    expect(failed?.id).toBe(heard.at(-1)?.id);
+    const rest = await stream(startWorker(), body, key, failed?.id);
+    expect(same([...heard, ...rest])).toEqual(same(await stream(startWorker(), body, key)));
+  });
+
+  test("never sends a client back behind what it has", async () => {
+    const body = { input: marked("one two three four five six seven eight") };
+    const key = freshKey();
+    const last = (await stream(startWorker(), body, key)).at(-3)?.id ?? "";
+    for (const part of [0.25, 0.4]) {
+      const [failed] = await stream(startWorker({}, { FLIGHTS: breaking(part) }), body, key, last);
+      expect(failed).toMatchObject({ event: "error", id: last, data: { error: { code: "unavailable" } } });
+    }
+    // Before the first line there is no stream yet: the status tells.
+    const response = await startWorker({}, { FLIGHTS: breaking(0) }).ask(body, { ...key, ...EVENTS, "last-event-id": last });
+    expect([response.status, (await problemOf(response)).code]).toEqual([503, "unavailable"]);
+  });
 });
 
 vi.setConfig({ testTimeout: 30_000 });
