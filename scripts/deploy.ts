@@ -1,5 +1,6 @@
 // npm run deploy [-- ARGUMENTS OF wrangler deploy]: checks the secrets of production, deploys with them, and prints the curl line to
-// try. `-- --dry-run` does all but the upload; `-- --secrets-file FILE` takes another file. Never prints a secret.
+// try. `-- --dry-run` does all but the upload; `-- --secrets-file FILE` takes another file. In Workers Builds, where there is no file, the
+// secrets that the Worker has stay. Never prints a secret.
 import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -34,6 +35,11 @@ export function whyNot(file: string, text: string | undefined): string | null {
     : `${file}:\n${mistakes.map((one) => `  ${one}`).join("\n")}\nnpm run setup fills in what is missing.`;
 }
 
+/** Cloudflare's own build, of what the Deploy button has cloned: its secrets are at Cloudflare and in no file. A deployment keeps them. */
+export function keepsSecrets(file: string, text: string | undefined, env: Readonly<Record<string, string | undefined>>): boolean {
+  return env["WORKERS_CI"] === "1" && file === PRODUCTION_FILE && text === undefined;
+}
+
 /** The address to call, from the lines of JSON that wrangler writes to WRANGLER_OUTPUT_FILE_PATH; undefined where it has none. */
 export function deployedUrl(output: string): string | undefined {
   for (const line of output.split("\n")) {
@@ -55,7 +61,9 @@ export function curlLine(url: string): string {
 
 async function main(): Promise<number> {
   const { file, rest } = takeSecretsFile(process.argv.slice(2));
-  const refusal = whyNot(file, readText(file));
+  const text = readText(file);
+  const keeps = keepsSecrets(file, text, process.env);
+  const refusal = keeps ? null : whyNot(file, text);
   if (refusal !== null) {
     console.error(refusal);
     return 1;
@@ -64,10 +72,11 @@ async function main(): Promise<number> {
   const outputFile = join(dir, "wrangler.ndjson");
   try {
     // Its terminal stays its own: it may want to ask for a login or an account.
-    const code = await run("wrangler", ["deploy", "--secrets-file", file, ...rest], outputFile);
+    const code = await run("wrangler", ["deploy", ...(keeps ? [] : ["--secrets-file", file]), ...rest], outputFile);
     if (code !== 0 || rest.includes("--dry-run")) return code;
     const url = deployedUrl(readText(outputFile) ?? "");
-    console.log(`\nTry it, with SERVER_KEY set to the sk_… of SERVER_KEYS in ${file} (without its name:):\n`);
+    const where = keeps ? "SERVER_KEYS" : `SERVER_KEYS in ${file}`;
+    console.log(`\nTry it, with SERVER_KEY set to the sk_… of ${where} (without its name:):\n`);
     console.log(`  ${curlLine(url ?? "https://YOUR-WORKER")}\n`);
     return 0;
   } finally {

@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { curlLine, deployedUrl, takeSecretsFile, whyNot } from "../../scripts/deploy.ts";
+import { curlLine, deployedUrl, keepsSecrets, takeSecretsFile, whyNot } from "../../scripts/deploy.ts";
 import { idForm, judgeEcho, judgeFollowUp, judgeHeartbeat, type Reply, saidBy, shapeOf } from "../../scripts/probe.ts";
 import {
   keyMistake,
@@ -116,6 +116,14 @@ describe("npm run deploy", () => {
     expect(whyNot(".production.vars", '{"UNIAPI_KEY":"sk-0123456789"}')).toContain("SERVER_KEYS is empty");
     expect(whyNot(".production.vars", '{"UNIAPI_KEY":')).toContain("can't be read");
     expect(whyNot(".production.vars", JSON.stringify(good()))).toBeNull();
+  });
+
+  test("in Workers Builds the Worker's own secrets stay, unless there is a file or one is named; nowhere else", () => {
+    const build = { WORKERS_CI: "1" };
+    expect(keepsSecrets(".production.vars", undefined, build)).toBe(true);
+    expect(keepsSecrets(".production.vars", JSON.stringify(good()), build)).toBe(false);
+    expect(keepsSecrets("another.vars", undefined, build)).toBe(false);
+    expect(keepsSecrets(".production.vars", undefined, { CI: "true" })).toBe(false);
   });
 
   test("takes another file of secrets from the arguments and passes the rest on", () => {
