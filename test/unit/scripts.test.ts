@@ -16,11 +16,17 @@ import {
   withSecrets,
   writePrivate,
 } from "../../scripts/secrets-file.ts";
-import { planSetup } from "../../scripts/setup.ts";
+import { optionsOf, planSetup } from "../../scripts/setup.ts";
 import { sessionKeysOf } from "../../src/core/session-keys.ts";
 
 const KEY = "sk-0123456789abcdef";
 const good = () => ({ UNIAPI_KEY: KEY, SERVER_KEYS: makeServerKey(), ID_KEYS: makeIdKey() });
+
+test("setup says its usage where it is asked for something that it does not have", () => {
+  for (const args of [["--help"], ["sk-a-key-as-an-argument"]])
+    expect(() => optionsOf(args)).toThrow(/^Usage: npm run setup \[-- --replace-key\]$/);
+  expect(optionsOf(["--replace-key"])).toEqual({ "replace-key": true });
+});
 
 describe("secrets and their files", () => {
   test("keys that are made have the form that the Worker asks for, and differ each time", () => {
