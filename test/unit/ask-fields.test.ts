@@ -1,4 +1,5 @@
 // Every field of an ask: taken in the shapes of the Responses API, refused by name where it is wrong, unknown or dangerous.
+import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { assertSafe, MAX_JSON_DEPTH } from "../../src/core/json.ts";
 import { Problem } from "../../src/core/problem.ts";
@@ -84,6 +85,11 @@ describe("fields that are taken", () => {
   test("every field that goes upstream has its example in this file", () => {
     const shown = new Set([...Object.keys(UNIAPI_EXAMPLE), ...Object.keys(NEWER)]);
     expect(Object.keys(UPSTREAM_FIELDS).filter((name) => !shown.has(name))).toEqual([]);
+  });
+
+  test.each(["README.md", "docs/configuration.md"])("%s names every field that goes upstream", (page) => {
+    const text = readFileSync(page, "utf8");
+    expect(Object.keys(UPSTREAM_FIELDS).filter((name) => !text.includes(`\`${name}\``))).toEqual([]);
   });
 
   test.each<[string, unknown]>([
