@@ -154,6 +154,12 @@ describe("fields that are refused", () => {
   });
 });
 
+test("who asks with `prompt` learns that questions go into `input`", () => {
+  expect(problemOf({ prompt: "hi" }).message).toBe(
+    "`prompt` is not supported here: what you ask goes into `input`, a stored prompt's text into `instructions` or a preset.",
+  );
+});
+
 describe("depth", () => {
   const nested = (levels: number): string => `{"input":${"[".repeat(levels - 1)}${"]".repeat(levels - 1)}}`;
   const nestedObjects = (levels: number): string => `{"input":"a","metadata":${'{"a":'.repeat(levels - 2)}{}${"}".repeat(levels - 2)}}`;
