@@ -312,15 +312,23 @@ function printTable(rows: readonly Row[]): void {
 
 class Refusal extends Error {}
 
-async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: {
+/** @throws Refusal */
+export function optionsOf(args: string[]) {
+  try {
+    const options = {
       yes: { type: "boolean", default: false },
       emulator: { type: "boolean", default: false },
       models: { type: "string" },
       "follow-ups": { type: "string", default: "5" },
-    },
-  });
+    } as const;
+    return parseArgs({ args, options }).values;
+  } catch {
+    throw new Refusal("Usage: npm run probe [-- --emulator --yes --models a,b --follow-ups 5]");
+  }
+}
+
+async function main(): Promise<void> {
+  const values = optionsOf(process.argv.slice(2));
   const count = Number(values["follow-ups"]);
   if (!Number.isInteger(count) || count < 1 || count > 50) throw new Refusal("--follow-ups must be a whole number from 1 to 50");
   const extra = (values.models ?? "")

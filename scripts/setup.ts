@@ -55,7 +55,7 @@ const filled = (value: string | undefined): string | undefined => (value?.trim()
 class Refusal extends Error {}
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({ options: { "replace-key": { type: "boolean", default: false } } });
+  const values = optionsOf(process.argv.slice(2));
   const devText = readText(DEV_FILE);
   const productionText = readText(PRODUCTION_FILE);
   const dev = read(DEV_FILE, devText);
@@ -82,6 +82,15 @@ async function main(): Promise<void> {
   write(DEV_FILE, devText ?? DEV_HEADER, plan.dev);
   write(PRODUCTION_FILE, productionText ?? "{}", plan.production);
   sayWhatIsNext(plan);
+}
+
+/** @throws Refusal */
+export function optionsOf(args: string[]): { "replace-key": boolean } {
+  try {
+    return parseArgs({ args, options: { "replace-key": { type: "boolean", default: false } } }).values;
+  } catch {
+    throw new Refusal("Usage: npm run setup [-- --replace-key]");
+  }
 }
 
 function read(path: string, text: string | undefined): Secrets {

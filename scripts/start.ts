@@ -3,6 +3,7 @@
 import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { parseEnv } from "node:util";
+import { type Config, ConfigError } from "../src/core/define-config.ts";
 import { sessionKeysOf } from "../src/core/session-keys.ts";
 import { unsafeSettings } from "../src/core/unsafe-settings.ts";
 import { startEmulator } from "../test/emulator/emulator.ts";
@@ -14,6 +15,7 @@ const LOCAL_ID_KEY = Buffer.from("uniapi-edge: npm start, no secret").subarray(0
 
 const port = process.env["PORT"] ?? "8787";
 const secrets = devVars();
+const config = await readConfig();
 const vars: Record<string, string> = { ENVIRONMENT: "local" };
 if (!secrets["SERVER_KEYS"]?.trim()) vars["SERVER_KEYS"] = LOCAL_SERVER_KEY;
 
@@ -28,7 +30,7 @@ if (!secrets["UNIAPI_KEY"]?.trim()) {
 console.log(`\n  Try it:  curl localhost:${port}/ask -d 'hi'\n  Console: http://localhost:${port}/\n`);
 if (vars["SERVER_KEYS"] !== undefined) console.log(`SDKs that insist on a key: ${LOCAL_SERVER_KEY} (this machine only)\n`);
 
-for (const line of await warnings()) console.warn(`Warning: ${line}`);
+for (const line of warnings()) console.warn(`Warning: ${line}`);
 
 const args = ["dev", "--ip", "127.0.0.1", "--port", port, "--show-interactive-dev-session=false", "--log-level", "log"];
 for (const [name, value] of Object.entries(vars)) args.push("--var", `${name}:${value}`);
@@ -42,13 +44,28 @@ const parent = process.ppid;
 if (process.env["npm_lifecycle_event"] !== undefined) setInterval(() => process.ppid !== parent && wrangler.kill("SIGTERM"), 500).unref();
 wrangler.on("exit", (code) => process.exit(code ?? 0));
 
-/** What the Worker will log when it connects, told before: nobody reads a log to learn that there is something to read. */
-async function warnings(): Promise<string[]> {
+/**
+ * src/config.ts. A mistake in it ends this here, in a sentence: workerd would say the same within thirty lines of its own. What is no
+ * mistake of the settings (it does not load in Node, say) is left to the Worker.
+ */
+async function readConfig(): Promise<Config | undefined> {
   try {
-    const { default: config } = await import("../src/config.ts");
+    return (await import("../src/config.ts")).default;
+  } catch (error) {
+    if (error instanceof ConfigError) console.error(error.message);
+    else if (error instanceof ReferenceError) console.error(`src/config.ts: ${error.message}. Is its import missing?`);
+    else return undefined;
+    return process.exit(1);
+  }
+}
+
+/** What the Worker will log when it connects, told before: nobody reads a log to learn that there is something to read. */
+function warnings(): string[] {
+  if (config === undefined) return [];
+  try {
     return unsafeSettings(config, sessionKeysOf(secrets["SESSION_KEYS"]), (name) => Boolean(secrets[name]?.trim()));
   } catch {
-    // What is wrong rather than unsafe, the Worker itself says.
+    // A secret that is wrong, the Worker itself says.
     return [];
   }
 }

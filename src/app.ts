@@ -93,7 +93,15 @@ export function createApp(config: Config, wire = createWire(config)): Hono<AppEn
   ]) {
     app.route("/", routes);
   }
-  app.notFound((c) => leave(c, new Problem("not_found", "There is nothing at this address. Ask with POST /ask.")));
+  app.notFound((c) =>
+    leave(
+      c,
+      new Problem(
+        "not_found",
+        "There is nothing at this address. Ask with POST /ask, or with an OpenAI SDK by POST /v1/responses; /docs has every route.",
+      ),
+    ),
+  );
   app.onError((error, c) => leave(c, error));
   return app;
 }

@@ -53,7 +53,7 @@ export const UPSTREAM_FIELDS = {
 export const REFUSED_FIELDS: Record<string, string> = {
   background: "ask with `stream` instead, which has no time limit of its own",
   conversation: "continue with `previous_response_id` instead",
-  prompt: "put the prompt into `instructions` or a preset instead",
+  prompt: "what you ask goes into `input`, a stored prompt's text into `instructions` or a preset",
 };
 
 /** `cache` of /ask: `false` neither reads nor writes, "refresh" writes only, N accepts an answer up to N seconds old. */

@@ -1,6 +1,6 @@
 // `npm start` itself, as the README has it, in a copy of the project: no developer's .dev.vars is there, so it never asks UniAPI.
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { cpSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
+import { cpSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -16,9 +16,7 @@ let npm: ChildProcess;
 let family: Process[] = [];
 let said = "";
 beforeAll(async () => {
-  home = mkdtempSync(join(tmpdir(), "uniapi-edge-start-"));
-  for (const path of NEEDED) cpSync(path, join(home, path), { recursive: true });
-  symlinkSync(resolve("node_modules"), join(home, "node_modules"));
+  home = copyOfProject();
   port = await freePort();
   npm = spawn("npm", ["start"], { cwd: home, env: { ...process.env, PORT: String(port), CI: "true" }, stdio: ["ignore", "pipe", "pipe"] });
   for (const stream of [npm.stdout, npm.stderr]) stream?.on("data", (piece: Buffer) => (said += piece.toString()));
@@ -74,6 +72,40 @@ test("SIGTERM ends it, and no process stays behind", async () => {
   await until(() => expect(npm.exitCode ?? npm.signalCode).not.toBe(null), 10_000);
   await until(() => expect(stillAlive()).toEqual([]), 10_000);
 });
+
+test.each([
+  [
+    "a setting that there is not",
+    'import { defineConfig } from "./core/define-config.ts";\nexport default defineConfig({ defaults: { model: "m" }, orgins: [] });\n',
+    'src/config.ts: orgins: is not a setting: did you mean "origins"?\n',
+  ],
+  [
+    "a forgotten import",
+    'export default defineConfig({ defaults: { model: "m" } });\n',
+    "src/config.ts: defineConfig is not defined. Is its import missing?\n",
+  ],
+])("%s in src/config.ts ends it with that sentence alone", (_what, config, sentence) => {
+  const copy = copyOfProject();
+  try {
+    writeFileSync(join(copy, "src/config.ts"), config);
+    const run = spawnSync("npm", ["start", "--silent"], {
+      cwd: copy,
+      encoding: "utf8",
+      env: { ...process.env, CI: "true" },
+      timeout: READY_MS,
+    });
+    expect([run.status, run.stdout, run.stderr]).toEqual([1, "", sentence]);
+  } finally {
+    rmSync(copy, { recursive: true, force: true });
+  }
+});
+
+function copyOfProject(): string {
+  const copy = mkdtempSync(join(tmpdir(), "uniapi-edge-start-"));
+  for (const path of NEEDED) cpSync(path, join(copy, path), { recursive: true });
+  symlinkSync(resolve("node_modules"), join(copy, "node_modules"));
+  return copy;
+}
 
 async function freePort(): Promise<number> {
   const server = createServer();

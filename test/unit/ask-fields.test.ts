@@ -1,4 +1,5 @@
 // Every field of an ask: taken in the shapes of the Responses API, refused by name where it is wrong, unknown or dangerous.
+import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { assertSafe, MAX_JSON_DEPTH } from "../../src/core/json.ts";
 import { Problem } from "../../src/core/problem.ts";
@@ -86,6 +87,11 @@ describe("fields that are taken", () => {
     expect(Object.keys(UPSTREAM_FIELDS).filter((name) => !shown.has(name))).toEqual([]);
   });
 
+  test.each(["README.md", "docs/configuration.md"])("%s names every field that goes upstream", (page) => {
+    const text = readFileSync(page, "utf8");
+    expect(Object.keys(UPSTREAM_FIELDS).filter((name) => !text.includes(`\`${name}\``))).toEqual([]);
+  });
+
   test.each<[string, unknown]>([
     ["reasoning", "low"],
     ["reasoning", { effort: "of tomorrow" }],
@@ -146,6 +152,12 @@ describe("fields that are refused", () => {
     expect(problem.details.param).toHaveLength(120);
     expect(problem.message.length).toBeLessThan(300);
   });
+});
+
+test("who asks with `prompt` learns that questions go into `input`", () => {
+  expect(problemOf({ prompt: "hi" }).message).toBe(
+    "`prompt` is not supported here: what you ask goes into `input`, a stored prompt's text into `instructions` or a preset.",
+  );
 });
 
 describe("depth", () => {

@@ -66,6 +66,7 @@ describe("a question", () => {
   });
 
   test("has every field that the Worker takes, with types that it takes", () => {
+    // Where this does not compile, a field is missing in AskBody (src/client/question.ts; then npm run build:client).
     type Fields = Required<Omit<Ask, "stream">>;
     expectTypeOf<keyof AskBody>().toEqualTypeOf<keyof Fields>();
     // As sent: null and undefined mean that a field is not set.

@@ -4,7 +4,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { curlLine, deployedUrl, keepsSecrets, takeSecretsFile, whyNot } from "../../scripts/deploy.ts";
-import { idForm, judgeEcho, judgeFollowUp, judgeHeartbeat, type Reply, saidBy, shapeOf } from "../../scripts/probe.ts";
+import {
+  idForm,
+  judgeEcho,
+  judgeFollowUp,
+  judgeHeartbeat,
+  optionsOf as probeOptionsOf,
+  type Reply,
+  saidBy,
+  shapeOf,
+} from "../../scripts/probe.ts";
 import {
   keyMistake,
   makeIdKey,
@@ -16,11 +25,22 @@ import {
   withSecrets,
   writePrivate,
 } from "../../scripts/secrets-file.ts";
-import { planSetup } from "../../scripts/setup.ts";
+import { optionsOf, planSetup } from "../../scripts/setup.ts";
 import { sessionKeysOf } from "../../src/core/session-keys.ts";
 
 const KEY = "sk-0123456789abcdef";
 const good = () => ({ UNIAPI_KEY: KEY, SERVER_KEYS: makeServerKey(), ID_KEYS: makeIdKey() });
+
+test("probe says its usage where it is asked for something that it does not have", () => {
+  for (const args of [["--help"], ["--models"], ["live"]]) expect(() => probeOptionsOf(args)).toThrow(/^Usage: npm run probe /);
+  expect(probeOptionsOf(["--emulator", "--models", "a,b"])).toEqual({ yes: false, emulator: true, models: "a,b", "follow-ups": "5" });
+});
+
+test("setup says its usage where it is asked for something that it does not have", () => {
+  for (const args of [["--help"], ["sk-a-key-as-an-argument"]])
+    expect(() => optionsOf(args)).toThrow(/^Usage: npm run setup \[-- --replace-key\]$/);
+  expect(optionsOf(["--replace-key"])).toEqual({ "replace-key": true });
+});
 
 describe("secrets and their files", () => {
   test("keys that are made have the form that the Worker asks for, and differ each time", () => {

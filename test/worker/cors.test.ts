@@ -34,6 +34,7 @@ describe("a page from this machine, under ENVIRONMENT=local", () => {
       expect([wrong.status, allowed(wrong)]).toEqual([400, origin]);
       const nowhere = await worker.get("/nowhere", { origin });
       expect([nowhere.status, allowed(nowhere)]).toEqual([404, origin]);
+      expect((await problemOf(nowhere)).message).toMatch(/POST \/ask, .* POST \/v1\/responses; \/docs /);
     },
   );
 
@@ -50,6 +51,21 @@ describe("a page from this machine, under ENVIRONMENT=local", () => {
     const worker = startWorker({}, { SERVER_KEYS });
     const response = await worker.ask({ input: marked() }, { origin: "http://localhost:5173", ...as(KEYS.alice) });
     expect([response.status, allowed(response)]).toEqual([401, null]);
+  });
+
+  test("may read that its token's origin has to be in the config: in a browser that is all it learns", async () => {
+    const input = marked();
+    const headers = { origin: "http://localhost:5173", authorization: "Bearer pk_0123456789abcdefghij" };
+    const response = await startWorker().ask({ input }, headers);
+    expect([response.status, allowed(response)]).toEqual([403, headers.origin]);
+    expect(await problemOf(response)).toMatchObject({
+      code: "origin_not_allowed",
+      message: expect.stringContaining("`origins` in src/config.ts"),
+    });
+    for (const origin of ["https://evil.com", "null"]) {
+      expect(allowed(await startWorker().ask({ input }, { ...headers, origin })), origin).toBeNull();
+    }
+    expect(await calls(input)).toBe(0);
   });
 });
 
