@@ -115,7 +115,8 @@ describe.skipIf(BROWSER === undefined && process.env["CI"] !== "true")("in Chrom
       .then(({ text }) => text, ({ name, code, status }) => [name, code, status].join(" "))`;
     const use = async (page: Page): Promise<string> => await page.evaluate<string>(script);
     expect(await use(home)).toContain('You said: "hi".');
-    expect(await use(await open("http://localhost:3001/"))).toBe("AskError connection_lost 0");
+    // A page of the same machine may read why.
+    expect(await use(await open("http://localhost:3001/"))).toBe("AskError origin_not_allowed 403");
   });
 
   test("a page of an allowed origin streams with a session token, and reads errors and headers", async () => {
