@@ -51,11 +51,11 @@ export function readLastEventId(headers: Headers): { run: string; n: number } | 
   return { run, n: Number(n) };
 }
 
-/** A body that says nothing but that it wants a stream, with both headers: its sender has lost the question (a reloaded page), not its ids. */
+/** A body that says nothing, or only that it wants a stream, with both headers: its sender has lost the question (a reloaded page), not its ids. */
 export function hasLostQuestion(headers: Headers, text: string): boolean {
   if (!headers.has("idempotency-key") || !headers.has("last-event-id")) return false;
   const body = text.trim() === "" ? {} : parseJson(text);
-  return isRecord(body) && Object.keys(body).every((name) => name === "stream");
+  return isRecord(body) && Object.entries(body).every(([name, value]) => name === "stream" && value === true);
 }
 
 export function streamLost(): Problem {

@@ -64,6 +64,23 @@ export function consoleChat(scene: () => Scene): void {
     expect(console.told).toEqual([]);
   });
 
+  test.concurrent("what was stopped is not lost by a reload: the rest is heard, and nothing is asked again", async () => {
+    const console = await openConsole(scene());
+    const { page, composer, answer } = console;
+    const question = `${LONG} And then stop and reload.`;
+    await console.more(SLOW);
+    await composer.fill(question);
+    await composer.press("Enter");
+    await page.locator(".said", { hasText: "many words" }).waitFor();
+    await page.getByTitle("Stop").click();
+    await page.getByText("Stopped here.").waitFor();
+    await page.reload();
+    await console.idle();
+    await answer(0).locator(".said", { hasText: "stop and reload." }).waitFor();
+    expect(askedAbout(question)).toBe(1);
+    expect(console.told).toEqual([]);
+  });
+
   test.concurrent("an edited question is a branch: one walks between them, and the next question follows the one that is shown", async () => {
     const console = await openConsole(scene());
     const { page, answer, button, ask } = console;

@@ -3,6 +3,7 @@ import { evictDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, test, vi } from "vitest";
 import { flightOf, freshKey, keptOf, respondOnce } from "./flights.ts";
+import { claimsOf, hs256, SESSION_KEYS } from "./tokens.ts";
 import {
   as,
   calls,
@@ -17,6 +18,7 @@ import {
   SERVER_KEYS,
   startWorker,
   TEXT,
+  withinOneMinute,
   type WorkerUnderTest,
 } from "./worker.ts";
 
@@ -95,6 +97,32 @@ describe("Last-Event-ID", () => {
       expect([response.status, (await problemOf(response)).code]).toEqual([409, "stream_lost"]);
     }
     expect(await calls(body.input)).toBe(1);
+  });
+
+  test("without the question is held to all that a request is: pause, requests, whose it is, and which route", async () => {
+    const config = {
+      presets: { chat: {} },
+      callers: { sessions: { presets: ["chat"], per_user: { requests_per_minute: 2 } } },
+    };
+    const settings = { SESSION_KEYS };
+    const worker = startWorker(config, settings);
+    const [ada, bob] = [crypto.randomUUID(), crypto.randomUUID()].map((sub) => as(hs256(claimsOf(sub))));
+    withinOneMinute();
+    const key = freshKey();
+    const [first] = eventsIn(await (await worker.ask({ input: marked() }, { ...key, ...EVENTS, ...ada })).text());
+    const again = (given: WorkerUnderTest, who: HeaderTable): Promise<Response> =>
+      given.send("/ask", { method: "POST", headers: { ...key, ...who, "last-event-id": first?.id ?? "" } });
+    expect((await again(startWorker(config, { ...settings, PAUSED: "1" }), bob ?? {})).status).toBe(503);
+    expect((await again(worker, bob ?? {})).status).toBe(409);
+    expect((await again(worker, ada ?? {})).status).toBe(200);
+    expect((await problemOf(await again(worker, ada ?? {}))).code).toBe("budget_exceeded");
+    // A flight of the other route has no events that could be continued here.
+    const other = freshKey();
+    const whole = await respondOnce(startWorker(), { input: marked(), stream: true }, other);
+    await whole.text();
+    const lost = await startWorker().send("/ask", { method: "POST", headers: { ...other, "last-event-id": "0123456789ab-0" } });
+    expect(lost.status).toBe(409);
+    await worker.settled();
   });
 
   test("continues by key and event alone where the question is lost, as to a page that was reloaded; and never begins a call", async () => {

@@ -43,5 +43,9 @@ export function keep(change: Partial<Kept>): void {
 }
 
 export function forget(): void {
-  sessionStorage.removeItem(NAME);
+  try {
+    sessionStorage.removeItem(NAME);
+  } catch {
+    // Then nothing was kept.
+  }
 }

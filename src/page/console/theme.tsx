@@ -15,7 +15,11 @@ export function ThemeSwitch() {
   const next = THEMES[(THEMES.indexOf(theme) + 1) % THEMES.length] ?? "system";
   const change = (): void => {
     show(next);
-    localStorage.setItem(NAME, next);
+    try {
+      localStorage.setItem(NAME, next);
+    } catch {
+      // Storage is forbidden: the theme holds until the next reload.
+    }
     setTheme(next);
   };
   return (
@@ -26,8 +30,12 @@ export function ThemeSwitch() {
 }
 
 function stored(): Theme {
-  const name = localStorage.getItem(NAME);
-  return THEMES.find((theme) => theme === name) ?? "system";
+  try {
+    const name = localStorage.getItem(NAME);
+    return THEMES.find((theme) => theme === name) ?? "system";
+  } catch {
+    return "system";
+  }
 }
 
 function show(theme: Theme): void {

@@ -3,6 +3,8 @@ import { useCallback, useEffect, useState } from "preact/hooks";
 import type { Account } from "./account.ts";
 import { call, type Failure, failureOf } from "./call.ts";
 
+const AFTER_FAILURE_MS = 5_000;
+
 export interface Loaded<T> {
   value: T | null;
   failure: Failure | null;
@@ -23,7 +25,9 @@ export function useLoaded<T>(account: Account, path: string, againMs: (value: T)
   }, [account, path]);
   useEffect(() => void load(), [load]);
   useEffect(() => {
-    const ms = value === null || failure !== null ? undefined : againMs(value);
+    // One that failed is tried again as well, while there is something to wait for.
+    const wanted = value === null ? undefined : againMs(value);
+    const ms = wanted === undefined || failure === null ? wanted : Math.max(wanted, AFTER_FAILURE_MS);
     if (ms === undefined) return undefined;
     const timer = setTimeout(() => void load(), ms);
     return () => clearTimeout(timer);

@@ -5,6 +5,12 @@ import { Icon } from "../icon.tsx";
 import { CodePanel } from "./code-panel.tsx";
 import type { Answer, Turn } from "./conversation.ts";
 import type { TurnProps } from "./turn-view.tsx";
+import { OUT_OF_REACH } from "../call.ts";
+
+/** The Worker may have the rest: hearing it by the same key never pays twice, as another try would. */
+function goesOn({ state, failure }: Turn): boolean {
+  return state === "stopped" || (state === "failed" && OUT_OF_REACH.has(failure?.code ?? ""));
+}
 
 export function AnswerFooter({ chat, turn, account, fields }: TurnProps) {
   const [code, setCode] = useState(false);
@@ -17,7 +23,7 @@ export function AnswerFooter({ chat, turn, account, fields }: TurnProps) {
         <Badges turn={turn} />
         {answer?.usage != null && <UsageLine usage={answer.usage} cost={answer.cost_usd} />}
         <div class="tools">
-          {turn.state === "stopped" && turn.event !== "" && (
+          {goesOn(turn) && (
             <button type="button" class="icon-button" disabled={busy} onClick={() => void chat.resume(turn)}>
               <Icon name="play" />
               <span>Continue</span>

@@ -1,6 +1,6 @@
 // A chat of one account: asks on the typed client, writes what comes into the tree of turns, and keeps the ids by which a reload goes on.
 import { type Account, mayReadById } from "../account.ts";
-import { call, failureOf } from "../call.ts";
+import { call, failureOf, OUT_OF_REACH } from "../call.ts";
 import { type Flight, keep, kept } from "../kept.ts";
 import { type Answer, Conversation, type Fields, type Input, type Turn } from "./conversation.ts";
 import { stream, type TurnEvent } from "./stream.ts";
@@ -9,6 +9,8 @@ export class Chat {
   readonly account: Account;
   readonly conversation = new Conversation();
   #running: { turn: Turn; abort: AbortController } | undefined;
+  /** Ids of branches that could not be read just now: they are not given up. */
+  #unread: string[] = [];
 
   constructor(account: Account) {
     this.account = account;
@@ -59,8 +61,8 @@ export class Chat {
 
   async #goOn({ key, event, previous }: Flight): Promise<void> {
     const parent = this.#find(previous);
-    // Of another account, or gone.
-    if (previous !== null && parent === null) return keep({ flight: null });
+    // Of another account, or gone; or not to be read just now.
+    if (previous !== null && parent === null) return this.#unread.includes(previous) ? undefined : keep({ flight: null });
     const turn = this.conversation.add(parent, undefined, undefined, key);
     turn.event = event;
     await this.#listen(turn);
@@ -86,7 +88,10 @@ export class Chat {
       else Object.assign(turn, { state: "failed", failure: failureOf(error) } satisfies Partial<Turn>);
     }
     this.#running = undefined;
-    keep({ flight: null, leaves: this.conversation.leaves(), shown: this.conversation.last()?.answer?.id ?? null });
+    const leaves = [...new Set([...this.conversation.leaves(), ...this.#unread])];
+    // What was stopped here or broke off goes on there: a reload hears the rest.
+    const over = turn.state === "done" || (turn.state === "failed" && !OUT_OF_REACH.has(turn.failure?.code ?? ""));
+    keep({ leaves, shown: this.conversation.last()?.answer?.id ?? null, ...(over ? { flight: null } : {}) });
     this.conversation.changed();
   }
 
@@ -100,11 +105,13 @@ export class Chat {
     this.conversation.changed();
   }
 
-  /** From its root to this answer; empty where that can't be read any more. */
+  /** From its root to this answer; empty where that can't be read any more, or not now. */
   async #thread(id: string): Promise<{ input: Input; answer: Answer }[]> {
     try {
-      return ((await call(this.account, `/ask/${id}?thread=true`)) as { turns: { input: Input; answer: Answer }[] }).turns;
-    } catch {
+      return ((await call(this.account, `/ask/${encodeURIComponent(id)}?thread=true`)) as { turns: { input: Input; answer: Answer }[] })
+        .turns;
+    } catch (error) {
+      if (OUT_OF_REACH.has(failureOf(error).code)) this.#unread.push(id);
       return [];
     }
   }
