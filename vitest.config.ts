@@ -5,6 +5,8 @@ export default defineConfig({
   test: {
     // Every request writes its log line; only those of a test that fails are of interest.
     silent: "passed-only",
+    // Most tests wait for a Worker: one fewer than cores, as Vitest has it, would leave two cores idle.
+    maxWorkers: 3,
     projects: [
       { test: { name: "unit", include: ["test/unit/**/*.test.ts"], environment: "node" } },
       {
