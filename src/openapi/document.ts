@@ -8,7 +8,7 @@ import { describe } from "./operation.ts";
 import { problemComponents, problemTable } from "./problems.ts";
 import { responsesOperations } from "./responses.ts";
 import { schemaComponents } from "./schemas.ts";
-import { serviceOperations } from "./service.ts";
+import { metaOperations } from "./meta.ts";
 
 const DESCRIPTION = `Send a small request; defaults and the key of UniAPI are added, every turn is kept under its \`previous_response_id\`, and a trimmed
 answer comes back.
@@ -41,7 +41,7 @@ const TAGS = [
 
 export function openApiDocument(version: string): JsonObject {
   const paths: Record<string, JsonObject> = {};
-  for (const operation of [...askOperations, ...responsesOperations, ...serviceOperations, ...jobsOperations]) {
+  for (const operation of [...askOperations, ...responsesOperations, ...metaOperations, ...jobsOperations]) {
     paths[operation.path] = { ...paths[operation.path], [operation.method]: describe(operation) };
   }
   return {

@@ -131,4 +131,4 @@ const openapi: Operation = {
   examples: {},
 };
 
-export const serviceOperations = [sessions, usage, models, health, client, openapi];
+export const metaOperations = [sessions, usage, models, health, client, openapi];
