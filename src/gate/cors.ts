@@ -40,11 +40,6 @@ export function isAllowedOrigin(request: Request, origin: string, { config, loca
   return local && !request.headers.has("authorization") && isLocalOrigin(origin);
 }
 
-/** That a page of this machine may read why its credential was refused under `local`: it would see a lost connection otherwise. */
-export function readableRefusal(origin: string, local: boolean): Record<string, string> {
-  return local && isLocalOrigin(origin) ? { "access-control-allow-origin": origin } : {};
-}
-
 /** Headers for every answer, errors included: they depend on the Origin, so caches must know. */
 export function corsHeaders(request: Request, rules: CorsRules): Record<string, string> {
   const origin = request.headers.get("origin");

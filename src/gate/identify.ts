@@ -4,7 +4,7 @@ import { isLocalOrigin } from "../core/loopback.ts";
 import { Problem } from "../core/problem.ts";
 import type { Caller, Deps, RequestContext } from "../deps.ts";
 import { addressOf } from "./address.ts";
-import { originRefused, ownOrigins, readableRefusal } from "./cors.ts";
+import { originRefused, ownOrigins } from "./cors.ts";
 import { identityToken } from "./jwt.ts";
 import { publishableKey } from "./publishable-key.ts";
 import { serverKey } from "./server-key.ts";
@@ -20,7 +20,7 @@ export async function identify(deps: Deps, request: Request, later: RequestConte
   const own = origin === null ? [] : ownOrigins(deps.config, request);
   // A server key has a rule of its own; any other page is refused before its credential is looked at.
   if (credential?.startsWith("sk_") !== true && origin !== null && !own.includes(origin) && !deps.config.origins.includes(origin)) {
-    throw originRefused(readableRefusal(origin, deps.local));
+    throw originRefused();
   }
   if (credential === undefined) throw refused(deps, { refused: "not_bearer" });
   const caller = await callerOf(deps, request, credential, { origin, own, later });
