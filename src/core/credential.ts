@@ -1,5 +1,5 @@
 // Credentials before anybody believes them: which kind one claims to be, told by its shape alone, and what a refusal may say.
-import { base64url, fromBase64url } from "./ids.ts";
+import { base64url, fromBase64url } from "./encoding.ts";
 import { decodeUtf8, isRecord, type JsonObject, parseJson } from "./json.ts";
 
 /** Longer than any token that fits its purpose. */

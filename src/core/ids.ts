@@ -2,6 +2,8 @@
 // over owner and all the rest, so whose an id is needs no look-up. Authenticated, not secret. And owners: who a caller is, as an
 // HMAC of its name, so that no name stands in a KV key.
 
+import { base64url, fromBase64url } from "./encoding.ts";
+
 /** base64url of the three version bytes gives "ue1_": every id of ours begins so, and only those are ever verified. */
 export const ID_PREFIX = "resp_ue1_";
 const VERSION = [0xb9, 0xed, 0x7f];
@@ -127,20 +129,4 @@ export function equal(a: Uint8Array, b: Uint8Array): boolean {
   let difference = a.length ^ b.length;
   for (let i = 0; i < a.length; i += 1) difference |= (a[i] ?? 0) ^ (b[i] ?? 0);
   return difference === 0;
-}
-
-export function base64url(bytes: Uint8Array): string {
-  let binary = "";
-  for (const byte of bytes) binary += String.fromCharCode(byte);
-  return btoa(binary).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
-}
-
-export function fromBase64url(text: string): Uint8Array<ArrayBuffer> | null {
-  if (!/^[A-Za-z0-9_-]*$/.test(text)) return null;
-  try {
-    const binary = atob(text.replaceAll("-", "+").replaceAll("_", "/"));
-    return Uint8Array.from(binary, (char) => char.charCodeAt(0));
-  } catch {
-    return null;
-  }
 }

@@ -138,11 +138,6 @@ export async function hmacSha256(key: string | Uint8Array<ArrayBuffer>, ...parts
   return new Uint8Array(await crypto.subtle.sign("HMAC", imported, message));
 }
 
-/** Lower case. */
-export function hex(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-}
-
 export function base64(bytes: Uint8Array): string {
   return btoa(String.fromCharCode(...bytes));
 }

@@ -3,7 +3,8 @@
 import type { CallerBudget } from "../core/budget.ts";
 import { sessionScope, subjectOf } from "../core/claims.ts";
 import { keyDigest, type Refusal, type Token } from "../core/credential.ts";
-import { base64url, ownerOf } from "../core/ids.ts";
+import { base64url } from "../core/encoding.ts";
+import { ownerOf } from "../core/ids.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { SessionKey } from "../core/session-keys.ts";
 import type { Caller, Deps } from "../deps.ts";

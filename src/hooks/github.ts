@@ -1,6 +1,7 @@
 // GitHub ("Validating webhook deliveries"): HMAC-SHA256 of the body. No time is signed and no id either: only the body tells a replay.
 import { objectOf } from "../core/json.ts";
-import { PLAIN, hex, hmacSha256, readHeaders, type Scheme, signedBy } from "../core/webhook.ts";
+import { hexOf } from "../core/encoding.ts";
+import { PLAIN, hmacSha256, readHeaders, type Scheme, signedBy } from "../core/webhook.ts";
 
 export const github: Scheme = {
   ...PLAIN,
@@ -8,7 +9,7 @@ export const github: Scheme = {
   async verify({ raw, headers, secrets }) {
     const read = readHeaders(headers, { signature: ["x-hub-signature-256", /^sha256=[0-9a-f]{64}$/] });
     if ("refused" in read) return read;
-    return signedBy(secrets, [read.signature], async (secret) => `sha256=${hex(await hmacSha256(secret, raw))}`);
+    return signedBy(secrets, [read.signature], async (secret) => `sha256=${hexOf(await hmacSha256(secret, raw))}`);
   },
 
   // Sent once when the webhook is made. Nobody signs the header, but all that it can do is to have a delivery ignored.

@@ -1,13 +1,14 @@
 // Any sender that signs with HMAC-SHA256 and a shared secret, as the config describes it: Shopify and many others.
 import type { Hook } from "../core/config-schema.ts";
-import { base64, PLAIN, hex, hmacSha256, readHeaders, type Scheme, signedBy, UNIX_TIME, untimely } from "../core/webhook.ts";
+import { hexOf } from "../core/encoding.ts";
+import { base64, PLAIN, hmacSha256, readHeaders, type Scheme, signedBy, UNIX_TIME, untimely } from "../core/webhook.ts";
 
 type HmacSettings = Pick<Extract<Hook, { scheme: "hmac" }>, "header" | "encoding" | "template" | "timestamp_header" | "id_header">;
 
 const ALGORITHM = "sha256=";
 /** `sha256=` in front is the custom of many senders; those who don't write it sign no worse. */
 const FORMS = { hex: /^(?:sha256=)?[0-9a-f]{64}$/, base64: /^(?:sha256=)?[A-Za-z0-9+/]{43}=$/ };
-const WRITE = { hex, base64 };
+const WRITE = { hex: hexOf, base64 };
 
 export function hmac({ header, encoding, template, timestamp_header: timeHeader, id_header: idHeader }: HmacSettings): Scheme {
   const parts = template.split(/(\{body\}|\{timestamp\})/);

@@ -1,6 +1,7 @@
 // Slack ("Verifying requests from Slack"): events, slash commands and interactions, all signed alike: version, time and body.
 import { isRecord, type JsonObject, objectOf, partsOf, textOf } from "../core/json.ts";
-import { PLAIN, hex, hmacSha256, readHeaders, type Reply, type Scheme, signedBy, UNIX_TIME, untimely } from "../core/webhook.ts";
+import { hexOf } from "../core/encoding.ts";
+import { PLAIN, hmacSha256, readHeaders, type Reply, type Scheme, signedBy, UNIX_TIME, untimely } from "../core/webhook.ts";
 
 const EMPTY: Reply = { status: 200, headers: {}, body: "" };
 
@@ -14,7 +15,7 @@ export const slack: Scheme = {
     });
     if ("refused" in read) return read;
     const late = untimely(read.time, now);
-    return late ?? signedBy(secrets, [read.signature], async (secret) => `v0=${hex(await hmacSha256(secret, `v0:${read.time}:`, raw))}`);
+    return late ?? signedBy(secrets, [read.signature], async (secret) => `v0=${hexOf(await hmacSha256(secret, `v0:${read.time}:`, raw))}`);
   },
 
   handshake(payload) {

@@ -1,6 +1,7 @@
 // Stripe ("Verify webhook signatures manually"): `t=…,v1=…` over time and body; while a secret is rolled there is a v1 for each.
 import { objectOf } from "../core/json.ts";
-import { PLAIN, hex, hmacSha256, readHeaders, type Scheme, signedBy, UNIX_TIME, untimely } from "../core/webhook.ts";
+import { hexOf } from "../core/encoding.ts";
+import { PLAIN, hmacSha256, readHeaders, type Scheme, signedBy, UNIX_TIME, untimely } from "../core/webhook.ts";
 
 const ITEM = "[a-z][a-z0-9]*=[A-Za-z0-9+/_-]+";
 const ITEMS = new RegExp(`^${ITEM}(?:,${ITEM})*$`);
@@ -21,7 +22,7 @@ export const stripe: Scheme = {
     if (!UNIX_TIME.test(time) || secondTime !== undefined) return { refused: "malformed_header" };
     if (signatures.length === 0 || !signatures.every((signature) => V1.test(signature))) return { refused: "malformed_header" };
     const late = untimely(time, now);
-    return late ?? signedBy(secrets, signatures, async (secret) => hex(await hmacSha256(secret, `${time}.`, raw)));
+    return late ?? signedBy(secrets, signatures, async (secret) => hexOf(await hmacSha256(secret, `${time}.`, raw)));
   },
 
   signedId(payload) {

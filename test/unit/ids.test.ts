@@ -1,8 +1,8 @@
 // Signed ids: whoever was given one can use it as it is, and nobody else can use anything that resembles it.
 import fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
+import { base64url } from "../../src/core/encoding.ts";
 import {
-  base64url,
   deriveDigest,
   fitsInId,
   ID_PREFIX,

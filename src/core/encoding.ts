@@ -1,0 +1,35 @@
+// Bytes as text: base64url without padding (RFC 4648, section 5) and hex. Written out for the few dozen bytes of ids, digests and
+// signatures that every request has: btoa takes a string of bytes first, and wants its result translated.
+
+const BASE64URL = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
+
+export function base64url(bytes: Uint8Array): string {
+  const { length } = bytes;
+  let text = "";
+  for (let at = 0; at < length; at += 3) {
+    const three = ((bytes[at] ?? 0) << 16) | ((bytes[at + 1] ?? 0) << 8) | (bytes[at + 2] ?? 0);
+    text += BASE64URL.charAt(three >> 18) + BASE64URL.charAt((three >> 12) & 63);
+    if (at + 1 < length) text += BASE64URL.charAt((three >> 6) & 63);
+    if (at + 2 < length) text += BASE64URL.charAt(three & 63);
+  }
+  return text;
+}
+
+/** @returns null for what is no base64url */
+export function fromBase64url(text: string): Uint8Array<ArrayBuffer> | null {
+  if (!/^[A-Za-z0-9_-]*$/.test(text)) return null;
+  try {
+    const binary = atob(text.replaceAll("-", "+").replaceAll("_", "/"));
+    return Uint8Array.from(binary, (char) => char.charCodeAt(0));
+  } catch {
+    return null;
+  }
+}
+
+/** Lower case. */
+export function hexOf(bytes: Uint8Array): string {
+  let text = "";
+  for (const byte of bytes) text += HEX[byte];
+  return text;
+}
