@@ -74,7 +74,7 @@ describe("what goes out", () => {
     const [{ url, init } = { url: "", init: {} }] = asked;
     expect(asked).toHaveLength(1);
     expect(url).toBe("https://api.example/v1/responses");
-    expect(init.headers).toEqual({
+    expect(Object.fromEntries(new Headers(init.headers))).toEqual({
       authorization: `Bearer ${KEY}`,
       "content-type": "application/json",
       accept,

@@ -1,6 +1,6 @@
 // UniAPI's POST /v1/responses: the key bound, headers built from nothing, deadlines, and every quirk of its answers read here, so
 // that the rest of the house sees a response object, a stream of whole frames, or a Problem that says what may have been paid.
-import { collect } from "../../core/body.ts";
+import { bytesOf } from "../../core/body.ts";
 import { decodeUtf8, isRecord, type JsonObject, parseJson } from "../../core/json.ts";
 import type { Problem } from "../../core/problem.ts";
 import { type Frame, FrameSplitter, FrameTooLarge } from "../../core/sse.ts";
@@ -52,22 +52,23 @@ export interface Upstream {
 
 export function uniapi(settings: UpstreamSettings, fetcher: typeof fetch, now: () => number): Upstream {
   const secrets = [settings.key];
+  const address = `${settings.baseUrl}/v1/responses`;
+  // Made once: a Headers object is copied by the runtime, a plain one is read name by name.
+  const headersFor = (accept: string): Headers =>
+    new Headers({ authorization: `Bearer ${settings.key}`, "content-type": "application/json", accept, "user-agent": "uniapi-edge" });
+  const asksJson = headersFor("application/json");
+  const asksEvents = headersFor("text/event-stream");
   const fault = (body: JsonObject): Problem => upstreamProblem({ status: 200, body }, secrets);
 
   async function create(body: JsonObject, stream: boolean, signal: AbortSignal, maxEventBytes = MAX_EVENT_BYTES): Promise<UpstreamReply> {
     const watch = new Watch(settings.deadlines, signal, now);
     try {
       const response = await watch.until(
-        fetcher(`${settings.baseUrl}/v1/responses`, {
+        fetcher(address, {
           method: "POST",
           redirect: "manual",
           signal: watch.signal,
-          headers: {
-            authorization: `Bearer ${settings.key}`,
-            "content-type": "application/json",
-            accept: stream ? "text/event-stream" : "application/json",
-            "user-agent": "uniapi-edge",
-          },
+          headers: stream ? asksEvents : asksJson,
           body: JSON.stringify({ ...body, stream }),
         }),
       );
@@ -111,11 +112,14 @@ function frames(response: Response, watch: Watch, maxEventBytes: number): Upstre
   const splitter = new FrameSplitter(maxEventBytes);
   const encoded = response.headers.has("content-encoding");
   let ended = false;
+  const leave = (): void => void reader.cancel().catch(() => undefined);
+  watch.whenStopped(leave);
   return {
     async next() {
       if (ended) return null;
       try {
-        const { done, value } = await watch.until(reader.read());
+        const { done, value } = await reader.read();
+        watch.assertRunning();
         watch.byte();
         if (!done) return splitter.push(value);
         ended = true;
@@ -125,7 +129,7 @@ function frames(response: Response, watch: Watch, maxEventBytes: number): Upstre
       } catch (error) {
         ended = true;
         watch.end();
-        reader.cancel().catch(() => undefined);
+        leave();
         if (error instanceof FrameTooLarge) throw unreadable("UniAPI sent an event larger than this Worker takes.", "event too large");
         throw watch.explain(error, encoded);
       }
@@ -133,16 +137,15 @@ function frames(response: Response, watch: Watch, maxEventBytes: number): Upstre
     cancel() {
       ended = true;
       watch.cancel();
-      reader.cancel().catch(() => undefined);
+      leave();
     },
   };
 }
 
 async function readWhole(response: Response, watch: Watch, maxBytes: number): Promise<Uint8Array> {
-  if (response.body === null) return new Uint8Array(0);
   try {
-    return await collect(
-      response.body,
+    return await bytesOf(
+      response,
       maxBytes,
       async (read) => {
         const piece = await watch.until(read);

@@ -17,9 +17,12 @@ export class Watch {
   readonly #onLeave = (): void => this.#stop(left());
   #lastByteAt: number;
   #timer: ReturnType<typeof setTimeout> | null = null;
+  /** When the timer fires. */
+  #dueAt = 0;
   #started = false;
   #stopped: Problem | undefined;
   #reject: ((reason: Problem) => void) | undefined;
+  #onStop: (() => void) | undefined;
 
   constructor(deadlines: Deadlines, caller: AbortSignal, now: () => number) {
     this.#deadlines = deadlines;
@@ -50,6 +53,17 @@ export class Watch {
       this.#reject = reject;
       promise.then(resolve, reject);
     });
+  }
+
+  /** In place of `until`, for reads that end by themselves when this is called: one stream has thousands of them. */
+  whenStopped(stop: () => void): void {
+    this.#onStop = stop;
+    if (this.#stopped !== undefined) stop();
+  }
+
+  /** @throws Problem where the watch has stopped: an end that came of it is none */
+  assertRunning(): void {
+    if (this.#stopped !== undefined) throw this.#stopped;
   }
 
   firstByte(): void {
@@ -103,19 +117,21 @@ export class Watch {
 
   #arm(ms: number): void {
     this.#disarm();
+    this.#dueAt = this.#now() + ms;
     this.#timer = setTimeout(() => this.#expire(), ms);
   }
 
-  /** Sets the timer to whatever ends first: the silence or the whole. */
+  /** Sets the timer to whatever ends first, the silence or the whole; one that fires before that stays, and looks again. */
   #check(): void {
     const now = this.#now();
     const idle = this.#lastByteAt + this.#deadlines.upstream_idle - now;
     const total = this.#startedAt + this.#deadlines.upstream_total - now;
     if (Math.min(idle, total) <= 0) this.#stop(timeout());
-    else this.#arm(Math.min(idle, total));
+    else if (this.#timer === null || this.#dueAt > now + Math.min(idle, total)) this.#arm(Math.min(idle, total));
   }
 
   #expire(): void {
+    this.#timer = null;
     if (!this.#started) this.#stop(timeout());
     else this.#check();
   }
@@ -125,6 +141,7 @@ export class Watch {
     this.end();
     this.#controller.abort();
     this.#reject?.(this.#stopped);
+    this.#onStop?.();
   }
 }
 
