@@ -112,7 +112,7 @@ async function ask(making: Making, forgets: boolean): Promise<Whole | Streamed> 
   context.facts.continuity = how;
   context.facts.model = opened.model;
   if (opened.kind === "whole" || !question.stream) {
-    const response = await gather(deps, opened, context.later).catch(failed);
+    const response = opened.kind === "whole" ? opened.response : await gather(deps, opened, context.later).catch(failed);
     const finished = await making.settle(response, opened.model, wasted);
     return { kind: "whole", finished, headers: headersOf(making, how, finished.stored) };
   }
@@ -124,8 +124,14 @@ async function ask(making: Making, forgets: boolean): Promise<Whole | Streamed> 
     headers: headersOf(making, how, false),
     idFor: (upstreamId) => making.idFor(upstreamId),
     async next() {
-      const { events, terminal } = await opened.next().catch(failed);
-      if (terminal === undefined) return { events };
+      let said;
+      try {
+        said = await opened.next();
+      } catch (error) {
+        return failed(error);
+      }
+      const { events, terminal } = said;
+      if (terminal === undefined) return said;
       context.later(opened.drain());
       const response = await readTerminal(deps, terminal).catch(failed);
       return { events, finished: await making.settle(response, opened.model, wasted) };

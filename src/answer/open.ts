@@ -4,6 +4,7 @@ import { Assembly, eventType, type Terminal } from "../core/assembly.ts";
 import { decodeUtf8, isRecord, type JsonObject, parseJson } from "../core/json.ts";
 import { Problem } from "../core/problem.ts";
 import { type Frame, parseFrame } from "../core/sse.ts";
+import { readTextDelta, TEXT_DELTA, type TextDelta } from "../core/text-delta.ts";
 import { cutProblem } from "../core/upstream-error.ts";
 import type { Deps } from "../deps.ts";
 import type { UpstreamStream } from "../platform/upstream/upstream.ts";
@@ -17,9 +18,11 @@ const DRAIN_MS = 2_000;
 
 export interface UpstreamEvent {
   type: string;
-  data: JsonObject;
+  readonly data: JsonObject;
   /** The event's own bytes, blank line included. */
   frame: Frame;
+  /** Of a piece of text whose `data` is parsed only where it is asked for. */
+  delta?: TextDelta;
 }
 export type EventBatch = UpstreamEvent[];
 
@@ -117,8 +120,9 @@ async function open(
         held.push(batch);
       }
     },
-    async next() {
-      return held.shift() ?? (await events.next());
+    next() {
+      const first = held.shift();
+      return first === undefined ? events.next() : Promise.resolve(first);
     },
     async drain() {
       const timer = setTimeout(() => reply.stream.cancel(), DRAIN_MS);
@@ -183,6 +187,11 @@ class EventReader {
       const event = readFrame(frame);
       if (event === undefined) return undefined;
       this.#spoke = true;
+      if (event.delta !== undefined) {
+        this.#assembly.addText(event.delta, frame);
+        events.push(event);
+        return undefined;
+      }
       const terminal = this.#assembly.add(event.type, event.data, frame.length);
       if (terminal?.kind === "error") this.#failure = { terminal, events: [] };
       else if (terminal?.response["status"] === "failed") this.#failure = { terminal, events: [event] };
@@ -199,6 +208,30 @@ class EventReader {
 
 /** @returns undefined for what says nothing. @throws Problem */
 export function readFrame(frame: Frame): UpstreamEvent | undefined {
+  const delta = readTextDelta(frame);
+  return delta === undefined ? parsed(frame) : new TextEvent(frame, delta);
+}
+
+/** Most events of a stream are of this kind, and most of them pass unread. */
+class TextEvent implements UpstreamEvent {
+  readonly type = TEXT_DELTA;
+  readonly frame: Frame;
+  readonly delta: TextDelta;
+  #data: JsonObject | undefined;
+
+  constructor(frame: Frame, delta: TextDelta) {
+    this.frame = frame;
+    this.delta = delta;
+  }
+
+  get data(): JsonObject {
+    this.#data ??= parsed(this.frame)?.data ?? {};
+    return this.#data;
+  }
+}
+
+/** @throws Problem */
+function parsed(frame: Frame): UpstreamEvent | undefined {
   let event;
   try {
     event = parseFrame(decodeUtf8(frame));

@@ -1,6 +1,9 @@
 // The events of one upstream stream, gathered into the response object that the stream was about. Needs no complete stream: a relay
 // may leave out deltas, finished items, or the output in its terminal event; whichever of them came is enough.
 import { isRecord, type JsonObject, textOf } from "./json.ts";
+import type { Frame } from "./sse.ts";
+import type { TextDelta } from "./text-delta.ts";
+import { JsonText } from "./json-text.ts";
 import { Problem } from "./problem.ts";
 import { isAnswerMessage, itemsOf } from "./trim.ts";
 
@@ -35,7 +38,7 @@ export function isErrorEvent(type: string, data: JsonObject): boolean {
 /** One output item: finished, or what the deltas have said of it so far. */
 interface Draft {
   item?: JsonObject;
-  text: string;
+  text: JsonText;
   refusal: string;
   /** A message that is not the answer. */
   muted: boolean;
@@ -77,12 +80,18 @@ export class Assembly {
       this.#finish(data, data["item"]);
     } else if (type === "response.output_text.delta") {
       this.#keep(textOf(data["delta"]).length);
-      this.#draft(data).text += textOf(data["delta"]);
+      this.#draft(data).text.add(textOf(data["delta"]));
     } else if (type === "response.refusal.delta") {
       this.#keep(textOf(data["delta"]).length);
       this.#draft(data).refusal += textOf(data["delta"]);
     }
     return undefined;
+  }
+
+  /** The same for a piece of text that nobody has parsed. */
+  addText(delta: TextDelta, frame: Frame): void {
+    this.#keep(delta.to - delta.from);
+    this.#draftAt(delta.outputIndex).text.addEscaped(frame, delta.from, delta.to);
   }
 
   #keep(size: number): void {
@@ -96,16 +105,19 @@ export class Assembly {
 
   /** Events without an index speak of one item together. */
   #draft(data: JsonObject): Draft {
-    const index = data["output_index"];
+    return this.#draftAt(data["output_index"]);
+  }
+
+  #draftAt(index: unknown): Draft {
     let draft = this.#drafts.get(index);
-    if (draft === undefined) this.#drafts.set(index, (draft = { text: "", refusal: "", muted: false }));
+    if (draft === undefined) this.#drafts.set(index, (draft = { text: new JsonText(), refusal: "", muted: false }));
     return draft;
   }
 
   #finish(data: JsonObject, item: JsonObject): void {
     const index = data["output_index"];
     if (typeof index === "number") this.#draft(data).item = item;
-    else this.#drafts.set(Symbol("an item without an index"), { item, text: "", refusal: "", muted: false });
+    else this.#drafts.set(Symbol("an item without an index"), { item, text: new JsonText(), refusal: "", muted: false });
     if (item["type"] !== "message") return;
     // Where the index is missing on one side, the deltas so far were this item's: it says it all.
     for (const [key, draft] of this.#drafts) {
@@ -115,8 +127,9 @@ export class Assembly {
 
   /** The output as the events told it. */
   #told(status: string): JsonObject[] {
-    return [...this.#drafts.values()].flatMap(({ item, text, refusal, muted }) => {
+    return [...this.#drafts.values()].flatMap(({ item, text: said, refusal, muted }) => {
       if (item !== undefined) return [item];
+      const text = said.toString();
       const content: JsonObject[] = [];
       if (text !== "") content.push({ type: "output_text", text, annotations: [] });
       if (refusal !== "") content.push({ type: "refusal", refusal });

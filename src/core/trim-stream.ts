@@ -39,10 +39,10 @@ export class TrimStream {
           this.#muted.add(data["output_index"]);
         break;
       case "response.output_text.delta":
-        this.#hear("text", data, out);
+        this.#hear("text", data["output_index"], textOf(data["delta"]), out);
         break;
       case "response.refusal.delta":
-        this.#hear("refusal", data, out);
+        this.#hear("refusal", data["output_index"], textOf(data["delta"]), out);
         break;
       case "response.reasoning_summary_text.delta": {
         const delta = textOf(data["delta"]);
@@ -58,6 +58,14 @@ export class TrimStream {
         break;
       default:
     }
+    return out;
+  }
+
+  /** The same for a piece of text that came by itself. */
+  pushText(outputIndex: unknown, delta: string): AskEvent[] {
+    const out: AskEvent[] = [];
+    this.#start("", out);
+    this.#hear("text", outputIndex, delta, out);
     return out;
   }
 
@@ -79,10 +87,8 @@ export class TrimStream {
     out.push({ event: "start", data: { request_id: this.#requestId, model: model || this.#requestedModel } });
   }
 
-  #hear(voice: "text" | "refusal", data: JsonObject, out: AskEvent[]): void {
-    const index = data["output_index"];
+  #hear(voice: "text" | "refusal", index: unknown, delta: string, out: AskEvent[]): void {
     if (this.#muted.has(index)) return;
-    const delta = textOf(data["delta"]);
     const heard = this.#heard[voice];
     heard.set(index, (heard.get(index) ?? "") + delta);
     this.#say(voice, delta, out);

@@ -2,8 +2,10 @@
 // the caller has left; the log hears of it.
 import type { Streamed, Whole } from "../answer/answer.ts";
 import type { Finished } from "../answer/making.ts";
+import type { UpstreamEvent } from "../answer/open.ts";
 import { asProblem, Problem } from "../core/problem.ts";
 import { formatEvent } from "../core/sse.ts";
+import { textOfDelta } from "../core/text-delta.ts";
 import { type Answer, assertNotFailed, trim } from "../core/trim.ts";
 import { type AskEvent, plainText, replay, TrimStream } from "../core/trim-stream.ts";
 import type { Source } from "./live-stream.ts";
@@ -25,6 +27,7 @@ export interface AskStreamFacts {
 /** text/event-stream: `id: <run>-<n>`, event, one line of data. */
 export class AskSource implements Source {
   readonly #answered: Promise<Whole | Streamed>;
+  #got: Whole | Streamed | undefined;
   readonly #facts: AskStreamFacts;
   readonly #trim: TrimStream;
   #n = 0;
@@ -42,7 +45,7 @@ export class AskSource implements Source {
   async next(): Promise<string | null> {
     if (this.#over) return null;
     try {
-      const got = await this.#answered;
+      const got = (this.#got ??= await this.#answered);
       if (got.kind === "whole") {
         const answer = trimFinished(got.finished);
         this.#end();
@@ -50,7 +53,7 @@ export class AskSource implements Source {
       }
       for (;;) {
         const { events, finished } = await got.next();
-        const out = events.flatMap((event) => this.#trim.push(event.type, event.data));
+        const out = events.flatMap((event) => said(this.#trim, event));
         if (finished !== undefined) {
           out.push(...this.#trim.finish(trimFinished(finished)));
           this.#end();
@@ -122,7 +125,7 @@ export class TextSource implements Source {
     try {
       while (!this.#over) {
         const { events, finished } = await this.#streamed.next();
-        const out = events.flatMap((event) => this.#trim.push(event.type, event.data));
+        const out = events.flatMap((event) => said(this.#trim, event));
         if (finished !== undefined) {
           out.push(...this.#trim.finish(trimFinished(finished)));
           this.#end();
@@ -148,6 +151,12 @@ export class TextSource implements Source {
     this.#over = true;
     this.#ended(problem);
   }
+}
+
+/** Of a piece of text the data is never asked for: that would parse it. */
+function said(trim: TrimStream, event: UpstreamEvent): AskEvent[] {
+  const { delta } = event;
+  return delta === undefined ? trim.push(event.type, event.data) : trim.pushText(delta.outputIndex, textOfDelta(event.frame, delta));
 }
 
 /** @throws Problem where the response is no answer */

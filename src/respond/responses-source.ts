@@ -25,6 +25,7 @@ const DONE = "data: [DONE]\n\n";
 
 export class ResponsesSource implements Source {
   readonly #answered: Promise<Whole | Streamed>;
+  #got: Whole | Streamed | undefined;
   readonly #facts: ResponsesFacts;
   readonly #encoder = new TextEncoder();
   /** The next number, where upstream's first event had none and we count; undefined: upstream counts. */
@@ -47,17 +48,18 @@ export class ResponsesSource implements Source {
     if (this.#broken !== undefined) throw this.#broken;
     if (this.#over) return null;
     try {
-      const got = await this.#answered;
+      const got = (this.#got ??= await this.#answered);
       if (got.kind === "whole") {
         this.#end();
         return replayText(completeFinished(got.finished, this.#facts));
       }
       const { events, finished } = await got.next();
       const pieces: (Uint8Array | string)[] = [];
-      for (const event of events) pieces.push(await this.#translate(got, event, finished));
+      for (const event of events) pieces.push(this.#passes(event) ? event.frame : await this.#translate(got, event, finished));
       if (finished === undefined) return join(this.#encoder, pieces);
       this.#end();
-      return join(this.#encoder, [...pieces, DONE]);
+      pieces.push(DONE);
+      return join(this.#encoder, pieces);
     } catch (error) {
       const problem = asProblem(error);
       this.#end(problem);
@@ -70,6 +72,13 @@ export class ResponsesSource implements Source {
     if (this.#over) return;
     this.#answered.then((got) => got.kind === "stream" && got.cancel()).catch(() => undefined);
     this.#end(new Problem("upstream_error", "The caller left.", { reason: "client_left" }));
+  }
+
+  /** Nothing in it is ours to change, unless we number the stream. */
+  #passes({ delta }: UpstreamEvent): boolean {
+    if (delta === undefined || !this.#begun || this.#count !== undefined) return false;
+    this.#last = delta.sequenceNumber ?? this.#last;
+    return true;
   }
 
   async #translate(got: Streamed, event: UpstreamEvent, finished: Finished | undefined): Promise<Uint8Array | string> {
@@ -127,9 +136,18 @@ function formatData(data: JsonObject): string {
   return `event: ${String(data["type"])}\ndata: ${JSON.stringify(data)}\n\n`;
 }
 
-/** One write per batch. */
+/** One write per batch; frames that came in one piece leave in one, uncopied. */
 function join(encoder: TextEncoder, pieces: readonly (Uint8Array | string)[]): Uint8Array {
-  const parts = pieces.map((piece) => (typeof piece === "string" ? encoder.encode(piece) : piece));
+  const parts: Uint8Array[] = [];
+  for (const piece of pieces) {
+    const part = typeof piece === "string" ? encoder.encode(piece) : piece;
+    const before = parts.at(-1);
+    if (before?.buffer === part.buffer && before.byteOffset + before.length === part.byteOffset) {
+      parts[parts.length - 1] = new Uint8Array(part.buffer, before.byteOffset, before.length + part.length);
+    } else parts.push(part);
+  }
+  const [only] = parts;
+  if (parts.length === 1 && only !== undefined) return only;
   const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
   let offset = 0;
   for (const part of parts) {

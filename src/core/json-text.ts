@@ -1,0 +1,34 @@
+// A text that grows by pieces which are still escaped as JSON has them: they are copied as bytes and read once, if anybody asks.
+const FIRST_BYTES = 256;
+// A text may begin with what elsewhere is a byte order mark.
+const utf8 = new TextDecoder("utf-8", { fatal: false, ignoreBOM: true });
+
+export class JsonText {
+  #text = "";
+  #escaped: Uint8Array | undefined;
+  #length = 0;
+
+  add(text: string): void {
+    this.#text = this.toString() + text;
+  }
+
+  /** The inside of a well-formed JSON string, bytes `from` to `to`; they are copied, so that they do not hold what they came in. */
+  addEscaped(bytes: Uint8Array, from: number, to: number): void {
+    const needed = this.#length + to - from;
+    let escaped = this.#escaped;
+    if (escaped === undefined || escaped.length < needed) {
+      const larger = new Uint8Array(Math.max(FIRST_BYTES, needed, this.#length * 2));
+      if (escaped !== undefined) larger.set(escaped);
+      this.#escaped = escaped = larger;
+    }
+    for (let at = from; at < to; at += 1) escaped[this.#length++] = bytes[at] ?? 0;
+  }
+
+  toString(): string {
+    if (this.#escaped !== undefined && this.#length > 0) {
+      this.#text += JSON.parse(`"${utf8.decode(this.#escaped.subarray(0, this.#length))}"`) as string;
+      this.#length = 0;
+    }
+    return this.#text;
+  }
+}

@@ -1,0 +1,151 @@
+// A piece of text is read without JSON only where JSON would have read the same.
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { Assembly } from "../../src/core/assembly.ts";
+import { JsonText } from "../../src/core/json-text.ts";
+import { parseFrame } from "../../src/core/sse.ts";
+import { readTextDelta, TEXT_DELTA, textOfDelta } from "../../src/core/text-delta.ts";
+
+const encoder = new TextEncoder();
+const OPENAI = {
+  type: TEXT_DELTA,
+  content_index: 0,
+  delta: "pong",
+  item_id: "msg_00592e63e61b66660169fab1bada8481a28ef92eb62c168ead",
+  logprobs: [],
+  obfuscation: "mZhSFjZXJr0X",
+  output_index: 0,
+  sequence_number: 4,
+};
+
+function frameOf(json: string, eventLine = `event: ${TEXT_DELTA}\n`): Uint8Array {
+  return encoder.encode(`${eventLine}data: ${json}\n\n`);
+}
+
+/** What JSON says of a frame: the text, its item and its number; undefined where it is no well-formed event of this kind. */
+function parsed(frame: Uint8Array): { text: unknown; outputIndex: unknown; sequenceNumber: unknown } | undefined {
+  try {
+    const event = parseFrame(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(frame));
+    const data = JSON.parse(event?.data ?? "") as Record<string, unknown>;
+    if (data["type"] !== TEXT_DELTA) return undefined;
+    return { text: data["delta"], outputIndex: data["output_index"], sequenceNumber: data["sequence_number"] };
+  } catch {
+    return undefined;
+  }
+}
+
+function read(frame: Uint8Array): ReturnType<typeof parsed> {
+  const delta = readTextDelta(frame);
+  if (delta === undefined) return undefined;
+  const text = new JsonText();
+  text.addEscaped(frame, delta.from, delta.to);
+  expect(textOfDelta(frame, delta)).toBe(text.toString());
+  return { text: text.toString(), outputIndex: delta.outputIndex, sequenceNumber: delta.sequenceNumber };
+}
+
+const Text = fc.oneof(
+  fc.string({ unit: "binary" }),
+  fc.string({ unit: "grapheme" }),
+  fc.constantFrom("", '"', "\\", "\u2028", "\ufeff", "\ud83d"),
+);
+const Events = fc
+  .record(
+    {
+      type: fc.constant(TEXT_DELTA),
+      content_index: fc.nat(9),
+      delta: Text,
+      item_id: Text,
+      logprobs: fc.constant([]),
+      obfuscation: Text,
+      output_index: fc.nat(999),
+      sequence_number: fc.nat(999_999_999),
+    },
+    { requiredKeys: ["type", "delta", "output_index"] },
+  )
+  .chain((event) => fc.shuffledSubarray(Object.entries(event), { minLength: Object.keys(event).length }))
+  .map((entries) => Object.fromEntries(entries) as Record<string, unknown>);
+
+describe("what a text delta says", () => {
+  test("as OpenAI writes it, with and without its event line, and as Python writes JSON", () => {
+    const spaced = JSON.stringify(OPENAI).replaceAll('":', '": ').replaceAll(',"', ', "');
+    for (const frame of [frameOf(JSON.stringify(OPENAI)), frameOf(JSON.stringify(OPENAI), ""), frameOf(spaced)]) {
+      expect(read(frame)).toEqual({ text: "pong", outputIndex: 0, sequenceNumber: 4 });
+    }
+  });
+
+  test("is what JSON says of it, for any text and any order of keys", () => {
+    fc.assert(
+      fc.property(Events, (event) => {
+        // A lone surrogate is written as an escape, and what is no surrogate may be.
+        const escaped = JSON.stringify(event).replaceAll(
+          /[\u0080-\uffff]/g,
+          (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`,
+        );
+        for (const json of [JSON.stringify(event), escaped]) {
+          const { delta, output_index, sequence_number } = event;
+          expect(read(frameOf(json))).toEqual({ text: delta, outputIndex: output_index, sequenceNumber: sequence_number });
+        }
+      }),
+    );
+  });
+
+  test("is left to JSON where a byte was changed, lost or added, unless JSON reads the same", () => {
+    const Change = fc.record({ at: fc.nat(), byte: fc.nat(255), how: fc.constantFrom("change", "lose", "add", "cut") });
+    fc.assert(
+      fc.property(Events, fc.array(Change, { minLength: 1, maxLength: 3 }), (event, changes) => {
+        let bytes = [...frameOf(JSON.stringify(event))];
+        for (const { at, byte, how } of changes) {
+          const place = at % bytes.length;
+          if (how === "cut") bytes = bytes.slice(0, place + 1);
+          else bytes.splice(place, how === "add" ? 0 : 1, ...(how === "lose" ? [] : [byte]));
+        }
+        const frame = Uint8Array.from(bytes);
+        const said = read(frame);
+        if (said !== undefined) expect(said).toEqual(parsed(frame));
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+});
+
+describe("an event is left to JSON", () => {
+  test.each([
+    ["that names the response", { ...OPENAI, response_id: "resp_1" }],
+    ["with a key that may mean something", { ...OPENAI, error: { code: "x" } }],
+    ["of another kind", { ...OPENAI, type: "response.refusal.delta" }],
+    ["with log probabilities", { ...OPENAI, logprobs: [{ token: "x" }] }],
+    ["whose text is none", { ...OPENAI, delta: null }],
+    ["without an index", { type: TEXT_DELTA, delta: "x" }],
+  ])("%s", (_, event) => {
+    expect(readTextDelta(frameOf(JSON.stringify(event)))).toBeUndefined();
+  });
+
+  test.each([
+    ["in several lines", `event: ${TEXT_DELTA}\ndata: {"type":"${TEXT_DELTA}",\ndata: "delta":"x","output_index":0}\n\n`],
+    ["with another line behind it", `data: {"type":"${TEXT_DELTA}","delta":"x","output_index":0}\nid: 1\n\n`],
+    ["with other line ends", `data: {"type":"${TEXT_DELTA}","delta":"x","output_index":0}\r\n\r\n`],
+    ["with a control character in it", `data: {"type":"${TEXT_DELTA}","delta":"x\u0001","output_index":0}\n\n`],
+    ["with a number that JSON does not know", `data: {"type":"${TEXT_DELTA}","delta":"x","output_index":01}\n\n`],
+  ])("%s", (_, text) => {
+    expect(readTextDelta(encoder.encode(text))).toBeUndefined();
+  });
+});
+
+test("an assembly of unread pieces holds what an assembly of parsed ones does, in their order", () => {
+  const Piece = fc.record({ text: Text.filter((text) => text.isWellFormed()), index: fc.nat(2), unread: fc.boolean() });
+  fc.assert(
+    fc.property(fc.array(Piece), (pieces) => {
+      const [unread, all] = [new Assembly(), new Assembly()];
+      for (const { text, index, unread: isUnread } of pieces) {
+        const data = { ...OPENAI, delta: text, output_index: index };
+        const frame = frameOf(JSON.stringify(data));
+        const delta = readTextDelta(frame);
+        if (isUnread && delta !== undefined) unread.addText(delta, frame);
+        else unread.add(TEXT_DELTA, data);
+        all.add(TEXT_DELTA, data);
+      }
+      const end = { response: { id: "r", status: "completed", output: [] } };
+      expect(unread.add("response.completed", end)).toEqual(all.add("response.completed", end));
+    }),
+  );
+});
