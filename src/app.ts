@@ -43,13 +43,14 @@ export function createApp(config: Config, wire = createWire(config)): Hono<AppEn
       log.request(facts);
     }
     await next();
-    c.res.headers.set("x-request-id", facts.request_id);
-    c.res.headers.set("x-content-type-options", "nosniff");
+    const { headers } = c.res;
+    headers.set("x-request-id", facts.request_id);
+    headers.set("x-content-type-options", "nosniff");
     facts.route += ` ${routeOf(routePath(c, -1))}`;
     facts.status = c.res.status;
     facts.first_ms = now() - startedAt;
     answered = true;
-    if (finished || !c.var.live) write();
+    if (finished || !c.get("live")) write();
   });
 
   // Before anything that can fail: a page must be able to read why it got nothing.
@@ -62,8 +63,9 @@ export function createApp(config: Config, wire = createWire(config)): Hono<AppEn
     }
     await next();
     // What every page may read is one answer for all of them.
-    if (c.res.headers.get("access-control-allow-origin") === "*") return undefined;
-    for (const [name, value] of Object.entries(headers)) c.res.headers.set(name, value);
+    const own = c.res.headers;
+    if (own.get("access-control-allow-origin") === "*") return undefined;
+    for (const [name, value] of Object.entries(headers)) own.set(name, value);
     return undefined;
   });
 

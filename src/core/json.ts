@@ -36,10 +36,12 @@ export function parseJson(text: string): unknown {
   }
 }
 
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });
+
 /** @throws Problem invalid_request for bytes that are no UTF-8: replaced characters would change what is asked. */
 export function decodeUtf8(bytes: ArrayBuffer | Uint8Array): string {
   try {
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: false }).decode(bytes);
+    return utf8.decode(bytes);
   } catch {
     throw new Problem("invalid_request", "The body is not well-formed UTF-8. Send it encoded as UTF-8.");
   }

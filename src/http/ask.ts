@@ -37,7 +37,8 @@ export const askRoutes = new Hono<AppEnv>()
   });
 
 async function postAsk(c: Context<AppEnv>): Promise<Response> {
-  const { deps, facts } = c.var;
+  const deps = c.get("deps");
+  const facts = c.get("facts");
   const request = c.req.raw;
   const later = (work: Promise<unknown>): void => c.executionCtx.waitUntil(work);
   const caller = await admit(deps, request, { facts, later });
@@ -45,12 +46,12 @@ async function postAsk(c: Context<AppEnv>): Promise<Response> {
   const cap = grant === undefined ? Math.max(SERVER_BODY_BYTES, deps.config.limits.max_body_bytes) : lockedBodyBytes(grant, deps.config);
   const bytes = await deps.receive(request, cap);
   const text = decodeUtf8(bytes);
-  const context: RequestContext = { requestId: c.var.requestId, caller, signal: request.signal, later, facts };
+  const context: RequestContext = { requestId: c.get("requestId"), caller, signal: request.signal, later, facts };
   if (hasLostQuestion(request.headers, text)) {
     const { run, after, answered } = await rejoinFlight(deps, context, request.headers);
     return eventsOf(c, answered.then(anAnswer), { run, after, model: "" });
   }
-  const asked = readAsk(text, request.headers.get("content-type"), new URL(request.url).searchParams);
+  const asked = readAsk(text, request.headers.get("content-type"), queryOf(request.url));
   const { ask, metadata } =
     grant === undefined ? { ask: asked, metadata: asked.metadata } : lockAsk(asked, bytes.length, grant, deps.config);
   const composed = compose(ask, deps.config);
@@ -88,13 +89,20 @@ async function postAsk(c: Context<AppEnv>): Promise<Response> {
   return eventsOf(c, answered, { run, after, model: composed.body.model });
 }
 
+const NO_QUERY = new URLSearchParams();
+
+/** Most requests have none, and an address is costly to take apart. */
+function queryOf(url: string): URLSearchParams {
+  return url.includes("?") ? new URL(url).searchParams : NO_QUERY;
+}
+
 function eventsOf(
   c: Context<AppEnv>,
   answered: Promise<Whole | Streamed>,
   facts: Pick<AskStreamFacts, "run" | "after" | "model">,
 ): Promise<Response> {
-  c.var.facts.stream = true;
-  return eventStream(c, answered, (got) => new AskSource(got, { ...facts, requestId: c.var.requestId, ended: liveEnd(c) }));
+  c.get("facts").stream = true;
+  return eventStream(c, answered, (got) => new AskSource(got, { ...facts, requestId: c.get("requestId"), ended: liveEnd(c) }));
 }
 
 /** A response that failed is none, and while nothing has left it can say so with a status. @throws Problem */
@@ -109,7 +117,7 @@ async function textStream(c: Context<AppEnv>, got: Whole | Streamed): Promise<Re
   const source = new TextSource(got, liveEnd(c));
   await patiently(source.first());
   const headers = { ...textHeaders(got.headers), ...UNCOMPRESSED, ...(got.id === undefined ? {} : { "x-response-id": got.id }) };
-  return new Response(liveStream(source, undefined, c.var.deps.now), { headers });
+  return new Response(liveStream(source, undefined, c.get("deps").now), { headers });
 }
 
 function wholeJson(answer: Answer, headers: Record<string, string>): Response {

@@ -45,7 +45,9 @@ for (const base of ["/v1/responses", "/responses"]) {
 }
 
 async function postResponses(c: Context<AppEnv>): Promise<Response> {
-  const { deps, facts, requestId } = c.var;
+  const deps = c.get("deps");
+  const facts = c.get("facts");
+  const requestId = c.get("requestId");
   const { config } = deps;
   const request = c.req.raw;
   const later = (work: Promise<unknown>): void => c.executionCtx.waitUntil(work);

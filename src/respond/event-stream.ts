@@ -15,7 +15,7 @@ export async function eventStream(
   answered: Promise<Whole | Streamed>,
   sourceOf: (answered: Whole | Streamed | Promise<Whole | Streamed>) => Source,
 ): Promise<Response> {
-  const { now } = c.var.deps;
+  const { now } = c.get("deps");
   const silentSince = now();
   const got = await patiently(answered);
   const headers = {
@@ -38,7 +38,8 @@ export async function patiently<T>(coming: Promise<T>): Promise<T | undefined> {
 
 /** For a source to call once, at its end. */
 export function liveEnd(c: Context<AppEnv>): (problem?: Problem) => void {
-  const { facts, finish } = c.var;
+  const facts = c.get("facts");
+  const finish = c.get("finish");
   c.set("live", true);
   return (problem) => {
     if (problem !== undefined) {
