@@ -19,6 +19,8 @@ export const HEADERS: JsonObject = {
   },
   "x-response-id": { description: "With `Accept: text/plain`: the answer's id, to continue.", schema: TEXT },
   "x-response-status": { description: "With `Accept: text/plain`, but not of a stream.", schema: TEXT },
+  etag: { description: "Names what the file holds: send it as `If-None-Match`.", schema: TEXT },
+  "cache-control": { description: "How long the file may be kept without asking again.", schema: TEXT },
   location: { description: "Where the job can be read.", schema: TEXT },
   allow: { description: "The methods that the address has.", schema: TEXT },
   "www-authenticate": { description: "`Bearer`. Not on webhooks.", schema: TEXT },

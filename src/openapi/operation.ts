@@ -36,8 +36,8 @@ export interface Answer {
   description: string;
   /** Names of `components.headers`, beside `x-request-id`. */
   headers?: readonly string[];
-  /** Schemas by media type. */
-  content: Record<string, JsonObject>;
+  /** Schemas by media type; absent where there is no body. */
+  content?: Record<string, JsonObject>;
   /** Of one event, where the answer is a stream. */
   event?: JsonObject;
 }
@@ -117,6 +117,7 @@ function parameterOf({ schema, ...parameter }: Parameter, told: Told): JsonObjec
 }
 
 function answerOf(status: number, { description, headers = [], content, event }: Answer, told: Told): JsonObject {
+  if (content === undefined) return { description, headers: headersOf(headers) };
   const whole = contentOf(content, got(told, status));
   // OpenAPI 3.1 has no word for the events of a stream; 3.2 calls it itemSchema.
   if (event !== undefined) whole["text/event-stream"] = { ...whole["text/event-stream"], "x-item-schema": event };

@@ -31,6 +31,13 @@ export const idempotencyKey: Parameter = {
   schema: { type: "string", pattern: "^[ -~]{1,255}$" },
 };
 
+export const ifNoneMatch: Parameter = {
+  in: "header",
+  name: "If-None-Match",
+  description: "The `ETag` of the file that is already there: it is not sent again.",
+  schema: TEXT,
+};
+
 export const lastEventId: Parameter = {
   in: "header",
   name: "Last-Event-ID",
