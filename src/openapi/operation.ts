@@ -53,6 +53,8 @@ export interface Operation {
   parameters?: readonly Parameter[];
   /** Schemas by media type. */
   body?: Record<string, JsonObject>;
+  /** When a request does without its body; absent: never. */
+  bodyAbsent?: string;
   answers: Record<number, Answer>;
   /** Which failures it can meet beside those of every route. */
   fails: readonly Fail[];
@@ -66,7 +68,7 @@ export function ref(schema: string): JsonObject {
 }
 
 export function describe(operation: Operation): JsonObject {
-  const { operationId, tag, summary, description, callers, parameters = [], body, answers, fails, examples } = operation;
+  const { operationId, tag, summary, description, callers, parameters = [], body, bodyAbsent, answers, fails, examples } = operation;
   const told = Object.entries(examples);
   return {
     operationId,
@@ -75,7 +77,7 @@ export function describe(operation: Operation): JsonObject {
     description,
     security: callers.map((credential) => (credential === "nobody" ? {} : { [credential]: [] })),
     ...(parameters.length === 0 ? {} : { parameters: parameters.map((parameter) => parameterOf(parameter, told)) }),
-    ...(body === undefined ? {} : { requestBody: { required: true, content: contentOf(body, sent(told)) } }),
+    ...(body === undefined ? {} : { requestBody: bodyOf(contentOf(body, sent(told)), bodyAbsent) }),
     responses: {
       ...Object.fromEntries(Object.entries(answers).map(([status, answer]) => [status, answerOf(Number(status), answer, told)])),
       ...problemAnswers(
@@ -85,6 +87,10 @@ export function describe(operation: Operation): JsonObject {
       ),
     },
   };
+}
+
+function bodyOf(content: JsonObject, absent: string | undefined): JsonObject {
+  return absent === undefined ? { required: true, content } : { required: false, description: absent, content };
 }
 
 type Told = readonly (readonly [name: string, example: Example])[];
