@@ -363,6 +363,25 @@ describe("an outcome", () => {
     expect((await keptOf(await flightOf(key))).alarm).toBeNull();
   });
 
+  test("is removed where a reader had stalled in the middle, once that one has left", async () => {
+    const worker = startWorker();
+    const body = { input: marked(), model: "emulate/long/5000" };
+    const key = freshKey();
+    await (await worker.ask(body, key)).text();
+    const stalled = await worker.ask(body, { ...key, ...EVENTS });
+    const flight = await flightOf(key);
+    expect(await runDurableObjectAlarm(flight)).toBe(true);
+    expect((await keptOf(flight)).sizes.length).toBeGreaterThan(1);
+    await stalled.body?.cancel();
+    await vi.waitFor(
+      async () => {
+        await runDurableObjectAlarm(flight);
+        expect(await keptOf(flight)).toEqual({ sizes: [], text: "", alarm: null });
+      },
+      { timeout: 10_000 },
+    );
+  });
+
   test("is waited for: an alarm in mid-flight removes nothing", async () => {
     const worker = startWorker();
     const body = { input: marked(), model: "emulate/first-byte/1200" };
