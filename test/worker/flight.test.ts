@@ -365,7 +365,7 @@ describe("an outcome", () => {
 
   test("is removed where a reader had stalled in the middle, once that one has left", async () => {
     const worker = startWorker();
-    const body = { input: marked(), model: "emulate/long/5000" };
+    const body = { input: marked(), model: "emulate/long/3000" };
     const key = freshKey();
     await (await worker.ask(body, key)).text();
     const stalled = await worker.ask(body, { ...key, ...EVENTS });
