@@ -1,6 +1,7 @@
 // The one path from a composed request to an answer: whose turn is continued, is the answer already kept, ask upstream, keep what
 // came. The router calls it, a Flight and a Job; it knows nothing of HTTP forms. Every outcome is a value or a Problem.
 import { type AnswerRecord, ageOf, answerKey, decodeAnswer } from "../core/answer-record.ts";
+import { hitHeaders, type Kept } from "../core/cache-status.ts";
 import type { Composed } from "../core/compose.ts";
 import { deriveDigest } from "../core/ids.ts";
 import { type CacheControl, canonical, planCache } from "../core/policy.ts";
@@ -35,6 +36,8 @@ export interface Whole {
   kind: "whole";
   finished: Finished;
   headers: Record<string, string>;
+  /** It is a hit: what its headers say of its age is true for now only. */
+  kept?: Kept;
 }
 
 export interface Streamed {
@@ -159,12 +162,8 @@ async function reach(making: Making, forgets: boolean): Promise<{ opened: Opened
 
 async function hit(making: Making, record: AnswerRecord, age: number, maxAge: number): Promise<Whole> {
   making.context.facts.cache = "hit";
-  const ttl = Math.min(maxAge, record.ttl) - age;
-  return {
-    kind: "whole",
-    finished: await making.repeat(record, age),
-    headers: { "cache-status": `uniapi-edge; hit; ttl=${ttl}`, age: String(age) },
-  };
+  const kept = { at: record.at, lifetime: Math.min(maxAge, record.ttl) };
+  return { kind: "whole", finished: await making.repeat(record, age), headers: hitHeaders(kept, making.now()), kept };
 }
 
 function cacheSettings(

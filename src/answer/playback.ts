@@ -1,5 +1,6 @@
 // A recording heard by one request: the lines that a Flight keeps, made into the same Whole or Streamed that answer() gives. A
 // connection to the object that breaks is taken up again where it broke; what was heard is never heard twice.
+import { hitHeaders } from "../core/cache-status.ts";
 import { flightUnreachable, type Joined, type Order } from "../core/flight.ts";
 import { parseJson } from "../core/json.ts";
 import { Problem } from "../core/problem.ts";
@@ -59,7 +60,7 @@ export class Playback {
   /** The answer as it goes on. @throws Problem */
   async streamed(): Promise<Whole | Streamed> {
     const first = await this.#next();
-    if ("whole" in first) return { kind: "whole", finished: first.whole, headers: first.headers };
+    if ("whole" in first) return this.#wholeOf(first);
     if (!("open" in first)) throw new Error("a recording does not begin so");
     const { id, previousId, headers } = first.open;
     const encoder = new TextEncoder();
@@ -84,10 +85,16 @@ export class Playback {
   async whole(): Promise<Whole> {
     for (let headers: Record<string, string> = {}; ;) {
       const line = await this.#next();
-      if ("whole" in line) return { kind: "whole", finished: line.whole, headers: line.headers };
+      if ("whole" in line) return this.#wholeOf(line);
       if ("open" in line) headers = line.open.headers;
       if ("finished" in line) return { kind: "whole", finished: line.finished, headers: withStored(headers, line.finished) };
     }
+  }
+
+  /** A hit is heard for a day, and ages meanwhile. */
+  #wholeOf({ whole: finished, headers, kept }: Extract<Line, { whole: unknown }>): Whole {
+    const asOfNow = kept === undefined ? {} : hitHeaders(kept, Math.floor(this.#deps.now() / 1_000));
+    return { kind: "whole", finished, headers: { ...headers, ...asOfNow } };
   }
 
   /** @throws Problem, also the recorded one */

@@ -1,5 +1,6 @@
 // An answer as lines of JSON, so that it can be kept and heard again by whoever comes later: how it opened, upstream's frames as they
 // came, and one end, which is what came of them or why it failed. `record` writes them, playback.ts reads them.
+import type { Kept } from "../core/cache-status.ts";
 import { asProblem, Problem, type ProblemCode, type ProblemDetails } from "../core/problem.ts";
 import type { Caller, Deps } from "../deps.ts";
 import type { LogFacts } from "../platform/log.ts";
@@ -28,7 +29,7 @@ export type Line =
   | { open: Opening; facts: Partial<LogFacts> }
   | { frames: string[] }
   | { frames: string[]; finished: Finished; facts: Partial<LogFacts> }
-  | { whole: Finished; headers: Record<string, string>; facts: Partial<LogFacts> }
+  | { whole: Finished; headers: Record<string, string>; kept?: Kept | undefined; facts: Partial<LogFacts> }
   | { problem: ProblemData; facts: Partial<LogFacts> };
 
 export interface ProblemData {
@@ -58,7 +59,7 @@ export async function record(
   try {
     const got = await answer(await connect(), { ...question, stream: true, idFirst: true }, { requestId, caller, signal, later, facts });
     if (got.kind === "whole") {
-      write({ whole: got.finished, headers: got.headers, facts: told(facts) });
+      write({ whole: got.finished, headers: got.headers, kept: got.kept, facts: told(facts) });
       return { keep: true, facts };
     }
     leave = got.cancel;

@@ -59,7 +59,7 @@ export type Thread = z.infer<typeof Thread>;
 type DataOf<Name, Any = Event> = Any extends { event: infer Names; data: infer Data } ? (Name extends Names ? Data : never) : never;
 
 const Delta = z.object({ delta: z.string() });
-const EVENTS = {
+export const EVENTS = {
   start: z.object({ request_id: z.string(), model: z.string() }),
   text: Delta,
   reasoning: Delta,

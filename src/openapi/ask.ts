@@ -1,6 +1,6 @@
 // POST /ask and GET /ask/{id}.
 import { EVERY_CALLER, type Operation, READERS, ref } from "./operation.ts";
-import { AN_ID, cacheControl, flag, idempotencyKey, lastEventId, NEXT_ID, query, responseId, STRANGE_ID } from "./parameters.ts";
+import { A_RUN, AN_ID, cacheControl, flag, idempotencyKey, lastEventId, NEXT_ID, query, responseId, STRANGE_ID } from "./parameters.ts";
 import { NO_SUCH_ID, problemExample } from "./problems.ts";
 
 const TEXT = { type: "string" };
@@ -14,15 +14,16 @@ const ANSWER = {
 };
 const CITY = { type: "object", properties: { city: { type: "string" } }, required: ["city"], additionalProperties: false };
 
-const STREAM = `id: df828628261b-0
+const START = `id: ${A_RUN}-0
 event: start
 data: {"request_id":"req_ae7fdf9f5b88a6aeb3fadeb6","model":"gpt-5-mini-2025-08-07"}
 
-id: df828628261b-1
+`;
+const REST = `id: ${A_RUN}-1
 event: text
 data: {"delta":"Once upon a time"}
 
-id: df828628261b-2
+id: ${A_RUN}-2
 event: done
 data: ${JSON.stringify({ ...ANSWER, text: "Once upon a time", usage: COUNTED })}
 
@@ -54,6 +55,9 @@ other text is itself the \`input\`.
     lastEventId,
   ],
   body: { "application/json": ref("AskRequest"), "text/plain": TEXT, "application/x-www-form-urlencoded": ref("AskRequest") },
+  bodyAbsent:
+    "Required, but for a page that was reloaded and has lost the question: with `Idempotency-Key` and `Last-Event-ID` a body that is empty, " +
+    '`{}` or `{"stream":true}` goes on with that stream, whatever `Accept` says.',
   answers: {
     200: {
       description: "The answer.",
@@ -110,7 +114,14 @@ other text is itself the \`input\`.
       summary: "As a stream",
       body: { input: "Tell me a story", stream: true },
       status: 200,
-      answer: STREAM,
+      answer: START + REST,
+      accept: "text/event-stream",
+    },
+    goes_on: {
+      summary: "The same stream after its first event, without the question",
+      parameters: { "Idempotency-Key": "story-17", "Last-Event-ID": `${A_RUN}-0` },
+      status: 200,
+      answer: REST,
       accept: "text/event-stream",
     },
     once: {

@@ -1,5 +1,6 @@
 // The smaller routes: sessions and usage of callers, models, and the Worker itself.
-import { EVERY_CALLER, type Operation, READERS, ref } from "./operation.ts";
+import { type Answer, EVERY_CALLER, type Operation, READERS, ref } from "./operation.ts";
+import { ifNoneMatch } from "./parameters.ts";
 import { problemExample } from "./problems.ts";
 
 const TOKEN = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiJ1c2VyLTE3In0.kVqM0kq7iIu3";
@@ -105,6 +106,9 @@ const health: Operation = {
   examples: { ok: { summary: "All is well", status: 200, answer: { status: "ok" } } },
 };
 
+const OF_A_FILE = ["etag", "cache-control"];
+const UNCHANGED: Answer = { description: "The reader's own is the same, by `If-None-Match`: no body.", headers: OF_A_FILE };
+
 const client: Operation = {
   path: "/client.js",
   method: "get",
@@ -113,7 +117,8 @@ const client: Operation = {
   summary: "The typed client, for pages",
   description: "An ES module without dependencies; docs/client.md describes it. Any page may import it.",
   callers: ["nobody"],
-  answers: { 200: { description: "The module.", content: { "text/javascript": { type: "string" } } } },
+  parameters: [ifNoneMatch],
+  answers: { 200: { description: "The module.", headers: OF_A_FILE, content: { "text/javascript": { type: "string" } } }, 304: UNCHANGED },
   fails: [],
   examples: {},
 };
@@ -126,7 +131,11 @@ const openapi: Operation = {
   summary: "This document",
   description: "OpenAPI 3.1. `/docs` shows it.",
   callers: ["nobody"],
-  answers: { 200: { description: "The document.", content: { "application/json": { type: "object" } } } },
+  parameters: [ifNoneMatch],
+  answers: {
+    200: { description: "The document.", headers: OF_A_FILE, content: { "application/json": { type: "object" } } },
+    304: UNCHANGED,
+  },
   fails: [],
   examples: {},
 };

@@ -36,8 +36,8 @@ export interface Answer {
   description: string;
   /** Names of `components.headers`, beside `x-request-id`. */
   headers?: readonly string[];
-  /** Schemas by media type. */
-  content: Record<string, JsonObject>;
+  /** Schemas by media type; absent where there is no body. */
+  content?: Record<string, JsonObject>;
   /** Of one event, where the answer is a stream. */
   event?: JsonObject;
 }
@@ -53,6 +53,8 @@ export interface Operation {
   parameters?: readonly Parameter[];
   /** Schemas by media type. */
   body?: Record<string, JsonObject>;
+  /** When a request does without its body; absent: never. */
+  bodyAbsent?: string;
   answers: Record<number, Answer>;
   /** Which failures it can meet beside those of every route. */
   fails: readonly Fail[];
@@ -66,7 +68,7 @@ export function ref(schema: string): JsonObject {
 }
 
 export function describe(operation: Operation): JsonObject {
-  const { operationId, tag, summary, description, callers, parameters = [], body, answers, fails, examples } = operation;
+  const { operationId, tag, summary, description, callers, parameters = [], body, bodyAbsent, answers, fails, examples } = operation;
   const told = Object.entries(examples);
   return {
     operationId,
@@ -75,7 +77,7 @@ export function describe(operation: Operation): JsonObject {
     description,
     security: callers.map((credential) => (credential === "nobody" ? {} : { [credential]: [] })),
     ...(parameters.length === 0 ? {} : { parameters: parameters.map((parameter) => parameterOf(parameter, told)) }),
-    ...(body === undefined ? {} : { requestBody: { required: true, content: contentOf(body, sent(told)) } }),
+    ...(body === undefined ? {} : { requestBody: bodyOf(contentOf(body, sent(told)), bodyAbsent) }),
     responses: {
       ...Object.fromEntries(Object.entries(answers).map(([status, answer]) => [status, answerOf(Number(status), answer, told)])),
       ...problemAnswers(
@@ -85,6 +87,10 @@ export function describe(operation: Operation): JsonObject {
       ),
     },
   };
+}
+
+function bodyOf(content: JsonObject, absent: string | undefined): JsonObject {
+  return absent === undefined ? { required: true, content } : { required: false, description: absent, content };
 }
 
 type Told = readonly (readonly [name: string, example: Example])[];
@@ -117,6 +123,7 @@ function parameterOf({ schema, ...parameter }: Parameter, told: Told): JsonObjec
 }
 
 function answerOf(status: number, { description, headers = [], content, event }: Answer, told: Told): JsonObject {
+  if (content === undefined) return { description, headers: headersOf(headers) };
   const whole = contentOf(content, got(told, status));
   // OpenAPI 3.1 has no word for the events of a stream; 3.2 calls it itemSchema.
   if (event !== undefined) whole["text/event-stream"] = { ...whole["text/event-stream"], "x-item-schema": event };

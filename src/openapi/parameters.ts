@@ -8,6 +8,8 @@ const FLAG = { type: "boolean" };
 export const AN_ID = "resp_ue1_AAABAciXb-v8aFDLeWty4f03LHAeWX5yZXNwXzk3OGJiM2FjMzFhY2IxNDc5MzRiN2I1NDkyMDQxZTFhMDFhNzVmZjY2YmVmZTQyODIz";
 export const NEXT_ID = "resp_ue1_AAACAciXhGdeC56Yn8OYaLSaIoIEwYdyZXNwX2EzYzZmYzkzMmI0MjZiYjZhOWYxNWNmN2RhMzY3MjQyNWZkNmE1MDYwYTZlZjgyZmNk";
 export const STRANGE_ID = "resp_ue1_somebody-elses";
+/** Names a stream in the ids of its events. */
+export const A_RUN = "df828628261b";
 export const A_JOB = "job_3f9c1b7a52e84d06a1c7e0b94d2f6a83";
 
 export const responseId: Parameter = { in: "path", name: "id", description: "Of an earlier answer of this caller's.", schema: TEXT };
@@ -29,6 +31,13 @@ export const idempotencyKey: Parameter = {
     "1 to 255 printable ASCII characters. However often and concurrently the same request is sent with it, UniAPI is called once; for 24 hours " +
     "every repeat gets the same answer, as JSON or as a stream from its first event. The call goes on when its clients leave.",
   schema: { type: "string", pattern: "^[ -~]{1,255}$" },
+};
+
+export const ifNoneMatch: Parameter = {
+  in: "header",
+  name: "If-None-Match",
+  description: "The `ETag` of the file that is already there: it is not sent again.",
+  schema: TEXT,
 };
 
 export const lastEventId: Parameter = {

@@ -77,8 +77,8 @@ const postResponse: Operation = {
   summary: "OpenAI's Responses API",
   description: `For any OpenAI client: set its \`baseURL\` to \`…/v1\` and its \`apiKey\` to a key of this Worker. Also at \`/responses\`.
 
-Fields that are not listed pass to UniAPI as they are; \`background\`, \`conversation\` and \`prompt\` are refused. A preset's name can stand as
-\`model\`; locked callers name one. \`stream\` alone decides the form of the answer. A stream ends with \`data: [DONE]\`; one that breaks has an
+Fields that are not listed pass to UniAPI as they are; \`background\`, \`conversation\` and \`prompt\` are refused unless they are \`null\` or
+\`false\`. A preset's name can stand as \`model\`; locked callers name one. \`stream\` alone decides the form of the answer. A stream ends with \`data: [DONE]\`; one that breaks has an
 \`error\` event, no \`[DONE]\`, and a broken connection. The answer cache is off unless the config or \`Cache-Control: max-age=N\` asks for it.`,
   callers: EVERY_CALLER,
   parameters: [cacheControl, idempotencyKey],

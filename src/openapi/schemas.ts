@@ -47,12 +47,21 @@ export function schemaComponents(): JsonObject {
   const shown = Object.fromEntries(Object.entries(schemas).map(([name, schema]) => [name, plain(schema as JsonObject)]));
   narrowProblem(shown["Problem"]);
   return {
-    AskRequest: request(Ask, ASK_FIELDS),
+    AskRequest: request(orNull(Ask), ASK_FIELDS),
     ResponsesRequest: request(ResponsesRequest, RESPONSES_FIELDS),
     SessionRequest: { anyOf: [request(SessionWish, SESSION_FIELDS), request(Exchange, EXCHANGE_FIELDS)] },
-    JobRequest: request(JobRequest, { ...ASK_FIELDS_OF_JOBS, callback: CALLBACK }),
+    JobRequest: request(orNull(JobRequest), { ...ASK_FIELDS_OF_JOBS, callback: CALLBACK }),
     ...shown,
   };
+}
+
+/** As it is sent to code that drops nulls before it looks (core/read-ask.ts): what may be absent may be null. */
+function orNull<Schema extends z.ZodMiniObject>({ shape }: Schema): Schema {
+  const sent = Object.entries(shape).map(([name, field]) => [
+    name,
+    field instanceof z.ZodMiniOptional ? z.optional(z.nullable(field.def.innerType)) : field,
+  ]);
+  return z.strictObject(Object.fromEntries(sent) as typeof shape) as z.ZodMiniObject as Schema;
 }
 
 /** @param fields what each means */

@@ -2,7 +2,7 @@
 // ahead, and how much memory workerd takes meanwhile. Without a key each has its own upstream stream; with one, all share a flight.
 import { execFileSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer, type ServerResponse } from "node:http";
 import { createRequire } from "node:module";
 import { type AddressInfo, connect, type Socket } from "node:net";
@@ -10,6 +10,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { unstable_getMiniflareWorkerOptions } from "wrangler";
+import { workerdBytes } from "../support/workerd-bytes.ts";
 
 const READERS = 200;
 const EVENT_CHARS = 16_384;
@@ -77,20 +78,6 @@ const server = new Miniflare(
 );
 const url = await server.ready;
 
-/** Resident memory of our workerd in bytes. */
-function memory(): number {
-  for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
-    try {
-      const status = readFileSync(`/proc/${pid}/status`, "utf8");
-      if (!/^Name:\tworkerd$/m.test(status) || !new RegExp(`^PPid:\t${process.pid}$`, "m").test(status)) continue;
-      return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1] ?? 0) * 1_024;
-    } catch {
-      // It ended while we looked.
-    }
-  }
-  throw new Error("workerd is not to be found");
-}
-
 const mib = (bytes: number): string => (bytes / MIB).toFixed(0);
 
 async function reader(headers: Record<string, string>): Promise<Socket> {
@@ -116,11 +103,11 @@ async function settled(): Promise<void> {
 }
 
 async function measure(what: string, headers: Record<string, string>): Promise<void> {
-  const before = memory();
+  const before = workerdBytes();
   sent = 0;
   const sockets = await Promise.all(Array.from({ length: READERS }, () => reader(headers)));
-  let peak = memory();
-  const watch = setInterval(() => (peak = Math.max(peak, memory())), 100);
+  let peak = workerdBytes();
+  const watch = setInterval(() => (peak = Math.max(peak, workerdBytes())), 100);
   await settled();
   await sleep(2_000);
   clearInterval(watch);
@@ -128,7 +115,7 @@ async function measure(what: string, headers: Record<string, string>): Promise<v
   const whole = EVENTS * EVENT_CHARS * READERS;
   console.log(
     `${what}: ${READERS} stalled readers of ${mib(whole)} MiB in all; upstream was read to ${(sent / MIB / streams).toFixed(1)} MiB a stream; ` +
-      `workerd grew by ${mib(peak - before)} MiB at most, ${mib(memory() - before)} MiB in the end`,
+      `workerd grew by ${mib(peak - before)} MiB at most, ${mib(workerdBytes() - before)} MiB in the end`,
   );
   for (const socket of sockets) socket.destroy();
   await settled();

@@ -176,6 +176,6 @@ export function promiseOnce(row: Row): string | undefined {
   return mayBePaid(streamed) ? "one failure, kept" : "asked anew";
 }
 
-function refusal({ status, code, final, retryAfter }: Refused): string {
+export function refusal({ status, code, final, retryAfter }: Refused): string {
   return `${status} ${code}${final ? ", final" : ""}${retryAfter === undefined ? "" : `, Retry-After: ${retryAfter}`}`;
 }

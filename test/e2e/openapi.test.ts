@@ -1,7 +1,7 @@
 // Every example of /openapi.json, sent as it stands there to the production bundle, and every failure that can be provoked: whatever
 // comes back is held to the document.
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { AN_ID, A_JOB, NEXT_ID } from "../../src/openapi/parameters.ts";
+import { AN_ID, A_JOB, A_RUN, NEXT_ID } from "../../src/openapi/parameters.ts";
 import { openApiDocument } from "../../src/openapi/document.ts";
 import { type Exchange, exchangesOf, type Judge, judge, type OpenApi } from "../support/openapi.ts";
 import { type Example, githubSignature, startExample } from "./openapi.ts";
@@ -37,8 +37,10 @@ test.each(EXCHANGES.map((exchange) => [`${exchange.operationId}: ${exchange.name
     const send = async (): Promise<Got> => await got(real, await sent(real));
     // A job takes a moment.
     const isLate = exchange.operationId === "getJob" && exchange.status === 200;
-    const { status, type, body } = isLate ? await until(async () => delivered(await send())) : await send();
+    const { status, type, body, events } = isLate ? await until(async () => delivered(await send())) : await send();
     expect([status, type], JSON.stringify(body)).toEqual([exchange.status, exchange.answer.type]);
+    if (events !== undefined) expect(namesIn(String(body))).toEqual(expect.arrayContaining(namesIn(String(exchange.answer.value))));
+    if (real.body === undefined && events !== undefined) expect(namesIn(String(body))).not.toContain("start");
     if (type !== JSON_TYPE) return;
     const documented = exchange.answer.value as object;
     // Of an error every word; of an answer what it consists of.
@@ -183,6 +185,12 @@ async function realIds(exchange: Exchange): Promise<Exchange> {
     if (text.includes(NEXT_ID)) text = text.replaceAll(NEXT_ID, await idOf({ previous_response_id: id }));
     text = text.replaceAll(AN_ID, id);
   }
+  if (text.includes(A_RUN)) {
+    const { parameters } = exchange;
+    const key = parameters.find(({ name }) => name === "Idempotency-Key")?.value ?? "";
+    const begun = await post("/ask", { ...asked({ stream: true }), headers: { "content-type": JSON_TYPE, "idempotency-key": key } });
+    text = text.replaceAll(A_RUN, /^id: (\w+)-0$/m.exec(await begun.text())?.[1] ?? "");
+  }
   if (text.includes(A_JOB)) {
     const { job } = (await (await post("/jobs", asked({ callback: "crm" }))).json()) as { job: string };
     const view = async (): Promise<unknown> => await (await get(`/jobs/${job}`)).json();
@@ -192,6 +200,8 @@ async function realIds(exchange: Exchange): Promise<Exchange> {
   }
   return { ...(JSON.parse(text) as Exchange), answer: exchange.answer };
 }
+
+const namesIn = (stream: string): string[] => [...new Set([...stream.matchAll(/^event: (\S+)$/gm)].map(([, name = ""]) => name))];
 
 function delivered(seen: Got): Got {
   expect(seen.body).toHaveProperty("delivery.status", "delivered");

@@ -22,7 +22,8 @@ export function modelList(): JsonObject {
     object: "list",
     data: [
       ...ORDINARY_MODELS.map((id) => ({ id, ...entry })),
-      ...menuModels().map(({ id, description }) => ({ id, ...entry, description })),
+      // one-hub has a null for models whose owner it does not know.
+      ...menuModels().map(({ id, description }) => ({ id, ...entry, owned_by: null, description })),
     ],
   };
 }

@@ -3,6 +3,7 @@
 import { readFileSync } from "node:fs";
 import { menuModels } from "../emulator/menu.ts";
 import { FORMS, promiseOf, promiseOnce, ROWS } from "../e2e/fault-table.ts";
+import { RESPONSES_FORMS, RESPONSES_ROWS, responsesPromiseOf, responsesPromiseOnce } from "../e2e/fault-table-responses.ts";
 
 /** Test files, and the heading under which their names stand. */
 const LISTS: readonly (readonly [heading: string, file: string, suite?: string])[] = [
@@ -41,6 +42,17 @@ function table(): string {
   return ["| `emulate/…` | UniAPI | as JSON | as events | as text | twice, one key |", "|---|---|---|---|---|---|", ...rows].join("\n");
 }
 
+/** The rows that are not as on /ask. */
+function responsesTable(): string {
+  const rows = Object.entries(RESPONSES_ROWS).flatMap(([name, row]) => {
+    const cells = [...RESPONSES_FORMS.map((form) => responsesPromiseOf(row, form)), responsesPromiseOnce(row)];
+    const asked = ROWS[name] ?? {};
+    const same = [promiseOf(asked, "JSON"), promiseOf(asked, "events"), promiseOnce(asked)].every((cell, at) => cell === cells[at]);
+    return same ? [] : [`| \`${name}\` | ${cells.map((cell) => cell ?? "–").join(" | ")} |`];
+  });
+  return ["| `emulate/…` | as JSON | as a stream | twice, one key |", "|---|---|---|---|", ...rows].join("\n");
+}
+
 export function failuresPage(): string {
   return `# When something fails
 
@@ -52,6 +64,13 @@ The last column is the same request sent twice with one \`Idempotency-Key\`, onc
 asks UniAPI for a stream. "Kept" is one call and the same failure again; "anew" is a call for each.
 
 ${table()}
+
+## On /v1/responses
+
+Every row runs there, too, whole and as a stream. These differ: the Worker tries nothing again by itself, since SDKs do; a response that
+failed is an object; and a stream that breaks ends in an \`error\` event without \`[DONE]\`, whose fields stand in it both flat and nested.
+
+${responsesTable()}
 
 ${LISTS.map(
   ([heading, file, suite]) =>

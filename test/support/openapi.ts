@@ -13,7 +13,7 @@ interface OpenApiOperation {
   operationId: string;
   security: Record<string, unknown>[];
   parameters?: { in: string; name: string; examples?: Examples<string>; "x-examples"?: Examples<string> }[];
-  requestBody?: { content: Record<string, Media> };
+  requestBody?: { required: boolean; description?: string; content: Record<string, Media> };
   responses: Record<string, OpenApiAnswer | { $ref: string }>;
 }
 interface OpenApiAnswer {

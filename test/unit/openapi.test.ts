@@ -1,6 +1,7 @@
 // The document of /openapi.json by itself: it is OpenAPI, it has every failure, and its examples keep to it.
 import { Validator } from "@seriousme/openapi-schema-validator";
 import { expect, test } from "vitest";
+import { hasLostQuestion } from "../../src/core/flight.ts";
 import { PROBLEMS } from "../../src/core/problem.ts";
 import { DEFAULTS } from "../../src/core/responses-object.ts";
 import { openApiDocument } from "../../src/openapi/document.ts";
@@ -47,6 +48,29 @@ test.each(EXCHANGES.map((exchange) => [`${exchange.operationId}: ${exchange.name
     if (isJson(answer.type)) expect(judged(of, { status, type: answer.type, body: answer.value })).toBe(null);
   },
 );
+
+test("a body that may be absent is not required, and the document says when it may be", () => {
+  const bodies = operationsOf(document).flatMap(({ path, operation: { operationId, requestBody } }) =>
+    requestBody === undefined ? [] : [{ path, operationId, ...requestBody }],
+  );
+  const absent = bodies.filter(({ required }) => !required);
+  expect(absent.map(({ path }) => path)).toEqual(["/ask"]);
+  for (const { operationId, description } of absent) {
+    for (const header of ["Idempotency-Key", "Last-Event-ID"]) expect(description).toContain(`\`${header}\``);
+    const shown = EXCHANGES.filter(({ body, ...of }) => of.operationId === operationId && body === undefined);
+    expect(shown.map(({ status, parameters }) => [status, parameters.map(({ name }) => name)])).toEqual([
+      [200, ["Idempotency-Key", "Last-Event-ID"]],
+    ]);
+    const [given] = shown;
+    const headers = new Headers(given?.parameters.map(({ name, value }): [string, string] => [name, value]));
+    expect(hasLostQuestion(headers, "")).toBe(true);
+  }
+  // Nowhere else is an example shown that leaves a required body out.
+  for (const { operationId, required } of bodies) {
+    const without = EXCHANGES.filter(({ body, ...of }) => of.operationId === operationId && body === undefined);
+    expect(required && without.length > 0).toBe(false);
+  }
+});
 
 test("every operation has an example that succeeds, but for the two that are files", () => {
   const succeeds = new Set(EXCHANGES.flatMap(({ operationId, status }) => (status < 300 ? [operationId] : [])));

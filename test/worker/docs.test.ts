@@ -9,7 +9,13 @@ eachTestAlone();
 
 interface Described {
   openapi: string;
-  paths: Record<string, Record<string, { operationId: string }>>;
+  paths: Record<string, Record<string, { operationId: string; parameters?: { name: string }[]; responses: Record<string, object> }>>;
+}
+
+/** The page at an address, and every file that it names. */
+async function filesOf(page: string): Promise<string[]> {
+  const html = await (await startWorker().get(page)).text();
+  return [page, ...[...html.matchAll(/(?:src|href)="(\/[^"]+)"/g)].map(([, path = ""]) => path)];
 }
 
 test("the paths of the document are the app's routes, no more and no fewer", async () => {
@@ -53,6 +59,35 @@ test("a file that its reader has is not sent again", async () => {
   const again = await worker.get("/docs/docs.css", { "if-none-match": etag });
   expect([again.status, await again.text()]).toEqual([304, ""]);
   expect((await worker.send("/docs/docs.css", { method: "HEAD" })).status).toBe(200);
+});
+
+test("every address that has an ETag answers 304 to who has it, and no other does; the document says which of its own do", async () => {
+  const worker = startWorker();
+  const { paths } = await (await worker.get("/openapi.json")).json<Described>();
+  const described = Object.keys(paths).filter((path) => "get" in (paths[path] ?? {}) && !path.includes("{"));
+  const pages = [...(await filesOf("/docs")), ...(await filesOf("/"))];
+  expect(pages.length).toBeGreaterThan(8);
+  const conditional: string[] = [];
+  for (const path of [...described, ...pages]) {
+    const whole = await worker.get(path);
+    const [etag, kept] = ["etag", "cache-control"].map((name) => whole.headers.get(name)) as [string | null, string | null];
+    if (etag !== null) conditional.push(path);
+    for (const known of [etag, `W/${etag}`]) {
+      const again = await worker.get(path, { "if-none-match": known ?? '"any"' });
+      const { status, headers } = again;
+      expect([path, status, headers.get("etag"), headers.get("cache-control")]).toEqual([path, etag === null ? 200 : 304, etag, kept]);
+      expect(kept).not.toBeNull();
+      if (etag !== null) expect([await again.text(), headers.get("x-request-id")]).toEqual(["", expect.stringMatching(/^req_/)]);
+    }
+    expect((await worker.get(path, { "if-none-match": '"another"' })).status).toBe(200);
+  }
+  expect(conditional).toEqual(["/client.js", "/openapi.json", ...pages]);
+  const say = (what: (path: string) => boolean | undefined): string[] => described.filter((path) => what(path));
+  expect(say((path) => "304" in (paths[path]?.["get"]?.responses ?? {}))).toEqual(["/client.js", "/openapi.json"]);
+  expect(say((path) => paths[path]?.["get"]?.parameters?.some(({ name }) => name === "If-None-Match"))).toEqual([
+    "/client.js",
+    "/openapi.json",
+  ]);
 });
 
 test.each(["/docs/nothing.js", "/docs/..%2Fopenapi.json", "/docs/docs.html/more", "/docs/.env", "/openapi.yaml"])(

@@ -231,6 +231,25 @@ describe("what counts once", () => {
     expect(await calls(body.input)).toBe(1);
   });
 
+  test("hours later it says how old that answer is by then, in every form, and for how long it had been fresh", async () => {
+    vi.useFakeTimers({ toFake: ["Date"] });
+    const worker = startWorker();
+    const body = { input: marked() };
+    await worker.answer(body);
+    const key = freshKey();
+    const freshness = async (headers: HeaderTable): Promise<unknown> => {
+      const response = await worker.ask(body, { ...key, ...headers });
+      await response.text();
+      return [response.headers.get("cache-status"), response.headers.get("age")];
+    };
+    vi.advanceTimersByTime(600_000);
+    expect(await freshness({})).toEqual(["uniapi-edge; hit; ttl=3000", "600"]);
+    vi.advanceTimersByTime(7_200_000);
+    await evictDurableObject(await flightOf(key));
+    for (const form of [{}, EVENTS, TEXT]) expect(await freshness(form)).toEqual(["uniapi-edge; hit; ttl=-4200", "7800"]);
+    expect(await calls(body.input)).toBe(1);
+  });
+
   test("what is not to be stored stands in the flight alone", async () => {
     const worker = startWorker();
     const body = { input: marked(), store: false };
@@ -342,6 +361,25 @@ describe("an outcome", () => {
     expect(namesOf(eventsIn(heard)).at(-1)).toBe("done");
     expect(await runDurableObjectAlarm(await flightOf(key))).toBe(true);
     expect((await keptOf(await flightOf(key))).alarm).toBeNull();
+  });
+
+  test("is removed where a reader had stalled in the middle, once that one has left", async () => {
+    const worker = startWorker();
+    const body = { input: marked(), model: "emulate/long/3000" };
+    const key = freshKey();
+    await (await worker.ask(body, key)).text();
+    const stalled = await worker.ask(body, { ...key, ...EVENTS });
+    const flight = await flightOf(key);
+    expect(await runDurableObjectAlarm(flight)).toBe(true);
+    expect((await keptOf(flight)).sizes.length).toBeGreaterThan(1);
+    await stalled.body?.cancel();
+    await vi.waitFor(
+      async () => {
+        await runDurableObjectAlarm(flight);
+        expect(await keptOf(flight)).toEqual({ sizes: [], text: "", alarm: null });
+      },
+      { timeout: 10_000 },
+    );
   });
 
   test("is waited for: an alarm in mid-flight removes nothing", async () => {

@@ -22,7 +22,7 @@ export const NO_SETTINGS: Settings = { preset: "", model: "", schema: "", custom
 
 interface Listed {
   id: string;
-  owned_by?: string;
+  owned_by?: string | null;
 }
 
 /** Null while something in them is no JSON object. */
