@@ -6,7 +6,7 @@ import { thirtyDays } from "./thirty-days.ts";
 import { type Console, expectAccessible, expectNoSidewaysScroll, openConsole, picture, WORKER } from "./console-page.ts";
 
 export function consoleViews(scene: () => Scene): void {
-  test.concurrent("a wrong key is refused with the reason; a right one signs in, and stands nowhere but in memory", async () => {
+  test.concurrent("a wrong key is refused with the reason; a right one signs in, stands nowhere but in memory, and signing out leaves nothing", async () => {
     const console = await openConsole(scene(), {}, 401);
     const { page, button } = console;
     await button("Use a key").click();
@@ -22,9 +22,17 @@ export function consoleViews(scene: () => Scene): void {
       () => document.documentElement.outerHTML + JSON.stringify([{ ...sessionStorage }, { ...localStorage }, location.href]),
     );
     expect(everywhere).not.toContain(SERVER_KEY);
+
+    // In the middle of an answer: its end must not bring the ids back.
+    await console.more({ model: "emulate/slow/40" });
+    await console.composer.fill(`And ${"who ".repeat(30)}are you?`);
+    await console.composer.press("Enter");
+    await page.locator(".said", { hasText: "who who" }).waitFor();
     await button("Sign out").click();
     await page.getByText("Local, no key needed").waitFor();
     expect(await page.locator(".question").count()).toBe(0);
+    await console.idle();
+    expect(await page.evaluate(() => ({ ...sessionStorage }))).toEqual({});
     expect(console.told).toEqual([]);
   });
 

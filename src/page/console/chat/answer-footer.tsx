@@ -15,7 +15,7 @@ function goesOn({ state, failure }: Turn): boolean {
 export function AnswerFooter({ chat, turn, account, fields }: TurnProps) {
   const [code, setCode] = useState(false);
   const { answer, input } = turn;
-  const busy = chat.running !== undefined;
+  const busy = chat.held;
   return (
     <footer>
       {answer !== undefined && <Citations answer={answer} />}

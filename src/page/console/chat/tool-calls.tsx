@@ -36,7 +36,7 @@ export function ToolCalls({ chat, turn, account, fields }: { chat: Chat; turn: T
         </div>
       ))}
       {open && (
-        <button type="submit" disabled={chat.running !== undefined}>
+        <button type="submit" disabled={chat.held}>
           Send output
         </button>
       )}

@@ -41,7 +41,7 @@ export function TurnView({ chat, turn, account, fields }: TurnProps) {
             <button
               type="button"
               class="icon-button"
-              disabled={chat.running !== undefined || turn.input === undefined || fields === null}
+              disabled={chat.held || turn.input === undefined || fields === null}
               onClick={() => setEditing(true)}
             >
               <Icon name="edit" />
@@ -61,7 +61,12 @@ export function TurnView({ chat, turn, account, fields }: TurnProps) {
         <ToolCalls chat={chat} turn={turn} account={account} fields={fields ?? {}} />
         {turn.failure !== undefined && <FailureBox failure={turn.failure} />}
         {turn.state === "stopped" && (
-          <p class="fine">Stopped here. The Worker keeps the rest: Continue shows it. A new question follows the answer before this one.</p>
+          <p class="fine">
+            {turn.event === ""
+              ? "Stopped before an answer came. Continue asks for it with the same key: it is asked and paid once within a day."
+              : "Stopped here. The Worker keeps the rest: Continue shows it."}{" "}
+            A new question follows the answer before this one.
+          </p>
         )}
         {!streaming && <AnswerFooter chat={chat} turn={turn} account={account} fields={fields} />}
       </article>
@@ -94,7 +99,7 @@ function Walk({ chat, turn }: Pick<TurnProps, "chat" | "turn">) {
       class="icon-button"
       aria-label={label}
       disabled={siblings[at + by] === undefined}
-      onClick={() => chat.conversation.show(siblings[at + by] ?? turn)}
+      onClick={() => chat.show(siblings[at + by] ?? turn)}
     >
       <Icon name={by === 1 ? "next" : "previous"} />
     </button>
