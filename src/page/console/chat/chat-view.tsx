@@ -26,8 +26,9 @@ export function ChatView({ chat, account }: { chat: Chat; account: Account }) {
         <h1 class="visually-hidden">Chat</h1>
         {path.length === 0 && chat.restoring === null && <Welcome />}
         <ol class="turns">
-          {path.map((turn) => (
-            <TurnView key={turn.number} chat={chat} turn={turn} account={account} fields={fields} />
+          {path.map((turn, depth) => (
+            // By its place: whoever walks from branch to branch with the keyboard stays on the button.
+            <TurnView key={depth} chat={chat} turn={turn} account={account} fields={fields} toField={toField} />
           ))}
         </ol>
         <Restoring chat={chat} toField={toField} />

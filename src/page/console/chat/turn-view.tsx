@@ -1,5 +1,5 @@
 // One turn: the question with its editing and its branches, and the answer with all that is known of it.
-import { useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { Account } from "../account.ts";
 import { FailureBox } from "../failure.tsx";
 import { Icon } from "../icon.tsx";
@@ -15,20 +15,38 @@ export interface TurnProps {
   account: Account;
   /** What a new question is asked with at the moment; null while that can't be sent. */
   fields: Fields | null;
+  /** Focuses the field, for what takes its own button away. There Escape stops what began. */
+  toField: () => void;
 }
 
-export function TurnView({ chat, turn, account, fields }: TurnProps) {
-  const [editing, setEditing] = useState(false);
+export function TurnView({ chat, turn, account, fields, toField }: TurnProps) {
+  const [edited, setEdited] = useState<Turn | null>(null);
+  const editButton = useRef<HTMLButtonElement>(null);
+  const cancelled = useRef(false);
+  useLayoutEffect(() => {
+    if (!cancelled.current) return;
+    cancelled.current = false;
+    editButton.current?.focus();
+    // It can't be pressed while an answer is written.
+    if (document.activeElement !== editButton.current) toField();
+  });
+  // Another branch is shown in its place.
+  useEffect(() => setEdited(null), [turn]);
   const streaming = turn.state === "streaming";
   return (
     <li class="turn">
-      {editing ? (
+      {edited === turn ? (
         <Editor
           text={inputText(turn.input)}
-          close={() => setEditing(false)}
+          held={chat.held || fields === null}
+          close={() => {
+            cancelled.current = true;
+            setEdited(null);
+          }}
           send={(text) => {
-            setEditing(false);
+            setEdited(null);
             void chat.branch(turn, text, fields ?? {});
+            toField();
           }}
         />
       ) : (
@@ -39,10 +57,11 @@ export function TurnView({ chat, turn, account, fields }: TurnProps) {
           <div class="tools">
             <Walk chat={chat} turn={turn} />
             <button
+              ref={editButton}
               type="button"
               class="icon-button"
               disabled={chat.held || turn.input === undefined || fields === null}
-              onClick={() => setEditing(true)}
+              onClick={() => setEdited(turn)}
             >
               <Icon name="edit" />
               <span>Edit</span>
@@ -50,7 +69,7 @@ export function TurnView({ chat, turn, account, fields }: TurnProps) {
           </div>
         </div>
       )}
-      <article class="answer" aria-label="Answer" aria-busy={streaming}>
+      <article key={turn.number} class="answer" aria-label="Answer" aria-busy={streaming}>
         {turn.reasoning !== "" && (
           <details class="reasoning">
             <summary>Reasoning</summary>
@@ -58,7 +77,7 @@ export function TurnView({ chat, turn, account, fields }: TurnProps) {
           </details>
         )}
         <Said turn={turn} />
-        <ToolCalls chat={chat} turn={turn} account={account} fields={fields ?? {}} />
+        <ToolCalls chat={chat} turn={turn} account={account} fields={fields} toField={toField} />
         {turn.failure !== undefined && <FailureBox failure={turn.failure} />}
         {turn.state === "stopped" && (
           <p class="fine">
@@ -68,7 +87,7 @@ export function TurnView({ chat, turn, account, fields }: TurnProps) {
             A new question follows the answer before this one.
           </p>
         )}
-        {!streaming && <AnswerFooter chat={chat} turn={turn} account={account} fields={fields} />}
+        {!streaming && <AnswerFooter chat={chat} turn={turn} account={account} fields={fields} toField={toField} />}
       </article>
     </li>
   );
@@ -94,11 +113,12 @@ function Walk({ chat, turn }: Pick<TurnProps, "chat" | "turn">) {
   const at = siblings.indexOf(turn);
   if (siblings.length < 2) return null;
   const step = (by: 1 | -1, label: string) => (
+    // Not `disabled` at the last one: that would take the focus away from who walks there.
     <button
       type="button"
       class="icon-button"
       aria-label={label}
-      disabled={siblings[at + by] === undefined}
+      aria-disabled={siblings[at + by] === undefined}
       onClick={() => chat.show(siblings[at + by] ?? turn)}
     >
       <Icon name={by === 1 ? "next" : "previous"} />
