@@ -113,6 +113,12 @@ export function consoleChat(scene: () => Scene): void {
     await tree.getByRole("button", { name: "Where do I live now?" }).waitFor();
     expect(await tree.getByRole("button").count()).toBe(5);
     expect(await page.locator(".question-text").nth(1).innerText()).toBe("I live in Rome.");
+
+    // So is the code, as far as a reload leaves it known.
+    await button("Code").last().click();
+    const [curl = ""] = await answer(2).locator("pre").allInnerTexts();
+    expect(curl).toMatch(/"input":"Where do I live\?","previous_response_id":"resp_ue1_/);
+    expect(await answer(2).locator(".code-panel").innerText()).toContain("not known any more");
     expect(console.told).toEqual([]);
   });
 

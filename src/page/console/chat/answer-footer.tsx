@@ -48,13 +48,13 @@ export function AnswerFooter({ chat, turn, account, fields, toField }: TurnProps
             <Icon name="retry" />
             <span>Retry</span>
           </button>
-          <button type="button" class="icon-button" aria-expanded={code} disabled={input === undefined} onClick={() => setCode(!code)}>
+          <button type="button" class="icon-button" aria-expanded={code} onClick={() => setCode(!code)}>
             <Icon name="code" />
             <span>Code</span>
           </button>
         </div>
       </div>
-      {code && input !== undefined && <CodePanel turn={turn} input={input} account={account} />}
+      {code && <CodePanel turn={turn} account={account} />}
     </footer>
   );
 }

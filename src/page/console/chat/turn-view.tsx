@@ -1,6 +1,6 @@
 // One turn: the question with its editing and its branches, and the answer with all that is known of it.
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
-import type { Account } from "../account.ts";
+import { type Account, mayReadById } from "../account.ts";
 import { FailureBox } from "../failure.tsx";
 import { Icon } from "../icon.tsx";
 import { AnswerFooter } from "./answer-footer.tsx";
@@ -51,9 +51,7 @@ export function TurnView({ chat, turn, account, fields, toField }: TurnProps) {
         />
       ) : (
         <div class="question">
-          <p class="question-text">
-            {turn.input === undefined ? <em>Your question is shown again once the answer is there.</em> : inputText(turn.input)}
-          </p>
+          <p class="question-text">{turn.input === undefined ? <em>{whyUnknown(turn, account)}</em> : inputText(turn.input)}</p>
           <div class="tools">
             <Walk chat={chat} turn={turn} />
             <button
@@ -91,6 +89,13 @@ export function TurnView({ chat, turn, account, fields, toField }: TurnProps) {
       </article>
     </li>
   );
+}
+
+/** Only after a reload: a question is read again by the id of its answer. */
+function whyUnknown({ state }: Turn, account: Account): string {
+  if (!mayReadById(account)) return "Your question was forgotten by the reload: with a publishable key nothing can be read again.";
+  if (state === "done") return "Your question can't be read just now: it is shown again after the next reload.";
+  return "Your question is shown again once the answer is there.";
 }
 
 function Said({ turn: { answer, text, refusal, state } }: { turn: Turn }) {
