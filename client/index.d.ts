@@ -178,15 +178,19 @@ export declare class AskError extends Error {
     readonly retryAfter: number;
     /** Whether another try may help and is not paid twice. */
     readonly retryable: boolean;
-    constructor({ message, code, type, param, request_id }: Said, response?: Response, cause?: unknown);
+    constructor(said?: Said | null, { status, headers }?: {
+        status?: number;
+        headers?: Headers | undefined;
+    });
 }
-/** `error` of a body or of an `error` event. */
+/** `error` of a body or of an `error` event; it may be anything where somebody else than the Worker answered. */
 export interface Said {
-    message: string;
-    code: string;
+    message?: string;
+    code?: string;
     type?: string;
     param?: string;
     request_id?: string;
+    cause?: unknown;
 }
 export interface Client {
     ask(question: Question, options?: AskOptions): Promise<Answer>;

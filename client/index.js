@@ -1,10 +1,16 @@
 // Generated from src/client by `npm run build:client`: edit there.
 // src/client/error.ts
 var AskError = class extends Error {
-  constructor({ message, code, type = code, param = "", request_id = "" }, response, cause) {
-    super(message, { cause });
-    const status = response?.status ?? 0;
-    const header = (name) => response?.headers.get(name);
+  constructor(said, { status = 0, headers } = {}) {
+    const header = (name) => headers?.get(name);
+    const {
+      message = `HTTP ${status}`,
+      code = "unexpected_response",
+      type = code,
+      param = "",
+      request_id = header("x-request-id") ?? ""
+    } = said ?? {};
+    super(message, said);
     Object.assign(this, {
       name: "AskError",
       code,
@@ -12,14 +18,38 @@ var AskError = class extends Error {
       param,
       status,
       requestId: request_id,
-      retryAfter: Number(header("retry-after")) || 0,
-      // Within a stream `unavailable` says that what is kept of it can't be reached for the moment.
-      retryable: status === 200 ? code === "unavailable" : (!status || status === 429 || status > 499) && header("x-should-retry") !== "false"
+      retryAfter: +header("retry-after") || 0,
+      // `unavailable` also within a stream: what is kept of it can't be reached for the moment.
+      retryable: (!status || status === 429 || status > 499 || code === "unavailable") && header("x-should-retry") !== "false"
     });
   }
 };
-function connectionLost(cause) {
-  return new AskError({ message: "Connection lost.", code: "connection_lost" }, void 0, cause);
+function connectionLost(response, cause) {
+  return new AskError({ message: "Connection lost.", code: "connection_lost", cause }, { headers: response?.headers });
+}
+
+// src/client/pause.ts
+var TRIES = 2;
+var TRIES_BEGUN = 6;
+var PAUSE_MS = 250;
+var MAX_PAUSE_MS = 6e4;
+function pauseAfter(error, tries, begun) {
+  const { retryable, retryAfter, status } = Object(error);
+  const ms = retryAfter * 1e3 || (status || tries > 1 ? PAUSE_MS << tries : 0);
+  if (!retryable || tries > (begun ? TRIES_BEGUN : TRIES) || ms > MAX_PAUSE_MS) throw error;
+  return ms;
+}
+function aborted(signal) {
+  return new Promise((_, reject) => {
+    if (signal.aborted) reject();
+    signal.addEventListener("abort", reject);
+  });
+}
+function sleep(ms, signal) {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms);
+    aborted(signal).catch(() => resolve(clearTimeout(timer)));
+  });
 }
 
 // src/client/call.ts
@@ -35,13 +65,12 @@ function createCall({ url, token, fetch: send }) {
     let refusal;
     let refused;
     for (; ; ) {
-      const bearer = await credential(refused);
+      const bearer = await Promise.race([aborted(init.signal), credential(refused)]);
       if (refusal && bearer === refused) throw refusal;
-      const headers = { ...init.headers, ...bearer && { authorization: `Bearer ${bearer}` } };
-      const response = await within((send ?? fetch)(new URL(path, url).href, { ...init, headers }));
+      if (bearer) (init.headers ??= {})["authorization"] = `Bearer ${bearer}`;
+      const response = await within((send ?? fetch)(new URL(path, url).href, init));
       if (response.ok) return response;
-      const said = await response.json().catch(() => null);
-      const error = new AskError(said?.error ?? { message: `HTTP ${response.status}`, code: "unexpected_response" }, response);
+      const error = new AskError((await response.json().catch(() => null))?.error, response);
       if (response.status !== 401 || refusal) throw error;
       refusal = error;
       refused = bearer;
@@ -59,8 +88,8 @@ function createDecoder(maxChars = MAX_CHARS) {
   return (bytes) => {
     let text = utf8.decode(bytes, { stream: true });
     if (!text) return [];
-    if (afterCr && text[0] === "\n") text = text.slice(1);
-    afterCr = text.endsWith("\r");
+    if (afterCr) text = text.replace(/^\n/, "");
+    afterCr = text.at(-1) === "\r";
     const lines = text.split(/\r\n?|\n/);
     lines[0] = line + lines[0];
     line = lines.pop();
@@ -74,32 +103,14 @@ ${value}` : value;
         fields = {};
       }
     }
-    if ((fields.data + line).length > maxChars) throw new RangeError("Endless event.");
+    if ((fields.data + line).length > maxChars) throw RangeError("Endless event.");
     return events;
   };
 }
 
-// src/client/pause.ts
-var TRIES = 2;
-var TRIES_BEGUN = 6;
-var PAUSE_MS = 250;
-var MAX_PAUSE_MS = 6e4;
-function pauseAfter(error, tries, begun) {
-  const { retryable, retryAfter, status } = Object(error);
-  const ms = retryAfter * 1e3 || (status || tries > 1 ? PAUSE_MS * 2 ** tries : 0);
-  if (!retryable || tries > (begun ? TRIES_BEGUN : TRIES) || ms > MAX_PAUSE_MS) throw error;
-  return ms;
-}
-function sleep(ms, signal) {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms);
-    signal.addEventListener("abort", () => resolve(clearTimeout(timer)));
-  });
-}
-
 // src/client/stream.ts
 var SILENCE_MS = 3e4;
-function openStream(call, path, from, streamed, signal, onAnswer = () => void 0) {
+function openStream(call, path, from, streamed, signal, conversation = {}) {
   const token = { ...from };
   const stop = new AbortController();
   let answer;
@@ -107,58 +118,61 @@ function openStream(call, path, from, streamed, signal, onAnswer = () => void 0)
     for (let tries = 0, ms = 0; ; ) {
       const connection = new AbortController();
       const ended = AbortSignal.any([connection.signal, stop.signal, signal ?? stop.signal]);
+      let response;
       const within = async (work) => {
         const timer = streamed ? setTimeout(() => connection.abort(connectionLost()), SILENCE_MS) : 0;
         try {
           return await work;
         } catch (error) {
-          throw connectionLost(error);
+          throw connectionLost(response, error);
         } finally {
           clearTimeout(timer);
         }
       };
       try {
         if (ms) await sleep(ms, ended);
-        const init = { signal: ended };
-        if (from) {
-          const { key, body, lastEventId } = token;
-          init.method = "POST";
-          init.body = JSON.stringify({ ...body, stream: streamed });
-          init.headers = {
-            "content-type": "application/json",
-            "idempotency-key": key,
-            ...lastEventId && { "last-event-id": lastEventId }
-          };
-        }
-        const response = await call(path, init, within);
+        const { key, body, lastEventId } = token;
+        const init = {
+          signal: ended,
+          ...from && {
+            method: "POST",
+            body: JSON.stringify({ ...body, stream: streamed }),
+            headers: {
+              "content-type": "application/json",
+              "idempotency-key": key,
+              ...lastEventId && { "last-event-id": lastEventId }
+            }
+          }
+        };
+        response = await call(path, init, within);
         if (!streamed) {
-          onAnswer(answer = JSON.parse(await within(response.text())));
+          conversation.id = (answer = JSON.parse(await within(response.text()))).id;
           return;
         }
         const reader = response.body.getReader();
-        ended.addEventListener("abort", () => reader.cancel().catch(() => void 0));
+        aborted(ended).catch(() => reader.cancel()).catch(() => void 0);
         const decode = createDecoder();
         for (; ; ) {
           const { done, value } = await within(reader.read());
-          if (done) throw connectionLost();
-          for (const { id, event, data: text = "" } of decode(value)) {
+          if (done) throw connectionLost(response);
+          for (const { id, event, data: text } of decode(value)) {
             const data = JSON.parse(text);
             if (event === "error") throw new AskError(data.error, response);
             const last = token.lastEventId;
-            if (last && !(id === last && event === "done") && id !== last.replace(/\d+$/, (n) => `${+n + 1}`))
+            if (last && (id !== last || event !== "done") && id !== last.replace(/\d+$/, (n) => +n + 1))
               throw new AskError({ message: "Stream lost.", code: "stream_lost" }, response);
             token.lastEventId = id;
             tries = 0;
-            if (event === "done") onAnswer(answer = data);
+            if (event === "done") conversation.id = (answer = data).id;
             yield { event, data };
             if (answer) return;
           }
         }
       } catch (error) {
-        const failure = ended.aborted ? ended.reason : error;
+        const failure = ended.aborted ? ended.reason : response && !(error instanceof AskError) ? new AskError({ cause: error }, response) : error;
         connection.abort();
         if (stop.signal.aborted) return;
-        ms = pauseAfter(failure, ++tries, !!token.lastEventId);
+        ms = pauseAfter(failure, ++tries, token.lastEventId);
       }
     }
   }
@@ -188,11 +202,12 @@ function createClient(options) {
       body: {
         preset,
         previous_response_id: self.id,
-        ...typeof question === "string" || Array.isArray(question) ? { input: question } : question
+        // Texts and lists have it, bodies don't.
+        ...question?.at ? { input: question } : question
       }
     }) => {
       last = token.body;
-      return openStream(call, "/ask", token, streamed, signal, ({ id: id2 }) => self.id = id2);
+      return openStream(call, "/ask", token, streamed, signal, self);
     };
     const self = {
       id,

@@ -1,5 +1,6 @@
 // One request to the Worker: its address, and its credential, renewed where it is not taken any more. Knows nothing of what is asked.
 import { AskError } from "./error.ts";
+import { aborted } from "./pause.ts";
 
 export interface ClientOptions {
   /** The Worker's address. */
@@ -19,10 +20,11 @@ export interface ClientOptions {
 export type Within = <T>(work: Promise<T>) => Promise<T>;
 
 export interface Init extends RequestInit {
+  signal: AbortSignal;
   headers?: Record<string, string>;
 }
 
-/** @throws AskError; what `within` throws; what the token's callback throws */
+/** @throws AskError; what `within` throws; what the token's callback throws; anything once the signal has aborted */
 export type Call = (path: string, init: Init, within: Within) => Promise<Response>;
 
 export function createCall({ url, token, fetch: send }: ClientOptions): Call {
@@ -40,14 +42,15 @@ export function createCall({ url, token, fetch: send }: ClientOptions): Call {
     let refusal: AskError | undefined;
     let refused: string | undefined;
     for (;;) {
-      const bearer = await credential(refused);
+      // Others may wait for the same credential: it is left, not given up.
+      const bearer = await Promise.race([aborted(init.signal), credential(refused)]);
       if (refusal && bearer === refused) throw refusal;
-      const headers = { ...init.headers, ...(bearer && { authorization: `Bearer ${bearer}` }) };
-      const response = await within((send ?? fetch)(new URL(path, url).href, { ...init, headers }));
+      // It was made for this call alone.
+      if (bearer) (init.headers ??= {})["authorization"] = `Bearer ${bearer}`;
+      const response = await within((send ?? fetch)(new URL(path, url).href, init));
       if (response.ok) return response;
       // Whoever gave it: it may be no answer of the Worker's.
-      const said = (await response.json().catch(() => null)) as { error?: AskError } | null;
-      const error = new AskError(said?.error ?? { message: `HTTP ${response.status}`, code: "unexpected_response" }, response);
+      const error = new AskError(((await response.json().catch(() => null)) as { error?: AskError } | null)?.error, response);
       if (response.status !== 401 || refusal) throw error;
       refusal = error;
       refused = bearer;

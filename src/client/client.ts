@@ -3,7 +3,7 @@
 import type { Answer } from "../core/trim.ts";
 import { type ClientOptions, createCall } from "./call.ts";
 import type { Conversation, ConversationOptions } from "./conversation.ts";
-import type { AskBody, AskOptions, Question, ResumeToken, Turn } from "./question.ts";
+import type { AskBody, AskOptions, Input, Question, ResumeToken, Turn } from "./question.ts";
 import { type AnswerStream, openStream } from "./stream.ts";
 
 export type { Answer } from "../core/trim.ts";
@@ -36,12 +36,13 @@ export function createClient(options: ClientOptions): Client {
         body: {
           preset,
           previous_response_id: self.id,
-          ...(typeof question === "string" || Array.isArray(question) ? { input: question } : question),
+          // Texts and lists have it, bodies don't.
+          ...((question as string)?.at ? { input: question as Input } : (question as AskBody)),
         },
       },
     ): AnswerStream => {
       last = token.body;
-      return openStream(call, "/ask", token, streamed, signal, ({ id }) => (self.id = id));
+      return openStream(call, "/ask", token, streamed, signal, self);
     };
     const self: Conversation = {
       id,

@@ -22,8 +22,8 @@ export function createDecoder(maxChars = MAX_CHARS): (bytes: Uint8Array) => Serv
     let text = utf8.decode(bytes, { stream: true });
     if (!text) return [];
     // The LF of a pair that was cut.
-    if (afterCr && text[0] === "\n") text = text.slice(1);
-    afterCr = text.endsWith("\r");
+    if (afterCr) text = text.replace(/^\n/, "");
+    afterCr = text.at(-1) === "\r";
     const lines = text.split(/\r\n?|\n/);
     // Nothing looks again at what came before: a long line in small chunks costs no more than its length.
     lines[0] = line + lines[0];
@@ -38,7 +38,7 @@ export function createDecoder(maxChars = MAX_CHARS): (bytes: Uint8Array) => Serv
       }
     }
     // Where there is no data yet, it counts as nine.
-    if (((fields.data as string) + line).length > maxChars) throw new RangeError("Endless event.");
+    if (((fields.data as string) + line).length > maxChars) throw RangeError("Endless event.");
     return events;
   };
 }

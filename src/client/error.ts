@@ -1,12 +1,13 @@
 // Every failure of the client: what the Worker said in its own words, and a connection that broke in ours.
 
-/** `error` of a body or of an `error` event. */
+/** `error` of a body or of an `error` event; it may be anything where somebody else than the Worker answered. */
 interface Said {
-  message: string;
-  code: string;
+  message?: string;
+  code?: string;
   type?: string;
   param?: string;
   request_id?: string;
+  cause?: unknown;
 }
 
 export class AskError extends Error {
@@ -24,10 +25,16 @@ export class AskError extends Error {
   /** Whether another try may help and is not paid twice. */
   declare readonly retryable: boolean;
 
-  constructor({ message, code, type = code, param = "", request_id = "" }: Said, response?: Response, cause?: unknown) {
-    super(message, { cause });
-    const status = response?.status ?? 0;
-    const header = (name: string): string | null | undefined => response?.headers.get(name);
+  constructor(said?: Said | null, { status = 0, headers }: { status?: number; headers?: Headers | undefined } = {}) {
+    const header = (name: string): string | null | undefined => headers?.get(name);
+    const {
+      message = `HTTP ${status}`,
+      code = "unexpected_response",
+      type = code,
+      param = "",
+      request_id = header("x-request-id") ?? "",
+    } = said ?? {};
+    super(message, said as ErrorOptions);
     Object.assign(this, {
       name: "AskError",
       code,
@@ -35,14 +42,14 @@ export class AskError extends Error {
       param,
       status,
       requestId: request_id,
-      retryAfter: Number(header("retry-after")) || 0,
-      // Within a stream `unavailable` says that what is kept of it can't be reached for the moment.
-      retryable:
-        status === 200 ? code === "unavailable" : (!status || status === 429 || status > 499) && header("x-should-retry") !== "false",
+      retryAfter: +(header("retry-after") as string) || 0,
+      // `unavailable` also within a stream: what is kept of it can't be reached for the moment.
+      retryable: (!status || status === 429 || status > 499 || code === "unavailable") && header("x-should-retry") !== "false",
     });
   }
 }
 
-export function connectionLost(cause?: unknown): AskError {
-  return new AskError({ message: "Connection lost.", code: "connection_lost" }, undefined, cause);
+/** @param response of which not all came: its status says nothing then, but its id may be quoted */
+export function connectionLost(response?: Response, cause?: unknown): AskError {
+  return new AskError({ message: "Connection lost.", code: "connection_lost", cause }, { headers: response?.headers });
 }

@@ -5,7 +5,7 @@ import type { Answer } from "../core/trim.ts";
 import type { Call, Init, Within } from "./call.ts";
 import { createDecoder } from "./decode.ts";
 import { AskError, connectionLost } from "./error.ts";
-import { pauseAfter, sleep } from "./pause.ts";
+import { aborted, pauseAfter, sleep } from "./pause.ts";
 import type { ResumeToken } from "./question.ts";
 
 /** What a stream says; its errors are thrown. */
@@ -28,7 +28,7 @@ const SILENCE_MS = 30_000;
 /**
  * @param from absent: a GET
  * @param streamed false: the answer comes whole, without events
- * @param onAnswer told just before `done` is given out
+ * @param conversation takes the answer's id just before `done` is given out
  */
 export function openStream(
   call: Call,
@@ -36,7 +36,7 @@ export function openStream(
   from?: ResumeToken,
   streamed?: boolean,
   signal?: AbortSignal,
-  onAnswer: (answer: Answer) => void = () => undefined,
+  conversation: { id?: string | null } = {},
 ): AnswerStream {
   const token = { ...from } as ResumeToken;
   const stop = new AbortController();
@@ -46,60 +46,70 @@ export function openStream(
     for (let tries = 0, ms = 0; ;) {
       const connection = new AbortController();
       const ended = AbortSignal.any([connection.signal, stop.signal, signal ?? stop.signal]);
+      let response: Response | undefined;
       const within: Within = async (work) => {
         const timer = streamed ? setTimeout(() => connection.abort(connectionLost()), SILENCE_MS) : 0;
         try {
           return await work;
         } catch (error) {
-          throw connectionLost(error);
+          throw connectionLost(response, error);
         } finally {
           clearTimeout(timer);
         }
       };
       try {
         if (ms) await sleep(ms, ended);
-        const init: Init = { signal: ended };
-        if (from) {
-          const { key, body, lastEventId } = token;
-          init.method = "POST";
-          init.body = JSON.stringify({ ...body, stream: streamed });
-          init.headers = {
-            "content-type": "application/json",
-            "idempotency-key": key,
-            ...(lastEventId && { "last-event-id": lastEventId }),
-          };
-        }
-        const response = await call(path, init, within);
+        const { key, body, lastEventId } = token;
+        const init: Init = {
+          signal: ended,
+          ...(from && {
+            method: "POST",
+            body: JSON.stringify({ ...body, stream: streamed }),
+            headers: {
+              "content-type": "application/json",
+              "idempotency-key": key,
+              ...(lastEventId && { "last-event-id": lastEventId }),
+            },
+          }),
+        };
+        response = await call(path, init, within);
         if (!streamed) {
-          onAnswer((answer = JSON.parse(await within(response.text())) as Answer));
+          conversation.id = (answer = JSON.parse(await within(response.text())) as Answer).id;
           return;
         }
         const reader = (response.body as ReadableStream<Uint8Array>).getReader();
         // Of a `fetch` that does not listen to its signal, too.
-        ended.addEventListener("abort", () => reader.cancel().catch(() => undefined));
+        aborted(ended)
+          .catch(() => reader.cancel())
+          .catch(() => undefined);
         const decode = createDecoder();
         for (;;) {
           const { done, value } = await within(reader.read());
-          if (done) throw connectionLost();
-          for (const { id, event, data: text = "" } of decode(value)) {
-            const data = JSON.parse(text);
+          if (done) throw connectionLost(response);
+          for (const { id, event, data: text } of decode(value)) {
+            const data = JSON.parse(text as string);
             if (event === "error") throw new AskError(data.error, response);
             // Of a stream that had ended before, the end is said again.
             const last = token.lastEventId;
-            if (last && !(id === last && event === "done") && id !== last.replace(/\d+$/, (n) => `${+n + 1}`))
+            if (last && (id !== last || event !== "done") && id !== last.replace(/\d+$/, (n) => (+n + 1) as unknown as string))
               throw new AskError({ message: "Stream lost.", code: "stream_lost" }, response);
             token.lastEventId = id;
             tries = 0;
-            if (event === "done") onAnswer((answer = data as Answer));
+            if (event === "done") conversation.id = (answer = data as Answer).id;
             yield { event, data } as AskEvent;
             if (answer) return;
           }
         }
       } catch (error) {
-        const failure = ended.aborted ? ended.reason : error;
+        // What can't be read is no answer of the Worker's, whoever gave it.
+        const failure = ended.aborted
+          ? ended.reason
+          : response && !(error instanceof AskError)
+            ? new AskError({ cause: error }, response)
+            : error;
         connection.abort();
         if (stop.signal.aborted) return;
-        ms = pauseAfter(failure, ++tries, !!token.lastEventId);
+        ms = pauseAfter(failure, ++tries, token.lastEventId);
       }
     }
   }

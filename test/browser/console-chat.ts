@@ -1,7 +1,8 @@
 // The console's chat in Chromium: asking, stopping, branching, reloading in the middle of an answer.
+import type { Route } from "playwright-core";
 import { expect, test } from "vitest";
 import { SERVER_KEY, type Scene } from "./browser.ts";
-import { type Console, openConsole } from "./console-page.ts";
+import { type Console, expectAccessible, openConsole } from "./console-page.ts";
 
 const LONG = `Say ${"many words and ".repeat(12)}stop.`;
 /** Says that in some two seconds. */
@@ -107,10 +108,64 @@ export function consoleChat(scene: () => Scene): void {
     await tree.getByRole("button", { name: "Where do I live?" }).click();
     expect(await page.locator(".question-text").nth(1).innerText()).toBe("I live in Rome.");
 
-    // Both branches are there again after a reload, by their ids.
+    // Both branches are there again after a reload, by their ids, and the one that was chosen is shown.
     await page.reload();
     await tree.getByRole("button", { name: "Where do I live now?" }).waitFor();
     expect(await tree.getByRole("button").count()).toBe(5);
+    expect(await page.locator(".question-text").nth(1).innerText()).toBe("I live in Rome.");
+
+    // So is the code, as far as a reload leaves it known.
+    await button("Code").last().click();
+    const [curl = ""] = await answer(2).locator("pre").allInnerTexts();
+    expect(curl).toMatch(/"input":"Where do I live\?","previous_response_id":"resp_ue1_/);
+    expect(await answer(2).locator(".code-panel").innerText()).toContain("not known any more");
+    expect(console.told).toEqual([]);
+  });
+
+  test.concurrent("a page reloaded before the first word loses neither the question nor its answer, and asks once", async () => {
+    const console = await openConsole(scene());
+    const { page, composer, answer, button } = console;
+    const question = "Is this lost?";
+    await console.more({ model: "emulate/first-byte/800" });
+    await composer.fill(question);
+    await composer.press("Enter");
+    await page.reload();
+    await page.locator(".question-text", { hasText: question }).waitFor();
+    await answer(0).locator(".said", { hasText: question }).waitFor();
+    await console.idle();
+    expect(askedAbout(question)).toBe(1);
+    expect(await page.evaluate(() => JSON.stringify({ ...sessionStorage }))).not.toContain(question);
+    await button("Code").click();
+    expect(await answer(0).locator("pre").first().innerText()).toContain('"model":"emulate/first-byte/800"');
+    expect(console.told).toEqual([]);
+  });
+
+  test.concurrent("while a conversation is read again nothing can be asked, and what is typed stays; then it follows the right answer", async () => {
+    const console = await openConsole(scene(), {}, 503);
+    const { page, composer, answer, button } = console;
+    await console.ask("My name is Grace.");
+    const reads: Route[] = [];
+    await page.route(/thread=true/, (route) => void reads.push(route));
+    await page.reload();
+    await page.getByText("Reading the conversation…").waitFor();
+    await composer.fill("What is my name?");
+    await composer.press("Enter");
+    expect(await composer.inputValue()).toBe("What is my name?");
+    expect(await composer.getAttribute("aria-describedby")).toBe("restoring");
+    expect(await page.locator(".composer").getAttribute("aria-busy")).toBe("true");
+    expect(await page.getByTitle("Send").isEnabled()).toBe(false);
+    await expectAccessible(console, "a conversation that is being read");
+
+    const error = { message: "Not just now.", code: "unavailable", request_id: "req_1" };
+    await reads[0]?.fulfill({ status: 503, json: { error } });
+    await page.getByRole("alert").getByText("Not just now.").waitFor();
+    expect(await page.getByTitle("Send").isEnabled()).toBe(false);
+    await page.unroute(/thread=true/);
+    await button("Try again").press("Enter");
+    expect(await composer.evaluate((field) => field === document.activeElement)).toBe(true);
+    await page.locator(".question-text", { hasText: "Grace" }).waitFor();
+    await composer.press("Enter");
+    await answer(1).locator(".said", { hasText: 'Before that you said: "My name is Grace."' }).waitFor();
     expect(console.told).toEqual([]);
   });
 

@@ -6,7 +6,7 @@ import { thirtyDays } from "./thirty-days.ts";
 import { type Console, expectAccessible, expectNoSidewaysScroll, openConsole, picture, WORKER } from "./console-page.ts";
 
 export function consoleViews(scene: () => Scene): void {
-  test.concurrent("a wrong key is refused with the reason; a right one signs in, and stands nowhere but in memory", async () => {
+  test.concurrent("a wrong key is refused with the reason; a right one signs in, stands nowhere but in memory, and signing out leaves nothing", async () => {
     const console = await openConsole(scene(), {}, 401);
     const { page, button } = console;
     await button("Use a key").click();
@@ -22,9 +22,17 @@ export function consoleViews(scene: () => Scene): void {
       () => document.documentElement.outerHTML + JSON.stringify([{ ...sessionStorage }, { ...localStorage }, location.href]),
     );
     expect(everywhere).not.toContain(SERVER_KEY);
+
+    // In the middle of an answer: its end must not bring the ids back.
+    await console.more({ model: "emulate/slow/40" });
+    await console.composer.fill(`And ${"who ".repeat(30)}are you?`);
+    await console.composer.press("Enter");
+    await page.locator(".said", { hasText: "who who" }).waitFor();
     await button("Sign out").click();
     await page.getByText("Local, no key needed").waitFor();
     expect(await page.locator(".question").count()).toBe(0);
+    await console.idle();
+    expect(await page.evaluate(() => ({ ...sessionStorage }))).toEqual({});
     expect(console.told).toEqual([]);
   });
 
@@ -90,7 +98,7 @@ export function consoleViews(scene: () => Scene): void {
     expect(console.told).toEqual([]);
   });
 
-  test.concurrent("with the keyboard alone one skips to the content, asks, stops, edits, and changes view and theme", async () => {
+  test.concurrent("with the keyboard alone one skips to the content, asks, stops, edits, retries, walks, and changes view and theme", async () => {
     const console = await openConsole(scene());
     const { page } = console;
     const press = async (...keys: string[]): Promise<void> => {
@@ -111,11 +119,31 @@ export function consoleViews(scene: () => Scene): void {
     await page.locator(".said", { hasText: "more and" }).waitFor();
     await press("Escape");
     await page.getByText("Stopped here.").waitFor();
+    // What takes its own button away says where one goes on: in the editor, at the button again, or in the field, where Escape stops.
+    const inField = (): Promise<boolean> => page.evaluate(() => document.activeElement?.id === "question");
     await tabTo("Edit", "Shift+Tab");
+    await press("Enter");
+    expect(await focused()).toBe("Change your question");
+    await press("Escape");
+    expect(await focused()).toBe("Edit");
     await press("Enter", "Control+A");
     await page.keyboard.type("Short, please.");
     await press("Enter");
+    expect(await inField()).toBe(true);
     await page.locator(".said", { hasText: '"Short, please."' }).waitFor();
+    await tabTo("Retry", "Shift+Tab");
+    await press("Enter");
+    expect(await inField()).toBe(true);
+    await page.locator(".walk", { hasText: "3" }).first().waitFor();
+    await console.idle();
+    await tabTo("Branch before", "Shift+Tab");
+    await press("Enter", "Enter", "Enter");
+    expect(await focused()).toBe("Branch before");
+    expect(await page.locator(".walk").innerText()).toMatch(/^1\D+3$/);
+    await tabTo("Continue");
+    await press("Enter");
+    expect(await inField()).toBe(true);
+    await console.idle();
     await tabTo("Skip to content", "Shift+Tab");
     await press("Enter");
     expect(await page.evaluate(() => document.activeElement?.localName)).toBe("main");

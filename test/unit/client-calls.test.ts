@@ -188,6 +188,60 @@ describe("an error", () => {
     await expect(client.ask("hi")).rejects.toMatchObject({ status: 413, code: "unexpected_response", requestId: "", message: "HTTP 413" });
   });
 
+  describe("of an answer with status 200 that is none", () => {
+    const headers = { "x-request-id": "req_7" };
+    const use: [string, (client: Client) => Promise<unknown>][] = [
+      ["ask", (client) => client.ask("hi")],
+      ["stream", (client) => client.stream("hi").answer()],
+    ];
+    const events = (text: string): Response => new Response(text, { headers });
+
+    test.each([
+      ["a page", "ask", () => new Response("<h1>Sign in to the network</h1>", { headers })],
+      ["half of one", "ask", () => new Response('{"id":"resp_ue1_o', { headers })],
+      ["nothing", "ask", () => new Response(null, { headers })],
+      ["null", "ask", () => new Response("null", { headers })],
+      ["no body", "stream", () => new Response(null, { headers })],
+      ["an event that is no JSON", "stream", () => events("id: f0-0\nevent: start\ndata: <h1>\n\n")],
+      ["an end that is null", "stream", () => events("id: f0-0\nevent: done\ndata: null\n\n")],
+      ["an error that says nothing", "stream", () => events("id: f0-0\nevent: error\ndata: {}\n\n")],
+    ])("says so, and by which request: %s to %s", async (_, name, answer) => {
+      let sent = 0;
+      const fetch = (): Promise<Response> => Promise.resolve(((sent += 1), answer()));
+      const client = createClient({ url: "http://worker.example", fetch });
+      const failure = await new Map(use)
+        .get(name)?.(client)
+        .catch((error: unknown) => error);
+      expect(failure).toBeInstanceOf(AskError);
+      expect(failure).toMatchObject({
+        code: "unexpected_response",
+        type: "unexpected_response",
+        message: "HTTP 200",
+        status: 200,
+        requestId: "req_7",
+        retryable: false,
+      });
+      expect(sent, "it may have been paid").toBe(1);
+    });
+  });
+
+  test.each([
+    ["a text", '{"error":"Bad Gateway"}'],
+    ["null", '{"error":null}'],
+    ["no JSON", "<h1>Bad Gateway</h1>"],
+  ])("of somebody between us and the Worker has a code as well: %s", async (_, body) => {
+    const { client } = await start({
+      instead: (_, response) => response.writeHead(403, { "x-request-id": "req_8" }).end(body) !== undefined,
+    });
+    await expect(client.ask("hi")).rejects.toMatchObject({
+      name: "AskError",
+      status: 403,
+      code: "unexpected_response",
+      message: "HTTP 403",
+      requestId: "req_8",
+    });
+  });
+
   test("that asks for patience beyond a minute says how long", async () => {
     const { client } = await start({
       instead: (_, response) => refuse(response, 429, "budget_exceeded", { "retry-after": "3600", "x-should-retry": "false" }) ?? true,

@@ -162,6 +162,21 @@ describe("the end of patience", () => {
     expect((result as AskError).cause).toEqual(new TypeError("fetch failed"));
   });
 
+  test.each([
+    ["a stream", undefined],
+    ["an answer", (client: Client) => client.ask("hi")],
+  ])("what breaks in the middle each time says which request that was: %s", async (_, use) => {
+    const half = (): ReadableStream => new ReadableStream({ pull: (controller) => controller.error(new TypeError("terminated")) });
+    const { times, result } = await timesOf(
+      (at) => Promise.resolve(new Response(half(), { headers: { "x-request-id": `req_${at}` } })),
+      use,
+    );
+    expect(times).toEqual([0, 0, 1_000]);
+    expect(result).toBeInstanceOf(AskError);
+    expect(result).toMatchObject({ code: "connection_lost", status: 0, requestId: "req_2", retryable: true });
+    expect((result as AskError).cause).toEqual(new TypeError("terminated"));
+  });
+
   test("a new event renews the patience", async () => {
     const one = (n: number): Promise<Response> => Promise.resolve(new Response(formatEvent(`f0-${n}`, "text", '{"delta":"x"}')));
     const { times, result } = await timesOf((at) => (at % 4 === 0 ? one(at / 4) : at < 20 ? offline() : failed(400)));
@@ -287,6 +302,43 @@ describe("leaving", () => {
   test("an answer is aborted by a signal that was aborted before", async () => {
     const { client } = await start();
     await expect(client.ask("hi", { signal: AbortSignal.abort() })).rejects.toThrow(/abort/);
+  });
+
+  describe("while the token's callback hangs", () => {
+    const hanging = (): { client: Client; sent: string[]; called: Promise<void> } => {
+      const sent: string[] = [];
+      const { promise: called, resolve } = Promise.withResolvers<void>();
+      const client = createClient({
+        url: "http://worker.example",
+        token: () => new Promise(() => resolve()),
+        fetch: (url) => Promise.reject(new TypeError(`sent ${sent.push(url)} times`)),
+      });
+      return { client, sent, called };
+    };
+
+    test.each([
+      ["an answer", (client: Client, signal: AbortSignal) => client.ask("hi", { signal })],
+      ["a stream", (client: Client, signal: AbortSignal) => client.stream("hi", { signal }).next()],
+    ])("a signal ends %s at once with its reason, and nothing is sent", async (_, use) => {
+      const { client, sent, called } = hanging();
+      const controller = new AbortController();
+      const waiting = failureOf(use(client, controller.signal));
+      await called;
+      controller.abort(new Error("stopped by the user"));
+      expect((await waiting).message).toBe("stopped by the user");
+      expect((await failureOf(use(client, controller.signal))).message, "it was aborted before").toBe("stopped by the user");
+      expect(sent).toEqual([]);
+    });
+
+    test("a stream that is left ends at once, and quietly", async () => {
+      const { client, sent, called } = hanging();
+      const stream = client.stream("hi");
+      const waiting = stream.next();
+      await called;
+      expect(await stream.return()).toEqual({ done: true, value: undefined });
+      expect(await waiting).toEqual({ done: true, value: undefined });
+      expect(sent).toEqual([]);
+    });
   });
 });
 

@@ -4,7 +4,7 @@ import { type Account, ACCOUNT_NAMES, accountOf, isLocal } from "./account.ts";
 import { Chat } from "./chat/chat.ts";
 import { ChatView } from "./chat/chat-view.tsx";
 import { JobsView } from "./jobs/jobs-view.tsx";
-import { forget, keep, kept } from "./kept.ts";
+import { forget, keeper, kept } from "./kept.ts";
 import { SignIn } from "./sign-in.tsx";
 import { ThemeSwitch } from "./theme.tsx";
 import { UsageView } from "./usage/usage-view.tsx";
@@ -20,7 +20,7 @@ export function App() {
   const signIn = (signedIn: Account): void => {
     const before = kept().account;
     if (before !== null && before !== signedIn.kind) forget();
-    keep({ account: signedIn.kind });
+    keeper()({ account: signedIn.kind });
     setAsked(false);
     setAccount(signedIn);
   };
@@ -81,7 +81,7 @@ function Views({ account, view }: { account: Account; view: View }) {
   const chat = useMemo(() => new Chat(account), [account]);
   useEffect(() => {
     void chat.restore();
-    return () => chat.stop();
+    return () => chat.close();
   }, [chat]);
   if (view === "usage") return <UsageView account={account} />;
   if (view === "jobs") return <JobsView account={account} />;

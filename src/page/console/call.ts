@@ -42,7 +42,13 @@ export async function call(account: Account, path: string, body?: object): Promi
 }
 
 /** Codes of a Worker that could not be heard: what it was asked may go on all the same. */
-export const OUT_OF_REACH: ReadonlySet<string> = new Set(["connection_lost", "unavailable", "rate_limited", "budget_exceeded"]);
+export const OUT_OF_REACH: ReadonlySet<string> = new Set([
+  "connection_lost",
+  "unreachable",
+  "unavailable",
+  "rate_limited",
+  "budget_exceeded",
+]);
 
 export function failureOf(error: unknown): Failure {
   if (error instanceof CallFailed) return error.failure;

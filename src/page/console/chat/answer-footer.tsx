@@ -12,10 +12,9 @@ function goesOn({ state, failure }: Turn): boolean {
   return state === "stopped" || (state === "failed" && OUT_OF_REACH.has(failure?.code ?? ""));
 }
 
-export function AnswerFooter({ chat, turn, account, fields }: TurnProps) {
+export function AnswerFooter({ chat, turn, account, fields, toField }: TurnProps) {
   const [code, setCode] = useState(false);
   const { answer, input } = turn;
-  const busy = chat.running !== undefined;
   return (
     <footer>
       {answer !== undefined && <Citations answer={answer} />}
@@ -24,7 +23,15 @@ export function AnswerFooter({ chat, turn, account, fields }: TurnProps) {
         {answer?.usage != null && <UsageLine usage={answer.usage} cost={answer.cost_usd} />}
         <div class="tools">
           {goesOn(turn) && (
-            <button type="button" class="icon-button" disabled={busy} onClick={() => void chat.resume(turn)}>
+            <button
+              type="button"
+              class="icon-button"
+              disabled={chat.held}
+              onClick={() => {
+                void chat.resume(turn);
+                toField();
+              }}
+            >
               <Icon name="play" />
               <span>Continue</span>
             </button>
@@ -32,19 +39,22 @@ export function AnswerFooter({ chat, turn, account, fields }: TurnProps) {
           <button
             type="button"
             class="icon-button"
-            disabled={busy || input === undefined || fields === null}
-            onClick={() => void chat.retry(turn, fields ?? {})}
+            disabled={chat.held || input === undefined || fields === null}
+            onClick={() => {
+              void chat.retry(turn, fields ?? {});
+              toField();
+            }}
           >
             <Icon name="retry" />
             <span>Retry</span>
           </button>
-          <button type="button" class="icon-button" aria-expanded={code} disabled={input === undefined} onClick={() => setCode(!code)}>
+          <button type="button" class="icon-button" aria-expanded={code} onClick={() => setCode(!code)}>
             <Icon name="code" />
             <span>Code</span>
           </button>
         </div>
       </div>
-      {code && input !== undefined && <CodePanel turn={turn} input={input} account={account} />}
+      {code && <CodePanel turn={turn} account={account} />}
     </footer>
   );
 }

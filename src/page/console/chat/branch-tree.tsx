@@ -1,9 +1,11 @@
 // All branches of the conversation, as a tree of buttons: previous_response_id makes no line but a tree.
 import { useState } from "preact/hooks";
 import { isWide } from "./is-wide.ts";
-import { inputText, type Conversation, type Turn } from "./conversation.ts";
+import type { Chat } from "./chat.ts";
+import { inputText, type Turn } from "./conversation.ts";
 
-export function BranchTree({ conversation }: { conversation: Conversation }) {
+export function BranchTree({ chat }: { chat: Chat }) {
+  const { conversation } = chat;
   const [open, setOpen] = useState(isWide);
   const shown = new Set(conversation.path());
   return (
@@ -12,14 +14,14 @@ export function BranchTree({ conversation }: { conversation: Conversation }) {
         <h2>Branches</h2>
       </summary>
       <nav aria-label="Branches">
-        <Level turns={conversation.roots} conversation={conversation} shown={shown} />
+        <Level turns={conversation.roots} chat={chat} shown={shown} />
       </nav>
     </details>
   );
 }
 
 /** A turn and what follows it as long as nothing branches off stand under each other; branches are indented. */
-function Level({ turns, conversation, shown }: { turns: readonly Turn[]; conversation: Conversation; shown: ReadonlySet<Turn> }) {
+function Level({ turns, chat, shown }: { turns: readonly Turn[]; chat: Chat; shown: ReadonlySet<Turn> }) {
   return (
     <ul class={turns.length > 1 ? "tree forked" : "tree"}>
       {turns.map((turn) => (
@@ -28,11 +30,11 @@ function Level({ turns, conversation, shown }: { turns: readonly Turn[]; convers
             type="button"
             class={shown.has(turn) ? "tree-turn shown" : "tree-turn"}
             aria-current={shown.has(turn) ? "true" : undefined}
-            onClick={() => conversation.show(turn)}
+            onClick={() => chat.show(turn)}
           >
             {inputText(turn.input) || "…"}
           </button>
-          {turn.children.length > 0 && <Level turns={turn.children} conversation={conversation} shown={shown} />}
+          {turn.children.length > 0 && <Level turns={turn.children} chat={chat} shown={shown} />}
         </li>
       ))}
     </ul>

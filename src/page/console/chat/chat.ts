@@ -1,24 +1,42 @@
 // A chat of one account: asks on the typed client, writes what comes into the tree of turns, and keeps the ids by which a reload goes on.
 import { type Account, mayReadById } from "../account.ts";
-import { call, failureOf, OUT_OF_REACH } from "../call.ts";
-import { type Flight, keep, kept } from "../kept.ts";
+import { call, type Failure, failureOf, OUT_OF_REACH } from "../call.ts";
+import { type Asked, type Flight, keeper, kept } from "../kept.ts";
 import { type Answer, Conversation, type Fields, type Input, type Turn } from "./conversation.ts";
 import { stream, type TurnEvent } from "./stream.ts";
+
+/** How long the Worker knows an Idempotency-Key. After that the same question is another call. */
+const KEY_MS = 86_400_000;
 
 export class Chat {
   readonly account: Account;
   readonly conversation = new Conversation();
+  /**
+   * What was there before a reload is being read, or why it can't be: until it is there nobody knows which answer a question would follow.
+   * Known from the start: there is no moment in which one could be asked.
+   */
+  restoring: "reading" | Failure | null;
+  /** An answer was being written when the page was left, and what it follows can't be read any more. */
+  lost = false;
   #running: { turn: Turn; abort: AbortController } | undefined;
-  /** Ids of branches that could not be read just now: they are not given up. */
-  #unread: string[] = [];
+  /** Branches that could not be read just now, and why: they are not given up. */
+  #unread = new Map<string, Failure>();
+  #closed = false;
+  readonly #keep = keeper();
 
   constructor(account: Account) {
     this.account = account;
+    this.restoring = this.#ids().length > 0 || kept().flight !== null ? "reading" : null;
   }
 
   /** The turn whose answer is being written. */
   get running(): Turn | undefined {
     return this.#running?.turn;
+  }
+
+  /** Nothing is to be asked now. */
+  get held(): boolean {
+    return this.running !== undefined || this.restoring !== null;
   }
 
   /** A question after the last answer of the branch that is shown. */
@@ -36,43 +54,84 @@ export class Chat {
     return this.#ask(parent, input, fields);
   }
 
+  /** The branch of a turn is shown, also after a reload. */
+  show(turn: Turn): void {
+    this.conversation.show(turn);
+    this.#keep({ shown: this.#shown() });
+  }
+
   stop(): void {
     this.#running?.abort.abort();
   }
 
+  /** Nobody looks any more: nothing is asked and nothing is kept by this chat from now on. */
+  close(): void {
+    this.#closed = true;
+    this.stop();
+  }
+
   /** Goes on with an answer that was stopped here or broke off: the Worker has kept what it was told meanwhile. */
-  resume(turn: Turn): Promise<void> {
-    return this.#listen(turn);
+  async resume(turn: Turn): Promise<void> {
+    if (!this.held) await this.#listen(turn);
   }
 
   /** What a reload has left behind: the branches by their ids, and the answer that was being written. */
   async restore(): Promise<void> {
-    const { leaves, shown, flight } = kept();
-    const ids = [...new Set([...leaves, ...(shown === null ? [] : [shown]), ...(flight?.previous ? [flight.previous] : [])])];
-    const threads = mayReadById(this.account) ? await Promise.all(ids.map((id) => this.#thread(id))) : [];
+    const { shown, flight } = kept();
+    if (this.restoring === null) return;
+    this.restoring = "reading";
+    this.#unread.clear();
+    this.conversation.changed();
+    const threads = mayReadById(this.account) ? await Promise.all(this.#ids().map((id) => this.#thread(id))) : [];
+    if (this.#closed) return;
     for (const thread of threads) {
       let parent: Turn | null = null;
       for (const { input, answer } of thread) parent = this.conversation.restore(parent, input, answer);
     }
     const last = this.#find(shown);
     if (last !== null) this.conversation.show(last);
-    if (flight !== null) await this.#goOn(flight);
+    this.restoring = this.#unread.get(shown ?? "") ?? this.#unread.get(flight?.previous ?? "") ?? null;
+    this.conversation.changed();
+    if (flight !== null && this.restoring === null) await this.#goOn(flight);
   }
 
-  async #goOn({ key, event, previous }: Flight): Promise<void> {
+  /** Of all answers that are to be read again, with what they follow. */
+  #ids(): string[] {
+    const { leaves, shown, flight } = kept();
+    return [...new Set([...leaves, shown, flight?.previous].filter((id) => typeof id === "string"))];
+  }
+
+  async #goOn({ key, event, previous, asked }: Flight): Promise<void> {
     const parent = this.#find(previous);
-    // Of another account, or gone; or not to be read just now.
-    if (previous !== null && parent === null) return this.#unread.includes(previous) ? undefined : keep({ flight: null });
-    const turn = this.conversation.add(parent, undefined, undefined, key);
+    if (previous !== null && parent === null) {
+      // Of another account, or gone.
+      this.lost = true;
+      this.#keep({ flight: null });
+      return this.conversation.changed();
+    }
+    const turn = this.conversation.add(parent, asked?.input, asked?.fields, key);
     turn.event = event;
+    if (asked !== undefined && !this.#mayAskAgain(asked, parent)) {
+      turn.state = "stopped";
+      return this.conversation.changed();
+    }
     await this.#listen(turn);
-    if (turn.answer === undefined || !mayReadById(this.account)) return;
+    if (turn.answer === undefined || turn.input !== undefined || !mayReadById(this.account)) return;
     turn.input = (await this.#thread(turn.answer.id)).at(-1)?.input;
     this.conversation.changed();
   }
 
+  /**
+   * Whether a question of which nothing had come is sent again by itself. With its key it is asked and paid once, but only within a day,
+   * and only by whom it is from: who signs in after a reload may be somebody else, unless what it follows can be read.
+   */
+  #mayAskAgain({ at, stopped }: Asked, parent: Turn | null): boolean {
+    return !stopped && Date.now() - at < KEY_MS && (this.account.credential === undefined || parent !== null);
+  }
+
   async #ask(parent: Turn | null, input: Input, fields: Fields): Promise<void> {
-    if (this.#running !== undefined) return;
+    if (this.held) return;
+    this.lost = false;
     await this.#listen(this.conversation.add(parent, input, fields, crypto.randomUUID()));
   }
 
@@ -80,6 +139,8 @@ export class Chat {
     const abort = new AbortController();
     this.#running = { turn, abort };
     Object.assign(turn, { state: "streaming", failure: undefined } satisfies Partial<Turn>);
+    // Before anything is sent: the page may be left at any time.
+    this.#keepFlight(turn);
     this.conversation.changed();
     try {
       for await (const event of stream(this.account, turn, abort.signal)) this.#take(turn, event);
@@ -88,21 +149,35 @@ export class Chat {
       else Object.assign(turn, { state: "failed", failure: failureOf(error) } satisfies Partial<Turn>);
     }
     this.#running = undefined;
-    const leaves = [...new Set([...this.conversation.leaves(), ...this.#unread])];
+    if (this.#closed) return;
+    const leaves = [...new Set([...this.conversation.leaves(), ...this.#unread.keys()])];
     // What was stopped here or broke off goes on there: a reload hears the rest.
     const over = turn.state === "done" || (turn.state === "failed" && !OUT_OF_REACH.has(turn.failure?.code ?? ""));
-    keep({ leaves, shown: this.conversation.last()?.answer?.id ?? null, ...(over ? { flight: null } : {}) });
+    this.#keep({ leaves, shown: this.#shown(), ...(over ? { flight: null } : {}) });
+    if (turn.state === "stopped") this.#keepFlight(turn);
     this.conversation.changed();
   }
 
   #take(turn: Turn, said: TurnEvent): void {
-    // The first event names the recording: a reload hears it again from there, since it has forgotten the text.
-    if (turn.event === "") keep({ flight: { key: turn.key, event: said.id, previous: turn.parent?.answer?.id ?? null } });
+    const first = turn.event === "";
     turn.event = said.id;
+    if (first) this.#keepFlight(turn);
     if (said.event === "done") return this.conversation.finish(turn, said.data);
     if (said.event === "tool_call") turn.toolCalls = [...turn.toolCalls, said.data];
     else if (said.event !== "start") turn[said.event] += said.data.delta;
     this.conversation.changed();
+  }
+
+  #keepFlight({ key, event, parent, input, fields = {}, state }: Turn): void {
+    const before = kept().flight;
+    const at = (before?.key === key ? before.asked?.at : undefined) ?? Date.now();
+    const asked = event === "" && input !== undefined ? { asked: { input, fields, at, stopped: state === "stopped" } } : {};
+    // A reload hears it again from its first event, since it has forgotten the text.
+    this.#keep({ flight: { key, event: event.replace(/\d+$/, "0"), previous: parent?.answer?.id ?? null, ...asked } });
+  }
+
+  #shown(): string | null {
+    return this.conversation.last()?.answer?.id ?? null;
   }
 
   /** From its root to this answer; empty where that can't be read any more, or not now. */
@@ -111,7 +186,8 @@ export class Chat {
       return ((await call(this.account, `/ask/${encodeURIComponent(id)}?thread=true`)) as { turns: { input: Input; answer: Answer }[] })
         .turns;
     } catch (error) {
-      if (OUT_OF_REACH.has(failureOf(error).code)) this.#unread.push(id);
+      const failure = failureOf(error);
+      if (OUT_OF_REACH.has(failure.code)) this.#unread.set(id, failure);
       return [];
     }
   }

@@ -1,19 +1,27 @@
 // The same question as a line of curl and as code, to take away.
 import type { Account } from "../account.ts";
 import { CopyButton } from "../copy-button.tsx";
-import type { Input, Turn } from "./conversation.ts";
+import type { Turn } from "./conversation.ts";
 import { clientCode, curlLine } from "./snippets.ts";
 
-export function CodePanel({ turn, input, account }: { turn: Turn; input: Input; account: Account }) {
+export function CodePanel({ turn, account }: { turn: Turn; account: Account }) {
+  const { input, fields } = turn;
+  if (input === undefined) return <p class="fine">There is no code without the question, which was forgotten by a reload.</p>;
   const asked = {
     origin: location.origin,
     signedIn: account.credential !== undefined,
     input,
     previous: turn.parent?.answer?.id ?? null,
-    fields: turn.fields ?? {},
+    fields: fields ?? {},
   };
   return (
     <div class="code-panel">
+      {fields === undefined && (
+        <p class="fine">
+          Read again after a reload, which keeps no settings: the preset, model, schema, tools and other fields that this was asked with are
+          not known any more. What stands here asks without them.
+        </p>
+      )}
       <Snippet title="curl" text={curlLine(asked)} />
       <Snippet title="Typed client" text={clientCode(asked)} />
     </div>

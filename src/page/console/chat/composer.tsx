@@ -1,15 +1,23 @@
-// The field to ask in: Enter sends, Shift+Enter breaks the line, Escape stops. While an answer is written the same button stops it.
-import { useLayoutEffect, useRef, useState } from "preact/hooks";
+// The field to ask in: Enter sends, Shift+Enter breaks the line, Escape stops. While an answer is written the same button stops it. What
+// is typed while nothing may be asked stays.
+import type { RefObject } from "preact";
+import { useLayoutEffect, useState } from "preact/hooks";
 import { Icon } from "../icon.tsx";
 import type { Chat } from "./chat.ts";
 import type { Fields } from "./conversation.ts";
 
-/** @param fields null while what was set can't be sent */
-export function Composer({ chat, fields }: { chat: Chat; fields: Fields | null }) {
+interface ComposerProps {
+  chat: Chat;
+  /** Null while what was set can't be sent. */
+  fields: Fields | null;
+  field: RefObject<HTMLTextAreaElement | null>;
+}
+
+export function Composer({ chat, fields, field }: ComposerProps) {
   const [text, setText] = useState("");
-  const field = useRef<HTMLTextAreaElement>(null);
   const running = chat.running !== undefined;
-  const ready = !running && text.trim() !== "" && fields !== null;
+  const restoring = chat.restoring !== null;
+  const ready = !chat.held && text.trim() !== "" && fields !== null;
   useLayoutEffect(() => field.current?.focus(), []);
   const send = (): void => {
     if (!ready) return;
@@ -29,6 +37,7 @@ export function Composer({ chat, fields }: { chat: Chat; fields: Fields | null }
   return (
     <form
       class="composer"
+      aria-busy={chat.restoring === "reading"}
       onSubmit={(event) => {
         event.preventDefault();
         send();
@@ -42,6 +51,7 @@ export function Composer({ chat, fields }: { chat: Chat; fields: Fields | null }
         ref={field}
         rows={1}
         placeholder="Ask something"
+        aria-describedby={restoring ? "restoring" : undefined}
         value={text}
         onInput={({ currentTarget }) => setText(currentTarget.value)}
         onKeyDown={press}

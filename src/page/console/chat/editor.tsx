@@ -1,7 +1,15 @@
 // A question being changed: sending it asks in a branch beside the one that stands there.
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 
-export function Editor({ text, send, close }: { text: string; send: (text: string) => void; close: () => void }) {
+interface EditorProps {
+  text: string;
+  /** Nothing can be asked just now: what was written stays. */
+  held: boolean;
+  send: (text: string) => void;
+  close: () => void;
+}
+
+export function Editor({ text, held, send, close }: EditorProps) {
   const [draft, setDraft] = useState(text);
   const field = useRef<HTMLTextAreaElement>(null);
   useLayoutEffect(() => field.current?.focus(), []);
@@ -12,7 +20,7 @@ export function Editor({ text, send, close }: { text: string; send: (text: strin
     submit();
   };
   const submit = (): void => {
-    if (draft.trim() !== "") send(draft.trim());
+    if (!held && draft.trim() !== "") send(draft.trim());
   };
   return (
     <form
@@ -34,7 +42,7 @@ export function Editor({ text, send, close }: { text: string; send: (text: strin
         <button type="button" onClick={close}>
           Cancel
         </button>
-        <button type="submit" class="primary">
+        <button type="submit" class="primary" disabled={held}>
           Ask in a new branch
         </button>
       </div>

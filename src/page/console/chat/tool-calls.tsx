@@ -1,18 +1,18 @@
 // Functions that the model wants called. The console can't call them: their output is given by hand and continues the conversation.
 import { useState } from "preact/hooks";
-import { type Account, isServer } from "../account.ts";
-import type { Chat } from "./chat.ts";
+import { isServer } from "../account.ts";
 import { Field } from "../field.tsx";
-import type { Fields, Turn } from "./conversation.ts";
+import type { TurnProps } from "./turn-view.tsx";
 
-export function ToolCalls({ chat, turn, account, fields }: { chat: Chat; turn: Turn; account: Account; fields: Fields }) {
+export function ToolCalls({ chat, turn, account, fields, toField }: TurnProps) {
   const [outputs, setOutputs] = useState<Record<string, string>>({});
   if (turn.toolCalls.length === 0) return null;
   const open = isServer(account) && turn.answer !== undefined && turn.children.length === 0;
   const send = (event: Event): void => {
     event.preventDefault();
     const input = turn.toolCalls.map(({ call_id }) => ({ type: "function_call_output", call_id, output: outputs[call_id] ?? "" }));
-    void chat.ask(input, turn.fields ?? fields);
+    void chat.ask(input, turn.fields ?? fields ?? {});
+    toField();
   };
   return (
     <form class="tool-calls" onSubmit={send}>
@@ -36,7 +36,7 @@ export function ToolCalls({ chat, turn, account, fields }: { chat: Chat; turn: T
         </div>
       ))}
       {open && (
-        <button type="submit" disabled={chat.running !== undefined}>
+        <button type="submit" disabled={chat.held}>
           Send output
         </button>
       )}

@@ -1,6 +1,6 @@
 // One turn: the question with its editing and its branches, and the answer with all that is known of it.
-import { useState } from "preact/hooks";
-import type { Account } from "../account.ts";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { type Account, mayReadById } from "../account.ts";
 import { FailureBox } from "../failure.tsx";
 import { Icon } from "../icon.tsx";
 import { AnswerFooter } from "./answer-footer.tsx";
@@ -15,34 +15,51 @@ export interface TurnProps {
   account: Account;
   /** What a new question is asked with at the moment; null while that can't be sent. */
   fields: Fields | null;
+  /** Focuses the field, for what takes its own button away. There Escape stops what began. */
+  toField: () => void;
 }
 
-export function TurnView({ chat, turn, account, fields }: TurnProps) {
-  const [editing, setEditing] = useState(false);
+export function TurnView({ chat, turn, account, fields, toField }: TurnProps) {
+  const [edited, setEdited] = useState<Turn | null>(null);
+  const editButton = useRef<HTMLButtonElement>(null);
+  const cancelled = useRef(false);
+  useLayoutEffect(() => {
+    if (!cancelled.current) return;
+    cancelled.current = false;
+    editButton.current?.focus();
+    // It can't be pressed while an answer is written.
+    if (document.activeElement !== editButton.current) toField();
+  });
+  // Another branch is shown in its place.
+  useEffect(() => setEdited(null), [turn]);
   const streaming = turn.state === "streaming";
   return (
     <li class="turn">
-      {editing ? (
+      {edited === turn ? (
         <Editor
           text={inputText(turn.input)}
-          close={() => setEditing(false)}
+          held={chat.held || fields === null}
+          close={() => {
+            cancelled.current = true;
+            setEdited(null);
+          }}
           send={(text) => {
-            setEditing(false);
+            setEdited(null);
             void chat.branch(turn, text, fields ?? {});
+            toField();
           }}
         />
       ) : (
         <div class="question">
-          <p class="question-text">
-            {turn.input === undefined ? <em>Your question is shown again once the answer is there.</em> : inputText(turn.input)}
-          </p>
+          <p class="question-text">{turn.input === undefined ? <em>{whyUnknown(turn, account)}</em> : inputText(turn.input)}</p>
           <div class="tools">
             <Walk chat={chat} turn={turn} />
             <button
+              ref={editButton}
               type="button"
               class="icon-button"
-              disabled={chat.running !== undefined || turn.input === undefined || fields === null}
-              onClick={() => setEditing(true)}
+              disabled={chat.held || turn.input === undefined || fields === null}
+              onClick={() => setEdited(turn)}
             >
               <Icon name="edit" />
               <span>Edit</span>
@@ -50,7 +67,7 @@ export function TurnView({ chat, turn, account, fields }: TurnProps) {
           </div>
         </div>
       )}
-      <article class="answer" aria-label="Answer" aria-busy={streaming}>
+      <article key={turn.number} class="answer" aria-label="Answer" aria-busy={streaming}>
         {turn.reasoning !== "" && (
           <details class="reasoning">
             <summary>Reasoning</summary>
@@ -58,15 +75,27 @@ export function TurnView({ chat, turn, account, fields }: TurnProps) {
           </details>
         )}
         <Said turn={turn} />
-        <ToolCalls chat={chat} turn={turn} account={account} fields={fields ?? {}} />
+        <ToolCalls chat={chat} turn={turn} account={account} fields={fields} toField={toField} />
         {turn.failure !== undefined && <FailureBox failure={turn.failure} />}
         {turn.state === "stopped" && (
-          <p class="fine">Stopped here. The Worker keeps the rest: Continue shows it. A new question follows the answer before this one.</p>
+          <p class="fine">
+            {turn.event === ""
+              ? "Stopped before an answer came. Continue asks for it with the same key: it is asked and paid once within a day."
+              : "Stopped here. The Worker keeps the rest: Continue shows it."}{" "}
+            A new question follows the answer before this one.
+          </p>
         )}
-        {!streaming && <AnswerFooter chat={chat} turn={turn} account={account} fields={fields} />}
+        {!streaming && <AnswerFooter chat={chat} turn={turn} account={account} fields={fields} toField={toField} />}
       </article>
     </li>
   );
+}
+
+/** Only after a reload: a question is read again by the id of its answer. */
+function whyUnknown({ state }: Turn, account: Account): string {
+  if (!mayReadById(account)) return "Your question was forgotten by the reload: with a publishable key nothing can be read again.";
+  if (state === "done") return "Your question can't be read just now: it is shown again after the next reload.";
+  return "Your question is shown again once the answer is there.";
 }
 
 function Said({ turn: { answer, text, refusal, state } }: { turn: Turn }) {
@@ -89,12 +118,13 @@ function Walk({ chat, turn }: Pick<TurnProps, "chat" | "turn">) {
   const at = siblings.indexOf(turn);
   if (siblings.length < 2) return null;
   const step = (by: 1 | -1, label: string) => (
+    // Not `disabled` at the last one: that would take the focus away from who walks there.
     <button
       type="button"
       class="icon-button"
       aria-label={label}
-      disabled={siblings[at + by] === undefined}
-      onClick={() => chat.conversation.show(siblings[at + by] ?? turn)}
+      aria-disabled={siblings[at + by] === undefined}
+      onClick={() => chat.show(siblings[at + by] ?? turn)}
     >
       <Icon name={by === 1 ? "next" : "previous"} />
     </button>

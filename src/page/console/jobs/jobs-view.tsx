@@ -4,13 +4,14 @@ import { type Account, isServer } from "../account.ts";
 import { call, type Failure, failureOf } from "../call.ts";
 import { FailureBox } from "../failure.tsx";
 import { Field } from "../field.tsx";
-import { keep, kept } from "../kept.ts";
+import { keeper, kept } from "../kept.ts";
 import { JobCard } from "./job-card.tsx";
 
 const MOST = 20;
 
 export function JobsView({ account }: { account: Account }) {
   const [jobs, setJobs] = useState(kept().jobs);
+  const [keep] = useState(keeper);
   const add = (job: string): void => {
     const now = [job, ...jobs.filter((other) => other !== job)].slice(0, MOST);
     keep({ jobs: now });
