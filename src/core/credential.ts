@@ -1,5 +1,5 @@
 // Credentials before anybody believes them: which kind one claims to be, told by its shape alone, and what a refusal may say.
-import { base64url, fromBase64url } from "./encoding.ts";
+import { base64url, fromBase64url, utf8Of } from "./encoding.ts";
 import { decodeUtf8, isRecord, type JsonObject, parseJson } from "./json.ts";
 
 /** Longer than any token that fits its purpose. */
@@ -42,7 +42,7 @@ export interface Token {
 
 /** What a key is looked up by: the digest makes the look-up's timing say nothing about the key. */
 export async function keyDigest(key: string): Promise<string> {
-  return base64url(new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(key))));
+  return base64url(new Uint8Array(await crypto.subtle.digest("SHA-256", utf8Of(key))));
 }
 
 /** Three parts with dots between them: nothing else that we take has a dot at all. */

@@ -1,8 +1,20 @@
 // Bytes as text: base64url without padding (RFC 4648, section 5) and hex. Written out for the few dozen bytes of ids, digests and
 // signatures that every request has: btoa takes a string of bytes first, and wants its result translated.
 
+const encoder = new TextEncoder();
 const BASE64URL = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
+
+/** For texts of a few dozen characters: those of ASCII alone, as ids and owners are, cost less than the encoder takes to begin. */
+export function utf8Of(text: string): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(text.length);
+  for (let at = 0; at < text.length; at += 1) {
+    const unit = text.charCodeAt(at);
+    if (unit >= 0x80) return new Uint8Array(encoder.encode(text));
+    bytes[at] = unit;
+  }
+  return bytes;
+}
 
 export function base64url(bytes: Uint8Array): string {
   const { length } = bytes;

@@ -2,7 +2,7 @@
 // over owner and all the rest, so whose an id is needs no look-up. Authenticated, not secret. And owners: who a caller is, as an
 // HMAC of its name, so that no name stands in a KV key.
 
-import { base64url, fromBase64url } from "./encoding.ts";
+import { base64url, fromBase64url, utf8Of } from "./encoding.ts";
 
 /** base64url of the three version bytes gives "ue1_": every id of ours begins so, and only those are ever verified. */
 export const ID_PREFIX = "resp_ue1_";
@@ -50,7 +50,7 @@ export async function importIdKeys(secrets: readonly Uint8Array<ArrayBuffer>[]):
 /** @throws Error for an empty owner or a value that does not fit: both are mistakes in our own code. */
 export async function signId(keys: IdKeys, owner: string, id: ResponseId): Promise<string> {
   const key = keys.mac[0];
-  const value = encoder.encode(id.value);
+  const value = utf8Of(id.value);
   if (key === undefined || owner === "" || value.length > MAX_VALUE_BYTES) throw new Error("this id can't be signed");
   const bytes = new Uint8Array(HEAD_BYTES + MAC_BYTES + value.length);
   bytes.set(VERSION);
@@ -98,7 +98,7 @@ export function isOurs(id: string): boolean {
 /** An upstream id that can stand inside one of ours. */
 export function fitsInId(value: unknown): value is string {
   if (typeof value !== "string" || value === "" || value.length > MAX_VALUE_BYTES || !value.isWellFormed()) return false;
-  return encoder.encode(value).length <= MAX_VALUE_BYTES;
+  return utf8Of(value).length <= MAX_VALUE_BYTES;
 }
 
 /** 22 characters that stand for one caller in KV keys and MACs. `name` is `kind:name`, so that no two kinds share an owner. */
@@ -112,7 +112,7 @@ export async function deriveDigest(keys: IdKeys, purpose: string, text: string):
 }
 
 async function macOf(key: CryptoKey, owner: string, id: Uint8Array): Promise<Uint8Array> {
-  const name = encoder.encode(`id\0${owner}\0`);
+  const name = utf8Of(`id\0${owner}\0`);
   const message = new Uint8Array(name.length + id.length - MAC_BYTES);
   message.set(name);
   message.set(id.subarray(0, HEAD_BYTES), name.length);

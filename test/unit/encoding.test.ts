@@ -1,7 +1,7 @@
 // Bytes as text, against Node's own encodings.
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { base64url, fromBase64url, hexOf } from "../../src/core/encoding.ts";
+import { base64url, fromBase64url, hexOf, utf8Of } from "../../src/core/encoding.ts";
 import { decodeUtf8 } from "../../src/core/json.ts";
 
 const Bytes = fc.uint8Array({ maxLength: 300 });
@@ -12,6 +12,14 @@ test("any bytes are written as Node writes them, and base64url is read back", ()
       expect(base64url(bytes)).toBe(Buffer.from(bytes).toString("base64url"));
       expect(fromBase64url(base64url(bytes))).toEqual(new Uint8Array(bytes));
       expect(hexOf(bytes)).toBe(Buffer.from(bytes).toString("hex"));
+    }),
+  );
+});
+
+test("a text is written as the encoder writes it", () => {
+  fc.assert(
+    fc.property(fc.oneof(fc.string(), fc.string({ unit: "binary" })), (text) => {
+      expect(utf8Of(text)).toEqual(new Uint8Array(Buffer.from(text)));
     }),
   );
 });
