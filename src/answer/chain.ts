@@ -24,7 +24,7 @@ export async function readChain(deps: Deps, owner: string, last: Turn): Promise<
       from.ancestors.map((id) => turnKey(owner, id)),
       room,
     );
-    const block = texts.map(decodeTurn).filter((turn) => turn !== null);
+    const block = texts.map((text, at) => decodeTurn(text, at > 0)).filter((turn) => turn !== null);
     const [oldest] = block;
     chain.unshift(...block);
     // Only a full list may have more before it; its first turn knows.
@@ -69,7 +69,7 @@ export async function lookFor(deps: Deps, owner: string, parent: Parent): Promis
 
 async function readAll(deps: Deps, owner: string, parent: Parent, ids: readonly string[], room: Room): Promise<(Turn | Tombstone)[]> {
   const keys = ids.map((id) => turnKey(owner, id));
-  const found = (await recallWithin(deps, keys, room)).map(decodeEither);
+  const found = (await recallWithin(deps, keys, room)).map((text, at) => decodeEither(text, at > 0));
   for (const pause of LOOK_AGAIN_MS) {
     const missing = [...keys.keys()].filter((at) => found[at] === null);
     if (missing.length === 0) break;
@@ -80,7 +80,7 @@ async function readAll(deps: Deps, owner: string, parent: Parent, ids: readonly 
       missing.map((at) => keys[at] ?? ""),
       room,
     );
-    missing.forEach((at, n) => (found[at] = decodeEither(again[n] ?? null)));
+    missing.forEach((at, n) => (found[at] = decodeEither(again[n] ?? null, at > 0)));
   }
   const there = found.filter((turn) => turn !== null);
   if (there.length === keys.length) return there;
@@ -103,8 +103,9 @@ async function recallWithin(deps: Deps, keys: readonly string[], room: Room): Pr
   return texts;
 }
 
-function decodeEither(text: string | null): Turn | Tombstone | null {
-  return decodeTurn(text) ?? decodeTombstone(text);
+/** Of a block of turns the first alone tells what was before them. */
+function decodeEither(text: string | null, skim: boolean): Turn | Tombstone | null {
+  return decodeTurn(text, skim) ?? decodeTombstone(text);
 }
 
 function expired(): Problem {

@@ -41,15 +41,23 @@ export function turnKey(owner: string, id: string): string {
 
 /** Whole if it fits; else with notes in place of its images; else of its whole input. @returns null where even that is too large. */
 export function encodeTurn(turn: Turn): string | null {
-  const record = { v: 1, ...turn, response: withoutInstructions(turn.response) };
+  const { ancestors, ...own } = turn;
+  const record = { v: 1, ...own, response: withoutInstructions(turn.response) };
+  // Last, where a reader who does not need them can leave them out: of a long conversation they are the larger part.
   return (
-    encodeWithin(record) ??
-    encodeWithin({ ...record, inputLost: true, input: `[${JSON.stringify(turn.input).length} characters of input were not kept]` })
+    encodeWithin({ ...record, ancestors }) ??
+    encodeWithin({
+      ...record,
+      inputLost: true,
+      input: `[${JSON.stringify(turn.input).length} characters of input were not kept]`,
+      ancestors,
+    })
   );
 }
 
-export function decodeTurn(text: string | null): Turn | null {
-  const record = text === null ? undefined : parseJson(text);
+/** @param skim read it without its ancestors */
+export function decodeTurn(text: string | null, skim = false): Turn | null {
+  const record = text === null ? undefined : parseJson(skim ? withoutAncestors(text) : text);
   if (!isRecord(record) || record["v"] !== 1 || !isRecord(record["response"]) || !isAsked(record)) return null;
   const { v: _, ...turn } = record;
   const { parent, preset, ancestors } = turn;
@@ -59,6 +67,13 @@ export function decodeTurn(text: string | null): Turn | null {
     Array.isArray(ancestors) &&
     ancestors.every((id) => typeof id === "string");
   return sane ? (turn as unknown as Turn) : null;
+}
+
+/** The record with an empty list of them, where they are its end: ids have no brackets of any kind. */
+function withoutAncestors(text: string): string {
+  const at = text.lastIndexOf(',"ancestors":[');
+  const isEnd = at !== -1 && text.endsWith("]}") && text.indexOf("}", at) === text.length - 1;
+  return isEnd ? `${text.slice(0, at)},"ancestors":[]}` : text;
 }
 
 /** The part that turns and answer records share: id, what was asked and how, and when. */

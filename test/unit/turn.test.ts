@@ -47,6 +47,25 @@ describe("round trip", () => {
   });
 });
 
+test("skimmed, it is the same turn without its ancestors, whatever it holds", () => {
+  const json = fc.jsonValue().map((value) => JSON.parse(JSON.stringify(value)) as unknown);
+  const Ids = fc.array(fc.stringMatching(/^resp_ue1_[\w-]{1,40}$/), { maxLength: 5 });
+  fc.assert(
+    fc.property(
+      json,
+      fc.dictionary(fc.constantFrom("ancestors", "output", "x"), json, { noNullPrototype: true }),
+      Ids,
+      (input, more, ancestors) => {
+        const text = written({ input, response: { ...turn.response, ...more }, ancestors });
+        expect(decodeTurn(text, true)).toEqual({ ...decodeTurn(text), ancestors: [] });
+      },
+    ),
+  );
+  const lost = written({ input: "many words ".repeat(200_000), ancestors: ["resp_ue1_a"] });
+  expect(decodeTurn(lost, true)).toEqual({ ...decodeTurn(lost), ancestors: [] });
+  expect(decodeTurn(lost, true)?.inputLost).toBe(true);
+});
+
 describe("what can't be trusted is a miss", () => {
   const record = JSON.parse(written()) as JsonObject;
   test.each<[string, string | null]>([
