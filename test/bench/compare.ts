@@ -1,0 +1,93 @@
+// Ours against its floor, row by row and round by round: which of the two comes first changes with every round, and both get the same
+// requests. Medians of the rounds' ratios, and how far they spread.
+import { ROWS, type Row } from "./rows.ts";
+import { burst, type Burst } from "./load.ts";
+import type { Workerd } from "./processes.ts";
+import type { Stage } from "./stage.ts";
+
+const CONCURRENCY = 16;
+const WARM_UP = 0.25;
+
+export interface Side {
+  /** Microseconds of CPU per request. */
+  cpuUs: number;
+  perSecond: number;
+  /** Milliseconds. */
+  p50: number;
+  p99: number;
+}
+
+export interface Compared {
+  row: Row;
+  floor: Side;
+  ours: Side;
+  /** Medians of the rounds. */
+  cpu: number;
+  throughput: number;
+  /** Of the rounds' CPU ratios: the least and the greatest. */
+  spread: [number, number];
+}
+
+export async function compareRows(stage: Stage, { rounds, only }: { rounds: number; only: string }): Promise<Compared[]> {
+  const chosen = ROWS.filter(({ name }) => name.includes(only));
+  const seen = chosen.map((row) => ({ row, floor: [] as Side[], ours: [] as Side[] }));
+  for (let round = -1; round < rounds; round += 1) {
+    const prepared = await stage.prepare();
+    for (const { row, floor, ours } of seen) {
+      const sides = [
+        { worker: await stage.floor(row.floor), into: floor },
+        { worker: row.forgetful === true ? stage.ours.forgetful : stage.ours.usual, into: ours },
+      ];
+      if (round % 2 !== 0) sides.reverse();
+      for (const { worker, into } of sides) {
+        const count = Math.ceil(row.requests * (round < 0 ? WARM_UP : 1));
+        const side = await measure(worker, row, count, (n) => row.ask(`${round}-${n}`, prepared));
+        if (round >= 0) into.push(side);
+      }
+    }
+    process.stderr.write(`round ${round + 1} of ${rounds}\n`);
+  }
+  return seen.map(({ row, floor, ours }) => {
+    const ratios = ours.map((side, n) => side.cpuUs / (floor[n]?.cpuUs ?? NaN));
+    return {
+      row,
+      floor: middle(floor),
+      ours: middle(ours),
+      cpu: median(ratios),
+      throughput: median(ours.map((side, n) => side.perSecond / (floor[n]?.perSecond ?? NaN))),
+      spread: [Math.min(...ratios), Math.max(...ratios)],
+    };
+  });
+}
+
+async function measure(worker: Workerd, row: Row, requests: number, ask: Parameters<typeof burst>[1]): Promise<Side> {
+  const before = worker.cpuMs();
+  const done = await burst(worker.url, ask, { requests, concurrency: CONCURRENCY, ends: row.ends });
+  return sideOf(done, (worker.cpuMs() - before) * 1_000, requests);
+}
+
+function sideOf(done: Burst, cpuUs: number, requests: number): Side {
+  return {
+    cpuUs: cpuUs / requests,
+    perSecond: (requests / done.wallMs) * 1_000,
+    p50: quantile(done.total, 0.5),
+    p99: quantile(done.total, 0.99),
+  };
+}
+
+function middle(sides: readonly Side[]): Side {
+  const of = (key: keyof Side): number => median(sides.map((side) => side[key]));
+  return { cpuUs: of("cpuUs"), perSecond: of("perSecond"), p50: of("p50"), p99: of("p99") };
+}
+
+/** @param ascending sorted */
+export function quantile(ascending: readonly number[], q: number): number {
+  return ascending[Math.min(ascending.length - 1, Math.floor(ascending.length * q))] ?? NaN;
+}
+
+export function median(values: readonly number[]): number {
+  return quantile(
+    values.toSorted((a, b) => a - b),
+    0.5,
+  );
+}

@@ -1,0 +1,14 @@
+// The config of the Worker that the bench measures: what a project sets first, and one kind of caller with budgets.
+import { defineConfig } from "../../src/core/define-config.ts";
+
+export default defineConfig({
+  defaults: { model: "json" },
+  presets: { site: { model: "json" } },
+  callers: {
+    sessions: {
+      presets: ["site"],
+      per_user: { tokens_per_day: 1_000_000_000 },
+      total: { tokens_per_day: 1_000_000_000 },
+    },
+  },
+});

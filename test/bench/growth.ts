@@ -1,0 +1,81 @@
+// How cost grows with the length of a stream and with the number of requests at once, ours and the floor's.
+import { type Asked, burst } from "./load.ts";
+import type { Workerd } from "./processes.ts";
+import { SERVER_KEY } from "./rows.ts";
+import type { Stage } from "./stage.ts";
+import { median } from "./compare.ts";
+
+export interface Line {
+  name: string;
+  points: [x: number, y: number][];
+}
+
+const LENGTHS = [20, 60, 200, 600, 1_200, 2_000];
+const CONCURRENCIES = [1, 4, 16, 64, 128, 256];
+const ROUNDS = 3;
+/** Events in all of one burst. */
+const EVENTS = 12_000;
+
+/** Milliseconds of CPU per stream. */
+export async function growWithLength(stage: Stage): Promise<Line[]> {
+  const { forgetful } = stage.ours;
+  const subjects = [
+    { name: "floor", worker: await stage.floor("copy"), path: "/v1/responses" },
+    { name: "/v1/responses", worker: forgetful, path: "/v1/responses" },
+    { name: "/ask", worker: forgetful, path: "/ask" },
+  ];
+  return await lines(subjects, LENGTHS, async ({ worker, path }, length, round) => {
+    const requests = Math.max(4, Math.ceil(EVENTS / length));
+    const ask = (n: number): Asked => asking(path, { model: `stream-${length}`, input: `length ${round} ${n}`, stream: true });
+    return (await cpuOf(worker, ask, requests, 16)) / requests;
+  });
+}
+
+/** Seconds of CPU for a thousand answers. */
+export async function growWithConcurrency(stage: Stage): Promise<Line[]> {
+  const subjects = [
+    { name: "floor", worker: await stage.floor("getTwoPuts"), path: "/ask" },
+    { name: "/ask", worker: stage.ours.usual, path: "/ask" },
+  ];
+  return await lines(subjects, CONCURRENCIES, async ({ worker, path }, concurrency, round) => {
+    const requests = 600;
+    const ask = (n: number): Asked => asking(path, { input: `at once ${concurrency} ${round} ${n}` });
+    return (await cpuOf(worker, ask, requests, concurrency)) / requests;
+  });
+}
+
+async function lines<S extends { name: string }>(
+  subjects: readonly S[],
+  xs: readonly number[],
+  measure: (subject: S, x: number, round: number) => Promise<number>,
+): Promise<Line[]> {
+  const seen = subjects.map(() => xs.map(() => [] as number[]));
+  for (let round = -1; round < ROUNDS; round += 1) {
+    for (const [at, x] of xs.entries()) {
+      for (const [who, subject] of subjects.entries()) {
+        const y = await measure(subject, x, round);
+        if (round >= 0) seen[who]?.[at]?.push(y);
+      }
+    }
+  }
+  return subjects.map(({ name }, who) => ({ name, points: xs.map((x, at) => [x, median(seen[who]?.[at] ?? [])]) }));
+}
+
+function asking(path: string, fields: object): Asked {
+  return { path, headers: { authorization: `Bearer ${SERVER_KEY}` }, body: JSON.stringify(fields) };
+}
+
+async function cpuOf(worker: Workerd, ask: (n: number) => Asked, requests: number, concurrency: number): Promise<number> {
+  const before = worker.cpuMs();
+  await burst(worker.url, ask, { requests, concurrency });
+  return worker.cpuMs() - before;
+}
+
+/** How straight a line is: the share of the spread that a straight one explains, 1 for one that is. */
+export function straightness(points: Line["points"]): number {
+  const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
+  const [mx, my] = [mean(points.map(([x]) => x)), mean(points.map(([, y]) => y))];
+  const sum = (of: (x: number, y: number) => number): number => points.reduce((all, [x, y]) => all + of(x - mx, y - my), 0);
+  const [xy, xx, yy] = [sum((x, y) => x * y), sum((x) => x * x), sum((_, y) => y * y)];
+  return xx * yy === 0 ? 1 : (xy * xy) / (xx * yy);
+}

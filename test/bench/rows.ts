@@ -1,0 +1,163 @@
+// The rows of contract section 9 that compare one request of ours with a floor, and others that show what a feature costs.
+import type { Floor } from "./floors.ts";
+import type { Asked } from "./load.ts";
+
+export const SERVER_KEY = "sk_bench_Vq7hTz2mWc9LxR4b";
+const auth = { authorization: `Bearer ${SERVER_KEY}` };
+
+/** What has to be there before the requests of a row. */
+export interface Prepared {
+  /** Id of a turn to continue. */
+  parent: string;
+  /** Of a caller with budgets. */
+  session: string;
+}
+
+export interface Row {
+  name: string;
+  floor: Floor;
+  /** In the floor's words, for people. */
+  against: string;
+  /** Without turns and kept answers. */
+  forgetful?: true;
+  /** The nth request; the floor gets the same. */
+  ask: (n: string, prepared: Prepared) => Asked;
+  requests: number;
+  /** What every answer ends with. */
+  ends?: string;
+  /** Contract section 9; absent: the contract names no figure. */
+  cpuAtMost?: number;
+  throughputAtLeast?: number;
+}
+
+const WORDS = "What do people mean when they say that a thing is as if it were not there? ".repeat(3);
+
+function responses(fields: object, headers: object = {}): Asked {
+  return { path: "/v1/responses", headers: { ...auth, ...headers }, body: JSON.stringify(fields) };
+}
+
+function ask(fields: object, headers: object = {}): Asked {
+  return { path: "/ask", headers: { ...auth, ...headers }, body: JSON.stringify(fields) };
+}
+
+const LONG = "All work and no play. ".repeat(9_300);
+
+export const ROWS: readonly Row[] = [
+  {
+    name: "`/v1/responses` JSON, turns off",
+    floor: "pass",
+    against: "swaps the key, streams the body through",
+    forgetful: true,
+    ask: (n) => responses({ model: "json", input: WORDS + n }),
+    requests: 2_000,
+    cpuAtMost: 1.5,
+    throughputAtLeast: 0.75,
+  },
+  {
+    name: "`/v1/responses` JSON, turns on",
+    floor: "onePut",
+    against: "+ one KV put",
+    ask: (n) => responses({ model: "json", input: WORDS + n }),
+    requests: 1_500,
+    cpuAtMost: 1.4,
+  },
+  {
+    name: "`/ask` JSON, turns and cache on",
+    floor: "getTwoPuts",
+    against: "+ one KV get, two puts",
+    ask: (n) => ask({ input: WORDS + n }),
+    requests: 1_000,
+    cpuAtMost: 1.4,
+    throughputAtLeast: 0.75,
+  },
+  {
+    name: "follow-up on `/ask`, likewise",
+    floor: "bulkGetTwoPuts",
+    against: "the same, the get being a bulk get",
+    ask: (n, { parent }) => ask({ input: WORDS + n, previous_response_id: parent }),
+    requests: 1_000,
+    cpuAtMost: 1.5,
+  },
+  {
+    name: "answer-cache hit",
+    floor: "oneGet",
+    against: "answers from one KV get",
+    ask: () => ask({ input: WORDS }),
+    requests: 2_000,
+    cpuAtMost: 1.25,
+  },
+  {
+    name: "60-event stream, `/v1/responses`",
+    floor: "copy",
+    against: "copies chunk by chunk in JavaScript",
+    forgetful: true,
+    ask: (n) => responses({ model: "stream-60", input: WORDS + n, stream: true }),
+    requests: 300,
+    ends: "}\n\n",
+    cpuAtMost: 1.3,
+  },
+  {
+    name: "60-event stream, `/ask`",
+    floor: "copy",
+    against: "copies chunk by chunk in JavaScript",
+    forgetful: true,
+    ask: (n) => ask({ model: "stream-60", input: WORDS + n, stream: true }),
+    requests: 300,
+    ends: "}\n\n",
+    cpuAtMost: 1.6,
+  },
+  {
+    name: "60-event stream, paced 10 ms, `/v1/responses`",
+    floor: "copy",
+    against: "copies chunk by chunk in JavaScript",
+    forgetful: true,
+    ask: (n) => responses({ model: "paced-60", input: WORDS + n, stream: true }),
+    requests: 128,
+  },
+  {
+    name: "60-event stream, paced 10 ms, `/ask`",
+    floor: "copy",
+    against: "copies chunk by chunk in JavaScript",
+    forgetful: true,
+    ask: (n) => ask({ model: "paced-60", input: WORDS + n, stream: true }),
+    requests: 128,
+  },
+  {
+    name: "2,000-event stream, `/v1/responses`",
+    floor: "copy",
+    against: "copies chunk by chunk in JavaScript",
+    forgetful: true,
+    ask: (n) => responses({ model: "stream-2000", input: WORDS + n, stream: true }),
+    requests: 20,
+  },
+  {
+    name: "2,000-event stream, `/ask`",
+    floor: "copy",
+    against: "copies chunk by chunk in JavaScript",
+    forgetful: true,
+    ask: (n) => ask({ model: "stream-2000", input: WORDS + n, stream: true }),
+    requests: 20,
+  },
+  {
+    name: "200 KB of input, `/v1/responses` JSON, turns off",
+    floor: "pass",
+    against: "swaps the key, streams the body through",
+    forgetful: true,
+    ask: (n) => responses({ model: "json", input: LONG + n }),
+    requests: 200,
+  },
+  {
+    name: "`/ask` JSON of a session with two budgets, turns and cache on",
+    floor: "budgets",
+    against: "asks two objects before, tells them after; no KV",
+    ask: (n, { session }) => ask({ input: WORDS + n }, { authorization: `Bearer ${session}` }),
+    requests: 400,
+  },
+  {
+    name: "`/ask` JSON with an Idempotency-Key (a Flight)",
+    floor: "flight",
+    against: "an object asks and keeps the answer; no KV",
+    ask: (n) => ask({ input: WORDS + n }, { "idempotency-key": `bench-${n}` }),
+    requests: 300,
+  },
+];

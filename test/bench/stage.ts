@@ -1,0 +1,98 @@
+// What every part of the bench runs on: the upstream, the KV, our two Workers, and floors as they are asked for.
+import { SignJWT } from "jose";
+import { bundleWith, type Child, startChild, startWorkerd, type Workerd } from "./processes.ts";
+import { type Floor, FLOORS } from "./floors.ts";
+import { exchange } from "./load.ts";
+import type { KvOrder } from "./kv.ts";
+import { type Prepared, SERVER_KEY } from "./rows.ts";
+
+const SESSION_SECRET = "bench-session-secret-of-32-bytes";
+const VARS = {
+  ENVIRONMENT: "local",
+  SERVER_KEYS: SERVER_KEY,
+  ID_KEYS: Buffer.from("id key of the bench, 32 bytes ok").toString("base64"),
+  SESSION_KEYS: `b:${SESSION_SECRET}`,
+};
+const OBJECTS = { BUDGETS: "Budget", FLIGHTS: "Flight", JOB_RECORDS: "JobRecord" };
+
+export interface Stage {
+  upstream: Child;
+  kv: (order: KvOrder) => Promise<KvCounts>;
+  /** The production bundle with the bench's config. */
+  bundle: string;
+  /** With turns and kept answers, and without. */
+  ours: { usual: Workerd; forgetful: Workerd };
+  /** Another one of ours, with the same settings. */
+  another: () => Promise<Workerd>;
+  floor: (name: Floor) => Promise<Workerd>;
+  /** Any Worker, in a workerd that nobody else uses. */
+  fresh: (script: string) => Promise<Workerd>;
+  prepare: () => Promise<Prepared>;
+}
+
+export interface KvCounts {
+  get: number;
+  bulk: number;
+  put: number;
+  delete: number;
+  kept?: [key: string, text: string][];
+}
+
+export async function startStage(): Promise<Stage> {
+  const upstream = await startChild("upstream.ts");
+  const kvProcess = await startChild("kv.ts");
+  const kv = (order: KvOrder): Promise<KvCounts> => kvProcess.order<KvCounts>(order);
+  const settings = { upstream: upstream.port, kv: kvProcess.port };
+  const bundle = bundleWith("config.ts");
+  const ours = { ...settings, objects: OBJECTS, vars: VARS };
+  const usual = await startWorkerd(bundle, ours);
+  const forgetful = await startWorkerd(bundleWith("config-forgetful.ts"), ours);
+  const floors = new Map<Floor, Workerd>();
+  return {
+    upstream,
+    kv,
+    bundle,
+    ours: { usual, forgetful },
+    another: () => startWorkerd(bundle, ours),
+    fresh: (script) => startWorkerd(script, settings),
+    async floor(name) {
+      const known = floors.get(name);
+      if (known !== undefined) return known;
+      const objects = name === "budgets" ? { BUDGETS: "Budget" } : name === "flight" ? { FLIGHTS: "Flight" } : {};
+      const started = await startWorkerd(FLOORS[name], { ...settings, objects });
+      floors.set(name, started);
+      return started;
+    },
+    /** Also gives the floors what they read: the same texts that ours reads. */
+    async prepare() {
+      await kv({ do: "clear" });
+      const asked = { path: "/ask", headers: { authorization: `Bearer ${SERVER_KEY}` }, body: JSON.stringify({ input: "the first turn" }) };
+      const { text } = await exchange(usual.url, asked);
+      const parent = (JSON.parse(text) as { id: string }).id;
+      await until(async () => (await kv({ do: "counts" })).put >= 2);
+      const { kept = [] } = await kv({ do: "dump" });
+      for (const [kind, name] of [
+        ["turn", "parent"],
+        ["answer", "answer"],
+      ]) {
+        await kv({ do: "keep", key: `floor:${name}`, text: kept.find(([key]) => key.startsWith(`${kind}:`))?.[1] ?? "" });
+      }
+      return { parent, session: await sessionToken() };
+    },
+  };
+}
+
+async function sessionToken(): Promise<string> {
+  return await new SignJWT({ sub: "bench" })
+    .setProtectedHeader({ alg: "HS256" })
+    .setExpirationTime("2h")
+    .sign(new TextEncoder().encode(SESSION_SECRET));
+}
+
+async function until(done: () => Promise<boolean>): Promise<void> {
+  for (let tries = 0; tries < 200; tries += 1) {
+    if (await done()) return;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  throw new Error("it never came");
+}

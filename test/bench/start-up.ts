@@ -1,0 +1,30 @@
+// The bundle, and how much longer workerd takes to its first answer with it than with an empty Worker.
+import { median } from "./compare.ts";
+import { FLOORS } from "./floors.ts";
+import { gzipBytes } from "./processes.ts";
+import type { Stage } from "./stage.ts";
+
+const STARTS = 11;
+
+export interface StartUp {
+  bundleKiB: number;
+  /** Milliseconds, medians. */
+  empty: number;
+  ours: number;
+}
+
+export async function measureStartUp(stage: Stage): Promise<StartUp> {
+  const empty: number[] = [];
+  const ours: number[] = [];
+  for (let n = 0; n < STARTS; n += 1) {
+    for (const [start, times] of [
+      [() => stage.fresh(FLOORS.empty), empty],
+      [stage.another, ours],
+    ] as const) {
+      const worker = await start();
+      times.push(worker.startMs);
+      await worker.stop();
+    }
+  }
+  return { bundleKiB: gzipBytes(stage.bundle) / 1_024, empty: median(empty), ours: median(ours) };
+}

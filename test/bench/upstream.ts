@@ -1,0 +1,91 @@
+// The upstream of the bench, in a process of its own: as little work as an answer takes, so that what is measured is the Worker.
+// `model` says what to answer: `json`, `chat` (JSON under the id of a converted model), `stream-N` (N events, one write each, as fast
+// as they are taken), `paced-N` (10 ms between them) or `open-N` (N events, then silence until all are told to end).
+import { createServer, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { setImmediate as turn, setTimeout as sleep } from "node:timers/promises";
+import type { JsonObject } from "../emulator/json.ts";
+import { eventsOf } from "../emulator/events.ts";
+import { responseOf } from "../emulator/response.ts";
+
+const PACE_MS = 10;
+/** Events of a stream that are no delta of its text. */
+const OTHER_EVENTS = 8;
+const WORDS = 40;
+const ID = "resp_BENCHID";
+const PARENT = "resp_PARENT";
+
+const texts = new Map<string, string[]>();
+
+/** What a model says, cut where the response's id and its parent stand, so that an answer is put together without any JSON. */
+function textOf(model: string): string[] {
+  let text = texts.get(model);
+  if (text === undefined) texts.set(model, (text = model.includes("-") ? streamText(model) : [JSON.stringify(response(model, WORDS))]));
+  return text;
+}
+
+function response(model: string, words: number): JsonObject {
+  const text = Array.from({ length: words }, (_, n) => `word${n}`).join(" ");
+  const content = [{ type: "output_text", annotations: [], logprobs: [], text }];
+  const output = [{ id: "msg_bench", type: "message", status: "completed", content, phase: "final_answer", role: "assistant" }];
+  const draft = { id: ID, status: "completed" as const, output, reasoningTokens: 0 };
+  return responseOf({ model, previous_response_id: PARENT }, [], draft as never) as JsonObject;
+}
+
+function streamText(model: string): string[] {
+  const words = Number(model.split("-")[1]) - OTHER_EVENTS;
+  return eventsOf(response(model, words), { obfuscation: true }).map(
+    (event, n) => `event: ${String(event["type"])}\ndata: ${JSON.stringify({ ...event, sequence_number: n })}\n\n`,
+  );
+}
+
+let serial = 0;
+const open = new Set<() => void>();
+let calls = 0;
+
+const server = createServer((request, reply) => {
+  let body = "";
+  request.setEncoding("utf8");
+  request.on("data", (piece: string) => (body += piece));
+  request.on("end", () => {
+    calls += 1;
+    const model = /"model":"([\w-]+)"/.exec(body)?.[1] ?? "json";
+    const parent = /"previous_response_id":"([^"]+)"/.exec(body)?.[1];
+    serial += 1;
+    const id = `${model === "chat" ? "chatcmpl-" : "resp_"}${String(serial).padStart(48, "0")}`;
+    const filled = (text: string): string =>
+      text.replaceAll(ID, id).replaceAll(`"${PARENT}"`, parent === undefined ? "null" : JSON.stringify(parent));
+    if (model.includes("-")) void stream(reply, model, filled).catch(() => undefined);
+    else {
+      const text = filled(textOf(model)[0] ?? "");
+      reply.writeHead(200, { "content-type": "application/json", "content-length": Buffer.byteLength(text) }).end(text);
+    }
+  });
+});
+server.keepAliveTimeout = 600_000;
+
+async function stream(reply: ServerResponse, model: string, filled: (text: string) => string): Promise<void> {
+  const [kind] = model.split("-");
+  reply.writeHead(200, { "content-type": "text/event-stream" });
+  const events = textOf(model);
+  for (const [n, event] of events.entries()) {
+    if (reply.destroyed) return;
+    if (kind === "open" && n === events.length - 1) await new Promise<void>((resolve) => open.add(resolve));
+    // Only these show the response.
+    const taken = reply.write(n < 2 || n === events.length - 1 ? filled(event) : event);
+    if (kind === "paced") await sleep(PACE_MS);
+    else if (taken) await turn();
+    else await new Promise((resolve) => reply.once("drain", resolve).once("close", resolve));
+  }
+  reply.end();
+}
+
+server.listen(0, "127.0.0.1", () => process.send?.({ port: (server.address() as AddressInfo).port }));
+process.on("message", (message) => {
+  if (message === "release") {
+    for (const go of open) go();
+    open.clear();
+  }
+  process.send?.({ calls });
+});
+process.on("disconnect", () => process.exit());
