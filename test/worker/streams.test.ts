@@ -1,5 +1,6 @@
 import { describe, expect, test, vi } from "vitest";
 import type { Answer } from "../../src/core/trim.ts";
+import { completed, created, delta, puppet } from "./puppet.ts";
 import {
   eachTestAlone,
   eventsIn,
@@ -27,60 +28,6 @@ async function stream(worker: WorkerUnderTest, body: object): Promise<SentEvent[
   await worker.settled();
   return events;
 }
-
-/** An upstream that says what the test says, when it says it. */
-function puppet(): {
-  called: Promise<void>;
-  say: (...events: object[]) => void;
-  sayBytes: (text: string) => void;
-  end: () => void;
-  left: () => boolean;
-} {
-  const encoder = new TextEncoder();
-  let answer: ((response: () => Response) => void) | undefined;
-  let controller: ReadableStreamDefaultController<Uint8Array> | undefined;
-  let signal: AbortSignal | null | undefined;
-  let cancelled = false;
-  let call: (() => void) | undefined;
-  const called = new Promise<void>((resolve) => {
-    call = resolve;
-  });
-  const answered = new Promise<() => Response>((resolve) => {
-    answer = resolve;
-  });
-  vi.spyOn(globalThis, "fetch").mockImplementation(async (_input, init) => {
-    signal = init?.signal;
-    call?.();
-    return (await answered)();
-  });
-  const body = new ReadableStream<Uint8Array>({
-    start: (given) => void (controller = given),
-    cancel: () => void (cancelled = true),
-  });
-  const sayBytes = (text: string): void => {
-    answer?.(() => new Response(body, { headers: { "content-type": "text/event-stream" } }));
-    controller?.enqueue(encoder.encode(text));
-  };
-  return {
-    called,
-    sayBytes,
-    say: (...events) => sayBytes(events.map((event) => `data: ${JSON.stringify(event)}\n\n`).join("")),
-    end: () => controller?.close(),
-    left: () => cancelled || signal?.aborted === true,
-  };
-}
-
-const created = { type: "response.created", response: { id: "resp_puppet", model: "puppet-1", status: "in_progress", output: [] } };
-const delta = (text: string): object => ({ type: "response.output_text.delta", output_index: 0, delta: text });
-const completed = (text: string): object => ({
-  type: "response.completed",
-  response: {
-    id: "resp_puppet",
-    model: "puppet-1",
-    status: "completed",
-    output: [{ type: "message", content: [{ type: "output_text", text }] }],
-  },
-});
 
 describe("an event stream", () => {
   test.each([

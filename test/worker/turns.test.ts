@@ -208,7 +208,8 @@ describe("threads", () => {
       reads += 1;
       return env.RESPONSES.get(...args);
     };
-    return { kv: { get } as unknown as KVNamespace, reads: () => reads };
+    const put = (...args: [never, never]): unknown => env.RESPONSES.put(...args);
+    return { kv: { get, put } as unknown as KVNamespace, reads: () => reads };
   }
 
   test("a thread of 105 turns is whole, in two reads beside that of its end", async () => {
@@ -218,6 +219,16 @@ describe("threads", () => {
     expect(turns.map(({ answer }) => answer.id)).toEqual(ids);
     expect(turns.map(({ input }) => input)).toEqual(ids.map((_, at) => `input ${at + 1}`));
     expect(reads()).toBe(3);
+  });
+
+  test("a hundred turns are replayed after two reads of KV, one of which every follow-up has", async () => {
+    const ids = await seed(100);
+    const { kv, reads } = countedKv();
+    const worker = startWorker({ continuity: "gateway", cache: false }, { RESPONSES: kv });
+    const input = marked();
+    await worker.answer({ input, previous_response_id: ids.at(-1) });
+    expect((await received(input))[0]?.body["input"]).toHaveLength(101);
+    expect(reads()).toBe(2);
   });
 
   test("a thread is whole where every turn was written before its parent could be read", async () => {

@@ -1,0 +1,118 @@
+// What a request costs, as far as it can be counted: calls of KV, writes of a stream. Times are `npm run bench`'s.
+import { env } from "cloudflare:workers";
+import { describe, expect, test } from "vitest";
+import { completed, created, delta, puppet } from "./puppet.ts";
+import { eachTestAlone, EVENTS, marked, startWorker } from "./worker.ts";
+
+eachTestAlone();
+
+const decoder = new TextDecoder();
+
+/** KV that writes down what it is asked. */
+function countedKv(): { kv: KVNamespace; asked: () => string[] } {
+  let asked: string[] = [];
+  const kv = {
+    get(key: string | string[], type: "text") {
+      asked.push(typeof key === "string" ? "get" : `get of ${key.length}`);
+      return typeof key === "string" ? env.RESPONSES.get(key, type) : env.RESPONSES.get(key, type);
+    },
+    put(key: string, text: string, options: KVNamespacePutOptions) {
+      asked.push(`put ${key.split(":")[0] ?? ""}`);
+      return env.RESPONSES.put(key, text, options);
+    },
+  };
+  return {
+    kv: kv as unknown as KVNamespace,
+    asked() {
+      const now = asked.toSorted();
+      asked = [];
+      return now;
+    },
+  };
+}
+
+describe("KV is asked", () => {
+  test("for /ask: once before the call, and once for each of the two records after it; a hit asks once", async () => {
+    const { kv, asked } = countedKv();
+    const worker = startWorker({}, { RESPONSES: kv });
+    const body = { input: marked() };
+    await worker.answer(body);
+    expect(asked()).toEqual(["get", "put answer", "put turn"]);
+    await worker.answer(body);
+    expect(asked()).toEqual(["get"]);
+  });
+
+  test("for a follow-up: once for all that it has to know, and not for what the isolate has learned", async () => {
+    const { kv, asked } = countedKv();
+    const worker = startWorker({}, { RESPONSES: kv });
+    const first = await worker.answer({ input: marked() });
+    asked();
+    await worker.answer({ input: marked(), previous_response_id: first.id });
+    expect(asked()).toEqual(["get of 3", "put answer", "put turn"]);
+    await worker.answer({ input: marked(), previous_response_id: first.id });
+    expect(asked()).toEqual(["get of 2", "put answer", "put turn"]);
+  });
+
+  test("for what is neither kept nor looked for: never", async () => {
+    const { kv, asked } = countedKv();
+    await startWorker({}, { RESPONSES: kv }).answer({ input: marked(), cache: false, store: false });
+    await startWorker({ turns: false, cache: false }, { RESPONSES: kv }).answer({ input: marked() });
+    expect(asked()).toEqual([]);
+  });
+
+  test.each([false, true])("for /v1/responses: once, to keep the turn (stream %s)", async (stream) => {
+    const { kv, asked } = countedKv();
+    const worker = startWorker({}, { RESPONSES: kv });
+    const response = await worker.send("/v1/responses", { method: "POST", body: JSON.stringify({ input: marked(), stream }) });
+    expect(await response.text()).toContain("completed");
+    await worker.settled();
+    expect(asked()).toEqual(["put turn"]);
+  });
+});
+
+describe.each(["/ask", "/v1/responses"])("a stream on %s", (path) => {
+  async function open(): Promise<{ upstream: ReturnType<typeof puppet>; read: () => Promise<string>; settled: () => Promise<void> }> {
+    const upstream = puppet();
+    const worker = startWorker({ cache: false });
+    const body = JSON.stringify({ model: "m", input: "x", stream: true });
+    const answered = worker.send(path, { method: "POST", headers: EVENTS, body });
+    await upstream.called;
+    upstream.say(created);
+    const reader = ((await answered).body as ReadableStream<Uint8Array>).getReader();
+    return {
+      upstream,
+      read: async () => {
+        const { done, value } = await reader.read();
+        return done ? "" : decoder.decode(value);
+      },
+      settled: worker.settled,
+    };
+  }
+
+  test("says its first event while upstream has said no more", async () => {
+    const { upstream, read, settled } = await open();
+    expect(await read()).toContain(path === "/ask" ? "event: start\n" : "event: response.created\n");
+    upstream.say(completed(""));
+    upstream.end();
+    while ((await read()) !== "");
+    await settled();
+  });
+
+  test("writes once for each piece that upstream sends, however many events it has", async () => {
+    const { upstream, read, settled } = await open();
+    await read();
+    const words = Array.from({ length: 40 }, (_, n) => `word${n} `);
+    upstream.say(...words.slice(0, 25).map(delta));
+    const first = await read();
+    upstream.say(...words.slice(25).map(delta));
+    const second = await read();
+    expect(eventsOf(first)).toHaveLength(25);
+    expect(eventsOf(second)).toHaveLength(15);
+    upstream.say(completed(words.join("")));
+    upstream.end();
+    while ((await read()) !== "");
+    await settled();
+  });
+});
+
+const eventsOf = (text: string): string[] => text.split("\n").filter((line) => line.startsWith("data: "));
