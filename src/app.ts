@@ -1,8 +1,7 @@
 // The order in which a request passes, the routes, and the one door through which every error leaves.
 import { type Context, Hono } from "hono";
-import { routePath } from "hono/route";
 import type { Config } from "./core/define-config.ts";
-import { asProblem, Problem } from "./core/problem.ts";
+import { asProblem, nothingHere, Problem } from "./core/problem.ts";
 import type { AppEnv } from "./app-env.ts";
 import { isLoopbackHost } from "./core/loopback.ts";
 import { corsHeaders, isPreflight, originRefused, preflightHeaders } from "./gate/cors.ts";
@@ -20,56 +19,71 @@ import { usageRoutes } from "./http/usage.ts";
 import type { LogFacts } from "./platform/log.ts";
 import { createWire, now, randomHex } from "./wire.ts";
 
+type Answer = (c: Context<AppEnv>) => Response | Promise<Response>;
+
+/** What a request has for whatever fits no route. */
+const ANY_PATH = "/*";
+
 export function createApp(config: Config, wire = createWire(config)): Hono<AppEnv> {
   const app = new Hono<AppEnv>();
+  const refusals = new Hono<AppEnv>();
 
-  app.use(async function account(c, next) {
-    const log = wire.log(c.env);
-    const startedAt = now();
-    const facts: LogFacts = { request_id: `req_${randomHex(12)}`, route: c.req.method };
-    let answered = false;
-    let finished = false;
-    c.set("requestId", facts.request_id);
-    c.set("facts", facts);
-    c.set("live", false);
-    // A stream that has all it will say may end before its own head is made: the line waits for both.
-    c.set("finish", () => {
-      if (finished) return;
-      finished = true;
-      if (answered) write();
-    });
-    function write(): void {
-      facts.total_ms = now() - startedAt;
-      log.request(facts);
-    }
-    await next();
-    const { headers } = c.res;
-    headers.set("x-request-id", facts.request_id);
-    headers.set("x-content-type-options", "nosniff");
-    facts.route += ` ${routeOf(routePath(c, -1))}`;
-    facts.status = c.res.status;
-    facts.first_ms = now() - startedAt;
-    answered = true;
-    if (finished || !c.get("live")) write();
-  });
+  /** Around every answer, in this order: its line of the log, the headers of all answers, the one door of errors, CORS, and what it may use. */
+  function passed(pattern: string, answer: Answer): Answer {
+    const route = routeOf(pattern);
+    return async function account(c) {
+      const log = wire.log(c.env);
+      const startedAt = now();
+      const facts: LogFacts = { request_id: `req_${randomHex(12)}`, route: `${c.req.method} ${route}` };
+      let answered = false;
+      let finished = false;
+      function write(): void {
+        facts.total_ms = now() - startedAt;
+        log.request(facts);
+      }
+      c.set("requestId", facts.request_id);
+      c.set("facts", facts);
+      c.set("live", false);
+      // A stream that has all it will say may end before its own head is made: the line waits for both.
+      c.set("finish", () => {
+        if (finished) return;
+        finished = true;
+        if (answered) write();
+      });
+      const response = await shared(c, answer);
+      response.headers.set("x-request-id", facts.request_id);
+      response.headers.set("x-content-type-options", "nosniff");
+      facts.status = response.status;
+      facts.first_ms = now() - startedAt;
+      answered = true;
+      if (finished || !c.get("live")) write();
+      return response;
+    };
+  }
 
-  // Before anything that can fail: a page must be able to read why it got nothing.
-  app.use(async function cors(c, next) {
-    const request = c.req.raw;
-    const headers = corsHeaders(request, { config, local: wire.local(c.env) });
-    if (isPreflight(request)) {
-      if (!("access-control-allow-origin" in headers)) throw originRefused({ vary: "Origin" });
-      return new Response(null, { status: 204, headers: { ...headers, ...preflightHeaders(request) } });
+  /** Before anything that can fail: a page must be able to read why it got nothing. */
+  async function shared(c: Context<AppEnv>, answer: Answer): Promise<Response> {
+    let headers: Record<string, string> = {};
+    let response: Response;
+    try {
+      const request = c.req.raw;
+      headers = corsHeaders(request, { config, local: wire.local(c.env) });
+      if (isPreflight(request)) {
+        if (!("access-control-allow-origin" in headers)) throw originRefused();
+        return new Response(null, { status: 204, headers: { ...headers, ...preflightHeaders(request) } });
+      }
+      await connect(c);
+      response = await answer(c);
+    } catch (error) {
+      response = leave(c, error);
     }
-    await next();
     // What every page may read is one answer for all of them.
-    const own = c.res.headers;
-    if (own.get("access-control-allow-origin") === "*") return undefined;
-    for (const [name, value] of Object.entries(headers)) own.set(name, value);
-    return undefined;
-  });
+    if (response.headers.get("access-control-allow-origin") === "*") return response;
+    for (const [name, value] of Object.entries(headers)) response.headers.set(name, value);
+    return response;
+  }
 
-  app.use(async function connect(c, next) {
+  async function connect(c: Context<AppEnv>): Promise<void> {
     const deps = await wire.deps(c.env);
     if (deps.local && !isLoopbackHost(new URL(c.req.url).hostname)) {
       throw new Problem("misconfigured", "ENVIRONMENT=local works on localhost only. Deploy with ENVIRONMENT=production.", {
@@ -77,10 +91,10 @@ export function createApp(config: Config, wire = createWire(config)): Hono<AppEn
       });
     }
     c.set("deps", deps);
-    await next();
-  });
+  }
 
-  for (const routes of [
+  // Hono asks one handler for each request, and no chain of them: what refuses other methods is looked for when no route fits.
+  for (const { routes } of [
     askRoutes,
     responsesRoutes,
     modelsRoutes,
@@ -93,24 +107,25 @@ export function createApp(config: Config, wire = createWire(config)): Hono<AppEn
     docsRoutes,
     consoleRoutes,
   ]) {
-    app.route("/", routes);
+    for (const { method, path, handler } of routes) {
+      const answer = passed(path, handler as Answer);
+      if (method === "ALL") refusals.all(path, answer);
+      else app.on(method, path, answer);
+    }
   }
-  app.notFound((c) =>
-    leave(
-      c,
-      new Problem(
-        "not_found",
-        "There is nothing at this address. Ask with POST /ask, or with an OpenAI SDK by POST /v1/responses; /docs has every route.",
-      ),
-    ),
+  refusals.notFound(
+    passed(ANY_PATH, () => {
+      throw nothingHere();
+    }),
   );
-  app.onError((error, c) => leave(c, error));
+  app.notFound((c) => refusals.fetch(c.req.raw, c.env, c.executionCtx));
   return app;
 }
 
 /** The one door of every error. */
 function leave(c: Context<AppEnv>, error: unknown): Response {
-  const { facts, requestId } = c.var;
+  const facts = c.get("facts");
+  const requestId = c.get("requestId");
   const problem = asProblem(error, facts.asked);
   facts.code = problem.code;
   facts.reason = problem.details.reason;

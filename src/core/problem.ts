@@ -127,6 +127,14 @@ export function tooLongToRead(): Problem {
   );
 }
 
+/** Whatever is not there, or not shown to this caller. */
+export function nothingHere(): Problem {
+  return new Problem(
+    "not_found",
+    "There is nothing at this address. Ask with POST /ask, or with an OpenAI SDK by POST /v1/responses; /docs has every route.",
+  );
+}
+
 /** @param allow the methods that the path has, as in the `Allow` header */
 export function methodNotAllowed(allow: string): Problem {
   return new Problem("method_not_allowed", `This address takes ${allow}.`, { headers: { allow } });

@@ -21,12 +21,10 @@ export function ownOrigins(config: Config, request: Request): string[] {
   return [new URL(request.url).origin, ...(config.public_url === undefined ? [] : [config.public_url])];
 }
 
-/** @param headers for a refusal that no later step gives its headers to */
-export function originRefused(headers: Record<string, string> = {}): Problem {
+export function originRefused(): Problem {
   return new Problem(
     "origin_not_allowed",
     "A page from this origin may not use this Worker. Its owner must add the origin to `origins` in src/config.ts. (Under ENVIRONMENT=local a page of localhost needs that only where it sends a credential.)",
-    { headers },
   );
 }
 

@@ -2,7 +2,7 @@
 // and else there is nothing at these addresses. The files are the same for everybody: what the page shows, it asks the API for.
 import { type Context, Hono } from "hono";
 import type { AppEnv } from "../app-env.ts";
-import { methodNotAllowed } from "../core/problem.ts";
+import { methodNotAllowed, nothingHere } from "../core/problem.ts";
 import { PAGE_POLICY, pageFile } from "../respond/page-file.ts";
 
 const OF_THE_PAGE = {
@@ -17,12 +17,12 @@ export const consoleRoutes = new Hono<AppEnv>()
   .get("/", (c) => file(c, c.var.deps.local ? "local.html" : "console.html"))
   .get("/console/:file", (c) => file(c, c.req.param("file")))
   .all("/", (c) => {
-    if (!isOn(c)) return c.notFound();
-    throw methodNotAllowed("GET, HEAD");
+    throw isOn(c) ? methodNotAllowed("GET, HEAD") : nothingHere();
   });
 
 const isOn = (c: Context<AppEnv>): boolean => c.var.deps.local || c.var.deps.config.console;
 
 async function file(c: Context<AppEnv>, name: string): Promise<Response> {
-  return isOn(c) ? await pageFile(c, `/console/${name}`, OF_THE_PAGE) : await c.notFound();
+  if (!isOn(c)) throw nothingHere();
+  return await pageFile(c, `/console/${name}`, OF_THE_PAGE);
 }
