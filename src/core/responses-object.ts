@@ -49,6 +49,10 @@ export const DEFAULTS: JsonObject = {
   prompt_cache_key: null,
 } satisfies FilledIn;
 
+/** Keys that are always set by us, in the places where they are looked for. */
+const FIRST: JsonObject = { id: "" };
+const LAST: JsonObject = { created_at: 0, status: "", model: "", output: [], output_text: "", usage: null, previous_response_id: null };
+
 /** Required keys for which null is no value. */
 const NEVER_NULL = [
   "parallel_tool_calls",
@@ -69,9 +73,10 @@ const NEVER_NULL = [
 
 /** @param response upstream's object, whole or as a stream's early events show it */
 export function completeResponse(response: JsonObject, facts: ObjectFacts): JsonObject {
-  const whole: JsonObject = { id: facts.id, ...DEFAULTS };
-  for (const key of Object.keys(DEFAULTS)) if (facts.asked[key] !== undefined && key !== "object") whole[key] = facts.asked[key];
-  Object.assign(whole, facts.locked ? concealed(response) : response);
+  const assumed: JsonObject = { ...DEFAULTS };
+  for (const key of Object.keys(DEFAULTS)) if (facts.asked[key] !== undefined && key !== "object") assumed[key] = facts.asked[key];
+  // Made in one go of all keys: V8 keeps an object that grows key by key as a dictionary, which takes twice as long to write down.
+  const whole: JsonObject = { ...FIRST, ...assumed, ...LAST, ...(facts.locked ? concealed(response) : response) };
   for (const key of NEVER_NULL) whole[key] ??= facts.asked[key] ?? DEFAULTS[key];
   // Upstream echoes what a preset brought along, too; that is the deployer's, not the caller's.
   whole["instructions"] = facts.asked["instructions"] ?? null;
