@@ -5,7 +5,14 @@ import { call, type Failure, failureOf } from "./call.ts";
 import { FailureBox } from "./failure.tsx";
 import { Field } from "./field.tsx";
 
-export function SignIn({ signIn, cancel }: { signIn: (account: Account) => void; cancel: (() => void) | undefined }) {
+interface SignInProps {
+  signIn: (account: Account) => Promise<void>;
+  cancel: (() => void) | undefined;
+  /** Whether another account's conversation is kept, which only who signs in with it again gets back. */
+  forgets: boolean;
+}
+
+export function SignIn({ signIn, cancel, forgets }: SignInProps) {
   const [credential, setCredential] = useState("");
   const [failure, setFailure] = useState<Failure | null>(null);
   const [busy, setBusy] = useState(false);
@@ -18,7 +25,7 @@ export function SignIn({ signIn, cancel }: { signIn: (account: Account) => void;
     setFailure(null);
     try {
       await call(account, "/v1/models");
-      signIn(account);
+      await signIn(account);
     } catch (error) {
       setFailure(failureOf(error));
       setBusy(false);
@@ -47,13 +54,19 @@ export function SignIn({ signIn, cancel }: { signIn: (account: Account) => void;
       <div class="tools">
         {cancel !== undefined && (
           <button type="button" onClick={cancel}>
-            Cancel
+            {forgets ? "Go on without a key" : "Cancel"}
           </button>
         )}
         <button type="submit" class="primary" disabled={busy || credential.trim() === ""}>
           Sign in
         </button>
       </div>
+      {forgets && (
+        <p class="fine">
+          A conversation is kept here for whoever was signed in before the reload: signing in with that key or account brings it back. Any
+          other forgets it{cancel !== undefined && ", and so does going on without a key"}.
+        </p>
+      )}
       <p class="fine">It stays in the memory of this page: a reload forgets it.</p>
     </form>
   );

@@ -8,10 +8,12 @@ export function ToolCalls({ chat, turn, account, fields, toField }: TurnProps) {
   const [outputs, setOutputs] = useState<Record<string, string>>({});
   if (turn.toolCalls.length === 0) return null;
   const open = isServer(account) && turn.answer !== undefined && turn.children.length === 0;
+  const asked = turn.fields ?? fields;
   const send = (event: Event): void => {
     event.preventDefault();
+    if (asked === null || chat.held) return;
     const input = turn.toolCalls.map(({ call_id }) => ({ type: "function_call_output", call_id, output: outputs[call_id] ?? "" }));
-    void chat.ask(input, turn.fields ?? fields ?? {});
+    void chat.ask(input, asked);
     toField();
   };
   return (
@@ -36,7 +38,7 @@ export function ToolCalls({ chat, turn, account, fields, toField }: TurnProps) {
         </div>
       ))}
       {open && (
-        <button type="submit" disabled={chat.held}>
+        <button type="submit" disabled={chat.held || asked === null}>
           Send output
         </button>
       )}
