@@ -81,6 +81,16 @@ test.each([
   expect(sent[1]).toMatchObject({ key: sent[0]?.key, body: sent[0]?.body });
 });
 
+test("nor does a reload make a question somebody's of whom it could not be told", async () => {
+  void open("opaque").ask("Is this between us?", {});
+  await sending(stage, 1);
+  for (let times = 0; times < 2; times += 1) {
+    const { chat, restored } = reload(token({ sub: "bob" }));
+    await restored;
+    expect([chat.left, chat.conversation.roots]).toEqual([1, []]);
+  }
+});
+
 test("or it is thrown away, with all that was kept of it", async () => {
   void open("pk_site").ask("Is this between us?", {});
   await sending(stage, 1);

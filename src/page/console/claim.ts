@@ -22,7 +22,9 @@ export async function claim(account: Account): Promise<Claim> {
   const before = kept();
   const whose = whoseIs(before, own);
   if (whose === "another's") forget();
-  const keep = keeper(own);
+  // What nobody can be told to have left is not this account's by its having looked.
+  const told = whose !== "unknown" || before.owner === own.owner;
+  const keep = keeper(told ? own : { ...own, owner: null });
   // Without a credential nothing is kept before there is something: it needs no claim, and signing out leaves nothing.
   if (account.credential !== undefined) keep({});
   if (whose === "another's") return { whose: "own", lost: before.flight !== null || before.waiting.length > 0, keep };

@@ -1,20 +1,17 @@
 // A chat of one account: asks on the typed client, writes what comes into the tree of turns, and keeps the ids by which a reload goes on.
 // What a failure proves is told by verdicts.ts, what is kept of answers on their way by flights.ts, whose all is by claim.ts.
-import { type Account, mayReadById } from "../account.ts";
-import { call, type Failure, failureOf } from "../call.ts";
+import type { Account } from "../account.ts";
+import { type Failure, failureOf } from "../call.ts";
 import { claim, type Claim } from "../claim.ts";
 import { type Keep, type Kept, kept } from "../kept.ts";
-import { type Answer, Conversation, type Fields, type Input, type Turn } from "./conversation.ts";
-import { type Asked, type Flight, flightOf, flying, landed } from "./flights.ts";
+import { Branches, cameWith } from "./branches.ts";
+import { Conversation, type Fields, type Input, type Turn } from "./conversation.ts";
+import { allFlights, type Asked, type Flight, flightOf, flying, landed } from "./flights.ts";
 import { stream, type TurnEvent } from "./stream.ts";
-import { isGone, isOver } from "./verdicts.ts";
+import { isOver } from "./verdicts.ts";
 
 /** How long the Worker knows an Idempotency-Key. After that the same question is another call. */
 const KEY_MS = 86_400_000;
-/** For how long it matters when an answer came. */
-const CAME_MS = 120_000;
-
-type Thread = { input: Input; answer: Answer }[];
 
 let count = 0;
 
@@ -32,20 +29,18 @@ export class Chat {
   lost = false;
   /** How many questions were left that may be another's: neither shown nor sent. */
   left = 0;
-  /** Something of what was left can't ever be read again. */
-  gone = false;
   /** By then nothing of another account's is kept any more. */
   readonly claimed: Promise<void>;
   #whose: Claim["whose"] = "unknown";
   #keep: Keep = () => undefined;
   #running: { turn: Turn; abort: AbortController } | undefined;
-  /** Branches that could not be read just now, and why: they are not given up. */
-  #unread = new Map<string, Failure>();
+  readonly #branches: Branches;
   #closed = false;
 
   constructor(account: Account) {
     this.account = account;
-    this.restoring = idsOf(kept()).length > 0 || flightsOf(kept()).length > 0 ? "reading" : null;
+    this.#branches = new Branches(account, this.conversation);
+    this.restoring = idsOf(kept()).length > 0 || allFlights(kept()).length > 0 ? "reading" : null;
     this.claimed = claim(account).then(({ whose, lost, keep }) => {
       this.#whose = whose;
       this.#keep = keep;
@@ -65,7 +60,12 @@ export class Chat {
 
   /** Why branches are missing that are not shown. */
   get unread(): Failure | null {
-    return this.restoring === null ? (this.#unread.values().next().value ?? null) : null;
+    return this.restoring === null ? (this.#branches.unread.values().next().value ?? null) : null;
+  }
+
+  /** Something of what was left can't ever be read again. */
+  get gone(): boolean {
+    return this.#branches.gone;
   }
 
   /** Whether going on with a question of which nothing has come asks and pays for it once in all. */
@@ -110,7 +110,9 @@ export class Chat {
 
   /** Goes on with an answer that was stopped here or broke off: the Worker has kept what it was told meanwhile. */
   async resume(turn: Turn): Promise<void> {
-    if (!this.held) await this.#listen(turn);
+    if (this.held) return;
+    await this.#listen(turn);
+    await this.#findInput(turn);
   }
 
   /** What a reload has left behind: the branches by their ids, and the answers that were on their way. */
@@ -121,11 +123,12 @@ export class Chat {
     await this.claimed;
     if (this.#closed) return;
     const { shown, flight } = kept();
-    await this.#read(idsOf(kept()));
+    await this.#branches.read(idsOf(kept()));
     if (this.#closed) return;
     const last = this.#find(shown);
     if (last !== null) this.conversation.show(last);
-    this.restoring = this.#unread.get(shown ?? "") ?? this.#unread.get(flight?.previous ?? "") ?? null;
+    const { unread } = this.#branches;
+    this.restoring = unread.get(shown ?? "") ?? unread.get(flight?.previous ?? "") ?? null;
     this.conversation.changed();
     if (this.restoring === null) await this.#goOn();
   }
@@ -140,7 +143,7 @@ export class Chat {
   /** Reads once more the branches that could not be. What is shown stays. */
   async readMissing(): Promise<void> {
     const shown = this.conversation.path().at(-1);
-    await this.#read([...this.#unread.keys()]);
+    await this.#branches.read([...this.#branches.unread.keys()]);
     if (shown !== undefined) this.conversation.show(shown);
     this.conversation.changed();
   }
@@ -174,10 +177,12 @@ export class Chat {
     this.conversation.changed();
     if (heard === undefined || this.held || !this.#mayAskAgain(heard.flight.asked, heard.turn)) return;
     await this.#listen(heard.turn);
-    const { turn } = heard;
-    if (turn.answer === undefined || turn.input !== undefined || !mayReadById(this.account)) return;
-    const thread = await this.#thread(turn.answer.id);
-    if (Array.isArray(thread)) turn.input = thread.at(-1)?.input;
+    await this.#findInput(heard.turn);
+  }
+
+  async #findInput(turn: Turn): Promise<void> {
+    if (turn.answer === undefined || turn.input !== undefined) return;
+    turn.input = await this.#branches.inputOf(turn.answer);
     this.conversation.changed();
   }
 
@@ -188,7 +193,7 @@ export class Chat {
 
   /** What is on its way and not in the tree. */
   #absent(): Flight[] {
-    return flightsOf(kept()).filter(({ key }) => this.conversation.find((turn) => turn.key === key) === null);
+    return allFlights(kept()).filter(({ key }) => this.conversation.find((turn) => turn.key === key) === null);
   }
 
   /**
@@ -203,7 +208,8 @@ export class Chat {
 
   async #ask({ parent, previous }: Pick<Turn, "parent" | "previous">, input: Input, fields: Fields): Promise<void> {
     if (this.held) return;
-    Object.assign(this, { lost: false, gone: false });
+    this.lost = false;
+    this.#branches.gone = false;
     await this.#listen(this.conversation.add(parent, input, fields, crypto.randomUUID(), previous));
   }
 
@@ -228,7 +234,7 @@ export class Chat {
     if (this.#closed) return;
     this.#keepFlight(turn);
     this.#keep({
-      leaves: [...new Set([...this.conversation.leaves(), ...this.#unread.keys()])],
+      leaves: this.#branches.ends(),
       shown: this.#shown(),
       came: cameWith(turn),
     });
@@ -254,52 +260,13 @@ export class Chat {
     return this.conversation.last()?.answer?.id ?? null;
   }
 
-  /** Takes threads into the tree; those that can't be read are noted. */
-  async #read(ids: readonly string[]): Promise<void> {
-    const { came } = kept();
-    if (!mayReadById(this.account)) {
-      this.gone = ids.length > 0;
-      return;
-    }
-    const threads = await Promise.all(ids.map(async (id) => [id, await this.#thread(id)] as const));
-    if (this.#closed) return;
-    for (const [id, thread] of threads) {
-      this.#unread.delete(id);
-      let parent: Turn | null = null;
-      if (Array.isArray(thread)) for (const { input, answer } of thread) parent = this.conversation.restore(parent, input, answer);
-      else if (isGone(thread, Date.now() - (came[id] ?? 0))) this.gone = true;
-      else this.#unread.set(id, thread);
-    }
-  }
-
-  /** From its root to this answer. */
-  async #thread(id: string): Promise<Thread | Failure> {
-    try {
-      const { turns } = (await call(this.account, `/ask/${encodeURIComponent(id)}?thread=true`)) as { turns: Thread };
-      return [...turns];
-    } catch (error) {
-      return failureOf(error);
-    }
-  }
-
   #find(id: string | null): Turn | null {
     return id === null ? null : this.conversation.find(({ answer }) => answer?.id === id);
   }
 }
 
-function flightsOf({ flight, waiting }: Kept): Flight[] {
-  return [...waiting, ...(flight === null ? [] : [flight])];
-}
-
 /** Of all answers that are to be read again, with what they follow. */
 function idsOf(all: Kept): string[] {
-  const ids = [...all.leaves, all.shown, ...flightsOf(all).map(({ previous }) => previous)];
+  const ids = [...all.leaves, all.shown, ...allFlights(all).map(({ previous }) => previous)];
   return [...new Set(ids.filter((id) => id !== null))];
-}
-
-/** The young ones, with this one if it is there. */
-function cameWith({ answer }: Turn): Record<string, number> {
-  const now = Date.now();
-  const young = Object.entries(kept().came).filter(([, at]) => now - at <= CAME_MS);
-  return Object.fromEntries([...young, ...(answer === undefined ? [] : [[answer.id, now] as const])]);
 }

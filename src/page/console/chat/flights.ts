@@ -35,6 +35,10 @@ export interface Flights {
   waiting: Flight[];
 }
 
+export function allFlights({ flight, waiting }: Flights): Flight[] {
+  return flight === null ? waiting : [...waiting, flight];
+}
+
 const MOST_WAITING = 20;
 
 export function flightOf({ key, event, previous, input, fields = {}, at, state }: Turn): Flight {
@@ -44,8 +48,8 @@ export function flightOf({ key, event, previous, input, fields = {}, at, state }
 }
 
 /** It is heard from now on, or has come on. */
-export function flying({ flight: before, waiting }: Flights, flight: Flight): Flights {
-  const others = [...waiting, ...(before === null ? [] : [before])].filter(({ key }) => key !== flight.key);
+export function flying(before: Flights, flight: Flight): Flights {
+  const others = allFlights(before).filter(({ key }) => key !== flight.key);
   return { flight, waiting: others.slice(-MOST_WAITING) };
 }
 

@@ -3,7 +3,7 @@
 import type { Failure } from "../call.ts";
 
 /** How long KV may take to show a turn elsewhere. */
-const YOUNG_MS = 120_000;
+export const YOUNG_MS = 120_000;
 
 /** The Worker speaks of the request itself, or of who sends it: the same one has no other end. */
 const REFUSED: ReadonlySet<number> = new Set([400, 403, 413, 415]);
