@@ -125,6 +125,21 @@ export function consoleChat(scene: () => Scene): void {
     expect(console.told).toEqual([]);
   });
 
+  test.concurrent("a function's output can be given after a question that came too early, and the page says that it is wanted first", async () => {
+    const console = await openConsole(scene(), {}, 400);
+    const { page, answer, ask, pick, button } = console;
+    await pick("Tools", "function: get_weather");
+    await ask("How is the weather in Rome?");
+    await page.getByText("What is asked next needs this first.").waitFor();
+    await ask("Never mind: how are you?");
+    await page.getByRole("alert").waitFor();
+    await page.getByLabel("Its output").fill("Rain.");
+    await button("Send output").click();
+    await console.idle();
+    expect(await answer(1).innerText()).toContain("Rain.");
+    expect(console.told).toEqual([]);
+  });
+
   test.concurrent("an error is shown with its message, code and request id", async () => {
     const console = await openConsole(scene(), {}, 400);
     await console.pick("Model", "emulate/400");

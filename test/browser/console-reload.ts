@@ -76,6 +76,32 @@ export function consoleReload(scene: () => Scene): void {
     expect(console.told).toEqual([]);
   });
 
+  test.concurrent("of two that were stopped a reload hears the last; the other waits in the tree by a name, and is heard when one wants it", async () => {
+    const console = await openConsole(scene());
+    const { page, composer, answer, button } = console;
+    const questions = [`${LONG} That was the first.`, `${LONG} That was the second.`];
+    await console.more(SLOW);
+    for (const question of questions) {
+      await composer.fill(question);
+      await composer.press("Enter");
+      await page.locator(".said", { hasText: "many words" }).waitFor();
+      await composer.press("Escape");
+      await page.getByText("Stopped here.").waitFor();
+    }
+    await page.reload();
+    await answer(0).locator(".said", { hasText: "That was the second." }).waitFor();
+    await console.idle();
+    const branches = page.getByRole("navigation", { name: "Branches" }).getByRole("button");
+    expect(await branches.allInnerTexts()).toEqual(["Waits to be continued", questions[1]]);
+    await branches.first().click();
+    await button(/^Continue$/).click();
+    await answer(0).locator(".said", { hasText: "That was the first." }).waitFor();
+    await console.idle();
+    expect(await branches.allInnerTexts()).toEqual(questions);
+    for (const question of questions) expect(askedAbout(question)).toBe(1);
+    expect(console.told).toEqual([]);
+  });
+
   test.concurrent.each([
     ["without a credential", undefined],
     ["after signing in again", SERVER_KEY],
@@ -115,6 +141,7 @@ export function consoleReload(scene: () => Scene): void {
     await composer.press("Enter");
     await page.locator(".question-text", { hasText: question }).waitFor();
     await console.button("Use a key").click();
+    await page.getByText("Signing in forgets what this page keeps without a key").waitFor();
     await signIn(console, SERVER_KEY);
     await console.ask("And who am I?");
     const branches = page.getByRole("navigation", { name: "Branches" }).getByRole("button");

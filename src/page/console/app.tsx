@@ -30,8 +30,6 @@ export function App() {
     setChat(chatAtStart());
   };
   const open = chat !== null && !asked;
-  // Of whoever signed in before the page was reloaded.
-  const ofAnother = !["local", null].includes(kept().account);
   return (
     <>
       <button type="button" class="skip" onClick={() => main.current?.focus()}>
@@ -67,7 +65,7 @@ export function App() {
           // Nothing that one account has typed or started is left standing for the next.
           <Views key={chat.number} chat={chat} view={view} />
         ) : (
-          <SignIn signIn={signIn} cancel={isLocal() ? () => signIn(accountOf(undefined)) : undefined} forgets={ofAnother} />
+          <SignIn signIn={signIn} cancel={isLocal() ? () => signIn(accountOf(undefined)) : undefined} kept={kept()} />
         )}
       </main>
     </>

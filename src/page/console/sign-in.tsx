@@ -3,21 +3,24 @@ import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { type Account, accountOf } from "./account.ts";
 import { call, type Failure, failureOf } from "./call.ts";
 import { FailureBox } from "./failure.tsx";
+import { allFlights } from "./chat/flights.ts";
 import { Field } from "./field.tsx";
+import type { Kept } from "./kept.ts";
 
 interface SignInProps {
   signIn: (account: Account) => Promise<void>;
   cancel: (() => void) | undefined;
-  /** Whether another account's conversation is kept, which only who signs in with it again gets back. */
-  forgets: boolean;
+  kept: Kept;
 }
 
-export function SignIn({ signIn, cancel, forgets }: SignInProps) {
+export function SignIn({ signIn, cancel, kept }: SignInProps) {
   const [credential, setCredential] = useState("");
   const [failure, setFailure] = useState<Failure | null>(null);
   const [busy, setBusy] = useState(false);
   const field = useRef<HTMLInputElement>(null);
   useLayoutEffect(() => field.current?.focus(), []);
+  const ofAnother = kept.account !== null && kept.account !== "local";
+  const anything = [...kept.leaves, ...kept.jobs, ...allFlights(kept)].length > 0;
   const submit = async (event: Event): Promise<void> => {
     event.preventDefault();
     const account = accountOf(credential.trim());
@@ -54,14 +57,20 @@ export function SignIn({ signIn, cancel, forgets }: SignInProps) {
       <div class="tools">
         {cancel !== undefined && (
           <button type="button" onClick={cancel}>
-            {forgets ? "Go on without a key" : "Cancel"}
+            {ofAnother ? "Go on without a key" : "Cancel"}
           </button>
         )}
         <button type="submit" class="primary" disabled={busy || credential.trim() === ""}>
           Sign in
         </button>
       </div>
-      {forgets && (
+      {!ofAnother && anything && (
+        <p class="fine">
+          Signing in forgets what this page keeps without a key: the conversation, answers on their way, and the list of jobs. The Worker
+          keeps them under their ids.
+        </p>
+      )}
+      {ofAnother && (
         <p class="fine">
           A conversation is kept here for whoever was signed in before the reload: signing in with that key or account brings it back. Any
           other forgets it{cancel !== undefined && ", and so does going on without a key"}.

@@ -95,7 +95,7 @@ function Badges({ turn: { answer, cacheStatus, continuity } }: { turn: Turn }) {
 function UsageLine({ usage, cost }: { usage: NonNullable<Answer["usage"]>; cost: number | undefined }) {
   const { input_tokens, cached_tokens, output_tokens, reasoning_tokens } = usage;
   const parts = [
-    `${input_tokens} tokens in${cached_tokens > 0 ? ` (${cached_tokens} cached)` : ""}`,
+    `${input_tokens} ${input_tokens === 1 ? "token" : "tokens"} in${cached_tokens > 0 ? ` (${cached_tokens} cached)` : ""}`,
     `${output_tokens} out${reasoning_tokens > 0 ? ` (${reasoning_tokens} reasoning)` : ""}`,
     ...(cost === undefined ? [] : [dollars(cost)]),
   ];
