@@ -1,6 +1,7 @@
 // What the console keeps of answers that are on their way: until they are over, however that is told.
 import { expect, test, vi } from "vitest";
 import { type Flight, flying, landed } from "../../src/page/console/chat/flights.ts";
+import { isPaidOnce } from "../../src/page/console/chat/left.ts";
 import { isGone, isOver } from "../../src/page/console/chat/verdicts.ts";
 import { kept } from "../../src/page/console/kept.ts";
 import { answered, consoleStage, open, refusal, reload, sending } from "../support/console-stage.ts";
@@ -130,16 +131,16 @@ test("a key that the Worker has forgotten is not said to be paid once, until it 
   await asked;
   const [own] = before.conversation.path();
   if (own === undefined) throw new Error("it is shown");
-  expect(before.isPaidOnce(own)).toBe(true);
+  expect(isPaidOnce(own)).toBe(true);
   vi.setSystemTime(Date.now() + 86_400_001);
-  expect(before.isPaidOnce(own), "in a page that stays open, too").toBe(false);
+  expect(isPaidOnce(own), "in a page that stays open, too").toBe(false);
   const { chat, restored } = reload();
   await restored;
   const [turn] = chat.conversation.path();
   if (turn === undefined) throw new Error("it is shown");
-  expect(chat.isPaidOnce(turn)).toBe(false);
+  expect(isPaidOnce(turn)).toBe(false);
   void chat.resume(turn);
   await sending(stage, 2);
   chat.stop();
-  expect(chat.isPaidOnce(turn)).toBe(true);
+  expect(isPaidOnce(turn)).toBe(true);
 });

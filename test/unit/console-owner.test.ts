@@ -1,5 +1,6 @@
 // Whose the console's ids and questions are: nobody sees another's, and nothing of another's is sent or paid again.
 import { expect, test, vi } from "vitest";
+import { isPaidOnce } from "../../src/page/console/chat/left.ts";
 import { type Whose, whoseIs } from "../../src/page/console/claim.ts";
 import { forget, kept } from "../../src/page/console/kept.ts";
 import { answered, consoleStage, open, reload, sending } from "../support/console-stage.ts";
@@ -75,7 +76,7 @@ test.each([
   const [turn] = chat.conversation.path();
   if (turn === undefined) throw new Error("it is shown");
   expect(turn).toMatchObject({ input: "Is this between us?", state: "stopped" });
-  expect([chat.left, chat.isPaidOnce(turn), sent.length]).toEqual([0, false, 1]);
+  expect([chat.left, isPaidOnce(turn), sent.length]).toEqual([0, false, 1]);
   void chat.resume(turn);
   await sending(stage, 2);
   expect(sent[1]).toMatchObject({ key: sent[0]?.key, body: sent[0]?.body });

@@ -2,8 +2,9 @@
 // what never can be is said to be gone.
 import { type Account, mayReadById } from "../account.ts";
 import { call, type Failure, failureOf } from "../call.ts";
-import { kept } from "../kept.ts";
+import { type Kept, kept } from "../kept.ts";
 import type { Answer, Conversation, Input, Turn } from "./conversation.ts";
+import { allFlights } from "./flights.ts";
 import { isGone, YOUNG_MS } from "./verdicts.ts";
 
 type Thread = { input: Input; answer: Answer }[];
@@ -63,4 +64,10 @@ export function cameWith({ answer }: Turn): Record<string, number> {
   const now = Date.now();
   const young = Object.entries(kept().came).filter(([, at]) => now - at <= YOUNG_MS);
   return Object.fromEntries([...young, ...(answer === undefined ? [] : [[answer.id, now] as const])]);
+}
+
+/** Of all answers that are to be read again, with what they follow. */
+export function idsOf(all: Kept): string[] {
+  const ids = [...all.leaves, all.shown, ...allFlights(all).map(({ previous }) => previous)];
+  return [...new Set(ids.filter((id) => id !== null))];
 }

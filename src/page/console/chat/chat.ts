@@ -3,15 +3,13 @@
 import type { Account } from "../account.ts";
 import { type Failure, failureOf } from "../call.ts";
 import { claim, type Claim } from "../claim.ts";
-import { type Keep, type Kept, kept } from "../kept.ts";
-import { Branches, cameWith } from "./branches.ts";
+import { type Keep, kept } from "../kept.ts";
+import { Branches, cameWith, idsOf } from "./branches.ts";
 import { Conversation, type Fields, type Input, type Turn } from "./conversation.ts";
-import { allFlights, type Asked, type Flight, flightOf, flying, landed } from "./flights.ts";
+import { allFlights, flightOf, flying, landed } from "./flights.ts";
+import { bringBack, KEY_MS, leftOut } from "./left.ts";
 import { stream, type TurnEvent } from "./stream.ts";
 import { isOver } from "./verdicts.ts";
-
-/** How long the Worker knows an Idempotency-Key. After that the same question is another call. */
-const KEY_MS = 86_400_000;
 
 let count = 0;
 
@@ -68,11 +66,6 @@ export class Chat {
     return this.#branches.gone;
   }
 
-  /** Whether going on with a question of which nothing has come asks and pays for it once in all. */
-  isPaidOnce({ known, at }: Turn): boolean {
-    return known && Date.now() - at < KEY_MS;
-  }
-
   /** A question after the last answer of the branch that is shown; where that is not here, after what the branch begins with. */
   ask(input: Input, fields: Fields): Promise<void> {
     const parent = this.conversation.last();
@@ -125,7 +118,7 @@ export class Chat {
     const { shown, flight } = kept();
     await this.#branches.read(idsOf(kept()));
     if (this.#closed) return;
-    const last = this.#find(shown);
+    const last = this.conversation.find(({ answer }) => answer !== undefined && answer.id === shown);
     if (last !== null) this.conversation.show(last);
     const { unread } = this.#branches;
     this.restoring = unread.get(shown ?? "") ?? unread.get(flight?.previous ?? "") ?? null;
@@ -156,54 +149,26 @@ export class Chat {
 
   discardLeft(): void {
     this.left = 0;
-    for (const { key } of this.#absent()) this.#keep(landed(kept(), key));
+    for (const { key } of leftOut(this.conversation)) this.#keep(landed(kept(), key));
     this.conversation.changed();
   }
 
   async #goOn(): Promise<void> {
     if (this.#whose === "own") return this.#bringBack();
-    this.left = this.#absent().length;
+    this.left = leftOut(this.conversation).length;
     this.conversation.changed();
   }
 
-  /** Shows what was on its way, and goes on with what was heard last. */
   async #bringBack(): Promise<void> {
-    const last = kept().flight;
-    const shown = this.conversation.path().at(-1);
-    const turns = this.#absent().map((flight) => ({ flight, turn: this.#bring(flight) }));
-    const heard = turns.find(({ flight }) => flight.key === last?.key);
-    if (shown !== undefined) this.conversation.show(shown);
-    if (heard !== undefined) this.conversation.show(heard.turn);
+    const turn = bringBack(this.conversation, this.#whose === "own", this.account);
     this.conversation.changed();
-    if (heard === undefined || this.held || !this.#mayAskAgain(heard.flight.asked, heard.turn)) return;
-    await this.#listen(heard.turn);
-    await this.#findInput(heard.turn);
+    if (turn !== null) await this.resume(turn);
   }
 
   async #findInput(turn: Turn): Promise<void> {
     if (turn.answer === undefined || turn.input !== undefined) return;
     turn.input = await this.#branches.inputOf(turn.answer);
     this.conversation.changed();
-  }
-
-  #bring({ key, event, previous, asked }: Flight): Turn {
-    const turn = this.conversation.add(this.#find(previous), asked?.input, asked?.fields, key, previous);
-    return Object.assign(turn, { event, state: "stopped", at: asked?.at ?? 0, known: this.#whose === "own" } satisfies Partial<Turn>);
-  }
-
-  /** What is on its way and not in the tree. */
-  #absent(): Flight[] {
-    return allFlights(kept()).filter(({ key }) => this.conversation.find((turn) => turn.key === key) === null);
-  }
-
-  /**
-   * Whether a question of which nothing had come is sent again by itself. With its key it is asked and paid once, but only within a day,
-   * and only by whom it is from: keys are shared, so who signs in after a reload may be somebody else, unless what it follows can be read.
-   * What has begun (`undefined`) is heard and never asked.
-   */
-  #mayAskAgain(asked: Asked | undefined, turn: Turn): boolean {
-    if (asked === undefined) return true;
-    return !asked.stopped && this.isPaidOnce(turn) && (this.account.credential === undefined || turn.parent !== null);
   }
 
   async #ask({ parent, previous }: Pick<Turn, "parent" | "previous">, input: Input, fields: Fields): Promise<void> {
@@ -259,14 +224,4 @@ export class Chat {
   #shown(): string | null {
     return this.conversation.last()?.answer?.id ?? null;
   }
-
-  #find(id: string | null): Turn | null {
-    return id === null ? null : this.conversation.find(({ answer }) => answer?.id === id);
-  }
-}
-
-/** Of all answers that are to be read again, with what they follow. */
-function idsOf(all: Kept): string[] {
-  const ids = [...all.leaves, all.shown, ...allFlights(all).map(({ previous }) => previous)];
-  return [...new Set(ids.filter((id) => id !== null))];
 }
