@@ -66,8 +66,8 @@ function createCall({ url, token, fetch: send }) {
     let refused;
     for (; ; ) {
       const bearer = await Promise.race([aborted(init.signal), credential(refused)]);
-      if (refusal && bearer === refused) throw refusal;
-      if (bearer) (init.headers ??= {})["authorization"] = `Bearer ${bearer}`;
+      if (bearer && bearer !== refused) (init.headers ??= {})["authorization"] = `Bearer ${bearer}`;
+      else if (refusal) throw refusal;
       const response = await within((send ?? fetch)(new URL(path, url).href, init));
       if (response.ok) return response;
       const error = new AskError((await response.json().catch(() => null))?.error, response);
@@ -103,7 +103,7 @@ ${value}` : value;
         fields = {};
       }
     }
-    if ((fields.data + line).length > maxChars) throw RangeError("Endless event.");
+    if ((fields.data + line).length > maxChars) throw RangeError("Endless.");
     return events;
   };
 }

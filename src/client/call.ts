@@ -44,9 +44,10 @@ export function createCall({ url, token, fetch: send }: ClientOptions): Call {
     for (;;) {
       // Others may wait for the same credential: it is left, not given up.
       const bearer = await Promise.race([aborted(init.signal), credential(refused)]);
-      if (refusal && bearer === refused) throw refusal;
       // It was made for this call alone.
-      if (bearer) (init.headers ??= {})["authorization"] = `Bearer ${bearer}`;
+      if (bearer && bearer !== refused) (init.headers ??= {})["authorization"] = `Bearer ${bearer}`;
+      // There is no other: the header still holds the one that was refused.
+      else if (refusal) throw refusal;
       const response = await within((send ?? fetch)(new URL(path, url).href, init));
       if (response.ok) return response;
       // Whoever gave it: it may be no answer of the Worker's.

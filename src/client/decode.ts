@@ -38,7 +38,7 @@ export function createDecoder(maxChars = MAX_CHARS): (bytes: Uint8Array) => Serv
       }
     }
     // Where there is no data yet, it counts as nine.
-    if (((fields.data as string) + line).length > maxChars) throw RangeError("Endless event.");
+    if (((fields.data as string) + line).length > maxChars) throw RangeError("Endless.");
     return events;
   };
 }

@@ -104,6 +104,7 @@ async function settled(): Promise<void> {
 
 async function measure(what: string, headers: Record<string, string>): Promise<void> {
   const before = workerdBytes();
+  if (before === 0) throw new Error("No workerd of this process is in /proc: nothing could be measured.");
   sent = 0;
   const sockets = await Promise.all(Array.from({ length: READERS }, () => reader(headers)));
   let peak = workerdBytes();

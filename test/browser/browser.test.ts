@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { printed } from "../support/printed.ts";
 import { BROWSER, type Scene, startScene } from "./browser.ts";
 import { consoleChat } from "./console-chat.ts";
+import { consoleReload } from "./console-reload.ts";
 import { consoleViews } from "./console-views.ts";
 
 // Not by console.log, which is shown of failing tests only.
@@ -249,5 +250,6 @@ describe.skipIf(BROWSER === undefined && process.env["CI"] !== "true")("in Chrom
   });
 
   consoleChat(() => scene);
+  consoleReload(() => scene);
   consoleViews(() => scene);
 });

@@ -1,8 +1,7 @@
-// The console's chat in Chromium: asking, stopping, branching, reloading in the middle of an answer.
-import type { Route } from "playwright-core";
+// The console's chat in Chromium: asking, stopping, continuing, branching, and how answers and errors are shown.
 import { expect, test } from "vitest";
-import { SERVER_KEY, type Scene } from "./browser.ts";
-import { type Console, expectAccessible, openConsole } from "./console-page.ts";
+import type { Scene } from "./browser.ts";
+import { type Console, openConsole } from "./console-page.ts";
 
 const LONG = `Say ${"many words and ".repeat(12)}stop.`;
 /** Says that in some two seconds. */
@@ -65,23 +64,6 @@ export function consoleChat(scene: () => Scene): void {
     expect(console.told).toEqual([]);
   });
 
-  test.concurrent("what was stopped is not lost by a reload: the rest is heard, and nothing is asked again", async () => {
-    const console = await openConsole(scene());
-    const { page, composer, answer } = console;
-    const question = `${LONG} And then stop and reload.`;
-    await console.more(SLOW);
-    await composer.fill(question);
-    await composer.press("Enter");
-    await page.locator(".said", { hasText: "many words" }).waitFor();
-    await page.getByTitle("Stop").click();
-    await page.getByText("Stopped here.").waitFor();
-    await page.reload();
-    await console.idle();
-    await answer(0).locator(".said", { hasText: "stop and reload." }).waitFor();
-    expect(askedAbout(question)).toBe(1);
-    expect(console.told).toEqual([]);
-  });
-
   test.concurrent("an edited question is a branch: one walks between them, and the next question follows the one that is shown", async () => {
     const console = await openConsole(scene());
     const { page, answer, button, ask } = console;
@@ -122,83 +104,6 @@ export function consoleChat(scene: () => Scene): void {
     expect(console.told).toEqual([]);
   });
 
-  test.concurrent("a page reloaded before the first word loses neither the question nor its answer, and asks once", async () => {
-    const console = await openConsole(scene());
-    const { page, composer, answer, button } = console;
-    const question = "Is this lost?";
-    await console.more({ model: "emulate/first-byte/800" });
-    await composer.fill(question);
-    await composer.press("Enter");
-    await page.reload();
-    await page.locator(".question-text", { hasText: question }).waitFor();
-    await answer(0).locator(".said", { hasText: question }).waitFor();
-    await console.idle();
-    expect(askedAbout(question)).toBe(1);
-    expect(await page.evaluate(() => JSON.stringify({ ...sessionStorage }))).not.toContain(question);
-    await button("Code").click();
-    expect(await answer(0).locator("pre").first().innerText()).toContain('"model":"emulate/first-byte/800"');
-    expect(console.told).toEqual([]);
-  });
-
-  test.concurrent("while a conversation is read again nothing can be asked, and what is typed stays; then it follows the right answer", async () => {
-    const console = await openConsole(scene(), {}, 503);
-    const { page, composer, answer, button } = console;
-    await console.ask("My name is Grace.");
-    const reads: Route[] = [];
-    await page.route(/thread=true/, (route) => void reads.push(route));
-    await page.reload();
-    await page.getByText("Reading the conversation…").waitFor();
-    await composer.fill("What is my name?");
-    await composer.press("Enter");
-    expect(await composer.inputValue()).toBe("What is my name?");
-    expect(await composer.getAttribute("aria-describedby")).toBe("restoring");
-    expect(await page.locator(".composer").getAttribute("aria-busy")).toBe("true");
-    expect(await page.getByTitle("Send").isEnabled()).toBe(false);
-    await expectAccessible(console, "a conversation that is being read");
-
-    const error = { message: "Not just now.", code: "unavailable", request_id: "req_1" };
-    await reads[0]?.fulfill({ status: 503, json: { error } });
-    await page.getByRole("alert").getByText("Not just now.").waitFor();
-    expect(await page.getByTitle("Send").isEnabled()).toBe(false);
-    await page.unroute(/thread=true/);
-    await button("Try again").press("Enter");
-    expect(await composer.evaluate((field) => field === document.activeElement)).toBe(true);
-    await page.locator(".question-text", { hasText: "Grace" }).waitFor();
-    await composer.press("Enter");
-    await answer(1).locator(".said", { hasText: 'Before that you said: "My name is Grace."' }).waitFor();
-    expect(console.told).toEqual([]);
-  });
-
-  test.concurrent.each([
-    ["without a credential", undefined],
-    ["after signing in again", SERVER_KEY],
-  ])("a page left in the middle of an answer and reloaded continues it, %s; only ids outlive the reload", async (_name, key) => {
-    const console = await openConsole(scene());
-    const { page, composer, answer } = console;
-    const question = `${LONG} ${_name}`;
-    if (key !== undefined) {
-      await console.button("Use a key").click();
-      await signIn(console, key);
-    }
-    await console.ask(`First of all, ${_name}.`);
-    await console.more(SLOW);
-    await composer.fill(question);
-    await composer.press("Enter");
-    await page.locator(".said", { hasText: "many words" }).waitFor();
-    await page.reload();
-    const storage = await page.evaluate(() => JSON.stringify([{ ...localStorage }, { ...sessionStorage }, document.cookie, location.href]));
-    expect(storage).not.toMatch(/sk_|many words|First of all/);
-    if (key !== undefined) await signIn(console, key);
-    await page.locator(".question-text", { hasText: "First of all" }).waitFor();
-    await page.locator(".question-text", { hasText: question }).waitFor();
-    await console.idle();
-    expect(await answer(1).locator(".said").innerText()).toContain(question);
-    expect(askedAbout(question), "upstream is asked once").toBe(1);
-    await console.ask("What did I say?");
-    expect(await answer(2).innerText()).toContain('"Say many words');
-    expect(console.told).toEqual([]);
-  });
-
   test.concurrent("schema, tools and citations: data, a call whose output one gives, sources as links", async () => {
     const console = await openConsole(scene());
     const { page, answer, ask, pick } = console;
@@ -220,6 +125,21 @@ export function consoleChat(scene: () => Scene): void {
     expect(console.told).toEqual([]);
   });
 
+  test.concurrent("a function's output can be given after a question that came too early, and the page says that it is wanted first", async () => {
+    const console = await openConsole(scene(), {}, 400);
+    const { page, answer, ask, pick, button } = console;
+    await pick("Tools", "function: get_weather");
+    await ask("How is the weather in Rome?");
+    await page.getByText("What is asked next needs this first.").waitFor();
+    await ask("Never mind: how are you?");
+    await page.getByRole("alert").waitFor();
+    await page.getByLabel("Its output").fill("Rain.");
+    await button("Send output").click();
+    await console.idle();
+    expect(await answer(1).innerText()).toContain("Rain.");
+    expect(console.told).toEqual([]);
+  });
+
   test.concurrent("an error is shown with its message, code and request id", async () => {
     const console = await openConsole(scene(), {}, 400);
     await console.pick("Model", "emulate/400");
@@ -233,12 +153,6 @@ export function consoleChat(scene: () => Scene): void {
     ).toBe(true);
     expect(console.told).toEqual([]);
   });
-}
-
-async function signIn(console: Console, key: string): Promise<void> {
-  await console.page.getByLabel("Key or token").fill(key);
-  await console.button("Sign in").click();
-  await console.composer.waitFor();
 }
 
 /** How many different lengths the answer has had. */

@@ -67,6 +67,12 @@ export async function openConsole(scene: Scene, options: BrowserContextOptions =
   };
 }
 
+export async function signIn(console: Console, key: string): Promise<void> {
+  await console.page.getByLabel("Key or token").fill(key);
+  await console.button("Sign in").click();
+  await console.composer.waitFor();
+}
+
 /** Shown, and free of what axe finds: WCAG 2.2 AA and its best practices. */
 export async function expectAccessible({ page }: Console, what: string): Promise<void> {
   // By the protocol, not by a script element: the page's policy forbids those.

@@ -36,6 +36,71 @@ export function consoleViews(scene: () => Scene): void {
     expect(console.told).toEqual([]);
   });
 
+  test.concurrent("signing out under npm start leaves nothing on any view, and jobs that are started then are kept", async () => {
+    const console = await openConsole(scene());
+    const { page, button, composer } = console;
+    const signedIn = async (): Promise<void> => {
+      await button("Use a key").click();
+      await page.getByLabel("Key or token").fill(SERVER_KEY);
+      await button("Sign in").click();
+    };
+    await signedIn();
+    await console.more({ instructions: "Be discreet." });
+    await composer.fill("Half a ques");
+    await button("Sign out").click();
+    await page.getByText("Local, no key needed").waitFor();
+    expect(await composer.inputValue()).toBe("");
+    expect(await page.content()).not.toContain("discreet");
+    expect(await page.getByLabel("Fields of POST /ask, as JSON").inputValue()).toBe("");
+
+    await signedIn();
+    await page.getByRole("link", { name: "Jobs" }).click();
+    await page.getByLabel("Input").fill("Of whoever signs out.");
+    await button("Start").click();
+    await page.locator(".job").waitFor();
+    await page.getByLabel("Input").fill("Half a jo");
+    await button("Sign out").click();
+    await page.getByText("Local, no key needed").waitFor();
+    expect(await page.locator(".job").count()).toBe(0);
+    expect(await page.getByLabel("Input").inputValue()).toBe("");
+    await page.getByLabel("Input").fill("Keep this.");
+    await button("Start").click();
+    await page.locator(".job", { hasText: "Keep this." }).waitFor();
+    await page.reload();
+    await page.locator(".job", { hasText: "Keep this." }).waitFor();
+    expect(console.told).toEqual([]);
+  });
+
+  test.concurrent("what was typed and set for a question is there again after a look at another view", async () => {
+    const console = await openConsole(scene());
+    const { page, composer, pick, button } = console;
+    await pick("Tools", "web search");
+    await console.more({ temperature: 0 });
+    await composer.fill("Half a ques");
+    await page.getByRole("link", { name: "Usage" }).click();
+    await button("Refresh").waitFor();
+    await page.getByRole("link", { name: "Chat" }).click();
+    expect(await composer.inputValue()).toBe("Half a ques");
+    expect(await page.getByLabel("Tools", { exact: true }).inputValue()).toBe("web search");
+    expect(await page.getByLabel("Fields of POST /ask, as JSON").inputValue()).toBe('{"temperature":0}');
+    expect(console.told).toEqual([]);
+  });
+
+  test.concurrent("a function's output is not sent while the settings are no JSON and the turn's own are forgotten", async () => {
+    const console = await openConsole(scene());
+    const { page, button, pick } = console;
+    await pick("Tools", "function: get_weather");
+    await console.ask("How is the weather after a reload?");
+    await page.reload();
+    await button("Send output").waitFor();
+    expect(await button("Send output").isEnabled()).toBe(true);
+    await button("Retry with current settings").waitFor();
+    await page.getByText("More fields").click();
+    await page.getByLabel("Fields of POST /ask, as JSON").fill("{");
+    expect(await button("Send output").isEnabled()).toBe(false);
+    expect(console.told).toEqual([]);
+  });
+
   test.concurrent("a session token sees its presets, its limits and what is left of them, and no jobs", async () => {
     const console = await openConsole(scene());
     const { page, button } = console;

@@ -88,6 +88,8 @@ test("clients that read nothing hold up neither their flight nor who else hears 
   const body = { input: `${PROMPT} in flight`, model: String(FLIGHT_EVENTS), stream: true };
   const key = { "idempotency-key": crypto.randomUUID() };
   const before = workerdBytes();
+  // Or nothing below would be measured.
+  if (process.platform === "linux") expect(before).toBeGreaterThan(0);
   const stall = async (): Promise<Socket> => (await worker.open(body, key, undefined, "/v1/responses")).pause();
   const starter = await stall();
   await until(() => call(body.input));

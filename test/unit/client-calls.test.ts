@@ -135,6 +135,7 @@ describe("a token", () => {
     ["a fixed one", "t0", 1],
     ["one that a callback gives again", () => "t0", 1],
     ["two that a callback gives", (old?: string) => (old === undefined ? "t0" : "t1"), 2],
+    ["one that a callback has no other for", (old?: string) => (old === undefined ? "t0" : ""), 1],
     ["none", undefined, 1],
   ])("that is refused is an error after as few requests as possible: %s", async (_, token, requests) => {
     const { server, client } = await start(takes("other"), { token });

@@ -1,10 +1,11 @@
 // The frame of the page: who is signed in, which of the three views is shown, light or dark.
-import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { type Account, ACCOUNT_NAMES, accountOf, isLocal } from "./account.ts";
 import { Chat } from "./chat/chat.ts";
 import { ChatView } from "./chat/chat-view.tsx";
+import { newDraft } from "./chat/draft.ts";
 import { JobsView } from "./jobs/jobs-view.tsx";
-import { forget, keeper, kept } from "./kept.ts";
+import { forget, kept } from "./kept.ts";
 import { SignIn } from "./sign-in.tsx";
 import { ThemeSwitch } from "./theme.tsx";
 import { UsageView } from "./usage/usage-view.tsx";
@@ -13,22 +14,22 @@ const VIEWS = { chat: "Chat", usage: "Usage", jobs: "Jobs" } as const;
 type View = keyof typeof VIEWS;
 
 export function App() {
-  const [account, setAccount] = useState(accountAtStart);
+  const [chat, setChat] = useState(chatAtStart);
   const [asked, setAsked] = useState(false);
   const view = useView();
   const main = useRef<HTMLElement>(null);
-  const signIn = (signedIn: Account): void => {
-    const before = kept().account;
-    if (before !== null && before !== signedIn.kind) forget();
-    keeper()({ account: signedIn.kind });
+  const signIn = async (account: Account): Promise<void> => {
+    const signedIn = new Chat(account);
+    // What is another's is gone before anything is shown.
+    await signedIn.claimed;
     setAsked(false);
-    setAccount(signedIn);
+    setChat(signedIn);
   };
   const signOut = (): void => {
     forget();
-    setAccount(accountAtStart());
+    setChat(chatAtStart());
   };
-  const open = account !== null && !asked;
+  const open = chat !== null && !asked;
   return (
     <>
       <button type="button" class="skip" onClick={() => main.current?.focus()}>
@@ -50,10 +51,10 @@ export function App() {
           </nav>
         )}
         <div class="who">
-          {open && <span class="badge plain account">{ACCOUNT_NAMES[account.kind]}</span>}
+          {open && <span class="badge plain account">{ACCOUNT_NAMES[chat.account.kind]}</span>}
           {open && (
-            <button type="button" onClick={account.kind === "local" ? () => setAsked(true) : signOut}>
-              {account.kind === "local" ? "Use a key" : "Sign out"}
+            <button type="button" onClick={chat.account.kind === "local" ? () => setAsked(true) : signOut}>
+              {chat.account.kind === "local" ? "Use a key" : "Sign out"}
             </button>
           )}
           <ThemeSwitch />
@@ -61,9 +62,10 @@ export function App() {
       </header>
       <main ref={main} tabIndex={-1}>
         {open ? (
-          <Views account={account} view={view} />
+          // Nothing that one account has typed or started is left standing for the next.
+          <Views key={chat.number} chat={chat} view={view} />
         ) : (
-          <SignIn signIn={signIn} cancel={isLocal() ? () => signIn(account ?? accountOf(undefined)) : undefined} />
+          <SignIn signIn={signIn} cancel={isLocal() ? () => signIn(accountOf(undefined)) : undefined} kept={kept()} />
         )}
       </main>
     </>
@@ -71,21 +73,22 @@ export function App() {
 }
 
 /** Under ENVIRONMENT=local nobody needs to sign in; but a reload must not take one account's ids to another. */
-function accountAtStart(): Account | null {
+function chatAtStart(): Chat | null {
   const before = kept().account;
-  return isLocal() && (before === null || before === "local") ? accountOf(undefined) : null;
+  return isLocal() && (before === null || before === "local") ? new Chat(accountOf(undefined)) : null;
 }
 
-function Views({ account, view }: { account: Account; view: View }) {
-  // The chat lives on while another view is shown: its answer goes on being written.
-  const chat = useMemo(() => new Chat(account), [account]);
+function Views({ chat, view }: { chat: Chat; view: View }) {
+  const { account } = chat;
+  // Both live on while another view is shown: an answer goes on being written, and what was typed stays.
+  const [draft] = useState(newDraft);
   useEffect(() => {
     void chat.restore();
     return () => chat.close();
   }, [chat]);
   if (view === "usage") return <UsageView account={account} />;
   if (view === "jobs") return <JobsView account={account} />;
-  return <ChatView chat={chat} account={account} />;
+  return <ChatView chat={chat} account={account} draft={draft} />;
 }
 
 function useView(): View {

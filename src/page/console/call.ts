@@ -8,6 +8,10 @@ export interface Failure {
   code: string;
   /** Empty where no answer came. */
   requestId: string;
+  /** HTTP status; 200 within a stream, 0 where no answer came. */
+  status: number;
+  /** Whether the Worker says that it may be tried again. */
+  retryable: boolean;
 }
 
 class CallFailed extends Error {
@@ -29,29 +33,40 @@ export async function call(account: Account, path: string, body?: object): Promi
       message: "The Worker can't be reached. Check the connection, then try again.",
       code: "unreachable",
       requestId: "",
+      status: 0,
+      retryable: true,
     });
   });
+  const { status } = response;
   const said: unknown = await response.json().catch(() => null);
-  if (response.ok) return said;
+  if (response.ok && said !== null) return said;
+  const retryable = response.headers.get("x-should-retry") !== "false";
+  if (response.ok) {
+    const message = "What came can't be read: it broke off, or it is no answer of the Worker's.";
+    throw new CallFailed({
+      message,
+      code: "unexpected_response",
+      requestId: response.headers.get("x-request-id") ?? "",
+      status,
+      retryable,
+    });
+  }
   const { error } = (said ?? {}) as { error?: { message: string; code: string; request_id: string } };
   throw new CallFailed({
-    message: error?.message ?? `The Worker answered with status ${response.status}.`,
-    code: error?.code ?? String(response.status),
+    message: error?.message ?? `The Worker answered with status ${status}.`,
+    code: error?.code ?? String(status),
     requestId: error?.request_id ?? "",
+    status,
+    retryable,
   });
 }
 
-/** Codes of a Worker that could not be heard: what it was asked may go on all the same. */
-export const OUT_OF_REACH: ReadonlySet<string> = new Set([
-  "connection_lost",
-  "unreachable",
-  "unavailable",
-  "rate_limited",
-  "budget_exceeded",
-]);
-
 export function failureOf(error: unknown): Failure {
   if (error instanceof CallFailed) return error.failure;
-  if (error instanceof AskError) return { message: error.message, code: error.code, requestId: error.requestId };
-  return { message: error instanceof Error ? error.message : String(error), code: "unexpected", requestId: "" };
+  if (error instanceof AskError) {
+    const { message, code, requestId, status, retryable } = error;
+    return { message, code, requestId, status, retryable };
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  return { message, code: "unexpected", requestId: "", status: 0, retryable: false };
 }

@@ -3,14 +3,24 @@ import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { type Account, accountOf } from "./account.ts";
 import { call, type Failure, failureOf } from "./call.ts";
 import { FailureBox } from "./failure.tsx";
+import { allFlights } from "./chat/flights.ts";
 import { Field } from "./field.tsx";
+import type { Kept } from "./kept.ts";
 
-export function SignIn({ signIn, cancel }: { signIn: (account: Account) => void; cancel: (() => void) | undefined }) {
+interface SignInProps {
+  signIn: (account: Account) => Promise<void>;
+  cancel: (() => void) | undefined;
+  kept: Kept;
+}
+
+export function SignIn({ signIn, cancel, kept }: SignInProps) {
   const [credential, setCredential] = useState("");
   const [failure, setFailure] = useState<Failure | null>(null);
   const [busy, setBusy] = useState(false);
   const field = useRef<HTMLInputElement>(null);
   useLayoutEffect(() => field.current?.focus(), []);
+  const ofAnother = kept.account !== null && kept.account !== "local";
+  const anything = [...kept.leaves, ...kept.jobs, ...allFlights(kept)].length > 0;
   const submit = async (event: Event): Promise<void> => {
     event.preventDefault();
     const account = accountOf(credential.trim());
@@ -18,7 +28,7 @@ export function SignIn({ signIn, cancel }: { signIn: (account: Account) => void;
     setFailure(null);
     try {
       await call(account, "/v1/models");
-      signIn(account);
+      await signIn(account);
     } catch (error) {
       setFailure(failureOf(error));
       setBusy(false);
@@ -47,13 +57,25 @@ export function SignIn({ signIn, cancel }: { signIn: (account: Account) => void;
       <div class="tools">
         {cancel !== undefined && (
           <button type="button" onClick={cancel}>
-            Cancel
+            {ofAnother ? "Go on without a key" : "Cancel"}
           </button>
         )}
         <button type="submit" class="primary" disabled={busy || credential.trim() === ""}>
           Sign in
         </button>
       </div>
+      {!ofAnother && anything && (
+        <p class="fine">
+          Signing in forgets what this page keeps without a key: the conversation, answers on their way, and the list of jobs. The Worker
+          keeps them under their ids.
+        </p>
+      )}
+      {ofAnother && (
+        <p class="fine">
+          A conversation is kept here for whoever was signed in before the reload: signing in with that key or account brings it back. Any
+          other forgets it{cancel !== undefined && ", and so does going on without a key"}.
+        </p>
+      )}
       <p class="fine">It stays in the memory of this page: a reload forgets it.</p>
     </form>
   );

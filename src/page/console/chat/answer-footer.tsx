@@ -5,12 +5,9 @@ import { Icon } from "../icon.tsx";
 import { CodePanel } from "./code-panel.tsx";
 import type { Answer, Turn } from "./conversation.ts";
 import type { TurnProps } from "./turn-view.tsx";
-import { OUT_OF_REACH } from "../call.ts";
 
 /** The Worker may have the rest: hearing it by the same key never pays twice, as another try would. */
-function goesOn({ state, failure }: Turn): boolean {
-  return state === "stopped" || (state === "failed" && OUT_OF_REACH.has(failure?.code ?? ""));
-}
+const goesOn = ({ state }: Turn): boolean => state === "stopped" || state === "broken";
 
 export function AnswerFooter({ chat, turn, account, fields, toField }: TurnProps) {
   const [code, setCode] = useState(false);
@@ -46,7 +43,7 @@ export function AnswerFooter({ chat, turn, account, fields, toField }: TurnProps
             }}
           >
             <Icon name="retry" />
-            <span>Retry</span>
+            <span>{turn.fields === undefined && input !== undefined ? "Retry with current settings" : "Retry"}</span>
           </button>
           <button type="button" class="icon-button" aria-expanded={code} onClick={() => setCode(!code)}>
             <Icon name="code" />
@@ -98,7 +95,7 @@ function Badges({ turn: { answer, cacheStatus, continuity } }: { turn: Turn }) {
 function UsageLine({ usage, cost }: { usage: NonNullable<Answer["usage"]>; cost: number | undefined }) {
   const { input_tokens, cached_tokens, output_tokens, reasoning_tokens } = usage;
   const parts = [
-    `${input_tokens} tokens in${cached_tokens > 0 ? ` (${cached_tokens} cached)` : ""}`,
+    `${input_tokens} ${input_tokens === 1 ? "token" : "tokens"} in${cached_tokens > 0 ? ` (${cached_tokens} cached)` : ""}`,
     `${output_tokens} out${reasoning_tokens > 0 ? ` (${reasoning_tokens} reasoning)` : ""}`,
     ...(cost === undefined ? [] : [dollars(cost)]),
   ];

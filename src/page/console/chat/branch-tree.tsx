@@ -20,6 +20,12 @@ export function BranchTree({ chat }: { chat: Chat }) {
   );
 }
 
+/** Of an answer that a reload has left on its way the question is not known before it is there. */
+function nameOf({ input, state }: Turn): string {
+  if (input === undefined && (state === "stopped" || state === "broken")) return "Waits to be continued";
+  return inputText(input) || "…";
+}
+
 /** A turn and what follows it as long as nothing branches off stand under each other; branches are indented. */
 function Level({ turns, chat, shown }: { turns: readonly Turn[]; chat: Chat; shown: ReadonlySet<Turn> }) {
   return (
@@ -32,7 +38,7 @@ function Level({ turns, chat, shown }: { turns: readonly Turn[]; chat: Chat; sho
             aria-current={shown.has(turn) ? "true" : undefined}
             onClick={() => chat.show(turn)}
           >
-            {inputText(turn.input) || "…"}
+            {nameOf(turn)}
           </button>
           {turn.children.length > 0 && <Level turns={turn.children} chat={chat} shown={shown} />}
         </li>

@@ -1,18 +1,20 @@
 // The chat: the branch that is shown, the field to ask in, and beside them what is asked with and all branches.
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { Account } from "../account.ts";
-import { FailureBox } from "../failure.tsx";
 import { useChanges } from "../use-changes.ts";
 import { BranchTree } from "./branch-tree.tsx";
 import type { Chat } from "./chat.ts";
 import { Composer } from "./composer.tsx";
-import { fieldsOf, NO_SETTINGS, SettingsPanel } from "./settings.tsx";
+import type { Draft } from "./draft.ts";
+import { Restoring } from "./restoring.tsx";
+import { fieldsOf, type Settings, SettingsPanel } from "./settings.tsx";
 import { TurnView } from "./turn-view.tsx";
 
-export function ChatView({ chat, account }: { chat: Chat; account: Account }) {
+export function ChatView({ chat, account, draft }: { chat: Chat; account: Account; draft: Draft }) {
   const { conversation } = chat;
   useChanges(conversation);
-  const [settings, setSettings] = useState(NO_SETTINGS);
+  const [settings, show] = useState(draft.settings);
+  const setSettings = (settings: Settings): void => show((draft.settings = settings));
   const field = useRef<HTMLTextAreaElement>(null);
   const end = useRef<HTMLDivElement>(null);
   const path = conversation.path();
@@ -36,40 +38,12 @@ export function ChatView({ chat, account }: { chat: Chat; account: Account }) {
           {running === undefined ? spoken(path.at(-1)) : "An answer is being written."}
         </p>
         <div ref={end} class="end" />
-        <Composer chat={chat} fields={fields} field={field} />
+        <Composer chat={chat} fields={fields} field={field} draft={draft} />
       </section>
       <aside class="side">
         <SettingsPanel account={account} settings={settings} change={setSettings} />
         {conversation.roots.length > 0 && <BranchTree chat={chat} />}
       </aside>
-    </div>
-  );
-}
-
-/** Why nothing can be asked yet, or what of a conversation could not be brought back. */
-function Restoring({ chat, toField }: { chat: Chat; toField: () => void }) {
-  const { restoring, lost } = chat;
-  return (
-    <div id="restoring" class="restoring" role="status">
-      {restoring === "reading" && <p class="fine">Reading the conversation…</p>}
-      {restoring !== null && restoring !== "reading" && (
-        <>
-          <p>The conversation can't be read just now. Nothing is asked until it is: the question would follow the wrong answer.</p>
-          <FailureBox failure={restoring} />
-          <button
-            type="button"
-            onClick={() => {
-              void chat.restore();
-              toField();
-            }}
-          >
-            Try again
-          </button>
-        </>
-      )}
-      {lost && (
-        <p class="fine">An answer was being written when this page was left. It is not shown, since what it follows can't be read here.</p>
-      )}
     </div>
   );
 }
@@ -88,7 +62,7 @@ function Welcome() {
 
 /** What a screen reader is told once an answer is there: word by word nobody could follow it. */
 function spoken(turn: { state: string; text: string; refusal: string } | undefined): string {
-  if (turn === undefined || turn.state === "failed") return "";
+  if (turn === undefined || turn.state === "failed" || turn.state === "broken") return "";
   return turn.state === "stopped" ? "Stopped." : `Answer: ${turn.text || turn.refusal}`;
 }
 

@@ -1,14 +1,21 @@
 // A chat of one account: asks on the typed client, writes what comes into the tree of turns, and keeps the ids by which a reload goes on.
-import { type Account, mayReadById } from "../account.ts";
-import { call, type Failure, failureOf, OUT_OF_REACH } from "../call.ts";
-import { type Asked, type Flight, keeper, kept } from "../kept.ts";
-import { type Answer, Conversation, type Fields, type Input, type Turn } from "./conversation.ts";
+// What a failure proves is told by verdicts.ts, what is kept of answers on their way by flights.ts, whose all is by claim.ts.
+import type { Account } from "../account.ts";
+import { type Failure, failureOf } from "../call.ts";
+import { claim, type Claim } from "../claim.ts";
+import { type Keep, kept } from "../kept.ts";
+import { Branches, cameWith, idsOf } from "./branches.ts";
+import { Conversation, type Fields, type Input, type Turn } from "./conversation.ts";
+import { allFlights, flightOf, flying, landed } from "./flights.ts";
+import { bringBack, KEY_MS, leftOut } from "./left.ts";
 import { stream, type TurnEvent } from "./stream.ts";
+import { isOver } from "./verdicts.ts";
 
-/** How long the Worker knows an Idempotency-Key. After that the same question is another call. */
-const KEY_MS = 86_400_000;
+let count = 0;
 
 export class Chat {
+  /** Tells it from others. */
+  readonly number = (count += 1);
   readonly account: Account;
   readonly conversation = new Conversation();
   /**
@@ -16,17 +23,27 @@ export class Chat {
    * Known from the start: there is no moment in which one could be asked.
    */
   restoring: "reading" | Failure | null;
-  /** An answer was being written when the page was left, and what it follows can't be read any more. */
+  /** What was left belonged to another account. */
   lost = false;
+  /** How many questions were left that may be another's: neither shown nor sent. */
+  left = 0;
+  /** By then nothing of another account's is kept any more. */
+  readonly claimed: Promise<void>;
+  #whose: Claim["whose"] = "unknown";
+  #keep: Keep = () => undefined;
   #running: { turn: Turn; abort: AbortController } | undefined;
-  /** Branches that could not be read just now, and why: they are not given up. */
-  #unread = new Map<string, Failure>();
+  readonly #branches: Branches;
   #closed = false;
-  readonly #keep = keeper();
 
   constructor(account: Account) {
     this.account = account;
-    this.restoring = this.#ids().length > 0 || kept().flight !== null ? "reading" : null;
+    this.#branches = new Branches(account, this.conversation);
+    this.restoring = idsOf(kept()).length > 0 || allFlights(kept()).length > 0 ? "reading" : null;
+    this.claimed = claim(account).then(({ whose, lost, keep }) => {
+      this.#whose = whose;
+      this.#keep = keep;
+      this.lost = lost;
+    });
   }
 
   /** The turn whose answer is being written. */
@@ -39,19 +56,33 @@ export class Chat {
     return this.running !== undefined || this.restoring !== null;
   }
 
-  /** A question after the last answer of the branch that is shown. */
-  ask(input: Input, fields: Fields): Promise<void> {
-    return this.#ask(this.conversation.last(), input, fields);
+  /** Why branches are missing that are not shown. */
+  get unread(): Failure | null {
+    return this.restoring === null ? (this.#branches.unread.values().next().value ?? null) : null;
   }
 
-  /** The same question anew: a fresh answer beside the one there is, and in the cache instead of it. */
-  retry({ parent, input = "", fields }: Turn, otherwise: Fields): Promise<void> {
-    return this.#ask(parent, input, { ...(fields ?? otherwise), cache: "refresh" });
+  /** Something of what was left can't ever be read again. */
+  get gone(): boolean {
+    return this.#branches.gone;
+  }
+
+  /** A question after the last answer of the branch that is shown; where that is not here, after what the branch begins with. */
+  ask(input: Input, fields: Fields): Promise<void> {
+    const parent = this.conversation.last();
+    return this.#ask({ parent, previous: parent?.answer?.id ?? this.conversation.path()[0]?.previous ?? null }, input, fields);
+  }
+
+  /**
+   * The same question anew: a fresh answer beside the one there is, and in the cache instead of it.
+   * @param otherwise what it is asked with where a reload has forgotten that: then it is another question to the cache
+   */
+  retry(turn: Turn, otherwise: Fields): Promise<void> {
+    return this.#ask(turn, turn.input ?? "", { ...(turn.fields ?? otherwise), cache: "refresh" });
   }
 
   /** Another question in a turn's place: a branch beside it. */
-  branch({ parent }: Turn, input: Input, fields: Fields): Promise<void> {
-    return this.#ask(parent, input, fields);
+  branch(turn: Turn, input: Input, fields: Fields): Promise<void> {
+    return this.#ask(turn, input, fields);
   }
 
   /** The branch of a turn is shown, also after a reload. */
@@ -72,89 +103,106 @@ export class Chat {
 
   /** Goes on with an answer that was stopped here or broke off: the Worker has kept what it was told meanwhile. */
   async resume(turn: Turn): Promise<void> {
-    if (!this.held) await this.#listen(turn);
+    if (this.held) return;
+    await this.#listen(turn);
+    await this.#findInput(turn);
   }
 
-  /** What a reload has left behind: the branches by their ids, and the answer that was being written. */
+  /** What a reload has left behind: the branches by their ids, and the answers that were on their way. */
   async restore(): Promise<void> {
-    const { shown, flight } = kept();
     if (this.restoring === null) return;
     this.restoring = "reading";
-    this.#unread.clear();
     this.conversation.changed();
-    const threads = mayReadById(this.account) ? await Promise.all(this.#ids().map((id) => this.#thread(id))) : [];
+    await this.claimed;
     if (this.#closed) return;
-    for (const thread of threads) {
-      let parent: Turn | null = null;
-      for (const { input, answer } of thread) parent = this.conversation.restore(parent, input, answer);
-    }
-    const last = this.#find(shown);
+    const { shown, flight } = kept();
+    await this.#branches.read(idsOf(kept()));
+    if (this.#closed) return;
+    const last = this.conversation.find(({ answer }) => answer !== undefined && answer.id === shown);
     if (last !== null) this.conversation.show(last);
-    this.restoring = this.#unread.get(shown ?? "") ?? this.#unread.get(flight?.previous ?? "") ?? null;
+    const { unread } = this.#branches;
+    this.restoring = unread.get(shown ?? "") ?? unread.get(flight?.previous ?? "") ?? null;
     this.conversation.changed();
-    if (flight !== null && this.restoring === null) await this.#goOn(flight);
+    if (this.restoring === null) await this.#goOn();
   }
 
-  /** Of all answers that are to be read again, with what they follow. */
-  #ids(): string[] {
-    const { leaves, shown, flight } = kept();
-    return [...new Set([...leaves, shown, flight?.previous].filter((id) => typeof id === "string"))];
+  /** Without the conversation that can't be read: it is not given up, and what was on its way is heard all the same. */
+  async goOnWithout(): Promise<void> {
+    if (this.restoring === null || this.restoring === "reading") return;
+    this.restoring = null;
+    await this.#goOn();
   }
 
-  async #goOn({ key, event, previous, asked }: Flight): Promise<void> {
-    const parent = this.#find(previous);
-    if (previous !== null && parent === null) {
-      // Of another account, or gone.
-      this.lost = true;
-      this.#keep({ flight: null });
-      return this.conversation.changed();
-    }
-    const turn = this.conversation.add(parent, asked?.input, asked?.fields, key);
-    turn.event = event;
-    if (asked !== undefined && !this.#mayAskAgain(asked, parent)) {
-      turn.state = "stopped";
-      return this.conversation.changed();
-    }
-    await this.#listen(turn);
-    if (turn.answer === undefined || turn.input !== undefined || !mayReadById(this.account)) return;
-    turn.input = (await this.#thread(turn.answer.id)).at(-1)?.input;
+  /** Reads once more the branches that could not be. What is shown stays. */
+  async readMissing(): Promise<void> {
+    const shown = this.conversation.path().at(-1);
+    await this.#branches.read([...this.#branches.unread.keys()]);
+    if (shown !== undefined) this.conversation.show(shown);
     this.conversation.changed();
   }
 
-  /**
-   * Whether a question of which nothing had come is sent again by itself. With its key it is asked and paid once, but only within a day,
-   * and only by whom it is from: who signs in after a reload may be somebody else, unless what it follows can be read.
-   */
-  #mayAskAgain({ at, stopped }: Asked, parent: Turn | null): boolean {
-    return !stopped && Date.now() - at < KEY_MS && (this.account.credential === undefined || parent !== null);
+  /** Whose they may be is up to who looks. */
+  async showLeft(): Promise<void> {
+    this.left = 0;
+    await this.#bringBack();
   }
 
-  async #ask(parent: Turn | null, input: Input, fields: Fields): Promise<void> {
+  discardLeft(): void {
+    this.left = 0;
+    for (const { key } of leftOut(this.conversation)) this.#keep(landed(kept(), key));
+    this.conversation.changed();
+  }
+
+  async #goOn(): Promise<void> {
+    if (this.#whose === "own") return this.#bringBack();
+    this.left = leftOut(this.conversation).length;
+    this.conversation.changed();
+  }
+
+  async #bringBack(): Promise<void> {
+    const turn = bringBack(this.conversation, this.#whose === "own", this.account);
+    this.conversation.changed();
+    if (turn !== null) await this.resume(turn);
+  }
+
+  async #findInput(turn: Turn): Promise<void> {
+    if (turn.answer === undefined || turn.input !== undefined) return;
+    turn.input = await this.#branches.inputOf(turn.answer);
+    this.conversation.changed();
+  }
+
+  async #ask({ parent, previous }: Pick<Turn, "parent" | "previous">, input: Input, fields: Fields): Promise<void> {
     if (this.held) return;
     this.lost = false;
-    await this.#listen(this.conversation.add(parent, input, fields, crypto.randomUUID()));
+    this.#branches.gone = false;
+    await this.#listen(this.conversation.add(parent, input, fields, crypto.randomUUID(), previous));
   }
 
   async #listen(turn: Turn): Promise<void> {
     const abort = new AbortController();
     this.#running = { turn, abort };
     Object.assign(turn, { state: "streaming", failure: undefined } satisfies Partial<Turn>);
+    this.conversation.changed();
+    await this.claimed;
+    if (Date.now() - turn.at >= KEY_MS) turn.at = Date.now();
+    turn.known = true;
     // Before anything is sent: the page may be left at any time.
     this.#keepFlight(turn);
-    this.conversation.changed();
     try {
       for await (const event of stream(this.account, turn, abort.signal)) this.#take(turn, event);
     } catch (error) {
+      const failure = failureOf(error);
       if (abort.signal.aborted) turn.state = "stopped";
-      else Object.assign(turn, { state: "failed", failure: failureOf(error) } satisfies Partial<Turn>);
+      else Object.assign(turn, { state: isOver(failure) ? "failed" : "broken", failure } satisfies Partial<Turn>);
     }
     this.#running = undefined;
     if (this.#closed) return;
-    const leaves = [...new Set([...this.conversation.leaves(), ...this.#unread.keys()])];
-    // What was stopped here or broke off goes on there: a reload hears the rest.
-    const over = turn.state === "done" || (turn.state === "failed" && !OUT_OF_REACH.has(turn.failure?.code ?? ""));
-    this.#keep({ leaves, shown: this.#shown(), ...(over ? { flight: null } : {}) });
-    if (turn.state === "stopped") this.#keepFlight(turn);
+    this.#keepFlight(turn);
+    this.#keep({
+      leaves: this.#branches.ends(),
+      shown: this.#shown(),
+      came: cameWith(turn),
+    });
     this.conversation.changed();
   }
 
@@ -168,36 +216,12 @@ export class Chat {
     this.conversation.changed();
   }
 
-  #keepFlight({ key, event, parent, input, fields = {}, state }: Turn): void {
-    const before = kept().flight;
-    const at = (before?.key === key ? before.asked?.at : undefined) ?? Date.now();
-    const asked = event === "" && input !== undefined ? { asked: { input, fields, at, stopped: state === "stopped" } } : {};
-    // A reload hears it again from its first event, since it has forgotten the text.
-    this.#keep({ flight: { key, event: event.replace(/\d+$/, "0"), previous: parent?.answer?.id ?? null, ...asked } });
+  #keepFlight(turn: Turn): void {
+    const over = turn.state === "done" || turn.state === "failed";
+    this.#keep(over ? landed(kept(), turn.key) : flying(kept(), flightOf(turn)));
   }
 
   #shown(): string | null {
     return this.conversation.last()?.answer?.id ?? null;
-  }
-
-  /** From its root to this answer; empty where that can't be read any more, or not now. */
-  async #thread(id: string): Promise<{ input: Input; answer: Answer }[]> {
-    try {
-      return ((await call(this.account, `/ask/${encodeURIComponent(id)}?thread=true`)) as { turns: { input: Input; answer: Answer }[] })
-        .turns;
-    } catch (error) {
-      const failure = failureOf(error);
-      if (OUT_OF_REACH.has(failure.code)) this.#unread.set(id, failure);
-      return [];
-    }
-  }
-
-  #find(id: string | null, among: readonly Turn[] = this.conversation.roots): Turn | null {
-    if (id === null) return null;
-    for (const turn of among) {
-      const found = turn.answer?.id === id ? turn : this.#find(id, turn.children);
-      if (found !== null) return found;
-    }
-    return null;
   }
 }

@@ -11,7 +11,7 @@ export function CodePanel({ turn, account }: { turn: Turn; account: Account }) {
     origin: location.origin,
     signedIn: account.credential !== undefined,
     input,
-    previous: turn.parent?.answer?.id ?? null,
+    previous: turn.previous,
     fields: fields ?? {},
   };
   return (

@@ -5,16 +5,19 @@ import { useLayoutEffect, useState } from "preact/hooks";
 import { Icon } from "../icon.tsx";
 import type { Chat } from "./chat.ts";
 import type { Fields } from "./conversation.ts";
+import type { Draft } from "./draft.ts";
 
 interface ComposerProps {
   chat: Chat;
   /** Null while what was set can't be sent. */
   fields: Fields | null;
   field: RefObject<HTMLTextAreaElement | null>;
+  draft: Draft;
 }
 
-export function Composer({ chat, fields, field }: ComposerProps) {
-  const [text, setText] = useState("");
+export function Composer({ chat, fields, field, draft }: ComposerProps) {
+  const [text, show] = useState(draft.text);
+  const setText = (text: string): void => show((draft.text = text));
   const running = chat.running !== undefined;
   const restoring = chat.restoring !== null;
   const ready = !chat.held && text.trim() !== "" && fields !== null;

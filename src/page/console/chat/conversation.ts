@@ -12,6 +12,8 @@ export type Fields = Record<string, unknown>;
 export interface Turn {
   readonly number: number;
   readonly parent: Turn | null;
+  /** Id of the answer that it follows, also where that can't be shown and `parent` is null. */
+  readonly previous: string | null;
   readonly children: Turn[];
   /** Of the children, the one whose branch is shown. */
   shown: Turn | null;
@@ -19,7 +21,8 @@ export interface Turn {
   input: Input | undefined;
   /** Undefined: read again by its id, which does not tell. */
   readonly fields: Fields | undefined;
-  state: "streaming" | "stopped" | "done" | "failed";
+  /** `broken`: it failed here, and the Worker may have the rest; `failed`: there is no more to hear. */
+  state: "streaming" | "stopped" | "done" | "broken" | "failed";
   text: string;
   reasoning: string;
   refusal: string;
@@ -29,6 +32,10 @@ export interface Turn {
   /** The key under which the Worker keeps it, and the last event that was seen. */
   key: string;
   event: string;
+  /** When the key was first sent, in milliseconds; 0: not yet, or that does not matter any more. */
+  at: number;
+  /** It is known that this account has sent it. */
+  known: boolean;
   cacheStatus: string | null;
   continuity: string | null;
 }
@@ -49,10 +56,17 @@ export class Conversation {
     for (const watcher of this.#watchers) watcher();
   }
 
-  add(parent: Turn | null, input: Input | undefined, fields: Fields | undefined, key: string): Turn {
+  add(
+    parent: Turn | null,
+    input: Input | undefined,
+    fields: Fields | undefined,
+    key: string,
+    previous: string | null = parent?.answer?.id ?? null,
+  ): Turn {
     const turn: Turn = {
       number: (this.#count += 1),
       parent,
+      previous,
       children: [],
       shown: null,
       input,
@@ -66,6 +80,8 @@ export class Conversation {
       failure: undefined,
       key,
       event: "",
+      at: 0,
+      known: false,
       cacheStatus: null,
       continuity: null,
     };
@@ -113,6 +129,14 @@ export class Conversation {
     const path: Turn[] = [];
     for (let at = this.#shown; at !== null; at = at.shown) path.push(at);
     return path;
+  }
+
+  find(is: (turn: Turn) => boolean, among: readonly Turn[] = this.roots): Turn | null {
+    for (const turn of among) {
+      const found = is(turn) ? turn : this.find(is, turn.children);
+      if (found !== null) return found;
+    }
+    return null;
   }
 
   /** The last answer of the shown branch: what the next question continues. */

@@ -27,7 +27,7 @@ export async function* stream(account: Account, turn: Turn, signal: AbortSignal)
 }
 
 /** After a reload nobody knows what was asked; the key and the last event say which answer is meant. */
-function bodyOf({ input, parent, fields }: Turn): AskBody {
+function bodyOf({ input, previous, fields }: Turn): AskBody {
   if (input === undefined) return {} as AskBody;
-  return { input, ...(parent?.answer === undefined ? {} : { previous_response_id: parent.answer.id }), ...fields };
+  return { input, ...(previous === null ? {} : { previous_response_id: previous }), ...fields };
 }

@@ -7,6 +7,7 @@ import { AnswerFooter } from "./answer-footer.tsx";
 import type { Chat } from "./chat.ts";
 import { type Fields, inputText, type Turn } from "./conversation.ts";
 import { Editor } from "./editor.tsx";
+import { isPaidOnce } from "./left.ts";
 import { ToolCalls } from "./tool-calls.tsx";
 
 export interface TurnProps {
@@ -67,6 +68,7 @@ export function TurnView({ chat, turn, account, fields, toField }: TurnProps) {
           </div>
         </div>
       )}
+      {turn.previous !== null && turn.parent === null && <p class="fine">It follows an answer that can't be shown here.</p>}
       <article key={turn.number} class="answer" aria-label="Answer" aria-busy={streaming}>
         {turn.reasoning !== "" && (
           <details class="reasoning">
@@ -77,18 +79,26 @@ export function TurnView({ chat, turn, account, fields, toField }: TurnProps) {
         <Said turn={turn} />
         <ToolCalls chat={chat} turn={turn} account={account} fields={fields} toField={toField} />
         {turn.failure !== undefined && <FailureBox failure={turn.failure} />}
-        {turn.state === "stopped" && (
-          <p class="fine">
-            {turn.event === ""
-              ? "Stopped before an answer came. Continue asks for it with the same key: it is asked and paid once within a day."
-              : "Stopped here. The Worker keeps the rest: Continue shows it."}{" "}
-            A new question follows the answer before this one.
-          </p>
-        )}
+        {(turn.state === "stopped" || turn.state === "broken") && <p class="fine">{whatContinueDoes(turn)}</p>}
         {!streaming && <AnswerFooter chat={chat} turn={turn} account={account} fields={fields} toField={toField} />}
       </article>
     </li>
   );
+}
+
+function whatContinueDoes(turn: Turn): string {
+  const stopped = turn.state === "stopped";
+  if (turn.failure?.code === "invalid_credentials")
+    return "What came of it is kept. Reload this page and sign in again as the same account: Continue then goes on.";
+  const what =
+    turn.event !== ""
+      ? `${stopped ? "Stopped here. The" : "The"} Worker keeps the rest for a day: Continue shows it.`
+      : `${stopped ? "Stopped before an answer came. " : ""}${
+          isPaidOnce(turn)
+            ? "Continue asks for it with the same key: it is asked and paid once within a day."
+            : "Continue asks for it again, and that may be paid again: the Worker knows a key for a day, and of one account."
+        }`;
+  return `${what} A new question follows the answer before this one.`;
 }
 
 /** Only after a reload: a question is read again by the id of its answer. */
