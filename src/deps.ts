@@ -38,9 +38,9 @@ export interface Deps {
   local: boolean;
   paused: boolean;
   receive: Receive;
-  /** Callers by the SHA-256 of their server key. */
+  /** Callers by their server key. */
   serverKeys: ReadonlyMap<string, Caller>;
-  /** By the SHA-256 of the key. */
+  /** By the key. */
   publishableKeys: ReadonlyMap<string, PublishableCaller>;
   /** The first signs; none: sessions are off. */
   sessionKeys: readonly SessionKey[];

@@ -1,14 +1,14 @@
 // Publishable keys: `pk_…`, for a page or app without a login. Anyone can read one, so it buys little: its presets, within what one
 // visitor and all visitors together may spend. A visitor is an address; without addresses all are one.
 import type { PublishableKey } from "../core/config-schema.ts";
-import { keyDigest, type Refusal } from "../core/credential.ts";
+import { findKey, type Refusal } from "../core/credential.ts";
 import { deriveDigest, type IdKeys, ownerOf } from "../core/ids.ts";
 import type { Caller, PublishableCaller } from "../deps.ts";
 
-/** By the digest of the key. */
+/** By the key. */
 export async function publishableKeysOf(keys: readonly PublishableKey[], idKeys: IdKeys): Promise<Map<string, PublishableCaller>> {
   const callers = new Map<string, PublishableCaller>();
-  for (const key of keys) callers.set(await keyDigest(key.key), { owner: await ownerOf(idKeys, `publishable:${key.id}`), key });
+  for (const key of keys) callers.set(key.key, { owner: await ownerOf(idKeys, `publishable:${key.id}`), key });
   return callers;
 }
 
@@ -19,7 +19,7 @@ export async function publishableKey(
   known: ReadonlyMap<string, PublishableCaller>,
   idKeys: IdKeys,
 ): Promise<Caller | Refusal> {
-  const found = known.get(await keyDigest(credential));
+  const found = findKey(credential, known);
   if (found === undefined) return { refused: "unknown_key" };
   const { owner, key } = found;
   const visitor = await deriveDigest(idKeys, "visitor", `${owner}${address ?? "unknown"}`);

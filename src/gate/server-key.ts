@@ -1,21 +1,20 @@
 // Server keys: `sk_…`, for a backend, curl or cron. Full trust, so a key that comes from a web page is refused: it is out.
-import { keyDigest, type Refusal } from "../core/credential.ts";
+import { findKey, type Refusal } from "../core/credential.ts";
 import { type IdKeys, ownerOf } from "../core/ids.ts";
 import { entriesOf, misconfigured } from "../core/setting.ts";
 import type { Caller } from "../deps.ts";
 
-/** SERVER_KEYS: `sk_…` or `name:sk_…`, separated by commas. Keys of one name are one owner. @throws Problem misconfigured */
+/** By the key. SERVER_KEYS: `sk_…` or `name:sk_…`, separated by commas. Keys of one name are one owner. @throws Problem misconfigured */
 export async function serverKeysOf(value: string | undefined, idKeys: IdKeys): Promise<Map<string, Caller>> {
   const callers = new Map<string, Caller>();
   for (const entry of entriesOf(value)) {
     const [, name = "server", key = ""] = /^(?:([\w.-]{1,64}):)?(sk_[\x21-\x7e]{13,})$/.exec(entry) ?? [];
     if (key === "")
       throw misconfigured("SERVER_KEYS", "must be sk_… or name:sk_…, separated by commas, each key with at least 16 characters");
-    const digest = await keyDigest(key);
     const owner = await ownerOf(idKeys, `server:${name}`);
-    if ((callers.get(digest)?.owner ?? owner) !== owner)
+    if ((callers.get(key)?.owner ?? owner) !== owner)
       throw misconfigured("SERVER_KEYS", "has the same key under two names: each key belongs to one");
-    callers.set(digest, { kind: "server", owner, budgets: [{ name: `owner:${owner}`, whose: "owner", limits: {} }] });
+    callers.set(key, { kind: "server", owner, budgets: [{ name: `owner:${owner}`, whose: "owner", limits: {} }] });
   }
   return callers;
 }
@@ -24,13 +23,13 @@ export async function serverKeysOf(value: string | undefined, idKeys: IdKeys): P
  * @param origin the request's Origin header
  * @param ownOrigins the Worker's own
  */
-export async function serverKey(
+export function serverKey(
   credential: string,
   origin: string | null,
   ownOrigins: readonly string[],
   known: ReadonlyMap<string, Caller>,
-): Promise<Caller | Refusal> {
-  const caller = known.get(await keyDigest(credential));
+): Caller | Refusal {
+  const caller = findKey(credential, known);
   if (caller === undefined) return { refused: "unknown_key" };
   if (origin !== null && !ownOrigins.includes(origin)) return { refused: "wrong_origin" };
   return caller;
