@@ -85,7 +85,7 @@ export function createApp(config: Config, wire = createWire(config)): Hono<AppEn
 
   async function connect(c: Context<AppEnv>): Promise<void> {
     const deps = await wire.deps(c.env);
-    if (deps.local && !isLoopbackHost(new URL(c.req.url).hostname)) {
+    if (deps.local && !isLoopbackHost(/^https?:\/\/(\[[^\]]*\]|[^/:]*)/.exec(c.req.url)?.[1] ?? "")) {
       throw new Problem("misconfigured", "ENVIRONMENT=local works on localhost only. Deploy with ENVIRONMENT=production.", {
         reason: "local on a public host",
       });

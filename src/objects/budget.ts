@@ -13,6 +13,8 @@ export class Budget extends DurableObject<Env> {
   readonly #sql: SqlStorage;
   /** The tables are there. An object that was only looked at has none, and leaves nothing behind. */
   #ready: boolean;
+  /** Known since this object is in memory: every reservation and settlement would ask. */
+  #isAlarmSet = false;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
@@ -96,6 +98,7 @@ export class Budget extends DurableObject<Env> {
   /** Old days go; an object that nobody has used for a month goes whole. */
   override async alarm(): Promise<void> {
     const at = Date.now();
+    this.#isAlarmSet = false;
     const oldest = Math.floor(at / DAY_MS) - KEPT_DAYS;
     if (this.#ready) {
       this.#sql.exec("DELETE FROM days WHERE day <= ?", oldest);
@@ -112,9 +115,12 @@ export class Budget extends DurableObject<Env> {
 
   /** Sees to it that an alarm is set for when the oldest day may go. */
   async #clean(at: number): Promise<void> {
-    if ((await this.ctx.storage.getAlarm()) !== null) return;
-    const oldest = this.#number("SELECT COALESCE(MIN(day), ?) AS n FROM days", Math.floor(at / DAY_MS));
-    await this.ctx.storage.setAlarm(Math.max(at + MINUTE_MS, (oldest + KEPT_DAYS + 1) * DAY_MS));
+    if (this.#isAlarmSet) return;
+    if ((await this.ctx.storage.getAlarm()) === null) {
+      const oldest = this.#number("SELECT COALESCE(MIN(day), ?) AS n FROM days", Math.floor(at / DAY_MS));
+      await this.ctx.storage.setAlarm(Math.max(at + MINUTE_MS, (oldest + KEPT_DAYS + 1) * DAY_MS));
+    }
+    this.#isAlarmSet = true;
   }
 
   #day(day: number): Cost {

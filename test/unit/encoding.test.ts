@@ -16,6 +16,16 @@ test("any bytes are written as Node writes them, and base64url is read back", ()
   );
 });
 
+test("what is no base64url, or ends in the middle of a byte, is none", () => {
+  fc.assert(
+    fc.property(fc.string({ maxLength: 20 }), (text) => {
+      const read = fromBase64url(text);
+      if (!/^[\w-]*$/.test(text) || text.length % 4 === 1) expect(read).toBeNull();
+      else expect(read).toEqual(new Uint8Array(Buffer.from(text, "base64url")));
+    }),
+  );
+});
+
 test("a text is written as the encoder writes it", () => {
   fc.assert(
     fc.property(fc.oneof(fc.string(), fc.string({ unit: "binary" })), (text) => {
