@@ -19,6 +19,7 @@ import { type Answer, assertNotFailed } from "../core/trim.ts";
 import type { Thread } from "../core/answer-schema.ts";
 import type { AppEnv } from "../app-env.ts";
 import type { RequestContext } from "../deps.ts";
+import { jsonResponse } from "../respond/json-response.ts";
 import { liveStream } from "../respond/live-stream.ts";
 
 /** Server callers' cap; `limits.max_body_bytes` can only raise it. */
@@ -79,7 +80,9 @@ async function postAsk(c: Context<AppEnv>): Promise<Response> {
   if (!stream) {
     const got = await answered;
     if (got.kind !== "whole") throw new Error("a stream where none was asked for");
-    return accept.form === "text" ? wholeText(trimFinished(got.finished), got.headers) : wholeJson(trimFinished(got.finished), got.headers);
+    return accept.form === "text"
+      ? wholeText(trimFinished(got.finished), got.headers)
+      : jsonResponse(trimFinished(got.finished), got.headers);
   }
   if (accept.form === "text") {
     facts.stream = true;
@@ -120,10 +123,6 @@ async function textStream(c: Context<AppEnv>, got: Whole | Streamed): Promise<Re
   return new Response(liveStream(source, undefined, c.get("deps").now), { headers });
 }
 
-function wholeJson(answer: Answer, headers: Record<string, string>): Response {
-  return Response.json(answer, { headers: { "cache-control": "no-store", ...headers } });
-}
-
 function wholeText(answer: Answer, headers: Record<string, string>): Response {
   const own = { "x-response-id": answer.id, "x-response-status": answer.status };
   return new Response(answer.text || (answer.refusal ?? ""), { headers: { ...textHeaders(headers), ...own } });
@@ -140,8 +139,8 @@ async function getAsk(c: Context<AppEnv>): Promise<Response> {
   const { prices } = deps.config;
   if (c.req.query("thread") === "true") {
     const turns = (await readChain(deps, owner, turn)).map((one) => ({ input: one.input, answer: recall(one, prices) }));
-    return Response.json({ turns } satisfies Thread, { headers: { "cache-control": "no-store" } });
+    return jsonResponse({ turns } satisfies Thread);
   }
   const answer = recall(turn, prices);
-  return readAccept(c.req.header("accept") ?? null).form === "text" ? wholeText(answer, {}) : wholeJson(answer, {});
+  return readAccept(c.req.header("accept") ?? null).form === "text" ? wholeText(answer, {}) : jsonResponse(answer);
 }

@@ -20,6 +20,7 @@ import type { AppEnv } from "../app-env.ts";
 import type { RequestContext } from "../deps.ts";
 import { admit, admitReader } from "../gate/admit.ts";
 import { eventStream, liveEnd } from "../respond/event-stream.ts";
+import { jsonResponse } from "../respond/json-response.ts";
 import { completeFinished, replayText, ResponsesSource } from "../respond/responses-source.ts";
 
 /** Server callers' cap. */
@@ -82,7 +83,7 @@ async function postResponses(c: Context<AppEnv>): Promise<Response> {
   }
   const got = await answered;
   if (got.kind !== "whole") throw new Error("a stream where none was asked for");
-  return Response.json(completeFinished(got.finished, { asked: shown, locked }), { headers: { ...NO_STORE, ...got.headers } });
+  return jsonResponse(completeFinished(got.finished, { asked: shown, locked }), got.headers);
 }
 
 /** `shown` is what the answer may echo: the composed request but for a preset's instructions; for a locked caller, its own words only. */
@@ -124,7 +125,7 @@ async function getResponse(c: Context<AppEnv>): Promise<Response> {
     locked: caller.grant !== undefined,
     now: turn.at,
   });
-  if (c.req.query("stream") !== "true") return Response.json(object, { headers: NO_STORE });
+  if (c.req.query("stream") !== "true") return jsonResponse(object);
   return new Response(replayText(object), { headers: { "content-type": "text/event-stream; charset=utf-8", ...NO_STORE } });
 }
 
@@ -133,7 +134,7 @@ async function deleteResponse(c: Context<AppEnv>): Promise<Response> {
   const caller = await admitReader(deps, c.req.raw, { facts, later: (work) => c.executionCtx.waitUntil(work) });
   const id = c.req.param("id") ?? "";
   await forget(deps, caller.owner, id);
-  return Response.json({ id, object: "response", deleted: true } satisfies DeletedResponse, { headers: NO_STORE });
+  return jsonResponse({ id, object: "response", deleted: true } satisfies DeletedResponse);
 }
 
 /** OpenAI's list shape. All of a turn's items fit one page: `limit`, `after` and `order` only choose among them. */
@@ -162,5 +163,5 @@ async function getInputItems(c: Context<AppEnv>): Promise<Response> {
     last_id: data.at(-1)?.id ?? null,
     has_more: start + limit < ordered.length,
   };
-  return Response.json(page, { headers: NO_STORE });
+  return jsonResponse(page);
 }
