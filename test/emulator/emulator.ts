@@ -101,7 +101,7 @@ async function serve(state: State, incoming: IncomingMessage, response: ServerRe
   for await (const chunk of incoming) chunks.push(chunk as Uint8Array);
   const raw = Buffer.concat(chunks).toString("utf8");
   const path = incoming.url ?? "/";
-  const [pathname = ""] = path.split("?");
+  const [pathname = "", query] = path.split("?");
   const request: ReceivedRequest = {
     method: incoming.method ?? "",
     path,
@@ -113,7 +113,7 @@ async function serve(state: State, incoming: IncomingMessage, response: ServerRe
     events_sent: 0,
   };
   if (pathname.startsWith("/emulator/")) {
-    await deliver(control(state, request.method, pathname), response, request);
+    await deliver(control(state, request.method, pathname, new URLSearchParams(query)), response, request);
     return;
   }
   state.received.push(request);
@@ -169,11 +169,12 @@ function account(route: string): Script | undefined {
   }
 }
 
-/** For tests in another process. */
-function control(state: State, method: string, pathname: string): Script {
+/** For tests in another process. `GET /emulator/requests?holds=TEXT` lists those whose body has the text. */
+function control(state: State, method: string, pathname: string, query: URLSearchParams): Script {
   const [, list, id] = /^\/emulator\/(requests|responses)(?:\/(.+))?$/.exec(pathname) ?? [];
   if (method === "GET" && list === "requests") {
-    return jsonScript(200, { calls: state.calls, requests: state.received as unknown as Json });
+    const requests = state.received.filter(({ raw }) => raw.includes(query.get("holds") ?? ""));
+    return jsonScript(200, { calls: state.calls, requests: requests as unknown as Json });
   }
   if (method !== "DELETE" || list === undefined) return invalidUrl(method, pathname);
   if (list === "requests") clear(state);
