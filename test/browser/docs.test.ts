@@ -1,11 +1,11 @@
 // The page of /docs in a real browser: it shows every operation, sends one, and asks nobody but the Worker. One page for all tests, since
 // the viewer takes a while to draw.
-import { type Browser, chromium, type Page } from "playwright-core";
+import type { Browser, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { type Emulator, startEmulator } from "../emulator/emulator.ts";
 import { miniflareOf, UPSTREAM_KEY } from "../e2e/worker.ts";
 import { operationsOf, type OpenApi } from "../support/openapi.ts";
-import { BROWSER } from "./browser.ts";
+import { BROWSER, launchBrowser } from "./browser.ts";
 
 /** Where pictures go; nowhere without it. */
 const PICTURES = process.env["SCREENSHOTS"];
@@ -26,7 +26,7 @@ describe.skipIf(BROWSER === undefined && process.env["CI"] !== "true")("in Chrom
     const settings = { ENVIRONMENT: "local", UNIAPI_BASE_URL: emulator.url, UNIAPI_KEY: UPSTREAM_KEY, SERVER_KEYS: "", ID_KEYS: "" };
     worker = miniflareOf(settings, () => undefined);
     url = await worker.ready;
-    browser = await chromium.launch({ ...(BROWSER === undefined ? {} : { executablePath: BROWSER }), args: ["--no-sandbox"] });
+    browser = await launchBrowser();
     page = await browser.newPage({ viewport: DESK });
     page.on("console", (message) => message.type() === "error" && told.push(message.text()));
     page.on("pageerror", (error) => told.push(String(error)));
