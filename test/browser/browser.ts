@@ -18,6 +18,11 @@ const PLACES = [process.env["CHROMIUM_PATH"] ?? "", "/usr/bin/chromium", "/usr/b
 /** Where a browser is, if there is one. */
 export const BROWSER = PLACES.find((path) => path !== "" && existsSync(path));
 
+function browserPath(): string {
+  if (BROWSER === undefined) throw new Error("there is no Chromium: apt-get install chromium, or set CHROMIUM_PATH");
+  return BROWSER;
+}
+
 /**
  * A window of Chromium's has, hidden, two pages for the suggestions of its address bar, in a process of their own that costs more than
  * the page under test: each context of Playwright's is a window. The switch replaces Playwright's own, so what that names stands here, too.
@@ -31,9 +36,8 @@ const FEATURES_OFF = [
 
 /** Without a sandbox, since containers and root have none. @param args further switches */
 export async function launchBrowser(args: readonly string[] = []): Promise<Browser> {
-  if (BROWSER === undefined) throw new Error("there is no Chromium: apt-get install chromium, or set CHROMIUM_PATH");
   return await chromium.launch({
-    executablePath: BROWSER,
+    executablePath: browserPath(),
     args: ["--no-sandbox", `--disable-features=${FEATURES_OFF.join(",")}`, ...args],
   });
 }
@@ -49,6 +53,8 @@ export interface Scene {
 }
 
 export async function startScene(): Promise<Scene> {
+  // Before anything is started that would be left behind.
+  browserPath();
   const home = mkdtempSync(join(import.meta.dirname, "..", "clients", "node_modules", ".browser-"));
   const emulator = await startEmulator({ key: UPSTREAM_KEY, paceMs: 10 });
   const lines: string[] = [];

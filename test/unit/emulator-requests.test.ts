@@ -22,6 +22,16 @@ const idOf = (response: JsonObject): string => asText(response["id"]) ?? "";
 const errorOf = async (body: JsonObject): Promise<Json | undefined> => (await ask(emulator, { model, ...body })).json["error"];
 const output = (response: JsonObject): JsonObject[] => asObjects(response["output"]);
 
+test("what it received is listed by a text in its body", async () => {
+  await say("the first of two");
+  await say("the second of two");
+  const holding = async (text: string): Promise<number> => {
+    const listed = await fetch(`${emulator.url}/emulator/requests?${new URLSearchParams({ holds: text })}`);
+    return ((await listed.json()) as { requests: unknown[] }).requests.length;
+  };
+  expect(await Promise.all(["of two", "the second", "neither", ""].map(holding))).toEqual([2, 1, 0, 2]);
+});
+
 describe("streams", () => {
   test("a text comes in OpenAI's order and equals the JSON answer", async () => {
     const asked = await ask(emulator, { model, input: "hi", stream: true });

@@ -9,6 +9,7 @@ import {
   KEYS,
   kvTexts,
   marked,
+  objectRows,
   ownerNamed,
   SERVER_KEYS,
   startWorker,
@@ -32,6 +33,23 @@ async function read(worker: WorkerUnderTest, body: object, headers: HeaderTable)
   await worker.settled();
   return text + JSON.stringify([...response.headers]);
 }
+
+test("the canary looks into every kind of object that a test has reached", async () => {
+  const worker = startWorker({ callers: {} }, { SERVER_KEYS });
+  const headers = as(KEYS.alice);
+  await worker.answer({ input: marked() }, { ...headers, "idempotency-key": crypto.randomUUID() });
+  const body = JSON.stringify({ input: marked() });
+  const accepted = await worker.send("/jobs", { method: "POST", headers: { ...headers, "content-type": "application/json" }, body });
+  const { job } = await accepted.json<{ job: string }>();
+  // What it writes into the log must not come into the next test's.
+  await vi.waitFor(
+    async () => expect(await (await worker.get(`/jobs/${job}`, headers)).json()).toMatchObject({ status: "completed" }),
+    5_000,
+  );
+  await vi.waitFor(() => expect(log.lines().some(({ event }) => event === "job")).toBe(true), 5_000);
+  await worker.settled();
+  for (const [namespace, rows] of Object.entries(await objectRows())) expect(rows.length, namespace).toBeGreaterThan(0);
+});
 
 describe("the log", () => {
   test.each(FORMS)("has one line for an answer as %s, and one for its repeat", async (_name, headers, fields) => {
