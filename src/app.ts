@@ -21,6 +21,9 @@ import { createWire, now, randomHex } from "./wire.ts";
 
 type Answer = (c: Context<AppEnv>) => Response | Promise<Response>;
 
+/** What an address of this machine mostly looks like; any other is taken apart. */
+const LOOPBACK = /^http:\/\/(?:localhost|127\.0\.0\.1)(?::\d+)?\//;
+
 /** What a request has for whatever fits no route. */
 const ANY_PATH = "/*";
 
@@ -85,7 +88,7 @@ export function createApp(config: Config, wire = createWire(config)): Hono<AppEn
 
   async function connect(c: Context<AppEnv>): Promise<void> {
     const deps = await wire.deps(c.env);
-    if (deps.local && !isLoopbackHost(/^https?:\/\/(\[[^\]]*\]|[^/:]*)/.exec(c.req.url)?.[1] ?? "")) {
+    if (deps.local && !LOOPBACK.test(c.req.url) && !isLoopbackHost(new URL(c.req.url).hostname)) {
       throw new Problem("misconfigured", "ENVIRONMENT=local works on localhost only. Deploy with ENVIRONMENT=production.", {
         reason: "local on a public host",
       });

@@ -19,10 +19,11 @@ export async function readBody(request: Request, maxBytes: number, until: Until)
   }
   const declared = Number(request.headers.get("content-length") ?? 0);
   if (declared > maxBytes) throw tooLarge(maxBytes);
-  // A sender's time is for the whole body: nobody asks how far it has come.
-  return declared > 0 && declared <= KNOWN_BYTES
-    ? await until(request.bytes())
-    : await bytesOf(request, maxBytes, until, () => tooLarge(maxBytes));
+  if (declared === 0 || declared > KNOWN_BYTES) return await bytesOf(request, maxBytes, until, () => tooLarge(maxBytes));
+  // A sender's time is for the whole body: nobody asks how far it has come, and the answer ends what is still under way.
+  const bytes = await until(request.bytes());
+  if (bytes.length > maxBytes) throw tooLarge(maxBytes);
+  return bytes;
 }
 
 /**

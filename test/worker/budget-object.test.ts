@@ -120,6 +120,10 @@ describe("requests", () => {
   });
 });
 
+/** Whether its alarm is set. */
+const isAwaited = (budget: ReturnType<typeof fresh>): Promise<boolean> =>
+  runInDurableObject(budget, async (_, { storage }) => (await storage.getAlarm()) !== null);
+
 describe("old days", () => {
   test("an alarm removes them when they are a month old, and an object that nobody uses any more goes whole", async () => {
     const budget = fresh();
@@ -128,6 +132,7 @@ describe("old days", () => {
     await budget.count(Date.now(), { requests: 2, hits: 1, tokens: 7, nanoUsd: 7 });
     expect(await runDurableObjectAlarm(budget)).toBe(true);
     expect(await tablesOf(budget)).toEqual({ days: 1, reservations: 0, tokens: 0 });
+    expect(await isAwaited(budget), "what is left has its day, too").toBe(true);
   });
 
   test.each<[string, (budget: ReturnType<typeof fresh>, at: number) => Promise<unknown>]>([
@@ -142,6 +147,7 @@ describe("old days", () => {
     expect(await runDurableObjectAlarm(budget), "nothing is left to wake for").toBe(false);
     expect(await tables(budget)).toEqual([]);
     expect(await budget.reserve(AT, "new", { tokens: 5, nanoUsd: 5 }, LIMITS)).toBeNull();
+    expect(await isAwaited(budget), "it begins anew").toBe(true);
   });
 
   test("an object that was only looked at leaves nothing", async () => {

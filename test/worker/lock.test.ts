@@ -308,6 +308,35 @@ describe("presets and caps", () => {
     });
   });
 
+  test("each caller and preset has digests of its own, the same each time it asks", async () => {
+    const worker = startLocked({
+      presets: { support: {}, other: {} },
+      callers: {
+        publishable: [
+          { id: "site", key: PK, presets: ["support", "other"] },
+          { id: "app", key: PK_BOTH, presets: ["support", "other"] },
+        ],
+      },
+    });
+    const keys = await idKeys();
+    for (let round = 0; round < 2; round += 1) {
+      for (const [key, id] of [
+        [PK, "site"],
+        [PK_BOTH, "app"],
+      ] as const) {
+        for (const preset of ["support", "other"]) {
+          const input = marked();
+          await worker.answer({ input, preset }, as(key));
+          const owner = await ownerOf(keys, `publishable:${id}`);
+          expect((await received(input))[0]?.body).toMatchObject({
+            safety_identifier: await deriveDigest(keys, "safety", owner),
+            prompt_cache_key: await deriveDigest(keys, "prompt-cache", `${owner}\0${preset}`),
+          });
+        }
+      }
+    }
+  });
+
   test("a raw id of upstream's is refused, and upstream is not asked", async () => {
     const worker = startLocked();
     const input = marked();
