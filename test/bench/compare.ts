@@ -41,7 +41,7 @@ export async function compareRows(stage: Stage, { rounds, only }: { rounds: numb
       if (round % 2 !== 0) sides.reverse();
       for (const { worker, into } of sides) {
         const count = Math.ceil(row.requests * (round < 0 ? WARM_UP : 1));
-        const side = await measure(worker, row, count, (n) => row.ask(`${round}-${n}`, prepared));
+        const side = await measure(worker, count, (n) => row.ask(`${round}-${n}`, prepared));
         if (round >= 0) into.push(side);
       }
     }
@@ -60,9 +60,9 @@ export async function compareRows(stage: Stage, { rounds, only }: { rounds: numb
   });
 }
 
-async function measure(worker: Workerd, row: Row, requests: number, ask: Parameters<typeof burst>[1]): Promise<Side> {
+async function measure(worker: Workerd, requests: number, ask: Parameters<typeof burst>[1]): Promise<Side> {
   const before = worker.cpuMs();
-  const done = await burst(worker.url, ask, { requests, concurrency: CONCURRENCY, ends: row.ends });
+  const done = await burst(worker.url, ask, { requests, concurrency: CONCURRENCY });
   return sideOf(done, (worker.cpuMs() - before) * 1_000, requests);
 }
 

@@ -15,13 +15,17 @@ export interface Burst {
   first: number[];
 }
 
+/** What every stream that is an answer says, ours and upstream's own; and what none says. */
+const ENDED = /^event: (?:done|response\.completed)$/m;
+const FAILED = /^event: error$/m;
+
 const agent = new Agent({ keepAlive: true, maxSockets: Infinity });
 
-/** @param make the nth request. @param enough the end of every answer: what lacks it has failed */
+/** @param make the nth request. @throws for an answer that is none, be it with status 200 */
 export async function burst(
   url: URL,
   make: (n: number) => Asked,
-  { requests, concurrency, ends }: { requests: number; concurrency: number; ends?: string | undefined },
+  { requests, concurrency }: { requests: number; concurrency: number },
 ): Promise<Burst> {
   const total: number[] = [];
   const first: number[] = [];
@@ -30,7 +34,7 @@ export async function burst(
     while (next < requests) {
       const n = next;
       next += 1;
-      const one = await exchange(url, make(n), ends);
+      const one = await exchange(url, make(n));
       total.push(one.total);
       first.push(one.first);
     }
@@ -42,11 +46,7 @@ export async function burst(
   return { wallMs, total: total.toSorted(ascending), first: first.toSorted(ascending) };
 }
 
-export async function exchange(
-  url: URL,
-  { path, headers, body }: Asked,
-  ends?: string,
-): Promise<{ first: number; total: number; text: string }> {
+export async function exchange(url: URL, { path, headers, body }: Asked): Promise<{ first: number; total: number; text: string }> {
   return await new Promise((resolve, reject) => {
     const started = performance.now();
     let first = 0;
@@ -69,8 +69,8 @@ export async function exchange(
         response.on("end", () => {
           const total = performance.now() - started;
           const text = Buffer.concat(pieces).toString();
-          if (response.statusCode === 200 && (ends === undefined || text.includes(ends, text.length - 100)))
-            resolve({ first, total, text });
+          const isWhole = response.headers["content-type"]?.startsWith("text/event-stream") === true ? ENDED.test(text) : true;
+          if (response.statusCode === 200 && isWhole && !FAILED.test(text)) resolve({ first, total, text });
           else reject(new Error(`${path} answered ${response.statusCode}: ${text.slice(0, 500)} … ${text.slice(-200)}`));
         });
       },

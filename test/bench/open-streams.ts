@@ -35,6 +35,10 @@ export async function measureOpenStreams(stage: Stage): Promise<OpenStreams[]> {
       sockets.push(...(await Promise.all(Array.from({ length: 50 }, (_, k) => open(worker.url, path, n + k)))));
     }
     await sleep(1_000);
+    const { open: atUpstream } = await stage.upstream.order<{ open: number }>("count");
+    if (atUpstream !== STREAMS || sockets.some((socket) => socket.readableEnded || socket.destroyed)) {
+      throw new Error(`${atUpstream} of ${STREAMS} streams are open`);
+    }
     found.push({ what, grown: (worker.memory() - before) / MIB });
     for (const socket of sockets) socket.destroy();
     await stage.upstream.order("release");
@@ -49,7 +53,8 @@ async function open(url: URL, path: string, n: number): Promise<Socket> {
   const headers = `host: ${url.host}\r\nauthorization: Bearer ${SERVER_KEY}\r\ncontent-type: application/json\r\ncontent-length: ${body.length}`;
   socket.write(`POST ${path} HTTP/1.1\r\n${headers}\r\n\r\n${body}`);
   socket.on("error", () => undefined);
-  await once(socket, "data");
+  const [first] = (await once(socket, "data")) as [Buffer];
+  if (!first.toString().startsWith("HTTP/1.1 200")) throw new Error(first.toString());
   socket.resume();
   return socket;
 }

@@ -28,7 +28,7 @@ Server.prototype.listen = function (port, ...rest) {
 };
 `;
 const ROUNDS = 5;
-const NAMES = new Set(["`/v1/responses` JSON, turns off", "60-event stream, `/v1/responses`"]);
+const NAMES = new Set(["`/v1/responses` JSON, turns off", "60-event stream, `/v1/responses`, turns off"]);
 
 export interface Peer {
   name: string;
@@ -72,7 +72,7 @@ async function compared(stage: Stage, url: URL, pid: number): Promise<Peer[]> {
     const seen: Record<keyof Omit<Peer, "name">, number[]> = { perSecond: [], cpuUs: [], oursPerSecond: [], oursCpuUs: [] };
     for (let round = -1; round < ROUNDS; round += 1) {
       const requests = row.requests / 2;
-      const settings = { requests, concurrency: 16, ends: row.ends };
+      const settings = { requests, concurrency: 16 };
       const theirs = cpuMsOf(pid);
       const done = await burst(url, (n) => ({ ...row.ask(`peer-${round}-${n}`, prepared), headers }), settings);
       const cpu = cpuMsOf(pid) - theirs;

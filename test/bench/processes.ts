@@ -73,7 +73,7 @@ export interface Workerd {
 const compatibility = ((): string => {
   const toml = readFileSync(join(ROOT, "wrangler.toml"), "utf8");
   const [, date = ""] = /^compatibility_date = "(.+)"/m.exec(toml) ?? [];
-  const [, flags = ""] = process.env["FLAGS"] ? ["", process.env["FLAGS"]] : (/^compatibility_flags = (\[.*\])/m.exec(toml) ?? []);
+  const [, flags = ""] = /^compatibility_flags = (\[.*\])/m.exec(toml) ?? [];
   return `compatibilityDate = "${date}", compatibilityFlags = ${flags}`;
 })();
 

@@ -23,8 +23,6 @@ export interface Row {
   /** The nth request; the floor gets the same. */
   ask: (n: string, prepared: Prepared) => Asked;
   requests: number;
-  /** What every answer ends with. */
-  ends?: string;
   /** Contract section 9; absent: the contract names no figure. */
   cpuAtMost?: number;
   throughputAtLeast?: number;
@@ -87,27 +85,25 @@ export const ROWS: readonly Row[] = [
     cpuAtMost: 1.25,
   },
   {
-    name: "60-event stream, `/v1/responses`",
+    name: "60-event stream, `/v1/responses`, turns off",
     floor: "copy",
     against: "copies chunk by chunk in JavaScript",
     forgetful: true,
     ask: (n) => responses({ model: "stream-60", input: WORDS + n, stream: true }),
     requests: 300,
-    ends: "}\n\n",
     cpuAtMost: 1.3,
   },
   {
-    name: "60-event stream, `/ask`",
+    name: "60-event stream, `/ask`, turns off",
     floor: "copy",
     against: "copies chunk by chunk in JavaScript",
     forgetful: true,
     ask: (n) => ask({ model: "stream-60", input: WORDS + n, stream: true }),
     requests: 300,
-    ends: "}\n\n",
     cpuAtMost: 1.6,
   },
   {
-    name: "60-event stream, paced 10 ms, `/v1/responses`",
+    name: "60-event stream, paced 10 ms, `/v1/responses`, turns off",
     floor: "copy",
     against: "copies chunk by chunk in JavaScript",
     forgetful: true,
@@ -115,7 +111,7 @@ export const ROWS: readonly Row[] = [
     requests: 128,
   },
   {
-    name: "60-event stream, paced 10 ms, `/ask`",
+    name: "60-event stream, paced 10 ms, `/ask`, turns off",
     floor: "copy",
     against: "copies chunk by chunk in JavaScript",
     forgetful: true,
@@ -123,7 +119,7 @@ export const ROWS: readonly Row[] = [
     requests: 128,
   },
   {
-    name: "2,000-event stream, `/v1/responses`",
+    name: "2,000-event stream, `/v1/responses`, turns off",
     floor: "copy",
     against: "copies chunk by chunk in JavaScript",
     forgetful: true,
@@ -131,7 +127,7 @@ export const ROWS: readonly Row[] = [
     requests: 20,
   },
   {
-    name: "2,000-event stream, `/ask`",
+    name: "2,000-event stream, `/ask`, turns off",
     floor: "copy",
     against: "copies chunk by chunk in JavaScript",
     forgetful: true,

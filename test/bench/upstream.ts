@@ -86,6 +86,6 @@ process.on("message", (message) => {
     for (const go of open) go();
     open.clear();
   }
-  process.send?.({ calls });
+  process.send?.({ calls, open: open.size });
 });
 process.on("disconnect", () => process.exit());

@@ -1,7 +1,7 @@
 import { env } from "cloudflare:workers";
 import { describe, expect, test, vi } from "vitest";
 import { UPSTREAM_FIELDS } from "../../src/core/request.ts";
-import { HIDDEN, pk, PK_BOTH, PK_IMAGES, respond, startLocked } from "./locked.ts";
+import { HIDDEN, pk, PK, PK_BOTH, PK_IMAGES, respond, startLocked } from "./locked.ts";
 import { claimsOf, hs256, SESSION_KEYS } from "./tokens.ts";
 import { as, calls, eachTestAlone, EVENTS, idKeys, KEYS, kvTexts, marked, problemOf, received, SERVER_KEYS, TEXT } from "./worker.ts";
 import { ownerOf, deriveDigest } from "../../src/core/ids.ts";
