@@ -6,7 +6,7 @@ import type { Stage } from "./stage.ts";
 import { median } from "./compare.ts";
 
 export interface Line {
-  name: string;
+  name: "floor" | "/v1/responses" | "/ask";
   points: [x: number, y: number][];
 }
 
@@ -19,7 +19,7 @@ const EVENTS = 12_000;
 /** Milliseconds of CPU per stream. */
 export async function growWithLength(stage: Stage): Promise<Line[]> {
   const { forgetful } = stage.ours;
-  const subjects = [
+  const subjects: { name: Line["name"]; worker: Workerd; path: string }[] = [
     { name: "floor", worker: await stage.floor("copy"), path: "/v1/responses" },
     { name: "/v1/responses", worker: forgetful, path: "/v1/responses" },
     { name: "/ask", worker: forgetful, path: "/ask" },
@@ -33,7 +33,7 @@ export async function growWithLength(stage: Stage): Promise<Line[]> {
 
 /** Seconds of CPU for a thousand answers. */
 export async function growWithConcurrency(stage: Stage): Promise<Line[]> {
-  const subjects = [
+  const subjects: { name: Line["name"]; worker: Workerd; path: string }[] = [
     { name: "floor", worker: await stage.floor("getTwoPuts"), path: "/ask" },
     { name: "/ask", worker: stage.ours.usual, path: "/ask" },
   ];
@@ -44,7 +44,7 @@ export async function growWithConcurrency(stage: Stage): Promise<Line[]> {
   });
 }
 
-async function lines<S extends { name: string }>(
+async function lines<S extends Pick<Line, "name">>(
   subjects: readonly S[],
   xs: readonly number[],
   measure: (subject: S, x: number, round: number) => Promise<number>,

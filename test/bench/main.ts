@@ -7,7 +7,7 @@ import { parseArgs } from "node:util";
 import { measureChains } from "./chains.ts";
 import { type Compared, compareRows } from "./compare.ts";
 import { measureFirstByte } from "./first-byte.ts";
-import { growWithConcurrency, growWithLength } from "./growth.ts";
+import { growWithConcurrency, growWithLength, type Line } from "./growth.ts";
 import { measureOpenStreams } from "./open-streams.ts";
 import { measurePeers } from "./peers.ts";
 import { plot } from "./plot.ts";
@@ -45,7 +45,7 @@ async function all(on: Stage): Promise<void> {
   const slowKv = await measureSlowKv(on);
   const length = await growWithLength(on);
   const concurrency = await growWithConcurrency(on);
-  const chain = [{ name: "/ask", points: chains.map(({ turns, cpuUs }): [number, number] => [turns, cpuUs / 1_000]) }];
+  const chain: Line[] = [{ name: "/ask", points: chains.map(({ turns, cpuUs }): [number, number] => [turns, cpuUs / 1_000]) }];
   const peers = values.peers ? await measurePeers(on) : undefined;
   const growth = [
     { what: "an event of a stream", lines: length },

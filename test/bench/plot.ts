@@ -12,12 +12,13 @@ const WIDTH = 320;
 const HEIGHT = 240;
 const MARGIN = { left: 52, right: 14, top: 34, bottom: 64 };
 const TICKS = 4;
-/** Told apart also without colours: by the dash. */
-const STROKES = [
-  { colour: "#7a7a7a", dash: "5 4" },
-  { colour: "#2f7ed8", dash: "" },
-  { colour: "#d2691e", dash: "1 3" },
-];
+const LEGEND = { floor: 0, "/v1/responses": 70, "/ask": 180 } as const;
+/** The same line looks the same in every chart, and is told apart also without colours: by the dash. */
+const STROKES = {
+  floor: { colour: "#7a7a7a", dash: "5 4" },
+  "/v1/responses": { colour: "#2f7ed8", dash: "" },
+  "/ask": { colour: "#d2691e", dash: "1 3" },
+} as const;
 
 export function plot(charts: readonly Chart[]): string {
   const inner = charts.map((chart, at) => `<g transform="translate(${at * WIDTH} 0)">${chartOf(chart)}</g>`).join("\n");
@@ -41,15 +42,15 @@ function chartOf({ title, x, y, lines }: Chart): string {
       `<text x="${MARGIN.left - 6}" y="${atY(share * maxY) + 3}" text-anchor="end" fill="#444">${label(share * maxY)}</text>` +
       `<text x="${atX(share * maxX)}" y="${bottom + 14}" text-anchor="middle" fill="#444">${label(share * maxX)}</text>`,
   );
-  const drawn = lines.map(({ points: of }, n) => {
-    const { colour, dash } = STROKES[n % STROKES.length] ?? { colour: "#000", dash: "" };
+  const drawn = lines.map(({ name, points: of }) => {
+    const { colour, dash } = STROKES[name];
     const path = of.map(([px, py]) => `${atX(px)},${atY(py)}`).join(" ");
     const dots = of.map(([px, py]) => `<circle cx="${atX(px)}" cy="${atY(py)}" r="2" fill="${colour}"/>`).join("");
     return `<polyline points="${path}" fill="none" stroke="${colour}" stroke-width="1.5" stroke-dasharray="${dash}"/>${dots}`;
   });
-  const legend = lines.map(({ name }, n) => {
-    const { colour, dash } = STROKES[n % STROKES.length] ?? { colour: "#000", dash: "" };
-    const left = MARGIN.left + n * 92;
+  const legend = lines.map(({ name }) => {
+    const { colour, dash } = STROKES[name];
+    const left = MARGIN.left + LEGEND[name];
     return (
       `<line x1="${left}" x2="${left + 18}" y1="${HEIGHT - 10}" y2="${HEIGHT - 10}" stroke="${colour}" stroke-width="1.5" stroke-dasharray="${dash}"/>` +
       `<text x="${left + 22}" y="${HEIGHT - 7}" fill="#222">${name}</text>`
@@ -65,10 +66,10 @@ function chartOf({ title, x, y, lines }: Chart): string {
   ].join("\n");
 }
 
-/** The next of 1, 2, 4, 5 or 8 times a power of ten. */
+/** The next round number: four ticks divide it well. */
 function nice(value: number): number {
   const power = 10 ** Math.floor(Math.log10(value));
-  return ([1, 2, 4, 5, 8].find((step) => step * power >= value) ?? 10) * power;
+  return ([1, 1.2, 1.6, 2, 2.4, 3.2, 4, 6, 8].find((step) => step * power >= value) ?? 10) * power;
 }
 
 const round = (value: number): number => Math.round(value * 10) / 10;
