@@ -27,18 +27,15 @@ function browserPath(): string {
  * A window of Chromium's has, hidden, two pages for the suggestions of its address bar, in a process of their own that costs more than
  * the page under test: each context of Playwright's is a window. The switch replaces Playwright's own, so what that names stands here, too.
  */
-const FEATURES_OFF = [
-  ...["WebUIOmniboxPopup", "WebUIOmniboxAimPopup"],
-  ...["AimEnabled", "AvoidCorsURLLoaderRestartOnRedirect", "AvoidUnnecessaryBeforeUnloadCheckSync", "DestroyProfileOnBrowserClose"],
-  ...["HttpsFirstBalancedModeAutoEnable", "HttpsUpgrades", "LensOverlay", "MediaRouter", "NetworkTimeServiceQuerying"],
-  ...["OptimizationHints", "PaintHolding", "PreconnectToSearch", "ThirdPartyStoragePartitioning"],
-];
+const FEATURES_OFF =
+  "WebUIOmniboxPopup,WebUIOmniboxAimPopup,AimEnabled,AvoidCorsURLLoaderRestartOnRedirect,AvoidUnnecessaryBeforeUnloadCheckSync,DestroyProfileOnBrowserClose," +
+  "HttpsFirstBalancedModeAutoEnable,HttpsUpgrades,LensOverlay,MediaRouter,NetworkTimeServiceQuerying,OptimizationHints,PaintHolding,PreconnectToSearch,ThirdPartyStoragePartitioning";
 
 /** Without a sandbox, since containers and root have none. @param args further switches */
 export async function launchBrowser(args: readonly string[] = []): Promise<Browser> {
   return await chromium.launch({
     executablePath: browserPath(),
-    args: ["--no-sandbox", `--disable-features=${FEATURES_OFF.join(",")}`, ...args],
+    args: ["--no-sandbox", `--disable-features=${FEATURES_OFF}`, ...args],
   });
 }
 

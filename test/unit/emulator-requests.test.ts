@@ -26,7 +26,7 @@ test("what it received is listed by a text in its body", async () => {
   await say("the first of two");
   await say("the second of two");
   const holding = async (text: string): Promise<number> => {
-    const listed = await fetch(`${emulator.url}/emulator/requests?${new URLSearchParams({ holds: text })}`);
+    const listed = await fetch(`${emulator.url}/emulator/requests?holds=${encodeURIComponent(text)}`);
     return ((await listed.json()) as { requests: unknown[] }).requests.length;
   };
   expect(await Promise.all(["of two", "the second", "neither", ""].map(holding))).toEqual([2, 1, 0, 2]);

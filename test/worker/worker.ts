@@ -77,7 +77,7 @@ export interface Received {
 
 /** What the emulator got that holds this text, oldest first. */
 export async function received(marker: string): Promise<Received[]> {
-  const response = await fetch(`${inject("emulatorUrl")}/emulator/requests?${new URLSearchParams({ holds: marker })}`);
+  const response = await fetch(`${inject("emulatorUrl")}/emulator/requests?holds=${encodeURIComponent(marker)}`);
   const { requests } = await response.json<{ requests: Received[] }>();
   return requests;
 }
