@@ -13,7 +13,8 @@ import type { Deps, RequestContext } from "../deps.ts";
 import { type Continuity, continueTurn, continuityOf, forgetsKey } from "./continuity.ts";
 import { identityOf } from "./identity.ts";
 import { type Finished, Making } from "./making.ts";
-import { type EventBatch, gather, type Opened, openStream, readTerminal } from "./open.ts";
+import type { EventBatch } from "./events.ts";
+import { gather, type Opened, openStream, readTerminal } from "./open.ts";
 import { findParent, notFound, type Parent } from "./parent.ts";
 
 export interface Question {

@@ -8,7 +8,7 @@ import type { Deps, RequestContext } from "../deps.ts";
 import type { LogFacts } from "../platform/log.ts";
 import type { Streamed, Whole } from "./answer.ts";
 import type { Finished } from "./making.ts";
-import { readFrame } from "./open.ts";
+import { readFrame } from "./events.ts";
 import { brokenOff, type Line, problemOf } from "./recording.ts";
 
 /** Pauses before the object is asked again, in milliseconds, as long as no new byte comes. */

@@ -2,7 +2,7 @@
 // the caller has left; the log hears of it.
 import type { Streamed, Whole } from "../answer/answer.ts";
 import type { Finished } from "../answer/making.ts";
-import type { UpstreamEvent } from "../answer/open.ts";
+import type { UpstreamEvent } from "../answer/events.ts";
 import { asProblem, Problem } from "../core/problem.ts";
 import { formatEvent } from "../core/sse.ts";
 import { textOfDelta } from "../core/text-delta.ts";

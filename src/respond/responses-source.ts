@@ -2,7 +2,7 @@
 // for byte, as whole frames; a stream that breaks says so in an `error` event and then breaks its own connection.
 import type { Streamed, Whole } from "../answer/answer.ts";
 import type { Finished } from "../answer/making.ts";
-import type { UpstreamEvent } from "../answer/open.ts";
+import type { UpstreamEvent } from "../answer/events.ts";
 import { completeEvent } from "../core/complete-event.ts";
 import { isRecord, type JsonObject } from "../core/json.ts";
 import { asProblem, Problem } from "../core/problem.ts";

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import type { Streamed } from "../../src/answer/answer.ts";
 import type { Finished } from "../../src/answer/making.ts";
-import type { UpstreamEvent } from "../../src/answer/open.ts";
+import type { UpstreamEvent } from "../../src/answer/events.ts";
 import type { JsonObject } from "../../src/core/json.ts";
 import { Problem } from "../../src/core/problem.ts";
 import { ResponsesSource } from "../../src/respond/responses-source.ts";
