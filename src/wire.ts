@@ -59,7 +59,7 @@ export interface Wire {
 
 export const now = (): number => Date.now();
 
-/** Drawn in one go: each request needs a few, and each draw costs as much as an HMAC. None is given twice. */
+/** Drawn in one go: each request needs a few. None is given twice. */
 const drawn = new Uint8Array(1_024);
 let left = 0;
 

@@ -42,7 +42,7 @@ export interface Token {
 
 /**
  * Whose key it is. It is compared with every known one, each to its end: how long that takes tells how many keys there are and how long they
- * are, and nothing of what stands in them. (A look-up by digest says as little, and costs every request a tenth of its CPU.)
+ * are, and nothing of what stands in them. (A look-up by digest says as little; it costs some 20 µs more of the 400 that a request takes in the bench.)
  */
 export function findKey<T>(credential: string, known: ReadonlyMap<string, T>): T | undefined {
   let found: T | undefined;
