@@ -92,11 +92,14 @@ export function consoleReload(scene: () => Scene): void {
     await answer(0).locator(".said", { hasText: "That was the second." }).waitFor();
     await console.idle();
     const branches = page.getByRole("navigation", { name: "Branches" }).getByRole("button");
+    // Of an answer that was heard by its key alone the question is read afterwards.
+    await branches.filter({ hasText: "That was the second." }).waitFor();
     expect(await branches.allInnerTexts()).toEqual(["Waits to be continued", questions[1]]);
     await branches.first().click();
     await button(/^Continue$/).click();
     await answer(0).locator(".said", { hasText: "That was the first." }).waitFor();
     await console.idle();
+    await branches.filter({ hasText: "That was the first." }).waitFor();
     expect(await branches.allInnerTexts()).toEqual(questions);
     for (const question of questions) expect(askedAbout(question)).toBe(1);
     expect(console.told).toEqual([]);
