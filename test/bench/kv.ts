@@ -3,7 +3,11 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 
-const kept = new Map<string, string>();
+/** Each text, and its entry in a bulk answer as bytes: what is measured is not how fast KV puts them together. */
+const kept = new Map<string, { text: string; entry: Buffer }>();
+const entryOf = (key: string, text: string | null): Buffer => Buffer.from(`${JSON.stringify(key)}:${JSON.stringify(text)}`);
+const keep = (key: string, text: string): void => void kept.set(key, { text, entry: entryOf(key, text) });
+const [OPEN, COMMA, CLOSE, NOTHING] = ["{", ",", "}", ""].map((text) => Buffer.from(text)) as [Buffer, Buffer, Buffer, Buffer];
 let counts = { get: 0, bulk: 0, put: 0, delete: 0 };
 let delayMs = 0;
 
@@ -13,8 +17,8 @@ const server = createServer((request, reply) => {
   request.on("data", (piece: string) => (body += piece));
   request.on("end", () => {
     const answer = (): void => {
-      const { status, text } = serve(request.method ?? "", request.url ?? "", body);
-      reply.writeHead(status, { "content-length": Buffer.byteLength(text) }).end(text);
+      const { status, bytes } = serve(request.method ?? "", request.url ?? "", body);
+      reply.writeHead(status, { "content-length": bytes.length }).end(bytes);
     };
     if (delayMs === 0) answer();
     else setTimeout(answer, delayMs);
@@ -22,26 +26,27 @@ const server = createServer((request, reply) => {
 });
 server.keepAliveTimeout = 600_000;
 
-function serve(method: string, url: string, body: string): { status: number; text: string } {
+function serve(method: string, url: string, body: string): { status: number; bytes: Uint8Array } {
   if (method === "POST") {
     counts.bulk += 1;
     const { keys } = JSON.parse(body) as { keys: string[] };
-    return { status: 200, text: JSON.stringify(Object.fromEntries(keys.map((key) => [key, kept.get(key) ?? null]))) };
+    const entries = keys.flatMap((key, n) => [n === 0 ? OPEN : COMMA, kept.get(key)?.entry ?? entryOf(key, null)]);
+    return { status: 200, bytes: Buffer.concat([...entries, CLOSE]) };
   }
   const key = decodeURIComponent(url.slice(1).split("?")[0] ?? "");
   if (method === "PUT") {
     counts.put += 1;
-    kept.set(key, body);
-    return { status: 200, text: "" };
+    keep(key, body);
+    return { status: 200, bytes: NOTHING };
   }
   if (method === "DELETE") {
     counts.delete += 1;
     kept.delete(key);
-    return { status: 200, text: "" };
+    return { status: 200, bytes: NOTHING };
   }
   counts.get += 1;
-  const text = kept.get(key);
-  return text === undefined ? { status: 404, text: "" } : { status: 200, text };
+  const text = kept.get(key)?.text;
+  return text === undefined ? { status: 404, bytes: NOTHING } : { status: 200, bytes: Buffer.from(text) };
 }
 
 export type KvOrder = { do: "counts" | "clear" } | { do: "delay"; ms: number } | { do: "keep"; key: string; text: string } | { do: "dump" };
@@ -52,7 +57,7 @@ process.on("message", (order: KvOrder) => {
     kept.clear();
     counts = { get: 0, bulk: 0, put: 0, delete: 0 };
   } else if (order.do === "delay") delayMs = order.ms;
-  else if (order.do === "keep") kept.set(order.key, order.text);
-  process.send?.(order.do === "dump" ? { ...counts, kept: [...kept] } : counts);
+  else if (order.do === "keep") keep(order.key, order.text);
+  process.send?.(order.do === "dump" ? { ...counts, kept: [...kept].map(([key, { text }]) => [key, text]) } : counts);
 });
 process.on("disconnect", () => process.exit());

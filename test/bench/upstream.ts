@@ -52,7 +52,8 @@ const server = createServer((request, reply) => {
     const model = /"model":"([\w-]+)"/.exec(body)?.[1] ?? "json";
     const parent = /"previous_response_id":"([^"]+)"/.exec(body)?.[1];
     serial += 1;
-    const id = `${model === "chat" ? "chatcmpl-" : "resp_"}${String(serial).padStart(48, "0")}`;
+    // As long as they really are: OpenAI's own, and those of a converted model.
+    const id = model === "chat" ? `chatcmpl-${String(serial).padStart(29, "0")}` : `resp_${String(serial).padStart(50, "0")}`;
     const filled = (text: string): string =>
       text.replaceAll(ID, id).replaceAll(`"${PARENT}"`, parent === undefined ? "null" : JSON.stringify(parent));
     if (model.includes("-")) void stream(reply, model, filled).catch(() => undefined);
