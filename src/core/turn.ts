@@ -71,7 +71,8 @@ export function decodeTurn(text: string | null, skim = false): Turn | null {
 
 /** The record with an empty list of them, where they are its end: ids have no brackets of any kind. */
 function withoutAncestors(text: string): string {
-  const at = text.lastIndexOf(',"ancestors":[');
+  // Forwards: they are the larger part, and looking from behind would go through them letter by letter.
+  const at = text.indexOf(',"ancestors":[');
   const isEnd = at !== -1 && text.endsWith("]}") && text.indexOf("}", at) === text.length - 1;
   return isEnd ? `${text.slice(0, at)},"ancestors":[]}` : text;
 }
