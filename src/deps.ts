@@ -81,8 +81,8 @@ export interface PublishableCaller {
 export interface RequestContext {
   requestId: string;
   caller: Caller;
-  /** Aborted when the caller has left. */
-  signal: AbortSignal;
+  /** Aborted when the caller has left; undefined where nobody waits. */
+  signal: AbortSignal | undefined;
   /** Work that goes on after the answer. */
   later: (work: Promise<unknown>) => void;
   /** Facts for the request's log line, filled in on the way. */

@@ -40,7 +40,8 @@ export interface UpstreamCall {
   retries: boolean;
   /** The caller is locked: what it may hear at once is smaller. */
   locked: boolean;
-  signal: AbortSignal;
+  /** Of the request that waits. */
+  signal: AbortSignal | undefined;
 }
 
 /** @throws Problem */
@@ -50,7 +51,7 @@ export async function openStream(deps: Deps, { body, models, stream, retries, lo
     try {
       return await open(deps, { ...body, model: models[at] ?? "" }, stream, locked, signal);
     } catch (error) {
-      if (!(error instanceof Problem) || error.details.paid !== "unpaid" || signal.aborted) throw error;
+      if (!(error instanceof Problem) || error.details.paid !== "unpaid" || signal?.aborted === true) throw error;
       const wait = error.details.upstreamRetryAfter;
       if (error.details.noSuchModel === true && at + 1 < models.length) at += 1;
       else if (retries && !waited && isBusy(error) && wait !== undefined && wait <= MAX_WAIT_S) {
@@ -81,7 +82,7 @@ async function open(
   body: JsonObject & { model: string },
   stream: boolean,
   locked: boolean,
-  signal: AbortSignal,
+  signal: AbortSignal | undefined,
 ): Promise<Opened> {
   const { model } = body;
   const reply = await deps.upstream.create(body, stream, signal, locked ? LOCKED_EVENT_BYTES : undefined);

@@ -53,8 +53,8 @@ export class Playback {
     this.#pays = joined.role === "started";
     this.#at = joined.from;
     this.#reader = joined.stream.getReader();
-    if (signal.aborted) this.#cancel();
-    else signal.addEventListener("abort", () => this.#cancel(), { once: true });
+    if (signal?.aborted === true) this.#cancel();
+    else signal?.addEventListener("abort", () => this.#cancel(), { once: true });
   }
 
   /** The answer as it goes on. @throws Problem */

@@ -52,12 +52,12 @@ export async function record(
   write: (line: Line) => void,
 ): Promise<Outcome> {
   const facts: LogFacts = { request_id: requestId, route: "flight", caller: caller.kind };
-  // Nobody's leaving ends it.
-  const { signal } = new AbortController();
   const decoder = new TextDecoder("utf-8", { fatal: false, ignoreBOM: true });
   let leave: (() => void) | undefined;
   try {
-    const got = await answer(await connect(), { ...question, stream: true, idFirst: true }, { requestId, caller, signal, later, facts });
+    // Nobody's leaving ends it.
+    const context = { requestId, caller, signal: undefined, later, facts };
+    const got = await answer(await connect(), { ...question, stream: true, idFirst: true }, context);
     if (got.kind === "whole") {
       write({ whole: got.finished, headers: got.headers, kept: got.kept, facts: told(facts) });
       return { keep: true, facts };

@@ -73,7 +73,7 @@ async function tryOnce(
   later: RequestContext["later"],
 ): Promise<{ answer: Answer } | { problem: Problem }> {
   const { ask, caller, metadata } = order;
-  const context: RequestContext = { requestId: facts.request_id, caller, signal: new AbortController().signal, later, facts };
+  const context: RequestContext = { requestId: facts.request_id, caller, signal: undefined, later, facts };
   try {
     const got = await answer(
       deps,

@@ -3,7 +3,7 @@
 import type { Socket } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Emulator, type ReceivedRequest, startEmulator } from "../emulator/emulator.ts";
-import { PROMPT, startWorker, until, UPSTREAM_KEY, type Worker } from "./worker.ts";
+import { json, PROMPT, startWorker, until, UPSTREAM_KEY, type Worker } from "./worker.ts";
 
 /** "Within a second of the next byte", and what a busy machine takes. */
 const SOON_MS = 2_500;
@@ -71,6 +71,25 @@ test("a wait for JSON, by RST", async () => {
   await until(() => record(input));
   socket.resetAndDestroy();
   await left(input, SOON_MS);
+});
+
+describe("a deadline ends the call, too, where upstream has not said a word", () => {
+  let hurried: Worker;
+  beforeAll(async () => {
+    hurried = await startWorker(emulator.url, { DEADLINES: '{"upstream_first_byte":300}' });
+  });
+  afterAll(() => hurried.stop());
+
+  test.each([
+    ["JSON", {}, {}],
+    ["a stream of events", { stream: true }, {}],
+    ["a flight", {}, { "idempotency-key": "leaves-at-its-deadline" }],
+  ])("%s", async (form, fields, headers) => {
+    const input = `${PROMPT} waits for ${form}`;
+    const got = await hurried.ask({ input, model: "emulate/first-byte/20000", ...fields }, headers as Record<string, string>);
+    expect([got.status, (json(got)["error"] as { code: string }).code]).toEqual([504, "upstream_timeout"]);
+    await left(input, SOON_MS);
+  });
 });
 
 test("one who stays is not taken for one who left", async () => {

@@ -39,11 +39,11 @@ export type UpstreamReply = { kind: "response"; response: JsonObject } | { kind:
 export interface Upstream {
   /**
    * @param body the whole body but `stream`
-   * @param signal aborts the call: the caller has left
+   * @param signal of the request that waits: aborted, it aborts the call, and the end of the request ends it. undefined: nobody waits
    * @param maxEventBytes of one event of a stream; 8 MiB if absent
    * @throws Problem; `details.paid` says whether the call may have been paid
    */
-  create: (body: JsonObject, stream: boolean, signal: AbortSignal, maxEventBytes?: number) => Promise<UpstreamReply>;
+  create: (body: JsonObject, stream: boolean, signal: AbortSignal | undefined, maxEventBytes?: number) => Promise<UpstreamReply>;
   /** Upstream's list of models. @throws Problem */
   models: (signal: AbortSignal) => Promise<JsonObject>;
   /** What an error inside a body or a stream means. */
@@ -60,7 +60,7 @@ export function uniapi(settings: UpstreamSettings, fetcher: typeof fetch, now: (
   const asksEvents = headersFor("text/event-stream");
   const fault = (body: JsonObject): Problem => upstreamProblem({ status: 200, body }, secrets);
 
-  async function create(body: JsonObject, stream: boolean, signal: AbortSignal, maxEventBytes = MAX_EVENT_BYTES): Promise<UpstreamReply> {
+  async function create(body: JsonObject, stream: boolean, signal: AbortSignal | undefined, maxEventBytes = MAX_EVENT_BYTES): Promise<UpstreamReply> {
     const watch = new Watch(settings.deadlines, signal, now);
     try {
       const response = await watch.until(
@@ -136,7 +136,7 @@ function frames(response: Response, watch: Watch, maxEventBytes: number): Upstre
     },
     cancel() {
       ended = true;
-      watch.cancel();
+      watch.end();
       leave();
     },
   };

@@ -9,12 +9,15 @@ interface Deadlines {
 }
 
 export class Watch {
-  readonly #controller = new AbortController();
+  /** For fetch: the caller's, which says so if he leaves. */
+  readonly signal: AbortSignal;
+  /** Where nobody waits a call would outlive its deadline; else it ends with the request that has begun it. */
+  readonly #own: AbortController | undefined;
+  /** The fetch ends by itself when its caller leaves; but its request goes with him, and only who listens can still say so in the log. */
+  readonly #onLeave = (): void => this.#stop(left());
   #deadlines: Deadlines;
   readonly #now: () => number;
   readonly #startedAt: number;
-  readonly #caller: AbortSignal;
-  readonly #onLeave = (): void => this.#stop(left());
   #lastByteAt: number;
   #timer: ReturnType<typeof setTimeout> | null = null;
   /** When the timer fires. */
@@ -24,22 +27,19 @@ export class Watch {
   #reject: ((reason: Problem) => void) | undefined;
   #onStop: (() => void) | undefined;
 
-  constructor(deadlines: Deadlines, caller: AbortSignal, now: () => number) {
+  constructor(deadlines: Deadlines, caller: AbortSignal | undefined, now: () => number) {
     this.#deadlines = deadlines;
     this.#now = now;
     this.#startedAt = now();
     this.#lastByteAt = this.#startedAt;
-    this.#caller = caller;
-    if (caller.aborted) this.#stop(left());
+    const own = caller === undefined ? new AbortController() : undefined;
+    this.#own = own;
+    this.signal = (caller ?? own?.signal) as AbortSignal;
+    if (caller?.aborted === true) this.#stop(left());
     else {
-      caller.addEventListener("abort", this.#onLeave, { once: true });
+      caller?.addEventListener("abort", this.#onLeave, { once: true });
       this.#arm(Math.min(deadlines.upstream_first_byte, deadlines.upstream_total));
     }
-  }
-
-  /** For fetch. */
-  get signal(): AbortSignal {
-    return this.#controller.signal;
   }
 
   /** The promise's value, unless the watch stops first. */
@@ -85,12 +85,7 @@ export class Watch {
   /** The call is over; nothing fires any more. */
   end(): void {
     this.#disarm();
-    this.#caller.removeEventListener("abort", this.#onLeave);
-  }
-
-  cancel(): void {
-    this.end();
-    this.#controller.abort();
+    if (this.#own === undefined) this.signal.removeEventListener("abort", this.#onLeave);
   }
 
   /** What a failed read or fetch means: a Problem as it is (it may know more than the clock), the watch's own reason, else a broken connection. */
@@ -139,7 +134,7 @@ export class Watch {
   #stop(problem: Problem): void {
     this.#stopped ??= problem;
     this.end();
-    this.#controller.abort();
+    this.#own?.abort();
     this.#reject?.(this.#stopped);
     this.#onStop?.();
   }
