@@ -69,10 +69,13 @@ export function decodeTurn(text: string | null, skim = false): Turn | null {
   return sane ? (turn as unknown as Turn) : null;
 }
 
+const ANCESTORS = ',"ancestors":[';
+
 /** The record with an empty list of them, where they are its end: ids have no brackets of any kind. */
 function withoutAncestors(text: string): string {
-  // Forwards: they are the larger part, and looking from behind would go through them letter by letter.
-  const at = text.indexOf(',"ancestors":[');
+  // The last place, looked for forwards: the list is the larger part, and backwards V8 goes through it letter by letter.
+  let at = -1;
+  for (let next = text.indexOf(ANCESTORS); next !== -1; next = text.indexOf(ANCESTORS, next + 1)) at = next;
   const isEnd = at !== -1 && text.endsWith("]}") && text.indexOf("}", at) === text.length - 1;
   return isEnd ? `${text.slice(0, at)},"ancestors":[]}` : text;
 }

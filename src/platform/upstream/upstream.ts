@@ -60,7 +60,12 @@ export function uniapi(settings: UpstreamSettings, fetcher: typeof fetch, now: (
   const asksEvents = headersFor("text/event-stream");
   const fault = (body: JsonObject): Problem => upstreamProblem({ status: 200, body }, secrets);
 
-  async function create(body: JsonObject, stream: boolean, signal: AbortSignal | undefined, maxEventBytes = MAX_EVENT_BYTES): Promise<UpstreamReply> {
+  async function create(
+    body: JsonObject,
+    stream: boolean,
+    signal: AbortSignal | undefined,
+    maxEventBytes = MAX_EVENT_BYTES,
+  ): Promise<UpstreamReply> {
     const watch = new Watch(settings.deadlines, signal, now);
     try {
       const response = await watch.until(
