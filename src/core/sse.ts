@@ -55,7 +55,8 @@ export class FrameSplitter {
             at += 1;
             this.#afterCr = false;
           }
-          const frame = this.#close(bytes.subarray(start, at));
+          // Most pieces are one frame, whole: no view of it is needed.
+          const frame = this.#close(start === 0 && at === bytes.length ? bytes : bytes.subarray(start, at));
           if (frame !== undefined) frames.push(frame);
           start = at;
         }
@@ -66,7 +67,7 @@ export class FrameSplitter {
       if (nextCr <= at) nextCr = indexOrEnd(bytes, CR, at + 1);
       at = Math.min(nextCr, indexOrEnd(bytes, LF, at + 1));
     }
-    this.#hold(bytes.subarray(start));
+    if (start < bytes.length) this.#hold(bytes.subarray(start));
     return frames;
   }
 
