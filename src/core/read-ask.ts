@@ -1,15 +1,18 @@
 // The body and query of POST /ask, in every form that a person would send, as one Ask. Nothing is dropped in silence: what is not
 // understood is refused with the name of the field.
 import { assertSafe, isRecord, type JsonObject, parseJson } from "./json.ts";
-import { fieldProblem, refuseField } from "./field-problem.ts";
+import { refuseField } from "./field-problem.ts";
+import { fieldsParser } from "./parse-fields.ts";
 import { Problem } from "./problem.ts";
 import { Ask, UPSTREAM_FIELDS } from "./request.ts";
+
+const parseFields = fieldsParser(Ask);
 
 /** Fields of the body that the query may carry instead. */
 const QUERY_FIELDS = new Set(["preset", "previous_response_id", "stream"]);
 
 /** @param text the decoded body. @throws Problem 400 or 415 */
-export function readAsk(text: string, contentType: string | null, query: URLSearchParams): Ask {
+export function readAsk(text: string, contentType: string | null, query: Iterable<[name: string, value: string]>): Ask {
   return parseAsk(withQuery(fieldsOf(text, contentType), query));
 }
 
@@ -25,9 +28,7 @@ export function parseAsk(fields: JsonObject): Ask {
       param: "input",
     });
   }
-  const parsed = Ask.safeParse(fields);
-  if (!parsed.success) throw fieldProblem(parsed.error.issues[0]);
-  return parsed.data;
+  return parseFields(fields);
 }
 
 function fieldsOf(text: string, contentType: string | null): JsonObject {
@@ -97,7 +98,7 @@ const STRING_FIELDS = new Set([
   ...Object.entries(UPSTREAM_FIELDS).flatMap(([name, schema]) => (schema.def.type === "string" ? [name] : [])),
 ]);
 
-function withQuery(fields: JsonObject, query: URLSearchParams): JsonObject {
+function withQuery(fields: JsonObject, query: Iterable<[name: string, value: string]>): JsonObject {
   for (const [name, value] of query) {
     if (!QUERY_FIELDS.has(name)) {
       throw new Problem(

@@ -1,8 +1,11 @@
 // The body of POST /v1/responses as a ResponsesRequest. What the Worker does not read itself is upstream's to judge.
 import { assertSafe, isRecord, parseJson } from "./json.ts";
-import { fieldProblem, refuseField } from "./field-problem.ts";
+import { refuseField } from "./field-problem.ts";
+import { fieldsParser } from "./parse-fields.ts";
 import { Problem } from "./problem.ts";
 import { ResponsesRequest } from "./request.ts";
+
+const parseFields = fieldsParser(ResponsesRequest);
 
 /** @throws Problem 400, 415 */
 export function readResponses(text: string, contentType: string | null): ResponsesRequest {
@@ -27,7 +30,5 @@ export function readResponses(text: string, contentType: string | null): Respons
     // false and null ask for nothing: SDKs send them.
     if (field !== null && field !== false) refuseField(name);
   }
-  const parsed = ResponsesRequest.safeParse(value);
-  if (!parsed.success) throw fieldProblem(parsed.error.issues[0]);
-  return parsed.data;
+  return parseFields(value);
 }

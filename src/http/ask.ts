@@ -92,11 +92,9 @@ async function postAsk(c: Context<AppEnv>): Promise<Response> {
   return eventsOf(c, answered, { run, after, model: composed.body.model });
 }
 
-const NO_QUERY = new URLSearchParams();
-
 /** Most requests have none, and an address is costly to take apart. */
-function queryOf(url: string): URLSearchParams {
-  return url.includes("?") ? new URL(url).searchParams : NO_QUERY;
+function queryOf(url: string): Iterable<[name: string, value: string]> {
+  return url.includes("?") ? new URL(url).searchParams : [];
 }
 
 function eventsOf(
