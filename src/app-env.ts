@@ -7,6 +7,10 @@ export interface AppEnv {
   Variables: {
     deps: Deps;
     requestId: string;
+    /** Headers that every answer has. */
+    common: Record<string, string>;
+    /** The answer was made with them: nothing has to be set afterwards. */
+    dressed: boolean;
     facts: LogFacts;
     /** Writes the request's log line, once. A live stream calls it at its end; else the first middleware does. */
     finish: () => void;

@@ -17,6 +17,7 @@ import { responsesRoutes } from "./http/responses.ts";
 import { sessionsRoutes } from "./http/sessions.ts";
 import { usageRoutes } from "./http/usage.ts";
 import type { LogFacts } from "./platform/log.ts";
+import { jsonResponse, withCommon } from "./respond/json-response.ts";
 import { createWire, now, randomHex } from "./wire.ts";
 
 type Answer = (c: Context<AppEnv>) => Response | Promise<Response>;
@@ -44,8 +45,11 @@ export function createApp(config: Config, wire = createWire(config)): Hono<AppEn
         facts.total_ms = now() - startedAt;
         log.request(facts);
       }
+      const own = { "x-request-id": facts.request_id, "x-content-type-options": "nosniff" };
+      c.set("common", own);
       c.set("requestId", facts.request_id);
       c.set("facts", facts);
+      c.set("dressed", false);
       c.set("live", false);
       // A stream that has all it will say may end before its own head is made: the line waits for both.
       c.set("finish", () => {
@@ -53,9 +57,7 @@ export function createApp(config: Config, wire = createWire(config)): Hono<AppEn
         finished = true;
         if (answered) write();
       });
-      const response = await shared(c, answer);
-      response.headers.set("x-request-id", facts.request_id);
-      response.headers.set("x-content-type-options", "nosniff");
+      const response = await shared(c, answer, own);
       facts.status = response.status;
       facts.first_ms = now() - startedAt;
       answered = true;
@@ -65,24 +67,26 @@ export function createApp(config: Config, wire = createWire(config)): Hono<AppEn
   }
 
   /** Before anything that can fail: a page must be able to read why it got nothing. */
-  async function shared(c: Context<AppEnv>, answer: Answer): Promise<Response> {
-    let headers: Record<string, string> = {};
+  async function shared(c: Context<AppEnv>, answer: Answer, own: Record<string, string>): Promise<Response> {
+    let cors: Record<string, string> = {};
     let response: Response;
     try {
       const request = c.req.raw;
-      headers = corsHeaders(request, { config, local: wire.local(c.env) });
+      cors = corsHeaders(request, { config, local: wire.local(c.env) });
+      c.set("common", { ...cors, ...own });
       if (isPreflight(request)) {
-        if (!("access-control-allow-origin" in headers)) throw originRefused();
-        return new Response(null, { status: 204, headers: { ...headers, ...preflightHeaders(request) } });
+        if (!("access-control-allow-origin" in cors)) throw originRefused();
+        return new Response(null, { status: 204, headers: withCommon(c, preflightHeaders(request)) });
       }
       await connect(c);
       response = await answer(c);
     } catch (error) {
       response = leave(c, error);
     }
+    if (c.get("dressed")) return response;
     // What every page may read is one answer for all of them.
-    if (response.headers.get("access-control-allow-origin") === "*") return response;
-    for (const [name, value] of Object.entries(headers)) response.headers.set(name, value);
+    const isForAll = response.headers.get("access-control-allow-origin") === "*";
+    for (const [name, value] of Object.entries(isForAll ? own : { ...cors, ...own })) response.headers.set(name, value);
     return response;
   }
 
@@ -132,7 +136,7 @@ function leave(c: Context<AppEnv>, error: unknown): Response {
   const problem = asProblem(error, facts.asked);
   facts.code = problem.code;
   facts.reason = problem.details.reason;
-  return Response.json(problem.body(requestId), { status: problem.status, headers: { "cache-control": "no-store", ...problem.headers() } });
+  return jsonResponse(c, problem.body(requestId), problem.headers(), problem.status);
 }
 
 /** `/ask/{id}`: the route as it is written, never the path, which holds what callers put into it. */

@@ -82,7 +82,7 @@ async function postAsk(c: Context<AppEnv>): Promise<Response> {
     if (got.kind !== "whole") throw new Error("a stream where none was asked for");
     return accept.form === "text"
       ? wholeText(trimFinished(got.finished), got.headers)
-      : jsonResponse(trimFinished(got.finished), got.headers);
+      : jsonResponse(c, trimFinished(got.finished), got.headers);
   }
   if (accept.form === "text") {
     facts.stream = true;
@@ -137,8 +137,8 @@ async function getAsk(c: Context<AppEnv>): Promise<Response> {
   const { prices } = deps.config;
   if (c.req.query("thread") === "true") {
     const turns = (await readChain(deps, owner, turn)).map((one) => ({ input: one.input, answer: recall(one, prices) }));
-    return jsonResponse({ turns } satisfies Thread);
+    return jsonResponse(c, { turns } satisfies Thread);
   }
   const answer = recall(turn, prices);
-  return readAccept(c.req.header("accept") ?? null).form === "text" ? wholeText(answer, {}) : jsonResponse(answer);
+  return readAccept(c.req.header("accept") ?? null).form === "text" ? wholeText(answer, {}) : jsonResponse(c, answer);
 }

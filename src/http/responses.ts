@@ -83,7 +83,7 @@ async function postResponses(c: Context<AppEnv>): Promise<Response> {
   }
   const got = await answered;
   if (got.kind !== "whole") throw new Error("a stream where none was asked for");
-  return jsonResponse(completeFinished(got.finished, { asked: shown, locked }), got.headers);
+  return jsonResponse(c, completeFinished(got.finished, { asked: shown, locked }), got.headers);
 }
 
 /** `shown` is what the answer may echo: the composed request but for a preset's instructions; for a locked caller, its own words only. */
@@ -125,7 +125,7 @@ async function getResponse(c: Context<AppEnv>): Promise<Response> {
     locked: caller.grant !== undefined,
     now: turn.at,
   });
-  if (c.req.query("stream") !== "true") return jsonResponse(object);
+  if (c.req.query("stream") !== "true") return jsonResponse(c, object);
   return new Response(replayText(object), { headers: { "content-type": "text/event-stream; charset=utf-8", ...NO_STORE } });
 }
 
@@ -134,7 +134,7 @@ async function deleteResponse(c: Context<AppEnv>): Promise<Response> {
   const caller = await admitReader(deps, c.req.raw, { facts, later: (work) => c.executionCtx.waitUntil(work) });
   const id = c.req.param("id") ?? "";
   await forget(deps, caller.owner, id);
-  return jsonResponse({ id, object: "response", deleted: true } satisfies DeletedResponse);
+  return jsonResponse(c, { id, object: "response", deleted: true } satisfies DeletedResponse);
 }
 
 /** OpenAI's list shape. All of a turn's items fit one page: `limit`, `after` and `order` only choose among them. */
@@ -163,5 +163,5 @@ async function getInputItems(c: Context<AppEnv>): Promise<Response> {
     last_id: data.at(-1)?.id ?? null,
     has_more: start + limit < ordered.length,
   };
-  return jsonResponse(page);
+  return jsonResponse(c, page);
 }
