@@ -6,7 +6,8 @@ import type { Workerd } from "./processes.ts";
 import type { Stage } from "./stage.ts";
 
 const CONCURRENCY = 16;
-const WARM_UP = 0.25;
+/** Rounds that are not counted: in the first ones V8 compiles what it then runs, ours and the floor's. */
+const WARM_UP_ROUNDS = 3;
 
 export interface Side {
   /** Microseconds of CPU per request. */
@@ -31,7 +32,7 @@ export interface Compared {
 export async function compareRows(stage: Stage, { rounds, only }: { rounds: number; only: string }): Promise<Compared[]> {
   const chosen = ROWS.filter(({ name }) => name.includes(only));
   const seen = chosen.map((row) => ({ row, floor: [] as Side[], ours: [] as Side[] }));
-  for (let round = -1; round < rounds; round += 1) {
+  for (let round = -WARM_UP_ROUNDS; round < rounds; round += 1) {
     const prepared = await stage.prepare();
     for (const { row, floor, ours } of seen) {
       const sides = [
@@ -40,12 +41,11 @@ export async function compareRows(stage: Stage, { rounds, only }: { rounds: numb
       ];
       if (round % 2 !== 0) sides.reverse();
       for (const { worker, into } of sides) {
-        const count = Math.ceil(row.requests * (round < 0 ? WARM_UP : 1));
-        const side = await measure(worker, count, (n) => row.ask(`${round}-${n}`, prepared));
+        const side = await measure(worker, row.requests, (n) => row.ask(`${round}-${n}`, prepared));
         if (round >= 0) into.push(side);
       }
     }
-    process.stderr.write(`round ${round + 1} of ${rounds}\n`);
+    process.stderr.write(round < 0 ? "warming up\n" : `round ${round + 1} of ${rounds}\n`);
   }
   return seen.map(({ row, floor, ours }) => {
     const ratios = ours.map((side, n) => side.cpuUs / (floor[n]?.cpuUs ?? NaN));
