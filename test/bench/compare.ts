@@ -37,7 +37,7 @@ export async function compareRows(stage: Stage, { rounds, only }: { rounds: numb
     for (const { row, floor, ours } of seen) {
       const sides = [
         { worker: await stage.floor(row.floor), into: floor },
-        { worker: row.forgetful === true ? stage.ours.forgetful : stage.ours.usual, into: ours },
+        { worker: stage.ours[row.worker ?? "usual"], into: ours },
       ];
       if (round % 2 !== 0) sides.reverse();
       for (const { worker, into } of sides) {

@@ -18,8 +18,8 @@ export interface Row {
   floor: Floor;
   /** In the floor's words, for people. */
   against: string;
-  /** Without turns and kept answers. */
-  forgetful?: true;
+  /** Of the stage; `usual` if absent. */
+  worker?: "forgetful" | "objects";
   /** The nth request; the floor gets the same. */
   ask: (n: string, prepared: Prepared) => Asked;
   requests: number;
@@ -45,7 +45,7 @@ export const ROWS: readonly Row[] = [
     name: "`/v1/responses` JSON, turns off",
     floor: "pass",
     against: "swaps the key, streams the body through",
-    forgetful: true,
+    worker: "forgetful",
     ask: (n) => responses({ model: "json", input: WORDS + n }),
     requests: 2_000,
     cpuAtMost: 1.5,
@@ -88,7 +88,7 @@ export const ROWS: readonly Row[] = [
     name: "60-event stream, `/v1/responses`, turns off",
     floor: "copy",
     against: "copies chunk by chunk in JavaScript",
-    forgetful: true,
+    worker: "forgetful",
     ask: (n) => responses({ model: "stream-60", input: WORDS + n, stream: true }),
     requests: 300,
     cpuAtMost: 1.3,
@@ -97,7 +97,7 @@ export const ROWS: readonly Row[] = [
     name: "60-event stream, `/ask`, turns off",
     floor: "copy",
     against: "copies chunk by chunk in JavaScript",
-    forgetful: true,
+    worker: "forgetful",
     ask: (n) => ask({ model: "stream-60", input: WORDS + n, stream: true }),
     requests: 300,
     cpuAtMost: 1.6,
@@ -106,7 +106,7 @@ export const ROWS: readonly Row[] = [
     name: "60-event stream, paced 10 ms, `/v1/responses`, turns off",
     floor: "copy",
     against: "copies chunk by chunk in JavaScript",
-    forgetful: true,
+    worker: "forgetful",
     ask: (n) => responses({ model: "paced-60", input: WORDS + n, stream: true }),
     requests: 128,
   },
@@ -114,7 +114,7 @@ export const ROWS: readonly Row[] = [
     name: "60-event stream, paced 10 ms, `/ask`, turns off",
     floor: "copy",
     against: "copies chunk by chunk in JavaScript",
-    forgetful: true,
+    worker: "forgetful",
     ask: (n) => ask({ model: "paced-60", input: WORDS + n, stream: true }),
     requests: 128,
   },
@@ -122,7 +122,7 @@ export const ROWS: readonly Row[] = [
     name: "2,000-event stream, `/v1/responses`, turns off",
     floor: "copy",
     against: "copies chunk by chunk in JavaScript",
-    forgetful: true,
+    worker: "forgetful",
     ask: (n) => responses({ model: "stream-2000", input: WORDS + n, stream: true }),
     requests: 20,
   },
@@ -130,7 +130,7 @@ export const ROWS: readonly Row[] = [
     name: "2,000-event stream, `/ask`, turns off",
     floor: "copy",
     against: "copies chunk by chunk in JavaScript",
-    forgetful: true,
+    worker: "forgetful",
     ask: (n) => ask({ model: "stream-2000", input: WORDS + n, stream: true }),
     requests: 20,
   },
@@ -138,7 +138,7 @@ export const ROWS: readonly Row[] = [
     name: "200 KB of input, `/v1/responses` JSON, turns off",
     floor: "pass",
     against: "swaps the key, streams the body through",
-    forgetful: true,
+    worker: "forgetful",
     ask: (n) => responses({ model: "json", input: LONG + n }),
     requests: 200,
   },
@@ -146,6 +146,7 @@ export const ROWS: readonly Row[] = [
     name: "`/ask` JSON of a session with two budgets, turns and cache on",
     floor: "budgets",
     against: "asks two objects before, tells them after; no KV",
+    worker: "objects",
     ask: (n, { session }) => ask({ input: WORDS + n }, { authorization: `Bearer ${session}` }),
     requests: 400,
   },
@@ -153,6 +154,7 @@ export const ROWS: readonly Row[] = [
     name: "`/ask` JSON with an Idempotency-Key (a Flight)",
     floor: "flight",
     against: "an object asks and keeps the answer; no KV",
+    worker: "objects",
     ask: (n) => ask({ input: WORDS + n }, { "idempotency-key": `bench-${n}` }),
     requests: 300,
   },

@@ -20,8 +20,8 @@ export interface Stage {
   kv: (order: KvOrder) => Promise<KvCounts>;
   /** The production bundle with the bench's config. */
   bundle: string;
-  /** With turns and kept answers, and without. */
-  ours: { usual: Workerd; forgetful: Workerd };
+  /** With turns and kept answers, and without; and one whose objects, once they are asked, are no part of another row's cost. */
+  ours: { usual: Workerd; forgetful: Workerd; objects: Workerd };
   /** Another one of ours, with the same settings. */
   another: () => Promise<Workerd>;
   floor: (name: Floor) => Promise<Workerd>;
@@ -52,7 +52,7 @@ export async function startStage(): Promise<Stage> {
     upstream,
     kv,
     bundle,
-    ours: { usual, forgetful },
+    ours: { usual, forgetful, objects: await startWorkerd(bundle, ours) },
     another: () => startWorkerd(bundle, ours),
     fresh: (script) => startWorkerd(script, settings),
     async floor(name) {
