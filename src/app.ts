@@ -17,7 +17,6 @@ import { responsesRoutes } from "./http/responses.ts";
 import { sessionsRoutes } from "./http/sessions.ts";
 import { usageRoutes } from "./http/usage.ts";
 import type { LogFacts } from "./platform/log.ts";
-import { jsonResponse, withCommon } from "./respond/json-response.ts";
 import { createWire, now, randomHex } from "./wire.ts";
 
 type Answer = (c: Context<AppEnv>) => Response | Promise<Response>;
@@ -76,13 +75,15 @@ export function createApp(config: Config, wire = createWire(config)): Hono<AppEn
       c.set("common", { ...cors, ...own });
       if (isPreflight(request)) {
         if (!("access-control-allow-origin" in cors)) throw originRefused();
-        return new Response(null, { status: 204, headers: withCommon(c, preflightHeaders(request)) });
+        response = new Response(null, { status: 204, headers: preflightHeaders(request) });
+      } else {
+        await connect(c);
+        response = await answer(c);
       }
-      await connect(c);
-      response = await answer(c);
     } catch (error) {
       response = leave(c, error);
     }
+    // It was made with them.
     if (c.get("dressed")) return response;
     // What every page may read is one answer for all of them.
     const isForAll = response.headers.get("access-control-allow-origin") === "*";
@@ -136,7 +137,8 @@ function leave(c: Context<AppEnv>, error: unknown): Response {
   const problem = asProblem(error, facts.asked);
   facts.code = problem.code;
   facts.reason = problem.details.reason;
-  return jsonResponse(c, problem.body(requestId), problem.headers(), problem.status);
+  c.set("dressed", false);
+  return Response.json(problem.body(requestId), { status: problem.status, headers: { "cache-control": "no-store", ...problem.headers() } });
 }
 
 /** `/ask/{id}`: the route as it is written, never the path, which holds what callers put into it. */

@@ -3,9 +3,8 @@ import type { Context } from "hono";
 import type { AppEnv } from "../app-env.ts";
 
 /** Never for a cache on the way: answers are somebody's. */
-export function jsonResponse(c: Context<AppEnv>, value: object, headers: Record<string, string> = {}, status = 200): Response {
+export function jsonResponse(c: Context<AppEnv>, value: object, headers: Record<string, string> = {}): Response {
   return new Response(JSON.stringify(value), {
-    status,
     headers: withCommon(c, { "content-type": "application/json", "cache-control": "no-store", ...headers }),
   });
 }
