@@ -1,5 +1,6 @@
 // Ours against its floor, row by row and round by round: which of the two comes first changes with every round, and both get the same
-// requests. Medians of the rounds' ratios, and how far they spread.
+// requests. Each row has a pair of processes of its own: what one leaves in memory is no part of another's cost. Medians of the rounds'
+// ratios, and how far they spread.
 import { ROWS, type Row } from "./rows.ts";
 import { burst, type Burst } from "./load.ts";
 import type { Workerd } from "./processes.ts";
@@ -31,13 +32,17 @@ export interface Compared {
 
 export async function compareRows(stage: Stage, { rounds, only }: { rounds: number; only: string }): Promise<Compared[]> {
   const chosen = ROWS.filter(({ name }) => name.includes(only));
-  const seen = chosen.map((row) => ({ row, floor: [] as Side[], ours: [] as Side[] }));
+  const seen = [];
+  for (const row of chosen) {
+    const workers = { floor: await stage.anotherFloor(row.floor), ours: await stage.another(row.worker ?? "usual") };
+    seen.push({ row, workers, floor: [] as Side[], ours: [] as Side[] });
+  }
   for (let round = -WARM_UP_ROUNDS; round < rounds; round += 1) {
     const prepared = await stage.prepare();
-    for (const { row, floor, ours } of seen) {
+    for (const { row, workers, floor, ours } of seen) {
       const sides = [
-        { worker: await stage.floor(row.floor), into: floor },
-        { worker: stage.ours[row.worker ?? "usual"], into: ours },
+        { worker: workers.floor, into: floor },
+        { worker: workers.ours, into: ours },
       ];
       if (round % 2 !== 0) sides.reverse();
       for (const { worker, into } of sides) {
@@ -47,6 +52,7 @@ export async function compareRows(stage: Stage, { rounds, only }: { rounds: numb
     }
     process.stderr.write(round < 0 ? "warming up\n" : `round ${round + 1} of ${rounds}\n`);
   }
+  for (const { workers } of seen) await Promise.all([workers.floor.stop(), workers.ours.stop()]);
   return seen.map(({ row, floor, ours }) => {
     const ratios = ours.map((side, n) => side.cpuUs / (floor[n]?.cpuUs ?? NaN));
     return {

@@ -2,7 +2,6 @@
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Floor, FLOORS } from "./floors.ts";
 import type { Workerd } from "./processes.ts";
 import { SERVER_KEY } from "./rows.ts";
 import type { Stage } from "./stage.ts";
@@ -20,11 +19,10 @@ export interface OpenStreams {
 
 /** Each in a workerd of its own: what an earlier one has left would hide the growth. */
 export async function measureOpenStreams(stage: Stage): Promise<OpenStreams[]> {
-  const floor: Floor = "copy";
   const subjects: [what: string, path: string, start: () => Promise<Workerd>][] = [
-    ["floor (copies chunk by chunk in JavaScript)", "/v1/responses", () => stage.fresh(FLOORS[floor])],
-    ["`/v1/responses`", "/v1/responses", stage.another],
-    ["`/ask`", "/ask", stage.another],
+    ["floor (copies chunk by chunk in JavaScript)", "/v1/responses", () => stage.anotherFloor("copy")],
+    ["`/v1/responses`", "/v1/responses", () => stage.another("usual")],
+    ["`/ask`", "/ask", () => stage.another("usual")],
   ];
   const found: OpenStreams[] = [];
   for (const [what, path, start] of subjects) {

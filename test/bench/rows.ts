@@ -1,6 +1,7 @@
 // The rows of contract section 9 that compare one request of ours with a floor, and others that show what a feature costs.
 import type { Floor } from "./floors.ts";
 import type { Asked } from "./load.ts";
+import type { OurKind } from "./stage.ts";
 
 export const SERVER_KEY = "sk_bench_Vq7hTz2mWc9LxR4b";
 const auth = { authorization: `Bearer ${SERVER_KEY}` };
@@ -19,7 +20,7 @@ export interface Row {
   /** In the floor's words, for people. */
   against: string;
   /** Of the stage; `usual` if absent. */
-  worker?: "forgetful" | "objects";
+  worker?: OurKind;
   /** The nth request; the floor gets the same. */
   ask: (n: string, prepared: Prepared) => Asked;
   requests: number;
@@ -146,7 +147,6 @@ export const ROWS: readonly Row[] = [
     name: "`/ask` JSON of a session with two budgets, turns and cache on",
     floor: "budgets",
     against: "asks two objects before, tells them after; no KV",
-    worker: "objects",
     ask: (n, { session }) => ask({ input: WORDS + n }, { authorization: `Bearer ${session}` }),
     requests: 400,
   },
@@ -154,7 +154,6 @@ export const ROWS: readonly Row[] = [
     name: "`/ask` JSON with an Idempotency-Key (a Flight)",
     floor: "flight",
     against: "an object asks and keeps the answer; no KV",
-    worker: "objects",
     ask: (n) => ask({ input: WORDS + n }, { "idempotency-key": `bench-${n}` }),
     requests: 300,
   },

@@ -15,18 +15,20 @@ const VARS = {
 };
 const OBJECTS = { BUDGETS: "Budget", FLIGHTS: "Flight", JOB_RECORDS: "JobRecord" };
 
+export type OurKind = "usual" | "forgetful";
+
 export interface Stage {
   upstream: Child;
   kv: (order: KvOrder) => Promise<KvCounts>;
   /** The production bundle with the bench's config. */
   bundle: string;
-  /** With turns and kept answers, and without; and one whose objects, once they are asked, are no part of another row's cost. */
-  ours: { usual: Workerd; forgetful: Workerd; objects: Workerd };
+  /** With turns and kept answers, and without. */
+  ours: Record<OurKind, Workerd>;
   /** Another one of ours, with the same settings. */
-  another: () => Promise<Workerd>;
+  another: (kind: OurKind) => Promise<Workerd>;
   floor: (name: Floor) => Promise<Workerd>;
-  /** Any Worker, in a workerd that nobody else uses. */
-  fresh: (script: string) => Promise<Workerd>;
+  /** A floor in a workerd that nobody else uses. */
+  anotherFloor: (name: Floor) => Promise<Workerd>;
   prepare: () => Promise<Prepared>;
 }
 
@@ -44,22 +46,26 @@ export async function startStage(): Promise<Stage> {
   const kv = (order: KvOrder): Promise<KvCounts> => kvProcess.order<KvCounts>(order);
   const settings = { upstream: upstream.port, kv: kvProcess.port };
   const bundle = bundleWith("config.ts");
-  const ours = { ...settings, objects: OBJECTS, vars: VARS };
-  const usual = await startWorkerd(bundle, ours);
-  const forgetful = await startWorkerd(bundleWith("config-forgetful.ts"), ours);
+  const bundles: Record<OurKind, string> = { usual: bundle, forgetful: bundleWith("config-forgetful.ts") };
+  const another = (kind: OurKind): Promise<Workerd> => startWorkerd(bundles[kind], { ...settings, objects: OBJECTS, vars: VARS });
+  const usual = await another("usual");
+  const forgetful = await another("forgetful");
+  async function anotherFloor(name: Floor): Promise<Workerd> {
+    const objects = name === "budgets" ? { BUDGETS: "Budget" } : name === "flight" ? { FLIGHTS: "Flight" } : {};
+    return await startWorkerd(FLOORS[name], { ...settings, objects });
+  }
   const floors = new Map<Floor, Workerd>();
   return {
     upstream,
     kv,
     bundle,
-    ours: { usual, forgetful, objects: await startWorkerd(bundle, ours) },
-    another: () => startWorkerd(bundle, ours),
-    fresh: (script) => startWorkerd(script, settings),
+    ours: { usual, forgetful },
+    another,
+    anotherFloor,
     async floor(name) {
       const known = floors.get(name);
       if (known !== undefined) return known;
-      const objects = name === "budgets" ? { BUDGETS: "Budget" } : name === "flight" ? { FLIGHTS: "Flight" } : {};
-      const started = await startWorkerd(FLOORS[name], { ...settings, objects });
+      const started = await anotherFloor(name);
       floors.set(name, started);
       return started;
     },

@@ -1,6 +1,5 @@
 // The bundle, and how much longer workerd takes to its first answer with it than with an empty Worker.
 import { median } from "./compare.ts";
-import { FLOORS } from "./floors.ts";
 import { gzipBytes } from "./processes.ts";
 import type { Stage } from "./stage.ts";
 
@@ -18,8 +17,8 @@ export async function measureStartUp(stage: Stage): Promise<StartUp> {
   const ours: number[] = [];
   for (let n = 0; n < STARTS; n += 1) {
     for (const [start, times] of [
-      [() => stage.fresh(FLOORS.empty), empty],
-      [stage.another, ours],
+      [() => stage.anotherFloor("empty"), empty],
+      [() => stage.another("usual"), ours],
     ] as const) {
       const worker = await start();
       times.push(worker.startMs);
