@@ -13,6 +13,7 @@ import {
   received,
   SERVER_KEYS,
   startWorker,
+  TEXT,
   UPSTREAM_KEY,
   type WorkerUnderTest,
 } from "./worker.ts";
@@ -322,18 +323,43 @@ describe("addresses", () => {
 
   test("every answer carries an id of its own and forbids sniffing", async () => {
     const worker = startWorker();
+    const origin = "http://localhost:5173";
+    const { id } = await worker.answer({ input: marked() });
+    const send = (path: string, body: object, headers: HeaderTable = {}): Promise<Response> =>
+      worker.send(path, { method: "POST", body: JSON.stringify(body), headers: { origin, ...headers } });
+    const input = marked();
+    const answers = [
+      await send("/ask", { input }),
+      await send("/ask", { input, cache: 60 }),
+      await send("/ask", { input, cache: 60 }),
+      await send("/ask", { input, stream: true }),
+      await send("/ask", { input, stream: true }, TEXT),
+      await send("/ask", { input }, TEXT),
+      await send("/ask", { input, stream: true }, { "idempotency-key": input }),
+      await send("/v1/responses", { model: "m", input }),
+      await send("/v1/responses", { model: "m", input, stream: true }),
+      await worker.get(`/ask/${id}`, { origin }),
+      await worker.get(`/v1/responses/${id}`, { origin }),
+      await worker.get(`/v1/responses/${id}?stream=true`, { origin }),
+      await worker.get(`/v1/responses/${id}/input_items`, { origin }),
+      await worker.get("/health", { origin }),
+      await send("/ask", {}),
+      await send("/ask", { input, stream: true, model: "emulate/401" }),
+      await send("/v1/responses", { input: 7 }),
+      await worker.get("/nowhere", { origin }),
+      await worker.send("/ask", { method: "PUT", headers: { origin } }),
+      await worker.send("/ask", { method: "OPTIONS", headers: { origin, "access-control-request-method": "POST" } }),
+    ];
     const ids = new Set<string | null>();
-    for (const response of [
-      await worker.ask({ input: marked() }),
-      await worker.ask({}),
-      await worker.get("/nowhere"),
-      await worker.get("/health"),
-    ]) {
+    for (const response of answers) {
       ids.add(response.headers.get("x-request-id"));
+      expect(response.headers.get("x-request-id")).toMatch(/^req_[\da-f]{24}$/);
       expect(response.headers.get("x-content-type-options")).toBe("nosniff");
+      expect([response.headers.get("vary"), response.headers.get("access-control-allow-origin")]).toEqual(["Origin", origin]);
       if (!response.ok) expectEnvelope(response, (await response.json<{ error: unknown }>()).error);
+      else await response.text();
     }
-    expect(ids.size).toBe(4);
+    expect(ids.size).toBe(answers.length);
   });
 
   test("upstream gets our key, and nothing that came with the request's headers", async () => {
