@@ -79,7 +79,8 @@ async function find(deps: Deps, question: Question, context: RequestContext): Pr
   const { composed, control } = question;
   const { facts } = context;
   const { owner } = context.caller;
-  const parent = await findParent(deps, context.caller, question.previousId, composed.preset?.settings.max_turns);
+  const { previousId } = question;
+  const parent = previousId === undefined ? null : await findParent(deps, context.caller, previousId, composed.preset?.settings.max_turns);
   const plan = planCache(question.cache, control, cacheSettings(deps, question, parent), composed.body);
   facts.model = composed.body.model;
   facts.preset = composed.preset?.name;
@@ -106,7 +107,7 @@ async function find(deps: Deps, question: Question, context: RequestContext): Pr
 async function ask(making: Making, forgets: boolean): Promise<Whole | Streamed> {
   const { deps, context, question } = making;
   const { parent, parentTurn } = making.facts;
-  await making.spending.reserve(parent, parentTurn);
+  if (making.spending.isLimited()) await making.spending.reserve(parent, parentTurn);
   context.facts.asked = true;
   const failed = (error: unknown): never => {
     making.spending.failed(error);
@@ -148,8 +149,9 @@ async function reach(making: Making, forgets: boolean): Promise<{ opened: Opened
   const { deps, context, question } = making;
   const { parent, parentTurn } = making.facts;
   const { models, preset } = question.composed;
-  const body = { ...question.composed.body, ...(await identityOf(deps, context, preset?.name)) };
   const locked = context.caller.grant !== undefined;
+  const composed = question.composed.body;
+  const body = locked ? { ...composed, ...(await identityOf(deps, context, preset?.name)) } : composed;
   const call = { body, models, stream: question.stream, retries: question.retries, locked, signal: context.signal };
   if (parent !== null) {
     const { owner } = context.caller;

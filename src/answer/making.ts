@@ -105,7 +105,7 @@ export class Making {
     const answerKey = typeof record === "string" ? cacheKey : undefined;
     if (typeof record === "string" && answerKey !== undefined && plan.write !== false)
       context.later(deps.store.write(answerKey, record, plan.write));
-    await this.#keepTurn({ ...made, answerKey });
+    if (this.facts.keeps) await this.#keepTurn({ ...made, answerKey });
     return { ...this.#finish(made, paid, false), stored: answerKey !== undefined };
   }
 

@@ -28,7 +28,7 @@ export class Spending {
    * @throws Problem budget_exceeded, unavailable; previous_response_not_found where no day would ever have room for it
    */
   async reserve(parent: Parent | null, turn: Turn | null): Promise<void> {
-    if (!this.#isLimited()) return;
+    if (!this.isLimited()) return;
     const known = parent === null ? 0 : tokensOf(turn);
     try {
       await this.#reserve(known);
@@ -63,7 +63,8 @@ export class Spending {
     if (cost.tokens > 0) this.#held?.settle(cost);
   }
 
-  #isLimited(): boolean {
+  /** Whether there is anything to reserve from. */
+  isLimited(): boolean {
     return this.#context.caller.budgets.some(({ limits }) => limits.tokens_per_day !== undefined || limits.usd_per_day !== undefined);
   }
 
