@@ -1,7 +1,8 @@
 // The floors: Workers of a few lines that make the same outside calls as ours, and nothing else. What ours costs above them is what it
 // does for its callers. Each is the text of a module that workerd runs.
 
-const ASK = `
+/** How each of them asks upstream. */
+export const ASK = `
 const ask = (request, env, body = request.body) =>
   fetch(env.UNIAPI_BASE_URL + "/v1/responses", {
     method: "POST",

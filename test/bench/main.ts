@@ -10,6 +10,7 @@ import { measureFirstByte } from "./first-byte.ts";
 import { growWithConcurrency, growWithLength, type Line } from "./growth.ts";
 import { measureOpenStreams } from "./open-streams.ts";
 import { measurePeers } from "./peers.ts";
+import { measurePieces } from "./pieces.ts";
 import { plot } from "./plot.ts";
 import { type Findings, report, written } from "./report.ts";
 import { measureSlowKv } from "./slow-kv.ts";
@@ -37,10 +38,11 @@ process.exit(0);
 
 async function all(on: Stage): Promise<void> {
   const rows = await compareRows(on, { rounds, only: "" });
-  say("first bytes, open streams, start-up, chains, a slow KV, growth");
+  say("first bytes, open streams, start-up, single things, chains, a slow KV, growth");
   const firstByte = await measureFirstByte(on);
   const openStreams = await measureOpenStreams(on);
   const startUp = await measureStartUp(on);
+  const pieces = await measurePieces(on);
   const chains = await measureChains(on, CHAINS);
   const slowKv = await measureSlowKv(on);
   const length = await growWithLength(on);
@@ -51,7 +53,7 @@ async function all(on: Stage): Promise<void> {
     { what: "an event of a stream", lines: length },
     { what: "a turn of a chain", lines: chain },
   ];
-  const findings: Findings = { rounds, rows, firstByte, openStreams, chains, startUp, slowKv, growth, peers };
+  const findings: Findings = { rounds, rows, firstByte, openStreams, chains, startUp, pieces, slowKv, growth, peers };
   console.log(report(findings));
   if (!values.write) return;
   const page = join(DOCS, "performance.md");

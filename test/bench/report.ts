@@ -8,6 +8,7 @@ import { type Line, straightness } from "./growth.ts";
 import type { OpenStreams } from "./open-streams.ts";
 import type { Peer } from "./peers.ts";
 import type { SlowKv } from "./slow-kv.ts";
+import type { Piece } from "./pieces.ts";
 import type { StartUp } from "./start-up.ts";
 
 export interface Findings {
@@ -17,6 +18,7 @@ export interface Findings {
   openStreams: readonly OpenStreams[];
   chains: readonly Chain[];
   startUp: StartUp;
+  pieces: readonly Piece[];
   slowKv: readonly SlowKv[];
   growth: readonly { what: string; lines: readonly Line[] }[];
   peers: readonly Peer[] | undefined;
@@ -32,7 +34,7 @@ export function written(document: string, findings: Findings): string {
   return `${before}${MARKS[0]}\n\n${report(findings)}\n\n${MARKS[1]}${after}`;
 }
 
-export function report({ rounds, rows, firstByte, openStreams, chains, startUp, slowKv, growth, peers }: Findings): string {
+export function report({ rounds, rows, firstByte, openStreams, chains, startUp, pieces, slowKv, growth, peers }: Findings): string {
   const [one, ...others] = chains;
   const last = others.at(-1);
   const floor = openStreams[0]?.grown ?? NaN;
@@ -87,6 +89,11 @@ export function report({ rounds, rows, firstByte, openStreams, chains, startUp, 
           "60 ms above an empty Worker",
         ],
       ],
+    ),
+    "### What single things cost, `/v1/responses` JSON, turns off",
+    table(
+      ["a Worker of a few lines", "µs of CPU"],
+      pieces.map(({ name, us }, n) => [name, n === 0 ? us.toFixed(0) : `${us < 0 ? "−" : "+"}${Math.abs(us).toFixed(0)}`]),
     ),
     "### A KV that takes 20 ms",
     table(

@@ -109,7 +109,7 @@ export const ROWS: readonly Row[] = [
     against: "copies chunk by chunk in JavaScript",
     worker: "forgetful",
     ask: (n) => responses({ model: "paced-60", input: WORDS + n, stream: true }),
-    requests: 128,
+    requests: 64,
   },
   {
     name: "60-event stream, paced 10 ms, `/ask`, turns off",
@@ -117,7 +117,7 @@ export const ROWS: readonly Row[] = [
     against: "copies chunk by chunk in JavaScript",
     worker: "forgetful",
     ask: (n) => ask({ model: "paced-60", input: WORDS + n, stream: true }),
-    requests: 128,
+    requests: 64,
   },
   {
     name: "2,000-event stream, `/v1/responses`, turns off",

@@ -27,6 +27,8 @@ export interface Stage {
   /** Another one of ours, with the same settings. */
   another: (kind: OurKind) => Promise<Workerd>;
   floor: (name: Floor) => Promise<Workerd>;
+  /** Any other Worker. */
+  run: (script: string) => Promise<Workerd>;
   /** A floor in a workerd that nobody else uses. */
   anotherFloor: (name: Floor) => Promise<Workerd>;
   prepare: () => Promise<Prepared>;
@@ -61,6 +63,7 @@ export async function startStage(): Promise<Stage> {
     bundle,
     ours: { usual, forgetful },
     another,
+    run: (script) => startWorkerd(script, settings),
     anotherFloor,
     async floor(name) {
       const known = floors.get(name);
