@@ -6,7 +6,9 @@ import type { JobOrder, JobOutcome } from "./job.ts";
 import { assertSafe, isRecord } from "./json.ts";
 import { lockAsk } from "./lock.ts";
 import { Problem } from "./problem.ts";
+import { parseWhole } from "./parse-fields.ts";
 import { parseAsk } from "./read-ask.ts";
+import { Ask } from "./request.ts";
 import { misconfigured } from "./setting.ts";
 import type { Reply } from "./webhook.ts";
 
@@ -47,7 +49,7 @@ function locked(name: string, wish: unknown, caller: Caller, hook: Hook, config:
   if (!isRecord(fields)) throw misconfigured(`hooks.${name}.input (src/config.ts)`, "must give a text, a body of /ask, or null");
   try {
     assertSafe(fields);
-    const ask = parseAsk({ ...fields });
+    const ask = parseAsk({ ...fields }, (made) => parseWhole(Ask, made));
     const { stream: _, ...asked } = ask;
     // Of what is asked: an event may be far larger than the question in it.
     const bytes = new TextEncoder().encode(JSON.stringify(asked)).length;

@@ -16,8 +16,8 @@ export function readAsk(text: string, contentType: string | null, query: Iterabl
   return parseAsk(withQuery(fieldsOf(text, contentType), query));
 }
 
-/** @throws Problem for a body that is no Ask, naming the field. */
-export function parseAsk(fields: JsonObject): Ask {
+/** @param parse for fields that did not come as JSON another than the usual. @throws Problem for a body that is no Ask, naming the field. */
+export function parseAsk(fields: JsonObject, parse: (fields: JsonObject) => Ask = parseFields): Ask {
   for (const [name, value] of Object.entries(fields)) {
     // SDKs write null for what is not set.
     if (value === null) delete fields[name];
@@ -28,7 +28,7 @@ export function parseAsk(fields: JsonObject): Ask {
       param: "input",
     });
   }
-  return parseFields(fields);
+  return parse(fields);
 }
 
 function fieldsOf(text: string, contentType: string | null): JsonObject {

@@ -14,7 +14,9 @@ import {
   viewOf,
   withoutPauses,
 } from "./hooked.ts";
-import { calls, eachTestAlone, expectEnvelope, marked, problemOf, received, withinOneMinute } from "./worker.ts";
+import { calls, eachTestAlone, expectEnvelope, marked, problemOf, received, startWorker, withinOneMinute } from "./worker.ts";
+import type { ConfigInput } from "../../src/core/config-schema.ts";
+import { configInput } from "./config.ts";
 
 const log = eachTestAlone();
 let engine: Awaited<ReturnType<typeof withoutPauses>>;
@@ -136,6 +138,22 @@ describe("an event", () => {
     await ended(worker, job);
     const large = await worker.send("/hooks/plain", await standard({ input: "x".repeat(300_000) }));
     expect([large.status, (await problemOf(large)).code]).toEqual([413, "payload_too_large"]);
+  });
+
+  test.each<[what: string, metadata: (text: string) => unknown, kept: object]>([
+    ["what a regular expression has found", (text) => /(?<first>\w+)/.exec(text)?.groups, { first: "hello" }],
+    ["an object that watches who reads it", () => new Proxy({ a: "b" }, {}), { a: "b" }],
+  ])("may be given metadata that is no plain object: %s", async (_, metadata, kept) => {
+    const input = ({ payload }: { payload: unknown }): object => {
+      const { body } = (payload as { issue: { body: string } }).issue;
+      return { input: body, metadata: metadata(body) };
+    };
+    const hooks = { ...configInput.hooks, github: { ...configInput.hooks.github, callback: undefined, output: undefined, input } };
+    const worker = startWorker({ ...configInput, hooks } as ConfigInput);
+    const response = await worker.send("/hooks/github", await github(issue(marked())));
+    expect(response.status).toBe(202);
+    const { job } = await response.json<Acknowledged>();
+    expect(await ended(worker, job)).toMatchObject({ status: "completed", metadata: kept });
   });
 
   test("may continue an earlier answer of the same hook, and of no other", async () => {
