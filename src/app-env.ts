@@ -9,8 +9,8 @@ export interface AppEnv {
     requestId: string;
     /** Headers that every answer has. */
     common: Record<string, string>;
-    /** The answer was made with them: nothing has to be set afterwards. */
-    dressed: boolean;
+    /** The answer that was made with them: nothing has to be set afterwards. */
+    dressed: Response | undefined;
     facts: LogFacts;
     /** Writes the request's log line, once. A live stream calls it at its end; else the first middleware does. */
     finish: () => void;

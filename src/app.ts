@@ -48,7 +48,6 @@ export function createApp(config: Config, wire = createWire(config)): Hono<AppEn
       c.set("common", own);
       c.set("requestId", facts.request_id);
       c.set("facts", facts);
-      c.set("dressed", false);
       c.set("live", false);
       // A stream that has all it will say may end before its own head is made: the line waits for both.
       c.set("finish", () => {
@@ -84,7 +83,7 @@ export function createApp(config: Config, wire = createWire(config)): Hono<AppEn
       response = leave(c, error);
     }
     // It was made with them.
-    if (c.get("dressed")) return response;
+    if (c.get("dressed") === response) return response;
     // What every page may read is one answer for all of them.
     const isForAll = response.headers.get("access-control-allow-origin") === "*";
     for (const [name, value] of Object.entries(isForAll ? own : { ...cors, ...own })) response.headers.set(name, value);
@@ -137,7 +136,6 @@ function leave(c: Context<AppEnv>, error: unknown): Response {
   const problem = asProblem(error, facts.asked);
   facts.code = problem.code;
   facts.reason = problem.details.reason;
-  c.set("dressed", false);
   return Response.json(problem.body(requestId), { status: problem.status, headers: { "cache-control": "no-store", ...problem.headers() } });
 }
 

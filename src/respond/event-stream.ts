@@ -4,7 +4,7 @@ import type { Context } from "hono";
 import type { Streamed, Whole } from "../answer/answer.ts";
 import type { Problem } from "../core/problem.ts";
 import type { AppEnv } from "../app-env.ts";
-import { withCommon } from "./json-response.ts";
+import { dressed } from "./json-response.ts";
 import { liveStream, type Source } from "./live-stream.ts";
 
 /** Of silence, before a comment keeps the connection and its proxies awake. */
@@ -19,13 +19,13 @@ export async function eventStream(
   const { now } = c.get("deps");
   const silentSince = now();
   const got = await patiently(answered);
-  const headers = withCommon(c, {
+  const headers = {
     "content-type": "text/event-stream; charset=utf-8",
     "cache-control": "no-store",
     "x-accel-buffering": "no",
     ...got?.headers,
-  });
-  return new Response(liveStream(sourceOf(got ?? answered), PING, now, got === undefined ? silentSince : undefined), { headers });
+  };
+  return dressed(c, liveStream(sourceOf(got ?? answered), PING, now, got === undefined ? silentSince : undefined), headers);
 }
 
 /** What comes while a client can wait without a sign of life; undefined after that. */

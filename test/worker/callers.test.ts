@@ -351,6 +351,12 @@ describe("addresses", () => {
       await worker.send("/ask", { method: "OPTIONS", headers: { origin, "access-control-request-method": "POST" } }),
     ];
     const ids = new Set<string | null>();
+    for (const response of [await worker.ask({ input }), await worker.ask({}), await worker.get("/nowhere"), await worker.get("/health")]) {
+      ids.add(response.headers.get("x-request-id"));
+      expect(response.headers.get("x-content-type-options")).toBe("nosniff");
+      expect([response.headers.get("vary"), response.headers.get("access-control-allow-origin")]).toEqual(["Origin", null]);
+      if (!response.ok) expectEnvelope(response, (await response.json<{ error: unknown }>()).error);
+    }
     for (const response of answers) {
       ids.add(response.headers.get("x-request-id"));
       expect(response.headers.get("x-request-id")).toMatch(/^req_[\da-f]{24}$/);
@@ -359,7 +365,7 @@ describe("addresses", () => {
       if (!response.ok) expectEnvelope(response, (await response.json<{ error: unknown }>()).error);
       else await response.text();
     }
-    expect(ids.size).toBe(answers.length);
+    expect(ids.size).toBe(answers.length + 4);
   });
 
   test("upstream gets our key, and nothing that came with the request's headers", async () => {
