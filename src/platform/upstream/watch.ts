@@ -11,7 +11,10 @@ interface Deadlines {
 export class Watch {
   /** For fetch: the caller's, which says so if he leaves. */
   readonly signal: AbortSignal;
-  /** Where nobody waits a call would outlive its deadline; else it ends with the request that has begun it. */
+  /**
+   * Where nobody waits a call would outlive its deadline. With a caller, one that never spoke ends as all ends that a request has begun:
+   * when it is answered, and what it has left to do afterwards is done (workerd gives that 30 seconds).
+   */
   readonly #own: AbortController | undefined;
   /** The fetch ends by itself when its caller leaves; but its request goes with him, and only who listens can still say so in the log. */
   readonly #onLeave = (): void => this.#stop(left());
