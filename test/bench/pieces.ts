@@ -34,8 +34,8 @@ const BYTES: Steps = {
   answer: `utf8.decode((await answer.body.getReader({ mode: "byob" }).read(new Uint8Array(Number(answer.headers.get("content-length"))))).value)`,
 };
 const SIGNAL: Steps = {
-  first: `const leave = () => {}; request.signal.addEventListener("abort", leave, { once: true });`,
-  init: `signal: request.signal,`,
+  first: `const call = new AbortController(); const leave = () => call.abort(); request.signal.addEventListener("abort", leave, { once: true });`,
+  init: `signal: call.signal,`,
   last: `request.signal.removeEventListener("abort", leave);`,
 };
 const DEADLINES: Steps = {
@@ -57,7 +57,7 @@ const READ: Steps = { first: `for (const name of ${JSON.stringify([...HEADERS, .
 const PIECES: Record<string, Steps[]> = {
   "both bodies parsed and written": [],
   "+ bodies as bytes, so that broken UTF-8 is refused and silence is noticed": [BYTES],
-  "+ the caller's signal, and somebody who listens": [SIGNAL],
+  "+ a signal that ends the call when the caller leaves": [SIGNAL],
   "+ two deadlines": [DEADLINES],
   "+ five more headers of the answer": [ANSWERED],
   "+ a line of the log": [LOG],

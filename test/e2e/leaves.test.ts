@@ -76,8 +76,8 @@ test("a wait for JSON, by RST", async () => {
 describe("a deadline ends the call, too, where upstream has not said a word", () => {
   let hurried: Worker;
   beforeAll(async () => {
-    // What a request has left to do, here to tell its usage, it does first: a caller's call ends with it, not before.
-    hurried = await startWorker(emulator.url, { DEADLINES: '{"upstream_first_byte":300,"usage":1000}' });
+    // At once, though the request has work of its own for ten seconds more: to tell its usage.
+    hurried = await startWorker(emulator.url, { DEADLINES: '{"upstream_first_byte":300,"usage":10000}' });
   });
   afterAll(() => hurried.stop());
 

@@ -82,8 +82,9 @@ async function settled(promise: Promise<unknown>): Promise<boolean> {
   await vi.advanceTimersByTimeAsync(0);
   return done;
 }
-function expectNothingLeft({ listeners }: Call): void {
+function expectNothingLeft({ caller, listeners }: Call): void {
   expect(vi.getTimerCount()).toBe(0);
+  expect(getEventListeners(caller.signal, "abort")).toHaveLength(0);
   expect(listeners()).toBe(1);
 }
 async function streamOf(started: Call) {
@@ -118,8 +119,7 @@ describe("the first byte", () => {
     expect(await settled(started.reply)).toBe(false);
     await vi.advanceTimersByTimeAsync(1);
     expect(await outcome(started.reply)).toBe(TIMEOUT);
-    // A caller's request ends after its 504, and the call with it (test/e2e/leaves.test.ts). What nobody waits for has no such end.
-    if (whose === "nobody's") expect(started.released()).toBe(true);
+    expect(started.released()).toBe(true);
     expectNothingLeft(started);
   });
 });

@@ -39,8 +39,7 @@ export type UpstreamReply = { kind: "response"; response: JsonObject } | { kind:
 export interface Upstream {
   /**
    * @param body the whole body but `stream`
-   * @param signal of the request that waits: aborted, it aborts the call, and the end of the request, its later work included, ends it.
-   * undefined: nobody waits
+   * @param signal of the request that waits: aborted, it aborts the call. undefined: nobody waits
    * @param maxEventBytes of one event of a stream; 8 MiB if absent
    * @throws Problem; `details.paid` says whether the call may have been paid
    */
@@ -142,7 +141,7 @@ function frames(response: Response, watch: Watch, maxEventBytes: number): Upstre
     },
     cancel() {
       ended = true;
-      watch.end();
+      watch.cancel();
       leave();
     },
   };

@@ -9,14 +9,9 @@ interface Deadlines {
 }
 
 export class Watch {
-  /** For fetch: the caller's, which says so if he leaves. */
-  readonly signal: AbortSignal;
-  /**
-   * Where nobody waits a call would outlive its deadline. With a caller, one that never spoke ends as all ends that a request has begun:
-   * when it is answered, and what it has left to do afterwards is done (workerd gives that 30 seconds).
-   */
-  readonly #own: AbortController | undefined;
-  /** The fetch ends by itself when its caller leaves; but its request goes with him, and only who listens can still say so in the log. */
+  /** The call's own: the caller's signal knows no deadline, and a request that is answered may still have work of its own for seconds. */
+  readonly #controller = new AbortController();
+  readonly #caller: AbortSignal | undefined;
   readonly #onLeave = (): void => this.#stop(left());
   #deadlines: Deadlines;
   readonly #now: () => number;
@@ -35,14 +30,17 @@ export class Watch {
     this.#now = now;
     this.#startedAt = now();
     this.#lastByteAt = this.#startedAt;
-    const own = caller === undefined ? new AbortController() : undefined;
-    this.#own = own;
-    this.signal = (caller ?? own?.signal) as AbortSignal;
+    this.#caller = caller;
     if (caller?.aborted === true) this.#stop(left());
     else {
       caller?.addEventListener("abort", this.#onLeave, { once: true });
       this.#arm(Math.min(deadlines.upstream_first_byte, deadlines.upstream_total));
     }
+  }
+
+  /** For fetch. */
+  get signal(): AbortSignal {
+    return this.#controller.signal;
   }
 
   /** The promise's value, unless the watch stops first. */
@@ -88,7 +86,12 @@ export class Watch {
   /** The call is over; nothing fires any more. */
   end(): void {
     this.#disarm();
-    if (this.#own === undefined) this.signal.removeEventListener("abort", this.#onLeave);
+    this.#caller?.removeEventListener("abort", this.#onLeave);
+  }
+
+  cancel(): void {
+    this.end();
+    this.#controller.abort();
   }
 
   /** What a failed read or fetch means: a Problem as it is (it may know more than the clock), the watch's own reason, else a broken connection. */
@@ -137,7 +140,7 @@ export class Watch {
   #stop(problem: Problem): void {
     this.#stopped ??= problem;
     this.end();
-    this.#own?.abort();
+    this.#controller.abort();
     this.#reject?.(this.#stopped);
     this.#onStop?.();
   }
