@@ -7,13 +7,13 @@ import { buildSync } from "esbuild";
 import { openApiDocument } from "../src/openapi/document.ts";
 
 const ROOT = join(import.meta.dirname, "..");
-const CONSOLE = "src/page/console";
+const CONSOLE = "src/console";
 const ASSETS = join(ROOT, "dist/assets");
 /** Of files of ours the path, of a package's what an import would name. */
 const COPIED: Record<string, string> = {
-  "docs/docs.html": "src/page/docs.html",
-  "docs/docs.css": "src/page/docs.css",
-  "docs/docs.js": "src/page/docs.js",
+  "docs/docs.html": "src/openapi/viewer/docs.html",
+  "docs/docs.css": "src/openapi/viewer/docs.css",
+  "docs/docs.js": "src/openapi/viewer/docs.js",
   "docs/swagger-ui.css": import.meta.resolve("swagger-ui-dist/swagger-ui.css"),
   "docs/swagger-ui-bundle.js": import.meta.resolve("swagger-ui-dist/swagger-ui-bundle.js"),
   // What its licence asks for.
@@ -48,7 +48,7 @@ function consoleFiles(): [path: string, bytes: Uint8Array][] {
     minify: true,
     format: "esm",
     target: "es2023",
-    tsconfig: "src/page/tsconfig.json",
+    tsconfig: "src/console/tsconfig.json",
   });
   const page = readFileSync(join(ROOT, CONSOLE, "console.html"), "utf8");
   return [

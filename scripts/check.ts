@@ -6,7 +6,7 @@ const CHECKS: readonly (readonly [what: string, command: string])[] = [
   ["generated types are fresh", "wrangler types src/env.d.ts --include-runtime=false --strict-vars=false --check"],
   ["client is fresh and at most 2 KiB", "node scripts/build-client.ts --check"],
   ["types of src", "tsc -p ."],
-  ["types of the console", "tsc -p src/page"],
+  ["types of the console", "tsc -p src/console"],
   ["types of tests and scripts", "tsc -p test"],
   ["types of tests in workerd", "tsc -p test/worker"],
   ["lint and layers", "oxlint --type-aware"],

@@ -3,8 +3,8 @@
 import { randomBytes } from "node:crypto";
 import { createInterface } from "node:readline/promises";
 import { parseArgs } from "node:util";
-import { isRecord, type JsonObject, parseJson, partsOf, textOf } from "../src/core/json.ts";
-import { redact } from "../src/core/redact.ts";
+import { isRecord, type JsonObject, parseJson, partsOf, textOf } from "../src/core/lib/json.ts";
+import { redact } from "../src/core/upstream/redact.ts";
 import { startEmulator } from "../test/emulator/emulator.ts";
 import { keyMistake, parseSecrets, readText } from "./secrets-file.ts";
 

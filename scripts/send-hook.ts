@@ -3,12 +3,12 @@
 import { createHmac, randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
-import type { Hook } from "../src/core/config-schema.ts";
-import { ConfigError } from "../src/core/define-config.ts";
-import { objectOf, parseJson } from "../src/core/json.ts";
-import { isLoopbackHost } from "../src/core/loopback.ts";
-import { Problem } from "../src/core/problem.ts";
-import { hookSecrets } from "../src/core/webhook.ts";
+import type { Hook } from "../src/core/config/config-schema.ts";
+import { ConfigError } from "../src/core/config/define-config.ts";
+import { objectOf, parseJson } from "../src/core/lib/json.ts";
+import { isLoopbackHost } from "../src/core/lib/loopback.ts";
+import { Problem } from "../src/core/lib/problem.ts";
+import { hookSecrets } from "../src/hooks/scheme.ts";
 import { schemeOf } from "../src/hooks/schemes.ts";
 import { parseSecrets, readText, type Secrets } from "./secrets-file.ts";
 import { DEV_FILE } from "./setup.ts";

@@ -3,9 +3,9 @@
 import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { parseEnv } from "node:util";
-import { type Config, ConfigError } from "../src/core/define-config.ts";
-import { sessionKeysOf } from "../src/core/session-keys.ts";
-import { unsafeSettings } from "../src/core/unsafe-settings.ts";
+import { type Config, ConfigError } from "../src/core/config/define-config.ts";
+import { sessionKeysOf } from "../src/core/config/session-keys.ts";
+import { unsafeSettings } from "../src/core/config/unsafe-settings.ts";
 import { startEmulator } from "../test/emulator/emulator.ts";
 
 /** Good for nothing but this machine: both only ever reach loopback. */

@@ -1,9 +1,9 @@
 // The order in which a request passes, the routes, and the one door through which every error leaves.
 import { type Context, Hono } from "hono";
-import type { Config } from "./core/define-config.ts";
-import { asProblem, nothingHere, Problem } from "./core/problem.ts";
+import type { Config } from "./core/config/define-config.ts";
+import { asProblem, nothingHere, Problem } from "./core/lib/problem.ts";
 import type { AppEnv } from "./app-env.ts";
-import { isLoopbackHost } from "./core/loopback.ts";
+import { isLoopbackHost } from "./core/lib/loopback.ts";
 import { corsHeaders, isPreflight, originRefused, preflightHeaders } from "./gate/cors.ts";
 import { askRoutes } from "./http/ask.ts";
 import { clientRoutes } from "./http/client.ts";

@@ -1,18 +1,18 @@
 // What the path of a request may use of the outside: plain functions and values, made by wire.ts from the bindings. Types only.
-import type { Caller } from "./core/caller.ts";
-import type { Config } from "./core/define-config.ts";
-import type { PublishableKey } from "./core/config-schema.ts";
-import type { IdKeys } from "./core/ids.ts";
-import type { SessionKey } from "./core/session-keys.ts";
+import type { Caller } from "./core/callers/caller.ts";
+import type { Config } from "./core/config/define-config.ts";
+import type { PublishableKey } from "./core/config/config-schema.ts";
+import type { IdKeys } from "./core/callers/ids.ts";
+import type { SessionKey } from "./core/config/session-keys.ts";
 import type { Assets } from "./platform/assets.ts";
 import type { Budgets } from "./platform/budgets.ts";
 import type { SendCallback } from "./platform/callback.ts";
 import type { Jobs } from "./platform/jobs.ts";
-import type { Flights } from "./platform/flights.ts";
+import type { Flights } from "./platform/runs.ts";
 import type { Jwks } from "./platform/jwks.ts";
 import type { Store } from "./platform/kv.ts";
 import type { Log, LogFacts } from "./platform/log.ts";
-import type { Receive } from "./platform/receive.ts";
+import type { Receive } from "./platform/io/receive-body.ts";
 import type { Siteverify } from "./platform/turnstile.ts";
 import type { Upstream } from "./platform/upstream/upstream.ts";
 

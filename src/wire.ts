@@ -1,26 +1,26 @@
 // The only reader of env: settings and adapters made into Deps, once per isolate and env. A setting that is wrong fails every
 // request with its name; its value is never shown.
-import type { Config } from "./core/define-config.ts";
-import { hexOf } from "./core/encoding.ts";
-import { type IdKeys, importIdKeys, ownerOf } from "./core/ids.ts";
-import { sessionKeysOf } from "./core/session-keys.ts";
-import { misconfigured } from "./core/setting.ts";
-import { unsafeSettings } from "./core/unsafe-settings.ts";
-import { baseUrlOf, deadlinesOf, idSecretsOf, localOf, pausedOf, turnstileSecretOf, upstreamKeyOf } from "./core/vars.ts";
+import type { Config } from "./core/config/define-config.ts";
+import { hexOf } from "./core/lib/encoding.ts";
+import { type IdKeys, importIdKeys, ownerOf } from "./core/callers/ids.ts";
+import { sessionKeysOf } from "./core/config/session-keys.ts";
+import { misconfigured } from "./core/config/setting.ts";
+import { unsafeSettings } from "./core/config/unsafe-settings.ts";
+import { baseUrlOf, deadlinesOf, idSecretsOf, localOf, pausedOf, turnstileSecretOf, upstreamKeyOf } from "./core/config/vars.ts";
 import type { Deps, Echoes } from "./deps.ts";
 import { publishableKeysOf } from "./gate/publishable-key.ts";
 import { serverKeysOf } from "./gate/server-key.ts";
 import { boundAssets } from "./platform/assets.ts";
 import { type Budgets, durableBudgets } from "./platform/budgets.ts";
 import { callbackSender } from "./platform/callback.ts";
-import { durableFlights } from "./platform/flights.ts";
+import { durableFlights } from "./platform/runs.ts";
 import { durableJobs } from "./platform/jobs.ts";
-import { jsonFrom } from "./platform/json-from.ts";
+import { jsonFrom } from "./platform/io/fetch-json.ts";
 import { jwksCache } from "./platform/jwks.ts";
 import { kvStore } from "./platform/kv.ts";
 import { jsonLog, type Log } from "./platform/log.ts";
-import { receiver } from "./platform/receive.ts";
-import { rateLimitShield } from "./platform/shield.ts";
+import { receiver } from "./platform/io/receive-body.ts";
+import { rateLimitShield } from "./platform/rate-limit.ts";
 import { siteverify } from "./platform/turnstile.ts";
 import { uniapi } from "./platform/upstream/upstream.ts";
 

@@ -1,7 +1,7 @@
 // The turns of a conversation, from its root to one of them, in as few reads as KV allows: every turn names up to a hundred
 // ancestors, and those are read at once.
-import { Problem, tooLongToRead } from "../core/problem.ts";
-import { decodeTombstone, decodeTurn, type Tombstone, type Turn, turnKey } from "../core/turn.ts";
+import { Problem, tooLongToRead } from "../core/lib/problem.ts";
+import { decodeTombstone, decodeTurn, type Tombstone, type Turn, turnKey } from "../core/turns/turn.ts";
 import type { Deps } from "../deps.ts";
 import { notFound, type Parent } from "./parent.ts";
 

@@ -1,11 +1,11 @@
 // Upstream's frames as events: each read no further than somebody asks, the end told apart from a failure, and what was said before a
 // failure given first.
-import { Assembly, eventType, type Terminal } from "../core/assembly.ts";
-import { decodeUtf8, isRecord, type JsonObject, parseJson } from "../core/json.ts";
-import { Problem } from "../core/problem.ts";
-import { type Frame, parseFrame } from "../core/sse.ts";
-import { readTextDelta, TEXT_DELTA, type TextDelta } from "../core/text-delta.ts";
-import { cutProblem } from "../core/upstream-error.ts";
+import { Assembly, eventType, type Terminal } from "../core/upstream/assembly.ts";
+import { decodeUtf8, isRecord, type JsonObject, parseJson } from "../core/lib/json.ts";
+import { Problem } from "../core/lib/problem.ts";
+import { type Frame, parseFrame } from "../core/lib/sse.ts";
+import { readTextDelta, TEXT_DELTA, type TextDelta } from "../core/upstream/text-delta.ts";
+import { cutProblem } from "../core/upstream/upstream-error.ts";
 import type { UpstreamStream } from "../platform/upstream/upstream.ts";
 
 export interface UpstreamEvent {

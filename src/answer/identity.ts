@@ -1,7 +1,7 @@
 // Who a locked caller is, for upstream: two digests of the owner, put beside the request after its cache key is made, so that a shared
 // answer stays shared. What the request or the preset says of them does not count.
-import { deriveDigest, type IdKeys } from "../core/ids.ts";
-import type { JsonObject } from "../core/json.ts";
+import { deriveDigest, type IdKeys } from "../core/callers/ids.ts";
+import type { JsonObject } from "../core/lib/json.ts";
 import type { Deps, RequestContext } from "../deps.ts";
 
 /** Callers whose digests an isolate remembers; beyond that it begins anew. */

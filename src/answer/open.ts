@@ -1,8 +1,8 @@
 // Asks upstream until there is something to answer with: the first events of a stream, or a whole response. Before that point
 // nothing has left for the caller, so an unpaid refusal may be tried again: on the next model of `fallback`, or after a short wait.
-import type { Terminal } from "../core/assembly.ts";
-import type { JsonObject } from "../core/json.ts";
-import { Problem } from "../core/problem.ts";
+import type { Terminal } from "../core/upstream/assembly.ts";
+import type { JsonObject } from "../core/lib/json.ts";
+import { Problem } from "../core/lib/problem.ts";
 import type { Deps } from "../deps.ts";
 import { type EventBatch, EventReader } from "./events.ts";
 

@@ -1,6 +1,6 @@
 // Whose turn does a request continue: the caller's `previous_response_id`, verified. How it is continued is continuity.ts's.
-import { isOurs, readId, type ResponseId } from "../core/ids.ts";
-import { Problem } from "../core/problem.ts";
+import { isOurs, readId, type ResponseId } from "../core/callers/ids.ts";
+import { Problem } from "../core/lib/problem.ts";
 import type { Caller, Deps } from "../deps.ts";
 
 export interface Parent {

@@ -1,6 +1,6 @@
 // The gate that every request for something of somebody's passes, in this order: the shield by address, who it is, the shield by
 // owner, the budgets' requests. Nothing of the body is read before.
-import { Problem } from "../core/problem.ts";
+import { Problem } from "../core/lib/problem.ts";
 import type { Caller, Deps, RequestContext } from "../deps.ts";
 import { addressOf } from "./address.ts";
 import { identify } from "./identify.ts";

@@ -1,8 +1,8 @@
 // CORS (Fetch standard): which pages may read our answers. Exact origins, no credentials; under `local` also pages that are served
 // from this machine, as long as they send no credential. Says nothing of who the caller is: identify.ts does.
-import type { Config } from "../core/define-config.ts";
-import { isLocalOrigin } from "../core/loopback.ts";
-import { Problem } from "../core/problem.ts";
+import type { Config } from "../core/config/define-config.ts";
+import { isLocalOrigin } from "../core/lib/loopback.ts";
+import { Problem } from "../core/lib/problem.ts";
 
 /** Headers of ours that a page may read. */
 const EXPOSED = "age, cache-status, retry-after, x-continuity, x-request-id, x-response-id, x-response-status, x-should-retry";

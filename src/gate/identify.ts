@@ -1,7 +1,7 @@
 // Who is asking: the list of ways to be a caller, each of which is a file in gate/. Fails closed: no credential that fits, no answer.
-import { looksLikeToken, readToken, type Refusal } from "../core/credential.ts";
-import { isLocalOrigin } from "../core/loopback.ts";
-import { Problem } from "../core/problem.ts";
+import { looksLikeToken, readToken, type Refusal } from "../core/callers/credential.ts";
+import { isLocalOrigin } from "../core/lib/loopback.ts";
+import { Problem } from "../core/lib/problem.ts";
 import type { Caller, Deps, RequestContext } from "../deps.ts";
 import { addressOf } from "./address.ts";
 import { originRefused, ownOrigins } from "./cors.ts";

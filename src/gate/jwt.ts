@@ -1,8 +1,8 @@
 // Tokens of an identity provider (RS256, ES256, EdDSA), proven by the keys that it publishes. Which entry of `callers.jwt` counts is
 // chosen by issuer and audience before the signature is known to be good; nothing else of the token is believed until then.
-import { subjectOf } from "../core/claims.ts";
-import type { Refusal, Token } from "../core/credential.ts";
-import { deriveDigest, ownerOf } from "../core/ids.ts";
+import { subjectOf } from "../core/callers/claims.ts";
+import type { Refusal, Token } from "../core/callers/credential.ts";
+import { deriveDigest, ownerOf } from "../core/callers/ids.ts";
 import type { Caller, Deps, RequestContext } from "../deps.ts";
 import { provenClaims } from "./token.ts";
 

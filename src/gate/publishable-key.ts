@@ -1,8 +1,8 @@
 // Publishable keys: `pk_…`, for a page or app without a login. Anyone can read one, so it buys little: its presets, within what one
 // visitor and all visitors together may spend. A visitor is an address; without addresses all are one.
-import type { PublishableKey } from "../core/config-schema.ts";
-import { findKey, type Refusal } from "../core/credential.ts";
-import { deriveDigest, type IdKeys, ownerOf } from "../core/ids.ts";
+import type { PublishableKey } from "../core/config/config-schema.ts";
+import { findKey, type Refusal } from "../core/callers/credential.ts";
+import { deriveDigest, type IdKeys, ownerOf } from "../core/callers/ids.ts";
 import type { Caller, PublishableCaller } from "../deps.ts";
 
 /** By the key. */

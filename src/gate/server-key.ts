@@ -1,7 +1,7 @@
 // Server keys: `sk_…`, for a backend, curl or cron. Full trust, so a key that comes from a web page is refused: it is out.
-import { findKey, type Refusal } from "../core/credential.ts";
-import { type IdKeys, ownerOf } from "../core/ids.ts";
-import { entriesOf, misconfigured } from "../core/setting.ts";
+import { findKey, type Refusal } from "../core/callers/credential.ts";
+import { type IdKeys, ownerOf } from "../core/callers/ids.ts";
+import { entriesOf, misconfigured } from "../core/config/setting.ts";
 import type { Caller } from "../deps.ts";
 
 /** By the key. SERVER_KEYS: `sk_…` or `name:sk_…`, separated by commas. Keys of one name are one owner. @throws Problem misconfigured */

@@ -1,12 +1,12 @@
 // Session tokens: one end user of the deployer's own, signed (HS256) by his backend with any JWT library, or by POST /sessions. The
 // owner is `sub` alone, never kid or iss, so that keys rotate without losing anybody's conversations.
-import type { CallerBudget } from "../core/budget.ts";
-import { sessionScope, subjectOf } from "../core/claims.ts";
-import { keyDigest, type Refusal, type Token } from "../core/credential.ts";
-import { base64url } from "../core/encoding.ts";
-import { ownerOf } from "../core/ids.ts";
-import type { JsonObject } from "../core/json.ts";
-import type { SessionKey } from "../core/session-keys.ts";
+import type { CallerBudget } from "../core/callers/budget.ts";
+import { sessionScope, subjectOf } from "../core/callers/claims.ts";
+import { keyDigest, type Refusal, type Token } from "../core/callers/credential.ts";
+import { base64url } from "../core/lib/encoding.ts";
+import { ownerOf } from "../core/callers/ids.ts";
+import type { JsonObject } from "../core/lib/json.ts";
+import type { SessionKey } from "../core/config/session-keys.ts";
 import type { Caller, Deps } from "../deps.ts";
 import { provenClaims } from "./token.ts";
 

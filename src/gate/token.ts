@@ -1,7 +1,7 @@
 // A token's signature, checked by jose. Its times and claims are core/claims.ts's.
 import type { CompactVerifyGetKey } from "jose";
-import type { Refusal, Token } from "../core/credential.ts";
-import type { JsonObject } from "../core/json.ts";
+import type { Refusal, Token } from "../core/callers/credential.ts";
+import type { JsonObject } from "../core/lib/json.ts";
 
 const REASONS: Record<string, Refusal["refused"]> = {
   ERR_JWS_SIGNATURE_VERIFICATION_FAILED: "bad_signature",

@@ -1,9 +1,9 @@
 // Turnstile: a visitor without a login, shown to be a person on the page that the config names. Exchanged once for a short session
 // of a random user, which keeps that user when the page renews it.
-import { readToken, type Refusal } from "../core/credential.ts";
-import type { Turnstile } from "../core/config-schema.ts";
-import type { Exchange } from "../core/read-sessions.ts";
-import { misconfigured } from "../core/setting.ts";
+import { readToken, type Refusal } from "../core/callers/credential.ts";
+import type { Turnstile } from "../core/config/config-schema.ts";
+import type { Exchange } from "../core/request/read-sessions.ts";
+import { misconfigured } from "../core/config/setting.ts";
 import type { Deps } from "../deps.ts";
 import { renewableSub } from "./session.ts";
 

@@ -1,7 +1,7 @@
 // GitHub ("Validating webhook deliveries"): HMAC-SHA256 of the body. No time is signed and no id either: only the body tells a replay.
-import { objectOf } from "../core/json.ts";
-import { hexOf } from "../core/encoding.ts";
-import { PLAIN, hmacSha256, readHeaders, type Scheme, signedBy } from "../core/webhook.ts";
+import { objectOf } from "../core/lib/json.ts";
+import { hexOf } from "../core/lib/encoding.ts";
+import { PLAIN, hmacSha256, readHeaders, type Scheme, signedBy } from "./scheme.ts";
 
 export const github: Scheme = {
   ...PLAIN,

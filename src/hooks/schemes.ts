@@ -1,6 +1,6 @@
 // The list of webhook schemes, each of which is a file in hooks/.
-import type { Hook } from "../core/config-schema.ts";
-import type { Scheme } from "../core/webhook.ts";
+import type { Hook } from "../core/config/config-schema.ts";
+import type { Scheme } from "./scheme.ts";
 import { github } from "./github.ts";
 import { hmac } from "./hmac.ts";
 import { slack } from "./slack.ts";

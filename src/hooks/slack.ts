@@ -1,7 +1,7 @@
 // Slack ("Verifying requests from Slack"): events, slash commands and interactions, all signed alike: version, time and body.
-import { isRecord, type JsonObject, objectOf, partsOf, textOf } from "../core/json.ts";
-import { hexOf } from "../core/encoding.ts";
-import { PLAIN, hmacSha256, readHeaders, type Reply, type Scheme, signedBy, UNIX_TIME, untimely } from "../core/webhook.ts";
+import { isRecord, type JsonObject, objectOf, partsOf, textOf } from "../core/lib/json.ts";
+import { hexOf } from "../core/lib/encoding.ts";
+import { PLAIN, hmacSha256, readHeaders, type Reply, type Scheme, signedBy, UNIX_TIME, untimely } from "./scheme.ts";
 
 const EMPTY: Reply = { status: 200, headers: {}, body: "" };
 

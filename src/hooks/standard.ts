@@ -1,6 +1,6 @@
 // Standard Webhooks v1 (standardwebhooks.com): OpenAI, Svix and whoever follows the specification. Svix's own header names count as well.
-import { signatureEntry, signingKey, STANDARD_SECRET } from "../core/standard-webhooks.ts";
-import { PLAIN, readHeaders, type Scheme, signedBy, UNIX_TIME, untimely } from "../core/webhook.ts";
+import { signatureEntry, signingKey, STANDARD_SECRET } from "../core/callbacks/standard-webhooks.ts";
+import { PLAIN, readHeaders, type Scheme, signedBy, UNIX_TIME, untimely } from "./scheme.ts";
 
 /** No full stop: it separates the id from the time, and an id with one could be another id with another time. */
 const ID = /^[\x21-\x2d\x2f-\x7e]{1,256}$/;

@@ -1,8 +1,8 @@
 // Telegram (Bot API, setWebhook's `secret_token`): nothing is signed, the secret itself comes along. So neither body nor time is proven
 // by more than TLS, and what tells a replay is the update's own number.
-import { keyDigest } from "../core/credential.ts";
-import { isRecord, objectOf } from "../core/json.ts";
-import { PLAIN, readHeaders, type Scheme, signedBy } from "../core/webhook.ts";
+import { keyDigest } from "../core/callers/credential.ts";
+import { isRecord, objectOf } from "../core/lib/json.ts";
+import { PLAIN, readHeaders, type Scheme, signedBy } from "./scheme.ts";
 
 const TOKEN = /^[A-Za-z0-9_-]{1,256}$/;
 

@@ -1,26 +1,26 @@
 // POST /ask and GET /ask/{id}: a small request in, the trimmed answer out, as JSON, text, event stream or text stream.
 import { type Context, Hono } from "hono";
 import { answer, type Question, type Streamed, type Whole } from "../answer/answer.ts";
-import { eventStream, liveEnd, patiently } from "../respond/event-stream.ts";
-import { AskSource, type AskStreamFacts, TextSource, trimFinished } from "../respond/ask-source.ts";
-import { joinFlight, rejoinFlight } from "../answer/join-flight.ts";
+import { eventStream, liveEnd, patiently } from "./respond/event-stream.ts";
+import { AskSource, type AskStreamFacts, TextSource, trimFinished } from "./respond/ask-source.ts";
+import { joinFlight, rejoinFlight } from "../answer/runs/join-run.ts";
 import { admit, admitReader } from "../gate/admit.ts";
 import { readChain } from "../answer/chain.ts";
-import { readMemory } from "../answer/memory.ts";
-import { compose } from "../core/compose.ts";
-import { hasLostQuestion } from "../core/flight.ts";
-import { decodeUtf8 } from "../core/json.ts";
-import { lockAsk, lockControl, lockedBodyBytes } from "../core/lock.ts";
-import { readCacheControl } from "../core/policy.ts";
-import { methodNotAllowed } from "../core/problem.ts";
-import { readAccept, readAsk } from "../core/read-ask.ts";
-import { recall } from "../core/recall.ts";
-import { type Answer, assertNotFailed } from "../core/trim.ts";
-import type { Thread } from "../core/answer-schema.ts";
+import { readMemory } from "../answer/stored-turns.ts";
+import { compose } from "../core/request/compose.ts";
+import { hasLostQuestion } from "../core/request/idempotency.ts";
+import { decodeUtf8 } from "../core/lib/json.ts";
+import { lockAsk, lockControl, lockedBodyBytes } from "../core/request/restrict.ts";
+import { readCacheControl } from "../core/cache/policy.ts";
+import { methodNotAllowed } from "../core/lib/problem.ts";
+import { readAccept, readAsk } from "../core/request/read-ask.ts";
+import { recall } from "../core/turns/stored-answer.ts";
+import { type Answer, assertNotFailed } from "../core/reply/trim.ts";
+import type { Thread } from "../contract/answer.ts";
 import type { AppEnv } from "../app-env.ts";
 import type { RequestContext } from "../deps.ts";
-import { jsonResponse } from "../respond/json-response.ts";
-import { liveStream } from "../respond/live-stream.ts";
+import { jsonResponse } from "./respond/json-response.ts";
+import { liveStream } from "./respond/live-stream.ts";
 
 /** Server callers' cap; `limits.max_body_bytes` can only raise it. */
 const SERVER_BODY_BYTES = 3 * 1_048_576;

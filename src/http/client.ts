@@ -1,7 +1,7 @@
 // GET /client.js: the typed client (docs/client.md), a static text. Any page may read it, since it is no secret and an import sends no
 // credential; what a page may then do with it, `origins` decides.
 import { type Context, Hono } from "hono";
-import { methodNotAllowed } from "../core/problem.ts";
+import { methodNotAllowed } from "../core/lib/problem.ts";
 import type { AppEnv } from "../app-env.ts";
 import { served } from "../client/served.ts";
 

@@ -2,8 +2,8 @@
 // and else there is nothing at these addresses. The files are the same for everybody: what the page shows, it asks the API for.
 import { type Context, Hono } from "hono";
 import type { AppEnv } from "../app-env.ts";
-import { methodNotAllowed, nothingHere } from "../core/problem.ts";
-import { PAGE_POLICY, pageFile } from "../respond/page-file.ts";
+import { methodNotAllowed, nothingHere } from "../core/lib/problem.ts";
+import { PAGE_POLICY, pageFile } from "./respond/page-file.ts";
 
 const OF_THE_PAGE = {
   // What a model says reaches the page as text: not even a mistake could make markup of it.

@@ -2,8 +2,8 @@
 // that the source of the project doesn't, and hold nothing of a deployer's config.
 import { Hono } from "hono";
 import type { AppEnv } from "../app-env.ts";
-import { methodNotAllowed } from "../core/problem.ts";
-import { PAGE_POLICY, pageFile } from "../respond/page-file.ts";
+import { methodNotAllowed } from "../core/lib/problem.ts";
+import { PAGE_POLICY, pageFile } from "./respond/page-file.ts";
 
 // Swagger UI keeps to it: its icons are data URLs.
 const OF_THE_PAGE = { "content-security-policy": PAGE_POLICY, "referrer-policy": "no-referrer" };

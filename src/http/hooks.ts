@@ -2,14 +2,14 @@
 // read, counted or told before its signature is known to be good.
 import { type Context, Hono } from "hono";
 import { assertNotPaused } from "../answer/answer.ts";
-import { runJob } from "../answer/run-job.ts";
+import { runJob } from "../jobs/run-job.ts";
 import type { AppEnv } from "../app-env.ts";
-import { compose } from "../core/compose.ts";
-import { hookReply, orderOf } from "../core/hook-event.ts";
-import type { Hook } from "../core/define-config.ts";
-import { deriveDigest, ownerOf } from "../core/ids.ts";
-import { methodNotAllowed, Problem } from "../core/problem.ts";
-import { type Delivery, hookSecrets, type HookResult, type Reply, type Scheme } from "../core/webhook.ts";
+import { compose } from "../core/request/compose.ts";
+import { hookReply, orderOf } from "../hooks/hook-event.ts";
+import type { Hook } from "../core/config/define-config.ts";
+import { deriveDigest, ownerOf } from "../core/callers/ids.ts";
+import { methodNotAllowed, Problem } from "../core/lib/problem.ts";
+import { type Delivery, hookSecrets, type HookResult, type Reply, type Scheme } from "../hooks/scheme.ts";
 import type { Caller, Deps } from "../deps.ts";
 import { addressOf } from "../gate/address.ts";
 import { shielded } from "../gate/admit.ts";

@@ -1,12 +1,12 @@
 // POST /jobs, GET /jobs/{id}, POST /jobs/{id}/redeliver: questions whose answers nobody waits for.
 import { type Context, Hono } from "hono";
 import type { AppEnv } from "../app-env.ts";
-import { compose } from "../core/compose.ts";
-import { isJobId, type JobOrder } from "../core/job.ts";
-import type { JobAccepted } from "../core/job-schema.ts";
-import { decodeUtf8 } from "../core/json.ts";
-import { methodNotAllowed, Problem } from "../core/problem.ts";
-import { readJob } from "../core/read-job.ts";
+import { compose } from "../core/request/compose.ts";
+import { isJobId, type JobOrder } from "../core/jobs/job.ts";
+import type { JobAccepted } from "../contract/job.ts";
+import { decodeUtf8 } from "../core/lib/json.ts";
+import { methodNotAllowed, Problem } from "../core/lib/problem.ts";
+import { readJob } from "../core/jobs/read-job.ts";
 import type { Caller } from "../deps.ts";
 import { admit } from "../gate/admit.ts";
 import { assertNotPaused } from "../answer/answer.ts";

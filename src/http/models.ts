@@ -1,9 +1,9 @@
 // GET /v1/models: what may stand in `model`: upstream's models, those of them that the config allows, and the presets' names (for a locked caller only those).
 // And where other OpenAI addresses lead.
 import { Hono } from "hono";
-import { type JsonObject, partsOf } from "../core/json.ts";
-import type { ModelList } from "../core/reply-schema.ts";
-import { methodNotAllowed, Problem } from "../core/problem.ts";
+import { type JsonObject, partsOf } from "../core/lib/json.ts";
+import type { ModelList } from "../contract/replies.ts";
+import { methodNotAllowed, Problem } from "../core/lib/problem.ts";
 import type { AppEnv } from "../app-env.ts";
 import { admit } from "../gate/admit.ts";
 

@@ -2,26 +2,26 @@
 // input_items come from KV: UniAPI has none of them.
 import { type Context, Hono } from "hono";
 import { answer, type Question } from "../answer/answer.ts";
-import { joinFlight } from "../answer/join-flight.ts";
-import { forget, readMemory } from "../answer/memory.ts";
-import { compose, type Composed, composeResponses } from "../core/compose.ts";
-import { decodeUtf8, type JsonObject } from "../core/json.ts";
-import { lockControl, lockedBodyBytes, lockResponses } from "../core/lock.ts";
-import { readCacheControl } from "../core/policy.ts";
-import { methodNotAllowed, Problem } from "../core/problem.ts";
-import { readResponses } from "../core/read-responses.ts";
-import { asItems } from "../core/replay-input.ts";
-import { completeResponse } from "../core/responses-object.ts";
-import type { DeletedResponse, InputItems } from "../core/reply-schema.ts";
-import type { Config } from "../core/define-config.ts";
-import type { Grant } from "../core/grant.ts";
-import type { ResponsesRequest } from "../core/request.ts";
+import { joinFlight } from "../answer/runs/join-run.ts";
+import { forget, readMemory } from "../answer/stored-turns.ts";
+import { compose, type Composed, composeResponses } from "../core/request/compose.ts";
+import { decodeUtf8, type JsonObject } from "../core/lib/json.ts";
+import { lockControl, lockedBodyBytes, lockResponses } from "../core/request/restrict.ts";
+import { readCacheControl } from "../core/cache/policy.ts";
+import { methodNotAllowed, Problem } from "../core/lib/problem.ts";
+import { readResponses } from "../core/request/read-responses.ts";
+import { asItems } from "../core/turns/replay-input.ts";
+import { completeResponse } from "../core/reply/response-object.ts";
+import type { DeletedResponse, InputItems } from "../contract/replies.ts";
+import type { Config } from "../core/config/define-config.ts";
+import type { Grant } from "../core/callers/grant.ts";
+import type { ResponsesRequest } from "../contract/ask.ts";
 import type { AppEnv } from "../app-env.ts";
 import type { RequestContext } from "../deps.ts";
 import { admit, admitReader } from "../gate/admit.ts";
-import { eventStream, liveEnd } from "../respond/event-stream.ts";
-import { jsonResponse } from "../respond/json-response.ts";
-import { completeFinished, replayText, ResponsesSource } from "../respond/responses-source.ts";
+import { eventStream, liveEnd } from "./respond/event-stream.ts";
+import { jsonResponse } from "./respond/json-response.ts";
+import { completeFinished, replayText, ResponsesSource } from "./respond/responses-source.ts";
 
 /** Server callers' cap. */
 const SERVER_BODY_BYTES = 8 * 1_048_576;

@@ -1,13 +1,13 @@
 // POST /sessions: a short token for one end user, for a backend that has no JWT library at hand, or for a solved Turnstile.
 import { type Context, Hono } from "hono";
 import type { AppEnv } from "../app-env.ts";
-import type { Sessions } from "../core/config-schema.ts";
-import { decodeUtf8, type JsonObject } from "../core/json.ts";
-import { methodNotAllowed, Problem } from "../core/problem.ts";
-import { readExchange, readSessionFields, readSessionWish } from "../core/read-sessions.ts";
-import type { SessionToken } from "../core/reply-schema.ts";
-import type { SessionKey } from "../core/session-keys.ts";
-import { misconfigured } from "../core/setting.ts";
+import type { Sessions } from "../core/config/config-schema.ts";
+import { decodeUtf8, type JsonObject } from "../core/lib/json.ts";
+import { methodNotAllowed, Problem } from "../core/lib/problem.ts";
+import { readExchange, readSessionFields, readSessionWish } from "../core/request/read-sessions.ts";
+import type { SessionToken } from "../contract/replies.ts";
+import type { SessionKey } from "../core/config/session-keys.ts";
+import { misconfigured } from "../core/config/setting.ts";
 import type { Deps } from "../deps.ts";
 import { addressOf } from "../gate/address.ts";
 import { admit, shielded } from "../gate/admit.ts";

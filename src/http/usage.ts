@@ -1,9 +1,9 @@
 // GET /usage: what the caller has used today and in the last 30 days, what limits it, and what is left of them.
 import { Hono } from "hono";
 import type { AppEnv } from "../app-env.ts";
-import type { CallerBudget, DaySums } from "../core/budget.ts";
-import type { UsageDay, UsageLimits, UsageReport, UsageSums } from "../core/usage-schema.ts";
-import { methodNotAllowed, Problem } from "../core/problem.ts";
+import type { CallerBudget, DaySums } from "../core/callers/budget.ts";
+import type { UsageDay, UsageLimits, UsageReport, UsageSums } from "../contract/usage.ts";
+import { methodNotAllowed, Problem } from "../core/lib/problem.ts";
 import { admit } from "../gate/admit.ts";
 
 const DAY_MS = 86_400_000;

@@ -1,6 +1,6 @@
 // /openapi.json: the whole API as an OpenAPI 3.1 document. Made when wrangler bundles (scripts/assets.ts), from the schemas that the
 // Worker is held to; nothing of it is in the bundle.
-import type { JsonObject } from "../core/json.ts";
+import type { JsonObject } from "../core/lib/json.ts";
 import { askOperations } from "./ask.ts";
 import { HEADERS } from "./headers.ts";
 import { jobsOperations } from "./jobs.ts";

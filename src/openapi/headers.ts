@@ -1,5 +1,5 @@
 // Headers of answers and of requests that several operations have, once.
-import type { JsonObject } from "../core/json.ts";
+import type { JsonObject } from "../core/lib/json.ts";
 
 const TEXT = { type: "string" };
 

@@ -1,6 +1,6 @@
 // One operation of the API as its file describes it, and how that becomes OpenAPI. An example is one whole exchange: what is sent
 // stands with the request, what comes back with the answer of its status, both under the example's name.
-import type { JsonObject } from "../core/json.ts";
+import type { JsonObject } from "../core/lib/json.ts";
 import { headersOf } from "./headers.ts";
 import { type Fail, problemAnswers } from "./problems.ts";
 

@@ -1,7 +1,7 @@
 // Every failure of core/problem.ts as OpenAPI answers, one for each status. A new code appears by itself, in the table and on every
 // route; a row here says what it means, or keeps a status from routes that can't give it.
-import type { JsonObject } from "../core/json.ts";
-import { type ProblemCode, PROBLEMS } from "../core/problem.ts";
+import type { JsonObject } from "../core/lib/json.ts";
+import { type ProblemCode, PROBLEMS } from "../core/lib/problem.ts";
 import { headersOf } from "./headers.ts";
 
 /**

@@ -1,17 +1,17 @@
 // The schemas of the document, made of those that the code is held to: requests of the ones that check them, answers of the ones that
 // the types of answers come from. A field is described here or there; one that isn't described does not compile.
 import * as z from "zod/mini";
-import * as answers from "../core/answer-schema.ts";
-import * as jobs from "../core/job-schema.ts";
-import type { JsonObject } from "../core/json.ts";
-import { isRecord } from "../core/json.ts";
-import { PROBLEMS } from "../core/problem.ts";
-import { ProblemBody } from "../core/problem-schema.ts";
-import { Exchange, SessionWish } from "../core/read-sessions.ts";
-import * as replies from "../core/reply-schema.ts";
-import { Ask, ResponsesRequest } from "../core/request.ts";
-import { ResponseEvent, ResponseObject } from "../core/response-schema.ts";
-import { UsageReport } from "../core/usage-schema.ts";
+import * as answers from "../contract/answer.ts";
+import * as jobs from "../contract/job.ts";
+import type { JsonObject } from "../core/lib/json.ts";
+import { isRecord } from "../core/lib/json.ts";
+import { PROBLEMS } from "../core/lib/problem.ts";
+import { ProblemBody } from "../contract/problem.ts";
+import { Exchange, SessionWish } from "../core/request/read-sessions.ts";
+import * as replies from "../contract/replies.ts";
+import { Ask, ResponsesRequest } from "../contract/ask.ts";
+import { ResponseEvent, ResponseObject } from "../contract/response.ts";
+import { UsageReport } from "../contract/usage.ts";
 import { ASK_FIELDS, EXCHANGE_FIELDS, RESPONSES_FIELDS, SESSION_FIELDS } from "./fields.ts";
 
 const ANSWERS = {

@@ -1,6 +1,6 @@
 // The files that are deployed beside the bundle (dist/assets, made by scripts/assets.ts). Headers are built from nothing in both
 // directions: what a caller sends decides no more than whether a file is sent again.
-import { misconfigured } from "../core/setting.ts";
+import { misconfigured } from "../core/config/setting.ts";
 
 /** Null for a file that is not there. `known`: the caller's `If-None-Match`. @throws Problem misconfigured */
 export type Assets = (path: string, known: string | undefined) => Promise<Response | null>;

@@ -1,7 +1,7 @@
 // Budgets as the path uses them: the objects that count, asked only where there are limits, and told of the rest now and then.
-import { budgetExceeded, type CallerBudget, type Cost, type DaySums, type Refused, type Tally, type TokenCap } from "../core/budget.ts";
-import type { BudgetLimits } from "../core/config-schema.ts";
-import { Problem } from "../core/problem.ts";
+import { budgetExceeded, type CallerBudget, type Cost, type DaySums, type Refused, type Tally, type TokenCap } from "../core/callers/budget.ts";
+import type { BudgetLimits } from "../core/config/config-schema.ts";
+import { Problem } from "../core/lib/problem.ts";
 
 /** An object that does not answer is taken for unreachable. */
 const BUDGET_TIMEOUT_MS = 5_000;

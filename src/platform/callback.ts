@@ -1,12 +1,12 @@
 // Callbacks out, one try a call: the request of core/callback.ts sent as it is, redirects not followed, its answer read only where the
 // body counts. Says what became of it as plain data; nothing that was sent, and no word of the receiver, is in there.
-import { collect } from "../core/body.ts";
-import { callbackRequest, type Delivery, type PlainRequest } from "../core/callback.ts";
-import type { SecretOf } from "../core/callback-auth.ts";
-import { answersInBody, type Verdict, verdictOf } from "../core/callback-verdict.ts";
-import type { Callback } from "../core/config-schema.ts";
-import { Problem } from "../core/problem.ts";
-import { misconfigured } from "../core/setting.ts";
+import { collect } from "../core/lib/body.ts";
+import { callbackRequest, type Delivery, type PlainRequest } from "../core/callbacks/callback-request.ts";
+import type { SecretOf } from "../core/callbacks/auth.ts";
+import { answersInBody, type Verdict, verdictOf } from "../core/callbacks/outcome.ts";
+import type { Callback } from "../core/config/config-schema.ts";
+import { Problem } from "../core/lib/problem.ts";
+import { misconfigured } from "../core/config/setting.ts";
 
 /** Slack's refusals are far shorter; what is longer was taken. */
 const MAX_ANSWER_BYTES = 65_536;

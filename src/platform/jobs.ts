@@ -1,7 +1,7 @@
 // Records of jobs as routes use them: one object for each job, found by the job's id.
-import type { FailedTry, JobOrder, JobOutcome, JobStatus, JobView } from "../core/job.ts";
-import { Problem } from "../core/problem.ts";
-import { misconfigured } from "../core/setting.ts";
+import type { FailedTry, JobOrder, JobOutcome, JobStatus, JobView } from "../core/jobs/job.ts";
+import { Problem } from "../core/lib/problem.ts";
+import { misconfigured } from "../core/config/setting.ts";
 
 export interface Jobs {
   /** @returns `accepted: false` for a duplicate. @throws Problem unavailable */

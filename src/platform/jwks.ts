@@ -1,8 +1,8 @@
 // Key sets of identity providers (RFC 7517), kept in the isolate. A key that is not known yet, or a set older than ten minutes, is
 // asked for anew, but at most once in 30 s whatever comes: tokens with made-up key ids must not become requests to the provider.
-import { type JsonFrom, type JsonObject, partsOf } from "../core/json.ts";
-import { Problem } from "../core/problem.ts";
-import { misconfigured } from "../core/setting.ts";
+import { type JsonFrom, type JsonObject, partsOf } from "../core/lib/json.ts";
+import { Problem } from "../core/lib/problem.ts";
+import { misconfigured } from "../core/config/setting.ts";
 
 const FRESH_MS = 600_000;
 const BETWEEN_ATTEMPTS_MS = 30_000;

@@ -1,6 +1,6 @@
 // The KV namespace as the house uses it: text by key, several keys in one read. KV trouble never costs an answer: a read that fails
 // or dawdles is a miss, a write that fails is logged.
-import { Problem, tooLongToRead } from "../core/problem.ts";
+import { Problem, tooLongToRead } from "../core/lib/problem.ts";
 
 /** Longer than KV's slowest cold read; an answer does not wait for memory. */
 export const KV_READ_TIMEOUT_MS = 2_000;

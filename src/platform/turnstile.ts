@@ -1,7 +1,7 @@
 // Cloudflare Turnstile's siteverify. Fails closed: whatever is no clear yes or no is 503, never a yes.
-import type { JsonFrom } from "../core/json.ts";
-import { Problem } from "../core/problem.ts";
-import { misconfigured } from "../core/setting.ts";
+import type { JsonFrom } from "../core/lib/json.ts";
+import { Problem } from "../core/lib/problem.ts";
+import { misconfigured } from "../core/config/setting.ts";
 
 /** What a solved widget says of itself; null where it is not solved, too old or used before. */
 export type Solved = { hostname: unknown; action: unknown } | null;

@@ -1,5 +1,5 @@
 // The config of the Worker that the bench measures: what a project sets first, and one kind of caller with budgets.
-import { defineConfig } from "../../src/core/define-config.ts";
+import { defineConfig } from "../../src/core/config/define-config.ts";
 
 export default defineConfig({
   defaults: { model: "json" },

@@ -1,5 +1,5 @@
 // What GET /usage says of a Worker that has been in use for a month: for pictures, since a scene is minutes old.
-import type { UsageReport } from "../../src/core/usage-schema.ts";
+import type { UsageReport } from "../../src/contract/usage.ts";
 
 export function thirtyDays(): UsageReport {
   const end = Date.UTC(2026, 10, 25);

@@ -6,7 +6,7 @@ import type {
   ResponseStreamEvent,
 } from "openai/resources/responses/responses";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { replayEvents } from "../../src/core/replay-events.ts";
+import { replayEvents } from "../../src/core/reply/replay-events.ts";
 import { until } from "../e2e/worker.ts";
 import { type Gateway, PROMPT, SERVER_KEY, startGateway } from "./gateway.ts";
 

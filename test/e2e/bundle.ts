@@ -7,7 +7,7 @@ import { inject } from "vitest";
 /** What `wrangler deploy` would upload of the project as it ships. */
 export const shippedBundle = (): string => readFileSync(join(inject("bundleDir"), "index.js"), "utf8");
 
-/** @param config text of a file two folders below the project's, so that it imports "../../src/core/define-config.ts" */
+/** @param config text of a file two folders below the project's, so that it imports "../../src/core/config/define-config.ts" */
 export function bundleOf(config: string): string {
   const dir = mkdtempSync(resolve("node_modules", ".config-"));
   try {

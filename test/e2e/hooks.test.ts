@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { sign } from "@octokit/webhooks-methods";
 import { Webhook } from "standardwebhooks";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import type { JobView } from "../../src/core/job.ts";
+import type { JobView } from "../../src/core/jobs/job.ts";
 import { type Emulator, type ReceivedRequest, startEmulator } from "../emulator/emulator.ts";
 import { type Received, type Receiver, startReceiver } from "../support/receiver.ts";
 import { bundleOf } from "./bundle.ts";

@@ -1,10 +1,10 @@
 // The console's chat without a page: storage and network are fakes of the browser's, and a reload leaves the chat before behind. Each file of
 // tests calls `consoleStage` once.
 import { afterEach, beforeEach, expect, vi } from "vitest";
-import { formatEvent } from "../../src/core/sse.ts";
-import { accountOf } from "../../src/page/console/account.ts";
-import { Chat } from "../../src/page/console/chat/chat.ts";
-import { ANSWER } from "./fake-flights.ts";
+import { formatEvent } from "../../src/core/lib/sse.ts";
+import { accountOf } from "../../src/console/session/account.ts";
+import { Chat } from "../../src/console/chat/model/chat.ts";
+import { ANSWER } from "./fake-runs.ts";
 
 export interface Sent {
   path: string;

@@ -1,9 +1,9 @@
 // The path of an answer alone, in plain Node: answer() with a clock, a KV and an upstream that the test holds in its hands.
 import { answer } from "../../src/answer/answer.ts";
-import { compose } from "../../src/core/compose.ts";
-import { type ConfigInput, defineConfig } from "../../src/core/define-config.ts";
-import { importIdKeys, ownerOf } from "../../src/core/ids.ts";
-import { trim } from "../../src/core/trim.ts";
+import { compose } from "../../src/core/request/compose.ts";
+import { type ConfigInput, defineConfig } from "../../src/core/config/define-config.ts";
+import { importIdKeys, ownerOf } from "../../src/core/callers/ids.ts";
+import { trim } from "../../src/core/reply/trim.ts";
 import type { Caller, Deps } from "../../src/deps.ts";
 import type { LogFacts } from "../../src/platform/log.ts";
 import { type LaggingKv, laggingKv } from "./lagging-kv.ts";

@@ -1,8 +1,8 @@
 // An upstream in memory, for tests of the path alone: it knows its own chains, can be told to forget or to ignore them, and answers
 // with every text that it knows of, so that an answer proves what reached it.
-import { isRecord, type JsonObject } from "../../src/core/json.ts";
-import { Problem } from "../../src/core/problem.ts";
-import { asItems } from "../../src/core/replay-input.ts";
+import { isRecord, type JsonObject } from "../../src/core/lib/json.ts";
+import { Problem } from "../../src/core/lib/problem.ts";
+import { asItems } from "../../src/core/turns/replay-input.ts";
 import type { Upstream } from "../../src/platform/upstream/upstream.ts";
 
 export interface Relay extends Upstream {

@@ -4,7 +4,7 @@ import { createHmac } from "node:crypto";
 import { sign as githubSign } from "@octokit/webhooks-methods";
 import { Webhook } from "standardwebhooks";
 import { Stripe } from "stripe";
-import type { Delivery, Scheme } from "../../src/core/webhook.ts";
+import type { Delivery, Scheme } from "../../src/hooks/scheme.ts";
 import { github } from "../../src/hooks/github.ts";
 import { hmac } from "../../src/hooks/hmac.ts";
 import { slack } from "../../src/hooks/slack.ts";

@@ -1,8 +1,8 @@
 // Answers kept for exact repeats: under a key that names all that matters, read back whole or not at all.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { ageOf, answerKey, type AnswerRecord, decodeAnswer, encodeAnswer } from "../../src/core/answer-record.ts";
-import type { JsonObject } from "../../src/core/json.ts";
+import { ageOf, answerKey, type AnswerRecord, decodeAnswer, encodeAnswer } from "../../src/core/cache/cached-answer.ts";
+import type { JsonObject } from "../../src/core/lib/json.ts";
 
 const record: AnswerRecord = {
   id: "resp_ue1_b",

@@ -1,10 +1,10 @@
 // Every field of an ask: taken in the shapes of the Responses API, refused by name where it is wrong, unknown or dangerous.
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { assertSafe, MAX_JSON_DEPTH } from "../../src/core/json.ts";
-import { Problem } from "../../src/core/problem.ts";
-import { parseAsk, readAsk } from "../../src/core/read-ask.ts";
-import { UPSTREAM_FIELDS } from "../../src/core/request.ts";
+import { assertSafe, MAX_JSON_DEPTH } from "../../src/core/lib/json.ts";
+import { Problem } from "../../src/core/lib/problem.ts";
+import { parseAsk, readAsk } from "../../src/core/request/read-ask.ts";
+import { UPSTREAM_FIELDS } from "../../src/contract/ask.ts";
 
 function problemOf(fields: Record<string, unknown>): Problem {
   try {

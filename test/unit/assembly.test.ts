@@ -1,8 +1,8 @@
 // One upstream stream, gathered: the terminal response wins, and what it leaves out comes from the events before it.
 import { describe, expect, test } from "vitest";
-import { Assembly, eventType, isErrorEvent, type Terminal } from "../../src/core/assembly.ts";
-import type { JsonObject } from "../../src/core/json.ts";
-import { trim } from "../../src/core/trim.ts";
+import { Assembly, eventType, isErrorEvent, type Terminal } from "../../src/core/upstream/assembly.ts";
+import type { JsonObject } from "../../src/core/lib/json.ts";
+import { trim } from "../../src/core/reply/trim.ts";
 
 type Event = JsonObject & { type: string };
 const created = (response: JsonObject): Event => ({ type: "response.created", response });

@@ -1,8 +1,8 @@
 // Bodies come whole or not at all, in whatever pieces and under whatever length they were sent.
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { bytesOf, type Until } from "../../src/core/body.ts";
-import { Problem } from "../../src/core/problem.ts";
+import { bytesOf, type Until } from "../../src/core/lib/body.ts";
+import { Problem } from "../../src/core/lib/problem.ts";
 
 const tooLarge = (): Problem => new Problem("payload_too_large", "too large");
 const atOnce: Until = (read) => read;

@@ -1,6 +1,6 @@
 // Budgets as an isolate tells them, by a clock that the test holds: at most one word in ten seconds for each, and nothing lost.
 import { expect, test } from "vitest";
-import type { CallerBudget, Tally } from "../../src/core/budget.ts";
+import type { CallerBudget, Tally } from "../../src/core/callers/budget.ts";
 import { type Budgets, durableBudgets } from "../../src/platform/budgets.ts";
 
 const BUDGET: CallerBudget = { name: "owner:a", whose: "owner", limits: {} };

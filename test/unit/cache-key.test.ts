@@ -3,11 +3,11 @@
 import { isDeepStrictEqual } from "node:util";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { compose, type Composed } from "../../src/core/compose.ts";
-import { defineConfig } from "../../src/core/define-config.ts";
-import { isRecord, type JsonObject, partsOf } from "../../src/core/json.ts";
-import { canonical } from "../../src/core/policy.ts";
-import { readAsk } from "../../src/core/read-ask.ts";
+import { compose, type Composed } from "../../src/core/request/compose.ts";
+import { defineConfig } from "../../src/core/config/define-config.ts";
+import { isRecord, type JsonObject, partsOf } from "../../src/core/lib/json.ts";
+import { canonical } from "../../src/core/cache/policy.ts";
+import { readAsk } from "../../src/core/request/read-ask.ts";
 
 const config = defineConfig({
   defaults: { model: "base", temperature: 1 },

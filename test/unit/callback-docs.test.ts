@@ -4,11 +4,11 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { callbackUrl } from "../../src/core/callback-url.ts";
-import type { Delivery } from "../../src/core/callback.ts";
-import { DELAYS_MS } from "../../src/core/callback-verdict.ts";
-import { respondAgainMs } from "../../src/core/job.ts";
-import { Problem, type ProblemCode } from "../../src/core/problem.ts";
+import { callbackUrl } from "../../src/core/callbacks/url.ts";
+import type { Delivery } from "../../src/core/callbacks/callback-request.ts";
+import { DELAYS_MS } from "../../src/core/callbacks/outcome.ts";
+import { respondAgainMs } from "../../src/core/jobs/job.ts";
+import { Problem, type ProblemCode } from "../../src/core/lib/problem.ts";
 import { callbackSender } from "../../src/platform/callback.ts";
 
 const DOC = readFileSync("docs/webhooks.md", "utf8");

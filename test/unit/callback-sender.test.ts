@@ -2,9 +2,9 @@
 import type { ServerResponse } from "node:http";
 import { Webhook } from "standardwebhooks";
 import { afterEach, describe, expect, test, vi } from "vitest";
-import type { Delivery } from "../../src/core/callback.ts";
-import { nextDelivery } from "../../src/core/callback-verdict.ts";
-import type { CallbackRequest } from "../../src/core/config-schema.ts";
+import type { Delivery } from "../../src/core/callbacks/callback-request.ts";
+import { nextDelivery } from "../../src/core/callbacks/outcome.ts";
+import type { CallbackRequest } from "../../src/core/config/config-schema.ts";
 import { type CallbackSettings, callbackSender } from "../../src/platform/callback.ts";
 import { type Receiver, startReceiver } from "../support/receiver.ts";
 

@@ -1,9 +1,9 @@
 // Where callbacks may go: hostile URLs are refused when the config is read and again when one is sent, and no path leaves its origin.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { callbackUrl, type Reach } from "../../src/core/callback-url.ts";
-import { ConfigError, defineConfig } from "../../src/core/define-config.ts";
-import { Problem } from "../../src/core/problem.ts";
+import { callbackUrl, type Reach } from "../../src/core/callbacks/url.ts";
+import { ConfigError, defineConfig } from "../../src/core/config/define-config.ts";
+import { Problem } from "../../src/core/lib/problem.ts";
 
 const HOSTED: Reach = { local: false, own: ["https://ask.example.com", "https://uniapi-edge.me.workers.dev"] };
 const LOCAL: Reach = { local: true, own: ["http://localhost:8787"] };

@@ -2,11 +2,11 @@
 import fc from "fast-check";
 import { Webhook } from "standardwebhooks";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { callbackRequest, type Delivery, type PlainRequest } from "../../src/core/callback.ts";
-import type { Callback, CallbackRequest } from "../../src/core/config-schema.ts";
-import { ConfigError, defineConfig } from "../../src/core/define-config.ts";
-import { Problem } from "../../src/core/problem.ts";
-import type { JobEvent } from "../../src/core/standard-webhooks.ts";
+import { callbackRequest, type Delivery, type PlainRequest } from "../../src/core/callbacks/callback-request.ts";
+import type { Callback, CallbackRequest } from "../../src/core/config/config-schema.ts";
+import { ConfigError, defineConfig } from "../../src/core/config/define-config.ts";
+import { Problem } from "../../src/core/lib/problem.ts";
+import type { JobEvent } from "../../src/core/callbacks/standard-webhooks.ts";
 
 const NOW = Date.UTC(2026, 10, 25, 12, 0, 0) + 789;
 const NEW_SECRET = "whsec_bmV3IHNlY3JldCBvZiB0aGUgQ1JNLCAzMiBieXRlcyE=";

@@ -1,8 +1,8 @@
 // What the client sends and what it makes of refusals: bodies, tokens, errors, conversations.
 import { afterEach, describe, expect, expectTypeOf, test } from "vitest";
 import { type AskBody, AskError, type Client, type ClientOptions, createClient } from "../../src/client/client.ts";
-import type { Ask } from "../../src/core/request.ts";
-import { ANSWER, eventsOf, type FakeFlights, refuse, type Script, sendJson, startFakeFlights } from "../support/fake-flights.ts";
+import type { Ask } from "../../src/contract/ask.ts";
+import { ANSWER, eventsOf, type FakeFlights, refuse, type Script, sendJson, startFakeFlights } from "../support/fake-runs.ts";
 
 const open: FakeFlights[] = [];
 afterEach(async () => {

@@ -1,9 +1,9 @@
 // What goes upstream: the request before the preset before the defaults, and caps over all of them.
 import { describe, expect, test } from "vitest";
-import { compose, type Composed } from "../../src/core/compose.ts";
-import { type ConfigInput, defineConfig } from "../../src/core/define-config.ts";
-import { Problem } from "../../src/core/problem.ts";
-import { type Ask, UPSTREAM_FIELDS, type UpstreamFields } from "../../src/core/request.ts";
+import { compose, type Composed } from "../../src/core/request/compose.ts";
+import { type ConfigInput, defineConfig } from "../../src/core/config/define-config.ts";
+import { Problem } from "../../src/core/lib/problem.ts";
+import { type Ask, UPSTREAM_FIELDS, type UpstreamFields } from "../../src/contract/ask.ts";
 
 const composed = (ask: Partial<Ask>, config: ConfigInput = {}): Composed =>
   compose({ input: "hi", ...ask }, defineConfig({ defaults: { model: "base" }, ...config }));

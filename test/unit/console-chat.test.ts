@@ -1,9 +1,9 @@
 // What the console's chat keeps and sends when its page is left, reloaded or signed out of, without a page: storage and network are fakes
 // of the browser's.
 import { expect, test, vi } from "vitest";
-import { forget, keeper, kept } from "../../src/page/console/kept.ts";
+import { forget, keeper, kept } from "../../src/console/session/session-store.ts";
 import { answered, consoleStage, done, open, reload, sending } from "../support/console-stage.ts";
-import { ANSWER } from "../support/fake-flights.ts";
+import { ANSWER } from "../support/fake-runs.ts";
 
 const stage = consoleStage();
 const { sent, storage } = stage;

@@ -1,6 +1,6 @@
 // The tree of turns that the console shows, without a page.
 import { expect, test } from "vitest";
-import { type Answer, Conversation, inputText, type Turn } from "../../src/page/console/chat/conversation.ts";
+import { type Answer, Conversation, inputText, type Turn } from "../../src/console/chat/model/conversation.ts";
 
 const answer = (id: string): Answer => ({
   id,

@@ -1,8 +1,8 @@
 // Whose the console's ids and questions are: nobody sees another's, and nothing of another's is sent or paid again.
 import { expect, test, vi } from "vitest";
-import { isPaidOnce } from "../../src/page/console/chat/left.ts";
-import { type Whose, whoseIs } from "../../src/page/console/claim.ts";
-import { forget, kept } from "../../src/page/console/kept.ts";
+import { isPaidOnce } from "../../src/console/chat/model/abandoned.ts";
+import { type Whose, whoseIs } from "../../src/console/session/ownership.ts";
+import { forget, kept } from "../../src/console/session/session-store.ts";
 import { answered, consoleStage, open, reload, sending } from "../support/console-stage.ts";
 
 const stage = consoleStage();

@@ -1,6 +1,6 @@
 // What a reload of the console's chat does where something can't be read: nothing that may have been paid is given up for it.
 import { expect, test, vi } from "vitest";
-import { kept } from "../../src/page/console/kept.ts";
+import { kept } from "../../src/console/session/session-store.ts";
 import { answered, consoleStage, done, open, refusal, reload, sending } from "../support/console-stage.ts";
 
 const stage = consoleStage();

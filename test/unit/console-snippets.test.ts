@@ -2,7 +2,7 @@
 import { execFileSync } from "node:child_process";
 import { runInNewContext } from "node:vm";
 import { expect, test } from "vitest";
-import { type Asked, clientCode, curlLine } from "../../src/page/console/chat/snippets.ts";
+import { type Asked, clientCode, curlLine } from "../../src/console/chat/model/snippets.ts";
 
 const asked: Asked = {
   origin: "http://localhost:8787",

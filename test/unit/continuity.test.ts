@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { signId } from "../../src/core/ids.ts";
-import { forget, readMemory } from "../../src/answer/memory.ts";
-import { encodeTombstone, turnKey } from "../../src/core/turn.ts";
+import { signId } from "../../src/core/callers/ids.ts";
+import { forget, readMemory } from "../../src/answer/stored-turns.ts";
+import { encodeTombstone, turnKey } from "../../src/core/turns/turn.ts";
 import { forgetsKey } from "../../src/answer/continuity.ts";
 import { path } from "../support/path.ts";
 

@@ -1,7 +1,7 @@
 // A key is found where it is the same to its last character, among however many.
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { findKey } from "../../src/core/credential.ts";
+import { findKey } from "../../src/core/callers/credential.ts";
 
 const Key = fc.string({ unit: fc.constantFrom(..."abcAB01_-\u0000é"), maxLength: 12 });
 

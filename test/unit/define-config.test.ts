@@ -1,7 +1,7 @@
 // What src/config.ts may say, what it gets where it says nothing, and the sentence for each mistake.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { ConfigError, defineConfig, type ConfigInput } from "../../src/core/define-config.ts";
+import { ConfigError, defineConfig, type ConfigInput } from "../../src/core/config/define-config.ts";
 import { configSample } from "../fixtures/config-sample.ts";
 
 /** The mistakes in a config that TypeScript would partly refuse too, without the file's name. */

@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { parseEnv } from "node:util";
 import { expect, test } from "vitest";
 import { secretMistakes } from "../../scripts/secrets-file.ts";
-import { upstreamKeyOf } from "../../src/core/vars.ts";
+import { upstreamKeyOf } from "../../src/core/config/vars.ts";
 
 const text = readFileSync(".dev.vars.example", "utf8");
 const asked = parseEnv(text);

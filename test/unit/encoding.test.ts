@@ -1,8 +1,8 @@
 // Bytes as text, against Node's own encodings.
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { base64url, fromBase64url, hexOf, utf8Of } from "../../src/core/encoding.ts";
-import { decodeUtf8 } from "../../src/core/json.ts";
+import { base64url, fromBase64url, hexOf, utf8Of } from "../../src/core/lib/encoding.ts";
+import { decodeUtf8 } from "../../src/core/lib/json.ts";
 
 const Bytes = fc.uint8Array({ maxLength: 300 });
 

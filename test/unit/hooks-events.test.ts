@@ -2,8 +2,8 @@
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { defineConfig } from "../../src/core/define-config.ts";
-import { hookSecrets, type HookResult } from "../../src/core/webhook.ts";
+import { defineConfig } from "../../src/core/config/define-config.ts";
+import { hookSecrets, type HookResult } from "../../src/hooks/scheme.ts";
 import { github } from "../../src/hooks/github.ts";
 import { schemeOf } from "../../src/hooks/schemes.ts";
 import { slack } from "../../src/hooks/slack.ts";

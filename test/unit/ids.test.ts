@@ -1,7 +1,7 @@
 // Signed ids: whoever was given one can use it as it is, and nobody else can use anything that resembles it.
 import fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
-import { base64url } from "../../src/core/encoding.ts";
+import { base64url } from "../../src/core/lib/encoding.ts";
 import {
   deriveDigest,
   fitsInId,
@@ -15,7 +15,7 @@ import {
   readId,
   type ResponseId,
   signId,
-} from "../../src/core/ids.ts";
+} from "../../src/core/callers/ids.ts";
 
 const secret = (seed: number): Uint8Array<ArrayBuffer> => new Uint8Array(32).fill(seed);
 let keys: IdKeys;

@@ -1,8 +1,8 @@
 // The rules of jobs as numbers: when a try is made again, and what a look at a record finds to do.
 import { describe, expect, test } from "vitest";
-import { isJobId, respondAgainMs } from "../../src/core/job.ts";
-import { eventId, type JobState, nextDue } from "../../src/core/job-state.ts";
-import { Problem } from "../../src/core/problem.ts";
+import { isJobId, respondAgainMs } from "../../src/core/jobs/job.ts";
+import { eventId, type JobState, nextDue } from "../../src/core/jobs/job-state.ts";
+import { Problem } from "../../src/core/lib/problem.ts";
 
 const MINUTE = 60_000;
 const busy = new Problem("upstream_unavailable", "busy", { paid: "unpaid" });

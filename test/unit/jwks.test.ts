@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { jsonFrom } from "../../src/platform/json-from.ts";
+import { jsonFrom } from "../../src/platform/io/fetch-json.ts";
 import { jwksCache } from "../../src/platform/jwks.ts";
 
 const URL_ = "https://id.example.com/jwks";

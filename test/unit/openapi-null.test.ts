@@ -2,20 +2,20 @@
 // answers made of an upstream that says null wherever it can. Fields are taken from the code, so that a new one is asked about, too.
 import { describe, expect, expectTypeOf, test } from "vitest";
 import type * as z from "zod/mini";
-import type { Answer as AnswerSchema, EVENTS, ToolCall as ToolCallSchema, Usage as UsageSchema } from "../../src/core/answer-schema.ts";
-import { completeEvent } from "../../src/core/complete-event.ts";
-import type { JsonObject } from "../../src/core/json.ts";
-import { Problem } from "../../src/core/problem.ts";
-import { parseAsk } from "../../src/core/read-ask.ts";
-import { readJob } from "../../src/core/read-job.ts";
-import { readResponses } from "../../src/core/read-responses.ts";
-import { Exchange, readExchange, readSessionWish, SessionWish } from "../../src/core/read-sessions.ts";
-import { replayEvents } from "../../src/core/replay-events.ts";
-import { Ask, ResponsesRequest, UPSTREAM_FIELDS } from "../../src/core/request.ts";
-import { completeResponse, DEFAULTS } from "../../src/core/responses-object.ts";
-import type { AskEvent } from "../../src/core/trim-stream.ts";
-import { type Answer, type ToolCall, trim } from "../../src/core/trim.ts";
-import type { Usage } from "../../src/core/usage.ts";
+import type { Answer as AnswerSchema, EVENTS, ToolCall as ToolCallSchema, Usage as UsageSchema } from "../../src/contract/answer.ts";
+import { completeEvent } from "../../src/core/reply/complete-event.ts";
+import type { JsonObject } from "../../src/core/lib/json.ts";
+import { Problem } from "../../src/core/lib/problem.ts";
+import { parseAsk } from "../../src/core/request/read-ask.ts";
+import { readJob } from "../../src/core/jobs/read-job.ts";
+import { readResponses } from "../../src/core/request/read-responses.ts";
+import { Exchange, readExchange, readSessionWish, SessionWish } from "../../src/core/request/read-sessions.ts";
+import { replayEvents } from "../../src/core/reply/replay-events.ts";
+import { Ask, ResponsesRequest, UPSTREAM_FIELDS } from "../../src/contract/ask.ts";
+import { completeResponse, DEFAULTS } from "../../src/core/reply/response-object.ts";
+import type { AskEvent } from "../../src/core/reply/trim-stream.ts";
+import { type Answer, type ToolCall, trim } from "../../src/core/reply/trim.ts";
+import type { Usage } from "../../src/core/upstream/usage.ts";
 import { openApiDocument } from "../../src/openapi/document.ts";
 import { judge, type OpenApi } from "../support/openapi.ts";
 

@@ -1,9 +1,9 @@
 // The document of /openapi.json by itself: it is OpenAPI, it has every failure, and its examples keep to it.
 import { Validator } from "@seriousme/openapi-schema-validator";
 import { expect, test } from "vitest";
-import { hasLostQuestion } from "../../src/core/flight.ts";
-import { PROBLEMS } from "../../src/core/problem.ts";
-import { DEFAULTS } from "../../src/core/responses-object.ts";
+import { hasLostQuestion } from "../../src/core/request/idempotency.ts";
+import { PROBLEMS } from "../../src/core/lib/problem.ts";
+import { DEFAULTS } from "../../src/core/reply/response-object.ts";
 import { openApiDocument } from "../../src/openapi/document.ts";
 import { exchangesOf, judge, type OpenApi, operationsOf } from "../support/openapi.ts";
 

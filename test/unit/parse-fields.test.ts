@@ -2,11 +2,11 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type * as z from "zod/mini";
-import { fieldProblem } from "../../src/core/field-problem.ts";
-import type { JsonObject } from "../../src/core/json.ts";
-import { fieldsParser } from "../../src/core/parse-fields.ts";
-import { Problem } from "../../src/core/problem.ts";
-import { Ask, ResponsesRequest } from "../../src/core/request.ts";
+import { fieldProblem } from "../../src/core/lib/field-problem.ts";
+import type { JsonObject } from "../../src/core/lib/json.ts";
+import { fieldsParser } from "../../src/core/lib/parse-fields.ts";
+import { Problem } from "../../src/core/lib/problem.ts";
+import { Ask, ResponsesRequest } from "../../src/contract/ask.ts";
 
 const json = fc.jsonValue({ maxDepth: 3 }).map((value) => JSON.parse(JSON.stringify(value)) as unknown);
 /** Values that some field takes, and that others don't. */

@@ -2,9 +2,9 @@
 import { isDeepStrictEqual } from "node:util";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { isRecord, type JsonObject } from "../../src/core/json.ts";
-import { canonical, type CachePlan, type CacheSettings, isKeepable, planCache, readCacheControl } from "../../src/core/policy.ts";
-import { UPSTREAM_FIELDS } from "../../src/core/request.ts";
+import { isRecord, type JsonObject } from "../../src/core/lib/json.ts";
+import { canonical, type CachePlan, type CacheSettings, isKeepable, planCache, readCacheControl } from "../../src/core/cache/policy.ts";
+import { UPSTREAM_FIELDS } from "../../src/contract/ask.ts";
 
 const keys = fc.string({ maxLength: 6 }).filter((key) => key !== "__proto__");
 const { json } = fc.letrec<{ json: unknown }>((tie) => ({

@@ -1,6 +1,6 @@
 // Every failure as a caller meets it: a body of strings, a status, and whether a retry makes sense.
 import { describe, expect, test } from "vitest";
-import { asProblem, methodNotAllowed, Problem, type ProblemCode, type ProblemDetails } from "../../src/core/problem.ts";
+import { asProblem, methodNotAllowed, Problem, type ProblemCode, type ProblemDetails } from "../../src/core/lib/problem.ts";
 
 const ROWS: [ProblemCode, number, string, "retry" | "no retry"][] = [
   ["invalid_json", 400, "invalid_request_error", "retry"],

@@ -1,12 +1,12 @@
 // POST /ask is read in every form that a person would send, and what is not understood is refused with the name of the field.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { compose } from "../../src/core/compose.ts";
-import { defineConfig } from "../../src/core/define-config.ts";
-import { decodeUtf8 } from "../../src/core/json.ts";
-import { Problem } from "../../src/core/problem.ts";
-import { readAccept, readAsk } from "../../src/core/read-ask.ts";
-import { type Ask, UPSTREAM_FIELDS } from "../../src/core/request.ts";
+import { compose } from "../../src/core/request/compose.ts";
+import { defineConfig } from "../../src/core/config/define-config.ts";
+import { decodeUtf8 } from "../../src/core/lib/json.ts";
+import { Problem } from "../../src/core/lib/problem.ts";
+import { readAccept, readAsk } from "../../src/core/request/read-ask.ts";
+import { type Ask, UPSTREAM_FIELDS } from "../../src/contract/ask.ts";
 
 const JSON_TYPE = "application/json";
 const FORM = "application/x-www-form-urlencoded";

@@ -2,11 +2,11 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { Question, Streamed, Whole } from "../../src/answer/answer.ts";
-import { Playback } from "../../src/answer/playback.ts";
-import { type Line, record, type Task } from "../../src/answer/recording.ts";
-import { compose } from "../../src/core/compose.ts";
-import type { Order } from "../../src/core/flight.ts";
-import { Problem } from "../../src/core/problem.ts";
+import { Playback } from "../../src/answer/runs/playback.ts";
+import { type Line, record, type Task } from "../../src/answer/runs/recording.ts";
+import { compose } from "../../src/core/request/compose.ts";
+import type { Order } from "../../src/core/request/idempotency.ts";
+import { Problem } from "../../src/core/lib/problem.ts";
 import type { Deps, RequestContext } from "../../src/deps.ts";
 import { path } from "../support/path.ts";
 

@@ -1,7 +1,7 @@
 // Nothing of a key, an account, an address or a balance survives, whatever text it stands in.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { redact, redactSecrets } from "../../src/core/redact.ts";
+import { redact, redactSecrets } from "../../src/core/upstream/redact.ts";
 
 const printable = fc.string({
   unit: fc.integer({ min: 0x21, max: 0x7e }).map((code) => String.fromCharCode(code)),

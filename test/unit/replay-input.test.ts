@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { replayInput } from "../../src/core/replay-input.ts";
-import { encodeTurn, decodeTurn, type Turn } from "../../src/core/turn.ts";
+import { replayInput } from "../../src/core/turns/replay-input.ts";
+import { encodeTurn, decodeTurn, type Turn } from "../../src/core/turns/turn.ts";
 
 function turn(input: unknown, output: unknown[]): Turn {
   return {

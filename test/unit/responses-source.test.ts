@@ -1,10 +1,10 @@
 import { expect, test } from "vitest";
 import type { Streamed } from "../../src/answer/answer.ts";
-import type { Finished } from "../../src/answer/making.ts";
+import type { Finished } from "../../src/answer/pending-turn.ts";
 import type { UpstreamEvent } from "../../src/answer/events.ts";
-import type { JsonObject } from "../../src/core/json.ts";
-import { Problem } from "../../src/core/problem.ts";
-import { ResponsesSource } from "../../src/respond/responses-source.ts";
+import type { JsonObject } from "../../src/core/lib/json.ts";
+import { Problem } from "../../src/core/lib/problem.ts";
+import { ResponsesSource } from "../../src/http/respond/responses-source.ts";
 
 const encoder = new TextEncoder();
 

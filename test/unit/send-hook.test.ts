@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { argumentsOf, hookNamed, signedHeaders, targetOf } from "../../scripts/send-hook.ts";
-import { defineConfig } from "../../src/core/define-config.ts";
+import { defineConfig } from "../../src/core/config/define-config.ts";
 import { schemeOf } from "../../src/hooks/schemes.ts";
 import { delivery } from "../support/signed-deliveries.ts";
 

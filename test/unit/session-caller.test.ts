@@ -1,6 +1,6 @@
 // What a credential becomes: identify() alone, in plain Node, with nothing behind it.
 import { describe, expect, test } from "vitest";
-import { sessionKeysOf } from "../../src/core/session-keys.ts";
+import { sessionKeysOf } from "../../src/core/config/session-keys.ts";
 import type { Caller, Deps } from "../../src/deps.ts";
 import { identify } from "../../src/gate/identify.ts";
 import { publishableKeysOf } from "../../src/gate/publishable-key.ts";

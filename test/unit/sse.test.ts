@@ -2,8 +2,8 @@
 import { createParser } from "eventsource-parser";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { decodeUtf8 } from "../../src/core/json.ts";
-import { formatEvent, type Frame, FrameSplitter, FrameTooLarge, parseFrame, type ServerSentEvent } from "../../src/core/sse.ts";
+import { decodeUtf8 } from "../../src/core/lib/json.ts";
+import { formatEvent, type Frame, FrameSplitter, FrameTooLarge, parseFrame, type ServerSentEvent } from "../../src/core/lib/sse.ts";
 
 const MAX = 1_048_576;
 const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text);

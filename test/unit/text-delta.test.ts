@@ -1,10 +1,10 @@
 // A piece of text is read without JSON only where JSON would have read the same.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { Assembly } from "../../src/core/assembly.ts";
-import { JsonText } from "../../src/core/json-text.ts";
-import { parseFrame } from "../../src/core/sse.ts";
-import { readTextDelta, TEXT_DELTA, textOfDelta } from "../../src/core/text-delta.ts";
+import { Assembly } from "../../src/core/upstream/assembly.ts";
+import { JsonText } from "../../src/core/lib/json-text.ts";
+import { parseFrame } from "../../src/core/lib/sse.ts";
+import { readTextDelta, TEXT_DELTA, textOfDelta } from "../../src/core/upstream/text-delta.ts";
 
 const encoder = new TextEncoder();
 const OPENAI = {

@@ -1,10 +1,10 @@
 // The event stream of /ask: what was streamed joins to what `done` says, and there is exactly one `done`.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { Assembly } from "../../src/core/assembly.ts";
-import type { JsonObject } from "../../src/core/json.ts";
-import { type AskEvent, plainText, replay, TrimStream } from "../../src/core/trim-stream.ts";
-import { type Answer, trim } from "../../src/core/trim.ts";
+import { Assembly } from "../../src/core/upstream/assembly.ts";
+import type { JsonObject } from "../../src/core/lib/json.ts";
+import { type AskEvent, plainText, replay, TrimStream } from "../../src/core/reply/trim-stream.ts";
+import { type Answer, trim } from "../../src/core/reply/trim.ts";
 
 type Event = JsonObject & { type: string };
 

@@ -2,8 +2,8 @@
 import fc from "fast-check";
 import { addOutputText } from "openai/lib/ResponsesParser";
 import { describe, expect, test } from "vitest";
-import { isRecord, type JsonObject } from "../../src/core/json.ts";
-import { type Answer, type AnswerFacts, trim } from "../../src/core/trim.ts";
+import { isRecord, type JsonObject } from "../../src/core/lib/json.ts";
+import { type Answer, type AnswerFacts, trim } from "../../src/core/reply/trim.ts";
 
 const facts: AnswerFacts = { id: "resp_ue1_x", previousId: null, now: 1_763_800_000, model: "", wantsData: false };
 const trimmed = (response: JsonObject, more: Partial<AnswerFacts> = {}): Answer => trim(response, { ...facts, ...more });

@@ -1,8 +1,8 @@
 // Turns in KV: read back as they were written, at most 1 MiB, and a miss whenever anything is strange about them.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { JsonObject } from "../../src/core/json.ts";
-import { decodeTurn, encodeTurn, fitsRecord, lineage, MAX_ANCESTORS, type Turn, turnKey } from "../../src/core/turn.ts";
+import type { JsonObject } from "../../src/core/lib/json.ts";
+import { decodeTurn, encodeTurn, fitsRecord, lineage, MAX_ANCESTORS, type Turn, turnKey } from "../../src/core/turns/turn.ts";
 
 const MIB = 1_048_576;
 const turn: Turn = {

@@ -1,7 +1,7 @@
 // The clock over an upstream call: each deadline to the millisecond, the caller who leaves, and nothing left running afterwards.
 import { getEventListeners } from "node:events";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { Problem } from "../../src/core/problem.ts";
+import { Problem } from "../../src/core/lib/problem.ts";
 import { uniapi, type UpstreamDeadlines, type UpstreamReply } from "../../src/platform/upstream/upstream.ts";
 
 // By its path alone: the types of wire.ts are a Worker's, and here is Node.

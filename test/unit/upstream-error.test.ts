@@ -1,8 +1,8 @@
 // What UniAPI said when it refused or failed, as the caller hears it: by code first, then by status, and nothing of it raw.
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import type { Problem } from "../../src/core/problem.ts";
-import { errorFields, retryAfterSeconds, upstreamProblem } from "../../src/core/upstream-error.ts";
+import type { Problem } from "../../src/core/lib/problem.ts";
+import { errorFields, retryAfterSeconds, upstreamProblem } from "../../src/core/upstream/upstream-error.ts";
 
 const KEY = "sk-canary-4f9d2c7b1e8a";
 const problemOf = (status: number, error: unknown, retryAfter?: number): Problem =>

@@ -1,8 +1,8 @@
 // UniAPI's adapter over a fetch that says what it is told: what goes out, and every quirk of what comes back.
 import { readFileSync } from "node:fs";
 import { describe, expect, test, vi } from "vitest";
-import { Problem } from "../../src/core/problem.ts";
-import { parseFrame } from "../../src/core/sse.ts";
+import { Problem } from "../../src/core/lib/problem.ts";
+import { parseFrame } from "../../src/core/lib/sse.ts";
 import { uniapi, type Upstream, type UpstreamDeadlines, type UpstreamReply } from "../../src/platform/upstream/upstream.ts";
 
 // By its path alone: the types of wire.ts are a Worker's, and here is Node.

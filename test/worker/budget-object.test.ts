@@ -3,7 +3,7 @@ import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "c
 import { env } from "cloudflare:workers";
 import fc from "fast-check";
 import { describe, expect, test, vi } from "vitest";
-import type { Budget } from "../../src/objects/budget.ts";
+import type { Budget } from "../../src/durable/budget.ts";
 import { eachTestAlone } from "./worker.ts";
 
 eachTestAlone();

@@ -2,9 +2,9 @@
 import { env } from "cloudflare:workers";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { ConfigInput } from "../../src/core/define-config.ts";
+import type { ConfigInput } from "../../src/core/config/define-config.ts";
 import { durableBudgets } from "../../src/platform/budgets.ts";
-import { respond } from "./locked.ts";
+import { respond } from "./restricted.ts";
 import { claimsOf, hs256, SESSION_KEYS } from "./tokens.ts";
 import {
   as,

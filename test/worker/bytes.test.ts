@@ -1,6 +1,6 @@
 // What one isolate has for all its requests, in workerd: a decoder that has failed, and random bytes that were drawn ahead.
 import { expect, test } from "vitest";
-import { decodeUtf8 } from "../../src/core/json.ts";
+import { decodeUtf8 } from "../../src/core/lib/json.ts";
 import { randomHex } from "../../src/wire.ts";
 
 const BROKEN = [[0xff], [0xc3], [0xe2, 0x82], [0xed, 0xa0, 0x80], [0xf0, 0x9f, 0x98], [0xc0, 0xaf], [0x61, 0xe2]];

@@ -1,7 +1,7 @@
 // What a request costs, as far as it can be counted: calls of KV, writes of a stream. Times are `npm run bench`'s.
 import { env } from "cloudflare:workers";
 import { describe, expect, test } from "vitest";
-import { completed, created, delta, puppet } from "./puppet.ts";
+import { completed, created, delta, puppet } from "./scripted-upstream.ts";
 import { eachTestAlone, EVENTS, marked, startWorker } from "./worker.ts";
 
 eachTestAlone();

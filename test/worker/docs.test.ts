@@ -2,7 +2,7 @@
 // Worker (test/unit) and against one (test/e2e); how the page looks, in a browser.
 import { expect, test } from "vitest";
 import { createApp } from "../../src/app.ts";
-import { defineConfig } from "../../src/core/define-config.ts";
+import { defineConfig } from "../../src/core/config/define-config.ts";
 import { eachTestAlone, problemOf, startWorker } from "./worker.ts";
 
 eachTestAlone();

@@ -2,8 +2,8 @@
 import { env } from "cloudflare:workers";
 import { introspectWorkflow } from "cloudflare:test";
 import { expect, inject, vi } from "vitest";
-import type { JobView } from "../../src/core/job.ts";
-import type { JobRecord } from "../../src/objects/job-record.ts";
+import type { JobView } from "../../src/core/jobs/job.ts";
+import type { JobRecord } from "../../src/durable/job-record.ts";
 import { configInput } from "./config.ts";
 import type { ReceivedCallback, Scripted } from "../support/callback-receiver.ts";
 import { startWorker, type WorkerUnderTest } from "./worker.ts";

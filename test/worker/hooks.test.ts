@@ -15,7 +15,7 @@ import {
   withoutPauses,
 } from "./hooked.ts";
 import { calls, eachTestAlone, expectEnvelope, marked, problemOf, received, startWorker, withinOneMinute } from "./worker.ts";
-import type { ConfigInput } from "../../src/core/config-schema.ts";
+import type { ConfigInput } from "../../src/core/config/config-schema.ts";
 import { configInput } from "./config.ts";
 
 const log = eachTestAlone();

@@ -3,8 +3,8 @@ import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "c
 import { env } from "cloudflare:workers";
 import { Webhook } from "standardwebhooks";
 import { afterEach, beforeEach, describe, expect, inject, test, vi } from "vitest";
-import type { JobOrder } from "../../src/core/job.ts";
-import { JobRecord } from "../../src/objects/job-record.ts";
+import type { JobOrder } from "../../src/core/jobs/job.ts";
+import { JobRecord } from "../../src/durable/job-record.ts";
 import { callbacks, type Acknowledged, ended, recordOf, scripted, standard, startHooked, viewOf, withoutPauses } from "./hooked.ts";
 import { as, calls, eachTestAlone, KEYS, marked, ownerNamed, problemOf, SERVER_KEYS, type WorkerUnderTest } from "./worker.ts";
 

@@ -1,6 +1,6 @@
 import { env } from "cloudflare:workers";
 import { describe, expect, test } from "vitest";
-import { isOurs, ownerOf, signId } from "../../src/core/ids.ts";
+import { isOurs, ownerOf, signId } from "../../src/core/callers/ids.ts";
 import {
   as,
   calls,

@@ -2,7 +2,7 @@
 import { evictDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, test, vi } from "vitest";
-import { flightOf, freshKey, keptOf, respondOnce } from "./flights.ts";
+import { flightOf, freshKey, keptOf, respondOnce } from "./run-stub.ts";
 import { claimsOf, hs256, SESSION_KEYS } from "./tokens.ts";
 import {
   as,

@@ -1,6 +1,6 @@
 import { describe, expect, test, vi } from "vitest";
-import type { Answer } from "../../src/core/trim.ts";
-import { completed, created, delta, puppet } from "./puppet.ts";
+import type { Answer } from "../../src/core/reply/trim.ts";
+import { completed, created, delta, puppet } from "./scripted-upstream.ts";
 import {
   eachTestAlone,
   eventsIn,

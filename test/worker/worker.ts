@@ -5,9 +5,9 @@ import { env } from "cloudflare:workers";
 import { createParser } from "eventsource-parser";
 import { afterEach, beforeEach, expect, inject, vi } from "vitest";
 import { createApp } from "../../src/app.ts";
-import { type ConfigInput, defineConfig } from "../../src/core/define-config.ts";
-import { importIdKeys, ownerOf } from "../../src/core/ids.ts";
-import type { Answer } from "../../src/core/trim.ts";
+import { type ConfigInput, defineConfig } from "../../src/core/config/define-config.ts";
+import { importIdKeys, ownerOf } from "../../src/core/callers/ids.ts";
+import type { Answer } from "../../src/core/reply/trim.ts";
 
 export const UPSTREAM_KEY = "sk-canary-4f9d2c7b1e8a";
 export const ID_SECRET = "an id key of thirty-two bytes...";

@@ -1,12 +1,12 @@
 // UniAPI's POST /v1/responses: the key bound, headers built from nothing, deadlines, and every quirk of its answers read here, so
 // that the rest of the house sees a response object, a stream of whole frames, or a Problem that says what may have been paid.
-import { bytesOf } from "../../core/body.ts";
-import { decodeUtf8, isRecord, type JsonObject, parseJson } from "../../core/json.ts";
-import type { Problem } from "../../core/problem.ts";
-import { type Frame, FrameSplitter, FrameTooLarge } from "../../core/sse.ts";
-import { closed, isWholeEvent, readResponse, unreadable } from "../../core/upstream-body.ts";
-import { retryAfterSeconds, upstreamProblem } from "../../core/upstream-error.ts";
-import { Watch } from "./watch.ts";
+import { bytesOf } from "../../core/lib/body.ts";
+import { decodeUtf8, isRecord, type JsonObject, parseJson } from "../../core/lib/json.ts";
+import type { Problem } from "../../core/lib/problem.ts";
+import { type Frame, FrameSplitter, FrameTooLarge } from "../../core/lib/sse.ts";
+import { closed, isWholeEvent, readResponse, unreadable } from "../../core/upstream/upstream-body.ts";
+import { retryAfterSeconds, upstreamProblem } from "../../core/upstream/upstream-error.ts";
+import { Watch } from "./call-deadline.ts";
 
 const MAX_JSON_BYTES = 8 * 1_048_576;
 const MAX_EVENT_BYTES = 8 * 1_048_576;

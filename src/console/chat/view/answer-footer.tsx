@@ -1,0 +1,131 @@
+// Under an answer: where it came from, what it used and cost, its sources, and what can be done with it.
+import { useState } from "preact/hooks";
+import { dollars } from "../../lib/dollars.ts";
+import { Icon } from "../../ui/icon.tsx";
+import { CodePanel } from "./code-panel.tsx";
+import type { Answer, Turn } from "../model/conversation.ts";
+import type { TurnProps } from "./turn-view.tsx";
+
+/** The Worker may have the rest: hearing it by the same key never pays twice, as another try would. */
+const goesOn = ({ state }: Turn): boolean => state === "stopped" || state === "broken";
+
+export function AnswerFooter({ chat, turn, account, fields, toField }: TurnProps) {
+  const [code, setCode] = useState(false);
+  const { answer, input } = turn;
+  return (
+    <footer>
+      {answer !== undefined && <Citations answer={answer} />}
+      <div class="facts">
+        <Badges turn={turn} />
+        {answer?.usage != null && <UsageLine usage={answer.usage} cost={answer.cost_usd} />}
+        <div class="tools">
+          {goesOn(turn) && (
+            <button
+              type="button"
+              class="icon-button"
+              disabled={chat.held}
+              onClick={() => {
+                void chat.resume(turn);
+                toField();
+              }}
+            >
+              <Icon name="play" />
+              <span>Continue</span>
+            </button>
+          )}
+          <button
+            type="button"
+            class="icon-button"
+            disabled={chat.held || input === undefined || fields === null}
+            onClick={() => {
+              void chat.retry(turn, fields ?? {});
+              toField();
+            }}
+          >
+            <Icon name="retry" />
+            <span>{turn.fields === undefined && input !== undefined ? "Retry with current settings" : "Retry"}</span>
+          </button>
+          <button type="button" class="icon-button" aria-expanded={code} onClick={() => setCode(!code)}>
+            <Icon name="code" />
+            <span>Code</span>
+          </button>
+        </div>
+      </div>
+      {code && <CodePanel turn={turn} account={account} />}
+    </footer>
+  );
+}
+
+const CONTINUITY: Record<string, string> = {
+  upstream: "UniAPI got the id of the turn before, and remembered",
+  replayed: "UniAPI had lost the conversation: it was sent from KV",
+  gateway: "Conversations are always sent from KV",
+};
+
+/** Why the cache was passed by; `request`: since the question said so. */
+const FORWARDED: Record<string, string> = { request: "refreshed" };
+
+/** `cache-status` is RFC 9211's: `uniapi-edge; hit; ttl=3120`, `uniapi-edge; fwd=miss; stored`. */
+function Badges({ turn: { answer, cacheStatus, continuity } }: { turn: Turn }) {
+  const hit = answer?.cached === true || /;\s*hit\b/.test(cacheStatus ?? "");
+  const [, forwarded = ""] = /fwd=(\w+)/.exec(cacheStatus ?? "") ?? [];
+  return (
+    <ul class="badges" aria-label="About this answer">
+      {answer !== undefined && <li class="badge plain">{answer.model}</li>}
+      {(hit || forwarded !== "") && (
+        <li class={hit ? "badge good" : "badge plain"} title={cacheStatus ?? undefined}>
+          cache {hit ? "hit" : (FORWARDED[forwarded] ?? forwarded)}
+        </li>
+      )}
+      {continuity !== null && (
+        <li class={continuity === "replayed" ? "badge warn" : "badge plain"} title={CONTINUITY[continuity]}>
+          continuity: {continuity}
+        </li>
+      )}
+      {answer !== undefined && answer.status !== "completed" && (
+        <li class="badge warn">
+          {answer.status}
+          {answer.incomplete_reason === undefined ? "" : `: ${answer.incomplete_reason}`}
+        </li>
+      )}
+    </ul>
+  );
+}
+
+function UsageLine({ usage, cost }: { usage: NonNullable<Answer["usage"]>; cost: number | undefined }) {
+  const { input_tokens, cached_tokens, output_tokens, reasoning_tokens } = usage;
+  const parts = [
+    `${input_tokens} ${input_tokens === 1 ? "token" : "tokens"} in${cached_tokens > 0 ? ` (${cached_tokens} cached)` : ""}`,
+    `${output_tokens} out${reasoning_tokens > 0 ? ` (${reasoning_tokens} reasoning)` : ""}`,
+    ...(cost === undefined ? [] : [dollars(cost)]),
+  ];
+  return <p class="fine">{parts.join(" · ")}</p>;
+}
+
+function Citations({ answer }: { answer: Answer }) {
+  const sources = (answer.citations ?? []).flatMap(({ url, title }) =>
+    isWebAddress(url) ? [{ url, title: typeof title === "string" && title !== "" ? title : url }] : [],
+  );
+  if (sources.length === 0) return null;
+  return (
+    <div class="citations">
+      <p class="fine" aria-hidden="true">
+        Sources
+      </p>
+      <ol aria-label="Sources">
+        {sources.map(({ url, title }, at) => (
+          <li key={at}>
+            <a href={url} target="_blank" rel="noopener noreferrer nofollow">
+              {title}
+            </a>
+          </li>
+        ))}
+      </ol>
+    </div>
+  );
+}
+
+/** A model wrote it: nothing but a web address becomes a link. */
+function isWebAddress(url: unknown): url is string {
+  return typeof url === "string" && /^https?:$/.test(URL.parse(url)?.protocol ?? "");
+}

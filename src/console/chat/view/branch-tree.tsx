@@ -1,0 +1,48 @@
+// All branches of the conversation, as a tree of buttons: previous_response_id makes no line but a tree.
+import { useState } from "preact/hooks";
+import { isWide } from "./is-wide.ts";
+import type { Chat } from "../model/chat.ts";
+import { inputText, type Turn } from "../model/conversation.ts";
+
+export function BranchTree({ chat }: { chat: Chat }) {
+  const { conversation } = chat;
+  const [open, setOpen] = useState(isWide);
+  const shown = new Set(conversation.path());
+  return (
+    <details class="panel" open={open} onToggle={({ currentTarget }) => setOpen(currentTarget.open)}>
+      <summary>
+        <h2>Branches</h2>
+      </summary>
+      <nav aria-label="Branches">
+        <Level turns={conversation.roots} chat={chat} shown={shown} />
+      </nav>
+    </details>
+  );
+}
+
+/** Of an answer that a reload has left on its way the question is not known before it is there. */
+function nameOf({ input, state }: Turn): string {
+  if (input === undefined && (state === "stopped" || state === "broken")) return "Waits to be continued";
+  return inputText(input) || "…";
+}
+
+/** A turn and what follows it as long as nothing branches off stand under each other; branches are indented. */
+function Level({ turns, chat, shown }: { turns: readonly Turn[]; chat: Chat; shown: ReadonlySet<Turn> }) {
+  return (
+    <ul class={turns.length > 1 ? "tree forked" : "tree"}>
+      {turns.map((turn) => (
+        <li key={turn.number}>
+          <button
+            type="button"
+            class={shown.has(turn) ? "tree-turn shown" : "tree-turn"}
+            aria-current={shown.has(turn) ? "true" : undefined}
+            onClick={() => chat.show(turn)}
+          >
+            {nameOf(turn)}
+          </button>
+          {turn.children.length > 0 && <Level turns={turn.children} chat={chat} shown={shown} />}
+        </li>
+      ))}
+    </ul>
+  );
+}

@@ -1,0 +1,43 @@
+// The same question as a line of curl and as code, to take away.
+import type { Account } from "../../session/account.ts";
+import { CopyButton } from "../../ui/copy-button.tsx";
+import type { Turn } from "../model/conversation.ts";
+import { clientCode, curlLine } from "../model/snippets.ts";
+
+export function CodePanel({ turn, account }: { turn: Turn; account: Account }) {
+  const { input, fields } = turn;
+  if (input === undefined) return <p class="fine">There is no code without the question, which was forgotten by a reload.</p>;
+  const asked = {
+    origin: location.origin,
+    signedIn: account.credential !== undefined,
+    input,
+    previous: turn.previous,
+    fields: fields ?? {},
+  };
+  return (
+    <div class="code-panel">
+      {fields === undefined && (
+        <p class="fine">
+          Read again after a reload, which keeps no settings: the preset, model, schema, tools and other fields that this was asked with are
+          not known any more. What stands here asks without them.
+        </p>
+      )}
+      <Snippet title="curl" text={curlLine(asked)} />
+      <Snippet title="Typed client" text={clientCode(asked)} />
+    </div>
+  );
+}
+
+function Snippet({ title, text }: { title: string; text: string }) {
+  return (
+    <figure class="snippet">
+      <figcaption>
+        {title}
+        <CopyButton text={text} what={title} />
+      </figcaption>
+      <pre>
+        <code>{text}</code>
+      </pre>
+    </figure>
+  );
+}

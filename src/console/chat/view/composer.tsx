@@ -1,0 +1,73 @@
+// The field to ask in: Enter sends, Shift+Enter breaks the line, Escape stops. While an answer is written the same button stops it. What
+// is typed while nothing may be asked stays.
+import type { RefObject } from "preact";
+import { useLayoutEffect, useState } from "preact/hooks";
+import { Icon } from "../../ui/icon.tsx";
+import type { Chat } from "../model/chat.ts";
+import type { Fields } from "../model/conversation.ts";
+import type { Draft } from "../model/draft.ts";
+
+interface ComposerProps {
+  chat: Chat;
+  /** Null while what was set can't be sent. */
+  fields: Fields | null;
+  field: RefObject<HTMLTextAreaElement | null>;
+  draft: Draft;
+}
+
+export function Composer({ chat, fields, field, draft }: ComposerProps) {
+  const [text, show] = useState(draft.text);
+  const setText = (text: string): void => show((draft.text = text));
+  const running = chat.running !== undefined;
+  const restoring = chat.restoring !== null;
+  const ready = !chat.held && text.trim() !== "" && fields !== null;
+  useLayoutEffect(() => field.current?.focus(), []);
+  const send = (): void => {
+    if (!ready) return;
+    void chat.ask(text.trim(), fields);
+    setText("");
+  };
+  const stop = (): void => {
+    chat.stop();
+    field.current?.focus();
+  };
+  const press = (event: KeyboardEvent): void => {
+    if (event.key === "Escape" && running) stop();
+    if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+    event.preventDefault();
+    send();
+  };
+  return (
+    <form
+      class="composer"
+      aria-busy={chat.restoring === "reading"}
+      onSubmit={(event) => {
+        event.preventDefault();
+        send();
+      }}
+    >
+      <label class="visually-hidden" for="question">
+        Your question
+      </label>
+      <textarea
+        id="question"
+        ref={field}
+        rows={1}
+        placeholder="Ask something"
+        aria-describedby={restoring ? "restoring" : undefined}
+        value={text}
+        onInput={({ currentTarget }) => setText(currentTarget.value)}
+        onKeyDown={press}
+      />
+      {running ? (
+        <button type="button" class="primary round" aria-label="Stop" title="Stop (Esc)" onClick={stop}>
+          <Icon name="stop" />
+        </button>
+      ) : (
+        <button type="submit" class="primary round" aria-label="Send" title="Send (Enter)" disabled={!ready}>
+          <Icon name="send" />
+        </button>
+      )}
+    </form>
+  );
+}

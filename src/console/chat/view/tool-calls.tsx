@@ -1,0 +1,50 @@
+// Functions that the model wants called. The console can't call them: their output is given by hand and continues the conversation.
+import { useState } from "preact/hooks";
+import { isServer } from "../../session/account.ts";
+import { Field } from "../../ui/field.tsx";
+import type { TurnProps } from "./turn-view.tsx";
+
+export function ToolCalls({ chat, turn, account, fields, toField }: TurnProps) {
+  const [outputs, setOutputs] = useState<Record<string, string>>({});
+  if (turn.toolCalls.length === 0) return null;
+  const open = isServer(account) && turn.answer !== undefined && !turn.children.some(({ answer }) => answer !== undefined);
+  const asked = turn.fields ?? fields;
+  const send = (event: Event): void => {
+    event.preventDefault();
+    if (asked === null || chat.held) return;
+    const input = turn.toolCalls.map(({ call_id }) => ({ type: "function_call_output", call_id, output: outputs[call_id] ?? "" }));
+    void chat.ask(input, asked);
+    toField();
+  };
+  return (
+    <form class="tool-calls" onSubmit={send}>
+      {turn.toolCalls.map(({ call_id, name, arguments: given }) => (
+        <div key={call_id} class="tool-call">
+          <p>
+            <span class="badge">function call</span> <code>{name}</code>
+          </p>
+          <pre class="data">{given}</pre>
+          {open && (
+            <Field label="Its output">
+              {(id) => (
+                <input
+                  id={id}
+                  value={outputs[call_id] ?? ""}
+                  onInput={({ currentTarget }) => setOutputs({ ...outputs, [call_id]: currentTarget.value })}
+                />
+              )}
+            </Field>
+          )}
+        </div>
+      ))}
+      {open && (
+        <>
+          <p class="fine">What is asked next needs this first.</p>
+          <button type="submit" disabled={chat.held || asked === null}>
+            Send output
+          </button>
+        </>
+      )}
+    </form>
+  );
+}

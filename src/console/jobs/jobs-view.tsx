@@ -1,0 +1,122 @@
+// Jobs: those that this page started, any other by its id, and a form to start one.
+import { useState } from "preact/hooks";
+import { type Account, isServer } from "../session/account.ts";
+import { call, type Failure, failureOf } from "../session/call.ts";
+import { FailureBox } from "../ui/failure.tsx";
+import { Field } from "../ui/field.tsx";
+import { keeper, kept } from "../session/session-store.ts";
+import { JobCard } from "./job-card.tsx";
+
+const MOST = 20;
+
+export function JobsView({ account }: { account: Account }) {
+  const [jobs, setJobs] = useState(kept().jobs);
+  const [keep] = useState(keeper);
+  const add = (job: string): void => {
+    const now = [job, ...jobs.filter((other) => other !== job)].slice(0, MOST);
+    keep({ jobs: now });
+    setJobs(now);
+  };
+  const remove = (job: string): void => {
+    const now = jobs.filter((other) => other !== job);
+    keep({ jobs: now });
+    setJobs(now);
+  };
+  return (
+    <section class="page" aria-labelledby="jobs">
+      <h1 id="jobs">Jobs</h1>
+      {!isServer(account) && <p class="panel quiet">Jobs are for server keys. Sign in with one to see them.</p>}
+      {isServer(account) && (
+        <>
+          <div class="job-forms">
+            <StartForm account={account} started={add} />
+            <FindForm found={add} />
+          </div>
+          {jobs.length === 0 && <p class="quiet">No jobs yet. Those of hooks are found by the id in the acknowledgement.</p>}
+          <ul class="jobs" aria-label="Jobs of this page">
+            {jobs.map((job) => (
+              <JobCard key={job} account={account} job={job} remove={() => remove(job)} />
+            ))}
+          </ul>
+        </>
+      )}
+    </section>
+  );
+}
+
+function StartForm({ account, started }: { account: Account; started: (job: string) => void }) {
+  const [input, setInput] = useState("");
+  const [callback, setCallback] = useState("");
+  const [failure, setFailure] = useState<Failure | null>(null);
+  const submit = async (event: Event): Promise<void> => {
+    event.preventDefault();
+    setFailure(null);
+    try {
+      const named = callback.trim() === "" ? {} : { callback: callback.trim() };
+      started(((await call(account, "/jobs", { input, ...named })) as { job: string }).job);
+      setInput("");
+    } catch (error) {
+      setFailure(failureOf(error));
+    }
+  };
+  return (
+    <form class="panel" onSubmit={(event) => void submit(event)}>
+      <h2>Start a job</h2>
+      <Field label="Input">
+        {(id) => <textarea id={id} rows={2} required value={input} onInput={({ currentTarget }) => setInput(currentTarget.value)} />}
+      </Field>
+      <Field label="Callback: a name under callbacks in src/config.ts (optional)">
+        {(id) => (
+          <input
+            id={id}
+            autocomplete="off"
+            spellcheck={false}
+            value={callback}
+            onInput={({ currentTarget }) => setCallback(currentTarget.value)}
+          />
+        )}
+      </Field>
+      {failure !== null && <FailureBox failure={failure} />}
+      <div class="tools">
+        <button type="submit" class="primary" disabled={input.trim() === ""}>
+          Start
+        </button>
+      </div>
+    </form>
+  );
+}
+
+function FindForm({ found }: { found: (job: string) => void }) {
+  const [job, setJob] = useState("");
+  return (
+    <form
+      class="panel"
+      onSubmit={(event) => {
+        event.preventDefault();
+        found(job.trim());
+        setJob("");
+      }}
+    >
+      <h2>Find a job</h2>
+      <Field label="Id">
+        {(id) => (
+          <input
+            id={id}
+            required
+            pattern="\s*job_[\w\-]+\s*"
+            placeholder="job_…"
+            autocomplete="off"
+            spellcheck={false}
+            value={job}
+            onInput={({ currentTarget }) => setJob(currentTarget.value)}
+          />
+        )}
+      </Field>
+      <div class="tools">
+        <button type="submit" disabled={job.trim() === ""}>
+          Show
+        </button>
+      </div>
+    </form>
+  );
+}

@@ -1,0 +1,66 @@
+// What outlives a reload, in sessionStorage: ids, never a credential. The texts are read again by their ids; but for one, see `Asked`.
+import type { Account } from "./account.ts";
+import type { Flights } from "../chat/model/runs.ts";
+
+/** Whose it is (claim.ts). */
+export interface Owned {
+  account: Account["kind"] | null;
+  /** A short digest. Null: local, or it can't be told. */
+  owner: string | null;
+}
+
+/** Beside ids the answers that were on their way when the page was left. */
+export interface Kept extends Owned, Flights {
+  /** Ids of the answers at the end of each branch. */
+  leaves: string[];
+  /** Id of the last answer of the branch that is shown. */
+  shown: string | null;
+  /** When answers came, by their ids, in milliseconds. Only of young ones, which KV may not show yet. */
+  came: Record<string, number>;
+  /** Jobs that this page started, newest first. */
+  jobs: string[];
+}
+
+const NAME = "uniapi-edge-console";
+const NOTHING: Kept = { account: null, owner: null, leaves: [], shown: null, came: {}, flight: null, waiting: [], jobs: [] };
+
+/** Counts how often all was forgotten. */
+let era = 0;
+
+export function kept(): Kept {
+  try {
+    return { ...NOTHING, ...(JSON.parse(sessionStorage.getItem(NAME) ?? "{}") as Partial<Kept>) };
+  } catch {
+    return NOTHING;
+  }
+}
+
+/** @returns whether all was forgotten meanwhile */
+export function forgetting(): () => boolean {
+  const own = era;
+  return () => era !== own;
+}
+
+export type Keep = (change: Partial<Kept>) => void;
+
+/** Keeps until all is forgotten: what still runs for who has signed out writes nothing any more. It says each time whose it is. */
+export function keeper(owned: Partial<Owned> = {}): Keep {
+  const forgotten = forgetting();
+  return (change) => {
+    if (forgotten()) return;
+    try {
+      sessionStorage.setItem(NAME, JSON.stringify({ ...kept(), ...change, ...owned }));
+    } catch {
+      // Storage is full or forbidden: the page works, and a reload begins anew.
+    }
+  };
+}
+
+export function forget(): void {
+  era += 1;
+  try {
+    sessionStorage.removeItem(NAME);
+  } catch {
+    // Then nothing was kept.
+  }
+}

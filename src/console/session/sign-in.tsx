@@ -1,0 +1,82 @@
+// Signing in: the credential is tried once, then held in memory. The form is sent nowhere.
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
+import { type Account, accountOf } from "./account.ts";
+import { call, type Failure, failureOf } from "./call.ts";
+import { FailureBox } from "../ui/failure.tsx";
+import { allFlights } from "../chat/model/runs.ts";
+import { Field } from "../ui/field.tsx";
+import type { Kept } from "./session-store.ts";
+
+interface SignInProps {
+  signIn: (account: Account) => Promise<void>;
+  cancel: (() => void) | undefined;
+  kept: Kept;
+}
+
+export function SignIn({ signIn, cancel, kept }: SignInProps) {
+  const [credential, setCredential] = useState("");
+  const [failure, setFailure] = useState<Failure | null>(null);
+  const [busy, setBusy] = useState(false);
+  const field = useRef<HTMLInputElement>(null);
+  useLayoutEffect(() => field.current?.focus(), []);
+  const ofAnother = kept.account !== null && kept.account !== "local";
+  const anything = [...kept.leaves, ...kept.jobs, ...allFlights(kept)].length > 0;
+  const submit = async (event: Event): Promise<void> => {
+    event.preventDefault();
+    const account = accountOf(credential.trim());
+    setBusy(true);
+    setFailure(null);
+    try {
+      await call(account, "/v1/models");
+      await signIn(account);
+    } catch (error) {
+      setFailure(failureOf(error));
+      setBusy(false);
+      field.current?.focus();
+    }
+  };
+  return (
+    <form class="sign-in panel" onSubmit={(event) => void submit(event)}>
+      <h1>Sign in</h1>
+      <p>With a server key (sk_…), a publishable key or a session token of this Worker; not with your UniAPI key.</p>
+      <Field label="Key or token">
+        {(id) => (
+          <input
+            id={id}
+            ref={field}
+            type="password"
+            autocomplete="off"
+            spellcheck={false}
+            required
+            value={credential}
+            onInput={({ currentTarget }) => setCredential(currentTarget.value)}
+          />
+        )}
+      </Field>
+      {failure !== null && <FailureBox failure={failure} />}
+      <div class="tools">
+        {cancel !== undefined && (
+          <button type="button" onClick={cancel}>
+            {ofAnother ? "Go on without a key" : "Cancel"}
+          </button>
+        )}
+        <button type="submit" class="primary" disabled={busy || credential.trim() === ""}>
+          Sign in
+        </button>
+      </div>
+      {!ofAnother && anything && (
+        <p class="fine">
+          Signing in forgets what this page keeps without a key: the conversation, answers on their way, and the list of jobs. The Worker
+          keeps them under their ids.
+        </p>
+      )}
+      {ofAnother && (
+        <p class="fine">
+          A conversation is kept here for whoever was signed in before the reload: signing in with that key or account brings it back. Any
+          other forgets it{cancel !== undefined && ", and so does going on without a key"}.
+        </p>
+      )}
+      <p class="fine">It stays in the memory of this page: a reload forgets it.</p>
+    </form>
+  );
+}

@@ -1,0 +1,95 @@
+// What the caller has used: today in numbers, thirty days as charts, and what is left of each limit.
+import type { Account } from "../session/account.ts";
+import { FailureBox } from "../ui/failure.tsx";
+import { Icon } from "../ui/icon.tsx";
+import { useLoaded } from "../lib/use-loaded.ts";
+import { DayChart } from "./day-chart.tsx";
+import { type Day, everyDay, MEASURES, type Sums } from "./measures.ts";
+
+type Limits = Record<string, number>;
+
+interface Usage {
+  today: Day;
+  days: Day[];
+  total: Sums;
+  limits: Limits;
+  left: Limits;
+}
+
+export function UsageView({ account }: { account: Account }) {
+  const { value, failure, load } = useLoaded<Usage>(account, "/usage");
+  return (
+    <section class="page" aria-labelledby="usage">
+      <div class="heading">
+        <h1 id="usage">Usage</h1>
+        <button type="button" class="icon-button" onClick={() => void load()}>
+          <Icon name="retry" />
+          <span>Refresh</span>
+        </button>
+      </div>
+      {failure !== null && <FailureBox failure={failure} />}
+      {value !== null && <Shown usage={value} />}
+    </section>
+  );
+}
+
+function Shown({ usage }: { usage: Usage }) {
+  const days = everyDay(usage.days, usage.today.date);
+  return (
+    <>
+      <LimitList limits={usage.limits} left={usage.left} />
+      <div class="charts">
+        {MEASURES.map((measure) => (
+          <DayChart key={measure.name} measure={measure} days={days} today={usage.today} total={usage.total} />
+        ))}
+      </div>
+      <p class="fine">
+        Days are UTC. Sums reach this page some seconds after the answers. A request is counted when it comes, a hit when the cache answers
+        it.
+        {usage.total.cost_usd === 0 && (
+          <>
+            {" "}
+            Costs need <code>prices</code> in src/config.ts.
+          </>
+        )}
+      </p>
+    </>
+  );
+}
+
+const LIMIT_NAMES: Record<string, string> = {
+  requests_per_minute: "Requests this minute",
+  requests: "Requests of this token",
+  tokens_per_day: "Tokens today",
+  usd_per_day: "US dollars today",
+};
+
+function LimitList({ limits, left }: { limits: Limits; left: Limits }) {
+  const names = Object.keys(limits);
+  if (names.length === 0) return <p class="panel quiet">This caller has no limits of its own.</p>;
+  return (
+    <ul class="limits" aria-label="What is left of each limit">
+      {names.map((name) => {
+        const limit = limits[name] ?? 0;
+        const rest = left[name] ?? 0;
+        return (
+          <li key={name} class="panel">
+            <p class="limit-name">{LIMIT_NAMES[name] ?? name}</p>
+            <p>
+              <strong>{rest.toLocaleString("en")}</strong> of {limit.toLocaleString("en")} left
+            </p>
+            <meter
+              min={0}
+              max={limit}
+              low={limit * 0.2}
+              high={limit * 0.5}
+              optimum={limit}
+              value={rest}
+              aria-label={LIMIT_NAMES[name] ?? name}
+            />
+          </li>
+        );
+      })}
+    </ul>
+  );
+}

@@ -1,0 +1,73 @@
+// The schemas of what POST /ask gives back, for /openapi.json. The types are the code's own and the client's; a field that stands in one and
+// not in the other does not compile. The Worker imports none of this but types: no answer is checked on its way out.
+import * as z from "zod/mini";
+import { ProblemBody } from "./problem.ts";
+import type { AskEvent as Event } from "../core/reply/trim-stream.ts";
+import type { Answer as AnswerType, ToolCall as ToolCallType } from "../core/reply/trim.ts";
+import type { Usage as UsageType } from "../core/upstream/usage.ts";
+
+/** A schema for every field of a type, and for no other. */
+type Fields<Type> = { [Name in keyof Type]-?: z.ZodMiniType<Type[Name]> };
+
+export const Usage = z
+  .object({
+    input_tokens: z.int(),
+    cached_tokens: z.int(),
+    output_tokens: z.int(),
+    reasoning_tokens: z.int(),
+    total_tokens: z.int(),
+  } satisfies Fields<UsageType>)
+  .check(z.describe("Tokens, as UniAPI counted them."));
+
+export const ToolCall = z
+  .object({
+    call_id: z.string(),
+    name: z.string(),
+    arguments: z.string().check(z.describe("JSON as the model wrote it: it may be wrong.")),
+  } satisfies Fields<ToolCallType>)
+  .check(z.describe("A call that you carry out and answer with a `function_call_output` item, in a follow-up."));
+
+export const Answer = z
+  .object({
+    id: z.string().check(z.describe("Send it as `previous_response_id` to continue. Signed: no other caller can use it.")),
+    previous_response_id: z.nullable(z.string()).check(z.describe("The id that was continued.")),
+    created_at: z.int().check(z.describe("Unix seconds.")),
+    model: z.string().check(z.describe("The model that answered, as UniAPI names it.")),
+    status: z.string().check(z.describe("`completed`, `incomplete` …")),
+    text: z.string().check(z.describe("The whole text.")),
+    usage: z.nullable(Usage),
+    data: z.exactOptional(z.unknown()).check(z.describe("The text as JSON, if a JSON format was asked for and the text is JSON.")),
+    refusal: z.exactOptional(z.string()).check(z.describe("What the model said when it refused.")),
+    tool_calls: z.exactOptional(z.array(ToolCall)),
+    citations: z
+      .exactOptional(z.array(z.record(z.string(), z.unknown())))
+      .check(z.describe("Sources: `type`, `url`, `title` … as the Responses API has them; `start_index` and `end_index` fit `text`.")),
+    reasoning_summary: z.exactOptional(z.string()).check(z.describe("If `reasoning.summary` was asked for.")),
+    incomplete_reason: z.exactOptional(z.string()).check(z.describe("Why `status` is `incomplete`, for example `max_output_tokens`.")),
+    metadata: z.exactOptional(z.record(z.string(), z.string())).check(z.describe("Yours, unchanged.")),
+    cost_usd: z.exactOptional(z.number()).check(z.describe("What the tokens cost, if the config has a price for the model.")),
+    cached: z.exactOptional(z.literal(true)).check(z.describe("This answer was kept from an earlier call.")),
+  } satisfies Fields<AnswerType>)
+  .check(z.describe("A trimmed answer. The keys after `usage` are there only when they say something."));
+
+/** The body of GET /ask/{id}?thread=true. */
+export const Thread = z
+  .object({ turns: z.array(z.object({ input: z.unknown().check(z.describe("As it was asked: a text, or items.")), answer: Answer })) })
+  .check(z.describe("A conversation from its first turn to the id that was asked for."));
+export type Thread = z.infer<typeof Thread>;
+
+type DataOf<Name, Any = Event> = Any extends { event: infer Names; data: infer Data } ? (Name extends Names ? Data : never) : never;
+
+const Delta = z.object({ delta: z.string() });
+export const EVENTS = {
+  start: z.object({ request_id: z.string(), model: z.string() }),
+  text: Delta,
+  reasoning: Delta,
+  refusal: Delta,
+  tool_call: ToolCall,
+  done: Answer,
+  error: ProblemBody,
+} satisfies { [Name in Event["event"]]: z.ZodMiniType<DataOf<Name>> };
+
+/** One event of a stream, without its id. */
+export const AskEvent = z.union(Object.entries(EVENTS).map(([event, data]) => z.object({ event: z.literal(event), data })));

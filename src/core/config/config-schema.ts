@@ -1,0 +1,306 @@
+// The schema of src/config.ts: every setting, its type, its default and the rules that it can keep alone; rules between settings
+// are define-config.ts's. No sentence repeats a value, since somebody will type a secret where its name belongs and errors are logged.
+import * as z from "zod/mini";
+import { HEADER_NAME, isTransportHeader } from "../callbacks/headers.ts";
+import { UpstreamFields, type Ask, type UPSTREAM_FIELDS } from "../../contract/ask.ts";
+import type { Answer } from "../reply/trim.ts";
+import { callbackMistake, endpointMistake, originMistake } from "../lib/url-rules.ts";
+
+/** Names of presets, hooks, callbacks and publishable keys: they stand in paths, KV keys and log lines. */
+export const NAME = /^[a-z0-9][a-z0-9_-]{0,63}$/;
+export const NAME_RULE = "1 to 64 of a-z, 0-9, _ and -, the first a letter or digit";
+
+/** A hook or callback with one of these would hand it to a third party. */
+const OWN_SECRETS = new Set(["UNIAPI_KEY", "SERVER_KEYS", "ID_KEYS", "SESSION_KEYS", "TURNSTILE_SECRET"]);
+
+/** The sentence for a setting that is not what it must be, or not there. */
+export const must = (what: string, issue: { readonly input?: unknown }): string =>
+  issue.input === undefined ? `is missing: it must be ${what}` : `must be ${what}`;
+const said = (what: string) => ({ error: (issue: { readonly input?: unknown }) => must(what, issue) });
+
+const text = (what: string, pattern: RegExp) => z.string(said(what)).check(z.regex(pattern, said(what)));
+
+/** A check that gives its own sentence, or null where nothing is wrong. */
+const rule = (mistake: (value: string) => string | null) =>
+  z.check<string>((payload) => {
+    const message = mistake(payload.value);
+    if (message !== null) payload.issues.push({ code: "custom", message, input: payload.value, continue: true });
+  });
+
+const url = (example: string, mistake: (url: URL, written: string) => string | null) =>
+  z.string(said(`a URL like "${example}"`)).check(
+    rule((written) => {
+      const parsed = URL.parse(written);
+      return parsed === null ? `must be a URL like "${example}"` : mistake(parsed, written);
+    }),
+  );
+
+const ModelName = z.string(said("a model name (a string)")).check(z.minLength(1, said("a model name (a string)")));
+const PresetName = z.string(said("the name of a preset (a string)"));
+const PresetNames = z.array(PresetName, said("a list of names of presets")).check(z.minLength(1, "must name at least one preset"));
+const Count = z.int(said("a whole number above 0")).check(z.positive(said("a whole number above 0")));
+const Usd = z.number(said("an amount in USD above 0")).check(z.positive(said("an amount in USD above 0")));
+const UsdPerMillion = z.number(said("USD per million tokens")).check(z.nonnegative(said("USD per million tokens, 0 or more")));
+const Ttl = z.int(said("a whole number of seconds, at least 60")).check(z.gte(60, said("a whole number of seconds, at least 60")));
+const SecretName = text('the NAME of a secret like "CRM_SECRET" (A-Z, 0-9 and _), never the secret itself', /^[A-Z][A-Z0-9_]*$/).check(
+  rule((name) => (OWN_SECRETS.has(name) ? "must not be one of the Worker's own secrets: make one for this purpose" : null)),
+);
+const HeaderName = text('the name of an HTTP header like "x-signature"', HEADER_NAME);
+
+const PriceInput = z.strictObject({ input: UsdPerMillion, cached: z.optional(UsdPerMillion), output: UsdPerMillion });
+/** USD per million tokens; `cached` (input tokens read from upstream's prompt cache) is `input` where the config has none. */
+export type Price = { input: number; cached: number; output: number };
+
+/** What a caller may use; a limit that is absent is no limit. `tokens_per_day` and `usd_per_day` count UTC days. */
+export const BudgetLimits = z.strictObject({
+  requests_per_minute: z.optional(Count),
+  tokens_per_day: z.optional(Count),
+  usd_per_day: z.optional(Usd),
+});
+export type BudgetLimits = z.output<typeof BudgetLimits>;
+
+const LIMITS = {
+  max_input_chars: z.optional(Count),
+  max_output_tokens: z.optional(Count),
+  max_context_tokens: z.optional(Count),
+};
+const ServerLimits = z.strictObject({ max_body_bytes: z.optional(Count), ...LIMITS });
+const Limits = z.strictObject({ max_body_bytes: z._default(Count, 262_144), ...LIMITS, server: z.optional(ServerLimits) });
+/** Bytes, characters, tokens. `server` is for server callers on /v1/responses, who have no other limits there. */
+export type Limits = z.output<typeof Limits>;
+
+const AnswerCache = z.strictObject({ ttl: z._default(Ttl, 3_600), responses: z._default(z.boolean(), false) });
+/** Exact-repeat cache: `ttl` in seconds; with `responses` /v1/responses has it too. */
+export type AnswerCache = z.output<typeof AnswerCache>;
+
+const Turns = z.strictObject({ ttl: z._default(Ttl, 604_800) });
+/** Conversation memory in KV: `ttl` in seconds. */
+export type Turns = z.output<typeof Turns>;
+
+const HOST = /^([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z]([a-z0-9-]*[a-z0-9])?$/;
+const Images = z.strictObject({
+  hosts: z.array(text('a host name like "img.example.com": lower case, no scheme, no port', HOST), said("a list of host names")),
+});
+const PresetCache = z.strictObject({
+  ttl: z.optional(Ttl),
+  scope: z._default(z.enum(["owner", "shared"]), "owner"),
+});
+const PresetInput = z.strictObject({
+  ...UpstreamFields.shape,
+  fallback: z._default(z.array(ModelName, said("a list of model names")), []),
+  allow: z._default(z.array(z.keyof(UpstreamFields), said("a list of names of request fields")), []),
+  images: z._default(z.union([z.boolean(), Images], said("true, false or { hosts: [...] }")), false),
+  max_turns: z.optional(Count),
+  cache: z.optional(z.union([z.literal(false), PresetCache], said("false or { ttl, scope }"))),
+});
+/** A request field that a preset's `allow` may open to locked callers. */
+export type UpstreamField = keyof typeof UPSTREAM_FIELDS;
+/** A preset with everything settled that the config says elsewhere: its model, and its cache. */
+export type Preset = UpstreamFields & {
+  model: string;
+  /** Models to try in order when upstream has no such model or channel. */
+  fallback: string[];
+  allow: UpstreamField[];
+  /** `hosts`: where https images may come from; empty: data URLs only. */
+  images: false | { hosts: string[] };
+  /** Length of a conversation in turns. */
+  max_turns?: number | undefined;
+  /** `ttl` in seconds; `shared`: one record for all callers of the preset. */
+  cache: false | { ttl: number; scope: "owner" | "shared" };
+};
+
+const PublishableKey = z.strictObject({
+  id: text(`a name: ${NAME_RULE}`, NAME),
+  key: text('"pk_" and at least 17 letters, digits, - or _', /^pk_[A-Za-z0-9_-]{17,}$/),
+  presets: PresetNames,
+  per_visitor: z._default(BudgetLimits, {}),
+  total: z._default(BudgetLimits, {}),
+});
+/** A key that may stand in a page or app. */
+export type PublishableKey = z.output<typeof PublishableKey>;
+
+const Sessions = z.strictObject({ presets: PresetNames, per_user: z._default(BudgetLimits, {}), total: z._default(BudgetLimits, {}) });
+/** What the holders of session tokens may do; a token's claims only narrow it. */
+export type Sessions = z.output<typeof Sessions>;
+
+const notEmpty = (what: string) => text(what, /./);
+const JwtIssuer = z.strictObject({
+  issuer: notEmpty('the `iss` of its tokens, like "https://id.example.com/"'),
+  audience: notEmpty("the `aud` that its tokens have for this API"),
+  jwks_url: url("https://id.example.com/jwks", endpointMistake),
+  azp: z.optional(z.array(notEmpty("a client id"), said("a list of client ids")).check(z.minLength(1, "must name at least one client id"))),
+  presets: PresetNames,
+  per_user: z._default(BudgetLimits, {}),
+  total: z._default(BudgetLimits, {}),
+});
+/** An identity provider whose tokens are taken; with `azp` only those made for the clients it lists. */
+export type JwtIssuer = z.output<typeof JwtIssuer>;
+
+const SESSION_TTL = "a whole number of seconds from 10 to 7200";
+const TurnstileInput = z.strictObject({
+  hostname: notEmpty('the host name of the page, like "app.example.com"'),
+  action: z.optional(notEmpty("the `action` of the widget")),
+  presets: z.optional(PresetNames),
+  ttl: z._default(z.int(said(SESSION_TTL)).check(z.gte(10, said(SESSION_TTL)), z.lte(7_200, said(SESSION_TTL))), 600),
+  verify_url: z._default(
+    url("https://example.com/siteverify", endpointMistake),
+    "https://challenges.cloudflare.com/turnstile/v0/siteverify",
+  ),
+});
+/** Sessions for a solved Turnstile: `ttl` in seconds; `presets` are the sessions' where the config has none. */
+export type Turnstile = z.output<typeof TurnstileInput> & { presets: string[] };
+
+/** JSON (or a form) that a sender made up: typed as JSON.parse types it, since only the config's author knows its shape. */
+export type Payload = ReturnType<typeof JSON.parse>;
+/** From an event to a question: a text, a body of /ask, or null to ignore the event. */
+export type HookInput = (event: { payload: Payload }) => HookWish | Promise<HookWish>;
+export type HookWish = string | z.input<typeof Ask> | null;
+
+/** What `output` is told: the trimmed answer of /ask, or the error of a job that failed for good. */
+export type HookOutcome = { payload: Payload; metadata: Record<string, string> } & (
+  | { answer: Answer; error: null }
+  | { answer: null; error: { message: string; type: string; code: string } }
+);
+/** The request to the callback: `path` stays on the url's origin; `body` is sent as JSON unless it is a string. */
+export interface CallbackRequest {
+  path?: string;
+  method?: string;
+  headers?: Record<string, string>;
+  body: unknown;
+}
+export type HookOutput = (outcome: HookOutcome) => CallbackRequest | Promise<CallbackRequest>;
+
+const isFunction = (value: unknown) => typeof value === "function";
+
+function templateMistake(template: string): string | null {
+  if (!template.includes("{body}")) return "must contain {body}";
+  // It would be signed as it is written, and no delivery would ever fit.
+  return /\{\w+\}/.test(template.replaceAll(/\{(?:body|timestamp)\}/g, ""))
+    ? "must contain no other {…} than {body} and {timestamp}"
+    : null;
+}
+
+const SCHEMES = ["standard", "github", "stripe", "slack", "telegram", "hmac"] as const;
+/** What only scheme "hmac" has. */
+export const HMAC_FIELDS = {
+  header: z.optional(HeaderName),
+  algorithm: z.optional(z.literal("sha256")),
+  encoding: z.optional(z.enum(["hex", "base64"])),
+  template: z.optional(z.string().check(rule(templateMistake))),
+  timestamp_header: z.optional(HeaderName),
+  id_header: z.optional(HeaderName),
+};
+const HookFields = z.strictObject({
+  scheme: z.enum(SCHEMES),
+  secret_name: SecretName,
+  preset: PresetName,
+  ...BudgetLimits.shape,
+  bots: z._default(z.boolean(), false),
+  respond: z._default(z.enum(["async", "sync"]), "async"),
+  input: z.optional(z.custom<HookInput>(isFunction, said("a function of { payload } that returns a text, an /ask body or null"))),
+  output: z.optional(
+    z.custom<HookOutput>(isFunction, said("a function of { payload, answer, error, metadata } that returns { path?, body }")),
+  ),
+  callback: z.optional(z.string(said("the name of a callback (a string)"))),
+  ...HMAC_FIELDS,
+});
+export type HookFields = z.output<typeof HookFields>;
+type HookScheme =
+  | { scheme: Exclude<HookFields["scheme"], "hmac"> }
+  | {
+      scheme: "hmac";
+      header: string;
+      algorithm: "sha256";
+      encoding: "hex" | "base64";
+      /** What is signed, with {body} and {timestamp} in it. */
+      template: string;
+      /** Where {timestamp} comes from: Unix seconds. There exactly when the template has it. */
+      timestamp_header?: string | undefined;
+      /** The sender's name for a delivery: for the log, since it is not signed. */
+      id_header?: string | undefined;
+    };
+/** A signed sender; its limits (BudgetLimits) stand beside its other settings. */
+export type Hook = Omit<HookFields, "scheme" | keyof typeof HMAC_FIELDS> & HookScheme;
+
+const AUTH = "one of { bearer: NAME }, { header: { name, secret_name: NAME } }, { standard: NAME }";
+/** How a callback knows us; every name is that of a secret. `standard` signs as Standard Webhooks do. */
+export type CallbackAuth = { bearer: string } | { header: { name: string; secret_name: string } } | { standard: string };
+const AuthHeaderName = HeaderName.check(
+  rule((name) => (isTransportHeader(name) ? "must be a header of your own, or authorization: this one is not free" : null)),
+);
+const CallbackAuth = z.pipe(
+  z
+    .strictObject(
+      {
+        bearer: z.optional(SecretName),
+        header: z.optional(z.strictObject({ name: AuthHeaderName, secret_name: SecretName })),
+        standard: z.optional(SecretName),
+      },
+      { error: (issue) => (issue.code === "invalid_type" ? must(AUTH, issue) : undefined) },
+    )
+    .check(z.refine((auth) => Object.values(auth).filter((way) => way !== undefined).length === 1, `must be ${AUTH}`)),
+  z.transform((auth) => auth as CallbackAuth),
+);
+const Callback = z.strictObject({ url: url("https://crm.example.com/in", callbackMistake), auth: z.optional(CallbackAuth) });
+/** Where answers may be sent. http on loopback passes here: only the runtime knows whether ENVIRONMENT is local. */
+export type Callback = z.output<typeof Callback>;
+
+const named = <Value extends z.ZodMiniType>(value: Value) => z._default(z.record(z.string(), value), {});
+
+export const ConfigFields = z.strictObject({
+  defaults: z._default(UpstreamFields, {}),
+  models: z.optional(z.array(ModelName, said("a list of model names"))),
+  limits: z._default(Limits, { max_body_bytes: 262_144 }),
+  cache: z._default(z.union([z.literal(false), AnswerCache], said("false or { ttl, responses }")), { ttl: 3_600, responses: false }),
+  turns: z._default(z.union([z.literal(false), Turns], said("false or { ttl }")), { ttl: 604_800 }),
+  continuity: z._default(z.enum(["auto", "upstream", "gateway"]), "auto"),
+  presets: named(PresetInput),
+  origins: z._default(z.array(url("https://app.example.com", originMistake), said("a list of origins")), []),
+  callers: z._default(
+    z.strictObject({
+      publishable: z._default(z.array(PublishableKey), []),
+      sessions: z.optional(Sessions),
+      jwt: z._default(z.array(JwtIssuer), []),
+      turnstile: z.optional(TurnstileInput),
+    }),
+    { publishable: [], jwt: [] },
+  ),
+  hooks: named(HookFields),
+  callbacks: named(Callback),
+  prices: named(PriceInput),
+  public_url: z.optional(
+    url("https://ask.example.com", (parsed, written) =>
+      parsed.protocol === "https:" ? originMistake(parsed, written) : "must begin with https://",
+    ),
+  ),
+  console: z._default(z.boolean(), false),
+});
+export type ConfigFields = z.output<typeof ConfigFields>;
+/** What a deployer writes into src/config.ts. */
+export type ConfigInput = z.input<typeof ConfigFields>;
+
+/** The config with every default filled in, frozen. Tables by name have no prototype: a caller's "constructor" finds nothing. */
+export interface Config {
+  /** Fields for /ask and presets where neither the request nor the preset has them. */
+  readonly defaults: UpstreamFields;
+  /** What callers may name; undefined: any. Does not restrict presets. */
+  readonly models: string[] | undefined;
+  readonly limits: Limits;
+  readonly cache: false | AnswerCache;
+  readonly turns: false | Turns;
+  readonly continuity: "auto" | "upstream" | "gateway";
+  readonly presets: Record<string, Preset>;
+  readonly origins: string[];
+  readonly callers: {
+    readonly publishable: PublishableKey[];
+    readonly sessions: Sessions | undefined;
+    readonly jwt: JwtIssuer[];
+    readonly turnstile: Turnstile | undefined;
+  };
+  readonly hooks: Record<string, Hook>;
+  readonly callbacks: Record<string, Callback>;
+  readonly prices: Record<string, Price>;
+  /** An https origin. */
+  readonly public_url: string | undefined;
+  readonly console: boolean;
+}

@@ -1,0 +1,323 @@
+// defineConfig: from what a deployer wrote to a complete, frozen Config, or to one ConfigError that lists every mistake with its
+// path and what to do about it. The schema is config-schema.ts's; here are the rules between settings and the sentences.
+import type * as z from "zod/mini";
+import { IDENTITY_FIELDS } from "../callers/grant.ts";
+import { ConfigFields, HMAC_FIELDS, NAME, NAME_RULE, must } from "./config-schema.ts";
+import type { Config, ConfigInput, Hook, HookFields } from "./config-schema.ts";
+import { leadsTo } from "../lib/url-rules.ts";
+
+export type * from "./config-schema.ts";
+
+type Path = readonly PropertyKey[];
+type Report = (path: Path, sentence: string) => void;
+
+/** Everything that is wrong with src/config.ts: `mistakes` has one `src/config.ts: path: sentence` each, `message` all of them, one a line. */
+export class ConfigError extends Error {
+  readonly mistakes: readonly string[];
+  constructor(mistakes: readonly string[]) {
+    super(mistakes.join("\n"));
+    this.name = "ConfigError";
+    this.mistakes = mistakes;
+  }
+}
+
+/** The config of src/config.ts, checked and completed. Throws a ConfigError. */
+export function defineConfig(input: ConfigInput): Config {
+  const mistakes = new Set<string>();
+  const report: Report = (path, sentence) => mistakes.add(`src/config.ts: ${path.length > 0 ? `${written(path)}: ` : ""}${sentence}`);
+  const parsed = ConfigFields.safeParse(input, { error: sentence });
+  if (!parsed.success) reportIssues(parsed.error.issues, [], report);
+  checkTogether(input, report);
+  if (!parsed.success || mistakes.size > 0) throw new ConfigError([...mistakes]);
+  return sealed(complete(parsed.data)) as Config;
+}
+
+// ── The rules between settings ──
+
+// They read the config as it was written, whatever its shape, so that a mistake of form elsewhere doesn't hide theirs.
+function checkTogether(input: unknown, report: Report): void {
+  const config = table(input);
+  const defaults = table(config["defaults"]);
+  const presets = table(config["presets"]);
+  const callbacks = table(config["callbacks"]);
+  const callers = table(config["callers"]);
+
+  for (const kind of ["presets", "hooks", "callbacks"]) {
+    for (const name of Object.keys(table(config[kind]))) {
+      if (!NAME.test(name)) report([kind, name], `is not a usable name: use ${NAME_RULE}`);
+    }
+  }
+  for (const [name, preset] of Object.entries(presets)) {
+    if (table(preset)["model"] === undefined && defaults["model"] === undefined) {
+      report(["presets", name], "has no model: give it one here or in defaults.model");
+    }
+    for (const [index, field] of list(table(preset)["allow"]).entries()) {
+      if (typeof field !== "string" || !IDENTITY_FIELDS.has(field)) continue;
+      report(["presets", name, "allow", index], `must not be ${quoted(field)}: who a caller is, this Worker tells UniAPI itself`);
+    }
+  }
+  if (config["continuity"] === "gateway" && config["turns"] === false) {
+    report(["continuity"], 'must not be "gateway" while turns is false: there would be no turns to replay');
+  }
+
+  const unspendable = spendingRule(config, presets, defaults);
+  const checkSpender = (path: Path, granted: readonly unknown[], limits: Table) => {
+    const sentence = limits["usd_per_day"] === undefined ? null : unspendable(granted);
+    if (sentence !== null) report([...path, "usd_per_day"], sentence);
+  };
+  const checkCaller = (path: Path, caller: Table) => {
+    const granted = list(caller["presets"]);
+    for (const [index, name] of granted.entries()) checkName([...path, "presets", index], name, "preset", presets, report);
+    for (const whose of ["per_visitor", "per_user", "total"]) checkSpender([...path, whose], granted, table(caller[whose]));
+  };
+  for (const kind of ["publishable", "jwt"]) {
+    for (const [index, caller] of list(callers[kind]).entries()) checkCaller(["callers", kind, index], table(caller));
+  }
+  for (const kind of ["sessions", "turnstile"]) checkCaller(["callers", kind], table(callers[kind]));
+  for (const field of ["id", "key"]) checkUnique(field, list(callers["publishable"]), report);
+  if (callers["turnstile"] !== undefined) checkTurnstile(table(callers["turnstile"]), callers["sessions"], report);
+
+  for (const [name, value] of Object.entries(table(config["hooks"]))) {
+    const hook = table(value);
+    checkName(["hooks", name, "preset"], hook["preset"], "preset", presets, report);
+    checkName(["hooks", name, "callback"], hook["callback"], "callback", callbacks, report);
+    checkSpender(["hooks", name], [hook["preset"]], hook);
+    checkHmac(["hooks", name], hook, report);
+    if (hook["respond"] === "sync" && hook["callback"] !== undefined) {
+      report(["hooks", name, "callback"], 'must not be here: with respond: "sync" the answer is the reply, and nothing is posted');
+    }
+  }
+  for (const [name, callback] of Object.entries(callbacks)) {
+    const { url } = table(callback);
+    const parsed = typeof url === "string" ? URL.parse(url) : null;
+    if (parsed !== null && typeof config["public_url"] === "string" && leadsTo(parsed, [config["public_url"]])) {
+      report(["callbacks", name, "url"], "must not be this Worker itself (public_url)");
+    }
+  }
+}
+
+/** Says why a caller with these presets can't have a limit in USD, or null if it can. */
+function spendingRule(config: Table, presets: Table, defaults: Table): (granted: readonly unknown[]) => string | null {
+  return (granted) => {
+    const models = new Set<unknown>();
+    for (const name of granted) {
+      if (typeof name !== "string" || !Object.hasOwn(presets, name)) continue;
+      const preset = table(presets[name]);
+      for (const model of [preset["model"] ?? defaults["model"], ...list(preset["fallback"])]) models.add(model);
+      if (!list(preset["allow"]).includes("model")) continue;
+      if (config["models"] === undefined) {
+        return `needs the list \`models\`: preset ${quoted(name)} lets callers name any model, and not all have a price`;
+      }
+      for (const model of list(config["models"])) models.add(model);
+    }
+    const unpriced = [...models].filter((model) => typeof model === "string" && !Object.hasOwn(table(config["prices"]), model));
+    return unpriced.length === 0 ? null : `needs the price of ${listed(unpriced, "and")}: add it to prices`;
+  };
+}
+
+function checkName(path: Path, name: unknown, kind: "preset" | "callback", known: Table, report: Report): void {
+  if (typeof name !== "string" || Object.hasOwn(known, name)) return;
+  report(path, `names a ${kind} that is not in ${kind}s${didYouMean(name, Object.keys(known))}`);
+}
+
+function checkUnique(field: string, keys: readonly unknown[], report: Report): void {
+  const seen = new Map<unknown, number>();
+  for (const [index, key] of keys.entries()) {
+    const value = table(key)[field];
+    const first = seen.get(value);
+    if (value !== undefined && first !== undefined) {
+      report(["callers", "publishable", index, field], `must differ from callers.publishable[${first}].${field}`);
+    } else {
+      seen.set(value, index);
+    }
+  }
+}
+
+function checkTurnstile(turnstile: Table, sessions: unknown, report: Report): void {
+  if (sessions === undefined) {
+    report(["callers", "turnstile"], "needs callers.sessions, which its sessions are held to: add it");
+    return;
+  }
+  const granted = list(table(sessions)["presets"]);
+  for (const [index, name] of list(turnstile["presets"]).entries()) {
+    if (!granted.includes(name)) {
+      report(["callers", "turnstile", "presets", index], "must be one of callers.sessions.presets too: a session can't do more than those");
+    }
+  }
+}
+
+function checkHmac(path: Path, hook: Table, report: Report): void {
+  if (hook["scheme"] === "hmac") {
+    if (hook["header"] === undefined) {
+      report([...path, "header"], 'is missing: scheme "hmac" needs the name of the header with the signature');
+    }
+    const dated = typeof hook["template"] === "string" && hook["template"].includes("{timestamp}");
+    if (dated && hook["timestamp_header"] === undefined) {
+      report([...path, "timestamp_header"], "is missing: a template with {timestamp} needs the name of the header with the time");
+    }
+    if (!dated && hook["timestamp_header"] !== undefined) {
+      report([...path, "timestamp_header"], "must not be here: the template has no {timestamp}, so nobody would have signed the time");
+    }
+    return;
+  }
+  for (const key of Object.keys(HMAC_FIELDS)) {
+    if (hook[key] !== undefined) report([...path, key], 'must not be here: only a hook with scheme "hmac" has it');
+  }
+}
+
+// ── Completing ──
+
+function complete(config: ConfigFields): Config {
+  const { cache, callers, defaults } = config;
+  const { sessions, turnstile } = callers;
+  return {
+    ...config,
+    models: config.models,
+    public_url: config.public_url,
+    callers: {
+      ...callers,
+      sessions,
+      turnstile: turnstile && { ...turnstile, presets: turnstile.presets ?? sessions?.presets ?? [] },
+    },
+    presets: byName(config.presets, (preset) => ({
+      ...preset,
+      model: preset.model ?? defaults.model ?? "",
+      images: preset.images === true ? { hosts: [] } : preset.images,
+      cache:
+        preset.cache === undefined
+          ? cache && { ttl: cache.ttl, scope: "owner" }
+          : preset.cache && { ttl: preset.cache.ttl ?? (cache ? cache.ttl : 3_600), scope: preset.cache.scope },
+    })),
+    hooks: byName(config.hooks, completeHook),
+    callbacks: byName(config.callbacks, (callback) => callback),
+    prices: byName(config.prices, (price) => ({ ...price, cached: price.cached ?? price.input })),
+  };
+}
+
+function completeHook({ scheme, header, algorithm, encoding, template, timestamp_header, id_header, ...hook }: HookFields): Hook {
+  if (scheme !== "hmac") return { ...hook, scheme };
+  return {
+    ...hook,
+    scheme,
+    header: header ?? "",
+    algorithm: algorithm ?? "sha256",
+    encoding: encoding ?? "hex",
+    template: template ?? "{body}",
+    timestamp_header,
+    id_header,
+  };
+}
+
+function byName<In, Out>(values: Record<string, In>, make: (value: In) => Out): Record<string, Out> {
+  const named: Record<string, Out> = Object.create(null);
+  for (const [name, value] of Object.entries(values)) named[name] = make(value);
+  return named;
+}
+
+// A frozen copy: no request can change what the next one in this isolate sees, and the deployer's own objects stay theirs. Keys
+// that are undefined go, or `{ ...defaults, ...preset }` would lose a default to them.
+function sealed(value: unknown): unknown {
+  if (Array.isArray(value)) return Object.freeze(value.map(sealed));
+  if (typeof value !== "object" || value === null) return value;
+  const entries = Object.entries(value).filter(([, inner]) => inner !== undefined);
+  const copy = Object.fromEntries(entries.map(([key, inner]) => [key, sealed(inner)]));
+  return Object.freeze(Object.getPrototypeOf(value) === null ? Object.setPrototypeOf(copy, null) : copy);
+}
+
+// ── Sentences ──
+
+function reportIssues(issues: readonly z.core.$ZodIssue[], above: Path, report: Report): void {
+  for (const issue of issues) {
+    const path = [...above, ...issue.path];
+    if (issue.code === "unrecognized_keys") {
+      const sentences = issue.message.split("\n");
+      for (const [index, key] of issue.keys.entries()) report([...path, key], sentences[index] ?? "is not a setting: remove it");
+      continue;
+    }
+    // Of a union that one form fits in kind, that form's own mistakes say more than the list of forms.
+    const fitting = issue.code === "invalid_union" ? issue.errors.find((branch) => !branch.some(isOfAnotherKind)) : undefined;
+    if (fitting) reportIssues(fitting, path, report);
+    else report(path, issue.message);
+  }
+}
+
+const isOfAnotherKind = ({ path, code }: z.core.$ZodIssue) => path.length === 0 && (code === "invalid_type" || code === "invalid_value");
+
+const KINDS: Record<string, string> = {
+  string: "a string",
+  number: "a number",
+  int: "a whole number",
+  boolean: "true or false",
+  array: "a list",
+  object: "an object",
+  record: "an object",
+};
+
+/** The sentence for what a schema found wrong, where the schema has none of its own. Zod's own texts would cost a locale. */
+function sentence(issue: z.core.$ZodRawIssue): string {
+  switch (issue.code) {
+    case "invalid_type":
+      return must(KINDS[issue.expected] ?? issue.expected, issue);
+    case "invalid_value":
+      return must(listed(issue.values, "or"), issue) + didYouMean(issue.input, issue.values);
+    case "too_small":
+      if (issue.origin === "string" || issue.origin === "array") return "must not be empty";
+      return must(`${issue.inclusive ? "at least" : "above"} ${issue.minimum}`, issue);
+    case "too_big":
+      return must(issue.origin === "string" ? `at most ${issue.maximum} characters long` : `at most ${issue.maximum}`, issue);
+    case "unrecognized_keys":
+      return issue.keys.map((key) => unknownKey(key, issue.inst)).join("\n");
+    case "invalid_union":
+      return must([...new Set(issue.errors.map((branch) => branch[0]?.message.replace(/^must be /, "")))].join(" or "), issue);
+    default:
+      return "has a form that is not known here";
+  }
+}
+
+function unknownKey(key: string, schema: z.core.$ZodRawIssue["inst"]): string {
+  const shape = schema !== undefined && "shape" in schema._zod.def ? table(schema._zod.def.shape) : {};
+  const known = Object.keys(shape);
+  return `is not a setting${didYouMean(key, known) || `: remove it, or use one of ${known.join(", ")}`}`;
+}
+
+function didYouMean(word: unknown, known: readonly unknown[]): string {
+  if (typeof word !== "string") return "";
+  const near = known
+    .filter((candidate) => typeof candidate === "string")
+    .map((candidate) => ({ candidate, distance: editDistance(word, candidate) }))
+    .filter(({ distance }) => distance <= 2 && distance < word.length)
+    .toSorted((a, b) => a.distance - b.distance)[0];
+  return near === undefined ? "" : `: did you mean ${quoted(near.candidate)}?`;
+}
+
+/** Levenshtein's distance; 3 where the lengths alone say that it is more than 2. */
+function editDistance(a: string, b: string): number {
+  if (Math.abs(a.length - b.length) > 2) return 3;
+  let above = Array.from({ length: b.length + 1 }, (_, column) => column);
+  for (let row = 1; row <= a.length; row++) {
+    const here = [row];
+    for (let column = 1; column <= b.length; column++) {
+      const swap = (above[column - 1] ?? 0) + (a[row - 1] === b[column - 1] ? 0 : 1);
+      here.push(Math.min(swap, (above[column] ?? 0) + 1, (here[column - 1] ?? 0) + 1));
+    }
+    above = here;
+  }
+  return above[b.length] ?? 0;
+}
+
+const quoted = (value: unknown) => JSON.stringify(value);
+const listed = (values: readonly unknown[], word: "and" | "or") =>
+  [values.slice(0, -1).map(quoted).join(", "), ...values.slice(-1).map(quoted)].filter((part) => part !== "").join(` ${word} `);
+
+/** A path as one would write it in TypeScript: presets.support.fallback[0], prices["gpt-5-mini"].input. */
+const written = (path: Path) =>
+  path
+    .map((key) =>
+      typeof key === "number" ? `[${key}]` : /^[a-z_$][\w$]*$/i.test(String(key)) ? `.${String(key)}` : `[${quoted(String(key))}]`,
+    )
+    .join("")
+    .replace(/^\./, "");
+
+type Table = Record<string, unknown>;
+const table = (value: unknown): Table => (typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Table) : {});
+const list = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);

@@ -1,0 +1,69 @@
+// The Worker's own vars and secrets, from text to what they say. One that is wrong is refused by its name, never by its value.
+import { isRecord, parseJson } from "../lib/json.ts";
+import { isLoopbackHost } from "../lib/loopback.ts";
+import { entriesOf, misconfigured } from "./setting.ts";
+
+export function localOf(environment: string | undefined): boolean {
+  if (environment === "local") return true;
+  if (environment === undefined || environment === "production") return false;
+  throw misconfigured("ENVIRONMENT", "must be production or local");
+}
+
+/** UniAPI's. */
+export function upstreamKeyOf(value: string | undefined): string {
+  const key = (value ?? "").trim();
+  if (/^[\x21-\x7e]+$/.test(key)) return key;
+  throw misconfigured("UNIAPI_KEY", "is missing or has characters that no key has: set it with npm run setup");
+}
+
+/** The brake on money: what is neither on nor off must not pass for off. */
+export function pausedOf(value: string | undefined): boolean {
+  if (value === "1") return true;
+  if (value === undefined || value === "" || value === "0") return false;
+  throw misconfigured("PAUSED", "must be 1 (paused) or 0");
+}
+
+/** Without a trailing `/v1` or slash. Anything but https would send the key in clear; loopback is no network. */
+export function baseUrlOf(value: string | undefined, local: boolean): string {
+  const url = URL.parse(value || "https://api.uniapi.io");
+  const secure = url?.protocol === "https:" || (local && url?.protocol === "http:" && isLoopbackHost(url.hostname));
+  if (url === null || !secure || url.username !== "" || url.search !== "") {
+    throw misconfigured(
+      "UNIAPI_BASE_URL",
+      "must be an https address without query, like https://api.uniapi.io (http on loopback only, under ENVIRONMENT=local)",
+    );
+  }
+  return (url.origin + url.pathname).replace(/\/+$/, "").replace(/\/v1$/, "").replace(/\/+$/, "");
+}
+
+/** Raw keys, first to last; none where the setting is absent. */
+export function idSecretsOf(value: string | undefined): Uint8Array<ArrayBuffer>[] {
+  return entriesOf(value).map(decodeIdKey);
+}
+
+export function turnstileSecretOf(value: string | undefined): string | undefined {
+  const secret = (value ?? "").trim();
+  if (secret === "") return undefined;
+  if (/^[\x21-\x7e]+$/.test(secret)) return secret;
+  throw misconfigured("TURNSTILE_SECRET", "has characters that no such secret has");
+}
+
+function decodeIdKey(text: string): Uint8Array<ArrayBuffer> {
+  try {
+    const bytes = Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
+    if (bytes.length === 32) return bytes;
+  } catch {
+    // Said below, like every other wrong length.
+  }
+  throw misconfigured("ID_KEYS", "must be base64 of 32 bytes each, separated by commas: make one with `openssl rand -base64 32`");
+}
+
+/** `DEADLINES` (JSON, milliseconds), so that tests over real HTTP need not wait. */
+export function deadlinesOf(value: string | undefined): Record<string, number> {
+  if (value === undefined || value === "") return {};
+  const given = parseJson(value);
+  if (!isRecord(given) || !Object.values(given).every((ms) => typeof ms === "number" && ms > 0)) {
+    throw misconfigured("DEADLINES", 'must be JSON of milliseconds by name, like {"upstream_idle":500}');
+  }
+  return given as Record<string, number>;
+}

@@ -1,0 +1,164 @@
+// An ask, its preset and the defaults, made into the body that goes upstream: request before preset before defaults, caps always.
+// Adds neither identity nor continuity nor `stream`: the exact-repeat cache hashes what comes out of here.
+import type { Config, Preset } from "../config/define-config.ts";
+import { isRecord, type JsonObject } from "../lib/json.ts";
+import { Problem } from "../lib/problem.ts";
+import { type Ask, type ResponsesRequest, type UpstreamFields, UPSTREAM_FIELDS } from "../../contract/ask.ts";
+
+export interface Composed {
+  /** The upstream body without `stream` and `previous_response_id`; `model` is the first of `models`. */
+  body: JsonObject & { model: string };
+  /** To be tried in order when upstream has no such model or channel. */
+  models: readonly string[];
+  /** Name and settings of the preset in use. */
+  preset: { name: string; settings: Preset } | undefined;
+  /** The answer's text is JSON and gets parsed into `data`. */
+  wantsData: boolean;
+}
+
+const FIELD_NAMES = Object.keys(UPSTREAM_FIELDS) as (keyof UpstreamFields)[];
+
+/** For a caller with full trust. @throws Problem 400, 413 */
+export function compose(ask: Ask, config: Config): Composed {
+  const preset = presetOf(ask, config);
+  const settings: Partial<Preset> = preset?.settings ?? {};
+  const body: JsonObject = {};
+  for (const name of FIELD_NAMES) {
+    const value = ask[name] ?? settings[name] ?? config.defaults[name];
+    if (value !== undefined) body[name] = value;
+  }
+  if (typeof body["reasoning"] === "string") body["reasoning"] = { effort: body["reasoning"] };
+  if (ask.schema !== undefined) body["text"] = withSchema(body["text"], ask);
+  const cap = config.limits.max_output_tokens;
+  if (cap !== undefined) body["max_output_tokens"] = Math.min(cap, (body["max_output_tokens"] as number | undefined) ?? cap);
+
+  const model = modelOf(body["model"]);
+  if (ask.model !== undefined) assertListed(ask.model, config);
+  const input = withImages(ask.input, ask.images ?? []);
+  assertInputSize(input, config.limits.max_input_chars);
+  return {
+    body: { ...body, model, input },
+    models: [model, ...(ask.model === undefined ? (settings.fallback ?? []) : [])],
+    preset,
+    wantsData: wantsData(body),
+  };
+}
+
+/**
+ * A request to /v1/responses, of a caller with full trust: as it came, but for a missing model. A preset's name as `model` brings the
+ * preset's fields and the defaults where the request has none.
+ * @throws Problem 400, 413
+ */
+export function composeResponses(request: ResponsesRequest, config: Config): Composed {
+  const { stream: _, previous_response_id: __, ...fields } = request;
+  const named = request.model ?? undefined;
+  const settings = named !== undefined && Object.hasOwn(config.presets, named) ? config.presets[named] : undefined;
+  const body: JsonObject = { ...fields };
+  if (settings !== undefined) {
+    for (const name of FIELD_NAMES) body[name] = (name === "model" ? undefined : fields[name]) ?? settings[name] ?? config.defaults[name];
+    for (const name of FIELD_NAMES) if (body[name] === undefined) delete body[name];
+  }
+  const limits = config.limits.server;
+  if (limits?.max_output_tokens !== undefined) {
+    const asked = typeof body["max_output_tokens"] === "number" ? body["max_output_tokens"] : limits.max_output_tokens;
+    body["max_output_tokens"] = Math.min(limits.max_output_tokens, asked);
+  }
+  const model = modelOf(settings === undefined ? (named ?? config.defaults.model) : settings.model);
+  if (settings === undefined && named !== undefined) assertListed(named, config);
+  assertInputSize(body["input"], limits?.max_input_chars);
+  return {
+    body: { ...body, model },
+    models: [model, ...(settings?.fallback ?? [])],
+    preset: settings === undefined || named === undefined ? undefined : { name: named, settings },
+    wantsData: wantsData(body),
+  };
+}
+
+function modelOf(model: unknown): string {
+  if (typeof model === "string") return model;
+  throw new Problem("invalid_request", "No model is named. Set `model` in the request, in the preset or in `defaults` of src/config.ts.", {
+    param: "model",
+  });
+}
+
+function assertListed(model: string, config: Config): void {
+  if (config.models === undefined || config.models.includes(model)) return;
+  throw new Problem("model_not_allowed", `The model is not on this Worker's list. Use one of: ${config.models.join(", ")}.`, {
+    param: "model",
+  });
+}
+
+function wantsData(body: JsonObject): boolean {
+  const format = isRecord(body["text"]) ? body["text"]["format"] : undefined;
+  return isRecord(format) && typeof format["type"] === "string" && format["type"].startsWith("json");
+}
+
+function presetOf(ask: Ask, config: Config): Composed["preset"] {
+  if (ask.preset === undefined) return undefined;
+  const settings = Object.hasOwn(config.presets, ask.preset) ? config.presets[ask.preset] : undefined;
+  if (settings === undefined) {
+    throw new Problem("invalid_request", "There is no such preset for this caller. Check the name, or leave `preset` out.", {
+      param: "preset",
+    });
+  }
+  return { name: ask.preset, settings };
+}
+
+/** `schema` stands for a strict json_schema format beside whatever else `text` holds (verbosity). */
+function withSchema(text: unknown, ask: Ask): JsonObject {
+  if (isRecord(ask.text?.format)) {
+    throw new Problem("invalid_request", "`schema` and `text.format` say the same thing twice. Send one of them.", { param: "schema" });
+  }
+  const title = ask.schema?.["title"];
+  const name = typeof title === "string" && /^[\w-]{1,64}$/.test(title) ? title : "answer";
+  return { ...(isRecord(text) ? text : {}), format: { type: "json_schema", name, schema: ask.schema, strict: true } };
+}
+
+/** Images join the text that they belong to: the input itself, or the last message if that is the user's. */
+function withImages(input: Ask["input"], images: readonly string[]): Ask["input"] {
+  if (images.length === 0) return input;
+  const parts = images.map((url, index) => {
+    if (!/^(?:https?:\/\/|data:image\/)/i.test(url)) {
+      throw new Problem("invalid_request", "An image is an http(s) address or a data: URL of an image.", { param: `images[${index}]` });
+    }
+    return { type: "input_image", image_url: url };
+  });
+  const items = typeof input === "string" ? [{ role: "user", content: input }] : input;
+  const last = items.at(-1);
+  if (last === undefined || last["role"] !== "user") {
+    throw new Problem(
+      "invalid_request",
+      "`images` go with a text, or with a list whose last message is the user's. Put them into the message as input_image parts.",
+      { param: "images" },
+    );
+  }
+  const content =
+    typeof last["content"] === "string"
+      ? [{ type: "input_text", text: last["content"] }]
+      : Array.isArray(last["content"])
+        ? last["content"]
+        : [];
+  return [...items.slice(0, -1), { ...last, content: [...content, ...parts] }];
+}
+
+/** Where data and addresses stand: they are bytes, not text to read, and the body's cap counts them. */
+const NOT_TEXT = new Set(["image_url", "file_data", "file_url", "encrypted_content", "id", "type", "role"]);
+
+function assertInputSize(input: unknown, max: number | undefined): void {
+  if (max === undefined) return;
+  const length = typeof input === "string" ? input.length : charsOf(input);
+  if (length <= max) return;
+  throw new Problem(
+    "payload_too_large",
+    `The input has ${length} characters; at most ${max} are allowed. Shorten it, or continue an earlier answer by its id.`,
+    { param: "input" },
+  );
+}
+
+function charsOf(value: unknown): number {
+  if (typeof value === "string") return value.length;
+  if (typeof value !== "object" || value === null) return 0;
+  let sum = 0;
+  for (const [key, child] of Object.entries(value)) if (!NOT_TEXT.has(key)) sum += charsOf(child);
+  return sum;
+}

@@ -1,0 +1,60 @@
+// The body of POST /sessions: what a backend wishes for one of its users, or a solved Turnstile.
+import * as z from "zod/mini";
+import { fieldProblem } from "../lib/field-problem.ts";
+import { assertSafe, isRecord, type JsonObject, parseJson } from "../lib/json.ts";
+import { Problem } from "../lib/problem.ts";
+
+const Text = z.string().check(z.minLength(1), z.maxLength(255));
+const Count = z.int().check(z.gte(1));
+
+export const SessionWish = z.strictObject({
+  sub: Text,
+  presets: z.optional(z.array(z.string()).check(z.minLength(1))),
+  ttl: z._default(z.int().check(z.gte(10), z.lte(7_200)), 600),
+  origin: z.optional(Text),
+  max_output_tokens: z.optional(Count),
+  requests: z.optional(Count),
+  tokens_per_day: z.optional(Count),
+});
+/** `ttl` in seconds. */
+export type SessionWish = z.output<typeof SessionWish>;
+
+export const Exchange = z.strictObject({
+  turnstile: z.string().check(z.minLength(1), z.maxLength(4_096)),
+  renew: z.optional(z.string().check(z.minLength(1))),
+});
+export type Exchange = z.output<typeof Exchange>;
+
+/** @throws Problem 400 */
+export function readSessionFields(text: string): JsonObject {
+  const value = parseJson(text);
+  if (value === undefined) throw new Problem("invalid_json", "The body is not valid JSON. Check quotes, commas and brackets.");
+  if (!isRecord(value)) throw new Problem("invalid_request", 'The body must be a JSON object, like {"sub":"user-1"}.');
+  assertSafe(value);
+  return value;
+}
+
+/** @param granted the presets that the config grants to sessions. @throws Problem 400 */
+export function readSessionWish(fields: JsonObject, granted: readonly string[]): SessionWish {
+  const parsed = SessionWish.safeParse(fields);
+  if (!parsed.success) throw fieldProblem(parsed.error.issues[0]);
+  const { sub, presets = [], origin } = parsed.data;
+  const wrong = presets.findIndex((name) => !granted.includes(name));
+  if (wrong !== -1) throw wrongField(`presets[${wrong}]`, "must be one of callers.sessions.presets in src/config.ts");
+  if (!sub.isWellFormed()) throw wrongField("sub", "must be well-formed Unicode");
+  if (origin !== undefined && URL.parse(origin)?.origin !== origin) {
+    throw wrongField("origin", 'must be an exact origin, like "https://app.example.com"');
+  }
+  return parsed.data;
+}
+
+/** @throws Problem 400 */
+export function readExchange(fields: JsonObject): Exchange {
+  const parsed = Exchange.safeParse(fields);
+  if (!parsed.success) throw fieldProblem(parsed.error.issues[0]);
+  return parsed.data;
+}
+
+function wrongField(param: string, what: string): Problem {
+  return new Problem("invalid_request", `\`${param}\` ${what}.`, { param });
+}

@@ -1,0 +1,168 @@
+// The event that most of a stream consists of, a piece of text, read without JSON: its shape is known to the byte, so a scan that walks
+// it once says whether it is whole and where its text stands. Whatever is written another way is left to the JSON parser.
+import { decodeUtf8 } from "../lib/json.ts";
+import type { Frame } from "../lib/sse.ts";
+
+export const TEXT_DELTA = "response.output_text.delta";
+
+export interface TextDelta {
+  outputIndex: number;
+  /** undefined: the event has none. */
+  sequenceNumber: number | undefined;
+  /** Where in the frame the text stands, still escaped as JSON has it. */
+  from: number;
+  to: number;
+}
+
+const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text);
+const EVENT_LINE = bytesOf(`event: ${TEXT_DELTA}\n`);
+const DATA = bytesOf("data: {");
+const TYPE = bytesOf(`"${TEXT_DELTA}"`);
+
+type Kind = "type" | "text" | "number" | "nothing";
+
+/** The keys that such an event has, at OpenAI and at those who relay it; another one may mean something. */
+const KEYS: readonly (readonly [name: Uint8Array, kind: Kind])[] = (
+  [
+    ["type", "type"],
+    ["item_id", "text"],
+    ["output_index", "number"],
+    ["content_index", "number"],
+    ["delta", "text"],
+    ["logprobs", "nothing"],
+    ["sequence_number", "number"],
+    ["obfuscation", "text"],
+  ] as const
+).map(([name, kind]) => [bytesOf(`${name}"`), kind]);
+const [DELTA, OUTPUT_INDEX, SEQUENCE_NUMBER] = [4, 2, 6];
+
+const LF = 0x0a;
+const SPACE = 0x20;
+const QUOTE = 0x22;
+const COMMA = 0x2c;
+const COLON = 0x3a;
+const BACKSLASH = 0x5c;
+const CLOSED = 0x7d;
+/** What may follow a backslash, but for `u` and its four digits. */
+const ESCAPED = new Set(bytesOf('"\\/bfnrt'));
+const MAX_DIGITS = 9;
+
+/** @returns undefined for whatever is not such an event, whole and well-formed, in one line of data */
+export function readTextDelta(frame: Frame): TextDelta | undefined {
+  let at = startsWith(frame, EVENT_LINE, 0) ? EVENT_LINE.length : 0;
+  if (!startsWith(frame, DATA, at)) return undefined;
+  at += DATA.length;
+  const delta: TextDelta = { outputIndex: -1, sequenceNumber: undefined, from: 0, to: 0 };
+  let isTyped = false;
+  for (;;) {
+    if (frame[at] !== QUOTE) return undefined;
+    const key = keyAt(frame, at + 1);
+    const [name, kind] = KEYS[key] ?? [];
+    if (name === undefined) return undefined;
+    at += 1 + name.length;
+    if (frame[at] !== COLON) return undefined;
+    at += frame[at + 1] === SPACE ? 2 : 1;
+    const from = at;
+    if (kind === "type") {
+      if (!startsWith(frame, TYPE, at)) return undefined;
+      isTyped = true;
+      at += TYPE.length;
+    } else if (kind === "number") {
+      at = digitsEnd(frame, at);
+      if (key === OUTPUT_INDEX) delta.outputIndex = numberOf(frame, from, at);
+      if (key === SEQUENCE_NUMBER) delta.sequenceNumber = numberOf(frame, from, at);
+    } else if (kind === "text") {
+      at = stringEnd(frame, at);
+      if (key === DELTA) {
+        delta.from = from + 1;
+        delta.to = at - 1;
+      }
+    } else at = frame[at] === 0x5b && frame[at + 1] === 0x5d ? at + 2 : 0;
+    // Each of them says 0 where it found no end.
+    if (at === 0) return undefined;
+    if (frame[at] === COMMA) at += frame[at + 1] === SPACE ? 2 : 1;
+    else break;
+  }
+  const isWhole = frame[at] === CLOSED && frame[at + 1] === LF && frame[at + 2] === LF && frame.length === at + 3;
+  return isWhole && isTyped && delta.from > 0 && delta.outputIndex >= 0 && isUtf8(frame) ? delta : undefined;
+}
+
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+/** Most pieces are a word: shorter than what the decoder takes to begin. */
+const SHORT_BYTES = 32;
+
+/** The text of a delta that was read from this frame. */
+export function textOfDelta(frame: Frame, { from, to }: TextDelta): string {
+  let text = "";
+  for (let at = from; at < to; at += 1) {
+    const byte = frame[at] ?? 0;
+    if (to - from > SHORT_BYTES || byte >= 0x80 || byte === BACKSLASH) {
+      return JSON.parse(`"${utf8.decode(frame.subarray(from, to))}"`) as string;
+    }
+    text += String.fromCharCode(byte);
+  }
+  return text;
+}
+
+function startsWith(frame: Frame, bytes: Uint8Array, at: number): boolean {
+  for (let n = 0; n < bytes.length; n += 1) if (frame[at + n] !== bytes[n]) return false;
+  return true;
+}
+
+/** Index in KEYS; -1: none of them. */
+function keyAt(frame: Frame, at: number): number {
+  for (let n = 0; n < KEYS.length; n += 1) {
+    const name = KEYS[n]?.[0];
+    if (name !== undefined && frame[at] === name[0] && startsWith(frame, name, at)) return n;
+  }
+  return -1;
+}
+
+/** Behind the string that begins here; 0: none does, or it is not as JSON has it. */
+function stringEnd(frame: Frame, start: number): number {
+  if (frame[start] !== QUOTE) return 0;
+  for (let at = start + 1; at < frame.length; at += 1) {
+    const byte = frame[at] ?? 0;
+    if (byte === QUOTE) return at + 1;
+    if (byte < SPACE) return 0;
+    if (byte !== BACKSLASH) continue;
+    at += 1;
+    const escaped = frame[at] ?? 0;
+    if (escaped === 0x75) {
+      for (let digit = 1; digit <= 4; digit += 1) if (!isHex(frame[at + digit] ?? 0)) return 0;
+      at += 4;
+    } else if (!ESCAPED.has(escaped)) return 0;
+  }
+  return 0;
+}
+
+/** Behind a whole number without leading zeros. */
+function digitsEnd(frame: Frame, start: number): number {
+  let at = start;
+  while (isDigit(frame[at] ?? 0)) at += 1;
+  const length = at - start;
+  return length === 0 || length > MAX_DIGITS || (length > 1 && frame[start] === 0x30) ? 0 : at;
+}
+
+function numberOf(frame: Frame, from: number, to: number): number {
+  let value = 0;
+  for (let at = from; at < to; at += 1) value = value * 10 + ((frame[at] ?? 0) - 0x30);
+  return value;
+}
+
+const isDigit = (byte: number): boolean => byte >= 0x30 && byte <= 0x39;
+const isHex = (byte: number): boolean => isDigit(byte) || (byte >= 0x41 && byte <= 0x46) || (byte >= 0x61 && byte <= 0x66);
+
+/** What is not ASCII is for the decoder to judge. */
+function isUtf8(frame: Frame): boolean {
+  for (let at = 0; at < frame.length; at += 1) {
+    if ((frame[at] ?? 0) < 0x80) continue;
+    try {
+      decodeUtf8(frame);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+  return true;
+}

@@ -1,0 +1,206 @@
+// What UniAPI said when it refused or failed, as one of our Problems: by code first, then by status, since its statuses lie
+// (quota comes as 429, a missing model as 503, anything as 200). Sources: contract section 8, one-hub and new-api.
+import { isRecord } from "../lib/json.ts";
+import { Problem } from "../lib/problem.ts";
+import { redact, redactSecrets } from "./redact.ts";
+
+export interface UpstreamFault {
+  /** HTTP status, or 200 for an error inside a body or a stream. */
+  status: number;
+  /** The parsed body, or undefined when it was empty or no JSON. */
+  body: unknown;
+  /** `Retry-After` in whole seconds, if upstream gave one. */
+  retryAfter?: number | undefined;
+}
+
+const QUOTA_CODES = new Set([
+  "insufficient_user_quota",
+  "pre_consume_token_quota_failed",
+  "insufficient_quota",
+  "quota_exceeded",
+  "token_quota_exhausted",
+  "billing_hard_limit_reached",
+  "billing_not_active",
+  "insufficient_balance",
+  "account_deactivated",
+]);
+const AUTH_CODES = new Set(["invalid_api_key", "invalid_token", "token_expired", "token_disabled"]);
+const RATE_CODES = new Set(["rate_limit_exceeded", "too_many_requests", "rate_limited"]);
+const MODEL_CODES = new Set(["model_not_found", "model_not_exist", "unknown_model", "no_available_channel"]);
+/** A code in the usual form; anything else is words, and words are not passed on as a code. */
+const PLAIN_CODE = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
+/** A field's path, as OpenAI writes it. */
+const PLAIN_PATH = /^[A-Za-z_][\w.[\]-]{0,199}$/;
+/** What looks like a key or an account id, though it is formed like a code. */
+const LIKE_A_KEY = /^(?:sk|pk|rk|org|proj)[-_]|^AIza|(?=[\w-]*\d)(?=[\w-]*[A-Za-z])[\w-]{20,}/i;
+/** Codes that prove under HTTP 200 that the request was refused unpaid. */
+const REFUSED_CODES = new Set([
+  "previous_response_not_found",
+  "context_length_exceeded",
+  "invalid_value",
+  "unsupported_parameter",
+  "unsupported_value",
+  "missing_required_parameter",
+  "unknown_parameter",
+]);
+/** UniAPI's "no channel for this model in this group", in the words of one-hub and of new-api. */
+const NO_CHANNEL = /无可用渠道|no available channel/i;
+/** Statuses that mean: refused before any work was done. */
+const UNPAID_STATUSES = new Set([503, 521, 522, 523, 525, 526, 530]);
+/** The backend that this call reached has not stored the item, as another one may have. */
+const NO_SUCH_ITEM = /^(?:Provider API error: )?Items? with ids? .{0,200} not found/i;
+const NO_SUCH_ITEM_REMEDY =
+  "UniAPI does not know an item of `input` by its id: its backends do not share what they store. Send items whole, without their ids, leave " +
+  "reasoning items out, and set `store` to false (AI SDK: `providerOptions: { openai: { store: false } }` and `pruneMessages` with " +
+  '`reasoning: "all"`); or send only what is new, with `previous_response_id`.';
+/** Upstream gave no hint; a second is too soon for a limit that counts by the minute. */
+const DEFAULT_RETRY_AFTER_S = 5;
+
+/** Of upstream's code and param. */
+const MAX_FIELD_CHARS = 200;
+
+/** @param secrets what must never appear in the message (our upstream key). */
+export function upstreamProblem(fault: UpstreamFault, secrets: readonly string[]): Problem {
+  const said = errorFields(fault.body);
+  const code = said.code.toLowerCase();
+  const noSuchModel = MODEL_CODES.has(code) || ((fault.status === 503 || fault.status === 200) && NO_CHANNEL.test(said.message));
+  const hint = fault.retryAfter === undefined ? {} : { retryAfter: fault.retryAfter, upstreamRetryAfter: fault.retryAfter };
+  const shownCode = isPlain(said.code, PLAIN_CODE, secrets) ? said.code : "";
+  const reason = `upstream ${fault.status}${said.code === "" ? "" : ` ${shownCode.toLowerCase() || "other"}`}`;
+
+  if (QUOTA_CODES.has(code) || ((fault.status === 402 || fault.status === 403) && !MODEL_CODES.has(code))) {
+    return new Problem(
+      "upstream_quota",
+      "The UniAPI account behind this Worker has no credit or no access for this. Its owner must look at the balance and the key's group.",
+      {
+        paid: "unpaid",
+        reason,
+      },
+    );
+  }
+  if (fault.status === 401 || AUTH_CODES.has(code)) {
+    return new Problem(
+      "upstream_auth",
+      "UniAPI refused this Worker's own key. Its owner must check UNIAPI_KEY; your request was not at fault.",
+      { paid: "unpaid", reason },
+    );
+  }
+  if (RATE_CODES.has(code) || fault.status === 429) {
+    return new Problem(
+      "upstream_rate_limited",
+      "UniAPI is asked too often at the moment. Wait for the time in Retry-After, then send the request again.",
+      {
+        paid: "unpaid",
+        reason,
+        retryAfter: DEFAULT_RETRY_AFTER_S,
+        ...hint,
+      },
+    );
+  }
+  if (UNPAID_STATUSES.has(fault.status) || (noSuchModel && (fault.status >= 500 || fault.status === 200))) {
+    const message = noSuchModel
+      ? "UniAPI has no channel for this model at the moment. Check the model's name, or try another model."
+      : "UniAPI is not available at the moment. Send the request again in a while.";
+    return new Problem("upstream_unavailable", message, { paid: "unpaid", reason, noSuchModel, ...hint });
+  }
+  if (fault.status >= 300 && fault.status < 400) {
+    return new Problem(
+      "upstream_invalid_response",
+      "UniAPI answered with a redirect, which this Worker does not follow. Its owner must check UNIAPI_BASE_URL.",
+      { paid: "unpaid", reason },
+    );
+  }
+  if (fault.status >= 400 && fault.status < 500) return rejected(fault, { ...said, shownCode }, noSuchModel, reason, secrets);
+  if (fault.status === 200 && REFUSED_CODES.has(code))
+    return rejected({ ...fault, status: 400 }, { ...said, shownCode }, noSuchModel, reason, secrets);
+  return new Problem(
+    "upstream_error",
+    "UniAPI failed while it worked on this request. It may have been paid; send it again only if you accept that.",
+    { paid: "maybe", reason },
+  );
+}
+
+function rejected(
+  fault: UpstreamFault,
+  said: ErrorFields & { shownCode: string },
+  noSuchModel: boolean,
+  reason: string,
+  secrets: readonly string[],
+): Problem {
+  const passes = said.shownCode !== "" && said.code !== said.type;
+  // OpenAI's own advice, to store the items, is what does not help here.
+  const message = fault.status !== 400 ? "" : NO_SUCH_ITEM.test(said.message) ? NO_SUCH_ITEM_REMEDY : redact(said.message, secrets);
+  return new Problem(
+    "upstream_rejected",
+    message || `UniAPI refused this request (status ${fault.status}). Check the model's name and the fields of the request.`,
+    {
+      paid: "unpaid",
+      reason,
+      noSuchModel,
+      ...(passes ? { upstreamCode: said.shownCode } : {}),
+      ...(said.param === ""
+        ? {}
+        : { param: isPlain(said.param, PLAIN_PATH, secrets) ? said.param : redact(said.param.slice(0, MAX_FIELD_CHARS), secrets) }),
+    },
+  );
+}
+
+/** Fields that every locked caller sends itself: a path into one of them tells nothing new. */
+const OWN_FIELDS = /^(?:input|previous_response_id|max_output_tokens)\b/;
+
+/** What upstream says of a request tells of the preset in it: a locked caller hears our own words, and the code. */
+export function concealed(error: unknown): unknown {
+  if (!(error instanceof Problem) || error.code !== "upstream_rejected") return error;
+  const { param, ...details } = error.details;
+  return new Problem(
+    "upstream_rejected",
+    "UniAPI refused this request. Change or shorten what you sent; if that does not help, the owner of this Worker must look at the preset.",
+    { ...details, ...(param !== undefined && OWN_FIELDS.test(param) ? { param } : {}) },
+  );
+}
+
+/** The connection closed in good order, in the middle of the answer. */
+export function cutProblem(): Problem {
+  return new Problem(
+    "upstream_error",
+    "UniAPI's stream ended before the answer was complete. The call may have been paid; send it again only if you accept that.",
+    { paid: "maybe", reason: "cut" },
+  );
+}
+
+function isPlain(text: string, form: RegExp, secrets: readonly string[]): boolean {
+  return form.test(text) && !LIKE_A_KEY.test(text) && redactSecrets(text, secrets) === text;
+}
+
+export interface ErrorFields {
+  code: string;
+  type: string;
+  param: string;
+  message: string;
+}
+
+/** The fields of `{error:{…}}`, of a flat `error` event, and of the bare `{message}` that some relays send; "" where absent. */
+export function errorFields(body: unknown): ErrorFields {
+  const outer = isRecord(body) ? body : {};
+  const error = isRecord(outer["error"]) ? outer["error"] : outer;
+  const field = (name: string): string => {
+    const value = error[name];
+    return typeof value === "string" ? value : typeof value === "number" ? String(value) : "";
+  };
+  const message = typeof outer["error"] === "string" ? outer["error"] : field("message");
+  return { code: field("code"), type: field("type"), param: field("param"), message };
+}
+
+const PLAIN_NUMBER = /^\s*\d{1,9}(?:\.\d+)?\s*$/;
+
+/** `Retry-After` (RFC 9110: seconds or a date) or `retry-after-ms`, in whole seconds ≥ 1; undefined if absent or no number. */
+export function retryAfterSeconds(headers: Headers, nowMs: number): number | undefined {
+  const ms = headers.get("retry-after-ms");
+  if (ms !== null && PLAIN_NUMBER.test(ms)) return Math.max(1, Math.ceil(Number(ms) / 1_000));
+  const value = headers.get("retry-after");
+  if (value === null) return undefined;
+  if (PLAIN_NUMBER.test(value)) return Math.max(1, Math.ceil(Number(value)));
+  // Every form of an HTTP date begins with the day's name; what else Date.parse takes ("-5" is a year) is none.
+  const seconds = /^\s*[A-Za-z]/.test(value) ? (Date.parse(value) - nowMs) / 1_000 : Number.NaN;
+  return Number.isFinite(seconds) ? Math.max(1, Math.ceil(seconds)) : undefined;
+}

@@ -1,0 +1,74 @@
+// Tokens of a response and what they cost. Prices are USD per million tokens, from the config; nothing here knows a price.
+import { isRecord } from "../lib/json.ts";
+
+export interface Usage {
+  input_tokens: number;
+  cached_tokens: number;
+  output_tokens: number;
+  reasoning_tokens: number;
+  total_tokens: number;
+}
+
+export interface Price {
+  input: number;
+  cached?: number | undefined;
+  output: number;
+}
+
+/** `usage` of a response object in the answer's form, or null if upstream sent none. */
+export function usageOf(usage: unknown): Usage | null {
+  if (!isRecord(usage)) return null;
+  const input = count(usage["input_tokens"]);
+  const output = count(usage["output_tokens"]);
+  return {
+    input_tokens: input,
+    cached_tokens: detail(usage["input_tokens_details"], "cached_tokens"),
+    output_tokens: output,
+    reasoning_tokens: detail(usage["output_tokens_details"], "reasoning_tokens"),
+    total_tokens: typeof usage["total_tokens"] === "number" ? count(usage["total_tokens"]) : input + output,
+  };
+}
+
+/** Both together; null where neither is known. */
+export function sumUsage(a: Usage | null, b: Usage | null): Usage | null {
+  if (a === null || b === null) return a ?? b;
+  return {
+    input_tokens: a.input_tokens + b.input_tokens,
+    cached_tokens: a.cached_tokens + b.cached_tokens,
+    output_tokens: a.output_tokens + b.output_tokens,
+    reasoning_tokens: a.reasoning_tokens + b.reasoning_tokens,
+    total_tokens: a.total_tokens + b.total_tokens,
+  };
+}
+
+/**
+ * Cost in USD, or undefined where no price is known. A price for `gpt-5-mini` also counts for `gpt-5-mini-2025-08-07`, the name
+ * that upstream answers with; of several the most exact name wins.
+ */
+export function costUsd(prices: Readonly<Record<string, Price>>, models: readonly string[], usage: Usage | null): number | undefined {
+  if (usage === null) return undefined;
+  for (const model of models) {
+    const price = priceOf(prices, model);
+    if (price === undefined) continue;
+    const cached = Math.min(usage.cached_tokens, usage.input_tokens);
+    const micro = (usage.input_tokens - cached) * price.input + cached * (price.cached ?? price.input) + usage.output_tokens * price.output;
+    // Ten decimals: a single token of the cheapest model still shows, and binary noise does not.
+    return Number((micro / 1e6).toFixed(10));
+  }
+  return undefined;
+}
+
+/** The price of a model, by its exact or its undated name. */
+export function priceOf(prices: Readonly<Record<string, Price>>, model: string): Price | undefined {
+  if (Object.hasOwn(prices, model)) return prices[model];
+  const undated = model.replace(/-\d{4}-?\d{2}-?\d{2}$/, "");
+  return undated !== model && Object.hasOwn(prices, undated) ? prices[undated] : undefined;
+}
+
+function detail(details: unknown, name: string): number {
+  return isRecord(details) ? count(details[name]) : 0;
+}
+
+function count(value: unknown): number {
+  return typeof value === "number" && Number.isFinite(value) && value > 0 ? Math.floor(value) : 0;
+}

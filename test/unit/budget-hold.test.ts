@@ -1,0 +1,159 @@
+// What a request holds of its caller's budgets, along the path: with a clock, a KV and an upstream that the test holds in its hands.
+import { describe, expect, test } from "vitest";
+import type { ConfigInput } from "../../src/core/config/define-config.ts";
+import { worstCase, type Cost } from "../../src/core/callers/budget.ts";
+import { path, type Path } from "../support/path.ts";
+
+type Step = ["reserve" | "settle", number] | ["release"];
+
+const CONFIG: Partial<ConfigInput> = { limits: { max_context_tokens: 1_000 }, defaults: { model: "m", max_output_tokens: 10 } };
+const BUDGETS = [{ name: "owner:ada", whose: "owner" as const, limits: { tokens_per_day: 100_000 } }];
+
+/** A path whose caller has a budget, and what was asked of that. */
+async function limited(
+  config: Partial<ConfigInput> = {},
+): Promise<Path & { steps: Step[]; say: (input: string, previousId?: string, more?: object) => ReturnType<Path["ask"]> }> {
+  const one = await path({ ...CONFIG, ...config });
+  const steps: Step[] = [];
+  one.deps.budgets = {
+    ...one.deps.budgets,
+    reserve: async (_budgets, worst) => {
+      steps.push(["reserve", worst.tokens]);
+      let open = true;
+      const end = (step: Step): void => {
+        if (open) steps.push(step);
+        open = false;
+      };
+      return { settle: (cost: Cost) => end(["settle", cost.tokens]), release: () => end(["release"]) };
+    },
+  };
+  return { ...one, steps, say: (input, previousId, more = {}) => one.ask(input, previousId, { budgets: BUDGETS, ...more }) };
+}
+
+/** What one answer of this upstream costs, whatever came before. */
+const tokens = (steps: readonly Step[], kind: "reserve" | "settle"): number[] =>
+  steps.flatMap(([name, count]) => (name === kind ? [count ?? 0] : []));
+
+describe("one call", () => {
+  test("is reserved at its worst, and settled by what it cost, once", async () => {
+    const one = await limited();
+    await one.say("hello");
+    expect(one.steps.map(([name]) => name)).toEqual(["reserve", "settle"]);
+    expect(tokens(one.steps, "reserve")[0]).toBeGreaterThan(tokens(one.steps, "settle")[0] ?? 0);
+  });
+
+  test("that was never made holds nothing: the turn to continue was not kept, or is gone", async () => {
+    const one = await limited({ continuity: "gateway" });
+    const { id } = await one.say("hello", undefined, { keep: false });
+    one.steps.length = 0;
+    await expect(one.say("and?", id)).rejects.toMatchObject({ code: "previous_response_not_found" });
+    expect(one.steps.map(([name]) => name)).toEqual(["reserve", "release"]);
+  });
+});
+
+describe("two calls for one answer", () => {
+  test("have two reservations, settled each by its own", async () => {
+    const one = await limited();
+    const { id } = await one.say("hello");
+    one.deps.echoes.set("m", true);
+    one.upstream.ignores = true;
+    one.steps.length = 0;
+    const { how } = await one.say("and?", id);
+    expect(how).toBe("replayed");
+    expect(one.steps.map(([name]) => name)).toEqual(["reserve", "settle", "reserve", "settle"]);
+  });
+
+  test("keep the first where nobody knows what it cost: left at its first event", async () => {
+    const one = await limited();
+    const { id } = await one.say("hello");
+    one.upstream.ignores = true;
+    one.freshIsolate();
+    one.steps.length = 0;
+    await one.say("and?", id, { stream: true });
+    expect(one.steps.map(([name]) => name)).toEqual(["reserve", "reserve", "settle"]);
+  });
+});
+
+describe("a conversation whose length nobody knows", () => {
+  test("is taken to be as long as it can be; a young turn is looked for where that does not fit", async () => {
+    const one = await limited();
+    const { id } = await one.say("hello");
+    const real = one.deps.store;
+    // KV does not show it at first.
+    one.deps.store = { ...real, read: async (keys) => keys.map(() => null) };
+    one.steps.length = 0;
+    let first = true;
+    const { reserve } = one.deps.budgets;
+    one.deps.budgets.reserve = async (budgets, worst, later) => {
+      const held = await reserve(budgets, worst, later);
+      if (!first) return held;
+      first = false;
+      const { budgetExceeded } = await import("../../src/core/callers/budget.ts");
+      throw budgetExceeded(BUDGETS[0] as (typeof BUDGETS)[0], { limit: "tokens_per_day", retryAfter: 9 });
+    };
+    await one.say("and?", id);
+    const [worst = 0, known = 0] = tokens(one.steps, "reserve");
+    expect(worst).toBeGreaterThan(1_000);
+    expect(known).toBeLessThan(1_000);
+  });
+
+  test("is said to be gone where not even an empty day has room for it: tomorrow is no better", async () => {
+    const one = await limited();
+    const { id } = await one.say("hello");
+    one.deps.store = { ...one.deps.store, read: async (keys) => keys.map(() => null) };
+    one.wait(3 * 60_000);
+    const { budgetExceeded } = await import("../../src/core/callers/budget.ts");
+    one.deps.budgets.reserve = (budgets) =>
+      Promise.reject(budgetExceeded(budgets[0] as (typeof BUDGETS)[0], { limit: "tokens_per_day", retryAfter: 9 }));
+    const small = [{ ...BUDGETS[0], limits: { tokens_per_day: 500 } }];
+    await expect(one.say("and?", id, { budgets: small })).rejects.toMatchObject({ code: "previous_response_not_found" });
+    await expect(one.say("and?", id)).rejects.toMatchObject({ code: "budget_exceeded" });
+  });
+
+  test("counts as unknown where upstream counted nothing", async () => {
+    const one = await limited();
+    const { id } = await one.say("hello");
+    const real = one.deps.store;
+    one.deps.store = {
+      ...real,
+      read: async (keys) => (await real.read(keys)).map((text) => text?.replaceAll(/"(\w+_tokens)":\d+/g, '"$1":0') ?? null),
+    };
+    one.steps.length = 0;
+    await one.say("and?", id);
+    expect(tokens(one.steps, "reserve")[0]).toBeGreaterThan(1_000);
+  });
+});
+
+describe("the worst case of a body", () => {
+  const CASE = { limits: { max_context_tokens: 0 }, prices: {} };
+  const of = (body: object): number => worstCase({ max_output_tokens: 0, ...body }, ["m"], 0, CASE).tokens;
+
+  test("is half of its bytes, keys and all, wherever they stand and whatever they are called", () => {
+    const long = "x".repeat(120_000);
+    for (const key of ["a", "image_url", "description"]) {
+      const tools = [{ type: "function", name: "f", parameters: { properties: { [key]: { description: long } } } }];
+      expect(of({ tools }), key).toBeGreaterThan(60_000);
+    }
+    expect(of({ input: "日本語".repeat(100) })).toBeGreaterThanOrEqual(450);
+  });
+
+  test("of an image is what a large one costs, not its bytes", () => {
+    const image = { type: "input_image", image_url: `data:image/png;base64,${"A".repeat(2_000_000)}` };
+    const tokens = of({ input: [{ role: "user", content: [image, image] }] });
+    expect(tokens).toBeGreaterThan(10_000);
+    expect(tokens).toBeLessThan(11_000);
+  });
+
+  test("of a list longer than a call takes arguments is a number, too", () => {
+    expect(of({ tools: [{ type: "function", parameters: { enum: Array.from({ length: 400_000 }, () => 1) } }] })).toBeGreaterThan(
+      1_000_000,
+    );
+  });
+
+  test("of money is the dearest of its models", () => {
+    const prices = { m: { input: 1, output: 10 }, dear: { input: 2, cached: 3, output: 1 } };
+    expect(worstCase({ max_output_tokens: 100 }, ["m", "dear", "unknown"], 1_000, { ...CASE, prices }).nanoUsd).toBeGreaterThanOrEqual(
+      3_000 * 1_000,
+    );
+  });
+});

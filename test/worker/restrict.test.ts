@@ -1,0 +1,563 @@
+import { env } from "cloudflare:workers";
+import { describe, expect, test, vi } from "vitest";
+import { UPSTREAM_FIELDS } from "../../src/contract/ask.ts";
+import { HIDDEN, pk, PK, PK_BOTH, PK_IMAGES, respond, startLocked } from "./restricted.ts";
+import { claimsOf, hs256, SESSION_KEYS } from "./tokens.ts";
+import { as, calls, eachTestAlone, EVENTS, idKeys, KEYS, kvTexts, marked, problemOf, received, SERVER_KEYS, TEXT } from "./worker.ts";
+import { ownerOf, deriveDigest } from "../../src/core/callers/ids.ts";
+
+const log = eachTestAlone();
+
+/** OpenAI's types of tools as of November 2026, and UniAPI's chat form. */
+const TOOL_TYPES = [
+  "function",
+  "file_search",
+  "web_search",
+  "web_search_2025_08_26",
+  "web_search_preview",
+  "computer",
+  "computer_use_preview",
+  "mcp",
+  "code_interpreter",
+  "image_generation",
+  "local_shell",
+  "shell",
+  "custom",
+  "apply_patch",
+  "namespace",
+  "tool_search",
+];
+
+const VALUES: Record<string, unknown> = {
+  temperature: 0.1,
+  max_tool_calls: 3,
+  top_logprobs: 3,
+  tools: [{ type: "function", name: "f" }],
+  metadata: undefined,
+  text: { verbosity: "low" },
+  include: ["reasoning.encrypted_content"],
+  parallel_tool_calls: false,
+  store: false,
+  reasoning: { effort: "high" },
+  presence_penalty: 1,
+  frequency_penalty: 1,
+  prompt_cache_options: { mode: "explicit" },
+  context_management: [{ type: "compaction" }],
+  moderation: { model: "omni" },
+  image: { quality: "high" },
+  access_programs: ["x"],
+  stream_options: { include_obfuscation: false },
+};
+/** Fields that this preset does not open. */
+const OWNED = Object.keys(UPSTREAM_FIELDS).filter((name) => !["top_p", "metadata", "max_output_tokens"].includes(name));
+const valueOf = (name: string): unknown => VALUES[name] ?? "of the caller";
+
+describe("what a preset does not open", () => {
+  test.each(OWNED)("`%s` is refused by name on both routes, and upstream is not called", async (name) => {
+    const worker = startLocked();
+    const input = marked();
+    const field = { [name]: valueOf(name) };
+    const onAsk = await worker.ask({ input, ...field }, pk);
+    expect([onAsk.status, await problemOf(onAsk)]).toMatchObject([400, { code: "unknown_parameter", param: name }]);
+    const onResponses = await respond(worker, { model: "support", input, ...field });
+    // There a model is a preset's name.
+    const code = name === "model" ? "model_not_allowed" : "unknown_parameter";
+    expect([onResponses.status, await problemOf(onResponses)]).toMatchObject([400, { code, param: name }]);
+    expect(await calls(input)).toBe(0);
+  });
+
+  test.each(["schema", "background", "conversation", "prompt", "foo", "__proto__x", "images"])("`%s` is refused too", async (name) => {
+    const worker = startLocked();
+    const input = marked();
+    const value = name === "images" ? ["https://img.example.com/a.png"] : { a: 1 };
+    expect((await worker.ask({ input, [name]: value }, pk)).status).toBe(400);
+    expect((await respond(worker, { model: "support", input, [name]: value })).status).toBe(400);
+    expect(await calls(input)).toBe(0);
+  });
+
+  test.each(TOOL_TYPES)("a tool of type %s is refused; where tools are open, all but functions are", async (type) => {
+    const worker = startLocked();
+    const input = marked();
+    const tools = [{ type, server_url: "https://evil.example", name: "x" }];
+    expect((await worker.ask({ input, tools }, pk)).status).toBe(400);
+    expect((await respond(worker, { model: "support", input, tools })).status).toBe(400);
+    const both = as(PK_BOTH);
+    expect((await worker.ask({ input, preset: "other", tools }, both)).status).toBe(400);
+    expect((await respond(worker, { model: "other", input, tools }, both)).status).toBe(400);
+    expect(await calls(input)).toBe(0);
+    const bare = [{ type, name: "x", parameters: {} }];
+    expect((await worker.ask({ input, preset: "other", tools: bare }, both)).status).toBe(type === "function" ? 200 : 400);
+    await worker.settled();
+  });
+
+  test("a number for `cache`, and a long max-age, can't make this Worker keep anything for longer", async () => {
+    const worker = startLocked();
+    expect((await problemOf(await worker.ask({ input: marked(), cache: 31_536_000 }, pk))).param).toBe("cache");
+    const response = await respond(worker, { input: marked() }, { ...pk, "cache-control": "max-age=31536000" });
+    await response.text();
+    expect(response.headers.get("cache-status")).toContain("fwd=bypass");
+    await worker.settled();
+  });
+
+  test("on /v1/responses null, an empty list and what would be used anyway are taken for nothing", async () => {
+    const worker = startLocked();
+    const input = marked();
+    const same = {
+      temperature: 0.5,
+      tools: [],
+      include: [],
+      instructions: null,
+      user: null,
+      parallel_tool_calls: true,
+      truncation: "disabled",
+      store: true,
+      background: false,
+      service_tier: "auto",
+      stream: false,
+      tool_choice: "auto",
+    };
+    expect((await respond(worker, { input, model: "support", ...same })).status).toBe(200);
+    for (const wrong of [{ temperature: 0.6 }, { store: false }, { truncation: "auto" }, { user: "x" }, { background: true }]) {
+      expect((await respond(worker, { input, ...wrong })).status, JSON.stringify(wrong)).toBe(400);
+    }
+    expect(await calls(input)).toBe(1);
+    await worker.settled();
+  });
+});
+
+describe("what a locked caller says", () => {
+  const item = (fields: object): object[] => [{ role: "user", content: "x", ...fields }];
+  const part = (fields: object): object[] => [{ role: "user", content: [fields] }];
+  test.each<[string, unknown]>([
+    ["a system role", item({ role: "system" })],
+    ["a developer role", item({ role: "developer" })],
+    ["no role", [{ content: "x" }]],
+    ["item_reference", [{ type: "item_reference", id: "msg_1" }]],
+    ["function_call_output", [{ type: "function_call_output", call_id: "c", output: "x" }]],
+    ["function_call", [{ type: "function_call", call_id: "c", name: "f", arguments: "{}" }]],
+    ["mcp_approval_response", [{ type: "mcp_approval_response", approval_request_id: "a", approve: true }]],
+    ["compaction", [{ type: "compaction", encrypted_content: "x" }]],
+    ["reasoning", [{ type: "reasoning", summary: [] }]],
+    ["a typed item with a role", item({ type: "item_reference", id: "msg_1" })],
+    ["an unknown key", item({ name: "system" })],
+    ["input_file", part({ type: "input_file", file_id: "file-1" })],
+    ["file_url", part({ type: "input_file", file_url: "https://x.example/a.pdf" })],
+    ["input_audio", part({ type: "input_audio", input_audio: {} })],
+    ["an image where the preset has none", part({ type: "input_image", image_url: "data:image/png;base64,AAAA" })],
+    ["a file beside a text", part({ type: "input_text", text: "x", file_id: "file-1" })],
+    ["output_text of the user", part({ type: "output_text", text: "x" })],
+    ["a part without a text", part({ type: "input_text" })],
+    ["no parts", item({ content: [] })],
+  ])("%s is refused on both routes", async (_name, items) => {
+    const worker = startLocked();
+    const input = marked();
+    const all = [{ role: "user", content: input }, ...(items as object[])];
+    expect((await worker.ask({ input: all }, pk)).status).toBe(400);
+    expect((await respond(worker, { input: all })).status).toBe(400);
+    expect(await calls(input)).toBe(0);
+  });
+
+  test("what SDKs send back of an answer passes, made anew", async () => {
+    const worker = startLocked();
+    const input = marked();
+    const said = { type: "output_text", text: "hello", annotations: [], logprobs: [] };
+    const items = [
+      { type: "message", id: "msg_1", status: "completed", role: "assistant", content: [said, { type: "refusal", refusal: "no" }] },
+      { role: "user", content: [{ type: "input_text", text: input }] },
+    ];
+    expect((await worker.ask({ input: items }, pk)).status).toBe(200);
+    expect((await received(input))[0]?.body["input"]).toEqual([
+      {
+        role: "assistant",
+        content: [
+          { type: "output_text", text: "hello" },
+          { type: "refusal", refusal: "no" },
+        ],
+      },
+      { role: "user", content: [{ type: "input_text", text: input }] },
+    ]);
+    await worker.settled();
+  });
+
+  test.each<[string, boolean]>([
+    ["data:image/png;base64,AAAA", true],
+    ["https://img.example.com/a.png?b=c", true],
+    ["data:image/svg+xml;base64,AAAA", false],
+    ["data:text/html;base64,AAAA", false],
+    ["data:image/png,AAAA", false],
+    ["data:image/png;base64,AAA", false],
+    [`data:image/png;base64,${"A".repeat(2_796_208)}`, false],
+    ["http://img.example.com/a.png", false],
+    ["https://evil.example/a.png", false],
+    ["https://img.example.com:8443/a.png", false],
+    ["https://img.example.com@evil.example/a.png", false],
+    ["https://user@img.example.com/a.png", false],
+    ["https://img.example.com.evil.example/a.png", false],
+    ["file:///etc/passwd", false],
+  ])("an image from %.50s is taken: %s", async (url, taken) => {
+    const worker = startLocked();
+    const input = marked();
+    const headers = as(PK_IMAGES);
+    const parts = [
+      { type: "input_text", text: input },
+      { type: "input_image", image_url: url, detail: "low" },
+    ];
+    const answers = [
+      await worker.ask({ input, images: [url] }, headers),
+      await respond(worker, { input: [{ role: "user", content: parts }] }, headers),
+    ];
+    expect(answers.map(({ status }) => status)).toEqual(taken ? [200, 200] : [400, 400]);
+    expect(await calls(input)).toBe(taken ? 2 : 0);
+    await worker.settled();
+  });
+
+  test("an image by file_id or with a detail of its own is refused", async () => {
+    const worker = startLocked();
+    const input = marked();
+    for (const image of [{ file_id: "file-1" }, { image_url: "data:image/png;base64,AAAA", detail: "original" }]) {
+      const content = [
+        { type: "input_text", text: input },
+        { type: "input_image", ...image },
+      ];
+      expect((await worker.ask({ input: [{ role: "user", content }] }, as(PK_IMAGES))).status).toBe(400);
+    }
+    expect(await calls(input)).toBe(0);
+  });
+
+  test("a body is held to the config's cap, and to 3 MiB where a preset takes images", async () => {
+    const worker = startLocked({ limits: { max_body_bytes: 1_000 } });
+    for (const [key, length, status] of [
+      [pk, 900, 200],
+      [pk, 1_100, 413],
+      [as(PK_IMAGES), 100_000, 200],
+    ] as const) {
+      expect((await worker.ask({ input: "x".repeat(length) }, key)).status, `${length}`).toBe(status);
+      expect((await respond(worker, { input: "x".repeat(length) }, key)).status, `${length}`).toBe(status);
+    }
+    await worker.settled();
+  });
+
+  test("a preset without images has the small cap, though another one of the key's has the large", async () => {
+    const presets = { plain: {}, pictures: { images: true } };
+    const worker = startLocked({
+      presets,
+      limits: { max_body_bytes: 1_000 },
+      callers: { publishable: [{ id: "x", key: PK_BOTH, presets: ["plain", "pictures"] }] },
+    });
+    const ask = (preset: string): Promise<Response> => worker.ask({ preset, input: "x".repeat(5_000) }, as(PK_BOTH));
+    expect((await ask("pictures")).status).toBe(200);
+    expect((await problemOf(await ask("plain"))).code).toBe("payload_too_large");
+    await worker.settled();
+  });
+});
+
+describe("presets and caps", () => {
+  test("one that is not granted and one that does not exist get the same answer", async () => {
+    const worker = startLocked();
+    const texts = await Promise.all(
+      ["secret", "nowhere", "constructor"].map(async (name) => {
+        const { message, code, param } = await problemOf(await worker.ask({ input: "x", preset: name }, as(PK_BOTH)));
+        const other = await problemOf(await respond(worker, { input: "x", model: name }, as(PK_BOTH)));
+        return JSON.stringify([message, code, param, other.message, other.code, other.param]);
+      }),
+    );
+    const real = await problemOf(await respond(worker, { input: "x", model: "gpt-4.1-mini" }, as(PK_BOTH)));
+    expect(new Set(texts).size).toBe(1);
+    expect(texts[0]).toContain(JSON.stringify(real.message));
+    expect(real.code).toBe("model_not_allowed");
+  });
+
+  test("a caller with one preset need not name it, one with two must", async () => {
+    const worker = startLocked();
+    const input = marked();
+    expect((await worker.ask({ input }, pk)).status).toBe(200);
+    expect((await respond(worker, { input })).status).toBe(200);
+    expect((await received(input)).map(({ body }) => body["instructions"])).toEqual([HIDDEN[0], HIDDEN[0]]);
+    expect((await problemOf(await worker.ask({ input: "x" }, as(PK_BOTH)))).message).toContain('"support", "other"');
+    await worker.settled();
+  });
+
+  test("max_output_tokens is held to the preset's own, then to the config's, and is always sent", async () => {
+    const worker = startLocked({ limits: { max_output_tokens: 2_000 } });
+    const sent = async (preset: string, asked?: number): Promise<unknown> => {
+      const input = marked();
+      const body = asked === undefined ? {} : { max_output_tokens: asked };
+      expect((await worker.ask({ input, preset, ...body }, as(PK_BOTH))).status).toBe(200);
+      return (await received(input))[0]?.body["max_output_tokens"];
+    };
+    expect(await sent("support")).toBe(300);
+    expect(await sent("support", 50)).toBe(50);
+    expect(await sent("support", 5_000)).toBe(300);
+    expect(await sent("other")).toBe(2_000);
+    expect(await sent("other", 5_000)).toBe(2_000);
+    await worker.settled();
+  });
+
+  test("upstream is told who the caller is by digests, whatever the preset says", async () => {
+    const worker = startLocked({
+      presets: { support: { user: "deployer", safety_identifier: "x", prompt_cache_key: "y" } },
+      callers: { publishable: [{ id: "site", key: PK_BOTH, presets: ["support"] }] },
+    });
+    const input = marked();
+    await worker.answer({ input }, as(PK_BOTH));
+    const keys = await idKeys();
+    const owner = await ownerOf(keys, "publishable:site");
+    expect((await received(input))[0]?.body).toMatchObject({
+      safety_identifier: await deriveDigest(keys, "safety", owner),
+      prompt_cache_key: await deriveDigest(keys, "prompt-cache", `${owner}\0support`),
+    });
+  });
+
+  test("each caller and preset has digests of its own, the same each time it asks", async () => {
+    const worker = startLocked({
+      presets: { support: {}, other: {} },
+      callers: {
+        publishable: [
+          { id: "site", key: PK, presets: ["support", "other"] },
+          { id: "app", key: PK_BOTH, presets: ["support", "other"] },
+        ],
+      },
+    });
+    const keys = await idKeys();
+    for (let round = 0; round < 2; round += 1) {
+      for (const [key, id] of [
+        [PK, "site"],
+        [PK_BOTH, "app"],
+      ] as const) {
+        for (const preset of ["support", "other"]) {
+          const input = marked();
+          await worker.answer({ input, preset }, as(key));
+          const owner = await ownerOf(keys, `publishable:${id}`);
+          expect((await received(input))[0]?.body).toMatchObject({
+            safety_identifier: await deriveDigest(keys, "safety", owner),
+            prompt_cache_key: await deriveDigest(keys, "prompt-cache", `${owner}\0${preset}`),
+          });
+        }
+      }
+    }
+  });
+
+  test("a raw id of upstream's is refused, and upstream is not asked", async () => {
+    const worker = startLocked();
+    const input = marked();
+    const problem = await problemOf(await worker.ask({ input, previous_response_id: "resp_68af" }, pk));
+    expect(problem.code).toBe("previous_response_not_found");
+    expect(await calls(input)).toBe(0);
+  });
+});
+
+describe("nothing is echoed", () => {
+  test("no form of an answer, no follow-up and no repeat shows what the preset holds", async () => {
+    const worker = startLocked();
+    const input = marked();
+    const metadata = { mine: "yes", team: "mine, too" };
+    const responses = [
+      await worker.ask({ input, metadata }, pk),
+      await worker.ask({ input, metadata }, { ...pk, ...EVENTS }),
+      await worker.ask({ input, metadata }, { ...pk, ...TEXT }),
+      await worker.ask({ input, metadata, stream: true }, { ...pk, ...TEXT }),
+      await respond(worker, { input, metadata, stream: true }),
+      await respond(worker, { input, metadata }),
+    ];
+    const texts = await Promise.all(
+      responses.map(async (response) => `${response.status} ${JSON.stringify([...response.headers])} ${await response.text()}`),
+    );
+    await worker.settled();
+    for (const text of texts) {
+      expect(text).toMatch(/^200 /);
+      for (const word of HIDDEN) expect(text).not.toContain(word);
+    }
+    const object = JSON.parse((texts.at(-1) ?? "").replace(/^.*?\] (?=\{)/s, "")) as Record<string, unknown>;
+    expect(object).toMatchObject({
+      instructions: null,
+      tools: [],
+      metadata,
+      user: null,
+      safety_identifier: null,
+      prompt_cache_key: null,
+      text: { format: { type: "text" } },
+      tool_choice: "auto",
+      previous_response_id: null,
+    });
+    // It went upstream all the same.
+    const [sent] = await received(input);
+    expect(sent?.body).toMatchObject({ instructions: HIDDEN[0], metadata: { mine: "yes", team: HIDDEN[2] } });
+    expect((await kvTexts()).join("\n")).not.toContain(HIDDEN[0]);
+    expect(JSON.stringify(log.lines())).not.toContain("hidden-");
+  });
+});
+
+describe("nothing is echoed to a user with a session", () => {
+  // Hosted tools are listed in the output: here by a server that the preset names.
+  const listed = { type: "mcp_list_tools", id: "mcpl_1", server_label: "crm", tools: [{ name: "hidden-tool-narwhal", input_schema: {} }] };
+  const said = {
+    type: "message",
+    id: "msg_1",
+    status: "completed",
+    role: "assistant",
+    content: [{ type: "output_text", text: "Hello.", annotations: [] }],
+  };
+  const object = (body: Record<string, unknown>, status: string): object => ({
+    ...body,
+    id: "resp_up1",
+    object: "response",
+    created_at: 1_800_000_000,
+    status,
+    output: status === "completed" ? [listed, said] : [],
+    usage: { input_tokens: 5, output_tokens: 2, total_tokens: 7 },
+    prompt: { id: "hidden-prompt-walrus" },
+  });
+  /** Echoes all that it is sent, as OpenAI does. */
+  function echo(body: Record<string, unknown>): Response {
+    if (body["stream"] !== true) return Response.json(object(body, "completed"));
+    const events = [
+      { type: "response.created", response: object(body, "in_progress") },
+      { type: "response.output_item.added", output_index: 0, item: { ...listed, tools: [] } },
+      { type: "response.output_item.done", output_index: 0, item: listed },
+      { type: "response.output_item.done", output_index: 1, item: said },
+      { type: "response.completed", response: object(body, "completed") },
+    ];
+    const text = events.map((event, n) => `event: ${event.type}\ndata: ${JSON.stringify({ ...event, sequence_number: n })}\n\n`).join("");
+    return new Response(text, { headers: { "content-type": "text/event-stream" } });
+  }
+
+  test("in any form, follow-up or repeat, by id, as input items, as a thread or as events", async () => {
+    const real = globalThis.fetch;
+    vi.spyOn(globalThis, "fetch").mockImplementation(async (input, init) =>
+      typeof init?.body === "string" && String(input).endsWith("/v1/responses")
+        ? echo(JSON.parse(init.body) as Record<string, unknown>)
+        : real(input, init),
+    );
+    const worker = startLocked({ callers: { sessions: { presets: ["kept"] } }, cache: { ttl: 600, responses: true } }, { SESSION_KEYS });
+    const user = as(hs256(claimsOf("ada")));
+    const texts: string[] = [];
+    const read = async (response: Response): Promise<string> => {
+      const text = await response.text();
+      texts.push(`${response.status} ${JSON.stringify([...response.headers])} ${text}`);
+      await worker.settled();
+      return text;
+    };
+    const first = JSON.parse(await read(await worker.ask({ input: "one" }, user))) as { id: string; text: string };
+    expect(first.text).toBe("Hello.");
+    for (const stream of [false, true]) {
+      for (const input of ["two", "two"]) {
+        await read(await respond(worker, { input, previous_response_id: first.id, stream }, user));
+        await read(await worker.ask({ input, previous_response_id: first.id, stream }, user));
+        await read(await worker.ask({ input, previous_response_id: first.id, stream }, { ...user, ...TEXT }));
+      }
+    }
+    expect(texts.filter((text) => text.includes("uniapi-edge; hit")).length, "repeats").toBeGreaterThanOrEqual(6);
+    const second = JSON.parse(await read(await respond(worker, { input: "three", previous_response_id: first.id }, user))) as {
+      id: string;
+    };
+    for (const path of ["", "?stream=true", "/input_items"]) await read(await worker.get(`/v1/responses/${second.id}${path}`, user));
+    for (const path of ["", "?thread=true"]) await read(await worker.get(`/ask/${second.id}${path}`, user));
+    for (const text of texts) {
+      expect(text).toMatch(/^200 /);
+      for (const word of HIDDEN) expect(text).not.toContain(word);
+    }
+    expect(texts).toHaveLength(19);
+  });
+
+  test("of a shared answer that somebody else asked for, not his metadata either", async () => {
+    const worker = startLocked(
+      {
+        callers: { sessions: { presets: ["shared"] } },
+        presets: { shared: { max_output_tokens: 300, metadata: { team: "hidden-tag-ibex" }, cache: { scope: "shared" } } },
+      },
+      { SESSION_KEYS, SERVER_KEYS },
+    );
+    const input = marked();
+    await worker.answer({ input, preset: "shared", metadata: { team: "hidden-tag-ibex" } }, as(KEYS.alice));
+    const hit = await worker.answer({ input }, as(hs256(claimsOf("ada"))));
+    expect([hit.cached, hit.metadata]).toEqual([true, undefined]);
+    expect(await (await worker.get(`/ask/${hit.id}`, as(hs256(claimsOf("ada"))))).text()).not.toContain("hidden-");
+  });
+
+  test("by what upstream says of a request that it refuses", async () => {
+    vi.spyOn(globalThis, "fetch").mockImplementation(async () =>
+      Response.json(
+        {
+          error: {
+            message: "Invalid schema for function 'hidden-tool-narwhal': hidden-prompt-walrus",
+            type: "invalid_request_error",
+            code: "invalid_function_parameters",
+            param: "tools[0].parameters",
+          },
+        },
+        { status: 400 },
+      ),
+    );
+    const worker = startLocked({ callers: { sessions: { presets: ["kept"] } } }, { SESSION_KEYS, SERVER_KEYS });
+    const user = as(hs256(claimsOf("ada")));
+    for (const response of [await worker.ask({ input: "x" }, user), await respond(worker, { input: "x" }, user)]) {
+      const problem = await problemOf(response);
+      expect([response.status, problem.code, problem.param]).toEqual([400, "invalid_function_parameters", ""]);
+      expect(problem.message).not.toContain("hidden-");
+    }
+    // The deployer's own callers are told.
+    expect((await problemOf(await worker.ask({ input: "x" }, as(KEYS.alice)))).message).toContain("hidden-tool-narwhal");
+  });
+
+  test("nor by a limit that the preset's own metadata have a part in", async () => {
+    const worker = startLocked();
+    const metadata = Object.fromEntries(Array.from({ length: 16 }, (_, n) => [`k${n}`, "x"]));
+    const problem = await problemOf(await worker.ask({ input: "x", metadata }, pk));
+    expect([problem.code, problem.param]).toEqual(["invalid_request", "metadata"]);
+  });
+});
+
+describe("by id", () => {
+  test("another user's conversation, a forged id and none are one and the same, on every route", async () => {
+    const worker = startLocked({ callers: { sessions: { presets: ["kept"] } } }, { SESSION_KEYS });
+    const { id } = await worker.answer({ input: marked() }, as(hs256(claimsOf("ada"))));
+    const bob = as(hs256(claimsOf("bob")));
+    const read = vi.spyOn(env.RESPONSES, "get");
+    const seen = new Map<string, Set<string>>();
+    for (const one of [id, `${id.slice(0, -2)}AA`, "resp_ue1_none"]) {
+      for (const [method, path] of [
+        ["GET", `/ask/${one}`],
+        ["GET", `/ask/${one}?thread=true`],
+        ["GET", `/v1/responses/${one}`],
+        ["GET", `/v1/responses/${one}/input_items`],
+        ["DELETE", `/v1/responses/${one}`],
+        ["POST", "/ask"],
+        ["POST", "/v1/responses"],
+      ] as const) {
+        const body = method === "POST" ? { body: JSON.stringify({ input: "x", previous_response_id: one }) } : {};
+        const response = await worker.send(path, { method, headers: { ...bob, "content-type": "application/json" }, ...body });
+        const { request_id: _, ...error } = await problemOf(response);
+        const route = `${method} ${path.replace(one, "ID")}`;
+        seen.set(route, (seen.get(route) ?? new Set()).add(JSON.stringify([response.status, error])));
+      }
+    }
+    for (const [route, answers] of seen) {
+      expect([...answers], route).toHaveLength(1);
+      expect([...answers][0], route).toContain(route.startsWith("POST") ? "previous_response_not_found" : "response_not_found");
+    }
+    expect(read, "KV is not asked: no difference in the work either").not.toHaveBeenCalled();
+  });
+
+  test("a publishable key reads and deletes nothing, be the id its own, forged or none", async () => {
+    const worker = startLocked();
+    const { id } = await worker.answer({ input: marked() }, pk);
+    for (const one of [id, "resp_ue1_forged", "nothing"]) {
+      for (const [method, path] of [
+        ["GET", `/ask/${one}`],
+        ["GET", `/v1/responses/${one}`],
+        ["GET", `/v1/responses/${one}/input_items`],
+        ["DELETE", `/v1/responses/${one}`],
+        ["GET", "/usage"],
+      ] as const) {
+        const response = await worker.send(path, { method, headers: pk });
+        expect([response.status, (await problemOf(response)).code]).toEqual([403, "insufficient_scope"]);
+      }
+    }
+  });
+
+  test("it is shown its presets as models, and no others", async () => {
+    const response = await startLocked().get("/v1/models", as(PK_BOTH));
+    const { data } = await response.json<{ data: { id: string }[] }>();
+    expect(data.map(({ id }) => id)).toEqual(["support", "other"]);
+  });
+});

@@ -1,0 +1,48 @@
+// A Worker whose only callers are locked: the preset holds what must not get out, and every request goes with a publishable key.
+import type { ConfigInput } from "../../src/core/config/define-config.ts";
+import { as, startWorker, type WorkerUnderTest } from "./worker.ts";
+
+export const PK = "pk_canary_0123456789abcdef";
+export const PK_BOTH = "pk_both_0123456789abcdefg";
+export const PK_IMAGES = "pk_images_0123456789abcdef";
+/** Stand in the presets; no locked caller may ever see one. */
+export const HIDDEN = ["hidden-prompt-walrus", "hidden-tool-narwhal", "hidden-tag-ibex", "hidden-schema-okapi"];
+const [PROMPT = "", TOOL = "", TAG = "", SCHEMA = ""] = HIDDEN;
+
+export const PRESETS: NonNullable<ConfigInput["presets"]> = {
+  support: {
+    instructions: PROMPT,
+    model: "gpt-4.1-mini",
+    max_output_tokens: 300,
+    temperature: 0.5,
+    tools: [{ type: "function", name: "look_up", description: TOOL, parameters: {}, strict: false }],
+    metadata: { team: TAG },
+    text: { format: { type: "json_schema", name: "x", schema: { description: SCHEMA, type: "object" } } },
+    allow: ["top_p"],
+  },
+  other: { instructions: "other", allow: ["temperature", "tools", "max_output_tokens", "reasoning", "instructions"] },
+  secret: { instructions: "not granted to anybody" },
+  /** Its answers are kept: it has a tool of a server's, and no functions. */
+  kept: { instructions: PROMPT, metadata: { team: TAG }, text: { verbosity: SCHEMA }, max_output_tokens: 300 },
+  pictures: { images: { hosts: ["img.example.com"] } },
+};
+
+export function startLocked(config: ConfigInput = {}, settings: Record<string, unknown> = {}): WorkerUnderTest {
+  const whole: ConfigInput = {
+    presets: PRESETS,
+    callers: {
+      publishable: [
+        { id: "site", key: PK, presets: ["support"] },
+        { id: "both", key: PK_BOTH, presets: ["support", "other"] },
+        { id: "images", key: PK_IMAGES, presets: ["pictures"] },
+      ],
+    },
+    ...config,
+  };
+  return startWorker(whole, settings);
+}
+
+export const pk = as(PK);
+
+export const respond = (worker: WorkerUnderTest, body: unknown, headers = pk): Promise<Response> =>
+  worker.send("/v1/responses", { method: "POST", body: JSON.stringify(body), headers: { "content-type": "application/json", ...headers } });

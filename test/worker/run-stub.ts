@@ -1,0 +1,41 @@
+// Flights as tests look at them: by the key of a request, through the same binding that the Worker has.
+import { runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { deriveDigest } from "../../src/core/callers/ids.ts";
+import type { Flight } from "../../src/durable/run.ts";
+import { type HeaderTable, idKeys, ownerNamed, type WorkerUnderTest } from "./worker.ts";
+
+export const freshKey = (): HeaderTable => ({ "idempotency-key": crypto.randomUUID() });
+
+/** The object of an anonymous caller's key, or of another owner's. */
+export async function flightOf(headers: HeaderTable, owner = "anonymous:local"): Promise<DurableObjectStub<Flight>> {
+  const name = `${await ownerNamed(owner)}\0${headers["idempotency-key"] ?? ""}`;
+  return env.FLIGHTS.getByName(await deriveDigest(await idKeys(), "flight", name));
+}
+
+interface Kept {
+  /** Of each row of the recording. */
+  sizes: number[];
+  /** All that stands in the object. */
+  text: string;
+  alarm: number | null;
+}
+
+export async function keptOf(flight: DurableObjectStub<Flight>): Promise<Kept> {
+  return await runInDurableObject(flight, async (_, { storage }) => {
+    const tables = storage.sql.exec("SELECT name FROM sqlite_master WHERE name IN ('flight', 'rows')").toArray();
+    const alarm = await storage.getAlarm();
+    if (tables.length === 0) return { sizes: [], text: "", alarm };
+    const rows = storage.sql.exec<{ bytes: ArrayBuffer }>("SELECT bytes FROM rows ORDER BY at").toArray();
+    const decoder = new TextDecoder();
+    const text = rows.map(({ bytes }) => decoder.decode(bytes, { stream: true })).join("");
+    return {
+      sizes: rows.map(({ bytes }) => bytes.byteLength),
+      text: JSON.stringify(storage.sql.exec("SELECT * FROM flight").toArray()) + text,
+      alarm,
+    };
+  });
+}
+
+export const respondOnce = (worker: WorkerUnderTest, body: unknown, headers: HeaderTable): Promise<Response> =>
+  worker.send("/v1/responses", { method: "POST", body: JSON.stringify(body), headers: { "content-type": "application/json", ...headers } });

@@ -1,0 +1,697 @@
+// Exactly once, as callers meet it: one key, one call of upstream, one outcome, on both routes and in every form.
+import { abortAllDurableObjects, evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { describe, expect, test, vi } from "vitest";
+import type { Answer } from "../../src/core/reply/trim.ts";
+import { flightOf, freshKey, keptOf, respondOnce } from "./run-stub.ts";
+import { claimsOf, hs256, SESSION_KEYS } from "./tokens.ts";
+import {
+  as,
+  calls,
+  eachTestAlone,
+  eventsIn,
+  EVENTS,
+  type HeaderTable,
+  joined,
+  KEYS,
+  kvKeys,
+  marked,
+  namesOf,
+  problemOf,
+  received,
+  SERVER_KEYS,
+  startWorker,
+  TEXT,
+  UPSTREAM_KEY,
+  type WorkerUnderTest,
+} from "./worker.ts";
+
+const log = eachTestAlone();
+
+/** What an answer says, in whatever form it came. */
+async function saidBy(response: Response): Promise<Answer> {
+  const text = await response.text();
+  if (!(response.headers.get("content-type") ?? "").startsWith("text/event-stream")) return JSON.parse(text) as Answer;
+  const events = eventsIn(text);
+  const done = events.find(({ event }) => event === "done")?.data as unknown as Answer;
+  expect(namesOf(events).at(-1)).toBe("done");
+  expect(joined(events, "text")).toBe(done.text);
+  return done;
+}
+
+const upstreamEnded = async (input: string, how: "complete" | "client_left"): Promise<void> => {
+  await vi.waitFor(async () => expect(await received(input)).toMatchObject([{ ended: how }]), { timeout: 10_000 });
+};
+
+describe("one key", () => {
+  test("twenty at once, half of them streaming: one call of upstream, twenty equal answers", async () => {
+    const worker = startWorker();
+    const body = { input: marked(), model: "emulate/slow/10" };
+    const key = freshKey();
+    const responses = await Promise.all(Array.from({ length: 20 }, (_, n) => worker.ask(body, n % 2 === 0 ? key : { ...key, ...EVENTS })));
+    const answers = await Promise.all(responses.map(saidBy));
+    expect(answers[0]?.text).toBe(`You said: "${body.input}".`);
+    for (const answer of answers) expect(answer).toEqual(answers[0]);
+    expect(await calls(body.input)).toBe(1);
+    await worker.settled();
+    const roles = log.requests().map(({ flight }) => flight);
+    expect(roles.filter((role) => role === "started")).toHaveLength(1);
+    expect(roles.filter((role) => role === "joined")).toHaveLength(19);
+  });
+
+  test("later it gives the same answer in every form, and also after the object was evicted", async () => {
+    const worker = startWorker();
+    const body = { input: marked(), cache: false };
+    const key = freshKey();
+    const first = await saidBy(await worker.ask(body, { ...key, ...EVENTS }));
+    const answer = await saidBy(await worker.ask(body, key));
+    expect(answer).toEqual(first);
+    await evictDurableObject(await flightOf(key));
+    expect(await saidBy(await worker.ask({ ...body, stream: true }, key))).toEqual(answer);
+    expect(await saidBy(await worker.ask({ ...body, stream: false }, { ...key, ...EVENTS }))).toEqual(answer);
+    for (const fields of [{}, { stream: true }]) {
+      const text = await worker.ask({ ...body, ...fields }, { ...key, ...TEXT });
+      expect([text.headers.get("x-response-id"), await text.text()]).toEqual([answer.id, answer.text]);
+    }
+    expect(await calls(body.input)).toBe(1);
+    await worker.settled();
+    expect(log.requests().map(({ flight }) => flight)).toEqual(["started", ...Array.from({ length: 5 }, () => "replayed")]);
+  });
+
+  test("on /v1/responses too: whole and streamed, byte for byte what the first one got", async () => {
+    const worker = startWorker();
+    const body = { input: marked(), model: "gpt-5-mini", stream: true };
+    const key = freshKey();
+    const first = await (await respondOnce(worker, body, key)).text();
+    expect(first).toMatch(/data: \[DONE\]\n\n$/);
+    expect(await (await respondOnce(worker, body, key)).text()).toBe(first);
+    const whole = await (await respondOnce(worker, { ...body, stream: false }, key)).json();
+    const frames = first.split("\n\n").map((frame) => frame.split("\ndata: ")[1] ?? "");
+    const terminal = JSON.parse(frames.findLast((data) => data.includes("response.completed")) ?? "{}") as { response: unknown };
+    expect(whole).toEqual(terminal.response);
+    expect(await calls(body.input)).toBe(1);
+  });
+
+  test.each([
+    ["an answer in one piece", "emulate/json-for-stream"],
+    ["an id that changes in the stream", "emulate/id-changes"],
+    ["no id", "emulate/no-id"],
+    ["split characters", "emulate/unicode"],
+    ["a refusal", "emulate/refusal"],
+    ["an event of 300,000 bytes", "emulate/too-large/300000"],
+  ])("of an upstream with %s gives equal answers", async (_name, model) => {
+    const worker = startWorker();
+    const body = { input: marked(), model };
+    const key = freshKey();
+    const answers = [];
+    for (const headers of [EVENTS, {}, EVENTS] as HeaderTable[]) answers.push(await saidBy(await worker.ask(body, { ...key, ...headers })));
+    await worker.settled();
+    expect(answers[1]).toEqual(answers[0]);
+    expect(answers[2]).toEqual(answers[0]);
+    expect(await calls(body.input)).toBe(1);
+    expect(await (await worker.get(`/ask/${answers[0]?.id}`)).json()).toEqual(answers[0]);
+    const { sizes } = await keptOf(await flightOf(key));
+    expect(Math.max(...sizes)).toBeLessThanOrEqual(1_048_576);
+  });
+
+  test("with another request is refused: another text, another field, another route", async () => {
+    const worker = startWorker();
+    const body = { input: marked(), model: "gpt-5-mini" };
+    const key = freshKey();
+    await worker.answer(body, key);
+    for (const twin of [
+      () => worker.ask({ ...body, input: `${body.input}!` }, key),
+      () => worker.ask({ ...body, temperature: 0.5 }, { ...key, ...EVENTS }),
+      () => worker.ask({ ...body, input: `${body.input}!` }, { ...key, "last-event-id": "00-1" }),
+      () => respondOnce(worker, body, key),
+    ]) {
+      const response = await twin();
+      expect([response.status, (await problemOf(response)).code]).toEqual([422, "idempotency_key_reused"]);
+    }
+    expect(await calls(body.input)).toBe(1);
+  });
+
+  test("is the same request whatever the order of its keys and the form that it is sent in", async () => {
+    const worker = startWorker();
+    const input = marked();
+    const key = freshKey();
+    const { id } = await worker.answer({ input, metadata: { a: "1", b: "2" } }, key);
+    expect(await worker.answer({ metadata: { b: "2", a: "1" }, input, stream: false }, key)).toMatchObject({ id });
+    const plain = marked();
+    const form = freshKey();
+    const first = await worker.answer({ input: plain }, form);
+    const again = await worker.send("/ask?stream=false", {
+      method: "POST",
+      body: plain,
+      headers: { ...form, "content-type": "text/plain" },
+    });
+    expect(await again.json()).toEqual(first);
+  });
+
+  test("of another owner is another key", async () => {
+    const worker = startWorker({}, { SERVER_KEYS });
+    const key = freshKey();
+    const input = marked();
+    const ids = [];
+    for (const name of [KEYS.alice, KEYS.alice2, KEYS.bob])
+      ids.push((await worker.answer({ input, cache: false }, { ...key, ...as(name) })).id);
+    expect(ids[1]).toBe(ids[0]);
+    expect(ids[2]).not.toBe(ids[0]);
+    expect(await calls(input)).toBe(2);
+  });
+
+  test.each(["", "a".repeat(256), "schlüssel", "tab\tin it", "\u0001"])("%j is none", async (given) => {
+    const input = marked();
+    let response: Response;
+    try {
+      response = await startWorker().ask({ input }, { "idempotency-key": given });
+    } catch {
+      // Such a header can't even be sent.
+      return;
+    }
+    expect(await problemOf(response)).toMatchObject({ code: "invalid_request", param: "Idempotency-Key" });
+    expect(await calls(input)).toBe(0);
+  });
+
+  test("may have 255 characters, blanks and quotes", async () => {
+    const worker = startWorker();
+    const input = marked();
+    for (const key of ["a".repeat(255), `"${crypto.randomUUID()}" ~ x`]) await worker.answer({ input }, { "idempotency-key": key });
+  });
+});
+
+describe("what counts once", () => {
+  test("tokens, cost, turn and cache: the request that started it has them, the others have none", async () => {
+    const worker = startWorker();
+    const body = { input: marked() };
+    const key = freshKey();
+    const answers = await Promise.all([worker.ask(body, key), worker.ask(body, key)]);
+    const [first] = await Promise.all(answers.map(saidBy));
+    await saidBy(await worker.ask(body, key));
+    await worker.settled();
+    const tokens = log.requests().filter(({ input_tokens }) => input_tokens !== undefined);
+    expect(tokens).toMatchObject([{ flight: "started", asked: true, cache: "miss", response_id: first?.id }]);
+    expect(log.requests().map(({ response_id }) => response_id)).toEqual([first?.id, first?.id, first?.id]);
+    expect(await kvKeys("turn:")).toHaveLength(1);
+    expect(await kvKeys("answer:")).toHaveLength(1);
+    expect(await worker.answer(body)).toEqual({ ...first, cached: true });
+    expect(await worker.answer({ input: marked(), previous_response_id: first?.id })).toMatchObject({ previous_response_id: first?.id });
+  });
+
+  test("a budget: reserved and settled by one call, and given back where nothing was paid", async () => {
+    const id = crypto.randomUUID();
+    const key = "pk_flight_0123456789abcdef";
+    const worker = startWorker({
+      presets: { chat: { max_output_tokens: 100, allow: ["model"] } },
+      callers: { publishable: [{ id, key, presets: ["chat"], total: { tokens_per_day: 1_000 } }] },
+    });
+    const used = async (): Promise<object | undefined> =>
+      (await env.BUDGETS.getByName(`total:publishable:${id}`).usage(Date.now())).days[0];
+    const body = { input: marked() };
+    const once = { ...as(key), ...freshKey() };
+    const answers = await Promise.all(Array.from({ length: 5 }, () => worker.ask(body, once)));
+    const [answer] = await Promise.all(answers.map(saidBy));
+    await vi.waitFor(async () => expect(await used()).toMatchObject({ tokens: answer?.usage?.total_tokens, reserved: 0, requests: 5 }), {
+      timeout: 10_000,
+    });
+    const refused = await worker.ask({ input: marked(), model: "emulate/503" }, { ...as(key), ...freshKey() });
+    expect(refused.status).toBe(503);
+    await vi.waitFor(async () => expect(await used()).toMatchObject({ tokens: answer?.usage?.total_tokens, reserved: 0 }), {
+      timeout: 10_000,
+    });
+    expect(await calls(body.input)).toBe(1);
+  });
+
+  test("a flight that is answered from the cache asks nothing, and gives that answer again", async () => {
+    const worker = startWorker();
+    const body = { input: marked() };
+    const made = await worker.answer(body);
+    const key = freshKey();
+    for (const _ of [1, 2]) expect(await worker.answer(body, key)).toEqual({ ...made, cached: true });
+    expect(await calls(body.input)).toBe(1);
+  });
+
+  test("hours later it says how old that answer is by then, in every form, and for how long it had been fresh", async () => {
+    vi.useFakeTimers({ toFake: ["Date"] });
+    const worker = startWorker();
+    const body = { input: marked() };
+    await worker.answer(body);
+    const key = freshKey();
+    const freshness = async (headers: HeaderTable): Promise<unknown> => {
+      const response = await worker.ask(body, { ...key, ...headers });
+      await response.text();
+      return [response.headers.get("cache-status"), response.headers.get("age")];
+    };
+    vi.advanceTimersByTime(600_000);
+    expect(await freshness({})).toEqual(["uniapi-edge; hit; ttl=3000", "600"]);
+    vi.advanceTimersByTime(7_200_000);
+    await evictDurableObject(await flightOf(key));
+    for (const form of [{}, EVENTS, TEXT]) expect(await freshness(form)).toEqual(["uniapi-edge; hit; ttl=-4200", "7800"]);
+    expect(await calls(body.input)).toBe(1);
+  });
+
+  test("what is not to be stored stands in the flight alone", async () => {
+    const worker = startWorker();
+    const body = { input: marked(), store: false };
+    const key = { ...freshKey(), "cache-control": "no-store" };
+    const first = await worker.answer(body, key);
+    expect(await worker.answer(body, key)).toEqual(first);
+    expect(await kvKeys("")).toEqual([]);
+    expect(await calls(body.input)).toBe(1);
+  });
+});
+
+describe("an outcome", () => {
+  test.each([
+    ["429", 429],
+    ["503", 503],
+    ["400", 400],
+    ["401", 502],
+    ["402", 502],
+    ["521", 503],
+    ["heartbeat-error", 429],
+  ])("emulate/%s was not paid: not kept, the next try asks anew, and twins get one refusal", async (fault, status) => {
+    const worker = startWorker();
+    const body = { input: marked(), model: `emulate/${fault}` };
+    const key = freshKey();
+    const twins = await Promise.all([
+      worker.ask(body, key),
+      worker.ask(body, { ...key, ...EVENTS }),
+      worker.ask(body, { ...key, ...TEXT }),
+    ]);
+    expect(twins.map((one) => one.status)).toEqual([status, status, status]);
+    await Promise.all(twins.map(problemOf));
+    expect(await calls(body.input)).toBe(1);
+    expect((await worker.ask(body, key)).status).toBe(status);
+    expect(await calls(body.input)).toBe(2);
+    // Nor does the key stand for it any more.
+    expect((await worker.ask({ input: body.input }, key)).status).toBe(200);
+  });
+
+  test("the same key succeeds where upstream has recovered", async () => {
+    const worker = startWorker();
+    const body = { input: marked(), model: "emulate/503-once/30" };
+    const key = freshKey();
+    expect((await worker.ask(body, key)).status).toBe(503);
+    const answer = await worker.answer(body, key);
+    expect(await worker.answer(body, key)).toEqual(answer);
+    expect(await calls(body.input)).toBe(2);
+  });
+
+  test.each([
+    ["500", 502, "upstream_error"],
+    ["520", 502, "upstream_error"],
+    ["reset-before-headers", 502, "upstream_error"],
+    ["cut", 502, "upstream_error"],
+    ["reset", 502, "upstream_error"],
+    ["failed", 502, "upstream_error"],
+    ["not-json", 502, "upstream_invalid_response"],
+    ["invalid-utf8", 502, "upstream_invalid_response"],
+  ])("emulate/%s may have been paid: it is kept, and said again", async (fault, status, code) => {
+    const worker = startWorker();
+    const body = { input: marked(), model: `emulate/${fault}` };
+    const key = freshKey();
+    for (const _ of [1, 2]) {
+      const response = await worker.ask(body, key);
+      expect([response.status, response.headers.get("x-should-retry")]).toEqual([status, "false"]);
+      expect((await problemOf(response)).code).toBe(code);
+      await evictDurableObject(await flightOf(key));
+    }
+    const streamed = await worker.ask(body, { ...key, ...EVENTS });
+    expect(await streamed.text()).toContain(`"code":"${code}"`);
+    expect(await calls(body.input)).toBe(1);
+    expect(await kvKeys("")).toEqual([]);
+  });
+
+  test("a pause and a request that is wrong leave nothing behind", async () => {
+    const input = marked();
+    const key = freshKey();
+    expect((await startWorker({}, { PAUSED: "1" }).ask({ input }, key)).status).toBe(503);
+    expect((await startWorker().ask({ input, nonsense: 1 }, key)).status).toBe(400);
+    expect((await startWorker().ask({ input, previous_response_id: "resp_ue1_AAAA" }, key)).status).toBe(400);
+    await startWorker().answer({ input }, key);
+    expect((await startWorker({}, { PAUSED: "1" }).ask({ input }, key)).status).toBe(503);
+  });
+
+  test("is kept for a day, and then nothing is left", async () => {
+    const worker = startWorker();
+    const body = { input: marked(), cache: false };
+    const key = freshKey();
+    await worker.answer(body, key);
+    const flight = await flightOf(key);
+    const { alarm, text } = await keptOf(flight);
+    expect(text).toContain("You said");
+    expect(Math.abs((alarm ?? 0) - Date.now() - 86_400_000)).toBeLessThan(60_000);
+    expect(await runDurableObjectAlarm(flight)).toBe(true);
+    expect(await keptOf(flight)).toEqual({ sizes: [], text: "", alarm: null });
+    await worker.answer(body, key);
+    expect(await calls(body.input)).toBe(2);
+  });
+
+  test("is not removed from under who is listening", async () => {
+    const worker = startWorker();
+    const body = { input: marked(), model: "emulate/long/2000" };
+    const key = freshKey();
+    await (await worker.ask(body, key)).text();
+    const reader = (await worker.ask(body, { ...key, ...EVENTS })).body?.getReader();
+    let heard = new TextDecoder().decode((await reader?.read())?.value);
+    expect(await runDurableObjectAlarm(await flightOf(key))).toBe(true);
+    for (let piece = await reader?.read(); piece?.done === false; piece = await reader?.read())
+      heard += new TextDecoder().decode(piece.value);
+    expect(namesOf(eventsIn(heard)).at(-1)).toBe("done");
+    expect(await runDurableObjectAlarm(await flightOf(key))).toBe(true);
+    expect((await keptOf(await flightOf(key))).alarm).toBeNull();
+  });
+
+  test("is removed where a reader had stalled in the middle, once that one has left", async () => {
+    const worker = startWorker();
+    const body = { input: marked(), model: "emulate/long/3000" };
+    const key = freshKey();
+    await (await worker.ask(body, key)).text();
+    const stalled = await worker.ask(body, { ...key, ...EVENTS });
+    const flight = await flightOf(key);
+    expect(await runDurableObjectAlarm(flight)).toBe(true);
+    expect((await keptOf(flight)).sizes.length).toBeGreaterThan(1);
+    await stalled.body?.cancel();
+    await vi.waitFor(
+      async () => {
+        await runDurableObjectAlarm(flight);
+        expect(await keptOf(flight)).toEqual({ sizes: [], text: "", alarm: null });
+      },
+      { timeout: 10_000 },
+    );
+  });
+
+  test("is waited for: an alarm in mid-flight removes nothing", async () => {
+    const worker = startWorker();
+    const body = { input: marked(), model: "emulate/first-byte/1200" };
+    const key = freshKey();
+    const asking = worker.ask(body, key);
+    await vi.waitFor(async () => expect(await calls(body.input)).toBe(1), { timeout: 10_000 });
+    expect(await runDurableObjectAlarm(await flightOf(key))).toBe(true);
+    expect(await (await asking).json()).toEqual(await worker.answer(body, key));
+    expect((await keptOf(await flightOf(key))).alarm).not.toBeNull();
+  });
+});
+
+describe("clients that leave", () => {
+  test("don't end the call: the next one gets the answer, and the log what it cost", async () => {
+    const worker = startWorker();
+    const body = { input: marked(), model: "emulate/slow/40" };
+    const key = freshKey();
+    for (const headers of [EVENTS, EVENTS]) {
+      const reader = (await worker.ask(body, { ...key, ...headers })).body?.getReader();
+      await reader?.read();
+      await reader?.cancel();
+    }
+    await upstreamEnded(body.input, "complete");
+    await vi.waitFor(() => expect(log.lines().filter(({ event }) => event === "flight")).toHaveLength(1), { timeout: 10_000 });
+    const answer = await worker.answer(body, key);
+    expect(answer.text).toBe(`You said: "${body.input}".`);
+    expect(await calls(body.input)).toBe(1);
+    const told = log.lines().find(({ event }) => event === "flight");
+    const [first] = log.requests();
+    expect(told).toMatchObject({ request_id: first?.["request_id"], response_id: answer.id, input_tokens: expect.any(Number) as number });
+    expect(first).toMatchObject({ flight: "started", reason: "client_left" });
+    expect(log.requests().every((line) => line["input_tokens"] === undefined)).toBe(true);
+  });
+
+  test("early, too: before upstream has said a word", async () => {
+    const worker = startWorker();
+    const body = { input: marked(), model: "emulate/first-byte/300" };
+    const key = freshKey();
+    const left = new AbortController();
+    const raw = JSON.stringify(body);
+    const asking = worker.send("/ask", {
+      method: "POST",
+      body: raw,
+      headers: { "content-type": "application/json", ...key },
+      signal: left.signal,
+    });
+    await vi.waitFor(async () => expect(await calls(body.input)).toBe(1), { timeout: 10_000 });
+    left.abort();
+    await asking.catch(() => undefined);
+    expect((await worker.answer(body, key)).text).toContain(body.input);
+    expect(await calls(body.input)).toBe(1);
+  });
+
+  test("late ones hear the stream from its first event, while it goes on", async () => {
+    const worker = startWorker();
+    const body = { input: marked("one two three four five six seven"), model: "emulate/slow/60" };
+    const key = freshKey();
+    const first = await worker.ask(body, { ...key, ...EVENTS });
+    const reader = first.body?.getReader();
+    let heard = "";
+    while (!heard.includes("event: text")) heard += new TextDecoder().decode((await reader?.read())?.value);
+    const late = eventsIn(await (await worker.ask(body, { ...key, ...EVENTS })).text());
+    for (let piece = await reader?.read(); piece?.done === false; piece = await reader?.read())
+      heard += new TextDecoder().decode(piece.value);
+    expect(late.map(({ id }) => id)).toEqual(eventsIn(heard).map(({ id }) => id));
+    expect(late.slice(1)).toEqual(eventsIn(heard).slice(1));
+  });
+});
+
+describe("an object", () => {
+  const stalled = async (worker: WorkerUnderTest, body: object, key: HeaderTable): Promise<Response> => {
+    const response = await worker.ask(body, { ...key, ...EVENTS });
+    await vi.waitFor(async () => expect((await keptOf(await flightOf(key))).sizes.length).toBeGreaterThan(0), { timeout: 10_000 });
+    return response;
+  };
+
+  test("that breaks in mid-flight says so to those who listen and to all who come later, evicted or not; nothing is asked again", async () => {
+    const worker = startWorker();
+    const body = { input: marked(), model: "emulate/stall" };
+    const key = freshKey();
+    const listening = await stalled(worker, body, key);
+    const json = worker.ask(body, key);
+    await runInDurableObject(await flightOf(key), (_, state) => state.abort("broken by a test")).catch(() => undefined);
+    const heard = eventsIn(await listening.text());
+    expect(namesOf(heard)).toEqual(["start", "text", "text", "error"]);
+    expect(heard.at(-1)?.data).toMatchObject({ error: { code: "upstream_error" } });
+    const responses = [await json, await worker.ask(body, key)];
+    await evictDurableObject(await flightOf(key));
+    responses.push(await worker.ask(body, key), await respondOnce(worker, body, key));
+    expect(responses.map(({ status }) => status)).toEqual([502, 502, 502, 422]);
+    expect(responses.map(({ headers }) => headers.get("x-should-retry"))).toEqual(["false", "false", "false", null]);
+    const again = eventsIn(await (await worker.ask(body, { ...key, ...EVENTS })).text());
+    expect(again.slice(1)).toMatchObject(heard.slice(1).map(({ id, event }) => ({ id, event })));
+    expect(await calls(body.input)).toBe(1);
+    expect((await keptOf(await flightOf(key))).alarm).not.toBeNull();
+    expect(await kvKeys("")).toEqual([]);
+  });
+
+  test("that breaks on /v1/responses: what was kept, an error event, a broken body", async () => {
+    const worker = startWorker();
+    const body = { input: marked(), model: "emulate/stall", stream: true };
+    const key = freshKey();
+    const listening = await respondOnce(worker, body, key);
+    await vi.waitFor(async () => expect((await keptOf(await flightOf(key))).sizes.length).toBeGreaterThan(0), { timeout: 10_000 });
+    await abortAllDurableObjects();
+    for (const response of [listening, await respondOnce(worker, body, key)]) {
+      const reader = response.body?.getReader();
+      let heard = "";
+      const reading = async (): Promise<void> => {
+        for (let piece = await reader?.read(); piece?.done === false; piece = await reader?.read())
+          heard += new TextDecoder().decode(piece.value);
+      };
+      await expect(reading()).rejects.toThrow();
+      expect(heard).toMatch(/^event: response.created\n/);
+      expect(heard).toContain('event: error\ndata: {"type":"error"');
+      expect(heard).not.toContain("[DONE]");
+    }
+    expect(await calls(body.input)).toBe(1);
+  });
+
+  test("that breaks before it has written what was heard ends what was heard, and keeps the failure", async () => {
+    const worker = startWorker();
+    const body = { input: marked(), model: "emulate/stall" };
+    const key = freshKey();
+    const listening = (await worker.ask(body, { ...key, ...EVENTS })).body?.getReader();
+    let heard = "";
+    while (!heard.includes("event: text")) heard += new TextDecoder().decode((await listening?.read())?.value);
+    await runInDurableObject(await flightOf(key), (_, state) => state.abort("broken by a test")).catch(() => undefined);
+    for (let piece = await listening?.read(); piece?.done === false; piece = await listening?.read())
+      heard += new TextDecoder().decode(piece.value);
+    expect(namesOf(eventsIn(heard)).slice(-2)).toEqual(["text", "error"]);
+    expect(eventsIn(heard).at(-1)?.data).toMatchObject({ error: { code: "upstream_error" } });
+    const again = await worker.ask(body, key);
+    expect([again.status, again.headers.get("x-should-retry")]).toEqual([502, "false"]);
+    expect(await calls(body.input)).toBe(1);
+  });
+
+  test("that broke before upstream had said a word is a call that may have been paid", async () => {
+    const worker = startWorker();
+    const body = { input: marked(), model: "emulate/first-byte/20000" };
+    const key = freshKey();
+    const asking = worker.ask(body, key);
+    await vi.waitFor(async () => expect(await calls(body.input)).toBe(1), { timeout: 10_000 });
+    await runInDurableObject(await flightOf(key), (_, state) => state.abort("broken by a test")).catch(() => undefined);
+    for (const response of [await asking, await worker.ask(body, key)]) {
+      expect([response.status, response.headers.get("x-should-retry")]).toEqual([502, "false"]);
+      expect((await problemOf(response)).message).toContain("fresh Idempotency-Key");
+    }
+    await upstreamEnded(body.input, "client_left");
+  });
+
+  test("that was only asked for what it has not got leaves nothing behind", async () => {
+    const key = freshKey();
+    const response = await startWorker().ask({ input: marked() }, { ...key, "last-event-id": "0123456789ab-3" });
+    expect(response.status).toBe(409);
+    expect(await keptOf(await flightOf(key))).toEqual({ sizes: [], text: "", alarm: null });
+  });
+
+  test("whose storage fails still gives its answer to all while it lives, and after that the failure", async () => {
+    const worker = startWorker();
+    const body = { input: marked(), model: "emulate/first-byte/1200" };
+    const key = freshKey();
+    const first = worker.ask(body, key);
+    await vi.waitFor(async () => expect(await calls(body.input)).toBe(1), { timeout: 10_000 });
+    await runInDurableObject(await flightOf(key), (_, { storage }) => {
+      vi.spyOn(storage, "transactionSync").mockImplementation(() => {
+        throw new Error("disk full");
+      });
+    });
+    const answer = await saidBy(await first);
+    expect(await saidBy(await worker.ask(body, { ...key, ...EVENTS }))).toEqual(answer);
+    expect(log.warnings()).toContainEqual({ level: "warn", event: "flight_not_written", error: "Error" });
+    await evictDurableObject(await flightOf(key));
+    expect((await worker.ask(body, key)).status).toBe(502);
+    expect(await calls(body.input)).toBe(1);
+  });
+
+  test("whose storage fails does not put all together again for each further word", async () => {
+    const worker = startWorker();
+    const body = { input: marked(), model: "emulate/long/3000" };
+    const key = freshKey();
+    await runInDurableObject(await flightOf(key), (_, { storage }) => {
+      vi.spyOn(storage, "transactionSync").mockImplementation(() => {
+        throw new Error("disk full");
+      });
+    });
+    const answer = await worker.ask(body, key);
+    expect((await answer.json<{ text: string }>()).text.split(" ").length).toBeGreaterThan(2_900);
+    expect(log.warnings().filter(({ event }) => event === "flight_not_written").length).toBeLessThan(10);
+  });
+
+  test("belongs to the preset that is implied, too: a narrower token of the same user is another request", async () => {
+    const worker = startWorker(
+      { presets: { vip: { model: "gpt-5-mini" }, basic: {} }, callers: { sessions: { presets: ["vip", "basic"] } } },
+      { SESSION_KEYS },
+    );
+    const body = { input: marked() };
+    const key = freshKey();
+    const token = (presets: string[]): HeaderTable => as(hs256(claimsOf("ada", { presets })));
+    expect((await worker.answer(body, { ...key, ...token(["vip"]) })).model).toContain("gpt-5-mini");
+    const other = await worker.ask(body, { ...key, ...token(["basic"]) });
+    expect([other.status, (await problemOf(other)).code]).toEqual([422, "idempotency_key_reused"]);
+  });
+
+  test("whose first call may have been paid is kept, also where a second one can't be reserved", async () => {
+    const worker = startWorker(
+      {
+        cache: false,
+        presets: { chat: { model: "emulate/ignores-chain", max_output_tokens: 100 } },
+        callers: { sessions: { presets: ["chat"], per_user: { tokens_per_day: 100_000 } } },
+      },
+      { SESSION_KEYS },
+    );
+    const user = as(hs256(claimsOf(crypto.randomUUID())));
+    const { id } = await worker.answer({ input: marked() }, user);
+    const body = { input: marked(), previous_response_id: id };
+    const key = freshKey();
+    const flight = await flightOf(key, `session:${(JSON.parse(atob(user["authorization"]?.split(".")[1] ?? "")) as { sub: string }).sub}`);
+    await runInDurableObject(flight, (object) => {
+      const own = object as unknown as { env: Env };
+      let asked = 0;
+      const BUDGETS = {
+        getByName: (name: string) => {
+          const stub = env.BUDGETS.getByName(name);
+          return {
+            reserve: (...args: Parameters<typeof stub.reserve>) =>
+              (asked += 1) === 1 ? stub.reserve(...args) : Promise.reject(new Error("away")),
+            settle: (...args: Parameters<typeof stub.settle>) => stub.settle(...args),
+            count: (...args: Parameters<typeof stub.count>) => stub.count(...args),
+          };
+        },
+      };
+      Object.defineProperty(own, "env", { value: { ...own.env, BUDGETS } });
+    });
+    for (const _ of [1, 2]) {
+      const response = await worker.ask(body, { ...key, ...user });
+      expect([response.status, response.headers.get("x-should-retry")]).toEqual([503, "false"]);
+      expect((await problemOf(response)).message).toContain("may have been paid");
+    }
+    expect(await calls(body.input)).toBe(1);
+  });
+
+  test("tells a listener whose connection breaks how an unpaid run ended, and asks nothing for it", async () => {
+    const worker = startWorker();
+    const body = { input: marked(), model: "emulate/503" };
+    const key = freshKey();
+    let joins = 0;
+    const FLIGHTS = {
+      getByName: (name: string) => ({
+        async join(order: never) {
+          joins += 1;
+          const joined = await env.FLIGHTS.getByName(name).join(order);
+          if (!("stream" in joined) || joins > 1) return joined;
+          await new Response(joined.stream).arrayBuffer();
+          const stream = new ReadableStream<Uint8Array>({ pull: (controller) => controller.error(new Error("Network connection lost.")) });
+          return { role: joined.role, run: joined.run, from: joined.from, stream };
+        },
+      }),
+    };
+    const response = await startWorker({}, { FLIGHTS }).ask(body, key);
+    expect(response.status).toBeGreaterThanOrEqual(502);
+    expect([joins, await calls(body.input)]).toEqual([2, 1]);
+    await worker.settled();
+  });
+
+  test("says of a whole answer that it is stored, as without a key", async () => {
+    const response = await startWorker().ask({ input: marked() }, freshKey());
+    expect(response.headers.get("cache-status")).toBe("uniapi-edge; fwd=miss; stored");
+  });
+
+  test("is on no path of requests without a key", async () => {
+    const FLIGHTS = new Proxy({}, { get: () => expect.fail("a flight was asked for") });
+    const worker = startWorker({}, { FLIGHTS });
+    for (const headers of [{}, EVENTS, TEXT]) expect((await worker.ask({ input: marked() }, headers)).status).toBe(200);
+    for (const stream of [true, false]) expect((await respondOnce(worker, { input: marked(), stream }, {})).status).toBe(200);
+    await worker.settled();
+  });
+
+  test("holds neither key nor secret in clear", async () => {
+    const worker = startWorker({}, { SERVER_KEYS });
+    const key = freshKey();
+    await worker.answer({ input: marked() }, { ...key, ...as(KEYS.alice) });
+    const { text } = await keptOf(await flightOf(key, "server:alice"));
+    expect(text).toContain("You said");
+    for (const secret of [key["idempotency-key"] ?? "", UPSTREAM_KEY, KEYS.alice]) expect(text).not.toContain(secret);
+    expect(JSON.stringify(log.lines())).not.toContain(key["idempotency-key"]);
+  });
+
+  test("that is not bound is missed only by requests with a key", async () => {
+    const worker = startWorker({}, { FLIGHTS: undefined });
+    const input = marked();
+    await worker.answer({ input });
+    const response = await worker.ask({ input }, freshKey());
+    expect([response.status, (await problemOf(response)).code]).toEqual([503, "misconfigured"]);
+  });
+
+  test("that does not answer is 503, and the same key is safe to send again", async () => {
+    const key = freshKey();
+    const body = { input: marked() };
+    let broken = 1;
+    const FLIGHTS = {
+      getByName: (name: string) => (broken-- > 0 ? { join: () => Promise.reject(new Error("sk-canary")) } : env.FLIGHTS.getByName(name)),
+    };
+    const worker = startWorker({}, { FLIGHTS });
+    const response = await worker.ask(body, key);
+    expect([response.status, response.headers.get("retry-after"), response.headers.get("x-should-retry")]).toEqual([503, "2", null]);
+    expect((await problemOf(response)).code).toBe("unavailable");
+    expect((await worker.answer(body, key)).text).toContain(body.input);
+    expect(log.warnings()).toMatchObject([{ event: "flight_unreachable", error: "Error" }]);
+  });
+});
+
+vi.setConfig({ testTimeout: 30_000 });
