@@ -1,14 +1,14 @@
 // The one path from a composed request to an answer: whose turn is continued, is the answer already kept, ask upstream, keep what
 // came. The router calls it, a Flight and a Job; it knows nothing of HTTP forms. Every outcome is a value or a Problem.
+import type { Usage } from "../contract/answer.ts";
 import { type AnswerRecord, ageOf, answerKey, decodeAnswer } from "../core/cache/cached-answer.ts";
 import { hitHeaders, type Kept } from "../core/cache/cache-status.ts";
 import type { Composed } from "../core/request/compose.ts";
 import { deriveDigest } from "../core/callers/ids.ts";
-import { type CacheControl, canonical, planCache } from "../core/cache/policy.ts";
+import { planCache } from "../core/cache/policy.ts";
 import { Problem } from "../core/lib/problem.ts";
 import { decodeTombstone, decodeTurn, turnKey } from "../core/turns/turn.ts";
 import { concealed } from "../core/upstream/upstream-error.ts";
-import type { Usage } from "../core/upstream/usage.ts";
 import type { Deps, RequestContext } from "../deps.ts";
 import { type Continuity, continueTurn, continuityOf, forgetsKey } from "./continuity.ts";
 import { identityOf } from "./identity.ts";
@@ -16,6 +16,8 @@ import { type Finished, Making } from "./pending-turn.ts";
 import type { EventBatch } from "./events.ts";
 import { gather, type Opened, openStream, readTerminal } from "./open.ts";
 import { findParent, notFound, type Parent } from "./parent.ts";
+import { canonical } from "../core/lib/canonical.ts";
+import type { CacheControl } from "../core/request/cache-control.ts";
 
 export interface Question {
   composed: Composed;

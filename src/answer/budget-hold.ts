@@ -1,9 +1,10 @@
 // What one request holds of its caller's budgets: reserved before upstream is asked, settled by what it cost. What is never settled
 // (cut, left, lost, thrown) stays reserved: it may have been paid.
+import type { Usage } from "../contract/answer.ts";
 import { type Cost, worstCase } from "../core/callers/budget.ts";
 import { Problem } from "../core/lib/problem.ts";
 import type { Turn } from "../core/turns/turn.ts";
-import { costUsd, type Usage, usageOf } from "../core/upstream/usage.ts";
+import { costUsd, usageOf } from "../core/upstream/usage.ts";
 import type { Deps, RequestContext } from "../deps.ts";
 import type { Reservation } from "../platform/budgets.ts";
 import { isYoung, lookFor } from "./chain.ts";

@@ -1,10 +1,11 @@
 // How a conversation survives the relay (contract section 4): by upstream's own id while upstream keeps its word, and by the whole
 // chain from KV where it has forgotten, says so or not. A call is replayed once at most, and never after a byte has left.
+import type { Usage } from "../contract/answer.ts";
 import { type JsonObject } from "../core/lib/json.ts";
 import { Problem } from "../core/lib/problem.ts";
 import { replayInput } from "../core/turns/replay-input.ts";
 import type { Turn } from "../core/turns/turn.ts";
-import { type Usage, usageOf } from "../core/upstream/usage.ts";
+import { usageOf } from "../core/upstream/usage.ts";
 import type { Deps } from "../deps.ts";
 import { lookFor, wholeChain } from "./chain.ts";
 import { type Opened, openStream, type UpstreamCall } from "./open.ts";

@@ -1,11 +1,12 @@
 // One turn in the making: from what is known before upstream is asked to what is kept, counted and told when the answer is whole.
+import type { Usage } from "../contract/answer.ts";
 import { type AnswerRecord, encodeAnswer } from "../core/cache/cached-answer.ts";
 import { fitsInId, signId } from "../core/callers/ids.ts";
 import type { JsonObject } from "../core/lib/json.ts";
 import { type CachePlan, isKeepable } from "../core/cache/policy.ts";
 import type { AnswerFacts } from "../core/reply/trim.ts";
 import { encodeTurn, lineage, type Turn, turnKey } from "../core/turns/turn.ts";
-import { costUsd, sumUsage, type Usage, usageOf } from "../core/upstream/usage.ts";
+import { costUsd, sumUsage, usageOf } from "../core/upstream/usage.ts";
 import type { Deps, RequestContext } from "../deps.ts";
 import type { Question } from "./answer.ts";
 import type { Parent } from "./parent.ts";

@@ -1,12 +1,12 @@
 // The typed client of POST /ask for browsers, Node and Workers: no dependencies, and nothing of the Worker but types (docs/client.md).
 // The Worker serves it as /client.js; the package exports it as uniapi-edge/client.
-import type { Answer } from "../core/reply/trim.ts";
+import type { Answer } from "../contract/answer.ts";
 import { type ClientOptions, createCall } from "./call.ts";
 import type { Conversation, ConversationOptions } from "./conversation.ts";
 import type { AskBody, AskOptions, Input, Question, ResumeToken, Turn } from "./question.ts";
 import { type AnswerStream, openStream } from "./stream.ts";
 
-export type { Answer } from "../core/reply/trim.ts";
+export type { Answer } from "../contract/answer.ts";
 export type { ClientOptions } from "./call.ts";
 export type { Conversation, ConversationOptions } from "./conversation.ts";
 export { AskError } from "./error.ts";

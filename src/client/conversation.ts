@@ -1,5 +1,5 @@
 // A conversation is the id of its last answer: the Worker knows the rest. Answers form a tree, so any of its ids can be gone on from.
-import type { Answer } from "../core/reply/trim.ts";
+import type { Answer } from "../contract/answer.ts";
 import type { AskOptions, Question, ResumeToken, Turn } from "./question.ts";
 import type { AnswerStream } from "./stream.ts";
 

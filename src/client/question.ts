@@ -1,5 +1,5 @@
 // What a caller writes: the body of POST /ask (contract section 2), as types alone. A test holds it to core/request.ts, which judges it.
-import type { Answer } from "../core/reply/trim.ts";
+import type { Answer } from "../contract/answer.ts";
 import type { JsonObject } from "../core/lib/json.ts";
 
 /** A text, or messages and items as in the Responses API. */

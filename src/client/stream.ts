@@ -1,7 +1,6 @@
 // A question on its way until it is answered, over as many connections as that takes: each goes on after the last whole event of the
 // one before (contract section 6), so that what is said joins to the same, byte for byte.
-import type { AskEvent as WorkerEvent } from "../core/reply/trim-stream.ts";
-import type { Answer } from "../core/reply/trim.ts";
+import type { Answer, AskEvent as WorkerEvent } from "../contract/answer.ts";
 import type { Call, Init, Within } from "./call.ts";
 import { createDecoder } from "./decode.ts";
 import { AskError, connectionLost } from "./error.ts";

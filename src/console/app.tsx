@@ -1,6 +1,6 @@
 // The frame of the page: who is signed in, which of the three views is shown, light or dark.
 import { useEffect, useRef, useState } from "preact/hooks";
-import { type Account, ACCOUNT_NAMES, accountOf, isLocal } from "./session/account.ts";
+import { type Account, ACCOUNT_NAMES, accountOf, isLocal } from "./lib/account.ts";
 import { Chat } from "./chat/model/chat.ts";
 import { ChatView } from "./chat/view/chat-view.tsx";
 import { newDraft } from "./chat/model/draft.ts";

@@ -1,13 +1,7 @@
-// The schemas of what POST /ask gives back, for /openapi.json. The types are the code's own and the client's; a field that stands in one and
-// not in the other does not compile. The Worker imports none of this but types: no answer is checked on its way out.
+// What POST /ask gives back: the answer, and the events of a stream. The types of the Worker, the client and the console are inferred from
+// these schemas, and /openapi.json is made of them. The Worker imports the types alone: no answer is checked on its way out.
 import * as z from "zod/mini";
 import { ProblemBody } from "./problem.ts";
-import type { AskEvent as Event } from "../core/reply/trim-stream.ts";
-import type { Answer as AnswerType, ToolCall as ToolCallType } from "../core/reply/trim.ts";
-import type { Usage as UsageType } from "../core/upstream/usage.ts";
-
-/** A schema for every field of a type, and for no other. */
-type Fields<Type> = { [Name in keyof Type]-?: z.ZodMiniType<Type[Name]> };
 
 export const Usage = z
   .object({
@@ -16,16 +10,18 @@ export const Usage = z
     output_tokens: z.int(),
     reasoning_tokens: z.int(),
     total_tokens: z.int(),
-  } satisfies Fields<UsageType>)
+  })
   .check(z.describe("Tokens, as UniAPI counted them."));
+export type Usage = z.infer<typeof Usage>;
 
 export const ToolCall = z
   .object({
     call_id: z.string(),
     name: z.string(),
     arguments: z.string().check(z.describe("JSON as the model wrote it: it may be wrong.")),
-  } satisfies Fields<ToolCallType>)
+  })
   .check(z.describe("A call that you carry out and answer with a `function_call_output` item, in a follow-up."));
+export type ToolCall = z.infer<typeof ToolCall>;
 
 export const Answer = z
   .object({
@@ -47,8 +43,9 @@ export const Answer = z
     metadata: z.exactOptional(z.record(z.string(), z.string())).check(z.describe("Yours, unchanged.")),
     cost_usd: z.exactOptional(z.number()).check(z.describe("What the tokens cost, if the config has a price for the model.")),
     cached: z.exactOptional(z.literal(true)).check(z.describe("This answer was kept from an earlier call.")),
-  } satisfies Fields<AnswerType>)
+  })
   .check(z.describe("A trimmed answer. The keys after `usage` are there only when they say something."));
+export type Answer = z.infer<typeof Answer>;
 
 /** The body of GET /ask/{id}?thread=true. */
 export const Thread = z
@@ -56,9 +53,8 @@ export const Thread = z
   .check(z.describe("A conversation from its first turn to the id that was asked for."));
 export type Thread = z.infer<typeof Thread>;
 
-type DataOf<Name, Any = Event> = Any extends { event: infer Names; data: infer Data } ? (Name extends Names ? Data : never) : never;
-
 const Delta = z.object({ delta: z.string() });
+/** The data of each event of a stream, by the event's name. */
 export const EVENTS = {
   start: z.object({ request_id: z.string(), model: z.string() }),
   text: Delta,
@@ -67,7 +63,8 @@ export const EVENTS = {
   tool_call: ToolCall,
   done: Answer,
   error: ProblemBody,
-} satisfies { [Name in Event["event"]]: z.ZodMiniType<DataOf<Name>> };
+};
 
 /** One event of a stream, without its id. */
 export const AskEvent = z.union(Object.entries(EVENTS).map(([event, data]) => z.object({ event: z.literal(event), data })));
+export type AskEvent = { [Name in keyof typeof EVENTS]: { event: Name; data: z.infer<(typeof EVENTS)[Name]> } }[keyof typeof EVENTS];

@@ -94,3 +94,5 @@ export type ResponsesRequest = z.infer<typeof ResponsesRequest>;
 /** What presets and `defaults` may hold, and what a composed request is made of. */
 export const UpstreamFields = z.partial(z.strictObject(UPSTREAM_FIELDS));
 export type UpstreamFields = z.infer<typeof UpstreamFields>;
+
+export const IDENTITY_FIELDS: ReadonlySet<string> = new Set(["user", "safety_identifier", "prompt_cache_key"]);

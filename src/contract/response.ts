@@ -63,3 +63,45 @@ export type ResponseObject = z.infer<typeof ResponseObject>;
 export const ResponseEvent = z
   .looseObject({ type: z.string(), sequence_number: z.int() })
   .check(z.describe("As in the Responses API: `response.created`, `response.output_text.delta` … `response.completed`."));
+
+export const DEFAULTS: Record<string, unknown> = {
+  object: "response",
+  completed_at: null,
+  error: null,
+  incomplete_details: null,
+  instructions: null,
+  max_output_tokens: null,
+  max_tool_calls: null,
+  parallel_tool_calls: true,
+  temperature: 1,
+  top_p: 1,
+  presence_penalty: 0,
+  frequency_penalty: 0,
+  top_logprobs: 0,
+  reasoning: null,
+  service_tier: "default",
+  store: true,
+  background: false,
+  truncation: "disabled",
+  tool_choice: "auto",
+  tools: [],
+  text: { format: { type: "text" } },
+  metadata: {},
+  user: null,
+  safety_identifier: null,
+  prompt_cache_key: null,
+} satisfies FilledIn;
+
+export const DeletedResponse = z.object({ id: z.string(), object: z.literal("response"), deleted: z.literal(true) });
+
+export type DeletedResponse = z.infer<typeof DeletedResponse>;
+
+export const InputItems = z.object({
+  object: z.literal("list"),
+  data: z.array(z.looseObject({ id: z.string(), type: z.unknown() })),
+  first_id: z.nullable(z.string()),
+  last_id: z.nullable(z.string()),
+  has_more: z.boolean(),
+});
+
+export type InputItems = z.infer<typeof InputItems>;

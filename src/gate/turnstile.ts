@@ -2,10 +2,10 @@
 // of a random user, which keeps that user when the page renews it.
 import { readToken, type Refusal } from "../core/callers/credential.ts";
 import type { Turnstile } from "../core/config/config-schema.ts";
-import type { Exchange } from "../core/request/read-sessions.ts";
 import { misconfigured } from "../core/config/setting.ts";
 import type { Deps } from "../deps.ts";
 import { renewableSub } from "./session.ts";
+import type { Exchange } from "../contract/session.ts";
 
 /** @param address of the visitor, whole. @throws Problem 503 */
 export async function turnstileSub(

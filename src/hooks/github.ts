@@ -1,7 +1,8 @@
 // GitHub ("Validating webhook deliveries"): HMAC-SHA256 of the body. No time is signed and no id either: only the body tells a replay.
 import { objectOf } from "../core/lib/json.ts";
 import { hexOf } from "../core/lib/encoding.ts";
-import { PLAIN, hmacSha256, readHeaders, type Scheme, signedBy } from "./scheme.ts";
+import { PLAIN, readHeaders, type Scheme, signedBy } from "./scheme.ts";
+import { hmacSha256 } from "../core/lib/hmac.ts";
 
 export const github: Scheme = {
   ...PLAIN,

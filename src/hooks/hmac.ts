@@ -1,7 +1,8 @@
 // Any sender that signs with HMAC-SHA256 and a shared secret, as the config describes it: Shopify and many others.
 import type { Hook } from "../core/config/config-schema.ts";
 import { hexOf } from "../core/lib/encoding.ts";
-import { base64, PLAIN, hmacSha256, readHeaders, type Scheme, signedBy, UNIX_TIME, untimely } from "./scheme.ts";
+import { PLAIN, readHeaders, type Scheme, signedBy, UNIX_TIME, untimely } from "./scheme.ts";
+import { base64, hmacSha256 } from "../core/lib/hmac.ts";
 
 type HmacSettings = Pick<Extract<Hook, { scheme: "hmac" }>, "header" | "encoding" | "template" | "timestamp_header" | "id_header">;
 

@@ -124,24 +124,6 @@ export async function signedBy(
 
 const encoder = new TextEncoder();
 
-/** HMAC-SHA256 of the parts one after another. */
-export async function hmacSha256(key: string | Uint8Array<ArrayBuffer>, ...parts: (string | Uint8Array)[]): Promise<Uint8Array> {
-  const pieces = parts.map((part) => (typeof part === "string" ? encoder.encode(part) : part));
-  const message = new Uint8Array(pieces.reduce((size, piece) => size + piece.length, 0));
-  let offset = 0;
-  for (const piece of pieces) {
-    message.set(piece, offset);
-    offset += piece.length;
-  }
-  const secret = typeof key === "string" ? encoder.encode(key) : key;
-  const imported = await crypto.subtle.importKey("raw", secret, { name: "HMAC", hash: "SHA-256" }, false, ["sign"]);
-  return new Uint8Array(await crypto.subtle.sign("HMAC", imported, message));
-}
-
-export function base64(bytes: Uint8Array): string {
-  return btoa(String.fromCharCode(...bytes));
-}
-
 /**
  * JSON, or a form: one with the field `payload` is the JSON in it (as GitHub and Slack send it), any other its fields.
  * The content type is not signed: a body that begins as JSON is JSON whatever the headers say.

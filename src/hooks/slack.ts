@@ -1,7 +1,8 @@
 // Slack ("Verifying requests from Slack"): events, slash commands and interactions, all signed alike: version, time and body.
 import { isRecord, type JsonObject, objectOf, partsOf, textOf } from "../core/lib/json.ts";
 import { hexOf } from "../core/lib/encoding.ts";
-import { PLAIN, hmacSha256, readHeaders, type Reply, type Scheme, signedBy, UNIX_TIME, untimely } from "./scheme.ts";
+import { PLAIN, readHeaders, type Reply, type Scheme, signedBy, UNIX_TIME, untimely } from "./scheme.ts";
+import { hmacSha256 } from "../core/lib/hmac.ts";
 
 const EMPTY: Reply = { status: 200, headers: {}, body: "" };
 

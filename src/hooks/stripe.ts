@@ -1,7 +1,8 @@
 // Stripe ("Verify webhook signatures manually"): `t=…,v1=…` over time and body; while a secret is rolled there is a v1 for each.
 import { objectOf } from "../core/lib/json.ts";
 import { hexOf } from "../core/lib/encoding.ts";
-import { PLAIN, hmacSha256, readHeaders, type Scheme, signedBy, UNIX_TIME, untimely } from "./scheme.ts";
+import { PLAIN, readHeaders, type Scheme, signedBy, UNIX_TIME, untimely } from "./scheme.ts";
+import { hmacSha256 } from "../core/lib/hmac.ts";
 
 const ITEM = "[a-z][a-z0-9]*=[A-Za-z0-9+/_-]+";
 const ITEMS = new RegExp(`^${ITEM}(?:,${ITEM})*$`);

@@ -1,4 +1,5 @@
 // POST /ask and GET /ask/{id}: a small request in, the trimmed answer out, as JSON, text, event stream or text stream.
+import type { Answer } from "../contract/answer.ts";
 import { type Context, Hono } from "hono";
 import { answer, type Question, type Streamed, type Whole } from "../answer/answer.ts";
 import { eventStream, liveEnd, patiently } from "./respond/event-stream.ts";
@@ -11,16 +12,16 @@ import { compose } from "../core/request/compose.ts";
 import { hasLostQuestion } from "../core/request/idempotency.ts";
 import { decodeUtf8 } from "../core/lib/json.ts";
 import { lockAsk, lockControl, lockedBodyBytes } from "../core/request/restrict.ts";
-import { readCacheControl } from "../core/cache/policy.ts";
 import { methodNotAllowed } from "../core/lib/problem.ts";
 import { readAccept, readAsk } from "../core/request/read-ask.ts";
 import { recall } from "../core/turns/stored-answer.ts";
-import { type Answer, assertNotFailed } from "../core/reply/trim.ts";
+import { assertNotFailed } from "../core/reply/trim.ts";
 import type { Thread } from "../contract/answer.ts";
 import type { AppEnv } from "../app-env.ts";
 import type { RequestContext } from "../deps.ts";
 import { jsonResponse } from "./respond/json-response.ts";
 import { liveStream } from "./respond/live-stream.ts";
+import { readCacheControl } from "../core/request/cache-control.ts";
 
 /** Server callers' cap; `limits.max_body_bytes` can only raise it. */
 const SERVER_BODY_BYTES = 3 * 1_048_576;

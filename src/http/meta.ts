@@ -1,9 +1,9 @@
 // GET /health: whether this Worker could answer. Asks nothing of the outside: a probe every second must cost nothing.
 import { Hono } from "hono";
 import { methodNotAllowed } from "../core/lib/problem.ts";
-import type { Health } from "../contract/replies.ts";
 import type { AppEnv } from "../app-env.ts";
 import { assertCallers } from "../gate/identify.ts";
+import type { Health } from "../contract/health.ts";
 
 export const metaRoutes = new Hono<AppEnv>()
   .get("/health", (c) => {

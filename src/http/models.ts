@@ -2,10 +2,10 @@
 // And where other OpenAI addresses lead.
 import { Hono } from "hono";
 import { type JsonObject, partsOf } from "../core/lib/json.ts";
-import type { ModelList } from "../contract/replies.ts";
 import { methodNotAllowed, Problem } from "../core/lib/problem.ts";
 import type { AppEnv } from "../app-env.ts";
 import { admit } from "../gate/admit.ts";
+import type { ModelList } from "../contract/models.ts";
 
 export const modelsRoutes = new Hono<AppEnv>()
   .get("/v1/models", async (c) => {

@@ -7,12 +7,10 @@ import { forget, readMemory } from "../answer/stored-turns.ts";
 import { compose, type Composed, composeResponses } from "../core/request/compose.ts";
 import { decodeUtf8, type JsonObject } from "../core/lib/json.ts";
 import { lockControl, lockedBodyBytes, lockResponses } from "../core/request/restrict.ts";
-import { readCacheControl } from "../core/cache/policy.ts";
 import { methodNotAllowed, Problem } from "../core/lib/problem.ts";
 import { readResponses } from "../core/request/read-responses.ts";
 import { asItems } from "../core/turns/replay-input.ts";
 import { completeResponse } from "../core/reply/response-object.ts";
-import type { DeletedResponse, InputItems } from "../contract/replies.ts";
 import type { Config } from "../core/config/define-config.ts";
 import type { Grant } from "../core/callers/grant.ts";
 import type { ResponsesRequest } from "../contract/ask.ts";
@@ -22,6 +20,8 @@ import { admit, admitReader } from "../gate/admit.ts";
 import { eventStream, liveEnd } from "./respond/event-stream.ts";
 import { jsonResponse } from "./respond/json-response.ts";
 import { completeFinished, replayText, ResponsesSource } from "./respond/responses-source.ts";
+import { readCacheControl } from "../core/request/cache-control.ts";
+import type { DeletedResponse, InputItems } from "../contract/response.ts";
 
 /** Server callers' cap. */
 const SERVER_BODY_BYTES = 8 * 1_048_576;

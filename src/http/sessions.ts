@@ -5,7 +5,6 @@ import type { Sessions } from "../core/config/config-schema.ts";
 import { decodeUtf8, type JsonObject } from "../core/lib/json.ts";
 import { methodNotAllowed, Problem } from "../core/lib/problem.ts";
 import { readExchange, readSessionFields, readSessionWish } from "../core/request/read-sessions.ts";
-import type { SessionToken } from "../contract/replies.ts";
 import type { SessionKey } from "../core/config/session-keys.ts";
 import { misconfigured } from "../core/config/setting.ts";
 import type { Deps } from "../deps.ts";
@@ -15,6 +14,7 @@ import { isAllowedOrigin, originRefused } from "../gate/cors.ts";
 import { refused } from "../gate/identify.ts";
 import { signSession } from "../gate/session.ts";
 import { turnstileSub } from "../gate/turnstile.ts";
+import type { SessionToken } from "../contract/session.ts";
 
 const MAX_BODY_BYTES = 16_384;
 

@@ -1,9 +1,10 @@
 // One try at a job: the same path as POST /ask, with nobody waiting, between what its record is told before and after. A Workflow's step
 // calls it, and a route whose sender waits. Upstream streams, whatever was asked for: a long answer must not look like silence.
+import type { Answer } from "../contract/answer.ts";
 import { compose } from "../core/request/compose.ts";
 import { type FailedTry, jobError, type JobOrder, type JobOutcome, respondAgainMs } from "../core/jobs/job.ts";
 import { asProblem, type Problem } from "../core/lib/problem.ts";
-import { type Answer, assertNotFailed, trim } from "../core/reply/trim.ts";
+import { assertNotFailed, trim } from "../core/reply/trim.ts";
 import type { Deps, RequestContext } from "../deps.ts";
 import type { LogFacts } from "../platform/log.ts";
 import { answer, type Streamed, type Whole } from "../answer/answer.ts";

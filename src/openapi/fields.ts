@@ -1,7 +1,7 @@
 // What each field of a request means, in a line. The types of the requests themselves say which fields there are: one that is not
 // described here does not compile.
-import type { Exchange, SessionWish } from "../core/request/read-sessions.ts";
 import type { Ask, ResponsesRequest } from "../contract/ask.ts";
+import type { Exchange, SessionWish } from "../contract/session.ts";
 
 const RESPONSES_API = "As in the Responses API.";
 

@@ -7,12 +7,13 @@ import type { JsonObject } from "../core/lib/json.ts";
 import { isRecord } from "../core/lib/json.ts";
 import { PROBLEMS } from "../core/lib/problem.ts";
 import { ProblemBody } from "../contract/problem.ts";
-import { Exchange, SessionWish } from "../core/request/read-sessions.ts";
-import * as replies from "../contract/replies.ts";
+import { Health } from "../contract/health.ts";
+import { ModelList } from "../contract/models.ts";
 import { Ask, ResponsesRequest } from "../contract/ask.ts";
-import { ResponseEvent, ResponseObject } from "../contract/response.ts";
+import { DeletedResponse, InputItems, ResponseEvent, ResponseObject } from "../contract/response.ts";
 import { UsageReport } from "../contract/usage.ts";
 import { ASK_FIELDS, EXCHANGE_FIELDS, RESPONSES_FIELDS, SESSION_FIELDS } from "./fields.ts";
+import { Exchange, SessionToken, SessionWish } from "../contract/session.ts";
 
 const ANSWERS = {
   Answer: answers.Answer,
@@ -22,11 +23,11 @@ const ANSWERS = {
   AskEvent: answers.AskEvent,
   Response: ResponseObject,
   ResponseEvent,
-  DeletedResponse: replies.DeletedResponse,
-  InputItems: replies.InputItems,
-  ModelList: replies.ModelList,
-  SessionToken: replies.SessionToken,
-  Health: replies.Health,
+  DeletedResponse,
+  InputItems,
+  ModelList,
+  SessionToken,
+  Health,
   UsageReport,
   JobView: jobs.JobView,
   JobAccepted: jobs.JobAccepted,

@@ -1,5 +1,13 @@
 // Budgets as the path uses them: the objects that count, asked only where there are limits, and told of the rest now and then.
-import { budgetExceeded, type CallerBudget, type Cost, type DaySums, type Refused, type Tally, type TokenCap } from "../core/callers/budget.ts";
+import {
+  budgetExceeded,
+  type CallerBudget,
+  type Cost,
+  type DaySums,
+  type Refused,
+  type Tally,
+  type TokenCap,
+} from "../core/callers/budget.ts";
 import type { BudgetLimits } from "../core/config/config-schema.ts";
 import { Problem } from "../core/lib/problem.ts";
 

@@ -2,7 +2,7 @@
 // tests calls `consoleStage` once.
 import { afterEach, beforeEach, expect, vi } from "vitest";
 import { formatEvent } from "../../src/core/lib/sse.ts";
-import { accountOf } from "../../src/console/session/account.ts";
+import { accountOf } from "../../src/console/lib/account.ts";
 import { Chat } from "../../src/console/chat/model/chat.ts";
 import { ANSWER } from "./fake-runs.ts";
 

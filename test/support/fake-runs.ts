@@ -1,10 +1,10 @@
 // What the typed client meets in its unit tests: contract section 6 in a few lines of node:http. One recording for each Idempotency-Key,
 // continued after Last-Event-ID, and a connection that breaks after as many bytes as the test says.
+import type { Answer, AskEvent } from "../../src/contract/answer.ts";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { formatEvent } from "../../src/core/lib/sse.ts";
-import { type AskEvent, replay } from "../../src/core/reply/trim-stream.ts";
-import type { Answer } from "../../src/core/reply/trim.ts";
+import { replay } from "../../src/core/reply/trim-stream.ts";
 
 export interface Asked {
   method: string;

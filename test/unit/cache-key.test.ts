@@ -6,8 +6,8 @@ import { describe, expect, test } from "vitest";
 import { compose, type Composed } from "../../src/core/request/compose.ts";
 import { defineConfig } from "../../src/core/config/define-config.ts";
 import { isRecord, type JsonObject, partsOf } from "../../src/core/lib/json.ts";
-import { canonical } from "../../src/core/cache/policy.ts";
 import { readAsk } from "../../src/core/request/read-ask.ts";
+import { canonical } from "../../src/core/lib/canonical.ts";
 
 const config = defineConfig({
   defaults: { model: "base", temperature: 1 },

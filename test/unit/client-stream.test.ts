@@ -1,8 +1,8 @@
 // The client's streams over real connections that break: what is said joins to the same, byte for byte, and is asked once.
+import type { Answer } from "../../src/contract/answer.ts";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { type AnswerStream, type AskEvent, AskError, type Client, createClient, type ResumeToken } from "../../src/client/client.ts";
 import { formatEvent } from "../../src/core/lib/sse.ts";
-import type { Answer } from "../../src/core/reply/trim.ts";
 import { ANSWER, eventsOf, type FakeFlights, type Script, startFakeFlights } from "../support/fake-runs.ts";
 
 const EVENTS = eventsOf(ANSWER);

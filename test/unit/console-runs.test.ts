@@ -1,6 +1,6 @@
 // What the console keeps of answers that are on their way: until they are over, however that is told.
 import { expect, test, vi } from "vitest";
-import { type Flight, flying, landed } from "../../src/console/chat/model/runs.ts";
+import { type Flight, flying, landed } from "../../src/console/session/runs.ts";
 import { isPaidOnce } from "../../src/console/chat/model/abandoned.ts";
 import { isGone, isOver } from "../../src/console/chat/model/failures.ts";
 import { kept } from "../../src/console/session/session-store.ts";

@@ -1,5 +1,6 @@
 // What the document says of null, against the code: every field that a request can have, sent as null to the code that reads it, and
 // answers made of an upstream that says null wherever it can. Fields are taken from the code, so that a new one is asked about, too.
+import type { Answer, AskEvent, ToolCall, Usage } from "../../src/contract/answer.ts";
 import { describe, expect, expectTypeOf, test } from "vitest";
 import type * as z from "zod/mini";
 import type { Answer as AnswerSchema, EVENTS, ToolCall as ToolCallSchema, Usage as UsageSchema } from "../../src/contract/answer.ts";
@@ -9,15 +10,15 @@ import { Problem } from "../../src/core/lib/problem.ts";
 import { parseAsk } from "../../src/core/request/read-ask.ts";
 import { readJob } from "../../src/core/jobs/read-job.ts";
 import { readResponses } from "../../src/core/request/read-responses.ts";
-import { Exchange, readExchange, readSessionWish, SessionWish } from "../../src/core/request/read-sessions.ts";
+import { readExchange, readSessionWish } from "../../src/core/request/read-sessions.ts";
 import { replayEvents } from "../../src/core/reply/replay-events.ts";
 import { Ask, ResponsesRequest, UPSTREAM_FIELDS } from "../../src/contract/ask.ts";
-import { completeResponse, DEFAULTS } from "../../src/core/reply/response-object.ts";
-import type { AskEvent } from "../../src/core/reply/trim-stream.ts";
-import { type Answer, type ToolCall, trim } from "../../src/core/reply/trim.ts";
-import type { Usage } from "../../src/core/upstream/usage.ts";
+import { completeResponse } from "../../src/core/reply/response-object.ts";
+import { trim } from "../../src/core/reply/trim.ts";
 import { openApiDocument } from "../../src/openapi/document.ts";
 import { judge, type OpenApi } from "../support/openapi.ts";
+import { DEFAULTS } from "../../src/contract/response.ts";
+import { Exchange, SessionWish } from "../../src/contract/session.ts";
 
 const JSON_TYPE = "application/json";
 const document = JSON.parse(JSON.stringify(openApiDocument("1.2.3"))) as OpenApi;

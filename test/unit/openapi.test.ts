@@ -3,9 +3,9 @@ import { Validator } from "@seriousme/openapi-schema-validator";
 import { expect, test } from "vitest";
 import { hasLostQuestion } from "../../src/core/request/idempotency.ts";
 import { PROBLEMS } from "../../src/core/lib/problem.ts";
-import { DEFAULTS } from "../../src/core/reply/response-object.ts";
 import { openApiDocument } from "../../src/openapi/document.ts";
 import { exchangesOf, judge, type OpenApi, operationsOf } from "../support/openapi.ts";
+import { DEFAULTS } from "../../src/contract/response.ts";
 
 const document = JSON.parse(JSON.stringify(openApiDocument("1.2.3"))) as OpenApi;
 const EXCHANGES = exchangesOf(document);

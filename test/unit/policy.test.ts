@@ -3,8 +3,10 @@ import { isDeepStrictEqual } from "node:util";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { isRecord, type JsonObject } from "../../src/core/lib/json.ts";
-import { canonical, type CachePlan, type CacheSettings, isKeepable, planCache, readCacheControl } from "../../src/core/cache/policy.ts";
+import { type CachePlan, type CacheSettings, isKeepable, planCache } from "../../src/core/cache/policy.ts";
 import { UPSTREAM_FIELDS } from "../../src/contract/ask.ts";
+import { canonical } from "../../src/core/lib/canonical.ts";
+import { readCacheControl } from "../../src/core/request/cache-control.ts";
 
 const keys = fc.string({ maxLength: 6 }).filter((key) => key !== "__proto__");
 const { json } = fc.letrec<{ json: unknown }>((tie) => ({

@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { Assembly } from "../../src/core/upstream/assembly.ts";
-import { JsonText } from "../../src/core/lib/json-text.ts";
+import { JsonText } from "../../src/core/upstream/json-text.ts";
 import { parseFrame } from "../../src/core/lib/sse.ts";
 import { readTextDelta, TEXT_DELTA, textOfDelta } from "../../src/core/upstream/text-delta.ts";
 

@@ -1,10 +1,11 @@
 // The event stream of /ask: what was streamed joins to what `done` says, and there is exactly one `done`.
+import type { Answer, AskEvent } from "../../src/contract/answer.ts";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { Assembly } from "../../src/core/upstream/assembly.ts";
 import type { JsonObject } from "../../src/core/lib/json.ts";
-import { type AskEvent, plainText, replay, TrimStream } from "../../src/core/reply/trim-stream.ts";
-import { type Answer, trim } from "../../src/core/reply/trim.ts";
+import { plainText, replay, TrimStream } from "../../src/core/reply/trim-stream.ts";
+import { trim } from "../../src/core/reply/trim.ts";
 
 type Event = JsonObject & { type: string };
 

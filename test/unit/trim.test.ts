@@ -1,9 +1,10 @@
 // The trimmed answer: every key that the contract names, read from whatever a relay calls a response object.
+import type { Answer } from "../../src/contract/answer.ts";
 import fc from "fast-check";
 import { addOutputText } from "openai/lib/ResponsesParser";
 import { describe, expect, test } from "vitest";
 import { isRecord, type JsonObject } from "../../src/core/lib/json.ts";
-import { type Answer, type AnswerFacts, trim } from "../../src/core/reply/trim.ts";
+import { type AnswerFacts, trim } from "../../src/core/reply/trim.ts";
 
 const facts: AnswerFacts = { id: "resp_ue1_x", previousId: null, now: 1_763_800_000, model: "", wantsData: false };
 const trimmed = (response: JsonObject, more: Partial<AnswerFacts> = {}): Answer => trim(response, { ...facts, ...more });

@@ -1,7 +1,8 @@
 // Tokens of a response, and what they cost.
+import type { Usage } from "../../src/contract/answer.ts";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { costUsd, type Price, type Usage, usageOf } from "../../src/core/upstream/usage.ts";
+import { costUsd, type Price, usageOf } from "../../src/core/upstream/usage.ts";
 
 const usage: Usage = { input_tokens: 1_000, cached_tokens: 400, output_tokens: 500, reasoning_tokens: 100, total_tokens: 1_500 };
 const PRICES: Record<string, Price> = {

@@ -1,7 +1,7 @@
+import type { Answer } from "../../src/contract/answer.ts";
 import { env } from "cloudflare:workers";
 import { describe, expect, test, vi } from "vitest";
 import type { ConfigInput } from "../../src/core/config/define-config.ts";
-import type { Answer } from "../../src/core/reply/trim.ts";
 import {
   as,
   calls,

@@ -1,8 +1,8 @@
 // Exactly once, as callers meet it: one key, one call of upstream, one outcome, on both routes and in every form.
+import type { Answer } from "../../src/contract/answer.ts";
 import { abortAllDurableObjects, evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, test, vi } from "vitest";
-import type { Answer } from "../../src/core/reply/trim.ts";
 import { flightOf, freshKey, keptOf, respondOnce } from "./run-stub.ts";
 import { claimsOf, hs256, SESSION_KEYS } from "./tokens.ts";
 import {

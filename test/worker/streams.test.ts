@@ -1,5 +1,5 @@
+import type { Answer } from "../../src/contract/answer.ts";
 import { describe, expect, test, vi } from "vitest";
-import type { Answer } from "../../src/core/reply/trim.ts";
 import { completed, created, delta, puppet } from "./scripted-upstream.ts";
 import {
   eachTestAlone,

@@ -1,9 +1,9 @@
+import type { Answer } from "../../src/contract/answer.ts";
 import { env } from "cloudflare:workers";
 import { describe, expect, test, vi } from "vitest";
 import { lookFor } from "../../src/answer/chain.ts";
 import type { Parent } from "../../src/answer/parent.ts";
 import { isOurs, signId } from "../../src/core/callers/ids.ts";
-import type { Answer } from "../../src/core/reply/trim.ts";
 import { encodeTurn, lineage, type Turn, turnKey } from "../../src/core/turns/turn.ts";
 import type { Deps } from "../../src/deps.ts";
 import {

@@ -1,5 +1,6 @@
 // The Worker under test as its callers meet it, what the shared emulator heard from it, and what it wrote into its log. Requests are
 // told apart by a marker in their text, since all files share one emulator.
+import type { Answer } from "../../src/contract/answer.ts";
 import { createExecutionContext, reset, runInDurableObject, waitOnExecutionContext } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { createParser } from "eventsource-parser";
@@ -7,7 +8,6 @@ import { afterEach, beforeEach, expect, inject, vi } from "vitest";
 import { createApp } from "../../src/app.ts";
 import { type ConfigInput, defineConfig } from "../../src/core/config/define-config.ts";
 import { importIdKeys, ownerOf } from "../../src/core/callers/ids.ts";
-import type { Answer } from "../../src/core/reply/trim.ts";
 
 export const UPSTREAM_KEY = "sk-canary-4f9d2c7b1e8a";
 export const ID_SECRET = "an id key of thirty-two bytes...";

@@ -3,11 +3,11 @@
 import { type Order, keyReused, readIdempotencyKey, readLastEventId, streamLost } from "../../core/request/idempotency.ts";
 import { deriveDigest } from "../../core/callers/ids.ts";
 import type { JsonObject } from "../../core/lib/json.ts";
-import { canonical } from "../../core/cache/policy.ts";
 import type { Deps, RequestContext } from "../../deps.ts";
 import { assertNotPaused, type Question, type Streamed, type Whole } from "../answer.ts";
 import { Playback } from "./playback.ts";
 import type { Task } from "./recording.ts";
+import { canonical } from "../../core/lib/canonical.ts";
 
 export interface FlightRequest {
   /** The same request to another route has another answer. */

@@ -1,8 +1,8 @@
 // One job: its state, every try and every delivery, the answer or the error, and the delivery once more. Read again by itself as long as
 // something is to come.
 import { useState } from "preact/hooks";
-import type { Account } from "../session/account.ts";
-import { call, type Failure, failureOf } from "../session/call.ts";
+import type { Account } from "../lib/account.ts";
+import { call, type Failure, failureOf } from "../lib/call.ts";
 import { FailureBox } from "../ui/failure.tsx";
 import { Icon } from "../ui/icon.tsx";
 import { useLoaded } from "../lib/use-loaded.ts";

@@ -1,7 +1,7 @@
 // Jobs: those that this page started, any other by its id, and a form to start one.
 import { useState } from "preact/hooks";
-import { type Account, isServer } from "../session/account.ts";
-import { call, type Failure, failureOf } from "../session/call.ts";
+import { type Account, isServer } from "../lib/account.ts";
+import { call, type Failure, failureOf } from "../lib/call.ts";
 import { FailureBox } from "../ui/failure.tsx";
 import { Field } from "../ui/field.tsx";
 import { keeper, kept } from "../session/session-store.ts";

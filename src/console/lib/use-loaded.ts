@@ -1,7 +1,7 @@
 // What a view shows of GET: loaded when it opens, and again on demand or, while there is something to wait for, by itself.
 import { useCallback, useEffect, useState } from "preact/hooks";
-import type { Account } from "../session/account.ts";
-import { call, type Failure, failureOf } from "../session/call.ts";
+import type { Account } from "./account.ts";
+import { call, type Failure, failureOf } from "./call.ts";
 
 const AFTER_FAILURE_MS = 5_000;
 

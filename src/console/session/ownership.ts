@@ -1,6 +1,6 @@
 // Whose the things are that outlived a reload. Who signs in next may be somebody else: what is another's is forgotten before anything of it
 // is shown or sent.
-import type { Account } from "./account.ts";
+import type { Account } from "../lib/account.ts";
 import { forget, forgetting, type Keep, keeper, kept, type Owned } from "./session-store.ts";
 
 /** `unknown`: this account's or another's. */

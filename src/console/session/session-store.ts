@@ -1,6 +1,6 @@
 // What outlives a reload, in sessionStorage: ids, never a credential. The texts are read again by their ids; but for one, see `Asked`.
-import type { Account } from "./account.ts";
-import type { Flights } from "../chat/model/runs.ts";
+import type { Account } from "../lib/account.ts";
+import type { Flights } from "./runs.ts";
 
 /** Whose it is (claim.ts). */
 export interface Owned {

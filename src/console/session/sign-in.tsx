@@ -1,9 +1,9 @@
 // Signing in: the credential is tried once, then held in memory. The form is sent nowhere.
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
-import { type Account, accountOf } from "./account.ts";
-import { call, type Failure, failureOf } from "./call.ts";
+import { type Account, accountOf } from "../lib/account.ts";
+import { call, type Failure, failureOf } from "../lib/call.ts";
 import { FailureBox } from "../ui/failure.tsx";
-import { allFlights } from "../chat/model/runs.ts";
+import { allFlights } from "./runs.ts";
 import { Field } from "../ui/field.tsx";
 import type { Kept } from "./session-store.ts";
 

@@ -1,5 +1,5 @@
 // An error as it is shown everywhere: what the Worker says (message, code, request id), or that it could not be reached.
-import type { Failure } from "../session/call.ts";
+import type { Failure } from "../lib/call.ts";
 
 export function FailureBox({ failure }: { failure: Pick<Failure, "message" | "code" | "requestId"> }) {
   return (

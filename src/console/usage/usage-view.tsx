@@ -1,5 +1,5 @@
 // What the caller has used: today in numbers, thirty days as charts, and what is left of each limit.
-import type { Account } from "../session/account.ts";
+import type { Account } from "../lib/account.ts";
 import { FailureBox } from "../ui/failure.tsx";
 import { Icon } from "../ui/icon.tsx";
 import { useLoaded } from "../lib/use-loaded.ts";

@@ -1,17 +1,9 @@
 // Which headers a callback may have beside our own: none that frames the message or the connection, that the network adds, that is a
 // credential, or that a receiver takes for a signature. Values hold no line break, so that none begins another header.
 import { isRecord } from "../lib/json.ts";
+import { HEADER_NAME, isTransportHeader } from "../lib/http-headers.ts";
 
-/** A token of RFC 9110. */
-export const HEADER_NAME = /^[\w!#$%&'*+.^`|~-]+$/;
 const HEADER_VALUE = /^[\t\x20-\x7e]*$/;
-const TRANSPORT =
-  /^(?:host|connection|content-(?:length|encoding|type)|accept-encoding|transfer-encoding|te|trailer|upgrade|expect|keep-alive|http2-settings|via|webhook-(?:id|timestamp|signature)|(?:proxy|sec|cf)-.*)$/;
-
-/** Whether the secret of a callback's auth could not stand there: it would break the request, or never arrive. */
-export function isTransportHeader(name: string): boolean {
-  return TRANSPORT.test(name.toLowerCase());
-}
 
 /**
  * The headers that an `output` gave, names in lower case.

@@ -1,7 +1,7 @@
 // Standard Webhooks v1 with a shared secret (standardwebhooks.com, "Symmetric"): its secrets, its one signature for deliveries that come
 // in and callbacks that go out, and the form of the event that we send.
 import type { HookOutcome } from "../config/config-schema.ts";
-import { base64, hmacSha256 } from "../../hooks/scheme.ts";
+import { base64, hmacSha256 } from "../lib/hmac.ts";
 
 /** `whsec_` and base64. The specification wants 24 bytes or more, but its authors' own examples have fewer. */
 export const STANDARD_SECRET = /^whsec_(?=.)(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}(?:==)?|[A-Za-z0-9+/]{3}=?)?$/;

@@ -6,6 +6,3 @@ export interface Grant {
   /** A session token's own cap on `max_output_tokens`. */
   maxOutputTokens?: number;
 }
-
-/** Who the caller is, is not a locked caller's to say, and no preset opens it. */
-export const IDENTITY_FIELDS: ReadonlySet<string> = new Set(["user", "safety_identifier", "prompt_cache_key"]);

@@ -1,10 +1,10 @@
 // The schema of src/config.ts: every setting, its type, its default and the rules that it can keep alone; rules between settings
 // are define-config.ts's. No sentence repeats a value, since somebody will type a secret where its name belongs and errors are logged.
+import type { Answer } from "../../contract/answer.ts";
 import * as z from "zod/mini";
-import { HEADER_NAME, isTransportHeader } from "../callbacks/headers.ts";
 import { UpstreamFields, type Ask, type UPSTREAM_FIELDS } from "../../contract/ask.ts";
-import type { Answer } from "../reply/trim.ts";
 import { callbackMistake, endpointMistake, originMistake } from "../lib/url-rules.ts";
+import { HEADER_NAME, isTransportHeader } from "../lib/http-headers.ts";
 
 /** Names of presets, hooks, callbacks and publishable keys: they stand in paths, KV keys and log lines. */
 export const NAME = /^[a-z0-9][a-z0-9_-]{0,63}$/;

@@ -1,10 +1,10 @@
 // defineConfig: from what a deployer wrote to a complete, frozen Config, or to one ConfigError that lists every mistake with its
 // path and what to do about it. The schema is config-schema.ts's; here are the rules between settings and the sentences.
 import type * as z from "zod/mini";
-import { IDENTITY_FIELDS } from "../callers/grant.ts";
 import { ConfigFields, HMAC_FIELDS, NAME, NAME_RULE, must } from "./config-schema.ts";
 import type { Config, ConfigInput, Hook, HookFields } from "./config-schema.ts";
 import { leadsTo } from "../lib/url-rules.ts";
+import { IDENTITY_FIELDS } from "../../contract/ask.ts";
 
 export type * from "./config-schema.ts";
 

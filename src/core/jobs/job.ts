@@ -1,10 +1,10 @@
 // A job: what is to be answered, how far that is, and what GET /jobs/{id} shows of it. Plain data, since it crosses between objects,
 // and the rule for trying again.
+import type { Answer } from "../../contract/answer.ts";
 import type { Caller } from "../callers/caller.ts";
 import type { Delivery, DeliveryAttempt, FailedTry, JobError, JobStatus, JobView } from "../../contract/job.ts";
 import type { Problem } from "../lib/problem.ts";
 import type { Ask } from "../../contract/ask.ts";
-import type { Answer } from "../reply/trim.ts";
 
 export type { Delivery, DeliveryAttempt, FailedTry, JobError, JobStatus, JobView };
 

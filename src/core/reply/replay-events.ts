@@ -1,7 +1,7 @@
 // A whole response as the event stream that it could have come in: for a kept answer, and for an upstream that answered JSON to a
 // stream. Valid for the SDKs' stream readers: every item is added, filled and done, in order, under one count.
 import { type JsonObject, partsOf, textOf } from "../lib/json.ts";
-import { itemsOf } from "./trim.ts";
+import { itemsOf } from "../upstream/output.ts";
 
 /** @param response complete, as responses-object.ts makes it. @returns the events' data, `type` and `sequence_number` in it */
 export function replayEvents(response: JsonObject): JsonObject[] {

@@ -1,9 +1,9 @@
 // The response object of /v1/responses: upstream's own, under our ids, with every key that the Open Responses specification requires,
 // since relays of older shape leave many out. Nothing that upstream said is changed but ids and error texts.
 import { isRecord, type JsonObject, partsOf, textOf } from "../lib/json.ts";
-import type { FilledIn } from "../../contract/response.ts";
-import { itemsOf, outputText } from "./trim.ts";
+import { DEFAULTS } from "../../contract/response.ts";
 import { usageOf } from "../upstream/usage.ts";
+import { itemsOf, outputText } from "../upstream/output.ts";
 
 export interface ObjectFacts {
   id: string;
@@ -19,36 +19,6 @@ export interface ObjectFacts {
 /** What a preset brings along and a locked caller must not see: its own, or what stands where there is none. */
 const HIDDEN = new Set(["tools", "tool_choice", "metadata", "text", "user", "safety_identifier", "prompt_cache_key"]);
 const SHOWN = new Set(["id", "created_at", "status", "model", "output", "output_text", "usage", "previous_response_id"]);
-
-/** What upstream would have used where neither it nor the request says. */
-export const DEFAULTS: JsonObject = {
-  object: "response",
-  completed_at: null,
-  error: null,
-  incomplete_details: null,
-  instructions: null,
-  max_output_tokens: null,
-  max_tool_calls: null,
-  parallel_tool_calls: true,
-  temperature: 1,
-  top_p: 1,
-  presence_penalty: 0,
-  frequency_penalty: 0,
-  top_logprobs: 0,
-  reasoning: null,
-  service_tier: "default",
-  store: true,
-  background: false,
-  truncation: "disabled",
-  tool_choice: "auto",
-  tools: [],
-  text: { format: { type: "text" } },
-  metadata: {},
-  user: null,
-  safety_identifier: null,
-  prompt_cache_key: null,
-} satisfies FilledIn;
-
 /** Keys that are always set by us, in the places where they are looked for. */
 const FIRST: JsonObject = { id: "" };
 const LAST: JsonObject = { created_at: 0, status: "", model: "", output: [], output_text: "", usage: null, previous_response_id: null };

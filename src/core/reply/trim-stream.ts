@@ -1,14 +1,8 @@
 // Upstream's events in, the events of POST /ask out (contract section 2), one at a time and without waiting: a delta leaves when
 // it came. What was streamed always joins to what `done` says, also where upstream left out deltas or finished items.
+import type { Answer, AskEvent, ToolCall } from "../../contract/answer.ts";
 import { type JsonObject, isRecord, textOf } from "../lib/json.ts";
-import { type Answer, isAnswerMessage, readOutput, type Said, SUMMARY_SEPARATOR, type ToolCall } from "./trim.ts";
-
-export type AskEvent =
-  | { event: "start"; data: { request_id: string; model: string } }
-  | { event: "text" | "reasoning" | "refusal"; data: { delta: string } }
-  | { event: "tool_call"; data: ToolCall }
-  | { event: "done"; data: Answer }
-  | { event: "error"; data: { error: JsonObject } };
+import { isAnswerMessage, readOutput, type Said, SUMMARY_SEPARATOR } from "../upstream/output.ts";
 
 type Voice = "text" | "reasoning" | "refusal";
 

@@ -1,35 +1,10 @@
 // A Responses object in, the trimmed answer out: the one description of what POST /ask gives back (contract section 2). Reads
 // loosely: unknown items, statuses and missing parts never fail.
-import { depthWithin, isRecord, type JsonObject, parseJson, partsOf, textOf } from "../lib/json.ts";
+import type { Answer } from "../../contract/answer.ts";
+import { depthWithin, isRecord, type JsonObject, parseJson, textOf } from "../lib/json.ts";
 import { Problem } from "../lib/problem.ts";
-import { type Usage, usageOf } from "../upstream/usage.ts";
-
-export interface ToolCall {
-  call_id: string;
-  name: string;
-  /** JSON as the model wrote it; never parsed here, it may be wrong. */
-  arguments: string;
-}
-
-/** The body of a 200 on /ask. Keys after `usage` are there only when they say something. */
-export interface Answer {
-  id: string;
-  previous_response_id: string | null;
-  created_at: number;
-  model: string;
-  status: string;
-  text: string;
-  usage: Usage | null;
-  data?: unknown;
-  refusal?: string;
-  tool_calls?: ToolCall[];
-  citations?: JsonObject[];
-  reasoning_summary?: string;
-  incomplete_reason?: string;
-  metadata?: Record<string, string>;
-  cost_usd?: number;
-  cached?: true;
-}
+import { usageOf } from "../upstream/usage.ts";
+import { readOutput } from "../upstream/output.ts";
 
 /** What the Worker knows and the response object doesn't. */
 export interface AnswerFacts {
@@ -85,99 +60,6 @@ export function trim(response: JsonObject, facts: AnswerFacts): Answer {
   if (facts.cost !== undefined) answer.cost_usd = facts.cost;
   if (facts.cached === true) answer.cached = true;
   return answer;
-}
-
-export interface Said {
-  text: string;
-  refusal: string;
-  reasoning: string;
-  toolCalls: ToolCall[];
-  citations: JsonObject[];
-}
-
-/** What a response's output says to the caller. */
-export function readOutput(response: JsonObject): Said {
-  const said: Said = { text: "", refusal: "", reasoning: "", toolCalls: [], citations: [] };
-  const summaries: string[] = [];
-  let messages = 0;
-  for (const item of itemsOf(response)) {
-    const type = item["type"];
-    if (type === "message") {
-      messages += 1;
-      if (isAnswerMessage(item)) readMessage(item, said);
-    } else if (type === "reasoning") {
-      summaries.push(...partsOf(item["summary"]).map((part) => textOf(part["text"])));
-    } else {
-      const call = toolCallOf(item);
-      if (call !== undefined) said.toolCalls.push(call);
-    }
-  }
-  said.reasoning = summaries.filter((part) => part !== "").join(SUMMARY_SEPARATOR);
-  // Some relays fill only the SDKs' shortcut; where messages exist it is ignored, since it comes empty beside real text.
-  if (messages === 0) said.text = textOf(response["output_text"]);
-  return said;
-}
-
-function readMessage(item: JsonObject, said: Said): void {
-  // A plain string as content is what chat-shaped relays write.
-  if (typeof item["content"] === "string") said.text += item["content"];
-  for (const part of partsOf(item["content"])) {
-    if (part["type"] === "refusal") said.refusal += textOf(part["refusal"]);
-    if (part["type"] !== "output_text") continue;
-    const offset = said.text.length;
-    said.text += textOf(part["text"]);
-    for (const citation of partsOf(part["annotations"])) said.citations.push(shifted(citation, offset));
-  }
-}
-
-/** Offsets count UTF-16 units or code points as upstream counts them; only the distance to the joined text is ours to add. */
-function shifted(citation: JsonObject, offset: number): JsonObject {
-  if (offset === 0) return citation;
-  const moved: JsonObject = { ...citation };
-  for (const key of ["start_index", "end_index"]) {
-    if (typeof moved[key] === "number") moved[key] += offset;
-  }
-  return moved;
-}
-
-/** Between the parts of a reasoning summary, in the answer and in the stream. */
-export const SUMMARY_SEPARATOR = "\n\n";
-
-/** Where messages carry a `phase`, only the final answer is text; "commentary" is thinking aloud. */
-export function isAnswerMessage(item: JsonObject): boolean {
-  const phase = item["phase"];
-  return typeof phase !== "string" || phase === "final_answer";
-}
-
-/** A call that the caller must carry out, or undefined. A custom tool's free text stands in `arguments`. */
-function toolCallOf(item: JsonObject): ToolCall | undefined {
-  const type = item["type"];
-  if (type !== "function_call" && type !== "custom_tool_call") return undefined;
-  return {
-    call_id: textOf(item["call_id"]) || textOf(item["id"]),
-    name: textOf(item["name"]),
-    arguments: jsonTextOf(type === "function_call" ? item["arguments"] : item["input"]),
-  };
-}
-
-/** What the SDKs call `output_text`: every text of every message, whatever its phase. */
-export function outputText(response: JsonObject): string {
-  let text = "";
-  for (const item of itemsOf(response)) {
-    if (item["type"] !== "message") continue;
-    for (const part of partsOf(item["content"])) if (part["type"] === "output_text") text += textOf(part["text"]);
-  }
-  return text;
-}
-
-/** Chat-shaped relays send the object itself. */
-function jsonTextOf(value: unknown): string {
-  if (typeof value === "string") return value;
-  return value === undefined || value === null ? "" : JSON.stringify(value);
-}
-
-export function itemsOf(response: JsonObject): JsonObject[] {
-  return partsOf(response["output"]);
 }
 
 /** Models that take the schema as a wish wrap their JSON in a Markdown fence. */

@@ -1,29 +1,8 @@
 // The body of POST /sessions: what a backend wishes for one of its users, or a solved Turnstile.
-import * as z from "zod/mini";
 import { fieldProblem } from "../lib/field-problem.ts";
 import { assertSafe, isRecord, type JsonObject, parseJson } from "../lib/json.ts";
 import { Problem } from "../lib/problem.ts";
-
-const Text = z.string().check(z.minLength(1), z.maxLength(255));
-const Count = z.int().check(z.gte(1));
-
-export const SessionWish = z.strictObject({
-  sub: Text,
-  presets: z.optional(z.array(z.string()).check(z.minLength(1))),
-  ttl: z._default(z.int().check(z.gte(10), z.lte(7_200)), 600),
-  origin: z.optional(Text),
-  max_output_tokens: z.optional(Count),
-  requests: z.optional(Count),
-  tokens_per_day: z.optional(Count),
-});
-/** `ttl` in seconds. */
-export type SessionWish = z.output<typeof SessionWish>;
-
-export const Exchange = z.strictObject({
-  turnstile: z.string().check(z.minLength(1), z.maxLength(4_096)),
-  renew: z.optional(z.string().check(z.minLength(1))),
-});
-export type Exchange = z.output<typeof Exchange>;
+import { SessionWish, Exchange } from "../../contract/session.ts";
 
 /** @throws Problem 400 */
 export function readSessionFields(text: string): JsonObject {

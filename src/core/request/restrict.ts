@@ -2,14 +2,15 @@
 // through, named one by one; everything else is refused by its name. What comes out is an Ask that compose may trust.
 import type { Config, Preset } from "../config/define-config.ts";
 import { OUTPUT_TOKENS } from "../callers/budget.ts";
-import { type Grant, IDENTITY_FIELDS } from "../callers/grant.ts";
+import { type Grant } from "../callers/grant.ts";
 import { isRecord, type JsonObject } from "../lib/json.ts";
 import { lockImages, lockInput } from "./restrict-input.ts";
-import { canonical, type CacheControl } from "../cache/policy.ts";
 import { Problem } from "../lib/problem.ts";
 import { parseAsk } from "./read-ask.ts";
-import { type Ask, type ResponsesRequest, UPSTREAM_FIELDS } from "../../contract/ask.ts";
-import { DEFAULTS } from "../reply/response-object.ts";
+import { type Ask, type ResponsesRequest, UPSTREAM_FIELDS, IDENTITY_FIELDS } from "../../contract/ask.ts";
+import { canonical } from "../lib/canonical.ts";
+import type { CacheControl } from "./cache-control.ts";
+import { DEFAULTS } from "../../contract/response.ts";
 
 /** Where images may come along. */
 const IMAGES_BODY_BYTES = 3 * 1_048_576;

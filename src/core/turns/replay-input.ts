@@ -2,8 +2,8 @@
 // Item ids and reasoning items stay behind: both belong to one vendor account, and the next call may reach another.
 import { isRecord, type JsonObject, partsOf } from "../lib/json.ts";
 import { Problem } from "../lib/problem.ts";
-import { itemsOf } from "../reply/trim.ts";
 import type { Turn } from "./turn.ts";
+import { itemsOf } from "../upstream/output.ts";
 
 /** @param turns root first; @param input the new one */
 export function replayInput(turns: readonly Turn[], input: unknown): JsonObject[] {

@@ -1,5 +1,6 @@
 // A turn from memory as the trimmed answer that its caller got.
-import { type Answer, trim } from "../reply/trim.ts";
+import type { Answer } from "../../contract/answer.ts";
+import { trim } from "../reply/trim.ts";
 import type { Turn } from "./turn.ts";
 import { costUsd, type Price, usageOf } from "../upstream/usage.ts";
 

@@ -3,9 +3,9 @@
 import { isRecord, type JsonObject, textOf } from "../lib/json.ts";
 import type { Frame } from "../lib/sse.ts";
 import type { TextDelta } from "./text-delta.ts";
-import { JsonText } from "../lib/json-text.ts";
+import { JsonText } from "./json-text.ts";
 import { Problem } from "../lib/problem.ts";
-import { isAnswerMessage, itemsOf } from "../reply/trim.ts";
+import { isAnswerMessage, itemsOf } from "./output.ts";
 
 /**
  * How a stream ended: with a response object (completed, incomplete, failed), or with an error in upstream's own words. `begun`: there

@@ -1,13 +1,6 @@
 // Tokens of a response and what they cost. Prices are USD per million tokens, from the config; nothing here knows a price.
+import type { Usage } from "../../contract/answer.ts";
 import { isRecord } from "../lib/json.ts";
-
-export interface Usage {
-  input_tokens: number;
-  cached_tokens: number;
-  output_tokens: number;
-  reasoning_tokens: number;
-  total_tokens: number;
-}
 
 export interface Price {
   input: number;

@@ -1,13 +1,14 @@
 // What a running answer says on /ask, as event stream and as bare text. Each ends exactly once: with `done`, with `error`, or because
 // the caller has left; the log hears of it.
+import type { Answer, AskEvent } from "../../contract/answer.ts";
 import type { Streamed, Whole } from "../../answer/answer.ts";
 import type { Finished } from "../../answer/pending-turn.ts";
 import type { UpstreamEvent } from "../../answer/events.ts";
 import { asProblem, Problem } from "../../core/lib/problem.ts";
 import { formatEvent } from "../../core/lib/sse.ts";
 import { textOfDelta } from "../../core/upstream/text-delta.ts";
-import { type Answer, assertNotFailed, trim } from "../../core/reply/trim.ts";
-import { type AskEvent, plainText, replay, TrimStream } from "../../core/reply/trim-stream.ts";
+import { assertNotFailed, trim } from "../../core/reply/trim.ts";
+import { plainText, replay, TrimStream } from "../../core/reply/trim-stream.ts";
 import type { Source } from "./live-stream.ts";
 
 /** Told once how a stream ended; without a problem it ended well. */

@@ -1,8 +1,8 @@
 // The answers that were on their way when the page was left, as turns of the tree. Knows nothing of the network.
-import type { Account } from "../../session/account.ts";
+import type { Account } from "../../lib/account.ts";
 import { kept } from "../../session/session-store.ts";
 import type { Conversation, Turn } from "./conversation.ts";
-import { allFlights, type Flight } from "./runs.ts";
+import { allFlights, type Flight } from "../../session/runs.ts";
 
 /** How long the Worker knows an Idempotency-Key. After that the same question is another call. */
 export const KEY_MS = 86_400_000;

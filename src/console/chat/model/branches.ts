@@ -1,10 +1,10 @@
 // The branches that were there before a reload, read into the tree by the ids of their ends. What can't be read just now is not given up, and
 // what never can be is said to be gone.
-import { type Account, mayReadById } from "../../session/account.ts";
-import { call, type Failure, failureOf } from "../../session/call.ts";
+import { type Account, mayReadById } from "../../lib/account.ts";
+import { call, type Failure, failureOf } from "../../lib/call.ts";
 import { type Kept, kept } from "../../session/session-store.ts";
 import type { Answer, Conversation, Input, Turn } from "./conversation.ts";
-import { allFlights } from "./runs.ts";
+import { allFlights } from "../../session/runs.ts";
 import { isGone, YOUNG_MS } from "./failures.ts";
 
 type Thread = { input: Input; answer: Answer }[];

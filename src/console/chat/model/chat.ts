@@ -1,12 +1,12 @@
 // A chat of one account: asks on the typed client, writes what comes into the tree of turns, and keeps the ids by which a reload goes on.
 // What a failure proves is told by verdicts.ts, what is kept of answers on their way by flights.ts, whose all is by claim.ts.
-import type { Account } from "../../session/account.ts";
-import { type Failure, failureOf } from "../../session/call.ts";
+import type { Account } from "../../lib/account.ts";
+import { type Failure, failureOf } from "../../lib/call.ts";
 import { claim, type Claim } from "../../session/ownership.ts";
 import { type Keep, kept } from "../../session/session-store.ts";
 import { Branches, cameWith, idsOf } from "./branches.ts";
 import { Conversation, type Fields, type Input, type Turn } from "./conversation.ts";
-import { allFlights, flightOf, flying, landed } from "./runs.ts";
+import { allFlights, flightOf, flying, landed } from "../../session/runs.ts";
 import { bringBack, KEY_MS, leftOut } from "./abandoned.ts";
 import { stream, type TurnEvent } from "./stream.ts";
 import { isOver } from "./failures.ts";

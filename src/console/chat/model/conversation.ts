@@ -1,7 +1,7 @@
 // A conversation as a tree: every turn continues one answer, and a question that is asked anew or changed is a branch beside it. Knows
 // nothing of the network and nothing of the page.
 import type { Answer, Input } from "../../../client/client.ts";
-import type { Failure } from "../../session/call.ts";
+import type { Failure } from "../../lib/call.ts";
 
 export type { Answer, Input };
 export type ToolCall = NonNullable<Answer["tool_calls"]>[number];

@@ -1,6 +1,6 @@
 // What a failure proves. In doubt nothing: hearing an answer by its key, or reading an id again, is free, and what is given up for a failure
 // of the moment was paid. Knows nothing of where it happened.
-import type { Failure } from "../../session/call.ts";
+import type { Failure } from "../../lib/call.ts";
 
 /** How long KV may take to show a turn elsewhere. */
 export const YOUNG_MS = 120_000;

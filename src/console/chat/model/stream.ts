@@ -1,7 +1,7 @@
 // The events of one turn, by the typed client: asked, or gone on with after the last event that was seen. What the client does not
 // hand on, the headers of the answer, is read on the way.
 import { type AskBody, type AskEvent, createClient } from "../../../client/client.ts";
-import type { Account } from "../../session/account.ts";
+import type { Account } from "../../lib/account.ts";
 import type { Turn } from "./conversation.ts";
 
 /** `id` names the recording and the place in it. */

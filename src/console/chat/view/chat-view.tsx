@@ -1,6 +1,6 @@
 // The chat: the branch that is shown, the field to ask in, and beside them what is asked with and all branches.
 import { useEffect, useRef, useState } from "preact/hooks";
-import type { Account } from "../../session/account.ts";
+import type { Account } from "../../lib/account.ts";
 import { useChanges } from "../../lib/use-changes.ts";
 import { BranchTree } from "./branch-tree.tsx";
 import type { Chat } from "../model/chat.ts";

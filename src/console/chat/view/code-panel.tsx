@@ -1,5 +1,5 @@
 // The same question as a line of curl and as code, to take away.
-import type { Account } from "../../session/account.ts";
+import type { Account } from "../../lib/account.ts";
 import { CopyButton } from "../../ui/copy-button.tsx";
 import type { Turn } from "../model/conversation.ts";
 import { clientCode, curlLine } from "../model/snippets.ts";

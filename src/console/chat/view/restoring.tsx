@@ -1,5 +1,5 @@
 // What a reload could not bring back: why nothing can be asked yet, what is missing, what was left by somebody, what is gone.
-import { mayReadById } from "../../session/account.ts";
+import { mayReadById } from "../../lib/account.ts";
 import { FailureBox } from "../../ui/failure.tsx";
 import type { Chat } from "../model/chat.ts";
 

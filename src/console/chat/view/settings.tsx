@@ -1,7 +1,7 @@
 // What a question is asked with: preset, model, schema, tools, and any other field of POST /ask as JSON.
 import { useEffect, useState } from "preact/hooks";
-import { type Account, isServer } from "../../session/account.ts";
-import { call, type Failure, failureOf } from "../../session/call.ts";
+import { type Account, isServer } from "../../lib/account.ts";
+import { call, type Failure, failureOf } from "../../lib/call.ts";
 import { FailureBox } from "../../ui/failure.tsx";
 import { Field } from "../../ui/field.tsx";
 import type { Fields } from "../model/conversation.ts";

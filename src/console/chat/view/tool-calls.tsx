@@ -1,6 +1,6 @@
 // Functions that the model wants called. The console can't call them: their output is given by hand and continues the conversation.
 import { useState } from "preact/hooks";
-import { isServer } from "../../session/account.ts";
+import { isServer } from "../../lib/account.ts";
 import { Field } from "../../ui/field.tsx";
 import type { TurnProps } from "./turn-view.tsx";
 

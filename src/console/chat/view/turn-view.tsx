@@ -1,6 +1,6 @@
 // One turn: the question with its editing and its branches, and the answer with all that is known of it.
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
-import { type Account, mayReadById } from "../../session/account.ts";
+import { type Account, mayReadById } from "../../lib/account.ts";
 import { FailureBox } from "../../ui/failure.tsx";
 import { Icon } from "../../ui/icon.tsx";
 import { AnswerFooter } from "./answer-footer.tsx";

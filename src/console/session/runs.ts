@@ -1,6 +1,6 @@
 // Answers on their way, as far as a reload must know them: asked (nothing has come, so the question is kept), then begun (ids are enough),
 // then over (forgotten). One is heard at a time; those that were stopped or broke off wait. Data in, data out.
-import type { Fields, Input, Turn } from "./conversation.ts";
+import type { Fields, Input, Turn } from "../chat/model/conversation.ts";
 
 export interface Flight {
   /** Idempotency-Key. */
