@@ -26,7 +26,9 @@ const COPIED: Record<string, string> = {
 };
 
 const { version } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as { version: string };
-const files = new Map<string, Uint8Array>([["openapi.json", Buffer.from(`${JSON.stringify(openApiDocument(version))}\n`)]]);
+const files = new Map<string, Uint8Array>([
+  ["openapi.json", Buffer.from(`${JSON.stringify(openApiDocument(version))}\n`)],
+]);
 for (const [path, from] of Object.entries(COPIED))
   files.set(path, readFileSync(from.startsWith("file:") ? new URL(from) : join(ROOT, from)));
 for (const [path, bytes] of consoleFiles()) files.set(path, bytes);

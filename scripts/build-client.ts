@@ -23,12 +23,14 @@ const files: Record<string, string> = {
 };
 
 const size = gzipSync(minified, { level: 9 }).length;
-const problems = size > MAX_GZIP_BYTES ? [`/client.js has ${size} bytes gzipped: at most ${MAX_GZIP_BYTES} are promised.`] : [];
+const problems =
+  size > MAX_GZIP_BYTES ? [`/client.js has ${size} bytes gzipped: at most ${MAX_GZIP_BYTES} are promised.`] : [];
 for (const [file, text] of Object.entries(files)) {
   if (!process.argv.includes("--check")) {
     mkdirSync(dirname(file), { recursive: true });
     writeFileSync(file, text);
-  } else if (read(file) !== text) problems.push(`${file} is not what src/client makes: npm run build:client, and commit it.`);
+  } else if (read(file) !== text)
+    problems.push(`${file} is not what src/client makes: npm run build:client, and commit it.`);
 }
 console.log(`/client.js: ${minified.length} bytes, ${size} gzipped`);
 for (const problem of problems) console.error(problem);
@@ -51,9 +53,13 @@ function bundle(minify: boolean): string {
 function declarations(): string {
   const dir = mkdtempSync(join(tmpdir(), "uniapi-edge-client-"));
   try {
-    const options = "--ignoreConfig --declaration --emitDeclarationOnly --allowImportingTsExtensions --strict --exactOptionalPropertyTypes";
-    const target = "--target es2024 --module esnext --moduleResolution bundler --types @cloudflare/workers-types --skipLibCheck";
-    execFileSync("tsc", [ENTRY, ...options.split(" "), ...target.split(" "), "--rootDir", "src", "--outDir", dir], { stdio: "inherit" });
+    const options =
+      "--ignoreConfig --declaration --emitDeclarationOnly --allowImportingTsExtensions --strict --exactOptionalPropertyTypes";
+    const target =
+      "--target es2024 --module esnext --moduleResolution bundler --types @cloudflare/workers-types --skipLibCheck";
+    execFileSync("tsc", [ENTRY, ...options.split(" "), ...target.split(" "), "--rootDir", "src", "--outDir", dir], {
+      stdio: "inherit",
+    });
     const named = new Map<string, string>();
     const entry = join(dir, "client/client.ts");
     for (const name of statementsOf(entry).flatMap((text) => exported(text))) include(entry, name, name, named);
@@ -73,7 +79,10 @@ function include(file: string, name: string, as: string, named: Map<string, stri
     new RegExp(`^(?:export )?(?:declare )?(?:interface|type|class|function) ${name}\\b`, "m").test(statement),
   );
   if (text === undefined) throw new Error(`${file} has no declaration of ${name}`);
-  const own = text.replace(new RegExp(`^(?:export )?(declare )?(interface|type|class|function) ${name}\\b`, "m"), `export $1$2 ${as}`);
+  const own = text.replace(
+    new RegExp(`^(?:export )?(declare )?(interface|type|class|function) ${name}\\b`, "m"),
+    `export $1$2 ${as}`,
+  );
   if (named.has(as)) {
     if (named.get(as) !== own) throw new Error(`two declarations are called ${as}`);
     return;
@@ -104,7 +113,11 @@ function imported(statement: string): [inner: string, outer: string, from: strin
 
 function exported(statement: string): string[] {
   const own = /^export (?:declare )?(?:interface|type|class|function) (\w+)/m.exec(statement)?.[1];
-  return own === undefined ? (statement.startsWith("export") ? imported(statement).map(([, outer]) => outer) : []) : [own];
+  return own === undefined
+    ? statement.startsWith("export")
+      ? imported(statement).map(([, outer]) => outer)
+      : []
+    : [own];
 }
 
 function mentions(text: string, name: string): boolean {

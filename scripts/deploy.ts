@@ -36,7 +36,11 @@ export function whyNot(file: string, text: string | undefined): string | null {
 }
 
 /** Cloudflare's own build, of what the Deploy button has cloned: its secrets are at Cloudflare and in no file. A deployment keeps them. */
-export function keepsSecrets(file: string, text: string | undefined, env: Readonly<Record<string, string | undefined>>): boolean {
+export function keepsSecrets(
+  file: string,
+  text: string | undefined,
+  env: Readonly<Record<string, string | undefined>>,
+): boolean {
   return env["WORKERS_CI"] === "1" && file === PRODUCTION_FILE && text === undefined;
 }
 
@@ -47,7 +51,9 @@ export function deployedUrl(output: string): string | undefined {
     const entry = JSON.parse(line) as { type?: unknown; targets?: unknown };
     if (entry.type !== "deploy" || !Array.isArray(entry.targets)) continue;
     // "https://name.account.workers.dev", or a custom domain or route without a scheme and with words behind it.
-    const targets = entry.targets.filter((target) => typeof target === "string").map((target) => target.split(" ")[0] ?? "");
+    const targets = entry.targets
+      .filter((target) => typeof target === "string")
+      .map((target) => target.split(" ")[0] ?? "");
     const whole = targets.find((target) => target.startsWith("https://"));
     const host = targets.find((target) => /^[\w-]+(\.[\w-]+)+$/.test(target));
     return whole ?? (host === undefined ? undefined : `https://${host}`);
@@ -86,7 +92,10 @@ async function main(): Promise<number> {
 
 function run(command: string, args: string[], outputFile: string): Promise<number> {
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { stdio: "inherit", env: { ...process.env, WRANGLER_OUTPUT_FILE_PATH: outputFile } });
+    const child = spawn(command, args, {
+      stdio: "inherit",
+      env: { ...process.env, WRANGLER_OUTPUT_FILE_PATH: outputFile },
+    });
     for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => child.kill(signal));
     child.on("error", reject);
     child.on("exit", (code) => resolve(code ?? 1));

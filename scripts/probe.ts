@@ -84,7 +84,14 @@ export function judgeFollowUp(reply: Reply, parentId: string): { kept: boolean; 
     return { kept: false, verdict: `refused, ${reply.status} ${code}`.trim() };
   }
   const echo = response["previous_response_id"];
-  const echoed = echo === parentId ? "echoed" : echo === undefined ? "no such field" : echo === null ? "echoed as null" : "another id";
+  const echoed =
+    echo === parentId
+      ? "echoed"
+      : echo === undefined
+        ? "no such field"
+        : echo === null
+          ? "echoed as null"
+          : "another id";
   const kept = saidBy(response).toLowerCase().includes(WORD);
   const out = response["status"] === "incomplete" && !kept;
   return {
@@ -136,9 +143,12 @@ export function shapeOf(value: unknown): unknown {
 
 async function chain(ask: Ask, cast: Cast, count: number): Promise<Row[]> {
   title("Does a chain stay on one backend?");
-  const root = await ask(create({ model: cast.chain, input: `Remember the word ${WORD}. Answer with: ok`, store: true }));
+  const root = await ask(
+    create({ model: cast.chain, input: `Remember the word ${WORD}. Answer with: ok`, store: true }),
+  );
   const id = textOf(jsonOf(root)["id"]);
-  if (id === "") return [row("Does a chain stay on one backend?", `can't tell: the first request failed, status ${root.status}`)];
+  if (id === "")
+    return [row("Does a chain stay on one backend?", `can't tell: the first request failed, status ${root.status}`)];
   let kept = 0;
   const failures: string[] = [];
   for (let at = 0; at < count; at += 1) {
@@ -194,7 +204,9 @@ async function fields(ask: Ask, cast: Cast): Promise<Row[]> {
 }
 
 function judge(got: Reply, sent: JsonObject): string {
-  return got.status === 200 ? judgeEcho(sent, jsonOf(got)) : `refused with ${got.status}: see the answer for the field that it names`;
+  return got.status === 200
+    ? judgeEcho(sent, jsonOf(got))
+    : `refused with ${got.status}: see the answer for the field that it names`;
 }
 
 async function heartbeats(ask: Ask, cast: Cast): Promise<Row[]> {
@@ -202,7 +214,11 @@ async function heartbeats(ask: Ask, cast: Cast): Promise<Row[]> {
   for (const stream of [false, true]) {
     const question = `Does the heartbeat reach /v1/responses (${stream ? "stream" : "JSON"})?`;
     title(question);
-    const body = { model: cast.slow, input: "Count from 1 to 600 in digits, separated by spaces.", max_output_tokens: LONG_TOKENS };
+    const body = {
+      model: cast.slow,
+      input: "Count from 1 to 600 in digits, separated by spaces.",
+      max_output_tokens: LONG_TOKENS,
+    };
     const reply = await ask(create(stream ? { ...body, stream } : body));
     const short = reply.totalMs < 5_500 ? " (it took less than the 5 s of a heartbeat: proves nothing)" : "";
     const seen = judgeHeartbeat(reply.text);
@@ -237,9 +253,18 @@ function usedUsd(reply: Reply): number | undefined {
   return typeof used === "number" ? used : undefined;
 }
 
-const create = (body: JsonObject): Asked => ({ method: "POST", path: "/v1/responses", body: { max_output_tokens: FEW_TOKENS, ...body } });
+const create = (body: JsonObject): Asked => ({
+  method: "POST",
+  path: "/v1/responses",
+  body: { max_output_tokens: FEW_TOKENS, ...body },
+});
 const followUp = (model: string, previous_response_id: string): Asked =>
-  create({ model, input: "Which word? Answer with the word alone.", previous_response_id, max_output_tokens: RECALL_TOKENS });
+  create({
+    model,
+    input: "Which word? Answer with the word alone.",
+    previous_response_id,
+    max_output_tokens: RECALL_TOKENS,
+  });
 const row = (question: string, verdict: string): Row => ({ question, verdict });
 
 // ── Asking and printing ──
@@ -266,7 +291,9 @@ function shown(path: string, reply: Reply): string[] {
   const json = jsonOf(reply);
   if (path === BALANCE.path) return [JSON.stringify(shapeOf(json))];
   if (reply.type.startsWith("text/event-stream")) {
-    const lines = reply.text.split(/\r?\n/).map((line) => (line.length > 120 ? `${line.slice(0, 120)}…` : line || "(blank line)"));
+    const lines = reply.text
+      .split(/\r?\n/)
+      .map((line) => (line.length > 120 ? `${line.slice(0, 120)}…` : line || "(blank line)"));
     return [...lines.slice(0, 8), `(${lines.length} lines; the last ones:)`, ...lines.slice(-6)];
   }
   if (!Array.isArray(json["output"])) return [reply.text || "(empty)"];
@@ -291,12 +318,21 @@ async function send(baseUrl: string, key: string, { method, path, body }: Asked)
       method,
       redirect: "manual",
       signal: AbortSignal.timeout(TIMEOUT_MS),
-      headers: { authorization: `Bearer ${key}`, ...(body === undefined ? {} : { "content-type": "application/json" }) },
+      headers: {
+        authorization: `Bearer ${key}`,
+        ...(body === undefined ? {} : { "content-type": "application/json" }),
+      },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
     firstMs = Date.now() - startedAt;
     const text = await response.text();
-    return { status: response.status, type: response.headers.get("content-type") ?? "", text, firstMs, totalMs: Date.now() - startedAt };
+    return {
+      status: response.status,
+      type: response.headers.get("content-type") ?? "",
+      text,
+      firstMs,
+      totalMs: Date.now() - startedAt,
+    };
   } catch (error) {
     const cause = error instanceof Error && isRecord(error.cause) ? textOf(error.cause["code"]) : "";
     const text = `no answer: ${error instanceof Error ? error.name : "failure"} ${cause}`.trim();
@@ -330,7 +366,8 @@ export function optionsOf(args: string[]) {
 async function main(): Promise<void> {
   const values = optionsOf(process.argv.slice(2));
   const count = Number(values["follow-ups"]);
-  if (!Number.isInteger(count) || count < 1 || count > 50) throw new Refusal("--follow-ups must be a whole number from 1 to 50");
+  if (!Number.isInteger(count) || count < 1 || count > 50)
+    throw new Refusal("--follow-ups must be a whole number from 1 to 50");
   const extra = (values.models ?? "")
     .split(",")
     .map((model) => model.trim())
@@ -350,7 +387,9 @@ async function main(): Promise<void> {
 }
 
 async function probe(baseUrl: string, key: string, cast: Cast, count: number): Promise<void> {
-  console.log(`Asking ${baseUrl}. Keys, ids, addresses and amounts are taken out of the answers; each line is cut at 1,000 characters.`);
+  console.log(
+    `Asking ${baseUrl}. Keys, ids, addresses and amounts are taken out of the answers; each line is cut at 1,000 characters.`,
+  );
   const ask = asker(baseUrl, key);
   title("What does the balance endpoint answer?");
   const before = await ask(BALANCE);
@@ -360,11 +399,15 @@ async function probe(baseUrl: string, key: string, cast: Cast, count: number): P
     ...(await fields(ask, cast)),
     ...(await heartbeats(ask, cast)),
     ...(await errors(ask)),
-    row("Balance endpoint", before.status === 200 ? JSON.stringify(shapeOf(jsonOf(before))) : `status ${before.status}`),
+    row(
+      "Balance endpoint",
+      before.status === 200 ? JSON.stringify(shapeOf(jsonOf(before))) : `status ${before.status}`,
+    ),
   ];
   title("What was spent?");
   const [from, to] = [usedUsd(before), usedUsd(await ask(BALANCE))];
-  const spent = from === undefined || to === undefined ? "unknown" : `${(to - from).toFixed(6)} USD so far by UniAPI's own count`;
+  const spent =
+    from === undefined || to === undefined ? "unknown" : `${(to - from).toFixed(6)} USD so far by UniAPI's own count`;
   printTable([...rows, row("Spent by this probe", spent)]);
 }
 
@@ -372,7 +415,9 @@ function settings(): { baseUrl: string; key: string } {
   const secrets = parseSecrets(readText(".dev.vars") ?? "");
   const key = (secrets["UNIAPI_KEY"] ?? "").trim();
   if (keyMistake(key) !== null) {
-    throw new Refusal("There is no usable UNIAPI_KEY in .dev.vars. Run npm run setup, or try: npm run probe -- --emulator");
+    throw new Refusal(
+      "There is no usable UNIAPI_KEY in .dev.vars. Run npm run setup, or try: npm run probe -- --emulator",
+    );
   }
   const written = secrets["UNIAPI_BASE_URL"] || DEFAULT_BASE_URL;
   const url = URL.parse(written);
@@ -382,7 +427,9 @@ function settings(): { baseUrl: string; key: string } {
 
 async function agree(baseUrl: string, count: number, cast: Cast): Promise<void> {
   const calls = 1 + count + 2 * cast.echo.length + 2 + 2 + 2;
-  console.log(`This sends ${calls} small paid requests to ${baseUrl} with the key in .dev.vars. With the default models that costs`);
+  console.log(
+    `This sends ${calls} small paid requests to ${baseUrl} with the key in .dev.vars. With the default models that costs`,
+  );
   console.log("under a cent (an estimate from list prices of 2026); models that you add with --models may cost more.");
   if (!process.stdin.isTTY) throw new Refusal("Nothing was sent. To start without being asked: npm run probe -- --yes");
   const terminal = createInterface({ input: process.stdin, output: process.stdout });

@@ -24,7 +24,8 @@ export function keyMistake(key: string): string | null {
 export const makeServerKey = (): string => `sk_${randomBytes(30).toString("base64url")}`;
 export const makeIdKey = (): string => randomBytes(32).toString("base64");
 /** A session key: its kid is the day, so that rotated ones stand in order and differ. */
-export const makeSessionKey = (): string => `k${new Date().toISOString().slice(0, 10)}:${randomBytes(32).toString("base64url")}`;
+export const makeSessionKey = (): string =>
+  `k${new Date().toISOString().slice(0, 10)}:${randomBytes(32).toString("base64url")}`;
 
 /** What is wrong with the secrets of a deployment, a sentence each. */
 export function secretMistakes(secrets: Secrets): string[] {

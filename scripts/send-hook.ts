@@ -9,7 +9,7 @@ import { objectOf, parseJson } from "../src/core/lib/json.ts";
 import { isLoopbackHost } from "../src/core/lib/loopback.ts";
 import { Problem } from "../src/core/lib/problem.ts";
 import { hookSecrets } from "../src/hooks/scheme.ts";
-import { schemeOf } from "../src/hooks/schemes.ts";
+import { schemeOf } from "../src/hooks/senders.ts";
 import { parseSecrets, readText, type Secrets } from "./secrets-file.ts";
 import { DEV_FILE } from "./setup.ts";
 
@@ -99,22 +99,31 @@ function sign(key: string | Buffer, encoding: "hex" | "base64", ...parts: (strin
 function githubEvent(text: string): string {
   const payload = objectOf(parseJson(text));
   const found = GITHUB_EVENTS.find(([, ...fields]) => fields.every((field) => Object.hasOwn(payload, field)));
-  if (found === undefined) throw new Refusal("The payload does not tell which GitHub event it is. Say it: -- --event NAME");
+  if (found === undefined)
+    throw new Refusal("The payload does not tell which GitHub event it is. Say it: -- --event NAME");
   return found[0];
 }
 
 /** The hook and the secret that signs for it. @throws Refusal */
-export function hookNamed(name: string, hooks: Record<string, Hook>, secrets: Secrets): Pick<Sending, "hook" | "secret"> {
+export function hookNamed(
+  name: string,
+  hooks: Record<string, Hook>,
+  secrets: Secrets,
+): Pick<Sending, "hook" | "secret"> {
   const hook = Object.hasOwn(hooks, name) ? hooks[name] : undefined;
   if (hook === undefined) {
     const known = Object.keys(hooks);
-    const which = known.length === 0 ? "It has no hooks yet: docs/webhooks.md shows how to write one." : `It has: ${known.join(", ")}.`;
+    const which =
+      known.length === 0
+        ? "It has no hooks yet: docs/webhooks.md shows how to write one."
+        : `It has: ${known.join(", ")}.`;
     throw new Refusal(`There is no hook ${JSON.stringify(name)} in src/config.ts. ${which}`);
   }
   const scheme = schemeOf(hook);
   const value = secrets[hook.secret_name];
   if (!value?.trim()) {
-    const form = scheme.secretForm === undefined ? "any text will do for a try" : `it must be ${scheme.secretForm.must}`;
+    const form =
+      scheme.secretForm === undefined ? "any text will do for a try" : `it must be ${scheme.secretForm.must}`;
     throw new Refusal(
       `${hook.secret_name} is not in ${DEV_FILE}. Add it as ${hook.secret_name}=SECRET (${form}), then start the Worker again.`,
     );
@@ -142,12 +151,19 @@ function read(file: string): Buffer {
   try {
     return readFileSync(file);
   } catch (error) {
-    throw new Refusal(`${file} can't be read (${error instanceof Error && "code" in error ? String(error.code) : "unknown error"}).`);
+    throw new Refusal(
+      `${file} can't be read (${error instanceof Error && "code" in error ? String(error.code) : "unknown error"}).`,
+    );
   }
 }
 
 /** @throws Refusal */
-export function argumentsOf(args: string[]): { name: string; file: string; url?: string | undefined; event?: string | undefined } {
+export function argumentsOf(args: string[]): {
+  name: string;
+  file: string;
+  url?: string | undefined;
+  event?: string | undefined;
+} {
   const options = { url: { type: "string" }, event: { type: "string" } } as const;
   try {
     const { values, positionals } = parseArgs({ args, options, allowPositionals: true });
@@ -167,11 +183,14 @@ async function main(): Promise<boolean> {
   const { hook, secret } = hookNamed(name, config.hooks, parseSecrets(readText(DEV_FILE) ?? ""));
   const raw = read(file);
   const headers = signedHeaders({ hook, secret, raw, nowMs: Date.now(), id: randomUUID(), event });
-  const response = await fetch(target, { method: "POST", headers, body: new Uint8Array(raw), redirect: "manual" }).catch(
-    (error: unknown) => {
-      throw new Refusal(`${target} does not answer. Start the Worker first: npm start`, { cause: error });
-    },
-  );
+  const response = await fetch(target, {
+    method: "POST",
+    headers,
+    body: new Uint8Array(raw),
+    redirect: "manual",
+  }).catch((error: unknown) => {
+    throw new Refusal(`${target} does not answer. Start the Worker first: npm start`, { cause: error });
+  });
   console.log(`POST ${target}\n${response.status} ${response.statusText}\n${await response.text()}`);
   return response.ok;
 }

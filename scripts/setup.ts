@@ -46,7 +46,8 @@ export function planSetup(dev: Secrets, production: Secrets, key: string | undef
     if (filled(have["ID_KEYS"]) === undefined) make["ID_KEYS"] = makeIdKey();
     if (filled(have["SESSION_KEYS"]) === undefined) make["SESSION_KEYS"] = makeSessionKey();
   }
-  if (filled(production["SERVER_KEYS"]) === undefined) plan.production["SERVER_KEYS"] = plan.madeServerKey = makeServerKey();
+  if (filled(production["SERVER_KEYS"]) === undefined)
+    plan.production["SERVER_KEYS"] = plan.madeServerKey = makeServerKey();
   return plan;
 }
 
@@ -66,7 +67,9 @@ async function main(): Promise<void> {
   let key: string | undefined;
   if (given === "") {
     if (existing.length === 0) {
-      throw new Refusal("There is no UniAPI key yet, and none was given. Type it in a terminal, or pipe one line: npm run setup < FILE");
+      throw new Refusal(
+        "There is no UniAPI key yet, and none was given. Type it in a terminal, or pipe one line: npm run setup < FILE",
+      );
     }
   } else {
     const mistake = keyMistake(given);
@@ -97,7 +100,9 @@ function read(path: string, text: string | undefined): Secrets {
   try {
     return parseSecrets(text ?? "");
   } catch {
-    throw new Refusal(`${path} can't be read: it is neither dotenv nor a JSON object of texts. Mend or remove it, then try again.`);
+    throw new Refusal(
+      `${path} can't be read: it is neither dotenv nor a JSON object of texts. Mend or remove it, then try again.`,
+    );
   }
 }
 
@@ -112,9 +117,12 @@ function write(path: string, text: string, secrets: Secrets): void {
 }
 
 function sayWhatIsNext(plan: Plan): void {
-  if (plan.madeServerKey === undefined) console.log(`\nThe server key for your callers stands in ${PRODUCTION_FILE} (SERVER_KEYS).`);
+  if (plan.madeServerKey === undefined)
+    console.log(`\nThe server key for your callers stands in ${PRODUCTION_FILE} (SERVER_KEYS).`);
   else {
-    console.log(`\nThe server key for your callers, shown this once (it also stands in ${PRODUCTION_FILE}):\n\n  ${plan.madeServerKey}\n`);
+    console.log(
+      `\nThe server key for your callers, shown this once (it also stands in ${PRODUCTION_FILE}):\n\n  ${plan.madeServerKey}\n`,
+    );
   }
   console.log("Next:  npm start        the Worker on this machine, with real and paid answers");
   console.log("       npm run deploy   to Cloudflare");
@@ -123,7 +131,8 @@ function sayWhatIsNext(plan: Plan): void {
 /** One line, without what surrounds it. Empty where there is none. */
 async function askForKey(mayKeep: boolean): Promise<string> {
   if (!process.stdin.isTTY) return (await readLine()).trim();
-  if (process.env["CI"]) throw new Refusal("In CI nobody can type the key. Pipe one line instead: npm run setup < FILE");
+  if (process.env["CI"])
+    throw new Refusal("In CI nobody can type the key. Pipe one line instead: npm run setup < FILE");
   return (await readHidden(`UniAPI key (hidden${mayKeep ? "; Enter keeps the one that is there" : ""}): `)).trim();
 }
 

@@ -22,13 +22,18 @@ if (!secrets["SERVER_KEYS"]?.trim()) vars["SERVER_KEYS"] = LOCAL_SERVER_KEY;
 if (!secrets["UNIAPI_KEY"]?.trim()) {
   const emulator = await startEmulator({ key: EMULATOR_KEY, paceMs: 20 });
   Object.assign(vars, { UNIAPI_BASE_URL: emulator.url, UNIAPI_KEY: EMULATOR_KEY, ID_KEYS: LOCAL_ID_KEY });
-  console.log('No UNIAPI_KEY in .dev.vars: talking to the built-in UniAPI emulator. Its answers are made up (model: "emulator/…").');
+  console.log(
+    'No UNIAPI_KEY in .dev.vars: talking to the built-in UniAPI emulator. Its answers are made up (model: "emulator/…").',
+  );
   console.log("For real answers: npm run setup, then npm start again.");
 } else {
-  console.log(`Talking to UniAPI (${secrets["UNIAPI_BASE_URL"] ?? "https://api.uniapi.io"}) with the key in .dev.vars. Requests are paid.`);
+  console.log(
+    `Talking to UniAPI (${secrets["UNIAPI_BASE_URL"] ?? "https://api.uniapi.io"}) with the key in .dev.vars. Requests are paid.`,
+  );
 }
 console.log(`\n  Try it:  curl localhost:${port}/ask -d 'hi'\n  Console: http://localhost:${port}/\n`);
-if (vars["SERVER_KEYS"] !== undefined) console.log(`SDKs that insist on a key: ${LOCAL_SERVER_KEY} (this machine only)\n`);
+if (vars["SERVER_KEYS"] !== undefined)
+  console.log(`SDKs that insist on a key: ${LOCAL_SERVER_KEY} (this machine only)\n`);
 
 for (const line of warnings()) console.warn(`Warning: ${line}`);
 
@@ -41,7 +46,8 @@ const wrangler = spawn("wrangler", args, {
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => wrangler.kill(signal));
 // npm passes SIGTERM to its shell, which dies of it without a word to us: what we see is another parent.
 const parent = process.ppid;
-if (process.env["npm_lifecycle_event"] !== undefined) setInterval(() => process.ppid !== parent && wrangler.kill("SIGTERM"), 500).unref();
+if (process.env["npm_lifecycle_event"] !== undefined)
+  setInterval(() => process.ppid !== parent && wrangler.kill("SIGTERM"), 500).unref();
 wrangler.on("exit", (code) => process.exit(code ?? 0));
 
 /**

@@ -1,6 +1,6 @@
 // Hono's environment: the bindings, and what the first middleware puts beside every request.
 import type { Deps } from "./deps.ts";
-import type { LogFacts } from "./platform/log.ts";
+import type { LogFields } from "./platform/log.ts";
 
 export interface AppEnv {
   Bindings: Env;
@@ -11,7 +11,7 @@ export interface AppEnv {
     common: Record<string, string>;
     /** The answer that was made with them: nothing has to be set afterwards. */
     dressed: Response | undefined;
-    facts: LogFacts;
+    logFields: LogFields;
     /** Writes the request's log line, once. A live stream calls it at its end; else the first middleware does. */
     finish: () => void;
     /** The answer is a stream that is still to come: its log line too. */

@@ -1,7 +1,7 @@
 // The order in which a request passes, the routes, and the one door through which every error leaves.
 import { type Context, Hono } from "hono";
 import type { Config } from "./core/config/define-config.ts";
-import { asProblem, nothingHere, Problem } from "./core/lib/problem.ts";
+import { asProblem, routeNotFound, Problem } from "./core/lib/problem.ts";
 import type { AppEnv } from "./app-env.ts";
 import { isLoopbackHost } from "./core/lib/loopback.ts";
 import { corsHeaders, isPreflight, originRefused, preflightHeaders } from "./gate/cors.ts";
@@ -16,7 +16,7 @@ import { modelsRoutes } from "./http/models.ts";
 import { responsesRoutes } from "./http/responses.ts";
 import { sessionsRoutes } from "./http/sessions.ts";
 import { usageRoutes } from "./http/usage.ts";
-import type { LogFacts } from "./platform/log.ts";
+import type { LogFields } from "./platform/log.ts";
 import { createWire, now, randomHex } from "./wire.ts";
 
 type Answer = (c: Context<AppEnv>) => Response | Promise<Response>;
@@ -37,17 +37,17 @@ export function createApp(config: Config, wire = createWire(config)): Hono<AppEn
     return async function account(c) {
       const log = wire.log(c.env);
       const startedAt = now();
-      const facts: LogFacts = { request_id: `req_${randomHex(12)}`, route: `${c.req.method} ${route}` };
+      const logFields: LogFields = { request_id: `req_${randomHex(12)}`, route: `${c.req.method} ${route}` };
       let answered = false;
       let finished = false;
       function write(): void {
-        facts.total_ms = now() - startedAt;
-        log.request(facts);
+        logFields.total_ms = now() - startedAt;
+        log.request(logFields);
       }
-      const own = { "x-request-id": facts.request_id, "x-content-type-options": "nosniff" };
+      const own = { "x-request-id": logFields.request_id, "x-content-type-options": "nosniff" };
       c.set("common", own);
-      c.set("requestId", facts.request_id);
-      c.set("facts", facts);
+      c.set("requestId", logFields.request_id);
+      c.set("logFields", logFields);
       c.set("live", false);
       // A stream that has all it will say may end before its own head is made: the line waits for both.
       c.set("finish", () => {
@@ -56,8 +56,8 @@ export function createApp(config: Config, wire = createWire(config)): Hono<AppEn
         if (answered) write();
       });
       const response = await shared(c, answer, own);
-      facts.status = response.status;
-      facts.first_ms = now() - startedAt;
+      logFields.status = response.status;
+      logFields.first_ms = now() - startedAt;
       answered = true;
       if (finished || !c.get("live")) write();
       return response;
@@ -93,9 +93,13 @@ export function createApp(config: Config, wire = createWire(config)): Hono<AppEn
   async function connect(c: Context<AppEnv>): Promise<void> {
     const deps = await wire.deps(c.env);
     if (deps.local && !LOOPBACK.test(c.req.url) && !isLoopbackHost(new URL(c.req.url).hostname)) {
-      throw new Problem("misconfigured", "ENVIRONMENT=local works on localhost only. Deploy with ENVIRONMENT=production.", {
-        reason: "local on a public host",
-      });
+      throw new Problem(
+        "misconfigured",
+        "ENVIRONMENT=local works on localhost only. Deploy with ENVIRONMENT=production.",
+        {
+          reason: "local on a public host",
+        },
+      );
     }
     c.set("deps", deps);
   }
@@ -122,7 +126,7 @@ export function createApp(config: Config, wire = createWire(config)): Hono<AppEn
   }
   refusals.notFound(
     passed(ANY_PATH, () => {
-      throw nothingHere();
+      throw routeNotFound();
     }),
   );
   app.notFound((c) => refusals.fetch(c.req.raw, c.env, c.executionCtx));
@@ -131,12 +135,15 @@ export function createApp(config: Config, wire = createWire(config)): Hono<AppEn
 
 /** The one door of every error. */
 function leave(c: Context<AppEnv>, error: unknown): Response {
-  const facts = c.get("facts");
+  const logFields = c.get("logFields");
   const requestId = c.get("requestId");
-  const problem = asProblem(error, facts.asked);
-  facts.code = problem.code;
-  facts.reason = problem.details.reason;
-  return Response.json(problem.body(requestId), { status: problem.status, headers: { "cache-control": "no-store", ...problem.headers() } });
+  const problem = asProblem(error, logFields.asked);
+  logFields.code = problem.code;
+  logFields.reason = problem.details.reason;
+  return Response.json(problem.body(requestId), {
+    status: problem.status,
+    headers: { "cache-control": "no-store", ...problem.headers() },
+  });
 }
 
 /** `/ask/{id}`: the route as it is written, never the path, which holds what callers put into it. */

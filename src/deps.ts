@@ -8,10 +8,10 @@ import type { Assets } from "./platform/assets.ts";
 import type { Budgets } from "./platform/budgets.ts";
 import type { SendCallback } from "./platform/callback.ts";
 import type { Jobs } from "./platform/jobs.ts";
-import type { Flights } from "./platform/runs.ts";
+import type { Runs } from "./platform/runs.ts";
 import type { Jwks } from "./platform/jwks.ts";
 import type { Store } from "./platform/kv.ts";
-import type { Log, LogFacts } from "./platform/log.ts";
+import type { Log, LogFields } from "./platform/log.ts";
 import type { Receive } from "./platform/io/receive-body.ts";
 import type { Siteverify } from "./platform/turnstile.ts";
 import type { Upstream } from "./platform/upstream/upstream.ts";
@@ -52,11 +52,11 @@ export interface Deps {
   /** Requests, tokens and money per caller. */
   budgets: Budgets;
   /** Requests that repeat themselves under one Idempotency-Key. */
-  flights: Flights;
+  runs: Runs;
   /** Whether one more request under this key is within RATE_LIMIT; true where that can't be said. */
-  shield: (key: string) => Promise<boolean>;
+  isWithinRateLimit: (key: string) => Promise<boolean>;
   /** Whether a model names the parent that it was given: what this isolate has seen within a day. */
-  echoes: Echoes;
+  chainSupport: ChainSupport;
   log: Log;
   /** Milliseconds since 1970. */
   now: () => number;
@@ -65,7 +65,7 @@ export interface Deps {
   random: (bytes: number) => string;
 }
 
-export interface Echoes {
+export interface ChainSupport {
   /** undefined: not known. */
   get: (model: string) => boolean | undefined;
   set: (model: string, echoes: boolean | undefined) => void;
@@ -84,7 +84,7 @@ export interface RequestContext {
   /** Aborted when the caller has left; undefined where nobody waits. */
   signal: AbortSignal | undefined;
   /** Work that goes on after the answer. */
-  later: (work: Promise<unknown>) => void;
+  waitUntil: (work: Promise<unknown>) => void;
   /** Facts for the request's log line, filled in on the way. */
-  facts: LogFacts;
+  logFields: LogFields;
 }

@@ -6,21 +6,29 @@ import { type IdKeys, importIdKeys, ownerOf } from "./core/callers/ids.ts";
 import { sessionKeysOf } from "./core/config/session-keys.ts";
 import { misconfigured } from "./core/config/setting.ts";
 import { unsafeSettings } from "./core/config/unsafe-settings.ts";
-import { baseUrlOf, deadlinesOf, idSecretsOf, localOf, pausedOf, turnstileSecretOf, upstreamKeyOf } from "./core/config/vars.ts";
-import type { Deps, Echoes } from "./deps.ts";
+import {
+  baseUrlOf,
+  deadlinesOf,
+  idSecretsOf,
+  localOf,
+  pausedOf,
+  turnstileSecretOf,
+  upstreamKeyOf,
+} from "./core/config/vars.ts";
+import type { Deps, ChainSupport } from "./deps.ts";
 import { publishableKeysOf } from "./gate/publishable-key.ts";
 import { serverKeysOf } from "./gate/server-key.ts";
 import { boundAssets } from "./platform/assets.ts";
 import { type Budgets, durableBudgets } from "./platform/budgets.ts";
 import { callbackSender } from "./platform/callback.ts";
-import { durableFlights } from "./platform/runs.ts";
+import { durableRuns } from "./platform/runs.ts";
 import { durableJobs } from "./platform/jobs.ts";
-import { jsonFrom } from "./platform/io/fetch-json.ts";
+import { fetchJson } from "./platform/io/fetch-json.ts";
 import { jwksCache } from "./platform/jwks.ts";
 import { kvStore } from "./platform/kv.ts";
 import { jsonLog, type Log } from "./platform/log.ts";
 import { receiver } from "./platform/io/receive-body.ts";
-import { rateLimitShield } from "./platform/rate-limit.ts";
+import { rateLimiter } from "./platform/rate-limit.ts";
 import { siteverify } from "./platform/turnstile.ts";
 import { uniapi } from "./platform/upstream/upstream.ts";
 
@@ -93,29 +101,31 @@ export function createWire(config: Config): Wire {
     async deps(env) {
       const known = made.get(env);
       if (known !== undefined) return known;
-      const deps = await connect(config, env, log(env));
+      const deps = await buildDeps(config, env, log(env));
       // Whoever was first at a cold start: all share what it remembers.
       const first = made.get(env);
       if (first !== undefined) return first;
       made.set(env, deps);
-      for (const line of unsafeSettings(config, deps.sessionKeys, (name) => deps.secretOf(name) !== undefined)) deps.log.warn(line);
+      for (const line of unsafeSettings(config, deps.sessionKeys, (name) => deps.secretOf(name) !== undefined))
+        deps.log.warn(line);
       return deps;
     },
   };
 }
 
-async function connect(config: Config, env: Settings, log: Log): Promise<Deps> {
+async function buildDeps(config: Config, env: Settings, log: Log): Promise<Deps> {
   const local = localOf(env.ENVIRONMENT);
   const key = upstreamKeyOf(env.UNIAPI_KEY);
   const baseUrl = baseUrlOf(env.UNIAPI_BASE_URL, local);
-  if (env.RESPONSES === undefined) throw misconfigured("RESPONSES", "is not bound: wrangler.toml must name the KV namespace");
+  if (env.RESPONSES === undefined)
+    throw misconfigured("RESPONSES", "is not bound: wrangler.toml must name the KV namespace");
   const idKeys = await idKeysOf(env.ID_KEYS, key, log);
   const turnstileSecret = turnstileSecretOf(env.TURNSTILE_SECRET);
   const anonymous = await ownerOf(idKeys, "anonymous:local");
   const deadlines = { ...DEADLINES, ...(local ? deadlinesOf(env.DEADLINES) : {}) };
   const secretOf = (name: string): string | undefined => textSetting(env, name);
   const budgetsOf = (tellEveryMs: number): Budgets =>
-    durableBudgets(env.BUDGETS, { now, sleep, random: randomHex, warn: log.warn, tellEveryMs });
+    durableBudgets(env.BUDGETS, { now, sleep, random: randomHex, warn: log.warn, reportEveryMs: tellEveryMs });
   return {
     config,
     baseUrl,
@@ -126,15 +136,23 @@ async function connect(config: Config, env: Settings, log: Log): Promise<Deps> {
     serverKeys: await serverKeysOf(env.SERVER_KEYS, idKeys),
     publishableKeys: await publishableKeysOf(config.callers.publishable, idKeys),
     sessionKeys: sessionKeysOf(env.SESSION_KEYS),
-    jwks: jwksCache({ jsonFrom: jsonFrom(fetcher), now, sleep, local, warn: log.warn }),
-    siteverify: turnstileSecret === undefined ? undefined : siteverify(turnstileSecret, jsonFrom(fetcher), local),
-    anonymous: { kind: "anonymous", owner: anonymous, budgets: [{ name: `owner:${anonymous}`, whose: "owner", limits: {} }] },
+    jwks: jwksCache({ jsonFrom: fetchJson(fetcher), now, sleep, local, warn: log.warn }),
+    siteverify: turnstileSecret === undefined ? undefined : siteverify(turnstileSecret, fetchJson(fetcher), local),
+    anonymous: {
+      kind: "anonymous",
+      owner: anonymous,
+      budgets: [{ name: `owner:${anonymous}`, whose: "owner", limits: {} }],
+    },
     budgets: budgetsOf(deadlines.usage),
-    flights: durableFlights(env.FLIGHTS, log.warn),
-    shield: rateLimitShield(env.RATE_LIMIT, log.warn),
+    runs: durableRuns(env.RUNS, log.warn),
+    isWithinRateLimit: rateLimiter(env.RATE_LIMIT, log.warn),
     upstream: uniapi({ baseUrl, key, deadlines }, fetcher, now),
     forJobs: {
-      upstream: uniapi({ baseUrl, key, deadlines: { ...deadlines, upstream_total: deadlines.job_total } }, fetcher, now),
+      upstream: uniapi(
+        { baseUrl, key, deadlines: { ...deadlines, upstream_total: deadlines.job_total } },
+        fetcher,
+        now,
+      ),
       budgets: budgetsOf(0),
     },
     jobs: durableJobs(env.JOB_RECORDS, { now, random: randomHex, warn: log.warn }),
@@ -150,7 +168,7 @@ async function connect(config: Config, env: Settings, log: Log): Promise<Deps> {
     }),
     secretOf,
     store: kvStore(env.RESPONSES, log.warn),
-    echoes: recentEchoes(),
+    chainSupport: recentChainSupport(),
     log,
     now,
     sleep,
@@ -159,7 +177,7 @@ async function connect(config: Config, env: Settings, log: Log): Promise<Deps> {
 }
 
 /** Models are named by callers: a full table starts anew, and so does what is a day old. */
-function recentEchoes(): Echoes {
+function recentChainSupport(): ChainSupport {
   const seen = new Map<string, { echoes: boolean | undefined; at: number }>();
   return {
     get(model) {

@@ -1,20 +1,20 @@
 // The one path from a composed request to an answer: whose turn is continued, is the answer already kept, ask upstream, keep what
 // came. The router calls it, a Flight and a Job; it knows nothing of HTTP forms. Every outcome is a value or a Problem.
 import type { Usage } from "../contract/answer.ts";
-import { type AnswerRecord, ageOf, answerKey, decodeAnswer } from "../core/cache/cached-answer.ts";
-import { hitHeaders, type Kept } from "../core/cache/cache-status.ts";
+import { type CachedAnswer, ageOf, answerKey, decodeAnswer } from "../core/cache/cached-answer.ts";
+import { hitHeaders, type CacheEntryAge } from "../core/cache/cache-status.ts";
 import type { Composed } from "../core/request/compose.ts";
 import { deriveDigest } from "../core/callers/ids.ts";
 import { planCache } from "../core/cache/policy.ts";
 import { Problem } from "../core/lib/problem.ts";
 import { decodeTombstone, decodeTurn, turnKey } from "../core/turns/turn.ts";
-import { concealed } from "../core/upstream/upstream-error.ts";
+import { forRestrictedCaller } from "../core/upstream/upstream-error.ts";
 import type { Deps, RequestContext } from "../deps.ts";
-import { type Continuity, continueTurn, continuityOf, forgetsKey } from "./continuity.ts";
+import { type Continuity, continueTurn, continuityOf, chainSupportKey } from "./continuity.ts";
 import { identityOf } from "./identity.ts";
-import { type Finished, Making } from "./pending-turn.ts";
+import { type FinishedAnswer, PendingTurn } from "./pending-turn.ts";
 import type { EventBatch } from "./events.ts";
-import { gather, type Opened, openStream, readTerminal } from "./open.ts";
+import { readToEnd, type Opened, openStream, readTerminal } from "./open.ts";
 import { findParent, notFound, type Parent } from "./parent.ts";
 import { canonical } from "../core/lib/canonical.ts";
 import type { CacheControl } from "../core/request/cache-control.ts";
@@ -35,15 +35,15 @@ export interface Question {
   retries: boolean;
 }
 
-export interface Whole {
+export interface WholeAnswer {
   kind: "whole";
-  finished: Finished;
+  finished: FinishedAnswer;
   headers: Record<string, string>;
   /** It is a hit: what its headers say of its age is true for now only. */
-  kept?: Kept;
+  kept?: CacheEntryAge;
 }
 
-export interface Streamed {
+export interface StreamedAnswer {
   kind: "stream";
   /** Our id of the answer to come, where the question wanted it first. */
   id: string | undefined;
@@ -52,7 +52,7 @@ export interface Streamed {
   /** Our id for the one that an event shows. The same for the same, throughout the stream. */
   idFor: (upstreamId: unknown) => Promise<string>;
   /** The next events of upstream; the last batch has what came of them. @throws Problem */
-  next: () => Promise<{ events: EventBatch; finished?: Finished }>;
+  next: () => Promise<{ events: EventBatch; finished?: FinishedAnswer }>;
   /** The caller has left. */
   cancel: () => void;
 }
@@ -60,66 +60,90 @@ export interface Streamed {
 /** @throws Problem paused */
 export function assertNotPaused({ paused }: Pick<Deps, "paused">): void {
   if (!paused) return;
-  throw new Problem("paused", "This Worker is paused by its owner. Nothing was asked and nothing was paid; try again later.", {
-    retryAfter: 60,
-  });
+  throw new Problem(
+    "paused",
+    "This Worker is paused by its owner. Nothing was asked and nothing was paid; try again later.",
+    {
+      retryAfter: 60,
+    },
+  );
 }
 
 /** @throws Problem */
-export async function answer(deps: Deps, question: Question, context: RequestContext): Promise<Whole | Streamed> {
-  if (context.caller.grant === undefined) return await find(deps, question, context);
-  const got = await find(deps, question, context).catch(conceal);
-  return got.kind === "whole" ? got : { ...got, next: () => got.next().catch(conceal) };
+export async function answer(
+  deps: Deps,
+  question: Question,
+  context: RequestContext,
+): Promise<WholeAnswer | StreamedAnswer> {
+  if (context.caller.grant === undefined) return await lookUpOrCall(deps, question, context);
+  const got = await lookUpOrCall(deps, question, context).catch(rethrowForRestricted);
+  return got.kind === "whole" ? got : { ...got, next: () => got.next().catch(rethrowForRestricted) };
 }
 
-function conceal(error: unknown): never {
-  throw concealed(error);
+function rethrowForRestricted(error: unknown): never {
+  throw forRestrictedCaller(error);
 }
 
-async function find(deps: Deps, question: Question, context: RequestContext): Promise<Whole | Streamed> {
+async function lookUpOrCall(
+  deps: Deps,
+  question: Question,
+  context: RequestContext,
+): Promise<WholeAnswer | StreamedAnswer> {
   assertNotPaused(deps);
   const { composed, control } = question;
-  const { facts } = context;
+  const { logFields } = context;
   const { owner } = context.caller;
   const { previousId } = question;
-  const parent = previousId === undefined ? null : await findParent(deps, context.caller, previousId, composed.preset?.settings.max_turns);
+  const parent =
+    previousId === undefined
+      ? null
+      : await findParent(deps, context.caller, previousId, composed.preset?.settings.max_turns);
   const plan = planCache(question.cache, control, cacheSettings(deps, question, parent), composed.body);
-  facts.model = composed.body.model;
-  facts.preset = composed.preset?.name;
+  logFields.model = composed.body.model;
+  logFields.preset = composed.preset?.name;
 
   const scope = plan.scope === "shared" && composed.preset !== undefined ? `preset:${composed.preset.name}` : owner;
-  const cacheKey = plan.read === false && plan.write === false ? undefined : await keyOf(deps, composed, scope, parent);
+  const cacheKey =
+    plan.read === false && plan.write === false ? undefined : await cacheKeyOf(deps, composed, scope, parent);
   const readKey = plan.read === false ? undefined : cacheKey;
-  const parentKey = parent?.signed?.kept === true && deps.config.turns !== false ? turnKey(owner, parent.id) : undefined;
-  const found = await readKeys(deps, [readKey, parentKey, markKey(deps, composed.body.model, parent)]);
+  const parentKey =
+    parent?.signed?.kept === true && deps.config.turns !== false ? turnKey(owner, parent.id) : undefined;
+  const found = await readKeys(deps, [readKey, parentKey, chainSupportKeyIfNeeded(deps, composed.body.model, parent)]);
   const [kept, parentText, mark] = found;
   if (decodeTombstone(parentText) !== null) throw notFound();
 
   const keeps = deps.config.turns !== false && composed.body.store !== false && !control.noStore;
-  const making = new Making(deps, context, question, { parent, parentTurn: decodeTurn(parentText), keeps, plan, cacheKey });
+  const making = new PendingTurn(deps, context, question, {
+    parent,
+    parentTurn: decodeTurn(parentText),
+    keeps,
+    plan,
+    cacheKey,
+  });
   if (plan.read !== false) {
     const record = decodeAnswer(kept);
     const age = record === null ? null : ageOf(record, plan.read, making.now());
-    if (record !== null && age !== null) return await hit(making, record, age, plan.read);
+    if (record !== null && age !== null) return await cacheHit(making, record, age, plan.read);
   }
-  facts.cache = cacheKey === undefined ? "bypass" : readKey === undefined ? "refresh" : "miss";
-  return await ask(making, mark !== null);
+  logFields.cache = cacheKey === undefined ? "bypass" : readKey === undefined ? "refresh" : "miss";
+  return await callUpstream(making, mark !== null);
 }
 
-async function ask(making: Making, forgets: boolean): Promise<Whole | Streamed> {
+async function callUpstream(making: PendingTurn, forgets: boolean): Promise<WholeAnswer | StreamedAnswer> {
   const { deps, context, question } = making;
-  const { parent, parentTurn } = making.facts;
-  if (making.spending.isLimited()) await making.spending.reserve(parent, parentTurn);
-  context.facts.asked = true;
+  const { parent, parentTurn } = making.logFields;
+  if (making.spending.isLimited()) await making.spending.hold(parent, parentTurn);
+  context.logFields.asked = true;
   const failed = (error: unknown): never => {
-    making.spending.failed(error);
+    making.spending.releaseIfUnpaid(error);
     throw error;
   };
-  const { opened, how, wasted } = await reach(making, forgets).catch(failed);
-  context.facts.continuity = how;
-  context.facts.model = opened.model;
+  const { opened, how, wasted } = await openUpstream(making, forgets).catch(failed);
+  context.logFields.continuity = how;
+  context.logFields.model = opened.model;
   if (opened.kind === "whole" || !question.stream) {
-    const response = opened.kind === "whole" ? opened.response : await gather(deps, opened, context.later).catch(failed);
+    const response =
+      opened.kind === "whole" ? opened.response : await readToEnd(deps, opened, context.waitUntil).catch(failed);
     const finished = await making.settle(response, opened.model, wasted);
     return { kind: "whole", finished, headers: headersOf(making, how, finished.stored) };
   }
@@ -127,7 +151,7 @@ async function ask(making: Making, forgets: boolean): Promise<Whole | Streamed> 
   return {
     kind: "stream",
     id,
-    previousId: making.facts.parent?.id ?? null,
+    previousId: making.logFields.parent?.id ?? null,
     headers: headersOf(making, how, false),
     idFor: (upstreamId) => making.idFor(upstreamId),
     async next() {
@@ -139,7 +163,7 @@ async function ask(making: Making, forgets: boolean): Promise<Whole | Streamed> 
       }
       const { events, terminal } = said;
       if (terminal === undefined) return said;
-      context.later(opened.drain());
+      context.waitUntil(opened.drain());
       const response = await readTerminal(deps, terminal).catch(failed);
       return { events, finished: await making.settle(response, opened.model, wasted) };
     },
@@ -147,26 +171,39 @@ async function ask(making: Making, forgets: boolean): Promise<Whole | Streamed> 
   };
 }
 
-async function reach(making: Making, forgets: boolean): Promise<{ opened: Opened; how: Continuity | undefined; wasted: Usage | null }> {
+async function openUpstream(
+  making: PendingTurn,
+  forgets: boolean,
+): Promise<{ opened: Opened; how: Continuity | undefined; wasted: Usage | null }> {
   const { deps, context, question } = making;
-  const { parent, parentTurn } = making.facts;
+  const { parent, parentTurn } = making.logFields;
   const { models, preset } = question.composed;
-  const locked = context.caller.grant !== undefined;
+  const restricted = context.caller.grant !== undefined;
   const composed = question.composed.body;
-  const body = locked ? { ...composed, ...(await identityOf(deps, context, preset?.name)) } : composed;
-  const call = { body, models, stream: question.stream, retries: question.retries, locked, signal: context.signal };
+  const body = restricted ? { ...composed, ...(await identityOf(deps, context, preset?.name)) } : composed;
+  const call = { body, models, stream: question.stream, retries: question.retries, restricted, signal: context.signal };
   if (parent !== null) {
     const { owner } = context.caller;
     const { spending } = making;
-    const again = (model: string, wasted: Usage | null): Promise<void> => spending.again(parent, parentTurn, model, wasted);
-    const failed = (error: unknown): void => spending.failed(error);
-    return await continueTurn(deps, { ...call, owner, parent, parentTurn, forgets, again, failed, later: context.later });
+    const again = (model: string, wasted: Usage | null): Promise<void> =>
+      spending.holdAgain(parent, parentTurn, model, wasted);
+    const failed = (error: unknown): void => spending.releaseIfUnpaid(error);
+    return await continueTurn(deps, {
+      ...call,
+      owner,
+      parent,
+      parentTurn,
+      forgets,
+      again,
+      failed,
+      waitUntil: context.waitUntil,
+    });
   }
   return { opened: await openStream(deps, call), how: undefined, wasted: null };
 }
 
-async function hit(making: Making, record: AnswerRecord, age: number, maxAge: number): Promise<Whole> {
-  making.context.facts.cache = "hit";
+async function cacheHit(making: PendingTurn, record: CachedAnswer, age: number, maxAge: number): Promise<WholeAnswer> {
+  making.context.logFields.cache = "hit";
   const kept = { at: record.at, lifetime: Math.min(maxAge, record.ttl) };
   return { kind: "whole", finished: await making.repeat(record, age), headers: hitHeaders(kept, making.now()), kept };
 }
@@ -184,7 +221,7 @@ function cacheSettings(
   return settings === false || parent === null ? settings : { ...settings, scope: "owner" };
 }
 
-async function keyOf(deps: Deps, composed: Composed, scope: string, parent: Parent | null): Promise<string> {
+async function cacheKeyOf(deps: Deps, composed: Composed, scope: string, parent: Parent | null): Promise<string> {
   const hash = await deriveDigest(
     deps.idKeys,
     "answer",
@@ -195,9 +232,10 @@ async function keyOf(deps: Deps, composed: Composed, scope: string, parent: Pare
 }
 
 /** Where KV says whether a model forgets; only asked where that matters and this isolate does not know. */
-function markKey(deps: Deps, model: string, parent: Parent | null): string | undefined {
-  if (parent === null || continuityOf(deps, parent) !== "auto" || deps.echoes.get(model) !== undefined) return undefined;
-  return forgetsKey(deps, model);
+function chainSupportKeyIfNeeded(deps: Deps, model: string, parent: Parent | null): string | undefined {
+  if (parent === null || continuityOf(deps, parent) !== "auto" || deps.chainSupport.get(model) !== undefined)
+    return undefined;
+  return chainSupportKey(deps, model);
 }
 
 /** One read for all; the places of keys that are not wanted stay null. */
@@ -207,12 +245,16 @@ async function readKeys(
 ): Promise<[string | null, string | null, string | null]> {
   const wanted = keys.filter((key) => key !== undefined);
   const found = wanted.length === 0 ? [] : await deps.store.read(wanted);
-  const at = (key: string | undefined): string | null => (key === undefined ? null : (found[wanted.indexOf(key)] ?? null));
+  const at = (key: string | undefined): string | null =>
+    key === undefined ? null : (found[wanted.indexOf(key)] ?? null);
   return [at(keys[0]), at(keys[1]), at(keys[2])];
 }
 
-function headersOf({ context }: Making, how: Continuity | undefined, stored: boolean): Record<string, string> {
-  const { cache } = context.facts;
+function headersOf({ context }: PendingTurn, how: Continuity | undefined, stored: boolean): Record<string, string> {
+  const { cache } = context.logFields;
   const forwarded = cache === "bypass" ? "fwd=bypass" : cache === "refresh" ? "fwd=request" : "fwd=miss";
-  return { "cache-status": `uniapi-edge; ${forwarded}${stored ? "; stored" : ""}`, ...(how === undefined ? {} : { "x-continuity": how }) };
+  return {
+    "cache-status": `uniapi-edge; ${forwarded}${stored ? "; stored" : ""}`,
+    ...(how === undefined ? {} : { "x-continuity": how }),
+  };
 }

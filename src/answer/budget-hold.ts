@@ -7,11 +7,11 @@ import type { Turn } from "../core/turns/turn.ts";
 import { costUsd, usageOf } from "../core/upstream/usage.ts";
 import type { Deps, RequestContext } from "../deps.ts";
 import type { Reservation } from "../platform/budgets.ts";
-import { isYoung, lookFor } from "./chain.ts";
+import { isYoung, readYoungTurn } from "./chain.ts";
 import type { Composed } from "../core/request/compose.ts";
 import { notFound, type Parent } from "./parent.ts";
 
-export class Spending {
+export class BudgetHold {
   readonly #deps: Deps;
   readonly #context: RequestContext;
   readonly #composed: Composed;
@@ -28,7 +28,7 @@ export class Spending {
    * young turn is looked for again.
    * @throws Problem budget_exceeded, unavailable; previous_response_not_found where no day would ever have room for it
    */
-  async reserve(parent: Parent | null, turn: Turn | null): Promise<void> {
+  async hold(parent: Parent | null, turn: Turn | null): Promise<void> {
     if (!this.isLimited()) return;
     const known = parent === null ? 0 : tokensOf(turn);
     try {
@@ -36,7 +36,9 @@ export class Spending {
     } catch (error) {
       if (!isOverDay(error) || parent === null || known !== undefined) throw error;
       const young = parent.signed?.kept === true && isYoung(this.#deps, parent);
-      const found = young ? tokensOf(await lookFor(this.#deps, this.#context.caller.owner, parent).catch(() => null)) : undefined;
+      const found = young
+        ? tokensOf(await readYoungTurn(this.#deps, this.#context.caller.owner, parent).catch(() => null))
+        : undefined;
       if (found !== undefined) await this.#reserve(found);
       else throw young || this.#fitsAnEmptyDay() ? error : tooLongForTheBudget();
     }
@@ -46,15 +48,15 @@ export class Spending {
    * A call was left that may have been paid, and another follows, which needs a reservation of its own.
    * @param wasted what the first has cost, where that is known; else it keeps what it holds
    */
-  async again(parent: Parent, turn: Turn | null, model: string, wasted: Usage | null): Promise<void> {
+  async holdAgain(parent: Parent, turn: Turn | null, model: string, wasted: Usage | null): Promise<void> {
     if (this.#held === undefined) return;
     if (wasted !== null) this.settle(wasted, costUsd(this.#deps.config.prices, [model], wasted));
     this.#held = undefined;
-    await this.reserve(parent, turn);
+    await this.hold(parent, turn);
   }
 
   /** The call has failed. What upstream refused unpaid, or was never asked, costs nothing. */
-  failed(error: unknown): void {
+  releaseIfUnpaid(error: unknown): void {
     if (error instanceof Problem && error.details.paid !== "maybe") this.#held?.release();
   }
 
@@ -66,11 +68,17 @@ export class Spending {
 
   /** Whether there is anything to reserve from. */
   isLimited(): boolean {
-    return this.#context.caller.budgets.some(({ limits }) => limits.tokens_per_day !== undefined || limits.usd_per_day !== undefined);
+    return this.#context.caller.budgets.some(
+      ({ limits }) => limits.tokens_per_day !== undefined || limits.usd_per_day !== undefined,
+    );
   }
 
   async #reserve(parentTokens: number | undefined): Promise<void> {
-    this.#held = await this.#deps.budgets.reserve(this.#context.caller.budgets, this.#worst(parentTokens), this.#context.later);
+    this.#held = await this.#deps.budgets.reserve(
+      this.#context.caller.budgets,
+      this.#worst(parentTokens),
+      this.#context.waitUntil,
+    );
   }
 
   #worst(parentTokens: number | undefined): Cost {
@@ -82,7 +90,8 @@ export class Spending {
   #fitsAnEmptyDay(): boolean {
     const { tokens, nanoUsd } = this.#worst(undefined);
     return this.#context.caller.budgets.every(
-      ({ limits }) => tokens <= (limits.tokens_per_day ?? Infinity) && nanoUsd <= (limits.usd_per_day ?? Infinity) * 1e9,
+      ({ limits }) =>
+        tokens <= (limits.tokens_per_day ?? Infinity) && nanoUsd <= (limits.usd_per_day ?? Infinity) * 1e9,
     );
   }
 }
@@ -90,7 +99,10 @@ export class Spending {
 /** As budgets count it; a total that is less than its parts is none. */
 export function costOf(usage: Usage | null, usd: number | undefined): Cost {
   if (usage === null) return { tokens: 0, nanoUsd: 0 };
-  return { tokens: Math.max(usage.total_tokens, usage.input_tokens + usage.output_tokens), nanoUsd: Math.round((usd ?? 0) * 1e9) };
+  return {
+    tokens: Math.max(usage.total_tokens, usage.input_tokens + usage.output_tokens),
+    nanoUsd: Math.round((usd ?? 0) * 1e9),
+  };
 }
 
 /** An upstream that counts nothing has not counted. */

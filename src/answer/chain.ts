@@ -1,6 +1,6 @@
 // The turns of a conversation, from its root to one of them, in as few reads as KV allows: every turn names up to a hundred
 // ancestors, and those are read at once.
-import { Problem, tooLongToRead } from "../core/lib/problem.ts";
+import { Problem, conversationTooLong } from "../core/lib/problem.ts";
 import { decodeTombstone, decodeTurn, type Tombstone, type Turn, turnKey } from "../core/turns/turn.ts";
 import type { Deps } from "../deps.ts";
 import { notFound, type Parent } from "./parent.ts";
@@ -19,7 +19,7 @@ export async function readChain(deps: Deps, owner: string, last: Turn): Promise<
   const room = { chars: MAX_CHAIN_CHARS };
   let from = last;
   while (from.ancestors.length > 0) {
-    const texts = await recallWithin(
+    const texts = await readStrictWithin(
       deps,
       from.ancestors.map((id) => turnKey(owner, id)),
       room,
@@ -40,7 +40,7 @@ export async function readChain(deps: Deps, owner: string, last: Turn): Promise<
  * @throws Problem unavailable (come again), previous_response_not_found (expired, or begun elsewhere)
  */
 export async function wholeChain(deps: Deps, owner: string, parent: Parent, known: Turn | null): Promise<Turn[]> {
-  const last = known ?? (await lookFor(deps, owner, parent));
+  const last = known ?? (await readYoungTurn(deps, owner, parent));
   const chain: Turn[] = [last];
   const seen = new Set<string>();
   const room = { chars: MAX_CHAIN_CHARS };
@@ -61,21 +61,27 @@ export async function wholeChain(deps: Deps, owner: string, parent: Parent, know
 }
 
 /** The parent's turn. @throws Problem */
-export async function lookFor(deps: Deps, owner: string, parent: Parent): Promise<Turn> {
+export async function readYoungTurn(deps: Deps, owner: string, parent: Parent): Promise<Turn> {
   const [turn] = await readAll(deps, owner, parent, [parent.id], { chars: MAX_CHAIN_CHARS });
   if (turn === undefined || "deleted" in turn) throw notFound();
   return turn;
 }
 
-async function readAll(deps: Deps, owner: string, parent: Parent, ids: readonly string[], room: Room): Promise<(Turn | Tombstone)[]> {
+async function readAll(
+  deps: Deps,
+  owner: string,
+  parent: Parent,
+  ids: readonly string[],
+  room: CharBudget,
+): Promise<(Turn | Tombstone)[]> {
   const keys = ids.map((id) => turnKey(owner, id));
-  const found = (await recallWithin(deps, keys, room)).map((text, at) => decodeEither(text, at > 0));
+  const found = (await readStrictWithin(deps, keys, room)).map((text, at) => decodeEither(text, at > 0));
   for (const pause of LOOK_AGAIN_MS) {
     const missing = [...keys.keys()].filter((at) => found[at] === null);
     if (missing.length === 0) break;
     if (!isYoung(deps, parent)) throw expired();
     await deps.sleep(pause);
-    const again = await recallWithin(
+    const again = await readStrictWithin(
       deps,
       missing.map((at) => keys[at] ?? ""),
       room,
@@ -84,22 +90,26 @@ async function readAll(deps: Deps, owner: string, parent: Parent, ids: readonly 
   }
   const there = found.filter((turn) => turn !== null);
   if (there.length === keys.length) return there;
-  throw new Problem("unavailable", "The turn to continue is not readable yet. Send the same request again in a moment.", {
-    param: "previous_response_id",
-    retryAfter: 5,
-  });
+  throw new Problem(
+    "unavailable",
+    "The turn to continue is not readable yet. Send the same request again in a moment.",
+    {
+      param: "previous_response_id",
+      retryAfter: 5,
+    },
+  );
 }
 
 /** Characters that a conversation may still have. */
-interface Room {
+interface CharBudget {
   chars: number;
 }
 
 /** @throws Problem conversation_too_long, before an isolate is full of one conversation */
-async function recallWithin(deps: Deps, keys: readonly string[], room: Room): Promise<(string | null)[]> {
-  const texts = await deps.store.recall(keys);
+async function readStrictWithin(deps: Deps, keys: readonly string[], room: CharBudget): Promise<(string | null)[]> {
+  const texts = await deps.store.readStrict(keys);
   for (const text of texts) room.chars -= text?.length ?? 0;
-  if (room.chars < 0) throw tooLongToRead();
+  if (room.chars < 0) throw conversationTooLong();
   return texts;
 }
 

@@ -7,16 +7,16 @@ import { replayInput } from "../core/turns/replay-input.ts";
 import type { Turn } from "../core/turns/turn.ts";
 import { usageOf } from "../core/upstream/usage.ts";
 import type { Deps } from "../deps.ts";
-import { lookFor, wholeChain } from "./chain.ts";
+import { readYoungTurn, wholeChain } from "./chain.ts";
 import { type Opened, openStream, type UpstreamCall } from "./open.ts";
 import { notFound, type Parent } from "./parent.ts";
 
 /** A model that forgot is not trusted for a day. */
-const FORGETS_TTL_S = 86_400;
+const CHAIN_SUPPORT_TTL_S = 86_400;
 
 export type Continuity = "upstream" | "gateway" | "replayed";
 
-export interface Call extends UpstreamCall {
+export interface ContinuedCall extends UpstreamCall {
   owner: string;
   body: JsonObject & { model: string };
   parent: Parent;
@@ -30,10 +30,10 @@ export interface Call extends UpstreamCall {
   again: (model: string, wasted: Usage | null) => Promise<void>;
   /** The further call has failed. */
   failed: (error: unknown) => void;
-  later: (work: Promise<unknown>) => void;
+  waitUntil: (work: Promise<unknown>) => void;
 }
 
-export interface Reached {
+export interface OpenedUpstream {
   opened: Opened;
   how: Continuity;
   /** Tokens of a call that was paid for nothing. */
@@ -41,7 +41,7 @@ export interface Reached {
 }
 
 /** Under this key KV remembers a model that ignores `previous_response_id`; undefined for names that no model has. */
-export function forgetsKey(deps: Deps, model: string): string | undefined {
+export function chainSupportKey(deps: Deps, model: string): string | undefined {
   return /^[\w.:/@+-]{1,200}$/.test(model) ? `forgets:v1:${deps.baseUrl}:${model}` : undefined;
 }
 
@@ -51,49 +51,60 @@ export function continuityOf(deps: Deps, parent: Parent): "auto" | "upstream" | 
 }
 
 /** @throws Problem */
-export async function continueTurn(deps: Deps, call: Call): Promise<Reached> {
+export async function continueTurn(deps: Deps, call: ContinuedCall): Promise<OpenedUpstream> {
   const mode = continuityOf(deps, call.parent);
   if (mode === "gateway") return replay(deps, call, "gateway", null);
   if (mode === "upstream")
-    return { opened: await forward(deps, call, await requireUpstreamId(deps, call), call.stream), how: "upstream", wasted: null };
+    return {
+      opened: await forward(deps, call, await requireUpstreamId(deps, call), call.stream),
+      how: "upstream",
+      wasted: null,
+    };
 
   const id = upstreamId(call);
-  if (call.forgets) deps.echoes.set(call.body.model, false);
-  if (id === undefined || id.startsWith("chatcmpl-") || deps.echoes.get(call.body.model) === false)
+  if (call.forgets) deps.chainSupport.set(call.body.model, false);
+  if (id === undefined || id.startsWith("chatcmpl-") || deps.chainSupport.get(call.body.model) === false)
     return replay(deps, call, "replayed", null);
-  const known = deps.echoes.get(call.body.model) === true;
+  const known = deps.chainSupport.get(call.body.model) === true;
   let opened: Opened;
   try {
     // Of a model that nobody has asked yet, the first event must tell whether it listens, before most of the answer is paid.
     opened = await forward(deps, call, id, call.stream || !known);
   } catch (error) {
-    if (!isLost(error)) throw error;
+    if (!isLostChain(error)) throw error;
     return replay(deps, call, "replayed", null);
   }
-  const shown = opened.kind === "whole" ? opened.response : await opened.look();
+  const shown = opened.kind === "whole" ? opened.response : await opened.peek();
   // Events that show no response object at all tell nothing: that answer is taken as it is.
   if (shown === undefined || shown["previous_response_id"] === id) {
-    if (shown !== undefined) deps.echoes.set(opened.model, true);
+    if (shown !== undefined) deps.chainSupport.set(opened.model, true);
     return { opened, how: "upstream", wasted: null };
   }
   if (opened.kind === "stream") opened.cancel();
-  remember(deps, call, opened.model, known);
+  rememberNoChainSupport(deps, call, opened.model, known);
   return replay(deps, call, "replayed", { model: opened.model, wasted: usageOf(shown["usage"]) });
 }
 
 /** One miss of a model that has listened here may be one backend of many: it is asked as unknown again. Any other forgets for a day. */
-function remember(deps: Deps, call: Call, model: string, known: boolean): void {
-  deps.echoes.set(model, known ? undefined : false);
-  const key = forgetsKey(deps, model);
-  if (!known && key !== undefined) call.later(deps.store.write(key, "1", FORGETS_TTL_S));
+function rememberNoChainSupport(deps: Deps, call: ContinuedCall, model: string, known: boolean): void {
+  deps.chainSupport.set(model, known ? undefined : false);
+  const key = chainSupportKey(deps, model);
+  if (!known && key !== undefined) call.waitUntil(deps.store.write(key, "1", CHAIN_SUPPORT_TTL_S));
 }
 
 /** @param before a call that was made already and may have been paid: what fails now must not be tried again blindly */
-async function replay(deps: Deps, call: Call, how: Continuity, before: { model: string; wasted: Usage | null } | null): Promise<Reached> {
+async function replay(
+  deps: Deps,
+  call: ContinuedCall,
+  how: Continuity,
+  before: { model: string; wasted: Usage | null } | null,
+): Promise<OpenedUpstream> {
   try {
     if (before !== null) await call.again(before.model, before.wasted);
     if (call.parent.signed?.kept !== true) {
-      throw notFound("The turn to continue was not kept (store: false), and upstream has lost it. Start a new conversation.");
+      throw notFound(
+        "The turn to continue was not kept (store: false), and upstream has lost it. Start a new conversation.",
+      );
     }
     const turns = await wholeChain(deps, call.owner, call.parent, call.parentTurn);
     const body = { ...call.body, input: replayInput(turns, call.body["input"]) };
@@ -114,21 +125,23 @@ async function replay(deps: Deps, call: Call, how: Continuity, before: { model: 
   }
 }
 
-function forward(deps: Deps, call: Call, id: string, stream: boolean): Promise<Opened> {
+function forward(deps: Deps, call: ContinuedCall, id: string, stream: boolean): Promise<Opened> {
   return openStream(deps, { ...call, body: { ...call.body, previous_response_id: id }, stream });
 }
 
 /** What upstream calls the parent: the turn has its last word, which may differ from what a stream's first event said. */
-function upstreamId({ parent, parentTurn }: Call): string | undefined {
+function upstreamId({ parent, parentTurn }: ContinuedCall): string | undefined {
   if (parent.signed === undefined) return parent.id;
   const told = parentTurn?.response["id"];
   if (typeof told === "string" && told !== "") return told;
   return parent.signed.kind === "upstream" ? parent.signed.value : undefined;
 }
 
-async function requireUpstreamId(deps: Deps, call: Call): Promise<string> {
+async function requireUpstreamId(deps: Deps, call: ContinuedCall): Promise<string> {
   const kept = deps.config.turns !== false && call.parent.signed?.kept === true;
-  const id = upstreamId(call) ?? (kept ? upstreamId({ ...call, parentTurn: await lookFor(deps, call.owner, call.parent) }) : undefined);
+  const id =
+    upstreamId(call) ??
+    (kept ? upstreamId({ ...call, parentTurn: await readYoungTurn(deps, call.owner, call.parent) }) : undefined);
   if (id === undefined)
     throw notFound(
       "Upstream gave the turn to continue no id, so it can't be continued. Start a new conversation without previous_response_id.",
@@ -137,6 +150,10 @@ async function requireUpstreamId(deps: Deps, call: Call): Promise<string> {
 }
 
 /** Upstream says, unpaid, that it does not know the parent (any more). */
-function isLost(error: unknown): boolean {
-  return error instanceof Problem && error.details.paid === "unpaid" && error.details.upstreamCode === "previous_response_not_found";
+function isLostChain(error: unknown): boolean {
+  return (
+    error instanceof Problem &&
+    error.details.paid === "unpaid" &&
+    error.details.upstreamCode === "previous_response_not_found"
+  );
 }

@@ -9,7 +9,11 @@ const MAX_KNOWN = 1_000;
 const known = new WeakMap<IdKeys, Map<string, JsonObject>>();
 
 /** Fields for upstream's abuse detection and its prompt cache; none for callers with full trust, who send their own. */
-export async function identityOf(deps: Deps, { caller }: RequestContext, preset: string | undefined): Promise<JsonObject> {
+export async function identityOf(
+  deps: Deps,
+  { caller }: RequestContext,
+  preset: string | undefined,
+): Promise<JsonObject> {
   if (caller.grant === undefined) return {};
   const ofKeys = known.get(deps.idKeys) ?? new Map<string, JsonObject>();
   known.set(deps.idKeys, ofKeys);

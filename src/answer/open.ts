@@ -9,7 +9,7 @@ import { type EventBatch, EventReader } from "./events.ts";
 /** A refusal that asks for more patience than this is the caller's to obey. */
 const MAX_WAIT_S = 5;
 /** One event of a stream for a locked caller (contract section 8). */
-const LOCKED_EVENT_BYTES = 1_048_576;
+const RESTRICTED_EVENT_BYTES = 1_048_576;
 /** How long a stream that has said everything may take to close. */
 const DRAIN_MS = 2_000;
 
@@ -22,7 +22,7 @@ export type Opened =
       /** The response object as the first events showed it, if they did. */
       first: JsonObject | undefined;
       /** Reads ahead, and holds what it reads, until an event shows a response object. @returns undefined: none ever does. @throws Problem */
-      look: () => Promise<JsonObject | undefined>;
+      peek: () => Promise<JsonObject | undefined>;
       /** What upstream's next bytes say, at least one event; the last batch has the terminal one. @throws Problem, also for an end without it */
       next: () => Promise<{ events: EventBatch; terminal?: Terminal }>;
       /** After the terminal event: lets upstream close in peace, so that it does not take us for a client who left. */
@@ -39,17 +39,20 @@ export interface UpstreamCall {
   /** Wait once where upstream asks for a short wait. */
   retries: boolean;
   /** The caller is locked: what it may hear at once is smaller. */
-  locked: boolean;
+  restricted: boolean;
   /** Of the request that waits. */
   signal: AbortSignal | undefined;
 }
 
 /** @throws Problem */
-export async function openStream(deps: Deps, { body, models, stream, retries, locked, signal }: UpstreamCall): Promise<Opened> {
+export async function openStream(
+  deps: Deps,
+  { body, models, stream, retries, restricted, signal }: UpstreamCall,
+): Promise<Opened> {
   let waited = false;
   for (let at = 0; ;) {
     try {
-      return await open(deps, { ...body, model: models[at] ?? "" }, stream, locked, signal);
+      return await open(deps, { ...body, model: models[at] ?? "" }, stream, restricted, signal);
     } catch (error) {
       if (!(error instanceof Problem) || error.details.paid !== "unpaid" || signal?.aborted === true) throw error;
       const wait = error.details.upstreamRetryAfter;
@@ -67,12 +70,16 @@ function isBusy(problem: Problem): boolean {
 }
 
 /** The whole response of a stream that nobody watches. @throws Problem */
-export async function gather(deps: Deps, opened: Opened, later: (work: Promise<unknown>) => void): Promise<JsonObject> {
+export async function readToEnd(
+  deps: Deps,
+  opened: Opened,
+  waitUntil: (work: Promise<unknown>) => void,
+): Promise<JsonObject> {
   if (opened.kind === "whole") return opened.response;
   for (;;) {
     const { terminal } = await opened.next();
     if (terminal === undefined) continue;
-    later(opened.drain());
+    waitUntil(opened.drain());
     return await readTerminal(deps, terminal);
   }
 }
@@ -81,11 +88,11 @@ async function open(
   deps: Deps,
   body: JsonObject & { model: string },
   stream: boolean,
-  locked: boolean,
+  restricted: boolean,
   signal: AbortSignal | undefined,
 ): Promise<Opened> {
   const { model } = body;
-  const reply = await deps.upstream.create(body, stream, signal, locked ? LOCKED_EVENT_BYTES : undefined);
+  const reply = await deps.upstream.create(body, stream, signal, restricted ? RESTRICTED_EVENT_BYTES : undefined);
   if (reply.kind === "response") return { kind: "whole", model, response: reply.response };
   const events = new EventReader(reply.stream);
   const first = await events.next();
@@ -100,7 +107,7 @@ async function open(
     kind: "stream",
     model,
     first: shownIn(first),
-    async look() {
+    async peek() {
       for (let batch: typeof first | undefined = first; ;) {
         const shown = batch === undefined ? undefined : shownIn(batch);
         if (shown !== undefined || batch?.terminal !== undefined) return shown;

@@ -13,7 +13,12 @@ export interface Parent {
 }
 
 /** @throws Problem previous_response_not_found, the same for forged, foreign and cut ids; conversation_too_long */
-export async function findParent(deps: Deps, caller: Caller, id: string, maxTurns: number | undefined): Promise<Parent> {
+export async function findParent(
+  deps: Deps,
+  caller: Caller,
+  id: string,
+  maxTurns: number | undefined,
+): Promise<Parent> {
   if (!isOurs(id)) {
     // Callers with full trust may come with a database full of upstream's own ids; all others share one account with strangers.
     if (caller.grant !== undefined || !/^[\x21-\x7e]{1,256}$/.test(id)) throw notFound();

@@ -6,9 +6,9 @@ import type { Deps } from "../deps.ts";
 import { isYoung } from "./chain.ts";
 
 /** @throws Problem response_not_found, unavailable */
-export async function readMemory(deps: Deps, owner: string, id: string): Promise<Turn> {
+export async function readStoredTurn(deps: Deps, owner: string, id: string): Promise<Turn> {
   const genuine = (await readId(deps.idKeys, owner, id)) !== null;
-  const [text] = genuine ? await deps.store.recall([turnKey(owner, id)]) : [];
+  const [text] = genuine ? await deps.store.readStrict([turnKey(owner, id)]) : [];
   const turn = decodeTurn(text ?? null);
   if (turn === null) throw notThere();
   return turn;
@@ -19,14 +19,15 @@ export async function readMemory(deps: Deps, owner: string, id: string): Promise
  * written over the tombstone.
  * @throws Problem response_not_found, unavailable
  */
-export async function forget(deps: Deps, owner: string, id: string): Promise<void> {
+export async function deleteStoredTurn(deps: Deps, owner: string, id: string): Promise<void> {
   const signed = await readId(deps.idKeys, owner, id);
   const { turns } = deps.config;
   if (signed === null || !signed.kept || turns === false) throw notThere();
   const key = turnKey(owner, id);
-  const [text] = await deps.store.recall([key]);
+  const [text] = await deps.store.readStrict([key]);
   const turn = decodeTurn(text ?? null);
-  if (turn === null && decodeTombstone(text ?? null) === null && isYoung(deps, { signed })) throw notNow("is not readable yet");
+  if (turn === null && decodeTombstone(text ?? null) === null && isYoung(deps, { signed }))
+    throw notNow("is not readable yet");
   if (turn === null) throw notThere();
   if (!(await deps.store.write(key, encodeTombstone(turn.ancestors), turns.ttl))) {
     throw notNow("could not be deleted at the moment");

@@ -51,7 +51,10 @@ export function createCall({ url, token, fetch: send }: ClientOptions): Call {
       const response = await within((send ?? fetch)(new URL(path, url).href, init));
       if (response.ok) return response;
       // Whoever gave it: it may be no answer of the Worker's.
-      const error = new AskError(((await response.json().catch(() => null)) as { error?: AskError } | null)?.error, response);
+      const error = new AskError(
+        ((await response.json().catch(() => null)) as { error?: AskError } | null)?.error,
+        response,
+      );
       if (response.status !== 401 || refusal) throw error;
       refusal = error;
       refused = bearer;

@@ -53,7 +53,9 @@ export function createClient(options: ClientOptions): Client {
       resume: (token, options) => open(true, "", options, token),
       async turns() {
         if (!self.id) return [];
-        const { turns } = (await openStream(call, `/ask/${self.id}?thread=true`).answer()) as unknown as { turns: Turn[] };
+        const { turns } = (await openStream(call, `/ask/${self.id}?thread=true`).answer()) as unknown as {
+          turns: Turn[];
+        };
         const turn = turns.at(-1);
         if (turn) last ??= { preset, input: turn.input, previous_response_id: turn.answer.previous_response_id };
         return turns;

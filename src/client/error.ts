@@ -44,7 +44,8 @@ export class AskError extends Error {
       requestId: request_id,
       retryAfter: +(header("retry-after") as string) || 0,
       // `unavailable` also within a stream: what is kept of it can't be reached for the moment.
-      retryable: (!status || status === 429 || status > 499 || code === "unavailable") && header("x-should-retry") !== "false",
+      retryable:
+        (!status || status === 429 || status > 499 || code === "unavailable") && header("x-should-retry") !== "false",
     });
   }
 }

@@ -90,7 +90,11 @@ export function openStream(
             if (event === "error") throw new AskError(data.error, response);
             // Of a stream that had ended before, the end is said again.
             const last = token.lastEventId;
-            if (last && (id !== last || event !== "done") && id !== last.replace(/\d+$/, (n) => (+n + 1) as unknown as string))
+            if (
+              last &&
+              (id !== last || event !== "done") &&
+              id !== last.replace(/\d+$/, (n) => (+n + 1) as unknown as string)
+            )
               throw new AskError({ message: "Stream lost.", code: "stream_lost" }, response);
             token.lastEventId = id;
             tries = 0;

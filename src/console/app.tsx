@@ -5,7 +5,7 @@ import { Chat } from "./chat/model/chat.ts";
 import { ChatView } from "./chat/view/chat-view.tsx";
 import { newDraft } from "./chat/model/draft.ts";
 import { JobsView } from "./jobs/jobs-view.tsx";
-import { forget, kept } from "./session/session-store.ts";
+import { clearSession, storedSession } from "./session/session-store.ts";
 import { SignIn } from "./session/sign-in.tsx";
 import { ThemeSwitch } from "./ui/theme.tsx";
 import { UsageView } from "./usage/usage-view.tsx";
@@ -26,7 +26,7 @@ export function App() {
     setChat(signedIn);
   };
   const signOut = (): void => {
-    forget();
+    clearSession();
     setChat(chatAtStart());
   };
   const open = chat !== null && !asked;
@@ -65,7 +65,11 @@ export function App() {
           // Nothing that one account has typed or started is left standing for the next.
           <Views key={chat.number} chat={chat} view={view} />
         ) : (
-          <SignIn signIn={signIn} cancel={isLocal() ? () => signIn(accountOf(undefined)) : undefined} kept={kept()} />
+          <SignIn
+            signIn={signIn}
+            cancel={isLocal() ? () => signIn(accountOf(undefined)) : undefined}
+            kept={storedSession()}
+          />
         )}
       </main>
     </>
@@ -74,7 +78,7 @@ export function App() {
 
 /** Under ENVIRONMENT=local nobody needs to sign in; but a reload must not take one account's ids to another. */
 function chatAtStart(): Chat | null {
-  const before = kept().account;
+  const before = storedSession().account;
   return isLocal() && (before === null || before === "local") ? new Chat(accountOf(undefined)) : null;
 }
 

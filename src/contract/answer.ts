@@ -25,23 +25,35 @@ export type ToolCall = z.infer<typeof ToolCall>;
 
 export const Answer = z
   .object({
-    id: z.string().check(z.describe("Send it as `previous_response_id` to continue. Signed: no other caller can use it.")),
+    id: z
+      .string()
+      .check(z.describe("Send it as `previous_response_id` to continue. Signed: no other caller can use it.")),
     previous_response_id: z.nullable(z.string()).check(z.describe("The id that was continued.")),
     created_at: z.int().check(z.describe("Unix seconds.")),
     model: z.string().check(z.describe("The model that answered, as UniAPI names it.")),
     status: z.string().check(z.describe("`completed`, `incomplete` …")),
     text: z.string().check(z.describe("The whole text.")),
     usage: z.nullable(Usage),
-    data: z.exactOptional(z.unknown()).check(z.describe("The text as JSON, if a JSON format was asked for and the text is JSON.")),
+    data: z
+      .exactOptional(z.unknown())
+      .check(z.describe("The text as JSON, if a JSON format was asked for and the text is JSON.")),
     refusal: z.exactOptional(z.string()).check(z.describe("What the model said when it refused.")),
     tool_calls: z.exactOptional(z.array(ToolCall)),
     citations: z
       .exactOptional(z.array(z.record(z.string(), z.unknown())))
-      .check(z.describe("Sources: `type`, `url`, `title` … as the Responses API has them; `start_index` and `end_index` fit `text`.")),
+      .check(
+        z.describe(
+          "Sources: `type`, `url`, `title` … as the Responses API has them; `start_index` and `end_index` fit `text`.",
+        ),
+      ),
     reasoning_summary: z.exactOptional(z.string()).check(z.describe("If `reasoning.summary` was asked for.")),
-    incomplete_reason: z.exactOptional(z.string()).check(z.describe("Why `status` is `incomplete`, for example `max_output_tokens`.")),
+    incomplete_reason: z
+      .exactOptional(z.string())
+      .check(z.describe("Why `status` is `incomplete`, for example `max_output_tokens`.")),
     metadata: z.exactOptional(z.record(z.string(), z.string())).check(z.describe("Yours, unchanged.")),
-    cost_usd: z.exactOptional(z.number()).check(z.describe("What the tokens cost, if the config has a price for the model.")),
+    cost_usd: z
+      .exactOptional(z.number())
+      .check(z.describe("What the tokens cost, if the config has a price for the model.")),
     cached: z.exactOptional(z.literal(true)).check(z.describe("This answer was kept from an earlier call.")),
   })
   .check(z.describe("A trimmed answer. The keys after `usage` are there only when they say something."));
@@ -49,7 +61,11 @@ export type Answer = z.infer<typeof Answer>;
 
 /** The body of GET /ask/{id}?thread=true. */
 export const Thread = z
-  .object({ turns: z.array(z.object({ input: z.unknown().check(z.describe("As it was asked: a text, or items.")), answer: Answer })) })
+  .object({
+    turns: z.array(
+      z.object({ input: z.unknown().check(z.describe("As it was asked: a text, or items.")), answer: Answer }),
+    ),
+  })
   .check(z.describe("A conversation from its first turn to the id that was asked for."));
 export type Thread = z.infer<typeof Thread>;
 
@@ -66,5 +82,9 @@ export const EVENTS = {
 };
 
 /** One event of a stream, without its id. */
-export const AskEvent = z.union(Object.entries(EVENTS).map(([event, data]) => z.object({ event: z.literal(event), data })));
-export type AskEvent = { [Name in keyof typeof EVENTS]: { event: Name; data: z.infer<(typeof EVENTS)[Name]> } }[keyof typeof EVENTS];
+export const AskEvent = z.union(
+  Object.entries(EVENTS).map(([event, data]) => z.object({ event: z.literal(event), data })),
+);
+export type AskEvent = {
+  [Name in keyof typeof EVENTS]: { event: Name; data: z.infer<(typeof EVENTS)[Name]> };
+}[keyof typeof EVENTS];

@@ -57,7 +57,7 @@ export const REFUSED_FIELDS: Record<string, string> = {
 };
 
 /** `cache` of /ask: `false` neither reads nor writes, "refresh" writes only, N accepts an answer up to N seconds old. */
-export const CacheWish = z.union([z.literal(false), z.literal("refresh"), z.int().check(z.nonnegative())]);
+export const CacheDirective = z.union([z.literal(false), z.literal("refresh"), z.int().check(z.nonnegative())]);
 
 /** The body of POST /ask after nulls are dropped (null means: not set, as SDKs send it). */
 export const Ask = z.strictObject({
@@ -69,7 +69,7 @@ export const Ask = z.strictObject({
   schema: z.optional(Loose),
   images: z.optional(z.array(z.string())),
   reasoning: z.optional(z.union([z.string(), Loose])),
-  cache: z.optional(CacheWish),
+  cache: z.optional(CacheDirective),
 });
 export type Ask = z.infer<typeof Ask>;
 

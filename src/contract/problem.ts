@@ -9,7 +9,9 @@ export const ProblemBody = z
       message: z.string().check(z.describe("What is wrong and what to do about it. For people: it may change.")),
       type: z.string().check(z.describe("As OpenAI's SDKs know it.")),
       code: z.string().check(z.describe("For programs.")),
-      param: z.string().check(z.describe("The field of the request that is wrong; empty where it is no field's fault.")),
+      param: z
+        .string()
+        .check(z.describe("The field of the request that is wrong; empty where it is no field's fault.")),
       request_id: z.string().check(z.describe("Also in the header `x-request-id`. Quote it when you ask for help.")),
     }),
   })

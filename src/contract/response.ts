@@ -5,7 +5,7 @@ import * as z from "zod/mini";
 const Loose = z.record(z.string(), z.unknown());
 
 /** Keys for which the Worker has a value of its own where upstream has none. */
-export const FilledIn = z.looseObject({
+export const DefaultedFields = z.looseObject({
   object: z.literal("response"),
   completed_at: z.nullable(z.number()),
   error: z.nullable(Loose),
@@ -34,12 +34,12 @@ export const FilledIn = z.looseObject({
   safety_identifier: z.nullable(z.string()),
   prompt_cache_key: z.nullable(z.string()),
 });
-export type FilledIn = z.infer<typeof FilledIn>;
+export type DefaultedFields = z.infer<typeof DefaultedFields>;
 
 export const ResponseObject = z
   .looseObject({
     id: z.string().check(z.describe("Of this Worker, and signed: send it as `previous_response_id` to continue.")),
-    ...FilledIn.shape,
+    ...DefaultedFields.shape,
     created_at: z.int().check(z.describe("Unix seconds.")),
     status: z.string(),
     model: z.string(),
@@ -62,7 +62,9 @@ export type ResponseObject = z.infer<typeof ResponseObject>;
 /** One event of a stream of POST /v1/responses. */
 export const ResponseEvent = z
   .looseObject({ type: z.string(), sequence_number: z.int() })
-  .check(z.describe("As in the Responses API: `response.created`, `response.output_text.delta` … `response.completed`."));
+  .check(
+    z.describe("As in the Responses API: `response.created`, `response.output_text.delta` … `response.completed`."),
+  );
 
 export const DEFAULTS: Record<string, unknown> = {
   object: "response",
@@ -90,7 +92,7 @@ export const DEFAULTS: Record<string, unknown> = {
   user: null,
   safety_identifier: null,
   prompt_cache_key: null,
-} satisfies FilledIn;
+} satisfies DefaultedFields;
 
 export const DeletedResponse = z.object({ id: z.string(), object: z.literal("response"), deleted: z.literal(true) });
 

@@ -5,7 +5,7 @@ export const Text = z.string().check(z.minLength(1), z.maxLength(255));
 
 export const Count = z.int().check(z.gte(1));
 
-export const SessionWish = z.strictObject({
+export const SessionRequest = z.strictObject({
   sub: Text,
   presets: z.optional(z.array(z.string()).check(z.minLength(1))),
   ttl: z._default(z.int().check(z.gte(10), z.lte(7_200)), 600),
@@ -15,14 +15,14 @@ export const SessionWish = z.strictObject({
   tokens_per_day: z.optional(Count),
 });
 
-export type SessionWish = z.output<typeof SessionWish>;
+export type SessionRequest = z.output<typeof SessionRequest>;
 
-export const Exchange = z.strictObject({
+export const TurnstileExchange = z.strictObject({
   turnstile: z.string().check(z.minLength(1), z.maxLength(4_096)),
   renew: z.optional(z.string().check(z.minLength(1))),
 });
 
-export type Exchange = z.output<typeof Exchange>;
+export type TurnstileExchange = z.output<typeof TurnstileExchange>;
 
 export const SessionToken = z.object({
   token: z.string().check(z.describe("A session token, for `Authorization: Bearer …`.")),

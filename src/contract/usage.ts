@@ -7,7 +7,9 @@ export const UsageSums = z.object({
   hits: z.int().check(z.describe("Answered from the cache.")),
   tokens: z.int(),
   cost_usd: z.number(),
-  reserved_tokens: z.int().check(z.describe("The part of `tokens` that calls under way hold, or calls that were lost.")),
+  reserved_tokens: z
+    .int()
+    .check(z.describe("The part of `tokens` that calls under way hold, or calls that were lost.")),
 });
 export type UsageSums = z.infer<typeof UsageSums>;
 

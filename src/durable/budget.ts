@@ -2,7 +2,7 @@
 // is one turn of a single thread, so parallel calls can't pass a limit together. Times are passed in, in milliseconds.
 import { DurableObject } from "cloudflare:workers";
 import type { BudgetLimits } from "../core/config/config-schema.ts";
-import type { Cost, DaySums, Refused, TokenCap, Tally } from "../core/callers/budget.ts";
+import type { Cost, DaySums, ExceededLimit, TokenCap, Tally } from "../core/callers/budget.ts";
 
 const DAY_MS = 86_400_000;
 const MINUTE_MS = 60_000;
@@ -23,13 +23,16 @@ export class Budget extends DurableObject<Env> {
   }
 
   /** Counts a request, unless it is one too many; those are not counted. */
-  async admit(at: number, perMinute: number | undefined, token: TokenCap | undefined): Promise<Refused | null> {
+  async admit(at: number, perMinute: number | undefined, token: TokenCap | undefined): Promise<ExceededLimit | null> {
     this.#open();
     // Clocks of isolates differ: a minute that has begun for one has begun for all.
     const minute = Math.max(Math.floor(at / MINUTE_MS), this.#number("SELECT minute AS n FROM minutes"));
     const inMinute = this.#number("SELECT n FROM minutes WHERE minute = ?", minute);
     if (perMinute !== undefined && inMinute >= perMinute) {
-      return { limit: "requests_per_minute", retryAfter: Math.max(1, Math.ceil(((minute + 1) * MINUTE_MS - at) / 1_000)) };
+      return {
+        limit: "requests_per_minute",
+        retryAfter: Math.max(1, Math.ceil(((minute + 1) * MINUTE_MS - at) / 1_000)),
+      };
     }
     const ofToken = token === undefined ? 0 : this.#number("SELECT n FROM tokens WHERE id = ?", token.id);
     if (token !== undefined && ofToken >= token.requests) {
@@ -39,22 +42,34 @@ export class Budget extends DurableObject<Env> {
       this.#sql.exec("INSERT OR REPLACE INTO minutes (one, minute, n) VALUES (1, ?, ?)", minute, inMinute + 1);
     }
     if (token !== undefined) {
-      this.#sql.exec("INSERT OR REPLACE INTO tokens (id, n, expires) VALUES (?, ?, ?)", token.id, ofToken + 1, token.expires);
+      this.#sql.exec(
+        "INSERT OR REPLACE INTO tokens (id, n, expires) VALUES (?, ?, ?)",
+        token.id,
+        ofToken + 1,
+        token.expires,
+      );
     }
     await this.#clean(at);
     return null;
   }
 
   /** Books the worst case into the day's sums if it fits. What nobody settles stays booked. */
-  async reserve(at: number, id: string, worst: Cost, limits: BudgetLimits): Promise<Refused | null> {
+  async reserve(at: number, id: string, worst: Cost, limits: BudgetLimits): Promise<ExceededLimit | null> {
     this.#open();
     const day = Math.floor(at / DAY_MS);
     const { tokens, nanoUsd } = this.#day(day);
     const retryAfter = Math.max(1, Math.ceil(((day + 1) * DAY_MS - at) / 1_000));
     if (limits.tokens_per_day !== undefined && tokens + worst.tokens > limits.tokens_per_day)
       return { limit: "tokens_per_day", retryAfter };
-    if (limits.usd_per_day !== undefined && nanoUsd + worst.nanoUsd > limits.usd_per_day * 1e9) return { limit: "usd_per_day", retryAfter };
-    this.#sql.exec("INSERT INTO reservations (id, day, tokens, nano_usd) VALUES (?, ?, ?, ?)", id, day, worst.tokens, worst.nanoUsd);
+    if (limits.usd_per_day !== undefined && nanoUsd + worst.nanoUsd > limits.usd_per_day * 1e9)
+      return { limit: "usd_per_day", retryAfter };
+    this.#sql.exec(
+      "INSERT INTO reservations (id, day, tokens, nano_usd) VALUES (?, ?, ?, ?)",
+      id,
+      day,
+      worst.tokens,
+      worst.nanoUsd,
+    );
     this.#add(day, { requests: 0, hits: 0, ...worst });
     await this.#clean(at);
     return null;
@@ -64,10 +79,18 @@ export class Budget extends DurableObject<Env> {
   async settle(id: string, cost: Cost): Promise<void> {
     if (!this.#ready) return;
     const [held] = this.#sql
-      .exec<{ day: number; tokens: number; nano_usd: number }>("DELETE FROM reservations WHERE id = ? RETURNING day, tokens, nano_usd", id)
+      .exec<{ day: number; tokens: number; nano_usd: number }>(
+        "DELETE FROM reservations WHERE id = ? RETURNING day, tokens, nano_usd",
+        id,
+      )
       .toArray();
     if (held === undefined) return;
-    this.#add(held.day, { requests: 0, hits: 0, tokens: cost.tokens - held.tokens, nanoUsd: cost.nanoUsd - held.nano_usd });
+    this.#add(held.day, {
+      requests: 0,
+      hits: 0,
+      tokens: cost.tokens - held.tokens,
+      nanoUsd: cost.nanoUsd - held.nano_usd,
+    });
   }
 
   /** Sums of what needed no reservation. */
@@ -105,7 +128,8 @@ export class Budget extends DurableObject<Env> {
       this.#sql.exec("DELETE FROM reservations WHERE day <= ?", oldest);
       this.#sql.exec("DELETE FROM tokens WHERE expires < ?", at / 1_000);
       this.#sql.exec("DELETE FROM minutes WHERE minute <= ?", (oldest * DAY_MS) / MINUTE_MS);
-      const left = "SELECT (SELECT COUNT(*) FROM days) + (SELECT COUNT(*) FROM tokens) + (SELECT COUNT(*) FROM minutes) AS n";
+      const left =
+        "SELECT (SELECT COUNT(*) FROM days) + (SELECT COUNT(*) FROM tokens) + (SELECT COUNT(*) FROM minutes) AS n";
       if (this.#number(left) > 0) return await this.#clean(at);
     }
     this.#ready = false;
@@ -124,7 +148,9 @@ export class Budget extends DurableObject<Env> {
   }
 
   #day(day: number): Cost {
-    const [row] = this.#sql.exec<{ tokens: number; nano_usd: number }>("SELECT tokens, nano_usd FROM days WHERE day = ?", day).toArray();
+    const [row] = this.#sql
+      .exec<{ tokens: number; nano_usd: number }>("SELECT tokens, nano_usd FROM days WHERE day = ?", day)
+      .toArray();
     return { tokens: row?.tokens ?? 0, nanoUsd: row?.nano_usd ?? 0 };
   }
 

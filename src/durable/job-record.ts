@@ -7,13 +7,13 @@ import {
   type DeliveryAttempt,
   type FailedTry,
   GIVEN_UP,
-  type JobOrder,
+  type JobSpec,
   type JobOutcome,
-  type JobRun,
+  type JobInstance,
   type JobStatus,
   type JobView,
   LOST,
-  respondAgain,
+  retryDelay,
 } from "../core/jobs/job.ts";
 import { eventId, isOpen, type JobState, nextDue } from "../core/jobs/job-state.ts";
 
@@ -24,7 +24,7 @@ const AGAIN_MS = 60_000;
 
 /** What it holds, each as JSON in as many rows as it takes. */
 interface Documents {
-  order: JobOrder;
+  order: JobSpec;
   state: JobState;
   outcome: JobOutcome;
 }
@@ -44,7 +44,7 @@ export class JobRecord extends DurableObject<Env> {
   async accept(
     at: number,
     job: string,
-    order: JobOrder,
+    order: JobSpec,
     nonce: string,
   ): Promise<{ accepted: boolean; status: JobStatus; instance: string }> {
     const before = this.#read("state");
@@ -85,7 +85,7 @@ export class JobRecord extends DurableObject<Env> {
    * @param execution said again, it is the same word
    * @returns `attempt`: which try of this run it is
    */
-  async begin(at: number, instance: string, execution: string): Promise<{ order: JobOrder; attempt: number } | null> {
+  async begin(at: number, instance: string, execution: string): Promise<{ order: JobSpec; attempt: number } | null> {
     const state = this.#current(instance);
     const order = this.#read("order");
     if (state === null || order === null) return null;
@@ -100,7 +100,8 @@ export class JobRecord extends DurableObject<Env> {
   /** The try failed, unpaid, and is made again. */
   async postpone(at: number, instance: string, failed: FailedTry, nextAt: number): Promise<void> {
     const state = this.#current(instance);
-    if (state?.asking != null) await this.#save(at, { ...state, asking: null, tries: [...state.tries, failed], nextAt });
+    if (state?.asking != null)
+      await this.#save(at, { ...state, asking: null, tries: [...state.tries, failed], nextAt });
   }
 
   /** The run is over. Only its first word counts. */
@@ -113,7 +114,7 @@ export class JobRecord extends DurableObject<Env> {
   async giveUp(at: number, instance: string): Promise<number | null> {
     const state = this.#current(instance);
     if (state === null) return null;
-    const again = state.asking === null ? respondAgain(state.tries.length + 1) : null;
+    const again = state.asking === null ? retryDelay(state.tries.length + 1) : null;
     if (again === null) {
       await this.#end(state, at, { answer: null, error: state.asking === null ? GIVEN_UP : LOST });
       return null;
@@ -128,8 +129,15 @@ export class JobRecord extends DurableObject<Env> {
     const state = this.#read("state");
     const order = this.#read("order");
     const outcome = this.#read("outcome");
-    if (state?.deliverer !== instance || state.delivery?.status !== "pending" || order === null || outcome === null) return null;
-    return { order, outcome, event: eventId(state), endedAt: state.endedAt ?? state.updatedAt, attempt: state.deliveryAttempts + 1 };
+    if (state?.deliverer !== instance || state.delivery?.status !== "pending" || order === null || outcome === null)
+      return null;
+    return {
+      order,
+      outcome,
+      event: eventId(state),
+      endedAt: state.endedAt ?? state.updatedAt,
+      attempt: state.deliveryAttempts + 1,
+    };
   }
 
   /** What came of one attempt. */
@@ -175,7 +183,7 @@ export class JobRecord extends DurableObject<Env> {
   }
 
   /** What the job was asked with, and what came of it. */
-  async outcome(): Promise<{ order: JobOrder; outcome: JobOutcome } | null> {
+  async outcome(): Promise<{ order: JobSpec; outcome: JobOutcome } | null> {
     const order = this.#read("order");
     const outcome = this.#read("outcome");
     return order === null || outcome === null ? null : { order, outcome };
@@ -204,7 +212,11 @@ export class JobRecord extends DurableObject<Env> {
   /** The run's instance. What the engine refuses is tried again by the alarm. */
   async #start(): Promise<void> {
     const state = this.#read("state");
-    if (state === null || !(await this.#create(state.instance, { job: state.job, instance: state.instance, deliverOnly: false }))) return;
+    if (
+      state === null ||
+      !(await this.#create(state.instance, { job: state.job, instance: state.instance, deliverOnly: false }))
+    )
+      return;
     const now = this.#current(state.instance);
     if (now !== null && !now.started) await this.#save(now.updatedAt, { ...now, started: true });
   }
@@ -230,7 +242,7 @@ export class JobRecord extends DurableObject<Env> {
   }
 
   /** @returns whether there is an instance of that id: it is good for one, however often this is said */
-  async #create(id: string, params: JobRun): Promise<boolean> {
+  async #create(id: string, params: JobInstance): Promise<boolean> {
     try {
       await this.env.JOBS.create({ id, params });
       return true;
@@ -268,7 +280,9 @@ export class JobRecord extends DurableObject<Env> {
   // An object that was only looked at has no table: it leaves nothing behind.
   #read<Name extends keyof Documents>(name: Name): Documents[Name] | null {
     if (this.#sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'documents'").toArray().length === 0) return null;
-    const pieces = this.#sql.exec<{ bytes: ArrayBuffer }>("SELECT bytes FROM documents WHERE name = ? ORDER BY piece", name).toArray();
+    const pieces = this.#sql
+      .exec<{ bytes: ArrayBuffer }>("SELECT bytes FROM documents WHERE name = ? ORDER BY piece", name)
+      .toArray();
     if (pieces.length === 0) return null;
     const decoder = new TextDecoder();
     const text = pieces.map(({ bytes }) => decoder.decode(bytes, { stream: true })).join("") + decoder.decode();
@@ -297,7 +311,7 @@ export class JobRecord extends DurableObject<Env> {
 }
 
 export interface Deliverable {
-  order: JobOrder;
+  order: JobSpec;
   outcome: JobOutcome;
   /** Its `webhook-id`. */
   event: string;

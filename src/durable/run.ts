@@ -1,8 +1,8 @@
 // One call of upstream and its recording, for everybody who asks with the same key (contract section 6). The recording is a row of
 // bytes in SQLite, its newest part in memory until it is written; each reader goes through it at its own pace, and none holds it up.
 import { DurableObject } from "cloudflare:workers";
-import { brokenOff, dataOf, type Line, type Outcome, record, type Task } from "../answer/runs/recording.ts";
-import type { Joined, Order } from "../core/request/idempotency.ts";
+import { brokenOff, dataOf, type Line, type Outcome, record, type RunSpec } from "../answer/runs/recording.ts";
+import type { Joined, JoinRequest } from "../core/request/idempotency.ts";
 import { wire } from "../isolate.ts";
 
 const KEPT_MS = 86_400_000;
@@ -37,11 +37,11 @@ interface Recording {
 
 type Row = { fingerprint: string; run: string; end_at: number | null; broke: number };
 
-export class Flight extends DurableObject<Env> {
+export class Run extends DurableObject<Env> {
   #recording: Recording | undefined;
   #readers = 0;
 
-  async join(order: Order): Promise<Joined> {
+  async join(order: JoinRequest): Promise<Joined> {
     let recording = (this.#recording ??= this.#recall());
     const { fingerprint = recording?.fingerprint } = order;
     if (recording !== undefined && recording.fingerprint !== fingerprint) return { refused: "reused" };
@@ -56,7 +56,8 @@ export class Flight extends DurableObject<Env> {
 
   /** A day is over. */
   override async alarm(): Promise<void> {
-    if (this.#recording !== undefined && this.#recording.endAt === undefined) return await this.ctx.storage.setAlarm(Date.now() + KEPT_MS);
+    if (this.#recording !== undefined && this.#recording.endAt === undefined)
+      return await this.ctx.storage.setAlarm(Date.now() + KEPT_MS);
     // Nothing is pulled away from under who is listening.
     if (this.#readers > 0) return await this.ctx.storage.setAlarm(Date.now() + AGAIN_MS);
     this.#recording = undefined;
@@ -64,20 +65,24 @@ export class Flight extends DurableObject<Env> {
     await this.ctx.storage.deleteAll();
   }
 
-  #start({ fingerprint = "", run, task }: Order): Recording {
+  #start({ fingerprint = "", run, task }: JoinRequest): Recording {
     const { sql } = this.ctx.storage;
     // Not before: an object that was only asked for what it does not have leaves nothing behind.
     sql.exec(`CREATE TABLE IF NOT EXISTS flight (one INTEGER PRIMARY KEY, fingerprint TEXT NOT NULL, run TEXT NOT NULL, end_at INTEGER, broke INTEGER NOT NULL);
       CREATE TABLE IF NOT EXISTS rows (run TEXT NOT NULL, at INTEGER NOT NULL, bytes BLOB NOT NULL, PRIMARY KEY (run, at)) WITHOUT ROWID`);
-    sql.exec("INSERT OR REPLACE INTO flight (one, fingerprint, run, end_at, broke) VALUES (1, ?, ?, NULL, 0)", fingerprint, run);
+    sql.exec(
+      "INSERT OR REPLACE INTO flight (one, fingerprint, run, end_at, broke) VALUES (1, ?, ?, NULL, 0)",
+      fingerprint,
+      run,
+    );
     const recording = recordingOf(fingerprint, run);
     this.#recording = recording;
-    recording.outcome = this.#fly(recording, task as Task);
+    recording.outcome = this.#fly(recording, task as RunSpec);
     this.ctx.waitUntil(recording.outcome);
     return recording;
   }
 
-  async #fly(recording: Recording, task: Task): Promise<Outcome> {
+  async #fly(recording: Recording, task: RunSpec): Promise<Outcome> {
     let timer = setTimeout(function hold() {
       timer = setTimeout(hold, HOLD_MS);
     }, HOLD_MS);
@@ -102,7 +107,10 @@ export class Flight extends DurableObject<Env> {
     const [kept] = sql.exec<Row>("SELECT * FROM flight").toArray();
     if (kept === undefined) return undefined;
     const [last] = sql
-      .exec<{ length: number }>("SELECT at + LENGTH(bytes) AS length FROM rows WHERE run = ? ORDER BY at DESC LIMIT 1", kept.run)
+      .exec<{ length: number }>(
+        "SELECT at + LENGTH(bytes) AS length FROM rows WHERE run = ? ORDER BY at DESC LIMIT 1",
+        kept.run,
+      )
       .toArray();
     const recording: Recording = {
       ...recordingOf(kept.fingerprint, kept.run),
@@ -111,7 +119,7 @@ export class Flight extends DurableObject<Env> {
       broke: kept.end_at === null || kept.broke === 1,
     };
     if (kept.end_at === null) {
-      this.#add(recording, { problem: dataOf(brokenOff()), facts: {} });
+      this.#add(recording, { problem: dataOf(brokenOff()), logFields: {} });
       this.#end(recording, true);
     }
     return recording;
@@ -138,9 +146,15 @@ export class Flight extends DurableObject<Env> {
       this.ctx.storage.transactionSync(() => {
         const { sql } = this.ctx.storage;
         for (let at = 0; at < bytes.length; at += ROW_BYTES) {
-          sql.exec("INSERT INTO rows (run, at, bytes) VALUES (?, ?, ?)", run, written + at, bytes.slice(at, at + ROW_BYTES));
+          sql.exec(
+            "INSERT INTO rows (run, at, bytes) VALUES (?, ?, ?)",
+            run,
+            written + at,
+            bytes.slice(at, at + ROW_BYTES),
+          );
         }
-        if (ended && endAt !== undefined) sql.exec("UPDATE flight SET end_at = ?, broke = ? WHERE run = ?", endAt, broke ? 1 : 0, run);
+        if (ended && endAt !== undefined)
+          sql.exec("UPDATE flight SET end_at = ?, broke = ? WHERE run = ?", endAt, broke ? 1 : 0, run);
       });
       recording.written += bytes.length;
       recording.tail = [];
@@ -172,7 +186,8 @@ export class Flight extends DurableObject<Env> {
         .finally(() => (this.#readers -= 1))
         .catch(async () => {
           // The reader has left. What the call costs would have stood in the log line of the request that started it.
-          if (starts && recording.outcome !== undefined) wire.log(this.env).request((await recording.outcome).facts, "flight");
+          if (starts && recording.outcome !== undefined)
+            wire.log(this.env).request((await recording.outcome).logFields, "flight");
         }),
     );
     return readable;

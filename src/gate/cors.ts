@@ -5,7 +5,8 @@ import { isLocalOrigin } from "../core/lib/loopback.ts";
 import { Problem } from "../core/lib/problem.ts";
 
 /** Headers of ours that a page may read. */
-const EXPOSED = "age, cache-status, retry-after, x-continuity, x-request-id, x-response-id, x-response-status, x-should-retry";
+const EXPOSED =
+  "age, cache-status, retry-after, x-continuity, x-request-id, x-response-id, x-response-status, x-should-retry";
 const METHODS = "GET, POST, DELETE";
 /** Browsers cap it themselves. Seconds. */
 const MAX_AGE = "600";
@@ -30,7 +31,11 @@ export function originRefused(): Problem {
 
 /** A preflight asks on a request's behalf; it never carries a credential itself. */
 export function isPreflight(request: Request): boolean {
-  return request.method === "OPTIONS" && request.headers.has("origin") && request.headers.has("access-control-request-method");
+  return (
+    request.method === "OPTIONS" &&
+    request.headers.has("origin") &&
+    request.headers.has("access-control-request-method")
+  );
 }
 
 export function isAllowedOrigin(request: Request, origin: string, { config, local }: CorsRules): boolean {

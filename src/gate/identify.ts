@@ -11,7 +11,7 @@ import { serverKey } from "./server-key.ts";
 import { session, SESSION_ALGORITHM } from "./session.ts";
 
 /** @throws Problem 401, 403, 503 */
-export async function identify(deps: Deps, request: Request, later: RequestContext["later"]): Promise<Caller> {
+export async function identify(deps: Deps, request: Request, waitUntil: RequestContext["waitUntil"]): Promise<Caller> {
   assertCallers(deps);
   const authorization = request.headers.get("authorization");
   const origin = request.headers.get("origin");
@@ -19,12 +19,17 @@ export async function identify(deps: Deps, request: Request, later: RequestConte
   const credential = /^bearer +(\S+)\s*$/i.exec(authorization)?.[1];
   const own = origin === null ? [] : ownOrigins(deps.config, request);
   // A server key has a rule of its own; any other page is refused before its credential is looked at.
-  if (credential?.startsWith("sk_") !== true && origin !== null && !own.includes(origin) && !deps.config.origins.includes(origin)) {
+  if (
+    credential?.startsWith("sk_") !== true &&
+    origin !== null &&
+    !own.includes(origin) &&
+    !deps.config.origins.includes(origin)
+  ) {
     throw originRefused();
   }
-  if (credential === undefined) throw refused(deps, { refused: "not_bearer" });
-  const caller = await callerOf(deps, request, credential, { origin, own, later });
-  if ("refused" in caller) throw refused(deps, caller);
+  if (credential === undefined) throw invalidCredentials(deps, { refused: "not_bearer" });
+  const caller = await callerOf(deps, request, credential, { origin, own, waitUntil });
+  if ("refused" in caller) throw invalidCredentials(deps, caller);
   return caller;
 }
 
@@ -33,14 +38,15 @@ async function callerOf(
   deps: Deps,
   request: Request,
   credential: string,
-  { origin, own, later }: { origin: string | null; own: readonly string[]; later: RequestContext["later"] },
+  { origin, own, waitUntil }: { origin: string | null; own: readonly string[]; waitUntil: RequestContext["waitUntil"] },
 ): Promise<Caller | Refusal> {
   if (credential.startsWith("sk_")) return serverKey(credential, origin, own, deps.serverKeys);
-  if (credential.startsWith("pk_")) return publishableKey(credential, addressOf(request), deps.publishableKeys, deps.idKeys);
+  if (credential.startsWith("pk_"))
+    return publishableKey(credential, addressOf(request), deps.publishableKeys, deps.idKeys);
   if (!looksLikeToken(credential)) return { refused: "unknown_key" };
   const token = readToken(credential);
   if ("refused" in token) return token;
-  return token.alg === SESSION_ALGORITHM ? session(deps, token, origin) : identityToken(deps, token, later);
+  return token.alg === SESSION_ALGORITHM ? session(deps, token, origin) : identityToken(deps, token, waitUntil);
 }
 
 /** @throws Problem misconfigured where nobody at all could be let in */
@@ -50,9 +56,13 @@ export function assertCallers(deps: Deps): void {
   const sessionsWork = sessions !== undefined && deps.sessionKeys.length > 0;
   if (deps.local || deps.serverKeys.size > 0 || publishable.length > 0 || sessionsWork || jwt.length > 0) return;
   if (Object.keys(hooks).length > 0) return;
-  throw new Problem("misconfigured", "This Worker has no callers yet: its owner must set SERVER_KEYS (npm run setup makes one).", {
-    reason: "no callers configured",
-  });
+  throw new Problem(
+    "misconfigured",
+    "This Worker has no callers yet: its owner must set SERVER_KEYS (npm run setup makes one).",
+    {
+      reason: "no callers configured",
+    },
+  );
 }
 
 function withoutCredential(deps: Deps, origin: string | null): Caller {
@@ -60,11 +70,11 @@ function withoutCredential(deps: Deps, origin: string | null): Caller {
     if (isLocalOrigin(origin)) return deps.anonymous;
     throw originRefused();
   }
-  throw refused(deps, { refused: "no_credential" });
+  throw invalidCredentials(deps, { refused: "no_credential" });
 }
 
 /** One public text for every 401, so that it does not tell which keys exist. */
-export function refused(deps: Pick<Deps, "local">, { refused: reason }: Refusal): Problem {
+export function invalidCredentials(deps: Pick<Deps, "local">, { refused: reason }: Refusal): Problem {
   const detail = deps.local ? ` (${reason}; this detail is shown under ENVIRONMENT=local only)` : "";
   return new Problem(
     "invalid_credentials",

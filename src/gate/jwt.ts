@@ -9,21 +9,26 @@ import { provenClaims } from "./token.ts";
 const ALGORITHMS = ["RS256", "ES256", "EdDSA"];
 
 /** @throws Problem unavailable where the issuer's keys can't be had */
-export async function identityToken(deps: Deps, token: Token, later: RequestContext["later"]): Promise<Caller | Refusal> {
+export async function identityToken(
+  deps: Deps,
+  token: Token,
+  waitUntil: RequestContext["waitUntil"],
+): Promise<Caller | Refusal> {
   if (!ALGORITHMS.includes(token.alg)) return { refused: "wrong_algorithm" };
-  const { iss, aud } = token.unproven;
+  const { iss, aud } = token.unverified;
   const issuers = deps.config.callers.jwt.filter(({ issuer }) => issuer === iss);
   if (issuers.length === 0) return { refused: "wrong_issuer" };
   const audiences: unknown[] = Array.isArray(aud) ? aud : [aud];
   const entry = issuers.find(({ audience }) => audiences.includes(audience));
   if (entry === undefined) return { refused: aud === undefined ? "missing_claim" : "wrong_audience" };
-  const jwks = { keys: await deps.jwks(entry.jwks_url, token.kid, later) };
+  const jwks = { keys: await deps.jwks(entry.jwks_url, token.kid, waitUntil) };
   const proven = await provenClaims(token, { jwks }, ALGORITHMS);
   if ("refused" in proven) return proven;
   const subject = subjectOf(proven.claims, deps.now());
   if ("refused" in subject) return subject;
   const { azp } = proven.claims;
-  if (entry.azp !== undefined && !(typeof azp === "string" && entry.azp.includes(azp))) return { refused: "wrong_client" };
+  if (entry.azp !== undefined && !(typeof azp === "string" && entry.azp.includes(azp)))
+    return { refused: "wrong_client" };
   const owner = await ownerOf(deps.idKeys, `jwt:${entry.issuer}\0${subject.sub}`);
   const together = await deriveDigest(deps.idKeys, "jwt", `${entry.issuer}\0${entry.audience}`);
   return {

@@ -6,7 +6,10 @@ import { deriveDigest, type IdKeys, ownerOf } from "../core/callers/ids.ts";
 import type { Caller, PublishableCaller } from "../deps.ts";
 
 /** By the key. */
-export async function publishableKeysOf(keys: readonly PublishableKey[], idKeys: IdKeys): Promise<Map<string, PublishableCaller>> {
+export async function publishableKeysOf(
+  keys: readonly PublishableKey[],
+  idKeys: IdKeys,
+): Promise<Map<string, PublishableCaller>> {
   const callers = new Map<string, PublishableCaller>();
   for (const key of keys) callers.set(key.key, { owner: await ownerOf(idKeys, `publishable:${key.id}`), key });
   return callers;

@@ -10,7 +10,10 @@ export async function serverKeysOf(value: string | undefined, idKeys: IdKeys): P
   for (const entry of entriesOf(value)) {
     const [, name = "server", key = ""] = /^(?:([\w.-]{1,64}):)?(sk_[\x21-\x7e]{13,})$/.exec(entry) ?? [];
     if (key === "")
-      throw misconfigured("SERVER_KEYS", "must be sk_… or name:sk_…, separated by commas, each key with at least 16 characters");
+      throw misconfigured(
+        "SERVER_KEYS",
+        "must be sk_… or name:sk_…, separated by commas, each key with at least 16 characters",
+      );
     const owner = await ownerOf(idKeys, `server:${name}`);
     if ((callers.get(key)?.owner ?? owner) !== owner)
       throw misconfigured("SERVER_KEYS", "has the same key under two names: each key belongs to one");

@@ -25,7 +25,11 @@ export async function session(deps: Deps, token: Token, origin: string | null): 
   if ("refused" in scope) return scope;
   if (scope.origin !== undefined && origin !== null && origin !== scope.origin) return { refused: "wrong_origin" };
   const owner = await ownerOf(deps.idKeys, `session:${subject.sub}`);
-  const user: CallerBudget = { name: `owner:${owner}`, whose: "user", limits: narrower(sessions.per_user, scope.tokensPerDay) };
+  const user: CallerBudget = {
+    name: `owner:${owner}`,
+    whose: "user",
+    limits: narrower(sessions.per_user, scope.tokensPerDay),
+  };
   if (scope.requests !== undefined) {
     // Without the signature: it is what is signed that is counted.
     const id = await keyDigest(token.text.slice(0, token.text.lastIndexOf(".")));
@@ -34,7 +38,10 @@ export async function session(deps: Deps, token: Token, origin: string | null): 
   return {
     kind: "session",
     owner,
-    grant: { presets: scope.presets, ...(scope.maxOutputTokens === undefined ? {} : { maxOutputTokens: scope.maxOutputTokens }) },
+    grant: {
+      presets: scope.presets,
+      ...(scope.maxOutputTokens === undefined ? {} : { maxOutputTokens: scope.maxOutputTokens }),
+    },
     budgets: [user, { name: "total:sessions", whose: "total", limits: sessions.total }],
   };
 }

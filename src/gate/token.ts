@@ -24,8 +24,10 @@ export async function provenClaims(
     // Loaded when the first token comes: most Workers never see one. Of jose/jwt only the checks of claims would be new.
     const { compactVerify } = await import("jose/jws/compact/verify");
     const options = { algorithms: [...algorithms] };
-    await (key instanceof Uint8Array ? compactVerify(token.text, key, options) : compactVerify(token.text, await keyIn(key.jwks), options));
-    return { claims: token.unproven };
+    await (key instanceof Uint8Array
+      ? compactVerify(token.text, key, options)
+      : compactVerify(token.text, await keyIn(key.jwks), options));
+    return { claims: token.unverified };
   } catch (error) {
     const code = error instanceof Error && "code" in error ? String(error.code) : "";
     return { refused: REASONS[code] ?? "malformed_token" };

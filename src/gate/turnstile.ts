@@ -5,16 +5,17 @@ import type { Turnstile } from "../core/config/config-schema.ts";
 import { misconfigured } from "../core/config/setting.ts";
 import type { Deps } from "../deps.ts";
 import { renewableSub } from "./session.ts";
-import type { Exchange } from "../contract/session.ts";
+import type { TurnstileExchange } from "../contract/session.ts";
 
 /** @param address of the visitor, whole. @throws Problem 503 */
 export async function turnstileSub(
   deps: Deps,
-  { turnstile: solution, renew }: Exchange,
+  { turnstile: solution, renew }: TurnstileExchange,
   settings: Turnstile,
   page: { origin: string; address: string | null },
 ): Promise<{ sub: string } | Refusal> {
-  if (deps.siteverify === undefined) throw misconfigured("TURNSTILE_SECRET", "is missing: sessions for callers.turnstile need it");
+  if (deps.siteverify === undefined)
+    throw misconfigured("TURNSTILE_SECRET", "is missing: sessions for callers.turnstile need it");
   let sub: string | undefined;
   if (renew !== undefined) {
     // First: a solution is good for one question only.

@@ -9,12 +9,13 @@ export const github: Scheme = {
 
   async verify({ raw, headers, secrets }) {
     const read = readHeaders(headers, { signature: ["x-hub-signature-256", /^sha256=[0-9a-f]{64}$/] });
-    if ("refused" in read) return read;
+    if ("rejected" in read) return read;
     return signedBy(secrets, [read.signature], async (secret) => `sha256=${hexOf(await hmacSha256(secret, raw))}`);
   },
 
   // Sent once when the webhook is made. Nobody signs the header, but all that it can do is to have a delivery ignored.
-  handshake: (_payload, headers) => (headers.get("x-github-event") === "ping" ? PLAIN.acknowledge({ status: "ignored" }) : null),
+  handshake: (_payload, headers) =>
+    headers.get("x-github-event") === "ping" ? PLAIN.acknowledge({ status: "ignored" }) : null,
 
   unsignedId: (headers) => headers.get("x-github-delivery"),
 

@@ -12,7 +12,7 @@ const TOLERANCE_S = 300;
 /** Unix seconds. No sign, space or leading zero: libraries sign the number they read, so another spelling would be another text. */
 export const UNIX_TIME = /^[1-9]\d{0,11}$/;
 
-export interface Delivery {
+export interface WebhookRequest {
   /** The body as it came. */
   raw: Uint8Array;
   headers: Headers;
@@ -24,13 +24,18 @@ export interface Delivery {
 }
 
 /** `secret`: which of the secrets it was, 0 the newest: the log can tell when an old one is no longer in use. */
-export interface Verified {
+export interface VerifiedWebhook {
   secret: number;
 }
 /** Why a delivery is refused: for the log. */
-export type HookRefusal = "missing_header" | "malformed_header" | "stale_timestamp" | "future_timestamp" | "bad_signature";
-export interface Refused {
-  refused: HookRefusal;
+export type WebhookRejection =
+  | "missing_header"
+  | "malformed_header"
+  | "stale_timestamp"
+  | "future_timestamp"
+  | "bad_signature";
+export interface RejectedWebhook {
+  rejected: WebhookRejection;
 }
 
 export type { HookResult };
@@ -46,13 +51,13 @@ export interface Scheme {
   /** What a secret of this scheme looks like; absent: any text. */
   readonly secretForm?: { readonly pattern: RegExp; readonly must: string };
   /** Never throws for anything that a sender can send. */
-  verify(delivery: Delivery): Promise<Verified | Refused>;
+  verify(delivery: WebhookRequest): Promise<VerifiedWebhook | RejectedWebhook>;
   /** @throws Problem 400 */
   parse(raw: Uint8Array, headers: Headers): Payload;
   /** The reply to a delivery that only asks whether anybody is there, else null. */
   handshake?(payload: unknown, headers: Headers): Reply | null;
   /** The delivery's name, out of what is signed: the same one is the same delivery. Null: only the raw body can name it. */
-  signedId(payload: unknown, delivery: Pick<Delivery, "headers">): string | null;
+  signedId(payload: unknown, delivery: Pick<WebhookRequest, "headers">): string | null;
   /** The name that a header alone gives it: good for the log, never for a decision. */
   unsignedId?(headers: Headers): string | null;
   /** A bot made the event, so that answering it could go on without end. */
@@ -71,9 +76,11 @@ export const PLAIN = {
 /** Of the value of the setting `name`: one secret, or several with commas between, the newest first. @throws Problem misconfigured */
 export function hookSecrets(scheme: Scheme, name: string, value: string | undefined): string[] {
   const secrets = entriesOf(value);
-  if (secrets.length === 0) throw misconfigured(name, "is missing: without it no delivery to this hook can be verified");
+  if (secrets.length === 0)
+    throw misconfigured(name, "is missing: without it no delivery to this hook can be verified");
   const { secretForm: form } = scheme;
-  if (form !== undefined && !secrets.every((secret) => form.pattern.test(secret))) throw misconfigured(name, `must be ${form.must}`);
+  if (form !== undefined && !secrets.every((secret) => form.pattern.test(secret)))
+    throw misconfigured(name, `must be ${form.must}`);
   return secrets;
 }
 
@@ -81,23 +88,23 @@ export function hookSecrets(scheme: Scheme, name: string, value: string | undefi
 export function readHeaders<Part extends string>(
   headers: Headers,
   forms: Record<Part, readonly [name: string, form: RegExp]>,
-): Record<Part, string> | Refused {
+): Record<Part, string> | RejectedWebhook {
   const found: Partial<Record<Part, string>> = {};
   for (const part of Object.keys(forms) as Part[]) {
     const [name, form] = forms[part];
     const value = headers.get(name);
-    if (value === null) return { refused: "missing_header" };
-    if (!form.test(value)) return { refused: "malformed_header" };
+    if (value === null) return { rejected: "missing_header" };
+    if (!form.test(value)) return { rejected: "malformed_header" };
     found[part] = value;
   }
   return found as Record<Part, string>;
 }
 
 /** Whole seconds count, as in the providers' own libraries. @param time of the form UNIX_TIME */
-export function untimely(time: string, nowMs: number): Refused | null {
+export function checkTimestamp(time: string, nowMs: number): RejectedWebhook | null {
   const age = Math.floor(nowMs / 1_000) - Number(time);
-  if (age > TOLERANCE_S) return { refused: "stale_timestamp" };
-  return age < -TOLERANCE_S ? { refused: "future_timestamp" } : null;
+  if (age > TOLERANCE_S) return { rejected: "stale_timestamp" };
+  return age < -TOLERANCE_S ? { rejected: "future_timestamp" } : null;
 }
 
 /**
@@ -109,7 +116,7 @@ export async function signedBy(
   secrets: readonly string[],
   signatures: readonly string[],
   sign: (secret: string) => Promise<string | null>,
-): Promise<Verified | Refused> {
+): Promise<VerifiedWebhook | RejectedWebhook> {
   let found: number | undefined;
   for (const [index, secret] of secrets.entries()) {
     // Anybody can sign with an empty key.
@@ -119,7 +126,7 @@ export async function signedBy(
       if (equal(encoder.encode(signature), encoder.encode(expected))) found ??= index;
     }
   }
-  return found === undefined ? { refused: "bad_signature" } : { secret: found };
+  return found === undefined ? { rejected: "bad_signature" } : { secret: found };
 }
 
 const encoder = new TextEncoder();
@@ -135,7 +142,10 @@ function readPayload(raw: Uint8Array, headers: Headers): Payload {
   const form = type === "application/x-www-form-urlencoded" && !/^\s*[{[]/.test(text);
   const payload = form ? formPayload(new URLSearchParams(text)) : jsonPayload(text);
   if (!isRecord(payload) && !Array.isArray(payload)) {
-    throw new Problem("invalid_request", "The event must be a JSON object or a form. Send it as the provider's documentation says.");
+    throw new Problem(
+      "invalid_request",
+      "The event must be a JSON object or a form. Send it as the provider's documentation says.",
+    );
   }
   assertSafe(payload);
   return payload;
@@ -143,12 +153,14 @@ function readPayload(raw: Uint8Array, headers: Headers): Payload {
 
 function jsonPayload(text: string): unknown {
   const value = parseJson(text);
-  if (value === undefined) throw new Problem("invalid_json", "The event is not valid JSON. Send it as the provider's documentation says.");
+  if (value === undefined)
+    throw new Problem("invalid_json", "The event is not valid JSON. Send it as the provider's documentation says.");
   return value;
 }
 
 function formPayload(form: URLSearchParams): unknown {
-  if (new Set(form.keys()).size !== form.size) throw new Problem("invalid_request", "A form field is there twice. Send each field once.");
+  if (new Set(form.keys()).size !== form.size)
+    throw new Problem("invalid_request", "A form field is there twice. Send each field once.");
   const payload = form.get("payload");
   if (payload !== null) return jsonPayload(payload);
   // Makes `__proto__` a field like any other, for assertSafe to find.

@@ -1,7 +1,7 @@
 // Slack ("Verifying requests from Slack"): events, slash commands and interactions, all signed alike: version, time and body.
 import { isRecord, type JsonObject, objectOf, partsOf, textOf } from "../core/lib/json.ts";
 import { hexOf } from "../core/lib/encoding.ts";
-import { PLAIN, readHeaders, type Reply, type Scheme, signedBy, UNIX_TIME, untimely } from "./scheme.ts";
+import { PLAIN, readHeaders, type Reply, type Scheme, signedBy, UNIX_TIME, checkTimestamp } from "./scheme.ts";
 import { hmacSha256 } from "../core/lib/hmac.ts";
 
 const EMPTY: Reply = { status: 200, headers: {}, body: "" };
@@ -14,9 +14,16 @@ export const slack: Scheme = {
       time: ["x-slack-request-timestamp", UNIX_TIME],
       signature: ["x-slack-signature", /^v0=[0-9a-f]{64}$/],
     });
-    if ("refused" in read) return read;
-    const late = untimely(read.time, now);
-    return late ?? signedBy(secrets, [read.signature], async (secret) => `v0=${hexOf(await hmacSha256(secret, `v0:${read.time}:`, raw))}`);
+    if ("rejected" in read) return read;
+    const late = checkTimestamp(read.time, now);
+    return (
+      late ??
+      signedBy(
+        secrets,
+        [read.signature],
+        async (secret) => `v0=${hexOf(await hmacSha256(secret, `v0:${read.time}:`, raw))}`,
+      )
+    );
   },
 
   handshake(payload) {
@@ -38,12 +45,15 @@ export const slack: Scheme = {
     if ([event, objectOf(event["message"]), objectOf(event["previous_message"])].some(isByBot)) return true;
     if (app !== undefined && event["app_id"] === app) return true;
     // What our own bot user does without posting, like a reaction.
-    return partsOf(authorizations).some(({ is_bot: bot, user_id: user }) => bot === true && user !== undefined && user === event["user"]);
+    return partsOf(authorizations).some(
+      ({ is_bot: bot, user_id: user }) => bot === true && user !== undefined && user === event["user"],
+    );
   },
 
   // "Respond with 200 OK": an event takes any 2xx, but for commands and interactions it must be 200, and a command would show the body
   // to its user (docs.slack.dev: Slash commands, Handling user interaction).
-  acknowledge: (result, payload) => (objectOf(payload)["type"] === "event_callback" ? PLAIN.acknowledge(result) : EMPTY),
+  acknowledge: (result, payload) =>
+    objectOf(payload)["type"] === "event_callback" ? PLAIN.acknowledge(result) : EMPTY,
 };
 
 function isByBot(message: JsonObject): boolean {

@@ -1,6 +1,6 @@
 // Standard Webhooks v1 (standardwebhooks.com): OpenAI, Svix and whoever follows the specification. Svix's own header names count as well.
 import { signatureEntry, signingKey, STANDARD_SECRET } from "../core/callbacks/standard-webhooks.ts";
-import { PLAIN, readHeaders, type Scheme, signedBy, UNIX_TIME, untimely } from "./scheme.ts";
+import { PLAIN, readHeaders, type Scheme, signedBy, UNIX_TIME, checkTimestamp } from "./scheme.ts";
 
 /** No full stop: it separates the id from the time, and an id with one could be another id with another time. */
 const ID = /^[\x21-\x2d\x2f-\x7e]{1,256}$/;
@@ -23,11 +23,12 @@ export const standard: Scheme = {
       time: [nameOf(headers, "timestamp"), UNIX_TIME],
       entries: [nameOf(headers, "signature"), ENTRIES],
     });
-    if ("refused" in read) return read;
+    if ("rejected" in read) return read;
     // Other versions (v1a: public keys) stand beside ours; a header with nothing but those is nothing to us.
     const signatures = read.entries.split(" ").filter((entry) => entry.startsWith("v1,"));
-    if (signatures.length === 0 || !signatures.every((entry) => V1.test(entry))) return { refused: "malformed_header" };
-    const late = untimely(read.time, now);
+    if (signatures.length === 0 || !signatures.every((entry) => V1.test(entry)))
+      return { rejected: "malformed_header" };
+    const late = checkTimestamp(read.time, now);
     if (late !== null) return late;
     return signedBy(secrets, signatures, async (secret) => {
       const key = signingKey(secret);

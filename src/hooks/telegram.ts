@@ -12,7 +12,7 @@ export const telegram: Scheme = {
 
   async verify({ headers, secrets }) {
     const read = readHeaders(headers, { token: ["x-telegram-bot-api-secret-token", TOKEN] });
-    if ("refused" in read) return read;
+    if ("rejected" in read) return read;
     // Digests have one length, so that the comparison says nothing of the secret's.
     return signedBy(secrets, [await keyDigest(read.token)], keyDigest);
   },

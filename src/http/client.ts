@@ -22,5 +22,7 @@ function getClient(c: Context<AppEnv>): Response {
   // Weak comparison (RFC 9110, section 13.1.2): whoever compresses it on the way makes the tag weak.
   const known = new Set((c.req.header("if-none-match") ?? "").split(",").map((tag) => tag.trim().replace(/^W\//, "")));
   const fresh = known.has(served.etag) || known.has("*");
-  return fresh ? new Response(null, { status: 304, headers: HEADERS }) : new Response(served.text, { headers: HEADERS });
+  return fresh
+    ? new Response(null, { status: 304, headers: HEADERS })
+    : new Response(served.text, { headers: HEADERS });
 }

@@ -2,7 +2,7 @@
 // and else there is nothing at these addresses. The files are the same for everybody: what the page shows, it asks the API for.
 import { type Context, Hono } from "hono";
 import type { AppEnv } from "../app-env.ts";
-import { methodNotAllowed, nothingHere } from "../core/lib/problem.ts";
+import { methodNotAllowed, routeNotFound } from "../core/lib/problem.ts";
 import { PAGE_POLICY, pageFile } from "./respond/page-file.ts";
 
 const OF_THE_PAGE = {
@@ -17,12 +17,12 @@ export const consoleRoutes = new Hono<AppEnv>()
   .get("/", (c) => file(c, c.var.deps.local ? "local.html" : "console.html"))
   .get("/console/:file", (c) => file(c, c.req.param("file")))
   .all("/", (c) => {
-    throw isOn(c) ? methodNotAllowed("GET, HEAD") : nothingHere();
+    throw isOn(c) ? methodNotAllowed("GET, HEAD") : routeNotFound();
   });
 
 const isOn = (c: Context<AppEnv>): boolean => c.var.deps.local || c.var.deps.config.console;
 
 async function file(c: Context<AppEnv>, name: string): Promise<Response> {
-  if (!isOn(c)) throw nothingHere();
+  if (!isOn(c)) throw routeNotFound();
   return await pageFile(c, `/console/${name}`, OF_THE_PAGE);
 }

@@ -2,18 +2,18 @@
 // read, counted or told before its signature is known to be good.
 import { type Context, Hono } from "hono";
 import { assertNotPaused } from "../answer/answer.ts";
-import { runJob } from "../jobs/run-job.ts";
+import { answerJob } from "../jobs/run-job.ts";
 import type { AppEnv } from "../app-env.ts";
 import { compose } from "../core/request/compose.ts";
-import { hookReply, orderOf } from "../hooks/hook-event.ts";
+import { hookReply, jobSpecOf } from "../hooks/hook-event.ts";
 import type { Hook } from "../core/config/define-config.ts";
 import { deriveDigest, ownerOf } from "../core/callers/ids.ts";
 import { methodNotAllowed, Problem } from "../core/lib/problem.ts";
-import { type Delivery, hookSecrets, type HookResult, type Reply, type Scheme } from "../hooks/scheme.ts";
+import { type WebhookRequest, hookSecrets, type HookResult, type Reply, type Scheme } from "../hooks/scheme.ts";
 import type { Caller, Deps } from "../deps.ts";
 import { addressOf } from "../gate/address.ts";
-import { shielded } from "../gate/admit.ts";
-import { schemeOf } from "../hooks/schemes.ts";
+import { assertWithinRateLimit } from "../gate/admit.ts";
+import { schemeOf } from "../hooks/senders.ts";
 
 const MAX_BODY_BYTES = 1_048_576;
 /** How long the twin of an event whose sender waits is kept waiting for the same answer. */
@@ -27,57 +27,61 @@ export const hooksRoutes = new Hono<AppEnv>().post("/hooks/:name", postHook).all
 });
 
 async function postHook(c: Context<AppEnv>): Promise<Response> {
-  const { deps, facts } = c.var;
+  const { deps, logFields } = c.var;
   const request = c.req.raw;
   const name = c.req.param("name") ?? "";
   const hook = Object.hasOwn(deps.config.hooks, name) ? deps.config.hooks[name] : undefined;
   if (hook === undefined)
-    throw new Problem("not_found", "There is no hook with this name. Its owner must add it to `hooks` in src/config.ts.");
-  facts.caller = "hook";
-  facts.hook = name;
+    throw new Problem(
+      "not_found",
+      "There is no hook with this name. Its owner must add it to `hooks` in src/config.ts.",
+    );
+  logFields.caller = "hook";
+  logFields.hook = name;
   const address = addressOf(request);
-  if (address !== null) await shielded(deps, `address:${address}`);
+  if (address !== null) await assertWithinRateLimit(deps, `address:${address}`);
   const scheme = schemeOf(hook);
   const raw = await deps.receive(request, MAX_BODY_BYTES);
   const secrets = hookSecrets(scheme, hook.secret_name, deps.secretOf(hook.secret_name));
-  const delivery: Delivery = { raw, headers: request.headers, url: request.url, now: deps.now(), secrets };
+  const delivery: WebhookRequest = { raw, headers: request.headers, url: request.url, now: deps.now(), secrets };
   const verified = await scheme.verify(delivery);
-  if ("refused" in verified) throw badSignature(verified.refused);
-  facts.secret = verified.secret;
+  if ("rejected" in verified) throw badSignature(verified.rejected);
+  logFields.secret = verified.secret;
   const deliveryId = scheme.unsignedId?.(request.headers) ?? "";
-  if (DELIVERY_ID.test(deliveryId)) facts.delivery_id = deliveryId;
+  if (DELIVERY_ID.test(deliveryId)) logFields.delivery_id = deliveryId;
 
   const payload = scheme.parse(raw, request.headers) as unknown;
   const handshake = scheme.handshake?.(payload, request.headers) ?? null;
   if (handshake !== null) return reply(handshake);
   const answered = (result: HookResult): Response => reply(scheme.acknowledge(result, payload));
   if (!hook.bots && scheme.isBot(payload)) {
-    facts.reason = "made by a bot";
+    logFields.reason = "made by a bot";
     return answered({ status: "ignored" });
   }
   const caller = await callerOf(deps, name, hook);
-  const asked = await orderOf({ name, hook, caller, payload, origin: new URL(request.url).origin }, deps.config);
+  const asked = await jobSpecOf({ name, hook, caller, payload, origin: new URL(request.url).origin }, deps.config);
   if (asked === null) {
-    facts.reason = "input gave null";
+    logFields.reason = "input gave null";
     return answered({ status: "ignored" });
   }
   // What can't be asked is said now, not by a job that fails.
   compose(asked.ask, deps.config);
   assertNotPaused(deps);
-  const later = (work: Promise<unknown>): void => c.executionCtx.waitUntil(work);
-  await shielded(deps, `owner:${caller.owner}`);
+  const waitUntil = (work: Promise<unknown>): void => c.executionCtx.waitUntil(work);
+  await assertWithinRateLimit(deps, `owner:${caller.owner}`);
   await deps.budgets.admit(caller.budgets);
-  deps.budgets.count(caller.budgets, { requests: 1 }, later);
+  deps.budgets.count(caller.budgets, { requests: 1 }, waitUntil);
   const job = await jobOf(deps, name, scheme, payload, delivery);
-  facts.job = job;
+  logFields.job = job;
   const { accepted, instance } = await deps.jobs.accept(job, asked);
   if (hook.respond !== "sync") return answered({ status: accepted ? "accepted" : "duplicate", job });
   if (accepted) {
-    const tried = runJob({ ...deps, ...deps.forJobs }, () => deps.jobs.record(job), { job, instance }, later);
+    const tried = answerJob({ ...deps, ...deps.forJobs }, () => deps.jobs.record(job), { job, instance }, waitUntil);
     // A sender who leaves would end the call, paid and unrecorded; this way it is told the answer when it sends the event again.
-    later(tried.catch(() => undefined));
+    waitUntil(tried.catch(() => undefined));
     const { outcome } = await tried;
-    if (outcome !== undefined && "answer" in outcome) return reply(await hookReply(hook, asked, { answer: outcome.answer, error: null }));
+    if (outcome !== undefined && "answer" in outcome)
+      return reply(await hookReply(hook, asked, { answer: outcome.answer, error: null }));
     // With its status, so that the sender tries again: a failed job then runs anew.
     if (outcome !== undefined) throw outcome.problem;
   }
@@ -85,7 +89,13 @@ async function postHook(c: Context<AppEnv>): Promise<Response> {
 }
 
 /** The same delivery is the same job: by what names it among what is signed, else by the body itself. */
-async function jobOf(deps: Deps, name: string, scheme: Scheme, payload: unknown, delivery: Delivery): Promise<string> {
+async function jobOf(
+  deps: Deps,
+  name: string,
+  scheme: Scheme,
+  payload: unknown,
+  delivery: WebhookRequest,
+): Promise<string> {
   const id = scheme.signedId(payload, delivery);
   if (id !== null) return `job_${await deriveDigest(deps.idKeys, "job", `${name}\0id\0${id}`)}`;
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", delivery.raw));
@@ -116,9 +126,13 @@ async function repeated(deps: Deps, hook: Hook, job: string): Promise<Reply> {
     await deps.sleep(LOOK_AGAIN_MS);
   }
   // Not a duplicate that is done with: nobody else would ever tell the sender.
-  throw new Problem("unavailable", "This event is still being answered, or failed just now. Send it again in a moment.", {
-    retryAfter: 10,
-  });
+  throw new Problem(
+    "unavailable",
+    "This event is still being answered, or failed just now. Send it again in a moment.",
+    {
+      retryAfter: 10,
+    },
+  );
 }
 
 function badSignature(reason: string): Problem {

@@ -9,8 +9,8 @@ import type { ModelList } from "../contract/models.ts";
 
 export const modelsRoutes = new Hono<AppEnv>()
   .get("/v1/models", async (c) => {
-    const { deps, facts } = c.var;
-    const { grant } = await admit(deps, c.req.raw, { facts, later: (work) => c.executionCtx.waitUntil(work) });
+    const { deps, logFields } = c.var;
+    const { grant } = await admit(deps, c.req.raw, { logFields, waitUntil: (work) => c.executionCtx.waitUntil(work) });
     const presets = (grant?.presets ?? Object.keys(deps.config.presets)).map((id) => ({
       id,
       object: "model",
@@ -18,11 +18,14 @@ export const modelsRoutes = new Hono<AppEnv>()
       owned_by: "preset",
     }));
     // Of upstream's models a locked caller may name none.
-    if (grant !== undefined) return c.json({ object: "list", data: presets } satisfies ModelList, 200, { "cache-control": "no-store" });
+    if (grant !== undefined)
+      return c.json({ object: "list", data: presets } satisfies ModelList, 200, { "cache-control": "no-store" });
     const allowed = deps.config.models;
     const listed = partsOf((await deps.upstream.models(c.req.raw.signal))["data"]);
     const models = listed.filter(isModel).filter(({ id }) => allowed === undefined || allowed.includes(id));
-    return c.json({ object: "list", data: [...presets, ...models] } satisfies ModelList, 200, { "cache-control": "no-store" });
+    return c.json({ object: "list", data: [...presets, ...models] } satisfies ModelList, 200, {
+      "cache-control": "no-store",
+    });
   })
   .all("/v1/models", () => {
     throw methodNotAllowed("GET, HEAD");

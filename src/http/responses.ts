@@ -2,11 +2,11 @@
 // input_items come from KV: UniAPI has none of them.
 import { type Context, Hono } from "hono";
 import { answer, type Question } from "../answer/answer.ts";
-import { joinFlight } from "../answer/runs/join-run.ts";
-import { forget, readMemory } from "../answer/stored-turns.ts";
+import { joinRun } from "../answer/runs/join-run.ts";
+import { deleteStoredTurn, readStoredTurn } from "../answer/stored-turns.ts";
 import { compose, type Composed, composeResponses } from "../core/request/compose.ts";
 import { decodeUtf8, type JsonObject } from "../core/lib/json.ts";
-import { lockControl, lockedBodyBytes, lockResponses } from "../core/request/restrict.ts";
+import { restrictCacheControl, restrictedBodyBytes, restrictResponses } from "../core/request/restrict.ts";
 import { methodNotAllowed, Problem } from "../core/lib/problem.ts";
 import { readResponses } from "../core/request/read-responses.ts";
 import { asItems } from "../core/turns/replay-input.ts";
@@ -47,14 +47,17 @@ for (const base of ["/v1/responses", "/responses"]) {
 
 async function postResponses(c: Context<AppEnv>): Promise<Response> {
   const deps = c.get("deps");
-  const facts = c.get("facts");
+  const logFields = c.get("logFields");
   const requestId = c.get("requestId");
   const { config } = deps;
   const request = c.req.raw;
-  const later = (work: Promise<unknown>): void => c.executionCtx.waitUntil(work);
-  const caller = await admit(deps, request, { facts, later });
+  const waitUntil = (work: Promise<unknown>): void => c.executionCtx.waitUntil(work);
+  const caller = await admit(deps, request, { logFields, waitUntil });
   const { grant } = caller;
-  const cap = grant === undefined ? (config.limits.server?.max_body_bytes ?? SERVER_BODY_BYTES) : lockedBodyBytes(grant, config);
+  const cap =
+    grant === undefined
+      ? (config.limits.server?.max_body_bytes ?? SERVER_BODY_BYTES)
+      : restrictedBodyBytes(grant, config);
   const bytes = await deps.receive(request, cap);
   const asked = readResponses(decodeUtf8(bytes), request.headers.get("content-type"));
   const control = readCacheControl(request.headers.get("cache-control"));
@@ -65,21 +68,25 @@ async function postResponses(c: Context<AppEnv>): Promise<Response> {
     composed,
     previousId: asked.previous_response_id ?? undefined,
     cache: undefined,
-    control: locked ? lockControl(control) : control,
+    control: locked ? restrictCacheControl(control) : control,
     cacheByDefault: config.cache !== false && config.cache.responses,
     metadata,
     stream,
     idFirst: false,
     retries: false,
   };
-  const context: RequestContext = { requestId, caller, signal: request.signal, later, facts };
+  const context: RequestContext = { requestId, caller, signal: request.signal, waitUntil, logFields };
   const { headers } = request;
-  const flight = await joinFlight(deps, question, context, { route: "/v1/responses", asked, headers, resumable: false });
+  const flight = await joinRun(deps, question, context, { route: "/v1/responses", asked, headers, resumable: false });
   const answered = flight?.answered ?? answer(deps, question, context);
   if (stream) {
-    facts.stream = true;
+    logFields.stream = true;
     const now = Math.floor(deps.now() / 1_000);
-    return eventStream(c, answered, (got) => new ResponsesSource(got, { requestId, asked: shown, locked, now, ended: liveEnd(c) }));
+    return eventStream(
+      c,
+      answered,
+      (got) => new ResponsesSource(got, { requestId, asked: shown, locked, now, ended: liveEnd(c) }),
+    );
   }
   const got = await answered;
   if (got.kind !== "whole") throw new Error("a stream where none was asked for");
@@ -95,9 +102,13 @@ function composedFor(
 ): { composed: Composed; shown: JsonObject; metadata: Record<string, string> | undefined } {
   if (grant === undefined) {
     const composed = composeResponses(asked, config);
-    return { composed, shown: { ...composed.body, instructions: asked.instructions ?? null }, metadata: asked.metadata ?? undefined };
+    return {
+      composed,
+      shown: { ...composed.body, instructions: asked.instructions ?? null },
+      metadata: asked.metadata ?? undefined,
+    };
   }
-  const { ask, metadata } = lockResponses(asked, bytes, grant, config);
+  const { ask, metadata } = restrictResponses(asked, bytes, grant, config);
   const composed = compose(ask, config);
   const { tools, tool_choice, text, instructions = null } = ask;
   const own = {
@@ -114,34 +125,36 @@ function composedFor(
 }
 
 async function getResponse(c: Context<AppEnv>): Promise<Response> {
-  const { deps, facts } = c.var;
-  const caller = await admitReader(deps, c.req.raw, { facts, later: (work) => c.executionCtx.waitUntil(work) });
-  const turn = await readMemory(deps, caller.owner, c.req.param("id") ?? "");
+  const { deps, logFields } = c.var;
+  const caller = await admitReader(deps, c.req.raw, { logFields, waitUntil: (work) => c.executionCtx.waitUntil(work) });
+  const turn = await readStoredTurn(deps, caller.owner, c.req.param("id") ?? "");
   const asked = { model: turn.model, ...(turn.metadata === undefined ? {} : { metadata: turn.metadata }) };
   const object = completeResponse(turn.response, {
     id: turn.id,
     previousId: turn.parent,
-    asked,
-    locked: caller.grant !== undefined,
+    request: asked,
+    restricted: caller.grant !== undefined,
     now: turn.at,
   });
   if (c.req.query("stream") !== "true") return jsonResponse(c, object);
-  return new Response(replayText(object), { headers: { "content-type": "text/event-stream; charset=utf-8", ...NO_STORE } });
+  return new Response(replayText(object), {
+    headers: { "content-type": "text/event-stream; charset=utf-8", ...NO_STORE },
+  });
 }
 
 async function deleteResponse(c: Context<AppEnv>): Promise<Response> {
-  const { deps, facts } = c.var;
-  const caller = await admitReader(deps, c.req.raw, { facts, later: (work) => c.executionCtx.waitUntil(work) });
+  const { deps, logFields } = c.var;
+  const caller = await admitReader(deps, c.req.raw, { logFields, waitUntil: (work) => c.executionCtx.waitUntil(work) });
   const id = c.req.param("id") ?? "";
-  await forget(deps, caller.owner, id);
+  await deleteStoredTurn(deps, caller.owner, id);
   return jsonResponse(c, { id, object: "response", deleted: true } satisfies DeletedResponse);
 }
 
 /** OpenAI's list shape. All of a turn's items fit one page: `limit`, `after` and `order` only choose among them. */
 async function getInputItems(c: Context<AppEnv>): Promise<Response> {
-  const { deps, facts } = c.var;
-  const caller = await admitReader(deps, c.req.raw, { facts, later: (work) => c.executionCtx.waitUntil(work) });
-  const turn = await readMemory(deps, caller.owner, c.req.param("id") ?? "");
+  const { deps, logFields } = c.var;
+  const caller = await admitReader(deps, c.req.raw, { logFields, waitUntil: (work) => c.executionCtx.waitUntil(work) });
+  const turn = await readStoredTurn(deps, caller.owner, c.req.param("id") ?? "");
   const items = asItems(turn.input).map((item, at) => ({
     ...item,
     type: item["type"] ?? "message",
@@ -152,7 +165,9 @@ async function getInputItems(c: Context<AppEnv>): Promise<Response> {
   const after = c.req.query("after");
   const start = after === undefined ? 0 : ordered.findIndex((item) => item.id === after) + 1;
   if (after !== undefined && start === 0) {
-    throw new Problem("invalid_request", "There is no item with the id in `after`. Take an id from the list.", { param: "after" });
+    throw new Problem("invalid_request", "There is no item with the id in `after`. Take an id from the list.", {
+      param: "after",
+    });
   }
   const limit = Math.min(100, Math.max(1, Math.floor(Number(c.req.query("limit") ?? 20)) || 20));
   const data = ordered.slice(start, start + limit);

@@ -4,14 +4,14 @@ import type { AppEnv } from "../app-env.ts";
 import type { Sessions } from "../core/config/config-schema.ts";
 import { decodeUtf8, type JsonObject } from "../core/lib/json.ts";
 import { methodNotAllowed, Problem } from "../core/lib/problem.ts";
-import { readExchange, readSessionFields, readSessionWish } from "../core/request/read-sessions.ts";
+import { readTurnstileExchange, readSessionFields, readSessionRequest } from "../core/request/read-sessions.ts";
 import type { SessionKey } from "../core/config/session-keys.ts";
 import { misconfigured } from "../core/config/setting.ts";
 import type { Deps } from "../deps.ts";
 import { addressOf } from "../gate/address.ts";
-import { admit, shielded } from "../gate/admit.ts";
+import { admit, assertWithinRateLimit } from "../gate/admit.ts";
 import { isAllowedOrigin, originRefused } from "../gate/cors.ts";
-import { refused } from "../gate/identify.ts";
+import { invalidCredentials } from "../gate/identify.ts";
 import { signSession } from "../gate/session.ts";
 import { turnstileSub } from "../gate/turnstile.ts";
 import type { SessionToken } from "../contract/session.ts";
@@ -23,18 +23,18 @@ export const sessionsRoutes = new Hono<AppEnv>().post("/sessions", postSessions)
 });
 
 async function postSessions(c: Context<AppEnv>): Promise<Response> {
-  const { deps, facts } = c.var;
+  const { deps, logFields } = c.var;
   const request = c.req.raw;
-  const context = { facts, later: (work: Promise<unknown>) => c.executionCtx.waitUntil(work) };
+  const context = { logFields, waitUntil: (work: Promise<unknown>) => c.executionCtx.waitUntil(work) };
   if (request.headers.has("authorization")) {
     assertFullTrust(await admit(deps, request, context));
     return backendSession(deps, await fieldsOf(deps, request));
   }
   const address = addressOf(request);
-  if (address !== null) await shielded(deps, `address:${address}`);
+  if (address !== null) await assertWithinRateLimit(deps, `address:${address}`);
   const fields = await fieldsOf(deps, request);
   if (Object.hasOwn(fields, "turnstile")) {
-    facts.caller = "turnstile";
+    logFields.caller = "turnstile";
     return turnstileSession(deps, request, fields);
   }
   assertFullTrust(await admit(deps, request, context));
@@ -55,20 +55,26 @@ function assertFullTrust({ grant }: { grant?: unknown }): void {
 
 async function backendSession(deps: Deps, fields: JsonObject): Promise<Response> {
   const { sessions, key } = sessionSettings(deps);
-  const { ttl, ...claims } = readSessionWish(fields, sessions.presets);
+  const { ttl, ...claims } = readSessionRequest(fields, sessions.presets);
   return issue(deps, key, claims, ttl);
 }
 
 async function turnstileSession(deps: Deps, request: Request, fields: JsonObject): Promise<Response> {
   const origin = request.headers.get("origin");
   if (origin === null || !isAllowedOrigin(request, origin, deps)) throw originRefused();
-  const exchange = readExchange(fields);
+  const exchange = readTurnstileExchange(fields);
   const { key } = sessionSettings(deps);
   const { turnstile } = deps.config.callers;
   if (turnstile === undefined)
-    throw misconfigured("callers.turnstile (src/config.ts)", "is missing: it says which page may trade Turnstile for a session");
-  const visitor = await turnstileSub(deps, exchange, turnstile, { origin, address: request.headers.get("cf-connecting-ip") });
-  if ("refused" in visitor) throw refused(deps, visitor);
+    throw misconfigured(
+      "callers.turnstile (src/config.ts)",
+      "is missing: it says which page may trade Turnstile for a session",
+    );
+  const visitor = await turnstileSub(deps, exchange, turnstile, {
+    origin,
+    address: request.headers.get("cf-connecting-ip"),
+  });
+  if ("refused" in visitor) throw invalidCredentials(deps, visitor);
   return issue(deps, key, { sub: visitor.sub, presets: turnstile.presets, origin, via: "turnstile" }, turnstile.ttl);
 }
 
@@ -76,8 +82,10 @@ async function turnstileSession(deps: Deps, request: Request, fields: JsonObject
 function sessionSettings(deps: Deps): { sessions: Sessions; key: SessionKey } {
   const { sessions } = deps.config.callers;
   const [key] = deps.sessionKeys;
-  if (sessions === undefined) throw misconfigured("callers.sessions (src/config.ts)", "is missing: it says what a session may use");
-  if (key === undefined) throw misconfigured("SESSION_KEYS", "is missing: set it to kid:secret (npm run setup makes one)");
+  if (sessions === undefined)
+    throw misconfigured("callers.sessions (src/config.ts)", "is missing: it says what a session may use");
+  if (key === undefined)
+    throw misconfigured("SESSION_KEYS", "is missing: set it to kid:secret (npm run setup makes one)");
   return { sessions, key };
 }
 
@@ -85,5 +93,8 @@ async function issue(deps: Deps, key: SessionKey, claims: JsonObject, ttl: numbe
   const iat = Math.floor(deps.now() / 1_000);
   const expiresAt = iat + ttl;
   const token = await signSession(key, { ...claims, iat, exp: expiresAt });
-  return Response.json({ token, expires_at: expiresAt } satisfies SessionToken, { status: 201, headers: { "cache-control": "no-store" } });
+  return Response.json({ token, expires_at: expiresAt } satisfies SessionToken, {
+    status: 201,
+    headers: { "cache-control": "no-store" },
+  });
 }

@@ -12,12 +12,15 @@ const DAYS = 30;
 
 export const usageRoutes = new Hono<AppEnv>()
   .get("/usage", async (c) => {
-    const { deps, facts } = c.var;
-    const caller = await admit(deps, c.req.raw, { facts, later: (work) => c.executionCtx.waitUntil(work) });
+    const { deps, logFields } = c.var;
+    const caller = await admit(deps, c.req.raw, { logFields, waitUntil: (work) => c.executionCtx.waitUntil(work) });
     const [own] = caller.budgets;
     // All visitors of a publishable key are one owner: what they use together is not a visitor's to know.
     if (caller.kind === "publishable" || own === undefined) {
-      throw new Problem("insufficient_scope", "A publishable key can't read usage. Use a session token or a server key.");
+      throw new Problem(
+        "insufficient_scope",
+        "A publishable key can't read usage. Use a session token or a server key.",
+      );
     }
     const { days, inMinute, ofToken } = await deps.budgets.usage(own);
     const today = Math.floor(deps.now() / DAY_MS);
@@ -51,7 +54,8 @@ function shownOf({ requests, hits, tokens, nanoUsd, reserved }: Omit<DaySums, "d
 
 function sumOf(days: readonly DaySums[]): UsageSums {
   const sum = { ...NOTHING };
-  for (const day of days) for (const key of ["requests", "hits", "tokens", "nanoUsd", "reserved"] as const) sum[key] += day[key];
+  for (const day of days)
+    for (const key of ["requests", "hits", "tokens", "nanoUsd", "reserved"] as const) sum[key] += day[key];
   return shownOf(sum);
 }
 
@@ -67,6 +71,8 @@ function leftOf({ limits, token }: CallerBudget, today: DaySums, inMinute: numbe
     ...(requests_per_minute === undefined ? {} : { requests_per_minute: Math.max(0, requests_per_minute - inMinute) }),
     ...(token === undefined ? {} : { requests: Math.max(0, token.requests - ofToken) }),
     ...(tokens_per_day === undefined ? {} : { tokens_per_day: Math.max(0, tokens_per_day - today.tokens) }),
-    ...(usd_per_day === undefined ? {} : { usd_per_day: Math.max(0, Math.round(usd_per_day * 1e9 - today.nanoUsd) / 1e9) }),
+    ...(usd_per_day === undefined
+      ? {}
+      : { usd_per_day: Math.max(0, Math.round(usd_per_day * 1e9 - today.nanoUsd) / 1e9) }),
   };
 }

@@ -2,15 +2,21 @@
 // the callback's (core/callback.ts); the pauses are the Workflow's.
 import type { CallbackRequest, HookOutput } from "../core/config/define-config.ts";
 import { nextDelivery } from "../core/callbacks/outcome.ts";
-import type { Delivery, DeliveryAttempt, JobOrder, JobOutcome } from "../core/jobs/job.ts";
+import type { Delivery, DeliveryAttempt, JobSpec, JobOutcome } from "../core/jobs/job.ts";
 import type { Deps } from "../deps.ts";
 
 /** A record's methods as a delivery uses them (objects/job-record.ts). */
 export interface DeliveryRecord {
   deliverable: (
     instance: string,
-  ) => Promise<{ order: JobOrder; outcome: JobOutcome; event: string; endedAt: number; attempt: number } | null>;
-  delivered: (at: number, instance: string, attempt: DeliveryAttempt, status: Delivery["status"], nextAt: number | null) => Promise<void>;
+  ) => Promise<{ order: JobSpec; outcome: JobOutcome; event: string; endedAt: number; attempt: number } | null>;
+  delivered: (
+    at: number,
+    instance: string,
+    attempt: DeliveryAttempt,
+    status: Delivery["status"],
+    nextAt: number | null,
+  ) => Promise<void>;
 }
 
 /** @returns when to try again, in milliseconds; null: it is over */
@@ -28,8 +34,15 @@ export async function deliver(
   const shaped = await shapedBy(deps, hook, { payload, metadata, ...outcome });
   const { attempt: made, verdict } =
     shaped !== undefined && "failed" in shaped
-      ? { attempt: { at, status: null, error: shaped.failed, ms: 0 }, verdict: { kind: "final", reason: shaped.failed } as const }
-      : await deps.callback(callback, { event: { id: event, job, hook, endedAt, metadata, ...outcome }, output: shaped }, origin);
+      ? {
+          attempt: { at, status: null, error: shaped.failed, ms: 0 },
+          verdict: { kind: "final", reason: shaped.failed } as const,
+        }
+      : await deps.callback(
+          callback,
+          { event: { id: event, job, hook, endedAt, metadata, ...outcome }, output: shaped },
+          origin,
+        );
   const next = nextDelivery(attempt, verdict);
   const pauseMs = "retryInMs" in next ? next.retryInMs : null;
   const now = deps.now();

@@ -2,17 +2,17 @@
 // calls it, and a route whose sender waits. Upstream streams, whatever was asked for: a long answer must not look like silence.
 import type { Answer } from "../contract/answer.ts";
 import { compose } from "../core/request/compose.ts";
-import { type FailedTry, jobError, type JobOrder, type JobOutcome, respondAgainMs } from "../core/jobs/job.ts";
+import { type FailedTry, jobError, type JobSpec, type JobOutcome, retryDelayMs } from "../core/jobs/job.ts";
 import { asProblem, type Problem } from "../core/lib/problem.ts";
 import { assertNotFailed, trim } from "../core/reply/trim.ts";
 import type { Deps, RequestContext } from "../deps.ts";
-import type { LogFacts } from "../platform/log.ts";
-import { answer, type Streamed, type Whole } from "../answer/answer.ts";
-import type { Finished } from "../answer/pending-turn.ts";
+import type { LogFields } from "../platform/log.ts";
+import { answer, type StreamedAnswer, type WholeAnswer } from "../answer/answer.ts";
+import type { FinishedAnswer } from "../answer/pending-turn.ts";
 
 /** A record's methods as a run uses them (objects/job-record.ts). Times in milliseconds. */
-export interface RunRecord {
-  begin: (at: number, instance: string, execution: string) => Promise<{ order: JobOrder; attempt: number } | null>;
+export interface AnswerRecordStub {
+  begin: (at: number, instance: string, execution: string) => Promise<{ order: JobSpec; attempt: number } | null>;
   postpone: (at: number, instance: string, failed: FailedTry, nextAt: number) => Promise<void>;
   finish: (at: number, instance: string, outcome: JobOutcome) => Promise<void>;
 }
@@ -22,7 +22,7 @@ const TELL_AGAIN_MS = [200, 1_000, 5_000, 20_000, 60_000, 180_000];
 /** Before anything is asked, and while a sender waits. */
 const TELL_SOON_MS = [200, 500];
 
-export interface Tried {
+export interface JobAttempt {
   /** When the same run is to be tried again, in milliseconds; undefined: it is over. */
   againMs?: number;
   outcome?: { answer: Answer } | { problem: Problem };
@@ -33,23 +33,29 @@ export interface Tried {
  * @param later turns, kept answers and settlements
  * @throws Error where the record can't be told
  */
-export async function runJob(
+export async function answerJob(
   deps: Deps,
-  record: () => RunRecord,
+  record: () => AnswerRecordStub,
   { job, instance }: { job: string; instance: string },
-  later: RequestContext["later"],
-): Promise<Tried> {
+  waitUntil: RequestContext["waitUntil"],
+): Promise<JobAttempt> {
   const startedAt = deps.now();
   const execution = deps.random(8);
   const begun = await told(deps, TELL_SOON_MS, () => record().begin(startedAt, instance, execution));
   if (begun === null) return {};
   const { order, attempt } = begun;
-  const facts: LogFacts = { request_id: `req_${deps.random(12)}`, route: "job", caller: order.caller.kind, job, attempt };
-  if (order.hook !== null) facts.hook = order.hook;
-  const outcome = await tryOnce(deps, order, facts, later);
+  const logFields: LogFields = {
+    request_id: `req_${deps.random(12)}`,
+    route: "job",
+    caller: order.caller.kind,
+    job,
+    attempt,
+  };
+  if (order.hook !== null) logFields.hook = order.hook;
+  const outcome = await tryOnce(deps, order, logFields, waitUntil);
   const at = deps.now();
   // A sender who waits tries again himself.
-  const againMs = "answer" in outcome || order.sync ? null : respondAgainMs(outcome.problem, attempt);
+  const againMs = "answer" in outcome || order.sync ? null : retryDelayMs(outcome.problem, attempt);
   const tell = told(deps, order.sync ? TELL_SOON_MS : TELL_AGAIN_MS, () => {
     if ("answer" in outcome) return record().finish(at, instance, { answer: outcome.answer, error: null });
     if (againMs === null) return record().finish(at, instance, { answer: null, error: jobError(outcome.problem) });
@@ -57,24 +63,24 @@ export async function runJob(
   });
   // He has his answer all the same.
   await (order.sync ? tell.catch((error: unknown) => deps.log.warn("job_not_told", error)) : tell);
-  facts.status = 200;
-  facts.total_ms = at - startedAt;
+  logFields.status = 200;
+  logFields.total_ms = at - startedAt;
   if ("problem" in outcome) {
     const { status, code, details } = outcome.problem;
-    Object.assign(facts, { status, code, reason: details.reason } satisfies Partial<LogFacts>);
+    Object.assign(logFields, { status, code, reason: details.reason } satisfies Partial<LogFields>);
   }
-  deps.log.request(facts, "job");
+  deps.log.request(logFields, "job");
   return againMs === null ? { outcome } : { outcome, againMs };
 }
 
 async function tryOnce(
   deps: Deps,
-  order: JobOrder,
-  facts: LogFacts,
-  later: RequestContext["later"],
+  order: JobSpec,
+  logFields: LogFields,
+  waitUntil: RequestContext["waitUntil"],
 ): Promise<{ answer: Answer } | { problem: Problem }> {
   const { ask, caller, metadata } = order;
-  const context: RequestContext = { requestId: facts.request_id, caller, signal: undefined, later, facts };
+  const context: RequestContext = { requestId: logFields.request_id, caller, signal: undefined, waitUntil, logFields };
   try {
     const got = await answer(
       deps,
@@ -91,15 +97,15 @@ async function tryOnce(
       },
       context,
     );
-    const { response, facts: known } = await finished(got);
+    const { response, logFields: known } = await finished(got);
     assertNotFailed(response);
     return { answer: trim(response, known) };
   } catch (error) {
-    return { problem: asProblem(error, facts.asked) };
+    return { problem: asProblem(error, logFields.asked) };
   }
 }
 
-async function finished(got: Whole | Streamed): Promise<Finished> {
+async function finished(got: WholeAnswer | StreamedAnswer): Promise<FinishedAnswer> {
   if (got.kind === "whole") return got.finished;
   for (;;) {
     const { finished } = await got.next();

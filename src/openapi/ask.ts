@@ -1,6 +1,17 @@
 // POST /ask and GET /ask/{id}.
 import { EVERY_CALLER, type Operation, READERS, ref } from "./operation.ts";
-import { A_RUN, AN_ID, cacheControl, flag, idempotencyKey, lastEventId, NEXT_ID, query, responseId, STRANGE_ID } from "./parameters.ts";
+import {
+  A_RUN,
+  AN_ID,
+  cacheControl,
+  flag,
+  idempotencyKey,
+  lastEventId,
+  NEXT_ID,
+  query,
+  responseId,
+  STRANGE_ID,
+} from "./parameters.ts";
 import { NO_SUCH_ID, problemExample } from "./problems.ts";
 
 const TEXT = { type: "string" };
@@ -12,7 +23,12 @@ const ANSWER = {
   model: "gpt-5-mini-2025-08-07",
   status: "completed",
 };
-const CITY = { type: "object", properties: { city: { type: "string" } }, required: ["city"], additionalProperties: false };
+const CITY = {
+  type: "object",
+  properties: { city: { type: "string" } },
+  required: ["city"],
+  additionalProperties: false,
+};
 
 const START = `id: ${A_RUN}-0
 event: start
@@ -54,7 +70,11 @@ other text is itself the \`input\`.
     idempotencyKey,
     lastEventId,
   ],
-  body: { "application/json": ref("AskRequest"), "text/plain": TEXT, "application/x-www-form-urlencoded": ref("AskRequest") },
+  body: {
+    "application/json": ref("AskRequest"),
+    "text/plain": TEXT,
+    "application/x-www-form-urlencoded": ref("AskRequest"),
+  },
   bodyAbsent:
     "Required, but for a page that was reloaded and has lost the question: with `Idempotency-Key` and `Last-Event-ID` a body that is empty, " +
     '`{}` or `{"stream":true}` goes on with that stream, whatever `Accept` says.',
@@ -78,13 +98,26 @@ other text is itself the \`input\`.
       summary: "A follow-up",
       body: { input: "And of Spain?", previous_response_id: AN_ID },
       status: 200,
-      answer: { ...ANSWER, id: NEXT_ID, previous_response_id: AN_ID, text: "It is Madrid.", usage: COUNTED, cost_usd: 0.00002 },
+      answer: {
+        ...ANSWER,
+        id: NEXT_ID,
+        previous_response_id: AN_ID,
+        text: "It is Madrid.",
+        usage: COUNTED,
+        cost_usd: 0.00002,
+      },
     },
     preset: {
       summary: "A preset, with metadata",
       body: { input: "My order has not come.", preset: "support", metadata: { order: "A-17" } },
       status: 200,
-      answer: { ...ANSWER, text: "I am sorry to hear that.", usage: COUNTED, metadata: { order: "A-17" }, cost_usd: 0.00002 },
+      answer: {
+        ...ANSWER,
+        text: "I am sorry to hear that.",
+        usage: COUNTED,
+        metadata: { order: "A-17" },
+        cost_usd: 0.00002,
+      },
     },
     structured: {
       summary: "Data in a form of your own",
@@ -94,7 +127,10 @@ other text is itself the \`input\`.
     },
     tools: {
       summary: "A tool that you carry out",
-      body: { input: "What is the weather in Oslo?", tools: [{ type: "function", name: "weather", parameters: CITY, strict: true }] },
+      body: {
+        input: "What is the weather in Oslo?",
+        tools: [{ type: "function", name: "weather", parameters: CITY, strict: true }],
+      },
       status: 200,
       answer: {
         ...ANSWER,
@@ -175,7 +211,8 @@ const getAsk: Operation = {
   operationId: "getAnswer",
   tag: "Ask",
   summary: "An earlier answer, or a whole conversation",
-  description: "From KV: UniAPI is not asked. With `thread=true` every turn from the first to this one, so that a page can restore a chat.",
+  description:
+    "From KV: UniAPI is not asked. With `thread=true` every turn from the first to this one, so that a page can restore a chat.",
   callers: READERS,
   parameters: [responseId, flag("thread", "The whole conversation.")],
   answers: {
@@ -205,7 +242,14 @@ const getAsk: Operation = {
           },
           {
             input: "And of Spain?",
-            answer: { ...ANSWER, id: NEXT_ID, previous_response_id: AN_ID, text: "It is Madrid.", usage: COUNTED, cost_usd: 0.00002 },
+            answer: {
+              ...ANSWER,
+              id: NEXT_ID,
+              previous_response_id: AN_ID,
+              text: "It is Madrid.",
+              usage: COUNTED,
+              cost_usd: 0.00002,
+            },
           },
         ],
       },

@@ -25,10 +25,15 @@ const bearer = (description: string, format?: string): JsonObject => ({
 });
 
 const SECURITY = {
-  serverKey: bearer("`sk_…`: your backend, a script. Full trust; refused with a foreign `Origin`, since then it stands in a page."),
+  serverKey: bearer(
+    "`sk_…`: your backend, a script. Full trust; refused with a foreign `Origin`, since then it stands in a page.",
+  ),
   publishableKey: bearer("`pk_…`: a page or app without a login. Locked to its presets; nothing can be read by id."),
   sessionToken: bearer("One user of yours: signed by your backend, or made by POST /sessions. Locked.", "JWT (HS256)"),
-  identityToken: bearer("One user of your login, by a token of your identity provider. Locked.", "JWT (RS256, ES256, EdDSA)"),
+  identityToken: bearer(
+    "One user of your login, by a token of your identity provider. Locked.",
+    "JWT (RS256, ES256, EdDSA)",
+  ),
 };
 
 const TAGS = [
@@ -55,6 +60,11 @@ export function openApiDocument(version: string): JsonObject {
     servers: [{ url: "/", description: "This Worker" }],
     tags: TAGS,
     paths,
-    components: { schemas: schemaComponents(), responses: problemComponents(), headers: HEADERS, securitySchemes: SECURITY },
+    components: {
+      schemas: schemaComponents(),
+      responses: problemComponents(),
+      headers: HEADERS,
+      securitySchemes: SECURITY,
+    },
   };
 }

@@ -1,7 +1,7 @@
 // What each field of a request means, in a line. The types of the requests themselves say which fields there are: one that is not
 // described here does not compile.
 import type { Ask, ResponsesRequest } from "../contract/ask.ts";
-import type { Exchange, SessionWish } from "../contract/session.ts";
+import type { TurnstileExchange, SessionRequest } from "../contract/session.ts";
 
 const RESPONSES_API = "As in the Responses API.";
 
@@ -60,7 +60,7 @@ export const RESPONSES_FIELDS: Record<Known<ResponsesRequest>, string> = {
   max_output_tokens: RESPONSES_API,
 };
 
-export const SESSION_FIELDS: Record<keyof SessionWish, string> = {
+export const SESSION_FIELDS: Record<keyof SessionRequest, string> = {
   sub: "Your name for the user: the same one is the same owner of conversations.",
   presets: "Of those that the config grants to sessions, the ones that this session may use. Absent: all.",
   ttl: "Seconds until it expires.",
@@ -70,7 +70,8 @@ export const SESSION_FIELDS: Record<keyof SessionWish, string> = {
   tokens_per_day: "A limit of its own, below the config's.",
 };
 
-export const EXCHANGE_FIELDS: Record<keyof Exchange, string> = {
-  turnstile: "The token of a solved Turnstile. The request comes from a page of an allowed origin, without a credential.",
+export const EXCHANGE_FIELDS: Record<keyof TurnstileExchange, string> = {
+  turnstile:
+    "The token of a solved Turnstile. The request comes from a page of an allowed origin, without a credential.",
   renew: "An earlier token of this kind (expired at most 30 days ago): the session stays the same user's.",
 };

@@ -24,21 +24,33 @@ way, and asks whether anybody is there are answered as it wants; with \`respond:
   ],
   body: { "application/json": {}, "application/x-www-form-urlencoded": {} },
   answers: {
-    200: { description: "A duplicate, or an event that is ignored.", content: { "application/json": ref("HookResult") } },
-    202: { description: "Accepted; also a new start of a job that had failed.", content: { "application/json": ref("HookResult") } },
+    200: {
+      description: "A duplicate, or an event that is ignored.",
+      content: { "application/json": ref("HookResult") },
+    },
+    202: {
+      description: "Accepted; also a new start of a job that had failed.",
+      content: { "application/json": ref("HookResult") },
+    },
   },
   fails: ["body", "id", "signature", "upstream"],
   examples: {
     accepted: {
       summary: "An event",
-      parameters: { name: "triage", "X-Hub-Signature-256": "sha256=fb946529eae64755eff5bf1a19e4695ccc7019a19ab729efbbffcdb78effb430" },
+      parameters: {
+        name: "triage",
+        "X-Hub-Signature-256": "sha256=fb946529eae64755eff5bf1a19e4695ccc7019a19ab729efbbffcdb78effb430",
+      },
       body: { action: "opened", issue: { number: 7, body: "It does not start." }, repository: { name: "shop" } },
       status: 202,
       answer: { status: "accepted", job: A_JOB },
     },
     ignored: {
       summary: "One that the config's `input` ignores",
-      parameters: { name: "triage", "X-Hub-Signature-256": "sha256=0e54af5de1c615c0f57866c0faa1b69f0bdac9df0dde373506ad1a9f59bd6893" },
+      parameters: {
+        name: "triage",
+        "X-Hub-Signature-256": "sha256=0e54af5de1c615c0f57866c0faa1b69f0bdac9df0dde373506ad1a9f59bd6893",
+      },
       body: { action: "closed", issue: { number: 7, body: "It does not start." }, repository: { name: "shop" } },
       status: 200,
       answer: { status: "ignored" },
@@ -48,7 +60,10 @@ way, and asks whether anybody is there are answered as it wants; with \`respond:
       parameters: { name: "nobody" },
       body: {},
       status: 404,
-      answer: problemExample("not_found", "There is no hook with this name. Its owner must add it to `hooks` in src/config.ts."),
+      answer: problemExample(
+        "not_found",
+        "There is no hook with this name. Its owner must add it to `hooks` in src/config.ts.",
+      ),
     },
   },
 };
@@ -62,7 +77,9 @@ const postJob: Operation = {
   description: "The body of `POST /ask` without `stream`. Tries that fail unpaid are repeated for over an hour.",
   callers: ["serverKey"],
   body: { "application/json": ref("JobRequest") },
-  answers: { 202: { description: "It is recorded.", headers: ["location"], content: { "application/json": ref("JobAccepted") } } },
+  answers: {
+    202: { description: "It is recorded.", headers: ["location"], content: { "application/json": ref("JobAccepted") } },
+  },
   fails: ["body"],
   examples: {
     job: {
@@ -90,7 +107,8 @@ const getJob: Operation = {
   operationId: "getJob",
   tag: "Jobs and webhooks",
   summary: "How far a job is",
-  description: "Jobs of webhooks can be read with every server key, others with a key of the same name as the one that made them.",
+  description:
+    "Jobs of webhooks can be read with every server key, others with a key of the same name as the one that made them.",
   callers: ["serverKey"],
   parameters: [jobId],
   answers: { 200: { description: "The job.", content: { "application/json": ref("JobView") } } },
@@ -137,10 +155,21 @@ const redeliver: Operation = {
   description: "Repeats the delivery alone, under the same `webhook-id`. Of jobs with a callback that have ended.",
   callers: ["serverKey"],
   parameters: [jobId],
-  answers: { 202: { description: "It is on its way.", headers: ["location"], content: { "application/json": ref("JobAccepted") } } },
+  answers: {
+    202: {
+      description: "It is on its way.",
+      headers: ["location"],
+      content: { "application/json": ref("JobAccepted") },
+    },
+  },
   fails: ["id"],
   examples: {
-    again: { summary: "A job that has ended", parameters: { id: A_JOB }, status: 202, answer: { job: A_JOB, status: "completed" } },
+    again: {
+      summary: "A job that has ended",
+      parameters: { id: A_JOB },
+      status: 202,
+      answer: { job: A_JOB, status: "completed" },
+    },
   },
 };
 

@@ -15,7 +15,9 @@ const sessions: Operation = {
   description: `With a server key, for a user of yours; or without a credential for a solved Turnstile, from a page of an allowed origin. A backend can
 also sign session tokens itself, with any JWT library.`,
   callers: ["serverKey", "nobody"],
-  parameters: [{ in: "header", name: "Origin", description: "With `turnstile`: browsers send it.", schema: { type: "string" } }],
+  parameters: [
+    { in: "header", name: "Origin", description: "With `turnstile`: browsers send it.", schema: { type: "string" } },
+  ],
   body: { "application/json": ref("SessionRequest") },
   answers: { 201: { description: "The token.", content: { "application/json": ref("SessionToken") } } },
   fails: ["body"],
@@ -37,7 +39,11 @@ also sign session tokens itself, with any JWT library.`,
       summary: "A preset that sessions do not have",
       body: { sub: "user-17", presets: ["staff"] },
       status: 400,
-      answer: problemExample("invalid_request", "`presets[0]` must be one of callers.sessions.presets in src/config.ts.", "presets[0]"),
+      answer: problemExample(
+        "invalid_request",
+        "`presets[0]` must be one of callers.sessions.presets in src/config.ts.",
+        "presets[0]",
+      ),
     },
   },
 };
@@ -107,7 +113,10 @@ const health: Operation = {
 };
 
 const OF_A_FILE = ["etag", "cache-control"];
-const UNCHANGED: Answer = { description: "The reader's own is the same, by `If-None-Match`: no body.", headers: OF_A_FILE };
+const UNCHANGED: Answer = {
+  description: "The reader's own is the same, by `If-None-Match`: no body.",
+  headers: OF_A_FILE,
+};
 
 const client: Operation = {
   path: "/client.js",
@@ -118,7 +127,10 @@ const client: Operation = {
   description: "An ES module without dependencies; docs/client.md describes it. Any page may import it.",
   callers: ["nobody"],
   parameters: [ifNoneMatch],
-  answers: { 200: { description: "The module.", headers: OF_A_FILE, content: { "text/javascript": { type: "string" } } }, 304: UNCHANGED },
+  answers: {
+    200: { description: "The module.", headers: OF_A_FILE, content: { "text/javascript": { type: "string" } } },
+    304: UNCHANGED,
+  },
   fails: [],
   examples: {},
 };

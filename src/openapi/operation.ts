@@ -68,7 +68,19 @@ export function ref(schema: string): JsonObject {
 }
 
 export function describe(operation: Operation): JsonObject {
-  const { operationId, tag, summary, description, callers, parameters = [], body, bodyAbsent, answers, fails, examples } = operation;
+  const {
+    operationId,
+    tag,
+    summary,
+    description,
+    callers,
+    parameters = [],
+    body,
+    bodyAbsent,
+    answers,
+    fails,
+    examples,
+  } = operation;
   const told = Object.entries(examples);
   return {
     operationId,
@@ -79,7 +91,9 @@ export function describe(operation: Operation): JsonObject {
     ...(parameters.length === 0 ? {} : { parameters: parameters.map((parameter) => parameterOf(parameter, told)) }),
     ...(body === undefined ? {} : { requestBody: bodyOf(contentOf(body, sent(told)), bodyAbsent) }),
     responses: {
-      ...Object.fromEntries(Object.entries(answers).map(([status, answer]) => [status, answerOf(Number(status), answer, told)])),
+      ...Object.fromEntries(
+        Object.entries(answers).map(([status, answer]) => [status, answerOf(Number(status), answer, told)]),
+      ),
       ...problemAnswers(
         fails,
         callers.every((caller) => caller === "nobody"),
@@ -102,7 +116,9 @@ interface Shown {
 }
 
 const sent = (told: Told): Shown[] =>
-  told.flatMap(([name, { summary, body, type = JSON_TYPE }]) => (body === undefined ? [] : [{ name, type, summary, value: body }]));
+  told.flatMap(([name, { summary, body, type = JSON_TYPE }]) =>
+    body === undefined ? [] : [{ name, type, summary, value: body }],
+  );
 const got = (told: Told, status: number): Shown[] =>
   told.flatMap(([name, { summary, answer, accept = JSON_TYPE, status: its }]) =>
     its === status ? [{ name, type: accept, summary, value: answer }] : [],
@@ -118,7 +134,9 @@ function parameterOf({ schema, ...parameter }: Parameter, told: Told): JsonObjec
     required: parameter.in === "path",
     schema,
     // Viewers fill in what stands in `examples`: a question would be sent with an example's Idempotency-Key.
-    ...(examples.length === 0 ? {} : { [parameter.in === "path" ? "examples" : "x-examples"]: Object.fromEntries(examples) }),
+    ...(examples.length === 0
+      ? {}
+      : { [parameter.in === "path" ? "examples" : "x-examples"]: Object.fromEntries(examples) }),
   };
 }
 

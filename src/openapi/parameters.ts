@@ -5,16 +5,28 @@ const TEXT = { type: "string" };
 const FLAG = { type: "boolean" };
 
 /** An id as it looks: signed, so that no other Worker takes this one. */
-export const AN_ID = "resp_ue1_AAABAciXb-v8aFDLeWty4f03LHAeWX5yZXNwXzk3OGJiM2FjMzFhY2IxNDc5MzRiN2I1NDkyMDQxZTFhMDFhNzVmZjY2YmVmZTQyODIz";
-export const NEXT_ID = "resp_ue1_AAACAciXhGdeC56Yn8OYaLSaIoIEwYdyZXNwX2EzYzZmYzkzMmI0MjZiYjZhOWYxNWNmN2RhMzY3MjQyNWZkNmE1MDYwYTZlZjgyZmNk";
+export const AN_ID =
+  "resp_ue1_AAABAciXb-v8aFDLeWty4f03LHAeWX5yZXNwXzk3OGJiM2FjMzFhY2IxNDc5MzRiN2I1NDkyMDQxZTFhMDFhNzVmZjY2YmVmZTQyODIz";
+export const NEXT_ID =
+  "resp_ue1_AAACAciXhGdeC56Yn8OYaLSaIoIEwYdyZXNwX2EzYzZmYzkzMmI0MjZiYjZhOWYxNWNmN2RhMzY3MjQyNWZkNmE1MDYwYTZlZjgyZmNk";
 export const STRANGE_ID = "resp_ue1_somebody-elses";
 /** Names a stream in the ids of its events. */
 export const A_RUN = "df828628261b";
 export const A_JOB = "job_3f9c1b7a52e84d06a1c7e0b94d2f6a83";
 
-export const responseId: Parameter = { in: "path", name: "id", description: "Of an earlier answer of this caller's.", schema: TEXT };
+export const responseId: Parameter = {
+  in: "path",
+  name: "id",
+  description: "Of an earlier answer of this caller's.",
+  schema: TEXT,
+};
 
-export const jobId: Parameter = { in: "path", name: "id", description: "As POST /jobs or a webhook gave it.", schema: TEXT };
+export const jobId: Parameter = {
+  in: "path",
+  name: "id",
+  description: "As POST /jobs or a webhook gave it.",
+  schema: TEXT,
+};
 
 export const cacheControl: Parameter = {
   in: "header",

@@ -20,7 +20,8 @@ const MEANINGS: Record<string, string> = {
   model_not_allowed: "the config does not list this model",
   conversation_too_long: "start a new one without `previous_response_id`",
   upstream_rejected: "UniAPI refused the request; where it gave a code of its own, that stands here instead",
-  invalid_credentials: "send this Worker's own key or token, not your UniAPI key; from a webhook: the signature is not good",
+  invalid_credentials:
+    "send this Worker's own key or token, not your UniAPI key; from a webhook: the signature is not good",
   origin_not_allowed: "the page's origin is not in `origins` of the config",
   insufficient_scope: "this kind of credential can't use this route",
   not_found: "there is nothing at this address",
@@ -54,11 +55,9 @@ const HEADERS: Record<number, readonly string[]> = {
   503: ["retry-after"],
 };
 
-const ROWS: readonly (readonly [code: string, status: number, type: string])[] = Object.entries(PROBLEMS).map(([code, [status, type]]) => [
-  code,
-  status,
-  type,
-]);
+const ROWS: readonly (readonly [code: string, status: number, type: string])[] = Object.entries(PROBLEMS).map(
+  ([code, [status, type]]) => [code, status, type],
+);
 const STATUSES = [...new Set(ROWS.map(([, status]) => status))];
 
 /** Statuses that only some operations can give; any other may come from all of them. */
@@ -87,7 +86,11 @@ type Content = Record<string, JsonObject>;
  * References to `components.responses`, or the answer itself where the operation has examples of it.
  * @param shown those examples by status
  */
-export function problemAnswers(fails: readonly Fail[], isPublic: boolean, shown: (status: number) => JsonObject | undefined): JsonObject {
+export function problemAnswers(
+  fails: readonly Fail[],
+  isPublic: boolean,
+  shown: (status: number) => JsonObject | undefined,
+): JsonObject {
   const possible = STATUSES.filter((status) => ONLY[status]?.(fails, isPublic) ?? true);
   return Object.fromEntries(
     possible.map((status) => {
@@ -101,7 +104,10 @@ export function problemAnswers(fails: readonly Fail[], isPublic: boolean, shown:
 /** `components.responses`. */
 export function problemComponents(): JsonObject {
   return Object.fromEntries(
-    STATUSES.map((status) => [`Problem${status}`, problemAnswer(status, { "application/json": { schema: problemSchema(status) } })]),
+    STATUSES.map((status) => [
+      `Problem${status}`,
+      problemAnswer(status, { "application/json": { schema: problemSchema(status) } }),
+    ]),
   );
 }
 
@@ -134,6 +140,8 @@ export const NO_SUCH_ID = problemExample(
 
 /** The table of all codes, in Markdown. */
 export function problemTable(): string {
-  const lines = ROWS.map(([code, status, type]) => `| ${status} | \`${code}\` | \`${type}\` | ${MEANINGS[code] ?? ""} |`);
+  const lines = ROWS.map(
+    ([code, status, type]) => `| ${status} | \`${code}\` | \`${type}\` | ${MEANINGS[code] ?? ""} |`,
+  );
   return ["| status | `code` | `type` | meaning |", "|---|---|---|---|", ...lines].join("\n");
 }

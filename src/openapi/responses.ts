@@ -100,7 +100,12 @@ Fields that are not listed pass to UniAPI as they are; \`background\`, \`convers
       status: 200,
       answer: { ...OBJECT, previous_response_id: AN_ID },
     },
-    preset: { summary: "A preset's name as the model", body: { model: "support", input: "hi" }, status: 200, answer: OBJECT },
+    preset: {
+      summary: "A preset's name as the model",
+      body: { model: "support", input: "hi" },
+      status: 200,
+      answer: OBJECT,
+    },
     stream: {
       summary: "As a stream",
       body: { input: "Tell me a story", stream: true },
@@ -140,7 +145,13 @@ const getResponse: Operation = {
   fails: ["id"],
   examples: {
     object: { summary: "The object", parameters: { id: AN_ID }, status: 200, answer: OBJECT },
-    stream: { summary: "Its events", parameters: { id: AN_ID, stream: "true" }, status: 200, answer: STREAM, accept: "text/event-stream" },
+    stream: {
+      summary: "Its events",
+      parameters: { id: AN_ID, stream: "true" },
+      status: 200,
+      answer: STREAM,
+      accept: "text/event-stream",
+    },
     stranger: {
       summary: "An id that is not yours",
       parameters: { id: STRANGE_ID },
@@ -162,7 +173,12 @@ const deleteResponse: Operation = {
   answers: { 200: { description: "It is gone.", content: { "application/json": ref("DeletedResponse") } } },
   fails: ["id"],
   examples: {
-    deleted: { summary: "A turn", parameters: { id: AN_ID }, status: 200, answer: { id: AN_ID, object: "response", deleted: true } },
+    deleted: {
+      summary: "A turn",
+      parameters: { id: AN_ID },
+      status: 200,
+      answer: { id: AN_ID, object: "response", deleted: true },
+    },
   },
 };
 

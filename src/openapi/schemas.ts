@@ -13,7 +13,7 @@ import { Ask, ResponsesRequest } from "../contract/ask.ts";
 import { DeletedResponse, InputItems, ResponseEvent, ResponseObject } from "../contract/response.ts";
 import { UsageReport } from "../contract/usage.ts";
 import { ASK_FIELDS, EXCHANGE_FIELDS, RESPONSES_FIELDS, SESSION_FIELDS } from "./fields.ts";
-import { Exchange, SessionToken, SessionWish } from "../contract/session.ts";
+import { TurnstileExchange, SessionToken, SessionRequest } from "../contract/session.ts";
 
 const ANSWERS = {
   Answer: answers.Answer,
@@ -45,12 +45,14 @@ export function schemaComponents(): JsonObject {
   const registry = z.registry<{ id: string }>();
   for (const [id, schema] of Object.entries(ANSWERS)) registry.add(schema, { id });
   const { schemas } = z.toJSONSchema(registry, { uri: (id) => `#/components/schemas/${id}`, override: tidy });
-  const shown = Object.fromEntries(Object.entries(schemas).map(([name, schema]) => [name, plain(schema as JsonObject)]));
+  const shown = Object.fromEntries(
+    Object.entries(schemas).map(([name, schema]) => [name, plain(schema as JsonObject)]),
+  );
   narrowProblem(shown["Problem"]);
   return {
     AskRequest: request(orNull(Ask), ASK_FIELDS),
     ResponsesRequest: request(ResponsesRequest, RESPONSES_FIELDS),
-    SessionRequest: { anyOf: [request(SessionWish, SESSION_FIELDS), request(Exchange, EXCHANGE_FIELDS)] },
+    SessionRequest: { anyOf: [request(SessionRequest, SESSION_FIELDS), request(TurnstileExchange, EXCHANGE_FIELDS)] },
     JobRequest: request(orNull(JobRequest), { ...ASK_FIELDS_OF_JOBS, callback: CALLBACK }),
     ...shown,
   };
@@ -66,10 +68,14 @@ function orNull<Schema extends z.ZodMiniObject>({ shape }: Schema): Schema {
 }
 
 /** @param fields what each means */
-function request<Schema extends z.ZodMiniObject>(schema: Schema, fields: Record<keyof z.output<Schema>, string>): JsonObject {
+function request<Schema extends z.ZodMiniObject>(
+  schema: Schema,
+  fields: Record<keyof z.output<Schema>, string>,
+): JsonObject {
   const json = plain(z.toJSONSchema(schema, { io: "input", override: tidy }));
   const properties = json["properties"] as Record<string, JsonObject>;
-  for (const [name, description] of Object.entries<string>(fields)) properties[name] = { description, ...properties[name] };
+  for (const [name, description] of Object.entries<string>(fields))
+    properties[name] = { description, ...properties[name] };
   return json;
 }
 
@@ -87,7 +93,8 @@ function plain({ $schema: _schema, $id: _id, ...schema }: JsonObject): JsonObjec
 
 /** What is text to the code is one of a list to the reader. `code` stays open: a 400 can carry UniAPI's own. */
 function narrowProblem(schema: unknown): void {
-  const error = (schema as { properties: { error: { properties: Record<string, JsonObject> } } }).properties.error.properties;
+  const error = (schema as { properties: { error: { properties: Record<string, JsonObject> } } }).properties.error
+    .properties;
   const type = error["type"];
   const code = error["code"];
   if (!isRecord(type) || !isRecord(code)) throw new Error("the error envelope has another form");

@@ -14,8 +14,11 @@ const PASSED = ["content-type", "etag", "cache-control"];
 
 export function boundAssets(binding: AssetsBinding | undefined): Assets {
   return async function asset(path, known) {
-    if (binding === undefined) throw misconfigured("ASSETS", "is not bound: wrangler.toml must name the folder of assets");
-    const got = await binding.fetch(`https://assets.local${path}`, { headers: known === undefined ? {} : { "if-none-match": known } });
+    if (binding === undefined)
+      throw misconfigured("ASSETS", "is not bound: wrangler.toml must name the folder of assets");
+    const got = await binding.fetch(`https://assets.local${path}`, {
+      headers: known === undefined ? {} : { "if-none-match": known },
+    });
     if (got.status !== 200 && got.status !== 304) {
       await got.body?.cancel();
       return null;

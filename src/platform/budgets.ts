@@ -4,7 +4,7 @@ import {
   type CallerBudget,
   type Cost,
   type DaySums,
-  type Refused,
+  type ExceededLimit,
   type Tally,
   type TokenCap,
 } from "../core/callers/budget.ts";
@@ -31,17 +31,21 @@ export interface Budgets {
   /** Counts one request at the gate. @throws Problem budget_exceeded, unavailable */
   admit: (budgets: readonly CallerBudget[]) => Promise<void>;
   /** A call's worst case, from every budget with a limit on tokens or USD, or from none. @throws Problem budget_exceeded, unavailable */
-  reserve: (budgets: readonly CallerBudget[], worst: Cost, later: Later) => Promise<Reservation>;
+  reserve: (budgets: readonly CallerBudget[], worst: Cost, waitUntil: Later) => Promise<Reservation>;
   /** For usage. `cost` counts where nothing is reserved. */
-  count: (budgets: readonly CallerBudget[], what: { requests?: number; hits?: number; cost?: Cost }, later: Later) => void;
+  count: (
+    budgets: readonly CallerBudget[],
+    what: { requests?: number; hits?: number; cost?: Cost },
+    waitUntil: Later,
+  ) => void;
   /** @throws Problem unavailable */
   usage: (budget: CallerBudget) => Promise<{ days: DaySums[]; inMinute: number; ofToken: number }>;
 }
 
 /** One object's methods (objects/budget.ts), as RPC gives them. */
 interface BudgetStub {
-  admit: (at: number, perMinute: number | undefined, token: TokenCap | undefined) => Promise<Refused | null>;
-  reserve: (at: number, id: string, worst: Cost, limits: BudgetLimits) => Promise<Refused | null>;
+  admit: (at: number, perMinute: number | undefined, token: TokenCap | undefined) => Promise<ExceededLimit | null>;
+  reserve: (at: number, id: string, worst: Cost, limits: BudgetLimits) => Promise<ExceededLimit | null>;
   settle: (id: string, cost: Cost) => Promise<void>;
   count: (at: number, tally: Tally) => Promise<void>;
   usage: (at: number, tokenId?: string) => Promise<{ days: DaySums[]; inMinute: number; ofToken: number }>;
@@ -51,24 +55,28 @@ export interface BudgetsBinding {
   getByName: (name: string) => BudgetStub;
 }
 
-interface Outside {
+interface BudgetsOptions {
   now: () => number;
   sleep: (ms: number) => Promise<void>;
   random: (bytes: number) => string;
   warn: (event: string, error?: unknown) => void;
   /** Milliseconds in which an isolate tells a budget its sums at most once. */
-  tellEveryMs: number;
+  reportEveryMs: number;
 }
 
-export function durableBudgets(binding: BudgetsBinding | undefined, outside: Outside): Budgets {
+export function durableBudgets(binding: BudgetsBinding | undefined, outside: BudgetsOptions): Budgets {
   const { now, random, sleep, warn } = outside;
 
   /** A fresh stub each time: one that has failed stays broken. @throws Problem */
   async function ask<T>(name: string, question: (stub: BudgetStub) => Promise<T>): Promise<T> {
     if (binding === undefined) {
-      throw new Problem("misconfigured", "This Worker's binding BUDGETS is missing: wrangler.toml must name the Durable Object.", {
-        reason: "BUDGETS",
-      });
+      throw new Problem(
+        "misconfigured",
+        "This Worker's binding BUDGETS is missing: wrangler.toml must name the Durable Object.",
+        {
+          reason: "BUDGETS",
+        },
+      );
     }
     let timer: ReturnType<typeof setTimeout> | undefined;
     try {
@@ -78,10 +86,14 @@ export function durableBudgets(binding: BudgetsBinding | undefined, outside: Out
       return await Promise.race([question(binding.getByName(name)), late]);
     } catch (error) {
       warn("budget_unreachable", error);
-      throw new Problem("unavailable", "This caller's budget can't be read at the moment. Send the request again in a moment.", {
-        retryAfter: 5,
-        reason: "budget",
-      });
+      throw new Problem(
+        "unavailable",
+        "This caller's budget can't be read at the moment. Send the request again in a moment.",
+        {
+          retryAfter: 5,
+          reason: "budget",
+        },
+      );
     } finally {
       if (timer !== undefined) clearTimeout(timer);
     }
@@ -100,7 +112,7 @@ export function durableBudgets(binding: BudgetsBinding | undefined, outside: Out
     warn("budget_not_settled");
   }
 
-  const tell = teller(async (name, tally) => {
+  const tell = usageReporter(async (name, tally) => {
     try {
       await binding?.getByName(name).count(now(), tally);
     } catch (error) {
@@ -118,14 +130,14 @@ export function durableBudgets(binding: BudgetsBinding | undefined, outside: Out
         if (refused !== null) throw budgetExceeded(budget, refused);
       }
     },
-    async reserve(budgets, worst, later) {
+    async reserve(budgets, worst, waitUntil) {
       const id = random(16);
       const held: string[] = [];
       let open = true;
       const end = (cost: Cost): void => {
         if (!open || binding === undefined) return;
         open = false;
-        later(Promise.all(held.map((name) => settle(name, id, cost))));
+        waitUntil(Promise.all(held.map((name) => settle(name, id, cost))));
       };
       for (const budget of budgets) {
         if (!hasDayLimit(budget)) continue;
@@ -141,13 +153,13 @@ export function durableBudgets(binding: BudgetsBinding | undefined, outside: Out
       }
       return { settle: end, release: () => end({ tokens: 0, nanoUsd: 0 }) };
     },
-    count(budgets, { requests = 0, hits = 0, cost }, later) {
+    count(budgets, { requests = 0, hits = 0, cost }, waitUntil) {
       if (binding === undefined) return;
       for (const budget of budgets) {
         // Nobody reads a visitor's sums: they are for its limits alone.
         if (budget.whose === "visitor") continue;
         const { tokens, nanoUsd } = cost === undefined || hasDayLimit(budget) ? { tokens: 0, nanoUsd: 0 } : cost;
-        if (requests + hits + tokens + nanoUsd > 0) tell(budget.name, { requests, hits, tokens, nanoUsd }, later);
+        if (requests + hits + tokens + nanoUsd > 0) tell(budget.name, { requests, hits, tokens, nanoUsd }, waitUntil);
       }
     },
     usage: (budget) => ask(budget.name, (stub) => stub.usage(now(), budget.token?.id)),
@@ -162,10 +174,10 @@ export function hasDayLimit({ limits }: CallerBudget): boolean {
  * Adds up by name and tells each name's sums at most once in a while: at once if it was long ago, else when that while is over. What
  * could not be told waits for the next time.
  */
-function teller(
+function usageReporter(
   say: (name: string, tally: Tally) => Promise<void>,
-  { now, sleep, tellEveryMs }: Outside,
-): (name: string, tally: Tally, later: Later) => void {
+  { now, sleep, reportEveryMs: tellEveryMs }: BudgetsOptions,
+): (name: string, tally: Tally, waitUntil: Later) => void {
   const waiting = new Map<string, { sums: Tally; toldAt: number; awaited: boolean }>();
 
   async function flush(name: string): Promise<void> {
@@ -183,7 +195,7 @@ function teller(
     }
   }
 
-  return (name, tally, later) => {
+  return (name, tally, waitUntil) => {
     if (waiting.size >= MAX_WAITING && !waiting.has(name)) {
       for (const [other, { sums, awaited }] of waiting) if (!awaited && isNothing(sums)) waiting.delete(other);
       // While the objects can't be reached: what is oldest is lost, not the isolate.
@@ -198,7 +210,7 @@ function teller(
     if (one.awaited && now() - one.toldAt < 2 * tellEveryMs) return;
     const wait = Math.max(0, one.toldAt + tellEveryMs - now());
     one.awaited = true;
-    later(wait === 0 ? flush(name) : sleep(wait).then(() => flush(name)));
+    waitUntil(wait === 0 ? flush(name) : sleep(wait).then(() => flush(name)));
   };
 }
 
@@ -206,5 +218,10 @@ const NOTHING: Tally = { requests: 0, hits: 0, tokens: 0, nanoUsd: 0 };
 const isNothing = ({ requests, hits, tokens, nanoUsd }: Tally): boolean => requests + hits + tokens + nanoUsd === 0;
 
 function plus(a: Tally, b: Tally): Tally {
-  return { requests: a.requests + b.requests, hits: a.hits + b.hits, tokens: a.tokens + b.tokens, nanoUsd: a.nanoUsd + b.nanoUsd };
+  return {
+    requests: a.requests + b.requests,
+    hits: a.hits + b.hits,
+    tokens: a.tokens + b.tokens,
+    nanoUsd: a.nanoUsd + b.nanoUsd,
+  };
 }

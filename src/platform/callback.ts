@@ -1,9 +1,9 @@
 // Callbacks out, one try a call: the request of core/callback.ts sent as it is, redirects not followed, its answer read only where the
 // body counts. Says what became of it as plain data; nothing that was sent, and no word of the receiver, is in there.
 import { collect } from "../core/lib/body.ts";
-import { callbackRequest, type Delivery, type PlainRequest } from "../core/callbacks/callback-request.ts";
+import { callbackRequest, type CallbackContent, type PlainRequest } from "../core/callbacks/callback-request.ts";
 import type { SecretOf } from "../core/callbacks/auth.ts";
-import { answersInBody, type Verdict, verdictOf } from "../core/callbacks/outcome.ts";
+import { answersInBody, type DeliveryOutcome, deliveryOutcome } from "../core/callbacks/outcome.ts";
 import type { Callback } from "../core/config/config-schema.ts";
 import { Problem } from "../core/lib/problem.ts";
 import { misconfigured } from "../core/config/setting.ts";
@@ -42,13 +42,17 @@ export interface Attempt {
  * @param ownOrigin that the job came in by: never a place for callbacks, beside the settings' ones
  * @returns never throws for anything that a receiver or a setting does
  */
-export type SendCallback = (name: string, delivery: Delivery, ownOrigin?: string) => Promise<{ attempt: Attempt; verdict: Verdict }>;
+export type SendCallback = (
+  name: string,
+  delivery: CallbackContent,
+  ownOrigin?: string,
+) => Promise<{ attempt: Attempt; verdict: DeliveryOutcome }>;
 
 export function callbackSender(settings: CallbackSettings): SendCallback {
   const { callbacks, now, local, secretOf, ownOrigins } = settings;
   return async function send(name, delivery, ownOrigin) {
     const at = now();
-    const told = (status: number | null, verdict: Verdict): { attempt: Attempt; verdict: Verdict } => ({
+    const told = (status: number | null, verdict: DeliveryOutcome): { attempt: Attempt; verdict: DeliveryOutcome } => ({
       attempt: { at, status, error: verdict.kind === "delivered" ? null : verdict.reason, ms: now() - at },
       verdict,
     });
@@ -67,7 +71,10 @@ export function callbackSender(settings: CallbackSettings): SendCallback {
   };
 }
 
-async function post(request: PlainRequest, settings: CallbackSettings): Promise<{ status: number | null; verdict: Verdict }> {
+async function post(
+  request: PlainRequest,
+  settings: CallbackSettings,
+): Promise<{ status: number | null; verdict: DeliveryOutcome }> {
   const { url, method, headers, body } = request;
   const late = new AbortController();
   const gone = new Promise<never>((_, reject) => {
@@ -83,7 +90,7 @@ async function post(request: PlainRequest, settings: CallbackSettings): Promise<
     let text: string | undefined;
     if (response.ok && answersInBody(url)) text = await answerOf(response, (read) => Promise.race([read, gone]));
     else response.body?.cancel().catch(() => undefined);
-    return { status, verdict: verdictOf(status, response.headers, text, settings.now()) };
+    return { status, verdict: deliveryOutcome(status, response.headers, text, settings.now()) };
   } catch {
     return { status, verdict: { kind: "failed", reason: late.signal.aborted ? "timed out" : "connection failed" } };
   } finally {

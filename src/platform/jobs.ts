@@ -1,17 +1,17 @@
 // Records of jobs as routes use them: one object for each job, found by the job's id.
-import type { FailedTry, JobOrder, JobOutcome, JobStatus, JobView } from "../core/jobs/job.ts";
+import type { FailedTry, JobSpec, JobOutcome, JobStatus, JobView } from "../core/jobs/job.ts";
 import { Problem } from "../core/lib/problem.ts";
 import { misconfigured } from "../core/config/setting.ts";
 
 export interface Jobs {
   /** @returns `accepted: false` for a duplicate. @throws Problem unavailable */
-  accept: (job: string, order: JobOrder) => Promise<Accepted>;
+  accept: (job: string, order: JobSpec) => Promise<Accepted>;
   /** Null for a job that is not there, or not this reader's to see. @throws Problem unavailable */
   view: (job: string, reader: string) => Promise<JobView | null>;
   /** @throws Problem unavailable */
   redeliver: (job: string) => Promise<"accepted" | "unfinished" | "nothing to deliver">;
   /** @throws Problem unavailable */
-  outcome: (job: string) => Promise<{ order: JobOrder; outcome: JobOutcome } | null>;
+  outcome: (job: string) => Promise<{ order: JobSpec; outcome: JobOutcome } | null>;
   /** For a run in this request (answer/run-job.ts). */
   record: (job: string) => RecordStub;
 }
@@ -25,13 +25,13 @@ export interface Accepted {
 
 /** One object's methods (objects/job-record.ts), as RPC gives them. */
 interface RecordStub {
-  accept: (at: number, job: string, order: JobOrder, nonce: string) => Promise<Accepted>;
-  begin: (at: number, instance: string, execution: string) => Promise<{ order: JobOrder; attempt: number } | null>;
+  accept: (at: number, job: string, order: JobSpec, nonce: string) => Promise<Accepted>;
+  begin: (at: number, instance: string, execution: string) => Promise<{ order: JobSpec; attempt: number } | null>;
   postpone: (at: number, instance: string, failed: FailedTry, nextAt: number) => Promise<void>;
   finish: (at: number, instance: string, outcome: JobOutcome) => Promise<void>;
   view: (reader: string) => Promise<JobView | null>;
   redeliver: () => Promise<"accepted" | "unfinished" | "nothing to deliver">;
-  outcome: () => Promise<{ order: JobOrder; outcome: JobOutcome } | null>;
+  outcome: () => Promise<{ order: JobSpec; outcome: JobOutcome } | null>;
 }
 
 /** The part of a namespace of Durable Objects that is used. */
@@ -39,16 +39,17 @@ export interface JobsBinding {
   getByName: (name: string) => RecordStub;
 }
 
-interface Outside {
+interface JobsOptions {
   now: () => number;
   random: (bytes: number) => string;
   warn: (event: string, error?: unknown) => void;
 }
 
-export function durableJobs(binding: JobsBinding | undefined, { now, random, warn }: Outside): Jobs {
+export function durableJobs(binding: JobsBinding | undefined, { now, random, warn }: JobsOptions): Jobs {
   /** Fresh each time: a stub that has failed stays broken. */
   function record(job: string): RecordStub {
-    if (binding === undefined) throw misconfigured("JOB_RECORDS", "is not bound: wrangler.toml must name the Durable Object");
+    if (binding === undefined)
+      throw misconfigured("JOB_RECORDS", "is not bound: wrangler.toml must name the Durable Object");
     return binding.getByName(job);
   }
   async function ask<T>(job: string, question: (stub: RecordStub) => Promise<T>): Promise<T> {
@@ -57,10 +58,14 @@ export function durableJobs(binding: JobsBinding | undefined, { now, random, war
       return await question(stub);
     } catch (error) {
       warn("job_record_unreachable", error);
-      throw new Problem("unavailable", "Jobs can't be recorded or read at the moment. Send the request again in a moment.", {
-        retryAfter: 5,
-        reason: "job record",
-      });
+      throw new Problem(
+        "unavailable",
+        "Jobs can't be recorded or read at the moment. Send the request again in a moment.",
+        {
+          retryAfter: 5,
+          reason: "job record",
+        },
+      );
     }
   }
   return {

@@ -18,7 +18,11 @@ const STALE_MS = 86_400_000;
  * @param later keeps a fetch going whose request leaves: others wait for it
  * @throws Problem unavailable, misconfigured
  */
-export type Jwks = (url: string, kid: string | undefined, later: (work: Promise<unknown>) => void) => Promise<JsonObject[]>;
+export type Jwks = (
+  url: string,
+  kid: string | undefined,
+  waitUntil: (work: Promise<unknown>) => void,
+) => Promise<JsonObject[]>;
 
 interface KeySet {
   keys: JsonObject[] | undefined;
@@ -27,7 +31,7 @@ interface KeySet {
   attempting: boolean;
 }
 
-export interface JwksMeans {
+export interface JwksOptions {
   jsonFrom: JsonFrom;
   now: () => number;
   sleep: (ms: number) => Promise<void>;
@@ -36,7 +40,7 @@ export interface JwksMeans {
   warn: (event: string) => void;
 }
 
-export function jwksCache({ jsonFrom, now, sleep, local, warn }: JwksMeans): Jwks {
+export function jwksCache({ jsonFrom, now, sleep, local, warn }: JwksOptions): Jwks {
   const sets = new Map<string, KeySet>();
 
   async function attempt(url: string, set: KeySet): Promise<void> {
@@ -53,18 +57,23 @@ export function jwksCache({ jsonFrom, now, sleep, local, warn }: JwksMeans): Jwk
     set.fetchedAt = now();
   }
 
-  return async function keysOf(url, kid, later) {
+  return async function keysOf(url, kid, waitUntil) {
     if (!local && !url.startsWith("https:")) {
-      throw misconfigured("callers.jwt (src/config.ts)", "has a jwks_url that is not https, which works under ENVIRONMENT=local only");
+      throw misconfigured(
+        "callers.jwt (src/config.ts)",
+        "has a jwks_url that is not https, which works under ENVIRONMENT=local only",
+      );
     }
     let set = sets.get(url);
-    if (set === undefined) sets.set(url, (set = { keys: undefined, fetchedAt: 0, attemptedAt: -Infinity, attempting: false }));
+    if (set === undefined)
+      sets.set(url, (set = { keys: undefined, fetchedAt: 0, attemptedAt: -Infinity, attempting: false }));
     const has = (keys: JsonObject[]): boolean => kid === undefined || keys.some((key) => key["kid"] === kid);
-    const isGood = ({ keys, fetchedAt }: KeySet): boolean => keys !== undefined && has(keys) && now() - fetchedAt < FRESH_MS;
+    const isGood = ({ keys, fetchedAt }: KeySet): boolean =>
+      keys !== undefined && has(keys) && now() - fetchedAt < FRESH_MS;
     const arrivedAt = now();
     if (!isGood(set) && now() - set.attemptedAt >= BETWEEN_ATTEMPTS_MS) {
       const fetching = attempt(url, set);
-      later(fetching);
+      waitUntil(fetching);
       await fetching;
     }
     // Plain state, looked at again: a promise of another request must not be waited for, since it ends with that request.
@@ -72,9 +81,13 @@ export function jwksCache({ jsonFrom, now, sleep, local, warn }: JwksMeans): Jwk
     const isKnown = ({ keys }: KeySet): boolean => keys !== undefined && has(keys);
     while (!isKnown(set) && isUnderWay(set) && now() - arrivedAt < PATIENCE_MS) await sleep(POLL_MS);
     if (set.keys !== undefined && now() - set.fetchedAt < STALE_MS) return set.keys;
-    throw new Problem("unavailable", "The keys of your identity provider can't be read at the moment. Try again in half a minute.", {
-      retryAfter: BETWEEN_ATTEMPTS_MS / 1_000,
-      reason: "no jwks",
-    });
+    throw new Problem(
+      "unavailable",
+      "The keys of your identity provider can't be read at the moment. Try again in half a minute.",
+      {
+        retryAfter: BETWEEN_ATTEMPTS_MS / 1_000,
+        reason: "no jwks",
+      },
+    );
   };
 }

@@ -1,13 +1,13 @@
 // The KV namespace as the house uses it: text by key, several keys in one read. KV trouble never costs an answer: a read that fails
 // or dawdles is a miss, a write that fails is logged.
-import { Problem, tooLongToRead } from "../core/lib/problem.ts";
+import { Problem, conversationTooLong } from "../core/lib/problem.ts";
 
 /** Longer than KV's slowest cold read; an answer does not wait for memory. */
 export const KV_READ_TIMEOUT_MS = 2_000;
 /** For what can't go on without it: a hundred turns at once are up to KV's 25 MB. */
-const KV_RECALL_TIMEOUT_MS = 15_000;
+const KV_STRICT_READ_TIMEOUT_MS = 15_000;
 /** Of one recall, in characters: a whole conversation must fit an isolate's memory beside other requests. */
-const MAX_RECALL_CHARS = 24_000_000;
+const MAX_STRICT_READ_CHARS = 24_000_000;
 /** KV's own limit for one bulk read. */
 const BULK_KEYS = 100;
 
@@ -15,7 +15,7 @@ export interface Store {
   /** The texts under the keys, in their order; null where there is none, or KV could not say. */
   read: (keys: readonly string[]) => Promise<(string | null)[]>;
   /** The same for what must be known: null means that there is none. @throws Problem unavailable, conversation_too_long */
-  recall: (keys: readonly string[]) => Promise<(string | null)[]>;
+  readStrict: (keys: readonly string[]) => Promise<(string | null)[]>;
   remove: (key: string) => Promise<void>;
   /** @param ttl seconds, ≥ 60. @returns whether it was written */
   write: (key: string, text: string, ttl: number) => Promise<boolean>;
@@ -39,9 +39,9 @@ export function kvStore(kv: KvBinding, warn: (event: string, error: unknown) => 
         return keys.map(() => null);
       }
     },
-    async recall(keys) {
+    async readStrict(keys) {
       try {
-        return await within(KV_RECALL_TIMEOUT_MS, readAll(kv, keys));
+        return await within(KV_STRICT_READ_TIMEOUT_MS, readAll(kv, keys));
       } catch (error) {
         if (error instanceof Problem) throw error;
         warn("kv_read_failed", error);
@@ -75,7 +75,7 @@ async function readAll(kv: KvBinding, keys: readonly string[]): Promise<(string 
   const [only] = keys;
   if (keys.length === 1 && only !== undefined) return [await kv.get(only, "text")];
   const batches: Promise<(string | null)[]>[] = [];
-  const room = { chars: MAX_RECALL_CHARS };
+  const room = { chars: MAX_STRICT_READ_CHARS };
   for (let at = 0; at < keys.length; at += BULK_KEYS) batches.push(readBatch(kv, keys.slice(at, at + BULK_KEYS), room));
   return (await Promise.all(batches)).flat();
 }
@@ -92,7 +92,7 @@ async function readBatch(kv: KvBinding, keys: string[], room: { chars: number })
   }
   const texts = keys.map((key) => found.get(key) ?? null);
   for (const text of texts) room.chars -= text?.length ?? 0;
-  if (room.chars < 0) throw tooLongToRead();
+  if (room.chars < 0) throw conversationTooLong();
   return texts;
 }
 

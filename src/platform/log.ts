@@ -2,7 +2,7 @@
 // point per request. Errors of the outside are named by class only: their texts may hold addresses and keys.
 
 /** One log line; never text, keys or owners. */
-export interface LogFacts {
+export interface LogFields {
   request_id: string;
   route: string;
   caller?: string;
@@ -15,7 +15,7 @@ export interface LogFacts {
   continuity?: string | undefined;
   stream?: boolean;
   /** With an Idempotency-Key: whose call this was. Only the request that started it has its tokens and its cost. */
-  flight?: "started" | "joined" | "replayed";
+  run?: "started" | "joined" | "replayed";
   /** Upstream was asked. */
   asked?: boolean;
   response_id?: string;
@@ -41,7 +41,7 @@ export interface Log {
    * @param event "job" for a try at one, "delivery" for an attempt at its callback: no request waits for these. "flight" for a call that
    * went on when the request that started it had left: what stands in no request's line
    */
-  request: (facts: LogFacts, event?: "request" | "job" | "delivery" | "flight") => void;
+  request: (facts: LogFields, event?: "request" | "job" | "delivery" | "flight") => void;
   warn: (event: string, error?: unknown) => void;
 }
 
@@ -81,7 +81,7 @@ export function jsonLog(write: (line: string) => void, metrics: MetricsBinding |
 }
 
 /** Columns of the METRICS dataset: blobs route, caller, preset, model, code, cache, continuity; doubles status, first_ms, total_ms, input, cached, output tokens, cost. */
-function metricsPoint(facts: LogFacts): MetricsPoint {
+function metricsPoint(facts: LogFields): MetricsPoint {
   return {
     indexes: [facts.route],
     blobs: [

@@ -5,7 +5,7 @@ export interface RateLimitBinding {
   limit: (options: { key: string }) => Promise<{ success: boolean }>;
 }
 
-export function rateLimitShield(
+export function rateLimiter(
   binding: RateLimitBinding | undefined,
   warn: (event: string, error?: unknown) => void,
 ): (key: string) => Promise<boolean> {

@@ -1,31 +1,35 @@
 // Flights as the path uses them: one object per owner and key, asked only by requests that bring an Idempotency-Key.
-import { flightUnreachable, type Joined, type Order } from "../core/request/idempotency.ts";
+import { runUnreachable, type Joined, type JoinRequest } from "../core/request/idempotency.ts";
 import { Problem } from "../core/lib/problem.ts";
 
 /** Until the object says who flies; the answer itself may take its time. */
 const JOIN_TIMEOUT_MS = 10_000;
 
-export interface Flights {
+export interface Runs {
   /** @param name digest of owner and key. @throws Problem unavailable, misconfigured */
-  join: (name: string, order: Order) => Promise<Joined>;
+  join: (name: string, order: JoinRequest) => Promise<Joined>;
 }
 
 /** One object's method (objects/flight.ts), as RPC gives it. */
-interface FlightStub {
-  join: (order: Order) => Promise<Joined>;
+interface RunStub {
+  join: (order: JoinRequest) => Promise<Joined>;
 }
 
-export interface FlightsBinding {
-  getByName: (name: string) => FlightStub;
+export interface RunsBinding {
+  getByName: (name: string) => RunStub;
 }
 
-export function durableFlights(binding: FlightsBinding | undefined, warn: (event: string, error?: unknown) => void): Flights {
+export function durableRuns(binding: RunsBinding | undefined, warn: (event: string, error?: unknown) => void): Runs {
   return {
     async join(name, order) {
       if (binding === undefined) {
-        throw new Problem("misconfigured", "This Worker's binding FLIGHTS is missing: wrangler.toml must name the Durable Object.", {
-          reason: "FLIGHTS",
-        });
+        throw new Problem(
+          "misconfigured",
+          "This Worker's binding RUNS is missing: wrangler.toml must name the Durable Object.",
+          {
+            reason: "RUNS",
+          },
+        );
       }
       let timer: ReturnType<typeof setTimeout> | undefined;
       try {
@@ -46,7 +50,7 @@ export function durableFlights(binding: FlightsBinding | undefined, warn: (event
         return await Promise.race([joining, late]);
       } catch (error) {
         warn("flight_unreachable", error);
-        throw flightUnreachable();
+        throw runUnreachable();
       } finally {
         if (timer !== undefined) clearTimeout(timer);
       }

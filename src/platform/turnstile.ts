@@ -4,10 +4,10 @@ import { Problem } from "../core/lib/problem.ts";
 import { misconfigured } from "../core/config/setting.ts";
 
 /** What a solved widget says of itself; null where it is not solved, too old or used before. */
-export type Solved = { hostname: unknown; action: unknown } | null;
+export type TurnstileResult = { hostname: unknown; action: unknown } | null;
 
 /** @param address of the visitor, where it is known. @throws Problem unavailable, misconfigured */
-export type Siteverify = (url: string, token: string, address: string | null) => Promise<Solved>;
+export type Siteverify = (url: string, token: string, address: string | null) => Promise<TurnstileResult>;
 
 export function siteverify(secret: string, jsonFrom: JsonFrom, local: boolean): Siteverify {
   return async function verify(url, token, address) {
@@ -20,8 +20,14 @@ export function siteverify(secret: string, jsonFrom: JsonFrom, local: boolean): 
     const body = new URLSearchParams({ secret, response: token, ...(address === null ? {} : { remoteip: address }) });
     const said = await jsonFrom(url, { method: "POST", body });
     const errors = said?.["error-codes"];
-    if (Array.isArray(errors) && errors.some((code) => code === "invalid-input-secret" || code === "missing-input-secret")) {
-      throw misconfigured("TURNSTILE_SECRET", "is refused by Turnstile: take the secret key of the widget from Cloudflare's dashboard");
+    if (
+      Array.isArray(errors) &&
+      errors.some((code) => code === "invalid-input-secret" || code === "missing-input-secret")
+    ) {
+      throw misconfigured(
+        "TURNSTILE_SECRET",
+        "is refused by Turnstile: take the secret key of the widget from Cloudflare's dashboard",
+      );
     }
     if (said?.["success"] === true) return { hostname: said["hostname"], action: said["action"] };
     if (said?.["success"] === false && !(Array.isArray(errors) && errors.includes("internal-error"))) return null;

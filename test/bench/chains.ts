@@ -24,8 +24,17 @@ export async function measureChains(stage: Stage, lengths: readonly number[]): P
   let serial = 0;
   async function ask(previousId: string | undefined): Promise<{ id: string; ms: number }> {
     serial += 1;
-    const body = JSON.stringify({ model: MODEL, input: `turn ${serial}`, cache: false, previous_response_id: previousId });
-    const { text, total } = await exchange(usual.url, { path: "/ask", headers: { authorization: `Bearer ${SERVER_KEY}` }, body });
+    const body = JSON.stringify({
+      model: MODEL,
+      input: `turn ${serial}`,
+      cache: false,
+      previous_response_id: previousId,
+    });
+    const { text, total } = await exchange(usual.url, {
+      path: "/ask",
+      headers: { authorization: `Bearer ${SERVER_KEY}` },
+      body,
+    });
     return { id: (JSON.parse(text) as { id: string }).id, ms: total };
   }
   const longest = Math.max(...lengths);
@@ -46,7 +55,13 @@ export async function measureChains(stage: Stage, lengths: readonly number[]): P
     const before = await stage.kv({ do: "counts" });
     await ask(ids[turns - 1]);
     const after = await stage.kv({ do: "counts" });
-    chains.push({ turns, ms: median(ms), cpuUs: median(cpuUs), gets: after.get - before.get, bulkGets: after.bulk - before.bulk });
+    chains.push({
+      turns,
+      ms: median(ms),
+      cpuUs: median(cpuUs),
+      gets: after.get - before.get,
+      bulkGets: after.bulk - before.bulk,
+    });
   }
   return chains;
 }

@@ -30,7 +30,10 @@ export interface Compared {
   spread: [number, number];
 }
 
-export async function compareRows(stage: Stage, { rounds, only }: { rounds: number; only: string }): Promise<Compared[]> {
+export async function compareRows(
+  stage: Stage,
+  { rounds, only }: { rounds: number; only: string },
+): Promise<Compared[]> {
   const chosen = ROWS.filter(({ name }) => name.includes(only));
   const seen = [];
   for (const row of chosen) {

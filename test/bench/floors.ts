@@ -80,9 +80,9 @@ export const FLOORS = {
   ),
   /** A fresh object for each request asks, keeps the answer, and gives it. */
   flight: worker(
-    `return await env.FLIGHTS.getByName(crypto.randomUUID()).fetch(request);`,
+    `return await env.RUNS.getByName(crypto.randomUUID()).fetch(request);`,
     `import { DurableObject } from "cloudflare:workers";\n${ASK}`,
-    `export class Flight extends DurableObject {
+    `export class Run extends DurableObject {
       async fetch(request) {
         const text = await (await ask(request, this.env)).text();
         this.ctx.storage.sql.exec("CREATE TABLE IF NOT EXISTS kept (text TEXT)");

@@ -26,7 +26,8 @@ export async function growWithLength(stage: Stage): Promise<Line[]> {
   ];
   return await lines(subjects, LENGTHS, async ({ worker, path }, length, round) => {
     const requests = Math.max(4, Math.ceil(EVENTS / length));
-    const ask = (n: number): Asked => asking(path, { model: `stream-${length}`, input: `length ${round} ${n}`, stream: true });
+    const ask = (n: number): Asked =>
+      asking(path, { model: `stream-${length}`, input: `length ${round} ${n}`, stream: true });
     return (await cpuOf(worker, ask, requests, 16)) / requests;
   });
 }
@@ -65,7 +66,12 @@ function asking(path: string, fields: object): Asked {
   return { path, headers: { authorization: `Bearer ${SERVER_KEY}` }, body: JSON.stringify(fields) };
 }
 
-async function cpuOf(worker: Workerd, ask: (n: number) => Asked, requests: number, concurrency: number): Promise<number> {
+async function cpuOf(
+  worker: Workerd,
+  ask: (n: number) => Asked,
+  requests: number,
+  concurrency: number,
+): Promise<number> {
   const before = worker.cpuMs();
   await burst(worker.url, ask, { requests, concurrency });
   return worker.cpuMs() - before;
@@ -75,7 +81,8 @@ async function cpuOf(worker: Workerd, ask: (n: number) => Asked, requests: numbe
 export function straightness(points: Line["points"]): number {
   const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
   const [mx, my] = [mean(points.map(([x]) => x)), mean(points.map(([, y]) => y))];
-  const sum = (of: (x: number, y: number) => number): number => points.reduce((all, [x, y]) => all + of(x - mx, y - my), 0);
+  const sum = (of: (x: number, y: number) => number): number =>
+    points.reduce((all, [x, y]) => all + of(x - mx, y - my), 0);
   const [xy, xx, yy] = [sum((x, y) => x * y), sum((x) => x * x), sum((_, y) => y * y)];
   return xx * yy === 0 ? 1 : (xy * xy) / (xx * yy);
 }

@@ -5,9 +5,15 @@ import type { AddressInfo } from "node:net";
 
 /** Each text, and its entry in a bulk answer as bytes: what is measured is not how fast KV puts them together. */
 const kept = new Map<string, { text: string; entry: Buffer }>();
-const entryOf = (key: string, text: string | null): Buffer => Buffer.from(`${JSON.stringify(key)}:${JSON.stringify(text)}`);
+const entryOf = (key: string, text: string | null): Buffer =>
+  Buffer.from(`${JSON.stringify(key)}:${JSON.stringify(text)}`);
 const keep = (key: string, text: string): void => void kept.set(key, { text, entry: entryOf(key, text) });
-const [OPEN, COMMA, CLOSE, NOTHING] = ["{", ",", "}", ""].map((text) => Buffer.from(text)) as [Buffer, Buffer, Buffer, Buffer];
+const [OPEN, COMMA, CLOSE, NOTHING] = ["{", ",", "}", ""].map((text) => Buffer.from(text)) as [
+  Buffer,
+  Buffer,
+  Buffer,
+  Buffer,
+];
 let counts = { get: 0, bulk: 0, put: 0, delete: 0 };
 let delayMs = 0;
 
@@ -49,7 +55,11 @@ function serve(method: string, url: string, body: string): { status: number; byt
   return text === undefined ? { status: 404, bytes: NOTHING } : { status: 200, bytes: Buffer.from(text) };
 }
 
-export type KvOrder = { do: "counts" | "clear" } | { do: "delay"; ms: number } | { do: "keep"; key: string; text: string } | { do: "dump" };
+export type KvOrder =
+  | { do: "counts" | "clear" }
+  | { do: "delay"; ms: number }
+  | { do: "keep"; key: string; text: string }
+  | { do: "dump" };
 
 server.listen(0, "127.0.0.1", () => process.send?.({ port: (server.address() as AddressInfo).port }));
 process.on("message", (order: KvOrder) => {

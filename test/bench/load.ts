@@ -46,7 +46,10 @@ export async function burst(
   return { wallMs, total: total.toSorted(ascending), first: first.toSorted(ascending) };
 }
 
-export async function exchange(url: URL, { path, headers, body }: Asked): Promise<{ first: number; total: number; text: string }> {
+export async function exchange(
+  url: URL,
+  { path, headers, body }: Asked,
+): Promise<{ first: number; total: number; text: string }> {
   return await new Promise((resolve, reject) => {
     const started = performance.now();
     let first = 0;
@@ -69,9 +72,11 @@ export async function exchange(url: URL, { path, headers, body }: Asked): Promis
         response.on("end", () => {
           const total = performance.now() - started;
           const text = Buffer.concat(pieces).toString();
-          const isWhole = response.headers["content-type"]?.startsWith("text/event-stream") === true ? ENDED.test(text) : true;
+          const isWhole =
+            response.headers["content-type"]?.startsWith("text/event-stream") === true ? ENDED.test(text) : true;
           if (response.statusCode === 200 && isWhole && !FAILED.test(text)) resolve({ first, total, text });
-          else reject(new Error(`${path} answered ${response.statusCode}: ${text.slice(0, 500)} … ${text.slice(-200)}`));
+          else
+            reject(new Error(`${path} answered ${response.statusCode}: ${text.slice(0, 500)} … ${text.slice(-200)}`));
         });
       },
     );

@@ -47,7 +47,9 @@ async function all(on: Stage): Promise<void> {
   const slowKv = await measureSlowKv(on);
   const length = await growWithLength(on);
   const concurrency = await growWithConcurrency(on);
-  const chain: Line[] = [{ name: "/ask", points: chains.map(({ turns, cpuUs }): [number, number] => [turns, cpuUs / 1_000]) }];
+  const chain: Line[] = [
+    { name: "/ask", points: chains.map(({ turns, cpuUs }): [number, number] => [turns, cpuUs / 1_000]) },
+  ];
   const peers = values.peers ? await measurePeers(on) : undefined;
   const growth = [
     { what: "an event of a stream", lines: length },

@@ -47,7 +47,13 @@ export async function measurePeers(stage: Stage): Promise<Peer[]> {
   const port = await freePort();
   const server = spawn(
     process.execPath,
-    ["--require", "./loopback.cjs", "node_modules/@portkey-ai/gateway/build/start-server.js", `--port=${port}`, "--headless"],
+    [
+      "--require",
+      "./loopback.cjs",
+      "node_modules/@portkey-ai/gateway/build/start-server.js",
+      `--port=${port}`,
+      "--headless",
+    ],
     { cwd: dir, stdio: "ignore" },
   );
   try {
@@ -69,7 +75,12 @@ async function compared(stage: Stage, url: URL, pid: number): Promise<Peer[]> {
   };
   const peers: Peer[] = [];
   for (const row of ROWS.filter(({ name }) => NAMES.has(name))) {
-    const seen: Record<keyof Omit<Peer, "name">, number[]> = { perSecond: [], cpuUs: [], oursPerSecond: [], oursCpuUs: [] };
+    const seen: Record<keyof Omit<Peer, "name">, number[]> = {
+      perSecond: [],
+      cpuUs: [],
+      oursPerSecond: [],
+      oursCpuUs: [],
+    };
     for (let round = -1; round < ROUNDS; round += 1) {
       const requests = row.requests / 2;
       const settings = { requests, concurrency: 16 };

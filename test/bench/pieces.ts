@@ -17,7 +17,14 @@ const REQUESTS = 600;
 const ROUNDS = 20;
 const WARM_UP_ROUNDS = 3;
 const HEADERS = ["origin", "authorization", "content-type", "content-length", "content-encoding", "cache-control"];
-const MORE = ["cf-connecting-ip", "idempotency-key", "last-event-id", "accept", "access-control-request-method", "user-agent"];
+const MORE = [
+  "cf-connecting-ip",
+  "idempotency-key",
+  "last-event-id",
+  "accept",
+  "access-control-request-method",
+  "user-agent",
+];
 
 /** Before the call, around it, and behind it. */
 interface Steps {
@@ -52,7 +59,9 @@ const HMAC: Steps = {
   first: `key ??= await crypto.subtle.importKey("raw", new Uint8Array(32), { name: "HMAC", hash: "SHA-256" }, false, ["sign"]);`,
   last: `await crypto.subtle.sign("HMAC", key, new Uint8Array(90));`,
 };
-const READ: Steps = { first: `for (const name of ${JSON.stringify([...HEADERS, ...MORE])}) request.headers.get(name);` };
+const READ: Steps = {
+  first: `for (const name of ${JSON.stringify([...HEADERS, ...MORE])}) request.headers.get(name);`,
+};
 
 const PIECES: Record<string, Steps[]> = {
   "both bodies parsed and written": [],
@@ -90,7 +99,8 @@ export default { async fetch(request, env, ctx) {
 export async function measurePieces(stage: Stage): Promise<Piece[]> {
   const ours = await stage.another("forgetful");
   const subjects: { name: string; worker: Workerd; us: number[] }[] = [];
-  for (const [name, steps] of Object.entries(PIECES)) subjects.push({ name, worker: await stage.run(script(steps)), us: [] });
+  for (const [name, steps] of Object.entries(PIECES))
+    subjects.push({ name, worker: await stage.run(script(steps)), us: [] });
   subjects.push({ name: "ours", worker: ours, us: [] });
   for (let round = -WARM_UP_ROUNDS; round < ROUNDS; round += 1) {
     // Each comes after each other one in turn.

@@ -73,4 +73,5 @@ function nice(value: number): number {
 }
 
 const round = (value: number): number => Math.round(value * 10) / 10;
-const label = (value: number): string => (value >= 1_000 ? value.toLocaleString("en") : String(Math.round(value * 100) / 100));
+const label = (value: number): string =>
+  value >= 1_000 ? value.toLocaleString("en") : String(Math.round(value * 100) / 100);

@@ -41,11 +41,15 @@ export async function startChild(file: string): Promise<Child> {
 /** The production bundle with a config of the bench. */
 export function bundleWith(config: string): string {
   const outdir = join(scratch, config);
-  execFileSync("wrangler", ["deploy", "--dry-run", "--outdir", outdir, "--alias", `#config:${join(import.meta.dirname, config)}`], {
-    cwd: ROOT,
-    stdio: "pipe",
-    env: { ...process.env, WRANGLER_SEND_METRICS: "false" },
-  });
+  execFileSync(
+    "wrangler",
+    ["deploy", "--dry-run", "--outdir", outdir, "--alias", `#config:${join(import.meta.dirname, config)}`],
+    {
+      cwd: ROOT,
+      stdio: "pipe",
+      env: { ...process.env, WRANGLER_SEND_METRICS: "false" },
+    },
+  );
   return readFileSync(join(outdir, "index.js"), "utf8");
 }
 
@@ -83,7 +87,10 @@ const { default: workerd } = createRequire(wrangler.resolve("miniflare"))("worke
 let serial = 0;
 
 /** Plain workerd: no wrangler, no proxy, nothing between the socket and the Worker. */
-export async function startWorkerd(script: string, { upstream, kv, objects = {}, vars = {} }: Settings): Promise<Workerd> {
+export async function startWorkerd(
+  script: string,
+  { upstream, kv, objects = {}, vars = {} }: Settings,
+): Promise<Workerd> {
   const dir = join(scratch, `workerd-${(serial += 1)}`);
   mkdirSync(join(dir, "storage"), { recursive: true });
   writeFileSync(join(dir, "index.js"), script);
@@ -91,9 +98,13 @@ export async function startWorkerd(script: string, { upstream, kv, objects = {},
   const bindings = [
     ...Object.entries(texts).map(([name, text]) => `(name = ${JSON.stringify(name)}, text = ${JSON.stringify(text)})`),
     `(name = "RESPONSES", kvNamespace = "kv")`,
-    ...Object.entries(objects).map(([name, className]) => `(name = "${name}", durableObjectNamespace = "${className}")`),
+    ...Object.entries(objects).map(
+      ([name, className]) => `(name = "${name}", durableObjectNamespace = "${className}")`,
+    ),
   ];
-  const classes = Object.values(objects).map((name) => `(className = "${name}", uniqueKey = "${name}", enableSql = true)`);
+  const classes = Object.values(objects).map(
+    (name) => `(className = "${name}", uniqueKey = "${name}", enableSql = true)`,
+  );
   writeFileSync(
     join(dir, "config.capnp"),
     `using Workerd = import "/workerd/workerd.capnp";

@@ -34,7 +34,18 @@ export function written(document: string, findings: Findings): string {
   return `${before}${MARKS[0]}\n\n${report(findings)}\n\n${MARKS[1]}${after}`;
 }
 
-export function report({ rounds, rows, firstByte, openStreams, chains, startUp, pieces, slowKv, growth, peers }: Findings): string {
+export function report({
+  rounds,
+  rows,
+  firstByte,
+  openStreams,
+  chains,
+  startUp,
+  pieces,
+  slowKv,
+  growth,
+  peers,
+}: Findings): string {
   const [one, ...others] = chains;
   const last = others.at(-1);
   const floor = openStreams[0]?.grown ?? NaN;
@@ -42,7 +53,19 @@ export function report({ rounds, rows, firstByte, openStreams, chains, startUp, 
     `${new Date().toISOString().slice(0, 10)}, ${machine()}; medians of ${rounds} rounds.`,
     "### One request above its floor",
     table(
-      ["path", "floor", "floor µs", "ours µs", "CPU ratio", "(rounds)", "at most", "throughput", "at least", "p50 / p99 ms, floor", "ours"],
+      [
+        "path",
+        "floor",
+        "floor µs",
+        "ours µs",
+        "CPU ratio",
+        "(rounds)",
+        "at most",
+        "throughput",
+        "at least",
+        "p50 / p99 ms, floor",
+        "ours",
+      ],
       rows.map(({ row, floor: base, ours, cpu, spread, throughput }) => [
         row.name,
         row.against,
@@ -61,9 +84,9 @@ export function report({ rounds, rows, firstByte, openStreams, chains, startUp, 
     table(
       ["what", "measured", "at most"],
       [
-        ...firstByte.map(({ path, pass, ours, later }) => [
+        ...firstByte.map(({ path, pass, ours, waitUntil }) => [
           `first byte of a stream on \`${path}\``,
-          `${later.toFixed(2)} ms later (${pass.toFixed(2)} → ${ours.toFixed(2)} ms)${later <= 1 ? "" : " **missed**"}`,
+          `${waitUntil.toFixed(2)} ms waitUntil (${pass.toFixed(2)} → ${ours.toFixed(2)} ms)${waitUntil <= 1 ? "" : " **missed**"}`,
           "1 ms later than the pass-through",
         ]),
         ...openStreams
@@ -82,7 +105,11 @@ export function report({ rounds, rows, firstByte, openStreams, chains, startUp, 
                 "3 ×, two round trips",
               ],
             ]),
-        ["bundle", `${startUp.bundleKiB.toFixed(1)} KiB gzip${startUp.bundleKiB <= 100 ? "" : " **missed**"}`, "100 KiB"],
+        [
+          "bundle",
+          `${startUp.bundleKiB.toFixed(1)} KiB gzip${startUp.bundleKiB <= 100 ? "" : " **missed**"}`,
+          "100 KiB",
+        ],
         [
           "start-up",
           `${(startUp.ours - startUp.empty).toFixed(0)} ms above (${startUp.empty.toFixed(0)} → ${startUp.ours.toFixed(0)} ms)${startUp.ours - startUp.empty <= 60 ? "" : " **missed**"}`,
@@ -93,7 +120,10 @@ export function report({ rounds, rows, firstByte, openStreams, chains, startUp, 
     "### What single things cost, `/v1/responses` JSON, turns off",
     table(
       ["a Worker of a few lines", "µs of CPU"],
-      pieces.map(({ name, us }, n) => [name, n === 0 ? us.toFixed(0) : `${us < 0 ? "−" : "+"}${Math.abs(us).toFixed(0)}`]),
+      pieces.map(({ name, us }, n) => [
+        name,
+        n === 0 ? us.toFixed(0) : `${us < 0 ? "−" : "+"}${Math.abs(us).toFixed(0)}`,
+      ]),
     ),
     "### A KV that takes 20 ms",
     table(
@@ -147,7 +177,8 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
 function slope(points: Line["points"]): number {
   const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
   const [mx, my] = [mean(points.map(([x]) => x)), mean(points.map(([, y]) => y))];
-  const sum = (of: (x: number, y: number) => number): number => points.reduce((all, [x, y]) => all + of(x - mx, y - my), 0);
+  const sum = (of: (x: number, y: number) => number): number =>
+    points.reduce((all, [x, y]) => all + of(x - mx, y - my), 0);
   return sum((x, y) => x * y) / sum((x) => x * x);
 }
 

@@ -151,7 +151,7 @@ export const ROWS: readonly Row[] = [
     requests: 400,
   },
   {
-    name: "`/ask` JSON with an Idempotency-Key (a Flight)",
+    name: "`/ask` JSON with an Idempotency-Key (a Run)",
     floor: "flight",
     against: "an object asks and keeps the answer; no KV",
     ask: (n) => ask({ input: WORDS + n }, { "idempotency-key": `bench-${n}` }),

@@ -25,7 +25,12 @@ export async function measureSlowKv(stage: Stage): Promise<SlowKv[]> {
   const rows = ROWS.filter(({ name }) => NAMES.has(name));
   const p50 = async (row: (typeof rows)[number], tag: string): Promise<number> =>
     quantile(
-      (await burst(stage.ours.usual.url, (n) => row.ask(`${tag}-${n}`, prepared), { requests: REQUESTS, concurrency: 1 })).total,
+      (
+        await burst(stage.ours.usual.url, (n) => row.ask(`${tag}-${n}`, prepared), {
+          requests: REQUESTS,
+          concurrency: 1,
+        })
+      ).total,
       0.5,
     );
   const found: SlowKv[] = [];

@@ -28,7 +28,8 @@ async function answer(response: ServerResponse): Promise<void> {
   const response_ = { id: "resp_slow", object: "response", model: "slow-1", output: [] };
   response.writeHead(200, { "content-type": "text/event-stream" });
   await say({ type: "response.created", response: { ...response_, status: "in_progress" } });
-  for (let n = 0; n < EVENTS && !response.destroyed; n += 1) await say({ type: "response.audio.delta", delta: "x".repeat(EVENT_CHARS) });
+  for (let n = 0; n < EVENTS && !response.destroyed; n += 1)
+    await say({ type: "response.audio.delta", delta: "x".repeat(EVENT_CHARS) });
   await say({ type: "response.completed", response: { ...response_, status: "completed" } });
   response.end();
 }
@@ -59,7 +60,9 @@ const { Miniflare, convertV4MiniflareOptions } = wrangler("miniflare") as {
   Miniflare: new (options: unknown) => { ready: Promise<URL>; dispose: () => Promise<void> };
   convertV4MiniflareOptions: (options: object) => unknown;
 };
-const { workerOptions } = unstable_getMiniflareWorkerOptions("./wrangler.toml") as unknown as { workerOptions: { bindings: object } };
+const { workerOptions } = unstable_getMiniflareWorkerOptions("./wrangler.toml") as unknown as {
+  workerOptions: { bindings: object };
+};
 const worker = {
   ...workerOptions,
   name: "uniapi-edge",
@@ -74,7 +77,13 @@ const worker = {
   },
 };
 const server = new Miniflare(
-  convertV4MiniflareOptions({ host: "127.0.0.1", port: 0, cf: false, handleStructuredLogs: () => undefined, workers: [worker] }),
+  convertV4MiniflareOptions({
+    host: "127.0.0.1",
+    port: 0,
+    cf: false,
+    handleStructuredLogs: () => undefined,
+    workers: [worker],
+  }),
 );
 const url = await server.ready;
 

@@ -13,7 +13,7 @@ const VARS = {
   ID_KEYS: Buffer.from("id key of the bench, 32 bytes ok").toString("base64"),
   SESSION_KEYS: `b:${SESSION_SECRET}`,
 };
-const OBJECTS = { BUDGETS: "Budget", FLIGHTS: "Flight", JOB_RECORDS: "JobRecord" };
+const OBJECTS = { BUDGETS: "Budget", RUNS: "Run", JOB_RECORDS: "JobRecord" };
 
 export type OurKind = "usual" | "forgetful";
 
@@ -49,11 +49,12 @@ export async function startStage(): Promise<Stage> {
   const settings = { upstream: upstream.port, kv: kvProcess.port };
   const bundle = bundleWith("config.ts");
   const bundles: Record<OurKind, string> = { usual: bundle, forgetful: bundleWith("config-forgetful.ts") };
-  const another = (kind: OurKind): Promise<Workerd> => startWorkerd(bundles[kind], { ...settings, objects: OBJECTS, vars: VARS });
+  const another = (kind: OurKind): Promise<Workerd> =>
+    startWorkerd(bundles[kind], { ...settings, objects: OBJECTS, vars: VARS });
   const usual = await another("usual");
   const forgetful = await another("forgetful");
   async function anotherFloor(name: Floor): Promise<Workerd> {
-    const objects = name === "budgets" ? { BUDGETS: "Budget" } : name === "flight" ? { FLIGHTS: "Flight" } : {};
+    const objects = name === "budgets" ? { BUDGETS: "Budget" } : name === "run" ? { RUNS: "Run" } : {};
     return await startWorkerd(FLOORS[name], { ...settings, objects });
   }
   const floors = new Map<Floor, Workerd>();
@@ -75,7 +76,11 @@ export async function startStage(): Promise<Stage> {
     /** Also gives the floors what they read: the same texts that ours reads. */
     async prepare() {
       await kv({ do: "clear" });
-      const asked = { path: "/ask", headers: { authorization: `Bearer ${SERVER_KEY}` }, body: JSON.stringify({ input: "the first turn" }) };
+      const asked = {
+        path: "/ask",
+        headers: { authorization: `Bearer ${SERVER_KEY}` },
+        body: JSON.stringify({ input: "the first turn" }),
+      };
       const { text } = await exchange(usual.url, asked);
       const parent = (JSON.parse(text) as { id: string }).id;
       await until(async () => (await kv({ do: "counts" })).put >= 2);
@@ -84,7 +89,11 @@ export async function startStage(): Promise<Stage> {
         ["turn", "parent"],
         ["answer", "answer"],
       ]) {
-        await kv({ do: "keep", key: `floor:${name}`, text: kept.find(([key]) => key.startsWith(`${kind}:`))?.[1] ?? "" });
+        await kv({
+          do: "keep",
+          key: `floor:${name}`,
+          text: kept.find(([key]) => key.startsWith(`${kind}:`))?.[1] ?? "",
+        });
       }
       return { parent, session: await sessionToken() };
     },

@@ -20,14 +20,17 @@ const texts = new Map<string, string[]>();
 /** What a model says, cut where the response's id and its parent stand, so that an answer is put together without any JSON. */
 function textOf(model: string): string[] {
   let text = texts.get(model);
-  if (text === undefined) texts.set(model, (text = model.includes("-") ? streamText(model) : [JSON.stringify(response(model, WORDS))]));
+  if (text === undefined)
+    texts.set(model, (text = model.includes("-") ? streamText(model) : [JSON.stringify(response(model, WORDS))]));
   return text;
 }
 
 function response(model: string, words: number): JsonObject {
   const text = Array.from({ length: words }, (_, n) => `word${n}`).join(" ");
   const content = [{ type: "output_text", annotations: [], logprobs: [], text }];
-  const output = [{ id: "msg_bench", type: "message", status: "completed", content, phase: "final_answer", role: "assistant" }];
+  const output = [
+    { id: "msg_bench", type: "message", status: "completed", content, phase: "final_answer", role: "assistant" },
+  ];
   const draft = { id: ID, status: "completed" as const, output, reasoningTokens: 0 };
   return responseOf({ model, previous_response_id: PARENT }, [], draft as never) as JsonObject;
 }
@@ -53,7 +56,8 @@ const server = createServer((request, reply) => {
     const parent = /"previous_response_id":"([^"]+)"/.exec(body)?.[1];
     serial += 1;
     // As long as they really are: OpenAI's own, and those of a converted model.
-    const id = model === "chat" ? `chatcmpl-${String(serial).padStart(29, "0")}` : `resp_${String(serial).padStart(50, "0")}`;
+    const id =
+      model === "chat" ? `chatcmpl-${String(serial).padStart(29, "0")}` : `resp_${String(serial).padStart(50, "0")}`;
     const filled = (text: string): string =>
       text.replaceAll(ID, id).replaceAll(`"${PARENT}"`, parent === undefined ? "null" : JSON.stringify(parent));
     if (model.includes("-")) void stream(reply, model, filled).catch(() => undefined);

@@ -87,7 +87,10 @@ describe.skipIf(BROWSER === undefined && process.env["CI"] !== "true")("in Chrom
     const page = await open(PAGE);
     const line = (at: number): Promise<string> => page.locator("li").nth(at).innerText();
     const untilSaid = (length: number): Promise<unknown> =>
-      page.waitForFunction((length) => (document.querySelectorAll("li").item(1)?.textContent?.length ?? 0) > length, length);
+      page.waitForFunction(
+        (length) => (document.querySelectorAll("li").item(1)?.textContent?.length ?? 0) > length,
+        length,
+      );
     const before = asked();
     const words = Array.from({ length: 60 }, (_, n) => `word${n}`).join(" ");
     await page.fill("input", words);
@@ -140,7 +143,8 @@ describe.skipIf(BROWSER === undefined && process.env["CI"] !== "true")("in Chrom
       const refused = await send({ input: "x", model: "gpt-5" });
       const wrong = await send({ input: "x" }, "sk_Vq7hTz2mWc9LxR4b");
       const pk = await send({ input: "x" }, "pk_0123456789abcdefghij");
-      const codeOf = async (response: Response): Promise<string> => ((await response.json()) as { error: { code: string } }).error.code;
+      const codeOf = async (response: Response): Promise<string> =>
+        ((await response.json()) as { error: { code: string } }).error.code;
       return {
         chunks,
         end: text.includes("event: done"),
@@ -149,7 +153,11 @@ describe.skipIf(BROWSER === undefined && process.env["CI"] !== "true")("in Chrom
       };
     }, WORKER);
     expect(seen.chunks).toBeGreaterThan(2);
-    expect(seen).toMatchObject({ end: true, codes: [400, "unknown_parameter", 401, "invalid_credentials", 200], headers: [true, true] });
+    expect(seen).toMatchObject({
+      end: true,
+      codes: [400, "unknown_parameter", 401, "invalid_credentials", 200],
+      headers: [true, true],
+    });
   });
 
   test.each([
@@ -234,11 +242,14 @@ describe.skipIf(BROWSER === undefined && process.env["CI"] !== "true")("in Chrom
     await page.addScriptTag({ type: "module", content: outputFiles[0]?.text ?? "" });
     const say = async (text: string, lines: number, end: string): Promise<string> => {
       await page.waitForFunction(() => "send" in globalThis);
-      await page.evaluate((text) => (globalThis as unknown as { send: (text: string) => unknown }).send(text) && undefined, text);
-      await page.waitForFunction(([lines, end]) => (document.querySelectorAll("li")[lines - 1]?.textContent ?? "").includes(end), [
-        lines,
-        end,
-      ] as const);
+      await page.evaluate(
+        (text) => (globalThis as unknown as { send: (text: string) => unknown }).send(text) && undefined,
+        text,
+      );
+      await page.waitForFunction(
+        ([lines, end]) => (document.querySelectorAll("li")[lines - 1]?.textContent ?? "").includes(end),
+        [lines, end] as const,
+      );
       return await page
         .locator("li")
         .nth(lines - 1)

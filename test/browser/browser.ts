@@ -14,7 +14,12 @@ import { type Emulator, startEmulator } from "../emulator/emulator.ts";
 export const SESSION_KEY = "page:the-session-key-of-the-browser-tests";
 export const SERVER_KEY = "sk_Vq7hTz2mWc9LxR4b";
 
-const PLACES = [process.env["CHROMIUM_PATH"] ?? "", "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
+const PLACES = [
+  process.env["CHROMIUM_PATH"] ?? "",
+  "/usr/bin/chromium",
+  "/usr/bin/chromium-browser",
+  "/usr/bin/google-chrome",
+];
 /** Where a browser is, if there is one. */
 export const BROWSER = PLACES.find((path) => path !== "" && existsSync(path));
 

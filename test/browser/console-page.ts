@@ -27,8 +27,16 @@ export interface Console {
 }
 
 /** @param expected a status that the page is meant to meet: browsers tell of it as an error */
-export async function openConsole(scene: Scene, options: BrowserContextOptions = {}, expected?: number): Promise<Console> {
-  const context = await scene.browser.newContext({ viewport: { width: 1_180, height: 760 }, reducedMotion: "reduce", ...options });
+export async function openConsole(
+  scene: Scene,
+  options: BrowserContextOptions = {},
+  expected?: number,
+): Promise<Console> {
+  const context = await scene.browser.newContext({
+    viewport: { width: 1_180, height: 760 },
+    reducedMotion: "reduce",
+    ...options,
+  });
   // Within a test's own time, so that it is said what was waited for.
   context.setDefaultTimeout(20_000);
   const page = await context.newPage();

@@ -108,32 +108,37 @@ export function consoleReload(scene: () => Scene): void {
   test.concurrent.each([
     ["without a credential", undefined],
     ["after signing in again", SERVER_KEY],
-  ])("a page left in the middle of an answer and reloaded continues it, %s; only ids outlive the reload", async (_name, key) => {
-    const console = await openConsole(scene());
-    const { page, composer, answer } = console;
-    const question = `${LONG} ${_name}`;
-    if (key !== undefined) {
-      await console.button("Use a key").click();
-      await signIn(console, key);
-    }
-    await console.ask(`First of all, ${_name}.`);
-    await console.more(SLOW);
-    await composer.fill(question);
-    await composer.press("Enter");
-    await page.locator(".said", { hasText: "many words" }).waitFor();
-    await page.reload();
-    const storage = await page.evaluate(() => JSON.stringify([{ ...localStorage }, { ...sessionStorage }, document.cookie, location.href]));
-    expect(storage).not.toMatch(/sk_|many words|First of all/);
-    if (key !== undefined) await signIn(console, key);
-    await page.locator(".question-text", { hasText: "First of all" }).waitFor();
-    await page.locator(".question-text", { hasText: question }).waitFor();
-    await console.idle();
-    expect(await answer(1).locator(".said").innerText()).toContain(question);
-    expect(askedAbout(question), "upstream is asked once").toBe(1);
-    await console.ask("What did I say?");
-    expect(await answer(2).innerText()).toContain('"Say many words');
-    expect(console.told).toEqual([]);
-  });
+  ])(
+    "a page left in the middle of an answer and reloaded continues it, %s; only ids outlive the reload",
+    async (_name, key) => {
+      const console = await openConsole(scene());
+      const { page, composer, answer } = console;
+      const question = `${LONG} ${_name}`;
+      if (key !== undefined) {
+        await console.button("Use a key").click();
+        await signIn(console, key);
+      }
+      await console.ask(`First of all, ${_name}.`);
+      await console.more(SLOW);
+      await composer.fill(question);
+      await composer.press("Enter");
+      await page.locator(".said", { hasText: "many words" }).waitFor();
+      await page.reload();
+      const storage = await page.evaluate(() =>
+        JSON.stringify([{ ...localStorage }, { ...sessionStorage }, document.cookie, location.href]),
+      );
+      expect(storage).not.toMatch(/sk_|many words|First of all/);
+      if (key !== undefined) await signIn(console, key);
+      await page.locator(".question-text", { hasText: "First of all" }).waitFor();
+      await page.locator(".question-text", { hasText: question }).waitFor();
+      await console.idle();
+      expect(await answer(1).locator(".said").innerText()).toContain(question);
+      expect(askedAbout(question), "upstream is asked once").toBe(1);
+      await console.ask("What did I say?");
+      expect(await answer(2).innerText()).toContain('"Say many words');
+      expect(console.told).toEqual([]);
+    },
+  );
 
   test.concurrent("who signs in after npm start has asked sees nothing of it, and nothing is asked again", async () => {
     const console = await openConsole(scene());
@@ -163,7 +168,9 @@ export function consoleReload(scene: () => Scene): void {
     await composer.fill(question);
     await composer.press("Enter");
     await page.locator(".said", { hasText: "many words" }).waitFor();
-    await page.route(/thread=true/, (route) => route.fulfill({ status: 502, contentType: "text/html", body: "<h1>Bad gateway</h1>" }));
+    await page.route(/thread=true/, (route) =>
+      route.fulfill({ status: 502, contentType: "text/html", body: "<h1>Bad gateway</h1>" }),
+    );
     await page.reload();
     await button("Go on without it").waitFor();
     await expectAccessible(console, "a conversation that can't be read");
@@ -173,7 +180,9 @@ export function consoleReload(scene: () => Scene): void {
     expect(askedAbout(question)).toBe(1);
     await page.getByText("It follows an answer that can't be shown here.").waitFor();
     await console.ask("What is my name?");
-    expect(await answer(1).innerText(), "the next question follows it").toContain('Before that you said: "My name is Mary."');
+    expect(await answer(1).innerText(), "the next question follows it").toContain(
+      'Before that you said: "My name is Mary."',
+    );
     await page.unroute(/thread=true/);
     await page.reload();
     await page.locator(".question-text", { hasText: "My name is Mary." }).waitFor();

@@ -3,7 +3,14 @@ import { expect, test } from "vitest";
 import { until } from "../e2e/worker.ts";
 import { SERVER_KEY, type Scene } from "./browser.ts";
 import { thirtyDays } from "./thirty-days.ts";
-import { type Console, expectAccessible, expectNoSidewaysScroll, openConsole, picture, WORKER } from "./console-page.ts";
+import {
+  type Console,
+  expectAccessible,
+  expectNoSidewaysScroll,
+  openConsole,
+  picture,
+  WORKER,
+} from "./console-page.ts";
 
 export function consoleViews(scene: () => Scene): void {
   test.concurrent("a wrong key is refused with the reason; a right one signs in, stands nowhere but in memory, and signing out leaves nothing", async () => {
@@ -19,7 +26,9 @@ export function consoleViews(scene: () => Scene): void {
     await button("Code").click();
     expect(await page.locator("pre").first().innerText()).toContain('"Authorization: Bearer $UNIAPI_EDGE_KEY"');
     const everywhere = await page.evaluate(
-      () => document.documentElement.outerHTML + JSON.stringify([{ ...sessionStorage }, { ...localStorage }, location.href]),
+      () =>
+        document.documentElement.outerHTML +
+        JSON.stringify([{ ...sessionStorage }, { ...localStorage }, location.href]),
     );
     expect(everywhere).not.toContain(SERVER_KEY);
 
@@ -111,7 +120,8 @@ export function consoleViews(scene: () => Scene): void {
     expect(await page.getByLabel("Preset").locator("option").allInnerTexts()).toEqual(["The only one granted", "chat"]);
     expect(await page.getByLabel("Model").count()).toBe(0);
     await page.getByRole("link", { name: "Usage" }).click();
-    const [, left = ""] = /([\d,]+) of 50,000 left/.exec(await page.getByLabel("What is left of each limit").innerText()) ?? [];
+    const [, left = ""] =
+      /([\d,]+) of 50,000 left/.exec(await page.getByLabel("What is left of each limit").innerText()) ?? [];
     expect(Number(left.replace(",", ""))).toBeGreaterThan(40_000);
     expect(Number(left.replace(",", ""))).toBeLessThan(50_000);
     await page.getByRole("link", { name: "Jobs" }).click();
@@ -227,7 +237,10 @@ export function consoleViews(scene: () => Scene): void {
       const console = await openConsole(scene(), { colorScheme });
       const { page, ask, pick, button } = console;
       const question = "What does a Worker do at the edge?";
-      await page.evaluate(async (input) => await (await fetch("/ask", { method: "POST", body: input })).text(), question);
+      await page.evaluate(
+        async (input) => await (await fetch("/ask", { method: "POST", body: input })).text(),
+        question,
+      );
       await ask(question);
       await pick("Tools", "web search");
       await ask("Where can I read more about it?");

@@ -23,7 +23,13 @@ describe.skipIf(BROWSER === undefined && process.env["CI"] !== "true")("in Chrom
   const told: string[] = [];
   beforeAll(async () => {
     emulator = await startEmulator({ key: UPSTREAM_KEY });
-    const settings = { ENVIRONMENT: "local", UNIAPI_BASE_URL: emulator.url, UNIAPI_KEY: UPSTREAM_KEY, SERVER_KEYS: "", ID_KEYS: "" };
+    const settings = {
+      ENVIRONMENT: "local",
+      UNIAPI_BASE_URL: emulator.url,
+      UNIAPI_KEY: UPSTREAM_KEY,
+      SERVER_KEYS: "",
+      ID_KEYS: "",
+    };
     worker = miniflareOf(settings, () => undefined);
     url = await worker.ready;
     browser = await launchBrowser();

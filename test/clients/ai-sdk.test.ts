@@ -3,7 +3,16 @@
 import { createOpenAI, type OpenAILanguageModelResponsesOptions } from "@ai-sdk/openai";
 import { createOpenResponses } from "@ai-sdk/open-responses";
 import { Agent, run, setDefaultOpenAIClient, setTracingDisabled, tool as agentTool } from "@openai/agents";
-import { APICallError, generateText, isStepCount, type LanguageModel, Output, pruneMessages, streamText, tool } from "ai";
+import {
+  APICallError,
+  generateText,
+  isStepCount,
+  type LanguageModel,
+  Output,
+  pruneMessages,
+  streamText,
+  tool,
+} from "ai";
 import OpenAI from "openai";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import * as z from "zod";
@@ -17,7 +26,12 @@ beforeAll(async () => {
   const openai = createOpenAI({ baseURL, apiKey: SERVER_KEY, fetch });
   providers = {
     openai: (model) => openai.responses(model),
-    "open-responses": createOpenResponses({ name: "uniapi-edge", url: `${baseURL}/responses`, apiKey: SERVER_KEY, fetch }),
+    "open-responses": createOpenResponses({
+      name: "uniapi-edge",
+      url: `${baseURL}/responses`,
+      apiKey: SERVER_KEY,
+      fetch,
+    }),
   };
   setDefaultOpenAIClient(new OpenAI({ baseURL, apiKey: SERVER_KEY, maxRetries: 0, fetch }));
   setTracingDisabled(true);
@@ -58,7 +72,14 @@ describe.each(["openai", "open-responses"])("the provider %s", (name) => {
   });
 
   test("a tool loop of two steps ends in text, with a reasoning item on the way, streamed and not", async () => {
-    const asked = { model: modelOf(MODEL), prompt: PROMPT, tools, stopWhen: isStepCount(3), providerOptions, maxRetries: 0 };
+    const asked = {
+      model: modelOf(MODEL),
+      prompt: PROMPT,
+      tools,
+      stopWhen: isStepCount(3),
+      providerOptions,
+      maxRetries: 0,
+    };
     const whole = await generateText(asked);
     expect([whole.text, whole.steps.length]).toEqual([TOLD, 2]);
     expect(whole.steps[0]?.reasoningText).toContain("Reading");
@@ -75,24 +96,29 @@ describe.each(["openai", "open-responses"])("the provider %s", (name) => {
     },
   );
 
-  test.each(["cut", "error-event", "500"])("a stream that fails (emulate/%s) is an error, and never a short text", async (fault) => {
-    const errors: unknown[] = [];
-    const asked = {
-      model: modelOf(`emulate/${fault}`),
-      prompt: PROMPT,
-      maxRetries: 0,
-      onError: ({ error }: { error: unknown }) => void errors.push(error),
-    };
-    await expect(
-      (async () => {
-        for await (const part of streamText(asked).stream) if (part.type === "error") throw part.error;
-      })(),
-    ).rejects.toThrow();
-    expect(gateway.emulator.calls()).toBe(1);
-  });
+  test.each(["cut", "error-event", "500"])(
+    "a stream that fails (emulate/%s) is an error, and never a short text",
+    async (fault) => {
+      const errors: unknown[] = [];
+      const asked = {
+        model: modelOf(`emulate/${fault}`),
+        prompt: PROMPT,
+        maxRetries: 0,
+        onError: ({ error }: { error: unknown }) => void errors.push(error),
+      };
+      await expect(
+        (async () => {
+          for await (const part of streamText(asked).stream) if (part.type === "error") throw part.error;
+        })(),
+      ).rejects.toThrow();
+      expect(gateway.emulator.calls()).toBe(1);
+    },
+  );
 
   test("what upstream refused is an APICallError with our sentence", async () => {
-    const error = await generateText({ model: modelOf("emulate/401"), prompt: PROMPT, maxRetries: 0 }).catch((thrown: unknown) => thrown);
+    const error = await generateText({ model: modelOf("emulate/401"), prompt: PROMPT, maxRetries: 0 }).catch(
+      (thrown: unknown) => thrown,
+    );
     expect(APICallError.isInstance(error)).toBe(true);
     expect((error as APICallError).message).toContain("UniAPI refused this Worker's own key");
   });
@@ -174,6 +200,8 @@ describe("@openai/agents", () => {
     const second = await run(talker, `${PROMPT} 2`, { previousResponseId: first.lastResponseId ?? "" });
     gateway.emulator.forget();
     const third = await run(talker, `${PROMPT} 3`, { previousResponseId: second.lastResponseId ?? "" });
-    expect(third.finalOutput).toBe(`Turn 3. You said: "${PROMPT} 3". Before that you said: "${PROMPT}", "${PROMPT} 2".`);
+    expect(third.finalOutput).toBe(
+      `Turn 3. You said: "${PROMPT} 3". Before that you said: "${PROMPT}", "${PROMPT} 2".`,
+    );
   });
 });

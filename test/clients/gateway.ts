@@ -76,7 +76,8 @@ export async function startGateway({ config, between }: GatewaySettings = {}): P
       await server.dispose();
       await emulator.close();
       expect(logs.length).toBeGreaterThan(0);
-      for (const line of logs) for (const secret of [UPSTREAM_KEY, SERVER_KEY, PROMPT]) expect(line).not.toContain(secret);
+      for (const line of logs)
+        for (const secret of [UPSTREAM_KEY, SERVER_KEY, PROMPT]) expect(line).not.toContain(secret);
       for (const { text } of seen) for (const secret of [UPSTREAM_KEY, SERVER_KEY]) expect(text).not.toContain(secret);
     },
   };
@@ -106,7 +107,9 @@ function miniflareOf(contents: string, bindings: Record<string, string>, onLog: 
     bindings: { ...workerOptions.bindings, ...bindings },
   };
   const handleStructuredLogs = ({ message }: { message: string }): void => onLog(message);
-  return new Miniflare(convertV4MiniflareOptions({ host: "127.0.0.1", port: 0, cf: false, handleStructuredLogs, workers: [worker] }));
+  return new Miniflare(
+    convertV4MiniflareOptions({ host: "127.0.0.1", port: 0, cf: false, handleStructuredLogs, workers: [worker] }),
+  );
 }
 
 const bundles = new Map<string, string>();

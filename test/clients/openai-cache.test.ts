@@ -12,7 +12,11 @@ import { type Gateway, PROMPT, SERVER_KEY, startGateway } from "./gateway.ts";
 
 type Asked = Omit<ResponseCreateParamsNonStreaming, "stream">;
 
-const FUNCTION = { type: "function", parameters: { type: "object", properties: { city: { type: "string" } } }, strict: false } as const;
+const FUNCTION = {
+  type: "function",
+  parameters: { type: "object", properties: { city: { type: "string" } } },
+  strict: false,
+} as const;
 const KEPT: Record<string, Asked> = {
   "a text": { model: "gpt-5-mini", input: PROMPT },
   "a reasoning summary": { model: "gpt-5-mini", input: PROMPT, reasoning: { effort: "low", summary: "detailed" } },
@@ -55,7 +59,9 @@ function kinds(events: readonly ResponseStreamEvent[]): string[] {
     .filter(({ type }) => !type.startsWith("response.web_search_call."))
     .map((event) => {
       const at = event as unknown as Record<string, unknown>;
-      const places = ["output_index", "content_index", "summary_index", "annotation_index"].map((key) => `${key}=${at[key] as string}`);
+      const places = ["output_index", "content_index", "summary_index", "annotation_index"].map(
+        (key) => `${key}=${at[key] as string}`,
+      );
       return [event.type, ...places].join(" ");
     });
   return lines.filter((line, at) => line !== lines[at - 1]);
@@ -87,7 +93,13 @@ describe.each([
   let client: OpenAI;
   beforeAll(async () => {
     gateway = await startGateway(settings);
-    client = new OpenAI({ baseURL: gateway.baseURL, apiKey: SERVER_KEY, maxRetries: 0, defaultHeaders, fetch: gateway.fetch });
+    client = new OpenAI({
+      baseURL: gateway.baseURL,
+      apiKey: SERVER_KEY,
+      maxRetries: 0,
+      defaultHeaders,
+      fetch: gateway.fetch,
+    });
   });
   afterAll(() => gateway.stop());
   beforeEach(() => gateway.emulator.clear());
@@ -105,18 +117,21 @@ describe.each([
     expect(endOf(replayed)).toMatchObject({ id: whole.id, output: whole.output, usage: whole.usage });
   });
 
-  test.each(Object.entries(KEPT))("%s kept from a stream answers JSON, and streams again as it did", async (name, asked) => {
-    const input = `${PROMPT} 3 ${name}`;
-    const fresh = await eventsOf(client, { ...asked, input });
-    const whole = await until(async () => {
-      const { data, response } = await client.responses.create({ ...asked, input }).withResponse();
-      expect(response.headers.get("cache-status")).toMatch(/; hit; ttl=\d+$/);
-      return data;
-    });
-    expect(whole).toMatchObject({ id: endOf(fresh).id, output: endOf(fresh).output });
-    expectSame(await eventsOf(client, { ...asked, input }), fresh);
-    expect(gateway.emulator.calls()).toBeLessThanOrEqual(2);
-  });
+  test.each(Object.entries(KEPT))(
+    "%s kept from a stream answers JSON, and streams again as it did",
+    async (name, asked) => {
+      const input = `${PROMPT} 3 ${name}`;
+      const fresh = await eventsOf(client, { ...asked, input });
+      const whole = await until(async () => {
+        const { data, response } = await client.responses.create({ ...asked, input }).withResponse();
+        expect(response.headers.get("cache-status")).toMatch(/; hit; ttl=\d+$/);
+        return data;
+      });
+      expect(whole).toMatchObject({ id: endOf(fresh).id, output: endOf(fresh).output });
+      expectSame(await eventsOf(client, { ...asked, input }), fresh);
+      expect(gateway.emulator.calls()).toBeLessThanOrEqual(2);
+    },
+  );
 
   test.each(Object.entries(NEVER_KEPT))(
     "%s is never kept, and replays like a fresh stream where a relay answers JSON",
@@ -127,7 +142,8 @@ describe.each([
       );
       const replaying = new OpenAI({
         apiKey: "none",
-        fetch: async () => new Response(`${frames.join("")}data: [DONE]\n\n`, { headers: { "content-type": "text/event-stream" } }),
+        fetch: async () =>
+          new Response(`${frames.join("")}data: [DONE]\n\n`, { headers: { "content-type": "text/event-stream" } }),
       });
       expectSame(await eventsOf(replaying, asked), fresh);
       await eventsOf(client, asked);
@@ -154,7 +170,10 @@ describe("presets", () => {
 
   test("a preset's name as model brings its fields, and a follow-up under it knows what was said", async () => {
     const first = await client.responses.create({ model: "support", input: PROMPT });
-    expect(gateway.lastCall().body).toMatchObject({ model: "gpt-5-mini", instructions: "You help customers of Example Ltd." });
+    expect(gateway.lastCall().body).toMatchObject({
+      model: "gpt-5-mini",
+      instructions: "You help customers of Example Ltd.",
+    });
     const second = await client.responses
       .stream({ model: "support", input: `${PROMPT} 2`, previous_response_id: first.id })
       .finalResponse();

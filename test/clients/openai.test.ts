@@ -36,7 +36,12 @@ const SAID = `You said: "${PROMPT}".`;
 const WEATHER: FunctionTool = {
   type: "function",
   name: "weather",
-  parameters: { type: "object", properties: { city: { type: "string" } }, required: ["city"], additionalProperties: false },
+  parameters: {
+    type: "object",
+    properties: { city: { type: "string" } },
+    required: ["city"],
+    additionalProperties: false,
+  },
   strict: true,
 };
 const TIME: FunctionTool = { ...WEATHER, name: "time" };
@@ -54,7 +59,13 @@ const outputOf = (call: ResponseFunctionToolCall): ResponseInputItem => ({
 
 test("create answers with a whole response under our id", async () => {
   const response = await client.responses.create({ model, input: PROMPT, metadata: { order: "7" } });
-  expect(response).toMatchObject({ object: "response", status: "completed", output_text: SAID, metadata: { order: "7" }, error: null });
+  expect(response).toMatchObject({
+    object: "response",
+    status: "completed",
+    output_text: SAID,
+    metadata: { order: "7" },
+    error: null,
+  });
   expect(response.id).toMatch(/^resp_ue1_[\w-]+$/);
   expect(response._request_id).toMatch(/^req_/);
 });
@@ -96,29 +107,39 @@ test.each([
   const streamed = await client.responses.stream({ model: `emulate/${name}`, input: PROMPT }).finalResponse();
   const whole = await client.responses.create({ model: `emulate/${name}`, input: PROMPT });
   expect([streamed.status, streamed.output_text]).toEqual([whole.status, whole.output_text]);
-  const kinds = (response: { output: readonly { type: string }[] }): string[] => response.output.map(({ type }) => type);
+  const kinds = (response: { output: readonly { type: string }[] }): string[] =>
+    response.output.map(({ type }) => type);
   expect(kinds(streamed)).toEqual(kinds(whole));
 });
 
-test.each([model, "emulate/chat-compat"])("parallel function calls of %s go round by full history, streamed and not", async (name) => {
-  const asked = { model: name, input: [{ role: "user", content: `${PROMPT} both` }] as ResponseInputItem[], tools: [WEATHER, TIME] };
-  for (const first of [await client.responses.create(asked), await client.responses.stream(asked).finalResponse()]) {
-    const calls = (first.output as ResponseOutputItem[]).filter((item) => item.type === "function_call");
-    expect(calls.map(({ name: called }) => called)).toEqual(["weather", "time"]);
-    const history = [
-      ...asked.input,
-      ...calls.map(({ call_id, name: called, arguments: args }) => ({
-        type: "function_call" as const,
-        call_id,
-        name: called,
-        arguments: args,
-      })),
-      ...calls.map(outputOf),
-    ];
-    const second = await client.responses.create({ ...asked, input: history });
-    expect(second.output_text).toBe(`You said: "${PROMPT} both". Function outputs: "weather is fine", "time is fine".`);
-  }
-});
+test.each([model, "emulate/chat-compat"])(
+  "parallel function calls of %s go round by full history, streamed and not",
+  async (name) => {
+    const asked = {
+      model: name,
+      input: [{ role: "user", content: `${PROMPT} both` }] as ResponseInputItem[],
+      tools: [WEATHER, TIME],
+    };
+    for (const first of [await client.responses.create(asked), await client.responses.stream(asked).finalResponse()]) {
+      const calls = (first.output as ResponseOutputItem[]).filter((item) => item.type === "function_call");
+      expect(calls.map(({ name: called }) => called)).toEqual(["weather", "time"]);
+      const history = [
+        ...asked.input,
+        ...calls.map(({ call_id, name: called, arguments: args }) => ({
+          type: "function_call" as const,
+          call_id,
+          name: called,
+          arguments: args,
+        })),
+        ...calls.map(outputOf),
+      ];
+      const second = await client.responses.create({ ...asked, input: history });
+      expect(second.output_text).toBe(
+        `You said: "${PROMPT} both". Function outputs: "weather is fine", "time is fine".`,
+      );
+    }
+  },
+);
 
 test.each([
   [model, "upstream"],
@@ -146,7 +167,11 @@ test("parse reads structured output by a zod schema, from JSON and from a stream
 });
 
 test("a client that leaves in mid-stream stops the upstream call", async () => {
-  const stream = await client.responses.create({ model: "emulate/slow/100", input: PROMPT.repeat(50).replaceAll("r", "r "), stream: true });
+  const stream = await client.responses.create({
+    model: "emulate/slow/100",
+    input: PROMPT.repeat(50).replaceAll("r", "r "),
+    stream: true,
+  });
   for await (const event of stream) if (event.type === "response.output_text.delta") break;
   await until(() => expect(gateway.lastCall().ended).toBe("client_left"));
   const abort = new AbortController();
@@ -207,7 +232,9 @@ test.each(["500", "reset-before-headers", "520"])(
   async (name) => {
     for (const stream of [false, true]) {
       gateway.emulator.clear();
-      const error = await failure(client.responses.create({ model: `emulate/${name}`, input: PROMPT, stream }, { maxRetries: 2 }));
+      const error = await failure(
+        client.responses.create({ model: `emulate/${name}`, input: PROMPT, stream }, { maxRetries: 2 }),
+      );
       expect(error).toBeInstanceOf(InternalServerError);
       expect(error).toMatchObject({ status: 502, code: "upstream_error", type: "server_error" });
       expect(gateway.emulator.calls()).toBe(1);
@@ -262,7 +289,10 @@ test("with an Idempotency-Key the SDK's retry of a connection that broke gets th
     throw new TypeError("the connection broke");
   };
   const one = new OpenAI({ baseURL: gateway.baseURL, apiKey: SERVER_KEY, maxRetries: 2, fetch: unlucky });
-  const response = await one.responses.create({ model, input: PROMPT }, { headers: { "Idempotency-Key": crypto.randomUUID() } });
+  const response = await one.responses.create(
+    { model, input: PROMPT },
+    { headers: { "Idempotency-Key": crypto.randomUUID() } },
+  );
   expect([response.output_text, broken, gateway.emulator.calls()]).toEqual([SAID, 2, 1]);
 });
 
@@ -283,7 +313,9 @@ test("retrieve, inputItems.list and delete work by id; what is deleted is gone",
   for (const work of [() => client.responses.retrieve(response.id), () => client.responses.delete(response.id)]) {
     expect(await failure(work())).toBeInstanceOf(NotFoundError);
   }
-  expect(await failure(client.responses.create({ model, input: PROMPT, previous_response_id: response.id }))).toMatchObject({
+  expect(
+    await failure(client.responses.create({ model, input: PROMPT, previous_response_id: response.id })),
+  ).toMatchObject({
     code: "previous_response_not_found",
   });
 });
@@ -299,13 +331,19 @@ test.each([
     for (let turn = 1; turn <= 6; turn += 1) {
       if (turn === 3) gateway.emulator.forget();
       texts.push(`${PROMPT} ${turn}`);
-      const asked = { model: turn < 5 ? model : "emulate/ignores-chain", input: texts.at(-1) ?? "", previous_response_id };
+      const asked = {
+        model: turn < 5 ? model : "emulate/ignores-chain",
+        input: texts.at(-1) ?? "",
+        previous_response_id,
+      };
       const response: OpenAI.Responses.Response = stream
         ? await client.responses.stream(asked).finalResponse()
         : await client.responses.create(asked);
       const before = texts.slice(0, -1).map((text) => `"${text}"`);
       const now = `You said: "${texts.at(-1)}".`;
-      expect(response.output_text).toBe(turn === 1 ? now : `Turn ${turn}. ${now} Before that you said: ${before.join(", ")}.`);
+      expect(response.output_text).toBe(
+        turn === 1 ? now : `Turn ${turn}. ${now} Before that you said: ${before.join(", ")}.`,
+      );
       expect(response.previous_response_id).toBe(previous_response_id);
       previous_response_id = response.id;
     }

@@ -31,9 +31,15 @@ beforeAll(async () => {
           for await (const piece of request) pieces.push(piece as Uint8Array);
           const { authorization = "" } = request.headers;
           const headers = { authorization, "content-type": "application/json" };
-          const answer = await fetch(`${emulatorUrl}${request.url ?? ""}`, { method: "POST", headers, body: Buffer.concat(pieces) });
+          const answer = await fetch(`${emulatorUrl}${request.url ?? ""}`, {
+            method: "POST",
+            headers,
+            body: Buffer.concat(pieces),
+          });
           upstreamText = await answer.text();
-          response.writeHead(answer.status, { "content-type": answer.headers.get("content-type") ?? "" }).end(upstreamText);
+          response
+            .writeHead(answer.status, { "content-type": answer.headers.get("content-type") ?? "" })
+            .end(upstreamText);
         })();
       }).listen(0, "127.0.0.1");
       await new Promise((resolve) => recorder.once("listening", resolve));
@@ -49,7 +55,11 @@ afterAll(async () => {
 
 async function post(body: object): Promise<string> {
   const headers = { authorization: `Bearer ${SERVER_KEY}`, "content-type": "application/json" };
-  const response = await gateway.fetch(`${gateway.baseURL}/responses`, { method: "POST", headers, body: JSON.stringify(body) });
+  const response = await gateway.fetch(`${gateway.baseURL}/responses`, {
+    method: "POST",
+    headers,
+    body: JSON.stringify(body),
+  });
   const text = await response.text();
   expect(response.status, text).toBe(200);
   return text;
@@ -100,7 +110,11 @@ function expectPart(part: Data): void {
     expect(part).toMatchObject({ text: expect.any(String) as string, annotations: expect.any(Array) as [] });
 }
 
-const WEATHER = { type: "function", name: "weather", parameters: { type: "object", properties: { city: { type: "string" } } } };
+const WEATHER = {
+  type: "function",
+  name: "weather",
+  parameters: { type: "object", properties: { city: { type: "string" } } },
+};
 const EXCHANGES: Record<string, Data> = {
   "a text": { model: "gpt-5-mini" },
   "reasoning and a text": { model: "gpt-5-mini", reasoning: { effort: "low", summary: "detailed" } },

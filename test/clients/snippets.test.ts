@@ -63,10 +63,20 @@ test("the README's snippet for the AI SDK is the one that is run here", () => {
 });
 
 test.concurrent.each(SNIPPETS)("$heading", async ({ heading, language, code }) => {
-  const file = join(dir, `snippet-${SNIPPETS.findIndex((each) => each.code === code)}.${language === "ts" ? "mjs" : "sh"}`);
+  const file = join(
+    dir,
+    `snippet-${SNIPPETS.findIndex((each) => each.code === code)}.${language === "ts" ? "mjs" : "sh"}`,
+  );
   writeFileSync(file, code);
-  const env = { ...process.env, GATEWAY_URL: gateway.url, GATEWAY_KEY: SERVER_KEY, EMULATOR_URL: gateway.emulator.url, NODE_OPTIONS: "" };
-  const [program, args] = language === "ts" ? [process.execPath, ["--import", join(dir, "forgetful.mjs"), file]] : ["sh", [file]];
+  const env = {
+    ...process.env,
+    GATEWAY_URL: gateway.url,
+    GATEWAY_KEY: SERVER_KEY,
+    EMULATOR_URL: gateway.emulator.url,
+    NODE_OPTIONS: "",
+  };
+  const [program, args] =
+    language === "ts" ? [process.execPath, ["--import", join(dir, "forgetful.mjs"), file]] : ["sh", [file]];
   const { stdout } = await promisify(execFile)(program, args, { env });
   expect(stdout.replaceAll(String.raw`\"`, '"')).toContain(SAYS[heading]);
 });

@@ -5,8 +5,15 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { endOf, errorOf, eventsOf, json, PROMPT, startWorker, type Worker } from "./worker.ts";
 
 const CALL = { call_id: "call_paris", name: "get_weather", arguments: '{"city":"Paris"}' };
-const TOOLS = [{ type: "function", name: "get_weather", parameters: { type: "object", properties: { city: { type: "string" } } } }];
-const SCHEMA = { type: "object", properties: { name: { type: "string" } }, required: ["name"], additionalProperties: false };
+const TOOLS = [
+  { type: "function", name: "get_weather", parameters: { type: "object", properties: { city: { type: "string" } } } },
+];
+const SCHEMA = {
+  type: "object",
+  properties: { name: { type: "string" } },
+  required: ["name"],
+  additionalProperties: false,
+};
 
 const upstream = new LLMock({ port: 0, chunkSize: 5 });
 let worker: Worker;
@@ -44,7 +51,12 @@ describe.each<[string, object, object, string[]]>([
     { text: "Forty-two.", reasoning_summary: "Six times seven." },
     ["start", "reasoning", "text", "done"],
   ],
-  ["a function call", { input: `${PROMPT} weather`, tools: TOOLS }, { tool_calls: [CALL] }, ["start", "tool_call", "done"]],
+  [
+    "a function call",
+    { input: `${PROMPT} weather`, tools: TOOLS },
+    { tool_calls: [CALL] },
+    ["start", "tool_call", "done"],
+  ],
   [
     "the answer to a function's output",
     {

@@ -34,7 +34,10 @@ const said = (word: string): string => `You said: "${PROMPT} ${word}".`;
 const upstreamBody = (): unknown => emulator.received.at(-1)?.body;
 
 /** The same request in the four forms of an answer, each with a way to its text and its id. */
-const FORMS: Record<string, { headers: Record<string, string>; fields: object; read: (got: Got) => { text: unknown; id: unknown } }> = {
+const FORMS: Record<
+  string,
+  { headers: Record<string, string>; fields: object; read: (got: Got) => { text: unknown; id: unknown } }
+> = {
   JSON: { headers: {}, fields: {}, read: (got) => ({ text: json(got)["text"], id: json(got)["id"] }) },
   text: {
     headers: { accept: "text/plain" },
@@ -102,7 +105,9 @@ describe("asking", () => {
     expect(emulator.received[0]?.headers).toMatchObject({ authorization: `Bearer ${UPSTREAM_KEY}` });
     const other = await worker.ask({ input: `${PROMPT} keyed` }, { authorization: `Bearer ${OTHER_SERVER_KEY}` });
     expect(other.headers["cache-status"]).toBe("uniapi-edge; fwd=miss; stored");
-    const stranger = await worker.send(`/ask/${String(json(got)["id"])}`, { headers: { authorization: `Bearer ${OTHER_SERVER_KEY}` } });
+    const stranger = await worker.send(`/ask/${String(json(got)["id"])}`, {
+      headers: { authorization: `Bearer ${OTHER_SERVER_KEY}` },
+    });
     expect([stranger.status, errorOf(stranger).code]).toEqual([404, "response_not_found"]);
     const followed = await worker.ask(
       { input: "x", previous_response_id: json(got)["id"] },
@@ -119,10 +124,16 @@ describe("asking", () => {
   test("the caller's headers stay here: upstream gets only ours", async () => {
     await worker.ask(
       { input: `${PROMPT} headers` },
-      { cookie: "session=1", "x-forwarded-for": "192.0.2.7", "openai-organization": "org-x", referer: "http://localhost/secret" },
+      {
+        cookie: "session=1",
+        "x-forwarded-for": "192.0.2.7",
+        "openai-organization": "org-x",
+        referer: "http://localhost/secret",
+      },
     );
     const { headers = {} } = emulator.received[0] ?? {};
-    for (const name of ["cookie", "openai-organization", "referer", "x-forwarded-for"]) expect(headers).not.toHaveProperty(name);
+    for (const name of ["cookie", "openai-organization", "referer", "x-forwarded-for"])
+      expect(headers).not.toHaveProperty(name);
     expect(headers).toMatchObject({ "content-type": "application/json", "user-agent": "uniapi-edge" });
   });
 });
@@ -157,8 +168,10 @@ describe("streams", () => {
   });
 
   test("the first word leaves before the last one came from upstream", async () => {
-    const socket = await worker.open({ input: `${PROMPT} early`, model: "emulate/slow/150", stream: true }, {}, (text) =>
-      text.includes("event: text"),
+    const socket = await worker.open(
+      { input: `${PROMPT} early`, model: "emulate/slow/150", stream: true },
+      {},
+      (text) => text.includes("event: text"),
     );
     expect(emulator.received[0]?.ended).toBe("open");
     socket.resetAndDestroy();
@@ -174,30 +187,33 @@ describe("streams", () => {
 });
 
 describe("follow-ups and exact repeats", () => {
-  test.each(NAMES)("as %s: a follow-up knows the earlier turn, its repeat is a hit in every form, another one is not", async (form) => {
-    const root = await askIn(form, { input: `${PROMPT} alice ${form}` });
-    expect(root.text).toBe(said(`alice ${form}`));
-    await kept(root.id);
-    const body = { input: `${PROMPT} who`, previous_response_id: root.id };
-    const first = await askIn(form, body);
-    expect(first.text).toBe(`Turn 2. ${said("who")} Before that you said: "${PROMPT} alice ${form}".`);
-    expect(first.got.headers["x-continuity"]).toBe("upstream");
-    await kept(first.id);
-    await answered(root.id);
-    const calls = emulator.calls();
-    for (const again of NAMES) {
-      const hit = await askIn(again, body);
-      expect([again, hit.text, hit.id]).toEqual([again, first.text, first.id]);
-      expect(hit.got.headers["cache-status"]).toMatch(/^uniapi-edge; hit; ttl=(3600|359\d)$/);
-      expect(hit.got.headers["age"]).toMatch(/^\d$/);
-      expect(await worker.logOf(hit.got)).toMatchObject({ status: 200, cache: "hit", first_ms: expect.any(Number) });
-    }
-    expect(emulator.calls()).toBe(calls);
-    const other = await askIn(form, { ...body, input: `${PROMPT} who else` });
-    expect(other.text).toContain(said("who else"));
-    expect(other.got.headers["cache-status"]).toMatch(/^uniapi-edge; fwd=miss/);
-    expect(emulator.calls()).toBe(calls + 1);
-  });
+  test.each(NAMES)(
+    "as %s: a follow-up knows the earlier turn, its repeat is a hit in every form, another one is not",
+    async (form) => {
+      const root = await askIn(form, { input: `${PROMPT} alice ${form}` });
+      expect(root.text).toBe(said(`alice ${form}`));
+      await kept(root.id);
+      const body = { input: `${PROMPT} who`, previous_response_id: root.id };
+      const first = await askIn(form, body);
+      expect(first.text).toBe(`Turn 2. ${said("who")} Before that you said: "${PROMPT} alice ${form}".`);
+      expect(first.got.headers["x-continuity"]).toBe("upstream");
+      await kept(first.id);
+      await answered(root.id);
+      const calls = emulator.calls();
+      for (const again of NAMES) {
+        const hit = await askIn(again, body);
+        expect([again, hit.text, hit.id]).toEqual([again, first.text, first.id]);
+        expect(hit.got.headers["cache-status"]).toMatch(/^uniapi-edge; hit; ttl=(3600|359\d)$/);
+        expect(hit.got.headers["age"]).toMatch(/^\d$/);
+        expect(await worker.logOf(hit.got)).toMatchObject({ status: 200, cache: "hit", first_ms: expect.any(Number) });
+      }
+      expect(emulator.calls()).toBe(calls);
+      const other = await askIn(form, { ...body, input: `${PROMPT} who else` });
+      expect(other.text).toContain(said("who else"));
+      expect(other.got.headers["cache-status"]).toMatch(/^uniapi-edge; fwd=miss/);
+      expect(emulator.calls()).toBe(calls + 1);
+    },
+  );
 
   test("the answer that was kept says so, and the same words without the parent are another question", async () => {
     const root = await askIn("JSON", { input: `${PROMPT} bob` });
@@ -207,7 +223,10 @@ describe("follow-ups and exact repeats", () => {
     expect(json((await askIn("JSON", body)).got)).toEqual({ ...first, cached: true });
     expect(endOf(eventsOf((await askIn("event stream", body)).got))).toEqual({ ...first, cached: true });
     const orphan = await askIn("JSON", { input: `${PROMPT} same words` });
-    expect([orphan.text, orphan.got.headers["cache-status"]]).toEqual([said("same words"), "uniapi-edge; fwd=miss; stored"]);
+    expect([orphan.text, orphan.got.headers["cache-status"]]).toEqual([
+      said("same words"),
+      "uniapi-edge; fwd=miss; stored",
+    ]);
     const sibling = await askIn("JSON", { input: `${PROMPT} carol` });
     const cousin = await askIn("JSON", { ...body, previous_response_id: sibling.id });
     expect(cousin.text).toContain(`"${PROMPT} carol"`);
@@ -249,7 +268,11 @@ describe("follow-ups and exact repeats", () => {
       { input: `${PROMPT} third`, answer: await asJson(`/ask/${three.id}`) },
     ]);
     const text = await worker.send(`/ask/${three.id}`, { headers: { accept: "text/plain" } });
-    expect([text.text, text.headers["x-response-id"], text.headers["x-response-status"]]).toEqual([three.text, three.id, "completed"]);
+    expect([text.text, text.headers["x-response-id"], text.headers["x-response-status"]]).toEqual([
+      three.text,
+      three.id,
+      "completed",
+    ]);
     const head = await worker.send(`/ask/${three.id}`, { method: "HEAD" });
     expect([head.status, head.text]).toEqual([200, ""]);
   });
@@ -265,10 +288,31 @@ describe("refusals", () => {
     ["an id that is none", 404, "response_not_found", "id", "/ask/resp_x", {}],
     ["a forged id", 404, "response_not_found", "id", `/ask/resp_ue1_${"A".repeat(60)}`, {}],
     ["no body", 400, "invalid_request", "input", "/ask", { method: "POST" }],
-    ["broken JSON", 400, "invalid_json", "", "/ask", { body: `{"input":"${PROMPT}`, headers: { "content-type": "application/json" } }],
-    ["JSON that is no object", 400, "invalid_request", "", "/ask", { body: "[]", headers: { "content-type": "application/json" } }],
+    [
+      "broken JSON",
+      400,
+      "invalid_json",
+      "",
+      "/ask",
+      { body: `{"input":"${PROMPT}`, headers: { "content-type": "application/json" } },
+    ],
+    [
+      "JSON that is no object",
+      400,
+      "invalid_request",
+      "",
+      "/ask",
+      { body: "[]", headers: { "content-type": "application/json" } },
+    ],
     ["an unknown field", 400, "unknown_parameter", "inputt", "/ask", { body: { input: PROMPT, inputt: PROMPT } }],
-    ["a field of the account's state", 400, "unknown_parameter", "background", "/ask", { body: { input: PROMPT, background: true } }],
+    [
+      "a field of the account's state",
+      400,
+      "unknown_parameter",
+      "background",
+      "/ask",
+      { body: { input: PROMPT, background: true } },
+    ],
     ["a wrong type", 400, "invalid_request", "temperature", "/ask", { body: { input: PROMPT, temperature: PROMPT } }],
     [
       "a forged parent",
@@ -289,8 +333,22 @@ describe("refusals", () => {
       { body: `{"input":${"[".repeat(5_000)}${"]".repeat(5_000)}}`, headers: { "content-type": "application/json" } },
     ],
     ["bytes that are no UTF-8", 400, "invalid_request", "", "/ask", { body: Buffer.from([0x68, 0xff]) }],
-    ["an encoded body", 415, "unsupported_media_type", "", "/ask", { body: "x", headers: { "content-encoding": "gzip" } }],
-    ["an image as the body", 415, "unsupported_media_type", "", "/ask", { body: "x", headers: { "content-type": "image/png" } }],
+    [
+      "an encoded body",
+      415,
+      "unsupported_media_type",
+      "",
+      "/ask",
+      { body: "x", headers: { "content-encoding": "gzip" } },
+    ],
+    [
+      "an image as the body",
+      415,
+      "unsupported_media_type",
+      "",
+      "/ask",
+      { body: "x", headers: { "content-type": "image/png" } },
+    ],
     [
       "another charset",
       415,
@@ -299,7 +357,14 @@ describe("refusals", () => {
       "/ask",
       { body: "x", headers: { "content-type": "text/plain; charset=utf-16" } },
     ],
-    ["an unknown key", 401, "invalid_credentials", "", "/ask", { body: PROMPT, headers: { authorization: "Bearer sk_nobodyknowsthis" } }],
+    [
+      "an unknown key",
+      401,
+      "invalid_credentials",
+      "",
+      "/ask",
+      { body: PROMPT, headers: { authorization: "Bearer sk_nobodyknowsthis" } },
+    ],
     [
       "the upstream key as credential",
       401,
@@ -319,7 +384,14 @@ describe("refusals", () => {
         headers: { authorization: `Bearer ${SERVER_KEY}`, origin: "https://evil.example" },
       },
     ],
-    ["a foreign page", 403, "origin_not_allowed", "", "/ask", { body: PROMPT, headers: { origin: "https://evil.example" } }],
+    [
+      "a foreign page",
+      403,
+      "origin_not_allowed",
+      "",
+      "/ask",
+      { body: PROMPT, headers: { origin: "https://evil.example" } },
+    ],
     ["a sandboxed page", 403, "origin_not_allowed", "", "/ask", { body: PROMPT, headers: { origin: "null" } }],
   ])("%s", async (_name, status, code, param, path, asking) => {
     const got = await worker.send(path, asking);
@@ -329,13 +401,19 @@ describe("refusals", () => {
     expect(got.headers["www-authenticate"]).toBe(status === 401 ? "Bearer" : undefined);
     expect(emulator.calls()).toBe(0);
     const route = path.startsWith("/ask/") ? "/ask/{id}" : path === "/ask" ? "/ask" : "/*";
-    expect(await worker.logOf(got)).toMatchObject({ status, code, route: expect.stringMatching(`^[A-Z]+ ${route.replace("*", "\\*")}$`) });
+    expect(await worker.logOf(got)).toMatchObject({
+      status,
+      code,
+      route: expect.stringMatching(`^[A-Z]+ ${route.replace("*", "\\*")}$`),
+    });
   });
 
   test("the refusals of ids are the same, whatever is wrong with them", async () => {
     const { id } = await askIn("JSON", { input: `${PROMPT} mine` });
     const changed = id.slice(0, -2) + (id.endsWith("AA") ? "BB" : "AA");
-    const answers = await Promise.all(["resp_x", id.slice(0, -4), changed, `${id}A`].map((each) => worker.send(`/ask/${each}`)));
+    const answers = await Promise.all(
+      ["resp_x", id.slice(0, -4), changed, `${id}A`].map((each) => worker.send(`/ask/${each}`)),
+    );
     expect(new Set(answers.map((got) => `${got.status} ${errorOf(got).message}`)).size).toBe(1);
   });
 
@@ -375,7 +453,9 @@ async function kept(id: string): Promise<void> {
 /** An answer to a follow-up of `parent` is kept for its exact repeat. */
 async function answered(parent: string): Promise<void> {
   await until(async () =>
-    expect((await worker.kvKeys()).filter((key) => key.startsWith("answer:") && key.includes(`:${parent}:`))).not.toHaveLength(0),
+    expect(
+      (await worker.kvKeys()).filter((key) => key.startsWith("answer:") && key.includes(`:${parent}:`)),
+    ).not.toHaveLength(0),
   );
 }
 

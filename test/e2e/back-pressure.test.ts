@@ -13,7 +13,8 @@ const RESPONSE = {
   model: "m",
   output: [{ type: "message", role: "assistant", content: [{ type: "output_text", text: "Heard." }] }],
 };
-const saying = (type: string, status: string): string => `data: ${JSON.stringify({ type, response: { ...RESPONSE, status } })}\n\n`;
+const saying = (type: string, status: string): string =>
+  `data: ${JSON.stringify({ type, response: { ...RESPONSE, status } })}\n\n`;
 const STILL_MS = 500;
 
 /** One call of upstream. Its model's name says how many events it has. */

@@ -11,10 +11,12 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Gateway, SERVER_KEY, startGateway } from "../clients/gateway.ts";
 
 const TEXT = readFileSync("docs/client.md", "utf8");
-const SNIPPETS = [...TEXT.matchAll(/^## (.*)\n(?:(?!^## )[\s\S])*?^```js\n([\s\S]*?)^```$/gm)].map(([, heading = "", code = ""]) => ({
-  heading,
-  code,
-}));
+const SNIPPETS = [...TEXT.matchAll(/^## (.*)\n(?:(?!^## )[\s\S])*?^```js\n([\s\S]*?)^```$/gm)].map(
+  ([, heading = "", code = ""]) => ({
+    heading,
+    code,
+  }),
+);
 /** What each says to the emulator's answers. */
 const SAYS: Record<string, RegExp> = {
   "Ask and stream": /^You said: "What is the capital of France\?"\. 19\nYou said: "Tell me a story"\.\ncompleted 11\n$/,
@@ -63,7 +65,12 @@ test("the README's snippet, with this Worker's address", async () => {
 
 test("in a Worker", async () => {
   const { code = "" } = SNIPPETS.find(({ heading }) => heading === "In a Worker") ?? {};
-  const { outputFiles } = await build({ stdin: { contents: code, resolveDir: home }, bundle: true, write: false, format: "esm" });
+  const { outputFiles } = await build({
+    stdin: { contents: code, resolveDir: home },
+    bundle: true,
+    write: false,
+    format: "esm",
+  });
   const wrangler = createRequire(createRequire(import.meta.url).resolve("wrangler"));
   const { Miniflare, convertV4MiniflareOptions } = wrangler("miniflare") as {
     Miniflare: new (options: object) => { ready: Promise<URL>; dispose: () => Promise<void> };
@@ -89,7 +96,10 @@ test("in a Worker", async () => {
                 headers: [...request.headers],
                 body: await request.text(),
               });
-              return new (wrangler("miniflare") as { Response: typeof Response }).Response(body, { status, headers: [...headers] });
+              return new (wrangler("miniflare") as { Response: typeof Response }).Response(body, {
+                status,
+                headers: [...headers],
+              });
             },
           },
         },
@@ -128,6 +138,9 @@ export const codeOf = (error: unknown): string => (error instanceof AskError ? e
     "--ignoreConfig --noEmit --strict --exactOptionalPropertyTypes --target es2022 --module nodenext --lib es2022,dom,dom.asynciterable --types";
   writeFileSync(join(home, "package.json"), '{ "type": "module" }');
   const tsc = (): string =>
-    execFileSync(resolve("node_modules/.bin/tsc"), [...options.split(" "), "", "types.ts"], { cwd: home, encoding: "utf8" });
+    execFileSync(resolve("node_modules/.bin/tsc"), [...options.split(" "), "", "types.ts"], {
+      cwd: home,
+      encoding: "utf8",
+    });
   expect(tsc()).toBe("");
 });

@@ -24,7 +24,8 @@ afterAll(async () => {
   await gateway.stop();
 });
 
-const callsOf = (input: string): number => gateway.sent().filter((body) => JSON.stringify(body).includes(JSON.stringify(input))).length;
+const callsOf = (input: string): number =>
+  gateway.sent().filter((body) => JSON.stringify(body).includes(JSON.stringify(input))).length;
 
 /** The same numbers in every run. */
 function dice(seed: number): (sides: number) => number {
@@ -129,7 +130,9 @@ describe.each([
       expect(failure).toBeInstanceOf(use().AskError);
       expect(failure).toMatchObject({ status: 502, retryable: false });
     }
-    await expect(client().stream({ input, model: "emulate/cut" }, options).answer()).rejects.toMatchObject({ code: "upstream_error" });
+    await expect(client().stream({ input, model: "emulate/cut" }, options).answer()).rejects.toMatchObject({
+      code: "upstream_error",
+    });
     expect(callsOf(input)).toBe(1);
   });
 });

@@ -24,7 +24,11 @@ function knowsAll(texts: readonly string[]): string {
 /** The SDK's requests pass the same guard as all others. */
 async function seenFetch(url: string | URL | Request, init?: RequestInit): Promise<Response> {
   const headers = Object.fromEntries(new Headers(init?.headers).entries());
-  const got = await worker.send(new URL(String(url)).pathname, { method: init?.method ?? "GET", headers, body: String(init?.body) });
+  const got = await worker.send(new URL(String(url)).pathname, {
+    method: init?.method ?? "GET",
+    headers,
+    body: String(init?.body),
+  });
   return new Response(got.text, { status: got.status, headers: got.headers });
 }
 
@@ -57,7 +61,12 @@ const WAYS: Record<string, AskTurn> = {
     return { id, text: output_text, how: got.headers["x-continuity"] };
   },
   async "the openai SDK, streaming"(input, previous_response_id, model) {
-    const client = new OpenAI({ baseURL: new URL("/v1", worker.url).href, apiKey: SERVER_KEY, maxRetries: 0, fetch: seenFetch });
+    const client = new OpenAI({
+      baseURL: new URL("/v1", worker.url).href,
+      apiKey: SERVER_KEY,
+      maxRetries: 0,
+      fetch: seenFetch,
+    });
     const { data: stream, response } = await client.responses
       .create({ input, model, stream: true, ...(previous_response_id === undefined ? {} : { previous_response_id }) })
       .withResponse();
@@ -79,7 +88,11 @@ interface Conversation {
 }
 
 /** 50 turns, each of which must know all those before it. @param modelOf the model of a turn. @param before what happens before one */
-async function converse(ask: AskTurn, modelOf: (turn: number) => string, before: (turn: number) => void): Promise<Conversation> {
+async function converse(
+  ask: AskTurn,
+  modelOf: (turn: number) => string,
+  before: (turn: number) => void,
+): Promise<Conversation> {
   emulator.clear();
   const logged = worker.log().length;
   const texts: string[] = [];
@@ -117,7 +130,8 @@ test.each(Object.entries(WAYS))(
   async (way, ask) => {
     const { hows, calls, tokens } = await converse(
       ask,
-      (turn) => (turn < 31 ? `gpt-${way.replaceAll(/\W+/g, "-")}` : `emulate/ignores-chain/${Object.keys(WAYS).indexOf(way)}`),
+      (turn) =>
+        turn < 31 ? `gpt-${way.replaceAll(/\W+/g, "-")}` : `emulate/ignores-chain/${Object.keys(WAYS).indexOf(way)}`,
       (turn) => (turn === 7 || turn === 23) && emulator.forget(),
     );
     expect(hows.flatMap((how, at) => (how === "replayed" ? [at + 1] : []))).toEqual([

@@ -28,5 +28,7 @@ test("what is deployed is production: local settings and secrets stand in no com
   expect(toml).not.toMatch(/^\s*(UNIAPI_KEY|SERVER_KEYS|ID_KEYS|DEADLINES)\b/m);
   expect(toml).not.toMatch(/^\s*\[(env\..*|secrets)\]/m);
   expect(read(".dev.vars.example")).not.toMatch(/ENVIRONMENT/);
-  expect(read(".gitignore").split("\n")).toEqual(expect.arrayContaining([".dev.vars", ".production.vars", ".wrangler/"]));
+  expect(read(".gitignore").split("\n")).toEqual(
+    expect.arrayContaining([".dev.vars", ".production.vars", ".wrangler/"]),
+  );
 });

@@ -17,7 +17,9 @@ function differing(name: string, row: Row): ResponsesRow {
   if (row.calls === undefined) return row;
   const { calls: _, ...alone } = row;
   if (row.refused !== undefined) return alone;
-  const busy = name.startsWith("429") ? { status: 429, code: "upstream_rate_limited" } : { status: 503, code: "upstream_unavailable" };
+  const busy = name.startsWith("429")
+    ? { status: 429, code: "upstream_rate_limited" }
+    : { status: 503, code: "upstream_unavailable" };
   return { ...alone, once: { ...busy, final: false, retryAfter: "1" } };
 }
 
@@ -36,7 +38,8 @@ export function responsesPromiseOf(row: ResponsesRow, form: ResponsesForm): stri
   if (row.long === true && form === "stream") return undefined;
   const { refused, fails } = firstOf(row, form);
   if (refused !== undefined) return refusal(refused);
-  if (fails !== undefined) return `${fails.said ? "text" : "no text"}, then an error event, ${fails.code}, and a broken connection`;
+  if (fails !== undefined)
+    return `${fails.said ? "text" : "no text"}, then an error event, ${fails.code}, and a broken connection`;
   return row.answer?.("")["status"] === "failed" ? "an object of status failed" : "an answer";
 }
 

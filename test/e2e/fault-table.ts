@@ -35,7 +35,10 @@ export interface Row {
 }
 
 const TEXT: Row = { answer: (text) => ({ text }) };
-const refused = (given: Refused, stream?: Row["stream"]): Row => ({ refused: given, ...(stream === undefined ? {} : { stream }) });
+const refused = (given: Refused, stream?: Row["stream"]): Row => ({
+  refused: given,
+  ...(stream === undefined ? {} : { stream }),
+});
 const fails = (code: string, said: boolean): { fails: Fails } => ({ fails: { code, said } });
 
 const AUTH: Refused = { status: 502, code: "upstream_auth", final: true };
@@ -44,7 +47,12 @@ const FAILED: Refused = { status: 502, code: "upstream_error", final: true };
 const NO_ANSWER: Refused = { status: 502, code: "upstream_invalid_response", final: true };
 const TIMEOUT: Refused = { status: 504, code: "upstream_timeout", final: true };
 const AWAY: Refused = { status: 503, code: "upstream_unavailable", final: false };
-const busy = (retryAfter: string): Refused => ({ status: 429, code: "upstream_rate_limited", final: false, retryAfter });
+const busy = (retryAfter: string): Refused => ({
+  status: 429,
+  code: "upstream_rate_limited",
+  final: false,
+  retryAfter,
+});
 const rejected = (code: string, param = ""): Refused => ({ status: 400, code, param, final: false });
 
 /** By the name on the menu; a number after it is sent along. */
@@ -52,7 +60,11 @@ export const ROWS: Record<string, Row> = {
   text: TEXT,
   refusal: { answer: () => ({ text: "", refusal: "I can't help with that." }) },
   incomplete: {
-    answer: (text) => ({ text: text.slice(0, Math.ceil(text.length / 2)), status: "incomplete", incomplete_reason: "content_filter" }),
+    answer: (text) => ({
+      text: text.slice(0, Math.ceil(text.length / 2)),
+      status: "incomplete",
+      incomplete_reason: "content_filter",
+    }),
   },
   "reasoning-only": { answer: () => ({ text: "", status: "incomplete", incomplete_reason: "max_output_tokens" }) },
   failed: refused(FAILED, fails("upstream_error", false)),
@@ -161,7 +173,8 @@ export function mayBePaid({ refused: all, fails: late }: ReturnType<typeof strea
 /** The promise of one cell, which ends its test's name; undefined where nothing is promised. */
 export function promiseOf(row: Row, form: Form): string | undefined {
   if (row.long === true && form !== "JSON") return undefined;
-  const { refused: all, fails: late } = form === "JSON" ? { refused: row.refused } : { fails: undefined, ...streamedOf(row) };
+  const { refused: all, fails: late } =
+    form === "JSON" ? { refused: row.refused } : { fails: undefined, ...streamedOf(row) };
   if (all !== undefined) return refusal(all);
   if (late === undefined) return row.calls === undefined ? "an answer" : "an answer, at the second try";
   if (form === "events") return `${late.said ? "text" : "no text"}, then an error event, ${late.code}`;

@@ -34,7 +34,8 @@ async function closedAddress(): Promise<string> {
 }
 
 const freshKey = (): Record<string, string> => ({ "idempotency-key": crypto.randomUUID() });
-const callsOf = (input: string): number => emulator.received.filter(({ raw }) => raw.includes(JSON.stringify(input))).length;
+const callsOf = (input: string): number =>
+  emulator.received.filter(({ raw }) => raw.includes(JSON.stringify(input))).length;
 
 async function twice(name: string, row: Row): Promise<void> {
   const on = HURRIED.test(name) ? hurried : worker;
@@ -62,7 +63,8 @@ async function twice(name: string, row: Row): Promise<void> {
 
 for (const [name, row] of Object.entries(ROWS)) {
   const promise = promiseOnce(row);
-  if (promise !== undefined) test.concurrent(`emulate/${name}, sent twice with one Idempotency-Key: ${promise}`, () => twice(name, row));
+  if (promise !== undefined)
+    test.concurrent(`emulate/${name}, sent twice with one Idempotency-Key: ${promise}`, () => twice(name, row));
 }
 
 function expectFinal(got: Got): void {
@@ -82,7 +84,10 @@ test("a storm of 500, 502 and 503 in a hundred requests at once: each gets its o
   const faults = ["500", "502-html", "503", "520", "524"];
   const got = await Promise.all(
     Array.from({ length: 100 }, (_, n) =>
-      worker.ask({ input, model: `emulate/${faults[n % 5]}` }, n % 2 === 0 ? {} : { ...freshKey(), accept: "text/event-stream" }),
+      worker.ask(
+        { input, model: `emulate/${faults[n % 5]}` },
+        n % 2 === 0 ? {} : { ...freshKey(), accept: "text/event-stream" },
+      ),
     ),
   );
   expect(got.map(({ status }) => status)).toEqual(got.map((_, n) => (n % 5 === 2 ? 503 : 502)));

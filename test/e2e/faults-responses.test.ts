@@ -46,17 +46,27 @@ async function respond(name: string, fields: Json, headers: Record<string, strin
   return got;
 }
 
-const callsOf = (input: string): number => emulator.received.filter(({ raw }) => raw.includes(JSON.stringify(input))).length;
+const callsOf = (input: string): number =>
+  emulator.received.filter(({ raw }) => raw.includes(JSON.stringify(input))).length;
 
 /** To an SDK: by its status, its two headers and all five texts. */
 function expectRefusal(got: Got, { status, code, param = "", final, retryAfter }: Refused): void {
   const error = errorOf(got);
   expect([got.status, error.code, error.param]).toEqual([status, code, param]);
-  expect([got.headers["x-should-retry"], got.headers["retry-after"]]).toEqual([final ? "false" : undefined, retryAfter]);
+  expect([got.headers["x-should-retry"], got.headers["retry-after"]]).toEqual([
+    final ? "false" : undefined,
+    retryAfter,
+  ]);
 }
 
 function expectObject(object: Json, name: string, input: string): void {
-  const { text = "", refusal, usage = expect.any(Object) as unknown, status = "completed", incomplete_reason } = answerOf(name, input);
+  const {
+    text = "",
+    refusal,
+    usage = expect.any(Object) as unknown,
+    status = "completed",
+    incomplete_reason,
+  } = answerOf(name, input);
   expect(judged.answer(RESPONSES, { status: 200, type: "application/json", body: object })).toBe(null);
   expect(object).toMatchObject({
     id: expect.stringMatching(/^resp_ue1_[\w-]{1,247}$/) as string,
@@ -67,7 +77,10 @@ function expectObject(object: Json, name: string, input: string): void {
     output_text: text,
     usage,
     incomplete_details: incomplete_reason === undefined ? null : { reason: incomplete_reason },
-    error: status === "failed" ? { code: "server_error", message: expect.stringContaining("pay for it twice") as string } : null,
+    error:
+      status === "failed"
+        ? { code: "server_error", message: expect.stringContaining("pay for it twice") as string }
+        : null,
   });
   if (refusal !== undefined) expect(object["output"]).toMatchObject([{ content: [{ type: "refusal", refusal }] }]);
 }
@@ -110,7 +123,9 @@ function expectBroken(got: Got, code: string, said: boolean): void {
 function expectWhole(got: Got, name: string, input: string): Json {
   expect(got.broke).toBe(false);
   const events = eventsOf(got);
-  const shown = events.flatMap(({ type, response }) => (response === undefined ? [] : [{ type, response: response as Json }]));
+  const shown = events.flatMap(({ type, response }) =>
+    response === undefined ? [] : [{ type, response: response as Json }],
+  );
   const last = shown.at(-1);
   const { status } = last?.response ?? {};
   expect([events[0]?.["type"], events.at(-1)?.["type"], last?.type]).toEqual([
@@ -156,10 +171,12 @@ async function twice(name: string, row: ResponsesRow): Promise<void> {
 for (const [name, row] of Object.entries(RESPONSES_ROWS)) {
   for (const form of RESPONSES_FORMS) {
     const promise = responsesPromiseOf(row, form);
-    if (promise !== undefined) test.concurrent(`emulate/${name}, asked for as ${form}: ${promise}`, () => once(name, row, form));
+    if (promise !== undefined)
+      test.concurrent(`emulate/${name}, asked for as ${form}: ${promise}`, () => once(name, row, form));
   }
   const promise = responsesPromiseOnce(row);
-  if (promise !== undefined) test.concurrent(`emulate/${name}, sent twice with one Idempotency-Key: ${promise}`, () => twice(name, row));
+  if (promise !== undefined)
+    test.concurrent(`emulate/${name}, sent twice with one Idempotency-Key: ${promise}`, () => twice(name, row));
 }
 
 test("of all these, only what was answered stands in KV afterwards", async () => {
@@ -172,5 +189,6 @@ test("of all these, only what was answered stands in KV afterwards", async () =>
       if (!isAnswer) expect(kept, name).not.toContain(`${PROMPT} ${name} as ${form} on responses`);
     }
   }
-  for (const form of [...RESPONSES_FORMS.map((one) => `as ${one}`), "twice"]) expect(kept).toContain(`${PROMPT} text ${form} on responses`);
+  for (const form of [...RESPONSES_FORMS.map((one) => `as ${one}`), "twice"])
+    expect(kept).toContain(`${PROMPT} text ${form} on responses`);
 });

@@ -2,7 +2,17 @@
 // may try again, how often upstream was called. Runs at once, since many faults are about time; none may take long.
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Emulator, startEmulator } from "../emulator/emulator.ts";
-import { FORMS, type Form, HURRIED, promiseOf, type Refused, ROWS, type Row, STATUS, streamedOf } from "./fault-table.ts";
+import {
+  FORMS,
+  type Form,
+  HURRIED,
+  promiseOf,
+  type Refused,
+  ROWS,
+  type Row,
+  STATUS,
+  streamedOf,
+} from "./fault-table.ts";
 import { endOf, errorOf, eventsOf, type Got, json, PROMPT, startWorker, UPSTREAM_KEY, type Worker } from "./worker.ts";
 
 const BOUND_MS = 10_000;
@@ -22,20 +32,33 @@ afterAll(async () => {
   await emulator.close();
 });
 
-async function ask(name: string, form: string, fields: object, headers: Record<string, string> = {}): Promise<[Got, string]> {
+async function ask(
+  name: string,
+  form: string,
+  fields: object,
+  headers: Record<string, string> = {},
+): Promise<[Got, string]> {
   const input = `${PROMPT} ${name} as ${form}`;
-  const got = await (HURRIED.test(name) ? hurried : worker).ask({ input, model: `emulate/${name}`, ...fields }, headers);
+  const got = await (HURRIED.test(name) ? hurried : worker).ask(
+    { input, model: `emulate/${name}`, ...fields },
+    headers,
+  );
   expect(got.ms).toBeLessThan(BOUND_MS);
   const received = emulator.received.filter(({ raw }) => raw.includes(JSON.stringify(input)));
   expect(received.length, "calls of upstream").toBe(ROWS[name]?.calls ?? 1);
-  expect(new Set(received.map(({ headers: { host } }) => host)), "no redirect was followed").toEqual(new Set([new URL(emulator.url).host]));
+  expect(new Set(received.map(({ headers: { host } }) => host)), "no redirect was followed").toEqual(
+    new Set([new URL(emulator.url).host]),
+  );
   return [got, `You said: "${input}".`];
 }
 
 function expectRefusal(got: Got, { status, code, param = "", final, retryAfter }: Refused): void {
   const error = errorOf(got);
   expect([got.status, error.code, error.param]).toEqual([status, code, param]);
-  expect([got.headers["x-should-retry"], got.headers["retry-after"]]).toEqual([final ? "false" : undefined, retryAfter]);
+  expect([got.headers["x-should-retry"], got.headers["retry-after"]]).toEqual([
+    final ? "false" : undefined,
+    retryAfter,
+  ]);
 }
 
 function expectAnswer(answer: Record<string, unknown>, name: string, text: string): void {
@@ -75,7 +98,9 @@ const CHECKS: Record<Form, (name: string, row: Row) => Promise<void>> = {
       expectAnswer(endOf(events), name, text);
       return;
     }
-    expect([...new Set(events.map(({ event }) => event))]).toEqual(fails.said ? ["start", "text", "error"] : ["start", "error"]);
+    expect([...new Set(events.map(({ event }) => event))]).toEqual(
+      fails.said ? ["start", "text", "error"] : ["start", "error"],
+    );
     expect(endOf(events)["code"]).toBe(fails.code);
   },
   async text(name, row) {
@@ -84,7 +109,11 @@ const CHECKS: Record<Form, (name: string, row: Row) => Promise<void>> = {
     if (refused !== undefined) expectRefusal(got, refused);
     else if (fails === undefined) {
       const answer = row.answer?.(text) ?? {};
-      expect([got.status, got.broke, got.text]).toEqual([200, false, answer["text"] === "" ? (answer["refusal"] ?? "") : answer["text"]]);
+      expect([got.status, got.broke, got.text]).toEqual([
+        200,
+        false,
+        answer["text"] === "" ? (answer["refusal"] ?? "") : answer["text"],
+      ]);
     } else if (fails.said) {
       expect([got.status, got.broke]).toEqual([200, true]);
       expect(got.text).not.toBe("");
@@ -97,6 +126,7 @@ const CHECKS: Record<Form, (name: string, row: Row) => Promise<void>> = {
 for (const [name, row] of Object.entries(ROWS)) {
   for (const form of FORMS) {
     const promise = promiseOf(row, form);
-    if (promise !== undefined) test.concurrent(`emulate/${name}, asked for as ${form}: ${promise}`, () => CHECKS[form](name, row));
+    if (promise !== undefined)
+      test.concurrent(`emulate/${name}, asked for as ${form}: ${promise}`, () => CHECKS[form](name, row));
   }
 }

@@ -4,7 +4,18 @@ import { readdirSync, readFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { endOf, errorOf, eventsOf, type Got, json, PROMPT, startWorker, until, UPSTREAM_KEY, type Worker } from "./worker.ts";
+import {
+  endOf,
+  errorOf,
+  eventsOf,
+  type Got,
+  json,
+  PROMPT,
+  startWorker,
+  until,
+  UPSTREAM_KEY,
+  type Worker,
+} from "./worker.ts";
 
 const FOLDER = new URL("../fixtures/derived/", import.meta.url);
 const FILES = readdirSync(FOLDER).toSorted();
@@ -40,7 +51,12 @@ const QUOTA: Refused = { status: 502, code: "upstream_quota", final: true };
 const AUTH: Refused = { status: 502, code: "upstream_auth", final: true };
 /** No hint of upstream's: five seconds are our own guess. */
 const BUSY: Refused = { status: 429, code: "upstream_rate_limited", final: false, retryAfter: "5" };
-const NO_CHANNEL: Refused = { status: 503, code: "upstream_unavailable", final: false, message: /no channel for this model/ };
+const NO_CHANNEL: Refused = {
+  status: 503,
+  code: "upstream_unavailable",
+  final: false,
+  message: /no channel for this model/,
+};
 const FAILED: Refused = { status: 502, code: "upstream_error", final: true };
 const NO_ANSWER: Refused = { status: 502, code: "upstream_invalid_response", final: true };
 
@@ -62,7 +78,13 @@ const EXPECTED: Record<string, Expected> = {
   },
   "d04-error-429-rate-limit.json": { refused: BUSY },
   "d05-incomplete-content-filter.json": {
-    answer: { status: "incomplete", model: "gpt-5.5", text: "The first step", incomplete_reason: "content_filter", usage: USAGE },
+    answer: {
+      status: "incomplete",
+      model: "gpt-5.5",
+      text: "The first step",
+      incomplete_reason: "content_filter",
+      usage: USAGE,
+    },
     events: ["start", "text", "done"],
     kept: false,
   },
@@ -78,7 +100,12 @@ const EXPECTED: Record<string, Expected> = {
     kept: false,
   },
   "d07-failed.json": { refused: FAILED },
-  "d08-cut-stream.sse": { refused: FAILED, events: ["start", "text", "error"], code: "upstream_error", text: "Half of an ans" },
+  "d08-cut-stream.sse": {
+    refused: FAILED,
+    events: ["start", "text", "error"],
+    code: "upstream_error",
+    text: "Half of an ans",
+  },
   "d09-error-event-flat.sse": { refused: FAILED, events: ["start", "error"], code: "upstream_error", text: "" },
   "d20-onehub-401-invalid-token.json": { refused: AUTH },
   "d21-onehub-401-token-exhausted.json": { refused: AUTH },
@@ -94,7 +121,12 @@ const EXPECTED: Record<string, Expected> = {
   "d29-onehub-heartbeat-nonstream-error-http200.txt": { refused: BUSY },
   "d30-onehub-heartbeat-stream.sse": { answer: HELLO, events: ["start", "text", "done"] },
   "d31-onehub-heartbeat-stream-error-http200.sse": { refused: BUSY },
-  "d32-onehub-stream-raw-json-line.sse": { refused: FAILED, events: ["start", "text", "error"], code: "upstream_error", text: "Hello." },
+  "d32-onehub-stream-raw-json-line.sse": {
+    refused: FAILED,
+    events: ["start", "text", "error"],
+    code: "upstream_error",
+    text: "Hello.",
+  },
   "d33-onehub-chat-compat-stream.sse": {
     answer: {
       status: "completed",
@@ -141,7 +173,10 @@ const shout = (key: string): string => {
 };
 const ECHOES: Record<string, [[number, Record<string, string>], (key: string) => string]> = {
   ...Object.fromEntries(
-    [200, 400, 404, 422, 500].map((status) => [`echo ${status}`, [[status, { "content-type": "application/json" }], shout]]),
+    [200, 400, 404, 422, 500].map((status) => [
+      `echo ${status}`,
+      [[status, { "content-type": "application/json" }], shout],
+    ]),
   ),
   "echo event": [[200, { "content-type": "text/event-stream" }], (key) => `event: error\ndata: ${shout(key)}\n\n`],
   "echo redirect": [[302, { location: "https://evil.example/" }], shout],
@@ -189,7 +224,10 @@ afterAll(async () => {
 
 async function ask(file: string, fields: object, headers: Record<string, string> = {}): Promise<Got> {
   calls = 0;
-  const got = await worker.ask({ input: `${PROMPT} ${JSON.stringify([fields, headers])}`, model: file, ...fields }, headers);
+  const got = await worker.ask(
+    { input: `${PROMPT} ${JSON.stringify([fields, headers])}`, model: file, ...fields },
+    headers,
+  );
   answers.push(got);
   expect(calls, "calls of upstream").toBe(1);
   return got;
@@ -199,7 +237,10 @@ function expectRefusal(got: Got, { status, code, param = "", final, retryAfter, 
   const error = errorOf(got);
   expect([got.status, error.code, error.param]).toEqual([status, code, param]);
   expect(error.message).toMatch(message);
-  expect([got.headers["x-should-retry"], got.headers["retry-after"]]).toEqual([final ? "false" : undefined, retryAfter]);
+  expect([got.headers["x-should-retry"], got.headers["retry-after"]]).toEqual([
+    final ? "false" : undefined,
+    retryAfter,
+  ]);
 }
 
 function expectAnswer(answer: Record<string, unknown>, expected: Record<string, unknown>): void {
@@ -282,6 +323,7 @@ test("no secret of the bodies, no header of upstream's is in any answer", () => 
   for (const got of answers) {
     const text = (JSON.stringify(got.headers) + got.text).replaceAll(/resp_ue1_[\w-]+/g, "");
     for (const secret of SECRETS) expect(text).not.toMatch(secret);
-    for (const name of ["x-oneapi-request-id", "x-upstream-key", "set-cookie"]) expect(got.headers).not.toHaveProperty(name);
+    for (const name of ["x-oneapi-request-id", "x-upstream-key", "set-cookie"])
+      expect(got.headers).not.toHaveProperty(name);
   }
 });

@@ -22,7 +22,10 @@ const PRINTED = new Map(
 );
 const FIRST = "A first try";
 const [, ...ENTRIES] = PRINTED.values();
-const SUPPORT = { instructions: "You answer for Example Ltd. Be brief. Say so if you don't know.", max_output_tokens: 500 };
+const SUPPORT = {
+  instructions: "You answer for Example Ltd. Be brief. Say so if you don't know.",
+  max_output_tokens: 500,
+};
 
 /** Long enough to be looked for by the Worker's guard, where the providers' form leaves room. */
 const SECRETS = {
@@ -183,8 +186,12 @@ test("there is an entry for every provider", () => {
 test("what is printed is what an editor finds no fault with", () => {
   const dir = mkdtempSync(join("node_modules", ".typed-"));
   const files = { "first.ts": PRINTED.get(FIRST) ?? "", "entries.ts": configOf("https://receiver.example") };
-  for (const [name, code] of Object.entries(files)) writeFileSync(join(dir, name), code.replace('"./core', '"../../src/core'));
-  writeFileSync(join(dir, "tsconfig.json"), JSON.stringify({ extends: "../../tsconfig.json", files: Object.keys(files), include: [] }));
+  for (const [name, code] of Object.entries(files))
+    writeFileSync(join(dir, name), code.replace('"./core', '"../../src/core'));
+  writeFileSync(
+    join(dir, "tsconfig.json"),
+    JSON.stringify({ extends: "../../tsconfig.json", files: Object.keys(files), include: [] }),
+  );
   try {
     expect(spawnSync("tsc", ["-p", dir], { encoding: "utf8" }).stdout).toBe("");
   } finally {
@@ -203,8 +210,14 @@ describe.each(Object.entries(ROWS))("%s", (heading, { sender, name, file, url, a
     const body = sample(file);
     const type = file.endsWith(".txt") ? "application/x-www-form-urlencoded" : "application/json";
     const signed = await sender.sign(body, sender.secrets[0], Math.floor(Date.now() / 1_000));
-    const got = await worker.send(`/hooks/${name}`, { method: "POST", body, headers: { "content-type": type, ...signed } });
-    const asked = await until(() => emulator.received.find(({ raw }) => raw.includes(JSON.stringify(asks).slice(1, -1))) ?? expect.fail());
+    const got = await worker.send(`/hooks/${name}`, {
+      method: "POST",
+      body,
+      headers: { "content-type": type, ...signed },
+    });
+    const asked = await until(
+      () => emulator.received.find(({ raw }) => raw.includes(JSON.stringify(asks).slice(1, -1))) ?? expect.fail(),
+    );
     const { input, instructions, max_output_tokens } = asked.body as Record<string, unknown>;
     expect({ instructions, max_output_tokens }).toEqual(SUPPORT);
     // The emulator's answer to it.
@@ -225,7 +238,12 @@ describe.each(Object.entries(ROWS))("%s", (heading, { sender, name, file, url, a
 /** A call of the Bot API, as "Making requests when getting updates" has it. */
 function assertReply(got: Got, text: string): void {
   expect(got.status).toBe(200);
-  expect(json(got)).toEqual({ method: "sendMessage", chat_id: 1_111_111, text, reply_parameters: { message_id: 1_365 } });
+  expect(json(got)).toEqual({
+    method: "sendMessage",
+    chat_id: 1_111_111,
+    text,
+    reply_parameters: { message_id: 1_365 },
+  });
 }
 
 function assertSigned({ body, headers }: Received): void {
@@ -233,16 +251,30 @@ function assertSigned({ body, headers }: Received): void {
 }
 
 test.each(
-  [...DOC.matchAll(/^\| ([^|]+) \| `([\w-]+)` \| `(hex|base64)` \| `([^`]+)`(?:, `timestamp_header: "([\w-]+)"`)? \|$/gm)].map(
-    ([, ...cells]) => cells,
-  ),
-)("a signature of %s, by the printed settings, is good", async (_sender, header = "", encoding = "hex", template = "", timeHeader) => {
-  const { hmac } = await import("../../src/hooks/hmac.ts");
-  const scheme = hmac({ header, encoding: encoding as "hex" | "base64", template, timestamp_header: timeHeader });
-  const [body, time] = ['{"a":1}', "1795380588"];
-  const mac = createHmac("sha256", "secret").update(template.replace("{body}", body).replace("{timestamp}", time));
-  const headers = new Headers({ [header]: mac.digest(encoding as "hex" | "base64"), ...(timeHeader && { [timeHeader]: time }) });
-  const raw = new TextEncoder().encode(body);
-  const delivery = { raw, headers, url: "https://ask.example.com/hooks/h", now: Number(time) * 1_000, secrets: ["secret"] };
-  expect(await scheme.verify(delivery)).toEqual({ secret: 0 });
-});
+  [
+    ...DOC.matchAll(
+      /^\| ([^|]+) \| `([\w-]+)` \| `(hex|base64)` \| `([^`]+)`(?:, `timestamp_header: "([\w-]+)"`)? \|$/gm,
+    ),
+  ].map(([, ...cells]) => cells),
+)(
+  "a signature of %s, by the printed settings, is good",
+  async (_sender, header = "", encoding = "hex", template = "", timeHeader) => {
+    const { hmac } = await import("../../src/hooks/hmac.ts");
+    const scheme = hmac({ header, encoding: encoding as "hex" | "base64", template, timestamp_header: timeHeader });
+    const [body, time] = ['{"a":1}', "1795380588"];
+    const mac = createHmac("sha256", "secret").update(template.replace("{body}", body).replace("{timestamp}", time));
+    const headers = new Headers({
+      [header]: mac.digest(encoding as "hex" | "base64"),
+      ...(timeHeader && { [timeHeader]: time }),
+    });
+    const raw = new TextEncoder().encode(body);
+    const delivery = {
+      raw,
+      headers,
+      url: "https://ask.example.com/hooks/h",
+      now: Number(time) * 1_000,
+      secrets: ["secret"],
+    };
+    expect(await scheme.verify(delivery)).toEqual({ secret: 0 });
+  },
+);

@@ -9,7 +9,18 @@ import type { JobView } from "../../src/core/jobs/job.ts";
 import { type Emulator, type ReceivedRequest, startEmulator } from "../emulator/emulator.ts";
 import { type Received, type Receiver, startReceiver } from "../support/receiver.ts";
 import { bundleOf } from "./bundle.ts";
-import { errorOf, type Got, json, OTHER_SERVER_KEY, PROMPT, SERVER_KEY, startWorker, until, UPSTREAM_KEY, type Worker } from "./worker.ts";
+import {
+  errorOf,
+  type Got,
+  json,
+  OTHER_SERVER_KEY,
+  PROMPT,
+  SERVER_KEY,
+  startWorker,
+  until,
+  UPSTREAM_KEY,
+  type Worker,
+} from "./worker.ts";
 
 const SECRETS = {
   GITHUB_WEBHOOK_SECRET: "4d1f0b7e93a52c68b0e7",
@@ -46,7 +57,11 @@ const toldOf = (job: unknown): Received[] => receiver.got.filter(({ headers }) =
 
 /** An issue that somebody has opened, as GitHub tells of it. */
 async function opened(hook: string, text: string, signature?: string): Promise<Got> {
-  const body = JSON.stringify({ action: "opened", issue: { number: 7, body: text }, sender: { login: "ada", type: "User" } });
+  const body = JSON.stringify({
+    action: "opened",
+    issue: { number: 7, body: text },
+    sender: { login: "ada", type: "User" },
+  });
   const headers = {
     "content-type": "application/json",
     "x-github-event": "issues",
@@ -73,7 +88,10 @@ test("an event is acknowledged before upstream has said a word; its answer is po
   const text = marked();
   const got = await opened("slow", text);
   expect(askedWith(text).map(({ ended }) => ended)).not.toContain("complete");
-  expect([got.status, json(got)]).toEqual([202, { status: "accepted", job: expect.stringMatching(/^job_[\w-]{43}$/) as string }]);
+  expect([got.status, json(got)]).toEqual([
+    202,
+    { status: "accepted", job: expect.stringMatching(/^job_[\w-]{43}$/) as string },
+  ]);
   const { job } = json(got);
   expect(["queued", "running"]).toContain((await viewOf(job)).status);
 
@@ -119,12 +137,18 @@ test("a job is posted, read by its owner alone, and delivered again without bein
     body: { input: text, callback: "crm", metadata: { order: "7" } },
   });
   const { job } = json(posted);
-  expect([posted.status, posted.headers["location"], json(posted)]).toEqual([202, `/jobs/${String(job)}`, { job, status: "queued" }]);
+  expect([posted.status, posted.headers["location"], json(posted)]).toEqual([
+    202,
+    `/jobs/${String(job)}`,
+    { job, status: "queued" },
+  ]);
   expect(await ended(job)).toMatchObject({
     status: "completed",
     delivery: { status: "failed", attempts: [{ status: 410, error: "gone" }] },
   });
-  const foreign = await worker.send(`/jobs/${String(job)}`, { headers: { authorization: `Bearer ${OTHER_SERVER_KEY}` } });
+  const foreign = await worker.send(`/jobs/${String(job)}`, {
+    headers: { authorization: `Bearer ${OTHER_SERVER_KEY}` },
+  });
   expect([foreign.status, errorOf(foreign).code]).toEqual([404, "not_found"]);
 
   status = 200;
@@ -156,7 +180,12 @@ test("a sender who waits and leaves gets the answer when it asks again: it was m
 
 test("what the receiver gets holds no secret; what was asked stands in records, and in no line of log", () => {
   const got = JSON.stringify(receiver.got);
-  for (const secret of [UPSTREAM_KEY, SERVER_KEY, OTHER_SERVER_KEY, ...Object.values(SECRETS).flatMap((value) => value.split(","))]) {
+  for (const secret of [
+    UPSTREAM_KEY,
+    SERVER_KEY,
+    OTHER_SERVER_KEY,
+    ...Object.values(SECRETS).flatMap((value) => value.split(",")),
+  ]) {
     expect(got).not.toContain(secret);
   }
   // The guard of `stop` has something to look at.

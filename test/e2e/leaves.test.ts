@@ -28,7 +28,9 @@ const EVENTS = { fields: { stream: true }, headers: {} as Record<string, string>
 const TEXT = { fields: { stream: true }, headers: { accept: "text/plain" } as Record<string, string> };
 
 function record(input: string): ReceivedRequest {
-  return emulator.received.find(({ raw }) => raw.includes(JSON.stringify(input))) ?? expect.fail("upstream was not asked");
+  return (
+    emulator.received.find(({ raw }) => raw.includes(JSON.stringify(input))) ?? expect.fail("upstream was not asked")
+  );
 }
 
 async function left(input: string, ms: number): Promise<void> {
@@ -41,7 +43,9 @@ describe.concurrent.each(Object.entries(WAYS))("by %s", (way, leave) => {
     ["a stream of text", TEXT, "You"],
   ])("%s", async (form, { fields, headers }, word) => {
     const input = `${PROMPT} leaves ${form} by ${way} ${"and so on ".repeat(100)}`;
-    const socket = await worker.open({ input, model: "emulate/slow/100", ...fields }, headers, (text) => text.includes(word));
+    const socket = await worker.open({ input, model: "emulate/slow/100", ...fields }, headers, (text) =>
+      text.includes(word),
+    );
     expect(record(input).ended).toBe("open");
     leave(socket);
     await left(input, SOON_MS);
@@ -50,7 +54,9 @@ describe.concurrent.each(Object.entries(WAYS))("by %s", (way, leave) => {
 
   test("a stream of events whose upstream is silent: at the next ping", async () => {
     const input = `${PROMPT} leaves in silence by ${way}`;
-    const socket = await worker.open({ input, model: "emulate/stall", stream: true }, {}, (text) => text.includes("event: text"));
+    const socket = await worker.open({ input, model: "emulate/stall", stream: true }, {}, (text) =>
+      text.includes("event: text"),
+    );
     leave(socket);
     await left(input, PING_MS + SOON_MS);
   });
@@ -87,7 +93,10 @@ describe("a deadline ends the call, too, where upstream has not said a word", ()
     ["a flight", {}, { "idempotency-key": "leaves-at-its-deadline" }],
   ])("%s", async (form, fields, headers) => {
     const input = `${PROMPT} waits for ${form}`;
-    const got = await hurried.ask({ input, model: "emulate/first-byte/20000", ...fields }, headers as Record<string, string>);
+    const got = await hurried.ask(
+      { input, model: "emulate/first-byte/20000", ...fields },
+      headers as Record<string, string>,
+    );
     expect([got.status, (json(got)["error"] as { code: string }).code]).toEqual([504, "upstream_timeout"]);
     await left(input, SOON_MS);
   });

@@ -26,7 +26,9 @@ afterAll(async () => {
 });
 
 test("it is served as it is made, with the project's version", async () => {
-  const made = JSON.parse(JSON.stringify(openApiDocument((served["info"] as unknown as { version: string }).version))) as OpenApi;
+  const made = JSON.parse(
+    JSON.stringify(openApiDocument((served["info"] as unknown as { version: string }).version)),
+  ) as OpenApi;
   expect(served).toEqual(made);
 });
 
@@ -39,7 +41,8 @@ test.each(EXCHANGES.map((exchange) => [`${exchange.operationId}: ${exchange.name
     const isLate = exchange.operationId === "getJob" && exchange.status === 200;
     const { status, type, body, events } = isLate ? await until(async () => delivered(await send())) : await send();
     expect([status, type], JSON.stringify(body)).toEqual([exchange.status, exchange.answer.type]);
-    if (events !== undefined) expect(namesIn(String(body))).toEqual(expect.arrayContaining(namesIn(String(exchange.answer.value))));
+    if (events !== undefined)
+      expect(namesIn(String(body))).toEqual(expect.arrayContaining(namesIn(String(exchange.answer.value))));
     if (real.body === undefined && events !== undefined) expect(namesIn(String(body))).not.toContain("start");
     if (type !== JSON_TYPE) return;
     const documented = exchange.answer.value as object;
@@ -62,8 +65,18 @@ test.each<[code: string, status: number, path: string, request: RequestInit]>([
   ["input_too_deep", 400, "/ask", asked({ text: JSON.parse(deep) as object })],
   ["model_not_allowed", 400, "/v1/responses", asked({ model: "gpt-0" })],
   ["upstream_rejected", 400, "/ask", upstream("status/418")],
-  ["invalid_credentials", 401, "/v1/responses", { ...asked({}), headers: { authorization: "Bearer sk_nobody_has_this_key" } }],
-  ["invalid_credentials", 401, "/hooks/triage", { body: "{}", headers: { "x-hub-signature-256": githubSignature("{ }") } }],
+  [
+    "invalid_credentials",
+    401,
+    "/v1/responses",
+    { ...asked({}), headers: { authorization: "Bearer sk_nobody_has_this_key" } },
+  ],
+  [
+    "invalid_credentials",
+    401,
+    "/hooks/triage",
+    { body: "{}", headers: { "x-hub-signature-256": githubSignature("{ }") } },
+  ],
   ["origin_not_allowed", 403, "/ask", { ...asked({}), headers: { origin: "https://evil.example", authorization: "" } }],
   ["insufficient_scope", 403, "/jobs", { ...asked({}), headers: { authorization: `Bearer ${PUBLISHABLE_KEY}` } }],
   ["request_timeout", 408, "/ask", { body: new ReadableStream({ start: (it) => it.enqueue(Buffer.from("{")) }) }],
@@ -75,7 +88,12 @@ test.each<[code: string, status: number, path: string, request: RequestInit]>([
   ],
   ["payload_too_large", 413, "/sessions", { body: JSON.stringify({ sub: "x".repeat(20_000) }) }],
   ["unsupported_media_type", 415, "/ask", { body: "hi", headers: { "content-type": "image/png" } }],
-  ["idempotency_key_reused", 422, "/v1/responses", { ...asked({ input: "another" }), headers: { "idempotency-key": "used-before" } }],
+  [
+    "idempotency_key_reused",
+    422,
+    "/v1/responses",
+    { ...asked({ input: "another" }), headers: { "idempotency-key": "used-before" } },
+  ],
   ["upstream_rate_limited", 429, "/ask", upstream("429")],
   ["budget_exceeded", 429, "/ask", { ...asked({}), headers: { authorization: `Bearer ${PUBLISHABLE_KEY}` } }],
   ["upstream_error", 502, "/ask", upstream("500")],
@@ -87,8 +105,10 @@ test.each<[code: string, status: number, path: string, request: RequestInit]>([
   ["upstream_unavailable", 503, "/v1/responses", upstream("503")],
   ["upstream_timeout", 504, "/ask", upstream("first-byte/2000")],
 ])("%s (%i on %s) is an answer that the document has", async (code, status, path, request) => {
-  if (code === "budget_exceeded") await post("/ask", { ...asked({}), headers: { authorization: `Bearer ${PUBLISHABLE_KEY}` } });
-  if (code === "idempotency_key_reused") await post(path, { ...asked({}), headers: { "idempotency-key": "used-before" } });
+  if (code === "budget_exceeded")
+    await post("/ask", { ...asked({}), headers: { authorization: `Bearer ${PUBLISHABLE_KEY}` } });
+  if (code === "idempotency_key_reused")
+    await post(path, { ...asked({}), headers: { "idempotency-key": "used-before" } });
   const name = path.startsWith("/hooks/") ? "/hooks/{name}" : path;
   const { body, ...seen } = await got({ path: name, method: "post" }, await post(path, request));
   expect([seen.status, (body as ErrorBody).error.code]).toEqual([status, code]);
@@ -133,7 +153,9 @@ async function got(of: { path: string; method: string }, response: Response): Pr
   const { status } = response;
   if (type === "text/event-stream") {
     const isAsk = of.path === "/ask";
-    const events = parseEvents(text.replace("data: [DONE]\n\n", "")).map(({ event, data }) => (isAsk ? { event, data } : data));
+    const events = parseEvents(text.replace("data: [DONE]\n\n", "")).map(({ event, data }) =>
+      isAsk ? { event, data } : data,
+    );
     expect(events.length).toBeGreaterThan(0);
     for (const body of events) expect(judged.answer(of, { status, type, body, event: true })).toBe(null);
     return { status, type, body: text, events };
@@ -164,7 +186,8 @@ async function sent({ method, path, parameters, body, answer, operationId }: Exc
     example.url,
   );
   for (const { name, value } of parameters.filter((one) => one.in === "query")) url.searchParams.set(name, value);
-  const text = body === undefined ? undefined : typeof body.value === "string" ? body.value : JSON.stringify(body.value);
+  const text =
+    body === undefined ? undefined : typeof body.value === "string" ? body.value : JSON.stringify(body.value);
   const headers = new Headers({ accept: answer.type, ...(body === undefined ? {} : { "content-type": body.type }) });
   for (const { name, value } of parameters.filter((one) => one.in === "header")) headers.set(name, value);
   // A visitor's page and a sender of events have no credential.
@@ -188,7 +211,10 @@ async function realIds(exchange: Exchange): Promise<Exchange> {
   if (text.includes(A_RUN)) {
     const { parameters } = exchange;
     const key = parameters.find(({ name }) => name === "Idempotency-Key")?.value ?? "";
-    const begun = await post("/ask", { ...asked({ stream: true }), headers: { "content-type": JSON_TYPE, "idempotency-key": key } });
+    const begun = await post("/ask", {
+      ...asked({ stream: true }),
+      headers: { "content-type": JSON_TYPE, "idempotency-key": key },
+    });
     text = text.replaceAll(A_RUN, /^id: (\w+)-0$/m.exec(await begun.text())?.[1] ?? "");
   }
   if (text.includes(A_JOB)) {
@@ -201,7 +227,9 @@ async function realIds(exchange: Exchange): Promise<Exchange> {
   return { ...(JSON.parse(text) as Exchange), answer: exchange.answer };
 }
 
-const namesIn = (stream: string): string[] => [...new Set([...stream.matchAll(/^event: (\S+)$/gm)].map(([, name = ""]) => name))];
+const namesIn = (stream: string): string[] => [
+  ...new Set([...stream.matchAll(/^event: (\S+)$/gm)].map(([, name = ""]) => name)),
+];
 
 function delivered(seen: Got): Got {
   expect(seen.body).toHaveProperty("delivery.status", "delivered");

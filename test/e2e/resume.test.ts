@@ -75,7 +75,9 @@ test.concurrent("a client that is killed a hundred times at a random event and t
   expect(joined).toBe(undisturbed["text"]);
   expect(endOf(eventsOf(await worker.ask(body, key)))).toEqual(heard.at(-1)?.data);
   expect(callsOf(input)).toBe(2);
-  await until(() => expect(emulator.received.find(({ raw }) => raw.includes(JSON.stringify(input)))?.ended).toBe("complete"));
+  await until(() =>
+    expect(emulator.received.find(({ raw }) => raw.includes(JSON.stringify(input)))?.ended).toBe("complete"),
+  );
 });
 
 test.concurrent("twenty identical requests at once, half of them streaming, are one call of upstream and twenty equal answers", async () => {
@@ -96,7 +98,10 @@ test.concurrent("a call whose only client has left goes on for longer than an id
   const socket = await worker.open(body, key);
   await until(() => expect(callsOf(input)).toBe(1));
   socket.resetAndDestroy();
-  await until(() => expect(emulator.received.find(({ raw }) => raw.includes(JSON.stringify(input)))?.ended).toBe("complete"), 25_000);
+  await until(
+    () => expect(emulator.received.find(({ raw }) => raw.includes(JSON.stringify(input)))?.ended).toBe("complete"),
+    25_000,
+  );
   expect(json(await worker.ask(body, key))["text"]).toBe(`You said: "${input}".`);
   expect(callsOf(input)).toBe(1);
 });

@@ -18,7 +18,11 @@ let said = "";
 beforeAll(async () => {
   home = copyOfProject();
   port = await freePort();
-  npm = spawn("npm", ["start"], { cwd: home, env: { ...process.env, PORT: String(port), CI: "true" }, stdio: ["ignore", "pipe", "pipe"] });
+  npm = spawn("npm", ["start"], {
+    cwd: home,
+    env: { ...process.env, PORT: String(port), CI: "true" },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   for (const stream of [npm.stdout, npm.stderr]) stream?.on("data", (piece: Buffer) => (said += piece.toString()));
   await until(async () => {
     expect(npm.exitCode, said).toBe(null);

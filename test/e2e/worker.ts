@@ -61,7 +61,12 @@ export interface Worker {
   /** POST /ask with a JSON body. */
   ask: (body: object, headers?: Record<string, string>) => Promise<Got>;
   /** A raw connection with a request on it, for clients that leave; it is open once what came is `enough`. */
-  open: (body: object, headers: Record<string, string>, enough?: (text: string) => boolean, path?: string) => Promise<Socket>;
+  open: (
+    body: object,
+    headers: Record<string, string>,
+    enough?: (text: string) => boolean,
+    path?: string,
+  ) => Promise<Socket>;
   /** Lines of the log of requests and warnings, as the Worker wrote them. */
   log: () => LogLine[];
   /** The log line of one answer; waits until it is written. */
@@ -74,7 +79,11 @@ export interface Worker {
 }
 
 /** @param settings vars and secrets in place of the usual ones, or beside them @param bundle another than the one that ships */
-export async function startWorker(upstream: string, settings: Record<string, string> = {}, bundle?: string): Promise<Worker> {
+export async function startWorker(
+  upstream: string,
+  settings: Record<string, string> = {},
+  bundle?: string,
+): Promise<Worker> {
   const logs: string[] = [];
   const bindings = {
     ENVIRONMENT: "local",
@@ -109,7 +118,11 @@ export async function startWorker(upstream: string, settings: Record<string, str
     left.push(pieces);
     const socket = connect(Number(url.port), url.hostname);
     const raw = JSON.stringify(body);
-    const lines = Object.entries({ "content-type": "application/json", "content-length": String(Buffer.byteLength(raw)), ...headers });
+    const lines = Object.entries({
+      "content-type": "application/json",
+      "content-length": String(Buffer.byteLength(raw)),
+      ...headers,
+    });
     socket.write(
       `POST ${path} HTTP/1.1\r\nhost: ${url.host}\r\n${lines.map(([name, value]) => `${name}: ${value}\r\n`).join("")}\r\n${raw}`,
     );
@@ -162,7 +175,9 @@ export async function startWorker(upstream: string, settings: Record<string, str
 
   function objects(): string {
     const files = readdirSync(storage, { recursive: true, withFileTypes: true }).filter((file) => file.isFile());
-    const kept = files.map((file) => join(file.parentPath, file.name)).filter((path) => !path.startsWith(join(storage, "kv")));
+    const kept = files
+      .map((file) => join(file.parentPath, file.name))
+      .filter((path) => !path.startsWith(join(storage, "kv")));
     return kept.map((path) => `${path}\n${readFileSync(path, "latin1")}`).join("\n");
   }
 
@@ -176,7 +191,8 @@ export async function startWorker(upstream: string, settings: Record<string, str
 
   async function stop(): Promise<void> {
     try {
-      const requests = (): string[] => log().flatMap((line) => (line.event === "request" ? [line.request_id ?? ""] : []));
+      const requests = (): string[] =>
+        log().flatMap((line) => (line.event === "request" ? [line.request_id ?? ""] : []));
       await until(() => expect(requests().length, "lines of log").toBe(seen.length + left.length));
       expect(new Set(requests()).size, "a request wrote two lines of log").toBe(seen.length + left.length);
       for (const got of seen) expect(requests()).toContain(got.headers["x-request-id"]);
@@ -279,7 +295,11 @@ async function exchange(url: URL, { method, headers = {}, body }: Asking): Promi
       {
         method: method ?? (body === undefined ? "GET" : "POST"),
         agent: false,
-        headers: { ...(json ? { "content-type": "application/json" } : {}), "content-length": Buffer.byteLength(raw), ...headers },
+        headers: {
+          ...(json ? { "content-type": "application/json" } : {}),
+          "content-length": Buffer.byteLength(raw),
+          ...headers,
+        },
       },
       (response) => {
         const pieces: Uint8Array[] = [];
@@ -323,7 +343,11 @@ function envelope(body: Record<string, unknown>, got: Got): ReturnType<typeof er
 
 /** The events of a stream, which is checked against contract section 2 as a whole: ids, order, one end, deltas that join to `done`. */
 export function eventsOf(got: Got): ServerSentEvent[] {
-  expect([got.status, got.headers["content-type"], got.broke]).toEqual([200, "text/event-stream; charset=utf-8", false]);
+  expect([got.status, got.headers["content-type"], got.broke]).toEqual([
+    200,
+    "text/event-stream; charset=utf-8",
+    false,
+  ]);
   const events = parseEvents(got.text);
   const [run] = (events[0]?.id ?? "").split("-");
   expect(run).toMatch(/^\w+$/);
@@ -334,12 +358,15 @@ export function eventsOf(got: Got): ServerSentEvent[] {
   expect(["done", "error"]).toContain(last?.event);
   expect(names.indexOf("start")).toBe(last?.event === "error" && events.length === 1 ? -1 : 0);
   expect(names.lastIndexOf("start")).toBeLessThan(1);
-  const said = (name: string): string => events.map(({ event, data }) => (event === name ? String(data["delta"]) : "")).join("");
+  const said = (name: string): string =>
+    events.map(({ event, data }) => (event === name ? String(data["delta"]) : "")).join("");
   if (last?.event === "done") {
     expect(said("text")).toBe(last.data["text"]);
     expect(said("refusal")).toBe(last.data["refusal"] ?? "");
     expect(said("reasoning")).toBe(last.data["reasoning_summary"] ?? "");
-    expect(events.flatMap(({ event, data }) => (event === "tool_call" ? [data] : []))).toEqual(last.data["tool_calls"] ?? []);
+    expect(events.flatMap(({ event, data }) => (event === "tool_call" ? [data] : []))).toEqual(
+      last.data["tool_calls"] ?? [],
+    );
   } else if (last !== undefined) envelope(last.data, got);
   return events;
 }
@@ -347,7 +374,8 @@ export function eventsOf(got: Got): ServerSentEvent[] {
 export function parseEvents(text: string): ServerSentEvent[] {
   const events: ServerSentEvent[] = [];
   const parser = createParser({
-    onEvent: ({ id = "", event = "", data }) => events.push({ id, event, data: JSON.parse(data) as Record<string, unknown> }),
+    onEvent: ({ id = "", event = "", data }) =>
+      events.push({ id, event, data: JSON.parse(data) as Record<string, unknown> }),
   });
   parser.feed(text);
   return events;

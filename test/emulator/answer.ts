@@ -2,7 +2,15 @@
 // Faults of the menu come in at their hooks; an ordinary model has none.
 import { factsOf, inputItems, type Item } from "./conversation.ts";
 import { draftOf, withinLimit } from "./draft.ts";
-import { belowMinimum, chainNotFound, inputRequired, itemNotFound, modelNotFound, noCallFor, noOutputFor } from "./errors.ts";
+import {
+  belowMinimum,
+  chainNotFound,
+  inputRequired,
+  itemNotFound,
+  modelNotFound,
+  noCallFor,
+  noOutputFor,
+} from "./errors.ts";
 import { eventsOf } from "./events.ts";
 import type { Call } from "./fault.ts";
 import { asNumber, asObject, asText, type JsonObject } from "./json.ts";
@@ -71,10 +79,10 @@ function recall(request: JsonObject, memory: Memory): Recalled | Answer {
     if (!meant) return { script: itemNotFound(id) };
     fresh.push(meant);
   }
-  const facts = factsOf([...earlier, ...fresh]);
-  const [unanswered] = facts.callsWithoutOutput;
+  const logFields = factsOf([...earlier, ...fresh]);
+  const [unanswered] = logFields.callsWithoutOutput;
   if (unanswered !== undefined) return { script: noOutputFor(unanswered) };
-  const [uncalled] = facts.outputsWithoutCall;
+  const [uncalled] = logFields.outputsWithoutCall;
   if (uncalled !== undefined) return { script: noCallFor(uncalled) };
   return { earlier, fresh };
 }

@@ -70,7 +70,9 @@ export const unknownItems: Hooks = {
       { id: newId("holo"), type: "hologram", status: "projecting", payload: { beams: 3 } },
       ...draft.output.map((item) => ({
         ...item,
-        ...(item["type"] === "message" ? { content: [{ type: "output_scent", scent: "rain" }, ...asObjects(item["content"])] } : {}),
+        ...(item["type"] === "message"
+          ? { content: [{ type: "output_scent", scent: "rain" }, ...asObjects(item["content"])] }
+          : {}),
         mood: "calm",
       })),
     ],
@@ -114,7 +116,8 @@ function chatResponse(response: JsonObject): JsonObject {
   return { ...head, ...(done ? made : {}) } as JsonObject;
 }
 
-const chatPart = ({ type, text }: JsonObject): JsonObject => (text === undefined || text === "" ? { type } : { type, text }) as JsonObject;
+const chatPart = ({ type, text }: JsonObject): JsonObject =>
+  (text === undefined || text === "" ? { type } : { type, text }) as JsonObject;
 
 function chatItem(item: JsonObject): JsonObject {
   if (item["type"] !== "message") return item;

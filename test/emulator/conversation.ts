@@ -16,7 +16,9 @@ export function inputItems(input: Json | undefined): Item[] {
   if (text !== undefined) {
     return [{ type: "message", role: "user", content: [{ type: "input_text", text }] }];
   }
-  return asObjects(input).map((item) => (item["type"] === undefined && item["role"] !== undefined ? { type: "message", ...item } : item));
+  return asObjects(input).map((item) =>
+    item["type"] === undefined && item["role"] !== undefined ? { type: "message", ...item } : item,
+  );
 }
 
 function partsText(content: Json | undefined): string {
@@ -34,7 +36,8 @@ const partsOfType = (item: Item, type: string): number =>
 const isUser = (item: Item): boolean => item["type"] === "message" && item["role"] === "user";
 
 const isMadeByModel = (item: Item): boolean =>
-  item["role"] === "assistant" || ["function_call", "reasoning", "web_search_call"].includes(asText(item["type"]) ?? "");
+  item["role"] === "assistant" ||
+  ["function_call", "reasoning", "web_search_call"].includes(asText(item["type"]) ?? "");
 
 /** What the model would read of an item. Old reasoning is not read again and counts nothing. */
 export function itemCharacters(item: Item): number {
@@ -69,7 +72,9 @@ export type Facts = {
 
 export function factsOf(items: Item[]): Facts {
   const ids = (type: string): string[] =>
-    items.filter((item) => item["type"] === type && item["status"] !== "incomplete").flatMap((item) => asText(item["call_id"]) ?? []);
+    items
+      .filter((item) => item["type"] === type && item["status"] !== "incomplete")
+      .flatMap((item) => asText(item["call_id"]) ?? []);
   const called = ids("function_call");
   const answered = ids("function_call_output");
   const count = (type: string): number => items.reduce((sum, item) => sum + partsOfType(item, type), 0);
@@ -86,21 +91,22 @@ export function factsOf(items: Item[]): Facts {
   };
 }
 
-const clip = (text: string, max: number): string => (text.length > max ? `${text.slice(0, max).replace(/[\uD800-\uDBFF]$/, "")}…` : text);
+const clip = (text: string, max: number): string =>
+  text.length > max ? `${text.slice(0, max).replace(/[\uD800-\uDBFF]$/, "")}…` : text;
 
 const quoted = (texts: string[], max: number): string => texts.map((text) => `"${clip(text, max)}"`).join(", ");
 
 /** The plain answer to a conversation. The instructions show only their length, never their words. */
-export function wording(facts: Facts, instructions: string | undefined): string {
-  const turn = facts.said.length;
-  const earlier = facts.said.slice(0, -1).slice(-EARLIER_TURNS_LISTED);
+export function wording(logFields: Facts, instructions: string | undefined): string {
+  const turn = logFields.said.length;
+  const earlier = logFields.said.slice(0, -1).slice(-EARLIER_TURNS_LISTED);
   return [
     turn > 1 ? `Turn ${turn}.` : "",
-    turn === 0 ? "You said nothing." : `You said: ${quoted(facts.said.slice(-1), SAID_NOW_MAX_CHARACTERS)}.`,
+    turn === 0 ? "You said nothing." : `You said: ${quoted(logFields.said.slice(-1), SAID_NOW_MAX_CHARACTERS)}.`,
     earlier.length > 0 ? `Before that you said: ${quoted(earlier, SAID_EARLIER_MAX_CHARACTERS)}.` : "",
-    facts.images > 0 ? `Images: ${facts.images}.` : "",
-    facts.files > 0 ? `Files: ${facts.files}.` : "",
-    facts.outputs.length > 0 ? `Function outputs: ${quoted(facts.outputs, SAID_NOW_MAX_CHARACTERS)}.` : "",
+    logFields.images > 0 ? `Images: ${logFields.images}.` : "",
+    logFields.files > 0 ? `Files: ${logFields.files}.` : "",
+    logFields.outputs.length > 0 ? `Function outputs: ${quoted(logFields.outputs, SAID_NOW_MAX_CHARACTERS)}.` : "",
     instructions ? `(instructions: ${instructions.length} characters)` : "",
   ]
     .filter((sentence) => sentence !== "")

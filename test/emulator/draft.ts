@@ -56,10 +56,10 @@ export function withText(draft: Draft, change: (text: string) => string): Draft 
 }
 
 export function draftOf(request: JsonObject, items: Item[]): Draft {
-  const facts = factsOf(items);
-  const thought = reasoning(request, facts);
-  const tools = facts.functionSpokeLast ? [] : callableTools(request);
-  const answer = tools.length > 0 ? functionCalls(request, tools, facts) : spoken(request, facts);
+  const logFields = factsOf(items);
+  const thought = reasoning(request, logFields);
+  const tools = logFields.functionSpokeLast ? [] : callableTools(request);
+  const answer = tools.length > 0 ? functionCalls(request, tools, logFields) : spoken(request, logFields);
   return {
     id: newId("resp"),
     status: "completed",
@@ -68,15 +68,17 @@ export function draftOf(request: JsonObject, items: Item[]): Draft {
   };
 }
 
-function reasoning(request: JsonObject, facts: Facts): { items: Item[]; tokens: number } {
+function reasoning(request: JsonObject, logFields: Facts): { items: Item[]; tokens: number } {
   const asked = asObject(request["reasoning"]);
   const effort = asText(asked?.["effort"]);
   const summary = asText(asked?.["summary"]) ?? asText(asked?.["generate_summary"]);
   const tokens =
-    effort === undefined ? (summary && REASONING_TOKENS["medium"]) || 0 : (REASONING_TOKENS[effort] ?? REASONING_TOKENS_OF_HIGHER_EFFORTS);
+    effort === undefined
+      ? (summary && REASONING_TOKENS["medium"]) || 0
+      : (REASONING_TOKENS[effort] ?? REASONING_TOKENS_OF_HIGHER_EFFORTS);
   if (tokens === 0 && summary === undefined) return { items: [], tokens: 0 };
   const parts = [
-    `**Reading**\n\nThe user has spoken ${facts.said.length} times so far.`,
+    `**Reading**\n\nThe user has spoken ${logFields.said.length} times so far.`,
     "**Answering**\n\nI repeat what was said, so that memory can be seen.",
   ].slice(0, summary === undefined ? 0 : summary === "detailed" ? 2 : 1);
   const item: Item = {
@@ -85,25 +87,25 @@ function reasoning(request: JsonObject, facts: Facts): { items: Item[]; tokens: 
     summary: parts.map((text) => ({ type: "summary_text", text })),
   };
   if (asArray(request["include"])?.includes("reasoning.encrypted_content")) {
-    item["encrypted_content"] = btoa(`emulated reasoning over ${facts.said.length} messages`);
+    item["encrypted_content"] = btoa(`emulated reasoning over ${logFields.said.length} messages`);
   }
   return { items: [item], tokens };
 }
 
-function functionCalls(request: JsonObject, tools: JsonObject[], facts: Facts): Item[] {
-  const both = /\bboth\b/i.test(facts.said.at(-1) ?? "") && request["parallel_tool_calls"] !== false;
+function functionCalls(request: JsonObject, tools: JsonObject[], logFields: Facts): Item[] {
+  const both = /\bboth\b/i.test(logFields.said.at(-1) ?? "") && request["parallel_tool_calls"] !== false;
   return tools.slice(0, both ? 2 : 1).map((tool) => ({
     id: newId("fc"),
     type: "function_call",
     status: "completed",
-    arguments: JSON.stringify(sample(tool["parameters"] ?? { type: "object" }, facts.said.at(-1) ?? "")),
+    arguments: JSON.stringify(sample(tool["parameters"] ?? { type: "object" }, logFields.said.at(-1) ?? "")),
     call_id: newCallId(),
     name: tool["name"] ?? "",
   }));
 }
 
-function spoken(request: JsonObject, facts: Facts): Item[] {
-  const text = wording(facts, asText(request["instructions"]));
+function spoken(request: JsonObject, logFields: Facts): Item[] {
+  const text = wording(logFields, asText(request["instructions"]));
   const format = asObject(asObject(request["text"])?.["format"]);
   if (format?.["type"] === "json_schema") {
     return [message([outputText(JSON.stringify(sample(format["schema"], text)))])];
@@ -114,12 +116,12 @@ function spoken(request: JsonObject, facts: Facts): Item[] {
   const search = asObjects(request["tools"]).some((tool) =>
     /^web_search(_preview)?(_\d{4}_\d{2}_\d{2}|_\d{4})?$/.test(asText(tool["type"]) ?? ""),
   );
-  return search && request["tool_choice"] !== "none" ? searched(text, facts) : [message([outputText(text)])];
+  return search && request["tool_choice"] !== "none" ? searched(text, logFields) : [message([outputText(text)])];
 }
 
 // The citations come first: before them all characters are ASCII, so that their places are the same
 // whether a reader counts bytes, UTF-16 units or code points.
-function searched(text: string, facts: Facts): Item[] {
+function searched(text: string, logFields: Facts): Item[] {
   let lead = "According to ";
   const annotations = SEARCH_PAGES.map(({ url, title }, index) => {
     if (index > 0) lead += " and ";
@@ -131,7 +133,7 @@ function searched(text: string, facts: Facts): Item[] {
     id: newId("ws"),
     type: "web_search_call",
     status: "completed",
-    action: { type: "search", query: facts.said.at(-1) ?? "" },
+    action: { type: "search", query: logFields.said.at(-1) ?? "" },
   };
   return [call, message([outputText(`${lead}: ${text}`, annotations)])];
 }
@@ -169,6 +171,8 @@ export function withinLimit(draft: Draft, limit: number | undefined): Draft {
 
 function cutPart(part: JsonObject, cut: (text: string) => string): JsonObject {
   const text = cut(asText(part["text"]) ?? "");
-  const annotations = asObjects(part["annotations"]).filter((annotation) => Number(annotation["end_index"] ?? 0) <= text.length);
+  const annotations = asObjects(part["annotations"]).filter(
+    (annotation) => Number(annotation["end_index"] ?? 0) <= text.length,
+  );
   return outputText(text, annotations);
 }

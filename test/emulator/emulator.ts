@@ -121,7 +121,12 @@ async function serve(state: State, incoming: IncomingMessage, response: ServerRe
   await reply(state, request, pathname, response);
 }
 
-async function reply(state: State, request: ReceivedRequest, pathname: string, response: ServerResponse): Promise<void> {
+async function reply(
+  state: State,
+  request: ReceivedRequest,
+  pathname: string,
+  response: ServerResponse,
+): Promise<void> {
   const requestId = newRequestId();
   response.setHeader("X-Oneapi-Request-Id", requestId);
   const route = `${request.method} ${pathname}`;

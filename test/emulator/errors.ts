@@ -21,7 +21,13 @@ export const openaiError = (
   });
 
 /** An error of the aggregator's own; a code is only there where the aggregator writes one. */
-export function hubError(status: number, requestId: string, message: string, fields: JsonObject = {}, headers: Headers = {}): Script {
+export function hubError(
+  status: number,
+  requestId: string,
+  message: string,
+  fields: JsonObject = {},
+  headers: Headers = {},
+): Script {
   const error = {
     message: `${message} (request id: ${requestId})`,
     type: "one_hub_error",
@@ -46,7 +52,8 @@ export const invalidUrl = (method: string, path: string): Script =>
     },
   });
 
-export const invalidJson = (id: string): Script => hubError(400, id, "invalid character looking for beginning of value", HUB_CODE);
+export const invalidJson = (id: string): Script =>
+  hubError(400, id, "invalid character looking for beginning of value", HUB_CODE);
 
 export const modelRequired = (id: string): Script => hubError(400, id, "field Model is required", HUB_CODE);
 
@@ -79,10 +86,14 @@ export const noCallFor = (call: string): Script =>
   });
 
 export const belowMinimum = (given: number): Script =>
-  openaiError(400, `Invalid 'max_output_tokens': integer below minimum value. Expected a value >= 16, but got ${given} instead.`, {
-    param: "max_output_tokens",
-    code: "integer_below_min_value",
-  });
+  openaiError(
+    400,
+    `Invalid 'max_output_tokens': integer below minimum value. Expected a value >= 16, but got ${given} instead.`,
+    {
+      param: "max_output_tokens",
+      code: "integer_below_min_value",
+    },
+  );
 
 export const inputRequired = (): Script =>
   openaiError(400, 'One of "input" or "previous_response_id" or "prompt" or "conversation_id" must be provided.', {

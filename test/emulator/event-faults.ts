@@ -20,7 +20,10 @@ const changed = (events: JsonObject[], when: (event: JsonObject) => boolean, fie
 export const errorEvent: Hooks = {
   instead: (call) => (call.stream ? undefined : openaiError(500, SERVER_ERROR, { code: "server_error" })),
   draft: failedDraft("server_error", SERVER_ERROR),
-  events: (events) => [...events.slice(0, 1), { type: "error", code: "server_error", message: SERVER_ERROR, param: null }],
+  events: (events) => [
+    ...events.slice(0, 1),
+    { type: "error", code: "server_error", message: SERVER_ERROR, param: null },
+  ],
 };
 
 /** As recorded in the wild: the error nested, then a failed response. */

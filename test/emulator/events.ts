@@ -48,9 +48,13 @@ function begun(item: JsonObject): JsonObject {
 function insideEvents(item: JsonObject, where: Where, options: EventOptions): JsonObject[] {
   switch (item["type"]) {
     case "message":
-      return asObjects(item["content"]).flatMap((part, content_index) => partEvents(part, { content_index, ...where }, options));
+      return asObjects(item["content"]).flatMap((part, content_index) =>
+        partEvents(part, { content_index, ...where }, options),
+      );
     case "reasoning":
-      return asObjects(item["summary"]).flatMap((part, index) => summaryEvents(asText(part["text"]) ?? "", index, where, options));
+      return asObjects(item["summary"]).flatMap((part, index) =>
+        summaryEvents(asText(part["text"]) ?? "", index, where, options),
+      );
     case "function_call": {
       const whole = asText(item["arguments"]) ?? "";
       const pieces = whole.match(/[^]{1,4}/gu) ?? [];
@@ -83,7 +87,12 @@ function partEvents(part: JsonObject, where: Where & { content_index: number }, 
   ];
 }
 
-function textEvents(part: JsonObject, text: string, where: Where & { content_index: number }, options: EventOptions): JsonObject[] {
+function textEvents(
+  part: JsonObject,
+  text: string,
+  where: Where & { content_index: number },
+  options: EventOptions,
+): JsonObject[] {
   return [
     ...deltas("response.output_text", words(text), where, options).map((delta) => ({
       ...delta,

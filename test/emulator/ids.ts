@@ -4,7 +4,8 @@ import { randomBytes, randomInt } from "node:crypto";
 
 const LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 
-const letters = (count: number): string => Array.from({ length: count }, () => LETTERS[randomInt(LETTERS.length)]).join("");
+const letters = (count: number): string =>
+  Array.from({ length: count }, () => LETTERS[randomInt(LETTERS.length)]).join("");
 
 /** `newId("msg")` is `msg_` and 50 hex digits. */
 export const newId = (prefix: string): string => `${prefix}_${randomBytes(25).toString("hex")}`;

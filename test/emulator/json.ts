@@ -14,7 +14,8 @@ export const asObjects = (value: Json | undefined): JsonObject[] =>
 
 export const asText = (value: Json | undefined): string | undefined => (typeof value === "string" ? value : undefined);
 
-export const asNumber = (value: Json | undefined): number | undefined => (typeof value === "number" ? value : undefined);
+export const asNumber = (value: Json | undefined): number | undefined =>
+  typeof value === "number" ? value : undefined;
 
 export const without = (object: JsonObject, key: string): JsonObject =>
   Object.fromEntries(Object.entries(object).filter(([name]) => name !== key));

@@ -74,7 +74,10 @@ const MENU: Record<string, Fault> = {
   "forgets-chain-404": plays("404 for every previous_response_id", refusal.forgetsChain(404)),
   "forgets-items": plays("400 for input items with rs_ ids", refusal.forgetsItems),
   "ignores-chain": plays("Answers without the chain, echoes null", event.ignoresChain),
-  "ignores-chain-echoes": plays("Answers without the chain and echoes its id all the same", event.ignoresChainButEchoes),
+  "ignores-chain-echoes": plays(
+    "Answers without the chain and echoes its id all the same",
+    event.ignoresChainButEchoes,
+  ),
   "id-changes": plays("The id of the terminal event is another one", event.idChanges),
   "no-id": plays("A response without an id", event.noId),
   "long-id": plays("An id of 300 characters", content.longId),

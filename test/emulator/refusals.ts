@@ -28,11 +28,15 @@ const RATE_LIMITED =
   "Limit 30000, Used 29500, Requested 1200. Please try again in 1.4s. " +
   "Visit https://platform.openai.com/account/rate-limits to learn more.";
 
-export const badRequest = hub(400, "Provider API error: Unsupported parameter: 'temperature' is not supported with this model.", {
-  code: "unsupported_parameter",
-  param: "temperature",
-  type: "invalid_request_error",
-});
+export const badRequest = hub(
+  400,
+  "Provider API error: Unsupported parameter: 'temperature' is not supported with this model.",
+  {
+    code: "unsupported_parameter",
+    param: "temperature",
+    type: "invalid_request_error",
+  },
+);
 export const badKey = refusal((call) => invalidKey(call.requestId));
 export const keyUsedUp = hub(401, "令牌额度已用尽");
 /** Older new-api puts parts of the caller's key into the message. */
@@ -63,12 +67,16 @@ export const unknownModel = refusal((call) =>
 );
 export const tooLargeRequest = hub(413, "http: request body too large", HUB_CODE);
 export const tooFast = hub(429, TOO_FAST);
-export const tooFastUntil = refusal((call, seconds) => hubError(429, call.requestId, TOO_FAST, {}, { "retry-after": String(seconds) }));
+export const tooFastUntil = refusal((call, seconds) =>
+  hubError(429, call.requestId, TOO_FAST, {}, { "retry-after": String(seconds) }),
+);
 export const emptyTooFast = refusal(() => textScript(429, "", {}));
 /** A quota error in the dress of a 429: the code tells. */
 export const quotaAs429 = refusal(() => openaiErrorOfHub(429, "上游负载已饱和，请稍后再试", "insufficient_user_quota"));
 export const saturated429 = hub(429, SATURATED, SATURATED_CODE);
-export const rateLimited = refusal(() => openaiError(429, RATE_LIMITED, { type: "tokens", code: "rate_limit_exceeded" }));
+export const rateLimited = refusal(() =>
+  openaiError(429, RATE_LIMITED, { type: "tokens", code: "rate_limit_exceeded" }),
+);
 export const serverError = hub(500, "Provider API error: The server had an error", {
   code: "server_error",
   type: "upstream_error",
@@ -82,7 +90,9 @@ export const badGateway = refusal(() =>
   ),
 );
 export const saturated503 = hub(503, SATURATED);
-export const noChannel = refusal((call) => hubError(503, call.requestId, `当前分组 default 下对于模型 ${call.model} 无可用渠道`, HUB_CODE));
+export const noChannel = refusal((call) =>
+  hubError(503, call.requestId, `当前分组 default 下对于模型 ${call.model} 无可用渠道`, HUB_CODE),
+);
 export const noChannelNewApi = refusal((call) => modelNotFound(call.requestId, call.model));
 
 /** Cloudflare's own statuses come as plain text, the others as an error of the aggregator's. */
@@ -96,10 +106,14 @@ export const statusOf = (call: Call, status: number): Script => {
 export const anyStatus = refusal(statusOf);
 
 // `localhost` is another host than 127.0.0.1: a client that follows is seen in `received`.
-export const redirect = refusal((call) => textScript(302, "", { location: `http://localhost:${call.port}/v1/responses` }));
+export const redirect = refusal((call) =>
+  textScript(302, "", { location: `http://localhost:${call.port}/v1/responses` }),
+);
 export const errorWith200 = hub(200, SATURATED, SATURATED_CODE);
 export const unknownErrorWith200 = hub(200, "未知错误", { code: "mystery_42" });
-export const notJson = refusal(() => textScript(200, "upstream says hello", { "content-type": "text/plain; charset=utf-8" }));
+export const notJson = refusal(() =>
+  textScript(200, "upstream says hello", { "content-type": "text/plain; charset=utf-8" }),
+);
 /** A heartbeat has sent its HTTP 200 before the error came. */
 export const heartbeatError = refusal((call) => {
   const error = hubError(200, call.requestId, SATURATED, SATURATED_CODE);
@@ -131,7 +145,9 @@ export const times = ({ instead }: Hooks): Hooks =>
     }
     return undefined;
   });
-export const saturatedUntil = refusal((call, seconds) => hubError(503, call.requestId, SATURATED, {}, { "retry-after": String(seconds) }));
+export const saturatedUntil = refusal((call, seconds) =>
+  hubError(503, call.requestId, SATURATED, {}, { "retry-after": String(seconds) }),
+);
 
 export const forgetsChain = (status: number): Hooks =>
   refusal((call) => {

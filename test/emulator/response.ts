@@ -42,7 +42,9 @@ export function responseOf(request: JsonObject, items: Item[], draft: Draft): Js
       verbosity: text?.["verbosity"] ?? "medium",
     },
     tool_choice: request["tool_choice"] ?? "auto",
-    tools: asObjects(request["tools"]).map((tool) => (tool["type"] === "function" ? { ...tool, strict: tool["strict"] ?? true } : tool)),
+    tools: asObjects(request["tools"]).map((tool) =>
+      tool["type"] === "function" ? { ...tool, strict: tool["strict"] ?? true } : tool,
+    ),
     top_logprobs: asNumber(request["top_logprobs"]) ?? 0,
     top_p: asNumber(request["top_p"]) ?? 1,
     truncation: request["truncation"] ?? "disabled",

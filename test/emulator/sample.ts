@@ -75,7 +75,10 @@ function flatten(schema: JsonObject, at: Place): JsonObject {
     if (typeof $ref === "string") {
       flat = merge(without(flat, "$ref"), asObject(pointed(at.root, $ref)) ?? {});
     } else if (Array.isArray(allOf)) {
-      flat = allOf.reduce<JsonObject>((all, part) => merge(all, flatten(asObject(part) ?? {}, at)), without(flat, "allOf"));
+      flat = allOf.reduce<JsonObject>(
+        (all, part) => merge(all, flatten(asObject(part) ?? {}, at)),
+        without(flat, "allOf"),
+      );
     } else if (branches) {
       flat = merge(rest, asObject(pick(branches, at)) ?? {});
     } else return flat;
@@ -142,7 +145,9 @@ function makeArray(schema: JsonObject, at: Place): Json[] {
   const least = asNumber(schema["minItems"]) ?? 0;
   const wished = at.depth > FULL_DEPTH ? least : Math.max(least, prefix.length, 1);
   const length = Math.min(wished, asNumber(schema["maxItems"]) ?? wished);
-  return Array.from({ length }, (_, index) => make(prefix[index] ?? schema["items"] ?? true, { ...at, depth: at.depth + 1, index }));
+  return Array.from({ length }, (_, index) =>
+    make(prefix[index] ?? schema["items"] ?? true, { ...at, depth: at.depth + 1, index }),
+  );
 }
 
 function makeNumber(schema: JsonObject, at: Place, grid: number | undefined): number {

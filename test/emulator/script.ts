@@ -49,4 +49,5 @@ export const sseScript = (events: JsonObject[], paceMs: number): Script => ({
   end: "end",
 });
 
-export const isStream = (script: Script): boolean => (script.headers["content-type"] ?? "").startsWith("text/event-stream");
+export const isStream = (script: Script): boolean =>
+  (script.headers["content-type"] ?? "").startsWith("text/event-stream");

@@ -90,11 +90,15 @@ export const splitCharacters: Hooks = {
 export const heartbeat = onWire((script, pauseMs) => {
   const steps = [...script.steps];
   const beat = { ...step(isStream(script) ? "::PING\n\n" : "\n"), pauseMs };
-  const beats = isStream(script) ? [beat, beat, ...steps.slice(0, -1), beat, ...steps.slice(-1)] : [beat, beat, beat, ...steps];
+  const beats = isStream(script)
+    ? [beat, beat, ...steps.slice(0, -1), beat, ...steps.slice(-1)]
+    : [beat, beat, beat, ...steps];
   return { ...script, steps: beats };
 });
 
-export const comments = onStream((steps) => steps.flatMap((each, index) => (index < 3 ? [step(": PROCESSING\n\n"), each] : [each])));
+export const comments = onStream((steps) =>
+  steps.flatMap((each, index) => (index < 3 ? [step(": PROCESSING\n\n"), each] : [each])),
+);
 export const done = onStream((steps) => [...steps, step("data: [DONE]\n\n")]);
 export const noEventLines = rewritten((text) => text.replace(/^event: .*\n/, ""));
 export const crlf = rewritten((text) => text.replaceAll("\n", "\r\n"));
@@ -121,7 +125,10 @@ export const invalidUtf8: Hooks = {
     ...script,
     steps: [...script.steps].map((each) => ({
       ...each,
-      bytes: Buffer.from(Buffer.from(each.bytes).toString("latin1").replaceAll(LATIN1_WORD, "\xff\xfe\xc3\x28"), "latin1"),
+      bytes: Buffer.from(
+        Buffer.from(each.bytes).toString("latin1").replaceAll(LATIN1_WORD, "\xff\xfe\xc3\x28"),
+        "latin1",
+      ),
     })),
   })),
 };

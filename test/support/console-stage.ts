@@ -60,11 +60,15 @@ export function consoleStage(): Stage {
       after: headers.get("last-event-id"),
       body: JSON.parse(String(init.body)) as Record<string, unknown>,
       say(n, event, data) {
-        writer.write(new TextEncoder().encode(formatEvent(`f0-${n}`, event, JSON.stringify(data)))).catch(() => undefined);
+        writer
+          .write(new TextEncoder().encode(formatEvent(`f0-${n}`, event, JSON.stringify(data))))
+          .catch(() => undefined);
       },
       cut: () => void writer.abort(new TypeError("cut")).catch(() => undefined),
     });
-    return Promise.resolve(stage.instead("POST", path) ?? new Response(readable, { headers: { "content-type": "text/event-stream" } }));
+    return Promise.resolve(
+      stage.instead("POST", path) ?? new Response(readable, { headers: { "content-type": "text/event-stream" } }),
+    );
   }
 
   beforeEach(() => {
@@ -97,7 +101,8 @@ export const reload = (credential?: string): { chat: Chat; restored: Promise<voi
   return { chat, restored: chat.restore() };
 };
 export const done = (id: string): object => ({ ...ANSWER, id });
-export const sending = ({ sent }: Stage, count: number): Promise<void> => vi.waitFor(() => expect(sent.length).toBe(count));
+export const sending = ({ sent }: Stage, count: number): Promise<void> =>
+  vi.waitFor(() => expect(sent.length).toBe(count));
 export async function answered(stage: Stage, chat: Chat, question: string, id: string): Promise<void> {
   const count = stage.sent.length;
   const asked = chat.ask(question, {});

@@ -3,7 +3,12 @@
 import { readFileSync } from "node:fs";
 import { menuModels } from "../emulator/menu.ts";
 import { FORMS, promiseOf, promiseOnce, ROWS } from "../e2e/fault-table.ts";
-import { RESPONSES_FORMS, RESPONSES_ROWS, responsesPromiseOf, responsesPromiseOnce } from "../e2e/fault-table-responses.ts";
+import {
+  RESPONSES_FORMS,
+  RESPONSES_ROWS,
+  responsesPromiseOf,
+  responsesPromiseOnce,
+} from "../e2e/fault-table-responses.ts";
 
 /** Test files, and the heading under which their names stand. */
 const LISTS: readonly (readonly [heading: string, file: string, suite?: string])[] = [
@@ -39,7 +44,11 @@ function table(): string {
     const cells = [...FORMS.map((form) => promiseOf(row, form)), promiseOnce(row)];
     return `| \`${name}\` | ${does.get(name.split("/")[0] ?? "") ?? ""} | ${cells.map((cell) => cell ?? "–").join(" | ")} |`;
   });
-  return ["| `emulate/…` | UniAPI | as JSON | as events | as text | twice, one key |", "|---|---|---|---|---|---|", ...rows].join("\n");
+  return [
+    "| `emulate/…` | UniAPI | as JSON | as events | as text | twice, one key |",
+    "|---|---|---|---|---|---|",
+    ...rows,
+  ].join("\n");
 }
 
 /** The rows that are not as on /ask. */
@@ -47,7 +56,9 @@ function responsesTable(): string {
   const rows = Object.entries(RESPONSES_ROWS).flatMap(([name, row]) => {
     const cells = [...RESPONSES_FORMS.map((form) => responsesPromiseOf(row, form)), responsesPromiseOnce(row)];
     const asked = ROWS[name] ?? {};
-    const same = [promiseOf(asked, "JSON"), promiseOf(asked, "events"), promiseOnce(asked)].every((cell, at) => cell === cells[at]);
+    const same = [promiseOf(asked, "JSON"), promiseOf(asked, "events"), promiseOnce(asked)].every(
+      (cell, at) => cell === cells[at],
+    );
     return same ? [] : [`| \`${name}\` | ${cells.map((cell) => cell ?? "–").join(" | ")} |`];
   });
   return ["| `emulate/…` | as JSON | as a stream | twice, one key |", "|---|---|---|---|", ...rows].join("\n");

@@ -90,12 +90,17 @@ export async function startFakeFlights(script: Script): Promise<FakeFlights> {
 
     const format = script.format ?? formatEvent;
     const frames = script.events.map(({ event, data }, n) =>
-      n > Number(last) || event === "done" || event === "error" ? format(`${own}-${n}`, event, JSON.stringify(data)) : "",
+      n > Number(last) || event === "done" || event === "error"
+        ? format(`${own}-${n}`, event, JSON.stringify(data))
+        : "",
     );
     const bytes = Buffer.from(frames.join(""));
     const end = script.breakAfter?.(connection, one);
     const broken = end !== undefined && end < bytes.length;
-    response.writeHead(200, { "content-type": "text/event-stream", ...(script.cleanly === true ? { connection: "close" } : {}) });
+    response.writeHead(200, {
+      "content-type": "text/event-stream",
+      ...(script.cleanly === true ? { connection: "close" } : {}),
+    });
     if (script.cleanly === true) response.useChunkedEncodingByDefault = false;
     const sent = broken ? bytes.subarray(0, end) : bytes;
     if (!broken || script.cleanly === true) return void response.end(sent);
@@ -119,11 +124,21 @@ export async function startFakeFlights(script: Script): Promise<FakeFlights> {
   };
 }
 
-export function refuse(response: ServerResponse, status: number, code: string, headers: Record<string, string> = {}): void {
+export function refuse(
+  response: ServerResponse,
+  status: number,
+  code: string,
+  headers: Record<string, string> = {},
+): void {
   const error = { message: `It says ${code}.`, type: "some_error", code, param: "", request_id: "req_9" };
   sendJson(response, status, { error }, headers);
 }
 
-export function sendJson(response: ServerResponse, status: number, body: unknown, headers: Record<string, string> = {}): void {
+export function sendJson(
+  response: ServerResponse,
+  status: number,
+  body: unknown,
+  headers: Record<string, string> = {},
+): void {
   response.writeHead(status, { "content-type": "application/json", ...headers }).end(JSON.stringify(body));
 }

@@ -31,7 +31,10 @@ export default async function setup(project: TestProject): Promise<() => Promise
       verified.set(name, [...(verified.get(name) ?? []), body]);
       // The solution is what siteverify shall say: a status and a body.
       const [status, said] = split(new URLSearchParams(body).get("response") ?? "");
-      response.writeHead(Number(status), status === "302" ? { location: `/${key}` } : { "content-type": "application/json" });
+      response.writeHead(
+        Number(status),
+        status === "302" ? { location: `/${key}` } : { "content-type": "application/json" },
+      );
       response.end(said);
     } else {
       response.writeHead(404).end();

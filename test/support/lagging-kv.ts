@@ -34,7 +34,7 @@ export function laggingKv(lagMs: number, now: () => number): LaggingKv {
     reads,
     texts,
     read,
-    recall: read,
+    readStrict: read,
     async write(key, text) {
       written.set(key, { text, at: now() });
       texts.set(key, text);

@@ -52,7 +52,16 @@ export function exchangesOf(document: OpenApi): Exchange[] {
           const value = (examples ?? optional)?.[name]?.value;
           return value === undefined ? [] : [{ in: place, name: parameter, value }];
         });
-        return { name, operationId, method, path, parameters: given, ...(body && { body }), status: Number(status), answer: got };
+        return {
+          name,
+          operationId,
+          method,
+          path,
+          parameters: given,
+          ...(body && { body }),
+          status: Number(status),
+          answer: got,
+        };
       }),
     );
   });
@@ -74,7 +83,10 @@ export interface Judge {
   /** What is wrong with a body; null: nothing. */
   request: (of: { path: string; method: string }, type: string, body: unknown) => string | null;
   /** What is wrong with an answer, whose status or type may not be there at all; `event`: one of a stream's. */
-  answer: (of: { path: string; method: string }, got: { status: number; type: string; body: unknown; event?: boolean }) => string | null;
+  answer: (
+    of: { path: string; method: string },
+    got: { status: number; type: string; body: unknown; event?: boolean },
+  ) => string | null;
 }
 
 export function judge(document: OpenApi): Judge {
@@ -86,7 +98,8 @@ export function judge(document: OpenApi): Judge {
     return valid(body) === true ? null : `${decodeURIComponent(ref)}: ${ajv.errorsText(valid.errors)}`;
   };
   return {
-    request: ({ path, method }, type, body) => check(at("paths", path, method, "requestBody", "content", type, "schema"), body),
+    request: ({ path, method }, type, body) =>
+      check(at("paths", path, method, "requestBody", "content", type, "schema"), body),
     answer({ path, method }, { status, type, body, event = false }) {
       const own = document.paths[path]?.[method]?.responses[String(status)];
       if (own === undefined) return `${method} ${path} does not have ${status}`;

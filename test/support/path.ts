@@ -5,7 +5,7 @@ import { type ConfigInput, defineConfig } from "../../src/core/config/define-con
 import { importIdKeys, ownerOf } from "../../src/core/callers/ids.ts";
 import { trim } from "../../src/core/reply/trim.ts";
 import type { Caller, Deps } from "../../src/deps.ts";
-import type { LogFacts } from "../../src/platform/log.ts";
+import type { LogFields } from "../../src/platform/log.ts";
 import { type LaggingKv, laggingKv } from "./lagging-kv.ts";
 import { type Relay, relay } from "./relay.ts";
 
@@ -30,7 +30,7 @@ export interface Asked {
   id: string;
   text: string;
   how: string | undefined;
-  facts: LogFacts;
+  logFields: LogFields;
 }
 
 const START_MS = 1_800_000_000_000;
@@ -78,9 +78,9 @@ export async function path(config: Partial<ConfigInput> = {}, lagMs = 0): Promis
     siteverify: undefined,
     anonymous: { kind: "anonymous", owner: await ownerOf(idKeys, "anonymous:local"), budgets: [] },
     budgets,
-    flights: { join: () => Promise.reject(new Error("nothing is repeated here")) },
-    shield: () => Promise.resolve(true),
-    echoes: { get: (model) => echoes.get(model), set: (model, known) => void echoes.set(model, known) },
+    runs: { join: () => Promise.reject(new Error("nothing is repeated here")) },
+    isWithinRateLimit: () => Promise.resolve(true),
+    chainSupport: { get: (model) => echoes.get(model), set: (model, known) => void echoes.set(model, known) },
     log: { request: () => undefined, warn: () => undefined },
     now,
     sleep: async (ms) => void (clock += ms),
@@ -94,7 +94,7 @@ export async function path(config: Partial<ConfigInput> = {}, lagMs = 0): Promis
     wait: (ms) => void (clock += ms),
     freshIsolate: () => void (echoes = new Map()),
     async ask(input, previousId, { stream = false, owner = "ada", model, keep = true, budgets = [] } = {}) {
-      const facts: LogFacts = { request_id: "req_1", route: "test" };
+      const logFields: LogFields = { request_id: "req_1", route: "test" };
       const pending: Promise<unknown>[] = [];
       const got = await answer(
         deps,
@@ -113,16 +113,16 @@ export async function path(config: Partial<ConfigInput> = {}, lagMs = 0): Promis
           requestId: "req_1",
           caller: { kind: "server", owner, budgets },
           signal: new AbortController().signal,
-          later: (work) => void pending.push(work),
-          facts,
+          waitUntil: (work) => void pending.push(work),
+          logFields,
         },
       );
       let finished = got.kind === "whole" ? got.finished : undefined;
       while (got.kind === "stream" && finished === undefined) ({ finished } = await got.next());
       if (finished === undefined) throw new Error("no end");
       await Promise.all(pending);
-      const { id, text } = trim(finished.response, finished.facts);
-      return { id, text, how: got.headers["x-continuity"], facts };
+      const { id, text } = trim(finished.response, finished.logFields);
+      return { id, text, how: got.headers["x-continuity"], logFields };
     },
   };
 }

@@ -18,7 +18,9 @@ export interface Receiver {
 }
 
 /** @param answer what to do with a request that is read whole */
-export async function startReceiver(answer: (response: ServerResponse, request: IncomingMessage) => void): Promise<Receiver> {
+export async function startReceiver(
+  answer: (response: ServerResponse, request: IncomingMessage) => void,
+): Promise<Receiver> {
   const got: Received[] = [];
   const { promise: closed, resolve: close } = Promise.withResolvers<void>();
   const server = createServer((request, response) => {
@@ -26,7 +28,12 @@ export async function startReceiver(answer: (response: ServerResponse, request: 
     void (async () => {
       const pieces: Buffer[] = [];
       for await (const piece of request) pieces.push(piece as Buffer);
-      got.push({ method: request.method ?? "", path: request.url ?? "", headers: request.headers, body: Buffer.concat(pieces).toString() });
+      got.push({
+        method: request.method ?? "",
+        path: request.url ?? "",
+        headers: request.headers,
+        body: Buffer.concat(pieces).toString(),
+      });
       answer(response, request);
     })();
   });

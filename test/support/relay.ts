@@ -21,7 +21,8 @@ export function relay(): Relay {
   const chains = new Map<string, string[]>();
   let count = 0;
   const encoder = new TextEncoder();
-  const frame = (data: JsonObject): Uint8Array => encoder.encode(`event: ${String(data["type"])}\ndata: ${JSON.stringify(data)}\n\n`);
+  const frame = (data: JsonObject): Uint8Array =>
+    encoder.encode(`event: ${String(data["type"])}\ndata: ${JSON.stringify(data)}\n\n`);
   const made: Relay = {
     calls: [],
     ignores: false,
@@ -78,11 +79,16 @@ export function relay(): Relay {
         [frame({ type: "response.output_text.delta", sequence_number: 1, output_index: 0, delta: texts.join("|") })],
         [frame({ type: "response.completed", sequence_number: 2, response })],
       ];
-      return { kind: "stream", stream: { next: async () => batches.shift() ?? null, cancel: () => (call.aborted = batches.length > 0) } };
+      return {
+        kind: "stream",
+        stream: { next: async () => batches.shift() ?? null, cancel: () => (call.aborted = batches.length > 0) },
+      };
     },
     models: async () => ({ object: "list", data: [] }),
     fault: (body) =>
-      new Problem("upstream_error", isRecord(body["error"]) ? String(body["error"]["message"]) : "failed", { paid: "maybe" }),
+      new Problem("upstream_error", isRecord(body["error"]) ? String(body["error"]["message"]) : "failed", {
+        paid: "maybe",
+      }),
   };
   return made;
 }

@@ -4,7 +4,7 @@ import { createHmac } from "node:crypto";
 import { sign as githubSign } from "@octokit/webhooks-methods";
 import { Webhook } from "standardwebhooks";
 import { Stripe } from "stripe";
-import type { Delivery, Scheme } from "../../src/hooks/scheme.ts";
+import type { WebhookRequest, Scheme } from "../../src/hooks/scheme.ts";
 import { github } from "../../src/hooks/github.ts";
 import { hmac } from "../../src/hooks/hmac.ts";
 import { slack } from "../../src/hooks/slack.ts";
@@ -71,7 +71,9 @@ export const STRIPE: Sender = {
   }),
   dated: true,
   sealed: true,
-  both: (one, other) => ({ "stripe-signature": `${one["stripe-signature"]},${other["stripe-signature"]?.replace(/^t=\d+,/, "")}` }),
+  both: (one, other) => ({
+    "stripe-signature": `${one["stripe-signature"]},${other["stripe-signature"]?.replace(/^t=\d+,/, "")}`,
+  }),
 };
 
 export const SLACK: Sender = {
@@ -97,7 +99,12 @@ export const TELEGRAM: Sender = {
 
 export const SHOPIFY: Sender = {
   name: "hmac, as Shopify signs",
-  scheme: hmac({ header: "X-Shopify-Hmac-Sha256", encoding: "base64", template: "{body}", id_header: "X-Shopify-Webhook-Id" }),
+  scheme: hmac({
+    header: "X-Shopify-Hmac-Sha256",
+    encoding: "base64",
+    template: "{body}",
+    id_header: "X-Shopify-Webhook-Id",
+  }),
   secrets: ["hush", "hush again"],
   sign: async (body, secret) => ({ "x-shopify-hmac-sha256": digest("base64", secret, body) }),
   dated: false,
@@ -106,7 +113,12 @@ export const SHOPIFY: Sender = {
 
 export const DATED_HMAC: Sender = {
   name: "hmac with a time",
-  scheme: hmac({ header: "x-signature", encoding: "hex", template: "v1|{timestamp}|{body}|", timestamp_header: "x-sent-at" }),
+  scheme: hmac({
+    header: "x-signature",
+    encoding: "hex",
+    template: "v1|{timestamp}|{body}|",
+    timestamp_header: "x-sent-at",
+  }),
   secrets: ["one", "two"],
   sign: async (body, secret, seconds) => ({
     "x-sent-at": String(seconds),
@@ -123,7 +135,7 @@ export function delivery(
   headers: Record<string, string> | Headers,
   secrets: readonly string[],
   now = NOW_S * 1_000,
-): Delivery {
+): WebhookRequest {
   const raw = typeof body === "string" ? new TextEncoder().encode(body) : body;
   return { raw, headers: new Headers(headers), url: "https://ask.example.com/hooks/h", now, secrets };
 }

@@ -1,10 +1,10 @@
 // Answers kept for exact repeats: under a key that names all that matters, read back whole or not at all.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { ageOf, answerKey, type AnswerRecord, decodeAnswer, encodeAnswer } from "../../src/core/cache/cached-answer.ts";
+import { ageOf, answerKey, type CachedAnswer, decodeAnswer, encodeAnswer } from "../../src/core/cache/cached-answer.ts";
 import type { JsonObject } from "../../src/core/lib/json.ts";
 
-const record: AnswerRecord = {
+const record: CachedAnswer = {
   id: "resp_ue1_b",
   owner: "o".repeat(22),
   input: "hi",

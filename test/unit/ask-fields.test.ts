@@ -162,7 +162,8 @@ test("who asks with `prompt` learns that questions go into `input`", () => {
 
 describe("depth", () => {
   const nested = (levels: number): string => `{"input":${"[".repeat(levels - 1)}${"]".repeat(levels - 1)}}`;
-  const nestedObjects = (levels: number): string => `{"input":"a","metadata":${'{"a":'.repeat(levels - 2)}{}${"}".repeat(levels - 2)}}`;
+  const nestedObjects = (levels: number): string =>
+    `{"input":"a","metadata":${'{"a":'.repeat(levels - 2)}{}${"}".repeat(levels - 2)}}`;
 
   test("32 levels pass the check, 33 are too deep", () => {
     expect(MAX_JSON_DEPTH).toBe(32);
@@ -170,7 +171,8 @@ describe("depth", () => {
     expect(refusalOf(nested(33))).toBe("input_too_deep 400");
     expect(refusalOf(nestedObjects(33))).toBe("input_too_deep 400");
     expect(refusalOf(nestedObjects(32))).toBe("invalid_request 400");
-    const schema = (levels: number): string => `{"input":"a","schema":${'{"a":'.repeat(levels - 2)}{}${"}".repeat(levels - 2)}}`;
+    const schema = (levels: number): string =>
+      `{"input":"a","schema":${'{"a":'.repeat(levels - 2)}{}${"}".repeat(levels - 2)}}`;
     expect(refusalOf(schema(32))).toBe("accepted");
     expect(refusalOf(schema(33))).toBe("input_too_deep 400");
   });
@@ -184,7 +186,9 @@ describe("depth", () => {
     const as = (text: string, type: string) => () => readAsk(text, type, new URLSearchParams());
     expect(as(nested(33), "text/plain")).toThrow(/nested deeper/);
     expect(as('{"input":"a","__proto__":1}', "text/plain")).toThrow(/__proto__/);
-    expect(as(`input=a&schema=${"[".repeat(40)}${"]".repeat(40)}`, "application/x-www-form-urlencoded")).toThrow(/nested deeper/);
+    expect(as(`input=a&schema=${"[".repeat(40)}${"]".repeat(40)}`, "application/x-www-form-urlencoded")).toThrow(
+      /nested deeper/,
+    );
     expect(as('input=a&schema={"__proto__":1}', "application/x-www-form-urlencoded")).toThrow(/__proto__/);
   });
 });

@@ -7,9 +7,21 @@ import { trim } from "../../src/core/reply/trim.ts";
 type Event = JsonObject & { type: string };
 const created = (response: JsonObject): Event => ({ type: "response.created", response });
 const completed = (response: JsonObject): Event => ({ type: "response.completed", response });
-const delta = (text: string, output_index = 0): Event => ({ type: "response.output_text.delta", output_index, delta: text });
-const itemDone = (item: JsonObject, output_index = 0): Event => ({ type: "response.output_item.done", output_index, item });
-const itemAdded = (item: JsonObject, output_index = 0): Event => ({ type: "response.output_item.added", output_index, item });
+const delta = (text: string, output_index = 0): Event => ({
+  type: "response.output_text.delta",
+  output_index,
+  delta: text,
+});
+const itemDone = (item: JsonObject, output_index = 0): Event => ({
+  type: "response.output_item.done",
+  output_index,
+  item,
+});
+const itemAdded = (item: JsonObject, output_index = 0): Event => ({
+  type: "response.output_item.added",
+  output_index,
+  item,
+});
 const message = (text: string, more: JsonObject = {}): JsonObject => ({
   type: "message",
   content: [{ type: "output_text", text }],
@@ -27,7 +39,8 @@ function responseOf(...events: Event[]): JsonObject {
   if (terminal?.kind !== "response") throw new Error("no response at the end");
   return terminal.response;
 }
-const answerOf = (...events: Event[]) => trim(responseOf(...events), { id: "x", previousId: null, now: 0, model: "", wantsData: false });
+const answerOf = (...events: Event[]) =>
+  trim(responseOf(...events), { id: "x", previousId: null, now: 0, model: "", wantsData: false });
 
 describe("the id of the answer", () => {
   test("where it changes within the stream, the terminal one counts", () => {
@@ -43,12 +56,17 @@ describe("the id of the answer", () => {
 
 describe("what the terminal event leaves out", () => {
   test("the first event's fields stay, the terminal ones win", () => {
-    const response = responseOf(created({ id: "a", model: "m", usage: null, metadata: {} }), completed({ usage: { input_tokens: 1 } }));
+    const response = responseOf(
+      created({ id: "a", model: "m", usage: null, metadata: {} }),
+      completed({ usage: { input_tokens: 1 } }),
+    );
     expect(response).toMatchObject({ id: "a", model: "m", usage: { input_tokens: 1 }, metadata: {} });
   });
 
   test("the terminal output counts when it is there", () => {
-    expect(answerOf(delta("streamed"), itemDone(message("item")), completed({ output: [message("terminal")] })).text).toBe("terminal");
+    expect(
+      answerOf(delta("streamed"), itemDone(message("item")), completed({ output: [message("terminal")] })).text,
+    ).toBe("terminal");
   });
 
   test.each([[[]], [null], [undefined]])("output %j: the finished items count", (output) => {
@@ -63,7 +81,11 @@ describe("what the terminal event leaves out", () => {
   });
 
   test("where the items have no message, the deltas still count", () => {
-    const answer = answerOf(itemDone({ type: "reasoning", summary: [{ text: "Hm." }] }), delta("Hello", 1), completed({ output: [] }));
+    const answer = answerOf(
+      itemDone({ type: "reasoning", summary: [{ text: "Hm." }] }),
+      delta("Hello", 1),
+      completed({ output: [] }),
+    );
     expect(answer).toMatchObject({ text: "Hello", reasoning_summary: "Hm." });
   });
 
@@ -82,7 +104,9 @@ describe("what the terminal event leaves out", () => {
     ["the finished item", {}, { output_index: undefined }],
     ["both", { output_index: undefined }, { output_index: undefined }],
   ])("nothing is said twice where %s came without an index", (_, bareDelta, bareDone) => {
-    expect(answerOf({ ...delta("Hello"), ...bareDelta }, { ...itemDone(message("Hello")), ...bareDone }, completed({})).text).toBe("Hello");
+    expect(
+      answerOf({ ...delta("Hello"), ...bareDelta }, { ...itemDone(message("Hello")), ...bareDone }, completed({})).text,
+    ).toBe("Hello");
   });
 
   test("a refusal that came in deltas alone is a refusal", () => {
@@ -162,6 +186,9 @@ test("a stream without end is given up before it fills the memory", () => {
     for (let n = 0; n < 100; n += 1) assembly.add("response.output_text.delta", { output_index: 0, delta });
   };
   expect(endless).toThrow(
-    expect.objectContaining({ code: "upstream_invalid_response", details: expect.objectContaining({ paid: "maybe" }) as object }),
+    expect.objectContaining({
+      code: "upstream_invalid_response",
+      details: expect.objectContaining({ paid: "maybe" }) as object,
+    }),
   );
 });

@@ -1,11 +1,11 @@
 // Bodies come whole or not at all, in whatever pieces and under whatever length they were sent.
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { bytesOf, type Until } from "../../src/core/lib/body.ts";
+import { readBytes, type Deadline } from "../../src/core/lib/body.ts";
 import { Problem } from "../../src/core/lib/problem.ts";
 
 const tooLarge = (): Problem => new Problem("payload_too_large", "too large");
-const atOnce: Until = (read) => read;
+const atOnce: Deadline = (read) => read;
 
 interface Sent {
   body: ReadableStream<Uint8Array<ArrayBuffer>>;
@@ -21,7 +21,9 @@ function sent(
   const rest = pieces.filter((piece) => piece.length > 0);
   let cancelled = false;
   const source = {
-    pull(controller: ReadableStreamDefaultController<Uint8Array> | ReadableByteStreamController): Promise<void> | undefined {
+    pull(
+      controller: ReadableStreamDefaultController<Uint8Array> | ReadableByteStreamController,
+    ): Promise<void> | undefined {
       const piece = rest.shift();
       if (piece !== undefined) controller.enqueue(piece.slice());
       else if (more) return new Promise(() => undefined);
@@ -33,7 +35,9 @@ function sent(
     },
     cancel: () => void (cancelled = true),
   };
-  const body = asBytes ? new ReadableStream({ ...source, type: "bytes" as const }) : new ReadableStream<Uint8Array>(source);
+  const body = asBytes
+    ? new ReadableStream({ ...source, type: "bytes" as const })
+    : new ReadableStream<Uint8Array>(source);
   return {
     body: body as ReadableStream<Uint8Array<ArrayBuffer>>,
     headers: new Headers(length === undefined ? {} : { "content-length": String(length) }),
@@ -43,29 +47,34 @@ function sent(
 
 test("every byte arrives, however the body was cut, whether its length was told and whatever kind of stream it is", async () => {
   await fc.assert(
-    fc.asyncProperty(fc.array(fc.uint8Array({ maxLength: 40 })), fc.boolean(), fc.boolean(), async (pieces, told, asBytes) => {
-      const whole = Buffer.concat(pieces);
-      const { body, headers } = sent(pieces, { ...(told ? { length: whole.length } : {}), asBytes });
-      expect(Buffer.from(await bytesOf({ body, headers }, 10_000, atOnce, tooLarge)).equals(whole)).toBe(true);
-    }),
+    fc.asyncProperty(
+      fc.array(fc.uint8Array({ maxLength: 40 })),
+      fc.boolean(),
+      fc.boolean(),
+      async (pieces, told, asBytes) => {
+        const whole = Buffer.concat(pieces);
+        const { body, headers } = sent(pieces, { ...(told ? { length: whole.length } : {}), asBytes });
+        expect(Buffer.from(await readBytes({ body, headers }, 10_000, atOnce, tooLarge)).equals(whole)).toBe(true);
+      },
+    ),
   );
 });
 
 test("a stream that ends before its length gives what came", async () => {
   const { body, headers } = sent([Uint8Array.of(1, 2)], { length: 5, asBytes: true });
-  expect([...(await bytesOf({ body, headers }, 10, atOnce, tooLarge))]).toEqual([1, 2]);
+  expect([...(await readBytes({ body, headers }, 10, atOnce, tooLarge))]).toEqual([1, 2]);
 });
 
 test("of an encoded body the length says nothing: what it became is counted", async () => {
   const { body, headers } = sent([new Uint8Array(6), new Uint8Array(6)], { length: 5, asBytes: true });
   headers.set("content-encoding", "gzip");
-  await expect(bytesOf({ body, headers }, 10, atOnce, tooLarge)).rejects.toThrow("too large");
+  await expect(readBytes({ body, headers }, 10, atOnce, tooLarge)).rejects.toThrow("too large");
 });
 
 test.each([true, false])("whoever gives up in the middle lets go of the stream (length told: %s)", async (told) => {
   const one = sent([Uint8Array.of(1)], { ...(told ? { length: 5 } : {}), asBytes: true, more: true });
   let reads = 0;
-  const until: Until = (read) => ((reads += 1) > 1 ? Promise.reject(new Error("late")) : read);
-  await expect(bytesOf(one, 10, until, tooLarge)).rejects.toThrow("late");
+  const until: Deadline = (read) => ((reads += 1) > 1 ? Promise.reject(new Error("late")) : read);
+  await expect(readBytes(one, 10, until, tooLarge)).rejects.toThrow("late");
   expect(one.cancelled()).toBe(true);
 });

@@ -6,13 +6,18 @@ import { path, type Path } from "../support/path.ts";
 
 type Step = ["reserve" | "settle", number] | ["release"];
 
-const CONFIG: Partial<ConfigInput> = { limits: { max_context_tokens: 1_000 }, defaults: { model: "m", max_output_tokens: 10 } };
+const CONFIG: Partial<ConfigInput> = {
+  limits: { max_context_tokens: 1_000 },
+  defaults: { model: "m", max_output_tokens: 10 },
+};
 const BUDGETS = [{ name: "owner:ada", whose: "owner" as const, limits: { tokens_per_day: 100_000 } }];
 
 /** A path whose caller has a budget, and what was asked of that. */
 async function limited(
   config: Partial<ConfigInput> = {},
-): Promise<Path & { steps: Step[]; say: (input: string, previousId?: string, more?: object) => ReturnType<Path["ask"]> }> {
+): Promise<
+  Path & { steps: Step[]; say: (input: string, previousId?: string, more?: object) => ReturnType<Path["ask"]> }
+> {
   const one = await path({ ...CONFIG, ...config });
   const steps: Step[] = [];
   one.deps.budgets = {
@@ -27,7 +32,11 @@ async function limited(
       return { settle: (cost: Cost) => end(["settle", cost.tokens]), release: () => end(["release"]) };
     },
   };
-  return { ...one, steps, say: (input, previousId, more = {}) => one.ask(input, previousId, { budgets: BUDGETS, ...more }) };
+  return {
+    ...one,
+    steps,
+    say: (input, previousId, more = {}) => one.ask(input, previousId, { budgets: BUDGETS, ...more }),
+  };
 }
 
 /** What one answer of this upstream costs, whatever came before. */
@@ -55,7 +64,7 @@ describe("two calls for one answer", () => {
   test("have two reservations, settled each by its own", async () => {
     const one = await limited();
     const { id } = await one.say("hello");
-    one.deps.echoes.set("m", true);
+    one.deps.chainSupport.set("m", true);
     one.upstream.ignores = true;
     one.steps.length = 0;
     const { how } = await one.say("and?", id);
@@ -84,8 +93,8 @@ describe("a conversation whose length nobody knows", () => {
     one.steps.length = 0;
     let first = true;
     const { reserve } = one.deps.budgets;
-    one.deps.budgets.reserve = async (budgets, worst, later) => {
-      const held = await reserve(budgets, worst, later);
+    one.deps.budgets.reserve = async (budgets, worst, waitUntil) => {
+      const held = await reserve(budgets, worst, waitUntil);
       if (!first) return held;
       first = false;
       const { budgetExceeded } = await import("../../src/core/callers/budget.ts");
@@ -106,7 +115,9 @@ describe("a conversation whose length nobody knows", () => {
     one.deps.budgets.reserve = (budgets) =>
       Promise.reject(budgetExceeded(budgets[0] as (typeof BUDGETS)[0], { limit: "tokens_per_day", retryAfter: 9 }));
     const small = [{ ...BUDGETS[0], limits: { tokens_per_day: 500 } }];
-    await expect(one.say("and?", id, { budgets: small })).rejects.toMatchObject({ code: "previous_response_not_found" });
+    await expect(one.say("and?", id, { budgets: small })).rejects.toMatchObject({
+      code: "previous_response_not_found",
+    });
     await expect(one.say("and?", id)).rejects.toMatchObject({ code: "budget_exceeded" });
   });
 
@@ -116,7 +127,8 @@ describe("a conversation whose length nobody knows", () => {
     const real = one.deps.store;
     one.deps.store = {
       ...real,
-      read: async (keys) => (await real.read(keys)).map((text) => text?.replaceAll(/"(\w+_tokens)":\d+/g, '"$1":0') ?? null),
+      read: async (keys) =>
+        (await real.read(keys)).map((text) => text?.replaceAll(/"(\w+_tokens)":\d+/g, '"$1":0') ?? null),
     };
     one.steps.length = 0;
     await one.say("and?", id);
@@ -145,15 +157,15 @@ describe("the worst case of a body", () => {
   });
 
   test("of a list longer than a call takes arguments is a number, too", () => {
-    expect(of({ tools: [{ type: "function", parameters: { enum: Array.from({ length: 400_000 }, () => 1) } }] })).toBeGreaterThan(
-      1_000_000,
-    );
+    expect(
+      of({ tools: [{ type: "function", parameters: { enum: Array.from({ length: 400_000 }, () => 1) } }] }),
+    ).toBeGreaterThan(1_000_000);
   });
 
   test("of money is the dearest of its models", () => {
     const prices = { m: { input: 1, output: 10 }, dear: { input: 2, cached: 3, output: 1 } };
-    expect(worstCase({ max_output_tokens: 100 }, ["m", "dear", "unknown"], 1_000, { ...CASE, prices }).nanoUsd).toBeGreaterThanOrEqual(
-      3_000 * 1_000,
-    );
+    expect(
+      worstCase({ max_output_tokens: 100 }, ["m", "dear", "unknown"], 1_000, { ...CASE, prices }).nanoUsd,
+    ).toBeGreaterThanOrEqual(3_000 * 1_000);
   });
 });

@@ -44,7 +44,7 @@ function isolate(): Told {
         sleep: (ms) => new Promise((wake) => sleepers.push({ until: clock + ms, wake })),
         random: () => "id",
         warn: () => undefined,
-        tellEveryMs: 10_000,
+        reportEveryMs: 10_000,
       },
     ),
   };
@@ -85,12 +85,14 @@ test("what could not be told is told the next time", async () => {
 test("while no object can be reached, the sums of very many callers do not fill the isolate", async () => {
   const one = isolate();
   one.failing = true;
-  for (let n = 0; n < 25_000; n += 1) one.budgets.count([{ ...BUDGET, name: `owner:${n}` }], { requests: 1 }, () => undefined);
+  for (let n = 0; n < 25_000; n += 1)
+    one.budgets.count([{ ...BUDGET, name: `owner:${n}` }], { requests: 1 }, () => undefined);
   await one.pass(0);
   one.failing = false;
   one.told.length = 0;
   await one.pass(20_000);
-  for (let n = 0; n < 25_000; n += 1) one.budgets.count([{ ...BUDGET, name: `owner:${n}` }], { requests: 1 }, () => undefined);
+  for (let n = 0; n < 25_000; n += 1)
+    one.budgets.count([{ ...BUDGET, name: `owner:${n}` }], { requests: 1 }, () => undefined);
   await one.pass(20_000);
   const sums = one.told.reduce((sum, [, , { requests }]) => sum + requests, 0);
   // Each is told of this time; of the time before at most so many are still known.

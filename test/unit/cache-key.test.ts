@@ -11,7 +11,11 @@ import { canonical } from "../../src/core/lib/canonical.ts";
 
 const config = defineConfig({
   defaults: { model: "base", temperature: 1 },
-  presets: { plain: {}, short: { instructions: "Be short.", reasoning: { effort: "low" } }, terse: { text: { verbosity: "low" } } },
+  presets: {
+    plain: {},
+    short: { instructions: "Be short.", reasoning: { effort: "low" } },
+    terse: { text: { verbosity: "low" } },
+  },
   limits: { max_output_tokens: 1_000 },
 });
 
@@ -37,8 +41,23 @@ const FIELDS: Record<string, readonly unknown[]> = {
   instructions: [undefined, null, "Be short.", "Be kind.", ""],
   temperature: [undefined, null, 1, 0],
   max_output_tokens: [undefined, null, 10, 1_000, 2_000],
-  reasoning: [undefined, null, "low", { effort: "low" }, { effort: "low", summary: "auto" }, { summary: "auto", effort: "low" }],
-  schema: [undefined, undefined, null, schema, schemaTurned, { ...schema, title: "answer" }, { ...schema, title: "other" }],
+  reasoning: [
+    undefined,
+    null,
+    "low",
+    { effort: "low" },
+    { effort: "low", summary: "auto" },
+    { summary: "auto", effort: "low" },
+  ],
+  schema: [
+    undefined,
+    undefined,
+    null,
+    schema,
+    schemaTurned,
+    { ...schema, title: "answer" },
+    { ...schema, title: "other" },
+  ],
   text: [
     undefined,
     null,
@@ -66,11 +85,16 @@ const FIELDS: Record<string, readonly unknown[]> = {
 const names = Object.keys(FIELDS);
 
 type Fields = Record<string, unknown>;
-const fields: fc.Arbitrary<Fields> = fc.record(Object.fromEntries(names.map((name) => [name, fc.constantFrom(...(FIELDS[name] ?? []))])));
+const fields: fc.Arbitrary<Fields> = fc.record(
+  Object.fromEntries(names.map((name) => [name, fc.constantFrom(...(FIELDS[name] ?? []))])),
+);
 /** Two asks that differ in how up to three of their fields are written. */
 const pairs = fc
   .tuple(fields, fields, fc.subarray(names, { maxLength: 3 }))
-  .map(([one, other, changed]) => [one, { ...one, ...Object.fromEntries(changed.map((name) => [name, other[name]])) }] as const)
+  .map(
+    ([one, other, changed]) =>
+      [one, { ...one, ...Object.fromEntries(changed.map((name) => [name, other[name]])) }] as const,
+  )
   .filter((pair) => !pair.some(saysTheFormatTwice));
 
 /** How it is sent: the order of the fields, white space, and where `stream` and `preset` stand. */
@@ -110,7 +134,10 @@ const sent = (body: JsonObject): JsonObject => JSON.parse(JSON.stringify(body)) 
 function isSame(one: JsonObject, other: JsonObject): boolean {
   const ordered = ({ text, tools }: JsonObject): string => {
     const format = isRecord(text) ? text["format"] : undefined;
-    return JSON.stringify([isRecord(format) ? format["schema"] : null, partsOf(tools).map(({ parameters }) => parameters)]);
+    return JSON.stringify([
+      isRecord(format) ? format["schema"] : null,
+      partsOf(tools).map(({ parameters }) => parameters),
+    ]);
   };
   return isDeepStrictEqual(one, other) && ordered(one) === ordered(other);
 }
@@ -144,7 +171,11 @@ describe("two asks share the canonical text", () => {
     ["a preset and its fields", { preset: "short" }, { instructions: "Be short.", reasoning: { effort: "low" } }],
     ["reasoning as a word and as an object", { reasoning: "low" }, { reasoning: { effort: "low" } }],
     ["a schema and its format", { schema }, { text: { format } }],
-    ["a schema under a preset's verbosity, and all of it", { schema, preset: "terse" }, { text: { verbosity: "low", format } }],
+    [
+      "a schema under a preset's verbosity, and all of it",
+      { schema, preset: "terse" },
+      { text: { verbosity: "low", format } },
+    ],
     [
       "images and their parts",
       { images: [image] },

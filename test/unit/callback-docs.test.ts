@@ -5,9 +5,9 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { callbackUrl } from "../../src/core/callbacks/url.ts";
-import type { Delivery } from "../../src/core/callbacks/callback-request.ts";
+import type { CallbackContent } from "../../src/core/callbacks/callback-request.ts";
 import { DELAYS_MS } from "../../src/core/callbacks/outcome.ts";
-import { respondAgainMs } from "../../src/core/jobs/job.ts";
+import { retryDelayMs } from "../../src/core/jobs/job.ts";
 import { Problem, type ProblemCode } from "../../src/core/lib/problem.ts";
 import { callbackSender } from "../../src/platform/callback.ts";
 
@@ -15,14 +15,22 @@ const DOC = readFileSync("docs/webhooks.md", "utf8");
 const SECRET = "whsec_b2xkIHNlY3JldCBvZiB0aGUgQ1JNLCAzMiBieXRlcyE=";
 const NEW_SECRET = "whsec_bmV3IHNlY3JldCBvZiB0aGUgQ1JNLCAzMiBieXRlcyE=";
 
-const delivery = (job: string, text: string): Delivery => ({
+const delivery = (job: string, text: string): CallbackContent => ({
   event: {
     id: job,
     job,
     hook: null,
     endedAt: 0,
     metadata: {},
-    answer: { id: "resp_1", previous_response_id: null, created_at: 1, model: "m", status: "completed", text, usage: null },
+    answer: {
+      id: "resp_1",
+      previous_response_id: null,
+      created_at: 1,
+      model: "m",
+      status: "completed",
+      text,
+      usage: null,
+    },
     error: null,
   },
 });
@@ -75,12 +83,19 @@ describe.each(RECEIVERS)("the receiver in $language", ({ language, program, file
       const { attempt } = await senderTo(url, `${NEW_SECRET},${SECRET}`)("crm", delivery(job, `Grüße von ${job}`));
       expect(attempt).toMatchObject({ status: 204 });
     }
-    expect([await nextLine(), await nextLine()]).toEqual(["response.completed Grüße von job_1", "response.completed Grüße von job_2"]);
+    expect([await nextLine(), await nextLine()]).toEqual([
+      "response.completed Grüße von job_1",
+      "response.completed Grüße von job_2",
+    ]);
   });
 
   test.runIf(there)("refuses another secret, another body and an old time", async () => {
     const tampered: typeof fetch = (to, init) => fetch(to, { ...init, body: "{}" });
-    for (const send of [senderTo(url, NEW_SECRET), senderTo(url, SECRET, tampered), senderTo(url, SECRET, fetch, 301_000)]) {
+    for (const send of [
+      senderTo(url, NEW_SECRET),
+      senderTo(url, SECRET, tampered),
+      senderTo(url, SECRET, fetch, 301_000),
+    ]) {
       expect((await send("crm", delivery("job_3", "no"))).attempt).toMatchObject({ status: 401, error: "status 401" });
     }
   });
@@ -103,7 +118,8 @@ test("the printed delays are the real ones", () => {
 test("the printed pauses between tries to get an answer are the real ones", () => {
   const busy = new Problem("upstream_unavailable", "busy", { paid: "unpaid" });
   const pauses: string[] = [];
-  for (let pause = respondAgainMs(busy, 1); pause !== null; pause = respondAgainMs(busy, pauses.length + 1)) pauses.push(inWords(pause));
+  for (let pause = retryDelayMs(busy, 1); pause !== null; pause = retryDelayMs(busy, pauses.length + 1))
+    pauses.push(inWords(pause));
   const printed = /The\spauses\sare\s([^.]*?),\sor as long/.exec(DOC.replaceAll(/\s+/g, " "))?.[1];
   expect(printed).toBe(`${pauses.slice(0, -1).join(", ")} and ${pauses.at(-1)}`);
   expect(DOC.replaceAll(/\s+/g, " ")).toContain(`after ${pauses.length === 5 ? "six" : "?"} tries the job has failed`);

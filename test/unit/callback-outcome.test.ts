@@ -1,12 +1,18 @@
 // What became of one try, and when the next one is due.
 import { describe, expect, test } from "vitest";
-import { answersInBody, DELAYS_MS, nextDelivery, type Verdict, verdictOf } from "../../src/core/callbacks/outcome.ts";
+import {
+  answersInBody,
+  DELAYS_MS,
+  nextDelivery,
+  type DeliveryOutcome,
+  deliveryOutcome,
+} from "../../src/core/callbacks/outcome.ts";
 
 const NOW = Date.UTC(2026, 10, 25, 12, 0, 0);
 const HOUR_MS = 3_600_000;
-const failed: Verdict = { kind: "failed", reason: "status 500" };
-const judged = (status: number, headers: Record<string, string> = {}, body?: string): Verdict =>
-  verdictOf(status, new Headers(headers), body, NOW);
+const failed: DeliveryOutcome = { kind: "failed", reason: "status 500" };
+const judged = (status: number, headers: Record<string, string> = {}, body?: string): DeliveryOutcome =>
+  deliveryOutcome(status, new Headers(headers), body, NOW);
 
 describe("the schedule", () => {
   test("is the contract's: eight tries in all", () => {
@@ -24,12 +30,17 @@ describe("the schedule", () => {
 });
 
 describe("a status", () => {
-  test.each([200, 201, 202, 204, 299])("%i delivers", (status) => expect(judged(status)).toEqual({ kind: "delivered" }));
+  test.each([200, 201, 202, 204, 299])("%i delivers", (status) =>
+    expect(judged(status)).toEqual({ kind: "delivered" }),
+  );
   test.each([400, 401, 403, 404, 408, 409, 422, 429, 500, 502, 503, 504])("%i is tried again", (status) => {
     expect(judged(status)).toEqual({ kind: "failed", reason: `status ${status}` });
   });
   test.each([300, 301, 302, 303, 304, 307, 308])("%i is a failure, tried again and not followed", (status) => {
-    expect(judged(status, { location: "https://evil.example" })).toEqual({ kind: "failed", reason: "redirect not followed" });
+    expect(judged(status, { location: "https://evil.example" })).toEqual({
+      kind: "failed",
+      reason: "redirect not followed",
+    });
   });
   test("410 stops", () => expect(judged(410, { "retry-after": "5" })).toEqual({ kind: "final", reason: "gone" }));
 });
@@ -58,7 +69,8 @@ describe("Retry-After", () => {
     }
   });
 
-  test("brings no ninth try", () => expect(nextDelivery(8, judged(429, { "retry-after": "5" }))).toHaveProperty("stopped"));
+  test("brings no ninth try", () =>
+    expect(nextDelivery(8, judged(429, { "retry-after": "5" }))).toHaveProperty("stopped"));
 });
 
 describe("Slack", () => {
@@ -68,17 +80,26 @@ describe("Slack", () => {
     "https://files.slack.com",
     "https://slack-gov.com/api",
   ])("answers in the body at %s", (url) => expect(answersInBody(new URL(url))).toBe(true));
-  test.each(["https://slack.com.evil.example", "https://notslack.com", "https://example.com/slack.com", "https://slack.example"])(
-    "%s is somebody else",
-    (url) => expect(answersInBody(new URL(url))).toBe(false),
-  );
+  test.each([
+    "https://slack.com.evil.example",
+    "https://notslack.com",
+    "https://example.com/slack.com",
+    "https://slack.example",
+  ])("%s is somebody else", (url) => expect(answersInBody(new URL(url))).toBe(false));
 
   test.each(['{"ok":true,"ts":"1"}', "ok", "", "null", "[]", '{"ok":"false"}', "{"])("takes it with %s", (body) => {
     expect(judged(200, {}, body)).toEqual({ kind: "delivered" });
   });
-  test.each(["ratelimited", "rate_limited", "internal_error", "channel_not_found", "not_in_channel", "invalid_auth", "missing_scope"])(
-    "may take it later after %s",
-    (error) => expect(judged(200, {}, JSON.stringify({ ok: false, error }))).toEqual({ kind: "failed", reason: `slack ${error}` }),
+  test.each([
+    "ratelimited",
+    "rate_limited",
+    "internal_error",
+    "channel_not_found",
+    "not_in_channel",
+    "invalid_auth",
+    "missing_scope",
+  ])("may take it later after %s", (error) =>
+    expect(judged(200, {}, JSON.stringify({ ok: false, error }))).toEqual({ kind: "failed", reason: `slack ${error}` }),
   );
   test.each(["msg_too_long", "no_text", "invalid_blocks", "invalid_arguments"])("never takes it after %s", (error) => {
     expect(judged(200, {}, JSON.stringify({ ok: false, error }))).toEqual({ kind: "final", reason: `slack ${error}` });
@@ -89,6 +110,8 @@ describe("Slack", () => {
     }
   });
   test("its Retry-After counts though the status is 200", () => {
-    expect(nextDelivery(1, judged(200, { "retry-after": "30" }, '{"ok":false,"error":"ratelimited"}'))).toEqual({ retryInMs: 30_000 });
+    expect(nextDelivery(1, judged(200, { "retry-after": "30" }, '{"ok":false,"error":"ratelimited"}'))).toEqual({
+      retryInMs: 30_000,
+    });
   });
 });

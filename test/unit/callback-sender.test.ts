@@ -2,7 +2,7 @@
 import type { ServerResponse } from "node:http";
 import { Webhook } from "standardwebhooks";
 import { afterEach, describe, expect, test, vi } from "vitest";
-import type { Delivery } from "../../src/core/callbacks/callback-request.ts";
+import type { CallbackContent } from "../../src/core/callbacks/callback-request.ts";
 import { nextDelivery } from "../../src/core/callbacks/outcome.ts";
 import type { CallbackRequest } from "../../src/core/config/config-schema.ts";
 import { type CallbackSettings, callbackSender } from "../../src/platform/callback.ts";
@@ -11,7 +11,7 @@ import { type Receiver, startReceiver } from "../support/receiver.ts";
 const SECRET = "whsec_Y2FuYXJ5IHNlY3JldCBvZiB0aGUgQ1JNISEh";
 const WHOLE_MS = 10_000;
 const SHORT_MS = 150;
-const delivery: Delivery = {
+const delivery: CallbackContent = {
   event: {
     id: "job_1",
     job: "job_1",
@@ -70,16 +70,29 @@ describe("a receiver that answers", () => {
     expect(attempt.ms % 7).toBe(0);
     expect(crm.got).toHaveLength(1);
     const [got] = crm.got;
-    expect(got).toMatchObject({ method: "POST", path: "/in", headers: { "webhook-id": "job_1", "user-agent": "uniapi-edge" } });
+    expect(got).toMatchObject({
+      method: "POST",
+      path: "/in",
+      headers: { "webhook-id": "job_1", "user-agent": "uniapi-edge" },
+    });
     expect(got?.headers["webhook-timestamp"]).toBe(String(Math.floor(attempt.at / 1_000)));
-    expect(new Webhook(SECRET).verify(got?.body ?? "", got?.headers as Record<string, string>)).toMatchObject({ type: "response.failed" });
+    expect(new Webhook(SECRET).verify(got?.body ?? "", got?.headers as Record<string, string>)).toMatchObject({
+      type: "response.failed",
+    });
   });
 
   test("204 without a body has got what output made", async () => {
     const crm = await receiver((response) => void response.writeHead(204).end());
-    const gave: CallbackRequest = { path: "/tickets/7?x=1", method: "PUT", headers: { "X-Kind": "reply" }, body: { text: "hi" } };
+    const gave: CallbackRequest = {
+      path: "/tickets/7?x=1",
+      method: "PUT",
+      headers: { "X-Kind": "reply" },
+      body: { text: "hi" },
+    };
     expect((await send(crm.url, {}, { ...delivery, output: { gave } })).verdict).toEqual({ kind: "delivered" });
-    expect(crm.got).toMatchObject([{ method: "PUT", path: "/tickets/7?x=1", body: '{"text":"hi"}', headers: { "x-kind": "reply" } }]);
+    expect(crm.got).toMatchObject([
+      { method: "PUT", path: "/tickets/7?x=1", body: '{"text":"hi"}', headers: { "x-kind": "reply" } },
+    ]);
   });
 
   test("500 failed, and is asked again after the schedule", async () => {
@@ -125,7 +138,10 @@ describe("a receiver that does not", () => {
   });
 
   test("by silence has timed out even where fetch does not listen", async () => {
-    const { attempt } = await send("http://localhost:1/in", { deadline: SHORT_MS, fetcher: () => new Promise(() => undefined) });
+    const { attempt } = await send("http://localhost:1/in", {
+      deadline: SHORT_MS,
+      fetcher: () => new Promise(() => undefined),
+    });
     expect(attempt).toMatchObject({ status: null, error: "timed out" });
   });
 
@@ -176,7 +192,9 @@ describe("Slack", () => {
 
   test("has taken it where the webhook says ok in plain text", async () => {
     const slack = await receiver(status(200, { "content-type": "text/html" }, "ok"));
-    expect((await send("https://hooks.slack.com/services/x", { fetcher: playedBy(slack) })).verdict).toEqual({ kind: "delivered" });
+    expect((await send("https://hooks.slack.com/services/x", { fetcher: playedBy(slack) })).verdict).toEqual({
+      kind: "delivered",
+    });
   });
 
   test("is judged by its status where that is no success", async () => {
@@ -199,7 +217,10 @@ describe("Slack", () => {
     const broken = await receiver((response) => {
       response.writeHead(200, { "content-length": "100" }).write('{"ok":', () => response.socket?.resetAndDestroy());
     });
-    expect((await send(SLACK, { fetcher: playedBy(broken) })).attempt).toMatchObject({ status: 200, error: "connection failed" });
+    expect((await send(SLACK, { fetcher: playedBy(broken) })).attempt).toMatchObject({
+      status: 200,
+      error: "connection failed",
+    });
   });
 
   test("elsewhere ok:false is somebody's own words", async () => {
@@ -210,9 +231,17 @@ describe("Slack", () => {
 
 describe("nothing is sent", () => {
   const never: typeof fetch = () => Promise.reject(new Error("it was asked"));
-  const refused = async (url: string, settings: Partial<CallbackSettings> = {}, what = delivery, ownOrigin?: string) => {
+  const refused = async (
+    url: string,
+    settings: Partial<CallbackSettings> = {},
+    what = delivery,
+    ownOrigin?: string,
+  ) => {
     const { attempt, verdict } = await send(url, { fetcher: never, ...settings }, what, ownOrigin);
-    expect(attempt).toMatchObject({ status: null, error: expect.stringMatching(/^misconfigured: This Worker's setting /) });
+    expect(attempt).toMatchObject({
+      status: null,
+      error: expect.stringMatching(/^misconfigured: This Worker's setting /),
+    });
     expect(verdict.kind).toBe("final");
     expect(nextDelivery(1, verdict)).toEqual({ stopped: attempt.error });
     return attempt.error;
@@ -222,7 +251,9 @@ describe("nothing is sent", () => {
     expect(await refused("https://crm.example.com", { secretOf: () => undefined })).toContain("CRM_SECRET is not set");
   });
   test("to a callback that the config has no more, or never had", async () => {
-    expect(await refused("https://crm.example.com", { callbacks: {} })).toContain("callbacks.crm (src/config.ts) is not there any more");
+    expect(await refused("https://crm.example.com", { callbacks: {} })).toContain(
+      "callbacks.crm (src/config.ts) is not there any more",
+    );
     const callbacks = Object.create({ crm: { url: "https://crm.example.com" } }) as CallbackSettings["callbacks"];
     expect(await refused("https://crm.example.com", { callbacks })).toContain("is not there any more");
   });
@@ -233,8 +264,12 @@ describe("nothing is sent", () => {
     expect(await refused("https://169.254.169.254/in")).toContain("not an IP address");
   });
   test("to the Worker, by its public_url or by the address that the job came in at", async () => {
-    expect(await refused("https://ask.example.com/ask", { ownOrigins: ["https://ask.example.com"] })).toContain("this Worker itself");
-    expect(await refused("https://w.workers.dev/ask", {}, delivery, "https://w.workers.dev")).toContain("this Worker itself");
+    expect(await refused("https://ask.example.com/ask", { ownOrigins: ["https://ask.example.com"] })).toContain(
+      "this Worker itself",
+    );
+    expect(await refused("https://w.workers.dev/ask", {}, delivery, "https://w.workers.dev")).toContain(
+      "this Worker itself",
+    );
   });
   test("to a path that leaves the origin", async () => {
     const output = { gave: { path: "//evil.example", body: "canary" } };

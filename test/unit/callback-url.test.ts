@@ -1,12 +1,12 @@
 // Where callbacks may go: hostile URLs are refused when the config is read and again when one is sent, and no path leaves its origin.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { callbackUrl, type Reach } from "../../src/core/callbacks/url.ts";
+import { callbackUrl, type UrlPolicy } from "../../src/core/callbacks/url.ts";
 import { ConfigError, defineConfig } from "../../src/core/config/define-config.ts";
 import { Problem } from "../../src/core/lib/problem.ts";
 
-const HOSTED: Reach = { local: false, own: ["https://ask.example.com", "https://uniapi-edge.me.workers.dev"] };
-const LOCAL: Reach = { local: true, own: ["http://localhost:8787"] };
+const HOSTED: UrlPolicy = { local: false, own: ["https://ask.example.com", "https://uniapi-edge.me.workers.dev"] };
+const LOCAL: UrlPolicy = { local: true, own: ["http://localhost:8787"] };
 
 /** null where the config takes it. */
 function configMistake(url: string): string | null {
@@ -20,7 +20,7 @@ function configMistake(url: string): string | null {
 }
 
 /** Where a callback would go, or the Problem's sentence. */
-function goesTo(url: string, path?: string, reach: Reach = HOSTED): string {
+function goesTo(url: string, path?: string, reach: UrlPolicy = HOSTED): string {
   try {
     return callbackUrl(url, path, reach, "callbacks.crm.url", "hooks.h.output").href;
   } catch (error) {
@@ -134,26 +134,41 @@ describe("a hostile url is refused by the config and when it is sent", () => {
 });
 
 describe("this machine", () => {
-  test.each(["http://localhost:3000/in", "http://127.0.0.1:3000/in", "http://[::1]:3000/in"])("%s works under local only", (url) => {
-    expect(configMistake(url)).toBeNull();
-    expect(goesTo(url, undefined, LOCAL)).toBe(url);
-    expect(goesTo(url)).toContain("ENVIRONMENT=local only");
-  });
+  test.each(["http://localhost:3000/in", "http://127.0.0.1:3000/in", "http://[::1]:3000/in"])(
+    "%s works under local only",
+    (url) => {
+      expect(configMistake(url)).toBeNull();
+      expect(goesTo(url, undefined, LOCAL)).toBe(url);
+      expect(goesTo(url)).toContain("ENVIRONMENT=local only");
+    },
+  );
 });
 
 describe("the Worker itself is no place for callbacks", () => {
-  test.each(["https://ask.example.com/hooks/h", "https://ASK.example.com:443", "https://uniapi-edge.me.workers.dev/ask"])("%s", (url) => {
+  test.each([
+    "https://ask.example.com/hooks/h",
+    "https://ASK.example.com:443",
+    "https://uniapi-edge.me.workers.dev/ask",
+  ])("%s", (url) => {
     expect(goesTo(url)).toContain("must not be this Worker itself");
   });
-  test.each(["http://localhost:8787/ask", "http://127.0.0.1:8787/ask", "http://[::1]:8787/ask"])("under local %s", (url) => {
-    expect(goesTo(url, undefined, LOCAL)).toContain("must not be this Worker itself");
-  });
+  test.each(["http://localhost:8787/ask", "http://127.0.0.1:8787/ask", "http://[::1]:8787/ask"])(
+    "under local %s",
+    (url) => {
+      expect(goesTo(url, undefined, LOCAL)).toContain("must not be this Worker itself");
+    },
+  );
   test("whatever scheme its own request came by", () => {
-    expect(goesTo("https://ask.example.com", undefined, { local: false, own: ["http://ask.example.com"] })).toContain("this Worker itself");
+    expect(goesTo("https://ask.example.com", undefined, { local: false, own: ["http://ask.example.com"] })).toContain(
+      "this Worker itself",
+    );
   });
   test("and the config says so of public_url", () => {
     expect(() =>
-      defineConfig({ public_url: "https://ask.example.com", callbacks: { crm: { url: "https://ask.example.com./in" } } }),
+      defineConfig({
+        public_url: "https://ask.example.com",
+        callbacks: { crm: { url: "https://ask.example.com./in" } },
+      }),
     ).toThrow("callbacks.crm.url: must not be this Worker itself (public_url)");
   });
   test("a name below or above it is another place", () => {
@@ -171,9 +186,17 @@ describe("a path", () => {
     ["https://crm.example.com/v2/in?a=1", "?b=2", "https://crm.example.com/v2/in?b=2"],
     ["https://crm.example.com/in?a=1", "", "https://crm.example.com/in?a=1"],
     ["https://crm.example.com/in?a=1", "/x", "https://crm.example.com/x"],
-    ["https://git.example.com", "/projects/group%2Fproject/notes", "https://git.example.com/projects/group%2Fproject/notes"],
+    [
+      "https://git.example.com",
+      "/projects/group%2Fproject/notes",
+      "https://git.example.com/projects/group%2Fproject/notes",
+    ],
     ["https://crm.example.com", "/a..b/.well-known/...", "https://crm.example.com/a..b/.well-known/..."],
-    ["https://crm.example.com", "/@someone?next=https://x.example/../y", "https://crm.example.com/@someone?next=https://x.example/../y"],
+    [
+      "https://crm.example.com",
+      "/@someone?next=https://x.example/../y",
+      "https://crm.example.com/@someone?next=https://x.example/../y",
+    ],
     ["https://crm.example.com", "/é", "https://crm.example.com/%C3%A9"],
     ["https://crm.example.com", "/x:y", "https://crm.example.com/x:y"],
   ])("of %s: %s", (url, path, href) => expect(goesTo(url, path)).toBe(href));
@@ -210,7 +233,9 @@ describe("a path", () => {
     "/a\u0000",
     "/a\u2028b",
   ])("%j is refused", (path) => {
-    expect(goesTo("https://crm.example.com/in", path)).toContain("hooks.h.output gave a path that does not stay where it should");
+    expect(goesTo("https://crm.example.com/in", path)).toContain(
+      "hooks.h.output gave a path that does not stay where it should",
+    );
   });
 
   const bits = fc.constantFrom(

@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { Webhook } from "standardwebhooks";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { callbackRequest, type Delivery, type PlainRequest } from "../../src/core/callbacks/callback-request.ts";
+import { callbackRequest, type CallbackContent, type PlainRequest } from "../../src/core/callbacks/callback-request.ts";
 import type { Callback, CallbackRequest } from "../../src/core/config/config-schema.ts";
 import { ConfigError, defineConfig } from "../../src/core/config/define-config.ts";
 import { Problem } from "../../src/core/lib/problem.ts";
@@ -39,14 +39,14 @@ afterEach(() => vi.useRealTimers());
 
 interface Options {
   callback?: Callback;
-  delivery?: Delivery;
+  delivery?: CallbackContent;
   secrets?: Record<string, string>;
   now?: number;
 }
 function make({ callback = CRM, delivery = { event }, secrets = { CRM_SECRET: NEW_SECRET }, now = NOW }: Options = {}) {
   return callbackRequest("crm", callback, delivery, (name) => secrets[name], now, { local: false, own: [] });
 }
-const gave = (request: unknown): Delivery => ({ event, output: { gave: request as CallbackRequest } });
+const gave = (request: unknown): CallbackContent => ({ event, output: { gave: request as CallbackRequest } });
 const textOf = ({ body }: PlainRequest): string => new TextDecoder("utf-8", { ignoreBOM: true }).decode(body);
 const verified = (request: PlainRequest, secret: string, format?: "raw"): unknown =>
   new Webhook(secret, format === undefined ? {} : { format }).verify(textOf(request), request.headers);
@@ -115,8 +115,11 @@ describe("signatures", () => {
   test("while secrets rotate, each alone verifies; a third does not", async () => {
     const request = await make({ secrets: { CRM_SECRET: `${NEW_SECRET}, ${OLD_SECRET},` } });
     expect(request.headers["webhook-signature"]?.split(" ")).toHaveLength(2);
-    for (const secret of [NEW_SECRET, OLD_SECRET]) expect(verified(request, secret)).toMatchObject({ type: "response.completed" });
-    expect(() => verified(request, `whsec_${btoa("another secret of 24 bytes")}`)).toThrow("No matching signature found");
+    for (const secret of [NEW_SECRET, OLD_SECRET])
+      expect(verified(request, secret)).toMatchObject({ type: "response.completed" });
+    expect(() => verified(request, `whsec_${btoa("another secret of 24 bytes")}`)).toThrow(
+      "No matching signature found",
+    );
   });
 
   test("a secret without whsec_ is taken as its own bytes", async () => {
@@ -135,11 +138,14 @@ describe("signatures", () => {
           const request = await make({ delivery: gave({ path: "/x", body }), secrets: { CRM_SECRET: secret } });
           const reference = new Webhook(secret);
           const json = typeof body !== "string";
-          if (json) expect(reference.verify(textOf(request), request.headers)).toEqual(JSON.parse(JSON.stringify(body)));
+          if (json)
+            expect(reference.verify(textOf(request), request.headers)).toEqual(JSON.parse(JSON.stringify(body)));
           else reference.verify(textOf(request), request.headers, { jsonParse: false });
           const flipped = request.body.slice();
           flipped[0] = (flipped[0] ?? 0) ^ 1;
-          expect(() => reference.verify(new TextDecoder("utf-8", { ignoreBOM: true }).decode(flipped), request.headers)).toThrow();
+          expect(() =>
+            reference.verify(new TextDecoder("utf-8", { ignoreBOM: true }).decode(flipped), request.headers),
+          ).toThrow();
         },
       ),
       { numRuns: 60 },
@@ -154,10 +160,22 @@ describe("auth", () => {
       delivery: gave({ body: {} }),
       secrets: { T: " new , old " },
     });
-    expect(bearer.headers).toEqual({ "content-type": "application/json", "user-agent": "uniapi-edge", authorization: "Bearer new" });
+    expect(bearer.headers).toEqual({
+      "content-type": "application/json",
+      "user-agent": "uniapi-edge",
+      authorization: "Bearer new",
+    });
     const auth = { header: { name: "X-Api-Key", secret_name: "K" } };
-    const header = await make({ callback: { ...OPEN, auth }, delivery: gave({ body: {} }), secrets: { K: "Key abc,old" } });
-    expect(header.headers).toEqual({ "content-type": "application/json", "user-agent": "uniapi-edge", "x-api-key": "Key abc" });
+    const header = await make({
+      callback: { ...OPEN, auth },
+      delivery: gave({ body: {} }),
+      secrets: { K: "Key abc,old" },
+    });
+    expect(header.headers).toEqual({
+      "content-type": "application/json",
+      "user-agent": "uniapi-edge",
+      "x-api-key": "Key abc",
+    });
   });
 
   test("none adds nothing", async () => {
@@ -179,7 +197,10 @@ describe("auth", () => {
     ["standard whose second one is no base64", { standard: "CRM_SECRET" }, `${NEW_SECRET},whsec_canary!`],
     ["raw standard with a space", { standard: "CRM_SECRET" }, "canary canary"],
   ])("a %s secret is told by its name alone", async (_, auth, secret) => {
-    const message = await refusal({ callback: { ...OPEN, auth }, secrets: secret === undefined ? {} : { CRM_SECRET: secret } });
+    const message = await refusal({
+      callback: { ...OPEN, auth },
+      secrets: secret === undefined ? {} : { CRM_SECRET: secret },
+    });
     expect(message).toMatch(/^This Worker's setting CRM_SECRET /);
     expect(message).not.toContain("canary");
   });
@@ -189,14 +210,20 @@ describe("auth", () => {
     (name) => {
       const callbacks = { crm: { ...OPEN, auth: { header: { name, secret_name: "K" } } } };
       expect(() => defineConfig({ callbacks })).toThrow(ConfigError);
-      expect(() => defineConfig({ callbacks })).toThrow("callbacks.crm.auth.header.name: must be a header of your own, or authorization");
+      expect(() => defineConfig({ callbacks })).toThrow(
+        "callbacks.crm.auth.header.name: must be a header of your own, or authorization",
+      );
     },
   );
 });
 
 describe("with output", () => {
   test("path, method, headers and body are its own", async () => {
-    const headers = { Accept: "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28", "User-Agent": "triage-bot" };
+    const headers = {
+      Accept: "application/vnd.github+json",
+      "X-GitHub-Api-Version": "2022-11-28",
+      "User-Agent": "triage-bot",
+    };
     const request = await make({
       callback: { url: "https://api.github.com", auth: { bearer: "GITHUB_TOKEN" } },
       delivery: gave({ path: "/repos/o/r/issues/7/comments", method: "patch", headers, body: { body: "Grüße" } }),
@@ -231,7 +258,9 @@ describe("with output", () => {
     ["a number", 0, "0"],
     ["a list", [], "[]"],
     ["an empty text", "", ""],
-  ])("%s is a body", async (_, body, text) => expect(textOf(await make({ callback: OPEN, delivery: gave({ body }) }))).toBe(text));
+  ])("%s is a body", async (_, body, text) =>
+    expect(textOf(await make({ callback: OPEN, delivery: gave({ body }) }))).toBe(text),
+  );
 
   const loop: Record<string, unknown> = {};
   loop["loop"] = loop;
@@ -253,7 +282,11 @@ describe("with output", () => {
     ["a name with a colon", { headers: { "x:y": "1" }, body: 1 }, "gave a header whose name is none"],
     ["a name with a line break", { headers: { "x\r\ny": "1" }, body: 1 }, "gave a header whose name is none"],
     ["no name", { headers: { "": "1" }, body: 1 }, "gave a header whose name is none"],
-    ["a value with a line break", { headers: { x: "1\r\ny: 2" }, body: 1 }, "gave the header x a value that is no text of ASCII"],
+    [
+      "a value with a line break",
+      { headers: { x: "1\r\ny: 2" }, body: 1 },
+      "gave the header x a value that is no text of ASCII",
+    ],
     ["a value with NUL", { headers: { x: "1\u0000" }, body: 1 }, "gave the header x a value that is no text of ASCII"],
     ["a value beyond ASCII", { headers: { x: "é" }, body: 1 }, "gave the header x a value that is no text of ASCII"],
     ["a number as value", { headers: { x: 1 }, body: 1 }, "gave the header x a value that is no text of ASCII"],
@@ -269,7 +302,11 @@ describe("with output", () => {
     ),
   )("the header %s is not its to set", async (name) => {
     const callback: Callback = { ...OPEN, auth: { header: { name: "X-Key", secret_name: "K" } } };
-    const message = await refusal({ callback, delivery: gave({ headers: { [name]: "canary" }, body: 1 }), secrets: { K: "k" } });
+    const message = await refusal({
+      callback,
+      delivery: gave({ headers: { [name]: "canary" }, body: 1 }),
+      secrets: { K: "k" },
+    });
     expect(message).toContain(`gave the header ${name.toLowerCase()}, which it must not set`);
   });
 });

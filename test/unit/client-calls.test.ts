@@ -2,14 +2,25 @@
 import { afterEach, describe, expect, expectTypeOf, test } from "vitest";
 import { type AskBody, AskError, type Client, type ClientOptions, createClient } from "../../src/client/client.ts";
 import type { Ask } from "../../src/contract/ask.ts";
-import { ANSWER, eventsOf, type FakeFlights, refuse, type Script, sendJson, startFakeFlights } from "../support/fake-runs.ts";
+import {
+  ANSWER,
+  eventsOf,
+  type FakeFlights,
+  refuse,
+  type Script,
+  sendJson,
+  startFakeFlights,
+} from "../support/fake-runs.ts";
 
 const open: FakeFlights[] = [];
 afterEach(async () => {
   for (const server of open.splice(0)) await server.close();
 });
 
-async function start(script: Partial<Script> = {}, options: Partial<ClientOptions> = {}): Promise<{ server: FakeFlights; client: Client }> {
+async function start(
+  script: Partial<Script> = {},
+  options: Partial<ClientOptions> = {},
+): Promise<{ server: FakeFlights; client: Client }> {
   const server = await startFakeFlights({ events: eventsOf(ANSWER), ...script });
   open.push(server);
   return { server, client: createClient({ url: server.url, ...options }) };
@@ -22,7 +33,10 @@ const chain: Partial<Script> = {
     if (asked.method === "GET") return false;
     const answer = { ...ANSWER, id, previous_response_id: asked.body["previous_response_id"] ?? null };
     if (asked.body["stream"] !== true) sendJson(response, 200, answer);
-    else response.writeHead(200, { "content-type": "text/event-stream" }).end(`id: x-0\nevent: done\ndata: ${JSON.stringify(answer)}\n\n`);
+    else
+      response
+        .writeHead(200, { "content-type": "text/event-stream" })
+        .end(`id: x-0\nevent: done\ndata: ${JSON.stringify(answer)}\n\n`);
     return true;
   },
 };
@@ -93,7 +107,8 @@ describe("a token", () => {
       return true;
     },
   });
-  const sentTokens = (server: FakeFlights): (string | undefined)[] => server.asked.map(({ headers }) => headers["authorization"]?.slice(7));
+  const sentTokens = (server: FakeFlights): (string | undefined)[] =>
+    server.asked.map(({ headers }) => headers["authorization"]?.slice(7));
 
   test("of a callback is fetched once and kept", async () => {
     const refused: (string | undefined)[] = [];
@@ -185,8 +200,15 @@ describe("an error", () => {
   });
 
   test("has a code also where something else than the Worker answered", async () => {
-    const { client } = await start({ instead: (_, response) => response.writeHead(413).end("<h1>Too large</h1>") !== undefined });
-    await expect(client.ask("hi")).rejects.toMatchObject({ status: 413, code: "unexpected_response", requestId: "", message: "HTTP 413" });
+    const { client } = await start({
+      instead: (_, response) => response.writeHead(413).end("<h1>Too large</h1>") !== undefined,
+    });
+    await expect(client.ask("hi")).rejects.toMatchObject({
+      status: 413,
+      code: "unexpected_response",
+      requestId: "",
+      message: "HTTP 413",
+    });
   });
 
   describe("of an answer with status 200 that is none", () => {
@@ -245,9 +267,15 @@ describe("an error", () => {
 
   test("that asks for patience beyond a minute says how long", async () => {
     const { client } = await start({
-      instead: (_, response) => refuse(response, 429, "budget_exceeded", { "retry-after": "3600", "x-should-retry": "false" }) ?? true,
+      instead: (_, response) =>
+        refuse(response, 429, "budget_exceeded", { "retry-after": "3600", "x-should-retry": "false" }) ?? true,
     });
-    await expect(client.ask("hi")).rejects.toMatchObject({ status: 429, code: "budget_exceeded", retryAfter: 3_600, retryable: false });
+    await expect(client.ask("hi")).rejects.toMatchObject({
+      status: 429,
+      code: "budget_exceeded",
+      retryAfter: 3_600,
+      retryable: false,
+    });
   });
 });
 
@@ -285,7 +313,9 @@ describe("a conversation", () => {
   test("can ask again what failed", async () => {
     const { server, client } = await start({
       instead: (asked, response, connection) =>
-        connection === 1 ? (refuse(response, 400, "upstream_rejected") ?? true) : (chain.instead?.(asked, response, connection) ?? false),
+        connection === 1
+          ? (refuse(response, 400, "upstream_rejected") ?? true)
+          : (chain.instead?.(asked, response, connection) ?? false),
     });
     const conversation = client.conversation();
     await conversation.ask("one");
@@ -302,7 +332,9 @@ describe("a conversation", () => {
     ];
     const { server, client } = await start({
       instead: (asked, response, connection) =>
-        asked.method === "GET" ? (sendJson(response, 200, { turns }) ?? true) : (chain.instead?.(asked, response, connection) ?? false),
+        asked.method === "GET"
+          ? (sendJson(response, 200, { turns }) ?? true)
+          : (chain.instead?.(asked, response, connection) ?? false),
     });
     const conversation = client.conversation({ id: "b", preset: "support" });
     expect(await conversation.turns()).toEqual(turns);
@@ -311,7 +343,12 @@ describe("a conversation", () => {
       { method: "GET", path: "/ask/b?thread=true" },
       {
         method: "POST",
-        body: { input: [{ role: "user", content: "two" }], previous_response_id: "a", preset: "support", cache: "refresh" },
+        body: {
+          input: [{ role: "user", content: "two" }],
+          previous_response_id: "a",
+          preset: "support",
+          cache: "refresh",
+        },
       },
     ]);
     expect(server.asked[0]?.headers).not.toHaveProperty("idempotency-key");

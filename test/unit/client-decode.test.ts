@@ -12,7 +12,15 @@ interface Said {
 
 const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text);
 /** What is not there and what is empty are the same to a reader of events. */
-const said = ({ id, event, data = "" }: { id?: string | undefined; event?: string | undefined; data?: string }): Said => ({
+const said = ({
+  id,
+  event,
+  data = "",
+}: {
+  id?: string | undefined;
+  event?: string | undefined;
+  data?: string;
+}): Said => ({
   id: id || undefined,
   event: event || undefined,
   data,
@@ -37,7 +45,20 @@ function cutAt(bytes: Uint8Array, cuts: readonly number[]): Uint8Array[] {
 const word = fc.string({ unit: "grapheme", maxLength: 12 }).map((text) => text.replaceAll(/[\r\n\0]/g, "§"));
 const fieldLine = fc
   .tuple(
-    fc.constantFrom("data", "data", "data", "event", "id", "retry", "DATA", "dat", "", "events", "constructor", "__proto__"),
+    fc.constantFrom(
+      "data",
+      "data",
+      "data",
+      "event",
+      "id",
+      "retry",
+      "DATA",
+      "dat",
+      "",
+      "events",
+      "constructor",
+      "__proto__",
+    ),
     fc.constantFrom(":", ": ", ":  ", "", ": data: "),
     word,
   )
@@ -71,7 +92,8 @@ test.each([
   const bytes = bytesOf(text);
   const whole = decoded([bytes]);
   expect(whole).toHaveLength(2);
-  for (let cut = 0; cut <= bytes.length; cut += 1) expect(decoded([bytes.slice(0, cut), bytes.slice(cut)])).toEqual(whole);
+  for (let cut = 0; cut <= bytes.length; cut += 1)
+    expect(decoded([bytes.slice(0, cut), bytes.slice(cut)])).toEqual(whole);
   expect(decoded([...bytes].map((byte) => Uint8Array.of(byte)))).toEqual(whole);
 });
 
@@ -86,7 +108,8 @@ test.each([
   const decode = createDecoder(1_000);
   decode(bytesOf(start));
   const feed = (): void => {
-    for (let chunks = 0; chunks < 100; chunks += 1) decode(bytesOf(start === "data: " ? "x".repeat(20) : `${"x".repeat(14)}\ndata: `));
+    for (let chunks = 0; chunks < 100; chunks += 1)
+      decode(bytesOf(start === "data: " ? "x".repeat(20) : `${"x".repeat(14)}\ndata: `));
   };
   expect(feed).toThrow(RangeError);
 });

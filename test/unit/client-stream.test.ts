@@ -1,7 +1,14 @@
 // The client's streams over real connections that break: what is said joins to the same, byte for byte, and is asked once.
 import type { Answer } from "../../src/contract/answer.ts";
 import { afterEach, describe, expect, test, vi } from "vitest";
-import { type AnswerStream, type AskEvent, AskError, type Client, createClient, type ResumeToken } from "../../src/client/client.ts";
+import {
+  type AnswerStream,
+  type AskEvent,
+  AskError,
+  type Client,
+  createClient,
+  type ResumeToken,
+} from "../../src/client/client.ts";
 import { formatEvent } from "../../src/core/lib/sse.ts";
 import { ANSWER, eventsOf, type FakeFlights, type Script, startFakeFlights } from "../support/fake-runs.ts";
 
@@ -25,7 +32,8 @@ async function all(stream: AnswerStream): Promise<AskEvent[]> {
   return events;
 }
 
-const textIn = (events: readonly AskEvent[]): string => events.map((one) => (one.event === "text" ? one.data.delta : "")).join("");
+const textIn = (events: readonly AskEvent[]): string =>
+  events.map((one) => (one.event === "text" ? one.data.delta : "")).join("");
 const failureOf = (work: Promise<unknown>): Promise<AskError> =>
   work.then(
     () => expect.fail("it did not fail"),
@@ -64,7 +72,9 @@ test("a stream gives its events in order, and the answer", async () => {
 describe("a connection that breaks", () => {
   const answer = { id: "resp_ue1_one", text: "é😀" } as Answer;
   const SHORT = [...eventsOf(answer, 1).slice(0, 3), { event: "done", data: answer } as const];
-  const bytes = Buffer.from(SHORT.map(({ event, data }, n) => formatEvent(`f0-${n}`, event, JSON.stringify(data))).join("")).length;
+  const bytes = Buffer.from(
+    SHORT.map(({ event, data }, n) => formatEvent(`f0-${n}`, event, JSON.stringify(data))).join(""),
+  ).length;
 
   test.each([
     ["torn off", false],
@@ -88,7 +98,10 @@ describe("a connection that breaks", () => {
     const roll = dice(7);
     let breaks = 0;
     // Always after at least one event, so that nothing has to be waited for.
-    const { server, client } = await start({ events, breakAfter: () => (breaks++ < 100 ? 150 + roll(600) : undefined) });
+    const { server, client } = await start({
+      events,
+      breakAfter: () => (breaks++ < 100 ? 150 + roll(600) : undefined),
+    });
     const stream = client.stream("hi");
     const heard = await all(stream);
     expect(textIn(heard)).toBe(text);
@@ -136,21 +149,34 @@ describe("the end of patience", () => {
     vi.useFakeTimers();
     const times: number[] = [];
     const begun = Date.now();
-    const client = createClient({ url: "http://worker.example", fetch: (_, init) => answers(times.push(Date.now() - begun) - 1, init) });
+    const client = createClient({
+      url: "http://worker.example",
+      fetch: (_, init) => answers(times.push(Date.now() - begun) - 1, init),
+    });
     const result = use(client).catch((error: unknown) => error);
     await vi.runAllTimersAsync();
     return { times, result: await result };
   }
   const offline = (): Promise<Response> => Promise.reject(new TypeError("fetch failed"));
   const failed = (status: number, headers: Record<string, string> = {}): Promise<Response> =>
-    Promise.resolve(Response.json({ error: { message: "No.", type: "server_error", code: "some_code" } }, { status, headers }));
+    Promise.resolve(
+      Response.json({ error: { message: "No.", type: "server_error", code: "some_code" } }, { status, headers }),
+    );
   const begin = (): Promise<Response> =>
-    Promise.resolve(new Response(formatEvent("f0-0", "start", "{}"), { headers: { "content-type": "text/event-stream" } }));
+    Promise.resolve(
+      new Response(formatEvent("f0-0", "start", "{}"), { headers: { "content-type": "text/event-stream" } }),
+    );
 
   test("a stream that had begun is tried six times more, at once and then with pauses that grow", async () => {
     const { times, result } = await timesOf((at) => (at === 0 ? begin() : offline()));
     expect(times).toEqual([0, 0, 1_000, 3_000, 7_000, 15_000, 31_000]);
-    expect(result).toMatchObject({ name: "AskError", code: "connection_lost", type: "connection_lost", status: 0, retryable: true });
+    expect(result).toMatchObject({
+      name: "AskError",
+      code: "connection_lost",
+      type: "connection_lost",
+      status: 0,
+      retryable: true,
+    });
   });
 
   test.each([
@@ -166,7 +192,8 @@ describe("the end of patience", () => {
     ["a stream", undefined],
     ["an answer", (client: Client) => client.ask("hi")],
   ])("what breaks in the middle each time says which request that was: %s", async (_, use) => {
-    const half = (): ReadableStream => new ReadableStream({ pull: (controller) => controller.error(new TypeError("terminated")) });
+    const half = (): ReadableStream =>
+      new ReadableStream({ pull: (controller) => controller.error(new TypeError("terminated")) });
     const { times, result } = await timesOf(
       (at) => Promise.resolve(new Response(half(), { headers: { "x-request-id": `req_${at}` } })),
       use,
@@ -178,7 +205,8 @@ describe("the end of patience", () => {
   });
 
   test("a new event renews the patience", async () => {
-    const one = (n: number): Promise<Response> => Promise.resolve(new Response(formatEvent(`f0-${n}`, "text", '{"delta":"x"}')));
+    const one = (n: number): Promise<Response> =>
+      Promise.resolve(new Response(formatEvent(`f0-${n}`, "text", '{"delta":"x"}')));
     const { times, result } = await timesOf((at) => (at % 4 === 0 ? one(at / 4) : at < 20 ? offline() : failed(400)));
     expect(times.length).toBe(22);
     expect(result).toMatchObject({ status: 400 });
@@ -204,12 +232,16 @@ describe("the end of patience", () => {
   });
 
   test("a stream whose record is out of reach goes on after what was heard", async () => {
-    const later = formatEvent("f0-0", "error", JSON.stringify({ error: { message: "Later.", type: "server_error", code: "unavailable" } }));
+    const waitUntil = formatEvent(
+      "f0-0",
+      "error",
+      JSON.stringify({ error: { message: "Later.", type: "server_error", code: "unavailable" } }),
+    );
     const rest = formatEvent("f0-1", "done", JSON.stringify(ANSWER));
     const heard: unknown[] = [];
     const { times, result } = await timesOf((at, { headers }) => {
       heard.push((headers as Record<string, string>)["last-event-id"]);
-      return Promise.resolve(new Response(at === 0 ? formatEvent("f0-0", "start", "{}") + later : rest));
+      return Promise.resolve(new Response(at === 0 ? formatEvent("f0-0", "start", "{}") + waitUntil : rest));
     });
     expect(result).toEqual(ANSWER);
     expect(heard).toEqual([undefined, "f0-0"]);
@@ -219,7 +251,9 @@ describe("the end of patience", () => {
   test.each([429, 500, 502, 503, 504])(
     "status %s is final where it says x-should-retry: false, also of a stream that had begun",
     async (status) => {
-      const { times, result } = await timesOf((at) => (at === 0 ? begin() : failed(status, { "x-should-retry": "false" })));
+      const { times, result } = await timesOf((at) =>
+        at === 0 ? begin() : failed(status, { "x-should-retry": "false" }),
+      );
       expect(times).toEqual([0, 0]);
       expect(result).toMatchObject({ status, retryable: false });
     },
@@ -231,10 +265,13 @@ describe("the end of patience", () => {
     const { times, result } = await timesOf((at, { signal }) => {
       signals.push(signal);
       // One that has said something listens to its reader only; the others to their signal.
-      if (at > 0) return new Promise((_, reject) => signal?.addEventListener("abort", () => reject(signal.reason as Error)));
+      if (at > 0)
+        return new Promise((_, reject) => signal?.addEventListener("abort", () => reject(signal.reason as Error)));
       const ping = new TextEncoder().encode(": ping\n\n");
       return Promise.resolve(
-        new Response(new ReadableStream({ start: (controller) => controller.enqueue(ping), cancel: () => void (cancelled += 1) })),
+        new Response(
+          new ReadableStream({ start: (controller) => controller.enqueue(ping), cancel: () => void (cancelled += 1) }),
+        ),
       );
     });
     expect(result).toMatchObject({ code: "connection_lost" });
@@ -326,7 +363,9 @@ describe("leaving", () => {
       await called;
       controller.abort(new Error("stopped by the user"));
       expect((await waiting).message).toBe("stopped by the user");
-      expect((await failureOf(use(client, controller.signal))).message, "it was aborted before").toBe("stopped by the user");
+      expect((await failureOf(use(client, controller.signal))).message, "it was aborted before").toBe(
+        "stopped by the user",
+      );
       expect(sent).toEqual([]);
     });
 
@@ -377,5 +416,11 @@ test("an error event is thrown with all that it says", async () => {
   expect(await stream.next()).toMatchObject({ value: { event: "start" } });
   const failure = await failureOf(stream.answer());
   expect(failure).toBeInstanceOf(AskError);
-  expect(failure).toMatchObject({ message: "It broke.", code: "upstream_error", requestId: "req_2", status: 200, retryable: false });
+  expect(failure).toMatchObject({
+    message: "It broke.",
+    code: "upstream_error",
+    requestId: "req_2",
+    status: 200,
+    retryable: false,
+  });
 });

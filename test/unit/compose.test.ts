@@ -19,37 +19,38 @@ function refusal(ask: Partial<Ask>, config: ConfigInput = {}): string {
 }
 
 /** Three different values of every field: a request's, a preset's, the defaults'. */
-const VALUES: { [Name in keyof UpstreamFields]-?: [UpstreamFields[Name], UpstreamFields[Name], UpstreamFields[Name]] } = {
-  model: ["a", "b", "c"],
-  instructions: ["", "b", "c"],
-  temperature: [0, 1, 2],
-  top_p: [0, 0.5, 1],
-  max_output_tokens: [16, 32, 64],
-  tools: [[], [{ type: "function" }], [{ type: "web_search" }]],
-  tool_choice: ["none", "auto", "required"],
-  metadata: [{}, { a: "b" }, { c: "d" }],
-  store: [false, true, true],
-  text: [{ verbosity: "low" }, { format: { type: "text" } }, { verbosity: "high" }],
-  include: [[], ["b"], ["c"]],
-  truncation: ["disabled", "auto", "c"],
-  parallel_tool_calls: [false, true, true],
-  service_tier: ["flex", "auto", "priority"],
-  user: ["", "b", "c"],
-  reasoning: [{ effort: "low" }, { summary: "auto" }, { effort: "high" }],
-  max_tool_calls: [1, 2, 3],
-  top_logprobs: [0, 1, 2],
-  presence_penalty: [0, 1, 2],
-  frequency_penalty: [0, 1, 2],
-  safety_identifier: ["", "b", "c"],
-  prompt_cache_key: ["", "b", "c"],
-  prompt_cache_retention: ["a", "b", "c"],
-  prompt_cache_options: [{}, { b: 1 }, { c: 1 }],
-  context_management: [[], [{ b: 1 }], [{ c: 1 }]],
-  moderation: [{}, { b: 1 }, { c: 1 }],
-  image: [{}, { b: 1 }, { c: 1 }],
-  access_programs: [[], ["b"], { c: 1 }],
-  stream_options: [{}, { b: 1 }, { c: 1 }],
-};
+const VALUES: { [Name in keyof UpstreamFields]-?: [UpstreamFields[Name], UpstreamFields[Name], UpstreamFields[Name]] } =
+  {
+    model: ["a", "b", "c"],
+    instructions: ["", "b", "c"],
+    temperature: [0, 1, 2],
+    top_p: [0, 0.5, 1],
+    max_output_tokens: [16, 32, 64],
+    tools: [[], [{ type: "function" }], [{ type: "web_search" }]],
+    tool_choice: ["none", "auto", "required"],
+    metadata: [{}, { a: "b" }, { c: "d" }],
+    store: [false, true, true],
+    text: [{ verbosity: "low" }, { format: { type: "text" } }, { verbosity: "high" }],
+    include: [[], ["b"], ["c"]],
+    truncation: ["disabled", "auto", "c"],
+    parallel_tool_calls: [false, true, true],
+    service_tier: ["flex", "auto", "priority"],
+    user: ["", "b", "c"],
+    reasoning: [{ effort: "low" }, { summary: "auto" }, { effort: "high" }],
+    max_tool_calls: [1, 2, 3],
+    top_logprobs: [0, 1, 2],
+    presence_penalty: [0, 1, 2],
+    frequency_penalty: [0, 1, 2],
+    safety_identifier: ["", "b", "c"],
+    prompt_cache_key: ["", "b", "c"],
+    prompt_cache_retention: ["a", "b", "c"],
+    prompt_cache_options: [{}, { b: 1 }, { c: 1 }],
+    context_management: [[], [{ b: 1 }], [{ c: 1 }]],
+    moderation: [{}, { b: 1 }, { c: 1 }],
+    image: [{}, { b: 1 }, { c: 1 }],
+    access_programs: [[], ["b"], { c: 1 }],
+    stream_options: [{}, { b: 1 }, { c: 1 }],
+  };
 const fields = Object.keys(UPSTREAM_FIELDS) as (keyof UpstreamFields)[];
 
 describe("precedence", () => {
@@ -66,7 +67,11 @@ describe("precedence", () => {
   });
 
   test("nothing is sent that nobody set, and nothing of the ask that is not upstream's", () => {
-    const config = { presets: { own: { images: true, max_turns: 3, allow: ["model" as const], cache: false as const, fallback: ["x"] } } };
+    const config = {
+      presets: {
+        own: { images: true, max_turns: 3, allow: ["model" as const], cache: false as const, fallback: ["x"] },
+      },
+    };
     expect(composed({ preset: "own", stream: true, cache: 5, previous_response_id: "resp_1" }, config).body).toEqual({
       input: "hi",
       model: "base",
@@ -129,7 +134,9 @@ describe("models", () => {
     expect(refusal({ model: "a" }, { models })).toBe("accepted");
     expect(composed({}, { models }).body.model).toBe("base");
     expect(composed({ preset: "p" }, { models, presets: { p: { model: "c" } } }).body.model).toBe("c");
-    expect(refusal({ preset: "p", model: "c" }, { models, presets: { p: { model: "c" } } })).toBe("400 model_not_allowed model");
+    expect(refusal({ preset: "p", model: "c" }, { models, presets: { p: { model: "c" } } })).toBe(
+      "400 model_not_allowed model",
+    );
   });
 
   test("without a list any model may be named; without a model nothing is asked", () => {
@@ -161,7 +168,10 @@ describe("short forms", () => {
 
   test("schema is a strict json_schema format beside the other text settings, and asks for data", () => {
     const { body, wantsData } = composed({ schema, text: { verbosity: "low" } });
-    expect(body.text).toEqual({ verbosity: "low", format: { type: "json_schema", name: "answer", schema, strict: true } });
+    expect(body.text).toEqual({
+      verbosity: "low",
+      format: { type: "json_schema", name: "answer", schema, strict: true },
+    });
     expect(wantsData).toBe(true);
   });
 
@@ -177,7 +187,10 @@ describe("short forms", () => {
 
   test("a schema replaces the preset's format; beside a format of its own it is refused", () => {
     const presets = { p: { text: { format: { type: "json_object" }, verbosity: "low" } } };
-    expect(composed({ preset: "p", schema }, { presets }).body.text).toMatchObject({ verbosity: "low", format: { type: "json_schema" } });
+    expect(composed({ preset: "p", schema }, { presets }).body.text).toMatchObject({
+      verbosity: "low",
+      format: { type: "json_schema" },
+    });
     expect(refusal({ schema, text: { format: { type: "text" } } })).toBe("400 invalid_request schema");
   });
 
@@ -200,7 +213,11 @@ describe("short forms", () => {
   const part = { type: "input_image", image_url: url };
   test.each<[string, Ask["input"], unknown]>([
     ["a text", "hi", [{ role: "user", content: [{ type: "input_text", text: "hi" }, part] }]],
-    ["a message", [{ role: "user", content: "hi" }], [{ role: "user", content: [{ type: "input_text", text: "hi" }, part] }]],
+    [
+      "a message",
+      [{ role: "user", content: "hi" }],
+      [{ role: "user", content: [{ type: "input_text", text: "hi" }, part] }],
+    ],
     [
       "parts",
       [

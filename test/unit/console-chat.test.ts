@@ -1,7 +1,7 @@
 // What the console's chat keeps and sends when its page is left, reloaded or signed out of, without a page: storage and network are fakes
 // of the browser's.
 import { expect, test, vi } from "vitest";
-import { forget, keeper, kept } from "../../src/console/session/session-store.ts";
+import { clearSession, sessionWriter, storedSession } from "../../src/console/session/session-store.ts";
 import { answered, consoleStage, done, open, reload, sending } from "../support/console-stage.ts";
 import { ANSWER } from "../support/fake-runs.ts";
 
@@ -17,12 +17,12 @@ test("a page that is left before anything came asks the same with the same key, 
   expect(sent[1]).toMatchObject({ key: sent[0]?.key, after: null, body: sent[0]?.body });
   expect(chat.running?.input).toBe("Who?");
   sent[1]?.say(0, "start", {});
-  await vi.waitFor(() => expect(kept().flight).toEqual({ key: sent[0]?.key, event: "f0-0", previous: null }));
+  await vi.waitFor(() => expect(storedSession().run).toEqual({ key: sent[0]?.key, event: "f0-0", previous: null }));
   expect(storage()).not.toContain("Who?");
   sent[1]?.say(1, "done", done("a"));
   await restored;
   expect(chat.conversation.path().map(({ input, text }) => [input, text])).toEqual([["Who?", ANSWER.text]]);
-  expect(kept()).toMatchObject({ flight: null, leaves: ["a"], shown: "a" });
+  expect(storedSession()).toMatchObject({ flight: null, leaves: ["a"], shown: "a" });
 });
 
 test("a follow-up that is left before anything came goes on after the same answer, whoever signed in anew to read that", async () => {
@@ -42,7 +42,7 @@ test.each([
   ["by whom it may not be from", "sk_other", 0, false],
   ["that was stopped", undefined, 0, true],
   ["whose key is forgotten", undefined, 86_400_001, false],
-])("a question %s is not sent again by itself, but when one wants it", async (_, credential, later, stop) => {
+])("a question %s is not sent again by itself, but when one wants it", async (_, credential, waitUntil, stop) => {
   vi.useFakeTimers({ toFake: ["Date"] });
   const before = open(credential);
   const asked = before.ask("Who?", {});
@@ -51,7 +51,7 @@ test.each([
     before.stop();
     await asked;
   }
-  vi.setSystemTime(Date.now() + later);
+  vi.setSystemTime(Date.now() + waitUntil);
   const { chat, restored } = reload(credential);
   await restored;
   expect(sent.length).toBe(1);
@@ -102,7 +102,7 @@ test("nor while it can't be read just now: it can be tried again, and its ids ar
   expect(chat.restoring).toMatchObject({ code: "unreachable" });
   await chat.ask("Two.", {});
   expect(sent.length).toBe(1);
-  expect(kept().leaves).toEqual(["a"]);
+  expect(storedSession().leaves).toEqual(["a"]);
   stage.readable = Promise.resolve();
   await chat.restore();
   expect(chat.held).toBe(false);
@@ -117,7 +117,7 @@ test("the branch that was chosen last is the one that a reload shows, and that a
   void before.branch(one, "Other.", {});
   await sending(stage, 2);
   sent[1]?.say(0, "done", done("b"));
-  await vi.waitFor(() => expect(kept().shown).toBe("b"));
+  await vi.waitFor(() => expect(storedSession().shown).toBe("b"));
   before.show(one);
   stage.threads = { a: [{ input: "One.", answer: done("a") }], b: [{ input: "Other.", answer: done("b") }] };
   const { chat, restored } = reload();
@@ -133,7 +133,7 @@ test("who signs out in the middle of an answer leaves nothing behind, whatever c
   await answered(stage, chat, "One.", "a");
   const asked = chat.ask("Two.", {});
   await sending(stage, 2);
-  forget();
+  clearSession();
   sent[1]?.say(0, "start", {});
   await vi.waitFor(() => expect(chat.running?.event).toBe("f0-0"));
   chat.close();
@@ -150,7 +150,7 @@ test("who signs out while the conversation is read asks nothing any more", async
   const { promise, resolve } = Promise.withResolvers<void>();
   stage.readable = promise;
   const { chat, restored } = reload();
-  forget();
+  clearSession();
   chat.close();
   resolve();
   await restored;
@@ -159,13 +159,13 @@ test("who signs out while the conversation is read asks nothing any more", async
 });
 
 test("what is kept after all was forgotten is that of who keeps it then", () => {
-  const before = keeper();
+  const before = sessionWriter();
   before({ jobs: ["job_1"] });
-  forget();
+  clearSession();
   before({ jobs: ["job_2"] });
   expect(storage()).toBe("[]");
-  keeper()({ jobs: ["job_3"] });
-  expect(kept().jobs).toEqual(["job_3"]);
+  sessionWriter()({ jobs: ["job_3"] });
+  expect(storedSession().jobs).toEqual(["job_3"]);
 });
 
 test("an answer that is continued after another was asked for outlives a reload, from its first event", async () => {
@@ -183,5 +183,5 @@ test("an answer that is continued after another was asked for outlives a reload,
   void chat.resume(turn);
   await sending(stage, 3);
   expect(sent[2]).toMatchObject({ after: "f0-1" });
-  expect(kept().flight).toEqual({ key: sent[0]?.key, event: "f0-0", previous: null });
+  expect(storedSession().run).toEqual({ key: sent[0]?.key, event: "f0-0", previous: null });
 });

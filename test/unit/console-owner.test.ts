@@ -2,7 +2,7 @@
 import { expect, test, vi } from "vitest";
 import { isPaidOnce } from "../../src/console/chat/model/abandoned.ts";
 import { type Whose, whoseIs } from "../../src/console/session/ownership.ts";
-import { forget, kept } from "../../src/console/session/session-store.ts";
+import { clearSession, storedSession } from "../../src/console/session/session-store.ts";
 import { answered, consoleStage, open, reload, sending } from "../support/console-stage.ts";
 
 const stage = consoleStage();
@@ -21,8 +21,18 @@ test.each([
   ["another key", { account: "server", owner: "1" }, { account: "server", owner: "2" }, "another's"],
   ["a token that says nothing", { account: "session", owner: "1" }, { account: "session", owner: null }, "unknown"],
   ["after one that said nothing", { account: "session", owner: null }, { account: "session", owner: "1" }, "unknown"],
-  ["a publishable key, which everybody has", { account: "publishable", owner: "1" }, { account: "publishable", owner: "1" }, "unknown"],
-  ["another publishable key", { account: "publishable", owner: "1" }, { account: "publishable", owner: "2" }, "another's"],
+  [
+    "a publishable key, which everybody has",
+    { account: "publishable", owner: "1" },
+    { account: "publishable", owner: "1" },
+    "unknown",
+  ],
+  [
+    "another publishable key",
+    { account: "publishable", owner: "1" },
+    { account: "publishable", owner: "2" },
+    "another's",
+  ],
 ] as const satisfies [string, object, object, Whose][])("whose what was kept is: %s", (_, before, now, whose) => {
   expect(whoseIs(before, now)).toBe(whose);
 });
@@ -38,7 +48,11 @@ test.each([
   ["from npm start to a key", undefined, "sk_key"],
   ["from one key to another", "sk_one", "sk_two"],
   ["from one user to another of the same kind", token({ sub: "ada" }), token({ sub: "bob" })],
-  ["from one user to another's of the same name", token({ sub: "ada", iss: "x" }, "RS256"), token({ sub: "ada", iss: "y" }, "RS256")],
+  [
+    "from one user to another's of the same name",
+    token({ sub: "ada", iss: "x" }, "RS256"),
+    token({ sub: "ada", iss: "y" }, "RS256"),
+  ],
   ["from one publishable key to another", "pk_one", "pk_two"],
 ])("%s nothing is taken along: no id, no question, no key", async (_, before, now) => {
   await left(before);
@@ -50,7 +64,7 @@ test.each([
   expect(chat.conversation.roots).toEqual([]);
   expect(sent.length).toBe(2);
   expect(storage()).not.toMatch(/between us|discreet/);
-  expect(kept()).toMatchObject({ leaves: [], shown: null, came: {}, jobs: [] });
+  expect(storedSession()).toMatchObject({ leaves: [], shown: null, came: {}, jobs: [] });
   expect(storage()).not.toContain(String(sent[1]?.key));
 });
 
@@ -59,7 +73,7 @@ test("whom a fresh token is from is told by its subject: a question goes on with
   const { chat, restored } = reload(token({ sub: "ada", exp: 2, iss: "also us" }));
   await restored;
   expect(chat.lost).toBe(false);
-  expect(kept().flight?.key).toBe(sent[1]?.key);
+  expect(storedSession().run?.key).toBe(sent[1]?.key);
 });
 
 test.each([
@@ -108,20 +122,22 @@ test("and asking something else does not throw it away", async () => {
   const { chat, restored } = reload("pk_site");
   await restored;
   await answered(stage, chat, "Something else.", "b");
-  expect(kept().waiting.map(({ key }) => key)).toEqual([sent[0]?.key]);
+  expect(storedSession().waiting.map(({ key }) => key)).toEqual([sent[0]?.key]);
   expect(chat.left).toBe(1);
 });
 
 test("what is kept of a credential tells it from others, and is far too short to be it", async () => {
   await left("sk_0123456789abcdef");
-  await vi.waitFor(() => expect(kept()).toMatchObject({ account: "server", owner: expect.stringMatching(/^[\da-f]{12}$/) }));
+  await vi.waitFor(() =>
+    expect(storedSession()).toMatchObject({ account: "server", owner: expect.stringMatching(/^[\da-f]{12}$/) }),
+  );
   expect(storage()).not.toContain("0123456789abcdef");
 });
 
 test("who signs out before it is known whose all is keeps nothing", async () => {
   const chat = open("sk_key");
   const asked = chat.ask("Who?", {});
-  forget();
+  clearSession();
   chat.close();
   await asked;
   expect(sent.length).toBe(0);

@@ -1,9 +1,9 @@
 // What the console keeps of answers that are on their way: until they are over, however that is told.
 import { expect, test, vi } from "vitest";
-import { type Flight, flying, landed } from "../../src/console/session/runs.ts";
+import { type PendingRun, withRun, withoutRun } from "../../src/console/session/runs.ts";
 import { isPaidOnce } from "../../src/console/chat/model/abandoned.ts";
 import { isGone, isOver } from "../../src/console/chat/model/failures.ts";
-import { kept } from "../../src/console/session/session-store.ts";
+import { storedSession } from "../../src/console/session/session-store.ts";
 import { answered, consoleStage, open, refusal, reload, sending } from "../support/console-stage.ts";
 
 const stage = consoleStage();
@@ -50,19 +50,19 @@ test.each([
   expect(isGone({ code }, ageMs)).toBe(gone);
 });
 
-const flight = (key: string): Flight => ({ key, event: "", previous: null });
+const flight = (key: string): PendingRun => ({ key, event: "", previous: null });
 
 test("one answer is heard at a time, the others wait until they are over", () => {
-  const one = flying({ flight: null, waiting: [] }, flight("1"));
+  const one = withRun({ run: null, waiting: [] }, flight("1"));
   expect(one).toEqual({ flight: flight("1"), waiting: [] });
   const begun = { ...flight("1"), event: "f0-0" };
-  expect(flying(one, begun)).toEqual({ flight: begun, waiting: [] });
-  const two = flying(one, flight("2"));
+  expect(withRun(one, begun)).toEqual({ flight: begun, waiting: [] });
+  const two = withRun(one, flight("2"));
   expect(two).toEqual({ flight: flight("2"), waiting: [flight("1")] });
-  expect(flying(two, flight("1")), "continued").toEqual({ flight: flight("1"), waiting: [flight("2")] });
-  expect(landed(two, "2")).toEqual({ flight: null, waiting: [flight("1")] });
-  expect(landed(two, "1")).toEqual({ flight: flight("2"), waiting: [] });
-  expect(landed(two, "3")).toEqual(two);
+  expect(withRun(two, flight("1")), "continued").toEqual({ flight: flight("1"), waiting: [flight("2")] });
+  expect(withoutRun(two, "2")).toEqual({ flight: null, waiting: [flight("1")] });
+  expect(withoutRun(two, "1")).toEqual({ flight: flight("2"), waiting: [] });
+  expect(withoutRun(two, "3")).toEqual(two);
 });
 
 test.each([
@@ -70,25 +70,28 @@ test.each([
   ["a session that has expired", () => refusal(401, "invalid_credentials")],
   ["a fault of the Worker's", () => refusal(500, "internal_error", { "x-should-retry": "false" })],
   ["an edge's HTML", () => new Response("<h1>403</h1>", { status: 403 })],
-])("an answer whose rest is refused for the moment, by %s, can be continued, also after a reload", async (_, instead) => {
-  const before = open();
-  void before.ask("Who?", {});
-  await sending(stage, 1);
-  sent[0]?.say(0, "start", {});
-  await vi.waitFor(() => expect(kept().flight?.event).toBe("f0-0"));
-  stage.instead = instead;
-  const { chat, restored } = reload();
-  await restored;
-  const [turn] = chat.conversation.path();
-  if (turn === undefined) throw new Error("it is shown");
-  expect(turn.state).toBe("broken");
-  expect(kept().flight).toMatchObject({ key: sent[0]?.key, event: "f0-0" });
-  stage.instead = () => undefined;
-  const count = sent.length;
-  void chat.resume(turn);
-  await sending(stage, count + 1);
-  expect(sent[count]).toMatchObject({ key: sent[0]?.key, after: "f0-0" });
-});
+])(
+  "an answer whose rest is refused for the moment, by %s, can be continued, also after a reload",
+  async (_, instead) => {
+    const before = open();
+    void before.ask("Who?", {});
+    await sending(stage, 1);
+    sent[0]?.say(0, "start", {});
+    await vi.waitFor(() => expect(storedSession().run?.event).toBe("f0-0"));
+    stage.instead = instead;
+    const { chat, restored } = reload();
+    await restored;
+    const [turn] = chat.conversation.path();
+    if (turn === undefined) throw new Error("it is shown");
+    expect(turn.state).toBe("broken");
+    expect(storedSession().run).toMatchObject({ key: sent[0]?.key, event: "f0-0" });
+    stage.instead = () => undefined;
+    const count = sent.length;
+    void chat.resume(turn);
+    await sending(stage, count + 1);
+    expect(sent[count]).toMatchObject({ key: sent[0]?.key, after: "f0-0" });
+  },
+);
 
 test("an answer that is over for good leaves nothing to continue", async () => {
   const chat = open();
@@ -98,7 +101,7 @@ test("an answer that is over for good leaves nothing to continue", async () => {
   sent[0]?.say(1, "error", { error: { message: "Broke off.", code: "upstream_error", request_id: "req_1" } });
   await asked;
   expect(chat.conversation.path().map(({ state }) => state)).toEqual(["failed"]);
-  expect(kept().flight).toBe(null);
+  expect(storedSession().run).toBe(null);
 });
 
 test("a stopped answer outlives the next question and a reload", async () => {

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { signId } from "../../src/core/callers/ids.ts";
-import { forget, readMemory } from "../../src/answer/stored-turns.ts";
+import { deleteStoredTurn, readStoredTurn } from "../../src/answer/stored-turns.ts";
 import { encodeTombstone, turnKey } from "../../src/core/turns/turn.ts";
-import { forgetsKey } from "../../src/answer/continuity.ts";
+import { chainSupportKey } from "../../src/answer/continuity.ts";
 import { path } from "../support/path.ts";
 
 const MINUTE = 60_000;
@@ -29,18 +29,21 @@ describe("auto", () => {
     ]);
   });
 
-  test.each([false, true])("replays the whole chain once when upstream says that it lost it (stream: %s)", async (stream) => {
-    const { ask, upstream } = await path();
-    const first = await ask("a");
-    const second = await ask("b", first.id);
-    upstream.forget();
-    const third = await ask("c", second.id, { stream });
-    expect(third).toMatchObject({ text: "a|b|c", how: "replayed", facts: { continuity: "replayed" } });
-    expect(upstream.calls).toHaveLength(4);
-    expect(upstream.calls[3]?.body).not.toHaveProperty("previous_response_id");
-    const fourth = await ask("d", third.id);
-    expect(fourth).toMatchObject({ text: "a|b|c|d", how: "upstream" });
-  });
+  test.each([false, true])(
+    "replays the whole chain once when upstream says that it lost it (stream: %s)",
+    async (stream) => {
+      const { ask, upstream } = await path();
+      const first = await ask("a");
+      const second = await ask("b", first.id);
+      upstream.forget();
+      const third = await ask("c", second.id, { stream });
+      expect(third).toMatchObject({ text: "a|b|c", how: "replayed", logFields: { continuity: "replayed" } });
+      expect(upstream.calls).toHaveLength(4);
+      expect(upstream.calls[3]?.body).not.toHaveProperty("previous_response_id");
+      const fourth = await ask("d", third.id);
+      expect(fourth).toMatchObject({ text: "a|b|c|d", how: "upstream" });
+    },
+  );
 
   test.each([false, true])(
     "a model that ignores the id is left at its first event, before it is paid, and remembered for a day (stream: %s)",
@@ -51,7 +54,7 @@ describe("auto", () => {
       const second = await ask("b", first.id, { stream });
       expect(second).toMatchObject({ text: "a|b", how: "replayed" });
       expect(upstream.calls.map((call) => call.aborted)).toEqual([false, true, false]);
-      expect(kv.texts.get(forgetsKey(deps, "m") ?? "")).toBe("1");
+      expect(kv.texts.get(chainSupportKey(deps, "m") ?? "")).toBe("1");
       // The other isolate's place may have looked for the mark before it was made.
       wait(MINUTE);
       freshIsolate();
@@ -82,7 +85,7 @@ describe("auto", () => {
     upstream.ignores = true;
     const third = await ask("c", second.id);
     upstream.ignores = false;
-    expect(kv.texts.get(forgetsKey(deps, "m") ?? "")).toBeUndefined();
+    expect(kv.texts.get(chainSupportKey(deps, "m") ?? "")).toBeUndefined();
     expect(await ask("d", third.id)).toMatchObject({ text: "a|b|c|d", how: "upstream" });
     expect(upstream.calls.at(-1)?.stream).toBe(true);
   });
@@ -106,7 +109,11 @@ describe("auto", () => {
     const second = await ask("b", first.id);
     upstream.ignores = true;
     const third = await ask("c", second.id);
-    expect(third).toMatchObject({ text: "a|b|c", how: "replayed", facts: { input_tokens: 1 + 3, output_tokens: 2 } });
+    expect(third).toMatchObject({
+      text: "a|b|c",
+      how: "replayed",
+      logFields: { input_tokens: 1 + 3, output_tokens: 2 },
+    });
   });
 
   test("an answer of a converted model is replayed at once", async () => {
@@ -259,11 +266,11 @@ describe("KV as it is in production", () => {
 test("a turn that KV does not show yet can't be deleted yet, and is told so; once it shows it is deleted for good", async () => {
   const { ask, deps, wait } = await path({}, 30_000);
   const first = await ask("a");
-  await expect(forget(deps, "ada", first.id)).rejects.toMatchObject({ code: "unavailable" });
+  await expect(deleteStoredTurn(deps, "ada", first.id)).rejects.toMatchObject({ code: "unavailable" });
   wait(2 * MINUTE);
-  await forget(deps, "ada", first.id);
+  await deleteStoredTurn(deps, "ada", first.id);
   wait(MINUTE);
-  await expect(readMemory(deps, "ada", first.id)).rejects.toMatchObject({ code: "response_not_found" });
+  await expect(readStoredTurn(deps, "ada", first.id)).rejects.toMatchObject({ code: "response_not_found" });
 });
 
 test("what follows an answer that was not kept is still held to its echo: a lost context is an error, at once", async () => {
@@ -295,7 +302,7 @@ test("a turn deleted in the middle leaves the way to what was before it", async 
   const first = await ask("a");
   const second = await ask("b", first.id);
   const third = await ask("c", second.id);
-  await forget(deps, "ada", second.id);
+  await deleteStoredTurn(deps, "ada", second.id);
   upstream.forget();
   expect((await ask("d", third.id)).text).toBe("a|c|d");
 });
@@ -304,7 +311,7 @@ test("a deletion that could not be written is not told as done", async () => {
   const { ask, deps } = await path();
   const first = await ask("a");
   const store = { ...deps.store, write: () => Promise.resolve(false) };
-  await expect(forget({ ...deps, store }, "ada", first.id)).rejects.toMatchObject({ code: "unavailable" });
+  await expect(deleteStoredTurn({ ...deps, store }, "ada", first.id)).rejects.toMatchObject({ code: "unavailable" });
 });
 
 test("with turns off there is no memory to replay: upstream's word is all there is", async () => {
@@ -322,7 +329,11 @@ test("nobody continues another's conversation: a foreign id and one that never w
   const never = await signId(
     {
       ...deps.idKeys,
-      mac: [await crypto.subtle.importKey("raw", new Uint8Array(32).fill(9), { name: "HMAC", hash: "SHA-256" }, false, ["sign"])],
+      mac: [
+        await crypto.subtle.importKey("raw", new Uint8Array(32).fill(9), { name: "HMAC", hash: "SHA-256" }, false, [
+          "sign",
+        ]),
+      ],
     },
     "bob",
     {

@@ -11,7 +11,12 @@ test("a key finds its holder as a Map would, and nothing else finds anybody", ()
       const known = new Map(Object.entries(holders));
       for (const credential of [...known.keys(), other]) {
         expect(findKey(credential, known)).toBe(known.get(credential));
-        for (const near of [`${credential}x`, credential.slice(0, -1), `${credential}\u0000`, credential.toUpperCase()]) {
+        for (const near of [
+          `${credential}x`,
+          credential.slice(0, -1),
+          `${credential}\u0000`,
+          credential.toUpperCase(),
+        ]) {
           expect(findKey(near, known)).toBe(known.get(near));
         }
       }

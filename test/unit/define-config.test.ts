@@ -27,7 +27,12 @@ const site = { id: "site", key: "pk_0123456789abcdefghij", presets: ["support"] 
 const withHook = (settings: object) => ({ presets, hooks: { h: { ...hook, ...settings } } });
 const withKey = (settings: object) => ({ presets, callers: { publishable: [{ ...site, ...settings }] } });
 const withCallback = (settings: object) => ({ callbacks: { crm: { url: "https://crm.example.com", ...settings } } });
-const jwt = { issuer: "https://id.example.com/", audience: "app", jwks_url: "https://id.example.com/jwks", presets: ["support"] };
+const jwt = {
+  issuer: "https://id.example.com/",
+  audience: "app",
+  jwks_url: "https://id.example.com/jwks",
+  presets: ["support"],
+};
 const withTurnstile = (settings: object) => ({
   presets: { support: { model }, sales: { model } },
   callers: { sessions: { presets: ["support"] }, turnstile: { hostname: "app.example.com", ...settings } },
@@ -45,7 +50,9 @@ describe("a complete config", () => {
 
   test("the settings that the sample leaves out are accepted", () => {
     const settings = {
-      limits: { server: { max_body_bytes: 1_000_000, max_input_chars: 5, max_output_tokens: 5, max_context_tokens: 5 } },
+      limits: {
+        server: { max_body_bytes: 1_000_000, max_input_chars: 5, max_output_tokens: 5, max_context_tokens: 5 },
+      },
       cache: { ttl: 60, responses: true },
       turns: false,
       continuity: "upstream",
@@ -60,8 +67,23 @@ describe("a complete config", () => {
         turnstile: { hostname: "app.example.com", verify_url: "http://localhost:9999/verify" },
       },
       hooks: {
-        shop: { ...hook, scheme: "hmac", header: "x-shop-hmac", encoding: "base64", id_header: "x-shop-id", bots: true, respond: "sync" },
-        stripe: { ...hook, scheme: "stripe", tokens_per_day: 5, usd_per_day: 1, input: async () => "a question", callback: "own" },
+        shop: {
+          ...hook,
+          scheme: "hmac",
+          header: "x-shop-hmac",
+          encoding: "base64",
+          id_header: "x-shop-id",
+          bots: true,
+          respond: "sync",
+        },
+        stripe: {
+          ...hook,
+          scheme: "stripe",
+          tokens_per_day: 5,
+          usd_per_day: 1,
+          input: async () => "a question",
+          callback: "own",
+        },
       },
       callbacks: {
         own: { url: "https://in.example.com/x", auth: { header: { name: "x-api-key", secret_name: "OWN_KEY" } } },
@@ -101,13 +123,23 @@ describe("defaults", () => {
       cache: { ttl: 100 },
       presets: { plain: {}, off: { cache: false }, shared: { model: "other", cache: { scope: "shared" } } },
     });
-    expect(presets["plain"]).toEqual({ model, fallback: [], allow: [], images: false, cache: { ttl: 100, scope: "owner" } });
+    expect(presets["plain"]).toEqual({
+      model,
+      fallback: [],
+      allow: [],
+      images: false,
+      cache: { ttl: 100, scope: "owner" },
+    });
     expect(presets["off"]?.cache).toBe(false);
     expect(presets["shared"]).toMatchObject({ model: "other", cache: { ttl: 100, scope: "shared" } });
   });
 
   test("a preset may cache where the rest doesn't", () => {
-    const { presets } = defineConfig({ defaults: { model }, cache: false, presets: { plain: {}, faq: { cache: { scope: "shared" } } } });
+    const { presets } = defineConfig({
+      defaults: { model },
+      cache: false,
+      presets: { plain: {}, faq: { cache: { scope: "shared" } } },
+    });
     expect(presets["plain"]?.cache).toBe(false);
     expect(presets["faq"]?.cache).toEqual({ ttl: 3_600, scope: "shared" });
   });
@@ -131,7 +163,9 @@ describe("defaults", () => {
     expect(hooks["plain"]).toEqual({ ...hook, bots: false, respond: "async" });
     expect(hooks["shop"]).toMatchObject({ header: "x-hmac", algorithm: "sha256", encoding: "hex", template: "{body}" });
     const dated = { header: "x-hmac", template: "{timestamp}.{body}", timestamp_header: "x-time" };
-    expect(defineConfig({ presets, hooks: { h: { ...hook, scheme: "hmac", ...dated } } }).hooks["h"]).toMatchObject(dated);
+    expect(defineConfig({ presets, hooks: { h: { ...hook, scheme: "hmac", ...dated } } }).hooks["h"]).toMatchObject(
+      dated,
+    );
   });
 
   test("cached input costs what input costs unless there is a price for it", () => {
@@ -139,7 +173,10 @@ describe("defaults", () => {
   });
 
   test("a setting that is undefined doesn't hide a default", () => {
-    const config = defineConfig({ defaults: { model, temperature: 1 }, presets: { plain: { temperature: undefined, model: undefined } } });
+    const config = defineConfig({
+      defaults: { model, temperature: 1 },
+      presets: { plain: { temperature: undefined, model: undefined } },
+    });
     expect({ ...config.defaults, ...config.presets["plain"] }).toMatchObject({ model, temperature: 1 });
   });
 });
@@ -149,7 +186,15 @@ describe("the config that comes out", () => {
     const schema = { properties: {} };
     const config = defineConfig({ presets: { p: { model, tools: [{ type: "function", parameters: schema }] } } });
     const tool = config.presets["p"]?.tools?.[0];
-    for (const part of [config, config.limits, config.presets, config.presets["p"], tool, tool?.["parameters"], config.origins]) {
+    for (const part of [
+      config,
+      config.limits,
+      config.presets,
+      config.presets["p"],
+      tool,
+      tool?.["parameters"],
+      config.origins,
+    ]) {
       expect(Object.isFrozen(part)).toBe(true);
     }
     expect(Object.isFrozen(schema)).toBe(false);
@@ -170,7 +215,11 @@ const unknownKeys: [what: string, config: unknown, line: string][] = [
     { callers: { oauth: {} } },
     "callers.oauth: is not a setting: remove it, or use one of publishable, sessions, jwt, turnstile",
   ],
-  ["in a preset", { presets: { p: { model, fallbck: [] } } }, 'presets.p.fallbck: is not a setting: did you mean "fallback"?'],
+  [
+    "in a preset",
+    { presets: { p: { model, fallbck: [] } } },
+    'presets.p.fallbck: is not a setting: did you mean "fallback"?',
+  ],
   ["in defaults", { defaults: { modle: "m" } }, 'defaults.modle: is not a setting: did you mean "model"?'],
   ["within one form of two", { cache: { tll: 60 } }, 'cache.tll: is not a setting: did you mean "ttl"?'],
   [
@@ -183,7 +232,11 @@ const unknownKeys: [what: string, config: unknown, line: string][] = [
     { limits: { "max body": 1 } },
     'limits["max body"]: is not a setting: remove it, or use one of max_body_bytes, max_input_chars, max_output_tokens, max_context_tokens, server',
   ],
-  ["named __proto__", JSON.parse('{"turns":{"__proto__":1}}'), "turns.__proto__: is not a setting: remove it, or use one of ttl"],
+  [
+    "named __proto__",
+    JSON.parse('{"turns":{"__proto__":1}}'),
+    "turns.__proto__: is not a setting: remove it, or use one of ttl",
+  ],
 ];
 
 const forms: typeof unknownKeys = [
@@ -197,10 +250,22 @@ const forms: typeof unknownKeys = [
     { presets: { support: { model, fallback: [3] } } },
     "presets.support.fallback[0]: must be a model name (a string)",
   ],
-  ["fallback without a list", { presets: { p: { model, fallback: "m" } } }, "presets.p.fallback: must be a list of model names"],
-  ["a fraction of a token", { defaults: { max_output_tokens: 1.5 } }, "defaults.max_output_tokens: must be a whole number"],
+  [
+    "fallback without a list",
+    { presets: { p: { model, fallback: "m" } } },
+    "presets.p.fallback: must be a list of model names",
+  ],
+  [
+    "a fraction of a token",
+    { defaults: { max_output_tokens: 1.5 } },
+    "defaults.max_output_tokens: must be a whole number",
+  ],
   ["no tokens", { defaults: { max_output_tokens: 0 } }, "defaults.max_output_tokens: must be above 0"],
-  ["a negative count of log probabilities", { defaults: { top_logprobs: -1 } }, "defaults.top_logprobs: must be at least 0"],
+  [
+    "a negative count of log probabilities",
+    { defaults: { top_logprobs: -1 } },
+    "defaults.top_logprobs: must be at least 0",
+  ],
   ["a tool without a type", { defaults: { tools: [{}] } }, "defaults.tools[0].type: is missing: it must be a string"],
   ["a tool choice of no form", { defaults: { tool_choice: 1 } }, "defaults.tool_choice: must be a string or an object"],
   ["reasoning in the short form", { defaults: { reasoning: "low" } }, "defaults.reasoning: must be an object"],
@@ -210,8 +275,16 @@ const forms: typeof unknownKeys = [
   ["cache: true", { cache: true }, "cache: must be false or { ttl, responses }"],
   ["turns for part of a second", { turns: { ttl: 60.5 } }, "turns.ttl: must be a whole number of seconds, at least 60"],
   ["turns: null", { turns: null }, "turns: must be false or { ttl }"],
-  ["an unknown continuity", { continuity: "Auto" }, 'continuity: must be "auto", "upstream" or "gateway": did you mean "auto"?'],
-  ["images of no form", { presets: { p: { model, images: "yes" } } }, "presets.p.images: must be true, false or { hosts: [...] }"],
+  [
+    "an unknown continuity",
+    { continuity: "Auto" },
+    'continuity: must be "auto", "upstream" or "gateway": did you mean "auto"?',
+  ],
+  [
+    "images of no form",
+    { presets: { p: { model, images: "yes" } } },
+    "presets.p.images: must be true, false or { hosts: [...] }",
+  ],
   [
     "an image host that is a URL",
     { presets: { p: { model, images: { hosts: ["https://img.example.com"] } } } },
@@ -222,7 +295,11 @@ const forms: typeof unknownKeys = [
     { presets: { p: { model, cache: { ttl: 60, scope: "all" } } } },
     'presets.p.cache.scope: must be "owner" or "shared"',
   ],
-  ["max_turns of a wrong kind", { presets: { p: { model, max_turns: "40" } } }, "presets.p.max_turns: must be a whole number above 0"],
+  [
+    "max_turns of a wrong kind",
+    { presets: { p: { model, max_turns: "40" } } },
+    "presets.p.max_turns: must be a whole number above 0",
+  ],
   [
     "a short publishable key",
     withKey({ key: "pk_short" }),
@@ -233,7 +310,11 @@ const forms: typeof unknownKeys = [
     withKey({ key: "sk_0123456789abcdefghij" }),
     'callers.publishable[0].key: must be "pk_" and at least 17 letters, digits, - or _',
   ],
-  ["a publishable key without presets", withKey({ presets: [] }), "callers.publishable[0].presets: must name at least one preset"],
+  [
+    "a publishable key without presets",
+    withKey({ presets: [] }),
+    "callers.publishable[0].presets: must name at least one preset",
+  ],
   [
     "a free budget",
     { ...withKey({ total: { usd_per_day: 0 } }), prices },
@@ -244,7 +325,11 @@ const forms: typeof unknownKeys = [
     { presets, callers: { jwt: [{ ...jwt, jwks_url: "http://id.example.com" }] } },
     "callers.jwt[0].jwks_url: must begin with https:// (http:// only for localhost, 127.0.0.1 or [::1])",
   ],
-  ["an azp that is no list", { presets, callers: { jwt: [{ ...jwt, azp: "web" }] } }, "callers.jwt[0].azp: must be a list of client ids"],
+  [
+    "an azp that is no list",
+    { presets, callers: { jwt: [{ ...jwt, azp: "web" }] } },
+    "callers.jwt[0].azp: must be a list of client ids",
+  ],
   [
     "a Turnstile session of a day",
     withTurnstile({ ttl: 86_400 }),
@@ -270,7 +355,11 @@ const forms: typeof unknownKeys = [
     withHook({ input: "body" }),
     "hooks.h.input: must be a function of { payload } that returns a text, an /ask body or null",
   ],
-  ["an hmac algorithm of the past", withHook({ scheme: "hmac", header: "x", algorithm: "sha1" }), 'hooks.h.algorithm: must be "sha256"'],
+  [
+    "an hmac algorithm of the past",
+    withHook({ scheme: "hmac", header: "x", algorithm: "sha1" }),
+    'hooks.h.algorithm: must be "sha256"',
+  ],
   [
     "an hmac template without the body",
     withHook({ scheme: "hmac", header: "x", template: "body" }),
@@ -311,7 +400,11 @@ const forms: typeof unknownKeys = [
     { prices: { "gpt-5": { input: -1, output: 1 } } },
     'prices["gpt-5"].input: must be USD per million tokens, 0 or more',
   ],
-  ["a price without output", { prices: { m: { input: 1 } } }, "prices.m.output: is missing: it must be USD per million tokens"],
+  [
+    "a price without output",
+    { prices: { m: { input: 1 } } },
+    "prices.m.output: is missing: it must be USD per million tokens",
+  ],
   [
     "public_url with a path",
     { public_url: "https://ask.example.com/" },
@@ -337,7 +430,11 @@ const together: typeof unknownKeys = [
     { callbacks: { CRM: { url: "https://crm.example.com" } } },
     "callbacks.CRM: is not a usable name: use 1 to 64 of a-z, 0-9, _ and -, the first a letter or digit",
   ],
-  ["a preset without any model", { presets: { support: {} } }, "presets.support: has no model: give it one here or in defaults.model"],
+  [
+    "a preset without any model",
+    { presets: { support: {} } },
+    "presets.support: has no model: give it one here or in defaults.model",
+  ],
   [
     "replay without turns",
     { continuity: "gateway", turns: false },
@@ -354,7 +451,11 @@ const together: typeof unknownKeys = [
     "callers.publishable[0].presets[0]: names a preset that is not in presets",
   ],
   ["a hook's unknown preset", withHook({ preset: "other" }), "hooks.h.preset: names a preset that is not in presets"],
-  ["a hook's unknown callback", withHook({ callback: "crm" }), "hooks.h.callback: names a callback that is not in callbacks"],
+  [
+    "a hook's unknown callback",
+    withHook({ callback: "crm" }),
+    "hooks.h.callback: names a callback that is not in callbacks",
+  ],
   [
     "a callback of a hook whose sender waits",
     { ...withHook({ respond: "sync", callback: "crm" }), callbacks: { crm: { url: "https://crm.example.com/in" } } },
@@ -436,7 +537,11 @@ const together: typeof unknownKeys = [
   ],
   [
     "USD with a free choice among all models",
-    { presets: { p: { model, allow: ["model"] } }, prices, callers: { sessions: { presets: ["p"], total: { usd_per_day: 1 } } } },
+    {
+      presets: { p: { model, allow: ["model"] } },
+      prices,
+      callers: { sessions: { presets: ["p"], total: { usd_per_day: 1 } } },
+    },
     'callers.sessions.total.usd_per_day: needs the list `models`: preset "p" lets callers name any model, and not all have a price',
   ],
 ];
@@ -466,7 +571,9 @@ describe("a mistake is told with its path and what to do", () => {
     ["*", 'must be a URL like "https://app.example.com"'],
     ["http://app.example.com", HTTPS],
     ["null", 'must be a URL like "https://app.example.com"'],
-  ])("the origin %s", (origin, sentence) => expect(mistakes({ origins: [origin] })).toEqual([`origins[0]: ${sentence}`]));
+  ])("the origin %s", (origin, sentence) =>
+    expect(mistakes({ origins: [origin] })).toEqual([`origins[0]: ${sentence}`]),
+  );
 
   test.each([
     ["crm.example.com", 'must be a URL like "https://crm.example.com/in"'],
@@ -488,19 +595,26 @@ describe("a mistake is told with its path and what to do", () => {
     ["https://a.localhost", PUBLIC],
     ["https://printer.local", PUBLIC],
     ["https://METADATA.google.internal.", PUBLIC],
-  ])("the callback %s", (url, sentence) => expect(mistakes(withCallback({ url }))).toEqual([`callbacks.crm.url: ${sentence}`]));
+  ])("the callback %s", (url, sentence) =>
+    expect(mistakes(withCallback({ url }))).toEqual([`callbacks.crm.url: ${sentence}`]),
+  );
 
   test("all mistakes come at once, those of form and those between settings, one a line", () => {
-    expect(mistakes({ modles: [], turns: { ttl: 1 }, presets: { p: { temperature: "hot" } }, hooks: { h: { ...hook, bots: 1 } } })).toEqual(
-      [
-        "turns.ttl: must be a whole number of seconds, at least 60",
-        "presets.p.temperature: must be a number",
-        "hooks.h.bots: must be true or false",
-        'modles: is not a setting: did you mean "models"?',
-        "presets.p: has no model: give it one here or in defaults.model",
-        "hooks.h.preset: names a preset that is not in presets",
-      ],
-    );
+    expect(
+      mistakes({
+        modles: [],
+        turns: { ttl: 1 },
+        presets: { p: { temperature: "hot" } },
+        hooks: { h: { ...hook, bots: 1 } },
+      }),
+    ).toEqual([
+      "turns.ttl: must be a whole number of seconds, at least 60",
+      "presets.p.temperature: must be a number",
+      "hooks.h.bots: must be true or false",
+      'modles: is not a setting: did you mean "models"?',
+      "presets.p: has no model: give it one here or in defaults.model",
+      "hooks.h.preset: names a preset that is not in presets",
+    ]);
   });
 
   test("no sentence repeats a value, which may be a secret in the wrong place", () => {
@@ -565,7 +679,10 @@ describe("whatever is written", () => {
 
   test("the outcome is a config or a ConfigError", () => {
     fc.assert(
-      fc.property(fc.oneof(fc.jsonValue(), shaped, fc.dictionary(fc.constantFrom(...keys), shaped)), (config) => void mistakes(config)),
+      fc.property(
+        fc.oneof(fc.jsonValue(), shaped, fc.dictionary(fc.constantFrom(...keys), shaped)),
+        (config) => void mistakes(config),
+      ),
       { numRuns: 500, examples: [[{ presets: { p: { allow: [Object.create(null)] } } }]] },
     );
   });

@@ -5,7 +5,13 @@ import { dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
 
 const DOCS = readdirSync("docs").filter((name) => name.endsWith(".md"));
-const PAGES = ["README.md", "README.zh-CN.md", "CONTRIBUTING.md", "CHANGELOG.md", ...DOCS.map((name) => `docs/${name}`)];
+const PAGES = [
+  "README.md",
+  "README.zh-CN.md",
+  "CONTRIBUTING.md",
+  "CHANGELOG.md",
+  ...DOCS.map((name) => `docs/${name}`),
+];
 
 const read = (path: string): string => readFileSync(path, "utf8");
 /** Without what stands in fences. */
@@ -22,7 +28,8 @@ function anchorsOf(path: string): string[] {
 }
 
 /** Commands, code and what they print, each block as it stands between its fences, its language included. */
-const blocksOf = (path: string): string[] => [...read(path).matchAll(/^```([\s\S]*?)^```$/gm)].map(([, block = ""]) => block);
+const blocksOf = (path: string): string[] =>
+  [...read(path).matchAll(/^```([\s\S]*?)^```$/gm)].map(([, block = ""]) => block);
 
 describe.each(PAGES)("%s", (page) => {
   test("links to files and headings that are there", () => {
@@ -42,17 +49,23 @@ test("docs/README.md names every document", () => {
 
 test("what CONTRIBUTING.md names as a file, a command or an export is there", () => {
   const text = prose("CONTRIBUTING.md");
-  const paths = [...text.matchAll(/`((?:src|test|scripts|\.ci)\/[\w./-]+|\.[\w.-]+|wrangler\.toml)`/g)].map(([, path = ""]) => path);
+  const paths = [...text.matchAll(/`((?:src|test|scripts|\.ci)\/[\w./-]+|\.[\w.-]+|wrangler\.toml)`/g)].map(
+    ([, path = ""]) => path,
+  );
   expect(paths.length).toBeGreaterThan(40);
   for (const path of paths) expect(existsSync(path), path).toBe(true);
 
   const { scripts } = JSON.parse(read("package.json")) as { scripts: Record<string, string> };
-  for (const [, script = ""] of read("CONTRIBUTING.md").matchAll(/npm run ([\w:-]+)/g)) expect(scripts).toHaveProperty([script]);
-  for (const [, path = ""] of read("CONTRIBUTING.md").matchAll(/npx vitest run .* (\S+)$/gm)) expect(existsSync(path), path).toBe(true);
+  for (const [, script = ""] of read("CONTRIBUTING.md").matchAll(/npm run ([\w:-]+)/g))
+    expect(scripts).toHaveProperty([script]);
+  for (const [, path = ""] of read("CONTRIBUTING.md").matchAll(/npx vitest run .* (\S+)$/gm))
+    expect(existsSync(path), path).toBe(true);
 
   for (const [, names = "", path = ""] of text.matchAll(/((?:`\w+` and )?`\w+`) (?:in|of) `(src\/[\w./-]+\.ts)`/g))
     for (const [, name = ""] of names.matchAll(/`(\w+)`/g))
-      expect(read(path), path).toMatch(new RegExp(`^(?:(?:export )?(?:async )?(?:const|function|interface) ${name}\\b|  ${name}: )`, "m"));
+      expect(read(path), path).toMatch(
+        new RegExp(`^(?:(?:export )?(?:async )?(?:const|function|interface) ${name}\\b|  ${name}: )`, "m"),
+      );
 });
 
 test("every room of src stands in CONTRIBUTING.md", () => {

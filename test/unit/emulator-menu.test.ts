@@ -37,7 +37,9 @@ const itemTypes = (response: JsonObject): unknown[] => asObjects(response["outpu
 /** The fixture, with the request id and the model of this answer in it. */
 async function fixture(name: string, { headers }: Asked, model: string): Promise<string> {
   const text = await readFile(new URL(`../fixtures/derived/${name}`, import.meta.url), "utf8");
-  return text.replace(/request id: \w+/, `request id: ${headers.get("x-oneapi-request-id")}`).replace("gpt-nope", `emulate/${model}`);
+  return text
+    .replace(/request id: \w+/, `request id: ${headers.get("x-oneapi-request-id")}`)
+    .replace("gpt-nope", `emulate/${model}`);
 }
 
 type Check = () => Promise<void>;
@@ -133,7 +135,11 @@ const MENU: Record<string, Check> = {
     expect(itemTypes(terminalOf(events))).toEqual(["hologram", "message"]);
   }),
   long: whole("long/3", () => {}, "word1 word2 word3"),
-  "too-large": streamed("too-large/100000", ({ text }) => expect(text).toContain(`"delta":"${"x".repeat(100_000)}"`), "x".repeat(100_000)),
+  "too-large": streamed(
+    "too-large/100000",
+    ({ text }) => expect(text).toContain(`"delta":"${"x".repeat(100_000)}"`),
+    "x".repeat(100_000),
+  ),
   "chat-compat": async () => {
     const file = new URL("../fixtures/derived/d33-onehub-chat-compat-stream.sse", import.meta.url);
     const model = eventsIn(await readFile(file, "utf8"));
@@ -189,10 +195,15 @@ const MENU: Record<string, Check> = {
   },
   redirect: async () => {
     const asked = await json("redirect");
-    expect([asked.status, asked.headers.get("location")]).toEqual([302, `http://localhost:${emulator.port}/v1/responses`]);
+    expect([asked.status, asked.headers.get("location")]).toEqual([
+      302,
+      `http://localhost:${emulator.port}/v1/responses`,
+    ]);
   },
 
-  heartbeat: whole("heartbeat", ({ text }, isStream) => expect(text).toMatch(isStream ? /^::PING\n\n::PING\n\nevent: / : /^\n\n\n\{/)),
+  heartbeat: whole("heartbeat", ({ text }, isStream) =>
+    expect(text).toMatch(isStream ? /^::PING\n\n::PING\n\nevent: / : /^\n\n\n\{/),
+  ),
   "heartbeat-error": async () => {
     const asked = await json("heartbeat-error");
     expect([asked.status, asked.text.slice(0, 3)]).toEqual([200, "\n\n{"]);

@@ -19,7 +19,8 @@ const say = async (input: Json, fields: JsonObject = {}): Promise<JsonObject> =>
   return asked.json;
 };
 const idOf = (response: JsonObject): string => asText(response["id"]) ?? "";
-const errorOf = async (body: JsonObject): Promise<Json | undefined> => (await ask(emulator, { model, ...body })).json["error"];
+const errorOf = async (body: JsonObject): Promise<Json | undefined> =>
+  (await ask(emulator, { model, ...body })).json["error"];
 const output = (response: JsonObject): JsonObject[] => asObjects(response["output"]);
 
 test("what it received is listed by a text in its body", async () => {
@@ -161,7 +162,12 @@ describe("requests that are refused", () => {
     ["no input", { model }, 400, { code: "missing_required_parameter" }],
     ["an unknown model", { model: "gpt-nope", input: "x" }, 503, { code: "model_not_found" }],
     ["a name off the menu", { model: "emulate/x", input: "x" }, 503, { code: "model_not_found" }],
-    ["too few tokens", { model, input: "x", max_output_tokens: 15 }, 400, { code: "integer_below_min_value", param: "max_output_tokens" }],
+    [
+      "too few tokens",
+      { model, input: "x", max_output_tokens: 15 },
+      400,
+      { code: "integer_below_min_value", param: "max_output_tokens" },
+    ],
   ])("%s", async (_name, body, status, error) => {
     const asked = await ask(emulator, body);
     expect(asked.status).toBe(status);
@@ -184,7 +190,8 @@ describe("requests that are refused", () => {
 
 describe("other addresses", () => {
   const authorization = "Bearer sk-any";
-  const get = (path: string, method = "GET"): Promise<Response> => fetch(emulator.url + path, { method, headers: { authorization } });
+  const get = (path: string, method = "GET"): Promise<Response> =>
+    fetch(emulator.url + path, { method, headers: { authorization } });
 
   test("the balance is UniAPI's", async () => {
     expect(await (await get("/v1/billing/usage?type=token&unit=usd")).json()).toEqual({

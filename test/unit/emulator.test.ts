@@ -19,7 +19,8 @@ const say = async (input: Json, fields: JsonObject = {}): Promise<JsonObject> =>
   return asked.json;
 };
 const idOf = (response: JsonObject): string => asText(response["id"]) ?? "";
-const errorOf = async (body: JsonObject): Promise<Json | undefined> => (await ask(emulator, { model, ...body })).json["error"];
+const errorOf = async (body: JsonObject): Promise<Json | undefined> =>
+  (await ask(emulator, { model, ...body })).json["error"];
 const output = (response: JsonObject): JsonObject[] => asObjects(response["output"]);
 
 describe("memory", () => {

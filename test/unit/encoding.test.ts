@@ -36,9 +36,13 @@ test("a text is written as the encoder writes it", () => {
 
 test("bytes that are no UTF-8 are refused, and the next ones are read as if nothing had been", () => {
   fc.assert(
-    fc.property(fc.string({ unit: "binary" }), fc.constantFrom([0xff], [0xc3], [0xe2, 0x82], [0xed, 0xa0, 0x80]), (text, broken) => {
-      expect(() => decodeUtf8(Uint8Array.from([0x61, ...broken]))).toThrow("not well-formed UTF-8");
-      expect(decodeUtf8(new TextEncoder().encode(text))).toBe(text.replace(/^\ufeff/, ""));
-    }),
+    fc.property(
+      fc.string({ unit: "binary" }),
+      fc.constantFrom([0xff], [0xc3], [0xe2, 0x82], [0xed, 0xa0, 0x80]),
+      (text, broken) => {
+        expect(() => decodeUtf8(Uint8Array.from([0x61, ...broken]))).toThrow("not well-formed UTF-8");
+        expect(decodeUtf8(new TextEncoder().encode(text))).toBe(text.replace(/^\ufeff/, ""));
+      },
+    ),
   );
 });

@@ -5,7 +5,7 @@ import { describe, expect, test } from "vitest";
 import { defineConfig } from "../../src/core/config/define-config.ts";
 import { hookSecrets, type HookResult } from "../../src/hooks/scheme.ts";
 import { github } from "../../src/hooks/github.ts";
-import { schemeOf } from "../../src/hooks/schemes.ts";
+import { schemeOf } from "../../src/hooks/senders.ts";
 import { slack } from "../../src/hooks/slack.ts";
 import { standard } from "../../src/hooks/standard.ts";
 import { stripe } from "../../src/hooks/stripe.ts";
@@ -67,20 +67,28 @@ describe("a payload", () => {
 
   test("that is anything at all is read, or a Problem of status 400", () => {
     fc.assert(
-      fc.property(fc.oneof(fc.uint8Array(), fc.json().map(bytes)), fc.constantFrom(JSON_TYPE, FORM_TYPE, NO_HEADERS), (raw, headers) => {
-        try {
-          expect(typeof github.parse(raw, headers)).toBe("object");
-        } catch (error) {
-          expect(error).toMatchObject({ name: "Problem", status: 400 });
-        }
-      }),
+      fc.property(
+        fc.oneof(fc.uint8Array(), fc.json().map(bytes)),
+        fc.constantFrom(JSON_TYPE, FORM_TYPE, NO_HEADERS),
+        (raw, headers) => {
+          try {
+            expect(typeof github.parse(raw, headers)).toBe("object");
+          } catch (error) {
+            expect(error).toMatchObject({ name: "Problem", status: 400 });
+          }
+        },
+      ),
     );
   });
 });
 
 describe("a handshake", () => {
   test("of Slack gets its challenge back", () => {
-    const payload = { token: "x", challenge: "3eZbrw1aBm2rZgRNFdxV2595E9CY3gmdALWMmHkvFXO7tYXAYM8P", type: "url_verification" };
+    const payload = {
+      token: "x",
+      challenge: "3eZbrw1aBm2rZgRNFdxV2595E9CY3gmdALWMmHkvFXO7tYXAYM8P",
+      type: "url_verification",
+    };
     expect(slack.handshake?.(payload, JSON_TYPE)).toEqual({
       status: 200,
       headers: { "content-type": "application/json" },
@@ -90,7 +98,11 @@ describe("a handshake", () => {
   });
 
   test("of Slack that looks at the certificate gets 200", () => {
-    expect(slack.handshake?.({ ssl_check: "1", token: "x" }, FORM_TYPE)).toEqual({ status: 200, headers: {}, body: "" });
+    expect(slack.handshake?.({ ssl_check: "1", token: "x" }, FORM_TYPE)).toEqual({
+      status: 200,
+      headers: {},
+      body: "",
+    });
   });
 
   test("of GitHub is a ping, and ignored", () => {
@@ -107,12 +119,18 @@ describe("a handshake", () => {
 });
 
 describe("the name of a delivery", () => {
-  const headers = new Headers({ "x-github-delivery": "72d3162e-cc78-11e3", "webhook-id": "msg_1", "x-shopify-webhook-id": "b54557e4" });
+  const headers = new Headers({
+    "x-github-delivery": "72d3162e-cc78-11e3",
+    "webhook-id": "msg_1",
+    "x-shopify-webhook-id": "b54557e4",
+  });
 
   test("comes out of what is signed, or is null where only the body can be it", () => {
     const id = (scheme: typeof github, payload: unknown) => scheme.signedId(payload, { headers });
     expect(id(standard, {})).toBe("msg_1");
-    expect(id(stripe, stripe.parse(sample("stripe-dispute-created.json"), JSON_TYPE))).toBe("evt_1SVuZ2LkdIwHu7ixqYTj3nGk");
+    expect(id(stripe, stripe.parse(sample("stripe-dispute-created.json"), JSON_TYPE))).toBe(
+      "evt_1SVuZ2LkdIwHu7ixqYTj3nGk",
+    );
     expect(id(slack, slackMessage)).toBe("Ev123ABC456");
     expect(id(slack, slackCommand)).toBeNull();
     expect(id(telegram, telegram.parse(sample("telegram-message.json"), JSON_TYPE))).toBe("734091825");
@@ -140,7 +158,11 @@ describe("a bot's event", () => {
     ["Slack's old webhooks", slack, { event: { type: "message", subtype: "bot_message" } }],
     ["Slack's bot_profile", slack, { event: { type: "message", bot_profile: { id: "B1" } } }],
     ["Slack's edit of a bot's message", slack, { event: { subtype: "message_changed", message: { bot_id: "B1" } } }],
-    ["Slack's deletion of a bot's message", slack, { event: { subtype: "message_deleted", previous_message: { bot_id: "B1" } } }],
+    [
+      "Slack's deletion of a bot's message",
+      slack,
+      { event: { subtype: "message_deleted", previous_message: { bot_id: "B1" } } },
+    ],
     ["Slack's own app", slack, { api_app_id: "A1", event: { type: "message", app_id: "A1" } }],
     [
       "a reaction of our own bot user",
@@ -148,7 +170,11 @@ describe("a bot's event", () => {
       { event: { type: "reaction_added", user: "U1" }, authorizations: [{ user_id: "U1", is_bot: true }] },
     ],
     ["Telegram's", telegram, { update_id: 1, channel_post: { from: { is_bot: true } } }],
-    ["Telegram's via an inline bot", telegram, { update_id: 1, message: { from: { is_bot: false }, via_bot: { is_bot: true } } }],
+    [
+      "Telegram's via an inline bot",
+      telegram,
+      { update_id: 1, message: { from: { is_bot: false }, via_bot: { is_bot: true } } },
+    ],
     ["Telegram's edit", telegram, { update_id: 1, edited_message: { from: { is_bot: true } } }],
   ])("is known: %s", (_what, scheme, payload) => {
     expect(scheme.isBot(payload)).toBe(true);
@@ -158,7 +184,11 @@ describe("a bot's event", () => {
     ["a person on GitHub", github, github.parse(sample("github-issue-opened.json"), JSON_TYPE)],
     ["a person who mentions our bot in Slack", slack, slackMessage],
     ["a person's slash command", slack, slackCommand],
-    ["a person who edits in Slack", slack, { event: { subtype: "message_changed", message: { user: "U2", text: "x" } } }],
+    [
+      "a person who edits in Slack",
+      slack,
+      { event: { subtype: "message_changed", message: { user: "U2", text: "x" } } },
+    ],
     ["a person in Telegram", telegram, telegram.parse(sample("telegram-message.json"), JSON_TYPE)],
     [
       "a person who presses a button below our bot's message",
@@ -206,7 +236,8 @@ describe("an acknowledgement", () => {
 
   test("of a slash command or an interaction in Slack is an empty 200, since a body would be shown to the user", () => {
     for (const payload of [slackCommand, { type: "block_actions" }, { type: "view_submission" }]) {
-      for (const result of RESULTS) expect(slack.acknowledge(result, payload)).toEqual({ status: 200, headers: {}, body: "" });
+      for (const result of RESULTS)
+        expect(slack.acknowledge(result, payload)).toEqual({ status: 200, headers: {}, body: "" });
     }
   });
 });
@@ -216,7 +247,13 @@ describe("a hook of the config", () => {
     presets: { support: { model: "gpt-5-mini" } },
     hooks: {
       svix: { scheme: "standard", secret_name: "SVIX_SECRET", preset: "support" },
-      shop: { scheme: "hmac", secret_name: "SHOP_SECRET", preset: "support", header: "x-shopify-hmac-sha256", encoding: "base64" },
+      shop: {
+        scheme: "hmac",
+        secret_name: "SHOP_SECRET",
+        preset: "support",
+        header: "x-shopify-hmac-sha256",
+        encoding: "base64",
+      },
     },
   });
 
@@ -231,10 +268,11 @@ describe("a hook of the config", () => {
   test("takes `sha256=` in front of an hmac signature or leaves it", async () => {
     const [secret] = SHOPIFY.secrets;
     const { "x-shopify-hmac-sha256": signature = "" } = await SHOPIFY.sign("{}", secret, 0);
-    const verdict = (value: string) => SHOPIFY.scheme.verify(delivery("{}", { "x-shopify-hmac-sha256": value }, [secret]));
+    const verdict = (value: string) =>
+      SHOPIFY.scheme.verify(delivery("{}", { "x-shopify-hmac-sha256": value }, [secret]));
     expect(await verdict(`sha256=${signature}`)).toEqual({ secret: 0 });
     for (const prefix of ["sha1=", "sha512=", "sha256=sha256=", "SHA256=", "="]) {
-      expect(await verdict(`${prefix}${signature}`)).toEqual({ refused: "malformed_header" });
+      expect(await verdict(`${prefix}${signature}`)).toEqual({ rejected: "malformed_header" });
     }
   });
 
@@ -251,7 +289,10 @@ describe("a hook of the config", () => {
       }
     };
     for (const value of [undefined, "", " , "]) {
-      const missing = expect.objectContaining({ code: "misconfigured", message: expect.stringContaining("GITHUB_SECRET is missing") });
+      const missing = expect.objectContaining({
+        code: "misconfigured",
+        message: expect.stringContaining("GITHUB_SECRET is missing"),
+      });
       expect(mistake(() => hookSecrets(github, "GITHUB_SECRET", value))).toEqual(missing);
     }
     for (const [scheme, value] of [
@@ -269,6 +310,7 @@ describe("a hook of the config", () => {
       expect(problem.message).toMatch(/THE_SECRET must be/);
       expect(problem.message).not.toContain(value.slice(-5));
     }
-    for (const { scheme, secrets } of SENDERS) expect(hookSecrets(scheme, "THE_SECRET", secrets.join(","))).toEqual([...secrets]);
+    for (const { scheme, secrets } of SENDERS)
+      expect(hookSecrets(scheme, "THE_SECRET", secrets.join(","))).toEqual([...secrets]);
   });
 });

@@ -43,7 +43,8 @@ describe.each(SENDERS)("$name", (sender) => {
       fc.asyncProperty(edits, async ({ name, at, kind, char }) => {
         const value = signed[name] ?? "";
         const index = Math.floor(at * value.length);
-        const edited = value.slice(0, index) + (kind === "drop" ? "" : char) + value.slice(kind === "add" ? index : index + 1);
+        const edited =
+          value.slice(0, index) + (kind === "drop" ? "" : char) + value.slice(kind === "add" ? index : index + 1);
         // A no-break space is a character, but at the end of a header not one of its value.
         fc.pre(new Headers({ [name]: edited }).get(name) !== value);
         expect(await verdict(sender, BODY, { ...signed, [name]: edited })).toHaveProperty("refused");
@@ -57,10 +58,10 @@ describe.each(SENDERS)("$name", (sender) => {
     for (const name of Object.keys(signed)) {
       const without = new Headers(signed);
       without.delete(name);
-      expect(await verdict(sender, BODY, without)).toEqual({ refused: "missing_header" });
+      expect(await verdict(sender, BODY, without)).toEqual({ rejected: "missing_header" });
       const twice = new Headers(signed);
       twice.append(name, signed[name] ?? "");
-      expect(await verdict(sender, BODY, twice)).toEqual({ refused: "malformed_header" });
+      expect(await verdict(sender, BODY, twice)).toEqual({ rejected: "malformed_header" });
     }
   });
 
@@ -69,7 +70,21 @@ describe.each(SENDERS)("$name", (sender) => {
     const text = fc.oneof(
       fc.string({ unit: fc.integer({ min: 0x20, max: 0xff }).map((code) => String.fromCharCode(code)) }),
       fc.stringMatching(/^[tv][0-9a]{0,2}[=,][0-9a-f+/=, v]{0,80}$/),
-      fc.constantFrom("", "0", "-1", "1e9", "0x6b037a2c", "99999999999999", "NaN", "v1,", "v1=", "t=,v1=", "sha256=", "=", ","),
+      fc.constantFrom(
+        "",
+        "0",
+        "-1",
+        "1e9",
+        "0x6b037a2c",
+        "99999999999999",
+        "NaN",
+        "v1,",
+        "v1=",
+        "t=,v1=",
+        "sha256=",
+        "=",
+        ",",
+      ),
     );
     await fc.assert(
       fc.asyncProperty(fc.tuple(...names.map(() => text)), fc.uint8Array(), async (values, body) => {
@@ -82,15 +97,21 @@ describe.each(SENDERS)("$name", (sender) => {
 
   test("while a secret is rotated, deliveries under the new and the old one pass, and those under a third don't", async () => {
     const now = NOW_S * 1_000;
-    expect(await verdict(sender, BODY, await sender.sign(BODY, secret, NOW_S), now, [other, secret])).toEqual({ secret: 1 });
-    expect(await verdict(sender, BODY, await sender.sign(BODY, other, NOW_S), now, [other, secret])).toEqual({ secret: 0 });
-    expect(await verdict(sender, BODY, await sender.sign(BODY, other, NOW_S), now, [secret])).toEqual({ refused: "bad_signature" });
+    expect(await verdict(sender, BODY, await sender.sign(BODY, secret, NOW_S), now, [other, secret])).toEqual({
+      secret: 1,
+    });
+    expect(await verdict(sender, BODY, await sender.sign(BODY, other, NOW_S), now, [other, secret])).toEqual({
+      secret: 0,
+    });
+    expect(await verdict(sender, BODY, await sender.sign(BODY, other, NOW_S), now, [secret])).toEqual({
+      rejected: "bad_signature",
+    });
   });
 
   test("without a secret, with an empty one or one that is none of its own, nothing passes and nothing is thrown", async () => {
     const signed = await sender.sign(BODY, secret, NOW_S);
     for (const known of [[], [""], ["whsec_"], ["ß"], ["whsec_not base64"]]) {
-      expect(await verdict(sender, BODY, signed, NOW_S * 1_000, known)).toEqual({ refused: "bad_signature" });
+      expect(await verdict(sender, BODY, signed, NOW_S * 1_000, known)).toEqual({ rejected: "bad_signature" });
     }
   });
 });
@@ -101,10 +122,16 @@ describe.each(SEALED)("$name signs the body", (sender) => {
     const signed = await sender.sign(BODY, sender.secrets[0], NOW_S);
     for (let bit = 0; bit < body.length * 8; bit += 1) {
       const changed = Uint8Array.from(body, (byte, index) => (index === bit >> 3 ? byte ^ (1 << (bit & 7)) : byte));
-      expect(await verdict(sender, changed, signed)).toEqual({ refused: "bad_signature" });
+      expect(await verdict(sender, changed, signed)).toEqual({ rejected: "bad_signature" });
     }
-    for (const changed of [body.slice(1), body.slice(0, -1), bytes(`${BODY}\n`), bytes(`\uFEFF${BODY}`), new Uint8Array(0)]) {
-      expect(await verdict(sender, changed, signed)).toEqual({ refused: "bad_signature" });
+    for (const changed of [
+      body.slice(1),
+      body.slice(0, -1),
+      bytes(`${BODY}\n`),
+      bytes(`\uFEFF${BODY}`),
+      new Uint8Array(0),
+    ]) {
+      expect(await verdict(sender, changed, signed)).toEqual({ rejected: "bad_signature" });
     }
   });
 });
@@ -120,10 +147,10 @@ describe.each(DATED)("$name signs the time", (sender) => {
     const at = (seconds: number, ms = 0) => verdict(sender, BODY, signed, (NOW_S + seconds) * 1_000 + ms);
     expect(await at(300)).toEqual({ secret: 0 });
     expect(await at(300, 999)).toEqual({ secret: 0 });
-    expect(await at(301)).toEqual({ refused: "stale_timestamp" });
+    expect(await at(301)).toEqual({ rejected: "stale_timestamp" });
     expect(await at(-300)).toEqual({ secret: 0 });
-    expect(await at(-300, -1)).toEqual({ refused: "future_timestamp" });
-    expect(await at(-301)).toEqual({ refused: "future_timestamp" });
+    expect(await at(-300, -1)).toEqual({ rejected: "future_timestamp" });
+    expect(await at(-301)).toEqual({ rejected: "future_timestamp" });
   });
 
   test("whatever the distance, it is that rule alone", async () => {
@@ -137,17 +164,20 @@ describe.each(DATED)("$name signs the time", (sender) => {
   });
 });
 
-describe.each(SENDERS.filter(({ both }) => both !== undefined))("$name puts two signatures into one delivery", (sender) => {
-  const [fresh, old] = sender.secrets;
+describe.each(SENDERS.filter(({ both }) => both !== undefined))(
+  "$name puts two signatures into one delivery",
+  (sender) => {
+    const [fresh, old] = sender.secrets;
 
-  test("one that fits is enough, in either place, and two that don't are not", async () => {
-    const [one, two] = [await sender.sign(BODY, fresh, NOW_S), await sender.sign(BODY, old, NOW_S)];
-    const now = NOW_S * 1_000;
-    for (const pair of [sender.both?.(one, two), sender.both?.(two, one)]) {
-      expect(await verdict(sender, BODY, pair ?? {}, now, [fresh])).toEqual({ secret: 0 });
-      expect(await verdict(sender, BODY, pair ?? {}, now, [old])).toEqual({ secret: 0 });
-      expect(await verdict(sender, BODY, pair ?? {}, now, [fresh, old])).toEqual({ secret: 0 });
-      expect(await verdict(sender, `${BODY} `, pair ?? {}, now, [fresh, old])).toEqual({ refused: "bad_signature" });
-    }
-  });
-});
+    test("one that fits is enough, in either place, and two that don't are not", async () => {
+      const [one, two] = [await sender.sign(BODY, fresh, NOW_S), await sender.sign(BODY, old, NOW_S)];
+      const now = NOW_S * 1_000;
+      for (const pair of [sender.both?.(one, two), sender.both?.(two, one)]) {
+        expect(await verdict(sender, BODY, pair ?? {}, now, [fresh])).toEqual({ secret: 0 });
+        expect(await verdict(sender, BODY, pair ?? {}, now, [old])).toEqual({ secret: 0 });
+        expect(await verdict(sender, BODY, pair ?? {}, now, [fresh, old])).toEqual({ secret: 0 });
+        expect(await verdict(sender, `${BODY} `, pair ?? {}, now, [fresh, old])).toEqual({ rejected: "bad_signature" });
+      }
+    });
+  },
+);

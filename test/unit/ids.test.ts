@@ -34,7 +34,13 @@ const ids: fc.Arbitrary<ResponseId> = fc.record({
     .oneof(fc.string({ unit: "grapheme", maxLength: 80 }), fc.string({ unit: "binary", maxLength: 80 }), fc.uuid())
     .filter((value) => bytesIn(value) <= MAX_VALUE_BYTES),
 });
-const sample: ResponseId = { kind: "upstream", kept: true, turn: 7, minute: 29_000_000, value: "resp_68af4030592c81938ec0a5fbab4a3e9f" };
+const sample: ResponseId = {
+  kind: "upstream",
+  kept: true,
+  turn: 7,
+  minute: 29_000_000,
+  value: "resp_68af4030592c81938ec0a5fbab4a3e9f",
+};
 const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 describe("signing and reading", () => {
@@ -63,9 +69,12 @@ describe("signing and reading", () => {
     await expect(signId(keys, "a", { ...sample, value: `${longest}x` })).rejects.toThrow("can't be signed");
   });
 
-  test.each([[undefined], [null], [7], [""], ["é".repeat(82)], ["resp_\uD800"]])("%j is no id that could stand in one of ours", (value) => {
-    expect(fitsInId(value)).toBe(false);
-  });
+  test.each([[undefined], [null], [7], [""], ["é".repeat(82)], ["resp_\uD800"]])(
+    "%j is no id that could stand in one of ours",
+    (value) => {
+      expect(fitsInId(value)).toBe(false);
+    },
+  );
 
   test("turns beyond 65,535 stay there", async () => {
     const read = await readId(keys, "a", await signId(keys, "a", { ...sample, turn: 70_000 }));
@@ -92,19 +101,29 @@ describe("forgery", () => {
     );
   });
 
-  test.each([0, 1, 2, 3, 4, 5])("no other spelling of the last character stands for the same id (value of %i bytes)", async (length) => {
-    const signed = await signId(keys, "a", { ...sample, value: "x".repeat(length) });
-    for (const last of ALPHABET) {
-      const spelled = signed.slice(0, -1) + last;
-      const read = await readId(keys, "a", spelled);
-      if (spelled === signed) expect(read).not.toBeNull();
-      else expect(read, last).toBeNull();
-    }
-  });
+  test.each([0, 1, 2, 3, 4, 5])(
+    "no other spelling of the last character stands for the same id (value of %i bytes)",
+    async (length) => {
+      const signed = await signId(keys, "a", { ...sample, value: "x".repeat(length) });
+      for (const last of ALPHABET) {
+        const spelled = signed.slice(0, -1) + last;
+        const read = await readId(keys, "a", spelled);
+        if (spelled === signed) expect(read).not.toBeNull();
+        else expect(read, last).toBeNull();
+      }
+    },
+  );
 
   test("padding, white space and the other base64 alphabet are refused", async () => {
     const signed = await signId(keys, "a", sample);
-    for (const changed of [`${signed}=`, `${signed} `, ` ${signed}`, `${signed}\n`, signed.replaceAll("_", "/"), signed.toUpperCase()]) {
+    for (const changed of [
+      `${signed}=`,
+      `${signed} `,
+      ` ${signed}`,
+      `${signed}\n`,
+      signed.replaceAll("_", "/"),
+      signed.toUpperCase(),
+    ]) {
       expect(await readId(keys, "a", changed), changed).toBeNull();
     }
   });

@@ -1,6 +1,6 @@
 // The rules of jobs as numbers: when a try is made again, and what a look at a record finds to do.
 import { describe, expect, test } from "vitest";
-import { isJobId, respondAgainMs } from "../../src/core/jobs/job.ts";
+import { isJobId, retryDelayMs } from "../../src/core/jobs/job.ts";
 import { eventId, type JobState, nextDue } from "../../src/core/jobs/job-state.ts";
 import { Problem } from "../../src/core/lib/problem.ts";
 
@@ -9,7 +9,7 @@ const busy = new Problem("upstream_unavailable", "busy", { paid: "unpaid" });
 
 describe("a failed try", () => {
   test("that was not paid is made again after 10 s, 1, 5, 15 and 60 minutes, and then no more", () => {
-    expect([1, 2, 3, 4, 5, 6].map((attempt) => respondAgainMs(busy, attempt))).toEqual([
+    expect([1, 2, 3, 4, 5, 6].map((attempt) => retryDelayMs(busy, attempt))).toEqual([
       10_000,
       MINUTE,
       5 * MINUTE,
@@ -24,10 +24,18 @@ describe("a failed try", () => {
     ["that was refused as such is never", new Problem("upstream_rejected", "no", { paid: "unpaid" }), null],
     ["whose conversation is gone is never", new Problem("previous_response_not_found", "gone"), null],
     ["of a Worker that is paused is", new Problem("paused", "paused", { retryAfter: 60 }), MINUTE],
-    ["whose account has no credit is: somebody may mend it", new Problem("upstream_quota", "empty", { paid: "unpaid" }), 10_000],
-    ["is made again as late as upstream asks", new Problem("upstream_rate_limited", "slow", { paid: "unpaid", retryAfter: 90 }), 90_000],
+    [
+      "whose account has no credit is: somebody may mend it",
+      new Problem("upstream_quota", "empty", { paid: "unpaid" }),
+      10_000,
+    ],
+    [
+      "is made again as late as upstream asks",
+      new Problem("upstream_rate_limited", "slow", { paid: "unpaid", retryAfter: 90 }),
+      90_000,
+    ],
     ["but within the hour", new Problem("budget_exceeded", "tomorrow", { retryAfter: 80_000 }), 60 * MINUTE],
-  ])("%s", (_name, problem, ms) => expect(respondAgainMs(problem, 1)).toBe(ms));
+  ])("%s", (_name, problem, ms) => expect(retryDelayMs(problem, 1)).toBe(ms));
 });
 
 describe("a record is looked at again", () => {
@@ -58,7 +66,12 @@ describe("a record is looked at again", () => {
     ["after the longest try, where one is under way", { asking: "x" }, 65 * MINUTE, "lost"],
     ["after the same, where a sender waits", { status: "queued", sync: true }, 65 * MINUTE, "lost"],
     ["a quarter of an hour after a pause is over", { nextAt: AT + 60 * MINUTE }, 75 * MINUTE, "restart"],
-    ["a quarter of an hour after the next attempt was due", { status: "completed", delivery: pending }, 135 * MINUTE, "redeliver"],
+    [
+      "a quarter of an hour after the next attempt was due",
+      { status: "completed", delivery: pending },
+      135 * MINUTE,
+      "redeliver",
+    ],
     ["after thirty days", { status: "failed" }, 30 * 1_440 * MINUTE, "remove"],
     [
       "after thirty days, where all is told",

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { jsonFrom } from "../../src/platform/io/fetch-json.ts";
+import { fetchJson } from "../../src/platform/io/fetch-json.ts";
 import { jwksCache } from "../../src/platform/jwks.ts";
 
 const URL_ = "https://id.example.com/jwks";
@@ -18,7 +18,7 @@ function provider(kids: string[], settings: { local?: boolean } = {}) {
     pass: (ms: number) => void (clock += ms),
   };
   const keys = jwksCache({
-    jsonFrom: jsonFrom(async () => {
+    jsonFrom: fetchJson(async () => {
       state.asked += 1;
       return state.reply();
     }),
@@ -32,7 +32,8 @@ function provider(kids: string[], settings: { local?: boolean } = {}) {
   });
   return {
     state,
-    kidsOf: async (kid?: string, url = URL_) => (await keys(url, kid, () => void (state.kept += 1))).map((key) => key["kid"]),
+    kidsOf: async (kid?: string, url = URL_) =>
+      (await keys(url, kid, () => void (state.kept += 1))).map((key) => key["kid"]),
   };
 }
 

@@ -7,7 +7,8 @@ function bulky(size: number, limit: number): { kv: KvBinding; reads: number[] } 
   async function get(keys: string | string[]): Promise<string | Map<string, string>> {
     const wanted = typeof keys === "string" ? [keys] : keys;
     reads.push(wanted.length);
-    if (wanted.length * size > limit) throw new Error("KV GET_BULK failed: 413 Total size of request exceeds the limit of 25MB");
+    if (wanted.length * size > limit)
+      throw new Error("KV GET_BULK failed: 413 Total size of request exceeds the limit of 25MB");
     return typeof keys === "string" ? "x".repeat(size) : new Map(wanted.map((key) => [key, key.padEnd(size)]));
   }
   const kv: KvBinding = { get: get as KvBinding["get"], put: () => Promise.resolve(), delete: () => Promise.resolve() };
@@ -18,7 +19,7 @@ const keys = Array.from({ length: 40 }, (_, at) => `turn:${at}`);
 
 test("a bulk read that is too much for KV is made by halves, in order", async () => {
   const { kv, reads } = bulky(100, 1_000);
-  const texts = await kvStore(kv, () => undefined).recall(keys);
+  const texts = await kvStore(kv, () => undefined).readStrict(keys);
   expect(texts.map((text) => text?.trim())).toEqual(keys);
   expect(reads[0]).toBe(40);
   expect(Math.min(...reads)).toBe(10);
@@ -27,7 +28,7 @@ test("a bulk read that is too much for KV is made by halves, in order", async ()
 test("a conversation that would not fit in memory is refused before it is all there", async () => {
   const { kv, reads } = bulky(1_000_000, 5_000_000);
   const long = Array.from({ length: 60 }, (_, at) => `turn:${at}`);
-  await expect(kvStore(kv, () => undefined).recall(long)).rejects.toMatchObject({ code: "conversation_too_long" });
+  await expect(kvStore(kv, () => undefined).readStrict(long)).rejects.toMatchObject({ code: "conversation_too_long" });
   expect(reads.filter((count) => count <= 5).length).toBeLessThan(12);
 });
 
@@ -39,7 +40,7 @@ test("what must be known is not taken for absent where KV fails: come again", as
   } as unknown as KvBinding;
   const warnings: string[] = [];
   const store = kvStore(kv, (event) => void warnings.push(event));
-  await expect(store.recall(["a"])).rejects.toMatchObject({ code: "unavailable", details: { retryAfter: 5 } });
+  await expect(store.readStrict(["a"])).rejects.toMatchObject({ code: "unavailable", details: { retryAfter: 5 } });
   expect(await store.read(["a", "b"])).toEqual([null, null]);
   expect(warnings).toEqual(["kv_read_failed", "kv_read_failed"]);
 });

@@ -1,284 +1,163 @@
-// Imports point one way: what .oxlintrc.json lets each folder of src import, and what it refuses.
-import { execFileSync } from "node:child_process";
-import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { dirname, join, resolve } from "node:path";
-import { beforeAll, expect, test } from "vitest";
+// Imports point one way. MATRIX says which folders each folder of src may import; nothing else may be imported.
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join, posix } from "node:path";
+import { expect, test } from "vitest";
 
-const RULE = "eslint(no-restricted-imports)";
-
-type Row = readonly [file: string, statement: string];
-
-// A name declared twice would keep the linter from reading the file.
-let names = 0;
-const value = (from: string): string => `import { a${++names} } from "${from}";`;
-const type = (from: string): string => `import type { A${++names} } from "${from}";`;
-
-const REFUSED: readonly Row[] = [
-  ["src/core/lib/sse.ts", value("../deps.ts")],
-  ["src/core/lib/sse.ts", type("../platform/kv.ts")],
-  ["src/core/lib/sse.ts", value("#config")],
-  ["src/core/lib/sse.ts", value("hono")],
-  ["src/core/lib/sse.ts", value("node:fs")],
-  ["src/core/lib/sse.ts", value("cloudflare:workers")],
-  ["src/core/lib/sse.ts", 'import "./../wire.ts";'],
-  ["src/platform/kv.ts", value("../answer/chain.ts")],
-  ["src/platform/kv.ts", value("./log.ts")],
-  ["src/platform/kv.ts", value("./upstream/upstream.ts")],
-  ["src/platform/kv.ts", type("../deps.ts")],
-  ["src/platform/kv.ts", value("hono")],
-  ["src/platform/kv.ts", value("../gate/cors.ts")],
-  ["src/platform/kv.ts", 'export { a } from "./receive.ts";'],
-  ["src/platform/kv.ts", 'export * from "../wire.ts";'],
-  ["src/platform/kv.ts", 'void import("../app.ts");'],
-  ["src/platform/upstream/upstream.ts", value("../kv.ts")],
-  ["src/platform/upstream/upstream.ts", type("../../deps.ts")],
-  ["src/platform/upstream/upstream.ts", value("../../answer/open.ts")],
-  ["src/platform/upstream/upstream.ts", value("hono")],
-  ["src/durable/budget.ts", type("../deps.ts")],
-  ["src/durable/budget.ts", value("../platform/kv.ts")],
-  ["src/durable/budget.ts", value("../wire.ts")],
-  ["src/durable/budget.ts", value("hono")],
-  ["src/answer/open.ts", value("../platform/budgets.ts")],
-  ["src/gate/cors.ts", value("./server-key.ts")],
-  ["src/gate/cors.ts", type("./identify.ts")],
-  ["src/gate/cors.ts", value("../deps.ts")],
-  ["src/gate/cors.ts", value("../platform/kv.ts")],
-  ["src/gate/cors.ts", type("hono")],
-  ["src/gate/session.ts", value("./jwt.ts")],
-  ["src/gate/session.ts", value("jose/jwt/verify")],
-  ["src/gate/jwt.ts", value("../deps.ts")],
-  ["src/gate/token.ts", type("../deps.ts")],
-  ["src/gate/token.ts", value("./session.ts")],
-  ["src/gate/turnstile.ts", value("../platform/turnstile.ts")],
-  ["src/gate/admit.ts", value("../http/ask.ts")],
-  ["src/gate/identify.ts", value("../deps.ts")],
-  ["src/gate/identify.ts", type("../platform/log.ts")],
-  ["src/gate/identify.ts", value("../http/ask.ts")],
-  ["src/hooks/github.ts", value("./standard.ts")],
-  ["src/hooks/github.ts", type("../deps.ts")],
-  ["src/hooks/github.ts", value("../platform/kv.ts")],
-  ["src/hooks/github.ts", value("../gate/identify.ts")],
-  ["src/hooks/github.ts", value("node:crypto")],
-  ["src/hooks/schemes.ts", type("../deps.ts")],
-  ["src/hooks/schemes.ts", value("../http/ask.ts")],
-  ["src/answer/open.ts", value("../platform/upstream/upstream.ts")],
-  ["src/answer/open.ts", 'import { type Mixed, mixed } from "../platform/kv.ts";'],
-  ["src/answer/open.ts", value("../respond/live-stream.ts")],
-  ["src/answer/open.ts", value("../gate/identify.ts")],
-  ["src/answer/open.ts", type("hono")],
-  ["src/answer/open.ts", value("#config")],
-  ["src/http/respond/live-stream.ts", value("hono")],
-  ["src/http/respond/live-stream.ts", value("hono/streaming")],
-  ["src/http/respond/live-stream.ts", type("../platform/upstream/upstream.ts")],
-  ["src/http/respond/live-stream.ts", value("../gate/identify.ts")],
-  ["src/http/respond/live-stream.ts", value("../http/ask.ts")],
-  ["src/http/ask.ts", value("./responses.ts")],
-  ["src/http/hooks.ts", value("../hooks/github.ts")],
-  ["src/http/ask.ts", type("../platform/kv.ts")],
-  ["src/http/ask.ts", value("../platform/upstream/upstream.ts")],
-  ["src/http/ask.ts", value("../wire.ts")],
-  ["src/http/ask.ts", value("../app.ts")],
-  ["src/http/ask.ts", value("#config")],
-  ["src/openapi/document.ts", type("../deps.ts")],
-  ["src/openapi/document.ts", value("../http/ask.ts")],
-  ["src/openapi/document.ts", value("../app.ts")],
-  ["src/http/ask.ts", value("../openapi/document.ts")],
-  ["src/openapi/viewer/docs.js", value("../core/json.ts")],
-  ["src/console/app.tsx", value("../../core/json.ts")],
-  ["src/console/chat/model/chat.ts", value("../../../core/trim.ts")],
-  ["src/console/chat/model/chat.ts", value("../../../client/decode.ts")],
-  ["src/console/usage/measures.ts", type("../../../core/usage-schema.ts")],
-  ["src/console/jobs/job-card.tsx", type("../../../core/job.ts")],
-  ["src/http/console.ts", value("../page/console/account.ts")],
-  ["src/client/stream.ts", value("../core/trim.ts")],
-  ["src/client/stream.ts", value("../core/sse.ts")],
-  ["src/client/stream.ts", type("../core/request.ts")],
-  ["src/client/stream.ts", type("../deps.ts")],
-  ["src/client/stream.ts", value("zod")],
-  ["src/http/ask.ts", value("../client/client.ts")],
-  ["src/openapi/document.ts", type("../deps.ts")],
-  ["src/openapi/document.ts", value("../http/ask.ts")],
-  ["src/openapi/document.ts", value("../app.ts")],
-  ["src/http/ask.ts", value("../openapi/document.ts")],
-  ["src/openapi/viewer/docs.js", value("../core/json.ts")],
-  ["src/deps.ts", value("./platform/kv.ts")],
-  ["src/deps.ts", value("./platform/flights.ts")],
-  ["src/deps.ts", value("./platform/jwks.ts")],
-  ["src/deps.ts", value("./platform/turnstile.ts")],
-  ["src/deps.ts", value("./platform/jobs.ts")],
-  ["src/deps.ts", value("./platform/callback.ts")],
-  ["src/deps.ts", type("./answer/answer.ts")],
-  ["src/app-env.ts", value("./deps.ts")],
-  ["src/app-env.ts", type("./wire.ts")],
-  ["src/wire.ts", value("./answer/answer.ts")],
-  ["src/wire.ts", value("./respond/live-stream.ts")],
-  ["src/wire.ts", value("./http/ask.ts")],
-  ["src/wire.ts", value("./app.ts")],
-  ["src/wire.ts", value("#config")],
-  ["src/wire.ts", value("hono")],
-  ["src/app.ts", value("./platform/log.ts")],
-  ["src/app.ts", value("./platform/upstream/upstream.ts")],
-  ["src/app.ts", value("./gate/identify.ts")],
-  ["src/app.ts", value("./answer/answer.ts")],
-  ["src/app.ts", value("./respond/live-stream.ts")],
-  ["src/app.ts", value("#config")],
-  ["src/durable/job-workflow.ts", value("../wire.ts")],
-  ["src/durable/job-workflow.ts", value("../deps.ts")],
-  ["src/durable/job-workflow.ts", value("./job-record.ts")],
-  ["src/durable/run.ts", value("../platform/kv.ts")],
-  ["src/durable/run.ts", value("../http/ask.ts")],
-  ["src/isolate.ts", value("./app.ts")],
-  ["src/isolate.ts", value("./core/define-config.ts")],
-  ["src/index.ts", value("./config.ts")],
-  ["src/index.ts", value("#config")],
-  ["src/index.ts", value("./wire.ts")],
-  ["src/index.ts", value("./core/define-config.ts")],
-  ["src/index.ts", value("hono")],
-  // A folder without a rule of its own.
-  ["src/tomorrow/new.ts", value("../core/json.ts")],
-  ["src/http/deep/new.ts", value("../../core/json.ts")],
-];
-
-const ALLOWED: readonly Row[] = [
-  ["src/core/lib/sse.ts", value("./json.ts")],
-  ["src/core/lib/sse.ts", value("zod/mini")],
-  ["src/platform/kv.ts", value("../core/problem.ts")],
-  ["src/platform/upstream/upstream.ts", value("../../core/sse.ts")],
-  ["src/platform/upstream/upstream.ts", value("./watch.ts")],
-  ["src/durable/budget.ts", type("../core/budget.ts")],
-  ["src/durable/budget.ts", value("cloudflare:workers")],
-  ["src/answer/open.ts", type("../platform/budgets.ts")],
-  ["src/index.ts", value("./objects/budget.ts")],
-  ["src/gate/cors.ts", value("../core/ids.ts")],
-  ["src/gate/cors.ts", type("../deps.ts")],
-  ["src/gate/identify.ts", value("./server-key.ts")],
-  ["src/gate/session.ts", value("./token.ts")],
-  ["src/gate/jwt.ts", type("../deps.ts")],
-  ["src/gate/token.ts", 'void import("jose/jwt/verify");'],
-  ["src/gate/token.ts", type("jose")],
-  ["src/gate/turnstile.ts", value("./session.ts")],
-  ["src/gate/admit.ts", value("./identify.ts")],
-  ["src/gate/identify.ts", type("../deps.ts")],
-  ["src/hooks/github.ts", value("../core/webhook.ts")],
-  ["src/hooks/schemes.ts", value("./github.ts")],
-  ["src/hooks/schemes.ts", type("../core/webhook.ts")],
-  ["src/answer/open.ts", value("../core/sse.ts")],
-  ["src/answer/open.ts", type("../deps.ts")],
-  ["src/answer/open.ts", value("./chain.ts")],
-  ["src/answer/open.ts", type("../platform/upstream/upstream.ts")],
-  ["src/answer/open.ts", 'import { type Inline } from "../platform/kv.ts";'],
-  ["src/http/respond/live-stream.ts", value("../answer/answer.ts")],
-  ["src/http/respond/live-stream.ts", value("../core/sse.ts")],
-  ["src/http/respond/live-stream.ts", type("../deps.ts")],
-  ["src/http/respond/live-stream.ts", type("../app-env.ts")],
-  ["src/http/respond/live-stream.ts", value("./event-stream.ts")],
-  ["src/http/respond/live-stream.ts", type("hono")],
-  ["src/http/ask.ts", value("hono")],
-  ["src/http/ask.ts", value("../gate/identify.ts")],
-  ["src/http/ask.ts", value("../respond/live-stream.ts")],
-  ["src/http/ask.ts", value("../answer/answer.ts")],
-  ["src/http/ask.ts", value("../core/compose.ts")],
-  ["src/http/hooks.ts", value("../hooks/schemes.ts")],
-  ["src/http/ask.ts", type("../app-env.ts")],
-  ["src/http/ask.ts", type("../deps.ts")],
-  ["src/openapi/document.ts", value("../core/problem.ts")],
-  ["src/openapi/document.ts", value("./operation.ts")],
-  ["src/openapi/viewer/docs.js", value("./other.js")],
-  ["src/console/app.tsx", value("./chat/chat.ts")],
-  ["src/console/app.tsx", value("preact/hooks")],
-  ["src/console/chat/model/chat.ts", value("../call.ts")],
-  ["src/console/usage/usage-view.tsx", value("./measures.ts")],
-  ["src/console/jobs/job-card.tsx", value("../call.ts")],
-  ["src/console/chat/model/stream.ts", value("../../../client/client.ts")],
-  ["src/client/stream.ts", value("./decode.ts")],
-  ["src/client/stream.ts", type("../core/trim.ts")],
-  ["src/client/stream.ts", type("../core/trim-stream.ts")],
-  ["src/client/question.ts", type("../core/json.ts")],
-  ["src/http/client.ts", value("../client/served.ts")],
-  ["src/openapi/document.ts", value("../core/problem.ts")],
-  ["src/openapi/document.ts", value("./operation.ts")],
-  ["src/openapi/viewer/docs.js", value("./other.js")],
-  ["src/deps.ts", type("./core/ids.ts")],
-  ["src/deps.ts", type("./platform/jobs.ts")],
-  ["src/deps.ts", type("./platform/callback.ts")],
-  ["src/deps.ts", type("./platform/jwks.ts")],
-  ["src/deps.ts", type("./platform/turnstile.ts")],
-  ["src/deps.ts", type("./platform/upstream/upstream.ts")],
-  ["src/app-env.ts", type("./deps.ts")],
-  ["src/app-env.ts", type("./platform/log.ts")],
-  ["src/wire.ts", value("./platform/upstream/upstream.ts")],
-  ["src/wire.ts", value("./platform/kv.ts")],
-  ["src/wire.ts", value("./gate/cors.ts")],
-  ["src/wire.ts", value("./core/ids.ts")],
-  ["src/wire.ts", type("./deps.ts")],
-  ["src/app.ts", value("hono/route")],
-  ["src/app.ts", value("./http/ask.ts")],
-  ["src/app.ts", value("./gate/cors.ts")],
-  ["src/app.ts", value("./wire.ts")],
-  ["src/app.ts", value("./core/problem.ts")],
-  ["src/app.ts", type("./app-env.ts")],
-  ["src/app.ts", type("./platform/log.ts")],
-  ["src/index.ts", value("./app.ts")],
-  ["src/durable/job-workflow.ts", value("../isolate.ts")],
-  ["src/durable/job-workflow.ts", type("../deps.ts")],
-  ["src/durable/run.ts", value("../answer/answer.ts")],
-  ["src/durable/run.ts", value("../core/problem.ts")],
-  ["src/isolate.ts", value("./wire.ts")],
-  ["src/isolate.ts", value("#config")],
-  ["src/index.ts", value("./isolate.ts")],
-  // The deployer's own.
-  ["src/config.ts", value("./core/define-config.ts")],
-];
-
-let reported: Row[];
-beforeAll(() => {
-  const home = mkdtempSync(join(tmpdir(), "uniapi-edge-layers-"));
-  try {
-    copyFileSync(".oxlintrc.json", join(home, ".oxlintrc.json"));
-    const samples = Object.entries(Object.groupBy([...ALLOWED, ...REFUSED], ([file]) => file));
-    const lines = new Map(samples.map(([file, rows = []]) => [file, rows.map(([, statement]) => statement)]));
-    for (const [file, statements] of lines) {
-      mkdirSync(dirname(join(home, file)), { recursive: true });
-      writeFileSync(join(home, file), statements.join("\n"));
-    }
-    reported = oxlint(home).map(([file, line]) => [file, lines.get(file)?.[line - 1] ?? `line ${line}`]);
-  } finally {
-    rmSync(home, { recursive: true, force: true });
-  }
-});
-
-test("exactly the refused imports are reported, each once", () => {
-  expect(reported.toSorted(byText)).toEqual(REFUSED.toSorted(byText));
-});
-
-test("every folder and file of src stands in both tables", () => {
-  const places = readdirSync("src", { withFileTypes: true, recursive: true })
-    .filter((entry) => entry.isFile() && /\.[jt]sx?$/.test(entry.name) && !/^(?:env\.d|config)\.ts$/.test(entry.name))
-    .map(({ parentPath, name }) => (parentPath === "src" ? `src/${name}` : parentPath));
-  for (const table of [REFUSED, ALLOWED]) {
-    const covered = new Set(table.flatMap(([file]) => [file, dirname(file)]));
-    expect(places.filter((place) => !covered.has(place))).toEqual([]);
-  }
-});
-
-/** File and line of every import that is reported. */
-function oxlint(home: string): [file: string, line: number][] {
-  const { diagnostics } = JSON.parse(run(home)) as {
-    diagnostics: { code: string; filename: string; labels: { span: { line: number } }[] }[];
-  };
-  return diagnostics.filter(({ code }) => code === RULE).map(({ filename, labels }) => [filename, labels[0]?.span.line ?? 0]);
+interface Row {
+  /** Folders and files of src, for values and types. */
+  imports?: readonly string[];
+  /** For types only. */
+  types?: readonly string[];
+  packages?: readonly string[];
+  /** Files of the same row may import each other. Default: true. */
+  own?: false;
 }
 
-function run(home: string): string {
-  try {
-    return execFileSync(resolve("node_modules/.bin/oxlint"), ["--format", "json"], { cwd: home, encoding: "utf8", stdio: "pipe" });
-  } catch (error) {
-    // It ends with 1 where it reports something.
-    return (error as { stdout: string }).stdout;
-  }
+const CORE = ["contract", "core"];
+
+/** The longest prefix of a file's path is its row. A row's folders include their subfolders. Inside core, the order of CORE_ORDER counts. */
+const MATRIX: Record<string, Row> = {
+  contract: { packages: ["zod/mini"] },
+  core: { imports: CORE, packages: ["zod/mini"] },
+  platform: { imports: [...CORE, "platform/io"], own: false },
+  "platform/io": { imports: CORE },
+  "platform/upstream": { imports: [...CORE, "platform/io"] },
+  gate: { imports: [...CORE, "gate"], types: ["deps.ts"] },
+  "gate/token.ts": { imports: CORE, packages: ["jose"] },
+  hooks: { imports: [...CORE, "hooks/scheme.ts"], own: false },
+  "hooks/senders.ts": { imports: [...CORE, "hooks"] },
+  answer: { imports: CORE, types: ["deps.ts", "platform"] },
+  jobs: { imports: [...CORE, "answer"], types: ["deps.ts", "platform"] },
+  http: {
+    imports: [
+      ...CORE,
+      "gate",
+      "answer",
+      "jobs",
+      "hooks/scheme.ts",
+      "hooks/hook-event.ts",
+      "hooks/senders.ts",
+      "http/respond",
+      "client/served.ts",
+    ],
+    types: ["deps.ts", "app-env.ts"],
+    packages: ["hono"],
+    own: false,
+  },
+  "http/respond": { imports: [...CORE, "answer"], types: ["deps.ts", "app-env.ts", "platform"], packages: ["hono"] },
+  durable: {
+    imports: [...CORE, "answer", "jobs", "isolate.ts"],
+    types: ["deps.ts"],
+    packages: ["cloudflare:workers", "cloudflare:workflows"],
+  },
+  client: { types: CORE },
+  console: { imports: ["client/client.ts"], types: ["contract"], packages: ["preact"] },
+  openapi: { imports: CORE, packages: ["zod/mini"] },
+  "openapi/viewer": {},
+  "app-env.ts": { types: ["deps.ts", "platform"] },
+  "app.ts": {
+    imports: [...CORE, "gate", "http", "wire.ts"],
+    types: ["deps.ts", "app-env.ts", "platform"],
+    packages: ["hono"],
+  },
+  "config.ts": { imports: CORE },
+  "deps.ts": { types: [...CORE, "platform"] },
+  "index.ts": { imports: ["app.ts", "durable", "isolate.ts"] },
+  "isolate.ts": { imports: ["wire.ts"], packages: ["#config"] },
+  "wire.ts": { imports: [...CORE, "gate", "platform"], types: ["deps.ts"] },
+};
+
+/** Groups of core: each may import those before it. */
+const CORE_ORDER = ["lib", "config", "upstream", "callers", "request", "reply", "turns", "cache", "jobs", "callbacks"];
+
+interface Import {
+  from: string;
+  isType: boolean;
 }
 
-function byText(a: Row, b: Row): number {
-  return a.join(" ").localeCompare(b.join(" "));
+const STATEMENT =
+  /(?:^|\n)\s*(?:import|export)\s+(?<type>type\s)?(?:(?<names>[^;"']*?)\sfrom\s*)?"(?<from>[^"]+)"|\bimport\(\s*["'](?<dynamic>[^"']+)["']\s*\)/g;
+
+/** What a module imports, re-exports, or loads with import(). */
+function importsOf(source: string): Import[] {
+  return [...source.matchAll(STATEMENT)].map(({ groups = {} }) => {
+    const names = groups["names"] ?? "";
+    const inline =
+      /^\{[^}]*\}$/.test(names) &&
+      names
+        .slice(1, -1)
+        .split(",")
+        .every((name) => name.trim() === "" || name.trim().startsWith("type "));
+    return { from: groups["from"] ?? groups["dynamic"] ?? "", isType: groups["type"] !== undefined || inline };
+  });
 }
+
+const covers = (path: string, folder: string): boolean => path === folder || path.startsWith(`${folder}/`);
+
+function rowOf(path: string): string | undefined {
+  return Object.keys(MATRIX)
+    .filter((key) => covers(path, key))
+    .toSorted((a, b) => b.length - a.length)[0];
+}
+
+/** Why `path` (below src) may not have this import, or null. */
+function refusal(path: string, { from, isType }: Import): string | null {
+  const key = rowOf(path);
+  const row = key === undefined ? undefined : MATRIX[key];
+  if (row === undefined) return `${path} has no row`;
+  const allows = (list: readonly string[] | undefined, target: string): boolean =>
+    (list ?? []).some((folder) => covers(target, folder));
+  if (!from.startsWith(".")) return allows(row.packages, from) ? null : `${path} may not import ${from}`;
+  const target = posix.join(posix.dirname(path), from);
+  const group = (file: string): number => CORE_ORDER.indexOf(/^core\/([^/]+)\//.exec(file)?.[1] ?? "");
+  if (covers(path, "core") && covers(target, "core") && group(target) > group(path))
+    return `${path} may not import ${target}: core/${CORE_ORDER[group(target)]} comes later`;
+  const own = row.own !== false && rowOf(target) === key;
+  if (own || allows(row.imports, target) || (isType && allows(row.types, target))) return null;
+  return `${path} may not import ${isType ? "types of " : ""}${target}`;
+}
+
+const FILES = readdirSync("src", { withFileTypes: true, recursive: true })
+  .filter((entry) => entry.isFile() && /\.[jt]sx?$/.test(entry.name) && entry.name !== "env.d.ts")
+  .map(({ parentPath, name }) => posix.relative("src", posix.join(parentPath, name)));
+
+test("every import of src is one that MATRIX allows", () => {
+  const refused = FILES.flatMap((path) =>
+    importsOf(readFileSync(join("src", path), "utf8")).flatMap((one) => refusal(path, one) ?? []),
+  );
+  expect(refused).toEqual([]);
+});
+
+test("every row of MATRIX and every group of core has files", () => {
+  expect(Object.keys(MATRIX).filter((key) => !FILES.some((path) => rowOf(path) === key))).toEqual([]);
+  const groups = new Set(FILES.filter((path) => covers(path, "core")).map((path) => dirname(path).split("/")[1]));
+  expect([...groups].toSorted()).toEqual(CORE_ORDER.toSorted());
+});
+
+test.each([
+  ["core/lib/json.ts", 'import { turnKey } from "../turns/turn.ts";', "core/turns comes later"],
+  ["core/upstream/usage.ts", 'import type { Answer } from "../reply/trim.ts";', "core/reply comes later"],
+  ["core/lib/json.ts", 'import { connect } from "node:net";', "may not import node:net"],
+  ["core/reply/trim.ts", 'import type { Deps } from "../../deps.ts";', "may not import types of deps.ts"],
+  ["contract/answer.ts", 'import { isRecord } from "../core/lib/json.ts";', "may not import core/lib/json.ts"],
+  ["answer/open.ts", 'import { kvStore } from "../platform/kv.ts";', "may not import platform/kv.ts"],
+  ["platform/kv.ts", 'export { jsonLog } from "./log.ts";', "may not import platform/log.ts"],
+  ["platform/kv.ts", 'void import("../app.ts");', "may not import app.ts"],
+  ["hooks/github.ts", 'import {\n  standard,\n} from "./standard.ts";', "may not import hooks/standard.ts"],
+  ["http/ask.ts", 'import "./jobs.ts";', "may not import http/jobs.ts"],
+  ["gate/cors.ts", 'import { type Deps, a } from "../deps.ts";', "may not import deps.ts"],
+  ["client/client.ts", 'import { isRecord } from "../core/lib/json.ts";', "may not import core/lib/json.ts"],
+  ["new-folder/a.ts", 'import "../deps.ts";', "has no row"],
+])("%s is refused %s", (path, source, why) => {
+  const [one] = importsOf(source);
+  expect(one && refusal(path, one)).toContain(why);
+});
+
+test.each([
+  ["answer/open.ts", 'import { type Store } from "../platform/kv.ts";'],
+  ["core/turns/turn.ts", 'import { isRecord } from "../lib/json.ts";'],
+  ["core/config/vars.ts", 'import * as z from "zod/mini";'],
+  ["durable/run.ts", 'import { DurableObject } from "cloudflare:workers";'],
+])("%s may have %s", (path, source) => {
+  expect(importsOf(source).map((one) => refusal(path, one))).toEqual([null]);
+});

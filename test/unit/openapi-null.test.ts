@@ -3,14 +3,19 @@
 import type { Answer, AskEvent, ToolCall, Usage } from "../../src/contract/answer.ts";
 import { describe, expect, expectTypeOf, test } from "vitest";
 import type * as z from "zod/mini";
-import type { Answer as AnswerSchema, EVENTS, ToolCall as ToolCallSchema, Usage as UsageSchema } from "../../src/contract/answer.ts";
+import type {
+  Answer as AnswerSchema,
+  EVENTS,
+  ToolCall as ToolCallSchema,
+  Usage as UsageSchema,
+} from "../../src/contract/answer.ts";
 import { completeEvent } from "../../src/core/reply/complete-event.ts";
 import type { JsonObject } from "../../src/core/lib/json.ts";
 import { Problem } from "../../src/core/lib/problem.ts";
 import { parseAsk } from "../../src/core/request/read-ask.ts";
 import { readJob } from "../../src/core/jobs/read-job.ts";
 import { readResponses } from "../../src/core/request/read-responses.ts";
-import { readExchange, readSessionWish } from "../../src/core/request/read-sessions.ts";
+import { readTurnstileExchange, readSessionRequest } from "../../src/core/request/read-sessions.ts";
 import { replayEvents } from "../../src/core/reply/replay-events.ts";
 import { Ask, ResponsesRequest, UPSTREAM_FIELDS } from "../../src/contract/ask.ts";
 import { completeResponse } from "../../src/core/reply/response-object.ts";
@@ -18,7 +23,7 @@ import { trim } from "../../src/core/reply/trim.ts";
 import { openApiDocument } from "../../src/openapi/document.ts";
 import { judge, type OpenApi } from "../support/openapi.ts";
 import { DEFAULTS } from "../../src/contract/response.ts";
-import { Exchange, SessionWish } from "../../src/contract/session.ts";
+import { TurnstileExchange, SessionRequest } from "../../src/contract/session.ts";
 
 const JSON_TYPE = "application/json";
 const document = JSON.parse(JSON.stringify(openApiDocument("1.2.3"))) as OpenApi;
@@ -39,13 +44,15 @@ function takes(read: () => unknown): boolean {
 const ASK = Object.keys(Ask.shape);
 // A job can't stream: that `stream` may be null or false there is nobody's to know.
 const OF_JOBS = [...ASK.filter((name) => name !== "stream"), "callback"];
-const OF_RESPONSES = [...new Set([...Object.keys(ResponsesRequest.shape), ...Object.keys(UPSTREAM_FIELDS), "of_tomorrow"])];
+const OF_RESPONSES = [
+  ...new Set([...Object.keys(ResponsesRequest.shape), ...Object.keys(UPSTREAM_FIELDS), "of_tomorrow"]),
+];
 const FIELDS: [path: string, whole: JsonObject, fields: string[], read: (body: JsonObject) => unknown][] = [
   ["/ask", { input: "hi" }, ASK, (body) => parseAsk({ ...body })],
   ["/jobs", { input: "hi" }, OF_JOBS, (body) => readJob(JSON.stringify(body), { callbacks: {} })],
   ["/v1/responses", { input: "hi" }, OF_RESPONSES, (body) => readResponses(JSON.stringify(body), JSON_TYPE)],
-  ["/sessions", { sub: "ada" }, Object.keys(SessionWish.shape), (body) => readSessionWish(body, [])],
-  ["/sessions", { turnstile: "0.Xk3" }, Object.keys(Exchange.shape), readExchange],
+  ["/sessions", { sub: "ada" }, Object.keys(SessionRequest.shape), (body) => readSessionRequest(body, [])],
+  ["/sessions", { turnstile: "0.Xk3" }, Object.keys(TurnstileExchange.shape), readTurnstileExchange],
 ];
 
 describe("a request", () => {
@@ -53,7 +60,9 @@ describe("a request", () => {
     "to %s like %j may have null for the fields of which the document says so, and for no other",
     (path, whole, fields, read) => {
       const nulled = fields.map((name) => [name, { ...whole, [name]: null }] as const);
-      const documented = nulled.filter(([, body]) => request(post(path), JSON_TYPE, body) === null).map(([name]) => name);
+      const documented = nulled
+        .filter(([, body]) => request(post(path), JSON_TYPE, body) === null)
+        .map(([name]) => name);
       expect(documented).toEqual(nulled.filter(([, body]) => takes(() => read(body))).map(([name]) => name));
     },
   );
@@ -76,7 +85,13 @@ const KEYS = Object.keys(DEFAULTS).concat(
 const nulls = (keys: readonly string[]): JsonObject => Object.fromEntries(keys.map((key) => [key, null]));
 /** A message whose every part says nothing, a call and a thought. */
 const HOLLOW = [
-  { type: "message", id: null, status: null, role: "assistant", content: [{ type: "output_text", text: null, annotations: null }] },
+  {
+    type: "message",
+    id: null,
+    status: null,
+    role: "assistant",
+    content: [{ type: "output_text", text: null, annotations: null }],
+  },
   { type: "function_call", id: null, call_id: null, name: null, arguments: null },
   { type: "reasoning", id: null, summary: null },
   { type: "message", content: null },
@@ -85,8 +100,14 @@ const UPSTREAM: [what: string, response: JsonObject][] = [
   ["nothing", {}],
   ...KEYS.map((key): [string, JsonObject] => [`null for ${key}`, { [key]: null }]),
   ["null for everything", nulls(KEYS)],
-  ["items that say nothing", { output: HOLLOW, usage: nulls(["input_tokens", "input_tokens_details", "output_tokens", "total_tokens"]) }],
-  ["a failure without a word", { status: "failed", error: nulls(["code", "message"]), incomplete_details: { reason: null } }],
+  [
+    "items that say nothing",
+    { output: HOLLOW, usage: nulls(["input_tokens", "input_tokens_details", "output_tokens", "total_tokens"]) },
+  ],
+  [
+    "a failure without a word",
+    { status: "failed", error: nulls(["code", "message"]), incomplete_details: { reason: null } },
+  ],
 ];
 const FACTS = { id: "resp_ue1_1", previousId: null, now: 1_795_387_629 };
 
@@ -96,17 +117,23 @@ describe("an answer keeps to the document where upstream says", () => {
     expect(answer(post("/ask"), { status: 200, type: JSON_TYPE, body: asJson(trimmed) })).toBe(null);
     for (const locked of [true, false]) {
       for (const asked of [{ model: "m" }, { ...nulls(Object.keys(UPSTREAM_FIELDS)), model: "m" }]) {
-        const body = asJson(completeResponse(response, { ...FACTS, asked, locked }));
+        const body = asJson(completeResponse(response, { ...FACTS, request: asked, restricted: locked }));
         expect(answer(post("/v1/responses"), { status: 200, type: JSON_TYPE, body })).toBe(null);
-        for (const event of replayEvents(body).map((data, at) => completeEvent(String(data["type"]), data, at, locked))) {
-          expect(answer(post("/v1/responses"), { status: 200, type: "text/event-stream", body: event, event: true })).toBe(null);
+        for (const event of replayEvents(body).map((data, at) =>
+          completeEvent(String(data["type"]), data, at, locked),
+        )) {
+          expect(
+            answer(post("/v1/responses"), { status: 200, type: "text/event-stream", body: event, event: true }),
+          ).toBe(null);
         }
       }
     }
   });
 
   test("every key of the Responses object is asked about", () => {
-    expect(KEYS).toEqual(expect.arrayContaining(Object.keys(document.components.schemas["Response"]?.["properties"] as object)));
+    expect(KEYS).toEqual(
+      expect.arrayContaining(Object.keys(document.components.schemas["Response"]?.["properties"] as object)),
+    );
   });
 });
 

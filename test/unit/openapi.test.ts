@@ -1,7 +1,7 @@
 // The document of /openapi.json by itself: it is OpenAPI, it has every failure, and its examples keep to it.
 import { Validator } from "@seriousme/openapi-schema-validator";
 import { expect, test } from "vitest";
-import { hasLostQuestion } from "../../src/core/request/idempotency.ts";
+import { isBodilessResume } from "../../src/core/request/idempotency.ts";
 import { PROBLEMS } from "../../src/core/lib/problem.ts";
 import { openApiDocument } from "../../src/openapi/document.ts";
 import { exchangesOf, judge, type OpenApi, operationsOf } from "../support/openapi.ts";
@@ -19,7 +19,9 @@ test("it is valid OpenAPI 3.1, as a validator of others sees it", async () => {
 
 test("every code of the table is there, with its status and what it means", () => {
   for (const [code, [status, type]] of Object.entries(PROBLEMS)) {
-    expect(document.info.description).toMatch(new RegExp(`^\\| ${status} \\| \`${code}\` \\| \`${type}\` \\| \\S.* \\|$`, "m"));
+    expect(document.info.description).toMatch(
+      new RegExp(`^\\| ${status} \\| \`${code}\` \\| \`${type}\` \\| \\S.* \\|$`, "m"),
+    );
     expect(document.components.responses[`Problem${status}`]?.description).toContain(`\`${code}\``);
   }
 });
@@ -63,7 +65,7 @@ test("a body that may be absent is not required, and the document says when it m
     ]);
     const [given] = shown;
     const headers = new Headers(given?.parameters.map(({ name, value }): [string, string] => [name, value]));
-    expect(hasLostQuestion(headers, "")).toBe(true);
+    expect(isBodilessResume(headers, "")).toBe(true);
   }
   // Nowhere else is an example shown that leaves a required body out.
   for (const { operationId, required } of bodies) {
@@ -74,6 +76,8 @@ test("a body that may be absent is not required, and the document says when it m
 
 test("every operation has an example that succeeds, but for the two that are files", () => {
   const succeeds = new Set(EXCHANGES.flatMap(({ operationId, status }) => (status < 300 ? [operationId] : [])));
-  const without = operationsOf(document).flatMap(({ operation }) => (succeeds.has(operation.operationId) ? [] : [operation.operationId]));
+  const without = operationsOf(document).flatMap(({ operation }) =>
+    succeeds.has(operation.operationId) ? [] : [operation.operationId],
+  );
   expect(without).toEqual(["getClient", "getDescription"]);
 });

@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from "node:util";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { isRecord, type JsonObject } from "../../src/core/lib/json.ts";
-import { type CachePlan, type CacheSettings, isKeepable, planCache } from "../../src/core/cache/policy.ts";
+import { type CachePlan, type CacheSettings, isCacheable, planCache } from "../../src/core/cache/policy.ts";
 import { UPSTREAM_FIELDS } from "../../src/contract/ask.ts";
 import { canonical } from "../../src/core/lib/canonical.ts";
 import { readCacheControl } from "../../src/core/request/cache-control.ts";
@@ -70,16 +70,24 @@ describe("the canonical text of a composed request", () => {
   const turned = reversed(schema) as JsonObject;
 
   test("the order of keys in a schema splits it, the order around it does not", () => {
-    const withSchema = (schema: JsonObject): JsonObject => ({ text: { format: { type: "json_schema", name: "a", schema } } });
+    const withSchema = (schema: JsonObject): JsonObject => ({
+      text: { format: { type: "json_schema", name: "a", schema } },
+    });
     expect(canonical(withSchema(schema))).not.toBe(canonical(withSchema(turned)));
-    expect(canonical({ text: { format: { schema, name: "a", type: "json_schema" } } })).toBe(canonical(withSchema(schema)));
+    expect(canonical({ text: { format: { schema, name: "a", type: "json_schema" } } })).toBe(
+      canonical(withSchema(schema)),
+    );
   });
 
   test("the order of keys in a tool's parameters splits it, the order around them does not", () => {
     const withTool = (parameters: JsonObject): JsonObject => ({ tools: [{ type: "function", name: "f", parameters }] });
     expect(canonical(withTool(schema))).not.toBe(canonical(withTool(turned)));
-    expect(canonical({ tools: [{ parameters: schema, name: "f", type: "function" }] })).toBe(canonical(withTool(schema)));
-    const nested = (parameters: JsonObject): JsonObject => ({ tools: [{ type: "namespace", tools: [{ type: "function", parameters }] }] });
+    expect(canonical({ tools: [{ parameters: schema, name: "f", type: "function" }] })).toBe(
+      canonical(withTool(schema)),
+    );
+    const nested = (parameters: JsonObject): JsonObject => ({
+      tools: [{ type: "namespace", tools: [{ type: "function", parameters }] }],
+    });
     expect(canonical(nested(schema))).not.toBe(canonical(nested(turned)));
   });
 
@@ -112,8 +120,11 @@ describe("Cache-Control of a request", () => {
 describe("the plan for the exact-repeat cache", () => {
   const settings: CacheSettings = { ttl: 3_600, scope: "owner" };
   const bypass: CachePlan = { read: false, write: false, scope: "owner" };
-  const plan = (wish: false | "refresh" | number | undefined, header: string | null, body: JsonObject = {}): CachePlan =>
-    planCache(wish, readCacheControl(header), settings, body);
+  const plan = (
+    wish: false | "refresh" | number | undefined,
+    header: string | null,
+    body: JsonObject = {},
+  ): CachePlan => planCache(wish, readCacheControl(header), settings, body);
 
   test.each<[string, false | "refresh" | number | undefined, string | null, Partial<CachePlan>]>([
     ["nothing said: read and write for the config's time", undefined, null, { read: 3_600, write: 3_600 }],
@@ -177,6 +188,6 @@ describe("answers that may be kept", () => {
     ["one that calls a custom tool", { status: "completed", output: [{ type: "custom_tool_call" }] }, false],
     ["one that is empty", { status: "completed" }, false],
   ])("%s: %j → %s", (_, response, kept) => {
-    expect(isKeepable(response)).toBe(kept);
+    expect(isCacheable(response)).toBe(kept);
   });
 });

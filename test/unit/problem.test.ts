@@ -1,6 +1,12 @@
 // Every failure as a caller meets it: a body of strings, a status, and whether a retry makes sense.
 import { describe, expect, test } from "vitest";
-import { asProblem, methodNotAllowed, Problem, type ProblemCode, type ProblemDetails } from "../../src/core/lib/problem.ts";
+import {
+  asProblem,
+  methodNotAllowed,
+  Problem,
+  type ProblemCode,
+  type ProblemDetails,
+} from "../../src/core/lib/problem.ts";
 
 const ROWS: [ProblemCode, number, string, "retry" | "no retry"][] = [
   ["invalid_json", 400, "invalid_request_error", "retry"],
@@ -36,7 +42,9 @@ describe("status, type and retry", () => {
   test.each(ROWS)("%s is %i, %s, %s", (code, status, type, retry) => {
     const problem = new Problem(code, "What to do.");
     expect(problem.status).toBe(status);
-    expect(problem.body("req_1")).toEqual({ error: { message: "What to do.", type, code, param: "", request_id: "req_1" } });
+    expect(problem.body("req_1")).toEqual({
+      error: { message: "What to do.", type, code, param: "", request_id: "req_1" },
+    });
     expect(problem.headers()["x-should-retry"]).toBe(retry === "retry" ? undefined : "false");
     expect(new Problem(code, "", { paid: "unpaid" }).mayRetry).toBe(retry === "retry");
     expect(new Problem(code, "", { paid: "maybe" }).headers()["x-should-retry"]).toBe("false");
@@ -45,7 +53,11 @@ describe("status, type and retry", () => {
 
 describe("details", () => {
   test("all of a body is text, with param and upstream's code where there are some", () => {
-    const details: ProblemDetails = { param: "tools[0]", upstreamCode: "context_length_exceeded", reason: "for the log only" };
+    const details: ProblemDetails = {
+      param: "tools[0]",
+      upstreamCode: "context_length_exceeded",
+      reason: "for the log only",
+    };
     const { error } = new Problem("upstream_rejected", "Too long.", details).body("req_1");
     expect(error).toEqual({
       message: "Too long.",
@@ -54,7 +66,8 @@ describe("details", () => {
       param: "tools[0]",
       request_id: "req_1",
     });
-    for (const value of Object.values(new Problem("internal_error", "").body("").error)) expect(typeof value).toBe("string");
+    for (const value of Object.values(new Problem("internal_error", "").body("").error))
+      expect(typeof value).toBe("string");
     expect(JSON.stringify(error)).not.toContain("log only");
   });
 

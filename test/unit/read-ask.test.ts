@@ -11,7 +11,8 @@ import { type Ask, UPSTREAM_FIELDS } from "../../src/contract/ask.ts";
 const JSON_TYPE = "application/json";
 const FORM = "application/x-www-form-urlencoded";
 
-const read = (body: string, type: string | null = JSON_TYPE, query = ""): Ask => readAsk(body, type, new URLSearchParams(query));
+const read = (body: string, type: string | null = JSON_TYPE, query = ""): Ask =>
+  readAsk(body, type, new URLSearchParams(query));
 
 /** `code param` of the refusal. */
 function refusal(work: () => unknown): string {
@@ -41,16 +42,33 @@ describe("the forms of a body", () => {
     ["Markdown", "# Title\n\nText", "text/markdown; charset=UTF-8", { input: "# Title\n\nText" }],
     ["text without a content type", "What is this?", null, { input: "What is this?" }],
     ["an empty content type", "What is this?", "", { input: "What is this?" }],
-    ["text that looks like JSON", '{"a": 1} what does this mean?', "text/plain", { input: '{"a": 1} what does this mean?' }],
+    [
+      "text that looks like JSON",
+      '{"a": 1} what does this mean?',
+      "text/plain",
+      { input: '{"a": 1} what does this mean?' },
+    ],
     ["a JSON object without input is a text about it", '{"a":1}', "text/plain", { input: '{"a":1}' }],
     ["a list is a text about it", "[1,2]", "text/plain", { input: "[1,2]" }],
-    ["a form", "input=What%20is+it%3F&temperature=0.2&stream=true", FORM, { input: "What is it?", temperature: 0.2, stream: true }],
+    [
+      "a form",
+      "input=What%20is+it%3F&temperature=0.2&stream=true",
+      FORM,
+      { input: "What is it?", temperature: 0.2, stream: true },
+    ],
     ["a form's input is always text", "input=42&user=7", FORM, { input: "42", user: "7" }],
     [
       "a form's text fields are text, also where they look like numbers",
       "input=a&prompt_cache_key=42&safety_identifier=1&service_tier=2&truncation=3&prompt_cache_retention=24",
       FORM,
-      { input: "a", prompt_cache_key: "42", safety_identifier: "1", service_tier: "2", truncation: "3", prompt_cache_retention: "24" },
+      {
+        input: "a",
+        prompt_cache_key: "42",
+        safety_identifier: "1",
+        service_tier: "2",
+        truncation: "3",
+        prompt_cache_retention: "24",
+      },
     ],
     [
       "a form's other fields are JSON where they can be",
@@ -58,8 +76,18 @@ describe("the forms of a body", () => {
       FORM,
       { input: "a", schema: { type: "object" }, reasoning: "low", max_output_tokens: 16, cache: false },
     ],
-    ["a form's empty field", "preset=support&input=hi&instructions=", FORM, { input: "hi", preset: "support", instructions: "" }],
-    ["nulls mean: not set", '{"input":"hi","temperature":null,"preset":null,"background":null,"unknown":null}', JSON_TYPE, { input: "hi" }],
+    [
+      "a form's empty field",
+      "preset=support&input=hi&instructions=",
+      FORM,
+      { input: "hi", preset: "support", instructions: "" },
+    ],
+    [
+      "nulls mean: not set",
+      '{"input":"hi","temperature":null,"preset":null,"background":null,"unknown":null}',
+      JSON_TYPE,
+      { input: "hi" },
+    ],
   ])("%s", (_, body, type, ask) => {
     expect(read(body, type)).toEqual(ask);
   });
@@ -157,7 +185,10 @@ describe("Accept", () => {
 });
 
 describe("whatever comes in, it is understood or refused with a 4xx", () => {
-  const config = defineConfig({ defaults: { model: "gpt-5-mini" }, limits: { max_input_chars: 50, max_output_tokens: 9 } });
+  const config = defineConfig({
+    defaults: { model: "gpt-5-mini" },
+    limits: { max_input_chars: 50, max_output_tokens: 9 },
+  });
   const types = fc.constantFrom(null, JSON_TYPE, FORM, "text/plain", "text/plain; charset=x", "a+json", "image/png");
   const accepts = (bytes: Uint8Array, type: string | null, query: string): void => {
     try {
@@ -171,11 +202,24 @@ describe("whatever comes in, it is understood or refused with a 4xx", () => {
   const encode = (text: string): Uint8Array => new TextEncoder().encode(text);
 
   test("arbitrary bytes", () => {
-    fc.assert(fc.property(fc.uint8Array({ maxLength: 60 }), types, fc.string(), (bytes, type, query) => accepts(bytes, type, query)));
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 60 }), types, fc.string(), (bytes, type, query) =>
+        accepts(bytes, type, query),
+      ),
+    );
   });
 
   test("arbitrary JSON, arbitrary values in known fields, and forms of them", () => {
-    const fields = fc.constantFrom("input", "preset", "stream", "schema", "images", "cache", "model", ...Object.keys(UPSTREAM_FIELDS));
+    const fields = fc.constantFrom(
+      "input",
+      "preset",
+      "stream",
+      "schema",
+      "images",
+      "cache",
+      "model",
+      ...Object.keys(UPSTREAM_FIELDS),
+    );
     const body = fc.oneof(fc.jsonValue(), fc.dictionary(fields, fc.jsonValue()));
     const input = fc.oneof(
       fc.string({ minLength: 1 }),

@@ -1,11 +1,11 @@
 // A recording and its playback, without the object between them: what is written down is what is heard, however the bytes are cut.
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import type { Question, Streamed, Whole } from "../../src/answer/answer.ts";
+import type { Question, StreamedAnswer, WholeAnswer } from "../../src/answer/answer.ts";
 import { Playback } from "../../src/answer/runs/playback.ts";
-import { type Line, record, type Task } from "../../src/answer/runs/recording.ts";
+import { type Line, record, type RunSpec } from "../../src/answer/runs/recording.ts";
 import { compose } from "../../src/core/request/compose.ts";
-import type { Order } from "../../src/core/request/idempotency.ts";
+import type { JoinRequest } from "../../src/core/request/idempotency.ts";
 import { Problem } from "../../src/core/lib/problem.ts";
 import type { Deps, RequestContext } from "../../src/deps.ts";
 import { path } from "../support/path.ts";
@@ -22,9 +22,11 @@ const question: Question = {
   idFirst: false,
   retries: true,
 };
-const task: Task = { question, caller: deps.anonymous, requestId: "req_starter" };
+const task: RunSpec = { question, caller: deps.anonymous, requestId: "req_starter" };
 
-async function recorded(connect: () => Promise<Deps> = () => Promise.resolve(deps)): Promise<{ lines: Line[]; keep: boolean }> {
+async function recorded(
+  connect: () => Promise<Deps> = () => Promise.resolve(deps),
+): Promise<{ lines: Line[]; keep: boolean }> {
   const lines: Line[] = [];
   const { keep } = await record(
     connect,
@@ -35,7 +37,8 @@ async function recorded(connect: () => Promise<Deps> = () => Promise.resolve(dep
   return { lines, keep };
 }
 
-const bytesOf = (lines: readonly Line[]): Uint8Array => new TextEncoder().encode(lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
+const bytesOf = (lines: readonly Line[]): Uint8Array =>
+  new TextEncoder().encode(lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
 
 /** @param cuts where the bytes are cut. @param role of the request that listens */
 function playback(
@@ -43,7 +46,9 @@ function playback(
   cuts: readonly number[],
   role: "started" | "joined" = "joined",
 ): { heard: Playback; context: RequestContext } {
-  const ends = [...new Set([...cuts.map((cut) => cut % bytes.length), bytes.length])].toSorted((a, b) => a - b).filter((end) => end > 0);
+  const ends = [...new Set([...cuts.map((cut) => cut % bytes.length), bytes.length])]
+    .toSorted((a, b) => a - b)
+    .filter((end) => end > 0);
   let at = 0;
   const stream = new ReadableStream<Uint8Array>({
     pull(controller) {
@@ -52,19 +57,19 @@ function playback(
       else controller.enqueue(bytes.subarray(at, (at = end)));
     },
   });
-  const facts = { request_id: "req_listener", route: "POST /ask" };
+  const logFields = { request_id: "req_listener", route: "POST /ask" };
   const context: RequestContext = {
     requestId: "req_listener",
     caller: deps.anonymous,
     signal: new AbortController().signal,
-    later: () => undefined,
-    facts,
+    waitUntil: () => undefined,
+    logFields,
   };
-  const order: Order = { fingerprint: "f", only: undefined, run: "r", from: 0, task };
+  const order: JoinRequest = { fingerprint: "f", only: undefined, run: "r", from: 0, task };
   return { heard: new Playback(deps, "name", order, { role, run: "r", from: 0, stream }, context), context };
 }
 
-async function drain(got: Whole | Streamed): Promise<{ frames: string[]; finished: unknown }> {
+async function drain(got: WholeAnswer | StreamedAnswer): Promise<{ frames: string[]; finished: unknown }> {
   if (got.kind === "whole") return { frames: [], finished: got.finished };
   const frames: string[] = [];
   for (;;) {
@@ -78,7 +83,9 @@ test("cut anywhere, the recording plays the frames that were recorded and the sa
   const { lines, keep } = await recorded();
   expect(keep).toBe(true);
   const frames = lines.flatMap((line) => ("frames" in line ? line.frames : []));
-  const finished = lines.flatMap((line) => ("finished" in line ? [JSON.parse(JSON.stringify(line.finished)) as object] : []))[0];
+  const finished = lines.flatMap((line) =>
+    "finished" in line ? [JSON.parse(JSON.stringify(line.finished)) as object] : [],
+  )[0];
   expect(frames.length).toBeGreaterThan(2);
   const bytes = bytesOf(lines);
   await fc.assert(
@@ -96,14 +103,20 @@ test("only the request that started it learns what it cost", async () => {
   const joined = playback(bytes, []);
   await started.heard.whole();
   await joined.heard.whole();
-  expect(started.context.facts).toMatchObject({
+  expect(started.context.logFields).toMatchObject({
     request_id: "req_listener",
     route: "POST /ask",
     asked: true,
     output_tokens: 1,
     cache: "bypass",
   });
-  expect(Object.keys(joined.context.facts).toSorted()).toEqual(["model", "preset", "request_id", "response_id", "route"]);
+  expect(Object.keys(joined.context.logFields).toSorted()).toEqual([
+    "model",
+    "preset",
+    "request_id",
+    "response_id",
+    "route",
+  ]);
 });
 
 test("a failure is written down with all that its answer needs, and kept if it may have been paid", async () => {
@@ -131,7 +144,10 @@ test("settings that are wrong where the flight runs are told to all who listen, 
 });
 
 test("an error of our own after upstream was asked may have been paid, and says nothing of itself", async () => {
-  const broken: Deps = { ...deps, upstream: { ...deps.upstream, create: () => Promise.reject(new TypeError("secret")) } };
+  const broken: Deps = {
+    ...deps,
+    upstream: { ...deps.upstream, create: () => Promise.reject(new TypeError("secret")) },
+  };
   const { lines, keep } = await recorded(() => Promise.resolve(broken));
   expect(keep).toBe(true);
   expect(lines).toMatchObject([{ problem: { code: "internal_error", details: { paid: "maybe" } } }]);

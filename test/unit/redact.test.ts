@@ -13,7 +13,11 @@ const keys = fc.oneof(
   printable,
   fc.string({ unit: fc.constantFrom(...alphanumeric), minLength: 16, maxLength: 51 }).map((tail) => `sk-${tail}`),
 );
-const texts = fc.oneof(fc.string({ maxLength: 30 }), fc.string({ unit: "grapheme", maxLength: 30 }), fc.lorem({ maxCount: 5 }));
+const texts = fc.oneof(
+  fc.string({ maxLength: 30 }),
+  fc.string({ unit: "grapheme", maxLength: 30 }),
+  fc.lorem({ maxCount: 5 }),
+);
 /** A key as upstreams write it: whole, masked with some of it left at both ends, or cut. */
 const written = (key: string): fc.Arbitrary<string> => {
   const place = fc.nat({ max: key.length });
@@ -35,7 +39,9 @@ describe("our own secrets", () => {
     const cases = keys
       // A key that has the note's own letters would find them there.
       .filter((key) => !/[[\]]|redact|edacte|dacted/.test(key))
-      .chain((key) => fc.tuple(fc.constant(key), fc.array(fc.tuple(texts, written(key)), { minLength: 1, maxLength: 3 }), texts));
+      .chain((key) =>
+        fc.tuple(fc.constant(key), fc.array(fc.tuple(texts, written(key)), { minLength: 1, maxLength: 3 }), texts),
+      );
     fc.assert(
       fc.property(cases, ([key, pieces, tail]) => {
         const text = pieces.flat().join("") + tail;
@@ -47,7 +53,9 @@ describe("our own secrets", () => {
   });
 
   test("several secrets are all taken out, and a text without them stays", () => {
-    expect(redactSecrets("a first-key-0 and a SECOND_ONE", ["first-key-0", "SECOND_ONE"])).toBe("a [redacted] and a [redacted]");
+    expect(redactSecrets("a first-key-0 and a SECOND_ONE", ["first-key-0", "SECOND_ONE"])).toBe(
+      "a [redacted] and a [redacted]",
+    );
     expect(redactSecrets("nothing to hide", ["first-secret"])).toBe("nothing to hide");
     expect(redactSecrets("abc", ["", "b"])).toBe("a[redacted]c");
   });
@@ -117,7 +125,8 @@ describe("what an upstream's text must not show", () => {
     "64 KiB of %j are redacted as fast as a sentence",
     (piece) => {
       const text = piece.repeat(Math.ceil(65_536 / piece.length));
-      for (let again = 0; again < 5; again += 1) expect(redact(text, ["sk-canary-4f9d2c7b1e8a"]).length).toBeLessThanOrEqual(1_000);
+      for (let again = 0; again < 5; again += 1)
+        expect(redact(text, ["sk-canary-4f9d2c7b1e8a"]).length).toBeLessThanOrEqual(1_000);
     },
     1_000,
   );

@@ -53,9 +53,18 @@ test("item ids and reasoning items stay behind, whoever wrote them", () => {
 });
 
 test("a function call and its output keep together by call_id; traces of hosted tools stay behind", () => {
-  const call = { type: "function_call", id: "fc_1", status: "completed", call_id: "call_1", name: "f", arguments: "{}" };
+  const call = {
+    type: "function_call",
+    id: "fc_1",
+    status: "completed",
+    call_id: "call_1",
+    name: "f",
+    arguments: "{}",
+  };
   const output = { type: "function_call_output", call_id: "call_1", output: "42" };
-  expect(replayInput([turn("a", [{ type: "web_search_call", id: "ws_1", status: "completed" }, call])], [output])).toEqual([
+  expect(
+    replayInput([turn("a", [{ type: "web_search_call", id: "ws_1", status: "completed" }, call])], [output]),
+  ).toEqual([
     { type: "message", role: "user", content: "a" },
     { type: "function_call", call_id: "call_1", name: "f", arguments: "{}" },
     output,
@@ -99,5 +108,7 @@ test("a note in place of an image inside a tool's output is text", () => {
 test("a turn whose input was too large to keep is never replayed as something else", () => {
   const kept = decodeTurn(encodeTurn(turn("many words ".repeat(200_000), [said("A")])));
   expect(kept?.input).toMatch(/were not kept/);
-  expect(() => replayInput(kept === null ? [] : [kept], "b")).toThrow(expect.objectContaining({ code: "conversation_too_long" }));
+  expect(() => replayInput(kept === null ? [] : [kept], "b")).toThrow(
+    expect.objectContaining({ code: "conversation_too_long" }),
+  );
 });

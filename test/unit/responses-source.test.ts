@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import type { Streamed } from "../../src/answer/answer.ts";
-import type { Finished } from "../../src/answer/pending-turn.ts";
+import type { StreamedAnswer } from "../../src/answer/answer.ts";
+import type { FinishedAnswer } from "../../src/answer/pending-turn.ts";
 import type { UpstreamEvent } from "../../src/answer/events.ts";
 import type { JsonObject } from "../../src/core/lib/json.ts";
 import { Problem } from "../../src/core/lib/problem.ts";
@@ -13,21 +13,30 @@ function upstreamEvent(data: JsonObject): UpstreamEvent {
   return {
     type: String(data["type"]),
     data,
-    frame: encoder.encode(`: a comment\r\nevent:${String(data["type"])}\r\ndata:  ${JSON.stringify(data, null, 0)}\r\n\r\n`),
+    frame: encoder.encode(
+      `: a comment\r\nevent:${String(data["type"])}\r\ndata:  ${JSON.stringify(data, null, 0)}\r\n\r\n`,
+    ),
   };
 }
 
-const response: JsonObject = { id: "up_1", object: "response", status: "completed", model: "m", output: [], previous_response_id: "up_0" };
-const finished: Finished = {
+const response: JsonObject = {
+  id: "up_1",
+  object: "response",
+  status: "completed",
+  model: "m",
+  output: [],
+  previous_response_id: "up_0",
+};
+const finished: FinishedAnswer = {
   response,
-  facts: { id: "resp_ue1_1", previousId: "resp_ue1_0", now: 1_800_000_000, model: "m", wantsData: false },
+  logFields: { id: "resp_ue1_1", previousId: "resp_ue1_0", now: 1_800_000_000, model: "m", wantsData: false },
   stored: false,
 };
 
 /** @param batches what upstream says; a Problem breaks it */
 function source(...batches: (UpstreamEvent[] | Problem)[]): { source: ResponsesSource; ends: (Problem | undefined)[] } {
   const ends: (Problem | undefined)[] = [];
-  const streamed: Streamed = {
+  const streamed: StreamedAnswer = {
     kind: "stream",
     id: undefined,
     previousId: "resp_ue1_0",
@@ -65,9 +74,17 @@ const created = (sequence_number?: number): UpstreamEvent =>
     ...(sequence_number === undefined ? {} : { sequence_number }),
   });
 const delta = (sequence_number?: number): UpstreamEvent =>
-  upstreamEvent({ type: "response.output_text.delta", delta: "hi", ...(sequence_number === undefined ? {} : { sequence_number }) });
+  upstreamEvent({
+    type: "response.output_text.delta",
+    delta: "hi",
+    ...(sequence_number === undefined ? {} : { sequence_number }),
+  });
 const completed = (sequence_number?: number): UpstreamEvent =>
-  upstreamEvent({ type: "response.completed", response, ...(sequence_number === undefined ? {} : { sequence_number }) });
+  upstreamEvent({
+    type: "response.completed",
+    response,
+    ...(sequence_number === undefined ? {} : { sequence_number }),
+  });
 
 test("events without a response object leave byte for byte; the others under our ids, and [DONE] ends the stream", async () => {
   const { source: events, ends } = source([created(0)], [delta(1)], [delta(2), completed(3)]);
@@ -90,7 +107,12 @@ test("where upstream's first event has no number, all are numbered by us", async
 });
 
 test("an id of upstream's in any event is ours", async () => {
-  const named = upstreamEvent({ type: "response.output_text.delta", response_id: "up_1", delta: "hi", sequence_number: 1 });
+  const named = upstreamEvent({
+    type: "response.output_text.delta",
+    response_id: "up_1",
+    delta: "hi",
+    sequence_number: 1,
+  });
   const { source: events } = source([created(0)], [named]);
   const said = text(await events.next()) + text(await events.next());
   expect(said).not.toMatch(/"up_/);

@@ -32,8 +32,14 @@ const KEY = "sk-0123456789abcdef";
 const good = () => ({ UNIAPI_KEY: KEY, SERVER_KEYS: makeServerKey(), ID_KEYS: makeIdKey() });
 
 test("probe says its usage where it is asked for something that it does not have", () => {
-  for (const args of [["--help"], ["--models"], ["live"]]) expect(() => probeOptionsOf(args)).toThrow(/^Usage: npm run probe /);
-  expect(probeOptionsOf(["--emulator", "--models", "a,b"])).toEqual({ yes: false, emulator: true, models: "a,b", "follow-ups": "5" });
+  for (const args of [["--help"], ["--models"], ["live"]])
+    expect(() => probeOptionsOf(args)).toThrow(/^Usage: npm run probe /);
+  expect(probeOptionsOf(["--emulator", "--models", "a,b"])).toEqual({
+    yes: false,
+    emulator: true,
+    models: "a,b",
+    "follow-ups": "5",
+  });
 });
 
 test("setup says its usage where it is asked for something that it does not have", () => {
@@ -53,7 +59,11 @@ describe("secrets and their files", () => {
   });
 
   test("rotated and named keys are accepted", () => {
-    const secrets = { ...good(), SERVER_KEYS: `shop:${makeServerKey()}, ${makeServerKey()}`, ID_KEYS: `${makeIdKey()},${makeIdKey()}` };
+    const secrets = {
+      ...good(),
+      SERVER_KEYS: `shop:${makeServerKey()}, ${makeServerKey()}`,
+      ID_KEYS: `${makeIdKey()},${makeIdKey()}`,
+    };
     expect(secretMistakes(secrets)).toEqual([]);
   });
 
@@ -67,9 +77,12 @@ describe("secrets and their files", () => {
     ]);
   });
 
-  test.each(["", "short", "sk-with space", 'sk-"quoted"', "sk-$HOME-0123", "sk-#comment0"])("%j is no UniAPI key", (key) => {
-    expect(keyMistake(key)).not.toBeNull();
-  });
+  test.each(["", "short", "sk-with space", 'sk-"quoted"', "sk-$HOME-0123", "sk-#comment0"])(
+    "%j is no UniAPI key",
+    (key) => {
+      expect(keyMistake(key)).not.toBeNull();
+    },
+  );
 
   test("dotenv keeps its comments, its order and what it is not told to change", () => {
     const text = "# mine\nUNIAPI_BASE_URL=https://hk.uniapi.io\nexport UNIAPI_KEY=old\nOTHER=1";
@@ -119,7 +132,10 @@ describe("npm run setup", () => {
   test("another UniAPI key changes that key alone", () => {
     const { dev, production } = planSetup({}, {}, KEY);
     const plan = planSetup(dev, production, "sk-another-0123456789");
-    expect([plan.dev, plan.production]).toEqual([{ UNIAPI_KEY: "sk-another-0123456789" }, { UNIAPI_KEY: "sk-another-0123456789" }]);
+    expect([plan.dev, plan.production]).toEqual([
+      { UNIAPI_KEY: "sk-another-0123456789" },
+      { UNIAPI_KEY: "sk-another-0123456789" },
+    ]);
   });
 
   test("a key in one file is enough for the other, and an empty entry counts as none", () => {
@@ -147,13 +163,17 @@ describe("npm run deploy", () => {
   });
 
   test("takes another file of secrets from the arguments and passes the rest on", () => {
-    expect(takeSecretsFile(["--dry-run", "--secrets-file", "x", "--env", "b"])).toEqual({ file: "x", rest: ["--dry-run", "--env", "b"] });
+    expect(takeSecretsFile(["--dry-run", "--secrets-file", "x", "--env", "b"])).toEqual({
+      file: "x",
+      rest: ["--dry-run", "--env", "b"],
+    });
     expect(takeSecretsFile(["--secrets-file=y"])).toEqual({ file: "y", rest: [] });
     expect(takeSecretsFile([]).file).toBe(".production.vars");
   });
 
   test("finds the address in what wrangler writes", () => {
-    const output = (targets: unknown) => `{"type":"wrangler-session","version":1}\n${JSON.stringify({ type: "deploy", targets })}\n`;
+    const output = (targets: unknown) =>
+      `{"type":"wrangler-session","version":1}\n${JSON.stringify({ type: "deploy", targets })}\n`;
     expect(deployedUrl(output(["https://uniapi-edge.me.workers.dev"]))).toBe("https://uniapi-edge.me.workers.dev");
     expect(deployedUrl(output(["example.com/* (zone name: example.com)", "ask.example.com (custom domain)"]))).toBe(
       "https://ask.example.com",
@@ -163,7 +183,9 @@ describe("npm run deploy", () => {
   });
 
   test("the curl line names the key's variable, never a key", () => {
-    expect(curlLine("https://a.example.com/")).toBe(`curl https://a.example.com/ask -H "Authorization: Bearer $SERVER_KEY" -d 'hi'`);
+    expect(curlLine("https://a.example.com/")).toBe(
+      `curl https://a.example.com/ask -H "Authorization: Bearer $SERVER_KEY" -d 'hi'`,
+    );
   });
 });
 
@@ -185,7 +207,10 @@ describe("npm run probe", () => {
     const short = reply({ status: "incomplete", output: [] });
     expect(judgeFollowUp(short, "resp_1").verdict).toBe("no such field; ran out of tokens before it could tell");
     const refused = reply({ error: { code: "previous_response_not_found" } }, 400);
-    expect(judgeFollowUp(refused, "resp_1")).toEqual({ kept: false, verdict: "refused, 400 previous_response_not_found" });
+    expect(judgeFollowUp(refused, "resp_1")).toEqual({
+      kept: false,
+      verdict: "refused, 400 previous_response_not_found",
+    });
   });
 
   test("does not take a field's absence for its loss", () => {

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { argumentsOf, hookNamed, signedHeaders, targetOf } from "../../scripts/send-hook.ts";
 import { defineConfig } from "../../src/core/config/define-config.ts";
-import { schemeOf } from "../../src/hooks/schemes.ts";
+import { schemeOf } from "../../src/hooks/senders.ts";
 import { delivery } from "../support/signed-deliveries.ts";
 
 const NOW_MS = 1_795_380_588_999;
@@ -44,7 +44,8 @@ const SECRETS = {
   SHOPIFY_SECRET: " hush , old",
   DATED_SECRET: "one",
 };
-const sample = (file: string): Uint8Array => new Uint8Array(readFileSync(new URL(`../fixtures/hooks/${file}`, import.meta.url)));
+const sample = (file: string): Uint8Array =>
+  new Uint8Array(readFileSync(new URL(`../fixtures/hooks/${file}`, import.meta.url)));
 const headersOf = (name: string, raw: Uint8Array, event?: string): Record<string, string> =>
   signedHeaders({ ...hookNamed(name, hooks, SECRETS), raw, nowMs: NOW_MS, id: ID, event });
 
@@ -100,7 +101,9 @@ describe("a sample that is sent", () => {
 
 describe("what is missing is named", () => {
   test("a hook that the config does not have", () => {
-    expect(() => hookNamed("nope", hooks, SECRETS)).toThrow('There is no hook "nope" in src/config.ts. It has: openai, triage');
+    expect(() => hookNamed("nope", hooks, SECRETS)).toThrow(
+      'There is no hook "nope" in src/config.ts. It has: openai, triage',
+    );
     expect(() => hookNamed("constructor", {}, SECRETS)).toThrow("It has no hooks yet");
   });
 
@@ -120,7 +123,12 @@ describe("where it goes", () => {
       file: "x.json",
       url: "http://localhost:1",
     });
-    for (const args of [[], ["triage"], ["triage", "x.json", "http://localhost:1"], ["triage", "x.json", "--port", "1"]]) {
+    for (const args of [
+      [],
+      ["triage"],
+      ["triage", "x.json", "http://localhost:1"],
+      ["triage", "x.json", "--port", "1"],
+    ]) {
       expect(() => argumentsOf(args)).toThrow("npm run send-hook NAME FILE [-- --url");
     }
   });

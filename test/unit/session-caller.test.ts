@@ -12,7 +12,15 @@ const CONFIG = {
   presets: { support: {}, sales: {}, staff: {} },
   origins: ["https://app.example.com"],
   callers: {
-    publishable: [{ id: "site", key: PK, presets: ["support"], per_visitor: { requests_per_minute: 3 }, total: { tokens_per_day: 9 } }],
+    publishable: [
+      {
+        id: "site",
+        key: PK,
+        presets: ["support"],
+        per_visitor: { requests_per_minute: 3 },
+        total: { tokens_per_day: 9 },
+      },
+    ],
     sessions: {
       presets: ["support", "sales"],
       per_user: { tokens_per_day: 100, requests_per_minute: 7 },
@@ -35,7 +43,8 @@ function whoIs(credential: string, headers: Record<string, string> = {}, given: 
 }
 const claims = (more: object = {}): Record<string, unknown> => ({ sub: "ada", exp: NOW + 60, ...more });
 const withClaims = (more: object): Promise<Caller> => whoIs(hs256(claims(more)));
-const reason = (is: string): Error => expect.objectContaining({ code: "invalid_credentials", details: { reason: is } }) as Error;
+const reason = (is: string): Error =>
+  expect.objectContaining({ code: "invalid_credentials", details: { reason: is } }) as Error;
 
 describe("a publishable key", () => {
   const at = (ip: string): Promise<Caller> => whoIs(PK, { "cf-connecting-ip": ip });
@@ -44,7 +53,11 @@ describe("a publishable key", () => {
     const caller = await at("203.0.113.7");
     expect(caller).toMatchObject({ kind: "publishable", grant: { presets: ["support"] } });
     expect(caller.budgets).toEqual([
-      { name: expect.stringMatching(/^visitor:[\w-]{43}$/) as string, whose: "visitor", limits: { requests_per_minute: 3 } },
+      {
+        name: expect.stringMatching(/^visitor:[\w-]{43}$/) as string,
+        whose: "visitor",
+        limits: { requests_per_minute: 3 },
+      },
       { name: "total:publishable:site", whose: "total", limits: { tokens_per_day: 9 } },
     ]);
     expect(JSON.stringify(caller)).not.toContain("203.0.113");
@@ -52,7 +65,8 @@ describe("a publishable key", () => {
 
   test("one network is one visitor, another address another, and no address is one too", async () => {
     const names = [];
-    for (const ip of ["2001:db8::1", "2001:db8:0:0:5::", "2001:db8:0:1::1", "203.0.113.7"]) names.push((await at(ip)).budgets[0]?.name);
+    for (const ip of ["2001:db8::1", "2001:db8:0:0:5::", "2001:db8:0:1::1", "203.0.113.7"])
+      names.push((await at(ip)).budgets[0]?.name);
     names.push((await whoIs(PK)).budgets[0]?.name, (await whoIs(PK)).budgets[0]?.name);
     expect(names[0]).toBe(names[1]);
     expect(names[4]).toBe(names[5]);
@@ -75,7 +89,11 @@ describe("a session token", () => {
   });
 
   test("claims narrow the config and never widen it", async () => {
-    const caller = await withClaims({ presets: ["staff", "sales", "made-up"], max_output_tokens: 50, tokens_per_day: 20 });
+    const caller = await withClaims({
+      presets: ["staff", "sales", "made-up"],
+      max_output_tokens: 50,
+      tokens_per_day: 20,
+    });
     expect(caller.grant).toEqual({ presets: ["sales"], maxOutputTokens: 50 });
     expect(caller.budgets[0]?.limits).toEqual({ tokens_per_day: 20, requests_per_minute: 7 });
     expect((await withClaims({ tokens_per_day: 10_000 })).budgets[0]?.limits.tokens_per_day).toBe(100);
@@ -86,7 +104,11 @@ describe("a session token", () => {
 
   test("with a cap on requests is counted as this token, whatever its signature's spelling", async () => {
     const one = await withClaims({ requests: 3 });
-    expect(one.budgets[0]?.token).toEqual({ id: expect.stringMatching(/^[\w-]{43}$/) as string, requests: 3, expires: NOW + 60 });
+    expect(one.budgets[0]?.token).toEqual({
+      id: expect.stringMatching(/^[\w-]{43}$/) as string,
+      requests: 3,
+      expires: NOW + 60,
+    });
     expect((await withClaims({ requests: 3 })).budgets[0]?.token?.id).toBe(one.budgets[0]?.token?.id);
     expect((await withClaims({ requests: 3, jti: "2" })).budgets[0]?.token?.id).not.toBe(one.budgets[0]?.token?.id);
   });
@@ -154,7 +176,10 @@ describe("a session token", () => {
 
   test("bound to an origin is refused from another one, and passes without any", async () => {
     const token = hs256(claims({ origin: "https://app.example.com" }));
-    const elsewhere = { ...deps, config: { ...deps.config, origins: [...deps.config.origins, "https://other.example.com"] } };
+    const elsewhere = {
+      ...deps,
+      config: { ...deps.config, origins: [...deps.config.origins, "https://other.example.com"] },
+    };
     for (const origin of ["https://other.example.com", "https://ask.example.com"]) {
       await expect(whoIs(token, { origin }, elsewhere)).rejects.toEqual(reason("wrong_origin"));
     }

@@ -3,7 +3,14 @@ import { createParser } from "eventsource-parser";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { decodeUtf8 } from "../../src/core/lib/json.ts";
-import { formatEvent, type Frame, FrameSplitter, FrameTooLarge, parseFrame, type ServerSentEvent } from "../../src/core/lib/sse.ts";
+import {
+  formatEvent,
+  type Frame,
+  FrameSplitter,
+  FrameTooLarge,
+  parseFrame,
+  type ServerSentEvent,
+} from "../../src/core/lib/sse.ts";
 
 const MAX = 1_048_576;
 const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text);
@@ -60,13 +67,18 @@ describe("cutting bytes into frames", () => {
 
   test("chunking never changes the frames' bytes in sum, and nothing but line ends may be missing at the end", () => {
     fc.assert(
-      fc.property(stream, fc.string({ unit: "grapheme", maxLength: 9 }), fc.array(fc.nat(), { maxLength: 8 }), (head, tail, cuts) => {
-        const text = head + tail;
-        const { frames, rest } = split(cutAt(bytesOf(text), cuts));
-        const joined = Buffer.concat(rest === undefined ? frames : [...frames, rest]).toString();
-        expect(text.startsWith(joined)).toBe(true);
-        expect(text.slice(joined.length)).toMatch(/^[\r\n]*$/);
-      }),
+      fc.property(
+        stream,
+        fc.string({ unit: "grapheme", maxLength: 9 }),
+        fc.array(fc.nat(), { maxLength: 8 }),
+        (head, tail, cuts) => {
+          const text = head + tail;
+          const { frames, rest } = split(cutAt(bytesOf(text), cuts));
+          const joined = Buffer.concat(rest === undefined ? frames : [...frames, rest]).toString();
+          expect(text.startsWith(joined)).toBe(true);
+          expect(text.slice(joined.length)).toMatch(/^[\r\n]*$/);
+        },
+      ),
       { numRuns: 500 },
     );
   });

@@ -83,7 +83,11 @@ describe("what a text delta says", () => {
         );
         for (const json of [JSON.stringify(event), escaped]) {
           const { delta, output_index, sequence_number } = event;
-          expect(read(frameOf(json))).toEqual({ text: delta, outputIndex: output_index, sequenceNumber: sequence_number });
+          expect(read(frameOf(json))).toEqual({
+            text: delta,
+            outputIndex: output_index,
+            sequenceNumber: sequence_number,
+          });
         }
       }),
     );
@@ -121,7 +125,10 @@ describe("an event is left to JSON", () => {
   });
 
   test.each([
-    ["in several lines", `event: ${TEXT_DELTA}\ndata: {"type":"${TEXT_DELTA}",\ndata: "delta":"x","output_index":0}\n\n`],
+    [
+      "in several lines",
+      `event: ${TEXT_DELTA}\ndata: {"type":"${TEXT_DELTA}",\ndata: "delta":"x","output_index":0}\n\n`,
+    ],
     ["with another line behind it", `data: {"type":"${TEXT_DELTA}","delta":"x","output_index":0}\nid: 1\n\n`],
     ["with other line ends", `data: {"type":"${TEXT_DELTA}","delta":"x","output_index":0}\r\n\r\n`],
     ["with a control character in it", `data: {"type":"${TEXT_DELTA}","delta":"x\u0001","output_index":0}\n\n`],

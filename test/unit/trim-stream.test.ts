@@ -17,7 +17,13 @@ function run(events: readonly Event[]): { said: AskEvent[]; answer: Answer } {
   for (const event of events) {
     const terminal = assembly.add(event.type, event);
     if (terminal?.kind === "response") {
-      const answer = trim(terminal.response, { id: "resp_ue1_x", previousId: null, now: 1, model: "", wantsData: false });
+      const answer = trim(terminal.response, {
+        id: "resp_ue1_x",
+        previousId: null,
+        now: 1,
+        model: "",
+        wantsData: false,
+      });
       return { said: [...said, ...stream.finish(answer)], answer };
     }
     said.push(...stream.push(event.type, event));
@@ -55,9 +61,11 @@ const told: fc.Arbitrary<Told> = fc.record({
 function itemOf({ kind, pieces }: Told, index: number): JsonObject {
   const said = pieces.join("");
   if (kind === "call") return { type: "function_call", call_id: `call_${index}`, name: "f", arguments: said };
-  if (kind === "reasoning") return { type: "reasoning", summary: pieces.map((text) => ({ type: "summary_text", text })) };
+  if (kind === "reasoning")
+    return { type: "reasoning", summary: pieces.map((text) => ({ type: "summary_text", text })) };
   const phase = kind === "commentary" ? "commentary" : "final_answer";
-  const part = kind === "refusal" ? { type: "refusal", refusal: said } : { type: "output_text", text: said, annotations: [] };
+  const part =
+    kind === "refusal" ? { type: "refusal", refusal: said } : { type: "output_text", text: said, annotations: [] };
   return { type: "message", role: "assistant", phase, content: [part] };
 }
 
@@ -171,7 +179,10 @@ describe("what is streamed joins to what done says", () => {
       part(0, "One."),
       part(1, ""),
       part(1, "Two."),
-      { type: "response.completed", response: { output: [{ type: "reasoning", summary: [{ text: "One." }, { text: "Two." }] }] } },
+      {
+        type: "response.completed",
+        response: { output: [{ type: "reasoning", summary: [{ text: "One." }, { text: "Two." }] }] },
+      },
     ]);
     expect(joined(said, "reasoning")).toBe("One.\n\nTwo.");
     expect(answer.reasoning_summary).toBe("One.\n\nTwo.");
@@ -210,7 +221,10 @@ describe("replay", () => {
   test("a whole answer becomes a valid sequence that ends with it", () => {
     fc.assert(
       fc.property(fc.array(told, { maxLength: 4 }), (items) => {
-        const answer = trim({ model: "m", output: items.map(itemOf) }, { id: "x", previousId: null, now: 1, model: "", wantsData: false });
+        const answer = trim(
+          { model: "m", output: items.map(itemOf) },
+          { id: "x", previousId: null, now: 1, model: "", wantsData: false },
+        );
         const said = replay(answer, "req_1");
         expectValid({ said, answer });
         expect(said[0]).toEqual({ event: "start", data: { request_id: "req_1", model: "m" } });
@@ -242,7 +256,9 @@ test("no event whatever makes the stream fail", () => {
     "",
     "x",
   );
-  const events = fc.array(fc.tuple(types, fc.dictionary(fc.constantFrom("item", "delta", "output_index", "response"), fc.jsonValue())));
+  const events = fc.array(
+    fc.tuple(types, fc.dictionary(fc.constantFrom("item", "delta", "output_index", "response"), fc.jsonValue())),
+  );
   fc.assert(
     fc.property(events, (events) => {
       const stream = new TrimStream("req_1", "m");

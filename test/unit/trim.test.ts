@@ -4,12 +4,28 @@ import fc from "fast-check";
 import { addOutputText } from "openai/lib/ResponsesParser";
 import { describe, expect, test } from "vitest";
 import { isRecord, type JsonObject } from "../../src/core/lib/json.ts";
-import { type AnswerFacts, trim } from "../../src/core/reply/trim.ts";
+import { type AnswerContext, trim } from "../../src/core/reply/trim.ts";
 
-const facts: AnswerFacts = { id: "resp_ue1_x", previousId: null, now: 1_763_800_000, model: "", wantsData: false };
-const trimmed = (response: JsonObject, more: Partial<AnswerFacts> = {}): Answer => trim(response, { ...facts, ...more });
-const message = (...content: unknown[]): JsonObject => ({ type: "message", role: "assistant", status: "completed", content });
-const text = (value: string, annotations: unknown[] = []): JsonObject => ({ type: "output_text", text: value, annotations });
+const logFields: AnswerContext = {
+  id: "resp_ue1_x",
+  previousId: null,
+  now: 1_763_800_000,
+  model: "",
+  wantsData: false,
+};
+const trimmed = (response: JsonObject, more: Partial<AnswerContext> = {}): Answer =>
+  trim(response, { ...logFields, ...more });
+const message = (...content: unknown[]): JsonObject => ({
+  type: "message",
+  role: "assistant",
+  status: "completed",
+  content,
+});
+const text = (value: string, annotations: unknown[] = []): JsonObject => ({
+  type: "output_text",
+  text: value,
+  annotations,
+});
 const cite = (start_index: number, end_index: number): JsonObject => ({
   type: "url_citation",
   url: "https://a.example",
@@ -55,7 +71,12 @@ const FULL: JsonObject = {
 
 describe("the keys of an answer", () => {
   test("everything that a response can say is said, in the contract's form", () => {
-    const answer = trimmed(FULL, { previousId: "resp_ue1_before", metadata: { mine: "1" }, cost: 0.00002, cached: true });
+    const answer = trimmed(FULL, {
+      previousId: "resp_ue1_before",
+      metadata: { mine: "1" },
+      cost: 0.00002,
+      cached: true,
+    });
     expect(answer).toEqual({
       id: "resp_ue1_x",
       previous_response_id: "resp_ue1_before",
@@ -88,15 +109,17 @@ describe("the keys of an answer", () => {
       text: "",
       usage: null,
     });
-    expect(Object.keys(trimmed({ incomplete_details: null, metadata: {} }, { metadata: {}, cached: false }))).toHaveLength(7);
+    expect(
+      Object.keys(trimmed({ incomplete_details: null, metadata: {} }, { metadata: {}, cached: false })),
+    ).toHaveLength(7);
   });
 
   test.each<[unknown, number]>([
     [1_763_827_200.9, 1_763_827_200],
     [0, 0],
-    [null, facts.now],
-    ["1763827200", facts.now],
-    [Number.POSITIVE_INFINITY, facts.now],
+    [null, logFields.now],
+    ["1763827200", logFields.now],
+    [Number.POSITIVE_INFINITY, logFields.now],
   ])("created_at %j gives %j", (created_at, expected) => {
     expect(trimmed({ created_at }).created_at).toBe(expected);
   });
@@ -108,9 +131,17 @@ describe("the keys of an answer", () => {
 
 describe("text", () => {
   test.each<[string, JsonObject, string]>([
-    ["output_text never counts where messages exist", { output: [message(text("real"))], output_text: "shortcut" }, "real"],
+    [
+      "output_text never counts where messages exist",
+      { output: [message(text("real"))], output_text: "shortcut" },
+      "real",
+    ],
     ["not even where the message says nothing", { output: [message()], output_text: "shortcut" }, ""],
-    ["output_text counts where there is no message", { output: [{ type: "reasoning" }], output_text: "shortcut" }, "shortcut"],
+    [
+      "output_text counts where there is no message",
+      { output: [{ type: "reasoning" }], output_text: "shortcut" },
+      "shortcut",
+    ],
     ["all parts of all messages are joined", { output: [message(text("a"), text("b")), message(text("c"))] }, "abc"],
     ["content that is a plain string is text", { output: [{ type: "message", content: "plain" }] }, "plain"],
     ["a phase that is null counts as none", { output: [{ ...message(text("a")), phase: null }] }, "a"],
@@ -146,7 +177,9 @@ describe("text", () => {
       fc.property(fc.array(item), (output) => {
         const reference = { output: structuredClone(output), output_text: "" };
         addOutputText(reference as unknown as Parameters<typeof addOutputText>[0]);
-        expect(trimmed({ output, output_text: fc.sample(fc.constantFrom("", null), 1)[0] }).text).toBe(reference.output_text);
+        expect(trimmed({ output, output_text: fc.sample(fc.constantFrom("", null), 1)[0] }).text).toBe(
+          reference.output_text,
+        );
       }),
     );
   });
@@ -159,11 +192,15 @@ describe("citations", () => {
     fc.assert(
       fc.property(parts, (messages) => {
         const output = messages.map((parts) =>
-          message(...parts.map(([word, quoted]) => text(word, quoted ? [{ ...cite(0, word.length), title: word }] : []))),
+          message(
+            ...parts.map(([word, quoted]) => text(word, quoted ? [{ ...cite(0, word.length), title: word }] : [])),
+          ),
         );
         const answer = trimmed({ output });
         for (const citation of answer.citations ?? []) {
-          expect(answer.text.slice(Number(citation["start_index"]), Number(citation["end_index"]))).toBe(citation["title"]);
+          expect(answer.text.slice(Number(citation["start_index"]), Number(citation["end_index"]))).toBe(
+            citation["title"],
+          );
         }
         expect(answer.citations?.length ?? 0).toBe(messages.flat().filter(([, quoted]) => quoted).length);
       }),

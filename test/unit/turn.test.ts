@@ -2,7 +2,15 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { JsonObject } from "../../src/core/lib/json.ts";
-import { decodeTurn, encodeTurn, fitsRecord, lineage, MAX_ANCESTORS, type Turn, turnKey } from "../../src/core/turns/turn.ts";
+import {
+  decodeTurn,
+  encodeTurn,
+  fitsRecord,
+  ancestorsOf,
+  MAX_ANCESTORS,
+  type Turn,
+  turnKey,
+} from "../../src/core/turns/turn.ts";
 
 const MIB = 1_048_576;
 const turn: Turn = {
@@ -10,7 +18,11 @@ const turn: Turn = {
   parent: "resp_ue1_a",
   ancestors: ["resp_ue1_a"],
   input: [{ role: "user", content: "hi" }],
-  response: { id: "resp_1", status: "completed", output: [{ type: "message", content: [{ type: "output_text", text: "Hello" }] }] },
+  response: {
+    id: "resp_1",
+    status: "completed",
+    output: [{ type: "message", content: [{ type: "output_text", text: "Hello" }] }],
+  },
   preset: "support",
   wantsData: false,
   metadata: { a: "b" },
@@ -151,7 +163,9 @@ describe("1 MiB", () => {
 
   test("what is too large even so is not kept at all", () => {
     expect(encodeTurn({ ...turn, response: answered("many words ".repeat(100_000)) })).toBeNull();
-    expect(encodeTurn({ ...turn, input: "ü".repeat(MIB), response: answered("many words ".repeat(MIB / 8)) })).toBeNull();
+    expect(
+      encodeTurn({ ...turn, input: "ü".repeat(MIB), response: answered("many words ".repeat(MIB / 8)) }),
+    ).toBeNull();
   });
 
   test("an input that is too large by itself is kept as a note, so that the conversation keeps its turn", () => {
@@ -173,11 +187,11 @@ describe("1 MiB", () => {
 
 describe("lineage and keys", () => {
   test("a root has no ancestors, and a chain keeps the last hundred", () => {
-    expect(lineage(null, null)).toEqual([]);
-    expect(lineage("a", null)).toEqual(["a"]);
-    expect(lineage("b", { ...turn, ancestors: ["r", "a"] })).toEqual(["r", "a", "b"]);
+    expect(ancestorsOf(null, null)).toEqual([]);
+    expect(ancestorsOf("a", null)).toEqual(["a"]);
+    expect(ancestorsOf("b", { ...turn, ancestors: ["r", "a"] })).toEqual(["r", "a", "b"]);
     const ids = Array.from({ length: MAX_ANCESTORS }, (_, index) => `id${index}`);
-    const next = lineage("last", { ...turn, ancestors: ids });
+    const next = ancestorsOf("last", { ...turn, ancestors: ids });
     expect(next).toHaveLength(100);
     expect([next[0], next.at(-1)]).toEqual(["id1", "last"]);
   });

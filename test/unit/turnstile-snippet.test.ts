@@ -16,7 +16,9 @@ afterEach(() => vi.unstubAllGlobals());
 /** The page, opened anew. */
 async function open(): Promise<GetToken> {
   const code = `${printed("Turnstile", "js")}\n// ${Math.random()}`;
-  return ((await import(/* @vite-ignore */ `data:text/javascript,${encodeURIComponent(code)}`)) as { getToken: GetToken }).getToken;
+  return (
+    (await import(/* @vite-ignore */ `data:text/javascript,${encodeURIComponent(code)}`)) as { getToken: GetToken }
+  ).getToken;
 }
 
 function worker(...answers: [status: number, body: object][]): void {
@@ -49,7 +51,10 @@ test("one that is too old to be renewed makes a new visitor, with the same solut
   storage["session"] = JSON.stringify(session("ancient", -99));
   worker(refused, [201, session("new", 300)]);
   expect(await (await open())(solve)).toBe("new");
-  expect(asked.map((one) => (one as [string, object])[1])).toEqual([{ turnstile: "solved", renew: "ancient" }, { turnstile: "solved" }]);
+  expect(asked.map((one) => (one as [string, object])[1])).toEqual([
+    { turnstile: "solved", renew: "ancient" },
+    { turnstile: "solved" },
+  ]);
 });
 
 test("a refusal is told with the Worker's words", async () => {

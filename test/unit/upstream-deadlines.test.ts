@@ -41,8 +41,10 @@ function call(stream: boolean, whose: Whose = "a caller's"): Call {
     });
     return promise;
   }) as unknown as typeof fetch;
-  const { create } = uniapi({ baseUrl: "https://api.example", key: "sk-canary-4f9d2c7b1e8a", deadlines: DEADLINES }, fetcher, () =>
-    Date.now(),
+  const { create } = uniapi(
+    { baseUrl: "https://api.example", key: "sk-canary-4f9d2c7b1e8a", deadlines: DEADLINES },
+    fetcher,
+    () => Date.now(),
   );
   const reply = create({ model: "m" }, stream, whose === "nobody's" ? undefined : caller.signal);
   reply.catch(() => undefined);
@@ -54,7 +56,12 @@ function call(stream: boolean, whose: Whose = "a caller's"): Call {
         start: (controller) => void (body = controller),
         cancel: () => void (cancelled = true),
       });
-      resolve(new Response(readable, { headers: { "content-type": stream ? "text/event-stream" : "application/json" }, ...init }));
+      resolve(
+        new Response(readable, {
+          headers: { "content-type": stream ? "text/event-stream" : "application/json" },
+          ...init,
+        }),
+      );
     },
     send: (text) => body?.enqueue(new TextEncoder().encode(text)),
     close: () => body?.close(),
@@ -223,7 +230,9 @@ describe("a caller who leaves", () => {
     const caller = new AbortController();
     caller.abort();
     const fetcher = vi.fn<(url: string, init: RequestInit) => Promise<Response>>((_, init) =>
-      init.signal?.aborted === true ? Promise.reject(new DOMException("aborted", "AbortError")) : Promise.resolve(Response.json({})),
+      init.signal?.aborted === true
+        ? Promise.reject(new DOMException("aborted", "AbortError"))
+        : Promise.resolve(Response.json({})),
     );
     const settings = { baseUrl: "https://api.example", key: "sk-canary-4f9d2c7b1e8a", deadlines: DEADLINES };
     const upstream = uniapi(settings, fetcher as unknown as typeof fetch, () => Date.now());

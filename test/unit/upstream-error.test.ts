@@ -8,7 +8,8 @@ const KEY = "sk-canary-4f9d2c7b1e8a";
 const problemOf = (status: number, error: unknown, retryAfter?: number): Problem =>
   upstreamProblem({ status, body: error === undefined ? undefined : { error }, retryAfter }, [KEY]);
 /** `status code paid` as the caller meets it. */
-const verdict = (problem: Problem): string => `${problem.status} ${problem.body("r").error.code} ${problem.details.paid ?? ""}`;
+const verdict = (problem: Problem): string =>
+  `${problem.status} ${problem.body("r").error.code} ${problem.details.paid ?? ""}`;
 
 function fixture(name: string): unknown {
   const text = readFileSync(new URL(`../fixtures/derived/${name}`, import.meta.url), "utf8")
@@ -18,8 +19,15 @@ function fixture(name: string): unknown {
 }
 
 describe("recorded errors", () => {
-  test.each<[string, number, string, { retryAfter?: number; noSuchModel?: boolean; param?: string; keepsRetry?: boolean }]>([
-    ["d03-error-400-previous-response-not-found.json", 400, "400 previous_response_not_found unpaid", { param: "previous_response_id" }],
+  test.each<
+    [string, number, string, { retryAfter?: number; noSuchModel?: boolean; param?: string; keepsRetry?: boolean }]
+  >([
+    [
+      "d03-error-400-previous-response-not-found.json",
+      400,
+      "400 previous_response_not_found unpaid",
+      { param: "previous_response_id" },
+    ],
     ["d04-error-429-rate-limit.json", 429, "429 upstream_rate_limited unpaid", { retryAfter: 5 }],
     ["d20-onehub-401-invalid-token.json", 401, "502 upstream_auth unpaid", { keepsRetry: false }],
     ["d21-onehub-401-token-exhausted.json", 401, "502 upstream_auth unpaid", { keepsRetry: false }],
@@ -36,22 +44,25 @@ describe("recorded errors", () => {
     ["d41-newapi-503-model-not-found.json", 503, "503 upstream_unavailable unpaid", { noSuchModel: true }],
     ["d42-newapi-403-quota.json", 403, "502 upstream_quota unpaid", { keepsRetry: false }],
     ["d50-cloudflare-502.html", 502, "502 upstream_error maybe", { keepsRetry: false }],
-  ])("%s with status %i is %s", (name, status, expected, { retryAfter, noSuchModel = false, param = "", keepsRetry = true }) => {
-    const problem = upstreamProblem({ status, body: fixture(name) }, [KEY]);
-    expect(verdict(problem)).toBe(expected);
-    expect(problem.headers()["retry-after"]).toBe(retryAfter?.toString());
-    expect(problem.headers()["x-should-retry"]).toBe(keepsRetry ? undefined : "false");
-    expect(problem.details.noSuchModel ?? false).toBe(noSuchModel);
-    expect(problem.body("r").error.param).toBe(param);
-    const shown = JSON.stringify([problem.body("r"), problem.headers(), problem.details.reason]);
-    const parts = /sk-|wxyz|aBc|xYz|org-|https?:|20261122201015|k3JfQ8Zt|0\.000000|resp_0f0|[＄$\u4e00-\u9fff]/;
-    expect(shown).not.toMatch(parts);
-  });
+  ])(
+    "%s with status %i is %s",
+    (name, status, expected, { retryAfter, noSuchModel = false, param = "", keepsRetry = true }) => {
+      const problem = upstreamProblem({ status, body: fixture(name) }, [KEY]);
+      expect(verdict(problem)).toBe(expected);
+      expect(problem.headers()["retry-after"]).toBe(retryAfter?.toString());
+      expect(problem.headers()["x-should-retry"]).toBe(keepsRetry ? undefined : "false");
+      expect(problem.details.noSuchModel ?? false).toBe(noSuchModel);
+      expect(problem.body("r").error.param).toBe(param);
+      const shown = JSON.stringify([problem.body("r"), problem.headers(), problem.details.reason]);
+      const parts = /sk-|wxyz|aBc|xYz|org-|https?:|20261122201015|k3JfQ8Zt|0\.000000|resp_0f0|[＄$\u4e00-\u9fff]/;
+      expect(shown).not.toMatch(parts);
+    },
+  );
 
   test("the message of a 400 still says what is wrong", () => {
-    expect(upstreamProblem({ status: 400, body: fixture("d27-onehub-400-field-required.json") }, [KEY]).message).toContain(
-      "field Model is required",
-    );
+    expect(
+      upstreamProblem({ status: 400, body: fixture("d27-onehub-400-field-required.json") }, [KEY]).message,
+    ).toContain("field Model is required");
   });
 });
 
@@ -72,9 +83,17 @@ describe("by code first, then by status", () => {
       undefined,
       "503 upstream_unavailable unpaid",
     ]),
-    ...[500, 502, 504, 520, 524, 529, 599].map((status): [number, undefined, string] => [status, undefined, "502 upstream_error maybe"]),
+    ...[500, 502, 504, 520, 524, 529, 599].map((status): [number, undefined, string] => [
+      status,
+      undefined,
+      "502 upstream_error maybe",
+    ]),
     [500, { code: "server_error", message: "无可用渠道" }, "502 upstream_error maybe"],
-    ...[301, 302, 307, 308, 304].map((status): [number, undefined, string] => [status, undefined, "502 upstream_invalid_response unpaid"]),
+    ...[301, 302, 307, 308, 304].map((status): [number, undefined, string] => [
+      status,
+      undefined,
+      "502 upstream_invalid_response unpaid",
+    ]),
     [400, undefined, "400 upstream_rejected unpaid"],
     [400, { code: "", type: "one_hub_error" }, "400 upstream_rejected unpaid"],
     [400, { code: null, type: "invalid_request_error" }, "400 upstream_rejected unpaid"],
@@ -152,7 +171,11 @@ describe("our key in a field that passes", () => {
   });
 
   test("code and param are bounded", () => {
-    const { error } = problemOf(400, { code: "x".repeat(900), param: "y z ".repeat(900), message: "word ".repeat(900) }).body("r");
+    const { error } = problemOf(400, {
+      code: "x".repeat(900),
+      param: "y z ".repeat(900),
+      message: "word ".repeat(900),
+    }).body("r");
     expect(error.code.length).toBeLessThanOrEqual(64);
     expect(error.param.length).toBeLessThanOrEqual(200);
     expect(error.message.length).toBeLessThanOrEqual(1_000);
@@ -183,12 +206,16 @@ describe("Retry-After", () => {
   });
 });
 
-test.each(["1214", "content-filter", "user_not_found", "key_not_allowed"])("the code %s is upstream's own to say", (code) => {
-  const problem = upstreamProblem({ status: 400, body: { error: { message: "no", type: "x", code, param: "metadata.app" } } }, [
-    "sk-canary-4f9d2c7b1e8a",
-  ]);
-  expect(problem.body("req_1").error).toMatchObject({ code, param: "metadata.app" });
-});
+test.each(["1214", "content-filter", "user_not_found", "key_not_allowed"])(
+  "the code %s is upstream's own to say",
+  (code) => {
+    const problem = upstreamProblem(
+      { status: 400, body: { error: { message: "no", type: "x", code, param: "metadata.app" } } },
+      ["sk-canary-4f9d2c7b1e8a"],
+    );
+    expect(problem.body("req_1").error).toMatchObject({ code, param: "metadata.app" });
+  },
+);
 
 test.each(["AIzaSyDabcdefghijklmnop123", "sk-proj-abcdef", "What is my secret"])("%s is no code", (code) => {
   const problem = upstreamProblem({ status: 400, body: { error: { message: "no", type: "x", code } } }, []);

@@ -3,7 +3,12 @@ import { readFileSync } from "node:fs";
 import { describe, expect, test, vi } from "vitest";
 import { Problem } from "../../src/core/lib/problem.ts";
 import { parseFrame } from "../../src/core/lib/sse.ts";
-import { uniapi, type Upstream, type UpstreamDeadlines, type UpstreamReply } from "../../src/platform/upstream/upstream.ts";
+import {
+  uniapi,
+  type Upstream,
+  type UpstreamDeadlines,
+  type UpstreamReply,
+} from "../../src/platform/upstream/upstream.ts";
 
 // By its path alone: the types of wire.ts are a Worker's, and here is Node.
 const { DEADLINES } = await vi.importActual<{ DEADLINES: UpstreamDeadlines }>("../../src/wire.ts");
@@ -16,7 +21,10 @@ function upstreamOf(reply: () => Response | Promise<Response>): { upstream: Upst
     asked.push({ url, init });
     return reply();
   }) as unknown as typeof fetch;
-  return { upstream: uniapi({ baseUrl: "https://api.example", key: KEY, deadlines: DEADLINES }, fetcher, () => 0), asked };
+  return {
+    upstream: uniapi({ baseUrl: "https://api.example", key: KEY, deadlines: DEADLINES }, fetcher, () => 0),
+    asked,
+  };
 }
 
 const create = (reply: () => Response | Promise<Response>, stream = false): Promise<UpstreamReply> =>
@@ -68,50 +76,71 @@ describe("what goes out", () => {
   test.each([
     [true, "text/event-stream"],
     [false, "application/json"],
-  ])("with stream %s: exactly these headers, no redirect followed, and stream set in the body", async (stream, accept) => {
-    const { upstream, asked } = upstreamOf(stream ? sse("data: 1\n\n") : json(response));
-    await upstream.create({ model: "m", input: "hé", stream: !stream }, stream, new AbortController().signal);
-    const [{ url, init } = { url: "", init: {} }] = asked;
-    expect(asked).toHaveLength(1);
-    expect(url).toBe("https://api.example/v1/responses");
-    expect(Object.fromEntries(new Headers(init.headers))).toEqual({
-      authorization: `Bearer ${KEY}`,
-      "content-type": "application/json",
-      accept,
-      "user-agent": "uniapi-edge",
-    });
-    expect([init.method, init.redirect]).toEqual(["POST", "manual"]);
-    expect(Object.keys(init).toSorted()).toEqual(["body", "headers", "method", "redirect", "signal"]);
-    expect(JSON.parse(String(init.body))).toEqual({ model: "m", input: "hé", stream });
-  });
+  ])(
+    "with stream %s: exactly these headers, no redirect followed, and stream set in the body",
+    async (stream, accept) => {
+      const { upstream, asked } = upstreamOf(stream ? sse("data: 1\n\n") : json(response));
+      await upstream.create({ model: "m", input: "hé", stream: !stream }, stream, new AbortController().signal);
+      const [{ url, init } = { url: "", init: {} }] = asked;
+      expect(asked).toHaveLength(1);
+      expect(url).toBe("https://api.example/v1/responses");
+      expect(Object.fromEntries(new Headers(init.headers))).toEqual({
+        authorization: `Bearer ${KEY}`,
+        "content-type": "application/json",
+        accept,
+        "user-agent": "uniapi-edge",
+      });
+      expect([init.method, init.redirect]).toEqual(["POST", "manual"]);
+      expect(Object.keys(init).toSorted()).toEqual(["body", "headers", "method", "redirect", "signal"]);
+      expect(JSON.parse(String(init.body))).toEqual({ model: "m", input: "hé", stream });
+    },
+  );
 });
 
 describe("a whole answer", () => {
   test("a response object is handed on as it is", async () => {
-    expect(await create(json({ ...response, more: [1] }))).toEqual({ kind: "response", response: { ...response, more: [1] } });
+    expect(await create(json({ ...response, more: [1] }))).toEqual({
+      kind: "response",
+      response: { ...response, more: [1] },
+    });
   });
 
   test("heartbeat lines before it are skipped", async () => {
-    const reply = await create(() => new Response(fixture("d28-onehub-heartbeat-nonstream.txt"), { headers: JSON_HEADERS }));
+    const reply = await create(
+      () => new Response(fixture("d28-onehub-heartbeat-nonstream.txt"), { headers: JSON_HEADERS }),
+    );
     expect(reply).toMatchObject({ kind: "response", response: { status: "completed" } });
   });
 
-  test.each(["\n", "\r\n", "\r"])("an event stream where JSON was asked for is read to its terminal event (line ends %j)", async (end) => {
-    const events = fixture("d30-onehub-heartbeat-stream.sse").replaceAll("\n", end);
-    const reply = await create(() => new Response(events, { headers: SSE_HEADERS }));
-    expect(reply).toMatchObject({ kind: "response", response: { status: "completed", output: [{ type: "message" }] } });
-  });
+  test.each(["\n", "\r\n", "\r"])(
+    "an event stream where JSON was asked for is read to its terminal event (line ends %j)",
+    async (end) => {
+      const events = fixture("d30-onehub-heartbeat-stream.sse").replaceAll("\n", end);
+      const reply = await create(() => new Response(events, { headers: SSE_HEADERS }));
+      expect(reply).toMatchObject({
+        kind: "response",
+        response: { status: "completed", output: [{ type: "message" }] },
+      });
+    },
+  );
 
   test.each(["application/json", "Application/JSON; charset=utf-8"])(
     "JSON where a stream was asked for is a whole answer (%s)",
     async (type) => {
-      const reply = await create(() => new Response(JSON.stringify(response), { headers: { "content-type": type } }), true);
+      const reply = await create(
+        () => new Response(JSON.stringify(response), { headers: { "content-type": type } }),
+        true,
+      );
       expect(reply).toEqual({ kind: "response", response });
     },
   );
 
   test.each<[string, () => Response, string]>([
-    ["an error under 200", json({ error: { code: "rate_limit_exceeded", message: "上游负载" } }), "429 upstream_rate_limited unpaid"],
+    [
+      "an error under 200",
+      json({ error: { code: "rate_limit_exceeded", message: "上游负载" } }),
+      "429 upstream_rate_limited unpaid",
+    ],
     [
       "an error after heartbeats",
       () => new Response(fixture("d29-onehub-heartbeat-nonstream-error-http200.txt")),
@@ -129,15 +158,24 @@ describe("a whole answer", () => {
     ["an empty body", () => new Response(""), "502 upstream_invalid_response maybe"],
     ["JSON that is no response", json({ success: true }), "502 upstream_invalid_response maybe"],
     ["a list", json([]), "502 upstream_invalid_response maybe"],
-    ["half a JSON object", () => new Response('{"object":"response","output":['), "502 upstream_invalid_response maybe"],
+    [
+      "half a JSON object",
+      () => new Response('{"object":"response","output":['),
+      "502 upstream_invalid_response maybe",
+    ],
     ["a cut stream", () => new Response(fixture("d08-cut-stream.sse")), "502 upstream_error maybe"],
-    ["bytes that are no UTF-8", () => new Response(Uint8Array.of(0x7b, 0xff, 0x7d)), "502 upstream_invalid_response maybe"],
+    [
+      "bytes that are no UTF-8",
+      () => new Response(Uint8Array.of(0x7b, 0xff, 0x7d)),
+      "502 upstream_invalid_response maybe",
+    ],
   ])("%s is refused", async (_, reply, expected) => {
     expect(await verdict(create(reply))).toBe(expected);
   });
 
   test("8 MiB pass, and not a byte more", async () => {
-    const body = (size: number): string => JSON.stringify({ object: "response", pad: "" }).replace('""', `"${"x".repeat(size - 30)}"`);
+    const body = (size: number): string =>
+      JSON.stringify({ object: "response", pad: "" }).replace('""', `"${"x".repeat(size - 30)}"`);
     expect(body(100)).toHaveLength(100);
     expect(await create(() => new Response(body(8_388_608)))).toMatchObject({ kind: "response" });
     expect(await verdict(create(() => new Response(body(8_388_609))))).toBe("502 upstream_invalid_response maybe");
@@ -145,19 +183,27 @@ describe("a whole answer", () => {
 
   test("a connection that breaks may have been paid, and a body that can't be decoded is an invalid answer", async () => {
     const breaking = (headers: Record<string, string>) => () =>
-      new Response(new ReadableStream({ pull: (controller) => controller.error(new TypeError(`reset ${KEY}`)) }), { headers });
+      new Response(new ReadableStream({ pull: (controller) => controller.error(new TypeError(`reset ${KEY}`)) }), {
+        headers,
+      });
     expect(await verdict(create(() => Promise.reject(new TypeError("refused"))))).toBe("502 upstream_error maybe");
     expect(await verdict(create(breaking({})))).toBe("502 upstream_error maybe");
     expect(await verdict(create(breaking({ "content-encoding": "br" })))).toBe("502 upstream_invalid_response maybe");
-    expect(await verdict(create(() => new Response(Uint8Array.of(0x1f, 0x8b, 8, 0), { headers: { "content-encoding": "gzip" } })))).toBe(
-      "502 upstream_invalid_response maybe",
-    );
+    expect(
+      await verdict(
+        create(() => new Response(Uint8Array.of(0x1f, 0x8b, 8, 0), { headers: { "content-encoding": "gzip" } })),
+      ),
+    ).toBe("502 upstream_invalid_response maybe");
   });
 });
 
 describe("a refusal", () => {
   test.each<[string, () => Response, string]>([
-    ["JSON", json({ error: { code: "context_length_exceeded", message: "too long" } }, 400), "400 context_length_exceeded unpaid"],
+    [
+      "JSON",
+      json({ error: { code: "context_length_exceeded", message: "too long" } }, 400),
+      "400 context_length_exceeded unpaid",
+    ],
     ["nothing", () => new Response(null, { status: 429 }), "429 upstream_rate_limited unpaid"],
     ["a page", () => new Response(fixture("d50-cloudflare-502.html"), { status: 502 }), "502 upstream_error maybe"],
     [
@@ -169,7 +215,10 @@ describe("a refusal", () => {
     ["no UTF-8", () => new Response(Uint8Array.of(0xff), { status: 401 }), "502 upstream_auth unpaid"],
     [
       "a body that breaks",
-      () => new Response(new ReadableStream({ pull: (controller) => controller.error(new Error("reset")) }), { status: 503 }),
+      () =>
+        new Response(new ReadableStream({ pull: (controller) => controller.error(new Error("reset")) }), {
+          status: 503,
+        }),
       "503 upstream_unavailable unpaid",
     ],
   ])("with %s as its body counts by its status", async (_, reply, expected) => {
@@ -190,7 +239,11 @@ describe("a refusal", () => {
 
 describe("a stream", () => {
   test("whole frames come out, however the bytes came", async () => {
-    expect(await dataOf(await create(sse("data: 1\n", "\ndata: 2", "\r\n\r", "\ndata: 3\n\n"), true))).toEqual(["1", "2", "3"]);
+    expect(await dataOf(await create(sse("data: 1\n", "\ndata: 2", "\r\n\r", "\ndata: 3\n\n"), true))).toEqual([
+      "1",
+      "2",
+      "3",
+    ]);
   });
 
   test.each<[string, string[]]>([

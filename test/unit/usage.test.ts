@@ -4,7 +4,13 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { costUsd, type Price, usageOf } from "../../src/core/upstream/usage.ts";
 
-const usage: Usage = { input_tokens: 1_000, cached_tokens: 400, output_tokens: 500, reasoning_tokens: 100, total_tokens: 1_500 };
+const usage: Usage = {
+  input_tokens: 1_000,
+  cached_tokens: 400,
+  output_tokens: 500,
+  reasoning_tokens: 100,
+  total_tokens: 1_500,
+};
 const PRICES: Record<string, Price> = {
   "gpt-5-mini": { input: 0.25, cached: 0.025, output: 2 },
   "gpt-5-mini-2026-01-01": { input: 1, output: 1 },
@@ -79,12 +85,19 @@ describe("cost", () => {
     expect(costUsd(PRICES, ["gpt-5-mini"], null)).toBeUndefined();
     const one = { ...usage, input_tokens: 3, cached_tokens: 0, output_tokens: 0 };
     expect(String(costUsd(PRICES, ["gpt-5-mini"], one))).toBe("7.5e-7");
-    expect(costUsd({ m: { input: 0.1, output: 0.2 } }, ["m"], { ...usage, input_tokens: 3, cached_tokens: 0, output_tokens: 3 })).toBe(
-      0.0000009,
-    );
+    expect(
+      costUsd({ m: { input: 0.1, output: 0.2 } }, ["m"], {
+        ...usage,
+        input_tokens: 3,
+        cached_tokens: 0,
+        output_tokens: 3,
+      }),
+    ).toBe(0.0000009);
   });
 
   test("more cached tokens than input tokens never make a cost negative", () => {
-    expect(costUsd(PRICES, ["gpt-5-mini"], { ...usage, input_tokens: 10, cached_tokens: 1e9, output_tokens: 0 })).toBe(2.5e-7);
+    expect(costUsd(PRICES, ["gpt-5-mini"], { ...usage, input_tokens: 10, cached_tokens: 1e9, output_tokens: 0 })).toBe(
+      2.5e-7,
+    );
   });
 });

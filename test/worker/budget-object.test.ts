@@ -21,10 +21,23 @@ describe("a day's limits", () => {
   test("what fits is booked, what does not fit changes nothing and says when to come back", async () => {
     const budget = fresh();
     expect(await budget.reserve(AT, "a", { tokens: 600, nanoUsd: 1_000 }, LIMITS)).toBeNull();
-    expect(await budget.reserve(AT, "b", { tokens: 401, nanoUsd: 0 }, LIMITS)).toEqual({ limit: "tokens_per_day", retryAfter: 50_400 });
-    expect(await budget.reserve(AT, "c", { tokens: 0, nanoUsd: 999_001 }, LIMITS)).toEqual({ limit: "usd_per_day", retryAfter: 50_400 });
+    expect(await budget.reserve(AT, "b", { tokens: 401, nanoUsd: 0 }, LIMITS)).toEqual({
+      limit: "tokens_per_day",
+      retryAfter: 50_400,
+    });
+    expect(await budget.reserve(AT, "c", { tokens: 0, nanoUsd: 999_001 }, LIMITS)).toEqual({
+      limit: "usd_per_day",
+      retryAfter: 50_400,
+    });
     expect(await budget.reserve(AT, "d", { tokens: 400, nanoUsd: 999_000 }, LIMITS)).toBeNull();
-    expect(await today(budget)).toEqual({ day: TODAY, requests: 0, hits: 0, tokens: 1_000, nanoUsd: 1_000_000, reserved: 1_000 });
+    expect(await today(budget)).toEqual({
+      day: TODAY,
+      requests: 0,
+      hits: 0,
+      tokens: 1_000,
+      nanoUsd: 1_000_000,
+      reserved: 1_000,
+    });
   });
 
   test("a settlement takes the place of its reservation, once, on the reservation's own day", async () => {
@@ -45,7 +58,11 @@ describe("a day's limits", () => {
     const step = fc.oneof(
       fc.record({ do: fc.constant("reserve" as const), tokens: fc.nat(400), nanoUsd: fc.nat(400_000) }),
       // Never more than was reserved: the worst case is one.
-      fc.record({ do: fc.constant("settle" as const), which: fc.nat(20), part: fc.double({ min: 0, max: 1, noNaN: true }) }),
+      fc.record({
+        do: fc.constant("settle" as const),
+        which: fc.nat(20),
+        part: fc.double({ min: 0, max: 1, noNaN: true }),
+      }),
       fc.record({ do: fc.constant("crash" as const) }),
     );
     await fc.assert(
@@ -66,7 +83,8 @@ describe("a day's limits", () => {
           } else if (one.do === "reserve") {
             const id = `call-${calls.length}`;
             const { tokens, nanoUsd } = sums();
-            const fits = tokens + one.tokens <= LIMITS.tokens_per_day && nanoUsd + one.nanoUsd <= LIMITS.usd_per_day * 1e9;
+            const fits =
+              tokens + one.tokens <= LIMITS.tokens_per_day && nanoUsd + one.nanoUsd <= LIMITS.usd_per_day * 1e9;
             const refused = await budget.reserve(AT, id, { tokens: one.tokens, nanoUsd: one.nanoUsd }, LIMITS);
             expect(refused === null).toBe(fits);
             if (fits) calls.push({ id, tokens: one.tokens, nanoUsd: one.nanoUsd, open: true });
@@ -112,7 +130,8 @@ describe("requests", () => {
   test("a token is good for as many as it says, also after a crash; another token counts for itself", async () => {
     const name = crypto.randomUUID();
     const token = { id: "digest", requests: 2, expires: AT / 1_000 + 600 };
-    for (const minute of [0, 1]) expect(await env.BUDGETS.getByName(name).admit(AT + minute * 60_000, undefined, token)).toBeNull();
+    for (const minute of [0, 1])
+      expect(await env.BUDGETS.getByName(name).admit(AT + minute * 60_000, undefined, token)).toBeNull();
     await evictDurableObject(env.BUDGETS.getByName(name));
     const budget = env.BUDGETS.getByName(name);
     expect(await budget.admit(AT + 120_000, undefined, token)).toEqual({ limit: "requests", retryAfter: 480 });
@@ -138,7 +157,10 @@ describe("old days", () => {
   test.each<[string, (budget: ReturnType<typeof fresh>, at: number) => Promise<unknown>]>([
     ["a lost reservation", (budget, at) => budget.reserve(at, "lost", { tokens: 5, nanoUsd: 5 }, LIMITS)],
     ["a visitor's one request", (budget, at) => budget.admit(at, 3, undefined)],
-    ["a token that is over", (budget, at) => budget.admit(at, undefined, { id: "t", requests: 3, expires: at / 1_000 + 60 })],
+    [
+      "a token that is over",
+      (budget, at) => budget.admit(at, undefined, { id: "t", requests: 3, expires: at / 1_000 + 60 }),
+    ],
     ["sums", (budget, at) => budget.count(at, { requests: 2, hits: 1, tokens: 7, nanoUsd: 7 })],
   ])("an object that nobody uses any more goes whole, after %s", async (_name, use) => {
     const budget = fresh();
@@ -167,7 +189,9 @@ describe("old days", () => {
 });
 
 async function tables(budget: ReturnType<typeof fresh>): Promise<unknown[]> {
-  return await runInDurableObject(budget, (_, { storage }) => storage.sql.exec("SELECT name FROM sqlite_master").toArray());
+  return await runInDurableObject(budget, (_, { storage }) =>
+    storage.sql.exec("SELECT name FROM sqlite_master").toArray(),
+  );
 }
 
 async function tablesOf(budget: ReturnType<typeof fresh>): Promise<object> {

@@ -47,8 +47,16 @@ function limited(
   return { worker, total: `total:publishable:${id}` };
 }
 
-const usedOf = async (name: string): Promise<{ tokens: number; reserved: number; requests: number; hits: number; nanoUsd: number }> =>
-  (await env.BUDGETS.getByName(name).usage(Date.now())).days[0] ?? { tokens: 0, reserved: 0, requests: 0, hits: 0, nanoUsd: 0 };
+const usedOf = async (
+  name: string,
+): Promise<{ tokens: number; reserved: number; requests: number; hits: number; nanoUsd: number }> =>
+  (await env.BUDGETS.getByName(name).usage(Date.now())).days[0] ?? {
+    tokens: 0,
+    reserved: 0,
+    requests: 0,
+    hits: 0,
+    nanoUsd: 0,
+  };
 const from = (address: string): Record<string, string> => ({ ...pk, "cf-connecting-ip": address });
 
 describe("a limit", () => {
@@ -107,7 +115,9 @@ describe("a limit", () => {
         presets: { chat: { max_output_tokens: 100 } },
         callers: {
           sessions: { presets: ["chat"], total },
-          publishable: [{ id: crypto.randomUUID(), key: PK, presets: ["chat"], per_visitor: { tokens_per_day: 10_000 }, total }],
+          publishable: [
+            { id: crypto.randomUUID(), key: PK, presets: ["chat"], per_visitor: { tokens_per_day: 10_000 }, total },
+          ],
         },
       },
       { SESSION_KEYS },
@@ -124,7 +134,9 @@ describe("a limit", () => {
       let answered = 0;
       let tokens = 0;
       for (let at = 0; at < count; at += 50) {
-        const answers = await Promise.all(Array.from({ length: 50 }, (_, n) => worker.ask({ input }, fresh[kind]?.(at + n) ?? {})));
+        const answers = await Promise.all(
+          Array.from({ length: 50 }, (_, n) => worker.ask({ input }, fresh[kind]?.(at + n) ?? {})),
+        );
         for (const answer of answers) {
           const { usage } = await answer.json<{ usage?: { total_tokens: number } }>();
           answered += answer.ok ? 1 : 0;
@@ -140,7 +152,8 @@ describe("a limit", () => {
   test("a visitor is one IPv6 network, and its refusal takes nothing from the total", async () => {
     withinOneMinute();
     const { worker, total } = limited({ per_visitor: { requests_per_minute: 1 }, total: { requests_per_minute: 3 } });
-    const ask = async (address: string): Promise<number> => (await worker.ask({ input: marked() }, from(address))).status;
+    const ask = async (address: string): Promise<number> =>
+      (await worker.ask({ input: marked() }, from(address))).status;
     expect(await ask("2001:db8::1")).toBe(200);
     expect(await ask("2001:db8::2")).toBe(429);
     expect(await ask("2001:db8::3")).toBe(429);
@@ -155,13 +168,18 @@ describe("a limit", () => {
 describe("a session's own claims", () => {
   const asSession = (claims: object): Record<string, string> => as(hs256(claimsOf(crypto.randomUUID(), claims)));
   const sessions = (): WorkerUnderTest =>
-    startWorker({ presets: { chat: { max_output_tokens: 100 } }, callers: { sessions: { presets: ["chat"] } } }, { SESSION_KEYS });
+    startWorker(
+      { presets: { chat: { max_output_tokens: 100 } }, callers: { sessions: { presets: ["chat"] } } },
+      { SESSION_KEYS },
+    );
 
   test("hold it to so many requests, which GET /usage shows", async () => {
     const worker = sessions();
     const user = asSession({ requests: 3, tokens_per_day: 5_000 });
     await worker.answer({ input: marked() }, user);
-    const usage = await (await worker.get("/usage", user)).json<{ limits: object; left: { requests: number; tokens_per_day: number } }>();
+    const usage = await (
+      await worker.get("/usage", user)
+    ).json<{ limits: object; left: { requests: number; tokens_per_day: number } }>();
     expect(usage).toMatchObject({ limits: { requests: 3, tokens_per_day: 5_000 }, left: { requests: 1 } });
     expect(usage.left.tokens_per_day).toBeLessThan(5_000);
     expect((await worker.ask({ input: marked() }, user)).status).toBe(200);
@@ -194,7 +212,7 @@ describe("budgets together", () => {
           { name: `a-${crypto.randomUUID()}`, whose: "user" as const, limits: { tokens_per_day: 1_500 } },
           { name: `b-${crypto.randomUUID()}`, whose: "total" as const, limits: { tokens_per_day: 1_000 } },
         ];
-        const later: Promise<unknown>[] = [];
+        const waitUntil: Promise<unknown>[] = [];
         const runs = all.map(async ({ tokens, end, part, fails }, n) => {
           let failed = false;
           const flaky = {
@@ -220,11 +238,13 @@ describe("budgets together", () => {
             sleep: () => Promise.resolve(),
             random: () => `call-${n}`,
             warn: () => undefined,
-            tellEveryMs: 1,
+            reportEveryMs: 1,
           };
           const adapter = durableBudgets(flaky, outside);
           await scheduler.schedule(Promise.resolve(), `call ${n} begins`);
-          const held = await adapter.reserve(budgets, { tokens, nanoUsd: 0 }, (work) => void later.push(work)).catch(() => null);
+          const held = await adapter
+            .reserve(budgets, { tokens, nanoUsd: 0 }, (work) => void waitUntil.push(work))
+            .catch(() => null);
           await scheduler.schedule(Promise.resolve(), `call ${n} ends`);
           if (held === null) return 0;
           const used = Math.floor(tokens * part);
@@ -233,7 +253,7 @@ describe("budgets together", () => {
           return end === "settle" ? used : end === "release" ? 0 : tokens;
         });
         const spent = (await scheduler.waitFor(Promise.all(runs))).reduce((sum, one) => sum + one, 0);
-        for (let at = 0; at < later.length; at += 1) await later[at];
+        for (let at = 0; at < waitUntil.length; at += 1) await waitUntil[at];
         for (const { name, limits } of budgets) {
           const { tokens } = (await env.BUDGETS.getByName(name).usage(Date.now())).days[0] ?? { tokens: 0 };
           expect(tokens, name).toBe(spent);
@@ -290,15 +310,18 @@ describe("a reservation", () => {
     expect(await usedOf(total)).toMatchObject({ tokens: 0, reserved: 0 });
   });
 
-  test.each(["emulate/500", "emulate/reset", "emulate/cut"])("stays where the call may have been paid (%s)", async (name) => {
-    const { worker, total } = limited({ total: { tokens_per_day: 100_000 } }, model(name));
-    const response = await worker.ask({ input: marked() }, { ...pk, ...EVENTS });
-    await response.text().catch(() => undefined);
-    await worker.settled();
-    const used = await usedOf(total);
-    expect(used.tokens).toBeGreaterThan(100);
-    expect(used.reserved).toBe(used.tokens);
-  });
+  test.each(["emulate/500", "emulate/reset", "emulate/cut"])(
+    "stays where the call may have been paid (%s)",
+    async (name) => {
+      const { worker, total } = limited({ total: { tokens_per_day: 100_000 } }, model(name));
+      const response = await worker.ask({ input: marked() }, { ...pk, ...EVENTS });
+      await response.text().catch(() => undefined);
+      await worker.settled();
+      const used = await usedOf(total);
+      expect(used.tokens).toBeGreaterThan(100);
+      expect(used.reserved).toBe(used.tokens);
+    },
+  );
 
   test("stays where the caller left in the middle", async () => {
     const { worker, total } = limited({ total: { tokens_per_day: 100_000 } });
@@ -380,11 +403,19 @@ describe("the shield", () => {
     const seen: string[] = [];
     const RATE_LIMIT = { limit: async ({ key }: { key: string }) => ({ success: seen.push(key) < 4 }) };
     const worker = startWorker({}, { SERVER_KEYS, RATE_LIMIT });
-    const send = (): Promise<Response> => worker.ask({ input: marked() }, { ...as(KEYS.alice), "cf-connecting-ip": "203.0.113.9" });
+    const send = (): Promise<Response> =>
+      worker.ask({ input: marked() }, { ...as(KEYS.alice), "cf-connecting-ip": "203.0.113.9" });
     expect((await send()).status).toBe(200);
     const byOwner = await send();
-    expect([byOwner.status, (await problemOf(byOwner)).code, byOwner.headers.get("retry-after")]).toEqual([429, "rate_limited", "60"]);
-    const byAddress = await worker.ask({ input: marked() }, { ...as("sk_wrong_0123456789ab"), "cf-connecting-ip": "203.0.113.9" });
+    expect([byOwner.status, (await problemOf(byOwner)).code, byOwner.headers.get("retry-after")]).toEqual([
+      429,
+      "rate_limited",
+      "60",
+    ]);
+    const byAddress = await worker.ask(
+      { input: marked() },
+      { ...as("sk_wrong_0123456789ab"), "cf-connecting-ip": "203.0.113.9" },
+    );
     expect(byAddress.status).toBe(429);
     expect(seen.filter((key) => key === "address:203.0.113.9")).toHaveLength(3);
     expect(seen).toHaveLength(5);

@@ -6,12 +6,15 @@ import { randomHex } from "../../src/wire.ts";
 const BROKEN = [[0xff], [0xc3], [0xe2, 0x82], [0xed, 0xa0, 0x80], [0xf0, 0x9f, 0x98], [0xc0, 0xaf], [0x61, 0xe2]];
 const TEXTS = ["", "plain", "café", "\u{1f600}", "\ufeffmarked", "a\u0000b", "漢字"];
 
-test.each(BROKEN.map((bytes) => [bytes]))("after %j, which is no UTF-8, texts are read as if nothing had been", (bytes) => {
-  for (const text of TEXTS) {
-    expect(() => decodeUtf8(Uint8Array.from(bytes))).toThrow("not well-formed UTF-8");
-    expect(decodeUtf8(new TextEncoder().encode(text))).toBe(text.replace(/^\ufeff/, ""));
-  }
-});
+test.each(BROKEN.map((bytes) => [bytes]))(
+  "after %j, which is no UTF-8, texts are read as if nothing had been",
+  (bytes) => {
+    for (const text of TEXTS) {
+      expect(() => decodeUtf8(Uint8Array.from(bytes))).toThrow("not well-formed UTF-8");
+      expect(decodeUtf8(new TextEncoder().encode(text))).toBe(text.replace(/^\ufeff/, ""));
+    }
+  },
+);
 
 test("random bytes are as many as were asked for, and none is given twice", () => {
   const seen = new Set<string>();
@@ -21,6 +24,9 @@ test("random bytes are as many as were asked for, and none is given twice", () =
     expect(text).toMatch(new RegExp(`^[0-9a-f]{${bytes * 2}}$`));
     for (let at = 0; at + 12 <= text.length; at += 12) seen.add(text.slice(at, at + 12));
   }
-  const pieces = Array.from({ length: 2_000 }, (_, n) => Math.floor((6 + (n % 59)) / 6)).reduce((sum, count) => sum + count, 0);
+  const pieces = Array.from({ length: 2_000 }, (_, n) => Math.floor((6 + (n % 59)) / 6)).reduce(
+    (sum, count) => sum + count,
+    0,
+  );
   expect(seen.size).toBe(pieces);
 });

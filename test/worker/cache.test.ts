@@ -36,10 +36,16 @@ async function hear(worker: WorkerUnderTest, body: object, headers: HeaderTable 
   const said = await response.text();
   await worker.settled();
   const type = response.headers.get("content-type") ?? "";
-  if (type.startsWith("text/plain")) return { text: said, id: response.headers.get("x-response-id") ?? "", headers: response.headers };
+  if (type.startsWith("text/plain"))
+    return { text: said, id: response.headers.get("x-response-id") ?? "", headers: response.headers };
   const events = type.startsWith("text/event-stream") ? eventsIn(said) : undefined;
   const answer = (events === undefined ? JSON.parse(said) : events.at(-1)?.data) as Answer;
-  return { text: events === undefined ? answer.text : joined(events, "text"), id: answer.id, headers: response.headers, answer };
+  return {
+    text: events === undefined ? answer.text : joined(events, "text"),
+    id: answer.id,
+    headers: response.headers,
+    answer,
+  };
 }
 
 const FORMS: Record<string, (worker: WorkerUnderTest, body: object, headers?: HeaderTable) => Promise<Heard>> = {
@@ -60,7 +66,9 @@ describe("exact repeats", () => {
     const repeated = await FORMS[second]?.(worker, { input });
     expect(repeated).toMatchObject({ text: made?.text, id: made?.id });
     expect(await calls(input)).toBe(1);
-    expect(made?.headers.get("cache-status")).toBe(`uniapi-edge; fwd=miss${first.endsWith("stream") ? "" : "; stored"}`);
+    expect(made?.headers.get("cache-status")).toBe(
+      `uniapi-edge; fwd=miss${first.endsWith("stream") ? "" : "; stored"}`,
+    );
     expect(made?.headers.get("age")).toBeNull();
     expect(repeated?.headers.get("cache-status")).toMatch(/^uniapi-edge; hit; ttl=3(?:600|59\d)$/);
     expect(repeated?.headers.get("age")).toMatch(/^\d$/);
@@ -89,7 +97,9 @@ describe("exact repeats", () => {
     const worker = startWorker();
     const input = marked();
     await worker.answer({ input, temperature: 0.5, metadata: { a: "1", b: "2" } });
-    expect(await worker.answer({ metadata: { b: "2", a: "1" }, temperature: 0.5, input })).toMatchObject({ cached: true });
+    expect(await worker.answer({ metadata: { b: "2", a: "1" }, temperature: 0.5, input })).toMatchObject({
+      cached: true,
+    });
     const one = { type: "object", properties: { a: { type: "string" }, b: { type: "string" } } };
     const other = { type: "object", properties: { b: { type: "string" }, a: { type: "string" } } };
     await worker.answer({ input, schema: one });
@@ -112,7 +122,8 @@ describe("exact repeats", () => {
       { images: ["https://example.com/a.png"] },
       { truncation: "auto" },
     ];
-    for (const other of others) expect(await worker.answer({ input, ...other }), JSON.stringify(other)).not.toHaveProperty("cached");
+    for (const other of others)
+      expect(await worker.answer({ input, ...other }), JSON.stringify(other)).not.toHaveProperty("cached");
     expect(await calls(input)).toBe(1 + others.length);
   });
 
@@ -158,7 +169,9 @@ describe("exact repeats", () => {
     expect(await startWorker().answer(body)).toHaveProperty("cached");
     const url = `${(await import("vitest")).inject("emulatorUrl").replace("127.0.0.1", "localhost")}/v1/`;
     expect(await startWorker({}, { UNIAPI_BASE_URL: url }).answer(body)).not.toHaveProperty("cached");
-    expect(await startWorker({}, { ID_KEYS: btoa("another id key of thirty-2 bytes") }).answer(body)).not.toHaveProperty("cached");
+    expect(
+      await startWorker({}, { ID_KEYS: btoa("another id key of thirty-2 bytes") }).answer(body),
+    ).not.toHaveProperty("cached");
     const off = await hear(startWorker({ cache: false }), body);
     expect([cacheStatus(off), off.answer?.cached]).toEqual(["uniapi-edge; fwd=bypass", undefined]);
   });
@@ -187,7 +200,9 @@ describe("a preset with a shared cache", () => {
       expect(await calls(body.input)).toBe(1);
 
       const next = marked("next");
-      expect((await worker.answer({ input: next, previous_response_id: second.id }, as(KEYS.bob))).text).toContain(body.input);
+      expect((await worker.answer({ input: next, previous_response_id: second.id }, as(KEYS.bob))).text).toContain(
+        body.input,
+      );
       const mine = await worker.get(`/ask/${second.id}`, as(KEYS.bob));
       expect(await mine.json()).toMatchObject({ id: second.id, text: first.text });
       const foreign = marked("foreign");
@@ -223,25 +238,32 @@ describe("a preset with a shared cache", () => {
     await worker.answer(body, as(KEYS.alice));
     const { id } = await worker.answer(body, as(KEYS.bob));
     expect(await kvKeys("turn:")).toEqual([]);
-    expect((await worker.answer({ input: marked(), previous_response_id: id }, as(KEYS.bob))).text).toContain(body.input);
+    expect((await worker.answer({ input: marked(), previous_response_id: id }, as(KEYS.bob))).text).toContain(
+      body.input,
+    );
   });
 
   test("gives an answer without an upstream id to another owner all the same", async () => {
-    const worker = startWorker({ presets: { odd: { model: "emulate/long-id", cache: { ttl: 600, scope: "shared" } } } }, { SERVER_KEYS });
+    const worker = startWorker(
+      { presets: { odd: { model: "emulate/long-id", cache: { ttl: 600, scope: "shared" } } } },
+      { SERVER_KEYS },
+    );
     const body = { input: marked(), preset: "odd" };
     await worker.answer(body, as(KEYS.alice));
     const { id, cached } = await worker.answer(body, as(KEYS.bob));
     expect(cached).toBe(true);
-    expect((await worker.answer({ input: marked(), previous_response_id: id }, as(KEYS.bob))).text).toContain(body.input);
+    expect((await worker.answer({ input: marked(), previous_response_id: id }, as(KEYS.bob))).text).toContain(
+      body.input,
+    );
   });
 });
 
 describe("what a request says of the cache", () => {
   const AT = 1_790_000_000_000;
-  const later = (seconds: number): void => void vi.setSystemTime(AT + seconds * 1_000);
+  const waitUntil = (seconds: number): void => void vi.setSystemTime(AT + seconds * 1_000);
   const freeze = (): void => {
     vi.useFakeTimers({ toFake: ["Date"] });
-    later(0);
+    waitUntil(0);
   };
 
   test("a hit says its age and how long it stays", async () => {
@@ -249,10 +271,10 @@ describe("what a request says of the cache", () => {
     const worker = startWorker({ cache: { ttl: 1_000 } });
     const body = { input: marked() };
     await worker.answer(body);
-    later(400);
+    waitUntil(400);
     const hit = await hear(worker, body);
     expect([cacheStatus(hit), hit.headers.get("age")]).toEqual(["uniapi-edge; hit; ttl=600", "400"]);
-    later(1_000);
+    waitUntil(1_000);
     expect(cacheStatus(await hear(worker, body))).toBe("uniapi-edge; fwd=miss; stored");
     expect(await calls(body.input)).toBe(2);
   });
@@ -293,10 +315,10 @@ describe("what a request says of the cache", () => {
     const worker = startWorker();
     const body = { input: marked() };
     await worker.answer(body);
-    later(40);
+    waitUntil(40);
     const hit = await hear(worker, { ...body, ...fields }, headers);
     expect([cacheStatus(hit), hit.headers.get("age")]).toEqual(["uniapi-edge; hit; ttl=60", "40"]);
-    later(101);
+    waitUntil(101);
     expect(cacheStatus(await hear(worker, { ...body, ...fields }, headers))).toBe("uniapi-edge; fwd=miss; stored");
   });
 
@@ -327,7 +349,11 @@ describe("what a request says of the cache", () => {
 describe("what is not kept for repeats", () => {
   test.each([
     ["an incomplete answer", { model: "emulate/incomplete" }, "fwd=miss"],
-    ["a function call", { tools: [{ type: "function", name: "look", parameters: { type: "object", properties: {} } }] }, "fwd=miss"],
+    [
+      "a function call",
+      { tools: [{ type: "function", name: "look", parameters: { type: "object", properties: {} } }] },
+      "fwd=miss",
+    ],
     ["an answer with a hosted tool", { tools: [{ type: "web_search" }] }, "fwd=bypass"],
     ["an answer with store: false", { store: false }, "fwd=bypass"],
   ])("%s", async (_name, fields, status) => {

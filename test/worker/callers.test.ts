@@ -24,8 +24,12 @@ const log = eachTestAlone();
 const PRODUCTION = { ENVIRONMENT: "production", UNIAPI_BASE_URL: "https://uniapi.invalid" };
 const NEVER = `sk_never_0123456789`;
 
-const post = (worker: WorkerUnderTest, headers: HeaderTable, host = "http://localhost:8787", input = "hi"): Promise<Response> =>
-  worker.send(`${host}/ask`, { method: "POST", body: JSON.stringify({ input }), headers });
+const post = (
+  worker: WorkerUnderTest,
+  headers: HeaderTable,
+  host = "http://localhost:8787",
+  input = "hi",
+): Promise<Response> => worker.send(`${host}/ask`, { method: "POST", body: JSON.stringify({ input }), headers });
 
 describe("settings", () => {
   test.each([
@@ -92,7 +96,11 @@ describe("settings", () => {
   test("the upstream key and the settings bear spaces and a /v1 at their ends", async () => {
     const base = (await import("vitest")).inject("emulatorUrl");
     for (const UNIAPI_BASE_URL of [base, `${base}/`, `${base}/v1`, `${base}/v1/`]) {
-      const settings = { UNIAPI_BASE_URL, UNIAPI_KEY: ` ${UPSTREAM_KEY}\n`, SERVER_KEYS: ` ${SERVER_KEYS.replaceAll(",", " , ")} ,` };
+      const settings = {
+        UNIAPI_BASE_URL,
+        UNIAPI_KEY: ` ${UPSTREAM_KEY}\n`,
+        SERVER_KEYS: ` ${SERVER_KEYS.replaceAll(",", " , ")} ,`,
+      };
       await startWorker({}, settings).answer({ input: marked() }, as(KEYS.bob));
     }
   });
@@ -114,7 +122,9 @@ describe("settings", () => {
     expect(await rotated.answer({ input })).toEqual({ ...old, cached: true });
     const next = await rotated.answer({ input: marked(), previous_response_id: old.id });
     expect(next.text).toContain(input);
-    expect((await (await rotated.get(`/ask/${next.id}?thread=true`)).json<{ turns: unknown[] }>()).turns).toHaveLength(2);
+    expect((await (await rotated.get(`/ask/${next.id}?thread=true`)).json<{ turns: unknown[] }>()).turns).toHaveLength(
+      2,
+    );
     // The old key alone does not know what the new one has signed.
     expect((await startWorker().get(`/ask/${next.id}`)).status).toBe(404);
   });
@@ -192,7 +202,8 @@ describe("credentials", () => {
 
   test("reading an answer takes the same credential", async () => {
     const worker = startWorker({}, { ...PRODUCTION, SERVER_KEYS });
-    for (const [, headers] of wrong) expect((await worker.send("https://ask.example.com/ask/resp_x", { headers })).status).toBe(401);
+    for (const [, headers] of wrong)
+      expect((await worker.send("https://ask.example.com/ask/resp_x", { headers })).status).toBe(401);
   });
 
   test("a server key passes without an Origin, with the Worker's own, and with public_url's", async () => {
@@ -205,7 +216,12 @@ describe("credentials", () => {
   });
 
   test.each(["bearer", "BEARER", "Bearer  "])("the scheme is read as %j", async (scheme) => {
-    const response = await post(startWorker({}, { SERVER_KEYS }), { authorization: `${scheme} ${KEYS.bob}` }, undefined, marked());
+    const response = await post(
+      startWorker({}, { SERVER_KEYS }),
+      { authorization: `${scheme} ${KEYS.bob}` },
+      undefined,
+      marked(),
+    );
     expect(response.status).toBe(200);
   });
 
@@ -221,7 +237,13 @@ describe("credentials", () => {
 
 describe("a developer's machine", () => {
   const HOSTS = ["http://localhost:8787", "http://127.0.0.1:8787", "http://127.1.2.3", "http://[::1]:9000"];
-  const LOCAL = ["http://localhost", "http://localhost:3000", "https://localhost:5173", "http://127.0.0.1:1", "http://[::1]:8787"];
+  const LOCAL = [
+    "http://localhost",
+    "http://localhost:3000",
+    "https://localhost:5173",
+    "http://127.0.0.1:1",
+    "http://[::1]:8787",
+  ];
   const FOREIGN = [
     "https://evil.com",
     "null",
@@ -247,7 +269,10 @@ describe("a developer's machine", () => {
     const worker = startWorker();
     const { id } = await worker.answer({ input: marked() });
     const input = marked();
-    for (const response of [await post(worker, { origin }, undefined, input), await worker.get(`/ask/${id}`, { origin })]) {
+    for (const response of [
+      await post(worker, { origin }, undefined, input),
+      await worker.get(`/ask/${id}`, { origin }),
+    ]) {
       expect(response.status).toBe(403);
       expect(await problemOf(response)).toMatchObject({ code: "origin_not_allowed", type: "permission_error" });
     }
@@ -351,17 +376,28 @@ describe("addresses", () => {
       await worker.send("/ask", { method: "OPTIONS", headers: { origin, "access-control-request-method": "POST" } }),
     ];
     const ids = new Set<string | null>();
-    for (const response of [await worker.ask({ input }), await worker.ask({}), await worker.get("/nowhere"), await worker.get("/health")]) {
+    for (const response of [
+      await worker.ask({ input }),
+      await worker.ask({}),
+      await worker.get("/nowhere"),
+      await worker.get("/health"),
+    ]) {
       ids.add(response.headers.get("x-request-id"));
       expect(response.headers.get("x-content-type-options")).toBe("nosniff");
-      expect([response.headers.get("vary"), response.headers.get("access-control-allow-origin")]).toEqual(["Origin", null]);
+      expect([response.headers.get("vary"), response.headers.get("access-control-allow-origin")]).toEqual([
+        "Origin",
+        null,
+      ]);
       if (!response.ok) expectEnvelope(response, (await response.json<{ error: unknown }>()).error);
     }
     for (const response of answers) {
       ids.add(response.headers.get("x-request-id"));
       expect(response.headers.get("x-request-id")).toMatch(/^req_[\da-f]{24}$/);
       expect(response.headers.get("x-content-type-options")).toBe("nosniff");
-      expect([response.headers.get("vary"), response.headers.get("access-control-allow-origin")]).toEqual(["Origin", origin]);
+      expect([response.headers.get("vary"), response.headers.get("access-control-allow-origin")]).toEqual([
+        "Origin",
+        origin,
+      ]);
       if (!response.ok) expectEnvelope(response, (await response.json<{ error: unknown }>()).error);
       else await response.text();
     }
@@ -371,10 +407,14 @@ describe("addresses", () => {
   test("upstream gets our key, and nothing that came with the request's headers", async () => {
     const input = marked();
     const worker = startWorker({}, { SERVER_KEYS });
-    await worker.answer({ input }, { ...as(KEYS.alice), cookie: "a=b", "x-forwarded-for": "1.2.3.4", "x-own": "1", "user-agent": "me" });
+    await worker.answer(
+      { input },
+      { ...as(KEYS.alice), cookie: "a=b", "x-forwarded-for": "1.2.3.4", "x-own": "1", "user-agent": "me" },
+    );
     const [got] = await received(input);
     expect(got?.headers["authorization"]).toBe(`Bearer ${UPSTREAM_KEY}`);
-    for (const name of ["cookie", "x-forwarded-for", "x-own", "origin", "referer"]) expect(got?.headers).not.toHaveProperty(name);
+    for (const name of ["cookie", "x-forwarded-for", "x-own", "origin", "referer"])
+      expect(got?.headers).not.toHaveProperty(name);
     const rest = JSON.stringify({ ...got, headers: { ...got?.headers, authorization: "" } });
     expect(rest).not.toContain(UPSTREAM_KEY);
     expect(JSON.stringify(got)).not.toContain(KEYS.alice);

@@ -1,7 +1,16 @@
 // The typed client inside a Worker, by the package's name and over a binding's fetch; and how /client.js is served.
 import { AskError, createClient } from "uniapi-edge/client";
 import { describe, expect, test } from "vitest";
-import { calls, eachTestAlone, KEYS, marked, problemOf, SERVER_KEYS, startWorker, type WorkerUnderTest } from "./worker.ts";
+import {
+  calls,
+  eachTestAlone,
+  KEYS,
+  marked,
+  problemOf,
+  SERVER_KEYS,
+  startWorker,
+  type WorkerUnderTest,
+} from "./worker.ts";
 
 const logged = eachTestAlone();
 
@@ -13,7 +22,11 @@ describe("in a Worker", () => {
     const worker = startWorker({}, { SERVER_KEYS });
     const conversation = clientOf(worker, KEYS.alice).conversation();
     const [first, second] = [marked("My name is Ada."), marked("What is my name?")];
-    expect(await conversation.ask(first)).toMatchObject({ text: `You said: "${first}".`, status: "completed", previous_response_id: null });
+    expect(await conversation.ask(first)).toMatchObject({
+      text: `You said: "${first}".`,
+      status: "completed",
+      previous_response_id: null,
+    });
     await worker.settled();
     const parent = conversation.id;
     let text = "";
@@ -55,7 +68,9 @@ describe("in a Worker", () => {
       requestId: logged.requests()[0]?.["request_id"],
       retryable: false,
     });
-    await expect(clientOf(worker, "sk_wrong_0123456789ab").stream("hi").next()).rejects.toMatchObject({ code: "invalid_credentials" });
+    await expect(clientOf(worker, "sk_wrong_0123456789ab").stream("hi").next()).rejects.toMatchObject({
+      code: "invalid_credentials",
+    });
   });
 
   test("what may have been paid is asked once", async () => {

@@ -15,7 +15,11 @@ describe("in production the console", () => {
       for (const method of ["GET", "POST", "DELETE"]) {
         const response = await worker.send(path, { method });
         const { request_id: _id, ...problem } = await problemOf(response);
-        expect([response.status, response.headers.get("allow"), problem], `${method} ${path}`).toEqual([404, null, unknown]);
+        expect([response.status, response.headers.get("allow"), problem], `${method} ${path}`).toEqual([
+          404,
+          null,
+          unknown,
+        ]);
       }
     }
   });

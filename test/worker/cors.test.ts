@@ -18,7 +18,10 @@ const APP = "https://app.example.com";
 const allowed = (response: Response): string | null => response.headers.get("access-control-allow-origin");
 
 function preflight(worker: WorkerUnderTest, origin: string, headers: HeaderTable = {}): Promise<Response> {
-  return worker.send("/v1/responses", { method: "OPTIONS", headers: { origin, "access-control-request-method": "POST", ...headers } });
+  return worker.send("/v1/responses", {
+    method: "OPTIONS",
+    headers: { origin, "access-control-request-method": "POST", ...headers },
+  });
 }
 
 describe("a page from this machine, under ENVIRONMENT=local", () => {
@@ -43,7 +46,9 @@ describe("a page from this machine, under ENVIRONMENT=local", () => {
       "access-control-request-headers": "content-type, idempotency-key, last-event-id, x-stainless-os, bad header",
     });
     expect([response.status, allowed(response)]).toEqual([204, "http://localhost:5173"]);
-    expect(response.headers.get("access-control-allow-headers")).toBe("content-type, idempotency-key, last-event-id, x-stainless-os");
+    expect(response.headers.get("access-control-allow-headers")).toBe(
+      "content-type, idempotency-key, last-event-id, x-stainless-os",
+    );
     expect(response.headers.get("access-control-allow-methods")).toContain("POST");
   });
 
@@ -68,7 +73,10 @@ test.each(["https://evil.com", "null", "http://localhost.evil.com", "file://"])(
 );
 
 test("in production an origin of the config may read what its requests get, and no other", async () => {
-  const worker = startWorker({ origins: [APP] }, { ENVIRONMENT: "production", UNIAPI_BASE_URL: "https://upstream.example", SERVER_KEYS });
+  const worker = startWorker(
+    { origins: [APP] },
+    { ENVIRONMENT: "production", UNIAPI_BASE_URL: "https://upstream.example", SERVER_KEYS },
+  );
   const refused = await worker.ask({ input: marked() }, { origin: APP });
   expect([refused.status, allowed(refused)]).toEqual([401, APP]);
   expect((await preflight(worker, APP)).status).toBe(204);
@@ -78,7 +86,10 @@ test("in production an origin of the config may read what its requests get, and 
     "http://app.example.com",
     "https://app.example.com:8443",
   ]) {
-    expect([(await preflight(worker, origin)).status, allowed(await worker.ask({ input: marked() }, { origin }))]).toEqual([403, null]);
+    expect([
+      (await preflight(worker, origin)).status,
+      allowed(await worker.ask({ input: marked() }, { origin })),
+    ]).toEqual([403, null]);
   }
 });
 

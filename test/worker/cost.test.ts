@@ -63,7 +63,10 @@ describe("KV is asked", () => {
   test.each([false, true])("for /v1/responses: once, to keep the turn (stream %s)", async (stream) => {
     const { kv, asked } = countedKv();
     const worker = startWorker({}, { RESPONSES: kv });
-    const response = await worker.send("/v1/responses", { method: "POST", body: JSON.stringify({ input: marked(), stream }) });
+    const response = await worker.send("/v1/responses", {
+      method: "POST",
+      body: JSON.stringify({ input: marked(), stream }),
+    });
     expect(await response.text()).toContain("completed");
     await worker.settled();
     expect(asked()).toEqual(["put turn"]);
@@ -71,7 +74,11 @@ describe("KV is asked", () => {
 });
 
 describe.each(["/ask", "/v1/responses"])("a stream on %s", (path) => {
-  async function open(): Promise<{ upstream: ReturnType<typeof puppet>; read: () => Promise<string>; settled: () => Promise<void> }> {
+  async function open(): Promise<{
+    upstream: ReturnType<typeof puppet>;
+    read: () => Promise<string>;
+    settled: () => Promise<void>;
+  }> {
     const upstream = puppet();
     const worker = startWorker({ cache: false });
     const body = JSON.stringify({ model: "m", input: "x", stream: true });

@@ -21,7 +21,11 @@ const APP = "https://app.example.com";
 const PK = "pk_site_0123456789abcdef";
 const PRODUCTION = { ENVIRONMENT: "production", UNIAPI_BASE_URL: "https://uniapi.invalid", SERVER_KEYS, SESSION_KEYS };
 const publishable = [{ id: "site", key: PK, presets: ["support"], total: { tokens_per_day: 1e9 } }];
-const CONFIG = { presets: { support: {} }, origins: [APP], callers: { publishable, sessions: { presets: ["support"] } } };
+const CONFIG = {
+  presets: { support: {} },
+  origins: [APP],
+  callers: { publishable, sessions: { presets: ["support"] } },
+};
 const SECRETS = { SERVER_KEYS, SESSION_KEYS };
 
 const ask = (worker: WorkerUnderTest, headers: HeaderTable, input = marked()): Promise<Response> =>
@@ -58,7 +62,11 @@ test("every refusal is one text with one set of headers, whether there is such a
   const seen = new Set<string>();
   const work = [vi.spyOn(env.RESPONSES, "get"), vi.spyOn(env.BUDGETS, "getByName"), vi.spyOn(globalThis, "fetch")];
   for (const [reason, credential] of wrong) {
-    const response = await worker.send("https://ask.example.com/ask", { method: "POST", body: "hi", headers: as(credential) });
+    const response = await worker.send("https://ask.example.com/ask", {
+      method: "POST",
+      body: "hi",
+      headers: as(credential),
+    });
     const problem = await problemOf(response);
     expect(log.requests().at(-1), credential).toMatchObject({ status: 401, reason });
     const headers = [...response.headers].filter(([name]) => name !== "x-request-id");
@@ -120,7 +128,8 @@ describe("the page that a credential comes from", () => {
   test("is never another one for a server key, known or not, even one of the config's", async () => {
     const worker = startWorker(CONFIG, SECRETS);
     for (const key of [KEYS.alice, "sk_never_0123456789"]) {
-      for (const origin of [APP, ...FOREIGN]) expect((await ask(worker, { origin, ...as(key) })).status, origin).toBe(401);
+      for (const origin of [APP, ...FOREIGN])
+        expect((await ask(worker, { origin, ...as(key) })).status, origin).toBe(401);
     }
   });
 
@@ -137,19 +146,36 @@ describe("the page that a credential comes from", () => {
     for (const response of [
       await ask(broken, { origin: APP, ...as(PK) }),
       await ask(startWorker(CONFIG, SECRETS), { origin: APP, ...as("pk_never_0123456789abcdef") }),
-      await startWorker({ origins: [APP] }, { ...PRODUCTION, SERVER_KEYS: "", SESSION_KEYS: "" }).get("/health", { origin: APP }),
+      await startWorker({ origins: [APP] }, { ...PRODUCTION, SERVER_KEYS: "", SESSION_KEYS: "" }).get("/health", {
+        origin: APP,
+      }),
     ]) {
       expect([503, 401]).toContain(response.status);
-      expect([response.headers.get("access-control-allow-origin"), response.headers.get("vary")]).toEqual([APP, "Origin"]);
+      expect([response.headers.get("access-control-allow-origin"), response.headers.get("vary")]).toEqual([
+        APP,
+        "Origin",
+      ]);
     }
-    expect((await ask(broken, { origin: "https://evil.example", ...as(PK) })).headers.get("access-control-allow-origin")).toBeNull();
+    expect(
+      (await ask(broken, { origin: "https://evil.example", ...as(PK) })).headers.get("access-control-allow-origin"),
+    ).toBeNull();
   });
 });
 
 describe("a Worker has callers", () => {
   const health = (config: object, settings: object): Promise<Response> =>
-    startWorker({ presets: { support: {} }, ...config }, { ...PRODUCTION, SERVER_KEYS: "", SESSION_KEYS: "", ...settings }).get("/health");
-  const jwt = [{ issuer: "https://id.example.com/", audience: "app", jwks_url: "https://id.example.com/jwks", presets: ["support"] }];
+    startWorker(
+      { presets: { support: {} }, ...config },
+      { ...PRODUCTION, SERVER_KEYS: "", SESSION_KEYS: "", ...settings },
+    ).get("/health");
+  const jwt = [
+    {
+      issuer: "https://id.example.com/",
+      audience: "app",
+      jwks_url: "https://id.example.com/jwks",
+      presets: ["support"],
+    },
+  ];
   const sessions = { presets: ["support"] };
 
   test.each<[string, object, object]>([
@@ -186,14 +212,19 @@ describe("secrets rotate without losing a conversation", () => {
     const token = hs256(claimsOf("ada"), fresh, { kid: "k2" });
     await goesOn(startWorker(CONFIG, SECRETS), both, session(), session());
     await goesOn(startWorker(CONFIG, SECRETS), both, session(), token);
-    const later = startWorker(CONFIG, { ...SECRETS, SESSION_KEYS: `k2:${fresh}` });
-    await goesOn(both, later, session(), token);
-    expect((await ask(later, as(session()))).status).toBe(401);
+    const waitUntil = startWorker(CONFIG, { ...SECRETS, SESSION_KEYS: `k2:${fresh}` });
+    await goesOn(both, waitUntil, session(), token);
+    expect((await ask(waitUntil, as(session()))).status).toBe(401);
   });
 
   test("ID_KEYS: a new one in front, the last one kept", async () => {
     const fresh = btoa("a fresh id key of thirty-2 bytes");
-    await goesOn(startWorker(CONFIG, SECRETS), startWorker(CONFIG, { ...SECRETS, ID_KEYS: `${fresh},${ID_KEY}` }), session(), session());
+    await goesOn(
+      startWorker(CONFIG, SECRETS),
+      startWorker(CONFIG, { ...SECRETS, ID_KEYS: `${fresh},${ID_KEY}` }),
+      session(),
+      session(),
+    );
   });
 
   test("SERVER_KEYS: another key of the same name", async () => {

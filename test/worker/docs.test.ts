@@ -9,7 +9,10 @@ eachTestAlone();
 
 interface Described {
   openapi: string;
-  paths: Record<string, Record<string, { operationId: string; parameters?: { name: string }[]; responses: Record<string, object> }>>;
+  paths: Record<
+    string,
+    Record<string, { operationId: string; parameters?: { name: string }[]; responses: Record<string, object> }>
+  >;
 }
 
 /** The page at an address, and every file that it names. */
@@ -29,12 +32,17 @@ test("the paths of the document are the app's routes, no more and no fewer", asy
     // The pages, and the second address of /v1/responses.
     .filter((route) => !/^GET \/(?:docs\b|console\b|$)|^\w+ \/responses\b/.test(route));
   expect(described.toSorted()).toEqual(routes.toSorted());
-  const operations = Object.values(paths).flatMap((methods) => Object.values(methods).map(({ operationId }) => operationId));
+  const operations = Object.values(paths).flatMap((methods) =>
+    Object.values(methods).map(({ operationId }) => operationId),
+  );
   expect(new Set(operations).size).toBe(described.length);
 });
 
 test("in production both are public, though no caller is", async () => {
-  const worker = startWorker({}, { ENVIRONMENT: "production", SERVER_KEYS: "sk_somebody_0123456789", UNIAPI_BASE_URL: "" });
+  const worker = startWorker(
+    {},
+    { ENVIRONMENT: "production", SERVER_KEYS: "sk_somebody_0123456789", UNIAPI_BASE_URL: "" },
+  );
   for (const path of ["/openapi.json", "/docs", "/docs/docs.js"]) expect((await worker.get(path)).status).toBe(200);
   expect((await worker.get("/v1/models")).status).toBe(401);
 });
@@ -45,11 +53,14 @@ test("the page may run its own scripts only, none within HTML and no eval, and r
   expect((await startWorker().get("/docs/docs.html")).headers.get("content-security-policy")).toBe(policyOf(page));
   expect(page.headers.get("x-content-type-options")).toBe("nosniff");
   const policy = policyOf(page);
-  expect(policy).toContain("default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'");
+  expect(policy).toContain(
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'",
+  );
   expect(policy).not.toMatch(/unsafe|\*|https?:/);
   const html = await page.text();
   expect(html).not.toMatch(/<script(?![^>]* src="\/docs\/)|<style| style=| on\w+=|https?:/);
-  for (const [, path = ""] of html.matchAll(/(?:src|href)="(\/[^"]+)"/g)) expect((await startWorker().get(path)).status).toBe(200);
+  for (const [, path = ""] of html.matchAll(/(?:src|href)="(\/[^"]+)"/g))
+    expect((await startWorker().get(path)).status).toBe(200);
 });
 
 test("a file that its reader has is not sent again", async () => {
@@ -70,14 +81,23 @@ test("every address that has an ETag answers 304 to who has it, and no other doe
   const conditional: string[] = [];
   for (const path of [...described, ...pages]) {
     const whole = await worker.get(path);
-    const [etag, kept] = ["etag", "cache-control"].map((name) => whole.headers.get(name)) as [string | null, string | null];
+    const [etag, kept] = ["etag", "cache-control"].map((name) => whole.headers.get(name)) as [
+      string | null,
+      string | null,
+    ];
     if (etag !== null) conditional.push(path);
     for (const known of [etag, `W/${etag}`]) {
       const again = await worker.get(path, { "if-none-match": known ?? '"any"' });
       const { status, headers } = again;
-      expect([path, status, headers.get("etag"), headers.get("cache-control")]).toEqual([path, etag === null ? 200 : 304, etag, kept]);
+      expect([path, status, headers.get("etag"), headers.get("cache-control")]).toEqual([
+        path,
+        etag === null ? 200 : 304,
+        etag,
+        kept,
+      ]);
       expect(kept).not.toBeNull();
-      if (etag !== null) expect([await again.text(), headers.get("x-request-id")]).toEqual(["", expect.stringMatching(/^req_/)]);
+      if (etag !== null)
+        expect([await again.text(), headers.get("x-request-id")]).toEqual(["", expect.stringMatching(/^req_/)]);
     }
     expect((await worker.get(path, { "if-none-match": '"another"' })).status).toBe(200);
   }

@@ -10,7 +10,8 @@ import { startWorker, type WorkerUnderTest } from "./worker.ts";
 
 const secretOf = (name: string): string => String((env as unknown as Record<string, unknown>)[name]);
 
-export const startHooked = (settings: Record<string, unknown> = {}): WorkerUnderTest => startWorker(configInput, settings);
+export const startHooked = (settings: Record<string, unknown> = {}): WorkerUnderTest =>
+  startWorker(configInput, settings);
 
 export interface Acknowledged {
   status: string;
@@ -61,7 +62,12 @@ export async function standard(payload: unknown, id = `msg_${crypto.randomUUID()
   return {
     method: "POST",
     body,
-    headers: { "content-type": "application/json", "webhook-id": id, "webhook-timestamp": time, "webhook-signature": signature },
+    headers: {
+      "content-type": "application/json",
+      "webhook-id": id,
+      "webhook-timestamp": time,
+      "webhook-signature": signature,
+    },
   };
 }
 

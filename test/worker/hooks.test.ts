@@ -14,7 +14,16 @@ import {
   viewOf,
   withoutPauses,
 } from "./hooked.ts";
-import { calls, eachTestAlone, expectEnvelope, marked, problemOf, received, startWorker, withinOneMinute } from "./worker.ts";
+import {
+  calls,
+  eachTestAlone,
+  expectEnvelope,
+  marked,
+  problemOf,
+  received,
+  startWorker,
+  withinOneMinute,
+} from "./worker.ts";
 import type { ConfigInput } from "../../src/core/config/config-schema.ts";
 import { configInput } from "./config.ts";
 
@@ -45,7 +54,12 @@ describe("an event", () => {
       delivery: { status: "delivered", attempts: [{ status: 200, error: null }], next_at: null },
     });
     const [asked] = await received(text);
-    expect(asked?.body).toMatchObject({ input: text, instructions: "You answer issues.", max_output_tokens: 300, stream: true });
+    expect(asked?.body).toMatchObject({
+      input: text,
+      instructions: "You answer issues.",
+      max_output_tokens: 300,
+      stream: true,
+    });
     expect(await callbacks(nameOf(text))).toMatchObject([
       {
         method: "POST",
@@ -77,7 +91,10 @@ describe("an event", () => {
     const worker = startHooked();
     const payload = issue(marked());
     const first = await (await worker.send("/hooks/github", await github(payload))).json<Acknowledged>();
-    const again = await worker.send("/hooks/github", await github(payload, { "x-github-delivery": crypto.randomUUID() }));
+    const again = await worker.send(
+      "/hooks/github",
+      await github(payload, { "x-github-delivery": crypto.randomUUID() }),
+    );
     expect([again.status, await again.json()]).toEqual([200, { status: "duplicate", job: first.job }]);
     await ended(worker, first.job);
   });
@@ -103,7 +120,8 @@ describe("an event", () => {
   test("with a signed id is known by it: the same words under another id are another job", async () => {
     const worker = startHooked();
     const payload = { input: marked() };
-    const send = async (id: string): Promise<Acknowledged> => await (await worker.send("/hooks/plain", await standard(payload, id))).json();
+    const send = async (id: string): Promise<Acknowledged> =>
+      await (await worker.send("/hooks/plain", await standard(payload, id))).json();
     const [one, twin, two] = [await send("msg_1"), await send("msg_1"), await send("msg_2")];
     expect([one.status, twin.status, two.status]).toEqual(["accepted", "duplicate", "accepted"]);
     expect([twin.job === one.job, two.job === one.job]).toEqual([true, false]);
@@ -116,7 +134,9 @@ describe("an event", () => {
     const { status, job } = await (await worker.send("/hooks/stalled", await standard({ input }))).json<Acknowledged>();
     expect(status).toBe("accepted");
     expect(["queued", "running"]).toContain((await viewOf(worker, job)).status);
-    await vi.waitFor(async () => expect((await received(input)).map(({ ended }) => ended)).toEqual(["open"]), { timeout: 1_500 });
+    await vi.waitFor(async () => expect((await received(input)).map(({ ended }) => ended)).toEqual(["open"]), {
+      timeout: 1_500,
+    });
     expect((await ended(worker, job)).status).toBe("completed");
   });
 
@@ -148,7 +168,10 @@ describe("an event", () => {
       const { body } = (payload as { issue: { body: string } }).issue;
       return { input: body, metadata: metadata(body) };
     };
-    const hooks = { ...configInput.hooks, github: { ...configInput.hooks.github, callback: undefined, output: undefined, input } };
+    const hooks = {
+      ...configInput.hooks,
+      github: { ...configInput.hooks.github, callback: undefined, output: undefined, input },
+    };
     const worker = startWorker({ ...configInput, hooks } as ConfigInput);
     const response = await worker.send("/hooks/github", await github(issue(marked())));
     expect(response.status).toBe(202);
@@ -158,16 +181,24 @@ describe("an event", () => {
 
   test("may continue an earlier answer of the same hook, and of no other", async () => {
     const worker = startHooked();
-    const say = async (hook: string, payload: object): Promise<Response> => worker.send(`/hooks/${hook}`, await standard(payload));
+    const say = async (hook: string, payload: object): Promise<Response> =>
+      worker.send(`/hooks/${hook}`, await standard(payload));
     const first = await (await say("plain", { input: marked("one") })).json<Acknowledged>();
     const { answer } = await ended(worker, first.job);
-    const next = await (await say("plain", { input: marked("two"), previous_response_id: answer?.id })).json<Acknowledged>();
+    const next = await (
+      await say("plain", { input: marked("two"), previous_response_id: answer?.id })
+    ).json<Acknowledged>();
     expect((await ended(worker, next.job)).answer).toMatchObject({
       previous_response_id: answer?.id,
       text: expect.stringMatching(/^Turn 2/) as string,
     });
-    const foreign = await (await say("limited", { input: marked(), previous_response_id: answer?.id })).json<Acknowledged>();
-    expect(await ended(worker, foreign.job)).toMatchObject({ status: "failed", error: { code: "previous_response_not_found" } });
+    const foreign = await (
+      await say("limited", { input: marked(), previous_response_id: answer?.id })
+    ).json<Acknowledged>();
+    expect(await ended(worker, foreign.job)).toMatchObject({
+      status: "failed",
+      error: { code: "previous_response_not_found" },
+    });
   });
 });
 
@@ -191,7 +222,10 @@ describe("what is not asked about", () => {
   });
 
   test("a ping of GitHub's is answered and nothing is begun", async () => {
-    const response = await startHooked().send("/hooks/github", await github({ zen: "Keep it simple." }, { "x-github-event": "ping" }));
+    const response = await startHooked().send(
+      "/hooks/github",
+      await github({ zen: "Keep it simple." }, { "x-github-event": "ping" }),
+    );
     expect([response.status, await response.json()]).toEqual([200, { status: "ignored" }]);
   });
 });
@@ -212,7 +246,10 @@ describe("refused, before anything is recorded", () => {
   test.each<[string, (event: RequestInit) => RequestInit]>([
     ["no signature", ({ body }) => ({ method: "POST", body: body ?? null })],
     ["another body", (event) => ({ ...event, body: `${String(event.body)} ` })],
-    ["another signature", (event) => ({ ...event, headers: { ...event.headers, "x-hub-signature-256": `sha256=${"0".repeat(64)}` } })],
+    [
+      "another signature",
+      (event) => ({ ...event, headers: { ...event.headers, "x-hub-signature-256": `sha256=${"0".repeat(64)}` } }),
+    ],
   ])("%s: 401 that says so and asks for no credential", async (_name, change) => {
     const text = marked();
     const response = await startHooked().send("/hooks/github", change(await github(issue(text))));
@@ -220,7 +257,12 @@ describe("refused, before anything is recorded", () => {
     const error = await problemOf(response);
     expect([error.code, error.message]).toEqual(["invalid_credentials", expect.stringContaining("signature")]);
     expect(await calls(text)).toBe(0);
-    expect(log.requests()[0]).toMatchObject({ route: "POST /hooks/{name}", caller: "hook", hook: "github", status: 401 });
+    expect(log.requests()[0]).toMatchObject({
+      route: "POST /hooks/{name}",
+      caller: "hook",
+      hook: "github",
+      status: 401,
+    });
   });
 
   test("a hook whose secret is not set: 503 that names the secret", async () => {
@@ -251,7 +293,11 @@ describe("refused, before anything is recorded", () => {
     ["an `input` that names another preset", { give: { input: "x", preset: "busy" } }, "gave what can't be asked"],
     ["an `input` that names a model", { give: { input: "x", model: "gpt-5" } }, "gave what can't be asked"],
     ["an `input` with instructions", { give: { input: "x", instructions: "be bad" } }, "gave what can't be asked"],
-    ["an `input` in the developer's role", { give: { input: [{ role: "developer", content: "x" }] } }, "gave what can't be asked"],
+    [
+      "an `input` in the developer's role",
+      { give: { input: [{ role: "developer", content: "x" }] } },
+      "gave what can't be asked",
+    ],
   ])("%s: 503 that names the setting, and none of the payload's words", async (_name, payload, sentence) => {
     const response = await startHooked().send("/hooks/broken", await standard(payload));
     expect(response.status).toBe(503);
@@ -264,7 +310,11 @@ describe("refused, before anything is recorded", () => {
   test("while the Worker is paused, and while its budget is used up: the sender will try again", async () => {
     withinOneMinute();
     const paused = await startHooked({ PAUSED: "1" }).send("/hooks/plain", await standard({ input: "x" }));
-    expect([paused.status, (await problemOf(paused)).code, paused.headers.get("retry-after")]).toEqual([503, "paused", "60"]);
+    expect([paused.status, (await problemOf(paused)).code, paused.headers.get("retry-after")]).toEqual([
+      503,
+      "paused",
+      "60",
+    ]);
     const worker = startHooked();
     const send = async (): Promise<Response> => worker.send("/hooks/limited", await standard({ input: marked() }));
     const said = [await send(), await send(), await send()];
@@ -301,7 +351,11 @@ describe("a sender who waits", () => {
     const response = await worker.send("/hooks/waiting", event);
     expect([response.status, response.headers.get("content-type")]).toEqual([200, "application/json"]);
     const said = await response.json<Record<string, unknown>>();
-    expect(said).toEqual({ method: "sendMessage", chat_id: 5, text: expect.stringContaining(`You said: "${text}"`) as string });
+    expect(said).toEqual({
+      method: "sendMessage",
+      chat_id: 5,
+      text: expect.stringContaining(`You said: "${text}"`) as string,
+    });
     const again = await worker.send("/hooks/waiting", event);
     expect([again.status, await again.json()]).toEqual([200, said]);
     expect(await calls(text)).toBe(1);
@@ -322,7 +376,8 @@ describe("a sender who waits", () => {
   test("gets it at once: what is counted and kept afterwards does not hold it up", async () => {
     // The shipped interval of ten seconds.
     const worker = startHooked({ DEADLINES: "{}" });
-    for (const text of [marked(), marked()]) expect((await worker.send("/hooks/waiting", telegram(update(text)))).status).toBe(200);
+    for (const text of [marked(), marked()])
+      expect((await worker.send("/hooks/waiting", telegram(update(text)))).status).toBe(200);
     expect(log.requests().map(({ total_ms }) => Number(total_ms) < 5_000)).toEqual([true, true]);
   });
 
@@ -346,7 +401,9 @@ describe("what a hook spends", () => {
     const { answer } = await ended(worker, first.job);
     const used = (await env.BUDGETS.getByName("hook:thrifty").usage(Date.now())).days[0];
     expect(used).toMatchObject({ tokens: answer?.usage?.total_tokens, reserved: 0 });
-    const second = await (await worker.send("/hooks/thrifty", await standard({ input: "x".repeat(4_000) }))).json<Acknowledged>();
+    const second = await (
+      await worker.send("/hooks/thrifty", await standard({ input: "x".repeat(4_000) }))
+    ).json<Acknowledged>();
     expect(await ended(worker, second.job)).toMatchObject({ status: "failed", error: { code: "budget_exceeded" } });
   });
 
@@ -356,7 +413,10 @@ describe("what a hook spends", () => {
     const { job } = await (await worker.send("/hooks/failing", await standard({ input }))).json<Acknowledged>();
     expect((await ended(worker, job)).tries).toHaveLength(5);
     expect(await calls(input)).toBe(6);
-    expect((await env.BUDGETS.getByName("hook:failing").usage(Date.now())).days[0]).toMatchObject({ tokens: 0, reserved: 0 });
+    expect((await env.BUDGETS.getByName("hook:failing").usage(Date.now())).days[0]).toMatchObject({
+      tokens: 0,
+      reserved: 0,
+    });
   });
 });
 

@@ -3,10 +3,30 @@ import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "c
 import { env } from "cloudflare:workers";
 import { Webhook } from "standardwebhooks";
 import { afterEach, beforeEach, describe, expect, inject, test, vi } from "vitest";
-import type { JobOrder } from "../../src/core/jobs/job.ts";
+import type { JobSpec } from "../../src/core/jobs/job.ts";
 import { JobRecord } from "../../src/durable/job-record.ts";
-import { callbacks, type Acknowledged, ended, recordOf, scripted, standard, startHooked, viewOf, withoutPauses } from "./hooked.ts";
-import { as, calls, eachTestAlone, KEYS, marked, ownerNamed, problemOf, SERVER_KEYS, type WorkerUnderTest } from "./worker.ts";
+import {
+  callbacks,
+  type Acknowledged,
+  ended,
+  recordOf,
+  scripted,
+  standard,
+  startHooked,
+  viewOf,
+  withoutPauses,
+} from "./hooked.ts";
+import {
+  as,
+  calls,
+  eachTestAlone,
+  KEYS,
+  marked,
+  ownerNamed,
+  problemOf,
+  SERVER_KEYS,
+  type WorkerUnderTest,
+} from "./worker.ts";
 
 const log = eachTestAlone();
 const CALLBACK_SECRET = (env as unknown as { CALLBACK_SECRET: string }).CALLBACK_SECRET;
@@ -21,7 +41,11 @@ afterEach(async () => {
 
 const alice = as(KEYS.alice);
 const post = (worker: WorkerUnderTest, body: unknown, headers: Record<string, string> = {}): Promise<Response> =>
-  worker.send("/jobs", { method: "POST", body: JSON.stringify(body), headers: { "content-type": "application/json", ...headers } });
+  worker.send("/jobs", {
+    method: "POST",
+    body: JSON.stringify(body),
+    headers: { "content-type": "application/json", ...headers },
+  });
 const event = async (worker: WorkerUnderTest, hook: string, input: string, id?: string): Promise<Acknowledged> =>
   await (await worker.send(`/hooks/${hook}`, await standard({ input }, id))).json();
 /** The signed callbacks of one job. */
@@ -42,7 +66,11 @@ describe("POST /jobs", () => {
       },
       { timeout: 5_000 },
     );
-    expect(view).toMatchObject({ job, metadata: { order: "7" }, answer: { text: `You said: "${input}".`, metadata: { order: "7" } } });
+    expect(view).toMatchObject({
+      job,
+      metadata: { order: "7" },
+      answer: { text: `You said: "${input}".`, metadata: { order: "7" } },
+    });
     const [callback] = await told(job);
     expect(JSON.parse(callback?.body ?? "")).toEqual({
       type: "response.completed",
@@ -90,7 +118,10 @@ describe("a try that fails", () => {
     const input = marked();
     const { job } = await event(worker, "busy", input);
     const view = await ended(worker, job);
-    expect(view).toMatchObject({ status: "completed", tries: [{ code: "upstream_unavailable" }, { code: "upstream_unavailable" }] });
+    expect(view).toMatchObject({
+      status: "completed",
+      tries: [{ code: "upstream_unavailable" }, { code: "upstream_unavailable" }],
+    });
     expect([await calls(input), (await told(job)).length]).toEqual([3, 1]);
   });
 
@@ -261,7 +292,7 @@ describe("a delivery", () => {
 });
 
 describe("a record", () => {
-  const order = async (more: Partial<JobOrder> = {}): Promise<JobOrder> => ({
+  const order = async (more: Partial<JobSpec> = {}): Promise<JobSpec> => ({
     hook: null,
     caller: { kind: "job", owner: await ownerNamed("server:alice"), budgets: [] },
     ask: { input: marked(), model: "gpt-4.1-mini" },
@@ -281,7 +312,10 @@ describe("a record", () => {
   });
 
   /** Its engine takes nothing while `work` goes on. */
-  async function withoutEngine(record: ReturnType<typeof recordOf>, work: (record: JobRecord) => Promise<unknown>): Promise<void> {
+  async function withoutEngine(
+    record: ReturnType<typeof recordOf>,
+    work: (record: JobRecord) => Promise<unknown>,
+  ): Promise<void> {
     await runInDurableObject(record, async (instance) => {
       const own = instance as unknown as Omit<JobRecord, "env"> & { env: { JOBS: unknown } };
       const real = own.env;
@@ -297,7 +331,7 @@ describe("a record", () => {
     vi.useRealTimers();
   }
   /** A record whose run was accepted and never came to an engine. */
-  async function accepted(more: Partial<JobOrder> = {}) {
+  async function accepted(more: Partial<JobSpec> = {}) {
     const job = fresh();
     const record = recordOf(job);
     const one = await order(more);
@@ -307,7 +341,8 @@ describe("a record", () => {
     });
     return { job, record, order: one, instance };
   }
-  const statusOf = async (record: ReturnType<typeof recordOf>): Promise<string | undefined> => (await record.view(owner))?.status;
+  const statusOf = async (record: ReturnType<typeof recordOf>): Promise<string | undefined> =>
+    (await record.view(owner))?.status;
 
   test("whose instance was never started is started by its alarm", async () => {
     const { record } = await accepted();
@@ -367,7 +402,9 @@ describe("a record", () => {
     expect(await record.view(owner)).toBeNull();
     const unknown = recordOf(fresh());
     expect(await unknown.view(owner)).toBeNull();
-    expect(await runInDurableObject(unknown, (_, state) => state.storage.sql.exec("SELECT * FROM sqlite_master").toArray())).toEqual([]);
+    expect(
+      await runInDurableObject(unknown, (_, state) => state.storage.sql.exec("SELECT * FROM sqlite_master").toArray()),
+    ).toEqual([]);
   });
 
   test.each([true, false])(
@@ -406,7 +443,9 @@ describe("a record", () => {
     await pass(record, 10 * MINUTE);
     expect((await callbacks("jobs")).filter(({ body }) => body.includes(job))).toEqual([]);
     await pass(record, 16 * MINUTE);
-    await vi.waitFor(async () => expect((await record.view(owner))?.delivery?.status).toBe("delivered"), { timeout: 5_000 });
+    await vi.waitFor(async () => expect((await record.view(owner))?.delivery?.status).toBe("delivered"), {
+      timeout: 5_000,
+    });
   });
 
   test("whose redelivery finds no engine says so, and changes nothing that has begun meanwhile", async () => {

@@ -22,7 +22,8 @@ async function provider(signers: Signer[], entry: object = {}) {
   await publish(signers);
   const jwt = [{ issuer: ISSUER, audience: "app", jwks_url, presets: ["support"], ...entry }];
   const config = { presets: { support: {} }, origins: [APP], callers: { jwt, sessions: { presets: ["support"] } } };
-  const asked = async (): Promise<number> => (await (await fetch(`${inject("issuerUrl")}/asked/${name}`)).json<{ count: number }>()).count;
+  const asked = async (): Promise<number> =>
+    (await (await fetch(`${inject("issuerUrl")}/asked/${name}`)).json<{ count: number }>()).count;
   return { publish, asked, jwks_url, jwt, config, worker: startWorker(config, { SESSION_KEYS }) };
 }
 
@@ -55,11 +56,11 @@ test.each(["per_user", "total"])("a user of the provider spends within %s", asyn
   const { worker } = await provider([rsa], { [whose]: { tokens_per_day: 50 } });
   const response = await ask(worker, rsa.token(good({ sub: crypto.randomUUID() })));
   const { code, message } = await problemOf(response);
-  expect([response.status, code, message.includes(whose === "total" ? "all callers of this kind" : "this user")]).toEqual([
-    429,
-    "budget_exceeded",
-    true,
-  ]);
+  expect([
+    response.status,
+    code,
+    message.includes(whose === "total" ? "all callers of this kind" : "this user"),
+  ]).toEqual([429, "budget_exceeded", true]);
 });
 
 test("several entries may share an issuer, and the audience chooses", async () => {
@@ -115,7 +116,9 @@ describe("refused", () => {
 
   test("a session is never proven by a provider's key, nor a provider's token by a session key", async () => {
     const { worker } = await provider([rsa]);
-    expect(await refusal(await ask(worker, rsa.token(claimsOf("ada"), { kid: "k1" })))).toEqual(refusedFor("wrong_issuer"));
+    expect(await refusal(await ask(worker, rsa.token(claimsOf("ada"), { kid: "k1" })))).toEqual(
+      refusedFor("wrong_issuer"),
+    );
     const asSession = await ask(worker, hs256(good()));
     expect([asSession.status, log.requests().at(-1)?.["caller"]]).toEqual([200, "session"]);
   });
@@ -135,7 +138,10 @@ describe("refused", () => {
   test("a header that must be understood is not: crit", async () => {
     const { worker } = await provider([rsa]);
     for (const crit of [["exp"], ["b64"], [], "b64"]) {
-      for (const token of [rsa.token(good(), { crit, b64: true }), hs256(claimsOf("ada"), undefined, { kid: "k1", crit, b64: true })]) {
+      for (const token of [
+        rsa.token(good(), { crit, b64: true }),
+        hs256(claimsOf("ada"), undefined, { kid: "k1", crit, b64: true }),
+      ]) {
         expect(await refusal(await ask(worker, token))).toEqual(refusedFor("malformed_token"));
       }
     }
@@ -173,7 +179,10 @@ describe("refused", () => {
     const name = crypto.randomUUID();
     const oct = { kty: "oct", kid: "o", k: Buffer.from("0123456789abcdef0123456789abcdef").toString("base64url") };
     const { jwks_url, worker } = await provider([]);
-    await fetch(jwks_url, { method: "PUT", body: JSON.stringify({ keys: [oct, { kty: "RSA", kid: "broken", n: "AQAB", e: "AQAB" }] }) });
+    await fetch(jwks_url, {
+      method: "PUT",
+      body: JSON.stringify({ keys: [oct, { kty: "RSA", kid: "broken", n: "AQAB", e: "AQAB" }] }),
+    });
     const text = unsigned({ alg: "HS256", kid: "o" }, good({ jti: name }));
     const forged = `${text}.${createHmac("sha256", "0123456789abcdef0123456789abcdef").update(text).digest("base64url")}`;
     expect((await ask(worker, forged)).status).toBe(401);
@@ -186,7 +195,8 @@ describe("the provider's keys", () => {
     const { worker, asked } = await provider([rsa]);
     const flood = await Promise.all(Array.from({ length: 30 }, () => ask(worker, signerless())));
     expect(new Set(flood.map(({ status }) => status))).toEqual(new Set([401]));
-    for (let at = 0; at < 10; at += 1) expect(await refusal(await ask(worker, signerless()))).toEqual(refusedFor("unknown_kid"));
+    for (let at = 0; at < 10; at += 1)
+      expect(await refusal(await ask(worker, signerless()))).toEqual(refusedFor("unknown_kid"));
     expect((await ask(worker, rsa.token(good()))).status).toBe(200);
     expect(await asked()).toBe(1);
   });

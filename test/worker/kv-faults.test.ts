@@ -161,7 +161,9 @@ describe("records that can't be read", () => {
     const worker = startWorker();
     const body = { input: marked() };
     await worker.answer(body);
-    const other = [0, 2, "1"].map((v) => JSON.stringify({ v, id: "resp_x", owner: "o", model: "m", at: 9e9, ttl: 60, response: {} }));
+    const other = [0, 2, "1"].map((v) =>
+      JSON.stringify({ v, id: "resp_x", owner: "o", model: "m", at: 9e9, ttl: 60, response: {} }),
+    );
     for (const text of [...WRONG, ...other]) {
       await overwrite("answer:", text);
       expect(await worker.answer(body), text).not.toHaveProperty("cached");

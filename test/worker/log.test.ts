@@ -39,7 +39,11 @@ test("the canary looks into every kind of object that a test has reached", async
   const headers = as(KEYS.alice);
   await worker.answer({ input: marked() }, { ...headers, "idempotency-key": crypto.randomUUID() });
   const body = JSON.stringify({ input: marked() });
-  const accepted = await worker.send("/jobs", { method: "POST", headers: { ...headers, "content-type": "application/json" }, body });
+  const accepted = await worker.send("/jobs", {
+    method: "POST",
+    headers: { ...headers, "content-type": "application/json" },
+    body,
+  });
   const { job } = await accepted.json<{ job: string }>();
   // What it writes into the log must not come into the next test's.
   await vi.waitFor(
@@ -53,7 +57,10 @@ test("the canary looks into every kind of object that a test has reached", async
 
 describe("the log", () => {
   test.each(FORMS)("has one line for an answer as %s, and one for its repeat", async (_name, headers, fields) => {
-    const worker = startWorker({ presets: { p: {} }, prices: { "gpt-4.1-mini": { input: 1, output: 1 } } }, { SERVER_KEYS });
+    const worker = startWorker(
+      { presets: { p: {} }, prices: { "gpt-4.1-mini": { input: 1, output: 1 } } },
+      { SERVER_KEYS },
+    );
     const body = { input: marked(), preset: "p", ...fields };
     await read(worker, body, { ...headers, ...as(KEYS.alice) });
     await read(worker, body, { ...headers, ...as(KEYS.alice) });
@@ -71,7 +78,11 @@ describe("the log", () => {
       total_ms: expect.any(Number) as number,
       ...(headers === EVENTS || "stream" in fields ? { stream: true } : {}),
     };
-    const tokens = { input_tokens: expect.any(Number) as number, cached_tokens: 0, output_tokens: expect.any(Number) as number };
+    const tokens = {
+      input_tokens: expect.any(Number) as number,
+      cached_tokens: 0,
+      output_tokens: expect.any(Number) as number,
+    };
     expect(log.lines()).toEqual([
       { ...common, ...tokens, asked: true, cache: "miss", cost_usd: expect.any(Number) as number },
       { ...common, cache: "hit", cost_usd: 0 },
@@ -91,13 +102,22 @@ describe("the log", () => {
       [() => worker.get(`/ask/${id}`), { route: "GET /ask/{id}", status: 200, caller: "anonymous" }],
       [() => worker.get(`/ask/${id}?thread=true`), { route: "GET /ask/{id}", status: 200 }],
       [() => worker.get("/ask/resp_x"), { route: "GET /ask/{id}", status: 404, code: "response_not_found" }],
-      [() => worker.ask({ input }, as("sk_wrong_0123456789")), { status: 401, code: "invalid_credentials", reason: "unknown_key" }],
+      [
+        () => worker.ask({ input }, as("sk_wrong_0123456789")),
+        { status: 401, code: "invalid_credentials", reason: "unknown_key" },
+      ],
       [() => worker.ask({}), { status: 400, code: "invalid_request" }],
       [() => worker.ask({ input, model: "emulate/500" }), { status: 502, code: "upstream_error", level: "error" }],
-      [() => worker.ask({ input, model: "emulate/429" }), { status: 429, code: "upstream_rate_limited", level: "info" }],
+      [
+        () => worker.ask({ input, model: "emulate/429" }),
+        { status: 429, code: "upstream_rate_limited", level: "info" },
+      ],
       [() => worker.ask({ input, model: "emulate/400" }), { status: 400, code: "upstream_rejected" }],
       [() => worker.ask({ input, model: "emulate/500" }, EVENTS), { status: 502, code: "upstream_error" }],
-      [() => worker.ask({ input, model: "emulate/cut" }, EVENTS), { status: 200, stream: true, code: "upstream_error", reason: "cut" }],
+      [
+        () => worker.ask({ input, model: "emulate/cut" }, EVENTS),
+        { status: 200, stream: true, code: "upstream_error", reason: "cut" },
+      ],
       [() => worker.ask({ input, model: "emulate/no-usage" }), { status: 200 }],
       [() => worker.get("/health"), { route: "GET /health", status: 200 }],
       [() => worker.send("/ask", { method: "DELETE" }), { status: 405, code: "method_not_allowed" }],
@@ -155,12 +175,18 @@ describe("the log", () => {
 
   test("a METRICS binding gets a point per request, and may fail", async () => {
     const points: AnalyticsEngineDataPoint[] = [];
-    const counting = startWorker({}, { METRICS: { writeDataPoint: (point: AnalyticsEngineDataPoint) => void points.push(point) } });
+    const counting = startWorker(
+      {},
+      { METRICS: { writeDataPoint: (point: AnalyticsEngineDataPoint) => void points.push(point) } },
+    );
     const input = marked();
     await counting.answer({ input });
     await counting.get("/nowhere");
     expect(points).toHaveLength(2);
-    expect(points[0]).toMatchObject({ indexes: ["POST /ask"], blobs: ["POST /ask", "anonymous", "", "gpt-4.1-mini", "", "miss", ""] });
+    expect(points[0]).toMatchObject({
+      indexes: ["POST /ask"],
+      blobs: ["POST /ask", "anonymous", "", "gpt-4.1-mini", "", "miss", ""],
+    });
     expect(JSON.stringify(points)).not.toContain(input);
     const failing = startWorker(
       {},
@@ -193,7 +219,15 @@ test("the upstream key stands in no body, no header and nowhere in KV", async ()
       seen.push(await read(worker, { input: marked(), model, ...fields }, { ...headers, ...as(KEYS.alice) }));
   }
   seen.push(...(await kvTexts()), JSON.stringify(log.lines()));
-  for (const secret of [UPSTREAM_KEY, UPSTREAM_KEY.slice(0, 10), UPSTREAM_KEY.slice(-6), KEYS.alice, ID_KEY, "0.000000", "sk-proj"]) {
+  for (const secret of [
+    UPSTREAM_KEY,
+    UPSTREAM_KEY.slice(0, 10),
+    UPSTREAM_KEY.slice(-6),
+    KEYS.alice,
+    ID_KEY,
+    "0.000000",
+    "sk-proj",
+  ]) {
     expect(seen.filter((text) => text.includes(secret))).toEqual([]);
   }
   expect((await env.RESPONSES.list()).keys.length).toBeGreaterThan(0);
@@ -208,7 +242,13 @@ test("an upstream that says little gives the same answer at once, from the cache
   const worker = startWorker();
   const body = { input: marked() };
   const made = await worker.answer(body);
-  expect(made).toMatchObject({ text: "hi", created_at: 1_790_000_000, model: "gpt-4.1-mini", status: "completed", usage: null });
+  expect(made).toMatchObject({
+    text: "hi",
+    created_at: 1_790_000_000,
+    model: "gpt-4.1-mini",
+    status: "completed",
+    usage: null,
+  });
   vi.setSystemTime(1_790_000_100_000);
   expect(await (await worker.get(`/ask/${made.id}`)).json()).toEqual(made);
   fetching.mockRestore();

@@ -1,11 +1,24 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { calls, eachTestAlone, expectEnvelope, type HeaderTable, marked, problemOf, received, startWorker } from "./worker.ts";
+import {
+  calls,
+  eachTestAlone,
+  expectEnvelope,
+  type HeaderTable,
+  marked,
+  problemOf,
+  received,
+  startWorker,
+} from "./worker.ts";
 
 eachTestAlone();
 
-const send = (worker: ReturnType<typeof startWorker>, body: BodyInit | null, headers: HeaderTable = {}, query = ""): Promise<Response> =>
-  worker.send(`/ask${query}`, { method: "POST", body, headers });
+const send = (
+  worker: ReturnType<typeof startWorker>,
+  body: BodyInit | null,
+  headers: HeaderTable = {},
+  query = "",
+): Promise<Response> => worker.send(`/ask${query}`, { method: "POST", body, headers });
 
 describe("what upstream receives", () => {
   test("the request wins over the preset, the preset over the defaults, and caps over all", async () => {
@@ -55,9 +68,21 @@ describe("what upstream receives", () => {
 
   test("short forms become the long ones", async () => {
     const input = marked();
-    const schema = { type: "object", properties: { city: { type: "string" } }, required: ["city"], additionalProperties: false };
+    const schema = {
+      type: "object",
+      properties: { city: { type: "string" } },
+      required: ["city"],
+      additionalProperties: false,
+    };
     const image = "data:image/png;base64,iVBORw0KGgo=";
-    const answer = await startWorker().answer({ input, schema, reasoning: "low", images: [image], stream: null, user: null });
+    const answer = await startWorker().answer({
+      input,
+      schema,
+      reasoning: "low",
+      images: [image],
+      stream: null,
+      user: null,
+    });
     expect(answer.data).toEqual({ city: expect.any(String) as string });
     expect(JSON.parse(answer.text)).toEqual(answer.data);
     expect((await received(input))[0]?.body).toEqual({
@@ -79,26 +104,34 @@ describe("what upstream receives", () => {
 
   test("what is ours stays here", async () => {
     const input = marked();
-    await startWorker({ presets: { p: { max_turns: 5, allow: ["temperature"], images: true, fallback: ["gpt-5"] } } }).answer(
-      { input, preset: "p", cache: "refresh" },
-      { accept: "application/json", "cache-control": "max-age=5" },
-    );
+    await startWorker({
+      presets: { p: { max_turns: 5, allow: ["temperature"], images: true, fallback: ["gpt-5"] } },
+    }).answer({ input, preset: "p", cache: "refresh" }, { accept: "application/json", "cache-control": "max-age=5" });
     expect(Object.keys((await received(input))[0]?.body ?? {}).toSorted()).toEqual(["input", "model", "stream"]);
   });
 
   test("text, forms and JSON of any content type reach upstream as they were meant", async () => {
     const worker = startWorker();
     const json = marked("json");
-    for (const type of ["application/json", "application/vnd.api+json; charset=utf-8", "text/plain", "application/x-www-form-urlencoded"]) {
-      expect((await send(worker, JSON.stringify({ input: json, temperature: 0.5, cache: false }), { "content-type": type })).status).toBe(
-        200,
-      );
+    for (const type of [
+      "application/json",
+      "application/vnd.api+json; charset=utf-8",
+      "text/plain",
+      "application/x-www-form-urlencoded",
+    ]) {
+      expect(
+        (await send(worker, JSON.stringify({ input: json, temperature: 0.5, cache: false }), { "content-type": type }))
+          .status,
+      ).toBe(200);
     }
     for (const { body } of await received(json)) expect(body).toMatchObject({ input: json, temperature: 0.5 });
     expect(await calls(json)).toBe(4);
     const form = marked("form");
     expect((await send(worker, new URLSearchParams({ input: form, temperature: "0.5" }))).status).toBe(200);
-    expect((await received(encodeURI(form).replaceAll("%20", " ")))[0]?.body).toMatchObject({ input: form, temperature: 0.5 });
+    expect((await received(encodeURI(form).replaceAll("%20", " ")))[0]?.body).toMatchObject({
+      input: form,
+      temperature: 0.5,
+    });
     const text = marked('{"not":"json" ');
     expect((await send(worker, text)).status).toBe(200);
     expect((await received(text.slice(-36)))[0]?.body).toMatchObject({ input: text });
@@ -133,8 +166,20 @@ describe("what never reaches upstream", () => {
     ["an empty input", { input: "" }, 400, "invalid_request", "input"],
     ["an image of another kind", { images: ["ftp://x"] }, 400, "invalid_request", "images[0]"],
     ["an empty earlier id", { previous_response_id: "" }, 400, "invalid_request", "previous_response_id"],
-    ["an earlier id with a line break", { previous_response_id: "a\nb" }, 400, "previous_response_not_found", "previous_response_id"],
-    ["an earlier id without end", { previous_response_id: "x".repeat(257) }, 400, "previous_response_not_found", "previous_response_id"],
+    [
+      "an earlier id with a line break",
+      { previous_response_id: "a\nb" },
+      400,
+      "previous_response_not_found",
+      "previous_response_id",
+    ],
+    [
+      "an earlier id without end",
+      { previous_response_id: "x".repeat(257) },
+      400,
+      "previous_response_not_found",
+      "previous_response_id",
+    ],
   ])("%s", async (_name, fields, status, code, param) => {
     const worker = startWorker({ models: ["gpt-4.1-mini"] });
     const input = marked();
@@ -149,7 +194,13 @@ describe("what never reaches upstream", () => {
     ["JSON that is no object", "[1]", { "content-type": "application/json" }, 400, "invalid_request"],
     ["nothing", null, {}, 400, "invalid_request"],
     ["blanks", " \n", {}, 400, "invalid_request"],
-    ["a deep body", `{"input":${"[".repeat(40)}${"]".repeat(40)}}`, { "content-type": "application/json" }, 400, "input_too_deep"],
+    [
+      "a deep body",
+      `{"input":${"[".repeat(40)}${"]".repeat(40)}}`,
+      { "content-type": "application/json" },
+      400,
+      "input_too_deep",
+    ],
     ["__proto__", '{"input":"x","__proto__":{"a":1}}', { "content-type": "application/json" }, 400, "invalid_request"],
     ["bytes that are no UTF-8", new Uint8Array([104, 105, 0xff]), {}, 400, "invalid_request"],
     ["half a character", new Uint8Array([0xf0, 0x9f, 0x99]), {}, 400, "invalid_request"],

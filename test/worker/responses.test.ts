@@ -68,9 +68,17 @@ describe("an id of another caller", () => {
     });
     for (const [path, init] of BY_ID) {
       const ask = async (target: string): Promise<object> =>
-        told(await worker.send(path.replace("ID", target), { ...init, headers: { ...(init.headers as HeaderTable), ...as(KEYS.bob) } }));
+        told(
+          await worker.send(path.replace("ID", target), {
+            ...init,
+            headers: { ...(init.headers as HeaderTable), ...as(KEYS.bob) },
+          }),
+        );
       const foreign = await ask(id);
-      expect(foreign, path).toMatchObject({ status: 404, text: expect.stringContaining("response_not_found") as string });
+      expect(foreign, path).toMatchObject({
+        status: 404,
+        text: expect.stringContaining("response_not_found") as string,
+      });
       for (const other of [never, `${id.slice(0, -3)}AAA`, id.slice(0, 60), "resp_unheard_of", "resp_ue1_"])
         expect(await ask(other), path).toEqual(foreign);
     }
@@ -90,7 +98,10 @@ describe("an id of another caller", () => {
     ];
     for (const form of forms) {
       const foreign = await told(await form(id));
-      expect(foreign).toMatchObject({ status: 400, text: expect.stringContaining("previous_response_not_found") as string });
+      expect(foreign).toMatchObject({
+        status: 400,
+        text: expect.stringContaining("previous_response_not_found") as string,
+      });
       expect(await told(await form(`${id.slice(0, -3)}AAA`))).toEqual(foreign);
     }
     expect(await calls(input)).toBe(0);
@@ -101,7 +112,12 @@ describe("what a stream and an object show", () => {
   test("no id of upstream's and no instructions of a preset, in any event", async () => {
     const worker = startWorker({ presets: { helper: { model: "gpt-5-mini", instructions: "the hidden words" } } });
     const first = (await object(await post(worker, { model: "helper", input: marked() }))) as { id: string };
-    const response = await post(worker, { model: "helper", input: marked(), previous_response_id: first.id, stream: true });
+    const response = await post(worker, {
+      model: "helper",
+      input: marked(),
+      previous_response_id: first.id,
+      stream: true,
+    });
     const text = await response.text();
     expect(text).not.toMatch(/"resp_(?!ue1_)/);
     expect(text).not.toContain("hidden words");
@@ -128,7 +144,10 @@ describe("what a stream and an object show", () => {
 
 describe("the request", () => {
   test("passes as it came: unknown fields, own identity, and nothing is clamped or defaulted but the model", async () => {
-    const worker = startWorker({ limits: { max_output_tokens: 20 }, defaults: { model: "gpt-4.1-mini", temperature: 0.5 } });
+    const worker = startWorker({
+      limits: { max_output_tokens: 20 },
+      defaults: { model: "gpt-4.1-mini", temperature: 0.5 },
+    });
     const input = marked();
     const extra = {
       user: "u1",
@@ -140,7 +159,14 @@ describe("the request", () => {
     };
     await object(await post(worker, { input, ...extra, background: false, prompt: null }));
     const [got] = await received(input);
-    expect(got?.body).toEqual({ input, ...extra, background: false, prompt: null, model: "gpt-4.1-mini", stream: false });
+    expect(got?.body).toEqual({
+      input,
+      ...extra,
+      background: false,
+      prompt: null,
+      model: "gpt-4.1-mini",
+      stream: false,
+    });
   });
 
   test("limits.server clamps", async () => {
@@ -170,7 +196,8 @@ describe("the request", () => {
   test("the exact-repeat cache is off unless the request or the config asks", async () => {
     const worker = startWorker();
     const input = marked();
-    for (let n = 0; n < 2; n += 1) expect((await post(worker, { input })).headers.get("cache-status")).toBe("uniapi-edge; fwd=bypass");
+    for (let n = 0; n < 2; n += 1)
+      expect((await post(worker, { input })).headers.get("cache-status")).toBe("uniapi-edge; fwd=bypass");
     const asking = { "cache-control": "max-age=60" };
     expect((await post(worker, { input }, asking)).headers.get("cache-status")).toBe("uniapi-edge; fwd=miss; stored");
     expect((await post(worker, { input }, asking)).headers.get("cache-status")).toMatch(/hit; ttl=/);
@@ -192,7 +219,10 @@ describe("GET, input_items, DELETE", () => {
       { role: "user", content: marked("first") },
       { role: "user", content: marked("second") },
     ];
-    const made = (await object(await post(worker, { input, metadata: { a: "b" } }))) as { id: string; output_text: string };
+    const made = (await object(await post(worker, { input, metadata: { a: "b" } }))) as {
+      id: string;
+      output_text: string;
+    };
     const got = await object(await worker.get(`/v1/responses/${made.id}`));
     expect(got).toMatchObject({
       id: made.id,
@@ -206,8 +236,14 @@ describe("GET, input_items, DELETE", () => {
       has_more: boolean;
       last_id: string;
     };
-    expect(items).toMatchObject({ object: "list", has_more: true, data: [{ role: "user", content: input[0]?.content }] });
-    const rest = (await object(await worker.get(`/v1/responses/${made.id}/input_items?order=asc&after=${items.last_id}`))) as {
+    expect(items).toMatchObject({
+      object: "list",
+      has_more: true,
+      data: [{ role: "user", content: input[0]?.content }],
+    });
+    const rest = (await object(
+      await worker.get(`/v1/responses/${made.id}/input_items?order=asc&after=${items.last_id}`),
+    )) as {
       data: Json[];
     };
     expect(rest).toMatchObject({ has_more: false, data: [{ content: input[1]?.content }] });
@@ -220,7 +256,9 @@ describe("GET, input_items, DELETE", () => {
   test("a page of items ends, also where the caller's own ids look like ours", async () => {
     const worker = startWorker();
     const input = [0, 1, 2].map((n) => ({ id: `item_${2 - n}`, role: "user", content: marked() }));
-    const { id } = (await object(await post(worker, { input: [...input, { role: "user", content: marked() }] }))) as { id: string };
+    const { id } = (await object(await post(worker, { input: [...input, { role: "user", content: marked() }] }))) as {
+      id: string;
+    };
     const seen: string[] = [];
     for (let after: string | undefined, more = true; more && seen.length < 10;) {
       const query = new URLSearchParams({ limit: "1", order: "asc", ...(after === undefined ? {} : { after }) });

@@ -3,7 +3,20 @@ import { describe, expect, test, vi } from "vitest";
 import { UPSTREAM_FIELDS } from "../../src/contract/ask.ts";
 import { HIDDEN, pk, PK, PK_BOTH, PK_IMAGES, respond, startLocked } from "./restricted.ts";
 import { claimsOf, hs256, SESSION_KEYS } from "./tokens.ts";
-import { as, calls, eachTestAlone, EVENTS, idKeys, KEYS, kvTexts, marked, problemOf, received, SERVER_KEYS, TEXT } from "./worker.ts";
+import {
+  as,
+  calls,
+  eachTestAlone,
+  EVENTS,
+  idKeys,
+  KEYS,
+  kvTexts,
+  marked,
+  problemOf,
+  received,
+  SERVER_KEYS,
+  TEXT,
+} from "./worker.ts";
 import { ownerOf, deriveDigest } from "../../src/core/callers/ids.ts";
 
 const log = eachTestAlone();
@@ -66,14 +79,17 @@ describe("what a preset does not open", () => {
     expect(await calls(input)).toBe(0);
   });
 
-  test.each(["schema", "background", "conversation", "prompt", "foo", "__proto__x", "images"])("`%s` is refused too", async (name) => {
-    const worker = startLocked();
-    const input = marked();
-    const value = name === "images" ? ["https://img.example.com/a.png"] : { a: 1 };
-    expect((await worker.ask({ input, [name]: value }, pk)).status).toBe(400);
-    expect((await respond(worker, { model: "support", input, [name]: value })).status).toBe(400);
-    expect(await calls(input)).toBe(0);
-  });
+  test.each(["schema", "background", "conversation", "prompt", "foo", "__proto__x", "images"])(
+    "`%s` is refused too",
+    async (name) => {
+      const worker = startLocked();
+      const input = marked();
+      const value = name === "images" ? ["https://img.example.com/a.png"] : { a: 1 };
+      expect((await worker.ask({ input, [name]: value }, pk)).status).toBe(400);
+      expect((await respond(worker, { model: "support", input, [name]: value })).status).toBe(400);
+      expect(await calls(input)).toBe(0);
+    },
+  );
 
   test.each(TOOL_TYPES)("a tool of type %s is refused; where tools are open, all but functions are", async (type) => {
     const worker = startLocked();
@@ -86,7 +102,9 @@ describe("what a preset does not open", () => {
     expect((await respond(worker, { model: "other", input, tools }, both)).status).toBe(400);
     expect(await calls(input)).toBe(0);
     const bare = [{ type, name: "x", parameters: {} }];
-    expect((await worker.ask({ input, preset: "other", tools: bare }, both)).status).toBe(type === "function" ? 200 : 400);
+    expect((await worker.ask({ input, preset: "other", tools: bare }, both)).status).toBe(
+      type === "function" ? 200 : 400,
+    );
     await worker.settled();
   });
 
@@ -117,7 +135,13 @@ describe("what a preset does not open", () => {
       tool_choice: "auto",
     };
     expect((await respond(worker, { input, model: "support", ...same })).status).toBe(200);
-    for (const wrong of [{ temperature: 0.6 }, { store: false }, { truncation: "auto" }, { user: "x" }, { background: true }]) {
+    for (const wrong of [
+      { temperature: 0.6 },
+      { store: false },
+      { truncation: "auto" },
+      { user: "x" },
+      { background: true },
+    ]) {
       expect((await respond(worker, { input, ...wrong })).status, JSON.stringify(wrong)).toBe(400);
     }
     expect(await calls(input)).toBe(1);
@@ -162,7 +186,13 @@ describe("what a locked caller says", () => {
     const input = marked();
     const said = { type: "output_text", text: "hello", annotations: [], logprobs: [] };
     const items = [
-      { type: "message", id: "msg_1", status: "completed", role: "assistant", content: [said, { type: "refusal", refusal: "no" }] },
+      {
+        type: "message",
+        id: "msg_1",
+        status: "completed",
+        role: "assistant",
+        content: [said, { type: "refusal", refusal: "no" }],
+      },
       { role: "user", content: [{ type: "input_text", text: input }] },
     ];
     expect((await worker.ask({ input: items }, pk)).status).toBe(200);
@@ -360,7 +390,9 @@ describe("nothing is echoed", () => {
       await respond(worker, { input, metadata }),
     ];
     const texts = await Promise.all(
-      responses.map(async (response) => `${response.status} ${JSON.stringify([...response.headers])} ${await response.text()}`),
+      responses.map(
+        async (response) => `${response.status} ${JSON.stringify([...response.headers])} ${await response.text()}`,
+      ),
     );
     await worker.settled();
     for (const text of texts) {
@@ -389,7 +421,12 @@ describe("nothing is echoed", () => {
 
 describe("nothing is echoed to a user with a session", () => {
   // Hosted tools are listed in the output: here by a server that the preset names.
-  const listed = { type: "mcp_list_tools", id: "mcpl_1", server_label: "crm", tools: [{ name: "hidden-tool-narwhal", input_schema: {} }] };
+  const listed = {
+    type: "mcp_list_tools",
+    id: "mcpl_1",
+    server_label: "crm",
+    tools: [{ name: "hidden-tool-narwhal", input_schema: {} }],
+  };
   const said = {
     type: "message",
     id: "msg_1",
@@ -417,7 +454,9 @@ describe("nothing is echoed to a user with a session", () => {
       { type: "response.output_item.done", output_index: 1, item: said },
       { type: "response.completed", response: object(body, "completed") },
     ];
-    const text = events.map((event, n) => `event: ${event.type}\ndata: ${JSON.stringify({ ...event, sequence_number: n })}\n\n`).join("");
+    const text = events
+      .map((event, n) => `event: ${event.type}\ndata: ${JSON.stringify({ ...event, sequence_number: n })}\n\n`)
+      .join("");
     return new Response(text, { headers: { "content-type": "text/event-stream" } });
   }
 
@@ -428,7 +467,10 @@ describe("nothing is echoed to a user with a session", () => {
         ? echo(JSON.parse(init.body) as Record<string, unknown>)
         : real(input, init),
     );
-    const worker = startLocked({ callers: { sessions: { presets: ["kept"] } }, cache: { ttl: 600, responses: true } }, { SESSION_KEYS });
+    const worker = startLocked(
+      { callers: { sessions: { presets: ["kept"] } }, cache: { ttl: 600, responses: true } },
+      { SESSION_KEYS },
+    );
     const user = as(hs256(claimsOf("ada")));
     const texts: string[] = [];
     const read = async (response: Response): Promise<string> => {
@@ -447,10 +489,13 @@ describe("nothing is echoed to a user with a session", () => {
       }
     }
     expect(texts.filter((text) => text.includes("uniapi-edge; hit")).length, "repeats").toBeGreaterThanOrEqual(6);
-    const second = JSON.parse(await read(await respond(worker, { input: "three", previous_response_id: first.id }, user))) as {
+    const second = JSON.parse(
+      await read(await respond(worker, { input: "three", previous_response_id: first.id }, user)),
+    ) as {
       id: string;
     };
-    for (const path of ["", "?stream=true", "/input_items"]) await read(await worker.get(`/v1/responses/${second.id}${path}`, user));
+    for (const path of ["", "?stream=true", "/input_items"])
+      await read(await worker.get(`/v1/responses/${second.id}${path}`, user));
     for (const path of ["", "?thread=true"]) await read(await worker.get(`/ask/${second.id}${path}`, user));
     for (const text of texts) {
       expect(text).toMatch(/^200 /);
@@ -463,7 +508,9 @@ describe("nothing is echoed to a user with a session", () => {
     const worker = startLocked(
       {
         callers: { sessions: { presets: ["shared"] } },
-        presets: { shared: { max_output_tokens: 300, metadata: { team: "hidden-tag-ibex" }, cache: { scope: "shared" } } },
+        presets: {
+          shared: { max_output_tokens: 300, metadata: { team: "hidden-tag-ibex" }, cache: { scope: "shared" } },
+        },
       },
       { SESSION_KEYS, SERVER_KEYS },
     );
@@ -496,7 +543,9 @@ describe("nothing is echoed to a user with a session", () => {
       expect(problem.message).not.toContain("hidden-");
     }
     // The deployer's own callers are told.
-    expect((await problemOf(await worker.ask({ input: "x" }, as(KEYS.alice)))).message).toContain("hidden-tool-narwhal");
+    expect((await problemOf(await worker.ask({ input: "x" }, as(KEYS.alice)))).message).toContain(
+      "hidden-tool-narwhal",
+    );
   });
 
   test("nor by a limit that the preset's own metadata have a part in", async () => {
@@ -525,7 +574,11 @@ describe("by id", () => {
         ["POST", "/v1/responses"],
       ] as const) {
         const body = method === "POST" ? { body: JSON.stringify({ input: "x", previous_response_id: one }) } : {};
-        const response = await worker.send(path, { method, headers: { ...bob, "content-type": "application/json" }, ...body });
+        const response = await worker.send(path, {
+          method,
+          headers: { ...bob, "content-type": "application/json" },
+          ...body,
+        });
         const { request_id: _, ...error } = await problemOf(response);
         const route = `${method} ${path.replace(one, "ID")}`;
         seen.set(route, (seen.get(route) ?? new Set()).add(JSON.stringify([response.status, error])));
@@ -533,7 +586,9 @@ describe("by id", () => {
     }
     for (const [route, answers] of seen) {
       expect([...answers], route).toHaveLength(1);
-      expect([...answers][0], route).toContain(route.startsWith("POST") ? "previous_response_not_found" : "response_not_found");
+      expect([...answers][0], route).toContain(
+        route.startsWith("POST") ? "previous_response_not_found" : "response_not_found",
+      );
     }
     expect(read, "KV is not asked: no difference in the work either").not.toHaveBeenCalled();
   });

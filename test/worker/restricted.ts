@@ -45,4 +45,8 @@ export function startLocked(config: ConfigInput = {}, settings: Record<string, u
 export const pk = as(PK);
 
 export const respond = (worker: WorkerUnderTest, body: unknown, headers = pk): Promise<Response> =>
-  worker.send("/v1/responses", { method: "POST", body: JSON.stringify(body), headers: { "content-type": "application/json", ...headers } });
+  worker.send("/v1/responses", {
+    method: "POST",
+    body: JSON.stringify(body),
+    headers: { "content-type": "application/json", ...headers },
+  });

@@ -25,7 +25,11 @@ import {
 eachTestAlone();
 
 async function stream(worker: WorkerUnderTest, body: object, key: HeaderTable, after?: string): Promise<SentEvent[]> {
-  const response = await worker.ask(body, { ...key, ...EVENTS, ...(after === undefined ? {} : { "last-event-id": after }) });
+  const response = await worker.ask(body, {
+    ...key,
+    ...EVENTS,
+    ...(after === undefined ? {} : { "last-event-id": after }),
+  });
   expect(response.status).toBe(200);
   return eventsIn(await response.text());
 }
@@ -58,7 +62,8 @@ describe("Last-Event-ID", () => {
     const key = freshKey();
     const reader = (await worker.ask(body, { ...key, ...EVENTS })).body?.getReader();
     let heard: SentEvent[] = [];
-    for (let text = ""; heard.length < 3; heard = eventsIn(text)) text += new TextDecoder().decode((await reader?.read())?.value);
+    for (let text = ""; heard.length < 3; heard = eventsIn(text))
+      text += new TextDecoder().decode((await reader?.read())?.value);
     await reader?.cancel();
     const rest = await stream(worker, body, key, heard[2]?.id);
     const whole = await stream(worker, body, key);
@@ -120,7 +125,10 @@ describe("Last-Event-ID", () => {
     const other = freshKey();
     const whole = await respondOnce(startWorker(), { input: marked(), stream: true }, other);
     await whole.text();
-    const lost = await startWorker().send("/ask", { method: "POST", headers: { ...other, "last-event-id": "0123456789ab-0" } });
+    const lost = await startWorker().send("/ask", {
+      method: "POST",
+      headers: { ...other, "last-event-id": "0123456789ab-0" },
+    });
     expect(lost.status).toBe(409);
     await worker.settled();
   });
@@ -134,7 +142,10 @@ describe("Last-Event-ID", () => {
     for (const nothing of ['{"stream":true}', "{}", ""]) {
       const headers = { ...key, ...EVENTS, "content-type": "application/json", "last-event-id": start?.id ?? "" };
       const response = await worker.send("/ask", { method: "POST", headers, body: nothing });
-      expect([response.status, response.headers.get("cache-status")]).toEqual([200, expect.stringContaining("fwd=miss")]);
+      expect([response.status, response.headers.get("cache-status")]).toEqual([
+        200,
+        expect.stringContaining("fwd=miss"),
+      ]);
       expect(same(eventsIn(await response.text()))).toEqual(rest);
     }
     expect(await calls(body.input)).toBe(1);
@@ -145,7 +156,10 @@ describe("Last-Event-ID", () => {
     const key = freshKey();
     const [start] = await stream(worker, { input: marked() }, { ...key, ...as(KEYS.alice) });
     const lost = async (headers: HeaderTable): Promise<void> => {
-      const response = await worker.ask({}, { ...key, ...as(KEYS.alice), ...EVENTS, "last-event-id": start?.id ?? "", ...headers });
+      const response = await worker.ask(
+        {},
+        { ...key, ...as(KEYS.alice), ...EVENTS, "last-event-id": start?.id ?? "", ...headers },
+      );
       expect([response.status, (await problemOf(response)).code]).toEqual([409, "stream_lost"]);
     };
     await lost(as(KEYS.bob));
@@ -181,7 +195,9 @@ describe("Last-Event-ID", () => {
     const [first, ...rest] = await stream(worker, body, key);
     const after = { ...key, "last-event-id": first?.id ?? "" };
     expect(await worker.answer(body, after)).toEqual(rest.at(-1)?.data);
-    expect(await (await worker.ask({ ...body, stream: true }, { ...after, ...TEXT })).text()).toBe(rest.at(-1)?.data["text"]);
+    expect(await (await worker.ask({ ...body, stream: true }, { ...after, ...TEXT })).text()).toBe(
+      rest.at(-1)?.data["text"],
+    );
     expect(await calls(body.input)).toBe(1);
   });
 
@@ -198,11 +214,11 @@ test("a connection to the object that breaks in mid-flight is taken up where it 
   const key = freshKey();
   let joins = 0;
   // Each connection breaks after a few bytes, in the middle of lines.
-  const FLIGHTS = {
+  const RUNS = {
     getByName: (name: string) => ({
       async join(order: never) {
         joins += 1;
-        const joined = await env.FLIGHTS.getByName(name).join(order);
+        const joined = await env.RUNS.getByName(name).join(order);
         if (!("stream" in joined)) return joined;
         const source = joined.stream.getReader();
         let left = 700;
@@ -228,7 +244,7 @@ test("a connection to the object that breaks in mid-flight is taken up where it 
       },
     }),
   };
-  const worker = startWorker({}, { FLIGHTS });
+  const worker = startWorker({}, { RUNS });
   const streamed = await stream(worker, body, key);
   expect(joins).toBeGreaterThan(5);
   expect(streamed.at(-1)?.data).toEqual(await worker.answer(body, key));
@@ -246,7 +262,7 @@ describe("an object that can't be reached any more in mid-stream", () => {
         async join(order: never) {
           if (!reachable) throw new Error("unreachable");
           reachable = false;
-          const joined = await env.FLIGHTS.getByName(name).join(order);
+          const joined = await env.RUNS.getByName(name).join(order);
           if (!("stream" in joined)) return joined;
           const bytes = new Uint8Array(await new Response(joined.stream).arrayBuffer());
           let said = false;
@@ -267,7 +283,7 @@ describe("an object that can't be reached any more in mid-stream", () => {
     const body = { input: marked("one two three four five") };
     const key = freshKey();
     await stream(startWorker(), body, key);
-    const heard = await stream(startWorker({}, { FLIGHTS: breaking(0.5) }), body, key);
+    const heard = await stream(startWorker({}, { RUNS: breaking(0.5) }), body, key);
     const failed = heard.pop();
     expect(failed).toMatchObject({ event: "error", data: { error: { code: "unavailable" } } });
     expect(failed?.id).toBe(heard.at(-1)?.id);
@@ -280,11 +296,15 @@ describe("an object that can't be reached any more in mid-stream", () => {
     const key = freshKey();
     const last = (await stream(startWorker(), body, key)).at(-3)?.id ?? "";
     for (const part of [0.25, 0.4]) {
-      const [failed] = await stream(startWorker({}, { FLIGHTS: breaking(part) }), body, key, last);
+      const [failed] = await stream(startWorker({}, { RUNS: breaking(part) }), body, key, last);
       expect(failed).toMatchObject({ event: "error", id: last, data: { error: { code: "unavailable" } } });
     }
     // Before the first line there is no stream yet: the status tells.
-    const response = await startWorker({}, { FLIGHTS: breaking(0) }).ask(body, { ...key, ...EVENTS, "last-event-id": last });
+    const response = await startWorker({}, { RUNS: breaking(0) }).ask(body, {
+      ...key,
+      ...EVENTS,
+      "last-event-id": last,
+    });
     expect([response.status, (await problemOf(response)).code]).toEqual([503, "unavailable"]);
   });
 });

@@ -1,5 +1,16 @@
 import { describe, expect, test, vi } from "vitest";
-import { calls, eachTestAlone, eventsIn, EVENTS, kvKeys, marked, problemOf, received, startWorker, TEXT } from "./worker.ts";
+import {
+  calls,
+  eachTestAlone,
+  eventsIn,
+  EVENTS,
+  kvKeys,
+  marked,
+  problemOf,
+  received,
+  startWorker,
+  TEXT,
+} from "./worker.ts";
 
 const log = eachTestAlone();
 
@@ -111,21 +122,30 @@ describe("a second try", () => {
     expect(await calls(input)).toBe(1);
   });
 
-  test.each(["500", "cut", "reset", "failed", "error-200", "unknown-error-200", "not-json", "520", "524", "redirect", "bad-encoding"])(
-    "emulate/%s may have been paid or is hopeless: none",
-    async (fault) => {
-      const input = marked();
-      const worker = startWorker();
-      for (const headers of [{}, EVENTS]) {
-        const response = await worker.ask({ input, model: `emulate/${fault}` }, headers);
-        const text = await response.text();
-        expect(text).toContain('"error"');
-        expect(text).not.toMatch(/Provider|request id|令牌|饱和|canary|4f9d2c/);
-      }
-      expect(await calls(input)).toBe(2);
-      expect(await kvKeys("")).toEqual([]);
-    },
-  );
+  test.each([
+    "500",
+    "cut",
+    "reset",
+    "failed",
+    "error-200",
+    "unknown-error-200",
+    "not-json",
+    "520",
+    "524",
+    "redirect",
+    "bad-encoding",
+  ])("emulate/%s may have been paid or is hopeless: none", async (fault) => {
+    const input = marked();
+    const worker = startWorker();
+    for (const headers of [{}, EVENTS]) {
+      const response = await worker.ask({ input, model: `emulate/${fault}` }, headers);
+      const text = await response.text();
+      expect(text).toContain('"error"');
+      expect(text).not.toMatch(/Provider|request id|令牌|饱和|canary|4f9d2c/);
+    }
+    expect(await calls(input)).toBe(2);
+    expect(await kvKeys("")).toEqual([]);
+  });
 
   test("upstream's deadlines hold", async () => {
     const deadlines = '{"upstream_first_byte":60,"upstream_idle":60,"upstream_total":5000}';

@@ -2,15 +2,15 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { deriveDigest } from "../../src/core/callers/ids.ts";
-import type { Flight } from "../../src/durable/run.ts";
+import type { Run } from "../../src/durable/run.ts";
 import { type HeaderTable, idKeys, ownerNamed, type WorkerUnderTest } from "./worker.ts";
 
 export const freshKey = (): HeaderTable => ({ "idempotency-key": crypto.randomUUID() });
 
 /** The object of an anonymous caller's key, or of another owner's. */
-export async function flightOf(headers: HeaderTable, owner = "anonymous:local"): Promise<DurableObjectStub<Flight>> {
+export async function flightOf(headers: HeaderTable, owner = "anonymous:local"): Promise<DurableObjectStub<Run>> {
   const name = `${await ownerNamed(owner)}\0${headers["idempotency-key"] ?? ""}`;
-  return env.FLIGHTS.getByName(await deriveDigest(await idKeys(), "flight", name));
+  return env.RUNS.getByName(await deriveDigest(await idKeys(), "flight", name));
 }
 
 interface Kept {
@@ -21,7 +21,7 @@ interface Kept {
   alarm: number | null;
 }
 
-export async function keptOf(flight: DurableObjectStub<Flight>): Promise<Kept> {
+export async function keptOf(flight: DurableObjectStub<Run>): Promise<Kept> {
   return await runInDurableObject(flight, async (_, { storage }) => {
     const tables = storage.sql.exec("SELECT name FROM sqlite_master WHERE name IN ('flight', 'rows')").toArray();
     const alarm = await storage.getAlarm();
@@ -38,4 +38,8 @@ export async function keptOf(flight: DurableObjectStub<Flight>): Promise<Kept> {
 }
 
 export const respondOnce = (worker: WorkerUnderTest, body: unknown, headers: HeaderTable): Promise<Response> =>
-  worker.send("/v1/responses", { method: "POST", body: JSON.stringify(body), headers: { "content-type": "application/json", ...headers } });
+  worker.send("/v1/responses", {
+    method: "POST",
+    body: JSON.stringify(body),
+    headers: { "content-type": "application/json", ...headers },
+  });

@@ -48,7 +48,9 @@ describe("one key", () => {
     const worker = startWorker();
     const body = { input: marked(), model: "emulate/slow/10" };
     const key = freshKey();
-    const responses = await Promise.all(Array.from({ length: 20 }, (_, n) => worker.ask(body, n % 2 === 0 ? key : { ...key, ...EVENTS })));
+    const responses = await Promise.all(
+      Array.from({ length: 20 }, (_, n) => worker.ask(body, n % 2 === 0 ? key : { ...key, ...EVENTS })),
+    );
     const answers = await Promise.all(responses.map(saidBy));
     expect(answers[0]?.text).toBe(`You said: "${body.input}".`);
     for (const answer of answers) expect(answer).toEqual(answers[0]);
@@ -75,7 +77,10 @@ describe("one key", () => {
     }
     expect(await calls(body.input)).toBe(1);
     await worker.settled();
-    expect(log.requests().map(({ flight }) => flight)).toEqual(["started", ...Array.from({ length: 5 }, () => "replayed")]);
+    expect(log.requests().map(({ flight }) => flight)).toEqual([
+      "started",
+      ...Array.from({ length: 5 }, () => "replayed"),
+    ]);
   });
 
   test("on /v1/responses too: whole and streamed, byte for byte what the first one got", async () => {
@@ -87,7 +92,9 @@ describe("one key", () => {
     expect(await (await respondOnce(worker, body, key)).text()).toBe(first);
     const whole = await (await respondOnce(worker, { ...body, stream: false }, key)).json();
     const frames = first.split("\n\n").map((frame) => frame.split("\ndata: ")[1] ?? "");
-    const terminal = JSON.parse(frames.findLast((data) => data.includes("response.completed")) ?? "{}") as { response: unknown };
+    const terminal = JSON.parse(frames.findLast((data) => data.includes("response.completed")) ?? "{}") as {
+      response: unknown;
+    };
     expect(whole).toEqual(terminal.response);
     expect(await calls(body.input)).toBe(1);
   });
@@ -104,7 +111,8 @@ describe("one key", () => {
     const body = { input: marked(), model };
     const key = freshKey();
     const answers = [];
-    for (const headers of [EVENTS, {}, EVENTS] as HeaderTable[]) answers.push(await saidBy(await worker.ask(body, { ...key, ...headers })));
+    for (const headers of [EVENTS, {}, EVENTS] as HeaderTable[])
+      answers.push(await saidBy(await worker.ask(body, { ...key, ...headers })));
     await worker.settled();
     expect(answers[1]).toEqual(answers[0]);
     expect(answers[2]).toEqual(answers[0]);
@@ -176,7 +184,8 @@ describe("one key", () => {
   test("may have 255 characters, blanks and quotes", async () => {
     const worker = startWorker();
     const input = marked();
-    for (const key of ["a".repeat(255), `"${crypto.randomUUID()}" ~ x`]) await worker.answer({ input }, { "idempotency-key": key });
+    for (const key of ["a".repeat(255), `"${crypto.randomUUID()}" ~ x`])
+      await worker.answer({ input }, { "idempotency-key": key });
   });
 });
 
@@ -195,7 +204,9 @@ describe("what counts once", () => {
     expect(await kvKeys("turn:")).toHaveLength(1);
     expect(await kvKeys("answer:")).toHaveLength(1);
     expect(await worker.answer(body)).toEqual({ ...first, cached: true });
-    expect(await worker.answer({ input: marked(), previous_response_id: first?.id })).toMatchObject({ previous_response_id: first?.id });
+    expect(await worker.answer({ input: marked(), previous_response_id: first?.id })).toMatchObject({
+      previous_response_id: first?.id,
+    });
   });
 
   test("a budget: reserved and settled by one call, and given back where nothing was paid", async () => {
@@ -211,14 +222,20 @@ describe("what counts once", () => {
     const once = { ...as(key), ...freshKey() };
     const answers = await Promise.all(Array.from({ length: 5 }, () => worker.ask(body, once)));
     const [answer] = await Promise.all(answers.map(saidBy));
-    await vi.waitFor(async () => expect(await used()).toMatchObject({ tokens: answer?.usage?.total_tokens, reserved: 0, requests: 5 }), {
-      timeout: 10_000,
-    });
+    await vi.waitFor(
+      async () => expect(await used()).toMatchObject({ tokens: answer?.usage?.total_tokens, reserved: 0, requests: 5 }),
+      {
+        timeout: 10_000,
+      },
+    );
     const refused = await worker.ask({ input: marked(), model: "emulate/503" }, { ...as(key), ...freshKey() });
     expect(refused.status).toBe(503);
-    await vi.waitFor(async () => expect(await used()).toMatchObject({ tokens: answer?.usage?.total_tokens, reserved: 0 }), {
-      timeout: 10_000,
-    });
+    await vi.waitFor(
+      async () => expect(await used()).toMatchObject({ tokens: answer?.usage?.total_tokens, reserved: 0 }),
+      {
+        timeout: 10_000,
+      },
+    );
     expect(await calls(body.input)).toBe(1);
   });
 
@@ -246,7 +263,8 @@ describe("what counts once", () => {
     expect(await freshness({})).toEqual(["uniapi-edge; hit; ttl=3000", "600"]);
     vi.advanceTimersByTime(7_200_000);
     await evictDurableObject(await flightOf(key));
-    for (const form of [{}, EVENTS, TEXT]) expect(await freshness(form)).toEqual(["uniapi-edge; hit; ttl=-4200", "7800"]);
+    for (const form of [{}, EVENTS, TEXT])
+      expect(await freshness(form)).toEqual(["uniapi-edge; hit; ttl=-4200", "7800"]);
     expect(await calls(body.input)).toBe(1);
   });
 
@@ -405,13 +423,19 @@ describe("clients that leave", () => {
       await reader?.cancel();
     }
     await upstreamEnded(body.input, "complete");
-    await vi.waitFor(() => expect(log.lines().filter(({ event }) => event === "flight")).toHaveLength(1), { timeout: 10_000 });
+    await vi.waitFor(() => expect(log.lines().filter(({ event }) => event === "flight")).toHaveLength(1), {
+      timeout: 10_000,
+    });
     const answer = await worker.answer(body, key);
     expect(answer.text).toBe(`You said: "${body.input}".`);
     expect(await calls(body.input)).toBe(1);
     const told = log.lines().find(({ event }) => event === "flight");
     const [first] = log.requests();
-    expect(told).toMatchObject({ request_id: first?.["request_id"], response_id: answer.id, input_tokens: expect.any(Number) as number });
+    expect(told).toMatchObject({
+      request_id: first?.["request_id"],
+      response_id: answer.id,
+      input_tokens: expect.any(Number) as number,
+    });
     expect(first).toMatchObject({ flight: "started", reason: "client_left" });
     expect(log.requests().every((line) => line["input_tokens"] === undefined)).toBe(true);
   });
@@ -454,7 +478,9 @@ describe("clients that leave", () => {
 describe("an object", () => {
   const stalled = async (worker: WorkerUnderTest, body: object, key: HeaderTable): Promise<Response> => {
     const response = await worker.ask(body, { ...key, ...EVENTS });
-    await vi.waitFor(async () => expect((await keptOf(await flightOf(key))).sizes.length).toBeGreaterThan(0), { timeout: 10_000 });
+    await vi.waitFor(async () => expect((await keptOf(await flightOf(key))).sizes.length).toBeGreaterThan(0), {
+      timeout: 10_000,
+    });
     return response;
   };
 
@@ -485,7 +511,9 @@ describe("an object", () => {
     const body = { input: marked(), model: "emulate/stall", stream: true };
     const key = freshKey();
     const listening = await respondOnce(worker, body, key);
-    await vi.waitFor(async () => expect((await keptOf(await flightOf(key))).sizes.length).toBeGreaterThan(0), { timeout: 10_000 });
+    await vi.waitFor(async () => expect((await keptOf(await flightOf(key))).sizes.length).toBeGreaterThan(0), {
+      timeout: 10_000,
+    });
     await abortAllDurableObjects();
     for (const response of [listening, await respondOnce(worker, body, key)]) {
       const reader = response.body?.getReader();
@@ -599,7 +627,10 @@ describe("an object", () => {
     const { id } = await worker.answer({ input: marked() }, user);
     const body = { input: marked(), previous_response_id: id };
     const key = freshKey();
-    const flight = await flightOf(key, `session:${(JSON.parse(atob(user["authorization"]?.split(".")[1] ?? "")) as { sub: string }).sub}`);
+    const flight = await flightOf(
+      key,
+      `session:${(JSON.parse(atob(user["authorization"]?.split(".")[1] ?? "")) as { sub: string }).sub}`,
+    );
     await runInDurableObject(flight, (object) => {
       const own = object as unknown as { env: Env };
       let asked = 0;
@@ -629,19 +660,21 @@ describe("an object", () => {
     const body = { input: marked(), model: "emulate/503" };
     const key = freshKey();
     let joins = 0;
-    const FLIGHTS = {
+    const RUNS = {
       getByName: (name: string) => ({
         async join(order: never) {
           joins += 1;
-          const joined = await env.FLIGHTS.getByName(name).join(order);
+          const joined = await env.RUNS.getByName(name).join(order);
           if (!("stream" in joined) || joins > 1) return joined;
           await new Response(joined.stream).arrayBuffer();
-          const stream = new ReadableStream<Uint8Array>({ pull: (controller) => controller.error(new Error("Network connection lost.")) });
+          const stream = new ReadableStream<Uint8Array>({
+            pull: (controller) => controller.error(new Error("Network connection lost.")),
+          });
           return { role: joined.role, run: joined.run, from: joined.from, stream };
         },
       }),
     };
-    const response = await startWorker({}, { FLIGHTS }).ask(body, key);
+    const response = await startWorker({}, { RUNS }).ask(body, key);
     expect(response.status).toBeGreaterThanOrEqual(502);
     expect([joins, await calls(body.input)]).toEqual([2, 1]);
     await worker.settled();
@@ -653,10 +686,11 @@ describe("an object", () => {
   });
 
   test("is on no path of requests without a key", async () => {
-    const FLIGHTS = new Proxy({}, { get: () => expect.fail("a flight was asked for") });
-    const worker = startWorker({}, { FLIGHTS });
+    const RUNS = new Proxy({}, { get: () => expect.fail("a flight was asked for") });
+    const worker = startWorker({}, { RUNS });
     for (const headers of [{}, EVENTS, TEXT]) expect((await worker.ask({ input: marked() }, headers)).status).toBe(200);
-    for (const stream of [true, false]) expect((await respondOnce(worker, { input: marked(), stream }, {})).status).toBe(200);
+    for (const stream of [true, false])
+      expect((await respondOnce(worker, { input: marked(), stream }, {})).status).toBe(200);
     await worker.settled();
   });
 
@@ -671,7 +705,7 @@ describe("an object", () => {
   });
 
   test("that is not bound is missed only by requests with a key", async () => {
-    const worker = startWorker({}, { FLIGHTS: undefined });
+    const worker = startWorker({}, { RUNS: undefined });
     const input = marked();
     await worker.answer({ input });
     const response = await worker.ask({ input }, freshKey());
@@ -682,12 +716,17 @@ describe("an object", () => {
     const key = freshKey();
     const body = { input: marked() };
     let broken = 1;
-    const FLIGHTS = {
-      getByName: (name: string) => (broken-- > 0 ? { join: () => Promise.reject(new Error("sk-canary")) } : env.FLIGHTS.getByName(name)),
+    const RUNS = {
+      getByName: (name: string) =>
+        broken-- > 0 ? { join: () => Promise.reject(new Error("sk-canary")) } : env.RUNS.getByName(name),
     };
-    const worker = startWorker({}, { FLIGHTS });
+    const worker = startWorker({}, { RUNS });
     const response = await worker.ask(body, key);
-    expect([response.status, response.headers.get("retry-after"), response.headers.get("x-should-retry")]).toEqual([503, "2", null]);
+    expect([response.status, response.headers.get("retry-after"), response.headers.get("x-should-retry")]).toEqual([
+      503,
+      "2",
+      null,
+    ]);
     expect((await problemOf(response)).code).toBe("unavailable");
     expect((await worker.answer(body, key)).text).toContain(body.input);
     expect(log.warnings()).toMatchObject([{ event: "flight_unreachable", error: "Error" }]);

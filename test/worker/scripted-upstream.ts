@@ -43,7 +43,10 @@ export function puppet(): {
   };
 }
 
-export const created = { type: "response.created", response: { id: "resp_puppet", model: "puppet-1", status: "in_progress", output: [] } };
+export const created = {
+  type: "response.created",
+  response: { id: "resp_puppet", model: "puppet-1", status: "in_progress", output: [] },
+};
 export const delta = (text: string): object => ({ type: "response.output_text.delta", output_index: 0, delta: text });
 export const completed = (text: string): object => ({
   type: "response.completed",

@@ -1,5 +1,15 @@
 import { describe, expect, inject, test } from "vitest";
-import { as, eachTestAlone, type HeaderTable, KEYS, marked, problemOf, SERVER_KEYS, startWorker, type WorkerUnderTest } from "./worker.ts";
+import {
+  as,
+  eachTestAlone,
+  type HeaderTable,
+  KEYS,
+  marked,
+  problemOf,
+  SERVER_KEYS,
+  startWorker,
+  type WorkerUnderTest,
+} from "./worker.ts";
 import { hs256, now, SECRET, SESSION_KEYS } from "./tokens.ts";
 
 const log = eachTestAlone();
@@ -40,7 +50,14 @@ describe("a backend gets a session for its user", () => {
   });
 
   test("with all that it may narrow", async () => {
-    const narrow = { sub: "ada", presets: ["sales"], origin: APP, max_output_tokens: 9, requests: 2, tokens_per_day: 99 };
+    const narrow = {
+      sub: "ada",
+      presets: ["sales"],
+      origin: APP,
+      max_output_tokens: 9,
+      requests: 2,
+      tokens_per_day: 99,
+    };
     const { token, expires_at } = await issued(await wish(startWorker(CONFIG, SECRETS), { ...narrow, ttl: 10 }));
     const { iat } = claimsIn(token);
     expect(claimsIn(token)).toEqual({ ...narrow, iat, exp: Number(iat) + 10 });
@@ -56,7 +73,12 @@ describe("a backend gets a session for its user", () => {
     ["half a surrogate pair", { sub: "\ud800" }, "invalid_request", "sub"],
     ["an unknown field", { sub: "a", expires: 5 }, "unknown_parameter", "expires"],
     ["a claim of our own", { sub: "a", via: "turnstile" }, "unknown_parameter", "via"],
-    ["a preset that sessions do not have", { sub: "a", presets: ["support", "staff"] }, "invalid_request", "presets[1]"],
+    [
+      "a preset that sessions do not have",
+      { sub: "a", presets: ["support", "staff"] },
+      "invalid_request",
+      "presets[1]",
+    ],
     ["no preset at all", { sub: "a", presets: [] }, "invalid_request", "presets"],
     ["9 seconds", { sub: "a", ttl: 9 }, "invalid_request", "ttl"],
     ["7201 seconds", { sub: "a", ttl: 7_201 }, "invalid_request", "ttl"],
@@ -81,7 +103,11 @@ describe("a backend gets a session for its user", () => {
     expect([response.status, (await problemOf(response)).code]).toEqual([403, "insufficient_scope"]);
     expect((await wish(worker, { sub: "bob" }, as("sk_never_0123456789"))).status).toBe(401);
     await issued(await wish(worker, { sub: "bob" }, {}));
-    const production = startWorker(CONFIG, { ...SECRETS, ENVIRONMENT: "production", UNIAPI_BASE_URL: "https://uniapi.invalid" });
+    const production = startWorker(CONFIG, {
+      ...SECRETS,
+      ENVIRONMENT: "production",
+      UNIAPI_BASE_URL: "https://uniapi.invalid",
+    });
     expect((await wish(production, { sub: "bob" }, {})).status).toBe(401);
   });
 
@@ -92,7 +118,11 @@ describe("a backend gets a session for its user", () => {
     ] as const) {
       const response = await wish(worker, { sub: "ada" });
       const problem = await problemOf(response);
-      expect([response.status, problem.code, problem.message]).toEqual([503, "misconfigured", expect.stringContaining(missing)]);
+      expect([response.status, problem.code, problem.message]).toEqual([
+        503,
+        "misconfigured",
+        expect.stringContaining(missing),
+      ]);
     }
   });
 
@@ -111,12 +141,23 @@ describe("a visitor gets a session for a solved Turnstile", () => {
   function turnstileWorker(more: object = {}, settings: object = {}) {
     const name = `t${(serial += 1)}`;
     const verify_url = `${inject("issuerUrl")}/verify/${name}`;
-    const turnstile = { hostname: "app.example.com", action: "chat", presets: ["support"], ttl: 60, verify_url, ...more };
+    const turnstile = {
+      hostname: "app.example.com",
+      action: "chat",
+      presets: ["support"],
+      ttl: 60,
+      verify_url,
+      ...more,
+    };
     const worker = startWorker(
       { ...CONFIG, callers: { sessions, turnstile } },
       { ...SECRETS, TURNSTILE_SECRET: "turnstile-canary-77", ...settings },
     );
-    const exchange = (says: unknown = SOLVED, body: object = {}, headers: HeaderTable = { origin: APP }): Promise<Response> =>
+    const exchange = (
+      says: unknown = SOLVED,
+      body: object = {},
+      headers: HeaderTable = { origin: APP },
+    ): Promise<Response> =>
       wish(worker, { turnstile: typeof says === "string" ? says : `200 ${JSON.stringify(says)}`, ...body }, headers);
     const asked = async (): Promise<string[]> =>
       (await (await fetch(`${inject("issuerUrl")}/asked/${name}`)).json<{ bodies: string[] }>()).bodies;
@@ -240,7 +281,10 @@ test("GET /sessions is not allowed", async () => {
 });
 
 test("what is unsafe is logged once, when the Worker connects", async () => {
-  const worker = startWorker({ presets, callers: { sessions: { presets: ["support"] } } }, { SERVER_KEYS, SESSION_KEYS: "short:canary" });
+  const worker = startWorker(
+    { presets, callers: { sessions: { presets: ["support"] } } },
+    { SERVER_KEYS, SESSION_KEYS: "short:canary" },
+  );
   for (let at = 0; at < 3; at += 1) await worker.get("/health");
   const events = log.warnings().map(({ event }) => event);
   expect(events.map((event) => event.split(":")[0])).toEqual(["origins_missing", "session_key_short"]);

@@ -52,7 +52,10 @@ describe("an event stream", () => {
     ["that only reasons", { model: "emulate/reasoning-only" }],
     ["of a long text", { model: "emulate/long/500" }],
     ["with a summary", { reasoning: { effort: "low", summary: "detailed" } }],
-    ["with function calls", { tools: [{ type: "function", name: "look", parameters: { type: "object", properties: {} } }] }],
+    [
+      "with function calls",
+      { tools: [{ type: "function", name: "look", parameters: { type: "object", properties: {} } }] },
+    ],
     ["with citations", { tools: [{ type: "web_search" }] }],
     ["of data", { schema: { type: "object", properties: { a: { type: "string" } } } }],
   ])("%s starts once, is numbered from 0 and ends with the answer that JSON gives", async (_name, fields) => {
@@ -106,22 +109,28 @@ describe("an event stream", () => {
     }
   });
 
-  test.each(["cut", "reset", "error-event", "error-event-nested", "bare-json", "invalid-utf8", "failed", "too-large/9000000"])(
-    "emulate/%s ends with one error and leaves nothing behind",
-    async (fault) => {
-      const worker = startWorker();
-      const events = await stream(worker, { input: marked(), model: `emulate/${fault}` });
-      const names = namesOf(events);
-      expect(names.filter((name) => name === "done" || name === "error")).toEqual(["error"]);
-      expect(names[0]).toBe("start");
-      expect(names.at(-1)).toBe("error");
-      const some = expect.stringMatching(/./) as string;
-      const request_id = log.requests()[0]?.["request_id"];
-      expect(events.at(-1)?.data).toEqual({ error: { message: some, type: some, code: some, param: "", request_id } });
-      expect(await kvKeys("")).toEqual([]);
-      expect(log.requests()).toMatchObject([{ status: 200, code: expect.stringMatching(/^upstream_/) as string }]);
-    },
-  );
+  test.each([
+    "cut",
+    "reset",
+    "error-event",
+    "error-event-nested",
+    "bare-json",
+    "invalid-utf8",
+    "failed",
+    "too-large/9000000",
+  ])("emulate/%s ends with one error and leaves nothing behind", async (fault) => {
+    const worker = startWorker();
+    const events = await stream(worker, { input: marked(), model: `emulate/${fault}` });
+    const names = namesOf(events);
+    expect(names.filter((name) => name === "done" || name === "error")).toEqual(["error"]);
+    expect(names[0]).toBe("start");
+    expect(names.at(-1)).toBe("error");
+    const some = expect.stringMatching(/./) as string;
+    const request_id = log.requests()[0]?.["request_id"];
+    expect(events.at(-1)?.data).toEqual({ error: { message: some, type: some, code: some, param: "", request_id } });
+    expect(await kvKeys("")).toEqual([]);
+    expect(log.requests()).toMatchObject([{ status: 200, code: expect.stringMatching(/^upstream_/) as string }]);
+  });
 
   test.each([
     ["heartbeat-error", 429, "upstream_rate_limited"],
@@ -192,16 +201,19 @@ describe("a text stream", () => {
     expect(await (await worker.get(`/ask/${id}`)).json()).toMatchObject({ id, text, status: "completed" });
   });
 
-  test.each(["error-event", "failed", "heartbeat-error"])("emulate/%s fails before the first word, so the status tells", async (fault) => {
-    const worker = startWorker();
-    const response = await worker.ask({ input: marked(), model: `emulate/${fault}`, stream: true }, TEXT);
-    expect(response.ok).toBe(false);
-    const { code } = await problemOf(response);
-    expect(code).toMatch(/^upstream_/);
-    await worker.settled();
-    expect(await kvKeys("")).toEqual([]);
-    expect(log.requests()).toMatchObject([{ code, status: response.status }]);
-  });
+  test.each(["error-event", "failed", "heartbeat-error"])(
+    "emulate/%s fails before the first word, so the status tells",
+    async (fault) => {
+      const worker = startWorker();
+      const response = await worker.ask({ input: marked(), model: `emulate/${fault}`, stream: true }, TEXT);
+      expect(response.ok).toBe(false);
+      const { code } = await problemOf(response);
+      expect(code).toMatch(/^upstream_/);
+      await worker.settled();
+      expect(await kvKeys("")).toEqual([]);
+      expect(log.requests()).toMatchObject([{ code, status: response.status }]);
+    },
+  );
 
   test.each(["cut", "reset"])("emulate/%s breaks the connection", async (fault) => {
     const worker = startWorker();
@@ -225,7 +237,9 @@ describe("a client that leaves", () => {
     const reader = response.body?.getReader();
     await reader?.read();
     await reader?.cancel();
-    await vi.waitFor(async () => expect(await received(input)).toMatchObject([{ ended: "client_left" }]), { timeout: 5_000 });
+    await vi.waitFor(async () => expect(await received(input)).toMatchObject([{ ended: "client_left" }]), {
+      timeout: 5_000,
+    });
     await worker.settled();
     expect(await kvKeys("")).toEqual([]);
     expect(log.requests()).toMatchObject([{ reason: "client_left" }]);
@@ -235,14 +249,20 @@ describe("a client that leaves", () => {
     const input = marked();
     const worker = startWorker();
     const left = new AbortController();
-    const asking = worker.send("/ask", { method: "POST", body: JSON.stringify({ input, model: "emulate/stall" }), signal: left.signal });
+    const asking = worker.send("/ask", {
+      method: "POST",
+      body: JSON.stringify({ input, model: "emulate/stall" }),
+      signal: left.signal,
+    });
     const outcome = asking.then(
       (response) => response.status,
       () => "aborted",
     );
     await vi.waitFor(async () => expect(await received(input)).toHaveLength(1));
     left.abort();
-    await vi.waitFor(async () => expect(await received(input)).toMatchObject([{ ended: "client_left" }]), { timeout: 5_000 });
+    await vi.waitFor(async () => expect(await received(input)).toMatchObject([{ ended: "client_left" }]), {
+      timeout: 5_000,
+    });
     expect([502, "aborted"]).toContain(await outcome);
   });
 

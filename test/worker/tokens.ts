@@ -5,7 +5,11 @@ export const SECRET = "a-session-secret-of-32-bytes-or-more";
 export const SESSION_KEYS = `k1:${SECRET}`;
 export const now = (): number => Math.floor(Date.now() / 1_000);
 /** Claims of a token that is good for ten minutes. */
-export const claimsOf = (sub: string, more: object = {}): Record<string, unknown> => ({ sub, exp: now() + 600, ...more });
+export const claimsOf = (sub: string, more: object = {}): Record<string, unknown> => ({
+  sub,
+  exp: now() + 600,
+  ...more,
+});
 
 const part = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString("base64url");
 

@@ -1,10 +1,10 @@
 import type { Answer } from "../../src/contract/answer.ts";
 import { env } from "cloudflare:workers";
 import { describe, expect, test, vi } from "vitest";
-import { lookFor } from "../../src/answer/chain.ts";
+import { readYoungTurn } from "../../src/answer/chain.ts";
 import type { Parent } from "../../src/answer/parent.ts";
 import { isOurs, signId } from "../../src/core/callers/ids.ts";
-import { encodeTurn, lineage, type Turn, turnKey } from "../../src/core/turns/turn.ts";
+import { encodeTurn, ancestorsOf, type Turn, turnKey } from "../../src/core/turns/turn.ts";
 import type { Deps } from "../../src/deps.ts";
 import {
   as,
@@ -65,22 +65,36 @@ describe("conversations", () => {
     expect(followed.previous_response_id).toBe(id);
   });
 
-  test.each(Object.entries(FORMS))("the turn of an answer as %s is kept without instructions", async (_name, askFor) => {
-    const worker = startWorker({ turns: { ttl: 86_400 } });
-    const input = marked();
-    const id = await askFor(worker, { input, instructions: "Speak like a pirate, quietly." });
-    const key = turnKey(await ownerNamed("anonymous:local"), id);
-    expect(await kvKeys("turn:")).toEqual([key]);
-    const text = (await env.RESPONSES.get(key)) ?? "";
-    expect(text).not.toContain("pirate");
-    expect(JSON.parse(text)).toMatchObject({ v: 1, id, parent: null, ancestors: [], input, response: { status: "completed" } });
-    const { keys } = await env.RESPONSES.list({ prefix: "turn:" });
-    expect(keys[0]?.expiration).toBeCloseTo(Date.now() / 1_000 + 86_400, -2);
-  });
+  test.each(Object.entries(FORMS))(
+    "the turn of an answer as %s is kept without instructions",
+    async (_name, askFor) => {
+      const worker = startWorker({ turns: { ttl: 86_400 } });
+      const input = marked();
+      const id = await askFor(worker, { input, instructions: "Speak like a pirate, quietly." });
+      const key = turnKey(await ownerNamed("anonymous:local"), id);
+      expect(await kvKeys("turn:")).toEqual([key]);
+      const text = (await env.RESPONSES.get(key)) ?? "";
+      expect(text).not.toContain("pirate");
+      expect(JSON.parse(text)).toMatchObject({
+        v: 1,
+        id,
+        parent: null,
+        ancestors: [],
+        input,
+        response: { status: "completed" },
+      });
+      const { keys } = await env.RESPONSES.list({ prefix: "turn:" });
+      expect(keys[0]?.expiration).toBeCloseTo(Date.now() / 1_000 + 86_400, -2);
+    },
+  );
 
   test.each(Object.entries(FORMS))("GET by id gives the same answer that was given as %s", async (_name, askFor) => {
     const worker = startWorker({ prices: { "gpt-4.1-mini": { input: 1, output: 2 } } });
-    const body = { input: marked(), metadata: { order: "42" }, schema: { type: "object", properties: { word: { type: "string" } } } };
+    const body = {
+      input: marked(),
+      metadata: { order: "42" },
+      schema: { type: "object", properties: { word: { type: "string" } } },
+    };
     const id = await askFor(worker, body);
     const got = await (await worker.get(`/ask/${id}`)).json<Answer>();
     const { cached, cost_usd, ...repeated } = await worker.answer(body);
@@ -181,11 +195,17 @@ describe("threads", () => {
     const writes: Promise<void>[] = [];
     let parent: Turn | null = null;
     for (let turn = 1; turn <= length; turn += 1) {
-      const id = await signId(keys, owner, { kind: "upstream", kept: true, value: `resp_seed_${turn}`, turn, minute: 29_000_000 });
+      const id = await signId(keys, owner, {
+        kind: "upstream",
+        kept: true,
+        value: `resp_seed_${turn}`,
+        turn,
+        minute: 29_000_000,
+      });
       const record: Turn = {
         id,
         parent: ids.at(-1) ?? null,
-        ancestors: lineage(ids.at(-1) ?? null, options.unseenParents === true ? null : parent),
+        ancestors: ancestorsOf(ids.at(-1) ?? null, options.unseenParents === true ? null : parent),
         input: `input ${turn}`,
         response: { id: `resp_seed_${turn}`, model: "m", status: "completed", output: [] },
         preset: null,
@@ -246,7 +266,11 @@ describe("threads", () => {
 });
 
 describe("a turn that an id of our own needs", () => {
-  const PARENT: Parent = { id: "resp_ue1_own", turn: 1, signed: { kind: "own", kept: true, turn: 1, minute: 1_000, value: "x" } };
+  const PARENT: Parent = {
+    id: "resp_ue1_own",
+    turn: 1,
+    signed: { kind: "own", kept: true, turn: 1, minute: 1_000, value: "x" },
+  };
 
   /** @param looks what KV says at each look */
   function memory(looks: (string | null)[], minute = 1_000): { deps: Deps; pauses: number[] } {
@@ -256,7 +280,7 @@ describe("a turn that an id of our own needs", () => {
       sleep: (ms) => Promise.resolve(void pauses.push(ms)),
       store: {
         read: () => Promise.resolve([]),
-        recall: () => Promise.resolve([looks.shift() ?? null]),
+        readStrict: () => Promise.resolve([looks.shift() ?? null]),
         write: () => Promise.resolve(true),
         remove: () => Promise.resolve(),
       },
@@ -277,13 +301,16 @@ describe("a turn that an id of our own needs", () => {
 
   test("is looked for again while it is young", async () => {
     const { deps, pauses } = memory([null, null, TURN]);
-    expect((await lookFor(deps, "owner", PARENT)).response["id"]).toBe("resp_of_upstream");
+    expect((await readYoungTurn(deps, "owner", PARENT)).response["id"]).toBe("resp_of_upstream");
     expect(pauses).toEqual([500, 1_000]);
   });
 
   test("is asked for again by the caller where it does not come", async () => {
     const { deps, pauses } = memory([]);
-    await expect(lookFor(deps, "owner", PARENT)).rejects.toMatchObject({ code: "unavailable", details: { retryAfter: 5 } });
+    await expect(readYoungTurn(deps, "owner", PARENT)).rejects.toMatchObject({
+      code: "unavailable",
+      details: { retryAfter: 5 },
+    });
     expect(pauses).toEqual([500, 1_000, 2_000]);
   });
 
@@ -328,13 +355,19 @@ describe("ids that were never given to the caller", () => {
   async function seen(response: Response): Promise<unknown> {
     const text = await response.clone().text();
     const { request_id } = await problemOf(response);
-    return [response.status, text.replaceAll(request_id, "…"), [...response.headers].filter(([name]) => name !== "x-request-id")];
+    return [
+      response.status,
+      text.replaceAll(request_id, "…"),
+      [...response.headers].filter(([name]) => name !== "x-request-id"),
+    ];
   }
 
   test("forged, truncated, changed and foreign ids are all refused alike, and upstream is not asked", async () => {
     const worker = startWorker({}, { SERVER_KEYS });
     const { id } = await worker.answer({ input: marked() }, as(KEYS.alice));
-    const foreign = await startWorker({}, { ID_KEYS: btoa("another id key of thirty-2 bytes") }).answer({ input: marked() });
+    const foreign = await startWorker({}, { ID_KEYS: btoa("another id key of thirty-2 bytes") }).answer({
+      input: marked(),
+    });
     const wrong = [
       `${id.slice(0, -1)}${id.endsWith("A") ? "E" : "A"}`,
       id.slice(0, -4),
@@ -357,11 +390,21 @@ describe("ids that were never given to the caller", () => {
       for (const previous_response_id of ids) {
         follow.push(await seen(await worker.ask({ input: secret, previous_response_id }, as(key))));
         found.push(await seen(await worker.get(`/ask/${encodeURIComponent(previous_response_id)}`, as(key))));
-        found.push(await seen(await worker.get(`/ask/${encodeURIComponent(previous_response_id)}?thread=true`, as(key))));
+        found.push(
+          await seen(await worker.get(`/ask/${encodeURIComponent(previous_response_id)}?thread=true`, as(key))),
+        );
       }
     }
-    expect(follow[0]).toMatchObject([400, expect.stringContaining('"code":"previous_response_not_found"') as string, expect.anything()]);
-    expect(found[0]).toMatchObject([404, expect.stringContaining('"code":"response_not_found"') as string, expect.anything()]);
+    expect(follow[0]).toMatchObject([
+      400,
+      expect.stringContaining('"code":"previous_response_not_found"') as string,
+      expect.anything(),
+    ]);
+    expect(found[0]).toMatchObject([
+      404,
+      expect.stringContaining('"code":"response_not_found"') as string,
+      expect.anything(),
+    ]);
     for (const each of follow) expect(each).toEqual(follow[0]);
     for (const each of found) expect(each).toEqual(found[0]);
     expect(await calls(secret)).toBe(0);
@@ -396,7 +439,10 @@ describe("ids that were never given to the caller", () => {
     const worker = startWorker();
     const response = await worker.ask({ input: marked(), previous_response_id: "resp_never_there" });
     expect(response.status).toBe(400);
-    expect(await problemOf(response)).toMatchObject({ code: "previous_response_not_found", param: "previous_response_id" });
+    expect(await problemOf(response)).toMatchObject({
+      code: "previous_response_not_found",
+      param: "previous_response_id",
+    });
   });
 });
 

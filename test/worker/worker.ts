@@ -36,7 +36,13 @@ export interface WorkerUnderTest {
 /** @param settings vars, secrets and bindings that differ from the usual ones */
 export function startWorker(config: ConfigInput = {}, settings: Record<string, unknown> = {}): WorkerUnderTest {
   const app = createApp(defineConfig({ defaults: { model: "gpt-4.1-mini" }, ...config }));
-  const bound = { ...env, UNIAPI_BASE_URL: inject("emulatorUrl"), ID_KEYS: ID_KEY, DEADLINES: '{"usage":1}', ...settings };
+  const bound = {
+    ...env,
+    UNIAPI_BASE_URL: inject("emulatorUrl"),
+    ID_KEYS: ID_KEY,
+    DEADLINES: '{"usage":1}',
+    ...settings,
+  };
   const contexts: ExecutionContext[] = [];
   const worker: WorkerUnderTest = {
     async send(path, init) {
@@ -45,7 +51,11 @@ export function startWorker(config: ConfigInput = {}, settings: Record<string, u
       return await app.fetch(new Request(URL.parse(path, "http://localhost:8787") ?? path, init), bound, context);
     },
     ask: (body, headers = {}) =>
-      worker.send("/ask", { method: "POST", body: JSON.stringify(body), headers: { "content-type": "application/json", ...headers } }),
+      worker.send("/ask", {
+        method: "POST",
+        body: JSON.stringify(body),
+        headers: { "content-type": "application/json", ...headers },
+      }),
     async answer(body, headers) {
       const response = await worker.ask(body, headers);
       const answer = await response.json();
@@ -95,7 +105,8 @@ export interface SentEvent {
 export function eventsIn(text: string): SentEvent[] {
   const events: SentEvent[] = [];
   createParser({
-    onEvent: ({ id = "", event = "", data }) => void events.push({ id, event, data: JSON.parse(data) as Record<string, unknown> }),
+    onEvent: ({ id = "", event = "", data }) =>
+      void events.push({ id, event, data: JSON.parse(data) as Record<string, unknown> }),
   }).feed(text);
   return events;
 }
@@ -115,7 +126,13 @@ export async function problemOf(response: Response): Promise<ErrorBody["error"]>
 /** Contract section 8: all strings, and the request's id in both places. */
 export function expectEnvelope(response: Response, error: unknown): void {
   const some = expect.stringMatching(/./) as string;
-  expect(error).toStrictEqual({ message: some, type: some, code: some, param: expect.any(String) as string, request_id: some });
+  expect(error).toStrictEqual({
+    message: some,
+    type: some,
+    code: some,
+    param: expect.any(String) as string,
+    request_id: some,
+  });
   expect(response.headers.get("x-request-id")).toBe((error as ErrorBody["error"]).request_id);
   expect(response.headers.get("cache-control")).toBe("no-store");
 }
@@ -140,7 +157,9 @@ export function eachTestAlone(): { lines: () => LogLine[]; requests: () => LogLi
     const rows = Object.values(await objectRows()).flat();
     reached.clear();
     const texts = [...written, ...kept, ...rows];
-    expect(texts.filter((text) => CALLERS_OWN.test(text) || CANARY.some((secret) => text.includes(secret)))).toEqual([]);
+    expect(texts.filter((text) => CALLERS_OWN.test(text) || CANARY.some((secret) => text.includes(secret)))).toEqual(
+      [],
+    );
     // Takes longer than most tests.
     if (kept.length + rows.length > 0) await reset();
   });
@@ -163,7 +182,10 @@ export function withinOneMinute(): void {
  */
 const reached = new Set<string>();
 // Whoever reaches an object does it here: the router, other objects and the Workflow run in this isolate, and namespaces have one prototype.
-const prototype = Object.getPrototypeOf(env.FLIGHTS) as Record<"get" | "getByName", (...args: unknown[]) => DurableObjectStub>;
+const prototype = Object.getPrototypeOf(env.RUNS) as Record<
+  "get" | "getByName",
+  (...args: unknown[]) => DurableObjectStub
+>;
 for (const method of ["get", "getByName"] as const) {
   const real = prototype[method];
   prototype[method] = function (this: unknown, ...args: unknown[]) {
@@ -174,10 +196,10 @@ for (const method of ["get", "getByName"] as const) {
 }
 
 /** Every row of the Durable Objects that this test has reached, as text, by namespace. */
-export async function objectRows(): Promise<Record<"BUDGETS" | "JOB_RECORDS" | "FLIGHTS", string[]>> {
-  const rows = { BUDGETS: [] as string[], JOB_RECORDS: [] as string[], FLIGHTS: [] as string[] };
+export async function objectRows(): Promise<Record<"BUDGETS" | "JOB_RECORDS" | "RUNS", string[]>> {
+  const rows = { BUDGETS: [] as string[], JOB_RECORDS: [] as string[], RUNS: [] as string[] };
   const ids = [...reached];
-  for (const name of ["BUDGETS", "JOB_RECORDS", "FLIGHTS"] as const) {
+  for (const name of ["BUDGETS", "JOB_RECORDS", "RUNS"] as const) {
     const namespace = env[name] as DurableObjectNamespace;
     // What a thousand callers leave behind is alike.
     for (const id of ids.flatMap((text) => idIn(namespace, text)).slice(0, 50)) {
@@ -229,4 +251,5 @@ export async function ownerNamed(name: string): Promise<string> {
   return ownerOf(await idKeys(), name);
 }
 
-export const idKeys = (): ReturnType<typeof importIdKeys> => importIdKeys([Uint8Array.from(new TextEncoder().encode(ID_SECRET))]);
+export const idKeys = (): ReturnType<typeof importIdKeys> =>
+  importIdKeys([Uint8Array.from(new TextEncoder().encode(ID_SECRET))]);

@@ -1,13 +1,13 @@
 // A recording heard by one request: the lines that a Flight keeps, made into the same Whole or Streamed that answer() gives. A
 // connection to the object that breaks is taken up again where it broke; what was heard is never heard twice.
 import { hitHeaders } from "../../core/cache/cache-status.ts";
-import { flightUnreachable, type Joined, type Order } from "../../core/request/idempotency.ts";
+import { runUnreachable, type Joined, type JoinRequest } from "../../core/request/idempotency.ts";
 import { parseJson } from "../../core/lib/json.ts";
 import { Problem } from "../../core/lib/problem.ts";
 import type { Deps, RequestContext } from "../../deps.ts";
-import type { LogFacts } from "../../platform/log.ts";
-import type { Streamed, Whole } from "../answer.ts";
-import type { Finished } from "../pending-turn.ts";
+import type { LogFields } from "../../platform/log.ts";
+import type { StreamedAnswer, WholeAnswer } from "../answer.ts";
+import type { FinishedAnswer } from "../pending-turn.ts";
 import { readFrame } from "../events.ts";
 import { brokenOff, type Line, problemOf } from "./recording.ts";
 
@@ -16,7 +16,7 @@ const JOIN_AGAIN_MS = [0, 200, 1_000];
 const LF = 10;
 
 /** A stream begins before it is known whether it will be kept; the whole answer says so. */
-function withStored(headers: Record<string, string>, { stored }: Finished): Record<string, string> {
+function withStored(headers: Record<string, string>, { stored }: FinishedAnswer): Record<string, string> {
   const status = headers["cache-status"];
   return stored && status !== undefined ? { ...headers, "cache-status": `${status}; stored` } : headers;
 }
@@ -26,8 +26,8 @@ type Playing = Extract<Joined, { role: unknown }>;
 export class Playback {
   readonly #deps: Deps;
   readonly #name: string;
-  readonly #order: Order;
-  readonly #facts: LogFacts;
+  readonly #order: JoinRequest;
+  readonly #facts: LogFields;
   readonly #run: string;
   /** This request's log line says what the call cost. */
   #pays: boolean;
@@ -44,11 +44,11 @@ export class Playback {
   #furthest = 0;
 
   /** @param context of the request that listens; the log of the one that started the flight is told what it cost */
-  constructor(deps: Deps, name: string, order: Order, joined: Playing, { facts, signal }: RequestContext) {
+  constructor(deps: Deps, name: string, order: JoinRequest, joined: Playing, { logFields, signal }: RequestContext) {
     this.#deps = deps;
     this.#name = name;
     this.#order = order;
-    this.#facts = facts;
+    this.#facts = logFields;
     this.#run = joined.run;
     this.#pays = joined.role === "started";
     this.#at = joined.from;
@@ -58,7 +58,7 @@ export class Playback {
   }
 
   /** The answer as it goes on. @throws Problem */
-  async streamed(): Promise<Whole | Streamed> {
+  async streamed(): Promise<WholeAnswer | StreamedAnswer> {
     const first = await this.#next();
     if ("whole" in first) return this.#wholeOf(first);
     if (!("open" in first)) throw new Error("a recording does not begin so");
@@ -74,7 +74,9 @@ export class Playback {
       next: async () => {
         const line = await this.#next();
         if (!("frames" in line)) throw new Error("a recording does not go on so");
-        const events = line.frames.map((text) => readFrame(encoder.encode(text))).filter((event) => event !== undefined);
+        const events = line.frames
+          .map((text) => readFrame(encoder.encode(text)))
+          .filter((event) => event !== undefined);
         return "finished" in line ? { events, finished: line.finished } : { events };
       },
       cancel: () => this.#cancel(),
@@ -82,17 +84,18 @@ export class Playback {
   }
 
   /** The answer once it is whole. @throws Problem */
-  async whole(): Promise<Whole> {
+  async whole(): Promise<WholeAnswer> {
     for (let headers: Record<string, string> = {}; ;) {
       const line = await this.#next();
       if ("whole" in line) return this.#wholeOf(line);
       if ("open" in line) headers = line.open.headers;
-      if ("finished" in line) return { kind: "whole", finished: line.finished, headers: withStored(headers, line.finished) };
+      if ("finished" in line)
+        return { kind: "whole", finished: line.finished, headers: withStored(headers, line.finished) };
     }
   }
 
   /** A hit is heard for a day, and ages meanwhile. */
-  #wholeOf({ whole: finished, headers, kept }: Extract<Line, { whole: unknown }>): Whole {
+  #wholeOf({ whole: finished, headers, kept }: Extract<Line, { whole: unknown }>): WholeAnswer {
     const asOfNow = kept === undefined ? {} : hitHeaders(kept, Math.floor(this.#deps.now() / 1_000));
     return { kind: "whole", finished, headers: { ...headers, ...asOfNow } };
   }
@@ -103,7 +106,7 @@ export class Playback {
       const text = this.#lines.shift();
       if (text !== undefined) {
         const line = parseJson(text) as Line;
-        if ("facts" in line) this.#learn(line.facts);
+        if ("logFields" in line) this.#learn(line.logFields);
         if ("problem" in line) throw problemOf(line.problem);
         return line;
       }
@@ -132,9 +135,11 @@ export class Playback {
     this.#pays = false;
     for (;;) {
       const pause = JOIN_AGAIN_MS[this.#tries++];
-      if (pause === undefined) throw flightUnreachable();
+      if (pause === undefined) throw runUnreachable();
       if (pause > 0) await this.#deps.sleep(pause);
-      const joined = await this.#deps.flights.join(this.#name, { ...this.#order, only: this.#run, from: this.#at }).catch(() => undefined);
+      const joined = await this.#deps.runs
+        .join(this.#name, { ...this.#order, only: this.#run, from: this.#at })
+        .catch(() => undefined);
       if (joined === undefined) continue;
       if ("refused" in joined) throw brokenOff();
       // What was heard last is not kept: the end that follows stands on a line of its own.
@@ -165,9 +170,12 @@ export class Playback {
     if (start < bytes.length) this.#rest.push(bytes.subarray(start));
   }
 
-  #learn(facts: Partial<LogFacts>): void {
-    const { model, preset, response_id } = facts;
-    Object.assign(this.#facts, this.#pays ? facts : { model, preset, ...(response_id === undefined ? {} : { response_id }) });
+  #learn(logFields: Partial<LogFields>): void {
+    const { model, preset, response_id } = logFields;
+    Object.assign(
+      this.#facts,
+      this.#pays ? logFields : { model, preset, ...(response_id === undefined ? {} : { response_id }) },
+    );
   }
 
   #cancel(): void {

@@ -1,17 +1,17 @@
 // An answer as lines of JSON, so that it can be kept and heard again by whoever comes later: how it opened, upstream's frames as they
 // came, and one end, which is what came of them or why it failed. `record` writes them, playback.ts reads them.
-import type { Kept } from "../../core/cache/cache-status.ts";
+import type { CacheEntryAge } from "../../core/cache/cache-status.ts";
 import { asProblem, Problem, type ProblemCode, type ProblemDetails } from "../../core/lib/problem.ts";
 import type { Caller, Deps } from "../../deps.ts";
-import type { LogFacts } from "../../platform/log.ts";
+import type { LogFields } from "../../platform/log.ts";
 import { answer, type Question } from "../answer.ts";
-import type { Finished } from "../pending-turn.ts";
+import type { FinishedAnswer } from "../pending-turn.ts";
 
 /** Far more than the largest answer that Assembly takes, with its framing. */
 const MAX_RECORDING_CHARS = 128 * 1_048_576;
 
 /** What a flight needs to ask by itself: plain data. */
-export interface Task {
+export interface RunSpec {
   question: Question;
   caller: Caller;
   /** Of the request that started it. */
@@ -26,11 +26,16 @@ export interface Opening {
 
 /** `facts`: what the log of the request that started the flight is to say. */
 export type Line =
-  | { open: Opening; facts: Partial<LogFacts> }
+  | { open: Opening; logFields: Partial<LogFields> }
   | { frames: string[] }
-  | { frames: string[]; finished: Finished; facts: Partial<LogFacts> }
-  | { whole: Finished; headers: Record<string, string>; kept?: Kept | undefined; facts: Partial<LogFacts> }
-  | { problem: ProblemData; facts: Partial<LogFacts> };
+  | { frames: string[]; finished: FinishedAnswer; logFields: Partial<LogFields> }
+  | {
+      whole: FinishedAnswer;
+      headers: Record<string, string>;
+      kept?: CacheEntryAge | undefined;
+      logFields: Partial<LogFields>;
+    }
+  | { problem: ProblemData; logFields: Partial<LogFields> };
 
 export interface ProblemData {
   code: ProblemCode;
@@ -41,44 +46,44 @@ export interface ProblemData {
 export interface Outcome {
   /** It may have been paid: this is what every repetition gets. */
   keep: boolean;
-  facts: LogFacts;
+  logFields: LogFields;
 }
 
 /** Asks, as a stream whatever the question wanted and under one id, and writes down all that comes. Never throws. */
 export async function record(
   connect: () => Promise<Deps>,
-  { question, caller, requestId }: Task,
-  later: (work: Promise<unknown>) => void,
+  { question, caller, requestId }: RunSpec,
+  waitUntil: (work: Promise<unknown>) => void,
   write: (line: Line) => void,
 ): Promise<Outcome> {
-  const facts: LogFacts = { request_id: requestId, route: "flight", caller: caller.kind };
+  const logFields: LogFields = { request_id: requestId, route: "flight", caller: caller.kind };
   const decoder = new TextDecoder("utf-8", { fatal: false, ignoreBOM: true });
   let leave: (() => void) | undefined;
   try {
     // Nobody's leaving ends it.
-    const context = { requestId, caller, signal: undefined, later, facts };
+    const context = { requestId, caller, signal: undefined, waitUntil, logFields };
     const got = await answer(await connect(), { ...question, stream: true, idFirst: true }, context);
     if (got.kind === "whole") {
-      write({ whole: got.finished, headers: got.headers, kept: got.kept, facts: told(facts) });
-      return { keep: true, facts };
+      write({ whole: got.finished, headers: got.headers, kept: got.kept, logFields: told(logFields) });
+      return { keep: true, logFields };
     }
     leave = got.cancel;
-    write({ open: { id: got.id, previousId: got.previousId, headers: got.headers }, facts: told(facts) });
+    write({ open: { id: got.id, previousId: got.previousId, headers: got.headers }, logFields: told(logFields) });
     for (let chars = 0; ;) {
       const { events, finished } = await got.next();
       const frames = events.map(({ frame }) => decoder.decode(frame));
       for (const frame of frames) chars += frame.length;
       if (chars > MAX_RECORDING_CHARS) throw tooLong();
-      write(finished === undefined ? { frames } : { frames, finished, facts: told(facts) });
-      if (finished !== undefined) return { keep: true, facts };
+      write(finished === undefined ? { frames } : { frames, finished, logFields: told(logFields) });
+      if (finished !== undefined) return { keep: true, logFields };
     }
   } catch (error) {
     leave?.();
-    const problem = asProblem(error, facts.asked);
-    facts.code = problem.code;
-    facts.reason = problem.details.reason;
-    write({ problem: dataOf(problem), facts: told(facts) });
-    return { keep: problem.details.paid === "maybe", facts };
+    const problem = asProblem(error, logFields.asked);
+    logFields.code = problem.code;
+    logFields.reason = problem.details.reason;
+    write({ problem: dataOf(problem), logFields: told(logFields) });
+    return { keep: problem.details.paid === "maybe", logFields };
   }
 }
 
@@ -100,14 +105,18 @@ export function brokenOff(): Problem {
 }
 
 function tooLong(): Problem {
-  return new Problem("upstream_invalid_response", "UniAPI's stream says more than this Worker keeps. The call may have been paid.", {
-    paid: "maybe",
-    reason: "recording too large",
-  });
+  return new Problem(
+    "upstream_invalid_response",
+    "UniAPI's stream says more than this Worker keeps. The call may have been paid.",
+    {
+      paid: "maybe",
+      reason: "recording too large",
+    },
+  );
 }
 
 /** The starter's line has its own request and route, and says for itself how it ended. */
-function told(facts: LogFacts): Partial<LogFacts> {
-  const { request_id: _, route: __, caller: ___, code: ____, reason: _____, ...rest } = facts;
+function told(logFields: LogFields): Partial<LogFields> {
+  const { request_id: _, route: __, caller: ___, code: ____, reason: _____, ...rest } = logFields;
   return rest;
 }

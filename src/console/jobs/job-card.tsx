@@ -57,7 +57,12 @@ export function JobCard({ account, job, remove }: { account: Account; job: strin
           <span>Refresh</span>
         </button>
         {value?.delivery !== undefined && (
-          <button type="button" class="icon-button" disabled={value.delivery.status === "pending"} onClick={() => void redeliver()}>
+          <button
+            type="button"
+            class="icon-button"
+            disabled={value.delivery.status === "pending"}
+            onClick={() => void redeliver()}
+          >
             <Icon name="send" />
             <span>Redeliver</span>
           </button>
@@ -70,7 +75,14 @@ export function JobCard({ account, job, remove }: { account: Account; job: strin
   );
 }
 
-const TONES = { queued: "plain", running: "plain", completed: "good", failed: "bad", pending: "plain", delivered: "good" } as const;
+const TONES = {
+  queued: "plain",
+  running: "plain",
+  completed: "good",
+  failed: "bad",
+  pending: "plain",
+  delivered: "good",
+} as const;
 
 /** While something is to come: soon, or when the next try is due. */
 function againMs({ status, delivery, next_at }: Job): number | undefined {
@@ -84,7 +96,8 @@ function Details({ job: { hook, created_at, tries = [], next_at, answer, error, 
     <>
       <p class="fine">
         {hook === undefined ? "Started" : `By hook ${hook}`} {time(created_at)}
-        {answer !== undefined && ` · ${answer.model}${answer.usage === null ? "" : ` · ${answer.usage.total_tokens} tokens`}`}
+        {answer !== undefined &&
+          ` · ${answer.model}${answer.usage === null ? "" : ` · ${answer.usage.total_tokens} tokens`}`}
       </p>
       {tries.length > 0 && (
         <p class="fine">
@@ -133,4 +146,5 @@ function Deliveries({ delivery: { status, attempts, next_at } }: { delivery: Non
   );
 }
 
-const time = (seconds: number): string => new Date(seconds * 1_000).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "medium" });
+const time = (seconds: number): string =>
+  new Date(seconds * 1_000).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "medium" });

@@ -4,14 +4,14 @@ import { type Account, isServer } from "../lib/account.ts";
 import { call, type Failure, failureOf } from "../lib/call.ts";
 import { FailureBox } from "../ui/failure.tsx";
 import { Field } from "../ui/field.tsx";
-import { keeper, kept } from "../session/session-store.ts";
+import { sessionWriter, storedSession } from "../session/session-store.ts";
 import { JobCard } from "./job-card.tsx";
 
 const MOST = 20;
 
 export function JobsView({ account }: { account: Account }) {
-  const [jobs, setJobs] = useState(kept().jobs);
-  const [keep] = useState(keeper);
+  const [jobs, setJobs] = useState(storedSession().jobs);
+  const [keep] = useState(sessionWriter);
   const add = (job: string): void => {
     const now = [job, ...jobs.filter((other) => other !== job)].slice(0, MOST);
     keep({ jobs: now });
@@ -32,7 +32,9 @@ export function JobsView({ account }: { account: Account }) {
             <StartForm account={account} started={add} />
             <FindForm found={add} />
           </div>
-          {jobs.length === 0 && <p class="quiet">No jobs yet. Those of hooks are found by the id in the acknowledgement.</p>}
+          {jobs.length === 0 && (
+            <p class="quiet">No jobs yet. Those of hooks are found by the id in the acknowledgement.</p>
+          )}
           <ul class="jobs" aria-label="Jobs of this page">
             {jobs.map((job) => (
               <JobCard key={job} account={account} job={job} remove={() => remove(job)} />
@@ -63,7 +65,15 @@ function StartForm({ account, started }: { account: Account; started: (job: stri
     <form class="panel" onSubmit={(event) => void submit(event)}>
       <h2>Start a job</h2>
       <Field label="Input">
-        {(id) => <textarea id={id} rows={2} required value={input} onInput={({ currentTarget }) => setInput(currentTarget.value)} />}
+        {(id) => (
+          <textarea
+            id={id}
+            rows={2}
+            required
+            value={input}
+            onInput={({ currentTarget }) => setInput(currentTarget.value)}
+          />
+        )}
       </Field>
       <Field label="Callback: a name under callbacks in src/config.ts (optional)">
         {(id) => (

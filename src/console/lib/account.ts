@@ -10,7 +10,10 @@ export interface Account {
 
 export function accountOf(credential: string | undefined): Account {
   if (credential === undefined) return { credential, kind: "local" };
-  return { credential, kind: credential.startsWith("sk_") ? "server" : credential.startsWith("pk_") ? "publishable" : "session" };
+  return {
+    credential,
+    kind: credential.startsWith("sk_") ? "server" : credential.startsWith("pk_") ? "publishable" : "session",
+  };
 }
 
 /** Full trust: any field, any model, jobs. */

@@ -26,7 +26,12 @@ export async function call(account: Account, path: string, body?: object): Promi
   const headers: Record<string, string> = { accept: "application/json" };
   if (account.credential !== undefined) headers["authorization"] = `Bearer ${account.credential}`;
   if (body !== undefined) headers["content-type"] = "application/json";
-  const init: RequestInit = { method: body === undefined ? "GET" : "POST", headers, redirect: "error", cache: "no-store" };
+  const init: RequestInit = {
+    method: body === undefined ? "GET" : "POST",
+    headers,
+    redirect: "error",
+    cache: "no-store",
+  };
   if (body !== undefined) init.body = JSON.stringify(body);
   const response = await fetch(path, init).catch(() => {
     throw new CallFailed({

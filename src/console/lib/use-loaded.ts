@@ -12,7 +12,11 @@ export interface Loaded<T> {
 }
 
 /** @param againMs how long after it came a value is read again; undefined: not by itself */
-export function useLoaded<T>(account: Account, path: string, againMs: (value: T) => number | undefined = () => undefined): Loaded<T> {
+export function useLoaded<T>(
+  account: Account,
+  path: string,
+  againMs: (value: T) => number | undefined = () => undefined,
+): Loaded<T> {
   const [value, setValue] = useState<T | null>(null);
   const [failure, setFailure] = useState<Failure | null>(null);
   const load = useCallback(async (): Promise<void> => {

@@ -1,33 +1,40 @@
 // Whose the things are that outlived a reload. Who signs in next may be somebody else: what is another's is forgotten before anything of it
 // is shown or sent.
 import type { Account } from "../lib/account.ts";
-import { forget, forgetting, type Keep, keeper, kept, type Owned } from "./session-store.ts";
+import {
+  clearSession,
+  clearedWatch,
+  type SaveSession,
+  sessionWriter,
+  storedSession,
+  type Owned,
+} from "./session-store.ts";
 
 /** `unknown`: this account's or another's. */
 export type Whose = "own" | "another's" | "unknown";
 
-export interface Claim {
+export interface Ownership {
   whose: Exclude<Whose, "another's">;
   /** An answer of another's was on its way; it is forgotten. */
   lost: boolean;
-  keep: Keep;
+  keep: SaveSession;
 }
 
 /** Takes over what is this account's. */
-export async function claim(account: Account): Promise<Claim> {
-  const forgotten = forgetting();
-  const nothing = keeper();
+export async function claimOwnership(account: Account): Promise<Ownership> {
+  const forgotten = clearedWatch();
+  const nothing = sessionWriter();
   const own: Owned = { account: account.kind, owner: await ownerOf(account) };
   if (forgotten()) return { whose: "unknown", lost: false, keep: nothing };
-  const before = kept();
+  const before = storedSession();
   const whose = whoseIs(before, own);
-  if (whose === "another's") forget();
+  if (whose === "another's") clearSession();
   // What nobody can be told to have left is not this account's by its having looked.
   const told = whose !== "unknown" || before.owner === own.owner;
-  const keep = keeper(told ? own : { ...own, owner: null });
+  const keep = sessionWriter(told ? own : { ...own, owner: null });
   // Without a credential nothing is kept before there is something: it needs no claim, and signing out leaves nothing.
   if (account.credential !== undefined) keep({});
-  if (whose === "another's") return { whose: "own", lost: before.flight !== null || before.waiting.length > 0, keep };
+  if (whose === "another's") return { whose: "own", lost: before.run !== null || before.waiting.length > 0, keep };
   return { whose, lost: false, keep };
 }
 

@@ -2,7 +2,7 @@
 // then over (forgotten). One is heard at a time; those that were stopped or broke off wait. Data in, data out.
 import type { Fields, Input, Turn } from "../chat/model/conversation.ts";
 
-export interface Flight {
+export interface PendingRun {
   /** Idempotency-Key. */
   key: string;
   /** Id of an event of its recording, after which it goes on. "": none has come yet. */
@@ -28,32 +28,33 @@ export interface Asked {
   stopped: boolean;
 }
 
-export interface Flights {
+export interface PendingRuns {
   /** The one that is heard, or was heard last: a reload goes on with it. */
-  flight: Flight | null;
+  run: PendingRun | null;
   /** Oldest first. A reload shows them, and goes on with them when one wants it. */
-  waiting: Flight[];
+  waiting: PendingRun[];
 }
 
-export function allFlights({ flight, waiting }: Flights): Flight[] {
+export function allRuns({ run: flight, waiting }: PendingRuns): PendingRun[] {
   return flight === null ? waiting : [...waiting, flight];
 }
 
 const MOST_WAITING = 20;
 
-export function flightOf({ key, event, previous, input, fields = {}, at, state }: Turn): Flight {
-  const asked = event === "" && input !== undefined ? { asked: { input, fields, at, stopped: state === "stopped" } } : {};
+export function runOf({ key, event, previous, input, fields = {}, at, state }: Turn): PendingRun {
+  const asked =
+    event === "" && input !== undefined ? { asked: { input, fields, at, stopped: state === "stopped" } } : {};
   // A reload hears it again from its first event, since it has forgotten the text.
   return { key, event: event.replace(/\d+$/, "0"), previous, ...asked };
 }
 
 /** It is heard from now on, or has come on. */
-export function flying(before: Flights, flight: Flight): Flights {
-  const others = allFlights(before).filter(({ key }) => key !== flight.key);
-  return { flight, waiting: others.slice(-MOST_WAITING) };
+export function withRun(before: PendingRuns, flight: PendingRun): PendingRuns {
+  const others = allRuns(before).filter(({ key }) => key !== flight.key);
+  return { run: flight, waiting: others.slice(-MOST_WAITING) };
 }
 
 /** It is over. */
-export function landed({ flight, waiting }: Flights, over: string): Flights {
-  return { flight: flight?.key === over ? null : flight, waiting: waiting.filter(({ key }) => key !== over) };
+export function withoutRun({ run: flight, waiting }: PendingRuns, over: string): PendingRuns {
+  return { run: flight?.key === over ? null : flight, waiting: waiting.filter(({ key }) => key !== over) };
 }

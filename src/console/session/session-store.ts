@@ -1,6 +1,6 @@
 // What outlives a reload, in sessionStorage: ids, never a credential. The texts are read again by their ids; but for one, see `Asked`.
 import type { Account } from "../lib/account.ts";
-import type { Flights } from "./runs.ts";
+import type { PendingRuns } from "./runs.ts";
 
 /** Whose it is (claim.ts). */
 export interface Owned {
@@ -10,7 +10,7 @@ export interface Owned {
 }
 
 /** Beside ids the answers that were on their way when the page was left. */
-export interface Kept extends Owned, Flights {
+export interface StoredSession extends Owned, PendingRuns {
   /** Ids of the answers at the end of each branch. */
   leaves: string[];
   /** Id of the last answer of the branch that is shown. */
@@ -22,42 +22,51 @@ export interface Kept extends Owned, Flights {
 }
 
 const NAME = "uniapi-edge-console";
-const NOTHING: Kept = { account: null, owner: null, leaves: [], shown: null, came: {}, flight: null, waiting: [], jobs: [] };
+const NOTHING: StoredSession = {
+  account: null,
+  owner: null,
+  leaves: [],
+  shown: null,
+  came: {},
+  run: null,
+  waiting: [],
+  jobs: [],
+};
 
 /** Counts how often all was forgotten. */
-let era = 0;
+let generation = 0;
 
-export function kept(): Kept {
+export function storedSession(): StoredSession {
   try {
-    return { ...NOTHING, ...(JSON.parse(sessionStorage.getItem(NAME) ?? "{}") as Partial<Kept>) };
+    return { ...NOTHING, ...(JSON.parse(sessionStorage.getItem(NAME) ?? "{}") as Partial<StoredSession>) };
   } catch {
     return NOTHING;
   }
 }
 
 /** @returns whether all was forgotten meanwhile */
-export function forgetting(): () => boolean {
-  const own = era;
-  return () => era !== own;
+export function clearedWatch(): () => boolean {
+  const own = generation;
+  return () => generation !== own;
 }
 
-export type Keep = (change: Partial<Kept>) => void;
+export type SaveSession = (change: Partial<StoredSession>) => void;
 
 /** Keeps until all is forgotten: what still runs for who has signed out writes nothing any more. It says each time whose it is. */
-export function keeper(owned: Partial<Owned> = {}): Keep {
-  const forgotten = forgetting();
+export function sessionWriter(owned: Partial<Owned> = {}): SaveSession {
+  const forgotten = clearedWatch();
   return (change) => {
     if (forgotten()) return;
     try {
-      sessionStorage.setItem(NAME, JSON.stringify({ ...kept(), ...change, ...owned }));
+      sessionStorage.setItem(NAME, JSON.stringify({ ...storedSession(), ...change, ...owned }));
     } catch {
       // Storage is full or forbidden: the page works, and a reload begins anew.
     }
   };
 }
 
-export function forget(): void {
-  era += 1;
+export function clearSession(): void {
+  generation += 1;
   try {
     sessionStorage.removeItem(NAME);
   } catch {

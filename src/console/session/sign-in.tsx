@@ -3,14 +3,14 @@ import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { type Account, accountOf } from "../lib/account.ts";
 import { call, type Failure, failureOf } from "../lib/call.ts";
 import { FailureBox } from "../ui/failure.tsx";
-import { allFlights } from "./runs.ts";
+import { allRuns } from "./runs.ts";
 import { Field } from "../ui/field.tsx";
-import type { Kept } from "./session-store.ts";
+import type { StoredSession } from "./session-store.ts";
 
 interface SignInProps {
   signIn: (account: Account) => Promise<void>;
   cancel: (() => void) | undefined;
-  kept: Kept;
+  kept: StoredSession;
 }
 
 export function SignIn({ signIn, cancel, kept }: SignInProps) {
@@ -20,7 +20,7 @@ export function SignIn({ signIn, cancel, kept }: SignInProps) {
   const field = useRef<HTMLInputElement>(null);
   useLayoutEffect(() => field.current?.focus(), []);
   const ofAnother = kept.account !== null && kept.account !== "local";
-  const anything = [...kept.leaves, ...kept.jobs, ...allFlights(kept)].length > 0;
+  const anything = [...kept.leaves, ...kept.jobs, ...allRuns(kept)].length > 0;
   const submit = async (event: Event): Promise<void> => {
     event.preventDefault();
     const account = accountOf(credential.trim());
@@ -66,14 +66,14 @@ export function SignIn({ signIn, cancel, kept }: SignInProps) {
       </div>
       {!ofAnother && anything && (
         <p class="fine">
-          Signing in forgets what this page keeps without a key: the conversation, answers on their way, and the list of jobs. The Worker
-          keeps them under their ids.
+          Signing in forgets what this page keeps without a key: the conversation, answers on their way, and the list of
+          jobs. The Worker keeps them under their ids.
         </p>
       )}
       {ofAnother && (
         <p class="fine">
-          A conversation is kept here for whoever was signed in before the reload: signing in with that key or account brings it back. Any
-          other forgets it{cancel !== undefined && ", and so does going on without a key"}.
+          A conversation is kept here for whoever was signed in before the reload: signing in with that key or account
+          brings it back. Any other forgets it{cancel !== undefined && ", and so does going on without a key"}.
         </p>
       )}
       <p class="fine">It stays in the memory of this page: a reload forgets it.</p>

@@ -17,7 +17,13 @@ export function CopyButton({ text, what }: { text: string; what: string }) {
       <span class="fine" role="status">
         {said}
       </span>
-      <button type="button" class="icon-button" onClick={() => void copy()} onBlur={() => setSaid("")} aria-label={`Copy: ${what}`}>
+      <button
+        type="button"
+        class="icon-button"
+        onClick={() => void copy()}
+        onBlur={() => setSaid("")}
+        aria-label={`Copy: ${what}`}
+      >
         <Icon name="copy" />
       </button>
     </>

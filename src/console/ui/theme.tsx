@@ -23,7 +23,13 @@ export function ThemeSwitch() {
     setTheme(next);
   };
   return (
-    <button type="button" class="icon-button" onClick={change} aria-label={`Theme: ${theme}. Change to ${next}`} title={`Theme: ${theme}`}>
+    <button
+      type="button"
+      class="icon-button"
+      onClick={change}
+      aria-label={`Theme: ${theme}. Change to ${next}`}
+      title={`Theme: ${theme}`}
+    >
       <Icon name={theme} />
     </button>
   );

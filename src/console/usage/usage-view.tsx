@@ -44,8 +44,8 @@ function Shown({ usage }: { usage: Usage }) {
         ))}
       </div>
       <p class="fine">
-        Days are UTC. Sums reach this page some seconds after the answers. A request is counted when it comes, a hit when the cache answers
-        it.
+        Days are UTC. Sums reach this page some seconds after the answers. A request is counted when it comes, a hit
+        when the cache answers it.
         {usage.total.cost_usd === 0 && (
           <>
             {" "}

@@ -2,7 +2,7 @@
 import { isRecord, type JsonObject, parseJson } from "../lib/json.ts";
 import { fitsRecord, isAsked, withoutInstructions } from "../turns/turn.ts";
 
-export interface AnswerRecord {
+export interface CachedAnswer {
   /** The id that its first reader got, and whose that is; another owner gets one of his own. */
   id: string;
   owner: string;
@@ -26,22 +26,22 @@ export function answerKey(scope: string, parent: string | null, hash: string): s
 }
 
 /** @returns null where it is too large: an answer is repeated exactly or not at all. */
-export function encodeAnswer(record: AnswerRecord): string | null {
+export function encodeAnswer(record: CachedAnswer): string | null {
   const text = JSON.stringify({ v: 1, ...record, response: withoutInstructions(record.response) });
   return fitsRecord(text) ? text : null;
 }
 
 /** @returns null for what is absent, corrupt, of another version or not from this world. */
-export function decodeAnswer(text: string | null): AnswerRecord | null {
+export function decodeAnswer(text: string | null): CachedAnswer | null {
   const record = text === null ? undefined : parseJson(text);
   if (!isRecord(record) || record["v"] !== 1 || !isRecord(record["response"])) return null;
   if (!isAsked(record) || typeof record["owner"] !== "string" || typeof record["ttl"] !== "number") return null;
   const { v: _, ...answer } = record;
-  return answer as unknown as AnswerRecord;
+  return answer as unknown as CachedAnswer;
 }
 
 /** Seconds since the record was made, if that is within `maxAge`; null where it is too old. A clock that ran ahead is age 0. */
-export function ageOf(record: AnswerRecord, maxAge: number, nowSeconds: number): number | null {
+export function ageOf(record: CachedAnswer, maxAge: number, nowSeconds: number): number | null {
   const age = Math.max(0, nowSeconds - record.at);
   return age <= maxAge && age < record.ttl ? age : null;
 }

@@ -36,7 +36,8 @@ export function planCache(
   settings: CacheSettings | false,
   body: JsonObject,
 ): CachePlan {
-  if (settings === false || wish === false || control.noStore || body["store"] === false || asksForHostedTool(body)) return BYPASS;
+  if (settings === false || wish === false || control.noStore || body["store"] === false || asksForHostedTool(body))
+    return BYPASS;
   const fresh = wish === "refresh" || wish === 0 || (wish === undefined && control.noCache);
   const seconds = typeof wish === "number" ? wish : wish === undefined && !fresh ? control.maxAge : undefined;
   const ttl = Math.min(MAX_TTL_S, seconds ?? settings.ttl);
@@ -45,8 +46,9 @@ export function planCache(
 }
 
 /** Only a whole answer that says something and leaves nothing to do: completed, and no function to call. */
-export function isKeepable(response: JsonObject): boolean {
-  if (response["status"] !== "completed" || itemsOf(response).some((item) => String(item["type"]).endsWith("_call"))) return false;
+export function isCacheable(response: JsonObject): boolean {
+  if (response["status"] !== "completed" || itemsOf(response).some((item) => String(item["type"]).endsWith("_call")))
+    return false;
   const { text, refusal } = readOutput(response);
   return text !== "" || refusal !== "";
 }

@@ -19,10 +19,15 @@ export interface Signed {
  * Secrets may be a list with commas, the new one first: `bearer` and `header` send the first, `standard` signs with each.
  * @throws Problem misconfigured
  */
-export async function authHeaders(auth: CallbackAuth | undefined, secretOf: SecretOf, signed: Signed): Promise<Record<string, string>> {
+export async function authHeaders(
+  auth: CallbackAuth | undefined,
+  secretOf: SecretOf,
+  signed: Signed,
+): Promise<Record<string, string>> {
   if (auth === undefined) return {};
   if ("bearer" in auth) return { authorization: `Bearer ${first(auth.bearer, secretOf, /^[\x21-\x7e]+$/)}` };
-  if ("header" in auth) return { [auth.header.name.toLowerCase()]: first(auth.header.secret_name, secretOf, /^[\x20-\x7e]+$/) };
+  if ("header" in auth)
+    return { [auth.header.name.toLowerCase()]: first(auth.header.secret_name, secretOf, /^[\x20-\x7e]+$/) };
   const keys = secretsOf(auth.standard, secretOf).map((secret) => {
     const key = callbackKey(secret);
     if (key === null) throw misconfigured(auth.standard, 'must be "whsec_" and base64, or a text without spaces');

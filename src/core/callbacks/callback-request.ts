@@ -2,7 +2,7 @@
 // Headers are built from nothing, and what the config's `output` made is checked: it may hold words of a webhook's sender.
 import { authHeaderName, authHeaders, type SecretOf } from "./auth.ts";
 import { givenHeaders } from "./headers.ts";
-import { callbackUrl, type Reach } from "./url.ts";
+import { callbackUrl, type UrlPolicy } from "./url.ts";
 import type { Callback, CallbackRequest } from "../config/config-schema.ts";
 import { isRecord } from "../lib/json.ts";
 import type { Problem } from "../lib/problem.ts";
@@ -10,7 +10,7 @@ import { misconfigured } from "../config/setting.ts";
 import { eventBody, eventHeaders, type JobEvent } from "./standard-webhooks.ts";
 
 /** One thing to tell, the same on every attempt. */
-export interface Delivery {
+export interface CallbackContent {
   event: JobEvent;
   /** What the hook's `output` gave, which may be nothing by mistake. Absent where it has none: then the form of Standard Webhooks. */
   output?: { gave: CallbackRequest } | undefined;
@@ -33,10 +33,10 @@ const METHODS: ReadonlySet<string> = new Set(["POST", "PUT", "PATCH"]);
 export async function callbackRequest(
   name: string,
   callback: Callback,
-  { event, output }: Delivery,
+  { event, output }: CallbackContent,
   secretOf: SecretOf,
   now: number,
-  reach: Reach,
+  reach: UrlPolicy,
 ): Promise<PlainRequest> {
   const setting = `${event.hook === null ? "" : `hooks.${event.hook}.`}output (src/config.ts)`;
   const wrong = (what: string): Problem => misconfigured(setting, what);

@@ -4,7 +4,7 @@ import { isRecord, parseJson, textOf } from "../lib/json.ts";
 import { retryAfterSeconds } from "../upstream/upstream-error.ts";
 
 /** `final`: no other try can help. Reasons are our own words. */
-export type Verdict =
+export type DeliveryOutcome =
   | { kind: "delivered" }
   | { kind: "failed"; reason: string; retryAfterMs?: number | undefined }
   | { kind: "final"; reason: string };
@@ -14,7 +14,15 @@ export type NextDelivery = { done: true } | { stopped: string } | { retryInMs: n
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 /** Between tries, contract section 7: with the first one eight in all. */
-export const DELAYS_MS: readonly number[] = [5_000, 5 * MINUTE_MS, 30 * MINUTE_MS, 2 * HOUR_MS, 5 * HOUR_MS, 10 * HOUR_MS, 10 * HOUR_MS];
+export const DELAYS_MS: readonly number[] = [
+  5_000,
+  5 * MINUTE_MS,
+  30 * MINUTE_MS,
+  2 * HOUR_MS,
+  5 * HOUR_MS,
+  10 * HOUR_MS,
+  10 * HOUR_MS,
+];
 const MAX_RETRY_AFTER_MS = 12 * HOUR_MS;
 
 /** About the request itself, which stays the same. */
@@ -71,7 +79,12 @@ export function answersInBody(url: URL): boolean {
 }
 
 /** @param body of an answer whose body counts; undefined where it was not read @param now milliseconds since 1970 */
-export function verdictOf(status: number, headers: Headers, body: string | undefined, now: number): Verdict {
+export function deliveryOutcome(
+  status: number,
+  headers: Headers,
+  body: string | undefined,
+  now: number,
+): DeliveryOutcome {
   const seconds = retryAfterSeconds(headers, now);
   const retryAfterMs = seconds === undefined ? undefined : seconds * 1_000;
   if (status === 410) return { kind: "final", reason: "gone" };
@@ -88,7 +101,7 @@ export function verdictOf(status: number, headers: Headers, body: string | undef
  * @param attempt number of the try that got the verdict, from 1
  * @returns the wait is the schedule's, or Retry-After where that is longer, at most 12 h
  */
-export function nextDelivery(attempt: number, verdict: Verdict): NextDelivery {
+export function nextDelivery(attempt: number, verdict: DeliveryOutcome): NextDelivery {
   if (verdict.kind === "delivered") return { done: true };
   if (verdict.kind === "final") return { stopped: verdict.reason };
   const delay = DELAYS_MS[attempt - 1];

@@ -23,7 +23,12 @@ export function callbackKey(secret: string): Uint8Array<ArrayBuffer> | null {
  * @param id without a full stop, which separates it from the time
  * @param time Unix seconds, as in `webhook-timestamp`
  */
-export async function signatureEntry(key: Uint8Array<ArrayBuffer>, id: string, time: string, body: string | Uint8Array): Promise<string> {
+export async function signatureEntry(
+  key: Uint8Array<ArrayBuffer>,
+  id: string,
+  time: string,
+  body: string | Uint8Array,
+): Promise<string> {
   return `v1,${base64(await hmacSha256(key, `${id}.${time}.`, body))}`;
 }
 

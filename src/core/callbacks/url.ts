@@ -3,7 +3,7 @@
 import { misconfigured } from "../config/setting.ts";
 import { callbackMistake, isHttpLoopback, leadsTo } from "../lib/url-rules.ts";
 
-export interface Reach {
+export interface UrlPolicy {
   /** `ENVIRONMENT=local`: http to loopback is allowed. */
   local: boolean;
   /** Origins of the Worker itself: an answer posted there could be asked again without end. */
@@ -15,11 +15,18 @@ export interface Reach {
  * @param setting the url's place in src/config.ts @param pathSetting what gave the path
  * @throws Problem misconfigured: another try would change nothing
  */
-export function callbackUrl(url: string, path: string | undefined, reach: Reach, setting: string, pathSetting: string): URL {
+export function callbackUrl(
+  url: string,
+  path: string | undefined,
+  reach: UrlPolicy,
+  setting: string,
+  pathSetting: string,
+): URL {
   const base = URL.parse(url);
   const mistake = base === null ? "must be a URL" : callbackMistake(base, url);
   if (base === null || mistake !== null) throw misconfigured(setting, mistake ?? "");
-  if (isHttpLoopback(base) && !reach.local) throw misconfigured(setting, "must begin with https:// (http:// under ENVIRONMENT=local only)");
+  if (isHttpLoopback(base) && !reach.local)
+    throw misconfigured(setting, "must begin with https:// (http:// under ENVIRONMENT=local only)");
   if (leadsTo(base, reach.own)) throw misconfigured(setting, "must not be this Worker itself");
   if (path === undefined) return base;
   const resolved = staysPut(path) ? URL.parse(path, base.href) : null;

@@ -35,7 +35,7 @@ export type Tally = Cost & { requests: number; hits: number };
 export type DaySums = Tally & { day: number; reserved: number };
 
 /** A limit that is reached. `retryAfter` in seconds. */
-export interface Refused {
+export interface ExceededLimit {
   limit: "requests_per_minute" | "tokens_per_day" | "usd_per_day" | "requests";
   retryAfter: number;
 }
@@ -57,10 +57,15 @@ export function worstCase(
   const size = { bytes: 0, images: 0 };
   measure(body, size);
   const input =
-    Math.ceil(size.bytes / 2) + size.images * IMAGE_TOKENS + (parentTokens ?? config.limits.max_context_tokens ?? CONTEXT_TOKENS);
+    Math.ceil(size.bytes / 2) +
+    size.images * IMAGE_TOKENS +
+    (parentTokens ?? config.limits.max_context_tokens ?? CONTEXT_TOKENS);
   const output = typeof body["max_output_tokens"] === "number" ? body["max_output_tokens"] : OUTPUT_TOKENS;
   const prices = models.flatMap((model) => priceOf(config.prices, model) ?? []);
-  const usdPerMillion = Math.max(0, ...prices.map((price) => input * Math.max(price.input, price.cached ?? 0) + output * price.output));
+  const usdPerMillion = Math.max(
+    0,
+    ...prices.map((price) => input * Math.max(price.input, price.cached ?? 0) + output * price.output),
+  );
   return { tokens: input + output, nanoUsd: Math.ceil(usdPerMillion * 1_000) };
 }
 
@@ -93,9 +98,11 @@ const WHOSE: Record<CallerBudget["whose"], string> = {
   total: "all callers of this kind together",
 };
 
-export function budgetExceeded(budget: CallerBudget, { limit, retryAfter }: Refused): Problem {
+export function budgetExceeded(budget: CallerBudget, { limit, retryAfter }: ExceededLimit): Problem {
   const more =
-    limit === "tokens_per_day" || limit === "usd_per_day" ? " A shorter request with a smaller max_output_tokens may still fit." : "";
+    limit === "tokens_per_day" || limit === "usd_per_day"
+      ? " A shorter request with a smaller max_output_tokens may still fit."
+      : "";
   return new Problem(
     "budget_exceeded",
     `The limit \`${limit}\` of ${WHOSE[budget.whose]} does not allow this request now. Try again in ${retryAfter} s.${more}`,

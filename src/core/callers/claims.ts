@@ -52,7 +52,8 @@ export function sessionScope(claims: JsonObject, sessions: Sessions): SessionSco
   const scope: SessionScope = { presets: sessions.presets };
   const { presets, origin } = claims;
   if (presets !== undefined) {
-    if (!Array.isArray(presets) || !presets.every((name) => typeof name === "string")) return { refused: "malformed_claim" };
+    if (!Array.isArray(presets) || !presets.every((name) => typeof name === "string"))
+      return { refused: "malformed_claim" };
     scope.presets = sessions.presets.filter((name) => presets.includes(name));
     if (scope.presets.length === 0) return { refused: "not_granted" };
   }

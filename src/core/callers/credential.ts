@@ -37,7 +37,7 @@ export interface Token {
   alg: string;
   kid: string | undefined;
   /** Its claims. Until the signature is checked they choose who could have signed it, and nothing else. */
-  unproven: JsonObject;
+  unverified: JsonObject;
 }
 
 /**
@@ -72,7 +72,7 @@ export function readToken(text: string): Token | Refusal {
   if (header === null || unproven === null || Object.hasOwn(header, "crit")) return { refused: "malformed_token" };
   const { alg, kid } = header;
   if (typeof alg !== "string" || (kid !== undefined && typeof kid !== "string")) return { refused: "malformed_token" };
-  return { text, alg, kid, unproven };
+  return { text, alg, kid, unverified: unproven };
 }
 
 function jsonPart(part: string): JsonObject | null {

@@ -97,7 +97,8 @@ export function isOurs(id: string): boolean {
 
 /** An upstream id that can stand inside one of ours. */
 export function fitsInId(value: unknown): value is string {
-  if (typeof value !== "string" || value === "" || value.length > MAX_VALUE_BYTES || !value.isWellFormed()) return false;
+  if (typeof value !== "string" || value === "" || value.length > MAX_VALUE_BYTES || !value.isWellFormed())
+    return false;
   return utf8Of(value).length <= MAX_VALUE_BYTES;
 }
 

@@ -37,13 +37,24 @@ const url = (example: string, mistake: (url: URL, written: string) => string | n
 
 const ModelName = z.string(said("a model name (a string)")).check(z.minLength(1, said("a model name (a string)")));
 const PresetName = z.string(said("the name of a preset (a string)"));
-const PresetNames = z.array(PresetName, said("a list of names of presets")).check(z.minLength(1, "must name at least one preset"));
+const PresetNames = z
+  .array(PresetName, said("a list of names of presets"))
+  .check(z.minLength(1, "must name at least one preset"));
 const Count = z.int(said("a whole number above 0")).check(z.positive(said("a whole number above 0")));
 const Usd = z.number(said("an amount in USD above 0")).check(z.positive(said("an amount in USD above 0")));
-const UsdPerMillion = z.number(said("USD per million tokens")).check(z.nonnegative(said("USD per million tokens, 0 or more")));
-const Ttl = z.int(said("a whole number of seconds, at least 60")).check(z.gte(60, said("a whole number of seconds, at least 60")));
-const SecretName = text('the NAME of a secret like "CRM_SECRET" (A-Z, 0-9 and _), never the secret itself', /^[A-Z][A-Z0-9_]*$/).check(
-  rule((name) => (OWN_SECRETS.has(name) ? "must not be one of the Worker's own secrets: make one for this purpose" : null)),
+const UsdPerMillion = z
+  .number(said("USD per million tokens"))
+  .check(z.nonnegative(said("USD per million tokens, 0 or more")));
+const Ttl = z
+  .int(said("a whole number of seconds, at least 60"))
+  .check(z.gte(60, said("a whole number of seconds, at least 60")));
+const SecretName = text(
+  'the NAME of a secret like "CRM_SECRET" (A-Z, 0-9 and _), never the secret itself',
+  /^[A-Z][A-Z0-9_]*$/,
+).check(
+  rule((name) =>
+    OWN_SECRETS.has(name) ? "must not be one of the Worker's own secrets: make one for this purpose" : null,
+  ),
 );
 const HeaderName = text('the name of an HTTP header like "x-signature"', HEADER_NAME);
 
@@ -65,7 +76,11 @@ const LIMITS = {
   max_context_tokens: z.optional(Count),
 };
 const ServerLimits = z.strictObject({ max_body_bytes: z.optional(Count), ...LIMITS });
-const Limits = z.strictObject({ max_body_bytes: z._default(Count, 262_144), ...LIMITS, server: z.optional(ServerLimits) });
+const Limits = z.strictObject({
+  max_body_bytes: z._default(Count, 262_144),
+  ...LIMITS,
+  server: z.optional(ServerLimits),
+});
 /** Bytes, characters, tokens. `server` is for server callers on /v1/responses, who have no other limits there. */
 export type Limits = z.output<typeof Limits>;
 
@@ -79,7 +94,10 @@ export type Turns = z.output<typeof Turns>;
 
 const HOST = /^([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z]([a-z0-9-]*[a-z0-9])?$/;
 const Images = z.strictObject({
-  hosts: z.array(text('a host name like "img.example.com": lower case, no scheme, no port', HOST), said("a list of host names")),
+  hosts: z.array(
+    text('a host name like "img.example.com": lower case, no scheme, no port', HOST),
+    said("a list of host names"),
+  ),
 });
 const PresetCache = z.strictObject({
   ttl: z.optional(Ttl),
@@ -119,7 +137,11 @@ const PublishableKey = z.strictObject({
 /** A key that may stand in a page or app. */
 export type PublishableKey = z.output<typeof PublishableKey>;
 
-const Sessions = z.strictObject({ presets: PresetNames, per_user: z._default(BudgetLimits, {}), total: z._default(BudgetLimits, {}) });
+const Sessions = z.strictObject({
+  presets: PresetNames,
+  per_user: z._default(BudgetLimits, {}),
+  total: z._default(BudgetLimits, {}),
+});
 /** What the holders of session tokens may do; a token's claims only narrow it. */
 export type Sessions = z.output<typeof Sessions>;
 
@@ -128,7 +150,11 @@ const JwtIssuer = z.strictObject({
   issuer: notEmpty('the `iss` of its tokens, like "https://id.example.com/"'),
   audience: notEmpty("the `aud` that its tokens have for this API"),
   jwks_url: url("https://id.example.com/jwks", endpointMistake),
-  azp: z.optional(z.array(notEmpty("a client id"), said("a list of client ids")).check(z.minLength(1, "must name at least one client id"))),
+  azp: z.optional(
+    z
+      .array(notEmpty("a client id"), said("a list of client ids"))
+      .check(z.minLength(1, "must name at least one client id")),
+  ),
   presets: PresetNames,
   per_user: z._default(BudgetLimits, {}),
   total: z._default(BudgetLimits, {}),
@@ -153,8 +179,8 @@ export type Turnstile = z.output<typeof TurnstileInput> & { presets: string[] };
 /** JSON (or a form) that a sender made up: typed as JSON.parse types it, since only the config's author knows its shape. */
 export type Payload = ReturnType<typeof JSON.parse>;
 /** From an event to a question: a text, a body of /ask, or null to ignore the event. */
-export type HookInput = (event: { payload: Payload }) => HookWish | Promise<HookWish>;
-export type HookWish = string | z.input<typeof Ask> | null;
+export type HookInput = (event: { payload: Payload }) => HookQuestion | Promise<HookQuestion>;
+export type HookQuestion = string | z.input<typeof Ask> | null;
 
 /** What `output` is told: the trimmed answer of /ask, or the error of a job that failed for good. */
 export type HookOutcome = { payload: Payload; metadata: Record<string, string> } & (
@@ -197,9 +223,14 @@ const HookFields = z.strictObject({
   ...BudgetLimits.shape,
   bots: z._default(z.boolean(), false),
   respond: z._default(z.enum(["async", "sync"]), "async"),
-  input: z.optional(z.custom<HookInput>(isFunction, said("a function of { payload } that returns a text, an /ask body or null"))),
+  input: z.optional(
+    z.custom<HookInput>(isFunction, said("a function of { payload } that returns a text, an /ask body or null")),
+  ),
   output: z.optional(
-    z.custom<HookOutput>(isFunction, said("a function of { payload, answer, error, metadata } that returns { path?, body }")),
+    z.custom<HookOutput>(
+      isFunction,
+      said("a function of { payload, answer, error, metadata } that returns { path?, body }"),
+    ),
   ),
   callback: z.optional(z.string(said("the name of a callback (a string)"))),
   ...HMAC_FIELDS,
@@ -224,9 +255,14 @@ export type Hook = Omit<HookFields, "scheme" | keyof typeof HMAC_FIELDS> & HookS
 
 const AUTH = "one of { bearer: NAME }, { header: { name, secret_name: NAME } }, { standard: NAME }";
 /** How a callback knows us; every name is that of a secret. `standard` signs as Standard Webhooks do. */
-export type CallbackAuth = { bearer: string } | { header: { name: string; secret_name: string } } | { standard: string };
+export type CallbackAuth =
+  | { bearer: string }
+  | { header: { name: string; secret_name: string } }
+  | { standard: string };
 const AuthHeaderName = HeaderName.check(
-  rule((name) => (isTransportHeader(name) ? "must be a header of your own, or authorization: this one is not free" : null)),
+  rule((name) =>
+    isTransportHeader(name) ? "must be a header of your own, or authorization: this one is not free" : null,
+  ),
 );
 const CallbackAuth = z.pipe(
   z
@@ -241,7 +277,10 @@ const CallbackAuth = z.pipe(
     .check(z.refine((auth) => Object.values(auth).filter((way) => way !== undefined).length === 1, `must be ${AUTH}`)),
   z.transform((auth) => auth as CallbackAuth),
 );
-const Callback = z.strictObject({ url: url("https://crm.example.com/in", callbackMistake), auth: z.optional(CallbackAuth) });
+const Callback = z.strictObject({
+  url: url("https://crm.example.com/in", callbackMistake),
+  auth: z.optional(CallbackAuth),
+});
 /** Where answers may be sent. http on loopback passes here: only the runtime knows whether ENVIRONMENT is local. */
 export type Callback = z.output<typeof Callback>;
 
@@ -251,7 +290,10 @@ export const ConfigFields = z.strictObject({
   defaults: z._default(UpstreamFields, {}),
   models: z.optional(z.array(ModelName, said("a list of model names"))),
   limits: z._default(Limits, { max_body_bytes: 262_144 }),
-  cache: z._default(z.union([z.literal(false), AnswerCache], said("false or { ttl, responses }")), { ttl: 3_600, responses: false }),
+  cache: z._default(z.union([z.literal(false), AnswerCache], said("false or { ttl, responses }")), {
+    ttl: 3_600,
+    responses: false,
+  }),
   turns: z._default(z.union([z.literal(false), Turns], said("false or { ttl }")), { ttl: 604_800 }),
   continuity: z._default(z.enum(["auto", "upstream", "gateway"]), "auto"),
   presets: named(PresetInput),

@@ -24,7 +24,8 @@ export class ConfigError extends Error {
 /** The config of src/config.ts, checked and completed. Throws a ConfigError. */
 export function defineConfig(input: ConfigInput): Config {
   const mistakes = new Set<string>();
-  const report: Report = (path, sentence) => mistakes.add(`src/config.ts: ${path.length > 0 ? `${written(path)}: ` : ""}${sentence}`);
+  const report: Report = (path, sentence) =>
+    mistakes.add(`src/config.ts: ${path.length > 0 ? `${written(path)}: ` : ""}${sentence}`);
   const parsed = ConfigFields.safeParse(input, { error: sentence });
   if (!parsed.success) reportIssues(parsed.error.issues, [], report);
   checkTogether(input, report);
@@ -53,7 +54,10 @@ function checkTogether(input: unknown, report: Report): void {
     }
     for (const [index, field] of list(table(preset)["allow"]).entries()) {
       if (typeof field !== "string" || !IDENTITY_FIELDS.has(field)) continue;
-      report(["presets", name, "allow", index], `must not be ${quoted(field)}: who a caller is, this Worker tells UniAPI itself`);
+      report(
+        ["presets", name, "allow", index],
+        `must not be ${quoted(field)}: who a caller is, this Worker tells UniAPI itself`,
+      );
     }
   }
   if (config["continuity"] === "gateway" && config["turns"] === false) {
@@ -67,8 +71,10 @@ function checkTogether(input: unknown, report: Report): void {
   };
   const checkCaller = (path: Path, caller: Table) => {
     const granted = list(caller["presets"]);
-    for (const [index, name] of granted.entries()) checkName([...path, "presets", index], name, "preset", presets, report);
-    for (const whose of ["per_visitor", "per_user", "total"]) checkSpender([...path, whose], granted, table(caller[whose]));
+    for (const [index, name] of granted.entries())
+      checkName([...path, "presets", index], name, "preset", presets, report);
+    for (const whose of ["per_visitor", "per_user", "total"])
+      checkSpender([...path, whose], granted, table(caller[whose]));
   };
   for (const kind of ["publishable", "jwt"]) {
     for (const [index, caller] of list(callers[kind]).entries()) checkCaller(["callers", kind, index], table(caller));
@@ -84,7 +90,10 @@ function checkTogether(input: unknown, report: Report): void {
     checkSpender(["hooks", name], [hook["preset"]], hook);
     checkHmac(["hooks", name], hook, report);
     if (hook["respond"] === "sync" && hook["callback"] !== undefined) {
-      report(["hooks", name, "callback"], 'must not be here: with respond: "sync" the answer is the reply, and nothing is posted');
+      report(
+        ["hooks", name, "callback"],
+        'must not be here: with respond: "sync" the answer is the reply, and nothing is posted',
+      );
     }
   }
   for (const [name, callback] of Object.entries(callbacks)) {
@@ -110,7 +119,9 @@ function spendingRule(config: Table, presets: Table, defaults: Table): (granted:
       }
       for (const model of list(config["models"])) models.add(model);
     }
-    const unpriced = [...models].filter((model) => typeof model === "string" && !Object.hasOwn(table(config["prices"]), model));
+    const unpriced = [...models].filter(
+      (model) => typeof model === "string" && !Object.hasOwn(table(config["prices"]), model),
+    );
     return unpriced.length === 0 ? null : `needs the price of ${listed(unpriced, "and")}: add it to prices`;
   };
 }
@@ -141,7 +152,10 @@ function checkTurnstile(turnstile: Table, sessions: unknown, report: Report): vo
   const granted = list(table(sessions)["presets"]);
   for (const [index, name] of list(turnstile["presets"]).entries()) {
     if (!granted.includes(name)) {
-      report(["callers", "turnstile", "presets", index], "must be one of callers.sessions.presets too: a session can't do more than those");
+      report(
+        ["callers", "turnstile", "presets", index],
+        "must be one of callers.sessions.presets too: a session can't do more than those",
+      );
     }
   }
 }
@@ -153,10 +167,16 @@ function checkHmac(path: Path, hook: Table, report: Report): void {
     }
     const dated = typeof hook["template"] === "string" && hook["template"].includes("{timestamp}");
     if (dated && hook["timestamp_header"] === undefined) {
-      report([...path, "timestamp_header"], "is missing: a template with {timestamp} needs the name of the header with the time");
+      report(
+        [...path, "timestamp_header"],
+        "is missing: a template with {timestamp} needs the name of the header with the time",
+      );
     }
     if (!dated && hook["timestamp_header"] !== undefined) {
-      report([...path, "timestamp_header"], "must not be here: the template has no {timestamp}, so nobody would have signed the time");
+      report(
+        [...path, "timestamp_header"],
+        "must not be here: the template has no {timestamp}, so nobody would have signed the time",
+      );
     }
     return;
   }
@@ -194,7 +214,16 @@ function complete(config: ConfigFields): Config {
   };
 }
 
-function completeHook({ scheme, header, algorithm, encoding, template, timestamp_header, id_header, ...hook }: HookFields): Hook {
+function completeHook({
+  scheme,
+  header,
+  algorithm,
+  encoding,
+  template,
+  timestamp_header,
+  id_header,
+  ...hook
+}: HookFields): Hook {
   if (scheme !== "hmac") return { ...hook, scheme };
   return {
     ...hook,
@@ -231,17 +260,20 @@ function reportIssues(issues: readonly z.core.$ZodIssue[], above: Path, report: 
     const path = [...above, ...issue.path];
     if (issue.code === "unrecognized_keys") {
       const sentences = issue.message.split("\n");
-      for (const [index, key] of issue.keys.entries()) report([...path, key], sentences[index] ?? "is not a setting: remove it");
+      for (const [index, key] of issue.keys.entries())
+        report([...path, key], sentences[index] ?? "is not a setting: remove it");
       continue;
     }
     // Of a union that one form fits in kind, that form's own mistakes say more than the list of forms.
-    const fitting = issue.code === "invalid_union" ? issue.errors.find((branch) => !branch.some(isOfAnotherKind)) : undefined;
+    const fitting =
+      issue.code === "invalid_union" ? issue.errors.find((branch) => !branch.some(isOfAnotherKind)) : undefined;
     if (fitting) reportIssues(fitting, path, report);
     else report(path, issue.message);
   }
 }
 
-const isOfAnotherKind = ({ path, code }: z.core.$ZodIssue) => path.length === 0 && (code === "invalid_type" || code === "invalid_value");
+const isOfAnotherKind = ({ path, code }: z.core.$ZodIssue) =>
+  path.length === 0 && (code === "invalid_type" || code === "invalid_value");
 
 const KINDS: Record<string, string> = {
   string: "a string",
@@ -264,11 +296,17 @@ function sentence(issue: z.core.$ZodRawIssue): string {
       if (issue.origin === "string" || issue.origin === "array") return "must not be empty";
       return must(`${issue.inclusive ? "at least" : "above"} ${issue.minimum}`, issue);
     case "too_big":
-      return must(issue.origin === "string" ? `at most ${issue.maximum} characters long` : `at most ${issue.maximum}`, issue);
+      return must(
+        issue.origin === "string" ? `at most ${issue.maximum} characters long` : `at most ${issue.maximum}`,
+        issue,
+      );
     case "unrecognized_keys":
       return issue.keys.map((key) => unknownKey(key, issue.inst)).join("\n");
     case "invalid_union":
-      return must([...new Set(issue.errors.map((branch) => branch[0]?.message.replace(/^must be /, "")))].join(" or "), issue);
+      return must(
+        [...new Set(issue.errors.map((branch) => branch[0]?.message.replace(/^must be /, "")))].join(" or "),
+        issue,
+      );
     default:
       return "has a form that is not known here";
   }
@@ -307,17 +345,24 @@ function editDistance(a: string, b: string): number {
 
 const quoted = (value: unknown) => JSON.stringify(value);
 const listed = (values: readonly unknown[], word: "and" | "or") =>
-  [values.slice(0, -1).map(quoted).join(", "), ...values.slice(-1).map(quoted)].filter((part) => part !== "").join(` ${word} `);
+  [values.slice(0, -1).map(quoted).join(", "), ...values.slice(-1).map(quoted)]
+    .filter((part) => part !== "")
+    .join(` ${word} `);
 
 /** A path as one would write it in TypeScript: presets.support.fallback[0], prices["gpt-5-mini"].input. */
 const written = (path: Path) =>
   path
     .map((key) =>
-      typeof key === "number" ? `[${key}]` : /^[a-z_$][\w$]*$/i.test(String(key)) ? `.${String(key)}` : `[${quoted(String(key))}]`,
+      typeof key === "number"
+        ? `[${key}]`
+        : /^[a-z_$][\w$]*$/i.test(String(key))
+          ? `.${String(key)}`
+          : `[${quoted(String(key))}]`,
     )
     .join("")
     .replace(/^\./, "");
 
 type Table = Record<string, unknown>;
-const table = (value: unknown): Table => (typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Table) : {});
+const table = (value: unknown): Table =>
+  typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Table) : {};
 const list = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);

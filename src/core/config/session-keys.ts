@@ -13,9 +13,13 @@ export function sessionKeysOf(value: string | undefined): SessionKey[] {
   for (const entry of entriesOf(value)) {
     const [, kid = "", secret = ""] = /^([\w.-]{1,64}):(\S+)$/.exec(entry) ?? [];
     if (secret === "") {
-      throw misconfigured("SESSION_KEYS", "must be kid:secret, separated by commas, each kid 1 to 64 letters, digits, _, . or -");
+      throw misconfigured(
+        "SESSION_KEYS",
+        "must be kid:secret, separated by commas, each kid 1 to 64 letters, digits, _, . or -",
+      );
     }
-    if (keys.some((key) => key.kid === kid)) throw misconfigured("SESSION_KEYS", "has one kid twice: each key needs its own");
+    if (keys.some((key) => key.kid === kid))
+      throw misconfigured("SESSION_KEYS", "has one kid twice: each key needs its own");
     keys.push({ kid, secret: Uint8Array.from(new TextEncoder().encode(secret)) });
   }
   return keys;

@@ -55,7 +55,10 @@ function decodeIdKey(text: string): Uint8Array<ArrayBuffer> {
   } catch {
     // Said below, like every other wrong length.
   }
-  throw misconfigured("ID_KEYS", "must be base64 of 32 bytes each, separated by commas: make one with `openssl rand -base64 32`");
+  throw misconfigured(
+    "ID_KEYS",
+    "must be base64 of 32 bytes each, separated by commas: make one with `openssl rand -base64 32`",
+  );
 }
 
 /** `DEADLINES` (JSON, milliseconds), so that tests over real HTTP need not wait. */

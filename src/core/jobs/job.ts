@@ -9,7 +9,7 @@ import type { Ask } from "../../contract/ask.ts";
 export type { Delivery, DeliveryAttempt, FailedTry, JobError, JobStatus, JobView };
 
 /** What is to be done, as it was accepted. */
-export interface JobOrder {
+export interface JobSpec {
   /** Name of the hook whose event it is; null: POST /jobs. */
   hook: string | null;
   /** Who asks, and whose the answer is. */
@@ -31,7 +31,7 @@ export interface JobOrder {
 export type JobOutcome = { answer: Answer; error: null } | { answer: null; error: JobError };
 
 /** What an instance of the Workflow is started with. */
-export interface JobRun {
+export interface JobInstance {
   job: string;
   /** Its own id: the record hears the current ones only. */
   instance: string;
@@ -40,23 +40,23 @@ export interface JobRun {
 }
 
 /** Pauses before an unpaid try is repeated, in milliseconds (contract section 7). */
-const RESPOND_AGAIN_MS = [10_000, 60_000, 300_000, 900_000, 3_600_000];
-const MAX_PATIENCE_MS = 3_600_000;
+const RETRY_DELAYS_MS = [10_000, 60_000, 300_000, 900_000, 3_600_000];
+const MAX_RETRY_DELAY_MS = 3_600_000;
 
 /**
  * When to try again after `attempt` (1 is the first) has failed; null: never. What may have been paid is not, nor what fails the same
  * way every time: a request that is refused as such.
  */
-export function respondAgainMs(problem: Problem, attempt: number): number | null {
-  const pause = respondAgain(attempt);
+export function retryDelayMs(problem: Problem, attempt: number): number | null {
+  const pause = retryDelay(attempt);
   const mayPass = problem.status === 429 || problem.status >= 500;
   if (pause === null || problem.details.paid === "maybe" || !mayPass) return null;
-  return Math.max(pause, Math.min(MAX_PATIENCE_MS, (problem.details.retryAfter ?? 0) * 1_000));
+  return Math.max(pause, Math.min(MAX_RETRY_DELAY_MS, (problem.details.retryAfter ?? 0) * 1_000));
 }
 
 /** The pause after an unpaid try, in milliseconds; null after the last one. */
-export function respondAgain(attempt: number): number | null {
-  return RESPOND_AGAIN_MS[attempt - 1] ?? null;
+export function retryDelay(attempt: number): number | null {
+  return RETRY_DELAYS_MS[attempt - 1] ?? null;
 }
 
 /** An engine died over a call. */

@@ -8,8 +8,10 @@ import type { Ask } from "../../contract/ask.ts";
 /** @throws Problem 400 */
 export function readJob(text: string, config: Pick<Config, "callbacks">): { ask: Ask; callback: string | null } {
   const value = parseJson(text);
-  if (value === undefined) throw new Problem("invalid_json", "The body is not valid JSON. Check quotes, commas and brackets.");
-  if (!isRecord(value)) throw new Problem("invalid_request", 'The body must be a JSON object with `input`, for example {"input":"hi"}.');
+  if (value === undefined)
+    throw new Problem("invalid_json", "The body is not valid JSON. Check quotes, commas and brackets.");
+  if (!isRecord(value))
+    throw new Problem("invalid_request", 'The body must be a JSON object with `input`, for example {"input":"hi"}.');
   assertSafe(value);
   const { callback = null, ...fields } = value;
   if (callback !== null && (typeof callback !== "string" || !Object.hasOwn(config.callbacks, callback))) {

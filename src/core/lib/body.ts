@@ -5,21 +5,25 @@ import { Problem } from "./problem.ts";
 const KNOWN_BYTES = 262_144;
 
 /** Waits for one read, or gives up by throwing. */
-export type Until = <T>(read: Promise<T>) => Promise<T>;
+export type Deadline = <T>(read: Promise<T>) => Promise<T>;
 
 /**
  * @param maxBytes cap of caller and route
  * @param until throws when the sender has had its time
  * @throws Problem 408, 413, 415
  */
-export async function readBody(request: Request, maxBytes: number, until: Until): Promise<Uint8Array> {
+export async function readBody(request: Request, maxBytes: number, until: Deadline): Promise<Uint8Array> {
   const encoding = request.headers.get("content-encoding");
   if (encoding !== null && encoding.trim().toLowerCase() !== "identity") {
-    throw new Problem("unsupported_media_type", "Encoded bodies are not read here. Send the body without Content-Encoding.");
+    throw new Problem(
+      "unsupported_media_type",
+      "Encoded bodies are not read here. Send the body without Content-Encoding.",
+    );
   }
   const declared = Number(request.headers.get("content-length") ?? 0);
   if (declared > maxBytes) throw tooLarge(maxBytes);
-  if (declared === 0 || declared > KNOWN_BYTES) return await bytesOf(request, maxBytes, until, () => tooLarge(maxBytes));
+  if (declared === 0 || declared > KNOWN_BYTES)
+    return await readBytes(request, maxBytes, until, () => tooLarge(maxBytes));
   // A sender's time is for the whole body: nobody asks how far it has come, and the answer ends what is still under way.
   const bytes = await until(request.bytes());
   if (bytes.length > maxBytes) throw tooLarge(maxBytes);
@@ -30,10 +34,10 @@ export async function readBody(request: Request, maxBytes: number, until: Until)
  * All bytes of a body.
  * @param onTooLarge what to throw beyond `maxBytes`
  */
-export async function bytesOf(
+export async function readBytes(
   body: Pick<Request, "headers" | "body">,
   maxBytes: number,
-  until: Until,
+  until: Deadline,
   onTooLarge: () => Problem,
 ): Promise<Uint8Array> {
   // Of what is encoded the length says nothing.
@@ -41,7 +45,9 @@ export async function bytesOf(
   if (body.body === null) return new Uint8Array(0);
   const isKnown = length > 0 && length <= Math.min(maxBytes, KNOWN_BYTES);
   const reader = isKnown ? byteReader(body.body) : undefined;
-  return reader === undefined ? await collect(body.body, maxBytes, until, onTooLarge) : await fill(reader, length, until);
+  return reader === undefined
+    ? await collect(body.body, maxBytes, until, onTooLarge)
+    : await fill(reader, length, until);
 }
 
 /** undefined for a stream of another kind, as JavaScript makes them. */
@@ -54,7 +60,7 @@ function byteReader(stream: ReadableStream<Uint8Array>): ReadableStreamBYOBReade
 }
 
 /** HTTP itself sees to it that there are no more. @returns fewer only where the stream ends before its length */
-async function fill(reader: ReadableStreamBYOBReader, length: number, until: Until): Promise<Uint8Array> {
+async function fill(reader: ReadableStreamBYOBReader, length: number, until: Deadline): Promise<Uint8Array> {
   let bytes = new Uint8Array(length);
   let size = 0;
   try {
@@ -79,7 +85,7 @@ async function fill(reader: ReadableStreamBYOBReader, length: number, until: Unt
 export async function collect(
   stream: ReadableStream<Uint8Array>,
   maxBytes: number,
-  until: Until,
+  until: Deadline,
   onTooLarge: () => Problem,
 ): Promise<Uint8Array> {
   const reader = stream.getReader();

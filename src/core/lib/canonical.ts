@@ -13,6 +13,7 @@ export function sorted(value: unknown, verbatim: string | undefined): unknown {
   if (Array.isArray(value)) return value.map((element) => sorted(element, verbatim));
   if (!isRecord(value)) return value;
   const out: JsonObject = {};
-  for (const key of Object.keys(value).toSorted()) out[key] = key === verbatim ? value[key] : sorted(value[key], verbatim);
+  for (const key of Object.keys(value).toSorted())
+    out[key] = key === verbatim ? value[key] : sorted(value[key], verbatim);
   return out;
 }

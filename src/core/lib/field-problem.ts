@@ -6,7 +6,9 @@ import { REFUSED_FIELDS } from "../../contract/ask.ts";
 /** @throws Problem for a field that is refused for every caller. */
 export function refuseField(name: string): void {
   if (!Object.hasOwn(REFUSED_FIELDS, name)) return;
-  throw new Problem("unknown_parameter", `\`${name}\` is not supported here: ${REFUSED_FIELDS[name]}.`, { param: name });
+  throw new Problem("unknown_parameter", `\`${name}\` is not supported here: ${REFUSED_FIELDS[name]}.`, {
+    param: name,
+  });
 }
 
 /** The first thing that a schema found wrong, as the answer to the caller. */
@@ -14,9 +16,13 @@ export function fieldProblem(issue: z.core.$ZodIssue | undefined): Problem {
   const param = pathOf(issue?.path ?? []);
   if (issue?.code === "unrecognized_keys") {
     const name = pathOf([...issue.path, issue.keys[0] ?? ""]);
-    return new Problem("unknown_parameter", `\`${name}\` is not a field of this request. Check its spelling or leave it out.`, {
-      param: name,
-    });
+    return new Problem(
+      "unknown_parameter",
+      `\`${name}\` is not a field of this request. Check its spelling or leave it out.`,
+      {
+        param: name,
+      },
+    );
   }
   return new Problem("invalid_request", `\`${param}\` ${expectation(issue)}.`, { param });
 }
@@ -54,6 +60,7 @@ function article(expected: string): string {
 /** `text.format.type`, `tools[0].type`: as OpenAI writes paths. */
 function pathOf(path: readonly PropertyKey[]): string {
   let out = "";
-  for (const step of path) out += typeof step === "number" ? `[${step}]` : out === "" ? String(step) : `.${String(step)}`;
+  for (const step of path)
+    out += typeof step === "number" ? `[${step}]` : out === "" ? String(step) : `.${String(step)}`;
   return out.slice(0, 120);
 }

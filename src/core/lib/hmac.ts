@@ -2,7 +2,10 @@
 
 const encoder = new TextEncoder();
 
-export async function hmacSha256(key: string | Uint8Array<ArrayBuffer>, ...parts: (string | Uint8Array)[]): Promise<Uint8Array> {
+export async function hmacSha256(
+  key: string | Uint8Array<ArrayBuffer>,
+  ...parts: (string | Uint8Array)[]
+): Promise<Uint8Array> {
   const pieces = parts.map((part) => (typeof part === "string" ? encoder.encode(part) : part));
   const message = new Uint8Array(pieces.reduce((size, piece) => size + piece.length, 0));
   let offset = 0;

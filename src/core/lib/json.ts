@@ -52,7 +52,9 @@ export function depthWithin(root: unknown, max: number): boolean {
   let level: object[] = typeof root === "object" && root !== null ? [root] : [];
   for (let depth = 1; level.length > 0; depth += 1) {
     if (depth > max) return false;
-    level = level.flatMap((node) => Object.values(node).filter((value): value is object => typeof value === "object" && value !== null));
+    level = level.flatMap((node) =>
+      Object.values(node).filter((value): value is object => typeof value === "object" && value !== null),
+    );
   }
   return true;
 }
@@ -67,7 +69,9 @@ export function assertSafe(root: unknown): void {
     const next: object[] = [];
     for (const node of level) {
       if (Object.hasOwn(node, "__proto__"))
-        throw new Problem("invalid_request", "The key `__proto__` is not allowed in a request. Remove it.", { param: "__proto__" });
+        throw new Problem("invalid_request", "The key `__proto__` is not allowed in a request. Remove it.", {
+          param: "__proto__",
+        });
       for (const value of Array.isArray(node) ? node : Object.values(node)) {
         if (typeof value === "object" && value !== null) next.push(value as object);
       }

@@ -24,7 +24,9 @@ export function fieldsParser<S extends z.ZodMiniObject>(schema: S): (fields: Jso
     return field !== undefined && z.safeParse(field, value).success;
   };
   return (fields) => {
-    const isFine = required.every((name) => fields[name] !== undefined) && Object.keys(fields).every((name) => fits(name, fields[name]));
+    const isFine =
+      required.every((name) => fields[name] !== undefined) &&
+      Object.keys(fields).every((name) => fits(name, fields[name]));
     return isFine ? ({ ...fields } as z.infer<S>) : parseWhole(schema, fields);
   };
 }

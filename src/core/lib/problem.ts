@@ -3,7 +3,12 @@
 
 import type { ProblemBody } from "../../contract/problem.ts";
 
-type ErrorType = "invalid_request_error" | "authentication_error" | "permission_error" | "rate_limit_error" | "server_error";
+type ErrorType =
+  | "invalid_request_error"
+  | "authentication_error"
+  | "permission_error"
+  | "rate_limit_error"
+  | "server_error";
 
 export const PROBLEMS = {
   invalid_json: [400, "invalid_request_error"],
@@ -43,7 +48,7 @@ export const PROBLEMS = {
 export type ProblemCode = keyof typeof PROBLEMS;
 
 /** Codes that a second try cannot mend. */
-const HOPELESS: ReadonlySet<ProblemCode> = new Set<ProblemCode>([
+const NON_RETRYABLE: ReadonlySet<ProblemCode> = new Set<ProblemCode>([
   "request_timeout",
   "stream_lost",
   "budget_exceeded",
@@ -91,7 +96,7 @@ export class Problem extends Error {
 
   /** `x-should-retry: false` where a retry is hopeless or might be paid twice (OpenAI's SDKs obey it). */
   get mayRetry(): boolean {
-    return !HOPELESS.has(this.code) && this.details.paid !== "maybe";
+    return !NON_RETRYABLE.has(this.code) && this.details.paid !== "maybe";
   }
 
   /** The body of contract section 8: all strings, since one SDK hides errors whose code or param is null. */
@@ -109,7 +114,8 @@ export class Problem extends Error {
 
   headers(): Record<string, string> {
     const headers: Record<string, string> = { ...this.details.headers };
-    if (this.code === "invalid_credentials" && this.details.unchallenged !== true) headers["www-authenticate"] = "Bearer";
+    if (this.code === "invalid_credentials" && this.details.unchallenged !== true)
+      headers["www-authenticate"] = "Bearer";
     if (this.details.retryAfter !== undefined) headers["retry-after"] = String(this.details.retryAfter);
     if (!this.mayRetry) headers["x-should-retry"] = "false";
     return headers;
@@ -117,7 +123,7 @@ export class Problem extends Error {
 }
 
 /** A conversation that would fill an isolate's memory is not read to its end. */
-export function tooLongToRead(): Problem {
+export function conversationTooLong(): Problem {
   return new Problem(
     "conversation_too_long",
     "This conversation holds more than can be read at once. Start a new one without previous_response_id.",
@@ -128,7 +134,7 @@ export function tooLongToRead(): Problem {
 }
 
 /** Whatever is not there, or not shown to this caller. */
-export function nothingHere(): Problem {
+export function routeNotFound(): Problem {
   return new Problem(
     "not_found",
     "There is nothing at this address. Ask with POST /ask, or with an OpenAI SDK by POST /v1/responses; /docs has every route.",
@@ -157,7 +163,11 @@ export function asProblem(thrown: unknown, asked = false): Problem {
       },
     );
   }
-  return new Problem("internal_error", "Something went wrong inside this Worker. Try again, and quote the request_id if it stays.", {
-    reason,
-  });
+  return new Problem(
+    "internal_error",
+    "Something went wrong inside this Worker. Try again, and quote the request_id if it stays.",
+    {
+      reason,
+    },
+  );
 }

@@ -13,7 +13,8 @@ const PUBLIC_NAME = /^(?:[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?\.)+[a-z](?:[a-z0-9-]
 const PRIVATE_NAME = /\.(?:localhost|local|internal|localdomain)$/;
 
 /** http to the developer's own machine: passes here, and at run time under ENVIRONMENT=local only. */
-export const isHttpLoopback = ({ protocol, hostname }: URL): boolean => protocol === "http:" && HTTP_LOOPBACK_HOSTS.has(hostname);
+export const isHttpLoopback = ({ protocol, hostname }: URL): boolean =>
+  protocol === "http:" && HTTP_LOOPBACK_HOSTS.has(hostname);
 
 export function originMistake(parsed: URL, written: string): string | null {
   if (parsed.protocol !== "https:" && !isHttpLoopback(parsed)) return NOT_HTTPS;
@@ -31,7 +32,8 @@ export function endpointMistake(parsed: URL): string | null {
 export function callbackMistake(parsed: URL, written: string): string | null {
   const mistake = endpointMistake(parsed);
   if (mistake !== null) return mistake;
-  if (!PLAIN.test(written)) return "must be written plainly: no spaces, line breaks, backslashes, @ or #, and two slashes before the host";
+  if (!PLAIN.test(written))
+    return "must be written plainly: no spaces, line breaks, backslashes, @ or #, and two slashes before the host";
   if (isHttpLoopback(parsed)) return null;
   if (parsed.port !== "") return "must use port 443: leave the port out";
   const host = parsed.hostname.replace(/\.$/, "");

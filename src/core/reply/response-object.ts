@@ -5,23 +5,40 @@ import { DEFAULTS } from "../../contract/response.ts";
 import { usageOf } from "../upstream/usage.ts";
 import { itemsOf, outputText } from "../upstream/output.ts";
 
-export interface ObjectFacts {
+export interface ResponseContext {
   id: string;
   previousId: string | null;
   /** The composed request, with the caller's own instructions or none: what a key was asked to be, where upstream does not echo it. */
-  asked: JsonObject;
+  request: JsonObject;
   /** Unix seconds. */
   now: number;
   /** The caller is locked: it is shown of the request only what `asked` has, and no key that is not known here. */
-  locked: boolean;
+  restricted: boolean;
 }
 
 /** What a preset brings along and a locked caller must not see: its own, or what stands where there is none. */
 const HIDDEN = new Set(["tools", "tool_choice", "metadata", "text", "user", "safety_identifier", "prompt_cache_key"]);
-const SHOWN = new Set(["id", "created_at", "status", "model", "output", "output_text", "usage", "previous_response_id"]);
+const SHOWN = new Set([
+  "id",
+  "created_at",
+  "status",
+  "model",
+  "output",
+  "output_text",
+  "usage",
+  "previous_response_id",
+]);
 /** Keys that are always set by us, in the places where they are looked for. */
 const FIRST: JsonObject = { id: "" };
-const LAST: JsonObject = { created_at: 0, status: "", model: "", output: [], output_text: "", usage: null, previous_response_id: null };
+const LAST: JsonObject = {
+  created_at: 0,
+  status: "",
+  model: "",
+  output: [],
+  output_text: "",
+  usage: null,
+  previous_response_id: null,
+};
 
 /** Required keys for which null is no value. */
 const NEVER_NULL = [
@@ -42,23 +59,30 @@ const NEVER_NULL = [
 ];
 
 /** @param response upstream's object, whole or as a stream's early events show it */
-export function completeResponse(response: JsonObject, facts: ObjectFacts): JsonObject {
+export function completeResponse(response: JsonObject, facts: ResponseContext): JsonObject {
   const assumed: JsonObject = { ...DEFAULTS };
-  for (const key of Object.keys(DEFAULTS)) if (facts.asked[key] !== undefined && key !== "object") assumed[key] = facts.asked[key];
+  for (const key of Object.keys(DEFAULTS))
+    if (facts.request[key] !== undefined && key !== "object") assumed[key] = facts.request[key];
   // Made in one go of all keys: V8 keeps an object that grows key by key as a dictionary, which takes twice as long to write down.
-  const whole: JsonObject = { ...FIRST, ...assumed, ...LAST, ...(facts.locked ? concealed(response) : response) };
-  for (const key of NEVER_NULL) whole[key] ??= facts.asked[key] ?? DEFAULTS[key];
+  const whole: JsonObject = {
+    ...FIRST,
+    ...assumed,
+    ...LAST,
+    ...(facts.restricted ? withoutPresetFields(response) : response),
+  };
+  for (const key of NEVER_NULL) whole[key] ??= facts.request[key] ?? DEFAULTS[key];
   // Upstream echoes what a preset brought along, too; that is the deployer's, not the caller's.
-  whole["instructions"] = facts.asked["instructions"] ?? null;
+  whole["instructions"] = facts.request["instructions"] ?? null;
   whole["id"] = facts.id;
   whole["previous_response_id"] = facts.previousId;
   whole["object"] = "response";
   whole["created_at"] = typeof response["created_at"] === "number" ? Math.floor(response["created_at"]) : facts.now;
   whole["status"] = textOf(response["status"]) || "completed";
-  whole["model"] = textOf(response["model"]) || textOf(facts.asked["model"]);
-  if (whole["status"] === "completed" && typeof response["completed_at"] !== "number") whole["completed_at"] = facts.now;
+  whole["model"] = textOf(response["model"]) || textOf(facts.request["model"]);
+  if (whole["status"] === "completed" && typeof response["completed_at"] !== "number")
+    whole["completed_at"] = facts.now;
   const items = itemsOf(response).map(withAnnotations);
-  whole["output"] = facts.locked ? items.map(withoutTools) : items;
+  whole["output"] = facts.restricted ? items.map(withoutTools) : items;
   whole["output_text"] = outputText(response);
   whole["usage"] = completeUsage(response["usage"]);
   if (isRecord(response["error"])) {
@@ -70,7 +94,7 @@ export function completeResponse(response: JsonObject, facts: ObjectFacts): Json
   return whole;
 }
 
-function concealed(response: JsonObject): JsonObject {
+function withoutPresetFields(response: JsonObject): JsonObject {
   return Object.fromEntries(
     Object.entries(response).filter(([key]) => !HIDDEN.has(key) && (SHOWN.has(key) || Object.hasOwn(DEFAULTS, key))),
   );
@@ -84,7 +108,9 @@ export function withoutTools(item: JsonObject): JsonObject {
 /** @returns the item itself where nothing is missing */
 export function withAnnotations(item: JsonObject): JsonObject {
   if (item["type"] !== "message" || !Array.isArray(item["content"])) return item;
-  const whole = partsOf(item["content"]).every((part) => part["type"] !== "output_text" || Array.isArray(part["annotations"]));
+  const whole = partsOf(item["content"]).every(
+    (part) => part["type"] !== "output_text" || Array.isArray(part["annotations"]),
+  );
   if (whole) return item;
   return {
     ...item,

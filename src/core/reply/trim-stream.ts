@@ -2,15 +2,15 @@
 // it came. What was streamed always joins to what `done` says, also where upstream left out deltas or finished items.
 import type { Answer, AskEvent, ToolCall } from "../../contract/answer.ts";
 import { type JsonObject, isRecord, textOf } from "../lib/json.ts";
-import { isAnswerMessage, readOutput, type Said, SUMMARY_SEPARATOR } from "../upstream/output.ts";
+import { isAnswerMessage, readOutput, type OutputContent, SUMMARY_SEPARATOR } from "../upstream/output.ts";
 
-type Voice = "text" | "reasoning" | "refusal";
+type DeltaKind = "text" | "reasoning" | "refusal";
 
 export class TrimStream {
   readonly #requestId: string;
   readonly #requestedModel: string;
   #started = false;
-  #sent: Record<Voice, string> = { text: "", reasoning: "", refusal: "" };
+  #sent: Record<DeltaKind, string> = { text: "", reasoning: "", refusal: "" };
   /** What deltas said of each output item, by its index. */
   #heard = { text: new Map<unknown, string>(), refusal: new Map<unknown, string>() };
   #calls = new Set<string>();
@@ -89,7 +89,7 @@ export class TrimStream {
   }
 
   /** A finished item says what its deltas had left out, before the next item speaks. */
-  #complete(said: Said, index: unknown, out: AskEvent[]): void {
+  #complete(said: OutputContent, index: unknown, out: AskEvent[]): void {
     for (const voice of ["text", "refusal"] as const) {
       const heard = this.#heard[voice];
       const sent = heard.get(index) ?? "";
@@ -101,14 +101,14 @@ export class TrimStream {
     for (const call of said.toolCalls) this.#call(call, out);
   }
 
-  #say(voice: Voice, delta: string, out: AskEvent[]): void {
+  #say(voice: DeltaKind, delta: string, out: AskEvent[]): void {
     if (delta === "") return;
     this.#sent[voice] += delta;
     out.push({ event: voice, data: { delta } });
   }
 
   /** A text that is not what was streamed can't be taken back: `done` then says what holds. */
-  #catchUp(voice: Voice, whole: string, out: AskEvent[]): void {
+  #catchUp(voice: DeltaKind, whole: string, out: AskEvent[]): void {
     const sent = this.#sent[voice];
     if (whole.length > sent.length && whole.startsWith(sent)) this.#say(voice, whole.slice(sent.length), out);
   }

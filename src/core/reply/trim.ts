@@ -7,7 +7,7 @@ import { usageOf } from "../upstream/usage.ts";
 import { readOutput } from "../upstream/output.ts";
 
 /** What the Worker knows and the response object doesn't. */
-export interface AnswerFacts {
+export interface AnswerContext {
   id: string;
   previousId: string | null;
   /** Unix seconds, for a response that has no `created_at`. */
@@ -25,16 +25,20 @@ export interface AnswerFacts {
 /** A response that failed is no answer, though upstream sent it with status 200. @throws Problem */
 export function assertNotFailed(response: JsonObject): void {
   if (response["status"] !== "failed") return;
-  throw new Problem("upstream_error", "The model failed to answer. The call may have been paid; send it again only if you accept that.", {
-    paid: "maybe",
-    reason: "status failed",
-  });
+  throw new Problem(
+    "upstream_error",
+    "The model failed to answer. The call may have been paid; send it again only if you accept that.",
+    {
+      paid: "maybe",
+      reason: "status failed",
+    },
+  );
 }
 
 /** Of `data`. Deeper than any schema that a model is held to. */
 const MAX_DATA_DEPTH = 256;
 
-export function trim(response: JsonObject, facts: AnswerFacts): Answer {
+export function trim(response: JsonObject, facts: AnswerContext): Answer {
   const said = readOutput(response);
   const answer: Answer = {
     id: facts.id,

@@ -11,7 +11,8 @@ export function readCacheControl(header: string | null): CacheControl {
     const [name, value] = directive.trim().split("=");
     if (name === "no-store") control.noStore = true;
     if (name === "no-cache") control.noCache = true;
-    if (name === "max-age" && value !== undefined && /^"?\d{1,10}"?$/.test(value)) control.maxAge = Number(value.replaceAll('"', ""));
+    if (name === "max-age" && value !== undefined && /^"?\d{1,10}"?$/.test(value))
+      control.maxAge = Number(value.replaceAll('"', ""));
   }
   if (control.maxAge === 0) control.noCache = true;
   return control;

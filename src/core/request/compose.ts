@@ -30,7 +30,8 @@ export function compose(ask: Ask, config: Config): Composed {
   if (typeof body["reasoning"] === "string") body["reasoning"] = { effort: body["reasoning"] };
   if (ask.schema !== undefined) body["text"] = withSchema(body["text"], ask);
   const cap = config.limits.max_output_tokens;
-  if (cap !== undefined) body["max_output_tokens"] = Math.min(cap, (body["max_output_tokens"] as number | undefined) ?? cap);
+  if (cap !== undefined)
+    body["max_output_tokens"] = Math.min(cap, (body["max_output_tokens"] as number | undefined) ?? cap);
 
   const model = modelOf(body["model"]);
   if (ask.model !== undefined) assertListed(ask.model, config);
@@ -55,7 +56,8 @@ export function composeResponses(request: ResponsesRequest, config: Config): Com
   const settings = named !== undefined && Object.hasOwn(config.presets, named) ? config.presets[named] : undefined;
   const body: JsonObject = { ...fields };
   if (settings !== undefined) {
-    for (const name of FIELD_NAMES) body[name] = (name === "model" ? undefined : fields[name]) ?? settings[name] ?? config.defaults[name];
+    for (const name of FIELD_NAMES)
+      body[name] = (name === "model" ? undefined : fields[name]) ?? settings[name] ?? config.defaults[name];
     for (const name of FIELD_NAMES) if (body[name] === undefined) delete body[name];
   }
   const limits = config.limits.server;
@@ -76,16 +78,24 @@ export function composeResponses(request: ResponsesRequest, config: Config): Com
 
 function modelOf(model: unknown): string {
   if (typeof model === "string") return model;
-  throw new Problem("invalid_request", "No model is named. Set `model` in the request, in the preset or in `defaults` of src/config.ts.", {
-    param: "model",
-  });
+  throw new Problem(
+    "invalid_request",
+    "No model is named. Set `model` in the request, in the preset or in `defaults` of src/config.ts.",
+    {
+      param: "model",
+    },
+  );
 }
 
 function assertListed(model: string, config: Config): void {
   if (config.models === undefined || config.models.includes(model)) return;
-  throw new Problem("model_not_allowed", `The model is not on this Worker's list. Use one of: ${config.models.join(", ")}.`, {
-    param: "model",
-  });
+  throw new Problem(
+    "model_not_allowed",
+    `The model is not on this Worker's list. Use one of: ${config.models.join(", ")}.`,
+    {
+      param: "model",
+    },
+  );
 }
 
 function wantsData(body: JsonObject): boolean {
@@ -97,9 +107,13 @@ function presetOf(ask: Ask, config: Config): Composed["preset"] {
   if (ask.preset === undefined) return undefined;
   const settings = Object.hasOwn(config.presets, ask.preset) ? config.presets[ask.preset] : undefined;
   if (settings === undefined) {
-    throw new Problem("invalid_request", "There is no such preset for this caller. Check the name, or leave `preset` out.", {
-      param: "preset",
-    });
+    throw new Problem(
+      "invalid_request",
+      "There is no such preset for this caller. Check the name, or leave `preset` out.",
+      {
+        param: "preset",
+      },
+    );
   }
   return { name: ask.preset, settings };
 }
@@ -107,7 +121,9 @@ function presetOf(ask: Ask, config: Config): Composed["preset"] {
 /** `schema` stands for a strict json_schema format beside whatever else `text` holds (verbosity). */
 function withSchema(text: unknown, ask: Ask): JsonObject {
   if (isRecord(ask.text?.format)) {
-    throw new Problem("invalid_request", "`schema` and `text.format` say the same thing twice. Send one of them.", { param: "schema" });
+    throw new Problem("invalid_request", "`schema` and `text.format` say the same thing twice. Send one of them.", {
+      param: "schema",
+    });
   }
   const title = ask.schema?.["title"];
   const name = typeof title === "string" && /^[\w-]{1,64}$/.test(title) ? title : "answer";
@@ -119,7 +135,9 @@ function withImages(input: Ask["input"], images: readonly string[]): Ask["input"
   if (images.length === 0) return input;
   const parts = images.map((url, index) => {
     if (!/^(?:https?:\/\/|data:image\/)/i.test(url)) {
-      throw new Problem("invalid_request", "An image is an http(s) address or a data: URL of an image.", { param: `images[${index}]` });
+      throw new Problem("invalid_request", "An image is an http(s) address or a data: URL of an image.", {
+        param: `images[${index}]`,
+      });
     }
     return { type: "input_image", image_url: url };
   });

@@ -4,7 +4,7 @@ import { isRecord, parseJson } from "../lib/json.ts";
 import { Problem } from "../lib/problem.ts";
 
 /** A request that wants to hear a flight's recording. */
-export interface Order {
+export interface JoinRequest {
   /** Digest of route and request: the same key with another one is refused. Undefined, only with `only`: whoever asks has lost the question. */
   fingerprint: string | undefined;
   /** The recording that is to be continued: never starts a call. */
@@ -52,7 +52,7 @@ export function readLastEventId(headers: Headers): { run: string; n: number } | 
 }
 
 /** A body that says nothing, or only that it wants a stream, with both headers: its sender has lost the question (a reloaded page), not its ids. */
-export function hasLostQuestion(headers: Headers, text: string): boolean {
+export function isBodilessResume(headers: Headers, text: string): boolean {
   if (!headers.has("idempotency-key") || !headers.has("last-event-id")) return false;
   const body = text.trim() === "" ? {} : parseJson(text);
   return isRecord(body) && Object.entries(body).every(([name, value]) => name === "stream" && value === true);
@@ -75,7 +75,7 @@ export function keyReused(): Problem {
 }
 
 /** Whatever has become of the call, the key finds it: another try is safe. */
-export function flightUnreachable(): Problem {
+export function runUnreachable(): Problem {
   return new Problem(
     "unavailable",
     "What stands under this Idempotency-Key can't be reached at the moment. Send the same request again with the same key: it is asked at most once.",

@@ -24,9 +24,13 @@ export function parseAsk(fields: JsonObject, parse: (fields: JsonObject) => Ask 
     else refuseField(name);
   }
   if (fields["input"] === undefined) {
-    throw new Problem("invalid_request", "`input` is missing. Send what you want to ask, as text or as a list of messages.", {
-      param: "input",
-    });
+    throw new Problem(
+      "invalid_request",
+      "`input` is missing. Send what you want to ask, as text or as a list of messages.",
+      {
+        param: "input",
+      },
+    );
   }
   return parse(fields);
 }
@@ -41,7 +45,10 @@ function fieldsOf(text: string, contentType: string | null): JsonObject {
     ?.slice("charset=".length)
     .replaceAll('"', "");
   if (charset !== undefined && charset !== "utf-8" && charset !== "utf8" && charset !== "us-ascii") {
-    throw new Problem("unsupported_media_type", `The charset ${JSON.stringify(charset.slice(0, 40))} is not supported. Send UTF-8.`);
+    throw new Problem(
+      "unsupported_media_type",
+      `The charset ${JSON.stringify(charset.slice(0, 40))} is not supported. Send UTF-8.`,
+    );
   }
   if (type === "application/json" || type.endsWith("+json")) return jsonFields(text);
   const form = type === "application/x-www-form-urlencoded";
@@ -70,7 +77,8 @@ function jsonFields(text: string): JsonObject {
       "invalid_json",
       "The body is not valid JSON. Check quotes, commas and brackets, or send plain text without a JSON content type.",
     );
-  if (!isRecord(value)) throw new Problem("invalid_request", 'The body must be a JSON object with `input`, for example {"input":"hi"}.');
+  if (!isRecord(value))
+    throw new Problem("invalid_request", 'The body must be a JSON object with `input`, for example {"input":"hi"}.');
   assertSafe(value);
   return value;
 }
@@ -109,9 +117,13 @@ function withQuery(fields: JsonObject, query: Iterable<[name: string, value: str
     }
     const given = name === "stream" ? flag(value) : value;
     if (fields[name] !== undefined && fields[name] !== null && fields[name] !== given) {
-      throw new Problem("invalid_request", `\`${name}\` is in the query and, with another value, in the body. Send it once.`, {
-        param: name,
-      });
+      throw new Problem(
+        "invalid_request",
+        `\`${name}\` is in the query and, with another value, in the body. Send it once.`,
+        {
+          param: name,
+        },
+      );
     }
     fields[name] = given;
   }

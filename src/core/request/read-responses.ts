@@ -23,8 +23,10 @@ export function readResponses(text: string, contentType: string | null): Respons
     );
   }
   const value = parseJson(text);
-  if (value === undefined) throw new Problem("invalid_json", "The body is not valid JSON. Check quotes, commas and brackets.");
-  if (!isRecord(value)) throw new Problem("invalid_request", "The body must be a JSON object, as for OpenAI's POST /v1/responses.");
+  if (value === undefined)
+    throw new Problem("invalid_json", "The body is not valid JSON. Check quotes, commas and brackets.");
+  if (!isRecord(value))
+    throw new Problem("invalid_request", "The body must be a JSON object, as for OpenAI's POST /v1/responses.");
   assertSafe(value);
   for (const [name, field] of Object.entries(value)) {
     // false and null ask for nothing: SDKs send them.

@@ -2,20 +2,21 @@
 import { fieldProblem } from "../lib/field-problem.ts";
 import { assertSafe, isRecord, type JsonObject, parseJson } from "../lib/json.ts";
 import { Problem } from "../lib/problem.ts";
-import { SessionWish, Exchange } from "../../contract/session.ts";
+import { SessionRequest, TurnstileExchange } from "../../contract/session.ts";
 
 /** @throws Problem 400 */
 export function readSessionFields(text: string): JsonObject {
   const value = parseJson(text);
-  if (value === undefined) throw new Problem("invalid_json", "The body is not valid JSON. Check quotes, commas and brackets.");
+  if (value === undefined)
+    throw new Problem("invalid_json", "The body is not valid JSON. Check quotes, commas and brackets.");
   if (!isRecord(value)) throw new Problem("invalid_request", 'The body must be a JSON object, like {"sub":"user-1"}.');
   assertSafe(value);
   return value;
 }
 
 /** @param granted the presets that the config grants to sessions. @throws Problem 400 */
-export function readSessionWish(fields: JsonObject, granted: readonly string[]): SessionWish {
-  const parsed = SessionWish.safeParse(fields);
+export function readSessionRequest(fields: JsonObject, granted: readonly string[]): SessionRequest {
+  const parsed = SessionRequest.safeParse(fields);
   if (!parsed.success) throw fieldProblem(parsed.error.issues[0]);
   const { sub, presets = [], origin } = parsed.data;
   const wrong = presets.findIndex((name) => !granted.includes(name));
@@ -28,8 +29,8 @@ export function readSessionWish(fields: JsonObject, granted: readonly string[]):
 }
 
 /** @throws Problem 400 */
-export function readExchange(fields: JsonObject): Exchange {
-  const parsed = Exchange.safeParse(fields);
+export function readTurnstileExchange(fields: JsonObject): TurnstileExchange {
+  const parsed = TurnstileExchange.safeParse(fields);
   if (!parsed.success) throw fieldProblem(parsed.error.issues[0]);
   return parsed.data;
 }

@@ -17,22 +17,24 @@ const DETAILS: ReadonlySet<unknown> = new Set(["auto", "low", "high"]);
 type Images = false | { hosts: readonly string[] };
 
 /** @throws Problem 400, naming the place */
-export function lockInput(input: Ask["input"], images: Images): Ask["input"] {
+export function restrictInput(input: Ask["input"], images: Images): Ask["input"] {
   return typeof input === "string" ? input : input.map((item, at) => message(item, `input[${at}]`, images));
 }
 
 /** `images` of /ask. @throws Problem 400 */
-export function lockImages(urls: readonly string[], images: Images): string[] {
+export function restrictImages(urls: readonly string[], images: Images): string[] {
   return urls.map((url, at) => imageUrl(url, `images[${at}]`, images));
 }
 
 function message(item: JsonObject, path: string, images: Images): JsonObject {
   const { type, role, content } = item;
-  if (type !== undefined && type !== "message") throw refused(`${path}.type`, 'must be "message": this caller sends messages only');
+  if (type !== undefined && type !== "message")
+    throw refused(`${path}.type`, 'must be "message": this caller sends messages only');
   if (role !== "user" && role !== "assistant") throw refused(`${path}.role`, 'must be "user" or "assistant"');
   assertKeys(item, MESSAGE_KEYS, path);
   if (typeof content === "string") return { role, content };
-  if (!Array.isArray(content) || content.length === 0) throw refused(`${path}.content`, "must be a text or a list of parts");
+  if (!Array.isArray(content) || content.length === 0)
+    throw refused(`${path}.content`, "must be a text or a list of parts");
   return { role, content: content.map((one: unknown, at) => part(one, role, `${path}.content[${at}]`, images)) };
 }
 
@@ -50,11 +52,13 @@ function part(one: unknown, role: "user" | "assistant", path: string, images: Im
   if (role === "user" && type === "input_image" && images !== false) {
     assertKeys(one, IMAGE_KEYS, path);
     const { detail } = one;
-    if (detail !== undefined && detail !== null && !DETAILS.has(detail)) throw refused(`${path}.detail`, 'must be "auto", "low" or "high"');
+    if (detail !== undefined && detail !== null && !DETAILS.has(detail))
+      throw refused(`${path}.detail`, 'must be "auto", "low" or "high"');
     const url = imageUrl(text(one["image_url"], `${path}.image_url`), `${path}.image_url`, images);
     return { type, image_url: url, ...(typeof detail === "string" ? { detail } : {}) };
   }
-  const known = role === "assistant" ? "output_text or refusal" : images === false ? "input_text" : "input_text or input_image";
+  const known =
+    role === "assistant" ? "output_text or refusal" : images === false ? "input_text" : "input_text or input_image";
   throw refused(`${path}.type`, `must be ${known} in a message of the ${role}`);
 }
 
@@ -63,7 +67,8 @@ function imageUrl(url: string, path: string, images: Images): string {
   if (images === false) throw refused(path, "is not open to this caller");
   if (url.startsWith("data:")) {
     const data = DATA_URL.exec(url)?.[1];
-    if (data === undefined || data.length % 4 !== 0) throw refused(path, "must be a data: URL of a PNG, JPEG, WebP or GIF in base64");
+    if (data === undefined || data.length % 4 !== 0)
+      throw refused(path, "must be a data: URL of a PNG, JPEG, WebP or GIF in base64");
     const padding = data.endsWith("==") ? 2 : data.endsWith("=") ? 1 : 0;
     if ((data.length / 4) * 3 - padding > MAX_IMAGE_BYTES) throw refused(path, "has more than 2 MiB");
     return url;

@@ -64,7 +64,8 @@ function portablePart(part: JsonObject): JsonObject {
   const { logprobs: _, ...rest } = part;
   for (const key of ["image_url", "file_data"]) {
     const value = rest[key];
-    if (typeof value === "string" && value.startsWith("[") && value.endsWith("]")) return { type: "input_text", text: value };
+    if (typeof value === "string" && value.startsWith("[") && value.endsWith("]"))
+      return { type: "input_text", text: value };
   }
   return rest;
 }

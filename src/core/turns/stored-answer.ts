@@ -4,7 +4,7 @@ import { trim } from "../reply/trim.ts";
 import type { Turn } from "./turn.ts";
 import { costUsd, type Price, usageOf } from "../upstream/usage.ts";
 
-export function recall(turn: Turn, prices: Readonly<Record<string, Price>>): Answer {
+export function answerFromTurn(turn: Turn, prices: Readonly<Record<string, Price>>): Answer {
   return trim(turn.response, {
     id: turn.id,
     previousId: turn.parent,

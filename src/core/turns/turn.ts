@@ -89,7 +89,8 @@ export function isAsked(record: JsonObject): boolean {
     typeof model === "string" &&
     typeof at === "number" &&
     typeof wantsData === "boolean" &&
-    (metadata === undefined || (isRecord(metadata) && Object.values(metadata).every((value) => typeof value === "string")))
+    (metadata === undefined ||
+      (isRecord(metadata) && Object.values(metadata).every((value) => typeof value === "string")))
   );
 }
 
@@ -113,7 +114,7 @@ export function decodeTombstone(text: string | null): Tombstone | null {
 }
 
 /** Ancestors of a turn that follows `parent`. */
-export function lineage(parentId: string | null, parent: Turn | null): string[] {
+export function ancestorsOf(parentId: string | null, parent: Turn | null): string[] {
   if (parentId === null) return [];
   return [...(parent?.ancestors ?? []), parentId].slice(-MAX_ANCESTORS);
 }
@@ -124,7 +125,9 @@ function encodeWithin(record: JsonObject): string | null {
   if (fitsRecord(whole)) return whole;
   const shorter = JSON.stringify(record, (key, value: unknown) => {
     if (typeof value !== "string" || value.length <= LONG_DATA_CHARS || SPOKEN.has(key)) return value;
-    return value.startsWith("data:") || /^[A-Za-z0-9+/=]+$/.test(value) ? `[${value.length} characters of data were not kept]` : value;
+    return value.startsWith("data:") || /^[A-Za-z0-9+/=]+$/.test(value)
+      ? `[${value.length} characters of data were not kept]`
+      : value;
   });
   return fitsRecord(shorter) ? shorter : null;
 }
@@ -132,7 +135,8 @@ function encodeWithin(record: JsonObject): string | null {
 /** Whether a record has at most 1 MiB. A UTF-16 unit is at most three bytes: most records need no counting. */
 export function fitsRecord(text: string): boolean {
   return (
-    text.length * 3 <= MAX_RECORD_BYTES || (text.length <= MAX_RECORD_BYTES && new TextEncoder().encode(text).length <= MAX_RECORD_BYTES)
+    text.length * 3 <= MAX_RECORD_BYTES ||
+    (text.length <= MAX_RECORD_BYTES && new TextEncoder().encode(text).length <= MAX_RECORD_BYTES)
   );
 }
 

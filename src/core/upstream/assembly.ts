@@ -32,7 +32,9 @@ export function isErrorEvent(type: string, data: JsonObject): boolean {
   if (!isRecord(error) || isRecord(data["response"])) return false;
   // An item's own failure (a tool's) is told in passing; the answer goes on.
   const ofAnItem = data["item_id"] !== undefined || data["output_index"] !== undefined || data["delta"] !== undefined;
-  return !type.startsWith("response.") || (!ofAnItem && (textOf(error["code"]) !== "" || textOf(error["message"]) !== ""));
+  return (
+    !type.startsWith("response.") || (!ofAnItem && (textOf(error["code"]) !== "" || textOf(error["message"]) !== ""))
+  );
 }
 
 /** One output item: finished, or what the deltas have said of it so far. */
@@ -97,10 +99,14 @@ export class Assembly {
   #keep(size: number): void {
     this.#kept += size;
     if (this.#kept <= MAX_KEPT) return;
-    throw new Problem("upstream_invalid_response", "UniAPI's stream says more than this Worker takes. The call may have been paid.", {
-      paid: "maybe",
-      reason: "answer too large",
-    });
+    throw new Problem(
+      "upstream_invalid_response",
+      "UniAPI's stream says more than this Worker takes. The call may have been paid.",
+      {
+        paid: "maybe",
+        reason: "answer too large",
+      },
+    );
   }
 
   /** Events without an index speak of one item together. */
@@ -117,7 +123,8 @@ export class Assembly {
   #finish(data: JsonObject, item: JsonObject): void {
     const index = data["output_index"];
     if (typeof index === "number") this.#draft(data).item = item;
-    else this.#drafts.set(Symbol("an item without an index"), { item, text: new JsonText(), refusal: "", muted: false });
+    else
+      this.#drafts.set(Symbol("an item without an index"), { item, text: new JsonText(), refusal: "", muted: false });
     if (item["type"] !== "message") return;
     // Where the index is missing on one side, the deltas so far were this item's: it says it all.
     for (const [key, draft] of this.#drafts) {

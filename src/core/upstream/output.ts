@@ -3,7 +3,7 @@
 import type { ToolCall } from "../../contract/answer.ts";
 import { type JsonObject, partsOf, textOf } from "../lib/json.ts";
 
-export interface Said {
+export interface OutputContent {
   text: string;
   refusal: string;
   reasoning: string;
@@ -11,8 +11,8 @@ export interface Said {
   citations: JsonObject[];
 }
 
-export function readOutput(response: JsonObject): Said {
-  const said: Said = { text: "", refusal: "", reasoning: "", toolCalls: [], citations: [] };
+export function readOutput(response: JsonObject): OutputContent {
+  const said: OutputContent = { text: "", refusal: "", reasoning: "", toolCalls: [], citations: [] };
   const summaries: string[] = [];
   let messages = 0;
   for (const item of itemsOf(response)) {
@@ -33,7 +33,7 @@ export function readOutput(response: JsonObject): Said {
   return said;
 }
 
-export function readMessage(item: JsonObject, said: Said): void {
+export function readMessage(item: JsonObject, said: OutputContent): void {
   // A plain string as content is what chat-shaped relays write.
   if (typeof item["content"] === "string") said.text += item["content"];
   for (const part of partsOf(item["content"])) {

@@ -18,7 +18,8 @@ export function readResponse(bytes: Uint8Array, fault: (body: JsonObject) => Pro
   if (isRecord(body)) {
     // A response has a status, also one that failed; an error with an empty output beside it has none.
     if (isRecord(body["error"]) && typeof body["status"] !== "string") throw fault(body);
-    if (Array.isArray(body["output"]) || body["object"] === "response" || typeof body["output_text"] === "string") return body;
+    if (Array.isArray(body["output"]) || body["object"] === "response" || typeof body["output_text"] === "string")
+      return body;
   }
   throw unreadable("UniAPI's answer is not a response object.", "not a response");
 }

@@ -4,7 +4,7 @@ import { isRecord } from "../lib/json.ts";
 import { Problem } from "../lib/problem.ts";
 import { redact, redactSecrets } from "./redact.ts";
 
-export interface UpstreamFault {
+export interface UpstreamErrorInput {
   /** HTTP status, or 200 for an error inside a body or a stream. */
   status: number;
   /** The parsed body, or undefined when it was empty or no JSON. */
@@ -60,11 +60,13 @@ const DEFAULT_RETRY_AFTER_S = 5;
 const MAX_FIELD_CHARS = 200;
 
 /** @param secrets what must never appear in the message (our upstream key). */
-export function upstreamProblem(fault: UpstreamFault, secrets: readonly string[]): Problem {
+export function upstreamProblem(fault: UpstreamErrorInput, secrets: readonly string[]): Problem {
   const said = errorFields(fault.body);
   const code = said.code.toLowerCase();
-  const noSuchModel = MODEL_CODES.has(code) || ((fault.status === 503 || fault.status === 200) && NO_CHANNEL.test(said.message));
-  const hint = fault.retryAfter === undefined ? {} : { retryAfter: fault.retryAfter, upstreamRetryAfter: fault.retryAfter };
+  const noSuchModel =
+    MODEL_CODES.has(code) || ((fault.status === 503 || fault.status === 200) && NO_CHANNEL.test(said.message));
+  const hint =
+    fault.retryAfter === undefined ? {} : { retryAfter: fault.retryAfter, upstreamRetryAfter: fault.retryAfter };
   const shownCode = isPlain(said.code, PLAIN_CODE, secrets) ? said.code : "";
   const reason = `upstream ${fault.status}${said.code === "" ? "" : ` ${shownCode.toLowerCase() || "other"}`}`;
 
@@ -110,7 +112,8 @@ export function upstreamProblem(fault: UpstreamFault, secrets: readonly string[]
       { paid: "unpaid", reason },
     );
   }
-  if (fault.status >= 400 && fault.status < 500) return rejected(fault, { ...said, shownCode }, noSuchModel, reason, secrets);
+  if (fault.status >= 400 && fault.status < 500)
+    return rejected(fault, { ...said, shownCode }, noSuchModel, reason, secrets);
   if (fault.status === 200 && REFUSED_CODES.has(code))
     return rejected({ ...fault, status: 400 }, { ...said, shownCode }, noSuchModel, reason, secrets);
   return new Problem(
@@ -121,7 +124,7 @@ export function upstreamProblem(fault: UpstreamFault, secrets: readonly string[]
 }
 
 function rejected(
-  fault: UpstreamFault,
+  fault: UpstreamErrorInput,
   said: ErrorFields & { shownCode: string },
   noSuchModel: boolean,
   reason: string,
@@ -129,10 +132,12 @@ function rejected(
 ): Problem {
   const passes = said.shownCode !== "" && said.code !== said.type;
   // OpenAI's own advice, to store the items, is what does not help here.
-  const message = fault.status !== 400 ? "" : NO_SUCH_ITEM.test(said.message) ? NO_SUCH_ITEM_REMEDY : redact(said.message, secrets);
+  const message =
+    fault.status !== 400 ? "" : NO_SUCH_ITEM.test(said.message) ? NO_SUCH_ITEM_REMEDY : redact(said.message, secrets);
   return new Problem(
     "upstream_rejected",
-    message || `UniAPI refused this request (status ${fault.status}). Check the model's name and the fields of the request.`,
+    message ||
+      `UniAPI refused this request (status ${fault.status}). Check the model's name and the fields of the request.`,
     {
       paid: "unpaid",
       reason,
@@ -140,7 +145,11 @@ function rejected(
       ...(passes ? { upstreamCode: said.shownCode } : {}),
       ...(said.param === ""
         ? {}
-        : { param: isPlain(said.param, PLAIN_PATH, secrets) ? said.param : redact(said.param.slice(0, MAX_FIELD_CHARS), secrets) }),
+        : {
+            param: isPlain(said.param, PLAIN_PATH, secrets)
+              ? said.param
+              : redact(said.param.slice(0, MAX_FIELD_CHARS), secrets),
+          }),
     },
   );
 }
@@ -149,7 +158,7 @@ function rejected(
 const OWN_FIELDS = /^(?:input|previous_response_id|max_output_tokens)\b/;
 
 /** What upstream says of a request tells of the preset in it: a locked caller hears our own words, and the code. */
-export function concealed(error: unknown): unknown {
+export function forRestrictedCaller(error: unknown): unknown {
   if (!(error instanceof Problem) || error.code !== "upstream_rejected") return error;
   const { param, ...details } = error.details;
   return new Problem(

@@ -38,13 +38,20 @@ export function sumUsage(a: Usage | null, b: Usage | null): Usage | null {
  * Cost in USD, or undefined where no price is known. A price for `gpt-5-mini` also counts for `gpt-5-mini-2025-08-07`, the name
  * that upstream answers with; of several the most exact name wins.
  */
-export function costUsd(prices: Readonly<Record<string, Price>>, models: readonly string[], usage: Usage | null): number | undefined {
+export function costUsd(
+  prices: Readonly<Record<string, Price>>,
+  models: readonly string[],
+  usage: Usage | null,
+): number | undefined {
   if (usage === null) return undefined;
   for (const model of models) {
     const price = priceOf(prices, model);
     if (price === undefined) continue;
     const cached = Math.min(usage.cached_tokens, usage.input_tokens);
-    const micro = (usage.input_tokens - cached) * price.input + cached * (price.cached ?? price.input) + usage.output_tokens * price.output;
+    const micro =
+      (usage.input_tokens - cached) * price.input +
+      cached * (price.cached ?? price.input) +
+      usage.output_tokens * price.output;
     // Ten decimals: a single token of the cheapest model still shows, and binary noise does not.
     return Number((micro / 1e6).toFixed(10));
   }

@@ -1,8 +1,8 @@
 // What a running answer says on /ask, as event stream and as bare text. Each ends exactly once: with `done`, with `error`, or because
 // the caller has left; the log hears of it.
 import type { Answer, AskEvent } from "../../contract/answer.ts";
-import type { Streamed, Whole } from "../../answer/answer.ts";
-import type { Finished } from "../../answer/pending-turn.ts";
+import type { StreamedAnswer, WholeAnswer } from "../../answer/answer.ts";
+import type { FinishedAnswer } from "../../answer/pending-turn.ts";
 import type { UpstreamEvent } from "../../answer/events.ts";
 import { asProblem, Problem } from "../../core/lib/problem.ts";
 import { formatEvent } from "../../core/lib/sse.ts";
@@ -14,7 +14,7 @@ import type { Source } from "./live-stream.ts";
 /** Told once how a stream ended; without a problem it ended well. */
 type Ended = (problem?: Problem) => void;
 
-export interface AskStreamFacts {
+export interface AskStreamContext {
   /** The part of every event's id that names this stream. */
   run: string;
   /** The number of the last event that the caller has; -1: none. Only the end is ever said again. */
@@ -27,20 +27,23 @@ export interface AskStreamFacts {
 
 /** text/event-stream: `id: <run>-<n>`, event, one line of data. */
 export class AskSource implements Source {
-  readonly #answered: Promise<Whole | Streamed>;
-  #got: Whole | Streamed | undefined;
-  readonly #facts: AskStreamFacts;
+  readonly #answered: Promise<WholeAnswer | StreamedAnswer>;
+  #got: WholeAnswer | StreamedAnswer | undefined;
+  readonly #facts: AskStreamContext;
   readonly #trim: TrimStream;
   #n = 0;
   #over = false;
   #left = false;
 
-  constructor(answered: Whole | Streamed | Promise<Whole | Streamed>, facts: AskStreamFacts) {
+  constructor(
+    answered: WholeAnswer | StreamedAnswer | Promise<WholeAnswer | StreamedAnswer>,
+    logFields: AskStreamContext,
+  ) {
     this.#answered = Promise.resolve(answered);
     // Nobody may be listening yet when it fails; `next` will be.
     this.#answered.catch(() => undefined);
-    this.#facts = facts;
-    this.#trim = new TrimStream(facts.requestId, facts.model);
+    this.#facts = logFields;
+    this.#trim = new TrimStream(logFields.requestId, logFields.model);
   }
 
   async next(): Promise<string | null> {
@@ -98,13 +101,13 @@ export class AskSource implements Source {
 
 /** text/plain: the text as it comes. A failure breaks the connection, since text has no other way to say that it is not whole. */
 export class TextSource implements Source {
-  readonly #streamed: Streamed;
+  readonly #streamed: StreamedAnswer;
   readonly #trim = new TrimStream("", "");
   readonly #ended: Ended;
   #over = false;
   #first: Promise<string | null> | undefined;
 
-  constructor(streamed: Streamed, ended: Ended) {
+  constructor(streamed: StreamedAnswer, ended: Ended) {
     this.#streamed = streamed;
     this.#ended = ended;
   }
@@ -157,13 +160,15 @@ export class TextSource implements Source {
 /** Of a piece of text the data is never asked for: that would parse it. */
 function said(trim: TrimStream, event: UpstreamEvent): AskEvent[] {
   const { delta } = event;
-  return delta === undefined ? trim.push(event.type, event.data) : trim.pushText(delta.outputIndex, textOfDelta(event.frame, delta));
+  return delta === undefined
+    ? trim.push(event.type, event.data)
+    : trim.pushText(delta.outputIndex, textOfDelta(event.frame, delta));
 }
 
 /** @throws Problem where the response is no answer */
-export function trimFinished({ response, facts }: Finished): Answer {
+export function trimFinished({ response, logFields }: FinishedAnswer): Answer {
   assertNotFailed(response);
-  return trim(response, facts);
+  return trim(response, logFields);
 }
 
 function leftProblem(): Problem {

@@ -20,9 +20,14 @@ export const PAGE_POLICY = [
 const PLAIN_PATH = /^(?:\/\w[\w.-]*)+$/;
 
 /** @throws Problem not_found */
-export async function pageFile(c: Context<AppEnv>, path: string, headers: Record<string, string> = {}): Promise<Response> {
+export async function pageFile(
+  c: Context<AppEnv>,
+  path: string,
+  headers: Record<string, string> = {},
+): Promise<Response> {
   const found = PLAIN_PATH.test(path) ? await c.var.deps.assets(path, c.req.header("if-none-match")) : null;
-  if (found === null) throw new Problem("not_found", "There is nothing at this address. The API reference is at /docs.");
+  if (found === null)
+    throw new Problem("not_found", "There is nothing at this address. The API reference is at /docs.");
   for (const [name, value] of Object.entries(headers)) found.headers.set(name, value);
   return found;
 }

@@ -1,7 +1,7 @@
 // What a running answer says on /v1/responses: upstream's own events under our ids. Events that carry no response object leave byte
 // for byte, as whole frames; a stream that breaks says so in an `error` event and then breaks its own connection.
-import type { Streamed, Whole } from "../../answer/answer.ts";
-import type { Finished } from "../../answer/pending-turn.ts";
+import type { StreamedAnswer, WholeAnswer } from "../../answer/answer.ts";
+import type { FinishedAnswer } from "../../answer/pending-turn.ts";
 import type { UpstreamEvent } from "../../answer/events.ts";
 import { completeEvent } from "../../core/reply/complete-event.ts";
 import { isRecord, type JsonObject } from "../../core/lib/json.ts";
@@ -10,7 +10,7 @@ import { replayEvents } from "../../core/reply/replay-events.ts";
 import { completeResponse } from "../../core/reply/response-object.ts";
 import type { Source } from "./live-stream.ts";
 
-export interface ResponsesFacts {
+export interface ResponsesStreamContext {
   requestId: string;
   /** The composed request; of a locked caller, its own part of it. */
   asked: JsonObject;
@@ -24,9 +24,9 @@ export interface ResponsesFacts {
 const DONE = "data: [DONE]\n\n";
 
 export class ResponsesSource implements Source {
-  readonly #answered: Promise<Whole | Streamed>;
-  #got: Whole | Streamed | undefined;
-  readonly #facts: ResponsesFacts;
+  readonly #answered: Promise<WholeAnswer | StreamedAnswer>;
+  #got: WholeAnswer | StreamedAnswer | undefined;
+  readonly #facts: ResponsesStreamContext;
   readonly #encoder = new TextEncoder();
   /** The next number, where upstream's first event had none and we count; undefined: upstream counts. */
   #count: number | undefined;
@@ -37,11 +37,14 @@ export class ResponsesSource implements Source {
   #over = false;
   #broken: Problem | undefined;
 
-  constructor(answered: Whole | Streamed | Promise<Whole | Streamed>, facts: ResponsesFacts) {
+  constructor(
+    answered: WholeAnswer | StreamedAnswer | Promise<WholeAnswer | StreamedAnswer>,
+    logFields: ResponsesStreamContext,
+  ) {
     this.#answered = Promise.resolve(answered);
     // Nobody may be listening yet when it fails; `next` will be.
     this.#answered.catch(() => undefined);
-    this.#facts = facts;
+    this.#facts = logFields;
   }
 
   async next(): Promise<Uint8Array | string | null> {
@@ -55,7 +58,8 @@ export class ResponsesSource implements Source {
       }
       const { events, finished } = await got.next();
       const pieces: (Uint8Array | string)[] = [];
-      for (const event of events) pieces.push(this.#passes(event) ? event.frame : await this.#translate(got, event, finished));
+      for (const event of events)
+        pieces.push(this.#passes(event) ? event.frame : await this.#translate(got, event, finished));
       if (finished === undefined) return join(this.#encoder, pieces);
       this.#end();
       pieces.push(DONE);
@@ -81,10 +85,15 @@ export class ResponsesSource implements Source {
     return true;
   }
 
-  async #translate(got: Streamed, event: UpstreamEvent, finished: Finished | undefined): Promise<Uint8Array | string> {
+  async #translate(
+    got: StreamedAnswer,
+    event: UpstreamEvent,
+    finished: FinishedAnswer | undefined,
+  ): Promise<Uint8Array | string> {
     const shown = event.data["response_id"];
     // Some relays name the response in every event.
-    const data = typeof shown === "string" && shown !== "" ? { ...event.data, response_id: await got.idFor(shown) } : event.data;
+    const data =
+      typeof shown === "string" && shown !== "" ? { ...event.data, response_id: await got.idFor(shown) } : event.data;
     const number = data["sequence_number"];
     if (!this.#begun) {
       this.#begun = true;
@@ -101,11 +110,11 @@ export class ResponsesSource implements Source {
     return formatData({ ...counted, type: event.type, response: whole });
   }
 
-  async #early(got: Streamed, response: JsonObject): Promise<JsonObject> {
+  async #early(got: StreamedAnswer, response: JsonObject): Promise<JsonObject> {
     const { asked, locked, now } = this.#facts;
     return completeResponse(
       { status: "in_progress", ...response },
-      { id: await got.idFor(response["id"]), previousId: got.previousId, asked, locked, now },
+      { id: await got.idFor(response["id"]), previousId: got.previousId, request: asked, restricted: locked, now },
     );
   }
 
@@ -128,8 +137,17 @@ export function replayText(response: JsonObject): string {
   return replayEvents(response).map(formatData).join("") + DONE;
 }
 
-export function completeFinished({ response, facts }: Finished, { asked, locked }: Pick<ResponsesFacts, "asked" | "locked">): JsonObject {
-  return completeResponse(response, { id: facts.id, previousId: facts.previousId, asked, locked, now: facts.now });
+export function completeFinished(
+  { response, logFields }: FinishedAnswer,
+  { asked, locked }: Pick<ResponsesStreamContext, "asked" | "locked">,
+): JsonObject {
+  return completeResponse(response, {
+    id: logFields.id,
+    previousId: logFields.previousId,
+    request: asked,
+    restricted: locked,
+    now: logFields.now,
+  });
 }
 
 function formatData(data: JsonObject): string {

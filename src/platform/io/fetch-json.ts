@@ -6,7 +6,7 @@ import { Problem } from "../../core/lib/problem.ts";
 const DEADLINE_MS = 5_000;
 const MAX_BYTES = 262_144;
 
-export function jsonFrom(fetcher: typeof fetch): JsonFrom {
+export function fetchJson(fetcher: typeof fetch): JsonFrom {
   return (url, init = {}) => get(fetcher, url, init);
 }
 

@@ -8,7 +8,7 @@ interface Deadlines {
   upstream_total: number;
 }
 
-export class Watch {
+export class CallDeadline {
   /** The call's own: the caller's signal knows no deadline, and a request that is answered may still have work of its own for seconds. */
   readonly #controller = new AbortController();
   readonly #caller: AbortSignal | undefined;
@@ -75,7 +75,10 @@ export class Watch {
 
   /** What is still to come is worth this much time in all. */
   limit(ms: number): void {
-    this.#deadlines = { ...this.#deadlines, upstream_total: Math.min(this.#deadlines.upstream_total, this.#now() - this.#startedAt + ms) };
+    this.#deadlines = {
+      ...this.#deadlines,
+      upstream_total: Math.min(this.#deadlines.upstream_total, this.#now() - this.#startedAt + ms),
+    };
     this.#check();
   }
 
@@ -99,10 +102,14 @@ export class Watch {
     if (error instanceof Problem) return error;
     if (this.#stopped !== undefined) return this.#stopped;
     if (encoded) {
-      return new Problem("upstream_invalid_response", "UniAPI's answer could not be decoded. The call may have been paid.", {
-        paid: "maybe",
-        reason: "wrong encoding",
-      });
+      return new Problem(
+        "upstream_invalid_response",
+        "UniAPI's answer could not be decoded. The call may have been paid.",
+        {
+          paid: "maybe",
+          reason: "wrong encoding",
+        },
+      );
     }
     return new Problem(
       "upstream_error",
@@ -156,5 +163,8 @@ function timeout(): Problem {
 
 /** Nobody reads this but the log. */
 function left(): Problem {
-  return new Problem("upstream_error", "The caller left before the answer came.", { paid: "maybe", reason: "client_left" });
+  return new Problem("upstream_error", "The caller left before the answer came.", {
+    paid: "maybe",
+    reason: "client_left",
+  });
 }

@@ -1,12 +1,12 @@
 // UniAPI's POST /v1/responses: the key bound, headers built from nothing, deadlines, and every quirk of its answers read here, so
 // that the rest of the house sees a response object, a stream of whole frames, or a Problem that says what may have been paid.
-import { bytesOf } from "../../core/lib/body.ts";
+import { readBytes } from "../../core/lib/body.ts";
 import { decodeUtf8, isRecord, type JsonObject, parseJson } from "../../core/lib/json.ts";
 import type { Problem } from "../../core/lib/problem.ts";
 import { type Frame, FrameSplitter, FrameTooLarge } from "../../core/lib/sse.ts";
 import { closed, isWholeEvent, readResponse, unreadable } from "../../core/upstream/upstream-body.ts";
 import { retryAfterSeconds, upstreamProblem } from "../../core/upstream/upstream-error.ts";
-import { Watch } from "./call-deadline.ts";
+import { CallDeadline } from "./call-deadline.ts";
 
 const MAX_JSON_BYTES = 8 * 1_048_576;
 const MAX_EVENT_BYTES = 8 * 1_048_576;
@@ -43,7 +43,12 @@ export interface Upstream {
    * @param maxEventBytes of one event of a stream; 8 MiB if absent
    * @throws Problem; `details.paid` says whether the call may have been paid
    */
-  create: (body: JsonObject, stream: boolean, signal: AbortSignal | undefined, maxEventBytes?: number) => Promise<UpstreamReply>;
+  create: (
+    body: JsonObject,
+    stream: boolean,
+    signal: AbortSignal | undefined,
+    maxEventBytes?: number,
+  ) => Promise<UpstreamReply>;
   /** Upstream's list of models. @throws Problem */
   models: (signal: AbortSignal) => Promise<JsonObject>;
   /** What an error inside a body or a stream means. */
@@ -55,7 +60,12 @@ export function uniapi(settings: UpstreamSettings, fetcher: typeof fetch, now: (
   const address = `${settings.baseUrl}/v1/responses`;
   // Made once: a Headers object is copied by the runtime, a plain one is read name by name.
   const headersFor = (accept: string): Headers =>
-    new Headers({ authorization: `Bearer ${settings.key}`, "content-type": "application/json", accept, "user-agent": "uniapi-edge" });
+    new Headers({
+      authorization: `Bearer ${settings.key}`,
+      "content-type": "application/json",
+      accept,
+      "user-agent": "uniapi-edge",
+    });
   const asksJson = headersFor("application/json");
   const asksEvents = headersFor("text/event-stream");
   const fault = (body: JsonObject): Problem => upstreamProblem({ status: 200, body }, secrets);
@@ -66,7 +76,7 @@ export function uniapi(settings: UpstreamSettings, fetcher: typeof fetch, now: (
     signal: AbortSignal | undefined,
     maxEventBytes = MAX_EVENT_BYTES,
   ): Promise<UpstreamReply> {
-    const watch = new Watch(settings.deadlines, signal, now);
+    const watch = new CallDeadline(settings.deadlines, signal, now);
     try {
       const response = await watch.until(
         fetcher(address, {
@@ -93,10 +103,16 @@ export function uniapi(settings: UpstreamSettings, fetcher: typeof fetch, now: (
     }
   }
   async function models(signal: AbortSignal): Promise<JsonObject> {
-    const watch = new Watch(settings.deadlines, signal, now);
+    const watch = new CallDeadline(settings.deadlines, signal, now);
     try {
-      const headers = { authorization: `Bearer ${settings.key}`, accept: "application/json", "user-agent": "uniapi-edge" };
-      const response = await watch.until(fetcher(`${settings.baseUrl}/v1/models`, { redirect: "manual", signal: watch.signal, headers }));
+      const headers = {
+        authorization: `Bearer ${settings.key}`,
+        accept: "application/json",
+        "user-agent": "uniapi-edge",
+      };
+      const response = await watch.until(
+        fetcher(`${settings.baseUrl}/v1/models`, { redirect: "manual", signal: watch.signal, headers }),
+      );
       watch.firstByte();
       if (!response.ok) throw await refusal(response, watch, secrets, now());
       const list = parseJson(decodeUtf8(await readWhole(response, watch, MAX_JSON_BYTES)));
@@ -112,7 +128,7 @@ export function uniapi(settings: UpstreamSettings, fetcher: typeof fetch, now: (
   return { create, models, fault };
 }
 
-function frames(response: Response, watch: Watch, maxEventBytes: number): UpstreamStream {
+function frames(response: Response, watch: CallDeadline, maxEventBytes: number): UpstreamStream {
   const reader = (response.body as ReadableStream<Uint8Array>).getReader();
   const splitter = new FrameSplitter(maxEventBytes);
   const encoded = response.headers.has("content-encoding");
@@ -135,7 +151,8 @@ function frames(response: Response, watch: Watch, maxEventBytes: number): Upstre
         ended = true;
         watch.end();
         leave();
-        if (error instanceof FrameTooLarge) throw unreadable("UniAPI sent an event larger than this Worker takes.", "event too large");
+        if (error instanceof FrameTooLarge)
+          throw unreadable("UniAPI sent an event larger than this Worker takes.", "event too large");
         throw watch.explain(error, encoded);
       }
     },
@@ -147,9 +164,9 @@ function frames(response: Response, watch: Watch, maxEventBytes: number): Upstre
   };
 }
 
-async function readWhole(response: Response, watch: Watch, maxBytes: number): Promise<Uint8Array> {
+async function readWhole(response: Response, watch: CallDeadline, maxBytes: number): Promise<Uint8Array> {
   try {
-    return await bytesOf(
+    return await readBytes(
       response,
       maxBytes,
       async (read) => {
@@ -165,7 +182,12 @@ async function readWhole(response: Response, watch: Watch, maxBytes: number): Pr
 }
 
 /** What a status other than 2xx means. The body is only a hint: it may be empty, HTML, or never come. */
-async function refusal(response: Response, watch: Watch, secrets: readonly string[], nowMs: number): Promise<Problem> {
+async function refusal(
+  response: Response,
+  watch: CallDeadline,
+  secrets: readonly string[],
+  nowMs: number,
+): Promise<Problem> {
   let body: unknown;
   watch.limit(ERROR_BODY_MS);
   try {
@@ -173,5 +195,8 @@ async function refusal(response: Response, watch: Watch, secrets: readonly strin
   } catch {
     body = undefined;
   }
-  return upstreamProblem({ status: response.status, body, retryAfter: retryAfterSeconds(response.headers, nowMs) }, secrets);
+  return upstreamProblem(
+    { status: response.status, body, retryAfter: retryAfterSeconds(response.headers, nowMs) },
+    secrets,
+  );
 }

@@ -1,8 +1,8 @@
 // The answers that were on their way when the page was left, as turns of the tree. Knows nothing of the network.
 import type { Account } from "../../lib/account.ts";
-import { kept } from "../../session/session-store.ts";
+import { storedSession } from "../../session/session-store.ts";
 import type { Conversation, Turn } from "./conversation.ts";
-import { allFlights, type Flight } from "../../session/runs.ts";
+import { allRuns, type PendingRun } from "../../session/runs.ts";
 
 /** How long the Worker knows an Idempotency-Key. After that the same question is another call. */
 export const KEY_MS = 86_400_000;
@@ -13,8 +13,8 @@ export function isPaidOnce({ known, at }: Turn): boolean {
 }
 
 /** What is on its way and not in the tree. */
-export function leftOut(conversation: Conversation): Flight[] {
-  return allFlights(kept()).filter(({ key }) => conversation.find((turn) => turn.key === key) === null);
+export function leftOut(conversation: Conversation): PendingRun[] {
+  return allRuns(storedSession()).filter(({ key }) => conversation.find((turn) => turn.key === key) === null);
 }
 
 /**
@@ -25,7 +25,7 @@ export function leftOut(conversation: Conversation): Flight[] {
  */
 export function bringBack(conversation: Conversation, known: boolean, account: Account): Turn | null {
   const shown = conversation.path().at(-1);
-  const last = kept().flight?.key;
+  const last = storedSession().run?.key;
   let heard: Turn | null = null;
   for (const flight of leftOut(conversation)) {
     const { key, event, previous, asked } = flight;
@@ -36,7 +36,7 @@ export function bringBack(conversation: Conversation, known: boolean, account: A
   }
   const at = heard ?? shown;
   if (at !== undefined) conversation.show(at);
-  return heard !== null && goesOnByItself(heard, kept().flight?.asked?.stopped === true, account) ? heard : null;
+  return heard !== null && goesOnByItself(heard, storedSession().run?.asked?.stopped === true, account) ? heard : null;
 }
 
 /**

@@ -2,9 +2,9 @@
 // what never can be is said to be gone.
 import { type Account, mayReadById } from "../../lib/account.ts";
 import { call, type Failure, failureOf } from "../../lib/call.ts";
-import { type Kept, kept } from "../../session/session-store.ts";
+import { type StoredSession, storedSession } from "../../session/session-store.ts";
 import type { Answer, Conversation, Input, Turn } from "./conversation.ts";
-import { allFlights } from "../../session/runs.ts";
+import { allRuns } from "../../session/runs.ts";
 import { isGone, YOUNG_MS } from "./failures.ts";
 
 type Thread = { input: Input; answer: Answer }[];
@@ -27,11 +27,12 @@ export class Branches {
       this.gone = ids.length > 0;
       return;
     }
-    const { came } = kept();
+    const { came } = storedSession();
     for (const [id, thread] of await Promise.all(ids.map(async (id) => [id, await this.#thread(id)] as const))) {
       this.unread.delete(id);
       let parent: Turn | null = null;
-      if (Array.isArray(thread)) for (const { input, answer } of thread) parent = this.#conversation.restore(parent, input, answer);
+      if (Array.isArray(thread))
+        for (const { input, answer } of thread) parent = this.#conversation.restore(parent, input, answer);
       else if (isGone(thread, Date.now() - (came[id] ?? 0))) this.gone = true;
       else this.unread.set(id, thread);
     }
@@ -62,12 +63,12 @@ export class Branches {
 /** When young answers came, with this one if it is there. */
 export function cameWith({ answer }: Turn): Record<string, number> {
   const now = Date.now();
-  const young = Object.entries(kept().came).filter(([, at]) => now - at <= YOUNG_MS);
+  const young = Object.entries(storedSession().came).filter(([, at]) => now - at <= YOUNG_MS);
   return Object.fromEntries([...young, ...(answer === undefined ? [] : [[answer.id, now] as const])]);
 }
 
 /** Of all answers that are to be read again, with what they follow. */
-export function idsOf(all: Kept): string[] {
-  const ids = [...all.leaves, all.shown, ...allFlights(all).map(({ previous }) => previous)];
+export function idsOf(all: StoredSession): string[] {
+  const ids = [...all.leaves, all.shown, ...allRuns(all).map(({ previous }) => previous)];
   return [...new Set(ids.filter((id) => id !== null))];
 }

@@ -2,11 +2,11 @@
 // What a failure proves is told by verdicts.ts, what is kept of answers on their way by flights.ts, whose all is by claim.ts.
 import type { Account } from "../../lib/account.ts";
 import { type Failure, failureOf } from "../../lib/call.ts";
-import { claim, type Claim } from "../../session/ownership.ts";
-import { type Keep, kept } from "../../session/session-store.ts";
+import { claimOwnership, type Ownership } from "../../session/ownership.ts";
+import { type SaveSession, storedSession } from "../../session/session-store.ts";
 import { Branches, cameWith, idsOf } from "./branches.ts";
 import { Conversation, type Fields, type Input, type Turn } from "./conversation.ts";
-import { allFlights, flightOf, flying, landed } from "../../session/runs.ts";
+import { allRuns, runOf, withRun, withoutRun } from "../../session/runs.ts";
 import { bringBack, KEY_MS, leftOut } from "./abandoned.ts";
 import { stream, type TurnEvent } from "./stream.ts";
 import { isOver } from "./failures.ts";
@@ -29,8 +29,8 @@ export class Chat {
   left = 0;
   /** By then nothing of another account's is kept any more. */
   readonly claimed: Promise<void>;
-  #whose: Claim["whose"] = "unknown";
-  #keep: Keep = () => undefined;
+  #whose: Ownership["whose"] = "unknown";
+  #keep: SaveSession = () => undefined;
   #running: { turn: Turn; abort: AbortController } | undefined;
   readonly #branches: Branches;
   #closed = false;
@@ -38,8 +38,8 @@ export class Chat {
   constructor(account: Account) {
     this.account = account;
     this.#branches = new Branches(account, this.conversation);
-    this.restoring = idsOf(kept()).length > 0 || allFlights(kept()).length > 0 ? "reading" : null;
-    this.claimed = claim(account).then(({ whose, lost, keep }) => {
+    this.restoring = idsOf(storedSession()).length > 0 || allRuns(storedSession()).length > 0 ? "reading" : null;
+    this.claimed = claimOwnership(account).then(({ whose, lost, keep }) => {
       this.#whose = whose;
       this.#keep = keep;
       this.lost = lost;
@@ -69,7 +69,11 @@ export class Chat {
   /** A question after the last answer of the branch that is shown; where that is not here, after what the branch begins with. */
   ask(input: Input, fields: Fields): Promise<void> {
     const parent = this.conversation.last();
-    return this.#ask({ parent, previous: parent?.answer?.id ?? this.conversation.path()[0]?.previous ?? null }, input, fields);
+    return this.#ask(
+      { parent, previous: parent?.answer?.id ?? this.conversation.path()[0]?.previous ?? null },
+      input,
+      fields,
+    );
   }
 
   /**
@@ -115,8 +119,8 @@ export class Chat {
     this.conversation.changed();
     await this.claimed;
     if (this.#closed) return;
-    const { shown, flight } = kept();
-    await this.#branches.read(idsOf(kept()));
+    const { shown, run: flight } = storedSession();
+    await this.#branches.read(idsOf(storedSession()));
     if (this.#closed) return;
     const last = this.conversation.find(({ answer }) => answer !== undefined && answer.id === shown);
     if (last !== null) this.conversation.show(last);
@@ -149,7 +153,7 @@ export class Chat {
 
   discardLeft(): void {
     this.left = 0;
-    for (const { key } of leftOut(this.conversation)) this.#keep(landed(kept(), key));
+    for (const { key } of leftOut(this.conversation)) this.#keep(withoutRun(storedSession(), key));
     this.conversation.changed();
   }
 
@@ -218,7 +222,7 @@ export class Chat {
 
   #keepFlight(turn: Turn): void {
     const over = turn.state === "done" || turn.state === "failed";
-    this.#keep(over ? landed(kept(), turn.key) : flying(kept(), flightOf(turn)));
+    this.#keep(over ? withoutRun(storedSession(), turn.key) : withRun(storedSession(), runOf(turn)));
   }
 
   #shown(): string | null {

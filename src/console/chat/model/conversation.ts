@@ -167,7 +167,8 @@ export function inputText(input: Input | undefined): string {
 }
 
 function itemText(item: Record<string, unknown>): string {
-  if (item["type"] === "function_call_output") return typeof item["output"] === "string" ? item["output"] : JSON.stringify(item["output"]);
+  if (item["type"] === "function_call_output")
+    return typeof item["output"] === "string" ? item["output"] : JSON.stringify(item["output"]);
   const { content } = item;
   if (typeof content === "string") return content;
   if (!Array.isArray(content)) return "";

@@ -38,7 +38,8 @@ function bodyOf({ input, previous, fields }: Pick<Asked, "input" | "previous" | 
   return { input, ...(previous === null ? {} : { previous_response_id: previous }), ...fields };
 }
 
-const indented = (body: object): string => JSON.stringify(body, null, 2).replaceAll(/^(\s*)"([a-z_]\w*)": /gim, "$1$2: ");
+const indented = (body: object): string =>
+  JSON.stringify(body, null, 2).replaceAll(/^(\s*)"([a-z_]\w*)": /gim, "$1$2: ");
 
 /** For POSIX shells: nothing is special between single quotes. */
 function shellQuoted(text: string): string {

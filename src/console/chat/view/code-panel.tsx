@@ -6,7 +6,8 @@ import { clientCode, curlLine } from "../model/snippets.ts";
 
 export function CodePanel({ turn, account }: { turn: Turn; account: Account }) {
   const { input, fields } = turn;
-  if (input === undefined) return <p class="fine">There is no code without the question, which was forgotten by a reload.</p>;
+  if (input === undefined)
+    return <p class="fine">There is no code without the question, which was forgotten by a reload.</p>;
   const asked = {
     origin: location.origin,
     signedIn: account.credential !== undefined,
@@ -18,8 +19,8 @@ export function CodePanel({ turn, account }: { turn: Turn; account: Account }) {
     <div class="code-panel">
       {fields === undefined && (
         <p class="fine">
-          Read again after a reload, which keeps no settings: the preset, model, schema, tools and other fields that this was asked with are
-          not known any more. What stands here asks without them.
+          Read again after a reload, which keeps no settings: the preset, model, schema, tools and other fields that
+          this was asked with are not known any more. What stands here asks without them.
         </p>
       )}
       <Snippet title="curl" text={curlLine(asked)} />

@@ -22,9 +22,15 @@ export function Restoring({ chat, toField }: { chat: Chat; toField: () => void }
       {restoring === "reading" && <p class="fine">Reading the conversation…</p>}
       {restoring !== null && restoring !== "reading" && (
         <>
-          <p>The conversation can't be read just now. Nothing is asked until it is: the question would follow the wrong answer.</p>
+          <p>
+            The conversation can't be read just now. Nothing is asked until it is: the question would follow the wrong
+            answer.
+          </p>
           <FailureBox failure={restoring} />
-          <p class="fine">Without it a question begins a new conversation. This one is not given up: the next reload looks for it again.</p>
+          <p class="fine">
+            Without it a question begins a new conversation. This one is not given up: the next reload looks for it
+            again.
+          </p>
           <div class="tools">
             {button("Try again", () => chat.restore())}
             {button("Go on without it", () => chat.goOnWithout())}
@@ -41,8 +47,9 @@ export function Restoring({ chat, toField }: { chat: Chat; toField: () => void }
       {left > 0 && (
         <>
           <p>
-            {left === 1 ? "A question was left here unanswered" : `${left} questions were left here unanswered`}, by you or by somebody else
-            who used this page. {left === 1 ? "It is" : "They are"} not shown, since this key or token does not tell.
+            {left === 1 ? "A question was left here unanswered" : `${left} questions were left here unanswered`}, by you
+            or by somebody else who used this page. {left === 1 ? "It is" : "They are"} not shown, since this key or
+            token does not tell.
           </p>
           <div class="tools">
             {button("Show", () => chat.showLeft())}
@@ -50,7 +57,9 @@ export function Restoring({ chat, toField }: { chat: Chat; toField: () => void }
           </div>
         </>
       )}
-      {lost && <p class="fine">An answer was on its way for another account when this page was left. It was forgotten.</p>}
+      {lost && (
+        <p class="fine">An answer was on its way for another account when this page was left. It was forgotten.</p>
+      )}
       {gone && (
         <p class="fine">
           {mayReadById(account)

@@ -85,7 +85,13 @@ export function SettingsPanel({
       />
       {isServer(account) && (
         <>
-          <Pick label="Model" value={settings.model} set={set("model")} none="Default" options={models.map(({ id }) => id)} />
+          <Pick
+            label="Model"
+            value={settings.model}
+            set={set("model")}
+            none="Default"
+            options={models.map(({ id }) => id)}
+          />
           <Pick
             label="Schema"
             value={settings.schema}

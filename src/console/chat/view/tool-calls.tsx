@@ -7,12 +7,17 @@ import type { TurnProps } from "./turn-view.tsx";
 export function ToolCalls({ chat, turn, account, fields, toField }: TurnProps) {
   const [outputs, setOutputs] = useState<Record<string, string>>({});
   if (turn.toolCalls.length === 0) return null;
-  const open = isServer(account) && turn.answer !== undefined && !turn.children.some(({ answer }) => answer !== undefined);
+  const open =
+    isServer(account) && turn.answer !== undefined && !turn.children.some(({ answer }) => answer !== undefined);
   const asked = turn.fields ?? fields;
   const send = (event: Event): void => {
     event.preventDefault();
     if (asked === null || chat.held) return;
-    const input = turn.toolCalls.map(({ call_id }) => ({ type: "function_call_output", call_id, output: outputs[call_id] ?? "" }));
+    const input = turn.toolCalls.map(({ call_id }) => ({
+      type: "function_call_output",
+      call_id,
+      output: outputs[call_id] ?? "",
+    }));
     void chat.ask(input, asked);
     toField();
   };

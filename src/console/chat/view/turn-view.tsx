@@ -52,7 +52,9 @@ export function TurnView({ chat, turn, account, fields, toField }: TurnProps) {
         />
       ) : (
         <div class="question">
-          <p class="question-text">{turn.input === undefined ? <em>{whyUnknown(turn, account)}</em> : inputText(turn.input)}</p>
+          <p class="question-text">
+            {turn.input === undefined ? <em>{whyUnknown(turn, account)}</em> : inputText(turn.input)}
+          </p>
           <div class="tools">
             <Walk chat={chat} turn={turn} />
             <button
@@ -68,7 +70,9 @@ export function TurnView({ chat, turn, account, fields, toField }: TurnProps) {
           </div>
         </div>
       )}
-      {turn.previous !== null && turn.parent === null && <p class="fine">It follows an answer that can't be shown here.</p>}
+      {turn.previous !== null && turn.parent === null && (
+        <p class="fine">It follows an answer that can't be shown here.</p>
+      )}
       <article key={turn.number} class="answer" aria-label="Answer" aria-busy={streaming}>
         {turn.reasoning !== "" && (
           <details class="reasoning">
@@ -103,7 +107,8 @@ function whatContinueDoes(turn: Turn): string {
 
 /** Only after a reload: a question is read again by the id of its answer. */
 function whyUnknown({ state }: Turn, account: Account): string {
-  if (!mayReadById(account)) return "Your question was forgotten by the reload: with a publishable key nothing can be read again.";
+  if (!mayReadById(account))
+    return "Your question was forgotten by the reload: with a publishable key nothing can be read again.";
   if (state === "done") return "Your question can't be read just now: it is shown again after the next reload.";
   return "Your question is shown again once the answer is there.";
 }
@@ -112,7 +117,9 @@ function Said({ turn: { answer, text, refusal, state } }: { turn: Turn }) {
   if (answer?.data !== undefined) return <pre class="data">{JSON.stringify(answer.data, null, 2)}</pre>;
   return (
     <>
-      {(text !== "" || state === "streaming") && <p class={state === "streaming" ? "said streaming" : "said"}>{text}</p>}
+      {(text !== "" || state === "streaming") && (
+        <p class={state === "streaming" ? "said streaming" : "said"}>{text}</p>
+      )}
       {refusal !== "" && (
         <p class="said">
           <span class="badge warn">refused</span> {refusal}
