@@ -14,8 +14,8 @@ import { type Continuity, continueTurn, continuityOf, chainSupportKey } from "./
 import { identityOf } from "./identity.ts";
 import { type FinishedAnswer, PendingTurn } from "./pending-turn.ts";
 import type { EventBatch } from "./events.ts";
-import { readToEnd, type Opened, openStream, readTerminal } from "./open.ts";
-import { findParent, notFound, type Parent } from "./parent.ts";
+import { readToEnd, type OpenedCall, openWithFallback, readTerminal } from "./open.ts";
+import { findParent, parentNotFound, type Parent } from "./parent.ts";
 import { canonical } from "../core/lib/canonical.ts";
 import type { CacheControl } from "../core/request/cache-control.ts";
 
@@ -24,7 +24,7 @@ export interface Question {
   previousId: string | undefined;
   /** The request's `cache` field. */
   cache: false | "refresh" | number | undefined;
-  control: CacheControl;
+  cacheControl: CacheControl;
   /** Without it only `Cache-Control: max-age` asks for a kept answer. */
   cacheByDefault: boolean;
   metadata: Record<string, string> | undefined;
@@ -40,7 +40,7 @@ export interface WholeAnswer {
   finished: FinishedAnswer;
   headers: Record<string, string>;
   /** It is a hit: what its headers say of its age is true for now only. */
-  kept?: CacheEntryAge;
+  cacheEntry?: CacheEntryAge;
 }
 
 export interface StreamedAnswer {
@@ -90,7 +90,7 @@ async function lookUpOrCall(
   context: RequestContext,
 ): Promise<WholeAnswer | StreamedAnswer> {
   assertNotPaused(deps);
-  const { composed, control } = question;
+  const { composed, cacheControl: control } = question;
   const { logFields } = context;
   const { owner } = context.caller;
   const { previousId } = question;
@@ -110,13 +110,13 @@ async function lookUpOrCall(
     parent?.signed?.kept === true && deps.config.turns !== false ? turnKey(owner, parent.id) : undefined;
   const found = await readKeys(deps, [readKey, parentKey, chainSupportKeyIfNeeded(deps, composed.body.model, parent)]);
   const [kept, parentText, mark] = found;
-  if (decodeTombstone(parentText) !== null) throw notFound();
+  if (decodeTombstone(parentText) !== null) throw parentNotFound();
 
   const keeps = deps.config.turns !== false && composed.body.store !== false && !control.noStore;
   const making = new PendingTurn(deps, context, question, {
     parent,
     parentTurn: decodeTurn(parentText),
-    keeps,
+    storesTurn: keeps,
     plan,
     cacheKey,
   });
@@ -131,11 +131,11 @@ async function lookUpOrCall(
 
 async function callUpstream(making: PendingTurn, forgets: boolean): Promise<WholeAnswer | StreamedAnswer> {
   const { deps, context, question } = making;
-  const { parent, parentTurn } = making.logFields;
-  if (making.spending.isLimited()) await making.spending.hold(parent, parentTurn);
+  const { parent, parentTurn } = making.options;
+  if (making.budgetHold.isLimited()) await making.budgetHold.hold(parent, parentTurn);
   context.logFields.asked = true;
   const failed = (error: unknown): never => {
-    making.spending.releaseIfUnpaid(error);
+    making.budgetHold.releaseIfUnpaid(error);
     throw error;
   };
   const { opened, how, wasted } = await openUpstream(making, forgets).catch(failed);
@@ -151,7 +151,7 @@ async function callUpstream(making: PendingTurn, forgets: boolean): Promise<Whol
   return {
     kind: "stream",
     id,
-    previousId: making.logFields.parent?.id ?? null,
+    previousId: making.options.parent?.id ?? null,
     headers: headersOf(making, how, false),
     idFor: (upstreamId) => making.idFor(upstreamId),
     async next() {
@@ -174,9 +174,9 @@ async function callUpstream(making: PendingTurn, forgets: boolean): Promise<Whol
 async function openUpstream(
   making: PendingTurn,
   forgets: boolean,
-): Promise<{ opened: Opened; how: Continuity | undefined; wasted: Usage | null }> {
+): Promise<{ opened: OpenedCall; how: Continuity | undefined; wasted: Usage | null }> {
   const { deps, context, question } = making;
-  const { parent, parentTurn } = making.logFields;
+  const { parent, parentTurn } = making.options;
   const { models, preset } = question.composed;
   const restricted = context.caller.grant !== undefined;
   const composed = question.composed.body;
@@ -184,7 +184,7 @@ async function openUpstream(
   const call = { body, models, stream: question.stream, retries: question.retries, restricted, signal: context.signal };
   if (parent !== null) {
     const { owner } = context.caller;
-    const { spending } = making;
+    const { budgetHold: spending } = making;
     const again = (model: string, wasted: Usage | null): Promise<void> =>
       spending.holdAgain(parent, parentTurn, model, wasted);
     const failed = (error: unknown): void => spending.releaseIfUnpaid(error);
@@ -199,18 +199,18 @@ async function openUpstream(
       waitUntil: context.waitUntil,
     });
   }
-  return { opened: await openStream(deps, call), how: undefined, wasted: null };
+  return { opened: await openWithFallback(deps, call), how: undefined, wasted: null };
 }
 
 async function cacheHit(making: PendingTurn, record: CachedAnswer, age: number, maxAge: number): Promise<WholeAnswer> {
   making.context.logFields.cache = "hit";
   const kept = { at: record.at, lifetime: Math.min(maxAge, record.ttl) };
-  return { kind: "whole", finished: await making.repeat(record, age), headers: hitHeaders(kept, making.now()), kept };
+  return { kind: "whole", finished: await making.repeat(record, age), headers: hitHeaders(kept, making.now()), cacheEntry: kept };
 }
 
 function cacheSettings(
   deps: Deps,
-  { composed, cacheByDefault, control }: Question,
+  { composed, cacheByDefault, cacheControl: control }: Question,
   parent: Parent | null,
 ): Parameters<typeof planCache>[2] {
   if (!cacheByDefault && control.maxAge === undefined) return false;

@@ -9,7 +9,7 @@ import type { Deps, RequestContext } from "../deps.ts";
 import type { Reservation } from "../platform/budgets.ts";
 import { isYoung, readYoungTurn } from "./chain.ts";
 import type { Composed } from "../core/request/compose.ts";
-import { notFound, type Parent } from "./parent.ts";
+import { parentNotFound, type Parent } from "./parent.ts";
 
 export class BudgetHold {
   readonly #deps: Deps;
@@ -112,7 +112,7 @@ function tokensOf(turn: Turn | null): number | undefined {
 }
 
 function tooLongForTheBudget(): Problem {
-  return notFound(
+  return parentNotFound(
     "The turn to continue is not in memory any more, so the conversation may be longer than this caller's budget allows on any day. Start a new one.",
   );
 }

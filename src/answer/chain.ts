@@ -3,7 +3,7 @@
 import { Problem, conversationTooLong } from "../core/lib/problem.ts";
 import { decodeTombstone, decodeTurn, type Tombstone, type Turn, turnKey } from "../core/turns/turn.ts";
 import type { Deps } from "../deps.ts";
-import { notFound, type Parent } from "./parent.ts";
+import { parentNotFound, type Parent } from "./parent.ts";
 
 /** Pauses before each further look for a turn that KV does not show yet, in milliseconds. */
 const LOOK_AGAIN_MS = [500, 1_000, 2_000];
@@ -39,7 +39,7 @@ export async function readChain(deps: Deps, owner: string, last: Turn): Promise<
  * looked for again while it may be on its way.
  * @throws Problem unavailable (come again), previous_response_not_found (expired, or begun elsewhere)
  */
-export async function wholeChain(deps: Deps, owner: string, parent: Parent, known: Turn | null): Promise<Turn[]> {
+export async function requireChain(deps: Deps, owner: string, parent: Parent, known: Turn | null): Promise<Turn[]> {
   const last = known ?? (await readYoungTurn(deps, owner, parent));
   const chain: Turn[] = [last];
   const seen = new Set<string>();
@@ -54,7 +54,7 @@ export async function wholeChain(deps: Deps, owner: string, parent: Parent, know
   }
   // A conversation that began with an id of upstream's own has a past that we never saw.
   if (!("deleted" in from) && from.parent !== null && from.ancestors.length === 0)
-    throw notFound(
+    throw parentNotFound(
       "The turn to continue goes back to a response that this Worker never saw or did not keep, and upstream has lost it. Start a new conversation.",
     );
   return chain;
@@ -63,7 +63,7 @@ export async function wholeChain(deps: Deps, owner: string, parent: Parent, know
 /** The parent's turn. @throws Problem */
 export async function readYoungTurn(deps: Deps, owner: string, parent: Parent): Promise<Turn> {
   const [turn] = await readAll(deps, owner, parent, [parent.id], { chars: MAX_CHAIN_CHARS });
-  if (turn === undefined || "deleted" in turn) throw notFound();
+  if (turn === undefined || "deleted" in turn) throw parentNotFound();
   return turn;
 }
 
@@ -119,7 +119,7 @@ function decodeEither(text: string | null, skim: boolean): Turn | Tombstone | nu
 }
 
 function expired(): Problem {
-  return notFound("The turn to continue has expired. Start a new conversation without previous_response_id.");
+  return parentNotFound("The turn to continue has expired. Start a new conversation without previous_response_id.");
 }
 
 /** Whether a turn with this id may still be on its way into KV. */

@@ -7,9 +7,9 @@ import { replayInput } from "../core/turns/replay-input.ts";
 import type { Turn } from "../core/turns/turn.ts";
 import { usageOf } from "../core/upstream/usage.ts";
 import type { Deps } from "../deps.ts";
-import { readYoungTurn, wholeChain } from "./chain.ts";
-import { type Opened, openStream, type UpstreamCall } from "./open.ts";
-import { notFound, type Parent } from "./parent.ts";
+import { readYoungTurn, requireChain } from "./chain.ts";
+import { type OpenedCall, openWithFallback, type UpstreamCall } from "./open.ts";
+import { parentNotFound, type Parent } from "./parent.ts";
 
 /** A model that forgot is not trusted for a day. */
 const CHAIN_SUPPORT_TTL_S = 86_400;
@@ -34,7 +34,7 @@ export interface ContinuedCall extends UpstreamCall {
 }
 
 export interface OpenedUpstream {
-  opened: Opened;
+  opened: OpenedCall;
   how: Continuity;
   /** Tokens of a call that was paid for nothing. */
   wasted: Usage | null;
@@ -66,7 +66,7 @@ export async function continueTurn(deps: Deps, call: ContinuedCall): Promise<Ope
   if (id === undefined || id.startsWith("chatcmpl-") || deps.chainSupport.get(call.body.model) === false)
     return replay(deps, call, "replayed", null);
   const known = deps.chainSupport.get(call.body.model) === true;
-  let opened: Opened;
+  let opened: OpenedCall;
   try {
     // Of a model that nobody has asked yet, the first event must tell whether it listens, before most of the answer is paid.
     opened = await forward(deps, call, id, call.stream || !known);
@@ -102,13 +102,13 @@ async function replay(
   try {
     if (before !== null) await call.again(before.model, before.wasted);
     if (call.parent.signed?.kept !== true) {
-      throw notFound(
+      throw parentNotFound(
         "The turn to continue was not kept (store: false), and upstream has lost it. Start a new conversation.",
       );
     }
-    const turns = await wholeChain(deps, call.owner, call.parent, call.parentTurn);
+    const turns = await requireChain(deps, call.owner, call.parent, call.parentTurn);
     const body = { ...call.body, input: replayInput(turns, call.body["input"]) };
-    return { opened: await openStream(deps, { ...call, body }), how, wasted: before?.wasted ?? null };
+    return { opened: await openWithFallback(deps, { ...call, body }), how, wasted: before?.wasted ?? null };
   } catch (error) {
     if (before === null || !(error instanceof Problem)) throw error;
     // Of the two calls only this one is known to have cost nothing.
@@ -125,8 +125,8 @@ async function replay(
   }
 }
 
-function forward(deps: Deps, call: ContinuedCall, id: string, stream: boolean): Promise<Opened> {
-  return openStream(deps, { ...call, body: { ...call.body, previous_response_id: id }, stream });
+function forward(deps: Deps, call: ContinuedCall, id: string, stream: boolean): Promise<OpenedCall> {
+  return openWithFallback(deps, { ...call, body: { ...call.body, previous_response_id: id }, stream });
 }
 
 /** What upstream calls the parent: the turn has its last word, which may differ from what a stream's first event said. */
@@ -143,7 +143,7 @@ async function requireUpstreamId(deps: Deps, call: ContinuedCall): Promise<strin
     upstreamId(call) ??
     (kept ? upstreamId({ ...call, parentTurn: await readYoungTurn(deps, call.owner, call.parent) }) : undefined);
   if (id === undefined)
-    throw notFound(
+    throw parentNotFound(
       "Upstream gave the turn to continue no id, so it can't be continued. Start a new conversation without previous_response_id.",
     );
   return id;

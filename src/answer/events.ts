@@ -30,8 +30,8 @@ export class EventReader {
     this.#stream = stream;
   }
 
-  get first(): JsonObject | undefined {
-    return this.#assembly.first;
+  get firstResponse(): JsonObject | undefined {
+    return this.#assembly.firstResponse;
   }
 
   async next(): Promise<{ events: EventBatch; terminal?: Terminal }> {

@@ -14,7 +14,7 @@ const RESTRICTED_EVENT_BYTES = 1_048_576;
 const DRAIN_MS = 2_000;
 
 /** `model` is the one of `models` that answers. */
-export type Opened =
+export type OpenedCall =
   | { kind: "whole"; model: string; response: JsonObject }
   | {
       kind: "stream";
@@ -45,10 +45,10 @@ export interface UpstreamCall {
 }
 
 /** @throws Problem */
-export async function openStream(
+export async function openWithFallback(
   deps: Deps,
   { body, models, stream, retries, restricted, signal }: UpstreamCall,
-): Promise<Opened> {
+): Promise<OpenedCall> {
   let waited = false;
   for (let at = 0; ;) {
     try {
@@ -72,7 +72,7 @@ function isBusy(problem: Problem): boolean {
 /** The whole response of a stream that nobody watches. @throws Problem */
 export async function readToEnd(
   deps: Deps,
-  opened: Opened,
+  opened: OpenedCall,
   waitUntil: (work: Promise<unknown>) => void,
 ): Promise<JsonObject> {
   if (opened.kind === "whole") return opened.response;
@@ -90,7 +90,7 @@ async function open(
   stream: boolean,
   restricted: boolean,
   signal: AbortSignal | undefined,
-): Promise<Opened> {
+): Promise<OpenedCall> {
   const { model } = body;
   const reply = await deps.upstream.create(body, stream, signal, restricted ? RESTRICTED_EVENT_BYTES : undefined);
   if (reply.kind === "response") return { kind: "whole", model, response: reply.response };
@@ -102,7 +102,7 @@ async function open(
   }
   const held = [first];
   const shownIn = (batch: typeof first): JsonObject | undefined =>
-    batch.terminal?.kind === "response" ? batch.terminal.response : events.first;
+    batch.terminal?.kind === "response" ? batch.terminal.response : events.firstResponse;
   return {
     kind: "stream",
     model,

@@ -21,11 +21,11 @@ export async function findParent(
 ): Promise<Parent> {
   if (!isOurs(id)) {
     // Callers with full trust may come with a database full of upstream's own ids; all others share one account with strangers.
-    if (caller.grant !== undefined || !/^[\x21-\x7e]{1,256}$/.test(id)) throw notFound();
+    if (caller.grant !== undefined || !/^[\x21-\x7e]{1,256}$/.test(id)) throw parentNotFound();
     return { id, signed: undefined, turn: 0 };
   }
   const signed = await readId(deps.idKeys, caller.owner, id);
-  if (signed === null) throw notFound();
+  if (signed === null) throw parentNotFound();
   if (maxTurns !== undefined && signed.turn >= maxTurns) {
     throw new Problem(
       "conversation_too_long",
@@ -38,7 +38,7 @@ export async function findParent(
   return { id, signed, turn: signed.turn };
 }
 
-export function notFound(
+export function parentNotFound(
   message = "There is no response with this previous_response_id. Check the id, or leave it out to start a new conversation.",
 ): Problem {
   return new Problem("previous_response_not_found", message, { param: "previous_response_id" });

@@ -20,7 +20,7 @@ export interface PendingTurnOptions {
   /** The parent's turn as far as KV shows it. */
   parentTurn: Turn | null;
   /** This turn goes into memory. */
-  keeps: boolean;
+  storesTurn: boolean;
   plan: CachePlan;
   /** Where an exact repeat would be looked for; undefined: nowhere. */
   cacheKey: string | undefined;
@@ -30,7 +30,7 @@ export interface PendingTurnOptions {
 export interface FinishedAnswer {
   /** Upstream's object under upstream's ids. */
   response: JsonObject;
-  logFields: AnswerContext;
+  context: AnswerContext;
   /** It is kept for exact repeats. */
   stored: boolean;
 }
@@ -41,18 +41,18 @@ export class PendingTurn {
   readonly deps: Deps;
   readonly context: RequestContext;
   readonly question: Question;
-  readonly logFields: PendingTurnOptions;
-  readonly spending: BudgetHold;
+  readonly options: PendingTurnOptions;
+  readonly budgetHold: BudgetHold;
   /** Our ids by upstream's. */
   readonly #ids = new Map<unknown, string>();
   #promised: string | undefined;
 
-  constructor(deps: Deps, context: RequestContext, question: Question, logFields: PendingTurnOptions) {
+  constructor(deps: Deps, context: RequestContext, question: Question, options: PendingTurnOptions) {
     this.deps = deps;
     this.context = context;
     this.question = question;
-    this.logFields = logFields;
-    this.spending = new BudgetHold(deps, context, question.composed);
+    this.options = options;
+    this.budgetHold = new BudgetHold(deps, context, question.composed);
   }
 
   /** Unix seconds. */
@@ -88,7 +88,7 @@ export class PendingTurn {
    */
   async settle(response: JsonObject, model: string, wasted: Usage | null): Promise<FinishedAnswer> {
     const { deps, context, question } = this;
-    const { plan, cacheKey } = this.logFields;
+    const { plan, cacheKey } = this.options;
     const { composed, metadata } = question;
     const id = await this.idFor(response["id"]);
     const made = {
@@ -101,7 +101,7 @@ export class PendingTurn {
       at: this.now(),
     };
     const used = usageOf(response["usage"]);
-    this.spending.settle(used, this.#priceOf(made, used));
+    this.budgetHold.settle(used, this.#priceOf(made, used));
     const paid = sumUsage(used, wasted);
     if (response["status"] === "failed") return this.#finish(made, paid, false);
     const record =
@@ -112,7 +112,7 @@ export class PendingTurn {
     const answerKey = typeof record === "string" ? cacheKey : undefined;
     if (typeof record === "string" && answerKey !== undefined && plan.write !== false)
       context.waitUntil(deps.store.write(answerKey, record, plan.write));
-    if (this.logFields.keeps) await this.#keepTurn({ ...made, answerKey });
+    if (this.options.storesTurn) await this.#keepTurn({ ...made, answerKey });
     return { ...this.#finish(made, paid, false), stored: answerKey !== undefined };
   }
 
@@ -127,7 +127,7 @@ export class PendingTurn {
     const remembered = own && turns !== false && age < turns.ttl;
     // The metadata that an answer shows are its own request's: where the record is shared, another caller's may say more.
     const made = { ...record, id, metadata: this.question.metadata };
-    if (!remembered) await this.#keepTurn({ ...made, answerKey: own ? this.logFields.cacheKey : undefined });
+    if (!remembered) await this.#keepTurn({ ...made, answerKey: own ? this.options.cacheKey : undefined });
     return this.#finish(made, null, true);
   }
 
@@ -151,9 +151,9 @@ export class PendingTurn {
     const { id, response, wantsData, metadata } = made;
     return {
       response,
-      logFields: {
+      context: {
         id,
-        previousId: this.logFields.parent?.id ?? null,
+        previousId: this.options.parent?.id ?? null,
         now: made.at,
         model: made.model,
         wantsData,
@@ -172,7 +172,7 @@ export class PendingTurn {
 
   async #keepTurn(made: OwnId): Promise<void> {
     const { deps, context, question } = this;
-    const { parent, parentTurn, keeps } = this.logFields;
+    const { parent, parentTurn, storesTurn: keeps } = this.options;
     if (!keeps || deps.config.turns === false) return;
     const ancestors = ancestorsOf(parent?.signed?.kept === true ? parent.id : null, parentTurn);
     const { id, input, response, model, wantsData, metadata, at, answerKey } = made;
@@ -200,10 +200,10 @@ export class PendingTurn {
   }
 
   #sign(kind: "upstream" | "own", value: string): Promise<string> {
-    const turn = (this.logFields.parent?.turn ?? 0) + 1;
+    const turn = (this.options.parent?.turn ?? 0) + 1;
     return signId(this.deps.idKeys, this.context.caller.owner, {
       kind,
-      kept: this.logFields.keeps,
+      kept: this.options.storesTurn,
       value,
       turn,
       minute: Math.floor(this.deps.now() / 60_000),

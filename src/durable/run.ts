@@ -1,8 +1,8 @@
 // One call of upstream and its recording, for everybody who asks with the same key (contract section 6). The recording is a row of
 // bytes in SQLite, its newest part in memory until it is written; each reader goes through it at its own pace, and none holds it up.
 import { DurableObject } from "cloudflare:workers";
-import { brokenOff, dataOf, type Line, type Outcome, record, type RunSpec } from "../answer/runs/recording.ts";
-import type { Joined, JoinRequest } from "../core/request/idempotency.ts";
+import { runInterrupted, toProblemData, type RecordingLine, type Outcome, record, type RunSpec } from "../answer/runs/recording.ts";
+import type { JoinResult, JoinRequest } from "../core/request/idempotency.ts";
 import { wire } from "../isolate.ts";
 
 const KEPT_MS = 86_400_000;
@@ -41,11 +41,11 @@ export class Run extends DurableObject<Env> {
   #recording: Recording | undefined;
   #readers = 0;
 
-  async join(order: JoinRequest): Promise<Joined> {
+  async join(order: JoinRequest): Promise<JoinResult> {
     let recording = (this.#recording ??= this.#recall());
     const { fingerprint = recording?.fingerprint } = order;
     if (recording !== undefined && recording.fingerprint !== fingerprint) return { refused: "reused" };
-    if (order.only !== undefined && recording?.run !== order.only) return { refused: "lost" };
+    if (order.existingRun !== undefined && recording?.run !== order.existingRun) return { refused: "lost" };
     const role = recording === undefined ? "started" : recording.endAt === undefined ? "joined" : "replayed";
     recording ??= this.#start(order);
     // Nothing was awaited until here: of twins only one starts.
@@ -65,7 +65,7 @@ export class Run extends DurableObject<Env> {
     await this.ctx.storage.deleteAll();
   }
 
-  #start({ fingerprint = "", run, task }: JoinRequest): Recording {
+  #start({ fingerprint = "", run, spec: task }: JoinRequest): Recording {
     const { sql } = this.ctx.storage;
     // Not before: an object that was only asked for what it does not have leaves nothing behind.
     sql.exec(`CREATE TABLE IF NOT EXISTS flight (one INTEGER PRIMARY KEY, fingerprint TEXT NOT NULL, run TEXT NOT NULL, end_at INTEGER, broke INTEGER NOT NULL);
@@ -119,13 +119,13 @@ export class Run extends DurableObject<Env> {
       broke: kept.end_at === null || kept.broke === 1,
     };
     if (kept.end_at === null) {
-      this.#add(recording, { problem: dataOf(brokenOff()), logFields: {} });
+      this.#add(recording, { problem: toProblemData(runInterrupted()), logFields: {} });
       this.#end(recording, true);
     }
     return recording;
   }
 
-  #add(recording: Recording, line: Line): void {
+  #add(recording: Recording, line: RecordingLine): void {
     const bytes = new TextEncoder().encode(`${JSON.stringify(line)}\n`);
     if ("problem" in line || "whole" in line || "finished" in line) recording.endAt = lengthOf(recording);
     recording.tail.push(bytes);

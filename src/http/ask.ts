@@ -75,7 +75,7 @@ async function postAsk(c: Context<AppEnv>): Promise<Response> {
     composed,
     previousId: ask.previous_response_id,
     cache: ask.cache,
-    control: grant === undefined ? control : restrictCacheControl(control),
+    cacheControl: grant === undefined ? control : restrictCacheControl(control),
     cacheByDefault: true,
     metadata,
     stream,

@@ -68,7 +68,7 @@ async function postResponses(c: Context<AppEnv>): Promise<Response> {
     composed,
     previousId: asked.previous_response_id ?? undefined,
     cache: undefined,
-    control: locked ? restrictCacheControl(control) : control,
+    cacheControl: locked ? restrictCacheControl(control) : control,
     cacheByDefault: config.cache !== false && config.cache.responses,
     metadata,
     stream,

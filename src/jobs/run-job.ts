@@ -88,7 +88,7 @@ async function tryOnce(
         composed: compose(ask, deps.config),
         previousId: ask.previous_response_id,
         cache: ask.cache,
-        control: { noStore: false, noCache: false, maxAge: undefined },
+        cacheControl: { noStore: false, noCache: false, maxAge: undefined },
         cacheByDefault: true,
         metadata,
         stream: true,
@@ -97,7 +97,7 @@ async function tryOnce(
       },
       context,
     );
-    const { response, logFields: known } = await finished(got);
+    const { response, context: known } = await finished(got);
     assertNotFailed(response);
     return { answer: trim(response, known) };
   } catch (error) {

@@ -1,5 +1,5 @@
 // Flights as the path uses them: one object per owner and key, asked only by requests that bring an Idempotency-Key.
-import { runUnreachable, type Joined, type JoinRequest } from "../core/request/idempotency.ts";
+import { runUnreachable, type JoinResult, type JoinRequest } from "../core/request/idempotency.ts";
 import { Problem } from "../core/lib/problem.ts";
 
 /** Until the object says who flies; the answer itself may take its time. */
@@ -7,12 +7,12 @@ const JOIN_TIMEOUT_MS = 10_000;
 
 export interface Runs {
   /** @param name digest of owner and key. @throws Problem unavailable, misconfigured */
-  join: (name: string, order: JoinRequest) => Promise<Joined>;
+  join: (name: string, order: JoinRequest) => Promise<JoinResult>;
 }
 
 /** One object's method (objects/flight.ts), as RPC gives it. */
 interface RunStub {
-  join: (order: JoinRequest) => Promise<Joined>;
+  join: (order: JoinRequest) => Promise<JoinResult>;
 }
 
 export interface RunsBinding {

@@ -17,7 +17,7 @@ export interface Asked {
   left: Promise<void>;
 }
 
-export interface FakeFlights {
+export interface FakeRuns {
   url: string;
   asked: Asked[];
   /** How many calls of upstream that were: one for each key. */
@@ -41,7 +41,7 @@ export const ANSWER: Answer = {
   id: "resp_ue1_one",
   previous_response_id: null,
   created_at: 1_795_392_262,
-  model: "gpt-4.1-mini",
+  model: "gpt-6-luna",
   status: "completed",
   text: "Grüße aus Zürich, 你好 😀!",
   usage: { input_tokens: 1, cached_tokens: 0, output_tokens: 2, reasoning_tokens: 0, total_tokens: 3 },
@@ -58,7 +58,7 @@ export function eventsOf(answer: Answer, length = 4): AskEvent[] {
   });
 }
 
-export async function startFakeFlights(script: Script): Promise<FakeFlights> {
+export async function startFakeRuns(script: Script): Promise<FakeRuns> {
   const asked: Asked[] = [];
   const bodies = new Map<string, string>();
   const server = createServer((request, response) => void answer(request, response).catch(() => response.destroy()));

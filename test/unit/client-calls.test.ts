@@ -5,14 +5,14 @@ import type { Ask } from "../../src/contract/ask.ts";
 import {
   ANSWER,
   eventsOf,
-  type FakeFlights,
+  type FakeRuns,
   refuse,
   type Script,
   sendJson,
-  startFakeFlights,
+  startFakeRuns,
 } from "../support/fake-runs.ts";
 
-const open: FakeFlights[] = [];
+const open: FakeRuns[] = [];
 afterEach(async () => {
   for (const server of open.splice(0)) await server.close();
 });
@@ -20,8 +20,8 @@ afterEach(async () => {
 async function start(
   script: Partial<Script> = {},
   options: Partial<ClientOptions> = {},
-): Promise<{ server: FakeFlights; client: Client }> {
-  const server = await startFakeFlights({ events: eventsOf(ANSWER), ...script });
+): Promise<{ server: FakeRuns; client: Client }> {
+  const server = await startFakeRuns({ events: eventsOf(ANSWER), ...script });
   open.push(server);
   return { server, client: createClient({ url: server.url, ...options }) };
 }
@@ -40,7 +40,7 @@ const chain: Partial<Script> = {
     return true;
   },
 };
-const bodiesOf = (server: FakeFlights): Record<string, unknown>[] => server.asked.map(({ body }) => body);
+const bodiesOf = (server: FakeRuns): Record<string, unknown>[] => server.asked.map(({ body }) => body);
 
 describe("a question", () => {
   test("is a text, messages or a whole body; what it says itself wins over the client's preset", async () => {
@@ -107,7 +107,7 @@ describe("a token", () => {
       return true;
     },
   });
-  const sentTokens = (server: FakeFlights): (string | undefined)[] =>
+  const sentTokens = (server: FakeRuns): (string | undefined)[] =>
     server.asked.map(({ headers }) => headers["authorization"]?.slice(7));
 
   test("of a callback is fetched once and kept", async () => {

@@ -10,18 +10,18 @@ import {
   type ResumeToken,
 } from "../../src/client/client.ts";
 import { formatEvent } from "../../src/core/lib/sse.ts";
-import { ANSWER, eventsOf, type FakeFlights, type Script, startFakeFlights } from "../support/fake-runs.ts";
+import { ANSWER, eventsOf, type FakeRuns, type Script, startFakeRuns } from "../support/fake-runs.ts";
 
 const EVENTS = eventsOf(ANSWER);
 
-const open: FakeFlights[] = [];
+const open: FakeRuns[] = [];
 afterEach(async () => {
   vi.useRealTimers();
   for (const server of open.splice(0)) await server.close();
 });
 
-async function start(script: Partial<Script> = {}): Promise<{ server: FakeFlights; client: Client }> {
-  const server = await startFakeFlights({ events: EVENTS, ...script });
+async function start(script: Partial<Script> = {}): Promise<{ server: FakeRuns; client: Client }> {
+  const server = await startFakeRuns({ events: EVENTS, ...script });
   open.push(server);
   return { server, client: createClient({ url: server.url, token: "sk_test" }) };
 }

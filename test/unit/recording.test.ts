@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { Question, StreamedAnswer, WholeAnswer } from "../../src/answer/answer.ts";
 import { Playback } from "../../src/answer/runs/playback.ts";
-import { type Line, record, type RunSpec } from "../../src/answer/runs/recording.ts";
+import { type RecordingLine, record, type RunSpec } from "../../src/answer/runs/recording.ts";
 import { compose } from "../../src/core/request/compose.ts";
 import type { JoinRequest } from "../../src/core/request/idempotency.ts";
 import { Problem } from "../../src/core/lib/problem.ts";
@@ -15,7 +15,7 @@ const question: Question = {
   composed: compose({ input: "Ünïcödé 👩‍👩‍👧 \u2028 \n\n data: x" }, deps.config),
   previousId: undefined,
   cache: false,
-  control: { noStore: false, noCache: false, maxAge: undefined },
+  cacheControl: { noStore: false, noCache: false, maxAge: undefined },
   cacheByDefault: false,
   metadata: undefined,
   stream: true,
@@ -26,8 +26,8 @@ const task: RunSpec = { question, caller: deps.anonymous, requestId: "req_starte
 
 async function recorded(
   connect: () => Promise<Deps> = () => Promise.resolve(deps),
-): Promise<{ lines: Line[]; keep: boolean }> {
-  const lines: Line[] = [];
+): Promise<{ lines: RecordingLine[]; keep: boolean }> {
+  const lines: RecordingLine[] = [];
   const { keep } = await record(
     connect,
     task,
@@ -37,7 +37,7 @@ async function recorded(
   return { lines, keep };
 }
 
-const bytesOf = (lines: readonly Line[]): Uint8Array =>
+const bytesOf = (lines: readonly RecordingLine[]): Uint8Array =>
   new TextEncoder().encode(lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
 
 /** @param cuts where the bytes are cut. @param role of the request that listens */
@@ -65,7 +65,7 @@ function playback(
     waitUntil: () => undefined,
     logFields,
   };
-  const order: JoinRequest = { fingerprint: "f", only: undefined, run: "r", from: 0, task };
+  const order: JoinRequest = { fingerprint: "f", existingRun: undefined, run: "r", from: 0, spec: task };
   return { heard: new Playback(deps, "name", order, { role, run: "r", from: 0, stream }, context), context };
 }
 

@@ -2,7 +2,7 @@
 import { evictDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, test, vi } from "vitest";
-import { flightOf, freshKey, keptOf, respondOnce } from "./run-stub.ts";
+import { runOf, freshKey, storedRecordingOf, respondOnce } from "./run-stub.ts";
 import { claimsOf, hs256, SESSION_KEYS } from "./tokens.ts";
 import {
   as,
@@ -39,7 +39,7 @@ const same = (events: readonly SentEvent[]): SentEvent[] =>
   events.map(({ id, event, data }) => ({ id, event, data: event === "start" ? {} : data }));
 
 describe("Last-Event-ID", () => {
-  test.each(["gpt-4.1-mini", "emulate/json-for-stream", "emulate/two-messages", "emulate/no-deltas", "emulate/splits"])(
+  test.each(["gpt-6-luna", "emulate/json-for-stream", "emulate/two-messages", "emulate/no-deltas", "emulate/splits"])(
     "continues %s after every one of its events, also from an object that was evicted",
     async (model) => {
       const worker = startWorker();
@@ -50,7 +50,7 @@ describe("Last-Event-ID", () => {
         const rest = at === whole.length - 1 ? whole.slice(-1) : whole.slice(at + 1);
         expect(same(await stream(worker, body, key, id))).toEqual(rest);
       }
-      await evictDurableObject(await flightOf(key));
+      await evictDurableObject(await runOf(key));
       expect(same(await stream(worker, body, key, whole[0]?.id))).toEqual(whole.slice(1));
       expect(await calls(body.input)).toBe(1);
     },
@@ -203,7 +203,7 @@ describe("Last-Event-ID", () => {
 
   test("means nothing on /v1/responses", async () => {
     const worker = startWorker();
-    const body = { input: marked(), model: "gpt-5-mini" };
+    const body = { input: marked(), model: "gpt-6-sol" };
     const response = await respondOnce(worker, body, { ...freshKey(), "last-event-id": "0123456789ab-2" });
     expect(response.status).toBe(200);
   });
@@ -250,7 +250,7 @@ test("a connection to the object that breaks in mid-flight is taken up where it 
   expect(streamed.at(-1)?.data).toEqual(await worker.answer(body, key));
   expect(same(streamed)).toEqual(same(await stream(startWorker(), body, key)));
   expect(await calls(body.input)).toBe(1);
-  await vi.waitFor(async () => expect((await keptOf(await flightOf(key))).alarm).not.toBeNull());
+  await vi.waitFor(async () => expect((await storedRecordingOf(await runOf(key))).alarm).not.toBeNull());
 });
 
 describe("an object that can't be reached any more in mid-stream", () => {

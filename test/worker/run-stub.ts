@@ -8,7 +8,7 @@ import { type HeaderTable, idKeys, ownerNamed, type WorkerUnderTest } from "./wo
 export const freshKey = (): HeaderTable => ({ "idempotency-key": crypto.randomUUID() });
 
 /** The object of an anonymous caller's key, or of another owner's. */
-export async function flightOf(headers: HeaderTable, owner = "anonymous:local"): Promise<DurableObjectStub<Run>> {
+export async function runOf(headers: HeaderTable, owner = "anonymous:local"): Promise<DurableObjectStub<Run>> {
   const name = `${await ownerNamed(owner)}\0${headers["idempotency-key"] ?? ""}`;
   return env.RUNS.getByName(await deriveDigest(await idKeys(), "flight", name));
 }
@@ -21,7 +21,7 @@ interface Kept {
   alarm: number | null;
 }
 
-export async function keptOf(flight: DurableObjectStub<Run>): Promise<Kept> {
+export async function storedRecordingOf(flight: DurableObjectStub<Run>): Promise<Kept> {
   return await runInDurableObject(flight, async (_, { storage }) => {
     const tables = storage.sql.exec("SELECT name FROM sqlite_master WHERE name IN ('flight', 'rows')").toArray();
     const alarm = await storage.getAlarm();

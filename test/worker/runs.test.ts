@@ -3,7 +3,7 @@ import type { Answer } from "../../src/contract/answer.ts";
 import { abortAllDurableObjects, evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, test, vi } from "vitest";
-import { flightOf, freshKey, keptOf, respondOnce } from "./run-stub.ts";
+import { runOf, freshKey, storedRecordingOf, respondOnce } from "./run-stub.ts";
 import { claimsOf, hs256, SESSION_KEYS } from "./tokens.ts";
 import {
   as,
@@ -68,7 +68,7 @@ describe("one key", () => {
     const first = await saidBy(await worker.ask(body, { ...key, ...EVENTS }));
     const answer = await saidBy(await worker.ask(body, key));
     expect(answer).toEqual(first);
-    await evictDurableObject(await flightOf(key));
+    await evictDurableObject(await runOf(key));
     expect(await saidBy(await worker.ask({ ...body, stream: true }, key))).toEqual(answer);
     expect(await saidBy(await worker.ask({ ...body, stream: false }, { ...key, ...EVENTS }))).toEqual(answer);
     for (const fields of [{}, { stream: true }]) {
@@ -85,7 +85,7 @@ describe("one key", () => {
 
   test("on /v1/responses too: whole and streamed, byte for byte what the first one got", async () => {
     const worker = startWorker();
-    const body = { input: marked(), model: "gpt-5-mini", stream: true };
+    const body = { input: marked(), model: "gpt-6-sol", stream: true };
     const key = freshKey();
     const first = await (await respondOnce(worker, body, key)).text();
     expect(first).toMatch(/data: \[DONE\]\n\n$/);
@@ -118,13 +118,13 @@ describe("one key", () => {
     expect(answers[2]).toEqual(answers[0]);
     expect(await calls(body.input)).toBe(1);
     expect(await (await worker.get(`/ask/${answers[0]?.id}`)).json()).toEqual(answers[0]);
-    const { sizes } = await keptOf(await flightOf(key));
+    const { sizes } = await storedRecordingOf(await runOf(key));
     expect(Math.max(...sizes)).toBeLessThanOrEqual(1_048_576);
   });
 
   test("with another request is refused: another text, another field, another route", async () => {
     const worker = startWorker();
-    const body = { input: marked(), model: "gpt-5-mini" };
+    const body = { input: marked(), model: "gpt-6-sol" };
     const key = freshKey();
     await worker.answer(body, key);
     for (const twin of [
@@ -262,7 +262,7 @@ describe("what counts once", () => {
     vi.advanceTimersByTime(600_000);
     expect(await freshness({})).toEqual(["uniapi-edge; hit; ttl=3000", "600"]);
     vi.advanceTimersByTime(7_200_000);
-    await evictDurableObject(await flightOf(key));
+    await evictDurableObject(await runOf(key));
     for (const form of [{}, EVENTS, TEXT])
       expect(await freshness(form)).toEqual(["uniapi-edge; hit; ttl=-4200", "7800"]);
     expect(await calls(body.input)).toBe(1);
@@ -333,7 +333,7 @@ describe("an outcome", () => {
       const response = await worker.ask(body, key);
       expect([response.status, response.headers.get("x-should-retry")]).toEqual([status, "false"]);
       expect((await problemOf(response)).code).toBe(code);
-      await evictDurableObject(await flightOf(key));
+      await evictDurableObject(await runOf(key));
     }
     const streamed = await worker.ask(body, { ...key, ...EVENTS });
     expect(await streamed.text()).toContain(`"code":"${code}"`);
@@ -356,12 +356,12 @@ describe("an outcome", () => {
     const body = { input: marked(), cache: false };
     const key = freshKey();
     await worker.answer(body, key);
-    const flight = await flightOf(key);
-    const { alarm, text } = await keptOf(flight);
+    const flight = await runOf(key);
+    const { alarm, text } = await storedRecordingOf(flight);
     expect(text).toContain("You said");
     expect(Math.abs((alarm ?? 0) - Date.now() - 86_400_000)).toBeLessThan(60_000);
     expect(await runDurableObjectAlarm(flight)).toBe(true);
-    expect(await keptOf(flight)).toEqual({ sizes: [], text: "", alarm: null });
+    expect(await storedRecordingOf(flight)).toEqual({ sizes: [], text: "", alarm: null });
     await worker.answer(body, key);
     expect(await calls(body.input)).toBe(2);
   });
@@ -373,12 +373,12 @@ describe("an outcome", () => {
     await (await worker.ask(body, key)).text();
     const reader = (await worker.ask(body, { ...key, ...EVENTS })).body?.getReader();
     let heard = new TextDecoder().decode((await reader?.read())?.value);
-    expect(await runDurableObjectAlarm(await flightOf(key))).toBe(true);
+    expect(await runDurableObjectAlarm(await runOf(key))).toBe(true);
     for (let piece = await reader?.read(); piece?.done === false; piece = await reader?.read())
       heard += new TextDecoder().decode(piece.value);
     expect(namesOf(eventsIn(heard)).at(-1)).toBe("done");
-    expect(await runDurableObjectAlarm(await flightOf(key))).toBe(true);
-    expect((await keptOf(await flightOf(key))).alarm).toBeNull();
+    expect(await runDurableObjectAlarm(await runOf(key))).toBe(true);
+    expect((await storedRecordingOf(await runOf(key))).alarm).toBeNull();
   });
 
   test("is removed where a reader had stalled in the middle, once that one has left", async () => {
@@ -387,14 +387,14 @@ describe("an outcome", () => {
     const key = freshKey();
     await (await worker.ask(body, key)).text();
     const stalled = await worker.ask(body, { ...key, ...EVENTS });
-    const flight = await flightOf(key);
+    const flight = await runOf(key);
     expect(await runDurableObjectAlarm(flight)).toBe(true);
-    expect((await keptOf(flight)).sizes.length).toBeGreaterThan(1);
+    expect((await storedRecordingOf(flight)).sizes.length).toBeGreaterThan(1);
     await stalled.body?.cancel();
     await vi.waitFor(
       async () => {
         await runDurableObjectAlarm(flight);
-        expect(await keptOf(flight)).toEqual({ sizes: [], text: "", alarm: null });
+        expect(await storedRecordingOf(flight)).toEqual({ sizes: [], text: "", alarm: null });
       },
       { timeout: 10_000 },
     );
@@ -406,9 +406,9 @@ describe("an outcome", () => {
     const key = freshKey();
     const asking = worker.ask(body, key);
     await vi.waitFor(async () => expect(await calls(body.input)).toBe(1), { timeout: 10_000 });
-    expect(await runDurableObjectAlarm(await flightOf(key))).toBe(true);
+    expect(await runDurableObjectAlarm(await runOf(key))).toBe(true);
     expect(await (await asking).json()).toEqual(await worker.answer(body, key));
-    expect((await keptOf(await flightOf(key))).alarm).not.toBeNull();
+    expect((await storedRecordingOf(await runOf(key))).alarm).not.toBeNull();
   });
 });
 
@@ -478,7 +478,7 @@ describe("clients that leave", () => {
 describe("an object", () => {
   const stalled = async (worker: WorkerUnderTest, body: object, key: HeaderTable): Promise<Response> => {
     const response = await worker.ask(body, { ...key, ...EVENTS });
-    await vi.waitFor(async () => expect((await keptOf(await flightOf(key))).sizes.length).toBeGreaterThan(0), {
+    await vi.waitFor(async () => expect((await storedRecordingOf(await runOf(key))).sizes.length).toBeGreaterThan(0), {
       timeout: 10_000,
     });
     return response;
@@ -490,19 +490,19 @@ describe("an object", () => {
     const key = freshKey();
     const listening = await stalled(worker, body, key);
     const json = worker.ask(body, key);
-    await runInDurableObject(await flightOf(key), (_, state) => state.abort("broken by a test")).catch(() => undefined);
+    await runInDurableObject(await runOf(key), (_, state) => state.abort("broken by a test")).catch(() => undefined);
     const heard = eventsIn(await listening.text());
     expect(namesOf(heard)).toEqual(["start", "text", "text", "error"]);
     expect(heard.at(-1)?.data).toMatchObject({ error: { code: "upstream_error" } });
     const responses = [await json, await worker.ask(body, key)];
-    await evictDurableObject(await flightOf(key));
+    await evictDurableObject(await runOf(key));
     responses.push(await worker.ask(body, key), await respondOnce(worker, body, key));
     expect(responses.map(({ status }) => status)).toEqual([502, 502, 502, 422]);
     expect(responses.map(({ headers }) => headers.get("x-should-retry"))).toEqual(["false", "false", "false", null]);
     const again = eventsIn(await (await worker.ask(body, { ...key, ...EVENTS })).text());
     expect(again.slice(1)).toMatchObject(heard.slice(1).map(({ id, event }) => ({ id, event })));
     expect(await calls(body.input)).toBe(1);
-    expect((await keptOf(await flightOf(key))).alarm).not.toBeNull();
+    expect((await storedRecordingOf(await runOf(key))).alarm).not.toBeNull();
     expect(await kvKeys("")).toEqual([]);
   });
 
@@ -511,7 +511,7 @@ describe("an object", () => {
     const body = { input: marked(), model: "emulate/stall", stream: true };
     const key = freshKey();
     const listening = await respondOnce(worker, body, key);
-    await vi.waitFor(async () => expect((await keptOf(await flightOf(key))).sizes.length).toBeGreaterThan(0), {
+    await vi.waitFor(async () => expect((await storedRecordingOf(await runOf(key))).sizes.length).toBeGreaterThan(0), {
       timeout: 10_000,
     });
     await abortAllDurableObjects();
@@ -537,7 +537,7 @@ describe("an object", () => {
     const listening = (await worker.ask(body, { ...key, ...EVENTS })).body?.getReader();
     let heard = "";
     while (!heard.includes("event: text")) heard += new TextDecoder().decode((await listening?.read())?.value);
-    await runInDurableObject(await flightOf(key), (_, state) => state.abort("broken by a test")).catch(() => undefined);
+    await runInDurableObject(await runOf(key), (_, state) => state.abort("broken by a test")).catch(() => undefined);
     for (let piece = await listening?.read(); piece?.done === false; piece = await listening?.read())
       heard += new TextDecoder().decode(piece.value);
     expect(namesOf(eventsIn(heard)).slice(-2)).toEqual(["text", "error"]);
@@ -553,7 +553,7 @@ describe("an object", () => {
     const key = freshKey();
     const asking = worker.ask(body, key);
     await vi.waitFor(async () => expect(await calls(body.input)).toBe(1), { timeout: 10_000 });
-    await runInDurableObject(await flightOf(key), (_, state) => state.abort("broken by a test")).catch(() => undefined);
+    await runInDurableObject(await runOf(key), (_, state) => state.abort("broken by a test")).catch(() => undefined);
     for (const response of [await asking, await worker.ask(body, key)]) {
       expect([response.status, response.headers.get("x-should-retry")]).toEqual([502, "false"]);
       expect((await problemOf(response)).message).toContain("fresh Idempotency-Key");
@@ -565,7 +565,7 @@ describe("an object", () => {
     const key = freshKey();
     const response = await startWorker().ask({ input: marked() }, { ...key, "last-event-id": "0123456789ab-3" });
     expect(response.status).toBe(409);
-    expect(await keptOf(await flightOf(key))).toEqual({ sizes: [], text: "", alarm: null });
+    expect(await storedRecordingOf(await runOf(key))).toEqual({ sizes: [], text: "", alarm: null });
   });
 
   test("whose storage fails still gives its answer to all while it lives, and after that the failure", async () => {
@@ -574,7 +574,7 @@ describe("an object", () => {
     const key = freshKey();
     const first = worker.ask(body, key);
     await vi.waitFor(async () => expect(await calls(body.input)).toBe(1), { timeout: 10_000 });
-    await runInDurableObject(await flightOf(key), (_, { storage }) => {
+    await runInDurableObject(await runOf(key), (_, { storage }) => {
       vi.spyOn(storage, "transactionSync").mockImplementation(() => {
         throw new Error("disk full");
       });
@@ -582,7 +582,7 @@ describe("an object", () => {
     const answer = await saidBy(await first);
     expect(await saidBy(await worker.ask(body, { ...key, ...EVENTS }))).toEqual(answer);
     expect(log.warnings()).toContainEqual({ level: "warn", event: "flight_not_written", error: "Error" });
-    await evictDurableObject(await flightOf(key));
+    await evictDurableObject(await runOf(key));
     expect((await worker.ask(body, key)).status).toBe(502);
     expect(await calls(body.input)).toBe(1);
   });
@@ -591,7 +591,7 @@ describe("an object", () => {
     const worker = startWorker();
     const body = { input: marked(), model: "emulate/long/3000" };
     const key = freshKey();
-    await runInDurableObject(await flightOf(key), (_, { storage }) => {
+    await runInDurableObject(await runOf(key), (_, { storage }) => {
       vi.spyOn(storage, "transactionSync").mockImplementation(() => {
         throw new Error("disk full");
       });
@@ -603,13 +603,13 @@ describe("an object", () => {
 
   test("belongs to the preset that is implied, too: a narrower token of the same user is another request", async () => {
     const worker = startWorker(
-      { presets: { vip: { model: "gpt-5-mini" }, basic: {} }, callers: { sessions: { presets: ["vip", "basic"] } } },
+      { presets: { vip: { model: "gpt-6-sol" }, basic: {} }, callers: { sessions: { presets: ["vip", "basic"] } } },
       { SESSION_KEYS },
     );
     const body = { input: marked() };
     const key = freshKey();
     const token = (presets: string[]): HeaderTable => as(hs256(claimsOf("ada", { presets })));
-    expect((await worker.answer(body, { ...key, ...token(["vip"]) })).model).toContain("gpt-5-mini");
+    expect((await worker.answer(body, { ...key, ...token(["vip"]) })).model).toContain("gpt-6-sol");
     const other = await worker.ask(body, { ...key, ...token(["basic"]) });
     expect([other.status, (await problemOf(other)).code]).toEqual([422, "idempotency_key_reused"]);
   });
@@ -627,7 +627,7 @@ describe("an object", () => {
     const { id } = await worker.answer({ input: marked() }, user);
     const body = { input: marked(), previous_response_id: id };
     const key = freshKey();
-    const flight = await flightOf(
+    const flight = await runOf(
       key,
       `session:${(JSON.parse(atob(user["authorization"]?.split(".")[1] ?? "")) as { sub: string }).sub}`,
     );
@@ -698,7 +698,7 @@ describe("an object", () => {
     const worker = startWorker({}, { SERVER_KEYS });
     const key = freshKey();
     await worker.answer({ input: marked() }, { ...key, ...as(KEYS.alice) });
-    const { text } = await keptOf(await flightOf(key, "server:alice"));
+    const { text } = await storedRecordingOf(await runOf(key, "server:alice"));
     expect(text).toContain("You said");
     for (const secret of [key["idempotency-key"] ?? "", UPSTREAM_KEY, KEYS.alice]) expect(text).not.toContain(secret);
     expect(JSON.stringify(log.lines())).not.toContain(key["idempotency-key"]);

@@ -53,7 +53,7 @@ export async function joinRun(
   const preset = question.composed.preset?.name ?? "";
   const fingerprint = await deriveDigest(deps.idKeys, "flight-request", `${route}\0${preset}\0${canonical(same)}`);
   const task: RunSpec = { question, caller: context.caller, requestId: context.requestId };
-  const order: JoinRequest = { fingerprint, only: last?.run, run: deps.random(6), from: 0, task };
+  const order: JoinRequest = { fingerprint, existingRun: last?.run, run: deps.random(6), from: 0, spec: task };
   const joined = await deps.runs.join(name, order);
   if ("refused" in joined) throw joined.refused === "reused" ? keyReused() : streamLost();
   context.logFields.run = joined.role;
@@ -68,7 +68,7 @@ export async function resumeRun(deps: Deps, context: RequestContext, headers: He
   if (key === undefined || last === undefined) throw streamLost();
   assertNotPaused(deps);
   const name = await deriveDigest(deps.idKeys, "flight", `${context.caller.owner}\0${key}`);
-  const order: JoinRequest = { fingerprint: undefined, only: last.run, run: last.run, from: 0, task: {} };
+  const order: JoinRequest = { fingerprint: undefined, existingRun: last.run, run: last.run, from: 0, spec: {} };
   const joined = await deps.runs.join(name, order);
   if ("refused" in joined) throw streamLost();
   context.logFields.run = joined.role;

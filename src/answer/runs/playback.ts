@@ -1,7 +1,7 @@
 // A recording heard by one request: the lines that a Flight keeps, made into the same Whole or Streamed that answer() gives. A
 // connection to the object that breaks is taken up again where it broke; what was heard is never heard twice.
 import { hitHeaders } from "../../core/cache/cache-status.ts";
-import { runUnreachable, type Joined, type JoinRequest } from "../../core/request/idempotency.ts";
+import { runUnreachable, type JoinResult, type JoinRequest } from "../../core/request/idempotency.ts";
 import { parseJson } from "../../core/lib/json.ts";
 import { Problem } from "../../core/lib/problem.ts";
 import type { Deps, RequestContext } from "../../deps.ts";
@@ -9,7 +9,7 @@ import type { LogFields } from "../../platform/log.ts";
 import type { StreamedAnswer, WholeAnswer } from "../answer.ts";
 import type { FinishedAnswer } from "../pending-turn.ts";
 import { readFrame } from "../events.ts";
-import { brokenOff, type Line, problemOf } from "./recording.ts";
+import { runInterrupted, type RecordingLine, toProblem } from "./recording.ts";
 
 /** Pauses before the object is asked again, in milliseconds, as long as no new byte comes. */
 const JOIN_AGAIN_MS = [0, 200, 1_000];
@@ -21,7 +21,7 @@ function withStored(headers: Record<string, string>, { stored }: FinishedAnswer)
   return stored && status !== undefined ? { ...headers, "cache-status": `${status}; stored` } : headers;
 }
 
-type Playing = Extract<Joined, { role: unknown }>;
+type Playing = Extract<JoinResult, { role: unknown }>;
 
 export class Playback {
   readonly #deps: Deps;
@@ -95,19 +95,19 @@ export class Playback {
   }
 
   /** A hit is heard for a day, and ages meanwhile. */
-  #wholeOf({ whole: finished, headers, kept }: Extract<Line, { whole: unknown }>): WholeAnswer {
+  #wholeOf({ whole: finished, headers, kept }: Extract<RecordingLine, { whole: unknown }>): WholeAnswer {
     const asOfNow = kept === undefined ? {} : hitHeaders(kept, Math.floor(this.#deps.now() / 1_000));
     return { kind: "whole", finished, headers: { ...headers, ...asOfNow } };
   }
 
   /** @throws Problem, also the recorded one */
-  async #next(): Promise<Line> {
+  async #next(): Promise<RecordingLine> {
     for (;;) {
       const text = this.#lines.shift();
       if (text !== undefined) {
-        const line = parseJson(text) as Line;
+        const line = parseJson(text) as RecordingLine;
         if ("logFields" in line) this.#learn(line.logFields);
-        if ("problem" in line) throw problemOf(line.problem);
+        if ("problem" in line) throw toProblem(line.problem);
         return line;
       }
       await this.#read();
@@ -138,10 +138,10 @@ export class Playback {
       if (pause === undefined) throw runUnreachable();
       if (pause > 0) await this.#deps.sleep(pause);
       const joined = await this.#deps.runs
-        .join(this.#name, { ...this.#order, only: this.#run, from: this.#at })
+        .join(this.#name, { ...this.#order, existingRun: this.#run, from: this.#at })
         .catch(() => undefined);
       if (joined === undefined) continue;
-      if ("refused" in joined) throw brokenOff();
+      if ("refused" in joined) throw runInterrupted();
       // What was heard last is not kept: the end that follows stands on a line of its own.
       if (joined.from !== this.#at) this.#rest = [];
       this.#at = joined.from;

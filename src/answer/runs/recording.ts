@@ -25,7 +25,7 @@ export interface Opening {
 }
 
 /** `facts`: what the log of the request that started the flight is to say. */
-export type Line =
+export type RecordingLine =
   | { open: Opening; logFields: Partial<LogFields> }
   | { frames: string[] }
   | { frames: string[]; finished: FinishedAnswer; logFields: Partial<LogFields> }
@@ -54,7 +54,7 @@ export async function record(
   connect: () => Promise<Deps>,
   { question, caller, requestId }: RunSpec,
   waitUntil: (work: Promise<unknown>) => void,
-  write: (line: Line) => void,
+  write: (line: RecordingLine) => void,
 ): Promise<Outcome> {
   const logFields: LogFields = { request_id: requestId, route: "flight", caller: caller.kind };
   const decoder = new TextDecoder("utf-8", { fatal: false, ignoreBOM: true });
@@ -64,7 +64,7 @@ export async function record(
     const context = { requestId, caller, signal: undefined, waitUntil, logFields };
     const got = await answer(await connect(), { ...question, stream: true, idFirst: true }, context);
     if (got.kind === "whole") {
-      write({ whole: got.finished, headers: got.headers, kept: got.kept, logFields: told(logFields) });
+      write({ whole: got.finished, headers: got.headers, kept: got.cacheEntry, logFields: told(logFields) });
       return { keep: true, logFields };
     }
     leave = got.cancel;
@@ -82,21 +82,21 @@ export async function record(
     const problem = asProblem(error, logFields.asked);
     logFields.code = problem.code;
     logFields.reason = problem.details.reason;
-    write({ problem: dataOf(problem), logFields: told(logFields) });
+    write({ problem: toProblemData(problem), logFields: told(logFields) });
     return { keep: problem.details.paid === "maybe", logFields };
   }
 }
 
-export function dataOf({ code, message, details }: Problem): ProblemData {
+export function toProblemData({ code, message, details }: Problem): ProblemData {
   return { code, message, details };
 }
 
-export function problemOf({ code, message, details }: ProblemData): Problem {
+export function toProblem({ code, message, details }: ProblemData): Problem {
   return new Problem(code, message, details);
 }
 
 /** The end of a recording whose object stopped in the middle. */
-export function brokenOff(): Problem {
+export function runInterrupted(): Problem {
   return new Problem(
     "upstream_error",
     "The answer broke off inside this Worker, which was stopped or deployed anew. The call may have been paid; to ask again take a fresh Idempotency-Key.",

@@ -8,16 +8,16 @@ export interface JoinRequest {
   /** Digest of route and request: the same key with another one is refused. Undefined, only with `only`: whoever asks has lost the question. */
   fingerprint: string | undefined;
   /** The recording that is to be continued: never starts a call. */
-  only: string | undefined;
+  existingRun: string | undefined;
   /** The name of the recording, should this order start it. */
   run: string;
   /** Bytes of the recording that its reader has. */
   from: number;
   /** What to ask, should this order start it. */
-  task: object;
+  spec: object;
 }
 
-export type Joined =
+export type JoinResult =
   /** `reused`: the key stands for another request. `lost`: there is no such recording. */
   | { refused: "reused" | "lost" }
   | {

@@ -58,7 +58,7 @@ export function encodeTurn(turn: Turn): string | null {
 /** @param skim read it without its ancestors */
 export function decodeTurn(text: string | null, skim = false): Turn | null {
   const record = text === null ? undefined : parseJson(skim ? withoutAncestors(text) : text);
-  if (!isRecord(record) || record["v"] !== 1 || !isRecord(record["response"]) || !isAsked(record)) return null;
+  if (!isRecord(record) || record["v"] !== 1 || !isRecord(record["response"]) || !hasTurnFields(record)) return null;
   const { v: _, ...turn } = record;
   const { parent, preset, ancestors } = turn;
   const sane =
@@ -81,7 +81,7 @@ function withoutAncestors(text: string): string {
 }
 
 /** The part that turns and answer records share: id, what was asked and how, and when. */
-export function isAsked(record: JsonObject): boolean {
+export function hasTurnFields(record: JsonObject): boolean {
   const { id, input, model, at, wantsData, metadata } = record;
   return (
     typeof id === "string" &&

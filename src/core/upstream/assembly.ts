@@ -57,7 +57,7 @@ export class Assembly {
   #kept = 0;
 
   /** The response object as the stream first showed it (id, model, echo), if it did. */
-  get first(): JsonObject | undefined {
+  get firstResponse(): JsonObject | undefined {
     return this.#first;
   }
 

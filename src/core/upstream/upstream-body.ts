@@ -12,7 +12,7 @@ export function readResponse(bytes: Uint8Array, fault: (body: JsonObject) => Pro
   try {
     text = decodeUtf8(bytes).trim();
   } catch {
-    throw unreadable("UniAPI's answer is not well-formed UTF-8.", "invalid utf-8");
+    throw unreadableProblem("UniAPI's answer is not well-formed UTF-8.", "invalid utf-8");
   }
   const body = parseJson(text) ?? lastResponse(text, fault);
   if (isRecord(body)) {
@@ -21,7 +21,7 @@ export function readResponse(bytes: Uint8Array, fault: (body: JsonObject) => Pro
     if (Array.isArray(body["output"]) || body["object"] === "response" || typeof body["output_text"] === "string")
       return body;
   }
-  throw unreadable("UniAPI's answer is not a response object.", "not a response");
+  throw unreadableProblem("UniAPI's answer is not a response object.", "not a response");
 }
 
 function lastResponse(text: string, fault: (body: JsonObject) => Problem): JsonObject | undefined {
@@ -42,7 +42,7 @@ function lastResponse(text: string, fault: (body: JsonObject) => Problem): JsonO
 }
 
 /** The frame with the blank line that the end of the stream stood for: what is written behind it must not run into it. */
-export function closed(frame: Frame): Frame {
+export function withBlankLine(frame: Frame): Frame {
   const whole = new Uint8Array(frame.length + 2);
   whole.set(frame);
   return whole.fill(0x0a, frame.length);
@@ -59,6 +59,6 @@ export function isWholeEvent(frame: Frame): boolean {
 }
 
 /** A 2xx answer that is none. @param reason for the log */
-export function unreadable(message: string, reason: string): Problem {
+export function unreadableProblem(message: string, reason: string): Problem {
   return new Problem("upstream_invalid_response", `${message} The call may have been paid.`, { paid: "maybe", reason });
 }

@@ -166,7 +166,7 @@ function said(trim: TrimStream, event: UpstreamEvent): AskEvent[] {
 }
 
 /** @throws Problem where the response is no answer */
-export function trimFinished({ response, logFields }: FinishedAnswer): Answer {
+export function trimFinished({ response, context: logFields }: FinishedAnswer): Answer {
   assertNotFailed(response);
   return trim(response, logFields);
 }

@@ -138,7 +138,7 @@ export function replayText(response: JsonObject): string {
 }
 
 export function completeFinished(
-  { response, logFields }: FinishedAnswer,
+  { response, context: logFields }: FinishedAnswer,
   { asked, locked }: Pick<ResponsesStreamContext, "asked" | "locked">,
 ): JsonObject {
   return completeResponse(response, {

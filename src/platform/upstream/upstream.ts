@@ -4,7 +4,7 @@ import { readBytes } from "../../core/lib/body.ts";
 import { decodeUtf8, isRecord, type JsonObject, parseJson } from "../../core/lib/json.ts";
 import type { Problem } from "../../core/lib/problem.ts";
 import { type Frame, FrameSplitter, FrameTooLarge } from "../../core/lib/sse.ts";
-import { closed, isWholeEvent, readResponse, unreadable } from "../../core/upstream/upstream-body.ts";
+import { withBlankLine, isWholeEvent, readResponse, unreadableProblem } from "../../core/upstream/upstream-body.ts";
 import { retryAfterSeconds, upstreamProblem } from "../../core/upstream/upstream-error.ts";
 import { CallDeadline } from "./call-deadline.ts";
 
@@ -116,7 +116,7 @@ export function uniapi(settings: UpstreamSettings, fetcher: typeof fetch, now: (
       watch.firstByte();
       if (!response.ok) throw await refusal(response, watch, secrets, now());
       const list = parseJson(decodeUtf8(await readWhole(response, watch, MAX_JSON_BYTES)));
-      if (!isRecord(list)) throw unreadable("UniAPI's list of models is not readable.", "no list of models");
+      if (!isRecord(list)) throw unreadableProblem("UniAPI's list of models is not readable.", "no list of models");
       return list;
     } catch (error) {
       throw watch.explain(error);
@@ -146,13 +146,13 @@ function frames(response: Response, watch: CallDeadline, maxEventBytes: number):
         ended = true;
         watch.end();
         const rest = splitter.end();
-        return rest !== undefined && isWholeEvent(rest) ? [closed(rest)] : null;
+        return rest !== undefined && isWholeEvent(rest) ? [withBlankLine(rest)] : null;
       } catch (error) {
         ended = true;
         watch.end();
         leave();
         if (error instanceof FrameTooLarge)
-          throw unreadable("UniAPI sent an event larger than this Worker takes.", "event too large");
+          throw unreadableProblem("UniAPI sent an event larger than this Worker takes.", "event too large");
         throw watch.explain(error, encoded);
       }
     },
@@ -174,7 +174,7 @@ async function readWhole(response: Response, watch: CallDeadline, maxBytes: numb
         watch.byte();
         return piece;
       },
-      () => unreadable("UniAPI sent an answer larger than this Worker takes.", "answer too large"),
+      () => unreadableProblem("UniAPI sent an answer larger than this Worker takes.", "answer too large"),
     );
   } catch (error) {
     throw watch.explain(error, response.headers.has("content-encoding"));
