@@ -26,15 +26,15 @@ interface Cast {
   slow: string;
 }
 const LIVE: Cast = {
-  chain: "gpt-4.1-mini",
-  echo: ["gpt-4.1-mini", "gpt-5-mini", "gemini-2.5-flash", "deepseek-chat"],
-  reasoning: "gpt-5-mini",
-  slow: "gpt-4.1-mini",
+  chain: "gpt-6-luna",
+  echo: ["gpt-6-luna", "gpt-6-sol", "gemini-3.5-flash-lite", "deepseek-v4-flash"],
+  reasoning: "gpt-6-luna",
+  slow: "gpt-6-luna",
 };
 const EMULATED: Cast = {
-  chain: "gpt-4.1-mini",
-  echo: ["gpt-4.1-mini", "emulate/ignores-chain", "emulate/chat-compat", "emulate/forgets-chain"],
-  reasoning: "gpt-5-mini",
+  chain: "gpt-6-luna",
+  echo: ["gpt-6-luna", "emulate/ignores-chain", "emulate/chat-compat", "emulate/forgets-chain"],
+  reasoning: "gpt-6-luna",
   slow: "emulate/heartbeat/50",
 };
 
@@ -231,7 +231,7 @@ async function errors(ask: Ask): Promise<Row[]> {
   title("What does an unknown model get?");
   const model = await ask(create({ model: "uniapi-edge-probe-nope", input: "hi" }));
   title("What does a bad key get?");
-  const key = await ask({ ...create({ model: "gpt-4.1-mini", input: "hi" }), key: "wrong" });
+  const key = await ask({ ...create({ model: "gpt-6-luna", input: "hi" }), key: "wrong" });
   return [
     row("Error of an unknown model", errorOf(model)),
     row("Error of a bad key", errorOf(key)),

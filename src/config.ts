@@ -2,4 +2,4 @@
 // start with its path. Secrets don't belong here (npm run setup).
 import { defineConfig } from "./core/config/define-config.ts";
 
-export default defineConfig({ defaults: { model: "gpt-4.1-mini" } });
+export default defineConfig({ defaults: { model: "gpt-6-luna" } });

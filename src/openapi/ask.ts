@@ -20,7 +20,7 @@ const ANSWER = {
   id: AN_ID,
   previous_response_id: null,
   created_at: 1_795_387_629,
-  model: "gpt-5-mini-2025-08-07",
+  model: "gpt-6-luna",
   status: "completed",
 };
 const CITY = {
@@ -32,7 +32,7 @@ const CITY = {
 
 const START = `id: ${A_RUN}-0
 event: start
-data: {"request_id":"req_ae7fdf9f5b88a6aeb3fadeb6","model":"gpt-5-mini-2025-08-07"}
+data: {"request_id":"req_ae7fdf9f5b88a6aeb3fadeb6","model":"gpt-6-luna"}
 
 `;
 const REST = `id: ${A_RUN}-1
@@ -92,7 +92,7 @@ other text is itself the \`input\`.
       summary: "A question",
       body: { input: "What is the capital of France?" },
       status: 200,
-      answer: { ...ANSWER, text: "The capital of France is Paris.", usage: COUNTED, cost_usd: 0.00002 },
+      answer: { ...ANSWER, text: "The capital of France is Paris.", usage: COUNTED, cost_usd: 0.0000057 },
     },
     follow_up: {
       summary: "A follow-up",
@@ -104,7 +104,7 @@ other text is itself the \`input\`.
         previous_response_id: AN_ID,
         text: "It is Madrid.",
         usage: COUNTED,
-        cost_usd: 0.00002,
+        cost_usd: 0.0000057,
       },
     },
     preset: {
@@ -116,14 +116,14 @@ other text is itself the \`input\`.
         text: "I am sorry to hear that.",
         usage: COUNTED,
         metadata: { order: "A-17" },
-        cost_usd: 0.00002,
+        cost_usd: 0.0000057,
       },
     },
     structured: {
       summary: "Data in a form of your own",
       body: { input: "What is the capital of France?", schema: CITY },
       status: 200,
-      answer: { ...ANSWER, text: '{"city":"Paris"}', usage: COUNTED, data: { city: "Paris" }, cost_usd: 0.00002 },
+      answer: { ...ANSWER, text: '{"city":"Paris"}', usage: COUNTED, data: { city: "Paris" }, cost_usd: 0.0000057 },
     },
     tools: {
       summary: "A tool that you carry out",
@@ -137,14 +137,14 @@ other text is itself the \`input\`.
         text: "",
         usage: COUNTED,
         tool_calls: [{ call_id: "call_8Qw1", name: "weather", arguments: '{"city":"Oslo"}' }],
-        cost_usd: 0.00002,
+        cost_usd: 0.0000057,
       },
     },
     image: {
       summary: "An image",
       body: { input: "What is on this picture?", images: ["https://example.com/cat.png"] },
       status: 200,
-      answer: { ...ANSWER, text: "A cat.", usage: COUNTED, cost_usd: 0.00002 },
+      answer: { ...ANSWER, text: "A cat.", usage: COUNTED, cost_usd: 0.0000057 },
     },
     stream: {
       summary: "As a stream",
@@ -165,7 +165,7 @@ other text is itself the \`input\`.
       parameters: { "Idempotency-Key": "order-A-17-reply-1" },
       body: { input: "Write one reply to order A-17." },
       status: 200,
-      answer: { ...ANSWER, text: "Your parcel is on its way.", usage: COUNTED, cost_usd: 0.00002 },
+      answer: { ...ANSWER, text: "Your parcel is on its way.", usage: COUNTED, cost_usd: 0.0000057 },
     },
     plain_text: {
       summary: "Text in, text out",
@@ -180,7 +180,7 @@ other text is itself the \`input\`.
       body: "input=What+is+the+capital+of+France%3F&temperature=0.2",
       type: "application/x-www-form-urlencoded",
       status: 200,
-      answer: { ...ANSWER, text: "The capital of France is Paris.", usage: COUNTED, cost_usd: 0.00002 },
+      answer: { ...ANSWER, text: "The capital of France is Paris.", usage: COUNTED, cost_usd: 0.0000057 },
     },
     misspelt: {
       summary: "A field that is misspelt",
@@ -228,7 +228,7 @@ const getAsk: Operation = {
       summary: "An answer",
       parameters: { id: AN_ID },
       status: 200,
-      answer: { ...ANSWER, text: "The capital of France is Paris.", usage: COUNTED, cost_usd: 0.00002 },
+      answer: { ...ANSWER, text: "The capital of France is Paris.", usage: COUNTED, cost_usd: 0.0000057 },
     },
     thread: {
       summary: "A conversation",
@@ -238,7 +238,7 @@ const getAsk: Operation = {
         turns: [
           {
             input: "What is the capital of France?",
-            answer: { ...ANSWER, text: "The capital of France is Paris.", usage: COUNTED, cost_usd: 0.00002 },
+            answer: { ...ANSWER, text: "The capital of France is Paris.", usage: COUNTED, cost_usd: 0.0000057 },
           },
           {
             input: "And of Spain?",
@@ -248,7 +248,7 @@ const getAsk: Operation = {
               previous_response_id: AN_ID,
               text: "It is Madrid.",
               usage: COUNTED,
-              cost_usd: 0.00002,
+              cost_usd: 0.0000057,
             },
           },
         ],

@@ -92,7 +92,7 @@ const models: Operation = {
         object: "list",
         data: [
           { id: "support", object: "model", created: 0, owned_by: "preset" },
-          { id: "gpt-4.1-mini", object: "model", created: 1_744_318_707, owned_by: "openai" },
+          { id: "gpt-6-luna", object: "model", created: 1_790_035_200, owned_by: "openai", shutdown_date: null },
         ],
       },
     },

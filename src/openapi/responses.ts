@@ -12,7 +12,7 @@ const OBJECT = {
   created_at: 1_795_387_629,
   completed_at: 1_795_387_630,
   status: "completed",
-  model: "gpt-5-mini-2025-08-07",
+  model: "gpt-6-luna",
   previous_response_id: null,
   output: [
     {
@@ -96,7 +96,7 @@ Fields that are not listed pass to UniAPI as they are; \`background\`, \`convers
     question: { summary: "A question", body: { input: "What is the capital of France?" }, status: 200, answer: OBJECT },
     follow_up: {
       summary: "A follow-up",
-      body: { model: "gpt-4.1-mini", input: [{ role: "user", content: "And of Spain?" }], previous_response_id: AN_ID },
+      body: { model: "gpt-6-luna", input: [{ role: "user", content: "And of Spain?" }], previous_response_id: AN_ID },
       status: 200,
       answer: { ...OBJECT, previous_response_id: AN_ID },
     },

@@ -140,7 +140,7 @@ describe.skipIf(BROWSER === undefined && process.env["CI"] !== "true")("in Chrom
         chunks += 1;
         text += new TextDecoder().decode(part.value);
       }
-      const refused = await send({ input: "x", model: "gpt-5" });
+      const refused = await send({ input: "x", model: "gpt-6-sol" });
       const wrong = await send({ input: "x" }, "sk_Vq7hTz2mWc9LxR4b");
       const pk = await send({ input: "x" }, "pk_0123456789abcdefghij");
       const codeOf = async (response: Response): Promise<string> =>

@@ -18,7 +18,7 @@ export function consoleChat(scene: () => Scene): void {
     expect(await lengths(), "it grows word by word").toBeGreaterThan(3);
     const first = answer(0);
     expect(await first.innerText()).toContain('You said: "What is the capital');
-    expect(await first.locator(".badges").innerText()).toMatch(/emulator\/gpt-4.1-mini\s+cache miss/);
+    expect(await first.locator(".badges").innerText()).toMatch(/emulator\/gpt-6-luna\s+cache miss/);
     expect(await first.locator(".facts").innerText()).toMatch(/\d+ tokens in · \d+ out · \$0\.0000\d+/);
 
     await console.ask("And of Spain?");

@@ -39,7 +39,7 @@ beforeAll(async () => {
 afterAll(() => gateway.stop());
 beforeEach(() => gateway.emulator.clear());
 
-const MODEL = "gpt-5-mini";
+const MODEL = "gpt-6-sol";
 const SAID = `You said: "${PROMPT}".`;
 const TOLD = `${SAID} Function outputs: "sunny in ${PROMPT}".`;
 const tools = {

@@ -18,13 +18,13 @@ const FUNCTION = {
   strict: false,
 } as const;
 const KEPT: Record<string, Asked> = {
-  "a text": { model: "gpt-5-mini", input: PROMPT },
-  "a reasoning summary": { model: "gpt-5-mini", input: PROMPT, reasoning: { effort: "low", summary: "detailed" } },
+  "a text": { model: "gpt-6-sol", input: PROMPT },
+  "a reasoning summary": { model: "gpt-6-sol", input: PROMPT, reasoning: { effort: "low", summary: "detailed" } },
   "a refusal": { model: "emulate/refusal", input: PROMPT },
   "two messages": { model: "emulate/two-messages", input: PROMPT },
   "messages in phases": { model: "emulate/phases", input: PROMPT },
   "structured output": {
-    model: "gpt-5-mini",
+    model: "gpt-6-sol",
     input: PROMPT,
     text: { format: { type: "json_schema", name: "o", schema: { type: "object" } } },
   },
@@ -32,14 +32,14 @@ const KEPT: Record<string, Asked> = {
 };
 const NEVER_KEPT: Record<string, Asked> = {
   "parallel function calls": {
-    model: "gpt-5-mini",
+    model: "gpt-6-sol",
     input: `${PROMPT} both`,
     tools: [
       { ...FUNCTION, name: "a" },
       { ...FUNCTION, name: "b" },
     ],
   },
-  citations: { model: "gpt-5-mini", input: PROMPT, tools: [{ type: "web_search" }] },
+  citations: { model: "gpt-6-sol", input: PROMPT, tools: [{ type: "web_search" }] },
   "an incomplete text": { model: "emulate/incomplete", input: PROMPT },
   "reasoning alone": { model: "emulate/reasoning-only", input: PROMPT, reasoning: { summary: "auto" } },
   "a failure": { model: "emulate/failed", input: PROMPT },
@@ -165,13 +165,13 @@ describe("presets", () => {
     const ids: string[] = [];
     for await (const { id } of client.models.list()) ids.push(id);
     expect(ids.slice(0, 2)).toEqual(["support", "brief"]);
-    expect(ids).toContain("gpt-4.1");
+    expect(ids).toContain("gpt-6-luna");
   });
 
   test("a preset's name as model brings its fields, and a follow-up under it knows what was said", async () => {
     const first = await client.responses.create({ model: "support", input: PROMPT });
     expect(gateway.lastCall().body).toMatchObject({
-      model: "gpt-5-mini",
+      model: "gpt-6-sol",
       instructions: "You help customers of Example Ltd.",
     });
     const second = await client.responses

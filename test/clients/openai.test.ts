@@ -31,7 +31,7 @@ beforeAll(async () => {
 afterAll(() => gateway.stop());
 beforeEach(() => gateway.emulator.clear());
 
-const model = "gpt-5-mini";
+const model = "gpt-6-sol";
 const SAID = `You said: "${PROMPT}".`;
 const WEATHER: FunctionTool = {
   type: "function",

@@ -116,10 +116,10 @@ const WEATHER = {
   parameters: { type: "object", properties: { city: { type: "string" } } },
 };
 const EXCHANGES: Record<string, Data> = {
-  "a text": { model: "gpt-5-mini" },
-  "reasoning and a text": { model: "gpt-5-mini", reasoning: { effort: "low", summary: "detailed" } },
-  "function calls": { model: "gpt-5-mini", tools: [WEATHER] },
-  citations: { model: "gpt-5-mini", tools: [{ type: "web_search" }] },
+  "a text": { model: "gpt-6-sol" },
+  "reasoning and a text": { model: "gpt-6-sol", reasoning: { effort: "low", summary: "detailed" } },
+  "function calls": { model: "gpt-6-sol", tools: [WEATHER] },
+  citations: { model: "gpt-6-sol", tools: [{ type: "web_search" }] },
   "a refusal": { model: "emulate/refusal" },
   "an incomplete text": { model: "emulate/incomplete" },
   "a failure": { model: "emulate/failed" },
@@ -159,8 +159,8 @@ describe.each(Object.entries(EXCHANGES))("%s", (name, fields) => {
 });
 
 test("a follow-up names its parent in the object and in every event that has one", async () => {
-  const { id } = JSON.parse(await post({ input: PROMPT, model: "gpt-5-mini" })) as { id: string };
-  const asked = { input: `${PROMPT} 2`, model: "gpt-5-mini", previous_response_id: id };
+  const { id } = JSON.parse(await post({ input: PROMPT, model: "gpt-6-sol" })) as { id: string };
+  const asked = { input: `${PROMPT} 2`, model: "gpt-6-sol", previous_response_id: id };
   expect(JSON.parse(await post(asked))).toMatchObject({ previous_response_id: id });
   const named = eventsOf(await post({ ...asked, stream: true })).flatMap(({ response }) =>
     response === undefined ? [] : [(response as Data)["previous_response_id"]],

@@ -36,7 +36,7 @@ const answer = (fields: object): object => ({
   id: expect.stringMatching(/^resp_ue1_/),
   previous_response_id: null,
   created_at: expect.any(Number),
-  model: "gpt-4.1-mini",
+  model: "gpt-6-luna",
   status: "completed",
   text: "",
   usage: { input_tokens: 0, cached_tokens: 0, output_tokens: 0, reasoning_tokens: 0, total_tokens: 0 },

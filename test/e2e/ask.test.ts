@@ -73,7 +73,7 @@ describe("asking", () => {
       id: expect.stringMatching(/^resp_ue1_[\w-]{1,247}$/),
       previous_response_id: null,
       created_at: expect.any(Number),
-      model: "emulator/gpt-4.1-mini",
+      model: "emulator/gpt-6-luna",
       status: "completed",
       text: 'You said: "hi".',
       usage: { input_tokens: 1, cached_tokens: 0, output_tokens: 4, reasoning_tokens: 0, total_tokens: 5 },
@@ -84,7 +84,7 @@ describe("asking", () => {
       "x-request-id": expect.stringMatching(/^req_[\da-f]{24}$/),
       "x-content-type-options": "nosniff",
     });
-    expect(upstreamBody()).toEqual({ model: "gpt-4.1-mini", input: "hi", stream: false });
+    expect(upstreamBody()).toEqual({ model: "gpt-6-luna", input: "hi", stream: false });
   });
 
   test.each([
@@ -143,12 +143,12 @@ describe("streams", () => {
     const got = await worker.ask({ input: `${PROMPT} flow`, stream: true });
     const events = eventsOf(got);
     expect(events.map(({ event }) => event)).toEqual(["start", "text", "text", "text", "text", "done"]);
-    expect(events[0]?.data).toEqual({ request_id: got.headers["x-request-id"], model: "emulator/gpt-4.1-mini" });
+    expect(events[0]?.data).toEqual({ request_id: got.headers["x-request-id"], model: "emulator/gpt-6-luna" });
     expect(endOf(events)).toEqual({
       id: expect.stringMatching(/^resp_ue1_/),
       previous_response_id: null,
       created_at: expect.any(Number),
-      model: "emulator/gpt-4.1-mini",
+      model: "emulator/gpt-6-luna",
       status: "completed",
       text: said("flow"),
       usage: expect.objectContaining({ total_tokens: expect.any(Number) }),

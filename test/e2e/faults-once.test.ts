@@ -76,7 +76,7 @@ test("nobody listens at UniAPI's address, in every form: 502 upstream_error, fin
   const key = freshKey();
   for (const headers of [{}, { accept: "text/event-stream" }, { accept: "text/plain" }, key, key])
     expectFinal(await alone.ask(body, headers));
-  expectFinal(await alone.send("/v1/responses", { body: { ...body, model: "gpt-5-mini" } }));
+  expectFinal(await alone.send("/v1/responses", { body: { ...body, model: "gpt-6-sol" } }));
 });
 
 test("a storm of 500, 502 and 503 in a hundred requests at once: each gets its own status, and the next request is answered", async () => {

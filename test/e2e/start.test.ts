@@ -49,7 +49,7 @@ test("that very line of curl is answered, on localhost and 127.0.0.1", async () 
     });
     expect([response.status, await response.json()]).toEqual([
       200,
-      expect.objectContaining({ text: 'You said: "hi".', model: "emulator/gpt-4.1-mini" }),
+      expect.objectContaining({ text: 'You said: "hi".', model: "emulator/gpt-6-luna" }),
     ]);
   }
 });

@@ -3,17 +3,17 @@ import type { JsonObject } from "./json.ts";
 import { menuModels } from "./menu.ts";
 
 const CREATED = 1_763_827_200;
-const ORDINARY_MODELS = [
-  "gpt-4.1",
-  "gpt-4.1-mini",
-  "gpt-4o-mini",
-  "gpt-5",
-  "gpt-5-mini",
-  "gpt-5.5",
-  "o4-mini",
-  "claude-sonnet-4-5",
-  "deepseek-chat",
-  "gemini-2.5-flash",
+/** Each with its `shutdown_date`, as OpenAI writes it (YYYY-MM-DD, or null); relays leave the field out for other providers. */
+const ORDINARY_MODELS: readonly JsonObject[] = [
+  { id: "gpt-6-luna", shutdown_date: null },
+  { id: "gpt-6-sol", shutdown_date: null },
+  { id: "gpt-6.1-sol", shutdown_date: null },
+  { id: "gpt-5.6-terra", shutdown_date: null },
+  { id: "gpt-5.5", shutdown_date: null },
+  { id: "gpt-4.1", shutdown_date: "2027-01-14" },
+  { id: "claude-sonnet-4-5" },
+  { id: "deepseek-v4-flash" },
+  { id: "gemini-3.5-flash-lite" },
 ];
 
 export function modelList(): JsonObject {
@@ -21,7 +21,7 @@ export function modelList(): JsonObject {
   return {
     object: "list",
     data: [
-      ...ORDINARY_MODELS.map((id) => ({ id, ...entry })),
+      ...ORDINARY_MODELS.map((model) => ({ ...model, ...entry })),
       // one-hub has a null for models whose owner it does not know.
       ...menuModels().map(({ id, description }) => ({ id, ...entry, owned_by: null, description })),
     ],

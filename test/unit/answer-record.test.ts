@@ -9,7 +9,7 @@ const record: CachedAnswer = {
   owner: "o".repeat(22),
   input: "hi",
   response: { id: "resp_1", status: "completed", output: [] },
-  model: "gpt-5-mini",
+  model: "gpt-6-sol",
   wantsData: true,
   metadata: { a: "b" },
   at: 1_763_800_000,

@@ -19,9 +19,9 @@ function mistakes(config: unknown): string[] {
   return [];
 }
 
-const model = "gpt-5-mini";
+const model = "gpt-6-sol";
 const presets = { support: { model } };
-const prices = { [model]: { input: 0.25, output: 2 } };
+const prices = { [model]: { input: 2, output: 10 } };
 const hook = { scheme: "github", secret_name: "HOOK_SECRET", preset: "support" };
 const site = { id: "site", key: "pk_0123456789abcdefghij", presets: ["support"] };
 const withHook = (settings: object) => ({ presets, hooks: { h: { ...hook, ...settings } } });
@@ -97,8 +97,8 @@ describe("a complete config", () => {
 
 describe("defaults", () => {
   test("the shipped config gives the documented ones", () => {
-    expect(defineConfig({ defaults: { model: "gpt-4.1-mini" } })).toEqual({
-      defaults: { model: "gpt-4.1-mini" },
+    expect(defineConfig({ defaults: { model: "gpt-6-luna" } })).toEqual({
+      defaults: { model: "gpt-6-luna" },
       limits: { max_body_bytes: 262_144 },
       cache: { ttl: 3_600, responses: false },
       turns: { ttl: 604_800 },
@@ -169,7 +169,7 @@ describe("defaults", () => {
   });
 
   test("cached input costs what input costs unless there is a price for it", () => {
-    expect(defineConfig({ prices }).prices).toEqual({ [model]: { input: 0.25, cached: 0.25, output: 2 } });
+    expect(defineConfig({ prices }).prices).toEqual({ [model]: { input: 2, cached: 2, output: 10 } });
   });
 
   test("a setting that is undefined doesn't hide a default", () => {
@@ -397,8 +397,8 @@ const forms: typeof unknownKeys = [
   ],
   [
     "a price below nothing",
-    { prices: { "gpt-5": { input: -1, output: 1 } } },
-    'prices["gpt-5"].input: must be USD per million tokens, 0 or more',
+    { prices: { "gpt-6-sol": { input: -1, output: 1 } } },
+    'prices["gpt-6-sol"].input: must be USD per million tokens, 0 or more',
   ],
   [
     "a price without output",
@@ -509,7 +509,7 @@ const together: typeof unknownKeys = [
   [
     "USD without a price",
     withKey({ total: { usd_per_day: 1 } }),
-    'callers.publishable[0].total.usd_per_day: needs the price of "gpt-5-mini": add it to prices',
+    'callers.publishable[0].total.usd_per_day: needs the price of "gpt-6-sol": add it to prices',
   ],
   [
     "USD without the fallback's price",
@@ -523,7 +523,7 @@ const together: typeof unknownKeys = [
   [
     "USD without the default model's price",
     { defaults: { model }, presets: { p: {} }, hooks: { h: { ...hook, preset: "p", usd_per_day: 1 } } },
-    'hooks.h.usd_per_day: needs the price of "gpt-5-mini": add it to prices',
+    'hooks.h.usd_per_day: needs the price of "gpt-6-sol": add it to prices',
   ],
   [
     "USD with a free choice among unpriced models",

@@ -82,7 +82,7 @@ const streamed = (name: string, look: (asked: Asked) => void, text = PLAIN): Che
 
 /** How a follow-up to an ordinary response is answered. */
 const followUp = async (name: string): Promise<Asked> => {
-  const first = await ask(emulator, { model: "gpt-5", input: "first" });
+  const first = await ask(emulator, { model: "gpt-6-sol", input: "first" });
   return json(name, { previous_response_id: first.json["id"] ?? "" });
 };
 
@@ -385,7 +385,7 @@ test("every entry of the menu is listed with what it does, and is tested here", 
   for (const { description, object } of entries) {
     expect([typeof description, object]).toEqual(["string", "model"]);
   }
-  expect(asObjects(list["data"])).toContainEqual(expect.objectContaining({ id: "gpt-5-mini" }));
+  expect(asObjects(list["data"])).toContainEqual(expect.objectContaining({ id: "gpt-6-sol" }));
 });
 
 test.each(Object.entries(MENU))("emulate/%s does what it says", (_name, check) => check());

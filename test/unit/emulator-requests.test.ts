@@ -12,7 +12,7 @@ beforeAll(async () => {
 afterAll(() => emulator.close());
 beforeEach(() => emulator.clear());
 
-const model = "gpt-5-mini";
+const model = "gpt-6-sol";
 const say = async (input: Json, fields: JsonObject = {}): Promise<JsonObject> => {
   const asked = await ask(emulator, { model, input, ...fields });
   expect(asked.status, asked.text).toBe(200);

@@ -12,7 +12,7 @@ beforeAll(async () => {
 afterAll(() => emulator.close());
 beforeEach(() => emulator.clear());
 
-const model = "gpt-5-mini";
+const model = "gpt-6-sol";
 const say = async (input: Json, fields: JsonObject = {}): Promise<JsonObject> => {
   const asked = await ask(emulator, { model, input, ...fields });
   expect(asked.status, asked.text).toBe(200);
@@ -118,7 +118,7 @@ describe("the response object", () => {
     };
     const response = await say("hi", echoed);
     expect(response).toMatchObject(echoed);
-    expect(response["model"]).toBe("emulator/gpt-5-mini");
+    expect(response["model"]).toBe("emulator/gpt-6-sol");
     expect(idOf(response)).toMatch(/^resp_[0-9a-f]{50}$/);
     expect(Object.keys(response).join(" ")).toBe(
       "id object created_at status background billing completed_at error frequency_penalty " +

@@ -244,7 +244,7 @@ describe("an acknowledgement", () => {
 
 describe("a hook of the config", () => {
   const { hooks } = defineConfig({
-    presets: { support: { model: "gpt-5-mini" } },
+    presets: { support: { model: "gpt-6-sol" } },
     hooks: {
       svix: { scheme: "standard", secret_name: "SVIX_SECRET", preset: "support" },
       shop: {

@@ -186,7 +186,7 @@ describe("Accept", () => {
 
 describe("whatever comes in, it is understood or refused with a 4xx", () => {
   const config = defineConfig({
-    defaults: { model: "gpt-5-mini" },
+    defaults: { model: "gpt-6-sol" },
     limits: { max_input_chars: 50, max_output_tokens: 9 },
   });
   const types = fc.constantFrom(null, JSON_TYPE, FORM, "text/plain", "text/plain; charset=x", "a+json", "image/png");

@@ -10,7 +10,7 @@ const NOW_MS = 1_795_380_588_999;
 const ID = "5f0e2a3c-94f1-4c6e-8f43-0b6c7d8e9fa0";
 const preset = "support";
 const { hooks } = defineConfig({
-  presets: { support: { model: "gpt-5-mini" } },
+  presets: { support: { model: "gpt-6-sol" } },
   hooks: {
     openai: { scheme: "standard", secret_name: "OPENAI_SECRET", preset },
     triage: { scheme: "github", secret_name: "GITHUB_SECRET", preset },

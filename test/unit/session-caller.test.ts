@@ -97,7 +97,9 @@ describe("a session token", () => {
     expect(caller.grant).toEqual({ presets: ["sales"], maxOutputTokens: 50 });
     expect(caller.budgets[0]?.limits).toEqual({ tokens_per_day: 20, requests_per_minute: 7 });
     expect((await withClaims({ tokens_per_day: 10_000 })).budgets[0]?.limits.tokens_per_day).toBe(100);
-    expect((await withClaims({ model: "gpt-5", limits: {}, grant: {}, kind: "server", refused: "no" })).grant).toEqual({
+    expect(
+      (await withClaims({ model: "gpt-6-sol", limits: {}, grant: {}, kind: "server", refused: "no" })).grant,
+    ).toEqual({
       presets: ["support", "sales"],
     });
   });

@@ -209,9 +209,9 @@ describe("what is streamed joins to what done says", () => {
 describe("start", () => {
   test("it names the model that upstream names, and the asked one where it does not", () => {
     const first = (data: JsonObject) => new TrimStream("req_1", "asked").push("response.created", data)[0];
-    expect(first({ response: { model: "gpt-5-mini-2025" } })).toEqual({
+    expect(first({ response: { model: "gpt-6-sol-2026" } })).toEqual({
       event: "start",
-      data: { request_id: "req_1", model: "gpt-5-mini-2025" },
+      data: { request_id: "req_1", model: "gpt-6-sol-2026" },
     });
     expect(first({})).toEqual({ event: "start", data: { request_id: "req_1", model: "asked" } });
   });

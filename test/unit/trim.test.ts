@@ -39,7 +39,7 @@ const FULL: JsonObject = {
   object: "response",
   created_at: 1_763_827_200,
   status: "completed",
-  model: "gpt-5-mini-2025-08-07",
+  model: "gpt-6-sol-2026-09-22",
   instructions: "secret",
   output: [
     {
@@ -81,7 +81,7 @@ describe("the keys of an answer", () => {
       id: "resp_ue1_x",
       previous_response_id: "resp_ue1_before",
       created_at: 1_763_827_200,
-      model: "gpt-5-mini-2025-08-07",
+      model: "gpt-6-sol-2026-09-22",
       status: "completed",
       text: "Hello world",
       usage: { input_tokens: 12, cached_tokens: 4, output_tokens: 7, reasoning_tokens: 3, total_tokens: 19 },

@@ -26,7 +26,7 @@ const turn: Turn = {
   preset: "support",
   wantsData: false,
   metadata: { a: "b" },
-  model: "gpt-5-mini",
+  model: "gpt-6-sol",
   at: 1_763_800_000,
 };
 const written = (more: Partial<Turn> = {}): string => encodeTurn({ ...turn, ...more }) ?? "";

@@ -12,9 +12,9 @@ const usage: Usage = {
   total_tokens: 1_500,
 };
 const PRICES: Record<string, Price> = {
-  "gpt-5-mini": { input: 0.25, cached: 0.025, output: 2 },
-  "gpt-5-mini-2026-01-01": { input: 1, output: 1 },
-  "gpt-4.1-mini": { input: 0.4, output: 1.6 },
+  "gpt-6-sol": { input: 2, cached: 0.2, output: 10 },
+  "gpt-6-sol-2026-10-01": { input: 1, output: 1 },
+  "gpt-6-luna": { input: 0.1, output: 0.5 },
 };
 
 describe("usage", () => {
@@ -64,15 +64,15 @@ describe("usage", () => {
 
 describe("cost", () => {
   test.each<[string[], number | undefined]>([
-    [["gpt-5-mini"], (600 * 0.25 + 400 * 0.025 + 500 * 2) / 1e6],
-    [["gpt-5-mini-2025-08-07"], (600 * 0.25 + 400 * 0.025 + 500 * 2) / 1e6],
-    [["gpt-5-mini-20250807"], (600 * 0.25 + 400 * 0.025 + 500 * 2) / 1e6],
-    [["gpt-5-mini-2026-01-01"], (1_000 + 500) / 1e6],
-    [["gpt-4.1-mini"], (1_000 * 0.4 + 500 * 1.6) / 1e6],
-    [["unknown", "gpt-4.1-mini"], (1_000 * 0.4 + 500 * 1.6) / 1e6],
-    [["gpt-4.1-mini", "gpt-5-mini"], (1_000 * 0.4 + 500 * 1.6) / 1e6],
-    [["gpt-5"], undefined],
-    [["gpt-5-mini-pro"], undefined],
+    [["gpt-6-sol"], (600 * 2 + 400 * 0.2 + 500 * 10) / 1e6],
+    [["gpt-6-sol-2026-09-22"], (600 * 2 + 400 * 0.2 + 500 * 10) / 1e6],
+    [["gpt-6-sol-20260922"], (600 * 2 + 400 * 0.2 + 500 * 10) / 1e6],
+    [["gpt-6-sol-2026-10-01"], (1_000 + 500) / 1e6],
+    [["gpt-6-luna"], (1_000 * 0.1 + 500 * 0.5) / 1e6],
+    [["unknown", "gpt-6-luna"], (1_000 * 0.1 + 500 * 0.5) / 1e6],
+    [["gpt-6-luna", "gpt-6-sol"], (1_000 * 0.1 + 500 * 0.5) / 1e6],
+    [["gpt-6"], undefined],
+    [["gpt-6-sol-pro"], undefined],
     [["constructor", "__proto__", ""], undefined],
     [[], undefined],
   ])("of %j is %s USD", (models, usd) => {
@@ -82,9 +82,9 @@ describe("cost", () => {
   });
 
   test("without usage there is none, and a single token shows without binary noise", () => {
-    expect(costUsd(PRICES, ["gpt-5-mini"], null)).toBeUndefined();
+    expect(costUsd(PRICES, ["gpt-6-sol"], null)).toBeUndefined();
     const one = { ...usage, input_tokens: 3, cached_tokens: 0, output_tokens: 0 };
-    expect(String(costUsd(PRICES, ["gpt-5-mini"], one))).toBe("7.5e-7");
+    expect(String(costUsd(PRICES, ["gpt-6-sol"], one))).toBe("0.000006");
     expect(
       costUsd({ m: { input: 0.1, output: 0.2 } }, ["m"], {
         ...usage,
@@ -96,8 +96,8 @@ describe("cost", () => {
   });
 
   test("more cached tokens than input tokens never make a cost negative", () => {
-    expect(costUsd(PRICES, ["gpt-5-mini"], { ...usage, input_tokens: 10, cached_tokens: 1e9, output_tokens: 0 })).toBe(
-      2.5e-7,
+    expect(costUsd(PRICES, ["gpt-6-sol"], { ...usage, input_tokens: 10, cached_tokens: 1e9, output_tokens: 0 })).toBe(
+      0.000002,
     );
   });
 });

@@ -38,7 +38,7 @@ function limited(
     {
       cache: false,
       presets: { chat: { max_output_tokens: 100 } },
-      prices: { "gpt-4.1-mini": { input: 1, output: 10 } },
+      prices: { "gpt-6-luna": { input: 1, output: 10 } },
       callers: { publishable: [{ id, key: PK, presets: ["chat"], ...limits }] },
       ...more,
     },
@@ -451,7 +451,7 @@ describe("the shield", () => {
 describe("GET /usage", () => {
   test("a server key sees what it used, hits apart, though it has no limits", async () => {
     const worker = startWorker(
-      { prices: { "gpt-4.1-mini": { input: 1, output: 10 } } },
+      { prices: { "gpt-6-luna": { input: 1, output: 10 } } },
       { SERVER_KEYS: `${crypto.randomUUID()}:${KEYS.alice}` },
     );
     const input = marked();

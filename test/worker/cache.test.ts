@@ -115,7 +115,7 @@ describe("exact repeats", () => {
       { temperature: 0.1 },
       { metadata: { a: "1" } },
       { user: "someone" },
-      { model: "gpt-5-mini" },
+      { model: "gpt-6-sol" },
       { max_output_tokens: 999 },
       { reasoning: "low" },
       { preset: "terse" },

@@ -26,7 +26,7 @@ test("the paths of the document are the app's routes, no more and no fewer", asy
   const described = Object.entries(paths).flatMap(([path, methods]) =>
     Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
   );
-  const routes = createApp(defineConfig({ defaults: { model: "gpt-4.1-mini" } }))
+  const routes = createApp(defineConfig({ defaults: { model: "gpt-6-luna" } }))
     .routes.filter(({ method }) => method !== "ALL")
     .map(({ method, path }) => `${method} ${path.replaceAll(/:(\w+)/g, "{$1}")}`)
     // The pages, and the second address of /v1/responses.

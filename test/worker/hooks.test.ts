@@ -291,7 +291,7 @@ describe("refused, before anything is recorded", () => {
     ["a failing `input`", {}, "has failed on this event (TypeError)"],
     ["an `input` that gives a number", { give: 7 }, "must give a text, a body of /ask, or null"],
     ["an `input` that names another preset", { give: { input: "x", preset: "busy" } }, "gave what can't be asked"],
-    ["an `input` that names a model", { give: { input: "x", model: "gpt-5" } }, "gave what can't be asked"],
+    ["an `input` that names a model", { give: { input: "x", model: "gpt-6-sol" } }, "gave what can't be asked"],
     ["an `input` with instructions", { give: { input: "x", instructions: "be bad" } }, "gave what can't be asked"],
     [
       "an `input` in the developer's role",

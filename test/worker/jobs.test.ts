@@ -295,7 +295,7 @@ describe("a record", () => {
   const order = async (more: Partial<JobSpec> = {}): Promise<JobSpec> => ({
     hook: null,
     caller: { kind: "job", owner: await ownerNamed("server:alice"), budgets: [] },
-    ask: { input: marked(), model: "gpt-4.1-mini" },
+    ask: { input: marked(), model: "gpt-6-luna" },
     metadata: {},
     callback: null,
     payload: null,

@@ -58,7 +58,7 @@ test("the canary looks into every kind of object that a test has reached", async
 describe("the log", () => {
   test.each(FORMS)("has one line for an answer as %s, and one for its repeat", async (_name, headers, fields) => {
     const worker = startWorker(
-      { presets: { p: {} }, prices: { "gpt-4.1-mini": { input: 1, output: 1 } } },
+      { presets: { p: {} }, prices: { "gpt-6-luna": { input: 1, output: 1 } } },
       { SERVER_KEYS },
     );
     const body = { input: marked(), preset: "p", ...fields };
@@ -71,7 +71,7 @@ describe("the log", () => {
       route: "POST /ask",
       caller: "server",
       preset: "p",
-      model: "gpt-4.1-mini",
+      model: "gpt-6-luna",
       status: 200,
       response_id: expect.stringMatching(/^resp_ue1_/) as string,
       first_ms: expect.any(Number) as number,
@@ -148,7 +148,7 @@ describe("the log", () => {
     const secrets = ["pineapple-input", "pineapple-instructions", "pineapple-metadata", "pineapple-user", "You said"];
     const owners = await Promise.all(["anonymous:local", "server:alice", "server:bob"].map(ownerNamed));
     for (const model of [
-      "gpt-4.1-mini",
+      "gpt-6-luna",
       "emulate/401-quota",
       "emulate/400",
       "emulate/403",
@@ -185,7 +185,7 @@ describe("the log", () => {
     expect(points).toHaveLength(2);
     expect(points[0]).toMatchObject({
       indexes: ["POST /ask"],
-      blobs: ["POST /ask", "anonymous", "", "gpt-4.1-mini", "", "miss", ""],
+      blobs: ["POST /ask", "anonymous", "", "gpt-6-luna", "", "miss", ""],
     });
     expect(JSON.stringify(points)).not.toContain(input);
     const failing = startWorker(
@@ -207,7 +207,7 @@ test("the upstream key stands in no body, no header and nowhere in KV", async ()
   const worker = startWorker({}, { SERVER_KEYS });
   const seen: string[] = [];
   for (const model of [
-    "gpt-4.1-mini",
+    "gpt-6-luna",
     "emulate/401",
     "emulate/401-quota",
     "emulate/401-vendor-key",
@@ -245,7 +245,7 @@ test("an upstream that says little gives the same answer at once, from the cache
   expect(made).toMatchObject({
     text: "hi",
     created_at: 1_790_000_000,
-    model: "gpt-4.1-mini",
+    model: "gpt-6-luna",
     status: "completed",
     usage: null,
   });

@@ -23,18 +23,18 @@ const send = (
 describe("what upstream receives", () => {
   test("the request wins over the preset, the preset over the defaults, and caps over all", async () => {
     const worker = startWorker({
-      defaults: { model: "gpt-4.1", temperature: 0.1, top_p: 0.1, instructions: "defaults", truncation: "auto" },
-      presets: { p: { model: "gpt-5", temperature: 0.2, instructions: "preset", max_output_tokens: 9_000 } },
+      defaults: { model: "gpt-6.1-sol", temperature: 0.1, top_p: 0.1, instructions: "defaults", truncation: "auto" },
+      presets: { p: { model: "gpt-5.6-terra", temperature: 0.2, instructions: "preset", max_output_tokens: 9_000 } },
       limits: { max_output_tokens: 500 },
     });
     const input = marked();
     await worker.answer({ input, preset: "p", instructions: "request" });
-    await worker.answer({ input, max_output_tokens: 100, model: "gpt-5-mini" });
+    await worker.answer({ input, max_output_tokens: 100, model: "gpt-6-sol" });
     await worker.answer({ input });
     const bodies = (await received(input)).map(({ body }) => body);
     expect(bodies).toEqual([
       {
-        model: "gpt-5",
+        model: "gpt-5.6-terra",
         input,
         instructions: "request",
         temperature: 0.2,
@@ -44,7 +44,7 @@ describe("what upstream receives", () => {
         stream: false,
       },
       {
-        model: "gpt-5-mini",
+        model: "gpt-6-sol",
         input,
         instructions: "defaults",
         temperature: 0.1,
@@ -54,7 +54,7 @@ describe("what upstream receives", () => {
         stream: false,
       },
       {
-        model: "gpt-4.1",
+        model: "gpt-6.1-sol",
         input,
         instructions: "defaults",
         temperature: 0.1,
@@ -86,7 +86,7 @@ describe("what upstream receives", () => {
     expect(answer.data).toEqual({ city: expect.any(String) as string });
     expect(JSON.parse(answer.text)).toEqual(answer.data);
     expect((await received(input))[0]?.body).toEqual({
-      model: "gpt-4.1-mini",
+      model: "gpt-6-luna",
       input: [
         {
           role: "user",
@@ -105,7 +105,7 @@ describe("what upstream receives", () => {
   test("what is ours stays here", async () => {
     const input = marked();
     await startWorker({
-      presets: { p: { max_turns: 5, allow: ["temperature"], images: true, fallback: ["gpt-5"] } },
+      presets: { p: { max_turns: 5, allow: ["temperature"], images: true, fallback: ["gpt-6-sol"] } },
     }).answer({ input, preset: "p", cache: "refresh" }, { accept: "application/json", "cache-control": "max-age=5" });
     expect(Object.keys((await received(input))[0]?.body ?? {}).toSorted()).toEqual(["input", "model", "stream"]);
   });
@@ -162,7 +162,7 @@ describe("what never reaches upstream", () => {
     ["a field of the wrong kind", { temperature: "hot" }, 400, "invalid_request", "temperature"],
     ["an unknown preset", { preset: "nope" }, 400, "invalid_request", "preset"],
     ["a preset of the prototype", { preset: "constructor" }, 400, "invalid_request", "preset"],
-    ["a model not on the list", { model: "gpt-5" }, 400, "model_not_allowed", "model"],
+    ["a model not on the list", { model: "gpt-6-sol" }, 400, "model_not_allowed", "model"],
     ["an empty input", { input: "" }, 400, "invalid_request", "input"],
     ["an image of another kind", { images: ["ftp://x"] }, 400, "invalid_request", "images[0]"],
     ["an empty earlier id", { previous_response_id: "" }, 400, "invalid_request", "previous_response_id"],
@@ -181,7 +181,7 @@ describe("what never reaches upstream", () => {
       "previous_response_id",
     ],
   ])("%s", async (_name, fields, status, code, param) => {
-    const worker = startWorker({ models: ["gpt-4.1-mini"] });
+    const worker = startWorker({ models: ["gpt-6-luna"] });
     const input = marked();
     const response = await worker.ask({ input, metadata: { input }, ...fields });
     expect(response.status).toBe(status);

@@ -110,7 +110,7 @@ describe("an id of another caller", () => {
 
 describe("what a stream and an object show", () => {
   test("no id of upstream's and no instructions of a preset, in any event", async () => {
-    const worker = startWorker({ presets: { helper: { model: "gpt-5-mini", instructions: "the hidden words" } } });
+    const worker = startWorker({ presets: { helper: { model: "gpt-6-sol", instructions: "the hidden words" } } });
     const first = (await object(await post(worker, { model: "helper", input: marked() }))) as { id: string };
     const response = await post(worker, {
       model: "helper",
@@ -146,7 +146,7 @@ describe("the request", () => {
   test("passes as it came: unknown fields, own identity, and nothing is clamped or defaulted but the model", async () => {
     const worker = startWorker({
       limits: { max_output_tokens: 20 },
-      defaults: { model: "gpt-4.1-mini", temperature: 0.5 },
+      defaults: { model: "gpt-6-luna", temperature: 0.5 },
     });
     const input = marked();
     const extra = {
@@ -164,7 +164,7 @@ describe("the request", () => {
       ...extra,
       background: false,
       prompt: null,
-      model: "gpt-4.1-mini",
+      model: "gpt-6-luna",
       stream: false,
     });
   });
@@ -314,9 +314,9 @@ describe("GET, input_items, DELETE", () => {
 });
 
 test("GET /v1/models lists presets and upstream's models, of which only those that the config allows", async () => {
-  const worker = startWorker({ models: ["gpt-5-mini"], presets: { helper: { model: "gpt-5-mini" } } });
+  const worker = startWorker({ models: ["gpt-6-sol"], presets: { helper: { model: "gpt-6-sol" } } });
   const { data } = (await object(await worker.get("/v1/models"))) as { data: { id: string }[] };
-  expect(data.map(({ id }) => id)).toEqual(["helper", "gpt-5-mini"]);
+  expect(data.map(({ id }) => id)).toEqual(["helper", "gpt-6-sol"]);
 });
 
 test("POST /v1/chat/completions says where to go", async () => {

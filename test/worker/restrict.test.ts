@@ -291,7 +291,7 @@ describe("presets and caps", () => {
         return JSON.stringify([message, code, param, other.message, other.code, other.param]);
       }),
     );
-    const real = await problemOf(await respond(worker, { input: "x", model: "gpt-4.1-mini" }, as(PK_BOTH)));
+    const real = await problemOf(await respond(worker, { input: "x", model: "gpt-6-luna" }, as(PK_BOTH)));
     expect(new Set(texts).size).toBe(1);
     expect(texts[0]).toContain(JSON.stringify(real.message));
     expect(real.code).toBe("model_not_allowed");

@@ -12,7 +12,7 @@ const [PROMPT = "", TOOL = "", TAG = "", SCHEMA = ""] = HIDDEN;
 export const PRESETS: NonNullable<ConfigInput["presets"]> = {
   support: {
     instructions: PROMPT,
-    model: "gpt-4.1-mini",
+    model: "gpt-6-luna",
     max_output_tokens: 300,
     temperature: 0.5,
     tools: [{ type: "function", name: "look_up", description: TOOL, parameters: {}, strict: false }],

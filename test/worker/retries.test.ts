@@ -18,7 +18,7 @@ describe("fallback models", () => {
   test.each(["emulate/503-model-not-found", "emulate/503-no-channel", "emulate/404-model", "nope-1"])(
     "%s is replaced by the next model, in every form",
     async (model) => {
-      const worker = startWorker({ presets: { p: { model, fallback: ["nope-2", "gpt-4.1-mini"] } } });
+      const worker = startWorker({ presets: { p: { model, fallback: ["nope-2", "gpt-6-luna"] } } });
       for (const [headers, fields] of [
         [{}, {}],
         [TEXT, {}],
@@ -30,13 +30,13 @@ describe("fallback models", () => {
         expect(response.status).toBe(200);
         expect(await response.text()).toContain(input);
         await worker.settled();
-        expect((await received(input)).map(({ body }) => body["model"])).toEqual([model, "nope-2", "gpt-4.1-mini"]);
+        expect((await received(input)).map(({ body }) => body["model"])).toEqual([model, "nope-2", "gpt-6-luna"]);
       }
     },
   );
 
   test("the first answer is repeated from the cache without the search", async () => {
-    const worker = startWorker({ presets: { p: { model: "nope-1", fallback: ["gpt-4.1-mini"] } } });
+    const worker = startWorker({ presets: { p: { model: "nope-1", fallback: ["gpt-6-luna"] } } });
     const body = { input: marked(), preset: "p" };
     const made = await worker.answer(body);
     expect(await worker.answer(body)).toEqual({ ...made, cached: true });
@@ -44,8 +44,8 @@ describe("fallback models", () => {
   });
 
   test("costs what the model costs that answered, at once and from memory", async () => {
-    const prices = { "nope-1": { input: 1_000, output: 1_000 }, "gpt-4.1-mini": { input: 1, output: 1 } };
-    const worker = startWorker({ prices, presets: { p: { model: "nope-1", fallback: ["gpt-4.1-mini"] } } });
+    const prices = { "nope-1": { input: 1_000, output: 1_000 }, "gpt-6-luna": { input: 1, output: 1 } };
+    const worker = startWorker({ prices, presets: { p: { model: "nope-1", fallback: ["gpt-6-luna"] } } });
     const answer = await worker.answer({ input: marked(), preset: "p" });
     expect(answer.cost_usd).toBeCloseTo((answer.usage?.total_tokens ?? 0) / 1e6, 12);
     expect(await (await worker.get(`/ask/${answer.id}`)).json()).toEqual(answer);
@@ -67,7 +67,7 @@ describe("fallback models", () => {
   test.each(["500", "429", "401", "402", "400", "failed", "cut", "reset-before-headers"])(
     "emulate/%s is no missing model: nothing is tried instead",
     async (fault) => {
-      const worker = startWorker({ presets: { p: { model: `emulate/${fault}`, fallback: ["gpt-4.1-mini"] } } });
+      const worker = startWorker({ presets: { p: { model: `emulate/${fault}`, fallback: ["gpt-6-luna"] } } });
       const input = marked();
       expect((await worker.ask({ input, preset: "p" })).ok).toBe(false);
       expect(await calls(input)).toBe(1);

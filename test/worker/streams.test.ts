@@ -59,7 +59,7 @@ describe("an event stream", () => {
     ["with citations", { tools: [{ type: "web_search" }] }],
     ["of data", { schema: { type: "object", properties: { a: { type: "string" } } } }],
   ])("%s starts once, is numbered from 0 and ends with the answer that JSON gives", async (_name, fields) => {
-    const worker = startWorker({ prices: { "gpt-4.1-mini": { input: 1, output: 1 } } });
+    const worker = startWorker({ prices: { "gpt-6-luna": { input: 1, output: 1 } } });
     const events = await stream(worker, { input: marked(), metadata: { a: "b" }, ...fields });
     const run = events[0]?.id.split("-")[0] ?? "";
     expect(run).toMatch(/^[0-9a-f]{12}$/);

@@ -89,7 +89,7 @@ describe("conversations", () => {
   );
 
   test.each(Object.entries(FORMS))("GET by id gives the same answer that was given as %s", async (_name, askFor) => {
-    const worker = startWorker({ prices: { "gpt-4.1-mini": { input: 1, output: 2 } } });
+    const worker = startWorker({ prices: { "gpt-6-luna": { input: 1, output: 2 } } });
     const body = {
       input: marked(),
       metadata: { order: "42" },

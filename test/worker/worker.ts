@@ -35,7 +35,7 @@ export interface WorkerUnderTest {
 
 /** @param settings vars, secrets and bindings that differ from the usual ones */
 export function startWorker(config: ConfigInput = {}, settings: Record<string, unknown> = {}): WorkerUnderTest {
-  const app = createApp(defineConfig({ defaults: { model: "gpt-4.1-mini" }, ...config }));
+  const app = createApp(defineConfig({ defaults: { model: "gpt-6-luna" }, ...config }));
   const bound = {
     ...env,
     UNIAPI_BASE_URL: inject("emulatorUrl"),

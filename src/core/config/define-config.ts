@@ -349,7 +349,7 @@ const listed = (values: readonly unknown[], word: "and" | "or") =>
     .filter((part) => part !== "")
     .join(` ${word} `);
 
-/** A path as one would write it in TypeScript: presets.support.fallback[0], prices["gpt-5-mini"].input. */
+/** A path as one would write it in TypeScript: presets.support.fallback[0], prices["gpt-6-sol"].input. */
 const written = (path: Path) =>
   path
     .map((key) =>
