@@ -3,18 +3,31 @@ import { defineConfig } from "vitest/config";
 
 export default defineConfig({
   test: {
-    // Every request writes its log line; only those of a test that fails are of interest.
+    // A run that passes prints its totals alone; on a terminal it shows its progress. `--reporter=verbose` names every test.
+    reporters: [process.stdout.isTTY ? "default" : "minimal"],
+    // Every request writes a log line. They are printed for the tests that fail.
     silent: "passed-only",
-    // Most tests wait for a Worker: one fewer than cores, as Vitest has it, would leave two cores idle.
+    // Most tests wait for a Worker. Vitest's default, one fewer than the cores, leaves cores idle.
     maxWorkers: 3,
     projects: [
-      // Pure functions for the most part: what a file starts anew is put back by itself, and half of the time was to load modules again.
-      { test: { name: "unit", include: ["test/unit/**/*.test.ts"], environment: "node", isolate: false } },
+      {
+        test: {
+          name: "unit",
+          include: ["test/unit/**/*.test.ts"],
+          setupFiles: ["test/support/restore.ts"],
+          environment: "node",
+          // Pure functions for the most part. Loading their modules once per file took half of the time.
+          isolate: false,
+        },
+      },
       {
         plugins: [
           cloudflareTest(({ inject }) => ({
+            // workerd prints the stack of every connection that a test breaks and of every rejection that it provokes.
+            // WORKERD_LOG=1 shows them.
+            verbose: process.env["WORKERD_LOG"] === "1",
             wrangler: { configPath: "./wrangler.toml" },
-            // A developer's .dev.vars must not reach the tests. Objects have these settings, whatever a test gives to its router.
+            // Tests must not read a developer's .dev.vars. Durable Objects see these settings; a test may give its router others.
             miniflare: {
               bindings: {
                 ENVIRONMENT: "local",
@@ -22,7 +35,7 @@ export default defineConfig({
                 SERVER_KEYS: "",
                 SESSION_KEYS: "",
                 TURNSTILE_SECRET: "",
-                // "an id key of thirty-two bytes...", as test/worker/worker.ts has it.
+                // "an id key of thirty-two bytes...", the same as in test/worker/worker.ts.
                 ID_KEYS: "YW4gaWQga2V5IG9mIHRoaXJ0eS10d28gYnl0ZXMuLi4=",
                 UNIAPI_BASE_URL: inject("emulatorUrl"),
                 DEADLINES: '{"usage":1,"callback":500}',
@@ -36,11 +49,14 @@ export default defineConfig({
             },
           })),
         ],
-        // The config of the objects: what a test of one gives to its router, too.
+        // The Durable Objects read this config. Tests of them give their router the same one.
         resolve: { alias: { "#config": `${import.meta.dirname}/test/worker/config.ts` } },
+        // Without Vite's warnings about the source maps of packages.
+        logLevel: "error",
         test: {
           name: "worker",
           include: ["test/worker/**/*.test.ts"],
+          isolate: true,
           globalSetup: [
             "test/support/assets.ts",
             "test/support/shared-emulator.ts",
@@ -54,6 +70,7 @@ export default defineConfig({
           name: "e2e",
           include: ["test/e2e/**/*.test.ts", "test/clients/**/*.test.ts", "test/browser/**/*.test.ts"],
           environment: "node",
+          isolate: true,
           globalSetup: ["test/support/production-bundle.ts", "test/support/client-packages.ts"],
           testTimeout: 30_000,
           hookTimeout: 60_000,
