@@ -13,7 +13,7 @@ export interface FirstByte {
   pass: number;
   ours: number;
   /** Of the pairs' differences. */
-  waitUntil: number;
+  laterMs: number;
 }
 
 export async function measureFirstByte(stage: Stage): Promise<FirstByte[]> {
@@ -37,7 +37,7 @@ export async function measureFirstByte(stage: Stage): Promise<FirstByte[]> {
       path,
       pass: median(pairs.map(([one]) => one)),
       ours: median(pairs.map(([, other]) => other)),
-      waitUntil: median(pairs.map(([one, other]) => other - one)),
+      laterMs: median(pairs.map(([one, other]) => other - one)),
     });
   }
   return found;

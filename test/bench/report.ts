@@ -1,4 +1,4 @@
-// What a run has found, as the Markdown of docs/performance.md between its two marks; the words around it are written by hand.
+// The findings of a bench run as the Markdown between the two marks of docs/performance.md. The text around them is written by hand.
 import { readFileSync } from "node:fs";
 import { cpus, release } from "node:os";
 import type { Chain } from "./chains.ts";
@@ -26,11 +26,11 @@ export interface Findings {
 
 const MARKS = ["<!-- bench: made by `npm run bench -- --write` -->", "<!-- bench: end -->"] as const;
 
-/** @param document with both marks. @returns it with the findings between them */
+/** @param document with both marks @returns the document with the findings between them */
 export function written(document: string, findings: Findings): string {
   const [before = "", rest = ""] = document.split(MARKS[0]);
   const after = rest.split(MARKS[1])[1];
-  if (after === undefined) throw new Error("docs/performance.md has lost its marks");
+  if (after === undefined) throw new Error("docs/performance.md has no marks");
   return `${before}${MARKS[0]}\n\n${report(findings)}\n\n${MARKS[1]}${after}`;
 }
 
@@ -80,13 +80,13 @@ export function report({
         `${ours.p50.toFixed(1)} / ${ours.p99.toFixed(1)}`,
       ]),
     ),
-    "### What is no ratio of CPU",
+    "### First byte, memory, chain, bundle and start-up",
     table(
-      ["what", "measured", "at most"],
+      ["what", "measured", "target, at most"],
       [
-        ...firstByte.map(({ path, pass, ours, waitUntil }) => [
+        ...firstByte.map(({ path, pass, ours, laterMs }) => [
           `first byte of a stream on \`${path}\``,
-          `${waitUntil.toFixed(2)} ms waitUntil (${pass.toFixed(2)} → ${ours.toFixed(2)} ms)${waitUntil <= 1 ? "" : " **missed**"}`,
+          `${laterMs.toFixed(2)} ms later (${pass.toFixed(2)} → ${ours.toFixed(2)} ms)${laterMs <= 1 ? "" : " **missed**"}`,
           "1 ms later than the pass-through",
         ]),
         ...openStreams
@@ -117,7 +117,7 @@ export function report({
         ],
       ],
     ),
-    "### What single things cost, `/v1/responses` JSON, turns off",
+    "### What each part costs, `/v1/responses` JSON, turns off",
     table(
       ["a Worker of a few lines", "µs of CPU"],
       pieces.map(({ name, us }, n) => [
