@@ -1,7 +1,7 @@
-// From a request to a script, by the steps that OpenAI takes: refuse, recall the chain, generate, remember.
-// Faults of the menu come in at their hooks; an ordinary model has none.
-import { factsOf, inputItems, type Item } from "./conversation.ts";
-import { draftOf, withinLimit } from "./draft.ts";
+// Turns a request into a script in the steps that OpenAI takes: refuse, read the chain, generate, store.
+// An entry of the menu changes these steps through its hooks. An ordinary model has no hooks.
+import { transcriptOf, inputItems, type Item } from "./conversation.ts";
+import { draftOf, limitTokens } from "./draft.ts";
 import {
   belowMinimum,
   chainNotFound,
@@ -21,10 +21,10 @@ import { jsonScript, type Script, sseScript } from "./script.ts";
 
 const OUTPUT_TOKENS_MIN = 16;
 
-/** `kept` is the id under which the response is now stored, if it is. */
-export type Answer = { readonly script: Script; readonly kept?: string };
+/** `storedId` is the id under which the response is now stored, if it is. */
+export type EmulatedAnswer = { readonly script: Script; readonly storedId?: string };
 
-export function answer(call: Call, memory: Memory, paceMs: number): Answer {
+export function answerCall(call: Call, memory: Memory, paceMs: number): EmulatedAnswer {
   const { fault, number } = menuEntry(call.model) ?? {};
   if (!fault || number === undefined || call.model.includes("nope")) {
     return { script: modelNotFound(call.requestId, call.model) };
@@ -33,23 +33,23 @@ export function answer(call: Call, memory: Memory, paceMs: number): Answer {
   if (refused) return { script: refused };
 
   const request = fault.request?.(call.body) ?? call.body;
-  const recalled = recall(request, memory);
-  if ("script" in recalled) return recalled;
-  const { earlier, fresh } = recalled;
+  const conversation = readConversation(request, memory);
+  if ("script" in conversation) return conversation;
+  const { earlier, newItems: fresh } = conversation;
   const items = [...earlier, ...fresh];
 
-  const plain = draftOf(request, items);
-  const draft = withinLimit(fault.draft?.(plain, number) ?? plain, asNumber(request["max_output_tokens"]));
+  const unchanged = draftOf(request, items);
+  const draft = limitTokens(fault.draft?.(unchanged, number) ?? unchanged, asNumber(request["max_output_tokens"]));
   const honest = responseOf(request, items, draft);
   const response = fault.response?.(honest, call) ?? honest;
-  const script = written(response, call, paceMs);
+  const script = toScript(response, call, paceMs);
   const changed = fault.script?.(script, call, number) ?? script;
   if (request["store"] === false || draft.status === "failed") return { script: changed };
-  memory.keep(draft.id, asText(request["previous_response_id"]), [...fresh, ...draft.output]);
-  return { script: changed, kept: draft.id };
+  memory.store(draft.id, asText(request["previous_response_id"]), [...fresh, ...draft.output]);
+  return { script: changed, storedId: draft.id };
 }
 
-function written(response: JsonObject, call: Call, paceMs: number): Script {
+function toScript(response: JsonObject, call: Call, paceMs: number): Script {
   const { fault } = menuEntry(call.model) ?? {};
   const wire = fault?.wire ?? (call.stream ? "sse" : "json");
   const obfuscation = asObject(call.body["stream_options"])?.["include_obfuscation"] !== false;
@@ -60,9 +60,9 @@ function written(response: JsonObject, call: Call, paceMs: number): Script {
   return sseScript(fault?.events?.(events, call) ?? events, paceMs);
 }
 
-type Recalled = { readonly earlier: Item[]; readonly fresh: Item[] };
+type Conversation = { readonly earlier: Item[]; readonly newItems: Item[] };
 
-function recall(request: JsonObject, memory: Memory): Recalled | Answer {
+function readConversation(request: JsonObject, memory: Memory): Conversation | EmulatedAnswer {
   const limit = asNumber(request["max_output_tokens"]);
   if (limit !== undefined && limit < OUTPUT_TOKENS_MIN) return { script: belowMinimum(limit) };
   const previous = asText(request["previous_response_id"]);
@@ -79,10 +79,10 @@ function recall(request: JsonObject, memory: Memory): Recalled | Answer {
     if (!meant) return { script: itemNotFound(id) };
     fresh.push(meant);
   }
-  const logFields = factsOf([...earlier, ...fresh]);
-  const [unanswered] = logFields.callsWithoutOutput;
+  const transcript = transcriptOf([...earlier, ...fresh]);
+  const [unanswered] = transcript.callsWithoutOutput;
   if (unanswered !== undefined) return { script: noOutputFor(unanswered) };
-  const [uncalled] = logFields.outputsWithoutCall;
+  const [uncalled] = transcript.outputsWithoutCall;
   if (uncalled !== undefined) return { script: noCallFor(uncalled) };
-  return { earlier, fresh };
+  return { earlier, newItems: fresh };
 }

@@ -1,5 +1,5 @@
-// How the emulator's own tests ask it: real HTTP on loopback, and an answer that can be looked at from all
-// sides. A broken connection is part of the answer, not an exception.
+// The client of the emulator's own tests: real HTTP on loopback. The answer has the status, headers, text, JSON and events.
+// A broken connection is part of the answer, not an exception.
 import { connect } from "node:net";
 
 import { createParser } from "eventsource-parser";
@@ -7,17 +7,17 @@ import { createParser } from "eventsource-parser";
 import type { Emulator } from "./emulator.ts";
 import { asObject, asObjects, asText, type JsonObject, parseJson } from "./json.ts";
 
-export type Asked = {
+export type EmulatorAnswer = {
   readonly status: number;
   readonly headers: Headers;
   readonly text: string;
   readonly json: JsonObject;
   readonly events: JsonObject[];
-  /** True if the connection broke before the end. */
-  readonly broke: boolean;
+  /** True if the connection broken before the end. */
+  readonly broken: boolean;
 };
 
-export type Asking = { readonly key?: string; readonly leaveWhen?: (text: string) => boolean };
+export type AskOptions = { readonly key?: string; readonly disconnectWhen?: (text: string) => boolean };
 
 const request = (body: JsonObject | string, key: string): RequestInit => ({
   method: "POST",
@@ -29,23 +29,23 @@ const request = (body: JsonObject | string, key: string): RequestInit => ({
 export async function ask(
   emulator: Emulator,
   body: JsonObject | string,
-  { key = "sk-any", leaveWhen = () => false }: Asking = {},
-): Promise<Asked> {
-  const left = new AbortController();
+  { key = "sk-any", disconnectWhen: leaveWhen = () => false }: AskOptions = {},
+): Promise<EmulatorAnswer> {
+  const disconnected = new AbortController();
   const chunks: Uint8Array[] = [];
   let answer: Response | undefined;
-  let broke = false;
+  let broken = false;
   try {
     answer = await fetch(`${emulator.url}/v1/responses`, {
       ...request(body, key),
-      signal: left.signal,
+      signal: disconnected.signal,
     });
     for await (const chunk of answer.body ?? []) {
       chunks.push(chunk);
-      if (leaveWhen(Buffer.concat(chunks).toString("utf8"))) left.abort();
+      if (leaveWhen(Buffer.concat(chunks).toString("utf8"))) disconnected.abort();
     }
   } catch {
-    broke = true;
+    broken = true;
   }
   const text = Buffer.concat(chunks).toString("utf8");
   return {
@@ -54,7 +54,7 @@ export async function ask(
     text,
     json: asObject(parseJson(text)) ?? {},
     events: eventsIn(text),
-    broke,
+    broken,
   };
 }
 

@@ -1,17 +1,17 @@
-// Entries of the menu that change what the model made, before any of it is written.
+// Entries of the menu that change the model's output before it becomes a response.
 import { type Draft, message, outputText, withText } from "./draft.ts";
 import type { Hooks } from "./fault.ts";
 import { newChatId, newId } from "./ids.ts";
 import { asObjects, asText, type JsonObject, without } from "./json.ts";
 
-const drafted = (draft: (draft: Draft, number: number) => Draft): Hooks => ({ draft });
+const changeDraft = (draft: (draft: Draft, number: number) => Draft): Hooks => ({ draft });
 
-export const refuses = drafted((draft) => ({
+export const refuses = changeDraft((draft) => ({
   ...draft,
   output: [message([{ type: "refusal", refusal: "I can't help with that." }])],
 }));
 
-export const filtered = drafted((draft) => {
+export const filtered = changeDraft((draft) => {
   const half = withText(draft, (text) => text.slice(0, Math.ceil(text.length / 2)));
   return {
     ...half,
@@ -21,7 +21,7 @@ export const filtered = drafted((draft) => {
   };
 });
 
-export const onlyReasons = drafted((draft) => ({
+export const onlyReasons = changeDraft((draft) => ({
   ...draft,
   status: "incomplete",
   incompleteReason: "max_output_tokens",
@@ -37,32 +37,32 @@ export const failedDraft =
     error: { code, message: text },
     output: [],
   });
-export const fails = drafted(failedDraft("server_error", "The model failed to generate a response."));
+export const fails = changeDraft(failedDraft("server_error", "The model failed to generate a response."));
 
-export const longId = drafted((draft) => ({ ...draft, id: "resp_".padEnd(300, "0123456789") }));
-export const uuidId = drafted((draft) => ({ ...draft, id: crypto.randomUUID() }));
+export const longId = changeDraft((draft) => ({ ...draft, id: "resp_".padEnd(300, "0123456789") }));
+export const uuidId = changeDraft((draft) => ({ ...draft, id: crypto.randomUUID() }));
 
-export const commentaryFirst = drafted((draft) => ({
+export const commentaryFirst = changeDraft((draft) => ({
   ...draft,
-  output: [message([outputText("Let me look at what was said. ")], "commentary"), ...draft.output],
+  output: [message([outputText("Let me look at the conversation. ")], "commentary"), ...draft.output],
 }));
 
-export const twoMessages = drafted((draft) => ({
+export const twoMessages = changeDraft((draft) => ({
   ...draft,
   output: [...draft.output, message([outputText(" And a second message.")])],
 }));
 
-export const manyWords = drafted((draft, count) =>
+export const manyWords = changeDraft((draft, count) =>
   withText(draft, () => Array.from({ length: count }, (_, index) => `word${index + 1}`).join(" ")),
 );
 
 /** One word of this many bytes: one delta, and a JSON body a little larger. */
-export const manyBytes = drafted((draft, bytes) => withText(draft, () => "x".repeat(bytes)));
+export const manyBytes = changeDraft((draft, bytes) => withText(draft, () => "x".repeat(bytes)));
 
 export const MULTI_BYTE_TEXT = " Ünïcödé: 你好，世界 🙂 👩‍👩‍👧 नमस्ते";
 export const multiByte = (draft: Draft): Draft => withText(draft, (text) => text + MULTI_BYTE_TEXT);
 
-/** Types, statuses and fields that nobody has heard of yet: readers must pass over them. */
+/** Types, statuses and fields that don't exist yet. Readers must ignore them. */
 export const unknownItems: Hooks = {
   draft: (draft) => ({
     ...draft,
@@ -86,7 +86,7 @@ export const unknownItems: Hooks = {
     ),
 };
 
-/** Converted from chat: another id, no chain and no word about it, no foreign tools, few keys. */
+/** A relay's conversion from chat completions: another kind of id, the chain silently ignored, function tools only, few keys. */
 export const chatCompat: Hooks = {
   request: (body) => ({
     ...without(body, "previous_response_id"),
@@ -102,7 +102,7 @@ function chatResponse(response: JsonObject): JsonObject {
   const { id, created_at, model, object, status, output, usage } = response;
   const { input_tokens, output_tokens, total_tokens } = (usage ?? {}) as JsonObject;
   const done = status !== "in_progress";
-  const made = {
+  const result = {
     output: asObjects(output).map(chatItem),
     usage: {
       input_tokens: input_tokens ?? 0,
@@ -113,7 +113,7 @@ function chatResponse(response: JsonObject): JsonObject {
     },
   };
   const head = { id, created_at, model, object, text: { format: { type: "text" } }, status };
-  return { ...head, ...(done ? made : {}) } as JsonObject;
+  return { ...head, ...(done ? result : {}) } as JsonObject;
 }
 
 const chatPart = ({ type, text }: JsonObject): JsonObject =>
@@ -130,9 +130,9 @@ function chatEvent(event: JsonObject): JsonObject {
   const type = asText(event["type"]) ?? "";
   if (response) return { type, response: chatResponse(response as JsonObject) };
   if (item) {
-    // The converter forgets the index of an item that begins.
-    const kept = type.endsWith(".added") ? { type } : rest;
-    return { ...kept, item: chatItem(item as JsonObject) };
+    // The relay's converter omits the index in the events that add an item.
+    const fields = type.endsWith(".added") ? { type } : rest;
+    return { ...fields, item: chatItem(item as JsonObject) };
   }
   return part ? { ...rest, part: chatPart(part as JsonObject) } : rest;
 }

@@ -1,13 +1,13 @@
-// A conversation is a list of items, oldest first, whether it came by chain or was replayed as input.
-// Everything that an answer says is a function of this list, so both ways give the same text.
+// A conversation is a list of items, oldest first, whether it came through a chain or was replayed as input.
+// The text of an answer depends on this list alone, so both ways give the same text.
 import { asArray, asObject, asObjects, asText, type Json, type JsonObject } from "./json.ts";
 
 export type Item = JsonObject;
 
 const EARLIER_TURNS_LISTED = 100;
-// A pasted book would come back in every later answer; its beginning is enough to prove memory.
-const SAID_NOW_MAX_CHARACTERS = 2_000;
-const SAID_EARLIER_MAX_CHARACTERS = 200;
+// Without limits, a pasted book would come back in every later answer. Its beginning is enough to prove memory.
+const LATEST_TEXT_MAX_CHARACTERS = 2_000;
+const EARLIER_TEXT_MAX_CHARACTERS = 200;
 const IMAGE_CHARACTERS = 340;
 
 /** The `input` of a request as items: a string is one user message, a role without a type is a message. */
@@ -39,7 +39,7 @@ const isMadeByModel = (item: Item): boolean =>
   item["role"] === "assistant" ||
   ["function_call", "reasoning", "web_search_call"].includes(asText(item["type"]) ?? "");
 
-/** What the model would read of an item. Old reasoning is not read again and counts nothing. */
+/** How many characters of an item a model would read. Old reasoning is not read again and counts as zero. */
 export function itemCharacters(item: Item): number {
   const images = partsOfType(item, "input_image") * IMAGE_CHARACTERS;
   switch (item["type"]) {
@@ -56,21 +56,21 @@ export function itemCharacters(item: Item): number {
 
 export const characters = (items: Item[]): number => items.reduce((sum, item) => sum + itemCharacters(item), 0);
 
-/** The items up to the last one that the model made: what a prompt cache would hold. */
+/** The items up to the last one that the model made: the part that a prompt cache would hold. */
 export const earlierItems = (items: Item[]): Item[] => items.slice(0, items.findLastIndex(isMadeByModel) + 1);
 
-export type Facts = {
-  readonly said: string[];
+export type Transcript = {
+  readonly userTexts: string[];
   readonly images: number;
   readonly files: number;
   readonly outputs: string[];
-  /** True while the last word is a function's: a model then answers instead of calling again. */
-  readonly functionSpokeLast: boolean;
+  /** True if a function's output follows the last user message. A model then answers instead of calling again. */
+  readonly endsWithOutput: boolean;
   readonly callsWithoutOutput: string[];
   readonly outputsWithoutCall: string[];
 };
 
-export function factsOf(items: Item[]): Facts {
+export function transcriptOf(items: Item[]): Transcript {
   const ids = (type: string): string[] =>
     items
       .filter((item) => item["type"] === type && item["status"] !== "incomplete")
@@ -81,11 +81,11 @@ export function factsOf(items: Item[]): Facts {
   const outputs = items.filter((item) => item["type"] === "function_call_output");
   const lastUser = items.findLastIndex(isUser);
   return {
-    said: items.filter(isUser).map((item) => partsText(item["content"])),
+    userTexts: items.filter(isUser).map((item) => partsText(item["content"])),
     images: count("input_image"),
     files: count("input_file"),
     outputs: outputs.map((item) => partsText(item["output"])),
-    functionSpokeLast: items.some((item, index) => index > lastUser && item["type"] === "function_call_output"),
+    endsWithOutput: items.some((item, index) => index > lastUser && item["type"] === "function_call_output"),
     callsWithoutOutput: called.filter((id) => !answered.includes(id)),
     outputsWithoutCall: answered.filter((id) => !called.includes(id)),
   };
@@ -96,37 +96,39 @@ const clip = (text: string, max: number): string =>
 
 const quoted = (texts: string[], max: number): string => texts.map((text) => `"${clip(text, max)}"`).join(", ");
 
-/** The plain answer to a conversation. The instructions show only their length, never their words. */
-export function wording(logFields: Facts, instructions: string | undefined): string {
-  const turn = logFields.said.length;
-  const earlier = logFields.said.slice(0, -1).slice(-EARLIER_TURNS_LISTED);
+/** The plain answer to a conversation. It gives the length of the instructions, never their text. */
+export function answerText(transcript: Transcript, instructions: string | undefined): string {
+  const turn = transcript.userTexts.length;
+  const earlier = transcript.userTexts.slice(0, -1).slice(-EARLIER_TURNS_LISTED);
   return [
     turn > 1 ? `Turn ${turn}.` : "",
-    turn === 0 ? "You said nothing." : `You said: ${quoted(logFields.said.slice(-1), SAID_NOW_MAX_CHARACTERS)}.`,
-    earlier.length > 0 ? `Before that you said: ${quoted(earlier, SAID_EARLIER_MAX_CHARACTERS)}.` : "",
-    logFields.images > 0 ? `Images: ${logFields.images}.` : "",
-    logFields.files > 0 ? `Files: ${logFields.files}.` : "",
-    logFields.outputs.length > 0 ? `Function outputs: ${quoted(logFields.outputs, SAID_NOW_MAX_CHARACTERS)}.` : "",
+    turn === 0
+      ? "You said nothing."
+      : `You said: ${quoted(transcript.userTexts.slice(-1), LATEST_TEXT_MAX_CHARACTERS)}.`,
+    earlier.length > 0 ? `Before that you said: ${quoted(earlier, EARLIER_TEXT_MAX_CHARACTERS)}.` : "",
+    transcript.images > 0 ? `Images: ${transcript.images}.` : "",
+    transcript.files > 0 ? `Files: ${transcript.files}.` : "",
+    transcript.outputs.length > 0 ? `Function outputs: ${quoted(transcript.outputs, LATEST_TEXT_MAX_CHARACTERS)}.` : "",
     instructions ? `(instructions: ${instructions.length} characters)` : "",
   ]
     .filter((sentence) => sentence !== "")
     .join(" ");
 }
 
-/** Function tools of a request, by name, in its order. */
+/** The function tools of a request, in its order. */
 export const functionTools = (request: JsonObject): JsonObject[] =>
   asObjects(request["tools"]).filter((tool) => tool["type"] === "function");
 
-/** The functions that `tool_choice` leaves open: none, one by name, a list of allowed ones, or all. */
+/** The functions that `tool_choice` allows: none, one by name, a list, or all. */
 export function callableTools(request: JsonObject): JsonObject[] {
   const tools = functionTools(request);
   const choice = request["tool_choice"];
   if (choice === "none") return [];
-  const picked = asObject(choice);
-  if (!picked) return tools;
-  const name = asText(picked["name"]) ?? asText(asObject(picked["function"])?.["name"]);
-  if (picked["type"] === "function") return tools.filter((tool) => tool["name"] === name);
-  const allowed = asArray(picked["tools"]);
+  const chosen = asObject(choice);
+  if (!chosen) return tools;
+  const name = asText(chosen["name"]) ?? asText(asObject(chosen["function"])?.["name"]);
+  if (chosen["type"] === "function") return tools.filter((tool) => tool["name"] === name);
+  const allowed = asArray(chosen["tools"]);
   if (!allowed) return [];
   const names = new Set(asObjects(allowed).map((tool) => tool["name"]));
   return tools.filter((tool) => names.has(tool["name"]));

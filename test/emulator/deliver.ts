@@ -1,5 +1,5 @@
-// Sends a script over a connection: waits for slow readers, stops when the client leaves, and keeps the
-// record of the request true while it does so.
+// Sends a script over a connection. It waits for slow readers, stops when the client disconnects, and updates the
+// record of the request as it goes.
 import { once } from "node:events";
 import type { ServerResponse } from "node:http";
 import { setImmediate, setTimeout } from "node:timers/promises";
@@ -14,24 +14,29 @@ async function pause(ms: number | undefined, signal: AbortSignal): Promise<void>
   else await setImmediate(undefined, { signal });
 }
 
-/** "complete" means that the emulator did all it meant to do, a broken connection included. */
+/** "complete" means that the emulator sent the whole script, even if the script ends in a broken connection. */
 export async function deliver(script: Script, response: ServerResponse, progress: Progress): Promise<void> {
-  const left = new AbortController();
+  const disconnected = new AbortController();
   response.once("close", () => {
     if (progress.ended === "open") progress.ended = "client_left";
-    left.abort();
+    disconnected.abort();
   });
-  // A write to a connection that just broke: its close, which follows, is what counts.
-  response.on("error", () => left.abort());
+  // A write to a connection that just broke. The "close" event follows and sets the outcome.
+  response.on("error", () => disconnected.abort());
   try {
-    await send(script, response, progress, left.signal);
+    await send(script, response, progress, disconnected.signal);
   } catch (error) {
-    if (!left.signal.aborted) throw error;
+    if (!disconnected.signal.aborted) throw error;
   }
 }
 
-async function send(script: Script, response: ServerResponse, progress: Progress, left: AbortSignal): Promise<void> {
-  await pause(script.headersAfterMs, left);
+async function send(
+  script: Script,
+  response: ServerResponse,
+  progress: Progress,
+  disconnected: AbortSignal,
+): Promise<void> {
+  await pause(script.headersAfterMs, disconnected);
   if (script.end === "reset") {
     progress.ended = "complete";
     response.socket?.resetAndDestroy();
@@ -40,14 +45,14 @@ async function send(script: Script, response: ServerResponse, progress: Progress
   response.writeHead(script.status, script.headers);
   response.flushHeaders();
   for (const { bytes, events, pauseMs } of script.steps) {
-    await pause(pauseMs, left);
-    left.throwIfAborted();
-    if (!response.write(bytes)) await once(response, "drain", { signal: left });
+    await pause(pauseMs, disconnected);
+    disconnected.throwIfAborted();
+    if (!response.write(bytes)) await once(response, "drain", { signal: disconnected });
     progress.events_sent += events;
   }
   if (script.end === "hang") {
-    // The socket's own close ends the wait: there is no time after which this goes on.
-    await once(response, "close", { signal: left });
+    // Only the close of the socket ends the wait: there is no timeout.
+    await once(response, "close", { signal: disconnected });
     return;
   }
   progress.ended = "complete";

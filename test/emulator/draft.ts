@@ -1,6 +1,6 @@
-// A draft is what the model made of a request: output items, how it ended, and how long it thought.
-// Faults of the menu may change a draft; ids apart, the same conversation gives the same draft.
-import { callableTools, characters, factsOf, type Facts, type Item, wording } from "./conversation.ts";
+// A draft is the model's output before it becomes a response: items, status, and reasoning tokens.
+// Entries of the menu may change a draft. Apart from ids, the same conversation gives the same draft.
+import { callableTools, characters, transcriptOf, type Transcript, type Item, answerText } from "./conversation.ts";
 import { newCallId, newId } from "./ids.ts";
 import { asArray, asObject, asObjects, asText, type JsonObject } from "./json.ts";
 import { sample } from "./sample.ts";
@@ -42,7 +42,7 @@ export const message = (content: JsonObject[], phase = "final_answer"): Item => 
   role: "assistant",
 });
 
-/** The same draft with other words in every text. Citations go, as their places would be wrong. */
+/** The same draft with every text changed. Citations are removed, since their positions would be wrong. */
 export function withText(draft: Draft, change: (text: string) => string): Draft {
   const output = draft.output.map((item) =>
     item["type"] === "message"
@@ -56,19 +56,19 @@ export function withText(draft: Draft, change: (text: string) => string): Draft 
 }
 
 export function draftOf(request: JsonObject, items: Item[]): Draft {
-  const logFields = factsOf(items);
-  const thought = reasoning(request, logFields);
-  const tools = logFields.functionSpokeLast ? [] : callableTools(request);
-  const answer = tools.length > 0 ? functionCalls(request, tools, logFields) : spoken(request, logFields);
+  const transcript = transcriptOf(items);
+  const thinking = reasoning(request, transcript);
+  const tools = transcript.endsWithOutput ? [] : callableTools(request);
+  const answer = tools.length > 0 ? functionCalls(request, tools, transcript) : textAnswer(request, transcript);
   return {
     id: newId("resp"),
     status: "completed",
-    output: [...thought.items, ...answer],
-    reasoningTokens: thought.tokens,
+    output: [...thinking.items, ...answer],
+    reasoningTokens: thinking.tokens,
   };
 }
 
-function reasoning(request: JsonObject, logFields: Facts): { items: Item[]; tokens: number } {
+function reasoning(request: JsonObject, transcript: Transcript): { items: Item[]; tokens: number } {
   const asked = asObject(request["reasoning"]);
   const effort = asText(asked?.["effort"]);
   const summary = asText(asked?.["summary"]) ?? asText(asked?.["generate_summary"]);
@@ -78,8 +78,8 @@ function reasoning(request: JsonObject, logFields: Facts): { items: Item[]; toke
       : (REASONING_TOKENS[effort] ?? REASONING_TOKENS_OF_HIGHER_EFFORTS);
   if (tokens === 0 && summary === undefined) return { items: [], tokens: 0 };
   const parts = [
-    `**Reading**\n\nThe user has spoken ${logFields.said.length} times so far.`,
-    "**Answering**\n\nI repeat what was said, so that memory can be seen.",
+    `**Reading**\n\nThe user has spoken ${transcript.userTexts.length} times so far.`,
+    "**Answering**\n\nI repeat the conversation, so that memory can be seen.",
   ].slice(0, summary === undefined ? 0 : summary === "detailed" ? 2 : 1);
   const item: Item = {
     id: newId("rs"),
@@ -87,25 +87,25 @@ function reasoning(request: JsonObject, logFields: Facts): { items: Item[]; toke
     summary: parts.map((text) => ({ type: "summary_text", text })),
   };
   if (asArray(request["include"])?.includes("reasoning.encrypted_content")) {
-    item["encrypted_content"] = btoa(`emulated reasoning over ${logFields.said.length} messages`);
+    item["encrypted_content"] = btoa(`emulated reasoning over ${transcript.userTexts.length} messages`);
   }
   return { items: [item], tokens };
 }
 
-function functionCalls(request: JsonObject, tools: JsonObject[], logFields: Facts): Item[] {
-  const both = /\bboth\b/i.test(logFields.said.at(-1) ?? "") && request["parallel_tool_calls"] !== false;
+function functionCalls(request: JsonObject, tools: JsonObject[], transcript: Transcript): Item[] {
+  const both = /\bboth\b/i.test(transcript.userTexts.at(-1) ?? "") && request["parallel_tool_calls"] !== false;
   return tools.slice(0, both ? 2 : 1).map((tool) => ({
     id: newId("fc"),
     type: "function_call",
     status: "completed",
-    arguments: JSON.stringify(sample(tool["parameters"] ?? { type: "object" }, logFields.said.at(-1) ?? "")),
+    arguments: JSON.stringify(sample(tool["parameters"] ?? { type: "object" }, transcript.userTexts.at(-1) ?? "")),
     call_id: newCallId(),
     name: tool["name"] ?? "",
   }));
 }
 
-function spoken(request: JsonObject, logFields: Facts): Item[] {
-  const text = wording(logFields, asText(request["instructions"]));
+function textAnswer(request: JsonObject, transcript: Transcript): Item[] {
+  const text = answerText(transcript, asText(request["instructions"]));
   const format = asObject(asObject(request["text"])?.["format"]);
   if (format?.["type"] === "json_schema") {
     return [message([outputText(JSON.stringify(sample(format["schema"], text)))])];
@@ -116,12 +116,12 @@ function spoken(request: JsonObject, logFields: Facts): Item[] {
   const search = asObjects(request["tools"]).some((tool) =>
     /^web_search(_preview)?(_\d{4}_\d{2}_\d{2}|_\d{4})?$/.test(asText(tool["type"]) ?? ""),
   );
-  return search && request["tool_choice"] !== "none" ? searched(text, logFields) : [message([outputText(text)])];
+  return search && request["tool_choice"] !== "none" ? searchAnswer(text, transcript) : [message([outputText(text)])];
 }
 
-// The citations come first: before them all characters are ASCII, so that their places are the same
-// whether a reader counts bytes, UTF-16 units or code points.
-function searched(text: string, logFields: Facts): Item[] {
+// The citations come first. All characters before them are ASCII, so their positions are the same
+// in bytes, UTF-16 units and code points.
+function searchAnswer(text: string, transcript: Transcript): Item[] {
   let lead = "According to ";
   const annotations = SEARCH_PAGES.map(({ url, title }, index) => {
     if (index > 0) lead += " and ";
@@ -133,32 +133,32 @@ function searched(text: string, logFields: Facts): Item[] {
     id: newId("ws"),
     type: "web_search_call",
     status: "completed",
-    action: { type: "search", query: logFields.said.at(-1) ?? "" },
+    action: { type: "search", query: transcript.userTexts.at(-1) ?? "" },
   };
   return [call, message([outputText(`${lead}: ${text}`, annotations)])];
 }
 
-/** OpenAI counts reasoning against the limit too: a small one may leave no text at all. */
-export function withinLimit(draft: Draft, limit: number | undefined): Draft {
+/** OpenAI counts reasoning against the limit, too, so a small limit may leave no room for text. */
+export function limitTokens(draft: Draft, limit: number | undefined): Draft {
   if (limit === undefined || draft.status !== "completed" || outputTokens(draft) <= limit) {
     return draft;
   }
   const reasoningTokens = Math.min(draft.reasoningTokens, limit);
-  let left = (limit - reasoningTokens) * CHARACTERS_PER_TOKEN;
+  let remaining = (limit - reasoningTokens) * CHARACTERS_PER_TOKEN;
   const cut = (text: string): string => {
-    const kept = text.slice(0, left).replace(/[\uD800-\uDBFF]$/, "");
-    left -= kept.length;
-    return kept;
+    const part = text.slice(0, remaining).replace(/[\uD800-\uDBFF]$/, "");
+    remaining -= part.length;
+    return part;
   };
   const output = draft.output.flatMap((item): Item[] => {
     if (item["type"] !== "message" && item["type"] !== "function_call") return [item];
-    if (left <= 0) return [];
+    if (remaining <= 0) return [];
     const before = characters([item]);
-    const kept =
+    const shortened =
       item["type"] === "message"
         ? { ...item, content: asObjects(item["content"]).map((part) => cutPart(part, cut)) }
         : { ...item, arguments: cut(asText(item["arguments"]) ?? "") };
-    return [characters([kept]) < before ? { ...kept, status: "incomplete" } : kept];
+    return [characters([shortened]) < before ? { ...shortened, status: "incomplete" } : shortened];
   });
   return {
     ...draft,

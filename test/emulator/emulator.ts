@@ -1,22 +1,22 @@
-// A stand-in for UniAPI on loopback: `POST /v1/responses` with memory, streams and a menu of faults.
-// It answers by rule, without a model, and marks every answer; it serves the demo and the tests.
+// An emulator of UniAPI on loopback: `POST /v1/responses` with stored conversations, streams and a menu of faults.
+// It answers by rule, without a model, and marks every answer. `npm start` and the tests use it.
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 
-import { answer } from "./answer.ts";
+import { answerCall } from "./answer.ts";
 import { deliver, type Progress } from "./deliver.ts";
 import { invalidJson, invalidKey, invalidUrl, modelRequired } from "./errors.ts";
 import { newRequestId } from "./ids.ts";
 import { asObject, asText, type Json, parseJson } from "./json.ts";
-import { type Memory, memory } from "./memory.ts";
+import { type Memory, createMemory } from "./memory.ts";
 import { modelList } from "./models.ts";
 import { jsonScript, type Script } from "./script.ts";
 
 export type EmulatorOptions = {
   /** 0, the default, takes any free port. */
   port?: number;
-  /** If given, every other key is refused as UniAPI refuses it; if not, any key is good. */
+  /** If set, every other key is refused as UniAPI refuses it. If not, any key is accepted. */
   key?: string;
   /** Pause before each delta of a stream. */
   paceMs?: number;
@@ -26,7 +26,7 @@ export type ReceivedRequest = Progress & {
   method: string;
   path: string;
   headers: Record<string, string>;
-  /** The parsed JSON, or null where there was none. */
+  /** The parsed JSON, or null if the body is not JSON. */
   body: unknown;
   raw: string;
   at: number;
@@ -35,9 +35,9 @@ export type ReceivedRequest = Progress & {
 export type Emulator = {
   url: string;
   port: number;
-  /** All requests but those to /emulator/…, updated in place while they are answered. */
+  /** All requests except those to /emulator/…, updated in place while they are answered. */
   received: ReceivedRequest[];
-  /** How many POST /v1/responses came since the start or the last clear(). */
+  /** The number of POST /v1/responses since the start or the last clear(). */
   calls(): number;
   clear(): void;
   forget(id?: string): void;
@@ -58,7 +58,7 @@ type State = {
 export async function startEmulator(options: EmulatorOptions = {}): Promise<Emulator> {
   const state: State = {
     options,
-    memory: memory(),
+    memory: createMemory(),
     received: [],
     refusedOnce: new Set(),
     calls: 0,
@@ -66,7 +66,7 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
   };
   const server = createServer((request, response) => {
     serve(state, request, response).catch((error: unknown) => {
-      // A client that left while it sent its request is no fault of the emulator's.
+      // A client that disconnects while it sends its request is not a fault of the emulator.
       if (request.complete) console.error(error);
       response.destroy();
     });
@@ -113,7 +113,7 @@ async function serve(state: State, incoming: IncomingMessage, response: ServerRe
     events_sent: 0,
   };
   if (pathname.startsWith("/emulator/")) {
-    await deliver(control(state, request.method, pathname, new URLSearchParams(query)), response, request);
+    await deliver(controlScript(state, request.method, pathname, new URLSearchParams(query)), response, request);
     return;
   }
   state.received.push(request);
@@ -133,13 +133,13 @@ async function reply(
   if (route === "POST /v1/responses") state.calls += 1;
 
   const [, key] = /^Bearer\s+(\S+)$/i.exec(request.headers["authorization"] ?? "") ?? [];
-  const wanted = state.options.key ?? key;
-  if (key === undefined || key !== wanted) {
+  const expectedKey = state.options.key ?? key;
+  if (key === undefined || key !== expectedKey) {
     await deliver(invalidKey(requestId), response, request);
     return;
   }
   if (route !== "POST /v1/responses") {
-    const script = account(route) ?? invalidUrl(request.method, pathname);
+    const script = accountScript(route) ?? invalidUrl(request.method, pathname);
     await deliver(script, response, request);
     return;
   }
@@ -154,13 +154,13 @@ async function reply(
   const { port, refusedOnce } = state;
   const stream = body["stream"] === true;
   const call = { body, raw, model, stream, key, requestId, port, refusedOnce };
-  const { script, kept } = answer(call, state.memory, state.options.paceMs ?? 0);
+  const { script, storedId } = answerCall(call, state.memory, state.options.paceMs ?? 0);
   await deliver(script, response, request);
-  // A generation that nobody waits for is cancelled, and a cancelled one is not kept.
-  if (request.ended === "client_left") state.memory.forget(kept ?? "");
+  // OpenAI cancels a generation when its client disconnects, and does not store it.
+  if (request.ended === "client_left") state.memory.forget(storedId ?? "");
 }
 
-function account(route: string): Script | undefined {
+function accountScript(route: string): Script | undefined {
   switch (route) {
     case "GET /v1/models":
       return jsonScript(200, modelList());
@@ -174,8 +174,8 @@ function account(route: string): Script | undefined {
   }
 }
 
-/** For tests in another process. `GET /emulator/requests?holds=TEXT` lists those whose body has the text. */
-function control(state: State, method: string, pathname: string, query: URLSearchParams): Script {
+/** For tests in another process. `GET /emulator/requests?holds=TEXT` lists the requests whose body contains the text. */
+function controlScript(state: State, method: string, pathname: string, query: URLSearchParams): Script {
   const [, list, id] = /^\/emulator\/(requests|responses)(?:\/(.+))?$/.exec(pathname) ?? [];
   if (method === "GET" && list === "requests") {
     const requests = state.received.filter(({ raw }) => raw.includes(query.get("holds") ?? ""));

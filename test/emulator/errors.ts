@@ -1,11 +1,11 @@
 // The errors of UniAPI (one-hub and new-api beneath it) and of OpenAI behind it, word for word.
-// The aggregator ends its messages with the request id, which is also in a header.
+// The relay ends its messages with the request id, which is also in a header.
 import type { JsonObject } from "./json.ts";
 import { jsonScript, type Script } from "./script.ts";
 
 type Headers = Record<string, string>;
 
-/** An error of OpenAI's, relayed as it came. */
+/** An error of OpenAI's, relayed unchanged. */
 export const openaiError = (
   status: number,
   message: string,
@@ -20,7 +20,7 @@ export const openaiError = (
     },
   });
 
-/** An error of the aggregator's own; a code is only there where the aggregator writes one. */
+/** An error of the relay's own. It has a code only where the relay writes one. */
 export function hubError(
   status: number,
   requestId: string,

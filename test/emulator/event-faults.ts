@@ -10,13 +10,17 @@ import { rateLimited } from "./refusals.ts";
 const SERVER_ERROR = "The server had an error while processing your request.";
 const TOKENS_PER_MINUTE = "Request too large for gpt-4o: Limit 1, Requested 30.";
 
-const changed = (events: JsonObject[], when: (event: JsonObject) => boolean, fields: JsonObject): JsonObject[] =>
+const changeResponses = (
+  events: JsonObject[],
+  when: (event: JsonObject) => boolean,
+  fields: JsonObject,
+): JsonObject[] =>
   events.map((event) => {
     const response = responseIn(event);
     return response && when(event) ? { ...event, response: { ...response, ...fields } } : event;
   });
 
-/** As the documentation has it: the fields of the error in the event itself, and nothing after it. */
+/** The form that OpenAI documents: the fields of the error in the event itself, and no event after it. */
 export const errorEvent: Hooks = {
   instead: (call) => (call.stream ? undefined : openaiError(500, SERVER_ERROR, { code: "server_error" })),
   draft: failedDraft("server_error", SERVER_ERROR),
@@ -26,7 +30,7 @@ export const errorEvent: Hooks = {
   ],
 };
 
-/** As recorded in the wild: the error nested, then a failed response. */
+/** The form that was recorded from real traffic: the error nested, then a failed response. */
 export const errorEventNested: Hooks = {
   instead: (call, number) => (call.stream ? undefined : rateLimited.instead?.(call, number)),
   draft: failedDraft("rate_limit_exceeded", TOKENS_PER_MINUTE),
@@ -41,9 +45,9 @@ export const errorEventNested: Hooks = {
   },
 };
 
-/** The id of the terminal event is the one that is kept. */
+/** The response is stored under the id of the terminal event. */
 export const idChanges: Hooks = {
-  events: (events) => changed(events, (event) => !isTerminal(event), { id: newId("resp") }),
+  events: (events) => changeResponses(events, (event) => !isTerminal(event), { id: newId("resp") }),
 };
 
 export const noId: Hooks = { response: (response) => without(response, "id") };
@@ -62,7 +66,7 @@ export const noUsage: Hooks = {
 };
 
 export const noOutputInTerminal: Hooks = {
-  events: (events) => changed(events, isTerminal, { output: [] }),
+  events: (events) => changeResponses(events, isTerminal, { output: [] }),
 };
 
 export const noDeltas: Hooks = { events: (events) => events.filter((event) => !isDelta(event)) };
@@ -71,7 +75,7 @@ const withoutChain = (body: JsonObject): JsonObject => without(body, "previous_r
 
 export const ignoresChain: Hooks = { request: withoutChain };
 
-/** Says that it followed the chain, and did not. */
+/** Claims that it followed the chain, and did not. */
 export const ignoresChainButEchoes: Hooks = {
   request: withoutChain,
   response: (response, call) => ({

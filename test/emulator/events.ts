@@ -1,5 +1,5 @@
-// The events of a whole response in OpenAI's order, without sequence numbers: faults may still add,
-// drop and change events, the script counts them last.
+// The events of a complete response in OpenAI's order, without sequence numbers. Entries of the menu may still add,
+// drop and change events; the script numbers them at the end.
 import { asObject, asObjects, asText, type JsonObject, without } from "./json.ts";
 import { inProgress } from "./response.ts";
 
@@ -10,9 +10,9 @@ export type EventOptions = { readonly obfuscation: boolean };
 
 type Where = { item_id: string; output_index: number };
 
-export function eventsOf(whole: JsonObject, options: EventOptions): JsonObject[] {
+export function eventsOf(complete: JsonObject, options: EventOptions): JsonObject[] {
   // OpenAI leaves `billing` out of events.
-  const response = without(whole, "billing");
+  const response = without(complete, "billing");
   return [
     { type: "response.created", response: inProgress(response) },
     { type: "response.in_progress", response: inProgress(response) },
@@ -56,11 +56,11 @@ function insideEvents(item: JsonObject, where: Where, options: EventOptions): Js
         summaryEvents(asText(part["text"]) ?? "", index, where, options),
       );
     case "function_call": {
-      const whole = asText(item["arguments"]) ?? "";
-      const pieces = whole.match(/[^]{1,4}/gu) ?? [];
+      const complete = asText(item["arguments"]) ?? "";
+      const pieces = complete.match(/[^]{1,4}/gu) ?? [];
       return [
         ...deltas("response.function_call_arguments", pieces, where, options),
-        { type: "response.function_call_arguments.done", arguments: whole, ...where },
+        { type: "response.function_call_arguments.done", arguments: complete, ...where },
       ];
     }
     case "web_search_call":
@@ -119,10 +119,10 @@ function summaryEvents(text: string, summary_index: number, place: Where, option
   ];
 }
 
-/** One piece per word, each with the space before it; joined they are the text again. */
+/** One piece per word, each with the space before it. Joined, they are the text. */
 const words = (text: string): string[] => text.match(/\s*\S+|\s+$/g) ?? [];
 
-// OpenAI pads deltas so that a listener on the wire cannot guess words from their lengths.
+// OpenAI pads deltas so that an eavesdropper cannot guess words from their lengths.
 function deltas(name: string, pieces: string[], where: JsonObject, options: EventOptions): JsonObject[] {
   return pieces.map((delta) => ({
     type: `${name}.delta`,

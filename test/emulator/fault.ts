@@ -1,11 +1,11 @@
-// What an entry of the menu may change, from the request to the bytes. Each hook is plain data in and
-// data out; an entry without hooks is an ordinary answer.
+// What an entry of the menu may change, from the request to the bytes. Each hook maps plain data to
+// plain data. An entry without hooks gives an ordinary answer.
 import type { Draft } from "./draft.ts";
 import type { JsonObject } from "./json.ts";
 import type { Script } from "./script.ts";
 
 export type Call = {
-  /** As received: what a `request` hook changes is not seen here. */
+  /** As received, without the changes of a `request` hook. */
   readonly body: JsonObject;
   readonly raw: string;
   readonly model: string;
@@ -19,7 +19,7 @@ export type Call = {
 };
 
 export type Hooks = {
-  /** Answers so whatever `stream` said. */
+  /** The form of the answer, regardless of the request's `stream`. */
   readonly wire?: "json" | "sse";
   /** An answer instead of a generation; undefined lets the request pass. */
   readonly instead?: (call: Call, number: number) => Script | undefined;
@@ -33,7 +33,7 @@ export type Hooks = {
 
 export type Fault = Hooks & {
   /** Shown by GET /v1/models. */
-  readonly does: string;
+  readonly description: string;
   /** The entry takes a number after its name; this one is used where none is given. */
   readonly number?: number;
 };

@@ -1,5 +1,4 @@
-// JSON as the emulator reads it: loose, as a server must read what strangers send.
-// The readers answer undefined for anything of another type, they never throw.
+// Lenient readers of JSON from clients. They return undefined for a value of another type and never throw.
 
 export type Json = null | boolean | number | string | Json[] | JsonObject;
 export type JsonObject = { [key: string]: Json };

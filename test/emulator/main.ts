@@ -1,5 +1,5 @@
-// `node test/emulator/main.ts [--port 8788] [--pace 20]`: the emulator as a process of its own, for a
-// person without a key. It says its address in one line and ends at SIGINT or SIGTERM.
+// `node test/emulator/main.ts [--port 8788] [--pace 20]`: the emulator as a separate process, for
+// developers without a key. It prints its address in one line and exits on SIGINT or SIGTERM.
 import { parseArgs } from "node:util";
 
 import { startEmulator } from "./emulator.ts";

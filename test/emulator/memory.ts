@@ -1,8 +1,8 @@
-// The responses that the emulator keeps, as OpenAI keeps them: by id, each a turn that knows its parent.
-// A turn holds its parent itself, so a forgotten response breaks only the follow-ups that name it.
+// The responses that the emulator stores, as OpenAI does: by id, each a turn that refers to its parent.
+// A turn references its parent directly, so deleting a response breaks only the follow-ups that name it.
 import type { Item } from "./conversation.ts";
 
-const KEPT_MAX_RESPONSES = 10_000;
+const MAX_RESPONSES = 10_000;
 
 type Turn = { readonly parent: Turn | undefined; readonly items: Item[] };
 
@@ -11,30 +11,30 @@ export type Memory = {
   /** All items of the chain that ends in this response, oldest first. */
   chain(id: string): Item[];
   item(id: string): Item | undefined;
-  keep(id: string, parentId: string | undefined, items: Item[]): void;
+  store(id: string, parentId: string | undefined, items: Item[]): void;
   forget(id?: string): void;
 };
 
-export function memory(): Memory {
+export function createMemory(): Memory {
   const turns = new Map<string, Turn>();
   return {
     has: (id) => turns.has(id),
     chain: (id) => {
-      const found: Item[][] = [];
-      for (let turn = turns.get(id); turn; turn = turn.parent) found.push(turn.items);
-      return found.toReversed().flat();
+      const chain: Item[][] = [];
+      for (let turn = turns.get(id); turn; turn = turn.parent) chain.push(turn.items);
+      return chain.toReversed().flat();
     },
     item: (id) => {
       for (const turn of turns.values()) {
-        const item = turn.items.find((kept) => kept["id"] === id);
+        const item = turn.items.find((stored) => stored["id"] === id);
         if (item) return item;
       }
       return undefined;
     },
-    keep: (id, parentId, items) => {
+    store: (id, parentId, items) => {
       turns.set(id, { parent: parentId === undefined ? undefined : turns.get(parentId), items });
       const [oldest] = turns.keys();
-      if (turns.size > KEPT_MAX_RESPONSES && oldest !== undefined) turns.delete(oldest);
+      if (turns.size > MAX_RESPONSES && oldest !== undefined) turns.delete(oldest);
     },
     forget: (id) => {
       if (id === undefined) turns.clear();

@@ -1,4 +1,4 @@
-// GET /v1/models: a few ordinary names, then the whole menu with what each entry does.
+// GET /v1/models: a few ordinary names, then the whole menu with a description of each entry.
 import type { JsonObject } from "./json.ts";
 import { menuModels } from "./menu.ts";
 
@@ -22,7 +22,7 @@ export function modelList(): JsonObject {
     object: "list",
     data: [
       ...ORDINARY_MODELS.map((model) => ({ ...model, ...entry })),
-      // one-hub has a null for models whose owner it does not know.
+      // one-hub returns null for models whose owner it does not know.
       ...menuModels().map(({ id, description }) => ({ id, ...entry, owned_by: null, description })),
     ],
   };

@@ -1,8 +1,8 @@
-// A string that matches a regular expression, at best effort: first alternatives, shortest repeats that
-// reach the wanted length. Lookarounds and back references are read over; the result is then checked.
+// A string that matches a regular expression, best effort: first alternatives, shortest repeats that
+// reach the required length. Lookarounds and back references are skipped, and the result is checked.
 
 const ASCII = Array.from({ length: 95 }, (_, index) => String.fromCharCode(32 + index));
-// Letters first: they are what a reader expects where a pattern leaves the choice.
+// Letters first: where a pattern allows a choice, readers expect a letter.
 const CANDIDATES = ASCII.toSorted((a, b) => Number(/[a-z]/.test(b)) - Number(/[a-z]/.test(a)) || (a < b ? -1 : 1));
 const STRETCH_MAX = 256;
 
@@ -75,7 +75,7 @@ class Reader {
   }
 }
 
-/** Undefined when no try matches: the caller then has to do without. */
+/** Undefined if no candidate matches. The caller then ignores the pattern. */
 export function samplePattern(pattern: string, min: number, max: number): string | undefined {
   try {
     const expression = new RegExp(pattern, "u");

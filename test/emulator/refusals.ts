@@ -1,4 +1,4 @@
-// Entries of the menu that answer without a generation: errors, redirects, pages that are no JSON.
+// Entries of the menu that answer without a generation: errors, redirects, pages that aren't JSON.
 // The bodies are those of test/fixtures/derived, with our own request id.
 import {
   chainNotFound,
@@ -17,10 +17,10 @@ import { type Script, step, textScript } from "./script.ts";
 
 type Refuse = (call: Call, number: number) => Script | undefined;
 
-const refusal = (instead: Refuse): Hooks => ({ instead });
+const refuseWith = (instead: Refuse): Hooks => ({ instead });
 
 const hub = (status: number, message: string, fields: JsonObject = {}): Hooks =>
-  refusal((call) => hubError(status, call.requestId, message, fields));
+  refuseWith((call) => hubError(status, call.requestId, message, fields));
 
 const TOO_FAST = "您的速率达到上限，请稍后再试。";
 const RATE_LIMITED =
@@ -37,10 +37,10 @@ export const badRequest = hub(
     type: "invalid_request_error",
   },
 );
-export const badKey = refusal((call) => invalidKey(call.requestId));
+export const badKey = refuseWith((call) => invalidKey(call.requestId));
 export const keyUsedUp = hub(401, "令牌额度已用尽");
 /** Older new-api puts parts of the caller's key into the message. */
-export const quotaWithKeyParts = refusal((call) =>
+export const quotaWithKeyParts = refuseWith((call) =>
   hubError(
     401,
     call.requestId,
@@ -60,28 +60,30 @@ export const noBalance = hub(403, "用户额度不足, 剩余额度: ＄0.000000
   param: "",
   code: "insufficient_user_quota",
 });
-export const unknownModel = refusal((call) =>
+export const unknownModel = refuseWith((call) =>
   openaiError(404, `The model '${call.model}' does not exist or you do not have access to it.`, {
     code: "model_not_found",
   }),
 );
 export const tooLargeRequest = hub(413, "http: request body too large", HUB_CODE);
 export const tooFast = hub(429, TOO_FAST);
-export const tooFastUntil = refusal((call, seconds) =>
+export const tooFastUntil = refuseWith((call, seconds) =>
   hubError(429, call.requestId, TOO_FAST, {}, { "retry-after": String(seconds) }),
 );
-export const emptyTooFast = refusal(() => textScript(429, "", {}));
-/** A quota error in the dress of a 429: the code tells. */
-export const quotaAs429 = refusal(() => openaiErrorOfHub(429, "上游负载已饱和，请稍后再试", "insufficient_user_quota"));
+export const emptyTooFast = refuseWith(() => textScript(429, "", {}));
+/** A quota error with status 429. Only the code shows which it is. */
+export const quotaAs429 = refuseWith(() =>
+  openaiErrorOfHub(429, "上游负载已饱和，请稍后再试", "insufficient_user_quota"),
+);
 export const saturated429 = hub(429, SATURATED, SATURATED_CODE);
-export const rateLimited = refusal(() =>
+export const rateLimited = refuseWith(() =>
   openaiError(429, RATE_LIMITED, { type: "tokens", code: "rate_limit_exceeded" }),
 );
 export const serverError = hub(500, "Provider API error: The server had an error", {
   code: "server_error",
   type: "upstream_error",
 });
-export const badGateway = refusal(() =>
+export const badGateway = refuseWith(() =>
   textScript(
     502,
     "<html>\n<head><title>502 Bad Gateway</title></head>\n<body>\n" +
@@ -90,12 +92,12 @@ export const badGateway = refusal(() =>
   ),
 );
 export const saturated503 = hub(503, SATURATED);
-export const noChannel = refusal((call) =>
+export const noChannel = refuseWith((call) =>
   hubError(503, call.requestId, `当前分组 default 下对于模型 ${call.model} 无可用渠道`, HUB_CODE),
 );
-export const noChannelNewApi = refusal((call) => modelNotFound(call.requestId, call.model));
+export const noChannelNewApi = refuseWith((call) => modelNotFound(call.requestId, call.model));
 
-/** Cloudflare's own statuses come as plain text, the others as an error of the aggregator's. */
+/** Cloudflare's own statuses come as plain text, the others as an error of the relay. */
 export const statusOf = (call: Call, status: number): Script => {
   if (status < 200 || status > 599) return hubError(400, call.requestId, "no such status");
   if ([204, 205, 304].includes(status)) return textScript(status, "", {});
@@ -103,19 +105,19 @@ export const statusOf = (call: Call, status: number): Script => {
     ? textScript(status, `error code: ${status}`, { "content-type": "text/plain; charset=UTF-8" })
     : hubError(status, call.requestId, `status ${status}`, HUB_CODE);
 };
-export const anyStatus = refusal(statusOf);
+export const anyStatus = refuseWith(statusOf);
 
-// `localhost` is another host than 127.0.0.1: a client that follows is seen in `received`.
-export const redirect = refusal((call) =>
+// `localhost` is another host than 127.0.0.1. If a client follows the redirect, `received` shows it.
+export const redirect = refuseWith((call) =>
   textScript(302, "", { location: `http://localhost:${call.port}/v1/responses` }),
 );
 export const errorWith200 = hub(200, SATURATED, SATURATED_CODE);
 export const unknownErrorWith200 = hub(200, "未知错误", { code: "mystery_42" });
-export const notJson = refusal(() =>
+export const notJson = refuseWith(() =>
   textScript(200, "upstream says hello", { "content-type": "text/plain; charset=utf-8" }),
 );
-/** A heartbeat has sent its HTTP 200 before the error came. */
-export const heartbeatError = refusal((call) => {
+/** The heartbeat sent its HTTP 200 before the error occurred. */
+export const heartbeatError = refuseWith((call) => {
   const error = hubError(200, call.requestId, SATURATED, SATURATED_CODE);
   const [body = step("")] = error.steps;
   return call.stream
@@ -127,16 +129,16 @@ export const heartbeatError = refusal((call) => {
     : { ...error, steps: [step("\n"), step("\n"), body] };
 });
 
-/** Refuses a body once and lets its repetition pass; a third sending is a first one again. */
+/** Refuses a body once and accepts it the second time. The third time counts as the first again. */
 export const once = ({ instead }: Hooks): Hooks =>
-  refusal((call, number) => {
+  refuseWith((call, number) => {
     if (call.refusedOnce.delete(call.raw)) return undefined;
     call.refusedOnce.add(call.raw);
     return instead?.(call, number);
   });
-/** Refuses a body that many times, then lets it pass. */
+/** Refuses a body that many times, then accepts it. */
 export const times = ({ instead }: Hooks): Hooks =>
-  refusal((call, number) => {
+  refuseWith((call, number) => {
     for (let time = 1; time <= number; time += 1) {
       const key = `${time} ${call.raw}`;
       if (call.refusedOnce.has(key)) continue;
@@ -145,16 +147,16 @@ export const times = ({ instead }: Hooks): Hooks =>
     }
     return undefined;
   });
-export const saturatedUntil = refusal((call, seconds) =>
+export const saturatedUntil = refuseWith((call, seconds) =>
   hubError(503, call.requestId, SATURATED, {}, { "retry-after": String(seconds) }),
 );
 
 export const forgetsChain = (status: number): Hooks =>
-  refusal((call) => {
+  refuseWith((call) => {
     const previous = asText(call.body["previous_response_id"]);
     return previous === undefined ? undefined : chainNotFound(previous, status);
   });
-export const forgetsItems = refusal((call) => {
+export const forgetsItems = refuseWith((call) => {
   const item = asObjects(call.body["input"]).find((entry) => asText(entry["id"])?.startsWith("rs_"));
   return item && itemNotFound(asText(item["id"]) ?? "");
 });

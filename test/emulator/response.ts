@@ -1,5 +1,5 @@
-// The response object as OpenAI writes it in autumn 2026: all its keys, and the request echoed in it.
-// The model is marked `emulator/…`, so that nobody takes an answer for a real one.
+// The response object as OpenAI returns it in autumn 2026: all its keys, including those that repeat the request.
+// The model is marked `emulator/…`, so that nobody mistakes an answer for a real one.
 import { characters, earlierItems, type Item } from "./conversation.ts";
 import { type Draft, outputTokens, tokensOf } from "./draft.ts";
 import { asNumber, asObject, asObjects, asText, type JsonObject } from "./json.ts";
@@ -67,7 +67,7 @@ function usageOf(request: JsonObject, items: Item[], draft: Draft): JsonObject {
   };
 }
 
-/** The same response as the first events of a stream show it: nothing made yet, nothing counted. */
+/** The same response as in the first events of a stream: no output and no usage yet. */
 export function inProgress(response: JsonObject): JsonObject {
   const tier = response["service_tier"] === "default" ? "auto" : (response["service_tier"] ?? null);
   return {

@@ -1,14 +1,14 @@
-// Data that satisfies a JSON Schema, always the same for the same schema and text: free strings are the
-// text, so that a structured answer also shows the conversation. Recursive schemas end as soon as they may.
+// Data that satisfies a JSON Schema, always the same for the same schema and text. Unconstrained strings are the
+// text, so that a structured answer also shows the conversation. Recursion ends as soon as the schema allows it.
 import { asArray, asNumber, asObject, asText, type Json, type JsonObject, without } from "./json.ts";
 import { samplePattern } from "./pattern.ts";
 
-/** Below this depth only what is required is made, and null or a leaf where the schema leaves a choice. */
+/** Below this depth only required properties are generated, and null or a leaf where the schema allows a choice. */
 const FULL_DEPTH = 5;
 /** A schema that requires itself without end has no finite data. */
 const LAST_DEPTH = 40;
 
-type Place = { root: JsonObject; text: string; depth: number; index: number };
+type Position = { root: JsonObject; text: string; depth: number; index: number };
 
 const FORMATS: Record<string, string> = {
   date: "2026-01-02",
@@ -28,11 +28,11 @@ export function sample(schema: Json | undefined, text: string): Json {
   return make(schema, { root: asObject(schema) ?? {}, text, depth: 0, index: 0 });
 }
 
-function make(schema: Json | undefined, at: Place): Json {
-  const given = asObject(schema);
+function make(schema: Json | undefined, at: Position): Json {
+  const object = asObject(schema);
   if (schema === false || at.depth > LAST_DEPTH) return null;
-  if (!given) return at.text;
-  const flat = flatten(given, at);
+  if (!object) return at.text;
+  const flat = flatten(object, at);
   if (flat["const"] !== undefined) return flat["const"];
   const choices = asArray(flat["enum"]);
   if (choices && choices.length > 0) return choices[at.index % choices.length] ?? null;
@@ -54,7 +54,7 @@ function make(schema: Json | undefined, at: Place): Json {
   }
 }
 
-function kindOf(schema: JsonObject, at: Place): string {
+function kindOf(schema: JsonObject, at: Position): string {
   const type = schema["type"];
   const types = asArray(type)?.flatMap((entry) => asText(entry) ?? []);
   if (types?.includes("null") && at.depth > FULL_DEPTH) return "null";
@@ -66,8 +66,8 @@ function kindOf(schema: JsonObject, at: Place): string {
   return "string";
 }
 
-/** One schema without references, unions and intersections: the way that the sample takes. */
-function flatten(schema: JsonObject, at: Place): JsonObject {
+/** One schema without references, unions and intersections: the branch that the sample follows. */
+function flatten(schema: JsonObject, at: Position): JsonObject {
   let flat = schema;
   for (let step = 0; step < LAST_DEPTH; step += 1) {
     const { $ref, allOf, anyOf, oneOf, ...rest } = flat;
@@ -86,7 +86,7 @@ function flatten(schema: JsonObject, at: Place): JsonObject {
   return flat;
 }
 
-function pick(branches: Json[], at: Place): Json | undefined {
+function pick(branches: Json[], at: Position): Json | undefined {
   if (at.depth <= FULL_DEPTH) return branches[0];
   const leaf = (branch: Json): boolean => {
     const schema = asObject(branch);
@@ -127,7 +127,7 @@ function merge(a: JsonObject, b: JsonObject): JsonObject {
   return merged;
 }
 
-function makeObject(schema: JsonObject, at: Place): JsonObject {
+function makeObject(schema: JsonObject, at: Position): JsonObject {
   const properties = asObject(schema["properties"]) ?? {};
   const required = (asArray(schema["required"]) ?? []).flatMap((name) => asText(name) ?? []);
   const optional = at.depth > FULL_DEPTH ? [] : Object.keys(properties);
@@ -140,17 +140,17 @@ function makeObject(schema: JsonObject, at: Place): JsonObject {
   );
 }
 
-function makeArray(schema: JsonObject, at: Place): Json[] {
+function makeArray(schema: JsonObject, at: Position): Json[] {
   const prefix = asArray(schema["prefixItems"]) ?? [];
   const least = asNumber(schema["minItems"]) ?? 0;
-  const wished = at.depth > FULL_DEPTH ? least : Math.max(least, prefix.length, 1);
-  const length = Math.min(wished, asNumber(schema["maxItems"]) ?? wished);
+  const preferred = at.depth > FULL_DEPTH ? least : Math.max(least, prefix.length, 1);
+  const length = Math.min(preferred, asNumber(schema["maxItems"]) ?? preferred);
   return Array.from({ length }, (_, index) =>
     make(prefix[index] ?? schema["items"] ?? true, { ...at, depth: at.depth + 1, index }),
   );
 }
 
-function makeNumber(schema: JsonObject, at: Place, grid: number | undefined): number {
+function makeNumber(schema: JsonObject, at: Position, grid: number | undefined): number {
   const [above, below] = [asNumber(schema["exclusiveMinimum"]), asNumber(schema["exclusiveMaximum"])];
   const low = Math.max(asNumber(schema["minimum"]) ?? -Infinity, above ?? -Infinity);
   const high = Math.min(asNumber(schema["maximum"]) ?? Infinity, below ?? Infinity);
@@ -163,7 +163,7 @@ function makeNumber(schema: JsonObject, at: Place, grid: number | undefined): nu
   return [at.index + 1, first + at.index, first + 1, first].map((n) => n * grid).find(fits) ?? first * grid;
 }
 
-function makeString(schema: JsonObject, at: Place): string {
+function makeString(schema: JsonObject, at: Position): string {
   const min = asNumber(schema["minLength"]) ?? 0;
   const max = asNumber(schema["maxLength"]) ?? Infinity;
   const pattern = asText(schema["pattern"]);

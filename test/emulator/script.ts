@@ -1,23 +1,23 @@
-// A script is an answer before it is sent: status, headers, and the bytes in steps with their pauses.
-// All faults of the wire are changes of a script, so sending knows nothing of faults.
+// A script is an answer before it is sent: status, headers, and the bytes in steps with pauses.
+// Faults on the wire are changes of a script, so the code that sends it doesn't know about faults.
 import { isDelta } from "./events.ts";
 import { asText, type JsonObject } from "./json.ts";
 
 export type Step = {
   readonly bytes: Uint8Array;
-  /** How many events are complete with this step. */
+  /** The number of events that this step completes. */
   readonly events: number;
   readonly delta?: boolean;
-  /** Waited before the step; 0 waits only for a turn of the event loop, so that steps do not melt together. */
+  /** Pause before the step. 0 waits for one turn of the event loop, so that steps are not sent as one chunk. */
   readonly pauseMs?: number;
 };
 
 export type Script = {
   readonly status: number;
   readonly headers: Record<string, string>;
-  /** Endless scripts are generators, hence no array. */
+  /** An iterable, since endless scripts are generators. */
   readonly steps: Iterable<Step>;
-  /** `close` breaks off after the last step, `hang` waits until the client leaves, `reset` sends nothing at all. */
+  /** `close` breaks the connection after the last step, `hang` waits until the client disconnects, `reset` sends nothing. */
   readonly end: "end" | "close" | "reset" | "hang";
   readonly headersAfterMs?: number;
 };

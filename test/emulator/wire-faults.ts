@@ -1,4 +1,4 @@
-// Entries of the menu that change the bytes and their timing; what was generated stays as it was.
+// Entries of the menu that change the bytes and their timing, but not the response itself.
 import { gzipSync } from "node:zlib";
 
 import { MULTI_BYTE_TEXT, multiByte } from "./content-faults.ts";
@@ -8,25 +8,27 @@ import { isStream, type Script, step, type Step } from "./script.ts";
 const ENDLESS_PIECE_BYTES = 16_384;
 const GZIP = { "content-encoding": "gzip" };
 
-const onWire = (script: (script: Script, number: number) => Script): Hooks => ({
-  script: (given, _call, number) => script(given, number),
+const changeScript = (script: (script: Script, number: number) => Script): Hooks => ({
+  script: (original, _call, number) => script(original, number),
 });
 
-const onStream = (steps: (steps: Step[], number: number) => Step[]): Hooks =>
-  onWire((script, number) => (isStream(script) ? { ...script, steps: steps([...script.steps], number) } : script));
+const changeStream = (steps: (steps: Step[], number: number) => Step[]): Hooks =>
+  changeScript((script, number) =>
+    isStream(script) ? { ...script, steps: steps([...script.steps], number) } : script,
+  );
 
-const rewritten = (change: (text: string) => string): Hooks =>
-  onStream((steps) => steps.map((each) => ({ ...each, bytes: Buffer.from(change(textOf(each))) })));
+const rewriteText = (change: (text: string) => string): Hooks =>
+  changeStream((steps) => steps.map((each) => ({ ...each, bytes: Buffer.from(change(textOf(each))) })));
 
 const textOf = ({ bytes }: Step): string => Buffer.from(bytes).toString("utf8");
 
-const wholeOf = (script: Script): Buffer => Buffer.concat([...script.steps].map(({ bytes }) => bytes));
+const bytesOf = (script: Script): Buffer => Buffer.concat([...script.steps].map(({ bytes }) => bytes));
 
-/** A stream up to half of its deltas, a body up to half of its bytes. */
-function half(script: Script): Step[] {
+/** A stream up to half of its deltas, or a body up to half of its bytes. */
+function firstHalf(script: Script): Step[] {
   const steps = [...script.steps];
   if (!isStream(script)) {
-    const whole = wholeOf(script);
+    const whole = bytesOf(script);
     return [{ bytes: whole.subarray(0, whole.length >> 1), events: 0 }];
   }
   const deltas = steps.filter(({ delta }) => delta);
@@ -34,28 +36,28 @@ function half(script: Script): Step[] {
   return steps.slice(0, last ? steps.indexOf(last) + 1 : steps.length >> 1);
 }
 
-export const cut = onWire((script) =>
+export const cut = changeScript((script) =>
   isStream(script)
-    ? { ...script, steps: half(script) }
+    ? { ...script, steps: firstHalf(script) }
     : {
         ...script,
-        steps: half(script),
-        headers: { ...script.headers, "content-length": String(wholeOf(script).length) },
+        steps: firstHalf(script),
+        headers: { ...script.headers, "content-length": String(bytesOf(script).length) },
         end: "close",
       },
 );
-export const breaks = onWire((script) => ({ ...script, steps: half(script), end: "close" }));
-export const breaksBeforeHeaders = onWire((script) => ({ ...script, end: "reset" }));
-export const stalls = onWire((script) => ({ ...script, steps: half(script), end: "hang" }));
+export const breaks = changeScript((script) => ({ ...script, steps: firstHalf(script), end: "close" }));
+export const breaksBeforeHeaders = changeScript((script) => ({ ...script, end: "reset" }));
+export const stalls = changeScript((script) => ({ ...script, steps: firstHalf(script), end: "hang" }));
 
-/** The aggregator's own reader failed: a line of JSON outside of all framing, then the end. */
-export const bareJson = onStream((steps) => [
+/** What a relay sends when its own reader fails: a line of JSON outside of all framing, then the end. */
+export const bareJson = changeStream((steps) => [
   ...steps.slice(0, steps.findIndex(({ delta }) => delta) + 1),
   step('{"error": {"code": "system error", "message": "unexpected end of JSON input", "type": "one_hub_error"}}'),
 ]);
 
-export const silentAtFirst = onWire((script, ms) => ({ ...script, headersAfterMs: ms }));
-export const slow = onWire((script, ms) =>
+export const silentAtFirst = changeScript((script, ms) => ({ ...script, headersAfterMs: ms }));
+export const slow = changeScript((script, ms) =>
   isStream(script)
     ? {
         ...script,
@@ -64,7 +66,7 @@ export const slow = onWire((script, ms) =>
     : { ...script, headersAfterMs: ms },
 );
 
-/** Cuts each step before the given bytes; its event is complete with the last piece. */
+/** Cuts each step before the bytes for which `ends` is true. The last piece completes the step's event. */
 function pieces(steps: Iterable<Step>, ends: (byte: number) => boolean, pauseMs: number): Step[] {
   return [...steps].flatMap((each) => {
     const cuts = [0, ...[...each.bytes.keys()].filter((at) => at > 0 && ends(each.bytes[at] ?? 0))];
@@ -76,7 +78,7 @@ function pieces(steps: Iterable<Step>, ends: (byte: number) => boolean, pauseMs:
   });
 }
 
-export const byteByByte = onWire((script, ms) => ({
+export const byteByByte = changeScript((script, ms) => ({
   ...script,
   steps: pieces(script.steps, () => true, ms),
 }));
@@ -84,10 +86,10 @@ export const byteByByte = onWire((script, ms) => ({
 const isInsideCharacter = (byte: number): boolean => (byte & 0b1100_0000) === 0b1000_0000;
 export const splitCharacters: Hooks = {
   draft: multiByte,
-  ...onWire((script) => ({ ...script, steps: pieces(script.steps, isInsideCharacter, 0) })),
+  ...changeScript((script) => ({ ...script, steps: pieces(script.steps, isInsideCharacter, 0) })),
 };
 
-export const heartbeat = onWire((script, pauseMs) => {
+export const heartbeat = changeScript((script, pauseMs) => {
   const steps = [...script.steps];
   const beat = { ...step(isStream(script) ? "::PING\n\n" : "\n"), pauseMs };
   const beats = isStream(script)
@@ -96,32 +98,32 @@ export const heartbeat = onWire((script, pauseMs) => {
   return { ...script, steps: beats };
 });
 
-export const comments = onStream((steps) =>
+export const comments = changeStream((steps) =>
   steps.flatMap((each, index) => (index < 3 ? [step(": PROCESSING\n\n"), each] : [each])),
 );
-export const done = onStream((steps) => [...steps, step("data: [DONE]\n\n")]);
-export const noEventLines = rewritten((text) => text.replace(/^event: .*\n/, ""));
-export const crlf = rewritten((text) => text.replaceAll("\n", "\r\n"));
+export const done = changeStream((steps) => [...steps, step("data: [DONE]\n\n")]);
+export const noEventLines = rewriteText((text) => text.replace(/^event: .*\n/, ""));
+export const crlf = rewriteText((text) => text.replaceAll("\n", "\r\n"));
 
-export const gzipped = onWire((script) => ({
+export const gzipped = changeScript((script) => ({
   ...script,
   headers: { ...script.headers, ...GZIP },
   steps: [
     {
-      bytes: gzipSync(wholeOf(script)),
+      bytes: gzipSync(bytesOf(script)),
       events: [...script.steps].reduce((sum, { events }) => sum + events, 0),
     },
   ],
 }));
-export const badEncoding = onWire((script) => ({
+export const badEncoding = changeScript((script) => ({
   ...script,
   headers: { ...script.headers, ...GZIP },
 }));
 
-/** Bytes that are no UTF-8 stand for the multi-byte words of the text. */
+/** Replaces the multi-byte words of the text with bytes that aren't UTF-8. */
 export const invalidUtf8: Hooks = {
   draft: multiByte,
-  ...onWire((script) => ({
+  ...changeScript((script) => ({
     ...script,
     steps: [...script.steps].map((each) => ({
       ...each,
@@ -134,7 +136,7 @@ export const invalidUtf8: Hooks = {
 };
 const LATIN1_WORD = Buffer.from(MULTI_BYTE_TEXT.trim().split(" ")[0] ?? "").toString("latin1");
 
-export const endless = onWire((script) => ({
+export const endless = changeScript((script) => ({
   ...script,
   steps: endlessSteps(isStream(script) ? [...script.steps].slice(0, 2) : []),
 }));

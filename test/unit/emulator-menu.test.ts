@@ -1,9 +1,9 @@
-// Each entry of the menu does what GET /v1/models says of it, and no entry goes untested.
+// Tests every entry of the emulator's menu against its description in GET /v1/models.
 import { readFile } from "node:fs/promises";
 
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 
-import { ask, type Asked, chunksOf, eventsIn, outputTextOf, terminalOf, typesOf } from "../emulator/ask.ts";
+import { ask, type EmulatorAnswer, chunksOf, eventsIn, outputTextOf, terminalOf, typesOf } from "../emulator/ask.ts";
 import { type Emulator, startEmulator } from "../emulator/emulator.ts";
 import { asObject, asObjects, asText, type JsonObject } from "../emulator/json.ts";
 
@@ -21,21 +21,27 @@ const body = (name: string, fields: JsonObject = {}): JsonObject => ({
   input: "hi",
   ...fields,
 });
-const json = (name: string, fields: JsonObject = {}): Promise<Asked> => ask(emulator, body(name, fields), { key: KEY });
-const stream = (name: string, fields: JsonObject = {}): Promise<Asked> => json(name, { stream: true, ...fields });
-const leaving = (name: string, leaveWhen: (text: string) => boolean, fields: JsonObject = {}): Promise<Asked> =>
-  ask(emulator, body(name, fields), { leaveWhen });
+const json = (name: string, fields: JsonObject = {}): Promise<EmulatorAnswer> =>
+  ask(emulator, body(name, fields), { key: KEY });
+const stream = (name: string, fields: JsonObject = {}): Promise<EmulatorAnswer> =>
+  json(name, { stream: true, ...fields });
+const disconnecting = (
+  name: string,
+  disconnectWhen: (text: string) => boolean,
+  fields: JsonObject = {},
+): Promise<EmulatorAnswer> => ask(emulator, body(name, fields), { disconnectWhen });
 const longerThan =
   (length: number) =>
   (text: string): boolean =>
     text.length > length;
 
-const textOf = ({ json: whole, events }: Asked): string => outputTextOf(events.length > 0 ? terminalOf(events) : whole);
-const deltaText = ({ events }: Asked): string => events.map((event) => asText(event["delta"]) ?? "").join("");
+const textOf = ({ json: response, events }: EmulatorAnswer): string =>
+  outputTextOf(events.length > 0 ? terminalOf(events) : response);
+const deltaText = ({ events }: EmulatorAnswer): string => events.map((event) => asText(event["delta"]) ?? "").join("");
 const itemTypes = (response: JsonObject): unknown[] => asObjects(response["output"]).map((item) => item["type"]);
 
-/** The fixture, with the request id and the model of this answer in it. */
-async function fixture(name: string, { headers }: Asked, model: string): Promise<string> {
+/** The fixture with the request id and the model of this answer. */
+async function fixture(name: string, { headers }: EmulatorAnswer, model: string): Promise<string> {
   const text = await readFile(new URL(`../fixtures/derived/${name}`, import.meta.url), "utf8");
   return text
     .replace(/request id: \w+/, `request id: ${headers.get("x-oneapi-request-id")}`)
@@ -44,21 +50,21 @@ async function fixture(name: string, { headers }: Asked, model: string): Promise
 
 type Check = () => Promise<void>;
 
-/** For JSON and stream alike: this status, and the body of this fixture. */
-const refused =
+/** As JSON and as a stream: this status, and the body of this fixture. */
+const refuses =
   (name: string, status: number, file?: string): Check =>
   async () => {
-    for (const asked of [await json(name), await stream(name)]) {
-      expect(asked.status).toBe(status);
+    for (const result of [await json(name), await stream(name)]) {
+      expect(result.status).toBe(status);
       const base = name.split("/")[0] ?? "";
       if (file?.endsWith(".json")) {
-        expect(asked.json).toEqual(JSON.parse(await fixture(file, asked, base)));
-      } else if (file) expect(asked.text).toBe((await fixture(file, asked, base)).trimStart());
-      else expect(asked.json["error"] ?? asked.text).toBeTruthy();
+        expect(result.json).toEqual(JSON.parse(await fixture(file, result, base)));
+      } else if (file) expect(result.text).toBe((await fixture(file, result, base)).trimStart());
+      else expect(result.json["error"] ?? result.text).toBeTruthy();
     }
   };
 
-const once =
+const refusesOnce =
   (name: string, status: number): Check =>
   async () => {
     const [first, second] = [await json(name), await json(name)];
@@ -66,22 +72,22 @@ const once =
     expect([second.status, textOf(second)]).toEqual([200, PLAIN]);
   };
 
-/** An answer whose text is whole, in JSON and stream, whatever else is odd about it. */
-const whole =
-  (name: string, look: (asked: Asked, streamed: boolean) => void, text = PLAIN): Check =>
+/** An answer that has its complete text, as JSON and as a stream. `check` looks at what is unusual about it. */
+const answers =
+  (name: string, check: (result: EmulatorAnswer, isStream: boolean) => void, text = PLAIN): Check =>
   async () => {
-    for (const streamed of [false, true]) {
-      const asked = await (streamed ? stream(name) : json(name));
-      expect([asked.status, asked.broke, textOf(asked)]).toEqual([200, false, text]);
-      look(asked, streamed);
+    for (const isStream of [false, true]) {
+      const result = await (isStream ? stream(name) : json(name));
+      expect([result.status, result.broken, textOf(result)]).toEqual([200, false, text]);
+      check(result, isStream);
     }
   };
 
-const streamed = (name: string, look: (asked: Asked) => void, text = PLAIN): Check =>
-  whole(name, (asked, isStream) => (isStream ? look(asked) : undefined), text);
+const streams = (name: string, check: (result: EmulatorAnswer) => void, text = PLAIN): Check =>
+  answers(name, (result, isStream) => (isStream ? check(result) : undefined), text);
 
-/** How a follow-up to an ordinary response is answered. */
-const followUp = async (name: string): Promise<Asked> => {
+/** The answer to a follow-up of an ordinary response. */
+const followUp = async (name: string): Promise<EmulatorAnswer> => {
   const first = await ask(emulator, { model: "gpt-6-sol", input: "first" });
   return json(name, { previous_response_id: first.json["id"] ?? "" });
 };
@@ -89,13 +95,13 @@ const followUp = async (name: string): Promise<Asked> => {
 const cloudflare = (status: number): [string, Check] => [
   String(status),
   async () => {
-    const asked = await json(String(status));
-    expect([asked.status, asked.text]).toEqual([status, `error code: ${status}`]);
+    const result = await json(String(status));
+    expect([result.status, result.text]).toEqual([status, `error code: ${status}`]);
   },
 ];
 
 const MENU: Record<string, Check> = {
-  text: whole("text", ({ json: answer, events }, isStream) =>
+  text: answers("text", ({ json: answer, events }, isStream) =>
     expect(isStream ? events.length : answer["model"]).toBe(isStream ? 11 : "emulator/emulate/text"),
   ),
 
@@ -120,22 +126,22 @@ const MENU: Record<string, Check> = {
     expect((await json("failed")).json).toMatchObject({ status: "failed", error, output: [] });
     expect((await stream("failed")).events.at(-1)?.["type"]).toBe("response.failed");
   },
-  phases: whole(
+  phases: answers(
     "phases",
     ({ json: answer, events }) => {
       const response = events.length > 0 ? terminalOf(events) : answer;
       const phases = asObjects(response["output"]).map((item) => item["phase"]);
       expect(phases).toEqual(["commentary", "final_answer"]);
     },
-    `Let me look at what was said. ${PLAIN}`,
+    `Let me look at the conversation. ${PLAIN}`,
   ),
-  "two-messages": whole("two-messages", () => {}, `${PLAIN} And a second message.`),
-  "unknown-items": streamed("unknown-items", ({ events }) => {
+  "two-messages": answers("two-messages", () => {}, `${PLAIN} And a second message.`),
+  "unknown-items": streams("unknown-items", ({ events }) => {
     expect(typesOf(events)).toContain("weather.changed");
     expect(itemTypes(terminalOf(events))).toEqual(["hologram", "message"]);
   }),
-  long: whole("long/3", () => {}, "word1 word2 word3"),
-  "too-large": streamed(
+  long: answers("long/3", () => {}, "word1 word2 word3"),
+  "too-large": streams(
     "too-large/100000",
     ({ text }) => expect(text).toContain(`"delta":"${"x".repeat(100_000)}"`),
     "x".repeat(100_000),
@@ -154,79 +160,79 @@ const MENU: Record<string, Check> = {
     expect((await json("chat-compat")).json).not.toHaveProperty("previous_response_id");
   },
 
-  "400": refused("400", 400),
-  "401": refused("401", 401, "d20-onehub-401-invalid-token.json"),
-  "401-exhausted": refused("401-exhausted", 401, "d21-onehub-401-token-exhausted.json"),
-  "401-quota": refused("401-quota", 401, "d40-newapi-401-key-parts.json"),
-  "401-vendor-key": refused("401-vendor-key", 401, "d26-onehub-401-upstream-key.json"),
-  "402": refused("402", 402),
-  "403": refused("403", 403, "d42-newapi-403-quota.json"),
-  "404-model": refused("404-model", 404),
-  "413": refused("413", 413),
-  "429": refused("429", 429, "d24-onehub-429-user-rate.json"),
+  "400": refuses("400", 400),
+  "401": refuses("401", 401, "d20-onehub-401-invalid-token.json"),
+  "401-exhausted": refuses("401-exhausted", 401, "d21-onehub-401-token-exhausted.json"),
+  "401-quota": refuses("401-quota", 401, "d40-newapi-401-key-parts.json"),
+  "401-vendor-key": refuses("401-vendor-key", 401, "d26-onehub-401-upstream-key.json"),
+  "402": refuses("402", 402),
+  "403": refuses("403", 403, "d42-newapi-403-quota.json"),
+  "404-model": refuses("404-model", 404),
+  "413": refuses("413", 413),
+  "429": refuses("429", 429, "d24-onehub-429-user-rate.json"),
   "429-retry-after": async () => {
     expect((await json("429-retry-after/7")).headers.get("retry-after")).toBe("7");
     expect((await json("429")).headers.get("retry-after")).toBeNull();
   },
-  "429-once": once("429-once/2", 429),
+  "429-once": refusesOnce("429-once/2", 429),
   "429-empty": async () => {
-    const asked = await json("429-empty");
-    expect([asked.status, asked.text]).toEqual([429, ""]);
+    const result = await json("429-empty");
+    expect([result.status, result.text]).toEqual([429, ""]);
   },
-  "429-quota": refused("429-quota", 429, "d25-onehub-429-quota-disguised.json"),
-  "429-saturated": refused("429-saturated", 429, "d23-onehub-429-saturated.json"),
-  "429-rate-limit": refused("429-rate-limit", 429, "d04-error-429-rate-limit.json"),
-  "500": refused("500", 500),
-  "502-html": refused("502-html", 502, "d50-cloudflare-502.html"),
-  "503": refused("503", 503),
-  "503-once": once("503-once/2", 503),
+  "429-quota": refuses("429-quota", 429, "d25-onehub-429-quota-disguised.json"),
+  "429-saturated": refuses("429-saturated", 429, "d23-onehub-429-saturated.json"),
+  "429-rate-limit": refuses("429-rate-limit", 429, "d04-error-429-rate-limit.json"),
+  "500": refuses("500", 500),
+  "502-html": refuses("502-html", 502, "d50-cloudflare-502.html"),
+  "503": refuses("503", 503),
+  "503-once": refusesOnce("503-once/2", 503),
   "503-times": async () => {
     const statuses: number[] = [];
     for (let time = 1; time <= 4; time += 1) statuses.push((await json("503-times/3")).status);
     expect(statuses).toEqual([503, 503, 503, 200]);
   },
-  "503-no-channel": refused("503-no-channel", 503, "d22-onehub-503-no-channel.json"),
-  "503-model-not-found": refused("503-model-not-found", 503, "d41-newapi-503-model-not-found.json"),
+  "503-no-channel": refuses("503-no-channel", 503, "d22-onehub-503-no-channel.json"),
+  "503-model-not-found": refuses("503-model-not-found", 503, "d41-newapi-503-model-not-found.json"),
   ...Object.fromEntries(Array.from({ length: 11 }, (_, index) => cloudflare(520 + index))),
   status: async () => {
     const statuses = [201, 204, 408, 418, 529, 599];
-    const asked = await Promise.all(statuses.map((status) => json(`status/${status}`)));
-    expect(asked.map(({ status }) => status)).toEqual(statuses);
+    const result = await Promise.all(statuses.map((status) => json(`status/${status}`)));
+    expect(result.map(({ status }) => status)).toEqual(statuses);
   },
   redirect: async () => {
-    const asked = await json("redirect");
-    expect([asked.status, asked.headers.get("location")]).toEqual([
+    const result = await json("redirect");
+    expect([result.status, result.headers.get("location")]).toEqual([
       302,
       `http://localhost:${emulator.port}/v1/responses`,
     ]);
   },
 
-  heartbeat: whole("heartbeat", ({ text }, isStream) =>
+  heartbeat: answers("heartbeat", ({ text }, isStream) =>
     expect(text).toMatch(isStream ? /^::PING\n\n::PING\n\nevent: / : /^\n\n\n\{/),
   ),
   "heartbeat-error": async () => {
-    const asked = await json("heartbeat-error");
-    expect([asked.status, asked.text.slice(0, 3)]).toEqual([200, "\n\n{"]);
-    expect(asked.json["error"]).toMatchObject({ code: "rate_limit_exceeded" });
+    const result = await json("heartbeat-error");
+    expect([result.status, result.text.slice(0, 3)]).toEqual([200, "\n\n{"]);
+    expect(result.json["error"]).toMatchObject({ code: "rate_limit_exceeded" });
     const events = await stream("heartbeat-error");
     expect(events.text).toMatch(/^::PING\n\ndata: \{"error"/);
   },
-  "error-200": refused("error-200", 200, "d23-onehub-429-saturated.json"),
+  "error-200": refuses("error-200", 200, "d23-onehub-429-saturated.json"),
   "unknown-error-200": async () => {
-    const asked = await json("unknown-error-200");
-    expect(asked.status).toBe(200);
-    expect(asked.json["error"]).toMatchObject({ code: "mystery_42" });
+    const result = await json("unknown-error-200");
+    expect(result.status).toBe(200);
+    expect(result.json["error"]).toMatchObject({ code: "mystery_42" });
   },
   "not-json": async () => {
-    const asked = await json("not-json");
-    expect([asked.status, asked.text]).toEqual([200, "upstream says hello"]);
+    const result = await json("not-json");
+    expect([result.status, result.text]).toEqual([200, "upstream says hello"]);
   },
 
   "forgets-chain": async () => {
     expect((await json("forgets-chain")).status).toBe(200);
-    const asked = await followUp("forgets-chain");
-    expect(asked.status).toBe(400);
-    expect(asked.json["error"]).toMatchObject({ code: "previous_response_not_found" });
+    const result = await followUp("forgets-chain");
+    expect(result.status).toBe(400);
+    expect(result.json["error"]).toMatchObject({ code: "previous_response_not_found" });
   },
   "forgets-chain-404": async () => {
     expect((await followUp("forgets-chain-404")).status).toBe(404);
@@ -234,29 +240,29 @@ const MENU: Record<string, Check> = {
   "forgets-items": async () => {
     expect((await json("forgets-items")).status).toBe(200);
     const input = [{ type: "reasoning", id: "rs_1", summary: [] }];
-    const asked = await json("forgets-items", { input });
-    expect(asked.status).toBe(400);
+    const result = await json("forgets-items", { input });
+    expect(result.status).toBe(400);
     const message = expect.stringContaining("Item with id 'rs_1' not found.") as string;
-    expect(asked.json["error"]).toMatchObject({ message });
+    expect(result.json["error"]).toMatchObject({ message });
   },
   "ignores-chain": async () => {
-    const asked = await followUp("ignores-chain");
-    expect([textOf(asked), asked.json["previous_response_id"]]).toEqual([PLAIN, null]);
+    const result = await followUp("ignores-chain");
+    expect([textOf(result), result.json["previous_response_id"]]).toEqual([PLAIN, null]);
   },
   "ignores-chain-echoes": async () => {
-    const asked = await followUp("ignores-chain-echoes");
-    expect(textOf(asked)).toBe(PLAIN);
-    expect(asked.json["previous_response_id"]).toMatch(/^resp_/);
+    const result = await followUp("ignores-chain-echoes");
+    expect(textOf(result)).toBe(PLAIN);
+    expect(result.json["previous_response_id"]).toMatch(/^resp_/);
   },
   "id-changes": async () => {
     const { events } = await stream("id-changes");
     const ids = events.flatMap((event) => asObject(event["response"])?.["id"] ?? []);
     expect(new Set(ids.slice(0, -1)).size).toBe(1);
     expect(ids.at(-1)).not.toBe(ids[0]);
-    const next = (id: JsonObject[string] = ""): Promise<Asked> => json("text", { previous_response_id: id });
+    const next = (id: JsonObject[string] = ""): Promise<EmulatorAnswer> => json("text", { previous_response_id: id });
     expect([(await next(ids[0])).status, (await next(ids.at(-1))).status]).toEqual([400, 200]);
   },
-  "no-id": whole("no-id", ({ json: answer, events }) => {
+  "no-id": answers("no-id", ({ json: answer, events }) => {
     expect(answer).not.toHaveProperty("id");
     for (const event of events) expect(event["response"] ?? {}).not.toHaveProperty("id");
   }),
@@ -278,41 +284,41 @@ const MENU: Record<string, Check> = {
     expect(typesOf(events).slice(-2)).toEqual(["error", "response.failed"]);
     expect(events.at(-2)?.["error"]).toMatchObject({ code: "rate_limit_exceeded" });
   },
-  "output-text-empty": whole("output-text-empty", ({ json: answer, events }) =>
+  "output-text-empty": answers("output-text-empty", ({ json: answer, events }) =>
     expect((events.length > 0 ? terminalOf(events) : answer)["output_text"]).toBe(""),
   ),
-  "no-usage": whole("no-usage", ({ json: answer, events }) =>
+  "no-usage": answers("no-usage", ({ json: answer, events }) =>
     expect(events.length > 0 ? terminalOf(events) : answer).not.toHaveProperty("usage"),
   ),
   "no-output-in-terminal": async () => {
-    const asked = await stream("no-output-in-terminal");
-    expect([terminalOf(asked.events)["output"], deltaText(asked)]).toEqual([[], PLAIN]);
+    const result = await stream("no-output-in-terminal");
+    expect([terminalOf(result.events)["output"], deltaText(result)]).toEqual([[], PLAIN]);
   },
-  "no-deltas": streamed("no-deltas", (asked) => expect(deltaText(asked)).toBe("")),
+  "no-deltas": streams("no-deltas", (result) => expect(deltaText(result)).toBe("")),
 
   "bare-json": async () => {
-    const asked = await stream("bare-json");
-    expect(asked.broke).toBe(false);
-    expect(asked.text).toMatch(/\n\n\{"error": \{"code": "system error", [^\n]*\}\}$/);
+    const result = await stream("bare-json");
+    expect(result.broken).toBe(false);
+    expect(result.text).toMatch(/\n\n\{"error": \{"code": "system error", [^\n]*\}\}$/);
   },
-  "no-event-lines": streamed("no-event-lines", ({ text }) => expect(text).not.toMatch(/^event:/m)),
-  comments: streamed("comments", ({ text }) => expect(text).toMatch(/^: PROCESSING\n\n/)),
-  done: streamed("done", ({ text }) => expect(text).toMatch(/\n\ndata: \[DONE\]\n\n$/)),
-  crlf: streamed("crlf", ({ text }) => expect(text).not.toMatch(/[^\r]\n/)),
+  "no-event-lines": streams("no-event-lines", ({ text }) => expect(text).not.toMatch(/^event:/m)),
+  comments: streams("comments", ({ text }) => expect(text).toMatch(/^: PROCESSING\n\n/)),
+  done: streams("done", ({ text }) => expect(text).toMatch(/\n\ndata: \[DONE\]\n\n$/)),
+  crlf: streams("crlf", ({ text }) => expect(text).not.toMatch(/[^\r]\n/)),
   "json-for-stream": async () => {
-    const asked = await stream("json-for-stream");
-    expect(asked.headers.get("content-type")).toContain("application/json");
-    expect(outputTextOf(asked.json)).toBe(PLAIN);
+    const result = await stream("json-for-stream");
+    expect(result.headers.get("content-type")).toContain("application/json");
+    expect(outputTextOf(result.json)).toBe(PLAIN);
   },
   "sse-for-json": async () => {
-    const asked = await json("sse-for-json");
-    expect(asked.headers.get("content-type")).toContain("text/event-stream");
-    expect(textOf(asked)).toBe(PLAIN);
+    const result = await json("sse-for-json");
+    expect(result.headers.get("content-type")).toContain("text/event-stream");
+    expect(textOf(result)).toBe(PLAIN);
   },
-  gzip: whole("gzip", ({ headers }) => expect(headers.get("content-encoding")).toBe("gzip")),
+  gzip: answers("gzip", ({ headers }) => expect(headers.get("content-encoding")).toBe("gzip")),
   "bad-encoding": async () => {
-    expect((await json("bad-encoding")).broke).toBe(true);
-    expect((await stream("bad-encoding")).broke).toBe(true);
+    expect((await json("bad-encoding")).broken).toBe(true);
+    expect((await stream("bad-encoding")).broken).toBe(true);
   },
   "invalid-utf8": async () => {
     expect((await json("invalid-utf8")).text).toContain("\uFFFD\uFFFD\uFFFD(");
@@ -331,26 +337,26 @@ const MENU: Record<string, Check> = {
     expect(emulator.received[0]?.events_sent).toBe(11);
   },
   "endless-event": async () => {
-    const asked = await leaving("endless-event", longerThan(300_000), { stream: true });
-    expect(asked.text).toMatch(/response\.output_text\.delta\ndata: [^\n]{200000,}$/);
-    expect((await leaving("endless-event", longerThan(300_000))).text).not.toContain("}");
+    const result = await disconnecting("endless-event", longerThan(300_000), { stream: true });
+    expect(result.text).toMatch(/response\.output_text\.delta\ndata: [^\n]{200000,}$/);
+    expect((await disconnecting("endless-event", longerThan(300_000))).text).not.toContain("}");
   },
 
   cut: async () => {
-    const asked = await stream("cut");
-    expect([asked.broke, deltaText(asked)]).toEqual([false, "You said:"]);
+    const result = await stream("cut");
+    expect([result.broken, deltaText(result)]).toEqual([false, "You said:"]);
     const broken = await json("cut");
-    expect([broken.status, broken.broke, broken.json]).toEqual([200, true, {}]);
+    expect([broken.status, broken.broken, broken.json]).toEqual([200, true, {}]);
   },
   reset: async () => {
-    const asked = await stream("reset");
-    expect([asked.status, asked.broke, deltaText(asked)]).toEqual([200, true, "You said:"]);
-    expect((await json("reset")).broke).toBe(true);
+    const result = await stream("reset");
+    expect([result.status, result.broken, deltaText(result)]).toEqual([200, true, "You said:"]);
+    expect((await json("reset")).broken).toBe(true);
     expect(emulator.received[0]?.ended).toBe("complete");
   },
   "reset-before-headers": async () => {
-    const asked = await json("reset-before-headers");
-    expect([asked.status, asked.broke]).toEqual([0, true]);
+    const result = await json("reset-before-headers");
+    expect([result.status, result.broken]).toEqual([0, true]);
   },
   "first-byte": async () => {
     const before = performance.now();
@@ -363,18 +369,18 @@ const MENU: Record<string, Check> = {
     expect(performance.now() - before).toBeGreaterThanOrEqual(45);
   },
   stall: async () => {
-    const asked = await leaving("stall", (text) => text.includes('" said:"'), { stream: true });
-    expect([asked.broke, deltaText(asked)]).toEqual([true, "You said:"]);
+    const result = await disconnecting("stall", (text) => text.includes('" said:"'), { stream: true });
+    expect([result.broken, deltaText(result)]).toEqual([true, "You said:"]);
     await expect.poll(() => emulator.received[0]?.ended).toBe("client_left");
   },
   drip: async () => {
-    const asked = await leaving("drip", longerThan(9));
-    expect(asked.text.length).toBeLessThan(100);
-    expect(asked.text).toMatch(/^\{"id":"re/);
+    const result = await disconnecting("drip", longerThan(9));
+    expect(result.text.length).toBeLessThan(100);
+    expect(result.text).toMatch(/^\{"id":"re/);
   },
 };
 
-test("every entry of the menu is listed with what it does, and is tested here", async () => {
+test("GET /v1/models lists every entry of the menu with a description, and this file tests every entry", async () => {
   const authorization = "Bearer sk-any";
   const answer = await fetch(`${emulator.url}/v1/models`, { headers: { authorization } });
   const list = (await answer.json()) as JsonObject;
@@ -388,4 +394,4 @@ test("every entry of the menu is listed with what it does, and is tested here", 
   expect(asObjects(list["data"])).toContainEqual(expect.objectContaining({ id: "gpt-6-sol" }));
 });
 
-test.each(Object.entries(MENU))("emulate/%s does what it says", (_name, check) => check());
+test.each(Object.entries(MENU))("emulate/%s behaves as described", (_name, check) => check());

@@ -1,4 +1,4 @@
-// The emulator's streams, function calls, refusals, and the addresses beside POST /v1/responses.
+// The emulator's streams, function calls, refusals, and its routes other than POST /v1/responses.
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 
 import { ask, outputTextOf, terminalOf, typesOf } from "../emulator/ask.ts";
@@ -14,16 +14,16 @@ beforeEach(() => emulator.clear());
 
 const model = "gpt-6-sol";
 const say = async (input: Json, fields: JsonObject = {}): Promise<JsonObject> => {
-  const asked = await ask(emulator, { model, input, ...fields });
-  expect(asked.status, asked.text).toBe(200);
-  return asked.json;
+  const answer = await ask(emulator, { model, input, ...fields });
+  expect(answer.status, answer.text).toBe(200);
+  return answer.json;
 };
 const idOf = (response: JsonObject): string => asText(response["id"]) ?? "";
 const errorOf = async (body: JsonObject): Promise<Json | undefined> =>
   (await ask(emulator, { model, ...body })).json["error"];
 const output = (response: JsonObject): JsonObject[] => asObjects(response["output"]);
 
-test("what it received is listed by a text in its body", async () => {
+test("GET /emulator/requests lists the requests whose body contains a text", async () => {
   await say("the first of two");
   await say("the second of two");
   const holding = async (text: string): Promise<number> => {
@@ -34,10 +34,10 @@ test("what it received is listed by a text in its body", async () => {
 });
 
 describe("streams", () => {
-  test("a text comes in OpenAI's order and equals the JSON answer", async () => {
-    const asked = await ask(emulator, { model, input: "hi", stream: true });
-    expect(asked.headers.get("content-type")).toContain("text/event-stream");
-    expect(typesOf(asked.events)).toEqual([
+  test("the events of a text have OpenAI's order, and the text equals the JSON answer", async () => {
+    const answer = await ask(emulator, { model, input: "hi", stream: true });
+    expect(answer.headers.get("content-type")).toContain("text/event-stream");
+    expect(typesOf(answer.events)).toEqual([
       "response.created",
       "response.in_progress",
       "response.output_item.added",
@@ -50,29 +50,29 @@ describe("streams", () => {
       "response.output_item.done",
       "response.completed",
     ]);
-    expect(asked.events.map((event) => event["sequence_number"])).toEqual([...asked.events.keys()]);
-    const deltas = asked.events.map((event) => event["delta"] ?? "").join("");
+    expect(answer.events.map((event) => event["sequence_number"])).toEqual([...answer.events.keys()]);
+    const deltas = answer.events.map((event) => event["delta"] ?? "").join("");
     expect(deltas).toBe('You said: "hi".');
-    expect(outputTextOf(terminalOf(asked.events))).toBe(outputTextOf(await say("hi")));
-    expect(asked.text).not.toContain("[DONE]");
+    expect(outputTextOf(terminalOf(answer.events))).toBe(outputTextOf(await say("hi")));
+    expect(answer.text).not.toContain("[DONE]");
     expect(emulator.received[0]).toMatchObject({ ended: "complete", events_sent: 11 });
   });
 
-  test("a streamed response can be followed up", async () => {
-    const asked = await ask(emulator, { model, input: "a", stream: true });
-    const previous_response_id = idOf(terminalOf(asked.events));
+  test("a streamed response can be continued", async () => {
+    const answer = await ask(emulator, { model, input: "a", stream: true });
+    const previous_response_id = idOf(terminalOf(answer.events));
     expect(outputTextOf(await say("b", { previous_response_id }))).toContain("Turn 2.");
   });
 
   test("reasoning, search and function calls have their own events", async () => {
-    const asked = await ask(emulator, {
+    const answer = await ask(emulator, {
       model,
       input: "hi",
       stream: true,
       reasoning: { summary: "auto" },
       tools: [{ type: "web_search_preview" }],
     });
-    const types = new Set(typesOf(asked.events));
+    const types = new Set(typesOf(answer.events));
     for (const type of [
       "response.reasoning_summary_part.added",
       "response.reasoning_summary_text.delta",
@@ -93,14 +93,14 @@ describe("streams", () => {
     ]);
   });
 
-  test("a client that leaves in mid-stream is recorded and its response is not kept", async () => {
+  test("a client that disconnects in mid-stream is recorded, and its response is not stored", async () => {
     const asking = { model: "emulate/stall", input: "hi", stream: true };
-    const asked = await ask(emulator, asking, {
-      leaveWhen: (text) => text.includes("delta"),
+    const answer = await ask(emulator, asking, {
+      disconnectWhen: (text) => text.includes("delta"),
     });
     await expect.poll(() => emulator.received[0]?.ended).toBe("client_left");
     expect(emulator.received[0]?.events_sent).toBeLessThan(11);
-    const previous_response_id = /resp_\w+/.exec(asked.text)?.[0] ?? "";
+    const previous_response_id = /resp_\w+/.exec(answer.text)?.[0] ?? "";
     expect(await errorOf({ input: "x", previous_response_id })).toMatchObject({
       code: "previous_response_not_found",
     });
@@ -108,9 +108,9 @@ describe("streams", () => {
 
   test("a paced stream gives the same text", async () => {
     const paced = await startEmulator({ paceMs: 1 });
-    const asked = await ask(paced, { model, input: "hi", stream: true });
+    const answer = await ask(paced, { model, input: "hi", stream: true });
     await paced.close();
-    expect(outputTextOf(terminalOf(asked.events))).toBe('You said: "hi".');
+    expect(outputTextOf(terminalOf(answer.events))).toBe('You said: "hi".');
   });
 });
 
@@ -123,7 +123,7 @@ describe("function tools", () => {
   const weather = { type: "function", name: "weather", parameters };
   const tools = [weather, { type: "function", name: "time" }];
 
-  test("a call, its output, and an answer that shows the output", async () => {
+  test("a function call, its output, and an answer that shows the output", async () => {
     const first = await say("Oslo", { tools });
     const [call] = output(first);
     expect(call).toMatchObject({
@@ -169,13 +169,13 @@ describe("requests that are refused", () => {
       { code: "integer_below_min_value", param: "max_output_tokens" },
     ],
   ])("%s", async (_name, body, status, error) => {
-    const asked = await ask(emulator, body);
-    expect(asked.status).toBe(status);
-    expect(asked.json["error"]).toMatchObject(error);
-    expect(asked.headers.get("x-oneapi-request-id")).toMatch(/^\d{14}\w{8}$/);
+    const answer = await ask(emulator, body);
+    expect(answer.status).toBe(status);
+    expect(answer.json["error"]).toMatchObject(error);
+    expect(answer.headers.get("x-oneapi-request-id")).toMatch(/^\d{14}\w{8}$/);
   });
 
-  test("a wrong key, and an empty one where any will do", async () => {
+  test("a wrong key is refused, and so is an empty one where any key is accepted", async () => {
     const strict = await startEmulator({ key: "sk-right" });
     const wrong = await ask(strict, { model, input: "x" }, { key: "sk-wrong" });
     const right = await ask(strict, { model, input: "x" }, { key: "sk-right" });
@@ -188,19 +188,19 @@ describe("requests that are refused", () => {
   });
 });
 
-describe("other addresses", () => {
+describe("other routes", () => {
   const authorization = "Bearer sk-any";
   const get = (path: string, method = "GET"): Promise<Response> =>
     fetch(emulator.url + path, { method, headers: { authorization } });
 
-  test("the balance is UniAPI's", async () => {
+  test("the balance has UniAPI's form", async () => {
     expect(await (await get("/v1/billing/usage?type=token&unit=usd")).json()).toEqual({
       data: { balance: -1, used: 2.4e-5, cache_used: 0 },
       success: true,
     });
   });
 
-  test("there is no GET by id", async () => {
+  test("a response can't be read by id", async () => {
     const id = idOf(await say("hi"));
     const answer = await get(`/v1/responses/${id}`);
     expect(answer.status).toBe(404);
@@ -209,9 +209,9 @@ describe("other addresses", () => {
     });
   });
 
-  test("another process can read and clear the record, and make the emulator forget", async () => {
+  test("another process can read and clear the record of requests, and delete stored responses", async () => {
     const previous_response_id = idOf(await say("hi"));
-    const kept = idOf(await say("yo"));
+    const stored = idOf(await say("yo"));
     const listed = (await (await get("/emulator/requests")).json()) as JsonObject;
     expect(listed).toMatchObject({ calls: 2, requests: [{ body: { input: "hi" } }, {}] });
     await get("/emulator/requests", "DELETE");
@@ -221,9 +221,9 @@ describe("other addresses", () => {
     expect(await errorOf({ input: "x", previous_response_id })).toMatchObject({
       code: "previous_response_not_found",
     });
-    await say("x", { previous_response_id: kept });
+    await say("x", { previous_response_id: stored });
     await get("/emulator/responses", "DELETE");
-    expect(await errorOf({ input: "x", previous_response_id: kept })).toMatchObject({
+    expect(await errorOf({ input: "x", previous_response_id: stored })).toMatchObject({
       code: "previous_response_not_found",
     });
   });

@@ -1,4 +1,4 @@
-// The emulator's ordinary answers: they remember, they are marked, and they look like OpenAI's.
+// The emulator's ordinary answers: they continue conversations, are marked as emulated, and look like OpenAI's.
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 
 import { ask, outputTextOf } from "../emulator/ask.ts";
@@ -14,9 +14,9 @@ beforeEach(() => emulator.clear());
 
 const model = "gpt-6-sol";
 const say = async (input: Json, fields: JsonObject = {}): Promise<JsonObject> => {
-  const asked = await ask(emulator, { model, input, ...fields });
-  expect(asked.status, asked.text).toBe(200);
-  return asked.json;
+  const result = await ask(emulator, { model, input, ...fields });
+  expect(result.status, result.text).toBe(200);
+  return result.json;
 };
 const idOf = (response: JsonObject): string => asText(response["id"]) ?? "";
 const errorOf = async (body: JsonObject): Promise<Json | undefined> =>
@@ -24,11 +24,11 @@ const errorOf = async (body: JsonObject): Promise<Json | undefined> =>
 const output = (response: JsonObject): JsonObject[] => asObjects(response["output"]);
 
 describe("memory", () => {
-  test("a first turn says what was said", async () => {
+  test("the first turn repeats the user's message", async () => {
     expect(outputTextOf(await say("hi"))).toBe('You said: "hi".');
   });
 
-  test("a chain proves memory and equals the replayed history", async () => {
+  test("a chain gives the same answer as its history replayed as input", async () => {
     const first = await say("a");
     const second = await say("b", { previous_response_id: idOf(first) });
     const third = await say("c", { previous_response_id: idOf(second) });
@@ -53,18 +53,18 @@ describe("memory", () => {
 
   test("two turns may share a parent", async () => {
     const previous_response_id = idOf(await say("a"));
-    const left = await say("left", { previous_response_id });
-    const right = await say("right", { previous_response_id });
-    expect(outputTextOf(left)).toContain('"left". Before that you said: "a".');
-    expect(outputTextOf(right)).not.toContain("left");
+    const first = await say("left", { previous_response_id });
+    const second = await say("right", { previous_response_id });
+    expect(outputTextOf(first)).toContain('"left". Before that you said: "a".');
+    expect(outputTextOf(second)).not.toContain("left");
   });
 
-  test("an id that is unknown, unstored or forgotten is refused as OpenAI refuses it", async () => {
-    const [kept, other] = [await say("a"), await say("b")];
+  test("an id that is unknown, was not stored or was deleted is refused as OpenAI refuses it", async () => {
+    const [stored, other] = [await say("a"), await say("b")];
     const unstored = idOf(await say("a", { store: false }));
-    const child = await say("c", { previous_response_id: idOf(kept) });
-    emulator.forget(idOf(kept));
-    for (const id of ["resp_unknown", unstored, idOf(kept)]) {
+    const child = await say("c", { previous_response_id: idOf(stored) });
+    emulator.forget(idOf(stored));
+    for (const id of ["resp_unknown", unstored, idOf(stored)]) {
       expect(await errorOf({ input: "x", previous_response_id: id })).toEqual({
         message: `Previous response with id '${id}' not found.`,
         type: "invalid_request_error",
@@ -79,7 +79,7 @@ describe("memory", () => {
     });
   });
 
-  test("an item_reference stands for a stored item", async () => {
+  test("an item_reference is replaced by the stored item", async () => {
     const [item] = output(await say("a"));
     const reference = { type: "item_reference", id: item?.["id"] ?? "" };
     const answer = await say([reference, { role: "user", content: "b" }]);
@@ -88,7 +88,7 @@ describe("memory", () => {
     expect(await errorOf({ input: [reference] })).toMatchObject({ param: "input" });
   });
 
-  test("instructions show their length, never their words, and do not carry over", async () => {
+  test("the answer shows the length of the instructions, not their text, and a follow-up does not inherit them", async () => {
     const first = await say("hi", { instructions: "be secretive" });
     expect(outputTextOf(first)).toBe('You said: "hi". (instructions: 12 characters)');
     expect(first["instructions"]).toBe("be secretive");
@@ -108,7 +108,7 @@ describe("memory", () => {
 });
 
 describe("the response object", () => {
-  test("has the keys of a current response, is marked and echoes the request", async () => {
+  test("has the keys of a current response, a marked model and the settings of the request", async () => {
     const echoed = {
       metadata: { a: "1" },
       user: "user-1",
@@ -139,7 +139,7 @@ describe("the response object", () => {
     expect(outputTextOf(response)).toHaveLength(64);
   });
 
-  test("reasoning may eat all of max_output_tokens", async () => {
+  test("reasoning can use up all of max_output_tokens", async () => {
     const reasoning = { effort: "high" };
     const response = await say("x".repeat(100), { max_output_tokens: 20, reasoning });
     expect(output(response).map((item) => item["type"])).toEqual(["reasoning"]);
@@ -160,7 +160,7 @@ describe("the response object", () => {
     expect(item?.["encrypted_content"]).toBeTypeOf("string");
   });
 
-  test("citations of a web search point at their words", async () => {
+  test("the positions of a web search's citations match the text", async () => {
     const [call, message] = output(await say("🙂 hi", { tools: [{ type: "web_search" }] }));
     expect(call).toMatchObject({ type: "web_search_call", action: { query: "🙂 hi" } });
     const [part] = asObjects(message?.["content"]);
