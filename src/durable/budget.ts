@@ -1,31 +1,30 @@
-// One budget's sums, in a Durable Object: what was spent per UTC day, what calls under way hold, requests of this minute. Each method
-// is one turn of a single thread, so parallel calls can't pass a limit together. Times are passed in, in milliseconds.
+// The sums of one budget, in a Durable Object: spending per UTC day, reservations, and requests in the current minute. An object
+// runs one method at a time, so parallel calls can't exceed a limit together. It reads no clock but in its alarm.
 import { DurableObject } from "cloudflare:workers";
 import type { BudgetLimits } from "../core/config/config-schema.ts";
-import type { Cost, DaySums, ExceededLimit, TokenCap, Tally } from "../core/callers/budget.ts";
+import type { BudgetObject, BudgetUsage, Cost, ExceededLimit, TokenCap, Tally } from "../core/callers/budget.ts";
 
 const DAY_MS = 86_400_000;
 const MINUTE_MS = 60_000;
-/** What GET /usage shows, and a day for clocks that differ. */
-const KEPT_DAYS = 31;
+/** The 30 days that GET /usage shows, and one more because the clocks of isolates differ. */
+const RETENTION_DAYS = 31;
 
-export class Budget extends DurableObject<Env> {
+export class Budget extends DurableObject<Env> implements BudgetObject {
   readonly #sql: SqlStorage;
-  /** The tables are there. An object that was only looked at has none, and leaves nothing behind. */
-  #ready: boolean;
-  /** Known since this object is in memory: every reservation and settlement would ask. */
+  /** The tables exist. An object that only `usage` was asked of creates none, so that it stores nothing. */
+  #hasTables: boolean;
+  /** Saves a read of the storage on every write. */
   #isAlarmSet = false;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
     this.#sql = ctx.storage.sql;
-    this.#ready = this.#sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'days'").toArray().length > 0;
+    this.#hasTables = this.#sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'days'").toArray().length > 0;
   }
 
-  /** Counts a request, unless it is one too many; those are not counted. */
   async admit(at: number, perMinute: number | undefined, token: TokenCap | undefined): Promise<ExceededLimit | null> {
-    this.#open();
-    // Clocks of isolates differ: a minute that has begun for one has begun for all.
+    this.#createTables();
+    // The clocks of isolates differ: a minute that has begun for one isolate has begun for all.
     const minute = Math.max(Math.floor(at / MINUTE_MS), this.#number("SELECT minute AS n FROM minutes"));
     const inMinute = this.#number("SELECT n FROM minutes WHERE minute = ?", minute);
     if (perMinute !== undefined && inMinute >= perMinute) {
@@ -49,13 +48,12 @@ export class Budget extends DurableObject<Env> {
         token.expires,
       );
     }
-    await this.#clean(at);
+    await this.#ensureAlarm(at);
     return null;
   }
 
-  /** Books the worst case into the day's sums if it fits. What nobody settles stays booked. */
   async reserve(at: number, id: string, worst: Cost, limits: BudgetLimits): Promise<ExceededLimit | null> {
-    this.#open();
+    this.#createTables();
     const day = Math.floor(at / DAY_MS);
     const { tokens, nanoUsd } = this.#day(day);
     const retryAfter = Math.max(1, Math.ceil(((day + 1) * DAY_MS - at) / 1_000));
@@ -71,38 +69,35 @@ export class Budget extends DurableObject<Env> {
       worst.nanoUsd,
     );
     this.#add(day, { requests: 0, hits: 0, ...worst });
-    await this.#clean(at);
+    await this.#ensureAlarm(at);
     return null;
   }
 
-  /** In place of the reservation, on its own day: what the call cost. Settled once; again, or of an unknown id, changes nothing. */
   async settle(id: string, cost: Cost): Promise<void> {
-    if (!this.#ready) return;
-    const [held] = this.#sql
+    if (!this.#hasTables) return;
+    const [reservation] = this.#sql
       .exec<{ day: number; tokens: number; nano_usd: number }>(
         "DELETE FROM reservations WHERE id = ? RETURNING day, tokens, nano_usd",
         id,
       )
       .toArray();
-    if (held === undefined) return;
-    this.#add(held.day, {
+    if (reservation === undefined) return;
+    this.#add(reservation.day, {
       requests: 0,
       hits: 0,
-      tokens: cost.tokens - held.tokens,
-      nanoUsd: cost.nanoUsd - held.nano_usd,
+      tokens: cost.tokens - reservation.tokens,
+      nanoUsd: cost.nanoUsd - reservation.nano_usd,
     });
   }
 
-  /** Sums of what needed no reservation. */
   async count(at: number, tally: Tally): Promise<void> {
-    this.#open();
+    this.#createTables();
     this.#add(Math.floor(at / DAY_MS), tally);
-    await this.#clean(at);
+    await this.#ensureAlarm(at);
   }
 
-  /** The last 30 days that have any, newest first, requests in this minute, and those of a token. */
-  async usage(at: number, tokenId?: string): Promise<{ days: DaySums[]; inMinute: number; ofToken: number }> {
-    if (!this.#ready) return { days: [], inMinute: 0, ofToken: 0 };
+  async usage(at: number, tokenId?: string): Promise<BudgetUsage> {
+    if (!this.#hasTables) return { days: [], inMinute: 0, ofToken: 0 };
     const today = Math.floor(at / DAY_MS);
     const days = this.#sql
       .exec<{ day: number; requests: number; hits: number; tokens: number; nano_usd: number; reserved: number }>(
@@ -118,31 +113,31 @@ export class Budget extends DurableObject<Env> {
     };
   }
 
-  /** Old days go; an object that nobody has used for a month goes whole. */
+  /** Deletes old days, and all of an object that was not used for a month. */
   override async alarm(): Promise<void> {
     const at = Date.now();
     this.#isAlarmSet = false;
-    const oldest = Math.floor(at / DAY_MS) - KEPT_DAYS;
-    if (this.#ready) {
+    const oldest = Math.floor(at / DAY_MS) - RETENTION_DAYS;
+    if (this.#hasTables) {
       this.#sql.exec("DELETE FROM days WHERE day <= ?", oldest);
       this.#sql.exec("DELETE FROM reservations WHERE day <= ?", oldest);
       this.#sql.exec("DELETE FROM tokens WHERE expires < ?", at / 1_000);
       this.#sql.exec("DELETE FROM minutes WHERE minute <= ?", (oldest * DAY_MS) / MINUTE_MS);
-      const left =
+      const remaining =
         "SELECT (SELECT COUNT(*) FROM days) + (SELECT COUNT(*) FROM tokens) + (SELECT COUNT(*) FROM minutes) AS n";
-      if (this.#number(left) > 0) return await this.#clean(at);
+      if (this.#number(remaining) > 0) return await this.#ensureAlarm(at);
     }
-    this.#ready = false;
+    this.#hasTables = false;
     await this.ctx.storage.deleteAlarm();
     await this.ctx.storage.deleteAll();
   }
 
-  /** Sees to it that an alarm is set for when the oldest day may go. */
-  async #clean(at: number): Promise<void> {
+  /** Sets the alarm, if there is none, for the time when the oldest day can be deleted. */
+  async #ensureAlarm(at: number): Promise<void> {
     if (this.#isAlarmSet) return;
     if ((await this.ctx.storage.getAlarm()) === null) {
       const oldest = this.#number("SELECT COALESCE(MIN(day), ?) AS n FROM days", Math.floor(at / DAY_MS));
-      await this.ctx.storage.setAlarm(Math.max(at + MINUTE_MS, (oldest + KEPT_DAYS + 1) * DAY_MS));
+      await this.ctx.storage.setAlarm(Math.max(at + MINUTE_MS, (oldest + RETENTION_DAYS + 1) * DAY_MS));
     }
     this.#isAlarmSet = true;
   }
@@ -171,9 +166,9 @@ export class Budget extends DurableObject<Env> {
     return row?.n ?? 0;
   }
 
-  #open(): void {
-    if (this.#ready) return;
-    this.#ready = true;
+  #createTables(): void {
+    if (this.#hasTables) return;
+    this.#hasTables = true;
     this.#sql.exec(`
       CREATE TABLE IF NOT EXISTS days (day INTEGER PRIMARY KEY, requests INTEGER NOT NULL, hits INTEGER NOT NULL, tokens INTEGER NOT NULL, nano_usd INTEGER NOT NULL);
       CREATE TABLE IF NOT EXISTS reservations (id TEXT PRIMARY KEY, day INTEGER NOT NULL, tokens INTEGER NOT NULL, nano_usd INTEGER NOT NULL);

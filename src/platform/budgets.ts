@@ -1,58 +1,52 @@
-// Budgets as the path uses them: the objects that count, asked only where there are limits, and told of the rest now and then.
+// Budgets, one Durable Object each (src/durable/budget.ts). The object is called before the answer only if there is a limit;
+// sums that only GET /usage shows are added up in the isolate and sent from time to time.
 import {
   budgetExceeded,
+  type BudgetObject,
+  type BudgetUsage,
   type CallerBudget,
   type Cost,
-  type DaySums,
-  type ExceededLimit,
   type Tally,
-  type TokenCap,
 } from "../core/callers/budget.ts";
-import type { BudgetLimits } from "../core/config/config-schema.ts";
 import { Problem } from "../core/lib/problem.ts";
+import { within } from "./io/within.ts";
 
-/** An object that does not answer is taken for unreachable. */
+/** An object that does not answer in this time counts as unreachable. */
 const BUDGET_TIMEOUT_MS = 5_000;
-/** Pauses before a settlement is told again, in milliseconds. Untold, the reservation stays. */
-const SETTLE_AGAIN_MS = [200, 1_000, 4_000];
-/** Budgets whose sums wait in this isolate. */
-const MAX_WAITING = 10_000;
+/** Pauses before a settlement is sent again. If all attempts fail, the reservation remains. */
+const SETTLE_RETRIES_MS = [200, 1_000, 4_000];
+/** Budgets whose sums this isolate holds at one time. */
+const MAX_PENDING = 10_000;
 
-type Later = (work: Promise<unknown>) => void;
+type WaitUntil = (work: Promise<unknown>) => void;
 
 export interface Reservation {
-  /** What it really cost. Only the first word counts. */
+  /** Replaces the reserved worst case by the real cost. Only the first call of `settle` or `release` counts. */
   settle: (cost: Cost) => void;
-  /** Nothing was paid. */
+  /** Returns all of it: upstream billed nothing. */
   release: () => void;
 }
 
 export interface Budgets {
-  /** Counts one request at the gate. @throws Problem budget_exceeded, unavailable */
+  /** Counts one request against `requests_per_minute` and a session token's own cap. @throws Problem budget_exceeded, unavailable */
   admit: (budgets: readonly CallerBudget[]) => Promise<void>;
-  /** A call's worst case, from every budget with a limit on tokens or USD, or from none. @throws Problem budget_exceeded, unavailable */
-  reserve: (budgets: readonly CallerBudget[], worst: Cost, waitUntil: Later) => Promise<Reservation>;
-  /** For usage. `cost` counts where nothing is reserved. */
+  /**
+   * Reserves a call's worst case from every budget with a daily limit, or from none of them.
+   * @throws Problem budget_exceeded, unavailable
+   */
+  reserve: (budgets: readonly CallerBudget[], worst: Cost, waitUntil: WaitUntil) => Promise<Reservation>;
+  /** Adds to the sums of GET /usage. `cost` is ignored for budgets with a daily limit: their reservation is settled instead. */
   count: (
     budgets: readonly CallerBudget[],
-    what: { requests?: number; hits?: number; cost?: Cost },
-    waitUntil: Later,
+    amounts: { requests?: number; hits?: number; cost?: Cost },
+    waitUntil: WaitUntil,
   ) => void;
   /** @throws Problem unavailable */
-  usage: (budget: CallerBudget) => Promise<{ days: DaySums[]; inMinute: number; ofToken: number }>;
-}
-
-/** One object's methods (objects/budget.ts), as RPC gives them. */
-interface BudgetStub {
-  admit: (at: number, perMinute: number | undefined, token: TokenCap | undefined) => Promise<ExceededLimit | null>;
-  reserve: (at: number, id: string, worst: Cost, limits: BudgetLimits) => Promise<ExceededLimit | null>;
-  settle: (id: string, cost: Cost) => Promise<void>;
-  count: (at: number, tally: Tally) => Promise<void>;
-  usage: (at: number, tokenId?: string) => Promise<{ days: DaySums[]; inMinute: number; ofToken: number }>;
+  usage: (budget: CallerBudget) => Promise<BudgetUsage>;
 }
 
 export interface BudgetsBinding {
-  getByName: (name: string) => BudgetStub;
+  getByName: (name: string) => BudgetObject;
 }
 
 interface BudgetsOptions {
@@ -60,93 +54,83 @@ interface BudgetsOptions {
   sleep: (ms: number) => Promise<void>;
   random: (bytes: number) => string;
   warn: (event: string, error?: unknown) => void;
-  /** Milliseconds in which an isolate tells a budget its sums at most once. */
+  /** The shortest time between two reports of this isolate to one object. */
   reportEveryMs: number;
 }
 
-export function durableBudgets(binding: BudgetsBinding | undefined, outside: BudgetsOptions): Budgets {
-  const { now, random, sleep, warn } = outside;
+export function durableBudgets(binding: BudgetsBinding | undefined, options: BudgetsOptions): Budgets {
+  const { now, random, sleep, warn } = options;
 
-  /** A fresh stub each time: one that has failed stays broken. @throws Problem */
-  async function ask<T>(name: string, question: (stub: BudgetStub) => Promise<T>): Promise<T> {
+  /** Takes a fresh stub for each call, because a stub that has failed remains broken. @throws Problem misconfigured, unavailable */
+  async function callObject<T>(name: string, call: (object: BudgetObject) => Promise<T>): Promise<T> {
     if (binding === undefined) {
       throw new Problem(
         "misconfigured",
         "This Worker's binding BUDGETS is missing: wrangler.toml must name the Durable Object.",
-        {
-          reason: "BUDGETS",
-        },
+        { reason: "BUDGETS" },
       );
     }
-    let timer: ReturnType<typeof setTimeout> | undefined;
     try {
-      const late = new Promise<never>((_, reject) => {
-        timer = setTimeout(() => reject(new Error("late")), BUDGET_TIMEOUT_MS);
-      });
-      return await Promise.race([question(binding.getByName(name)), late]);
+      return await within(BUDGET_TIMEOUT_MS, call(binding.getByName(name)));
     } catch (error) {
       warn("budget_unreachable", error);
       throw new Problem(
         "unavailable",
         "This caller's budget can't be read at the moment. Send the request again in a moment.",
-        {
-          retryAfter: 5,
-          reason: "budget",
-        },
+        { retryAfter: 5, reason: "budget" },
       );
-    } finally {
-      if (timer !== undefined) clearTimeout(timer);
     }
   }
 
   async function settle(name: string, id: string, cost: Cost): Promise<void> {
-    for (const pause of [0, ...SETTLE_AGAIN_MS]) {
+    for (const pause of [0, ...SETTLE_RETRIES_MS]) {
       if (pause > 0) await sleep(pause);
       try {
-        await ask(name, (stub) => stub.settle(id, cost));
+        await callObject(name, (object) => object.settle(id, cost));
         return;
       } catch {
-        // Said by ask; told again below.
+        // callObject has logged it.
       }
     }
     warn("budget_not_settled");
   }
 
-  const tell = usageReporter(async (name, tally) => {
+  const report = usageReporter(async (name, tally) => {
     try {
       await binding?.getByName(name).count(now(), tally);
+      return true;
     } catch (error) {
       warn("usage_not_counted", error);
-      throw error;
+      return false;
     }
-  }, outside);
+  }, options);
 
   return {
     async admit(budgets) {
       for (const budget of budgets) {
         const perMinute = budget.limits.requests_per_minute;
         if (perMinute === undefined && budget.token === undefined) continue;
-        const refused = await ask(budget.name, (stub) => stub.admit(now(), perMinute, budget.token));
+        const refused = await callObject(budget.name, (object) => object.admit(now(), perMinute, budget.token));
         if (refused !== null) throw budgetExceeded(budget, refused);
       }
     },
     async reserve(budgets, worst, waitUntil) {
       const id = random(16);
-      const held: string[] = [];
-      let open = true;
+      const names: string[] = [];
+      let isOpen = true;
       const end = (cost: Cost): void => {
-        if (!open || binding === undefined) return;
-        open = false;
-        waitUntil(Promise.all(held.map((name) => settle(name, id, cost))));
+        if (!isOpen || binding === undefined) return;
+        isOpen = false;
+        waitUntil(Promise.all(names.map((name) => settle(name, id, cost))));
       };
       for (const budget of budgets) {
         if (!hasDayLimit(budget)) continue;
-        held.push(budget.name);
+        names.push(budget.name);
         try {
-          const refused = await ask(budget.name, (stub) => stub.reserve(now(), id, worst, budget.limits));
+          const refused = await callObject(budget.name, (object) => object.reserve(now(), id, worst, budget.limits));
           if (refused !== null) throw budgetExceeded(budget, refused);
         } catch (error) {
-          // Also of the one that did not answer: it may have heard.
+          // Includes the budget that did not answer: it may have received the call.
           end({ tokens: 0, nanoUsd: 0 });
           throw error;
         }
@@ -156,13 +140,13 @@ export function durableBudgets(binding: BudgetsBinding | undefined, outside: Bud
     count(budgets, { requests = 0, hits = 0, cost }, waitUntil) {
       if (binding === undefined) return;
       for (const budget of budgets) {
-        // Nobody reads a visitor's sums: they are for its limits alone.
+        // GET /usage never shows a visitor's sums. They exist for the visitor's limits only.
         if (budget.whose === "visitor") continue;
         const { tokens, nanoUsd } = cost === undefined || hasDayLimit(budget) ? { tokens: 0, nanoUsd: 0 } : cost;
-        if (requests + hits + tokens + nanoUsd > 0) tell(budget.name, { requests, hits, tokens, nanoUsd }, waitUntil);
+        if (requests + hits + tokens + nanoUsd > 0) report(budget.name, { requests, hits, tokens, nanoUsd }, waitUntil);
       }
     },
-    usage: (budget) => ask(budget.name, (stub) => stub.usage(now(), budget.token?.id)),
+    usage: (budget) => callObject(budget.name, (object) => object.usage(now(), budget.token?.id)),
   };
 }
 
@@ -170,46 +154,63 @@ export function hasDayLimit({ limits }: CallerBudget): boolean {
   return limits.tokens_per_day !== undefined || limits.usd_per_day !== undefined;
 }
 
+interface PendingSums {
+  sums: Tally;
+  /** Milliseconds since 1970. */
+  sentAt: number;
+  /** A request waits to send the sums. */
+  isScheduled: boolean;
+}
+
 /**
- * Adds up by name and tells each name's sums at most once in a while: at once if it was long ago, else when that while is over. What
- * could not be told waits for the next time.
+ * Adds up sums by name and sends each name's sums at most once per `reportEveryMs`: at once if the last report is older than that, else
+ * when that time is over. Sums that could not be sent are sent with the next ones.
+ * @param send false if the object could not be reached
  */
 function usageReporter(
-  say: (name: string, tally: Tally) => Promise<void>,
-  { now, sleep, reportEveryMs: tellEveryMs }: BudgetsOptions,
-): (name: string, tally: Tally, waitUntil: Later) => void {
-  const waiting = new Map<string, { sums: Tally; toldAt: number; awaited: boolean }>();
+  send: (name: string, tally: Tally) => Promise<boolean>,
+  { now, sleep, warn, reportEveryMs }: BudgetsOptions,
+): (name: string, tally: Tally, waitUntil: WaitUntil) => void {
+  /** The first entry is the one that was sent longest ago. */
+  const pending = new Map<string, PendingSums>();
 
   async function flush(name: string): Promise<void> {
-    const one = waiting.get(name);
-    if (one === undefined) return;
-    const { sums } = one;
-    one.awaited = false;
-    one.toldAt = now();
-    one.sums = NOTHING;
-    if (isNothing(sums)) return;
-    try {
-      await say(name, sums);
-    } catch {
-      one.sums = plus(one.sums, sums);
-    }
+    const entry = pending.get(name);
+    if (entry === undefined) return;
+    const { sums } = entry;
+    pending.delete(name);
+    pending.set(name, { sums: NOTHING, sentAt: now(), isScheduled: false });
+    await sendOrRestore(name, sums);
+  }
+
+  async function sendOrRestore(name: string, sums: Tally): Promise<void> {
+    if (isNothing(sums) || (await send(name, sums))) return;
+    const entry = pending.get(name);
+    if (entry !== undefined) entry.sums = plus(entry.sums, sums);
+    else if (pending.size < MAX_PENDING) pending.set(name, { sums, sentAt: now(), isScheduled: false });
+    else warn("usage_dropped");
+  }
+
+  /** Makes room for one more name. A request that adds one name sends at most one other: a request may make 1,000 calls at most. */
+  function evictOldest(waitUntil: WaitUntil): void {
+    const [oldest] = pending;
+    if (oldest === undefined) return;
+    const [name, { sums }] = oldest;
+    pending.delete(name);
+    if (!isNothing(sums)) waitUntil(sendOrRestore(name, sums));
   }
 
   return (name, tally, waitUntil) => {
-    if (waiting.size >= MAX_WAITING && !waiting.has(name)) {
-      for (const [other, { sums, awaited }] of waiting) if (!awaited && isNothing(sums)) waiting.delete(other);
-      // While the objects can't be reached: what is oldest is lost, not the isolate.
-      for (const other of waiting.keys()) {
-        if (waiting.size < MAX_WAITING / 2) break;
-        waiting.delete(other);
-      }
+    let entry = pending.get(name);
+    if (entry === undefined) {
+      if (pending.size >= MAX_PENDING) evictOldest(waitUntil);
+      pending.set(name, (entry = { sums: NOTHING, sentAt: -Infinity, isScheduled: false }));
     }
-    const one = waiting.get(name) ?? { sums: NOTHING, toldAt: -Infinity, awaited: false };
-    waiting.set(name, one);
-    one.sums = plus(one.sums, tally);
-    if (one.awaited && now() - one.toldAt < 2 * tellEveryMs) return;
-    const wait = Math.max(0, one.toldAt + tellEveryMs - now());
-    one.awaited = true;
+    entry.sums = plus(entry.sums, tally);
+    // A request that ended early may never have sent what it was to send.
+    if (entry.isScheduled && now() - entry.sentAt < 2 * reportEveryMs) return;
+    const wait = Math.max(0, entry.sentAt + reportEveryMs - now());
+    entry.isScheduled = true;
     waitUntil(wait === 0 ? flush(name) : sleep(wait).then(() => flush(name)));
   };
 }

@@ -82,6 +82,21 @@ test("what could not be told is told the next time", async () => {
   expect(one.told.map(([, , tally]) => tally)).toEqual([{ requests: 2, hits: 0, tokens: 10, nanoUsd: 14 }]);
 });
 
+test("the sums of very many callers all reach their objects, however many wait at once", async () => {
+  const one = isolate();
+  for (let n = 0; n < 25_000; n += 1) {
+    const budget = { ...BUDGET, name: `owner:${n}` };
+    // The first is sent at once, the second waits for the ten seconds to pass.
+    one.budgets.count([budget], { requests: 1 }, () => undefined);
+    one.budgets.count([budget], { requests: 1 }, () => undefined);
+  }
+  await one.pass(10_000);
+  const sums = new Map<string, number>();
+  for (const [, name, { requests }] of one.told) sums.set(name, (sums.get(name) ?? 0) + requests);
+  expect(sums.size).toBe(25_000);
+  expect([...sums.values()].every((requests) => requests === 2)).toBe(true);
+});
+
 test("while no object can be reached, the sums of very many callers do not fill the isolate", async () => {
   const one = isolate();
   one.failing = true;

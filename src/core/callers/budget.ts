@@ -1,4 +1,4 @@
-// What a budget is: its limits, what a call may cost at worst, and how a refusal reads. The sums are kept by objects/budget.ts.
+// Budgets as data: limits, the worst case of a call, and the sentence of a refusal. src/durable/budget.ts holds the sums.
 import type { BudgetLimits } from "../config/config-schema.ts";
 import { isRecord, type JsonObject } from "../lib/json.ts";
 import { Problem } from "../lib/problem.ts";
@@ -7,23 +7,23 @@ import { priceOf } from "../upstream/usage.ts";
 
 /** One budget that a caller spends from. */
 export interface CallerBudget {
-  /** Name of its object: holds no address, key or user name, only digests of them and names from the config. */
+  /** Name of its Durable Object. It contains names from the config and digests, never an address, a key or a user name. */
   name: string;
-  /** `owner` and `user`: the caller's own; `visitor`: one address under a publishable key; `total`: all callers of one kind together. */
+  /** `owner` and `user`: the caller's own. `visitor`: one IP address under a publishable key. `total`: all callers of one kind together. */
   whose: "owner" | "user" | "visitor" | "total";
   limits: BudgetLimits;
   /** A session token's own cap on requests. */
   token?: TokenCap;
 }
 
-/** How many requests a token is good for; `id` is its digest, `expires` in unix seconds. */
+/** How many requests one session token allows. `id` is the token's digest, `expires` is in Unix seconds. */
 export interface TokenCap {
   id: string;
   requests: number;
   expires: number;
 }
 
-/** Tokens, and USD in billionths, so that sums stay whole numbers. */
+/** `nanoUsd` is in billionths of a USD, so that sums remain whole numbers. */
 export interface Cost {
   tokens: number;
   nanoUsd: number;
@@ -31,23 +31,50 @@ export interface Cost {
 
 export type Tally = Cost & { requests: number; hits: number };
 
-/** `day` in days since 1970. `reserved`: the part of `tokens` that calls under way hold, or lost ones. */
+/** `day` is in days since 1970. `reserved` is the part of `tokens` that is reserved for calls which have not been settled yet, or never were. */
 export type DaySums = Tally & { day: number; reserved: number };
 
-/** A limit that is reached. `retryAfter` in seconds. */
+/** Sums of the last 30 days that have any (newest first), requests in this minute, and requests of one session token. */
+export interface BudgetUsage {
+  days: DaySums[];
+  inMinute: number;
+  ofToken: number;
+}
+
+/** The methods of one budget's Durable Object. `at` is the caller's time in milliseconds since 1970. */
+export interface BudgetObject {
+  /** Counts one request. A request beyond a limit is refused and not counted. */
+  admit: (at: number, perMinute: number | undefined, token: TokenCap | undefined) => Promise<ExceededLimit | null>;
+  /** Adds a call's worst case to the sums of the day, if it fits. It remains there until it is settled. */
+  reserve: (at: number, id: string, worst: Cost, limits: BudgetLimits) => Promise<ExceededLimit | null>;
+  /** Replaces a reservation by the real cost, on the reservation's own day. Has no effect on an id that is unknown or already settled. */
+  settle: (id: string, cost: Cost) => Promise<void>;
+  /** Adds to the sums of the day, without limits. */
+  count: (at: number, tally: Tally) => Promise<void>;
+  usage: (at: number, tokenId?: string) => Promise<BudgetUsage>;
+}
+
+/** The limit that refused a request. `retryAfter` is in seconds. */
 export interface ExceededLimit {
   limit: "requests_per_minute" | "tokens_per_day" | "usd_per_day" | "requests";
   retryAfter: number;
 }
 
-/** An image's bytes say nothing of its tokens, and half of a data URL's would refuse every picture. More than a large one costs at most models. */
+/**
+ * More than most models charge for a large image. The bytes of an image say nothing about its tokens: counting a data URL as text would
+ * refuse every picture.
+ */
 const IMAGE_TOKENS = 5_000;
-/** Of a conversation whose length nobody knows, where the config does not say. */
+/** Assumed for a conversation of unknown length, if the config has no `max_context_tokens`. */
 const CONTEXT_TOKENS = 128_000;
-/** What a call is held to, and reserves, where the config sets no `max_output_tokens`. */
+/** The output limit of a call, and what it reserves, if the config has no `max_output_tokens`. */
 export const OUTPUT_TOKENS = 16_384;
 
-/** @param parentTokens of the turn that is continued: 0 for none, undefined if not known */
+/**
+ * Tokens and cost of the most expensive answer that this call could get.
+ * @param models all that may be called; the most expensive one counts
+ * @param parentTokens total tokens of the parent turn: 0 without a parent, undefined if unknown
+ */
 export function worstCase(
   body: JsonObject,
   models: readonly string[],
@@ -71,21 +98,21 @@ export function worstCase(
 
 const encoder = new TextEncoder();
 
-/** UTF-8 bytes of all keys and texts, and the images among them. */
-function measure(value: unknown, size: { bytes: number; images: number }): void {
-  const rest: unknown[] = [value];
-  for (let one = rest.pop(); one !== undefined; one = rest.pop()) {
-    if (typeof one === "string") size.bytes += encoder.encode(one).length;
-    else if (typeof one === "number") size.bytes += 8;
-    else if (Array.isArray(one)) {
-      // Not as arguments of one push: a list may be longer than a call takes.
-      for (const inner of one as unknown[]) rest.push(inner ?? "");
-    } else if (isRecord(one)) {
-      const image = one["type"] === "input_image" && typeof one["image_url"] === "string";
-      if (image) size.images += 1;
-      for (const [key, inner] of Object.entries(one)) {
+/** Adds the UTF-8 bytes of all keys and texts, and the number of images, to `size`. */
+function measure(root: unknown, size: { bytes: number; images: number }): void {
+  const pending: unknown[] = [root];
+  for (let value = pending.pop(); value !== undefined; value = pending.pop()) {
+    if (typeof value === "string") size.bytes += encoder.encode(value).length;
+    else if (typeof value === "number") size.bytes += 8;
+    else if (Array.isArray(value)) {
+      // One push each: a list may be longer than the arguments that a call takes.
+      for (const item of value as unknown[]) pending.push(item ?? "");
+    } else if (isRecord(value)) {
+      const isImage = value["type"] === "input_image" && typeof value["image_url"] === "string";
+      if (isImage) size.images += 1;
+      for (const [key, member] of Object.entries(value)) {
         size.bytes += key.length;
-        if (!(image && key === "image_url")) rest.push(inner ?? "");
+        if (!(isImage && key === "image_url")) pending.push(member ?? "");
       }
     }
   }
