@@ -1,11 +1,11 @@
-// The frame of the page: who is signed in, which of the three views is shown, light or dark.
+// The frame of the page: the account, the three views and the theme.
 import { useEffect, useRef, useState } from "preact/hooks";
 import { type Account, ACCOUNT_NAMES, accountOf, isLocal } from "./lib/account.ts";
 import { Chat } from "./chat/model/chat.ts";
 import { ChatView } from "./chat/view/chat-view.tsx";
 import { newDraft } from "./chat/model/draft.ts";
 import { JobsView } from "./jobs/jobs-view.tsx";
-import { clearSession, storedSession } from "./session/session-store.ts";
+import { clearSession, readSession } from "./session/session-store.ts";
 import { SignIn } from "./session/sign-in.tsx";
 import { ThemeSwitch } from "./ui/theme.tsx";
 import { UsageView } from "./usage/usage-view.tsx";
@@ -14,22 +14,22 @@ const VIEWS = { chat: "Chat", usage: "Usage", jobs: "Jobs" } as const;
 type View = keyof typeof VIEWS;
 
 export function App() {
-  const [chat, setChat] = useState(chatAtStart);
-  const [asked, setAsked] = useState(false);
+  const [chat, setChat] = useState(initialChat);
+  const [showsSignIn, setShowsSignIn] = useState(false);
   const view = useView();
   const main = useRef<HTMLElement>(null);
   const signIn = async (account: Account): Promise<void> => {
     const signedIn = new Chat(account);
-    // What is another's is gone before anything is shown.
-    await signedIn.claimed;
-    setAsked(false);
+    // Another account's session is cleared before anything is shown.
+    await signedIn.ownershipClaimed;
+    setShowsSignIn(false);
     setChat(signedIn);
   };
   const signOut = (): void => {
     clearSession();
-    setChat(chatAtStart());
+    setChat(initialChat());
   };
-  const open = chat !== null && !asked;
+  const open = chat !== null && !showsSignIn;
   return (
     <>
       <button type="button" class="skip" onClick={() => main.current?.focus()}>
@@ -53,7 +53,7 @@ export function App() {
         <div class="who">
           {open && <span class="badge plain account">{ACCOUNT_NAMES[chat.account.kind]}</span>}
           {open && (
-            <button type="button" onClick={chat.account.kind === "local" ? () => setAsked(true) : signOut}>
+            <button type="button" onClick={chat.account.kind === "local" ? () => setShowsSignIn(true) : signOut}>
               {chat.account.kind === "local" ? "Use a key" : "Sign out"}
             </button>
           )}
@@ -62,13 +62,13 @@ export function App() {
       </header>
       <main ref={main} tabIndex={-1}>
         {open ? (
-          // Nothing that one account has typed or started is left standing for the next.
+          // A new key unmounts the views, so that nothing typed or started by one account remains for the next.
           <Views key={chat.number} chat={chat} view={view} />
         ) : (
           <SignIn
             signIn={signIn}
             cancel={isLocal() ? () => signIn(accountOf(undefined)) : undefined}
-            kept={storedSession()}
+            stored={readSession()}
           />
         )}
       </main>
@@ -76,15 +76,15 @@ export function App() {
   );
 }
 
-/** Under ENVIRONMENT=local nobody needs to sign in; but a reload must not take one account's ids to another. */
-function chatAtStart(): Chat | null {
-  const before = storedSession().account;
-  return isLocal() && (before === null || before === "local") ? new Chat(accountOf(undefined)) : null;
+/** Under ENVIRONMENT=local no sign-in is needed, unless the stored session belongs to an account: its ids must not reach another one. */
+function initialChat(): Chat | null {
+  const { account } = readSession();
+  return isLocal() && (account === null || account === "local") ? new Chat(accountOf(undefined)) : null;
 }
 
 function Views({ chat, view }: { chat: Chat; view: View }) {
   const { account } = chat;
-  // Both live on while another view is shown: an answer goes on being written, and what was typed stays.
+  // The chat and the draft outlive a switch of views: the answer continues to arrive, and the text stays.
   const [draft] = useState(newDraft);
   useEffect(() => {
     void chat.restore();

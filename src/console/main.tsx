@@ -1,4 +1,4 @@
-// The console's entry: puts the page into the document. Everything that a model or a caller wrote reaches it as text only.
+// The console's entry: renders the app into the document. Text from models and callers is only ever rendered as text, never as HTML.
 import { render } from "preact";
 import { App } from "./app.tsx";
 import { restoreTheme } from "./ui/theme.tsx";

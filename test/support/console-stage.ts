@@ -1,5 +1,5 @@
-// The console's chat without a page: storage and network are fakes of the browser's, and a reload leaves the chat before behind. Each file of
-// tests calls `consoleStage` once.
+// The console's chat without a page: storage and network are fakes, and a reload simply drops the earlier chat. Each test file calls
+// `consoleStage` once.
 import { afterEach, beforeEach, expect, vi } from "vitest";
 import { formatEvent } from "../../src/core/lib/sse.ts";
 import { accountOf } from "../../src/console/lib/account.ts";
@@ -11,19 +11,19 @@ export interface Sent {
   key: string | null;
   after: string | null;
   body: Record<string, unknown>;
-  /** Says an event; `done` and `error` are the last. */
-  say: (n: number, event: string, data: object) => void;
-  /** The connection breaks. */
+  /** Sends an event; `done` and `error` are the last. */
+  send: (n: number, event: string, data: object) => void;
+  /** Breaks the connection. */
   cut: () => void;
 }
 
 interface Stage {
   sent: Sent[];
-  /** What GET gives for an id; absent: 404. */
+  /** The response of GET by id; absent: 404. */
   threads: Record<string, { input: string; answer: object }[]>;
-  /** What is answered instead: of a GET, or of a POST. */
+  /** Replaces the response of a GET or POST. */
   instead: (method: string, path: string) => Response | undefined;
-  /** Until then no GET is answered. */
+  /** No GET is answered before this resolves. */
   readable: Promise<unknown>;
   storage: () => string;
 }
@@ -59,7 +59,7 @@ export function consoleStage(): Stage {
       key: headers.get("idempotency-key"),
       after: headers.get("last-event-id"),
       body: JSON.parse(String(init.body)) as Record<string, unknown>,
-      say(n, event, data) {
+      send(n, event, data) {
         writer
           .write(new TextEncoder().encode(formatEvent(`f0-${n}`, event, JSON.stringify(data))))
           .catch(() => undefined);
@@ -95,7 +95,7 @@ export function refusal(status: number, code: string, headers: Record<string, st
 }
 
 export const open = (credential?: string): Chat => new Chat(accountOf(credential));
-/** As a reload has it: the chat before is simply gone. */
+/** Starts a chat as a reload does: the earlier one is simply gone. */
 export const reload = (credential?: string): { chat: Chat; restored: Promise<void> } => {
   const chat = open(credential);
   return { chat, restored: chat.restore() };
@@ -105,9 +105,9 @@ export const sending = ({ sent }: Stage, count: number): Promise<void> =>
   vi.waitFor(() => expect(sent.length).toBe(count));
 export async function answered(stage: Stage, chat: Chat, question: string, id: string): Promise<void> {
   const count = stage.sent.length;
-  const asked = chat.ask(question, {});
+  const finished = chat.ask(question, {});
   await sending(stage, count + 1);
-  stage.sent[count]?.say(0, "start", {});
-  stage.sent[count]?.say(1, "done", done(id));
-  await asked;
+  stage.sent[count]?.send(0, "start", {});
+  stage.sent[count]?.send(1, "done", done(id));
+  await finished;
 }

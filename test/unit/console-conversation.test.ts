@@ -29,14 +29,14 @@ function grown(): { conversation: Conversation; turns: Record<"a" | "b" | "c" | 
 
 const ids = (turns: readonly Turn[]): (string | undefined)[] => turns.map((turn) => turn.answer?.id);
 
-test("what was asked last is shown, with all that it follows", () => {
+test("the last question is on display, with everything it follows", () => {
   const { conversation, turns } = grown();
   expect(ids(conversation.path())).toEqual(["a", "b", "d"]);
   expect(ids(conversation.siblings(turns.b))).toEqual(["b", "c"]);
   expect(conversation.leaves()).toEqual(["d", "c"]);
 });
 
-test("another branch is shown as it was left", () => {
+test("another branch is shown with the child that was last on display", () => {
   const { conversation, turns } = grown();
   conversation.show(turns.c);
   expect(ids(conversation.path())).toEqual(["a", "c"]);
@@ -44,15 +44,15 @@ test("another branch is shown as it was left", () => {
   expect(ids(conversation.path())).toEqual(["a", "b", "d"]);
 });
 
-test("a question follows the last answer of its branch: never one that failed or was stopped", () => {
+test("a question follows the last answer of its branch, never a turn that failed or was stopped", () => {
   const { conversation, turns } = grown();
   const stopped = conversation.add(turns.d, "stopped", {}, "key");
   stopped.state = "stopped";
   expect(conversation.last()).toBe(turns.d);
-  expect(conversation.leaves(), "nor is it restored").toEqual(["d", "c"]);
+  expect(conversation.leaves(), "and a reload does not restore it").toEqual(["d", "c"]);
 });
 
-test("branches that are read again by their ids share what they have in common", () => {
+test("restored branches share their common turns", () => {
   const conversation = new Conversation();
   for (const thread of [
     ["a", "b", "d"],
@@ -65,7 +65,7 @@ test("branches that are read again by their ids share what they have in common",
   expect(conversation.leaves()).toEqual(["d", "c"]);
 });
 
-test("input that is made of items is shown in words", () => {
+test("input items are shown as text", () => {
   expect(inputText("text")).toBe("text");
   expect(
     inputText([

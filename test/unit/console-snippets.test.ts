@@ -1,17 +1,17 @@
-// The curl line and the code that the console shows: what a shell makes of the one is what was asked, and neither holds a credential.
+// The curl command and the code that the console shows: a shell reads the question unchanged, and neither holds a credential.
 import { execFileSync } from "node:child_process";
 import { runInNewContext } from "node:vm";
 import { expect, test } from "vitest";
-import { type Asked, clientCode, curlLine } from "../../src/console/chat/model/snippets.ts";
+import { type SnippetRequest, clientCode, curlLine } from "../../src/console/chat/model/snippets.ts";
 
-const asked: Asked = {
+const question: SnippetRequest = {
   origin: "http://localhost:8787",
   signedIn: true,
   input: 'It\'s "quoted", costs $5 \\ `id` %s\nand has lines',
-  previous: "resp_ue1_abc",
-  fields: { model: "gpt-5-mini", schema: { type: "object", properties: { name: { type: "string" } } } },
+  previousId: "resp_ue1_abc",
+  fields: { model: "gpt-6-sol", schema: { type: "object", properties: { name: { type: "string" } } } },
 };
-const BODY = { input: asked.input, previous_response_id: "resp_ue1_abc", ...asked.fields };
+const BODY = { input: question.input, previous_response_id: "resp_ue1_abc", ...question.fields };
 
 /** The arguments that curl would get. */
 function argumentsOf(line: string): string[] {
@@ -20,8 +20,8 @@ function argumentsOf(line: string): string[] {
   return execFileSync("/bin/sh", ["-c", script], { encoding: "utf8", env }).split("\0").slice(0, -1);
 }
 
-test("a shell passes the body on as it was, whatever stands in it, and puts in the key", () => {
-  const [, url, , authorization, , type, , body = ""] = argumentsOf(curlLine(asked));
+test("a shell passes the body unchanged, whatever it contains, and inserts the key", () => {
+  const [, url, , authorization, , type, , body = ""] = argumentsOf(curlLine(question));
   expect([url, authorization, type]).toEqual([
     "http://localhost:8787/ask",
     "Authorization: Bearer the key",
@@ -30,20 +30,20 @@ test("a shell passes the body on as it was, whatever stands in it, and puts in t
   expect(JSON.parse(body)).toEqual({ ...BODY, stream: true });
 });
 
-test("the code asks the same", () => {
-  const code = clientCode(asked);
+test("the code sends the same question", () => {
+  const code = clientCode(question);
   const [, body = ""] = /client\.stream\(([\s\S]*)\)\) \{/.exec(code) ?? [];
   expect(runInNewContext(`(${body})`)).toEqual(BODY);
   expect(code).toContain('createClient({ url: "http://localhost:8787", token: process.env.UNIAPI_EDGE_KEY })');
 });
 
-test("where nobody is signed in, neither sends a credential", () => {
-  const anonymous = { ...asked, signedIn: false };
+test("without a sign-in, neither sends a credential", () => {
+  const anonymous = { ...question, signedIn: false };
   expect(curlLine(anonymous)).not.toContain("Authorization");
   expect(clientCode(anonymous)).not.toContain("token");
 });
 
-test("items stay items", () => {
+test("input items stay items", () => {
   const input = [{ type: "function_call_output", call_id: "call_1", output: "Sunny." }];
-  expect(JSON.parse(argumentsOf(curlLine({ ...asked, input })).at(-1) ?? "")).toMatchObject({ input });
+  expect(JSON.parse(argumentsOf(curlLine({ ...question, input })).at(-1) ?? "")).toMatchObject({ input });
 });

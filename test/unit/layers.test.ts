@@ -51,7 +51,30 @@ const MATRIX: Record<string, Row> = {
     packages: ["cloudflare:workers", "cloudflare:workflows"],
   },
   client: { types: CORE },
-  console: { imports: ["client/client.ts"], types: ["contract"], packages: ["preact"] },
+  // The parts of the console, from the bottom up.
+  "console/lib": { imports: ["client/client.ts"], types: ["contract"], packages: ["preact"] },
+  "console/ui": { types: ["console/lib"], packages: ["preact"] },
+  "console/session": {
+    imports: ["console/lib", "console/ui"],
+    types: ["client/client.ts"],
+    packages: ["preact"],
+  },
+  "console/chat/model": {
+    imports: ["client/client.ts", "console/lib", "console/session"],
+    types: ["contract"],
+  },
+  "console/chat/view": {
+    imports: ["console/lib", "console/ui", "console/chat/model"],
+    types: ["contract"],
+    packages: ["preact"],
+  },
+  "console/usage": { imports: ["console/lib", "console/ui"], types: ["contract"], packages: ["preact"] },
+  "console/jobs": {
+    imports: ["console/lib", "console/ui", "console/session"],
+    types: ["contract"],
+    packages: ["preact"],
+  },
+  console: { imports: ["console"], packages: ["preact"] },
   openapi: { imports: CORE, packages: ["zod/mini"] },
   "openapi/viewer": {},
   "app-env.ts": { types: ["deps.ts", "platform"] },
@@ -147,6 +170,16 @@ test.each([
   ["http/ask.ts", 'import "./jobs.ts";', "may not import http/jobs.ts"],
   ["gate/cors.ts", 'import { type Deps, a } from "../deps.ts";', "may not import deps.ts"],
   ["client/client.ts", 'import { isRecord } from "../core/lib/json.ts";', "may not import core/lib/json.ts"],
+  [
+    "console/session/runs.ts",
+    'import type { Turn } from "../chat/model/conversation.ts";',
+    "may not import types of console/chat/model/conversation.ts",
+  ],
+  [
+    "console/chat/model/draft.ts",
+    'import { SettingsPanel } from "../view/settings-panel.tsx";',
+    "may not import console/chat/view/settings-panel.tsx",
+  ],
   ["new-folder/a.ts", 'import "../deps.ts";', "has no row"],
 ])("%s is refused %s", (path, source, why) => {
   const [one] = importsOf(source);

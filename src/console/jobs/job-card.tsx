@@ -1,43 +1,27 @@
-// One job: its state, every try and every delivery, the answer or the error, and the delivery once more. Read again by itself as long as
-// something is to come.
+// One job: its status, failed tries, answer or error, and delivery attempts, with a button to deliver again. Reloads while the job or its
+// delivery is unfinished.
 import { useState } from "preact/hooks";
+import type { JobView } from "../../contract/job.ts";
 import type { Account } from "../lib/account.ts";
 import { call, type Failure, failureOf } from "../lib/call.ts";
 import { FailureBox } from "../ui/failure.tsx";
 import { Icon } from "../ui/icon.tsx";
 import { useLoaded } from "../lib/use-loaded.ts";
 
-interface Attempt {
-  at: number;
-  status: number | null;
-  error: string | null;
-}
-
-interface Job {
-  job: string;
-  status: "queued" | "running" | "completed" | "failed";
-  hook?: string;
-  created_at: number;
-  tries?: { at: number; code: string }[];
-  next_at?: number;
-  answer?: { text: string; model: string; usage: { total_tokens: number } | null };
-  error?: { message: string; code: string };
-  delivery?: { status: "pending" | "delivered" | "failed"; attempts: Attempt[]; next_at: number | null };
-}
-
-/** Every look is a request that the Worker counts. */
-const SOON_MS = 1_500;
+/** Every reload is a request that the Worker counts. */
+const MIN_RELOAD_MS = 1_500;
+const MAX_RELOAD_MS = 30_000;
 
 export function JobCard({ account, job, remove }: { account: Account; job: string; remove: () => void }) {
-  const { value, failure, load } = useLoaded<Job>(account, `/jobs/${encodeURIComponent(job)}`, againMs);
-  const [refused, setRefused] = useState<Failure | null>(null);
+  const { value, failure, load } = useLoaded<JobView>(account, `/jobs/${encodeURIComponent(job)}`, reloadAfterMs);
+  const [redeliveryFailure, setRedeliveryFailure] = useState<Failure | null>(null);
   const redeliver = async (): Promise<void> => {
-    setRefused(null);
+    setRedeliveryFailure(null);
     try {
       await call(account, `/jobs/${encodeURIComponent(job)}/redeliver`, {});
       await load();
     } catch (error) {
-      setRefused(failureOf(error));
+      setRedeliveryFailure(failureOf(error));
     }
   };
   return (
@@ -50,7 +34,7 @@ export function JobCard({ account, job, remove }: { account: Account; job: strin
       </div>
       {failure !== null && <FailureBox failure={failure} />}
       {value !== null && <Details job={value} />}
-      {refused !== null && <FailureBox failure={refused} />}
+      {redeliveryFailure !== null && <FailureBox failure={redeliveryFailure} />}
       <div class="tools">
         <button type="button" class="icon-button" onClick={() => void load()}>
           <Icon name="retry" />
@@ -84,40 +68,40 @@ const TONES = {
   delivered: "good",
 } as const;
 
-/** While something is to come: soon, or when the next try is due. */
-function againMs({ status, delivery, next_at }: Job): number | undefined {
+/** Milliseconds until the next reload: when the next try or attempt is due; undefined once the job is finished. */
+function reloadAfterMs({ status, delivery, next_at }: JobView): number | undefined {
   if (status !== "queued" && status !== "running" && delivery?.status !== "pending") return undefined;
   const due = (delivery?.next_at ?? next_at ?? 0) * 1_000 - Date.now();
-  return Math.min(Math.max(SOON_MS, due), 30_000);
+  return Math.min(Math.max(MIN_RELOAD_MS, due), MAX_RELOAD_MS);
 }
 
-function Details({ job: { hook, created_at, tries = [], next_at, answer, error, delivery } }: { job: Job }) {
+function Details({ job: { hook, created_at, tries = [], next_at, answer, error, delivery } }: { job: JobView }) {
   return (
     <>
       <p class="fine">
-        {hook === undefined ? "Started" : `By hook ${hook}`} {time(created_at)}
+        {hook === undefined ? "Started" : `By hook ${hook}`} {formatTime(created_at)}
         {answer !== undefined &&
           ` · ${answer.model}${answer.usage === null ? "" : ` · ${answer.usage.total_tokens} tokens`}`}
       </p>
       {tries.length > 0 && (
         <p class="fine">
-          Tries that failed: {tries.map(({ at, code }) => `${code} (${time(at)})`).join(", ")}
-          {next_at !== undefined && `; the next one is due ${time(next_at)}`}
+          Tries that failed: {tries.map(({ at, code }) => `${code} (${formatTime(at)})`).join(", ")}
+          {next_at !== undefined && `; the next one is due ${formatTime(next_at)}`}
         </p>
       )}
-      {answer !== undefined && <p class="said">{answer.text}</p>}
+      {answer !== undefined && <p class="answer-text">{answer.text}</p>}
       {error !== undefined && <FailureBox failure={{ ...error, requestId: "" }} />}
       {delivery !== undefined && <Deliveries delivery={delivery} />}
     </>
   );
 }
 
-function Deliveries({ delivery: { status, attempts, next_at } }: { delivery: NonNullable<Job["delivery"]> }) {
+function Deliveries({ delivery: { status, attempts, next_at } }: { delivery: NonNullable<JobView["delivery"]> }) {
   return (
     <div class="deliveries">
       <p>
         Delivery <span class={`badge ${TONES[status]}`}>{status}</span>
-        {next_at !== null && <span class="fine"> next attempt {time(next_at)}</span>}
+        {next_at !== null && <span class="fine"> next attempt {formatTime(next_at)}</span>}
       </p>
       {attempts.length > 0 && (
         <table class="attempts">
@@ -132,7 +116,7 @@ function Deliveries({ delivery: { status, attempts, next_at } }: { delivery: Non
             {attempts.map(({ at, status, error }, index) => (
               <tr key={index}>
                 <td>{index + 1}</td>
-                <td>{time(at)}</td>
+                <td>{formatTime(at)}</td>
                 <td>
                   {status ?? "none"}
                   {error === null ? "" : ` · ${error}`}
@@ -146,5 +130,5 @@ function Deliveries({ delivery: { status, attempts, next_at } }: { delivery: Non
   );
 }
 
-const time = (seconds: number): string =>
+const formatTime = (seconds: number): string =>
   new Date(seconds * 1_000).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "medium" });

@@ -1,27 +1,25 @@
-// Jobs: those that this page started, any other by its id, and a form to start one.
+// The jobs view: jobs that this page started or found by id, and forms to start or find one.
 import { useState } from "preact/hooks";
+import type { JobAccepted } from "../../contract/job.ts";
 import { type Account, isServer } from "../lib/account.ts";
 import { call, type Failure, failureOf } from "../lib/call.ts";
 import { FailureBox } from "../ui/failure.tsx";
 import { Field } from "../ui/field.tsx";
-import { sessionWriter, storedSession } from "../session/session-store.ts";
+import { createSessionWriter, readSession } from "../session/session-store.ts";
 import { JobCard } from "./job-card.tsx";
 
-const MOST = 20;
+const MAX_JOBS = 20;
 
 export function JobsView({ account }: { account: Account }) {
-  const [jobs, setJobs] = useState(storedSession().jobs);
-  const [keep] = useState(sessionWriter);
-  const add = (job: string): void => {
-    const now = [job, ...jobs.filter((other) => other !== job)].slice(0, MOST);
-    keep({ jobs: now });
-    setJobs(now);
+  const [jobs, setJobs] = useState(readSession().jobs);
+  const [writeSession] = useState(createSessionWriter);
+  const update = (changed: string[]): void => {
+    writeSession({ jobs: changed });
+    setJobs(changed);
   };
-  const remove = (job: string): void => {
-    const now = jobs.filter((other) => other !== job);
-    keep({ jobs: now });
-    setJobs(now);
-  };
+  const without = (job: string): string[] => jobs.filter((other) => other !== job);
+  const add = (job: string): void => update([job, ...without(job)].slice(0, MAX_JOBS));
+  const remove = (job: string): void => update(without(job));
   return (
     <section class="page" aria-labelledby="jobs">
       <h1 id="jobs">Jobs</h1>
@@ -29,8 +27,8 @@ export function JobsView({ account }: { account: Account }) {
       {isServer(account) && (
         <>
           <div class="job-forms">
-            <StartForm account={account} started={add} />
-            <FindForm found={add} />
+            <StartForm account={account} onStart={add} />
+            <FindForm onFind={add} />
           </div>
           {jobs.length === 0 && (
             <p class="quiet">No jobs yet. Those of hooks are found by the id in the acknowledgement.</p>
@@ -46,7 +44,7 @@ export function JobsView({ account }: { account: Account }) {
   );
 }
 
-function StartForm({ account, started }: { account: Account; started: (job: string) => void }) {
+function StartForm({ account, onStart }: { account: Account; onStart: (job: string) => void }) {
   const [input, setInput] = useState("");
   const [callback, setCallback] = useState("");
   const [failure, setFailure] = useState<Failure | null>(null);
@@ -54,8 +52,10 @@ function StartForm({ account, started }: { account: Account; started: (job: stri
     event.preventDefault();
     setFailure(null);
     try {
-      const named = callback.trim() === "" ? {} : { callback: callback.trim() };
-      started(((await call(account, "/jobs", { input, ...named })) as { job: string }).job);
+      const name = callback.trim();
+      const body = { input, ...(name === "" ? {} : { callback: name }) };
+      const { job } = (await call(account, "/jobs", body)) as JobAccepted;
+      onStart(job);
       setInput("");
     } catch (error) {
       setFailure(failureOf(error));
@@ -96,14 +96,14 @@ function StartForm({ account, started }: { account: Account; started: (job: stri
   );
 }
 
-function FindForm({ found }: { found: (job: string) => void }) {
+function FindForm({ onFind }: { onFind: (job: string) => void }) {
   const [job, setJob] = useState("");
   return (
     <form
       class="panel"
       onSubmit={(event) => {
         event.preventDefault();
-        found(job.trim());
+        onFind(job.trim());
         setJob("");
       }}
     >

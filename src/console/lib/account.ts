@@ -1,10 +1,10 @@
-// Who is signed in: a credential that lives in memory only, never in storage, URL or HTML. A reload forgets it; under ENVIRONMENT=local
-// a page of this machine needs none.
+// The account that is signed in. Its credential lives in memory only: never in storage, a URL or HTML, so a reload drops it. Under
+// ENVIRONMENT=local a page of this machine needs no credential.
 
 export interface Account {
   /** Undefined: anonymous, under ENVIRONMENT=local. */
   credential: string | undefined;
-  /** What it may do, told by its shape as the Worker does; the Worker has the last word. */
+  /** Derived from the credential's form, as the Worker does. The Worker decides what the account may do. */
   kind: "local" | "server" | "publishable" | "session";
 }
 
@@ -16,10 +16,10 @@ export function accountOf(credential: string | undefined): Account {
   };
 }
 
-/** Full trust: any field, any model, jobs. */
+/** Whether the account has full trust: any field, any model, jobs. */
 export const isServer = ({ kind }: Account): boolean => kind === "server" || kind === "local";
 
-/** All visitors of a publishable key are one owner: nothing can be read by id. */
+/** All visitors who share a publishable key are one owner, so they can't read anything by id. */
 export const mayReadById = ({ kind }: Account): boolean => kind !== "publishable";
 
 export const ACCOUNT_NAMES: Record<Account["kind"], string> = {
@@ -29,5 +29,5 @@ export const ACCOUNT_NAMES: Record<Account["kind"], string> = {
   session: "Session token",
 };
 
-/** The page was served under ENVIRONMENT=local. */
+/** Whether the page was served under ENVIRONMENT=local. */
 export const isLocal = (): boolean => document.documentElement.dataset["environment"] === "local";

@@ -1,20 +1,21 @@
-// Calls that are no question: one JSON in, one JSON out. Questions go through the typed client; errors of both are shown alike.
+// Calls to the Worker other than questions: JSON in, JSON out. Questions go through the typed client; errors of both become a `Failure`.
 import { AskError } from "../../client/client.ts";
+import type { ProblemBody } from "../../contract/problem.ts";
 import type { Account } from "./account.ts";
 
-/** What went wrong, as it is shown. */
+/** An error as the views show it. */
 export interface Failure {
   message: string;
   code: string;
-  /** Empty where no answer came. */
+  /** Empty without a response. */
   requestId: string;
-  /** HTTP status; 200 within a stream, 0 where no answer came. */
+  /** HTTP status; 200 within a stream, 0 without a response. */
   status: number;
-  /** Whether the Worker says that it may be tried again. */
+  /** Whether the Worker allows another try. */
   retryable: boolean;
 }
 
-class CallFailed extends Error {
+class CallError extends Error {
   readonly failure: Failure;
   constructor(failure: Failure) {
     super(failure.message);
@@ -22,6 +23,10 @@ class CallFailed extends Error {
   }
 }
 
+/**
+ * @param body sent as JSON by POST; without one, a GET
+ * @throws CallError for every failure; `failureOf` reads it
+ */
 export async function call(account: Account, path: string, body?: object): Promise<unknown> {
   const headers: Record<string, string> = { accept: "application/json" };
   if (account.credential !== undefined) headers["authorization"] = `Bearer ${account.credential}`;
@@ -34,7 +39,7 @@ export async function call(account: Account, path: string, body?: object): Promi
   };
   if (body !== undefined) init.body = JSON.stringify(body);
   const response = await fetch(path, init).catch(() => {
-    throw new CallFailed({
+    throw new CallError({
       message: "The Worker can't be reached. Check the connection, then try again.",
       code: "unreachable",
       requestId: "",
@@ -43,21 +48,20 @@ export async function call(account: Account, path: string, body?: object): Promi
     });
   });
   const { status } = response;
-  const said: unknown = await response.json().catch(() => null);
-  if (response.ok && said !== null) return said;
+  const json: unknown = await response.json().catch(() => null);
+  if (response.ok && json !== null) return json;
   const retryable = response.headers.get("x-should-retry") !== "false";
   if (response.ok) {
-    const message = "What came can't be read: it broke off, or it is no answer of the Worker's.";
-    throw new CallFailed({
-      message,
+    throw new CallError({
+      message: "The response can't be read: it broke off, or it is not from the Worker.",
       code: "unexpected_response",
       requestId: response.headers.get("x-request-id") ?? "",
       status,
       retryable,
     });
   }
-  const { error } = (said ?? {}) as { error?: { message: string; code: string; request_id: string } };
-  throw new CallFailed({
+  const { error } = (json ?? {}) as Partial<ProblemBody>;
+  throw new CallError({
     message: error?.message ?? `The Worker answered with status ${status}.`,
     code: error?.code ?? String(status),
     requestId: error?.request_id ?? "",
@@ -67,7 +71,7 @@ export async function call(account: Account, path: string, body?: object): Promi
 }
 
 export function failureOf(error: unknown): Failure {
-  if (error instanceof CallFailed) return error.failure;
+  if (error instanceof CallError) return error.failure;
   if (error instanceof AskError) {
     const { message, code, requestId, status, retryable } = error;
     return { message, code, requestId, status, retryable };

@@ -1,4 +1,4 @@
-// Money as it is written everywhere: a small sum keeps two digits that say something.
+// Formats US dollars: two significant digits below one dollar, cents above.
 export function dollars(usd: number): string {
   if (usd === 0) return "$0";
   return `$${usd >= 1 ? usd.toFixed(2) : usd.toPrecision(2)}`;

@@ -1,4 +1,4 @@
-// Draws a component anew whenever what it shows has changed.
+// Renders a component again whenever the object that it watches changes.
 import { useEffect, useReducer } from "preact/hooks";
 
 export function useChanges(watched: { watch: (watcher: () => void) => () => void }): void {

@@ -1,9 +1,9 @@
-// What a view shows of GET: loaded when it opens, and again on demand or, while there is something to wait for, by itself.
+// Loads a GET resource for a view: on mount, on demand, and on a timer while the view waits for a change.
 import { useCallback, useEffect, useState } from "preact/hooks";
 import type { Account } from "./account.ts";
 import { call, type Failure, failureOf } from "./call.ts";
 
-const AFTER_FAILURE_MS = 5_000;
+const MIN_DELAY_AFTER_FAILURE_MS = 5_000;
 
 export interface Loaded<T> {
   value: T | null;
@@ -11,11 +11,11 @@ export interface Loaded<T> {
   load: () => Promise<void>;
 }
 
-/** @param againMs how long after it came a value is read again; undefined: not by itself */
+/** @param reloadAfterMs milliseconds until a loaded value is read again; undefined: no automatic reload */
 export function useLoaded<T>(
   account: Account,
   path: string,
-  againMs: (value: T) => number | undefined = () => undefined,
+  reloadAfterMs: (value: T) => number | undefined = () => undefined,
 ): Loaded<T> {
   const [value, setValue] = useState<T | null>(null);
   const [failure, setFailure] = useState<Failure | null>(null);
@@ -29,9 +29,9 @@ export function useLoaded<T>(
   }, [account, path]);
   useEffect(() => void load(), [load]);
   useEffect(() => {
-    // One that failed is tried again as well, while there is something to wait for.
-    const wanted = value === null ? undefined : againMs(value);
-    const ms = wanted === undefined || failure === null ? wanted : Math.max(wanted, AFTER_FAILURE_MS);
+    // A failed reload keeps the timer running, but slows it down.
+    const delay = value === null ? undefined : reloadAfterMs(value);
+    const ms = delay === undefined || failure === null ? delay : Math.max(delay, MIN_DELAY_AFTER_FAILURE_MS);
     if (ms === undefined) return undefined;
     const timer = setTimeout(() => void load(), ms);
     return () => clearTimeout(timer);

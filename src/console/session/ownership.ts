@@ -1,77 +1,83 @@
-// Whose the things are that outlived a reload. Who signs in next may be somebody else: what is another's is forgotten before anything of it
-// is shown or sent.
+// Decides whether the stored session belongs to the account that signs in. Another account's session is cleared before any of it is shown
+// or sent.
 import type { Account } from "../lib/account.ts";
 import {
   clearSession,
-  clearedWatch,
-  type SaveSession,
-  sessionWriter,
-  storedSession,
-  type Owned,
+  createSessionWriter,
+  readSession,
+  type SessionOwner,
+  watchForClear,
+  type WriteSession,
 } from "./session-store.ts";
 
-/** `unknown`: this account's or another's. */
-export type Whose = "own" | "another's" | "unknown";
+/** `unknown`: the credential does not tell whether it is the same account. */
+export type OwnershipVerdict = "own" | "another's" | "unknown";
 
 export interface Ownership {
-  whose: Exclude<Whose, "another's">;
-  /** An answer of another's was on its way; it is forgotten. */
-  lost: boolean;
-  keep: SaveSession;
+  verdict: Exclude<OwnershipVerdict, "another's">;
+  /** The cleared session of another account had a pending run. */
+  discardedRun: boolean;
+  writeSession: WriteSession;
 }
 
-/** Takes over what is this account's. */
+/** Takes over the stored session if it belongs to this account, and clears it if it belongs to another. */
 export async function claimOwnership(account: Account): Promise<Ownership> {
-  const forgotten = clearedWatch();
-  const nothing = sessionWriter();
-  const own: Owned = { account: account.kind, owner: await ownerOf(account) };
-  if (forgotten()) return { whose: "unknown", lost: false, keep: nothing };
-  const before = storedSession();
-  const whose = whoseIs(before, own);
-  if (whose === "another's") clearSession();
-  // What nobody can be told to have left is not this account's by its having looked.
-  const told = whose !== "unknown" || before.owner === own.owner;
-  const keep = sessionWriter(told ? own : { ...own, owner: null });
-  // Without a credential nothing is kept before there is something: it needs no claim, and signing out leaves nothing.
-  if (account.credential !== undefined) keep({});
-  if (whose === "another's") return { whose: "own", lost: before.run !== null || before.waiting.length > 0, keep };
-  return { whose, lost: false, keep };
+  const isCleared = watchForClear();
+  const inertWriter = createSessionWriter();
+  const current: SessionOwner = { account: account.kind, owner: await ownerOf(account) };
+  if (isCleared()) return { verdict: "unknown", discardedRun: false, writeSession: inertWriter };
+  const stored = readSession();
+  const verdict = compareOwners(stored, current);
+  if (verdict === "another's") clearSession();
+  // A session of unknown ownership must not become this account's because it was opened once.
+  const canClaim = verdict !== "unknown" || stored.owner === current.owner;
+  const writeSession = createSessionWriter(canClaim ? current : { ...current, owner: null });
+  // Without a credential the first change claims the session. Until then nothing is stored, so signing out leaves nothing behind.
+  if (account.credential !== undefined) writeSession({});
+  if (verdict === "another's") {
+    const discardedRun = stored.run !== null || stored.waiting.length > 0;
+    return { verdict: "own", discardedRun, writeSession };
+  }
+  return { verdict, discardedRun: false, writeSession };
 }
 
-export function whoseIs(before: Owned, now: Owned): Whose {
-  // Nobody has to sign in there, so nobody may have said who it was.
-  const kind = before.account ?? "local";
-  if (kind !== now.account) return "another's";
+export function compareOwners(stored: SessionOwner, current: SessionOwner): OwnershipVerdict {
+  // Under ENVIRONMENT=local no sign-in is needed, so the session may have no account.
+  const kind = stored.account ?? "local";
+  if (kind !== current.account) return "another's";
   if (kind === "local") return "own";
-  if (before.owner === null || now.owner === null) return "unknown";
-  if (before.owner !== now.owner) return "another's";
-  // It stands in a page for everybody to take.
+  if (stored.owner === null || current.owner === null) return "unknown";
+  if (stored.owner !== current.owner) return "another's";
+  // A publishable key is public: everyone who opens the site has the same one.
   return kind === "publishable" ? "unknown" : "own";
 }
 
 const DIGEST_BYTES = 6;
 
-/** Enough to tell accounts apart, and too little to be one: a piece of the hash of the key, or of whom a token is for. */
+/** A prefix of the hash of the key, or of the token's subject: long enough to tell accounts apart, too short to reveal the credential. */
 async function ownerOf({ credential, kind }: Account): Promise<string | null> {
   try {
-    const who = kind === "session" ? subjectOf(String(credential)) : credential;
-    if (who === undefined) return null;
-    const hash = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(`uniapi-edge console ${who}`));
+    const identity = kind === "session" ? subjectOf(String(credential)) : credential;
+    if (identity === undefined) return null;
+    const hash = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(`uniapi-edge console ${identity}`));
     return [...new Uint8Array(hash, 0, DIGEST_BYTES)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
   } catch {
-    // No token that this page can read.
+    // The token is not a JWT that this page can decode.
     return null;
   }
 }
 
-/** As the Worker tells owners: sessions by `sub`, an identity provider's tokens by `iss` and `sub`. */
+/** The claims by which the Worker names owners: `sub` of session tokens, `iss` and `sub` of an identity provider's tokens. */
 function subjectOf(token: string): string | undefined {
-  const [{ alg }, { iss, sub }] = token.split(".", 2).map(partOf) as [Record<string, unknown>, Record<string, unknown>];
+  const [{ alg }, { iss, sub }] = token.split(".", 2).map(decodePart) as [
+    Record<string, unknown>,
+    Record<string, unknown>,
+  ];
   if (typeof sub !== "string") return undefined;
   return JSON.stringify(String(alg).startsWith("HS") ? [sub] : [iss, sub]);
 }
 
-function partOf(part: string): unknown {
+function decodePart(part: string): unknown {
   const bytes = Uint8Array.from(atob(part.replaceAll("-", "+").replaceAll("_", "/")), (char) => char.charCodeAt(0));
   return JSON.parse(new TextDecoder().decode(bytes));
 }

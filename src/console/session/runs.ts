@@ -1,60 +1,54 @@
-// Answers on their way, as far as a reload must know them: asked (nothing has come, so the question is kept), then begun (ids are enough),
-// then over (forgotten). One is heard at a time; those that were stopped or broke off wait. Data in, data out.
-import type { Fields, Input, Turn } from "../chat/model/conversation.ts";
+// The runs that a reload must resume, as plain data: which one is followed, and which wait. The chat decides when a run starts or ends.
+import type { Input } from "../../client/client.ts";
 
 export interface PendingRun {
   /** Idempotency-Key. */
   key: string;
-  /** Id of an event of its recording, after which it goes on. "": none has come yet. */
-  event: string;
-  /** Id of the answer that it follows. */
-  previous: string | null;
-  /** Only while there was no event. */
-  asked?: Asked;
+  /** Id of the run's first event, after which a reload resumes; "" until an event has arrived. */
+  lastEventId: string;
+  /** Id of the answer that the question follows. */
+  previousId: string | null;
+  /** Present until the first event arrives. */
+  question?: PendingQuestion;
 }
 
 /**
- * A question of which nothing has come yet. Until its first event names a recording nothing finds its answer but the same question with
- * the same key, so without this text a reload would lose both, though they may be paid. Here and not elsewhere, since sessionStorage is
- * read by pages of this Worker in this tab only, ends with the tab, and is emptied by signing out; and only until the first event, after
- * which the ids are enough.
+ * A question without any event yet. Until the first event names the recording, only the same question with the same key finds the
+ * answer. Without this text a reload would lose both, and the call may already be paid for.
+ *
+ * The text is stored here only, and only until the first event; after that the ids are enough. sessionStorage is readable by this
+ * Worker's pages in this tab, ends with the tab, and is cleared on sign-out.
  */
-export interface Asked {
+export interface PendingQuestion {
   input: Input;
-  fields: Fields;
-  /** Milliseconds: the Worker knows the key for a day. */
-  at: number;
-  /** Whoever asked has stopped it. */
+  /** Sent beside `input` and `previous_response_id`. */
+  fields: Record<string, unknown>;
+  /** Unix milliseconds; the Worker remembers the key for a day after that. */
+  sentAt: number;
+  /** The user stopped it. */
   stopped: boolean;
 }
 
 export interface PendingRuns {
-  /** The one that is heard, or was heard last: a reload goes on with it. */
+  /** The run that is followed, or was followed last. A reload resumes it. */
   run: PendingRun | null;
-  /** Oldest first. A reload shows them, and goes on with them when one wants it. */
+  /** Runs that were stopped or interrupted, oldest first. A reload shows them, and resumes them on request. */
   waiting: PendingRun[];
 }
 
-export function allRuns({ run: flight, waiting }: PendingRuns): PendingRun[] {
-  return flight === null ? waiting : [...waiting, flight];
+const MAX_WAITING = 20;
+
+export function allRuns({ run, waiting }: PendingRuns): PendingRun[] {
+  return run === null ? waiting : [...waiting, run];
 }
 
-const MOST_WAITING = 20;
-
-export function runOf({ key, event, previous, input, fields = {}, at, state }: Turn): PendingRun {
-  const asked =
-    event === "" && input !== undefined ? { asked: { input, fields, at, stopped: state === "stopped" } } : {};
-  // A reload hears it again from its first event, since it has forgotten the text.
-  return { key, event: event.replace(/\d+$/, "0"), previous, ...asked };
+/** @returns the runs with this one added or updated; it is the one that is followed */
+export function withRun(runs: PendingRuns, run: PendingRun): PendingRuns {
+  const others = allRuns(runs).filter(({ key }) => key !== run.key);
+  return { run, waiting: others.slice(-MAX_WAITING) };
 }
 
-/** It is heard from now on, or has come on. */
-export function withRun(before: PendingRuns, flight: PendingRun): PendingRuns {
-  const others = allRuns(before).filter(({ key }) => key !== flight.key);
-  return { run: flight, waiting: others.slice(-MOST_WAITING) };
-}
-
-/** It is over. */
-export function withoutRun({ run: flight, waiting }: PendingRuns, over: string): PendingRuns {
-  return { run: flight?.key === over ? null : flight, waiting: waiting.filter(({ key }) => key !== over) };
+/** @returns the runs without the one that has ended */
+export function withoutRun({ run, waiting }: PendingRuns, endedKey: string): PendingRuns {
+  return { run: run?.key === endedKey ? null : run, waiting: waiting.filter(({ key }) => key !== endedKey) };
 }

@@ -1,66 +1,69 @@
-// What outlives a reload, in sessionStorage: ids, never a credential. The texts are read again by their ids; but for one, see `Asked`.
+// What survives a reload, in sessionStorage: ids, never a credential. Texts are read again by their ids, except for the question that
+// `PendingQuestion` describes.
 import type { Account } from "../lib/account.ts";
 import type { PendingRuns } from "./runs.ts";
 
-/** Whose it is (claim.ts). */
-export interface Owned {
+/** The account that the stored session belongs to (ownership.ts compares them). */
+export interface SessionOwner {
   account: Account["kind"] | null;
-  /** A short digest. Null: local, or it can't be told. */
+  /** A short digest. Null for a local account, and for a token that doesn't name its subject. */
   owner: string | null;
 }
 
-/** Beside ids the answers that were on their way when the page was left. */
-export interface StoredSession extends Owned, PendingRuns {
+export interface StoredSession extends SessionOwner, PendingRuns {
   /** Ids of the answers at the end of each branch. */
   leaves: string[];
-  /** Id of the last answer of the branch that is shown. */
+  /** Id of the last answer of the branch on display. */
   shown: string | null;
-  /** When answers came, by their ids, in milliseconds. Only of young ones, which KV may not show yet. */
-  came: Record<string, number>;
+  /** When recent answers arrived, by id, in Unix milliseconds. KV may not show an answer for some time after that. */
+  receivedAt: Record<string, number>;
   /** Jobs that this page started, newest first. */
   jobs: string[];
 }
 
 const NAME = "uniapi-edge-console";
-const NOTHING: StoredSession = {
+const EMPTY: StoredSession = {
   account: null,
   owner: null,
   leaves: [],
   shown: null,
-  came: {},
+  receivedAt: {},
   run: null,
   waiting: [],
   jobs: [],
 };
 
-/** Counts how often all was forgotten. */
+/** Increases with every clear. */
 let generation = 0;
 
-export function storedSession(): StoredSession {
+export function readSession(): StoredSession {
   try {
-    return { ...NOTHING, ...(JSON.parse(sessionStorage.getItem(NAME) ?? "{}") as Partial<StoredSession>) };
+    return { ...EMPTY, ...(JSON.parse(sessionStorage.getItem(NAME) ?? "{}") as Partial<StoredSession>) };
   } catch {
-    return NOTHING;
+    return EMPTY;
   }
 }
 
-/** @returns whether all was forgotten meanwhile */
-export function clearedWatch(): () => boolean {
-  const own = generation;
-  return () => generation !== own;
+/** @returns a predicate: whether the session has been cleared since this call */
+export function watchForClear(): () => boolean {
+  const started = generation;
+  return () => generation !== started;
 }
 
-export type SaveSession = (change: Partial<StoredSession>) => void;
+export type WriteSession = (change: Partial<StoredSession>) => void;
 
-/** Keeps until all is forgotten: what still runs for who has signed out writes nothing any more. It says each time whose it is. */
-export function sessionWriter(owned: Partial<Owned> = {}): SaveSession {
-  const forgotten = clearedWatch();
+/**
+ * @param owner stored with every change
+ * @returns a function that writes until the session is cleared: work that outlives a sign-out then writes nothing more
+ */
+export function createSessionWriter(owner: Partial<SessionOwner> = {}): WriteSession {
+  const isCleared = watchForClear();
   return (change) => {
-    if (forgotten()) return;
+    if (isCleared()) return;
     try {
-      sessionStorage.setItem(NAME, JSON.stringify({ ...storedSession(), ...change, ...owned }));
+      sessionStorage.setItem(NAME, JSON.stringify({ ...readSession(), ...change, ...owner }));
     } catch {
-      // Storage is full or forbidden: the page works, and a reload begins anew.
+      // Storage is full or forbidden. The page still works, but a reload starts empty.
     }
   };
 }
@@ -70,6 +73,6 @@ export function clearSession(): void {
   try {
     sessionStorage.removeItem(NAME);
   } catch {
-    // Then nothing was kept.
+    // Storage is forbidden, so nothing was stored.
   }
 }

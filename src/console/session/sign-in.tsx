@@ -1,26 +1,27 @@
-// Signing in: the credential is tried once, then held in memory. The form is sent nowhere.
+// The sign-in form. The credential is tried once, then held in memory; the form itself is never submitted.
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { type Account, accountOf } from "../lib/account.ts";
 import { call, type Failure, failureOf } from "../lib/call.ts";
 import { FailureBox } from "../ui/failure.tsx";
-import { allRuns } from "./runs.ts";
 import { Field } from "../ui/field.tsx";
+import { allRuns } from "./runs.ts";
 import type { StoredSession } from "./session-store.ts";
 
 interface SignInProps {
   signIn: (account: Account) => Promise<void>;
   cancel: (() => void) | undefined;
-  kept: StoredSession;
+  /** The session from before the reload. */
+  stored: StoredSession;
 }
 
-export function SignIn({ signIn, cancel, kept }: SignInProps) {
+export function SignIn({ signIn, cancel, stored }: SignInProps) {
   const [credential, setCredential] = useState("");
   const [failure, setFailure] = useState<Failure | null>(null);
   const [busy, setBusy] = useState(false);
   const field = useRef<HTMLInputElement>(null);
   useLayoutEffect(() => field.current?.focus(), []);
-  const ofAnother = kept.account !== null && kept.account !== "local";
-  const anything = [...kept.leaves, ...kept.jobs, ...allRuns(kept)].length > 0;
+  const wasSignedIn = stored.account !== null && stored.account !== "local";
+  const hasLocalSession = !wasSignedIn && [...stored.leaves, ...stored.jobs, ...allRuns(stored)].length > 0;
   const submit = async (event: Event): Promise<void> => {
     event.preventDefault();
     const account = accountOf(credential.trim());
@@ -57,20 +58,20 @@ export function SignIn({ signIn, cancel, kept }: SignInProps) {
       <div class="tools">
         {cancel !== undefined && (
           <button type="button" onClick={cancel}>
-            {ofAnother ? "Go on without a key" : "Cancel"}
+            {wasSignedIn ? "Go on without a key" : "Cancel"}
           </button>
         )}
         <button type="submit" class="primary" disabled={busy || credential.trim() === ""}>
           Sign in
         </button>
       </div>
-      {!ofAnother && anything && (
+      {hasLocalSession && (
         <p class="fine">
           Signing in forgets what this page keeps without a key: the conversation, answers on their way, and the list of
           jobs. The Worker keeps them under their ids.
         </p>
       )}
-      {ofAnother && (
+      {wasSignedIn && (
         <p class="fine">
           A conversation is kept here for whoever was signed in before the reload: signing in with that key or account
           brings it back. Any other forgets it{cancel !== undefined && ", and so does going on without a key"}.

@@ -1,28 +1,28 @@
-// Puts a text on the clipboard, and says that it did.
+// A button that copies a text to the clipboard and reports the outcome.
 import { useState } from "preact/hooks";
 import { Icon } from "./icon.tsx";
 
-export function CopyButton({ text, what }: { text: string; what: string }) {
-  const [said, setSaid] = useState("");
+export function CopyButton({ text, name }: { text: string; name: string }) {
+  const [status, setStatus] = useState("");
   const copy = async (): Promise<void> => {
     try {
       await navigator.clipboard.writeText(text);
-      setSaid("Copied");
+      setStatus("Copied");
     } catch {
-      setSaid("Not allowed");
+      setStatus("Not allowed");
     }
   };
   return (
     <>
       <span class="fine" role="status">
-        {said}
+        {status}
       </span>
       <button
         type="button"
         class="icon-button"
         onClick={() => void copy()}
-        onBlur={() => setSaid("")}
-        aria-label={`Copy: ${what}`}
+        onBlur={() => setStatus("")}
+        aria-label={`Copy: ${name}`}
       >
         <Icon name="copy" />
       </button>

@@ -1,4 +1,4 @@
-// An error as it is shown everywhere: what the Worker says (message, code, request id), or that it could not be reached.
+// The box that shows an error: the Worker's message, code and request id, or that the Worker can't be reached.
 import type { Failure } from "../lib/call.ts";
 
 export function FailureBox({ failure }: { failure: Pick<Failure, "message" | "code" | "requestId"> }) {

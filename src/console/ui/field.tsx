@@ -1,4 +1,4 @@
-// A label and what it names, tied by an id.
+// A form control and its label, connected by an id.
 import type { ComponentChildren } from "preact";
 import { useId } from "preact/hooks";
 

@@ -1,4 +1,4 @@
-// The icons, drawn with the text's colour. They decorate what is named beside them or by aria-label.
+// The icons, in the color of the text. They are decoration: the name is in the text beside them or in an aria-label.
 
 const PATHS = {
   system: "M3 4h18v12H3zM8 20h8M12 16v4",

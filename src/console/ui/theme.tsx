@@ -1,4 +1,4 @@
-// Light, dark, or as the system has it. The stylesheet knows all colours by `color-scheme`; this only says which one.
+// The theme: light, dark, or the system's. The stylesheet derives all colors from `color-scheme`; this only selects one.
 import { useState } from "preact/hooks";
 import { Icon } from "./icon.tsx";
 
@@ -7,18 +7,18 @@ type Theme = (typeof THEMES)[number];
 const NAME = "uniapi-edge-theme";
 
 export function restoreTheme(): void {
-  show(stored());
+  applyTheme(storedTheme());
 }
 
 export function ThemeSwitch() {
-  const [theme, setTheme] = useState(stored);
+  const [theme, setTheme] = useState(storedTheme);
   const next = THEMES[(THEMES.indexOf(theme) + 1) % THEMES.length] ?? "system";
   const change = (): void => {
-    show(next);
+    applyTheme(next);
     try {
       localStorage.setItem(NAME, next);
     } catch {
-      // Storage is forbidden: the theme holds until the next reload.
+      // Storage is forbidden, so the theme lasts until the next reload.
     }
     setTheme(next);
   };
@@ -35,7 +35,7 @@ export function ThemeSwitch() {
   );
 }
 
-function stored(): Theme {
+function storedTheme(): Theme {
   try {
     const name = localStorage.getItem(NAME);
     return THEMES.find((theme) => theme === name) ?? "system";
@@ -44,6 +44,6 @@ function stored(): Theme {
   }
 }
 
-function show(theme: Theme): void {
+function applyTheme(theme: Theme): void {
   document.documentElement.dataset["theme"] = theme;
 }

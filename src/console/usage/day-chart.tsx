@@ -1,24 +1,25 @@
-// One measure over thirty days, drawn by Charts.css: a table for whoever reads it, columns for whoever looks. The height of a column is
-// set through the CSSOM, which the page's policy allows; markup with styles it would not.
-import { type Day, type Measure, shortDate, type Sums } from "./measures.ts";
+// One measure over thirty days: a table for screen readers, which Charts.css draws as columns. The height of a column is set through the
+// CSSOM, since the page's Content-Security-Policy forbids style attributes in markup.
+import type { UsageDay, UsageSums } from "../../contract/usage.ts";
+import { type Measure, shortDate } from "./measures.ts";
 
 interface Props {
   measure: Measure;
-  days: readonly Day[];
-  today: Day;
-  total: Sums;
+  days: readonly UsageDay[];
+  today: UsageDay;
+  total: UsageSums;
 }
 
-export function DayChart({ measure: { name, title, write }, days, today, total }: Props) {
-  const most = Math.max(...days.map((day) => day[name]));
+export function DayChart({ measure: { name, title, format }, days, today, total }: Props) {
+  const max = Math.max(...days.map((day) => day[name]));
   const first = days.at(0)?.date ?? today.date;
   return (
     <section class="panel chart" aria-label={title}>
       <div class="chart-head">
         <h2>{title}</h2>
         <p>
-          <strong>{write(today[name])}</strong> today
-          <span class="fine"> · {write(total[name])} in 30 days</span>
+          <strong>{format(today[name])}</strong> today
+          <span class="fine"> · {format(total[name])} in 30 days</span>
         </p>
       </div>
       <table class={`charts-css column data-spacing-1 show-primary-axis show-2-secondary-axes ${name}`}>
@@ -33,10 +34,10 @@ export function DayChart({ measure: { name, title, write }, days, today, total }
           {days.map((day) => (
             <tr key={day.date}>
               <th scope="row">{shortDate(day.date)}</th>
-              <td style={{ "--size": most === 0 ? 0 : day[name] / most }}>
-                <span class="data">{write(day[name])}</span>
+              <td style={{ "--size": max === 0 ? 0 : day[name] / max }}>
+                <span class="data">{format(day[name])}</span>
                 <span class="tooltip" aria-hidden="true">
-                  {shortDate(day.date)}: {write(day[name])}
+                  {shortDate(day.date)}: {format(day[name])}
                 </span>
               </td>
             </tr>
@@ -45,7 +46,7 @@ export function DayChart({ measure: { name, title, write }, days, today, total }
       </table>
       <p class="chart-foot fine" aria-hidden="true">
         <span>{shortDate(first)}</span>
-        <span>most: {write(most)}</span>
+        <span>most: {format(max)}</span>
         <span>{shortDate(today.date)}</span>
       </p>
     </section>

@@ -1,23 +1,14 @@
-// What the caller has used: today in numbers, thirty days as charts, and what is left of each limit.
+// The usage view: today's sums, thirty days as charts, and the rest of each limit.
+import type { UsageLimits, UsageReport } from "../../contract/usage.ts";
 import type { Account } from "../lib/account.ts";
 import { FailureBox } from "../ui/failure.tsx";
 import { Icon } from "../ui/icon.tsx";
 import { useLoaded } from "../lib/use-loaded.ts";
 import { DayChart } from "./day-chart.tsx";
-import { type Day, everyDay, MEASURES, type Sums } from "./measures.ts";
-
-type Limits = Record<string, number>;
-
-interface Usage {
-  today: Day;
-  days: Day[];
-  total: Sums;
-  limits: Limits;
-  left: Limits;
-}
+import { everyDay, MEASURES } from "./measures.ts";
 
 export function UsageView({ account }: { account: Account }) {
-  const { value, failure, load } = useLoaded<Usage>(account, "/usage");
+  const { value, failure, load } = useLoaded<UsageReport>(account, "/usage");
   return (
     <section class="page" aria-labelledby="usage">
       <div class="heading">
@@ -28,12 +19,12 @@ export function UsageView({ account }: { account: Account }) {
         </button>
       </div>
       {failure !== null && <FailureBox failure={failure} />}
-      {value !== null && <Shown usage={value} />}
+      {value !== null && <Report usage={value} />}
     </section>
   );
 }
 
-function Shown({ usage }: { usage: Usage }) {
+function Report({ usage }: { usage: UsageReport }) {
   const days = everyDay(usage.days, usage.today.date);
   return (
     <>
@@ -57,24 +48,24 @@ function Shown({ usage }: { usage: Usage }) {
   );
 }
 
-const LIMIT_NAMES: Record<string, string> = {
+const LIMIT_NAMES: Record<keyof UsageLimits, string> = {
   requests_per_minute: "Requests this minute",
   requests: "Requests of this token",
   tokens_per_day: "Tokens today",
   usd_per_day: "US dollars today",
 };
 
-function LimitList({ limits, left }: { limits: Limits; left: Limits }) {
-  const names = Object.keys(limits);
+function LimitList({ limits, left: remaining }: { limits: UsageLimits; left: UsageLimits }) {
+  const names = Object.keys(limits) as (keyof UsageLimits)[];
   if (names.length === 0) return <p class="panel quiet">This caller has no limits of its own.</p>;
   return (
     <ul class="limits" aria-label="What is left of each limit">
       {names.map((name) => {
         const limit = limits[name] ?? 0;
-        const rest = left[name] ?? 0;
+        const rest = remaining[name] ?? 0;
         return (
           <li key={name} class="panel">
-            <p class="limit-name">{LIMIT_NAMES[name] ?? name}</p>
+            <p class="limit-name">{LIMIT_NAMES[name]}</p>
             <p>
               <strong>{rest.toLocaleString("en")}</strong> of {limit.toLocaleString("en")} left
             </p>
@@ -85,7 +76,7 @@ function LimitList({ limits, left }: { limits: Limits; left: Limits }) {
               high={limit * 0.5}
               optimum={limit}
               value={rest}
-              aria-label={LIMIT_NAMES[name] ?? name}
+              aria-label={LIMIT_NAMES[name]}
             />
           </li>
         );

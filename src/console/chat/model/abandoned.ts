@@ -1,50 +1,64 @@
-// The answers that were on their way when the page was left, as turns of the tree. Knows nothing of the network.
+// Runs that were pending when the page was closed or reloaded, and their turns in the tree. Does no network calls.
 import type { Account } from "../../lib/account.ts";
-import { storedSession } from "../../session/session-store.ts";
-import type { Conversation, Turn } from "./conversation.ts";
 import { allRuns, type PendingRun } from "../../session/runs.ts";
+import { readSession } from "../../session/session-store.ts";
+import type { Conversation, Turn } from "./conversation.ts";
 
-/** How long the Worker knows an Idempotency-Key. After that the same question is another call. */
-export const KEY_MS = 86_400_000;
+/** How long the Worker remembers an Idempotency-Key, in milliseconds. After that the same question is another call. */
+export const KEY_LIFETIME_MS = 86_400_000;
 
-/** Whether going on with a question of which nothing has come asks and pays for it once in all. */
-export function isPaidOnce({ known, at }: Turn): boolean {
-  return known && Date.now() - at < KEY_MS;
+/** Whether resending a question without any event yet joins its first call instead of paying for a second one. */
+export function isPaidOnce({ sentByAccount, sentAt }: Turn): boolean {
+  return sentByAccount && Date.now() - sentAt < KEY_LIFETIME_MS;
 }
 
-/** What is on its way and not in the tree. */
-export function leftOut(conversation: Conversation): PendingRun[] {
-  return allRuns(storedSession()).filter(({ key }) => conversation.find((turn) => turn.key === key) === null);
+/** The part of a turn that a reload needs to resume its run. */
+export function pendingRunOf({ key, lastEventId, previousId, input, fields = {}, sentAt, state }: Turn): PendingRun {
+  const question = { input: input ?? "", fields, sentAt, stopped: state === "stopped" };
+  return {
+    key,
+    // A reload loses the text so far, so it reads the run again from its first event.
+    lastEventId: lastEventId.replace(/\d+$/, "0"),
+    previousId,
+    ...(lastEventId === "" && input !== undefined ? { question } : {}),
+  };
+}
+
+/** Pending runs without a turn in the tree. */
+export function unplacedRuns(conversation: Conversation): PendingRun[] {
+  return allRuns(readSession()).filter(({ key }) => conversation.find((turn) => turn.key === key) === null);
 }
 
 /**
- * Takes all of that into the tree, under what it follows if that is there. The branch that is shown stays, unless one of them was heard last.
- * @param known it is known that this account has asked
- * @param account who would go on with it
- * @returns the one to go on with
+ * Adds a turn for each of these runs, under the answer that it follows if that is in the tree. The branch on display stays, unless one of
+ * the runs was the one that was followed last.
+ * @param sentByAccount whether this account is known to have sent the questions
+ * @param account the account that would resume them
+ * @returns the turn to resume without asking the user, or null
  */
-export function bringBack(conversation: Conversation, known: boolean, account: Account): Turn | null {
+export function placeRuns(conversation: Conversation, sentByAccount: boolean, account: Account): Turn | null {
   const shown = conversation.path().at(-1);
-  const last = storedSession().run?.key;
-  let heard: Turn | null = null;
-  for (const flight of leftOut(conversation)) {
-    const { key, event, previous, asked } = flight;
-    const parent = previous === null ? null : conversation.find(({ answer }) => answer?.id === previous);
-    const turn = conversation.add(parent, asked?.input, asked?.fields, key, previous);
-    Object.assign(turn, { event, state: "stopped", at: asked?.at ?? 0, known } satisfies Partial<Turn>);
-    if (key === last) heard = turn;
+  const { run: lastRun } = readSession();
+  let lastTurn: Turn | null = null;
+  for (const { key, lastEventId, previousId, question } of unplacedRuns(conversation)) {
+    const parent = previousId === null ? null : conversation.find(({ answer }) => answer?.id === previousId);
+    const turn = conversation.add(parent, question?.input, question?.fields, key, previousId);
+    const sentAt = question?.sentAt ?? 0;
+    Object.assign(turn, { lastEventId, state: "stopped", sentAt, sentByAccount } satisfies Partial<Turn>);
+    if (key === lastRun?.key) lastTurn = turn;
   }
-  const at = heard ?? shown;
-  if (at !== undefined) conversation.show(at);
-  return heard !== null && goesOnByItself(heard, storedSession().run?.asked?.stopped === true, account) ? heard : null;
+  const next = lastTurn ?? shown;
+  if (next !== undefined) conversation.show(next);
+  return lastTurn !== null && canResume(lastTurn, lastRun?.question?.stopped === true, account) ? lastTurn : null;
 }
 
 /**
- * What has begun is heard, and never asked. A question of which nothing had come is sent again: with its key it is asked and paid once, but
- * only within a day, and only by whom it is from: keys are shared, so who signs in after a reload may be somebody else, unless what it
- * follows can be read.
+ * Whether a run may be resumed without asking the user. A run with events is only read, never called again.
+ *
+ * A question without any event is sent again. With its key it is paid for once, but only within a day, and only for the account that sent
+ * it. A server key can be shared, so the person who signs in after a reload may be another one, unless they can read the parent.
  */
-function goesOnByItself(turn: Turn, stopped: boolean, { credential }: Account): boolean {
-  if (turn.event !== "") return true;
+function canResume(turn: Turn, stopped: boolean, { credential }: Account): boolean {
+  if (turn.lastEventId !== "") return true;
   return !stopped && isPaidOnce(turn) && (credential === undefined || turn.parent !== null);
 }

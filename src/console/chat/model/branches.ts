@@ -1,18 +1,17 @@
-// The branches that were there before a reload, read into the tree by the ids of their ends. What can't be read just now is not given up, and
-// what never can be is said to be gone.
+// Reads the branches from before a reload into the tree, by the ids of their last answers. A branch that can't be read right now stays
+// stored; one that can never be read again is reported as gone.
+import type { Turn as StoredTurn } from "../../../client/client.ts";
 import { type Account, mayReadById } from "../../lib/account.ts";
 import { call, type Failure, failureOf } from "../../lib/call.ts";
-import { type StoredSession, storedSession } from "../../session/session-store.ts";
-import type { Answer, Conversation, Input, Turn } from "./conversation.ts";
 import { allRuns } from "../../session/runs.ts";
-import { isGone, YOUNG_MS } from "./failures.ts";
-
-type Thread = { input: Input; answer: Answer }[];
+import { readSession, type StoredSession } from "../../session/session-store.ts";
+import type { Answer, Conversation, Input, Turn } from "./conversation.ts";
+import { isGone, KV_DELAY_MS } from "./failures.ts";
 
 export class Branches {
-  /** Those that could not be read just now, and why. */
+  /** Branches that can't be read right now, and why, by the id of their last answer. */
   readonly unread = new Map<string, Failure>();
-  /** Something can't ever be read again. */
+  /** A branch can never be read again. */
   gone = false;
   readonly #account: Account;
   readonly #conversation: Conversation;
@@ -27,32 +26,34 @@ export class Branches {
       this.gone = ids.length > 0;
       return;
     }
-    const { came } = storedSession();
-    for (const [id, thread] of await Promise.all(ids.map(async (id) => [id, await this.#thread(id)] as const))) {
+    const { receivedAt } = readSession();
+    for (const [id, chain] of await Promise.all(ids.map(async (id) => [id, await this.#readChain(id)] as const))) {
       this.unread.delete(id);
       let parent: Turn | null = null;
-      if (Array.isArray(thread))
-        for (const { input, answer } of thread) parent = this.#conversation.restore(parent, input, answer);
-      else if (isGone(thread, Date.now() - (came[id] ?? 0))) this.gone = true;
-      else this.unread.set(id, thread);
+      if (Array.isArray(chain))
+        for (const { input, answer } of chain) parent = this.#conversation.restore(parent, input, answer);
+      else if (isGone(chain, Date.now() - (receivedAt[id] ?? 0))) this.gone = true;
+      else this.unread.set(id, chain);
     }
   }
 
-  /** What was asked, of an answer that was heard by its key alone. */
+  /** The question of an answer whose run was resumed by its key alone; undefined if it can't be read. */
   async inputOf({ id }: Answer): Promise<Input | undefined> {
-    const thread = mayReadById(this.#account) ? await this.#thread(id) : [];
-    return Array.isArray(thread) ? thread.at(-1)?.input : undefined;
+    const chain = mayReadById(this.#account) ? await this.#readChain(id) : [];
+    return Array.isArray(chain) ? chain.at(-1)?.input : undefined;
   }
 
-  /** Ids by which a reload finds all of it again. */
-  ends(): string[] {
+  /** Ids from which a reload can restore every branch. */
+  leaves(): string[] {
     return [...new Set([...this.#conversation.leaves(), ...this.unread.keys()])];
   }
 
-  /** From its root to this answer. */
-  async #thread(id: string): Promise<Thread | Failure> {
+  /** The turns from the root to this answer, or why they can't be read. */
+  async #readChain(id: string): Promise<StoredTurn[] | Failure> {
     try {
-      const { turns } = (await call(this.#account, `/ask/${encodeURIComponent(id)}?thread=true`)) as { turns: Thread };
+      const { turns } = (await call(this.#account, `/ask/${encodeURIComponent(id)}?thread=true`)) as {
+        turns: StoredTurn[];
+      };
       return [...turns];
     } catch (error) {
       return failureOf(error);
@@ -60,15 +61,15 @@ export class Branches {
   }
 }
 
-/** When young answers came, with this one if it is there. */
-export function cameWith({ answer }: Turn): Record<string, number> {
+/** The times at which recent answers arrived, including this turn's if it has an answer. */
+export function receivedAtWith({ answer }: Turn): Record<string, number> {
   const now = Date.now();
-  const young = Object.entries(storedSession().came).filter(([, at]) => now - at <= YOUNG_MS);
-  return Object.fromEntries([...young, ...(answer === undefined ? [] : [[answer.id, now] as const])]);
+  const recent = Object.entries(readSession().receivedAt).filter(([, at]) => now - at <= KV_DELAY_MS);
+  return Object.fromEntries([...recent, ...(answer === undefined ? [] : [[answer.id, now] as const])]);
 }
 
-/** Of all answers that are to be read again, with what they follow. */
-export function idsOf(all: StoredSession): string[] {
-  const ids = [...all.leaves, all.shown, ...allRuns(all).map(({ previous }) => previous)];
+/** Ids of all answers that a reload reads, including those that pending runs follow. */
+export function idsToRead(session: StoredSession): string[] {
+  const ids = [...session.leaves, session.shown, ...allRuns(session).map(({ previousId }) => previousId)];
   return [...new Set(ids.filter((id) => id !== null))];
 }

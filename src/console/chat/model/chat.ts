@@ -1,143 +1,163 @@
-// A chat of one account: asks on the typed client, writes what comes into the tree of turns, and keeps the ids by which a reload goes on.
-// What a failure proves is told by verdicts.ts, what is kept of answers on their way by flights.ts, whose all is by claim.ts.
+// A chat of one account: sends questions through the typed client, adds what arrives to the tree of turns, and stores the ids from which a
+// reload continues. failures.ts decides what a failure proves, session/ownership.ts whether the stored session belongs to the account.
 import type { Account } from "../../lib/account.ts";
 import { type Failure, failureOf } from "../../lib/call.ts";
 import { claimOwnership, type Ownership } from "../../session/ownership.ts";
-import { type SaveSession, storedSession } from "../../session/session-store.ts";
-import { Branches, cameWith, idsOf } from "./branches.ts";
+import { allRuns, withoutRun, withRun } from "../../session/runs.ts";
+import { readSession } from "../../session/session-store.ts";
+import { KEY_LIFETIME_MS, pendingRunOf, placeRuns, unplacedRuns } from "./abandoned.ts";
+import { Branches, idsToRead, receivedAtWith } from "./branches.ts";
 import { Conversation, type Fields, type Input, type Turn } from "./conversation.ts";
-import { allRuns, runOf, withRun, withoutRun } from "../../session/runs.ts";
-import { bringBack, KEY_MS, leftOut } from "./abandoned.ts";
-import { stream, type TurnEvent } from "./stream.ts";
 import { isOver } from "./failures.ts";
+import { streamTurn, type TurnEvent } from "./stream.ts";
+
+/**
+ * What a chat is doing. A question can be sent in `idle` only.
+ *
+ *     reading -> idle <-> answering
+ *     reading <-> unreadable -> idle
+ *     any -> closed
+ */
+export type ChatState =
+  /** Branches from before a reload are being read. Until then it is unknown which answer a question follows. */
+  | { name: "reading" }
+  /** They can't be read right now. */
+  | { name: "unreadable"; failure: Failure }
+  | { name: "idle" }
+  | { name: "answering"; turn: Turn; abort: AbortController }
+  /** No view shows this chat any more: it sends and stores nothing. */
+  | { name: "closed" };
+
+const UNCLAIMED: Ownership = { verdict: "unknown", discardedRun: false, writeSession: () => undefined };
 
 let count = 0;
 
 export class Chat {
-  /** Tells it from others. */
+  /** Unique within the page. */
   readonly number = (count += 1);
   readonly account: Account;
   readonly conversation = new Conversation();
-  /**
-   * What was there before a reload is being read, or why it can't be: until it is there nobody knows which answer a question would follow.
-   * Known from the start: there is no moment in which one could be asked.
-   */
-  restoring: "reading" | Failure | null;
-  /** What was left belonged to another account. */
-  lost = false;
-  /** How many questions were left that may be another's: neither shown nor sent. */
-  left = 0;
-  /** By then nothing of another account's is kept any more. */
-  readonly claimed: Promise<void>;
-  #whose: Ownership["whose"] = "unknown";
-  #keep: SaveSession = () => undefined;
-  #running: { turn: Turn; abort: AbortController } | undefined;
+  /** A pending run of another account was cleared. True until the next question. */
+  discardedRun = false;
+  /** How many pending runs may belong to another account. They are neither shown nor resumed until the user decides. */
+  unclaimed = 0;
+  /** Resolves once nothing of another account is stored any more. */
+  readonly ownershipClaimed: Promise<void>;
+  #ownership = UNCLAIMED;
+  #state: ChatState;
   readonly #branches: Branches;
-  #closed = false;
 
   constructor(account: Account) {
     this.account = account;
     this.#branches = new Branches(account, this.conversation);
-    this.restoring = idsOf(storedSession()).length > 0 || allRuns(storedSession()).length > 0 ? "reading" : null;
-    this.claimed = claimOwnership(account).then(({ whose, lost, keep }) => {
-      this.#whose = whose;
-      this.#keep = keep;
-      this.lost = lost;
+    const session = readSession();
+    // From the start, so that there is no moment at which a question could be sent.
+    const hasStored = idsToRead(session).length > 0 || allRuns(session).length > 0;
+    this.#state = { name: hasStored ? "reading" : "idle" };
+    this.ownershipClaimed = claimOwnership(account).then((ownership) => {
+      this.#ownership = ownership;
+      this.discardedRun = ownership.discardedRun;
     });
   }
 
-  /** The turn whose answer is being written. */
+  get state(): ChatState {
+    return this.#state;
+  }
+
+  /** The turn whose answer is arriving. */
   get running(): Turn | undefined {
-    return this.#running?.turn;
+    return this.#state.name === "answering" ? this.#state.turn : undefined;
   }
 
-  /** Nothing is to be asked now. */
-  get held(): boolean {
-    return this.running !== undefined || this.restoring !== null;
+  /** No question can be sent now. */
+  get isBusy(): boolean {
+    return this.#state.name !== "idle";
   }
 
-  /** Why branches are missing that are not shown. */
+  /** The conversation from before a reload is not there yet. */
+  get isRestoring(): boolean {
+    return this.#state.name === "reading" || this.#state.name === "unreadable";
+  }
+
+  /** Why branches that are not on display are missing; null: none are. */
   get unread(): Failure | null {
-    return this.restoring === null ? (this.#branches.unread.values().next().value ?? null) : null;
+    return this.isRestoring ? null : (this.#branches.unread.values().next().value ?? null);
   }
 
-  /** Something of what was left can't ever be read again. */
+  /** Part of the conversation can never be read again. */
   get gone(): boolean {
     return this.#branches.gone;
   }
 
-  /** A question after the last answer of the branch that is shown; where that is not here, after what the branch begins with. */
+  /** Sends a question after the last answer on display. If that can't be shown, it follows what the first turn on display follows. */
   ask(input: Input, fields: Fields): Promise<void> {
     const parent = this.conversation.last();
-    return this.#ask(
-      { parent, previous: parent?.answer?.id ?? this.conversation.path()[0]?.previous ?? null },
-      input,
-      fields,
-    );
+    const previousId = parent?.answer?.id ?? this.conversation.path()[0]?.previousId ?? null;
+    return this.#send({ parent, previousId }, input, fields);
   }
 
   /**
-   * The same question anew: a fresh answer beside the one there is, and in the cache instead of it.
-   * @param otherwise what it is asked with where a reload has forgotten that: then it is another question to the cache
+   * Sends the same question again: a new answer beside the first one, which it replaces in the cache.
+   * @param fallback the fields if a reload has lost the turn's own; to the cache it is then another question
    */
-  retry(turn: Turn, otherwise: Fields): Promise<void> {
-    return this.#ask(turn, turn.input ?? "", { ...(turn.fields ?? otherwise), cache: "refresh" });
+  retry(turn: Turn, fallback: Fields): Promise<void> {
+    return this.#send(turn, turn.input ?? "", { ...(turn.fields ?? fallback), cache: "refresh" });
   }
 
-  /** Another question in a turn's place: a branch beside it. */
+  /** Sends another question from the same parent as a turn: a branch beside it. */
   branch(turn: Turn, input: Input, fields: Fields): Promise<void> {
-    return this.#ask(turn, input, fields);
+    return this.#send(turn, input, fields);
   }
 
-  /** The branch of a turn is shown, also after a reload. */
+  /** Shows the branch of a turn, now and after a reload. */
   show(turn: Turn): void {
     this.conversation.show(turn);
-    this.#keep({ shown: this.#shown() });
+    this.#ownership.writeSession({ shown: this.#shownId() });
   }
 
   stop(): void {
-    this.#running?.abort.abort();
+    if (this.#state.name === "answering") this.#state.abort.abort();
   }
 
-  /** Nobody looks any more: nothing is asked and nothing is kept by this chat from now on. */
+  /** Ends the chat: from now on it sends and stores nothing. */
   close(): void {
-    this.#closed = true;
     this.stop();
+    this.#state = { name: "closed" };
   }
 
-  /** Goes on with an answer that was stopped here or broke off: the Worker has kept what it was told meanwhile. */
+  /** Resumes an answer that was stopped or interrupted. The Worker has recorded the rest meanwhile. */
   async resume(turn: Turn): Promise<void> {
-    if (this.held) return;
-    await this.#listen(turn);
-    await this.#findInput(turn);
+    if (this.isBusy) return;
+    await this.#follow(turn);
+    await this.#restoreInput(turn);
   }
 
-  /** What a reload has left behind: the branches by their ids, and the answers that were on their way. */
+  /** Restores what was there before a reload: the branches by their ids, and the pending runs. */
   async restore(): Promise<void> {
-    if (this.restoring === null) return;
-    this.restoring = "reading";
-    this.conversation.changed();
-    await this.claimed;
-    if (this.#closed) return;
-    const { shown, run: flight } = storedSession();
-    await this.#branches.read(idsOf(storedSession()));
-    if (this.#closed) return;
-    const last = this.conversation.find(({ answer }) => answer !== undefined && answer.id === shown);
-    if (last !== null) this.conversation.show(last);
+    if (!this.isRestoring) return;
+    this.#enter({ name: "reading" });
+    await this.ownershipClaimed;
+    if (this.#isClosed()) return;
+    const { shown, run } = readSession();
+    await this.#branches.read(idsToRead(readSession()));
+    if (this.#isClosed()) return;
+    const lastShown = this.conversation.find(({ answer }) => answer !== undefined && answer.id === shown);
+    if (lastShown !== null) this.conversation.show(lastShown);
     const { unread } = this.#branches;
-    this.restoring = unread.get(shown ?? "") ?? unread.get(flight?.previous ?? "") ?? null;
-    this.conversation.changed();
-    if (this.restoring === null) await this.#goOn();
+    const failure = unread.get(shown ?? "") ?? unread.get(run?.previousId ?? "");
+    if (failure !== undefined) return this.#enter({ name: "unreadable", failure });
+    this.#enter({ name: "idle" });
+    await this.#restoreRuns();
   }
 
-  /** Without the conversation that can't be read: it is not given up, and what was on its way is heard all the same. */
-  async goOnWithout(): Promise<void> {
-    if (this.restoring === null || this.restoring === "reading") return;
-    this.restoring = null;
-    await this.#goOn();
+  /** Continues without the conversation that can't be read. It stays stored, and its pending runs are resumed nevertheless. */
+  async continueWithout(): Promise<void> {
+    if (this.#state.name !== "unreadable") return;
+    this.#state = { name: "idle" };
+    await this.#restoreRuns();
   }
 
-  /** Reads once more the branches that could not be. What is shown stays. */
+  /** Tries again to read the missing branches. The branch on display stays. */
   async readMissing(): Promise<void> {
     const shown = this.conversation.path().at(-1);
     await this.#branches.read([...this.#branches.unread.keys()]);
@@ -145,87 +165,102 @@ export class Chat {
     this.conversation.changed();
   }
 
-  /** Whose they may be is up to who looks. */
-  async showLeft(): Promise<void> {
-    this.left = 0;
-    await this.#bringBack();
+  /** Shows the unclaimed runs: the user says that they are theirs. */
+  async showUnclaimed(): Promise<void> {
+    this.unclaimed = 0;
+    await this.#placeRuns();
   }
 
-  discardLeft(): void {
-    this.left = 0;
-    for (const { key } of leftOut(this.conversation)) this.#keep(withoutRun(storedSession(), key));
+  discardUnclaimed(): void {
+    this.unclaimed = 0;
+    for (const { key } of unplacedRuns(this.conversation)) this.#ownership.writeSession(withoutRun(readSession(), key));
     this.conversation.changed();
   }
 
-  async #goOn(): Promise<void> {
-    if (this.#whose === "own") return this.#bringBack();
-    this.left = leftOut(this.conversation).length;
+  async #restoreRuns(): Promise<void> {
+    if (this.#ownership.verdict === "own") return this.#placeRuns();
+    this.unclaimed = unplacedRuns(this.conversation).length;
     this.conversation.changed();
   }
 
-  async #bringBack(): Promise<void> {
-    const turn = bringBack(this.conversation, this.#whose === "own", this.account);
+  async #placeRuns(): Promise<void> {
+    const turn = placeRuns(this.conversation, this.#ownership.verdict === "own", this.account);
     this.conversation.changed();
     if (turn !== null) await this.resume(turn);
   }
 
-  async #findInput(turn: Turn): Promise<void> {
+  /** A run that was resumed by its key alone has no question. Its answer's id leads to it. */
+  async #restoreInput(turn: Turn): Promise<void> {
     if (turn.answer === undefined || turn.input !== undefined) return;
     turn.input = await this.#branches.inputOf(turn.answer);
     this.conversation.changed();
   }
 
-  async #ask({ parent, previous }: Pick<Turn, "parent" | "previous">, input: Input, fields: Fields): Promise<void> {
-    if (this.held) return;
-    this.lost = false;
+  async #send(
+    { parent, previousId }: Pick<Turn, "parent" | "previousId">,
+    input: Input,
+    fields: Fields,
+  ): Promise<void> {
+    if (this.isBusy) return;
+    this.discardedRun = false;
     this.#branches.gone = false;
-    await this.#listen(this.conversation.add(parent, input, fields, crypto.randomUUID(), previous));
+    await this.#follow(this.conversation.add(parent, input, fields, crypto.randomUUID(), previousId));
   }
 
-  async #listen(turn: Turn): Promise<void> {
+  /** Reads the events of a turn's run until it ends, fails or is stopped. */
+  async #follow(turn: Turn): Promise<void> {
     const abort = new AbortController();
-    this.#running = { turn, abort };
     Object.assign(turn, { state: "streaming", failure: undefined } satisfies Partial<Turn>);
-    this.conversation.changed();
-    await this.claimed;
-    if (Date.now() - turn.at >= KEY_MS) turn.at = Date.now();
-    turn.known = true;
-    // Before anything is sent: the page may be left at any time.
-    this.#keepFlight(turn);
+    this.#enter({ name: "answering", turn, abort });
+    await this.ownershipClaimed;
+    if (Date.now() - turn.sentAt >= KEY_LIFETIME_MS) turn.sentAt = Date.now();
+    turn.sentByAccount = true;
+    // Before anything is sent: the page may be closed at any time.
+    this.#storeRun(turn);
     try {
-      for await (const event of stream(this.account, turn, abort.signal)) this.#take(turn, event);
+      for await (const event of streamTurn(this.account, turn, abort.signal)) this.#addEvent(turn, event);
     } catch (error) {
       const failure = failureOf(error);
       if (abort.signal.aborted) turn.state = "stopped";
       else Object.assign(turn, { state: isOver(failure) ? "failed" : "broken", failure } satisfies Partial<Turn>);
     }
-    this.#running = undefined;
-    if (this.#closed) return;
-    this.#keepFlight(turn);
-    this.#keep({
-      leaves: this.#branches.ends(),
-      shown: this.#shown(),
-      came: cameWith(turn),
+    if (this.#isClosed()) return;
+    this.#storeRun(turn);
+    this.#ownership.writeSession({
+      leaves: this.#branches.leaves(),
+      shown: this.#shownId(),
+      receivedAt: receivedAtWith(turn),
     });
+    this.#enter({ name: "idle" });
+  }
+
+  #addEvent(turn: Turn, { event, data, id }: TurnEvent): void {
+    const isFirst = turn.lastEventId === "";
+    turn.lastEventId = id;
+    if (isFirst) this.#storeRun(turn);
+    if (event === "done") return this.conversation.finish(turn, data);
+    if (event === "tool_call") turn.toolCalls = [...turn.toolCalls, data];
+    else if (event !== "start") turn[event] += data.delta;
     this.conversation.changed();
   }
 
-  #take(turn: Turn, said: TurnEvent): void {
-    const first = turn.event === "";
-    turn.event = said.id;
-    if (first) this.#keepFlight(turn);
-    if (said.event === "done") return this.conversation.finish(turn, said.data);
-    if (said.event === "tool_call") turn.toolCalls = [...turn.toolCalls, said.data];
-    else if (said.event !== "start") turn[said.event] += said.data.delta;
+  #storeRun(turn: Turn): void {
+    const hasEnded = turn.state === "done" || turn.state === "failed";
+    this.#ownership.writeSession(
+      hasEnded ? withoutRun(readSession(), turn.key) : withRun(readSession(), pendingRunOf(turn)),
+    );
+  }
+
+  #enter(state: ChatState): void {
+    this.#state = state;
     this.conversation.changed();
   }
 
-  #keepFlight(turn: Turn): void {
-    const over = turn.state === "done" || turn.state === "failed";
-    this.#keep(over ? withoutRun(storedSession(), turn.key) : withRun(storedSession(), runOf(turn)));
+  #isClosed(): boolean {
+    return this.#state.name === "closed";
   }
 
-  #shown(): string | null {
+  #shownId(): string | null {
     return this.conversation.last()?.answer?.id ?? null;
   }
 }

@@ -1,27 +1,27 @@
-// A conversation as a tree: every turn continues one answer, and a question that is asked anew or changed is a branch beside it. Knows
-// nothing of the network and nothing of the page.
+// A conversation as a tree. Each turn continues one answer; a question that is retried or edited becomes a branch beside it. Knows neither
+// the network nor the page.
 import type { Answer, Input } from "../../../client/client.ts";
 import type { Failure } from "../../lib/call.ts";
 
 export type { Answer, Input };
 export type ToolCall = NonNullable<Answer["tool_calls"]>[number];
 
-/** What was sent beside `input` and `previous_response_id`. */
+/** Sent beside `input` and `previous_response_id`. */
 export type Fields = Record<string, unknown>;
 
 export interface Turn {
   readonly number: number;
   readonly parent: Turn | null;
-  /** Id of the answer that it follows, also where that can't be shown and `parent` is null. */
-  readonly previous: string | null;
+  /** Id of the answer that it follows, even if that can't be shown and `parent` is null. */
+  readonly previousId: string | null;
   readonly children: Turn[];
-  /** Of the children, the one whose branch is shown. */
+  /** The child whose branch is on display. */
   shown: Turn | null;
-  /** Undefined: a reload has forgotten it, and the answer is not there yet. */
+  /** Undefined if a reload lost it and the answer has not arrived yet. */
   input: Input | undefined;
-  /** Undefined: read again by its id, which does not tell. */
+  /** Undefined for a turn that was read by its id: the Worker does not return the fields. */
   readonly fields: Fields | undefined;
-  /** `broken`: it failed here, and the Worker may have the rest; `failed`: there is no more to hear. */
+  /** `broken`: interrupted, but the Worker may have the rest. `failed`: there is nothing more to read. */
   state: "streaming" | "stopped" | "done" | "broken" | "failed";
   text: string;
   reasoning: string;
@@ -29,13 +29,14 @@ export interface Turn {
   toolCalls: ToolCall[];
   answer: Answer | undefined;
   failure: Failure | undefined;
-  /** The key under which the Worker keeps it, and the last event that was seen. */
+  /** Idempotency-Key: names the run. */
   key: string;
-  event: string;
-  /** When the key was first sent, in milliseconds; 0: not yet, or that does not matter any more. */
-  at: number;
-  /** It is known that this account has sent it. */
-  known: boolean;
+  /** "" before the first event. */
+  lastEventId: string;
+  /** When the key was first sent, in Unix milliseconds; 0: never, or it does not matter any more. */
+  sentAt: number;
+  /** This account is known to have sent the question. */
+  sentByAccount: boolean;
   cacheStatus: string | null;
   continuity: string | null;
 }
@@ -46,7 +47,7 @@ export class Conversation {
   #count = 0;
   readonly #watchers = new Set<() => void>();
 
-  /** @returns what ends it */
+  /** @returns a function that removes the watcher */
   watch(watcher: () => void): () => void {
     this.#watchers.add(watcher);
     return () => this.#watchers.delete(watcher);
@@ -61,12 +62,12 @@ export class Conversation {
     input: Input | undefined,
     fields: Fields | undefined,
     key: string,
-    previous: string | null = parent?.answer?.id ?? null,
+    previousId: string | null = parent?.answer?.id ?? null,
   ): Turn {
     const turn: Turn = {
       number: (this.#count += 1),
       parent,
-      previous,
+      previousId,
       children: [],
       shown: null,
       input,
@@ -79,9 +80,9 @@ export class Conversation {
       answer: undefined,
       failure: undefined,
       key,
-      event: "",
-      at: 0,
-      known: false,
+      lastEventId: "",
+      sentAt: 0,
+      sentByAccount: false,
       cacheStatus: null,
       continuity: null,
     };
@@ -90,10 +91,10 @@ export class Conversation {
     return turn;
   }
 
-  /** A turn that is over, as it was read by its id. Known ones are not added twice. */
+  /** Adds a finished turn that was read by its id, unless it is in the tree already. */
   restore(parent: Turn | null, input: Input, answer: Answer): Turn {
-    const known = (parent?.children ?? this.roots).find((turn) => turn.answer?.id === answer.id);
-    if (known !== undefined) return known;
+    const existing = (parent?.children ?? this.roots).find((turn) => turn.answer?.id === answer.id);
+    if (existing !== undefined) return existing;
     const turn = this.add(parent, input, undefined, "");
     this.finish(turn, answer);
     return turn;
@@ -111,12 +112,12 @@ export class Conversation {
     this.changed();
   }
 
-  /** Itself among them. */
+  /** The turn itself and the other branches of the same parent. */
   siblings({ parent }: Turn): Turn[] {
     return parent?.children ?? this.roots;
   }
 
-  /** Shows the branch to which a turn belongs. */
+  /** Puts the branch of a turn on display. */
   show(turn: Turn): void {
     let root = turn;
     for (; root.parent !== null; root = root.parent) root.parent.shown = root;
@@ -124,40 +125,40 @@ export class Conversation {
     this.changed();
   }
 
-  /** From the root to the end of the branch that is shown. */
+  /** The branch on display, from its root to its end. */
   path(): Turn[] {
     const path: Turn[] = [];
-    for (let at = this.#shown; at !== null; at = at.shown) path.push(at);
+    for (let turn = this.#shown; turn !== null; turn = turn.shown) path.push(turn);
     return path;
   }
 
-  find(is: (turn: Turn) => boolean, among: readonly Turn[] = this.roots): Turn | null {
-    for (const turn of among) {
-      const found = is(turn) ? turn : this.find(is, turn.children);
+  find(matches: (turn: Turn) => boolean, turns: readonly Turn[] = this.roots): Turn | null {
+    for (const turn of turns) {
+      const found = matches(turn) ? turn : this.find(matches, turn.children);
       if (found !== null) return found;
     }
     return null;
   }
 
-  /** The last answer of the shown branch: what the next question continues. */
+  /** The turn with the last answer on display: the next question continues it. */
   last(): Turn | null {
     return this.path().findLast(({ answer }) => answer !== undefined) ?? null;
   }
 
-  /** Ids by which a reload finds all of it again. */
+  /** Ids from which a reload can restore every branch. */
   leaves(): string[] {
     const leaves: string[] = [];
     const visit = (turn: Turn): boolean => {
-      const below = turn.children.map(visit).some(Boolean);
-      if (!below && turn.answer !== undefined) leaves.push(turn.answer.id);
-      return below || turn.answer !== undefined;
+      const hasAnswerBelow = turn.children.map(visit).some(Boolean);
+      if (!hasAnswerBelow && turn.answer !== undefined) leaves.push(turn.answer.id);
+      return hasAnswerBelow || turn.answer !== undefined;
     };
     for (const root of this.roots) visit(root);
     return leaves;
   }
 }
 
-/** What was asked, in words. */
+/** The question as text. */
 export function inputText(input: Input | undefined): string {
   if (input === undefined || typeof input === "string") return input ?? "";
   return input

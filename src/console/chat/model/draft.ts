@@ -1,5 +1,5 @@
-// What is about to be asked: it outlives a look at another view. Not watched: whoever shows it writes it, too.
-import { NO_SETTINGS, type Settings } from "../view/settings.tsx";
+// The question being written. It outlives a switch to another view. Nothing watches it: the view that shows it also writes it.
+import { NO_SETTINGS, type Settings } from "./settings.ts";
 
 export interface Draft {
   text: string;

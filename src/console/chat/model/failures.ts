@@ -1,26 +1,26 @@
-// What a failure proves. In doubt nothing: hearing an answer by its key, or reading an id again, is free, and what is given up for a failure
-// of the moment was paid. Knows nothing of where it happened.
+// What a failure proves about a run or a stored answer. In doubt it proves nothing: resuming a run by its key and reading an id again are
+// free, while giving up because of a temporary failure would lose an answer that was paid for.
 import type { Failure } from "../../lib/call.ts";
 
-/** How long KV may take to show a turn elsewhere. */
-export const YOUNG_MS = 120_000;
+/** How long KV may take to show a new turn everywhere, in milliseconds. */
+export const KV_DELAY_MS = 120_000;
 
-/** The Worker speaks of the request itself, or of who sends it: the same one has no other end. */
-const REFUSED: ReadonlySet<number> = new Set([400, 403, 413, 415]);
-/** Within a stream these say that the recording can't be told just now; all others are its end. */
-const UNTOLD: ReadonlySet<string> = new Set(["unavailable", "internal_error"]);
+/** The Worker rejects the request itself, or its sender: the same request can't succeed. */
+const FINAL_STATUSES: ReadonlySet<number> = new Set([400, 403, 413, 415]);
+/** Codes of an `error` event that mean: the recording can't be read right now. All others end the run. */
+const TEMPORARY_EVENT_CODES: ReadonlySet<string> = new Set(["unavailable", "internal_error"]);
 
-/** Whether nothing more is to be heard of an answer: another try is then a new call, and there is nothing to lose by it. */
+/** Whether the run has ended: another try would be a new call, and nothing is lost by it. */
 export function isOver({ code, status, retryable }: Pick<Failure, "code" | "status" | "retryable">): boolean {
-  // No answer of the Worker's.
+  // The response is not from the Worker.
   if (code === "unexpected_response") return false;
-  if (code === "stream_lost" || code === "idempotency_key_reused" || REFUSED.has(status)) return true;
-  if (status === 200) return !UNTOLD.has(code);
-  // What UniAPI said last, and is not to be asked again: that was kept, or never paid.
+  if (code === "stream_lost" || code === "idempotency_key_reused" || FINAL_STATUSES.has(status)) return true;
+  if (status === 200) return !TEMPORARY_EVENT_CODES.has(code);
+  // UniAPI's final response, which must not be requested again: it is recorded, or was never paid for.
   return code.startsWith("upstream_") && !retryable;
 }
 
-/** Whether an answer can never be read again. */
+/** Whether an answer can never be read again. @param ageMs time since it arrived, in milliseconds */
 export function isGone({ code }: Pick<Failure, "code">, ageMs: number): boolean {
-  return code === "response_not_found" && ageMs > YOUNG_MS;
+  return code === "response_not_found" && ageMs > KV_DELAY_MS;
 }

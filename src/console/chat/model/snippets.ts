@@ -1,47 +1,51 @@
-// What was just done, as a line of curl and as code for the typed client. The credential is never in it: a placeholder stands there.
+// A question as a curl command and as code for the typed client. Both hold a placeholder in place of the credential.
 import type { Input } from "./conversation.ts";
 
-export interface Asked {
+export interface SnippetRequest {
   origin: string;
-  /** Without one, under ENVIRONMENT=local, none is sent. */
+  /** False under ENVIRONMENT=local without a credential: the snippets send none. */
   signedIn: boolean;
   input: Input;
-  previous: string | null;
+  previousId: string | null;
   fields: Record<string, unknown>;
 }
 
 const PLACEHOLDER = "$UNIAPI_EDGE_KEY";
 
-export function curlLine({ origin, signedIn, ...asked }: Asked): string {
+export function curlLine({ origin, signedIn, ...question }: SnippetRequest): string {
   const lines = [
     `curl -N ${origin}/ask`,
     ...(signedIn ? [`-H "Authorization: Bearer ${PLACEHOLDER}"`] : []),
     "-H 'Content-Type: application/json'",
-    `-d ${shellQuoted(JSON.stringify({ ...bodyOf(asked), stream: true }))}`,
+    `-d ${quoteForShell(JSON.stringify({ ...bodyOf(question), stream: true }))}`,
   ];
   return lines.join(" \\\n  ");
 }
 
-export function clientCode({ origin, signedIn, ...asked }: Asked): string {
+export function clientCode({ origin, signedIn, ...question }: SnippetRequest): string {
   const options = [`url: ${JSON.stringify(origin)}`, ...(signedIn ? ["token: process.env.UNIAPI_EDGE_KEY"] : [])];
   return [
     'import { createClient } from "uniapi-edge/client";',
     "",
     `const client = createClient({ ${options.join(", ")} });`,
-    `for await (const { event, data } of client.stream(${indented(bodyOf(asked))})) {`,
+    `for await (const { event, data } of client.stream(${formatLiteral(bodyOf(question))})) {`,
     '  if (event === "text") process.stdout.write(data.delta);',
     "}",
   ].join("\n");
 }
 
-function bodyOf({ input, previous, fields }: Pick<Asked, "input" | "previous" | "fields">): Record<string, unknown> {
-  return { input, ...(previous === null ? {} : { previous_response_id: previous }), ...fields };
+function bodyOf({
+  input,
+  previousId,
+  fields,
+}: Pick<SnippetRequest, "input" | "previousId" | "fields">): Record<string, unknown> {
+  return { input, ...(previousId === null ? {} : { previous_response_id: previousId }), ...fields };
 }
 
-const indented = (body: object): string =>
+const formatLiteral = (body: object): string =>
   JSON.stringify(body, null, 2).replaceAll(/^(\s*)"([a-z_]\w*)": /gim, "$1$2: ");
 
-/** For POSIX shells: nothing is special between single quotes. */
-function shellQuoted(text: string): string {
+/** Quotes for POSIX shells, where no character is special within single quotes. */
+function quoteForShell(text: string): string {
   return `'${text.replaceAll("'", String.raw`'\''`)}'`;
 }

@@ -1,13 +1,13 @@
-// The events of one turn, by the typed client: asked, or gone on with after the last event that was seen. What the client does not
-// hand on, the headers of the answer, is read on the way.
+// Streams the events of one turn through the typed client: a new call, or the rest of its run after the last event that was read. Response
+// headers, which the client does not expose, are read on the way.
 import { type AskBody, type AskEvent, createClient } from "../../../client/client.ts";
 import type { Account } from "../../lib/account.ts";
 import type { Turn } from "./conversation.ts";
 
-/** `id` names the recording and the place in it. */
+/** `id` names the recording and the position in it. */
 export type TurnEvent = AskEvent & { id: string };
 
-export async function* stream(account: Account, turn: Turn, signal: AbortSignal): AsyncGenerator<TurnEvent> {
+export async function* streamTurn(account: Account, turn: Turn, signal: AbortSignal): AsyncGenerator<TurnEvent> {
   const client = createClient({
     url: location.origin,
     token: account.credential,
@@ -20,14 +20,14 @@ export async function* stream(account: Account, turn: Turn, signal: AbortSignal)
   });
   const body = bodyOf(turn);
   const events =
-    turn.event === ""
+    turn.lastEventId === ""
       ? client.stream(body, { idempotencyKey: turn.key, signal })
-      : client.resume({ key: turn.key, body, lastEventId: turn.event }, { signal });
+      : client.resume({ key: turn.key, body, lastEventId: turn.lastEventId }, { signal });
   for await (const event of events) yield { ...event, id: events.resumeToken.lastEventId ?? "" };
 }
 
-/** After a reload nobody knows what was asked; the key and the last event say which answer is meant. */
-function bodyOf({ input, previous, fields }: Turn): AskBody {
+/** After a reload the question may be lost. The key and the last event then identify the run. */
+function bodyOf({ input, previousId, fields }: Turn): AskBody {
   if (input === undefined) return {} as AskBody;
-  return { input, ...(previous === null ? {} : { previous_response_id: previous }), ...fields };
+  return { input, ...(previousId === null ? {} : { previous_response_id: previousId }), ...fields };
 }

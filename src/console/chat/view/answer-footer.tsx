@@ -1,4 +1,4 @@
-// Under an answer: where it came from, what it used and cost, its sources, and what can be done with it.
+// The footer of an answer: its origin, tokens, cost and sources, and the buttons for it.
 import { useState } from "preact/hooks";
 import { dollars } from "../../lib/dollars.ts";
 import { Icon } from "../../ui/icon.tsx";
@@ -6,8 +6,8 @@ import { CodePanel } from "./code-panel.tsx";
 import type { Answer, Turn } from "../model/conversation.ts";
 import type { TurnProps } from "./turn-view.tsx";
 
-/** The Worker may have the rest: hearing it by the same key never pays twice, as another try would. */
-const goesOn = ({ state }: Turn): boolean => state === "stopped" || state === "broken";
+/** Whether the Worker may have the rest. Resuming by the same key never pays twice, while a retry would. */
+const isResumable = ({ state }: Turn): boolean => state === "stopped" || state === "broken";
 
 export function AnswerFooter({ chat, turn, account, fields, toField }: TurnProps) {
   const [code, setCode] = useState(false);
@@ -19,11 +19,11 @@ export function AnswerFooter({ chat, turn, account, fields, toField }: TurnProps
         <Badges turn={turn} />
         {answer?.usage != null && <UsageLine usage={answer.usage} cost={answer.cost_usd} />}
         <div class="tools">
-          {goesOn(turn) && (
+          {isResumable(turn) && (
             <button
               type="button"
               class="icon-button"
-              disabled={chat.held}
+              disabled={chat.isBusy}
               onClick={() => {
                 void chat.resume(turn);
                 toField();
@@ -36,7 +36,7 @@ export function AnswerFooter({ chat, turn, account, fields, toField }: TurnProps
           <button
             type="button"
             class="icon-button"
-            disabled={chat.held || input === undefined || fields === null}
+            disabled={chat.isBusy || input === undefined || fields === null}
             onClick={() => {
               void chat.retry(turn, fields ?? {});
               toField();
@@ -62,8 +62,8 @@ const CONTINUITY: Record<string, string> = {
   gateway: "Conversations are always sent from KV",
 };
 
-/** Why the cache was passed by; `request`: since the question said so. */
-const FORWARDED: Record<string, string> = { request: "refreshed" };
+/** Texts for `fwd` of `cache-status`; `request`: the question asked for a new answer. */
+const FORWARD_REASONS: Record<string, string> = { request: "refreshed" };
 
 /** `cache-status` is RFC 9211's: `uniapi-edge; hit; ttl=3120`, `uniapi-edge; fwd=miss; stored`. */
 function Badges({ turn: { answer, cacheStatus, continuity } }: { turn: Turn }) {
@@ -74,7 +74,7 @@ function Badges({ turn: { answer, cacheStatus, continuity } }: { turn: Turn }) {
       {answer !== undefined && <li class="badge plain">{answer.model}</li>}
       {(hit || forwarded !== "") && (
         <li class={hit ? "badge good" : "badge plain"} title={cacheStatus ?? undefined}>
-          cache {hit ? "hit" : (FORWARDED[forwarded] ?? forwarded)}
+          cache {hit ? "hit" : (FORWARD_REASONS[forwarded] ?? forwarded)}
         </li>
       )}
       {continuity !== null && (
@@ -125,7 +125,7 @@ function Citations({ answer }: { answer: Answer }) {
   );
 }
 
-/** A model wrote it: nothing but a web address becomes a link. */
+/** The model wrote the URL, so only http and https become links. */
 function isWebAddress(url: unknown): url is string {
   return typeof url === "string" && /^https?:$/.test(URL.parse(url)?.protocol ?? "");
 }

@@ -1,4 +1,4 @@
-// All branches of the conversation, as a tree of buttons: previous_response_id makes no line but a tree.
+// All branches of the conversation, as a tree of buttons: `previous_response_id` makes a conversation a tree.
 import { useState } from "preact/hooks";
 import { isWide } from "./is-wide.ts";
 import type { Chat } from "../model/chat.ts";
@@ -20,13 +20,13 @@ export function BranchTree({ chat }: { chat: Chat }) {
   );
 }
 
-/** Of an answer that a reload has left on its way the question is not known before it is there. */
+/** The question, or a placeholder for a run that a reload interrupted: its question is unknown until the answer is there. */
 function nameOf({ input, state }: Turn): string {
   if (input === undefined && (state === "stopped" || state === "broken")) return "Waits to be continued";
   return inputText(input) || "…";
 }
 
-/** A turn and what follows it as long as nothing branches off stand under each other; branches are indented. */
+/** Turns of one branch have the same indentation; branches are indented further. */
 function Level({ turns, chat, shown }: { turns: readonly Turn[]; chat: Chat; shown: ReadonlySet<Turn> }) {
   return (
     <ul class={turns.length > 1 ? "tree forked" : "tree"}>

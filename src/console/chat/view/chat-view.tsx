@@ -1,4 +1,4 @@
-// The chat: the branch that is shown, the field to ask in, and beside them what is asked with and all branches.
+// The chat view: the branch on display, the composer, and beside them the settings and all branches.
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { Account } from "../../lib/account.ts";
 import { useChanges } from "../../lib/use-changes.ts";
@@ -6,36 +6,37 @@ import { BranchTree } from "./branch-tree.tsx";
 import type { Chat } from "../model/chat.ts";
 import { Composer } from "./composer.tsx";
 import type { Draft } from "../model/draft.ts";
+import { fieldsOf, type Settings } from "../model/settings.ts";
 import { Restoring } from "./restoring.tsx";
-import { fieldsOf, type Settings, SettingsPanel } from "./settings.tsx";
+import { SettingsPanel } from "./settings-panel.tsx";
 import { TurnView } from "./turn-view.tsx";
 
 export function ChatView({ chat, account, draft }: { chat: Chat; account: Account; draft: Draft }) {
   const { conversation } = chat;
   useChanges(conversation);
-  const [settings, show] = useState(draft.settings);
-  const setSettings = (settings: Settings): void => show((draft.settings = settings));
+  const [settings, showSettings] = useState(draft.settings);
+  const setSettings = (settings: Settings): void => showSettings((draft.settings = settings));
   const field = useRef<HTMLTextAreaElement>(null);
   const end = useRef<HTMLDivElement>(null);
   const path = conversation.path();
   const { running } = chat;
-  useFollow(end, running?.text.length ?? path.length);
+  useAutoScroll(end, running?.text.length ?? path.length);
   const fields = fieldsOf(settings);
   const toField = (): void => field.current?.focus();
   return (
     <div class="chat">
       <section class="thread" aria-label="Conversation">
         <h1 class="visually-hidden">Chat</h1>
-        {path.length === 0 && chat.restoring === null && <Welcome />}
+        {path.length === 0 && !chat.isRestoring && <Welcome />}
         <ol class="turns">
           {path.map((turn, depth) => (
-            // By its place: whoever walks from branch to branch with the keyboard stays on the button.
+            // Keyed by depth, so that the focus stays on the button while the keyboard switches branches.
             <TurnView key={depth} chat={chat} turn={turn} account={account} fields={fields} toField={toField} />
           ))}
         </ol>
         <Restoring chat={chat} toField={toField} />
         <p class="visually-hidden" role="status">
-          {running === undefined ? spoken(path.at(-1)) : "An answer is being written."}
+          {running === undefined ? announcementOf(path.at(-1)) : "An answer is being written."}
         </p>
         <div ref={end} class="end" />
         <Composer chat={chat} fields={fields} field={field} draft={draft} />
@@ -60,23 +61,23 @@ function Welcome() {
   );
 }
 
-/** What a screen reader is told once an answer is there: word by word nobody could follow it. */
-function spoken(turn: { state: string; text: string; refusal: string } | undefined): string {
+/** The text for screen readers once an answer is complete: word by word it could not be followed. */
+function announcementOf(turn: { state: string; text: string; refusal: string } | undefined): string {
   if (turn === undefined || turn.state === "failed" || turn.state === "broken") return "";
   return turn.state === "stopped" ? "Stopped." : `Answer: ${turn.text || turn.refusal}`;
 }
 
-/** Keeps the end in view while it grows, unless its reader has scrolled away. */
-function useFollow(end: { current: HTMLDivElement | null }, length: number): void {
-  const following = useRef(true);
+/** Scrolls with the growing answer, unless the reader has scrolled away. */
+function useAutoScroll(end: { current: HTMLDivElement | null }, length: number): void {
+  const atEnd = useRef(true);
   useEffect(() => {
-    const look = (): void => {
-      following.current = window.innerHeight + window.scrollY >= document.documentElement.scrollHeight - 80;
+    const update = (): void => {
+      atEnd.current = window.innerHeight + window.scrollY >= document.documentElement.scrollHeight - 80;
     };
-    addEventListener("scroll", look, { passive: true });
-    return () => removeEventListener("scroll", look);
+    addEventListener("scroll", update, { passive: true });
+    return () => removeEventListener("scroll", update);
   }, []);
   useEffect(() => {
-    if (following.current) end.current?.scrollIntoView({ block: "end" });
+    if (atEnd.current) end.current?.scrollIntoView({ block: "end" });
   }, [length]);
 }

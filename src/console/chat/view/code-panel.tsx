@@ -1,4 +1,4 @@
-// The same question as a line of curl and as code, to take away.
+// The question as a curl command and as code for the typed client, to copy.
 import type { Account } from "../../lib/account.ts";
 import { CopyButton } from "../../ui/copy-button.tsx";
 import type { Turn } from "../model/conversation.ts";
@@ -8,11 +8,11 @@ export function CodePanel({ turn, account }: { turn: Turn; account: Account }) {
   const { input, fields } = turn;
   if (input === undefined)
     return <p class="fine">There is no code without the question, which was forgotten by a reload.</p>;
-  const asked = {
+  const question = {
     origin: location.origin,
     signedIn: account.credential !== undefined,
     input,
-    previous: turn.previous,
+    previousId: turn.previousId,
     fields: fields ?? {},
   };
   return (
@@ -23,8 +23,8 @@ export function CodePanel({ turn, account }: { turn: Turn; account: Account }) {
           this was asked with are not known any more. What stands here asks without them.
         </p>
       )}
-      <Snippet title="curl" text={curlLine(asked)} />
-      <Snippet title="Typed client" text={clientCode(asked)} />
+      <Snippet title="curl" text={curlLine(question)} />
+      <Snippet title="Typed client" text={clientCode(question)} />
     </div>
   );
 }
@@ -34,7 +34,7 @@ function Snippet({ title, text }: { title: string; text: string }) {
     <figure class="snippet">
       <figcaption>
         {title}
-        <CopyButton text={text} what={title} />
+        <CopyButton text={text} name={title} />
       </figcaption>
       <pre>
         <code>{text}</code>

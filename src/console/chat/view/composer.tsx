@@ -1,5 +1,5 @@
-// The field to ask in: Enter sends, Shift+Enter breaks the line, Escape stops. While an answer is written the same button stops it. What
-// is typed while nothing may be asked stays.
+// The field for a question: Enter sends, Shift+Enter breaks the line, Escape stops. While an answer arrives, the Send button stops it. Text
+// that is typed while no question can be sent stays.
 import type { RefObject } from "preact";
 import { useLayoutEffect, useState } from "preact/hooks";
 import { Icon } from "../../ui/icon.tsx";
@@ -9,18 +9,17 @@ import type { Draft } from "../model/draft.ts";
 
 interface ComposerProps {
   chat: Chat;
-  /** Null while what was set can't be sent. */
+  /** Null while the settings are invalid. */
   fields: Fields | null;
   field: RefObject<HTMLTextAreaElement | null>;
   draft: Draft;
 }
 
 export function Composer({ chat, fields, field, draft }: ComposerProps) {
-  const [text, show] = useState(draft.text);
-  const setText = (text: string): void => show((draft.text = text));
+  const [text, showText] = useState(draft.text);
+  const setText = (text: string): void => showText((draft.text = text));
   const running = chat.running !== undefined;
-  const restoring = chat.restoring !== null;
-  const ready = !chat.held && text.trim() !== "" && fields !== null;
+  const ready = !chat.isBusy && text.trim() !== "" && fields !== null;
   useLayoutEffect(() => field.current?.focus(), []);
   const send = (): void => {
     if (!ready) return;
@@ -40,7 +39,7 @@ export function Composer({ chat, fields, field, draft }: ComposerProps) {
   return (
     <form
       class="composer"
-      aria-busy={chat.restoring === "reading"}
+      aria-busy={chat.state.name === "reading"}
       onSubmit={(event) => {
         event.preventDefault();
         send();
@@ -54,7 +53,7 @@ export function Composer({ chat, fields, field, draft }: ComposerProps) {
         ref={field}
         rows={1}
         placeholder="Ask something"
-        aria-describedby={restoring ? "restoring" : undefined}
+        aria-describedby={chat.isRestoring ? "restoring" : undefined}
         value={text}
         onInput={({ currentTarget }) => setText(currentTarget.value)}
         onKeyDown={press}

@@ -1,15 +1,15 @@
-// A question being changed: sending it asks in a branch beside the one that stands there.
+// Edits a question: sending it starts a branch beside the original.
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 
 interface EditorProps {
   text: string;
-  /** Nothing can be asked just now: what was written stays. */
-  held: boolean;
+  /** No question can be sent now; the text stays. */
+  isBusy: boolean;
   send: (text: string) => void;
   close: () => void;
 }
 
-export function Editor({ text, held, send, close }: EditorProps) {
+export function Editor({ text, isBusy, send, close }: EditorProps) {
   const [draft, setDraft] = useState(text);
   const field = useRef<HTMLTextAreaElement>(null);
   useLayoutEffect(() => field.current?.focus(), []);
@@ -20,7 +20,7 @@ export function Editor({ text, held, send, close }: EditorProps) {
     submit();
   };
   const submit = (): void => {
-    if (!held && draft.trim() !== "") send(draft.trim());
+    if (!isBusy && draft.trim() !== "") send(draft.trim());
   };
   return (
     <form
@@ -42,7 +42,7 @@ export function Editor({ text, held, send, close }: EditorProps) {
         <button type="button" onClick={close}>
           Cancel
         </button>
-        <button type="submit" class="primary" disabled={held}>
+        <button type="submit" class="primary" disabled={isBusy}>
           Ask in a new branch
         </button>
       </div>

@@ -1,2 +1,2 @@
-// Whether the window has room for the panels beside the chat; else they are closed until they are wanted.
+// Whether the window has room for the panels beside the chat. In a narrow window they start closed.
 export const isWide = (): boolean => matchMedia("(min-width: 901px)").matches;

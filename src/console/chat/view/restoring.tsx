@@ -1,11 +1,11 @@
-// What a reload could not bring back: why nothing can be asked yet, what is missing, what was left by somebody, what is gone.
+// Notices about a restored session: why no question can be sent yet, and what is missing, unclaimed or gone.
 import { mayReadById } from "../../lib/account.ts";
 import { FailureBox } from "../../ui/failure.tsx";
 import type { Chat } from "../model/chat.ts";
 
-/** @param toField focuses the field, for what takes its own button away */
+/** @param toField focuses the composer, for buttons that disappear when they are pressed */
 export function Restoring({ chat, toField }: { chat: Chat; toField: () => void }) {
-  const { restoring, unread, left, lost, gone, account } = chat;
+  const { state, unread, unclaimed, discardedRun, gone, account } = chat;
   const button = (text: string, act: () => unknown) => (
     <button
       type="button"
@@ -19,21 +19,21 @@ export function Restoring({ chat, toField }: { chat: Chat; toField: () => void }
   );
   return (
     <div id="restoring" class="restoring" role="status">
-      {restoring === "reading" && <p class="fine">Reading the conversation…</p>}
-      {restoring !== null && restoring !== "reading" && (
+      {state.name === "reading" && <p class="fine">Reading the conversation…</p>}
+      {state.name === "unreadable" && (
         <>
           <p>
             The conversation can't be read just now. Nothing is asked until it is: the question would follow the wrong
             answer.
           </p>
-          <FailureBox failure={restoring} />
+          <FailureBox failure={state.failure} />
           <p class="fine">
             Without it a question begins a new conversation. This one is not given up: the next reload looks for it
             again.
           </p>
           <div class="tools">
             {button("Try again", () => chat.restore())}
-            {button("Go on without it", () => chat.goOnWithout())}
+            {button("Go on without it", () => chat.continueWithout())}
           </div>
         </>
       )}
@@ -44,20 +44,22 @@ export function Restoring({ chat, toField }: { chat: Chat; toField: () => void }
           {button("Read them again", () => chat.readMissing())}
         </>
       )}
-      {left > 0 && (
+      {unclaimed > 0 && (
         <>
           <p>
-            {left === 1 ? "A question was left here unanswered" : `${left} questions were left here unanswered`}, by you
-            or by somebody else who used this page. {left === 1 ? "It is" : "They are"} not shown, since this key or
-            token does not tell.
+            {unclaimed === 1
+              ? "A question was left here unanswered"
+              : `${unclaimed} questions were left here unanswered`}
+            , by you or by somebody else who used this page. {unclaimed === 1 ? "It is" : "They are"} not shown, since
+            this key or token does not tell.
           </p>
           <div class="tools">
-            {button("Show", () => chat.showLeft())}
-            {button("Discard", () => chat.discardLeft())}
+            {button("Show", () => chat.showUnclaimed())}
+            {button("Discard", () => chat.discardUnclaimed())}
           </div>
         </>
       )}
-      {lost && (
+      {discardedRun && (
         <p class="fine">An answer was on its way for another account when this page was left. It was forgotten.</p>
       )}
       {gone && (

@@ -1,4 +1,4 @@
-// Functions that the model wants called. The console can't call them: their output is given by hand and continues the conversation.
+// Function calls that the model requests. The console can't run them: the user enters their output, which continues the conversation.
 import { useState } from "preact/hooks";
 import { isServer } from "../../lib/account.ts";
 import { Field } from "../../ui/field.tsx";
@@ -9,26 +9,26 @@ export function ToolCalls({ chat, turn, account, fields, toField }: TurnProps) {
   if (turn.toolCalls.length === 0) return null;
   const open =
     isServer(account) && turn.answer !== undefined && !turn.children.some(({ answer }) => answer !== undefined);
-  const asked = turn.fields ?? fields;
+  const turnFields = turn.fields ?? fields;
   const send = (event: Event): void => {
     event.preventDefault();
-    if (asked === null || chat.held) return;
+    if (turnFields === null || chat.isBusy) return;
     const input = turn.toolCalls.map(({ call_id }) => ({
       type: "function_call_output",
       call_id,
       output: outputs[call_id] ?? "",
     }));
-    void chat.ask(input, asked);
+    void chat.ask(input, turnFields);
     toField();
   };
   return (
     <form class="tool-calls" onSubmit={send}>
-      {turn.toolCalls.map(({ call_id, name, arguments: given }) => (
+      {turn.toolCalls.map(({ call_id, name, arguments: json }) => (
         <div key={call_id} class="tool-call">
           <p>
             <span class="badge">function call</span> <code>{name}</code>
           </p>
-          <pre class="data">{given}</pre>
+          <pre class="data">{json}</pre>
           {open && (
             <Field label="Its output">
               {(id) => (
@@ -45,7 +45,7 @@ export function ToolCalls({ chat, turn, account, fields, toField }: TurnProps) {
       {open && (
         <>
           <p class="fine">What is asked next needs this first.</p>
-          <button type="submit" disabled={chat.held || asked === null}>
+          <button type="submit" disabled={chat.isBusy || turnFields === null}>
             Send output
           </button>
         </>

@@ -1,4 +1,4 @@
-// One turn: the question with its editing and its branches, and the answer with all that is known of it.
+// One turn: the question with its editor and branches, and the answer with its details.
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { type Account, mayReadById } from "../../lib/account.ts";
 import { FailureBox } from "../../ui/failure.tsx";
@@ -14,9 +14,9 @@ export interface TurnProps {
   chat: Chat;
   turn: Turn;
   account: Account;
-  /** What a new question is asked with at the moment; null while that can't be sent. */
+  /** The fields for a new question; null while the settings are invalid. */
   fields: Fields | null;
-  /** Focuses the field, for what takes its own button away. There Escape stops what began. */
+  /** Focuses the composer, for buttons that disappear when they are pressed. There Escape stops the answer. */
   toField: () => void;
 }
 
@@ -28,10 +28,10 @@ export function TurnView({ chat, turn, account, fields, toField }: TurnProps) {
     if (!cancelled.current) return;
     cancelled.current = false;
     editButton.current?.focus();
-    // It can't be pressed while an answer is written.
+    // The button is disabled while an answer arrives.
     if (document.activeElement !== editButton.current) toField();
   });
-  // Another branch is shown in its place.
+  // Another branch is on display now.
   useEffect(() => setEdited(null), [turn]);
   const streaming = turn.state === "streaming";
   return (
@@ -39,7 +39,7 @@ export function TurnView({ chat, turn, account, fields, toField }: TurnProps) {
       {edited === turn ? (
         <Editor
           text={inputText(turn.input)}
-          held={chat.held || fields === null}
+          isBusy={chat.isBusy || fields === null}
           close={() => {
             cancelled.current = true;
             setEdited(null);
@@ -53,15 +53,15 @@ export function TurnView({ chat, turn, account, fields, toField }: TurnProps) {
       ) : (
         <div class="question">
           <p class="question-text">
-            {turn.input === undefined ? <em>{whyUnknown(turn, account)}</em> : inputText(turn.input)}
+            {turn.input === undefined ? <em>{missingQuestionText(turn, account)}</em> : inputText(turn.input)}
           </p>
           <div class="tools">
-            <Walk chat={chat} turn={turn} />
+            <BranchSwitch chat={chat} turn={turn} />
             <button
               ref={editButton}
               type="button"
               class="icon-button"
-              disabled={chat.held || turn.input === undefined || fields === null}
+              disabled={chat.isBusy || turn.input === undefined || fields === null}
               onClick={() => setEdited(turn)}
             >
               <Icon name="edit" />
@@ -70,7 +70,7 @@ export function TurnView({ chat, turn, account, fields, toField }: TurnProps) {
           </div>
         </div>
       )}
-      {turn.previous !== null && turn.parent === null && (
+      {turn.previousId !== null && turn.parent === null && (
         <p class="fine">It follows an answer that can't be shown here.</p>
       )}
       <article key={turn.number} class="answer" aria-label="Answer" aria-busy={streaming}>
@@ -80,48 +80,48 @@ export function TurnView({ chat, turn, account, fields, toField }: TurnProps) {
             <p>{turn.reasoning}</p>
           </details>
         )}
-        <Said turn={turn} />
+        <AnswerText turn={turn} />
         <ToolCalls chat={chat} turn={turn} account={account} fields={fields} toField={toField} />
         {turn.failure !== undefined && <FailureBox failure={turn.failure} />}
-        {(turn.state === "stopped" || turn.state === "broken") && <p class="fine">{whatContinueDoes(turn)}</p>}
+        {(turn.state === "stopped" || turn.state === "broken") && <p class="fine">{continueHint(turn)}</p>}
         {!streaming && <AnswerFooter chat={chat} turn={turn} account={account} fields={fields} toField={toField} />}
       </article>
     </li>
   );
 }
 
-function whatContinueDoes(turn: Turn): string {
+function continueHint(turn: Turn): string {
   const stopped = turn.state === "stopped";
   if (turn.failure?.code === "invalid_credentials")
     return "What came of it is kept. Reload this page and sign in again as the same account: Continue then goes on.";
-  const what =
-    turn.event !== ""
+  const hint =
+    turn.lastEventId !== ""
       ? `${stopped ? "Stopped here. The" : "The"} Worker keeps the rest for a day: Continue shows it.`
       : `${stopped ? "Stopped before an answer came. " : ""}${
           isPaidOnce(turn)
             ? "Continue asks for it with the same key: it is asked and paid once within a day."
             : "Continue asks for it again, and that may be paid again: the Worker knows a key for a day, and of one account."
         }`;
-  return `${what} A new question follows the answer before this one.`;
+  return `${hint} A new question follows the answer before this one.`;
 }
 
-/** Only after a reload: a question is read again by the id of its answer. */
-function whyUnknown({ state }: Turn, account: Account): string {
+/** A reload loses the question until it is read again by the id of its answer. */
+function missingQuestionText({ state }: Turn, account: Account): string {
   if (!mayReadById(account))
     return "Your question was forgotten by the reload: with a publishable key nothing can be read again.";
   if (state === "done") return "Your question can't be read just now: it is shown again after the next reload.";
   return "Your question is shown again once the answer is there.";
 }
 
-function Said({ turn: { answer, text, refusal, state } }: { turn: Turn }) {
+function AnswerText({ turn: { answer, text, refusal, state } }: { turn: Turn }) {
   if (answer?.data !== undefined) return <pre class="data">{JSON.stringify(answer.data, null, 2)}</pre>;
   return (
     <>
       {(text !== "" || state === "streaming") && (
-        <p class={state === "streaming" ? "said streaming" : "said"}>{text}</p>
+        <p class={state === "streaming" ? "answer-text streaming" : "answer-text"}>{text}</p>
       )}
       {refusal !== "" && (
-        <p class="said">
+        <p class="answer-text">
           <span class="badge warn">refused</span> {refusal}
         </p>
       )}
@@ -129,19 +129,19 @@ function Said({ turn: { answer, text, refusal, state } }: { turn: Turn }) {
   );
 }
 
-/** From branch to branch. */
-function Walk({ chat, turn }: Pick<TurnProps, "chat" | "turn">) {
+/** Buttons to switch between the branches of a question. */
+function BranchSwitch({ chat, turn }: Pick<TurnProps, "chat" | "turn">) {
   const siblings = chat.conversation.siblings(turn);
-  const at = siblings.indexOf(turn);
+  const index = siblings.indexOf(turn);
   if (siblings.length < 2) return null;
   const step = (by: 1 | -1, label: string) => (
-    // Not `disabled` at the last one: that would take the focus away from who walks there.
+    // Not `disabled` at the last branch: that would take away the keyboard focus.
     <button
       type="button"
       class="icon-button"
       aria-label={label}
-      aria-disabled={siblings[at + by] === undefined}
-      onClick={() => chat.show(siblings[at + by] ?? turn)}
+      aria-disabled={siblings[index + by] === undefined}
+      onClick={() => chat.show(siblings[index + by] ?? turn)}
     >
       <Icon name={by === 1 ? "next" : "previous"} />
     </button>
@@ -150,7 +150,7 @@ function Walk({ chat, turn }: Pick<TurnProps, "chat" | "turn">) {
     <div class="walk" role="group" aria-label="Branches of this question">
       {step(-1, "Branch before")}
       <span>
-        {at + 1}
+        {index + 1}
         <span class="visually-hidden"> of </span>
         <span aria-hidden="true">/</span>
         {siblings.length}

@@ -1,5 +1,5 @@
-// Schemas and tools to try without writing one first.
-import type { Fields } from "../model/conversation.ts";
+// Sample schemas and tools, to try without writing one first.
+import type { Fields } from "./conversation.ts";
 
 const text = { type: "string" };
 const object = (properties: Fields): Fields => ({

@@ -1,53 +1,13 @@
-// What a question is asked with: preset, model, schema, tools, and any other field of POST /ask as JSON.
+// The panel of settings: preset, model, schema, tools, and any other field of POST /ask as JSON.
 import { useEffect, useState } from "preact/hooks";
+import type { ModelList } from "../../../contract/models.ts";
 import { type Account, isServer } from "../../lib/account.ts";
 import { call, type Failure, failureOf } from "../../lib/call.ts";
 import { FailureBox } from "../../ui/failure.tsx";
 import { Field } from "../../ui/field.tsx";
-import type { Fields } from "../model/conversation.ts";
+import { SCHEMAS, TOOLS } from "../model/samples.ts";
+import { parseObject, type Settings } from "../model/settings.ts";
 import { isWide } from "./is-wide.ts";
-import { SCHEMAS, TOOLS } from "./samples.ts";
-
-export interface Settings {
-  preset: string;
-  model: string;
-  /** Name of a sample, "custom", or "". */
-  schema: string;
-  customSchema: string;
-  tools: string;
-  more: string;
-}
-
-export const NO_SETTINGS: Settings = { preset: "", model: "", schema: "", customSchema: "", tools: "", more: "" };
-
-interface Listed {
-  id: string;
-  owned_by?: string | null;
-}
-
-/** Null while something in them is no JSON object. */
-export function fieldsOf({ preset, model, schema, customSchema, tools, more }: Settings): Fields | null {
-  const own = schema === "custom" ? objectOf(customSchema) : SCHEMAS[schema];
-  const rest = more.trim() === "" ? {} : objectOf(more);
-  if (own === null || rest === null) return null;
-  const chosen = TOOLS[tools];
-  return {
-    ...(preset === "" ? {} : { preset }),
-    ...(model === "" ? {} : { model }),
-    ...(own === undefined ? {} : { schema: own }),
-    ...(chosen === undefined ? {} : { tools: chosen }),
-    ...rest,
-  };
-}
-
-function objectOf(text: string): Fields | null {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Fields) : null;
-  } catch {
-    return null;
-  }
-}
 
 export function SettingsPanel({
   account,
@@ -59,16 +19,16 @@ export function SettingsPanel({
   change: (settings: Settings) => void;
 }) {
   const [open, setOpen] = useState(isWide);
-  const [listed, setListed] = useState<readonly Listed[]>([]);
+  const [available, setAvailable] = useState<ModelList["data"]>([]);
   const [failure, setFailure] = useState<Failure | null>(null);
   useEffect(() => {
     call(account, "/v1/models").then(
-      (list) => setListed((list as { data: Listed[] }).data),
+      (list) => setAvailable((list as ModelList).data),
       (error) => setFailure(failureOf(error)),
     );
   }, [account]);
-  const presets = listed.filter(({ owned_by }) => owned_by === "preset");
-  const models = listed.filter(({ owned_by }) => owned_by !== "preset");
+  const presetIds = available.filter(({ owned_by }) => owned_by === "preset").map(({ id }) => id);
+  const modelIds = available.filter(({ owned_by }) => owned_by !== "preset").map(({ id }) => id);
   const set = (name: keyof Settings) => (value: string) => change({ ...settings, [name]: value });
   return (
     <details class="panel" open={open} onToggle={({ currentTarget }) => setOpen(currentTarget.open)}>
@@ -76,23 +36,17 @@ export function SettingsPanel({
         <h2>Ask with</h2>
       </summary>
       {failure !== null && <FailureBox failure={failure} />}
-      <Pick
+      <Choice
         label="Preset"
         value={settings.preset}
         set={set("preset")}
         none={isServer(account) ? "None" : "The only one granted"}
-        options={presets.map(({ id }) => id)}
+        options={presetIds}
       />
       {isServer(account) && (
         <>
-          <Pick
-            label="Model"
-            value={settings.model}
-            set={set("model")}
-            none="Default"
-            options={models.map(({ id }) => id)}
-          />
-          <Pick
+          <Choice label="Model" value={settings.model} set={set("model")} none="Default" options={modelIds} />
+          <Choice
             label="Schema"
             value={settings.schema}
             set={set("schema")}
@@ -100,23 +54,23 @@ export function SettingsPanel({
             options={[...Object.keys(SCHEMAS), "custom"]}
           />
           {settings.schema === "custom" && (
-            <Json
+            <JsonField
               label="JSON Schema"
               value={settings.customSchema}
               set={set("customSchema")}
-              wrong={objectOf(settings.customSchema) === null}
+              isInvalid={parseObject(settings.customSchema) === null}
             />
           )}
-          <Pick label="Tools" value={settings.tools} set={set("tools")} none="None" options={Object.keys(TOOLS)} />
+          <Choice label="Tools" value={settings.tools} set={set("tools")} none="None" options={Object.keys(TOOLS)} />
         </>
       )}
       <details>
         <summary>More fields</summary>
-        <Json
+        <JsonField
           label="Fields of POST /ask, as JSON"
           value={settings.more}
           set={set("more")}
-          wrong={settings.more.trim() !== "" && objectOf(settings.more) === null}
+          isInvalid={settings.more.trim() !== "" && parseObject(settings.more) === null}
         />
       </details>
     </details>
@@ -129,7 +83,7 @@ interface FieldProps {
   set: (value: string) => void;
 }
 
-function Pick({ label, value, set, none, options }: FieldProps & { none: string; options: readonly string[] }) {
+function Choice({ label, value, set, none, options }: FieldProps & { none: string; options: readonly string[] }) {
   return (
     <Field label={label}>
       {(id) => (
@@ -146,7 +100,7 @@ function Pick({ label, value, set, none, options }: FieldProps & { none: string;
   );
 }
 
-function Json({ label, value, set, wrong }: FieldProps & { wrong: boolean }) {
+function JsonField({ label, value, set, isInvalid }: FieldProps & { isInvalid: boolean }) {
   return (
     <Field label={label}>
       {(id) => (
@@ -157,11 +111,11 @@ function Json({ label, value, set, wrong }: FieldProps & { wrong: boolean }) {
             rows={5}
             spellcheck={false}
             placeholder="{}"
-            aria-invalid={wrong}
+            aria-invalid={isInvalid}
             value={value}
             onInput={({ currentTarget }) => set(currentTarget.value)}
           />
-          {wrong && <span class="fine wrong">This is no JSON object yet.</span>}
+          {isInvalid && <span class="fine wrong">This is no JSON object yet.</span>}
         </>
       )}
     </Field>
