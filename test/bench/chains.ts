@@ -1,26 +1,26 @@
-// A follow-up that is replayed from KV, since its model forgets: how its cost grows with the turns before it.
+// Measures how the cost of a replayed follow-up grows with the length of its chain. The model doesn't continue by id.
 import { median } from "./compare.ts";
 import { exchange } from "./load.ts";
 import { SERVER_KEY } from "./rows.ts";
 import type { Stage } from "./stage.ts";
 
-/** Under `chat` upstream's ids say that a converted model wrote them: the chain is replayed at once. */
+/** The ids of `chat` show that the model was converted from chat completions, so every follow-up is replayed. */
 const MODEL = "chat";
 const FOLLOW_UPS = 60;
 
 export interface Chain {
   turns: number;
-  /** Milliseconds, median of one at a time. */
+  /** Milliseconds per follow-up, one at a time: the median. */
   ms: number;
-  /** Microseconds of CPU of workerd. */
+  /** Microseconds of workerd's CPU per follow-up. */
   cpuUs: number;
-  /** Of one follow-up: KV operations that read, in the order of their kinds. */
+  /** Single and bulk reads of KV per follow-up. */
   gets: number;
   bulkGets: number;
 }
 
 export async function measureChains(stage: Stage, lengths: readonly number[]): Promise<Chain[]> {
-  const { usual } = stage.ours;
+  const { standard } = stage.ours;
   let serial = 0;
   async function ask(previousId: string | undefined): Promise<{ id: string; ms: number }> {
     serial += 1;
@@ -30,7 +30,7 @@ export async function measureChains(stage: Stage, lengths: readonly number[]): P
       cache: false,
       previous_response_id: previousId,
     });
-    const { text, total } = await exchange(usual.url, {
+    const { text, total } = await exchange(standard.url, {
       path: "/ask",
       headers: { authorization: `Bearer ${SERVER_KEY}` },
       body,
@@ -40,18 +40,18 @@ export async function measureChains(stage: Stage, lengths: readonly number[]): P
   const longest = Math.max(...lengths);
   const ids: string[] = [];
   for (let n = 0; n < longest; n += 1) ids.push((await ask(ids.at(-1))).id);
-  const seen = lengths.map((turns) => ({ turns, ms: [] as number[], cpuUs: [] as number[] }));
+  const samples = lengths.map((turns) => ({ turns, ms: [] as number[], cpuUs: [] as number[] }));
   for (let n = -10; n < FOLLOW_UPS; n += 1) {
-    for (const one of seen) {
-      const before = usual.cpuMs();
+    for (const one of samples) {
+      const before = standard.cpuMs();
       const { ms } = await ask(ids[one.turns - 1]);
       if (n < 0) continue;
       one.ms.push(ms);
-      one.cpuUs.push((usual.cpuMs() - before) * 1_000);
+      one.cpuUs.push((standard.cpuMs() - before) * 1_000);
     }
   }
   const chains: Chain[] = [];
-  for (const { turns, ms, cpuUs } of seen) {
+  for (const { turns, ms, cpuUs } of samples) {
     const before = await stage.kv({ do: "counts" });
     await ask(ids[turns - 1]);
     const after = await stage.kv({ do: "counts" });

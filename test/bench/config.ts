@@ -1,4 +1,4 @@
-// The config of the Worker that the bench measures: what a project sets first, and one kind of caller with budgets.
+// The config of the Worker that the bench measures: a default model, a preset, and sessions with budgets.
 import { defineConfig } from "../../src/core/config/define-config.ts";
 
 export default defineConfig({

@@ -1,7 +1,7 @@
-// The floors: Workers of a few lines that make the same outside calls as ours, and nothing else. What ours costs above them is what it
-// does for its callers. Each is the text of a module that workerd runs.
+// Floors: Workers of a few lines that make the same calls to upstream, KV and Durable Objects as ours, and nothing else. The difference
+// is the cost of our own code. Each floor is the source text of a module that workerd runs.
 
-/** How each of them asks upstream. */
+/** The call to upstream that the floors share. */
 export const ASK = `
 const ask = (request, env, body = request.body) =>
   fetch(env.UNIAPI_BASE_URL + "/v1/responses", {
@@ -10,7 +10,7 @@ const ask = (request, env, body = request.body) =>
     body,
   });
 const json = { "content-type": "application/json" };
-const keep = (env, text) => env.RESPONSES.put("floor:" + crypto.randomUUID(), text, { expirationTtl: 604800 });
+const store = (env, text) => env.RESPONSES.put("floor:" + crypto.randomUUID(), text, { expirationTtl: 604800 });
 `;
 
 const COPY = `
@@ -27,40 +27,40 @@ function copy(stream) {
 }
 `;
 
-const worker = (body: string, before = ASK, after = ""): string =>
-  `${before}export default { async fetch(request, env, ctx) {${body}} };\n${after}`;
+const worker = (body: string, head = ASK, tail = ""): string =>
+  `${head}export default { async fetch(request, env, ctx) {${body}} };\n${tail}`;
 
 export const FLOORS = {
   empty: worker(`return new Response("ok");`, ""),
-  /** Swaps the key, streams the body through. */
+  /** Replaces the key and passes the body through. */
   pass: worker(`
     const answer = await ask(request, env);
     return new Response(answer.body, { headers: { "content-type": answer.headers.get("content-type") } });`),
   onePut: worker(`
     const text = await (await ask(request, env)).text();
-    ctx.waitUntil(keep(env, text));
+    ctx.waitUntil(store(env, text));
     return new Response(text, { headers: json });`),
   getTwoPuts: worker(`
     await env.RESPONSES.get("floor:" + crypto.randomUUID(), "text");
     const text = await (await ask(request, env)).text();
-    ctx.waitUntil(keep(env, text));
-    ctx.waitUntil(keep(env, text));
+    ctx.waitUntil(store(env, text));
+    ctx.waitUntil(store(env, text));
     return new Response(text, { headers: json });`),
   bulkGetTwoPuts: worker(`
     await env.RESPONSES.get(["floor:" + crypto.randomUUID(), "floor:parent"], "text");
     const text = await (await ask(request, env)).text();
-    ctx.waitUntil(keep(env, text));
-    ctx.waitUntil(keep(env, text));
+    ctx.waitUntil(store(env, text));
+    ctx.waitUntil(store(env, text));
     return new Response(text, { headers: json });`),
   oneGet: worker(`return new Response(await env.RESPONSES.get("floor:answer", "text"), { headers: json });`),
-  /** A stream, chunk by chunk in JavaScript. */
+  /** Copies a stream chunk by chunk in JavaScript. */
   copy: worker(
     `
     const answer = await ask(request, env);
     return new Response(copy(answer.body), { headers: { "content-type": "text/event-stream" } });`,
     ASK + COPY,
   ),
-  /** Two budgets: each is asked before and told after. */
+  /** Two budgets: reserves in both before the call, settles both after it. */
   budgets: worker(
     `
     const mine = env.BUDGETS.getByName("mine");
@@ -78,15 +78,15 @@ export const FLOORS = {
       settle(id) { this.ctx.storage.sql.exec("DELETE FROM held WHERE id = ?", id); }
     }`,
   ),
-  /** A fresh object for each request asks, keeps the answer, and gives it. */
-  flight: worker(
+  /** A new object for each request calls upstream, stores the answer and returns it. */
+  run: worker(
     `return await env.RUNS.getByName(crypto.randomUUID()).fetch(request);`,
     `import { DurableObject } from "cloudflare:workers";\n${ASK}`,
     `export class Run extends DurableObject {
       async fetch(request) {
         const text = await (await ask(request, this.env)).text();
-        this.ctx.storage.sql.exec("CREATE TABLE IF NOT EXISTS kept (text TEXT)");
-        this.ctx.storage.sql.exec("INSERT INTO kept VALUES (?)", text);
+        this.ctx.storage.sql.exec("CREATE TABLE IF NOT EXISTS answer (text TEXT)");
+        this.ctx.storage.sql.exec("INSERT INTO answer VALUES (?)", text);
         await this.ctx.storage.setAlarm(Date.now() + 86400000);
         return new Response(text, { headers: json });
       }

@@ -1,5 +1,5 @@
-// How cost grows with the length of a stream and with the number of requests at once, ours and the floor's.
-import { type Asked, burst } from "./load.ts";
+// Measures how the cost grows with the length of a stream and with the number of concurrent requests, for our Worker and for the floor.
+import { type BenchRequest, burst } from "./load.ts";
 import type { Workerd } from "./processes.ts";
 import { SERVER_KEY } from "./rows.ts";
 import type { Stage } from "./stage.ts";
@@ -13,34 +13,34 @@ export interface Line {
 const LENGTHS = [20, 60, 200, 600, 1_200, 2_000];
 const CONCURRENCIES = [1, 4, 16, 64, 128, 256];
 const ROUNDS = 3;
-/** Events in all of one burst. */
+/** Events of all streams of one burst together. */
 const EVENTS = 12_000;
 
-/** Milliseconds of CPU per stream. */
-export async function growWithLength(stage: Stage): Promise<Line[]> {
-  const { forgetful } = stage.ours;
+/** @returns milliseconds of CPU per stream */
+export async function measureByLength(stage: Stage): Promise<Line[]> {
+  const { stateless } = stage.ours;
   const subjects: { name: Line["name"]; worker: Workerd; path: string }[] = [
-    { name: "floor", worker: await stage.floor("copy"), path: "/v1/responses" },
-    { name: "/v1/responses", worker: forgetful, path: "/v1/responses" },
-    { name: "/ask", worker: forgetful, path: "/ask" },
+    { name: "floor", worker: await stage.sharedFloor("copy"), path: "/v1/responses" },
+    { name: "/v1/responses", worker: stateless, path: "/v1/responses" },
+    { name: "/ask", worker: stateless, path: "/ask" },
   ];
   return await lines(subjects, LENGTHS, async ({ worker, path }, length, round) => {
     const requests = Math.max(4, Math.ceil(EVENTS / length));
-    const ask = (n: number): Asked =>
-      asking(path, { model: `stream-${length}`, input: `length ${round} ${n}`, stream: true });
+    const ask = (n: number): BenchRequest =>
+      requestOf(path, { model: `stream-${length}`, input: `length ${round} ${n}`, stream: true });
     return (await cpuOf(worker, ask, requests, 16)) / requests;
   });
 }
 
-/** Seconds of CPU for a thousand answers. */
-export async function growWithConcurrency(stage: Stage): Promise<Line[]> {
+/** @returns milliseconds of CPU per answer */
+export async function measureByConcurrency(stage: Stage): Promise<Line[]> {
   const subjects: { name: Line["name"]; worker: Workerd; path: string }[] = [
-    { name: "floor", worker: await stage.floor("getTwoPuts"), path: "/ask" },
-    { name: "/ask", worker: stage.ours.usual, path: "/ask" },
+    { name: "floor", worker: await stage.sharedFloor("getTwoPuts"), path: "/ask" },
+    { name: "/ask", worker: stage.ours.standard, path: "/ask" },
   ];
   return await lines(subjects, CONCURRENCIES, async ({ worker, path }, concurrency, round) => {
     const requests = 600;
-    const ask = (n: number): Asked => asking(path, { input: `at once ${concurrency} ${round} ${n}` });
+    const ask = (n: number): BenchRequest => requestOf(path, { input: `concurrent ${concurrency} ${round} ${n}` });
     return (await cpuOf(worker, ask, requests, concurrency)) / requests;
   });
 }
@@ -50,25 +50,28 @@ async function lines<S extends Pick<Line, "name">>(
   xs: readonly number[],
   measure: (subject: S, x: number, round: number) => Promise<number>,
 ): Promise<Line[]> {
-  const seen = subjects.map(() => xs.map(() => [] as number[]));
+  const samples = subjects.map(() => xs.map(() => [] as number[]));
   for (let round = -1; round < ROUNDS; round += 1) {
     for (const [at, x] of xs.entries()) {
-      for (const [who, subject] of subjects.entries()) {
+      for (const [index, subject] of subjects.entries()) {
         const y = await measure(subject, x, round);
-        if (round >= 0) seen[who]?.[at]?.push(y);
+        if (round >= 0) samples[index]?.[at]?.push(y);
       }
     }
   }
-  return subjects.map(({ name }, who) => ({ name, points: xs.map((x, at) => [x, median(seen[who]?.[at] ?? [])]) }));
+  return subjects.map(({ name }, index) => ({
+    name,
+    points: xs.map((x, at) => [x, median(samples[index]?.[at] ?? [])]),
+  }));
 }
 
-function asking(path: string, fields: object): Asked {
+function requestOf(path: string, fields: object): BenchRequest {
   return { path, headers: { authorization: `Bearer ${SERVER_KEY}` }, body: JSON.stringify(fields) };
 }
 
 async function cpuOf(
   worker: Workerd,
-  ask: (n: number) => Asked,
+  ask: (n: number) => BenchRequest,
   requests: number,
   concurrency: number,
 ): Promise<number> {
@@ -77,7 +80,7 @@ async function cpuOf(
   return worker.cpuMs() - before;
 }
 
-/** How straight a line is: the share of the spread that a straight one explains, 1 for one that is. */
+/** R² of a linear regression: 1 for a straight line. */
 export function straightness(points: Line["points"]): number {
   const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
   const [mx, my] = [mean(points.map(([x]) => x)), mean(points.map(([, y]) => y))];

@@ -1,7 +1,7 @@
-// The callers of the bench: a burst of requests over kept connections, each answer read whole and checked, and what they waited.
+// The callers of the bench: bursts of requests over keep-alive connections. They read and check every answer and measure its latency.
 import { Agent, request as httpRequest } from "node:http";
 
-export interface Asked {
+export interface BenchRequest {
   path: string;
   headers: Record<string, string>;
   body: string;
@@ -9,22 +9,22 @@ export interface Asked {
 
 export interface Burst {
   wallMs: number;
-  /** Milliseconds, sorted. */
+  /** Milliseconds until the answer's end, sorted. */
   total: number[];
-  /** Until the answer's first byte, sorted. */
+  /** Milliseconds until the answer's first byte, sorted. */
   first: number[];
 }
 
-/** What every stream that is an answer says, ours and upstream's own; and what none says. */
+/** Events that every complete stream has, ours and upstream's own; and the event of a failed timing. */
 const ENDED = /^event: (?:done|response\.completed)$/m;
 const FAILED = /^event: error$/m;
 
 const agent = new Agent({ keepAlive: true, maxSockets: Infinity });
 
-/** @param make the nth request. @throws for an answer that is none, be it with status 200 */
+/** @param make returns the nth request @throws for a failed or incomplete answer, even with status 200 */
 export async function burst(
   url: URL,
-  make: (n: number) => Asked,
+  make: (n: number) => BenchRequest,
   { requests, concurrency }: { requests: number; concurrency: number },
 ): Promise<Burst> {
   const total: number[] = [];
@@ -34,9 +34,9 @@ export async function burst(
     while (next < requests) {
       const n = next;
       next += 1;
-      const one = await exchange(url, make(n));
-      total.push(one.total);
-      first.push(one.first);
+      const timing = await exchange(url, make(n));
+      total.push(timing.total);
+      first.push(timing.first);
     }
   }
   const started = performance.now();
@@ -48,7 +48,7 @@ export async function burst(
 
 export async function exchange(
   url: URL,
-  { path, headers, body }: Asked,
+  { path, headers, body }: BenchRequest,
 ): Promise<{ first: number; total: number; text: string }> {
   return await new Promise((resolve, reject) => {
     const started = performance.now();
@@ -72,9 +72,9 @@ export async function exchange(
         response.on("end", () => {
           const total = performance.now() - started;
           const text = Buffer.concat(pieces).toString();
-          const isWhole =
+          const isComplete =
             response.headers["content-type"]?.startsWith("text/event-stream") === true ? ENDED.test(text) : true;
-          if (response.statusCode === 200 && isWhole && !FAILED.test(text)) resolve({ first, total, text });
+          if (response.statusCode === 200 && isComplete && !FAILED.test(text)) resolve({ first, total, text });
           else
             reject(new Error(`${path} answered ${response.statusCode}: ${text.slice(0, 500)} … ${text.slice(-200)}`));
         });

@@ -1,4 +1,4 @@
-// A thousand streams that stand open at once: how much memory ours takes above the floor.
+// Measures the memory of a thousand open streams, compared with the floor.
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -7,25 +7,25 @@ import { SERVER_KEY } from "./rows.ts";
 import type { Stage } from "./stage.ts";
 
 const STREAMS = 1_000;
-/** Of each, before it falls silent. */
+/** Events of each stream before it goes silent. */
 const EVENTS = 20;
 const MIB = 1_048_576;
 
 export interface OpenStreams {
-  what: string;
-  /** MiB that workerd grew by, with all streams open. */
-  grown: number;
+  name: string;
+  /** Growth of workerd's memory in MiB with all streams open. */
+  growthMib: number;
 }
 
-/** Each in a workerd of its own: what an earlier one has left would hide the growth. */
+/** Each subject has its own workerd. Memory that an earlier one freed would hide the growth. */
 export async function measureOpenStreams(stage: Stage): Promise<OpenStreams[]> {
-  const subjects: [what: string, path: string, start: () => Promise<Workerd>][] = [
-    ["floor (copies chunk by chunk in JavaScript)", "/v1/responses", () => stage.anotherFloor("copy")],
-    ["`/v1/responses`", "/v1/responses", () => stage.another("usual")],
-    ["`/ask`", "/ask", () => stage.another("usual")],
+  const subjects: [name: string, path: string, start: () => Promise<Workerd>][] = [
+    ["floor (copies chunk by chunk in JavaScript)", "/v1/responses", () => stage.startFloor("copy")],
+    ["`/v1/responses`", "/v1/responses", () => stage.startOurs("standard")],
+    ["`/ask`", "/ask", () => stage.startOurs("standard")],
   ];
-  const found: OpenStreams[] = [];
-  for (const [what, path, start] of subjects) {
+  const results: OpenStreams[] = [];
+  for (const [name, path, start] of subjects) {
     const worker = await start();
     const before = worker.memory();
     const sockets: Socket[] = [];
@@ -33,16 +33,16 @@ export async function measureOpenStreams(stage: Stage): Promise<OpenStreams[]> {
       sockets.push(...(await Promise.all(Array.from({ length: 50 }, (_, k) => open(worker.url, path, n + k)))));
     }
     await sleep(1_000);
-    const { open: atUpstream } = await stage.upstream.order<{ open: number }>("count");
+    const { open: atUpstream } = await stage.upstream.send<{ open: number }>("count");
     if (atUpstream !== STREAMS || sockets.some((socket) => socket.readableEnded || socket.destroyed)) {
       throw new Error(`${atUpstream} of ${STREAMS} streams are open`);
     }
-    found.push({ what, grown: (worker.memory() - before) / MIB });
+    results.push({ name, growthMib: (worker.memory() - before) / MIB });
     for (const socket of sockets) socket.destroy();
-    await stage.upstream.order("release");
+    await stage.upstream.send("release");
     await worker.stop();
   }
-  return found;
+  return results;
 }
 
 async function open(url: URL, path: string, n: number): Promise<Socket> {

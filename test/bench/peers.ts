@@ -1,5 +1,5 @@
-// For orientation: the same requests through Portkey's gateway, in Node as its makers ship it. Installed into a folder of its own, on
-// loopback only; nothing of it is kept.
+// For orientation: the same requests through Portkey's gateway, in Node as its authors ship it. It is installed into a temporary folder,
+// listens on loopback only, and is deleted afterwards.
 import { execFileSync, spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
@@ -13,18 +13,18 @@ import { cpuMsOf } from "./processes.ts";
 import { ROWS } from "./rows.ts";
 import type { Stage } from "./stage.ts";
 
-/** These work together; the gateway's own ranges resolve to others that don't. */
+/** These versions work together. The gateway's own ranges resolve to versions that don't. */
 const PACKAGE = {
   private: true,
   dependencies: { "@portkey-ai/gateway": "1.15.2" },
   overrides: { hono: "4.9.7", "@hono/node-server": "1.13.5" },
 };
-/** It has no option for the host, and would listen on all of the machine's addresses. */
+/** The gateway has no option for the host. Without this it would listen on every address of the machine. */
 const LOOPBACK_ONLY = `const { Server } = require("node:net");
 const { listen } = Server.prototype;
 Server.prototype.listen = function (port, ...rest) {
   const options = typeof port === "object" && port !== null ? port : { port };
-  return listen.call(this, { ...options, host: "127.0.0.1" }, ...rest.filter((one) => typeof one === "function"));
+  return listen.call(this, { ...options, host: "127.0.0.1" }, ...rest.filter((argument) => typeof argument === "function"));
 };
 `;
 const ROUNDS = 5;
@@ -32,7 +32,7 @@ const NAMES = new Set(["`/v1/responses` JSON, turns off", "60-event stream, `/v1
 
 export interface Peer {
   name: string;
-  /** Requests per second and microseconds of CPU per request: the gateway's, and ours in the same rounds. */
+  /** Requests per second and microseconds of CPU per request, of the gateway and of our Worker in the same rounds. */
   perSecond: number;
   cpuUs: number;
   oursPerSecond: number;
@@ -58,15 +58,15 @@ export async function measurePeers(stage: Stage): Promise<Peer[]> {
   );
   try {
     const url = new URL(`http://127.0.0.1:${port}`);
-    await up(url);
-    return await compared(stage, url, server.pid ?? 0);
+    await waitUntilUp(url);
+    return await comparePeers(stage, url, server.pid ?? 0);
   } finally {
     server.kill("SIGKILL");
     rmSync(dir, { recursive: true, force: true });
   }
 }
 
-async function compared(stage: Stage, url: URL, pid: number): Promise<Peer[]> {
+async function comparePeers(stage: Stage, url: URL, pid: number): Promise<Peer[]> {
   const prepared = await stage.prepare();
   const headers = {
     "x-portkey-provider": "openai",
@@ -75,7 +75,7 @@ async function compared(stage: Stage, url: URL, pid: number): Promise<Peer[]> {
   };
   const peers: Peer[] = [];
   for (const row of ROWS.filter(({ name }) => NAMES.has(name))) {
-    const seen: Record<keyof Omit<Peer, "name">, number[]> = {
+    const samples: Record<keyof Omit<Peer, "name">, number[]> = {
       perSecond: [],
       cpuUs: [],
       oursPerSecond: [],
@@ -84,18 +84,18 @@ async function compared(stage: Stage, url: URL, pid: number): Promise<Peer[]> {
     for (let round = -1; round < ROUNDS; round += 1) {
       const requests = row.requests / 2;
       const settings = { requests, concurrency: 16 };
-      const theirs = cpuMsOf(pid);
-      const done = await burst(url, (n) => ({ ...row.ask(`peer-${round}-${n}`, prepared), headers }), settings);
-      const cpu = cpuMsOf(pid) - theirs;
-      const own = stage.ours.forgetful.cpuMs();
-      const ours = await burst(stage.ours.forgetful.url, (n) => row.ask(`ours-${round}-${n}`, prepared), settings);
+      const before = cpuMsOf(pid);
+      const theirs = await burst(url, (n) => ({ ...row.ask(`peer-${round}-${n}`, prepared), headers }), settings);
+      const cpu = cpuMsOf(pid) - before;
+      const oursBefore = stage.ours.stateless.cpuMs();
+      const ours = await burst(stage.ours.stateless.url, (n) => row.ask(`ours-${round}-${n}`, prepared), settings);
       if (round < 0) continue;
-      seen.perSecond.push((requests / done.wallMs) * 1_000);
-      seen.cpuUs.push((cpu * 1_000) / requests);
-      seen.oursPerSecond.push((requests / ours.wallMs) * 1_000);
-      seen.oursCpuUs.push(((stage.ours.forgetful.cpuMs() - own) * 1_000) / requests);
+      samples.perSecond.push((requests / theirs.wallMs) * 1_000);
+      samples.cpuUs.push((cpu * 1_000) / requests);
+      samples.oursPerSecond.push((requests / ours.wallMs) * 1_000);
+      samples.oursCpuUs.push(((stage.ours.stateless.cpuMs() - oursBefore) * 1_000) / requests);
     }
-    const of = (key: keyof typeof seen): number => median(seen[key]);
+    const of = (key: keyof typeof samples): number => median(samples[key]);
     peers.push({
       name: row.name,
       perSecond: of("perSecond"),
@@ -107,7 +107,7 @@ async function compared(stage: Stage, url: URL, pid: number): Promise<Peer[]> {
   return peers;
 }
 
-async function up(url: URL): Promise<void> {
+async function waitUntilUp(url: URL): Promise<void> {
   for (let tries = 0; tries < 100; tries += 1) {
     try {
       await (await fetch(url)).text();

@@ -1,5 +1,5 @@
-// Why a request costs what it costs: single calls into the runtime that ours can't do without, each added alone to a Worker that parses
-// and writes both bodies, and all of them together. What is left above that is our own JavaScript.
+// Explains the cost of a request: calls into the runtime that our Worker needs, each added alone to a Worker that parses and writes both
+// bodies, and all of them together. The rest of the cost is our own JavaScript.
 import { SERVER_KEY } from "./rows.ts";
 import { ASK } from "./floors.ts";
 import { burst } from "./load.ts";
@@ -9,7 +9,7 @@ import type { Workerd } from "./processes.ts";
 
 export interface Piece {
   name: string;
-  /** Microseconds of CPU, median of rounds; but for the first one above it. */
+  /** Microseconds of CPU per request, median of the rounds. All but the first are differences from the first. */
   us: number;
 }
 
@@ -26,7 +26,7 @@ const MORE = [
   "user-agent",
 ];
 
-/** Before the call, around it, and behind it. */
+/** Source text that a piece adds before the call, around it and after it. */
 interface Steps {
   first?: string;
   body?: string;
@@ -41,15 +41,15 @@ const BYTES: Steps = {
   answer: `utf8.decode((await answer.body.getReader({ mode: "byob" }).read(new Uint8Array(Number(answer.headers.get("content-length"))))).value)`,
 };
 const SIGNAL: Steps = {
-  first: `const call = new AbortController(); const leave = () => call.abort(); request.signal.addEventListener("abort", leave, { once: true });`,
+  first: `const call = new AbortController(); const abort = () => call.abort(); request.signal.addEventListener("abort", abort, { once: true });`,
   init: `signal: call.signal,`,
-  last: `request.signal.removeEventListener("abort", leave);`,
+  last: `request.signal.removeEventListener("abort", abort);`,
 };
 const DEADLINES: Steps = {
-  first: `const one = setTimeout(nothing, 10_000); const two = setTimeout(nothing, 120_000);`,
-  last: `clearTimeout(one); clearTimeout(two);`,
+  first: `const first = setTimeout(nothing, 10_000); const second = setTimeout(nothing, 120_000);`,
+  last: `clearTimeout(first); clearTimeout(second);`,
 };
-const ANSWERED: Steps = {
+const RESPONSE_HEADERS: Steps = {
   headers: `"cache-control": "no-store", "cache-status": "floor; fwd=bypass", vary: "Origin", "x-request-id": crypto.randomUUID(), "x-content-type-options": "nosniff",`,
 };
 const LOG: Steps = {
@@ -65,14 +65,14 @@ const READ: Steps = {
 
 const PIECES: Record<string, Steps[]> = {
   "both bodies parsed and written": [],
-  "+ bodies as bytes, so that broken UTF-8 is refused and silence is noticed": [BYTES],
-  "+ a signal that ends the call when the caller leaves": [SIGNAL],
+  "+ bodies as bytes, to refuse invalid UTF-8 and to detect silence": [BYTES],
+  "+ a signal that aborts the call when the caller disconnects": [SIGNAL],
   "+ two deadlines": [DEADLINES],
-  "+ five more headers of the answer": [ANSWERED],
-  "+ a line of the log": [LOG],
+  "+ five more response headers": [RESPONSE_HEADERS],
+  "+ a log line": [LOG],
   "+ one HMAC": [HMAC],
-  "+ twelve headers of the request read": [READ],
-  "all of these": [BYTES, SIGNAL, DEADLINES, ANSWERED, LOG, HMAC, READ],
+  "+ twelve request headers read": [READ],
+  "all of these": [BYTES, SIGNAL, DEADLINES, RESPONSE_HEADERS, LOG, HMAC, READ],
 };
 
 function script(steps: readonly Steps[]): string {
@@ -90,27 +90,27 @@ export default { async fetch(request, env, ctx) {
     ${all("init")}
     body: JSON.stringify(JSON.parse(text || "null")),
   });
-  const answered = JSON.parse(${all("answer") || "await answer.text()"});
+  const parsed = JSON.parse(${all("answer") || "await answer.text()"});
   ${all("last")}
-  return new Response(JSON.stringify(answered), { headers: { ...json, ${all("headers")} } });
+  return new Response(JSON.stringify(parsed), { headers: { ...json, ${all("headers")} } });
 } };`;
 }
 
 export async function measurePieces(stage: Stage): Promise<Piece[]> {
-  const ours = await stage.another("forgetful");
+  const ours = await stage.startOurs("stateless");
   const subjects: { name: string; worker: Workerd; us: number[] }[] = [];
   for (const [name, steps] of Object.entries(PIECES))
-    subjects.push({ name, worker: await stage.run(script(steps)), us: [] });
+    subjects.push({ name, worker: await stage.startScript(script(steps)), us: [] });
   subjects.push({ name: "ours", worker: ours, us: [] });
   for (let round = -WARM_UP_ROUNDS; round < ROUNDS; round += 1) {
-    // Each comes after each other one in turn.
+    // Rotate the order, so that every subject runs after every other one.
     const turn = (round + WARM_UP_ROUNDS) % subjects.length;
     const order = [...subjects.slice(turn), ...subjects.slice(0, turn)];
     for (const { worker, us } of round % 2 === 0 ? order : order.toReversed()) {
       const before = worker.cpuMs();
       const body = JSON.stringify({ model: "json", input: "What do people mean when they say so? ".repeat(6) + round });
-      const asked = { path: "/v1/responses", headers: { authorization: `Bearer ${SERVER_KEY}` }, body };
-      await burst(worker.url, () => asked, { requests: REQUESTS, concurrency: 16 });
+      const request = { path: "/v1/responses", headers: { authorization: `Bearer ${SERVER_KEY}` }, body };
+      await burst(worker.url, () => request, { requests: REQUESTS, concurrency: 16 });
       if (round >= 0) us.push(((worker.cpuMs() - before) * 1_000) / REQUESTS);
     }
   }

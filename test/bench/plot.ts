@@ -1,4 +1,4 @@
-// Three small charts side by side as SVG: lines over a common scale each, readable on light and dark pages.
+// Small line charts side by side as SVG, readable on light and dark pages.
 import type { Line } from "./growth.ts";
 
 export interface Chart {
@@ -13,11 +13,11 @@ const HEIGHT = 240;
 const MARGIN = { left: 52, right: 14, top: 34, bottom: 64 };
 const TICKS = 4;
 const LEGEND = { floor: 0, "/v1/responses": 70, "/ask": 180 } as const;
-/** The same line looks the same in every chart, and is told apart also without colours: by the dash. */
+/** A line looks the same in every chart. Its dashes distinguish it without colors. */
 const STROKES = {
-  floor: { colour: "#7a7a7a", dash: "5 4" },
-  "/v1/responses": { colour: "#2f7ed8", dash: "" },
-  "/ask": { colour: "#d2691e", dash: "1 3" },
+  floor: { color: "#7a7a7a", dash: "5 4" },
+  "/v1/responses": { color: "#2f7ed8", dash: "" },
+  "/ask": { color: "#d2691e", dash: "1 3" },
 } as const;
 
 export function plot(charts: readonly Chart[]): string {
@@ -42,17 +42,17 @@ function chartOf({ title, x, y, lines }: Chart): string {
       `<text x="${MARGIN.left - 6}" y="${atY(share * maxY) + 3}" text-anchor="end" fill="#444">${label(share * maxY)}</text>` +
       `<text x="${atX(share * maxX)}" y="${bottom + 14}" text-anchor="middle" fill="#444">${label(share * maxX)}</text>`,
   );
-  const drawn = lines.map(({ name, points: of }) => {
-    const { colour, dash } = STROKES[name];
+  const paths = lines.map(({ name, points: of }) => {
+    const { color, dash } = STROKES[name];
     const path = of.map(([px, py]) => `${atX(px)},${atY(py)}`).join(" ");
-    const dots = of.map(([px, py]) => `<circle cx="${atX(px)}" cy="${atY(py)}" r="2" fill="${colour}"/>`).join("");
-    return `<polyline points="${path}" fill="none" stroke="${colour}" stroke-width="1.5" stroke-dasharray="${dash}"/>${dots}`;
+    const dots = of.map(([px, py]) => `<circle cx="${atX(px)}" cy="${atY(py)}" r="2" fill="${color}"/>`).join("");
+    return `<polyline points="${path}" fill="none" stroke="${color}" stroke-width="1.5" stroke-dasharray="${dash}"/>${dots}`;
   });
   const legend = lines.map(({ name }) => {
-    const { colour, dash } = STROKES[name];
+    const { color, dash } = STROKES[name];
     const left = MARGIN.left + LEGEND[name];
     return (
-      `<line x1="${left}" x2="${left + 18}" y1="${HEIGHT - 10}" y2="${HEIGHT - 10}" stroke="${colour}" stroke-width="1.5" stroke-dasharray="${dash}"/>` +
+      `<line x1="${left}" x2="${left + 18}" y1="${HEIGHT - 10}" y2="${HEIGHT - 10}" stroke="${color}" stroke-width="1.5" stroke-dasharray="${dash}"/>` +
       `<text x="${left + 22}" y="${HEIGHT - 7}" fill="#222">${name}</text>`
     );
   });
@@ -61,12 +61,12 @@ function chartOf({ title, x, y, lines }: Chart): string {
     `<text x="${MARGIN.left}" y="28" fill="#444">${y}</text>`,
     ...grid,
     `<text x="${right}" y="${bottom + 28}" text-anchor="end" fill="#444">${x}</text>`,
-    ...drawn,
+    ...paths,
     ...legend,
   ].join("\n");
 }
 
-/** The next round number: four ticks divide it well. */
+/** The next round number that four ticks divide well. */
 function nice(value: number): number {
   const power = 10 ** Math.floor(Math.log10(value));
   return ([1, 1.2, 1.6, 2, 2.4, 3.2, 4, 6, 8].find((step) => step * power >= value) ?? 10) * power;

@@ -1,4 +1,4 @@
-// The processes of a bench: Node children that answer orders, and workerd with one Worker each. CPU and memory come from /proc.
+// The processes of the bench: Node children that answer messages, and a workerd for each Worker. CPU and memory come from /proc.
 import { type ChildProcess, execFileSync, fork, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -19,8 +19,8 @@ process.on("exit", () => {
 
 export interface Child {
   port: number;
-  /** One at a time. */
-  order: <T>(message: unknown) => Promise<T>;
+  /** Sends a message and returns the answer. One call at a time. */
+  send: <T>(message: unknown) => Promise<T>;
 }
 
 /** @param file in this folder */
@@ -30,7 +30,7 @@ export async function startChild(file: string): Promise<Child> {
   const [{ port }] = (await once(child, "message")) as [{ port: number }];
   return {
     port,
-    async order<T>(message: unknown) {
+    async send<T>(message: unknown) {
       child.send(message as object);
       const [answer] = (await once(child, "message")) as [T];
       return answer;
@@ -38,7 +38,7 @@ export async function startChild(file: string): Promise<Child> {
   };
 }
 
-/** The production bundle with a config of the bench. */
+/** The production bundle with one of the bench's configs. */
 export function bundleWith(config: string): string {
   const outdir = join(scratch, config);
   execFileSync(
@@ -58,7 +58,7 @@ export const gzipBytes = (text: string): number => gzipSync(text).length;
 export interface Settings {
   upstream: number;
   kv: number;
-  /** Durable Objects by their binding. */
+  /** Class names of Durable Objects by binding. */
   objects?: Record<string, string>;
   vars?: Record<string, string>;
 }
@@ -67,9 +67,9 @@ export interface Workerd {
   url: URL;
   /** Milliseconds from the start of the process to its first answer. */
   startMs: number;
-  /** Of all its threads, in milliseconds. */
+  /** Milliseconds of CPU of all its threads. */
   cpuMs: () => number;
-  /** Resident, in bytes. */
+  /** Resident memory in bytes. */
   memory: () => number;
   stop: () => Promise<void>;
 }
@@ -86,7 +86,7 @@ const { default: workerd } = createRequire(wrangler.resolve("miniflare"))("worke
 
 let serial = 0;
 
-/** Plain workerd: no wrangler, no proxy, nothing between the socket and the Worker. */
+/** Plain workerd: no wrangler and no proxy between the socket and the Worker. */
 export async function startWorkerd(
   script: string,
   { upstream, kv, objects = {}, vars = {} }: Settings,
@@ -151,23 +151,23 @@ const main :Workerd.Worker = (
 }
 
 async function portOf(child: ChildProcess): Promise<number> {
-  let said = "";
+  let output = "";
   for await (const piece of child.stdio[3] as Readable) {
-    said += String(piece);
-    const port = /"port":(\d+)/.exec(said)?.[1];
+    output += String(piece);
+    const port = /"port":(\d+)/.exec(output)?.[1];
     if (port !== undefined) return Number(port);
   }
   throw new Error("workerd did not start; BENCH_STDERR=1 shows why");
 }
 
-/** The scheduler counts in nanoseconds, where /proc/PID/stat has ticks of ten milliseconds. */
+/** Reads the scheduler's nanoseconds, since /proc/PID/stat counts in ticks of ten milliseconds. */
 export function cpuMsOf(pid: number): number {
   let nanoseconds = 0;
   for (const task of readdirSync(`/proc/${pid}/task`)) {
     try {
       nanoseconds += Number(readFileSync(`/proc/${pid}/task/${task}/schedstat`, "utf8").split(" ")[0]);
     } catch {
-      // A thread that ended while we looked.
+      // The thread ended meanwhile.
     }
   }
   return nanoseconds / 1e6;

@@ -1,8 +1,8 @@
-// The findings of a bench run as the Markdown between the two marks of docs/performance.md. The text around them is written by hand.
+// Formats the findings of a bench run as the Markdown between the two marks of docs/performance.md. The text around them is written by hand.
 import { readFileSync } from "node:fs";
 import { cpus, release } from "node:os";
 import type { Chain } from "./chains.ts";
-import type { Compared } from "./compare.ts";
+import type { RowResult } from "./compare.ts";
 import type { FirstByte } from "./first-byte.ts";
 import { type Line, straightness } from "./growth.ts";
 import type { OpenStreams } from "./open-streams.ts";
@@ -13,21 +13,21 @@ import type { StartUp } from "./start-up.ts";
 
 export interface Findings {
   rounds: number;
-  rows: readonly Compared[];
+  rows: readonly RowResult[];
   firstByte: readonly FirstByte[];
   openStreams: readonly OpenStreams[];
   chains: readonly Chain[];
   startUp: StartUp;
   pieces: readonly Piece[];
   slowKv: readonly SlowKv[];
-  growth: readonly { what: string; lines: readonly Line[] }[];
+  growth: readonly { name: string; lines: readonly Line[] }[];
   peers: readonly Peer[] | undefined;
 }
 
 const MARKS = ["<!-- bench: made by `npm run bench -- --write` -->", "<!-- bench: end -->"] as const;
 
 /** @param document with both marks @returns the document with the findings between them */
-export function written(document: string, findings: Findings): string {
+export function withFindings(document: string, findings: Findings): string {
   const [before = "", rest = ""] = document.split(MARKS[0]);
   const after = rest.split(MARKS[1])[1];
   if (after === undefined) throw new Error("docs/performance.md has no marks");
@@ -48,7 +48,7 @@ export function report({
 }: Findings): string {
   const [one, ...others] = chains;
   const last = others.at(-1);
-  const floor = openStreams[0]?.grown ?? NaN;
+  const floor = openStreams[0]?.growthMib ?? NaN;
   return [
     `${new Date().toISOString().slice(0, 10)}, ${machine()}; medians of ${rounds} rounds.`,
     "### One request above its floor",
@@ -68,13 +68,13 @@ export function report({
       ],
       rows.map(({ row, floor: base, ours, cpu, spread, throughput }) => [
         row.name,
-        row.against,
+        row.floorDescription,
         base.cpuUs.toFixed(0),
         ours.cpuUs.toFixed(0),
-        judged(cpu, cpu <= (row.cpuAtMost ?? Infinity), row.cpuAtMost),
+        markIfMissed(cpu, cpu <= (row.cpuAtMost ?? Infinity), row.cpuAtMost),
         spread.map((value) => value.toFixed(2)).join("–"),
         row.cpuAtMost === undefined ? "" : `${row.cpuAtMost}`,
-        judged(throughput, throughput >= (row.throughputAtLeast ?? 0), row.throughputAtLeast),
+        markIfMissed(throughput, throughput >= (row.throughputAtLeast ?? 0), row.throughputAtLeast),
         row.throughputAtLeast === undefined ? "" : `${row.throughputAtLeast}`,
         `${base.p50.toFixed(1)} / ${base.p99.toFixed(1)}`,
         `${ours.p50.toFixed(1)} / ${ours.p99.toFixed(1)}`,
@@ -82,17 +82,17 @@ export function report({
     ),
     "### First byte, memory, chain, bundle and start-up",
     table(
-      ["what", "measured", "target, at most"],
+      ["name", "measured", "target, at most"],
       [
-        ...firstByte.map(({ path, pass, ours, laterMs }) => [
+        ...firstByte.map(({ path, pass, ours, addedMs: laterMs }) => [
           `first byte of a stream on \`${path}\``,
           `${laterMs.toFixed(2)} ms later (${pass.toFixed(2)} → ${ours.toFixed(2)} ms)${laterMs <= 1 ? "" : " **missed**"}`,
           "1 ms later than the pass-through",
         ]),
         ...openStreams
           .slice(1)
-          .map(({ what, grown }) => [
-            `1,000 open streams, ${what}`,
+          .map(({ name, growthMib: grown }) => [
+            `1,000 open streams, ${name}`,
             `${(grown - floor).toFixed(0)} MiB above (${floor.toFixed(0)} → ${grown.toFixed(0)} MiB)${grown - floor <= 64 ? "" : " **missed**"}`,
             "64 MiB above the floor",
           ]),
@@ -127,7 +127,7 @@ export function report({
     ),
     "### A KV that takes 20 ms",
     table(
-      ["path", "p50, KV at once", "p50, KV after 20 ms", "waits for"],
+      ["path", "p50, immediate KV", "p50, KV after 20 ms", "waits for"],
       slowKv.map(({ name, quick, slow }) => [
         name,
         `${quick.toFixed(1)} ms`,
@@ -135,13 +135,13 @@ export function report({
         ["nothing", "one KV call", "two", "three"][Math.max(0, Math.round((slow - quick) / 20))] ?? "more",
       ]),
     ),
-    "### How it grows",
-    "![CPU against the length of a stream, the length of a chain, and the number of requests at once](images/performance.svg)",
+    "### How the cost grows",
+    "![CPU against the length of a stream, the length of a chain, and the number of concurrent requests](images/performance.svg)",
     table(
-      ["", "straight to", "each further one costs"],
-      growth.flatMap(({ what, lines }) =>
+      ["", "linear fit", "each additional one costs"],
+      growth.flatMap(({ name: unit, lines }) =>
         lines.map(({ name, points }) => [
-          `${what}: ${name}`,
+          `${unit}: ${name}`,
           `R² ${straightness(points).toFixed(3)}`,
           `${(slope(points) * 1_000).toFixed(1)} µs`,
         ]),
@@ -150,7 +150,7 @@ export function report({
     ...(peers === undefined
       ? []
       : [
-          "### Beside Portkey's gateway",
+          "### Compared with Portkey's gateway",
           "For orientation: `@portkey-ai/gateway` 1.15.2 in Node, same requests, same upstream.",
           table(
             ["path", "gateway", "ours"],
@@ -164,7 +164,7 @@ export function report({
   ].join("\n\n");
 }
 
-function judged(value: number, met: boolean, limit: number | undefined): string {
+function markIfMissed(value: number, met: boolean, limit: number | undefined): string {
   return limit === undefined || met ? value.toFixed(2) : `**${value.toFixed(2)}**`;
 }
 
@@ -173,7 +173,7 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
   return [line(head), line(head.map(() => "---")), ...rows.map(line)].join("\n");
 }
 
-/** Of the straight line through the points. */
+/** The slope of the linear regression. */
 function slope(points: Line["points"]): number {
   const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
   const [mx, my] = [mean(points.map(([x]) => x)), mean(points.map(([, y]) => y))];

@@ -1,4 +1,4 @@
-// With a KV that takes 20 ms for everything: what waits for it, and what does not.
+// Measures which requests wait for KV: their latency with a KV that takes 20 ms for every operation.
 import { ROWS } from "./rows.ts";
 import { quantile } from "./compare.ts";
 import { burst } from "./load.ts";
@@ -9,7 +9,7 @@ const REQUESTS = 60;
 const NAMES = new Set([
   "`/v1/responses` JSON, turns on",
   "`/ask` JSON, turns and cache on",
-  "follow-up on `/ask`, likewise",
+  "follow-up on `/ask`, turns and cache on",
   "answer-cache hit",
 ]);
 
@@ -26,20 +26,20 @@ export async function measureSlowKv(stage: Stage): Promise<SlowKv[]> {
   const p50 = async (row: (typeof rows)[number], tag: string): Promise<number> =>
     quantile(
       (
-        await burst(stage.ours.usual.url, (n) => row.ask(`${tag}-${n}`, prepared), {
+        await burst(stage.ours.standard.url, (n) => row.ask(`${tag}-${n}`, prepared), {
           requests: REQUESTS,
           concurrency: 1,
         })
       ).total,
       0.5,
     );
-  const found: SlowKv[] = [];
+  const results: SlowKv[] = [];
   for (const row of rows) {
     const quick = await p50(row, "quick");
     await stage.kv({ do: "delay", ms: DELAY_MS });
     const slow = await p50(row, "slow");
     await stage.kv({ do: "delay", ms: 0 });
-    found.push({ name: row.name, quick, slow });
+    results.push({ name: row.name, quick, slow });
   }
-  return found;
+  return results;
 }

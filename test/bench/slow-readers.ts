@@ -1,5 +1,6 @@
-// Two hundred clients that read almost nothing of a long stream, against the production bundle over real HTTP: how far upstream is read
-// ahead, and how much memory workerd takes meanwhile. Without a key each has its own upstream stream; with one, all share a flight.
+// Two hundred clients that read almost nothing of a long stream, against the production bundle over real HTTP. Measures how far upstream
+// is read ahead, and the growth of workerd's memory. Without an Idempotency-Key each client has its own upstream stream; with one, all
+// share a run.
 import { execFileSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -17,30 +18,30 @@ const EVENT_CHARS = 16_384;
 const EVENTS = 1_024;
 const MIB = 1_048_576;
 
-/** 16 MiB of events as fast as they are taken; not of text, which is remembered until the answer is whole, stalled or not. */
+/** Sends 16 MiB of events as fast as the Worker reads them. Not text deltas: the Worker collects text until the answer is complete. */
 let sent = 0;
 async function answer(response: ServerResponse): Promise<void> {
-  const say = async (data: object): Promise<void> => {
+  const send = async (data: object): Promise<void> => {
     const bytes = `data: ${JSON.stringify(data)}\n\n`;
     sent += bytes.length;
     if (!response.write(bytes)) await drained(response);
   };
-  const response_ = { id: "resp_slow", object: "response", model: "slow-1", output: [] };
+  const base = { id: "resp_slow", object: "response", model: "slow-1", output: [] };
   response.writeHead(200, { "content-type": "text/event-stream" });
-  await say({ type: "response.created", response: { ...response_, status: "in_progress" } });
+  await send({ type: "response.created", response: { ...base, status: "in_progress" } });
   for (let n = 0; n < EVENTS && !response.destroyed; n += 1)
-    await say({ type: "response.audio.delta", delta: "x".repeat(EVENT_CHARS) });
-  await say({ type: "response.completed", response: { ...response_, status: "completed" } });
+    await send({ type: "response.audio.delta", delta: "x".repeat(EVENT_CHARS) });
+  await send({ type: "response.completed", response: { ...base, status: "completed" } });
   response.end();
 }
 
 function drained(response: ServerResponse): Promise<void> {
   return new Promise((resolve) => {
-    const go = (): void => {
-      response.off("drain", go).off("close", go);
+    const finish = (): void => {
+      response.off("drain", finish).off("close", finish);
       resolve();
     };
-    response.on("drain", go).on("close", go);
+    response.on("drain", finish).on("close", finish);
   });
 }
 
@@ -92,7 +93,7 @@ const mib = (bytes: number): string => (bytes / MIB).toFixed(0);
 async function reader(headers: Record<string, string>): Promise<Socket> {
   const body = JSON.stringify({ model: "slow-1", input: "slow", stream: true });
   const all = { host: url.host, "content-type": "application/json", "content-length": String(body.length), ...headers };
-  const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`);
+  const lines = Object.entries(all).map(([header, value]) => `${header}: ${value}\r\n`);
   const socket = connect(Number(url.port), url.hostname);
   socket.on("error", () => undefined);
   socket.write(`POST /v1/responses HTTP/1.1\r\n${lines.join("")}\r\n${body}`);
@@ -102,8 +103,8 @@ async function reader(headers: Record<string, string>): Promise<Socket> {
   return socket;
 }
 
-/** Until nothing moves any more. */
-async function settled(): Promise<void> {
+/** Waits until no bytes have been sent for a second. */
+async function waitUntilQuiet(): Promise<void> {
   for (let before = -1, still = 0; still < 4;) {
     await sleep(250);
     still = before === sent ? still + 1 : 0;
@@ -111,29 +112,29 @@ async function settled(): Promise<void> {
   }
 }
 
-async function measure(what: string, headers: Record<string, string>): Promise<void> {
+async function measure(name: string, headers: Record<string, string>): Promise<void> {
   const before = workerdBytes();
-  if (before === 0) throw new Error("No workerd of this process is in /proc: nothing could be measured.");
+  if (before === 0) throw new Error("No workerd of this process is in /proc, so nothing can be measured.");
   sent = 0;
   const sockets = await Promise.all(Array.from({ length: READERS }, () => reader(headers)));
   let peak = workerdBytes();
   const watch = setInterval(() => (peak = Math.max(peak, workerdBytes())), 100);
-  await settled();
+  await waitUntilQuiet();
   await sleep(2_000);
   clearInterval(watch);
   const streams = headers["idempotency-key"] === undefined ? READERS : 1;
-  const whole = EVENTS * EVENT_CHARS * READERS;
+  const totalBytes = EVENTS * EVENT_CHARS * READERS;
   console.log(
-    `${what}: ${READERS} stalled readers of ${mib(whole)} MiB in all; upstream was read to ${(sent / MIB / streams).toFixed(1)} MiB a stream; ` +
+    `${name}: ${READERS} stalled readers of ${mib(totalBytes)} MiB in total; the Worker read ${(sent / MIB / streams).toFixed(1)} MiB of each upstream stream; ` +
       `workerd grew by ${mib(peak - before)} MiB at most, ${mib(workerdBytes() - before)} MiB in the end`,
   );
   for (const socket of sockets) socket.destroy();
-  await settled();
+  await waitUntilQuiet();
 }
 
 await (await fetch(new URL("/health", url))).text();
-// What the second one needs may already be there from the first: the smaller one goes first.
-await measure("one flight", { "idempotency-key": crypto.randomUUID() });
+// The second measurement may reuse memory of the first, so the smaller one comes first.
+await measure("one run", { "idempotency-key": crypto.randomUUID() });
 await measure("without a key", {});
 await server.dispose();
 upstream.closeAllConnections();

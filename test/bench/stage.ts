@@ -1,9 +1,9 @@
-// What every part of the bench runs on: the upstream, the KV, our two Workers, and floors as they are asked for.
+// The environment of the bench: the upstream, the KV, our Worker with two configs, and the floors, started on demand.
 import { SignJWT } from "jose";
 import { bundleWith, type Child, startChild, startWorkerd, type Workerd } from "./processes.ts";
 import { type Floor, FLOORS } from "./floors.ts";
 import { exchange } from "./load.ts";
-import type { KvOrder } from "./kv.ts";
+import type { KvCommand } from "./kv.ts";
 import { type Prepared, SERVER_KEY } from "./rows.ts";
 
 const SESSION_SECRET = "bench-session-secret-of-32-bytes";
@@ -15,22 +15,22 @@ const VARS = {
 };
 const OBJECTS = { BUDGETS: "Budget", RUNS: "Run", JOB_RECORDS: "JobRecord" };
 
-export type OurKind = "usual" | "forgetful";
+export type WorkerKind = "standard" | "stateless";
 
 export interface Stage {
   upstream: Child;
-  kv: (order: KvOrder) => Promise<KvCounts>;
+  kv: (command: KvCommand) => Promise<KvCounts>;
   /** The production bundle with the bench's config. */
   bundle: string;
-  /** With turns and kept answers, and without. */
-  ours: Record<OurKind, Workerd>;
-  /** Another one of ours, with the same settings. */
-  another: (kind: OurKind) => Promise<Workerd>;
-  floor: (name: Floor) => Promise<Workerd>;
-  /** Any other Worker. */
-  run: (script: string) => Promise<Workerd>;
-  /** A floor in a workerd that nobody else uses. */
-  anotherFloor: (name: Floor) => Promise<Workerd>;
+  /** With turns and the answer cache, and without. */
+  ours: Record<WorkerKind, Workerd>;
+  /** Starts startOurs instance of our Worker. */
+  startOurs: (kind: WorkerKind) => Promise<Workerd>;
+  sharedFloor: (name: Floor) => Promise<Workerd>;
+  /** Starts a Worker from source text. */
+  startScript: (script: string) => Promise<Workerd>;
+  /** Starts a floor in its own workerd. */
+  startFloor: (name: Floor) => Promise<Workerd>;
   prepare: () => Promise<Prepared>;
 }
 
@@ -39,21 +39,21 @@ export interface KvCounts {
   bulk: number;
   put: number;
   delete: number;
-  kept?: [key: string, text: string][];
+  entries?: [key: string, text: string][];
 }
 
 export async function startStage(): Promise<Stage> {
   const upstream = await startChild("upstream.ts");
   const kvProcess = await startChild("kv.ts");
-  const kv = (order: KvOrder): Promise<KvCounts> => kvProcess.order<KvCounts>(order);
+  const kv = (command: KvCommand): Promise<KvCounts> => kvProcess.send<KvCounts>(command);
   const settings = { upstream: upstream.port, kv: kvProcess.port };
   const bundle = bundleWith("config.ts");
-  const bundles: Record<OurKind, string> = { usual: bundle, forgetful: bundleWith("config-forgetful.ts") };
-  const another = (kind: OurKind): Promise<Workerd> =>
+  const bundles: Record<WorkerKind, string> = { standard: bundle, stateless: bundleWith("config-stateless.ts") };
+  const startOurs = (kind: WorkerKind): Promise<Workerd> =>
     startWorkerd(bundles[kind], { ...settings, objects: OBJECTS, vars: VARS });
-  const usual = await another("usual");
-  const forgetful = await another("forgetful");
-  async function anotherFloor(name: Floor): Promise<Workerd> {
+  const standard = await startOurs("standard");
+  const stateless = await startOurs("stateless");
+  async function startFloor(name: Floor): Promise<Workerd> {
     const objects = name === "budgets" ? { BUDGETS: "Budget" } : name === "run" ? { RUNS: "Run" } : {};
     return await startWorkerd(FLOORS[name], { ...settings, objects });
   }
@@ -62,37 +62,37 @@ export async function startStage(): Promise<Stage> {
     upstream,
     kv,
     bundle,
-    ours: { usual, forgetful },
-    another,
-    run: (script) => startWorkerd(script, settings),
-    anotherFloor,
-    async floor(name) {
-      const known = floors.get(name);
-      if (known !== undefined) return known;
-      const started = await anotherFloor(name);
+    ours: { standard, stateless },
+    startOurs,
+    startScript: (script) => startWorkerd(script, settings),
+    startFloor,
+    async sharedFloor(name) {
+      const existing = floors.get(name);
+      if (existing !== undefined) return existing;
+      const started = await startFloor(name);
       floors.set(name, started);
       return started;
     },
-    /** Also gives the floors what they read: the same texts that ours reads. */
+    /** Also stores the texts that the floors read: the same texts that our Worker reads. */
     async prepare() {
       await kv({ do: "clear" });
-      const asked = {
+      const request = {
         path: "/ask",
         headers: { authorization: `Bearer ${SERVER_KEY}` },
         body: JSON.stringify({ input: "the first turn" }),
       };
-      const { text } = await exchange(usual.url, asked);
+      const { text } = await exchange(standard.url, request);
       const parent = (JSON.parse(text) as { id: string }).id;
       await until(async () => (await kv({ do: "counts" })).put >= 2);
-      const { kept = [] } = await kv({ do: "dump" });
+      const { entries = [] } = await kv({ do: "dump" });
       for (const [kind, name] of [
         ["turn", "parent"],
         ["answer", "answer"],
       ]) {
         await kv({
-          do: "keep",
+          do: "store",
           key: `floor:${name}`,
-          text: kept.find(([key]) => key.startsWith(`${kind}:`))?.[1] ?? "",
+          text: entries.find(([key]) => key.startsWith(`${kind}:`))?.[1] ?? "",
         });
       }
       return { parent, session: await sessionToken() };
@@ -112,5 +112,5 @@ async function until(done: () => Promise<boolean>): Promise<void> {
     if (await done()) return;
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
-  throw new Error("it never came");
+  throw new Error("the Worker did not store its answer within two seconds");
 }

@@ -1,4 +1,4 @@
-// The bundle, and how much longer workerd takes to its first answer with it than with an empty Worker.
+// Measures the size of the bundle, and the time until workerd's first answer compared with an empty Worker.
 import { median } from "./compare.ts";
 import { gzipBytes } from "./processes.ts";
 import type { Stage } from "./stage.ts";
@@ -17,8 +17,8 @@ export async function measureStartUp(stage: Stage): Promise<StartUp> {
   const ours: number[] = [];
   for (let n = 0; n < STARTS; n += 1) {
     for (const [start, times] of [
-      [() => stage.anotherFloor("empty"), empty],
-      [() => stage.another("usual"), ours],
+      [() => stage.startFloor("empty"), empty],
+      [() => stage.startOurs("standard"), ours],
     ] as const) {
       const worker = await start();
       times.push(worker.startMs);

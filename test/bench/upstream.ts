@@ -1,6 +1,6 @@
-// The upstream of the bench, in a process of its own: as little work as an answer takes, so that what is measured is the Worker.
-// `model` says what to answer: `json`, `chat` (JSON under the id of a converted model), `stream-N` (N events, one write each, as fast
-// as they are taken), `paced-N` (10 ms between them) or `open-N` (N events, then silence until all are told to end).
+// The upstream of the bench in a separate process. It does as little work as possible, so that the bench measures the Worker.
+// `model` selects the answer: `json`, `chat` (JSON with the id of a converted model), `stream-N` (N events, one write each, as fast
+// as the Worker reads), `paced-N` (10 ms between them) or `open-N` (N events, then silence until the message "release").
 import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { setImmediate as turn, setTimeout as sleep } from "node:timers/promises";
@@ -9,7 +9,7 @@ import { eventsOf } from "../emulator/events.ts";
 import { responseOf } from "../emulator/response.ts";
 
 const PACE_MS = 10;
-/** Events of a stream that are no delta of its text. */
+/** The number of events of a stream that aren't text deltas. */
 const OTHER_EVENTS = 8;
 const WORDS = 40;
 const ID = "resp_BENCHID";
@@ -17,7 +17,7 @@ const PARENT = "resp_PARENT";
 
 const texts = new Map<string, string[]>();
 
-/** What a model says, cut where the response's id and its parent stand, so that an answer is put together without any JSON. */
+/** The texts of a model's answer, with placeholders for the ids, so that an answer needs no JSON.stringify. */
 function textOf(model: string): string[] {
   let text = texts.get(model);
   if (text === undefined)
@@ -55,31 +55,31 @@ const server = createServer((request, reply) => {
     const model = /"model":"([\w-]+)"/.exec(body)?.[1] ?? "json";
     const parent = /"previous_response_id":"([^"]+)"/.exec(body)?.[1];
     serial += 1;
-    // As long as they really are: OpenAI's own, and those of a converted model.
+    // Ids with the real lengths: OpenAI's own, and those of a converted model.
     const id =
       model === "chat" ? `chatcmpl-${String(serial).padStart(29, "0")}` : `resp_${String(serial).padStart(50, "0")}`;
-    const filled = (text: string): string =>
+    const fill = (text: string): string =>
       text.replaceAll(ID, id).replaceAll(`"${PARENT}"`, parent === undefined ? "null" : JSON.stringify(parent));
-    if (model.includes("-")) void stream(reply, model, filled).catch(() => undefined);
+    if (model.includes("-")) void stream(reply, model, fill).catch(() => undefined);
     else {
-      const text = filled(textOf(model)[0] ?? "");
+      const text = fill(textOf(model)[0] ?? "");
       reply.writeHead(200, { "content-type": "application/json", "content-length": Buffer.byteLength(text) }).end(text);
     }
   });
 });
 server.keepAliveTimeout = 600_000;
 
-async function stream(reply: ServerResponse, model: string, filled: (text: string) => string): Promise<void> {
+async function stream(reply: ServerResponse, model: string, fill: (text: string) => string): Promise<void> {
   const [kind] = model.split("-");
   reply.writeHead(200, { "content-type": "text/event-stream" });
   const events = textOf(model);
   for (const [n, event] of events.entries()) {
     if (reply.destroyed) return;
     if (kind === "open" && n === events.length - 1) await new Promise<void>((resolve) => open.add(resolve));
-    // Only these show the response.
-    const taken = reply.write(n < 2 || n === events.length - 1 ? filled(event) : event);
+    // Only these events contain the response object.
+    const accepted = reply.write(n < 2 || n === events.length - 1 ? fill(event) : event);
     if (kind === "paced") await sleep(PACE_MS);
-    else if (taken) await turn();
+    else if (accepted) await turn();
     else await new Promise((resolve) => reply.once("drain", resolve).once("close", resolve));
   }
   reply.end();
@@ -88,7 +88,7 @@ async function stream(reply: ServerResponse, model: string, filled: (text: strin
 server.listen(0, "127.0.0.1", () => process.send?.({ port: (server.address() as AddressInfo).port }));
 process.on("message", (message) => {
   if (message === "release") {
-    for (const go of open) go();
+    for (const resolve of open) resolve();
     open.clear();
   }
   process.send?.({ calls, open: open.size });

@@ -1,4 +1,4 @@
-// The same without memory: no turns, no kept answers.
+// The same Worker without turns and without the answer cache.
 import { defineConfig } from "../../src/core/config/define-config.ts";
 
 export default defineConfig({ defaults: { model: "json" }, turns: false, cache: false });
