@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { assertSafe, MAX_JSON_DEPTH } from "../../src/core/lib/json.ts";
 import { Problem } from "../../src/core/lib/problem.ts";
 import { parseAsk, readAsk } from "../../src/core/request/read-ask.ts";
-import { UPSTREAM_FIELDS } from "../../src/contract/ask.ts";
+import { UPSTREAM_FIELDS } from "../../src/contract/request-fields.ts";
 
 function problemOf(fields: Record<string, unknown>): Problem {
   try {

@@ -3,7 +3,8 @@ import { describe, expect, test } from "vitest";
 import { compose, type Composed } from "../../src/core/request/compose.ts";
 import { type ConfigInput, defineConfig } from "../../src/core/config/define-config.ts";
 import { Problem } from "../../src/core/lib/problem.ts";
-import { type Ask, UPSTREAM_FIELDS, type UpstreamFields } from "../../src/contract/ask.ts";
+import type { Ask, UpstreamFields } from "../../src/contract/ask.ts";
+import { UPSTREAM_FIELDS } from "../../src/contract/request-fields.ts";
 
 const composed = (ask: Partial<Ask>, config: ConfigInput = {}): Composed =>
   compose({ input: "hi", ...ask }, defineConfig({ defaults: { model: "base" }, ...config }));

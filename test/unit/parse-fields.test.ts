@@ -2,9 +2,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type * as z from "zod/mini";
-import { fieldProblem } from "../../src/core/lib/field-problem.ts";
 import type { JsonObject } from "../../src/core/lib/json.ts";
-import { fieldsParser } from "../../src/core/lib/parse-fields.ts";
+import { jsonFieldsParser, fieldProblem } from "../../src/core/lib/parse-fields.ts";
 import { Problem } from "../../src/core/lib/problem.ts";
 import { Ask, ResponsesRequest } from "../../src/contract/ask.ts";
 
@@ -52,7 +51,7 @@ describe.each([
   ["/ask", Ask],
   ["/v1/responses", ResponsesRequest],
 ] as const)("the body of %s", (_, schema: z.ZodMiniObject) => {
-  const parse = fieldsParser(schema);
+  const parse = jsonFieldsParser(schema);
   const names = fc.constantFrom(...Object.keys(schema.def.shape), "unheard_of", "toString");
 
   const Fields = fc.dictionary(names, fc.oneof(likely, json), { noNullPrototype: true, maxKeys: 4 });

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { isRecord, type JsonObject } from "../../src/core/lib/json.ts";
 import { type CachePlan, type CacheSettings, isCacheable, planCache } from "../../src/core/cache/policy.ts";
-import { UPSTREAM_FIELDS } from "../../src/contract/ask.ts";
+import { UPSTREAM_FIELDS } from "../../src/contract/request-fields.ts";
 import { canonical } from "../../src/core/lib/canonical.ts";
 import { readCacheControl } from "../../src/core/request/cache-control.ts";
 

@@ -1,6 +1,6 @@
 import { env } from "cloudflare:workers";
 import { describe, expect, test, vi } from "vitest";
-import { UPSTREAM_FIELDS } from "../../src/contract/ask.ts";
+import { UPSTREAM_FIELDS } from "../../src/contract/request-fields.ts";
 import { HIDDEN, pk, PK, PK_BOTH, PK_IMAGES, respond, startLocked } from "./restricted.ts";
 import { claimsOf, hs256, SESSION_KEYS } from "./tokens.ts";
 import {

@@ -1,26 +1,21 @@
-// The body of POST /jobs: that of POST /ask, and whom to tell.
+// Reads the body of POST /jobs: the body of POST /ask, without `stream` and with the callback that gets the answer.
+import type { Ask } from "../../contract/ask.ts";
 import type { Config } from "../config/define-config.ts";
-import { isRecord, parseJson, assertSafe } from "../lib/json.ts";
+import { parseJsonObject } from "../lib/json.ts";
 import { Problem } from "../lib/problem.ts";
 import { parseAsk } from "../request/read-ask.ts";
-import type { Ask } from "../../contract/ask.ts";
 
-/** @throws Problem 400 */
+/**
+ * @returns `callback`: a name in the config's `callbacks`, or null
+ * @throws Problem 400
+ */
 export function readJob(text: string, config: Pick<Config, "callbacks">): { ask: Ask; callback: string | null } {
-  const value = parseJson(text);
-  if (value === undefined)
-    throw new Problem("invalid_json", "The body is not valid JSON. Check quotes, commas and brackets.");
-  if (!isRecord(value))
-    throw new Problem("invalid_request", 'The body must be a JSON object with `input`, for example {"input":"hi"}.');
-  assertSafe(value);
-  const { callback = null, ...fields } = value;
+  const { callback = null, ...fields } = parseJsonObject(text, ' with `input`, for example {"input":"hi"}');
   if (callback !== null && (typeof callback !== "string" || !Object.hasOwn(config.callbacks, callback))) {
     throw new Problem(
       "invalid_request",
       "`callback` must be the name of one of `callbacks` in src/config.ts. Without it, read the job by its id.",
-      {
-        param: "callback",
-      },
+      { param: "callback" },
     );
   }
   const ask = parseAsk(fields);
@@ -28,9 +23,7 @@ export function readJob(text: string, config: Pick<Config, "callbacks">): { ask:
     throw new Problem(
       "invalid_request",
       "A job has no stream: leave `stream` out, and read the job by its id or have it sent to a callback.",
-      {
-        param: "stream",
-      },
+      { param: "stream" },
     );
   }
   return { ask, callback };

@@ -1,18 +1,19 @@
-// Reads a request's body whole: counted while it comes, given up at the deadline, refused where it is encoded. Parsing is json.ts's.
+// Reads the body of a request or response completely: counts bytes while they arrive, gives up at the deadline, refuses encoded requests.
+// Does not parse: json.ts does.
+import { concatBytes } from "./bytes.ts";
 import { Problem } from "./problem.ts";
 
-/** A body of a known length, up to this one, is read into its place: one read, where bytes that are sent together came together. */
-const KNOWN_BYTES = 262_144;
+/** A body of known length up to this many bytes is read into one buffer of that length, in one read if its bytes arrived together. */
+const MAX_BUFFERED_BYTES = 262_144;
 
-/** Waits for one read, or gives up by throwing. */
+/** Waits for one read, or throws when the sender's time is over. */
 export type Deadline = <T>(read: Promise<T>) => Promise<T>;
 
 /**
  * @param maxBytes cap of caller and route
- * @param until throws when the sender has had its time
- * @throws Problem 408, 413, 415
+ * @throws Problem 408 from the deadline, 413, 415
  */
-export async function readBody(request: Request, maxBytes: number, until: Deadline): Promise<Uint8Array> {
+export async function readBody(request: Request, maxBytes: number, deadline: Deadline): Promise<Uint8Array> {
   const encoding = request.headers.get("content-encoding");
   if (encoding !== null && encoding.trim().toLowerCase() !== "identity") {
     throw new Problem(
@@ -22,35 +23,35 @@ export async function readBody(request: Request, maxBytes: number, until: Deadli
   }
   const declared = Number(request.headers.get("content-length") ?? 0);
   if (declared > maxBytes) throw tooLarge(maxBytes);
-  if (declared === 0 || declared > KNOWN_BYTES)
-    return await readBytes(request, maxBytes, until, () => tooLarge(maxBytes));
-  // A sender's time is for the whole body: nobody asks how far it has come, and the answer ends what is still under way.
-  const bytes = await until(request.bytes());
+  if (declared === 0 || declared > MAX_BUFFERED_BYTES)
+    return await readBytes(request, maxBytes, deadline, () => tooLarge(maxBytes));
+  // One deadline for the complete body is enough: progress does not extend it, and the response ends a read that is under way.
+  const bytes = await deadline(request.bytes());
   if (bytes.length > maxBytes) throw tooLarge(maxBytes);
   return bytes;
 }
 
 /**
  * All bytes of a body.
- * @param onTooLarge what to throw beyond `maxBytes`
+ * @param onTooLarge the error to throw beyond `maxBytes`
  */
 export async function readBytes(
   body: Pick<Request, "headers" | "body">,
   maxBytes: number,
-  until: Deadline,
+  deadline: Deadline,
   onTooLarge: () => Problem,
 ): Promise<Uint8Array> {
-  // Of what is encoded the length says nothing.
+  // The length of an encoded body is not the length of the bytes that are read.
   const length = body.headers.has("content-encoding") ? NaN : Number(body.headers.get("content-length") ?? NaN);
   if (body.body === null) return new Uint8Array(0);
-  const isKnown = length > 0 && length <= Math.min(maxBytes, KNOWN_BYTES);
+  const isKnown = length > 0 && length <= Math.min(maxBytes, MAX_BUFFERED_BYTES);
   const reader = isKnown ? byteReader(body.body) : undefined;
   return reader === undefined
-    ? await collect(body.body, maxBytes, until, onTooLarge)
-    : await fill(reader, length, until);
+    ? await readToEnd(body.body, maxBytes, deadline, onTooLarge)
+    : await readLength(reader, length, deadline);
 }
 
-/** undefined for a stream of another kind, as JavaScript makes them. */
+/** Undefined for a stream that JavaScript made without `type: "bytes"`. */
 function byteReader(stream: ReadableStream<Uint8Array>): ReadableStreamBYOBReader | undefined {
   try {
     return stream.getReader({ mode: "byob" });
@@ -59,14 +60,14 @@ function byteReader(stream: ReadableStream<Uint8Array>): ReadableStreamBYOBReade
   }
 }
 
-/** HTTP itself sees to it that there are no more. @returns fewer only where the stream ends before its length */
-async function fill(reader: ReadableStreamBYOBReader, length: number, until: Deadline): Promise<Uint8Array> {
+/** HTTP ensures that no more than `length` bytes follow. @returns fewer bytes only if the stream ends early */
+async function readLength(reader: ReadableStreamBYOBReader, length: number, deadline: Deadline): Promise<Uint8Array> {
   let bytes = new Uint8Array(length);
   let size = 0;
   try {
     while (size < length) {
-      const { done, value } = await until(reader.read(bytes.subarray(size)));
-      // The place comes back with what was read: its buffer is another one each time.
+      const { done, value } = await deadline(reader.read(bytes.subarray(size)));
+      // A BYOB read transfers the buffer: the returned view holds the new one.
       if (value !== undefined) bytes = new Uint8Array(value.buffer);
       if (done) break;
       size += value.length;
@@ -79,39 +80,32 @@ async function fill(reader: ReadableStreamBYOBReader, length: number, until: Dea
 }
 
 /**
- * All bytes of a stream, which is cancelled when they can't be had.
- * @param onTooLarge what to throw beyond `maxBytes`
+ * All bytes of a stream. Cancels the stream on failure.
+ * @param onTooLarge the error to throw beyond `maxBytes`
  */
-export async function collect(
+export async function readToEnd(
   stream: ReadableStream<Uint8Array>,
   maxBytes: number,
-  until: Deadline,
+  deadline: Deadline,
   onTooLarge: () => Problem,
 ): Promise<Uint8Array> {
   const reader = stream.getReader();
-  const pieces: Uint8Array[] = [];
+  const chunks: Uint8Array[] = [];
   let size = 0;
   try {
     for (;;) {
-      const { done, value } = await until(reader.read());
+      const { done, value } = await deadline(reader.read());
       if (done) break;
       size += value.length;
       if (size > maxBytes) throw onTooLarge();
-      pieces.push(value);
+      chunks.push(value);
     }
   } catch (error) {
     reader.cancel().catch(() => undefined);
     throw error;
   }
-  const [only] = pieces;
-  if (pieces.length === 1 && only !== undefined) return only;
-  const bytes = new Uint8Array(size);
-  let offset = 0;
-  for (const piece of pieces) {
-    bytes.set(piece, offset);
-    offset += piece.length;
-  }
-  return bytes;
+  const [only] = chunks;
+  return chunks.length === 1 && only !== undefined ? only : concatBytes(chunks);
 }
 
 function tooLarge(maxBytes: number): Problem {

@@ -1,33 +1,34 @@
-// JSON of unknown origin: strict parsing with bounded depth, and the few questions that every reader of it asks.
+// JSON from outside: strict parsing, bounded depth, and helpers to read values of unknown shape.
 import { Problem } from "./problem.ts";
 
-/** Deeper than any sane request or schema; V8's own stringify recurses. */
+/** Deeper than any sane request or schema. A bound is needed since V8's JSON.stringify recurses. */
 export const MAX_JSON_DEPTH = 32;
 
 export type JsonObject = Record<string, unknown>;
 
-/** Asks somebody else's server. Null for whatever is not a 200 with a JSON object in time. */
-export type JsonFrom = (url: string, init?: RequestInit) => Promise<JsonObject | null>;
+/** Fetches a JSON object from another server. Null unless a 200 with a JSON object arrives in time. */
+export type FetchJson = (url: string, init?: RequestInit) => Promise<JsonObject | null>;
 
 export function isRecord(value: unknown): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** The object, or an empty one. */
+/** The value if it is an object, else an empty object. */
 export function objectOf(value: unknown): JsonObject {
   return isRecord(value) ? value : {};
 }
 
+/** The value if it is a string, else an empty string. */
 export function textOf(value: unknown): string {
   return typeof value === "string" ? value : "";
 }
 
-/** The objects in a list; nothing where there is no list. */
-export function partsOf(list: unknown): JsonObject[] {
+/** The objects in a list; none if the value is not a list. */
+export function recordsOf(list: unknown): JsonObject[] {
   return Array.isArray(list) ? list.filter(isRecord) : [];
 }
 
-/** The value, or undefined where the text is no JSON. */
+/** The value, or undefined if the text is not JSON. */
 export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text) as unknown;
@@ -36,9 +37,25 @@ export function parseJson(text: string): unknown {
   }
 }
 
+/**
+ * The JSON object in the text of a body.
+ * @param expected continues the sentence "The body must be a JSON object …" for any other JSON
+ * @param alternative continues the sentence for a text that is not JSON
+ * @throws Problem 400: invalid_json, invalid_request, input_too_deep
+ */
+export function parseJsonObject(text: string, expected: string, alternative = ""): JsonObject {
+  const value = parseJson(text);
+  if (value === undefined) {
+    throw new Problem("invalid_json", `The body is not valid JSON. Check quotes, commas and brackets${alternative}.`);
+  }
+  if (!isRecord(value)) throw new Problem("invalid_request", `The body must be a JSON object${expected}.`);
+  assertSafe(value);
+  return value;
+}
+
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });
 
-/** @throws Problem invalid_request for bytes that are no UTF-8: replaced characters would change what is asked. */
+/** @throws Problem invalid_request for bytes that are not UTF-8: replacement characters would change the question */
 export function decodeUtf8(bytes: ArrayBuffer | Uint8Array): string {
   try {
     return utf8.decode(bytes);
@@ -47,7 +64,7 @@ export function decodeUtf8(bytes: ArrayBuffer | Uint8Array): string {
   }
 }
 
-/** Whether a value is nested at most so deep; walks without recursion. */
+/** Whether a value is nested at most `max` levels deep. Does not recurse. */
 export function depthWithin(root: unknown, max: number): boolean {
   let level: object[] = typeof root === "object" && root !== null ? [root] : [];
   for (let depth = 1; level.length > 0; depth += 1) {
@@ -59,7 +76,7 @@ export function depthWithin(root: unknown, max: number): boolean {
   return true;
 }
 
-/** Walks without recursion. @throws Problem input_too_deep, or invalid_request for a `__proto__` key at any depth. */
+/** Does not recurse. @throws Problem input_too_deep, or invalid_request for a `__proto__` key at any depth */
 export function assertSafe(root: unknown): void {
   let level: object[] = typeof root === "object" && root !== null ? [root] : [];
   for (let depth = 1; level.length > 0; depth += 1) {

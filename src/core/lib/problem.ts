@@ -1,5 +1,5 @@
-// Every failure that a caller can meet: its code, status, type and body. A code that is not in the table does not compile.
-// Knows nothing of where a failure came from; upstream-error.ts translates what UniAPI said.
+// Every failure that a caller can meet: its code, status, type and body. A code that is not in PROBLEMS does not compile.
+// Does not know where a failure came from; upstream-error.ts translates UniAPI's errors.
 
 import type { ProblemBody } from "../../contract/problem.ts";
 
@@ -47,7 +47,7 @@ export const PROBLEMS = {
 
 export type ProblemCode = keyof typeof PROBLEMS;
 
-/** Codes that a second try cannot mend. */
+/** Codes for which another try is pointless. */
 const NON_RETRYABLE: ReadonlySet<ProblemCode> = new Set<ProblemCode>([
   "request_timeout",
   "stream_lost",
@@ -58,33 +58,34 @@ const NON_RETRYABLE: ReadonlySet<ProblemCode> = new Set<ProblemCode>([
 ]);
 
 export interface ProblemDetails {
-  /** The request's field that is wrong. */
+  /** The field of the request that is wrong. */
   param?: string;
-  /** Upstream's own code, shown in place of ours (only of a 400). */
+  /** Upstream's own code, shown in place of this Worker's; only for a 400. */
   upstreamCode?: string;
-  /** Seconds until another try makes sense. */
+  /** Seconds until another try makes sense: the `Retry-After` header. */
   retryAfter?: number;
-  /** Seconds that upstream itself asked for; absent where `retryAfter` is our guess. */
+  /** Seconds from upstream's own `Retry-After`; absent if `retryAfter` is a guess. */
   upstreamRetryAfter?: number;
-  /** Whether the upstream call may have been paid; absent where upstream was not asked. */
+  /** Whether upstream may have billed the failed call; absent if upstream was not called. */
   paid?: "unpaid" | "maybe";
   /** Upstream has no such model or no channel for it: a fallback model may be tried. */
   noSuchModel?: boolean;
-  /** A signature was wrong, not a credential: there is nothing to ask the sender for. */
-  unchallenged?: boolean;
-  /** For the log line only. */
+  /** No `WWW-Authenticate`: a webhook's signature was wrong, and its sender has no credential to send instead. */
+  omitChallenge?: boolean;
+  /** For the log line only; never shown. */
   reason?: string;
   /** Further response headers (`Allow`, `WWW-Authenticate`). */
   headers?: Record<string, string>;
 }
 
-/** A failure with everything that its answer needs. Message, code and param are public: they never hold a secret. */
+/** A failure with all that its response needs. Message, code and param are public and never hold a secret. */
 export class Problem extends Error {
   readonly code: ProblemCode;
   readonly details: ProblemDetails;
 
-  constructor(code: ProblemCode, message: string, details: ProblemDetails = {}) {
-    super(message);
+  /** @param options `cause`: the unexpected throw behind an internal_error; it is logged and never shown */
+  constructor(code: ProblemCode, message: string, details: ProblemDetails = {}, options?: ErrorOptions) {
+    super(message, options);
     this.name = "Problem";
     this.code = code;
     this.details = details;
@@ -94,12 +95,12 @@ export class Problem extends Error {
     return PROBLEMS[this.code][0];
   }
 
-  /** `x-should-retry: false` where a retry is hopeless or might be paid twice (OpenAI's SDKs obey it). */
-  get mayRetry(): boolean {
+  /** False if a retry is pointless or might be billed twice. Sent as `x-should-retry: false`, which OpenAI's SDKs obey. */
+  get isRetryable(): boolean {
     return !NON_RETRYABLE.has(this.code) && this.details.paid !== "maybe";
   }
 
-  /** The body of contract section 8: all strings, since one SDK hides errors whose code or param is null. */
+  /** The body of docs/contract.md §8. All values are strings, since one SDK hides errors whose code or param is null. */
   body(requestId: string): ProblemBody {
     return {
       error: {
@@ -114,15 +115,15 @@ export class Problem extends Error {
 
   headers(): Record<string, string> {
     const headers: Record<string, string> = { ...this.details.headers };
-    if (this.code === "invalid_credentials" && this.details.unchallenged !== true)
+    if (this.code === "invalid_credentials" && this.details.omitChallenge !== true)
       headers["www-authenticate"] = "Bearer";
     if (this.details.retryAfter !== undefined) headers["retry-after"] = String(this.details.retryAfter);
-    if (!this.mayRetry) headers["x-should-retry"] = "false";
+    if (!this.isRetryable) headers["x-should-retry"] = "false";
     return headers;
   }
 }
 
-/** A conversation that would fill an isolate's memory is not read to its end. */
+/** A chain too large for an isolate's memory. */
 export function conversationTooLong(): Problem {
   return new Problem(
     "conversation_too_long",
@@ -133,7 +134,7 @@ export function conversationTooLong(): Problem {
   );
 }
 
-/** Whatever is not there, or not shown to this caller. */
+/** For a path that does not exist, or is hidden from this caller. */
 export function routeNotFound(): Problem {
   return new Problem(
     "not_found",
@@ -141,33 +142,32 @@ export function routeNotFound(): Problem {
   );
 }
 
-/** @param allow the methods that the path has, as in the `Allow` header */
-export function methodNotAllowed(allow: string): Problem {
+/** @param methods the methods that the path has */
+export function unsupportedMethod(methods: readonly string[]): Problem {
+  const allow = methods.join(", ");
   return new Problem("method_not_allowed", `This address takes ${allow}.`, { headers: { allow } });
 }
 
 /**
- * What was thrown, as a Problem; anything that is none is a fault of ours and says nothing of itself to the caller.
- * @param asked upstream had been asked by then, so that the call may have been paid
+ * Any thrown value as a Problem. One that is no Problem is a defect of this Worker: it becomes the `cause` of an internal_error, whose
+ * text says nothing about it.
+ * @param asked upstream had been called by then, so the call may have been paid
  */
-export function asProblem(thrown: unknown, asked = false): Problem {
+export function toProblem(thrown: unknown, asked = false): Problem {
   if (thrown instanceof Problem) return thrown;
   const reason = `uncaught ${thrown instanceof Error ? thrown.name : typeof thrown}`;
   if (asked) {
     return new Problem(
       "internal_error",
       "Something went wrong with UniAPI's answer inside this Worker. The call may have been paid; quote the request_id if it stays.",
-      {
-        paid: "maybe",
-        reason,
-      },
+      { paid: "maybe", reason },
+      { cause: thrown },
     );
   }
   return new Problem(
     "internal_error",
     "Something went wrong inside this Worker. Try again, and quote the request_id if it stays.",
-    {
-      reason,
-    },
+    { reason },
+    { cause: thrown },
   );
 }

@@ -1,32 +1,35 @@
-// Server-sent events (WHATWG HTML, section 9.2): bytes to whole frames and frames to events, framing done once, at any chunk
-// boundary and with any line ending. Two quirks of UniAPI are read here and nowhere else: a bare line of JSON counts as an event's
-// data, and `::PING` is a comment like any other.
+// Server-sent events (WHATWG HTML, section 9.2): splits bytes into frames, at any chunk boundary and with any line ending, and parses
+// frames into events. Handles two quirks of UniAPI: a bare line of JSON is an event's data, and `::PING` is a comment.
+import { concatBytes } from "./bytes.ts";
 
 const LF = 10;
 const CR = 13;
 const EMPTY = new Uint8Array(0);
 
-/** One event as it came: its bytes, blank line included. */
+/** The bytes of one event, including the blank line at its end. */
 export type Frame = Uint8Array;
 
 export interface ServerSentEvent {
-  /** The `event:` line, "" where there is none. */
+  /** The `event:` line, or "" without one. */
   event: string;
   /** The `data:` lines joined with line feeds. */
   data: string;
 }
 
-/** A frame grew beyond the cap: the stream can't be trusted any more. */
+/** A frame grew beyond its cap, so the rest of the stream can't be trusted. */
 export class FrameTooLarge extends Error {}
 
-/** Cuts a byte stream into frames. Bytes are looked at once, however they are chunked; an unfinished frame is kept in pieces. */
+/**
+ * Splits a byte stream into frames. Scans each byte once, however the stream is chunked, and holds an unfinished frame as a list of
+ * chunks.
+ */
 export class FrameSplitter {
   readonly #maxBytes: number;
-  #pieces: Uint8Array[] = [];
-  #held = 0;
-  /** Whether the bytes so far end at the start of a line, so that another line end closes the frame. */
+  #chunks: Uint8Array[] = [];
+  #size = 0;
+  /** The bytes so far end at the start of a line, so another line end closes the frame. */
   #lineEmpty = true;
-  /** The last byte was a CR: an LF that follows belongs to the same line end. */
+  /** The last byte was a CR, so a following LF belongs to the same line end. */
   #afterCr = false;
 
   constructor(maxBytes: number) {
@@ -44,7 +47,7 @@ export class FrameSplitter {
       if (byte === LF && this.#afterCr) {
         this.#afterCr = false;
         at += 1;
-        // The frame was closed at the CR: its LF goes with it, or opens the next one, where parsing ignores it.
+        // The CR closed the frame. Its LF stays with that frame, or starts the next one, where parsing ignores it.
         continue;
       }
       this.#afterCr = byte === CR;
@@ -55,7 +58,7 @@ export class FrameSplitter {
             at += 1;
             this.#afterCr = false;
           }
-          // Most pieces are one frame, whole: no view of it is needed.
+          // Most chunks are exactly one frame: no subarray is needed.
           const frame = this.#close(start === 0 && at === bytes.length ? bytes : bytes.subarray(start, at));
           if (frame !== undefined) frames.push(frame);
           start = at;
@@ -71,33 +74,25 @@ export class FrameSplitter {
     return frames;
   }
 
-  /** What came after the last blank line: an unfinished frame, or undefined. */
+  /** The unfinished frame after the last blank line, or undefined. */
   end(): Frame | undefined {
     const rest = this.#close(EMPTY);
     return rest !== undefined && rest.some((byte) => byte !== LF && byte !== CR) ? rest : undefined;
   }
 
-  #hold(piece: Uint8Array): void {
-    if (piece.length === 0) return;
-    this.#held += piece.length;
-    if (this.#held > this.#maxBytes) throw new FrameTooLarge(`an event is larger than ${this.#maxBytes} bytes`);
-    this.#pieces.push(piece);
+  #hold(chunk: Uint8Array): void {
+    if (chunk.length === 0) return;
+    this.#size += chunk.length;
+    if (this.#size > this.#maxBytes) throw new FrameTooLarge(`an event is larger than ${this.#maxBytes} bytes`);
+    this.#chunks.push(chunk);
   }
 
   #close(last: Uint8Array): Frame | undefined {
     this.#hold(last);
-    const pieces = this.#pieces;
-    const size = this.#held;
-    this.#pieces = [];
-    this.#held = 0;
-    if (pieces.length < 2) return pieces[0];
-    const frame = new Uint8Array(size);
-    let offset = 0;
-    for (const piece of pieces) {
-      frame.set(piece, offset);
-      offset += piece.length;
-    }
-    return frame;
+    const chunks = this.#chunks;
+    this.#chunks = [];
+    this.#size = 0;
+    return chunks.length < 2 ? chunks[0] : concatBytes(chunks);
   }
 }
 
@@ -108,7 +103,7 @@ function indexOrEnd(bytes: Uint8Array, byte: number, from: number): number {
 
 const LINE_END = /\r\n|\n|\r/;
 
-/** The event in a frame's text, or undefined where it holds none (comments, blank lines). */
+/** The event in a frame's text; undefined for comments and blank lines alone. */
 export function parseFrame(text: string): ServerSentEvent | undefined {
   let event = "";
   let data: string | undefined;
@@ -127,7 +122,7 @@ export function parseFrame(text: string): ServerSentEvent | undefined {
   return data === undefined ? undefined : { event, data };
 }
 
-/** One event as text to send. `data` is one line, as JSON.stringify makes it. */
+/** @param data one line, as JSON.stringify writes it */
 export function formatEvent(id: string | undefined, event: string, data: string): string {
   return `${id === undefined ? "" : `id: ${id}\n`}event: ${event}\ndata: ${data}\n\n`;
 }

@@ -1,24 +1,23 @@
-// An ask, its preset and the defaults, made into the body that goes upstream: request before preset before defaults, caps always.
-// Adds neither identity nor continuity nor `stream`: the exact-repeat cache hashes what comes out of here.
+// Composes the upstream body from a request, its preset and the defaults. The request wins over the preset, the preset over the defaults,
+// and caps always apply. Does not add identity, continuity or `stream`: the exact-repeat cache hashes the composed body without them.
+import { type Ask, type ResponsesRequest, UpstreamFields } from "../../contract/ask.ts";
 import type { Config, Preset } from "../config/define-config.ts";
 import { isRecord, type JsonObject } from "../lib/json.ts";
 import { Problem } from "../lib/problem.ts";
-import { type Ask, type ResponsesRequest, type UpstreamFields, UPSTREAM_FIELDS } from "../../contract/ask.ts";
 
 export interface Composed {
   /** The upstream body without `stream` and `previous_response_id`; `model` is the first of `models`. */
   body: JsonObject & { model: string };
-  /** To be tried in order when upstream has no such model or channel. */
+  /** Tried in this order if upstream has no such model or no channel for it. */
   models: readonly string[];
-  /** Name and settings of the preset in use. */
   preset: { name: string; settings: Preset } | undefined;
-  /** The answer's text is JSON and gets parsed into `data`. */
+  /** The request asks for JSON, so the answer has `data`: its text, parsed. */
   wantsData: boolean;
 }
 
-const FIELD_NAMES = Object.keys(UPSTREAM_FIELDS) as (keyof UpstreamFields)[];
+const FIELD_NAMES = Object.keys(UpstreamFields.shape) as (keyof UpstreamFields)[];
 
-/** For a caller with full trust. @throws Problem 400, 413 */
+/** For a server caller, or an Ask that `restrictAsk` has restricted. @throws Problem 400, 413 */
 export function compose(ask: Ask, config: Config): Composed {
   const preset = presetOf(ask, config);
   const settings: Partial<Preset> = preset?.settings ?? {};
@@ -41,19 +40,20 @@ export function compose(ask: Ask, config: Config): Composed {
     body: { ...body, model, input },
     models: [model, ...(ask.model === undefined ? (settings.fallback ?? []) : [])],
     preset,
-    wantsData: wantsData(body),
+    wantsData: hasJsonFormat(body),
   };
 }
 
 /**
- * A request to /v1/responses, of a caller with full trust: as it came, but for a missing model. A preset's name as `model` brings the
- * preset's fields and the defaults where the request has none.
+ * For a server caller on /v1/responses. The body stays as it is, except that a missing model is filled in. If `model` names a preset, the
+ * preset's fields and the defaults fill in every field that the request does not set.
  * @throws Problem 400, 413
  */
 export function composeResponses(request: ResponsesRequest, config: Config): Composed {
   const { stream: _, previous_response_id: __, ...fields } = request;
-  const named = request.model ?? undefined;
-  const settings = named !== undefined && Object.hasOwn(config.presets, named) ? config.presets[named] : undefined;
+  const requested = request.model ?? undefined;
+  const settings =
+    requested !== undefined && Object.hasOwn(config.presets, requested) ? config.presets[requested] : undefined;
   const body: JsonObject = { ...fields };
   if (settings !== undefined) {
     for (const name of FIELD_NAMES)
@@ -62,17 +62,17 @@ export function composeResponses(request: ResponsesRequest, config: Config): Com
   }
   const limits = config.limits.server;
   if (limits?.max_output_tokens !== undefined) {
-    const asked = typeof body["max_output_tokens"] === "number" ? body["max_output_tokens"] : limits.max_output_tokens;
-    body["max_output_tokens"] = Math.min(limits.max_output_tokens, asked);
+    const tokens = body["max_output_tokens"];
+    body["max_output_tokens"] = Math.min(limits.max_output_tokens, typeof tokens === "number" ? tokens : Infinity);
   }
-  const model = modelOf(settings === undefined ? (named ?? config.defaults.model) : settings.model);
-  if (settings === undefined && named !== undefined) assertListed(named, config);
+  const model = modelOf(settings === undefined ? (requested ?? config.defaults.model) : settings.model);
+  if (settings === undefined && requested !== undefined) assertListed(requested, config);
   assertInputSize(body["input"], limits?.max_input_chars);
   return {
     body: { ...body, model },
     models: [model, ...(settings?.fallback ?? [])],
-    preset: settings === undefined || named === undefined ? undefined : { name: named, settings },
-    wantsData: wantsData(body),
+    preset: settings === undefined || requested === undefined ? undefined : { name: requested, settings },
+    wantsData: hasJsonFormat(body),
   };
 }
 
@@ -80,7 +80,7 @@ function modelOf(model: unknown): string {
   if (typeof model === "string") return model;
   throw new Problem(
     "invalid_request",
-    "No model is named. Set `model` in the request, in the preset or in `defaults` of src/config.ts.",
+    "No model is requested. Set `model` in the request, in the preset or in `defaults` of src/config.ts.",
     {
       param: "model",
     },
@@ -98,7 +98,7 @@ function assertListed(model: string, config: Config): void {
   );
 }
 
-function wantsData(body: JsonObject): boolean {
+function hasJsonFormat(body: JsonObject): boolean {
   const format = isRecord(body["text"]) ? body["text"]["format"] : undefined;
   return isRecord(format) && typeof format["type"] === "string" && format["type"].startsWith("json");
 }
@@ -118,7 +118,7 @@ function presetOf(ask: Ask, config: Config): Composed["preset"] {
   return { name: ask.preset, settings };
 }
 
-/** `schema` stands for a strict json_schema format beside whatever else `text` holds (verbosity). */
+/** Turns `schema` into a strict json_schema format, and preserves other keys of `text`, such as `verbosity`. */
 function withSchema(text: unknown, ask: Ask): JsonObject {
   if (isRecord(ask.text?.format)) {
     throw new Problem("invalid_request", "`schema` and `text.format` say the same thing twice. Send one of them.", {
@@ -130,7 +130,7 @@ function withSchema(text: unknown, ask: Ask): JsonObject {
   return { ...(isRecord(text) ? text : {}), format: { type: "json_schema", name, schema: ask.schema, strict: true } };
 }
 
-/** Images join the text that they belong to: the input itself, or the last message if that is the user's. */
+/** Appends images to the text that they belong to: the input itself, or the last message if it is the user's. */
 function withImages(input: Ask["input"], images: readonly string[]): Ask["input"] {
   if (images.length === 0) return input;
   const parts = images.map((url, index) => {
@@ -159,7 +159,7 @@ function withImages(input: Ask["input"], images: readonly string[]): Ask["input"
   return [...items.slice(0, -1), { ...last, content: [...content, ...parts] }];
 }
 
-/** Where data and addresses stand: they are bytes, not text to read, and the body's cap counts them. */
+/** Keys that hold data and addresses, not text to read. The cap on the body's bytes counts these. */
 const NOT_TEXT = new Set(["image_url", "file_data", "file_url", "encrypted_content", "id", "type", "role"]);
 
 function assertInputSize(input: unknown, max: number | undefined): void {

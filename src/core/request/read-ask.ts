@@ -1,35 +1,48 @@
-// The body and query of POST /ask, in every form that a person would send, as one Ask. Nothing is dropped in silence: what is not
-// understood is refused with the name of the field.
-import { assertSafe, isRecord, type JsonObject, parseJson } from "../lib/json.ts";
-import { refuseField } from "../lib/field-problem.ts";
-import { fieldsParser } from "../lib/parse-fields.ts";
+// Reads POST /ask: the body in every form that people send, the query and the Accept header. Ignores nothing silently: whatever it does
+// not understand is refused by name.
+import { Ask } from "../../contract/ask.ts";
+import { OWN_FIELDS, type OwnField, REQUEST_FIELDS } from "../../contract/request-fields.ts";
+import { assertSafe, isRecord, type JsonObject, parseJson, parseJsonObject } from "../lib/json.ts";
+import { assertNotRefused, jsonFieldsParser } from "../lib/parse-fields.ts";
 import { Problem } from "../lib/problem.ts";
-import { Ask, UPSTREAM_FIELDS } from "../../contract/ask.ts";
 
-const parseFields = fieldsParser(Ask);
+const parseJsonFields = jsonFieldsParser(Ask);
 
 /** Fields of the body that the query may carry instead. */
-const QUERY_FIELDS = new Set(["preset", "previous_response_id", "stream"]);
+const QUERY_FIELDS = Object.entries<OwnField>(OWN_FIELDS).flatMap(([name, row]) =>
+  row.in.includes("query") ? [name] : [],
+);
 
-/** @param text the decoded body. @throws Problem 400 or 415 */
+/** Fields whose value in a form is the text itself: `user=7` is the text "7". */
+const FORM_TEXT_FIELDS = new Set(
+  [...REQUEST_FIELDS].flatMap(([name, row]) =>
+    row.schema.def.type === "string" || row.plainText === true ? [name] : [],
+  ),
+);
+
+/**
+ * @param text the decoded body
+ * @throws Problem 400, 415
+ */
 export function readAsk(text: string, contentType: string | null, query: Iterable<[name: string, value: string]>): Ask {
   return parseAsk(withQuery(fieldsOf(text, contentType), query));
 }
 
-/** @param parse for fields that did not come as JSON another than the usual. @throws Problem for a body that is no Ask, naming the field. */
-export function parseAsk(fields: JsonObject, parse: (fields: JsonObject) => Ask = parseFields): Ask {
+/**
+ * Removes nulls from `fields`, which SDKs send for fields that are not set, and checks the rest.
+ * @param parse for fields that were not parsed from JSON
+ * @throws Problem 400 that names the wrong field
+ */
+export function parseAsk(fields: JsonObject, parse: (fields: JsonObject) => Ask = parseJsonFields): Ask {
   for (const [name, value] of Object.entries(fields)) {
-    // SDKs write null for what is not set.
     if (value === null) delete fields[name];
-    else refuseField(name);
+    else assertNotRefused(name);
   }
   if (fields["input"] === undefined) {
     throw new Problem(
       "invalid_request",
       "`input` is missing. Send what you want to ask, as text or as a list of messages.",
-      {
-        param: "input",
-      },
+      { param: "input" },
     );
   }
   return parse(fields);
@@ -71,19 +84,14 @@ function fieldsOf(text: string, contentType: string | null): JsonObject {
 }
 
 function jsonFields(text: string): JsonObject {
-  const value = parseJson(text);
-  if (value === undefined)
-    throw new Problem(
-      "invalid_json",
-      "The body is not valid JSON. Check quotes, commas and brackets, or send plain text without a JSON content type.",
-    );
-  if (!isRecord(value))
-    throw new Problem("invalid_request", 'The body must be a JSON object with `input`, for example {"input":"hi"}.');
-  assertSafe(value);
-  return value;
+  return parseJsonObject(
+    text,
+    ' with `input`, for example {"input":"hi"}',
+    ", or send plain text without a JSON content type",
+  );
 }
 
-/** Form fields are text; those that a string can't be are read as JSON (`temperature=0.2`, `stream=true`, `schema={…}`). */
+/** Reads values that are not texts as JSON: `temperature=0.2`, `stream=true`, `schema={…}`. */
 function formFields(form: URLSearchParams): JsonObject {
   const fields: JsonObject = {};
   for (const [name, value] of form) {
@@ -91,32 +99,24 @@ function formFields(form: URLSearchParams): JsonObject {
       throw new Problem("invalid_request", "A form field is there twice or not allowed. Send each field once.", {
         param: name.slice(0, 80),
       });
-    const parsed = STRING_FIELDS.has(name) ? undefined : parseJson(value);
+    const parsed = FORM_TEXT_FIELDS.has(name) ? undefined : parseJson(value);
     fields[name] = parsed ?? value;
   }
   assertSafe(fields);
   return fields;
 }
 
-/** A form's `user=7` is the text "7". */
-const STRING_FIELDS = new Set([
-  "input",
-  "preset",
-  "previous_response_id",
-  ...Object.entries(UPSTREAM_FIELDS).flatMap(([name, schema]) => (schema.def.type === "string" ? [name] : [])),
-]);
-
 function withQuery(fields: JsonObject, query: Iterable<[name: string, value: string]>): JsonObject {
   for (const [name, value] of query) {
-    if (!QUERY_FIELDS.has(name)) {
+    if (!QUERY_FIELDS.includes(name)) {
       throw new Problem(
         "unknown_parameter",
-        `\`${name.slice(0, 80)}\` can't stand in the query. Put it into the body; the query takes preset, previous_response_id and stream.`,
+        `\`${name.slice(0, 80)}\` can't stand in the query. Put it into the body; the query takes ${QUERY_FIELDS.slice(0, -1).join(", ")} and ${QUERY_FIELDS.at(-1)}.`,
         { param: name.slice(0, 80) },
       );
     }
-    const given = name === "stream" ? flag(value) : value;
-    if (fields[name] !== undefined && fields[name] !== null && fields[name] !== given) {
+    const queried = name === "stream" ? flag(value) : value;
+    if (fields[name] !== undefined && fields[name] !== null && fields[name] !== queried) {
       throw new Problem(
         "invalid_request",
         `\`${name}\` is in the query and, with another value, in the body. Send it once.`,
@@ -125,7 +125,7 @@ function withQuery(fields: JsonObject, query: Iterable<[name: string, value: str
         },
       );
     }
-    fields[name] = given;
+    fields[name] = queried;
   }
   return fields;
 }
@@ -136,14 +136,11 @@ function flag(value: string): boolean {
   throw new Problem("invalid_request", "`stream` in the query is true or false.", { param: "stream" });
 }
 
-/** The form of an answer. */
-export type Form = "json" | "text";
-
 /**
- * What the Accept header asks for: the listed type of the highest q, the first of equals; JSON where it names none of ours.
- * `events` is only a wish: the body's own `stream` wins over it.
+ * The preferred form of the answer: the media type with the highest q, the first among equals, or JSON if the header names none that the
+ * Worker has. `stream` in the body wins over `events`.
  */
-export function readAccept(accept: string | null): { form: Form; events: boolean } {
+export function readAccept(accept: string | null): { form: "json" | "text"; events: boolean } {
   let best = { type: "application/json", q: 0 };
   for (const range of (accept ?? "").toLowerCase().split(",")) {
     const [type = "", ...parameters] = range.split(";").map((part) => part.trim());

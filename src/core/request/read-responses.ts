@@ -1,11 +1,10 @@
-// The body of POST /v1/responses as a ResponsesRequest. What the Worker does not read itself is upstream's to judge.
-import { assertSafe, isRecord, parseJson } from "../lib/json.ts";
-import { refuseField } from "../lib/field-problem.ts";
-import { fieldsParser } from "../lib/parse-fields.ts";
-import { Problem } from "../lib/problem.ts";
+// Reads the body of POST /v1/responses. Leaves every field that the Worker does not use to upstream's judgment.
 import { ResponsesRequest } from "../../contract/ask.ts";
+import { parseJsonObject } from "../lib/json.ts";
+import { assertNotRefused, jsonFieldsParser } from "../lib/parse-fields.ts";
+import { Problem } from "../lib/problem.ts";
 
-const parseFields = fieldsParser(ResponsesRequest);
+const parseJsonFields = jsonFieldsParser(ResponsesRequest);
 
 /** @throws Problem 400, 415 */
 export function readResponses(text: string, contentType: string | null): ResponsesRequest {
@@ -22,15 +21,10 @@ export function readResponses(text: string, contentType: string | null): Respons
       `The content type ${JSON.stringify(type.slice(0, 80))} is not supported. Send application/json.`,
     );
   }
-  const value = parseJson(text);
-  if (value === undefined)
-    throw new Problem("invalid_json", "The body is not valid JSON. Check quotes, commas and brackets.");
-  if (!isRecord(value))
-    throw new Problem("invalid_request", "The body must be a JSON object, as for OpenAI's POST /v1/responses.");
-  assertSafe(value);
-  for (const [name, field] of Object.entries(value)) {
-    // false and null ask for nothing: SDKs send them.
-    if (field !== null && field !== false) refuseField(name);
+  const fields = parseJsonObject(text, ", as for OpenAI's POST /v1/responses");
+  for (const [name, value] of Object.entries(fields)) {
+    // SDKs send false and null for features that are not used.
+    if (value !== null && value !== false) assertNotRefused(name);
   }
-  return parseFields(value);
+  return parseJsonFields(fields);
 }

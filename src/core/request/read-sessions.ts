@@ -1,38 +1,33 @@
-// The body of POST /sessions: what a backend wishes for one of its users, or a solved Turnstile.
-import { fieldProblem } from "../lib/field-problem.ts";
-import { assertSafe, isRecord, type JsonObject, parseJson } from "../lib/json.ts";
-import { Problem } from "../lib/problem.ts";
+// Reads the body of POST /sessions: a backend's request for a user's session, or a solved Turnstile.
 import { SessionRequest, TurnstileExchange } from "../../contract/session.ts";
+import { type JsonObject, parseJsonObject } from "../lib/json.ts";
+import { parseFields } from "../lib/parse-fields.ts";
+import { Problem } from "../lib/problem.ts";
 
 /** @throws Problem 400 */
 export function readSessionFields(text: string): JsonObject {
-  const value = parseJson(text);
-  if (value === undefined)
-    throw new Problem("invalid_json", "The body is not valid JSON. Check quotes, commas and brackets.");
-  if (!isRecord(value)) throw new Problem("invalid_request", 'The body must be a JSON object, like {"sub":"user-1"}.');
-  assertSafe(value);
-  return value;
+  return parseJsonObject(text, ', like {"sub":"user-1"}');
 }
 
-/** @param granted the presets that the config grants to sessions. @throws Problem 400 */
+/**
+ * @param granted the presets that the config grants to sessions
+ * @throws Problem 400
+ */
 export function readSessionRequest(fields: JsonObject, granted: readonly string[]): SessionRequest {
-  const parsed = SessionRequest.safeParse(fields);
-  if (!parsed.success) throw fieldProblem(parsed.error.issues[0]);
-  const { sub, presets = [], origin } = parsed.data;
+  const request = parseFields(SessionRequest, fields);
+  const { sub, presets = [], origin } = request;
   const wrong = presets.findIndex((name) => !granted.includes(name));
   if (wrong !== -1) throw wrongField(`presets[${wrong}]`, "must be one of callers.sessions.presets in src/config.ts");
   if (!sub.isWellFormed()) throw wrongField("sub", "must be well-formed Unicode");
   if (origin !== undefined && URL.parse(origin)?.origin !== origin) {
     throw wrongField("origin", 'must be an exact origin, like "https://app.example.com"');
   }
-  return parsed.data;
+  return request;
 }
 
 /** @throws Problem 400 */
 export function readTurnstileExchange(fields: JsonObject): TurnstileExchange {
-  const parsed = TurnstileExchange.safeParse(fields);
-  if (!parsed.success) throw fieldProblem(parsed.error.issues[0]);
-  return parsed.data;
+  return parseFields(TurnstileExchange, fields);
 }
 
 function wrongField(param: string, what: string): Problem {

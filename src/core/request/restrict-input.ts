@@ -1,12 +1,12 @@
-// What a locked caller may say: messages of user and assistant, made anew from the few keys that are known, and images from where its
-// preset allows. No typed items (they reach into the shared upstream account), no files, no other role.
+// Restricts the input of a restricted caller: messages of user and assistant, rebuilt from their known keys, and images from where the
+// preset permits. Refuses typed items (they reach into the shared upstream account), files and every other role.
+import type { Ask } from "../../contract/ask.ts";
 import { isRecord, type JsonObject } from "../lib/json.ts";
 import { Problem } from "../lib/problem.ts";
-import type { Ask } from "../../contract/ask.ts";
 
 const MAX_IMAGE_BYTES = 2 * 1_048_576;
 const DATA_URL = /^data:image\/(?:png|jpeg|webp|gif);base64,([A-Za-z0-9+/]+={0,2})$/;
-/** Keys that SDKs send back with what they were given; they say nothing to a model. */
+/** Keys that SDKs send back with the messages of an answer. Only `role` and `content` matter to a model. */
 const MESSAGE_KEYS: ReadonlySet<string> = new Set(["type", "role", "content", "id", "status", "phase"]);
 const TEXT_KEYS: ReadonlySet<string> = new Set(["type", "text", "annotations", "logprobs"]);
 const IMAGE_KEYS: ReadonlySet<string> = new Set(["type", "image_url", "detail"]);
@@ -16,73 +16,74 @@ const DETAILS: ReadonlySet<unknown> = new Set(["auto", "low", "high"]);
 /** As in a Preset: false, or the hosts that https images may come from. */
 type Images = false | { hosts: readonly string[] };
 
-/** @throws Problem 400, naming the place */
+/** @throws Problem 400 that names the item */
 export function restrictInput(input: Ask["input"], images: Images): Ask["input"] {
-  return typeof input === "string" ? input : input.map((item, at) => message(item, `input[${at}]`, images));
+  return typeof input === "string" ? input : input.map((item, at) => messageOf(item, `input[${at}]`, images));
 }
 
-/** `images` of /ask. @throws Problem 400 */
+/** The field `images` of /ask. @throws Problem 400 that names the image */
 export function restrictImages(urls: readonly string[], images: Images): string[] {
-  return urls.map((url, at) => imageUrl(url, `images[${at}]`, images));
+  return urls.map((url, at) => imageUrlOf(url, `images[${at}]`, images));
 }
 
-function message(item: JsonObject, path: string, images: Images): JsonObject {
+function messageOf(item: JsonObject, path: string, images: Images): JsonObject {
   const { type, role, content } = item;
   if (type !== undefined && type !== "message")
-    throw refused(`${path}.type`, 'must be "message": this caller sends messages only');
-  if (role !== "user" && role !== "assistant") throw refused(`${path}.role`, 'must be "user" or "assistant"');
+    throw invalid(`${path}.type`, 'must be "message": this caller sends messages only');
+  if (role !== "user" && role !== "assistant") throw invalid(`${path}.role`, 'must be "user" or "assistant"');
   assertKeys(item, MESSAGE_KEYS, path);
   if (typeof content === "string") return { role, content };
   if (!Array.isArray(content) || content.length === 0)
-    throw refused(`${path}.content`, "must be a text or a list of parts");
-  return { role, content: content.map((one: unknown, at) => part(one, role, `${path}.content[${at}]`, images)) };
+    throw invalid(`${path}.content`, "must be a text or a list of parts");
+  return { role, content: content.map((part: unknown, at) => partOf(part, role, `${path}.content[${at}]`, images)) };
 }
 
-function part(one: unknown, role: "user" | "assistant", path: string, images: Images): JsonObject {
-  if (!isRecord(one)) throw refused(path, "must be an object");
-  const { type } = one;
+function partOf(part: unknown, role: "user" | "assistant", path: string, images: Images): JsonObject {
+  if (!isRecord(part)) throw invalid(path, "must be an object");
+  const { type } = part;
   if (type === (role === "user" ? "input_text" : "output_text")) {
-    assertKeys(one, TEXT_KEYS, path);
-    return { type, text: text(one["text"], `${path}.text`) };
+    assertKeys(part, TEXT_KEYS, path);
+    return { type, text: stringOf(part["text"], `${path}.text`) };
   }
   if (role === "assistant" && type === "refusal") {
-    assertKeys(one, REFUSAL_KEYS, path);
-    return { type, refusal: text(one["refusal"], `${path}.refusal`) };
+    assertKeys(part, REFUSAL_KEYS, path);
+    return { type, refusal: stringOf(part["refusal"], `${path}.refusal`) };
   }
   if (role === "user" && type === "input_image" && images !== false) {
-    assertKeys(one, IMAGE_KEYS, path);
-    const { detail } = one;
+    assertKeys(part, IMAGE_KEYS, path);
+    const { detail } = part;
     if (detail !== undefined && detail !== null && !DETAILS.has(detail))
-      throw refused(`${path}.detail`, 'must be "auto", "low" or "high"');
-    const url = imageUrl(text(one["image_url"], `${path}.image_url`), `${path}.image_url`, images);
+      throw invalid(`${path}.detail`, 'must be "auto", "low" or "high"');
+    const url = imageUrlOf(stringOf(part["image_url"], `${path}.image_url`), `${path}.image_url`, images);
     return { type, image_url: url, ...(typeof detail === "string" ? { detail } : {}) };
   }
   const known =
     role === "assistant" ? "output_text or refusal" : images === false ? "input_text" : "input_text or input_image";
-  throw refused(`${path}.type`, `must be ${known} in a message of the ${role}`);
+  throw invalid(`${path}.type`, `must be ${known} in a message of the ${role}`);
 }
 
-/** An https address comes back as it was read, so that nobody after us reads another host in it. */
-function imageUrl(url: string, path: string, images: Images): string {
-  if (images === false) throw refused(path, "is not open to this caller");
+/** Returns an https URL as it was parsed here, so that no other parser finds another host in it. */
+function imageUrlOf(url: string, path: string, images: Images): string {
+  if (images === false) throw invalid(path, "is not open to this caller");
   if (url.startsWith("data:")) {
     const data = DATA_URL.exec(url)?.[1];
     if (data === undefined || data.length % 4 !== 0)
-      throw refused(path, "must be a data: URL of a PNG, JPEG, WebP or GIF in base64");
+      throw invalid(path, "must be a data: URL of a PNG, JPEG, WebP or GIF in base64");
     const padding = data.endsWith("==") ? 2 : data.endsWith("=") ? 1 : 0;
-    if ((data.length / 4) * 3 - padding > MAX_IMAGE_BYTES) throw refused(path, "has more than 2 MiB");
+    if ((data.length / 4) * 3 - padding > MAX_IMAGE_BYTES) throw invalid(path, "has more than 2 MiB");
     return url;
   }
   const parsed = URL.parse(url);
-  const plain = parsed?.protocol === "https:" && parsed.username === "" && parsed.password === "" && parsed.port === "";
-  if (parsed === null || !plain || !images.hosts.includes(parsed.hostname)) {
-    throw refused(path, "must be a data: URL, or an https address on a host that this Worker's owner has allowed");
+  const isPlain =
+    parsed?.protocol === "https:" && parsed.username === "" && parsed.password === "" && parsed.port === "";
+  if (parsed === null || !isPlain || !images.hosts.includes(parsed.hostname)) {
+    throw invalid(path, "must be a data: URL, or an https address on a host that this Worker's owner has allowed");
   }
   return parsed.href;
 }
 
-function text(value: unknown, path: string): string {
-  if (typeof value !== "string") throw refused(path, "must be a text");
+function stringOf(value: unknown, path: string): string {
+  if (typeof value !== "string") throw invalid(path, "must be a text");
   return value;
 }
 
@@ -94,6 +95,6 @@ function assertKeys(value: JsonObject, known: ReadonlySet<string>, path: string)
   }
 }
 
-function refused(param: string, what: string): Problem {
+function invalid(param: string, what: string): Problem {
   return new Problem("invalid_request", `\`${param}\` ${what}.`, { param });
 }

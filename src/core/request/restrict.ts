@@ -1,72 +1,55 @@
-// The lock on callers that are no server (contract section 5, security.md): of a request only what the grant and its preset open gets
-// through, named one by one; everything else is refused by its name. What comes out is an Ask that compose may trust.
-import type { Config, Preset } from "../config/define-config.ts";
+// Restricts a request: every caller but a server key may set only the fields that the table of request fields, its grant and its preset
+// open (docs/contract.md §5). A field that is not open is refused by name. The result is an Ask that `compose` may trust.
+import { REQUEST_FIELDS, IDENTITY_FIELDS, UPSTREAM_FIELDS } from "../../contract/request-fields.ts";
+import { type Ask, type ResponsesRequest } from "../../contract/ask.ts";
+import { DEFAULTS } from "../../contract/response.ts";
 import { OUTPUT_TOKENS } from "../callers/budget.ts";
 import { type Grant } from "../callers/grant.ts";
-import { isRecord, type JsonObject } from "../lib/json.ts";
-import { restrictImages, restrictInput } from "./restrict-input.ts";
-import { Problem } from "../lib/problem.ts";
-import { parseAsk } from "./read-ask.ts";
-import { type Ask, type ResponsesRequest, UPSTREAM_FIELDS, IDENTITY_FIELDS } from "../../contract/ask.ts";
+import type { Config, Preset } from "../config/define-config.ts";
 import { canonical } from "../lib/canonical.ts";
+import { isRecord, type JsonObject } from "../lib/json.ts";
+import { Problem } from "../lib/problem.ts";
 import type { CacheControl } from "./cache-control.ts";
-import { DEFAULTS } from "../../contract/response.ts";
+import { parseAsk } from "./read-ask.ts";
+import { restrictImages, restrictInput } from "./restrict-input.ts";
 
-/** Where images may come along. */
+/** Cap of a body whose preset permits images. */
 const IMAGES_BODY_BYTES = 3 * 1_048_576;
-/** Fields of /ask that every locked caller has; a preset opens more. */
-const FIELDS: ReadonlySet<string> = new Set([
-  "input",
-  "preset",
-  "previous_response_id",
-  "stream",
-  "cache",
-  "metadata",
-  "max_output_tokens",
-  "images",
-]);
-/** The same on /v1/responses, where `model` names the preset. */
-const RESPONSES_FIELDS: ReadonlySet<string> = new Set([
-  "input",
-  "previous_response_id",
-  "stream",
-  "metadata",
-  "max_output_tokens",
-]);
 /** OpenAI's limit, the preset's own included: upstream's refusal would tell how many those are. */
 const MAX_METADATA_KEYS = 16;
-/** What a tool of a caller's own may have: it runs at the caller's, and holds no address and no credential. */
+/** Keys of a tool that a caller may define: a function runs at the caller and holds neither address nor credential. */
 const FUNCTION_KEYS: ReadonlySet<string> = new Set(["type", "name", "description", "parameters", "strict"]);
 
-/** Bytes of a body before anybody knows which preset it names. */
+/** Cap in bytes of a body that is not read yet, so that its preset is unknown. */
 export function restrictedBodyBytes(grant: Grant, config: Config): number {
   const images = grant.presets.some((name) => config.presets[name]?.images !== false);
   return images ? Math.max(IMAGES_BODY_BYTES, config.limits.max_body_bytes) : config.limits.max_body_bytes;
 }
 
 export interface RestrictedAsk {
-  /** With the preset's name, and everything set that a preset must not leave to the caller. */
+  /** Names the preset, and sets every field that a preset must not leave to the caller. */
   ask: Ask;
-  /** The caller's own, as it sent them: what an answer may show. That a key is the preset's too is not told by its absence. */
+  /** The caller's metadata as it sent them, which the answer shows. A key that the preset has too is not missing here. */
   metadata: Record<string, string> | undefined;
 }
 
-/** @param bytes of the body. @throws Problem 400, 413 */
+/**
+ * @param bytes size of the body
+ * @throws Problem 400 for a field, preset or value that is not open, 413
+ */
 export function restrictAsk(ask: Ask, bytes: number, grant: Grant, config: Config): RestrictedAsk {
   const [name, preset] = grantedPreset(ask.preset, grant, config, "preset");
   assertBytes(bytes, preset, config);
-  for (const field of Object.keys(ask)) {
-    const opened = field === "schema" ? "text" : field;
-    if (field === "images" ? preset.images === false : !FIELDS.has(field) && !opens(preset, opened))
-      throw refusedField(field);
-  }
+  for (const field of Object.keys(ask)) if (!isOpen(field, preset)) throw refusedField(field);
   if (typeof ask.cache === "number") throw refusedField("cache", '`cache` is false or "refresh" for this caller.');
   return applyPreset({ ...ask, preset: name }, preset, grant, config);
 }
 
 /**
- * SDKs fill in what nobody asked for: null, an empty list, and what would be used anyway are taken for nothing.
- * @throws Problem 400, 413
+ * On /v1/responses `model` names the preset. SDKs send fields that nobody set: null, an empty list and a value that applies anyway are
+ * ignored, even in fields that are not open.
+ * @param bytes size of the body
+ * @throws Problem 400 for a field, preset or value that is not open, 413
  */
 export function restrictResponses(
   request: ResponsesRequest,
@@ -79,13 +62,13 @@ export function restrictResponses(
   const fields: JsonObject = { preset: name };
   for (const [field, value] of Object.entries(request)) {
     if (field === "model" || value === null || value === undefined) continue;
-    if (RESPONSES_FIELDS.has(field) || opens(preset, field)) fields[field] = value;
-    else if (!saysNothing(field, value, preset, config)) throw refusedField(field);
+    if (isResponsesField(field) && isOpen(field, preset)) fields[field] = value;
+    else if (!isNoOp(field, value, preset, config)) throw refusedField(field);
   }
   return applyPreset(parseAsk(fields), preset, grant, config);
 }
 
-/** Of Cache-Control only what asks for less: how long an answer is kept is the deployer's to say. */
+/** Ignores `max-age`: the deployer decides how long an answer is stored. `no-store` and `no-cache` ask for less and remain. */
 export function restrictCacheControl(control: CacheControl): CacheControl {
   return { ...control, maxAge: undefined };
 }
@@ -98,17 +81,17 @@ function applyPreset(ask: Ask, preset: Preset, grant: Grant, config: Config): Re
     throw new Problem("invalid_request", `\`metadata\` may have at most ${room} keys here.`, { param: "metadata" });
   }
   if (ask.tools !== undefined) assertFunctions(ask.tools);
-  const sent: Ask = {
+  const restricted: Ask = {
     ...ask,
     input: restrictInput(ask.input, preset.images),
     ...(ask.images === undefined ? {} : { images: restrictImages(ask.images, preset.images) }),
     ...(Object.keys(metadata).length === 0 ? {} : { metadata }),
-    max_output_tokens: outputTokens(ask.max_output_tokens, preset, grant, config),
+    max_output_tokens: maxOutputTokens(ask.max_output_tokens, preset, grant, config),
   };
-  return { ask: sent, metadata: ask.metadata };
+  return { ask: restricted, metadata: ask.metadata };
 }
 
-/** A preset that is not granted is none: both read the same. */
+/** A preset that is not granted gets the same answer as one that does not exist. */
 function grantedPreset(
   name: string | undefined,
   grant: Grant,
@@ -116,13 +99,15 @@ function grantedPreset(
   param: "preset" | "model",
 ): [string, Preset] {
   const only = grant.presets.length === 1 ? grant.presets[0] : undefined;
-  const wanted = name ?? only;
-  const names = grant.presets.map((one) => JSON.stringify(one)).join(", ");
-  if (wanted === undefined)
+  const requested = name ?? only;
+  const names = grant.presets.map((granted) => JSON.stringify(granted)).join(", ");
+  if (requested === undefined)
     throw new Problem("invalid_request", `Name one of your presets in \`${param}\`: ${names}.`, { param });
   const preset =
-    grant.presets.includes(wanted) && Object.hasOwn(config.presets, wanted) ? config.presets[wanted] : undefined;
-  if (preset !== undefined) return [wanted, preset];
+    grant.presets.includes(requested) && Object.hasOwn(config.presets, requested)
+      ? config.presets[requested]
+      : undefined;
+  if (preset !== undefined) return [requested, preset];
   if (param === "model") {
     throw new Problem(
       "model_not_allowed",
@@ -133,29 +118,53 @@ function grantedPreset(
   throw new Problem("invalid_request", `There is no such preset for this caller. Name one of: ${names}.`, { param });
 }
 
-function opens(preset: Preset, field: string): boolean {
-  return !IDENTITY_FIELDS.has(field) && (preset.allow as readonly string[]).includes(field);
+/** Whether a restricted caller may set this field with this preset. */
+function isOpen(field: string, preset: Preset): boolean {
+  const row = REQUEST_FIELDS.get(field);
+  switch (row?.restricted) {
+    case "always":
+      return true;
+    case "allow":
+      return isAllowed(row.allowedAs ?? field, preset);
+    case "images":
+      return preset.images !== false;
+    default:
+      return false;
+  }
 }
 
-/** The preset's own number is a ceiling, unless the preset lets callers choose. The config's and the token's always are. */
-function outputTokens(asked: number | undefined, preset: Preset, grant: Grant, config: Config): number {
+function isAllowed(field: string, preset: Preset): boolean {
+  return (preset.allow as readonly string[]).includes(field);
+}
+
+/** /v1/responses has the upstream fields, but only some of the Worker's own. */
+function isResponsesField(field: string): boolean {
+  return Object.hasOwn(UPSTREAM_FIELDS, field) || REQUEST_FIELDS.get(field)?.responses !== undefined;
+}
+
+/**
+ * The preset's `max_output_tokens` is a ceiling, unless its `allow` lets callers choose. The config's limit and the token's are ceilings
+ * always.
+ */
+function maxOutputTokens(requested: number | undefined, preset: Preset, grant: Grant, config: Config): number {
   const { limits, defaults } = config;
-  const ceiling = opens(preset, "max_output_tokens")
+  const ceiling = isAllowed("max_output_tokens", preset)
     ? (limits.max_output_tokens ?? Math.max(OUTPUT_TOKENS, preset.max_output_tokens ?? 0))
     : (preset.max_output_tokens ?? limits.max_output_tokens ?? defaults.max_output_tokens ?? OUTPUT_TOKENS);
-  const wanted = asked ?? preset.max_output_tokens ?? defaults.max_output_tokens ?? ceiling;
-  return Math.min(wanted, ceiling, limits.max_output_tokens ?? Infinity, grant.maxOutputTokens ?? Infinity);
+  const tokens = requested ?? preset.max_output_tokens ?? defaults.max_output_tokens ?? ceiling;
+  return Math.min(tokens, ceiling, limits.max_output_tokens ?? Infinity, grant.maxOutputTokens ?? Infinity);
 }
 
-/** What would be asked without it. */
-function saysNothing(field: string, value: unknown, preset: Preset, config: Config): boolean {
+/** Whether the composed request would be the same without this field. */
+function isNoOp(field: string, value: unknown, preset: Preset, config: Config): boolean {
   if (Array.isArray(value) && value.length === 0) return true;
   if (IDENTITY_FIELDS.has(field)) return false;
-  const known = Object.hasOwn(UPSTREAM_FIELDS, field);
-  const composed = known ? ((preset as JsonObject)[field] ?? (config.defaults as JsonObject)[field]) : undefined;
-  const used = composed ?? (Object.hasOwn(DEFAULTS, field) ? DEFAULTS[field] : undefined);
+  const composed = Object.hasOwn(UPSTREAM_FIELDS, field)
+    ? ((preset as JsonObject)[field] ?? (config.defaults as JsonObject)[field])
+    : undefined;
+  const effective = composed ?? (Object.hasOwn(DEFAULTS, field) ? DEFAULTS[field] : undefined);
   if (field === "service_tier" && composed === undefined && value === "auto") return true;
-  return used !== undefined && canonical({ [field]: value }) === canonical({ [field]: used });
+  return effective !== undefined && canonical({ [field]: value }) === canonical({ [field]: effective });
 }
 
 function assertFunctions(tools: readonly JsonObject[]): void {

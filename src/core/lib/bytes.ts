@@ -1,13 +1,26 @@
-// Bytes as text: base64url without padding (RFC 4648, section 5) and hex. Written out for the few dozen bytes of ids, digests and
-// signatures that every request has: btoa takes a string of bytes first, and wants its result translated.
+// Bytes: joined, and as text. The text forms are written out because every request needs them for the few dozen bytes of its ids, digests
+// and signatures: btoa takes a string of bytes, and its result would have to be translated to base64url.
 
 const encoder = new TextEncoder();
 const BASE64URL = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-/** What each character stands for; -1: it is none of the alphabet. */
+/** The value of each ASCII character in base64url; -1 for a character outside the alphabet. */
 const VALUES = Int8Array.from({ length: 128 }, (_, code) => BASE64URL.indexOf(String.fromCharCode(code)));
 const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
 
-/** For texts of a few dozen characters: those of ASCII alone, as ids and owners are, cost less than the encoder takes to begin. */
+/** @returns a new array, also for a single part */
+export function concatBytes(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  let size = 0;
+  for (const part of parts) size += part.length;
+  const bytes = new Uint8Array(size);
+  let offset = 0;
+  for (const part of parts) {
+    bytes.set(part, offset);
+    offset += part.length;
+  }
+  return bytes;
+}
+
+/** UTF-8. For texts of a few dozen ASCII characters, like ids and owners, the loop is faster than a call of the encoder. */
 export function utf8Of(text: string): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(text.length);
   for (let at = 0; at < text.length; at += 1) {
@@ -18,6 +31,7 @@ export function utf8Of(text: string): Uint8Array<ArrayBuffer> {
   return bytes;
 }
 
+/** base64url without padding (RFC 4648 section 5). */
 export function base64url(bytes: Uint8Array): string {
   const { length } = bytes;
   let text = "";
@@ -30,9 +44,9 @@ export function base64url(bytes: Uint8Array): string {
   return text;
 }
 
-/** @returns null for what is no base64url */
+/** @returns null if the text is not base64url without padding */
 export function fromBase64url(text: string): Uint8Array<ArrayBuffer> | null {
-  // One character alone is less than a byte.
+  // A single character at the end holds less than a byte.
   if (text.length % 4 === 1) return null;
   const bytes = new Uint8Array(Math.floor((text.length * 3) / 4));
   let bits = 0;
@@ -48,9 +62,14 @@ export function fromBase64url(text: string): Uint8Array<ArrayBuffer> | null {
   return bytes;
 }
 
-/** Lower case. */
+/** Lower-case hexadecimal. */
 export function hexOf(bytes: Uint8Array): string {
   let text = "";
   for (const byte of bytes) text += HEX[byte];
   return text;
+}
+
+/** Standard base64 with padding. */
+export function base64(bytes: Uint8Array): string {
+  return btoa(String.fromCharCode(...bytes));
 }
