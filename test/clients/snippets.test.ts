@@ -56,12 +56,6 @@ test("the versions in the headings are the pinned ones", () => {
   expect(SNIPPETS.map(({ heading }) => heading)).toEqual(Object.keys(SAYS));
 });
 
-test("the README's snippet for the AI SDK is the one that is run here", () => {
-  const { code = "" } = SNIPPETS.find(({ heading }) => heading.includes("`@ai-sdk/openai`")) ?? {};
-  expect(code).toContain("pruneMessages");
-  expect(readFileSync("README.md", "utf8")).toContain(code);
-});
-
 test.concurrent.each(SNIPPETS)("$heading", async ({ heading, language, code }) => {
   const file = join(
     dir,

@@ -54,15 +54,6 @@ test.each(SNIPPETS.filter(({ heading }) => heading in SAYS))("in Node: $heading"
   expect(stdout).toMatch(SAYS[heading] ?? /^$/);
 });
 
-test("the README's snippet, with this Worker's address", async () => {
-  const readme = readFileSync("README.md", "utf8");
-  const code = /^## With its own client\n(?:(?!^## )[\s\S])*?^```js\n([\s\S]*?)^```$/m.exec(readme)?.[1] ?? "";
-  const file = join(home, "chat.mjs");
-  writeFileSync(file, code.replace("http://localhost:8787", gateway.url));
-  const { stdout } = await promisify(execFile)(process.execPath, [file], { env: { ...process.env, NODE_OPTIONS: "" } });
-  expect(stdout).toMatch(/^You said: "My name is Ada\."\.\nTurn 2\. You said: "What is my name\?"\. .*My name is Ada/);
-});
-
 test("in a Worker", async () => {
   const { code = "" } = SNIPPETS.find(({ heading }) => heading === "In a Worker") ?? {};
   const { outputFiles } = await build({

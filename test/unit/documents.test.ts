@@ -1,88 +1,118 @@
-// The documents hold together: what they link to and name is there, docs/README.md leaves none out, and the Chinese README has the
-// commands of the English one.
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+// The documents hold together: links, images and headings exist, every page can be found, what they name as a file, a command or an
+// export is there, and the README is short and the same in both languages. document-tables.test.ts compares their tables with the code.
+import { existsSync, readdirSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { anchorsOf, blocksOf, linksOf, MARKDOWN_FILES, proseOf, readText } from "../support/markdown.ts";
 
-const DOCS = readdirSync("docs").filter((name) => name.endsWith(".md"));
-const PAGES = [
-  "README.md",
-  "README.zh-CN.md",
-  "CONTRIBUTING.md",
-  "CHANGELOG.md",
-  ...DOCS.map((name) => `docs/${name}`),
-];
+const MAX_README_BYTES = 9_216;
+const isExternal = (link: string): boolean => /^[a-z]+:/i.test(link);
 
-const read = (path: string): string => readFileSync(path, "utf8");
-/** Without what stands in fences. */
-const prose = (path: string): string => read(path).replaceAll(/^```[\s\S]*?^```$/gm, "");
-
-/** The names under which GitHub finds a page's headings. */
-function anchorsOf(path: string): string[] {
-  return [...prose(path).matchAll(/^#+ (.+)$/gm)].map(([, heading = ""]) =>
-    heading
-      .toLowerCase()
-      .replaceAll(/[^\p{L}\p{N} _-]/gu, "")
-      .replaceAll(" ", "-"),
-  );
+/** The file that a link leads to, and the heading in it, if it names one. */
+function targetOf(page: string, link: string): { file: string; anchor: string | undefined } {
+  const [file = "", anchor] = link.split("#");
+  return { file: file === "" ? page : join(dirname(page), decodeURIComponent(file)), anchor };
 }
 
-/** Commands, code and what they print, each block as it stands between its fences, its language included. */
-const blocksOf = (path: string): string[] =>
-  [...read(path).matchAll(/^```([\s\S]*?)^```$/gm)].map(([, block = ""]) => block);
+describe.each(MARKDOWN_FILES)("%s", (page) => {
+  test("links to files and headings that exist", () => {
+    const broken = linksOf(page).filter((link) => {
+      if (isExternal(link)) return !URL.canParse(link);
+      const { file, anchor } = targetOf(page, link);
+      return !existsSync(file) || (anchor !== undefined && !anchorsOf(file).includes(anchor));
+    });
+    expect(broken).toEqual([]);
+  });
 
-describe.each(PAGES)("%s", (page) => {
-  test("links to files and headings that are there", () => {
-    const links = [...prose(page).matchAll(/(?:\]\(|(?:src|srcset)=")([^)"\s]+)/g)].map(([, target = ""]) => target);
-    for (const link of links.filter((target) => !/^\w+:/.test(target))) {
-      const [file = "", anchor] = link.split("#");
-      const target = file === "" ? page : join(dirname(page), file);
-      expect(existsSync(target), link).toBe(true);
-      if (anchor !== undefined) expect(anchorsOf(target), link).toContain(anchor);
-    }
+  test("names commands of package.json", () => {
+    const { scripts } = JSON.parse(readText("package.json")) as { scripts: Record<string, string> };
+    const named = [...readText(page).matchAll(/npm run ([\w-]+(?::[\w-]+)*)/g)].map(([, script = ""]) => script);
+    expect(named.filter((script) => !Object.hasOwn(scripts, script))).toEqual([]);
   });
 });
 
-test("docs/README.md names every document", () => {
-  for (const name of DOCS.filter((doc) => doc !== "README.md")) expect(read("docs/README.md")).toContain(`](${name})`);
+test("links and images from pages to files count as links: a broken one of each kind is found", () => {
+  const targets = linksOf("README.md");
+  expect(targets).toEqual(expect.arrayContaining(["docs/images/console-chat-dark.png", "docs/api.md", "LICENSE"]));
+  expect(anchorsOf("docs/contract.md")).toEqual(expect.arrayContaining(["3-v1responses", "5-callers"]));
+  expect(anchorsOf("docs/contract.md")).not.toContain("no-such-heading");
 });
 
-test("what CONTRIBUTING.md names as a file, a command or an export is there", () => {
-  const text = prose("CONTRIBUTING.md");
-  const paths = [...text.matchAll(/`((?:src|test|scripts|\.ci)\/[\w./-]+|\.[\w.-]+|wrangler\.toml)`/g)].map(
-    ([, path = ""]) => path,
+test("docs/README.md leads to every page", () => {
+  const found = new Set(["docs/README.md"]);
+  for (const page of found)
+    for (const link of linksOf(page)) {
+      if (isExternal(link)) continue;
+      const { file } = targetOf(page, link);
+      if (file.endsWith(".md")) found.add(file);
+    }
+  expect(MARKDOWN_FILES.filter((page) => !found.has(page))).toEqual([]);
+  const named = linksOf("docs/README.md").map((link) => targetOf("docs/README.md", link).file);
+  expect(readdirSync("docs").filter((name) => name.endsWith(".md") && name !== "README.md")).toSatisfy((names) =>
+    (names as string[]).every((name) => named.includes(`docs/${name}`)),
   );
-  expect(paths.length).toBeGreaterThan(40);
-  for (const path of paths) expect(existsSync(path), path).toBe(true);
-
-  const { scripts } = JSON.parse(read("package.json")) as { scripts: Record<string, string> };
-  for (const [, script = ""] of read("CONTRIBUTING.md").matchAll(/npm run ([\w:-]+)/g))
-    expect(scripts).toHaveProperty([script]);
-  for (const [, path = ""] of read("CONTRIBUTING.md").matchAll(/npx vitest run .* (\S+)$/gm))
-    expect(existsSync(path), path).toBe(true);
-
-  for (const [, names = "", path = ""] of text.matchAll(/((?:`\w+` and )?`\w+`) (?:in|of) `(src\/[\w./-]+\.ts)`/g))
-    for (const [, name = ""] of names.matchAll(/`(\w+)`/g))
-      expect(read(path), path).toMatch(
-        new RegExp(`^(?:(?:export )?(?:async )?(?:const|function|interface) ${name}\\b|  ${name}: )`, "m"),
-      );
 });
 
-test("every room of src stands in CONTRIBUTING.md", () => {
-  for (const { name } of readdirSync("src", { withFileTypes: true }).filter((entry) => entry.isDirectory()))
-    expect(read("CONTRIBUTING.md")).toMatch(new RegExp(`^\\| \`src/${name}\` \\|`, "m"));
+test("every image in docs/images is shown by a page", () => {
+  const shown = new Set(
+    MARKDOWN_FILES.flatMap((page) => linksOf(page).map((link) => (isExternal(link) ? "" : targetOf(page, link).file))),
+  );
+  expect(readdirSync("docs/images").filter((name) => !shown.has(`docs/images/${name}`))).toEqual([]);
 });
 
-test("every block of README.zh-CN.md, commands, code or output, stands in README.md", () => {
-  const english = blocksOf("README.md");
-  const chinese = blocksOf("README.zh-CN.md");
-  expect(chinese.filter((block) => block.startsWith("sh\n")).length).toBeGreaterThan(10);
-  for (const block of chinese) expect(english).toContain(block);
+describe.each(["CONTRIBUTING.md", "docs/architecture.md"])("%s", (page) => {
+  const text = proseOf(page);
+
+  test("names files that exist", () => {
+    const named = [
+      ...text.matchAll(/`((?:src|test|scripts|docs|client|\.ci)\/[\w./-]+|\.[a-z][\w.-]+|wrangler\.toml)`/g),
+    ];
+    expect(named.length).toBeGreaterThan(5);
+    expect(named.map(([, path = ""]) => path).filter((path) => !existsSync(path))).toEqual([]);
+  });
+
+  test("names test files that exist in its commands", () => {
+    const files = [...readText(page).matchAll(/npx vitest run .* (\S+)$/gm)].map(([, path = ""]) => path);
+    expect(files.filter((path) => !existsSync(path))).toEqual([]);
+  });
+
+  test("names exports and members where they are", () => {
+    const missing: string[] = [];
+    for (const [, names = "", path = ""] of text.matchAll(
+      /((?:`\w+`(?:, | and ))*`\w+`) (?:in|of) `((?:src|scripts|test)\/[\w./-]+\.tsx?)`/g,
+    ))
+      for (const [, name = ""] of names.matchAll(/`(\w+)`/g)) {
+        const declared = new RegExp(
+          `^(?:(?:export )?(?:async )?(?:const|function|interface|type|class) ${name}\\b|  ${name}[:?(])`,
+          "m",
+        );
+        if (!declared.test(readText(path))) missing.push(`${name} in ${path}`);
+      }
+    expect(missing).toEqual([]);
+  });
 });
 
-test("each README leads to the other, and both to the same places to deploy", () => {
-  const button = /\(https:\/\/deploy\.workers\.cloudflare\.com\/\?url=[^)]+\)/;
-  expect(read("README.md")).toContain("](README.zh-CN.md)");
-  expect(read("README.zh-CN.md")).toContain("](README.md)");
-  expect(button.exec(read("README.zh-CN.md"))?.[0]).toBe(button.exec(read("README.md"))?.[0]);
+describe("the README", () => {
+  test.each(["README.md", "README.zh-CN.md"])("%s has at most 9 KiB", (page) => {
+    expect(statSync(page).size).toBeLessThanOrEqual(MAX_README_BYTES);
+  });
+
+  test("shows no id of an answer on its first screen", () => {
+    expect(readText("README.md").slice(0, 4_000)).not.toMatch(/resp_ue1_\w/);
+  });
+
+  test("has the same blocks in both languages, in the same order", () => {
+    expect(blocksOf("README.zh-CN.md")).toEqual(blocksOf("README.md"));
+    expect(blocksOf("README.md").filter((block) => block.startsWith("sh\n")).length).toBeGreaterThan(5);
+  });
+
+  test("has the same headings and the same links in both languages", () => {
+    const levels = (page: string): string[] => [...proseOf(page).matchAll(/^(#+) /gm)].map(([, level = ""]) => level);
+    const links = (page: string): string[] =>
+      linksOf(page)
+        .map((link) => link.replace(/^README(?:\.zh-CN)?\.md$/, "the other"))
+        .toSorted();
+    expect(levels("README.zh-CN.md")).toEqual(levels("README.md"));
+    expect(links("README.zh-CN.md")).toEqual(links("README.md"));
+  });
 });
