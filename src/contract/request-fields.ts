@@ -129,6 +129,12 @@ export const UPSTREAM_FIELDS = {
   stream_options: { schema: JsonObject, description: RESPONSES_API, restricted: "allow" },
 } as const satisfies Record<string, RequestField>;
 
+/**
+ * OpenAI accepts 16 keys of metadata. A restricted caller and its preset have half each, whatever the other uses: a cap that depended on
+ * the preset would tell how many keys it hides.
+ */
+export const MAX_METADATA_KEYS = 8;
+
 /** Fields that belong to a single call, and short forms of the Worker's own. Neither presets nor `defaults` have them. */
 export const OWN_FIELDS = {
   input: {

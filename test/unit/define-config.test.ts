@@ -557,6 +557,25 @@ describe("a mistake is told with its path and what to do", () => {
   test.each(forms)("%s", (_, config, line) => expect(mistakes(config)).toEqual([line]));
   test.each(together)("%s", (_, config, line) => expect(mistakes(config)).toEqual([line]));
 
+  test("metadata that a restricted caller does not see have at most 8 keys, in its preset or in defaults", () => {
+    const keys = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, n) => [`k${n}`, "x"]));
+    const config = (metadata: object, callers: object) => ({ presets: { support: { model, metadata } }, ...callers });
+    const sentence = "must have at most 8 keys: UniAPI takes 16, and callers of the preset may add 8 of their own";
+    for (const callers of [
+      { callers: { publishable: [site] } },
+      { callers: { sessions: { presets: ["support"] } } },
+      { callers: { jwt: [jwt] } },
+      { hooks: { h: hook } },
+    ]) {
+      expect(mistakes(config(keys(8), callers))).toEqual([]);
+      expect(mistakes(config(keys(9), callers))).toEqual([`presets.support.metadata: ${sentence}`]);
+    }
+    expect(mistakes({ presets, defaults: { metadata: keys(9) }, hooks: { h: hook } })).toEqual([
+      `defaults.metadata: ${sentence}`,
+    ]);
+    expect(mistakes(config(keys(16), {}))).toEqual([]);
+  });
+
   test("`allow` lists the request fields, and suggests one", () => {
     const [line] = mistakes({ presets: { p: { model, allow: ["temprature"] } } });
     expect(line).toMatch(/^presets\.p\.allow\[0\]: must be "model", .*"temperature".*: did you mean "temperature"\?$/);

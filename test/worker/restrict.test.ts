@@ -548,11 +548,28 @@ describe("nothing is echoed to a user with a session", () => {
     );
   });
 
-  test("nor by a limit that the preset's own metadata have a part in", async () => {
-    const worker = startLocked();
-    const metadata = Object.fromEntries(Array.from({ length: 16 }, (_, n) => [`k${n}`, "x"]));
-    const problem = await problemOf(await worker.ask({ input: "x", metadata }, pk));
-    expect([problem.code, problem.param]).toEqual(["invalid_request", "metadata"]);
+  test("how many keys of metadata a preset hides can't be found by trying numbers of keys", async () => {
+    const keys = (count: number): Record<string, string> =>
+      Object.fromEntries(Array.from({ length: count }, (_, n) => [`k${n}`, "x"]));
+    const presets = { none: {}, one: { metadata: { team: "hidden" } }, many: { metadata: keys(8) } };
+    const worker = startLocked({
+      presets,
+      callers: { publishable: [{ id: "x", key: PK_BOTH, presets: ["none", "one", "many"] }] },
+    });
+    const outcomes = async (preset: string): Promise<unknown[]> => {
+      const seen: unknown[] = [];
+      for (let count = 0; count <= 17; count += 1) {
+        const response = await worker.ask({ input: "x", preset, metadata: keys(count) }, as(PK_BOTH));
+        seen.push(response.status === 200 ? 200 : (await problemOf(response)).message);
+      }
+      return seen;
+    };
+    const none = await outcomes("none");
+    expect(none).toContain(200);
+    expect(none).toContain("`metadata` may have at most 8 keys here.");
+    expect(await outcomes("one")).toEqual(none);
+    expect(await outcomes("many")).toEqual(none);
+    await worker.settled();
   });
 });
 

@@ -1,10 +1,10 @@
 // defineConfig: from what a deployer wrote to a complete, frozen Config, or to one ConfigError that lists every mistake with its
 // path and what to do about it. The schema is config-schema.ts's; here are the rules between settings and the sentences.
 import type * as z from "zod/mini";
-import { ConfigFields, HMAC_FIELDS, NAME, NAME_RULE, must } from "./config-schema.ts";
+import { ConfigFields, NAME, NAME_RULE, SENDER_SETTINGS, must } from "./config-schema.ts";
 import type { Config, ConfigInput, Hook, HookFields } from "./config-schema.ts";
-import { leadsTo } from "../lib/url-rules.ts";
-import { IDENTITY_FIELDS } from "../../contract/ask.ts";
+import { isAtOrigin } from "../lib/url-rules.ts";
+import { IDENTITY_FIELDS, MAX_METADATA_KEYS } from "../../contract/request-fields.ts";
 
 export type * from "./config-schema.ts";
 
@@ -73,6 +73,7 @@ function checkTogether(input: unknown, report: Report): void {
     const granted = list(caller["presets"]);
     for (const [index, name] of granted.entries())
       checkName([...path, "presets", index], name, "preset", presets, report);
+    checkMetadata(granted, presets, defaults, report);
     for (const whose of ["per_visitor", "per_user", "total"])
       checkSpender([...path, whose], granted, table(caller[whose]));
   };
@@ -86,9 +87,11 @@ function checkTogether(input: unknown, report: Report): void {
   for (const [name, value] of Object.entries(table(config["hooks"]))) {
     const hook = table(value);
     checkName(["hooks", name, "preset"], hook["preset"], "preset", presets, report);
+    checkMetadata([hook["preset"]], presets, defaults, report);
     checkName(["hooks", name, "callback"], hook["callback"], "callback", callbacks, report);
     checkSpender(["hooks", name], [hook["preset"]], hook);
-    checkHmac(["hooks", name], hook, report);
+    checkSenderSettings(["hooks", name], hook, report);
+    if (hook["scheme"] === "hmac") checkHmac(["hooks", name], hook, report);
     if (hook["respond"] === "sync" && hook["callback"] !== undefined) {
       report(
         ["hooks", name, "callback"],
@@ -99,9 +102,22 @@ function checkTogether(input: unknown, report: Report): void {
   for (const [name, callback] of Object.entries(callbacks)) {
     const { url } = table(callback);
     const parsed = typeof url === "string" ? URL.parse(url) : null;
-    if (parsed !== null && typeof config["public_url"] === "string" && leadsTo(parsed, [config["public_url"]])) {
+    if (parsed !== null && typeof config["public_url"] === "string" && isAtOrigin(parsed, [config["public_url"]])) {
       report(["callbacks", name, "url"], "must not be this Worker itself (public_url)");
     }
+  }
+}
+
+/** Presets of restricted callers must leave room for the metadata that these callers may add. */
+function checkMetadata(granted: readonly unknown[], presets: Table, defaults: Table, report: Report): void {
+  for (const name of granted) {
+    if (typeof name !== "string" || !Object.hasOwn(presets, name)) continue;
+    const own = table(presets[name])["metadata"];
+    if (Object.keys(table(own ?? defaults["metadata"])).length <= MAX_METADATA_KEYS) continue;
+    report(
+      own === undefined ? ["defaults", "metadata"] : ["presets", name, "metadata"],
+      `must have at most ${MAX_METADATA_KEYS} keys: UniAPI takes 16, and callers of the preset may add ${MAX_METADATA_KEYS} of their own`,
+    );
   }
 }
 
@@ -160,28 +176,33 @@ function checkTurnstile(turnstile: Table, sessions: unknown, report: Report): vo
   }
 }
 
-function checkHmac(path: Path, hook: Table, report: Report): void {
-  if (hook["scheme"] === "hmac") {
-    if (hook["header"] === undefined) {
-      report([...path, "header"], 'is missing: scheme "hmac" needs the name of the header with the signature');
+/** Reports settings that belong to another sender than the hook's. */
+function checkSenderSettings(path: Path, hook: Table, report: Report): void {
+  for (const [scheme, settings] of Object.entries(SENDER_SETTINGS)) {
+    if (hook["scheme"] === scheme) continue;
+    for (const key of Object.keys(settings)) {
+      if (hook[key] !== undefined)
+        report([...path, key], `must not be here: only a hook with scheme ${quoted(scheme)} has it`);
     }
-    const dated = typeof hook["template"] === "string" && hook["template"].includes("{timestamp}");
-    if (dated && hook["timestamp_header"] === undefined) {
-      report(
-        [...path, "timestamp_header"],
-        "is missing: a template with {timestamp} needs the name of the header with the time",
-      );
-    }
-    if (!dated && hook["timestamp_header"] !== undefined) {
-      report(
-        [...path, "timestamp_header"],
-        "must not be here: the template has no {timestamp}, so nobody would have signed the time",
-      );
-    }
-    return;
   }
-  for (const key of Object.keys(HMAC_FIELDS)) {
-    if (hook[key] !== undefined) report([...path, key], 'must not be here: only a hook with scheme "hmac" has it');
+}
+
+function checkHmac(path: Path, hook: Table, report: Report): void {
+  if (hook["header"] === undefined) {
+    report([...path, "header"], 'is missing: scheme "hmac" needs the name of the header with the signature');
+  }
+  const signsTime = typeof hook["template"] === "string" && hook["template"].includes("{timestamp}");
+  if (signsTime && hook["timestamp_header"] === undefined) {
+    report(
+      [...path, "timestamp_header"],
+      "is missing: a template with {timestamp} needs the name of the header with the time",
+    );
+  }
+  if (!signsTime && hook["timestamp_header"] !== undefined) {
+    report(
+      [...path, "timestamp_header"],
+      "must not be here: the template has no {timestamp}, so nobody would have signed the time",
+    );
   }
 }
 

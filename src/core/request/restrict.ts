@@ -1,6 +1,6 @@
 // Restricts a request: every caller but a server key may set only the fields that the table of request fields, its grant and its preset
 // open (docs/contract.md §5). A field that is not open is refused by name. The result is an Ask that `compose` may trust.
-import { REQUEST_FIELDS, IDENTITY_FIELDS, UPSTREAM_FIELDS } from "../../contract/request-fields.ts";
+import { IDENTITY_FIELDS, MAX_METADATA_KEYS, REQUEST_FIELDS, UPSTREAM_FIELDS } from "../../contract/request-fields.ts";
 import { type Ask, type ResponsesRequest } from "../../contract/ask.ts";
 import { DEFAULTS } from "../../contract/response.ts";
 import { OUTPUT_TOKENS } from "../callers/budget.ts";
@@ -15,8 +15,6 @@ import { restrictImages, restrictInput } from "./restrict-input.ts";
 
 /** Cap of a body whose preset permits images. */
 const IMAGES_BODY_BYTES = 3 * 1_048_576;
-/** OpenAI's limit, the preset's own included: upstream's refusal would tell how many those are. */
-const MAX_METADATA_KEYS = 16;
 /** Keys of a tool that a caller may define: a function runs at the caller and holds neither address nor credential. */
 const FUNCTION_KEYS: ReadonlySet<string> = new Set(["type", "name", "description", "parameters", "strict"]);
 
@@ -76,9 +74,10 @@ export function restrictCacheControl(control: CacheControl): CacheControl {
 function applyPreset(ask: Ask, preset: Preset, grant: Grant, config: Config): RestrictedAsk {
   const hidden = preset.metadata ?? config.defaults.metadata ?? {};
   const metadata = { ...ask.metadata, ...hidden };
-  const room = MAX_METADATA_KEYS - Object.keys(hidden).length;
-  if (Object.keys(ask.metadata ?? {}).length > room) {
-    throw new Problem("invalid_request", `\`metadata\` may have at most ${room} keys here.`, { param: "metadata" });
+  if (Object.keys(ask.metadata ?? {}).length > MAX_METADATA_KEYS) {
+    throw new Problem("invalid_request", `\`metadata\` may have at most ${MAX_METADATA_KEYS} keys here.`, {
+      param: "metadata",
+    });
   }
   if (ask.tools !== undefined) assertFunctions(ask.tools);
   const restricted: Ask = {
