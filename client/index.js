@@ -1,7 +1,7 @@
 // Generated from src/client by `npm run build:client`: edit there.
 // src/client/error.ts
 var AskError = class extends Error {
-  constructor(said, { status = 0, headers } = {}) {
+  constructor(body, { status = 0, headers } = {}) {
     const header = (name) => headers?.get(name);
     const {
       message = `HTTP ${status}`,
@@ -9,8 +9,8 @@ var AskError = class extends Error {
       type = code,
       param = "",
       request_id = header("x-request-id") ?? ""
-    } = said ?? {};
-    super(message, said);
+    } = body ?? {};
+    super(message, body);
     Object.assign(this, {
       name: "AskError",
       code,
@@ -19,7 +19,7 @@ var AskError = class extends Error {
       status,
       requestId: request_id,
       retryAfter: +header("retry-after") || 0,
-      // `unavailable` also within a stream: what is kept of it can't be reached for the moment.
+      // `unavailable` also within a stream: its recording can't be read right now.
       retryable: (!status || status === 429 || status > 499 || code === "unavailable") && header("x-should-retry") !== "false"
     });
   }
@@ -29,14 +29,14 @@ function connectionLost(response, cause) {
 }
 
 // src/client/pause.ts
-var TRIES = 2;
-var TRIES_BEGUN = 6;
+var MAX_RETRIES = 2;
+var MAX_RETRIES_BEGUN = 6;
 var PAUSE_MS = 250;
 var MAX_PAUSE_MS = 6e4;
 function pauseAfter(error, tries, begun) {
   const { retryable, retryAfter, status } = Object(error);
   const ms = retryAfter * 1e3 || (status || tries > 1 ? PAUSE_MS << tries : 0);
-  if (!retryable || tries > (begun ? TRIES_BEGUN : TRIES) || ms > MAX_PAUSE_MS) throw error;
+  if (!retryable || tries > (begun ? MAX_RETRIES_BEGUN : MAX_RETRIES) || ms > MAX_PAUSE_MS) throw error;
   return ms;
 }
 function aborted(signal) {
@@ -54,12 +54,12 @@ function sleep(ms, signal) {
 
 // src/client/call.ts
 function createCall({ url, token, fetch: send }) {
-  let kept;
+  let current;
   async function credential(refused) {
-    const before = kept;
-    if (await before?.catch(() => refused) === refused && kept === before)
-      kept = Promise.resolve(typeof token === "function" ? token(refused) : token);
-    return kept;
+    const previous = current;
+    if (await previous?.catch(() => refused) === refused && current === previous)
+      current = Promise.resolve(typeof token === "function" ? token(refused) : token);
+    return current;
   }
   return async (path, init, within) => {
     let refusal;
@@ -70,7 +70,10 @@ function createCall({ url, token, fetch: send }) {
       else if (refusal) throw refusal;
       const response = await within((send ?? fetch)(new URL(path, url).href, init));
       if (response.ok) return response;
-      const error = new AskError((await response.json().catch(() => null))?.error, response);
+      const error = new AskError(
+        (await response.json().catch(() => null))?.error,
+        response
+      );
       if (response.status !== 401 || refusal) throw error;
       refusal = error;
       refused = bearer;
@@ -109,7 +112,7 @@ ${value}` : value;
 }
 
 // src/client/stream.ts
-var SILENCE_MS = 3e4;
+var MAX_SILENCE_MS = 3e4;
 function openStream(call, path, from, streamed, signal, conversation = {}) {
   const token = { ...from };
   const stop = new AbortController();
@@ -120,7 +123,7 @@ function openStream(call, path, from, streamed, signal, conversation = {}) {
       const ended = AbortSignal.any([connection.signal, stop.signal, signal ?? stop.signal]);
       let response;
       const within = async (work) => {
-        const timer = streamed ? setTimeout(() => connection.abort(connectionLost()), SILENCE_MS) : 0;
+        const timer = streamed ? setTimeout(() => connection.abort(connectionLost()), MAX_SILENCE_MS) : 0;
         try {
           return await work;
         } catch (error) {
@@ -177,7 +180,7 @@ function openStream(call, path, from, streamed, signal, conversation = {}) {
     }
   }
   const events = read();
-  const leave = events.return.bind(events, void 0);
+  const end = events.return.bind(events, void 0);
   return Object.assign(events, {
     resumeToken: token,
     async answer() {
@@ -187,7 +190,7 @@ function openStream(call, path, from, streamed, signal, conversation = {}) {
     },
     return() {
       stop.abort();
-      return leave();
+      return end();
     }
   });
 }
@@ -202,7 +205,7 @@ function createClient(options) {
       body: {
         preset,
         previous_response_id: self.id,
-        // Texts and lists have it, bodies don't.
+        // Texts and lists have `at`; bodies don't.
         ...question?.at ? { input: question } : question
       }
     }) => {
@@ -213,7 +216,7 @@ function createClient(options) {
       id,
       ask: (question, options2) => open(false, question, options2).answer(),
       stream: (question, options2) => open(true, question, options2),
-      // Before anything was asked the Worker says that there is no input.
+      // Without an earlier question the Worker rejects the missing input.
       retry: (options2) => open(true, { ...last, cache: "refresh" }, options2),
       resume: (token, options2) => open(true, "", options2, token),
       async turns() {

@@ -1,22 +1,23 @@
-// node scripts/assets.ts: writes dist/assets, the files that the Worker hands out beside its answers. wrangler runs it before every
-// bundle ([build] in wrangler.toml), the tests before those in workerd. Only what differs is written, each file in one piece, since
-// several may run at once and others read.
+// node scripts/assets.ts: writes dist/assets, the static files that the Worker serves. wrangler runs it before every bundle ([build] in
+// wrangler.toml), and the tests run it before those in workerd. It writes only files that differ, each atomically, because several runs may
+// write and read at the same time.
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { basename, dirname, join, relative } from "node:path";
 import { buildSync } from "esbuild";
 import { openApiDocument } from "../src/openapi/document.ts";
+import { bundleClient } from "./client-bundle.ts";
 
 const ROOT = join(import.meta.dirname, "..");
 const CONSOLE = "src/console";
 const ASSETS = join(ROOT, "dist/assets");
-/** Of files of ours the path, of a package's what an import would name. */
+/** Sources by the path of the asset: a path in this repository, or the URL of a file in a package. */
 const COPIED: Record<string, string> = {
   "docs/docs.html": "src/openapi/viewer/docs.html",
   "docs/docs.css": "src/openapi/viewer/docs.css",
   "docs/docs.js": "src/openapi/viewer/docs.js",
   "docs/swagger-ui.css": import.meta.resolve("swagger-ui-dist/swagger-ui.css"),
   "docs/swagger-ui-bundle.js": import.meta.resolve("swagger-ui-dist/swagger-ui-bundle.js"),
-  // What its licence asks for.
+  // The license requires these.
   "docs/swagger-ui-bundle.js.LICENSE.txt": import.meta.resolve("swagger-ui-dist/swagger-ui-bundle.js.LICENSE.txt"),
   "docs/swagger-ui.LICENSE.txt": import.meta.resolve("swagger-ui-dist/LICENSE"),
   "docs/swagger-ui.NOTICE.txt": import.meta.resolve("swagger-ui-dist/NOTICE"),
@@ -28,18 +29,19 @@ const COPIED: Record<string, string> = {
 const { version } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as { version: string };
 const files = new Map<string, Uint8Array>([
   ["openapi.json", Buffer.from(`${JSON.stringify(openApiDocument(version))}\n`)],
+  ["client.js", Buffer.from(bundleClient({ minify: true }))],
 ]);
 for (const [path, from] of Object.entries(COPIED))
   files.set(path, readFileSync(from.startsWith("file:") ? new URL(from) : join(ROOT, from)));
 for (const [path, bytes] of consoleFiles()) files.set(path, bytes);
 for (const [path, bytes] of files) put(path, bytes);
-// What an older version has left would be deployed, too.
+// Files of an older version would be deployed, too.
 for (const entry of readdirSync(ASSETS, { withFileTypes: true, recursive: true })) {
   const file = join(entry.parentPath, entry.name);
   if (entry.isFile() && !files.has(relative(ASSETS, file).replaceAll("\\", "/"))) rmSync(file, { force: true });
 }
 
-/** One script and one stylesheet, and the page twice: under ENVIRONMENT=local it needs no credential, and is told so. */
+/** One script, one stylesheet, and the page twice: the one for ENVIRONMENT=local says that it needs no credential. */
 function consoleFiles(): [path: string, bytes: Uint8Array][] {
   const { outputFiles } = buildSync({
     absWorkingDir: ROOT,
@@ -64,9 +66,9 @@ function put(path: string, bytes: Uint8Array): void {
   const file = join(ASSETS, path);
   if (read(file)?.equals(bytes) === true) return;
   mkdirSync(dirname(file), { recursive: true });
-  const aside = join(ROOT, "dist", `${path.replaceAll("/", "-")}.${process.pid}`);
-  writeFileSync(aside, bytes);
-  renameSync(aside, file);
+  const temporary = join(ROOT, "dist", `${path.replaceAll("/", "-")}.${process.pid}`);
+  writeFileSync(temporary, bytes);
+  renameSync(temporary, file);
 }
 
 function read(file: string): Buffer | undefined {

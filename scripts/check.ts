@@ -4,7 +4,7 @@ import installClients from "../test/support/client-packages.ts";
 
 const CHECKS: readonly (readonly [what: string, command: string])[] = [
   ["generated types are fresh", "wrangler types src/env.d.ts --include-runtime=false --strict-vars=false --check"],
-  ["client is fresh and at most 2 KiB", "node scripts/build-client.ts --check"],
+  ["client is up to date and at most 2 KiB", "node scripts/build-client.ts --check"],
   ["types of src", "tsc -p ."],
   ["types of the console", "tsc -p src/console"],
   ["types of tests and scripts", "tsc -p test"],

@@ -1,22 +1,23 @@
-// One request to the Worker: its address, and its credential, renewed where it is not taken any more. Knows nothing of what is asked.
+// One request to the Worker, with its URL and a credential that is renewed when the Worker refuses it. Does not know what the request asks.
 import { AskError } from "./error.ts";
 import { aborted } from "./pause.ts";
 
 export interface ClientOptions {
-  /** The Worker's address. */
+  /** The Worker's URL. */
   url: string | URL;
   /**
-   * This Worker's key or a session token; or what fetches one. That is called before the first request, and with the token that was
-   * refused (it has expired), at most once for each request; in between, its token is kept. What it throws reaches the caller as it is.
+   * This Worker's key or a session token, or a function that returns one. The function is called before the first request, and again
+   * with a refused token (one that has expired), at most once per request. The client stores the token between calls. An error that the
+   * function throws reaches the caller unchanged.
    */
   token?: string | ((refused?: string) => string | Promise<string>) | undefined;
-  /** For every question that names none. */
+  /** The preset for questions that name none. */
   preset?: string | undefined;
-  /** In place of the global one: a service binding of a Worker, a test. */
+  /** Replaces the global `fetch`, for example by a service binding. */
   fetch?: ((url: string, init: RequestInit) => Promise<Response>) | undefined;
 }
 
-/** Awaits work on the connection. @throws AskError `connection_lost` where it fails */
+/** Awaits work on the connection. @throws AskError `connection_lost` if it fails */
 export type Within = <T>(work: Promise<T>) => Promise<T>;
 
 export interface Init extends RequestInit {
@@ -24,33 +25,33 @@ export interface Init extends RequestInit {
   headers?: Record<string, string>;
 }
 
-/** @throws AskError; what `within` throws; what the token's callback throws; anything once the signal has aborted */
+/** @throws AskError, an error of `within` or of the `token` function, or the reason of an aborted signal */
 export type Call = (path: string, init: Init, within: Within) => Promise<Response>;
 
 export function createCall({ url, token, fetch: send }: ClientOptions): Call {
-  let kept: Promise<string | undefined> | undefined;
+  let current: Promise<string | undefined> | undefined;
 
   async function credential(refused?: string): Promise<string | undefined> {
-    const before = kept;
-    // Another request may have asked for it meanwhile.
-    if ((await before?.catch(() => refused)) === refused && kept === before)
-      kept = Promise.resolve(typeof token === "function" ? token(refused) : token);
-    return kept;
+    const previous = current;
+    // Another request may have renewed it meanwhile.
+    if ((await previous?.catch(() => refused)) === refused && current === previous)
+      current = Promise.resolve(typeof token === "function" ? token(refused) : token);
+    return current;
   }
 
   return async (path, init, within) => {
     let refusal: AskError | undefined;
     let refused: string | undefined;
     for (;;) {
-      // Others may wait for the same credential: it is left, not given up.
+      // An abort ends this wait only: other requests may wait for the same credential.
       const bearer = await Promise.race([aborted(init.signal), credential(refused)]);
-      // It was made for this call alone.
+      // `init` belongs to this call only.
       if (bearer && bearer !== refused) (init.headers ??= {})["authorization"] = `Bearer ${bearer}`;
-      // There is no other: the header still holds the one that was refused.
+      // There is no new token: the header still holds the refused one.
       else if (refusal) throw refusal;
       const response = await within((send ?? fetch)(new URL(path, url).href, init));
       if (response.ok) return response;
-      // Whoever gave it: it may be no answer of the Worker's.
+      // The response may be from another server, so its body may be anything.
       const error = new AskError(
         ((await response.json().catch(() => null)) as { error?: AskError } | null)?.error,
         response,

@@ -1,32 +1,45 @@
-// The typed client of POST /ask for browsers, Node and Workers: no dependencies, and nothing of the Worker but types (docs/client.md).
-// The Worker serves it as /client.js; the package exports it as uniapi-edge/client.
-import type { Answer } from "../contract/answer.ts";
+// The typed client of POST /ask for browsers, Node and Workers (docs/client.md). It has no dependencies and imports only types from the
+// Worker's code. The Worker serves it as /client.js; the package exports it as uniapi-edge/client.
 import { type ClientOptions, createCall } from "./call.ts";
 import type { Conversation, ConversationOptions } from "./conversation.ts";
-import type { AskBody, AskOptions, Input, Question, ResumeToken, Turn } from "./question.ts";
+import type { AskOptions, Question, ResumeToken, Turn } from "./question.ts";
 import { type AnswerStream, openStream } from "./stream.ts";
+import type { Answer, AskBody, Input } from "./wire.ts";
 
-export type { Answer } from "../contract/answer.ts";
 export type { ClientOptions } from "./call.ts";
 export type { Conversation, ConversationOptions } from "./conversation.ts";
 export { AskError } from "./error.ts";
-export type { AskBody, AskOptions, Input, Question, ResumeToken, Turn } from "./question.ts";
-export type { AnswerStream, AskEvent } from "./stream.ts";
+export type { AskOptions, Question, ResumeToken, Turn } from "./question.ts";
+export type { AnswerStream } from "./stream.ts";
+export type { Answer, AskBody, AskEvent, Input } from "./wire.ts";
 
 export interface Client {
+  /** @throws AskError, or the reason of an aborted signal */
   ask(question: Question, options?: AskOptions): Promise<Answer>;
   stream(question: Question, options?: AskOptions): AnswerStream;
-  /** Goes on with a stream after the event at which its `resumeToken` was taken. */
+  /** Resumes a stream after the last event that was read when its `resumeToken` was copied. */
   resume(token: ResumeToken, options?: Pick<AskOptions, "signal">): AnswerStream;
   conversation(options?: ConversationOptions): Conversation;
 }
 
+/**
+ * @example
+ * ```ts
+ * import { createClient } from "uniapi-edge/client";
+ *
+ * const client = createClient({ url: "https://ask.example.com", token: "sk_…" });
+ * const { text, id } = await client.ask("What is the capital of France?");
+ * for await (const { event, data } of client.stream({ input: "And of Spain?", previous_response_id: id })) {
+ *   if (event === "text") process.stdout.write(data.delta);
+ * }
+ * ```
+ */
 export function createClient(options: ClientOptions): Client {
   const call = createCall(options);
 
   function conversation({ id = null, preset = options.preset }: ConversationOptions = {}): Conversation {
     let last: AskBody | undefined;
-    /** What the question itself says wins. */
+    /** The fields of the question override the conversation's. */
     const open = (
       streamed: boolean,
       question: Question,
@@ -36,7 +49,7 @@ export function createClient(options: ClientOptions): Client {
         body: {
           preset,
           previous_response_id: self.id,
-          // Texts and lists have it, bodies don't.
+          // Texts and lists have `at`; bodies don't.
           ...((question as string)?.at ? { input: question as Input } : (question as AskBody)),
         },
       },
@@ -48,7 +61,7 @@ export function createClient(options: ClientOptions): Client {
       id,
       ask: (question, options) => open(false, question, options).answer(),
       stream: (question, options) => open(true, question, options),
-      // Before anything was asked the Worker says that there is no input.
+      // Without an earlier question the Worker rejects the missing input.
       retry: (options) => open(true, { ...last, cache: "refresh" } as AskBody, options),
       resume: (token, options) => open(true, "", options, token),
       async turns() {

@@ -1,25 +1,25 @@
-// A conversation is the id of its last answer: the Worker knows the rest. Answers form a tree, so any of its ids can be gone on from.
-import type { Answer } from "../contract/answer.ts";
+// A conversation is the id of its last answer; the Worker stores the rest. Answers form a tree, so any of its ids can be continued.
 import type { AskOptions, Question, ResumeToken, Turn } from "./question.ts";
 import type { AnswerStream } from "./stream.ts";
+import type { Answer } from "./wire.ts";
 
 export interface ConversationOptions {
-  /** Of the answer to go on from. */
+  /** Id of the answer to continue. */
   id?: string | null | undefined;
   preset?: string | undefined;
 }
 
 export interface Conversation {
-  /** Of the last answer, which the next question follows; null begins anew. May be set to that of any earlier answer. */
+  /** Id of the last answer, which the next question follows; null starts a new conversation. May be set to the id of any earlier answer. */
   id: string | null;
   ask(question: Question, options?: AskOptions): Promise<Answer>;
   stream(question: Question, options?: AskOptions): AnswerStream;
-  /** The last question once more, from the same parent and not from the cache. Its answer is a sibling of the one before. */
+  /** Sends the last question again, from the same parent and past the cache. The answer is a sibling of the previous one. */
   retry(options?: AskOptions): AnswerStream;
-  /** Goes on with a stream of this conversation, as `client.resume` does. */
+  /** Resumes a stream of this conversation, as `client.resume` does. */
   resume(token: ResumeToken, options?: Pick<AskOptions, "signal">): AnswerStream;
-  /** From the first turn to the last answer, as the Worker keeps them. */
+  /** The turns from the first to the last answer, as the Worker has stored them. */
   turns(): Promise<Turn[]>;
-  /** Another conversation that goes on from the same answer, or from an earlier one (`null`: from none). */
+  /** Another conversation that continues the same answer or an earlier one; `null` starts from the beginning. */
   branch(id?: string | null): Conversation;
 }

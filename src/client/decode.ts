@@ -1,7 +1,7 @@
-// Server-sent events (WHATWG HTML, section 9.2): bytes to events, whatever their chunks and line ends. What is unfinished when the bytes
-// end was never said.
+// Decodes server-sent events (WHATWG HTML, section 9.2) from bytes, in any chunks and with any line ends. An event that is unfinished when
+// the bytes end is dropped.
 
-/** The fields of one event; "" stands for all that are none of ours. */
+/** The fields of one event. The key "" collects all fields that the client does not know. */
 export interface ServerSentEvent {
   id?: string;
   event?: string;
@@ -9,10 +9,10 @@ export interface ServerSentEvent {
   [field: string]: string | undefined;
 }
 
-/** Of one event, in characters; the Worker takes 8 MiB from UniAPI. */
+/** The most characters of one event; the Worker accepts 8 MiB from UniAPI. */
 const MAX_CHARS = 16_777_216;
 
-/** @throws RangeError where an event grows without end */
+/** @throws RangeError if an event has more than `maxChars` characters */
 export function createDecoder(maxChars = MAX_CHARS): (bytes: Uint8Array) => ServerSentEvent[] {
   const utf8 = new TextDecoder();
   let line = "";
@@ -21,11 +21,11 @@ export function createDecoder(maxChars = MAX_CHARS): (bytes: Uint8Array) => Serv
   return (bytes) => {
     let text = utf8.decode(bytes, { stream: true });
     if (!text) return [];
-    // The LF of a pair that was cut.
+    // A CR LF pair may be split between chunks.
     if (afterCr) text = text.replace(/^\n/, "");
     afterCr = text.at(-1) === "\r";
     const lines = text.split(/\r\n?|\n/);
-    // Nothing looks again at what came before: a long line in small chunks costs no more than its length.
+    // Earlier text is not scanned again: a long line in small chunks takes time in proportion to its length.
     lines[0] = line + lines[0];
     line = lines.pop() as string;
     const events: ServerSentEvent[] = [];
@@ -37,7 +37,7 @@ export function createDecoder(maxChars = MAX_CHARS): (bytes: Uint8Array) => Serv
         fields = {};
       }
     }
-    // Where there is no data yet, it counts as nine.
+    // Missing data counts as the nine characters of "undefined".
     if (((fields.data as string) + line).length > maxChars) throw RangeError("Endless.");
     return events;
   };

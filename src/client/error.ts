@@ -1,7 +1,7 @@
-// Every failure of the client: what the Worker said in its own words, and a connection that broke in ours.
+// Every failure of the client as one class: errors that the Worker reports, and broken connections.
 
-/** `error` of a body or of an `error` event; it may be anything where somebody else than the Worker answered. */
-interface Said {
+/** `error` of a response or of an `error` event. Any field may be missing if another server answered. */
+interface ErrorBody {
   message?: string;
   code?: string;
   type?: string;
@@ -11,21 +11,27 @@ interface Said {
 }
 
 export class AskError extends Error {
-  /** The Worker's own (`budget_exceeded` …), `connection_lost` where none came, `unexpected_response` where somebody else answered. */
+  /**
+   * The Worker's own code (`budget_exceeded` …), `connection_lost` without a response, `stream_lost` for a stream that can't be resumed,
+   * `unexpected_response` for a response that is not from the Worker.
+   */
   declare readonly code: string;
   declare readonly type: string;
   /** The field that is wrong, or "". */
   declare readonly param: string;
-  /** HTTP status of the answer: 200 where a stream had begun, 0 where there was none. */
+  /** HTTP status of the response: 200 if a stream had begun, 0 without a response. */
   declare readonly status: number;
-  /** For the Worker's operator, or "". */
+  /** To quote to the Worker's operator, or "". */
   declare readonly requestId: string;
-  /** Seconds until another try makes sense; 0 where the Worker did not say. */
+  /** Seconds until another try makes sense; 0 if the Worker did not say. */
   declare readonly retryAfter: number;
-  /** Whether another try may help and is not paid twice. */
+  /** Whether another try may help and is not paid for twice. */
   declare readonly retryable: boolean;
 
-  constructor(said?: Said | null, { status = 0, headers }: { status?: number; headers?: Headers | undefined } = {}) {
+  constructor(
+    body?: ErrorBody | null,
+    { status = 0, headers }: { status?: number; headers?: Headers | undefined } = {},
+  ) {
     const header = (name: string): string | null | undefined => headers?.get(name);
     const {
       message = `HTTP ${status}`,
@@ -33,8 +39,8 @@ export class AskError extends Error {
       type = code,
       param = "",
       request_id = header("x-request-id") ?? "",
-    } = said ?? {};
-    super(message, said as ErrorOptions);
+    } = body ?? {};
+    super(message, body as ErrorOptions);
     Object.assign(this, {
       name: "AskError",
       code,
@@ -43,14 +49,14 @@ export class AskError extends Error {
       status,
       requestId: request_id,
       retryAfter: +(header("retry-after") as string) || 0,
-      // `unavailable` also within a stream: what is kept of it can't be reached for the moment.
+      // `unavailable` also within a stream: its recording can't be read right now.
       retryable:
         (!status || status === 429 || status > 499 || code === "unavailable") && header("x-should-retry") !== "false",
     });
   }
 }
 
-/** @param response of which not all came: its status says nothing then, but its id may be quoted */
+/** @param response an incomplete one: its status means nothing then, but its request id can be quoted */
 export function connectionLost(response?: Response, cause?: unknown): AskError {
   return new AskError({ message: "Connection lost.", code: "connection_lost", cause }, { headers: response?.headers });
 }

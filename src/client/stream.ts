@@ -1,33 +1,30 @@
-// A question on its way until it is answered, over as many connections as that takes: each goes on after the last whole event of the
-// one before (contract section 6), so that what is said joins to the same, byte for byte.
-import type { Answer, AskEvent as WorkerEvent } from "../contract/answer.ts";
+// Reads one answer, over as many connections as that takes. Each connection continues after the last whole event of the previous one
+// (docs/contract.md §6), so the text is the same, byte for byte.
 import type { Call, Init, Within } from "./call.ts";
 import { createDecoder } from "./decode.ts";
 import { AskError, connectionLost } from "./error.ts";
 import { aborted, pauseAfter, sleep } from "./pause.ts";
 import type { ResumeToken } from "./question.ts";
+import type { Answer, AskEvent } from "./wire.ts";
 
-/** What a stream says; its errors are thrown. */
-export type AskEvent = Exclude<WorkerEvent, { event: "error" }>;
-
-/** Nothing is sent before the first event is asked for. */
+/** The events of an answer. The request is sent when the first event is read. */
 export interface AnswerStream extends AsyncIterable<AskEvent> {
-  /** For `resume`, which goes on after the event that was read last: it moves with the stream, so keep it as JSON. */
+  /** For `resume`, which continues after the last event that was read. It changes with the stream, so copy it as JSON. */
   readonly resumeToken: ResumeToken;
-  /** Reads to the end. */
+  /** Reads the rest of the stream and returns the answer. */
   answer(): Promise<Answer>;
   next(): Promise<IteratorResult<AskEvent, undefined>>;
-  /** Leaves: the connection is closed at once. A `break` in a loop does it, too. */
+  /** Closes the connection at once. A `break` in a loop does the same. */
   return(): Promise<IteratorResult<AskEvent, undefined>>;
 }
 
-/** Of a connection that is alive: the Worker says something every five seconds, be it a ping. */
-const SILENCE_MS = 30_000;
+/** A silence after which a connection counts as broken: the Worker sends at least a ping every five seconds. */
+const MAX_SILENCE_MS = 30_000;
 
 /**
  * @param from absent: a GET
- * @param streamed false: the answer comes whole, without events
- * @param conversation takes the answer's id just before `done` is given out
+ * @param streamed false: the answer is one JSON body, without events
+ * @param conversation its id is set just before `done` is yielded
  */
 export function openStream(
   call: Call,
@@ -47,7 +44,7 @@ export function openStream(
       const ended = AbortSignal.any([connection.signal, stop.signal, signal ?? stop.signal]);
       let response: Response | undefined;
       const within: Within = async (work) => {
-        const timer = streamed ? setTimeout(() => connection.abort(connectionLost()), SILENCE_MS) : 0;
+        const timer = streamed ? setTimeout(() => connection.abort(connectionLost()), MAX_SILENCE_MS) : 0;
         try {
           return await work;
         } catch (error) {
@@ -77,7 +74,7 @@ export function openStream(
           return;
         }
         const reader = (response.body as ReadableStream<Uint8Array>).getReader();
-        // Of a `fetch` that does not listen to its signal, too.
+        // A custom `fetch` may ignore its signal.
         aborted(ended)
           .catch(() => reader.cancel())
           .catch(() => undefined);
@@ -88,7 +85,7 @@ export function openStream(
           for (const { id, event, data: text } of decode(value)) {
             const data = JSON.parse(text as string);
             if (event === "error") throw new AskError(data.error, response);
-            // Of a stream that had ended before, the end is said again.
+            // A stream that had already ended repeats its last event.
             const last = token.lastEventId;
             if (
               last &&
@@ -104,7 +101,7 @@ export function openStream(
           }
         }
       } catch (error) {
-        // What can't be read is no answer of the Worker's, whoever gave it.
+        // A response that can't be parsed is not from the Worker.
         const failure = ended.aborted
           ? ended.reason
           : response && !(error instanceof AskError)
@@ -118,7 +115,7 @@ export function openStream(
   }
 
   const events = read();
-  const leave = events.return.bind(events, undefined);
+  const end = events.return.bind(events, undefined);
   return Object.assign(events, {
     resumeToken: token,
     async answer() {
@@ -128,7 +125,7 @@ export function openStream(
     },
     return() {
       stop.abort();
-      return leave();
+      return end();
     },
   });
 }

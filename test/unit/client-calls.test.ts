@@ -1,16 +1,17 @@
 // What the client sends and what it makes of refusals: bodies, tokens, errors, conversations.
 import { afterEach, describe, expect, expectTypeOf, test } from "vitest";
-import { type AskBody, AskError, type Client, type ClientOptions, createClient } from "../../src/client/client.ts";
-import type { Ask } from "../../src/contract/ask.ts";
+import type * as packaged from "uniapi-edge/client";
 import {
-  ANSWER,
-  eventsOf,
-  type FakeRuns,
-  refuse,
-  type Script,
-  sendJson,
-  startFakeRuns,
-} from "../support/fake-runs.ts";
+  type AskBody,
+  AskError,
+  type AskEvent,
+  type Client,
+  type ClientOptions,
+  createClient,
+} from "../../src/client/client.ts";
+import type { Answer, AskEvent as ContractEvent } from "../../src/contract/answer.ts";
+import type { AskBody as ContractBody } from "../../src/contract/ask.ts";
+import { ANSWER, eventsOf, type FakeRuns, refuse, type Script, sendJson, startFakeRuns } from "../support/fake-runs.ts";
 
 const open: FakeRuns[] = [];
 afterEach(async () => {
@@ -79,13 +80,18 @@ describe("a question", () => {
     expect(server.asked[1]?.headers["idempotency-key"]).toBe(server.asked[0]?.headers["idempotency-key"]);
   });
 
-  test("has every field that the Worker takes, with types that it takes", () => {
-    // Where this does not compile, a field is missing in AskBody (src/client/question.ts; then npm run build:client).
-    type Fields = Required<Omit<Ask, "stream">>;
-    expectTypeOf<keyof AskBody>().toEqualTypeOf<keyof Fields>();
-    // As sent: null and undefined mean that a field is not set.
-    type Sent = { [field in keyof Fields]: NonNullable<AskBody[field]> };
-    expectTypeOf<Sent>().toExtend<Fields>();
+  test("has the contract's types, in the source and in the declarations that the package ships", () => {
+    // If this does not compile: npm run build:client.
+    type Sendable = Omit<ContractBody, "stream">;
+    expectTypeOf<AskBody>().toEqualTypeOf<packaged.AskBody>();
+    expectTypeOf<keyof AskBody>().toEqualTypeOf<keyof Sendable>();
+    expectTypeOf<AskBody>().toExtend<Sendable>();
+    expectTypeOf<Sendable>().toExtend<AskBody>();
+    type Streamed = Exclude<ContractEvent, { event: "error" }>;
+    expectTypeOf<AskEvent>().toEqualTypeOf<packaged.AskEvent>();
+    expectTypeOf<AskEvent>().toExtend<Streamed>();
+    expectTypeOf<Streamed>().toExtend<AskEvent>();
+    expectTypeOf<packaged.Answer>().toEqualTypeOf<Answer>();
   });
 
   test("finds the Worker with and without a slash, and refuses an address that is none", async () => {

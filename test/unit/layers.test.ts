@@ -38,11 +38,15 @@ const MATRIX: Record<string, Row> = {
       "hooks/hook-event.ts",
       "hooks/senders.ts",
       "http/respond",
-      "client/served.ts",
     ],
     types: ["deps.ts", "app-env.ts"],
     packages: ["hono"],
     own: false,
+  },
+  "http/middleware.ts": {
+    imports: [...CORE, "gate", "http/respond"],
+    types: ["deps.ts", "app-env.ts", "platform"],
+    packages: ["hono"],
   },
   "http/respond": { imports: [...CORE, "answer"], types: ["deps.ts", "app-env.ts", "platform"], packages: ["hono"] },
   durable: {
@@ -50,7 +54,7 @@ const MATRIX: Record<string, Row> = {
     types: ["deps.ts"],
     packages: ["cloudflare:workers", "cloudflare:workflows"],
   },
-  client: { types: CORE },
+  client: { types: ["contract"] },
   // The parts of the console, from the bottom up.
   "console/lib": { imports: ["client/client.ts"], types: ["contract"], packages: ["preact"] },
   "console/ui": { types: ["console/lib"], packages: ["preact"] },

@@ -94,7 +94,7 @@ describe("/client.js", () => {
         "access-control-allow-origin": "*",
         "cache-control": "public, max-age=300, stale-while-revalidate=86400",
         "x-content-type-options": "nosniff",
-        etag: expect.stringMatching(/^"[\w-]{22}"$/),
+        etag: expect.stringMatching(/^"[\w-]+"$/),
       });
       expect(response.headers.get("vary"), "one answer for all").toBeNull();
       expect(await response.text()).toMatch(/export\{\w+ as AskError,\w+ as createClient\};\s*$/);

@@ -1,0 +1,33 @@
+// Generated from src/client by `npm run build:client`: edit there.
+import { type ClientOptions } from "./call.ts";
+import type { Conversation, ConversationOptions } from "./conversation.ts";
+import type { AskOptions, Question, ResumeToken } from "./question.ts";
+import { type AnswerStream } from "./stream.ts";
+import type { Answer } from "./wire.ts";
+export type { ClientOptions } from "./call.ts";
+export type { Conversation, ConversationOptions } from "./conversation.ts";
+export { AskError } from "./error.ts";
+export type { AskOptions, Question, ResumeToken, Turn } from "./question.ts";
+export type { AnswerStream } from "./stream.ts";
+export type { Answer, AskBody, AskEvent, Input } from "./wire.ts";
+export interface Client {
+    /** @throws AskError, or the reason of an aborted signal */
+    ask(question: Question, options?: AskOptions): Promise<Answer>;
+    stream(question: Question, options?: AskOptions): AnswerStream;
+    /** Resumes a stream after the last event that was read when its `resumeToken` was copied. */
+    resume(token: ResumeToken, options?: Pick<AskOptions, "signal">): AnswerStream;
+    conversation(options?: ConversationOptions): Conversation;
+}
+/**
+ * @example
+ * ```ts
+ * import { createClient } from "uniapi-edge/client";
+ *
+ * const client = createClient({ url: "https://ask.example.com", token: "sk_…" });
+ * const { text, id } = await client.ask("What is the capital of France?");
+ * for await (const { event, data } of client.stream({ input: "And of Spain?", previous_response_id: id })) {
+ *   if (event === "text") process.stdout.write(data.delta);
+ * }
+ * ```
+ */
+export declare function createClient(options: ClientOptions): Client;

@@ -1,0 +1,10 @@
+// Generated from src/client by `npm run build:client`: edit there.
+/** The fields of one event. The key "" collects all fields that the client does not know. */
+export interface ServerSentEvent {
+    id?: string;
+    event?: string;
+    data?: string;
+    [field: string]: string | undefined;
+}
+/** @throws RangeError if an event has more than `maxChars` characters */
+export declare function createDecoder(maxChars?: number): (bytes: Uint8Array) => ServerSentEvent[];
