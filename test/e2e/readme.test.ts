@@ -46,7 +46,7 @@ const patternOf = (output: string): RegExp =>
   new RegExp(
     `^${stable(output)
       .split(/\n*…\n*/)
-      .map((part) => RegExp.escape(part))
+      .map((part) => part.replaceAll(/[.*+?^${}()|[\]\\/-]/g, String.raw`\$&`))
       .join(String.raw`[\s\S]*`)}$`,
   );
 

@@ -34,23 +34,33 @@ export function sectionOf(path: string, heading: string): string {
   return rest.slice(0, end === -1 ? undefined : end).join("\n");
 }
 
-/** The rows of all tables in a text, without heads; each row as its cells. A `\|` is part of its cell. */
-export function rowsOf(text: string): string[][] {
-  const rows: string[][] = [];
-  let inBody = false;
+export interface Table {
+  head: string[];
+  rows: string[][];
+}
+
+/** The tables of a text, cell by cell. */
+export function tablesOf(text: string): Table[] {
+  const tables: Table[] = [];
+  let head: string[] = [];
+  let table: Table | undefined;
   for (const line of text.split("\n")) {
-    if (!line.startsWith("|")) inBody = false;
-    else if (/^\|[\s:|-]+\|$/.test(line)) inBody = true;
-    else if (inBody)
-      rows.push(
-        line
+    const cells = line.startsWith("|")
+      ? line
           .slice(1, -1)
           .split(/(?<!\\)\|/)
-          .map((cell) => cell.trim()),
-      );
+          .map((cell) => cell.trim())
+      : undefined;
+    if (cells === undefined) table = undefined;
+    else if (cells.every((cell) => /^:?-+:?$/.test(cell))) tables.push((table = { head, rows: [] }));
+    else if (table === undefined) head = cells;
+    else table.rows.push(cells);
   }
-  return rows;
+  return tables;
 }
+
+/** The rows of all tables in a text, without heads. */
+export const rowsOf = (text: string): string[][] => tablesOf(text).flatMap(({ rows }) => rows);
 
 /** What a text has between backticks. */
 export const codesIn = (text: string): string[] => [...text.matchAll(/`([^`]+)`/g)].map(([, code = ""]) => code);

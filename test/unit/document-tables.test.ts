@@ -14,7 +14,7 @@ import {
 import { ConfigFields } from "../../src/core/config/config-schema.ts";
 import { PROBLEMS } from "../../src/core/lib/problem.ts";
 import { openApiDocument } from "../../src/openapi/document.ts";
-import { codesIn, readText, rowsOf, sectionOf } from "../support/markdown.ts";
+import { codesIn, proseOf, readText, rowsOf, sectionOf, tablesOf } from "../support/markdown.ts";
 
 const sorted = (values: Iterable<string>): string[] => [...new Set(values)].toSorted();
 /** Codes in the first cells of a section's tables. */
@@ -101,5 +101,105 @@ describe("docs/contract.md", () => {
   test("names every key of an answer, in order", () => {
     const json = /```json\n(\{ "id"[\s\S]*?)```/.exec(sectionOf("docs/contract.md", "2. `POST /ask`"))?.[1] ?? "";
     expect(Object.keys(JSON.parse(json) as object)).toEqual(Object.keys(Answer.shape));
+  });
+});
+
+/** A schema of zod/mini, as far as its settings are read here. */
+interface Schema {
+  def: {
+    shape?: Record<string, Schema>;
+    innerType?: Schema;
+    element?: Schema;
+    valueType?: Schema;
+    in?: Schema;
+    options?: readonly Schema[];
+  };
+}
+
+/** Paths of the settings in a schema, with `*` for a name that the deployer chooses; UniAPI's own fields are left out. */
+function settingsOf({ def }: Schema, path = ""): string[] {
+  const inner = [def.innerType, def.element, def.in, ...(def.options ?? [])].flatMap((one) =>
+    one === undefined ? [] : settingsOf(one, path),
+  );
+  const values = def.valueType === undefined ? [] : settingsOf(def.valueType, `${path}.*`);
+  const keys = Object.entries(def.shape ?? {}).flatMap(([key, schema]) => {
+    if (Object.hasOwn(UPSTREAM_FIELDS, key) && (path === ".defaults" || path === ".presets.*")) return [];
+    return [`${path}.${key}`, ...settingsOf(schema, `${path}.${key}`)];
+  });
+  return [...inner, ...values, ...keys];
+}
+
+describe("docs/configuration.md", () => {
+  const text = readText("docs/configuration.md");
+  const settings = sorted(settingsOf(ConfigFields as unknown as Schema));
+  const nameOf = (path: string): string => path.split(".").at(-1) ?? "";
+  /** Codes in the first column of tables whose head is one of these. */
+  const listed = (...heads: string[]): string[] =>
+    tablesOf(text)
+      .filter(({ head }) => heads.some((start) => head[0]?.startsWith(start)))
+      .flatMap(({ rows }) => rows.flatMap(([cell = ""]) => codesIn(cell)));
+
+  test("names every setting of src/config.ts", () => {
+    expect(settings.length).toBeGreaterThan(60);
+    const words = new Set(codesIn(proseOf("docs/configuration.md")).flatMap((code) => code.match(/\w+/g) ?? []));
+    expect(settings.filter((path) => !words.has(nameOf(path)))).toEqual([]);
+  });
+
+  test("lists no setting that src/config.ts does not have", () => {
+    const isSetting = (code: string): boolean => settings.some((path) => path.endsWith(`.${code}`));
+    const codes = listed("setting", "limit");
+    expect(codes.length).toBeGreaterThan(40);
+    expect(codes.filter((code) => !isSetting(code))).toEqual([]);
+  });
+
+  test("lists every secret and every var, and no other", () => {
+    const sample = [...readText(".dev.vars.example").matchAll(/^(?:# )?([A-Z_]+)=/gm)].map(([, name = ""]) => name);
+    const ofHooks = new Set(["GITHUB_WEBHOOK_SECRET", "GITHUB_TOKEN", "CRM_SECRET"]);
+    expect(sorted(listed("secret"))).toEqual(sorted(sample.filter((name) => !ofHooks.has(name))));
+    const vars = /^\[vars\]\n((?:\w+ = .*\n)+)/m.exec(readText("wrangler.toml"))?.[1] ?? "";
+    const names = [...vars.matchAll(/^(\w+)/gm)].map(([, name = ""]) => name);
+    expect(sorted(listed("var"))).toEqual(sorted([...names, "DEADLINES"]));
+  });
+});
+
+test("docs/deploying.md and docs/contract.md list every secret", () => {
+  const secrets = [...readText(".dev.vars.example").matchAll(/^(?:# )?([A-Z]+_KEYS?|TURNSTILE_SECRET)=/gm)].map(
+    ([, name = ""]) => name,
+  );
+  expect(secrets.length).toBe(5);
+  expect(firstCells("docs/deploying.md", "Every secret")).toEqual(expect.arrayContaining(secrets));
+  expect(firstCells("docs/contract.md", "1. Settings")).toEqual(expect.arrayContaining(secrets));
+});
+
+test.each(["docs/contract.md", "docs/architecture.md"])("%s names every binding of wrangler.toml", (page) => {
+  const bindings = [...readText("wrangler.toml").matchAll(/^(?:binding|name) = "([A-Z_]+)"$/gm)].map(
+    ([, name = ""]) => name,
+  );
+  expect(bindings).toEqual(expect.arrayContaining(["RESPONSES", "RUNS", "JOBS", "RATE_LIMIT"]));
+  const named = new Set(codesIn(proseOf(page)));
+  expect(bindings.filter((name) => !named.has(name))).toEqual([]);
+});
+
+describe("docs/architecture.md", () => {
+  /** Folders of src that have files, and the groups of core. */
+  const files = readdirSync("src", { withFileTypes: true, recursive: true })
+    .filter((entry) => entry.isFile())
+    .map(({ parentPath, name }) => posix.relative("src", posix.join(parentPath, name)));
+  const folders = files.flatMap((path) => (path.includes("/") ? [`src/${path.split("/")[0] ?? ""}`] : []));
+  const groups = files.flatMap((path) => (/^core\/[^/]+\//.test(path) ? [path.split("/").slice(0, 2).join("/")] : []));
+  const tables = tablesOf(sectionOf("docs/architecture.md", "Folders"));
+  const listed = (head: string): string[] =>
+    tables
+      .filter((table) => table.head[0] === head)
+      .flatMap(({ rows }) => rows.flatMap(([cell = ""]) => codesIn(cell)));
+
+  test("has a row for every folder of src, and no other", () => {
+    expect(sorted(listed("folder"))).toEqual(sorted(folders));
+  });
+
+  test("has a row for every group of core, in the order in which they may import each other", () => {
+    expect(sorted(listed("group"))).toEqual(sorted(groups));
+    const order = /CORE_ORDER = (\[[^\]]+\])/.exec(readText("test/unit/layers.test.ts"))?.[1] ?? "[]";
+    expect(listed("group")).toEqual((JSON.parse(order) as string[]).map((group) => `core/${group}`));
   });
 });
