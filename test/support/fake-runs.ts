@@ -1,39 +1,39 @@
-// What the typed client meets in its unit tests: contract section 6 in a few lines of node:http. One recording for each Idempotency-Key,
-// continued after Last-Event-ID, and a connection that breaks after as many bytes as the test says.
+// The server of the typed client's unit tests: docs/contract.md §6 in a few lines of node:http. It has one recording per Idempotency-Key,
+// resumes after Last-Event-ID, and breaks connections after as many bytes as a test wants.
 import type { Answer, AskEvent } from "../../src/contract/answer.ts";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { formatEvent } from "../../src/core/lib/sse.ts";
 import { replay } from "../../src/core/reply/trim-stream.ts";
 
-export interface Asked {
+export interface ReceivedRequest {
   method: string;
   path: string;
   headers: Record<string, string | undefined>;
   body: Record<string, unknown>;
-  /** How often the same key had come before. */
-  again: number;
-  /** The client closed the connection before the answer's end. */
-  left: Promise<void>;
+  /** How many earlier requests had the same key. */
+  repeats: number;
+  /** Resolves when the client closes the connection before the end of the response. */
+  disconnected: Promise<void>;
 }
 
 export interface FakeRuns {
   url: string;
-  asked: Asked[];
-  /** How many calls of upstream that were: one for each key. */
+  requests: ReceivedRequest[];
+  /** How many upstream calls the requests amount to: one per key. */
   calls: () => number;
   close: () => Promise<void>;
 }
 
 export interface Script {
   events: readonly AskEvent[];
-  /** Bytes of the body of the nth connection after which it breaks; undefined: it does not. */
-  breakAfter?: (connection: number, asked: Asked) => number | undefined;
-  /** A connection that ends too early ends cleanly: no chunk says that there was to be more. */
-  cleanly?: boolean;
-  /** In place of the stream; false: go on as usual. */
-  instead?: (asked: Asked, response: ServerResponse, connection: number) => boolean;
-  /** How an event is written down. */
+  /** How many bytes the nth connection sends before it breaks; undefined: it does not break. */
+  breakAfter?: (connection: number, request: ReceivedRequest) => number | undefined;
+  /** A broken connection ends cleanly: no chunk says that more was to come. */
+  endsCleanly?: boolean;
+  /** Responds instead of the fake; false: the fake responds. */
+  instead?: (request: ReceivedRequest, response: ServerResponse, connection: number) => boolean;
+  /** Replaces the format of an event. */
   format?: (id: string, event: string, data: string) => string;
 }
 
@@ -49,7 +49,7 @@ export const ANSWER: Answer = {
   tool_calls: [{ call_id: "call_1", name: "weather", arguments: '{"city":"Zürich"}' }],
 };
 
-/** The events of an answer whose text comes in pieces of that many characters. */
+/** The events of an answer, its text in deltas of `length` characters. */
 export function eventsOf(answer: Answer, length = 4): AskEvent[] {
   return replay(answer, "req_1").flatMap((one): AskEvent[] => {
     if (one.event !== "text") return [one];
@@ -59,7 +59,7 @@ export function eventsOf(answer: Answer, length = 4): AskEvent[] {
 }
 
 export async function startFakeRuns(script: Script): Promise<FakeRuns> {
-  const asked: Asked[] = [];
+  const requests: ReceivedRequest[] = [];
   const bodies = new Map<string, string>();
   const server = createServer((request, response) => void answer(request, response).catch(() => response.destroy()));
 
@@ -67,26 +67,27 @@ export async function startFakeRuns(script: Script): Promise<FakeRuns> {
     const pieces: Buffer[] = [];
     for await (const piece of request) pieces.push(piece as Buffer);
     const raw = Buffer.concat(pieces).toString();
-    const { promise: left, resolve } = Promise.withResolvers<void>();
+    const { promise: disconnected, resolve } = Promise.withResolvers<void>();
     response.on("close", () => !response.writableFinished && resolve());
-    const one: Asked = {
+    const received: ReceivedRequest = {
       method: request.method ?? "",
       path: request.url ?? "",
       headers: Object.fromEntries(Object.entries(request.headers).map(([name, value]) => [name, String(value)])),
       body: raw === "" ? {} : (JSON.parse(raw) as Record<string, unknown>),
-      again: asked.filter(({ headers }) => headers["idempotency-key"] === request.headers["idempotency-key"]).length,
-      left,
+      repeats: requests.filter(({ headers }) => headers["idempotency-key"] === request.headers["idempotency-key"])
+        .length,
+      disconnected,
     };
-    const connection = asked.push(one) - 1;
-    if (script.instead?.(one, response, connection) === true) return;
+    const connection = requests.push(received) - 1;
+    if (script.instead?.(received, response, connection) === true) return;
 
-    const key = one.headers["idempotency-key"] ?? "";
+    const key = received.headers["idempotency-key"] ?? "";
     if (bodies.has(key) && bodies.get(key) !== raw) return refuse(response, 422, "idempotency_key_reused");
-    const [, run, last = "-1"] = /^(\w+)-(\d+)$/.exec(one.headers["last-event-id"] ?? "") ?? [];
+    const [, run, last = "-1"] = /^(\w+)-(\d+)$/.exec(received.headers["last-event-id"] ?? "") ?? [];
     const own = `f${[...new Set([...bodies.keys(), key])].indexOf(key)}`;
     if (run !== undefined && (run !== own || !bodies.has(key))) return refuse(response, 409, "stream_lost");
     bodies.set(key, raw);
-    if (one.body["stream"] !== true) return sendJson(response, 200, script.events.at(-1)?.data);
+    if (received.body["stream"] !== true) return sendJson(response, 200, script.events.at(-1)?.data);
 
     const format = script.format ?? formatEvent;
     const frames = script.events.map(({ event, data }, n) =>
@@ -95,15 +96,15 @@ export async function startFakeRuns(script: Script): Promise<FakeRuns> {
         : "",
     );
     const bytes = Buffer.from(frames.join(""));
-    const end = script.breakAfter?.(connection, one);
+    const end = script.breakAfter?.(connection, received);
     const broken = end !== undefined && end < bytes.length;
     response.writeHead(200, {
       "content-type": "text/event-stream",
-      ...(script.cleanly === true ? { connection: "close" } : {}),
+      ...(script.endsCleanly === true ? { connection: "close" } : {}),
     });
-    if (script.cleanly === true) response.useChunkedEncodingByDefault = false;
+    if (script.endsCleanly === true) response.useChunkedEncodingByDefault = false;
     const sent = broken ? bytes.subarray(0, end) : bytes;
-    if (!broken || script.cleanly === true) return void response.end(sent);
+    if (!broken || script.endsCleanly === true) return void response.end(sent);
     response.flushHeaders();
     response.write(sent, () => response.socket?.destroy());
     return undefined;
@@ -114,7 +115,7 @@ export async function startFakeRuns(script: Script): Promise<FakeRuns> {
   });
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    asked,
+    requests,
     calls: () => bodies.size,
     close: () =>
       new Promise((resolve) => {

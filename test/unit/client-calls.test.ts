@@ -1,4 +1,4 @@
-// What the client sends and what it makes of refusals: bodies, tokens, errors, conversations.
+// What the client sends, and how it handles errors: bodies, tokens, errors, conversations.
 import { afterEach, describe, expect, expectTypeOf, test } from "vitest";
 import type * as packaged from "uniapi-edge/client";
 import {
@@ -27,13 +27,13 @@ async function start(
   return { server, client: createClient({ url: server.url, ...options }) };
 }
 
-/** Each answer has an id of its own: a, b, c … */
+/** The answers have the ids a, b, c … */
 const chain: Partial<Script> = {
-  instead(asked, response, connection) {
+  instead(request, response, connection) {
     const id = "abcdefgh"[connection];
-    if (asked.method === "GET") return false;
-    const answer = { ...ANSWER, id, previous_response_id: asked.body["previous_response_id"] ?? null };
-    if (asked.body["stream"] !== true) sendJson(response, 200, answer);
+    if (request.method === "GET") return false;
+    const answer = { ...ANSWER, id, previous_response_id: request.body["previous_response_id"] ?? null };
+    if (request.body["stream"] !== true) sendJson(response, 200, answer);
     else
       response
         .writeHead(200, { "content-type": "text/event-stream" })
@@ -41,10 +41,10 @@ const chain: Partial<Script> = {
     return true;
   },
 };
-const bodiesOf = (server: FakeRuns): Record<string, unknown>[] => server.asked.map(({ body }) => body);
+const bodiesOf = (server: FakeRuns): Record<string, unknown>[] => server.requests.map(({ body }) => body);
 
 describe("a question", () => {
-  test("is a text, messages or a whole body; what it says itself wins over the client's preset", async () => {
+  test("is a text, messages or a whole body; its own preset overrides the client's", async () => {
     const { server, client } = await start({}, { preset: "support" });
     const messages = [{ role: "user", content: "hi" }];
     await client.ask("hi");
@@ -57,17 +57,17 @@ describe("a question", () => {
     ]);
   });
 
-  test("has a key of its own each time, or the one that is given", async () => {
+  test("has a new key each time, or the given one", async () => {
     const { server, client } = await start();
     await client.ask("hi");
     await client.ask("hi");
     await client.ask("hi", { idempotencyKey: "mine" });
-    const keys = server.asked.map(({ headers }) => headers["idempotency-key"]);
+    const keys = server.requests.map(({ headers }) => headers["idempotency-key"]);
     expect(new Set(keys).size).toBe(3);
     expect(keys[2]).toBe("mine");
   });
 
-  test("gets the trimmed answer, also where the connection broke before it was whole", async () => {
+  test("gets the trimmed answer, even if the connection broke in the middle", async () => {
     const { server, client } = await start({
       instead(_, response, connection) {
         if (connection > 0) return false;
@@ -77,7 +77,7 @@ describe("a question", () => {
       },
     });
     expect(await client.ask("hi")).toEqual(ANSWER);
-    expect(server.asked[1]?.headers["idempotency-key"]).toBe(server.asked[0]?.headers["idempotency-key"]);
+    expect(server.requests[1]?.headers["idempotency-key"]).toBe(server.requests[0]?.headers["idempotency-key"]);
   });
 
   test("has the contract's types, in the source and in the declarations that the package ships", () => {
@@ -94,54 +94,54 @@ describe("a question", () => {
     expectTypeOf<packaged.Answer>().toEqualTypeOf<Answer>();
   });
 
-  test("finds the Worker with and without a slash, and refuses an address that is none", async () => {
+  test("reaches the Worker with and without a trailing slash, and rejects an invalid URL", async () => {
     const { server, client } = await start();
     await client.ask("hi");
     await createClient({ url: new URL(server.url) }).ask("hi");
     await createClient({ url: `${server.url}/` }).ask("hi");
-    expect(server.asked.map(({ path }) => path)).toEqual(["/ask", "/ask", "/ask"]);
+    expect(server.requests.map(({ path }) => path)).toEqual(["/ask", "/ask", "/ask"]);
     await expect(createClient({ url: "localhost" }).ask("hi")).rejects.toThrow(TypeError);
   });
 });
 
 describe("a token", () => {
-  /** Takes only these, whatever else it is told. */
-  const takes = (...tokens: string[]): Partial<Script> => ({
-    instead(asked, response) {
-      if (tokens.includes(asked.headers["authorization"]?.replace("Bearer ", "") ?? "none")) return false;
+  /** Accepts only these tokens. */
+  const accepts = (...tokens: string[]): Partial<Script> => ({
+    instead(request, response) {
+      if (tokens.includes(request.headers["authorization"]?.replace("Bearer ", "") ?? "none")) return false;
       refuse(response, 401, "invalid_credentials");
       return true;
     },
   });
   const sentTokens = (server: FakeRuns): (string | undefined)[] =>
-    server.asked.map(({ headers }) => headers["authorization"]?.slice(7));
+    server.requests.map(({ headers }) => headers["authorization"]?.slice(7));
 
-  test("of a callback is fetched once and kept", async () => {
+  test("of a callback is fetched once and stored", async () => {
     const refused: (string | undefined)[] = [];
-    const { server, client } = await start(takes("t1"), { token: (old) => `t${refused.push(old)}` });
+    const { server, client } = await start(accepts("t1"), { token: (old) => `t${refused.push(old)}` });
     await Promise.all([client.ask("a"), client.ask("b"), client.stream("c").answer()]);
     await client.ask("d");
     expect(refused).toEqual([undefined]);
     expect(sentTokens(server)).toEqual(["t1", "t1", "t1", "t1"]);
   });
 
-  test("that has expired is renewed once, for all that wait for it, and the same question is sent again", async () => {
+  test("that has expired is renewed once for all waiting requests, and the same question is sent again", async () => {
     const refused: (string | undefined)[] = [];
-    const { server, client } = await start(takes("t2"), { token: async (old) => `t${refused.push(old)}` });
+    const { server, client } = await start(accepts("t2"), { token: async (old) => `t${refused.push(old)}` });
     await Promise.all([client.ask("a"), client.ask("b"), client.stream("c").answer()]);
     expect(refused).toEqual([undefined, "t1"]);
     expect(sentTokens(server).toSorted()).toEqual(["t1", "t1", "t1", "t2", "t2", "t2"]);
     expect(server.calls()).toBe(3);
   });
 
-  test("that has expired within a stream is renewed where it breaks", async () => {
+  test("that expires within a stream is renewed when the connection breaks", async () => {
     let good = "t1";
     const { server, client } = await start(
       {
         breakAfter: (connection) => (connection === 0 ? 300 : undefined),
-        instead(asked, response, connection) {
+        instead(request, response, connection) {
           if (connection === 1) good = "t2";
-          if (asked.headers["authorization"] === `Bearer ${good}`) return false;
+          if (request.headers["authorization"] === `Bearer ${good}`) return false;
           refuse(response, 401, "invalid_credentials");
           return true;
         },
@@ -153,20 +153,20 @@ describe("a token", () => {
   });
 
   test.each([
-    ["a fixed one", "t0", 1],
-    ["one that a callback gives again", () => "t0", 1],
-    ["two that a callback gives", (old?: string) => (old === undefined ? "t0" : "t1"), 2],
-    ["one that a callback has no other for", (old?: string) => (old === undefined ? "t0" : ""), 1],
-    ["none", undefined, 1],
-  ])("that is refused is an error after as few requests as possible: %s", async (_, token, requests) => {
-    const { server, client } = await start(takes("other"), { token });
+    ["a fixed token", "t0", 1],
+    ["a callback that returns the same token again", () => "t0", 1],
+    ["a callback that returns another token", (old?: string) => (old === undefined ? "t0" : "t1"), 2],
+    ["a callback that returns no other token", (old?: string) => (old === undefined ? "t0" : ""), 1],
+    ["no token", undefined, 1],
+  ])("that is refused fails after as few requests as possible: %s", async (_, token, requests) => {
+    const { server, client } = await start(accepts("other"), { token });
     await expect(client.ask("hi")).rejects.toMatchObject({ status: 401, code: "invalid_credentials" });
-    expect(server.asked.length).toBe(requests);
+    expect(server.requests.length).toBe(requests);
   });
 
-  test("whose callback fails is that failure, and is asked for anew the next time", async () => {
+  test("whose callback throws fails with that error, and the next request calls it again", async () => {
     let calls = 0;
-    const { client } = await start(takes("t2"), {
+    const { client } = await start(accepts("t2"), {
       token: () => (++calls === 1 ? Promise.reject(new Error("not logged in")) : `t${calls}`),
     });
     await expect(client.ask("hi")).rejects.toThrow("not logged in");
@@ -175,7 +175,7 @@ describe("a token", () => {
 });
 
 describe("an error", () => {
-  test("says what the Worker said", async () => {
+  test("carries the Worker's error", async () => {
     const { client } = await start({
       instead(_, response) {
         const error = {
@@ -205,7 +205,7 @@ describe("an error", () => {
     });
   });
 
-  test("has a code also where something else than the Worker answered", async () => {
+  test("has a code even if another server answered", async () => {
     const { client } = await start({
       instead: (_, response) => response.writeHead(413).end("<h1>Too large</h1>") !== undefined,
     });
@@ -217,7 +217,7 @@ describe("an error", () => {
     });
   });
 
-  describe("of an answer with status 200 that is none", () => {
+  describe("of a response with status 200 that is not an answer", () => {
     const headers = { "x-request-id": "req_7" };
     const use: [string, (client: Client) => Promise<unknown>][] = [
       ["ask", (client) => client.ask("hi")],
@@ -234,7 +234,7 @@ describe("an error", () => {
       ["an event that is no JSON", "stream", () => events("id: f0-0\nevent: start\ndata: <h1>\n\n")],
       ["an end that is null", "stream", () => events("id: f0-0\nevent: done\ndata: null\n\n")],
       ["an error that says nothing", "stream", () => events("id: f0-0\nevent: error\ndata: {}\n\n")],
-    ])("says so, and by which request: %s to %s", async (_, name, answer) => {
+    ])("says so, with the request id: %s to %s", async (_, name, answer) => {
       let sent = 0;
       const fetch = (): Promise<Response> => Promise.resolve(((sent += 1), answer()));
       const client = createClient({ url: "http://worker.example", fetch });
@@ -250,7 +250,7 @@ describe("an error", () => {
         requestId: "req_7",
         retryable: false,
       });
-      expect(sent, "it may have been paid").toBe(1);
+      expect(sent, "it may have been paid for").toBe(1);
     });
   });
 
@@ -258,7 +258,7 @@ describe("an error", () => {
     ["a text", '{"error":"Bad Gateway"}'],
     ["null", '{"error":null}'],
     ["no JSON", "<h1>Bad Gateway</h1>"],
-  ])("of somebody between us and the Worker has a code as well: %s", async (_, body) => {
+  ])("of a server between the client and the Worker has a code too: %s", async (_, body) => {
     const { client } = await start({
       instead: (_, response) => response.writeHead(403, { "x-request-id": "req_8" }).end(body) !== undefined,
     });
@@ -271,7 +271,7 @@ describe("an error", () => {
     });
   });
 
-  test("that asks for patience beyond a minute says how long", async () => {
+  test("with a Retry-After of more than a minute says how long", async () => {
     const { client } = await start({
       instead: (_, response) =>
         refuse(response, 429, "budget_exceeded", { "retry-after": "3600", "x-should-retry": "false" }) ?? true,
@@ -286,7 +286,7 @@ describe("an error", () => {
 });
 
 describe("a conversation", () => {
-  test("goes on from its last answer, by ask and by stream", async () => {
+  test("continues from its last answer, by ask and by stream", async () => {
     const { server, client } = await start(chain);
     const conversation = client.conversation({ preset: "support" });
     expect(conversation.id).toBe(null);
@@ -301,7 +301,7 @@ describe("a conversation", () => {
     ]);
   });
 
-  test("asks the last question again from the same parent, past the cache", async () => {
+  test("retries the last question from the same parent, past the cache", async () => {
     const { server, client } = await start(chain);
     const conversation = client.conversation();
     await conversation.ask("one");
@@ -313,15 +313,15 @@ describe("a conversation", () => {
       { input: "two", metadata: { a: "b" }, previous_response_id: "a", cache: "refresh", stream: true },
       { input: "three", previous_response_id: "c" },
     ]);
-    expect(server.asked[2]?.headers["idempotency-key"]).not.toBe(server.asked[1]?.headers["idempotency-key"]);
+    expect(server.requests[2]?.headers["idempotency-key"]).not.toBe(server.requests[1]?.headers["idempotency-key"]);
   });
 
-  test("can ask again what failed", async () => {
+  test("can retry a question that failed", async () => {
     const { server, client } = await start({
-      instead: (asked, response, connection) =>
+      instead: (request, response, connection) =>
         connection === 1
           ? (refuse(response, 400, "upstream_rejected") ?? true)
-          : (chain.instead?.(asked, response, connection) ?? false),
+          : (chain.instead?.(request, response, connection) ?? false),
     });
     const conversation = client.conversation();
     await conversation.ask("one");
@@ -331,21 +331,21 @@ describe("a conversation", () => {
     expect(bodiesOf(server)[2]).toMatchObject({ input: "two", previous_response_id: "a" });
   });
 
-  test("restores itself from an id: its turns, and the question to retry", async () => {
+  test("is restored from an id: its turns, and the question to retry", async () => {
     const turns = [
       { input: "one", answer: { ...ANSWER, id: "a" } },
       { input: [{ role: "user", content: "two" }], answer: { ...ANSWER, id: "b", previous_response_id: "a" } },
     ];
     const { server, client } = await start({
-      instead: (asked, response, connection) =>
-        asked.method === "GET"
+      instead: (request, response, connection) =>
+        request.method === "GET"
           ? (sendJson(response, 200, { turns }) ?? true)
-          : (chain.instead?.(asked, response, connection) ?? false),
+          : (chain.instead?.(request, response, connection) ?? false),
     });
     const conversation = client.conversation({ id: "b", preset: "support" });
     expect(await conversation.turns()).toEqual(turns);
     await conversation.retry().answer();
-    expect(server.asked).toMatchObject([
+    expect(server.requests).toMatchObject([
       { method: "GET", path: "/ask/b?thread=true" },
       {
         method: "POST",
@@ -357,11 +357,11 @@ describe("a conversation", () => {
         },
       },
     ]);
-    expect(server.asked[0]?.headers).not.toHaveProperty("idempotency-key");
+    expect(server.requests[0]?.headers).not.toHaveProperty("idempotency-key");
     expect(await client.conversation().turns()).toEqual([]);
   });
 
-  test("branches from any of its answers, and leaves itself as it was", async () => {
+  test("branches from any of its answers, and stays unchanged itself", async () => {
     const { server, client } = await start(chain);
     const conversation = client.conversation({ preset: "support" });
     await conversation.ask("one");
@@ -378,7 +378,7 @@ describe("a conversation", () => {
     ]);
   });
 
-  test("goes on with a stream that was left, and knows its answer and its question", async () => {
+  test("resumes a stream that was closed, and knows its answer and its question", async () => {
     const { server, client } = await start();
     const before = client.conversation();
     const stream = before.stream("hi");

@@ -1,18 +1,18 @@
-// The client's own decoder of server-sent events: the reference parser's events, wherever the bytes are cut, and an end to what it keeps.
+// The client's decoder of server-sent events: it returns the reference parser's events, however the bytes are split, and limits its memory.
 import { createParser } from "eventsource-parser";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { createDecoder, type ServerSentEvent } from "../../src/client/decode.ts";
 
-interface Said {
+interface DecodedEvent {
   id: string | undefined;
   event: string | undefined;
   data: string;
 }
 
 const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text);
-/** What is not there and what is empty are the same to a reader of events. */
-const said = ({
+/** An absent field and an empty one mean the same. */
+const normalize = ({
   id,
   event,
   data = "",
@@ -20,24 +20,24 @@ const said = ({
   id?: string | undefined;
   event?: string | undefined;
   data?: string;
-}): Said => ({
+}): DecodedEvent => ({
   id: id || undefined,
   event: event || undefined,
   data,
 });
 
-function decoded(chunks: readonly Uint8Array[]): Said[] {
+function decoded(chunks: readonly Uint8Array[]): DecodedEvent[] {
   const decode = createDecoder();
-  return chunks.flatMap((chunk): ServerSentEvent[] => decode(chunk)).map(said);
+  return chunks.flatMap((chunk): ServerSentEvent[] => decode(chunk)).map(normalize);
 }
 
-function reference(text: string): Said[] {
-  const events: Said[] = [];
-  createParser({ onEvent: (event) => events.push(said(event)) }).feed(text);
+function reference(text: string): DecodedEvent[] {
+  const events: DecodedEvent[] = [];
+  createParser({ onEvent: (event) => events.push(normalize(event)) }).feed(text);
   return events;
 }
 
-function cutAt(bytes: Uint8Array, cuts: readonly number[]): Uint8Array[] {
+function splitAt(bytes: Uint8Array, cuts: readonly number[]): Uint8Array[] {
   const edges = [0, ...cuts.map((cut) => cut % (bytes.length + 1)).toSorted((a, b) => a - b), bytes.length];
   return edges.slice(1).map((edge, index) => bytes.slice(edges[index], edge));
 }
@@ -63,7 +63,7 @@ const fieldLine = fc
     word,
   )
   .map((parts) => parts.join(""))
-  // Of the very start of a stream only.
+  // A byte order mark is special only at the start of a stream.
   .filter((line) => !line.startsWith("\uFEFF"));
 const line = fc.oneof(
   { weight: 6, arbitrary: fieldLine },
@@ -74,10 +74,10 @@ const stream = fc
   .array(fc.tuple(line, fc.constantFrom("\n", "\r\n", "\r")), { maxLength: 25 })
   .map((lines) => lines.map((parts) => parts.join("")).join(""));
 
-test("any stream, cut anyhow, gives the reference parser's events", () => {
+test("any stream, split anywhere, gives the reference parser's events", () => {
   fc.assert(
     fc.property(stream, fc.array(fc.nat(), { maxLength: 8 }), (text, cuts) => {
-      expect(decoded(cutAt(bytesOf(text), cuts))).toEqual(reference(text));
+      expect(decoded(splitAt(bytesOf(text), cuts))).toEqual(reference(text));
     }),
     { numRuns: 1_000 },
   );
@@ -88,7 +88,7 @@ test.each([
   ["carriage returns", "id: a-0\revent: a\rdata: 1\r\rdata: 2\r\r"],
   ["pairs", "id: a-0\r\nevent: a\r\ndata: 1\r\n\r\ndata: 2\r\n\r\n"],
   ["a mixture", "id: a-0\r\nevent: a\ndata: 1\n\r\ndata: 2\r\n\r"],
-])("the same events come out wherever the bytes are cut in two, and byte by byte: %s", (_, text) => {
+])("the events are the same wherever the bytes are split in two, and byte by byte: %s", (_, text) => {
   const bytes = bytesOf(text);
   const whole = decoded([bytes]);
   expect(whole).toHaveLength(2);
@@ -97,14 +97,14 @@ test.each([
   expect(decoded([...bytes].map((byte) => Uint8Array.of(byte)))).toEqual(whole);
 });
 
-test("an event is said only once it is whole", () => {
+test("an event is returned only once it is complete", () => {
   expect(decoded([bytesOf("id: a-0\ndata: 1\n")])).toEqual([]);
 });
 
 test.each([
   ["in one line", "data: "],
   ["in many", "data: x\ndata: "],
-])("an event that never ends is given up, %s", (_, start) => {
+])("an event that never ends is an error, %s", (_, start) => {
   const decode = createDecoder(1_000);
   decode(bytesOf(start));
   const feed = (): void => {
@@ -114,7 +114,7 @@ test.each([
   expect(feed).toThrow(RangeError);
 });
 
-test("pings without end are no event", () => {
+test("endless pings are not an event", () => {
   const decode = createDecoder(100);
   for (let pings = 0; pings < 100; pings += 1) expect(decode(bytesOf(": ping\n\n"))).toEqual([]);
 });
@@ -123,7 +123,7 @@ test("a long line in small chunks takes time in proportion to its length", () =>
   const chunk = bytesOf("x".repeat(1_000));
   const decode = createDecoder();
   decode(bytesOf("data: "));
-  // Looked at again with each of them, it would be 32 GB.
+  // Scanning all earlier text for each chunk would be 32 GB.
   for (let chunks = 0; chunks < 8_000; chunks += 1) decode(chunk);
   expect(decode(bytesOf("\n\n"))[0]?.data).toHaveLength(8_000_000);
 });

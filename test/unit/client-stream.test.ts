@@ -1,4 +1,4 @@
-// The client's streams over real connections that break: what is said joins to the same, byte for byte, and is asked once.
+// The client's streams over real connections that break: the text is the same, byte for byte, and upstream is called once.
 import type { Answer } from "../../src/contract/answer.ts";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import {
@@ -26,7 +26,7 @@ async function start(script: Partial<Script> = {}): Promise<{ server: FakeRuns; 
   return { server, client: createClient({ url: server.url, token: "sk_test" }) };
 }
 
-async function all(stream: AnswerStream): Promise<AskEvent[]> {
+async function readAll(stream: AnswerStream): Promise<AskEvent[]> {
   const events: AskEvent[] = [];
   for await (const event of stream) events.push(event);
   return events;
@@ -40,7 +40,7 @@ const failureOf = (work: Promise<unknown>): Promise<AskError> =>
     (error: AskError) => error,
   );
 
-/** The same numbers in every run. */
+/** A generator with the same numbers in every run. */
 function dice(seed: number): (sides: number) => number {
   let state = seed;
   return (sides) => {
@@ -52,9 +52,9 @@ function dice(seed: number): (sides: number) => number {
 test("a stream gives its events in order, and the answer", async () => {
   const { server, client } = await start();
   const stream = client.stream("hi");
-  expect(await all(stream)).toEqual(EVENTS);
+  expect(await readAll(stream)).toEqual(EVENTS);
   expect(await stream.answer()).toEqual(ANSWER);
-  expect(server.asked).toMatchObject([
+  expect(server.requests).toMatchObject([
     {
       method: "POST",
       path: "/ask",
@@ -66,7 +66,7 @@ test("a stream gives its events in order, and the answer", async () => {
       body: { input: "hi", stream: true },
     },
   ]);
-  expect(server.asked[0]?.headers).not.toHaveProperty("last-event-id");
+  expect(server.requests[0]?.headers).not.toHaveProperty("last-event-id");
 });
 
 describe("a connection that breaks", () => {
@@ -79,51 +79,55 @@ describe("a connection that breaks", () => {
   test.each([
     ["torn off", false],
     ["ended cleanly", true],
-  ])("is taken up again after the last whole event, wherever it was %s", async (_, cleanly) => {
+  ])("is resumed after the last whole event, wherever it was %s", async (_, endsCleanly) => {
     const { server, client } = await start({
       events: SHORT,
-      cleanly,
-      breakAfter: (_, asked) =>
-        asked.headers["last-event-id"] === undefined && asked.again === 0 ? Number(asked.body["user"]) : undefined,
+      endsCleanly,
+      breakAfter: (_, request) =>
+        request.headers["last-event-id"] === undefined && request.repeats === 0
+          ? Number(request.body["user"])
+          : undefined,
     });
-    const everywhere = Array.from({ length: bytes }, (_, at) => all(client.stream({ input: "hi", user: String(at) })));
+    const everywhere = Array.from({ length: bytes }, (_, at) =>
+      readAll(client.stream({ input: "hi", user: String(at) })),
+    );
     for (const events of await Promise.all(everywhere)) expect(events).toEqual(SHORT);
-    expect(server.asked.length).toBe(2 * bytes);
+    expect(server.requests.length).toBe(2 * bytes);
     expect(server.calls()).toBe(bytes);
   });
 
-  test("a hundred times at a random event leaves no trace in the text", async () => {
+  test("a hundred times at a random event does not change the text", async () => {
     const text = Array.from({ length: 400 }, (_, n) => `${n} Grüße 你好 😀\n`).join("");
     const events = eventsOf({ ...ANSWER, text }, 7);
     const roll = dice(7);
     let breaks = 0;
-    // Always after at least one event, so that nothing has to be waited for.
+    // Always after at least one event, so that there is no pause.
     const { server, client } = await start({
       events,
       breakAfter: () => (breaks++ < 100 ? 150 + roll(600) : undefined),
     });
     const stream = client.stream("hi");
-    const heard = await all(stream);
-    expect(textIn(heard)).toBe(text);
-    expect(heard).toEqual(events);
-    expect(server.asked.length).toBe(101);
+    const received = await readAll(stream);
+    expect(textIn(received)).toBe(text);
+    expect(received).toEqual(events);
+    expect(server.requests.length).toBe(101);
     expect(server.calls()).toBe(1);
-    const [first, ...others] = server.asked;
+    const [first, ...others] = server.requests;
     for (const other of others) expect(other.body).toEqual(first?.body);
   });
 
-  test("before the first event leads to the same request again, without a place to go on from", async () => {
+  test("before the first event leads to the same request again, without Last-Event-ID", async () => {
     const { server, client } = await start({ breakAfter: (connection) => (connection === 0 ? 0 : undefined) });
     await client.stream("hi").answer();
-    expect(server.asked.map(({ headers }) => headers["last-event-id"])).toEqual([undefined, undefined]);
+    expect(server.requests.map(({ headers }) => headers["last-event-id"])).toEqual([undefined, undefined]);
     expect(server.calls()).toBe(1);
   });
 
-  test("is told from a stream that began anew: nothing is said twice", async () => {
+  test("is not confused with a new stream: no event is repeated", async () => {
     const { client } = await start({
       breakAfter: (connection) => (connection === 0 ? 300 : undefined),
       format: (id, event, data) => formatEvent(id.replace("f0", `run${Math.random()}`), event, data),
-      instead: (asked) => !delete asked.headers["last-event-id"],
+      instead: (request) => !delete request.headers["last-event-id"],
     });
     expect(await failureOf(client.stream("hi").answer())).toMatchObject({ code: "stream_lost", retryable: false });
   });
@@ -132,7 +136,7 @@ describe("a connection that breaks", () => {
 test.each([
   ["repeats", 0],
   ["skips", 2],
-])("a stream that %s an event is lost, not wrong", async (_, by) => {
+])("a stream that %s an event fails instead of giving a wrong text", async (_, by) => {
   const text = (n: number): string => formatEvent(`f0-${n}`, "text", '{"delta":"x"}');
   const fetch = (): Promise<Response> => Promise.resolve(new Response(text(0) + text(by)));
   const stream = createClient({ url: "http://worker.example", fetch }).stream("hi");
@@ -140,8 +144,8 @@ test.each([
   await expect(stream.next()).rejects.toMatchObject({ code: "stream_lost" });
 });
 
-describe("the end of patience", () => {
-  /** When each request was sent, in milliseconds since the first. */
+describe("retries", () => {
+  /** @returns when each request was sent, in milliseconds since the start */
   async function timesOf(
     answers: (at: number, init: RequestInit) => Promise<Response>,
     use = (client: Client): Promise<unknown> => client.stream("hi").answer(),
@@ -167,7 +171,7 @@ describe("the end of patience", () => {
       new Response(formatEvent("f0-0", "start", "{}"), { headers: { "content-type": "text/event-stream" } }),
     );
 
-  test("a stream that had begun is tried six times more, at once and then with pauses that grow", async () => {
+  test("a stream with events is retried six times, at once and then with growing pauses", async () => {
     const { times, result } = await timesOf((at) => (at === 0 ? begin() : offline()));
     expect(times).toEqual([0, 0, 1_000, 3_000, 7_000, 15_000, 31_000]);
     expect(result).toMatchObject({
@@ -182,7 +186,7 @@ describe("the end of patience", () => {
   test.each([
     ["a stream", undefined],
     ["an answer", (client: Client) => client.ask("hi")],
-  ])("what never began is tried twice more: %s", async (_, use) => {
+  ])("a request without any event is retried twice: %s", async (_, use) => {
     const { times, result } = await timesOf(offline, use);
     expect(times).toEqual([0, 0, 1_000]);
     expect((result as AskError).cause).toEqual(new TypeError("fetch failed"));
@@ -191,7 +195,7 @@ describe("the end of patience", () => {
   test.each([
     ["a stream", undefined],
     ["an answer", (client: Client) => client.ask("hi")],
-  ])("what breaks in the middle each time says which request that was: %s", async (_, use) => {
+  ])("a response that breaks each time reports its request id: %s", async (_, use) => {
     const half = (): ReadableStream =>
       new ReadableStream({ pull: (controller) => controller.error(new TypeError("terminated")) });
     const { times, result } = await timesOf(
@@ -204,7 +208,7 @@ describe("the end of patience", () => {
     expect((result as AskError).cause).toEqual(new TypeError("terminated"));
   });
 
-  test("a new event renews the patience", async () => {
+  test("a new event resets the count of retries", async () => {
     const one = (n: number): Promise<Response> =>
       Promise.resolve(new Response(formatEvent(`f0-${n}`, "text", '{"delta":"x"}')));
     const { times, result } = await timesOf((at) => (at % 4 === 0 ? one(at / 4) : at < 20 ? offline() : failed(400)));
@@ -231,25 +235,25 @@ describe("the end of patience", () => {
     expect(result).toMatchObject({ status, retryAfter: Number(after) });
   });
 
-  test("a stream whose record is out of reach goes on after what was heard", async () => {
-    const waitUntil = formatEvent(
+  test("a stream whose recording is temporarily unavailable resumes after the last event", async () => {
+    const temporaryError = formatEvent(
       "f0-0",
       "error",
       JSON.stringify({ error: { message: "Later.", type: "server_error", code: "unavailable" } }),
     );
     const rest = formatEvent("f0-1", "done", JSON.stringify(ANSWER));
-    const heard: unknown[] = [];
+    const lastEventIds: unknown[] = [];
     const { times, result } = await timesOf((at, { headers }) => {
-      heard.push((headers as Record<string, string>)["last-event-id"]);
-      return Promise.resolve(new Response(at === 0 ? formatEvent("f0-0", "start", "{}") + waitUntil : rest));
+      lastEventIds.push((headers as Record<string, string>)["last-event-id"]);
+      return Promise.resolve(new Response(at === 0 ? formatEvent("f0-0", "start", "{}") + temporaryError : rest));
     });
     expect(result).toEqual(ANSWER);
-    expect(heard).toEqual([undefined, "f0-0"]);
+    expect(lastEventIds).toEqual([undefined, "f0-0"]);
     expect(times).toEqual([0, 500]);
   });
 
   test.each([429, 500, 502, 503, 504])(
-    "status %s is final where it says x-should-retry: false, also of a stream that had begun",
+    "status %s with x-should-retry: false is final, also for a stream with events",
     async (status) => {
       const { times, result } = await timesOf((at) =>
         at === 0 ? begin() : failed(status, { "x-should-retry": "false" }),
@@ -259,12 +263,12 @@ describe("the end of patience", () => {
     },
   );
 
-  test("a connection that says nothing for thirty seconds is as good as broken, and is closed", async () => {
+  test("a connection that is silent for thirty seconds counts as broken, and is closed", async () => {
     let cancelled = 0;
     const signals: RequestInit["signal"][] = [];
     const { times, result } = await timesOf((at, { signal }) => {
       signals.push(signal);
-      // One that has said something listens to its reader only; the others to their signal.
+      // The first connection can end only through its reader, the others through their signal.
       if (at > 0)
         return new Promise((_, reject) => signal?.addEventListener("abort", () => reject(signal.reason as Error)));
       const ping = new TextEncoder().encode(": ping\n\n");
@@ -281,7 +285,7 @@ describe("the end of patience", () => {
   });
 });
 
-describe("leaving", () => {
+describe("closing", () => {
   const endless = (): Partial<Script> => ({
     instead(_, response) {
       response
@@ -291,13 +295,13 @@ describe("leaving", () => {
     },
   });
 
-  test("a loop that is left closes the connection", async () => {
+  test("a break out of the loop closes the connection", async () => {
     const { server, client } = await start(endless());
     for await (const { event } of client.stream("hi")) if (event === "start") break;
-    await server.asked[0]?.left;
+    await server.requests[0]?.disconnected;
   });
 
-  test("a stream that is left while it waits ends at once, and quietly", async () => {
+  test("a stream that is closed while it waits ends at once, without an error", async () => {
     const { server, client } = await start(endless());
     const stream = client.stream("hi");
     await stream.next();
@@ -305,9 +309,9 @@ describe("leaving", () => {
     expect(await stream.return()).toEqual({ done: true, value: undefined });
     expect(await waiting).toEqual({ done: true, value: undefined });
     expect(await stream.next()).toEqual({ done: true, value: undefined });
-    await server.asked[0]?.left;
+    await server.requests[0]?.disconnected;
     await expect(stream.answer()).rejects.toThrow(/abort/);
-    expect(server.asked.length).toBe(1);
+    expect(server.requests.length).toBe(1);
   });
 
   test("a signal ends a stream with its reason, and nothing is sent again", async () => {
@@ -317,11 +321,11 @@ describe("leaving", () => {
     await stream.next();
     controller.abort(new Error("stopped by the user"));
     await expect(stream.next()).rejects.toThrow("stopped by the user");
-    await server.asked[0]?.left;
-    expect(server.asked.length).toBe(1);
+    await server.requests[0]?.disconnected;
+    expect(server.requests.length).toBe(1);
   });
 
-  test("a signal ends a pause, too", async () => {
+  test("a signal ends a pause", async () => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
     const controller = new AbortController();
     const client = createClient({
@@ -336,7 +340,7 @@ describe("leaving", () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  test("an answer is aborted by a signal that was aborted before", async () => {
+  test("a signal that was already aborted aborts an answer", async () => {
     const { client } = await start();
     await expect(client.ask("hi", { signal: AbortSignal.abort() })).rejects.toThrow(/abort/);
   });
@@ -369,7 +373,7 @@ describe("leaving", () => {
       expect(sent).toEqual([]);
     });
 
-    test("a stream that is left ends at once, and quietly", async () => {
+    test("a stream that is closed ends at once, without an error", async () => {
       const { client, sent, called } = hanging();
       const stream = client.stream("hi");
       const waiting = stream.next();
@@ -382,34 +386,34 @@ describe("leaving", () => {
 });
 
 describe("a token to resume with", () => {
-  test("taken at any event goes on after it, in another client, as JSON", async () => {
+  test("copied at any event resumes after it, in another client, as JSON", async () => {
     const { server, client } = await start();
     const stream = client.stream({ input: "hi", metadata: { a: "b" } });
-    const kept: string[] = [JSON.stringify(stream.resumeToken)];
-    for await (const _ of stream) kept.push(JSON.stringify(stream.resumeToken));
-    expect(kept.length).toBe(EVENTS.length + 1);
-    for (const [n, token] of kept.slice(0, -1).entries()) {
+    const tokens: string[] = [JSON.stringify(stream.resumeToken)];
+    for await (const _ of stream) tokens.push(JSON.stringify(stream.resumeToken));
+    expect(tokens.length).toBe(EVENTS.length + 1);
+    for (const [n, token] of tokens.slice(0, -1).entries()) {
       const again = createClient({ url: server.url }).resume(JSON.parse(token) as ResumeToken);
-      expect(await all(again)).toEqual(EVENTS.slice(n));
+      expect(await readAll(again)).toEqual(EVENTS.slice(n));
     }
     expect(server.calls()).toBe(1);
   });
 
-  test("taken at the end says the end again", async () => {
+  test("copied at the end repeats the last event", async () => {
     const { client } = await start();
     const stream = client.stream("hi");
     await stream.answer();
-    expect(await all(client.resume(stream.resumeToken))).toEqual(EVENTS.slice(-1));
+    expect(await readAll(client.resume(stream.resumeToken))).toEqual(EVENTS.slice(-1));
   });
 
-  test("of a stream that is not kept any more is an error", async () => {
+  test("of a stream whose recording is gone fails", async () => {
     const { client } = await start();
     const failure = await failureOf(client.resume({ key: "k", body: { input: "hi" }, lastEventId: "f9-3" }).answer());
     expect(failure).toMatchObject({ status: 409, code: "stream_lost", retryable: false });
   });
 });
 
-test("an error event is thrown with all that it says", async () => {
+test("an error event is thrown with all its fields", async () => {
   const error = { message: "It broke.", type: "server_error", code: "upstream_error", param: "", request_id: "req_2" };
   const { client } = await start({ events: [...EVENTS.slice(0, 2), { event: "error", data: { error } }] });
   const stream = client.stream("hi");
