@@ -1,5 +1,5 @@
-// What docs/browser.md prints, run as it stands there, in a real browser against the production bundle; what a page from elsewhere gets:
-// nothing; and the console, in the same browser.
+// The code of docs/browser.md, unchanged, in a real browser against the production bundle; pages of other origins, which get nothing; and
+// the console.
 import { build } from "esbuild";
 import type { Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -9,7 +9,7 @@ import { consoleChat } from "./console-chat.ts";
 import { consoleReload } from "./console-reload.ts";
 import { consoleViews } from "./console-views.ts";
 
-// Not by console.log, which is shown of failing tests only.
+// Not by console.log, whose output is shown for failing tests only.
 if (BROWSER === undefined)
   process.stderr.write("SKIPPED: the browser tests need Chromium (apt-get install chromium, or set CHROMIUM_PATH).\n");
 
@@ -26,7 +26,7 @@ describe.skipIf(BROWSER === undefined && process.env["CI"] !== "true")("in Chrom
     await scene.stop();
   });
 
-  const asked = (): number => scene.emulator.received.length;
+  const callCount = (): number => scene.emulator.received.length;
   const open = async (url: string): Promise<Page> => {
     const page = await (await scene.browser.newContext()).newPage();
     await page.goto(url);
@@ -44,8 +44,8 @@ describe.skipIf(BROWSER === undefined && process.env["CI"] !== "true")("in Chrom
 
     const lengths = await page.evaluateHandle(() => {
       const lengths = new Set<number>();
-      const look = (): unknown => lengths.add(document.querySelectorAll("li")[1]?.textContent?.length ?? 0);
-      new MutationObserver(look).observe(document, { childList: true, subtree: true });
+      const record = (): unknown => lengths.add(document.querySelectorAll("li")[1]?.textContent?.length ?? 0);
+      new MutationObserver(record).observe(document, { childList: true, subtree: true });
       return lengths;
     });
     await say("My name is Ada.");
@@ -61,16 +61,16 @@ describe.skipIf(BROWSER === undefined && process.env["CI"] !== "true")("in Chrom
     expect(await line(0)).toBe("My name is Ada.");
     expect(await line(3)).toContain("My name is Ada.");
 
-    // A token that is not taken any more: the page gets a new one, once.
-    let spoilt = true;
+    // The first token is refused: the page fetches a new one, once.
+    let isSpoiled = true;
     await page.route("**/token", async (route) => {
-      if (!spoilt) return await route.continue();
-      spoilt = false;
+      if (!isSpoiled) return await route.continue();
+      isSpoiled = false;
       return await route.fulfill({ body: "no.token.any-more" });
     });
     await page.reload();
     await page.waitForFunction(() => document.querySelectorAll("li").length === 4);
-    expect(spoilt).toBe(false);
+    expect(isSpoiled).toBe(false);
 
     await page.evaluate(() => (sessionStorage["last"] = "resp_ue1_forged"));
     await page.reload();
@@ -83,27 +83,27 @@ describe.skipIf(BROWSER === undefined && process.env["CI"] !== "true")("in Chrom
     await page.screenshot({ path: process.env["SCREENSHOT"] ?? "/dev/null", type: "png" });
   });
 
-  test("a page that is left in the middle of a stream and reloaded goes on where it was, twice, and asks once", async () => {
+  test("a page that is reloaded twice in the middle of a stream resumes it, and upstream is called once", async () => {
     const page = await open(PAGE);
     const line = (at: number): Promise<string> => page.locator("li").nth(at).innerText();
-    const untilSaid = (length: number): Promise<unknown> =>
+    const untilLonger = (length: number): Promise<unknown> =>
       page.waitForFunction(
         (length) => (document.querySelectorAll("li").item(1)?.textContent?.length ?? 0) > length,
         length,
       );
-    const before = asked();
+    const before = callCount();
     const words = Array.from({ length: 60 }, (_, n) => `word${n}`).join(" ");
     await page.fill("input", words);
     await page.click("button");
     for (const length of [20, 150]) {
-      await untilSaid(length);
+      await untilLonger(length);
       expect(await line(1), "it is in the middle").not.toContain("word59");
       await page.reload();
     }
-    await untilSaid(150);
+    await untilLonger(150);
     await page.waitForFunction(() => sessionStorage["last"] !== undefined && sessionStorage["open"] === undefined);
     expect([await line(0), await line(1)]).toEqual([words, `You said: "${words}". (instructions: 34 characters)`]);
-    expect(asked() - before).toBe(1);
+    expect(callCount() - before).toBe(1);
 
     await page.fill("input", "And then?");
     await page.click("button");
@@ -111,10 +111,10 @@ describe.skipIf(BROWSER === undefined && process.env["CI"] !== "true")("in Chrom
     expect(await line(3), "the conversation goes on from it").toContain("Turn 2.");
   });
 
-  test("a page of any origin may import the client, and only pages of allowed ones get answers", async () => {
+  test("a page of any origin may import the client, and only pages of allowed origins get answers", async () => {
     const home = await open(PAGE);
     const token = await home.evaluate(async () => await (await fetch("/token")).text());
-    // A text: vitest rewrites an import that it sees.
+    // A string: vitest would rewrite the import.
     const script = `import("${WORKER}/client.js").then(({ createClient }) => createClient({ url: "${WORKER}", token: "${token}" }).ask("hi"))
       .then(({ text }) => text, ({ name, code, status }) => [name, code, status].join(" "))`;
     const use = async (page: Page): Promise<string> => await page.evaluate<string>(script);
@@ -164,7 +164,7 @@ describe.skipIf(BROWSER === undefined && process.env["CI"] !== "true")("in Chrom
     ["another origin", "http://evil.example/", ""],
     ["another port", "http://localhost:3001/", ""],
     ["the origin null", PAGE, "sandbox"],
-  ])("a page from %s reads nothing, and upstream is not asked", async (_name, url, sandbox) => {
+  ])("a page from %s reads nothing, and upstream is not called", async (_name, url, sandbox) => {
     const token = await (await open(PAGE)).evaluate(async () => await (await fetch("/token")).text());
     const page = await open(url);
     if (sandbox !== "") {
@@ -172,7 +172,7 @@ describe.skipIf(BROWSER === undefined && process.env["CI"] !== "true")("in Chrom
       await page.waitForSelector("iframe");
     }
     const frame = sandbox === "" ? page.mainFrame() : (page.frames()[1] ?? page.mainFrame());
-    const before = asked();
+    const before = callCount();
     const tries = await frame.evaluate(
       async ([worker, token]) => {
         const send = async (init: RequestInit): Promise<string> =>
@@ -184,7 +184,7 @@ describe.skipIf(BROWSER === undefined && process.env["CI"] !== "true")("in Chrom
           self.origin,
           await send({ headers: { authorization: `Bearer ${token}` } }),
           await send({ headers: { authorization: "Bearer pk_0123456789abcdefghij" } }),
-          // What needs no preflight reaches the Worker, which refuses it itself.
+          // A request without a preflight reaches the Worker, which refuses it.
           await send({}),
           await send({ mode: "no-cors" }),
         ];
@@ -194,10 +194,10 @@ describe.skipIf(BROWSER === undefined && process.env["CI"] !== "true")("in Chrom
     const local = url.includes("localhost:3001");
     expect(tries[0]).toBe(sandbox === "" ? new URL(url).origin : "null");
     expect(tries.slice(1, 3)).toEqual(["unreadable", "unreadable"]);
-    // A page of this machine without a credential is a developer's own, under ENVIRONMENT=local only.
+    // Under ENVIRONMENT=local a page of this machine needs no credential.
     expect(tries.slice(3)).toEqual(local ? ["cors 200", "opaque 0"] : ["unreadable", "opaque 0"]);
     // The second is answered from the cache.
-    expect(asked() - before).toBe(local ? 1 : 0);
+    expect(callCount() - before).toBe(local ? 1 : 0);
   });
 
   test.each([
@@ -236,7 +236,7 @@ describe.skipIf(BROWSER === undefined && process.env["CI"] !== "true")("in Chrom
       jsx: "automatic",
       define: { "process.env.NODE_ENV": '"production"' },
     });
-    // In a page that was really served: one made up by `route` has no address, and may not reach this machine.
+    // A page that a server has sent: a page from `route` has no address, and may not connect to this machine.
     const page = await open(PAGE);
     await page.setContent('<div id="root"></div>');
     await page.addScriptTag({ type: "module", content: outputFiles[0]?.text ?? "" });
@@ -256,7 +256,7 @@ describe.skipIf(BROWSER === undefined && process.env["CI"] !== "true")("in Chrom
         .innerText();
     };
     expect(await say("My name is Ada.", 2, 'You said: "My name is Ada."')).toContain("assistant: ");
-    // The turn is on its way into KV, and its id with the end of the text.
+    // The turn is being written to KV, and its id arrives with the end of the text.
     expect(await say("What is my name?", 4, 'Before that you said: "My name is Ada."')).toContain("assistant: ");
   });
 

@@ -1,5 +1,5 @@
-// A real browser before the production bundle: Chromium reaches the Worker as http://localhost:8787 and the page's own backend as
-// http://localhost:3000, as in docs/browser.md, whatever ports they really have.
+// A real browser and the production bundle. Chromium reaches the Worker as http://localhost:8787 and the page's backend as
+// http://localhost:3000, as in docs/browser.md, on whatever ports they really listen.
 import { spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
@@ -20,7 +20,7 @@ const PLACES = [
   "/usr/bin/chromium-browser",
   "/usr/bin/google-chrome",
 ];
-/** Where a browser is, if there is one. */
+/** The path of Chromium, if it is installed. */
 export const BROWSER = PLACES.find((path) => path !== "" && existsSync(path));
 
 function browserPath(): string {
@@ -29,14 +29,14 @@ function browserPath(): string {
 }
 
 /**
- * A window of Chromium's has, hidden, two pages for the suggestions of its address bar, in a process of their own that costs more than
- * the page under test: each context of Playwright's is a window. The switch replaces Playwright's own, so what that names stands here, too.
+ * Each Chromium window has two hidden pages for the suggestions of its address bar, in a process that costs more than the page under test;
+ * each Playwright context is a window. The switch replaces Playwright's own, so it repeats Playwright's features.
  */
 const FEATURES_OFF =
   "WebUIOmniboxPopup,WebUIOmniboxAimPopup,AimEnabled,AvoidCorsURLLoaderRestartOnRedirect,AvoidUnnecessaryBeforeUnloadCheckSync,DestroyProfileOnBrowserClose," +
   "HttpsFirstBalancedModeAutoEnable,HttpsUpgrades,LensOverlay,MediaRouter,NetworkTimeServiceQuerying,OptimizationHints,PaintHolding,PreconnectToSearch,ThirdPartyStoragePartitioning";
 
-/** Without a sandbox, since containers and root have none. @param args further switches */
+/** Starts without a sandbox, which containers and root do not have. @param args further switches */
 export async function launchBrowser(args: readonly string[] = []): Promise<Browser> {
   return await chromium.launch({
     executablePath: browserPath(),
@@ -55,7 +55,7 @@ export interface Scene {
 }
 
 export async function startScene(): Promise<Scene> {
-  // Before anything is started that would be left behind.
+  // Fails before anything is started that would have to be stopped.
   browserPath();
   const home = mkdtempSync(join(import.meta.dirname, "..", "clients", "node_modules", ".browser-"));
   const emulator = await startEmulator({ key: UPSTREAM_KEY, paceMs: 10 });
@@ -78,7 +78,7 @@ export async function startScene(): Promise<Scene> {
   const worker = miniflareOf(bindings, (line) => lines.push(line), bundle);
   const { port } = await worker.ready;
 
-  // The page and its backend as printed, in a process of their own.
+  // The page and its backend from the document, in a process of their own.
   writeFileSync(join(home, "chat.html"), printed("A chat page in 30 lines", "html"));
   writeFileSync(join(home, "backend.mjs"), printed("Its backend: Node", "js"));
   const backendPort = await freePort();
@@ -88,7 +88,7 @@ export async function startScene(): Promise<Scene> {
     env: { ...process.env, PORT: String(backendPort), SESSION_KEY },
   });
   await listening(backendPort);
-  // Any other site.
+  // A site of another origin.
   const elsewhere = await serve("<!doctype html><title>elsewhere</title>");
 
   const rules = [
@@ -115,12 +115,12 @@ export async function startScene(): Promise<Scene> {
   };
 }
 
-async function serve(html: string, hear: (body: string) => void = () => undefined): Promise<Server> {
+async function serve(html: string, onBody: (body: string) => void = () => undefined): Promise<Server> {
   const server = createServer((request, response) => {
     let body = "";
     request.on("data", (piece: Buffer) => (body += piece.toString()));
     request.on("end", () => {
-      hear(body);
+      onBody(body);
       response.setHeader("content-type", "text/html").end(html);
     });
   });

@@ -1,16 +1,16 @@
-// The console's chat in Chromium: asking, stopping, continuing, branching, and how answers and errors are shown.
+// The console's chat in Chromium: sending, stopping, resuming and branching, and how answers and errors are shown.
 import { expect, test } from "vitest";
 import type { Scene } from "./browser.ts";
 import { type Console, openConsole } from "./console-page.ts";
 
 const LONG = `Say ${"many words and ".repeat(12)}stop.`;
-/** Says that in some two seconds. */
+/** Answers `LONG` in about two seconds. */
 const SLOW = { model: "emulate/slow/40" };
 
 export function consoleChat(scene: () => Scene): void {
-  const askedAbout = (text: string): number => scene().emulator.received.filter(({ raw }) => raw.includes(text)).length;
+  const callsAbout = (text: string): number => scene().emulator.received.filter(({ raw }) => raw.includes(text)).length;
 
-  test.concurrent("under npm start the console is signed in: it streams word by word, and shows where an answer came from and how to ask the same", async () => {
+  test.concurrent("under npm start no sign-in is needed: answers stream word by word, with their origin and the code for the same question", async () => {
     const console = await openConsole(scene());
     const { page, answer, button } = console;
     const lengths = await watchLengths(console);
@@ -33,38 +33,38 @@ export function consoleChat(scene: () => Scene): void {
     const again = await openConsole(scene());
     await again.ask("What is the capital of France, and of all its neighbours?");
     expect(await again.answer(0).locator(".badges").innerText()).toContain("cache hit");
-    expect(askedAbout("of all its neighbours")).toBe(1);
+    expect(callsAbout("of all its neighbours")).toBe(1);
     await again.button("Retry").click();
     await again.idle();
     expect(await again.page.locator(".walk").innerText()).toMatch(/^2\D+2$/);
     expect(await again.answer(0).locator(".badges").innerText()).toContain("cache refreshed");
-    expect(askedAbout("of all its neighbours"), "a retry is not answered from the cache").toBe(2);
-    expect([...console.told, ...again.told]).toEqual([]);
+    expect(callsAbout("of all its neighbours"), "a retry is not answered from the cache").toBe(2);
+    expect([...console.problems, ...again.problems]).toEqual([]);
     expect(await page.title()).toBe("Chat · uniapi-edge");
   });
 
-  test.concurrent("Stop ends an answer at once; it can be continued where it was", async () => {
+  test.concurrent("Stop ends an answer at once; Continue resumes it there", async () => {
     const console = await openConsole(scene());
     const { page, composer, answer, button } = console;
     const question = `${LONG} And then go on.`;
     await console.more(SLOW);
     await composer.fill(question);
     await composer.press("Enter");
-    await page.locator(".said", { hasText: "many words" }).waitFor();
+    await page.locator(".answer-text", { hasText: "many words" }).waitFor();
     await page.getByTitle("Stop").click();
     await page.getByText("Stopped here.").waitFor();
-    const stopped = await answer(0).locator(".said").innerText();
+    const stopped = await answer(0).locator(".answer-text").innerText();
     expect(stopped).not.toContain("stop.");
     await button("Continue").click();
     await console.idle();
-    const whole = await answer(0).locator(".said").innerText();
+    const whole = await answer(0).locator(".answer-text").innerText();
     expect(whole.startsWith(stopped)).toBe(true);
     expect(whole).toContain(question);
-    expect(askedAbout(question)).toBe(1);
-    expect(console.told).toEqual([]);
+    expect(callsAbout(question)).toBe(1);
+    expect(console.problems).toEqual([]);
   });
 
-  test.concurrent("an edited question is a branch: one walks between them, and the next question follows the one that is shown", async () => {
+  test.concurrent("an edited question is a branch: the user switches between branches, and the next question follows the one on display", async () => {
     const console = await openConsole(scene());
     const { page, answer, button, ask } = console;
     await ask("My name is Ada.");
@@ -90,21 +90,21 @@ export function consoleChat(scene: () => Scene): void {
     await tree.getByRole("button", { name: "Where do I live?" }).click();
     expect(await page.locator(".question-text").nth(1).innerText()).toBe("I live in Rome.");
 
-    // Both branches are there again after a reload, by their ids, and the one that was chosen is shown.
+    // A reload restores both branches by their ids, and shows the one that was chosen.
     await page.reload();
     await tree.getByRole("button", { name: "Where do I live now?" }).waitFor();
     expect(await tree.getByRole("button").count()).toBe(5);
     expect(await page.locator(".question-text").nth(1).innerText()).toBe("I live in Rome.");
 
-    // So is the code, as far as a reload leaves it known.
+    // The code is there too, without the settings that a reload loses.
     await button("Code").last().click();
     const [curl = ""] = await answer(2).locator("pre").allInnerTexts();
     expect(curl).toMatch(/"input":"Where do I live\?","previous_response_id":"resp_ue1_/);
     expect(await answer(2).locator(".code-panel").innerText()).toContain("not known any more");
-    expect(console.told).toEqual([]);
+    expect(console.problems).toEqual([]);
   });
 
-  test.concurrent("schema, tools and citations: data, a call whose output one gives, sources as links", async () => {
+  test.concurrent("schema, tools and citations: data, a function call with its output, sources as links", async () => {
     const console = await openConsole(scene());
     const { page, answer, ask, pick } = console;
     await pick("Schema", "summary");
@@ -122,10 +122,10 @@ export function consoleChat(scene: () => Scene): void {
     await pick("Tools", "web search");
     await ask("Where can I read more?");
     expect(await page.locator(".citations a").first().getAttribute("href")).toBe("https://example.com/first");
-    expect(console.told).toEqual([]);
+    expect(console.problems).toEqual([]);
   });
 
-  test.concurrent("a function's output can be given after a question that came too early, and the page says that it is wanted first", async () => {
+  test.concurrent("a function's output can be sent after a premature question, and the page says that it must come first", async () => {
     const console = await openConsole(scene(), {}, 400);
     const { page, answer, ask, pick, button } = console;
     await pick("Tools", "function: get_weather");
@@ -137,7 +137,7 @@ export function consoleChat(scene: () => Scene): void {
     await button("Send output").click();
     await console.idle();
     expect(await answer(1).innerText()).toContain("Rain.");
-    expect(console.told).toEqual([]);
+    expect(console.problems).toEqual([]);
   });
 
   test.concurrent("an error is shown with its message, code and request id", async () => {
@@ -151,16 +151,16 @@ export function consoleChat(scene: () => Scene): void {
         .log()
         .some(({ request_id }) => shown.endsWith(String(request_id))),
     ).toBe(true);
-    expect(console.told).toEqual([]);
+    expect(console.problems).toEqual([]);
   });
 }
 
-/** How many different lengths the answer has had. */
+/** @returns a function that counts the different lengths that the answer has had */
 async function watchLengths({ page }: Console): Promise<() => Promise<number>> {
   const seen = await page.evaluateHandle(() => {
     const seen = new Set<number>();
-    const look = (): unknown => seen.add(document.querySelector(".said")?.textContent?.length ?? 0);
-    new MutationObserver(look).observe(document, { childList: true, subtree: true, characterData: true });
+    const record = (): unknown => seen.add(document.querySelector(".answer-text")?.textContent?.length ?? 0);
+    new MutationObserver(record).observe(document, { childList: true, subtree: true, characterData: true });
     return seen;
   });
   return () => seen.evaluate((seen) => seen.size);

@@ -1,32 +1,32 @@
-// The console as its tests open it: whatever it complains of and whoever else it asks is told, and must be nothing.
+// Opens the console for its tests, and records its errors and its requests to other origins. There must be none.
 import axe from "axe-core";
 import type { BrowserContextOptions, Locator, Page } from "playwright-core";
 import { expect } from "vitest";
 import type { Scene } from "./browser.ts";
 
 export const WORKER = "http://localhost:8787";
-/** Where pictures go (`SCREENSHOTS=docs/images`); nowhere without it. */
-const PICTURES = process.env["SCREENSHOTS"];
-const MAX_PICTURE_BYTES = 150 * 1024;
+/** The folder for screenshots (`SCREENSHOTS=docs/images`); without it none are written. */
+const SCREENSHOTS_FOLDER = process.env["SCREENSHOTS"];
+const MAX_SCREENSHOT_BYTES = 150 * 1024;
 
 export interface Console {
   page: Page;
   /** Errors of the page, and requests to another origin. */
-  told: string[];
+  problems: string[];
   composer: Locator;
-  /** Asks, and waits until the answer is there. */
+  /** Sends a question and waits for the answer. */
   ask: (text: string) => Promise<void>;
   /** The answer of a turn; -1 is the last. */
   answer: (at: number) => Locator;
   button: (name: string | RegExp) => Locator;
   pick: (label: string, option: string) => Promise<void>;
-  /** Whatever else is to be sent. */
+  /** Sets further fields. */
   more: (fields: object) => Promise<void>;
-  /** Until nothing is being written. */
+  /** Waits until no answer is arriving. */
   idle: () => Promise<void>;
 }
 
-/** @param expected a status that the page is meant to meet: browsers tell of it as an error */
+/** @param expected a status that the test provokes: browsers report it as an error */
 export async function openConsole(
   scene: Scene,
   options: BrowserContextOptions = {},
@@ -37,26 +37,26 @@ export async function openConsole(
     reducedMotion: "reduce",
     ...options,
   });
-  // Within a test's own time, so that it is said what was waited for.
+  // Shorter than a test's own timeout, so that the error names the missing element.
   context.setDefaultTimeout(20_000);
   const page = await context.newPage();
-  const told: string[] = [];
+  const problems: string[] = [];
   page.on("console", (message) => {
-    const meant = expected !== undefined && message.text().includes(`status of ${expected}`);
-    if ((message.type() === "error" || message.type() === "warning") && !meant) told.push(message.text());
+    const isExpected = expected !== undefined && message.text().includes(`status of ${expected}`);
+    if ((message.type() === "error" || message.type() === "warning") && !isExpected) problems.push(message.text());
   });
-  page.on("pageerror", (error) => told.push(String(error)));
-  page.on("request", (request) => new URL(request.url()).origin !== WORKER && told.push(request.url()));
+  page.on("pageerror", (error) => problems.push(String(error)));
+  page.on("request", (request) => new URL(request.url()).origin !== WORKER && problems.push(request.url()));
   await page.goto(WORKER);
   const composer = page.getByLabel("Your question");
   const idle = async (): Promise<void> => {
-    // What a key has begun is drawn in the next frame.
+    // The effect of a key press is drawn in the next frame.
     await page.evaluate(() => new Promise((drawn) => requestAnimationFrame(() => setTimeout(drawn))));
     await page.getByTitle("Send").waitFor();
   };
   return {
     page,
-    told,
+    problems,
     composer,
     async ask(text) {
       await composer.fill(text);
@@ -81,21 +81,23 @@ export async function signIn(console: Console, key: string): Promise<void> {
   await console.composer.waitFor();
 }
 
-/** Shown, and free of what axe finds: WCAG 2.2 AA and its best practices. */
-export async function expectAccessible({ page }: Console, what: string): Promise<void> {
-  // By the protocol, not by a script element: the page's policy forbids those.
+/** Expects no violation of WCAG 2.2 AA and axe's best practices. */
+export async function expectAccessible({ page }: Console, view: string): Promise<void> {
+  // Injected through the protocol: the page's policy forbids script elements.
   if (!(await page.evaluate(() => "axe" in window))) await page.evaluate(axe.source);
   const { violations } = await page.evaluate(async () => await (window as unknown as { axe: typeof axe }).axe.run());
   const found = violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" | ")}`);
-  expect(found, what).toEqual([]);
+  expect(found, view).toEqual([]);
 }
 
-export async function expectNoSidewaysScroll({ page }: Console, what: string): Promise<void> {
+export async function expectNoHorizontalScroll({ page }: Console, view: string): Promise<void> {
   const [content, window] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
-  expect(content, what).toBeLessThanOrEqual(window ?? 0);
+  expect(content, view).toBeLessThanOrEqual(window ?? 0);
 }
 
-export async function picture({ page }: Console, name: string): Promise<void> {
-  const png = await page.screenshot(PICTURES === undefined ? {} : { path: `${PICTURES}/console-${name}.png` });
-  expect(png.length, name).toBeLessThan(MAX_PICTURE_BYTES);
+export async function takeScreenshot({ page }: Console, name: string): Promise<void> {
+  const png = await page.screenshot(
+    SCREENSHOTS_FOLDER === undefined ? {} : { path: `${SCREENSHOTS_FOLDER}/console-${name}.png` },
+  );
+  expect(png.length, name).toBeLessThan(MAX_SCREENSHOT_BYTES);
 }

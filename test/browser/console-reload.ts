@@ -1,35 +1,35 @@
-// The console's chat in Chromium when its page is reloaded, or somebody else signs in: in the middle of an answer, before it, and where what
-// was there can't be read.
+// The console's chat in Chromium after a reload or a sign-in by another account: in the middle of an answer, before it, and when the
+// conversation can't be read.
 import type { Route } from "playwright-core";
 import { expect, test } from "vitest";
 import { SERVER_KEY, type Scene } from "./browser.ts";
 import { expectAccessible, openConsole, signIn, WORKER } from "./console-page.ts";
 
 const LONG = `Say ${"many words and ".repeat(12)}stop.`;
-/** Says that in some two seconds. */
+/** Answers `LONG` in about two seconds. */
 const SLOW = { model: "emulate/slow/40" };
 
 export function consoleReload(scene: () => Scene): void {
-  const askedAbout = (text: string): number => scene().emulator.received.filter(({ raw }) => raw.includes(text)).length;
+  const callsAbout = (text: string): number => scene().emulator.received.filter(({ raw }) => raw.includes(text)).length;
 
-  test.concurrent("what was stopped is not lost by a reload: the rest is heard, and nothing is asked again", async () => {
+  test.concurrent("a reload resumes a stopped answer, and upstream is not called again", async () => {
     const console = await openConsole(scene());
     const { page, composer, answer } = console;
     const question = `${LONG} And then stop and reload.`;
     await console.more(SLOW);
     await composer.fill(question);
     await composer.press("Enter");
-    await page.locator(".said", { hasText: "many words" }).waitFor();
+    await page.locator(".answer-text", { hasText: "many words" }).waitFor();
     await page.getByTitle("Stop").click();
     await page.getByText("Stopped here.").waitFor();
     await page.reload();
     await console.idle();
-    await answer(0).locator(".said", { hasText: "stop and reload." }).waitFor();
-    expect(askedAbout(question)).toBe(1);
-    expect(console.told).toEqual([]);
+    await answer(0).locator(".answer-text", { hasText: "stop and reload." }).waitFor();
+    expect(callsAbout(question)).toBe(1);
+    expect(console.problems).toEqual([]);
   });
 
-  test.concurrent("a page reloaded before the first word loses neither the question nor its answer, and asks once", async () => {
+  test.concurrent("a reload before the first word loses neither the question nor its answer, and upstream is called once", async () => {
     const console = await openConsole(scene());
     const { page, composer, answer, button } = console;
     const question = "Is this lost?";
@@ -38,16 +38,16 @@ export function consoleReload(scene: () => Scene): void {
     await composer.press("Enter");
     await page.reload();
     await page.locator(".question-text", { hasText: question }).waitFor();
-    await answer(0).locator(".said", { hasText: question }).waitFor();
+    await answer(0).locator(".answer-text", { hasText: question }).waitFor();
     await console.idle();
-    expect(askedAbout(question)).toBe(1);
+    expect(callsAbout(question)).toBe(1);
     expect(await page.evaluate(() => JSON.stringify({ ...sessionStorage }))).not.toContain(question);
     await button("Code").click();
     expect(await answer(0).locator("pre").first().innerText()).toContain('"model":"emulate/first-byte/800"');
-    expect(console.told).toEqual([]);
+    expect(console.problems).toEqual([]);
   });
 
-  test.concurrent("while a conversation is read again nothing can be asked, and what is typed stays; then it follows the right answer", async () => {
+  test.concurrent("while a conversation is read no question can be sent, and typed text stays; then it follows the right answer", async () => {
     const console = await openConsole(scene(), {}, 503);
     const { page, composer, answer, button } = console;
     await console.ask("My name is Grace.");
@@ -72,11 +72,11 @@ export function consoleReload(scene: () => Scene): void {
     expect(await composer.evaluate((field) => field === document.activeElement)).toBe(true);
     await page.locator(".question-text", { hasText: "Grace" }).waitFor();
     await composer.press("Enter");
-    await answer(1).locator(".said", { hasText: 'Before that you said: "My name is Grace."' }).waitFor();
-    expect(console.told).toEqual([]);
+    await answer(1).locator(".answer-text", { hasText: 'Before that you said: "My name is Grace."' }).waitFor();
+    expect(console.problems).toEqual([]);
   });
 
-  test.concurrent("of two that were stopped a reload hears the last; the other waits in the tree by a name, and is heard when one wants it", async () => {
+  test.concurrent("of two stopped answers a reload resumes the last; the other waits in the tree, and is resumed on request", async () => {
     const console = await openConsole(scene());
     const { page, composer, answer, button } = console;
     const questions = [`${LONG} That was the first.`, `${LONG} That was the second.`];
@@ -84,63 +84,60 @@ export function consoleReload(scene: () => Scene): void {
     for (const question of questions) {
       await composer.fill(question);
       await composer.press("Enter");
-      await page.locator(".said", { hasText: "many words" }).waitFor();
+      await page.locator(".answer-text", { hasText: "many words" }).waitFor();
       await composer.press("Escape");
       await page.getByText("Stopped here.").waitFor();
     }
     await page.reload();
-    await answer(0).locator(".said", { hasText: "That was the second." }).waitFor();
+    await answer(0).locator(".answer-text", { hasText: "That was the second." }).waitFor();
     await console.idle();
     const branches = page.getByRole("navigation", { name: "Branches" }).getByRole("button");
-    // Of an answer that was heard by its key alone the question is read afterwards.
+    // The question of a run that was resumed by its key alone is read afterwards.
     await branches.filter({ hasText: "That was the second." }).waitFor();
     expect(await branches.allInnerTexts()).toEqual(["Waits to be continued", questions[1]]);
     await branches.first().click();
     await button(/^Continue$/).click();
-    await answer(0).locator(".said", { hasText: "That was the first." }).waitFor();
+    await answer(0).locator(".answer-text", { hasText: "That was the first." }).waitFor();
     await console.idle();
     await branches.filter({ hasText: "That was the first." }).waitFor();
     expect(await branches.allInnerTexts()).toEqual(questions);
-    for (const question of questions) expect(askedAbout(question)).toBe(1);
-    expect(console.told).toEqual([]);
+    for (const question of questions) expect(callsAbout(question)).toBe(1);
+    expect(console.problems).toEqual([]);
   });
 
   test.concurrent.each([
     ["without a credential", undefined],
     ["after signing in again", SERVER_KEY],
-  ])(
-    "a page left in the middle of an answer and reloaded continues it, %s; only ids outlive the reload",
-    async (_name, key) => {
-      const console = await openConsole(scene());
-      const { page, composer, answer } = console;
-      const question = `${LONG} ${_name}`;
-      if (key !== undefined) {
-        await console.button("Use a key").click();
-        await signIn(console, key);
-      }
-      await console.ask(`First of all, ${_name}.`);
-      await console.more(SLOW);
-      await composer.fill(question);
-      await composer.press("Enter");
-      await page.locator(".said", { hasText: "many words" }).waitFor();
-      await page.reload();
-      const storage = await page.evaluate(() =>
-        JSON.stringify([{ ...localStorage }, { ...sessionStorage }, document.cookie, location.href]),
-      );
-      expect(storage).not.toMatch(/sk_|many words|First of all/);
-      if (key !== undefined) await signIn(console, key);
-      await page.locator(".question-text", { hasText: "First of all" }).waitFor();
-      await page.locator(".question-text", { hasText: question }).waitFor();
-      await console.idle();
-      expect(await answer(1).locator(".said").innerText()).toContain(question);
-      expect(askedAbout(question), "upstream is asked once").toBe(1);
-      await console.ask("What did I say?");
-      expect(await answer(2).innerText()).toContain('"Say many words');
-      expect(console.told).toEqual([]);
-    },
-  );
+  ])("a reload in the middle of an answer resumes it, %s; only ids survive the reload", async (_name, key) => {
+    const console = await openConsole(scene());
+    const { page, composer, answer } = console;
+    const question = `${LONG} ${_name}`;
+    if (key !== undefined) {
+      await console.button("Use a key").click();
+      await signIn(console, key);
+    }
+    await console.ask(`First of all, ${_name}.`);
+    await console.more(SLOW);
+    await composer.fill(question);
+    await composer.press("Enter");
+    await page.locator(".answer-text", { hasText: "many words" }).waitFor();
+    await page.reload();
+    const storage = await page.evaluate(() =>
+      JSON.stringify([{ ...localStorage }, { ...sessionStorage }, document.cookie, location.href]),
+    );
+    expect(storage).not.toMatch(/sk_|many words|First of all/);
+    if (key !== undefined) await signIn(console, key);
+    await page.locator(".question-text", { hasText: "First of all" }).waitFor();
+    await page.locator(".question-text", { hasText: question }).waitFor();
+    await console.idle();
+    expect(await answer(1).locator(".answer-text").innerText()).toContain(question);
+    expect(callsAbout(question), "upstream is called once").toBe(1);
+    await console.ask("What did I say?");
+    expect(await answer(2).innerText()).toContain('"Say many words');
+    expect(console.problems).toEqual([]);
+  });
 
-  test.concurrent("who signs in after npm start has asked sees nothing of it, and nothing is asked again", async () => {
+  test.concurrent("signing in after a question without a key shows nothing of it, and upstream is not called again", async () => {
     const console = await openConsole(scene());
     const { page, composer } = console;
     const question = "Is this for local eyes only?";
@@ -155,11 +152,11 @@ export function consoleReload(scene: () => Scene): void {
     const branches = page.getByRole("navigation", { name: "Branches" }).getByRole("button");
     expect(await branches.allInnerTexts()).toEqual(["And who am I?"]);
     expect(await page.evaluate(() => JSON.stringify({ ...sessionStorage }))).not.toContain(question);
-    expect(askedAbout(question)).toBe(1);
-    expect(console.told).toEqual([]);
+    expect(callsAbout(question)).toBe(1);
+    expect(console.problems).toEqual([]);
   });
 
-  test.concurrent("a conversation that can't be read is gone on without by a word, and its answer is heard all the same", async () => {
+  test.concurrent("the user can continue without a conversation that can't be read, and its answer is resumed nevertheless", async () => {
     const console = await openConsole(scene(), {}, 502);
     const { page, composer, answer, button } = console;
     const question = `${LONG} Though nothing is read.`;
@@ -167,7 +164,7 @@ export function consoleReload(scene: () => Scene): void {
     await console.more(SLOW);
     await composer.fill(question);
     await composer.press("Enter");
-    await page.locator(".said", { hasText: "many words" }).waitFor();
+    await page.locator(".answer-text", { hasText: "many words" }).waitFor();
     await page.route(/thread=true/, (route) =>
       route.fulfill({ status: 502, contentType: "text/html", body: "<h1>Bad gateway</h1>" }),
     );
@@ -175,9 +172,9 @@ export function consoleReload(scene: () => Scene): void {
     await button("Go on without it").waitFor();
     await expectAccessible(console, "a conversation that can't be read");
     await button("Go on without it").click();
-    await answer(0).locator(".said", { hasText: "Though nothing is read." }).waitFor();
+    await answer(0).locator(".answer-text", { hasText: "Though nothing is read." }).waitFor();
     await console.idle();
-    expect(askedAbout(question)).toBe(1);
+    expect(callsAbout(question)).toBe(1);
     await page.getByText("It follows an answer that can't be shown here.").waitFor();
     await console.ask("What is my name?");
     expect(await answer(1).innerText(), "the next question follows it").toContain(
@@ -187,10 +184,10 @@ export function consoleReload(scene: () => Scene): void {
     await page.reload();
     await page.locator(".question-text", { hasText: "My name is Mary." }).waitFor();
     expect(await page.locator(".question-text").count()).toBe(3);
-    expect(console.told).toEqual([]);
+    expect(console.problems).toEqual([]);
   });
 
-  test.concurrent("with a publishable key what was left is shown and asked when one wants it, not before", async () => {
+  test.concurrent("with a publishable key an unanswered question is shown and sent on request only", async () => {
     const console = await openConsole(scene());
     const { page, composer, answer, button } = console;
     const question = "Is this a key for everybody?";
@@ -207,12 +204,12 @@ export function consoleReload(scene: () => Scene): void {
     await signIn(console, "pk_0123456789abcdefghij");
     await page.getByText("A question was left here unanswered").waitFor();
     expect(await page.locator(".question").count()).toBe(0);
-    await expectAccessible(console, "a question that was left");
+    await expectAccessible(console, "an unanswered question");
     await button("Show").click();
     await page.getByText("that may be paid again").waitFor();
     await button("Continue").click();
-    await answer(0).locator(".said", { hasText: question }).waitFor();
-    expect(askedAbout(question)).toBe(1);
-    expect(console.told).toEqual([]);
+    await answer(0).locator(".answer-text", { hasText: question }).waitFor();
+    expect(callsAbout(question)).toBe(1);
+    expect(console.problems).toEqual([]);
   });
 }

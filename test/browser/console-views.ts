@@ -1,4 +1,4 @@
-// Signing in, usage and jobs of the console in Chromium; its width on a phone, its use by keyboard alone, and what axe says of it.
+// The console in Chromium: sign-in, usage and jobs, its width on a phone, the keyboard, and accessibility by axe.
 import { expect, test } from "vitest";
 import { until } from "../e2e/worker.ts";
 import { SERVER_KEY, type Scene } from "./browser.ts";
@@ -6,14 +6,14 @@ import { thirtyDays } from "./thirty-days.ts";
 import {
   type Console,
   expectAccessible,
-  expectNoSidewaysScroll,
+  expectNoHorizontalScroll,
   openConsole,
-  picture,
+  takeScreenshot,
   WORKER,
 } from "./console-page.ts";
 
 export function consoleViews(scene: () => Scene): void {
-  test.concurrent("a wrong key is refused with the reason; a right one signs in, stands nowhere but in memory, and signing out leaves nothing", async () => {
+  test.concurrent("a wrong key is refused with the reason; a right one signs in and stays in memory only, and signing out leaves nothing", async () => {
     const console = await openConsole(scene(), {}, 401);
     const { page, button } = console;
     await button("Use a key").click();
@@ -36,16 +36,16 @@ export function consoleViews(scene: () => Scene): void {
     await console.more({ model: "emulate/slow/40" });
     await console.composer.fill(`And ${"who ".repeat(30)}are you?`);
     await console.composer.press("Enter");
-    await page.locator(".said", { hasText: "who who" }).waitFor();
+    await page.locator(".answer-text", { hasText: "who who" }).waitFor();
     await button("Sign out").click();
     await page.getByText("Local, no key needed").waitFor();
     expect(await page.locator(".question").count()).toBe(0);
     await console.idle();
     expect(await page.evaluate(() => ({ ...sessionStorage }))).toEqual({});
-    expect(console.told).toEqual([]);
+    expect(console.problems).toEqual([]);
   });
 
-  test.concurrent("signing out under npm start leaves nothing on any view, and jobs that are started then are kept", async () => {
+  test.concurrent("signing out under npm start leaves nothing in any view, and jobs started afterwards are stored", async () => {
     const console = await openConsole(scene());
     const { page, button, composer } = console;
     const signedIn = async (): Promise<void> => {
@@ -77,10 +77,10 @@ export function consoleViews(scene: () => Scene): void {
     await page.locator(".job", { hasText: "Keep this." }).waitFor();
     await page.reload();
     await page.locator(".job", { hasText: "Keep this." }).waitFor();
-    expect(console.told).toEqual([]);
+    expect(console.problems).toEqual([]);
   });
 
-  test.concurrent("what was typed and set for a question is there again after a look at another view", async () => {
+  test.concurrent("the text and settings of a question survive a switch to another view", async () => {
     const console = await openConsole(scene());
     const { page, composer, pick, button } = console;
     await pick("Tools", "web search");
@@ -92,10 +92,10 @@ export function consoleViews(scene: () => Scene): void {
     expect(await composer.inputValue()).toBe("Half a ques");
     expect(await page.getByLabel("Tools", { exact: true }).inputValue()).toBe("web search");
     expect(await page.getByLabel("Fields of POST /ask, as JSON").inputValue()).toBe('{"temperature":0}');
-    expect(console.told).toEqual([]);
+    expect(console.problems).toEqual([]);
   });
 
-  test.concurrent("a function's output is not sent while the settings are no JSON and the turn's own are forgotten", async () => {
+  test.concurrent("a function's output can't be sent while the settings are invalid and a reload has lost the turn's own", async () => {
     const console = await openConsole(scene());
     const { page, button, pick } = console;
     await pick("Tools", "function: get_weather");
@@ -107,10 +107,10 @@ export function consoleViews(scene: () => Scene): void {
     await page.getByText("More fields").click();
     await page.getByLabel("Fields of POST /ask, as JSON").fill("{");
     expect(await button("Send output").isEnabled()).toBe(false);
-    expect(console.told).toEqual([]);
+    expect(console.problems).toEqual([]);
   });
 
-  test.concurrent("a session token sees its presets, its limits and what is left of them, and no jobs", async () => {
+  test.concurrent("a session token sees its presets, its limits and the rest of them, and no jobs", async () => {
     const console = await openConsole(scene());
     const { page, button } = console;
     await button("Use a key").click();
@@ -126,10 +126,10 @@ export function consoleViews(scene: () => Scene): void {
     expect(Number(left.replace(",", ""))).toBeLessThan(50_000);
     await page.getByRole("link", { name: "Jobs" }).click();
     await page.getByText("Jobs are for server keys.").waitFor();
-    expect(console.told).toEqual([]);
+    expect(console.problems).toEqual([]);
   });
 
-  test.concurrent("usage is drawn: what was asked stands in the columns of today", async () => {
+  test.concurrent("usage charts show today's questions in the last column", async () => {
     const console = await openConsole(scene());
     const { page } = console;
     await console.ask("Count this.");
@@ -145,10 +145,10 @@ export function consoleViews(scene: () => Scene): void {
       const { height } = (await today.locator("td").boundingBox()) ?? { height: 0 };
       expect(height, title).toBeGreaterThan(100);
     }
-    expect(console.told).toEqual([]);
+    expect(console.problems).toEqual([]);
   });
 
-  test.concurrent("a job that this page started is shown with its answer and delivery, and is delivered once more", async () => {
+  test.concurrent("a job that this page started is shown with its answer and delivery, and can be delivered again", async () => {
     const console = await openConsole(scene(), {}, 404);
     const { page, button } = console;
     await page.getByRole("link", { name: "Jobs" }).click();
@@ -163,17 +163,17 @@ export function consoleViews(scene: () => Scene): void {
     await job.locator("tbody tr").nth(1).waitFor();
     expect(scene().callbacks.length).toBe(before + 1);
     expect(scene().callbacks.at(-1)).toContain("Do this when you can.");
-    await picture(console, "jobs");
+    await takeScreenshot(console, "jobs");
     await page.reload();
     await job.getByText("delivered").waitFor();
 
     await page.getByLabel("Id").fill(`job_${"0".repeat(32)}`);
     await button("Show").click();
     expect(await page.getByRole("alert").innerText()).toContain("not_found");
-    expect(console.told).toEqual([]);
+    expect(console.problems).toEqual([]);
   });
 
-  test.concurrent("with the keyboard alone one skips to the content, asks, stops, edits, retries, walks, and changes view and theme", async () => {
+  test.concurrent("the keyboard alone can skip to the content, send, stop, edit, retry, switch branches, and change view and theme", async () => {
     const console = await openConsole(scene());
     const { page } = console;
     const press = async (...keys: string[]): Promise<void> => {
@@ -191,10 +191,10 @@ export function consoleViews(scene: () => Scene): void {
     await console.composer.waitFor();
     await page.keyboard.insertText(`Tell me ${"more and ".repeat(60)}more.`);
     await press("Enter");
-    await page.locator(".said", { hasText: "more and" }).waitFor();
+    await page.locator(".answer-text", { hasText: "more and" }).waitFor();
     await press("Escape");
     await page.getByText("Stopped here.").waitFor();
-    // What takes its own button away says where one goes on: in the editor, at the button again, or in the field, where Escape stops.
+    // A button that disappears moves the focus: to the editor, back to the button, or to the composer, where Escape stops.
     const inField = (): Promise<boolean> => page.evaluate(() => document.activeElement?.id === "question");
     await tabTo("Edit", "Shift+Tab");
     await press("Enter");
@@ -205,7 +205,7 @@ export function consoleViews(scene: () => Scene): void {
     await page.keyboard.type("Short, please.");
     await press("Enter");
     expect(await inField()).toBe(true);
-    await page.locator(".said", { hasText: '"Short, please."' }).waitFor();
+    await page.locator(".answer-text", { hasText: '"Short, please."' }).waitFor();
     await tabTo("Retry", "Shift+Tab");
     await press("Enter");
     expect(await inField()).toBe(true);
@@ -228,11 +228,11 @@ export function consoleViews(scene: () => Scene): void {
     await tabTo("Jobs", "Shift+Tab");
     await press("Enter");
     await page.getByRole("heading", { name: "Jobs" }).waitFor();
-    expect(console.told).toEqual([]);
+    expect(console.problems).toEqual([]);
   });
 
   test.concurrent.each(["light", "dark"] as const)(
-    "in %s axe finds nothing on any view, and no view is wider than a phone",
+    "in %s axe finds no violation in any view, and no view is wider than a phone",
     async (colorScheme) => {
       const console = await openConsole(scene(), { colorScheme });
       const { page, ask, pick, button } = console;
@@ -250,7 +250,7 @@ export function consoleViews(scene: () => Scene): void {
       await page.getByLabel("Change your question").press("Enter");
       await console.idle();
       await button("Branch before").click();
-      await picture(console, `chat-${colorScheme}`);
+      await takeScreenshot(console, `chat-${colorScheme}`);
       await button("Code").last().click();
       await button("Edit").first().click();
       await expectAccessible(console, "chat, with code and a question that is being changed");
@@ -259,14 +259,14 @@ export function consoleViews(scene: () => Scene): void {
       await page.locator(".charts-css").first().waitFor();
       await expectAccessible(console, "usage");
       await page.setViewportSize({ width: 1_180, height: 800 });
-      await picture(console, `usage-${colorScheme}`);
+      await takeScreenshot(console, `usage-${colorScheme}`);
       await page.getByRole("link", { name: "Jobs" }).click();
       await expectAccessible(console, "jobs");
       await phone(console, colorScheme);
       await button("Use a key").click();
       await expectAccessible(console, "signing in");
-      await expectNoSidewaysScroll(console, "signing in");
-      expect(console.told).toEqual([]);
+      await expectNoHorizontalScroll(console, "signing in");
+      expect(console.problems).toEqual([]);
     },
   );
 
@@ -276,11 +276,11 @@ export function consoleViews(scene: () => Scene): void {
       await page.setViewportSize({ width, height: 780 });
       for (const view of ["Usage", "Jobs", "Chat"]) {
         await page.getByRole("link", { name: view }).click();
-        await expectNoSidewaysScroll(console, `${view} on ${width}`);
+        await expectNoHorizontalScroll(console, `${view} on ${width}`);
       }
     }
     await expectAccessible(console, "chat on a phone");
-    await picture(console, `phone-${colorScheme}`);
+    await takeScreenshot(console, `phone-${colorScheme}`);
   }
 }
 

@@ -1,5 +1,5 @@
-// The page of /docs in a real browser: it shows every operation, sends one, and asks nobody but the Worker. One page for all tests, since
-// the viewer takes a while to draw.
+// The page of /docs in a real browser: it shows every operation, sends one, and connects to the Worker only. All tests share one page,
+// because the viewer takes a while to load.
 import type { Browser, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { type Emulator, startEmulator } from "../emulator/emulator.ts";
@@ -7,8 +7,8 @@ import { miniflareOf, UPSTREAM_KEY } from "../e2e/worker.ts";
 import { operationsOf, type OpenApi } from "../support/openapi.ts";
 import { BROWSER, launchBrowser } from "./browser.ts";
 
-/** Where pictures go; nowhere without it. */
-const PICTURES = process.env["SCREENSHOTS"];
+/** The folder for screenshots; without it none are written. */
+const SCREENSHOTS_FOLDER = process.env["SCREENSHOTS"];
 const DESK = { width: 1_280, height: 1_600 };
 const PHONE = { width: 390, height: 844 };
 
@@ -19,8 +19,8 @@ describe.skipIf(BROWSER === undefined && process.env["CI"] !== "true")("in Chrom
   let browser: Browser;
   let page: Page;
   let url: URL;
-  /** What the page complains of, and what it asks elsewhere. */
-  const told: string[] = [];
+  /** Errors of the page, and requests to other origins. */
+  const problems: string[] = [];
   beforeAll(async () => {
     emulator = await startEmulator({ key: UPSTREAM_KEY });
     const settings = {
@@ -34,17 +34,17 @@ describe.skipIf(BROWSER === undefined && process.env["CI"] !== "true")("in Chrom
     url = await worker.ready;
     browser = await launchBrowser();
     page = await browser.newPage({ viewport: DESK });
-    page.on("console", (message) => message.type() === "error" && told.push(message.text()));
-    page.on("pageerror", (error) => told.push(String(error)));
+    page.on("console", (message) => message.type() === "error" && problems.push(message.text()));
+    page.on("pageerror", (error) => problems.push(String(error)));
     page.on("request", (request) => {
-      const asked = new URL(request.url());
-      if (asked.protocol !== "data:" && asked.origin !== url.origin) told.push(request.url());
+      const requested = new URL(request.url());
+      if (requested.protocol !== "data:" && requested.origin !== url.origin) problems.push(request.url());
     });
     await page.goto(new URL("/docs", url).href);
     await page.locator(".opblock").first().waitFor();
   });
   afterEach(() => {
-    expect(told, "errors, and requests to other origins").toEqual([]);
+    expect(problems, "errors, and requests to other origins").toEqual([]);
   });
   afterAll(async () => {
     await browser.close();
@@ -60,23 +60,23 @@ describe.skipIf(BROWSER === undefined && process.env["CI"] !== "true")("in Chrom
     }
   });
 
-  test("it follows its reader from light to dark", async () => {
+  test("it follows the system's theme, light or dark", async () => {
     for (const colorScheme of ["light", "dark"] as const) {
       await page.emulateMedia({ colorScheme });
-      // The sheet fades from one to the other.
+      // The stylesheet fades between the themes.
       await page.waitForFunction((dark) => {
         const [red = 0] = (getComputedStyle(document.documentElement).backgroundColor.match(/\d+/g) ?? []).map(Number);
         return dark ? red < 64 : red > 224;
       }, colorScheme === "dark");
-      if (PICTURES !== undefined) await page.waitForTimeout(500);
-      await picture(`docs-${colorScheme}`);
+      if (SCREENSHOTS_FOLDER !== undefined) await page.waitForTimeout(500);
+      await takeScreenshot(`docs-${colorScheme}`);
     }
     await page.emulateMedia({ colorScheme: "light" });
   });
 
-  test("it fits a phone, with the table of codes open, too", async () => {
+  test("it fits a phone, with the table of codes open too", async () => {
     await page.setViewportSize(PHONE);
-    await picture("docs-phone");
+    await takeScreenshot("docs-phone");
     await page.locator("summary").click();
     await page.locator("td", { hasText: "unknown_parameter" }).waitFor();
     expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(PHONE.width);
@@ -84,7 +84,7 @@ describe.skipIf(BROWSER === undefined && process.env["CI"] !== "true")("in Chrom
     await page.setViewportSize(DESK);
   });
 
-  test("a request can be tried, and the first example is what is sent", async () => {
+  test("a request can be tried, and the first example is sent", async () => {
     const ask = page.locator("#operations-Ask-ask");
     await ask.locator(".opblock-summary").click();
     await ask.getByRole("button", { name: "Try it out" }).click();
@@ -94,10 +94,10 @@ describe.skipIf(BROWSER === undefined && process.env["CI"] !== "true")("in Chrom
     expect(await answer.innerText()).toContain('"text": "You said: \\"What is the capital of France?\\"."');
     const sent = emulator.received.find(({ method }) => method === "POST");
     expect(sent?.body).toMatchObject({ input: "What is the capital of France?" });
-    await picture("docs-ask");
+    await takeScreenshot("docs-ask");
   });
 
-  async function picture(name: string): Promise<void> {
-    if (PICTURES !== undefined) await page.screenshot({ path: `${PICTURES}/${name}.png` });
+  async function takeScreenshot(name: string): Promise<void> {
+    if (SCREENSHOTS_FOLDER !== undefined) await page.screenshot({ path: `${SCREENSHOTS_FOLDER}/${name}.png` });
   }
 });

@@ -1,4 +1,4 @@
-// What GET /usage says of a Worker that has been in use for a month: for pictures, since a scene is minutes old.
+// A response of GET /usage after a month of use, for screenshots: the Worker of a test is minutes old.
 import type { UsageReport } from "../../src/contract/usage.ts";
 
 export function thirtyDays(): UsageReport {
