@@ -1,32 +1,47 @@
-// POST /sessions: what may be sent, and the token that comes back.
+// POST /sessions: the two bodies that it accepts, and the token that it returns.
 import * as z from "zod/mini";
 
-export const Text = z.string().check(z.minLength(1), z.maxLength(255));
+const ShortText = z.string().check(z.minLength(1), z.maxLength(255));
+const PositiveInt = z.int().check(z.gte(1));
 
-export const Count = z.int().check(z.gte(1));
-
+/** From a backend with a server key. */
 export const SessionRequest = z.strictObject({
-  sub: Text,
-  presets: z.optional(z.array(z.string()).check(z.minLength(1))),
-  ttl: z._default(z.int().check(z.gte(10), z.lte(7_200)), 600),
-  origin: z.optional(Text),
-  max_output_tokens: z.optional(Count),
-  requests: z.optional(Count),
-  tokens_per_day: z.optional(Count),
+  sub: ShortText.check(z.describe("Your name for the user. The same name always owns the same conversations.")),
+  presets: z
+    .optional(z.array(z.string()).check(z.minLength(1)))
+    .check(
+      z.describe("The presets that this session may use, among those that the config grants to sessions. Absent: all."),
+    ),
+  ttl: z._default(z.int().check(z.gte(10), z.lte(7_200)), 600).check(z.describe("Seconds until the token expires.")),
+  origin: z.optional(ShortText).check(z.describe("The only origin whose pages may use the token.")),
+  max_output_tokens: z.optional(PositiveInt).check(z.describe("The most that one request may ask for.")),
+  requests: z.optional(PositiveInt).check(z.describe("How many requests the token may make.")),
+  tokens_per_day: z.optional(PositiveInt).check(z.describe("A daily limit for this session, below the config's.")),
 });
-
 export type SessionRequest = z.output<typeof SessionRequest>;
 
+/** From a page of an allowed origin, without a credential. */
 export const TurnstileExchange = z.strictObject({
-  turnstile: z.string().check(z.minLength(1), z.maxLength(4_096)),
-  renew: z.optional(z.string().check(z.minLength(1))),
+  turnstile: z
+    .string()
+    .check(z.minLength(1), z.maxLength(4_096))
+    .check(
+      z.describe(
+        "The token of a solved Turnstile. The request comes from a page of an allowed origin, without a credential.",
+      ),
+    ),
+  renew: z
+    .optional(z.string().check(z.minLength(1)))
+    .check(
+      z.describe(
+        "An earlier token from this route, which expired at most 30 days ago: the new session is the same user's.",
+      ),
+    ),
 });
-
 export type TurnstileExchange = z.output<typeof TurnstileExchange>;
 
 export const SessionToken = z.object({
   token: z.string().check(z.describe("A session token, for `Authorization: Bearer …`.")),
   expires_at: z.int().check(z.describe("Unix seconds.")),
 });
-
 export type SessionToken = z.infer<typeof SessionToken>;

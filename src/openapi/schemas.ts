@@ -1,21 +1,19 @@
-// The schemas of the document, made of those that the code is held to: requests of the ones that check them, answers of the ones that
-// the types of answers come from. A field is described here or there; one that isn't described does not compile.
+// `components.schemas` of the document, generated from the schemas in contract that check the requests and type the responses.
 import * as z from "zod/mini";
 import * as answers from "../contract/answer.ts";
-import * as jobs from "../contract/job.ts";
-import type { JsonObject } from "../core/lib/json.ts";
-import { isRecord } from "../core/lib/json.ts";
-import { PROBLEMS } from "../core/lib/problem.ts";
-import { ProblemBody } from "../contract/problem.ts";
+import { Ask, JobRequest, ResponsesRequest } from "../contract/ask.ts";
 import { Health } from "../contract/health.ts";
+import * as jobs from "../contract/job.ts";
 import { ModelList } from "../contract/models.ts";
-import { Ask, ResponsesRequest } from "../contract/ask.ts";
+import { ProblemBody } from "../contract/problem.ts";
+import { REQUEST_FIELDS } from "../contract/request-fields.ts";
 import { DeletedResponse, InputItems, ResponseEvent, ResponseObject } from "../contract/response.ts";
+import { SessionRequest, SessionToken, TurnstileExchange } from "../contract/session.ts";
 import { UsageReport } from "../contract/usage.ts";
-import { ASK_FIELDS, EXCHANGE_FIELDS, RESPONSES_FIELDS, SESSION_FIELDS } from "./fields.ts";
-import { TurnstileExchange, SessionToken, SessionRequest } from "../contract/session.ts";
+import { isRecord, type JsonObject } from "../core/lib/json.ts";
+import { PROBLEMS } from "../core/lib/problem.ts";
 
-const ANSWERS = {
+const RESPONSES = {
   Answer: answers.Answer,
   Usage: answers.Usage,
   ToolCall: answers.ToolCall,
@@ -35,69 +33,66 @@ const ANSWERS = {
   Problem: ProblemBody,
 };
 
-/** The body of POST /jobs (core/read-job.ts): an Ask that can't stream, and whom to tell. */
-const JobRequest = z.strictObject({ ...z.omit(Ask, { stream: true }).shape, callback: z.optional(z.string()) });
-const { stream: _, ...ASK_FIELDS_OF_JOBS } = ASK_FIELDS;
-const CALLBACK = "Name in `callbacks` of the config: the answer is posted there. Absent: read the job by its id.";
-
 /** `components.schemas`. */
 export function schemaComponents(): JsonObject {
   const registry = z.registry<{ id: string }>();
-  for (const [id, schema] of Object.entries(ANSWERS)) registry.add(schema, { id });
-  const { schemas } = z.toJSONSchema(registry, { uri: (id) => `#/components/schemas/${id}`, override: tidy });
-  const shown = Object.fromEntries(
-    Object.entries(schemas).map(([name, schema]) => [name, plain(schema as JsonObject)]),
+  for (const [id, schema] of Object.entries(RESPONSES)) registry.add(schema, { id });
+  const { schemas } = z.toJSONSchema(registry, { uri: (id) => `#/components/schemas/${id}`, override: removeNoise });
+  const responses = Object.fromEntries(
+    Object.entries(schemas).map(([name, schema]) => [name, withoutDocumentKeys(schema as JsonObject)]),
   );
-  narrowProblem(shown["Problem"]);
+  enumerateProblems(responses["Problem"]);
   return {
-    AskRequest: request(orNull(Ask), ASK_FIELDS),
-    ResponsesRequest: request(ResponsesRequest, RESPONSES_FIELDS),
-    SessionRequest: { anyOf: [request(SessionRequest, SESSION_FIELDS), request(TurnstileExchange, EXCHANGE_FIELDS)] },
-    JobRequest: request(orNull(JobRequest), { ...ASK_FIELDS_OF_JOBS, callback: CALLBACK }),
-    ...shown,
+    AskRequest: requestSchema(nullable(Ask), "description"),
+    ResponsesRequest: requestSchema(ResponsesRequest, "responses"),
+    SessionRequest: { anyOf: [requestSchema(SessionRequest), requestSchema(TurnstileExchange)] },
+    JobRequest: requestSchema(nullable(JobRequest), "description"),
+    ...responses,
   };
 }
 
-/** As it is sent to code that drops nulls before it looks (core/read-ask.ts): what may be absent may be null. */
-function orNull<Schema extends z.ZodMiniObject>({ shape }: Schema): Schema {
-  const sent = Object.entries(shape).map(([name, field]) => [
+/** The schema of a body whose nulls are removed before it is checked (core/request/read-ask.ts): an optional field may be null. */
+function nullable({ shape }: z.ZodMiniObject): z.ZodMiniObject {
+  const fields = Object.entries(shape).map(([name, field]) => [
     name,
     field instanceof z.ZodMiniOptional ? z.optional(z.nullable(field.def.innerType)) : field,
   ]);
-  return z.strictObject(Object.fromEntries(sent) as typeof shape) as z.ZodMiniObject as Schema;
+  return z.strictObject(Object.fromEntries(fields) as typeof shape);
 }
 
-/** @param fields what each means */
-function request<Schema extends z.ZodMiniObject>(
-  schema: Schema,
-  fields: Record<keyof z.output<Schema>, string>,
-): JsonObject {
-  const json = plain(z.toJSONSchema(schema, { io: "input", override: tidy }));
-  const properties = json["properties"] as Record<string, JsonObject>;
-  for (const [name, description] of Object.entries<string>(fields))
-    properties[name] = { description, ...properties[name] };
-  return json;
+/** @param column the column of the table of request fields that describes the fields; absent: the schema describes them itself */
+function requestSchema(schema: z.ZodMiniObject, column?: "description" | "responses"): JsonObject {
+  const json = withoutDocumentKeys(z.toJSONSchema(schema, { io: "input", override: removeNoise }));
+  if (column === undefined) return json;
+  const properties = Object.entries(json["properties"] as Record<string, JsonObject>);
+  return {
+    ...json,
+    properties: Object.fromEntries(
+      properties.map(([name, property]) => [name, { description: REQUEST_FIELDS.get(name)?.[column], ...property }]),
+    ),
+  };
 }
 
-/** Leaves out what only says that JSON has keys of text and JavaScript whole numbers of 53 bits. */
-function tidy({ jsonSchema }: { jsonSchema: JsonObject }): void {
+/** Removes what is true of all JSON: keys are strings, and JavaScript's integers have 53 bits. */
+function removeNoise({ jsonSchema }: { jsonSchema: JsonObject }): void {
   delete jsonSchema["propertyNames"];
   if (jsonSchema["maximum"] === Number.MAX_SAFE_INTEGER) delete jsonSchema["maximum"];
   if (jsonSchema["minimum"] === Number.MIN_SAFE_INTEGER) delete jsonSchema["minimum"];
 }
 
-/** Without what only a schema that stands alone has. */
-function plain({ $schema: _schema, $id: _id, ...schema }: JsonObject): JsonObject {
+/** Removes the keys that only a JSON Schema document of its own has. */
+function withoutDocumentKeys({ $schema: _schema, $id: _id, ...schema }: JsonObject): JsonObject {
   return schema;
 }
 
-/** What is text to the code is one of a list to the reader. `code` stays open: a 400 can carry UniAPI's own. */
-function narrowProblem(schema: unknown): void {
+/** `type` and `code` are strings to the code, but readers need to know which ones. `code` stays open: a 400 may carry UniAPI's own. */
+function enumerateProblems(schema: unknown): void {
   const error = (schema as { properties: { error: { properties: Record<string, JsonObject> } } }).properties.error
     .properties;
   const type = error["type"];
   const code = error["code"];
-  if (!isRecord(type) || !isRecord(code)) throw new Error("the error envelope has another form");
+  if (!isRecord(type) || !isRecord(code))
+    throw new Error("contract/problem.ts no longer has error.type and error.code");
   type["enum"] = [...new Set(Object.values(PROBLEMS).map(([, its]) => its))];
   code["examples"] = Object.keys(PROBLEMS);
 }

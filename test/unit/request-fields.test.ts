@@ -1,0 +1,154 @@
+// The table of request fields against the code that it governs: each body, the query, presets, both restrictions and the document.
+import { describe, expect, test } from "vitest";
+import { Ask, JobRequest, ResponsesRequest, UpstreamFields } from "../../src/contract/ask.ts";
+import {
+  IDENTITY_FIELDS,
+  type OwnField,
+  OWN_FIELDS,
+  REFUSED_FIELDS,
+  REQUEST_FIELDS,
+  type RequestField,
+  UPSTREAM_FIELDS,
+} from "../../src/contract/request-fields.ts";
+import { type Config, type ConfigInput, defineConfig } from "../../src/core/config/define-config.ts";
+import type { JsonObject } from "../../src/core/lib/json.ts";
+import { Problem } from "../../src/core/lib/problem.ts";
+import { parseAsk, readAsk } from "../../src/core/request/read-ask.ts";
+import { readResponses } from "../../src/core/request/read-responses.ts";
+import { restrictAsk, restrictResponses } from "../../src/core/request/restrict.ts";
+import { openApiDocument } from "../../src/openapi/document.ts";
+import type { OpenApi } from "../support/openapi.ts";
+
+const upstream = Object.keys(UPSTREAM_FIELDS);
+const ownIn = (place: OwnField["in"][number]): string[] =>
+  Object.entries<OwnField>(OWN_FIELDS).flatMap(([name, row]) => (row.in.includes(place) ? [name] : []));
+const JSON_TYPE = "application/json";
+
+/** The `param` of the Problem that a function throws, or undefined. */
+function refusedParam(run: () => unknown): string | undefined {
+  try {
+    run();
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    return error.details.param;
+  }
+  return undefined;
+}
+
+test("no field is in two groups", () => {
+  const names = [...upstream, ...Object.keys(OWN_FIELDS), ...Object.keys(REFUSED_FIELDS)];
+  expect(new Set(names).size).toBe(names.length);
+  expect([...REQUEST_FIELDS.keys()]).toEqual([...upstream, ...Object.keys(OWN_FIELDS)]);
+});
+
+describe("each place has the fields that the table says", () => {
+  test("the bodies of /ask and /jobs", () => {
+    expect(Object.keys(Ask.shape).toSorted()).toEqual([...upstream, ...ownIn("ask")].toSorted());
+    expect(Object.keys(JobRequest.shape).toSorted()).toEqual([...upstream, ...ownIn("jobs")].toSorted());
+  });
+
+  test("the body of /v1/responses", () => {
+    const described = [...REQUEST_FIELDS].flatMap(([name, row]) => (row.responses === undefined ? [] : [name]));
+    expect(Object.keys(ResponsesRequest.shape).toSorted()).toEqual(described.toSorted());
+  });
+
+  test("presets and defaults", () => {
+    expect(Object.keys(UpstreamFields.shape)).toEqual(upstream);
+  });
+
+  test("the query of /ask, in the code and in the document", () => {
+    const document = openApiDocument("1.0.0") as unknown as OpenApi;
+    const parameters = document.paths["/ask"]?.["post"]?.parameters ?? [];
+    expect(parameters.flatMap((parameter) => (parameter.in === "query" ? [parameter.name] : []))).toEqual(
+      ownIn("query"),
+    );
+    for (const name of REQUEST_FIELDS.keys()) {
+      const query = new URLSearchParams({ [name]: "true" });
+      const refused = refusedParam(() => readAsk('{"input":"hi"}', JSON_TYPE, query)) === name;
+      expect(refused, name).toBe(!ownIn("query").includes(name));
+    }
+  });
+});
+
+/** A valid value of a field on /ask, which is not the value that applies without it. */
+const VALUES: Record<string, unknown> = {
+  input: "hi",
+  preset: "p",
+  previous_response_id: "resp_1",
+  stream: true,
+  schema: { type: "object" },
+  images: ["data:image/png;base64,AAAA"],
+  cache: false,
+  model: "m",
+  reasoning: { effort: "low" },
+  tools: [{ type: "function", name: "f" }],
+  text: { verbosity: "low" },
+  metadata: { a: "b" },
+  include: ["a"],
+  access_programs: ["a"],
+  context_management: [{ type: "compaction" }],
+};
+const valueOf = (name: string, row: RequestField): unknown =>
+  VALUES[name] ?? [7, "text", false, { a: 1 }].find((value) => row.schema.safeParse(value).success);
+
+describe("restricted callers", () => {
+  const configOf = (preset: NonNullable<ConfigInput["presets"]>[string]): Config =>
+    defineConfig({ defaults: { model: "base" }, presets: { p: preset } });
+  const CLOSED = configOf({});
+  const rows = [...REQUEST_FIELDS].filter(([name]) => name !== "callback");
+
+  const isOpenOnAsk = (name: string, row: RequestField, config: Config): boolean => {
+    const ask = parseAsk({ input: "hi", [name]: valueOf(name, row) });
+    const refused = refusedParam(() => restrictAsk(ask, 10, { presets: ["p"] }, config));
+    if (refused !== undefined) expect(refused).toBe(name);
+    return refused === undefined;
+  };
+  const isOpenOnResponses = (name: string, row: RequestField, config: Config): boolean => {
+    const body: JsonObject = { input: "hi", model: "p", [name]: valueOf(name, row) };
+    const request = readResponses(JSON.stringify(body), JSON_TYPE);
+    return refusedParam(() => restrictResponses(request, 10, { presets: ["p"] }, config)) === undefined;
+  };
+
+  test.each(rows)("may set %s as the table says", (name, row) => {
+    const allowed = row.allowedAs ?? name;
+    const allows = upstream.includes(allowed) && !IDENTITY_FIELDS.has(allowed);
+    const open = allows ? configOf({ allow: [allowed as keyof UpstreamFields] }) : CLOSED;
+    const withImages = configOf({ images: true });
+    const { restricted } = row;
+    expect(isOpenOnAsk(name, row, CLOSED)).toBe(restricted === "always");
+    expect(isOpenOnAsk(name, row, open)).toBe(restricted === "always" || restricted === "allow");
+    expect(isOpenOnAsk(name, row, withImages)).toBe(restricted === "always" || restricted === "images");
+    // There `model` names the preset.
+    if (name === "model") return;
+    const exists = upstream.includes(name) || row.responses !== undefined;
+    expect(isOpenOnResponses(name, row, CLOSED)).toBe(exists && restricted === "always");
+    expect(isOpenOnResponses(name, row, open)).toBe(exists && (restricted === "always" || restricted === "allow"));
+  });
+
+  test("a preset's `allow` may list every upstream field except those that name the caller", () => {
+    for (const name of upstream) {
+      const define = (): Config => configOf({ allow: [name as keyof UpstreamFields] });
+      if (IDENTITY_FIELDS.has(name)) expect(define, name).toThrow("must not be");
+      else expect(define, name).not.toThrow();
+    }
+    expect([...IDENTITY_FIELDS]).toEqual(["user", "safety_identifier", "prompt_cache_key"]);
+  });
+
+  test("every field that is always open is named where the documents list them", () => {
+    const { paths } = openApiDocument("1.0.0") as { paths: Record<string, { post: { description: string } }> };
+    for (const [name, { restricted }] of REQUEST_FIELDS)
+      if (restricted === "always") expect(paths["/ask"]?.post.description, name).toContain(`\`${name}\``);
+  });
+});
+
+test("a form's value of a text field is a text, and of any other field JSON", () => {
+  for (const [name, row] of REQUEST_FIELDS) {
+    if (name === "callback") continue;
+    const form = new URLSearchParams({ input: "hi", [name]: "7" }).toString();
+    const type = "application/x-www-form-urlencoded";
+    const accepted = refusedParam(() => readAsk(form, type, [])) === undefined;
+    const schema = Ask.shape[name as keyof typeof Ask.shape];
+    const isText = row.plainText === true || row.schema.def.type === "string";
+    expect(accepted, name).toBe(schema.safeParse(isText ? "7" : 7).success);
+  }
+});
