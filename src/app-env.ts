@@ -1,20 +1,18 @@
-// Hono's environment: the bindings, and what the first middleware puts beside every request.
-import type { Deps } from "./deps.ts";
-import type { LogFields } from "./platform/log.ts";
+// Hono's environment: the bindings, and the variables that the middlewares (http/middleware.ts) set for every request.
+import type { Deps, RequestContext } from "./deps.ts";
+import type { Log, LogFields } from "./platform/log.ts";
 
 export interface AppEnv {
   Bindings: Env;
   Variables: {
     deps: Deps;
+    /** `req_` and 24 hex digits: `x-request-id`, `error.request_id` and the log line's `request_id`. */
     requestId: string;
-    /** Headers that every answer has. */
-    common: Record<string, string>;
-    /** The answer that was made with them: nothing has to be set afterwards. */
-    dressed: Response | undefined;
+    log: Log;
+    /** The request's log line. Whatever learns something worth logging adds it here. */
     logFields: LogFields;
-    /** Writes the request's log line, once. A live stream calls it at its end; else the first middleware does. */
-    finish: () => void;
-    /** The answer is a stream that is still to come: its log line too. */
-    live: boolean;
+    waitUntil: RequestContext["waitUntil"];
+    /** Of a streamed response: resolves when the stream has ended. The request's log line is written then. */
+    streamEnd: Promise<void> | undefined;
   };
 }

@@ -1,7 +1,7 @@
-// The only reader of env: settings and adapters made into Deps, once per isolate and env. A setting that is wrong fails every
-// request with its name; its value is never shown.
+// The only reader of env: builds Deps from settings and bindings, once per isolate and env. A wrong setting fails every request with
+// the setting's name; no message contains a value.
 import type { Config } from "./core/config/define-config.ts";
-import { hexOf } from "./core/lib/encoding.ts";
+import { hexOf } from "./core/lib/bytes.ts";
 import { type IdKeys, importIdKeys, ownerOf } from "./core/callers/ids.ts";
 import { sessionKeysOf } from "./core/config/session-keys.ts";
 import { misconfigured } from "./core/config/setting.ts";
@@ -29,24 +29,25 @@ import { kvStore } from "./platform/kv.ts";
 import { jsonLog, type Log } from "./platform/log.ts";
 import { receiver } from "./platform/io/receive-body.ts";
 import { rateLimiter } from "./platform/rate-limit.ts";
+import { shutdownWarnings } from "./platform/shutdown-warnings.ts";
 import { siteverify } from "./platform/turnstile.ts";
-import { uniapi } from "./platform/upstream/upstream.ts";
+import { type Upstream, uniapi } from "./platform/upstream/upstream.ts";
 
-/** Contract section 8, in milliseconds. */
+/** docs/contract.md §8, in milliseconds. */
 export const DEADLINES = {
   upstream_first_byte: 120_000,
   upstream_idle: 300_000,
   upstream_total: 3_600_000,
   body: 10_000,
-  /** Of the call of a job, within the time of its step. */
+  /** `upstream_total` of a job's call: shorter than the timeout of its Workflow step. */
   job_total: 2_900_000,
-  /** One try of a callback. */
+  /** One attempt at a callback. */
   callback: 15_000,
-  /** An isolate tells a budget what was used at most once in this time. */
+  /** The shortest time between two reports of usage from one isolate to one budget. */
   usage: 10_000,
 };
 
-/** What may be bound beside what wrangler.toml names: secrets, and METRICS where a deployer adds it. */
+/** The bindings of wrangler.toml, secrets, and METRICS if the deployer adds it. Any of them may be missing. */
 interface Settings extends Partial<Env> {
   UNIAPI_KEY?: string;
   SERVER_KEYS?: string;
@@ -59,7 +60,7 @@ interface Settings extends Partial<Env> {
 
 export interface Wire {
   log(env: Settings): Log;
-  /** Whether it is said to be a developer's machine; needs no other setting to be right. */
+  /** Whether ENVIRONMENT is `local`. Works even if other settings are wrong. */
   local(env: Settings): boolean;
   /** @throws Problem misconfigured */
   deps(env: Settings): Promise<Deps>;
@@ -67,45 +68,31 @@ export interface Wire {
 
 export const now = (): number => Date.now();
 
-/** Drawn in one go: each request needs a few. None is given twice. */
-const drawn = new Uint8Array(1_024);
-let left = 0;
-
-/** `bytes` at most 64. */
-export function randomHex(bytes: number): string {
-  if (left < bytes) {
-    crypto.getRandomValues(drawn);
-    left = drawn.length;
-  }
-  const text = hexOf(drawn.subarray(left - bytes, left));
-  drawn.fill(0, left - bytes, left);
-  left -= bytes;
-  return text;
-}
+export const randomHex = (bytes: number): string => hexOf(crypto.getRandomValues(new Uint8Array(bytes)));
 
 const fetcher: typeof fetch = (input, init) => fetch(input, init);
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 export function createWire(config: Config): Wire {
   const logs = new WeakMap<object, Log>();
-  // Finished ones only: a promise of another request must not be waited for, since it ends with that request.
-  const made = new WeakMap<object, Deps>();
+  // Never promises: a request must not wait for the promise of another request, which ends with that request.
+  const built = new WeakMap<object, Deps>();
   function log(env: Settings): Log {
-    let known = logs.get(env);
-    if (known === undefined) logs.set(env, (known = jsonLog((line) => console.log(line), env.METRICS)));
-    return known;
+    let existing = logs.get(env);
+    if (existing === undefined) logs.set(env, (existing = jsonLog((line) => console.log(line), env.METRICS)));
+    return existing;
   }
   return {
     log,
     local: (env) => env.ENVIRONMENT === "local",
     async deps(env) {
-      const known = made.get(env);
-      if (known !== undefined) return known;
+      const existing = built.get(env);
+      if (existing !== undefined) return existing;
       const deps = await buildDeps(config, env, log(env));
-      // Whoever was first at a cold start: all share what it remembers.
-      const first = made.get(env);
+      // Several requests at a cold start: all use the Deps of the first, because Deps hold state.
+      const first = built.get(env);
       if (first !== undefined) return first;
-      made.set(env, deps);
+      built.set(env, deps);
       for (const line of unsafeSettings(config, deps.sessionKeys, (name) => deps.secretOf(name) !== undefined))
         deps.log.warn(line);
       return deps;
@@ -124,37 +111,35 @@ async function buildDeps(config: Config, env: Settings, log: Log): Promise<Deps>
   const anonymous = await ownerOf(idKeys, "anonymous:local");
   const deadlines = { ...DEADLINES, ...(local ? deadlinesOf(env.DEADLINES) : {}) };
   const secretOf = (name: string): string | undefined => textSetting(env, name);
-  const budgetsOf = (tellEveryMs: number): Budgets =>
-    durableBudgets(env.BUDGETS, { now, sleep, random: randomHex, warn: log.warn, reportEveryMs: tellEveryMs });
-  return {
+  const budgetsWith = (reportEveryMs: number): Budgets =>
+    durableBudgets(env.BUDGETS, { now, sleep, random: randomHex, warn: log.warn, reportEveryMs });
+  const upstreamWith = (upstreamTotal: number): Upstream =>
+    uniapi({ baseUrl, key, deadlines: { ...deadlines, upstream_total: upstreamTotal } }, fetcher, now);
+  const jobUpstream = upstreamWith(deadlines.job_total);
+  // A step of a Workflow ends with its last promise: nothing can be reported later.
+  const jobBudgets = budgetsWith(0);
+  const deps: Deps = {
     config,
     baseUrl,
     local,
     paused: pausedOf(env.PAUSED),
-    receive: receiver(deadlines.body),
+    receive: receiver(deadlines.body, now),
     idKeys,
     serverKeys: await serverKeysOf(env.SERVER_KEYS, idKeys),
     publishableKeys: await publishableKeysOf(config.callers.publishable, idKeys),
     sessionKeys: sessionKeysOf(env.SESSION_KEYS),
-    jwks: jwksCache({ jsonFrom: fetchJson(fetcher), now, sleep, local, warn: log.warn }),
+    jwks: jwksCache({ fetchJson: fetchJson(fetcher), now, sleep, local, warn: log.warn }),
     siteverify: turnstileSecret === undefined ? undefined : siteverify(turnstileSecret, fetchJson(fetcher), local),
     anonymous: {
       kind: "anonymous",
       owner: anonymous,
       budgets: [{ name: `owner:${anonymous}`, whose: "owner", limits: {} }],
     },
-    budgets: budgetsOf(deadlines.usage),
+    budgets: budgetsWith(deadlines.usage),
     runs: durableRuns(env.RUNS, log.warn),
     isWithinRateLimit: rateLimiter(env.RATE_LIMIT, log.warn),
-    upstream: uniapi({ baseUrl, key, deadlines }, fetcher, now),
-    forJobs: {
-      upstream: uniapi(
-        { baseUrl, key, deadlines: { ...deadlines, upstream_total: deadlines.job_total } },
-        fetcher,
-        now,
-      ),
-      budgets: budgetsOf(0),
-    },
+    upstream: upstreamWith(deadlines.upstream_total),
+    forJobs: () => ({ ...deps, upstream: jobUpstream, budgets: jobBudgets }),
     jobs: durableJobs(env.JOB_RECORDS, { now, random: randomHex, warn: log.warn }),
     assets: boundAssets(env.ASSETS),
     callback: callbackSender({
@@ -169,24 +154,32 @@ async function buildDeps(config: Config, env: Settings, log: Log): Promise<Deps>
     secretOf,
     store: kvStore(env.RESPONSES, log.warn),
     chainSupport: recentChainSupport(),
+    warnOfShutdowns: shutdownWarnings(config, now, log.warn),
     log,
     now,
     sleep,
     random: randomHex,
   };
+  return deps;
 }
 
-/** Models are named by callers: a full table starts anew, and so does what is a day old. */
+const CHAIN_SUPPORT_TTL_MS = 86_400_000;
+/** Callers choose the names of models, so the table needs a limit. */
+const MAX_CHAIN_SUPPORT_MODELS = 1_000;
+
+/** A full table is emptied. */
 function recentChainSupport(): ChainSupport {
-  const seen = new Map<string, { echoes: boolean | undefined; at: number }>();
+  const observations = new Map<string, { isSupported: boolean | undefined; at: number }>();
   return {
     get(model) {
-      const one = seen.get(model);
-      return one !== undefined && now() - one.at < 86_400_000 ? one.echoes : undefined;
+      const observation = observations.get(model);
+      return observation !== undefined && now() - observation.at < CHAIN_SUPPORT_TTL_MS
+        ? observation.isSupported
+        : undefined;
     },
-    set(model, echoes) {
-      if (seen.size >= 1_000) seen.clear();
-      seen.set(model, { echoes, at: now() });
+    set(model, isSupported) {
+      if (observations.size >= MAX_CHAIN_SUPPORT_MODELS) observations.clear();
+      observations.set(model, { isSupported, at: now() });
     },
   };
 }
@@ -201,7 +194,7 @@ async function idKeysOf(value: string | undefined, upstreamKey: string, log: Log
   return importIdKeys([new Uint8Array(await crypto.subtle.digest("SHA-256", seed))]);
 }
 
-/** Bindings that are no text are no secret. */
+/** undefined for a binding that is not text, such as a KV namespace. */
 function textSetting(env: Settings, name: string): string | undefined {
   const value: unknown = Object.hasOwn(env, name) ? (env as Record<string, unknown>)[name] : undefined;
   return typeof value === "string" && value.trim() !== "" ? value.trim() : undefined;

@@ -1,28 +1,31 @@
-// GET / and /console/{file}: the console page. Always on under ENVIRONMENT=local; elsewhere only where the config says `console: true`,
-// and else there is nothing at these addresses. The files are the same for everybody: what the page shows, it asks the API for.
-import { type Context, Hono } from "hono";
+// GET / and /console/{file}: the console page. Always on under ENVIRONMENT=local, elsewhere only with `console: true` in the config; where
+// it is off, these addresses do not exist. The files are the same for everybody: the page gets its data from the API.
+import { type Context, Hono, type MiddlewareHandler } from "hono";
 import type { AppEnv } from "../app-env.ts";
-import { methodNotAllowed, routeNotFound } from "../core/lib/problem.ts";
-import { PAGE_POLICY, pageFile } from "./respond/page-file.ts";
+import { routeNotFound } from "../core/lib/problem.ts";
+import { assetResponse, PAGE_POLICY } from "./respond/asset.ts";
 
-const OF_THE_PAGE = {
-  // What a model says reaches the page as text: not even a mistake could make markup of it.
+const PAGE_HEADERS = {
+  // A model's text reaches the page as text: not even a mistake could turn it into markup.
   "content-security-policy": `${PAGE_POLICY}; require-trusted-types-for 'script'; trusted-types 'none'`,
   "referrer-policy": "no-referrer",
   "cross-origin-opener-policy": "same-origin",
   "cross-origin-resource-policy": "same-origin",
 };
 
+/** Where the console is off, every method gets the 404 of an unknown address. */
+const requireConsole: MiddlewareHandler<AppEnv> = async (c, next) => {
+  const { local, config } = c.get("deps");
+  if (!local && !config.console) throw routeNotFound();
+  await next();
+};
+
 export const consoleRoutes = new Hono<AppEnv>()
-  .get("/", (c) => file(c, c.var.deps.local ? "local.html" : "console.html"))
-  .get("/console/:file", (c) => file(c, c.req.param("file")))
-  .all("/", (c) => {
-    throw isOn(c) ? methodNotAllowed("GET, HEAD") : routeNotFound();
-  });
+  .use("/", requireConsole)
+  .use("/console/:file", requireConsole)
+  .get("/", (c) => file(c, c.get("deps").local ? "local.html" : "console.html"))
+  .get("/console/:file", (c) => file(c, c.req.param("file")));
 
-const isOn = (c: Context<AppEnv>): boolean => c.var.deps.local || c.var.deps.config.console;
-
-async function file(c: Context<AppEnv>, name: string): Promise<Response> {
-  if (!isOn(c)) throw routeNotFound();
-  return await pageFile(c, `/console/${name}`, OF_THE_PAGE);
+function file(c: Context<AppEnv>, name: string): Promise<Response> {
+  return assetResponse(c, `/console/${name}`, PAGE_HEADERS);
 }

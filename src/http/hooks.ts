@@ -1,34 +1,32 @@
-// POST /hooks/{name}: a signed event in, and at once an acknowledgement; its answer is made afterwards, by a job. Nothing of an event is
-// read, counted or told before its signature is known to be good.
+// POST /hooks/{name}: verifies a signed event, records a job for it and acknowledges it at once. Of an event nothing is parsed, counted or
+// logged before its signature is verified.
 import { type Context, Hono } from "hono";
 import { assertNotPaused } from "../answer/answer.ts";
-import { answerJob } from "../jobs/run-job.ts";
 import type { AppEnv } from "../app-env.ts";
-import { compose } from "../core/request/compose.ts";
-import { hookReply, jobSpecOf } from "../hooks/hook-event.ts";
 import type { Hook } from "../core/config/define-config.ts";
+import type { JobSpec } from "../core/jobs/job.ts";
 import { deriveDigest, ownerOf } from "../core/callers/ids.ts";
-import { methodNotAllowed, Problem } from "../core/lib/problem.ts";
-import { type WebhookRequest, hookSecrets, type HookResult, type Reply, type Scheme } from "../hooks/scheme.ts";
+import { Problem } from "../core/lib/problem.ts";
+import { compose } from "../core/request/compose.ts";
 import type { Caller, Deps } from "../deps.ts";
 import { addressOf } from "../gate/address.ts";
 import { assertWithinRateLimit } from "../gate/admit.ts";
-import { schemeOf } from "../hooks/senders.ts";
+import { answerResponse, jobSpecOf } from "../hooks/hook-event.ts";
+import { type HookResponse, type HookResult, hookSecrets, type Sender, type WebhookRequest } from "../hooks/sender.ts";
+import { senderOf } from "../hooks/senders.ts";
+import { answerJob } from "../jobs/answer-job.ts";
 
 const MAX_BODY_BYTES = 1_048_576;
-/** How long the twin of an event whose sender waits is kept waiting for the same answer. */
-const TWIN_WAITS_MS = 20_000;
-const LOOK_AGAIN_MS = 250;
-/** Nobody has signed it: it may be no text of whoever is between. */
+/** How long a repeated event waits for the answer that an earlier request of the same event is making. */
+const REPEAT_WAIT_MS = 20_000;
+const REPEAT_POLL_MS = 250;
+/** Nobody signs this id, so only a plain one is logged. */
 const DELIVERY_ID = /^[\w.:-]{1,200}$/;
 
-export const hooksRoutes = new Hono<AppEnv>().post("/hooks/:name", postHook).all("/hooks/:name", () => {
-  throw methodNotAllowed("POST");
-});
+export const hooksRoutes = new Hono<AppEnv>().post("/:name", postHook);
 
 async function postHook(c: Context<AppEnv>): Promise<Response> {
-  const { deps, logFields } = c.var;
-  const request = c.req.raw;
+  const { deps, logFields, waitUntil } = c.var;
   const name = c.req.param("name") ?? "";
   const hook = Object.hasOwn(deps.config.hooks, name) ? deps.config.hooks[name] : undefined;
   if (hook === undefined)
@@ -38,71 +36,76 @@ async function postHook(c: Context<AppEnv>): Promise<Response> {
     );
   logFields.caller = "hook";
   logFields.hook = name;
-  const address = addressOf(request);
+  const address = addressOf(c.req.raw);
   if (address !== null) await assertWithinRateLimit(deps, `address:${address}`);
-  const scheme = schemeOf(hook);
-  const raw = await deps.receive(request, MAX_BODY_BYTES);
-  const secrets = hookSecrets(scheme, hook.secret_name, deps.secretOf(hook.secret_name));
-  const delivery: WebhookRequest = { raw, headers: request.headers, url: request.url, now: deps.now(), secrets };
-  const verified = await scheme.verify(delivery);
-  if ("rejected" in verified) throw badSignature(verified.rejected);
-  logFields.secret = verified.secret;
-  const deliveryId = scheme.unsignedId?.(request.headers) ?? "";
-  if (DELIVERY_ID.test(deliveryId)) logFields.delivery_id = deliveryId;
 
-  const payload = scheme.parse(raw, request.headers) as unknown;
-  const handshake = scheme.handshake?.(payload, request.headers) ?? null;
-  if (handshake !== null) return reply(handshake);
-  const answered = (result: HookResult): Response => reply(scheme.acknowledge(result, payload));
-  if (!hook.bots && scheme.isBot(payload)) {
+  const sender = senderOf(hook);
+  const request = await verifiedRequest(c, sender, hook);
+  const payload: unknown = sender.parse(request.raw, request.headers);
+  const handshake = sender.handshake?.(payload, request.headers) ?? null;
+  if (handshake !== null) return toResponse(handshake);
+  const acknowledge = (result: HookResult): Response => toResponse(sender.acknowledge(result, payload));
+  if (!hook.bots && sender.isBot(payload)) {
     logFields.reason = "made by a bot";
-    return answered({ status: "ignored" });
+    return acknowledge({ status: "ignored" });
   }
+
   const caller = await callerOf(deps, name, hook);
-  const asked = await jobSpecOf({ name, hook, caller, payload, origin: new URL(request.url).origin }, deps.config);
-  if (asked === null) {
+  const spec = await jobSpecOf({ name, hook, caller, payload, origin: new URL(request.url).origin }, deps.config);
+  if (spec === null) {
     logFields.reason = "input gave null";
-    return answered({ status: "ignored" });
+    return acknowledge({ status: "ignored" });
   }
-  // What can't be asked is said now, not by a job that fails.
-  compose(asked.ask, deps.config);
+  // An invalid request fails here rather than as a job.
+  compose(spec.ask, deps.config);
   assertNotPaused(deps);
-  const waitUntil = (work: Promise<unknown>): void => c.executionCtx.waitUntil(work);
   await assertWithinRateLimit(deps, `owner:${caller.owner}`);
   await deps.budgets.admit(caller.budgets);
   deps.budgets.count(caller.budgets, { requests: 1 }, waitUntil);
-  const job = await jobOf(deps, name, scheme, payload, delivery);
+
+  const job = await jobIdOf(deps, name, sender, payload, request);
   logFields.job = job;
-  const { accepted, instance } = await deps.jobs.accept(job, asked);
-  if (hook.respond !== "sync") return answered({ status: accepted ? "accepted" : "duplicate", job });
-  if (accepted) {
-    const tried = answerJob({ ...deps, ...deps.forJobs }, () => deps.jobs.record(job), { job, instance }, waitUntil);
-    // A sender who leaves would end the call, paid and unrecorded; this way it is told the answer when it sends the event again.
-    waitUntil(tried.catch(() => undefined));
-    const { outcome } = await tried;
-    if (outcome !== undefined && "answer" in outcome)
-      return reply(await hookReply(hook, asked, { answer: outcome.answer, error: null }));
-    // With its status, so that the sender tries again: a failed job then runs anew.
-    if (outcome !== undefined) throw outcome.problem;
-  }
-  return reply(await repeated(deps, hook, job));
+  const { accepted, instance } = await deps.jobs.accept(job, spec);
+  if (hook.respond !== "sync") return acknowledge({ status: accepted ? "accepted" : "duplicate", job });
+  const response = accepted ? await answerNow(c, hook, spec, { job, instance }) : undefined;
+  return toResponse(response ?? (await awaitAnswer(deps, hook, job)));
 }
 
-/** The same delivery is the same job: by what names it among what is signed, else by the body itself. */
-async function jobOf(
-  deps: Deps,
+/** @throws Problem 401 invalid_credentials; 503 misconfigured; those of reading the body */
+async function verifiedRequest(c: Context<AppEnv>, sender: Sender, hook: Hook): Promise<WebhookRequest> {
+  const { deps, logFields } = c.var;
+  const { headers, url } = c.req.raw;
+  const raw = await deps.receive(c.req.raw, MAX_BODY_BYTES);
+  const secrets = hookSecrets(sender, hook.secret_name, deps.secretOf(hook.secret_name));
+  const request: WebhookRequest = { raw, headers, url, now: deps.now(), secrets };
+  const verification = await sender.verify(request, hook);
+  if ("rejected" in verification)
+    throw new Problem(
+      "invalid_credentials",
+      "The signature of this delivery is not good, or its time is more than five minutes off. Check that sender and Worker have the same secret.",
+      { reason: verification.rejected, omitChallenge: true },
+    );
+  logFields.secret = verification.secret;
+  const deliveryId = sender.unsignedId?.(headers, hook) ?? "";
+  if (DELIVERY_ID.test(deliveryId)) logFields.delivery_id = deliveryId;
+  return request;
+}
+
+/** The same event has the same job id. It derives from the signed id, or from the body where the sender signs no id. */
+async function jobIdOf(
+  { idKeys }: Deps,
   name: string,
-  scheme: Scheme,
+  sender: Sender,
   payload: unknown,
-  delivery: WebhookRequest,
+  request: WebhookRequest,
 ): Promise<string> {
-  const id = scheme.signedId(payload, delivery);
-  if (id !== null) return `job_${await deriveDigest(deps.idKeys, "job", `${name}\0id\0${id}`)}`;
-  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", delivery.raw));
-  return `job_${await deriveDigest(deps.idKeys, "job", `${name}\0body\0${digest.join()}`)}`;
+  const id = sender.signedId(payload, request);
+  if (id !== null) return `job_${await deriveDigest(idKeys, "job", `${name}\0id\0${id}`)}`;
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", request.raw));
+  return `job_${await deriveDigest(idKeys, "job", `${name}\0body\0${digest.join()}`)}`;
 }
 
-async function callerOf(deps: Deps, name: string, hook: Hook): Promise<Caller> {
+async function callerOf({ idKeys }: Deps, name: string, hook: Hook): Promise<Caller> {
   const { requests_per_minute, tokens_per_day, usd_per_day } = hook;
   const limits = {
     ...(requests_per_minute === undefined ? {} : { requests_per_minute }),
@@ -111,38 +114,50 @@ async function callerOf(deps: Deps, name: string, hook: Hook): Promise<Caller> {
   };
   return {
     kind: "hook",
-    owner: await ownerOf(deps.idKeys, `hook:${name}`),
+    owner: await ownerOf(idKeys, `hook:${name}`),
     grant: { presets: [hook.preset] },
     budgets: [{ name: `hook:${name}`, whose: "owner", limits }],
   };
 }
 
-/** For the twin of an event whose sender waits: the same answer, as soon as it is there. @throws Problem */
-async function repeated(deps: Deps, hook: Hook, job: string): Promise<Reply> {
-  for (let waited = 0; waited <= TWIN_WAITS_MS; waited += LOOK_AGAIN_MS) {
+/**
+ * Answers the job within this request. Undefined: the record already has another outcome for it.
+ * @throws Problem with the status of what failed, so that the sender sends the event again and the job starts over
+ */
+async function answerNow(
+  c: Context<AppEnv>,
+  hook: Hook,
+  spec: JobSpec,
+  instance: { job: string; instance: string },
+): Promise<HookResponse | undefined> {
+  const { deps, waitUntil } = c.var;
+  const attempt = answerJob(deps.forJobs(), () => deps.jobs.record(instance.job), instance, waitUntil);
+  // A sender that disconnects must not end a paid call: the answer is recorded, and the sender gets it when it repeats the event.
+  waitUntil(attempt.catch(() => undefined));
+  const { outcome } = await attempt;
+  if (outcome === undefined) return undefined;
+  if ("problem" in outcome) throw outcome.problem;
+  return await answerResponse(hook, spec, { answer: outcome.answer, error: null });
+}
+
+/**
+ * For a repeated event whose sender waits: the same answer, as soon as it is recorded.
+ * @throws Problem 503 unavailable, with Retry-After. A 200 `duplicate` would be wrong here: the sender would never get the answer.
+ */
+async function awaitAnswer(deps: Deps, hook: Hook, job: string): Promise<HookResponse> {
+  for (let waited = 0; waited <= REPEAT_WAIT_MS; waited += REPEAT_POLL_MS) {
     const done = await deps.jobs.outcome(job);
-    if (done?.outcome.answer != null) return await hookReply(hook, done.order, done.outcome);
+    if (done?.outcome.answer != null) return await answerResponse(hook, done.spec, done.outcome);
     if (done !== null) break;
-    await deps.sleep(LOOK_AGAIN_MS);
+    await deps.sleep(REPEAT_POLL_MS);
   }
-  // Not a duplicate that is done with: nobody else would ever tell the sender.
   throw new Problem(
     "unavailable",
     "This event is still being answered, or failed just now. Send it again in a moment.",
-    {
-      retryAfter: 10,
-    },
+    { retryAfter: 10 },
   );
 }
 
-function badSignature(reason: string): Problem {
-  return new Problem(
-    "invalid_credentials",
-    "The signature of this delivery is not good, or its time is more than five minutes off. Check that sender and Worker have the same secret.",
-    { reason, unchallenged: true },
-  );
-}
-
-function reply({ status, headers, body }: Reply): Response {
+function toResponse({ status, headers, body }: HookResponse): Response {
   return new Response(body, { status, headers: { ...headers, "cache-control": "no-store" } });
 }

@@ -1,36 +1,32 @@
-// GET /v1/models: what may stand in `model`: upstream's models, those of them that the config allows, and the presets' names (for a locked caller only those).
-// And where other OpenAI addresses lead.
+// GET /v1/models: the values that `model` may have: the presets' names and, for server callers, those of upstream's models that the config
+// allows. Also the refusal of Chat Completions.
 import { Hono } from "hono";
-import { type JsonObject, partsOf } from "../core/lib/json.ts";
-import { methodNotAllowed, Problem } from "../core/lib/problem.ts";
+import { type JsonObject, recordsOf } from "../core/lib/json.ts";
+import { Problem } from "../core/lib/problem.ts";
 import type { AppEnv } from "../app-env.ts";
 import { admit } from "../gate/admit.ts";
 import type { ModelList } from "../contract/models.ts";
+import { json } from "./respond/response.ts";
 
 export const modelsRoutes = new Hono<AppEnv>()
-  .get("/v1/models", async (c) => {
-    const { deps, logFields } = c.var;
-    const { grant } = await admit(deps, c.req.raw, { logFields, waitUntil: (work) => c.executionCtx.waitUntil(work) });
+  .get("/models", async (c) => {
+    const { deps } = c.var;
+    const { grant } = await admit(deps, c.req.raw, c.var);
     const presets = (grant?.presets ?? Object.keys(deps.config.presets)).map((id) => ({
       id,
       object: "model",
       created: 0,
       owned_by: "preset",
     }));
-    // Of upstream's models a locked caller may name none.
-    if (grant !== undefined)
-      return c.json({ object: "list", data: presets } satisfies ModelList, 200, { "cache-control": "no-store" });
+    // A restricted caller may not name upstream's models.
+    if (grant !== undefined) return json(c, { object: "list", data: presets } satisfies ModelList);
     const allowed = deps.config.models;
-    const listed = partsOf((await deps.upstream.models(c.req.raw.signal))["data"]);
+    const listed = recordsOf((await deps.upstream.models(c.req.raw.signal))["data"]);
+    deps.warnOfShutdowns(listed);
     const models = listed.filter(isModel).filter(({ id }) => allowed === undefined || allowed.includes(id));
-    return c.json({ object: "list", data: [...presets, ...models] } satisfies ModelList, 200, {
-      "cache-control": "no-store",
-    });
+    return json(c, { object: "list", data: [...presets, ...models] } satisfies ModelList);
   })
-  .all("/v1/models", () => {
-    throw methodNotAllowed("GET, HEAD");
-  })
-  .all("/v1/chat/completions", () => {
+  .all("/chat/completions", () => {
     throw new Problem(
       "not_found",
       "Chat Completions are not served here. Use POST /v1/responses (in the OpenAI SDK: client.responses.create), or POST /ask.",

@@ -1,13 +1,13 @@
-// POST, GET and DELETE /v1/responses (also /responses): any OpenAI client, unchanged but for baseURL and apiKey. GET, DELETE and
-// input_items come from KV: UniAPI has none of them.
+// POST, GET and DELETE /v1/responses (also /responses): for any OpenAI client, with only baseURL and apiKey changed. GET, DELETE and
+// input_items come from KV: UniAPI has no such routes.
 import { type Context, Hono } from "hono";
 import { answer, type Question } from "../answer/answer.ts";
-import { joinRun } from "../answer/runs/join-run.ts";
+import { joinResponsesRun } from "../answer/runs/join-run.ts";
 import { deleteStoredTurn, readStoredTurn } from "../answer/stored-turns.ts";
 import { compose, type Composed, composeResponses } from "../core/request/compose.ts";
 import { decodeUtf8, type JsonObject } from "../core/lib/json.ts";
 import { restrictCacheControl, restrictedBodyBytes, restrictResponses } from "../core/request/restrict.ts";
-import { methodNotAllowed, Problem } from "../core/lib/problem.ts";
+import { Problem } from "../core/lib/problem.ts";
 import { readResponses } from "../core/request/read-responses.ts";
 import { asItems } from "../core/turns/replay-input.ts";
 import { completeResponse } from "../core/reply/response-object.ts";
@@ -17,94 +17,81 @@ import type { ResponsesRequest } from "../contract/ask.ts";
 import type { AppEnv } from "../app-env.ts";
 import type { RequestContext } from "../deps.ts";
 import { admit, admitReader } from "../gate/admit.ts";
-import { eventStream, liveEnd } from "./respond/event-stream.ts";
-import { jsonResponse } from "./respond/json-response.ts";
-import { completeFinished, replayText, ResponsesSource } from "./respond/responses-source.ts";
+import { eventStream, json, NO_STORE, streamEnd } from "./respond/response.ts";
+import { replayText, responseObjectOf, ResponsesSource } from "./respond/responses-source.ts";
 import { readCacheControl } from "../core/request/cache-control.ts";
 import type { DeletedResponse, InputItems } from "../contract/response.ts";
 
-/** Server callers' cap. */
+/** The cap for server callers. */
 const SERVER_BODY_BYTES = 8 * 1_048_576;
-const NO_STORE = { "cache-control": "no-store" };
 
-export const responsesRoutes = new Hono<AppEnv>();
-for (const base of ["/v1/responses", "/responses"]) {
-  responsesRoutes
-    .post(base, postResponses)
-    .get(`${base}/:id`, getResponse)
-    .delete(`${base}/:id`, deleteResponse)
-    .get(`${base}/:id/input_items`, getInputItems)
-    .all(base, () => {
-      throw methodNotAllowed("POST");
-    })
-    .all(`${base}/:id`, () => {
-      throw methodNotAllowed("GET, HEAD, DELETE");
-    })
-    .all(`${base}/:id/input_items`, () => {
-      throw methodNotAllowed("GET, HEAD");
-    });
-}
+export const responsesRoutes = new Hono<AppEnv>()
+  .post("/", postResponses)
+  .get("/:id", getResponse)
+  .delete("/:id", deleteResponse)
+  .get("/:id/input_items", getInputItems);
 
 async function postResponses(c: Context<AppEnv>): Promise<Response> {
-  const deps = c.get("deps");
-  const logFields = c.get("logFields");
-  const requestId = c.get("requestId");
+  const { deps, requestId, logFields, waitUntil } = c.var;
   const { config } = deps;
   const request = c.req.raw;
-  const waitUntil = (work: Promise<unknown>): void => c.executionCtx.waitUntil(work);
+  const { headers, signal } = request;
   const caller = await admit(deps, request, { logFields, waitUntil });
   const { grant } = caller;
-  const cap =
-    grant === undefined
-      ? (config.limits.server?.max_body_bytes ?? SERVER_BODY_BYTES)
-      : restrictedBodyBytes(grant, config);
-  const bytes = await deps.receive(request, cap);
-  const asked = readResponses(decodeUtf8(bytes), request.headers.get("content-type"));
-  const control = readCacheControl(request.headers.get("cache-control"));
-  const { composed, shown, metadata } = composedFor(grant, asked, bytes.length, config);
+  const bytes = await deps.receive(request, maxBodyBytes(grant, config));
+  const asked = readResponses(decodeUtf8(bytes), headers.get("content-type"));
+  const cacheControl = readCacheControl(headers.get("cache-control"));
+  const { composed, echoed, metadata } = composeFor(grant, asked, bytes.length, config);
   const stream = asked.stream ?? false;
-  const locked = grant !== undefined;
+  const restricted = grant !== undefined;
   const question: Question = {
     composed,
     previousId: asked.previous_response_id ?? undefined,
     cache: undefined,
-    cacheControl: locked ? restrictCacheControl(control) : control,
+    cacheControl: restricted ? restrictCacheControl(cacheControl) : cacheControl,
     cacheByDefault: config.cache !== false && config.cache.responses,
     metadata,
     stream,
     idFirst: false,
     retries: false,
   };
-  const context: RequestContext = { requestId, caller, signal: request.signal, waitUntil, logFields };
-  const { headers } = request;
-  const flight = await joinRun(deps, question, context, { route: "/v1/responses", asked, headers, resumable: false });
-  const answered = flight?.answered ?? answer(deps, question, context);
+  const context: RequestContext = { requestId, caller, signal, waitUntil, logFields };
+  const joined = await joinResponsesRun(deps, question, context, asked, headers);
+  const pending = joined?.reply ?? answer(deps, question, context);
   if (stream) {
     logFields.stream = true;
     const now = Math.floor(deps.now() / 1_000);
     return eventStream(
       c,
-      answered,
-      (got) => new ResponsesSource(got, { requestId, asked: shown, locked, now, ended: liveEnd(c) }),
+      pending,
+      (reply) => new ResponsesSource(reply, { requestId, request: echoed, restricted, now, ended: streamEnd(c) }),
     );
   }
-  const got = await answered;
-  if (got.kind !== "whole") throw new Error("a stream where none was asked for");
-  return jsonResponse(c, completeFinished(got.finished, { asked: shown, locked }), got.headers);
+  const reply = await pending;
+  if (reply.kind !== "whole") throw new Error("a stream for a question that asked for none");
+  return json(c, responseObjectOf(reply.finished, { request: echoed, restricted }), 200, reply.headers);
 }
 
-/** `shown` is what the answer may echo: the composed request but for a preset's instructions; for a locked caller, its own words only. */
-function composedFor(
+function maxBodyBytes(grant: Grant | undefined, config: Config): number {
+  if (grant !== undefined) return restrictedBodyBytes(grant, config);
+  return config.limits.server?.max_body_bytes ?? SERVER_BODY_BYTES;
+}
+
+/**
+ * @returns `echoed`: the request fields that the response object may show. For a server caller, the composed request without a preset's
+ * instructions; for a restricted caller, only its own fields
+ */
+function composeFor(
   grant: Grant | undefined,
   asked: ResponsesRequest,
   bytes: number,
   config: Config,
-): { composed: Composed; shown: JsonObject; metadata: Record<string, string> | undefined } {
+): { composed: Composed; echoed: JsonObject; metadata: Record<string, string> | undefined } {
   if (grant === undefined) {
     const composed = composeResponses(asked, config);
     return {
       composed,
-      shown: { ...composed.body, instructions: asked.instructions ?? null },
+      echoed: { ...composed.body, instructions: asked.instructions ?? null },
       metadata: asked.metadata ?? undefined,
     };
   }
@@ -121,39 +108,38 @@ function composedFor(
     safety_identifier: undefined,
     prompt_cache_key: undefined,
   };
-  return { composed, shown: { ...composed.body, ...own }, metadata };
+  return { composed, echoed: { ...composed.body, ...own }, metadata };
 }
 
 async function getResponse(c: Context<AppEnv>): Promise<Response> {
-  const { deps, logFields } = c.var;
-  const caller = await admitReader(deps, c.req.raw, { logFields, waitUntil: (work) => c.executionCtx.waitUntil(work) });
+  const { deps } = c.var;
+  const caller = await admitReader(deps, c.req.raw, c.var);
   const turn = await readStoredTurn(deps, caller.owner, c.req.param("id") ?? "");
-  const asked = { model: turn.model, ...(turn.metadata === undefined ? {} : { metadata: turn.metadata }) };
   const object = completeResponse(turn.response, {
     id: turn.id,
     previousId: turn.parent,
-    request: asked,
+    request: { model: turn.model, ...(turn.metadata === undefined ? {} : { metadata: turn.metadata }) },
     restricted: caller.grant !== undefined,
     now: turn.at,
   });
-  if (c.req.query("stream") !== "true") return jsonResponse(c, object);
+  if (c.req.query("stream") !== "true") return json(c, object);
   return new Response(replayText(object), {
     headers: { "content-type": "text/event-stream; charset=utf-8", ...NO_STORE },
   });
 }
 
 async function deleteResponse(c: Context<AppEnv>): Promise<Response> {
-  const { deps, logFields } = c.var;
-  const caller = await admitReader(deps, c.req.raw, { logFields, waitUntil: (work) => c.executionCtx.waitUntil(work) });
+  const { deps } = c.var;
+  const caller = await admitReader(deps, c.req.raw, c.var);
   const id = c.req.param("id") ?? "";
   await deleteStoredTurn(deps, caller.owner, id);
-  return jsonResponse(c, { id, object: "response", deleted: true } satisfies DeletedResponse);
+  return json(c, { id, object: "response", deleted: true } satisfies DeletedResponse);
 }
 
 /** OpenAI's list shape. All of a turn's items fit one page: `limit`, `after` and `order` only choose among them. */
 async function getInputItems(c: Context<AppEnv>): Promise<Response> {
-  const { deps, logFields } = c.var;
-  const caller = await admitReader(deps, c.req.raw, { logFields, waitUntil: (work) => c.executionCtx.waitUntil(work) });
+  const { deps } = c.var;
+  const caller = await admitReader(deps, c.req.raw, c.var);
   const turn = await readStoredTurn(deps, caller.owner, c.req.param("id") ?? "");
   const items = asItems(turn.input).map((item, at) => ({
     ...item,
@@ -178,5 +164,5 @@ async function getInputItems(c: Context<AppEnv>): Promise<Response> {
     last_id: data.at(-1)?.id ?? null,
     has_more: start + limit < ordered.length,
   };
-  return jsonResponse(c, page);
+  return json(c, page);
 }

@@ -1,13 +1,14 @@
-// POST /sessions: a short token for one end user, for a backend that has no JWT library at hand, or for a solved Turnstile.
+// POST /sessions: a short-lived session token for one end user, in exchange for a server key (a backend without a JWT library) or for a
+// solved Turnstile challenge.
 import { type Context, Hono } from "hono";
 import type { AppEnv } from "../app-env.ts";
 import type { Sessions } from "../core/config/config-schema.ts";
 import { decodeUtf8, type JsonObject } from "../core/lib/json.ts";
-import { methodNotAllowed, Problem } from "../core/lib/problem.ts";
+import { Problem } from "../core/lib/problem.ts";
 import { readTurnstileExchange, readSessionFields, readSessionRequest } from "../core/request/read-sessions.ts";
 import type { SessionKey } from "../core/config/session-keys.ts";
 import { misconfigured } from "../core/config/setting.ts";
-import type { Deps } from "../deps.ts";
+import type { Caller, Deps } from "../deps.ts";
 import { addressOf } from "../gate/address.ts";
 import { admit, assertWithinRateLimit } from "../gate/admit.ts";
 import { isAllowedOrigin, originRefused } from "../gate/cors.ts";
@@ -15,37 +16,36 @@ import { invalidCredentials } from "../gate/identify.ts";
 import { signSession } from "../gate/session.ts";
 import { turnstileSub } from "../gate/turnstile.ts";
 import type { SessionToken } from "../contract/session.ts";
+import { json } from "./respond/response.ts";
 
 const MAX_BODY_BYTES = 16_384;
 
-export const sessionsRoutes = new Hono<AppEnv>().post("/sessions", postSessions).all("/sessions", () => {
-  throw methodNotAllowed("POST");
-});
+export const sessionsRoutes = new Hono<AppEnv>().post("/", postSessions);
 
 async function postSessions(c: Context<AppEnv>): Promise<Response> {
   const { deps, logFields } = c.var;
   const request = c.req.raw;
-  const context = { logFields, waitUntil: (work: Promise<unknown>) => c.executionCtx.waitUntil(work) };
   if (request.headers.has("authorization")) {
-    assertFullTrust(await admit(deps, request, context));
-    return backendSession(deps, await fieldsOf(deps, request));
+    assertServerCaller(await admit(deps, request, c.var));
+    return json(c, await backendSession(deps, await readFields(deps, request)), 201);
   }
   const address = addressOf(request);
   if (address !== null) await assertWithinRateLimit(deps, `address:${address}`);
-  const fields = await fieldsOf(deps, request);
+  const fields = await readFields(deps, request);
   if (Object.hasOwn(fields, "turnstile")) {
     logFields.caller = "turnstile";
-    return turnstileSession(deps, request, fields);
+    return json(c, await turnstileSession(deps, request, fields), 201);
   }
-  assertFullTrust(await admit(deps, request, context));
-  return backendSession(deps, fields);
+  assertServerCaller(await admit(deps, request, c.var));
+  return json(c, await backendSession(deps, fields), 201);
 }
 
-async function fieldsOf(deps: Deps, request: Request): Promise<JsonObject> {
+async function readFields(deps: Deps, request: Request): Promise<JsonObject> {
   return readSessionFields(decodeUtf8(await deps.receive(request, MAX_BODY_BYTES)));
 }
 
-function assertFullTrust({ grant }: { grant?: unknown }): void {
+/** @throws Problem 403 insufficient_scope */
+function assertServerCaller({ grant }: Caller): void {
   if (grant === undefined) return;
   throw new Problem(
     "insufficient_scope",
@@ -53,13 +53,13 @@ function assertFullTrust({ grant }: { grant?: unknown }): void {
   );
 }
 
-async function backendSession(deps: Deps, fields: JsonObject): Promise<Response> {
+async function backendSession(deps: Deps, fields: JsonObject): Promise<SessionToken> {
   const { sessions, key } = sessionSettings(deps);
   const { ttl, ...claims } = readSessionRequest(fields, sessions.presets);
   return issue(deps, key, claims, ttl);
 }
 
-async function turnstileSession(deps: Deps, request: Request, fields: JsonObject): Promise<Response> {
+async function turnstileSession(deps: Deps, request: Request, fields: JsonObject): Promise<SessionToken> {
   const origin = request.headers.get("origin");
   if (origin === null || !isAllowedOrigin(request, origin, deps)) throw originRefused();
   const exchange = readTurnstileExchange(fields);
@@ -78,7 +78,7 @@ async function turnstileSession(deps: Deps, request: Request, fields: JsonObject
   return issue(deps, key, { sub: visitor.sub, presets: turnstile.presets, origin, via: "turnstile" }, turnstile.ttl);
 }
 
-/** @throws Problem misconfigured */
+/** @throws Problem 503 misconfigured */
 function sessionSettings(deps: Deps): { sessions: Sessions; key: SessionKey } {
   const { sessions } = deps.config.callers;
   const [key] = deps.sessionKeys;
@@ -89,12 +89,10 @@ function sessionSettings(deps: Deps): { sessions: Sessions; key: SessionKey } {
   return { sessions, key };
 }
 
-async function issue(deps: Deps, key: SessionKey, claims: JsonObject, ttl: number): Promise<Response> {
+/** @param ttl seconds */
+async function issue(deps: Deps, key: SessionKey, claims: JsonObject, ttl: number): Promise<SessionToken> {
   const iat = Math.floor(deps.now() / 1_000);
   const expiresAt = iat + ttl;
   const token = await signSession(key, { ...claims, iat, exp: expiresAt });
-  return Response.json({ token, expires_at: expiresAt } satisfies SessionToken, {
-    status: 201,
-    headers: { "cache-control": "no-store" },
-  });
+  return { token, expires_at: expiresAt };
 }

@@ -1,46 +1,36 @@
-// GET /usage: what the caller has used today and in the last 30 days, what limits it, and what is left of them.
+// GET /usage: the caller's usage today and in the last 30 days, its limits, and what remains of them.
 import { Hono } from "hono";
 import type { AppEnv } from "../app-env.ts";
 import type { CallerBudget, DaySums } from "../core/callers/budget.ts";
 import type { UsageDay, UsageLimits, UsageReport, UsageSums } from "../contract/usage.ts";
-import { methodNotAllowed, Problem } from "../core/lib/problem.ts";
+import { Problem } from "../core/lib/problem.ts";
 import { admit } from "../gate/admit.ts";
+import { json } from "./respond/response.ts";
 
 const DAY_MS = 86_400_000;
 /** UTC days, today included. */
 const DAYS = 30;
 
-export const usageRoutes = new Hono<AppEnv>()
-  .get("/usage", async (c) => {
-    const { deps, logFields } = c.var;
-    const caller = await admit(deps, c.req.raw, { logFields, waitUntil: (work) => c.executionCtx.waitUntil(work) });
-    const [own] = caller.budgets;
-    // All visitors of a publishable key are one owner: what they use together is not a visitor's to know.
-    if (caller.kind === "publishable" || own === undefined) {
-      throw new Problem(
-        "insufficient_scope",
-        "A publishable key can't read usage. Use a session token or a server key.",
-      );
-    }
-    const { days, inMinute, ofToken } = await deps.budgets.usage(own);
-    const today = Math.floor(deps.now() / DAY_MS);
-    const shown = days.filter(({ day }) => day > today - DAYS && day <= today);
-    const now = shown.find(({ day }) => day === today) ?? { ...NOTHING, day: today };
-    return c.json(
-      {
-        today: dayOf(now),
-        days: shown.map(dayOf),
-        total: sumOf(shown),
-        limits: limitsOf(own),
-        left: leftOf(own, now, inMinute, ofToken),
-      } satisfies UsageReport,
-      200,
-      { "cache-control": "no-store" },
-    );
-  })
-  .all("/usage", () => {
-    throw methodNotAllowed("GET, HEAD");
-  });
+export const usageRoutes = new Hono<AppEnv>().get("/", async (c) => {
+  const { deps } = c.var;
+  const caller = await admit(deps, c.req.raw, c.var);
+  const [own] = caller.budgets;
+  // All visitors of a publishable key are one owner; one visitor must not learn their total.
+  if (caller.kind === "publishable" || own === undefined) {
+    throw new Problem("insufficient_scope", "A publishable key can't read usage. Use a session token or a server key.");
+  }
+  const { days, inMinute, ofToken } = await deps.budgets.usage(own);
+  const today = Math.floor(deps.now() / DAY_MS);
+  const shown = days.filter(({ day }) => day > today - DAYS && day <= today);
+  const now = shown.find(({ day }) => day === today) ?? { ...NOTHING, day: today };
+  return json(c, {
+    today: dayOf(now),
+    days: shown.map(dayOf),
+    total: sumOf(shown),
+    limits: limitsOf(own),
+    left: remainingOf(own, now, inMinute, ofToken),
+  } satisfies UsageReport);
+});
 
 const NOTHING: Omit<DaySums, "day"> = { requests: 0, hits: 0, tokens: 0, nanoUsd: 0, reserved: 0 };
 
@@ -59,13 +49,13 @@ function sumOf(days: readonly DaySums[]): UsageSums {
   return shownOf(sum);
 }
 
-/** With what the session token itself is held to. */
+/** The budget's limits, and the request cap of the session token. */
 function limitsOf({ limits, token }: CallerBudget): UsageLimits {
   return { ...limits, ...(token === undefined ? {} : { requests: token.requests }) };
 }
 
-/** What is reserved counts as used. */
-function leftOf({ limits, token }: CallerBudget, today: DaySums, inMinute: number, ofToken: number): UsageLimits {
+/** Held tokens count as used. */
+function remainingOf({ limits, token }: CallerBudget, today: DaySums, inMinute: number, ofToken: number): UsageLimits {
   const { requests_per_minute, tokens_per_day, usd_per_day } = limits;
   return {
     ...(requests_per_minute === undefined ? {} : { requests_per_minute: Math.max(0, requests_per_minute - inMinute) }),

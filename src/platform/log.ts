@@ -1,7 +1,8 @@
-// The log: one JSON line per request, and a line where something outside failed that no caller sees. METRICS, if bound, gets one
-// point per request. Errors of the outside are named by class only: their texts may hold addresses and keys.
+// The log: one JSON line per request, and one per failure that no caller sees. METRICS, if bound, receives one data point per request.
+// A line has only the class of an error: its message may contain addresses or keys.
+import type { Problem } from "../core/lib/problem.ts";
 
-/** One log line; never text, keys or owners. */
+/** The fields of one log line. They never contain a text, a key or an owner. */
 export interface LogFields {
   request_id: string;
   route: string;
@@ -14,35 +15,37 @@ export interface LogFields {
   cache?: "hit" | "miss" | "refresh" | "bypass";
   continuity?: string | undefined;
   stream?: boolean;
-  /** With an Idempotency-Key: whose call this was. Only the request that started it has its tokens and its cost. */
+  /** With an Idempotency-Key: how the request got its answer. Only the request that started the run has its tokens and cost. */
   run?: "started" | "joined" | "replayed";
-  /** Upstream was asked. */
+  /** Upstream was called. */
   asked?: boolean;
   response_id?: string;
   hook?: string;
-  /** Which of the hook's secrets has signed: 0 is the newest. */
+  /** Index of the hook's secret that signed the event: 0 is the newest. */
   secret?: number;
-  /** The sender's own, unsigned. */
+  /** The sender's own id of the event. It is not signed. */
   delivery_id?: string;
   job?: string;
-  /** Of a job: 1 is the first. */
+  /** Number of the job's attempt: 1 is the first. */
   attempt?: number;
   input_tokens?: number;
   cached_tokens?: number;
   output_tokens?: number;
   cost_usd?: number | undefined;
-  /** Milliseconds: until the answer's head, and in all. */
+  /** Milliseconds until the head of the answer, and until its end. */
   first_ms?: number;
   total_ms?: number;
 }
 
 export interface Log {
   /**
-   * @param event "job" for a try at one, "delivery" for an attempt at its callback: no request waits for these. "flight" for a call that
-   * went on when the request that started it had left: what stands in no request's line
+   * @param event "job": an attempt at a job. "delivery": an attempt at its callback. "run": a call that continued after the caller of the
+   * request that started it had disconnected; it logs what that request's line could not
    */
-  request: (facts: LogFields, event?: "request" | "job" | "delivery" | "flight") => void;
+  request: (fields: LogFields, event?: "request" | "job" | "delivery" | "run") => void;
   warn: (event: string, error?: unknown) => void;
+  /** Logs the class and the stack frames of the unexpected throw behind a problem, and of its causes. An expected problem logs nothing. */
+  exception: (requestId: string, problem: Problem) => void;
 }
 
 interface MetricsPoint {
@@ -58,14 +61,19 @@ export interface MetricsBinding {
 
 export function jsonLog(write: (line: string) => void, metrics: MetricsBinding | undefined): Log {
   const log: Log = {
-    request(facts, event = "request") {
-      write(JSON.stringify({ level: (facts.status ?? 0) >= 500 ? "error" : "info", event, ...facts }));
+    request(fields, event = "request") {
+      write(JSON.stringify({ level: (fields.status ?? 0) >= 500 ? "error" : "info", event, ...fields }));
       if (metrics === undefined) return;
       try {
-        metrics.writeDataPoint(metricsPoint(facts));
+        metrics.writeDataPoint(metricsPoint(fields));
       } catch (error) {
         log.warn("metrics_failed", error);
       }
+    },
+    exception(requestId, problem) {
+      if (!Object.hasOwn(problem, "cause")) return;
+      const { cause, ...details } = describeThrown(problem.cause);
+      write(JSON.stringify({ level: "error", event: "exception", request_id: requestId, ...details, cause }));
     },
     warn(event, error) {
       write(
@@ -80,27 +88,67 @@ export function jsonLog(write: (line: string) => void, metrics: MetricsBinding |
   return log;
 }
 
-/** Columns of the METRICS dataset: blobs route, caller, preset, model, code, cache, continuity; doubles status, first_ms, total_ms, input, cached, output tokens, cost. */
-function metricsPoint(facts: LogFields): MetricsPoint {
+/** How many causes of a cause are logged. */
+const MAX_CAUSES = 3;
+
+interface ThrownValue {
+  /** Name of the error's class, or the type of a thrown value that is no error. */
+  error: string;
+  /** The innermost frame first; absent if the runtime has only a text of the stack. */
+  stack?: string[];
+  cause?: ThrownValue;
+}
+
+function describeThrown(thrown: unknown, depth = 0): ThrownValue {
+  if (!(thrown instanceof Error)) return { error: typeof thrown };
+  const stack = framesOf(thrown);
   return {
-    indexes: [facts.route],
+    error: /^[\w$]{1,64}$/.test(thrown.name) ? thrown.name : "Error",
+    ...(stack === undefined ? {} : { stack }),
+    ...(depth < MAX_CAUSES && Object.hasOwn(thrown, "cause") ? { cause: describeThrown(thrown.cause, depth + 1) } : {}),
+  };
+}
+
+/** V8's hook, which the types of ECMAScript do not know (v8.dev/docs/stack-trace-api). */
+const V8Error = Error as unknown as { prepareStackTrace: ((error: Error, frames: unknown[]) => unknown) | undefined };
+
+/**
+ * The frames as V8 recorded them. `error.stack` as a text begins with the message, which may hold a caller's words on any number of lines,
+ * even lines that look like frames. So the text is never used: while `prepareStackTrace` is set, V8 passes the frames alone.
+ * @returns undefined if the stack was made into a text before: by other code, or in another isolate
+ */
+function framesOf(error: Error): string[] | undefined {
+  const original = V8Error.prepareStackTrace;
+  try {
+    V8Error.prepareStackTrace = (_, frames) => frames.map(String);
+    const stack: unknown = error.stack;
+    return Array.isArray(stack) ? stack : undefined;
+  } finally {
+    V8Error.prepareStackTrace = original;
+  }
+}
+
+/** Columns of the METRICS dataset: blobs route, caller, preset, model, code, cache, continuity; doubles status, first_ms, total_ms, input, cached, output tokens, cost. */
+function metricsPoint(fields: LogFields): MetricsPoint {
+  return {
+    indexes: [fields.route],
     blobs: [
-      facts.route,
-      facts.caller ?? "",
-      facts.preset ?? "",
-      facts.model ?? "",
-      facts.code ?? "",
-      facts.cache ?? "",
-      facts.continuity ?? "",
+      fields.route,
+      fields.caller ?? "",
+      fields.preset ?? "",
+      fields.model ?? "",
+      fields.code ?? "",
+      fields.cache ?? "",
+      fields.continuity ?? "",
     ],
     doubles: [
-      facts.status ?? 0,
-      facts.first_ms ?? 0,
-      facts.total_ms ?? 0,
-      facts.input_tokens ?? 0,
-      facts.cached_tokens ?? 0,
-      facts.output_tokens ?? 0,
-      facts.cost_usd ?? 0,
+      fields.status ?? 0,
+      fields.first_ms ?? 0,
+      fields.total_ms ?? 0,
+      fields.input_tokens ?? 0,
+      fields.cached_tokens ?? 0,
+      fields.output_tokens ?? 0,
+      fields.cost_usd ?? 0,
     ],
   };
 }

@@ -52,7 +52,7 @@ export async function path(config: Partial<ConfigInput> = {}, lagMs = 0): Promis
   const deps: Deps = {
     config: defineConfig({ defaults: { model: "m" }, cache: false, ...config }),
     upstream,
-    forJobs: { upstream, budgets },
+    forJobs: () => deps,
     jobs: {
       accept: () => Promise.reject(new Error("no jobs here")),
       view: () => Promise.reject(new Error("no jobs here")),
@@ -81,7 +81,8 @@ export async function path(config: Partial<ConfigInput> = {}, lagMs = 0): Promis
     runs: { join: () => Promise.reject(new Error("nothing is repeated here")) },
     isWithinRateLimit: () => Promise.resolve(true),
     chainSupport: { get: (model) => echoes.get(model), set: (model, known) => void echoes.set(model, known) },
-    log: { request: () => undefined, warn: () => undefined },
+    warnOfShutdowns: () => undefined,
+    log: { request: () => undefined, warn: () => undefined, exception: () => undefined },
     now,
     sleep: async (ms) => void (clock += ms),
     random: (bytes) => String((serial += 1)).padStart(bytes * 2, "0"),
@@ -102,7 +103,7 @@ export async function path(config: Partial<ConfigInput> = {}, lagMs = 0): Promis
           composed: compose({ input, ...(model === undefined ? {} : { model }) }, deps.config),
           previousId,
           cache: undefined,
-          control: { noStore: !keep, noCache: false, maxAge: undefined },
+          cacheControl: { noStore: !keep, noCache: false, maxAge: undefined },
           cacheByDefault: true,
           metadata: undefined,
           stream,
@@ -121,7 +122,7 @@ export async function path(config: Partial<ConfigInput> = {}, lagMs = 0): Promis
       while (got.kind === "stream" && finished === undefined) ({ finished } = await got.next());
       if (finished === undefined) throw new Error("no end");
       await Promise.all(pending);
-      const { id, text } = trim(finished.response, finished.logFields);
+      const { id, text } = trim(finished.response, finished.context);
       return { id, text, how: got.headers["x-continuity"], logFields };
     },
   };

@@ -1,9 +1,9 @@
 // Every failure as a caller meets it: a body of strings, a status, and whether a retry makes sense.
 import { describe, expect, test } from "vitest";
 import {
-  asProblem,
-  methodNotAllowed,
+  toProblem,
   Problem,
+  unsupportedMethod,
   type ProblemCode,
   type ProblemDetails,
 } from "../../src/core/lib/problem.ts";
@@ -46,7 +46,7 @@ describe("status, type and retry", () => {
       error: { message: "What to do.", type, code, param: "", request_id: "req_1" },
     });
     expect(problem.headers()["x-should-retry"]).toBe(retry === "retry" ? undefined : "false");
-    expect(new Problem(code, "", { paid: "unpaid" }).mayRetry).toBe(retry === "retry");
+    expect(new Problem(code, "", { paid: "unpaid" }).isRetryable).toBe(retry === "retry");
     expect(new Problem(code, "", { paid: "maybe" }).headers()["x-should-retry"]).toBe("false");
   });
 });
@@ -74,8 +74,8 @@ describe("details", () => {
   test("headers say when to come back, what is allowed, and how to log in", () => {
     expect(new Problem("unavailable", "", { retryAfter: 5 }).headers()).toEqual({ "retry-after": "5" });
     expect(new Problem("invalid_credentials", "").headers()).toEqual({ "www-authenticate": "Bearer" });
-    expect(methodNotAllowed("POST").headers()).toEqual({ allow: "POST" });
-    expect(methodNotAllowed("POST").status).toBe(405);
+    expect(unsupportedMethod(["POST"]).headers()).toEqual({ allow: "POST" });
+    expect(unsupportedMethod(["POST"]).status).toBe(405);
     expect(new Problem("invalid_request", "").headers()).toEqual({});
   });
 });
@@ -83,7 +83,7 @@ describe("details", () => {
 describe("what was thrown", () => {
   test("a Problem stays itself", () => {
     const problem = new Problem("paused", "");
-    expect(asProblem(problem)).toBe(problem);
+    expect(toProblem(problem)).toBe(problem);
   });
 
   test.each([
@@ -92,7 +92,7 @@ describe("what was thrown", () => {
     [undefined, "undefined"],
     [{ message: "sk-canary" }, "object"],
   ])("%s is a fault of ours that says nothing of itself", (thrown, name) => {
-    const problem = asProblem(thrown);
+    const problem = toProblem(thrown);
     expect([problem.code, problem.status, problem.details.reason]).toEqual(["internal_error", 500, `uncaught ${name}`]);
     expect(JSON.stringify([problem.body("r"), problem.headers(), problem.details])).not.toContain("canary");
   });

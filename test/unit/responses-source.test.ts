@@ -29,7 +29,7 @@ const response: JsonObject = {
 };
 const finished: FinishedAnswer = {
   response,
-  logFields: { id: "resp_ue1_1", previousId: "resp_ue1_0", now: 1_800_000_000, model: "m", wantsData: false },
+  context: { id: "resp_ue1_1", previousId: "resp_ue1_0", now: 1_800_000_000, model: "m", wantsData: false },
   stored: false,
 };
 
@@ -53,8 +53,8 @@ function source(...batches: (UpstreamEvent[] | Problem)[]): { source: ResponsesS
   return {
     source: new ResponsesSource(streamed, {
       requestId: "req_1",
-      asked: { model: "m" },
-      locked: false,
+      request: { model: "m" },
+      restricted: false,
       now: 1,
       ended: (problem) => ends.push(problem),
     }),

@@ -1,5 +1,6 @@
 import { env } from "cloudflare:workers";
 import { describe, expect, test, vi } from "vitest";
+import { TrimStream } from "../../src/core/reply/trim-stream.ts";
 import {
   as,
   eachTestAlone,
@@ -8,9 +9,11 @@ import {
   ID_KEY,
   KEYS,
   kvTexts,
+  type LogLine,
   marked,
   objectRows,
   ownerNamed,
+  problemOf,
   SERVER_KEYS,
   startWorker,
   TEXT,
@@ -200,6 +203,79 @@ describe("the log", () => {
     );
     await failing.answer({ input: marked() });
     expect(log.warnings()).toMatchObject([{ event: "metrics_failed", error: "Error" }]);
+  });
+});
+
+describe("an unexpected throw", () => {
+  const CANARY = "words of the caller";
+
+  function exceptions(): LogLine[] {
+    return log.lines().filter(({ event }) => event === "exception");
+  }
+
+  /** Makes the trimmer fail in every stream, while upstream is already paid. */
+  function failWhileTrimming(): void {
+    vi.spyOn(TrimStream.prototype, "push").mockImplementation(function trimmer() {
+      throw new TypeError(`${CANARY}\n    at ${CANARY} (index.js:1:1)`);
+    });
+  }
+
+  test.each([
+    ["an error", () => new TypeError(`${CANARY}\n${CANARY}`), "TypeError"],
+    ["a string", () => CANARY, "string"],
+  ])(
+    "of %s in a route leaves its frames under the request's id, and none of its words",
+    async (_name, thrown, name) => {
+      const worker = startWorker({}, { ASSETS: { fetch: () => Promise.reject(thrown() as Error) } });
+      const origin = "http://localhost:5173";
+      const response = await worker.get("/docs", { origin });
+      const { code, message, request_id } = await problemOf(response);
+      expect([response.status, code, message]).toEqual([
+        500,
+        "internal_error",
+        expect.stringContaining("inside this Worker"),
+      ]);
+      expect(response.headers.get("access-control-allow-origin")).toBe(origin);
+      const common = { level: "error", request_id };
+      expect(log.lines()).toEqual([
+        {
+          ...common,
+          event: "exception",
+          error: name,
+          ...(name === "string" ? {} : { stack: expect.any(Array) as [] }),
+        },
+        expect.objectContaining({ ...common, event: "request", status: 500, code, reason: `uncaught ${name}` }),
+      ]);
+      expect(JSON.stringify(log.lines())).not.toContain(CANARY);
+    },
+  );
+
+  test.each([
+    ["an event stream", EVENTS, "upstream_error"],
+    ["a text stream", TEXT, "upstream_error"],
+  ])("in the middle of %s does the same, once", async (_name, headers) => {
+    failWhileTrimming();
+    const text = await read(startWorker(), { input: marked(), stream: true }, headers);
+    expect(exceptions()).toEqual([
+      expect.objectContaining({ level: "error", error: "TypeError", request_id: log.requests()[0]?.["request_id"] }),
+    ]);
+    expect((exceptions()[0]?.["stack"] as string[])[0]).toMatch(/^(?:\w+\.)?trimmer .*log\.test\.ts:\d+:\d+/);
+    expect(log.requests()).toMatchObject([{ code: "internal_error", reason: "uncaught TypeError" }]);
+    expect(JSON.stringify(log.lines()) + text).not.toContain(CANARY);
+  });
+
+  test("in a run does the same, once for all requests that join it", async () => {
+    failWhileTrimming();
+    const worker = startWorker();
+    const headers = { ...EVENTS, "idempotency-key": crypto.randomUUID() };
+    const body = { input: marked() };
+    await read(worker, body, headers);
+    await read(worker, body, headers);
+    const [starter] = log.requests();
+    expect(exceptions()).toEqual([
+      expect.objectContaining({ error: "TypeError", request_id: starter?.["request_id"] }),
+    ]);
+    expect(JSON.stringify(log.lines())).not.toContain(CANARY);
   });
 });
 

@@ -1,176 +1,143 @@
-// What a running answer says on /ask, as event stream and as bare text. Each ends exactly once: with `done`, with `error`, or because
-// the caller has left; the log hears of it.
-import type { Answer, AskEvent } from "../../contract/answer.ts";
-import type { StreamedAnswer, WholeAnswer } from "../../answer/answer.ts";
-import type { FinishedAnswer } from "../../answer/pending-turn.ts";
-import type { UpstreamEvent } from "../../answer/events.ts";
-import { asProblem, Problem } from "../../core/lib/problem.ts";
+// POST /ask as a stream: numbered server-sent events, or bare text. A stream ends exactly once: with `done`, with `error`, or because the
+// caller disconnected, and reports which.
+import type { AskReply, StreamedAskReply } from "../../answer/ask-reply.ts";
+import type { AskEvent } from "../../contract/answer.ts";
+import { Problem, toProblem } from "../../core/lib/problem.ts";
 import { formatEvent } from "../../core/lib/sse.ts";
-import { textOfDelta } from "../../core/upstream/text-delta.ts";
-import { assertNotFailed, trim } from "../../core/reply/trim.ts";
-import { plainText, replay, TrimStream } from "../../core/reply/trim-stream.ts";
-import type { Source } from "./live-stream.ts";
+import { plainText } from "../../core/reply/trim-stream.ts";
+import type { Source } from "./stream-body.ts";
 
-/** Told once how a stream ended; without a problem it ended well. */
+/** Called once, when the stream ends; without a problem it ended well. */
 type Ended = (problem?: Problem) => void;
 
 export interface AskStreamContext {
   /** The part of every event's id that names this stream. */
   run: string;
-  /** The number of the last event that the caller has; -1: none. Only the end is ever said again. */
+  /** The number of the last event that the caller has; -1 if it has none. Of these events only `done` and `error` are sent again. */
   after: number;
   requestId: string;
-  /** The model that was asked for, until upstream names its own. */
-  model: string;
   ended: Ended;
 }
 
-/** text/event-stream: `id: <run>-<n>`, event, one line of data. */
+/** text/event-stream: `id: <run>-<n>`, event, one line of data. `n` counts the events of the reply from 0. */
 export class AskSource implements Source {
-  readonly #answered: Promise<WholeAnswer | StreamedAnswer>;
-  #got: WholeAnswer | StreamedAnswer | undefined;
-  readonly #facts: AskStreamContext;
-  readonly #trim: TrimStream;
+  readonly #reply: Promise<AskReply>;
+  #settledReply: AskReply | undefined;
+  readonly #context: AskStreamContext;
+  /** The number of the next event. */
   #n = 0;
-  #over = false;
-  #left = false;
+  #hasEnded = false;
+  #disconnected = false;
 
-  constructor(
-    answered: WholeAnswer | StreamedAnswer | Promise<WholeAnswer | StreamedAnswer>,
-    logFields: AskStreamContext,
-  ) {
-    this.#answered = Promise.resolve(answered);
-    // Nobody may be listening yet when it fails; `next` will be.
-    this.#answered.catch(() => undefined);
-    this.#facts = logFields;
-    this.#trim = new TrimStream(logFields.requestId, logFields.model);
+  constructor(reply: AskReply | Promise<AskReply>, context: AskStreamContext) {
+    this.#reply = Promise.resolve(reply);
+    // It may fail before `next` is called, which handles the rejection.
+    this.#reply.catch(() => undefined);
+    this.#context = context;
   }
 
   async next(): Promise<string | null> {
-    if (this.#over) return null;
+    if (this.#hasEnded) return null;
     try {
-      const got = (this.#got ??= await this.#answered);
-      if (got.kind === "whole") {
-        const answer = trimFinished(got.finished);
+      const reply = (this.#settledReply ??= await this.#reply);
+      if (reply.kind === "whole") {
+        const text = this.#format(reply.events());
         this.#end();
-        return this.#format(replay(answer, this.#facts.requestId));
+        return text;
       }
       for (;;) {
-        const { events, finished } = await got.next();
-        const out = events.flatMap((event) => said(this.#trim, event));
-        if (finished !== undefined) {
-          out.push(...this.#trim.finish(trimFinished(finished)));
-          this.#end();
-        }
-        const text = this.#format(out);
-        if (text !== "" || this.#over) return text;
+        const { events, end } = await reply.next();
+        if (end !== undefined) this.#end();
+        const text = this.#format(events);
+        if (text !== "" || this.#hasEnded) return text;
       }
     } catch (error) {
-      const problem = asProblem(error);
+      const problem = toProblem(error);
       this.#end(problem);
-      // A flight out of reach is no part of its recording: it takes no number, so that the caller can go on after what it has.
-      if (problem.code === "unavailable") this.#n = Math.max(this.#n - 1, this.#facts.after);
-      return this.#format([{ event: "error", data: problem.body(this.#facts.requestId) }]);
+      // An unreachable run is no part of its recording: this event takes no number, so that the caller can continue after the last one.
+      if (problem.code === "unavailable") this.#n = Math.max(this.#n - 1, this.#context.after);
+      return this.#format([{ event: "error", data: problem.body(this.#context.requestId) }]);
     }
   }
 
   cancel(): void {
-    if (this.#over) return;
-    this.#left = true;
-    this.#answered.then((got) => got.kind === "stream" && got.cancel()).catch(() => undefined);
-    this.#end(leftProblem());
+    if (this.#hasEnded) return;
+    this.#disconnected = true;
+    this.#reply.then((reply) => reply.kind === "stream" && reply.cancel()).catch(() => undefined);
+    this.#end(callerDisconnected());
   }
 
   #end(problem?: Problem): void {
-    if (this.#over) return;
-    this.#over = true;
-    this.#facts.ended(problem);
+    if (this.#hasEnded) return;
+    this.#hasEnded = true;
+    this.#context.ended(problem);
   }
 
   #format(events: readonly AskEvent[]): string {
-    if (this.#left) return "";
+    if (this.#disconnected) return "";
     let text = "";
     for (const { event, data } of events) {
       const n = this.#n++;
-      if (n <= this.#facts.after && event !== "done" && event !== "error") continue;
-      text += formatEvent(n < 0 ? undefined : `${this.#facts.run}-${n}`, event, JSON.stringify(data));
+      if (n <= this.#context.after && event !== "done" && event !== "error") continue;
+      text += formatEvent(n < 0 ? undefined : `${this.#context.run}-${n}`, event, JSON.stringify(data));
     }
     return text;
   }
 }
 
-/** text/plain: the text as it comes. A failure breaks the connection, since text has no other way to say that it is not whole. */
+/** text/plain: the text as it comes. A failure breaks the connection: text has no other way to say that it is incomplete. */
 export class TextSource implements Source {
-  readonly #streamed: StreamedAnswer;
-  readonly #trim = new TrimStream("", "");
+  readonly #reply: StreamedAskReply;
   readonly #ended: Ended;
-  #over = false;
+  #hasEnded = false;
   #first: Promise<string | null> | undefined;
 
-  constructor(streamed: StreamedAnswer, ended: Ended) {
-    this.#streamed = streamed;
+  constructor(reply: StreamedAskReply, ended: Ended) {
+    this.#reply = reply;
     this.#ended = ended;
   }
 
-  /** Reads ahead to the first word, which `next` then gives: a failure before it can still be an answer with a status. */
+  /** Reads ahead to the first text, which `next` then returns: the route can still answer a failure before it with a status. */
   first(): Promise<string | null> {
     this.#first = this.#read();
     this.#first.catch(() => undefined);
     return this.#first;
   }
 
-  next(): Promise<string | null> {
-    const next = this.#first ?? this.#read();
+  async next(): Promise<string | null> {
+    const text = this.#first ?? this.#read();
     this.#first = undefined;
-    return next;
-  }
-
-  async #read(): Promise<string | null> {
     try {
-      while (!this.#over) {
-        const { events, finished } = await this.#streamed.next();
-        const out = events.flatMap((event) => said(this.#trim, event));
-        if (finished !== undefined) {
-          out.push(...this.#trim.finish(trimFinished(finished)));
-          this.#end();
-        }
-        const text = out.map(plainText).join("");
-        if (text !== "") return text;
-      }
-      return null;
+      return await text;
     } catch (error) {
-      this.#end(asProblem(error));
+      this.#end(toProblem(error));
       throw error;
     }
   }
 
+  async #read(): Promise<string | null> {
+    while (!this.#hasEnded) {
+      const { events, end } = await this.#reply.next();
+      if (end !== undefined) this.#end();
+      const text = events.map(plainText).join("");
+      if (text !== "") return text;
+    }
+    return null;
+  }
+
   cancel(): void {
-    if (this.#over) return;
-    this.#streamed.cancel();
-    this.#end(leftProblem());
+    if (this.#hasEnded) return;
+    this.#reply.cancel();
+    this.#end(callerDisconnected());
   }
 
   #end(problem?: Problem): void {
-    if (this.#over) return;
-    this.#over = true;
+    if (this.#hasEnded) return;
+    this.#hasEnded = true;
     this.#ended(problem);
   }
 }
 
-/** Of a piece of text the data is never asked for: that would parse it. */
-function said(trim: TrimStream, event: UpstreamEvent): AskEvent[] {
-  const { delta } = event;
-  return delta === undefined
-    ? trim.push(event.type, event.data)
-    : trim.pushText(delta.outputIndex, textOfDelta(event.frame, delta));
-}
-
-/** @throws Problem where the response is no answer */
-export function trimFinished({ response, context: logFields }: FinishedAnswer): Answer {
-  assertNotFailed(response);
-  return trim(response, logFields);
-}
-
-function leftProblem(): Problem {
+function callerDisconnected(): Problem {
   return new Problem("upstream_error", "The caller left.", { reason: "client_left" });
 }

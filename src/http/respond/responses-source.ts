@@ -1,134 +1,150 @@
-// What a running answer says on /v1/responses: upstream's own events under our ids. Events that carry no response object leave byte
-// for byte, as whole frames; a stream that breaks says so in an `error` event and then breaks its own connection.
+// The streams of /v1/responses: upstream's own events under our ids. Events without a response object pass byte for byte, as whole
+// frames. A stream that fails ends with an `error` event, and then breaks its connection.
 import type { StreamedAnswer, WholeAnswer } from "../../answer/answer.ts";
-import type { FinishedAnswer } from "../../answer/pending-turn.ts";
 import type { UpstreamEvent } from "../../answer/events.ts";
-import { completeEvent } from "../../core/reply/complete-event.ts";
+import type { FinishedAnswer } from "../../answer/pending-turn.ts";
+import { concatBytes } from "../../core/lib/bytes.ts";
 import { isRecord, type JsonObject } from "../../core/lib/json.ts";
-import { asProblem, Problem } from "../../core/lib/problem.ts";
+import { Problem, toProblem } from "../../core/lib/problem.ts";
+import { completeEvent } from "../../core/reply/complete-event.ts";
 import { replayEvents } from "../../core/reply/replay-events.ts";
 import { completeResponse } from "../../core/reply/response-object.ts";
-import type { Source } from "./live-stream.ts";
+import type { Source } from "./stream-body.ts";
 
 export interface ResponsesStreamContext {
   requestId: string;
-  /** The composed request; of a locked caller, its own part of it. */
-  asked: JsonObject;
-  locked: boolean;
+  /** The request fields that response objects echo. */
+  request: JsonObject;
+  restricted: boolean;
   /** Unix seconds. */
   now: number;
-  /** Told once how the stream ended; without a problem it ended well. */
+  /** Called once, when the stream ends; without a problem it ended well. */
   ended: (problem?: Problem) => void;
 }
 
 const DONE = "data: [DONE]\n\n";
 
+/** Event types that end a response. */
+const TERMINAL = /\.(?:completed|incomplete|failed|cancelled)$/;
+
 export class ResponsesSource implements Source {
-  readonly #answered: Promise<WholeAnswer | StreamedAnswer>;
-  #got: WholeAnswer | StreamedAnswer | undefined;
-  readonly #facts: ResponsesStreamContext;
+  readonly #reply: Promise<WholeAnswer | StreamedAnswer>;
+  #settledReply: WholeAnswer | StreamedAnswer | undefined;
+  readonly #context: ResponsesStreamContext;
   readonly #encoder = new TextEncoder();
-  /** The next number, where upstream's first event had none and we count; undefined: upstream counts. */
-  #count: number | undefined;
-  #begun = false;
+  #hasBegun = false;
+  /** The next sequence number if upstream's first event had none; undefined if upstream counts. */
+  #ownCount: number | undefined;
+  /** The number of the last event. */
+  #lastNumber = -1;
   /** Output items that have begun. */
   #items = 0;
-  #last = -1;
-  #over = false;
-  #broken: Problem | undefined;
+  #hasEnded = false;
+  #failure: Problem | undefined;
 
   constructor(
-    answered: WholeAnswer | StreamedAnswer | Promise<WholeAnswer | StreamedAnswer>,
-    logFields: ResponsesStreamContext,
+    reply: WholeAnswer | StreamedAnswer | Promise<WholeAnswer | StreamedAnswer>,
+    context: ResponsesStreamContext,
   ) {
-    this.#answered = Promise.resolve(answered);
-    // Nobody may be listening yet when it fails; `next` will be.
-    this.#answered.catch(() => undefined);
-    this.#facts = logFields;
+    this.#reply = Promise.resolve(reply);
+    // It may fail before `next` is called, which handles the rejection.
+    this.#reply.catch(() => undefined);
+    this.#context = context;
   }
 
   async next(): Promise<Uint8Array | string | null> {
-    if (this.#broken !== undefined) throw this.#broken;
-    if (this.#over) return null;
+    if (this.#failure !== undefined) throw this.#failure;
+    if (this.#hasEnded) return null;
     try {
-      const got = (this.#got ??= await this.#answered);
-      if (got.kind === "whole") {
+      const reply = (this.#settledReply ??= await this.#reply);
+      if (reply.kind === "whole") {
         this.#end();
-        return replayText(completeFinished(got.finished, this.#facts));
+        return replayText(responseObjectOf(reply.finished, this.#context));
       }
-      const { events, finished } = await got.next();
+      const { events, finished } = await reply.next();
       const pieces: (Uint8Array | string)[] = [];
       for (const event of events)
-        pieces.push(this.#passes(event) ? event.frame : await this.#translate(got, event, finished));
-      if (finished === undefined) return join(this.#encoder, pieces);
+        pieces.push(this.#passesUnchanged(event) ? event.frame : await this.#translate(reply, event, finished));
+      if (finished === undefined) return concat(this.#encoder, pieces);
       this.#end();
       pieces.push(DONE);
-      return join(this.#encoder, pieces);
+      return concat(this.#encoder, pieces);
     } catch (error) {
-      const problem = asProblem(error);
+      const problem = toProblem(error);
       this.#end(problem);
-      this.#broken = problem;
+      this.#failure = problem;
       return this.#errorEvent(problem);
     }
   }
 
   cancel(): void {
-    if (this.#over) return;
-    this.#answered.then((got) => got.kind === "stream" && got.cancel()).catch(() => undefined);
+    if (this.#hasEnded) return;
+    this.#reply.then((reply) => reply.kind === "stream" && reply.cancel()).catch(() => undefined);
     this.#end(new Problem("upstream_error", "The caller left.", { reason: "client_left" }));
   }
 
-  /** Nothing in it is ours to change, unless we number the stream. */
-  #passes({ delta }: UpstreamEvent): boolean {
-    if (delta === undefined || !this.#begun || this.#count !== undefined) return false;
-    this.#last = delta.sequenceNumber ?? this.#last;
+  /** A text delta, unless we number the stream. Its data stays unparsed. */
+  #passesUnchanged({ delta }: UpstreamEvent): boolean {
+    if (delta === undefined || !this.#hasBegun || this.#ownCount !== undefined) return false;
+    this.#lastNumber = delta.sequenceNumber ?? this.#lastNumber;
     return true;
   }
 
   async #translate(
-    got: StreamedAnswer,
+    reply: StreamedAnswer,
     event: UpstreamEvent,
     finished: FinishedAnswer | undefined,
   ): Promise<Uint8Array | string> {
-    const shown = event.data["response_id"];
+    const responseId = event.data["response_id"];
     // Some relays name the response in every event.
     const data =
-      typeof shown === "string" && shown !== "" ? { ...event.data, response_id: await got.idFor(shown) } : event.data;
-    const number = data["sequence_number"];
-    if (!this.#begun) {
-      this.#begun = true;
-      if (typeof number !== "number") this.#count = 0;
-    }
-    const complete = completeEvent(event.type, data, this.#items, this.#facts.locked);
+      typeof responseId === "string" && responseId !== ""
+        ? { ...event.data, response_id: await reply.idFor(responseId) }
+        : event.data;
+    const complete = this.#numbered(completeEvent(event.type, data, this.#items, this.#context.restricted));
     if (event.type === "response.output_item.added") this.#items += 1;
-    const counted = this.#count === undefined ? complete : { ...complete, sequence_number: this.#count++ };
-    this.#last = this.#count === undefined ? (typeof number === "number" ? number : this.#last) : this.#count - 1;
     const { response } = data;
-    if (!isRecord(response)) return counted === event.data ? event.frame : formatData({ ...counted, type: event.type });
-    const isTerminal = finished !== undefined && /\.(?:completed|incomplete|failed|cancelled)$/.test(event.type);
-    const whole = isTerminal ? completeFinished(finished, this.#facts) : await this.#early(got, response);
-    return formatData({ ...counted, type: event.type, response: whole });
+    if (!isRecord(response))
+      return complete === event.data ? event.frame : formatData({ ...complete, type: event.type });
+    const isTerminal = finished !== undefined && TERMINAL.test(event.type);
+    const object = isTerminal ? responseObjectOf(finished, this.#context) : await this.#unfinished(reply, response);
+    return formatData({ ...complete, type: event.type, response: object });
   }
 
-  async #early(got: StreamedAnswer, response: JsonObject): Promise<JsonObject> {
-    const { asked, locked, now } = this.#facts;
+  #numbered(data: JsonObject): JsonObject {
+    const number = data["sequence_number"];
+    if (!this.#hasBegun) {
+      this.#hasBegun = true;
+      if (typeof number !== "number") this.#ownCount = 0;
+    }
+    if (this.#ownCount === undefined) {
+      if (typeof number === "number") this.#lastNumber = number;
+      return data;
+    }
+    this.#lastNumber = this.#ownCount++;
+    return { ...data, sequence_number: this.#lastNumber };
+  }
+
+  async #unfinished(reply: StreamedAnswer, response: JsonObject): Promise<JsonObject> {
+    const { request, restricted, now } = this.#context;
+    const id = await reply.idFor(response["id"]);
     return completeResponse(
       { status: "in_progress", ...response },
-      { id: await got.idFor(response["id"]), previousId: got.previousId, request: asked, restricted: locked, now },
+      { id, previousId: reply.previousId, request, restricted, now },
     );
   }
 
   #end(problem?: Problem): void {
-    if (this.#over) return;
-    this.#over = true;
-    this.#facts.ended(problem);
+    if (this.#hasEnded) return;
+    this.#hasEnded = true;
+    this.#context.ended(problem);
   }
 
-  /** Flat as the documents have it, nested as some SDKs read it. */
+  /** Flat as OpenAI documents it, and nested as some SDKs read it. */
   #errorEvent(problem: Problem): string {
-    const { error } = problem.body(this.#facts.requestId);
+    const { error } = problem.body(this.#context.requestId);
     const { code, message, param } = error;
-    return formatData({ type: "error", sequence_number: this.#last + 1, code, message, param, error });
+    return formatData({ type: "error", sequence_number: this.#lastNumber + 1, code, message, param, error });
   }
 }
 
@@ -137,25 +153,21 @@ export function replayText(response: JsonObject): string {
   return replayEvents(response).map(formatData).join("") + DONE;
 }
 
-export function completeFinished(
-  { response, context: logFields }: FinishedAnswer,
-  { asked, locked }: Pick<ResponsesStreamContext, "asked" | "locked">,
+/** The response object of a finished answer, under our ids and with the request's fields. */
+export function responseObjectOf(
+  { response, context }: FinishedAnswer,
+  { request, restricted }: Pick<ResponsesStreamContext, "request" | "restricted">,
 ): JsonObject {
-  return completeResponse(response, {
-    id: logFields.id,
-    previousId: logFields.previousId,
-    request: asked,
-    restricted: locked,
-    now: logFields.now,
-  });
+  const { id, previousId, now } = context;
+  return completeResponse(response, { id, previousId, request, restricted, now });
 }
 
 function formatData(data: JsonObject): string {
   return `event: ${String(data["type"])}\ndata: ${JSON.stringify(data)}\n\n`;
 }
 
-/** One write per batch; frames that came in one piece leave in one, uncopied. */
-function join(encoder: TextEncoder, pieces: readonly (Uint8Array | string)[]): Uint8Array {
+/** One write per batch. Frames that lie next to each other in one buffer are not copied. */
+function concat(encoder: TextEncoder, pieces: readonly (Uint8Array | string)[]): Uint8Array {
   const parts: Uint8Array[] = [];
   for (const piece of pieces) {
     const part = typeof piece === "string" ? encoder.encode(piece) : piece;
@@ -165,12 +177,5 @@ function join(encoder: TextEncoder, pieces: readonly (Uint8Array | string)[]): U
     } else parts.push(part);
   }
   const [only] = parts;
-  if (parts.length === 1 && only !== undefined) return only;
-  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let offset = 0;
-  for (const part of parts) {
-    bytes.set(part, offset);
-    offset += part.length;
-  }
-  return bytes;
+  return parts.length === 1 && only !== undefined ? only : concatBytes(parts);
 }

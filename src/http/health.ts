@@ -1,0 +1,12 @@
+// GET /health: whether this Worker could answer. Calls nothing outside: a probe every second must cost nothing.
+import { Hono } from "hono";
+import type { AppEnv } from "../app-env.ts";
+import type { Health } from "../contract/health.ts";
+import { assertCallers } from "../gate/identify.ts";
+import { json } from "./respond/response.ts";
+
+export const healthRoutes = new Hono<AppEnv>().get("/", (c) => {
+  const deps = c.get("deps");
+  assertCallers(deps);
+  return json(c, { status: deps.paused ? "paused" : "ok" } satisfies Health);
+});

@@ -1,0 +1,106 @@
+// The log line of an unexpected throw: the frames of its stack, and nothing of its message.
+import { describe, expect, test } from "vitest";
+import { Problem, toProblem } from "../../src/core/lib/problem.ts";
+import { jsonLog } from "../../src/platform/log.ts";
+
+const CANARY = "sk-canary-prompt-of-a-caller";
+
+interface Line {
+  level: string;
+  event: string;
+  request_id: string;
+  error: string;
+  stack?: string[];
+  cause?: Line;
+}
+
+/** The lines that a thrown value leaves, and their text. */
+function logOf(thrown: unknown): { lines: Line[]; text: string } {
+  const written: string[] = [];
+  jsonLog((line) => void written.push(line), undefined).exception("req_1", toProblem(thrown));
+  return { lines: written.map((line) => JSON.parse(line) as Line), text: written.join("\n") };
+}
+
+function failIn(message: string): Error {
+  return new TypeError(message);
+}
+
+const MESSAGES: [name: string, message: string][] = [
+  ["one line", CANARY],
+  ["several lines", `first\n${CANARY}\n\n${CANARY}`],
+  ["lines like frames", `x\n    at ${CANARY} (index.js:1:1)\n    at async ${CANARY} (file:///index.js:2:2)`],
+  ["a line like the head of another error", `x\nTypeError: ${CANARY}\n    at ${CANARY}`],
+  ["nothing", ""],
+];
+
+describe("an unexpected throw leaves one line with the request's id, its class and its frames", () => {
+  test.each(MESSAGES)("and nothing of a message of %s", (_name, message) => {
+    const { lines, text } = logOf(failIn(message));
+    expect(lines).toEqual([
+      { level: "error", event: "exception", request_id: "req_1", error: "TypeError", stack: expect.any(Array) as [] },
+    ]);
+    const [{ stack = [] } = { stack: [] }] = lines;
+    expect(stack[0]).toMatch(/^failIn \(.*log\.test\.ts:\d+:\d+\)$/);
+    expect(stack.filter((frame) => frame.includes("\n"))).toEqual([]);
+    expect(text).not.toContain(CANARY);
+  });
+
+  test.each(MESSAGES)("nor of a message of %s that was changed after the throw", (_name, message) => {
+    const error = failIn(message);
+    error.message = "x";
+    const { lines, text } = logOf(error);
+    expect(lines[0]?.stack?.[0]).toMatch(/^failIn /);
+    expect(text).not.toContain(CANARY);
+  });
+
+  test.each([
+    ["a string", CANARY, "string"],
+    ["an object", { message: CANARY, stack: CANARY, name: CANARY }, "object"],
+    ["undefined", undefined, "undefined"],
+    ["null", null, "object"],
+  ])("also where %s is thrown, which has no stack", (_name, thrown, type) => {
+    const { lines, text } = logOf(thrown);
+    expect(lines).toEqual([{ level: "error", event: "exception", request_id: "req_1", error: type }]);
+    expect(text).not.toContain(CANARY);
+  });
+
+  test("and its causes, which may be anything and form a circle", () => {
+    const inner = new RangeError(CANARY, { cause: CANARY });
+    expect(logOf(new Error(CANARY, { cause: inner })).lines[0]).toMatchObject({
+      error: "Error",
+      cause: { error: "RangeError", stack: expect.any(Array) as [], cause: { error: "string" } },
+    });
+    const circle = new Error(CANARY);
+    circle.cause = circle;
+    const { lines, text } = logOf(circle);
+    expect(lines).toHaveLength(1);
+    expect(text).not.toContain(CANARY);
+  });
+
+  test("without frames where only the text of the stack is left", () => {
+    const read = failIn(CANARY);
+    expect(read.stack).toContain(CANARY);
+    const given = failIn(CANARY);
+    Object.defineProperty(given, "stack", { value: `TypeError: ${CANARY}\n    at ${CANARY} (index.js:1:1)` });
+    for (const error of [read, given])
+      expect(logOf(error).lines).toEqual([
+        { level: "error", event: "exception", request_id: "req_1", error: "TypeError" },
+      ]);
+  });
+
+  test("and no name that is a text", () => {
+    const error = failIn("x");
+    error.name = `Error: ${CANARY}`;
+    expect(logOf(error).lines[0]).toMatchObject({ error: "Error" });
+    expect(logOf(error).text).not.toContain(CANARY);
+  });
+});
+
+test("a problem that was expected leaves no such line", () => {
+  expect(logOf(new Problem("upstream_error", CANARY)).lines).toEqual([]);
+});
+
+test("other code's stacks are texts as before", () => {
+  logOf(failIn("x"));
+  expect(new Error("mine").stack).toMatch(/^Error: mine\n {4}at /);
+});
