@@ -1,23 +1,30 @@
-// GitHub ("Validating webhook deliveries"): HMAC-SHA256 of the body. No time is signed and no id either: only the body tells a replay.
-import { objectOf } from "../core/lib/json.ts";
-import { hexOf } from "../core/lib/encoding.ts";
-import { PLAIN, readHeaders, type Scheme, signedBy } from "./scheme.ts";
+// GitHub signs the body with HMAC-SHA256, and neither a time nor an id. So a replay is recognized by its body alone.
+import { hexOf } from "../core/lib/bytes.ts";
 import { hmacSha256 } from "../core/lib/hmac.ts";
+import { objectOf } from "../core/lib/json.ts";
+import { DEFAULTS, type Sender } from "./sender.ts";
+import { readHeaders, verifySignature } from "./verify.ts";
 
-export const github: Scheme = {
-  ...PLAIN,
+export const github = {
+  ...DEFAULTS,
+  title: "GitHub",
+  docs: "https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries",
 
   async verify({ raw, headers, secrets }) {
-    const read = readHeaders(headers, { signature: ["x-hub-signature-256", /^sha256=[0-9a-f]{64}$/] });
-    if ("rejected" in read) return read;
-    return signedBy(secrets, [read.signature], async (secret) => `sha256=${hexOf(await hmacSha256(secret, raw))}`);
+    const found = readHeaders(headers, { signature: ["x-hub-signature-256", /^sha256=[0-9a-f]{64}$/] });
+    if ("rejected" in found) return found;
+    return verifySignature(
+      secrets,
+      [found.signature],
+      async (secret) => `sha256=${hexOf(await hmacSha256(secret, raw))}`,
+    );
   },
 
-  // Sent once when the webhook is made. Nobody signs the header, but all that it can do is to have a delivery ignored.
+  // GitHub sends one ping when the webhook is created. The header is not signed, but a forged one can only make us ignore the event.
   handshake: (_payload, headers) =>
-    headers.get("x-github-event") === "ping" ? PLAIN.acknowledge({ status: "ignored" }) : null,
+    headers.get("x-github-event") === "ping" ? DEFAULTS.acknowledge({ status: "ignored" }) : null,
 
   unsignedId: (headers) => headers.get("x-github-delivery"),
 
   isBot: (payload) => objectOf(objectOf(payload)["sender"])["type"] === "Bot",
-};
+} satisfies Sender;

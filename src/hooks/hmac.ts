@@ -1,47 +1,39 @@
-// Any sender that signs with HMAC-SHA256 and a shared secret, as the config describes it: Shopify and many others.
+// Any sender that signs with HMAC-SHA256 and a shared secret, such as Shopify. The hook's settings describe the signature.
 import type { Hook } from "../core/config/config-schema.ts";
-import { hexOf } from "../core/lib/encoding.ts";
-import { PLAIN, readHeaders, type Scheme, signedBy, UNIX_TIME, checkTimestamp } from "./scheme.ts";
-import { base64, hmacSha256 } from "../core/lib/hmac.ts";
-
-type HmacSettings = Pick<
-  Extract<Hook, { scheme: "hmac" }>,
-  "header" | "encoding" | "template" | "timestamp_header" | "id_header"
->;
+import { base64, hexOf } from "../core/lib/bytes.ts";
+import { hmacSha256 } from "../core/lib/hmac.ts";
+import { DEFAULTS, type Sender } from "./sender.ts";
+import { checkTimestamp, readHeaders, UNIX_TIME, verifySignature } from "./verify.ts";
 
 const ALGORITHM = "sha256=";
-/** `sha256=` in front is the custom of many senders; those who don't write it sign no worse. */
+/** Many senders write `sha256=` before a signature. One without it is equally safe, so both are accepted. */
 const FORMS = { hex: /^(?:sha256=)?[0-9a-f]{64}$/, base64: /^(?:sha256=)?[A-Za-z0-9+/]{43}=$/ };
-const WRITE = { hex: hexOf, base64 };
+const ENCODE = { hex: hexOf, base64 };
 
-export function hmac({
-  header,
-  encoding,
-  template,
-  timestamp_header: timeHeader,
-  id_header: idHeader,
-}: HmacSettings): Scheme {
-  const parts = template.split(/(\{body\}|\{timestamp\})/);
+export const hmac = {
+  ...DEFAULTS,
+  title: "Shopify and other HMAC-SHA256 senders",
+  docs: "https://www.rfc-editor.org/rfc/rfc2104",
 
-  return {
-    ...PLAIN,
+  async verify({ raw, headers, now, secrets }, { header, encoding, template, timestamp_header: timeHeader }) {
+    const found = readHeaders(headers, { signature: [header, FORMS[encoding]] });
+    if ("rejected" in found) return found;
+    let time = "";
+    if (timeHeader !== undefined) {
+      const timed = readHeaders(headers, { time: [timeHeader, UNIX_TIME] });
+      if ("rejected" in timed) return timed;
+      const rejection = checkTimestamp(timed.time, now);
+      if (rejection !== null) return rejection;
+      ({ time } = timed);
+    }
+    const signed = template
+      .split(/(\{body\}|\{timestamp\})/)
+      .map((part) => (part === "{body}" ? raw : part === "{timestamp}" ? time : part));
+    const signature = found.signature.startsWith(ALGORITHM) ? found.signature.slice(ALGORITHM.length) : found.signature;
+    return verifySignature(secrets, [signature], async (secret) =>
+      ENCODE[encoding](await hmacSha256(secret, ...signed)),
+    );
+  },
 
-    async verify({ raw, headers, now, secrets }) {
-      const read = readHeaders(headers, { signature: [header, FORMS[encoding]] });
-      if ("rejected" in read) return read;
-      let time = "";
-      if (timeHeader !== undefined) {
-        const dated = readHeaders(headers, { time: [timeHeader, UNIX_TIME] });
-        if ("rejected" in dated) return dated;
-        const late = checkTimestamp(dated.time, now);
-        if (late !== null) return late;
-        ({ time } = dated);
-      }
-      const signed = parts.map((part) => (part === "{body}" ? raw : part === "{timestamp}" ? time : part));
-      const signature = read.signature.startsWith(ALGORITHM) ? read.signature.slice(ALGORITHM.length) : read.signature;
-      return signedBy(secrets, [signature], async (secret) => WRITE[encoding](await hmacSha256(secret, ...signed)));
-    },
-
-    unsignedId: (headers) => (idHeader === undefined ? null : headers.get(idHeader)),
-  };
-}
+  unsignedId: (headers, { id_header: idHeader }) => (idHeader === undefined ? null : headers.get(idHeader)),
+} satisfies Sender<Extract<Hook, { scheme: "hmac" }>>;

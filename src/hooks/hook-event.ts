@@ -1,102 +1,103 @@
-// From an event to a job's order, and from an answer to a reply: the two places where a hook's own code runs. What that code gives is held
-// to the hook's preset like any locked caller's request, since it copies from payloads.
+// From an event to a job spec, and from an answer to the response: the two places where a hook's own code runs in a request. What `input`
+// returns is restricted to the hook's preset like the request of any restricted caller, because it copies from payloads.
 import type { Caller } from "../core/callers/caller.ts";
-import type { Config, Hook, HookOutput, HookQuestion, Payload } from "../core/config/define-config.ts";
-import type { JobSpec, JobOutcome } from "../core/jobs/job.ts";
+import type { Config, Hook, HookOutcome, HookOutput, HookQuestion, Payload } from "../core/config/define-config.ts";
+import type { JobOutcome, JobSpec } from "../core/jobs/job.ts";
 import { assertSafe, isRecord } from "../core/lib/json.ts";
 import { restrictAsk } from "../core/request/restrict.ts";
 import { Problem } from "../core/lib/problem.ts";
-import { parseWhole } from "../core/lib/parse-fields.ts";
+import { parseFields } from "../core/lib/parse-fields.ts";
 import { parseAsk } from "../core/request/read-ask.ts";
 import { Ask } from "../contract/ask.ts";
 import { misconfigured } from "../core/config/setting.ts";
-import type { Reply } from "./scheme.ts";
+import type { HookResponse } from "./sender.ts";
 
+/** A verified event of one hook. */
 export interface HookEvent {
-  /** The hook's. */
+  /** Name of the hook. */
   name: string;
   hook: Hook;
+  /** The hook as a caller: its owner, grant and budgets. */
   caller: Caller;
   payload: unknown;
-  /** Where this Worker was reached. */
+  /** Origin under which this Worker received the event. */
   origin: string;
 }
 
-/** Null where the hook's `input` ignores the event. @throws Problem misconfigured where it gives nothing that can be asked; 413 */
+/**
+ * The job that answers an event. Null: the hook's `input` ignores the event.
+ * @throws Problem 503 misconfigured where `input` fails or returns an invalid request; 413
+ */
 export async function jobSpecOf(
   { name, hook, caller, payload, origin }: HookEvent,
   config: Config,
 ): Promise<JobSpec | null> {
-  const wish = await wished(name, hook, payload);
-  if (wish === null) return null;
-  const { ask, metadata } = locked(name, wish, caller, hook, config);
-  const callback = hook.callback ?? null;
+  const question = await questionOf(name, hook, payload);
+  if (question === null) return null;
+  const { ask, metadata } = restrictQuestion(name, question, caller, hook, config);
   return {
     hook: name,
     caller,
     ask,
     metadata: metadata ?? {},
-    callback,
+    callback: hook.callback ?? null,
     payload,
     origin,
     sync: hook.respond === "sync",
   };
 }
 
-/** Without `input` the event itself is asked about. */
-async function wished(name: string, hook: Hook, payload: Payload): Promise<HookQuestion> {
+/** What `input` returns; without `input`, the event as JSON. */
+async function questionOf(name: string, hook: Hook, payload: Payload): Promise<HookQuestion> {
   if (hook.input === undefined) return JSON.stringify(payload);
   try {
     return await hook.input({ payload });
   } catch (error) {
-    throw misconfigured(
-      `hooks.${name}.input (src/config.ts)`,
-      `has failed on this event (${error instanceof Error ? error.name : typeof error})`,
-    );
+    throw misconfigured(inputSetting(name), `has failed on this event (${errorKind(error)})`);
   }
 }
 
-function locked(
+/** @param question what `input` returned: of any type, since its types don't bind the deployer's code at run time */
+function restrictQuestion(
   name: string,
-  wish: unknown,
+  question: unknown,
   caller: Caller,
   hook: Hook,
   config: Config,
 ): ReturnType<typeof restrictAsk> {
-  const fields = typeof wish === "string" ? { input: wish } : wish;
-  if (!isRecord(fields))
-    throw misconfigured(`hooks.${name}.input (src/config.ts)`, "must give a text, a body of /ask, or null");
+  const fields = typeof question === "string" ? { input: question } : question;
+  if (!isRecord(fields)) throw misconfigured(inputSetting(name), "must give a text, a body of /ask, or null");
   try {
     assertSafe(fields);
-    const ask = parseAsk({ ...fields }, (made) => parseWhole(Ask, made));
-    const { stream: _, ...asked } = ask;
-    // Of what is asked: an event may be far larger than the question in it.
-    const bytes = new TextEncoder().encode(JSON.stringify(asked)).length;
+    const ask = parseAsk({ ...fields }, (value) => parseFields(Ask, value));
+    const { stream: _, ...request } = ask;
+    // The limit is for the question: the event may be far larger.
+    const bytes = new TextEncoder().encode(JSON.stringify(request)).length;
     return restrictAsk(
-      { ...asked, preset: ask.preset ?? hook.preset },
+      { ...request, preset: ask.preset ?? hook.preset },
       bytes,
       caller.grant ?? { presets: [hook.preset] },
       config,
     );
   } catch (error) {
     if (!(error instanceof Problem) || error.code === "payload_too_large") throw error;
-    throw misconfigured(
-      `hooks.${name}.input (src/config.ts)`,
-      `gave what can't be asked: ${error.message.replace(/\.$/, "")}`,
-    );
+    throw misconfigured(inputSetting(name), `gave what can't be asked: ${error.message.replace(/\.$/, "")}`);
   }
 }
 
-/** What a sender who waits gets: the body that `output` makes, else the trimmed answer. @throws Problem misconfigured */
-export async function hookReply(
+/**
+ * The response to a sender that waits for the answer (`respond: "sync"`): the body that `output` returns, or else the answer.
+ * @throws Problem 503 misconfigured
+ */
+export async function answerResponse(
   hook: Hook,
   { hook: name, payload, metadata }: JobSpec,
   outcome: JobOutcome,
-): Promise<Reply> {
+): Promise<HookResponse> {
   const body =
     hook.output === undefined
       ? outcome.answer
-      : await shapedBody(`hooks.${name}.output (src/config.ts)`, hook.output, { payload, metadata, ...outcome });
+      : await outputBody(`hooks.${name}.output (src/config.ts)`, hook.output, { payload, metadata, ...outcome });
   const isText = typeof body === "string";
   return {
     status: 200,
@@ -105,13 +106,18 @@ export async function hookReply(
   };
 }
 
-async function shapedBody(setting: string, output: HookOutput, outcome: Parameters<HookOutput>[0]): Promise<unknown> {
-  let made: unknown;
+async function outputBody(setting: string, output: HookOutput, outcome: HookOutcome): Promise<unknown> {
+  let request: unknown;
   try {
-    made = await output(outcome);
+    request = await output(outcome);
   } catch (error) {
-    throw misconfigured(setting, `has failed on this answer (${error instanceof Error ? error.name : typeof error})`);
+    throw misconfigured(setting, `has failed on this answer (${errorKind(error)})`);
   }
-  if (isRecord(made) && made["body"] !== undefined) return made["body"];
+  if (isRecord(request) && request["body"] !== undefined) return request["body"];
   throw misconfigured(setting, "must give { body }");
 }
+
+const inputSetting = (name: string): string => `hooks.${name}.input (src/config.ts)`;
+
+/** An error of the deployer's code may quote the event, so errors show only its kind. */
+const errorKind = (error: unknown): string => (error instanceof Error ? error.name : typeof error);

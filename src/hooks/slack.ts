@@ -1,29 +1,25 @@
-// Slack ("Verifying requests from Slack"): events, slash commands and interactions, all signed alike: version, time and body.
-import { isRecord, type JsonObject, objectOf, partsOf, textOf } from "../core/lib/json.ts";
-import { hexOf } from "../core/lib/encoding.ts";
-import { PLAIN, readHeaders, type Reply, type Scheme, signedBy, UNIX_TIME, checkTimestamp } from "./scheme.ts";
+// Slack signs events, slash commands and interactions alike: its version, the time and the body.
+import { hexOf } from "../core/lib/bytes.ts";
 import { hmacSha256 } from "../core/lib/hmac.ts";
+import { isRecord, type JsonObject, objectOf, recordsOf, textOf } from "../core/lib/json.ts";
+import { DEFAULTS, type HookResponse, type Sender } from "./sender.ts";
+import { checkTimestamp, readHeaders, UNIX_TIME, verifySignature } from "./verify.ts";
 
-const EMPTY: Reply = { status: 200, headers: {}, body: "" };
+const EMPTY: HookResponse = { status: 200, headers: {}, body: "" };
 
-export const slack: Scheme = {
-  ...PLAIN,
+export const slack = {
+  ...DEFAULTS,
+  title: "Slack",
+  docs: "https://docs.slack.dev/authentication/verifying-requests-from-slack",
 
   async verify({ raw, headers, now, secrets }) {
-    const read = readHeaders(headers, {
+    const found = readHeaders(headers, {
       time: ["x-slack-request-timestamp", UNIX_TIME],
       signature: ["x-slack-signature", /^v0=[0-9a-f]{64}$/],
     });
-    if ("rejected" in read) return read;
-    const late = checkTimestamp(read.time, now);
-    return (
-      late ??
-      signedBy(
-        secrets,
-        [read.signature],
-        async (secret) => `v0=${hexOf(await hmacSha256(secret, `v0:${read.time}:`, raw))}`,
-      )
-    );
+    if ("rejected" in found) return found;
+    const sign = async (secret: string) => `v0=${hexOf(await hmacSha256(secret, `v0:${found.time}:`, raw))}`;
+    return checkTimestamp(found.time, now) ?? (await verifySignature(secrets, [found.signature], sign));
   },
 
   handshake(payload) {
@@ -31,31 +27,31 @@ export const slack: Scheme = {
     if (type === "url_verification" && typeof challenge === "string") {
       return { status: 200, headers: { "content-type": "application/json" }, body: JSON.stringify({ challenge }) };
     }
-    // Now and then Slack asks a command's URL for nothing but its certificate.
+    // From time to time Slack requests a command's URL only to check its certificate.
     return sslCheck === "1" ? EMPTY : null;
   },
 
-  // Commands and interactions have no id that all of them carry; their trigger_id and response_url make each body one of its kind.
+  // Commands and interactions share no id field. Their trigger_id and response_url make each body unique.
   signedId: (payload) => textOf(objectOf(payload)["event_id"]) || null,
 
   isBot(payload) {
-    const { event: made, authorizations, api_app_id: app } = objectOf(payload);
-    const event = objectOf(made);
-    // An edit or a deletion carries the message that it is about.
-    if ([event, objectOf(event["message"]), objectOf(event["previous_message"])].some(isByBot)) return true;
+    const { event: inner, authorizations, api_app_id: app } = objectOf(payload);
+    const event = objectOf(inner);
+    // An edit or a deletion contains the message that it changes.
+    if ([event, objectOf(event["message"]), objectOf(event["previous_message"])].some(isBotMessage)) return true;
     if (app !== undefined && event["app_id"] === app) return true;
-    // What our own bot user does without posting, like a reaction.
-    return partsOf(authorizations).some(
+    // What our own bot user does without posting, such as a reaction.
+    return recordsOf(authorizations).some(
       ({ is_bot: bot, user_id: user }) => bot === true && user !== undefined && user === event["user"],
     );
   },
 
-  // "Respond with 200 OK": an event takes any 2xx, but for commands and interactions it must be 200, and a command would show the body
-  // to its user (docs.slack.dev: Slash commands, Handling user interaction).
+  // An event takes any 2xx. Commands and interactions need 200, and Slack would show the body of a command's response to its user
+  // (docs.slack.dev: Slash commands, Handling user interaction).
   acknowledge: (result, payload) =>
-    objectOf(payload)["type"] === "event_callback" ? PLAIN.acknowledge(result) : EMPTY,
-};
+    objectOf(payload)["type"] === "event_callback" ? DEFAULTS.acknowledge(result) : EMPTY,
+} satisfies Sender;
 
-function isByBot(message: JsonObject): boolean {
+function isBotMessage(message: JsonObject): boolean {
   return textOf(message["bot_id"]) !== "" || message["subtype"] === "bot_message" || isRecord(message["bot_profile"]);
 }

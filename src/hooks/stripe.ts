@@ -1,21 +1,24 @@
-// Stripe ("Verify webhook signatures manually"): `t=…,v1=…` over time and body; while a secret is rolled there is a v1 for each.
-import { objectOf } from "../core/lib/json.ts";
-import { hexOf } from "../core/lib/encoding.ts";
-import { PLAIN, readHeaders, type Scheme, signedBy, UNIX_TIME, checkTimestamp } from "./scheme.ts";
+// Stripe signs the time and the body in one header, `t=…,v1=…`. While a secret is rolled, the header has a v1 for each secret.
+import { hexOf } from "../core/lib/bytes.ts";
 import { hmacSha256 } from "../core/lib/hmac.ts";
+import { objectOf, textOf } from "../core/lib/json.ts";
+import { DEFAULTS, type Sender } from "./sender.ts";
+import { checkTimestamp, readHeaders, UNIX_TIME, verifySignature } from "./verify.ts";
 
 const ITEM = "[a-z][a-z0-9]*=[A-Za-z0-9+/_-]+";
 const ITEMS = new RegExp(`^${ITEM}(?:,${ITEM})*$`);
 const V1 = /^[0-9a-f]{64}$/;
 
-export const stripe: Scheme = {
-  ...PLAIN,
+export const stripe = {
+  ...DEFAULTS,
+  title: "Stripe",
+  docs: "https://docs.stripe.com/webhooks#verify-manually",
   secretForm: { pattern: /^whsec_\S+$/, must: "the signing secret of the endpoint, which begins with whsec_" },
 
   async verify({ raw, headers, now, secrets }) {
-    const read = readHeaders(headers, { items: ["stripe-signature", ITEMS] });
-    if ("rejected" in read) return read;
-    const items = read.items.split(",");
+    const found = readHeaders(headers, { items: ["stripe-signature", ITEMS] });
+    if ("rejected" in found) return found;
+    const items = found.items.split(",");
     const valuesOf = (name: string): string[] =>
       items.flatMap((item) => (item.startsWith(`${name}=`) ? [item.slice(name.length + 1)] : []));
     const [time = "", secondTime] = valuesOf("t");
@@ -23,12 +26,9 @@ export const stripe: Scheme = {
     if (!UNIX_TIME.test(time) || secondTime !== undefined) return { rejected: "malformed_header" };
     if (signatures.length === 0 || !signatures.every((signature) => V1.test(signature)))
       return { rejected: "malformed_header" };
-    const late = checkTimestamp(time, now);
-    return late ?? signedBy(secrets, signatures, async (secret) => hexOf(await hmacSha256(secret, `${time}.`, raw)));
+    const sign = async (secret: string) => hexOf(await hmacSha256(secret, `${time}.`, raw));
+    return checkTimestamp(time, now) ?? (await verifySignature(secrets, signatures, sign));
   },
 
-  signedId(payload) {
-    const { id } = objectOf(payload);
-    return typeof id === "string" && id !== "" ? id : null;
-  },
-};
+  signedId: (payload) => textOf(objectOf(payload)["id"]) || null,
+} satisfies Sender;

@@ -1,20 +1,23 @@
-// Telegram (Bot API, setWebhook's `secret_token`): nothing is signed, the secret itself comes along. So neither body nor time is proven
-// by more than TLS, and what tells a replay is the update's own number.
+// Telegram signs nothing: it sends the secret itself in a header. TLS alone protects body and time, and only the update's number
+// identifies a replay.
 import { keyDigest } from "../core/callers/credential.ts";
 import { isRecord, objectOf } from "../core/lib/json.ts";
-import { PLAIN, readHeaders, type Scheme, signedBy } from "./scheme.ts";
+import { DEFAULTS, type Sender } from "./sender.ts";
+import { readHeaders, verifySignature } from "./verify.ts";
 
 const TOKEN = /^[A-Za-z0-9_-]{1,256}$/;
 
-export const telegram: Scheme = {
-  ...PLAIN,
+export const telegram = {
+  ...DEFAULTS,
+  title: "Telegram",
+  docs: "https://core.telegram.org/bots/api#setwebhook",
   secretForm: { pattern: TOKEN, must: "the secret_token given to setWebhook: 1 to 256 of A-Z, a-z, 0-9, _ and -" },
 
   async verify({ headers, secrets }) {
-    const read = readHeaders(headers, { token: ["x-telegram-bot-api-secret-token", TOKEN] });
-    if ("rejected" in read) return read;
-    // Digests have one length, so that the comparison says nothing of the secret's.
-    return signedBy(secrets, [await keyDigest(read.token)], keyDigest);
+    const found = readHeaders(headers, { token: ["x-telegram-bot-api-secret-token", TOKEN] });
+    if ("rejected" in found) return found;
+    // Digests have one length, so the comparison does not reveal the length of the secret.
+    return verifySignature(secrets, [await keyDigest(found.token)], keyDigest);
   },
 
   signedId(payload) {
@@ -22,11 +25,12 @@ export const telegram: Scheme = {
     return Number.isSafeInteger(id) ? String(id) : null;
   },
 
-  // An update has one object beside its number, named after its kind. A button's message is the bot's own: only who pressed it counts.
+  // Beside its number an update has one object, named after its kind. A button belongs to a message of our own bot, so only the person
+  // who pressed it counts.
   isBot(payload) {
-    const made = Object.values(objectOf(payload)).filter(isRecord);
-    return made.some(({ from, via_bot: via }) => objectOf(from)["is_bot"] === true || isRecord(via));
+    const objects = Object.values(objectOf(payload)).filter(isRecord);
+    return objects.some(({ from, via_bot: via }) => objectOf(from)["is_bot"] === true || isRecord(via));
   },
 
-  // A body with `method` would be taken for a call of the Bot API; ours has none.
-};
+  // Telegram would take a body with `method` for a call of the Bot API. The default acknowledgement has none.
+} satisfies Sender;

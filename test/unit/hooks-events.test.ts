@@ -3,14 +3,14 @@ import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { defineConfig } from "../../src/core/config/define-config.ts";
-import { hookSecrets, type HookResult } from "../../src/hooks/scheme.ts";
+import { hookSecrets, type HookResult, type Sender } from "../../src/hooks/sender.ts";
 import { github } from "../../src/hooks/github.ts";
-import { schemeOf } from "../../src/hooks/senders.ts";
+import { senderOf } from "../../src/hooks/senders.ts";
 import { slack } from "../../src/hooks/slack.ts";
 import { standard } from "../../src/hooks/standard.ts";
 import { stripe } from "../../src/hooks/stripe.ts";
 import { telegram } from "../../src/hooks/telegram.ts";
-import { delivery, SENDERS, SHOPIFY } from "../support/signed-deliveries.ts";
+import { webhookRequest, SAMPLES, SHOPIFY, verify } from "../support/signed-deliveries.ts";
 
 const sample = (file: string): Uint8Array => readFileSync(new URL(`../fixtures/hooks/${file}`, import.meta.url));
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
@@ -89,16 +89,16 @@ describe("a handshake", () => {
       challenge: "3eZbrw1aBm2rZgRNFdxV2595E9CY3gmdALWMmHkvFXO7tYXAYM8P",
       type: "url_verification",
     };
-    expect(slack.handshake?.(payload, JSON_TYPE)).toEqual({
+    expect(slack.handshake(payload)).toEqual({
       status: 200,
       headers: { "content-type": "application/json" },
       body: JSON.stringify({ challenge: payload.challenge }),
     });
-    expect(slack.handshake?.({ ...payload, challenge: { a: 1 } }, JSON_TYPE)).toBeNull();
+    expect(slack.handshake({ ...payload, challenge: { a: 1 } })).toBeNull();
   });
 
   test("of Slack that looks at the certificate gets 200", () => {
-    expect(slack.handshake?.({ ssl_check: "1", token: "x" }, FORM_TYPE)).toEqual({
+    expect(slack.handshake({ ssl_check: "1", token: "x" })).toEqual({
       status: 200,
       headers: {},
       body: "",
@@ -108,13 +108,13 @@ describe("a handshake", () => {
   test("of GitHub is a ping, and ignored", () => {
     const ping = { zen: "Keep it logically awesome.", hook_id: 1 };
     const reply = { status: 200, headers: { "content-type": "application/json" }, body: '{"status":"ignored"}' };
-    expect(github.handshake?.(ping, new Headers({ "X-GitHub-Event": "ping" }))).toEqual(reply);
-    expect(github.handshake?.(ping, new Headers({ "X-GitHub-Event": "issues" }))).toBeNull();
+    expect(github.handshake(ping, new Headers({ "X-GitHub-Event": "ping" }))).toEqual(reply);
+    expect(github.handshake(ping, new Headers({ "X-GitHub-Event": "issues" }))).toBeNull();
   });
 
   test("is not what real events look like", () => {
-    for (const payload of [slackMessage, slackCommand]) expect(slack.handshake?.(payload, JSON_TYPE)).toBeNull();
-    for (const { scheme } of SENDERS) expect(scheme.handshake?.({}, NO_HEADERS) ?? null).toBeNull();
+    for (const payload of [slackMessage, slackCommand]) expect(slack.handshake(payload)).toBeNull();
+    for (const { sender } of SAMPLES) expect(sender.handshake?.({}, NO_HEADERS) ?? null).toBeNull();
   });
 });
 
@@ -126,7 +126,7 @@ describe("the name of a delivery", () => {
   });
 
   test("comes out of what is signed, or is null where only the body can be it", () => {
-    const id = (scheme: typeof github, payload: unknown) => scheme.signedId(payload, { headers });
+    const id = (sender: Sender, payload: unknown) => sender.signedId(payload, { headers });
     expect(id(standard, {})).toBe("msg_1");
     expect(id(stripe, stripe.parse(sample("stripe-dispute-created.json"), JSON_TYPE))).toBe(
       "evt_1SVuZ2LkdIwHu7ixqYTj3nGk",
@@ -135,19 +135,20 @@ describe("the name of a delivery", () => {
     expect(id(slack, slackCommand)).toBeNull();
     expect(id(telegram, telegram.parse(sample("telegram-message.json"), JSON_TYPE))).toBe("734091825");
     expect(id(github, { id: 1 })).toBeNull();
-    expect(id(SHOPIFY.scheme, { id: 1 })).toBeNull();
+    expect(id(SHOPIFY.sender, { id: 1 })).toBeNull();
   });
 
   test("is null where the field is not what the provider says it is", () => {
     for (const odd of [{ id: 7, event_id: {}, update_id: "1" }, { id: "", event_id: "", update_id: 1.5 }, [], {}]) {
-      for (const scheme of [stripe, slack, telegram]) expect(scheme.signedId(odd, { headers })).toBeNull();
+      for (const sender of [stripe, slack, telegram] as readonly Sender[])
+        expect(sender.signedId(odd, { headers })).toBeNull();
     }
   });
 
   test("in a header that nobody signs is kept apart", () => {
-    expect(github.unsignedId?.(headers)).toBe("72d3162e-cc78-11e3");
-    expect(SHOPIFY.scheme.unsignedId?.(headers)).toBe("b54557e4");
-    expect(github.unsignedId?.(NO_HEADERS)).toBeNull();
+    expect(github.unsignedId(headers)).toBe("72d3162e-cc78-11e3");
+    expect(SHOPIFY.sender.unsignedId?.(headers, SHOPIFY.hook)).toBe("b54557e4");
+    expect(github.unsignedId(NO_HEADERS)).toBeNull();
   });
 });
 
@@ -176,8 +177,8 @@ describe("a bot's event", () => {
       { update_id: 1, message: { from: { is_bot: false }, via_bot: { is_bot: true } } },
     ],
     ["Telegram's edit", telegram, { update_id: 1, edited_message: { from: { is_bot: true } } }],
-  ])("is known: %s", (_what, scheme, payload) => {
-    expect(scheme.isBot(payload)).toBe(true);
+  ])("is known: %s", (_what, sender, payload) => {
+    expect(sender.isBot(payload)).toBe(true);
   });
 
   test.each([
@@ -197,18 +198,18 @@ describe("a bot's event", () => {
     ],
     ["whatever Stripe says", stripe, { sender: { type: "Bot" } }],
     ["whatever a standard sender says", standard, { sender: { type: "Bot" } }],
-    ["whatever an hmac sender says", SHOPIFY.scheme, { event: { bot_id: "B1" } }],
-  ])("is not %s", (_what, scheme, payload) => {
-    expect(scheme.isBot(payload)).toBe(false);
+    ["whatever an hmac sender says", SHOPIFY.sender, { event: { bot_id: "B1" } }],
+  ])("is not %s", (_what, sender, payload) => {
+    expect(sender.isBot(payload)).toBe(false);
   });
 
   test("no payload is so odd that asking throws", () => {
     fc.assert(
       fc.property(fc.jsonValue(), (payload) => {
-        for (const { scheme } of SENDERS) {
-          expect(typeof scheme.isBot(payload)).toBe("boolean");
-          scheme.signedId(payload, { headers: NO_HEADERS });
-          scheme.handshake?.(payload, NO_HEADERS);
+        for (const { sender } of SAMPLES) {
+          expect(typeof sender.isBot(payload)).toBe("boolean");
+          sender.signedId(payload, { headers: NO_HEADERS });
+          sender.handshake?.(payload, NO_HEADERS);
         }
       }),
     );
@@ -223,10 +224,10 @@ describe("an acknowledgement", () => {
   ];
 
   test("is 202 for a new job, 200 for nothing new, and names the job", () => {
-    for (const { name, scheme } of SENDERS) {
+    for (const { name, sender } of SAMPLES) {
       const payload = name === "slack" ? slackMessage : {};
       const headers = { "content-type": "application/json" };
-      expect(RESULTS.map((result) => scheme.acknowledge(result, payload))).toEqual([
+      expect(RESULTS.map((result) => sender.acknowledge(result, payload))).toEqual([
         { status: 202, headers, body: '{"status":"accepted","job":"job_1"}' },
         { status: 200, headers, body: '{"status":"duplicate","job":"job_1"}' },
         { status: 200, headers, body: '{"status":"ignored"}' },
@@ -258,18 +259,18 @@ describe("a hook of the config", () => {
   });
 
   test("has the scheme that it names, an hmac one with its own settings", async () => {
-    expect(schemeOf(hooks["svix"] ?? expect.unreachable())).toBe(standard);
-    const shop = schemeOf(hooks["shop"] ?? expect.unreachable());
+    expect(senderOf(hooks["svix"] ?? expect.unreachable())).toBe(standard);
+    const shop = hooks["shop"] ?? expect.unreachable();
     const [secret] = SHOPIFY.secrets;
     const signed = await SHOPIFY.sign("{}", secret, 0);
-    expect(await shop.verify(delivery("{}", signed, [secret]))).toEqual({ secret: 0 });
+    expect(await senderOf(shop).verify(webhookRequest("{}", signed, [secret]), shop)).toEqual({ secret: 0 });
   });
 
   test("takes `sha256=` in front of an hmac signature or leaves it", async () => {
     const [secret] = SHOPIFY.secrets;
     const { "x-shopify-hmac-sha256": signature = "" } = await SHOPIFY.sign("{}", secret, 0);
     const verdict = (value: string) =>
-      SHOPIFY.scheme.verify(delivery("{}", { "x-shopify-hmac-sha256": value }, [secret]));
+      verify(SHOPIFY, webhookRequest("{}", { "x-shopify-hmac-sha256": value }, [secret]));
     expect(await verdict(`sha256=${signature}`)).toEqual({ secret: 0 });
     for (const prefix of ["sha1=", "sha512=", "sha256=sha256=", "SHA256=", "="]) {
       expect(await verdict(`${prefix}${signature}`)).toEqual({ rejected: "malformed_header" });
@@ -295,7 +296,7 @@ describe("a hook of the config", () => {
       });
       expect(mistake(() => hookSecrets(github, "GITHUB_SECRET", value))).toEqual(missing);
     }
-    for (const [scheme, value] of [
+    for (const [sender, value] of [
       [standard, "secret-value"],
       [standard, "whsec_secret-value"],
       [standard, "whsec_AAAAA"],
@@ -305,12 +306,12 @@ describe("a hook of the config", () => {
       [telegram, "secret value"],
       [telegram, "x".repeat(257)],
     ] as const) {
-      const problem = mistake(() => hookSecrets(scheme, "THE_SECRET", value)) as Error;
+      const problem = mistake(() => hookSecrets(sender, "THE_SECRET", value)) as Error;
       expect(problem).toMatchObject({ code: "misconfigured", details: { reason: "THE_SECRET" } });
       expect(problem.message).toMatch(/THE_SECRET must be/);
       expect(problem.message).not.toContain(value.slice(-5));
     }
-    for (const { scheme, secrets } of SENDERS)
-      expect(hookSecrets(scheme, "THE_SECRET", secrets.join(","))).toEqual([...secrets]);
+    for (const { sender, secrets } of SAMPLES)
+      expect(hookSecrets(sender, "THE_SECRET", secrets.join(","))).toEqual([...secrets]);
   });
 });

@@ -10,7 +10,16 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { github } from "../../src/hooks/github.ts";
 import { slack } from "../../src/hooks/slack.ts";
 import { standard } from "../../src/hooks/standard.ts";
-import { delivery, GITHUB, NOW_S, type Sender, SLACK, STANDARD, STRIPE } from "../support/signed-deliveries.ts";
+import {
+  webhookRequest,
+  GITHUB,
+  NOW_S,
+  type SignedSample,
+  SLACK,
+  STANDARD,
+  STRIPE,
+  verify,
+} from "../support/signed-deliveries.ts";
 
 const BODY = '{"id":"evt_1","type":"response.completed"}';
 
@@ -20,7 +29,7 @@ describe("published examples", () => {
     const headers = {
       "X-Hub-Signature-256": "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17",
     };
-    expect(await github.verify(delivery("Hello, World!", headers, ["It's a Secret to Everybody"]))).toEqual({
+    expect(await github.verify(webhookRequest("Hello, World!", headers, ["It's a Secret to Everybody"]))).toEqual({
       secret: 0,
     });
   });
@@ -33,7 +42,7 @@ describe("published examples", () => {
       "X-Slack-Request-Timestamp": "1531420618",
       "X-Slack-Signature": "v0=a2114d57b48eac39b9ad189dd8316235a7b4a8d21a10bd27519666489c69b503",
     };
-    const sent = delivery(body, headers, ["8f742231b10e8888abcd99yyyzzz85a5"], 1_531_420_618_000);
+    const sent = webhookRequest(body, headers, ["8f742231b10e8888abcd99yyyzzz85a5"], 1_531_420_618_000);
     expect(await slack.verify(sent)).toEqual({ secret: 0 });
   });
 
@@ -44,7 +53,7 @@ describe("published examples", () => {
       "webhook-timestamp": "1614265330",
       "webhook-signature": "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=",
     };
-    const sent = delivery(
+    const sent = webhookRequest(
       '{"test": 2432232314}',
       headers,
       ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"],
@@ -62,7 +71,7 @@ describe("published examples", () => {
       "svix-signature": "v1,rAvfW3dJ/X/qxhsaXPOyyCGmRKsaKWcsNccKXlIktD0=",
     };
     const body = '{"event_type":"ping","data":{"success":true}}';
-    const sent = delivery(body, headers, ["whsec_plJ3nmyCDGBKInavdOK15jsl"], 1_731_705_121_000);
+    const sent = webhookRequest(body, headers, ["whsec_plJ3nmyCDGBKInavdOK15jsl"], 1_731_705_121_000);
     expect(await standard.verify(sent)).toEqual({ secret: 0 });
     expect(standard.signedId({}, sent)).toBe("msg_loFOjxBNrRLzqYUf");
     const mixed = { ...headers, "webhook-id": "msg_loFOjxBNrRLzqYUf" };
@@ -88,7 +97,7 @@ describe("the providers' own libraries", () => {
       return false;
     }
   };
-  const LIBRARIES: readonly (readonly [name: string, sender: Sender, library: Library])[] = [
+  const LIBRARIES: readonly (readonly [name: string, sender: SignedSample, library: Library])[] = [
     ["standardwebhooks", STANDARD, (body, headers, secret) => accepts(() => new Webhook(secret).verify(body, headers))],
     [
       "openai",
@@ -109,11 +118,11 @@ describe("the providers' own libraries", () => {
   ];
 
   const ours = async (
-    { scheme }: Sender,
+    sample: SignedSample,
     body: string,
     headers: Record<string, string>,
     secret: string,
-  ): Promise<boolean> => "secret" in (await scheme.verify(delivery(body, headers, [secret])));
+  ): Promise<boolean> => "secret" in (await verify(sample, webhookRequest(body, headers, [secret])));
 
   const edit = fc.record({
     header: fc.nat(2),
@@ -150,7 +159,7 @@ describe("the providers' own libraries", () => {
     expect(passed).toBeGreaterThan(50);
   });
 
-  const signed = (sender: Sender, seconds = NOW_S): Promise<Record<string, string>> =>
+  const signed = (sender: SignedSample, seconds = NOW_S): Promise<Record<string, string>> =>
     sender.sign(BODY, sender.secrets[0], seconds);
   const LAX: readonly (readonly [what: string, library: number, headers: () => Promise<Record<string, string>>])[] = [
     [
@@ -203,7 +212,7 @@ describe("strictness that no library is asked about", () => {
   const withSignature = async (change: (signature: string) => string) => {
     const headers = await STANDARD.sign(BODY, STANDARD.secrets[0], NOW_S);
     headers["webhook-signature"] = change(headers["webhook-signature"] ?? "");
-    return standard.verify(delivery(BODY, headers, [STANDARD.secrets[0]]));
+    return standard.verify(webhookRequest(BODY, headers, [STANDARD.secrets[0]]));
   };
 
   test("signatures of other versions are passed over, and are worth nothing alone", async () => {
@@ -229,7 +238,9 @@ describe("strictness that no library is asked about", () => {
     const shouted = {
       "x-hub-signature-256": headers["x-hub-signature-256"]?.toUpperCase().replace("SHA", "sha") ?? "",
     };
-    expect(await github.verify(delivery(BODY, shouted, GITHUB.secrets))).toEqual({ rejected: "malformed_header" });
+    expect(await github.verify(webhookRequest(BODY, shouted, GITHUB.secrets))).toEqual({
+      rejected: "malformed_header",
+    });
   });
 
   test("another spelling of the same time is refused even where it is what was signed", async () => {
@@ -246,7 +257,7 @@ describe("strictness that no library is asked about", () => {
     ]) {
       const signature = `v0=${createHmac("sha256", secret).update(`v0:${time}:${BODY}`).digest("hex")}`;
       const headers = { get: (name: string) => (name === "x-slack-signature" ? signature : time) } as Headers;
-      expect(await slack.verify({ ...delivery(BODY, {}, [secret]), headers })).toEqual({
+      expect(await slack.verify({ ...webhookRequest(BODY, {}, [secret]), headers })).toEqual({
         rejected: "malformed_header",
       });
     }
@@ -256,18 +267,20 @@ describe("strictness that no library is asked about", () => {
     const id = "msg_1.2";
     const signature = new Webhook(STANDARD.secrets[0]).sign(id, new Date(NOW_S * 1_000), BODY);
     const headers = { "webhook-id": id, "webhook-timestamp": String(NOW_S), "webhook-signature": signature };
-    expect(await standard.verify(delivery(BODY, headers, STANDARD.secrets))).toEqual({ rejected: "malformed_header" });
+    expect(await standard.verify(webhookRequest(BODY, headers, STANDARD.secrets))).toEqual({
+      rejected: "malformed_header",
+    });
   });
 
   test("GitHub's older sha1 signature is not even read", async () => {
     const headers = { "x-hub-signature": "sha1=0000000000000000000000000000000000000000" };
-    expect(await github.verify(delivery(BODY, headers, GITHUB.secrets))).toEqual({ rejected: "missing_header" });
+    expect(await github.verify(webhookRequest(BODY, headers, GITHUB.secrets))).toEqual({ rejected: "missing_header" });
   });
 
   test("Stripe's test signature v0 does not stand for v1", async () => {
     const { "stripe-signature": header = "" } = await STRIPE.sign(BODY, STRIPE.secrets[0], NOW_S);
     const verdict = (value: string) =>
-      STRIPE.scheme.verify(delivery(BODY, { "stripe-signature": value }, STRIPE.secrets));
+      verify(STRIPE, webhookRequest(BODY, { "stripe-signature": value }, STRIPE.secrets));
     expect(await verdict(`${header},v0=6ffbb59b2300aae63f272406069a9788598b792a944a07aba816edb039989a39`)).toEqual({
       secret: 0,
     });

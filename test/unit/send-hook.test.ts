@@ -3,8 +3,8 @@ import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { argumentsOf, hookNamed, signedHeaders, targetOf } from "../../scripts/send-hook.ts";
 import { defineConfig } from "../../src/core/config/define-config.ts";
-import { schemeOf } from "../../src/hooks/senders.ts";
-import { delivery } from "../support/signed-deliveries.ts";
+import { senderOf, SENDERS } from "../../src/hooks/senders.ts";
+import { webhookRequest } from "../support/signed-deliveries.ts";
 
 const NOW_MS = 1_795_380_588_999;
 const ID = "5f0e2a3c-94f1-4c6e-8f43-0b6c7d8e9fa0";
@@ -46,36 +46,48 @@ const SECRETS = {
 };
 const sample = (file: string): Uint8Array =>
   new Uint8Array(readFileSync(new URL(`../fixtures/hooks/${file}`, import.meta.url)));
-const headersOf = (name: string, raw: Uint8Array, event?: string): Record<string, string> =>
-  signedHeaders({ ...hookNamed(name, hooks, SECRETS), raw, nowMs: NOW_MS, id: ID, event });
+const headersOf = (name: string, raw: Uint8Array, event?: string): Record<string, string> => {
+  const { hook, secret } = hookNamed(name, hooks, SECRETS);
+  return signedHeaders(hook, { raw, secret, nowMs: NOW_MS, id: ID, event });
+};
+
+/** A hook and a sample in test/fixtures/hooks; each sender has one. */
+const EVENTS = [
+  ["openai", "standard-response-completed.json"],
+  ["triage", "github-issue-opened.json"],
+  ["disputes", "stripe-dispute-created.json"],
+  ["slack", "slack-message.json"],
+  ["slack", "slack-command.txt"],
+  ["telegram", "telegram-message.json"],
+  ["shopify", "shopify-order-created.json"],
+  ["dated", "shopify-order-created.json"],
+] as const;
 
 describe("a sample that is sent", () => {
-  test.each([
-    ["openai", "standard-response-completed.json"],
-    ["triage", "github-issue-opened.json"],
-    ["disputes", "stripe-dispute-created.json"],
-    ["slack", "slack-message.json"],
-    ["slack", "slack-command.txt"],
-    ["telegram", "telegram-message.json"],
-    ["shopify", "shopify-order-created.json"],
-    ["dated", "shopify-order-created.json"],
-  ])("to %s passes the check of the Worker and is read: %s", async (name, file) => {
+  test("can be one of every sender", () => {
+    const schemes = new Set<string>(EVENTS.map(([name]) => hookNamed(name, hooks, SECRETS).hook.scheme));
+    expect(Object.keys(SENDERS).filter((scheme) => !schemes.has(scheme))).toEqual([]);
+  });
+
+  test.each(EVENTS)("to %s passes the check of the Worker and is read: %s", async (name, file) => {
     const raw = sample(file);
     const { hook, secret } = hookNamed(name, hooks, SECRETS);
-    const sent = delivery(raw, headersOf(name, raw), [secret], NOW_MS);
-    const scheme = schemeOf(hook);
-    expect(await scheme.verify(sent)).toEqual({ secret: 0 });
-    const payload: unknown = scheme.parse(raw, sent.headers);
+    const sent = webhookRequest(raw, headersOf(name, raw), [secret], NOW_MS);
+    const sender = senderOf(hook);
+    expect(await sender.verify(sent, hook)).toEqual({ secret: 0 });
+    const payload: unknown = sender.parse(raw, sent.headers);
     expect(payload).toBeTypeOf("object");
-    expect(scheme.isBot(payload)).toBe(false);
-    expect(scheme.handshake?.(payload, sent.headers) ?? null).toBeNull();
+    expect(sender.isBot(payload)).toBe(false);
+    expect(sender.handshake?.(payload, sent.headers) ?? null).toBeNull();
   });
 
   test("has the bytes of the file signed, whatever they are", async () => {
     const raw = Uint8Array.of(0x7b, 0xff, 0x00, 0x7d, 0x0a);
     for (const name of ["openai", "disputes", "slack", "shopify", "dated"]) {
       const { hook, secret } = hookNamed(name, hooks, SECRETS);
-      expect(await schemeOf(hook).verify(delivery(raw, headersOf(name, raw), [secret], NOW_MS))).toEqual({ secret: 0 });
+      expect(await senderOf(hook).verify(webhookRequest(raw, headersOf(name, raw), [secret], NOW_MS), hook)).toEqual({
+        secret: 0,
+      });
     }
   });
 

@@ -2,7 +2,7 @@
 // are define-config.ts's. No sentence repeats a value, since somebody will type a secret where its name belongs and errors are logged.
 import type { Answer } from "../../contract/answer.ts";
 import * as z from "zod/mini";
-import { UpstreamFields, type Ask, type UPSTREAM_FIELDS } from "../../contract/ask.ts";
+import { type Ask, UpstreamFields } from "../../contract/ask.ts";
 import { callbackMistake, endpointMistake, originMistake } from "../lib/url-rules.ts";
 import { HEADER_NAME, isTransportHeader } from "../lib/http-headers.ts";
 
@@ -112,7 +112,7 @@ const PresetInput = z.strictObject({
   cache: z.optional(z.union([z.literal(false), PresetCache], said("false or { ttl, scope }"))),
 });
 /** A request field that a preset's `allow` may open to locked callers. */
-export type UpstreamField = keyof typeof UPSTREAM_FIELDS;
+export type UpstreamField = keyof UpstreamFields;
 /** A preset with everything settled that the config says elsewhere: its model, and its cache. */
 export type Preset = UpstreamFields & {
   model: string;
@@ -206,18 +206,30 @@ function templateMistake(template: string): string | null {
     : null;
 }
 
-const SCHEMES = ["standard", "github", "stripe", "slack", "telegram", "hmac"] as const;
-/** What only scheme "hmac" has. */
-export const HMAC_FIELDS = {
-  header: z.optional(HeaderName),
-  algorithm: z.optional(z.literal("sha256")),
-  encoding: z.optional(z.enum(["hex", "base64"])),
-  template: z.optional(z.string().check(rule(templateMistake))),
-  timestamp_header: z.optional(HeaderName),
-  id_header: z.optional(HeaderName),
-};
+/**
+ * Every sender of webhooks, by the `scheme` of its hooks, with the settings that only these hooks have. The code of each sender is in
+ * SENDERS (src/hooks/senders.ts), which does not compile without it.
+ */
+export const SENDER_SETTINGS = {
+  standard: {},
+  github: {},
+  stripe: {},
+  slack: {},
+  telegram: {},
+  hmac: {
+    header: z.optional(HeaderName),
+    algorithm: z.optional(z.literal("sha256")),
+    encoding: z.optional(z.enum(["hex", "base64"])),
+    template: z.optional(z.string().check(rule(templateMistake))),
+    timestamp_header: z.optional(HeaderName),
+    id_header: z.optional(HeaderName),
+  },
+} satisfies Record<string, Record<string, z.ZodMiniType>>;
+export type SenderName = keyof typeof SENDER_SETTINGS;
+const SENDER_NAMES = Object.keys(SENDER_SETTINGS) as SenderName[];
+
 const HookFields = z.strictObject({
-  scheme: z.enum(SCHEMES),
+  scheme: z.enum(SENDER_NAMES),
   secret_name: SecretName,
   preset: PresetName,
   ...BudgetLimits.shape,
@@ -233,11 +245,11 @@ const HookFields = z.strictObject({
     ),
   ),
   callback: z.optional(z.string(said("the name of a callback (a string)"))),
-  ...HMAC_FIELDS,
+  ...SENDER_SETTINGS.hmac,
 });
 export type HookFields = z.output<typeof HookFields>;
 type HookScheme =
-  | { scheme: Exclude<HookFields["scheme"], "hmac"> }
+  | { scheme: Exclude<SenderName, "hmac"> }
   | {
       scheme: "hmac";
       header: string;
@@ -251,7 +263,7 @@ type HookScheme =
       id_header?: string | undefined;
     };
 /** A signed sender; its limits (BudgetLimits) stand beside its other settings. */
-export type Hook = Omit<HookFields, "scheme" | keyof typeof HMAC_FIELDS> & HookScheme;
+export type Hook = Omit<HookFields, "scheme" | keyof typeof SENDER_SETTINGS.hmac> & HookScheme;
 
 const AUTH = "one of { bearer: NAME }, { header: { name, secret_name: NAME } }, { standard: NAME }";
 /** How a callback knows us; every name is that of a secret. `standard` signs as Standard Webhooks do. */

@@ -1,0 +1,40 @@
+// The payload of a verified event, as most senders send it: JSON or a form.
+import type { Payload } from "../core/config/config-schema.ts";
+import { assertSafe, decodeUtf8, isRecord, parseJson } from "../core/lib/json.ts";
+import { Problem } from "../core/lib/problem.ts";
+
+/**
+ * The JSON of the body; of a form with the field `payload` the JSON in that field, as GitHub and Slack send it; of any other form its
+ * fields. The content type is not signed, so a body that begins like JSON is read as JSON.
+ * @throws Problem 400 invalid_json, invalid_request, input_too_deep
+ */
+export function readPayload(raw: Uint8Array, headers: Headers): Payload {
+  const text = decodeUtf8(raw);
+  const type = headers.get("content-type")?.split(";")[0]?.trim().toLowerCase();
+  const isForm = type === "application/x-www-form-urlencoded" && !/^\s*[{[]/.test(text);
+  const payload = isForm ? formPayload(new URLSearchParams(text)) : jsonPayload(text);
+  if (!isRecord(payload) && !Array.isArray(payload)) {
+    throw new Problem(
+      "invalid_request",
+      "The event must be a JSON object or a form. Send it as the provider's documentation says.",
+    );
+  }
+  assertSafe(payload);
+  return payload;
+}
+
+function jsonPayload(text: string): unknown {
+  const value = parseJson(text);
+  if (value === undefined)
+    throw new Problem("invalid_json", "The event is not valid JSON. Send it as the provider's documentation says.");
+  return value;
+}
+
+function formPayload(form: URLSearchParams): unknown {
+  if (new Set(form.keys()).size !== form.size)
+    throw new Problem("invalid_request", "A form field is there twice. Send each field once.");
+  const payload = form.get("payload");
+  if (payload !== null) return jsonPayload(payload);
+  // fromEntries makes `__proto__` an own property, so that assertSafe finds it.
+  return Object.fromEntries(form);
+}

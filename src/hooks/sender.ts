@@ -1,0 +1,115 @@
+// What the Worker must know about one kind of webhook sender, and what most senders have in common. Knows no provider, no route and no
+// clock. The pieces that a sender's `verify` is made of are in verify.ts.
+import type { HookResult } from "../contract/job.ts";
+import type { Hook, Payload } from "../core/config/config-schema.ts";
+import { entriesOf, misconfigured } from "../core/config/setting.ts";
+import { readPayload } from "./payload.ts";
+import type { RejectedWebhook, VerifiedWebhook } from "./verify.ts";
+
+export type { HookResult };
+
+/** A request to POST /hooks/{name} whose sender has not been verified. */
+export interface WebhookRequest {
+  /** The body, byte for byte. Signatures cover these bytes, not a text that was decoded and encoded again. */
+  raw: Uint8Array;
+  headers: Headers;
+  /** For senders that sign the URL. */
+  url: string;
+  /** When the request arrived, in milliseconds since 1970. */
+  now: number;
+  /** The hook's secrets, the newest first, each in the sender's `secretForm`. */
+  secrets: readonly string[];
+}
+
+/** An HTTP response to a sender. */
+export interface HookResponse {
+  status: number;
+  headers: Record<string, string>;
+  body: string;
+}
+
+/**
+ * One kind of webhook sender: how its requests are verified, read and acknowledged. Each sender has a file in src/hooks and a row in
+ * SENDERS (senders.ts). All methods but `verify` see only requests that `verify` has accepted.
+ *
+ * `HookSettings` is `Hook` unless the sender has settings of its own (SENDER_SETTINGS in src/core/config/config-schema.ts).
+ * @example A sender that signs the time, a full stop and the body, and names each event in `id`:
+ * ```ts
+ * import { hexOf } from "../core/lib/bytes.ts";
+ * import { hmacSha256 } from "../core/lib/hmac.ts";
+ * import { objectOf, textOf } from "../core/lib/json.ts";
+ * import { DEFAULTS, type Sender } from "./sender.ts";
+ * import { checkTimestamp, readHeaders, UNIX_TIME, verifySignature } from "./verify.ts";
+ *
+ * export const acme = {
+ *   ...DEFAULTS,
+ *   title: "Acme",
+ *   docs: "https://docs.acme.example/webhooks",
+ *
+ *   async verify({ raw, headers, now, secrets }) {
+ *     const found = readHeaders(headers, {
+ *       time: ["acme-timestamp", UNIX_TIME],
+ *       signature: ["acme-signature", /^[0-9a-f]{64}$/],
+ *     });
+ *     if ("rejected" in found) return found;
+ *     const sign = async (secret: string) => hexOf(await hmacSha256(secret, `${found.time}.`, raw));
+ *     return checkTimestamp(found.time, now) ?? (await verifySignature(secrets, [found.signature], sign));
+ *   },
+ *
+ *   signedId: (payload) => textOf(objectOf(payload)["id"]) || null,
+ * } satisfies Sender;
+ * ```
+ */
+export interface Sender<HookSettings extends Hook = Hook> {
+  /** The sender's name in documents. */
+  readonly title: string;
+  /** The provider's page, or the specification, that says how requests are signed. */
+  readonly docs: string;
+  /** The form of a secret: `must` continues "must be …". Absent: any text. */
+  readonly secretForm?: { readonly pattern: RegExp; readonly must: string };
+  /** Whether the sender signed this request. Never throws, whatever the request contains. */
+  verify(request: WebhookRequest, hook: HookSettings): Promise<VerifiedWebhook | RejectedWebhook>;
+  /** @throws Problem 400 invalid_json, invalid_request, input_too_deep */
+  parse(raw: Uint8Array, headers: Headers): Payload;
+  /** The response to a request that only tests the endpoint; null for an event. */
+  handshake?(payload: unknown, headers: Headers): HookResponse | null;
+  /** The event's id, where the signature covers one: a request with the same id is a duplicate. Null: duplicates have the same body. */
+  signedId(payload: unknown, request: Pick<WebhookRequest, "headers">): string | null;
+  /** The id in a header that is not signed. It is logged, and nothing is decided by it. */
+  unsignedId?(headers: Headers, hook: HookSettings): string | null;
+  /** Whether a bot caused the event. Answering a bot's event could cause the next one, without end. */
+  isBot(payload: unknown): boolean;
+  /** The response to an event that was accepted, is a duplicate, or is ignored. */
+  acknowledge(result: HookResult, payload: unknown): HookResponse;
+}
+
+/** What a sender does unless it says otherwise. */
+export const DEFAULTS = {
+  parse: readPayload,
+  signedId: () => null,
+  isBot: () => false,
+  acknowledge: acknowledgeAsJson,
+} satisfies Partial<Sender>;
+
+/** Every provider here takes any 2xx for success, unless its sender says otherwise. `job` is for people who read the provider's log. */
+function acknowledgeAsJson({ status, job }: HookResult): HookResponse {
+  return {
+    status: status === "accepted" ? 202 : 200,
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ status, job }),
+  };
+}
+
+/**
+ * The secrets in one setting: a list separated by commas, the newest first.
+ * @param name of the setting, which the error names; the error never contains the value
+ * @throws Problem 503 misconfigured
+ */
+export function hookSecrets({ secretForm }: Sender, name: string, value: string | undefined): string[] {
+  const secrets = entriesOf(value);
+  if (secrets.length === 0)
+    throw misconfigured(name, "is missing: without it no delivery to this hook can be verified");
+  if (secretForm !== undefined && !secrets.every((secret) => secretForm.pattern.test(secret)))
+    throw misconfigured(name, `must be ${secretForm.must}`);
+  return secrets;
+}
