@@ -1,58 +1,57 @@
-// What the routes of jobs and hooks give back, once: the types that the code is held to and the schemas that /openapi.json is made of.
-// The Worker imports the types alone.
+// What the routes of jobs and hooks return. The Worker imports the types only; /openapi.json is generated from the schemas.
 import * as z from "zod/mini";
 import { Answer } from "./answer.ts";
 
 export const JobStatus = z.enum(["queued", "running", "completed", "failed"]);
 export type JobStatus = z.infer<typeof JobStatus>;
 
-/** The error of a job that failed for good, as in the envelope but without a request's id. */
+/** Why a job failed for good: the `error` of a problem without its request id. */
 export const JobError = z.object({ message: z.string(), type: z.string(), code: z.string() });
 export type JobError = z.infer<typeof JobError>;
 
-export const FailedTry = z.object({ at: z.int().check(z.describe("Unix seconds.")), code: z.string() });
-export type FailedTry = z.infer<typeof FailedTry>;
+export const FailedAttempt = z.object({ at: z.int().check(z.describe("Unix seconds.")), code: z.string() });
+export type FailedAttempt = z.infer<typeof FailedAttempt>;
 
 export const DeliveryAttempt = z
   .object({
     at: z.int().check(z.describe("Unix seconds.")),
-    status: z.nullable(z.int()).check(z.describe("The HTTP status of the reply; null where none came.")),
+    status: z.nullable(z.int()).check(z.describe("The HTTP status of the reply; null without a reply.")),
     error: z.nullable(z.string()),
   })
   .check(z.describe("One request to the callback."));
 export type DeliveryAttempt = z.infer<typeof DeliveryAttempt>;
 
-export const Delivery = z.object({
+export const JobDelivery = z.object({
   status: z.enum(["pending", "delivered", "failed"]),
   attempts: z.array(DeliveryAttempt),
-  next_at: z.nullable(z.int()).check(z.describe("Unix seconds of the next attempt, while one is to come.")),
+  next_at: z.nullable(z.int()).check(z.describe("Unix seconds of the next attempt; null after the last one.")),
 });
-export type Delivery = z.infer<typeof Delivery>;
+export type JobDelivery = z.infer<typeof JobDelivery>;
 
 /** The body of GET /jobs/{id}. */
 export const JobView = z
   .object({
     job: z.string(),
     status: JobStatus,
-    hook: z.exactOptional(z.string()).check(z.describe("The hook whose event it is; absent for POST /jobs.")),
+    hook: z.exactOptional(z.string()).check(z.describe("The hook that received the event; absent for POST /jobs.")),
     created_at: z.int().check(z.describe("Unix seconds.")),
-    tries: z.exactOptional(z.array(FailedTry)).check(z.describe("Tries to get an answer that failed unpaid.")),
-    next_at: z.exactOptional(z.int()).check(z.describe("Unix seconds of the next try, while one is to come.")),
+    tries: z.exactOptional(z.array(FailedAttempt)).check(z.describe("Failed attempts that UniAPI did not bill.")),
+    next_at: z.exactOptional(z.int()).check(z.describe("Unix seconds of the next attempt; absent after the last one.")),
     answer: z.exactOptional(Answer),
     error: z.exactOptional(JobError).check(z.describe("Why the job failed for good.")),
-    delivery: z.exactOptional(Delivery).check(z.describe("Of jobs with a callback.")),
+    delivery: z.exactOptional(JobDelivery).check(z.describe("For jobs with a callback.")),
     metadata: z.record(z.string(), z.string()),
   })
-  .check(z.describe("A job and how far it is. Kept for 30 days."));
+  .check(z.describe("A job and its progress. Stored for 30 days."));
 export type JobView = z.infer<typeof JobView>;
 
 /** The body of a 202 of POST /jobs and of a redelivery. */
 export const JobAccepted = z.object({ job: z.string(), status: JobStatus });
 export type JobAccepted = z.infer<typeof JobAccepted>;
 
-/** What became of a delivery to POST /hooks/{name}. */
+/** The body of POST /hooks/{name}. */
 export const HookResult = z.object({
   status: z.enum(["accepted", "duplicate", "ignored"]),
-  job: z.optional(z.string()).check(z.describe("Read it with GET /jobs/{id}. Absent for an event that is ignored.")),
+  job: z.optional(z.string()).check(z.describe("Read it with GET /jobs/{id}. Absent for an ignored event.")),
 });
 export type HookResult = z.infer<typeof HookResult>;

@@ -1,138 +1,126 @@
-// One job's record, in a Durable Object: decides whether an event is new or a duplicate, holds order, outcome and deliveries, and sees
-// to it that an instance of the Workflow runs until both are there. Each method reads and writes in one turn of a single thread; what
-// is read before a wait is read again after it. Times are passed in, in milliseconds.
+// The record of one job, in a Durable Object: decides whether an event is new or a duplicate, stores spec, state and outcome, and makes
+// sure that an instance of the Workflow runs until the job is answered and delivered. A method reads and writes without interruption up
+// to its first await. What it read before an await, it reads again after it. Times are passed in, in milliseconds.
 import { DurableObject } from "cloudflare:workers";
 import {
-  type Delivery,
   type DeliveryAttempt,
-  type FailedTry,
-  GIVEN_UP,
-  type JobSpec,
-  type JobOutcome,
+  type FailedAttempt,
+  type JobDelivery,
   type JobInstance,
+  type JobOutcome,
+  type JobSpec,
   type JobStatus,
   type JobView,
-  LOST,
-  retryDelay,
+  LOST_CALL_ERROR,
+  NO_CALL_ERROR,
+  scheduledDelayMs,
 } from "../core/jobs/job.ts";
+import type { Deliverable, JobRecordMethods } from "../core/jobs/job-record.ts";
 import { eventId, isOpen, type JobState, nextDue } from "../core/jobs/job-state.ts";
+import { Documents } from "./documents.ts";
 
-/** In a row of SQLite, which holds at most 1 MiB beside its key. */
-const PIECE_BYTES = 1_000_000;
-/** Until the alarm tries again what the engine refused. */
-const AGAIN_MS = 60_000;
+/** How long the alarm waits before it retries what the engine refused. */
+const ALARM_RETRY_MS = 60_000;
 
-/** What it holds, each as JSON in as many rows as it takes. */
-interface Documents {
-  order: JobSpec;
+interface JobDocuments {
+  spec: JobSpec;
   state: JobState;
   outcome: JobOutcome;
 }
 
-export class JobRecord extends DurableObject<Env> {
-  readonly #sql: SqlStorage;
+/** The methods are documented in JobRecordMethods. */
+export class JobRecord extends DurableObject<Env> implements JobRecordMethods {
+  readonly #documents: Documents<JobDocuments>;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
-    this.#sql = ctx.storage.sql;
+    this.#documents = new Documents(ctx.storage.sql);
   }
 
-  /**
-   * A new event, one of a failed job, which begins anew, or a duplicate. Once this is said the job is not lost any more.
-   * @param nonce of this delivery: said again, it is the same word
-   */
   async accept(
     at: number,
     job: string,
-    order: JobSpec,
-    nonce: string,
+    spec: JobSpec,
+    acceptId: string,
   ): Promise<{ accepted: boolean; status: JobStatus; instance: string }> {
-    const before = this.#read("state");
-    if (before !== null && (before.status !== "failed" || before.nonce === nonce)) {
-      return { accepted: before.nonce === nonce, status: before.status, instance: before.instance };
+    const before = this.#documents.read("state");
+    if (before !== null && (before.status !== "failed" || before.acceptId === acceptId)) {
+      return { accepted: before.acceptId === acceptId, status: before.status, instance: before.instance };
     }
-    const instance = instanceOf(job);
+    const instance = newInstanceId(job);
     this.ctx.storage.transactionSync(() => {
-      this.#write("order", order);
-      this.#remove("outcome");
-      this.#write("state", {
+      this.#documents.write("spec", spec);
+      this.#documents.remove("outcome");
+      this.#documents.write("state", {
         job,
         status: "queued",
-        run: (before?.run ?? 0) + 1,
-        nonce,
-        sync: order.sync,
+        generation: (before?.generation ?? 0) + 1,
+        acceptId,
+        sync: spec.sync,
         instance,
-        started: order.sync,
-        asking: null,
-        tries: [],
+        started: spec.sync,
+        activeExecution: null,
+        failedAttempts: [],
         nextAt: null,
-        deliverer: instance,
+        deliveryInstance: instance,
         deliveryAttempts: 0,
-        delivery: order.callback === null ? null : { status: "pending", attempts: [], next_at: null },
+        delivery: spec.callback === null ? null : { status: "pending", attempts: [], next_at: null },
         createdAt: before?.createdAt ?? at,
         updatedAt: at,
         endedAt: null,
       });
     });
-    await this.#watch();
-    if (!order.sync) this.ctx.waitUntil(this.#start());
+    await this.#setAlarm();
+    if (!spec.sync) this.ctx.waitUntil(this.#startInstance());
     return { accepted: true, status: "queued", instance };
   }
 
-  /**
-   * Before upstream is asked. Null: this instance has nothing to do any more, also where an earlier execution of it was begun and died:
-   * its call may have been paid, so the job fails.
-   * @param execution said again, it is the same word
-   * @returns `attempt`: which try of this run it is
-   */
-  async begin(at: number, instance: string, execution: string): Promise<{ order: JobSpec; attempt: number } | null> {
-    const state = this.#current(instance);
-    const order = this.#read("order");
-    if (state === null || order === null) return null;
-    if (state.asking !== null && state.asking !== execution) {
-      await this.#end(state, at, { answer: null, error: LOST });
+  async begin(at: number, instance: string, execution: string): Promise<{ spec: JobSpec; attempt: number } | null> {
+    const state = this.#openState(instance);
+    const spec = this.#documents.read("spec");
+    if (state === null || spec === null) return null;
+    if (state.activeExecution !== null && state.activeExecution !== execution) {
+      await this.#end(state, at, { answer: null, error: LOST_CALL_ERROR });
       return null;
     }
-    await this.#save(at, { ...state, status: "running", started: true, asking: execution, nextAt: null });
-    return { order, attempt: state.tries.length + 1 };
+    await this.#save(at, { ...state, status: "running", started: true, activeExecution: execution, nextAt: null });
+    return { spec, attempt: state.failedAttempts.length + 1 };
   }
 
-  /** The try failed, unpaid, and is made again. */
-  async postpone(at: number, instance: string, failed: FailedTry, nextAt: number): Promise<void> {
-    const state = this.#current(instance);
-    if (state?.asking != null)
-      await this.#save(at, { ...state, asking: null, tries: [...state.tries, failed], nextAt });
+  async postpone(at: number, instance: string, failed: FailedAttempt, nextAt: number): Promise<void> {
+    const state = this.#openState(instance);
+    if (state === null || state.activeExecution === null) return;
+    const failedAttempts = [...state.failedAttempts, failed];
+    await this.#save(at, { ...state, activeExecution: null, failedAttempts, nextAt });
   }
 
-  /** The run is over. Only its first word counts. */
   async finish(at: number, instance: string, outcome: JobOutcome): Promise<void> {
-    const state = this.#current(instance);
+    const state = this.#openState(instance);
     if (state !== null) await this.#end(state, at, outcome);
   }
 
-  /** The instance's step broke: what was being asked is lost, and may have been paid; what was not, may be tried again. @returns when, in milliseconds */
   async giveUp(at: number, instance: string): Promise<number | null> {
-    const state = this.#current(instance);
+    const state = this.#openState(instance);
     if (state === null) return null;
-    const again = state.asking === null ? retryDelay(state.tries.length + 1) : null;
-    if (again === null) {
-      await this.#end(state, at, { answer: null, error: state.asking === null ? GIVEN_UP : LOST });
+    const wasCalling = state.activeExecution !== null;
+    const delayMs = wasCalling ? null : scheduledDelayMs(state.failedAttempts.length + 1);
+    if (delayMs === null) {
+      await this.#end(state, at, { answer: null, error: wasCalling ? LOST_CALL_ERROR : NO_CALL_ERROR });
       return null;
     }
-    const tries = [...state.tries, { at: Math.floor(at / 1_000), code: GIVEN_UP.code }];
-    await this.#save(at, { ...state, tries, nextAt: at + again });
-    return again;
+    const failedAttempts = [...state.failedAttempts, { at: Math.floor(at / 1_000), code: NO_CALL_ERROR.code }];
+    await this.#save(at, { ...state, failedAttempts, nextAt: at + delayMs });
+    return delayMs;
   }
 
-  /** What is to be delivered; null where another instance has taken this one's place, or nothing is. */
   async deliverable(instance: string): Promise<Deliverable | null> {
-    const state = this.#read("state");
-    const order = this.#read("order");
-    const outcome = this.#read("outcome");
-    if (state?.deliverer !== instance || state.delivery?.status !== "pending" || order === null || outcome === null)
-      return null;
+    const state = this.#documents.read("state");
+    const spec = this.#documents.read("spec");
+    const outcome = this.#documents.read("outcome");
+    if (state?.deliveryInstance !== instance || state.delivery?.status !== "pending") return null;
+    if (spec === null || outcome === null) return null;
     return {
-      order,
+      spec,
       outcome,
       event: eventId(state),
       endedAt: state.endedAt ?? state.updatedAt,
@@ -140,59 +128,55 @@ export class JobRecord extends DurableObject<Env> {
     };
   }
 
-  /** What came of one attempt. */
   async delivered(
     at: number,
     instance: string,
     attempt: DeliveryAttempt,
-    status: Delivery["status"],
+    status: JobDelivery["status"],
     nextAt: number | null,
   ): Promise<void> {
-    const state = this.#read("state");
-    if (state?.deliverer !== instance || state.delivery === null) return;
-    const delivery: Delivery = { status, attempts: [...state.delivery.attempts, attempt], next_at: nextAt };
+    const state = this.#documents.read("state");
+    if (state?.deliveryInstance !== instance || state.delivery === null) return;
+    const delivery: JobDelivery = { status, attempts: [...state.delivery.attempts, attempt], next_at: nextAt };
     await this.#save(at, { ...state, delivery, deliveryAttempts: state.deliveryAttempts + 1 });
   }
 
-  /** The delivery alone, again; it takes the place of one that is still waiting. @throws Error where the engine can't be reached */
   async redeliver(): Promise<"accepted" | "unfinished" | "nothing to deliver"> {
-    const state = this.#read("state");
+    const state = this.#documents.read("state");
     if (state === null || state.delivery === null) return "nothing to deliver";
     if (isOpen(state)) return "unfinished";
     if (await this.#startDelivery(state, 0)) return "accepted";
     throw new Error("no instance could be started");
   }
 
-  /** @param reader whose jobs may be seen besides those of hooks: an owner */
-  async view(reader: string): Promise<JobView | null> {
-    const state = this.#read("state");
-    const order = this.#read("order");
-    if (state === null || order === null || (order.hook === null && order.caller.owner !== reader)) return null;
-    const outcome = this.#read("outcome");
+  async view(owner: string): Promise<JobView | null> {
+    const state = this.#documents.read("state");
+    const spec = this.#documents.read("spec");
+    if (state === null || spec === null || (spec.hook === null && spec.caller.owner !== owner)) return null;
+    const outcome = this.#documents.read("outcome");
     return {
       job: state.job,
       status: state.status,
-      ...(order.hook === null ? {} : { hook: order.hook }),
+      ...(spec.hook === null ? {} : { hook: spec.hook }),
       created_at: Math.floor(state.createdAt / 1_000),
-      ...(state.tries.length === 0 ? {} : { tries: state.tries }),
+      ...(state.failedAttempts.length === 0 ? {} : { tries: state.failedAttempts }),
       ...(state.nextAt === null ? {} : { next_at: Math.ceil(state.nextAt / 1_000) }),
       ...(outcome === null ? {} : outcome.answer === null ? { error: outcome.error } : { answer: outcome.answer }),
       ...(state.delivery === null ? {} : { delivery: state.delivery }),
-      metadata: order.metadata,
+      metadata: spec.metadata,
     };
   }
 
-  /** What the job was asked with, and what came of it. */
-  async outcome(): Promise<{ order: JobSpec; outcome: JobOutcome } | null> {
-    const order = this.#read("order");
-    const outcome = this.#read("outcome");
-    return order === null || outcome === null ? null : { order, outcome };
+  async outcome(): Promise<{ spec: JobSpec; outcome: JobOutcome } | null> {
+    const spec = this.#documents.read("spec");
+    const outcome = this.#documents.read("outcome");
+    return spec === null || outcome === null ? null : { spec, outcome };
   }
 
-  /** Does what is due by now (core/job-state.ts): engines and isolates die, and somebody must notice. */
+  /** Does what is due (src/core/jobs/job-state.ts): it repairs what engines and isolates that died have left undone. */
   override async alarm(): Promise<void> {
     const at = Date.now();
-    const state = this.#read("state");
+    const state = this.#documents.read("state");
     const { at: dueAt, due } = state === null ? { at, due: "remove" as const } : nextDue(state);
     if (state === null || (due === "remove" && at >= dueAt)) {
       await this.ctx.storage.deleteAlarm();
@@ -200,51 +184,49 @@ export class JobRecord extends DurableObject<Env> {
       return;
     }
     if (at < dueAt) return await this.ctx.storage.setAlarm(dueAt);
-    await this.ctx.storage.setAlarm(at + AGAIN_MS);
-    if (due === "lost") return await this.#end(state, at, { answer: null, error: LOST });
+    await this.ctx.storage.setAlarm(at + ALARM_RETRY_MS);
+    if (due === "lost") return await this.#end(state, at, { answer: null, error: LOST_CALL_ERROR });
     if (due === "redeliver") return void (await this.#startDelivery(state, state.deliveryAttempts));
-    const instance = due === "restart" ? instanceOf(state.job) : state.instance;
-    this.#write("state", { ...state, instance, deliverer: instance, started: false });
-    await this.#start();
-    await this.#watch();
+    const instance = due === "restart" ? newInstanceId(state.job) : state.instance;
+    this.#documents.write("state", { ...state, instance, deliveryInstance: instance, started: false });
+    await this.#startInstance();
+    await this.#setAlarm();
   }
 
-  /** The run's instance. What the engine refuses is tried again by the alarm. */
-  async #start(): Promise<void> {
-    const state = this.#read("state");
-    if (
-      state === null ||
-      !(await this.#create(state.instance, { job: state.job, instance: state.instance, deliverOnly: false }))
-    )
-      return;
-    const now = this.#current(state.instance);
-    if (now !== null && !now.started) await this.#save(now.updatedAt, { ...now, started: true });
+  /** Starts the instance that answers. If the engine refuses, the alarm tries again. */
+  async #startInstance(): Promise<void> {
+    const state = this.#documents.read("state");
+    if (state === null) return;
+    const { job, instance } = state;
+    if (!(await this.#createInstance({ job, instance, deliverOnly: false }))) return;
+    const current = this.#openState(instance);
+    if (current !== null && !current.started) await this.#save(current.updatedAt, { ...current, started: true });
   }
 
-  /** @param attempts that count for the pauses between further ones */
+  /** @param attempts number of attempts that select the delay after the next one */
   async #startDelivery(state: JobState, attempts: number): Promise<boolean> {
-    const deliverer = instanceOf(state.job);
-    const { delivery } = state;
+    const { job, delivery } = state;
     if (delivery === null) return false;
-    // Before the wait: from now on the instance before is not heard any more.
+    const deliveryInstance = newInstanceId(job);
+    // Saved before the await: from here on, reports of the previous instance are ignored.
     await this.#save(Date.now(), {
       ...state,
-      deliverer,
+      deliveryInstance,
       deliveryAttempts: attempts,
       delivery: { ...delivery, status: "pending", next_at: null },
     });
-    if (await this.#create(deliverer, { job: state.job, instance: deliverer, deliverOnly: true })) return true;
-    const now = this.#read("state");
-    if (now?.deliverer === deliverer && now.delivery !== null) {
-      await this.#save(now.updatedAt, { ...now, delivery: { ...now.delivery, status: "failed" } });
+    if (await this.#createInstance({ job, instance: deliveryInstance, deliverOnly: true })) return true;
+    const current = this.#documents.read("state");
+    if (current?.deliveryInstance === deliveryInstance && current.delivery !== null) {
+      await this.#save(current.updatedAt, { ...current, delivery: { ...current.delivery, status: "failed" } });
     }
     return false;
   }
 
-  /** @returns whether there is an instance of that id: it is good for one, however often this is said */
-  async #create(id: string, params: JobInstance): Promise<boolean> {
+  /** @returns whether an instance of that id exists; there is only one, however often it is created */
+  async #createInstance(params: JobInstance): Promise<boolean> {
     try {
-      await this.env.JOBS.create({ id, params });
+      await this.env.JOBS.create({ id: params.instance, params });
       return true;
     } catch (error) {
       return /already.exists/i.test(String(error));
@@ -253,74 +235,39 @@ export class JobRecord extends DurableObject<Env> {
 
   async #end(state: JobState, at: number, outcome: JobOutcome): Promise<void> {
     this.ctx.storage.transactionSync(() => {
-      this.#write("outcome", outcome);
+      this.#documents.write("outcome", outcome);
       const status = outcome.answer === null ? "failed" : "completed";
-      this.#write("state", { ...state, status, asking: null, nextAt: null, updatedAt: at, endedAt: at });
+      this.#documents.write("state", {
+        ...state,
+        status,
+        activeExecution: null,
+        nextAt: null,
+        updatedAt: at,
+        endedAt: at,
+      });
     });
-    await this.#watch();
+    await this.#setAlarm();
   }
 
   async #save(at: number, state: JobState): Promise<void> {
-    this.#write("state", { ...state, updatedAt: at });
-    await this.#watch();
+    this.#documents.write("state", { ...state, updatedAt: at });
+    await this.#setAlarm();
   }
 
-  /** Sets the alarm for what is due next. */
-  async #watch(): Promise<void> {
-    const state = this.#read("state");
+  /** Sets the alarm to the time when something is due next. */
+  async #setAlarm(): Promise<void> {
+    const state = this.#documents.read("state");
     if (state !== null) await this.ctx.storage.setAlarm(nextDue(state).at);
   }
 
-  /** The state while this instance may ask. */
-  #current(instance: string): JobState | null {
-    const state = this.#read("state");
+  /** The state, if the job is open and this is its current instance. */
+  #openState(instance: string): JobState | null {
+    const state = this.#documents.read("state");
     return state?.instance === instance && isOpen(state) ? state : null;
   }
-
-  // An object that was only looked at has no table: it leaves nothing behind.
-  #read<Name extends keyof Documents>(name: Name): Documents[Name] | null {
-    if (this.#sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'documents'").toArray().length === 0) return null;
-    const pieces = this.#sql
-      .exec<{ bytes: ArrayBuffer }>("SELECT bytes FROM documents WHERE name = ? ORDER BY piece", name)
-      .toArray();
-    if (pieces.length === 0) return null;
-    const decoder = new TextDecoder();
-    const text = pieces.map(({ bytes }) => decoder.decode(bytes, { stream: true })).join("") + decoder.decode();
-    return JSON.parse(text) as Documents[Name];
-  }
-
-  #write<Name extends keyof Documents>(name: Name, value: Documents[Name]): void {
-    this.#sql.exec(
-      "CREATE TABLE IF NOT EXISTS documents (name TEXT NOT NULL, piece INTEGER NOT NULL, bytes BLOB NOT NULL, PRIMARY KEY (name, piece))",
-    );
-    this.#remove(name);
-    const bytes = new TextEncoder().encode(JSON.stringify(value));
-    for (let at = 0; at < bytes.length; at += PIECE_BYTES) {
-      this.#sql.exec(
-        "INSERT INTO documents (name, piece, bytes) VALUES (?, ?, ?)",
-        name,
-        at / PIECE_BYTES,
-        bytes.slice(at, at + PIECE_BYTES),
-      );
-    }
-  }
-
-  #remove(name: keyof Documents): void {
-    this.#sql.exec("DELETE FROM documents WHERE name = ?", name);
-  }
 }
 
-export interface Deliverable {
-  order: JobSpec;
-  outcome: JobOutcome;
-  /** Its `webhook-id`. */
-  event: string;
-  endedAt: number;
-  /** Which attempt of this delivery is next, 1 the first. */
-  attempt: number;
-}
-
-/** Never one that was: an engine keeps an instance's id for as long as it likes. */
-function instanceOf(job: string): string {
+/** Never an id that was used before, since the engine may remember an instance's id for days. */
+function newInstanceId(job: string): string {
   return `${job}-${crypto.randomUUID().slice(0, 8)}`;
 }

@@ -1,52 +1,55 @@
-// One run of a job, as a Workflow: `respond` asks upstream, once for each try; `deliver` posts what came of it until the callback has it.
-// The engine keeps the pauses; what counts stands in the record (objects/job-record.ts), so that a step that is run twice asks once.
+// The Workflow of a job. Steps `respond n` make the attempts to answer it, steps `deliver n` the attempts to deliver it. The engine waits
+// between them. Everything that counts is in the record (job-record.ts), so a step that the engine runs twice calls upstream once.
 import { WorkflowEntrypoint, type WorkflowEvent, type WorkflowStep } from "cloudflare:workers";
 import { deliver } from "../jobs/deliver.ts";
-import { answerJob } from "../jobs/run-job.ts";
+import { answerJob } from "../jobs/answer-job.ts";
 import type { JobInstance } from "../core/jobs/job.ts";
 import { wire } from "../isolate.ts";
 
-/** Longer than upstream's own deadline for a job. */
+/** For a paid call: no retries, and a time limit above upstream's own deadline for a job. */
 const ONCE = { retries: { limit: 0, delay: 0 }, timeout: "50 minutes" } as const;
-/** For what may be said twice. */
-const AGAIN = { retries: { limit: 5, delay: "5 seconds", backoff: "exponential" }, timeout: "2 minutes" } as const;
+/** For a step that may be repeated. */
+const REPEATABLE = { retries: { limit: 5, delay: "5 seconds", backoff: "exponential" }, timeout: "2 minutes" } as const;
 
 export class JobWorkflow extends WorkflowEntrypoint<Env, JobInstance> {
   override async run({ payload }: Readonly<WorkflowEvent<JobInstance>>, step: WorkflowStep): Promise<void> {
     if (!payload.deliverOnly) await this.#respond(payload, step);
     for (let n = 1; ; n += 1) {
-      const pauseMs = await step.do(`deliver ${n}`, AGAIN, async () =>
+      const delayMs = await step.do(`deliver ${n}`, REPEATABLE, async () =>
         deliver(await wire.deps(this.env), this.#record(payload), payload),
       );
-      if (pauseMs === null) return;
-      await step.sleep(`pause after delivery ${n}`, pauseMs);
+      if (delayMs === null) return;
+      await step.sleep(`pause after delivery ${n}`, delayMs);
     }
   }
 
-  async #respond(run: JobInstance, step: WorkflowStep): Promise<void> {
+  async #respond(instance: JobInstance, step: WorkflowStep): Promise<void> {
     for (let n = 1; ; n += 1) {
-      const pauseMs = await step
+      const delayMs = await step
         .do(`respond ${n}`, ONCE, async () => {
           const deps = await wire.deps(this.env);
-          const waitUntil: Promise<unknown>[] = [];
-          const { againMs } = await answerJob(
-            { ...deps, ...deps.forJobs },
-            () => this.#record(run),
-            run,
-            (work) => void waitUntil.push(work),
+          const background: Promise<unknown>[] = [];
+          const { retryInMs } = await answerJob(
+            deps.forJobs(),
+            () => this.#record(instance),
+            instance,
+            (work) => void background.push(work),
           );
-          // Also what comes meanwhile: nothing lives on after a step.
-          for (let at = 0; at < waitUntil.length; at += 1) await waitUntil[at]?.catch(() => undefined);
-          return againMs ?? null;
+          // Nothing goes on after a step. Background work may add more of it, so the length is read each time.
+          for (let index = 0; index < background.length; index += 1) await background[index]?.catch(() => undefined);
+          return retryInMs ?? null;
         })
-        // Cut off, or nothing worked: what had been asked by then, the record knows. Its own clock, since settings may be what is wrong.
-        .catch(() => step.do(`give up ${n}`, AGAIN, () => this.#record(run).giveUp(Date.now(), run.instance)));
-      if (pauseMs === null) return;
-      await step.sleep(`pause after try ${n}`, pauseMs);
+        // The step broke: the record knows whether upstream was being called. Date.now and not the wired clock, because a wrong setting
+        // may be what broke the step.
+        .catch(() =>
+          step.do(`give up ${n}`, REPEATABLE, () => this.#record(instance).giveUp(Date.now(), instance.instance)),
+        );
+      if (delayMs === null) return;
+      await step.sleep(`pause after try ${n}`, delayMs);
     }
   }
 
-  /** A fresh stub each time: one that has failed stays broken. */
+  /** A new stub each time, because a stub that has failed stays broken. */
   #record({ job }: JobInstance) {
     return this.env.JOB_RECORDS.getByName(job);
   }

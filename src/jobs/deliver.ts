@@ -1,25 +1,16 @@
-// One attempt to tell a callback what became of a job, between what the job's record is asked and told. The request and its verdict are
-// the callback's (core/callback.ts); the pauses are the Workflow's.
-import type { CallbackRequest, HookOutput } from "../core/config/define-config.ts";
+// One attempt to deliver the outcome of a job to its callback. The record says what to deliver, the adapter in platform/callback.ts sends
+// it, and the record stores the result. The Workflow waits between attempts.
+import type { HookOutcome } from "../core/config/define-config.ts";
+import type { CallbackContent } from "../core/callbacks/callback-request.ts";
 import { nextDelivery } from "../core/callbacks/outcome.ts";
-import type { Delivery, DeliveryAttempt, JobSpec, JobOutcome } from "../core/jobs/job.ts";
+import type { JobRecordMethods } from "../core/jobs/job-record.ts";
 import type { Deps } from "../deps.ts";
+import type { CallbackResult } from "../platform/callback.ts";
 
-/** A record's methods as a delivery uses them (objects/job-record.ts). */
-export interface DeliveryRecord {
-  deliverable: (
-    instance: string,
-  ) => Promise<{ order: JobSpec; outcome: JobOutcome; event: string; endedAt: number; attempt: number } | null>;
-  delivered: (
-    at: number,
-    instance: string,
-    attempt: DeliveryAttempt,
-    status: Delivery["status"],
-    nextAt: number | null,
-  ) => Promise<void>;
-}
+/** The part of a job's record that a delivery uses. */
+type DeliveryRecord = Pick<JobRecordMethods, "deliverable" | "delivered">;
 
-/** @returns when to try again, in milliseconds; null: it is over */
+/** @returns milliseconds until the next attempt; null: the delivery is over */
 export async function deliver(
   deps: Deps,
   record: DeliveryRecord,
@@ -27,60 +18,61 @@ export async function deliver(
 ): Promise<number | null> {
   const due = await record.deliverable(instance);
   if (due === null) return null;
-  const { hook, payload, metadata, origin, callback } = due.order;
-  const { outcome, event, endedAt, attempt } = due;
+  const { spec, outcome, event, endedAt, attempt: attemptNumber } = due;
+  const { hook, metadata, origin, callback } = spec;
   if (callback === null) return null;
-  const at = deps.now();
-  const shaped = await shapedBy(deps, hook, { payload, metadata, ...outcome });
-  const { attempt: made, verdict } =
-    shaped !== undefined && "failed" in shaped
+  const startedAt = deps.now();
+  const output = await outputOf(deps, hook, { payload: spec.payload, metadata, ...outcome });
+  const { attempt, outcome: result }: CallbackResult =
+    output !== undefined && "failed" in output
       ? {
-          attempt: { at, status: null, error: shaped.failed, ms: 0 },
-          verdict: { kind: "final", reason: shaped.failed } as const,
+          attempt: { at: startedAt, status: null, error: output.failed, ms: 0 },
+          outcome: { kind: "final", reason: output.failed },
         }
       : await deps.callback(
           callback,
-          { event: { id: event, job, hook, endedAt, metadata, ...outcome }, output: shaped },
+          { event: { id: event, job, hook, endedAt, metadata, ...outcome }, output },
           origin,
         );
-  const next = nextDelivery(attempt, verdict);
-  const pauseMs = "retryInMs" in next ? next.retryInMs : null;
+  const next = nextDelivery(attemptNumber, result);
+  const delayMs = "retryInMs" in next ? next.retryInMs : null;
   const now = deps.now();
   await record.delivered(
     now,
     instance,
-    { at: Math.floor(made.at / 1_000), status: made.status, error: made.error },
-    "done" in next ? "delivered" : pauseMs === null ? "failed" : "pending",
-    pauseMs === null ? null : Math.ceil((now + pauseMs) / 1_000),
+    { at: Math.floor(attempt.at / 1_000), status: attempt.status, error: attempt.error },
+    "done" in next ? "delivered" : delayMs === null ? "failed" : "pending",
+    delayMs === null ? null : Math.ceil((now + delayMs) / 1_000),
   );
   deps.log.request(
     {
       request_id: `req_${deps.random(12)}`,
       route: "callback",
       job,
-      attempt,
+      attempt: attemptNumber,
       ...(hook === null ? {} : { hook }),
-      ...(made.status === null ? {} : { status: made.status }),
-      ...(made.error === null ? {} : { reason: made.error }),
-      total_ms: made.ms,
+      ...(attempt.status === null ? {} : { status: attempt.status }),
+      ...(attempt.error === null ? {} : { reason: attempt.error }),
+      total_ms: attempt.ms,
     },
     "delivery",
   );
-  return pauseMs;
+  return delayMs;
 }
 
-type Shaped = { gave: CallbackRequest } | { failed: string } | undefined;
-
-/** What the hook's `output` makes of it. The deployer's code: what it throws may hold anything, so only the kind is told. */
-async function shapedBy({ config }: Deps, name: string | null, outcome: Parameters<HookOutput>[0]): Promise<Shaped> {
+/** What the hook's `output` returns; undefined: the hook has none. An error may quote the event, so `failed` has only its kind. */
+async function outputOf(
+  { config }: Deps,
+  name: string | null,
+  outcome: HookOutcome,
+): Promise<CallbackContent["output"] | { failed: string }> {
   if (name === null) return undefined;
   const hook = Object.hasOwn(config.hooks, name) ? config.hooks[name] : undefined;
-  // Without its `output` this would be another request than the receiver was promised.
+  // Without its `output` the hook's callback would get another request than it expects.
   if (hook === undefined) return { failed: "the hook is not in the config any more" };
-  const { output } = hook;
-  if (output === undefined) return undefined;
+  if (hook.output === undefined) return undefined;
   try {
-    return { gave: await output(outcome) };
+    return { returned: await hook.output(outcome) };
   } catch (error) {
     return { failed: `output has failed (${error instanceof Error ? error.name : typeof error})` };
   }

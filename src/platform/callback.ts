@@ -1,109 +1,117 @@
-// Callbacks out, one try a call: the request of core/callback.ts sent as it is, redirects not followed, its answer read only where the
-// body counts. Says what became of it as plain data; nothing that was sent, and no word of the receiver, is in there.
-import { collect } from "../core/lib/body.ts";
+// Sends callbacks, one attempt for each call. It sends the request of core/callbacks as it is, follows no redirect, and reads the response
+// body only where the body decides. The result is plain data and holds nothing that was sent and no word of the receiver.
+import { readToEnd } from "../core/lib/body.ts";
 import { callbackRequest, type CallbackContent, type PlainRequest } from "../core/callbacks/callback-request.ts";
 import type { SecretOf } from "../core/callbacks/auth.ts";
-import { answersInBody, type DeliveryOutcome, deliveryOutcome } from "../core/callbacks/outcome.ts";
+import { type DeliveryOutcome, deliveryOutcome, reportsErrorsInBody } from "../core/callbacks/outcome.ts";
 import type { Callback } from "../core/config/config-schema.ts";
 import { Problem } from "../core/lib/problem.ts";
 import { misconfigured } from "../core/config/setting.ts";
+import { TimeoutError, within } from "./io/within.ts";
 
-/** Slack's refusals are far shorter; what is longer was taken. */
-const MAX_ANSWER_BYTES = 65_536;
+/** Slack's errors are far shorter, so a longer body is no error. */
+const MAX_RESPONSE_BYTES = 65_536;
 
 export interface CallbackSettings {
-  /** The config's, by name. */
+  /** The config's callbacks, by name. */
   callbacks: Record<string, Callback>;
   fetcher: typeof fetch;
   /** Milliseconds since 1970. */
   now: () => number;
-  /** For one try, in milliseconds: the headers, and what is read of the body. */
+  /** Milliseconds for one attempt: for the headers, and for the part of the body that is read. */
   deadline: number;
   /** `ENVIRONMENT=local`. */
   local: boolean;
   secretOf: SecretOf;
-  /** Origins of the Worker that the config knows (public_url). */
+  /** Origins of the Worker itself that the config knows (public_url). */
   ownOrigins: readonly string[];
 }
 
-/** One try, for the record. */
-export interface Attempt {
+/** One attempt, for the job's record and the log. */
+export interface CallbackAttempt {
   /** When it began, in milliseconds since 1970. */
   at: number;
+  /** Of the response; null: there was none. */
   status: number | null;
-  /** Why it failed, in our own words. */
+  /** Why it failed, in our own words; null: it did not. */
   error: string | null;
-  /** How long it took. */
+  /** How long it took, in milliseconds. */
   ms: number;
 }
 
+export interface CallbackResult {
+  attempt: CallbackAttempt;
+  outcome: DeliveryOutcome;
+}
+
 /**
+ * Never rejects for anything that a receiver or a setting does.
  * @param name of the entry in the config's callbacks
- * @param ownOrigin that the job came in by: never a place for callbacks, beside the settings' ones
- * @returns never throws for anything that a receiver or a setting does
+ * @param ownOrigin under which the Worker was called: no callback may go there, nor to `ownOrigins`
  */
-export type SendCallback = (
-  name: string,
-  delivery: CallbackContent,
-  ownOrigin?: string,
-) => Promise<{ attempt: Attempt; verdict: DeliveryOutcome }>;
+export type SendCallback = (name: string, content: CallbackContent, ownOrigin?: string) => Promise<CallbackResult>;
 
 export function callbackSender(settings: CallbackSettings): SendCallback {
   const { callbacks, now, local, secretOf, ownOrigins } = settings;
-  return async function send(name, delivery, ownOrigin) {
+  return async function send(name, content, ownOrigin) {
     const at = now();
-    const told = (status: number | null, verdict: DeliveryOutcome): { attempt: Attempt; verdict: DeliveryOutcome } => ({
-      attempt: { at, status, error: verdict.kind === "delivered" ? null : verdict.reason, ms: now() - at },
-      verdict,
+    const resultOf = (status: number | null, outcome: DeliveryOutcome): CallbackResult => ({
+      attempt: { at, status, error: outcome.kind === "delivered" ? null : outcome.reason, ms: now() - at },
+      outcome,
     });
     let request: PlainRequest;
     try {
       const callback = Object.hasOwn(callbacks, name) ? callbacks[name] : undefined;
       if (callback === undefined) throw misconfigured(`callbacks.${name} (src/config.ts)`, "is not there any more");
-      const own = ownOrigin === undefined ? ownOrigins : [...ownOrigins, ownOrigin];
-      request = await callbackRequest(name, callback, delivery, secretOf, at, { local, own });
+      const forbidden = ownOrigin === undefined ? ownOrigins : [...ownOrigins, ownOrigin];
+      request = await callbackRequest(name, callback, content, secretOf, at, { local, ownOrigins: forbidden });
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
-      return told(null, { kind: "final", reason: `${error.code}: ${error.message}` });
+      return resultOf(null, { kind: "final", reason: `${error.code}: ${error.message}` });
     }
-    const { status, verdict } = await post(request, settings);
-    return told(status, verdict);
+    const { status, outcome } = await post(request, settings);
+    return resultOf(status, outcome);
   };
 }
 
 async function post(
-  request: PlainRequest,
-  settings: CallbackSettings,
-): Promise<{ status: number | null; verdict: DeliveryOutcome }> {
-  const { url, method, headers, body } = request;
-  const late = new AbortController();
-  const gone = new Promise<never>((_, reject) => {
-    late.signal.addEventListener("abort", () => reject(new Error("late")), { once: true });
-  });
-  gone.catch(() => undefined);
-  const timer = setTimeout(() => late.abort(), settings.deadline);
+  { url, method, headers, body }: PlainRequest,
+  { fetcher, deadline, now }: CallbackSettings,
+): Promise<{ status: number | null; outcome: DeliveryOutcome }> {
+  const abort = new AbortController();
   let status: number | null = null;
-  try {
-    const asked = settings.fetcher(url.href, { method, headers, body, redirect: "manual", signal: late.signal });
-    const response = await Promise.race([asked, gone]);
+  async function exchange(): Promise<DeliveryOutcome> {
+    const response = await fetcher(url.href, { method, headers, body, redirect: "manual", signal: abort.signal });
     ({ status } = response);
     let text: string | undefined;
-    if (response.ok && answersInBody(url)) text = await answerOf(response, (read) => Promise.race([read, gone]));
+    if (response.ok && reportsErrorsInBody(url)) text = await readResponse(response);
     else response.body?.cancel().catch(() => undefined);
-    return { status, verdict: deliveryOutcome(status, response.headers, text, settings.now()) };
-  } catch {
-    return { status, verdict: { kind: "failed", reason: late.signal.aborted ? "timed out" : "connection failed" } };
-  } finally {
-    clearTimeout(timer);
+    return deliveryOutcome(status, response.headers, text, now());
+  }
+  try {
+    const outcome = await within(deadline, exchange());
+    return { status, outcome };
+  } catch (error) {
+    abort.abort();
+    return {
+      status,
+      outcome: { kind: "failed", reason: error instanceof TimeoutError ? "timed out" : "connection failed" },
+    };
   }
 }
 
-/** undefined for one that is too long to say no. */
-async function answerOf(response: Response, until: <T>(read: Promise<T>) => Promise<T>): Promise<string | undefined> {
+/** undefined: the body is too long to be an error. */
+async function readResponse(response: Response): Promise<string | undefined> {
   if (response.body === null) return undefined;
   const tooLong = new Problem("payload_too_large", "The receiver's answer is too long.");
   try {
-    return new TextDecoder().decode(await collect(response.body, MAX_ANSWER_BYTES, until, () => tooLong));
+    const bytes = await readToEnd(
+      response.body,
+      MAX_RESPONSE_BYTES,
+      (read) => read,
+      () => tooLong,
+    );
+    return new TextDecoder().decode(bytes);
   } catch (error) {
     if (error === tooLong) return undefined;
     throw error;

@@ -1,42 +1,31 @@
-// Records of jobs as routes use them: one object for each job, found by the job's id.
-import type { FailedTry, JobSpec, JobOutcome, JobStatus, JobView } from "../core/jobs/job.ts";
+// The records of jobs, as routes use them: one Durable Object for each job, under the job's id.
+import type { JobOutcome, JobSpec, JobStatus, JobView } from "../core/jobs/job.ts";
+import type { JobRecordMethods } from "../core/jobs/job-record.ts";
 import { Problem } from "../core/lib/problem.ts";
 import { misconfigured } from "../core/config/setting.ts";
 
 export interface Jobs {
-  /** @returns `accepted: false` for a duplicate. @throws Problem unavailable */
-  accept: (job: string, order: JobSpec) => Promise<Accepted>;
-  /** Null for a job that is not there, or not this reader's to see. @throws Problem unavailable */
-  view: (job: string, reader: string) => Promise<JobView | null>;
-  /** @throws Problem unavailable */
+  /** @returns `accepted: false` for a duplicate; `instance` may answer the job. @throws Problem 503 unavailable */
+  accept: (job: string, spec: JobSpec) => Promise<{ accepted: boolean; status: JobStatus; instance: string }>;
+  /** Null: there is no such job for this owner. @throws Problem 503 unavailable */
+  view: (job: string, owner: string) => Promise<JobView | null>;
+  /** @throws Problem 503 unavailable */
   redeliver: (job: string) => Promise<"accepted" | "unfinished" | "nothing to deliver">;
-  /** @throws Problem unavailable */
-  outcome: (job: string) => Promise<{ order: JobSpec; outcome: JobOutcome } | null>;
-  /** For a run in this request (answer/run-job.ts). */
-  record: (job: string) => RecordStub;
+  /** Null while there is no outcome. @throws Problem 503 unavailable */
+  outcome: (job: string) => Promise<{ spec: JobSpec; outcome: JobOutcome } | null>;
+  /** For an attempt within this request (src/jobs/answer-job.ts). */
+  record: (job: string) => JobRecordStub;
 }
 
-/** `instance`: who may ask for it. */
-export interface Accepted {
-  accepted: boolean;
-  status: JobStatus;
-  instance: string;
-}
+/** The methods of the Durable Object that routes call. */
+type JobRecordStub = Pick<
+  JobRecordMethods,
+  "accept" | "begin" | "postpone" | "finish" | "view" | "redeliver" | "outcome"
+>;
 
-/** One object's methods (objects/job-record.ts), as RPC gives them. */
-interface RecordStub {
-  accept: (at: number, job: string, order: JobSpec, nonce: string) => Promise<Accepted>;
-  begin: (at: number, instance: string, execution: string) => Promise<{ order: JobSpec; attempt: number } | null>;
-  postpone: (at: number, instance: string, failed: FailedTry, nextAt: number) => Promise<void>;
-  finish: (at: number, instance: string, outcome: JobOutcome) => Promise<void>;
-  view: (reader: string) => Promise<JobView | null>;
-  redeliver: () => Promise<"accepted" | "unfinished" | "nothing to deliver">;
-  outcome: () => Promise<{ order: JobSpec; outcome: JobOutcome } | null>;
-}
-
-/** The part of a namespace of Durable Objects that is used. */
+/** The part of the binding JOB_RECORDS that is used. */
 export interface JobsBinding {
-  getByName: (name: string) => RecordStub;
+  getByName: (name: string) => JobRecordStub;
 }
 
 interface JobsOptions {
@@ -46,38 +35,35 @@ interface JobsOptions {
 }
 
 export function durableJobs(binding: JobsBinding | undefined, { now, random, warn }: JobsOptions): Jobs {
-  /** Fresh each time: a stub that has failed stays broken. */
-  function record(job: string): RecordStub {
+  /** A new stub each time, because a stub that has failed stays broken. */
+  function record(job: string): JobRecordStub {
     if (binding === undefined)
       throw misconfigured("JOB_RECORDS", "is not bound: wrangler.toml must name the Durable Object");
     return binding.getByName(job);
   }
-  async function ask<T>(job: string, question: (stub: RecordStub) => Promise<T>): Promise<T> {
+  async function call<T>(job: string, method: (stub: JobRecordStub) => Promise<T>): Promise<T> {
     const stub = record(job);
     try {
-      return await question(stub);
+      return await method(stub);
     } catch (error) {
       warn("job_record_unreachable", error);
       throw new Problem(
         "unavailable",
         "Jobs can't be recorded or read at the moment. Send the request again in a moment.",
-        {
-          retryAfter: 5,
-          reason: "job record",
-        },
+        { retryAfter: 5, reason: "job record" },
       );
     }
   }
   return {
-    async accept(job, order) {
-      const nonce = random(8);
-      const say = (stub: RecordStub): Promise<Accepted> => stub.accept(now(), job, order, nonce);
-      // Once more: the record may have heard it, and only its answer was lost.
-      return await ask(job, say).catch(() => ask(job, say));
+    async accept(job, spec) {
+      const acceptId = random(8);
+      const accept = (stub: JobRecordStub) => stub.accept(now(), job, spec, acceptId);
+      // A second time, because the record may have accepted the job and only its result was lost.
+      return await call(job, accept).catch(() => call(job, accept));
     },
-    view: (job, reader) => ask(job, (stub) => stub.view(reader)),
-    redeliver: (job) => ask(job, (stub) => stub.redeliver()),
-    outcome: (job) => ask(job, (stub) => stub.outcome()),
+    view: (job, owner) => call(job, (stub) => stub.view(owner)),
+    redeliver: (job) => call(job, (stub) => stub.redeliver()),
+    outcome: (job) => call(job, (stub) => stub.outcome()),
     record,
   };
 }

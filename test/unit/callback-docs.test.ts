@@ -105,7 +105,7 @@ test("the printed places are where callbacks go", () => {
   const rows = [...DOC.matchAll(/^\| `(https:[^`]+)` \| (?:none|`([^`]+)`) \| `([^`]+)`/gm)];
   expect(rows).toHaveLength(4);
   for (const [, from = "", path, to] of rows) {
-    expect([callbackUrl(from, path, { local: false, own: [] }, "", "").href]).toEqual([to]);
+    expect([callbackUrl(from, path, { local: false, ownOrigins: [] }, "", "").href]).toEqual([to]);
   }
 });
 

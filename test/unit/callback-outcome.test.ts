@@ -1,7 +1,7 @@
 // What became of one try, and when the next one is due.
 import { describe, expect, test } from "vitest";
 import {
-  answersInBody,
+  reportsErrorsInBody,
   DELAYS_MS,
   nextDelivery,
   type DeliveryOutcome,
@@ -79,13 +79,13 @@ describe("Slack", () => {
     "https://hooks.slack.com/services/x",
     "https://files.slack.com",
     "https://slack-gov.com/api",
-  ])("answers in the body at %s", (url) => expect(answersInBody(new URL(url))).toBe(true));
+  ])("answers in the body at %s", (url) => expect(reportsErrorsInBody(new URL(url))).toBe(true));
   test.each([
     "https://slack.com.evil.example",
     "https://notslack.com",
     "https://example.com/slack.com",
     "https://slack.example",
-  ])("%s is somebody else", (url) => expect(answersInBody(new URL(url))).toBe(false));
+  ])("%s is somebody else", (url) => expect(reportsErrorsInBody(new URL(url))).toBe(false));
 
   test.each(['{"ok":true,"ts":"1"}', "ok", "", "null", "[]", '{"ok":"false"}', "{"])("takes it with %s", (body) => {
     expect(judged(200, {}, body)).toEqual({ kind: "delivered" });

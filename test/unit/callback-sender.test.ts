@@ -64,8 +64,8 @@ const status =
 describe("a receiver that answers", () => {
   test("200 has got the event once, signed so that the reference library verifies it", async () => {
     const crm = await receiver(status(200));
-    const { attempt, verdict } = await send(crm.url);
-    expect(verdict).toEqual({ kind: "delivered" });
+    const { attempt, outcome } = await send(crm.url);
+    expect(outcome).toEqual({ kind: "delivered" });
     expect(attempt).toEqual({ at: expect.any(Number), status: 200, error: null, ms: expect.any(Number) });
     expect(attempt.ms % 7).toBe(0);
     expect(crm.got).toHaveLength(1);
@@ -83,13 +83,13 @@ describe("a receiver that answers", () => {
 
   test("204 without a body has got what output made", async () => {
     const crm = await receiver((response) => void response.writeHead(204).end());
-    const gave: CallbackRequest = {
+    const returned: CallbackRequest = {
       path: "/tickets/7?x=1",
       method: "PUT",
       headers: { "X-Kind": "reply" },
       body: { text: "hi" },
     };
-    expect((await send(crm.url, {}, { ...delivery, output: { gave } })).verdict).toEqual({ kind: "delivered" });
+    expect((await send(crm.url, {}, { ...delivery, output: { returned } })).outcome).toEqual({ kind: "delivered" });
     expect(crm.got).toMatchObject([
       { method: "PUT", path: "/tickets/7?x=1", body: '{"text":"hi"}', headers: { "x-kind": "reply" } },
     ]);
@@ -97,25 +97,25 @@ describe("a receiver that answers", () => {
 
   test("500 failed, and is asked again after the schedule", async () => {
     const crm = await receiver(status(500));
-    const { attempt, verdict } = await send(crm.url);
+    const { attempt, outcome } = await send(crm.url);
     expect(attempt).toMatchObject({ status: 500, error: "status 500" });
-    expect(nextDelivery(1, verdict)).toEqual({ retryInMs: 5_000 });
+    expect(nextDelivery(1, outcome)).toEqual({ retryInMs: 5_000 });
   });
 
   test.each([301, 302, 303, 307, 308])("%i failed, and the place that it names gets nothing", async (code) => {
     const evil = await receiver(status(200));
     const crm = await receiver(status(code, { location: evil.url }));
-    const { attempt, verdict } = await send(crm.url);
+    const { attempt, outcome } = await send(crm.url);
     expect(attempt).toMatchObject({ status: code, error: "redirect not followed" });
-    expect(nextDelivery(2, verdict)).toEqual({ retryInMs: 300_000 });
+    expect(nextDelivery(2, outcome)).toEqual({ retryInMs: 300_000 });
     expect([crm.got.length, evil.got.length]).toEqual([1, 0]);
   });
 
   test("410 is not asked again", async () => {
     const crm = await receiver(status(410));
-    const { attempt, verdict } = await send(crm.url);
+    const { attempt, outcome } = await send(crm.url);
     expect(attempt).toMatchObject({ status: 410, error: "gone" });
-    expect(nextDelivery(1, verdict)).toEqual({ stopped: "gone" });
+    expect(nextDelivery(1, outcome)).toEqual({ stopped: "gone" });
   });
 
   test.each([
@@ -124,16 +124,16 @@ describe("a receiver that answers", () => {
     [503, "99999999", 43_200_000],
   ])("%i with Retry-After %s is asked again then", async (code, seconds, retryInMs) => {
     const crm = await receiver(status(code, { "retry-after": seconds }));
-    expect(nextDelivery(1, (await send(crm.url)).verdict)).toEqual({ retryInMs });
+    expect(nextDelivery(1, (await send(crm.url)).outcome)).toEqual({ retryInMs });
   });
 });
 
 describe("a receiver that does not", () => {
   test("by silence has timed out, and is let go", async () => {
     const crm = await receiver(() => undefined);
-    const { attempt, verdict } = await send(crm.url, { deadline: SHORT_MS });
+    const { attempt, outcome } = await send(crm.url, { deadline: SHORT_MS });
     expect(attempt).toMatchObject({ status: null, error: "timed out" });
-    expect(nextDelivery(8, verdict)).toEqual({ stopped: "no try left, the last: timed out" });
+    expect(nextDelivery(8, outcome)).toEqual({ stopped: "no try left, the last: timed out" });
     await crm.closed;
   });
 
@@ -160,7 +160,7 @@ describe("a receiver that does not", () => {
       response.writeHead(200).on("drain", more);
       more();
     });
-    expect((await send(crm.url)).verdict).toEqual({ kind: "delivered" });
+    expect((await send(crm.url)).outcome).toEqual({ kind: "delivered" });
     await crm.closed;
   });
 
@@ -183,28 +183,28 @@ describe("Slack", () => {
 
   test("has taken it only where the body says ok", async () => {
     const slack = await receiver(status(200, {}, '{"ok":true}'));
-    expect((await send(SLACK, { fetcher: playedBy(slack) })).verdict).toEqual({ kind: "delivered" });
+    expect((await send(SLACK, { fetcher: playedBy(slack) })).outcome).toEqual({ kind: "delivered" });
     const full = await receiver(status(200, { "retry-after": "30" }, '{"ok":false,"error":"ratelimited"}'));
-    const { attempt, verdict } = await send(SLACK, { fetcher: playedBy(full) });
+    const { attempt, outcome } = await send(SLACK, { fetcher: playedBy(full) });
     expect(attempt).toMatchObject({ status: 200, error: "slack ratelimited" });
-    expect(nextDelivery(1, verdict)).toEqual({ retryInMs: 30_000 });
+    expect(nextDelivery(1, outcome)).toEqual({ retryInMs: 30_000 });
   });
 
   test("has taken it where the webhook says ok in plain text", async () => {
     const slack = await receiver(status(200, { "content-type": "text/html" }, "ok"));
-    expect((await send("https://hooks.slack.com/services/x", { fetcher: playedBy(slack) })).verdict).toEqual({
+    expect((await send("https://hooks.slack.com/services/x", { fetcher: playedBy(slack) })).outcome).toEqual({
       kind: "delivered",
     });
   });
 
   test("is judged by its status where that is no success", async () => {
     const slack = await receiver(status(500, {}, '{"ok":false,"error":"no_text"}'));
-    expect((await send(SLACK, { fetcher: playedBy(slack) })).verdict).toEqual({ kind: "failed", reason: "status 500" });
+    expect((await send(SLACK, { fetcher: playedBy(slack) })).outcome).toEqual({ kind: "failed", reason: "status 500" });
   });
 
   test("has taken it where the body is longer than any refusal", async () => {
     const slack = await receiver(status(200, {}, JSON.stringify({ ok: true, message: "x".repeat(70_000) })));
-    expect((await send(SLACK, { fetcher: playedBy(slack) })).verdict).toEqual({ kind: "delivered" });
+    expect((await send(SLACK, { fetcher: playedBy(slack) })).outcome).toEqual({ kind: "delivered" });
   });
 
   test("whose body does not come, or breaks, has not said so", async () => {
@@ -225,7 +225,7 @@ describe("Slack", () => {
 
   test("elsewhere ok:false is somebody's own words", async () => {
     const crm = await receiver(status(200, {}, '{"ok":false,"error":"no_text"}'));
-    expect((await send(crm.url)).verdict).toEqual({ kind: "delivered" });
+    expect((await send(crm.url)).outcome).toEqual({ kind: "delivered" });
   });
 });
 
@@ -237,13 +237,13 @@ describe("nothing is sent", () => {
     what = delivery,
     ownOrigin?: string,
   ) => {
-    const { attempt, verdict } = await send(url, { fetcher: never, ...settings }, what, ownOrigin);
+    const { attempt, outcome } = await send(url, { fetcher: never, ...settings }, what, ownOrigin);
     expect(attempt).toMatchObject({
       status: null,
       error: expect.stringMatching(/^misconfigured: This Worker's setting /),
     });
-    expect(verdict.kind).toBe("final");
-    expect(nextDelivery(1, verdict)).toEqual({ stopped: attempt.error });
+    expect(outcome.kind).toBe("final");
+    expect(nextDelivery(1, outcome)).toEqual({ stopped: attempt.error });
     return attempt.error;
   };
 
@@ -272,7 +272,7 @@ describe("nothing is sent", () => {
     );
   });
   test("to a path that leaves the origin", async () => {
-    const output = { gave: { path: "//evil.example", body: "canary" } };
+    const output = { returned: { path: "//evil.example", body: "canary" } };
     expect(await refused("https://crm.example.com", {}, { ...delivery, output })).toContain("hooks.triage.output");
   });
 });

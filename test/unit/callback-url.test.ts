@@ -5,8 +5,8 @@ import { callbackUrl, type UrlPolicy } from "../../src/core/callbacks/url.ts";
 import { ConfigError, defineConfig } from "../../src/core/config/define-config.ts";
 import { Problem } from "../../src/core/lib/problem.ts";
 
-const HOSTED: UrlPolicy = { local: false, own: ["https://ask.example.com", "https://uniapi-edge.me.workers.dev"] };
-const LOCAL: UrlPolicy = { local: true, own: ["http://localhost:8787"] };
+const HOSTED: UrlPolicy = { local: false, ownOrigins: ["https://ask.example.com", "https://uniapi-edge.me.workers.dev"] };
+const LOCAL: UrlPolicy = { local: true, ownOrigins: ["http://localhost:8787"] };
 
 /** null where the config takes it. */
 function configMistake(url: string): string | null {
@@ -26,7 +26,7 @@ function goesTo(url: string, path?: string, reach: UrlPolicy = HOSTED): string {
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
     expect(error.code).toBe("misconfigured");
-    expect(error.mayRetry).toBe(false);
+    expect(error.isRetryable).toBe(false);
     return error.message;
   }
 }
@@ -159,7 +159,7 @@ describe("the Worker itself is no place for callbacks", () => {
     },
   );
   test("whatever scheme its own request came by", () => {
-    expect(goesTo("https://ask.example.com", undefined, { local: false, own: ["http://ask.example.com"] })).toContain(
+    expect(goesTo("https://ask.example.com", undefined, { local: false, ownOrigins: ["http://ask.example.com"] })).toContain(
       "this Worker itself",
     );
   });

@@ -44,9 +44,9 @@ interface Options {
   now?: number;
 }
 function make({ callback = CRM, delivery = { event }, secrets = { CRM_SECRET: NEW_SECRET }, now = NOW }: Options = {}) {
-  return callbackRequest("crm", callback, delivery, (name) => secrets[name], now, { local: false, own: [] });
+  return callbackRequest("crm", callback, delivery, (name) => secrets[name], now, { local: false, ownOrigins: [] });
 }
-const gave = (request: unknown): CallbackContent => ({ event, output: { gave: request as CallbackRequest } });
+const gave = (request: unknown): CallbackContent => ({ event, output: { returned: request as CallbackRequest } });
 const textOf = ({ body }: PlainRequest): string => new TextDecoder("utf-8", { ignoreBOM: true }).decode(body);
 const verified = (request: PlainRequest, secret: string, format?: "raw"): unknown =>
   new Webhook(secret, format === undefined ? {} : { format }).verify(textOf(request), request.headers);
@@ -58,7 +58,7 @@ async function refusal(options: Options): Promise<string> {
     (error: unknown) => error,
   );
   if (!(problem instanceof Problem)) throw new Error("not refused");
-  expect([problem.code, problem.mayRetry]).toEqual(["misconfigured", false]);
+  expect([problem.code, problem.isRetryable]).toEqual(["misconfigured", false]);
   return problem.message;
 }
 

@@ -43,15 +43,15 @@ describe("a record is looked at again", () => {
   const state = (more: Partial<JobState> = {}): JobState => ({
     job: "job_1",
     status: "running",
-    run: 1,
-    nonce: "n",
+    generation: 1,
+    acceptId: "n",
     sync: false,
     instance: "a",
     started: true,
-    asking: null,
-    tries: [],
+    activeExecution: null,
+    failedAttempts: [],
     nextAt: null,
-    deliverer: "a",
+    deliveryInstance: "a",
     deliveryAttempts: 0,
     delivery: null,
     createdAt: AT,
@@ -63,7 +63,7 @@ describe("a record is looked at again", () => {
 
   test.each<[string, Partial<JobState>, number, string]>([
     ["after a minute, where no instance was started", { status: "queued", started: false }, MINUTE, "start"],
-    ["after the longest try, where one is under way", { asking: "x" }, 65 * MINUTE, "lost"],
+    ["after the longest try, where one is under way", { activeExecution: "x" }, 65 * MINUTE, "lost"],
     ["after the same, where a sender waits", { status: "queued", sync: true }, 65 * MINUTE, "lost"],
     ["a quarter of an hour after a pause is over", { nextAt: AT + 60 * MINUTE }, 75 * MINUTE, "restart"],
     [
@@ -82,7 +82,7 @@ describe("a record is looked at again", () => {
   ])("%s", (_name, more, ms, due) => expect(nextDue(state(more))).toEqual({ at: AT + ms, due }));
 
   test("and its events are named by the run, without a full stop", () => {
-    expect([eventId({ job: "job_1", run: 1 }), eventId({ job: "job_1", run: 3 })]).toEqual(["job_1", "job_1-3"]);
+    expect([eventId({ job: "job_1", generation: 1 }), eventId({ job: "job_1", generation: 3 })]).toEqual(["job_1", "job_1-3"]);
   });
 });
 

@@ -292,7 +292,7 @@ describe("a delivery", () => {
 });
 
 describe("a record", () => {
-  const order = async (more: Partial<JobSpec> = {}): Promise<JobSpec> => ({
+  const specOf = async (more: Partial<JobSpec> = {}): Promise<JobSpec> => ({
     hook: null,
     caller: { kind: "job", owner: await ownerNamed("server:alice"), budgets: [] },
     ask: { input: marked(), model: "gpt-6-luna" },
@@ -334,12 +334,12 @@ describe("a record", () => {
   async function accepted(more: Partial<JobSpec> = {}) {
     const job = fresh();
     const record = recordOf(job);
-    const one = await order(more);
+    const spec = await specOf(more);
     let instance = "";
     await withoutEngine(record, async (own) => {
-      ({ instance } = await own.accept(Date.now(), job, one, "nonce"));
+      ({ instance } = await own.accept(Date.now(), job, spec, "nonce"));
     });
-    return { job, record, order: one, instance };
+    return { job, record, spec, instance };
   }
   const statusOf = async (record: ReturnType<typeof recordOf>): Promise<string | undefined> =>
     (await record.view(owner))?.status;
@@ -352,15 +352,15 @@ describe("a record", () => {
   });
 
   test("takes the same word twice for one, where its answer was lost on the way; another word is a duplicate", async () => {
-    const { job, record, order: one, instance } = await accepted();
-    expect(await record.accept(1, job, one, "nonce")).toEqual({ accepted: true, status: "queued", instance });
-    expect(await record.accept(1, job, one, "other")).toEqual({ accepted: false, status: "queued", instance });
+    const { job, record, spec, instance } = await accepted();
+    expect(await record.accept(1, job, spec, "nonce")).toEqual({ accepted: true, status: "queued", instance });
+    expect(await record.accept(1, job, spec, "other")).toEqual({ accepted: false, status: "queued", instance });
   });
 
   test("evicted in the middle of a try knows that it was asking: the try is not made twice", async () => {
-    const { job, record, order: one, instance } = await accepted();
-    expect(await record.begin(2_000, instance, "a")).toEqual({ order: one, attempt: 1 });
-    expect(await record.begin(2_000, instance, "a"), "the same word").toEqual({ order: one, attempt: 1 });
+    const { job, record, spec, instance } = await accepted();
+    expect(await record.begin(2_000, instance, "a")).toEqual({ spec, attempt: 1 });
+    expect(await record.begin(2_000, instance, "a"), "the same word").toEqual({ spec, attempt: 1 });
     await evictDurableObject(record);
     const after = recordOf(job);
     expect(await after.begin(3_000, instance, "b")).toBeNull();
@@ -371,7 +371,7 @@ describe("a record", () => {
   });
 
   test("hears the current instance alone, and of that the first word on how it ended", async () => {
-    const { job, record, order: one, instance } = await accepted();
+    const { job, record, spec, instance } = await accepted();
     expect(await record.begin(1, "somebody-else", "x")).toBeNull();
     await record.begin(1, instance, "a");
     await record.finish(2, instance, FAILED);
@@ -379,7 +379,7 @@ describe("a record", () => {
     expect(await statusOf(record)).toBe("failed");
     let next = "";
     await withoutEngine(record, async (own) => {
-      ({ instance: next } = await own.accept(Date.now(), job, one, "again"));
+      ({ instance: next } = await own.accept(Date.now(), job, spec, "again"));
     });
     expect(next).not.toBe(instance);
     await record.begin(4, next, "b");
@@ -388,9 +388,9 @@ describe("a record", () => {
   });
 
   test("holds an answer and a payload larger than a row, in any script", async () => {
-    const { job, record, order: one, instance } = await accepted({ payload: { text: "日本語🦓".repeat(200_000) } });
+    const { job, record, spec, instance } = await accepted({ payload: { text: "日本語🦓".repeat(200_000) } });
     await evictDurableObject(record);
-    expect(await recordOf(job).begin(2_000, instance, "a")).toEqual({ order: one, attempt: 1 });
+    expect(await recordOf(job).begin(2_000, instance, "a")).toEqual({ spec, attempt: 1 });
   });
 
   test("is kept for thirty days, and one that was only looked for leaves nothing", async () => {
@@ -449,7 +449,7 @@ describe("a record", () => {
   });
 
   test("whose redelivery finds no engine says so, and changes nothing that has begun meanwhile", async () => {
-    const { job, record, order: one, instance } = await accepted({ callback: "jobs" });
+    const { job, record, spec, instance } = await accepted({ callback: "jobs" });
     await record.finish(Date.now(), instance, FAILED);
     let next = "";
     await runInDurableObject(record, async (object) => {
@@ -464,7 +464,7 @@ describe("a record", () => {
         },
       };
       const told = (own as unknown as JobRecord).redeliver().catch((error: unknown) => String(error));
-      ({ instance: next } = await (own as unknown as JobRecord).accept(Date.now(), job, one, "again"));
+      ({ instance: next } = await (own as unknown as JobRecord).accept(Date.now(), job, spec, "again"));
       await (own as unknown as JobRecord).begin(Date.now(), next, "a");
       refuse(new Error("engine away"));
       expect(await told).toContain("no instance");
@@ -475,12 +475,12 @@ describe("a record", () => {
   });
 
   test("names the outcome of another run by another webhook-id", async () => {
-    const { job, record, order: one, instance } = await accepted({ callback: "jobs" });
+    const { job, record, spec, instance } = await accepted({ callback: "jobs" });
     await record.finish(1, instance, FAILED);
     expect((await record.deliverable(instance))?.event).toBe(job);
     let next = "";
     await withoutEngine(record, async (own) => {
-      ({ instance: next } = await own.accept(Date.now(), job, one, "again"));
+      ({ instance: next } = await own.accept(Date.now(), job, spec, "again"));
     });
     await record.finish(2, next, FAILED);
     expect((await record.deliverable(next))?.event).toBe(`${job}-2`);

@@ -1,5 +1,5 @@
-// How a callback shows who sent it: the auth of its entry and the secrets of that name, as headers. A secret that is missing or can't
-// be used is told by its name, never by its value.
+// The headers by which a receiver recognizes a callback, from the `auth` of the callback's entry and the secret that it names. An error
+// about a secret contains its name, never its value.
 import type { CallbackAuth } from "../config/config-schema.ts";
 import { entriesOf, misconfigured } from "../config/setting.ts";
 import { callbackKey, eventHeaders, signatureEntry } from "./standard-webhooks.ts";
@@ -7,8 +7,9 @@ import { callbackKey, eventHeaders, signatureEntry } from "./standard-webhooks.t
 /** A secret's value by its name; undefined where it is not set. */
 export type SecretOf = (name: string) => string | undefined;
 
-/** What of the request is signed. */
-export interface Signed {
+/** The signed parts of a request. */
+export interface SignedContent {
+  /** The `webhook-id`. */
   id: string;
   /** Milliseconds since 1970. */
   now: number;
@@ -16,35 +17,35 @@ export interface Signed {
 }
 
 /**
- * Secrets may be a list with commas, the new one first: `bearer` and `header` send the first, `standard` signs with each.
- * @throws Problem misconfigured
+ * A secret may be a list separated by commas, the newest first. `bearer` and `header` send the first; `standard` signs with each.
+ * @throws Problem 503 misconfigured
  */
 export async function authHeaders(
   auth: CallbackAuth | undefined,
   secretOf: SecretOf,
-  signed: Signed,
+  content: SignedContent,
 ): Promise<Record<string, string>> {
   if (auth === undefined) return {};
-  if ("bearer" in auth) return { authorization: `Bearer ${first(auth.bearer, secretOf, /^[\x21-\x7e]+$/)}` };
+  if ("bearer" in auth) return { authorization: `Bearer ${firstSecret(auth.bearer, secretOf, /^[\x21-\x7e]+$/)}` };
   if ("header" in auth)
-    return { [auth.header.name.toLowerCase()]: first(auth.header.secret_name, secretOf, /^[\x20-\x7e]+$/) };
+    return { [auth.header.name.toLowerCase()]: firstSecret(auth.header.secret_name, secretOf, /^[\x20-\x7e]+$/) };
   const keys = secretsOf(auth.standard, secretOf).map((secret) => {
     const key = callbackKey(secret);
     if (key === null) throw misconfigured(auth.standard, 'must be "whsec_" and base64, or a text without spaces');
     return key;
   });
-  const headers = eventHeaders(signed.id, signed.now);
-  // One for each, so that a receiver may have either while they rotate.
-  const entries = keys.map((key) => signatureEntry(key, signed.id, headers["webhook-timestamp"], signed.body));
+  const headers = eventHeaders(content.id, content.now);
+  // One signature for each secret: during a rotation the receiver may have either.
+  const entries = keys.map((key) => signatureEntry(key, content.id, headers["webhook-timestamp"], content.body));
   return { ...headers, "webhook-signature": (await Promise.all(entries)).join(" ") };
 }
 
-/** The header that the auth fills, beside those that no `output` may set. */
+/** The header that `auth` fills, in lower case: `output` may not set it. */
 export function authHeaderName(auth: CallbackAuth | undefined): string | undefined {
   return auth !== undefined && "header" in auth ? auth.header.name.toLowerCase() : undefined;
 }
 
-function first(name: string, secretOf: SecretOf, form: RegExp): string {
+function firstSecret(name: string, secretOf: SecretOf, form: RegExp): string {
   const [secret = ""] = secretsOf(name, secretOf);
   if (!form.test(secret)) throw misconfigured(name, "has characters that no HTTP header may have");
   return secret;

@@ -1,7 +1,7 @@
-// One callback as a plain request: an entry of the config's callbacks and what happened to a job in; url, method, headers, bytes out.
-// Headers are built from nothing, and what the config's `output` made is checked: it may hold words of a webhook's sender.
+// One callback as a plain request, from an entry of the config's callbacks and the outcome of a job. No header is taken over from anywhere,
+// and what the hook's `output` returned is validated, because it may contain words of a webhook's sender.
 import { authHeaderName, authHeaders, type SecretOf } from "./auth.ts";
-import { givenHeaders } from "./headers.ts";
+import { readOutputHeaders } from "./headers.ts";
 import { callbackUrl, type UrlPolicy } from "./url.ts";
 import type { Callback, CallbackRequest } from "../config/config-schema.ts";
 import { isRecord } from "../lib/json.ts";
@@ -9,11 +9,11 @@ import type { Problem } from "../lib/problem.ts";
 import { misconfigured } from "../config/setting.ts";
 import { eventBody, eventHeaders, type JobEvent } from "./standard-webhooks.ts";
 
-/** One thing to tell, the same on every attempt. */
+/** What a callback delivers, the same on every attempt. */
 export interface CallbackContent {
   event: JobEvent;
-  /** What the hook's `output` gave, which may be nothing by mistake. Absent where it has none: then the form of Standard Webhooks. */
-  output?: { gave: CallbackRequest } | undefined;
+  /** What the hook's `output` returned. Absent: the hook has none, and the event is sent as Standard Webhooks say. */
+  output?: { returned: CallbackRequest } | undefined;
 }
 
 export interface PlainRequest {
@@ -27,8 +27,10 @@ export interface PlainRequest {
 const METHODS: ReadonlySet<string> = new Set(["POST", "PUT", "PATCH"]);
 
 /**
- * @param name of the entry @param secretOf secrets by name @param now of this attempt, in milliseconds since 1970
- * @throws Problem misconfigured: the config or a secret is wrong, and another try would change nothing
+ * @param name of the entry
+ * @param secretOf a secret by its name
+ * @param now time of this attempt, in milliseconds since 1970
+ * @throws Problem 503 misconfigured: the config, a secret or `output` is wrong, and another attempt would fail the same way
  */
 export async function callbackRequest(
   name: string,
@@ -36,39 +38,39 @@ export async function callbackRequest(
   { event, output }: CallbackContent,
   secretOf: SecretOf,
   now: number,
-  reach: UrlPolicy,
+  policy: UrlPolicy,
 ): Promise<PlainRequest> {
   const setting = `${event.hook === null ? "" : `hooks.${event.hook}.`}output (src/config.ts)`;
   const wrong = (what: string): Problem => misconfigured(setting, what);
-  const shaped = output === undefined ? undefined : readShaped(output.gave, wrong);
-  const url = callbackUrl(callback.url, shaped?.path, reach, `callbacks.${name}.url (src/config.ts)`, setting);
-  const { body, type } = bodyOf(shaped === undefined ? eventBody(event) : shaped.body, wrong);
+  const shape = output === undefined ? undefined : readOutput(output.returned, wrong);
+  const url = callbackUrl(callback.url, shape?.path, policy, `callbacks.${name}.url (src/config.ts)`, setting);
+  const { body, type } = bodyOf(shape === undefined ? eventBody(event) : shape.body, wrong);
   const headers = {
     "content-type": type,
     "user-agent": "uniapi-edge",
-    ...givenHeaders(shaped?.headers, authHeaderName(callback.auth), wrong),
-    // Unsigned too, an event has the id that tells doubles.
-    ...(shaped === undefined ? eventHeaders(event.id, now) : {}),
+    ...readOutputHeaders(shape?.headers, authHeaderName(callback.auth), wrong),
+    // Without `auth` too, so that a receiver can recognize duplicates.
+    ...(shape === undefined ? eventHeaders(event.id, now) : {}),
     ...(await authHeaders(callback.auth, secretOf, { id: event.id, now, body })),
   };
-  return { url, method: shaped?.method ?? "POST", headers, body };
+  return { url, method: shape?.method ?? "POST", headers, body };
 }
 
-interface Shaped {
+interface OutputShape {
   path: string | undefined;
   method: string;
   headers: unknown;
   body: unknown;
 }
 
-/** Read as if it had no type: it is what the deployer's code made of somebody's event. */
-function readShaped(gave: unknown, wrong: (what: string) => Problem): Shaped {
-  if (!isRecord(gave)) throw wrong("must give { path?, method?, headers?, body }");
-  const { path, method = "POST" } = gave;
+/** @param returned of any type, since its types don't bind the deployer's code at run time */
+function readOutput(returned: unknown, wrong: (what: string) => Problem): OutputShape {
+  if (!isRecord(returned)) throw wrong("must give { path?, method?, headers?, body }");
+  const { path, method = "POST" } = returned;
   if (path !== undefined && typeof path !== "string") throw wrong("gave a path that is no string");
-  const upper = typeof method === "string" ? method.toUpperCase() : "";
-  if (!METHODS.has(upper)) throw wrong("gave a method that is none of POST, PUT, PATCH");
-  return { path, method: upper, headers: gave["headers"], body: gave["body"] };
+  const upperMethod = typeof method === "string" ? method.toUpperCase() : "";
+  if (!METHODS.has(upperMethod)) throw wrong("gave a method that is none of POST, PUT, PATCH");
+  return { path, method: upperMethod, headers: returned["headers"], body: returned["body"] };
 }
 
 function bodyOf(content: unknown, wrong: (what: string) => Problem): { body: Uint8Array<ArrayBuffer>; type: string } {
@@ -79,7 +81,7 @@ function bodyOf(content: unknown, wrong: (what: string) => Problem): { body: Uin
   } catch {
     throw wrong("gave a body that can't be written as JSON");
   }
-  // As it is for undefined and functions.
+  // stringify returns undefined for undefined and for a function.
   if (text === undefined) throw wrong("gave no body");
   return { body: bytesOf(text), type: "application/json" };
 }

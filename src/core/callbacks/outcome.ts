@@ -1,9 +1,9 @@
-// What became of one try of a callback, and when the next one is due. A failure is tried again, whatever the status, since a receiver
-// may be mended within the day; only what the same request can never reach is given up at once.
+// The outcome of one attempt to deliver, and when the next attempt is due. A failure is retried whatever its status, since a receiver may be
+// repaired within a day. Only a request that can never succeed is given up at once.
 import { isRecord, parseJson, textOf } from "../lib/json.ts";
 import { retryAfterSeconds } from "../upstream/upstream-error.ts";
 
-/** `final`: no other try can help. Reasons are our own words. */
+/** `final`: another attempt would fail too. `reason` is in our own words, never the receiver's. */
 export type DeliveryOutcome =
   | { kind: "delivered" }
   | { kind: "failed"; reason: string; retryAfterMs?: number | undefined }
@@ -13,7 +13,7 @@ export type NextDelivery = { done: true } | { stopped: string } | { retryInMs: n
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
-/** Between tries, contract section 7: with the first one eight in all. */
+/** Delays between attempts (docs/contract.md §7): with the first there are eight attempts. */
 export const DELAYS_MS: readonly number[] = [
   5_000,
   5 * MINUTE_MS,
@@ -25,7 +25,7 @@ export const DELAYS_MS: readonly number[] = [
 ];
 const MAX_RETRY_AFTER_MS = 12 * HOUR_MS;
 
-/** About the request itself, which stays the same. */
+/** Errors about the request itself, which would be the same on the next attempt. */
 const SLACK_FINAL = new Set([
   "attachment_payload_limit_exceeded",
   "deprecated_endpoint",
@@ -50,7 +50,10 @@ const SLACK_FINAL = new Set([
   "too_many_attachments",
   "unknown_method",
 ]);
-/** Passing, or mended by the bot's owner within the day: named, since the name says what to do. Slack's other errors are retried too. */
+/**
+ * Errors that pass, or that the bot's owner can repair within a day. The record shows their names, which say what to do. Slack's other
+ * errors are retried without a name.
+ */
 const SLACK_NAMED = new Set([
   "account_inactive",
   "channel_not_found",
@@ -73,12 +76,15 @@ const SLACK_NAMED = new Set([
   "token_revoked",
 ]);
 
-/** Slack says in the body of a 200 that it refused. */
-export function answersInBody(url: URL): boolean {
+/** Whether a 200 may still be a refusal: Slack reports errors in the body. */
+export function reportsErrorsInBody(url: URL): boolean {
   return /(?:^|\.)slack(?:-gov)?\.com$/.test(url.hostname);
 }
 
-/** @param body of an answer whose body counts; undefined where it was not read @param now milliseconds since 1970 */
+/**
+ * @param body of the response; undefined if it was not read
+ * @param now milliseconds since 1970
+ */
 export function deliveryOutcome(
   status: number,
   headers: Headers,
@@ -90,21 +96,21 @@ export function deliveryOutcome(
   if (status === 410) return { kind: "final", reason: "gone" };
   if (status >= 300 && status < 400) return { kind: "failed", reason: "redirect not followed", retryAfterMs };
   if (status < 200 || status > 299) return { kind: "failed", reason: `status ${status}`, retryAfterMs };
-  const said = body === undefined ? undefined : parseJson(body);
-  if (!isRecord(said) || said["ok"] !== false) return { kind: "delivered" };
-  const code = textOf(said["error"]);
+  const reply = body === undefined ? undefined : parseJson(body);
+  if (!isRecord(reply) || reply["ok"] !== false) return { kind: "delivered" };
+  const code = textOf(reply["error"]);
   if (SLACK_FINAL.has(code)) return { kind: "final", reason: `slack ${code}` };
   return { kind: "failed", reason: SLACK_NAMED.has(code) ? `slack ${code}` : "slack error", retryAfterMs };
 }
 
 /**
- * @param attempt number of the try that got the verdict, from 1
- * @returns the wait is the schedule's, or Retry-After where that is longer, at most 12 h
+ * What to do after an attempt. The delay is the schedule's, or Retry-After if that is longer, but at most 12 h.
+ * @param attempt number of the attempt that had this outcome, from 1
  */
-export function nextDelivery(attempt: number, verdict: DeliveryOutcome): NextDelivery {
-  if (verdict.kind === "delivered") return { done: true };
-  if (verdict.kind === "final") return { stopped: verdict.reason };
+export function nextDelivery(attempt: number, outcome: DeliveryOutcome): NextDelivery {
+  if (outcome.kind === "delivered") return { done: true };
+  if (outcome.kind === "final") return { stopped: outcome.reason };
   const delay = DELAYS_MS[attempt - 1];
-  if (delay === undefined) return { stopped: `no try left, the last: ${verdict.reason}` };
-  return { retryInMs: Math.max(delay, Math.min(verdict.retryAfterMs ?? 0, MAX_RETRY_AFTER_MS)) };
+  if (delay === undefined) return { stopped: `no try left, the last: ${outcome.reason}` };
+  return { retryInMs: Math.max(delay, Math.min(outcome.retryAfterMs ?? 0, MAX_RETRY_AFTER_MS)) };
 }

@@ -1,18 +1,19 @@
-// Standard Webhooks v1 with a shared secret (standardwebhooks.com, "Symmetric"): its secrets, its one signature for deliveries that come
-// in and callbacks that go out, and the form of the event that we send.
+// Standard Webhooks v1 with a shared secret (standardwebhooks.com, "Symmetric"): its secrets, its signature, which webhooks in and callbacks
+// out have in common, and the form of the events that we send.
 import type { HookOutcome } from "../config/config-schema.ts";
-import { base64, hmacSha256 } from "../lib/hmac.ts";
+import { hmacSha256 } from "../lib/hmac.ts";
+import { base64 } from "../lib/bytes.ts";
 
-/** `whsec_` and base64. The specification wants 24 bytes or more, but its authors' own examples have fewer. */
+/** `whsec_` and base64. The specification requires 24 bytes or more, but its authors' own examples have fewer. */
 export const STANDARD_SECRET = /^whsec_(?=.)(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}(?:==)?|[A-Za-z0-9+/]{3}=?)?$/;
 
-/** @returns what a secret signs with; null where it is none */
+/** The key of a secret; null for a text that is not of this form. */
 export function signingKey(secret: string): Uint8Array<ArrayBuffer> | null {
   if (!STANDARD_SECRET.test(secret)) return null;
   return Uint8Array.from(atob(secret.slice("whsec_".length)), (char) => char.charCodeAt(0));
 }
 
-/** The same for callbacks: a receiver that has no secret of that form may take another text, whose own bytes are the key. */
+/** The same for callbacks, where any other text without spaces is a secret too: its own bytes are the key. */
 export function callbackKey(secret: string): Uint8Array<ArrayBuffer> | null {
   if (secret.startsWith("whsec_")) return signingKey(secret);
   return /^[\x21-\x7e]+$/.test(secret) ? Uint8Array.from(new TextEncoder().encode(secret)) : null;
@@ -20,7 +21,7 @@ export function callbackKey(secret: string): Uint8Array<ArrayBuffer> | null {
 
 /**
  * One entry of `webhook-signature`: `v1,` and base64.
- * @param id without a full stop, which separates it from the time
+ * @param id without a full stop, which separates it from the time in the signed text
  * @param time Unix seconds, as in `webhook-timestamp`
  */
 export async function signatureEntry(
@@ -32,18 +33,18 @@ export async function signatureEntry(
   return `v1,${base64(await hmacSha256(key, `${id}.${time}.`, body))}`;
 }
 
-/** What happened to a job; the same on every attempt to tell it. */
+/** The outcome of a job, the same on every attempt to deliver it. */
 export type JobEvent = Pick<HookOutcome, "answer" | "error" | "metadata"> & {
-  /** The receiver's key against doubles: `webhook-id`. Without dots, which part what is signed. */
+  /** The `webhook-id`, by which a receiver recognizes duplicates. Without a full stop, which separates the signed parts. */
   id: string;
   job: string;
-  /** Name of the hook that it came by; null for a job that somebody posted. */
+  /** Name of the hook that received the event; null for a job of POST /jobs. */
   hook: string | null;
   /** When the job ended, in milliseconds since 1970. */
   endedAt: number;
 };
 
-/** The body of an event where the config shapes none. */
+/** The body of a callback without `output`. */
 export function eventBody({ job, hook, endedAt, answer, error, metadata }: JobEvent): object {
   return {
     type: error === null ? "response.completed" : "response.failed",
@@ -52,7 +53,7 @@ export function eventBody({ job, hook, endedAt, answer, error, metadata }: JobEv
   };
 }
 
-/** The id is the event's, the time that of the attempt. */
+/** The id is that of the event, the time that of the attempt. */
 export function eventHeaders(id: string, nowMs: number): { "webhook-id": string; "webhook-timestamp": string } {
   return { "webhook-id": id, "webhook-timestamp": String(Math.floor(nowMs / 1_000)) };
 }

@@ -1,76 +1,78 @@
-// How far a job is, and what is due: the pure part of its record. Whoever acts on a job is named by the instance that it runs in; one
-// that is not the current one any more is not heard. Times in milliseconds.
-import type { Delivery, FailedTry, JobStatus } from "./job.ts";
+// The state of a job and what is due for it: the pure part of its record. An instance (of the Workflow, or a request whose sender waits)
+// identifies itself with each report, and reports of an instance that is not the current one are ignored. Times in milliseconds.
+import type { FailedAttempt, JobDelivery, JobStatus } from "./job.ts";
 
 const MINUTE_MS = 60_000;
-/** An instance that should have been started by now was not. */
+/** After this time an instance that has not started is started again. */
 const START_MS = MINUTE_MS;
-/** Beyond every deadline of a try: whoever asked is dead. */
+/** Longer than every deadline of an attempt: after it the execution is dead. */
 const STUCK_MS = 65 * MINUTE_MS;
-/** A pause that is over for so long: the engine that kept it is dead. */
+/** So long after the end of a delay the engine that waited for it is dead. */
 const OVERDUE_MS = 15 * MINUTE_MS;
-/** After the last word. */
-const KEPT_MS = 30 * 86_400_000;
+/** A record is removed so long after its last change. */
+const RETENTION_MS = 30 * 86_400_000;
 
 export interface JobState {
   job: string;
   status: JobStatus;
-  /** A redelivered event of a failed job begins the next; 1 is the first. */
-  run: number;
-  /** Who accepted it: the same caller may say it twice where the first answer was lost. */
-  nonce: string;
-  /** The sender waits: nobody is started. */
+  /** 1 at first. A repeated event of a failed job starts the next generation. */
+  generation: number;
+  /** Id of the `accept` call that started this generation: the call may be repeated if its result was lost. */
+  acceptId: string;
+  /** The sender waits: a request answers the job, not an instance of the Workflow. */
   sync: boolean;
-  /** The instance that may ask. */
+  /** The instance that may answer. */
   instance: string;
-  /** It exists. */
+  /** The instance exists. */
   started: boolean;
-  /** The execution whose call is under way, or was when its engine died. */
-  asking: string | null;
-  tries: FailedTry[];
-  /** When the next try is due. */
+  /** The execution whose upstream call is in progress, or was when its engine died. */
+  activeExecution: string | null;
+  failedAttempts: FailedAttempt[];
+  /** When the next attempt is due. */
   nextAt: number | null;
   /** The instance that may deliver. */
-  deliverer: string;
-  /** Attempts of this delivery. */
+  deliveryInstance: string;
+  /** Attempts since the delivery was last started. They select the next delay. */
   deliveryAttempts: number;
-  delivery: Delivery | null;
+  /** Null: the job has no callback. */
+  delivery: JobDelivery | null;
   createdAt: number;
   updatedAt: number;
-  /** When the run ended. */
+  /** When this generation ended. */
   endedAt: number | null;
 }
 
+/** Whether the job has neither an answer nor a final error. */
 export function isOpen({ status }: JobState): boolean {
   return status === "queued" || status === "running";
 }
 
-/** What a look at the record finds to do. */
+/** What the alarm of a record must do. */
 export type Due =
-  /** The instance was never started. */
+  /** Start the instance, which was never started. */
   | "start"
-  /** Its engine died between two tries: nothing was being asked, so another may go on. */
+  /** Start another instance: the engine died between two attempts, when no call was in progress. */
   | "restart"
-  /** Whoever was asking is dead, and the call may have been paid. */
+  /** Fail the job: the execution is dead, and its call may have been paid. */
   | "lost"
-  /** The engine that kept the pauses of a delivery is dead. */
+  /** Start the delivery again: the engine that waited between its attempts is dead. */
   | "redeliver"
   | "remove";
 
-/** When to look next, and what for. */
+/** What is due next, and when. */
 export function nextDue(state: JobState): { at: number; due: Due } {
   if (isOpen(state)) {
     if (!state.started) return { at: state.updatedAt + START_MS, due: "start" };
-    if (state.asking !== null || state.sync) return { at: state.updatedAt + STUCK_MS, due: "lost" };
+    if (state.activeExecution !== null || state.sync) return { at: state.updatedAt + STUCK_MS, due: "lost" };
     return { at: Math.max(state.updatedAt, state.nextAt ?? 0) + OVERDUE_MS, due: "restart" };
   }
   if (state.delivery?.status === "pending") {
     return { at: Math.max(state.updatedAt, (state.delivery.next_at ?? 0) * 1_000) + OVERDUE_MS, due: "redeliver" };
   }
-  return { at: state.updatedAt + KEPT_MS, due: "remove" };
+  return { at: state.updatedAt + RETENTION_MS, due: "remove" };
 }
 
-/** The `webhook-id` of what is told of this run: the same on every attempt, and another one for the outcome of another run. */
-export function eventId({ job, run }: Pick<JobState, "job" | "run">): string {
-  return run === 1 ? job : `${job}-${run}`;
+/** The `webhook-id` of a generation's outcome. It is the same on every attempt to deliver it, and differs between generations. */
+export function eventId({ job, generation }: Pick<JobState, "job" | "generation">): string {
+  return generation === 1 ? job : `${job}-${generation}`;
 }

@@ -1,0 +1,45 @@
+// Named JSON documents in the SQLite of a Durable Object, each in as many rows as it takes: a row holds 2 MB at most.
+// Reading from an object that has stored nothing creates no table, so such an object leaves nothing behind.
+
+/** Bytes of a document in one row. */
+const ROW_BYTES = 1_000_000;
+
+/** `Types` has the type of each document by its name. */
+export class Documents<Types> {
+  readonly #sql: SqlStorage;
+
+  constructor(sql: SqlStorage) {
+    this.#sql = sql;
+  }
+
+  read<Name extends keyof Types & string>(name: Name): Types[Name] | null {
+    if (this.#sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'documents'").toArray().length === 0) return null;
+    const rows = this.#sql
+      .exec<{ bytes: ArrayBuffer }>("SELECT bytes FROM documents WHERE name = ? ORDER BY piece", name)
+      .toArray();
+    if (rows.length === 0) return null;
+    const decoder = new TextDecoder();
+    const text = rows.map(({ bytes }) => decoder.decode(bytes, { stream: true })).join("") + decoder.decode();
+    return JSON.parse(text) as Types[Name];
+  }
+
+  write<Name extends keyof Types & string>(name: Name, value: Types[Name]): void {
+    this.#sql.exec(
+      "CREATE TABLE IF NOT EXISTS documents (name TEXT NOT NULL, piece INTEGER NOT NULL, bytes BLOB NOT NULL, PRIMARY KEY (name, piece))",
+    );
+    this.remove(name);
+    const bytes = new TextEncoder().encode(JSON.stringify(value));
+    for (let offset = 0; offset < bytes.length; offset += ROW_BYTES) {
+      this.#sql.exec(
+        "INSERT INTO documents (name, piece, bytes) VALUES (?, ?, ?)",
+        name,
+        offset / ROW_BYTES,
+        bytes.slice(offset, offset + ROW_BYTES),
+      );
+    }
+  }
+
+  remove(name: keyof Types & string): void {
+    this.#sql.exec("DELETE FROM documents WHERE name = ?", name);
+  }
+}
