@@ -1,23 +1,23 @@
 // POST /ask and GET /ask/{id}.
-import { EVERY_CALLER, type Operation, READERS, ref } from "./operation.ts";
+import { EVERY_CALLER, type Operation, READERS, schemaRef } from "./operation.ts";
 import {
-  A_RUN,
-  AN_ID,
+  RUN_ID,
+  ANSWER_ID,
   cacheControl,
-  flag,
+  booleanParameter,
   idempotencyKey,
   lastEventId,
-  NEXT_ID,
-  query,
+  FOLLOW_UP_ID,
+  queryParameter,
   responseId,
-  STRANGE_ID,
+  FOREIGN_ID,
 } from "./parameters.ts";
-import { NO_SUCH_ID, problemExample } from "./problems.ts";
+import { RESPONSE_NOT_FOUND, problemExample } from "./problems.ts";
 
 const TEXT = { type: "string" };
 const COUNTED = { input_tokens: 7, cached_tokens: 0, output_tokens: 10, reasoning_tokens: 0, total_tokens: 17 };
 const ANSWER = {
-  id: AN_ID,
+  id: ANSWER_ID,
   previous_response_id: null,
   created_at: 1_795_387_629,
   model: "gpt-6-luna",
@@ -30,16 +30,16 @@ const CITY = {
   additionalProperties: false,
 };
 
-const START = `id: ${A_RUN}-0
+const START = `id: ${RUN_ID}-0
 event: start
 data: {"request_id":"req_ae7fdf9f5b88a6aeb3fadeb6","model":"gpt-6-luna"}
 
 `;
-const REST = `id: ${A_RUN}-1
+const REST = `id: ${RUN_ID}-1
 event: text
 data: {"delta":"Once upon a time"}
 
-id: ${A_RUN}-2
+id: ${RUN_ID}-2
 event: done
 data: ${JSON.stringify({ ...ANSWER, text: "Once upon a time", usage: COUNTED })}
 
@@ -63,45 +63,45 @@ other text is itself the \`input\`.
 (\`: ping\`) after five seconds of silence; with \`Accept: text/plain\` it is the text as it comes, and a failure breaks the connection.`,
   callers: EVERY_CALLER,
   parameters: [
-    query("preset", "As in the body."),
-    query("previous_response_id", "As in the body."),
-    flag("stream", "As in the body."),
+    queryParameter("preset", "As in the body."),
+    queryParameter("previous_response_id", "As in the body."),
+    booleanParameter("stream", "As in the body."),
     cacheControl,
     idempotencyKey,
     lastEventId,
   ],
   body: {
-    "application/json": ref("AskRequest"),
+    "application/json": schemaRef("AskRequest"),
     "text/plain": TEXT,
-    "application/x-www-form-urlencoded": ref("AskRequest"),
+    "application/x-www-form-urlencoded": schemaRef("AskRequest"),
   },
-  bodyAbsent:
+  optionalBody:
     "Required, but for a page that was reloaded and has lost the question: with `Idempotency-Key` and `Last-Event-ID` a body that is empty, " +
     '`{}` or `{"stream":true}` goes on with that stream, whatever `Accept` says.',
-  answers: {
+  responses: {
     200: {
       description: "The answer.",
       headers: ["cache-status", "age", "x-continuity", "x-response-id", "x-response-status"],
-      content: { "application/json": ref("Answer"), "text/plain": TEXT, "text/event-stream": TEXT },
-      event: ref("AskEvent"),
+      content: { "application/json": schemaRef("Answer"), "text/plain": TEXT, "text/event-stream": TEXT },
+      event: schemaRef("AskEvent"),
     },
   },
-  fails: ["body", "upstream", "repeat", "resume"],
+  failures: ["body", "upstream", "repeat", "resume"],
   examples: {
     question: {
       summary: "A question",
       body: { input: "What is the capital of France?" },
       status: 200,
-      answer: { ...ANSWER, text: "The capital of France is Paris.", usage: COUNTED, cost_usd: 0.0000057 },
+      response: { ...ANSWER, text: "The capital of France is Paris.", usage: COUNTED, cost_usd: 0.0000057 },
     },
     follow_up: {
       summary: "A follow-up",
-      body: { input: "And of Spain?", previous_response_id: AN_ID },
+      body: { input: "And of Spain?", previous_response_id: ANSWER_ID },
       status: 200,
-      answer: {
+      response: {
         ...ANSWER,
-        id: NEXT_ID,
-        previous_response_id: AN_ID,
+        id: FOLLOW_UP_ID,
+        previous_response_id: ANSWER_ID,
         text: "It is Madrid.",
         usage: COUNTED,
         cost_usd: 0.0000057,
@@ -111,7 +111,7 @@ other text is itself the \`input\`.
       summary: "A preset, with metadata",
       body: { input: "My order has not come.", preset: "support", metadata: { order: "A-17" } },
       status: 200,
-      answer: {
+      response: {
         ...ANSWER,
         text: "I am sorry to hear that.",
         usage: COUNTED,
@@ -123,7 +123,7 @@ other text is itself the \`input\`.
       summary: "Data in a form of your own",
       body: { input: "What is the capital of France?", schema: CITY },
       status: 200,
-      answer: { ...ANSWER, text: '{"city":"Paris"}', usage: COUNTED, data: { city: "Paris" }, cost_usd: 0.0000057 },
+      response: { ...ANSWER, text: '{"city":"Paris"}', usage: COUNTED, data: { city: "Paris" }, cost_usd: 0.0000057 },
     },
     tools: {
       summary: "A tool that you carry out",
@@ -132,7 +132,7 @@ other text is itself the \`input\`.
         tools: [{ type: "function", name: "weather", parameters: CITY, strict: true }],
       },
       status: 200,
-      answer: {
+      response: {
         ...ANSWER,
         text: "",
         usage: COUNTED,
@@ -144,20 +144,20 @@ other text is itself the \`input\`.
       summary: "An image",
       body: { input: "What is on this picture?", images: ["https://example.com/cat.png"] },
       status: 200,
-      answer: { ...ANSWER, text: "A cat.", usage: COUNTED, cost_usd: 0.0000057 },
+      response: { ...ANSWER, text: "A cat.", usage: COUNTED, cost_usd: 0.0000057 },
     },
     stream: {
       summary: "As a stream",
       body: { input: "Tell me a story", stream: true },
       status: 200,
-      answer: START + REST,
+      response: START + REST,
       accept: "text/event-stream",
     },
     goes_on: {
       summary: "The same stream after its first event, without the question",
-      parameters: { "Idempotency-Key": "story-17", "Last-Event-ID": `${A_RUN}-0` },
+      parameters: { "Idempotency-Key": "story-17", "Last-Event-ID": `${RUN_ID}-0` },
       status: 200,
-      answer: REST,
+      response: REST,
       accept: "text/event-stream",
     },
     once: {
@@ -165,14 +165,14 @@ other text is itself the \`input\`.
       parameters: { "Idempotency-Key": "order-A-17-reply-1" },
       body: { input: "Write one reply to order A-17." },
       status: 200,
-      answer: { ...ANSWER, text: "Your parcel is on its way.", usage: COUNTED, cost_usd: 0.0000057 },
+      response: { ...ANSWER, text: "Your parcel is on its way.", usage: COUNTED, cost_usd: 0.0000057 },
     },
     plain_text: {
       summary: "Text in, text out",
       body: "What is the capital of France?",
       type: "text/plain",
       status: 200,
-      answer: "The capital of France is Paris.",
+      response: "The capital of France is Paris.",
       accept: "text/plain",
     },
     form: {
@@ -180,13 +180,13 @@ other text is itself the \`input\`.
       body: "input=What+is+the+capital+of+France%3F&temperature=0.2",
       type: "application/x-www-form-urlencoded",
       status: 200,
-      answer: { ...ANSWER, text: "The capital of France is Paris.", usage: COUNTED, cost_usd: 0.0000057 },
+      response: { ...ANSWER, text: "The capital of France is Paris.", usage: COUNTED, cost_usd: 0.0000057 },
     },
     misspelt: {
       summary: "A field that is misspelt",
       body: { input: "hi", temprature: 1 },
       status: 400,
-      answer: problemExample(
+      response: problemExample(
         "unknown_parameter",
         "`temprature` is not a field of this request. Check its spelling or leave it out.",
         "temprature",
@@ -194,9 +194,9 @@ other text is itself the \`input\`.
     },
     stranger: {
       summary: "A follow-up to an id that is not yours",
-      body: { input: "And of Spain?", previous_response_id: STRANGE_ID },
+      body: { input: "And of Spain?", previous_response_id: FOREIGN_ID },
       status: 400,
-      answer: problemExample(
+      response: problemExample(
         "previous_response_not_found",
         "There is no response with this previous_response_id. Check the id, or leave it out to start a new conversation.",
         "previous_response_id",
@@ -214,27 +214,27 @@ const getAsk: Operation = {
   description:
     "From KV: UniAPI is not asked. With `thread=true` every turn from the first to this one, so that a page can restore a chat.",
   callers: READERS,
-  parameters: [responseId, flag("thread", "The whole conversation.")],
-  answers: {
+  parameters: [responseId, booleanParameter("thread", "The whole conversation.")],
+  responses: {
     200: {
       description: "The answer as it was given, or the conversation.",
       headers: ["x-response-id", "x-response-status"],
-      content: { "application/json": { anyOf: [ref("Answer"), ref("Thread")] }, "text/plain": TEXT },
+      content: { "application/json": { anyOf: [schemaRef("Answer"), schemaRef("Thread")] }, "text/plain": TEXT },
     },
   },
-  fails: ["id"],
+  failures: ["id"],
   examples: {
     answer: {
       summary: "An answer",
-      parameters: { id: AN_ID },
+      parameters: { id: ANSWER_ID },
       status: 200,
-      answer: { ...ANSWER, text: "The capital of France is Paris.", usage: COUNTED, cost_usd: 0.0000057 },
+      response: { ...ANSWER, text: "The capital of France is Paris.", usage: COUNTED, cost_usd: 0.0000057 },
     },
     thread: {
       summary: "A conversation",
-      parameters: { id: NEXT_ID, thread: "true" },
+      parameters: { id: FOLLOW_UP_ID, thread: "true" },
       status: 200,
-      answer: {
+      response: {
         turns: [
           {
             input: "What is the capital of France?",
@@ -244,8 +244,8 @@ const getAsk: Operation = {
             input: "And of Spain?",
             answer: {
               ...ANSWER,
-              id: NEXT_ID,
-              previous_response_id: AN_ID,
+              id: FOLLOW_UP_ID,
+              previous_response_id: ANSWER_ID,
               text: "It is Madrid.",
               usage: COUNTED,
               cost_usd: 0.0000057,
@@ -256,9 +256,9 @@ const getAsk: Operation = {
     },
     stranger: {
       summary: "An id that is not yours",
-      parameters: { id: STRANGE_ID },
+      parameters: { id: FOREIGN_ID },
       status: 404,
-      answer: NO_SUCH_ID,
+      response: RESPONSE_NOT_FOUND,
     },
   },
 };

@@ -4,7 +4,7 @@ import type { JsonObject } from "../core/lib/json.ts";
 import { askOperations } from "./ask.ts";
 import { HEADERS } from "./headers.ts";
 import { jobsOperations } from "./jobs.ts";
-import { describe } from "./operation.ts";
+import { operationObject } from "./operation.ts";
 import { problemComponents, problemTable } from "./problems.ts";
 import { responsesOperations } from "./responses.ts";
 import { schemaComponents } from "./schemas.ts";
@@ -47,7 +47,7 @@ const TAGS = [
 export function openApiDocument(version: string): JsonObject {
   const paths: Record<string, JsonObject> = {};
   for (const operation of [...askOperations, ...responsesOperations, ...metaOperations, ...jobsOperations]) {
-    paths[operation.path] = { ...paths[operation.path], [operation.method]: describe(operation) };
+    paths[operation.path] = { ...paths[operation.path], [operation.method]: operationObject(operation) };
   }
   return {
     openapi: "3.1.1",

@@ -1,6 +1,6 @@
 // Webhooks in, and jobs.
-import { type Operation, ref } from "./operation.ts";
-import { A_JOB, AN_ID, jobId } from "./parameters.ts";
+import { type Operation, schemaRef } from "./operation.ts";
+import { JOB_ID, ANSWER_ID, jobId } from "./parameters.ts";
 import { problemExample } from "./problems.ts";
 
 const hook: Operation = {
@@ -23,17 +23,17 @@ way, and asks whether anybody is there are answered as it wants; with \`respond:
     },
   ],
   body: { "application/json": {}, "application/x-www-form-urlencoded": {} },
-  answers: {
+  responses: {
     200: {
       description: "A duplicate, or an event that is ignored.",
-      content: { "application/json": ref("HookResult") },
+      content: { "application/json": schemaRef("HookResult") },
     },
     202: {
       description: "Accepted; also a new start of a job that had failed.",
-      content: { "application/json": ref("HookResult") },
+      content: { "application/json": schemaRef("HookResult") },
     },
   },
-  fails: ["body", "id", "signature", "upstream"],
+  failures: ["body", "id", "signature", "upstream"],
   examples: {
     accepted: {
       summary: "An event",
@@ -43,7 +43,7 @@ way, and asks whether anybody is there are answered as it wants; with \`respond:
       },
       body: { action: "opened", issue: { number: 7, body: "It does not start." }, repository: { name: "shop" } },
       status: 202,
-      answer: { status: "accepted", job: A_JOB },
+      response: { status: "accepted", job: JOB_ID },
     },
     ignored: {
       summary: "One that the config's `input` ignores",
@@ -53,14 +53,14 @@ way, and asks whether anybody is there are answered as it wants; with \`respond:
       },
       body: { action: "closed", issue: { number: 7, body: "It does not start." }, repository: { name: "shop" } },
       status: 200,
-      answer: { status: "ignored" },
+      response: { status: "ignored" },
     },
     nobody: {
       summary: "A hook that is not there",
       parameters: { name: "nobody" },
       body: {},
       status: 404,
-      answer: problemExample(
+      response: problemExample(
         "not_found",
         "There is no hook with this name. Its owner must add it to `hooks` in src/config.ts.",
       ),
@@ -76,23 +76,23 @@ const postJob: Operation = {
   summary: "Ask without waiting",
   description: "The body of `POST /ask` without `stream`. Tries that fail unpaid are repeated for over an hour.",
   callers: ["serverKey"],
-  body: { "application/json": ref("JobRequest") },
-  answers: {
-    202: { description: "It is recorded.", headers: ["location"], content: { "application/json": ref("JobAccepted") } },
+  body: { "application/json": schemaRef("JobRequest") },
+  responses: {
+    202: { description: "It is recorded.", headers: ["location"], content: { "application/json": schemaRef("JobAccepted") } },
   },
-  fails: ["body"],
+  failures: ["body"],
   examples: {
     job: {
       summary: "A job, and whom to tell",
       body: { input: "Summarise the week.", callback: "crm", metadata: { week: "47" } },
       status: 202,
-      answer: { job: A_JOB, status: "queued" },
+      response: { job: JOB_ID, status: "queued" },
     },
     stream: {
       summary: "What a job can't do",
       body: { input: "hi", stream: true },
       status: 400,
-      answer: problemExample(
+      response: problemExample(
         "invalid_request",
         "A job has no stream: leave `stream` out, and read the job by its id or have it sent to a callback.",
         "stream",
@@ -111,19 +111,19 @@ const getJob: Operation = {
     "Jobs of webhooks can be read with every server key, others with a key of the same name as the one that made them.",
   callers: ["serverKey"],
   parameters: [jobId],
-  answers: { 200: { description: "The job.", content: { "application/json": ref("JobView") } } },
-  fails: ["id"],
+  responses: { 200: { description: "The job.", content: { "application/json": schemaRef("JobView") } } },
+  failures: ["id"],
   examples: {
     completed: {
       summary: "A job with an answer",
-      parameters: { id: A_JOB },
+      parameters: { id: JOB_ID },
       status: 200,
-      answer: {
-        job: A_JOB,
+      response: {
+        job: JOB_ID,
         status: "completed",
         created_at: 1_795_387_629,
         answer: {
-          id: AN_ID,
+          id: ANSWER_ID,
           previous_response_id: null,
           created_at: 1_795_387_630,
           model: "gpt-6-luna",
@@ -141,7 +141,7 @@ const getJob: Operation = {
       summary: "A job that is not there",
       parameters: { id: "job_0" },
       status: 404,
-      answer: problemExample("not_found", "There is no job with this id. Jobs are kept for 30 days.", "id"),
+      response: problemExample("not_found", "There is no job with this id. Jobs are kept for 30 days.", "id"),
     },
   },
 };
@@ -155,20 +155,20 @@ const redeliver: Operation = {
   description: "Repeats the delivery alone, under the same `webhook-id`. Of jobs with a callback that have ended.",
   callers: ["serverKey"],
   parameters: [jobId],
-  answers: {
+  responses: {
     202: {
       description: "It is on its way.",
       headers: ["location"],
-      content: { "application/json": ref("JobAccepted") },
+      content: { "application/json": schemaRef("JobAccepted") },
     },
   },
-  fails: ["id"],
+  failures: ["id"],
   examples: {
     again: {
       summary: "A job that has ended",
-      parameters: { id: A_JOB },
+      parameters: { id: JOB_ID },
       status: 202,
-      answer: { job: A_JOB, status: "completed" },
+      response: { job: JOB_ID, status: "completed" },
     },
   },
 };

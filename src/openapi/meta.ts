@@ -1,5 +1,5 @@
 // The smaller routes: sessions and usage of callers, models, and the Worker itself.
-import { type Answer, EVERY_CALLER, type Operation, READERS, ref } from "./operation.ts";
+import { type OperationResponse, EVERY_CALLER, type Operation, READERS, schemaRef } from "./operation.ts";
 import { ifNoneMatch } from "./parameters.ts";
 import { problemExample } from "./problems.ts";
 
@@ -18,28 +18,28 @@ also sign session tokens itself, with any JWT library.`,
   parameters: [
     { in: "header", name: "Origin", description: "With `turnstile`: browsers send it.", schema: { type: "string" } },
   ],
-  body: { "application/json": ref("SessionRequest") },
-  answers: { 201: { description: "The token.", content: { "application/json": ref("SessionToken") } } },
-  fails: ["body"],
+  body: { "application/json": schemaRef("SessionRequest") },
+  responses: { 201: { description: "The token.", content: { "application/json": schemaRef("SessionToken") } } },
+  failures: ["body"],
   examples: {
     user: {
       summary: "For a user",
       body: { sub: "user-17", presets: ["support"], ttl: 600, tokens_per_day: 20_000 },
       status: 201,
-      answer: { token: TOKEN, expires_at: 1_795_388_229 },
+      response: { token: TOKEN, expires_at: 1_795_388_229 },
     },
     turnstile: {
       summary: "For a visitor",
       parameters: { Origin: "https://app.example.com" },
       body: { turnstile: "0.Xk3…" },
       status: 201,
-      answer: { token: TOKEN, expires_at: 1_795_387_929 },
+      response: { token: TOKEN, expires_at: 1_795_387_929 },
     },
     strange_preset: {
       summary: "A preset that sessions do not have",
       body: { sub: "user-17", presets: ["staff"] },
       status: 400,
-      answer: problemExample(
+      response: problemExample(
         "invalid_request",
         "`presets[0]` must be one of callers.sessions.presets in src/config.ts.",
         "presets[0]",
@@ -56,13 +56,13 @@ const usage: Operation = {
   summary: "What this caller has used, and what is left",
   description: "Today and the last 30 days. Callers without limits are counted a few seconds late.",
   callers: READERS,
-  answers: { 200: { description: "Of the caller that asks.", content: { "application/json": ref("UsageReport") } } },
-  fails: [],
+  responses: { 200: { description: "Of the caller that asks.", content: { "application/json": schemaRef("UsageReport") } } },
+  failures: [],
   examples: {
     usage: {
       summary: "A user with limits",
       status: 200,
-      answer: {
+      response: {
         today: { date: "2026-11-22", ...SUMS },
         days: [{ date: "2026-11-22", ...SUMS }],
         total: SUMS,
@@ -82,13 +82,13 @@ const models: Operation = {
   description:
     "The presets and UniAPI's models; of these only the ones that the config lists. A locked caller sees the presets that it is granted.",
   callers: EVERY_CALLER,
-  answers: { 200: { description: "The list.", content: { "application/json": ref("ModelList") } } },
-  fails: ["upstream"],
+  responses: { 200: { description: "The list.", content: { "application/json": schemaRef("ModelList") } } },
+  failures: ["upstream"],
   examples: {
     models: {
       summary: "A preset and a model",
       status: 200,
-      answer: {
+      response: {
         object: "list",
         data: [
           { id: "support", object: "model", created: 0, owned_by: "preset" },
@@ -107,13 +107,13 @@ const health: Operation = {
   summary: "Whether it could answer",
   description: "Asks nothing of the outside. A setting that is wrong shows as 503 `misconfigured`.",
   callers: ["nobody"],
-  answers: { 200: { description: "It could.", content: { "application/json": ref("Health") } } },
-  fails: [],
-  examples: { ok: { summary: "All is well", status: 200, answer: { status: "ok" } } },
+  responses: { 200: { description: "It could.", content: { "application/json": schemaRef("Health") } } },
+  failures: [],
+  examples: { ok: { summary: "All is well", status: 200, response: { status: "ok" } } },
 };
 
 const OF_A_FILE = ["etag", "cache-control"];
-const UNCHANGED: Answer = {
+const UNCHANGED: OperationResponse = {
   description: "The reader's own is the same, by `If-None-Match`: no body.",
   headers: OF_A_FILE,
 };
@@ -127,11 +127,11 @@ const client: Operation = {
   description: "An ES module without dependencies; docs/client.md describes it. Any page may import it.",
   callers: ["nobody"],
   parameters: [ifNoneMatch],
-  answers: {
+  responses: {
     200: { description: "The module.", headers: OF_A_FILE, content: { "text/javascript": { type: "string" } } },
     304: UNCHANGED,
   },
-  fails: [],
+  failures: [],
   examples: {},
 };
 
@@ -144,11 +144,11 @@ const openapi: Operation = {
   description: "OpenAPI 3.1. `/docs` shows it.",
   callers: ["nobody"],
   parameters: [ifNoneMatch],
-  answers: {
+  responses: {
     200: { description: "The document.", headers: OF_A_FILE, content: { "application/json": { type: "object" } } },
     304: UNCHANGED,
   },
-  fails: [],
+  failures: [],
   examples: {},
 };
 

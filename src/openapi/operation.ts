@@ -2,13 +2,13 @@
 // stands with the request, what comes back with the answer of its status, both under the example's name.
 import type { JsonObject } from "../core/lib/json.ts";
 import { headersOf } from "./headers.ts";
-import { type Fail, problemAnswers } from "./problems.ts";
+import { type FailureKind, problemResponses } from "./problems.ts";
 
 /** Who may ask: names of security schemes; "nobody": no credential is needed. */
-export type Credential = "serverKey" | "publishableKey" | "sessionToken" | "identityToken" | "nobody";
-export const EVERY_CALLER: readonly Credential[] = ["serverKey", "publishableKey", "sessionToken", "identityToken"];
+export type CallerKind = "serverKey" | "publishableKey" | "sessionToken" | "identityToken" | "nobody";
+export const EVERY_CALLER: readonly CallerKind[] = ["serverKey", "publishableKey", "sessionToken", "identityToken"];
 /** Publishable keys stand in pages: nothing can be read by id with one. */
-export const READERS: readonly Credential[] = ["serverKey", "sessionToken", "identityToken"];
+export const READERS: readonly CallerKind[] = ["serverKey", "sessionToken", "identityToken"];
 
 export interface Parameter {
   in: "path" | "query" | "header";
@@ -27,12 +27,12 @@ export interface Example {
   type?: string;
   status: number;
   /** What comes back: JSON, or a text of another type. */
-  answer: unknown;
+  response: unknown;
   /** Of the answer; "application/json" where there is none. */
   accept?: string;
 }
 
-export interface Answer {
+export interface OperationResponse {
   description: string;
   /** Names of `components.headers`, beside `x-request-id`. */
   headers?: readonly string[];
@@ -49,25 +49,25 @@ export interface Operation {
   tag: string;
   summary: string;
   description: string;
-  callers: readonly Credential[];
+  callers: readonly CallerKind[];
   parameters?: readonly Parameter[];
   /** Schemas by media type. */
   body?: Record<string, JsonObject>;
   /** When a request does without its body; absent: never. */
-  bodyAbsent?: string;
-  answers: Record<number, Answer>;
+  optionalBody?: string;
+  responses: Record<number, OperationResponse>;
   /** Which failures it can meet beside those of every route. */
-  fails: readonly Fail[];
+  failures: readonly FailureKind[];
   examples: Record<string, Example>;
 }
 
 const JSON_TYPE = "application/json";
 
-export function ref(schema: string): JsonObject {
+export function schemaRef(schema: string): JsonObject {
   return { $ref: `#/components/schemas/${schema}` };
 }
 
-export function describe(operation: Operation): JsonObject {
+export function operationObject(operation: Operation): JsonObject {
   const {
     operationId,
     tag,
@@ -76,9 +76,9 @@ export function describe(operation: Operation): JsonObject {
     callers,
     parameters = [],
     body,
-    bodyAbsent,
-    answers,
-    fails,
+    optionalBody: bodyAbsent,
+    responses: answers,
+    failures: fails,
     examples,
   } = operation;
   const told = Object.entries(examples);
@@ -94,7 +94,7 @@ export function describe(operation: Operation): JsonObject {
       ...Object.fromEntries(
         Object.entries(answers).map(([status, answer]) => [status, answerOf(Number(status), answer, told)]),
       ),
-      ...problemAnswers(
+      ...problemResponses(
         fails,
         callers.every((caller) => caller === "nobody"),
         (status) => examplesOf(got(told, status)),
@@ -120,7 +120,7 @@ const sent = (told: Told): Shown[] =>
     body === undefined ? [] : [{ name, type, summary, value: body }],
   );
 const got = (told: Told, status: number): Shown[] =>
-  told.flatMap(([name, { summary, answer, accept = JSON_TYPE, status: its }]) =>
+  told.flatMap(([name, { summary, response: answer, accept = JSON_TYPE, status: its }]) =>
     its === status ? [{ name, type: accept, summary, value: answer }] : [],
   );
 
@@ -140,7 +140,7 @@ function parameterOf({ schema, ...parameter }: Parameter, told: Told): JsonObjec
   };
 }
 
-function answerOf(status: number, { description, headers = [], content, event }: Answer, told: Told): JsonObject {
+function answerOf(status: number, { description, headers = [], content, event }: OperationResponse, told: Told): JsonObject {
   if (content === undefined) return { description, headers: headersOf(headers) };
   const whole = contentOf(content, got(told, status));
   // OpenAPI 3.1 has no word for the events of a stream; 3.2 calls it itemSchema.

@@ -5,14 +5,14 @@ const TEXT = { type: "string" };
 const FLAG = { type: "boolean" };
 
 /** An id as it looks: signed, so that no other Worker takes this one. */
-export const AN_ID =
+export const ANSWER_ID =
   "resp_ue1_AAABAciXb-v8aFDLeWty4f03LHAeWX5yZXNwXzk3OGJiM2FjMzFhY2IxNDc5MzRiN2I1NDkyMDQxZTFhMDFhNzVmZjY2YmVmZTQyODIz";
-export const NEXT_ID =
+export const FOLLOW_UP_ID =
   "resp_ue1_AAACAciXhGdeC56Yn8OYaLSaIoIEwYdyZXNwX2EzYzZmYzkzMmI0MjZiYjZhOWYxNWNmN2RhMzY3MjQyNWZkNmE1MDYwYTZlZjgyZmNk";
-export const STRANGE_ID = "resp_ue1_somebody-elses";
+export const FOREIGN_ID = "resp_ue1_somebody-elses";
 /** Names a stream in the ids of its events. */
-export const A_RUN = "df828628261b";
-export const A_JOB = "job_3f9c1b7a52e84d06a1c7e0b94d2f6a83";
+export const RUN_ID = "df828628261b";
+export const JOB_ID = "job_3f9c1b7a52e84d06a1c7e0b94d2f6a83";
 
 export const responseId: Parameter = {
   in: "path",
@@ -61,10 +61,10 @@ export const lastEventId: Parameter = {
   schema: { type: "string", pattern: String.raw`^[0-9a-f]{1,64}-\d{1,9}$` },
 };
 
-export function flag(name: string, description: string): Parameter {
+export function booleanParameter(name: string, description: string): Parameter {
   return { in: "query", name, description, schema: FLAG };
 }
 
-export function query(name: string, description: string, schema: Parameter["schema"] = TEXT): Parameter {
+export function queryParameter(name: string, description: string, schema: Parameter["schema"] = TEXT): Parameter {
   return { in: "query", name, description, schema };
 }

@@ -8,7 +8,7 @@ import { headersOf } from "./headers.ts";
  * What an operation can fail at, beside what every one can: a body, UniAPI, an id that is not there, a repeat that is none, a stream
  * that can't go on, a signature.
  */
-export type Fail = "body" | "upstream" | "id" | "repeat" | "resume" | "signature";
+export type FailureKind = "body" | "upstream" | "id" | "repeat" | "resume" | "signature";
 
 /** By code, as text: a row may be here before its code. */
 const MEANINGS: Record<string, string> = {
@@ -61,7 +61,7 @@ const ROWS: readonly (readonly [code: string, status: number, type: string])[] =
 const STATUSES = [...new Set(ROWS.map(([, status]) => status))];
 
 /** Statuses that only some operations can give; any other may come from all of them. */
-const ONLY: Record<number, (fails: readonly Fail[], isPublic: boolean) => boolean> = {
+const IS_POSSIBLE: Record<number, (fails: readonly FailureKind[], isPublic: boolean) => boolean> = {
   400: (fails) => fails.length > 0,
   401: (fails, isPublic) => !isPublic || fails.includes("signature"),
   403: (_, isPublic) => !isPublic,
@@ -78,7 +78,7 @@ const ONLY: Record<number, (fails: readonly Fail[], isPublic: boolean) => boolea
   504: (fails) => fails.includes("upstream"),
 };
 
-const A_REQUEST = "req_bcfb38fa6f8522556bf017ad";
+const REQUEST_ID = "req_bcfb38fa6f8522556bf017ad";
 
 type Content = Record<string, JsonObject>;
 
@@ -86,17 +86,17 @@ type Content = Record<string, JsonObject>;
  * References to `components.responses`, or the answer itself where the operation has examples of it.
  * @param shown those examples by status
  */
-export function problemAnswers(
-  fails: readonly Fail[],
+export function problemResponses(
+  fails: readonly FailureKind[],
   isPublic: boolean,
   shown: (status: number) => JsonObject | undefined,
 ): JsonObject {
-  const possible = STATUSES.filter((status) => ONLY[status]?.(fails, isPublic) ?? true);
+  const possible = STATUSES.filter((status) => IS_POSSIBLE[status]?.(fails, isPublic) ?? true);
   return Object.fromEntries(
     possible.map((status) => {
       const examples = shown(status);
       if (examples === undefined) return [status, { $ref: `#/components/responses/Problem${status}` }];
-      return [status, problemAnswer(status, { "application/json": { schema: problemSchema(status), examples } })];
+      return [status, problemResponse(status, { "application/json": { schema: problemSchema(status), examples } })];
     }),
   );
 }
@@ -106,12 +106,12 @@ export function problemComponents(): JsonObject {
   return Object.fromEntries(
     STATUSES.map((status) => [
       `Problem${status}`,
-      problemAnswer(status, { "application/json": { schema: problemSchema(status) } }),
+      problemResponse(status, { "application/json": { schema: problemSchema(status) } }),
     ]),
   );
 }
 
-function problemAnswer(status: number, content: Content): JsonObject {
+function problemResponse(status: number, content: Content): JsonObject {
   const lines = codesOf(status).map((code) => `* \`${code}\`${code in MEANINGS ? `: ${MEANINGS[code]}` : ""}`);
   return { description: lines.join("\n"), headers: headersOf([...(HEADERS[status] ?? []), "x-should-retry"]), content };
 }
@@ -129,10 +129,10 @@ function codesOf(status: number): string[] {
 
 /** The body of an error, for an example. */
 export function problemExample(code: ProblemCode, message: string, param = ""): JsonObject {
-  return { error: { message, type: PROBLEMS[code][1], code, param, request_id: A_REQUEST } };
+  return { error: { message, type: PROBLEMS[code][1], code, param, request_id: REQUEST_ID } };
 }
 
-export const NO_SUCH_ID = problemExample(
+export const RESPONSE_NOT_FOUND = problemExample(
   "response_not_found",
   "There is no answer with this id: it was never given to this caller, or its time in memory is over.",
   "id",

@@ -1,13 +1,13 @@
 // POST /v1/responses and what is there by id.
-import { EVERY_CALLER, type Operation, READERS, ref } from "./operation.ts";
-import { AN_ID, cacheControl, flag, idempotencyKey, query, responseId, STRANGE_ID } from "./parameters.ts";
-import { NO_SUCH_ID, problemExample } from "./problems.ts";
+import { EVERY_CALLER, type Operation, READERS, schemaRef } from "./operation.ts";
+import { ANSWER_ID, cacheControl, booleanParameter, idempotencyKey, queryParameter, responseId, FOREIGN_ID } from "./parameters.ts";
+import { RESPONSE_NOT_FOUND, problemExample } from "./problems.ts";
 
 const TEXT = { type: "string" };
 const INTEGER = { type: "integer", minimum: 1, maximum: 100, default: 20 };
 
 const OBJECT = {
-  id: AN_ID,
+  id: ANSWER_ID,
   object: "response",
   created_at: 1_795_387_629,
   completed_at: 1_795_387_630,
@@ -57,13 +57,13 @@ const OBJECT = {
 };
 
 const STREAM = `event: response.created
-data: ${JSON.stringify({ type: "response.created", sequence_number: 0, response: { id: AN_ID, object: "response", status: "in_progress" } })}
+data: ${JSON.stringify({ type: "response.created", sequence_number: 0, response: { id: ANSWER_ID, object: "response", status: "in_progress" } })}
 
 event: response.output_text.delta
 data: {"type":"response.output_text.delta","sequence_number":4,"item_id":"msg_68f1","output_index":0,"content_index":0,"delta":"Once upon a time"}
 
 event: response.completed
-data: ${JSON.stringify({ type: "response.completed", sequence_number: 8, response: { id: AN_ID, object: "response", status: "completed" } })}
+data: ${JSON.stringify({ type: "response.completed", sequence_number: 8, response: { id: ANSWER_ID, object: "response", status: "completed" } })}
 
 data: [DONE]
 
@@ -82,42 +82,42 @@ Fields that are not listed pass to UniAPI as they are; \`background\`, \`convers
 \`error\` event, no \`[DONE]\`, and a broken connection. The answer cache is off unless the config or \`Cache-Control: max-age=N\` asks for it.`,
   callers: EVERY_CALLER,
   parameters: [cacheControl, idempotencyKey],
-  body: { "application/json": ref("ResponsesRequest") },
-  answers: {
+  body: { "application/json": schemaRef("ResponsesRequest") },
+  responses: {
     200: {
       description: "The response object. A response whose `status` is `failed` is one, too.",
       headers: ["cache-status", "age", "x-continuity"],
-      content: { "application/json": ref("Response"), "text/event-stream": TEXT },
-      event: ref("ResponseEvent"),
+      content: { "application/json": schemaRef("Response"), "text/event-stream": TEXT },
+      event: schemaRef("ResponseEvent"),
     },
   },
-  fails: ["body", "upstream", "repeat"],
+  failures: ["body", "upstream", "repeat"],
   examples: {
-    question: { summary: "A question", body: { input: "What is the capital of France?" }, status: 200, answer: OBJECT },
+    question: { summary: "A question", body: { input: "What is the capital of France?" }, status: 200, response: OBJECT },
     follow_up: {
       summary: "A follow-up",
-      body: { model: "gpt-6-luna", input: [{ role: "user", content: "And of Spain?" }], previous_response_id: AN_ID },
+      body: { model: "gpt-6-luna", input: [{ role: "user", content: "And of Spain?" }], previous_response_id: ANSWER_ID },
       status: 200,
-      answer: { ...OBJECT, previous_response_id: AN_ID },
+      response: { ...OBJECT, previous_response_id: ANSWER_ID },
     },
     preset: {
       summary: "A preset's name as the model",
       body: { model: "support", input: "hi" },
       status: 200,
-      answer: OBJECT,
+      response: OBJECT,
     },
     stream: {
       summary: "As a stream",
       body: { input: "Tell me a story", stream: true },
       status: 200,
-      answer: STREAM,
+      response: STREAM,
       accept: "text/event-stream",
     },
     background: {
       summary: "What is refused",
       body: { input: "hi", background: true },
       status: 400,
-      answer: problemExample(
+      response: problemExample(
         "unknown_parameter",
         "`background` is not supported here: ask with `stream` instead, which has no time limit of its own.",
         "background",
@@ -134,29 +134,29 @@ const getResponse: Operation = {
   summary: "A response again",
   description: "From KV: UniAPI is not asked.",
   callers: READERS,
-  parameters: [responseId, flag("stream", "As the events of a stream.")],
-  answers: {
+  parameters: [responseId, booleanParameter("stream", "As the events of a stream.")],
+  responses: {
     200: {
       description: "The response object.",
-      content: { "application/json": ref("Response"), "text/event-stream": TEXT },
-      event: ref("ResponseEvent"),
+      content: { "application/json": schemaRef("Response"), "text/event-stream": TEXT },
+      event: schemaRef("ResponseEvent"),
     },
   },
-  fails: ["id"],
+  failures: ["id"],
   examples: {
-    object: { summary: "The object", parameters: { id: AN_ID }, status: 200, answer: OBJECT },
+    object: { summary: "The object", parameters: { id: ANSWER_ID }, status: 200, response: OBJECT },
     stream: {
       summary: "Its events",
-      parameters: { id: AN_ID, stream: "true" },
+      parameters: { id: ANSWER_ID, stream: "true" },
       status: 200,
-      answer: STREAM,
+      response: STREAM,
       accept: "text/event-stream",
     },
     stranger: {
       summary: "An id that is not yours",
-      parameters: { id: STRANGE_ID },
+      parameters: { id: FOREIGN_ID },
       status: 404,
-      answer: NO_SUCH_ID,
+      response: RESPONSE_NOT_FOUND,
     },
   },
 };
@@ -170,14 +170,14 @@ const deleteResponse: Operation = {
   description: "Deletes the turn and its kept answer. The id can't be read or continued any more.",
   callers: READERS,
   parameters: [responseId],
-  answers: { 200: { description: "It is gone.", content: { "application/json": ref("DeletedResponse") } } },
-  fails: ["id"],
+  responses: { 200: { description: "It is gone.", content: { "application/json": schemaRef("DeletedResponse") } } },
+  failures: ["id"],
   examples: {
     deleted: {
       summary: "A turn",
-      parameters: { id: AN_ID },
+      parameters: { id: ANSWER_ID },
       status: 200,
-      answer: { id: AN_ID, object: "response", deleted: true },
+      response: { id: ANSWER_ID, object: "response", deleted: true },
     },
   },
 };
@@ -192,18 +192,18 @@ const inputItems: Operation = {
   callers: READERS,
   parameters: [
     responseId,
-    query("order", "`desc`: the newest first.", { type: "string", enum: ["asc", "desc"], default: "desc" }),
-    query("after", "`id` of an item: the list begins behind it."),
-    query("limit", "How many.", INTEGER),
+    queryParameter("order", "`desc`: the newest first.", { type: "string", enum: ["asc", "desc"], default: "desc" }),
+    queryParameter("after", "`id` of an item: the list begins behind it."),
+    queryParameter("limit", "How many.", INTEGER),
   ],
-  answers: { 200: { description: "A page of items.", content: { "application/json": ref("InputItems") } } },
-  fails: ["id"],
+  responses: { 200: { description: "A page of items.", content: { "application/json": schemaRef("InputItems") } } },
+  failures: ["id"],
   examples: {
     items: {
       summary: "The first ones",
-      parameters: { id: AN_ID, order: "asc", limit: "10" },
+      parameters: { id: ANSWER_ID, order: "asc", limit: "10" },
       status: 200,
-      answer: {
+      response: {
         object: "list",
         data: [
           {

@@ -1,7 +1,7 @@
 // Every example of /openapi.json, sent as it stands there to the production bundle, and every failure that can be provoked: whatever
 // comes back is held to the document.
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { AN_ID, A_JOB, A_RUN, NEXT_ID } from "../../src/openapi/parameters.ts";
+import { ANSWER_ID, JOB_ID, RUN_ID, FOLLOW_UP_ID } from "../../src/openapi/parameters.ts";
 import { openApiDocument } from "../../src/openapi/document.ts";
 import { type Exchange, exchangesOf, type Judge, judge, type OpenApi } from "../support/openapi.ts";
 import { type Example, githubSignature, startExample } from "./openapi.ts";
@@ -203,26 +203,26 @@ async function realIds(exchange: Exchange): Promise<Exchange> {
     const response = await post("/ask", asked({ ...fields, cache: false }));
     return ((await response.json()) as { id: string }).id;
   };
-  if (text.includes(AN_ID) || text.includes(NEXT_ID)) {
+  if (text.includes(ANSWER_ID) || text.includes(FOLLOW_UP_ID)) {
     const id = await idOf({});
-    if (text.includes(NEXT_ID)) text = text.replaceAll(NEXT_ID, await idOf({ previous_response_id: id }));
-    text = text.replaceAll(AN_ID, id);
+    if (text.includes(FOLLOW_UP_ID)) text = text.replaceAll(FOLLOW_UP_ID, await idOf({ previous_response_id: id }));
+    text = text.replaceAll(ANSWER_ID, id);
   }
-  if (text.includes(A_RUN)) {
+  if (text.includes(RUN_ID)) {
     const { parameters } = exchange;
     const key = parameters.find(({ name }) => name === "Idempotency-Key")?.value ?? "";
     const begun = await post("/ask", {
       ...asked({ stream: true }),
       headers: { "content-type": JSON_TYPE, "idempotency-key": key },
     });
-    text = text.replaceAll(A_RUN, /^id: (\w+)-0$/m.exec(await begun.text())?.[1] ?? "");
+    text = text.replaceAll(RUN_ID, /^id: (\w+)-0$/m.exec(await begun.text())?.[1] ?? "");
   }
-  if (text.includes(A_JOB)) {
+  if (text.includes(JOB_ID)) {
     const { job } = (await (await post("/jobs", asked({ callback: "crm" }))).json()) as { job: string };
     const view = async (): Promise<unknown> => await (await get(`/jobs/${job}`)).json();
     if (exchange.operationId === "redeliverJob")
       await until(async () => expect(await view()).toHaveProperty("delivery.status", "delivered"));
-    text = text.replaceAll(A_JOB, job);
+    text = text.replaceAll(JOB_ID, job);
   }
   return { ...(JSON.parse(text) as Exchange), answer: exchange.answer };
 }
