@@ -91,6 +91,13 @@ describe.each(["CONTRIBUTING.md", "docs/architecture.md"])("%s", (page) => {
   });
 });
 
+test("the picture of a request's path names files and folders of src", () => {
+  const picture = blocksOf("docs/architecture.md").find((block) => block.startsWith("mermaid\n")) ?? "";
+  const named = [...picture.matchAll(/"([\w./-]+)<br\/>/g)].map(([, path = ""]) => path);
+  expect(named.length).toBeGreaterThan(10);
+  expect(named.filter((path) => !existsSync(join("src", path)))).toEqual([]);
+});
+
 describe("the README", () => {
   test.each(["README.md", "README.zh-CN.md"])("%s has at most 9 KiB", (page) => {
     expect(statSync(page).size).toBeLessThanOrEqual(MAX_README_BYTES);
