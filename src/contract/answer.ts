@@ -1,5 +1,5 @@
-// What POST /ask gives back: the answer, and the events of a stream. The types of the Worker, the client and the console are inferred from
-// these schemas, and /openapi.json is made of them. The Worker imports the types alone: no answer is checked on its way out.
+// What POST /ask returns: the answer, and the events of a stream. The Worker, the client and the console take their types from these
+// schemas, and /openapi.json is generated from them. The Worker imports the types only: it does not check its own answers.
 import * as z from "zod/mini";
 import { ProblemBody } from "./problem.ts";
 
@@ -11,42 +11,44 @@ export const Usage = z
     reasoning_tokens: z.int(),
     total_tokens: z.int(),
   })
-  .check(z.describe("Tokens, as UniAPI counted them."));
+  .check(z.describe("Tokens, as counted by UniAPI."));
 export type Usage = z.infer<typeof Usage>;
 
 export const ToolCall = z
   .object({
     call_id: z.string(),
     name: z.string(),
-    arguments: z.string().check(z.describe("JSON as the model wrote it: it may be wrong.")),
+    arguments: z.string().check(z.describe("JSON as the model wrote it; it may be invalid.")),
   })
-  .check(z.describe("A call that you carry out and answer with a `function_call_output` item, in a follow-up."));
+  .check(
+    z.describe("A function call. Execute it, and send its result as a `function_call_output` item in a follow-up."),
+  );
 export type ToolCall = z.infer<typeof ToolCall>;
 
 export const Answer = z
   .object({
     id: z
       .string()
-      .check(z.describe("Send it as `previous_response_id` to continue. Signed: no other caller can use it.")),
+      .check(z.describe("Send it as `previous_response_id` to continue. It is signed: no other caller can use it.")),
     previous_response_id: z.nullable(z.string()).check(z.describe("The id that was continued.")),
     created_at: z.int().check(z.describe("Unix seconds.")),
     model: z.string().check(z.describe("The model that answered, as UniAPI names it.")),
     status: z.string().check(z.describe("`completed`, `incomplete` …")),
-    text: z.string().check(z.describe("The whole text.")),
+    text: z.string().check(z.describe("The complete text.")),
     usage: z.nullable(Usage),
     data: z
       .exactOptional(z.unknown())
-      .check(z.describe("The text as JSON, if a JSON format was asked for and the text is JSON.")),
-    refusal: z.exactOptional(z.string()).check(z.describe("What the model said when it refused.")),
+      .check(z.describe("The text as JSON, if a JSON format was requested and the text is JSON.")),
+    refusal: z.exactOptional(z.string()).check(z.describe("The model's words when it refused.")),
     tool_calls: z.exactOptional(z.array(ToolCall)),
     citations: z
       .exactOptional(z.array(z.record(z.string(), z.unknown())))
       .check(
         z.describe(
-          "Sources: `type`, `url`, `title` … as the Responses API has them; `start_index` and `end_index` fit `text`.",
+          "Sources: `type`, `url`, `title` … as in the Responses API; `start_index` and `end_index` are offsets in `text`.",
         ),
       ),
-    reasoning_summary: z.exactOptional(z.string()).check(z.describe("If `reasoning.summary` was asked for.")),
+    reasoning_summary: z.exactOptional(z.string()).check(z.describe("If `reasoning.summary` was requested.")),
     incomplete_reason: z
       .exactOptional(z.string())
       .check(z.describe("Why `status` is `incomplete`, for example `max_output_tokens`.")),
@@ -54,19 +56,22 @@ export const Answer = z
     cost_usd: z
       .exactOptional(z.number())
       .check(z.describe("What the tokens cost, if the config has a price for the model.")),
-    cached: z.exactOptional(z.literal(true)).check(z.describe("This answer was kept from an earlier call.")),
+    cached: z.exactOptional(z.literal(true)).check(z.describe("This is a cached answer of an earlier call.")),
   })
-  .check(z.describe("A trimmed answer. The keys after `usage` are there only when they say something."));
+  .check(z.describe("A trimmed answer. The keys after `usage` are present only if they have a value."));
 export type Answer = z.infer<typeof Answer>;
 
 /** The body of GET /ask/{id}?thread=true. */
 export const Thread = z
   .object({
     turns: z.array(
-      z.object({ input: z.unknown().check(z.describe("As it was asked: a text, or items.")), answer: Answer }),
+      z.object({
+        input: z.unknown().check(z.describe("The question as it was sent: a text, or items.")),
+        answer: Answer,
+      }),
     ),
   })
-  .check(z.describe("A conversation from its first turn to the id that was asked for."));
+  .check(z.describe("A conversation, from its first turn to the requested id."));
 export type Thread = z.infer<typeof Thread>;
 
 const Delta = z.object({ delta: z.string() });

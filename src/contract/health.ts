@@ -1,8 +1,7 @@
-// GET /health.
+// What GET /health returns.
 import * as z from "zod/mini";
 
 export const Health = z.object({
-  status: z.enum(["ok", "paused"]).check(z.describe("`paused`: its owner has stopped all paid routes.")),
+  status: z.enum(["ok", "paused"]).check(z.describe("`paused`: the owner of this Worker has stopped all paid routes.")),
 });
-
 export type Health = z.infer<typeof Health>;

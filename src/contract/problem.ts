@@ -1,17 +1,14 @@
-// The body of every error (contract section 8), once: its type, and the schema that /openapi.json is made of. The Worker imports the
-// type alone.
+// The body of every error (docs/contract.md §8). The Worker imports the type only; /openapi.json is generated from the schema.
 import * as z from "zod/mini";
 
-/** All strings, since one SDK hides errors whose code or param is null. */
+/** All values are strings, since one SDK hides errors whose code or param is null. */
 export const ProblemBody = z
   .object({
     error: z.object({
       message: z.string().check(z.describe("What is wrong and what to do about it. For people: it may change.")),
-      type: z.string().check(z.describe("As OpenAI's SDKs know it.")),
+      type: z.string().check(z.describe("The type that OpenAI's SDKs expect for the status.")),
       code: z.string().check(z.describe("For programs.")),
-      param: z
-        .string()
-        .check(z.describe("The field of the request that is wrong; empty where it is no field's fault.")),
+      param: z.string().check(z.describe("The field of the request that is wrong; empty if no field is.")),
       request_id: z.string().check(z.describe("Also in the header `x-request-id`. Quote it when you ask for help.")),
     }),
   })

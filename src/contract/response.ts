@@ -1,18 +1,19 @@
-// The response object of /v1/responses, once: the type that responses-object.ts fills in and the schema that /openapi.json is made of.
-// Says what the Open Responses specification requires and leaves the rest open, as upstream adds to it. The Worker imports the type alone.
+// What /v1/responses returns: the response object, its stream's events, its input items. The schemas require what the Open Responses
+// specification requires and leave the rest open, since upstream adds to it. Besides DEFAULTS, the Worker imports types only.
 import * as z from "zod/mini";
 
-const Loose = z.record(z.string(), z.unknown());
+/** An object whose keys the Worker does not check. */
+const JsonObject = z.record(z.string(), z.unknown());
 
-/** Keys for which the Worker has a value of its own where upstream has none. */
+/** Keys that the Worker adds if upstream omits them, with the values in DEFAULTS. */
 export const DefaultedFields = z.looseObject({
   object: z.literal("response"),
   completed_at: z.nullable(z.number()),
-  error: z.nullable(Loose),
-  incomplete_details: z.nullable(Loose),
+  error: z.nullable(JsonObject),
+  incomplete_details: z.nullable(JsonObject),
   instructions: z
     .nullable(z.union([z.string(), z.array(z.unknown())]))
-    .check(z.describe("The caller's own. Those of a preset are never shown.")),
+    .check(z.describe("The caller's own. A preset's are never shown.")),
   max_output_tokens: z.nullable(z.number()),
   max_tool_calls: z.nullable(z.number()),
   parallel_tool_calls: z.boolean(),
@@ -21,15 +22,15 @@ export const DefaultedFields = z.looseObject({
   presence_penalty: z.number(),
   frequency_penalty: z.number(),
   top_logprobs: z.number(),
-  reasoning: z.nullable(Loose),
+  reasoning: z.nullable(JsonObject),
   service_tier: z.string(),
   store: z.boolean(),
   background: z.boolean(),
   truncation: z.string(),
-  tool_choice: z.union([z.string(), Loose]),
-  tools: z.array(Loose),
-  text: Loose,
-  metadata: Loose,
+  tool_choice: z.union([z.string(), JsonObject]),
+  tools: z.array(JsonObject),
+  text: JsonObject,
+  metadata: JsonObject,
   user: z.nullable(z.string()),
   safety_identifier: z.nullable(z.string()),
   prompt_cache_key: z.nullable(z.string()),
@@ -38,7 +39,7 @@ export type DefaultedFields = z.infer<typeof DefaultedFields>;
 
 export const ResponseObject = z
   .looseObject({
-    id: z.string().check(z.describe("Of this Worker, and signed: send it as `previous_response_id` to continue.")),
+    id: z.string().check(z.describe("This Worker's signed id: send it as `previous_response_id` to continue.")),
     ...DefaultedFields.shape,
     created_at: z.int().check(z.describe("Unix seconds.")),
     status: z.string(),
@@ -66,6 +67,7 @@ export const ResponseEvent = z
     z.describe("As in the Responses API: `response.created`, `response.output_text.delta` … `response.completed`."),
   );
 
+/** What OpenAI returns for a request that does not set these fields. */
 export const DEFAULTS: Record<string, unknown> = {
   object: "response",
   completed_at: null,
@@ -94,10 +96,11 @@ export const DEFAULTS: Record<string, unknown> = {
   prompt_cache_key: null,
 } satisfies DefaultedFields;
 
+/** The body of DELETE /v1/responses/{id}. */
 export const DeletedResponse = z.object({ id: z.string(), object: z.literal("response"), deleted: z.literal(true) });
-
 export type DeletedResponse = z.infer<typeof DeletedResponse>;
 
+/** The body of GET /v1/responses/{id}/input_items: a page of a list, as at OpenAI. */
 export const InputItems = z.object({
   object: z.literal("list"),
   data: z.array(z.looseObject({ id: z.string(), type: z.unknown() })),
@@ -105,5 +108,4 @@ export const InputItems = z.object({
   last_id: z.nullable(z.string()),
   has_more: z.boolean(),
 });
-
 export type InputItems = z.infer<typeof InputItems>;

@@ -1,5 +1,4 @@
-// What GET /usage gives back, once: the type that the code is held to and the schema that /openapi.json is made of. The Worker imports
-// the type alone.
+// What GET /usage returns. The Worker imports the types only; /openapi.json is generated from the schemas.
 import * as z from "zod/mini";
 
 export const UsageSums = z.object({
@@ -7,9 +6,7 @@ export const UsageSums = z.object({
   hits: z.int().check(z.describe("Answered from the cache.")),
   tokens: z.int(),
   cost_usd: z.number(),
-  reserved_tokens: z
-    .int()
-    .check(z.describe("The part of `tokens` that calls under way hold, or calls that were lost.")),
+  reserved_tokens: z.int().check(z.describe("The part of `tokens` that is held for calls in progress or lost.")),
 });
 export type UsageSums = z.infer<typeof UsageSums>;
 
@@ -18,7 +15,7 @@ export type UsageDay = z.infer<typeof UsageDay>;
 
 export const UsageLimits = z.object({
   requests_per_minute: z.optional(z.number()),
-  requests: z.optional(z.number()).check(z.describe("Of the session token that asks, over its whole life.")),
+  requests: z.optional(z.number()).check(z.describe("Of the session token of this request, over its lifetime.")),
   tokens_per_day: z.optional(z.number()),
   usd_per_day: z.optional(z.number()),
 });
@@ -28,10 +25,10 @@ export type UsageLimits = z.infer<typeof UsageLimits>;
 export const UsageReport = z
   .object({
     today: UsageDay,
-    days: z.array(UsageDay).check(z.describe("Of the last 30 days, today included, those with requests.")),
-    total: UsageSums.check(z.describe("Of `days`.")),
+    days: z.array(UsageDay).check(z.describe("Those of the last 30 days, including today, that have requests.")),
+    total: UsageSums.check(z.describe("The sum of `days`.")),
     limits: UsageLimits,
-    left: UsageLimits.check(z.describe("What is left of each limit. What is reserved counts as used.")),
+    left: UsageLimits.check(z.describe("What remains of each limit. Reserved tokens count as used.")),
   })
-  .check(z.describe("What the caller that asks has used."));
+  .check(z.describe("What the caller has used."));
 export type UsageReport = z.infer<typeof UsageReport>;
