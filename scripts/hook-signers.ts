@@ -80,7 +80,7 @@ export const SIGNERS: Record<SenderName, Signer> = {
 
 const secondsOf = (ms: number): string => String(Math.floor(ms / 1_000));
 
-function sign(key: string | Buffer, encoding: "hex" | "base64", ...parts: (string | Uint8Array)[]): string {
+function sign(key: string | Uint8Array, encoding: "hex" | "base64", ...parts: (string | Uint8Array)[]): string {
   const mac = createHmac("sha256", key);
   for (const part of parts) mac.update(part);
   return mac.digest(encoding);

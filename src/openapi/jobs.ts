@@ -1,35 +1,41 @@
-// Webhooks in, and jobs.
+// POST /hooks/{name} and the operations of jobs.
+import { SENDERS } from "../hooks/senders.ts";
 import { type Operation, schemaRef } from "./operation.ts";
-import { JOB_ID, ANSWER_ID, jobId } from "./parameters.ts";
+import { ANSWER_ID, JOB_ID, jobId } from "./parameters.ts";
 import { problemExample } from "./problems.ts";
+
+/** "`github` ([GitHub](https://docs.github.com/…)), `stripe` (…)". */
+const senders = Object.entries(SENDERS)
+  .map(([scheme, { title, docs }]) => `\`${scheme}\` ([${title}](${docs}))`)
+  .join(", ");
 
 const hook: Operation = {
   path: "/hooks/{name}",
   method: "post",
   operationId: "receiveWebhook",
   tag: "Jobs and webhooks",
-  summary: "A signed event in, its answer as a job",
-  description: `The sender signs the body as its scheme says, with the secret of the hook: \`standard\` (Standard Webhooks v1, so OpenAI and Svix),
-\`github\`, \`stripe\`, \`slack\`, \`telegram\`, or an \`hmac\` of your own description. No credential is needed. A scheme may acknowledge in its own
-way, and asks whether anybody is there are answered as it wants; with \`respond: "sync"\` the answer itself comes back.`,
+  summary: "Receive a signed event and answer it with a job",
+  description: `The hook's \`scheme\` in the config names the sender, which signs the request with the hook's secret: ${senders}. No credential is
+needed. A sender may require a response of its own, and a request that only tests the endpoint gets the response that its sender expects.
+With \`respond: "sync"\` the response is the answer.`,
   callers: ["nobody"],
   parameters: [
     { in: "path", name: "name", description: "Name of the hook in the config.", schema: { type: "string" } },
     {
       in: "header",
       name: "X-Hub-Signature-256",
-      description: "Scheme `github`. Others have headers of their own.",
+      description: "Of sender `github`. Other senders have other headers.",
       schema: { type: "string" },
     },
   ],
   body: { "application/json": {}, "application/x-www-form-urlencoded": {} },
   responses: {
     200: {
-      description: "A duplicate, or an event that is ignored.",
+      description: 'A duplicate, or an event that is ignored; with `respond: "sync"` the answer.',
       content: { "application/json": schemaRef("HookResult") },
     },
     202: {
-      description: "Accepted; also a new start of a job that had failed.",
+      description: "Accepted, also where a failed job starts over.",
       content: { "application/json": schemaRef("HookResult") },
     },
   },
@@ -46,7 +52,7 @@ way, and asks whether anybody is there are answered as it wants; with \`respond:
       response: { status: "accepted", job: JOB_ID },
     },
     ignored: {
-      summary: "One that the config's `input` ignores",
+      summary: "An event that the hook's `input` ignores",
       parameters: {
         name: "triage",
         "X-Hub-Signature-256": "sha256=0e54af5de1c615c0f57866c0faa1b69f0bdac9df0dde373506ad1a9f59bd6893",
@@ -56,7 +62,7 @@ way, and asks whether anybody is there are answered as it wants; with \`respond:
       response: { status: "ignored" },
     },
     nobody: {
-      summary: "A hook that is not there",
+      summary: "A hook that does not exist",
       parameters: { name: "nobody" },
       body: {},
       status: 404,
@@ -74,22 +80,27 @@ const postJob: Operation = {
   operationId: "createJob",
   tag: "Jobs and webhooks",
   summary: "Ask without waiting",
-  description: "The body of `POST /ask` without `stream`. Tries that fail unpaid are repeated for over an hour.",
+  description:
+    "Takes the body of `POST /ask` without `stream`. Attempts that fail unpaid are repeated for more than an hour.",
   callers: ["serverKey"],
   body: { "application/json": schemaRef("JobRequest") },
   responses: {
-    202: { description: "It is recorded.", headers: ["location"], content: { "application/json": schemaRef("JobAccepted") } },
+    202: {
+      description: "The job is recorded.",
+      headers: ["location"],
+      content: { "application/json": schemaRef("JobAccepted") },
+    },
   },
   failures: ["body"],
   examples: {
     job: {
-      summary: "A job, and whom to tell",
+      summary: "A job with a callback",
       body: { input: "Summarise the week.", callback: "crm", metadata: { week: "47" } },
       status: 202,
       response: { job: JOB_ID, status: "queued" },
     },
     stream: {
-      summary: "What a job can't do",
+      summary: "A job can't stream",
       body: { input: "hi", stream: true },
       status: 400,
       response: problemExample(
@@ -106,9 +117,9 @@ const getJob: Operation = {
   method: "get",
   operationId: "getJob",
   tag: "Jobs and webhooks",
-  summary: "How far a job is",
+  summary: "Read a job",
   description:
-    "Jobs of webhooks can be read with every server key, others with a key of the same name as the one that made them.",
+    "Every server key can read the jobs of webhooks. Other jobs can be read with a key of the same name as the one that created them.",
   callers: ["serverKey"],
   parameters: [jobId],
   responses: { 200: { description: "The job.", content: { "application/json": schemaRef("JobView") } } },
@@ -138,7 +149,7 @@ const getJob: Operation = {
       },
     },
     nothing: {
-      summary: "A job that is not there",
+      summary: "A job that does not exist",
       parameters: { id: "job_0" },
       status: 404,
       response: problemExample("not_found", "There is no job with this id. Jobs are kept for 30 days.", "id"),
@@ -151,13 +162,13 @@ const redeliver: Operation = {
   method: "post",
   operationId: "redeliverJob",
   tag: "Jobs and webhooks",
-  summary: "Tell the callback again",
-  description: "Repeats the delivery alone, under the same `webhook-id`. Of jobs with a callback that have ended.",
+  summary: "Deliver a job's outcome again",
+  description: "Repeats only the delivery, under the same `webhook-id`. For jobs with a callback that have ended.",
   callers: ["serverKey"],
   parameters: [jobId],
   responses: {
     202: {
-      description: "It is on its way.",
+      description: "The delivery is started.",
       headers: ["location"],
       content: { "application/json": schemaRef("JobAccepted") },
     },
