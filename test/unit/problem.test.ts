@@ -1,58 +1,83 @@
-// Every failure as a caller meets it: a body of strings, a status, and whether a retry makes sense.
+// Errors as callers get them: a body of strings, a status, and whether a retry makes sense.
 import { describe, expect, test } from "vitest";
 import {
-  toProblem,
   Problem,
-  unsupportedMethod,
   type ProblemCode,
   type ProblemDetails,
+  PROBLEMS,
+  toProblem,
+  unsupportedMethod,
 } from "../../src/core/lib/problem.ts";
+import { openApiDocument } from "../../src/openapi/document.ts";
 
-const ROWS: [ProblemCode, number, string, "retry" | "no retry"][] = [
-  ["invalid_json", 400, "invalid_request_error", "retry"],
-  ["invalid_request", 400, "invalid_request_error", "retry"],
-  ["unknown_parameter", 400, "invalid_request_error", "retry"],
-  ["input_too_deep", 400, "invalid_request_error", "retry"],
-  ["previous_response_not_found", 400, "invalid_request_error", "retry"],
-  ["model_not_allowed", 400, "invalid_request_error", "retry"],
-  ["conversation_too_long", 400, "invalid_request_error", "retry"],
-  ["upstream_rejected", 400, "invalid_request_error", "retry"],
-  ["invalid_credentials", 401, "authentication_error", "retry"],
-  ["origin_not_allowed", 403, "permission_error", "retry"],
-  ["not_found", 404, "invalid_request_error", "retry"],
-  ["response_not_found", 404, "invalid_request_error", "retry"],
-  ["method_not_allowed", 405, "invalid_request_error", "retry"],
-  ["request_timeout", 408, "invalid_request_error", "no retry"],
-  ["payload_too_large", 413, "invalid_request_error", "retry"],
-  ["unsupported_media_type", 415, "invalid_request_error", "retry"],
-  ["upstream_rate_limited", 429, "rate_limit_error", "retry"],
-  ["internal_error", 500, "server_error", "retry"],
-  ["upstream_error", 502, "server_error", "retry"],
-  ["upstream_invalid_response", 502, "server_error", "retry"],
-  ["upstream_auth", 502, "server_error", "no retry"],
-  ["upstream_quota", 502, "server_error", "no retry"],
-  ["misconfigured", 503, "server_error", "no retry"],
-  ["paused", 503, "server_error", "retry"],
-  ["unavailable", 503, "server_error", "retry"],
-  ["upstream_unavailable", 503, "server_error", "retry"],
-  ["upstream_timeout", 504, "server_error", "retry"],
+const CODES = Object.keys(PROBLEMS) as ProblemCode[];
+
+/** The types that OpenAI's SDKs expect for a status. */
+const TYPES: Record<number, string> = {
+  400: "invalid_request_error",
+  401: "authentication_error",
+  403: "permission_error",
+  404: "invalid_request_error",
+  405: "invalid_request_error",
+  408: "invalid_request_error",
+  409: "invalid_request_error",
+  413: "invalid_request_error",
+  415: "invalid_request_error",
+  422: "invalid_request_error",
+  429: "rate_limit_error",
+  500: "server_error",
+  502: "server_error",
+  503: "server_error",
+  504: "server_error",
+};
+
+/** OpenAI's SDKs retry the statuses of these codes, but another try is pointless until something else changes. */
+const NON_RETRYABLE: readonly ProblemCode[] = [
+  "request_timeout",
+  "stream_lost",
+  "budget_exceeded",
+  "upstream_quota",
+  "upstream_auth",
+  "misconfigured",
 ];
 
-describe("status, type and retry", () => {
-  test.each(ROWS)("%s is %i, %s, %s", (code, status, type, retry) => {
+describe("each code", () => {
+  test.each(CODES)("%s has the type of its status, and a body of its own", (code) => {
     const problem = new Problem(code, "What to do.");
-    expect(problem.status).toBe(status);
+    expect(TYPES).toHaveProperty(String(problem.status));
     expect(problem.body("req_1")).toEqual({
-      error: { message: "What to do.", type, code, param: "", request_id: "req_1" },
+      error: { message: "What to do.", type: TYPES[problem.status], code, param: "", request_id: "req_1" },
     });
-    expect(problem.headers()["x-should-retry"]).toBe(retry === "retry" ? undefined : "false");
-    expect(new Problem(code, "", { paid: "unpaid" }).isRetryable).toBe(retry === "retry");
-    expect(new Problem(code, "", { paid: "maybe" }).headers()["x-should-retry"]).toBe("false");
+  });
+
+  test.each(CODES)("%s may be retried, unless that is pointless or the call may have been paid", (code) => {
+    const shouldRetry = (details: ProblemDetails): string | undefined =>
+      new Problem(code, "", details).headers()["x-should-retry"];
+    const expected = NON_RETRYABLE.includes(code) ? "false" : undefined;
+    expect(shouldRetry({})).toBe(expected);
+    expect(shouldRetry({ paid: "unpaid" })).toBe(expected);
+    expect(shouldRetry({ paid: "maybe" })).toBe("false");
+  });
+
+  test("the document lists it once, with its status, its type and a meaning", () => {
+    const { info, components } = openApiDocument("1.0.0") as {
+      info: { description: string };
+      components: { responses: Record<string, { description: string }> };
+    };
+    const rows = [...info.description.matchAll(/^\| (\d+) \| `(\w+)` \| `(\w+)` \| (.*) \|$/gm)];
+    expect(rows.map(([, status, code]) => [code, Number(status)])).toEqual(
+      CODES.map((code) => [code, new Problem(code, "").status]),
+    );
+    for (const [, status = "", code = "", type, meaning = ""] of rows) {
+      expect(type, code).toBe(TYPES[Number(status)]);
+      expect(meaning.length, code).toBeGreaterThan(5);
+      expect(components.responses[`Problem${status}`]?.description, code).toContain(`* \`${code}\`: ${meaning}`);
+    }
   });
 });
 
 describe("details", () => {
-  test("all of a body is text, with param and upstream's code where there are some", () => {
+  test("every value of a body is a string; `param` and upstream's code are shown if there are any", () => {
     const details: ProblemDetails = {
       param: "tools[0]",
       upstreamCode: "context_length_exceeded",
@@ -71,7 +96,7 @@ describe("details", () => {
     expect(JSON.stringify(error)).not.toContain("log only");
   });
 
-  test("headers say when to come back, what is allowed, and how to log in", () => {
+  test("headers name the time of a retry, the allowed methods and the authentication scheme", () => {
     expect(new Problem("unavailable", "", { retryAfter: 5 }).headers()).toEqual({ "retry-after": "5" });
     expect(new Problem("invalid_credentials", "").headers()).toEqual({ "www-authenticate": "Bearer" });
     expect(unsupportedMethod(["POST"]).headers()).toEqual({ allow: "POST" });
@@ -80,8 +105,8 @@ describe("details", () => {
   });
 });
 
-describe("what was thrown", () => {
-  test("a Problem stays itself", () => {
+describe("a thrown value", () => {
+  test("that is a Problem is returned unchanged", () => {
     const problem = new Problem("paused", "");
     expect(toProblem(problem)).toBe(problem);
   });
@@ -91,7 +116,7 @@ describe("what was thrown", () => {
     ["sk-canary", "string"],
     [undefined, "undefined"],
     [{ message: "sk-canary" }, "object"],
-  ])("%s is a fault of ours that says nothing of itself", (thrown, name) => {
+  ])("%s becomes an internal_error that does not show it", (thrown, name) => {
     const problem = toProblem(thrown);
     expect([problem.code, problem.status, problem.details.reason]).toEqual(["internal_error", 500, `uncaught ${name}`]);
     expect(JSON.stringify([problem.body("r"), problem.headers(), problem.details])).not.toContain("canary");
