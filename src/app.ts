@@ -25,7 +25,7 @@ export function createApp(config: Config, wire = createWire(config)): Hono<AppEn
 
   app.use(requestLog(app, { logOf: wire.log, now, random: randomHex }));
   // Before anything that can fail: a page must be able to read why its request failed.
-  app.use(cors(config, wire.local));
+  app.use(cors(config, wire.isLocal));
   app.use(wrapThrownValues);
   app.use(provideDeps(wire.deps));
   app.use(

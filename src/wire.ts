@@ -16,8 +16,8 @@ import {
   upstreamKeyOf,
 } from "./core/config/vars.ts";
 import type { Deps, ChainSupport } from "./deps.ts";
-import { publishableKeysOf } from "./gate/publishable-key.ts";
-import { serverKeysOf } from "./gate/server-key.ts";
+import { readPublishableKeys } from "./gate/publishable-key.ts";
+import { readServerKeys } from "./gate/server-key.ts";
 import { boundAssets } from "./platform/assets.ts";
 import { type Budgets, durableBudgets } from "./platform/budgets.ts";
 import { callbackSender } from "./platform/callback.ts";
@@ -59,11 +59,11 @@ interface Settings extends Partial<Env> {
 }
 
 export interface Wire {
-  log(env: Settings): Log;
+  log: (env: Settings) => Log;
   /** Whether ENVIRONMENT is `local`. Works even if other settings are wrong. */
-  local(env: Settings): boolean;
+  isLocal: (env: Settings) => boolean;
   /** @throws Problem misconfigured */
-  deps(env: Settings): Promise<Deps>;
+  deps: (env: Settings) => Promise<Deps>;
 }
 
 export const now = (): number => Date.now();
@@ -84,7 +84,7 @@ export function createWire(config: Config): Wire {
   }
   return {
     log,
-    local: (env) => env.ENVIRONMENT === "local",
+    isLocal: (env) => env.ENVIRONMENT === "local",
     async deps(env) {
       const existing = built.get(env);
       if (existing !== undefined) return existing;
@@ -125,8 +125,8 @@ async function buildDeps(config: Config, env: Settings, log: Log): Promise<Deps>
     paused: pausedOf(env.PAUSED),
     receive: receiver(deadlines.body, now),
     idKeys,
-    serverKeys: await serverKeysOf(env.SERVER_KEYS, idKeys),
-    publishableKeys: await publishableKeysOf(config.callers.publishable, idKeys),
+    serverKeys: await readServerKeys(env.SERVER_KEYS, idKeys),
+    publishableKeys: await readPublishableKeys(config.callers.publishable, idKeys),
     sessionKeys: sessionKeysOf(env.SESSION_KEYS),
     jwks: jwksCache({ fetchJson: fetchJson(fetcher), now, sleep, local, warn: log.warn }),
     siteverify: turnstileSecret === undefined ? undefined : siteverify(turnstileSecret, fetchJson(fetcher), local),

@@ -1,13 +1,14 @@
-// Where a request comes from, as Cloudflare says it: the address, and of an IPv6 address the /64 network, since one visitor has all of it.
+// The IP address that a request comes from, as Cloudflare reports it. An IPv6 address is reduced to its /64 network, since one visitor has
+// all of that.
 
-/** Null where nobody says it. */
+/** Null if the request has no `CF-Connecting-IP`. */
 export function addressOf(request: Request): string | null {
   const address = request.headers.get("cf-connecting-ip")?.trim().toLowerCase();
   if (address === undefined || address === "") return null;
   return address.includes(":") ? networkOf(address) : address;
 }
 
-/** The first four groups, written out. An IPv4 address inside an IPv6 one is that IPv4 address. */
+/** The first four groups, expanded. An IPv4-mapped address is the IPv4 address. */
 function networkOf(address: string): string {
   const inner = /^(?:::ffff:)((?:\d{1,3}\.){3}\d{1,3})$/.exec(address)?.[1];
   if (inner !== undefined) return inner;

@@ -1,11 +1,14 @@
-// The gate that every request for something of somebody's passes, in this order: the shield by address, who it is, the shield by
-// owner, the budgets' requests. Nothing of the body is read before.
+// The gate that every request with a caller passes: the rate limit by IP address, authentication, the rate limit by owner, and the
+// request limits of the caller's budgets, in this order. The body is read only after it.
 import { Problem } from "../core/lib/problem.ts";
 import type { Caller, Deps, RequestContext } from "../deps.ts";
 import { addressOf } from "./address.ts";
-import { identify } from "./identify.ts";
+import { authenticate } from "./authenticate.ts";
 
-/** @throws Problem 401, 403, 429, 503 */
+/**
+ * The caller, whose request counts from now on.
+ * @throws Problem 401 invalid_credentials, 403 origin_not_allowed, 429 rate_limited or budget_exceeded, 503 misconfigured or unavailable
+ */
 export async function admit(
   deps: Deps,
   request: Request,
@@ -13,7 +16,7 @@ export async function admit(
 ): Promise<Caller> {
   const address = addressOf(request);
   if (address !== null) await assertWithinRateLimit(deps, `address:${address}`);
-  const caller = await identify(deps, request, waitUntil);
+  const caller = await authenticate(deps, request, waitUntil);
   logFields.caller = caller.kind;
   await assertWithinRateLimit(deps, rateLimitKey(caller));
   await deps.budgets.admit(caller.budgets);
@@ -21,21 +24,24 @@ export async function admit(
   return caller;
 }
 
-/** All visitors of a publishable key are one owner: one of them must not use up what all have. */
+/** All visitors of a publishable key are one owner; a single one of them must not exhaust the limit of all. */
 function rateLimitKey({ kind, owner, budgets: [narrowest] }: Caller): string {
   return kind === "publishable" && narrowest !== undefined ? narrowest.name : `owner:${owner}`;
 }
 
-/** @throws Problem rate_limited */
+/** @throws Problem 429 rate_limited */
 export async function assertWithinRateLimit(deps: Deps, key: string): Promise<void> {
   if (await deps.isWithinRateLimit(key)) return;
   throw new Problem("rate_limited", "Too many requests in the last minute. Wait a little, then send fewer at a time.", {
     retryAfter: 60,
-    reason: key.startsWith("address:") ? "shield by address" : "shield by owner",
+    reason: key.startsWith("address:") ? "rate limit by address" : "rate limit by owner",
   });
 }
 
-/** For what is read or deleted by id: all visitors of a publishable key are one owner, so none of them may. @throws Problem */
+/**
+ * admit() for reading and deleting by id. All visitors of a publishable key are one owner, so they may not: they would see each other's turns.
+ * @throws Problem as admit() does, and 403 insufficient_scope
+ */
 export async function admitReader(
   deps: Deps,
   request: Request,

@@ -1,14 +1,14 @@
-// CORS (Fetch standard): which pages may read our answers. Exact origins, no credentials; under `local` also pages that are served
-// from this machine, as long as they send no credential. Says nothing of who the caller is: identify.ts does.
+// CORS (Fetch standard): which pages may read our responses. Origins match exactly, and cookies are never allowed. Under ENVIRONMENT=local,
+// pages from this machine may read them, too, if they send no credential. Who the caller is, authenticate.ts decides.
 import type { Config } from "../core/config/define-config.ts";
-import { isLocalOrigin } from "../core/lib/loopback.ts";
 import { Problem } from "../core/lib/problem.ts";
+import { isLocalOrigin } from "../core/lib/url-rules.ts";
 
-/** Headers of ours that a page may read. */
+/** Response headers that a page may read. */
 const EXPOSED =
   "age, cache-status, retry-after, x-continuity, x-request-id, x-response-id, x-response-status, x-should-retry";
 const METHODS = "GET, POST, DELETE";
-/** Browsers cap it themselves. Seconds. */
+/** Seconds; browsers have lower caps of their own. */
 const MAX_AGE = "600";
 
 export interface CorsRules {
@@ -17,19 +17,19 @@ export interface CorsRules {
   local: boolean;
 }
 
-/** Where this Worker's own pages come from. */
+/** The origins of this Worker's own pages. */
 export function ownOrigins(config: Config, request: Request): string[] {
   return [new URL(request.url).origin, ...(config.public_url === undefined ? [] : [config.public_url])];
 }
 
-export function originRefused(): Problem {
+export function originNotAllowed(): Problem {
   return new Problem(
     "origin_not_allowed",
     "A page from this origin may not use this Worker. Its owner must add the origin to `origins` in src/config.ts. (Under ENVIRONMENT=local a page of localhost needs that only where it sends a credential.)",
   );
 }
 
-/** A preflight asks on a request's behalf; it never carries a credential itself. */
+/** A browser sends a preflight before the request itself, without credentials. */
 export function isPreflight(request: Request): boolean {
   return (
     request.method === "OPTIONS" &&
@@ -43,17 +43,16 @@ export function isAllowedOrigin(request: Request, origin: string, { config, loca
   return local && !request.headers.has("authorization") && isLocalOrigin(origin);
 }
 
-/** Headers for every answer, errors included: they depend on the Origin, so caches must know. */
+/** Headers for every response, errors included. They depend on the Origin, which `vary` tells caches. */
 export function corsHeaders(request: Request, rules: CorsRules): Record<string, string> {
   const origin = request.headers.get("origin");
   if (origin === null || !isAllowedOrigin(request, origin, rules)) return { vary: "Origin" };
   return { vary: "Origin", "access-control-allow-origin": origin, "access-control-expose-headers": EXPOSED };
 }
 
-/** The answer to a preflight from an allowed origin: it gets the headers it asks for, since SDKs send a dozen of their own. */
+/** The headers of a successful preflight. It allows the headers that were requested, since SDKs send a dozen of their own. */
 export function preflightHeaders(request: Request): Record<string, string> {
-  const asked = request.headers.get("access-control-request-headers") ?? "";
-  const names = asked
+  const names = (request.headers.get("access-control-request-headers") ?? "")
     .split(",")
     .map((name) => name.trim())
     .filter((name) => /^[\w!#$%&'*+.^`|~-]{1,100}$/.test(name));

@@ -1,15 +1,15 @@
-// Tokens of an identity provider (RS256, ES256, EdDSA), proven by the keys that it publishes. Which entry of `callers.jwt` counts is
-// chosen by issuer and audience before the signature is known to be good; nothing else of the token is believed until then.
+// Tokens of an identity provider (RS256, ES256, EdDSA), verified with the keys that it publishes (JWKS). Issuer and audience select an entry
+// of `callers.jwt` before the signature is verified; nothing else in the token is used until then.
 import { subjectOf } from "../core/callers/claims.ts";
 import type { Refusal, Token } from "../core/callers/credential.ts";
 import { deriveDigest, ownerOf } from "../core/callers/ids.ts";
 import type { Caller, Deps, RequestContext } from "../deps.ts";
-import { provenClaims } from "./token.ts";
+import { verifyClaims } from "./token.ts";
 
 const ALGORITHMS = ["RS256", "ES256", "EdDSA"];
 
-/** @throws Problem unavailable where the issuer's keys can't be had */
-export async function identityToken(
+/** @throws Problem 503 unavailable if the issuer's keys can't be loaded */
+export async function authenticateJwt(
   deps: Deps,
   token: Token,
   waitUntil: RequestContext["waitUntil"],
@@ -22,22 +22,22 @@ export async function identityToken(
   const entry = issuers.find(({ audience }) => audiences.includes(audience));
   if (entry === undefined) return { refused: aud === undefined ? "missing_claim" : "wrong_audience" };
   const jwks = { keys: await deps.jwks(entry.jwks_url, token.kid, waitUntil) };
-  const proven = await provenClaims(token, { jwks }, ALGORITHMS);
-  if ("refused" in proven) return proven;
-  const subject = subjectOf(proven.claims, deps.now());
+  const verified = await verifyClaims(token, { jwks }, ALGORITHMS);
+  if ("refused" in verified) return verified;
+  const subject = subjectOf(verified.claims, deps.now());
   if ("refused" in subject) return subject;
-  const { azp } = proven.claims;
+  const { azp } = verified.claims;
   if (entry.azp !== undefined && !(typeof azp === "string" && entry.azp.includes(azp)))
     return { refused: "wrong_client" };
   const owner = await ownerOf(deps.idKeys, `jwt:${entry.issuer}\0${subject.sub}`);
-  const together = await deriveDigest(deps.idKeys, "jwt", `${entry.issuer}\0${entry.audience}`);
+  const audienceId = await deriveDigest(deps.idKeys, "jwt", `${entry.issuer}\0${entry.audience}`);
   return {
     kind: "jwt",
     owner,
     grant: { presets: entry.presets },
     budgets: [
       { name: `owner:${owner}`, whose: "user", limits: entry.per_user },
-      { name: `total:jwt:${together}`, whose: "total", limits: entry.total },
+      { name: `total:jwt:${audienceId}`, whose: "total", limits: entry.total },
     ],
   };
 }

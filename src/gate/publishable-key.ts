@@ -1,12 +1,12 @@
-// Publishable keys: `pk_…`, for a page or app without a login. Anyone can read one, so it buys little: its presets, within what one
-// visitor and all visitors together may spend. A visitor is an address; without addresses all are one.
+// Publishable keys: `pk_…`, for a page or app without a login. Anyone can read such a key, so it grants little: its presets, within the
+// budgets of one visitor and of all visitors together. A visitor is an IP address; requests without one count as one visitor.
 import type { PublishableKey } from "../core/config/config-schema.ts";
 import { findKey, type Refusal } from "../core/callers/credential.ts";
 import { deriveDigest, type IdKeys, ownerOf } from "../core/callers/ids.ts";
 import type { Caller, PublishableCaller } from "../deps.ts";
 
-/** By the key. */
-export async function publishableKeysOf(
+/** The callers by their key. */
+export async function readPublishableKeys(
   keys: readonly PublishableKey[],
   idKeys: IdKeys,
 ): Promise<Map<string, PublishableCaller>> {
@@ -15,8 +15,8 @@ export async function publishableKeysOf(
   return callers;
 }
 
-/** @param address where the request comes from */
-export async function publishableKey(
+/** @param address the visitor's IP address (address.ts) */
+export async function authenticatePublishableKey(
   credential: string,
   address: string | null,
   known: ReadonlyMap<string, PublishableCaller>,

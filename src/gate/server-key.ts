@@ -1,11 +1,15 @@
-// Server keys: `sk_…`, for a backend, curl or cron. Full trust, so a key that comes from a web page is refused: it is out.
+// Server keys: `sk_…`, for a backend, curl or cron. They have full trust, so one that a web page sends is refused: it has leaked.
 import { findKey, type Refusal } from "../core/callers/credential.ts";
 import { type IdKeys, ownerOf } from "../core/callers/ids.ts";
 import { entriesOf, misconfigured } from "../core/config/setting.ts";
 import type { Caller } from "../deps.ts";
 
-/** By the key. SERVER_KEYS: `sk_…` or `name:sk_…`, separated by commas. Keys of one name are one owner. @throws Problem misconfigured */
-export async function serverKeysOf(value: string | undefined, idKeys: IdKeys): Promise<Map<string, Caller>> {
+/**
+ * The callers by their key.
+ * @param value SERVER_KEYS: `sk_…` or `name:sk_…`, separated by commas. Keys with one name belong to one owner
+ * @throws Problem 503 misconfigured
+ */
+export async function readServerKeys(value: string | undefined, idKeys: IdKeys): Promise<Map<string, Caller>> {
   const callers = new Map<string, Caller>();
   for (const entry of entriesOf(value)) {
     const [, name = "server", key = ""] = /^(?:([\w.-]{1,64}):)?(sk_[\x21-\x7e]{13,})$/.exec(entry) ?? [];
@@ -24,9 +28,9 @@ export async function serverKeysOf(value: string | undefined, idKeys: IdKeys): P
 
 /**
  * @param origin the request's Origin header
- * @param ownOrigins the Worker's own
+ * @param ownOrigins the origins of this Worker's own pages
  */
-export function serverKey(
+export function authenticateServerKey(
   credential: string,
   origin: string | null,
   ownOrigins: readonly string[],

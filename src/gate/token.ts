@@ -1,4 +1,4 @@
-// A token's signature, checked by jose. Its times and claims are core/claims.ts's.
+// Verifies a token's signature with jose. core/callers/claims.ts checks its times and claims.
 import type { CompactVerifyGetKey } from "jose";
 import type { Refusal, Token } from "../core/callers/credential.ts";
 import type { JsonObject } from "../core/lib/json.ts";
@@ -12,16 +12,16 @@ const REASONS: Record<string, Refusal["refused"]> = {
 
 /**
  * @param key bytes of a shared secret, or an issuer's key set
- * @param algorithms those that this kind of key has, and no others: else a public key would pass for a secret
+ * @param algorithms only those of this kind of key: with others, a public key could be used as a shared secret
  */
-export async function provenClaims(
+export async function verifyClaims(
   token: Token,
   key: Uint8Array | { jwks: { keys: JsonObject[] } },
   algorithms: readonly string[],
 ): Promise<{ claims: JsonObject } | Refusal> {
   if (!algorithms.includes(token.alg)) return { refused: "wrong_algorithm" };
   try {
-    // Loaded when the first token comes: most Workers never see one. Of jose/jwt only the checks of claims would be new.
+    // Loaded with the first token: most Workers never see one. jose/jwt would add only checks of claims.
     const { compactVerify } = await import("jose/jws/compact/verify");
     const options = { algorithms: [...algorithms] };
     await (key instanceof Uint8Array
@@ -34,7 +34,7 @@ export async function provenClaims(
   }
 }
 
-/** Made anew each time: jose keeps the promise of a key's import, and here no request may wait for another one's. */
+/** A new set for each token: jose stores the promise of a key's import, and in Workers no request may await another request's promise. */
 async function keyIn(jwks: { keys: JsonObject[] }): Promise<CompactVerifyGetKey> {
   const { createLocalJWKSet } = await import("jose/jwks/local");
   return createLocalJWKSet(jwks);

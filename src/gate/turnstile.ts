@@ -1,14 +1,18 @@
-// Turnstile: a visitor without a login, shown to be a person on the page that the config names. Exchanged once for a short session
-// of a random user, which keeps that user when the page renews it.
+// Turnstile: a visitor without a login, verified as a person on the page that the config names. The solution is exchanged once for a short
+// session of a random user. When the page renews the session, the user stays the same.
 import { readToken, type Refusal } from "../core/callers/credential.ts";
 import type { Turnstile } from "../core/config/config-schema.ts";
 import { misconfigured } from "../core/config/setting.ts";
 import type { Deps } from "../deps.ts";
-import { renewableSub } from "./session.ts";
+import { verifyRenewable } from "./session.ts";
 import type { TurnstileExchange } from "../contract/session.ts";
 
-/** @param address of the visitor, whole. @throws Problem 503 */
-export async function turnstileSub(
+/**
+ * The `sub` of the session: the renewed one's, or a random one.
+ * @param page `address`: the visitor's full IP address
+ * @throws Problem 503 misconfigured or unavailable
+ */
+export async function verifyTurnstile(
   deps: Deps,
   { turnstile: solution, renew }: TurnstileExchange,
   settings: Turnstile,
@@ -18,15 +22,15 @@ export async function turnstileSub(
     throw misconfigured("TURNSTILE_SECRET", "is missing: sessions for callers.turnstile need it");
   let sub: string | undefined;
   if (renew !== undefined) {
-    // First: a solution is good for one question only.
+    // Before the solution is spent: it can be verified only once.
     const token = readToken(renew);
-    const renewed = "refused" in token ? token : await renewableSub(deps, token, page.origin);
+    const renewed = "refused" in token ? token : await verifyRenewable(deps, token, page.origin);
     if ("refused" in renewed) return renewed;
     ({ sub } = renewed);
   }
-  const solved = await deps.siteverify(settings.verify_url, solution, page.address);
-  if (solved === null) return { refused: "turnstile_refused" };
-  if (solved.hostname !== settings.hostname) return { refused: "turnstile_hostname" };
-  if (settings.action !== undefined && solved.action !== settings.action) return { refused: "turnstile_action" };
+  const verdict = await deps.siteverify(settings.verify_url, solution, page.address);
+  if (verdict === null) return { refused: "turnstile_refused" };
+  if (verdict.hostname !== settings.hostname) return { refused: "turnstile_hostname" };
+  if (settings.action !== undefined && verdict.action !== settings.action) return { refused: "turnstile_action" };
   return { sub: sub ?? `visitor-${deps.random(16)}` };
 }

@@ -38,8 +38,8 @@ export function boundAssets(binding: AssetsBinding | undefined): Assets {
 
 /** Weak comparison (RFC 9110 §13.1.2): a proxy that compresses the file makes its tag weak. The binding itself compares only a single tag. */
 function isMatch(etag: string | null, ifNoneMatch = ""): boolean {
-  const tags = ifNoneMatch.split(",").map((tag) => opaqueTag(tag));
-  return etag !== null && (tags.includes("*") || tags.includes(opaqueTag(etag)));
+  const tags = new Set(ifNoneMatch.split(",").map((tag) => opaqueTag(tag)));
+  return etag !== null && (tags.has("*") || tags.has(opaqueTag(etag)));
 }
 
 function opaqueTag(tag: string): string {

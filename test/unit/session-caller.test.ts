@@ -2,8 +2,8 @@
 import { describe, expect, test } from "vitest";
 import { sessionKeysOf } from "../../src/core/config/session-keys.ts";
 import type { Caller, Deps } from "../../src/deps.ts";
-import { identify } from "../../src/gate/identify.ts";
-import { publishableKeysOf } from "../../src/gate/publishable-key.ts";
+import { authenticate } from "../../src/gate/authenticate.ts";
+import { readPublishableKeys } from "../../src/gate/publishable-key.ts";
 import { path } from "../support/path.ts";
 import { hs256, SESSION_KEYS, SECRET } from "../worker/tokens.ts";
 
@@ -30,12 +30,12 @@ const CONFIG = {
 };
 
 const { deps: bare } = await path(CONFIG);
-const publishableKeys = await publishableKeysOf(bare.config.callers.publishable, bare.idKeys);
+const publishableKeys = await readPublishableKeys(bare.config.callers.publishable, bare.idKeys);
 const deps: Deps = { ...bare, local: true, sessionKeys: sessionKeysOf(SESSION_KEYS), publishableKeys };
 const NOW = deps.now() / 1_000;
 
 function whoIs(credential: string, headers: Record<string, string> = {}, given: Deps = deps): Promise<Caller> {
-  return identify(
+  return authenticate(
     given,
     new Request("https://ask.example.com/ask", { headers: { authorization: `Bearer ${credential}`, ...headers } }),
     () => undefined,

@@ -1,55 +1,62 @@
-// Who is asking: the list of ways to be a caller, each of which is a file in gate/. Fails closed: no credential that fits, no answer.
+// Authentication: finds the caller by its credential. Each kind of credential has a file in gate/. Without a valid one, the request is
+// refused; only under ENVIRONMENT=local a request may have none.
 import { looksLikeToken, readToken, type Refusal } from "../core/callers/credential.ts";
-import { isLocalOrigin } from "../core/lib/loopback.ts";
 import { Problem } from "../core/lib/problem.ts";
 import type { Caller, Deps, RequestContext } from "../deps.ts";
 import { addressOf } from "./address.ts";
-import { originRefused, ownOrigins } from "./cors.ts";
-import { identityToken } from "./jwt.ts";
-import { publishableKey } from "./publishable-key.ts";
-import { serverKey } from "./server-key.ts";
-import { session, SESSION_ALGORITHM } from "./session.ts";
+import { originNotAllowed, ownOrigins } from "./cors.ts";
+import { authenticateJwt } from "./jwt.ts";
+import { authenticatePublishableKey } from "./publishable-key.ts";
+import { authenticateServerKey } from "./server-key.ts";
+import { authenticateSession, SESSION_ALGORITHM } from "./session.ts";
+import { isLocalOrigin } from "../core/lib/url-rules.ts";
 
-/** @throws Problem 401, 403, 503 */
-export async function identify(deps: Deps, request: Request, waitUntil: RequestContext["waitUntil"]): Promise<Caller> {
+/** @throws Problem 401 invalid_credentials, 403 origin_not_allowed, 503 misconfigured or unavailable */
+export async function authenticate(
+  deps: Deps,
+  request: Request,
+  waitUntil: RequestContext["waitUntil"],
+): Promise<Caller> {
   assertCallers(deps);
   const authorization = request.headers.get("authorization");
   const origin = request.headers.get("origin");
-  if (authorization === null) return withoutCredential(deps, origin);
+  if (authorization === null) return anonymousCaller(deps, origin);
   const credential = /^bearer +(\S+)\s*$/i.exec(authorization)?.[1];
   const own = origin === null ? [] : ownOrigins(deps.config, request);
-  // A server key has a rule of its own; any other page is refused before its credential is looked at.
+  // A page from a foreign origin is refused before its credential is checked. For a server key, a stricter rule of its own applies.
   if (
     credential?.startsWith("sk_") !== true &&
     origin !== null &&
     !own.includes(origin) &&
     !deps.config.origins.includes(origin)
   ) {
-    throw originRefused();
+    throw originNotAllowed();
   }
   if (credential === undefined) throw invalidCredentials(deps, { refused: "not_bearer" });
-  const caller = await callerOf(deps, request, credential, { origin, own, waitUntil });
+  const caller = await callerFrom(deps, request, credential, { origin, own, waitUntil });
   if ("refused" in caller) throw invalidCredentials(deps, caller);
   return caller;
 }
 
-/** Told apart by shape: no credential is tried as two kinds. */
-async function callerOf(
+/** The shape of a credential decides its kind, so no credential is tried as two kinds. */
+async function callerFrom(
   deps: Deps,
   request: Request,
   credential: string,
   { origin, own, waitUntil }: { origin: string | null; own: readonly string[]; waitUntil: RequestContext["waitUntil"] },
 ): Promise<Caller | Refusal> {
-  if (credential.startsWith("sk_")) return serverKey(credential, origin, own, deps.serverKeys);
+  if (credential.startsWith("sk_")) return authenticateServerKey(credential, origin, own, deps.serverKeys);
   if (credential.startsWith("pk_"))
-    return publishableKey(credential, addressOf(request), deps.publishableKeys, deps.idKeys);
+    return authenticatePublishableKey(credential, addressOf(request), deps.publishableKeys, deps.idKeys);
   if (!looksLikeToken(credential)) return { refused: "unknown_key" };
   const token = readToken(credential);
   if ("refused" in token) return token;
-  return token.alg === SESSION_ALGORITHM ? session(deps, token, origin) : identityToken(deps, token, waitUntil);
+  return token.alg === SESSION_ALGORITHM
+    ? authenticateSession(deps, token, origin)
+    : authenticateJwt(deps, token, waitUntil);
 }
 
-/** @throws Problem misconfigured where nobody at all could be let in */
+/** @throws Problem 503 misconfigured if no credential and no webhook could ever be accepted */
 export function assertCallers(deps: Deps): void {
   const { callers, hooks } = deps.config;
   const { publishable, sessions, jwt } = callers;
@@ -65,15 +72,15 @@ export function assertCallers(deps: Deps): void {
   );
 }
 
-function withoutCredential(deps: Deps, origin: string | null): Caller {
+function anonymousCaller(deps: Deps, origin: string | null): Caller {
   if (deps.local) {
     if (isLocalOrigin(origin)) return deps.anonymous;
-    throw originRefused();
+    throw originNotAllowed();
   }
   throw invalidCredentials(deps, { refused: "no_credential" });
 }
 
-/** One public text for every 401, so that it does not tell which keys exist. */
+/** Every 401 has one public text, which does not reveal which keys exist. The reason goes to the log. */
 export function invalidCredentials(deps: Pick<Deps, "local">, { refused: reason }: Refusal): Problem {
   const detail = deps.local ? ` (${reason}; this detail is shown under ENVIRONMENT=local only)` : "";
   return new Problem(
