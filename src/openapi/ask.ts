@@ -15,7 +15,7 @@ import {
 import { RESPONSE_NOT_FOUND, problemExample } from "./problems.ts";
 
 const TEXT = { type: "string" };
-const COUNTED = { input_tokens: 7, cached_tokens: 0, output_tokens: 10, reasoning_tokens: 0, total_tokens: 17 };
+const USAGE = { input_tokens: 7, cached_tokens: 0, output_tokens: 10, reasoning_tokens: 0, total_tokens: 17 };
 const ANSWER = {
   id: ANSWER_ID,
   previous_response_id: null,
@@ -41,7 +41,7 @@ data: {"delta":"Once upon a time"}
 
 id: ${RUN_ID}-2
 event: done
-data: ${JSON.stringify({ ...ANSWER, text: "Once upon a time", usage: COUNTED })}
+data: ${JSON.stringify({ ...ANSWER, text: "Once upon a time", usage: USAGE })}
 
 `;
 
@@ -50,17 +50,18 @@ const postAsk: Operation = {
   method: "post",
   operationId: "ask",
   tag: "Ask",
-  summary: "Ask, and get a trimmed answer",
-  description: `A small request in; preset, defaults and limits of the config are added, the key of UniAPI is this Worker's.
+  summary: "Ask a question, get a trimmed answer",
+  description: `The Worker adds the preset, the defaults and limits of the config, and its UniAPI key.
 
-\`null\` means that a field is not set. A locked caller (every kind but a server key) may send \`input\`, \`preset\`, \`previous_response_id\`,
-\`stream\`, \`cache\` (\`false\` or \`"refresh"\`), \`metadata\`, \`max_output_tokens\`, \`images\` if the preset says so, and what the preset allows.
+\`null\` means that a field is not set. A restricted caller (every kind but a server key) may send \`input\`, \`preset\`, \`previous_response_id\`,
+\`stream\`, \`cache\` (\`false\` or \`"refresh"\`), \`metadata\` and \`max_output_tokens\`; \`images\` if the preset permits them; and the fields that the
+preset allows.
 
-A body of type text/plain, of a form's type or of none is also understood if it is a JSON object with \`input\`, or a form with \`input=\`; any
-other text is itself the \`input\`.
+A body of type text/plain, of a form's type or without a type may also be a JSON object with \`input\`, or a form with \`input=\`. Any other
+text is the \`input\`.
 
-\`Accept: text/plain\` gives just the text. A stream has one \`start\`, ends with exactly one of \`done\` and \`error\`, and has a comment
-(\`: ping\`) after five seconds of silence; with \`Accept: text/plain\` it is the text as it comes, and a failure breaks the connection.`,
+\`Accept: text/plain\` returns only the text. A stream begins with one \`start\`, ends with exactly one of \`done\` and \`error\`, and has a comment
+(\`: ping\`) after five seconds of silence. With \`Accept: text/plain\` it is the text itself, and a failure breaks the connection.`,
   callers: EVERY_CALLER,
   parameters: [
     queryParameter("preset", "As in the body."),
@@ -76,8 +77,8 @@ other text is itself the \`input\`.
     "application/x-www-form-urlencoded": schemaRef("AskRequest"),
   },
   optionalBody:
-    "Required, but for a page that was reloaded and has lost the question: with `Idempotency-Key` and `Last-Event-ID` a body that is empty, " +
-    '`{}` or `{"stream":true}` goes on with that stream, whatever `Accept` says.',
+    "Required, except to resume a stream whose question is lost, for example after a reload: with `Idempotency-Key` and `Last-Event-ID` " +
+    'the body may be empty, `{}` or `{"stream":true}`. The response is then a stream, whatever `Accept` is.',
   responses: {
     200: {
       description: "The answer.",
@@ -92,7 +93,7 @@ other text is itself the \`input\`.
       summary: "A question",
       body: { input: "What is the capital of France?" },
       status: 200,
-      response: { ...ANSWER, text: "The capital of France is Paris.", usage: COUNTED, cost_usd: 0.0000057 },
+      response: { ...ANSWER, text: "The capital of France is Paris.", usage: USAGE, cost_usd: 0.0000057 },
     },
     follow_up: {
       summary: "A follow-up",
@@ -103,7 +104,7 @@ other text is itself the \`input\`.
         id: FOLLOW_UP_ID,
         previous_response_id: ANSWER_ID,
         text: "It is Madrid.",
-        usage: COUNTED,
+        usage: USAGE,
         cost_usd: 0.0000057,
       },
     },
@@ -114,19 +115,19 @@ other text is itself the \`input\`.
       response: {
         ...ANSWER,
         text: "I am sorry to hear that.",
-        usage: COUNTED,
+        usage: USAGE,
         metadata: { order: "A-17" },
         cost_usd: 0.0000057,
       },
     },
     structured: {
-      summary: "Data in a form of your own",
+      summary: "Structured data",
       body: { input: "What is the capital of France?", schema: CITY },
       status: 200,
-      response: { ...ANSWER, text: '{"city":"Paris"}', usage: COUNTED, data: { city: "Paris" }, cost_usd: 0.0000057 },
+      response: { ...ANSWER, text: '{"city":"Paris"}', usage: USAGE, data: { city: "Paris" }, cost_usd: 0.0000057 },
     },
     tools: {
-      summary: "A tool that you carry out",
+      summary: "A function that you run",
       body: {
         input: "What is the weather in Oslo?",
         tools: [{ type: "function", name: "weather", parameters: CITY, strict: true }],
@@ -135,7 +136,7 @@ other text is itself the \`input\`.
       response: {
         ...ANSWER,
         text: "",
-        usage: COUNTED,
+        usage: USAGE,
         tool_calls: [{ call_id: "call_8Qw1", name: "weather", arguments: '{"city":"Oslo"}' }],
         cost_usd: 0.0000057,
       },
@@ -144,28 +145,28 @@ other text is itself the \`input\`.
       summary: "An image",
       body: { input: "What is on this picture?", images: ["https://example.com/cat.png"] },
       status: 200,
-      response: { ...ANSWER, text: "A cat.", usage: COUNTED, cost_usd: 0.0000057 },
+      response: { ...ANSWER, text: "A cat.", usage: USAGE, cost_usd: 0.0000057 },
     },
     stream: {
-      summary: "As a stream",
+      summary: "A stream",
       body: { input: "Tell me a story", stream: true },
       status: 200,
       response: START + REST,
       accept: "text/event-stream",
     },
     goes_on: {
-      summary: "The same stream after its first event, without the question",
+      summary: "Resume that stream after its first event, without the question",
       parameters: { "Idempotency-Key": "story-17", "Last-Event-ID": `${RUN_ID}-0` },
       status: 200,
       response: REST,
       accept: "text/event-stream",
     },
     once: {
-      summary: "Exactly once, however often it is sent",
+      summary: "One call, however often it is sent",
       parameters: { "Idempotency-Key": "order-A-17-reply-1" },
       body: { input: "Write one reply to order A-17." },
       status: 200,
-      response: { ...ANSWER, text: "Your parcel is on its way.", usage: COUNTED, cost_usd: 0.0000057 },
+      response: { ...ANSWER, text: "Your parcel is on its way.", usage: USAGE, cost_usd: 0.0000057 },
     },
     plain_text: {
       summary: "Text in, text out",
@@ -180,10 +181,10 @@ other text is itself the \`input\`.
       body: "input=What+is+the+capital+of+France%3F&temperature=0.2",
       type: "application/x-www-form-urlencoded",
       status: 200,
-      response: { ...ANSWER, text: "The capital of France is Paris.", usage: COUNTED, cost_usd: 0.0000057 },
+      response: { ...ANSWER, text: "The capital of France is Paris.", usage: USAGE, cost_usd: 0.0000057 },
     },
     misspelt: {
-      summary: "A field that is misspelt",
+      summary: "A misspelled field",
       body: { input: "hi", temprature: 1 },
       status: 400,
       response: problemExample(
@@ -210,14 +211,14 @@ const getAsk: Operation = {
   method: "get",
   operationId: "getAnswer",
   tag: "Ask",
-  summary: "An earlier answer, or a whole conversation",
+  summary: "An earlier answer, or its whole conversation",
   description:
-    "From KV: UniAPI is not asked. With `thread=true` every turn from the first to this one, so that a page can restore a chat.",
+    "Read from KV; UniAPI is not called. With `thread=true`: every turn from the first to this one, so that a page can restore a chat.",
   callers: READERS,
-  parameters: [responseId, booleanParameter("thread", "The whole conversation.")],
+  parameters: [responseId, booleanParameter("thread", "Return the whole conversation.")],
   responses: {
     200: {
-      description: "The answer as it was given, or the conversation.",
+      description: "The answer as it was returned, or the conversation.",
       headers: ["x-response-id", "x-response-status"],
       content: { "application/json": { anyOf: [schemaRef("Answer"), schemaRef("Thread")] }, "text/plain": TEXT },
     },
@@ -228,7 +229,7 @@ const getAsk: Operation = {
       summary: "An answer",
       parameters: { id: ANSWER_ID },
       status: 200,
-      response: { ...ANSWER, text: "The capital of France is Paris.", usage: COUNTED, cost_usd: 0.0000057 },
+      response: { ...ANSWER, text: "The capital of France is Paris.", usage: USAGE, cost_usd: 0.0000057 },
     },
     thread: {
       summary: "A conversation",
@@ -238,7 +239,7 @@ const getAsk: Operation = {
         turns: [
           {
             input: "What is the capital of France?",
-            answer: { ...ANSWER, text: "The capital of France is Paris.", usage: COUNTED, cost_usd: 0.0000057 },
+            answer: { ...ANSWER, text: "The capital of France is Paris.", usage: USAGE, cost_usd: 0.0000057 },
           },
           {
             input: "And of Spain?",
@@ -247,7 +248,7 @@ const getAsk: Operation = {
               id: FOLLOW_UP_ID,
               previous_response_id: ANSWER_ID,
               text: "It is Madrid.",
-              usage: COUNTED,
+              usage: USAGE,
               cost_usd: 0.0000057,
             },
           },

@@ -1,5 +1,5 @@
-// /openapi.json: the whole API as an OpenAPI 3.1 document. Made when wrangler bundles (scripts/assets.ts), from the schemas that the
-// Worker is held to; nothing of it is in the bundle.
+// /openapi.json: the whole API as an OpenAPI 3.1 document. scripts/assets.ts generates it when wrangler bundles, from the schemas that
+// check requests and type responses. It is no part of the Worker's bundle.
 import type { JsonObject } from "../core/lib/json.ts";
 import { askOperations } from "./ask.ts";
 import { HEADERS } from "./headers.ts";
@@ -10,12 +10,12 @@ import { responsesOperations } from "./responses.ts";
 import { schemaComponents } from "./schemas.ts";
 import { metaOperations } from "./meta.ts";
 
-const DESCRIPTION = `Send a small request; defaults and the key of UniAPI are added, every turn is kept under its \`previous_response_id\`, and a trimmed
-answer comes back.
+const DESCRIPTION = `Send a small request and get a trimmed answer. The Worker adds your defaults and the UniAPI key, and stores every turn, so that
+a follow-up only needs its \`previous_response_id\`.
 
-Every credential is a bearer token: \`Authorization: Bearer …\`. Under \`npm start\` requests from the same machine need none.
+Every credential is a bearer token: \`Authorization: Bearer …\`. Under \`npm start\`, requests from the same machine need none.
 
-Every error has one form, \`{ "error": { "message", "type", "code", "param", "request_id" } }\`, on every route.`;
+Every error on every route has the same form: \`{ "error": { "message", "type", "code", "param", "request_id" } }\`.`;
 
 const bearer = (description: string, format?: string): JsonObject => ({
   type: "http",
@@ -26,12 +26,17 @@ const bearer = (description: string, format?: string): JsonObject => ({
 
 const SECURITY = {
   serverKey: bearer(
-    "`sk_…`: your backend, a script. Full trust; refused with a foreign `Origin`, since then it stands in a page.",
+    "`sk_…`, for your backend or a script. Full trust. Refused with an `Origin` of another site, because then it is exposed in a web page.",
   ),
-  publishableKey: bearer("`pk_…`: a page or app without a login. Locked to its presets; nothing can be read by id."),
-  sessionToken: bearer("One user of yours: signed by your backend, or made by POST /sessions. Locked.", "JWT (HS256)"),
+  publishableKey: bearer(
+    "`pk_…`, for a page or app without a login. Restricted to its presets. Can't read anything by id.",
+  ),
+  sessionToken: bearer(
+    "For one of your users: signed by your backend, or issued by POST /sessions. Restricted.",
+    "JWT (HS256)",
+  ),
   identityToken: bearer(
-    "One user of your login, by a token of your identity provider. Locked.",
+    "For one of your users: a token of your identity provider. Restricted.",
     "JWT (RS256, ES256, EdDSA)",
   ),
 };
@@ -39,8 +44,8 @@ const SECURITY = {
 const TAGS = [
   { name: "Ask", description: "A small request in, a trimmed answer out." },
   { name: "Responses", description: "For OpenAI's SDKs, with another `baseURL`." },
-  { name: "Callers", description: "Sessions for users, and what has been used." },
-  { name: "Jobs and webhooks", description: "Answers that nobody waits for." },
+  { name: "Callers", description: "Sessions for your users, and usage." },
+  { name: "Jobs and webhooks", description: "Answers in the background." },
   { name: "Worker", description: "The Worker itself." },
 ];
 

@@ -1,34 +1,37 @@
-// Headers of answers and of requests that several operations have, once.
+// The response headers that operations refer to.
 import type { JsonObject } from "../core/lib/json.ts";
 
 const TEXT = { type: "string" };
 
 /** `components.headers`. */
 export const HEADERS: JsonObject = {
-  "x-request-id": { description: "On every answer. Quote it when you ask for help.", schema: TEXT },
+  "x-request-id": { description: "On every response. Quote it when you ask for help.", schema: TEXT },
   "cache-status": {
     description:
-      "RFC 9211: `hit`, `fwd=miss`, `fwd=request` or `fwd=bypass`. Absent where a stream began before this was known. A repeat under one " +
-      "`Idempotency-Key` says how its one call went; the `ttl` of a hit is what is left by now, and below 0 once it is stale.",
+      "RFC 9211: `hit`, `fwd=miss`, `fwd=request` or `fwd=bypass`. Absent if a stream began before this was known. A repeat with an " +
+      "`Idempotency-Key` repeats the status of its call. The `ttl` of a hit is the remaining time; it is negative for a stale answer.",
     schema: TEXT,
   },
-  age: { description: "Of a hit: seconds since it was answered, as of now.", schema: { type: "integer" } },
+  age: { description: "For a hit: seconds since the answer was created.", schema: { type: "integer" } },
   "x-continuity": {
-    description: "Of a follow-up that went to UniAPI: how the conversation got there.",
+    description: "For a follow-up that went to UniAPI: how it reached its history.",
     schema: { type: "string", enum: ["upstream", "replayed", "gateway"] },
   },
-  "x-response-id": { description: "With `Accept: text/plain`: the answer's id, to continue.", schema: TEXT },
-  "x-response-status": { description: "With `Accept: text/plain`, but not of a stream.", schema: TEXT },
-  etag: { description: "Names what the file holds: send it as `If-None-Match`.", schema: TEXT },
-  "cache-control": { description: "How long the file may be kept without asking again.", schema: TEXT },
-  location: { description: "Where the job can be read.", schema: TEXT },
-  allow: { description: "The methods that the address has.", schema: TEXT },
+  "x-response-id": {
+    description: "With `Accept: text/plain`: the id of the answer, to continue the conversation.",
+    schema: TEXT,
+  },
+  "x-response-status": { description: "With `Accept: text/plain`, but not for a stream.", schema: TEXT },
+  etag: { description: "Identifies the content of the file: send it as `If-None-Match`.", schema: TEXT },
+  "cache-control": { description: "How long the file may be cached.", schema: TEXT },
+  location: { description: "The URL of the job.", schema: TEXT },
+  allow: { description: "The methods of this path.", schema: TEXT },
   "www-authenticate": { description: "`Bearer`. Not on webhooks.", schema: TEXT },
   "retry-after": { description: "Seconds until another try makes sense.", schema: { type: "integer" } },
-  "x-should-retry": { description: "`false` where another try is hopeless or might be paid twice.", schema: TEXT },
+  "x-should-retry": { description: "`false` if another try can't help or may be paid for twice.", schema: TEXT },
 };
 
-/** By name, with the one that every answer has. */
+/** References by name, including the header of every response. */
 export function headersOf(names: readonly string[]): JsonObject {
   return Object.fromEntries(["x-request-id", ...names].map((name) => [name, { $ref: `#/components/headers/${name}` }]));
 }

@@ -1,4 +1,4 @@
-// The smaller routes: sessions and usage of callers, models, and the Worker itself.
+// The smaller routes: sessions, usage, models, and the Worker itself.
 import { type OperationResponse, EVERY_CALLER, type Operation, READERS, schemaRef } from "./operation.ts";
 import { ifNoneMatch } from "./parameters.ts";
 import { problemExample } from "./problems.ts";
@@ -12,8 +12,8 @@ const sessions: Operation = {
   operationId: "createSession",
   tag: "Callers",
   summary: "A token for one user",
-  description: `With a server key, for a user of yours; or without a credential for a solved Turnstile, from a page of an allowed origin. A backend can
-also sign session tokens itself, with any JWT library.`,
+  description: `With a server key: a token for one of your users. Without a credential, from a page of an allowed origin: a token in exchange for a solved
+Turnstile. A backend can also sign session tokens itself, with any JWT library.`,
   callers: ["serverKey", "nobody"],
   parameters: [
     { in: "header", name: "Origin", description: "With `turnstile`: browsers send it.", schema: { type: "string" } },
@@ -36,7 +36,7 @@ also sign session tokens itself, with any JWT library.`,
       response: { token: TOKEN, expires_at: 1_795_387_929 },
     },
     strange_preset: {
-      summary: "A preset that sessions do not have",
+      summary: "A preset that is not granted to sessions",
       body: { sub: "user-17", presets: ["staff"] },
       status: 400,
       response: problemExample(
@@ -53,10 +53,12 @@ const usage: Operation = {
   method: "get",
   operationId: "getUsage",
   tag: "Callers",
-  summary: "What this caller has used, and what is left",
-  description: "Today and the last 30 days. Callers without limits are counted a few seconds late.",
+  summary: "Usage and remaining limits of this caller",
+  description: "Sums of today and of the last 30 days. For callers without limits, they lag by a few seconds.",
   callers: READERS,
-  responses: { 200: { description: "Of the caller that asks.", content: { "application/json": schemaRef("UsageReport") } } },
+  responses: {
+    200: { description: "Usage of this caller.", content: { "application/json": schemaRef("UsageReport") } },
+  },
   failures: [],
   examples: {
     usage: {
@@ -80,7 +82,7 @@ const models: Operation = {
   tag: "Responses",
   summary: "Presets and models",
   description:
-    "The presets and UniAPI's models; of these only the ones that the config lists. A locked caller sees the presets that it is granted.",
+    "The presets, and UniAPI's models that the config allows. A restricted caller sees only the presets that it is granted.",
   callers: EVERY_CALLER,
   responses: { 200: { description: "The list.", content: { "application/json": schemaRef("ModelList") } } },
   failures: ["upstream"],
@@ -104,18 +106,18 @@ const health: Operation = {
   method: "get",
   operationId: "getHealth",
   tag: "Worker",
-  summary: "Whether it could answer",
-  description: "Asks nothing of the outside. A setting that is wrong shows as 503 `misconfigured`.",
+  summary: "Whether the Worker can answer",
+  description: "Makes no outgoing request. A wrong setting is reported as 503 `misconfigured`.",
   callers: ["nobody"],
-  responses: { 200: { description: "It could.", content: { "application/json": schemaRef("Health") } } },
+  responses: { 200: { description: "The Worker can answer.", content: { "application/json": schemaRef("Health") } } },
   failures: [],
   examples: { ok: { summary: "All is well", status: 200, response: { status: "ok" } } },
 };
 
-const OF_A_FILE = ["etag", "cache-control"];
-const UNCHANGED: OperationResponse = {
-  description: "The reader's own is the same, by `If-None-Match`: no body.",
-  headers: OF_A_FILE,
+const FILE_HEADERS = ["etag", "cache-control"];
+const NOT_MODIFIED: OperationResponse = {
+  description: "The cached file is still current, by `If-None-Match`. No body.",
+  headers: FILE_HEADERS,
 };
 
 const client: Operation = {
@@ -124,12 +126,12 @@ const client: Operation = {
   operationId: "getClient",
   tag: "Worker",
   summary: "The typed client, for pages",
-  description: "An ES module without dependencies; docs/client.md describes it. Any page may import it.",
+  description: "An ES module without dependencies, described in docs/client.md. Any page may import it.",
   callers: ["nobody"],
   parameters: [ifNoneMatch],
   responses: {
-    200: { description: "The module.", headers: OF_A_FILE, content: { "text/javascript": { type: "string" } } },
-    304: UNCHANGED,
+    200: { description: "The module.", headers: FILE_HEADERS, content: { "text/javascript": { type: "string" } } },
+    304: NOT_MODIFIED,
   },
   failures: [],
   examples: {},
@@ -141,12 +143,12 @@ const openapi: Operation = {
   operationId: "getDescription",
   tag: "Worker",
   summary: "This document",
-  description: "OpenAPI 3.1. `/docs` shows it.",
+  description: "OpenAPI 3.1; `/docs` displays it.",
   callers: ["nobody"],
   parameters: [ifNoneMatch],
   responses: {
-    200: { description: "The document.", headers: OF_A_FILE, content: { "application/json": { type: "object" } } },
-    304: UNCHANGED,
+    200: { description: "The document.", headers: FILE_HEADERS, content: { "application/json": { type: "object" } } },
+    304: NOT_MODIFIED,
   },
   failures: [],
   examples: {},

@@ -1,13 +1,13 @@
-// One operation of the API as its file describes it, and how that becomes OpenAPI. An example is one whole exchange: what is sent
-// stands with the request, what comes back with the answer of its status, both under the example's name.
+// How an operation of the API is described here, and how it becomes an Operation Object of OpenAPI. An example is one whole exchange: its
+// request part appears with the request body and parameters, its response part with the response, both under the same name.
 import type { JsonObject } from "../core/lib/json.ts";
 import { headersOf } from "./headers.ts";
 import { type FailureKind, problemResponses } from "./problems.ts";
 
-/** Who may ask: names of security schemes; "nobody": no credential is needed. */
+/** Callers by the security scheme that they use; `nobody`: no credential is needed. */
 export type CallerKind = "serverKey" | "publishableKey" | "sessionToken" | "identityToken" | "nobody";
 export const EVERY_CALLER: readonly CallerKind[] = ["serverKey", "publishableKey", "sessionToken", "identityToken"];
-/** Publishable keys stand in pages: nothing can be read by id with one. */
+/** Callers that can read by id. Publishable keys are public, so they can't. */
 export const READERS: readonly CallerKind[] = ["serverKey", "sessionToken", "identityToken"];
 
 export interface Parameter {
@@ -21,24 +21,24 @@ export interface Example {
   summary: string;
   /** Values of parameters by name. */
   parameters?: Record<string, string>;
-  /** The body: JSON, or a text of another type. */
+  /** The request body: JSON, or a string for any other type. */
   body?: unknown;
-  /** Of the body; "application/json" where there is none. */
+  /** Media type of the request body. Default: "application/json". */
   type?: string;
   status: number;
-  /** What comes back: JSON, or a text of another type. */
+  /** The response body: JSON, or a string for any other type. */
   response: unknown;
-  /** Of the answer; "application/json" where there is none. */
+  /** Media type of the response body. Default: "application/json". */
   accept?: string;
 }
 
 export interface OperationResponse {
   description: string;
-  /** Names of `components.headers`, beside `x-request-id`. */
+  /** Names of `components.headers`, in addition to `x-request-id`. */
   headers?: readonly string[];
-  /** Schemas by media type; absent where there is no body. */
+  /** Schemas by media type; absent for a response without a body. */
   content?: Record<string, JsonObject>;
-  /** Of one event, where the answer is a stream. */
+  /** Schema of one event, if the response can be a stream. */
   event?: JsonObject;
 }
 
@@ -53,10 +53,10 @@ export interface Operation {
   parameters?: readonly Parameter[];
   /** Schemas by media type. */
   body?: Record<string, JsonObject>;
-  /** When a request does without its body; absent: never. */
+  /** When a request may omit its body; absent: never. */
   optionalBody?: string;
   responses: Record<number, OperationResponse>;
-  /** Which failures it can meet beside those of every route. */
+  /** Kinds of failure, in addition to those of every route. */
   failures: readonly FailureKind[];
   examples: Record<string, Example>;
 }
@@ -68,64 +68,59 @@ export function schemaRef(schema: string): JsonObject {
 }
 
 export function operationObject(operation: Operation): JsonObject {
-  const {
-    operationId,
-    tag,
-    summary,
-    description,
-    callers,
-    parameters = [],
-    body,
-    optionalBody: bodyAbsent,
-    responses: answers,
-    failures: fails,
-    examples,
-  } = operation;
-  const told = Object.entries(examples);
+  const { operationId, tag, summary, description, callers, parameters = [], body, optionalBody } = operation;
+  const { responses, failures } = operation;
+  const examples = Object.entries(operation.examples);
   return {
     operationId,
     tags: [tag],
     summary,
     description,
-    security: callers.map((credential) => (credential === "nobody" ? {} : { [credential]: [] })),
-    ...(parameters.length === 0 ? {} : { parameters: parameters.map((parameter) => parameterOf(parameter, told)) }),
-    ...(body === undefined ? {} : { requestBody: bodyOf(contentOf(body, sent(told)), bodyAbsent) }),
+    security: callers.map((caller) => (caller === "nobody" ? {} : { [caller]: [] })),
+    ...(parameters.length === 0 ? {} : { parameters: parameters.map((parameter) => parameterOf(parameter, examples)) }),
+    ...(body === undefined
+      ? {}
+      : { requestBody: requestBodyOf(contentOf(body, requestBodies(examples)), optionalBody) }),
     responses: {
       ...Object.fromEntries(
-        Object.entries(answers).map(([status, answer]) => [status, answerOf(Number(status), answer, told)]),
+        Object.entries(responses).map(([status, response]) => [status, responseOf(Number(status), response, examples)]),
       ),
       ...problemResponses(
-        fails,
+        failures,
         callers.every((caller) => caller === "nobody"),
-        (status) => examplesOf(got(told, status)),
+        (status) => examplesOf(responseBodies(examples, status)),
       ),
     },
   };
 }
 
-function bodyOf(content: JsonObject, absent: string | undefined): JsonObject {
-  return absent === undefined ? { required: true, content } : { required: false, description: absent, content };
+function requestBodyOf(content: JsonObject, optionalBody: string | undefined): JsonObject {
+  return optionalBody === undefined
+    ? { required: true, content }
+    : { required: false, description: optionalBody, content };
 }
 
-type Told = readonly (readonly [name: string, example: Example])[];
-interface Shown {
+type NamedExamples = readonly (readonly [name: string, example: Example])[];
+
+/** The request or response body of an example. */
+interface ExampleBody {
   name: string;
   type: string;
   summary: string;
   value: unknown;
 }
 
-const sent = (told: Told): Shown[] =>
-  told.flatMap(([name, { summary, body, type = JSON_TYPE }]) =>
+const requestBodies = (examples: NamedExamples): ExampleBody[] =>
+  examples.flatMap(([name, { summary, body, type = JSON_TYPE }]) =>
     body === undefined ? [] : [{ name, type, summary, value: body }],
   );
-const got = (told: Told, status: number): Shown[] =>
-  told.flatMap(([name, { summary, response: answer, accept = JSON_TYPE, status: its }]) =>
-    its === status ? [{ name, type: accept, summary, value: answer }] : [],
-  );
+const responseBodies = (examples: NamedExamples, status: number): ExampleBody[] =>
+  examples
+    .filter(([, example]) => example.status === status)
+    .map(([name, { summary, response, accept = JSON_TYPE }]) => ({ name, type: accept, summary, value: response }));
 
-function parameterOf({ schema, ...parameter }: Parameter, told: Told): JsonObject {
-  const examples = told.flatMap(([name, { summary, parameters }]) => {
+function parameterOf({ schema, ...parameter }: Parameter, examples: NamedExamples): JsonObject {
+  const values = examples.flatMap(([name, { summary, parameters }]) => {
     const value = parameters?.[parameter.name];
     return value === undefined ? [] : [[name, { summary, value }] as const];
   });
@@ -133,31 +128,32 @@ function parameterOf({ schema, ...parameter }: Parameter, told: Told): JsonObjec
     ...parameter,
     required: parameter.in === "path",
     schema,
-    // Viewers fill in what stands in `examples`: a question would be sent with an example's Idempotency-Key.
-    ...(examples.length === 0
+    // Viewers prefill fields from `examples`: every question would be sent with an example's Idempotency-Key.
+    ...(values.length === 0
       ? {}
-      : { [parameter.in === "path" ? "examples" : "x-examples"]: Object.fromEntries(examples) }),
+      : { [parameter.in === "path" ? "examples" : "x-examples"]: Object.fromEntries(values) }),
   };
 }
 
-function answerOf(status: number, { description, headers = [], content, event }: OperationResponse, told: Told): JsonObject {
-  if (content === undefined) return { description, headers: headersOf(headers) };
-  const whole = contentOf(content, got(told, status));
-  // OpenAPI 3.1 has no word for the events of a stream; 3.2 calls it itemSchema.
-  if (event !== undefined) whole["text/event-stream"] = { ...whole["text/event-stream"], "x-item-schema": event };
-  return { description, headers: headersOf(headers), content: whole };
+function responseOf(status: number, response: OperationResponse, examples: NamedExamples): JsonObject {
+  const { description, headers = [], event } = response;
+  if (response.content === undefined) return { description, headers: headersOf(headers) };
+  const content = contentOf(response.content, responseBodies(examples, status));
+  // OpenAPI 3.1 can't describe the events of a stream; 3.2 has `itemSchema` for it.
+  if (event !== undefined) content["text/event-stream"] = { ...content["text/event-stream"], "x-item-schema": event };
+  return { description, headers: headersOf(headers), content };
 }
 
-function contentOf(schemas: Record<string, JsonObject>, shown: readonly Shown[]): Record<string, JsonObject> {
+function contentOf(schemas: Record<string, JsonObject>, bodies: readonly ExampleBody[]): Record<string, JsonObject> {
   return Object.fromEntries(
     Object.entries(schemas).map(([type, schema]) => {
-      const examples = examplesOf(shown.filter((example) => example.type === type));
+      const examples = examplesOf(bodies.filter((body) => body.type === type));
       return [type, { schema, ...(examples === undefined ? {} : { examples }) }];
     }),
   );
 }
 
-function examplesOf(shown: readonly Shown[]): JsonObject | undefined {
-  if (shown.length === 0) return undefined;
-  return Object.fromEntries(shown.map(({ name, summary, value }) => [name, { summary, value }]));
+function examplesOf(bodies: readonly ExampleBody[]): JsonObject | undefined {
+  if (bodies.length === 0) return undefined;
+  return Object.fromEntries(bodies.map(({ name, summary, value }) => [name, { summary, value }]));
 }

@@ -1,53 +1,53 @@
-// Every failure of core/problem.ts as OpenAPI answers, one for each status. A new code appears by itself, in the table and on every
-// route; a row here says what it means, or keeps a status from routes that can't give it.
+// The problems of core/lib/problem.ts as responses of OpenAPI, one per status. A new code appears automatically, in the table and on every
+// route. MEANINGS explains a code; IS_POSSIBLE excludes a status from routes that never respond with it.
 import type { JsonObject } from "../core/lib/json.ts";
 import { type ProblemCode, PROBLEMS } from "../core/lib/problem.ts";
 import { headersOf } from "./headers.ts";
 
 /**
- * What an operation can fail at, beside what every one can: a body, UniAPI, an id that is not there, a repeat that is none, a stream
- * that can't go on, a signature.
+ * What can make an operation fail, in addition to the failures of every route: its body, UniAPI, an unknown id, a reused Idempotency-Key
+ * (`repeat`), a stream that can't be resumed, or a webhook signature.
  */
 export type FailureKind = "body" | "upstream" | "id" | "repeat" | "resume" | "signature";
 
-/** By code, as text: a row may be here before its code. */
+/** Keyed by string, because a row may exist before its code. */
 const MEANINGS: Record<string, string> = {
-  invalid_json: "the body is no valid JSON",
-  invalid_request: "a field has a value that it can't have, or is missing: see `param`",
-  unknown_parameter: "a field that this route, or this caller, does not have: see `param`",
-  input_too_deep: "the JSON nests deeper than 32",
-  previous_response_not_found: "no such turn of yours: the id is wrong, has expired or was deleted",
-  model_not_allowed: "the config does not list this model",
-  conversation_too_long: "start a new one without `previous_response_id`",
-  upstream_rejected: "UniAPI refused the request; where it gave a code of its own, that stands here instead",
+  invalid_json: "The body is not valid JSON.",
+  invalid_request: "A field has an invalid value, or is missing: see `param`.",
+  unknown_parameter: "This route or this caller does not have that field: see `param`.",
+  input_too_deep: "The JSON is nested more than 32 levels deep.",
+  previous_response_not_found: "You have no such turn: the id is wrong, or the turn has expired or was deleted.",
+  model_not_allowed: "The config does not list this model.",
+  conversation_too_long: "The conversation is too long. Start a new one without `previous_response_id`.",
+  upstream_rejected: "UniAPI rejected the request. If UniAPI gave a code, `code` is that one instead.",
   invalid_credentials:
-    "send this Worker's own key or token, not your UniAPI key; from a webhook: the signature is not good",
-  origin_not_allowed: "the page's origin is not in `origins` of the config",
-  insufficient_scope: "this kind of credential can't use this route",
-  not_found: "there is nothing at this address",
-  response_not_found: "no such response of yours",
-  method_not_allowed: "see `Allow`",
-  request_timeout: "the body took longer than ten seconds to arrive",
-  stream_lost: "`Last-Event-ID` names a stream that can't be continued; nothing was begun",
-  payload_too_large: "the body is larger than this caller may send",
-  unsupported_media_type: "the type, charset or encoding of the body is not understood",
-  idempotency_key_reused: "another body was sent with this `Idempotency-Key` before",
-  rate_limited: "too many requests: wait for `Retry-After`",
-  budget_exceeded: "a limit of this caller is used up; the message says which",
-  upstream_rate_limited: "UniAPI is asked too often: wait for `Retry-After`",
-  internal_error: "a fault of this Worker: quote the request_id",
-  upstream_error: "UniAPI or the model failed; the call may have been paid",
-  upstream_invalid_response: "UniAPI sent what is no answer",
-  upstream_auth: "UniAPI refused this Worker's own key: its owner must act",
-  upstream_quota: "the UniAPI account has no credit or no access: its owner must act",
-  misconfigured: "a setting of this Worker is wrong; the message names it",
-  paused: "its owner has stopped all paid routes",
-  unavailable: "a part of this Worker can't be reached: try again",
-  upstream_unavailable: "UniAPI is not available, or has no channel for the model",
-  upstream_timeout: "UniAPI took too long; the call may have been paid",
+    "Send this Worker's own key or token, not your UniAPI key. For a webhook: the signature is wrong.",
+  origin_not_allowed: "The page's origin is not in `origins` of the config.",
+  insufficient_scope: "This kind of credential can't use this route.",
+  not_found: "There is nothing at this address.",
+  response_not_found: "You have no such response.",
+  method_not_allowed: "The address does not have this method: see `Allow`.",
+  request_timeout: "The body took longer than ten seconds to arrive.",
+  stream_lost: "`Last-Event-ID` names a stream that can't be resumed. No call was started.",
+  payload_too_large: "The body is larger than this caller may send.",
+  unsupported_media_type: "The Worker does not support the type, charset or encoding of the body.",
+  idempotency_key_reused: "A different body was sent with this `Idempotency-Key` before.",
+  rate_limited: "Too many requests: wait for `Retry-After`.",
+  budget_exceeded: "A limit of this caller is used up. The message says which one.",
+  upstream_rate_limited: "UniAPI received too many requests: wait for `Retry-After`.",
+  internal_error: "An error of this Worker: quote the `request_id`.",
+  upstream_error: "UniAPI or the model failed. The call may have been paid for.",
+  upstream_invalid_response: "UniAPI's response can't be read.",
+  upstream_auth: "UniAPI refused this Worker's own key. The Worker's owner must act.",
+  upstream_quota: "The UniAPI account has no credit or no access. The Worker's owner must act.",
+  misconfigured: "A setting of this Worker is wrong. The message names it.",
+  paused: "The Worker's owner has stopped all paid routes.",
+  unavailable: "A part of this Worker is temporarily unavailable: try again.",
+  upstream_unavailable: "UniAPI is unavailable, or has no channel for the model.",
+  upstream_timeout: "UniAPI took too long. The call may have been paid for.",
 };
 
-/** Headers of `components.headers` by status, beside what every error has. */
+/** Names of `components.headers` by status, in addition to those of every error. */
 const HEADERS: Record<number, readonly string[]> = {
   401: ["www-authenticate"],
   405: ["allow"],
@@ -60,13 +60,13 @@ const ROWS: readonly (readonly [code: string, status: number, type: string])[] =
 );
 const STATUSES = [...new Set(ROWS.map(([, status]) => status))];
 
-/** Statuses that only some operations can give; any other may come from all of them. */
+/** Whether an operation can respond with a status. A status without a row is possible for every operation. */
 const IS_POSSIBLE: Record<number, (fails: readonly FailureKind[], isPublic: boolean) => boolean> = {
   400: (fails) => fails.length > 0,
   401: (fails, isPublic) => !isPublic || fails.includes("signature"),
   403: (_, isPublic) => !isPublic,
   404: (fails) => fails.includes("id"),
-  // Told by another method's absence, so by no operation.
+  // The response to a method that the path does not have, so it belongs to no operation.
   405: () => false,
   408: (fails) => fails.includes("body"),
   409: (fails) => fails.includes("resume"),
@@ -83,18 +83,18 @@ const REQUEST_ID = "req_bcfb38fa6f8522556bf017ad";
 type Content = Record<string, JsonObject>;
 
 /**
- * References to `components.responses`, or the answer itself where the operation has examples of it.
- * @param shown those examples by status
+ * References to `components.responses`; for a status of which the operation has examples, the response itself.
+ * @param examplesFor the operation's examples by status
  */
 export function problemResponses(
   fails: readonly FailureKind[],
   isPublic: boolean,
-  shown: (status: number) => JsonObject | undefined,
+  examplesFor: (status: number) => JsonObject | undefined,
 ): JsonObject {
   const possible = STATUSES.filter((status) => IS_POSSIBLE[status]?.(fails, isPublic) ?? true);
   return Object.fromEntries(
     possible.map((status) => {
-      const examples = shown(status);
+      const examples = examplesFor(status);
       if (examples === undefined) return [status, { $ref: `#/components/responses/Problem${status}` }];
       return [status, problemResponse(status, { "application/json": { schema: problemSchema(status), examples } })];
     }),
@@ -118,16 +118,16 @@ function problemResponse(status: number, content: Content): JsonObject {
 
 /** A 400 can carry UniAPI's own code. */
 function problemSchema(status: number): JsonObject {
-  const any = { $ref: "#/components/schemas/Problem" };
-  if (status === 400) return any;
-  return { allOf: [any, { properties: { error: { properties: { code: { enum: codesOf(status) } } } } }] };
+  const envelope = { $ref: "#/components/schemas/Problem" };
+  if (status === 400) return envelope;
+  return { allOf: [envelope, { properties: { error: { properties: { code: { enum: codesOf(status) } } } } }] };
 }
 
 function codesOf(status: number): string[] {
-  return ROWS.filter(([, its]) => its === status).map(([code]) => code);
+  return ROWS.filter(([, rowStatus]) => rowStatus === status).map(([code]) => code);
 }
 
-/** The body of an error, for an example. */
+/** An example of an error body. */
 export function problemExample(code: ProblemCode, message: string, param = ""): JsonObject {
   return { error: { message, type: PROBLEMS[code][1], code, param, request_id: REQUEST_ID } };
 }

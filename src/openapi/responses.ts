@@ -1,6 +1,14 @@
-// POST /v1/responses and what is there by id.
+// POST /v1/responses, and the routes of a response by id.
 import { EVERY_CALLER, type Operation, READERS, schemaRef } from "./operation.ts";
-import { ANSWER_ID, cacheControl, booleanParameter, idempotencyKey, queryParameter, responseId, FOREIGN_ID } from "./parameters.ts";
+import {
+  ANSWER_ID,
+  cacheControl,
+  booleanParameter,
+  idempotencyKey,
+  queryParameter,
+  responseId,
+  FOREIGN_ID,
+} from "./parameters.ts";
 import { RESPONSE_NOT_FOUND, problemExample } from "./problems.ts";
 
 const TEXT = { type: "string" };
@@ -77,15 +85,16 @@ const postResponse: Operation = {
   summary: "OpenAI's Responses API",
   description: `For any OpenAI client: set its \`baseURL\` to \`…/v1\` and its \`apiKey\` to a key of this Worker. Also at \`/responses\`.
 
-Fields that are not listed pass to UniAPI as they are; \`background\`, \`conversation\` and \`prompt\` are refused unless they are \`null\` or
-\`false\`. A preset's name can stand as \`model\`; locked callers name one. \`stream\` alone decides the form of the answer. A stream ends with \`data: [DONE]\`; one that breaks has an
-\`error\` event, no \`[DONE]\`, and a broken connection. The answer cache is off unless the config or \`Cache-Control: max-age=N\` asks for it.`,
+Fields that are not listed go to UniAPI unchanged. \`background\`, \`conversation\` and \`prompt\` are refused unless they are \`null\` or
+\`false\`. \`model\` may be the name of a preset; restricted callers must name one. Only \`stream\` decides whether the response is a stream. A
+stream ends with \`data: [DONE]\`. A stream that fails has an \`error\` event, no \`[DONE]\`, and a broken connection. The answer cache is off unless
+the config or \`Cache-Control: max-age=N\` enables it.`,
   callers: EVERY_CALLER,
   parameters: [cacheControl, idempotencyKey],
   body: { "application/json": schemaRef("ResponsesRequest") },
   responses: {
     200: {
-      description: "The response object. A response whose `status` is `failed` is one, too.",
+      description: "The response object, also if its `status` is `failed`.",
       headers: ["cache-status", "age", "x-continuity"],
       content: { "application/json": schemaRef("Response"), "text/event-stream": TEXT },
       event: schemaRef("ResponseEvent"),
@@ -93,10 +102,19 @@ Fields that are not listed pass to UniAPI as they are; \`background\`, \`convers
   },
   failures: ["body", "upstream", "repeat"],
   examples: {
-    question: { summary: "A question", body: { input: "What is the capital of France?" }, status: 200, response: OBJECT },
+    question: {
+      summary: "A question",
+      body: { input: "What is the capital of France?" },
+      status: 200,
+      response: OBJECT,
+    },
     follow_up: {
       summary: "A follow-up",
-      body: { model: "gpt-6-luna", input: [{ role: "user", content: "And of Spain?" }], previous_response_id: ANSWER_ID },
+      body: {
+        model: "gpt-6-luna",
+        input: [{ role: "user", content: "And of Spain?" }],
+        previous_response_id: ANSWER_ID,
+      },
       status: 200,
       response: { ...OBJECT, previous_response_id: ANSWER_ID },
     },
@@ -107,14 +125,14 @@ Fields that are not listed pass to UniAPI as they are; \`background\`, \`convers
       response: OBJECT,
     },
     stream: {
-      summary: "As a stream",
+      summary: "A stream",
       body: { input: "Tell me a story", stream: true },
       status: 200,
       response: STREAM,
       accept: "text/event-stream",
     },
     background: {
-      summary: "What is refused",
+      summary: "A field that is refused",
       body: { input: "hi", background: true },
       status: 400,
       response: problemExample(
@@ -131,10 +149,10 @@ const getResponse: Operation = {
   method: "get",
   operationId: "getResponse",
   tag: "Responses",
-  summary: "A response again",
-  description: "From KV: UniAPI is not asked.",
+  summary: "An earlier response",
+  description: "Read from KV; UniAPI is not called.",
   callers: READERS,
-  parameters: [responseId, booleanParameter("stream", "As the events of a stream.")],
+  parameters: [responseId, booleanParameter("stream", "Return the events of a stream.")],
   responses: {
     200: {
       description: "The response object.",
@@ -146,7 +164,7 @@ const getResponse: Operation = {
   examples: {
     object: { summary: "The object", parameters: { id: ANSWER_ID }, status: 200, response: OBJECT },
     stream: {
-      summary: "Its events",
+      summary: "The events of its stream",
       parameters: { id: ANSWER_ID, stream: "true" },
       status: 200,
       response: STREAM,
@@ -166,11 +184,13 @@ const deleteResponse: Operation = {
   method: "delete",
   operationId: "deleteResponse",
   tag: "Responses",
-  summary: "Forget a turn",
-  description: "Deletes the turn and its kept answer. The id can't be read or continued any more.",
+  summary: "Delete a turn",
+  description: "Deletes the turn and its cached answer. The id can't be read or continued any more.",
   callers: READERS,
   parameters: [responseId],
-  responses: { 200: { description: "It is gone.", content: { "application/json": schemaRef("DeletedResponse") } } },
+  responses: {
+    200: { description: "The turn is deleted.", content: { "application/json": schemaRef("DeletedResponse") } },
+  },
   failures: ["id"],
   examples: {
     deleted: {
@@ -187,20 +207,24 @@ const inputItems: Operation = {
   method: "get",
   operationId: "listInputItems",
   tag: "Responses",
-  summary: "What was asked in a turn",
-  description: "The items of that turn alone, from KV.",
+  summary: "The input of a turn",
+  description: "The input items of this turn only, read from KV.",
   callers: READERS,
   parameters: [
     responseId,
-    queryParameter("order", "`desc`: the newest first.", { type: "string", enum: ["asc", "desc"], default: "desc" }),
-    queryParameter("after", "`id` of an item: the list begins behind it."),
-    queryParameter("limit", "How many.", INTEGER),
+    queryParameter("order", "`desc`: the newest item first.", {
+      type: "string",
+      enum: ["asc", "desc"],
+      default: "desc",
+    }),
+    queryParameter("after", "`id` of an item: the list starts after it."),
+    queryParameter("limit", "The number of items.", INTEGER),
   ],
   responses: { 200: { description: "A page of items.", content: { "application/json": schemaRef("InputItems") } } },
   failures: ["id"],
   examples: {
     items: {
-      summary: "The first ones",
+      summary: "The first items",
       parameters: { id: ANSWER_ID, order: "asc", limit: "10" },
       status: 200,
       response: {
