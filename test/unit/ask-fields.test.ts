@@ -1,4 +1,4 @@
-// Every field of an ask: taken in the shapes of the Responses API, refused by name where it is wrong, unknown or dangerous.
+// Every field of /ask: accepted in the shapes of the Responses API, and refused by name if it is wrong, unknown or dangerous.
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { assertSafe, MAX_JSON_DEPTH } from "../../src/core/lib/json.ts";
@@ -25,7 +25,7 @@ const refusalOf = (text: string): string => {
   return "accepted";
 };
 
-/** UniAPI's own example, as its page shows it. */
+/** The example on UniAPI's page. */
 const UNIAPI_EXAMPLE = {
   metadata: { property1: "string", property2: "string" },
   temperature: 1,
@@ -72,8 +72,8 @@ const NEWER = {
   stream_options: { include_obfuscation: false },
 };
 
-describe("fields that are taken", () => {
-  test("UniAPI's own example with all its 19 fields (and stream) passes as it is", () => {
+describe("fields that are accepted", () => {
+  test("UniAPI's own example with all 19 fields passes unchanged", () => {
     expect(Object.keys(UNIAPI_EXAMPLE)).toHaveLength(19);
     expect(parseAsk({ ...UNIAPI_EXAMPLE })).toEqual(UNIAPI_EXAMPLE);
   });
@@ -82,12 +82,12 @@ describe("fields that are taken", () => {
     expect(parseAsk({ input: "hi", [name]: value })).toEqual({ input: "hi", [name]: value });
   });
 
-  test("every field that goes upstream has its example in this file", () => {
+  test("every upstream field has an example in this file", () => {
     const shown = new Set([...Object.keys(UNIAPI_EXAMPLE), ...Object.keys(NEWER)]);
     expect(Object.keys(UPSTREAM_FIELDS).filter((name) => !shown.has(name))).toEqual([]);
   });
 
-  test.each(["docs/api.md", "docs/configuration.md"])("%s names every field that goes upstream", (page) => {
+  test.each(["docs/api.md", "docs/configuration.md"])("%s names every upstream field", (page) => {
     const text = readFileSync(page, "utf8");
     expect(Object.keys(UPSTREAM_FIELDS).filter((name) => !text.includes(`\`${name}\``))).toEqual([]);
   });
@@ -147,14 +147,14 @@ describe("fields that are refused", () => {
     expect(problem.message).toContain(`\`${param}\``);
   });
 
-  test("a field's name is shown, but never at length", () => {
+  test("a long field name is cut", () => {
     const problem = problemOf({ ["x".repeat(5_000)]: 1 });
     expect(problem.details.param).toHaveLength(120);
     expect(problem.message.length).toBeLessThan(300);
   });
 });
 
-test("who asks with `prompt` learns that questions go into `input`", () => {
+test("the refusal of `prompt` names `input`", () => {
   expect(problemOf({ prompt: "hi" }).message).toBe(
     "`prompt` is not supported here: what you ask goes into `input`, a stored prompt's text into `instructions` or a preset.",
   );
@@ -165,7 +165,7 @@ describe("depth", () => {
   const nestedObjects = (levels: number): string =>
     `{"input":"a","metadata":${'{"a":'.repeat(levels - 2)}{}${"}".repeat(levels - 2)}}`;
 
-  test("32 levels pass the check, 33 are too deep", () => {
+  test("32 levels are accepted, 33 are too deep", () => {
     expect(MAX_JSON_DEPTH).toBe(32);
     expect(() => assertSafe(JSON.parse(nested(32)))).not.toThrow();
     expect(refusalOf(nested(33))).toBe("input_too_deep 400");
@@ -177,12 +177,12 @@ describe("depth", () => {
     expect(refusalOf(schema(33))).toBe("input_too_deep 400");
   });
 
-  test("two hundred thousand levels are refused without recursion", () => {
+  test("200,000 levels are refused without recursion", () => {
     expect(refusalOf(nested(200_000))).toBe("input_too_deep 400");
     expect(refusalOf(nestedObjects(200_000))).toBe("input_too_deep 400");
   });
 
-  test("depth and __proto__ count in a JSON body without its content type, and in a form's fields, too", () => {
+  test("depth and __proto__ are also checked in JSON without its content type and in a form's fields", () => {
     const as = (text: string, type: string) => () => readAsk(text, type, new URLSearchParams());
     expect(as(nested(33), "text/plain")).toThrow(/nested deeper/);
     expect(as('{"input":"a","__proto__":1}', "text/plain")).toThrow(/__proto__/);

@@ -6,7 +6,7 @@ import { decodeUtf8 } from "../../src/core/lib/json.ts";
 
 const Bytes = fc.uint8Array({ maxLength: 300 });
 
-test("any bytes are written as Node writes them, and base64url is read back", () => {
+test("base64url and hex are the same as Node's, and base64url is decoded again", () => {
   fc.assert(
     fc.property(Bytes, (bytes) => {
       expect(base64url(bytes)).toBe(Buffer.from(bytes).toString("base64url"));
@@ -16,7 +16,7 @@ test("any bytes are written as Node writes them, and base64url is read back", ()
   );
 });
 
-test("what is no base64url, or ends in the middle of a byte, is none", () => {
+test("text that is not base64url, or ends within a byte, is refused", () => {
   fc.assert(
     fc.property(fc.string({ maxLength: 20 }), (text) => {
       const read = fromBase64url(text);
@@ -26,7 +26,7 @@ test("what is no base64url, or ends in the middle of a byte, is none", () => {
   );
 });
 
-test("a text is written as the encoder writes it", () => {
+test("UTF-8 is the same as Node's", () => {
   fc.assert(
     fc.property(fc.oneof(fc.string(), fc.string({ unit: "binary" })), (text) => {
       expect(utf8Of(text)).toEqual(new Uint8Array(Buffer.from(text)));
@@ -34,7 +34,7 @@ test("a text is written as the encoder writes it", () => {
   );
 });
 
-test("bytes that are no UTF-8 are refused, and the next ones are read as if nothing had been", () => {
+test("bytes that are not UTF-8 are refused, and the decoder still works afterwards", () => {
   fc.assert(
     fc.property(
       fc.string({ unit: "binary" }),

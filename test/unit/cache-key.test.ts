@@ -1,11 +1,10 @@
-// From what a caller sends to the text that the cache's key is made of: two asks share it exactly when upstream would be sent the
-// same, however they are written.
+// From a request to the canonical text of the cache key: two requests share it if and only if they compose the same upstream body.
 import { isDeepStrictEqual } from "node:util";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { compose, type Composed } from "../../src/core/request/compose.ts";
 import { defineConfig } from "../../src/core/config/define-config.ts";
-import { isRecord, type JsonObject, partsOf } from "../../src/core/lib/json.ts";
+import { isRecord, type JsonObject, recordsOf } from "../../src/core/lib/json.ts";
 import { readAsk } from "../../src/core/request/read-ask.ts";
 import { canonical } from "../../src/core/lib/canonical.ts";
 
@@ -20,12 +19,12 @@ const config = defineConfig({
 });
 
 const schema = { type: "object", properties: { a: { type: "string" }, b: { type: "string" } } };
-const schemaTurned = { type: "object", properties: { b: { type: "string" }, a: { type: "string" } } };
+const schemaReordered = { type: "object", properties: { b: { type: "string" }, a: { type: "string" } } };
 const format = { type: "json_schema", name: "answer", schema, strict: true };
 const image = "https://images.example/a.png";
 const part = { type: "input_text", text: "hi" };
 
-/** Few values a field, with several ways to write the same among them, so that both outcomes are frequent; undefined: left out. */
+/** Few values per field, some of them equivalent, so that both outcomes are frequent; undefined: absent. */
 const FIELDS: Record<string, readonly unknown[]> = {
   input: [
     "hi",
@@ -54,7 +53,7 @@ const FIELDS: Record<string, readonly unknown[]> = {
     undefined,
     null,
     schema,
-    schemaTurned,
+    schemaReordered,
     { ...schema, title: "answer" },
     { ...schema, title: "other" },
   ],
@@ -65,7 +64,7 @@ const FIELDS: Record<string, readonly unknown[]> = {
     { verbosity: "low" },
     { format },
     { format: { strict: true, schema, name: "answer", type: "json_schema" } },
-    { format: { ...format, schema: schemaTurned } },
+    { format: { ...format, schema: schemaReordered } },
     { format, verbosity: "low" },
   ],
   tools: [
@@ -74,11 +73,11 @@ const FIELDS: Record<string, readonly unknown[]> = {
     [],
     [{ type: "function", name: "f", parameters: schema }],
     [{ parameters: schema, name: "f", type: "function" }],
-    [{ type: "function", name: "f", parameters: schemaTurned }],
+    [{ type: "function", name: "f", parameters: schemaReordered }],
   ],
   metadata: [undefined, null, { a: "1", b: "2" }, { b: "2", a: "1" }, { a: "1" }],
   store: [undefined, null, false, true],
-  // Not upstream's to see, or seen beside the body.
+  // Not part of the composed body.
   cache: [undefined, null, false, "refresh", 60],
   previous_response_id: [undefined, null, "resp_1"],
 };
@@ -88,18 +87,18 @@ type Fields = Record<string, unknown>;
 const fields: fc.Arbitrary<Fields> = fc.record(
   Object.fromEntries(names.map((name) => [name, fc.constantFrom(...(FIELDS[name] ?? []))])),
 );
-/** Two asks that differ in how up to three of their fields are written. */
+/** Two requests that differ in up to three fields. */
 const pairs = fc
   .tuple(fields, fields, fc.subarray(names, { maxLength: 3 }))
   .map(
     ([one, other, changed]) =>
       [one, { ...one, ...Object.fromEntries(changed.map((name) => [name, other[name]])) }] as const,
   )
-  .filter((pair) => !pair.some(saysTheFormatTwice));
+  .filter((pair) => !pair.some(hasTwoFormats));
 
-/** How it is sent: the order of the fields, white space, and where `stream` and `preset` stand. */
+/** How a request is sent: the order of its fields, white space, and `stream` and `preset` in the body or the query. */
 const writings = fc.record({
-  turned: fc.boolean(),
+  reordered: fc.boolean(),
   space: fc.constantFrom("", "  "),
   stream: fc.constantFrom(undefined, null, true, false),
   streamInQuery: fc.constantFrom(undefined, "", "true", "0"),
@@ -107,14 +106,20 @@ const writings = fc.record({
 });
 type Writing = typeof writings extends fc.Arbitrary<infer One> ? One : never;
 
-const PLAIN: Writing = { turned: false, space: "", stream: undefined, streamInQuery: undefined, presetInQuery: false };
+const PLAIN: Writing = {
+  reordered: false,
+  space: "",
+  stream: undefined,
+  streamInQuery: undefined,
+  presetInQuery: false,
+};
 
-/** What readAsk refuses: `schema` beside a format of `text`. */
-function saysTheFormatTwice({ schema, text }: Fields): boolean {
+/** `compose` refuses `schema` beside `text.format`. */
+function hasTwoFormats({ schema, text }: Fields): boolean {
   return isRecord(schema) && isRecord(text) && isRecord(text["format"]);
 }
 
-function composed(ask: Fields, { turned, space, stream, streamInQuery, presetInQuery }: Writing): Composed {
+function composed(ask: Fields, { reordered, space, stream, streamInQuery, presetInQuery }: Writing): Composed {
   const query = new URLSearchParams();
   const body: Fields = { ...ask, ...(streamInQuery === undefined ? { stream } : {}) };
   if (streamInQuery !== undefined) query.set("stream", streamInQuery);
@@ -123,32 +128,32 @@ function composed(ask: Fields, { turned, space, stream, streamInQuery, presetInQ
     delete body["preset"];
   }
   const entries = Object.entries(body);
-  const text = JSON.stringify(Object.fromEntries(turned ? entries.toReversed() : entries), null, space);
+  const text = JSON.stringify(Object.fromEntries(reordered ? entries.toReversed() : entries), null, space);
   return compose(readAsk(text, "application/json", query), config);
 }
 
-/** What upstream reads. */
-const sent = (body: JsonObject): JsonObject => JSON.parse(JSON.stringify(body)) as JsonObject;
+/** The body after JSON. */
+const asSent = (body: JsonObject): JsonObject => JSON.parse(JSON.stringify(body)) as JsonObject;
 
-/** Equal but for the order of keys, which counts in a schema and in a tool's parameters. */
+/** Equal apart from the order of keys, which matters in a schema and in a tool's parameters only. */
 function isSame(one: JsonObject, other: JsonObject): boolean {
   const ordered = ({ text, tools }: JsonObject): string => {
     const format = isRecord(text) ? text["format"] : undefined;
     return JSON.stringify([
       isRecord(format) ? format["schema"] : null,
-      partsOf(tools).map(({ parameters }) => parameters),
+      recordsOf(tools).map(({ parameters }) => parameters),
     ]);
   };
   return isDeepStrictEqual(one, other) && ordered(one) === ordered(other);
 }
 
-describe("two asks share the canonical text", () => {
-  test("if and only if upstream would be sent the same body, and both happen", () => {
+describe("two requests share the canonical text", () => {
+  test("if and only if they compose the same upstream body", () => {
     const outcomes = { same: 0, different: 0 };
     fc.assert(
       fc.property(pairs, writings, writings, ([one, other], writing, rewriting) => {
         const [first, second] = [composed(one, writing).body, composed(other, rewriting).body];
-        const same = isSame(sent(first), sent(second));
+        const same = isSame(asSent(first), asSent(second));
         outcomes[same ? "same" : "different"] += 1;
         expect(canonical(first) === canonical(second)).toBe(same);
       }),
@@ -157,7 +162,7 @@ describe("two asks share the canonical text", () => {
     expect(Math.min(outcomes.same, outcomes.different)).toBeGreaterThan(100);
   });
 
-  test("however they are written: `stream`, the order of fields, white space and the query never matter", () => {
+  test("whatever `stream`, the order of fields, white space and the query are", () => {
     fc.assert(
       fc.property(pairs, writings, ([ask], writing) => {
         const { body } = composed(ask, writing);
@@ -172,7 +177,7 @@ describe("two asks share the canonical text", () => {
     ["reasoning as a word and as an object", { reasoning: "low" }, { reasoning: { effort: "low" } }],
     ["a schema and its format", { schema }, { text: { format } }],
     [
-      "a schema under a preset's verbosity, and all of it",
+      "a schema with a preset's verbosity, and the same as text",
       { schema, preset: "terse" },
       { text: { verbosity: "low", format } },
     ],
@@ -181,7 +186,7 @@ describe("two asks share the canonical text", () => {
       { images: [image] },
       { input: [{ role: "user", content: [part, { type: "input_image", image_url: image }] }] },
     ],
-    ["null and nothing", { instructions: null, temperature: null }, {}],
+    ["null and an absent field", { instructions: null, temperature: null }, {}],
     ["a default and its value", { temperature: 1, model: "base" }, {}],
     ["two numbers above the cap", { max_output_tokens: 2_000 }, { max_output_tokens: 3_000 }],
   ];

@@ -1,4 +1,4 @@
-// What goes upstream: the request before the preset before the defaults, and caps over all of them.
+// The upstream body: the request overrides the preset, the preset overrides the defaults, and caps always apply.
 import { describe, expect, test } from "vitest";
 import { compose, type Composed } from "../../src/core/request/compose.ts";
 import { type ConfigInput, defineConfig } from "../../src/core/config/define-config.ts";
@@ -19,7 +19,7 @@ function refusal(ask: Partial<Ask>, config: ConfigInput = {}): string {
   return "accepted";
 }
 
-/** Three different values of every field: a request's, a preset's, the defaults'. */
+/** Three different values of every field: for the request, the preset and the defaults. */
 const VALUES: { [Name in keyof UpstreamFields]-?: [UpstreamFields[Name], UpstreamFields[Name], UpstreamFields[Name]] } =
   {
     model: ["a", "b", "c"],
@@ -55,7 +55,7 @@ const VALUES: { [Name in keyof UpstreamFields]-?: [UpstreamFields[Name], Upstrea
 const fields = Object.keys(UPSTREAM_FIELDS) as (keyof UpstreamFields)[];
 
 describe("precedence", () => {
-  test.each(fields)("%s: request before preset before defaults", (name) => {
+  test.each(fields)("%s: the request overrides the preset, and the preset the defaults", (name) => {
     const [asked, preset, base] = VALUES[name];
     const defaults = { model: "base", [name]: base };
     const config = { defaults, presets: { own: { [name]: preset }, plain: {} } } as ConfigInput;
@@ -67,7 +67,7 @@ describe("precedence", () => {
     expect(value({ [name]: asked })).toEqual(asked);
   });
 
-  test("nothing is sent that nobody set, and nothing of the ask that is not upstream's", () => {
+  test("fields that are not set, and fields of the Worker's own, are not sent", () => {
     const config = {
       presets: {
         own: { images: true, max_turns: 3, allow: ["model" as const], cache: false as const, fallback: ["x"] },
@@ -84,7 +84,7 @@ describe("caps", () => {
   const capped = (ask: Partial<Ask>, config: ConfigInput): unknown =>
     composed(ask, { limits: { max_output_tokens: 100 }, ...config }).body.max_output_tokens;
 
-  test("max_output_tokens is at most the cap, whoever set it", () => {
+  test("max_output_tokens is at most the cap, wherever it was set", () => {
     expect(capped({ max_output_tokens: 500 }, {})).toBe(100);
     expect(capped({ max_output_tokens: 50 }, {})).toBe(50);
     expect(capped({}, { defaults: { model: "m", max_output_tokens: 500 } })).toBe(100);
@@ -118,7 +118,7 @@ describe("caps", () => {
       "413 payload_too_large input",
     ],
     [
-      "an image is no text",
+      "an image does not count",
       [{ role: "user", content: [{ type: "input_image", image_url: "data:image/png;base64,AAAAAAAA" }] }],
       "accepted",
     ],
@@ -130,7 +130,7 @@ describe("caps", () => {
 
 describe("models", () => {
   const models = ["a", "b"];
-  test("a request may name only what the list has; presets and defaults may name others", () => {
+  test("a request may name listed models only; presets and defaults may name others", () => {
     expect(refusal({ model: "c" }, { models })).toBe("400 model_not_allowed model");
     expect(refusal({ model: "a" }, { models })).toBe("accepted");
     expect(composed({}, { models }).body.model).toBe("base");
@@ -140,12 +140,12 @@ describe("models", () => {
     );
   });
 
-  test("without a list any model may be named; without a model nothing is asked", () => {
+  test("without a list any model may be named; a request without a model is refused", () => {
     expect(composed({ model: "anything" }).body.model).toBe("anything");
     expect(refusal({}, { defaults: {} })).toBe("400 invalid_request model");
   });
 
-  test("the fallback list is the preset's, and not for a model that the request named", () => {
+  test("the preset's fallback list applies, except to a model that the request names", () => {
     const presets = { p: { model: "x", fallback: ["y", "z"] } };
     expect(composed({ preset: "p" }, { presets }).models).toEqual(["x", "y", "z"]);
     expect(composed({ preset: "p", model: "w" }, { presets }).models).toEqual(["w"]);
@@ -158,7 +158,7 @@ describe("presets", () => {
     expect(refusal({ preset }, { presets: { support: {} } })).toBe("400 invalid_request preset");
   });
 
-  test("the preset in use is handed on with its name", () => {
+  test("the result has the preset and its name", () => {
     const { preset } = composed({ preset: "support" }, { presets: { support: { max_turns: 7 } } });
     expect(preset).toMatchObject({ name: "support", settings: { max_turns: 7 } });
   });
@@ -167,7 +167,7 @@ describe("presets", () => {
 describe("short forms", () => {
   const schema = { type: "object", properties: { b: {}, a: {} } };
 
-  test("schema is a strict json_schema format beside the other text settings, and asks for data", () => {
+  test("schema becomes a strict json_schema format beside the other text settings, and the answer has data", () => {
     const { body, wantsData } = composed({ schema, text: { verbosity: "low" } });
     expect(body.text).toEqual({
       verbosity: "low",
@@ -182,11 +182,11 @@ describe("short forms", () => {
     ["", "answer"],
     [7, "answer"],
     ["x".repeat(65), "answer"],
-  ])("the schema's title %j gives the name %j", (title, name) => {
+  ])("a schema with the title %j is named %j", (title, name) => {
     expect(composed({ schema: { ...schema, title } }).body["text"]).toMatchObject({ format: { name } });
   });
 
-  test("a schema replaces the preset's format; beside a format of its own it is refused", () => {
+  test("a schema replaces the preset's format, and is refused beside a format in the same request", () => {
     const presets = { p: { text: { format: { type: "json_object" }, verbosity: "low" } } };
     expect(composed({ preset: "p", schema }, { presets }).body.text).toMatchObject({
       verbosity: "low",
@@ -201,11 +201,11 @@ describe("short forms", () => {
     [{ format: null }, false],
     [{ format: { type: "json_object" } }, true],
     [{ format: { type: "json_schema", name: "a", schema } }, true],
-  ])("text %j asks for data: %s", (text, data) => {
+  ])("with text %j the answer has data: %s", (text, data) => {
     expect(composed(text === undefined ? {} : { text }).wantsData).toBe(data);
   });
 
-  test("reasoning as a word is its effort", () => {
+  test("reasoning as a string is its effort", () => {
     expect(composed({ reasoning: "low" }).body.reasoning).toEqual({ effort: "low" });
     expect(composed({ reasoning: { summary: "auto" } }).body.reasoning).toEqual({ summary: "auto" });
   });
@@ -231,11 +231,11 @@ describe("short forms", () => {
       ],
     ],
     ["a message without content", [{ role: "user" }], [{ role: "user", content: [part] }]],
-  ])("images join %s", (_, input, expected) => {
+  ])("images are appended to %s", (_, input, expected) => {
     expect(composed({ input, images: [url] }).body.input).toEqual(expected);
   });
 
-  test("images that go with nothing, or are none, are refused by name", () => {
+  test("images without a user's message, and values that are not images, are refused by name", () => {
     expect(refusal({ input: [{ role: "assistant", content: "a" }], images: [url] })).toBe("400 invalid_request images");
     expect(refusal({ images: [url, "file:///etc/passwd"] })).toBe("400 invalid_request images[1]");
     expect(refusal({ images: ["data:text/html,x"] })).toBe("400 invalid_request images[0]");
@@ -243,7 +243,7 @@ describe("short forms", () => {
     expect(composed({ images: [] }).body.input).toBe("hi");
   });
 
-  test("the ask itself is not changed", () => {
+  test("the Ask is not mutated", () => {
     const input = [Object.freeze({ role: "user", content: Object.freeze(["a"]) })];
     const ask = Object.freeze({ input: Object.freeze(input), images: Object.freeze([url]), reasoning: "low" });
     expect(() => compose(ask as unknown as Ask, defineConfig({ defaults: { model: "m" } }))).not.toThrow();

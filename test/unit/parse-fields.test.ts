@@ -1,4 +1,4 @@
-// Fields judged one by one are judged as the whole schema judges them.
+// Checking fields one by one gives the same result as checking the complete schema.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type * as z from "zod/mini";
@@ -8,7 +8,7 @@ import { Problem } from "../../src/core/lib/problem.ts";
 import { Ask, ResponsesRequest } from "../../src/contract/ask.ts";
 
 const json = fc.jsonValue({ maxDepth: 3 }).map((value) => JSON.parse(JSON.stringify(value)) as unknown);
-/** Values that some field takes, and that others don't. */
+/** Values that are valid for some fields and invalid for others. */
 const likely = fc.constantFrom<unknown>(
   "text",
   "",
@@ -30,15 +30,15 @@ const likely = fc.constantFrom<unknown>(
   { key: "value" },
 );
 
-/** What the whole schema says, or the Problem that comes of it. */
-function whole(schema: z.ZodMiniObject, fields: JsonObject): unknown {
+/** The result of the complete schema, or the Problem of its first issue. */
+function resultOfSchema(schema: z.ZodMiniObject, fields: JsonObject): unknown {
   const parsed = schema.safeParse(fields);
   if (parsed.success) return parsed.data;
   const { message, details } = fieldProblem(parsed.error.issues[0]);
   return { message, param: details.param };
 }
 
-function piecemeal(parse: (fields: JsonObject) => unknown, fields: JsonObject): unknown {
+function resultByField(parse: (fields: JsonObject) => unknown, fields: JsonObject): unknown {
   try {
     return parse(fields);
   } catch (error) {
@@ -52,34 +52,34 @@ describe.each([
   ["/v1/responses", ResponsesRequest],
 ] as const)("the body of %s", (_, schema: z.ZodMiniObject) => {
   const parse = jsonFieldsParser(schema);
-  const names = fc.constantFrom(...Object.keys(schema.def.shape), "unheard_of", "toString");
+  const names = fc.constantFrom(...Object.keys(schema.def.shape), "unknown_field", "toString");
 
   const Fields = fc.dictionary(names, fc.oneof(likely, json), { noNullPrototype: true, maxKeys: 4 });
 
-  test("is judged field by field as by the whole schema, its errors included", () => {
-    let fine = 0;
+  test("gives the same result field by field as with the complete schema, errors included", () => {
+    let valid = 0;
     fc.assert(
       fc.property(Fields, fc.constantFrom({}, { input: "hi" }), (some, input) => {
         const fields = { ...input, ...some };
-        const expected = whole(schema, fields);
-        if (schema.safeParse(fields).success) fine += 1;
-        expect(piecemeal(parse, fields)).toStrictEqual(expected);
+        const expected = resultOfSchema(schema, fields);
+        if (schema.safeParse(fields).success) valid += 1;
+        expect(resultByField(parse, fields)).toStrictEqual(expected);
       }),
       { numRuns: 3_000 },
     );
-    expect(fine).toBeGreaterThan(100);
+    expect(valid).toBeGreaterThan(100);
   });
 
-  test("each field by itself, with each value that is likely", () => {
+  test("gives the same result for each field with each likely value", () => {
     for (const name of Object.keys(schema.def.shape)) {
       for (const value of fc.sample(likely, 60)) {
         const fields = { input: "hi", [name]: value };
-        expect(piecemeal(parse, fields)).toStrictEqual(whole(schema, fields));
+        expect(resultByField(parse, fields)).toStrictEqual(resultOfSchema(schema, fields));
       }
     }
   });
 
-  test("comes back in an object of its own", () => {
+  test("is returned in a new object", () => {
     const fields = { input: "hi" };
     expect(parse(fields)).not.toBe(fields);
   });

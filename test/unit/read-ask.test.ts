@@ -1,4 +1,4 @@
-// POST /ask is read in every form that a person would send, and what is not understood is refused with the name of the field.
+// POST /ask understands every form of a body that people send, and refuses anything else with the name of the field.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { compose } from "../../src/core/request/compose.ts";
@@ -15,7 +15,7 @@ const FORM = "application/x-www-form-urlencoded";
 const read = (body: string, type: string | null = JSON_TYPE, query = ""): Ask =>
   readAsk(body, type, new URLSearchParams(query));
 
-/** `code param` of the refusal. */
+/** Code and param of the Problem, or "accepted". */
 function refusal(work: () => unknown): string {
   try {
     work();
@@ -39,7 +39,7 @@ describe("the forms of a body", () => {
     ["JSON as text", '{"input":[{"role":"user","content":"hi"}]}', "text/plain", { input: messages }],
     ["text as curl -d sends it", "What is 1+1? 100% sure & so on", FORM, { input: "What is 1+1? 100% sure & so on" }],
     ["text", "What is this?", "text/plain", { input: "What is this?" }],
-    ["text keeps its white space", "  a\n\tb\n", "text/plain;charset=us-ascii", { input: "  a\n\tb\n" }],
+    ["text with white space at both ends", "  a\n\tb\n", "text/plain;charset=us-ascii", { input: "  a\n\tb\n" }],
     ["Markdown", "# Title\n\nText", "text/markdown; charset=UTF-8", { input: "# Title\n\nText" }],
     ["text without a content type", "What is this?", null, { input: "What is this?" }],
     ["an empty content type", "What is this?", "", { input: "What is this?" }],
@@ -59,7 +59,7 @@ describe("the forms of a body", () => {
     ],
     ["a form's input is always text", "input=42&user=7", FORM, { input: "42", user: "7" }],
     [
-      "a form's text fields are text, also where they look like numbers",
+      "a form's text fields are text, even if they look like numbers",
       "input=a&prompt_cache_key=42&safety_identifier=1&service_tier=2&truncation=3&prompt_cache_retention=24",
       FORM,
       {
@@ -72,7 +72,7 @@ describe("the forms of a body", () => {
       },
     ],
     [
-      "a form's other fields are JSON where they can be",
+      "a form's other fields are JSON if they parse",
       `schema=${encodeURIComponent('{"type":"object"}')}&reasoning=low&max_output_tokens=16&input=a&cache=false`,
       FORM,
       { input: "a", schema: { type: "object" }, reasoning: "low", max_output_tokens: 16, cache: false },
@@ -84,7 +84,7 @@ describe("the forms of a body", () => {
       { input: "hi", preset: "support", instructions: "" },
     ],
     [
-      "nulls mean: not set",
+      "null for fields that are not set",
       '{"input":"hi","temperature":null,"preset":null,"background":null,"unknown":null}',
       JSON_TYPE,
       { input: "hi" },
@@ -93,7 +93,7 @@ describe("the forms of a body", () => {
     expect(read(body, type)).toEqual(ask);
   });
 
-  test("a byte order mark is no part of the question", () => {
+  test("a byte order mark is not part of the input", () => {
     expect(read(decodeUtf8(new TextEncoder().encode('\uFEFF{"input":"hi"}')))).toEqual({ input: "hi" });
     expect(read(decodeUtf8(new TextEncoder().encode("\uFEFFhi")), "text/plain")).toEqual({ input: "hi" });
   });
@@ -127,7 +127,7 @@ describe("the forms of a body", () => {
     expect(refusal(() => read(body, type))).toBe(expected);
   });
 
-  test("bytes that are no UTF-8 are refused", () => {
+  test("bytes that are not UTF-8 are refused", () => {
     for (const bytes of [[0xff], [0xc3], [0xed, 0xa0, 0x80], [0xf8, 0x88, 0x80, 0x80, 0x80]]) {
       expect(refusal(() => decodeUtf8(Uint8Array.from(bytes)))).toBe("invalid_request");
     }
@@ -143,7 +143,7 @@ describe("the query", () => {
     ["stream=true&preset=a", { stream: true, preset: "a" }],
     ["stream=false", { stream: false }],
     ["stream=0", { stream: false }],
-  ])("?%s stands for that field", (query, fields) => {
+  ])("?%s sets that field", (query, fields) => {
     expect(read("hi", "text/plain", query)).toEqual({ input: "hi", ...fields });
     expect(read('{"input":"hi","preset":null,"stream":null}', JSON_TYPE, query)).toEqual({ input: "hi", ...fields });
   });
@@ -180,18 +180,18 @@ describe("Accept", () => {
     ["text/plain;q=nonsense", "json", false],
     ["text/html, text/plain;q=0.2", "text", false],
     ["text/*", "json", false],
-  ])("%j asks for %s, events %s", (accept, form, events) => {
+  ])("%j requests %s, events: %s", (accept, form, events) => {
     expect(readAccept(accept)).toEqual({ form, events });
   });
 });
 
-describe("whatever comes in, it is understood or refused with a 4xx", () => {
+describe("every body is accepted or refused with a 4xx", () => {
   const config = defineConfig({
     defaults: { model: "gpt-6-sol" },
     limits: { max_input_chars: 50, max_output_tokens: 9 },
   });
   const types = fc.constantFrom(null, JSON_TYPE, FORM, "text/plain", "text/plain; charset=x", "a+json", "image/png");
-  const accepts = (bytes: Uint8Array, type: string | null, query: string): void => {
+  const assertAcceptedOr4xx = (bytes: Uint8Array, type: string | null, query: string): void => {
     try {
       compose(readAsk(decodeUtf8(bytes), type, new URLSearchParams(query)), config);
     } catch (error) {
@@ -205,7 +205,7 @@ describe("whatever comes in, it is understood or refused with a 4xx", () => {
   test("arbitrary bytes", () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 60 }), types, fc.string(), (bytes, type, query) =>
-        accepts(bytes, type, query),
+        assertAcceptedOr4xx(bytes, type, query),
       ),
     );
   });
@@ -226,12 +226,12 @@ describe("whatever comes in, it is understood or refused with a 4xx", () => {
       fc.string({ minLength: 1 }),
       fc.array(fc.dictionary(fc.constantFrom("role", "content", "type"), fc.jsonValue())),
     );
-    fc.assert(fc.property(body, types, (value, type) => accepts(encode(JSON.stringify(value)), type, "")));
+    fc.assert(fc.property(body, types, (value, type) => assertAcceptedOr4xx(encode(JSON.stringify(value)), type, "")));
     fc.assert(
       fc.property(fc.dictionary(fields, fc.jsonValue()), input, (value, input) => {
-        accepts(encode(JSON.stringify({ ...value, input })), JSON_TYPE, "stream");
+        assertAcceptedOr4xx(encode(JSON.stringify({ ...value, input })), JSON_TYPE, "stream");
         const form = new URLSearchParams(Object.entries(value).map(([name, inner]) => [name, JSON.stringify(inner)]));
-        accepts(encode(`input=x&${form.toString()}`), FORM, "");
+        assertAcceptedOr4xx(encode(`input=x&${form.toString()}`), FORM, "");
       }),
     );
   });

@@ -1,4 +1,4 @@
-// Framing: no byte is lost or copied wrong however the stream is chunked, and the events are those of the reference parser.
+// Frames hold every byte of a stream, however it is chunked, and give the same events as a reference parser.
 import { createParser } from "eventsource-parser";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
@@ -44,7 +44,7 @@ const fieldLine = fc
     fc.oneof(word, fc.constantFrom("", " ", "[DONE]", '{"type":"x"}')),
   )
   .map((parts) => parts.join(""))
-  // A bare line of JSON is our own quirk, and a byte order mark counts at the very start only: both have tests of their own.
+  // A bare line of JSON is a quirk of UniAPI, and a byte order mark matters at the start only: both have their own tests.
   .filter((line) => !/^[{\uFEFF]/.test(line));
 const line = fc.oneof(
   { weight: 6, arbitrary: fieldLine },
@@ -55,8 +55,8 @@ const stream = fc
   .array(fc.tuple(line, fc.constantFrom("\n", "\r\n", "\r")), { maxLength: 25 })
   .map((lines) => lines.map((parts) => parts.join("")).join(""));
 
-describe("cutting bytes into frames", () => {
-  test("any stream, chunked anyhow, gives the reference parser's events", () => {
+describe("splitting bytes into frames", () => {
+  test("any stream in any chunks gives the reference parser's events", () => {
     fc.assert(
       fc.property(stream, fc.array(fc.nat(), { maxLength: 8 }), (text, cuts) => {
         expect(eventsIn(split(cutAt(bytesOf(text), cuts)).frames)).toEqual(referenceEvents(text));
@@ -65,7 +65,7 @@ describe("cutting bytes into frames", () => {
     );
   });
 
-  test("chunking never changes the frames' bytes in sum, and nothing but line ends may be missing at the end", () => {
+  test("the frames joined are the stream in any chunks, except for line ends at its end", () => {
     fc.assert(
       fc.property(
         stream,
@@ -89,18 +89,18 @@ describe("cutting bytes into frames", () => {
     ["pairs", "event: a\r\ndata: 1\r\n\r\ndata: 2\r\n\r\n"],
     ["a mixture", "event: a\r\ndata: 1\n\r\ndata: 2\r\n\r"],
     ["characters of several bytes", "event: a\ndata: 1\n\ndata: 2é中😀\n\n"],
-  ])("the same events come out wherever the stream is cut: %s", (_, text) => {
+  ])("the events are the same wherever the stream is cut: %s", (_, text) => {
     const bytes = bytesOf(text);
-    const whole = eventsIn(split([bytes]).frames);
-    expect(whole).toEqual(referenceEvents(text));
-    expect(whole).toHaveLength(2);
-    expect(eventsIn(split(Array.from(bytes, (byte) => Uint8Array.of(byte))).frames)).toEqual(whole);
+    const events = eventsIn(split([bytes]).frames);
+    expect(events).toEqual(referenceEvents(text));
+    expect(events).toHaveLength(2);
+    expect(eventsIn(split(Array.from(bytes, (byte) => Uint8Array.of(byte))).frames)).toEqual(events);
     for (let at = 0; at <= bytes.length; at += 1) {
-      expect(eventsIn(split([bytes.slice(0, at), bytes.slice(at)]).frames), `cut at ${at}`).toEqual(whole);
+      expect(eventsIn(split([bytes.slice(0, at), bytes.slice(at)]).frames), `cut at ${at}`).toEqual(events);
     }
   });
 
-  test("a frame has its own blank line, and is there as soon as that has come", () => {
+  test("a frame includes its blank line, and is complete as soon as that has arrived", () => {
     const splitter = new FrameSplitter(MAX);
     expect(textsOf(splitter.push(bytesOf("data: 1\n\ndata: 2\n")))).toEqual(["data: 1\n\n"]);
     expect(textsOf(splitter.push(bytesOf("\ndata: 3")))).toEqual(["data: 2\n\n"]);
@@ -109,13 +109,13 @@ describe("cutting bytes into frames", () => {
     expect(splitter.end()).toBeUndefined();
   });
 
-  test("what came after the last blank line is the rest, and line ends alone are none", () => {
+  test("the bytes after the last blank line are the rest, unless they are line ends alone", () => {
     expect(textsOf([split([bytesOf("data: 1\n\ndata: 2")]).rest ?? new Uint8Array()])).toEqual(["data: 2"]);
     expect(split([bytesOf("data: 1\r\n\r"), bytesOf("\n")]).rest).toBeUndefined();
     expect(split([]).rest).toBeUndefined();
   });
 
-  test("a chunk that is changed after it was pushed whole does not change a frame made from pieces", () => {
+  test("a frame in two chunks is joined", () => {
     const splitter = new FrameSplitter(MAX);
     const [frame] = [...splitter.push(bytesOf("data: 1")), ...splitter.push(bytesOf("23\n\n"))];
     expect(textsOf([frame ?? new Uint8Array()])).toEqual(["data: 123\n\n"]);
@@ -123,7 +123,7 @@ describe("cutting bytes into frames", () => {
 });
 
 describe("the cap on one event", () => {
-  test("an endless event is refused at the cap, in one chunk or in many", () => {
+  test("an endless event is refused at the cap, in one chunk or many", () => {
     const endless = bytesOf(`data: ${"x".repeat(94)}`);
     expect(() => split([endless], 100)).not.toThrow();
     expect(() => split([endless, bytesOf("y")], 100)).toThrow(FrameTooLarge);
@@ -134,21 +134,21 @@ describe("the cap on one event", () => {
     expect(pushes[100]).toThrow(FrameTooLarge);
   });
 
-  test("endless lines without a blank one are refused too", () => {
+  test("endless lines without a blank line are refused too", () => {
     expect(() => split([bytesOf(": ping\n".repeat(20))], 100)).toThrow(FrameTooLarge);
   });
 
-  test("a finished event beyond the cap is refused, however many fit one chunk below it", () => {
+  test("a complete event beyond the cap is refused, but one chunk may hold many events below it", () => {
     expect(() => split([bytesOf(`data: ${"x".repeat(120)}\n\n`)], 100)).toThrow(FrameTooLarge);
     expect(split([bytesOf("data: 1\n\n".repeat(1_000))], 100).frames).toHaveLength(1_000);
   });
 });
 
-describe("reading a frame", () => {
+describe("parsing a frame", () => {
   test.each<[string, string, ServerSentEvent | undefined]>([
     ["a bare line of JSON is data", '{"error":{"code":"x"}}\n', { event: "", data: '{"error":{"code":"x"}}' }],
-    ["a bare line of JSON keeps its event line", 'event: error\n{"a":1}\n\n', { event: "error", data: '{"a":1}' }],
-    ["::PING is nothing", "::PING\n\n", undefined],
+    ["a bare line of JSON after an event line", 'event: error\n{"a":1}\n\n', { event: "error", data: '{"a":1}' }],
+    ["::PING is a comment", "::PING\n\n", undefined],
     ["::PING beside data does not disturb it", "::PING\ndata: 1\n\n", { event: "", data: "1" }],
     ["comments are nothing", ": OPENROUTER PROCESSING\n\n", undefined],
     ["an event without data is nothing", "event: ping\nid: 4\n\n", undefined],
@@ -161,12 +161,12 @@ describe("reading a frame", () => {
     expect(parseFrame(text)).toEqual(event);
   });
 
-  test("a byte order mark before the first event is not part of it", () => {
+  test("a byte order mark before the first event is ignored", () => {
     const bytes = bytesOf("\uFEFFdata: 1\n\n");
     expect(eventsIn(split([bytes.slice(0, 2), bytes.slice(2)]).frames)).toEqual([{ event: "", data: "1" }]);
   });
 
-  test("what formatEvent writes is read again as it was, also by the reference", () => {
+  test("parseFrame and the reference parser read what formatEvent writes", () => {
     fc.assert(
       fc.property(fc.jsonValue(), (value) => {
         const data = JSON.stringify(value);
