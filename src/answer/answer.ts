@@ -1,14 +1,20 @@
 // The one path from a composed request to an answer: whose turn is continued, is the answer already kept, ask upstream, keep what
 // came. The router calls it, a Flight and a Job; it knows nothing of HTTP forms. Every outcome is a value or a Problem.
 import type { Usage } from "../contract/answer.ts";
-import { type CachedAnswer, ageOf, answerKey, decodeAnswer } from "../core/cache/cached-answer.ts";
-import { hitHeaders, type CacheEntryAge } from "../core/cache/cache-status.ts";
+import {
+  type CachedAnswer,
+  ageOf,
+  answerKey,
+  decodeAnswer,
+  hitHeaders,
+  type CacheEntryAge,
+} from "../core/cache/cached-answer.ts";
 import type { Composed } from "../core/request/compose.ts";
 import { deriveDigest } from "../core/callers/ids.ts";
 import { planCache } from "../core/cache/policy.ts";
 import { Problem } from "../core/lib/problem.ts";
 import { decodeTombstone, decodeTurn, turnKey } from "../core/turns/turn.ts";
-import { forRestrictedCaller } from "../core/upstream/upstream-error.ts";
+import { forRestrictedCaller, withModelSetting } from "../core/upstream/upstream-error.ts";
 import type { Deps, RequestContext } from "../deps.ts";
 import { type Continuity, continueTurn, continuityOf, chainSupportKey } from "./continuity.ts";
 import { identityOf } from "./identity.ts";
@@ -75,8 +81,12 @@ export async function answer(
   question: Question,
   context: RequestContext,
 ): Promise<WholeAnswer | StreamedAnswer> {
-  if (context.caller.grant === undefined) return await lookUpOrCall(deps, question, context);
-  const got = await lookUpOrCall(deps, question, context).catch(rethrowForRestricted);
+  const isRestricted = context.caller.grant !== undefined;
+  const got = await lookUpOrCall(deps, question, context).catch((error: unknown) => {
+    const problem = withModelSetting(error, question.composed.modelSetting, isRestricted);
+    throw isRestricted ? forRestrictedCaller(problem) : problem;
+  });
+  if (!isRestricted) return got;
   return got.kind === "whole" ? got : { ...got, next: () => got.next().catch(rethrowForRestricted) };
 }
 
@@ -205,7 +215,12 @@ async function openUpstream(
 async function cacheHit(making: PendingTurn, record: CachedAnswer, age: number, maxAge: number): Promise<WholeAnswer> {
   making.context.logFields.cache = "hit";
   const kept = { at: record.at, lifetime: Math.min(maxAge, record.ttl) };
-  return { kind: "whole", finished: await making.repeat(record, age), headers: hitHeaders(kept, making.now()), cacheEntry: kept };
+  return {
+    kind: "whole",
+    finished: await making.repeat(record, age),
+    headers: hitHeaders(kept, making.now()),
+    cacheEntry: kept,
+  };
 }
 
 function cacheSettings(

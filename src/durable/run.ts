@@ -1,147 +1,159 @@
-// One call of upstream and its recording, for everybody who asks with the same key (contract section 6). The recording is a row of
-// bytes in SQLite, its newest part in memory until it is written; each reader goes through it at its own pace, and none holds it up.
+// A run: one upstream call and its recording, for all requests with the same Idempotency-Key (docs/contract.md §6). The recording is bytes
+// in SQLite rows; the newest bytes stay in memory until they are written. Each reader advances at its own pace, and none blocks another.
 import { DurableObject } from "cloudflare:workers";
-import { runInterrupted, toProblemData, type RecordingLine, type Outcome, record, type RunSpec } from "../answer/runs/recording.ts";
-import type { JoinResult, JoinRequest } from "../core/request/idempotency.ts";
+import {
+  isEnd,
+  type Outcome,
+  record,
+  type RecordingLine,
+  runInterrupted,
+  type RunSpec,
+  toProblemData,
+} from "../answer/runs/recording.ts";
+import { concatBytes } from "../core/lib/bytes.ts";
+import type { JoinRequest, JoinResult } from "../core/request/idempotency.ts";
 import { wire } from "../isolate.ts";
 
-const KEPT_MS = 86_400_000;
-/** Of one row, and what one reader is given at once: 200 slow ones must fit into an isolate. */
+const RETENTION_MS = 86_400_000;
+/** Size of one row, and of one read: 200 slow readers must fit into an isolate. */
 const ROW_BYTES = 65_536;
-/** What was read waits so long for company before it is written: rows are paid. */
+/** How long new bytes wait for more before they are written: Cloudflare charges by the row. */
 const WRITE_AFTER_MS = 500;
-/** Pending work holds an object without clients for 15 minutes; fresh work holds it again. */
-const HOLD_MS = 60_000;
-/** Until the alarm looks again whether somebody still listens. */
-const AGAIN_MS = 300_000;
+/** Pending work keeps an object without clients alive for 15 minutes; each new timer is new work. */
+const KEEP_ALIVE_MS = 60_000;
+/** How long a deletion is put off while somebody reads. */
+const DELETE_RETRY_MS = 300_000;
 
 interface Recording {
   fingerprint: string;
   run: string;
   /** Bytes in rows. */
   written: number;
-  /** What follows them. */
+  /** The bytes that follow them. */
   tail: Uint8Array[];
   tailBytes: number;
-  /** The last try to write it has failed. */
-  unwritten: boolean;
-  /** Where the last line begins, once there is one. */
+  /** The last attempt to write `tail` has failed. */
+  writeFailed: boolean;
+  /** Where the last line begins, once it is there. */
   endAt: number | undefined;
-  /** The object stopped in mid-flight: what had been heard beyond `endAt` is not kept. */
-  broke: boolean;
-  /** Readers who have heard all there is. */
+  /** The object was stopped during the call: bytes that readers got beyond `endAt` are lost. */
+  interrupted: boolean;
+  /** Wake the readers that have read everything so far. */
   waiting: (() => void)[];
   timer: ReturnType<typeof setTimeout> | null;
+  /** Undefined in an object that was restarted after its call. */
   outcome: Promise<Outcome> | undefined;
 }
 
-type Row = { fingerprint: string; run: string; end_at: number | null; broke: number };
+type RunRow = { fingerprint: string; run: string; end_at: number | null; interrupted: number };
 
 export class Run extends DurableObject<Env> {
   #recording: Recording | undefined;
   #readers = 0;
 
-  async join(order: JoinRequest): Promise<JoinResult> {
-    let recording = (this.#recording ??= this.#recall());
-    const { fingerprint = recording?.fingerprint } = order;
+  /** Starts the call if there is none, and reads its recording from `request.from` on. */
+  async join(request: JoinRequest): Promise<JoinResult> {
+    let recording = (this.#recording ??= this.#load());
+    const { fingerprint = recording?.fingerprint, existingRun } = request;
     if (recording !== undefined && recording.fingerprint !== fingerprint) return { refused: "reused" };
-    if (order.existingRun !== undefined && recording?.run !== order.existingRun) return { refused: "lost" };
+    if (existingRun !== undefined && recording?.run !== existingRun) return { refused: "lost" };
     const role = recording === undefined ? "started" : recording.endAt === undefined ? "joined" : "replayed";
-    recording ??= this.#start(order);
-    // Nothing was awaited until here: of twins only one starts.
-    if (role === "started") await this.ctx.storage.setAlarm(Date.now() + KEPT_MS);
-    const from = Math.min(order.from, (recording.broke ? recording.endAt : undefined) ?? lengthOf(recording));
-    return { role, run: recording.run, from, stream: this.#play(recording, from, role === "started") };
+    recording ??= this.#start(request);
+    // No await before this line: of two simultaneous requests only one starts the call.
+    if (role === "started") await this.ctx.storage.setAlarm(Date.now() + RETENTION_MS);
+    const from = Math.min(request.from, (recording.interrupted ? recording.endAt : undefined) ?? lengthOf(recording));
+    return { role, run: recording.run, from, stream: this.#openReader(recording, from, role === "started") };
   }
 
-  /** A day is over. */
+  /** Deletes the recording a day after its end. */
   override async alarm(): Promise<void> {
     if (this.#recording !== undefined && this.#recording.endAt === undefined)
-      return await this.ctx.storage.setAlarm(Date.now() + KEPT_MS);
-    // Nothing is pulled away from under who is listening.
-    if (this.#readers > 0) return await this.ctx.storage.setAlarm(Date.now() + AGAIN_MS);
+      return await this.ctx.storage.setAlarm(Date.now() + RETENTION_MS);
+    if (this.#readers > 0) return await this.ctx.storage.setAlarm(Date.now() + DELETE_RETRY_MS);
     this.#recording = undefined;
     await this.ctx.storage.deleteAlarm();
     await this.ctx.storage.deleteAll();
   }
 
-  #start({ fingerprint = "", run, spec: task }: JoinRequest): Recording {
+  #start({ fingerprint = "", run, spec }: JoinRequest): Recording {
     const { sql } = this.ctx.storage;
-    // Not before: an object that was only asked for what it does not have leaves nothing behind.
-    sql.exec(`CREATE TABLE IF NOT EXISTS flight (one INTEGER PRIMARY KEY, fingerprint TEXT NOT NULL, run TEXT NOT NULL, end_at INTEGER, broke INTEGER NOT NULL);
+    // The tables are made here and not earlier: an object that was only asked for a recording that it lacks stays empty.
+    sql.exec(`CREATE TABLE IF NOT EXISTS run (one INTEGER PRIMARY KEY, fingerprint TEXT NOT NULL, run TEXT NOT NULL, end_at INTEGER, interrupted INTEGER NOT NULL);
       CREATE TABLE IF NOT EXISTS rows (run TEXT NOT NULL, at INTEGER NOT NULL, bytes BLOB NOT NULL, PRIMARY KEY (run, at)) WITHOUT ROWID`);
     sql.exec(
-      "INSERT OR REPLACE INTO flight (one, fingerprint, run, end_at, broke) VALUES (1, ?, ?, NULL, 0)",
+      "INSERT OR REPLACE INTO run (one, fingerprint, run, end_at, interrupted) VALUES (1, ?, ?, NULL, 0)",
       fingerprint,
       run,
     );
-    const recording = recordingOf(fingerprint, run);
+    const recording = emptyRecording(fingerprint, run);
     this.#recording = recording;
-    recording.outcome = this.#fly(recording, task as RunSpec);
+    recording.outcome = this.#recordCall(recording, spec as RunSpec);
     this.ctx.waitUntil(recording.outcome);
     return recording;
   }
 
-  async #fly(recording: Recording, task: RunSpec): Promise<Outcome> {
-    let timer = setTimeout(function hold() {
-      timer = setTimeout(hold, HOLD_MS);
-    }, HOLD_MS);
+  async #recordCall(recording: Recording, spec: RunSpec): Promise<Outcome> {
+    let timer = setTimeout(function keepAlive() {
+      timer = setTimeout(keepAlive, KEEP_ALIVE_MS);
+    }, KEEP_ALIVE_MS);
     try {
       const outcome = await record(
         () => wire.deps(this.env),
-        task,
+        spec,
         (work) => this.ctx.waitUntil(work),
-        (line) => this.#add(recording, line),
+        (line) => this.#append(recording, line),
       );
-      this.#end(recording, outcome.keep);
+      this.#end(recording, outcome.isFinal);
       return outcome;
     } finally {
       clearTimeout(timer);
     }
   }
 
-  /** What an earlier life of this object has left. If it ended in mid-flight, that is said at its end, once and for all. */
-  #recall(): Recording | undefined {
+  /** The recording that this object wrote before it was last stopped. If it has no end, it gets one: the call was interrupted. */
+  #load(): Recording | undefined {
     const { sql } = this.ctx.storage;
-    if (sql.exec("SELECT name FROM sqlite_master WHERE name = 'flight'").toArray().length === 0) return undefined;
-    const [kept] = sql.exec<Row>("SELECT * FROM flight").toArray();
-    if (kept === undefined) return undefined;
+    if (sql.exec("SELECT name FROM sqlite_master WHERE name = 'run'").toArray().length === 0) return undefined;
+    const [stored] = sql.exec<RunRow>("SELECT * FROM run").toArray();
+    if (stored === undefined) return undefined;
     const [last] = sql
       .exec<{ length: number }>(
         "SELECT at + LENGTH(bytes) AS length FROM rows WHERE run = ? ORDER BY at DESC LIMIT 1",
-        kept.run,
+        stored.run,
       )
       .toArray();
     const recording: Recording = {
-      ...recordingOf(kept.fingerprint, kept.run),
+      ...emptyRecording(stored.fingerprint, stored.run),
       written: last?.length ?? 0,
-      endAt: kept.end_at ?? undefined,
-      broke: kept.end_at === null || kept.broke === 1,
+      endAt: stored.end_at ?? undefined,
+      interrupted: stored.end_at === null || stored.interrupted === 1,
     };
-    if (kept.end_at === null) {
-      this.#add(recording, { problem: toProblemData(runInterrupted()), logFields: {} });
+    if (stored.end_at === null) {
+      this.#append(recording, { problem: toProblemData(runInterrupted()), logFields: {} });
       this.#end(recording, true);
     }
     return recording;
   }
 
-  #add(recording: Recording, line: RecordingLine): void {
+  /** @returns the bytes of the line */
+  #append(recording: Recording, line: RecordingLine): number {
     const bytes = new TextEncoder().encode(`${JSON.stringify(line)}\n`);
-    if ("problem" in line || "whole" in line || "finished" in line) recording.endAt = lengthOf(recording);
+    if (isEnd(line)) recording.endAt = lengthOf(recording);
     recording.tail.push(bytes);
     recording.tailBytes += bytes.length;
-    // Not again for each further line: every try puts all of them together.
-    if (recording.tailBytes >= ROW_BYTES && !recording.unwritten) this.#write(recording);
+    // After a failed write every further attempt joins the whole tail again, so it waits for the timer.
+    if (recording.tailBytes >= ROW_BYTES && !recording.writeFailed) this.#write(recording);
     else recording.timer ??= setTimeout(() => this.#write(recording), WRITE_AFTER_MS);
     for (const wake of recording.waiting.splice(0)) wake();
+    return bytes.length;
   }
 
-  /** What can't be written stays in memory, where it is heard as long as this object lives. */
-  #write(recording: Recording, ended = false): void {
-    if (recording.timer !== null) clearTimeout(recording.timer);
+  /** Bytes that can't be written stay in memory, where readers get them as long as this object lives. */
+  #write(recording: Recording, hasEnded = false): void {
+    clearTimeout(recording.timer);
     recording.timer = null;
-    const { run, written, tail, tailBytes, endAt, broke } = recording;
-    const bytes = joined(tail, tailBytes);
+    const { run, written, tail, endAt, interrupted } = recording;
+    const bytes = concatBytes(tail);
     try {
       this.ctx.storage.transactionSync(() => {
         const { sql } = this.ctx.storage;
@@ -153,50 +165,50 @@ export class Run extends DurableObject<Env> {
             bytes.slice(at, at + ROW_BYTES),
           );
         }
-        if (ended && endAt !== undefined)
-          sql.exec("UPDATE flight SET end_at = ?, broke = ? WHERE run = ?", endAt, broke ? 1 : 0, run);
+        if (hasEnded && endAt !== undefined)
+          sql.exec("UPDATE run SET end_at = ?, interrupted = ? WHERE run = ?", endAt, interrupted ? 1 : 0, run);
       });
       recording.written += bytes.length;
       recording.tail = [];
       recording.tailBytes = 0;
-      recording.unwritten = false;
+      recording.writeFailed = false;
     } catch (error) {
-      recording.unwritten = true;
-      wire.log(this.env).warn("flight_not_written", error);
+      recording.writeFailed = true;
+      wire.log(this.env).warn("run_not_written", error);
     }
   }
 
-  #end(recording: Recording, keep: boolean): void {
-    if (keep) {
+  #end(recording: Recording, isFinal: boolean): void {
+    if (isFinal) {
       this.#write(recording, true);
-      this.ctx.waitUntil(this.ctx.storage.setAlarm(Date.now() + KEPT_MS));
+      this.ctx.waitUntil(this.ctx.storage.setAlarm(Date.now() + RETENTION_MS));
       return;
     }
-    // Nothing was paid: the next one starts anew. Who is listening hears this one to its end; the alarm removes what it left.
-    if (recording.timer !== null) clearTimeout(recording.timer);
+    // Nothing was paid: the next request makes a new call. Readers read this recording to its end; the alarm deletes its rows.
+    clearTimeout(recording.timer);
     this.#recording = undefined;
-    this.ctx.storage.sql.exec("DELETE FROM flight WHERE run = ?", recording.run);
+    this.ctx.storage.sql.exec("DELETE FROM run WHERE run = ?", recording.run);
   }
 
-  #play(recording: Recording, from: number, starts: boolean): ReadableStream<Uint8Array> {
+  #openReader(recording: Recording, from: number, isStarter: boolean): ReadableStream<Uint8Array> {
     const { readable, writable } = new IdentityTransformStream();
     this.#readers += 1;
     this.ctx.waitUntil(
-      this.#say(recording, from, writable.getWriter())
+      this.#send(recording, from, writable.getWriter())
         .finally(() => (this.#readers -= 1))
         .catch(async () => {
-          // The reader has left. What the call costs would have stood in the log line of the request that started it.
-          if (starts && recording.outcome !== undefined)
-            wire.log(this.env).request((await recording.outcome).logFields, "flight");
+          // The starter has disconnected, so its own log line can't say what the call cost.
+          if (isStarter && recording.outcome !== undefined)
+            wire.log(this.env).request((await recording.outcome).logFields, "run");
         }),
     );
     return readable;
   }
 
-  async #say(recording: Recording, from: number, writer: WritableStreamDefaultWriter<Uint8Array>): Promise<void> {
-    let left = false;
+  async #send(recording: Recording, from: number, writer: WritableStreamDefaultWriter<Uint8Array>): Promise<void> {
+    let disconnected = false;
     writer.closed.catch(() => {
-      left = true;
+      disconnected = true;
       for (const wake of recording.waiting.splice(0)) wake();
     });
     for (let at = from; ;) {
@@ -209,12 +221,12 @@ export class Run extends DurableObject<Env> {
         return;
       } else {
         await new Promise<void>((resolve) => recording.waiting.push(resolve));
-        if (left) throw new Error("the reader has left");
+        if (disconnected) throw new Error("the reader has disconnected");
       }
     }
   }
 
-  /** Some of what follows at that place; undefined where there is nothing yet. */
+  /** At most one row's bytes from `at` on; undefined if there are none yet. */
   #read(recording: Recording, at: number): Uint8Array | undefined {
     if (at < recording.written) {
       const [row] = this.ctx.storage.sql
@@ -236,16 +248,16 @@ export class Run extends DurableObject<Env> {
   }
 }
 
-function recordingOf(fingerprint: string, run: string): Recording {
+function emptyRecording(fingerprint: string, run: string): Recording {
   return {
     fingerprint,
     run,
     written: 0,
     tail: [],
     tailBytes: 0,
-    unwritten: false,
+    writeFailed: false,
     endAt: undefined,
-    broke: false,
+    interrupted: false,
     waiting: [],
     timer: null,
     outcome: undefined,
@@ -253,13 +265,3 @@ function recordingOf(fingerprint: string, run: string): Recording {
 }
 
 const lengthOf = ({ written, tailBytes }: Recording): number => written + tailBytes;
-
-function joined(pieces: readonly Uint8Array[], size: number): Uint8Array {
-  const bytes = new Uint8Array(size);
-  let offset = 0;
-  for (const piece of pieces) {
-    bytes.set(piece, offset);
-    offset += piece.length;
-  }
-  return bytes;
-}

@@ -1,27 +1,24 @@
-// Flights as the path uses them: one object per owner and key, asked only by requests that bring an Idempotency-Key.
-import { runUnreachable, type JoinResult, type JoinRequest } from "../core/request/idempotency.ts";
+// Runs as the answer path uses them: one Durable Object per owner and Idempotency-Key. Requests without a key never reach it.
+import { type JoinRequest, type JoinResult, runUnreachable } from "../core/request/idempotency.ts";
 import { Problem } from "../core/lib/problem.ts";
+import type { Run } from "../durable/run.ts";
+import { within } from "./io/within.ts";
 
-/** Until the object says who flies; the answer itself may take its time. */
+/** Until the object has answered the join; the recording's stream may take its time. */
 const JOIN_TIMEOUT_MS = 10_000;
 
 export interface Runs {
   /** @param name digest of owner and key. @throws Problem unavailable, misconfigured */
-  join: (name: string, order: JoinRequest) => Promise<JoinResult>;
-}
-
-/** One object's method (objects/flight.ts), as RPC gives it. */
-interface RunStub {
-  join: (order: JoinRequest) => Promise<JoinResult>;
+  join: (name: string, request: JoinRequest) => Promise<JoinResult>;
 }
 
 export interface RunsBinding {
-  getByName: (name: string) => RunStub;
+  getByName: (name: string) => Pick<Run, "join">;
 }
 
 export function durableRuns(binding: RunsBinding | undefined, warn: (event: string, error?: unknown) => void): Runs {
   return {
-    async join(name, order) {
+    async join(name, request) {
       if (binding === undefined) {
         throw new Problem(
           "misconfigured",
@@ -31,28 +28,21 @@ export function durableRuns(binding: RunsBinding | undefined, warn: (event: stri
           },
         );
       }
-      let timer: ReturnType<typeof setTimeout> | undefined;
+      let joining: Promise<JoinResult> | undefined;
       try {
         // A fresh stub each time: one that has failed stays broken.
-        const joining = binding.getByName(name).join(order);
-        const late = new Promise<never>((_, reject) => {
-          timer = setTimeout(() => {
-            reject(new Error("late"));
-            // Nobody will listen any more.
-            joining.then(
-              async (joined) => {
-                if ("stream" in joined) await joined.stream.cancel();
-              },
-              () => undefined,
-            );
-          }, JOIN_TIMEOUT_MS);
-        });
-        return await Promise.race([joining, late]);
+        joining = binding.getByName(name).join(request);
+        return await within(JOIN_TIMEOUT_MS, joining);
       } catch (error) {
-        warn("flight_unreachable", error);
+        // If the object answers late, nobody reads its stream.
+        joining?.then(
+          async (joined) => {
+            if ("stream" in joined) await joined.stream.cancel();
+          },
+          () => undefined,
+        );
+        warn("run_unreachable", error);
         throw runUnreachable();
-      } finally {
-        if (timer !== undefined) clearTimeout(timer);
       }
     },
   };

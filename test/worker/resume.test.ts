@@ -1,7 +1,9 @@
 // A stream that is taken up again: the same POST with Last-Event-ID goes on after that event, and never asks upstream.
 import { evictDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { describe, expect, test, vi } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
+import type { AskEvent } from "../../src/contract/answer.ts";
+import { TrimStream } from "../../src/core/reply/trim-stream.ts";
 import { runOf, freshKey, storedRecordingOf, respondOnce } from "./run-stub.ts";
 import { claimsOf, hs256, SESSION_KEYS } from "./tokens.ts";
 import {
@@ -221,7 +223,7 @@ test("a connection to the object that breaks in mid-flight is taken up where it 
         const joined = await env.RUNS.getByName(name).join(order);
         if (!("stream" in joined)) return joined;
         const source = joined.stream.getReader();
-        let left = 700;
+        let remaining = 150;
         let broken = false;
         const stream = new ReadableStream<Uint8Array>({
           async pull(controller) {
@@ -234,9 +236,9 @@ test("a connection to the object that breaks in mid-flight is taken up where it 
               controller.close();
               return;
             }
-            controller.enqueue(value.subarray(0, left));
-            left -= value.length;
-            broken = left <= 0;
+            controller.enqueue(value.subarray(0, remaining));
+            remaining -= value.length;
+            broken = remaining <= 0;
             if (broken) await source.cancel();
           },
         });
@@ -307,6 +309,41 @@ describe("an object that can't be reached any more in mid-stream", () => {
     });
     expect([response.status, (await problemOf(response)).code]).toEqual([503, "unavailable"]);
   });
+});
+
+describe("a deployment between the two halves of a stream", () => {
+  afterEach(() => vi.restoreAllMocks());
+
+  test.each(["gpt-6-luna", "emulate/two-messages", "emulate/no-deltas", "emulate/json-for-stream"])(
+    "changes no event of %s: the new code cuts text into other pieces, and the client's text still joins",
+    async (model) => {
+      const worker = startWorker();
+      const body = { input: marked("one two three four five"), model };
+      const key = freshKey();
+      const before = same(await stream(worker, body, key));
+      cutTextOtherwise();
+      for (const [at, { id }] of before.slice(0, -1).entries())
+        expect(same(await stream(worker, body, key, id))).toEqual(before.slice(at + 1));
+      expect(same(await stream(worker, body, key))).toEqual(before);
+      expect(await calls(body.input)).toBe(1);
+    },
+  );
+
+  /** Trims as later code may: every character is an event. */
+  function cutTextOtherwise(): void {
+    for (const name of ["push", "pushText", "finish"] as const) {
+      const original = TrimStream.prototype[name] as (...given: unknown[]) => AskEvent[];
+      vi.spyOn(TrimStream.prototype, name).mockImplementation(function (this: TrimStream, ...given: unknown[]) {
+        return original
+          .apply(this, given)
+          .flatMap((event): AskEvent[] =>
+            event.event === "text"
+              ? [...event.data.delta].map((delta) => ({ event: "text", data: { delta } }))
+              : [event],
+          );
+      });
+    }
+  }
 });
 
 vi.setConfig({ testTimeout: 30_000 });

@@ -1,4 +1,4 @@
-// Flights as tests look at them: by the key of a request, through the same binding that the Worker has.
+// Runs as tests look at them: by the key of a request, through the same binding that the Worker has.
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { deriveDigest } from "../../src/core/callers/ids.ts";
@@ -10,7 +10,7 @@ export const freshKey = (): HeaderTable => ({ "idempotency-key": crypto.randomUU
 /** The object of an anonymous caller's key, or of another owner's. */
 export async function runOf(headers: HeaderTable, owner = "anonymous:local"): Promise<DurableObjectStub<Run>> {
   const name = `${await ownerNamed(owner)}\0${headers["idempotency-key"] ?? ""}`;
-  return env.RUNS.getByName(await deriveDigest(await idKeys(), "flight", name));
+  return env.RUNS.getByName(await deriveDigest(await idKeys(), "run", name));
 }
 
 interface Kept {
@@ -23,7 +23,7 @@ interface Kept {
 
 export async function storedRecordingOf(flight: DurableObjectStub<Run>): Promise<Kept> {
   return await runInDurableObject(flight, async (_, { storage }) => {
-    const tables = storage.sql.exec("SELECT name FROM sqlite_master WHERE name IN ('flight', 'rows')").toArray();
+    const tables = storage.sql.exec("SELECT name FROM sqlite_master WHERE name IN ('run', 'rows')").toArray();
     const alarm = await storage.getAlarm();
     if (tables.length === 0) return { sizes: [], text: "", alarm };
     const rows = storage.sql.exec<{ bytes: ArrayBuffer }>("SELECT bytes FROM rows ORDER BY at").toArray();
@@ -31,7 +31,7 @@ export async function storedRecordingOf(flight: DurableObjectStub<Run>): Promise
     const text = rows.map(({ bytes }) => decoder.decode(bytes, { stream: true })).join("");
     return {
       sizes: rows.map(({ bytes }) => bytes.byteLength),
-      text: JSON.stringify(storage.sql.exec("SELECT * FROM flight").toArray()) + text,
+      text: JSON.stringify(storage.sql.exec("SELECT * FROM run").toArray()) + text,
       alarm,
     };
   });

@@ -1,5 +1,8 @@
-// Exactly once (contract section 6): a request with an Idempotency-Key does not ask by itself. It joins the flight of its owner and
-// key, which asks once for all who come, now or within a day.
+// Exactly once (docs/contract.md §6): a request with an Idempotency-Key makes no call of its own. It joins the run of its owner and key,
+// which makes one call for all requests with that key, now or within a day.
+import { deriveDigest } from "../../core/callers/ids.ts";
+import { canonical } from "../../core/lib/canonical.ts";
+import type { JsonObject } from "../../core/lib/json.ts";
 import {
   type JoinRequest,
   keyReused,
@@ -7,70 +10,123 @@ import {
   readLastEventId,
   streamLost,
 } from "../../core/request/idempotency.ts";
-import { deriveDigest } from "../../core/callers/ids.ts";
-import type { JsonObject } from "../../core/lib/json.ts";
 import type { Deps, RequestContext } from "../../deps.ts";
 import { assertNotPaused, type Question, type StreamedAnswer, type WholeAnswer } from "../answer.ts";
+import type { AskReply } from "../ask-reply.ts";
 import { Playback } from "./playback.ts";
 import type { RunSpec } from "./recording.ts";
-import { canonical } from "../../core/lib/canonical.ts";
+import { readAskReply, readResponsesReply } from "./reply.ts";
 
-export interface RunRequest {
-  /** The same request to another route has another answer. */
-  route: string;
-  /** As it was read, before presets and defaults: a deployment must not make it another one. */
-  asked: object;
-  headers: Headers;
-  /** Its events have ids by which a stream can be continued. */
-  resumable: boolean;
-}
+/** The same request to another route has another answer. */
+const ROUTES: Record<RunSpec["form"], string> = { ask: "/ask", responses: "/v1/responses" };
 
-export interface JoinedRun {
+export interface JoinedRun<Reply> {
   /** Names the recording in the ids of its events. */
   run: string;
-  /** The number of the last event that the caller has; -1: none. */
+  /** The number of the last event that the caller has; -1 if it has none. */
   after: number;
-  answered: Promise<WholeAnswer | StreamedAnswer>;
+  reply: Promise<Reply>;
 }
 
-/** Undefined where the request brings no key: it asks by itself. @throws Problem 400, 409, 422, 503 */
-export async function joinRun(
+/**
+ * @param asked the request as it was read, before presets and defaults: a deployment must not make it a different one
+ * @returns undefined for a request without a key, which makes its own call
+ * @throws Problem 400 invalid_request, 409 stream_lost, 422 idempotency_key_reused, 503 unavailable or paused
+ */
+export async function joinAskRun(
   deps: Deps,
   question: Question,
   context: RequestContext,
-  { route, asked, headers, resumable }: RunRequest,
-): Promise<JoinedRun | undefined> {
+  asked: object,
+  headers: Headers,
+): Promise<JoinedRun<AskReply> | undefined> {
   const key = readIdempotencyKey(headers);
-  const last = resumable ? readLastEventId(headers) : undefined;
-  // Who wants to go on with a stream must never pay for a new one.
-  if (key === undefined && last !== undefined) throw streamLost();
-  if (key === undefined) return undefined;
-  assertNotPaused(deps);
-  const { owner } = context.caller;
-  const { stream: _, ...same } = asked as JsonObject;
-  const name = await deriveDigest(deps.idKeys, "flight", `${owner}\0${key}`);
-  // A preset that is implied belongs to the request: another token of the same user may imply another one.
-  const preset = question.composed.preset?.name ?? "";
-  const fingerprint = await deriveDigest(deps.idKeys, "flight-request", `${route}\0${preset}\0${canonical(same)}`);
-  const task: RunSpec = { question, caller: context.caller, requestId: context.requestId };
-  const order: JoinRequest = { fingerprint, existingRun: last?.run, run: deps.random(6), from: 0, spec: task };
-  const joined = await deps.runs.join(name, order);
-  if ("refused" in joined) throw joined.refused === "reused" ? keyReused() : streamLost();
-  context.logFields.run = joined.role;
-  const playback = new Playback(deps, name, order, joined, context);
-  return { run: joined.run, after: last?.n ?? -1, answered: question.stream ? playback.streamed() : playback.whole() };
+  const last = readLastEventId(headers);
+  if (key === undefined) {
+    // A caller that wants the rest of a stream must never pay for a new one.
+    if (last !== undefined) throw streamLost();
+    return undefined;
+  }
+  const { run, playback } = await join(
+    deps,
+    context,
+    key,
+    await requestFor("ask", deps, question, context, asked, last?.run),
+  );
+  return { run, after: last?.n ?? -1, reply: readAskReply(playback, optionsOf(deps, context, question.stream)) };
 }
 
-/** Goes on with a stream by its key and the last event alone, without the question. Never starts a call. @throws Problem 400, 409, 503 */
-export async function resumeRun(deps: Deps, context: RequestContext, headers: Headers): Promise<JoinedRun> {
+/**
+ * The same for /v1/responses, whose streams have no event ids: a repetition gets the stream from its beginning.
+ * @throws Problem 400 invalid_request, 422 idempotency_key_reused, 503 unavailable or paused
+ */
+export async function joinResponsesRun(
+  deps: Deps,
+  question: Question,
+  context: RequestContext,
+  asked: object,
+  headers: Headers,
+): Promise<JoinedRun<WholeAnswer | StreamedAnswer> | undefined> {
+  const key = readIdempotencyKey(headers);
+  if (key === undefined) return undefined;
+  const request = await requestFor("responses", deps, question, context, asked, undefined);
+  const { run, playback } = await join(deps, context, key, request);
+  return { run, after: -1, reply: readResponsesReply(playback, optionsOf(deps, context, question.stream)) };
+}
+
+/**
+ * Continues a stream of POST /ask by its key and its last event, without the question. Never starts a call.
+ * @throws Problem 400 invalid_request, 409 stream_lost, 503 unavailable or paused
+ */
+export async function resumeAskRun(
+  deps: Deps,
+  context: RequestContext,
+  headers: Headers,
+): Promise<JoinedRun<AskReply>> {
   const key = readIdempotencyKey(headers);
   const last = readLastEventId(headers);
   if (key === undefined || last === undefined) throw streamLost();
+  const request = { fingerprint: undefined, existingRun: last.run, run: last.run, from: 0, spec: {} };
+  const { run, playback } = await join(deps, context, key, request);
+  return { run, after: last.n, reply: readAskReply(playback, optionsOf(deps, context, true)) };
+}
+
+async function join(
+  deps: Deps,
+  context: RequestContext,
+  key: string,
+  request: JoinRequest,
+): Promise<{ run: string; playback: Playback }> {
   assertNotPaused(deps);
-  const name = await deriveDigest(deps.idKeys, "flight", `${context.caller.owner}\0${key}`);
-  const order: JoinRequest = { fingerprint: undefined, existingRun: last.run, run: last.run, from: 0, spec: {} };
-  const joined = await deps.runs.join(name, order);
-  if ("refused" in joined) throw streamLost();
+  const name = await deriveDigest(deps.idKeys, "run", `${context.caller.owner}\0${key}`);
+  const joined = await deps.runs.join(name, request);
+  if ("refused" in joined) throw joined.refused === "reused" ? keyReused() : streamLost();
   context.logFields.run = joined.role;
-  return { run: joined.run, after: last.n, answered: new Playback(deps, name, order, joined, context).streamed() };
+  return { run: joined.run, playback: new Playback(deps, name, request, joined, context) };
+}
+
+async function requestFor(
+  form: RunSpec["form"],
+  deps: Deps,
+  question: Question,
+  { caller, requestId }: RequestContext,
+  asked: object,
+  existingRun: string | undefined,
+): Promise<JoinRequest> {
+  const { stream: _, ...request } = asked as JsonObject;
+  // An implied preset belongs to the request: another token of the same user may imply another one.
+  const preset = question.composed.preset?.name ?? "";
+  const text = `${ROUTES[form]}\0${preset}\0${canonical(request)}`;
+  const spec: RunSpec = { form, question, caller, requestId };
+  return {
+    fingerprint: await deriveDigest(deps.idKeys, "run-request", text),
+    existingRun,
+    run: deps.random(6),
+    from: 0,
+    spec,
+  };
+}
+
+function optionsOf(deps: Deps, { requestId }: RequestContext, stream: boolean): Parameters<typeof readAskReply>[1] {
+  return { stream, requestId, now: deps.now };
 }

@@ -1,186 +1,141 @@
-// A recording heard by one request: the lines that a Flight keeps, made into the same Whole or Streamed that answer() gives. A
-// connection to the object that breaks is taken up again where it broke; what was heard is never heard twice.
-import { hitHeaders } from "../../core/cache/cache-status.ts";
-import { runUnreachable, type JoinResult, type JoinRequest } from "../../core/request/idempotency.ts";
+// Reads the lines of a run's recording for one request. If the connection to the run's object breaks, it joins again where it stopped;
+// no line is given twice. Does not know what the lines mean: reply.ts makes them into replies.
+import { concatBytes } from "../../core/lib/bytes.ts";
 import { parseJson } from "../../core/lib/json.ts";
 import { Problem } from "../../core/lib/problem.ts";
+import { type JoinedRecording, type JoinRequest, runUnreachable } from "../../core/request/idempotency.ts";
 import type { Deps, RequestContext } from "../../deps.ts";
 import type { LogFields } from "../../platform/log.ts";
-import type { StreamedAnswer, WholeAnswer } from "../answer.ts";
-import type { FinishedAnswer } from "../pending-turn.ts";
-import { readFrame } from "../events.ts";
-import { runInterrupted, type RecordingLine, toProblem } from "./recording.ts";
+import { type RecordingLine, runInterrupted, problemFromData } from "./recording.ts";
 
-/** Pauses before the object is asked again, in milliseconds, as long as no new byte comes. */
-const JOIN_AGAIN_MS = [0, 200, 1_000];
+/** Pauses before each further join while no new byte comes, in milliseconds. */
+const REJOIN_DELAYS_MS = [0, 200, 1_000];
 const LF = 10;
-
-/** A stream begins before it is known whether it will be kept; the whole answer says so. */
-function withStored(headers: Record<string, string>, { stored }: FinishedAnswer): Record<string, string> {
-  const status = headers["cache-status"];
-  return stored && status !== undefined ? { ...headers, "cache-status": `${status}; stored` } : headers;
-}
-
-type Playing = Extract<JoinResult, { role: unknown }>;
+const decoder = new TextDecoder();
 
 export class Playback {
   readonly #deps: Deps;
   readonly #name: string;
-  readonly #order: JoinRequest;
-  readonly #facts: LogFields;
+  readonly #request: JoinRequest;
   readonly #run: string;
+  readonly #logFields: LogFields;
   /** This request's log line says what the call cost. */
-  #pays: boolean;
+  #logsCost: boolean;
   #reader: ReadableStreamDefaultReader<Uint8Array>;
-  /** Bytes that came so far, and those of them that are no whole line yet. */
-  #at: number;
-  #rest: Uint8Array[] = [];
+  /** Bytes of the recording that were read. */
+  #position: number;
+  /** The last of them, which are no whole line yet. */
+  #partialLine: Uint8Array[] = [];
   #lines: string[] = [];
-  #left = false;
-  /** Ends a wait at once: what is cancelled may take its time to say so. */
-  #stop: (() => void) | undefined;
-  /** Since the last byte that was new, which stood there. */
-  #tries = 0;
-  #furthest = 0;
+  #disconnected = false;
+  /** Ends a pending read at once: a reader that was cancelled may take its time to reject. */
+  #rejectRead: (() => void) | undefined;
+  /** Joins since the last new byte. */
+  #rejoins = 0;
+  #furthestPosition = 0;
 
-  /** @param context of the request that listens; the log of the one that started the flight is told what it cost */
-  constructor(deps: Deps, name: string, order: JoinRequest, joined: Playing, { logFields, signal }: RequestContext) {
+  /**
+   * @param name of the run's object
+   * @param context of the request that reads. Its log fields get what the call cost, if it started the run
+   */
+  constructor(
+    deps: Deps,
+    name: string,
+    request: JoinRequest,
+    joined: JoinedRecording,
+    { logFields, signal }: RequestContext,
+  ) {
     this.#deps = deps;
     this.#name = name;
-    this.#order = order;
-    this.#facts = logFields;
+    this.#request = request;
     this.#run = joined.run;
-    this.#pays = joined.role === "started";
-    this.#at = joined.from;
+    this.#logFields = logFields;
+    this.#logsCost = joined.role === "started";
+    this.#position = joined.from;
     this.#reader = joined.stream.getReader();
-    if (signal?.aborted === true) this.#cancel();
-    else signal?.addEventListener("abort", () => this.#cancel(), { once: true });
+    if (signal?.aborted === true) this.cancel();
+    else signal?.addEventListener("abort", () => this.cancel(), { once: true });
   }
 
-  /** The answer as it goes on. @throws Problem */
-  async streamed(): Promise<WholeAnswer | StreamedAnswer> {
-    const first = await this.#next();
-    if ("whole" in first) return this.#wholeOf(first);
-    if (!("open" in first)) throw new Error("a recording does not begin so");
-    const { id, previousId, headers } = first.open;
-    const encoder = new TextEncoder();
-    return {
-      kind: "stream",
-      id,
-      previousId,
-      headers,
-      // A flight promises its id before anything else, and keeps to it.
-      idFor: () => Promise.resolve(id ?? ""),
-      next: async () => {
-        const line = await this.#next();
-        if (!("frames" in line)) throw new Error("a recording does not go on so");
-        const events = line.frames
-          .map((text) => readFrame(encoder.encode(text)))
-          .filter((event) => event !== undefined);
-        return "finished" in line ? { events, finished: line.finished } : { events };
-      },
-      cancel: () => this.#cancel(),
-    };
-  }
-
-  /** The answer once it is whole. @throws Problem */
-  async whole(): Promise<WholeAnswer> {
-    for (let headers: Record<string, string> = {}; ;) {
-      const line = await this.#next();
-      if ("whole" in line) return this.#wholeOf(line);
-      if ("open" in line) headers = line.open.headers;
-      if ("finished" in line)
-        return { kind: "whole", finished: line.finished, headers: withStored(headers, line.finished) };
-    }
-  }
-
-  /** A hit is heard for a day, and ages meanwhile. */
-  #wholeOf({ whole: finished, headers, kept }: Extract<RecordingLine, { whole: unknown }>): WholeAnswer {
-    const asOfNow = kept === undefined ? {} : hitHeaders(kept, Math.floor(this.#deps.now() / 1_000));
-    return { kind: "whole", finished, headers: { ...headers, ...asOfNow } };
-  }
-
-  /** @throws Problem, also the recorded one */
-  async #next(): Promise<RecordingLine> {
+  /** @throws Problem the recorded one; unavailable if the object can't be reached; upstream_error if the caller has disconnected */
+  async next(): Promise<Exclude<RecordingLine, { problem: unknown }>> {
     for (;;) {
       const text = this.#lines.shift();
       if (text !== undefined) {
         const line = parseJson(text) as RecordingLine;
-        if ("logFields" in line) this.#learn(line.logFields);
-        if ("problem" in line) throw toProblem(line.problem);
+        if ("logFields" in line) this.#addLogFields(line.logFields);
+        if ("problem" in line) throw problemFromData(line.problem);
         return line;
       }
       await this.#read();
     }
   }
 
+  /** Call this when the caller disconnects. The run itself goes on. */
+  cancel(): void {
+    this.#disconnected = true;
+    this.#rejectRead?.();
+    this.#reader.cancel().catch(() => undefined);
+  }
+
   async #read(): Promise<void> {
     try {
-      const { done, value } = await this.#unlessLeft(this.#reader.read());
-      // A recording says itself where it ends.
-      if (done) throw new Error("broke");
-      this.#at += value.length;
-      if (this.#at > this.#furthest) this.#tries = 0;
-      this.#furthest = Math.max(this.#at, this.#furthest);
-      this.#split(value);
+      const { done, value } = await this.#unlessDisconnected(this.#reader.read());
+      // A recording's last line ends it, so a stream that ends before that line has broken.
+      if (done) throw new Error("the recording broke off");
+      this.#position += value.length;
+      if (this.#position > this.#furthestPosition) this.#rejoins = 0;
+      this.#furthestPosition = Math.max(this.#position, this.#furthestPosition);
+      this.#addLines(value);
     } catch {
-      if (this.#left) throw new Problem("upstream_error", "The caller left.", { reason: "client_left" });
-      await this.#again();
+      if (this.#disconnected) throw new Problem("upstream_error", "The caller left.", { reason: "client_left" });
+      await this.#rejoin();
     }
   }
 
-  async #again(): Promise<void> {
+  async #rejoin(): Promise<void> {
     this.#reader.cancel().catch(() => undefined);
-    // The object takes a connection that broke for a client that left, and logs the cost itself.
-    this.#pays = false;
+    // The object takes a broken connection for a caller that disconnected, and logs the cost itself.
+    this.#logsCost = false;
     for (;;) {
-      const pause = JOIN_AGAIN_MS[this.#tries++];
+      const pause = REJOIN_DELAYS_MS[this.#rejoins++];
       if (pause === undefined) throw runUnreachable();
       if (pause > 0) await this.#deps.sleep(pause);
       const joined = await this.#deps.runs
-        .join(this.#name, { ...this.#order, existingRun: this.#run, from: this.#at })
+        .join(this.#name, { ...this.#request, existingRun: this.#run, from: this.#position })
         .catch(() => undefined);
       if (joined === undefined) continue;
       if ("refused" in joined) throw runInterrupted();
-      // What was heard last is not kept: the end that follows stands on a line of its own.
-      if (joined.from !== this.#at) this.#rest = [];
-      this.#at = joined.from;
+      // The object stopped before it had written what was read last. The end that it has written since is a line of its own.
+      if (joined.from !== this.#position) this.#partialLine = [];
+      this.#position = joined.from;
       this.#reader = joined.stream.getReader();
       return;
     }
   }
 
-  #unlessLeft<T>(reading: Promise<T>): Promise<T> {
+  #unlessDisconnected<T>(reading: Promise<T>): Promise<T> {
     return new Promise<T>((resolve, reject) => {
-      this.#stop = () => reject(new Error("left"));
-      if (this.#left) this.#stop();
+      this.#rejectRead = () => reject(new Error("the caller disconnected"));
+      if (this.#disconnected) this.#rejectRead();
       reading.then(resolve, reject);
     });
   }
 
-  #split(bytes: Uint8Array): void {
+  #addLines(bytes: Uint8Array): void {
     let start = 0;
     for (let end = bytes.indexOf(LF); end !== -1; end = bytes.indexOf(LF, start)) {
-      this.#rest.push(bytes.subarray(start, end));
-      const decoder = new TextDecoder();
-      this.#lines.push(this.#rest.map((piece) => decoder.decode(piece, { stream: true })).join("") + decoder.decode());
-      this.#rest = [];
+      this.#partialLine.push(bytes.subarray(start, end));
+      this.#lines.push(decoder.decode(concatBytes(this.#partialLine)));
+      this.#partialLine = [];
       start = end + 1;
     }
-    if (start < bytes.length) this.#rest.push(bytes.subarray(start));
+    if (start < bytes.length) this.#partialLine.push(bytes.subarray(start));
   }
 
-  #learn(logFields: Partial<LogFields>): void {
+  #addLogFields(logFields: Partial<LogFields>): void {
     const { model, preset, response_id } = logFields;
-    Object.assign(
-      this.#facts,
-      this.#pays ? logFields : { model, preset, ...(response_id === undefined ? {} : { response_id }) },
-    );
-  }
-
-  #cancel(): void {
-    this.#left = true;
-    this.#stop?.();
-    this.#reader.cancel().catch(() => undefined);
+    const shared = { model, preset, ...(response_id === undefined ? {} : { response_id }) };
+    Object.assign(this.#logFields, this.#logsCost ? logFields : shared);
   }
 }

@@ -1,20 +1,25 @@
-// An answer as lines of JSON, so that it can be kept and heard again by whoever comes later: how it opened, upstream's frames as they
-// came, and one end, which is what came of them or why it failed. `record` writes them, playback.ts reads them.
-import type { CacheEntryAge } from "../../core/cache/cache-status.ts";
-import { asProblem, Problem, type ProblemCode, type ProblemDetails } from "../../core/lib/problem.ts";
+// The recording of one upstream call, as lines of JSON: how the answer opened, its events as they came, and exactly one end. `record`
+// makes the call and writes the lines; playback.ts reads them. A recording for POST /ask holds the events that callers get, and not
+// upstream's: callers name these by number (Last-Event-ID), so code that is deployed later must not cut or count them differently.
+import type { AskEvent } from "../../contract/answer.ts";
+import type { CacheEntryAge } from "../../core/cache/cached-answer.ts";
+import { toProblem, Problem, type ProblemCode, type ProblemDetails } from "../../core/lib/problem.ts";
 import type { Caller, Deps } from "../../deps.ts";
 import type { LogFields } from "../../platform/log.ts";
-import { answer, type Question } from "../answer.ts";
+import { answer, type Question, type StreamedAnswer, type WholeAnswer } from "../answer.ts";
+import { type StreamedAskReply, toAskReply, type WholeAskReply } from "../ask-reply.ts";
 import type { FinishedAnswer } from "../pending-turn.ts";
 
-/** Far more than the largest answer that Assembly takes, with its framing. */
-const MAX_RECORDING_CHARS = 128 * 1_048_576;
+/** Far more than the largest answer that Assembly accepts, with its framing. */
+const MAX_RECORDING_BYTES = 128 * 1_048_576;
 
-/** What a flight needs to ask by itself: plain data. */
+/** What a run needs to make its call: plain data. */
 export interface RunSpec {
+  /** `ask`: the recording holds the events of POST /ask. `responses`: it holds upstream's own frames. */
+  form: "ask" | "responses";
   question: Question;
   caller: Caller;
-  /** Of the request that started it. */
+  /** The id of the request that started the run. */
   requestId: string;
 }
 
@@ -24,19 +29,30 @@ export interface Opening {
   headers: Record<string, string>;
 }
 
-/** `facts`: what the log of the request that started the flight is to say. */
-export type RecordingLine =
-  | { open: Opening; logFields: Partial<LogFields> }
-  | { frames: string[] }
-  | { frames: string[]; finished: FinishedAnswer; logFields: Partial<LogFields> }
-  | {
-      whole: FinishedAnswer;
-      headers: Record<string, string>;
-      kept?: CacheEntryAge | undefined;
-      logFields: Partial<LogFields>;
-    }
-  | { problem: ProblemData; logFields: Partial<LogFields> };
+/** What the starter's log line says about the call. */
+interface Logged {
+  logFields: Partial<LogFields>;
+}
 
+interface WholeLine extends Logged {
+  headers: Record<string, string>;
+  cacheEntry?: CacheEntryAge | undefined;
+}
+
+export type RecordingLine = ({ open: Opening } & Logged) | { events: AskEvent[] } | { frames: string[] } | RecordingEnd;
+
+export type RecordingEnd =
+  | ({ events: AskEvent[]; stored: boolean } & Logged)
+  | ({ frames: string[]; finished: FinishedAnswer } & Logged)
+  | ({ wholeEvents: AskEvent[] } & WholeLine)
+  | ({ whole: FinishedAnswer } & WholeLine)
+  | ({ problem: ProblemData } & Logged);
+
+export function isEnd(line: RecordingLine): line is RecordingEnd {
+  return "logFields" in line && !("open" in line);
+}
+
+/** A Problem as plain data. */
 export interface ProblemData {
   code: ProblemCode;
   message: string;
@@ -44,67 +60,100 @@ export interface ProblemData {
 }
 
 export interface Outcome {
-  /** It may have been paid: this is what every repetition gets. */
-  keep: boolean;
+  /** The call may have been paid, so every repetition gets this recording. Otherwise the next request makes a new call. */
+  isFinal: boolean;
   logFields: LogFields;
 }
 
-/** Asks, as a stream whatever the question wanted and under one id, and writes down all that comes. Never throws. */
+/**
+ * Makes the call and writes every line of its recording. The call is always a stream and always has one id, so that requests of every
+ * form can join it. Never throws: a failure is the recording's last line.
+ * @param write returns how many bytes it has written
+ */
 export async function record(
-  connect: () => Promise<Deps>,
-  { question, caller, requestId }: RunSpec,
+  loadDeps: () => Promise<Deps>,
+  { form, question, caller, requestId }: RunSpec,
   waitUntil: (work: Promise<unknown>) => void,
-  write: (line: RecordingLine) => void,
+  write: (line: RecordingLine) => number,
 ): Promise<Outcome> {
-  const logFields: LogFields = { request_id: requestId, route: "flight", caller: caller.kind };
-  const decoder = new TextDecoder("utf-8", { fatal: false, ignoreBOM: true });
-  let leave: (() => void) | undefined;
+  const logFields: LogFields = { request_id: requestId, route: "run", caller: caller.kind };
+  let deps: Deps | undefined;
+  let cancel: (() => void) | undefined;
   try {
-    // Nobody's leaving ends it.
+    deps = await loadDeps();
+    // Without a signal: the call goes on when every caller has disconnected.
     const context = { requestId, caller, signal: undefined, waitUntil, logFields };
-    const got = await answer(await connect(), { ...question, stream: true, idFirst: true }, context);
-    if (got.kind === "whole") {
-      write({ whole: got.finished, headers: got.headers, kept: got.cacheEntry, logFields: told(logFields) });
-      return { keep: true, logFields };
+    const answered = await answer(deps, { ...question, stream: true, idFirst: true }, context);
+    const reply = form === "ask" ? toAskReply(answered, requestId, question.composed.body.model) : answered;
+    if (reply.kind === "whole") {
+      write(wholeLine(reply, logFields));
+      return { isFinal: true, logFields };
     }
-    leave = got.cancel;
-    write({ open: { id: got.id, previousId: got.previousId, headers: got.headers }, logFields: told(logFields) });
-    for (let chars = 0; ;) {
-      const { events, finished } = await got.next();
-      const frames = events.map(({ frame }) => decoder.decode(frame));
-      for (const frame of frames) chars += frame.length;
-      if (chars > MAX_RECORDING_CHARS) throw tooLong();
-      write(finished === undefined ? { frames } : { frames, finished, logFields: told(logFields) });
-      if (finished !== undefined) return { keep: true, logFields };
+    ({ cancel } = reply);
+    write({
+      open: { id: reply.id, previousId: reply.previousId, headers: reply.headers },
+      logFields: callFields(logFields),
+    });
+    const next = "idFor" in reply ? frameLines(reply, logFields) : eventLines(reply, logFields);
+    for (let bytes = 0; ;) {
+      const line = await next();
+      if ("events" in line && line.events.length === 0) continue;
+      bytes += write(line);
+      if (isEnd(line)) return { isFinal: true, logFields };
+      if (bytes > MAX_RECORDING_BYTES) throw recordingTooLarge();
     }
   } catch (error) {
-    leave?.();
-    const problem = asProblem(error, logFields.asked);
+    cancel?.();
+    const problem = toProblem(error, logFields.asked);
     logFields.code = problem.code;
     logFields.reason = problem.details.reason;
-    write({ problem: toProblemData(problem), logFields: told(logFields) });
-    return { keep: problem.details.paid === "maybe", logFields };
+    // The recording holds no stack, so the requests that read it can't log it.
+    deps?.log.exception(requestId, problem);
+    write({ problem: toProblemData(problem), logFields: callFields(logFields) });
+    return { isFinal: problem.details.paid === "maybe", logFields };
   }
+}
+
+function wholeLine(reply: WholeAnswer | WholeAskReply, logFields: LogFields): RecordingEnd {
+  const { headers, cacheEntry } = reply;
+  const common = { headers, cacheEntry, logFields: callFields(logFields) };
+  return "finished" in reply ? { whole: reply.finished, ...common } : { wholeEvents: reply.events(), ...common };
+}
+
+function eventLines(reply: StreamedAskReply, logFields: LogFields): () => Promise<RecordingLine> {
+  return async () => {
+    const { events, end } = await reply.next();
+    return end === undefined ? { events } : { events, stored: end.stored, logFields: callFields(logFields) };
+  };
+}
+
+function frameLines(reply: StreamedAnswer, logFields: LogFields): () => Promise<RecordingLine> {
+  const decoder = new TextDecoder("utf-8", { fatal: false, ignoreBOM: true });
+  return async () => {
+    const { events, finished } = await reply.next();
+    const frames = events.map(({ frame }) => decoder.decode(frame));
+    return finished === undefined ? { frames } : { frames, finished, logFields: callFields(logFields) };
+  };
 }
 
 export function toProblemData({ code, message, details }: Problem): ProblemData {
   return { code, message, details };
 }
 
-export function toProblem({ code, message, details }: ProblemData): Problem {
+export function problemFromData({ code, message, details }: ProblemData): Problem {
   return new Problem(code, message, details);
 }
 
-/** The end of a recording whose object stopped in the middle. */
+/** The end of a recording whose object stopped in the middle of the call. */
 export function runInterrupted(): Problem {
   return new Problem(
     "upstream_error",
     "The answer broke off inside this Worker, which was stopped or deployed anew. The call may have been paid; to ask again take a fresh Idempotency-Key.",
-    { paid: "maybe", reason: "flight broke" },
+    { paid: "maybe", reason: "run interrupted" },
   );
 }
 
-function tooLong(): Problem {
+function recordingTooLarge(): Problem {
   return new Problem(
     "upstream_invalid_response",
     "UniAPI's stream says more than this Worker keeps. The call may have been paid.",
@@ -115,8 +164,8 @@ function tooLong(): Problem {
   );
 }
 
-/** The starter's line has its own request and route, and says for itself how it ended. */
-function told(logFields: LogFields): Partial<LogFields> {
+/** The starter's own line has its request, its route and its outcome already. */
+function callFields(logFields: LogFields): Partial<LogFields> {
   const { request_id: _, route: __, caller: ___, code: ____, reason: _____, ...rest } = logFields;
   return rest;
 }

@@ -1,6 +1,6 @@
 // An answer kept for an exact repeat: same owner (or same shared preset), same parent, same request. The key names all of it.
 import { isRecord, type JsonObject, parseJson } from "../lib/json.ts";
-import { fitsRecord, isAsked, withoutInstructions } from "../turns/turn.ts";
+import { fitsRecord, hasTurnFields, withoutInstructions } from "../turns/turn.ts";
 
 export interface CachedAnswer {
   /** The id that its first reader got, and whose that is; another owner gets one of his own. */
@@ -35,7 +35,7 @@ export function encodeAnswer(record: CachedAnswer): string | null {
 export function decodeAnswer(text: string | null): CachedAnswer | null {
   const record = text === null ? undefined : parseJson(text);
   if (!isRecord(record) || record["v"] !== 1 || !isRecord(record["response"])) return null;
-  if (!isAsked(record) || typeof record["owner"] !== "string" || typeof record["ttl"] !== "number") return null;
+  if (!hasTurnFields(record) || typeof record["owner"] !== "string" || typeof record["ttl"] !== "number") return null;
   const { v: _, ...answer } = record;
   return answer as unknown as CachedAnswer;
 }
@@ -44,4 +44,17 @@ export function decodeAnswer(text: string | null): CachedAnswer | null {
 export function ageOf(record: CachedAnswer, maxAge: number, nowSeconds: number): number | null {
   const age = Math.max(0, nowSeconds - record.at);
   return age <= maxAge && age < record.ttl ? age : null;
+}
+
+export interface CacheEntryAge {
+  /** Unix seconds: when it was answered. */
+  at: number;
+  /** Seconds from then on for which it is fresh to whoever asks. */
+  lifetime: number;
+}
+
+export function hitHeaders({ at, lifetime }: CacheEntryAge, nowSeconds: number): Record<string, string> {
+  // A clock that ran ahead is age 0, as in answer-record.ts.
+  const age = Math.max(0, nowSeconds - at);
+  return { "cache-status": `uniapi-edge; hit; ttl=${lifetime - age}`, age: String(age) };
 }

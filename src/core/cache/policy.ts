@@ -1,6 +1,6 @@
 // May this answer be kept, may a kept one be given, and under which key: the exact-repeat cache's rules (contract section 4).
 // Pure: the hash itself is ids.ts's HMAC, over the canonical text made here.
-import { type JsonObject, partsOf } from "../lib/json.ts";
+import { type JsonObject, recordsOf } from "../lib/json.ts";
 import type { CacheControl } from "../request/cache-control.ts";
 import { itemsOf, readOutput } from "../upstream/output.ts";
 
@@ -55,5 +55,5 @@ export function isCacheable(response: JsonObject): boolean {
 
 /** Hosted tools look at a world that changes; functions are the caller's own. */
 function asksForHostedTool(body: JsonObject): boolean {
-  return partsOf(body["tools"]).some((tool) => tool["type"] !== "function" && tool["type"] !== "custom");
+  return recordsOf(body["tools"]).some((tool) => tool["type"] !== "function" && tool["type"] !== "custom");
 }

@@ -1,35 +1,39 @@
-// What router and Flight say to each other, and the two headers that ask for a Flight (contract section 6). Plain data only: it passes
-// from one object to another.
+// Exactly once (docs/contract.md §6): the two headers that ask for a run, and the messages between the Worker and the run's Durable
+// Object. Messages are plain data, as RPC requires.
 import { isRecord, parseJson } from "../lib/json.ts";
 import { Problem } from "../lib/problem.ts";
 
-/** A request that wants to hear a flight's recording. */
+/** A request to read a run's recording. */
 export interface JoinRequest {
-  /** Digest of route and request: the same key with another one is refused. Undefined, only with `only`: whoever asks has lost the question. */
+  /**
+   * Digest of route and request: the same key with another request is refused. Undefined, together with `existingRun`, if the caller
+   * no longer has the question.
+   */
   fingerprint: string | undefined;
-  /** The recording that is to be continued: never starts a call. */
+  /** The name of the recording to continue. With it, the request never starts a call. */
   existingRun: string | undefined;
-  /** The name of the recording, should this order start it. */
+  /** The name of the recording, if this request starts it. */
   run: string;
-  /** Bytes of the recording that its reader has. */
+  /** How many bytes of the recording the reader has. */
   from: number;
-  /** What to ask, should this order start it. */
+  /** The call to make, if this request starts it: a RunSpec. */
   spec: object;
 }
 
 export type JoinResult =
-  /** `reused`: the key stands for another request. `lost`: there is no such recording. */
-  | { refused: "reused" | "lost" }
-  | {
-      /** Whether the call began with this order, is under way, or is over. */
-      role: "started" | "joined" | "replayed";
-      run: string;
-      /** Where in the recording `stream` begins: less than was asked for where the end of what was heard is lost. */
-      from: number;
-      stream: ReadableStream<Uint8Array>;
-    };
+  /** `reused`: the key belongs to another request. `lost`: there is no such recording. */
+  { refused: "reused" | "lost" } | JoinedRecording;
 
-/** Undefined where the request has none. @throws Problem invalid_request */
+export interface JoinedRecording {
+  /** `started`: this request has started the call. `joined`: the call is under way. `replayed`: it is over. */
+  role: "started" | "joined" | "replayed";
+  run: string;
+  /** Where `stream` begins in the recording, in bytes: before the requested place if the recording lost what came after it. */
+  from: number;
+  stream: ReadableStream<Uint8Array>;
+}
+
+/** @returns undefined if the request has none. @throws Problem 400 invalid_request */
 export function readIdempotencyKey(headers: Headers): string | undefined {
   const key = headers.get("idempotency-key");
   if (key === null || /^[\x20-\x7e]{1,255}$/.test(key)) return key ?? undefined;
@@ -42,7 +46,7 @@ export function readIdempotencyKey(headers: Headers): string | undefined {
   );
 }
 
-/** The event after which a stream is to be continued. @throws Problem stream_lost for one that no stream of ours ever had */
+/** The event after which a stream is to be continued. @throws Problem 409 stream_lost for an id that no stream of ours has */
 export function readLastEventId(headers: Headers): { run: string; n: number } | undefined {
   const id = headers.get("last-event-id");
   if (id === null || id === "") return undefined;
@@ -51,7 +55,7 @@ export function readLastEventId(headers: Headers): { run: string; n: number } | 
   return { run, n: Number(n) };
 }
 
-/** A body that says nothing, or only that it wants a stream, with both headers: its sender has lost the question (a reloaded page), not its ids. */
+/** Whether a request with both headers has no question, at most `stream: true`: a page that was reloaded still has the ids only. */
 export function isBodilessResume(headers: Headers, text: string): boolean {
   if (!headers.has("idempotency-key") || !headers.has("last-event-id")) return false;
   const body = text.trim() === "" ? {} : parseJson(text);
@@ -74,11 +78,11 @@ export function keyReused(): Problem {
   );
 }
 
-/** Whatever has become of the call, the key finds it: another try is safe. */
+/** The call may be under way. Another try is safe: the key finds it. */
 export function runUnreachable(): Problem {
   return new Problem(
     "unavailable",
     "What stands under this Idempotency-Key can't be reached at the moment. Send the same request again with the same key: it is asked at most once.",
-    { retryAfter: 2, reason: "flight" },
+    { retryAfter: 2, reason: "run" },
   );
 }

@@ -1,0 +1,83 @@
+// A reply in the form of POST /ask: the trimmed answer, or the events of its stream. Knows neither how events are numbered nor how they
+// are written. A run records these events, so that later code can't cut or count them differently.
+import type { Answer, AskEvent } from "../contract/answer.ts";
+import type { CacheEntryAge } from "../core/cache/cached-answer.ts";
+import { assertNotFailed, trim } from "../core/reply/trim.ts";
+import { replay, TrimStream } from "../core/reply/trim-stream.ts";
+import { textOfDelta } from "../core/upstream/text-delta.ts";
+import type { StreamedAnswer, WholeAnswer } from "./answer.ts";
+import type { EventBatch } from "./events.ts";
+import type { FinishedAnswer } from "./pending-turn.ts";
+
+export type AskReply = WholeAskReply | StreamedAskReply;
+
+export interface WholeAskReply {
+  kind: "whole";
+  answer: Answer;
+  /** The same answer as the events of a stream. */
+  events: () => AskEvent[];
+  headers: Record<string, string>;
+  /** Set for a cache hit. */
+  cacheEntry?: CacheEntryAge | undefined;
+}
+
+export interface StreamedAskReply {
+  kind: "stream";
+  /** Our id of the pending answer, if the question asked for it first. */
+  id: string | undefined;
+  previousId: string | null;
+  headers: Record<string, string>;
+  /** The next events, perhaps none; the last batch ends with `done`. @throws Problem */
+  next: () => Promise<AskEventBatch>;
+  /** Call this when the caller disconnects. */
+  cancel: () => void;
+}
+
+export interface AskEventBatch {
+  events: AskEvent[];
+  /** Set in the last batch. `stored`: the answer is in the cache now. */
+  end?: { stored: boolean };
+}
+
+/**
+ * @param model the model that the caller asked for, until upstream names its own
+ * @throws Problem upstream_error for a response that failed
+ */
+export function toAskReply(reply: WholeAnswer | StreamedAnswer, requestId: string, model: string): AskReply {
+  if (reply.kind === "whole") {
+    const answer = trimFinished(reply.finished);
+    const { headers, cacheEntry } = reply;
+    return { kind: "whole", answer, events: () => replay(answer, requestId), headers, cacheEntry };
+  }
+  const { id, previousId, headers, cancel } = reply;
+  const trimmer = new TrimStream(requestId, model);
+  return {
+    kind: "stream",
+    id,
+    previousId,
+    headers,
+    async next() {
+      const { events, finished } = await reply.next();
+      const askEvents = trimBatch(trimmer, events);
+      if (finished === undefined) return { events: askEvents };
+      askEvents.push(...trimmer.finish(trimFinished(finished)));
+      return { events: askEvents, end: { stored: finished.stored } };
+    },
+    cancel,
+  };
+}
+
+/** The trimmed answer. @throws Problem upstream_error for a response that failed */
+export function trimFinished({ response, context }: FinishedAnswer): Answer {
+  assertNotFailed(response);
+  return trim(response, context);
+}
+
+function trimBatch(trimmer: TrimStream, events: EventBatch): AskEvent[] {
+  return events.flatMap((event) =>
+    // `data` of a text delta stays unread: reading it would parse the frame.
+    event.delta === undefined
+      ? trimmer.push(event.type, event.data)
+      : trimmer.pushText(event.delta.outputIndex, textOfDelta(event.frame, event.delta)),
+  );
+}

@@ -1,0 +1,94 @@
+// Makes the lines of a recording into a reply: for POST /ask the events that were recorded, for /v1/responses the same values that
+// answer() gives.
+import type { AskEvent } from "../../contract/answer.ts";
+import { hitHeaders, type CacheEntryAge } from "../../core/cache/cached-answer.ts";
+import { streamLost } from "../../core/request/idempotency.ts";
+import type { StreamedAnswer, WholeAnswer } from "../answer.ts";
+import type { AskEventBatch, AskReply } from "../ask-reply.ts";
+import { readFrame } from "../events.ts";
+import type { Playback } from "./playback.ts";
+
+export interface ReplyOptions {
+  /** Give a stream while the run is under way; otherwise wait for the whole reply. */
+  stream: boolean;
+  /** The id of the request that reads: `start` names it in place of the starter's. */
+  requestId: string;
+  /** Milliseconds since 1970. */
+  now: () => number;
+}
+
+/** @throws Problem the recorded one; stream_lost for a recording that holds no events of POST /ask */
+export async function readAskReply(playback: Playback, { stream, requestId, now }: ReplyOptions): Promise<AskReply> {
+  const first = await playback.next();
+  if ("wholeEvents" in first) return wholeAskReply(first.wholeEvents, requestId, currentHeaders(first, now));
+  if (!("open" in first)) throw streamLost();
+  const { id, previousId, headers } = first.open;
+  const next = async (): Promise<AskEventBatch> => {
+    const line = await playback.next();
+    if (!("events" in line)) throw streamLost();
+    const events = line.events.map((event) => withRequestId(event, requestId));
+    return "stored" in line ? { events, end: { stored: line.stored } } : { events };
+  };
+  if (stream) return { kind: "stream", id, previousId, headers, next, cancel: () => playback.cancel() };
+  for (;;) {
+    const { events, end } = await next();
+    if (end !== undefined) return wholeAskReply(events, requestId, withStored(headers, end.stored));
+  }
+}
+
+/** @throws Problem the recorded one */
+export async function readResponsesReply(
+  playback: Playback,
+  { stream, now }: ReplyOptions,
+): Promise<WholeAnswer | StreamedAnswer> {
+  const first = await playback.next();
+  if ("whole" in first) return { kind: "whole", finished: first.whole, headers: currentHeaders(first, now) };
+  if (!("open" in first)) throw new Error("the recording has no opening line");
+  const { id, previousId, headers } = first.open;
+  const encoder = new TextEncoder();
+  const next: StreamedAnswer["next"] = async () => {
+    const line = await playback.next();
+    if (!("frames" in line)) throw new Error("the recording has no frames");
+    const events = line.frames.map((text) => readFrame(encoder.encode(text))).filter((event) => event !== undefined);
+    return "finished" in line ? { events, finished: line.finished } : { events };
+  };
+  if (stream) {
+    // A run assigns its id before anything else, and its answer has no other.
+    const idFor = (): Promise<string> => Promise.resolve(id ?? "");
+    return { kind: "stream", id, previousId, headers, idFor, next, cancel: () => playback.cancel() };
+  }
+  for (;;) {
+    const { finished } = await next();
+    if (finished !== undefined) return { kind: "whole", finished, headers: withStored(headers, finished.stored) };
+  }
+}
+
+/** @param events the last of them is `done`, whose data is the answer */
+function wholeAskReply(events: readonly AskEvent[], requestId: string, headers: Record<string, string>): AskReply {
+  const done = events.at(-1);
+  if (done?.event !== "done") throw new Error("the recording does not end with an answer");
+  return {
+    kind: "whole",
+    answer: done.data,
+    events: () => events.map((event) => withRequestId(event, requestId)),
+    headers,
+  };
+}
+
+function withRequestId(event: AskEvent, requestId: string): AskEvent {
+  return event.event === "start" ? { ...event, data: { ...event.data, request_id: requestId } } : event;
+}
+
+/** A stream begins before it is known whether its answer will be cached. */
+function withStored(headers: Record<string, string>, stored: boolean): Record<string, string> {
+  const status = headers["cache-status"];
+  return stored && status !== undefined ? { ...headers, "cache-status": `${status}; stored` } : headers;
+}
+
+/** A recorded cache hit is replayed for a day and ages meanwhile. */
+function currentHeaders(
+  { headers, cacheEntry }: { headers: Record<string, string>; cacheEntry?: CacheEntryAge | undefined },
+  now: () => number,
+): Record<string, string> {
+  return cacheEntry === undefined ? headers : { ...headers, ...hitHeaders(cacheEntry, Math.floor(now() / 1_000)) };
+}
