@@ -21,7 +21,7 @@ export async function startExample(): Promise<Example> {
   const { port } = outside.address() as AddressInfo;
   const bundle = bundleOf(
     `import { defineConfig } from "../../src/core/config/define-config.ts";
-     import { configOf } from "../fixtures/config-openapi.ts";
+     import { configOf } from "../../test/fixtures/config-openapi.ts";
      export default defineConfig(configOf("http://127.0.0.1:${port}"));`,
   );
   const bindings = {
