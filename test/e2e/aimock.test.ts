@@ -1,5 +1,5 @@
-// Against an upstream that nobody here wrote: CopilotKit's aimock, which has its own idea of the Responses API (`resp-` ids, few keys,
-// no sequence numbers, no answers by chain).
+// Runs against an upstream that this project did not write: CopilotKit's aimock. It implements the Responses API differently (`resp-` ids,
+// few keys, no sequence numbers, no chains).
 import { LLMock } from "@copilotkit/aimock";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { endOf, errorOf, eventsOf, json, PROMPT, startWorker, type Worker } from "./worker.ts";
@@ -71,16 +71,16 @@ describe.each<[string, object, object, string[]]>([
     ["start", "text", "done"],
   ],
   [
-    "JSON by a schema",
+    "JSON of a schema",
     { input: `${PROMPT} person`, schema: SCHEMA },
     { text: '{"name":"Ada"}', data: { name: "Ada" } },
     ["start", "text", "done"],
   ],
 ])("%s", (_name, body, fields, names) => {
   test("as JSON", async () => {
-    const got = await worker.ask({ ...body, cache: false });
-    expect(got.status).toBe(200);
-    expect(json(got)).toEqual(answer(fields));
+    const response = await worker.ask({ ...body, cache: false });
+    expect(response.status).toBe(200);
+    expect(json(response)).toEqual(answer(fields));
   });
 
   test("as a stream", async () => {
@@ -90,29 +90,29 @@ describe.each<[string, object, object, string[]]>([
   });
 });
 
-test("a follow-up is answered, whatever upstream's own ids look like", async () => {
+test("a follow-up works with any form of upstream ids", async () => {
   const { id } = json(await worker.ask({ input: `${PROMPT} hello`, cache: false }));
   const next = json(await worker.ask({ input: `${PROMPT} ponder`, previous_response_id: id }));
   expect(next).toMatchObject({ previous_response_id: id, status: "completed", text: "Forty-two." });
 });
 
-test("what it does not know is a refusal of the request", async () => {
-  const got = await worker.ask({ input: `${PROMPT} something else` });
-  expect([got.status, errorOf(got).code]).toEqual([400, "no_fixture_match"]);
+test("upstream's 404 for an unknown prompt becomes a 400", async () => {
+  const response = await worker.ask({ input: `${PROMPT} something else` });
+  expect([response.status, errorOf(response).code]).toEqual([400, "no_fixture_match"]);
 });
 
-test("its rate limit with a short Retry-After is waited for once, then passed on", async () => {
+test("a rate limit with a short Retry-After is retried once, then returned to the caller", async () => {
   const slowDown = (): unknown => upstream.nextRequestError(429, { message: "slow down", code: "rate_limit_exceeded" });
   slowDown();
-  const waited = await worker.ask({ input: `${PROMPT} hello`, cache: false });
-  expect([waited.status, waited.ms >= 1_000]).toEqual([200, true]);
+  const retried = await worker.ask({ input: `${PROMPT} hello`, cache: false });
+  expect([retried.status, retried.ms >= 1_000]).toEqual([200, true]);
   slowDown();
   slowDown();
-  const got = await worker.ask({ input: `${PROMPT} hello`, cache: false });
-  expect([got.status, errorOf(got).code, got.headers["retry-after"], got.headers["x-should-retry"]]).toEqual([
-    429,
-    "upstream_rate_limited",
-    "1",
-    undefined,
-  ]);
+  const response = await worker.ask({ input: `${PROMPT} hello`, cache: false });
+  expect([
+    response.status,
+    errorOf(response).code,
+    response.headers["retry-after"],
+    response.headers["x-should-retry"],
+  ]).toEqual([429, "upstream_rate_limited", "1", undefined]);
 });

@@ -6,7 +6,7 @@ import {
   endOf,
   errorOf,
   eventsOf,
-  type Got,
+  type HttpResponse,
   json,
   OTHER_SERVER_KEY,
   PROMPT,
@@ -36,40 +36,40 @@ const upstreamBody = (): unknown => emulator.received.at(-1)?.body;
 /** The same request in the four forms of an answer, each with a way to its text and its id. */
 const FORMS: Record<
   string,
-  { headers: Record<string, string>; fields: object; read: (got: Got) => { text: unknown; id: unknown } }
+  { headers: Record<string, string>; fields: object; read: (response: HttpResponse) => { text: unknown; id: unknown } }
 > = {
-  JSON: { headers: {}, fields: {}, read: (got) => ({ text: json(got)["text"], id: json(got)["id"] }) },
+  JSON: { headers: {}, fields: {}, read: (response) => ({ text: json(response)["text"], id: json(response)["id"] }) },
   text: {
     headers: { accept: "text/plain" },
     fields: {},
-    read: (got) => ({ text: got.text, id: got.headers["x-response-id"] }),
+    read: (response) => ({ text: response.text, id: response.headers["x-response-id"] }),
   },
   "event stream": {
     headers: {},
     fields: { stream: true },
-    read: (got) => ({ text: endOf(eventsOf(got))["text"], id: endOf(eventsOf(got))["id"] }),
+    read: (response) => ({ text: endOf(eventsOf(response))["text"], id: endOf(eventsOf(response))["id"] }),
   },
   "text stream": {
     headers: { accept: "text/plain" },
     fields: { stream: true },
-    read: (got) => ({ text: got.text, id: got.headers["x-response-id"] }),
+    read: (response) => ({ text: response.text, id: response.headers["x-response-id"] }),
   },
 };
 const NAMES = Object.keys(FORMS);
 
-async function askIn(form: string, body: object): Promise<{ text: unknown; id: string; got: Got }> {
+async function askIn(form: string, body: object): Promise<{ text: unknown; id: string; response: HttpResponse }> {
   const { headers, fields, read } = FORMS[form] ?? expect.fail(form);
-  const got = await worker.ask({ ...body, ...fields }, headers);
-  expect([got.status, got.broke]).toEqual([200, false]);
-  const { text, id } = read(got);
-  return { text, id: String(id), got };
+  const response = await worker.ask({ ...body, ...fields }, headers);
+  expect([response.status, response.broken]).toEqual([200, false]);
+  const { text, id } = read(response);
+  return { text, id: String(id), response };
 }
 
 describe("asking", () => {
   test("curl -d 'hi' is answered with the trimmed answer, and nothing else is in it", async () => {
-    const got = await worker.send("/ask", { method: "POST", body: "hi", headers: CURL });
-    expect(got.status).toBe(200);
-    expect(json(got)).toEqual({
+    const response = await worker.send("/ask", { method: "POST", body: "hi", headers: CURL });
+    expect(response.status).toBe(200);
+    expect(json(response)).toEqual({
       id: expect.stringMatching(/^resp_ue1_[\w-]{1,247}$/),
       previous_response_id: null,
       created_at: expect.any(Number),
@@ -78,7 +78,7 @@ describe("asking", () => {
       text: 'You said: "hi".',
       usage: { input_tokens: 1, cached_tokens: 0, output_tokens: 4, reasoning_tokens: 0, total_tokens: 5 },
     });
-    expect(got.headers).toMatchObject({
+    expect(response.headers).toMatchObject({
       "cache-control": "no-store",
       "cache-status": "uniapi-edge; fwd=miss; stored",
       "x-request-id": expect.stringMatching(/^req_[\da-f]{24}$/),
@@ -95,22 +95,22 @@ describe("asking", () => {
     ["JSON", { body: { input: `${PROMPT} one` } }],
     ["messages", { body: { input: [{ role: "user", content: `${PROMPT} one` }] } }],
   ])("%s is understood", async (_name, asking) => {
-    const got = await worker.send("/ask", { method: "POST", ...asking });
-    expect([got.status, json(got)["text"]]).toEqual([200, said("one")]);
+    const response = await worker.send("/ask", { method: "POST", ...asking });
+    expect([response.status, json(response)["text"]]).toEqual([200, said("one")]);
   });
 
   test("a server key is a caller of its own, and only the upstream key goes upstream", async () => {
-    const got = await worker.ask({ input: `${PROMPT} keyed` }, { authorization: `Bearer ${SERVER_KEY}` });
-    expect(json(got)["text"]).toBe(said("keyed"));
+    const response = await worker.ask({ input: `${PROMPT} keyed` }, { authorization: `Bearer ${SERVER_KEY}` });
+    expect(json(response)["text"]).toBe(said("keyed"));
     expect(emulator.received[0]?.headers).toMatchObject({ authorization: `Bearer ${UPSTREAM_KEY}` });
     const other = await worker.ask({ input: `${PROMPT} keyed` }, { authorization: `Bearer ${OTHER_SERVER_KEY}` });
     expect(other.headers["cache-status"]).toBe("uniapi-edge; fwd=miss; stored");
-    const stranger = await worker.send(`/ask/${String(json(got)["id"])}`, {
+    const stranger = await worker.send(`/ask/${String(json(response)["id"])}`, {
       headers: { authorization: `Bearer ${OTHER_SERVER_KEY}` },
     });
     expect([stranger.status, errorOf(stranger).code]).toEqual([404, "response_not_found"]);
     const followed = await worker.ask(
-      { input: "x", previous_response_id: json(got)["id"] },
+      { input: "x", previous_response_id: json(response)["id"] },
       { authorization: `Bearer ${OTHER_SERVER_KEY}` },
     );
     expect([followed.status, errorOf(followed).code, errorOf(followed).param]).toEqual([
@@ -140,10 +140,10 @@ describe("asking", () => {
 
 describe("streams", () => {
   test('"stream": true gives start, the text as it comes, and done with the whole answer', async () => {
-    const got = await worker.ask({ input: `${PROMPT} flow`, stream: true });
-    const events = eventsOf(got);
+    const response = await worker.ask({ input: `${PROMPT} flow`, stream: true });
+    const events = eventsOf(response);
     expect(events.map(({ event }) => event)).toEqual(["start", "text", "text", "text", "text", "done"]);
-    expect(events[0]?.data).toEqual({ request_id: got.headers["x-request-id"], model: "emulator/gpt-6-luna" });
+    expect(events[0]?.data).toEqual({ request_id: response.headers["x-request-id"], model: "emulator/gpt-6-luna" });
     expect(endOf(events)).toEqual({
       id: expect.stringMatching(/^resp_ue1_/),
       previous_response_id: null,
@@ -153,7 +153,7 @@ describe("streams", () => {
       text: said("flow"),
       usage: expect.objectContaining({ total_tokens: expect.any(Number) }),
     });
-    expect(got.headers).toMatchObject({ "cache-status": "uniapi-edge; fwd=miss", "cache-control": "no-store" });
+    expect(response.headers).toMatchObject({ "cache-status": "uniapi-edge; fwd=miss", "cache-control": "no-store" });
     await kept(String(endOf(events)["id"]));
     const whole = await worker.send(`/ask/${String(endOf(events)["id"])}`);
     expect(json(whole)).toEqual(endOf(events));
@@ -163,8 +163,8 @@ describe("streams", () => {
     ["Accept: text/event-stream", "/ask", { accept: "text/event-stream" }],
     ["?stream=true", "/ask?stream=true", {}],
   ])("%s does the same", async (_name, path, headers) => {
-    const got = await worker.send(path, { body: { input: `${PROMPT} same ${path}` }, headers });
-    expect(endOf(eventsOf(got))["text"]).toBe(said(`same ${path}`));
+    const response = await worker.send(path, { body: { input: `${PROMPT} same ${path}` }, headers });
+    expect(endOf(eventsOf(response))["text"]).toBe(said(`same ${path}`));
   });
 
   test("the first word leaves before the last one came from upstream", async () => {
@@ -178,8 +178,8 @@ describe("streams", () => {
   });
 
   test("Accept: text/plain with stream gives the bare text, its id in a header, and the answer under that id", async () => {
-    const { got, text, id } = await askIn("text stream", { input: `${PROMPT} bare` });
-    expect(got.headers["content-type"]).toBe("text/plain; charset=utf-8");
+    const { response, text, id } = await askIn("text stream", { input: `${PROMPT} bare` });
+    expect(response.headers["content-type"]).toBe("text/plain; charset=utf-8");
     expect(text).toBe(said("bare"));
     await kept(id);
     expect(json(await worker.send(`/ask/${id}`))).toMatchObject({ id, text: said("bare") });
@@ -196,21 +196,25 @@ describe("follow-ups and exact repeats", () => {
       const body = { input: `${PROMPT} who`, previous_response_id: root.id };
       const first = await askIn(form, body);
       expect(first.text).toBe(`Turn 2. ${said("who")} Before that you said: "${PROMPT} alice ${form}".`);
-      expect(first.got.headers["x-continuity"]).toBe("upstream");
+      expect(first.response.headers["x-continuity"]).toBe("upstream");
       await kept(first.id);
       await answered(root.id);
       const calls = emulator.calls();
       for (const again of NAMES) {
         const hit = await askIn(again, body);
         expect([again, hit.text, hit.id]).toEqual([again, first.text, first.id]);
-        expect(hit.got.headers["cache-status"]).toMatch(/^uniapi-edge; hit; ttl=(3600|359\d)$/);
-        expect(hit.got.headers["age"]).toMatch(/^\d$/);
-        expect(await worker.logOf(hit.got)).toMatchObject({ status: 200, cache: "hit", first_ms: expect.any(Number) });
+        expect(hit.response.headers["cache-status"]).toMatch(/^uniapi-edge; hit; ttl=(3600|359\d)$/);
+        expect(hit.response.headers["age"]).toMatch(/^\d$/);
+        expect(await worker.logOf(hit.response)).toMatchObject({
+          status: 200,
+          cache: "hit",
+          first_ms: expect.any(Number),
+        });
       }
       expect(emulator.calls()).toBe(calls);
       const other = await askIn(form, { ...body, input: `${PROMPT} who else` });
       expect(other.text).toContain(said("who else"));
-      expect(other.got.headers["cache-status"]).toMatch(/^uniapi-edge; fwd=miss/);
+      expect(other.response.headers["cache-status"]).toMatch(/^uniapi-edge; fwd=miss/);
       expect(emulator.calls()).toBe(calls + 1);
     },
   );
@@ -218,12 +222,12 @@ describe("follow-ups and exact repeats", () => {
   test("the answer that was kept says so, and the same words without the parent are another question", async () => {
     const root = await askIn("JSON", { input: `${PROMPT} bob` });
     const body = { input: `${PROMPT} same words`, previous_response_id: root.id };
-    const first = json((await askIn("JSON", body)).got);
+    const first = json((await askIn("JSON", body)).response);
     await answered(root.id);
-    expect(json((await askIn("JSON", body)).got)).toEqual({ ...first, cached: true });
-    expect(endOf(eventsOf((await askIn("event stream", body)).got))).toEqual({ ...first, cached: true });
+    expect(json((await askIn("JSON", body)).response)).toEqual({ ...first, cached: true });
+    expect(endOf(eventsOf((await askIn("event stream", body)).response))).toEqual({ ...first, cached: true });
     const orphan = await askIn("JSON", { input: `${PROMPT} same words` });
-    expect([orphan.text, orphan.got.headers["cache-status"]]).toEqual([
+    expect([orphan.text, orphan.response.headers["cache-status"]]).toEqual([
       said("same words"),
       "uniapi-edge; fwd=miss; stored",
     ]);
@@ -248,9 +252,9 @@ describe("follow-ups and exact repeats", () => {
 
   test("a text stream is not compressed for a browser: it would come in one piece", async () => {
     const browser = { accept: "text/plain", "accept-encoding": "gzip, deflate, br, zstd" };
-    const got = await worker.ask({ input: `${PROMPT} streamed`, stream: true }, browser);
-    expect(got.text).toBe(said("streamed"));
-    expect(got.headers["content-encoding"]).toBe("identity");
+    const response = await worker.ask({ input: `${PROMPT} streamed`, stream: true }, browser);
+    expect(response.text).toBe(said("streamed"));
+    expect(response.headers["content-encoding"]).toBe("identity");
   });
 
   test("GET by id gives each turn, ?thread=true the way from the root", async () => {
@@ -259,12 +263,12 @@ describe("follow-ups and exact repeats", () => {
     const three = await askIn("text", { input: `${PROMPT} third`, previous_response_id: two.id });
     await kept(three.id);
     const asJson = async (path: string): Promise<Record<string, unknown>> => json(await worker.send(path));
-    expect(await asJson(`/ask/${one.id}`)).toEqual(json(one.got));
-    expect(await asJson(`/ask/${two.id}`)).toEqual(endOf(eventsOf(two.got)));
+    expect(await asJson(`/ask/${one.id}`)).toEqual(json(one.response));
+    expect(await asJson(`/ask/${two.id}`)).toEqual(endOf(eventsOf(two.response)));
     const { turns } = await asJson(`/ask/${three.id}?thread=true`);
     expect(turns).toEqual([
-      { input: `${PROMPT} first`, answer: json(one.got) },
-      { input: `${PROMPT} second`, answer: endOf(eventsOf(two.got)) },
+      { input: `${PROMPT} first`, answer: json(one.response) },
+      { input: `${PROMPT} second`, answer: endOf(eventsOf(two.response)) },
       { input: `${PROMPT} third`, answer: await asJson(`/ask/${three.id}`) },
     ]);
     const text = await worker.send(`/ask/${three.id}`, { headers: { accept: "text/plain" } });
@@ -394,14 +398,14 @@ describe("refusals", () => {
     ],
     ["a sandboxed page", 403, "origin_not_allowed", "", "/ask", { body: PROMPT, headers: { origin: "null" } }],
   ])("%s", async (_name, status, code, param, path, asking) => {
-    const got = await worker.send(path, asking);
-    const error = errorOf(got);
-    expect([got.status, error.code, error.param]).toEqual([status, code, param]);
-    expect(got.headers["allow"]).toBe(status === 405 ? (path === "/ask" ? "POST" : "GET, HEAD") : undefined);
-    expect(got.headers["www-authenticate"]).toBe(status === 401 ? "Bearer" : undefined);
+    const response = await worker.send(path, asking);
+    const error = errorOf(response);
+    expect([response.status, error.code, error.param]).toEqual([status, code, param]);
+    expect(response.headers["allow"]).toBe(status === 405 ? (path === "/ask" ? "POST" : "GET, HEAD") : undefined);
+    expect(response.headers["www-authenticate"]).toBe(status === 401 ? "Bearer" : undefined);
     expect(emulator.calls()).toBe(0);
     const route = path.startsWith("/ask/") ? "/ask/{id}" : path === "/ask" ? "/ask" : "/*";
-    expect(await worker.logOf(got)).toMatchObject({
+    expect(await worker.logOf(response)).toMatchObject({
       status,
       code,
       route: expect.stringMatching(`^[A-Z]+ ${route.replace("*", "\\*")}$`),
@@ -414,7 +418,7 @@ describe("refusals", () => {
     const answers = await Promise.all(
       ["resp_x", id.slice(0, -4), changed, `${id}A`].map((each) => worker.send(`/ask/${each}`)),
     );
-    expect(new Set(answers.map((got) => `${got.status} ${errorOf(got).message}`)).size).toBe(1);
+    expect(new Set(answers.map((response) => `${response.status} ${errorOf(response).message}`)).size).toBe(1);
   });
 
   test("HEAD of an unknown address and of /health have no body", async () => {

@@ -1,5 +1,5 @@
-// A client that does not read slows upstream down, instead of filling this Worker's memory; on a flight, which is read for all who come, it
-// slows nobody down and takes no memory either. test/bench/slow-readers.ts measures both with two hundred of them.
+// A client that doesn't read slows upstream down instead of filling the Worker's memory. A run is recorded for all its clients: there such
+// a client slows nobody down, and takes no memory either. test/bench/slow-readers.ts measures both with two hundred clients.
 import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -11,18 +11,18 @@ const EVENT = `data: ${JSON.stringify({ type: "response.audio.delta", delta: "x"
 const RESPONSE = {
   id: "resp_1",
   model: "m",
-  output: [{ type: "message", role: "assistant", content: [{ type: "output_text", text: "Heard." }] }],
+  output: [{ type: "message", role: "assistant", content: [{ type: "output_text", text: "Done." }] }],
 };
-const saying = (type: string, status: string): string =>
+const eventOf = (type: string, status: string): string =>
   `data: ${JSON.stringify({ type, response: { ...RESPONSE, status } })}\n\n`;
 const STILL_MS = 500;
 
-/** One call of upstream. Its model's name says how many events it has. */
+/** One upstream call. Its model's name is its number of events. */
 interface Call {
   events: number;
   sent: number;
-  movedAt: number;
-  ended: "open" | "whole" | "left";
+  lastWriteAt: number;
+  ended: "open" | "complete" | "disconnected";
 }
 const calls = new Map<string, Call>();
 const upstream = createServer((request, response) => {
@@ -30,25 +30,25 @@ const upstream = createServer((request, response) => {
   request.on("data", (piece: Buffer) => pieces.push(piece));
   request.on("end", () => {
     const { model, input } = JSON.parse(Buffer.concat(pieces).toString()) as { model: string; input: string };
-    const call: Call = { events: Number(model), sent: 0, movedAt: 0, ended: "open" };
+    const call: Call = { events: Number(model), sent: 0, lastWriteAt: 0, ended: "open" };
     expect(calls.has(input), "a second call").toBe(false);
     calls.set(input, call);
     response.writeHead(200, { "content-type": "text/event-stream" });
-    response.write(saying("response.created", "in_progress"));
-    response.on("close", () => (call.ended = call.ended === "open" ? "left" : call.ended));
-    response.on("drain", () => flow(call, response));
-    flow(call, response);
+    response.write(eventOf("response.created", "in_progress"));
+    response.on("close", () => (call.ended = call.ended === "open" ? "disconnected" : call.ended));
+    response.on("drain", () => sendEvents(call, response));
+    sendEvents(call, response);
   });
 });
 
-function flow(call: Call, response: ServerResponse): void {
-  call.movedAt = performance.now();
+function sendEvents(call: Call, response: ServerResponse): void {
+  call.lastWriteAt = performance.now();
   while (call.sent < call.events) {
     call.sent += 1;
     if (!response.write(EVENT)) return;
   }
-  call.ended = "whole";
-  response.end(saying("response.completed", "completed"));
+  call.ended = "complete";
+  response.end(eventOf("response.completed", "completed"));
 }
 
 let worker: Worker;
@@ -62,50 +62,50 @@ afterAll(async () => {
   upstream.close();
 });
 
-const call = (input: string): Call => calls.get(input) ?? expect.fail("upstream was not asked");
+const call = (input: string): Call => calls.get(input) ?? expect.fail("upstream was not called");
 
-test("a client that stops reading stops the reading of upstream, and one that leaves then ends it", async () => {
-  // More than all buffers of all sockets on the way take.
+test("when a client stops reading, the Worker stops reading upstream; when it disconnects, the Worker aborts the call", async () => {
+  // More than the buffers of all sockets on the way can hold.
   const body = { input: `${PROMPT} alone`, model: "4096", stream: true };
   const socket = await worker.open(body, {}, (text) => text.includes("audio.delta"), "/v1/responses");
   socket.pause();
   await until(() => {
     expect(call(body.input).sent).toBeGreaterThan(1);
-    expect(performance.now() - call(body.input).movedAt).toBeGreaterThan(STILL_MS);
+    expect(performance.now() - call(body.input).lastWriteAt).toBeGreaterThan(STILL_MS);
   }, 20_000);
   expect(call(body.input).sent).toBeLessThan(4_096);
   expect(call(body.input).ended).toBe("open");
   socket.resetAndDestroy();
-  await until(() => expect(call(body.input).ended).toBe("left"));
+  await until(() => expect(call(body.input).ended).toBe("disconnected"));
 });
 
 const STALLED = 24;
-/** Of 64 KiB: 16 MiB, of which sockets take the smaller part. */
-const FLIGHT_EVENTS = 256;
-/** 384 MiB are not read. Less than half of that is what the flight, its rows and two readers of all of it take, garbage included. */
-const GROWS_MIB = 300;
+/** Events of 64 KiB: 16 MiB in total, more than the buffers of the sockets hold. */
+const RUN_EVENTS = 256;
+/** The clients leave 384 MiB unread. The run, its rows and two complete readers need less than half of that, including garbage. */
+const MAX_GROWTH_MIB = 300;
 
-test("clients that read nothing hold up neither their flight nor who else hears it, are not read ahead for, and hear all of it later", async () => {
-  const body = { input: `${PROMPT} in flight`, model: String(FLIGHT_EVENTS), stream: true };
+test("clients that read nothing slow down neither their run nor its other clients, use no memory for unread events, and can read everything later", async () => {
+  const body = { input: `${PROMPT} in a run`, model: String(RUN_EVENTS), stream: true };
   const key = { "idempotency-key": crypto.randomUUID() };
   const before = workerdBytes();
-  // Or nothing below would be measured.
+  // Otherwise the test would measure nothing.
   if (process.platform === "linux") expect(before).toBeGreaterThan(0);
-  const stall = async (): Promise<Socket> => (await worker.open(body, key, undefined, "/v1/responses")).pause();
-  const starter = await stall();
+  const openStalled = async (): Promise<Socket> => (await worker.open(body, key, undefined, "/v1/responses")).pause();
+  const starter = await openStalled();
   await until(() => call(body.input));
-  const others = await Promise.all(Array.from({ length: STALLED - 1 }, stall));
-  const whole = await worker.send("/v1/responses", { body: { ...body, stream: false }, headers: key });
-  expect(json(whole)).toMatchObject({ status: "completed", output_text: "Heard." });
-  expect(call(body.input)).toMatchObject({ sent: FLIGHT_EVENTS, ended: "whole" });
-  expect(await countedOn(await worker.open(body, key, undefined, "/v1/responses"))).toBe(FLIGHT_EVENTS);
-  expect((workerdBytes() - before) / MIB).toBeLessThan(GROWS_MIB);
+  const others = await Promise.all(Array.from({ length: STALLED - 1 }, openStalled));
+  const response = await worker.send("/v1/responses", { body: { ...body, stream: false }, headers: key });
+  expect(json(response)).toMatchObject({ status: "completed", output_text: "Done." });
+  expect(call(body.input)).toMatchObject({ sent: RUN_EVENTS, ended: "complete" });
+  expect(await countEvents(await worker.open(body, key, undefined, "/v1/responses"))).toBe(RUN_EVENTS);
+  expect((workerdBytes() - before) / MIB).toBeLessThan(MAX_GROWTH_MIB);
   for (const socket of others) socket.resetAndDestroy();
-  expect(await countedOn(starter)).toBe(FLIGHT_EVENTS);
+  expect(await countEvents(starter)).toBe(RUN_EVENTS);
 });
 
-/** How many events come on a connection until the stream's good end. They are not kept. */
-async function countedOn(socket: Socket): Promise<number> {
+/** Counts the events on a connection until the regular end of the stream, without storing them. */
+async function countEvents(socket: Socket): Promise<number> {
   const name = '"response.audio.delta"';
   let [count, rest, end] = [0, "", ""];
   socket.removeAllListeners("data").on("data", (piece: Buffer) => {

@@ -1,13 +1,13 @@
-// The production bundle with another file in the place of src/config.ts, for every test that needs one.
+// The production bundle, as it ships or with another file in place of src/config.ts.
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { inject } from "vitest";
 
-/** What `wrangler deploy` would upload of the project as it ships. */
+/** The bundle that `wrangler deploy` would upload. */
 export const shippedBundle = (): string => readFileSync(join(inject("bundleDir"), "index.js"), "utf8");
 
-/** @param config text of a file two folders below the project's, so that it imports "../../src/core/config/define-config.ts" */
+/** @param config source text; the file lies two folders below the root, so it imports "../../src/core/config/define-config.ts" */
 export function bundleOf(config: string): string {
   const dir = mkdtempSync(resolve("node_modules", ".config-"));
   try {

@@ -14,58 +14,61 @@ afterAll(async () => {
   await emulator.close();
 });
 
-/** The emulator's words for a conversation of which it knows every turn. */
-function knowsAll(texts: readonly string[]): string {
+/** The emulator's answer if it knows every turn of the conversation. */
+function fullAnswer(texts: readonly string[]): string {
   const before = texts.slice(0, -1).map((text) => `"${text}"`);
   const now = `You said: "${texts.at(-1)}".`;
   return before.length === 0 ? now : `Turn ${texts.length}. ${now} Before that you said: ${before.join(", ")}.`;
 }
 
-/** The SDK's requests pass the same guard as all others. */
-async function seenFetch(url: string | URL | Request, init?: RequestInit): Promise<Response> {
+/** Sends the SDK's requests through the checked client, too. */
+async function checkedFetch(url: string | URL | Request, init?: RequestInit): Promise<Response> {
   const headers = Object.fromEntries(new Headers(init?.headers).entries());
-  const got = await worker.send(new URL(String(url)).pathname, {
+  const response = await worker.send(new URL(String(url)).pathname, {
     method: init?.method ?? "GET",
     headers,
     body: String(init?.body),
   });
-  return new Response(got.text, { status: got.status, headers: got.headers });
+  return new Response(response.text, { status: response.status, headers: response.headers });
 }
 
-interface Asked {
+interface TurnResult {
   id: string;
   text: string;
-  how: string | undefined;
+  continuity: string | undefined;
 }
 
-type AskTurn = (input: string, previous: string | undefined, model: string) => Promise<Asked>;
+type AskTurn = (input: string, previous: string | undefined, model: string) => Promise<TurnResult>;
 
 const WAYS: Record<string, AskTurn> = {
   async "/ask as JSON"(input, previous_response_id, model) {
-    const got = await worker.ask({ input, previous_response_id, model });
-    expect(got.status, got.text).toBe(200);
-    const { id, text } = JSON.parse(got.text) as { id: string; text: string };
-    return { id, text, how: got.headers["x-continuity"] };
+    const response = await worker.ask({ input, previous_response_id, model });
+    expect(response.status, response.text).toBe(200);
+    const { id, text } = JSON.parse(response.text) as { id: string; text: string };
+    return { id, text, continuity: response.headers["x-continuity"] };
   },
   async "/ask as a stream"(input, previous_response_id, model) {
-    const got = await worker.ask({ input, previous_response_id, model, stream: true });
-    expect(got.status, got.text).toBe(200);
-    const done = /event: done\ndata: (.*)\n/.exec(got.text)?.[1] ?? "{}";
+    const response = await worker.ask({ input, previous_response_id, model, stream: true });
+    expect(response.status, response.text).toBe(200);
+    const done = /event: done\ndata: (.*)\n/.exec(response.text)?.[1] ?? "{}";
     const { id, text } = JSON.parse(done) as { id: string; text: string };
-    return { id, text, how: got.headers["x-continuity"] };
+    return { id, text, continuity: response.headers["x-continuity"] };
   },
   async "/v1/responses as JSON"(input, previous_response_id, model) {
-    const got = await worker.send("/v1/responses", { method: "POST", body: { input, previous_response_id, model } });
-    expect(got.status, got.text).toBe(200);
-    const { id, output_text } = JSON.parse(got.text) as { id: string; output_text: string };
-    return { id, text: output_text, how: got.headers["x-continuity"] };
+    const response = await worker.send("/v1/responses", {
+      method: "POST",
+      body: { input, previous_response_id, model },
+    });
+    expect(response.status, response.text).toBe(200);
+    const { id, output_text } = JSON.parse(response.text) as { id: string; output_text: string };
+    return { id, text: output_text, continuity: response.headers["x-continuity"] };
   },
   async "the openai SDK, streaming"(input, previous_response_id, model) {
     const client = new OpenAI({
       baseURL: new URL("/v1", worker.url).href,
       apiKey: SERVER_KEY,
       maxRetries: 0,
-      fetch: seenFetch,
+      fetch: checkedFetch,
     });
     const { data: stream, response } = await client.responses
       .create({ input, model, stream: true, ...(previous_response_id === undefined ? {} : { previous_response_id }) })
@@ -76,59 +79,63 @@ const WAYS: Record<string, AskTurn> = {
       if (event.type === "response.output_text.delta") text += event.delta;
       if (event.type === "response.completed") id = event.response.id;
     }
-    return { id, text, how: response.headers.get("x-continuity") ?? undefined };
+    return { id, text, continuity: response.headers.get("x-continuity") ?? undefined };
   },
 };
 
 interface Conversation {
-  hows: (string | undefined)[];
+  continuities: (string | undefined)[];
   calls: number;
-  /** Input and output, as the Worker has logged them. */
+  /** Input and output tokens that the Worker logged. */
   tokens: number;
 }
 
-/** 50 turns, each of which must know all those before it. @param modelOf the model of a turn. @param before what happens before one */
+/** Runs 50 turns. Each answer must know all turns before it. @param modelOf the model of a turn @param before runs before each turn */
 async function converse(
   ask: AskTurn,
   modelOf: (turn: number) => string,
   before: (turn: number) => void,
 ): Promise<Conversation> {
   emulator.clear();
-  const logged = worker.log().length;
+  const requests = (): ReturnType<Worker["log"]> => worker.log().filter(({ event }) => event === "request");
+  const earlier = requests().length;
   const texts: string[] = [];
-  const hows: Conversation["hows"] = [];
+  const hows: Conversation["continuities"] = [];
   let previous: string | undefined;
   for (let turn = 1; turn <= 50; turn += 1) {
     before(turn);
     texts.push(`${PROMPT} ${turn}`);
-    const asked = await ask(texts.at(-1) ?? "", previous, modelOf(turn));
-    expect(asked.text).toBe(knowsAll(texts));
-    hows.push(asked.how);
-    previous = asked.id;
+    const answer = await ask(texts.at(-1) ?? "", previous, modelOf(turn));
+    expect(answer.text).toBe(fullAnswer(texts));
+    hows.push(answer.continuity);
+    previous = answer.id;
   }
-  await expect.poll(() => worker.log().length - logged).toBe(50);
-  const tokens = worker
-    .log()
-    .slice(logged)
+  await expect.poll(() => requests().length - earlier).toBe(50);
+  const tokens = requests()
+    .slice(earlier)
     .reduce((sum, line) => sum + Number(line["input_tokens"]) + Number(line["output_tokens"]), 0);
-  return { hows, calls: emulator.calls(), tokens };
+  return { continuities: hows, calls: emulator.calls(), tokens };
 }
 
 let undisturbed: Conversation;
-test("50 turns that upstream remembers take 50 calls, each follow-up by upstream's own id", async () => {
+test("50 turns that upstream stores take 50 calls, and every follow-up continues by upstream's own id", async () => {
   undisturbed = await converse(
     WAYS["/ask as JSON"] as AskTurn,
     () => "gpt-undisturbed",
     () => undefined,
   );
-  expect(undisturbed.hows).toEqual([undefined, ...Array.from({ length: 49 }, () => "upstream")]);
+  expect(undisturbed.continuities).toEqual([undefined, ...Array.from({ length: 49 }, () => "upstream")]);
   expect(undisturbed.calls).toBe(50);
 });
 
 test.each(Object.entries(WAYS))(
-  "50 turns over %s, of which upstream forgets at 7 and 23 and ignores the id from 31 on: every answer knows the whole conversation",
+  "50 turns over %s: upstream deletes its responses before turns 7 and 23 and ignores ids from turn 31 on, and every answer still knows the whole conversation",
   async (way, ask) => {
-    const { hows, calls, tokens } = await converse(
+    const {
+      continuities: hows,
+      calls,
+      tokens,
+    } = await converse(
       ask,
       (turn) =>
         turn < 31 ? `gpt-${way.replaceAll(/\W+/g, "-")}` : `emulate/ignores-chain/${Object.keys(WAYS).indexOf(way)}`,
@@ -139,11 +146,11 @@ test.each(Object.entries(WAYS))(
       23,
       ...Array.from({ length: 20 }, (_, at) => 31 + at),
     ]);
-    // Two calls were refused unpaid; the model that ignores was found out once, and left at its first event.
+    // Upstream refused two calls, unpaid. The Worker noticed once that the model ignores ids, and aborted that call at its first event.
     expect(calls).toBe(50 + 2 + 1);
-    const left = emulator.received.filter(({ ended }) => ended === "client_left");
-    expect(left.length).toBeLessThanOrEqual(1);
-    // A replayed conversation is the same input that upstream bills for its own chain: no answer was paid twice.
+    const aborted = emulator.received.filter(({ ended }) => ended === "client_left");
+    expect(aborted.length).toBeLessThanOrEqual(1);
+    // A replayed conversation has the same input tokens that upstream bills for its own chain, so no answer was paid twice.
     expect(tokens).toBe(undisturbed.tokens);
   },
 );

@@ -1,27 +1,37 @@
-// The fault table again for requests with an Idempotency-Key, each sent twice, as events and as JSON; and the faults that are no entry
-// of a menu: nobody listens, and everything fails at once.
+// The fault table for requests with an Idempotency-Key, each sent twice: as events and as JSON. And two faults that the emulator can't
+// play: no server at upstream's address, and many failures at once.
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Emulator, startEmulator } from "../emulator/emulator.ts";
-import { HURRIED, mayBePaid, promiseOnce, ROWS, type Row, STATUS, streamedOf } from "./fault-table.ts";
-import { endOf, errorOf, eventsOf, type Got, json, PROMPT, startWorker, UPSTREAM_KEY, type Worker } from "./worker.ts";
+import { NEEDS_SHORT_DEADLINES, mayBePaid, promiseOnce, ROWS, type Row, STATUS, streamOutcome } from "./fault-table.ts";
+import {
+  endOf,
+  errorOf,
+  eventsOf,
+  type HttpResponse,
+  json,
+  PROMPT,
+  startWorker,
+  UPSTREAM_KEY,
+  type Worker,
+} from "./worker.ts";
 
 const BOUND_MS = 10_000;
 
 let emulator: Emulator;
 let worker: Worker;
-let hurried: Worker;
-/** Whose upstream is nobody. */
-let alone: Worker;
+let impatient: Worker;
+/** Its upstream's address has no server. */
+let unreachable: Worker;
 beforeAll(async () => {
   emulator = await startEmulator({ key: UPSTREAM_KEY });
   worker = await startWorker(emulator.url);
-  hurried = await startWorker(emulator.url, { DEADLINES: '{"upstream_first_byte":400,"upstream_idle":400}' });
-  alone = await startWorker(await closedAddress());
+  impatient = await startWorker(emulator.url, { DEADLINES: '{"upstream_first_byte":400,"upstream_idle":400}' });
+  unreachable = await startWorker(await closedAddress());
 });
 afterAll(async () => {
-  for (const one of [worker, hurried, alone]) await one.stop();
+  for (const each of [worker, impatient, unreachable]) await each.stop();
   await emulator.close();
 });
 
@@ -38,26 +48,26 @@ const callsOf = (input: string): number =>
   emulator.received.filter(({ raw }) => raw.includes(JSON.stringify(input))).length;
 
 async function twice(name: string, row: Row): Promise<void> {
-  const on = HURRIED.test(name) ? hurried : worker;
+  const target = NEEDS_SHORT_DEADLINES.test(name) ? impatient : worker;
   const body = { input: `${PROMPT} ${name} twice`, model: `emulate/${name}` };
   const key = freshKey();
-  const events = await on.ask({ ...body, stream: true }, key);
-  const whole = await on.ask(body, key);
-  for (const { ms } of [events, whole]) expect(ms).toBeLessThan(BOUND_MS);
-  const streamed = streamedOf(row);
-  const { refused, fails } = streamed;
+  const first = await target.ask({ ...body, stream: true }, key);
+  const second = await target.ask(body, key);
+  for (const { ms } of [first, second]) expect(ms).toBeLessThan(BOUND_MS);
+  const outcome = streamOutcome(row);
+  const { refused, fails } = outcome;
   if (refused === undefined && fails === undefined) {
-    expect(endOf(eventsOf(events))).toEqual(json(whole));
+    expect(endOf(eventsOf(first))).toEqual(json(second));
     expect(callsOf(body.input), "calls of upstream").toBe(row.calls ?? 1);
     return;
   }
   const code = refused?.code ?? fails?.code ?? "";
   const status = refused?.status ?? STATUS[code];
-  const paid = mayBePaid(streamed);
-  if (refused === undefined) expect(endOf(eventsOf(events))["code"]).toBe(code);
-  else expect([events.status, errorOf(events).code]).toEqual([status, code]);
-  expect([whole.status, errorOf(whole).code]).toEqual([status, code]);
-  expect(whole.headers["x-should-retry"]).toBe(paid || refused?.final === true ? "false" : undefined);
+  const paid = mayBePaid(outcome);
+  if (refused === undefined) expect(endOf(eventsOf(first))["code"]).toBe(code);
+  else expect([first.status, errorOf(first).code]).toEqual([status, code]);
+  expect([second.status, errorOf(second).code]).toEqual([status, code]);
+  expect(second.headers["x-should-retry"]).toBe(paid || refused?.final === true ? "false" : undefined);
   expect(callsOf(body.input), "calls of upstream").toBe((paid ? 1 : 2) * (row.calls ?? 1));
 }
 
@@ -67,22 +77,26 @@ for (const [name, row] of Object.entries(ROWS)) {
     test.concurrent(`emulate/${name}, sent twice with one Idempotency-Key: ${promise}`, () => twice(name, row));
 }
 
-function expectFinal(got: Got): void {
-  expect([got.status, errorOf(got).code, got.headers["x-should-retry"]]).toEqual([502, "upstream_error", "false"]);
+function expectFinal(response: HttpResponse): void {
+  expect([response.status, errorOf(response).code, response.headers["x-should-retry"]]).toEqual([
+    502,
+    "upstream_error",
+    "false",
+  ]);
 }
 
-test("nobody listens at UniAPI's address, in every form: 502 upstream_error, final, and kept under a key", async () => {
+test("without a server at UniAPI's address every form gets 502 upstream_error, final, and a run stores it", async () => {
   const body = { input: `${PROMPT} alone` };
   const key = freshKey();
   for (const headers of [{}, { accept: "text/event-stream" }, { accept: "text/plain" }, key, key])
-    expectFinal(await alone.ask(body, headers));
-  expectFinal(await alone.send("/v1/responses", { body: { ...body, model: "gpt-6-sol" } }));
+    expectFinal(await unreachable.ask(body, headers));
+  expectFinal(await unreachable.send("/v1/responses", { body: { ...body, model: "gpt-6-sol" } }));
 });
 
-test("a storm of 500, 502 and 503 in a hundred requests at once: each gets its own status, and the next request is answered", async () => {
+test("when a hundred concurrent requests fail with 500, 502 and 503, each gets its own status, and the next request is answered", async () => {
   const input = `${PROMPT} storm`;
   const faults = ["500", "502-html", "503", "520", "524"];
-  const got = await Promise.all(
+  const responses = await Promise.all(
     Array.from({ length: 100 }, (_, n) =>
       worker.ask(
         { input, model: `emulate/${faults[n % 5]}` },
@@ -90,18 +104,18 @@ test("a storm of 500, 502 and 503 in a hundred requests at once: each gets its o
       ),
     ),
   );
-  expect(got.map(({ status }) => status)).toEqual(got.map((_, n) => (n % 5 === 2 ? 503 : 502)));
-  for (const { ms } of got) expect(ms).toBeLessThan(BOUND_MS);
+  expect(responses.map(({ status }) => status)).toEqual(responses.map((_, n) => (n % 5 === 2 ? 503 : 502)));
+  for (const { ms } of responses) expect(ms).toBeLessThan(BOUND_MS);
   expect((await worker.ask({ input })).status).toBe(200);
 });
 
-test("of all these, only what was answered stands in KV afterwards", async () => {
-  const kept = [...(await worker.kv()).values()].join("\n");
+test("afterwards KV contains only the requests that were answered", async () => {
+  const stored = [...(await worker.kv()).values()].join("\n");
   for (const [name, row] of Object.entries(ROWS)) {
-    if (promiseOnce(row) === undefined || HURRIED.test(name)) continue;
-    const { refused, fails } = streamedOf(row);
-    if (refused !== undefined || fails !== undefined) expect(kept, name).not.toContain(`${PROMPT} ${name} twice`);
+    if (promiseOnce(row) === undefined || NEEDS_SHORT_DEADLINES.test(name)) continue;
+    const { refused, fails } = streamOutcome(row);
+    if (refused !== undefined || fails !== undefined) expect(stored, name).not.toContain(`${PROMPT} ${name} twice`);
   }
-  expect(kept).toContain(`${PROMPT} text twice`);
-  expect(await alone.kvKeys()).toEqual([]);
+  expect(stored).toContain(`${PROMPT} text twice`);
+  expect(await unreachable.kvKeys()).toEqual([]);
 });

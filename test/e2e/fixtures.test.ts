@@ -1,5 +1,5 @@
-// Every body of test/fixtures/derived, served byte for byte by an upstream that knows nothing else, and what comes of it on /ask: asked
-// as JSON and as a stream. Nothing of what failed is kept, and no secret of the bodies passes on.
+// Serves every body of test/fixtures/derived byte for byte from a fake upstream, and asserts the response of /ask as JSON, as events and as
+// a text stream. Nothing of a failure is stored, and no secret of the bodies reaches the caller.
 import { readdirSync, readFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -8,7 +8,7 @@ import {
   endOf,
   errorOf,
   eventsOf,
-  type Got,
+  type HttpResponse,
   json,
   PROMPT,
   startWorker,
@@ -20,7 +20,7 @@ import {
 const FOLDER = new URL("../fixtures/derived/", import.meta.url);
 const FILES = readdirSync(FOLDER).toSorted();
 
-/** HTTP statuses as they came with the bodies; 200 where none is given. */
+/** The HTTP statuses that belong to the bodies; default 200. */
 const STATUSES: Record<string, number> = {
   d03: 400, d04: 429, d20: 401, d21: 401, d22: 503, d23: 429, d24: 429, d25: 429, d26: 401, d27: 400, d34: 429, d40: 401, d41: 503, d42: 403, d50: 502,
 }; // prettier-ignore
@@ -28,7 +28,7 @@ const TYPES: Record<string, string> = {
   json: "application/json; charset=utf-8",
   sse: "text/event-stream; charset=utf-8",
   html: "text/html; charset=UTF-8",
-  // Heartbeats come before a JSON body.
+  // JSON bodies with heartbeats before them.
   txt: "application/json",
 };
 
@@ -42,14 +42,14 @@ interface Refused {
   retryAfter?: string;
 }
 type Expected =
-  | { answer: Record<string, unknown>; events: string[]; kept?: false }
+  | { answer: Record<string, unknown>; events: string[]; cached?: false }
   | { refused: Refused }
-  /** As JSON request the first; as stream: the events and the code of `error`. */
+  /** As JSON: the refusal. As a stream: the events and the code of `error`. */
   | { refused: Refused; events: string[]; code: string; text: string };
 
 const QUOTA: Refused = { status: 502, code: "upstream_quota", final: true };
 const AUTH: Refused = { status: 502, code: "upstream_auth", final: true };
-/** No hint of upstream's: five seconds are our own guess. */
+/** Upstream sends no Retry-After, so the Worker's default of five seconds applies. */
 const BUSY: Refused = { status: 429, code: "upstream_rate_limited", final: false, retryAfter: "5" };
 const NO_CHANNEL: Refused = {
   status: 503,
@@ -86,7 +86,7 @@ const EXPECTED: Record<string, Expected> = {
       usage: USAGE,
     },
     events: ["start", "text", "done"],
-    kept: false,
+    cached: false,
   },
   "d06-incomplete-reasoning-only.json": {
     answer: {
@@ -97,7 +97,7 @@ const EXPECTED: Record<string, Expected> = {
       usage: { input_tokens: 21, cached_tokens: 0, output_tokens: 64, reasoning_tokens: 64, total_tokens: 85 },
     },
     events: ["start", "done"],
-    kept: false,
+    cached: false,
   },
   "d07-failed.json": { refused: FAILED },
   "d08-cut-stream.sse": {
@@ -144,7 +144,7 @@ const EXPECTED: Record<string, Expected> = {
   "d51-uniapi-billing-usage.json": { refused: NO_ANSWER },
 };
 
-/** What of the bodies must not reach a caller: keys in parts, accounts, addresses, request ids, balances, the aggregator's own words. */
+/** Parts of the bodies that must not reach a caller: parts of keys, accounts, addresses, request ids, balances, and the relay's own messages. */
 const SECRETS = [
   /sk-/,
   /wxyz|xYz/,
@@ -161,8 +161,8 @@ const SECRETS = [
   /<html|cloudflare/i,
 ];
 
-/** An upstream that shouts our key, whole and in parts, wherever an error has room for it. */
-const shout = (key: string): string => {
+/** An error that repeats our key, complete and in parts, in all its fields. */
+const errorWithKey = (key: string): string => {
   const error = {
     code: key,
     param: `field.${key.slice(4)}`,
@@ -171,24 +171,27 @@ const shout = (key: string): string => {
   };
   return JSON.stringify({ error });
 };
-const ECHOES: Record<string, [[number, Record<string, string>], (key: string) => string]> = {
+const KEY_LEAKS: Record<string, [[number, Record<string, string>], (key: string) => string]> = {
   ...Object.fromEntries(
     [200, 400, 404, 422, 500].map((status) => [
       `echo ${status}`,
-      [[status, { "content-type": "application/json" }], shout],
+      [[status, { "content-type": "application/json" }], errorWithKey],
     ]),
   ),
-  "echo event": [[200, { "content-type": "text/event-stream" }], (key) => `event: error\ndata: ${shout(key)}\n\n`],
-  "echo redirect": [[302, { location: "https://evil.example/" }], shout],
+  "echo event": [
+    [200, { "content-type": "text/event-stream" }],
+    (key) => `event: error\ndata: ${errorWithKey(key)}\n\n`,
+  ],
+  "echo redirect": [[302, { location: "https://evil.example/" }], errorWithKey],
 };
 
 let upstream: Server;
 let worker: Worker;
 let calls = 0;
-const answers: Got[] = [];
-/** Ids of the answers that came, and how many of them may be repeated. */
+const responses: HttpResponse[] = [];
+/** Ids of the responses, and the number of those that may be cached. */
 const turns = new Set<string>();
-let repeatable = 0;
+let cacheable = 0;
 
 beforeAll(async () => {
   const bodies = new Map(FILES.map((file) => [file, readFileSync(new URL(file, FOLDER))]));
@@ -198,7 +201,7 @@ beforeAll(async () => {
     request.on("data", (piece: Buffer) => (raw += piece.toString()));
     request.on("end", () => {
       const file = (JSON.parse(raw) as { model: string }).model;
-      const echo = ECHOES[file];
+      const echo = KEY_LEAKS[file];
       if (echo !== undefined) {
         response.writeHead(...echo[0]);
         response.end(echo[1](String(request.headers.authorization).replace("Bearer ", "")));
@@ -222,22 +225,25 @@ afterAll(async () => {
   upstream.close();
 });
 
-async function ask(file: string, fields: object, headers: Record<string, string> = {}): Promise<Got> {
+async function ask(file: string, fields: object, headers: Record<string, string> = {}): Promise<HttpResponse> {
   calls = 0;
-  const got = await worker.ask(
+  const response = await worker.ask(
     { input: `${PROMPT} ${JSON.stringify([fields, headers])}`, model: file, ...fields },
     headers,
   );
-  answers.push(got);
+  responses.push(response);
   expect(calls, "calls of upstream").toBe(1);
-  return got;
+  return response;
 }
 
-function expectRefusal(got: Got, { status, code, param = "", final, retryAfter, message = /./ }: Refused): void {
-  const error = errorOf(got);
-  expect([got.status, error.code, error.param]).toEqual([status, code, param]);
+function expectRefusal(
+  response: HttpResponse,
+  { status, code, param = "", final, retryAfter, message = /./ }: Refused,
+): void {
+  const error = errorOf(response);
+  expect([response.status, error.code, error.param]).toEqual([status, code, param]);
   expect(error.message).toMatch(message);
-  expect([got.headers["x-should-retry"], got.headers["retry-after"]]).toEqual([
+  expect([response.headers["x-should-retry"], response.headers["retry-after"]]).toEqual([
     final ? "false" : undefined,
     retryAfter,
   ]);
@@ -252,78 +258,78 @@ function expectAnswer(answer: Record<string, unknown>, expected: Record<string, 
   });
 }
 
-test("every body in the folder has its row", () => {
+test("every body in the folder has a row", () => {
   expect(FILES).toEqual(Object.keys(EXPECTED).toSorted());
 });
 
 describe.each(Object.entries(EXPECTED))("%s", (file, expected) => {
-  test("asked for as JSON", async () => {
-    const got = await ask(file, {});
+  test("as JSON", async () => {
+    const response = await ask(file, {});
     if ("refused" in expected) {
-      expectRefusal(got, expected.refused);
+      expectRefusal(response, expected.refused);
       return;
     }
-    const answer = json(got);
-    expect(got.status).toBe(200);
+    const answer = json(response);
+    expect(response.status).toBe(200);
     expectAnswer(answer, expected.answer);
-    remember(answer, expected.kept);
+    remember(answer, expected.cached);
   });
 
-  test("asked for as a stream", async () => {
-    const got = await ask(file, { stream: true });
+  test("as a stream of events", async () => {
+    const response = await ask(file, { stream: true });
     if ("answer" in expected || "events" in expected) {
-      const events = eventsOf(got);
+      const events = eventsOf(response);
       expect(events.map(({ event }) => event)).toEqual(expected.events);
       if ("code" in expected) expect(endOf(events)["code"]).toBe(expected.code);
       else {
         expectAnswer(endOf(events), expected.answer);
-        remember(endOf(events), expected.kept);
+        remember(endOf(events), expected.cached);
       }
-    } else expectRefusal(got, expected.refused);
+    } else expectRefusal(response, expected.refused);
   });
 
-  test("asked for as a stream of text", async () => {
-    const got = await ask(file, { stream: true }, { accept: "text/plain" });
+  test("as a text stream", async () => {
+    const response = await ask(file, { stream: true }, { accept: "text/plain" });
     if ("answer" in expected) {
       const { text, refusal = "", status } = expected.answer;
-      expect([got.status, got.broke, got.text]).toEqual([200, false, String(text) || refusal]);
-      remember({ id: got.headers["x-response-id"], status }, expected.kept);
-      // Before the first word a failure is an answer; after it the connection breaks.
+      expect([response.status, response.broken, response.text]).toEqual([200, false, String(text) || refusal]);
+      remember({ id: response.headers["x-response-id"], status }, expected.cached);
+      // A failure before the first text is an error response. After it, the connection breaks.
     } else if ("events" in expected && expected.text !== "") {
-      expect([got.status, got.broke, got.text]).toEqual([200, true, expected.text]);
-    } else expectRefusal(got, expected.refused);
+      expect([response.status, response.broken, response.text]).toEqual([200, true, expected.text]);
+    } else expectRefusal(response, expected.refused);
   });
 });
 
-function remember({ id, status }: Record<string, unknown>, kept?: false): void {
+function remember({ id, status }: Record<string, unknown>, cached?: false): void {
   turns.add(String(id));
-  expect(kept === false).toBe(status !== "completed");
-  if (status === "completed") repeatable += 1;
+  expect(cached === false).toBe(status !== "completed");
+  if (status === "completed") cacheable += 1;
 }
 
-test("what was answered is kept, and nothing of what failed", async () => {
+test("every answer is stored, and no failure is", async () => {
   const keys = async (kind: string): Promise<string[]> => (await worker.kvKeys()).filter((key) => key.startsWith(kind));
-  await until(async () => expect((await keys("answer:")).length).toBe(repeatable));
-  const kept = (await keys("turn:")).map((key) => key.split(":").at(-1));
-  expect(kept.toSorted()).toEqual([...turns].toSorted());
+  await until(async () => expect((await keys("answer:")).length).toBe(cacheable));
+  const stored = (await keys("turn:")).map((key) => key.split(":").at(-1));
+  expect(stored.toSorted()).toEqual([...turns].toSorted());
 });
 
-// Whether the key stands in one of these answers or in the log is looked for by the canary, when the Worker stops.
-test.each(Object.keys(ECHOES))("an upstream that shouts our key: %s", async (file) => {
+// worker.stop() also searches these responses and the log for the key.
+test.each(Object.keys(KEY_LEAKS))("an upstream error that contains our key doesn't leak it: %s", async (file) => {
   for (const fields of [{}, { stream: true }]) {
-    const got = await worker.ask({ input: PROMPT, model: file, ...fields });
-    expect([400, 502]).toContain(got.status);
-    expect(got.text).not.toMatch(/canary|4f9d2c|1e8a50/);
-    expect(JSON.stringify(await worker.logOf(got))).not.toMatch(/canary|4f9d2c|1e8a50/);
+    const response = await worker.ask({ input: PROMPT, model: file, ...fields });
+    expect([400, 502]).toContain(response.status);
+    expect(response.text).not.toMatch(/canary|4f9d2c|1e8a50/);
+    expect(JSON.stringify(await worker.logOf(response))).not.toMatch(/canary|4f9d2c|1e8a50/);
   }
 });
 
-test("no secret of the bodies, no header of upstream's is in any answer", () => {
-  expect(answers).toHaveLength(FILES.length * 3);
-  for (const got of answers) {
-    const text = (JSON.stringify(got.headers) + got.text).replaceAll(/resp_ue1_[\w-]+/g, "");
+test("no response contains a secret of the bodies or a header of upstream", () => {
+  expect(responses).toHaveLength(FILES.length * 3);
+  for (const response of responses) {
+    const text = (JSON.stringify(response.headers) + response.text).replaceAll(/resp_ue1_[\w-]+/g, "");
     for (const secret of SECRETS) expect(text).not.toMatch(secret);
     for (const name of ["x-oneapi-request-id", "x-upstream-key", "set-cookie"])
-      expect(got.headers).not.toHaveProperty(name);
+      expect(response.headers).not.toHaveProperty(name);
   }
 });

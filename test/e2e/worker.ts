@@ -1,9 +1,9 @@
-// The production bundle over real HTTP, as every end-to-end test uses it: one Worker per file with given settings, a client that
-// hides nothing (status, headers, bytes, broken connections), and a guard that has seen all of it. `stop` is the canary: what must
-// stay secret stands in no answer, no log line, no KV key and no byte that an object keeps, and every request wrote one line of log.
+// The production bundle over real HTTP, for the end-to-end tests: one Worker per file with given settings, and a client that hides
+// nothing (status, headers, bytes, broken connections). `stop` checks everything that went through it: no secret is in a response, a
+// log line, a KV key or the storage of an object, and every request wrote one log line.
 //
-// Miniflare runs it without anything between: wrangler's createTestHarness sends the Worker's own requests through Node's fetch and
-// its callers through a proxy, so there a caller's leave and a broken upstream never look as they do in workerd.
+// Miniflare runs the bundle directly. wrangler's createTestHarness sends the Worker's own requests through Node's fetch and the callers'
+// through a proxy, where a disconnect and a broken upstream don't look as they do in workerd.
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { request as httpRequest } from "node:http";
 import { createRequire } from "node:module";
@@ -20,26 +20,26 @@ export const SERVER_KEY = "sk_Vq7hTz2mWc9LxR4b";
 export const OTHER_SERVER_KEY = "sk_Nw3dKj8yPf6GsU5e";
 const ID_KEY = Buffer.from("id key of the end-to-end tests!!").toString("base64");
 const OWNER = "backoffice-owner";
-/** Stands in every prompt. */
+/** Part of every prompt. */
 export const PROMPT = "zebra-marker";
 const SECRETS = [UPSTREAM_KEY, SERVER_KEY, OTHER_SERVER_KEY, ID_KEY];
-/** Settings that hold more of them: what hooks and callbacks have. */
+/** Names of settings that hold further secrets: those of hooks and callbacks. */
 const SECRET_NAME = /_(?:SECRET|TOKEN|KEY)$/;
 const WINDOW = 8;
 
-export interface Asking {
+export interface RequestOptions {
   method?: string;
   headers?: Record<string, string>;
   /** An object is sent as JSON. */
   body?: string | Uint8Array | object;
 }
 
-export interface Got {
+export interface HttpResponse {
   status: number;
   headers: Record<string, string>;
   text: string;
   /** The connection ended before the body did. */
-  broke: boolean;
+  broken: boolean;
   ms: number;
 }
 
@@ -52,39 +52,39 @@ export interface ServerSentEvent {
 interface LogLine {
   event?: string;
   request_id?: string;
-  [fact: string]: unknown;
+  [field: string]: unknown;
 }
 
 export interface Worker {
   url: URL;
-  send: (path: string, asking?: Asking) => Promise<Got>;
+  send: (path: string, asking?: RequestOptions) => Promise<HttpResponse>;
   /** POST /ask with a JSON body. */
-  ask: (body: object, headers?: Record<string, string>) => Promise<Got>;
-  /** A raw connection with a request on it, for clients that leave; it is open once what came is `enough`. */
+  ask: (body: object, headers?: Record<string, string>) => Promise<HttpResponse>;
+  /** Opens a raw connection and sends a request, for clients that disconnect. Resolves once the received text is `enough`. */
   open: (
     body: object,
     headers: Record<string, string>,
     enough?: (text: string) => boolean,
     path?: string,
   ) => Promise<Socket>;
-  /** Lines of the log of requests and warnings, as the Worker wrote them. */
+  /** The log lines of requests and warnings so far. */
   log: () => LogLine[];
-  /** The log line of one answer; waits until it is written. */
-  logOf: (got: Got) => Promise<LogLine>;
+  /** The log line of one response. Waits until it is written. */
+  logOf: (response: HttpResponse) => Promise<LogLine>;
   kvKeys: () => Promise<string[]>;
   kv: () => Promise<Map<string, string>>;
-  /** All that Durable Objects and instances of Workflows have on disk, those that were deleted included. */
+  /** The bytes that Durable Objects and Workflow instances have on disk, including deleted ones. */
   objects: () => string;
   stop: () => Promise<void>;
 }
 
-/** @param settings vars and secrets in place of the usual ones, or beside them @param bundle another than the one that ships */
+/** @param settings vars and secrets that replace or extend the default ones @param bundle default: the bundle that ships */
 export async function startWorker(
   upstream: string,
   settings: Record<string, string> = {},
   bundle?: string,
 ): Promise<Worker> {
-  const logs: string[] = [];
+  const logLines: string[] = [];
   const bindings = {
     ENVIRONMENT: "local",
     PAUSED: "",
@@ -96,16 +96,16 @@ export async function startWorker(
     DEADLINES: JSON.stringify({ usage: 50, ...(JSON.parse(settings["DEADLINES"] ?? "{}") as object) }),
   };
   const storage = mkdtempSync(join(tmpdir(), "uniapi-edge-storage-"));
-  const server = miniflareOf(bindings, (line) => logs.push(line), bundle, storage);
+  const server = miniflareOf(bindings, (line) => logLines.push(line), bundle, storage);
   const url = await server.ready;
-  const seen: Got[] = [];
-  /** What came over each raw connection, in pieces. */
-  const left: Buffer[][] = [];
+  const responses: HttpResponse[] = [];
+  /** The bytes received on each raw connection, in pieces. */
+  const rawResponses: Buffer[][] = [];
 
-  async function send(path: string, asking: Asking = {}): Promise<Got> {
-    const got = await exchange(new URL(path, url), asking);
-    seen.push(got);
-    return got;
+  async function send(path: string, options: RequestOptions = {}): Promise<HttpResponse> {
+    const response = await exchange(new URL(path, url), options);
+    responses.push(response);
+    return response;
   }
 
   async function open(
@@ -115,7 +115,7 @@ export async function startWorker(
     path = "/ask",
   ): Promise<Socket> {
     const pieces: Buffer[] = [];
-    left.push(pieces);
+    rawResponses.push(pieces);
     const socket = connect(Number(url.port), url.hostname);
     const raw = JSON.stringify(body);
     const lines = Object.entries({
@@ -144,12 +144,12 @@ export async function startWorker(
   }
 
   function log(): LogLine[] {
-    return logs.filter((message) => message.startsWith("{")).map((message) => JSON.parse(message) as LogLine);
+    return logLines.filter((message) => message.startsWith("{")).map((message) => JSON.parse(message) as LogLine);
   }
 
-  async function logOf(got: Got): Promise<LogLine> {
-    const id = got.headers["x-request-id"];
-    return await until(() => log().find((line) => line.request_id === id) ?? expect.fail(`no line of log for ${id}`));
+  async function logOf(response: HttpResponse): Promise<LogLine> {
+    const id = response.headers["x-request-id"];
+    return await until(() => log().find((line) => line.request_id === id) ?? expect.fail(`no log line for ${id}`));
   }
 
   async function kvKeys(): Promise<string[]> {
@@ -175,13 +175,13 @@ export async function startWorker(
 
   function objects(): string {
     const files = readdirSync(storage, { recursive: true, withFileTypes: true }).filter((file) => file.isFile());
-    const kept = files
+    const paths = files
       .map((file) => join(file.parentPath, file.name))
       .filter((path) => !path.startsWith(join(storage, "kv")));
-    return kept.map((path) => `${path}\n${readFileSync(path, "latin1")}`).join("\n");
+    return paths.map((path) => `${path}\n${readFileSync(path, "latin1")}`).join("\n");
   }
 
-  /** A try at a job or an attempt to deliver it, which no request waits for: it names the job of a request, and has an id of its own. */
+  /** Every attempt of a job and of a delivery has a log line with its own id and with the job of a request. */
   function assertJobLines(): void {
     const lines = log().filter(({ event }) => event === "job" || event === "delivery");
     const jobs = log().flatMap((line) => (line.event === "request" ? [line["job"]] : []));
@@ -193,16 +193,22 @@ export async function startWorker(
     try {
       const requests = (): string[] =>
         log().flatMap((line) => (line.event === "request" ? [line.request_id ?? ""] : []));
-      await until(() => expect(requests().length, "lines of log").toBe(seen.length + left.length));
-      expect(new Set(requests()).size, "a request wrote two lines of log").toBe(seen.length + left.length);
-      for (const got of seen) expect(requests()).toContain(got.headers["x-request-id"]);
+      await until(() => expect(requests().length, "log lines").toBe(responses.length + rawResponses.length));
+      expect(new Set(requests()).size, "a request wrote two log lines").toBe(responses.length + rawResponses.length);
+      for (const response of responses) expect(requests()).toContain(response.headers["x-request-id"]);
       assertJobLines();
       const secrets = [
         ...SECRETS,
         ...Object.keys(settings).flatMap((name) => (SECRET_NAME.test(name) ? (settings[name] ?? "").split(",") : [])),
       ];
-      // An object that is put away meanwhile takes its write-ahead log with it: then all is read again.
-      assertSecret(secrets.flatMap(windows), [...seen, ...left.map(partOf)], logs, await kv(), await until(objects));
+      // workerd may evict an object and delete its write-ahead log meanwhile. Then all files are read again.
+      assertNoLeaks(
+        secrets.flatMap(windows),
+        [...responses, ...rawResponses.map(rawResponseFrom)],
+        logLines,
+        await kv(),
+        await until(objects),
+      );
     } finally {
       await server.dispose();
       rmSync(storage, { recursive: true, force: true });
@@ -226,7 +232,7 @@ export async function startWorker(
 interface KeyPage {
   keys: { name: string }[];
   list_complete: boolean;
-  /** Where the next page begins. */
+  /** Start of the next page. */
   cursor?: string;
 }
 interface Namespace {
@@ -243,14 +249,14 @@ interface MiniflarePackage {
   convertV4MiniflareOptions: (options: object) => object;
 }
 
-/** What wrangler.toml binds, with a bundle of `wrangler deploy` for its source (test/e2e/bundle.ts). @param storage where all that is kept goes */
+/** Miniflare with the bindings of wrangler.toml and a bundle of `wrangler deploy` (test/e2e/bundle.ts). @param storage folder of its data */
 export function miniflareOf(
   bindings: Record<string, string>,
   onLog: (line: string) => void,
   bundle = shippedBundle(),
   storage?: string,
 ): Miniflare {
-  // wrangler's own: a version of ours would bring a second workerd.
+  // wrangler's own Miniflare. A dependency of ours could bring a second workerd.
   const wrangler = createRequire(createRequire(import.meta.url).resolve("wrangler"));
   const { Miniflare, convertV4MiniflareOptions } = wrangler("miniflare") as MiniflarePackage;
   const workerOptions = inject("workerOptions");
@@ -273,11 +279,11 @@ export function miniflareOf(
 }
 
 /** What `look` gives as soon as it throws no more, looking every few milliseconds; after `ms` its own error. Works in hooks, too. */
-export async function until<T>(look: () => T | Promise<T>, ms = 5_000): Promise<T> {
+export async function until<T>(check: () => T | Promise<T>, ms = 5_000): Promise<T> {
   const end = performance.now() + ms;
   for (;;) {
     try {
-      return await look();
+      return await check();
     } catch (error) {
       if (performance.now() > end) throw error;
       await sleep(20);
@@ -285,11 +291,11 @@ export async function until<T>(look: () => T | Promise<T>, ms = 5_000): Promise<
   }
 }
 
-async function exchange(url: URL, { method, headers = {}, body }: Asking): Promise<Got> {
+async function exchange(url: URL, { method, headers = {}, body }: RequestOptions): Promise<HttpResponse> {
   const json = typeof body === "object" && !(body instanceof Uint8Array);
   const raw = json ? JSON.stringify(body) : (body ?? "");
   const began = performance.now();
-  return await new Promise<Got>((resolve, reject) => {
+  return await new Promise<HttpResponse>((resolve, reject) => {
     const request = httpRequest(
       url,
       {
@@ -310,7 +316,7 @@ async function exchange(url: URL, { method, headers = {}, body }: Asking): Promi
             status: response.statusCode ?? 0,
             headers: Object.fromEntries(Object.entries(response.headers).map(([name, value]) => [name, String(value)])),
             text: Buffer.concat(pieces).toString("utf8"),
-            broke: !response.complete,
+            broken: !response.complete,
             ms: performance.now() - began,
           }),
         );
@@ -321,34 +327,40 @@ async function exchange(url: URL, { method, headers = {}, body }: Asking): Promi
   });
 }
 
-/** The body as JSON; every answer in JSON must say so. */
-export function json(got: Got): Record<string, unknown> {
-  expect(got.headers["content-type"]).toMatch(/^application\/json/);
-  return JSON.parse(got.text) as Record<string, unknown>;
+/** The body as JSON. Asserts the content type. */
+export function json(response: HttpResponse): Record<string, unknown> {
+  expect(response.headers["content-type"]).toMatch(/^application\/json/);
+  return JSON.parse(response.text) as Record<string, unknown>;
 }
 
-/** The envelope of contract section 8, whole: five strings, the id that is in the header, and no body from elsewhere. */
-export function errorOf(got: Got): { message: string; type: string; code: string; param: string; request_id: string } {
-  expect(got.status).toBeGreaterThanOrEqual(400);
-  return envelope(json(got), got);
+/** Asserts the error body of docs/contract.md §8: five strings and the request id of the header, and nothing else. */
+export function errorOf(response: HttpResponse): {
+  message: string;
+  type: string;
+  code: string;
+  param: string;
+  request_id: string;
+} {
+  expect(response.status).toBeGreaterThanOrEqual(400);
+  return envelope(json(response), response);
 }
 
-function envelope(body: Record<string, unknown>, got: Got): ReturnType<typeof errorOf> {
+function envelope(body: Record<string, unknown>, response: HttpResponse): ReturnType<typeof errorOf> {
   const text = expect.any(String) as string;
-  const error = { message: text, type: text, code: text, param: text, request_id: got.headers["x-request-id"] };
+  const error = { message: text, type: text, code: text, param: text, request_id: response.headers["x-request-id"] };
   expect(body).toEqual({ error });
-  expect(got.headers["cache-control"]).toBe("no-store");
+  expect(response.headers["cache-control"]).toBe("no-store");
   return body["error"] as ReturnType<typeof errorOf>;
 }
 
-/** The events of a stream, which is checked against contract section 2 as a whole: ids, order, one end, deltas that join to `done`. */
-export function eventsOf(got: Got): ServerSentEvent[] {
-  expect([got.status, got.headers["content-type"], got.broke]).toEqual([
+/** The events of a stream. Asserts docs/contract.md §2: ids, order, one end, and deltas that join to the text of `done`. */
+export function eventsOf(response: HttpResponse): ServerSentEvent[] {
+  expect([response.status, response.headers["content-type"], response.broken]).toEqual([
     200,
     "text/event-stream; charset=utf-8",
     false,
   ]);
-  const events = parseEvents(got.text);
+  const events = parseEvents(response.text);
   const [run] = (events[0]?.id ?? "").split("-");
   expect(run).toMatch(/^\w+$/);
   expect(events.map(({ id }) => id)).toEqual(events.map((_, index) => `${run}-${index}`));
@@ -358,16 +370,16 @@ export function eventsOf(got: Got): ServerSentEvent[] {
   expect(["done", "error"]).toContain(last?.event);
   expect(names.indexOf("start")).toBe(last?.event === "error" && events.length === 1 ? -1 : 0);
   expect(names.lastIndexOf("start")).toBeLessThan(1);
-  const said = (name: string): string =>
+  const joined = (name: string): string =>
     events.map(({ event, data }) => (event === name ? String(data["delta"]) : "")).join("");
   if (last?.event === "done") {
-    expect(said("text")).toBe(last.data["text"]);
-    expect(said("refusal")).toBe(last.data["refusal"] ?? "");
-    expect(said("reasoning")).toBe(last.data["reasoning_summary"] ?? "");
+    expect(joined("text")).toBe(last.data["text"]);
+    expect(joined("refusal")).toBe(last.data["refusal"] ?? "");
+    expect(joined("reasoning")).toBe(last.data["reasoning_summary"] ?? "");
     expect(events.flatMap(({ event, data }) => (event === "tool_call" ? [data] : []))).toEqual(
       last.data["tool_calls"] ?? [],
     );
-  } else if (last !== undefined) envelope(last.data, got);
+  } else if (last !== undefined) envelope(last.data, response);
   return events;
 }
 
@@ -381,72 +393,72 @@ export function parseEvents(text: string): ServerSentEvent[] {
   return events;
 }
 
-/** What `done` says, or the code of `error`. */
+/** The answer in `done`, or the error in `error`. */
 export function endOf(events: readonly ServerSentEvent[]): Record<string, unknown> {
   return (events.at(-1)?.data["error"] as Record<string, unknown> | undefined) ?? events.at(-1)?.data ?? {};
 }
 
-/** @param keys all parts of what is secret in itself */
-function assertSecret(
+/** @param keys parts of the secrets */
+function assertNoLeaks(
   keys: readonly string[],
-  seen: readonly Part[],
+  responses: readonly PartialResponse[],
   logs: readonly string[],
   kv: ReadonlyMap<string, string>,
   objects: string,
 ): void {
   const words = [...keys, PROMPT, OWNER];
-  for (const got of seen) {
-    const head = JSON.stringify([got.status, got.headers]);
-    assertNone(`${head}${errorTexts(got)}`, words);
-    assertNone(got.text, keys);
+  for (const response of responses) {
+    const head = JSON.stringify([response.status, response.headers]);
+    assertAbsent(`${head}${errorTexts(response)}`, words);
+    assertAbsent(response.text, keys);
   }
-  for (const line of logs) assertNone(line, words);
+  for (const line of logs) assertAbsent(line, words);
   for (const [key, value] of kv) {
-    assertNone(key, words);
-    assertNone(value, [...keys, OWNER]);
+    assertAbsent(key, words);
+    assertAbsent(value, [...keys, OWNER]);
   }
-  // What is asked stands in a job's record, as it does in a turn.
-  assertNone(objects, [...keys, OWNER]);
+  // A job's record contains the prompt, as a turn does.
+  assertAbsent(objects, [...keys, OWNER]);
 }
 
-/** As much of an answer as its reader saw. */
-type Part = Pick<Got, "status" | "headers" | "text">;
+/** The part of a response that its reader received. */
+type PartialResponse = Pick<HttpResponse, "status" | "headers" | "text">;
 
-function partOf(pieces: readonly Buffer[]): Part {
-  return partIn(Buffer.concat(pieces).toString("latin1"));
+function rawResponseFrom(pieces: readonly Buffer[]): PartialResponse {
+  return parseRawResponse(Buffer.concat(pieces).toString("latin1"));
 }
 
-/** The answer on a raw connection, up to where its reader left: without the framing of chunks, which could cut a secret in two. */
-export function partIn(raw: string): Part {
+/** The response on a raw connection, as far as it was read. Without the framing of chunks, which could cut a secret in two. */
+export function parseRawResponse(raw: string): PartialResponse {
   const [head = "", ...rest] = raw.split("\r\n\r\n");
   const body = rest.join("\r\n\r\n");
   const chunked = /^transfer-encoding: *chunked$/im.test(head);
-  return { status: Number(head.split(" ")[1] ?? 0), headers: { head }, text: chunked ? unchunked(body) : body };
+  return { status: Number(head.split(" ")[1] ?? 0), headers: { head }, text: chunked ? withoutChunks(body) : body };
 }
 
-/** The data of a chunked body (RFC 9112, section 7.1), the last chunk cut where the reader left. */
-function unchunked(body: string): string {
+/** The data of a chunked body (RFC 9112 §7.1). The last chunk ends where the reader disconnected. */
+function withoutChunks(body: string): string {
   const [line = "", size = "0"] = /^([\da-f]+)\r\n/i.exec(body) ?? [];
   const end = line.length + Number.parseInt(size, 16);
-  return end === line.length ? "" : body.slice(line.length, end) + unchunked(body.slice(end + "\r\n".length));
+  return end === line.length ? "" : body.slice(line.length, end) + withoutChunks(body.slice(end + "\r\n".length));
 }
 
-function errorTexts(got: Part): string {
-  if (got.status >= 400) return got.text;
-  return got.text
+function errorTexts(response: PartialResponse): string {
+  if (response.status >= 400) return response.text;
+  return response.text
     .split(/\n\n/)
     .filter((frame) => /^event: error$/m.test(frame))
     .join("\n");
 }
 
-/** All parts of eight characters: each is looked for. */
+/** All substrings of eight characters. */
 function windows(secret: string): string[] {
   return Array.from({ length: secret.length - WINDOW + 1 }, (_, at) => secret.slice(at, at + WINDOW));
 }
 
-function assertNone(text: string, words: readonly string[]): void {
+function assertAbsent(text: string, words: readonly string[]): void {
   for (const word of words) {
     const at = text.indexOf(word);
-    if (at !== -1) expect.fail(`${JSON.stringify(word)} stands in ${text.slice(Math.max(0, at - 1_000), at + 1_000)}`);
+    if (at !== -1) expect.fail(`${JSON.stringify(word)} is in ${text.slice(Math.max(0, at - 1_000), at + 1_000)}`);
   }
 }

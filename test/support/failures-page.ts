@@ -14,7 +14,7 @@ import {
 const LISTS: readonly (readonly [heading: string, file: string, suite?: string])[] = [
   ["Nobody listens, or everything fails at once", "test/e2e/faults-once.test.ts"],
   ["Clients that don't read", "test/e2e/back-pressure.test.ts"],
-  ["Clients that leave", "test/e2e/leaves.test.ts"],
+  ["Clients that leave", "test/e2e/disconnects.test.ts"],
   ["Clients that leave, with an Idempotency-Key", "test/worker/runs.test.ts", "clients that leave"],
   ["Clients that come back", "test/e2e/resume.test.ts"],
   ["Last-Event-ID", "test/worker/resume.test.ts"],
