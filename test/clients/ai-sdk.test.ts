@@ -1,5 +1,5 @@
-// The AI SDK against the production bundle, through both of its providers, and the OpenAI Agents SDK. They read answers strictly,
-// send items back by their ids, and retry in their own ways.
+// The AI SDK with both of its providers, and the OpenAI Agents SDK, against the production bundle. They validate answers strictly,
+// send items back by id, and retry in their own ways.
 import { createOpenAI, type OpenAILanguageModelResponsesOptions } from "@ai-sdk/openai";
 import { createOpenResponses } from "@ai-sdk/open-responses";
 import { Agent, run, setDefaultOpenAIClient, setTracingDisabled, tool as agentTool } from "@openai/agents";
@@ -40,39 +40,39 @@ afterAll(() => gateway.stop());
 beforeEach(() => gateway.emulator.clear());
 
 const MODEL = "gpt-6-sol";
-const SAID = `You said: "${PROMPT}".`;
-const TOLD = `${SAID} Function outputs: "sunny in ${PROMPT}".`;
+const ANSWER = `You said: "${PROMPT}".`;
+const ANSWER_WITH_OUTPUT = `${ANSWER} Function outputs: "sunny in ${PROMPT}".`;
 const tools = {
   weather: tool({ inputSchema: z.object({ city: z.string() }), execute: ({ city }) => `sunny in ${city}` }),
 };
 const REASONS = { reasoningEffort: "low", reasoningSummary: "detailed" } satisfies OpenAILanguageModelResponsesOptions;
-/** Its name does not tell the SDK that it reasons. */
-const FORGETS = { model: "emulate/forgets-items", openai: { ...REASONS, forceReasoning: true } };
+/** The SDK can't know from the model's name that it reasons. */
+const DELETED_ITEMS = { model: "emulate/forgets-items", openai: { ...REASONS, forceReasoning: true } };
 
 describe.each(["openai", "open-responses"])("the provider %s", (name) => {
   const modelOf = (model: string): LanguageModel => providers[name]?.(model) ?? expect.fail("no such provider");
   const providerOptions = { openai: REASONS, "uniapi-edge": REASONS };
 
-  test("generateText and streamText say the same, with usage", async () => {
-    const asked = { model: modelOf(MODEL), prompt: PROMPT, maxRetries: 0 };
-    const whole = await generateText(asked);
-    expect([whole.text, whole.finishReason]).toEqual([SAID, "stop"]);
-    const stream = streamText(asked);
+  test("generateText and streamText return the same text and usage", async () => {
+    const options = { model: modelOf(MODEL), prompt: PROMPT, maxRetries: 0 };
+    const result = await generateText(options);
+    expect([result.text, result.finishReason]).toEqual([ANSWER, "stop"]);
+    const stream = streamText(options);
     let text = "";
     for await (const delta of stream.textStream) text += delta;
-    expect([text, await stream.finishReason, await stream.usage]).toEqual([SAID, "stop", whole.usage]);
-    expect(whole.usage.totalTokens).toBeGreaterThan(0);
+    expect([text, await stream.finishReason, await stream.usage]).toEqual([ANSWER, "stop", result.usage]);
+    expect(result.usage.totalTokens).toBeGreaterThan(0);
   });
 
-  test("a structured output is read by its schema", async () => {
+  test("a structured output is parsed with its schema", async () => {
     const output = Output.object({ schema: z.object({ name: z.string(), age: z.number() }) });
-    const whole = await generateText({ model: modelOf(MODEL), prompt: PROMPT, output });
-    expect(whole.output).toEqual({ name: expect.any(String) as string, age: expect.any(Number) as number });
-    expect(await streamText({ model: modelOf(MODEL), prompt: PROMPT, output }).output).toEqual(whole.output);
+    const result = await generateText({ model: modelOf(MODEL), prompt: PROMPT, output });
+    expect(result.output).toEqual({ name: expect.any(String) as string, age: expect.any(Number) as number });
+    expect(await streamText({ model: modelOf(MODEL), prompt: PROMPT, output }).output).toEqual(result.output);
   });
 
-  test("a tool loop of two steps ends in text, with a reasoning item on the way, streamed and not", async () => {
-    const asked = {
+  test("a tool loop of two steps with a reasoning item ends in text, with and without streaming", async () => {
+    const options = {
       model: modelOf(MODEL),
       prompt: PROMPT,
       tools,
@@ -80,16 +80,16 @@ describe.each(["openai", "open-responses"])("the provider %s", (name) => {
       providerOptions,
       maxRetries: 0,
     };
-    const whole = await generateText(asked);
-    expect([whole.text, whole.steps.length]).toEqual([TOLD, 2]);
-    expect(whole.steps[0]?.reasoningText).toContain("Reading");
-    const stream = streamText(asked);
-    expect(await stream.text).toBe(TOLD);
+    const result = await generateText(options);
+    expect([result.text, result.steps.length]).toEqual([ANSWER_WITH_OUTPUT, 2]);
+    expect(result.steps[0]?.reasoningText).toContain("Reading");
+    const stream = streamText(options);
+    expect(await stream.text).toBe(ANSWER_WITH_OUTPUT);
     expect(gateway.emulator.calls()).toBe(4);
   });
 
   test.each(["chat-compat", "id-changes", "no-id", "no-usage", "phases", "heartbeat", "no-output-in-terminal"])(
-    "streams of emulate/%s are text",
+    "a stream of emulate/%s is read as text",
     async (fault) => {
       const stream = streamText({ model: modelOf(`emulate/${fault}`), prompt: PROMPT, maxRetries: 0 });
       expect(await stream.text).toMatch(/You said: "zebra-marker"\.$/);
@@ -97,10 +97,10 @@ describe.each(["openai", "open-responses"])("the provider %s", (name) => {
   );
 
   test.each(["cut", "error-event", "500"])(
-    "a stream that fails (emulate/%s) is an error, and never a short text",
+    "a stream that fails (emulate/%s) is an error, not a truncated text",
     async (fault) => {
       const errors: unknown[] = [];
-      const asked = {
+      const options = {
         model: modelOf(`emulate/${fault}`),
         prompt: PROMPT,
         maxRetries: 0,
@@ -108,14 +108,14 @@ describe.each(["openai", "open-responses"])("the provider %s", (name) => {
       };
       await expect(
         (async () => {
-          for await (const part of streamText(asked).stream) if (part.type === "error") throw part.error;
+          for await (const part of streamText(options).stream) if (part.type === "error") throw part.error;
         })(),
       ).rejects.toThrow();
       expect(gateway.emulator.calls()).toBe(1);
     },
   );
 
-  test("what upstream refused is an APICallError with our sentence", async () => {
+  test("an upstream refusal is an APICallError with our message", async () => {
     const error = await generateText({ model: modelOf("emulate/401"), prompt: PROMPT, maxRetries: 0 }).catch(
       (thrown: unknown) => thrown,
     );
@@ -124,9 +124,9 @@ describe.each(["openai", "open-responses"])("the provider %s", (name) => {
   });
 });
 
-describe("where the relay forgets the items that the AI SDK refers to", () => {
-  const looping = (openai: OpenAILanguageModelResponsesOptions, prunes: boolean) => ({
-    model: providers["openai"]?.(FORGETS.model) ?? expect.fail("no such provider"),
+describe("the relay has deleted the items that the AI SDK refers to", () => {
+  const loopOptions = (openai: OpenAILanguageModelResponsesOptions, prunes: boolean) => ({
+    model: providers["openai"]?.(DELETED_ITEMS.model) ?? expect.fail("no such provider"),
     prompt: PROMPT,
     tools,
     stopWhen: isStepCount(3),
@@ -141,8 +141,8 @@ describe("where the relay forgets the items that the AI SDK refers to", () => {
       : {}),
   });
 
-  test("the 400 names the remedy and none of upstream's ids", async () => {
-    const error = await generateText(looping(FORGETS.openai, false)).catch((thrown: unknown) => thrown);
+  test("the 400 names the remedy and no upstream id", async () => {
+    const error = await generateText(loopOptions(DELETED_ITEMS.openai, false)).catch((thrown: unknown) => thrown);
     expect(APICallError.isInstance(error)).toBe(true);
     const { message, statusCode } = error as APICallError;
     expect(statusCode).toBe(400);
@@ -153,11 +153,11 @@ describe("where the relay forgets the items that the AI SDK refers to", () => {
     expect(JSON.stringify(gateway.sent().at(-1))).toContain("item_reference");
   });
 
-  test("the remedy of docs/clients.md carries the loop through, streamed and not", async () => {
-    const asked = looping({ ...FORGETS.openai, store: false }, true);
-    const whole = await generateText(asked);
-    expect([whole.text, whole.steps.length]).toEqual([TOLD, 2]);
-    expect(await streamText(asked).text).toBe(TOLD);
+  test("with the remedy of docs/clients.md the loop completes, with and without streaming", async () => {
+    const options = loopOptions({ ...DELETED_ITEMS.openai, store: false }, true);
+    const result = await generateText(options);
+    expect([result.text, result.steps.length]).toEqual([ANSWER_WITH_OUTPUT, 2]);
+    expect(await streamText(options).text).toBe(ANSWER_WITH_OUTPUT);
     expect(JSON.stringify(gateway.sent().map(({ input }) => input))).not.toMatch(/item_reference|rs_/);
   });
 });
@@ -177,23 +177,25 @@ describe("@openai/agents", () => {
     ],
   });
 
-  test("a tool loop ends in text, streamed and not", async () => {
-    expect((await run(agent, PROMPT)).finalOutput).toBe(TOLD);
+  test("a tool loop ends in text, with and without streaming", async () => {
+    expect((await run(agent, PROMPT)).finalOutput).toBe(ANSWER_WITH_OUTPUT);
     const streamed = await run(agent, PROMPT, { stream: true });
     let text = "";
     for await (const piece of streamed.toTextStream()) text += piece;
     await streamed.completed;
-    expect([text, streamed.finalOutput]).toEqual([TOLD, TOLD]);
+    expect([text, streamed.finalOutput]).toEqual([ANSWER_WITH_OUTPUT, ANSWER_WITH_OUTPUT]);
     expect(gateway.emulator.calls()).toBe(4);
   });
 
-  test("where the relay forgets items, reasoningItemIdPolicy: omit keeps the loop going", async () => {
-    const forgetting = agent.clone({ model: FORGETS.model });
-    await expect(run(forgetting, PROMPT)).rejects.toThrow("leave reasoning items out");
-    expect((await run(forgetting, PROMPT, { reasoningItemIdPolicy: "omit" })).finalOutput).toBe(TOLD);
+  test("with reasoningItemIdPolicy: omit the loop completes, although the relay has deleted the items", async () => {
+    const withDeletedItems = agent.clone({ model: DELETED_ITEMS.model });
+    await expect(run(withDeletedItems, PROMPT)).rejects.toThrow("leave reasoning items out");
+    expect((await run(withDeletedItems, PROMPT, { reasoningItemIdPolicy: "omit" })).finalOutput).toBe(
+      ANSWER_WITH_OUTPUT,
+    );
   });
 
-  test("turns by previousResponseId know what was said, though upstream forgets", async () => {
+  test("turns by previousResponseId know the whole conversation, although upstream has deleted it", async () => {
     const talker = new Agent({ name: "Talker", model: MODEL });
     const first = await run(talker, PROMPT);
     gateway.emulator.forget();

@@ -1,6 +1,5 @@
-// What the client tests talk to: the production bundle over real HTTP with the emulator behind it, as worker.ts starts it for the
-// other end-to-end tests. SDKs make their own requests, so the guard looks at what it can see of them: the Worker's whole log, and
-// every byte of every answer to a client that was given `fetch`.
+// The Worker of the client tests: the production bundle over real HTTP with the emulator as upstream, as test/e2e/worker.ts starts it.
+// SDKs send their own requests, so `stop` checks for secrets in the Worker's log and in every response to a client that uses `fetch`.
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
@@ -12,8 +11,8 @@ import { type Emulator, type ReceivedRequest, startEmulator } from "../emulator/
 
 export { PROMPT, SERVER_KEY };
 
-/** One answer as it went over the wire; `text` grows while it is read. */
-export interface Seen {
+/** A response as it was sent. `text` grows while it is read. */
+export interface RecordedResponse {
   status: number;
   headers: Headers;
   text: string;
@@ -24,9 +23,9 @@ export interface Gateway {
   /** For any OpenAI client. */
   baseURL: string;
   emulator: Emulator;
-  /** `fetch` that remembers every answer; SDKs take it as an option. */
+  /** A `fetch` that records every response. SDKs take it as an option. */
   fetch: typeof fetch;
-  seen: Seen[];
+  responses: RecordedResponse[];
   /** The bodies of the calls that reached upstream. */
   sent: () => Record<string, unknown>[];
   lastCall: () => ReceivedRequest;
@@ -34,13 +33,13 @@ export interface Gateway {
 }
 
 export interface GatewaySettings {
-  /** A file in test/fixtures that stands for src/config.ts; without it the bundle that ships. */
+  /** A file in test/fixtures that replaces src/config.ts. Default: the bundle that ships. */
   config?: string;
-  /** Starts something between Worker and emulator. @returns its address */
-  between?: (emulatorUrl: string) => Promise<string>;
+  /** Starts a proxy between the Worker and the emulator. @returns its address */
+  proxy?: (emulatorUrl: string) => Promise<string>;
 }
 
-export async function startGateway({ config, between }: GatewaySettings = {}): Promise<Gateway> {
+export async function startGateway({ config, proxy: between }: GatewaySettings = {}): Promise<Gateway> {
   const emulator = await startEmulator({ key: UPSTREAM_KEY });
   const logs: string[] = [];
   const server = miniflareOf(
@@ -56,29 +55,30 @@ export async function startGateway({ config, between }: GatewaySettings = {}): P
     (line) => logs.push(line),
   );
   const { origin: url } = await server.ready;
-  const seen: Seen[] = [];
-  const posted = (): ReceivedRequest[] => emulator.received.filter(({ method }) => method === "POST");
+  const responses: RecordedResponse[] = [];
+  const upstreamCalls = (): ReceivedRequest[] => emulator.received.filter(({ method }) => method === "POST");
 
   return {
     url,
     baseURL: `${url}/v1`,
     emulator,
-    seen,
+    responses,
     async fetch(input, init) {
       const response = await fetch(input, init);
-      const one: Seen = { status: response.status, headers: response.headers, text: "" };
-      seen.push(one);
-      return new Response(response.body && watched(response.body, one), response);
+      const recorded: RecordedResponse = { status: response.status, headers: response.headers, text: "" };
+      responses.push(recorded);
+      return new Response(response.body && recordText(response.body, recorded), response);
     },
-    sent: () => posted().map(({ body }) => body as Record<string, unknown>),
-    lastCall: () => posted().at(-1) ?? expect.fail("upstream was not called"),
+    sent: () => upstreamCalls().map(({ body }) => body as Record<string, unknown>),
+    lastCall: () => upstreamCalls().at(-1) ?? expect.fail("upstream was not called"),
     async stop() {
       await server.dispose();
       await emulator.close();
       expect(logs.length).toBeGreaterThan(0);
       for (const line of logs)
         for (const secret of [UPSTREAM_KEY, SERVER_KEY, PROMPT]) expect(line).not.toContain(secret);
-      for (const { text } of seen) for (const secret of [UPSTREAM_KEY, SERVER_KEY]) expect(text).not.toContain(secret);
+      for (const { text } of responses)
+        for (const secret of [UPSTREAM_KEY, SERVER_KEY]) expect(text).not.toContain(secret);
     },
   };
 }
@@ -92,9 +92,9 @@ interface MiniflarePackage {
   convertV4MiniflareOptions: (options: object) => unknown;
 }
 
-/** Nothing stands between client and Worker: behind wrangler's own proxy a client who leaves and a body that breaks look otherwise. */
+/** Miniflare without wrangler's proxy, behind which a client's disconnect and a broken body look different. */
 function miniflareOf(contents: string, bindings: Record<string, string>, onLog: (line: string) => void): Miniflare {
-  // wrangler's own: a version of ours would bring a second workerd.
+  // wrangler's own Miniflare. A dependency of ours could bring a second workerd.
   const wrangler = createRequire(createRequire(import.meta.url).resolve("wrangler"));
   const { Miniflare, convertV4MiniflareOptions } = wrangler("miniflare") as MiniflarePackage;
   const workerOptions = unstable_getMiniflareWorkerOptions("./wrangler.toml").workerOptions as { bindings: object };
@@ -122,14 +122,14 @@ function bundleWith(config: string): string {
   return bundle;
 }
 
-/** Hands the bytes on as they come, and leaves when the reader leaves. */
-function watched(body: ReadableStream<Uint8Array>, one: Seen): ReadableStream<Uint8Array> {
+/** Passes the bytes through and appends them to `recorded.text`. Cancels `body` when the reader cancels. */
+function recordText(body: ReadableStream<Uint8Array>, recorded: RecordedResponse): ReadableStream<Uint8Array> {
   const decoder = new TextDecoder();
-  const watch = new TransformStream<Uint8Array, Uint8Array>({
+  const recorder = new TransformStream<Uint8Array, Uint8Array>({
     transform(chunk, controller) {
-      one.text += decoder.decode(chunk, { stream: true });
+      recorded.text += decoder.decode(chunk, { stream: true });
       controller.enqueue(chunk);
     },
   });
-  return body.pipeThrough(watch);
+  return body.pipeThrough(recorder);
 }

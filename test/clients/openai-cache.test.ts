@@ -1,4 +1,4 @@
-// A kept answer, and an answer that came as JSON, replayed as events: the SDK's stream helper must take it for a fresh stream.
+// Cached answers and JSON answers, replayed as events. The SDK's stream helper must read them like a fresh stream.
 import OpenAI from "openai";
 import type {
   Response as ResponseObject,
@@ -10,14 +10,14 @@ import { replayEvents } from "../../src/core/reply/replay-events.ts";
 import { until } from "../e2e/worker.ts";
 import { type Gateway, PROMPT, SERVER_KEY, startGateway } from "./gateway.ts";
 
-type Asked = Omit<ResponseCreateParamsNonStreaming, "stream">;
+type RequestBody = Omit<ResponseCreateParamsNonStreaming, "stream">;
 
 const FUNCTION = {
   type: "function",
   parameters: { type: "object", properties: { city: { type: "string" } } },
   strict: false,
 } as const;
-const KEPT: Record<string, Asked> = {
+const CACHEABLE: Record<string, RequestBody> = {
   "a text": { model: "gpt-6-sol", input: PROMPT },
   "a reasoning summary": { model: "gpt-6-sol", input: PROMPT, reasoning: { effort: "low", summary: "detailed" } },
   "a refusal": { model: "emulate/refusal", input: PROMPT },
@@ -28,9 +28,9 @@ const KEPT: Record<string, Asked> = {
     input: PROMPT,
     text: { format: { type: "json_schema", name: "o", schema: { type: "object" } } },
   },
-  "what was converted from chat": { model: "emulate/chat-compat", input: PROMPT },
+  "an answer converted from chat": { model: "emulate/chat-compat", input: PROMPT },
 };
-const NEVER_KEPT: Record<string, Asked> = {
+const NOT_CACHEABLE: Record<string, RequestBody> = {
   "parallel function calls": {
     model: "gpt-6-sol",
     input: `${PROMPT} both`,
@@ -45,29 +45,29 @@ const NEVER_KEPT: Record<string, Asked> = {
   "a failure": { model: "emulate/failed", input: PROMPT },
 };
 
-async function eventsOf(client: OpenAI, asked: Asked): Promise<ResponseStreamEvent[]> {
+async function eventsOf(client: OpenAI, body: RequestBody): Promise<ResponseStreamEvent[]> {
   const events: ResponseStreamEvent[] = [];
-  const stream = client.responses.stream(asked);
+  const stream = client.responses.stream(body);
   for await (const event of stream) events.push(event);
   await stream.finalResponse();
   return events;
 }
 
-/** What each event is and is about; a run of deltas is one, and the steps of a hosted tool are not told again. */
+/** The type and indexes of each event. Consecutive deltas count once. The steps of a hosted tool are left out, since a replay has none. */
 function kinds(events: readonly ResponseStreamEvent[]): string[] {
   const lines = events
     .filter(({ type }) => !type.startsWith("response.web_search_call."))
     .map((event) => {
-      const at = event as unknown as Record<string, unknown>;
-      const places = ["output_index", "content_index", "summary_index", "annotation_index"].map(
-        (key) => `${key}=${at[key] as string}`,
+      const fields = event as unknown as Record<string, unknown>;
+      const indexes = ["output_index", "content_index", "summary_index", "annotation_index"].map(
+        (key) => `${key}=${fields[key] as string}`,
       );
-      return [event.type, ...places].join(" ");
+      return [event.type, ...indexes].join(" ");
     });
   return lines.filter((line, at) => line !== lines[at - 1]);
 }
 
-function joined(events: readonly ResponseStreamEvent[], type: string): string {
+function joinDeltas(events: readonly ResponseStreamEvent[], type: string): string {
   return events.map((event) => (event.type === type && "delta" in event ? event.delta : "")).join("");
 }
 
@@ -80,15 +80,15 @@ function expectSame(replayed: readonly ResponseStreamEvent[], fresh: readonly Re
   expect(kinds(replayed)).toEqual(kinds(fresh));
   expect(replayed.map(({ sequence_number }) => sequence_number)).toEqual(replayed.map((_, at) => at));
   for (const name of ["output_text", "refusal", "reasoning_summary_text", "function_call_arguments"]) {
-    expect(joined(replayed, `response.${name}.delta`)).toBe(joined(fresh, `response.${name}.delta`));
+    expect(joinDeltas(replayed, `response.${name}.delta`)).toBe(joinDeltas(fresh, `response.${name}.delta`));
   }
   expect(endOf(replayed).output).toEqual(endOf(fresh).output);
 }
 
 describe.each([
-  ["the config keeps answers", { config: "config-clients.ts" }, {}],
-  ["Cache-Control asks for it", {}, { "cache-control": "max-age=60" }],
-])("where %s", (_, settings, defaultHeaders) => {
+  ["the config enables the cache", { config: "config-clients.ts" }, {}],
+  ["Cache-Control asks for the cache", {}, { "cache-control": "max-age=60" }],
+])("when %s", (_, settings, defaultHeaders) => {
   let gateway: Gateway;
   let client: OpenAI;
   beforeAll(async () => {
@@ -104,39 +104,39 @@ describe.each([
   afterAll(() => gateway.stop());
   beforeEach(() => gateway.emulator.clear());
 
-  test.each(Object.entries(KEPT))("%s kept from JSON replays as a stream like a fresh one", async (name, asked) => {
-    const fresh = await eventsOf(client, { ...asked, input: `${PROMPT} 1 ${name}` });
-    const whole = await client.responses.create({ ...asked, input: `${PROMPT} 2 ${name}` });
+  test.each(Object.entries(CACHEABLE))("%s, cached from JSON, streams like a fresh answer", async (name, body) => {
+    const fresh = await eventsOf(client, { ...body, input: `${PROMPT} 1 ${name}` });
+    const response = await client.responses.create({ ...body, input: `${PROMPT} 2 ${name}` });
     const replayed = await until(async () => {
-      const events = await eventsOf(client, { ...asked, input: `${PROMPT} 2 ${name}` });
-      expect(gateway.seen.at(-1)?.headers.get("cache-status")).toMatch(/; hit; ttl=\d+$/);
+      const events = await eventsOf(client, { ...body, input: `${PROMPT} 2 ${name}` });
+      expect(gateway.responses.at(-1)?.headers.get("cache-status")).toMatch(/; hit; ttl=\d+$/);
       return events;
     });
     expect(kinds(replayed)).toEqual(kinds(fresh));
     expect(replayed.map(({ sequence_number }) => sequence_number)).toEqual(replayed.map((_event, at) => at));
-    expect(endOf(replayed)).toMatchObject({ id: whole.id, output: whole.output, usage: whole.usage });
+    expect(endOf(replayed)).toMatchObject({ id: response.id, output: response.output, usage: response.usage });
   });
 
-  test.each(Object.entries(KEPT))(
-    "%s kept from a stream answers JSON, and streams again as it did",
-    async (name, asked) => {
+  test.each(Object.entries(CACHEABLE))(
+    "%s, cached from a stream, is served as JSON and as the same stream",
+    async (name, body) => {
       const input = `${PROMPT} 3 ${name}`;
-      const fresh = await eventsOf(client, { ...asked, input });
-      const whole = await until(async () => {
-        const { data, response } = await client.responses.create({ ...asked, input }).withResponse();
+      const fresh = await eventsOf(client, { ...body, input });
+      const response = await until(async () => {
+        const { data, response } = await client.responses.create({ ...body, input }).withResponse();
         expect(response.headers.get("cache-status")).toMatch(/; hit; ttl=\d+$/);
         return data;
       });
-      expect(whole).toMatchObject({ id: endOf(fresh).id, output: endOf(fresh).output });
-      expectSame(await eventsOf(client, { ...asked, input }), fresh);
+      expect(response).toMatchObject({ id: endOf(fresh).id, output: endOf(fresh).output });
+      expectSame(await eventsOf(client, { ...body, input }), fresh);
       expect(gateway.emulator.calls()).toBeLessThanOrEqual(2);
     },
   );
 
-  test.each(Object.entries(NEVER_KEPT))(
-    "%s is never kept, and replays like a fresh stream where a relay answers JSON",
-    async (_name, asked) => {
-      const fresh = await eventsOf(client, asked);
+  test.each(Object.entries(NOT_CACHEABLE))(
+    "%s is never cached, and if a relay answers JSON, it streams like a fresh answer",
+    async (_name, body) => {
+      const fresh = await eventsOf(client, body);
       const frames = replayEvents({ ...endOf(fresh) }).map(
         (event) => `event: ${event["type"] as string}\ndata: ${JSON.stringify(event)}\n\n`,
       );
@@ -145,8 +145,8 @@ describe.each([
         fetch: async () =>
           new Response(`${frames.join("")}data: [DONE]\n\n`, { headers: { "content-type": "text/event-stream" } }),
       });
-      expectSame(await eventsOf(replaying, asked), fresh);
-      await eventsOf(client, asked);
+      expectSame(await eventsOf(replaying, body), fresh);
+      await eventsOf(client, body);
       expect(gateway.emulator.calls()).toBe(2);
     },
   );
@@ -161,14 +161,14 @@ describe("presets", () => {
   });
   afterAll(() => gateway.stop());
 
-  test("models.list has the presets beside upstream's models", async () => {
+  test("models.list contains the presets and upstream's models", async () => {
     const ids: string[] = [];
     for await (const { id } of client.models.list()) ids.push(id);
     expect(ids.slice(0, 2)).toEqual(["support", "brief"]);
     expect(ids).toContain("gpt-6-luna");
   });
 
-  test("a preset's name as model brings its fields, and a follow-up under it knows what was said", async () => {
+  test("a preset's name as model applies its fields, and a follow-up knows the conversation", async () => {
     const first = await client.responses.create({ model: "support", input: PROMPT });
     expect(gateway.lastCall().body).toMatchObject({
       model: "gpt-6-sol",

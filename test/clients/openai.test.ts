@@ -1,4 +1,4 @@
-// The official `openai` package against the production bundle: whatever an app does with OpenAI's own address works at ours.
+// The official `openai` package against the production bundle: what an app does with OpenAI's API works with ours.
 import { setTimeout as sleep } from "node:timers/promises";
 import OpenAI, {
   APIError,
@@ -32,7 +32,7 @@ afterAll(() => gateway.stop());
 beforeEach(() => gateway.emulator.clear());
 
 const model = "gpt-6-sol";
-const SAID = `You said: "${PROMPT}".`;
+const ANSWER = `You said: "${PROMPT}".`;
 const WEATHER: FunctionTool = {
   type: "function",
   name: "weather",
@@ -57,12 +57,12 @@ const outputOf = (call: ResponseFunctionToolCall): ResponseInputItem => ({
   output: `${call.name} is fine`,
 });
 
-test("create answers with a whole response under our id", async () => {
+test("create returns a complete response with our id", async () => {
   const response = await client.responses.create({ model, input: PROMPT, metadata: { order: "7" } });
   expect(response).toMatchObject({
     object: "response",
     status: "completed",
-    output_text: SAID,
+    output_text: ANSWER,
     metadata: { order: "7" },
     error: null,
   });
@@ -70,14 +70,14 @@ test("create answers with a whole response under our id", async () => {
   expect(response._request_id).toMatch(/^req_/);
 });
 
-test("a stream is read event by event, and its deltas are the text", async () => {
+test("a stream is read event by event, and its deltas add up to the text", async () => {
   const types: string[] = [];
   let text = "";
   for await (const event of await client.responses.create({ model, input: PROMPT, stream: true })) {
     types.push(event.type);
     if (event.type === "response.output_text.delta") text += event.delta;
   }
-  expect(text).toBe(SAID);
+  expect(text).toBe(ANSWER);
   expect([types[0], types.at(-1)]).toEqual(["response.created", "response.completed"]);
 });
 
@@ -86,7 +86,7 @@ test("the stream helper gives snapshots and the final response", async () => {
   let snapshot = "";
   stream.on("response.output_text.delta", (event) => (snapshot = event.snapshot));
   const response = await stream.finalResponse();
-  expect([snapshot, response.output_text, response.status]).toEqual([SAID, SAID, "completed"]);
+  expect([snapshot, response.output_text, response.status]).toEqual([ANSWER, ANSWER, "completed"]);
   expect(response.output.map(({ type }) => type)).toEqual(["reasoning", "message"]);
 });
 
@@ -103,28 +103,28 @@ test.each([
   "no-event-lines",
   "json-for-stream",
   "heartbeat",
-])("the stream helper takes what upstream calls emulate/%s, and it says what JSON says", async (name) => {
+])("for emulate/%s the stream helper returns the same response as JSON", async (name) => {
   const streamed = await client.responses.stream({ model: `emulate/${name}`, input: PROMPT }).finalResponse();
-  const whole = await client.responses.create({ model: `emulate/${name}`, input: PROMPT });
-  expect([streamed.status, streamed.output_text]).toEqual([whole.status, whole.output_text]);
+  const json = await client.responses.create({ model: `emulate/${name}`, input: PROMPT });
+  expect([streamed.status, streamed.output_text]).toEqual([json.status, json.output_text]);
   const kinds = (response: { output: readonly { type: string }[] }): string[] =>
     response.output.map(({ type }) => type);
-  expect(kinds(streamed)).toEqual(kinds(whole));
+  expect(kinds(streamed)).toEqual(kinds(json));
 });
 
 test.each([model, "emulate/chat-compat"])(
-  "parallel function calls of %s go round by full history, streamed and not",
+  "parallel function calls of %s work with the full history as input, with and without streaming",
   async (name) => {
-    const asked = {
+    const body = {
       model: name,
       input: [{ role: "user", content: `${PROMPT} both` }] as ResponseInputItem[],
       tools: [WEATHER, TIME],
     };
-    for (const first of [await client.responses.create(asked), await client.responses.stream(asked).finalResponse()]) {
+    for (const first of [await client.responses.create(body), await client.responses.stream(body).finalResponse()]) {
       const calls = (first.output as ResponseOutputItem[]).filter((item) => item.type === "function_call");
       expect(calls.map(({ name: called }) => called)).toEqual(["weather", "time"]);
       const history = [
-        ...asked.input,
+        ...body.input,
         ...calls.map(({ call_id, name: called, arguments: args }) => ({
           type: "function_call" as const,
           call_id,
@@ -133,7 +133,7 @@ test.each([model, "emulate/chat-compat"])(
         })),
         ...calls.map(outputOf),
       ];
-      const second = await client.responses.create({ ...asked, input: history });
+      const second = await client.responses.create({ ...body, input: history });
       expect(second.output_text).toBe(
         `You said: "${PROMPT} both". Function outputs: "weather is fine", "time is fine".`,
       );
@@ -145,28 +145,28 @@ test.each([
   [model, "upstream"],
   ["emulate/chat-compat", "replayed"],
   ["emulate/forgets-chain", "replayed"],
-])("a function call of %s goes round by previous_response_id (%s)", async (name, how) => {
-  const asked = { model: name, tools: [WEATHER] } satisfies Partial<ResponseCreateParamsNonStreaming>;
-  const first = await client.responses.create({ ...asked, input: PROMPT });
+])("a function call of %s works with previous_response_id (x-continuity: %s)", async (name, continuity) => {
+  const body = { model: name, tools: [WEATHER] } satisfies Partial<ResponseCreateParamsNonStreaming>;
+  const first = await client.responses.create({ ...body, input: PROMPT });
   const call = first.output.find((item) => item.type === "function_call") ?? expect.fail("no call");
-  const next = { ...asked, input: [outputOf(call)], previous_response_id: first.id };
+  const next = { ...body, input: [outputOf(call)], previous_response_id: first.id };
   const { data: second, response } = await client.responses.create(next).withResponse();
-  expect(response.headers.get("x-continuity")).toBe(how);
-  expect(second.output_text).toBe(`${SAID} Function outputs: "weather is fine".`);
+  expect(response.headers.get("x-continuity")).toBe(continuity);
+  expect(second.output_text).toBe(`${ANSWER} Function outputs: "weather is fine".`);
   expect(second.previous_response_id).toBe(first.id);
   expect((await client.responses.stream(next).finalResponse()).output_text).toBe(second.output_text);
 });
 
-test("parse reads structured output by a zod schema, from JSON and from a stream", async () => {
+test("parse reads structured output with a zod schema, from JSON and from a stream", async () => {
   const Person = z.object({ name: z.string(), age: z.number().int() });
-  const asked = { model, input: PROMPT, text: { format: zodTextFormat(Person, "person") } };
-  const whole = await client.responses.parse(asked);
-  expect(Person.parse(whole.output_parsed)).toEqual(whole.output_parsed);
-  const streamed = await client.responses.stream(asked).finalResponse();
-  expect(streamed.output_parsed).toEqual(whole.output_parsed);
+  const body = { model, input: PROMPT, text: { format: zodTextFormat(Person, "person") } };
+  const json = await client.responses.parse(body);
+  expect(Person.parse(json.output_parsed)).toEqual(json.output_parsed);
+  const streamed = await client.responses.stream(body).finalResponse();
+  expect(streamed.output_parsed).toEqual(json.output_parsed);
 });
 
-test("a client that leaves in mid-stream stops the upstream call", async () => {
+test("a client that aborts in mid-stream stops the upstream call", async () => {
   const stream = await client.responses.create({
     model: "emulate/slow/100",
     input: PROMPT.repeat(50).replaceAll("r", "r "),
@@ -198,7 +198,7 @@ test("an unknown previous_response_id is a BadRequestError that names the field"
   }
 });
 
-test("a wrong key is an AuthenticationError and upstream is not asked", async () => {
+test("a wrong key is an AuthenticationError, and upstream is not called", async () => {
   const stranger = new OpenAI({ baseURL: gateway.baseURL, apiKey: "sk-somebody-else", fetch: gateway.fetch });
   for (const work of [
     () => stranger.responses.create({ model, input: PROMPT }),
@@ -212,7 +212,7 @@ test("a wrong key is an AuthenticationError and upstream is not asked", async ()
   expect(gateway.emulator.received).toEqual([]);
 });
 
-test("429 is a RateLimitError; the SDK waits as long as Retry-After says, then it is answered", async () => {
+test("429 is a RateLimitError, and the SDK's retry after Retry-After succeeds", async () => {
   const limited = await failure(client.responses.create({ model: "emulate/429-retry-after/1", input: PROMPT }));
   expect(limited).toBeInstanceOf(RateLimitError);
   expect(limited).toMatchObject({ code: "upstream_rate_limited", headers: expect.objectContaining({}) });
@@ -221,14 +221,14 @@ test("429 is a RateLimitError; the SDK waits as long as Retry-After says, then i
   gateway.emulator.clear();
   const began = performance.now();
   const response = await client.responses.create({ model: "emulate/429-once/1", input: PROMPT }, { maxRetries: 2 });
-  expect(response.output_text).toBe(SAID);
+  expect(response.output_text).toBe(ANSWER);
   expect(gateway.emulator.calls()).toBe(2);
   expect(performance.now() - began).toBeGreaterThan(900);
   expect(performance.now() - began).toBeLessThan(3_000);
 });
 
 test.each(["500", "reset-before-headers", "520"])(
-  "emulate/%s may have been paid: the SDK does not try it again, with or without stream",
+  "emulate/%s may have been paid, so the SDK does not retry it, with or without streaming",
   async (name) => {
     for (const stream of [false, true]) {
       gateway.emulator.clear();
@@ -243,35 +243,35 @@ test.each(["500", "reset-before-headers", "520"])(
 );
 
 test.each(["cut", "reset", "bare-json", "error-event", "error-event-nested"])(
-  "a stream that breaks (emulate/%s) is an APIError with our code for iteration and helper, after one upstream call",
+  "a stream that breaks (emulate/%s) is an APIError with our code, in an iteration and in the helper, after one upstream call",
   async (name) => {
-    const asked = { model: `emulate/${name}`, input: PROMPT };
+    const body = { model: `emulate/${name}`, input: PROMPT };
     const code = name === "error-event-nested" ? "upstream_rate_limited" : "upstream_error";
     const iterate = async (): Promise<void> => {
-      for await (const _ of await client.responses.create({ ...asked, stream: true }, { maxRetries: 2 }));
+      for await (const _ of await client.responses.create({ ...body, stream: true }, { maxRetries: 2 }));
     };
-    for (const work of [iterate, () => client.responses.stream(asked, { maxRetries: 2 }).finalResponse()]) {
+    for (const work of [iterate, () => client.responses.stream(body, { maxRetries: 2 }).finalResponse()]) {
       gateway.emulator.clear();
       const error = await failure(work());
       expect(error).toBeInstanceOf(APIError);
       expect(error).toMatchObject({ code });
       expect(gateway.emulator.calls()).toBe(1);
       await sleep(50);
-      expect(gateway.seen.at(-1)?.text).not.toContain("[DONE]");
+      expect(gateway.responses.at(-1)?.text).not.toContain("[DONE]");
     }
   },
 );
 
 test.each(["cut", "reset", "bare-json"])(
-  "with an Idempotency-Key and retries of its own, a failure after the headers (emulate/%s) is one payment, and the same error however often it is asked again",
+  "with an Idempotency-Key, a failure after the headers (emulate/%s) is paid once, and every retry gets the same error",
   async (name) => {
-    const asked = { model: `emulate/${name}`, input: PROMPT };
+    const body = { model: `emulate/${name}`, input: PROMPT };
     const options = { maxRetries: 2, headers: { "Idempotency-Key": crypto.randomUUID() } };
     const iterate = async (): Promise<void> => {
-      for await (const _ of await client.responses.create({ ...asked, stream: true }, options));
+      for await (const _ of await client.responses.create({ ...body, stream: true }, options));
     };
     for (const _ of [1, 2]) {
-      const error = await failure(client.responses.create(asked, options));
+      const error = await failure(client.responses.create(body, options));
       expect(error).toBeInstanceOf(InternalServerError);
       expect(error).toMatchObject({ status: 502, code: "upstream_error" });
       expect(await failure(iterate())).toMatchObject({ code: "upstream_error" });
@@ -280,29 +280,29 @@ test.each(["cut", "reset", "bare-json"])(
   },
 );
 
-test("with an Idempotency-Key the SDK's retry of a connection that broke gets the answer of the first call", async () => {
-  let broken = 0;
-  const unlucky: typeof fetch = async (input, init) => {
+test("with an Idempotency-Key, the SDK's retry after a broken connection gets the answer of the first call", async () => {
+  let requests = 0;
+  const flakyFetch: typeof fetch = async (input, init) => {
     const response = await gateway.fetch(input, init);
-    if (broken++ > 0) return response;
+    if (requests++ > 0) return response;
     await response.body?.cancel();
     throw new TypeError("the connection broke");
   };
-  const one = new OpenAI({ baseURL: gateway.baseURL, apiKey: SERVER_KEY, maxRetries: 2, fetch: unlucky });
-  const response = await one.responses.create(
+  const retrying = new OpenAI({ baseURL: gateway.baseURL, apiKey: SERVER_KEY, maxRetries: 2, fetch: flakyFetch });
+  const response = await retrying.responses.create(
     { model, input: PROMPT },
     { headers: { "Idempotency-Key": crypto.randomUUID() } },
   );
-  expect([response.output_text, broken, gateway.emulator.calls()]).toEqual([SAID, 2, 1]);
+  expect([response.output_text, requests, gateway.emulator.calls()]).toEqual([ANSWER, 2, 1]);
 });
 
-test("retrieve, inputItems.list and delete work by id; what is deleted is gone", async () => {
+test("retrieve, inputItems.list and delete work by id, and a deleted response is gone", async () => {
   const response = await client.responses.create({ model, input: PROMPT, metadata: { order: "7" } });
   const again = await until(() => client.responses.retrieve(response.id));
   expect(again).toMatchObject({
     id: response.id,
     output: response.output,
-    output_text: SAID,
+    output_text: ANSWER,
     usage: response.usage,
     metadata: { order: "7" },
   });
@@ -324,21 +324,21 @@ test.each([
   ["JSON", false],
   ["a stream", true],
 ])(
-  "six turns by previous_response_id as %s, while upstream forgets and then ignores the chain: every answer knows all of it",
+  "six turns by previous_response_id as %s: every answer knows the conversation, although upstream first deletes and then ignores the chain",
   async (_, stream) => {
     const texts: string[] = [];
     let previous_response_id: string | null = null;
     for (let turn = 1; turn <= 6; turn += 1) {
       if (turn === 3) gateway.emulator.forget();
       texts.push(`${PROMPT} ${turn}`);
-      const asked = {
+      const body = {
         model: turn < 5 ? model : "emulate/ignores-chain",
         input: texts.at(-1) ?? "",
         previous_response_id,
       };
       const response: OpenAI.Responses.Response = stream
-        ? await client.responses.stream(asked).finalResponse()
-        : await client.responses.create(asked);
+        ? await client.responses.stream(body).finalResponse()
+        : await client.responses.create(body);
       const before = texts.slice(0, -1).map((text) => `"${text}"`);
       const now = `You said: "${texts.at(-1)}".`;
       expect(response.output_text).toBe(

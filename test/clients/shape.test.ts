@@ -1,5 +1,5 @@
-// The Open Responses shape on the wire, byte by byte: what the specification requires of every object and event, and what must pass as
-// upstream wrote it. A recorder stands between Worker and emulator, since only it knows upstream's bytes.
+// The shape of Open Responses on the wire: the keys that the specification requires in every object and event, and the parts that must be
+// upstream's own bytes. A recording proxy between the Worker and the emulator captures those.
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { createParser } from "eventsource-parser";
@@ -20,11 +20,11 @@ const NEVER_NULL =
 
 let gateway: Gateway;
 let recorder: Server;
-/** What upstream sent last. */
+/** The last body that upstream sent. */
 let upstreamText = "";
 beforeAll(async () => {
   gateway = await startGateway({
-    async between(emulatorUrl) {
+    async proxy(emulatorUrl) {
       recorder = createServer((request, response) => {
         void (async () => {
           const pieces: Uint8Array[] = [];
@@ -123,21 +123,21 @@ const EXCHANGES: Record<string, Data> = {
   "a refusal": { model: "emulate/refusal" },
   "an incomplete text": { model: "emulate/incomplete" },
   "a failure": { model: "emulate/failed" },
-  "what was converted from chat": { model: "emulate/chat-compat" },
-  "calls that were converted from chat": { model: "emulate/chat-compat", tools: [WEATHER] },
+  "an answer converted from chat": { model: "emulate/chat-compat" },
+  "function calls converted from chat": { model: "emulate/chat-compat", tools: [WEATHER] },
   "an answer without usage": { model: "emulate/no-usage" },
   "an answer without an id": { model: "emulate/no-id" },
   "an answer whose id changes": { model: "emulate/id-changes" },
 };
 
 describe.each(Object.entries(EXCHANGES))("%s", (name, fields) => {
-  test("as JSON has every key, and no id of upstream's", async () => {
+  test("as JSON: has every key and no upstream id", async () => {
     const text = await post({ input: `${PROMPT} ${name}`, ...fields });
     expectShape(JSON.parse(text) as Data);
     expect(text).not.toMatch(/resp_(?!ue1_)|chatcmpl-/);
   });
 
-  test("as a stream has them in every event, counted, ended by [DONE], its deltas as upstream wrote them", async () => {
+  test("as a stream: every event has its keys and a number, the deltas are upstream's bytes, and [DONE] ends it", async () => {
     const text = await post({ input: `${PROMPT} ${name}`, stream: true, ...fields });
     expect(text.endsWith("\n\ndata: [DONE]\n\n")).toBe(true);
     expect(text).not.toMatch(/resp_(?!ue1_)|chatcmpl-/);
@@ -152,18 +152,18 @@ describe.each(Object.entries(EXCHANGES))("%s", (name, fields) => {
       if (part !== undefined) expectPart(part);
     }
     expect(events.filter(({ type }) => /^response\.(completed|incomplete|failed)$/.test(String(type)))).toHaveLength(1);
-    const deltas = (whole: string): string[] => whole.match(/^event: \S+\.delta\ndata: .*\n\n/gm) ?? [];
+    const deltas = (stream: string): string[] => stream.match(/^event: \S+\.delta\ndata: .*\n\n/gm) ?? [];
     expect(deltas(text)).toEqual(deltas(upstreamText));
     expect(events.map(({ type }) => type)).toEqual(eventsOf(upstreamText).map(({ type }) => type));
   });
 });
 
-test("a follow-up names its parent in the object and in every event that has one", async () => {
+test("a follow-up names its parent in the response object and in every event that contains one", async () => {
   const { id } = JSON.parse(await post({ input: PROMPT, model: "gpt-6-sol" })) as { id: string };
-  const asked = { input: `${PROMPT} 2`, model: "gpt-6-sol", previous_response_id: id };
-  expect(JSON.parse(await post(asked))).toMatchObject({ previous_response_id: id });
-  const named = eventsOf(await post({ ...asked, stream: true })).flatMap(({ response }) =>
+  const body = { input: `${PROMPT} 2`, model: "gpt-6-sol", previous_response_id: id };
+  expect(JSON.parse(await post(body))).toMatchObject({ previous_response_id: id });
+  const parents = eventsOf(await post({ ...body, stream: true })).flatMap(({ response }) =>
     response === undefined ? [] : [(response as Data)["previous_response_id"]],
   );
-  expect(named).toEqual([id, id, id]);
+  expect(parents).toEqual([id, id, id]);
 });

@@ -1,5 +1,4 @@
-// Every snippet of docs/clients.md is run as it stands there, in a process of its own, against an upstream that forgets what it has
-// stored after each call.
+// Runs every snippet of docs/clients.md unchanged in its own process. Upstream deletes its stored responses after each call.
 import { execFile } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -10,16 +9,16 @@ import { type Gateway, SERVER_KEY, startGateway } from "./gateway.ts";
 const SNIPPETS = [...readFileSync("docs/clients.md", "utf8").matchAll(/^## (.*)\n\n```(ts|sh)\n([\s\S]*?)^```$/gm)].map(
   ([, heading = "", language = "", code = ""]) => ({ heading, language, code }),
 );
-/** What the emulator's answer to the snippet must show. */
-const SAYS: Record<string, string> = {
+/** Text that the output of each snippet must contain. */
+const EXPECTED_OUTPUT: Record<string, string> = {
   curl: 'You said: "Say hello."',
   "`openai` (7.57.0)": 'You said: "What is my name?". Before that you said: "My name is Ada.".',
   "`ai` (7.0.173) with `@ai-sdk/openai` (4.0.118)": 'Function outputs: "Sunny in',
   "`ai` with `@ai-sdk/open-responses` (2.0.36)": 'You said: "Say hello."',
   "`@openai/agents` (0.20.0)": 'Function outputs: "Sunny in',
 };
-/** Loaded before a snippet: upstream forgets after every call. */
-const FORGETFUL = `
+/** Loaded before a snippet: deletes upstream's stored responses after every call. */
+const DELETE_AFTER_EACH_CALL = `
 const { fetch } = globalThis;
 globalThis.fetch = async (...args) => {
   const response = await fetch(...args);
@@ -33,27 +32,27 @@ let dir: string;
 beforeAll(async () => {
   gateway = await startGateway();
   dir = mkdtempSync(join(import.meta.dirname, "node_modules", ".snippets-"));
-  writeFileSync(join(dir, "forgetful.mjs"), FORGETFUL);
+  writeFileSync(join(dir, "delete-after-each-call.mjs"), DELETE_AFTER_EACH_CALL);
 });
 afterAll(async () => {
   rmSync(dir, { recursive: true, force: true });
   await gateway.stop();
 });
 
-test("the versions in the headings are the pinned ones", () => {
+test("the headings name the pinned versions", () => {
   const { dependencies } = JSON.parse(readFileSync(join(import.meta.dirname, "package.json"), "utf8")) as {
     dependencies: Record<string, string>;
   };
-  const named = SNIPPETS.flatMap(({ heading }) => [...heading.matchAll(/`([^`]+)` \(([\d.]+)\)/g)]);
-  expect(Object.fromEntries(named.map(([, name = "", version = ""]) => [name, version]))).toEqual({
+  const inHeadings = SNIPPETS.flatMap(({ heading }) => [...heading.matchAll(/`([^`]+)` \(([\d.]+)\)/g)]);
+  expect(Object.fromEntries(inHeadings.map(([, name = "", version = ""]) => [name, version]))).toEqual({
     ...dependencies,
     zod: undefined,
-    // Of docs/browser.md.
+    // Only docs/browser.md uses these.
     "@ai-sdk/react": undefined,
     react: undefined,
     "react-dom": undefined,
   });
-  expect(SNIPPETS.map(({ heading }) => heading)).toEqual(Object.keys(SAYS));
+  expect(SNIPPETS.map(({ heading }) => heading)).toEqual(Object.keys(EXPECTED_OUTPUT));
 });
 
 test.concurrent.each(SNIPPETS)("$heading", async ({ heading, language, code }) => {
@@ -70,7 +69,9 @@ test.concurrent.each(SNIPPETS)("$heading", async ({ heading, language, code }) =
     NODE_OPTIONS: "",
   };
   const [program, args] =
-    language === "ts" ? [process.execPath, ["--import", join(dir, "forgetful.mjs"), file]] : ["sh", [file]];
+    language === "ts"
+      ? [process.execPath, ["--import", join(dir, "delete-after-each-call.mjs"), file]]
+      : ["sh", [file]];
   const { stdout } = await promisify(execFile)(program, args, { env });
-  expect(stdout.replaceAll(String.raw`\"`, '"')).toContain(SAYS[heading]);
+  expect(stdout.replaceAll(String.raw`\"`, '"')).toContain(EXPECTED_OUTPUT[heading]);
 });
