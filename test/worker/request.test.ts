@@ -1,3 +1,4 @@
+// POST /ask over HTTP: what upstream receives for a request, and which requests never reach it.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
@@ -21,7 +22,7 @@ const send = (
 ): Promise<Response> => worker.send(`/ask${query}`, { method: "POST", body, headers });
 
 describe("what upstream receives", () => {
-  test("the request wins over the preset, the preset over the defaults, and caps over all", async () => {
+  test("the request overrides the preset, the preset the defaults, and caps always apply", async () => {
     const worker = startWorker({
       defaults: { model: "gpt-6.1-sol", temperature: 0.1, top_p: 0.1, instructions: "defaults", truncation: "auto" },
       presets: { p: { model: "gpt-5.6-terra", temperature: 0.2, instructions: "preset", max_output_tokens: 9_000 } },
@@ -102,7 +103,7 @@ describe("what upstream receives", () => {
     });
   });
 
-  test("what is ours stays here", async () => {
+  test("the Worker's own fields and settings are not sent", async () => {
     const input = marked();
     await startWorker({
       presets: { p: { max_turns: 5, allow: ["temperature"], images: true, fallback: ["gpt-6-sol"] } },
@@ -110,7 +111,7 @@ describe("what upstream receives", () => {
     expect(Object.keys((await received(input))[0]?.body ?? {}).toSorted()).toEqual(["input", "model", "stream"]);
   });
 
-  test("text, forms and JSON of any content type reach upstream as they were meant", async () => {
+  test("text, forms and JSON of any content type reach upstream as the intended fields", async () => {
     const worker = startWorker();
     const json = marked("json");
     for (const type of [
@@ -137,15 +138,15 @@ describe("what upstream receives", () => {
     expect((await received(text.slice(-36)))[0]?.body).toMatchObject({ input: text });
   });
 
-  test("the query names preset, stream and the earlier answer", async () => {
+  test("the query may carry preset, stream and previous_response_id", async () => {
     const worker = startWorker({ presets: { p: { instructions: "Be kind." } } });
     const first = await worker.answer({ input: marked() });
     const input = marked();
     const response = await send(worker, input, {}, `?preset=p&previous_response_id=${first.id}&stream=true`);
     expect(response.headers.get("content-type")).toMatch(/^text\/event-stream/);
     await response.text();
-    const [got] = await received(input);
-    expect(got?.body).toMatchObject({
+    const [call] = await received(input);
+    expect(call?.body).toMatchObject({
       instructions: "Be kind.",
       stream: true,
       previous_response_id: expect.stringMatching(/^resp_[0-9a-f]{50}$/),
@@ -153,7 +154,7 @@ describe("what upstream receives", () => {
   });
 });
 
-describe("what never reaches upstream", () => {
+describe("requests that never reach upstream", () => {
   test.each([
     ["an unknown field", { temprature: 1 }, 400, "unknown_parameter", "temprature"],
     ["background", { background: true }, 400, "unknown_parameter", "background"],
@@ -174,7 +175,7 @@ describe("what never reaches upstream", () => {
       "previous_response_id",
     ],
     [
-      "an earlier id without end",
+      "an earlier id that is too long",
       { previous_response_id: "x".repeat(257) },
       400,
       "previous_response_not_found",
@@ -190,10 +191,10 @@ describe("what never reaches upstream", () => {
   });
 
   test.each([
-    ["a body that is no JSON", "{", { "content-type": "application/json" }, 400, "invalid_json"],
-    ["JSON that is no object", "[1]", { "content-type": "application/json" }, 400, "invalid_request"],
-    ["nothing", null, {}, 400, "invalid_request"],
-    ["blanks", " \n", {}, 400, "invalid_request"],
+    ["a body that is not JSON", "{", { "content-type": "application/json" }, 400, "invalid_json"],
+    ["JSON that is not an object", "[1]", { "content-type": "application/json" }, 400, "invalid_request"],
+    ["no body", null, {}, 400, "invalid_request"],
+    ["white space", " \n", {}, 400, "invalid_request"],
     [
       "a deep body",
       `{"input":${"[".repeat(40)}${"]".repeat(40)}}`,
@@ -202,9 +203,9 @@ describe("what never reaches upstream", () => {
       "input_too_deep",
     ],
     ["__proto__", '{"input":"x","__proto__":{"a":1}}', { "content-type": "application/json" }, 400, "invalid_request"],
-    ["bytes that are no UTF-8", new Uint8Array([104, 105, 0xff]), {}, 400, "invalid_request"],
+    ["bytes that are not UTF-8", new Uint8Array([104, 105, 0xff]), {}, 400, "invalid_request"],
     ["half a character", new Uint8Array([0xf0, 0x9f, 0x99]), {}, 400, "invalid_request"],
-    ["a picture", "x", { "content-type": "image/png" }, 415, "unsupported_media_type"],
+    ["an image", "x", { "content-type": "image/png" }, 415, "unsupported_media_type"],
     ["another charset", "x", { "content-type": "text/plain; charset=latin1" }, 415, "unsupported_media_type"],
     ["an encoded body", "x", { "content-encoding": "gzip" }, 415, "unsupported_media_type"],
   ])("%s", async (_name, body, headers, status, code) => {
@@ -213,11 +214,11 @@ describe("what never reaches upstream", () => {
     expect((await problemOf(response)).code).toBe(code);
   });
 
-  test("more than 3 MiB, declared or not, and not a byte less", async () => {
+  test("a body of more than 3 MiB, with or without a length; one of exactly 3 MiB is accepted", async () => {
     const worker = startWorker();
-    const most = 3 * 1_048_576;
-    expect((await send(worker, '{"input":"hi"}'.padEnd(most))).status).toBe(200);
-    const declared = await send(worker, "x".repeat(most + 1));
+    const cap = 3 * 1_048_576;
+    expect((await send(worker, '{"input":"hi"}'.padEnd(cap))).status).toBe(200);
+    const declared = await send(worker, "x".repeat(cap + 1));
     const streamed = await send(
       worker,
       new ReadableStream({
@@ -226,9 +227,9 @@ describe("what never reaches upstream", () => {
         },
       }),
     );
-    // Another Worker in front can change a body and forget its length: what comes is counted.
-    const lied = await send(worker, "x".repeat(most + 1), { "content-length": "10" });
-    for (const response of [declared, streamed, lied]) {
+    // A Worker in front may change a body but not its Content-Length: received bytes are counted.
+    const wrongLength = await send(worker, "x".repeat(cap + 1), { "content-length": "10" });
+    for (const response of [declared, streamed, wrongLength]) {
       expect(response.status).toBe(413);
       expect(await problemOf(response)).toMatchObject({ code: "payload_too_large" });
     }
@@ -248,7 +249,7 @@ describe("what never reaches upstream", () => {
     expect(cancelled).toBe(true);
   });
 
-  test("a body that breaks off is an error in the envelope", async () => {
+  test("a body that breaks off gets an error in the envelope", async () => {
     const broken = new ReadableStream<Uint8Array>({
       start(controller) {
         controller.enqueue(new TextEncoder().encode('{"input":"'));
@@ -261,63 +262,59 @@ describe("what never reaches upstream", () => {
   });
 });
 
-test(
-  "whatever bytes come, with whatever content type, the answer is one of ours and never a fault of ours",
-  { timeout: 20_000 },
-  async () => {
-    const worker = startWorker();
-    const types = fc.oneof(
-      fc.constantFrom(
-        "application/json",
-        "text/plain",
-        "application/x-www-form-urlencoded",
-        "application/problem+json",
-        "",
-        "a/b;charset=x",
-      ),
-      fc.string({ unit: "grapheme-ascii" }).filter((type) => /^[\x20-\x7e]*$/.test(type)),
-    );
-    const fields = fc.dictionary(
-      fc.constantFrom(
-        "input",
-        "stream",
-        "schema",
-        "images",
-        "reasoning",
-        "cache",
-        "metadata",
-        "tools",
-        "text",
-        "preset",
-        "previous_response_id",
-        "store",
-        "x",
-      ),
-      fc.oneof(
-        fc.jsonValue(),
-        fc.string(),
-        fc.constant("low"),
-        fc.boolean(),
-        fc.array(fc.record({ type: fc.string(), role: fc.string() })),
-      ),
-    );
-    const bodies = fc.oneof(
-      fc.uint8Array({ maxLength: 200 }),
-      fc.json().map((text) => new TextEncoder().encode(text)),
-      fields.map((body) => new TextEncoder().encode(JSON.stringify(body))),
-      fields.map((body) => new TextEncoder().encode(JSON.stringify({ input: "hi", ...body }))),
-      fc.string().map((text) => new TextEncoder().encode(`input=${text}`)),
-    );
-    const accepts = fc.constantFrom("*/*", "text/plain", "text/event-stream", "");
-    await fc.assert(
-      fc.asyncProperty(bodies, types, accepts, async (body, type, accept) => {
-        const response = await send(worker, body, { "content-type": type, accept });
-        const text = await response.text();
-        expect(response.status, text).toBeLessThan(500);
-        if (response.status !== 200) expectEnvelope(response, (JSON.parse(text) as { error: unknown }).error);
-      }),
-      { numRuns: 120 },
-    );
-    await worker.settled();
-  },
-);
+test("any bytes with any content type get a 200 or a 4xx in the envelope", { timeout: 20_000 }, async () => {
+  const worker = startWorker();
+  const types = fc.oneof(
+    fc.constantFrom(
+      "application/json",
+      "text/plain",
+      "application/x-www-form-urlencoded",
+      "application/problem+json",
+      "",
+      "a/b;charset=x",
+    ),
+    fc.string({ unit: "grapheme-ascii" }).filter((type) => /^[\x20-\x7e]*$/.test(type)),
+  );
+  const fields = fc.dictionary(
+    fc.constantFrom(
+      "input",
+      "stream",
+      "schema",
+      "images",
+      "reasoning",
+      "cache",
+      "metadata",
+      "tools",
+      "text",
+      "preset",
+      "previous_response_id",
+      "store",
+      "x",
+    ),
+    fc.oneof(
+      fc.jsonValue(),
+      fc.string(),
+      fc.constant("low"),
+      fc.boolean(),
+      fc.array(fc.record({ type: fc.string(), role: fc.string() })),
+    ),
+  );
+  const bodies = fc.oneof(
+    fc.uint8Array({ maxLength: 200 }),
+    fc.json().map((text) => new TextEncoder().encode(text)),
+    fields.map((body) => new TextEncoder().encode(JSON.stringify(body))),
+    fields.map((body) => new TextEncoder().encode(JSON.stringify({ input: "hi", ...body }))),
+    fc.string().map((text) => new TextEncoder().encode(`input=${text}`)),
+  );
+  const accepts = fc.constantFrom("*/*", "text/plain", "text/event-stream", "");
+  await fc.assert(
+    fc.asyncProperty(bodies, types, accepts, async (body, type, accept) => {
+      const response = await send(worker, body, { "content-type": type, accept });
+      const text = await response.text();
+      expect(response.status, text).toBeLessThan(500);
+      if (response.status !== 200) expectEnvelope(response, (JSON.parse(text) as { error: unknown }).error);
+    }),
+    { numRuns: 120 },
+  );
+  await worker.settled();
+});

@@ -1,7 +1,8 @@
+// Restricted callers over HTTP: which fields, inputs and presets are open to them, and what no answer may show them.
 import { env } from "cloudflare:workers";
 import { describe, expect, test, vi } from "vitest";
 import { UPSTREAM_FIELDS } from "../../src/contract/request-fields.ts";
-import { HIDDEN, pk, PK, PK_BOTH, PK_IMAGES, respond, startLocked } from "./restricted.ts";
+import { HIDDEN, pk, PK, PK_BOTH, PK_IMAGES, respond, startRestricted } from "./restricted.ts";
 import { claimsOf, hs256, SESSION_KEYS } from "./tokens.ts";
 import {
   as,
@@ -61,28 +62,28 @@ const VALUES: Record<string, unknown> = {
   access_programs: ["x"],
   stream_options: { include_obfuscation: false },
 };
-/** Fields that this preset does not open. */
+/** Fields that the preset "support" does not open. */
 const OWNED = Object.keys(UPSTREAM_FIELDS).filter((name) => !["top_p", "metadata", "max_output_tokens"].includes(name));
 const valueOf = (name: string): unknown => VALUES[name] ?? "of the caller";
 
-describe("what a preset does not open", () => {
+describe("a field that a preset does not open", () => {
   test.each(OWNED)("`%s` is refused by name on both routes, and upstream is not called", async (name) => {
-    const worker = startLocked();
+    const worker = startRestricted();
     const input = marked();
     const field = { [name]: valueOf(name) };
     const onAsk = await worker.ask({ input, ...field }, pk);
     expect([onAsk.status, await problemOf(onAsk)]).toMatchObject([400, { code: "unknown_parameter", param: name }]);
     const onResponses = await respond(worker, { model: "support", input, ...field });
-    // There a model is a preset's name.
+    // On /v1/responses `model` names the preset.
     const code = name === "model" ? "model_not_allowed" : "unknown_parameter";
     expect([onResponses.status, await problemOf(onResponses)]).toMatchObject([400, { code, param: name }]);
     expect(await calls(input)).toBe(0);
   });
 
   test.each(["schema", "background", "conversation", "prompt", "foo", "__proto__x", "images"])(
-    "`%s` is refused too",
+    "`%s` is refused on both routes",
     async (name) => {
-      const worker = startLocked();
+      const worker = startRestricted();
       const input = marked();
       const value = name === "images" ? ["https://img.example.com/a.png"] : { a: 1 };
       expect((await worker.ask({ input, [name]: value }, pk)).status).toBe(400);
@@ -91,25 +92,28 @@ describe("what a preset does not open", () => {
     },
   );
 
-  test.each(TOOL_TYPES)("a tool of type %s is refused; where tools are open, all but functions are", async (type) => {
-    const worker = startLocked();
-    const input = marked();
-    const tools = [{ type, server_url: "https://evil.example", name: "x" }];
-    expect((await worker.ask({ input, tools }, pk)).status).toBe(400);
-    expect((await respond(worker, { model: "support", input, tools })).status).toBe(400);
-    const both = as(PK_BOTH);
-    expect((await worker.ask({ input, preset: "other", tools }, both)).status).toBe(400);
-    expect((await respond(worker, { model: "other", input, tools }, both)).status).toBe(400);
-    expect(await calls(input)).toBe(0);
-    const bare = [{ type, name: "x", parameters: {} }];
-    expect((await worker.ask({ input, preset: "other", tools: bare }, both)).status).toBe(
-      type === "function" ? 200 : 400,
-    );
-    await worker.settled();
-  });
+  test.each(TOOL_TYPES)(
+    "a tool of type %s is refused; if the preset allows tools, all but functions are",
+    async (type) => {
+      const worker = startRestricted();
+      const input = marked();
+      const tools = [{ type, server_url: "https://evil.example", name: "x" }];
+      expect((await worker.ask({ input, tools }, pk)).status).toBe(400);
+      expect((await respond(worker, { model: "support", input, tools })).status).toBe(400);
+      const both = as(PK_BOTH);
+      expect((await worker.ask({ input, preset: "other", tools }, both)).status).toBe(400);
+      expect((await respond(worker, { model: "other", input, tools }, both)).status).toBe(400);
+      expect(await calls(input)).toBe(0);
+      const bare = [{ type, name: "x", parameters: {} }];
+      expect((await worker.ask({ input, preset: "other", tools: bare }, both)).status).toBe(
+        type === "function" ? 200 : 400,
+      );
+      await worker.settled();
+    },
+  );
 
-  test("a number for `cache`, and a long max-age, can't make this Worker keep anything for longer", async () => {
-    const worker = startLocked();
+  test("neither a number for `cache` nor a long max-age makes the Worker store an answer for longer", async () => {
+    const worker = startRestricted();
     expect((await problemOf(await worker.ask({ input: marked(), cache: 31_536_000 }, pk))).param).toBe("cache");
     const response = await respond(worker, { input: marked() }, { ...pk, "cache-control": "max-age=31536000" });
     await response.text();
@@ -117,8 +121,8 @@ describe("what a preset does not open", () => {
     await worker.settled();
   });
 
-  test("on /v1/responses null, an empty list and what would be used anyway are taken for nothing", async () => {
-    const worker = startLocked();
+  test("on /v1/responses null, an empty list and a value that applies anyway are ignored", async () => {
+    const worker = startRestricted();
     const input = marked();
     const same = {
       temperature: 0.5,
@@ -149,7 +153,7 @@ describe("what a preset does not open", () => {
   });
 });
 
-describe("what a locked caller says", () => {
+describe("the input of a restricted caller", () => {
   const item = (fields: object): object[] => [{ role: "user", content: "x", ...fields }];
   const part = (fields: object): object[] => [{ role: "user", content: [fields] }];
   test.each<[string, unknown]>([
@@ -173,7 +177,7 @@ describe("what a locked caller says", () => {
     ["a part without a text", part({ type: "input_text" })],
     ["no parts", item({ content: [] })],
   ])("%s is refused on both routes", async (_name, items) => {
-    const worker = startLocked();
+    const worker = startRestricted();
     const input = marked();
     const all = [{ role: "user", content: input }, ...(items as object[])];
     expect((await worker.ask({ input: all }, pk)).status).toBe(400);
@@ -181,17 +185,17 @@ describe("what a locked caller says", () => {
     expect(await calls(input)).toBe(0);
   });
 
-  test("what SDKs send back of an answer passes, made anew", async () => {
-    const worker = startLocked();
+  test("messages of an answer that SDKs send back are accepted and rebuilt", async () => {
+    const worker = startRestricted();
     const input = marked();
-    const said = { type: "output_text", text: "hello", annotations: [], logprobs: [] };
+    const outputText = { type: "output_text", text: "hello", annotations: [], logprobs: [] };
     const items = [
       {
         type: "message",
         id: "msg_1",
         status: "completed",
         role: "assistant",
-        content: [said, { type: "refusal", refusal: "no" }],
+        content: [outputText, { type: "refusal", refusal: "no" }],
       },
       { role: "user", content: [{ type: "input_text", text: input }] },
     ];
@@ -224,8 +228,8 @@ describe("what a locked caller says", () => {
     ["https://user@img.example.com/a.png", false],
     ["https://img.example.com.evil.example/a.png", false],
     ["file:///etc/passwd", false],
-  ])("an image from %.50s is taken: %s", async (url, taken) => {
-    const worker = startLocked();
+  ])("an image from %.50s is accepted: %s", async (url, accepted) => {
+    const worker = startRestricted();
     const input = marked();
     const headers = as(PK_IMAGES);
     const parts = [
@@ -236,13 +240,13 @@ describe("what a locked caller says", () => {
       await worker.ask({ input, images: [url] }, headers),
       await respond(worker, { input: [{ role: "user", content: parts }] }, headers),
     ];
-    expect(answers.map(({ status }) => status)).toEqual(taken ? [200, 200] : [400, 400]);
-    expect(await calls(input)).toBe(taken ? 2 : 0);
+    expect(answers.map(({ status }) => status)).toEqual(accepted ? [200, 200] : [400, 400]);
+    expect(await calls(input)).toBe(accepted ? 2 : 0);
     await worker.settled();
   });
 
-  test("an image by file_id or with a detail of its own is refused", async () => {
-    const worker = startLocked();
+  test("an image by file_id or with an unknown detail is refused", async () => {
+    const worker = startRestricted();
     const input = marked();
     for (const image of [{ file_id: "file-1" }, { image_url: "data:image/png;base64,AAAA", detail: "original" }]) {
       const content = [
@@ -254,8 +258,8 @@ describe("what a locked caller says", () => {
     expect(await calls(input)).toBe(0);
   });
 
-  test("a body is held to the config's cap, and to 3 MiB where a preset takes images", async () => {
-    const worker = startLocked({ limits: { max_body_bytes: 1_000 } });
+  test("the cap of a body is the config's, or 3 MiB if a preset permits images", async () => {
+    const worker = startRestricted({ limits: { max_body_bytes: 1_000 } });
     for (const [key, length, status] of [
       [pk, 900, 200],
       [pk, 1_100, 413],
@@ -267,9 +271,9 @@ describe("what a locked caller says", () => {
     await worker.settled();
   });
 
-  test("a preset without images has the small cap, though another one of the key's has the large", async () => {
+  test("a preset without images has the small cap, even if another preset of the key has the large one", async () => {
     const presets = { plain: {}, pictures: { images: true } };
-    const worker = startLocked({
+    const worker = startRestricted({
       presets,
       limits: { max_body_bytes: 1_000 },
       callers: { publishable: [{ id: "x", key: PK_BOTH, presets: ["plain", "pictures"] }] },
@@ -282,8 +286,8 @@ describe("what a locked caller says", () => {
 });
 
 describe("presets and caps", () => {
-  test("one that is not granted and one that does not exist get the same answer", async () => {
-    const worker = startLocked();
+  test("a preset that is not granted and one that does not exist get the same answer", async () => {
+    const worker = startRestricted();
     const texts = await Promise.all(
       ["secret", "nowhere", "constructor"].map(async (name) => {
         const { message, code, param } = await problemOf(await worker.ask({ input: "x", preset: name }, as(PK_BOTH)));
@@ -297,8 +301,8 @@ describe("presets and caps", () => {
     expect(real.code).toBe("model_not_allowed");
   });
 
-  test("a caller with one preset need not name it, one with two must", async () => {
-    const worker = startLocked();
+  test("a caller with one preset need not name it, a caller with two must", async () => {
+    const worker = startRestricted();
     const input = marked();
     expect((await worker.ask({ input }, pk)).status).toBe(200);
     expect((await respond(worker, { input })).status).toBe(200);
@@ -307,11 +311,11 @@ describe("presets and caps", () => {
     await worker.settled();
   });
 
-  test("max_output_tokens is held to the preset's own, then to the config's, and is always sent", async () => {
-    const worker = startLocked({ limits: { max_output_tokens: 2_000 } });
-    const sent = async (preset: string, asked?: number): Promise<unknown> => {
+  test("max_output_tokens is capped by the preset, then by the config, and always sent", async () => {
+    const worker = startRestricted({ limits: { max_output_tokens: 2_000 } });
+    const sent = async (preset: string, requested?: number): Promise<unknown> => {
       const input = marked();
-      const body = asked === undefined ? {} : { max_output_tokens: asked };
+      const body = requested === undefined ? {} : { max_output_tokens: requested };
       expect((await worker.ask({ input, preset, ...body }, as(PK_BOTH))).status).toBe(200);
       return (await received(input))[0]?.body["max_output_tokens"];
     };
@@ -323,8 +327,8 @@ describe("presets and caps", () => {
     await worker.settled();
   });
 
-  test("upstream is told who the caller is by digests, whatever the preset says", async () => {
-    const worker = startLocked({
+  test("digests name the caller to upstream, whatever the preset sets", async () => {
+    const worker = startRestricted({
       presets: { support: { user: "deployer", safety_identifier: "x", prompt_cache_key: "y" } },
       callers: { publishable: [{ id: "site", key: PK_BOTH, presets: ["support"] }] },
     });
@@ -338,8 +342,8 @@ describe("presets and caps", () => {
     });
   });
 
-  test("each caller and preset has digests of its own, the same each time it asks", async () => {
-    const worker = startLocked({
+  test("each caller and preset has its own digests, the same for every request", async () => {
+    const worker = startRestricted({
       presets: { support: {}, other: {} },
       callers: {
         publishable: [
@@ -367,8 +371,8 @@ describe("presets and caps", () => {
     }
   });
 
-  test("a raw id of upstream's is refused, and upstream is not asked", async () => {
-    const worker = startLocked();
+  test("upstream's own id is refused, and upstream is not called", async () => {
+    const worker = startRestricted();
     const input = marked();
     const problem = await problemOf(await worker.ask({ input, previous_response_id: "resp_68af" }, pk));
     expect(problem.code).toBe("previous_response_not_found");
@@ -376,9 +380,9 @@ describe("presets and caps", () => {
   });
 });
 
-describe("nothing is echoed", () => {
-  test("no form of an answer, no follow-up and no repeat shows what the preset holds", async () => {
-    const worker = startLocked();
+describe("a preset's settings are not echoed", () => {
+  test("in no form of an answer", async () => {
+    const worker = startRestricted();
     const input = marked();
     const metadata = { mine: "yes", team: "mine, too" };
     const responses = [
@@ -411,7 +415,7 @@ describe("nothing is echoed", () => {
       tool_choice: "auto",
       previous_response_id: null,
     });
-    // It went upstream all the same.
+    // Upstream did receive them.
     const [sent] = await received(input);
     expect(sent?.body).toMatchObject({ instructions: HIDDEN[0], metadata: { mine: "yes", team: HIDDEN[2] } });
     expect((await kvTexts()).join("\n")).not.toContain(HIDDEN[0]);
@@ -419,15 +423,15 @@ describe("nothing is echoed", () => {
   });
 });
 
-describe("nothing is echoed to a user with a session", () => {
-  // Hosted tools are listed in the output: here by a server that the preset names.
+describe("a preset's settings are not echoed to a user with a session", () => {
+  // The output lists hosted tools: here those of an MCP server that the preset names.
   const listed = {
     type: "mcp_list_tools",
     id: "mcpl_1",
     server_label: "crm",
     tools: [{ name: "hidden-tool-narwhal", input_schema: {} }],
   };
-  const said = {
+  const message = {
     type: "message",
     id: "msg_1",
     status: "completed",
@@ -440,18 +444,18 @@ describe("nothing is echoed to a user with a session", () => {
     object: "response",
     created_at: 1_800_000_000,
     status,
-    output: status === "completed" ? [listed, said] : [],
+    output: status === "completed" ? [listed, message] : [],
     usage: { input_tokens: 5, output_tokens: 2, total_tokens: 7 },
     prompt: { id: "hidden-prompt-walrus" },
   });
-  /** Echoes all that it is sent, as OpenAI does. */
+  /** Echoes the request in the response, as OpenAI does. */
   function echo(body: Record<string, unknown>): Response {
     if (body["stream"] !== true) return Response.json(object(body, "completed"));
     const events = [
       { type: "response.created", response: object(body, "in_progress") },
       { type: "response.output_item.added", output_index: 0, item: { ...listed, tools: [] } },
       { type: "response.output_item.done", output_index: 0, item: listed },
-      { type: "response.output_item.done", output_index: 1, item: said },
+      { type: "response.output_item.done", output_index: 1, item: message },
       { type: "response.completed", response: object(body, "completed") },
     ];
     const text = events
@@ -460,15 +464,15 @@ describe("nothing is echoed to a user with a session", () => {
     return new Response(text, { headers: { "content-type": "text/event-stream" } });
   }
 
-  test("in any form, follow-up or repeat, by id, as input items, as a thread or as events", async () => {
+  test("in any form: follow-up, repeat, by id, as input items, as a thread or as events", async () => {
     const real = globalThis.fetch;
     vi.spyOn(globalThis, "fetch").mockImplementation(async (input, init) =>
       typeof init?.body === "string" && String(input).endsWith("/v1/responses")
         ? echo(JSON.parse(init.body) as Record<string, unknown>)
         : real(input, init),
     );
-    const worker = startLocked(
-      { callers: { sessions: { presets: ["kept"] } }, cache: { ttl: 600, responses: true } },
+    const worker = startRestricted(
+      { callers: { sessions: { presets: ["cached"] } }, cache: { ttl: 600, responses: true } },
       { SESSION_KEYS },
     );
     const user = as(hs256(claimsOf("ada")));
@@ -504,8 +508,8 @@ describe("nothing is echoed to a user with a session", () => {
     expect(texts).toHaveLength(19);
   });
 
-  test("of a shared answer that somebody else asked for, not his metadata either", async () => {
-    const worker = startLocked(
+  test("a shared cached answer does not show the metadata of the caller who made it", async () => {
+    const worker = startRestricted(
       {
         callers: { sessions: { presets: ["shared"] } },
         presets: {
@@ -521,7 +525,7 @@ describe("nothing is echoed to a user with a session", () => {
     expect(await (await worker.get(`/ask/${hit.id}`, as(hs256(claimsOf("ada"))))).text()).not.toContain("hidden-");
   });
 
-  test("by what upstream says of a request that it refuses", async () => {
+  test("in an error of upstream", async () => {
     vi.spyOn(globalThis, "fetch").mockImplementation(async () =>
       Response.json(
         {
@@ -535,14 +539,14 @@ describe("nothing is echoed to a user with a session", () => {
         { status: 400 },
       ),
     );
-    const worker = startLocked({ callers: { sessions: { presets: ["kept"] } } }, { SESSION_KEYS, SERVER_KEYS });
+    const worker = startRestricted({ callers: { sessions: { presets: ["cached"] } } }, { SESSION_KEYS, SERVER_KEYS });
     const user = as(hs256(claimsOf("ada")));
     for (const response of [await worker.ask({ input: "x" }, user), await respond(worker, { input: "x" }, user)]) {
       const problem = await problemOf(response);
       expect([response.status, problem.code, problem.param]).toEqual([400, "invalid_function_parameters", ""]);
       expect(problem.message).not.toContain("hidden-");
     }
-    // The deployer's own callers are told.
+    // Server callers see the message.
     expect((await problemOf(await worker.ask({ input: "x" }, as(KEYS.alice)))).message).toContain(
       "hidden-tool-narwhal",
     );
@@ -552,7 +556,7 @@ describe("nothing is echoed to a user with a session", () => {
     const keys = (count: number): Record<string, string> =>
       Object.fromEntries(Array.from({ length: count }, (_, n) => [`k${n}`, "x"]));
     const presets = { none: {}, one: { metadata: { team: "hidden" } }, many: { metadata: keys(8) } };
-    const worker = startLocked({
+    const worker = startRestricted({
       presets,
       callers: { publishable: [{ id: "x", key: PK_BOTH, presets: ["none", "one", "many"] }] },
     });
@@ -573,9 +577,9 @@ describe("nothing is echoed to a user with a session", () => {
   });
 });
 
-describe("by id", () => {
-  test("another user's conversation, a forged id and none are one and the same, on every route", async () => {
-    const worker = startLocked({ callers: { sessions: { presets: ["kept"] } } }, { SESSION_KEYS });
+describe("requests by id", () => {
+  test("another user's id, a forged id and an unknown id get the same answer, on every route", async () => {
+    const worker = startRestricted({ callers: { sessions: { presets: ["cached"] } } }, { SESSION_KEYS });
     const { id } = await worker.answer({ input: marked() }, as(hs256(claimsOf("ada"))));
     const bob = as(hs256(claimsOf("bob")));
     const read = vi.spyOn(env.RESPONSES, "get");
@@ -607,11 +611,11 @@ describe("by id", () => {
         route.startsWith("POST") ? "previous_response_not_found" : "response_not_found",
       );
     }
-    expect(read, "KV is not asked: no difference in the work either").not.toHaveBeenCalled();
+    expect(read, "KV is not read, so the time does not differ either").not.toHaveBeenCalled();
   });
 
-  test("a publishable key reads and deletes nothing, be the id its own, forged or none", async () => {
-    const worker = startLocked();
+  test("a publishable key reads and deletes nothing: neither its own id, nor a forged or unknown one", async () => {
+    const worker = startRestricted();
     const { id } = await worker.answer({ input: marked() }, pk);
     for (const one of [id, "resp_ue1_forged", "nothing"]) {
       for (const [method, path] of [
@@ -627,8 +631,8 @@ describe("by id", () => {
     }
   });
 
-  test("it is shown its presets as models, and no others", async () => {
-    const response = await startLocked().get("/v1/models", as(PK_BOTH));
+  test("GET /v1/models lists the caller's presets and no others", async () => {
+    const response = await startRestricted().get("/v1/models", as(PK_BOTH));
     const { data } = await response.json<{ data: { id: string }[] }>();
     expect(data.map(({ id }) => id)).toEqual(["support", "other"]);
   });

@@ -1,11 +1,11 @@
-// A Worker whose only callers are locked: the preset holds what must not get out, and every request goes with a publishable key.
+// A Worker whose only callers are restricted: they send a publishable key, and their presets hold what they must not see.
 import type { ConfigInput } from "../../src/core/config/define-config.ts";
 import { as, startWorker, type WorkerUnderTest } from "./worker.ts";
 
 export const PK = "pk_canary_0123456789abcdef";
 export const PK_BOTH = "pk_both_0123456789abcdefg";
 export const PK_IMAGES = "pk_images_0123456789abcdef";
-/** Stand in the presets; no locked caller may ever see one. */
+/** In the presets. No restricted caller may ever see one of them. */
 export const HIDDEN = ["hidden-prompt-walrus", "hidden-tool-narwhal", "hidden-tag-ibex", "hidden-schema-okapi"];
 const [PROMPT = "", TOOL = "", TAG = "", SCHEMA = ""] = HIDDEN;
 
@@ -22,13 +22,13 @@ export const PRESETS: NonNullable<ConfigInput["presets"]> = {
   },
   other: { instructions: "other", allow: ["temperature", "tools", "max_output_tokens", "reasoning", "instructions"] },
   secret: { instructions: "not granted to anybody" },
-  /** Its answers are kept: it has a tool of a server's, and no functions. */
-  kept: { instructions: PROMPT, metadata: { team: TAG }, text: { verbosity: SCHEMA }, max_output_tokens: 300 },
+  /** Its answers can be cached, since it has no tools. */
+  cached: { instructions: PROMPT, metadata: { team: TAG }, text: { verbosity: SCHEMA }, max_output_tokens: 300 },
   pictures: { images: { hosts: ["img.example.com"] } },
 };
 
-export function startLocked(config: ConfigInput = {}, settings: Record<string, unknown> = {}): WorkerUnderTest {
-  const whole: ConfigInput = {
+export function startRestricted(config: ConfigInput = {}, settings: Record<string, unknown> = {}): WorkerUnderTest {
+  const merged: ConfigInput = {
     presets: PRESETS,
     callers: {
       publishable: [
@@ -39,7 +39,7 @@ export function startLocked(config: ConfigInput = {}, settings: Record<string, u
     },
     ...config,
   };
-  return startWorker(whole, settings);
+  return startWorker(merged, settings);
 }
 
 export const pk = as(PK);
