@@ -1,5 +1,5 @@
-// Every snippet of docs/client.md is run as it stands there, where it would be: in Node with the package installed, and in a Worker with
-// a service binding. Pages are in docs/browser.md and its test.
+// Runs every snippet of docs/client.md unchanged: in Node with the package installed, and in a Worker with a service binding. The snippets
+// for pages are in docs/browser.md, which has its own test.
 import { execFile, execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -17,8 +17,8 @@ const SNIPPETS = [...TEXT.matchAll(/^## (.*)\n(?:(?!^## )[\s\S])*?^```js\n([\s\S
     code,
   }),
 );
-/** What each says to the emulator's answers. */
-const SAYS: Record<string, RegExp> = {
+/** The expected output with the emulator's answers. */
+const OUTPUTS: Record<string, RegExp> = {
   "Ask and stream": /^You said: "What is the capital of France\?"\. 19\nYou said: "Tell me a story"\.\ncompleted 11\n$/,
   "A conversation":
     /^Turn 2\. .*My name is Ada\..*\ntrue\nTurn 2\. You said: "Spell my name\."\. Before that you said: "My name is Ada\."\.\n- My name is Ada\. -> .*\n- Spell my name\. -> Turn 2\..*\n$/,
@@ -31,7 +31,7 @@ let gateway: Gateway;
 let home: string;
 beforeAll(async () => {
   gateway = await startGateway();
-  // Somebody's project.
+  // A project that uses the package.
   home = mkdtempSync(join(tmpdir(), "uniapi-edge-client-docs-"));
   mkdirSync(join(home, "node_modules"));
   symlinkSync(resolve("."), join(home, "node_modules", "uniapi-edge"));
@@ -43,15 +43,15 @@ afterAll(async () => {
 
 test("every snippet has a test", () => {
   expect(TEXT.match(/^```\w+$/gm)).toHaveLength(SNIPPETS.length);
-  expect(SNIPPETS.map(({ heading }) => heading)).toEqual([...Object.keys(SAYS), "In a Worker"]);
+  expect(SNIPPETS.map(({ heading }) => heading)).toEqual([...Object.keys(OUTPUTS), "In a Worker"]);
 });
 
-test.each(SNIPPETS.filter(({ heading }) => heading in SAYS))("in Node: $heading", async ({ heading, code }) => {
+test.each(SNIPPETS.filter(({ heading }) => heading in OUTPUTS))("in Node: $heading", async ({ heading, code }) => {
   const file = join(home, `${heading.replaceAll(" ", "-")}.mjs`);
   writeFileSync(file, code);
   const env = { ...process.env, GATEWAY_URL: gateway.url, GATEWAY_KEY: SERVER_KEY, NODE_OPTIONS: "" };
   const { stdout } = await promisify(execFile)(process.execPath, [file], { env });
-  expect(stdout).toMatch(SAYS[heading] ?? /^$/);
+  expect(stdout).toMatch(OUTPUTS[heading] ?? /^$/);
 });
 
 test("in a Worker", async () => {
@@ -67,7 +67,7 @@ test("in a Worker", async () => {
     Miniflare: new (options: object) => { ready: Promise<URL>; dispose: () => Promise<void> };
     convertV4MiniflareOptions: (options: object) => object;
   };
-  const asked: string[] = [];
+  const requestedUrls: string[] = [];
   const worker = new Miniflare(
     convertV4MiniflareOptions({
       host: "127.0.0.1",
@@ -81,7 +81,7 @@ test("in a Worker", async () => {
           bindings: { ASK_URL: gateway.url, ASK_KEY: SERVER_KEY },
           serviceBindings: {
             async ASK(request: Request) {
-              asked.push(request.url);
+              requestedUrls.push(request.url);
               const { status, headers, body } = await fetch(request.url, {
                 method: request.method,
                 headers: [...request.headers],
@@ -100,13 +100,13 @@ test("in a Worker", async () => {
   try {
     const response = await fetch(await worker.ready, { method: "POST", body: "Say hello." });
     expect(await response.text()).toBe('You said: "Say hello.".');
-    expect(asked).toEqual([`${gateway.url}/ask`]);
+    expect(requestedUrls).toEqual([`${gateway.url}/ask`]);
   } finally {
     await worker.dispose();
   }
 });
 
-test("the package's types need nothing else, and know what is said", () => {
+test("the package's types need no other package, and describe questions, events and errors", () => {
   writeFileSync(
     join(home, "types.ts"),
     `import { type Answer, AskError, createClient } from "uniapi-edge/client";

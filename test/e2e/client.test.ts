@@ -1,4 +1,4 @@
-// The typed client against the production bundle, over connections that break: the file that the Worker serves, and the package.
+// The typed client against the production bundle, over connections that break: both /client.js and the package.
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -27,7 +27,7 @@ afterAll(async () => {
 const callsOf = (input: string): number =>
   gateway.sent().filter((body) => JSON.stringify(body).includes(JSON.stringify(input))).length;
 
-/** The same numbers in every run. */
+/** A generator with the same numbers in every run. */
 function dice(seed: number): (sides: number) => number {
   let state = seed;
   return (sides) => {
@@ -36,17 +36,17 @@ function dice(seed: number): (sides: number) => number {
   };
 }
 
-/** Breaks a connection after so many bytes: what came is read, then reading fails and the Worker loses its client. */
+/** Breaks a connection after that many bytes: the client reads them, then gets an error, and the Worker loses its client. */
 function breakAfter(response: Response, bytes: number): Response {
-  let rest = bytes;
+  let remaining = bytes;
   const cut = new TransformStream<Uint8Array, Uint8Array>({
     transform(chunk, controller) {
-      if (rest <= 0) throw new Error("broken by the test");
-      controller.enqueue(chunk.subarray(0, rest));
-      rest -= chunk.length;
+      if (remaining <= 0) throw new Error("broken by the test");
+      controller.enqueue(chunk.subarray(0, remaining));
+      remaining -= chunk.length;
     },
     flush() {
-      if (rest < 0) throw new Error("broken by the test");
+      if (remaining < 0) throw new Error("broken by the test");
     },
   });
   return new Response((response.body as ReadableStream<Uint8Array>).pipeThrough(cut), response);
@@ -59,14 +59,14 @@ describe.each([
   const client = (options: Partial<packaged.ClientOptions> = {}): packaged.Client =>
     use().createClient({ url: gateway.url, token: SERVER_KEY, ...options });
 
-  test("a stream that breaks a hundred times at a random byte has the undisturbed text, byte for byte, and was asked once", async () => {
+  test("a stream that breaks a hundred times at a random byte has the same text, byte for byte, and upstream is called once", async () => {
     const input = `${PROMPT} ${name} ${Array.from({ length: 46 }, (_, n) => `word${n}${MULTI_BYTE_TEXT}`).join(" ")}`;
     const roll = dice(11);
     let connections = 0;
     const stream = client({
       async fetch(url, init) {
         const response = await gateway.fetch(url, init);
-        // At least one event of about a hundred bytes, so that nothing has to be waited for.
+        // At least one event of about a hundred bytes, so that there is no pause.
         return connections++ < 100 ? breakAfter(response, 120 + roll(120)) : response;
       },
     }).stream({ input, model: "emulate/slow/1" });
@@ -78,7 +78,7 @@ describe.each([
     expect(callsOf(input)).toBe(1);
   });
 
-  test("an answer whose connection broke is the answer of the one call, and so is the stream with the same key", async () => {
+  test("an answer whose connection broke comes from the first call, and so does a stream with the same key", async () => {
     const input = `${PROMPT} ${name} broken answer`;
     let connections = 0;
     const fetch = async (url: string, init: RequestInit): Promise<Response> => {
@@ -96,7 +96,7 @@ describe.each([
     });
   });
 
-  test("a stream that was left is gone on with by its token alone, and the call went on meanwhile", async () => {
+  test("a closed stream is resumed by its token alone, and its call continues meanwhile", async () => {
     const input = `${PROMPT} ${name} ${Array.from({ length: 20 }, (_, n) => `word${n}`).join(" ")}`;
     const stream = client().stream({ input, model: "emulate/slow/5" });
     let text = "";
@@ -115,7 +115,7 @@ describe.each([
     await expect(client().resume(lost).answer()).rejects.toMatchObject({ status: 409, code: "stream_lost" });
   });
 
-  test("an answer that may have been paid fails the same way however often it is asked for", async () => {
+  test("an answer that may be paid for fails the same way, however often it is requested", async () => {
     const input = `${PROMPT} ${name} cut`;
     const options = { idempotencyKey: `${name} cut` };
     const failures = [

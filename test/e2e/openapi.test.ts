@@ -1,5 +1,5 @@
-// Every example of /openapi.json, sent as it stands there to the production bundle, and every failure that can be provoked: whatever
-// comes back is held to the document.
+// Sends every example of /openapi.json to the production bundle unchanged, provokes every failure that can be provoked, and validates each
+// response against the document.
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { ANSWER_ID, JOB_ID, RUN_ID, FOLLOW_UP_ID } from "../../src/openapi/parameters.ts";
 import { openApiDocument } from "../../src/openapi/document.ts";
@@ -9,7 +9,7 @@ import { parseEvents, SERVER_KEY, until } from "./worker.ts";
 
 const PUBLISHABLE_KEY = "pk_0123456789abcdefghij";
 const JSON_TYPE = "application/json";
-/** As the Worker should serve it: the names of tests are needed before it runs. */
+/** Generated here, not served: the names of tests are needed before the Worker runs. */
 const EXCHANGES = exchangesOf(JSON.parse(JSON.stringify(openApiDocument("0"))) as OpenApi);
 
 let example: Example;
@@ -25,51 +25,53 @@ afterAll(async () => {
   await example.stop();
 });
 
-test("it is served as it is made, with the project's version", async () => {
-  const made = JSON.parse(
+test("the served document is the generated one, with the project's version", async () => {
+  const generated = JSON.parse(
     JSON.stringify(openApiDocument((served["info"] as unknown as { version: string }).version)),
   ) as OpenApi;
-  expect(served).toEqual(made);
+  expect(served).toEqual(generated);
 });
 
 test.each(EXCHANGES.map((exchange) => [`${exchange.operationId}: ${exchange.name}`, exchange] as const))(
-  "%s is answered as the document says",
+  "%s has the documented response",
   async (_, exchange) => {
     const real = await realIds(exchange);
-    const send = async (): Promise<Got> => await got(real, await sent(real));
+    const sendExample = async (): Promise<Received> => await validate(real, await send(real));
     // A job takes a moment.
     const isLate = exchange.operationId === "getJob" && exchange.status === 200;
-    const { status, type, body, events } = isLate ? await until(async () => delivered(await send())) : await send();
+    const { status, type, body, events } = isLate
+      ? await until(async () => delivered(await sendExample()))
+      : await sendExample();
     expect([status, type], JSON.stringify(body)).toEqual([exchange.status, exchange.answer.type]);
     if (events !== undefined)
       expect(namesIn(String(body))).toEqual(expect.arrayContaining(namesIn(String(exchange.answer.value))));
     if (real.body === undefined && events !== undefined) expect(namesIn(String(body))).not.toContain("start");
     if (type !== JSON_TYPE) return;
     const documented = exchange.answer.value as object;
-    // Of an error every word; of an answer what it consists of.
+    // Errors must match word for word; answers must have the documented keys.
     if (status >= 400) expect(withoutId(body)).toEqual(withoutId(documented));
     else expect(Object.keys(body as object)).toEqual(expect.arrayContaining(Object.keys(documented)));
   },
 );
 
 const deep = `${'{"a":'.repeat(40)}1${"}".repeat(40)}`;
-const asked = (fields: object): RequestInit => ({
+const askRequest = (fields: object): RequestInit => ({
   body: JSON.stringify({ input: "hi", ...fields }),
   headers: { "content-type": JSON_TYPE },
 });
-const upstream = (fault: string): RequestInit => asked({ model: `emulate/${fault}`, cache: false });
+const upstream = (fault: string): RequestInit => askRequest({ model: `emulate/${fault}`, cache: false });
 
 test.each<[code: string, status: number, path: string, request: RequestInit]>([
   ["invalid_json", 400, "/ask", { body: "{", headers: { "content-type": JSON_TYPE } }],
-  ["invalid_request", 400, "/ask", asked({ temperature: "hot" })],
-  ["input_too_deep", 400, "/ask", asked({ text: JSON.parse(deep) as object })],
-  ["model_not_allowed", 400, "/v1/responses", asked({ model: "gpt-0" })],
+  ["invalid_request", 400, "/ask", askRequest({ temperature: "hot" })],
+  ["input_too_deep", 400, "/ask", askRequest({ text: JSON.parse(deep) as object })],
+  ["model_not_allowed", 400, "/v1/responses", askRequest({ model: "gpt-0" })],
   ["upstream_rejected", 400, "/ask", upstream("status/418")],
   [
     "invalid_credentials",
     401,
     "/v1/responses",
-    { ...asked({}), headers: { authorization: "Bearer sk_nobody_has_this_key" } },
+    { ...askRequest({}), headers: { authorization: "Bearer sk_nobody_has_this_key" } },
   ],
   [
     "invalid_credentials",
@@ -77,14 +79,22 @@ test.each<[code: string, status: number, path: string, request: RequestInit]>([
     "/hooks/triage",
     { body: "{}", headers: { "x-hub-signature-256": githubSignature("{ }") } },
   ],
-  ["origin_not_allowed", 403, "/ask", { ...asked({}), headers: { origin: "https://evil.example", authorization: "" } }],
-  ["insufficient_scope", 403, "/jobs", { ...asked({}), headers: { authorization: `Bearer ${PUBLISHABLE_KEY}` } }],
+  [
+    "origin_not_allowed",
+    403,
+    "/ask",
+    { ...askRequest({}), headers: { origin: "https://evil.example", authorization: "" } },
+  ],
+  ["insufficient_scope", 403, "/jobs", { ...askRequest({}), headers: { authorization: `Bearer ${PUBLISHABLE_KEY}` } }],
   ["request_timeout", 408, "/ask", { body: new ReadableStream({ start: (it) => it.enqueue(Buffer.from("{")) }) }],
   [
     "stream_lost",
     409,
     "/ask",
-    { ...asked({ stream: true }), headers: { "idempotency-key": "never-sent", "last-event-id": "0a1b2c3d4e5f-2" } },
+    {
+      ...askRequest({ stream: true }),
+      headers: { "idempotency-key": "never-sent", "last-event-id": "0a1b2c3d4e5f-2" },
+    },
   ],
   ["payload_too_large", 413, "/sessions", { body: JSON.stringify({ sub: "x".repeat(20_000) }) }],
   ["unsupported_media_type", 415, "/ask", { body: "hi", headers: { "content-type": "image/png" } }],
@@ -92,10 +102,10 @@ test.each<[code: string, status: number, path: string, request: RequestInit]>([
     "idempotency_key_reused",
     422,
     "/v1/responses",
-    { ...asked({ input: "another" }), headers: { "idempotency-key": "used-before" } },
+    { ...askRequest({ input: "another" }), headers: { "idempotency-key": "used-before" } },
   ],
   ["upstream_rate_limited", 429, "/ask", upstream("429")],
-  ["budget_exceeded", 429, "/ask", { ...asked({}), headers: { authorization: `Bearer ${PUBLISHABLE_KEY}` } }],
+  ["budget_exceeded", 429, "/ask", { ...askRequest({}), headers: { authorization: `Bearer ${PUBLISHABLE_KEY}` } }],
   ["upstream_error", 502, "/ask", upstream("500")],
   ["upstream_error", 502, "/v1/responses", upstream("500")],
   ["upstream_invalid_response", 502, "/ask", upstream("not-json")],
@@ -104,23 +114,23 @@ test.each<[code: string, status: number, path: string, request: RequestInit]>([
   ["misconfigured", 503, "/hooks/unset", { body: "{}" }],
   ["upstream_unavailable", 503, "/v1/responses", upstream("503")],
   ["upstream_timeout", 504, "/ask", upstream("first-byte/2000")],
-])("%s (%i on %s) is an answer that the document has", async (code, status, path, request) => {
+])("%s (%i on %s) is a documented response", async (code, status, path, request) => {
   if (code === "budget_exceeded")
-    await post("/ask", { ...asked({}), headers: { authorization: `Bearer ${PUBLISHABLE_KEY}` } });
+    await post("/ask", { ...askRequest({}), headers: { authorization: `Bearer ${PUBLISHABLE_KEY}` } });
   if (code === "idempotency_key_reused")
-    await post(path, { ...asked({}), headers: { "idempotency-key": "used-before" } });
+    await post(path, { ...askRequest({}), headers: { "idempotency-key": "used-before" } });
   const name = path.startsWith("/hooks/") ? "/hooks/{name}" : path;
-  const { body, ...seen } = await got({ path: name, method: "post" }, await post(path, request));
+  const { body, ...seen } = await validate({ path: name, method: "post" }, await post(path, request));
   expect([seen.status, (body as ErrorBody).error.code]).toEqual([status, code]);
 });
 
-test("a stream that breaks has the error that the document says", async () => {
-  const response = await post("/ask", asked({ model: "emulate/cut", stream: true, cache: false }));
-  const { events = [] } = await got({ path: "/ask", method: "post" }, response);
+test("a stream that breaks has the documented error", async () => {
+  const response = await post("/ask", askRequest({ model: "emulate/cut", stream: true, cache: false }));
+  const { events = [] } = await validate({ path: "/ask", method: "post" }, response);
   expect(events.at(-1)).toMatchObject({ event: "error", data: { error: { code: "upstream_error" } } });
 });
 
-test("another method is told what there is", async () => {
+test("another method is refused with the allowed ones", async () => {
   const response = await fetch(new URL("/ask", example.url), { method: "PUT", body: "hi" });
   expect(response.headers.get("allow")).toBe("POST");
   const { error } = (await response.json()) as ErrorBody;
@@ -128,25 +138,25 @@ test("another method is told what there is", async () => {
   expect(served.components.responses["Problem405"]?.description).toContain(`\`${error.code}\``);
 });
 
-test("no code of the document was left out, but for those that take a clock, a stop or a fault of ours", () => {
+test("every documented code was provoked, except those that need a clock, the kill switch or a bug", () => {
   const codes = [...served.info.description.matchAll(/^\| \d+ \| `(\w+)`/gm)].map(([, code = ""]) => code);
-  const left = codes.filter((code) => !provoked.has(code));
-  const known = new Set(["conversation_too_long", "rate_limited", "internal_error", "paused", "unavailable"]);
-  expect(left.filter((code) => !known.has(code))).toEqual([]);
+  const missing = codes.filter((code) => !provoked.has(code));
+  const unprovokable = new Set(["conversation_too_long", "rate_limited", "internal_error", "paused", "unavailable"]);
+  expect(missing.filter((code) => !unprovokable.has(code))).toEqual([]);
 });
 
 interface ErrorBody {
   error: { code: string; request_id: string };
 }
-interface Got {
+interface Received {
   status: number;
   type: string;
   body: unknown;
   events?: unknown[];
 }
 
-/** What came back, held to the document. */
-async function got(of: { path: string; method: string }, response: Response): Promise<Got> {
+/** Validates a response against the document. */
+async function validate(of: { path: string; method: string }, response: Response): Promise<Received> {
   const [type = ""] = (response.headers.get("content-type") ?? "").split(";");
   const text = await response.text().catch(() => "");
   expect(response.headers.get("x-request-id")).toMatch(/^req_/);
@@ -180,7 +190,7 @@ async function get(path: string): Promise<Response> {
   return await fetch(new URL(path, example.url), { headers: { authorization: `Bearer ${SERVER_KEY}` } });
 }
 
-async function sent({ method, path, parameters, body, answer, operationId }: Exchange): Promise<Response> {
+async function send({ method, path, parameters, body, answer, operationId }: Exchange): Promise<Response> {
   const url = new URL(
     path.replaceAll(/\{(\w+)\}/g, (_, name) => parameters.find((one) => one.name === name)?.value ?? ""),
     example.url,
@@ -190,17 +200,17 @@ async function sent({ method, path, parameters, body, answer, operationId }: Exc
     body === undefined ? undefined : typeof body.value === "string" ? body.value : JSON.stringify(body.value);
   const headers = new Headers({ accept: answer.type, ...(body === undefined ? {} : { "content-type": body.type }) });
   for (const { name, value } of parameters.filter((one) => one.in === "header")) headers.set(name, value);
-  // A visitor's page and a sender of events have no credential.
+  // Visitors with Turnstile and senders of webhooks have no credential.
   if (!headers.has("origin") && operationId !== "receiveWebhook") headers.set("authorization", `Bearer ${SERVER_KEY}`);
   if (headers.has("x-hub-signature-256")) headers.set("x-hub-signature-256", githubSignature(text ?? ""));
   return await fetch(url, { method: method.toUpperCase(), headers, ...(text === undefined ? {} : { body: text }) });
 }
 
-/** With ids of this Worker's in place of those that the document shows. */
+/** Replaces the ids of the example by real ids of this Worker. */
 async function realIds(exchange: Exchange): Promise<Exchange> {
   let text = JSON.stringify({ ...exchange, answer: { ...exchange.answer, value: null } });
   const idOf = async (fields: object): Promise<string> => {
-    const response = await post("/ask", asked({ ...fields, cache: false }));
+    const response = await post("/ask", askRequest({ ...fields, cache: false }));
     return ((await response.json()) as { id: string }).id;
   };
   if (text.includes(ANSWER_ID) || text.includes(FOLLOW_UP_ID)) {
@@ -212,13 +222,13 @@ async function realIds(exchange: Exchange): Promise<Exchange> {
     const { parameters } = exchange;
     const key = parameters.find(({ name }) => name === "Idempotency-Key")?.value ?? "";
     const begun = await post("/ask", {
-      ...asked({ stream: true }),
+      ...askRequest({ stream: true }),
       headers: { "content-type": JSON_TYPE, "idempotency-key": key },
     });
     text = text.replaceAll(RUN_ID, /^id: (\w+)-0$/m.exec(await begun.text())?.[1] ?? "");
   }
   if (text.includes(JOB_ID)) {
-    const { job } = (await (await post("/jobs", asked({ callback: "crm" }))).json()) as { job: string };
+    const { job } = (await (await post("/jobs", askRequest({ callback: "crm" }))).json()) as { job: string };
     const view = async (): Promise<unknown> => await (await get(`/jobs/${job}`)).json();
     if (exchange.operationId === "redeliverJob")
       await until(async () => expect(await view()).toHaveProperty("delivery.status", "delivered"));
@@ -231,7 +241,7 @@ const namesIn = (stream: string): string[] => [
   ...new Set([...stream.matchAll(/^event: (\S+)$/gm)].map(([, name = ""]) => name)),
 ];
 
-function delivered(seen: Got): Got {
+function delivered(seen: Received): Received {
   expect(seen.body).toHaveProperty("delivery.status", "delivered");
   return seen;
 }

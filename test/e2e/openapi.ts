@@ -1,5 +1,5 @@
-// The Worker before which every example of /openapi.json is sent, and the outside that it needs: upstream, Turnstile's siteverify and a
-// receiver of callbacks.
+// The Worker that receives the examples of /openapi.json, and the servers that it needs: upstream, Turnstile's siteverify and a receiver of
+// callbacks.
 import { createHmac } from "node:crypto";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -10,15 +10,15 @@ import { miniflareOf, SERVER_KEY, UPSTREAM_KEY } from "./worker.ts";
 const HOOK_SECRET = "hook-canary-9d41c07be2";
 
 export interface Example {
-  /** The Worker's address. */
+  /** The Worker's URL. */
   url: URL;
   stop: () => Promise<void>;
 }
 
 export async function startExample(): Promise<Example> {
   const emulator = await startEmulator({ key: UPSTREAM_KEY });
-  const outside = await startOutside();
-  const { port } = outside.address() as AddressInfo;
+  const services = await startServices();
+  const { port } = services.address() as AddressInfo;
   const bundle = bundleOf(
     `import { defineConfig } from "../../src/core/config/define-config.ts";
      import { configOf } from "../../test/fixtures/config-openapi.ts";
@@ -42,7 +42,7 @@ export async function startExample(): Promise<Example> {
     async stop() {
       await worker.dispose();
       await emulator.close();
-      outside.close();
+      services.close();
     },
   };
 }
@@ -51,11 +51,11 @@ export function githubSignature(body: string): string {
   return `sha256=${createHmac("sha256", HOOK_SECRET).update(body).digest("hex")}`;
 }
 
-async function startOutside(): Promise<Server> {
+async function startServices(): Promise<Server> {
   const server = createServer((request, response) => {
     request.resume();
-    const said = request.url === "/siteverify" ? { success: true, hostname: "app.example.com" } : {};
-    response.setHeader("content-type", "application/json").end(JSON.stringify(said));
+    const body = request.url === "/siteverify" ? { success: true, hostname: "app.example.com" } : {};
+    response.setHeader("content-type", "application/json").end(JSON.stringify(body));
   });
   await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening));
   return server;

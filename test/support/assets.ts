@@ -1,4 +1,4 @@
-// The files that are deployed beside the bundle, for tests in workerd: wrangler makes them before it bundles, the plugin of vitest does not.
+// Builds dist/assets for tests in workerd. wrangler does so before it bundles; its vitest plugin does not.
 import { execFileSync } from "node:child_process";
 
 export default function setup(): void {

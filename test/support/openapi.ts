@@ -1,5 +1,5 @@
-// The OpenAPI document as tests read it: its operations, its examples as whole exchanges, and a judge that holds answers to it. Knows
-// nothing of how the document is made.
+// The OpenAPI document as tests read it: its operations, its examples as whole exchanges, and validation of requests and responses. Does
+// not know how the document is generated.
 import { Ajv2020 } from "ajv/dist/2020.js";
 
 type Json = Record<string, unknown>;
@@ -27,7 +27,7 @@ interface Media {
 }
 type Examples<Value> = Record<string, { value: Value }>;
 
-/** One example, put together from its parts under one name. */
+/** One example, assembled from the parts that share its name. */
 export interface Exchange {
   name: string;
   operationId: string;
@@ -46,9 +46,9 @@ export function exchangesOf(document: OpenApi): Exchange[] {
   return operationsOf(document).flatMap(({ path, method, operation }) => {
     const { operationId, parameters = [], requestBody, responses } = operation;
     return Object.entries(responses).flatMap(([status, answer]) =>
-      shown("content" in answer ? answer.content : {}).map(({ name, ...got }) => {
-        const body = shown(requestBody?.content ?? {}).find((example) => example.name === name);
-        const given = parameters.flatMap(({ in: place, name: parameter, examples, "x-examples": optional }) => {
+      examplesIn("content" in answer ? answer.content : {}).map(({ name, ...responseBody }) => {
+        const body = examplesIn(requestBody?.content ?? {}).find((example) => example.name === name);
+        const values = parameters.flatMap(({ in: place, name: parameter, examples, "x-examples": optional }) => {
           const value = (examples ?? optional)?.[name]?.value;
           return value === undefined ? [] : [{ in: place, name: parameter, value }];
         });
@@ -57,10 +57,10 @@ export function exchangesOf(document: OpenApi): Exchange[] {
           operationId,
           method,
           path,
-          parameters: given,
+          parameters: values,
           ...(body && { body }),
           status: Number(status),
-          answer: got,
+          answer: responseBody,
         };
       }),
     );
@@ -73,19 +73,19 @@ export function operationsOf(document: OpenApi): { path: string; method: string;
   );
 }
 
-function shown(content: Record<string, Media>): { name: string; type: string; value: unknown }[] {
+function examplesIn(content: Record<string, Media>): { name: string; type: string; value: unknown }[] {
   return Object.entries(content).flatMap(([type, { examples = {} }]) =>
     Object.entries(examples).map(([name, { value }]) => ({ name, type, value })),
   );
 }
 
 export interface Judge {
-  /** What is wrong with a body; null: nothing. */
+  /** @returns what is wrong with a request body, or null */
   request: (of: { path: string; method: string }, type: string, body: unknown) => string | null;
-  /** What is wrong with an answer, whose status or type may not be there at all; `event`: one of a stream's. */
+  /** @returns what is wrong with a response (its status and type may be undocumented), or null. `event`: the body is one event of a stream. */
   answer: (
     of: { path: string; method: string },
-    got: { status: number; type: string; body: unknown; event?: boolean },
+    response: { status: number; type: string; body: unknown; event?: boolean },
   ) => string | null;
 }
 
@@ -101,11 +101,11 @@ export function judge(document: OpenApi): Judge {
     request: ({ path, method }, type, body) =>
       check(at("paths", path, method, "requestBody", "content", type, "schema"), body),
     answer({ path, method }, { status, type, body, event = false }) {
-      const own = document.paths[path]?.[method]?.responses[String(status)];
-      if (own === undefined) return `${method} ${path} does not have ${status}`;
+      const documented = document.paths[path]?.[method]?.responses[String(status)];
+      if (documented === undefined) return `${method} ${path} does not have ${status}`;
       const place =
-        "$ref" in own
-          ? ["components", "responses", String(own.$ref.split("/").at(-1))]
+        "$ref" in documented
+          ? ["components", "responses", String(documented.$ref.split("/").at(-1))]
           : ["paths", path, method, "responses", String(status)];
       return check(at(...place, "content", type, event ? "x-item-schema" : "schema"), body);
     },

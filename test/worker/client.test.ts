@@ -1,4 +1,4 @@
-// The typed client inside a Worker, by the package's name and over a binding's fetch; and how /client.js is served.
+// The typed client inside a Worker, through the package and a binding's fetch; and the response of /client.js.
 import { AskError, createClient } from "uniapi-edge/client";
 import { describe, expect, test } from "vitest";
 import {
@@ -18,7 +18,7 @@ const clientOf = (worker: WorkerUnderTest, token: string): ReturnType<typeof cre
   createClient({ url: "http://localhost:8787", token, fetch: (url, init) => worker.send(url, init) });
 
 describe("in a Worker", () => {
-  test("it asks, streams and goes on with the conversation", async () => {
+  test("it asks, streams and continues the conversation", async () => {
     const worker = startWorker({}, { SERVER_KEYS });
     const conversation = clientOf(worker, KEYS.alice).conversation();
     const [first, second] = [marked("My name is Ada."), marked("What is my name?")];
@@ -56,7 +56,7 @@ describe("in a Worker", () => {
     expect(await calls(input)).toBe(2);
   });
 
-  test("errors are of its class, with the request's id", async () => {
+  test("errors are AskErrors with the request id", async () => {
     const worker = startWorker({}, { SERVER_KEYS });
     const failure = await clientOf(worker, KEYS.alice)
       .ask({ input: marked(), model: "emulate/400" })
@@ -73,7 +73,7 @@ describe("in a Worker", () => {
     });
   });
 
-  test("what may have been paid is asked once", async () => {
+  test("a call that may be paid for is not repeated", async () => {
     const worker = startWorker({}, { SERVER_KEYS });
     const input = marked();
     await expect(clientOf(worker, KEYS.alice).ask({ input, model: "emulate/500" })).rejects.toMatchObject({
@@ -85,7 +85,7 @@ describe("in a Worker", () => {
 });
 
 describe("/client.js", () => {
-  test("is a module that any page may import, whatever its origin", async () => {
+  test("is a module that a page of any origin may import", async () => {
     for (const origin of ["https://anywhere.example", "null", "http://localhost:5173"]) {
       const response = await startWorker().get("/client.js", { origin });
       expect(response.status).toBe(200);
@@ -96,12 +96,12 @@ describe("/client.js", () => {
         "x-content-type-options": "nosniff",
         etag: expect.stringMatching(/^"[\w-]+"$/),
       });
-      expect(response.headers.get("vary"), "one answer for all").toBeNull();
+      expect(response.headers.get("vary"), "the same response for every origin").toBeNull();
       expect(await response.text()).toMatch(/export\{\w+ as AskError,\w+ as createClient\};\s*$/);
     }
   });
 
-  test("is not sent again to who has it", async () => {
+  test("is not sent again to a client that has it", async () => {
     const worker = startWorker();
     const etag = (await worker.get("/client.js")).headers.get("etag") ?? "";
     for (const known of [etag, `W/${etag}`, `"other", ${etag}`, "*"]) {
@@ -111,7 +111,7 @@ describe("/client.js", () => {
     expect((await worker.get("/client.js", { "if-none-match": '"other"' })).status).toBe(200);
   });
 
-  test("is there for HEAD, and for nothing else", async () => {
+  test("allows GET and HEAD only", async () => {
     const worker = startWorker();
     expect((await worker.send("/client.js", { method: "HEAD" })).status).toBe(200);
     const wrong = await worker.send("/client.js", { method: "POST", body: "x" });
