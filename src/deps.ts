@@ -1,4 +1,4 @@
-// What the path of a request may use of the outside: plain functions and values, made by wire.ts from the bindings. Types only.
+// Everything outside the core that a request may use: plain functions and values, built from the bindings by src/wire.ts. Types only.
 import type { Caller } from "./core/callers/caller.ts";
 import type { Config } from "./core/config/define-config.ts";
 import type { PublishableKey } from "./core/config/config-schema.ts";
@@ -13,6 +13,7 @@ import type { Jwks } from "./platform/jwks.ts";
 import type { Store } from "./platform/kv.ts";
 import type { Log, LogFields } from "./platform/log.ts";
 import type { Receive } from "./platform/io/receive-body.ts";
+import type { WarnOfShutdowns } from "./platform/shutdown-warnings.ts";
 import type { Siteverify } from "./platform/turnstile.ts";
 import type { Upstream } from "./platform/upstream/upstream.ts";
 
@@ -21,18 +22,18 @@ export type { Caller };
 export interface Deps {
   config: Config;
   upstream: Upstream;
-  /** In their place for jobs: upstream within a job's own deadline, budgets that are told at once, since a step leaves nothing behind. */
-  forJobs: { upstream: Upstream; budgets: Budgets };
+  /** The same for a job, except that upstream has a job's own deadline and budgets receive every sum at once. */
+  forJobs: () => Deps;
   jobs: Jobs;
-  /** Files that are deployed beside the bundle. */
+  /** Files deployed beside the bundle. */
   assets: Assets;
-  /** Posts to one of the config's callbacks, once. */
+  /** Sends one request to a callback of the config. */
   callback: SendCallback;
-  /** A secret that the config names, undefined where it is not set. */
+  /** The value of a secret that the config names; undefined if it is not set. */
   secretOf: (name: string) => string | undefined;
   store: Store;
   idKeys: IdKeys;
-  /** Base URL of upstream: another upstream gives other answers, so cache keys hold it. */
+  /** Base URL of upstream. It is part of cache keys, since another upstream gives other answers. */
   baseUrl: string;
   /** `ENVIRONMENT=local`. */
   local: boolean;
@@ -40,23 +41,25 @@ export interface Deps {
   receive: Receive;
   /** Callers by their server key. */
   serverKeys: ReadonlyMap<string, Caller>;
-  /** By the key. */
+  /** Publishable keys by the key itself. */
   publishableKeys: ReadonlyMap<string, PublishableCaller>;
-  /** The first signs; none: sessions are off. */
+  /** The first one signs. If there are none, sessions are off. */
   sessionKeys: readonly SessionKey[];
-  /** Keys of identity providers. */
+  /** Signature keys of identity providers. */
   jwks: Jwks;
-  /** undefined without TURNSTILE_SECRET. */
+  /** undefined if TURNSTILE_SECRET is not set. */
   siteverify: Siteverify | undefined;
   anonymous: Caller;
-  /** Requests, tokens and money per caller. */
+  /** Requests, tokens and USD per caller. */
   budgets: Budgets;
-  /** Requests that repeat themselves under one Idempotency-Key. */
+  /** Upstream calls that requests with the same Idempotency-Key share. */
   runs: Runs;
-  /** Whether one more request under this key is within RATE_LIMIT; true where that can't be said. */
+  /** Whether one more request under this key is within RATE_LIMIT. True if RATE_LIMIT fails or is not bound. */
   isWithinRateLimit: (key: string) => Promise<boolean>;
-  /** Whether a model names the parent that it was given: what this isolate has seen within a day. */
+  /** Which models continue a conversation by id, as this isolate has observed within a day. */
   chainSupport: ChainSupport;
+  /** Warns of models that the config names and that end soon. */
+  warnOfShutdowns: WarnOfShutdowns;
   log: Log;
   /** Milliseconds since 1970. */
   now: () => number;
@@ -66,25 +69,25 @@ export interface Deps {
 }
 
 export interface ChainSupport {
-  /** undefined: not known. */
+  /** undefined: unknown. */
   get: (model: string) => boolean | undefined;
-  set: (model: string, echoes: boolean | undefined) => void;
+  set: (model: string, isSupported: boolean | undefined) => void;
 }
 
-/** A publishable key and whose it is. */
+/** A publishable key and its owner. */
 export interface PublishableCaller {
   owner: string;
   key: PublishableKey;
 }
 
-/** What a request has beside its content. */
+/** The circumstances of a request, beside its content. */
 export interface RequestContext {
   requestId: string;
   caller: Caller;
-  /** Aborted when the caller has left; undefined where nobody waits. */
+  /** Aborted when the caller disconnects; undefined if no caller waits. */
   signal: AbortSignal | undefined;
-  /** Work that goes on after the answer. */
+  /** Keeps the isolate alive for work that continues after the answer. */
   waitUntil: (work: Promise<unknown>) => void;
-  /** Facts for the request's log line, filled in on the way. */
+  /** Fields of the request's log line, added while it is answered. */
   logFields: LogFields;
 }

@@ -1,4 +1,4 @@
-// The Worker's entry.
+// Entry point of the Worker.
 import { createApp } from "./app.ts";
 import { config, wire } from "./isolate.ts";
 

@@ -1,4 +1,4 @@
-// What this isolate has once, for the router and for every object in it: the deployer's config, and the wire made of it.
+// The deployer's config and the wire: one of each per isolate, shared by the router and by every Durable Object.
 import config from "#config";
 import { createWire } from "./wire.ts";
 

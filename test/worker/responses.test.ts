@@ -1,5 +1,5 @@
 import { env } from "cloudflare:workers";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { isOurs, ownerOf, signId } from "../../src/core/callers/ids.ts";
 import {
   as,
@@ -17,7 +17,7 @@ import {
   TEXT,
 } from "./worker.ts";
 
-eachTestAlone();
+const log = eachTestAlone();
 
 type Json = Record<string, unknown>;
 
@@ -317,6 +317,23 @@ test("GET /v1/models lists presets and upstream's models, of which only those th
   const worker = startWorker({ models: ["gpt-6-sol"], presets: { helper: { model: "gpt-6-sol" } } });
   const { data } = (await object(await worker.get("/v1/models"))) as { data: { id: string }[] };
   expect(data.map(({ id }) => id)).toEqual(["helper", "gpt-6-sol"]);
+});
+
+test("GET /v1/models passes on when a model ends, and the log warns of one that the config names", async () => {
+  vi.useFakeTimers({ toFake: ["Date"], now: Date.parse("2026-12-20T12:00:00Z") });
+  const worker = startWorker({ models: ["gpt-4.1", "gpt-6-luna"] });
+  const { data } = await object(await worker.get("/v1/models"));
+  expect(data).toEqual([
+    expect.objectContaining({ id: "gpt-6-luna", shutdown_date: null }),
+    expect.objectContaining({ id: "gpt-4.1", shutdown_date: "2027-01-14" }),
+  ]);
+  await worker.get("/v1/models");
+  expect(log.warnings().filter(({ event }) => event.startsWith("model_shutdown"))).toEqual([
+    {
+      level: "warn",
+      event: "model_shutdown: gpt-4.1 (models) ends on 2027-01-14. Name another model in src/config.ts",
+    },
+  ]);
 });
 
 test("POST /v1/chat/completions says where to go", async () => {

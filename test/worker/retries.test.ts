@@ -1,4 +1,6 @@
 import { describe, expect, test, vi } from "vitest";
+import type { ConfigInput } from "../../src/core/config/define-config.ts";
+import type { JsonObject } from "../../src/core/lib/json.ts";
 import {
   calls,
   eachTestAlone,
@@ -49,6 +51,37 @@ describe("fallback models", () => {
     const answer = await worker.answer({ input: marked(), preset: "p" });
     expect(answer.cost_usd).toBeCloseTo((answer.usage?.total_tokens ?? 0) / 1e6, 12);
     expect(await (await worker.get(`/ask/${answer.id}`)).json()).toEqual(answer);
+  });
+
+  test.each<[string, Partial<ConfigInput>, JsonObject, string]>([
+    ["the default", { defaults: { model: "nope-1" } }, {}, "defaults.model"],
+    ["a preset's", { presets: { p: { model: "nope-1", fallback: ["nope-2"] } } }, { preset: "p" }, "presets.p.model"],
+  ])("a model that UniAPI does not know: the error names the setting of %s", async (_, config, fields, setting) => {
+    const worker = startWorker(config);
+    const { code, message } = await problemOf(await worker.ask({ input: marked(), ...fields }));
+    expect(code).toBe("upstream_unavailable");
+    expect(message).toContain(`The model is set by \`${setting}\` in src/config.ts`);
+    await worker.settled();
+    expect(log.requests().at(-1)).toMatchObject({ reason: `upstream 503 model_not_found, set by ${setting}` });
+  });
+
+  test("a model that UniAPI does not know: a request that names it itself hears of no setting", async () => {
+    const { message } = await problemOf(await startWorker().ask({ input: marked(), model: "nope-1" }));
+    expect(message).not.toContain("src/config.ts");
+  });
+
+  test("a model that UniAPI does not know: a restricted caller hears of no setting, and the log names it", async () => {
+    const key = "pk_0123456789abcdefghij";
+    const worker = startWorker({
+      presets: { p: { model: "nope-1" } },
+      callers: { publishable: [{ id: "site", key, presets: ["p"] }] },
+    });
+    const response = await worker.ask({ input: marked() }, { authorization: `Bearer ${key}` });
+    const { code, message } = await problemOf(response);
+    expect(code).toBe("upstream_unavailable");
+    expect(message).not.toMatch(/nope-1|presets\.|src\/config/);
+    await worker.settled();
+    expect(log.requests().at(-1)).toMatchObject({ reason: "upstream 503 model_not_found, set by presets.p.model" });
   });
 
   test("where no model is left, upstream's refusal comes, and a caller's own model is not replaced", async () => {

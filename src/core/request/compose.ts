@@ -10,6 +10,8 @@ export interface Composed {
   body: JsonObject & { model: string };
   /** Tried in this order if upstream has no such model or no channel for it. */
   models: readonly string[];
+  /** The setting of src/config.ts that names the model; undefined if the request names it. */
+  modelSetting: string | undefined;
   preset: { name: string; settings: Preset } | undefined;
   /** The request asks for JSON, so the answer has `data`: its text, parsed. */
   wantsData: boolean;
@@ -39,6 +41,7 @@ export function compose(ask: Ask, config: Config): Composed {
   return {
     body: { ...body, model, input },
     models: [model, ...(ask.model === undefined ? (settings.fallback ?? []) : [])],
+    modelSetting: ask.model === undefined ? modelSettingOf(preset, config) : undefined,
     preset,
     wantsData: hasJsonFormat(body),
   };
@@ -68,12 +71,20 @@ export function composeResponses(request: ResponsesRequest, config: Config): Com
   const model = modelOf(settings === undefined ? (requested ?? config.defaults.model) : settings.model);
   if (settings === undefined && requested !== undefined) assertListed(requested, config);
   assertInputSize(body["input"], limits?.max_input_chars);
+  const preset = settings === undefined || requested === undefined ? undefined : { name: requested, settings };
   return {
     body: { ...body, model },
     models: [model, ...(settings?.fallback ?? [])],
-    preset: settings === undefined || requested === undefined ? undefined : { name: requested, settings },
+    modelSetting: preset === undefined && requested !== undefined ? undefined : modelSettingOf(preset, config),
+    preset,
     wantsData: hasJsonFormat(body),
   };
+}
+
+function modelSettingOf(preset: Composed["preset"], config: Config): string {
+  // A preset without a model of its own has the default one.
+  const isDefault = preset === undefined || preset.settings.model === config.defaults.model;
+  return isDefault ? "defaults.model" : `presets.${preset.name}.model`;
 }
 
 function modelOf(model: unknown): string {

@@ -168,6 +168,19 @@ export function forRestrictedCaller(error: unknown): unknown {
   );
 }
 
+/**
+ * Adds the setting to change to the error for a model that upstream does not know: to the log's reason, and to the message if the caller
+ * may see the config.
+ * @param setting of src/config.ts, such as `defaults.model`; undefined if the request names the model
+ */
+export function withModelSetting(error: unknown, setting: string | undefined, isRestricted: boolean): unknown {
+  if (setting === undefined || !(error instanceof Problem) || error.details.noSuchModel !== true) return error;
+  const message = isRestricted
+    ? error.message
+    : `${error.message} The model is set by \`${setting}\` in src/config.ts. GET /v1/models lists the models that work.`;
+  return new Problem(error.code, message, { ...error.details, reason: `${error.details.reason}, set by ${setting}` });
+}
+
 /** The connection closed in good order, in the middle of the answer. */
 export function cutProblem(): Problem {
   return new Problem(
