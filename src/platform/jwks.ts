@@ -1,21 +1,22 @@
-// Key sets of identity providers (RFC 7517), kept in the isolate. A key that is not known yet, or a set older than ten minutes, is
-// asked for anew, but at most once in 30 s whatever comes: tokens with made-up key ids must not become requests to the provider.
-import { type JsonFrom, type JsonObject, partsOf } from "../core/lib/json.ts";
+// Key sets of identity providers (RFC 7517), cached in the isolate. A set is fetched again for an unknown key id or after ten minutes,
+// but at most once in 30 s: tokens with invented key ids must not become requests to the provider.
+import { type FetchJson, type JsonObject, recordsOf } from "../core/lib/json.ts";
 import { Problem } from "../core/lib/problem.ts";
 import { misconfigured } from "../core/config/setting.ts";
 
 const FRESH_MS = 600_000;
-const BETWEEN_ATTEMPTS_MS = 30_000;
-/** Beyond a fetch's own deadline: then its request has died, and says nothing any more. */
+const ATTEMPT_INTERVAL_MS = 30_000;
+/** Longer than a fetch's own deadline. After that time the request that began the fetch has ended without a result. */
 const ATTEMPT_MS = 6_000;
-const PATIENCE_MS = 5_000;
+/** A request waits this long for the fetch of another request. */
+const WAIT_MS = 5_000;
 const POLL_MS = 50;
-/** What a provider that is down has signed before still counts. */
+/** While a provider is down, its last key set remains valid for this time. */
 const STALE_MS = 86_400_000;
 
 /**
- * The keys of a set, which holds `kid` if the provider has it.
- * @param later keeps a fetch going whose request leaves: others wait for it
+ * The keys of a provider's set. The key `kid` is among them if the provider has it.
+ * @param waitUntil lets a fetch go on when its request ends early: other requests wait for it
  * @throws Problem unavailable, misconfigured
  */
 export type Jwks = (
@@ -28,32 +29,32 @@ interface KeySet {
   keys: JsonObject[] | undefined;
   fetchedAt: number;
   attemptedAt: number;
-  attempting: boolean;
+  isFetching: boolean;
 }
 
 export interface JwksOptions {
-  jsonFrom: JsonFrom;
+  fetchJson: FetchJson;
   now: () => number;
   sleep: (ms: number) => Promise<void>;
-  /** `ENVIRONMENT=local`: http on loopback is taken too. */
+  /** `ENVIRONMENT=local`: http on loopback is accepted too. */
   local: boolean;
   warn: (event: string) => void;
 }
 
-export function jwksCache({ jsonFrom, now, sleep, local, warn }: JwksOptions): Jwks {
+export function jwksCache({ fetchJson: jsonFrom, now, sleep, local, warn }: JwksOptions): Jwks {
   const sets = new Map<string, KeySet>();
 
   async function attempt(url: string, set: KeySet): Promise<void> {
-    // Before the first wait, so that whoever comes meanwhile sees it.
+    // Set before the first await, so that other requests see it.
     set.attemptedAt = now();
-    set.attempting = true;
+    set.isFetching = true;
     const document = await jsonFrom(url);
-    set.attempting = false;
+    set.isFetching = false;
     if (document === null || !Array.isArray(document["keys"])) {
       warn("jwks_fetch_failed");
       return;
     }
-    set.keys = partsOf(document["keys"]);
+    set.keys = recordsOf(document["keys"]);
     set.fetchedAt = now();
   }
 
@@ -66,28 +67,26 @@ export function jwksCache({ jsonFrom, now, sleep, local, warn }: JwksOptions): J
     }
     let set = sets.get(url);
     if (set === undefined)
-      sets.set(url, (set = { keys: undefined, fetchedAt: 0, attemptedAt: -Infinity, attempting: false }));
+      sets.set(url, (set = { keys: undefined, fetchedAt: 0, attemptedAt: -Infinity, isFetching: false }));
     const has = (keys: JsonObject[]): boolean => kid === undefined || keys.some((key) => key["kid"] === kid);
     const isGood = ({ keys, fetchedAt }: KeySet): boolean =>
       keys !== undefined && has(keys) && now() - fetchedAt < FRESH_MS;
     const arrivedAt = now();
-    if (!isGood(set) && now() - set.attemptedAt >= BETWEEN_ATTEMPTS_MS) {
+    if (!isGood(set) && now() - set.attemptedAt >= ATTEMPT_INTERVAL_MS) {
       const fetching = attempt(url, set);
       waitUntil(fetching);
       await fetching;
     }
-    // Plain state, looked at again: a promise of another request must not be waited for, since it ends with that request.
-    const isUnderWay = ({ attempting, attemptedAt }: KeySet): boolean => attempting && now() - attemptedAt < ATTEMPT_MS;
+    // Polls plain state: a request must not wait for the promise of another request, which ends with that request.
+    const isUnderWay = ({ isFetching: attempting, attemptedAt }: KeySet): boolean =>
+      attempting && now() - attemptedAt < ATTEMPT_MS;
     const isKnown = ({ keys }: KeySet): boolean => keys !== undefined && has(keys);
-    while (!isKnown(set) && isUnderWay(set) && now() - arrivedAt < PATIENCE_MS) await sleep(POLL_MS);
+    while (!isKnown(set) && isUnderWay(set) && now() - arrivedAt < WAIT_MS) await sleep(POLL_MS);
     if (set.keys !== undefined && now() - set.fetchedAt < STALE_MS) return set.keys;
     throw new Problem(
       "unavailable",
       "The keys of your identity provider can't be read at the moment. Try again in half a minute.",
-      {
-        retryAfter: BETWEEN_ATTEMPTS_MS / 1_000,
-        reason: "no jwks",
-      },
+      { retryAfter: ATTEMPT_INTERVAL_MS / 1_000, reason: "no jwks" },
     );
   };
 }

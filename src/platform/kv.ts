@@ -1,23 +1,24 @@
-// The KV namespace as the house uses it: text by key, several keys in one read. KV trouble never costs an answer: a read that fails
-// or dawdles is a miss, a write that fails is logged.
+// Texts in the KV namespace, by key; several keys in one read. A failure of KV never costs an answer: a read that fails or takes too
+// long is a miss, and a write that fails is logged.
 import { Problem, conversationTooLong } from "../core/lib/problem.ts";
+import { within } from "./io/within.ts";
 
-/** Longer than KV's slowest cold read; an answer does not wait for memory. */
+/** Longer than KV's slowest cold read. An answer waits no longer for a cached answer or a turn. */
 export const KV_READ_TIMEOUT_MS = 2_000;
-/** For what can't go on without it: a hundred turns at once are up to KV's 25 MB. */
+/** For reads that the answer depends on: a chain of a hundred turns can have KV's 25 MB. */
 const KV_STRICT_READ_TIMEOUT_MS = 15_000;
-/** Of one recall, in characters: a whole conversation must fit an isolate's memory beside other requests. */
+/** For all texts of one read: a whole conversation must fit into an isolate's memory, beside other requests. */
 const MAX_STRICT_READ_CHARS = 24_000_000;
-/** KV's own limit for one bulk read. */
+/** KV's limit for one bulk read. */
 const BULK_KEYS = 100;
 
 export interface Store {
-  /** The texts under the keys, in their order; null where there is none, or KV could not say. */
+  /** The texts under the keys, in their order. null: there is none, or KV failed. */
   read: (keys: readonly string[]) => Promise<(string | null)[]>;
-  /** The same for what must be known: null means that there is none. @throws Problem unavailable, conversation_too_long */
+  /** The same, except that null means that there is none. @throws Problem unavailable, conversation_too_long */
   readStrict: (keys: readonly string[]) => Promise<(string | null)[]>;
   remove: (key: string) => Promise<void>;
-  /** @param ttl seconds, ≥ 60. @returns whether it was written */
+  /** @param ttl seconds, at least 60. @returns false if KV failed */
   write: (key: string, text: string, ttl: number) => Promise<boolean>;
 }
 
@@ -75,31 +76,25 @@ async function readAll(kv: KvBinding, keys: readonly string[]): Promise<(string 
   const [only] = keys;
   if (keys.length === 1 && only !== undefined) return [await kv.get(only, "text")];
   const batches: Promise<(string | null)[]>[] = [];
-  const room = { chars: MAX_STRICT_READ_CHARS };
-  for (let at = 0; at < keys.length; at += BULK_KEYS) batches.push(readBatch(kv, keys.slice(at, at + BULK_KEYS), room));
+  const remaining = { chars: MAX_STRICT_READ_CHARS };
+  for (let at = 0; at < keys.length; at += BULK_KEYS)
+    batches.push(readBatch(kv, keys.slice(at, at + BULK_KEYS), remaining));
   return (await Promise.all(batches)).flat();
 }
 
-/** One bulk read, by halves where it is more than KV gives at once. */
-async function readBatch(kv: KvBinding, keys: string[], room: { chars: number }): Promise<(string | null)[]> {
+/** One bulk read, or two of half the size if KV refuses it as too large. */
+async function readBatch(kv: KvBinding, keys: string[], remaining: { chars: number }): Promise<(string | null)[]> {
   let found: Map<string, string | null>;
   try {
     found = await kv.get(keys, "text");
   } catch (error) {
     if (keys.length < 2 || !/413|too large|exceed/i.test(String(error))) throw error;
     const half = Math.ceil(keys.length / 2);
-    return [...(await readBatch(kv, keys.slice(0, half), room)), ...(await readBatch(kv, keys.slice(half), room))];
+    const first = await readBatch(kv, keys.slice(0, half), remaining);
+    return [...first, ...(await readBatch(kv, keys.slice(half), remaining))];
   }
   const texts = keys.map((key) => found.get(key) ?? null);
-  for (const text of texts) room.chars -= text?.length ?? 0;
-  if (room.chars < 0) throw conversationTooLong();
+  for (const text of texts) remaining.chars -= text?.length ?? 0;
+  if (remaining.chars < 0) throw conversationTooLong();
   return texts;
-}
-
-async function within<T>(ms: number, work: Promise<T>): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error("too slow")), ms);
-  });
-  return await Promise.race([work, late]).finally(() => timer !== undefined && clearTimeout(timer));
 }

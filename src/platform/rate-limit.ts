@@ -1,4 +1,4 @@
-// The shield: Cloudflare's rate limit under RATE_LIMIT. Not being able to count refuses nobody, it is logged.
+// Cloudflare's rate limit, bound as RATE_LIMIT. If it fails or is not bound, no request is refused, and that is logged.
 
 /** The part of a rate limit that is used. */
 export interface RateLimitBinding {

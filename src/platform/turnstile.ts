@@ -1,15 +1,15 @@
-// Cloudflare Turnstile's siteverify. Fails closed: whatever is no clear yes or no is 503, never a yes.
-import type { JsonFrom } from "../core/lib/json.ts";
+// Cloudflare Turnstile's siteverify. It fails closed: an answer that is neither a clear yes nor a clear no becomes a 503.
+import type { FetchJson } from "../core/lib/json.ts";
 import { Problem } from "../core/lib/problem.ts";
 import { misconfigured } from "../core/config/setting.ts";
 
-/** What a solved widget says of itself; null where it is not solved, too old or used before. */
+/** The page of a solved widget; null if the token is wrong, expired or used before. */
 export type TurnstileResult = { hostname: unknown; action: unknown } | null;
 
-/** @param address of the visitor, where it is known. @throws Problem unavailable, misconfigured */
+/** @param address the visitor's IP address, if it is known. @throws Problem unavailable, misconfigured */
 export type Siteverify = (url: string, token: string, address: string | null) => Promise<TurnstileResult>;
 
-export function siteverify(secret: string, jsonFrom: JsonFrom, local: boolean): Siteverify {
+export function siteverify(secret: string, fetchJson: FetchJson, local: boolean): Siteverify {
   return async function verify(url, token, address) {
     if (!local && !url.startsWith("https:")) {
       throw misconfigured(
@@ -18,8 +18,8 @@ export function siteverify(secret: string, jsonFrom: JsonFrom, local: boolean): 
       );
     }
     const body = new URLSearchParams({ secret, response: token, ...(address === null ? {} : { remoteip: address }) });
-    const said = await jsonFrom(url, { method: "POST", body });
-    const errors = said?.["error-codes"];
+    const result = await fetchJson(url, { method: "POST", body });
+    const errors = result?.["error-codes"];
     if (
       Array.isArray(errors) &&
       errors.some((code) => code === "invalid-input-secret" || code === "missing-input-secret")
@@ -29,8 +29,8 @@ export function siteverify(secret: string, jsonFrom: JsonFrom, local: boolean): 
         "is refused by Turnstile: take the secret key of the widget from Cloudflare's dashboard",
       );
     }
-    if (said?.["success"] === true) return { hostname: said["hostname"], action: said["action"] };
-    if (said?.["success"] === false && !(Array.isArray(errors) && errors.includes("internal-error"))) return null;
+    if (result?.["success"] === true) return { hostname: result["hostname"], action: result["action"] };
+    if (result?.["success"] === false && !(Array.isArray(errors) && errors.includes("internal-error"))) return null;
     throw new Problem("unavailable", "Turnstile can't be asked at the moment. Try again in a moment.", {
       retryAfter: 5,
       reason: "no siteverify",

@@ -18,7 +18,7 @@ function provider(kids: string[], settings: { local?: boolean } = {}) {
     pass: (ms: number) => void (clock += ms),
   };
   const keys = jwksCache({
-    jsonFrom: fetchJson(async () => {
+    fetchJson: fetchJson(async () => {
       state.asked += 1;
       return state.reply();
     }),

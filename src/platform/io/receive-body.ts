@@ -1,34 +1,23 @@
-// Request bodies from the network: the sender's time runs here. What is counted and refused is core/body.ts's.
+// Request bodies from the network, read within a deadline. src/core/lib/body.ts counts the bytes and refuses what is too large.
 import { readBody } from "../../core/lib/body.ts";
 import { Problem } from "../../core/lib/problem.ts";
+import { TimeoutError, within } from "./within.ts";
 
 /** @throws Problem 408, 413, 415 */
 export type Receive = (request: Request, maxBytes: number) => Promise<Uint8Array>;
 
-/** @param timeoutMs what a sender has for the whole body */
-export function receiver(timeoutMs: number): Receive {
+/** @param timeoutMs for the whole body */
+export function receiver(timeoutMs: number, now: () => number): Receive {
   return async function receive(request, maxBytes) {
-    let giveUp: (() => void) | undefined;
-    let isLate = false;
-    const timer = setTimeout(() => {
-      isLate = true;
-      giveUp?.();
-    }, timeoutMs);
-    function until<T>(read: Promise<T>): Promise<T> {
-      return new Promise((resolve, reject) => {
-        giveUp = () => reject(lateBody());
-        if (isLate) giveUp();
-        read.then(resolve, reject);
-      });
-    }
+    const deadline = now() + timeoutMs;
     try {
-      return await readBody(request, maxBytes, until);
-    } finally {
-      clearTimeout(timer);
+      return await readBody(request, maxBytes, (read) => within(deadline - now(), read));
+    } catch (error) {
+      throw error instanceof TimeoutError ? bodyTimeout() : error;
     }
   };
 }
 
-function lateBody(): Problem {
+function bodyTimeout(): Problem {
   return new Problem("request_timeout", "The body did not arrive in time. Send it again, faster or smaller.");
 }

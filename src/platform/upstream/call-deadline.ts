@@ -1,5 +1,5 @@
-// The clock over one upstream call: time to the first byte, silence between bytes, time in all, and the caller who leaves. One timer
-// runs at a time, and bytes only move a mark: a stream of ten thousand chunks sets no more timers than one of ten.
+// The deadlines of one upstream call: time to the first byte, silence between bytes, and total time. It also ends when the caller
+// disconnects. One timer runs at a time and bytes only update a timestamp: a stream of 10,000 chunks sets no more timers than one of ten.
 import { Problem } from "../../core/lib/problem.ts";
 
 interface Deadlines {
@@ -9,19 +9,20 @@ interface Deadlines {
 }
 
 export class CallDeadline {
-  /** The call's own: the caller's signal knows no deadline, and a request that is answered may still have work of its own for seconds. */
+  /** Separate from the caller's signal, which knows no deadlines. */
   readonly #controller = new AbortController();
   readonly #caller: AbortSignal | undefined;
-  readonly #onLeave = (): void => this.#stop(left());
+  readonly #onDisconnect = (): void => this.#stop(disconnected());
   #deadlines: Deadlines;
   readonly #now: () => number;
   readonly #startedAt: number;
   #lastByteAt: number;
   #timer: ReturnType<typeof setTimeout> | null = null;
-  /** When the timer fires. */
+  /** When the timer fires, in milliseconds since 1970. */
   #dueAt = 0;
-  #started = false;
-  #stopped: Problem | undefined;
+  #hasFirstByte = false;
+  /** Why the call was stopped. */
+  #reason: Problem | undefined;
   #reject: ((reason: Problem) => void) | undefined;
   #onStop: (() => void) | undefined;
 
@@ -31,9 +32,9 @@ export class CallDeadline {
     this.#startedAt = now();
     this.#lastByteAt = this.#startedAt;
     this.#caller = caller;
-    if (caller?.aborted === true) this.#stop(left());
+    if (caller?.aborted === true) this.#stop(disconnected());
     else {
-      caller?.addEventListener("abort", this.#onLeave, { once: true });
+      caller?.addEventListener("abort", this.#onDisconnect, { once: true });
       this.#arm(Math.min(deadlines.upstream_first_byte, deadlines.upstream_total));
     }
   }
@@ -43,12 +44,12 @@ export class CallDeadline {
     return this.#controller.signal;
   }
 
-  /** The promise's value, unless the watch stops first. */
+  /** The promise's result, unless the call is stopped first. */
   until<T>(promise: Promise<T>): Promise<T> {
     return new Promise<T>((resolve, reject) => {
-      if (this.#stopped !== undefined) {
+      if (this.#reason !== undefined) {
         promise.catch(() => undefined);
-        reject(this.#stopped);
+        reject(this.#reason);
         return;
       }
       this.#reject = reject;
@@ -56,24 +57,24 @@ export class CallDeadline {
     });
   }
 
-  /** In place of `until`, for reads that end by themselves when this is called: one stream has thousands of them. */
+  /** Calls `stop` when the call is stopped. Cheaper than `until` for a stream's thousands of reads, which then end by themselves. */
   whenStopped(stop: () => void): void {
     this.#onStop = stop;
-    if (this.#stopped !== undefined) stop();
+    if (this.#reason !== undefined) stop();
   }
 
-  /** @throws Problem where the watch has stopped: an end that came of it is none */
+  /** A stopped call ends its stream, which must not look like the end of an answer. @throws Problem if the call was stopped */
   assertRunning(): void {
-    if (this.#stopped !== undefined) throw this.#stopped;
+    if (this.#reason !== undefined) throw this.#reason;
   }
 
   firstByte(): void {
-    this.#started = true;
+    this.#hasFirstByte = true;
     this.byte();
     this.#check();
   }
 
-  /** What is still to come is worth this much time in all. */
+  /** Shortens the total deadline to `ms` milliseconds from now. */
   limit(ms: number): void {
     this.#deadlines = {
       ...this.#deadlines,
@@ -86,10 +87,10 @@ export class CallDeadline {
     this.#lastByteAt = this.#now();
   }
 
-  /** The call is over; nothing fires any more. */
+  /** The call has ended: no deadline applies any more. */
   end(): void {
     this.#disarm();
-    this.#caller?.removeEventListener("abort", this.#onLeave);
+    this.#caller?.removeEventListener("abort", this.#onDisconnect);
   }
 
   cancel(): void {
@@ -97,18 +98,18 @@ export class CallDeadline {
     this.#controller.abort();
   }
 
-  /** What a failed read or fetch means: a Problem as it is (it may know more than the clock), the watch's own reason, else a broken connection. */
-  explain(error: unknown, encoded = false): Problem {
+  /**
+   * The problem for a failed read or fetch: a Problem as it is, else the reason why the call was stopped, else a broken connection.
+   * @param isEncoded the answer has a Content-Encoding, which may be what failed
+   */
+  explain(error: unknown, isEncoded = false): Problem {
     if (error instanceof Problem) return error;
-    if (this.#stopped !== undefined) return this.#stopped;
-    if (encoded) {
+    if (this.#reason !== undefined) return this.#reason;
+    if (isEncoded) {
       return new Problem(
         "upstream_invalid_response",
         "UniAPI's answer could not be decoded. The call may have been paid.",
-        {
-          paid: "maybe",
-          reason: "wrong encoding",
-        },
+        { paid: "maybe", reason: "wrong encoding" },
       );
     }
     return new Problem(
@@ -129,7 +130,7 @@ export class CallDeadline {
     this.#timer = setTimeout(() => this.#expire(), ms);
   }
 
-  /** Sets the timer to whatever ends first, the silence or the whole; one that fires before that stays, and looks again. */
+  /** Sets the timer for the idle or the total deadline, the earlier one. A timer that fires earlier remains: it checks again. */
   #check(): void {
     const now = this.#now();
     const idle = this.#lastByteAt + this.#deadlines.upstream_idle - now;
@@ -140,15 +141,15 @@ export class CallDeadline {
 
   #expire(): void {
     this.#timer = null;
-    if (!this.#started) this.#stop(timeout());
+    if (!this.#hasFirstByte) this.#stop(timeout());
     else this.#check();
   }
 
   #stop(problem: Problem): void {
-    this.#stopped ??= problem;
+    this.#reason ??= problem;
     this.end();
     this.#controller.abort();
-    this.#reject?.(this.#stopped);
+    this.#reject?.(this.#reason);
     this.#onStop?.();
   }
 }
@@ -161,8 +162,8 @@ function timeout(): Problem {
   );
 }
 
-/** Nobody reads this but the log. */
-function left(): Problem {
+/** Only the log sees this problem. */
+function disconnected(): Problem {
   return new Problem("upstream_error", "The caller left before the answer came.", {
     paid: "maybe",
     reason: "client_left",

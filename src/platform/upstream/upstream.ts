@@ -1,5 +1,5 @@
-// UniAPI's POST /v1/responses: the key bound, headers built from nothing, deadlines, and every quirk of its answers read here, so
-// that the rest of the house sees a response object, a stream of whole frames, or a Problem that says what may have been paid.
+// UniAPI's POST /v1/responses and GET /v1/models. Request headers are built from nothing, so no header of a caller is forwarded. An
+// answer becomes a response object, a stream of complete frames, or a Problem that says whether the call may have been paid.
 import { readBytes } from "../../core/lib/body.ts";
 import { decodeUtf8, isRecord, type JsonObject, parseJson } from "../../core/lib/json.ts";
 import type { Problem } from "../../core/lib/problem.ts";
@@ -11,7 +11,7 @@ import { CallDeadline } from "./call-deadline.ts";
 const MAX_JSON_BYTES = 8 * 1_048_576;
 const MAX_EVENT_BYTES = 8 * 1_048_576;
 const MAX_ERROR_BYTES = 65_536;
-/** The status has said it; a caller does not wait long for the words. */
+/** For the body of an error: the status alone tells enough to answer the caller. */
 const ERROR_BODY_MS = 5_000;
 
 /** Milliseconds. */
@@ -28,7 +28,7 @@ export interface UpstreamSettings {
   deadlines: UpstreamDeadlines;
 }
 
-/** A running stream. `next` waits for upstream's next bytes and gives the frames that they complete (perhaps none), null at the end. */
+/** A running stream. `next` waits for upstream's next bytes and returns the frames that they complete, perhaps none; null at the end. */
 export interface UpstreamStream {
   next: () => Promise<Frame[] | null>;
   cancel: () => void;
@@ -38,10 +38,10 @@ export type UpstreamReply = { kind: "response"; response: JsonObject } | { kind:
 
 export interface Upstream {
   /**
-   * @param body the whole body but `stream`
-   * @param signal of the request that waits: aborted, it aborts the call. undefined: nobody waits
-   * @param maxEventBytes of one event of a stream; 8 MiB if absent
-   * @throws Problem; `details.paid` says whether the call may have been paid
+   * @param body the request body without `stream`
+   * @param signal aborts the call when its caller disconnects; undefined if no caller waits
+   * @param maxEventBytes limit for one event of a stream; 8 MiB if absent
+   * @throws Problem with `details.paid`: whether the call may have been paid
    */
   create: (
     body: JsonObject,
@@ -51,14 +51,14 @@ export interface Upstream {
   ) => Promise<UpstreamReply>;
   /** Upstream's list of models. @throws Problem */
   models: (signal: AbortSignal) => Promise<JsonObject>;
-  /** What an error inside a body or a stream means. */
+  /** The problem for an error that a 200 body or a stream contains. */
   fault: (body: JsonObject) => Problem;
 }
 
 export function uniapi(settings: UpstreamSettings, fetcher: typeof fetch, now: () => number): Upstream {
   const secrets = [settings.key];
   const address = `${settings.baseUrl}/v1/responses`;
-  // Made once: a Headers object is copied by the runtime, a plain one is read name by name.
+  // Created once: the runtime copies a Headers object, but reads a plain object name by name.
   const headersFor = (accept: string): Headers =>
     new Headers({
       authorization: `Bearer ${settings.key}`,
@@ -66,8 +66,8 @@ export function uniapi(settings: UpstreamSettings, fetcher: typeof fetch, now: (
       accept,
       "user-agent": "uniapi-edge",
     });
-  const asksJson = headersFor("application/json");
-  const asksEvents = headersFor("text/event-stream");
+  const jsonHeaders = headersFor("application/json");
+  const eventHeaders = headersFor("text/event-stream");
   const fault = (body: JsonObject): Problem => upstreamProblem({ status: 200, body }, secrets);
 
   async function create(
@@ -76,122 +76,122 @@ export function uniapi(settings: UpstreamSettings, fetcher: typeof fetch, now: (
     signal: AbortSignal | undefined,
     maxEventBytes = MAX_EVENT_BYTES,
   ): Promise<UpstreamReply> {
-    const watch = new CallDeadline(settings.deadlines, signal, now);
+    const deadline = new CallDeadline(settings.deadlines, signal, now);
     try {
-      const response = await watch.until(
+      const response = await deadline.until(
         fetcher(address, {
           method: "POST",
           redirect: "manual",
-          signal: watch.signal,
-          headers: stream ? asksEvents : asksJson,
+          signal: deadline.signal,
+          headers: stream ? eventHeaders : jsonHeaders,
           body: JSON.stringify({ ...body, stream }),
         }),
       );
-      watch.firstByte();
-      if (!response.ok) throw await refusal(response, watch, secrets, now());
+      deadline.firstByte();
+      if (!response.ok) throw await problemOf(response, deadline, secrets, now());
       const type = response.headers.get("content-type") ?? "";
-      // Relays name their event streams as they like; JSON and a page are none.
+      // Relays label event streams with various types; only JSON and HTML are certainly not a stream.
       if (stream && response.body !== null && !/application\/json|text\/html/i.test(type)) {
-        return { kind: "stream", stream: frames(response, watch, maxEventBytes) };
+        return { kind: "stream", stream: frames(response, deadline, maxEventBytes) };
       }
-      const whole = await readWhole(response, watch, MAX_JSON_BYTES);
-      watch.end();
-      return { kind: "response", response: readResponse(whole, fault) };
+      const bytes = await readAll(response, deadline, MAX_JSON_BYTES);
+      deadline.end();
+      return { kind: "response", response: readResponse(bytes, fault) };
     } catch (error) {
-      watch.end();
-      throw watch.explain(error);
+      deadline.end();
+      throw deadline.explain(error);
     }
   }
   async function models(signal: AbortSignal): Promise<JsonObject> {
-    const watch = new CallDeadline(settings.deadlines, signal, now);
+    const deadline = new CallDeadline(settings.deadlines, signal, now);
     try {
       const headers = {
         authorization: `Bearer ${settings.key}`,
         accept: "application/json",
         "user-agent": "uniapi-edge",
       };
-      const response = await watch.until(
-        fetcher(`${settings.baseUrl}/v1/models`, { redirect: "manual", signal: watch.signal, headers }),
+      const response = await deadline.until(
+        fetcher(`${settings.baseUrl}/v1/models`, { redirect: "manual", signal: deadline.signal, headers }),
       );
-      watch.firstByte();
-      if (!response.ok) throw await refusal(response, watch, secrets, now());
-      const list = parseJson(decodeUtf8(await readWhole(response, watch, MAX_JSON_BYTES)));
+      deadline.firstByte();
+      if (!response.ok) throw await problemOf(response, deadline, secrets, now());
+      const list = parseJson(decodeUtf8(await readAll(response, deadline, MAX_JSON_BYTES)));
       if (!isRecord(list)) throw unreadableProblem("UniAPI's list of models is not readable.", "no list of models");
       return list;
     } catch (error) {
-      throw watch.explain(error);
+      throw deadline.explain(error);
     } finally {
-      watch.end();
+      deadline.end();
     }
   }
 
   return { create, models, fault };
 }
 
-function frames(response: Response, watch: CallDeadline, maxEventBytes: number): UpstreamStream {
+function frames(response: Response, deadline: CallDeadline, maxEventBytes: number): UpstreamStream {
   const reader = (response.body as ReadableStream<Uint8Array>).getReader();
   const splitter = new FrameSplitter(maxEventBytes);
-  const encoded = response.headers.has("content-encoding");
-  let ended = false;
-  const leave = (): void => void reader.cancel().catch(() => undefined);
-  watch.whenStopped(leave);
+  const isEncoded = response.headers.has("content-encoding");
+  let isEnded = false;
+  const closeReader = (): void => void reader.cancel().catch(() => undefined);
+  deadline.whenStopped(closeReader);
   return {
     async next() {
-      if (ended) return null;
+      if (isEnded) return null;
       try {
         const { done, value } = await reader.read();
-        watch.assertRunning();
-        watch.byte();
+        deadline.assertRunning();
+        deadline.byte();
         if (!done) return splitter.push(value);
-        ended = true;
-        watch.end();
+        isEnded = true;
+        deadline.end();
         const rest = splitter.end();
         return rest !== undefined && isWholeEvent(rest) ? [withBlankLine(rest)] : null;
       } catch (error) {
-        ended = true;
-        watch.end();
-        leave();
+        isEnded = true;
+        deadline.end();
+        closeReader();
         if (error instanceof FrameTooLarge)
           throw unreadableProblem("UniAPI sent an event larger than this Worker takes.", "event too large");
-        throw watch.explain(error, encoded);
+        throw deadline.explain(error, isEncoded);
       }
     },
     cancel() {
-      ended = true;
-      watch.cancel();
-      leave();
+      isEnded = true;
+      deadline.cancel();
+      closeReader();
     },
   };
 }
 
-async function readWhole(response: Response, watch: CallDeadline, maxBytes: number): Promise<Uint8Array> {
+async function readAll(response: Response, deadline: CallDeadline, maxBytes: number): Promise<Uint8Array> {
   try {
     return await readBytes(
       response,
       maxBytes,
       async (read) => {
-        const piece = await watch.until(read);
-        watch.byte();
-        return piece;
+        const chunk = await deadline.until(read);
+        deadline.byte();
+        return chunk;
       },
       () => unreadableProblem("UniAPI sent an answer larger than this Worker takes.", "answer too large"),
     );
   } catch (error) {
-    throw watch.explain(error, response.headers.has("content-encoding"));
+    throw deadline.explain(error, response.headers.has("content-encoding"));
   }
 }
 
-/** What a status other than 2xx means. The body is only a hint: it may be empty, HTML, or never come. */
-async function refusal(
+/** The problem for a status other than 2xx. The body is only a hint: it may be empty, HTML, or never arrive. */
+async function problemOf(
   response: Response,
-  watch: CallDeadline,
+  deadline: CallDeadline,
   secrets: readonly string[],
   nowMs: number,
 ): Promise<Problem> {
   let body: unknown;
-  watch.limit(ERROR_BODY_MS);
+  deadline.limit(ERROR_BODY_MS);
   try {
-    body = parseJson(decodeUtf8(await readWhole(response, watch, MAX_ERROR_BYTES)));
+    body = parseJson(decodeUtf8(await readAll(response, deadline, MAX_ERROR_BYTES)));
   } catch {
     body = undefined;
   }
