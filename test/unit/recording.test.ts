@@ -8,9 +8,9 @@ import { compose } from "../../src/core/request/compose.ts";
 import type { JoinRequest } from "../../src/core/request/idempotency.ts";
 import { Problem } from "../../src/core/lib/problem.ts";
 import type { Deps, RequestContext } from "../../src/deps.ts";
-import { path } from "../support/path.ts";
+import { createHarness } from "../support/answer-harness.ts";
 
-const { deps } = await path();
+const { deps } = await createHarness();
 const question: Question = {
   composed: compose({ input: "Ünïcödé 👩‍👩‍👧 \u2028 \n\n data: x" }, deps.config),
   previousId: undefined,

@@ -56,7 +56,7 @@ describe("one key", () => {
     for (const answer of answers) expect(answer).toEqual(answers[0]);
     expect(await calls(body.input)).toBe(1);
     await worker.settled();
-    const roles = log.requests().map(({ flight }) => flight);
+    const roles = log.requests().map(({ run }) => run);
     expect(roles.filter((role) => role === "started")).toHaveLength(1);
     expect(roles.filter((role) => role === "joined")).toHaveLength(19);
   });
@@ -77,10 +77,7 @@ describe("one key", () => {
     }
     expect(await calls(body.input)).toBe(1);
     await worker.settled();
-    expect(log.requests().map(({ flight }) => flight)).toEqual([
-      "started",
-      ...Array.from({ length: 5 }, () => "replayed"),
-    ]);
+    expect(log.requests().map(({ run }) => run)).toEqual(["started", ...Array.from({ length: 5 }, () => "replayed")]);
   });
 
   test("on /v1/responses too: whole and streamed, byte for byte what the first one got", async () => {
@@ -199,7 +196,7 @@ describe("what counts once", () => {
     await saidBy(await worker.ask(body, key));
     await worker.settled();
     const tokens = log.requests().filter(({ input_tokens }) => input_tokens !== undefined);
-    expect(tokens).toMatchObject([{ flight: "started", asked: true, cache: "miss", response_id: first?.id }]);
+    expect(tokens).toMatchObject([{ run: "started", asked: true, cache: "miss", response_id: first?.id }]);
     expect(log.requests().map(({ response_id }) => response_id)).toEqual([first?.id, first?.id, first?.id]);
     expect(await kvKeys("turn:")).toHaveLength(1);
     expect(await kvKeys("answer:")).toHaveLength(1);
@@ -211,7 +208,7 @@ describe("what counts once", () => {
 
   test("a budget: reserved and settled by one call, and given back where nothing was paid", async () => {
     const id = crypto.randomUUID();
-    const key = "pk_flight_0123456789abcdef";
+    const key = "pk_run_0123456789abcdef";
     const worker = startWorker({
       presets: { chat: { max_output_tokens: 100, allow: ["model"] } },
       callers: { publishable: [{ id, key, presets: ["chat"], total: { tokens_per_day: 1_000 } }] },
@@ -239,7 +236,7 @@ describe("what counts once", () => {
     expect(await calls(body.input)).toBe(1);
   });
 
-  test("a flight that is answered from the cache asks nothing, and gives that answer again", async () => {
+  test("a run that is answered from the cache makes no call, and gives that answer again", async () => {
     const worker = startWorker();
     const body = { input: marked() };
     const made = await worker.answer(body);
@@ -268,7 +265,7 @@ describe("what counts once", () => {
     expect(await calls(body.input)).toBe(1);
   });
 
-  test("what is not to be stored stands in the flight alone", async () => {
+  test("what must not be stored is in the run alone", async () => {
     const worker = startWorker();
     const body = { input: marked(), store: false };
     const key = { ...freshKey(), "cache-control": "no-store" };
@@ -356,12 +353,12 @@ describe("an outcome", () => {
     const body = { input: marked(), cache: false };
     const key = freshKey();
     await worker.answer(body, key);
-    const flight = await runOf(key);
-    const { alarm, text } = await storedRecordingOf(flight);
+    const run = await runOf(key);
+    const { alarm, text } = await storedRecordingOf(run);
     expect(text).toContain("You said");
     expect(Math.abs((alarm ?? 0) - Date.now() - 86_400_000)).toBeLessThan(60_000);
-    expect(await runDurableObjectAlarm(flight)).toBe(true);
-    expect(await storedRecordingOf(flight)).toEqual({ sizes: [], text: "", alarm: null });
+    expect(await runDurableObjectAlarm(run)).toBe(true);
+    expect(await storedRecordingOf(run)).toEqual({ sizes: [], text: "", alarm: null });
     await worker.answer(body, key);
     expect(await calls(body.input)).toBe(2);
   });
@@ -387,20 +384,20 @@ describe("an outcome", () => {
     const key = freshKey();
     await (await worker.ask(body, key)).text();
     const stalled = await worker.ask(body, { ...key, ...EVENTS });
-    const flight = await runOf(key);
-    expect(await runDurableObjectAlarm(flight)).toBe(true);
-    expect((await storedRecordingOf(flight)).sizes.length).toBeGreaterThan(1);
+    const run = await runOf(key);
+    expect(await runDurableObjectAlarm(run)).toBe(true);
+    expect((await storedRecordingOf(run)).sizes.length).toBeGreaterThan(1);
     await stalled.body?.cancel();
     await vi.waitFor(
       async () => {
-        await runDurableObjectAlarm(flight);
-        expect(await storedRecordingOf(flight)).toEqual({ sizes: [], text: "", alarm: null });
+        await runDurableObjectAlarm(run);
+        expect(await storedRecordingOf(run)).toEqual({ sizes: [], text: "", alarm: null });
       },
       { timeout: 10_000 },
     );
   });
 
-  test("is waited for: an alarm in mid-flight removes nothing", async () => {
+  test("is waited for: an alarm in mid-call removes nothing", async () => {
     const worker = startWorker();
     const body = { input: marked(), model: "emulate/first-byte/1200" };
     const key = freshKey();
@@ -423,21 +420,21 @@ describe("clients that leave", () => {
       await reader?.cancel();
     }
     await upstreamEnded(body.input, "complete");
-    await vi.waitFor(() => expect(log.lines().filter(({ event }) => event === "flight")).toHaveLength(1), {
+    await vi.waitFor(() => expect(log.lines().filter(({ event }) => event === "run")).toHaveLength(1), {
       timeout: 10_000,
     });
     const answer = await worker.answer(body, key);
     expect(answer.text).toBe(`You said: "${body.input}".`);
     expect(await calls(body.input)).toBe(1);
-    const told = log.lines().find(({ event }) => event === "flight");
+    const line = log.lines().find(({ event }) => event === "run");
     const [first] = log.requests();
-    expect(told).toMatchObject({
+    expect(line).toMatchObject({
       request_id: first?.["request_id"],
       response_id: answer.id,
       input_tokens: expect.any(Number) as number,
     });
-    expect(first).toMatchObject({ flight: "started", reason: "client_left" });
-    expect(log.requests().every((line) => line["input_tokens"] === undefined)).toBe(true);
+    expect(first).toMatchObject({ run: "started", reason: "client_left" });
+    expect(log.requests().every((one) => one["input_tokens"] === undefined)).toBe(true);
   });
 
   test("early, too: before upstream has said a word", async () => {
@@ -484,7 +481,7 @@ describe("an object", () => {
     return response;
   };
 
-  test("that breaks in mid-flight says so to those who listen and to all who come later, evicted or not; nothing is asked again", async () => {
+  test("that breaks in mid-call says so to those who listen and to all who come later, evicted or not; nothing is asked again", async () => {
     const worker = startWorker();
     const body = { input: marked(), model: "emulate/stall" };
     const key = freshKey();
@@ -581,7 +578,7 @@ describe("an object", () => {
     });
     const answer = await saidBy(await first);
     expect(await saidBy(await worker.ask(body, { ...key, ...EVENTS }))).toEqual(answer);
-    expect(log.warnings()).toContainEqual({ level: "warn", event: "flight_not_written", error: "Error" });
+    expect(log.warnings()).toContainEqual({ level: "warn", event: "run_not_written", error: "Error" });
     await evictDurableObject(await runOf(key));
     expect((await worker.ask(body, key)).status).toBe(502);
     expect(await calls(body.input)).toBe(1);
@@ -598,7 +595,7 @@ describe("an object", () => {
     });
     const answer = await worker.ask(body, key);
     expect((await answer.json<{ text: string }>()).text.split(" ").length).toBeGreaterThan(2_900);
-    expect(log.warnings().filter(({ event }) => event === "flight_not_written").length).toBeLessThan(10);
+    expect(log.warnings().filter(({ event }) => event === "run_not_written").length).toBeLessThan(10);
   });
 
   test("belongs to the preset that is implied, too: a narrower token of the same user is another request", async () => {
@@ -627,11 +624,11 @@ describe("an object", () => {
     const { id } = await worker.answer({ input: marked() }, user);
     const body = { input: marked(), previous_response_id: id };
     const key = freshKey();
-    const flight = await runOf(
+    const run = await runOf(
       key,
       `session:${(JSON.parse(atob(user["authorization"]?.split(".")[1] ?? "")) as { sub: string }).sub}`,
     );
-    await runInDurableObject(flight, (object) => {
+    await runInDurableObject(run, (object) => {
       const own = object as unknown as { env: Env };
       let asked = 0;
       const BUDGETS = {
@@ -686,7 +683,7 @@ describe("an object", () => {
   });
 
   test("is on no path of requests without a key", async () => {
-    const RUNS = new Proxy({}, { get: () => expect.fail("a flight was asked for") });
+    const RUNS = new Proxy({}, { get: () => expect.fail("a run was asked for") });
     const worker = startWorker({}, { RUNS });
     for (const headers of [{}, EVENTS, TEXT]) expect((await worker.ask({ input: marked() }, headers)).status).toBe(200);
     for (const stream of [true, false])
@@ -729,7 +726,7 @@ describe("an object", () => {
     ]);
     expect((await problemOf(response)).code).toBe("unavailable");
     expect((await worker.answer(body, key)).text).toContain(body.input);
-    expect(log.warnings()).toMatchObject([{ event: "flight_unreachable", error: "Error" }]);
+    expect(log.warnings()).toMatchObject([{ event: "run_unreachable", error: "Error" }]);
   });
 });
 
