@@ -2,15 +2,11 @@
 // sure that an instance of the Workflow runs until the job is answered and delivered. A method reads and writes without interruption up
 // to its first await. What it read before an await, it reads again after it. Times are passed in, in milliseconds.
 import { DurableObject } from "cloudflare:workers";
+import type { DeliveryAttempt, FailedAttempt, JobDelivery, JobStatus, JobView } from "../contract/job.ts";
 import {
-  type DeliveryAttempt,
-  type FailedAttempt,
-  type JobDelivery,
   type JobInstance,
   type JobOutcome,
   type JobSpec,
-  type JobStatus,
-  type JobView,
   LOST_CALL_ERROR,
   NO_CALL_ERROR,
   scheduledDelayMs,

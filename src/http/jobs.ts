@@ -2,8 +2,8 @@
 import { type Context, Hono } from "hono";
 import { assertNotPaused } from "../answer/answer.ts";
 import type { AppEnv } from "../app-env.ts";
-import type { JobAccepted } from "../contract/job.ts";
-import { isJobId, type JobSpec, type JobView } from "../core/jobs/job.ts";
+import type { JobAccepted, JobView } from "../contract/job.ts";
+import { isJobId, type JobSpec } from "../core/jobs/job.ts";
 import { readJob } from "../core/jobs/read-job.ts";
 import { decodeUtf8 } from "../core/lib/json.ts";
 import { Problem } from "../core/lib/problem.ts";

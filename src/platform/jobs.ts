@@ -1,5 +1,6 @@
 // The records of jobs, as routes use them: one Durable Object for each job, under the job's id.
-import type { JobOutcome, JobSpec, JobStatus, JobView } from "../core/jobs/job.ts";
+import type { JobStatus, JobView } from "../contract/job.ts";
+import type { JobOutcome, JobSpec } from "../core/jobs/job.ts";
 import type { JobRecordMethods } from "../core/jobs/job-record.ts";
 import { Problem } from "../core/lib/problem.ts";
 import { misconfigured } from "../core/config/setting.ts";

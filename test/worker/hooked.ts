@@ -2,7 +2,7 @@
 import { env } from "cloudflare:workers";
 import { introspectWorkflow } from "cloudflare:test";
 import { expect, inject, vi } from "vitest";
-import type { JobView } from "../../src/core/jobs/job.ts";
+import type { JobView } from "../../src/contract/job.ts";
 import type { JobRecord } from "../../src/durable/job-record.ts";
 import { configInput } from "./config.ts";
 import type { ReceivedCallback, Scripted } from "../support/callback-receiver.ts";

@@ -1,5 +1,6 @@
 // The methods of a job's record, a Durable Object (src/durable/job-record.ts) that routes and the Workflow call by RPC. Times in milliseconds.
-import type { DeliveryAttempt, FailedAttempt, JobDelivery, JobOutcome, JobSpec, JobStatus, JobView } from "./job.ts";
+import type { DeliveryAttempt, FailedAttempt, JobDelivery, JobStatus, JobView } from "../../contract/job.ts";
+import type { JobOutcome, JobSpec } from "./job.ts";
 
 export interface JobRecordMethods {
   /**

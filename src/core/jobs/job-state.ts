@@ -1,6 +1,6 @@
 // The state of a job and what is due for it: the pure part of its record. An instance (of the Workflow, or a request whose sender waits)
 // identifies itself with each report, and reports of an instance that is not the current one are ignored. Times in milliseconds.
-import type { FailedAttempt, JobDelivery, JobStatus } from "./job.ts";
+import type { FailedAttempt, JobDelivery, JobStatus } from "../../contract/job.ts";
 
 const MINUTE_MS = 60_000;
 /** After this time an instance that has not started is started again. */

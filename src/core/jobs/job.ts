@@ -1,11 +1,9 @@
 // A job: its spec, its outcome, and the rule for another attempt. All of it is plain data, because it crosses between Durable Objects.
 import type { Answer } from "../../contract/answer.ts";
 import type { Ask } from "../../contract/ask.ts";
-import type { DeliveryAttempt, FailedAttempt, JobDelivery, JobError, JobStatus, JobView } from "../../contract/job.ts";
+import type { JobError } from "../../contract/job.ts";
 import type { Caller } from "../callers/caller.ts";
 import type { Problem } from "../lib/problem.ts";
-
-export type { DeliveryAttempt, FailedAttempt, JobDelivery, JobError, JobStatus, JobView };
 
 /** A job as it was accepted. */
 export interface JobSpec {
