@@ -1,27 +1,44 @@
-// Every entry of src/config.ts that docs/webhooks.md prints, run as it is printed: an event as its provider makes and signs it goes in, and
-// exactly the request that the next API documents comes out. Only the origins of callbacks are others, since those can't be reached.
+// Every config that docs/webhooks.md and docs/senders print, run as it is printed: an event that is signed as its provider signs goes in, and
+// the request that the next API documents comes out. Only the origins of callbacks are others, since those can't be reached.
 import { spawnSync } from "node:child_process";
 import { createHmac } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Webhook } from "standardwebhooks";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { defineConfig } from "../../src/core/config/define-config.ts";
+import { senderOf, SENDERS } from "../../src/hooks/senders.ts";
 import { type Emulator, startEmulator } from "../emulator/emulator.ts";
 import { type Received, type Receiver, startReceiver } from "../support/receiver.ts";
-import { GITHUB, type Sender, SHOPIFY, SLACK, STANDARD, STRIPE, TELEGRAM } from "../support/signed-deliveries.ts";
+import {
+  GITHUB,
+  type SignedSample,
+  SHOPIFY,
+  SLACK,
+  STANDARD,
+  STRIPE,
+  TELEGRAM,
+  webhookRequest,
+} from "../support/signed-deliveries.ts";
 import { bundleOf } from "./bundle.ts";
-import { type Got, json, startWorker, until, UPSTREAM_KEY, type Worker } from "./worker.ts";
+import { type HttpResponse, json, startWorker, until, UPSTREAM_KEY, type Worker } from "./worker.ts";
 
-const DOC = readFileSync("docs/webhooks.md", "utf8");
-/** Code by the heading that it stands under: a whole file, then an entry for each provider. */
-const PRINTED = new Map(
-  DOC.split(/^## /m).flatMap((section) => {
+const sectionsOf = (text: string): [heading: string, code: string][] =>
+  text.split(/^## /m).flatMap((section) => {
     const [, code] = /^```ts\n((?:hooks|import)[\s\S]*?)^```$/m.exec(section) ?? [];
-    return code === undefined ? [] : [[section.slice(0, section.indexOf("\n")), code] as const];
-  }),
+    return code === undefined ? [] : [[section.slice(0, section.indexOf("\n")), code]];
+  });
+/** The whole file of docs/webhooks.md. */
+const [[, FIRST_TRY = ""] = []] = sectionsOf(readFileSync("docs/webhooks.md", "utf8"));
+/** The entries for src/config.ts by page and heading. */
+const ENTRIES = new Map(
+  Object.keys(SENDERS).flatMap((scheme) =>
+    sectionsOf(readFileSync(`docs/senders/${scheme}.md`, "utf8")).map(
+      ([heading, code]) => [`${scheme}.md, ${heading}`, code] as [string, string],
+    ),
+  ),
 );
-const FIRST = "A first try";
-const [, ...ENTRIES] = PRINTED.values();
+const HMAC_PAGE = readFileSync("docs/senders/hmac.md", "utf8");
 const SUPPORT = {
   instructions: "You answer for Example Ltd. Be brief. Say so if you don't know.",
   max_output_tokens: 500,
@@ -57,11 +74,13 @@ afterAll(async () => {
 
 /** The entries side by side in the printed file; each url's origin is the receiver's. */
 function configOf(origin: string): string {
-  const entries = ENTRIES.map((entry) => `{\n${entry}},\n`.replaceAll(/(url: ")https:\/\/[^/"]+/g, `$1${origin}`));
-  const [head = "", ...fields] = (PRINTED.get(FIRST) ?? "").split(/^(?= {2}\w+: )/m);
-  const kept = fields.filter((field) => !/^ {2}(?:hooks|callbacks):/.test(field));
+  const entries = [...ENTRIES.values()].map((entry) =>
+    `{\n${entry}},\n`.replaceAll(/(url: ")https:\/\/[^/"]+/g, `$1${origin}`),
+  );
+  const [head = "", ...fields] = FIRST_TRY.split(/^(?= {2}\w+: )/m);
+  const others = fields.filter((field) => !/^ {2}(?:hooks|callbacks):/.test(field));
   return `${head.replace('"./core', '"../../src/core').replace("{ defineConfig }", "{ type ConfigInput, defineConfig }")}
-${kept.join("")}
+${others.join("")}
   hooks: Object.assign({}, ...entries().map(({ hooks }) => hooks)),
   callbacks: Object.assign({}, ...entries().map(({ callbacks }) => callbacks)),
 });
@@ -72,10 +91,10 @@ function entries(): Partial<ConfigInput>[] {
 `;
 }
 
-const sample = (file: string): string => readFileSync(`test/fixtures/hooks/${file}`, "utf8");
+const eventOf = (file: string): string => readFileSync(`test/fixtures/hooks/${file}`, "utf8");
 
 interface Row {
-  sender: Sender;
+  sample: SignedSample;
   /** Of the hook. */
   name: string;
   file: string;
@@ -90,8 +109,8 @@ interface Row {
 }
 
 const ROWS: Record<string, Row> = {
-  "GitHub: a comment on an issue": {
-    sender: GITHUB,
+  "github.md, Configure": {
+    sample: GITHUB,
     name: "triage",
     file: "github-issue-opened.json",
     url: "https://api.github.com",
@@ -102,8 +121,8 @@ const ROWS: Record<string, Row> = {
       body: (text) => ({ body: text }),
     },
   },
-  "Slack: an answer to a mention": {
-    sender: SLACK,
+  "slack.md, An answer to a mention": {
+    sample: SLACK,
     name: "mention",
     file: "slack-message.json",
     url: "https://slack.com/api/chat.postMessage",
@@ -114,8 +133,8 @@ const ROWS: Record<string, Row> = {
       body: (text) => ({ channel: "C123ABC456", thread_ts: "1795376400.000200", text }),
     },
   },
-  "Slack: a slash command": {
-    sender: SLACK,
+  "slack.md, A slash command": {
+    sample: SLACK,
     name: "command",
     file: "slack-command.txt",
     url: "https://hooks.slack.com",
@@ -123,8 +142,8 @@ const ROWS: Record<string, Row> = {
     sends: { path: "/commands/1234/5678", body: (text) => ({ response_type: "in_channel", text }) },
     says: /^$/,
   },
-  "Stripe: a message in Slack": {
-    sender: STRIPE,
+  "stripe.md, Configure": {
+    sample: STRIPE,
     name: "disputes",
     file: "stripe-dispute-created.json",
     url: "https://slack.com/api/chat.postMessage",
@@ -135,16 +154,16 @@ const ROWS: Record<string, Row> = {
       body: (text) => ({ channel: "#disputes", text: `du_1SVuZ1LkdIwHu7ixV0iOJhBq: ${text}` }),
     },
   },
-  "Telegram: a reply": {
-    sender: TELEGRAM,
+  "telegram.md, Configure": {
+    sample: TELEGRAM,
     name: "telegram",
     file: "telegram-message.json",
     url: null,
     asks: "Is the blue one back in stock?",
     sends: null,
   },
-  "OpenAI, Svix and Standard Webhooks: a signed post to your service": {
-    sender: STANDARD,
+  "standard.md, Configure": {
+    sample: STANDARD,
     name: "openai",
     file: "standard-response-completed.json",
     url: "https://crm.example.com/in",
@@ -164,8 +183,8 @@ const ROWS: Record<string, Row> = {
       }),
     },
   },
-  "Shopify and others: `hmac`": {
-    sender: SHOPIFY,
+  "hmac.md, Configure": {
+    sample: SHOPIFY,
     name: "orders",
     file: "shopify-order-created.json",
     url: "https://shop.example.com",
@@ -179,13 +198,15 @@ const ROWS: Record<string, Row> = {
   },
 };
 
-test("there is an entry for every provider", () => {
-  expect([...PRINTED.keys()]).toEqual([FIRST, ...Object.keys(ROWS)]);
+test("every config in docs/senders has a row here, and every sender has a config", () => {
+  expect([...ENTRIES.keys()].toSorted()).toEqual(Object.keys(ROWS).toSorted());
+  const pages = new Set([...ENTRIES.keys()].map((key) => key.split(".md")[0]));
+  expect(Object.keys(SENDERS).filter((scheme) => !pages.has(scheme))).toEqual([]);
 });
 
 test("what is printed is what an editor finds no fault with", () => {
   const dir = mkdtempSync(join("node_modules", ".typed-"));
-  const files = { "first.ts": PRINTED.get(FIRST) ?? "", "entries.ts": configOf("https://receiver.example") };
+  const files = { "first.ts": FIRST_TRY, "entries.ts": configOf("https://receiver.example") };
   for (const [name, code] of Object.entries(files))
     writeFileSync(join(dir, name), code.replace('"./core', '"../../src/core'));
   writeFileSync(
@@ -199,17 +220,17 @@ test("what is printed is what an editor finds no fault with", () => {
   }
 });
 
-describe.each(Object.entries(ROWS))("%s", (heading, { sender, name, file, url, asks, sends, says = /"accepted"/ }) => {
-  const urls = [...(PRINTED.get(heading) ?? "").matchAll(/url: "([^"]+)"/g)].map(([, printed]) => printed);
+describe.each(Object.entries(ROWS))("%s", (heading, { sample, name, file, url, asks, sends, says = /"accepted"/ }) => {
+  const urls = [...(ENTRIES.get(heading) ?? "").matchAll(/url: "([^"]+)"/g)].map(([, printed]) => printed);
 
   test("the printed callback is the API's own", () => {
     expect(urls).toEqual(url === null ? [] : [url]);
   });
 
   test("an event of the provider's makes the documented request", async () => {
-    const body = sample(file);
+    const body = eventOf(file);
     const type = file.endsWith(".txt") ? "application/x-www-form-urlencoded" : "application/json";
-    const signed = await sender.sign(body, sender.secrets[0], Math.floor(Date.now() / 1_000));
+    const signed = await sample.sign(body, sample.secrets[0], Math.floor(Date.now() / 1_000));
     const got = await worker.send(`/hooks/${name}`, {
       method: "POST",
       body,
@@ -236,7 +257,7 @@ describe.each(Object.entries(ROWS))("%s", (heading, { sender, name, file, url, a
 });
 
 /** A call of the Bot API, as "Making requests when getting updates" has it. */
-function assertReply(got: Got, text: string): void {
+function assertReply(got: HttpResponse, text: string): void {
   expect(got.status).toBe(200);
   expect(json(got)).toEqual({
     method: "sendMessage",
@@ -252,29 +273,28 @@ function assertSigned({ body, headers }: Received): void {
 
 test.each(
   [
-    ...DOC.matchAll(
+    ...HMAC_PAGE.matchAll(
       /^\| ([^|]+) \| `([\w-]+)` \| `(hex|base64)` \| `([^`]+)`(?:, `timestamp_header: "([\w-]+)"`)? \|$/gm,
     ),
   ].map(([, ...cells]) => cells),
 )(
   "a signature of %s, by the printed settings, is good",
   async (_sender, header = "", encoding = "hex", template = "", timeHeader) => {
-    const { hmac } = await import("../../src/hooks/hmac.ts");
-    const scheme = hmac({ header, encoding: encoding as "hex" | "base64", template, timestamp_header: timeHeader });
+    const settings = {
+      header,
+      encoding: encoding as "hex" | "base64",
+      template,
+      ...(timeHeader && { timestamp_header: timeHeader }),
+    };
+    const { hooks } = defineConfig({
+      presets: { support: { model: "gpt-6-luna" } },
+      hooks: { h: { scheme: "hmac", secret_name: "HOOK_SECRET", preset: "support", ...settings } },
+    });
+    const hook = hooks["h"] ?? expect.unreachable();
     const [body, time] = ['{"a":1}', "1795380588"];
     const mac = createHmac("sha256", "secret").update(template.replace("{body}", body).replace("{timestamp}", time));
-    const headers = new Headers({
-      [header]: mac.digest(encoding as "hex" | "base64"),
-      ...(timeHeader && { [timeHeader]: time }),
-    });
-    const raw = new TextEncoder().encode(body);
-    const delivery = {
-      raw,
-      headers,
-      url: "https://ask.example.com/hooks/h",
-      now: Number(time) * 1_000,
-      secrets: ["secret"],
-    };
-    expect(await scheme.verify(delivery)).toEqual({ secret: 0 });
+    const headers = { [header]: mac.digest(settings.encoding), ...(timeHeader && { [timeHeader]: time }) };
+    const request = webhookRequest(body, headers, ["secret"], Number(time) * 1_000);
+    expect(await senderOf(hook).verify(request, hook)).toEqual({ secret: 0 });
   },
 );

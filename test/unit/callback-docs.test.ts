@@ -10,8 +10,10 @@ import { DELAYS_MS } from "../../src/core/callbacks/outcome.ts";
 import { retryDelayMs } from "../../src/core/jobs/job.ts";
 import { Problem, type ProblemCode } from "../../src/core/lib/problem.ts";
 import { callbackSender } from "../../src/platform/callback.ts";
+import { sectionOf } from "../support/markdown.ts";
 
-const DOC = readFileSync("docs/webhooks.md", "utf8");
+const DOC = readFileSync("docs/jobs.md", "utf8");
+const WORDS = DOC.replaceAll(/\s+/g, " ");
 const SECRET = "whsec_b2xkIHNlY3JldCBvZiB0aGUgQ1JNLCAzMiBieXRlcyE=";
 const NEW_SECRET = "whsec_bmV3IHNlY3JldCBvZiB0aGUgQ1JNLCAzMiBieXRlcyE=";
 
@@ -111,8 +113,8 @@ test("the printed places are where callbacks go", () => {
 
 test("the printed delays are the real ones", () => {
   const words = DELAYS_MS.map(inWords);
-  expect(DOC).toContain(`tried again after ${words.slice(0, -1).join(", ")} and ${words.at(-1)}:`);
-  expect(DOC).toContain(`about ${Math.round(DELAYS_MS.reduce((sum, ms) => sum + ms, 0) / 3_600_000)} hours`);
+  expect(WORDS).toContain(`is repeated after ${words.slice(0, -1).join(", ")} and ${words.at(-1)}:`);
+  expect(WORDS).toContain(`about ${Math.round(DELAYS_MS.reduce((sum, ms) => sum + ms, 0) / 3_600_000)} hours`);
 });
 
 test("the printed pauses between tries to get an answer are the real ones", () => {
@@ -120,14 +122,14 @@ test("the printed pauses between tries to get an answer are the real ones", () =
   const pauses: string[] = [];
   for (let pause = retryDelayMs(busy, 1); pause !== null; pause = retryDelayMs(busy, pauses.length + 1))
     pauses.push(inWords(pause));
-  const printed = /The\spauses\sare\s([^.]*?),\sor as long/.exec(DOC.replaceAll(/\s+/g, " "))?.[1];
+  const printed = /The delays are ([^.]*?), or as long/.exec(WORDS)?.[1];
   expect(printed).toBe(`${pauses.slice(0, -1).join(", ")} and ${pauses.at(-1)}`);
-  expect(DOC.replaceAll(/\s+/g, " ")).toContain(`after ${pauses.length === 5 ? "six" : "?"} tries the job has failed`);
+  expect(WORDS).toContain(`After ${pauses.length === 5 ? "six" : "?"} attempts the job has failed`);
 });
 
 test("the printed errors exist, with these statuses", () => {
-  const section = DOC.slice(DOC.indexOf("\n## Errors\n"), DOC.indexOf("\n## Limits\n"));
-  const rows = [...section.matchAll(/^\| (\d{3}) \| ((?:`\w+`(?:, )?)+) \|/gm)];
+  const sections = [sectionOf("docs/webhooks.md", "Errors"), sectionOf("docs/jobs.md", "Errors")].join("\n");
+  const rows = [...sections.matchAll(/^\| (\d{3}) \| ((?:`\w+`(?:, )?)+) \|/gm)];
   expect(rows.length).toBeGreaterThan(10);
   for (const [, status = "", codes = ""] of rows) {
     for (const code of codes.replaceAll("`", "").split(", "))
