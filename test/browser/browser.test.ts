@@ -3,7 +3,7 @@
 import { build } from "esbuild";
 import type { Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { printed } from "../support/printed.ts";
+import { snippetIn } from "../support/doc-snippet.ts";
 import { BROWSER, type Scene, startScene } from "./browser.ts";
 import { consoleChat } from "./console-chat.ts";
 import { consoleReload } from "./console-reload.ts";
@@ -34,7 +34,7 @@ describe.skipIf(BROWSER === undefined && process.env["CI"] !== "true")("in Chrom
   };
 
   test("the page of 30 lines streams, continues, survives a reload and an expired token, and shows errors", async () => {
-    expect(printed("A chat page in 30 lines", "html").trimEnd().split("\n")).toHaveLength(30);
+    expect(snippetIn("A chat page in 30 lines", "html").trimEnd().split("\n")).toHaveLength(30);
     const page = await open(PAGE);
     const say = async (text: string): Promise<void> => {
       await page.fill("input", text);
@@ -215,7 +215,7 @@ describe.skipIf(BROWSER === undefined && process.env["CI"] !== "true")("in Chrom
        const shown = messages.map(({ role, parts }) => role + ": " + parts.map((part) => part.text ?? "").join(""));`,
     ],
   ])("%s holds a conversation", async (_name, heading, use) => {
-    const code = `${printed(heading, "jsx")}
+    const code = `${snippetIn(heading, "jsx")}
       import { createRoot } from "react-dom/client";
       import { createClient } from "uniapi-edge/client";
       const worker = "${WORKER}";

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { type Browser, chromium } from "playwright-core";
 import { bundleOf } from "../e2e/bundle.ts";
 import { miniflareOf, UPSTREAM_KEY } from "../e2e/worker.ts";
-import { printed } from "../support/printed.ts";
+import { snippetIn } from "../support/doc-snippet.ts";
 import { type Emulator, startEmulator } from "../emulator/emulator.ts";
 
 export const SESSION_KEY = "page:the-session-key-of-the-browser-tests";
@@ -79,8 +79,8 @@ export async function startScene(): Promise<Scene> {
   const { port } = await worker.ready;
 
   // The page and its backend from the document, in a process of their own.
-  writeFileSync(join(home, "chat.html"), printed("A chat page in 30 lines", "html"));
-  writeFileSync(join(home, "backend.mjs"), printed("Its backend: Node", "js"));
+  writeFileSync(join(home, "chat.html"), snippetIn("A chat page in 30 lines", "html"));
+  writeFileSync(join(home, "backend.mjs"), snippetIn("Its backend: Node", "js"));
   const backendPort = await freePort();
   const backend = spawn(process.execPath, ["backend.mjs"], {
     cwd: home,

@@ -1,4 +1,4 @@
-// The bundle that `wrangler deploy` would upload, built once for all end-to-end tests, and what wrangler.toml binds to it.
+// Builds the bundle that `wrangler deploy` would upload, once for all end-to-end tests, and reads the bindings of wrangler.toml.
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -14,7 +14,7 @@ export default function setup(project: TestProject): () => void {
   });
   project.provide("bundleDir", dir);
   const { workerOptions } = unstable_getMiniflareWorkerOptions("./wrangler.toml");
-  // Plain data, but for what is not set.
+  // Converts to plain data, without undefined values.
   project.provide("workerOptions", JSON.parse(JSON.stringify(workerOptions)) as { bindings: object });
   return () => rmSync(dir, { recursive: true, force: true });
 }

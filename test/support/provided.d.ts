@@ -1,17 +1,17 @@
-// What the global set-ups hand to the tests.
+// The values that the global setup files provide to the tests.
 import "vitest";
 
 declare module "vitest" {
   interface ProvidedContext {
-    /** Address of the UniAPI emulator that all tests in workerd share. */
+    /** Address of the UniAPI emulator that the tests in workerd share. */
     emulatorUrl: string;
-    /** Address of the identity provider and of siteverify, for the same tests. */
+    /** Address of their identity provider and siteverify. */
     issuerUrl: string;
-    /** Address of the receiver of callbacks, for the same tests. */
+    /** Address of their callback receiver. */
     receiverUrl: string;
     /** Folder of the production bundle. */
     bundleDir: string;
-    /** wrangler.toml as Miniflare's options. */
+    /** Miniflare's options for wrangler.toml. */
     workerOptions: { bindings: object };
   }
 }

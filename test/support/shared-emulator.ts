@@ -1,5 +1,4 @@
-// One UniAPI emulator for all tests in workerd, which can't start a server themselves. They tell their own requests from others' by
-// the text they ask with.
+// One UniAPI emulator for all tests in workerd, which can't start a server. A test finds its own requests by the text of its input.
 import type { TestProject } from "vitest/node";
 import { startEmulator } from "../emulator/emulator.ts";
 

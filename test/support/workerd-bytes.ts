@@ -1,7 +1,7 @@
-// How much memory a workerd takes that this process has started. From /proc, so on Linux alone.
+// The memory of the workerd processes that this process started. Reads /proc, so it works on Linux only.
 import { readdirSync, readFileSync } from "node:fs";
 
-/** Resident bytes of all of them together; 0 where there is no /proc. */
+/** The sum of their resident memory in bytes; 0 without /proc. */
 export function workerdBytes(): number {
   let sum = 0;
   for (const pid of processes()) {
@@ -10,7 +10,7 @@ export function workerdBytes(): number {
       if (!/^Name:\tworkerd$/m.test(status) || !new RegExp(`^PPid:\t${process.pid}$`, "m").test(status)) continue;
       sum += Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1] ?? 0) * 1_024;
     } catch {
-      // It ended while we looked.
+      // The process ended meanwhile.
     }
   }
   return sum;

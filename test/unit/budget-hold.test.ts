@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 import type { ConfigInput } from "../../src/core/config/define-config.ts";
 import { worstCase, type Cost } from "../../src/core/callers/budget.ts";
-import { path, type Path } from "../support/path.ts";
+import { createHarness, type Harness } from "../support/answer-harness.ts";
 
 type Step = ["reserve" | "settle", number] | ["release"];
 
@@ -16,9 +16,9 @@ const BUDGETS = [{ name: "owner:ada", whose: "owner" as const, limits: { tokens_
 async function limited(
   config: Partial<ConfigInput> = {},
 ): Promise<
-  Path & { steps: Step[]; say: (input: string, previousId?: string, more?: object) => ReturnType<Path["ask"]> }
+  Harness & { steps: Step[]; say: (input: string, previousId?: string, more?: object) => ReturnType<Harness["ask"]> }
 > {
-  const one = await path({ ...CONFIG, ...config });
+  const one = await createHarness({ ...CONFIG, ...config });
   const steps: Step[] = [];
   one.deps.budgets = {
     ...one.deps.budgets,
@@ -65,17 +65,17 @@ describe("two calls for one answer", () => {
     const one = await limited();
     const { id } = await one.say("hello");
     one.deps.chainSupport.set("m", true);
-    one.upstream.ignores = true;
+    one.upstream.ignoresChain = true;
     one.steps.length = 0;
-    const { how } = await one.say("and?", id);
-    expect(how).toBe("replayed");
+    const { continuity } = await one.say("and?", id);
+    expect(continuity).toBe("replayed");
     expect(one.steps.map(([name]) => name)).toEqual(["reserve", "settle", "reserve", "settle"]);
   });
 
   test("keep the first where nobody knows what it cost: left at its first event", async () => {
     const one = await limited();
     const { id } = await one.say("hello");
-    one.upstream.ignores = true;
+    one.upstream.ignoresChain = true;
     one.freshIsolate();
     one.steps.length = 0;
     await one.say("and?", id, { stream: true });
@@ -110,7 +110,7 @@ describe("a conversation whose length nobody knows", () => {
     const one = await limited();
     const { id } = await one.say("hello");
     one.deps.store = { ...one.deps.store, read: async (keys) => keys.map(() => null) };
-    one.wait(3 * 60_000);
+    one.advance(3 * 60_000);
     const { budgetExceeded } = await import("../../src/core/callers/budget.ts");
     one.deps.budgets.reserve = (budgets) =>
       Promise.reject(budgetExceeded(budgets[0] as (typeof BUDGETS)[0], { limit: "tokens_per_day", retryAfter: 9 }));

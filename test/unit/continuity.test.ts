@@ -3,7 +3,7 @@ import { signId } from "../../src/core/callers/ids.ts";
 import { deleteStoredTurn, readStoredTurn } from "../../src/answer/stored-turns.ts";
 import { encodeTombstone, turnKey } from "../../src/core/turns/turn.ts";
 import { chainSupportKey } from "../../src/answer/continuity.ts";
-import { path } from "../support/path.ts";
+import { createHarness } from "../support/answer-harness.ts";
 
 const MINUTE = 60_000;
 
@@ -16,12 +16,12 @@ async function refusal(work: Promise<unknown>): Promise<{ code: unknown; message
 
 describe("auto", () => {
   test("forwards upstream's own id while upstream keeps its word, and asks a model that it does not know as a stream", async () => {
-    const { ask, upstream } = await path();
+    const { ask, upstream } = await createHarness();
     const first = await ask("a");
     const second = await ask("b", first.id);
     const third = await ask("c", second.id);
     expect([second.text, third.text]).toEqual(["a|b", "a|b|c"]);
-    expect([first.how, second.how, third.how]).toEqual([undefined, "upstream", "upstream"]);
+    expect([first.continuity, second.continuity, third.continuity]).toEqual([undefined, "upstream", "upstream"]);
     expect(upstream.calls.map(({ body, stream }) => [body["previous_response_id"], stream])).toEqual([
       [undefined, false],
       ["up_1", true],
@@ -32,34 +32,34 @@ describe("auto", () => {
   test.each([false, true])(
     "replays the whole chain once when upstream says that it lost it (stream: %s)",
     async (stream) => {
-      const { ask, upstream } = await path();
+      const { ask, upstream } = await createHarness();
       const first = await ask("a");
       const second = await ask("b", first.id);
       upstream.forget();
       const third = await ask("c", second.id, { stream });
-      expect(third).toMatchObject({ text: "a|b|c", how: "replayed", logFields: { continuity: "replayed" } });
+      expect(third).toMatchObject({ text: "a|b|c", continuity: "replayed", logFields: { continuity: "replayed" } });
       expect(upstream.calls).toHaveLength(4);
       expect(upstream.calls[3]?.body).not.toHaveProperty("previous_response_id");
       const fourth = await ask("d", third.id);
-      expect(fourth).toMatchObject({ text: "a|b|c|d", how: "upstream" });
+      expect(fourth).toMatchObject({ text: "a|b|c|d", continuity: "upstream" });
     },
   );
 
   test.each([false, true])(
     "a model that ignores the id is left at its first event, before it is paid, and remembered for a day (stream: %s)",
     async (stream) => {
-      const { ask, upstream, kv, deps, freshIsolate, wait } = await path();
+      const { ask, upstream, kv, deps, freshIsolate, advance: wait } = await createHarness();
       const first = await ask("a");
-      upstream.ignores = true;
+      upstream.ignoresChain = true;
       const second = await ask("b", first.id, { stream });
-      expect(second).toMatchObject({ text: "a|b", how: "replayed" });
+      expect(second).toMatchObject({ text: "a|b", continuity: "replayed" });
       expect(upstream.calls.map((call) => call.aborted)).toEqual([false, true, false]);
       expect(kv.texts.get(chainSupportKey(deps, "m") ?? "")).toBe("1");
       // The other isolate's place may have looked for the mark before it was made.
       wait(MINUTE);
       freshIsolate();
       const third = await ask("c", second.id, { stream });
-      expect(third).toMatchObject({ text: "a|b|c", how: "replayed" });
+      expect(third).toMatchObject({ text: "a|b|c", continuity: "replayed" });
       expect(upstream.calls).toHaveLength(4);
     },
   );
@@ -67,79 +67,79 @@ describe("auto", () => {
   test.each([false, true])(
     "the echo is looked for in the first event that can carry it, whatever comes before (stream: %s)",
     async (stream) => {
-      const { ask, upstream } = await path();
-      upstream.greets = true;
+      const { ask, upstream } = await createHarness();
+      upstream.sendsKeepalive = true;
       const first = await ask("a");
       const second = await ask("b", first.id, { stream });
-      expect(second).toMatchObject({ text: "a|b", how: "upstream" });
-      upstream.ignores = true;
+      expect(second).toMatchObject({ text: "a|b", continuity: "upstream" });
+      upstream.ignoresChain = true;
       const other = await ask("a", undefined, { model: "n" });
-      expect(await ask("b", other.id, { stream, model: "n" })).toMatchObject({ text: "a|b", how: "replayed" });
+      expect(await ask("b", other.id, { stream, model: "n" })).toMatchObject({ text: "a|b", continuity: "replayed" });
     },
   );
 
   test("one miss of a model that has listened marks nothing: the next turn asks it again, as an unknown one", async () => {
-    const { ask, upstream, kv, deps } = await path();
+    const { ask, upstream, kv, deps } = await createHarness();
     const first = await ask("a");
     const second = await ask("b", first.id);
-    upstream.ignores = true;
+    upstream.ignoresChain = true;
     const third = await ask("c", second.id);
-    upstream.ignores = false;
+    upstream.ignoresChain = false;
     expect(kv.texts.get(chainSupportKey(deps, "m") ?? "")).toBeUndefined();
-    expect(await ask("d", third.id)).toMatchObject({ text: "a|b|c|d", how: "upstream" });
+    expect(await ask("d", third.id)).toMatchObject({ text: "a|b|c|d", continuity: "upstream" });
     expect(upstream.calls.at(-1)?.stream).toBe(true);
   });
 
   test("where a call was made and the chain can't be read, the error says that it may have been paid", async () => {
-    const { ask, upstream } = await path({}, 30_000);
+    const { ask, upstream } = await createHarness({}, 30_000);
     const first = await ask("a");
-    upstream.ignores = true;
+    upstream.ignoresChain = true;
     await expect(ask("b", first.id)).rejects.toMatchObject({ code: "unavailable", details: { paid: "maybe" } });
   });
 
   test("a model name that no model has breaks nothing", async () => {
-    const { ask } = await path();
+    const { ask } = await createHarness();
     const first = await ask("a");
     expect((await ask("b", first.id, { model: "\ud800" })).text).toBe("a|b");
   });
 
   test("a model that listened and stops to is replayed, and both calls are counted", async () => {
-    const { ask, upstream } = await path();
+    const { ask, upstream } = await createHarness();
     const first = await ask("a");
     const second = await ask("b", first.id);
-    upstream.ignores = true;
+    upstream.ignoresChain = true;
     const third = await ask("c", second.id);
     expect(third).toMatchObject({
       text: "a|b|c",
-      how: "replayed",
+      continuity: "replayed",
       logFields: { input_tokens: 1 + 3, output_tokens: 2 },
     });
   });
 
   test("an answer of a converted model is replayed at once", async () => {
-    const { ask, upstream } = await path();
+    const { ask, upstream } = await createHarness();
     upstream.idOf = (count) => `chatcmpl-${count}`;
     const first = await ask("a");
-    expect(await ask("b", first.id)).toMatchObject({ text: "a|b", how: "replayed" });
+    expect(await ask("b", first.id)).toMatchObject({ text: "a|b", continuity: "replayed" });
     expect(upstream.calls).toHaveLength(2);
   });
 
   test("an answer without an id of upstream's is continued from memory", async () => {
-    const { ask, upstream } = await path();
+    const { ask, upstream } = await createHarness();
     upstream.idOf = () => undefined;
     const first = await ask("a");
-    expect(await ask("b", first.id)).toMatchObject({ text: "a|b", how: "replayed" });
+    expect(await ask("b", first.id)).toMatchObject({ text: "a|b", continuity: "replayed" });
   });
 
   test("an id too long for ours is forwarded from the turn", async () => {
-    const { ask, upstream } = await path();
+    const { ask, upstream } = await createHarness();
     upstream.idOf = (count) => `up_${count}_${"x".repeat(300)}`;
     const first = await ask("a");
-    expect(await ask("b", first.id)).toMatchObject({ text: "a|b", how: "upstream" });
+    expect(await ask("b", first.id)).toMatchObject({ text: "a|b", continuity: "upstream" });
   });
 
   test("two branches of one parent each know their own conversation, also when both are replayed", async () => {
-    const { ask, upstream } = await path();
+    const { ask, upstream } = await createHarness();
     const root = await ask("a");
     const left = await ask("b", root.id);
     const right = await ask("c", root.id);
@@ -149,7 +149,7 @@ describe("auto", () => {
   });
 
   test("a raw upstream id is forwarded, and a loss is told as upstream told it", async () => {
-    const { ask, upstream } = await path();
+    const { ask, upstream } = await createHarness();
     await ask("a");
     expect((await ask("b", "up_1")).text).toBe("a|b");
     upstream.forget();
@@ -157,7 +157,7 @@ describe("auto", () => {
   });
 
   test("a conversation that began with a raw upstream id can't be replayed, and says so", async () => {
-    const { ask, upstream } = await path();
+    const { ask, upstream } = await createHarness();
     await ask("a");
     const second = await ask("b", "up_1");
     upstream.forget();
@@ -170,10 +170,10 @@ describe("auto", () => {
 
 describe("gateway", () => {
   test("sends the whole chain every time, and no id", async () => {
-    const { ask, upstream } = await path({ continuity: "gateway" });
+    const { ask, upstream } = await createHarness({ continuity: "gateway" });
     const first = await ask("a");
     const second = await ask("b", first.id);
-    expect(second).toMatchObject({ text: "a|b", how: "gateway" });
+    expect(second).toMatchObject({ text: "a|b", continuity: "gateway" });
     expect(upstream.calls[1]?.body["input"]).toEqual([
       { type: "message", role: "user", content: "a" },
       { type: "message", role: "assistant", content: [{ type: "output_text", text: "a", annotations: [] }] },
@@ -186,7 +186,7 @@ describe("gateway", () => {
     [101, 2],
     [230, 4],
   ])("a chain of %i turns is read in %i round trips", async (length, trips) => {
-    const { ask, kv } = await path({ continuity: "gateway" });
+    const { ask, kv } = await createHarness({ continuity: "gateway" });
     let last = await ask("t1");
     for (let turn = 2; turn <= length; turn += 1) last = await ask(`t${turn}`, last.id);
     kv.reads.length = 0;
@@ -199,14 +199,14 @@ describe("gateway", () => {
 
 describe("KV as it is in production", () => {
   test("a turn that KV does not show yet never refuses a follow-up while upstream has its id", async () => {
-    const { ask, elapsed } = await path({}, 30_000);
+    const { ask, elapsed } = await createHarness({}, 30_000);
     const first = await ask("a");
-    expect(await ask("b", first.id)).toMatchObject({ text: "a|b", how: "upstream" });
+    expect(await ask("b", first.id)).toMatchObject({ text: "a|b", continuity: "upstream" });
     expect(elapsed()).toBe(0);
   });
 
   test("where the chain must be replayed, a young turn is waited for", async () => {
-    const { ask, upstream, kv, elapsed, wait } = await path({}, 1_200);
+    const { ask, upstream, kv, elapsed, advance: wait } = await createHarness({}, 1_200);
     const first = await ask("a");
     // Nobody has looked for the turn yet, so no miss is remembered when it shows.
     wait(1_200);
@@ -217,7 +217,7 @@ describe("KV as it is in production", () => {
   });
 
   test("a young turn whose miss KV has cached is 503 with a time to come again, and answers after that time", async () => {
-    const { ask, upstream, elapsed, wait } = await path({}, 1_200);
+    const { ask, upstream, elapsed, advance: wait } = await createHarness({}, 1_200);
     const first = await ask("a");
     upstream.forget();
     expect(await refusal(ask("b", first.id))).toMatchObject({ code: "unavailable" });
@@ -227,7 +227,7 @@ describe("KV as it is in production", () => {
   });
 
   test("an old turn that is gone has expired, at once", async () => {
-    const { ask, upstream, kv, elapsed, wait } = await path();
+    const { ask, upstream, kv, elapsed, advance: wait } = await createHarness();
     const first = await ask("a");
     upstream.forget();
     kv.texts.clear();
@@ -241,7 +241,7 @@ describe("KV as it is in production", () => {
   });
 
   test("a gap in the chain is never bridged", async () => {
-    const { ask, upstream, kv, wait } = await path();
+    const { ask, upstream, kv, advance: wait } = await createHarness();
     const first = await ask("a");
     const second = await ask("b", first.id);
     const third = await ask("c", second.id);
@@ -253,7 +253,7 @@ describe("KV as it is in production", () => {
   });
 
   test("a deleted turn is not continued, and not replayed from below", async () => {
-    const { ask, upstream, kv } = await path();
+    const { ask, upstream, kv } = await createHarness();
     const first = await ask("a");
     const second = await ask("b", first.id);
     await kv.write(turnKey("ada", first.id), encodeTombstone([]), 60);
@@ -264,7 +264,7 @@ describe("KV as it is in production", () => {
 });
 
 test("a turn that KV does not show yet can't be deleted yet, and is told so; once it shows it is deleted for good", async () => {
-  const { ask, deps, wait } = await path({}, 30_000);
+  const { ask, deps, advance: wait } = await createHarness({}, 30_000);
   const first = await ask("a");
   await expect(deleteStoredTurn(deps, "ada", first.id)).rejects.toMatchObject({ code: "unavailable" });
   wait(2 * MINUTE);
@@ -274,22 +274,22 @@ test("a turn that KV does not show yet can't be deleted yet, and is told so; onc
 });
 
 test("what follows an answer that was not kept is still held to its echo: a lost context is an error, at once", async () => {
-  const { ask, upstream, elapsed } = await path();
+  const { ask, upstream, elapsed } = await createHarness();
   const first = await ask("a", undefined, { keep: false });
   expect((await ask("b", first.id)).text).toBe("a|b");
-  upstream.ignores = true;
+  upstream.ignoresChain = true;
   await expect(ask("b", first.id, { model: "n" })).rejects.toMatchObject({
     code: "previous_response_not_found",
     details: { paid: "maybe" },
   });
   upstream.forget();
-  upstream.ignores = false;
+  upstream.ignoresChain = false;
   await expect(ask("b", first.id)).rejects.toMatchObject({ code: "previous_response_not_found" });
   expect(elapsed()).toBe(0);
 });
 
 test("a turn whose parent was not kept can't be replayed, and says so at once", async () => {
-  const { ask, upstream, elapsed } = await path();
+  const { ask, upstream, elapsed } = await createHarness();
   const first = await ask("a", undefined, { keep: false });
   const second = await ask("b", first.id);
   upstream.forget();
@@ -298,7 +298,7 @@ test("a turn whose parent was not kept can't be replayed, and says so at once", 
 });
 
 test("a turn deleted in the middle leaves the way to what was before it", async () => {
-  const { ask, upstream, deps } = await path();
+  const { ask, upstream, deps } = await createHarness();
   const first = await ask("a");
   const second = await ask("b", first.id);
   const third = await ask("c", second.id);
@@ -308,22 +308,22 @@ test("a turn deleted in the middle leaves the way to what was before it", async 
 });
 
 test("a deletion that could not be written is not told as done", async () => {
-  const { ask, deps } = await path();
+  const { ask, deps } = await createHarness();
   const first = await ask("a");
   const store = { ...deps.store, write: () => Promise.resolve(false) };
   await expect(deleteStoredTurn({ ...deps, store }, "ada", first.id)).rejects.toMatchObject({ code: "unavailable" });
 });
 
 test("with turns off there is no memory to replay: upstream's word is all there is", async () => {
-  const { ask, upstream } = await path({ turns: false });
+  const { ask, upstream } = await createHarness({ turns: false });
   const first = await ask("a");
-  expect((await ask("b", first.id)).how).toBe("upstream");
+  expect((await ask("b", first.id)).continuity).toBe("upstream");
   upstream.forget();
   expect((await refusal(ask("c", first.id))).code).toBe("upstream_rejected");
 });
 
 test("nobody continues another's conversation: a foreign id and one that never was are refused alike, and upstream is not asked", async () => {
-  const { ask, upstream, deps } = await path();
+  const { ask, upstream, deps } = await createHarness();
   const first = await ask("a");
   const foreign = await refusal(ask("b", first.id, { owner: "bob" }));
   const never = await signId(

@@ -1,10 +1,10 @@
-// What a credential becomes: identify() alone, in plain Node, with nothing behind it.
+// The caller that each credential becomes: authenticate() alone, in Node, without bindings.
 import { describe, expect, test } from "vitest";
 import { sessionKeysOf } from "../../src/core/config/session-keys.ts";
 import type { Caller, Deps } from "../../src/deps.ts";
 import { authenticate } from "../../src/gate/authenticate.ts";
 import { readPublishableKeys } from "../../src/gate/publishable-key.ts";
-import { path } from "../support/path.ts";
+import { createHarness } from "../support/answer-harness.ts";
 import { hs256, SESSION_KEYS, SECRET } from "../worker/tokens.ts";
 
 const PK = "pk_0123456789abcdefghij";
@@ -29,7 +29,7 @@ const CONFIG = {
   },
 };
 
-const { deps: bare } = await path(CONFIG);
+const { deps: bare } = await createHarness(CONFIG);
 const publishableKeys = await readPublishableKeys(bare.config.callers.publishable, bare.idKeys);
 const deps: Deps = { ...bare, local: true, sessionKeys: sessionKeysOf(SESSION_KEYS), publishableKeys };
 const NOW = deps.now() / 1_000;
@@ -49,7 +49,7 @@ const reason = (is: string): Error =>
 describe("a publishable key", () => {
   const at = (ip: string): Promise<Caller> => whoIs(PK, { "cf-connecting-ip": ip });
 
-  test("spends from its visitor and from the total of the key, on its presets", async () => {
+  test("has its presets, and the budgets of its visitor and of the key in total", async () => {
     const caller = await at("203.0.113.7");
     expect(caller).toMatchObject({ kind: "publishable", grant: { presets: ["support"] } });
     expect(caller.budgets).toEqual([
@@ -63,7 +63,7 @@ describe("a publishable key", () => {
     expect(JSON.stringify(caller)).not.toContain("203.0.113");
   });
 
-  test("one network is one visitor, another address another, and no address is one too", async () => {
+  test("makes one visitor of each network, and one of all requests without an address", async () => {
     const names = [];
     for (const ip of ["2001:db8::1", "2001:db8:0:0:5::", "2001:db8:0:1::1", "203.0.113.7"])
       names.push((await at(ip)).budgets[0]?.name);
@@ -75,7 +75,7 @@ describe("a publishable key", () => {
 });
 
 describe("a session token", () => {
-  test("has all that the config grants, and its user's own budget before the total", async () => {
+  test("has the config's grant, and the user's budget before the total", async () => {
     const caller = await withClaims({});
     expect(caller).toEqual({
       kind: "session",
@@ -88,7 +88,7 @@ describe("a session token", () => {
     });
   });
 
-  test("claims narrow the config and never widen it", async () => {
+  test("has claims that narrow the config's grant and never widen it", async () => {
     const caller = await withClaims({
       presets: ["staff", "sales", "made-up"],
       max_output_tokens: 50,
@@ -104,7 +104,7 @@ describe("a session token", () => {
     });
   });
 
-  test("with a cap on requests is counted as this token, whatever its signature's spelling", async () => {
+  test("with a cap on requests is counted as one token, however its signature is encoded", async () => {
     const one = await withClaims({ requests: 3 });
     expect(one.budgets[0]?.token).toEqual({
       id: expect.stringMatching(/^[\w-]{43}$/) as string,
@@ -115,7 +115,7 @@ describe("a session token", () => {
     expect((await withClaims({ requests: 3, jti: "2" })).budgets[0]?.token?.id).not.toBe(one.budgets[0]?.token?.id);
   });
 
-  test("is whose `sub` says, whoever signed it and as whatever issuer", async () => {
+  test("belongs to its `sub`, whatever key signed it and whatever its issuer", async () => {
     const { owner } = await withClaims({});
     const rotated = { ...deps, sessionKeys: sessionKeysOf(`k2:another-secret-of-thirty-two-bytes,${SESSION_KEYS}`) };
     const fresh = hs256(claims({ iss: "else" }), "another-secret-of-thirty-two-bytes", { kid: "k2" });
@@ -124,7 +124,7 @@ describe("a session token", () => {
     expect((await withClaims({ sub: "bob" })).owner).not.toBe(owner);
   });
 
-  test("need not name its key while there is one, and must while there are two", async () => {
+  test("may omit its key id if there is one key, and must have it if there are two", async () => {
     const nameless = hs256(claims(), SECRET, {});
     expect((await whoIs(nameless)).kind).toBe("session");
     const two = { ...deps, sessionKeys: sessionKeysOf(`${SESSION_KEYS},k2:${SECRET}`) };
@@ -132,7 +132,7 @@ describe("a session token", () => {
     await expect(whoIs(hs256(claims(), SECRET, { kid: "k3" }))).rejects.toEqual(reason("unknown_kid"));
   });
 
-  test("ends at `exp` to the second, and may be a minute ahead of us", async () => {
+  test("ends exactly at `exp`, and may begin up to a minute in the future", async () => {
     await expect(withClaims({ exp: NOW })).rejects.toEqual(reason("expired"));
     await expect(withClaims({ exp: NOW - 1 })).rejects.toEqual(reason("expired"));
     expect((await withClaims({ exp: NOW + 1, iat: NOW + 60, nbf: NOW + 60 })).kind).toBe("session");
@@ -168,7 +168,7 @@ describe("a session token", () => {
     await expect(withClaims(more)).rejects.toEqual(reason(is));
   });
 
-  test("with an `exp` beyond all numbers is refused", async () => {
+  test("with an infinite `exp` is refused", async () => {
     const text = `${Buffer.from('{"alg":"HS256","kid":"k1"}').toString("base64url")}.${Buffer.from('{"sub":"ada","exp":1e999}').toString("base64url")}`;
     const { createHmac } = await import("node:crypto");
     await expect(whoIs(`${text}.${createHmac("sha256", SECRET).update(text).digest("base64url")}`)).rejects.toEqual(
@@ -176,7 +176,7 @@ describe("a session token", () => {
     );
   });
 
-  test("bound to an origin is refused from another one, and passes without any", async () => {
+  test("bound to an origin is refused from another one, and accepted without one", async () => {
     const token = hs256(claims({ origin: "https://app.example.com" }));
     const elsewhere = {
       ...deps,
@@ -189,7 +189,7 @@ describe("a session token", () => {
     expect((await whoIs(token)).kind).toBe("session");
   });
 
-  test("is good for nothing without callers.sessions or without SESSION_KEYS", async () => {
+  test("is refused without callers.sessions or without SESSION_KEYS", async () => {
     const { sessions: _, ...callers } = deps.config.callers;
     const none = { ...deps, config: { ...deps.config, callers: { ...callers, sessions: undefined } } };
     for (const given of [none, { ...deps, sessionKeys: [] }])

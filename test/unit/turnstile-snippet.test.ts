@@ -1,21 +1,21 @@
-// The Turnstile code of docs/browser.md as it is printed there, with the page's storage and the Worker's answers in the test's hands.
+// The Turnstile code of docs/browser.md as it is printed there, with stubs of the page's storage and of the Worker.
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { printed } from "../support/printed.ts";
+import { snippetIn } from "../support/doc-snippet.ts";
 
 type GetToken = (solve: () => Promise<string>) => Promise<string>;
 
-const asked: unknown[] = [];
+const requests: unknown[] = [];
 let storage: Record<string, string>;
 beforeEach(() => {
-  asked.length = 0;
+  requests.length = 0;
   storage = {};
   vi.stubGlobal("localStorage", storage);
 });
 afterEach(() => vi.unstubAllGlobals());
 
-/** The page, opened anew. */
+/** The page after a reload. */
 async function open(): Promise<GetToken> {
-  const code = `${printed("Turnstile", "js")}\n// ${Math.random()}`;
+  const code = `${snippetIn("Turnstile", "js")}\n// ${Math.random()}`;
   return (
     (await import(/* @vite-ignore */ `data:text/javascript,${encodeURIComponent(code)}`)) as { getToken: GetToken }
   ).getToken;
@@ -23,7 +23,7 @@ async function open(): Promise<GetToken> {
 
 function worker(...answers: [status: number, body: object][]): void {
   vi.stubGlobal("fetch", async (url: string, init: { body: string }) => {
-    asked.push([url, JSON.parse(init.body)]);
+    requests.push([url, JSON.parse(init.body)]);
     const [status, body] = answers.shift() ?? [500, {}];
     return Response.json(body, { status });
   });
@@ -32,32 +32,32 @@ const session = (token: string, seconds: number): object => ({ token, expires_at
 const solve = (): Promise<string> => Promise.resolve("solved");
 const refused: [number, object] = [401, { error: { message: "no" } }];
 
-test("a visitor solves once, and the token is used until it is over, also after a reload", async () => {
+test("a visitor solves one challenge, and the token is used until it expires, even after a reload", async () => {
   worker([201, session("one", 300)]);
   const getToken = await open();
   expect([await getToken(solve), await getToken(solve), await (await open())(solve)]).toEqual(["one", "one", "one"]);
-  expect(asked).toEqual([["https://ask.example.com/sessions", { turnstile: "solved" }]]);
+  expect(requests).toEqual([["https://ask.example.com/sessions", { turnstile: "solved" }]]);
 });
 
-test("an old token is renewed, and keeps the visitor", async () => {
+test("an expired token is renewed for the same visitor", async () => {
   worker([201, session("one", -5)], [201, session("two", 300)]);
   const getToken = await open();
   await getToken(solve);
   expect(await getToken(solve)).toBe("two");
-  expect(asked[1]).toEqual(["https://ask.example.com/sessions", { turnstile: "solved", renew: "one" }]);
+  expect(requests[1]).toEqual(["https://ask.example.com/sessions", { turnstile: "solved", renew: "one" }]);
 });
 
-test("one that is too old to be renewed makes a new visitor, with the same solution", async () => {
+test("a token that is too old to be renewed is replaced by one of a new visitor, with the same solution", async () => {
   storage["session"] = JSON.stringify(session("ancient", -99));
   worker(refused, [201, session("new", 300)]);
   expect(await (await open())(solve)).toBe("new");
-  expect(asked.map((one) => (one as [string, object])[1])).toEqual([
+  expect(requests.map((one) => (one as [string, object])[1])).toEqual([
     { turnstile: "solved", renew: "ancient" },
     { turnstile: "solved" },
   ]);
 });
 
-test("a refusal is told with the Worker's words", async () => {
+test("a refusal has the Worker's message", async () => {
   worker(refused);
   await expect((await open())(solve)).rejects.toThrow("no");
 });

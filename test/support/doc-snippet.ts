@@ -1,8 +1,8 @@
-// What docs/browser.md prints, for tests that run it as it stands there.
+// Reads code blocks of docs/browser.md, for tests that run them unchanged.
 import { readFileSync } from "node:fs";
 
 /** The first block of one language under a heading of docs/browser.md. */
-export function printed(heading: string, language: string): string {
+export function snippetIn(heading: string, language: string): string {
   const text = readFileSync("docs/browser.md", "utf8");
   const section = text.slice(text.indexOf(`\n## ${heading}\n`) + 1).split("\n## ")[0] ?? "";
   const code = new RegExp(`\`\`\`${language}\n([\\s\\S]*?)\`\`\``).exec(section)?.[1];

@@ -1,4 +1,4 @@
-// The path of an answer alone, in plain Node: answer() with a clock, a KV and an upstream that the test holds in its hands.
+// Runs answer() in plain Node with a clock, a KV and an upstream that the test controls.
 import { answer } from "../../src/answer/answer.ts";
 import { compose } from "../../src/core/request/compose.ts";
 import { type ConfigInput, defineConfig } from "../../src/core/config/define-config.ts";
@@ -7,45 +7,45 @@ import { trim } from "../../src/core/reply/trim.ts";
 import type { Caller, Deps } from "../../src/deps.ts";
 import type { LogFields } from "../../src/platform/log.ts";
 import { type LaggingKv, laggingKv } from "./lagging-kv.ts";
-import { type Relay, relay } from "./relay.ts";
+import { type FakeUpstream, fakeUpstream } from "./fake-upstream.ts";
 
-export interface Path {
-  upstream: Relay;
+export interface Harness {
+  upstream: FakeUpstream;
   kv: LaggingKv;
-  /** Milliseconds since the start; sleeping moves it. */
+  /** Milliseconds on the fake clock since the start. Sleeping and `advance` move it. */
   elapsed: () => number;
-  wait: (ms: number) => void;
-  /** Another isolate: it has seen nothing of what models do. */
+  advance: (ms: number) => void;
+  /** Simulates a new isolate: chain support is unknown for every model. */
   freshIsolate: () => void;
-  /** Turns of an owner by id, as the path keeps them. */
+  /** Answers one input, as a follow-up if `previousId` is given. */
   ask: (
     input: string,
     previousId?: string,
     options?: { stream?: boolean; owner?: string; model?: string; keep?: boolean; budgets?: Caller["budgets"] },
-  ) => Promise<Asked>;
+  ) => Promise<TurnResult>;
   deps: Deps;
 }
 
-export interface Asked {
+export interface TurnResult {
   id: string;
   text: string;
-  how: string | undefined;
+  continuity: string | undefined;
   logFields: LogFields;
 }
 
 const START_MS = 1_800_000_000_000;
 
-export async function path(config: Partial<ConfigInput> = {}, lagMs = 0): Promise<Path> {
+export async function createHarness(config: Partial<ConfigInput> = {}, lagMs = 0): Promise<Harness> {
   let clock = START_MS;
   const now = (): number => clock;
   const idKeys = await importIdKeys([new Uint8Array(32).fill(7)]);
-  const upstream = relay();
+  const upstream = fakeUpstream();
   const kv = laggingKv(lagMs, now);
-  let echoes = new Map<string, boolean | undefined>();
+  let chainSupport = new Map<string, boolean | undefined>();
   let serial = 0;
   const budgets: Deps["budgets"] = {
     admit: () => Promise.resolve(),
-    reserve: () => Promise.reject(new Error("nobody is limited here")),
+    reserve: () => Promise.reject(new Error("no budgets in this harness")),
     count: () => undefined,
     usage: () => Promise.resolve({ days: [], inMinute: 0, ofToken: 0 }),
   };
@@ -54,33 +54,36 @@ export async function path(config: Partial<ConfigInput> = {}, lagMs = 0): Promis
     upstream,
     forJobs: () => deps,
     jobs: {
-      accept: () => Promise.reject(new Error("no jobs here")),
-      view: () => Promise.reject(new Error("no jobs here")),
-      redeliver: () => Promise.reject(new Error("no jobs here")),
-      outcome: () => Promise.reject(new Error("no jobs here")),
+      accept: () => Promise.reject(new Error("no jobs in this harness")),
+      view: () => Promise.reject(new Error("no jobs in this harness")),
+      redeliver: () => Promise.reject(new Error("no jobs in this harness")),
+      outcome: () => Promise.reject(new Error("no jobs in this harness")),
       record: () => {
-        throw new Error("no jobs here");
+        throw new Error("no jobs in this harness");
       },
     },
-    assets: () => Promise.reject(new Error("no assets here")),
-    callback: () => Promise.reject(new Error("no callbacks here")),
+    assets: () => Promise.reject(new Error("no assets in this harness")),
+    callback: () => Promise.reject(new Error("no callbacks in this harness")),
     secretOf: () => undefined,
     store: kv,
     idKeys,
     baseUrl: "https://upstream.example",
     local: false,
     paused: false,
-    receive: () => Promise.reject(new Error("nothing is received here")),
+    receive: () => Promise.reject(new Error("no webhooks in this harness")),
     serverKeys: new Map(),
     publishableKeys: new Map(),
     sessionKeys: [],
-    jwks: () => Promise.reject(new Error("no identity provider here")),
+    jwks: () => Promise.reject(new Error("no identity provider in this harness")),
     siteverify: undefined,
     anonymous: { kind: "anonymous", owner: await ownerOf(idKeys, "anonymous:local"), budgets: [] },
     budgets,
-    runs: { join: () => Promise.reject(new Error("nothing is repeated here")) },
+    runs: { join: () => Promise.reject(new Error("no runs in this harness")) },
     isWithinRateLimit: () => Promise.resolve(true),
-    chainSupport: { get: (model) => echoes.get(model), set: (model, known) => void echoes.set(model, known) },
+    chainSupport: {
+      get: (model) => chainSupport.get(model),
+      set: (model, known) => void chainSupport.set(model, known),
+    },
     warnOfShutdowns: () => undefined,
     log: { request: () => undefined, warn: () => undefined, exception: () => undefined },
     now,
@@ -92,12 +95,12 @@ export async function path(config: Partial<ConfigInput> = {}, lagMs = 0): Promis
     kv,
     deps,
     elapsed: () => clock - START_MS,
-    wait: (ms) => void (clock += ms),
-    freshIsolate: () => void (echoes = new Map()),
+    advance: (ms) => void (clock += ms),
+    freshIsolate: () => void (chainSupport = new Map()),
     async ask(input, previousId, { stream = false, owner = "ada", model, keep = true, budgets = [] } = {}) {
       const logFields: LogFields = { request_id: "req_1", route: "test" };
       const pending: Promise<unknown>[] = [];
-      const got = await answer(
+      const reply = await answer(
         deps,
         {
           composed: compose({ input, ...(model === undefined ? {} : { model }) }, deps.config),
@@ -118,12 +121,12 @@ export async function path(config: Partial<ConfigInput> = {}, lagMs = 0): Promis
           logFields,
         },
       );
-      let finished = got.kind === "whole" ? got.finished : undefined;
-      while (got.kind === "stream" && finished === undefined) ({ finished } = await got.next());
-      if (finished === undefined) throw new Error("no end");
+      let finished = reply.kind === "whole" ? reply.finished : undefined;
+      while (reply.kind === "stream" && finished === undefined) ({ finished } = await reply.next());
+      if (finished === undefined) throw new Error("the answer did not finish");
       await Promise.all(pending);
       const { id, text } = trim(finished.response, finished.context);
-      return { id, text, how: got.headers["x-continuity"], logFields };
+      return { id, text, continuity: reply.headers["x-continuity"], logFields };
     },
   };
 }

@@ -1,40 +1,40 @@
-// An upstream in memory, for tests of the path alone: it knows its own chains, can be told to forget or to ignore them, and answers
-// with every text that it knows of, so that an answer proves what reached it.
+// An upstream in memory. It stores its own chains, can delete or ignore them, and answers with all texts of the conversation, so that an
+// answer proves what the upstream received.
 import { isRecord, type JsonObject } from "../../src/core/lib/json.ts";
 import { Problem } from "../../src/core/lib/problem.ts";
 import { asItems } from "../../src/core/turns/replay-input.ts";
 import type { Upstream } from "../../src/platform/upstream/upstream.ts";
 
-export interface Relay extends Upstream {
+export interface FakeUpstream extends Upstream {
   calls: { body: JsonObject; stream: boolean; aborted: boolean }[];
-  /** No chain is known any more. */
+  /** Deletes all chains. */
   forget: () => void;
-  /** `previous_response_id` is taken and not followed; nothing says so but the missing echo. */
-  ignores: boolean;
-  /** Streams begin with an event that carries no response object. */
-  greets: boolean;
-  /** Ids of answers, by count. */
+  /** Accepts `previous_response_id` and ignores it. Only its absence in the response shows this. */
+  ignoresChain: boolean;
+  /** Streams begin with an event that contains no response object. */
+  sendsKeepalive: boolean;
+  /** The id of the nth answer. */
   idOf: (count: number) => string | undefined;
 }
 
-export function relay(): Relay {
+export function fakeUpstream(): FakeUpstream {
   const chains = new Map<string, string[]>();
   let count = 0;
   const encoder = new TextEncoder();
   const frame = (data: JsonObject): Uint8Array =>
     encoder.encode(`event: ${String(data["type"])}\ndata: ${JSON.stringify(data)}\n\n`);
-  const made: Relay = {
+  const upstream: FakeUpstream = {
     calls: [],
-    ignores: false,
-    greets: false,
+    ignoresChain: false,
+    sendsKeepalive: false,
     idOf: (number) => `up_${number}`,
     forget: () => chains.clear(),
     async create(body, stream) {
       const call = { body, stream, aborted: false };
-      made.calls.push(call);
+      upstream.calls.push(call);
       const previous = body["previous_response_id"];
-      const known = typeof previous === "string" && !made.ignores ? chains.get(previous) : [];
-      if (known === undefined) {
+      const earlier = typeof previous === "string" && !upstream.ignoresChain ? chains.get(previous) : [];
+      if (earlier === undefined) {
         throw new Problem("upstream_rejected", "not found", {
           paid: "unpaid",
           upstreamCode: "previous_response_not_found",
@@ -42,20 +42,20 @@ export function relay(): Relay {
         });
       }
       const texts = [
-        ...known,
+        ...earlier,
         ...asItems(body["input"])
           .filter((item) => item["role"] === "user")
           .map((item) => String(item["content"])),
       ];
       count += 1;
-      const id = made.idOf(count);
+      const id = upstream.idOf(count);
       if (id !== undefined) chains.set(id, texts);
       const response: JsonObject = {
         ...(id === undefined ? {} : { id }),
         object: "response",
         status: "completed",
         model: body["model"],
-        ...(made.ignores ? {} : { previous_response_id: previous ?? null }),
+        ...(upstream.ignoresChain ? {} : { previous_response_id: previous ?? null }),
         output: [
           {
             type: "message",
@@ -68,7 +68,7 @@ export function relay(): Relay {
       };
       if (!stream) return { kind: "response", response };
       const batches = [
-        ...(made.greets ? [[frame({ type: "keepalive", sequence_number: 0 })]] : []),
+        ...(upstream.sendsKeepalive ? [[frame({ type: "keepalive", sequence_number: 0 })]] : []),
         [
           frame({
             type: "response.created",
@@ -90,5 +90,5 @@ export function relay(): Relay {
         paid: "maybe",
       }),
   };
-  return made;
+  return upstream;
 }
