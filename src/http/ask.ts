@@ -43,11 +43,11 @@ async function postAsk(c: Context<AppEnv>): Promise<Response> {
     return eventResponse(c, reply, position);
   }
 
-  const asked = readAsk(text, headers.get("content-type"), queryOf(request.url));
+  const parsed = readAsk(text, headers.get("content-type"), queryOf(request.url));
   const { ask, metadata } =
     caller.grant === undefined
-      ? { ask: asked, metadata: asked.metadata }
-      : restrictAsk(asked, bytes.length, caller.grant, deps.config);
+      ? { ask: parsed, metadata: parsed.metadata }
+      : restrictAsk(parsed, bytes.length, caller.grant, deps.config);
   const cacheControl = readCacheControl(headers.get("cache-control"));
   const accept = readAccept(headers.get("accept"));
   const stream = ask.stream ?? accept.events;
@@ -63,11 +63,11 @@ async function postAsk(c: Context<AppEnv>): Promise<Response> {
     retries: true,
   };
 
-  const joined = await joinAskRun(deps, question, context, asked, headers);
+  const joined = await joinAskRun(deps, question, context, parsed, headers);
   const reply = joined?.reply ?? callOnce(deps, question, context);
   if (!stream) {
     const whole = await reply;
-    if (whole.kind !== "whole") throw new Error("a stream for a question that asked for none");
+    if (whole.kind !== "whole") throw new Error("a stream for a question that parsed for none");
     return accept.form === "text"
       ? textResponse(whole.answer, whole.headers)
       : json(c, whole.answer, 200, whole.headers);

@@ -39,14 +39,14 @@ async function postResponses(c: Context<AppEnv>): Promise<Response> {
   const caller = await admit(deps, request, { logFields, waitUntil });
   const { grant } = caller;
   const bytes = await deps.receive(request, maxBodyBytes(grant, config));
-  const asked = readResponses(decodeUtf8(bytes), headers.get("content-type"));
+  const parsed = readResponses(decodeUtf8(bytes), headers.get("content-type"));
   const cacheControl = readCacheControl(headers.get("cache-control"));
-  const { composed, echoed, metadata } = composeFor(grant, asked, bytes.length, config);
-  const stream = asked.stream ?? false;
+  const { composed, echoed, metadata } = composeFor(grant, parsed, bytes.length, config);
+  const stream = parsed.stream ?? false;
   const restricted = grant !== undefined;
   const question: Question = {
     composed,
-    previousId: asked.previous_response_id ?? undefined,
+    previousId: parsed.previous_response_id ?? undefined,
     cache: undefined,
     cacheControl: restricted ? restrictCacheControl(cacheControl) : cacheControl,
     cacheByDefault: config.cache !== false && config.cache.responses,
@@ -56,7 +56,7 @@ async function postResponses(c: Context<AppEnv>): Promise<Response> {
     retries: false,
   };
   const context: RequestContext = { requestId, caller, signal, waitUntil, logFields };
-  const joined = await joinResponsesRun(deps, question, context, asked, headers);
+  const joined = await joinResponsesRun(deps, question, context, parsed, headers);
   const pending = joined?.reply ?? answer(deps, question, context);
   if (stream) {
     logFields.stream = true;
@@ -68,7 +68,7 @@ async function postResponses(c: Context<AppEnv>): Promise<Response> {
     );
   }
   const reply = await pending;
-  if (reply.kind !== "whole") throw new Error("a stream for a question that asked for none");
+  if (reply.kind !== "whole") throw new Error("a stream for a question that parsed for none");
   return json(c, responseObjectOf(reply.finished, { request: echoed, restricted }), 200, reply.headers);
 }
 
@@ -83,19 +83,19 @@ function maxBodyBytes(grant: Grant | undefined, config: Config): number {
  */
 function composeFor(
   grant: Grant | undefined,
-  asked: ResponsesRequest,
+  parsed: ResponsesRequest,
   bytes: number,
   config: Config,
 ): { composed: Composed; echoed: JsonObject; metadata: Record<string, string> | undefined } {
   if (grant === undefined) {
-    const composed = composeResponses(asked, config);
+    const composed = composeResponses(parsed, config);
     return {
       composed,
-      echoed: { ...composed.body, instructions: asked.instructions ?? null },
-      metadata: asked.metadata ?? undefined,
+      echoed: { ...composed.body, instructions: parsed.instructions ?? null },
+      metadata: parsed.metadata ?? undefined,
     };
   }
-  const { ask, metadata } = restrictResponses(asked, bytes, grant, config);
+  const { ask, metadata } = restrictResponses(parsed, bytes, grant, config);
   const composed = compose(ask, config);
   const { tools, tool_choice, text, instructions = null } = ask;
   const own = {

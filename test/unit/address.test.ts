@@ -14,16 +14,16 @@ test.each([
   ["::1", "0:0:0:0::/64"],
   ["2001:db8::1:2:3:4:5", "2001:db8:0:1::/64"],
   ["::ffff:203.0.113.7", "203.0.113.7"],
-])("%s is the visitor %s", (address, visitor) => {
+])("%s belongs to the visitor %s", (address, visitor) => {
   expect(from(address)).toBe(visitor);
 });
 
-test("a request whose address nobody knows has none", () => {
+test("a request without CF-Connecting-IP has no address", () => {
   expect(addressOf(new Request("https://ask.example.com"))).toBeNull();
   expect(from(" ")).toBeNull();
 });
 
-test("two addresses are one visitor exactly where their IPv6 /64 is the same, however they are written", () => {
+test("two IPv6 addresses are one visitor if and only if their /64 is the same, in any notation", () => {
   const group = fc.nat({ max: 0xffff });
   fc.assert(
     fc.property(
@@ -42,11 +42,11 @@ test("two addresses are one visitor exactly where their IPv6 /64 is the same, ho
   );
 });
 
-test("an IPv4 address is itself", () => {
+test("an IPv4 address stays as it is", () => {
   fc.assert(fc.property(fc.ipV4(), (address) => isIPv4(address) && from(address) === address));
 });
 
-/** As URL writes it: the longest run of zeros as `::`. */
+/** In the notation of URL: the longest run of zeros as `::`. */
 function shortened(groups: readonly number[]): string {
   return new URL(`http://[${groups.map((one) => one.toString(16)).join(":")}]/`).hostname.slice(1, -1);
 }

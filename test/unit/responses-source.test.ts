@@ -8,7 +8,7 @@ import { ResponsesSource } from "../../src/http/respond/responses-source.ts";
 
 const encoder = new TextEncoder();
 
-/** An event as an upstream with a spelling of its own writes it. */
+/** An event in an unusual but valid notation. */
 function upstreamEvent(data: JsonObject): UpstreamEvent {
   return {
     type: String(data["type"]),
@@ -33,7 +33,7 @@ const finished: FinishedAnswer = {
   stored: false,
 };
 
-/** @param batches what upstream says; a Problem breaks it */
+/** @param batches of upstream's events; a Problem ends them */
 function source(...batches: (UpstreamEvent[] | Problem)[]): { source: ResponsesSource; ends: (Problem | undefined)[] } {
   const ends: (Problem | undefined)[] = [];
   const streamed: StreamedAnswer = {
@@ -86,7 +86,7 @@ const completed = (sequence_number?: number): UpstreamEvent =>
     ...(sequence_number === undefined ? {} : { sequence_number }),
   });
 
-test("events without a response object leave byte for byte; the others under our ids, and [DONE] ends the stream", async () => {
+test("events without a response object pass byte for byte, the others get our ids, and [DONE] ends the stream", async () => {
   const { source: events, ends } = source([created(0)], [delta(1)], [delta(2), completed(3)]);
   expect(dataIn(text(await events.next()))).toMatchObject([
     { sequence_number: 0, response: { id: "resp_ue1_of_up_1", previous_response_id: "resp_ue1_0" } },
@@ -100,13 +100,13 @@ test("events without a response object leave byte for byte; the others under our
   expect(ends).toEqual([undefined]);
 });
 
-test("where upstream's first event has no number, all are numbered by us", async () => {
+test("if upstream's first event has no number, we number all of them", async () => {
   const { source: events } = source([created(), delta(7)], [delta()], [completed()]);
   const said = [text(await events.next()), text(await events.next()), text(await events.next())].join("");
   expect(dataIn(said).map(({ sequence_number }) => sequence_number)).toEqual([0, 1, 2, 3]);
 });
 
-test("an id of upstream's in any event is ours", async () => {
+test("upstream's id becomes ours in every event", async () => {
   const named = upstreamEvent({
     type: "response.output_text.delta",
     response_id: "up_1",
@@ -119,7 +119,7 @@ test("an id of upstream's in any event is ours", async () => {
   expect(dataIn(said)[1]).toMatchObject({ response_id: "resp_ue1_of_up_1", delta: "hi" });
 });
 
-test("a stream that breaks says so, flat and nested, without [DONE], and then breaks its own connection", async () => {
+test("a stream that fails ends with an error event, flat and nested, without [DONE], and then breaks its connection", async () => {
   const broken = new Problem("upstream_error", "It broke.", { paid: "maybe" });
   const { source: events, ends } = source([created(0)], broken);
   await events.next();

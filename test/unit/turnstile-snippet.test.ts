@@ -1,4 +1,4 @@
-// The Turnstile code of docs/browser.md as it is printed there, with stubs of the page's storage and of the Worker.
+// Runs the Turnstile code of docs/browser.md unchanged, with stubs for the page's storage and for the Worker.
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { snippetIn } from "../support/doc-snippet.ts";
 
@@ -13,7 +13,7 @@ beforeEach(() => {
 });
 afterEach(() => vi.unstubAllGlobals());
 
-/** The page after a reload. */
+/** Loads the code as a page does after a reload. */
 async function open(): Promise<GetToken> {
   const code = `${snippetIn("Turnstile", "js")}\n// ${Math.random()}`;
   return (
@@ -32,7 +32,7 @@ const session = (token: string, seconds: number): object => ({ token, expires_at
 const solve = (): Promise<string> => Promise.resolve("solved");
 const refused: [number, object] = [401, { error: { message: "no" } }];
 
-test("a visitor solves one challenge, and the token is used until it expires, even after a reload", async () => {
+test("a visitor solves one challenge, and the page uses the token until it expires, even after a reload", async () => {
   worker([201, session("one", 300)]);
   const getToken = await open();
   expect([await getToken(solve), await getToken(solve), await (await open())(solve)]).toEqual(["one", "one", "one"]);
@@ -47,17 +47,17 @@ test("an expired token is renewed for the same visitor", async () => {
   expect(requests[1]).toEqual(["https://ask.example.com/sessions", { turnstile: "solved", renew: "one" }]);
 });
 
-test("a token that is too old to be renewed is replaced by one of a new visitor, with the same solution", async () => {
+test("a token that is too old to renew is replaced by a new visitor's token, with the same solution", async () => {
   storage["session"] = JSON.stringify(session("ancient", -99));
   worker(refused, [201, session("new", 300)]);
   expect(await (await open())(solve)).toBe("new");
-  expect(requests.map((one) => (one as [string, object])[1])).toEqual([
+  expect(requests.map((request) => (request as [string, object])[1])).toEqual([
     { turnstile: "solved", renew: "ancient" },
     { turnstile: "solved" },
   ]);
 });
 
-test("a refusal has the Worker's message", async () => {
+test("a refusal throws the Worker's message", async () => {
   worker(refused);
   await expect((await open())(solve)).rejects.toThrow("no");
 });

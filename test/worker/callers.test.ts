@@ -20,7 +20,7 @@ import {
 
 const log = eachTestAlone();
 
-/** Loopback http is for `local` only: nothing is ever asked there in production tests. */
+/** http on loopback works only under `local`, so tests in production never reach the emulator. */
 const PRODUCTION = { ENVIRONMENT: "production", UNIAPI_BASE_URL: "https://uniapi.invalid" };
 const NEVER = `sk_never_0123456789`;
 
@@ -35,8 +35,8 @@ describe("settings", () => {
   test.each([
     ["no credential", {}],
     ["some key", as(NEVER)],
-    ["a body that is no request", { "content-type": "image/png" }],
-  ])("in production a Worker without callers says so, asked with %s", async (_name, headers) => {
+    ["a body of another type", { "content-type": "image/png" }],
+  ])("in production, a Worker without callers says so to a request with %s", async (_name, headers) => {
     const response = await post(startWorker({}, PRODUCTION), headers, "https://ask.example.com");
     expect(response.status).toBe(503);
     const problem = await problemOf(response);
@@ -66,7 +66,7 @@ describe("settings", () => {
     ["UNIAPI_BASE_URL", "https://api.uniapi.io/?key=secretly"],
     ["ENVIRONMENT", "prod"],
     ["ENVIRONMENT", ""],
-  ])("a wrong %s (%j) fails every request by its name, and its value is not shown", async (name, value) => {
+  ])("an invalid %s (%j) fails every request with the setting's name and without its value", async (name, value) => {
     const worker = startWorker({}, { ...PRODUCTION, SERVER_KEYS, [name]: value });
     for (const path of ["/ask", "/health", "/nowhere"]) {
       const response = await worker.send(`https://ask.example.com${path}`, { method: "POST", headers: as(KEYS.alice) });
@@ -83,7 +83,7 @@ describe("settings", () => {
     }
   });
 
-  test("a wrong DEADLINES is told under local, and not read in production", async () => {
+  test("an invalid DEADLINES fails under local, and is ignored in production", async () => {
     for (const DEADLINES of ["{", "[]", "7", '{"body":-1}', '{"body":"5"}']) {
       const response = await startWorker({}, { DEADLINES }).ask({ input: marked() });
       expect(response.status).toBe(503);
@@ -93,7 +93,7 @@ describe("settings", () => {
     expect((await production.send("https://ask.example.com/health")).status).toBe(200);
   });
 
-  test("the upstream key and the settings bear spaces and a /v1 at their ends", async () => {
+  test("the upstream key may have spaces around it, and the base URL a trailing /v1", async () => {
     const base = (await import("vitest")).inject("emulatorUrl");
     for (const UNIAPI_BASE_URL of [base, `${base}/`, `${base}/v1`, `${base}/v1/`]) {
       const settings = {
@@ -105,7 +105,7 @@ describe("settings", () => {
     }
   });
 
-  test("without ID_KEYS ids derive from the upstream key, and a warning says so", async () => {
+  test("without ID_KEYS, ids derive from the upstream key, and a warning is logged", async () => {
     const first = marked();
     const { id } = await startWorker({}, { ID_KEYS: "" }).answer({ input: first });
     expect(log.warnings().map(({ event }) => event)).toEqual([expect.stringContaining("id_keys_missing")]);
@@ -113,7 +113,7 @@ describe("settings", () => {
     expect((await again.answer({ input: marked(), previous_response_id: id })).text).toContain(first);
   });
 
-  test("a new id key in front loses no conversation, no turn and no kept answer", async () => {
+  test("a new id key in front invalidates no conversation, no turn and no cached answer", async () => {
     const fresh = btoa("a fresh id key of thirty-2 bytes");
     const input = marked();
     const old = await startWorker().answer({ input });
@@ -125,11 +125,11 @@ describe("settings", () => {
     expect((await (await rotated.get(`/ask/${next.id}?thread=true`)).json<{ turns: unknown[] }>()).turns).toHaveLength(
       2,
     );
-    // The old key alone does not know what the new one has signed.
+    // The old key alone does not verify ids that the new one signed.
     expect((await startWorker().get(`/ask/${next.id}`)).status).toBe(404);
   });
 
-  test("PAUSED=1 answers 503 and asks upstream nothing; what is neither on nor off is no brake that fails in silence", async () => {
+  test("PAUSED=1 answers 503 without a call of upstream; a value that is neither on nor off is an error, not ignored", async () => {
     const worker = startWorker({}, { PAUSED: "1", SERVER_KEYS });
     for (const accept of ["application/json", "text/event-stream", "text/plain"]) {
       const input = marked();
@@ -148,7 +148,7 @@ describe("settings", () => {
     }
   });
 
-  test("a paused Worker still refuses strangers as such, and still shows what was answered", async () => {
+  test("a paused Worker still answers 401 to unknown callers, and still returns stored answers", async () => {
     const { id } = await startWorker({}, { SERVER_KEYS }).answer({ input: marked() }, as(KEYS.alice));
     const worker = startWorker({}, { PAUSED: "1", SERVER_KEYS });
     expect((await post(worker, as(NEVER))).status).toBe(401);
@@ -175,7 +175,7 @@ describe("credentials", () => {
     ["the own host on another port", { ...as(KEYS.alice), origin: "https://ask.example.com:8443" }, "wrong_origin"],
   ];
 
-  test("every refusal is one text with WWW-Authenticate, and only the log knows the reason", async () => {
+  test("every 401 has one text and WWW-Authenticate; the reason is only in the log", async () => {
     const worker = startWorker({}, { ...PRODUCTION, SERVER_KEYS });
     const messages = new Set<string>();
     for (const [name, headers, reason] of wrong) {
@@ -192,7 +192,7 @@ describe("credentials", () => {
   });
 
   test.each(wrong.filter(([name]) => name !== "none"))(
-    "under local the message tells the reason of a refusal: %s",
+    "under local, the message contains the reason: %s",
     async (_n, headers, reason) => {
       const response = await post(startWorker({}, { SERVER_KEYS }), headers);
       expect(response.status).toBe(401);
@@ -200,13 +200,13 @@ describe("credentials", () => {
     },
   );
 
-  test("reading an answer takes the same credential", async () => {
+  test("reading an answer needs the same credential", async () => {
     const worker = startWorker({}, { ...PRODUCTION, SERVER_KEYS });
     for (const [, headers] of wrong)
       expect((await worker.send("https://ask.example.com/ask/resp_x", { headers })).status).toBe(401);
   });
 
-  test("a server key passes without an Origin, with the Worker's own, and with public_url's", async () => {
+  test("a server key is accepted without an Origin, from the Worker's own origin, and from that of public_url", async () => {
     const worker = startWorker({ public_url: "https://ask.example.com" }, { SERVER_KEYS });
     const fine = ["http://localhost:8787", "https://ask.example.com"].map((origin): HeaderTable => ({ origin }));
     for (const headers of [{}, ...fine]) {
@@ -215,7 +215,7 @@ describe("credentials", () => {
     }
   });
 
-  test.each(["bearer", "BEARER", "Bearer  "])("the scheme is read as %j", async (scheme) => {
+  test.each(["bearer", "BEARER", "Bearer  "])("the scheme may be written %j", async (scheme) => {
     const response = await post(
       startWorker({}, { SERVER_KEYS }),
       { authorization: `${scheme} ${KEYS.bob}` },
@@ -225,7 +225,7 @@ describe("credentials", () => {
     expect(response.status).toBe(200);
   });
 
-  test("keys without a name are one owner", async () => {
+  test("keys without a name belong to one owner", async () => {
     const [one, two] = ["sk_one_0123456789ab", "sk_two_0123456789ab"];
     const worker = startWorker({}, { SERVER_KEYS: `${one},${two},${SERVER_KEYS}` });
     const { id } = await worker.answer({ input: marked() }, as(one));
@@ -235,7 +235,7 @@ describe("credentials", () => {
   });
 });
 
-describe("a developer's machine", () => {
+describe("under ENVIRONMENT=local, the Worker", () => {
   const HOSTS = ["http://localhost:8787", "http://127.0.0.1:8787", "http://127.1.2.3", "http://[::1]:9000"];
   const LOCAL = [
     "http://localhost",
@@ -258,14 +258,14 @@ describe("a developer's machine", () => {
     "",
   ];
 
-  test("lets callers in without a credential, from no page or from one of its own", async () => {
+  test("accepts callers without a credential, if the request has no Origin or a loopback one", async () => {
     const worker = startWorker();
     const input = marked();
     for (const host of HOSTS) expect((await post(worker, {}, host, input)).status, host).toBe(200);
     for (const origin of LOCAL) expect((await post(worker, { origin }, undefined, input)).status, origin).toBe(200);
   });
 
-  test.each(FOREIGN)("refuses the page of %j, on every route that costs or tells", async (origin) => {
+  test.each(FOREIGN)("refuses a page from %j on routes that cost money or return data", async (origin) => {
     const worker = startWorker();
     const { id } = await worker.answer({ input: marked() });
     const input = marked();
@@ -279,7 +279,7 @@ describe("a developer's machine", () => {
     expect(await calls(input)).toBe(0);
   });
 
-  test("anonymous callers and server keys are different owners", async () => {
+  test("treats anonymous callers and server keys as different owners", async () => {
     const worker = startWorker({}, { SERVER_KEYS });
     const { id } = await worker.answer({ input: marked() });
     expect((await worker.get(`/ask/${id}`, as(KEYS.alice))).status).toBe(404);
@@ -291,7 +291,7 @@ describe("a developer's machine", () => {
     "http://localhost.evil.com",
     "http://0.0.0.0:8787",
     "http://127.0.0.1.nip.io",
-  ])("does not exist on %s", async (host) => {
+  ])("refuses every request on %s", async (host) => {
     const input = marked();
     const worker = startWorker({}, { SERVER_KEYS });
     for (const headers of [{}, as(KEYS.alice)]) {
@@ -303,8 +303,8 @@ describe("a developer's machine", () => {
   });
 });
 
-describe("addresses", () => {
-  test("/health answers without a credential and asks nothing", async () => {
+describe("routes", () => {
+  test("/health answers without a credential, and calls nothing outside", async () => {
     const worker = startWorker({}, { ...PRODUCTION, SERVER_KEYS });
     const response = await worker.send("https://ask.example.com/health");
     expect(response.status).toBe(200);
@@ -332,21 +332,21 @@ describe("addresses", () => {
     ["DELETE", "/ask/resp_x", "GET, HEAD"],
     ["POST", "/health", "GET, HEAD"],
     ["PATCH", "/health", "GET, HEAD"],
-  ])("%s %s is not allowed, and what is stands in Allow", async (method, path, allow) => {
+  ])("%s %s gets 405 and the methods of the path in Allow", async (method, path, allow) => {
     const response = await startWorker().send(path, { method });
     expect(response.status).toBe(405);
     expect(response.headers.get("allow")).toBe(allow);
     expect((await problemOf(response)).code).toBe("method_not_allowed");
   });
 
-  test("HEAD of an answer has its headers and no body", async () => {
+  test("HEAD of an answer has headers and no body", async () => {
     const worker = startWorker();
     const { id } = await worker.answer({ input: marked() });
     const response = await worker.send(`/ask/${id}`, { method: "HEAD" });
     expect([response.status, await response.text()]).toEqual([200, ""]);
   });
 
-  test("every answer carries an id of its own and forbids sniffing", async () => {
+  test("every response has its own x-request-id, x-content-type-options and CORS headers", async () => {
     const worker = startWorker();
     const origin = "http://localhost:5173";
     const { id } = await worker.answer({ input: marked() });
@@ -404,20 +404,20 @@ describe("addresses", () => {
     expect(ids.size).toBe(answers.length + 4);
   });
 
-  test("upstream gets our key, and nothing that came with the request's headers", async () => {
+  test("upstream gets our key and none of the caller's headers", async () => {
     const input = marked();
     const worker = startWorker({}, { SERVER_KEYS });
     await worker.answer(
       { input },
       { ...as(KEYS.alice), cookie: "a=b", "x-forwarded-for": "1.2.3.4", "x-own": "1", "user-agent": "me" },
     );
-    const [got] = await received(input);
-    expect(got?.headers["authorization"]).toBe(`Bearer ${UPSTREAM_KEY}`);
+    const [call] = await received(input);
+    expect(call?.headers["authorization"]).toBe(`Bearer ${UPSTREAM_KEY}`);
     for (const name of ["cookie", "x-forwarded-for", "x-own", "origin", "referer"])
-      expect(got?.headers).not.toHaveProperty(name);
-    const rest = JSON.stringify({ ...got, headers: { ...got?.headers, authorization: "" } });
+      expect(call?.headers).not.toHaveProperty(name);
+    const rest = JSON.stringify({ ...call, headers: { ...call?.headers, authorization: "" } });
     expect(rest).not.toContain(UPSTREAM_KEY);
-    expect(JSON.stringify(got)).not.toContain(KEYS.alice);
-    expect(got?.headers["user-agent"]).toBe("uniapi-edge");
+    expect(JSON.stringify(call)).not.toContain(KEYS.alice);
+    expect(call?.headers["user-agent"]).toBe("uniapi-edge");
   });
 });

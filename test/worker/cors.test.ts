@@ -26,7 +26,7 @@ function preflight(worker: WorkerUnderTest, origin: string, headers: HeaderTable
 
 describe("a page from this machine, under ENVIRONMENT=local", () => {
   test.each(["http://localhost:5173", "http://127.0.0.1", "https://localhost:8443", "http://[::1]:3000"])(
-    "%s may ask and read, errors too",
+    "%s may call the Worker and read every response, errors included",
     async (origin) => {
       const worker = startWorker();
       const response = await worker.ask({ input: marked() }, { origin });
@@ -41,7 +41,7 @@ describe("a page from this machine, under ENVIRONMENT=local", () => {
     },
   );
 
-  test("gets the headers that it asks for in a preflight", async () => {
+  test("is allowed the headers that its preflight requests", async () => {
     const response = await preflight(startWorker(), "http://localhost:5173", {
       "access-control-request-headers": "content-type, idempotency-key, last-event-id, x-stainless-os, bad header",
     });
@@ -52,7 +52,7 @@ describe("a page from this machine, under ENVIRONMENT=local", () => {
     expect(response.headers.get("access-control-allow-methods")).toContain("POST");
   });
 
-  test("is held to the config's origins once it sends a credential", async () => {
+  test("needs an entry in `origins` once it sends a credential", async () => {
     const worker = startWorker({}, { SERVER_KEYS });
     const response = await worker.ask({ input: marked() }, { origin: "http://localhost:5173", ...as(KEYS.alice) });
     expect([response.status, allowed(response)]).toEqual([401, null]);
@@ -60,19 +60,23 @@ describe("a page from this machine, under ENVIRONMENT=local", () => {
 });
 
 test.each(["https://evil.com", "null", "http://localhost.evil.com", "file://"])(
-  "a page from %s may neither ask nor read",
+  "a page from %s may neither call the Worker nor read its responses",
   async (origin) => {
     const worker = startWorker();
     const input = marked();
     const response = await worker.ask({ input }, { origin });
     expect([response.status, allowed(response), response.headers.get("vary")]).toEqual([403, null, "Origin"]);
-    const asked = await preflight(worker, origin);
-    expect([asked.status, allowed(asked), (await problemOf(asked)).code]).toEqual([403, null, "origin_not_allowed"]);
+    const refusal = await preflight(worker, origin);
+    expect([refusal.status, allowed(refusal), (await problemOf(refusal)).code]).toEqual([
+      403,
+      null,
+      "origin_not_allowed",
+    ]);
     expect(await calls(input)).toBe(0);
   },
 );
 
-test("in production an origin of the config may read what its requests get, and no other", async () => {
+test("in production, only the origins in the config may read responses", async () => {
   const worker = startWorker(
     { origins: [APP] },
     { ENVIRONMENT: "production", UNIAPI_BASE_URL: "https://upstream.example", SERVER_KEYS },
@@ -93,7 +97,7 @@ test("in production an origin of the config may read what its requests get, and 
   }
 });
 
-test("a request without an Origin is told that answers depend on it", async () => {
+test("the response to a request without an Origin varies by Origin", async () => {
   const response = await startWorker().ask({ input: marked() });
   expect([allowed(response), response.headers.get("vary")]).toEqual([null, "Origin"]);
 });

@@ -1,7 +1,7 @@
 // What a request costs, as far as it can be counted: calls of KV, writes of a stream. Times are `npm run bench`'s.
 import { env } from "cloudflare:workers";
 import { describe, expect, test } from "vitest";
-import { completed, created, delta, puppet } from "./scripted-upstream.ts";
+import { completed, created, delta, scriptedUpstream } from "./scripted-upstream.ts";
 import { eachTestAlone, EVENTS, marked, startWorker } from "./worker.ts";
 
 eachTestAlone();
@@ -75,16 +75,16 @@ describe("KV is asked", () => {
 
 describe.each(["/ask", "/v1/responses"])("a stream on %s", (path) => {
   async function open(): Promise<{
-    upstream: ReturnType<typeof puppet>;
+    upstream: ReturnType<typeof scriptedUpstream>;
     read: () => Promise<string>;
     settled: () => Promise<void>;
   }> {
-    const upstream = puppet();
+    const upstream = scriptedUpstream();
     const worker = startWorker({ cache: false });
     const body = JSON.stringify({ model: "m", input: "x", stream: true });
     const answered = worker.send(path, { method: "POST", headers: EVENTS, body });
     await upstream.called;
-    upstream.say(created);
+    upstream.send(created);
     const reader = ((await answered).body as ReadableStream<Uint8Array>).getReader();
     return {
       upstream,
@@ -99,7 +99,7 @@ describe.each(["/ask", "/v1/responses"])("a stream on %s", (path) => {
   test("says its first event while upstream has said no more", async () => {
     const { upstream, read, settled } = await open();
     expect(await read()).toContain(path === "/ask" ? "event: start\n" : "event: response.created\n");
-    upstream.say(completed(""));
+    upstream.send(completed(""));
     upstream.end();
     while ((await read()) !== "");
     await settled();
@@ -109,13 +109,13 @@ describe.each(["/ask", "/v1/responses"])("a stream on %s", (path) => {
     const { upstream, read, settled } = await open();
     await read();
     const words = Array.from({ length: 40 }, (_, n) => `word${n} `);
-    upstream.say(...words.slice(0, 25).map(delta));
+    upstream.send(...words.slice(0, 25).map(delta));
     const first = await read();
-    upstream.say(...words.slice(25).map(delta));
+    upstream.send(...words.slice(25).map(delta));
     const second = await read();
     expect(eventsOf(first)).toHaveLength(25);
     expect(eventsOf(second)).toHaveLength(15);
-    upstream.say(completed(words.join("")));
+    upstream.send(completed(words.join("")));
     upstream.end();
     while ((await read()) !== "");
     await settled();

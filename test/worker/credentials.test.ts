@@ -32,13 +32,13 @@ const ask = (worker: WorkerUnderTest, headers: HeaderTable, input = marked()): P
   worker.ask({ input, preset: "support" }, headers);
 const session = (more: object = {}): string => hs256(claimsOf("ada", more));
 
-test("each kind of credential is let in as what it is", async () => {
+test("each kind of credential is accepted as its kind of caller", async () => {
   const worker = startWorker(CONFIG, SECRETS);
   for (const credential of [KEYS.alice, PK, session()]) expect((await ask(worker, as(credential))).status).toBe(200);
   expect(log.requests().map(({ caller }) => caller)).toEqual(["server", "publishable", "session"]);
 });
 
-test("every refusal is one text with one set of headers, whether there is such a key, such a user, such a preset or not", async () => {
+test("every 401 has the same text and headers, whether the key, the user or the preset exists or not", async () => {
   const worker = startWorker(CONFIG, PRODUCTION);
   const rsa = signer("RS256");
   const wrong: [string, string][] = [
@@ -74,10 +74,10 @@ test("every refusal is one text with one set of headers, whether there is such a
     expect(problem.message).not.toContain(reason);
   }
   expect(seen.size).toBe(1);
-  for (const one of work) expect(one, "nothing outside is asked for any of them").not.toHaveBeenCalled();
+  for (const one of work) expect(one, "no binding and no host is called for any of them").not.toHaveBeenCalled();
 });
 
-test("under local the message tells the reason", async () => {
+test("under ENVIRONMENT=local the message contains the reason", async () => {
   const worker = startWorker(CONFIG, SECRETS);
   for (const [reason, credential] of [
     ["expired", session({ exp: now() - 1 })],
@@ -106,7 +106,7 @@ describe("the page that a credential comes from", () => {
     ["anything", "hello"],
   ];
 
-  test.each(CREDENTIALS)("must be one of the config's, before %s is looked at", async (_name, credential) => {
+  test.each(CREDENTIALS)("must have an origin from the config, before %s is checked", async (_name, credential) => {
     const worker = startWorker(CONFIG, SECRETS);
     for (const origin of FOREIGN) {
       const input = marked();
@@ -117,7 +117,7 @@ describe("the page that a credential comes from", () => {
     }
   });
 
-  test.each([PK, session()])("may be the config's, the Worker's own, or none", async (credential) => {
+  test.each([PK, session()])("may have an origin from the config, the Worker's own, or none", async (credential) => {
     const worker = startWorker(CONFIG, SECRETS);
     const input = marked();
     for (const headers of [{}, { origin: APP }, { origin: "http://localhost:8787" }]) {
@@ -125,7 +125,7 @@ describe("the page that a credential comes from", () => {
     }
   });
 
-  test("is never another one for a server key, known or not, even one of the config's", async () => {
+  test("must not have any other origin with a server key, known or unknown, not even one from the config", async () => {
     const worker = startWorker(CONFIG, SECRETS);
     for (const key of [KEYS.alice, "sk_never_0123456789"]) {
       for (const origin of [APP, ...FOREIGN])
@@ -133,7 +133,7 @@ describe("the page that a credential comes from", () => {
     }
   });
 
-  test("of a session that names it is held to it", async () => {
+  test("must have the origin that the session token names", async () => {
     const worker = startWorker({ ...CONFIG, origins: [APP, "https://other.example.com"] }, SECRETS);
     const token = session({ origin: APP });
     expect((await ask(worker, { origin: APP, ...as(token) })).status).toBe(200);
@@ -141,7 +141,7 @@ describe("the page that a credential comes from", () => {
     expect([response.status, log.requests().at(-1)?.["reason"]]).toEqual([401, "wrong_origin"]);
   });
 
-  test("can read every error that an allowed page gets, also where the Worker is not set up", async () => {
+  test("can read every error if its origin is allowed, even if the Worker is not set up", async () => {
     const broken = startWorker(CONFIG, { ...SECRETS, UNIAPI_KEY: "" });
     for (const response of [
       await ask(broken, { origin: APP, ...as(PK) }),
@@ -162,7 +162,7 @@ describe("the page that a credential comes from", () => {
   });
 });
 
-describe("a Worker has callers", () => {
+describe("a Worker can have callers", () => {
   const health = (config: object, settings: object): Promise<Response> =>
     startWorker(
       { presets: { support: {} }, ...config },
@@ -197,16 +197,16 @@ describe("a Worker has callers", () => {
 });
 
 describe("secrets rotate without losing a conversation", () => {
-  /** A conversation that began before, goes on after. */
+  /** A conversation that began before the rotation continues after it. */
   async function goesOn(before: WorkerUnderTest, after: WorkerUnderTest, first: string, second: string): Promise<void> {
-    const said = marked();
-    const { id } = await before.answer({ input: said, preset: "support" }, as(first));
+    const question = marked();
+    const { id } = await before.answer({ input: question, preset: "support" }, as(first));
     const next = await after.answer({ input: marked(), preset: "support", previous_response_id: id }, as(second));
-    expect(next.text).toContain(said);
+    expect(next.text).toContain(question);
     expect((await after.get(`/ask/${id}`, as(second))).status).toBe(200);
   }
 
-  test("SESSION_KEYS: a new one in front, then without the old one", async () => {
+  test("SESSION_KEYS: a new key in front, then without the old one", async () => {
     const fresh = "a-fresh-session-secret-of-32-bytes-";
     const both = startWorker(CONFIG, { ...SECRETS, SESSION_KEYS: `k2:${fresh},${SESSION_KEYS}` });
     const token = hs256(claimsOf("ada"), fresh, { kid: "k2" });
@@ -217,7 +217,7 @@ describe("secrets rotate without losing a conversation", () => {
     expect((await ask(waitUntil, as(session()))).status).toBe(401);
   });
 
-  test("ID_KEYS: a new one in front, the last one kept", async () => {
+  test("ID_KEYS: a new key in front, the last one unchanged", async () => {
     const fresh = btoa("a fresh id key of thirty-2 bytes");
     await goesOn(
       startWorker(CONFIG, SECRETS),
@@ -227,7 +227,7 @@ describe("secrets rotate without losing a conversation", () => {
     );
   });
 
-  test("SERVER_KEYS: another key of the same name", async () => {
+  test("SERVER_KEYS: another key with the same name", async () => {
     const fresh = "sk_alice_third_0123456789";
     const after = startWorker(CONFIG, { ...SECRETS, SERVER_KEYS: `alice:${fresh}` });
     await goesOn(startWorker(CONFIG, SECRETS), after, KEYS.alice, fresh);

@@ -1,5 +1,5 @@
-// /openapi.json and /docs in workerd: that they are served, to whom, and with which policy. What the document says is tested without a
-// Worker (test/unit) and against one (test/e2e); how the page looks, in a browser.
+// /openapi.json and /docs in workerd: to whom they are served, and with which policy. The document's content is tested in test/unit and, with
+// requests to a Worker, in test/e2e; the page's looks in test/browser.
 import { expect, test } from "vitest";
 import { createApp } from "../../src/app.ts";
 import { defineConfig } from "../../src/core/config/define-config.ts";
@@ -15,13 +15,13 @@ interface Described {
   >;
 }
 
-/** The page at an address, and every file that it names. */
+/** A page and every file that it loads. */
 async function filesOf(page: string): Promise<string[]> {
   const html = await (await startWorker().get(page)).text();
   return [page, ...[...html.matchAll(/(?:src|href)="(\/[^"]+)"/g)].map(([, path = ""]) => path)];
 }
 
-test("the paths of the document are the app's routes, no more and no fewer", async () => {
+test("the document's paths are exactly the app's routes", async () => {
   const { paths } = await (await startWorker().get("/openapi.json")).json<Described>();
   const described = Object.entries(paths).flatMap(([path, methods]) =>
     Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
@@ -29,7 +29,7 @@ test("the paths of the document are the app's routes, no more and no fewer", asy
   const routes = createApp(defineConfig({ defaults: { model: "gpt-6-luna" } }))
     .routes.filter(({ method }) => method !== "ALL")
     .map(({ method, path }) => `${method} ${path.replaceAll(/:(\w+)/g, "{$1}")}`)
-    // The pages, and the second address of /v1/responses.
+    // Except for pages and the alias of /v1/responses.
     .filter((route) => !/^GET \/(?:docs\b|console\b|$)|^\w+ \/responses\b/.test(route));
   expect(described.toSorted()).toEqual(routes.toSorted());
   const operations = Object.values(paths).flatMap((methods) =>
@@ -38,7 +38,7 @@ test("the paths of the document are the app's routes, no more and no fewer", asy
   expect(new Set(operations).size).toBe(described.length);
 });
 
-test("in production both are public, though no caller is", async () => {
+test("in production both are public, while other routes need a credential", async () => {
   const worker = startWorker(
     {},
     { ENVIRONMENT: "production", SERVER_KEYS: "sk_somebody_0123456789", UNIAPI_BASE_URL: "" },
@@ -47,7 +47,7 @@ test("in production both are public, though no caller is", async () => {
   expect((await worker.get("/v1/models")).status).toBe(401);
 });
 
-test("the page may run its own scripts only, none within HTML and no eval, and reach no other origin", async () => {
+test("the page's policy allows its own scripts only, no inline script, no eval and no other origin", async () => {
   const page = await startWorker().get("/docs");
   expect(page.headers.get("content-type")).toBe("text/html; charset=utf-8");
   expect((await startWorker().get("/docs/docs.html")).headers.get("content-security-policy")).toBe(policyOf(page));
@@ -63,7 +63,7 @@ test("the page may run its own scripts only, none within HTML and no eval, and r
     expect((await startWorker().get(path)).status).toBe(200);
 });
 
-test("a file that its reader has is not sent again", async () => {
+test("a file that the client has gets 304", async () => {
   const worker = startWorker();
   const etag = (await worker.get("/docs/docs.css")).headers.get("etag") ?? "";
   expect(etag).not.toBe("");
@@ -72,7 +72,7 @@ test("a file that its reader has is not sent again", async () => {
   expect((await worker.send("/docs/docs.css", { method: "HEAD" })).status).toBe(200);
 });
 
-test("every address that has an ETag answers 304 to who has it, and no other does; the document says which of its own do", async () => {
+test("every path with an ETag answers 304 to a client that has it, and no other path does; the document lists which", async () => {
   const worker = startWorker();
   const { paths } = await (await worker.get("/openapi.json")).json<Described>();
   const described = Object.keys(paths).filter((path) => "get" in (paths[path] ?? {}) && !path.includes("{"));
@@ -80,8 +80,8 @@ test("every address that has an ETag answers 304 to who has it, and no other doe
   expect(pages.length).toBeGreaterThan(8);
   const conditional: string[] = [];
   for (const path of [...described, ...pages]) {
-    const whole = await worker.get(path);
-    const [etag, kept] = ["etag", "cache-control"].map((name) => whole.headers.get(name)) as [
+    const full = await worker.get(path);
+    const [etag, cacheControl] = ["etag", "cache-control"].map((name) => full.headers.get(name)) as [
       string | null,
       string | null,
     ];
@@ -93,9 +93,9 @@ test("every address that has an ETag answers 304 to who has it, and no other doe
         path,
         etag === null ? 200 : 304,
         etag,
-        kept,
+        cacheControl,
       ]);
-      expect(kept).not.toBeNull();
+      expect(cacheControl).not.toBeNull();
       if (etag !== null)
         expect([await again.text(), headers.get("x-request-id")]).toEqual(["", expect.stringMatching(/^req_/)]);
     }
@@ -111,7 +111,7 @@ test("every address that has an ETag answers 304 to who has it, and no other doe
 });
 
 test.each(["/docs/nothing.js", "/docs/..%2Fopenapi.json", "/docs/docs.html/more", "/docs/.env", "/openapi.yaml"])(
-  "%s is not there",
+  "%s gets 404",
   async (path) => {
     const response = await startWorker().get(path);
     expect(response.status).toBe(404);
@@ -119,12 +119,12 @@ test.each(["/docs/nothing.js", "/docs/..%2Fopenapi.json", "/docs/docs.html/more"
   },
 );
 
-test("other methods are told what there is", async () => {
+test("other methods get 405 with Allow", async () => {
   const response = await startWorker().send("/openapi.json", { method: "POST", body: "x" });
   expect([response.status, response.headers.get("allow")]).toEqual([405, "GET, HEAD"]);
 });
 
-test("without the files the Worker says which setting is missing", async () => {
+test("without the ASSETS binding, the error names it", async () => {
   const response = await startWorker({}, { ASSETS: undefined }).get("/docs");
   expect(response.status).toBe(503);
   expect((await problemOf(response)).message).toContain("ASSETS");

@@ -9,7 +9,7 @@ const ISSUER = "https://id.example.com/";
 const APP = "https://app.example.com";
 const [rsa, ec, ed] = [signer("RS256"), signer("ES256"), signer("EdDSA")];
 
-/** A provider of its own with these keys, and a Worker that trusts it. */
+/** A new identity provider with these keys, and a Worker that trusts it. */
 async function provider(signers: Signer[], entry: object = {}) {
   const name = crypto.randomUUID();
   const jwks_url = `${inject("issuerUrl")}/jwks/${name}`;
@@ -22,9 +22,9 @@ async function provider(signers: Signer[], entry: object = {}) {
   await publish(signers);
   const jwt = [{ issuer: ISSUER, audience: "app", jwks_url, presets: ["support"], ...entry }];
   const config = { presets: { support: {} }, origins: [APP], callers: { jwt, sessions: { presets: ["support"] } } };
-  const asked = async (): Promise<number> =>
+  const loads = async (): Promise<number> =>
     (await (await fetch(`${inject("issuerUrl")}/asked/${name}`)).json<{ count: number }>()).count;
-  return { publish, asked, jwks_url, jwt, config, worker: startWorker(config, { SESSION_KEYS }) };
+  return { publish, loads, jwks_url, jwt, config, worker: startWorker(config, { SESSION_KEYS }) };
 }
 
 const good = (more: object = {}): Record<string, unknown> => claimsOf("ada", { iss: ISSUER, aud: "app", ...more });
@@ -37,14 +37,14 @@ async function refusal(response: Response): Promise<unknown> {
 }
 const refusedFor = (reason: string): unknown => [401, "invalid_credentials", reason];
 
-test.each([rsa, ec, ed])("a token of the provider is taken: $alg", async (by) => {
+test.each([rsa, ec, ed])("a token of the provider is accepted: $alg", async (by) => {
   const { worker } = await provider([rsa, ec, ed]);
   expect((await ask(worker, by.token(good()))).status).toBe(200);
   expect((await ask(worker, by.token(good({ aud: ["other", "app"] })), { origin: APP })).status).toBe(200);
   expect(log.requests().map(({ caller }) => caller)).toEqual(["jwt", "jwt"]);
 });
 
-test("users are told apart by issuer and sub, whatever key signed and whatever audience it was", async () => {
+test("the owner depends on issuer and sub, not on the key or the audience", async () => {
   const { worker } = await provider([rsa, ec]);
   const { id } = await worker.answer({ input: marked(), preset: "support" }, as(rsa.token(good())));
   expect((await worker.get(`/ask/${id}`, as(ec.token(good({ iat: now() }))))).status).toBe(200);
@@ -52,7 +52,7 @@ test("users are told apart by issuer and sub, whatever key signed and whatever a
   expect((await worker.get(`/ask/${id}`, as(hs256(claimsOf("ada"))))).status).toBe(404);
 });
 
-test.each(["per_user", "total"])("a user of the provider spends within %s", async (whose) => {
+test.each(["per_user", "total"])("a user of the provider is limited by %s", async (whose) => {
   const { worker } = await provider([rsa], { [whose]: { tokens_per_day: 50 } });
   const response = await ask(worker, rsa.token(good({ sub: crypto.randomUUID() })));
   const { code, message } = await problemOf(response);
@@ -63,14 +63,14 @@ test.each(["per_user", "total"])("a user of the provider spends within %s", asyn
   ]).toEqual([429, "budget_exceeded", true]);
 });
 
-test("several entries may share an issuer, and the audience chooses", async () => {
-  const { jwt, config, asked, jwks_url } = await provider([rsa]);
+test("several entries may share an issuer; the audience selects one", async () => {
+  const { jwt, config, loads, jwks_url } = await provider([rsa]);
   const other = { ...jwt[0], issuer: ISSUER, audience: "shop", jwks_url, presets: ["support"], azp: ["shop-web"] };
   const worker = startWorker({ ...config, callers: { jwt: [...jwt, other] } });
   expect((await ask(worker, rsa.token(good()))).status).toBe(200);
   expect((await ask(worker, rsa.token(good({ aud: "shop", azp: "shop-web" })))).status).toBe(200);
   expect(await refusal(await ask(worker, rsa.token(good({ aud: "shop" }))))).toEqual(refusedFor("wrong_client"));
-  expect(await asked()).toBe(1);
+  expect(await loads()).toBe(1);
 });
 
 describe("refused", () => {
@@ -96,7 +96,7 @@ describe("refused", () => {
     expect(await refusal(await ask(worker, rsa.token(good({ azp: "web", ...more }))))).toEqual(refusedFor(reason));
   });
 
-  test("a public key is no shared secret: HS256 over the RSA key's PEM, or over its JWK", async () => {
+  test("HS256 with the RSA public key as its secret: the PEM or the JWK", async () => {
     const { worker } = await provider([rsa]);
     for (const secret of [rsa.pem, rsa.pem.trim(), JSON.stringify(rsa.jwk), String(rsa.jwk["n"])]) {
       for (const header of [{ kid: rsa.kid }, { kid: "k1" }, {}])
@@ -104,7 +104,7 @@ describe("refused", () => {
     }
   });
 
-  test("no signature is no token: alg none, in any spelling", async () => {
+  test("alg none, in any spelling", async () => {
     const { worker } = await provider([rsa]);
     for (const alg of ["none", "None", "NONE", "", "HS512", "RS512", "PS256", "ES384"]) {
       for (const signature of ["", "AAAA", rsa.token(good()).split(".")[2]]) {
@@ -114,7 +114,7 @@ describe("refused", () => {
     }
   });
 
-  test("a session is never proven by a provider's key, nor a provider's token by a session key", async () => {
+  test("a session signed with a provider's key, or a provider's token signed with a session key", async () => {
     const { worker } = await provider([rsa]);
     expect(await refusal(await ask(worker, rsa.token(claimsOf("ada"), { kid: "k1" })))).toEqual(
       refusedFor("wrong_issuer"),
@@ -123,8 +123,8 @@ describe("refused", () => {
     expect([asSession.status, log.requests().at(-1)?.["caller"]]).toEqual([200, "session"]);
   });
 
-  test("a key that the token brings itself is not even looked at: jku, jwk, x5u, x5c", async () => {
-    const { worker, asked } = await provider([rsa]);
+  test("a key in the token's own header, which is never loaded: jku, jwk, x5u, x5c", async () => {
+    const { worker, loads } = await provider([rsa]);
     const thief = signer("RS256", rsa.kid);
     const own = await provider([thief]);
     for (const header of [{ jku: own.jwks_url }, { jwk: thief.jwk }, { x5u: own.jwks_url }, { x5c: ["MIIB"] }]) {
@@ -132,10 +132,10 @@ describe("refused", () => {
       expect((await ask(worker, rsa.token(good(), header))).status).toBe(200);
       expect((await ask(worker, hs256(claimsOf("ada"), undefined, { kid: "k1", ...header }))).status).toBe(200);
     }
-    expect([await own.asked(), await asked()]).toEqual([0, 1]);
+    expect([await own.loads(), await loads()]).toEqual([0, 1]);
   });
 
-  test("a header that must be understood is not: crit", async () => {
+  test("a critical header: crit", async () => {
     const { worker } = await provider([rsa]);
     for (const crit of [["exp"], ["b64"], [], "b64"]) {
       for (const token of [
@@ -147,7 +147,7 @@ describe("refused", () => {
     }
   });
 
-  test("one changed character", async () => {
+  test("a token with one changed character", async () => {
     const { worker } = await provider([rsa]);
     for (const token of [rsa.token(good()), hs256(claimsOf("ada"))]) {
       const [head = "", , signature = ""] = token.split(".");
@@ -158,7 +158,7 @@ describe("refused", () => {
     }
   });
 
-  test("what has three parts and is no token", async () => {
+  test("three parts that are not a token", async () => {
     const { worker } = await provider([rsa]);
     const { createHash } = await import("node:crypto");
     const noise = createHash("sha256").update("x").digest("base64url");
@@ -175,7 +175,7 @@ describe("refused", () => {
     expect((await ask(worker, rsa.token(good({ long: "x".repeat(20_000) })))).status).toBe(401);
   });
 
-  test("a key set's shared secret or weak key proves nothing", async () => {
+  test("a token signed with a shared secret or a weak key from the key set", async () => {
     const name = crypto.randomUUID();
     const oct = { kty: "oct", kid: "o", k: Buffer.from("0123456789abcdef0123456789abcdef").toString("base64url") };
     const { jwks_url, worker } = await provider([]);
@@ -191,24 +191,24 @@ describe("refused", () => {
 });
 
 describe("the provider's keys", () => {
-  test("are asked for once, however many made-up key ids come, together or one by one", async () => {
-    const { worker, asked } = await provider([rsa]);
+  test("are loaded once, however many unknown key ids come, in parallel or in sequence", async () => {
+    const { worker, loads } = await provider([rsa]);
     const flood = await Promise.all(Array.from({ length: 30 }, () => ask(worker, signerless())));
     expect(new Set(flood.map(({ status }) => status))).toEqual(new Set([401]));
     for (let at = 0; at < 10; at += 1)
       expect(await refusal(await ask(worker, signerless()))).toEqual(refusedFor("unknown_kid"));
     expect((await ask(worker, rsa.token(good()))).status).toBe(200);
-    expect(await asked()).toBe(1);
+    expect(await loads()).toBe(1);
   });
 
-  test("are waited for by all who come at a cold start", async () => {
-    const { worker, asked } = await provider([rsa]);
+  test("are awaited by all requests of a cold start", async () => {
+    const { worker, loads } = await provider([rsa]);
     const all = await Promise.all(Array.from({ length: 20 }, () => ask(worker, rsa.token(good()))));
     expect(all.map(({ status }) => status)).toEqual(Array.from({ length: 20 }, () => 200));
-    expect(await asked()).toBe(1);
+    expect(await loads()).toBe(1);
   });
 
-  test.each([500, 302, 404])("where they can't be had (%s) nobody is let in, and it says so", async (status) => {
+  test.each([500, 302, 404])("answer 503 if they can't be loaded (%s)", async (status) => {
     const { worker, publish } = await provider([rsa]);
     await publish([rsa], status);
     const response = await ask(worker, rsa.token(good()));
@@ -216,7 +216,7 @@ describe("the provider's keys", () => {
     expect([response.status, (await problemOf(response)).code]).toEqual([503, "unavailable"]);
   });
 
-  test("without a key id the one key that fits is taken", async () => {
+  test("may be selected by algorithm if the token has no key id", async () => {
     const { worker } = await provider([rsa, ec]);
     expect((await ask(worker, ec.token(good(), { kid: undefined }))).status).toBe(200);
     const { worker: two } = await provider([ec, signer("ES256")]);
@@ -224,7 +224,7 @@ describe("the provider's keys", () => {
   });
 });
 
-/** A token with a key id that nobody has. */
+/** A token with an unknown key id. */
 function signerless(): string {
   return `${unsigned({ alg: "RS256", kid: crypto.randomUUID() }, good())}.AAAA`;
 }

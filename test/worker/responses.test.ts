@@ -36,8 +36,8 @@ async function object(response: Response): Promise<Json> {
   return response.json();
 }
 
-/** The text of an answer without what names this one request. */
-async function told(response: Response): Promise<{ status: number; text: string; shouldRetry: string | null }> {
+/** A response without the parts that differ per request. */
+async function comparable(response: Response): Promise<{ status: number; text: string; shouldRetry: string | null }> {
   const text = (await response.text()).replaceAll(/req_[0-9a-f]+/g, "req_…");
   return { status: response.status, text, shouldRetry: response.headers.get("x-should-retry") };
 }
@@ -56,7 +56,7 @@ describe("an id of another caller", () => {
     ["/responses/ID", { method: "DELETE" }],
   ];
 
-  test("gets exactly the answer of an id that never existed, on every route by id, and deletes nothing", async () => {
+  test("gets the same response as an id that never existed, on every route, and deletes nothing", async () => {
     const worker = twoCallers();
     const { id } = (await object(await post(worker, { input: marked() }, as(KEYS.alice)))) as { id: string };
     const never = await signId(await idKeys(), await ownerOf(await idKeys(), "server:nobody"), {
@@ -68,7 +68,7 @@ describe("an id of another caller", () => {
     });
     for (const [path, init] of BY_ID) {
       const ask = async (target: string): Promise<object> =>
-        told(
+        comparable(
           await worker.send(path.replace("ID", target), {
             ...init,
             headers: { ...(init.headers as HeaderTable), ...as(KEYS.bob) },
@@ -85,7 +85,7 @@ describe("an id of another caller", () => {
     expect((await worker.send(`/v1/responses/${id}`, { headers: as(KEYS.alice) })).status).toBe(200);
   });
 
-  test("is refused as a parent like one that never existed, in every form, and upstream is not asked", async () => {
+  test("is refused as a parent like an id that never existed, in every form, without a call of upstream", async () => {
     const worker = twoCallers();
     const { id } = (await object(await post(worker, { input: marked() }, as(KEYS.alice)))) as { id: string };
     const input = marked();
@@ -97,19 +97,19 @@ describe("an id of another caller", () => {
       (previous_response_id) => worker.ask({ input, previous_response_id, stream: true }, { ...as(KEYS.bob), ...TEXT }),
     ];
     for (const form of forms) {
-      const foreign = await told(await form(id));
+      const foreign = await comparable(await form(id));
       expect(foreign).toMatchObject({
         status: 400,
         text: expect.stringContaining("previous_response_not_found") as string,
       });
-      expect(await told(await form(`${id.slice(0, -3)}AAA`))).toEqual(foreign);
+      expect(await comparable(await form(`${id.slice(0, -3)}AAA`))).toEqual(foreign);
     }
     expect(await calls(input)).toBe(0);
   });
 });
 
-describe("what a stream and an object show", () => {
-  test("no id of upstream's and no instructions of a preset, in any event", async () => {
+describe("streams and response objects contain", () => {
+  test("no upstream id and no instructions of a preset, in any event", async () => {
     const worker = startWorker({ presets: { helper: { model: "gpt-6-sol", instructions: "the hidden words" } } });
     const first = (await object(await post(worker, { model: "helper", input: marked() }))) as { id: string };
     const response = await post(worker, {
@@ -125,12 +125,12 @@ describe("what a stream and an object show", () => {
     expect(JSON.stringify(first)).not.toMatch(/hidden words|"resp_(?!ue1_)/);
   });
 
-  test("the caller's own instructions come back", async () => {
-    const got = await object(await post(startWorker(), { input: marked(), instructions: "be brief" }));
-    expect(got["instructions"]).toBe("be brief");
+  test("the caller's own instructions", async () => {
+    const result = await object(await post(startWorker(), { input: marked(), instructions: "be brief" }));
+    expect(result["instructions"]).toBe("be brief");
   });
 
-  test("an upstream that changes the id within the stream: early events keep theirs, only the last one can be continued", async () => {
+  test("the id of each event if upstream changes it within the stream; only the last one can be continued", async () => {
     const worker = startWorker();
     const first = marked();
     const text = await (await post(worker, { model: "emulate/id-changes", input: first, stream: true })).text();
@@ -143,7 +143,7 @@ describe("what a stream and an object show", () => {
 });
 
 describe("the request", () => {
-  test("passes as it came: unknown fields, own identity, and nothing is clamped or defaulted but the model", async () => {
+  test("passes unchanged: unknown fields and identity too; only the model has a default, and nothing is clamped", async () => {
     const worker = startWorker({
       limits: { max_output_tokens: 20 },
       defaults: { model: "gpt-6-luna", temperature: 0.5 },
@@ -158,8 +158,8 @@ describe("the request", () => {
       tools: [],
     };
     await object(await post(worker, { input, ...extra, background: false, prompt: null }));
-    const [got] = await received(input);
-    expect(got?.body).toEqual({
+    const [call] = await received(input);
+    expect(call?.body).toEqual({
       input,
       ...extra,
       background: false,
@@ -169,7 +169,7 @@ describe("the request", () => {
     });
   });
 
-  test("limits.server clamps", async () => {
+  test("is clamped by limits.server", async () => {
     const worker = startWorker({ limits: { server: { max_output_tokens: 50 } } });
     const input = marked();
     await object(await post(worker, { input, max_output_tokens: 100 }));
@@ -177,7 +177,7 @@ describe("the request", () => {
   });
 
   test.each([{ background: true }, { conversation: "conv_1" }, { prompt: { id: "p" } }])(
-    "%j is refused: it keeps state in the shared account",
+    "with %j is refused: it would store state in the shared account",
     async (field) => {
       const response = await post(startWorker(), { input: marked(), ...field });
       expect(response.status).toBe(400);
@@ -185,15 +185,15 @@ describe("the request", () => {
     },
   );
 
-  test("a failed response is a 200 object without upstream's words, and is not kept", async () => {
+  test("gets a failed response as a 200 object without upstream's text, which is not stored", async () => {
     const response = await post(startWorker(), { model: "emulate/failed", input: marked() });
-    const got = await object(response);
-    expect(got).toMatchObject({ status: "failed", error: { code: "server_error" } });
-    expect(JSON.stringify(got)).not.toContain("failed to generate");
+    const result = await object(response);
+    expect(result).toMatchObject({ status: "failed", error: { code: "server_error" } });
+    expect(JSON.stringify(result)).not.toContain("failed to generate");
     expect(await kvKeys("turn:")).toEqual([]);
   });
 
-  test("the exact-repeat cache is off unless the request or the config asks", async () => {
+  test("uses the cache only if the request or the config enables it", async () => {
     const worker = startWorker();
     const input = marked();
     for (let n = 0; n < 2; n += 1)
@@ -204,7 +204,7 @@ describe("the request", () => {
     expect(await calls(input)).toBe(3);
   });
 
-  test("a 429 is handed on at once, for the SDK to wait", async () => {
+  test("gets a 429 at once: the SDK waits", async () => {
     const input = marked();
     const response = await post(startWorker(), { model: "emulate/429-retry-after/1", input });
     expect([response.status, response.headers.get("retry-after")]).toEqual([429, "1"]);
@@ -213,25 +213,25 @@ describe("the request", () => {
 });
 
 describe("GET, input_items, DELETE", () => {
-  test("give back and take away what was asked and answered", async () => {
+  test("return and delete a stored turn", async () => {
     const worker = startWorker();
     const input = [
       { role: "user", content: marked("first") },
       { role: "user", content: marked("second") },
     ];
-    const made = (await object(await post(worker, { input, metadata: { a: "b" } }))) as {
+    const turn = (await object(await post(worker, { input, metadata: { a: "b" } }))) as {
       id: string;
       output_text: string;
     };
-    const got = await object(await worker.get(`/v1/responses/${made.id}`));
-    expect(got).toMatchObject({
-      id: made.id,
+    const result = await object(await worker.get(`/v1/responses/${turn.id}`));
+    expect(result).toMatchObject({
+      id: turn.id,
       object: "response",
-      output_text: made.output_text,
+      output_text: turn.output_text,
       metadata: { a: "b" },
       status: "completed",
     });
-    const items = (await object(await worker.get(`/v1/responses/${made.id}/input_items?order=asc&limit=1`))) as {
+    const items = (await object(await worker.get(`/v1/responses/${turn.id}/input_items?order=asc&limit=1`))) as {
       data: Json[];
       has_more: boolean;
       last_id: string;
@@ -242,18 +242,18 @@ describe("GET, input_items, DELETE", () => {
       data: [{ role: "user", content: input[0]?.content }],
     });
     const rest = (await object(
-      await worker.get(`/v1/responses/${made.id}/input_items?order=asc&after=${items.last_id}`),
+      await worker.get(`/v1/responses/${turn.id}/input_items?order=asc&after=${items.last_id}`),
     )) as {
       data: Json[];
     };
     expect(rest).toMatchObject({ has_more: false, data: [{ content: input[1]?.content }] });
-    const deleted = await object(await worker.send(`/v1/responses/${made.id}`, { method: "DELETE" }));
-    expect(deleted).toEqual({ id: made.id, object: "response", deleted: true });
-    expect((await worker.get(`/v1/responses/${made.id}`)).status).toBe(404);
-    expect((await worker.get(`/ask/${made.id}`)).status).toBe(404);
+    const deleted = await object(await worker.send(`/v1/responses/${turn.id}`, { method: "DELETE" }));
+    expect(deleted).toEqual({ id: turn.id, object: "response", deleted: true });
+    expect((await worker.get(`/v1/responses/${turn.id}`)).status).toBe(404);
+    expect((await worker.get(`/ask/${turn.id}`)).status).toBe(404);
   });
 
-  test("a page of items ends, also where the caller's own ids look like ours", async () => {
+  test("pages of items end, even if the caller's own ids look like ours", async () => {
     const worker = startWorker();
     const input = [0, 1, 2].map((n) => ({ id: `item_${2 - n}`, role: "user", content: marked() }));
     const { id } = (await object(await post(worker, { input: [...input, { role: "user", content: marked() }] }))) as {
@@ -274,16 +274,16 @@ describe("GET, input_items, DELETE", () => {
     expect((await worker.get(`/v1/responses/${id}/input_items?after=nothing`)).status).toBe(400);
   });
 
-  test("GET with stream=true gives the answer as the events that it could have come in", async () => {
+  test("GET with stream=true replays the answer as events", async () => {
     const worker = startWorker();
-    const made = (await object(await post(worker, { input: marked() }))) as { id: string; output_text: string };
-    const text = await (await worker.get(`/v1/responses/${made.id}?stream=true`)).text();
+    const turn = (await object(await post(worker, { input: marked() }))) as { id: string; output_text: string };
+    const text = await (await worker.get(`/v1/responses/${turn.id}?stream=true`)).text();
     expect(text).toContain("event: response.completed");
-    expect(text).toContain(JSON.stringify(made.output_text));
+    expect(text).toContain(JSON.stringify(turn.output_text));
     expect(text.endsWith("data: [DONE]\n\n")).toBe(true);
   });
 
-  test("an answer that was not kept is not there, and what follows it is upstream's to judge, at once", async () => {
+  test("an answer that was not stored gets 404, and its follow-up goes to upstream without a look-up", async () => {
     const worker = startWorker();
     const { id } = (await object(await post(worker, { input: marked(), store: false }))) as { id: string };
     expect((await worker.get(`/v1/responses/${id}`)).status).toBe(404);
@@ -292,7 +292,7 @@ describe("GET, input_items, DELETE", () => {
     expect(await response.text()).toContain("previous_response_not_found");
   });
 
-  test("a deleted turn takes its kept answer with it, leaves a tombstone, and is not continued", async () => {
+  test("a deleted turn deletes its cached answer, leaves a tombstone, and can't be continued", async () => {
     const worker = startWorker();
     const body = { input: marked() };
     const { id } = await worker.answer(body);
@@ -313,13 +313,13 @@ describe("GET, input_items, DELETE", () => {
   });
 });
 
-test("GET /v1/models lists presets and upstream's models, of which only those that the config allows", async () => {
+test("GET /v1/models lists presets, and those of upstream's models that the config allows", async () => {
   const worker = startWorker({ models: ["gpt-6-sol"], presets: { helper: { model: "gpt-6-sol" } } });
   const { data } = (await object(await worker.get("/v1/models"))) as { data: { id: string }[] };
   expect(data.map(({ id }) => id)).toEqual(["helper", "gpt-6-sol"]);
 });
 
-test("GET /v1/models passes on when a model ends, and the log warns of one that the config names", async () => {
+test("GET /v1/models includes shutdown dates, and the log warns of a retiring model in the config", async () => {
   vi.useFakeTimers({ toFake: ["Date"], now: Date.parse("2026-12-20T12:00:00Z") });
   const worker = startWorker({ models: ["gpt-4.1", "gpt-6-luna"] });
   const { data } = await object(await worker.get("/v1/models"));
@@ -336,7 +336,7 @@ test("GET /v1/models passes on when a model ends, and the log warns of one that 
   ]);
 });
 
-test("POST /v1/chat/completions says where to go", async () => {
+test("POST /v1/chat/completions names the routes to use", async () => {
   const response = await startWorker().send("/v1/chat/completions", { method: "POST", body: "{}" });
   expect(response.status).toBe(404);
   expect(await response.text()).toContain("/v1/responses");

@@ -1,13 +1,13 @@
-// An upstream of one call that says what a test says, when it says it, in the pieces that the test says.
+// An upstream of one call, whose events a test sends when it wants and in the pieces that it wants.
 import { vi } from "vitest";
 
-/** An upstream that says what the test says, when it says it. */
-export function puppet(): {
+/** Takes the place of `fetch`. `isClosed`: the Worker has aborted the call or canceled the body. */
+export function scriptedUpstream(): {
   called: Promise<void>;
-  say: (...events: object[]) => void;
-  sayBytes: (text: string) => void;
+  send: (...events: object[]) => void;
+  sendBytes: (text: string) => void;
   end: () => void;
-  left: () => boolean;
+  isClosed: () => boolean;
 } {
   const encoder = new TextEncoder();
   let answer: ((response: () => Response) => void) | undefined;
@@ -30,29 +30,29 @@ export function puppet(): {
     start: (given) => void (controller = given),
     cancel: () => void (cancelled = true),
   });
-  const sayBytes = (text: string): void => {
+  const sendBytes = (text: string): void => {
     answer?.(() => new Response(body, { headers: { "content-type": "text/event-stream" } }));
     controller?.enqueue(encoder.encode(text));
   };
   return {
     called,
-    sayBytes,
-    say: (...events) => sayBytes(events.map((event) => `data: ${JSON.stringify(event)}\n\n`).join("")),
+    sendBytes,
+    send: (...events) => sendBytes(events.map((event) => `data: ${JSON.stringify(event)}\n\n`).join("")),
     end: () => controller?.close(),
-    left: () => cancelled || signal?.aborted === true,
+    isClosed: () => cancelled || signal?.aborted === true,
   };
 }
 
 export const created = {
   type: "response.created",
-  response: { id: "resp_puppet", model: "puppet-1", status: "in_progress", output: [] },
+  response: { id: "resp_scripted", model: "scripted-1", status: "in_progress", output: [] },
 };
 export const delta = (text: string): object => ({ type: "response.output_text.delta", output_index: 0, delta: text });
 export const completed = (text: string): object => ({
   type: "response.completed",
   response: {
-    id: "resp_puppet",
-    model: "puppet-1",
+    id: "resp_scripted",
+    model: "scripted-1",
     status: "completed",
     output: [{ type: "message", content: [{ type: "output_text", text }] }],
   },

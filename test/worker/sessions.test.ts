@@ -20,7 +20,11 @@ const sessions = { presets: ["support", "sales"], total: { tokens_per_day: 1e9 }
 const CONFIG = { presets, origins: [APP], callers: { sessions } };
 const SECRETS = { SERVER_KEYS, SESSION_KEYS };
 
-const wish = (worker: WorkerUnderTest, body: unknown, headers: HeaderTable = as(KEYS.alice)): Promise<Response> =>
+const postSessions = (
+  worker: WorkerUnderTest,
+  body: unknown,
+  headers: HeaderTable = as(KEYS.alice),
+): Promise<Response> =>
   worker.send("/sessions", { method: "POST", body: typeof body === "string" ? body : JSON.stringify(body), headers });
 
 interface Issued {
@@ -38,9 +42,9 @@ async function issued(response: Response): Promise<Issued> {
 }
 
 describe("a backend gets a session for its user", () => {
-  test("for ten minutes, signed with the first key, and the user can ask with it", async () => {
+  test("for ten minutes, signed with the first key and valid for POST /ask", async () => {
     const worker = startWorker(CONFIG, { SERVER_KEYS, SESSION_KEYS: `k2:${SECRET}2,${SESSION_KEYS}` });
-    const { token, expires_at } = await issued(await wish(worker, { sub: "ada" }));
+    const { token, expires_at } = await issued(await postSessions(worker, { sub: "ada" }));
     expect(headerIn(token)).toEqual({ alg: "HS256", typ: "JWT", kid: "k2" });
     const { iat } = claimsIn(token);
     expect(claimsIn(token)).toEqual({ sub: "ada", iat, exp: expires_at });
@@ -49,7 +53,7 @@ describe("a backend gets a session for its user", () => {
     expect(log.requests().map(({ caller }) => caller)).toEqual(["server", "session"]);
   });
 
-  test("with all that it may narrow", async () => {
+  test("with every claim that narrows the grant", async () => {
     const narrow = {
       sub: "ada",
       presets: ["sales"],
@@ -58,7 +62,9 @@ describe("a backend gets a session for its user", () => {
       requests: 2,
       tokens_per_day: 99,
     };
-    const { token, expires_at } = await issued(await wish(startWorker(CONFIG, SECRETS), { ...narrow, ttl: 10 }));
+    const { token, expires_at } = await issued(
+      await postSessions(startWorker(CONFIG, SECRETS), { ...narrow, ttl: 10 }),
+    );
     const { iat } = claimsIn(token);
     expect(claimsIn(token)).toEqual({ ...narrow, iat, exp: Number(iat) + 10 });
     expect(expires_at).toBe(Number(iat) + 10);
@@ -88,35 +94,35 @@ describe("a backend gets a session for its user", () => {
     ["an origin with a path", { sub: "a", origin: `${APP}/x` }, "invalid_request", "origin"],
     ["__proto__", '{"sub":"a","__proto__":{}}', "invalid_request", "__proto__"],
   ])("%s is refused by the field's name", async (_name, body, code, param) => {
-    const response = await wish(startWorker(CONFIG, SECRETS), body);
+    const response = await postSessions(startWorker(CONFIG, SECRETS), body);
     expect([response.status, await problemOf(response)]).toEqual([400, expect.objectContaining({ code, param })]);
   });
 
-  test("a body beyond 16 KiB is not read", async () => {
-    expect((await wish(startWorker(CONFIG, SECRETS), { sub: "x".repeat(16_384) })).status).toBe(413);
+  test("a body larger than 16 KiB is refused", async () => {
+    expect((await postSessions(startWorker(CONFIG, SECRETS), { sub: "x".repeat(16_384) })).status).toBe(413);
   });
 
-  test("only with full trust: a session can't make another one", async () => {
+  test("only with a server key: a session token can't create another one", async () => {
     const worker = startWorker(CONFIG, SECRETS);
-    const { token } = await issued(await wish(worker, { sub: "ada" }));
-    const response = await wish(worker, { sub: "bob" }, as(token));
+    const { token } = await issued(await postSessions(worker, { sub: "ada" }));
+    const response = await postSessions(worker, { sub: "bob" }, as(token));
     expect([response.status, (await problemOf(response)).code]).toEqual([403, "insufficient_scope"]);
-    expect((await wish(worker, { sub: "bob" }, as("sk_never_0123456789"))).status).toBe(401);
-    await issued(await wish(worker, { sub: "bob" }, {}));
+    expect((await postSessions(worker, { sub: "bob" }, as("sk_never_0123456789"))).status).toBe(401);
+    await issued(await postSessions(worker, { sub: "bob" }, {}));
     const production = startWorker(CONFIG, {
       ...SECRETS,
       ENVIRONMENT: "production",
       UNIAPI_BASE_URL: "https://uniapi.invalid",
     });
-    expect((await wish(production, { sub: "bob" }, {})).status).toBe(401);
+    expect((await postSessions(production, { sub: "bob" }, {})).status).toBe(401);
   });
 
-  test("without callers.sessions or SESSION_KEYS it is told what to set", async () => {
+  test("without callers.sessions or SESSION_KEYS, the error names the missing setting", async () => {
     for (const [worker, missing] of [
       [startWorker({}, SECRETS), "callers.sessions"],
       [startWorker(CONFIG, { SERVER_KEYS }), "SESSION_KEYS"],
     ] as const) {
-      const response = await wish(worker, { sub: "ada" });
+      const response = await postSessions(worker, { sub: "ada" });
       const problem = await problemOf(response);
       expect([response.status, problem.code, problem.message]).toEqual([
         503,
@@ -126,18 +132,21 @@ describe("a backend gets a session for its user", () => {
     }
   });
 
-  test.each(["secretly", "k1:", "k1:secretly,k1:other"])("SESSION_KEYS=%s is told by its name alone", async (value) => {
-    const response = await startWorker(CONFIG, { SERVER_KEYS, SESSION_KEYS: value }).get("/health");
-    const { message } = await problemOf(response);
-    expect(response.status).toBe(503);
-    expect(message).toContain("SESSION_KEYS");
-    expect(JSON.stringify([message, log.lines()])).not.toContain("secretly");
-  });
+  test.each(["secretly", "k1:", "k1:secretly,k1:other"])(
+    "SESSION_KEYS=%s fails with the setting's name and without its value",
+    async (value) => {
+      const response = await startWorker(CONFIG, { SERVER_KEYS, SESSION_KEYS: value }).get("/health");
+      const { message } = await problemOf(response);
+      expect(response.status).toBe(503);
+      expect(message).toContain("SESSION_KEYS");
+      expect(JSON.stringify([message, log.lines()])).not.toContain("secretly");
+    },
+  );
 });
 
-describe("a visitor gets a session for a solved Turnstile", () => {
+describe("a visitor gets a session for a solved Turnstile challenge", () => {
   let serial = 0;
-  /** A page's exchange; `says` is what siteverify will say. */
+  /** The exchange as a page makes it. `verdict` becomes the response of siteverify. */
   function turnstileWorker(more: object = {}, settings: object = {}) {
     const name = `t${(serial += 1)}`;
     const verify_url = `${inject("issuerUrl")}/verify/${name}`;
@@ -154,19 +163,23 @@ describe("a visitor gets a session for a solved Turnstile", () => {
       { ...SECRETS, TURNSTILE_SECRET: "turnstile-canary-77", ...settings },
     );
     const exchange = (
-      says: unknown = SOLVED,
+      verdict: unknown = SOLVED,
       body: object = {},
       headers: HeaderTable = { origin: APP },
     ): Promise<Response> =>
-      wish(worker, { turnstile: typeof says === "string" ? says : `200 ${JSON.stringify(says)}`, ...body }, headers);
-    const asked = async (): Promise<string[]> =>
+      postSessions(
+        worker,
+        { turnstile: typeof verdict === "string" ? verdict : `200 ${JSON.stringify(verdict)}`, ...body },
+        headers,
+      );
+    const verifications = async (): Promise<string[]> =>
       (await (await fetch(`${inject("issuerUrl")}/asked/${name}`)).json<{ bodies: string[] }>()).bodies;
-    return { worker, exchange, asked };
+    return { worker, exchange, verifications };
   }
   const SOLVED = { success: true, hostname: "app.example.com", action: "chat" };
 
-  test("of a random user, on the page's origin, with the presets and the time of the config", async () => {
-    const { worker, exchange, asked } = turnstileWorker();
+  test("of a random user, bound to the page's origin, with presets and ttl from the config", async () => {
+    const { worker, exchange, verifications } = turnstileWorker();
     const response = await exchange(SOLVED, {}, { origin: APP, "cf-connecting-ip": "2001:db8::5" });
     expect(response.headers.get("access-control-allow-origin")).toBe(APP);
     const { token, expires_at } = await issued(response);
@@ -174,7 +187,7 @@ describe("a visitor gets a session for a solved Turnstile", () => {
     expect(claimsIn(token)).toEqual({ sub, iat, exp: expires_at, presets: ["support"], origin: APP, via: "turnstile" });
     expect([sub, expires_at - Number(iat)]).toEqual([expect.stringMatching(/^visitor-[0-9a-f]{32}$/), 60]);
     expect(claimsIn((await issued(await exchange())).token)["sub"]).not.toBe(sub);
-    const form = new URLSearchParams((await asked())[0]);
+    const form = new URLSearchParams((await verifications())[0]);
     expect([form.get("secret"), form.get("remoteip"), [...form.keys()]]).toEqual([
       "turnstile-canary-77",
       "2001:db8::5",
@@ -191,8 +204,8 @@ describe("a visitor gets a session for a solved Turnstile", () => {
     ["it has no page", { success: true, action: "chat" }, "turnstile_hostname"],
     ["it is another action's", { ...SOLVED, action: "login" }, "turnstile_action"],
     ["it has no action", { success: true, hostname: "app.example.com" }, "turnstile_action"],
-  ])("but not where %s", async (_name, says, reason) => {
-    const response = await turnstileWorker().exchange(says);
+  ])("but not if %s", async (_name, verdict, reason) => {
+    const response = await turnstileWorker().exchange(verdict);
     expect([response.status, (await problemOf(response)).code]).toEqual([401, "invalid_credentials"]);
     expect(log.requests().at(-1)).toMatchObject({ reason });
   });
@@ -206,39 +219,39 @@ describe("a visitor gets a session for a solved Turnstile", () => {
     ['200 {"success":"true","hostname":"app.example.com","action":"chat"}'],
     ['200 {"success":1}'],
     ['200 {"success":false,"error-codes":["internal-error"]}'],
-  ])("and nothing where siteverify says no clear yes or no: %s", async (says) => {
-    const response = await turnstileWorker().exchange(says);
+  ])("and 503 if siteverify gives no clear verdict: %s", async (verdict) => {
+    const response = await turnstileWorker().exchange(verdict);
     expect([response.status, (await problemOf(response)).code]).toEqual([503, "unavailable"]);
   });
 
-  test("a Turnstile that nobody answers for lets nobody in", async () => {
+  test("503 if siteverify can't be reached", async () => {
     const response = await turnstileWorker({ verify_url: "http://127.0.0.1:9/siteverify" }).exchange();
     expect([response.status, (await problemOf(response)).code]).toEqual([503, "unavailable"]);
   });
 
-  test("a wrong or missing secret, or a missing setting, is the owner's to mend", async () => {
+  test("an invalid or missing secret, or a missing setting, is a misconfiguration", async () => {
     const refused = await turnstileWorker().exchange({ success: false, "error-codes": ["invalid-input-secret"] });
     const unset = await turnstileWorker({}, { TURNSTILE_SECRET: "" }).exchange();
     for (const response of [refused, unset]) {
       expect(response.status).toBe(503);
       expect((await problemOf(response)).message).toContain("TURNSTILE_SECRET");
     }
-    const off = await wish(startWorker(CONFIG, SECRETS), { turnstile: "x" }, { origin: APP });
+    const off = await postSessions(startWorker(CONFIG, SECRETS), { turnstile: "x" }, { origin: APP });
     expect((await problemOf(off)).message).toContain("callers.turnstile");
     const bad = await startWorker(CONFIG, { ...SECRETS, TURNSTILE_SECRET: "two secretly words" }).get("/health");
     expect(JSON.stringify(await problemOf(bad))).toMatch(/TURNSTILE_SECRET(?!.*secretly)/);
   });
 
-  test("only from an allowed page", async () => {
-    const { exchange, asked } = turnstileWorker();
+  test("only on a page from an allowed origin", async () => {
+    const { exchange, verifications } = turnstileWorker();
     for (const headers of [{}, { origin: "https://evil.example" }, { origin: "null" }, { origin: `${APP}:8443` }]) {
       const response = await exchange(SOLVED, {}, headers as HeaderTable);
       expect([response.status, (await problemOf(response)).code]).toEqual([403, "origin_not_allowed"]);
     }
-    expect(await asked()).toEqual([]);
+    expect(await verifications()).toEqual([]);
   });
 
-  test("fields that it does not have are refused: a page can't choose its user or its presets", async () => {
+  test("other fields are refused: a page can't choose its user or its presets", async () => {
     for (const field of ["sub", "presets", "ttl", "origin", "requests"]) {
       const response = await turnstileWorker().exchange(SOLVED, { [field]: "x" });
       expect(await problemOf(response)).toMatchObject({ code: "unknown_parameter", param: field });
@@ -249,7 +262,7 @@ describe("a visitor gets a session for a solved Turnstile", () => {
     const old = (more: object = {}, secret = SECRET): string =>
       hs256({ sub: "visitor-1", exp: now() - 60, via: "turnstile", origin: APP, ...more }, secret);
 
-    test("as the same user, up to 30 days after it ended", async () => {
+    test("for the same user, up to 30 days after its end", async () => {
       const { exchange } = turnstileWorker();
       for (const exp of [now() + 60, now() - 60, now() - 30 * 86_400 + 60]) {
         const { token } = await issued(await exchange(SOLVED, { renew: old({ exp }) }));
@@ -266,21 +279,21 @@ describe("a visitor gets a session for a solved Turnstile", () => {
       ["a token without a user", old({ sub: undefined })],
       ["no token", "visitor-1"],
       ["a key", KEYS.alice],
-    ])("but not %s, and does not spend the solution on it", async (_name, renew) => {
-      const { exchange, asked } = turnstileWorker();
+    ])("but not for %s, and does not verify the solution then", async (_name, renew) => {
+      const { exchange, verifications } = turnstileWorker();
       const response = await exchange(SOLVED, { renew });
       expect([response.status, (await problemOf(response)).code]).toEqual([401, "invalid_credentials"]);
-      expect(await asked()).toEqual([]);
+      expect(await verifications()).toEqual([]);
     });
   });
 });
 
-test("GET /sessions is not allowed", async () => {
+test("GET /sessions gets 405", async () => {
   const response = await startWorker().get("/sessions");
   expect([response.status, response.headers.get("allow")]).toEqual([405, "POST"]);
 });
 
-test("what is unsafe is logged once, when the Worker connects", async () => {
+test("unsafe settings are logged once per isolate", async () => {
   const worker = startWorker(
     { presets, callers: { sessions: { presets: ["support"] } } },
     { SERVER_KEYS, SESSION_KEYS: "short:canary" },

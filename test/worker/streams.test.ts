@@ -1,6 +1,6 @@
 import type { Answer } from "../../src/contract/answer.ts";
 import { describe, expect, test, vi } from "vitest";
-import { completed, created, delta, puppet } from "./scripted-upstream.ts";
+import { completed, created, delta, scriptedUpstream } from "./scripted-upstream.ts";
 import {
   eachTestAlone,
   eventsIn,
@@ -58,7 +58,7 @@ describe("an event stream", () => {
     ],
     ["with citations", { tools: [{ type: "web_search" }] }],
     ["of data", { schema: { type: "object", properties: { a: { type: "string" } } } }],
-  ])("%s starts once, is numbered from 0 and ends with the answer that JSON gives", async (_name, fields) => {
+  ])("%s has one `start`, numbers from 0, and ends with the same answer as JSON", async (_name, fields) => {
     const worker = startWorker({ prices: { "gpt-6-luna": { input: 1, output: 1 } } });
     const events = await stream(worker, { input: marked(), metadata: { a: "b" }, ...fields });
     const run = events[0]?.id.split("-")[0] ?? "";
@@ -77,14 +77,14 @@ describe("an event stream", () => {
     expect(events[0]?.data).toEqual({ request_id: log.requests()[0]?.["request_id"], model: done.model });
   });
 
-  test("every stream has a run of its own", async () => {
+  test("every stream has its own run id", async () => {
     const worker = startWorker();
     const body = { input: marked() };
     const runs = [await stream(worker, body), await stream(worker, body)].map(([first]) => first?.id.split("-")[0]);
     expect(new Set(runs).size).toBe(2);
   });
 
-  test("the body's stream wins over Accept, and Accept alone is enough", async () => {
+  test("`stream` in the body takes precedence over Accept, and Accept alone is enough", async () => {
     const worker = startWorker();
     const input = marked();
     const type = async (body: object, headers = {}): Promise<string | null> => {
@@ -99,7 +99,7 @@ describe("an event stream", () => {
     expect(await type({ stream: true }, TEXT)).toMatch(/^text\/plain/);
   });
 
-  test("a follow-up says how it continues", async () => {
+  test("a follow-up has x-continuity", async () => {
     const worker = startWorker();
     const { id } = await worker.answer({ input: marked() });
     for (const headers of [{}, EVENTS, TEXT]) {
@@ -118,7 +118,7 @@ describe("an event stream", () => {
     "invalid-utf8",
     "failed",
     "too-large/9000000",
-  ])("emulate/%s ends with one error and leaves nothing behind", async (fault) => {
+  ])("emulate/%s ends with one error event and stores nothing", async (fault) => {
     const worker = startWorker();
     const events = await stream(worker, { input: marked(), model: `emulate/${fault}` });
     const names = namesOf(events);
@@ -140,7 +140,7 @@ describe("an event stream", () => {
     ["503", 503, "upstream_unavailable"],
     ["reset-before-headers", 502, "upstream_error"],
     ["not-json", 502, "upstream_invalid_response"],
-  ])("emulate/%s refuses before any byte, so the status tells", async (fault, status, code) => {
+  ])("emulate/%s fails before the first byte, so the response has the error's status", async (fault, status, code) => {
     const worker = startWorker();
     for (const [headers, fields] of [
       [EVENTS, {}],
@@ -153,28 +153,28 @@ describe("an event stream", () => {
     }
   });
 
-  test("upstream is let go after an event that can't be read", async () => {
+  test("the upstream connection is closed after a malformed event", async () => {
     for (const headers of [EVENTS, TEXT]) {
-      const upstream = puppet();
+      const upstream = scriptedUpstream();
       const asking = startWorker().ask({ input: marked(), stream: true }, headers);
       await upstream.called;
-      upstream.say(created, delta("Hel"));
+      upstream.send(created, delta("Hel"));
       const reader = (await asking).body?.getReader();
       await reader?.read();
-      upstream.sayBytes("data: {broken\n\n");
+      upstream.sendBytes("data: {broken\n\n");
       await drained(reader).catch(() => undefined);
-      expect(upstream.left()).toBe(true);
+      expect(upstream.isClosed()).toBe(true);
       vi.restoreAllMocks();
     }
   });
 
-  test("upstream is let go where its first event can't be read", async () => {
-    const upstream = puppet();
+  test("the upstream connection is closed if its first event is malformed", async () => {
+    const upstream = scriptedUpstream();
     const asking = startWorker().ask({ input: marked() }, EVENTS);
     await upstream.called;
-    upstream.sayBytes("data: {broken\n\n");
+    upstream.sendBytes("data: {broken\n\n");
     expect((await asking).status).toBe(502);
-    expect(upstream.left()).toBe(true);
+    expect(upstream.isClosed()).toBe(true);
   });
 });
 
@@ -189,7 +189,7 @@ async function drained(reader: ReadableStreamDefaultReader<Uint8Array> | undefin
 }
 
 describe("a text stream", () => {
-  test("is the text, with the id and no more in its head", async () => {
+  test("is the bare text, with the id in a header", async () => {
     const worker = startWorker();
     const input = marked();
     const response = await worker.ask({ input, stream: true }, TEXT);
@@ -202,7 +202,7 @@ describe("a text stream", () => {
   });
 
   test.each(["error-event", "failed", "heartbeat-error"])(
-    "emulate/%s fails before the first word, so the status tells",
+    "emulate/%s fails before the first text, so the response has the error's status",
     async (fault) => {
       const worker = startWorker();
       const response = await worker.ask({ input: marked(), model: `emulate/${fault}`, stream: true }, TEXT);
@@ -226,11 +226,11 @@ describe("a text stream", () => {
   });
 });
 
-describe("a client that leaves", () => {
+describe("a client that disconnects", () => {
   test.each([
     ["an event stream", EVENTS],
     ["a text stream", TEXT],
-  ])("%s stops upstream and is logged once", async (_name, headers) => {
+  ])("during %s aborts the upstream call and is logged once", async (_name, headers) => {
     const worker = startWorker();
     const input = marked();
     const response = await worker.ask({ input, model: "emulate/slow/400", stream: true }, headers);
@@ -245,28 +245,28 @@ describe("a client that leaves", () => {
     expect(log.requests()).toMatchObject([{ reason: "client_left" }]);
   });
 
-  test("before there is any answer stops upstream, too", async () => {
+  test("before there is any answer aborts the upstream call, too", async () => {
     const input = marked();
     const worker = startWorker();
-    const left = new AbortController();
+    const client = new AbortController();
     const asking = worker.send("/ask", {
       method: "POST",
       body: JSON.stringify({ input, model: "emulate/stall" }),
-      signal: left.signal,
+      signal: client.signal,
     });
     const outcome = asking.then(
       (response) => response.status,
       () => "aborted",
     );
     await vi.waitFor(async () => expect(await received(input)).toHaveLength(1));
-    left.abort();
+    client.abort();
     await vi.waitFor(async () => expect(await received(input)).toMatchObject([{ ended: "client_left" }]), {
       timeout: 5_000,
     });
     expect([502, "aborted"]).toContain(await outcome);
   });
 
-  test("after the end of the answer leaves upstream in peace, and the turn is kept", async () => {
+  test("after the end of the answer does not abort the upstream call, and the turn is stored", async () => {
     const worker = startWorker();
     const input = marked();
     const events = await stream(worker, { input });
@@ -282,9 +282,9 @@ describe("silence", () => {
     return new TextDecoder().decode(value);
   };
 
-  test("an upstream that says nothing for five seconds costs no client: the head comes, and a ping", async () => {
+  test("of upstream for five seconds loses no client: the head and a ping are sent", async () => {
     vi.useFakeTimers();
-    const upstream = puppet();
+    const upstream = scriptedUpstream();
     const worker = startWorker();
     let head: Response | undefined;
     const asking = worker.ask({ input: marked() }, EVENTS).then((response) => (head = response));
@@ -302,56 +302,56 @@ describe("silence", () => {
     const second = text(reader);
     await vi.advanceTimersByTimeAsync(5_000);
     expect(await second).toBe(": ping\n\n");
-    upstream.say(created, delta("Hello"), completed("Hello"));
+    upstream.send(created, delta("Hello"), completed("Hello"));
     upstream.end();
     expect(namesOf(eventsIn(await drained(reader)))).toEqual(["start", "text", "done"]);
     expect(log.requests()).toMatchObject([{ status: 200, stream: true }]);
   });
 
-  test("after the head a refusal is an error event", async () => {
+  test("turns a later refusal into an error event", async () => {
     vi.useFakeTimers();
-    const upstream = puppet();
+    const upstream = scriptedUpstream();
     const asking = startWorker().ask({ input: marked() }, EVENTS);
     await upstream.called;
     await vi.advanceTimersByTimeAsync(5_000);
     const response = await asking;
-    upstream.say({ error: { code: "rate_limit_exceeded", message: "slow down" } });
+    upstream.send({ error: { code: "rate_limit_exceeded", message: "slow down" } });
     const events = eventsIn(await response.text());
     expect(namesOf(events)).toEqual(["error"]);
     expect(events[0]?.data).toMatchObject({ error: { code: "upstream_rate_limited" } });
     expect(log.requests()).toMatchObject([{ status: 200, code: "upstream_rate_limited" }]);
   });
 
-  test("in mid-stream brings a ping after five seconds, counted from the last word", async () => {
+  test("in mid-stream brings a ping five seconds after the last write", async () => {
     vi.useFakeTimers();
-    const upstream = puppet();
+    const upstream = scriptedUpstream();
     const asking = startWorker().ask({ input: marked() }, EVENTS);
     await upstream.called;
-    upstream.say(created, delta("one"));
+    upstream.send(created, delta("one"));
     const reader = (await asking).body?.getReader() as ReadableStreamDefaultReader<Uint8Array>;
     expect(namesOf(eventsIn(await text(reader)))).toEqual(["start", "text"]);
     await vi.advanceTimersByTimeAsync(3_000);
-    upstream.say(delta("two"));
+    upstream.send(delta("two"));
     expect(namesOf(eventsIn(await text(reader)))).toEqual(["text"]);
     let spoke: string | undefined;
-    const next = text(reader).then((said) => (spoke = said));
+    const next = text(reader).then((chunk) => (spoke = chunk));
     await vi.advanceTimersByTimeAsync(4_999);
     expect(spoke).toBeUndefined();
     await vi.advanceTimersByTimeAsync(1);
     expect(await next).toBe(": ping\n\n");
     await reader.cancel();
-    await vi.waitFor(() => expect(upstream.left()).toBe(true));
+    await vi.waitFor(() => expect(upstream.isClosed()).toBe(true));
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  test("a client that leaves in silence stops upstream, and leaves no timer", async () => {
+  test("a client that disconnects meanwhile aborts the upstream call, and no timer remains", async () => {
     vi.useFakeTimers();
-    const upstream = puppet();
+    const upstream = scriptedUpstream();
     const asking = startWorker().ask({ input: marked() }, EVENTS);
     await upstream.called;
-    upstream.say(created);
+    upstream.send(created);
     await (await asking).body?.cancel();
-    await vi.waitFor(() => expect(upstream.left()).toBe(true));
+    await vi.waitFor(() => expect(upstream.isClosed()).toBe(true));
     expect(vi.getTimerCount()).toBe(0);
     expect(log.requests()).toMatchObject([{ reason: "client_left" }]);
   });
