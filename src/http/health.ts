@@ -2,7 +2,7 @@
 import { Hono } from "hono";
 import type { AppEnv } from "../app-env.ts";
 import type { Health } from "../contract/health.ts";
-import { assertCallers } from "../gate/identify.ts";
+import { assertCallers } from "../gate/authenticate.ts";
 import { json } from "./respond/response.ts";
 
 export const healthRoutes = new Hono<AppEnv>().get("/", (c) => {

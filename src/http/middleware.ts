@@ -6,7 +6,7 @@ import type { Config } from "../core/config/define-config.ts";
 import { isLoopbackHost } from "../core/lib/url-rules.ts";
 import { toProblem, Problem } from "../core/lib/problem.ts";
 import type { Deps } from "../deps.ts";
-import { corsHeaders, isPreflight, originRefused, preflightHeaders } from "../gate/cors.ts";
+import { corsHeaders, isPreflight, originNotAllowed, preflightHeaders } from "../gate/cors.ts";
 import type { Log, LogFields } from "../platform/log.ts";
 import { errorResponse } from "./respond/response.ts";
 
@@ -83,7 +83,7 @@ export function cors(config: Config, isLocal: (env: Env) => boolean): Middleware
     if (!isPreflight(request)) await next();
     else if ("access-control-allow-origin" in headers)
       c.res = new Response(null, { status: 204, headers: preflightHeaders(request) });
-    else c.res = errorResponse(c, originRefused());
+    else c.res = errorResponse(c, originNotAllowed());
     if (c.res.headers.get("access-control-allow-origin") === "*") return;
     for (const [name, value] of Object.entries(headers)) c.res.headers.set(name, value);
   };

@@ -11,10 +11,10 @@ import { misconfigured } from "../core/config/setting.ts";
 import type { Caller, Deps } from "../deps.ts";
 import { addressOf } from "../gate/address.ts";
 import { admit, assertWithinRateLimit } from "../gate/admit.ts";
-import { isAllowedOrigin, originRefused } from "../gate/cors.ts";
-import { invalidCredentials } from "../gate/identify.ts";
+import { isAllowedOrigin, originNotAllowed } from "../gate/cors.ts";
+import { invalidCredentials } from "../gate/authenticate.ts";
 import { signSession } from "../gate/session.ts";
-import { turnstileSub } from "../gate/turnstile.ts";
+import { verifyTurnstile } from "../gate/turnstile.ts";
 import type { SessionToken } from "../contract/session.ts";
 import { json } from "./respond/response.ts";
 
@@ -61,7 +61,7 @@ async function backendSession(deps: Deps, fields: JsonObject): Promise<SessionTo
 
 async function turnstileSession(deps: Deps, request: Request, fields: JsonObject): Promise<SessionToken> {
   const origin = request.headers.get("origin");
-  if (origin === null || !isAllowedOrigin(request, origin, deps)) throw originRefused();
+  if (origin === null || !isAllowedOrigin(request, origin, deps)) throw originNotAllowed();
   const exchange = readTurnstileExchange(fields);
   const { key } = sessionSettings(deps);
   const { turnstile } = deps.config.callers;
@@ -70,7 +70,7 @@ async function turnstileSession(deps: Deps, request: Request, fields: JsonObject
       "callers.turnstile (src/config.ts)",
       "is missing: it says which page may trade Turnstile for a session",
     );
-  const visitor = await turnstileSub(deps, exchange, turnstile, {
+  const visitor = await verifyTurnstile(deps, exchange, turnstile, {
     origin,
     address: request.headers.get("cf-connecting-ip"),
   });
