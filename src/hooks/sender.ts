@@ -6,8 +6,6 @@ import { entriesOf, misconfigured } from "../core/config/setting.ts";
 import { readPayload } from "./payload.ts";
 import type { RejectedWebhook, VerifiedWebhook } from "./verify.ts";
 
-export type { HookResult };
-
 /** A request to POST /hooks/{name} whose sender has not been verified. */
 export interface WebhookRequest {
   /** The body, byte for byte. Signatures cover these bytes, not a text that was decoded and encoded again. */

@@ -3,6 +3,7 @@
 import { type Context, Hono } from "hono";
 import { assertNotPaused } from "../answer/answer.ts";
 import type { AppEnv } from "../app-env.ts";
+import type { HookResult } from "../contract/job.ts";
 import type { Hook } from "../core/config/define-config.ts";
 import type { JobSpec } from "../core/jobs/job.ts";
 import { deriveDigest, ownerOf } from "../core/callers/ids.ts";
@@ -12,7 +13,7 @@ import type { Caller, Deps } from "../deps.ts";
 import { addressOf } from "../gate/address.ts";
 import { assertWithinRateLimit } from "../gate/admit.ts";
 import { answerResponse, jobSpecOf } from "../hooks/hook-event.ts";
-import { type HookResponse, type HookResult, hookSecrets, type Sender, type WebhookRequest } from "../hooks/sender.ts";
+import { type HookResponse, hookSecrets, type Sender, type WebhookRequest } from "../hooks/sender.ts";
 import { senderOf } from "../hooks/senders.ts";
 import { answerJob } from "../jobs/answer-job.ts";
 

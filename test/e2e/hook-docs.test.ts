@@ -29,7 +29,7 @@ const sectionsOf = (text: string): [heading: string, code: string][] =>
     return code === undefined ? [] : [[section.slice(0, section.indexOf("\n")), code]];
   });
 /** The whole file of docs/webhooks.md. */
-const [[, FIRST_TRY = ""] = []] = sectionsOf(readFileSync("docs/webhooks.md", "utf8"));
+const FIRST_TRY = sectionsOf(readFileSync("docs/webhooks.md", "utf8"))[0]?.[1] ?? "";
 /** The entries for src/config.ts by page and heading. */
 const ENTRIES = new Map(
   Object.keys(SENDERS).flatMap((scheme) =>

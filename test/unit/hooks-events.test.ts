@@ -2,8 +2,9 @@
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import type { HookResult } from "../../src/contract/job.ts";
 import { defineConfig } from "../../src/core/config/define-config.ts";
-import { hookSecrets, type HookResult, type Sender } from "../../src/hooks/sender.ts";
+import { hookSecrets, type Sender } from "../../src/hooks/sender.ts";
 import { github } from "../../src/hooks/github.ts";
 import { senderOf } from "../../src/hooks/senders.ts";
 import { slack } from "../../src/hooks/slack.ts";
