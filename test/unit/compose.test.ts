@@ -4,7 +4,7 @@ import { compose, type Composed } from "../../src/core/request/compose.ts";
 import { type ConfigInput, defineConfig } from "../../src/core/config/define-config.ts";
 import { Problem } from "../../src/core/lib/problem.ts";
 import type { Ask, UpstreamFields } from "../../src/contract/ask.ts";
-import { UPSTREAM_FIELDS } from "../../src/contract/request-fields.ts";
+import { FIELD_VALUES } from "../support/field-values.ts";
 
 const composed = (ask: Partial<Ask>, config: ConfigInput = {}): Composed =>
   compose({ input: "hi", ...ask }, defineConfig({ defaults: { model: "base" }, ...config }));
@@ -19,44 +19,11 @@ function refusal(ask: Partial<Ask>, config: ConfigInput = {}): string {
   return "accepted";
 }
 
-/** Three different values of every field: for the request, the preset and the defaults. */
-const VALUES: { [Name in keyof UpstreamFields]-?: [UpstreamFields[Name], UpstreamFields[Name], UpstreamFields[Name]] } =
-  {
-    model: ["a", "b", "c"],
-    instructions: ["", "b", "c"],
-    temperature: [0, 1, 2],
-    top_p: [0, 0.5, 1],
-    max_output_tokens: [16, 32, 64],
-    tools: [[], [{ type: "function" }], [{ type: "web_search" }]],
-    tool_choice: ["none", "auto", "required"],
-    metadata: [{}, { a: "b" }, { c: "d" }],
-    store: [false, true, true],
-    text: [{ verbosity: "low" }, { format: { type: "text" } }, { verbosity: "high" }],
-    include: [[], ["b"], ["c"]],
-    truncation: ["disabled", "auto", "c"],
-    parallel_tool_calls: [false, true, true],
-    service_tier: ["flex", "auto", "priority"],
-    user: ["", "b", "c"],
-    reasoning: [{ effort: "low" }, { summary: "auto" }, { effort: "high" }],
-    max_tool_calls: [1, 2, 3],
-    top_logprobs: [0, 1, 2],
-    presence_penalty: [0, 1, 2],
-    frequency_penalty: [0, 1, 2],
-    safety_identifier: ["", "b", "c"],
-    prompt_cache_key: ["", "b", "c"],
-    prompt_cache_retention: ["a", "b", "c"],
-    prompt_cache_options: [{}, { b: 1 }, { c: 1 }],
-    context_management: [[], [{ b: 1 }], [{ c: 1 }]],
-    moderation: [{}, { b: 1 }, { c: 1 }],
-    image: [{}, { b: 1 }, { c: 1 }],
-    access_programs: [[], ["b"], { c: 1 }],
-    stream_options: [{}, { b: 1 }, { c: 1 }],
-  };
-const fields = Object.keys(UPSTREAM_FIELDS) as (keyof UpstreamFields)[];
+const fields = Object.keys(FIELD_VALUES) as (keyof UpstreamFields)[];
 
 describe("precedence", () => {
   test.each(fields)("%s: the request overrides the preset, and the preset the defaults", (name) => {
-    const [asked, preset, base] = VALUES[name];
+    const [asked, preset, base] = FIELD_VALUES[name];
     const defaults = { model: "base", [name]: base };
     const config = { defaults, presets: { own: { [name]: preset }, plain: {} } } as ConfigInput;
     const value = (ask: Partial<Ask>): unknown => composed(ask, config).body[name];

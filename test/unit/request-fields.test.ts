@@ -7,7 +7,6 @@ import {
   OWN_FIELDS,
   REFUSED_FIELDS,
   REQUEST_FIELDS,
-  type RequestField,
   UPSTREAM_FIELDS,
 } from "../../src/contract/request-fields.ts";
 import { type Config, type ConfigInput, defineConfig } from "../../src/core/config/define-config.ts";
@@ -17,6 +16,7 @@ import { parseAsk, readAsk } from "../../src/core/request/read-ask.ts";
 import { readResponses } from "../../src/core/request/read-responses.ts";
 import { restrictAsk, restrictResponses } from "../../src/core/request/restrict.ts";
 import { openApiDocument } from "../../src/openapi/document.ts";
+import { changedValueOf } from "../support/field-values.ts";
 import type { OpenApi } from "../support/openapi.ts";
 
 const upstream = Object.keys(UPSTREAM_FIELDS);
@@ -70,8 +70,8 @@ describe("each place has the fields that the table says", () => {
   });
 });
 
-/** A valid value of a field on /ask, which is not the value that applies without it. */
-const VALUES: Record<string, unknown> = {
+/** Valid values of the Worker's own fields. */
+const OWN_VALUES: Record<string, unknown> = {
   input: "hi",
   preset: "p",
   previous_response_id: "resp_1",
@@ -79,17 +79,8 @@ const VALUES: Record<string, unknown> = {
   schema: { type: "object" },
   images: ["data:image/png;base64,AAAA"],
   cache: false,
-  model: "m",
-  reasoning: { effort: "low" },
-  tools: [{ type: "function", name: "f" }],
-  text: { verbosity: "low" },
-  metadata: { a: "b" },
-  include: ["a"],
-  access_programs: ["a"],
-  context_management: [{ type: "compaction" }],
 };
-const valueOf = (name: string, row: RequestField): unknown =>
-  VALUES[name] ?? [7, "text", false, { a: 1 }].find((value) => row.schema.safeParse(value).success);
+const valueOf = (name: string): unknown => OWN_VALUES[name] ?? changedValueOf(name as keyof UpstreamFields);
 
 describe("restricted callers", () => {
   const configOf = (preset: NonNullable<ConfigInput["presets"]>[string]): Config =>
@@ -97,14 +88,14 @@ describe("restricted callers", () => {
   const CLOSED = configOf({});
   const rows = [...REQUEST_FIELDS].filter(([name]) => name !== "callback");
 
-  const isOpenOnAsk = (name: string, row: RequestField, config: Config): boolean => {
-    const ask = parseAsk({ input: "hi", [name]: valueOf(name, row) });
+  const isOpenOnAsk = (name: string, config: Config): boolean => {
+    const ask = parseAsk({ input: "hi", [name]: valueOf(name) });
     const refused = refusedParam(() => restrictAsk(ask, 10, { presets: ["p"] }, config));
     if (refused !== undefined) expect(refused).toBe(name);
     return refused === undefined;
   };
-  const isOpenOnResponses = (name: string, row: RequestField, config: Config): boolean => {
-    const body: JsonObject = { input: "hi", model: "p", [name]: valueOf(name, row) };
+  const isOpenOnResponses = (name: string, config: Config): boolean => {
+    const body: JsonObject = { input: "hi", model: "p", [name]: valueOf(name) };
     const request = readResponses(JSON.stringify(body), JSON_TYPE);
     return refusedParam(() => restrictResponses(request, 10, { presets: ["p"] }, config)) === undefined;
   };
@@ -115,14 +106,14 @@ describe("restricted callers", () => {
     const open = allows ? configOf({ allow: [allowed as keyof UpstreamFields] }) : CLOSED;
     const withImages = configOf({ images: true });
     const { restricted } = row;
-    expect(isOpenOnAsk(name, row, CLOSED)).toBe(restricted === "always");
-    expect(isOpenOnAsk(name, row, open)).toBe(restricted === "always" || restricted === "allow");
-    expect(isOpenOnAsk(name, row, withImages)).toBe(restricted === "always" || restricted === "images");
+    expect(isOpenOnAsk(name, CLOSED)).toBe(restricted === "always");
+    expect(isOpenOnAsk(name, open)).toBe(restricted === "always" || restricted === "allow");
+    expect(isOpenOnAsk(name, withImages)).toBe(restricted === "always" || restricted === "images");
     // There `model` names the preset.
     if (name === "model") return;
     const exists = upstream.includes(name) || row.responses !== undefined;
-    expect(isOpenOnResponses(name, row, CLOSED)).toBe(exists && restricted === "always");
-    expect(isOpenOnResponses(name, row, open)).toBe(exists && (restricted === "always" || restricted === "allow"));
+    expect(isOpenOnResponses(name, CLOSED)).toBe(exists && restricted === "always");
+    expect(isOpenOnResponses(name, open)).toBe(exists && (restricted === "always" || restricted === "allow"));
   });
 
   test("a preset's `allow` may list every upstream field except those that name the caller", () => {

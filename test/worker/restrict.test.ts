@@ -2,6 +2,7 @@
 import { env } from "cloudflare:workers";
 import { describe, expect, test, vi } from "vitest";
 import { UPSTREAM_FIELDS } from "../../src/contract/request-fields.ts";
+import { changedValueOf } from "../support/field-values.ts";
 import { HIDDEN, pk, PK, PK_BOTH, PK_IMAGES, respond, startRestricted } from "./restricted.ts";
 import { claimsOf, hs256, SESSION_KEYS } from "./tokens.ts";
 import {
@@ -42,35 +43,16 @@ const TOOL_TYPES = [
   "tool_search",
 ];
 
-const VALUES: Record<string, unknown> = {
-  temperature: 0.1,
-  max_tool_calls: 3,
-  top_logprobs: 3,
-  tools: [{ type: "function", name: "f" }],
-  metadata: undefined,
-  text: { verbosity: "low" },
-  include: ["reasoning.encrypted_content"],
-  parallel_tool_calls: false,
-  store: false,
-  reasoning: { effort: "high" },
-  presence_penalty: 1,
-  frequency_penalty: 1,
-  prompt_cache_options: { mode: "explicit" },
-  context_management: [{ type: "compaction" }],
-  moderation: { model: "omni" },
-  image: { quality: "high" },
-  access_programs: ["x"],
-  stream_options: { include_obfuscation: false },
-};
 /** Fields that the preset "support" does not open. */
-const OWNED = Object.keys(UPSTREAM_FIELDS).filter((name) => !["top_p", "metadata", "max_output_tokens"].includes(name));
-const valueOf = (name: string): unknown => VALUES[name] ?? "of the caller";
+const CLOSED = (Object.keys(UPSTREAM_FIELDS) as (keyof typeof UPSTREAM_FIELDS)[]).filter(
+  (name) => !["top_p", "metadata", "max_output_tokens"].includes(name),
+);
 
 describe("a field that a preset does not open", () => {
-  test.each(OWNED)("`%s` is refused by name on both routes, and upstream is not called", async (name) => {
+  test.each(CLOSED)("`%s` is refused by name on both routes, and upstream is not called", async (name) => {
     const worker = startRestricted();
     const input = marked();
-    const field = { [name]: valueOf(name) };
+    const field = { [name]: changedValueOf(name) };
     const onAsk = await worker.ask({ input, ...field }, pk);
     expect([onAsk.status, await problemOf(onAsk)]).toMatchObject([400, { code: "unknown_parameter", param: name }]);
     const onResponses = await respond(worker, { model: "support", input, ...field });
