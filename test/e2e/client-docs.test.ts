@@ -20,10 +20,10 @@ const SNIPPETS = [...TEXT.matchAll(/^## (.*)\n(?:(?!^## )[\s\S])*?^```js\n([\s\S
 /** The expected output with the emulator's answers. */
 const OUTPUTS: Record<string, RegExp> = {
   "Ask and stream": /^You said: "What is the capital of France\?"\. 19\nYou said: "Tell me a story"\.\ncompleted 11\n$/,
-  "A conversation":
+  Conversations:
     /^Turn 2\. .*My name is Ada\..*\ntrue\nTurn 2\. You said: "Spell my name\."\. Before that you said: "My name is Ada\."\.\n- My name is Ada\. -> .*\n- Spell my name\. -> Turn 2\..*\n$/,
   Stop: /^AbortError\n$/,
-  "Go on after a reload": /^You said: "Tell me a story about Oslo"\.\n$/,
+  "Resume after a reload": /^You said: "Tell me a story about Oslo"\.\n$/,
   Errors: /^400 unknown_parameter temprature false\n`temprature` is not a field .* req_[\da-f]+\n$/,
 };
 

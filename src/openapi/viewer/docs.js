@@ -1,9 +1,9 @@
-// The page of /docs: shows /openapi.json in Swagger UI, in the reader's light or dark. A file of its own, since the page's policy
-// refuses scripts within HTML.
+// The page of /docs: shows /openapi.json in Swagger UI, in the system's theme. It is a separate file because the page's
+// Content-Security-Policy forbids inline scripts.
 const dark = matchMedia("(prefers-color-scheme: dark)");
-const follow = () => document.documentElement.classList.toggle("dark-mode", dark.matches);
-follow();
-dark.addEventListener("change", follow);
+const applyTheme = () => document.documentElement.classList.toggle("dark-mode", dark.matches);
+applyTheme();
+dark.addEventListener("change", applyTheme);
 
 document.addEventListener("DOMContentLoaded", () => {
   globalThis.SwaggerUIBundle({
@@ -12,7 +12,7 @@ document.addEventListener("DOMContentLoaded", () => {
     deepLinking: true,
     defaultModelsExpandDepth: 0,
     displayRequestDuration: true,
-    // Null: nobody else is asked whether the document is valid.
+    // Null disables validation by an external service.
     validatorUrl: null,
   });
 });
