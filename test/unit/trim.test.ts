@@ -3,7 +3,7 @@ import type { Answer } from "../../src/contract/answer.ts";
 import fc from "fast-check";
 import { addOutputText } from "openai/lib/ResponsesParser";
 import { describe, expect, test } from "vitest";
-import { isRecord, type JsonObject } from "../../src/core/lib/json.ts";
+import { isRecord, type JsonObject, parseJson } from "../../src/core/lib/json.ts";
 import { type AnswerContext, trim } from "../../src/core/reply/trim.ts";
 
 const logFields: AnswerContext = {
@@ -233,6 +233,39 @@ describe("data", () => {
     expect(Object.hasOwn(answer, "data")).toBe(data !== undefined);
     expect(answer.text).toBe(said);
     expect(trimmed({ output: [message(text(said))] })).not.toHaveProperty("data");
+  });
+});
+
+describe("a Markdown fence around the JSON", () => {
+  const dataOf = (value: string): unknown => trimmed({ output: [message(text(value))] }, { wantsData: true }).data;
+
+  /** The rule as a regular expression: short, but its time is quadratic in line breaks. */
+  const reference = (value: string): unknown => {
+    const inside = /^\s*```(?:json)?\s*\n([\s\S]*?)\n?```\s*$/.exec(value)?.[1] ?? value;
+    return parseJson(inside);
+  };
+  const piece = fc.constantFrom("```", "`", "json", "\n", "\r\n", " ", "\u2028", "1", "[2]", '"```"', "x");
+
+  test("is removed as the rule says", () => {
+    fc.assert(
+      fc.property(fc.array(piece, { maxLength: 12 }), (pieces) => {
+        const value = pieces.join("");
+        expect(dataOf(value)).toEqual(reference(value));
+        const fenced = `\`\`\`${value}\`\`\``;
+        expect(dataOf(fenced)).toEqual(reference(fenced));
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  test.each([
+    ["an open fence before 300,000 line breaks", `\`\`\`json${"\n".repeat(300_000)}x`, undefined],
+    ["300,000 line breaks in a fence", `\`\`\`json\n1${"\n".repeat(300_000)}\`\`\``, 1],
+    ["300,000 backticks", "`".repeat(300_000), undefined],
+    ["300,000 spaces after a fence", `\`\`\`\n1\n\`\`\`${" ".repeat(300_000)}`, 1],
+  ])("takes time that is linear in the text: %s", (_, value, data) => {
+    // A quadratic scan needs half a minute for these, and fails by the time limit of a test.
+    expect(dataOf(value)).toEqual(data);
   });
 });
 
