@@ -1,4 +1,4 @@
-// npm run failures: writes docs/failures.md out of the tests' own names.
+// npm run failures: writes docs/failures.md from the names of the tests.
 import { writeFileSync } from "node:fs";
 import { failuresPage } from "../test/support/failures-page.ts";
 

@@ -1,4 +1,4 @@
-// What the README promises, over real HTTP against the production bundle: the small request in every form, memory, exact repeats, errors.
+// The promises of the README over real HTTP against the production bundle: every form of request and answer, follow-ups, the cache, errors.
 import type { Socket } from "node:net";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { type Emulator, startEmulator } from "../emulator/emulator.ts";
@@ -30,10 +30,10 @@ afterAll(async () => {
 beforeEach(() => emulator.clear());
 
 const CURL = { "content-type": "application/x-www-form-urlencoded", "user-agent": "curl/8.5.0", accept: "*/*" };
-const said = (word: string): string => `You said: "${PROMPT} ${word}".`;
+const answerTo = (word: string): string => `You said: "${PROMPT} ${word}".`;
 const upstreamBody = (): unknown => emulator.received.at(-1)?.body;
 
-/** The same request in the four forms of an answer, each with a way to its text and its id. */
+/** The four forms of an answer: the headers and fields that select it, and how to read its text and id. */
 const FORMS: Record<
   string,
   { headers: Record<string, string>; fields: object; read: (response: HttpResponse) => { text: unknown; id: unknown } }
@@ -65,8 +65,8 @@ async function askIn(form: string, body: object): Promise<{ text: unknown; id: s
   return { text, id: String(id), response };
 }
 
-describe("asking", () => {
-  test("curl -d 'hi' is answered with the trimmed answer, and nothing else is in it", async () => {
+describe("a question", () => {
+  test("curl -d 'hi' gets exactly the trimmed answer", async () => {
     const response = await worker.send("/ask", { method: "POST", body: "hi", headers: CURL });
     expect(response.status).toBe(200);
     expect(json(response)).toEqual({
@@ -94,14 +94,14 @@ describe("asking", () => {
     ["a form", { body: `input=${PROMPT}+one&temperature=0.5`, headers: CURL }],
     ["JSON", { body: { input: `${PROMPT} one` } }],
     ["messages", { body: { input: [{ role: "user", content: `${PROMPT} one` }] } }],
-  ])("%s is understood", async (_name, asking) => {
-    const response = await worker.send("/ask", { method: "POST", ...asking });
-    expect([response.status, json(response)["text"]]).toEqual([200, said("one")]);
+  ])("%s is accepted", async (_name, request) => {
+    const response = await worker.send("/ask", { method: "POST", ...request });
+    expect([response.status, json(response)["text"]]).toEqual([200, answerTo("one")]);
   });
 
-  test("a server key is a caller of its own, and only the upstream key goes upstream", async () => {
+  test("each server key is a separate caller, and only the upstream key is sent upstream", async () => {
     const response = await worker.ask({ input: `${PROMPT} keyed` }, { authorization: `Bearer ${SERVER_KEY}` });
-    expect(json(response)["text"]).toBe(said("keyed"));
+    expect(json(response)["text"]).toBe(answerTo("keyed"));
     expect(emulator.received[0]?.headers).toMatchObject({ authorization: `Bearer ${UPSTREAM_KEY}` });
     const other = await worker.ask({ input: `${PROMPT} keyed` }, { authorization: `Bearer ${OTHER_SERVER_KEY}` });
     expect(other.headers["cache-status"]).toBe("uniapi-edge; fwd=miss; stored");
@@ -121,7 +121,7 @@ describe("asking", () => {
     expect(emulator.calls()).toBe(2);
   });
 
-  test("the caller's headers stay here: upstream gets only ours", async () => {
+  test("the caller's headers are not forwarded upstream", async () => {
     await worker.ask(
       { input: `${PROMPT} headers` },
       {
@@ -139,7 +139,7 @@ describe("asking", () => {
 });
 
 describe("streams", () => {
-  test('"stream": true gives start, the text as it comes, and done with the whole answer', async () => {
+  test('"stream": true gives start, the text in pieces, and done with the complete answer', async () => {
     const response = await worker.ask({ input: `${PROMPT} flow`, stream: true });
     const events = eventsOf(response);
     expect(events.map(({ event }) => event)).toEqual(["start", "text", "text", "text", "text", "done"]);
@@ -150,13 +150,13 @@ describe("streams", () => {
       created_at: expect.any(Number),
       model: "emulator/gpt-6-luna",
       status: "completed",
-      text: said("flow"),
+      text: answerTo("flow"),
       usage: expect.objectContaining({ total_tokens: expect.any(Number) }),
     });
     expect(response.headers).toMatchObject({ "cache-status": "uniapi-edge; fwd=miss", "cache-control": "no-store" });
-    await kept(String(endOf(events)["id"]));
-    const whole = await worker.send(`/ask/${String(endOf(events)["id"])}`);
-    expect(json(whole)).toEqual(endOf(events));
+    await untilStored(String(endOf(events)["id"]));
+    const stored = await worker.send(`/ask/${String(endOf(events)["id"])}`);
+    expect(json(stored)).toEqual(endOf(events));
   });
 
   test.each([
@@ -164,10 +164,10 @@ describe("streams", () => {
     ["?stream=true", "/ask?stream=true", {}],
   ])("%s does the same", async (_name, path, headers) => {
     const response = await worker.send(path, { body: { input: `${PROMPT} same ${path}` }, headers });
-    expect(endOf(eventsOf(response))["text"]).toBe(said(`same ${path}`));
+    expect(endOf(eventsOf(response))["text"]).toBe(answerTo(`same ${path}`));
   });
 
-  test("the first word leaves before the last one came from upstream", async () => {
+  test("the first text is sent before upstream has finished", async () => {
     const socket = await worker.open(
       { input: `${PROMPT} early`, model: "emulate/slow/150", stream: true },
       {},
@@ -177,28 +177,28 @@ describe("streams", () => {
     socket.resetAndDestroy();
   });
 
-  test("Accept: text/plain with stream gives the bare text, its id in a header, and the answer under that id", async () => {
+  test("Accept: text/plain with stream gives only the text, the id in a header, and the answer is stored under that id", async () => {
     const { response, text, id } = await askIn("text stream", { input: `${PROMPT} bare` });
     expect(response.headers["content-type"]).toBe("text/plain; charset=utf-8");
-    expect(text).toBe(said("bare"));
-    await kept(id);
-    expect(json(await worker.send(`/ask/${id}`))).toMatchObject({ id, text: said("bare") });
+    expect(text).toBe(answerTo("bare"));
+    await untilStored(id);
+    expect(json(await worker.send(`/ask/${id}`))).toMatchObject({ id, text: answerTo("bare") });
   });
 });
 
 describe("follow-ups and exact repeats", () => {
   test.each(NAMES)(
-    "as %s: a follow-up knows the earlier turn, its repeat is a hit in every form, another one is not",
+    "as %s: a follow-up knows the earlier turn, its exact repeat is a cache hit in every form, another one is a miss",
     async (form) => {
       const root = await askIn(form, { input: `${PROMPT} alice ${form}` });
-      expect(root.text).toBe(said(`alice ${form}`));
-      await kept(root.id);
+      expect(root.text).toBe(answerTo(`alice ${form}`));
+      await untilStored(root.id);
       const body = { input: `${PROMPT} who`, previous_response_id: root.id };
       const first = await askIn(form, body);
-      expect(first.text).toBe(`Turn 2. ${said("who")} Before that you said: "${PROMPT} alice ${form}".`);
+      expect(first.text).toBe(`Turn 2. ${answerTo("who")} Before that you said: "${PROMPT} alice ${form}".`);
       expect(first.response.headers["x-continuity"]).toBe("upstream");
-      await kept(first.id);
-      await answered(root.id);
+      await untilStored(first.id);
+      await untilCached(root.id);
       const calls = emulator.calls();
       for (const again of NAMES) {
         const hit = await askIn(again, body);
@@ -213,22 +213,22 @@ describe("follow-ups and exact repeats", () => {
       }
       expect(emulator.calls()).toBe(calls);
       const other = await askIn(form, { ...body, input: `${PROMPT} who else` });
-      expect(other.text).toContain(said("who else"));
+      expect(other.text).toContain(answerTo("who else"));
       expect(other.response.headers["cache-status"]).toMatch(/^uniapi-edge; fwd=miss/);
       expect(emulator.calls()).toBe(calls + 1);
     },
   );
 
-  test("the answer that was kept says so, and the same words without the parent are another question", async () => {
+  test("a cached answer is marked as cached, and the same input without the parent is another question", async () => {
     const root = await askIn("JSON", { input: `${PROMPT} bob` });
     const body = { input: `${PROMPT} same words`, previous_response_id: root.id };
     const first = json((await askIn("JSON", body)).response);
-    await answered(root.id);
+    await untilCached(root.id);
     expect(json((await askIn("JSON", body)).response)).toEqual({ ...first, cached: true });
     expect(endOf(eventsOf((await askIn("event stream", body)).response))).toEqual({ ...first, cached: true });
     const orphan = await askIn("JSON", { input: `${PROMPT} same words` });
     expect([orphan.text, orphan.response.headers["cache-status"]]).toEqual([
-      said("same words"),
+      answerTo("same words"),
       "uniapi-edge; fwd=miss; stored",
     ]);
     const sibling = await askIn("JSON", { input: `${PROMPT} carol` });
@@ -236,7 +236,7 @@ describe("follow-ups and exact repeats", () => {
     expect(cousin.text).toContain(`"${PROMPT} carol"`);
   });
 
-  test("cache false, refresh and Cache-Control are obeyed", async () => {
+  test("cache: false, cache: refresh and Cache-Control are respected", async () => {
     const body = { input: `${PROMPT} dave` };
     const status = async (fields: object, headers: Record<string, string> = {}): Promise<string | undefined> =>
       (await worker.ask({ ...body, ...fields }, headers)).headers["cache-status"];
@@ -250,18 +250,18 @@ describe("follow-ups and exact repeats", () => {
     expect(emulator.calls()).toBe(4);
   });
 
-  test("a text stream is not compressed for a browser: it would come in one piece", async () => {
+  test("a text stream is not compressed for a browser, since it would arrive in one piece", async () => {
     const browser = { accept: "text/plain", "accept-encoding": "gzip, deflate, br, zstd" };
     const response = await worker.ask({ input: `${PROMPT} streamed`, stream: true }, browser);
-    expect(response.text).toBe(said("streamed"));
+    expect(response.text).toBe(answerTo("streamed"));
     expect(response.headers["content-encoding"]).toBe("identity");
   });
 
-  test("GET by id gives each turn, ?thread=true the way from the root", async () => {
+  test("GET by id returns a turn, and ?thread=true the turns from the root", async () => {
     const one = await askIn("JSON", { input: `${PROMPT} first` });
     const two = await askIn("event stream", { input: `${PROMPT} second`, previous_response_id: one.id });
     const three = await askIn("text", { input: `${PROMPT} third`, previous_response_id: two.id });
-    await kept(three.id);
+    await untilStored(three.id);
     const asJson = async (path: string): Promise<Record<string, unknown>> => json(await worker.send(path));
     expect(await asJson(`/ask/${one.id}`)).toEqual(json(one.response));
     expect(await asJson(`/ask/${two.id}`)).toEqual(endOf(eventsOf(two.response)));
@@ -284,12 +284,12 @@ describe("follow-ups and exact repeats", () => {
 
 describe("refusals", () => {
   test.each<[string, number, string, string, string, Parameters<Worker["send"]>[1]]>([
-    ["an unknown address", 404, "not_found", "", "/nothing/here", {}],
+    ["an unknown path", 404, "not_found", "", "/nothing/here", {}],
     ["a prompt in the path", 404, "not_found", "", `/${PROMPT}%20tell%20me`, {}],
     ["GET /ask", 405, "method_not_allowed", "", "/ask", {}],
     ["DELETE /ask", 405, "method_not_allowed", "", "/ask", { method: "DELETE" }],
     ["POST to an id", 405, "method_not_allowed", "", "/ask/resp_x", { body: "hi" }],
-    ["an id that is none", 404, "response_not_found", "id", "/ask/resp_x", {}],
+    ["an invalid id", 404, "response_not_found", "id", "/ask/resp_x", {}],
     ["a forged id", 404, "response_not_found", "id", `/ask/resp_ue1_${"A".repeat(60)}`, {}],
     ["no body", 400, "invalid_request", "input", "/ask", { method: "POST" }],
     [
@@ -301,7 +301,7 @@ describe("refusals", () => {
       { body: `{"input":"${PROMPT}`, headers: { "content-type": "application/json" } },
     ],
     [
-      "JSON that is no object",
+      "JSON that is not an object",
       400,
       "invalid_request",
       "",
@@ -310,7 +310,7 @@ describe("refusals", () => {
     ],
     ["an unknown field", 400, "unknown_parameter", "inputt", "/ask", { body: { input: PROMPT, inputt: PROMPT } }],
     [
-      "a field of the account's state",
+      "a field that upstream's account state needs",
       400,
       "unknown_parameter",
       "background",
@@ -336,7 +336,7 @@ describe("refusals", () => {
       "/ask",
       { body: `{"input":${"[".repeat(5_000)}${"]".repeat(5_000)}}`, headers: { "content-type": "application/json" } },
     ],
-    ["bytes that are no UTF-8", 400, "invalid_request", "", "/ask", { body: Buffer.from([0x68, 0xff]) }],
+    ["bytes that aren't UTF-8", 400, "invalid_request", "", "/ask", { body: Buffer.from([0x68, 0xff]) }],
     [
       "an encoded body",
       415,
@@ -389,7 +389,7 @@ describe("refusals", () => {
       },
     ],
     [
-      "a foreign page",
+      "a page of another origin",
       403,
       "origin_not_allowed",
       "",
@@ -397,8 +397,8 @@ describe("refusals", () => {
       { body: PROMPT, headers: { origin: "https://evil.example" } },
     ],
     ["a sandboxed page", 403, "origin_not_allowed", "", "/ask", { body: PROMPT, headers: { origin: "null" } }],
-  ])("%s", async (_name, status, code, param, path, asking) => {
-    const response = await worker.send(path, asking);
+  ])("%s", async (_name, status, code, param, path, request) => {
+    const response = await worker.send(path, request);
     const error = errorOf(response);
     expect([response.status, error.code, error.param]).toEqual([status, code, param]);
     expect(response.headers["allow"]).toBe(status === 405 ? (path === "/ask" ? "POST" : "GET, HEAD") : undefined);
@@ -412,7 +412,7 @@ describe("refusals", () => {
     });
   });
 
-  test("the refusals of ids are the same, whatever is wrong with them", async () => {
+  test("every invalid id gets the same refusal", async () => {
     const { id } = await askIn("JSON", { input: `${PROMPT} mine` });
     const changed = id.slice(0, -2) + (id.endsWith("AA") ? "BB" : "AA");
     const answers = await Promise.all(
@@ -421,7 +421,7 @@ describe("refusals", () => {
     expect(new Set(answers.map((response) => `${response.status} ${errorOf(response).message}`)).size).toBe(1);
   });
 
-  test("HEAD of an unknown address and of /health have no body", async () => {
+  test("HEAD of an unknown path and of /health have no body", async () => {
     const heads = await Promise.all(["/nothing", "/health"].map((path) => worker.send(path, { method: "HEAD" })));
     expect(heads.map(({ status, text }) => [status, text])).toEqual([
       [404, ""],
@@ -429,33 +429,33 @@ describe("refusals", () => {
     ]);
   });
 
-  // Sent whole, such a body races with its answer: workerd closes a connection whose body nobody reads.
-  test("a body that is too large by its own word is refused before it is sent", async () => {
+  // workerd closes a connection whose body nobody reads. If the whole body were sent, it would race with the response.
+  test("a body with a too large Content-Length is refused before it is sent", async () => {
     const socket = await worker.open({}, { "content-length": String(3 * 1_048_576 + 1) });
-    expect(await heard(socket)).toMatch(/^HTTP\/1\.1 413 [^]*"code":"payload_too_large"/);
+    expect(await readRaw(socket)).toMatch(/^HTTP\/1\.1 413 [^]*"code":"payload_too_large"/);
   });
 
-  test("a body that never ends is given up", async () => {
-    const late = await startWorker(emulator.url, { DEADLINES: '{"body":200}' });
+  test("a body that doesn't arrive in time is refused", async () => {
+    const impatient = await startWorker(emulator.url, { DEADLINES: '{"body":200}' });
     try {
-      const answer = await heard(await late.open({}, { "content-length": "100" }));
+      const answer = await readRaw(await impatient.open({}, { "content-length": "100" }));
       expect(answer).toMatch(/^HTTP\/1\.1 408 [^]*"code":"request_timeout"/);
       expect(answer).toMatch(/x-should-retry: false/i);
     } finally {
-      await late.stop();
+      await impatient.stop();
     }
   });
 });
 
-/** Turns and answers are written behind the answer's back; the store itself says when they are there. */
-async function kept(id: string): Promise<void> {
+/** Waits until a turn is stored, which happens after the answer is sent. */
+async function untilStored(id: string): Promise<void> {
   await until(async () =>
     expect((await worker.kvKeys()).filter((key) => key.startsWith("turn:") && key.endsWith(`:${id}`))).toHaveLength(1),
   );
 }
 
-/** An answer to a follow-up of `parent` is kept for its exact repeat. */
-async function answered(parent: string): Promise<void> {
+/** Waits until the answer to a follow-up of `parent` is cached. */
+async function untilCached(parent: string): Promise<void> {
   await until(async () =>
     expect(
       (await worker.kvKeys()).filter((key) => key.startsWith("answer:") && key.includes(`:${parent}:`)),
@@ -463,8 +463,8 @@ async function answered(parent: string): Promise<void> {
   );
 }
 
-/** The whole answer on a raw connection. */
-async function heard(socket: Socket): Promise<string> {
+/** Reads the complete response on a raw connection. */
+async function readRaw(socket: Socket): Promise<string> {
   let text = "";
   socket.on("data", (piece: Buffer) => (text += piece.toString()));
   await until(() => expect(text).toMatch(/\r\n\r\n\{.*\}$/));

@@ -54,7 +54,7 @@ const MENU: Record<string, Fault> = {
   ...Object.fromEntries(
     Array.from({ length: 11 }, (_, index) => 520 + index).map((status) => [
       String(status),
-      entry(`${status} of Cloudflare's, plain text`, {
+      entry(`${status} from Cloudflare, plain text`, {
         instead: (call) => refusal.statusOf(call, status),
       }),
     ]),

@@ -1,5 +1,5 @@
-// .dev.vars.example is what the Deploy to Cloudflare button asks people for: each name that is not commented out becomes a secret of the
-// deployed Worker, with the value that stands there unless somebody types another.
+// The Deploy to Cloudflare button reads .dev.vars.example. It asks for each name that is not commented out and makes it a secret of the
+// deployed Worker. The value in the file is the default.
 import { readFileSync } from "node:fs";
 import { parseEnv } from "node:util";
 import { expect, test } from "vitest";
@@ -7,34 +7,34 @@ import { secretMistakes } from "../../scripts/secrets-file.ts";
 import { upstreamKeyOf } from "../../src/core/config/vars.ts";
 
 const text = readFileSync(".dev.vars.example", "utf8");
-const asked = parseEnv(text);
+const secrets = parseEnv(text);
 
-test("every line is empty, words, or a name without a value, commented out or not", () => {
+test("every line is empty, a comment, or a name without a value", () => {
   for (const line of text.split("\n")) expect(line).toMatch(/^(?:|# [^=]*|(?:# )?[A-Z][A-Z0-9_]*=)$/);
 });
 
-test("the button asks for what a deployment needs and for nothing else", () => {
-  expect(asked).toEqual({ UNIAPI_KEY: "", SERVER_KEYS: "", ID_KEYS: "" });
+test("the button asks for exactly the secrets that a deployment needs", () => {
+  expect(secrets).toEqual({ UNIAPI_KEY: "", SERVER_KEYS: "", ID_KEYS: "" });
 });
 
-test("deployed as it stands it lets nobody in, and asks UniAPI nothing", () => {
-  expect(secretMistakes(asked as Record<string, string>).map((mistake) => mistake.split(" ")[0])).toEqual([
+test("a Worker deployed with these defaults admits nobody and never calls UniAPI", () => {
+  expect(secretMistakes(secrets as Record<string, string>).map((mistake) => mistake.split(" ")[0])).toEqual([
     "UNIAPI_KEY",
     "SERVER_KEYS",
     "ID_KEYS",
   ]);
-  expect(() => upstreamKeyOf(asked["UNIAPI_KEY"])).toThrow("UNIAPI_KEY");
+  expect(() => upstreamKeyOf(secrets["UNIAPI_KEY"])).toThrow("UNIAPI_KEY");
 });
 
-test("no line is a var of the Worker: none of them loosens a deployment", () => {
+test("no line is a var that could weaken a deployment", () => {
   for (const name of ["ENVIRONMENT", "UNIAPI_BASE_URL", "PAUSED", "DEADLINES"]) expect(text).not.toContain(name);
 });
 
-test("what the button asks for is described, vars of wrangler.toml included", () => {
+test("package.json describes everything that the button asks for, including the vars of wrangler.toml", () => {
   const { cloudflare } = JSON.parse(readFileSync("package.json", "utf8")) as {
     cloudflare: { bindings: Record<string, { description: string }> };
   };
   const vars = /^\[vars\]\n((?:\w+ = .*\n)+)/m.exec(readFileSync("wrangler.toml", "utf8"))?.[1] ?? "";
-  const names = [...Object.keys(asked), ...vars.split("\n").flatMap((line) => /^\w+/.exec(line)?.[0] ?? [])];
+  const names = [...Object.keys(secrets), ...vars.split("\n").flatMap((line) => /^\w+/.exec(line)?.[0] ?? [])];
   expect(Object.keys(cloudflare.bindings).toSorted()).toEqual(names.toSorted());
 });

@@ -1,4 +1,4 @@
-// Answers kept for exact repeats: under a key that names all that matters, read back whole or not at all.
+// The stored form of a cached answer, and its key. A record is read completely or not at all.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { ageOf, answerKey, type CachedAnswer, decodeAnswer, encodeAnswer } from "../../src/core/cache/cached-answer.ts";
@@ -17,14 +17,14 @@ const record: CachedAnswer = {
 };
 
 describe("round trip", () => {
-  test("a record is read as it was written, but for the instructions", () => {
+  test("a record is read as it was written, except for the instructions", () => {
     expect(decodeAnswer(encodeAnswer(record))).toEqual(record);
     const text = encodeAnswer({ ...record, response: { ...record.response, instructions: "the hidden prompt" } });
     expect(text).not.toContain("hidden");
     expect(decodeAnswer(text)).toEqual(record);
   });
 
-  test("an answer is repeated exactly or not at all: beyond 1 MiB it is not kept, and nothing in it is replaced", () => {
+  test("an answer is stored unchanged, or not at all if it is larger than 1 MiB", () => {
     const image = { output: [{ type: "image_generation_call", result: "QUJD".repeat(100_000) }] };
     expect(decodeAnswer(encodeAnswer({ ...record, response: image }))?.response).toEqual(image);
     expect(encodeAnswer({ ...record, response: { output_text: "x".repeat(1_048_576) } })).toBeNull();
@@ -32,15 +32,15 @@ describe("round trip", () => {
   });
 });
 
-describe("what can't be trusted is a miss", () => {
+describe("an invalid record is a miss", () => {
   const stored = JSON.parse(encodeAnswer(record) ?? "") as JsonObject;
   test.each<[string, JsonObject]>([
     ["another version", { v: 2 }],
-    ["a response that is none", { response: [] }],
-    ["a time that is none", { at: "now" }],
-    ["a ttl that is none", { ttl: null }],
-    ["metadata that is no text", { metadata: { a: 1 } }],
-    ["a wish for data that is none", { wantsData: "yes" }],
+    ["a response that is not an object", { response: [] }],
+    ["a time that is not a number", { at: "now" }],
+    ["a ttl that is not a number", { ttl: null }],
+    ["metadata that is not text", { metadata: { a: 1 } }],
+    ["a wantsData that is not a boolean", { wantsData: "yes" }],
   ])("%s", (_, more) => {
     expect(decodeAnswer(JSON.stringify({ ...stored, ...more }))).toBeNull();
   });
@@ -49,10 +49,10 @@ describe("what can't be trusted is a miss", () => {
     expect(decodeAnswer(JSON.stringify({ ...stored, [key]: undefined }))).toBeNull();
   });
 
-  test("nothing, cut records, arbitrary text and arbitrary JSON", () => {
+  test("null, truncated records, arbitrary text and arbitrary JSON", () => {
     expect(decodeAnswer(null)).toBeNull();
-    const whole = JSON.stringify(stored);
-    for (let end = 0; end < whole.length; end += 7) expect(decodeAnswer(whole.slice(0, end))).toBeNull();
+    const text = JSON.stringify(stored);
+    for (let end = 0; end < text.length; end += 7) expect(decodeAnswer(text.slice(0, end))).toBeNull();
     fc.assert(
       fc.property(fc.oneof(fc.string(), fc.json()), (text) => {
         expect(decodeAnswer(text)).toBeNull();
@@ -72,12 +72,12 @@ describe("age", () => {
     [0, 0, 0],
     [1, 0, null],
     [-30, 60, 0],
-  ])("%i s after it was made, asked for at most %i s: %s", (passed, maxAge, age) => {
-    expect(ageOf(record, maxAge, record.at + passed)).toBe(age);
+  ])("%i s old with a maximum of %i s: %s", (seconds, maxAge, age) => {
+    expect(ageOf(record, maxAge, record.at + seconds)).toBe(age);
   });
 });
 
-test("owner, preset, parent and request each have a key of their own", () => {
+test("a different owner, preset, parent or request gives a different key", () => {
   const keys = [
     answerKey("owner", null, "hash"),
     answerKey("owner", "resp_ue1_a", "hash"),
