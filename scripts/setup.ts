@@ -1,7 +1,11 @@
-// npm run setup: asks for the UniAPI key, makes the other secrets, and writes .dev.vars and .production.vars (both git-ignored, mode
-// 0600). What exists is kept; a second run changes nothing unless it is told to. Sends nothing anywhere.
+// npm run setup: asks for the UniAPI key, generates the other secrets, and writes .dev.vars and .production.vars (both git-ignored,
+// mode 0600). Then it asks UniAPI for the models of the key and lets one choose the default model. It never replaces an existing value
+// without being told to.
+import { writeFileSync } from "node:fs";
 import { createInterface } from "node:readline/promises";
 import { parseArgs } from "node:util";
+import { baseUrlOf } from "../src/core/config/vars.ts";
+import { chooseModel, configWithModel, fetchModels, listOf, type ListedModel, shippedModel } from "./default-model.ts";
 import {
   keyMistake,
   makeIdKey,
@@ -16,27 +20,28 @@ import {
 
 export const DEV_FILE = ".dev.vars";
 export const PRODUCTION_FILE = ".production.vars";
-/** In CI nobody types; a pipe that stays silent for so long has nothing to say. */
-const CI_PATIENCE_MS = 5_000;
+const CONFIG_FILE = "src/config.ts";
+/** In CI nobody types: a pipe without a line after this time counts as empty. */
+const CI_PIPE_TIMEOUT_MS = 5_000;
 
 const DEV_HEADER = `# For npm start on this machine; git-ignored. SERVER_KEYS is left out: npm start takes calls from this machine without a key.\n`;
 
 export interface Plan {
   dev: Secrets;
   production: Secrets;
-  /** The server key that was made now, to be shown once. */
-  madeServerKey: string | undefined;
+  /** The server key that this run generated, to be shown once. */
+  newServerKey: string | undefined;
 }
 
 /**
- * What is to be written: names that are missing, and the UniAPI key if another one was given. The local machine and production have
- * different ID_KEYS and SESSION_KEYS, so that no id or session of one is good in the other.
- * @param key undefined: keep what is there
+ * The values to write: those that are missing, and the UniAPI key if another one was given. The local machine and production have
+ * different ID_KEYS and SESSION_KEYS, so that ids and sessions of one are invalid in the other.
+ * @param key undefined: use the existing one
  */
 export function planSetup(dev: Secrets, production: Secrets, key: string | undefined): Plan {
   const known = key ?? filled(production["UNIAPI_KEY"]) ?? filled(dev["UNIAPI_KEY"]);
   if (known === undefined) throw new Error("no UniAPI key");
-  const plan: Plan = { dev: {}, production: {}, madeServerKey: undefined };
+  const plan: Plan = { dev: {}, production: {}, newServerKey: undefined };
   for (const [have, make] of [
     [dev, plan.dev],
     [production, plan.production],
@@ -47,7 +52,7 @@ export function planSetup(dev: Secrets, production: Secrets, key: string | undef
     if (filled(have["SESSION_KEYS"]) === undefined) make["SESSION_KEYS"] = makeSessionKey();
   }
   if (filled(production["SERVER_KEYS"]) === undefined)
-    plan.production["SERVER_KEYS"] = plan.madeServerKey = makeServerKey();
+    plan.production["SERVER_KEYS"] = plan.newServerKey = makeServerKey();
   return plan;
 }
 
@@ -84,15 +89,58 @@ async function main(): Promise<void> {
   const plan = planSetup(dev, production, key);
   write(DEV_FILE, devText ?? DEV_HEADER, plan.dev);
   write(PRODUCTION_FILE, productionText ?? "{}", plan.production);
-  sayWhatIsNext(plan);
+  await setDefaultModel({ ...dev, ...plan.dev }, values.model);
+  printNextSteps(plan);
+}
+
+/** @param requested by `--model` */
+async function setDefaultModel(secrets: Secrets, requested: string | undefined): Promise<void> {
+  const config = readText(CONFIG_FILE) ?? "";
+  const current = shippedModel(config);
+  const models = await modelsOf(secrets);
+  const isListed = (model: string): boolean => models === undefined || models.some(({ id }) => id === model);
+  if (requested !== undefined && !isListed(requested))
+    throw new Refusal(`--model: UniAPI lists no model of that name for this key. ${CONFIG_FILE} was not changed.`);
+  let model = requested;
+  if (model === undefined && models !== undefined && process.stdin.isTTY) {
+    console.log(`\nModels that UniAPI lists for this key:\n\n${listOf(models)}\n`);
+    model = await chooseModel(models, current, askVisibly, console.log);
+  }
+  if (model === undefined) {
+    if (current === undefined) return;
+    if (isListed(current)) console.log(`Default model: ${current} (npm run setup -- --model NAME sets another)`);
+    else console.log(`UniAPI does not list ${current} for this key. Set another: npm run setup -- --model NAME`);
+    return;
+  }
+  const changed = configWithModel(config, model);
+  if (changed === undefined) {
+    console.log(`${CONFIG_FILE} has settings of your own, so it was not changed. Set the default model there:`);
+    console.log(`\n  defaults: { model: ${JSON.stringify(model)} }\n`);
+    return;
+  }
+  if (changed !== config) writeFileSync(CONFIG_FILE, changed);
+  console.log(`${CONFIG_FILE}: the default model is ${model}`);
+}
+
+/** undefined, and a line that says so, if the list can't be read. */
+async function modelsOf(secrets: Secrets): Promise<ListedModel[] | undefined> {
+  try {
+    return await fetchModels(baseUrlOf(secrets["UNIAPI_BASE_URL"], true), secrets["UNIAPI_KEY"] ?? "");
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : "no answer";
+    console.log(`UniAPI's list of models can't be read (${reason}), so no model was checked.`);
+    return undefined;
+  }
 }
 
 /** @throws Refusal */
-export function optionsOf(args: string[]): { "replace-key": boolean } {
+export function optionsOf(args: string[]): { "replace-key": boolean; model?: string } {
   try {
-    return parseArgs({ args, options: { "replace-key": { type: "boolean", default: false } } }).values;
+    const options = { "replace-key": { type: "boolean", default: false }, model: { type: "string" } } as const;
+    const { model, ...values } = parseArgs({ args, options }).values;
+    return model === undefined ? values : { ...values, model };
   } catch {
-    throw new Refusal("Usage: npm run setup [-- --replace-key]");
+    throw new Refusal("Usage: npm run setup [-- --replace-key --model NAME]");
   }
 }
 
@@ -116,19 +164,19 @@ function write(path: string, text: string, secrets: Secrets): void {
   console.log(`${path}: wrote ${names.join(", ")}`);
 }
 
-function sayWhatIsNext(plan: Plan): void {
-  if (plan.madeServerKey === undefined)
-    console.log(`\nThe server key for your callers stands in ${PRODUCTION_FILE} (SERVER_KEYS).`);
+function printNextSteps(plan: Plan): void {
+  if (plan.newServerKey === undefined)
+    console.log(`\nThe server key for your callers is in ${PRODUCTION_FILE} (SERVER_KEYS).`);
   else {
     console.log(
-      `\nThe server key for your callers, shown this once (it also stands in ${PRODUCTION_FILE}):\n\n  ${plan.madeServerKey}\n`,
+      `\nThe server key for your callers, shown only this once (it is also in ${PRODUCTION_FILE}):\n\n  ${plan.newServerKey}\n`,
     );
   }
   console.log("Next:  npm start        the Worker on this machine, with real and paid answers");
   console.log("       npm run deploy   to Cloudflare");
 }
 
-/** One line, without what surrounds it. Empty where there is none. */
+/** The key that was typed or piped, trimmed. Empty if there was none. */
 async function askForKey(mayKeep: boolean): Promise<string> {
   if (!process.stdin.isTTY) return (await readLine()).trim();
   if (process.env["CI"])
@@ -138,7 +186,7 @@ async function askForKey(mayKeep: boolean): Promise<string> {
 
 async function readLine(): Promise<string> {
   const lines = createInterface({ input: process.stdin });
-  const timer = process.env["CI"] ? setTimeout(() => lines.close(), CI_PATIENCE_MS) : undefined;
+  const timer = process.env["CI"] ? setTimeout(() => lines.close(), CI_PIPE_TIMEOUT_MS) : undefined;
   try {
     for await (const line of lines) return line;
     return "";
@@ -185,10 +233,13 @@ function readHidden(question: string): Promise<string> {
 }
 
 async function confirm(question: string): Promise<boolean> {
-  if (!process.stdin.isTTY) return false;
+  return process.stdin.isTTY && /^y(es)?$/i.test((await askVisibly(`${question} [y/N] `)).trim());
+}
+
+async function askVisibly(question: string): Promise<string> {
   const terminal = createInterface({ input: process.stdin, output: process.stdout });
   try {
-    return /^y(es)?$/i.test((await terminal.question(`${question} [y/N] `)).trim());
+    return await terminal.question(question);
   } finally {
     terminal.close();
   }

@@ -44,8 +44,9 @@ test("probe says its usage where it is asked for something that it does not have
 
 test("setup says its usage where it is asked for something that it does not have", () => {
   for (const args of [["--help"], ["sk-a-key-as-an-argument"]])
-    expect(() => optionsOf(args)).toThrow(/^Usage: npm run setup \[-- --replace-key\]$/);
+    expect(() => optionsOf(args)).toThrow(/^Usage: npm run setup \[-- --replace-key --model NAME\]$/);
   expect(optionsOf(["--replace-key"])).toEqual({ "replace-key": true });
+  expect(optionsOf(["--model", "m"])).toEqual({ "replace-key": false, model: "m" });
 });
 
 describe("secrets and their files", () => {
@@ -118,14 +119,14 @@ describe("npm run setup", () => {
     const plan = planSetup({}, {}, KEY);
     expect(Object.keys(plan.dev)).toEqual(["UNIAPI_KEY", "ID_KEYS", "SESSION_KEYS"]);
     expect(secretMistakes(plan.production)).toEqual([]);
-    expect(plan.production["SERVER_KEYS"]).toBe(plan.madeServerKey);
+    expect(plan.production["SERVER_KEYS"]).toBe(plan.newServerKey);
     for (const name of ["ID_KEYS", "SESSION_KEYS"]) expect(plan.dev[name]).not.toBe(plan.production[name]);
   });
 
   test("a second run changes nothing", () => {
     const { dev, production } = planSetup({}, {}, KEY);
     for (const key of [undefined, KEY]) {
-      expect(planSetup(dev, production, key)).toEqual({ dev: {}, production: {}, madeServerKey: undefined });
+      expect(planSetup(dev, production, key)).toEqual({ dev: {}, production: {}, newServerKey: undefined });
     }
   });
 

@@ -1,0 +1,98 @@
+// The default model, as npm run setup lets one choose it: UniAPI's list for the key, the question, and the line of src/config.ts.
+
+const TIMEOUT_MS = 10_000;
+/** What a model may be called here: nothing that ends a string of TypeScript. */
+const PLAIN_NAME = /^[\w.:/@+-]+$/;
+/** The shipped src/config.ts, with any model and any comments. */
+const SHIPPED_CONFIG =
+  /^(?<start>(?:\/\/[^\n]*\n)*import \{ defineConfig \} from "[^"\n]+";\n\nexport default defineConfig\(\{ defaults: \{ model: ")(?<model>[^"\n]*)(?<end>" \} \}\);\n)$/;
+
+export interface ListedModel {
+  id: string;
+  /** The day on which it ends (YYYY-MM-DD), if its provider has announced one. */
+  ends: string | undefined;
+}
+
+/**
+ * The models that UniAPI lists for the key.
+ * @param baseUrl without `/v1`
+ * @throws Error if there is no usable list; its message holds nothing that UniAPI sent
+ */
+export async function fetchModels(baseUrl: string, key: string): Promise<ListedModel[]> {
+  const response = await fetch(`${baseUrl}/v1/models`, {
+    headers: { authorization: `Bearer ${key}`, accept: "application/json" },
+    redirect: "manual",
+    signal: AbortSignal.timeout(TIMEOUT_MS),
+  });
+  if (response.status !== 200) throw new Error(`status ${response.status}`);
+  const models = modelsFrom(await response.json());
+  if (models.length === 0) throw new Error("an empty list");
+  return models;
+}
+
+/** Sorted by name, without entries that have none. */
+export function modelsFrom(body: unknown): ListedModel[] {
+  const data = field(body, "data");
+  if (!Array.isArray(data)) return [];
+  return data
+    .flatMap((entry): ListedModel[] => {
+      const [id, ends] = [field(entry, "id"), field(entry, "shutdown_date")];
+      return typeof id === "string" && id !== "" ? [{ id, ends: typeof ends === "string" ? ends : undefined }] : [];
+    })
+    .toSorted((a, b) => (a.id < b.id ? -1 : 1));
+}
+
+function field(value: unknown, name: string): unknown {
+  return typeof value === "object" && value !== null ? (value as Record<string, unknown>)[name] : undefined;
+}
+
+/**
+ * Asks until the answer is empty, the name of one model, or a part of the name of exactly one.
+ * @returns undefined for an empty answer
+ */
+export async function chooseModel(
+  models: readonly ListedModel[],
+  current: string | undefined,
+  ask: (question: string) => Promise<string>,
+  print: (text: string) => void,
+): Promise<string | undefined> {
+  for (;;) {
+    const typed = (await ask(`Default model${current === undefined ? "" : ` (Enter keeps ${current})`}: `)).trim();
+    if (typed === "") return undefined;
+    const exact = models.find(({ id }) => id === typed);
+    const similar = models.filter(({ id }) => id.includes(typed));
+    if (exact !== undefined) return exact.id;
+    if (similar.length === 1) return similar[0]?.id;
+    print(similar.length === 0 ? "UniAPI lists no model of that name for this key." : listOf(similar));
+  }
+}
+
+export function listOf(models: readonly ListedModel[], width?: number): string {
+  return columnsOf(
+    models.map(({ id, ends }) => (ends === undefined ? id : `${id} (ends ${ends})`)).toSorted(),
+    width ?? process.stdout.columns ?? 80,
+  );
+}
+
+/** In rows, as many beside each other as fit. */
+export function columnsOf(names: readonly string[], width: number): string {
+  const column = Math.max(...names.map(({ length }) => length)) + 2;
+  const perRow = Math.max(1, Math.floor((width - 2 + 2) / column));
+  const rows: string[] = [];
+  for (let at = 0; at < names.length; at += perRow) {
+    const cells = names.slice(at, at + perRow).map((name) => name.padEnd(column));
+    rows.push(`  ${cells.join("")}`.trimEnd());
+  }
+  return rows.join("\n");
+}
+
+/** The text of src/config.ts with another default model; undefined if it has settings beside that one. */
+export function configWithModel(text: string, model: string): string | undefined {
+  const { start, end } = SHIPPED_CONFIG.exec(text)?.groups ?? {};
+  return start === undefined || end === undefined || !PLAIN_NAME.test(model) ? undefined : `${start}${model}${end}`;
+}
+
+/** The default model of a src/config.ts that is as shipped. */
+export function shippedModel(text: string): string | undefined {
+  return SHIPPED_CONFIG.exec(text)?.groups?.["model"];
+}

@@ -1,0 +1,75 @@
+// How npm run setup lets one choose the default model, and where it writes it.
+import { readFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import { chooseModel, columnsOf, configWithModel, modelsFrom } from "../../scripts/default-model.ts";
+
+const SHIPPED = readFileSync("src/config.ts", "utf8");
+const MODELS = [
+  { id: "gpt-6-luna", ends: undefined },
+  { id: "gpt-6-sol", ends: undefined },
+  { id: "gpt-4.1", ends: "2027-01-14" },
+];
+
+/** Types the lines, one for each question. */
+function typing(...lines: string[]): { ask: (question: string) => Promise<string>; printed: string[] } {
+  const printed: string[] = [];
+  return {
+    printed,
+    ask: (question) => {
+      printed.push(question);
+      return Promise.resolve(lines.shift() ?? "");
+    },
+  };
+}
+
+test("Enter keeps the model, a name chooses it, and a part of one name is enough", async () => {
+  for (const [line, expected] of [
+    ["", undefined],
+    ["gpt-6-sol", "gpt-6-sol"],
+    [" luna ", "gpt-6-luna"],
+  ] as const)
+    expect(await chooseModel(MODELS, "gpt-6-luna", typing(line).ask, () => undefined)).toBe(expected);
+});
+
+test("a part of several names lists these, an unknown name is said, and both ask again", async () => {
+  const said: string[] = [];
+  const { ask, printed } = typing("gpt", "claude", "gpt-4.1");
+  expect(await chooseModel(MODELS, "gpt-6-luna", ask, (line) => void said.push(line))).toBe("gpt-4.1");
+  expect(printed).toHaveLength(3);
+  expect(said.join("\n")).toMatch(/gpt-4\.1 \(ends 2027-01-14\)\s+gpt-6-luna\s+gpt-6-sol\n.*no model of that name/s);
+});
+
+test("src/config.ts is written only while it is as shipped", () => {
+  expect(configWithModel(SHIPPED, "gpt-6-sol")).toBe(SHIPPED.replace("gpt-6-luna", "gpt-6-sol"));
+  for (const own of [
+    SHIPPED.replace("} });", "}, console: true });"),
+    SHIPPED.replace('model: "gpt-6-luna"', 'model: "gpt-6-luna", temperature: 1'),
+    `${SHIPPED}\nconsole.log(1);\n`,
+    "",
+  ])
+    expect(configWithModel(own, "gpt-6-sol")).toBeUndefined();
+});
+
+test("a name that is no plain name is not written", () => {
+  expect(configWithModel(SHIPPED, 'a" }, console: true, x: { y: "')).toBeUndefined();
+});
+
+test("the list is read generously: sorted, without what has no name, with the dates of models that end", () => {
+  const data = [
+    { id: "b", shutdown_date: "2027-01-14" },
+    { id: 7 },
+    null,
+    { id: "a", shutdown_date: null },
+    { id: "" },
+  ];
+  expect(modelsFrom({ data })).toEqual([
+    { id: "a", ends: undefined },
+    { id: "b", ends: "2027-01-14" },
+  ]);
+  expect(modelsFrom({ error: {} })).toEqual([]);
+});
+
+test("columns are as wide as the longest name and never wider than the terminal", () => {
+  expect(columnsOf(["a", "bb", "ccc"], 10)).toBe("  a    bb\n  ccc");
+  expect(columnsOf(["long-name"], 3)).toBe("  long-name");
+});
