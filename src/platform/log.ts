@@ -1,5 +1,5 @@
 // The log: one JSON line per request, and one per failure that no caller sees. METRICS, if bound, receives one data point per request.
-// A line has only the class of an error: its message may contain addresses or keys.
+// A line has only the class of an error, and the stack frames of an unexpected one: a message may contain addresses, keys or a caller's words.
 import type { Problem } from "../core/lib/problem.ts";
 
 /** The fields of one log line. They never contain a text, a key or an owner. */
@@ -103,7 +103,7 @@ function describeThrown(thrown: unknown, depth = 0): ThrownValue {
   if (!(thrown instanceof Error)) return { error: typeof thrown };
   const stack = framesOf(thrown);
   return {
-    error: /^[\w$]{1,64}$/.test(thrown.name) ? thrown.name : "Error",
+    error: /^[\w$]{1,64}$/.test(String(thrown.name)) ? thrown.name : "Error",
     ...(stack === undefined ? {} : { stack }),
     ...(depth < MAX_CAUSES && Object.hasOwn(thrown, "cause") ? { cause: describeThrown(thrown.cause, depth + 1) } : {}),
   };
