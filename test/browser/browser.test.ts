@@ -203,7 +203,7 @@ describe.skipIf(BROWSER === undefined && process.env["CI"] !== "true")("in Chrom
   test.each([
     [
       "the React hook",
-      "A React hook",
+      "React hook",
       `const { messages, send } = useAsk(client);
        const shown = messages.map(({ role, text }) => role + ": " + text);`,
     ],

@@ -80,7 +80,7 @@ export async function startScene(): Promise<Scene> {
 
   // The page and its backend from the document, in a process of their own.
   writeFileSync(join(home, "chat.html"), snippetIn("A chat page in 30 lines", "html"));
-  writeFileSync(join(home, "backend.mjs"), snippetIn("Its backend: Node", "js"));
+  writeFileSync(join(home, "backend.mjs"), snippetIn("Backend in Node", "js"));
   const backendPort = await freePort();
   const backend = spawn(process.execPath, ["backend.mjs"], {
     cwd: home,
