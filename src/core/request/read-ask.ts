@@ -48,6 +48,7 @@ export function parseAsk(fields: JsonObject, parse: (fields: JsonObject) => Ask 
   return parse(fields);
 }
 
+/** Without a JSON content type a body is JSON if it is an object with `input`, a form if it has `input=`, and else the input itself. */
 function fieldsOf(text: string, contentType: string | null): JsonObject {
   const [type = "", ...parameters] = (contentType ?? "")
     .toLowerCase()
@@ -64,8 +65,8 @@ function fieldsOf(text: string, contentType: string | null): JsonObject {
     );
   }
   if (type === "application/json" || type.endsWith("+json")) return jsonFields(text);
-  const form = type === "application/x-www-form-urlencoded";
-  if (!form && type !== "" && !type.startsWith("text/")) {
+  const isForm = type === "application/x-www-form-urlencoded";
+  if (!isForm && type !== "" && !type.startsWith("text/")) {
     throw new Problem(
       "unsupported_media_type",
       `The content type ${JSON.stringify(type.slice(0, 80))} is not supported. Send application/json, or plain text as the input.`,
@@ -79,7 +80,7 @@ function fieldsOf(text: string, contentType: string | null): JsonObject {
       return value;
     }
   }
-  if (form && /(?:^|&)input=/.test(trimmed)) return formFields(new URLSearchParams(trimmed));
+  if (isForm && /(?:^|&)input=/.test(trimmed)) return formFields(new URLSearchParams(trimmed));
   return trimmed === "" ? {} : { input: text };
 }
 
@@ -115,8 +116,8 @@ function withQuery(fields: JsonObject, query: Iterable<[name: string, value: str
         { param: name.slice(0, 80) },
       );
     }
-    const queried = name === "stream" ? flag(value) : value;
-    if (fields[name] !== undefined && fields[name] !== null && fields[name] !== queried) {
+    const queryValue = name === "stream" ? booleanOf(value) : value;
+    if (fields[name] !== undefined && fields[name] !== null && fields[name] !== queryValue) {
       throw new Problem(
         "invalid_request",
         `\`${name}\` is in the query and, with another value, in the body. Send it once.`,
@@ -125,12 +126,12 @@ function withQuery(fields: JsonObject, query: Iterable<[name: string, value: str
         },
       );
     }
-    fields[name] = queried;
+    fields[name] = queryValue;
   }
   return fields;
 }
 
-function flag(value: string): boolean {
+function booleanOf(value: string): boolean {
   if (value === "" || value === "1" || value === "true") return true;
   if (value === "0" || value === "false") return false;
   throw new Problem("invalid_request", "`stream` in the query is true or false.", { param: "stream" });
