@@ -16,5 +16,5 @@ test("a mistake in src/config.ts stops the start with its path and a sentence, e
   }
   const said = logs.join("\n");
   expect(said).toContain("src/config.ts: presets.support.fallback[0]: must be a model name (a string)\n");
-  expect(said).toContain('src/config.ts: orgins: is not a setting: did you mean "origins"?\n');
+  expect(said).toContain('src/config.ts: orgins: is not a setting: remove it, or use one of defaults, models, limits, cache, turns, continuity, presets, origins, callers, hooks, callbacks, prices, public_url, console\n');
 });

@@ -80,8 +80,8 @@ test("SIGTERM ends it, and no process stays behind", async () => {
 test.each([
   [
     "a setting that there is not",
-    'import { defineConfig } from "./core/define-config.ts";\nexport default defineConfig({ defaults: { model: "m" }, orgins: [] });\n',
-    'src/config.ts: orgins: is not a setting: did you mean "origins"?\n',
+    'import { defineConfig } from "./core/config/define-config.ts";\nexport default defineConfig({ defaults: { model: "m" }, orgins: [] });\n',
+    'src/config.ts: orgins: is not a setting: remove it, or use one of defaults, models, limits, cache, turns, continuity, presets, origins, callers, hooks, callbacks, prices, public_url, console\n',
   ],
   [
     "a forgotten import",

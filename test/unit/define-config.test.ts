@@ -1,7 +1,9 @@
 // What src/config.ts may say, what it gets where it says nothing, and the sentence for each mistake.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { UpstreamFields } from "../../src/contract/ask.ts";
 import { ConfigError, defineConfig, type ConfigInput } from "../../src/core/config/define-config.ts";
+import { SENDER_SETTINGS } from "../../src/core/config/config-schema.ts";
 import { configSample } from "../fixtures/config-sample.ts";
 
 /** The mistakes in a config that TypeScript would partly refuse too, without the file's name. */
@@ -18,6 +20,13 @@ function mistakes(config: unknown): string[] {
   }
   return [];
 }
+
+/** "a", "b" or "c" */
+const oneOf = (words: readonly string[]): string =>
+  words
+    .map((word) => `"${word}"`)
+    .join(", ")
+    .replace(/, (?=[^,]*$)/, " or ");
 
 const model = "gpt-6-sol";
 const presets = { support: { model } };
@@ -208,20 +217,32 @@ describe("the config that comes out", () => {
   });
 });
 
+const TOP_LEVEL =
+  "defaults, models, limits, cache, turns, continuity, presets, origins, callers, hooks, callbacks, prices, public_url, console";
+const UPSTREAM = Object.keys(UpstreamFields.shape).join(", ");
+
 const unknownKeys: [what: string, config: unknown, line: string][] = [
-  ["at the top, near a known one", { preset: {} }, 'preset: is not a setting: did you mean "presets"?'],
+  ["at the top", { preset: {} }, `preset: is not a setting: remove it, or use one of ${TOP_LEVEL}`],
   [
-    "far from every known one",
+    "in a group",
     { callers: { oauth: {} } },
     "callers.oauth: is not a setting: remove it, or use one of publishable, sessions, jwt, turnstile",
   ],
   [
     "in a preset",
     { presets: { p: { model, fallbck: [] } } },
-    'presets.p.fallbck: is not a setting: did you mean "fallback"?',
+    `presets.p.fallbck: is not a setting: remove it, or use one of ${UPSTREAM}, fallback, allow, images, max_turns, cache`,
   ],
-  ["in defaults", { defaults: { modle: "m" } }, 'defaults.modle: is not a setting: did you mean "model"?'],
-  ["within one form of two", { cache: { tll: 60 } }, 'cache.tll: is not a setting: did you mean "ttl"?'],
+  [
+    "in defaults",
+    { defaults: { modle: "m" } },
+    `defaults.modle: is not a setting: remove it, or use one of ${UPSTREAM}`,
+  ],
+  [
+    "within one form of two",
+    { cache: { tll: 60 } },
+    "cache.tll: is not a setting: remove it, or use one of ttl, responses",
+  ],
   [
     "in a list",
     withKey({ origin: "x" }),
@@ -275,11 +296,7 @@ const forms: typeof unknownKeys = [
   ["cache: true", { cache: true }, "cache: must be false or { ttl, responses }"],
   ["turns for part of a second", { turns: { ttl: 60.5 } }, "turns.ttl: must be a whole number of seconds, at least 60"],
   ["turns: null", { turns: null }, "turns: must be false or { ttl }"],
-  [
-    "an unknown continuity",
-    { continuity: "Auto" },
-    'continuity: must be "auto", "upstream" or "gateway": did you mean "auto"?',
-  ],
+  ["an unknown continuity", { continuity: "Auto" }, 'continuity: must be "auto", "upstream" or "gateway"'],
   [
     "images of no form",
     { presets: { p: { model, images: "yes" } } },
@@ -338,7 +355,7 @@ const forms: typeof unknownKeys = [
   [
     "an unknown scheme",
     withHook({ scheme: "githb" }),
-    'hooks.h.scheme: must be "standard", "github", "stripe", "slack", "telegram" or "hmac": did you mean "github"?',
+    `hooks.h.scheme: must be ${oneOf(Object.keys(SENDER_SETTINGS))}`,
   ],
   [
     "a secret in place of its name",
@@ -443,14 +460,18 @@ const together: typeof unknownKeys = [
   [
     "a caller's unknown preset",
     withKey({ presets: ["support", "suport"] }),
-    'callers.publishable[0].presets[1]: names a preset that is not in presets: did you mean "support"?',
+    'callers.publishable[0].presets[1]: names a preset that is not in presets: use "support"',
   ],
   [
     "a preset that only Object knows",
     withKey({ presets: ["constructor"] }),
-    "callers.publishable[0].presets[0]: names a preset that is not in presets",
+    'callers.publishable[0].presets[0]: names a preset that is not in presets: use "support"',
   ],
-  ["a hook's unknown preset", withHook({ preset: "other" }), "hooks.h.preset: names a preset that is not in presets"],
+  [
+    "a hook's unknown preset",
+    withHook({ preset: "other" }),
+    'hooks.h.preset: names a preset that is not in presets: use "support"',
+  ],
   [
     "a hook's unknown callback",
     withHook({ callback: "crm" }),
@@ -576,9 +597,9 @@ describe("a mistake is told with its path and what to do", () => {
     expect(mistakes(config(keys(16), {}))).toEqual([]);
   });
 
-  test("`allow` lists the request fields, and suggests one", () => {
+  test("`allow` lists the request fields", () => {
     const [line] = mistakes({ presets: { p: { model, allow: ["temprature"] } } });
-    expect(line).toMatch(/^presets\.p\.allow\[0\]: must be "model", .*"temperature".*: did you mean "temperature"\?$/);
+    expect(line).toMatch(/^presets\.p\.allow\[0\]: must be "model", .*"temperature".* or "\w+"$/);
     expect(mistakes({ presets: { p: { model, allow: ["input"] } } })).toHaveLength(1);
   });
 
@@ -630,9 +651,9 @@ describe("a mistake is told with its path and what to do", () => {
       "turns.ttl: must be a whole number of seconds, at least 60",
       "presets.p.temperature: must be a number",
       "hooks.h.bots: must be true or false",
-      'modles: is not a setting: did you mean "models"?',
+      `modles: is not a setting: remove it, or use one of ${TOP_LEVEL}`,
       "presets.p: has no model: give it one here or in defaults.model",
-      "hooks.h.preset: names a preset that is not in presets",
+      'hooks.h.preset: names a preset that is not in presets: use "p"',
     ]);
   });
 

@@ -144,7 +144,8 @@ function spendingRule(config: Table, presets: Table, defaults: Table): (granted:
 
 function checkName(path: Path, name: unknown, kind: "preset" | "callback", known: Table, report: Report): void {
   if (typeof name !== "string" || Object.hasOwn(known, name)) return;
-  report(path, `names a ${kind} that is not in ${kind}s${didYouMean(name, Object.keys(known))}`);
+  const names = Object.keys(known);
+  report(path, `names a ${kind} that is not in ${kind}s${names.length === 0 ? "" : `: use ${listed(names, "or")}`}`);
 }
 
 function checkUnique(field: string, keys: readonly unknown[], report: Report): void {
@@ -312,7 +313,7 @@ function sentence(issue: z.core.$ZodRawIssue): string {
     case "invalid_type":
       return must(KINDS[issue.expected] ?? issue.expected, issue);
     case "invalid_value":
-      return must(listed(issue.values, "or"), issue) + didYouMean(issue.input, issue.values);
+      return must(listed(issue.values, "or"), issue);
     case "too_small":
       if (issue.origin === "string" || issue.origin === "array") return "must not be empty";
       return must(`${issue.inclusive ? "at least" : "above"} ${issue.minimum}`, issue);
@@ -322,7 +323,7 @@ function sentence(issue: z.core.$ZodRawIssue): string {
         issue,
       );
     case "unrecognized_keys":
-      return issue.keys.map((key) => unknownKey(key, issue.inst)).join("\n");
+      return issue.keys.map(() => unknownKey(issue.inst)).join("\n");
     case "invalid_union":
       return must(
         [...new Set(issue.errors.map((branch) => branch[0]?.message.replace(/^must be /, "")))].join(" or "),
@@ -333,35 +334,10 @@ function sentence(issue: z.core.$ZodRawIssue): string {
   }
 }
 
-function unknownKey(key: string, schema: z.core.$ZodRawIssue["inst"]): string {
+function unknownKey(schema: z.core.$ZodRawIssue["inst"]): string {
   const shape = schema !== undefined && "shape" in schema._zod.def ? table(schema._zod.def.shape) : {};
   const known = Object.keys(shape);
-  return `is not a setting${didYouMean(key, known) || `: remove it, or use one of ${known.join(", ")}`}`;
-}
-
-function didYouMean(word: unknown, known: readonly unknown[]): string {
-  if (typeof word !== "string") return "";
-  const near = known
-    .filter((candidate) => typeof candidate === "string")
-    .map((candidate) => ({ candidate, distance: editDistance(word, candidate) }))
-    .filter(({ distance }) => distance <= 2 && distance < word.length)
-    .toSorted((a, b) => a.distance - b.distance)[0];
-  return near === undefined ? "" : `: did you mean ${quoted(near.candidate)}?`;
-}
-
-/** Levenshtein's distance; 3 where the lengths alone say that it is more than 2. */
-function editDistance(a: string, b: string): number {
-  if (Math.abs(a.length - b.length) > 2) return 3;
-  let above = Array.from({ length: b.length + 1 }, (_, column) => column);
-  for (let row = 1; row <= a.length; row++) {
-    const here = [row];
-    for (let column = 1; column <= b.length; column++) {
-      const swap = (above[column - 1] ?? 0) + (a[row - 1] === b[column - 1] ? 0 : 1);
-      here.push(Math.min(swap, (above[column] ?? 0) + 1, (here[column - 1] ?? 0) + 1));
-    }
-    above = here;
-  }
-  return above[b.length] ?? 0;
+  return `is not a setting: remove it, or use one of ${known.join(", ")}`;
 }
 
 const quoted = (value: unknown) => JSON.stringify(value);
