@@ -130,7 +130,7 @@ export function consoleChat(scene: () => Scene): void {
     const { page, answer, ask, pick, button } = console;
     await pick("Tools", "function: get_weather");
     await ask("How is the weather in Rome?");
-    await page.getByText("What is asked next needs this first.").waitFor();
+    await page.getByText("The conversation needs this output before the next question.").waitFor();
     await ask("Never mind: how are you?");
     await page.getByRole("alert").waitFor();
     await page.getByLabel("Its output").fill("Rain.");

@@ -146,7 +146,7 @@ export function consoleReload(scene: () => Scene): void {
     await composer.press("Enter");
     await page.locator(".question-text", { hasText: question }).waitFor();
     await console.button("Use a key").click();
-    await page.getByText("Signing in forgets what this page keeps without a key").waitFor();
+    await page.getByText("Signing in removes what this page has stored without a key").waitFor();
     await signIn(console, SERVER_KEY);
     await console.ask("And who am I?");
     const branches = page.getByRole("navigation", { name: "Branches" }).getByRole("button");
@@ -169,9 +169,9 @@ export function consoleReload(scene: () => Scene): void {
       route.fulfill({ status: 502, contentType: "text/html", body: "<h1>Bad gateway</h1>" }),
     );
     await page.reload();
-    await button("Go on without it").waitFor();
+    await button("Continue without it").waitFor();
     await expectAccessible(console, "a conversation that can't be read");
-    await button("Go on without it").click();
+    await button("Continue without it").click();
     await answer(0).locator(".answer-text", { hasText: "Though nothing is read." }).waitFor();
     await console.idle();
     expect(callsAbout(question)).toBe(1);
@@ -199,10 +199,10 @@ export function consoleReload(scene: () => Scene): void {
     await page.locator(".question-text", { hasText: question }).waitFor();
     await page.reload();
     await page.unroute(`${WORKER}/ask`);
-    await page.getByText("A conversation is kept here").waitFor();
+    await page.getByText("This page has stored the conversation").waitFor();
     expect(await button("Cancel").count()).toBe(0);
     await signIn(console, "pk_0123456789abcdefghij");
-    await page.getByText("A question was left here unanswered").waitFor();
+    await page.getByText("This page has an unanswered question").waitFor();
     expect(await page.locator(".question").count()).toBe(0);
     await expectAccessible(console, "an unanswered question");
     await button("Show").click();

@@ -85,7 +85,7 @@ function Details({ job: { hook, created_at, tries = [], next_at, answer, error, 
       </p>
       {tries.length > 0 && (
         <p class="fine">
-          Tries that failed: {tries.map(({ at, code }) => `${code} (${formatTime(at)})`).join(", ")}
+          Failed tries: {tries.map(({ at, code }) => `${code} (${formatTime(at)})`).join(", ")}
           {next_at !== undefined && `; the next one is due ${formatTime(next_at)}`}
         </p>
       )}

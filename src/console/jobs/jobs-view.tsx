@@ -31,7 +31,7 @@ export function JobsView({ account }: { account: Account }) {
             <FindForm onFind={add} />
           </div>
           {jobs.length === 0 && (
-            <p class="quiet">No jobs yet. Those of hooks are found by the id in the acknowledgement.</p>
+            <p class="quiet">No jobs yet. To find the job of a hook, use the id in its acknowledgement.</p>
           )}
           <ul class="jobs" aria-label="Jobs of this page">
             {jobs.map((job) => (

@@ -58,7 +58,7 @@ export function SignIn({ signIn, cancel, stored }: SignInProps) {
       <div class="tools">
         {cancel !== undefined && (
           <button type="button" onClick={cancel}>
-            {wasSignedIn ? "Go on without a key" : "Cancel"}
+            {wasSignedIn ? "Continue without a key" : "Cancel"}
           </button>
         )}
         <button type="submit" class="primary" disabled={busy || credential.trim() === ""}>
@@ -67,17 +67,18 @@ export function SignIn({ signIn, cancel, stored }: SignInProps) {
       </div>
       {hasLocalSession && (
         <p class="fine">
-          Signing in forgets what this page keeps without a key: the conversation, answers on their way, and the list of
-          jobs. The Worker keeps them under their ids.
+          Signing in removes what this page has stored without a key: the conversation, pending answers, and the list of
+          jobs. The Worker still has them under their ids.
         </p>
       )}
       {wasSignedIn && (
         <p class="fine">
-          A conversation is kept here for whoever was signed in before the reload: signing in with that key or account
-          brings it back. Any other forgets it{cancel !== undefined && ", and so does going on without a key"}.
+          This page has stored the conversation of the account that was signed in before the reload. Signing in as that
+          account restores it. Signing in as another one removes it
+          {cancel !== undefined && ", and so does continuing without a key"}.
         </p>
       )}
-      <p class="fine">It stays in the memory of this page: a reload forgets it.</p>
+      <p class="fine">The key stays in the memory of this page only, until a reload.</p>
     </form>
   );
 }

@@ -35,8 +35,8 @@ function Report({ usage }: { usage: UsageReport }) {
         ))}
       </div>
       <p class="fine">
-        Days are UTC. Sums reach this page some seconds after the answers. A request is counted when it comes, a hit
-        when the cache answers it.
+        Days are UTC. Sums are a few seconds late. A request is counted when it arrives, a hit when the cache answers
+        it.
         {usage.total.cost_usd === 0 && (
           <>
             {" "}

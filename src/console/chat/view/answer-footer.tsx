@@ -57,9 +57,9 @@ export function AnswerFooter({ chat, turn, account, fields, toField }: TurnProps
 }
 
 const CONTINUITY: Record<string, string> = {
-  upstream: "UniAPI got the id of the turn before, and remembered",
-  replayed: "UniAPI had lost the conversation: it was sent from KV",
-  gateway: "Conversations are always sent from KV",
+  upstream: "UniAPI received the id of the previous turn and continued from it",
+  replayed: "UniAPI had lost the conversation, so it was replayed from KV",
+  gateway: "This Worker replays every conversation from KV",
 };
 
 /** Texts for `fwd` of `cache-status`; `request`: the question asked for a new answer. */

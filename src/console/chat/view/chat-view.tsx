@@ -54,8 +54,8 @@ function Welcome() {
     <div class="welcome">
       <h2>Ask something</h2>
       <p>
-        Every answer shows what it cost, where it came from and the code that asks the same. Edit a question to branch,
-        retry for a fresh answer.
+        Every answer shows its cost, its origin and the code for the same question. Edit a question to start a branch,
+        or retry for a new answer.
       </p>
     </div>
   );

@@ -6,8 +6,7 @@ import { clientCode, curlLine } from "../model/snippets.ts";
 
 export function CodePanel({ turn, account }: { turn: Turn; account: Account }) {
   const { input, fields } = turn;
-  if (input === undefined)
-    return <p class="fine">There is no code without the question, which was forgotten by a reload.</p>;
+  if (input === undefined) return <p class="fine">There is no code: a reload lost the question.</p>;
   const question = {
     origin: location.origin,
     signedIn: account.credential !== undefined,
@@ -19,8 +18,8 @@ export function CodePanel({ turn, account }: { turn: Turn; account: Account }) {
     <div class="code-panel">
       {fields === undefined && (
         <p class="fine">
-          Read again after a reload, which keeps no settings: the preset, model, schema, tools and other fields that
-          this was asked with are not known any more. What stands here asks without them.
+          This turn was read after a reload, so its preset, model, schema, tools and other fields are not known any
+          more. The code sends the question without them.
         </p>
       )}
       <Snippet title="curl" text={curlLine(question)} />

@@ -23,23 +23,22 @@ export function Restoring({ chat, toField }: { chat: Chat; toField: () => void }
       {state.name === "unreadable" && (
         <>
           <p>
-            The conversation can't be read just now. Nothing is asked until it is: the question would follow the wrong
-            answer.
+            The conversation can't be read right now. Until then no question can be sent, because it would follow the
+            wrong answer.
           </p>
           <FailureBox failure={state.failure} />
           <p class="fine">
-            Without it a question begins a new conversation. This one is not given up: the next reload looks for it
-            again.
+            Without it, a question starts a new conversation. This one stays stored: the next reload tries again.
           </p>
           <div class="tools">
             {button("Try again", () => chat.restore())}
-            {button("Go on without it", () => chat.continueWithout())}
+            {button("Continue without it", () => chat.continueWithout())}
           </div>
         </>
       )}
       {unread !== null && (
         <>
-          <p>Branches are missing that can't be read just now.</p>
+          <p>Some branches can't be read right now.</p>
           <FailureBox failure={unread} />
           {button("Read them again", () => chat.readMissing())}
         </>
@@ -48,10 +47,10 @@ export function Restoring({ chat, toField }: { chat: Chat; toField: () => void }
         <>
           <p>
             {unclaimed === 1
-              ? "A question was left here unanswered"
-              : `${unclaimed} questions were left here unanswered`}
-            , by you or by somebody else who used this page. {unclaimed === 1 ? "It is" : "They are"} not shown, since
-            this key or token does not tell.
+              ? "This page has an unanswered question"
+              : `This page has ${unclaimed} unanswered questions`}
+            , from you or from somebody else who used it. {unclaimed === 1 ? "It is" : "They are"} not shown, because
+            this key or token does not tell whose {unclaimed === 1 ? "it is" : "they are"}.
           </p>
           <div class="tools">
             {button("Show", () => chat.showUnclaimed())}
@@ -60,13 +59,15 @@ export function Restoring({ chat, toField }: { chat: Chat; toField: () => void }
         </>
       )}
       {discardedRun && (
-        <p class="fine">An answer was on its way for another account when this page was left. It was forgotten.</p>
+        <p class="fine">
+          An answer for another account was pending when this page was closed. It was removed from this page.
+        </p>
       )}
       {gone && (
         <p class="fine">
           {mayReadById(account)
-            ? "Something of what was asked here can't be read any more: it has expired, or was deleted or not kept."
-            : "What was asked here before the reload can't be shown: with a publishable key nothing can be read again."}
+            ? "Part of this conversation can't be read any more: it has expired, was deleted, or was not stored."
+            : "The conversation from before the reload can't be shown: a publishable key can't read anything by id."}
         </p>
       )}
     </div>

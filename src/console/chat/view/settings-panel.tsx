@@ -115,7 +115,7 @@ function JsonField({ label, value, set, isInvalid }: FieldProps & { isInvalid: b
             value={value}
             onInput={({ currentTarget }) => set(currentTarget.value)}
           />
-          {isInvalid && <span class="fine wrong">This is no JSON object yet.</span>}
+          {isInvalid && <span class="fine wrong">This is not a JSON object yet.</span>}
         </>
       )}
     </Field>

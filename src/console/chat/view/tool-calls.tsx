@@ -44,7 +44,7 @@ export function ToolCalls({ chat, turn, account, fields, toField }: TurnProps) {
       ))}
       {open && (
         <>
-          <p class="fine">What is asked next needs this first.</p>
+          <p class="fine">The conversation needs this output before the next question.</p>
           <button type="submit" disabled={chat.isBusy || turnFields === null}>
             Send output
           </button>

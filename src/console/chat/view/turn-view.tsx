@@ -93,24 +93,23 @@ export function TurnView({ chat, turn, account, fields, toField }: TurnProps) {
 function continueHint(turn: Turn): string {
   const stopped = turn.state === "stopped";
   if (turn.failure?.code === "invalid_credentials")
-    return "What came of it is kept. Reload this page and sign in again as the same account: Continue then goes on.";
+    return "The answer is recorded. Reload this page, sign in again as the same account, then press Continue.";
   const hint =
     turn.lastEventId !== ""
-      ? `${stopped ? "Stopped here. The" : "The"} Worker keeps the rest for a day: Continue shows it.`
+      ? `${stopped ? "Stopped here. The" : "The"} Worker stores the rest for a day: Continue shows it.`
       : `${stopped ? "Stopped before an answer came. " : ""}${
           isPaidOnce(turn)
-            ? "Continue asks for it with the same key: it is asked and paid once within a day."
-            : "Continue asks for it again, and that may be paid again: the Worker knows a key for a day, and of one account."
+            ? "Continue sends the question again with the same key: within a day it is paid for once."
+            : "Continue sends the question again, and that may be paid again: the Worker remembers a key for a day, and per account."
         }`;
   return `${hint} A new question follows the answer before this one.`;
 }
 
 /** A reload loses the question until it is read again by the id of its answer. */
 function missingQuestionText({ state }: Turn, account: Account): string {
-  if (!mayReadById(account))
-    return "Your question was forgotten by the reload: with a publishable key nothing can be read again.";
-  if (state === "done") return "Your question can't be read just now: it is shown again after the next reload.";
-  return "Your question is shown again once the answer is there.";
+  if (!mayReadById(account)) return "The reload lost your question: a publishable key can't read anything by id.";
+  if (state === "done") return "Your question can't be read right now: the next reload shows it.";
+  return "Your question is shown once the answer is complete.";
 }
 
 function AnswerText({ turn: { answer, text, refusal, state } }: { turn: Turn }) {
