@@ -20,6 +20,7 @@ import {
   TELEGRAM,
   webhookRequest,
 } from "../support/signed-deliveries.ts";
+import { senderExample } from "../support/sender-example.ts";
 import { bundleOf } from "./bundle.ts";
 import { type HttpResponse, json, startWorker, until, UPSTREAM_KEY, type Worker } from "./worker.ts";
 
@@ -206,7 +207,11 @@ test("every config in docs/senders has a row here, and every sender has a config
 
 test("what is printed is what an editor finds no fault with", () => {
   const dir = mkdtempSync(join("node_modules", ".typed-"));
-  const files = { "first.ts": FIRST_TRY, "entries.ts": configOf("https://receiver.example") };
+  const files = {
+    "first.ts": FIRST_TRY,
+    "entries.ts": configOf("https://receiver.example"),
+    "sender.ts": senderExample("../../src"),
+  };
   for (const [name, code] of Object.entries(files))
     writeFileSync(join(dir, name), code.replace('"./core', '"../../src/core'));
   writeFileSync(
