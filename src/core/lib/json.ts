@@ -65,7 +65,7 @@ export function decodeUtf8(bytes: ArrayBuffer | Uint8Array): string {
 }
 
 /** Whether a value is nested at most `max` levels deep. Does not recurse. */
-export function depthWithin(root: unknown, max: number): boolean {
+export function isWithinDepth(root: unknown, max: number): boolean {
   let level: object[] = typeof root === "object" && root !== null ? [root] : [];
   for (let depth = 1; level.length > 0; depth += 1) {
     if (depth > max) return false;

@@ -1,7 +1,7 @@
 // Trims a response object to the answer of POST /ask (docs/contract.md §2). Reads loosely: unknown items, unknown statuses and missing
 // parts never fail.
 import type { Answer } from "../../contract/answer.ts";
-import { depthWithin, isRecord, type JsonObject, parseJson, textOf } from "../lib/json.ts";
+import { isWithinDepth, isRecord, type JsonObject, parseJson, textOf } from "../lib/json.ts";
 import { Problem } from "../lib/problem.ts";
 import { usageOf } from "../upstream/usage.ts";
 import { readOutput } from "../upstream/output.ts";
@@ -53,7 +53,7 @@ export function trim(response: JsonObject, context: AnswerContext): Answer {
   if (context.wantsData) {
     const data = parseJson(withoutFence(content.text));
     // A model may nest without end, and such data could not be serialized again.
-    if (data !== undefined && depthWithin(data, MAX_DATA_DEPTH)) answer.data = data;
+    if (data !== undefined && isWithinDepth(data, MAX_DATA_DEPTH)) answer.data = data;
   }
   if (content.refusal !== "") answer.refusal = content.refusal;
   if (content.toolCalls.length > 0) answer.tool_calls = content.toolCalls;
