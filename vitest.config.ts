@@ -1,6 +1,9 @@
 import { cloudflareTest } from "@cloudflare/vitest-pool-workers";
 import { defineConfig } from "vitest/config";
 
+/** Only a hung test takes this long, even on a busy machine. */
+const testTimeout = 30_000;
+
 export default defineConfig({
   test: {
     // A run that passes prints its totals alone; on a terminal it shows its progress. `--reporter=verbose` names every test.
@@ -15,6 +18,7 @@ export default defineConfig({
           name: "unit",
           include: ["test/unit/**/*.test.ts"],
           setupFiles: ["test/support/restore.ts"],
+          testTimeout,
           environment: "node",
           // Pure functions for the most part. Loading their modules once per file took half of the time.
           isolate: false,
@@ -57,6 +61,7 @@ export default defineConfig({
           name: "worker",
           include: ["test/worker/**/*.test.ts"],
           isolate: true,
+          testTimeout,
           globalSetup: [
             "test/support/assets.ts",
             "test/support/shared-emulator.ts",
@@ -72,7 +77,7 @@ export default defineConfig({
           environment: "node",
           isolate: true,
           globalSetup: ["test/support/production-bundle.ts", "test/support/client-packages.ts"],
-          testTimeout: 30_000,
+          testTimeout,
           hookTimeout: 60_000,
         },
       },
