@@ -1,10 +1,10 @@
-// Tokens as others make them: by hand, with node:crypto alone, so that no library of ours decides what is tried.
+// Tokens as third parties make them: with node:crypto alone, so that no library limits what the tests can try.
 import { createHmac, generateKeyPairSync, type KeyObject, sign } from "node:crypto";
 
 export const SECRET = "a-session-secret-of-32-bytes-or-more";
 export const SESSION_KEYS = `k1:${SECRET}`;
 export const now = (): number => Math.floor(Date.now() / 1_000);
-/** Claims of a token that is good for ten minutes. */
+/** Claims of a token that is valid for ten minutes. */
 export const claimsOf = (sub: string, more: object = {}): Record<string, unknown> => ({
   sub,
   exp: now() + 600,
@@ -46,7 +46,7 @@ export function signer(alg: Signer["alg"], kid = `${alg}-${crypto.randomUUID()}`
   };
 }
 
-/** The private key as PEM: workerd takes no KeyObject everywhere. */
+/** The private key as PEM: not every API of workerd accepts a KeyObject. */
 function pair(alg: Signer["alg"]): { privateKey: string; publicKey: KeyObject } {
   const { privateKey, publicKey } =
     alg === "RS256"

@@ -1,5 +1,5 @@
-// The Worker under test as its callers meet it, what the shared emulator heard from it, and what it wrote into its log. Requests are
-// told apart by a marker in their text, since all files share one emulator.
+// The Worker under test, the requests that the shared emulator received from it, and its log. All files share one emulator, so each request
+// has a unique marker in its text.
 import type { Answer } from "../../src/contract/answer.ts";
 import { createExecutionContext, reset, runInDurableObject, waitOnExecutionContext } from "cloudflare:test";
 import { env } from "cloudflare:workers";
@@ -26,14 +26,14 @@ export interface WorkerUnderTest {
   send: (path: string, init?: RequestInit) => Promise<Response>;
   /** POST /ask with a JSON body. */
   ask: (body: unknown, headers?: HeaderTable) => Promise<Response>;
-  /** The same for a request that succeeds, once all that it does after the answer is done. */
+  /** The same for a request that succeeds. Resolves after its background work. */
   answer: (body: unknown, headers?: HeaderTable) => Promise<Answer>;
   get: (path: string, headers?: HeaderTable) => Promise<Response>;
-  /** When everything given to waitUntil so far is done. */
+  /** Resolves when everything passed to waitUntil so far is done. */
   settled: () => Promise<void>;
 }
 
-/** @param settings vars, secrets and bindings that differ from the usual ones */
+/** @param settings vars, secrets and bindings that differ from the defaults of the tests */
 export function startWorker(config: ConfigInput = {}, settings: Record<string, unknown> = {}): WorkerUnderTest {
   const app = createApp(defineConfig({ defaults: { model: "gpt-6-luna" }, ...config }));
   const bound = {
@@ -75,7 +75,7 @@ export const as = (key: string): HeaderTable => ({ authorization: `Bearer ${key}
 export const EVENTS = { accept: "text/event-stream" };
 export const TEXT = { accept: "text/plain" };
 
-/** A text that no other request has. */
+/** A unique text. */
 export const marked = (text = "hello"): string => `${text} ${crypto.randomUUID()}`;
 
 export interface Received {
@@ -85,7 +85,7 @@ export interface Received {
   ended: "open" | "complete" | "client_left";
 }
 
-/** What the emulator got that holds this text, oldest first. */
+/** The requests at the emulator that contain this text, oldest first. */
 export async function received(marker: string): Promise<Received[]> {
   const response = await fetch(`${inject("emulatorUrl")}/emulator/requests?holds=${encodeURIComponent(marker)}`);
   const { requests } = await response.json<{ requests: Received[] }>();
@@ -113,7 +113,7 @@ export function eventsIn(text: string): SentEvent[] {
 
 export const namesOf = (events: readonly SentEvent[]): string[] => events.map(({ event }) => event);
 
-/** The joined deltas of one kind. */
+/** The deltas of one kind, concatenated. */
 export const joined = (events: readonly SentEvent[], name: string): string =>
   events.map(({ event, data }) => (event === name ? String(data["delta"]) : "")).join("");
 
@@ -123,7 +123,7 @@ export async function problemOf(response: Response): Promise<ErrorBody["error"]>
   return error;
 }
 
-/** Contract section 8: all strings, and the request's id in both places. */
+/** docs/contract.md §8: all values are strings, and the request id is in both places. */
 export function expectEnvelope(response: Response, error: unknown): void {
   const some = expect.stringMatching(/./) as string;
   expect(error).toStrictEqual({
@@ -139,11 +139,11 @@ export function expectEnvelope(response: Response, error: unknown): void {
 
 export type LogLine = Record<string, unknown> & { event: string; level: string };
 
-/** Of callers: no log, no KV and no object may have one in clear. */
+/** Secrets of callers and visitors: no log, no KV and no object may contain one in clear. */
 const CALLERS_OWN = /pk_[a-z]+_[\w-]{12,}|a-session-secret-of|turnstile-secret-of|203\.0\.113\.|2001:db8:/;
 const CANARY = [UPSTREAM_KEY, ID_KEY, ...Object.values(KEYS), "hook-canary", "callback-canary"];
 
-/** Gives every test of a file an empty KV and a log of its own, and looks for secrets in both, and in the rows of all objects. */
+/** Gives every test of a file an empty KV and its own log, and searches both and the rows of all objects for secrets. */
 export function eachTestAlone(): { lines: () => LogLine[]; requests: () => LogLine[]; warnings: () => LogLine[] } {
   let written: string[] = [];
   beforeEach(() => {
@@ -153,15 +153,15 @@ export function eachTestAlone(): { lines: () => LogLine[]; requests: () => LogLi
   afterEach(async () => {
     vi.useRealTimers();
     vi.restoreAllMocks();
-    const kept = await kvTexts();
+    const stored = await kvTexts();
     const rows = Object.values(await objectRows()).flat();
     reached.clear();
-    const texts = [...written, ...kept, ...rows];
+    const texts = [...written, ...stored, ...rows];
     expect(texts.filter((text) => CALLERS_OWN.test(text) || CANARY.some((secret) => text.includes(secret)))).toEqual(
       [],
     );
-    // Takes longer than most tests.
-    if (kept.length + rows.length > 0) await reset();
+    // Only if needed: it takes longer than most tests.
+    if (stored.length + rows.length > 0) await reset();
   });
   const lines = (): LogLine[] => written.map((line) => JSON.parse(line) as LogLine);
   return {
@@ -171,17 +171,17 @@ export function eachTestAlone(): { lines: () => LogLine[]; requests: () => LogLi
   };
 }
 
-/** No minute ends in the middle of the test: what counts by the minute begins its count anew then. */
+/** Stops the clock within a minute, so that counters per minute do not restart during the test. */
 export function withinOneMinute(): void {
   vi.useFakeTimers({ toFake: ["Date"], now: Math.floor(Date.now() / 60_000) * 60_000 + 1_000 });
 }
 
 /**
- * Ids of the objects that this test has reached. `reset` empties an object and leaves its file, so those that there are
- * (`listDurableObjectIds`) are those of all earlier tests, too, and to wake them takes longer than the test.
+ * Ids of the objects that this test has reached. `reset` empties an object but leaves its file, so `listDurableObjectIds` would include those
+ * of all earlier tests, and waking them takes longer than the test.
  */
 const reached = new Set<string>();
-// Whoever reaches an object does it here: the router, other objects and the Workflow run in this isolate, and namespaces have one prototype.
+// Every access to an object passes here: the app, other objects and the Workflow run in this isolate, and namespaces share one prototype.
 const prototype = Object.getPrototypeOf(env.RUNS) as Record<
   "get" | "getByName",
   (...args: unknown[]) => DurableObjectStub
@@ -201,7 +201,7 @@ export async function objectRows(): Promise<Record<"BUDGETS" | "JOB_RECORDS" | "
   const ids = [...reached];
   for (const name of ["BUDGETS", "JOB_RECORDS", "RUNS"] as const) {
     const namespace = env[name] as DurableObjectNamespace;
-    // What a thousand callers leave behind is alike.
+    // A sample is enough: the rows of a thousand callers are alike.
     for (const id of ids.flatMap((text) => idIn(namespace, text)).slice(0, 50)) {
       rows[name].push(...(await runInDurableObject(namespace.get(id), (_, { storage }) => textsOf(storage))));
     }
@@ -209,7 +209,7 @@ export async function objectRows(): Promise<Record<"BUDGETS" | "JOB_RECORDS" | "
   return rows;
 }
 
-/** Whether an id is one of a namespace, only that namespace knows. */
+/** Only a namespace itself knows whether an id belongs to it. */
 function idIn(namespace: DurableObjectNamespace, id: string): DurableObjectId[] {
   try {
     return [namespace.idFromString(id)];
