@@ -1,5 +1,5 @@
-// The one file to edit: models, presets, callers, limits. Every setting is described in docs/configuration.md; a mistake stops the
-// start with its path. Secrets don't belong here (npm run setup).
+// The one file to edit: models, presets, callers, limits. docs/configuration.md describes every setting. A mistake stops the start, with
+// a message that names the setting. Secrets do not belong here: npm run setup writes them.
 import { defineConfig } from "./core/config/define-config.ts";
 
 export default defineConfig({ defaults: { model: "gpt-6-luna" } });

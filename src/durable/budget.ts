@@ -2,14 +2,14 @@
 // runs one method at a time, so parallel calls can't exceed a limit together. It reads no clock but in its alarm.
 import { DurableObject } from "cloudflare:workers";
 import type { BudgetLimits } from "../core/config/config-schema.ts";
-import type { BudgetObject, BudgetUsage, Cost, ExceededLimit, TokenCap, Tally } from "../core/callers/budget.ts";
+import type { BudgetMethods, BudgetUsage, Cost, ExceededLimit, TokenCap, Tally } from "../core/callers/budget.ts";
 
 const DAY_MS = 86_400_000;
 const MINUTE_MS = 60_000;
 /** The 30 days that GET /usage shows, and one more because the clocks of isolates differ. */
 const RETENTION_DAYS = 31;
 
-export class Budget extends DurableObject<Env> implements BudgetObject {
+export class Budget extends DurableObject<Env> implements BudgetMethods {
   readonly #sql: SqlStorage;
   /** The tables exist. An object that only `usage` was asked of creates none, so that it stores nothing. */
   #hasTables: boolean;

@@ -2,7 +2,7 @@
 // sums that only GET /usage shows are added up in the isolate and sent from time to time.
 import {
   budgetExceeded,
-  type BudgetObject,
+  type BudgetMethods,
   type BudgetUsage,
   type CallerBudget,
   type Cost,
@@ -46,7 +46,7 @@ export interface Budgets {
 }
 
 export interface BudgetsBinding {
-  getByName: (name: string) => BudgetObject;
+  getByName: (name: string) => BudgetMethods;
 }
 
 interface BudgetsOptions {
@@ -62,7 +62,7 @@ export function durableBudgets(binding: BudgetsBinding | undefined, options: Bud
   const { now, random, sleep, warn } = options;
 
   /** Takes a fresh stub for each call, because a stub that has failed remains broken. @throws Problem misconfigured, unavailable */
-  async function callObject<T>(name: string, call: (object: BudgetObject) => Promise<T>): Promise<T> {
+  async function callObject<T>(name: string, call: (object: BudgetMethods) => Promise<T>): Promise<T> {
     if (binding === undefined) {
       throw new Problem(
         "misconfigured",

@@ -1,7 +1,6 @@
 // Runs as the answer path uses them: one Durable Object per owner and Idempotency-Key. Requests without a key never reach it.
 import { type JoinRequest, type JoinResult, runUnreachable } from "../core/request/idempotency.ts";
 import { Problem } from "../core/lib/problem.ts";
-import type { Run } from "../durable/run.ts";
 import { within } from "./io/within.ts";
 
 /** Until the object has answered the join; the recording's stream may take its time. */
@@ -12,8 +11,9 @@ export interface Runs {
   join: (name: string, request: JoinRequest) => Promise<JoinResult>;
 }
 
+/** The part of the binding RUNS that is used (src/durable/run.ts). */
 export interface RunsBinding {
-  getByName: (name: string) => Pick<Run, "join">;
+  getByName: (name: string) => { join: (request: JoinRequest) => Promise<JoinResult> };
 }
 
 export function durableRuns(binding: RunsBinding | undefined, warn: (event: string, error?: unknown) => void): Runs {
@@ -23,14 +23,12 @@ export function durableRuns(binding: RunsBinding | undefined, warn: (event: stri
         throw new Problem(
           "misconfigured",
           "This Worker's binding RUNS is missing: wrangler.toml must name the Durable Object.",
-          {
-            reason: "RUNS",
-          },
+          { reason: "RUNS" },
         );
       }
       let joining: Promise<JoinResult> | undefined;
       try {
-        // A fresh stub each time: one that has failed stays broken.
+        // A new stub for each call, because a stub that has failed remains broken.
         joining = binding.getByName(name).join(request);
         return await within(JOIN_TIMEOUT_MS, joining);
       } catch (error) {

@@ -42,7 +42,7 @@ export interface BudgetUsage {
 }
 
 /** The methods of one budget's Durable Object. `at` is the caller's time in milliseconds since 1970. */
-export interface BudgetObject {
+export interface BudgetMethods {
   /** Counts one request. A request beyond a limit is refused and not counted. */
   admit: (at: number, perMinute: number | undefined, token: TokenCap | undefined) => Promise<ExceededLimit | null>;
   /** Adds a call's worst case to the sums of the day, if it fits. It remains there until it is settled. */

@@ -1,53 +1,56 @@
-// The schema of src/config.ts: every setting, its type, its default and the rules that it can keep alone; rules between settings
-// are define-config.ts's. No sentence repeats a value, since somebody will type a secret where its name belongs and errors are logged.
+// The schema of src/config.ts: every setting with its type, its default, and the rules that concern this setting alone. Rules between
+// settings are in define-config.ts. No message contains a value: somebody may type a secret in place of its name, and errors are logged.
 import type { Answer } from "../../contract/answer.ts";
+import type { JobError } from "../../contract/job.ts";
 import * as z from "zod/mini";
 import { type Ask, UpstreamFields } from "../../contract/ask.ts";
 import { callbackMistake, endpointMistake, originMistake } from "../lib/url-rules.ts";
 import { HEADER_NAME, isTransportHeader } from "../lib/http-headers.ts";
 
-/** Names of presets, hooks, callbacks and publishable keys: they stand in paths, KV keys and log lines. */
+/** Names of presets, hooks, callbacks and publishable keys. They are part of paths, KV keys and log lines. */
 export const NAME = /^[a-z0-9][a-z0-9_-]{0,63}$/;
 export const NAME_RULE = "1 to 64 of a-z, 0-9, _ and -, the first a letter or digit";
 
-/** A hook or callback with one of these would hand it to a third party. */
+/** A hook or callback that used one of these would give it to a third party. */
 const OWN_SECRETS = new Set(["UNIAPI_KEY", "SERVER_KEYS", "ID_KEYS", "SESSION_KEYS", "TURNSTILE_SECRET"]);
 
-/** The sentence for a setting that is not what it must be, or not there. */
+/** The message for a setting that is wrong or missing. @param what continues "must be …" */
 export const must = (what: string, issue: { readonly input?: unknown }): string =>
   issue.input === undefined ? `is missing: it must be ${what}` : `must be ${what}`;
-const said = (what: string) => ({ error: (issue: { readonly input?: unknown }) => must(what, issue) });
+const message = (what: string) => ({ error: (issue: { readonly input?: unknown }) => must(what, issue) });
 
-const text = (what: string, pattern: RegExp) => z.string(said(what)).check(z.regex(pattern, said(what)));
+const text = (what: string, pattern: RegExp) => z.string(message(what)).check(z.regex(pattern, message(what)));
 
-/** A check that gives its own sentence, or null where nothing is wrong. */
+/** @param mistake returns the message, or null if the value is right */
 const rule = (mistake: (value: string) => string | null) =>
   z.check<string>((payload) => {
-    const message = mistake(payload.value);
-    if (message !== null) payload.issues.push({ code: "custom", message, input: payload.value, continue: true });
+    const found = mistake(payload.value);
+    if (found !== null) payload.issues.push({ code: "custom", message: found, input: payload.value, continue: true });
   });
 
 const url = (example: string, mistake: (url: URL, written: string) => string | null) =>
-  z.string(said(`a URL like "${example}"`)).check(
+  z.string(message(`a URL like "${example}"`)).check(
     rule((written) => {
       const parsed = URL.parse(written);
       return parsed === null ? `must be a URL like "${example}"` : mistake(parsed, written);
     }),
   );
 
-const ModelName = z.string(said("a model name (a string)")).check(z.minLength(1, said("a model name (a string)")));
-const PresetName = z.string(said("the name of a preset (a string)"));
+const ModelName = z
+  .string(message("a model name (a string)"))
+  .check(z.minLength(1, message("a model name (a string)")));
+const PresetName = z.string(message("the name of a preset (a string)"));
 const PresetNames = z
-  .array(PresetName, said("a list of names of presets"))
+  .array(PresetName, message("a list of names of presets"))
   .check(z.minLength(1, "must name at least one preset"));
-const Count = z.int(said("a whole number above 0")).check(z.positive(said("a whole number above 0")));
-const Usd = z.number(said("an amount in USD above 0")).check(z.positive(said("an amount in USD above 0")));
+const Count = z.int(message("a whole number above 0")).check(z.positive(message("a whole number above 0")));
+const Usd = z.number(message("an amount in USD above 0")).check(z.positive(message("an amount in USD above 0")));
 const UsdPerMillion = z
-  .number(said("USD per million tokens"))
-  .check(z.nonnegative(said("USD per million tokens, 0 or more")));
+  .number(message("USD per million tokens"))
+  .check(z.nonnegative(message("USD per million tokens, 0 or more")));
 const Ttl = z
-  .int(said("a whole number of seconds, at least 60"))
-  .check(z.gte(60, said("a whole number of seconds, at least 60")));
+  .int(message("a whole number of seconds, at least 60"))
+  .check(z.gte(60, message("a whole number of seconds, at least 60")));
 const SecretName = text(
   'the NAME of a secret like "CRM_SECRET" (A-Z, 0-9 and _), never the secret itself',
   /^[A-Z][A-Z0-9_]*$/,
@@ -59,10 +62,10 @@ const SecretName = text(
 const HeaderName = text('the name of an HTTP header like "x-signature"', HEADER_NAME);
 
 const PriceInput = z.strictObject({ input: UsdPerMillion, cached: z.optional(UsdPerMillion), output: UsdPerMillion });
-/** USD per million tokens; `cached` (input tokens read from upstream's prompt cache) is `input` where the config has none. */
+/** USD per million tokens. `cached` is for input tokens read from upstream's prompt cache; its default is `input`. */
 export type Price = { input: number; cached: number; output: number };
 
-/** What a caller may use; a limit that is absent is no limit. `tokens_per_day` and `usd_per_day` count UTC days. */
+/** Limits of one budget; an absent one does not apply. Days are UTC days. */
 export const BudgetLimits = z.strictObject({
   requests_per_minute: z.optional(Count),
   tokens_per_day: z.optional(Count),
@@ -81,22 +84,22 @@ const Limits = z.strictObject({
   ...LIMITS,
   server: z.optional(ServerLimits),
 });
-/** Bytes, characters, tokens. `server` is for server callers on /v1/responses, who have no other limits there. */
+/** In bytes, characters and tokens. On /v1/responses only `server` applies to server callers. */
 export type Limits = z.output<typeof Limits>;
 
 const AnswerCache = z.strictObject({ ttl: z._default(Ttl, 3_600), responses: z._default(z.boolean(), false) });
-/** Exact-repeat cache: `ttl` in seconds; with `responses` /v1/responses has it too. */
+/** The cache of exact repeats: `ttl` in seconds; `responses` extends it to /v1/responses. */
 export type AnswerCache = z.output<typeof AnswerCache>;
 
 const Turns = z.strictObject({ ttl: z._default(Ttl, 604_800) });
-/** Conversation memory in KV: `ttl` in seconds. */
+/** How long turns are stored in KV: `ttl` in seconds. */
 export type Turns = z.output<typeof Turns>;
 
 const HOST = /^([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z]([a-z0-9-]*[a-z0-9])?$/;
 const Images = z.strictObject({
   hosts: z.array(
     text('a host name like "img.example.com": lower case, no scheme, no port', HOST),
-    said("a list of host names"),
+    message("a list of host names"),
   ),
 });
 const PresetCache = z.strictObject({
@@ -105,25 +108,25 @@ const PresetCache = z.strictObject({
 });
 const PresetInput = z.strictObject({
   ...UpstreamFields.shape,
-  fallback: z._default(z.array(ModelName, said("a list of model names")), []),
-  allow: z._default(z.array(z.keyof(UpstreamFields), said("a list of names of request fields")), []),
-  images: z._default(z.union([z.boolean(), Images], said("true, false or { hosts: [...] }")), false),
+  fallback: z._default(z.array(ModelName, message("a list of model names")), []),
+  allow: z._default(z.array(z.keyof(UpstreamFields), message("a list of names of request fields")), []),
+  images: z._default(z.union([z.boolean(), Images], message("true, false or { hosts: [...] }")), false),
   max_turns: z.optional(Count),
-  cache: z.optional(z.union([z.literal(false), PresetCache], said("false or { ttl, scope }"))),
+  cache: z.optional(z.union([z.literal(false), PresetCache], message("false or { ttl, scope }"))),
 });
-/** A request field that a preset's `allow` may open to locked callers. */
+/** A request field that a preset's `allow` can permit to restricted callers. */
 export type UpstreamField = keyof UpstreamFields;
-/** A preset with everything settled that the config says elsewhere: its model, and its cache. */
+/** A preset, completed with the model and the cache of the config. */
 export type Preset = UpstreamFields & {
   model: string;
-  /** Models to try in order when upstream has no such model or channel. */
+  /** Tried in order if upstream has no such model or no channel for it. */
   fallback: string[];
   allow: UpstreamField[];
-  /** `hosts`: where https images may come from; empty: data URLs only. */
+  /** `hosts`: the hosts of permitted https images; if empty, only data URLs are permitted. */
   images: false | { hosts: string[] };
-  /** Length of a conversation in turns. */
+  /** The longest conversation, in turns. */
   max_turns?: number | undefined;
-  /** `ttl` in seconds; `shared`: one record for all callers of the preset. */
+  /** `ttl` in seconds. `shared`: all callers of the preset share their cached answers. */
   cache: false | { ttl: number; scope: "owner" | "shared" };
 };
 
@@ -134,7 +137,7 @@ const PublishableKey = z.strictObject({
   per_visitor: z._default(BudgetLimits, {}),
   total: z._default(BudgetLimits, {}),
 });
-/** A key that may stand in a page or app. */
+/** A key that may be published in a page or app. */
 export type PublishableKey = z.output<typeof PublishableKey>;
 
 const Sessions = z.strictObject({
@@ -142,7 +145,7 @@ const Sessions = z.strictObject({
   per_user: z._default(BudgetLimits, {}),
   total: z._default(BudgetLimits, {}),
 });
-/** What the holders of session tokens may do; a token's claims only narrow it. */
+/** The grant of session tokens. A token's claims can only narrow it. */
 export type Sessions = z.output<typeof Sessions>;
 
 const notEmpty = (what: string) => text(what, /./);
@@ -152,14 +155,14 @@ const JwtIssuer = z.strictObject({
   jwks_url: url("https://id.example.com/jwks", endpointMistake),
   azp: z.optional(
     z
-      .array(notEmpty("a client id"), said("a list of client ids"))
+      .array(notEmpty("a client id"), message("a list of client ids"))
       .check(z.minLength(1, "must name at least one client id")),
   ),
   presets: PresetNames,
   per_user: z._default(BudgetLimits, {}),
   total: z._default(BudgetLimits, {}),
 });
-/** An identity provider whose tokens are taken; with `azp` only those made for the clients it lists. */
+/** An identity provider whose tokens are accepted. With `azp`, only tokens issued to the clients in that list. */
 export type JwtIssuer = z.output<typeof JwtIssuer>;
 
 const SESSION_TTL = "a whole number of seconds from 10 to 7200";
@@ -167,13 +170,16 @@ const TurnstileInput = z.strictObject({
   hostname: notEmpty('the host name of the page, like "app.example.com"'),
   action: z.optional(notEmpty("the `action` of the widget")),
   presets: z.optional(PresetNames),
-  ttl: z._default(z.int(said(SESSION_TTL)).check(z.gte(10, said(SESSION_TTL)), z.lte(7_200, said(SESSION_TTL))), 600),
+  ttl: z._default(
+    z.int(message(SESSION_TTL)).check(z.gte(10, message(SESSION_TTL)), z.lte(7_200, message(SESSION_TTL))),
+    600,
+  ),
   verify_url: z._default(
     url("https://example.com/siteverify", endpointMistake),
     "https://challenges.cloudflare.com/turnstile/v0/siteverify",
   ),
 });
-/** Sessions for a solved Turnstile: `ttl` in seconds; `presets` are the sessions' where the config has none. */
+/** Sessions for visitors who solved a Turnstile widget: `ttl` in seconds; the default of `presets` is that of `sessions`. */
 export type Turnstile = z.output<typeof TurnstileInput> & { presets: string[] };
 
 /** JSON (or a form) that a sender made up: typed as JSON.parse types it, since only the config's author knows its shape. */
@@ -185,7 +191,7 @@ export type HookQuestion = string | z.input<typeof Ask> | null;
 /** What `output` is told: the trimmed answer of /ask, or the error of a job that failed for good. */
 export type HookOutcome = { payload: Payload; metadata: Record<string, string> } & (
   | { answer: Answer; error: null }
-  | { answer: null; error: { message: string; type: string; code: string } }
+  | { answer: null; error: JobError }
 );
 /** The request to the callback: `path` stays on the url's origin; `body` is sent as JSON unless it is a string. */
 export interface CallbackRequest {
@@ -236,15 +242,15 @@ const HookFields = z.strictObject({
   bots: z._default(z.boolean(), false),
   respond: z._default(z.enum(["async", "sync"]), "async"),
   input: z.optional(
-    z.custom<HookInput>(isFunction, said("a function of { payload } that returns a text, an /ask body or null")),
+    z.custom<HookInput>(isFunction, message("a function of { payload } that returns a text, an /ask body or null")),
   ),
   output: z.optional(
     z.custom<HookOutput>(
       isFunction,
-      said("a function of { payload, answer, error, metadata } that returns { path?, body }"),
+      message("a function of { payload, answer, error, metadata } that returns { path?, body }"),
     ),
   ),
-  callback: z.optional(z.string(said("the name of a callback (a string)"))),
+  callback: z.optional(z.string(message("the name of a callback (a string)"))),
   ...SENDER_SETTINGS.hmac,
 });
 export type HookFields = z.output<typeof HookFields>;
@@ -293,23 +299,23 @@ const Callback = z.strictObject({
   url: url("https://crm.example.com/in", callbackMistake),
   auth: z.optional(CallbackAuth),
 });
-/** Where answers may be sent. http on loopback passes here: only the runtime knows whether ENVIRONMENT is local. */
+/** A receiver of answers. The schema accepts http on loopback, since only the runtime knows whether ENVIRONMENT is local. */
 export type Callback = z.output<typeof Callback>;
 
-const named = <Value extends z.ZodMiniType>(value: Value) => z._default(z.record(z.string(), value), {});
+const tableOf = <Value extends z.ZodMiniType>(value: Value) => z._default(z.record(z.string(), value), {});
 
 export const ConfigFields = z.strictObject({
   defaults: z._default(UpstreamFields, {}),
-  models: z.optional(z.array(ModelName, said("a list of model names"))),
+  models: z.optional(z.array(ModelName, message("a list of model names"))),
   limits: z._default(Limits, { max_body_bytes: 262_144 }),
-  cache: z._default(z.union([z.literal(false), AnswerCache], said("false or { ttl, responses }")), {
+  cache: z._default(z.union([z.literal(false), AnswerCache], message("false or { ttl, responses }")), {
     ttl: 3_600,
     responses: false,
   }),
-  turns: z._default(z.union([z.literal(false), Turns], said("false or { ttl }")), { ttl: 604_800 }),
+  turns: z._default(z.union([z.literal(false), Turns], message("false or { ttl }")), { ttl: 604_800 }),
   continuity: z._default(z.enum(["auto", "upstream", "gateway"]), "auto"),
-  presets: named(PresetInput),
-  origins: z._default(z.array(url("https://app.example.com", originMistake), said("a list of origins")), []),
+  presets: tableOf(PresetInput),
+  origins: z._default(z.array(url("https://app.example.com", originMistake), message("a list of origins")), []),
   callers: z._default(
     z.strictObject({
       publishable: z._default(z.array(PublishableKey), []),
@@ -319,9 +325,9 @@ export const ConfigFields = z.strictObject({
     }),
     { publishable: [], jwt: [] },
   ),
-  hooks: named(HookFields),
-  callbacks: named(Callback),
-  prices: named(PriceInput),
+  hooks: tableOf(HookFields),
+  callbacks: tableOf(Callback),
+  prices: tableOf(PriceInput),
   public_url: z.optional(
     url("https://ask.example.com", (parsed, written) =>
       parsed.protocol === "https:" ? originMistake(parsed, written) : "must begin with https://",
@@ -333,11 +339,11 @@ export type ConfigFields = z.output<typeof ConfigFields>;
 /** What a deployer writes into src/config.ts. */
 export type ConfigInput = z.input<typeof ConfigFields>;
 
-/** The config with every default filled in, frozen. Tables by name have no prototype: a caller's "constructor" finds nothing. */
+/** The config with all defaults, frozen. Tables by name have no prototype, so that a caller's "constructor" finds nothing. */
 export interface Config {
-  /** Fields for /ask and presets where neither the request nor the preset has them. */
+  /** Request fields for /ask and presets, if neither the request nor the preset has them. */
   readonly defaults: UpstreamFields;
-  /** What callers may name; undefined: any. Does not restrict presets. */
+  /** Models that callers may name; undefined: any. Presets are not bound by it. */
   readonly models: string[] | undefined;
   readonly limits: Limits;
   readonly cache: false | AnswerCache;

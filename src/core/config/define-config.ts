@@ -1,5 +1,5 @@
-// defineConfig: from what a deployer wrote to a complete, frozen Config, or to one ConfigError that lists every mistake with its
-// path and what to do about it. The schema is config-schema.ts's; here are the rules between settings and the sentences.
+// defineConfig: turns a deployer's settings into a complete, frozen Config, or throws one ConfigError that lists every mistake with its
+// path and its remedy. The schema is in config-schema.ts; the rules between settings and the messages are here.
 import type * as z from "zod/mini";
 import { ConfigFields, NAME, NAME_RULE, SENDER_SETTINGS, must } from "./config-schema.ts";
 import type { Config, ConfigInput, Hook, HookFields } from "./config-schema.ts";
@@ -9,9 +9,9 @@ import { IDENTITY_FIELDS, MAX_METADATA_KEYS } from "../../contract/request-field
 export type * from "./config-schema.ts";
 
 type Path = readonly PropertyKey[];
-type Report = (path: Path, sentence: string) => void;
+type Report = (path: Path, message: string) => void;
 
-/** Everything that is wrong with src/config.ts: `mistakes` has one `src/config.ts: path: sentence` each, `message` all of them, one a line. */
+/** All mistakes in src/config.ts. Each has the form `src/config.ts: path: message`; the error's own message is all of them, one per line. */
 export class ConfigError extends Error {
   readonly mistakes: readonly string[];
   constructor(mistakes: readonly string[]) {
@@ -21,21 +21,42 @@ export class ConfigError extends Error {
   }
 }
 
-/** The config of src/config.ts, checked and completed. Throws a ConfigError. */
+/**
+ * Checks the settings of src/config.ts and fills in the defaults. Every setting is described in docs/configuration.md.
+ * @example
+ * export default defineConfig({
+ *   defaults: { model: "gpt-6-luna" },
+ *   presets: { support: { instructions: "You help customers of Example Ltd.", max_output_tokens: 512 } },
+ *   origins: ["https://shop.example.com"],
+ *   callers: {
+ *     publishable: [
+ *       {
+ *         id: "shop",
+ *         key: "pk_2f9d7c41b8e0a6d35c17",
+ *         presets: ["support"],
+ *         per_visitor: { tokens_per_day: 20_000 },
+ *         total: { usd_per_day: 5 },
+ *       },
+ *     ],
+ *   },
+ *   prices: { "gpt-6-luna": { input: 0.1, cached: 0.01, output: 0.5 } },
+ * });
+ * @throws ConfigError with every mistake
+ */
 export function defineConfig(input: ConfigInput): Config {
   const mistakes = new Set<string>();
-  const report: Report = (path, sentence) =>
-    mistakes.add(`src/config.ts: ${path.length > 0 ? `${written(path)}: ` : ""}${sentence}`);
-  const parsed = ConfigFields.safeParse(input, { error: sentence });
+  const report: Report = (path, message) =>
+    mistakes.add(`src/config.ts: ${path.length > 0 ? `${formatPath(path)}: ` : ""}${message}`);
+  const parsed = ConfigFields.safeParse(input, { error: messageFor });
   if (!parsed.success) reportIssues(parsed.error.issues, [], report);
   checkTogether(input, report);
   if (!parsed.success || mistakes.size > 0) throw new ConfigError([...mistakes]);
-  return sealed(complete(parsed.data)) as Config;
+  return freezeCopy(complete(parsed.data)) as Config;
 }
 
-// ── The rules between settings ──
+// ── Rules between settings ──
 
-// They read the config as it was written, whatever its shape, so that a mistake of form elsewhere doesn't hide theirs.
+// They read the unparsed input, so that a wrong type elsewhere does not hide these mistakes.
 function checkTogether(input: unknown, report: Report): void {
   const config = table(input);
   const defaults = table(config["defaults"]);
@@ -56,7 +77,7 @@ function checkTogether(input: unknown, report: Report): void {
       if (typeof field !== "string" || !IDENTITY_FIELDS.has(field)) continue;
       report(
         ["presets", name, "allow", index],
-        `must not be ${quoted(field)}: who a caller is, this Worker tells UniAPI itself`,
+        `must not be ${quote(field)}: who a caller is, this Worker tells UniAPI itself`,
       );
     }
   }
@@ -64,10 +85,10 @@ function checkTogether(input: unknown, report: Report): void {
     report(["continuity"], 'must not be "gateway" while turns is false: there would be no turns to replay');
   }
 
-  const unspendable = spendingRule(config, presets, defaults);
-  const checkSpender = (path: Path, granted: readonly unknown[], limits: Table) => {
-    const sentence = limits["usd_per_day"] === undefined ? null : unspendable(granted);
-    if (sentence !== null) report([...path, "usd_per_day"], sentence);
+  const usdLimitMistake = usdLimitRule(config, presets, defaults);
+  const checkUsdLimit = (path: Path, granted: readonly unknown[], limits: Table) => {
+    const mistake = limits["usd_per_day"] === undefined ? null : usdLimitMistake(granted);
+    if (mistake !== null) report([...path, "usd_per_day"], mistake);
   };
   const checkCaller = (path: Path, caller: Table) => {
     const granted = list(caller["presets"]);
@@ -75,7 +96,7 @@ function checkTogether(input: unknown, report: Report): void {
       checkName([...path, "presets", index], name, "preset", presets, report);
     checkMetadata(granted, presets, defaults, report);
     for (const whose of ["per_visitor", "per_user", "total"])
-      checkSpender([...path, whose], granted, table(caller[whose]));
+      checkUsdLimit([...path, whose], granted, table(caller[whose]));
   };
   for (const kind of ["publishable", "jwt"]) {
     for (const [index, caller] of list(callers[kind]).entries()) checkCaller(["callers", kind, index], table(caller));
@@ -89,7 +110,7 @@ function checkTogether(input: unknown, report: Report): void {
     checkName(["hooks", name, "preset"], hook["preset"], "preset", presets, report);
     checkMetadata([hook["preset"]], presets, defaults, report);
     checkName(["hooks", name, "callback"], hook["callback"], "callback", callbacks, report);
-    checkSpender(["hooks", name], [hook["preset"]], hook);
+    checkUsdLimit(["hooks", name], [hook["preset"]], hook);
     checkSenderSettings(["hooks", name], hook, report);
     if (hook["scheme"] === "hmac") checkHmac(["hooks", name], hook, report);
     if (hook["respond"] === "sync" && hook["callback"] !== undefined) {
@@ -121,8 +142,8 @@ function checkMetadata(granted: readonly unknown[], presets: Table, defaults: Ta
   }
 }
 
-/** Says why a caller with these presets can't have a limit in USD, or null if it can. */
-function spendingRule(config: Table, presets: Table, defaults: Table): (granted: readonly unknown[]) => string | null {
+/** Returns a function: the reason why a caller with these presets can't have a limit in USD, or null if it can. */
+function usdLimitRule(config: Table, presets: Table, defaults: Table): (granted: readonly unknown[]) => string | null {
   return (granted) => {
     const models = new Set<unknown>();
     for (const name of granted) {
@@ -131,21 +152,24 @@ function spendingRule(config: Table, presets: Table, defaults: Table): (granted:
       for (const model of [preset["model"] ?? defaults["model"], ...list(preset["fallback"])]) models.add(model);
       if (!list(preset["allow"]).includes("model")) continue;
       if (config["models"] === undefined) {
-        return `needs the list \`models\`: preset ${quoted(name)} lets callers name any model, and not all have a price`;
+        return `needs the list \`models\`: preset ${quote(name)} lets callers name any model, and not all have a price`;
       }
       for (const model of list(config["models"])) models.add(model);
     }
     const unpriced = [...models].filter(
       (model) => typeof model === "string" && !Object.hasOwn(table(config["prices"]), model),
     );
-    return unpriced.length === 0 ? null : `needs the price of ${listed(unpriced, "and")}: add it to prices`;
+    return unpriced.length === 0 ? null : `needs the price of ${joinQuoted(unpriced, "and")}: add it to prices`;
   };
 }
 
 function checkName(path: Path, name: unknown, kind: "preset" | "callback", known: Table, report: Report): void {
   if (typeof name !== "string" || Object.hasOwn(known, name)) return;
   const names = Object.keys(known);
-  report(path, `names a ${kind} that is not in ${kind}s${names.length === 0 ? "" : `: use ${listed(names, "or")}`}`);
+  report(
+    path,
+    `names a ${kind} that is not in ${kind}s${names.length === 0 ? "" : `: use ${joinQuoted(names, "or")}`}`,
+  );
 }
 
 function checkUnique(field: string, keys: readonly unknown[], report: Report): void {
@@ -183,7 +207,7 @@ function checkSenderSettings(path: Path, hook: Table, report: Report): void {
     if (hook["scheme"] === scheme) continue;
     for (const key of Object.keys(settings)) {
       if (hook[key] !== undefined)
-        report([...path, key], `must not be here: only a hook with scheme ${quoted(scheme)} has it`);
+        report([...path, key], `must not be here: only a hook with scheme ${quote(scheme)} has it`);
     }
   }
 }
@@ -207,7 +231,7 @@ function checkHmac(path: Path, hook: Table, report: Report): void {
   }
 }
 
-// ── Completing ──
+// ── Defaults ──
 
 function complete(config: ConfigFields): Config {
   const { cache, callers, defaults } = config;
@@ -221,7 +245,7 @@ function complete(config: ConfigFields): Config {
       sessions,
       turnstile: turnstile && { ...turnstile, presets: turnstile.presets ?? sessions?.presets ?? [] },
     },
-    presets: byName(config.presets, (preset) => ({
+    presets: mapValues(config.presets, (preset) => ({
       ...preset,
       model: preset.model ?? defaults.model ?? "",
       images: preset.images === true ? { hosts: [] } : preset.images,
@@ -230,9 +254,9 @@ function complete(config: ConfigFields): Config {
           ? cache && { ttl: cache.ttl, scope: "owner" }
           : preset.cache && { ttl: preset.cache.ttl ?? (cache ? cache.ttl : 3_600), scope: preset.cache.scope },
     })),
-    hooks: byName(config.hooks, completeHook),
-    callbacks: byName(config.callbacks, (callback) => callback),
-    prices: byName(config.prices, (price) => ({ ...price, cached: price.cached ?? price.input })),
+    hooks: mapValues(config.hooks, completeHook),
+    callbacks: mapValues(config.callbacks, (callback) => callback),
+    prices: mapValues(config.prices, (price) => ({ ...price, cached: price.cached ?? price.input })),
   };
 }
 
@@ -259,45 +283,45 @@ function completeHook({
   };
 }
 
-function byName<In, Out>(values: Record<string, In>, make: (value: In) => Out): Record<string, Out> {
+function mapValues<In, Out>(values: Record<string, In>, make: (value: In) => Out): Record<string, Out> {
   const named: Record<string, Out> = Object.create(null);
   for (const [name, value] of Object.entries(values)) named[name] = make(value);
   return named;
 }
 
-// A frozen copy: no request can change what the next one in this isolate sees, and the deployer's own objects stay theirs. Keys
-// that are undefined go, or `{ ...defaults, ...preset }` would lose a default to them.
-function sealed(value: unknown): unknown {
-  if (Array.isArray(value)) return Object.freeze(value.map(sealed));
+// Returns a frozen copy: no request can change the config for the next one in this isolate, and the deployer's own objects are not
+// frozen. Keys with the value undefined are removed, since in `{ ...defaults, ...preset }` they would hide a default.
+function freezeCopy(value: unknown): unknown {
+  if (Array.isArray(value)) return Object.freeze(value.map(freezeCopy));
   if (typeof value !== "object" || value === null) return value;
   const entries = Object.entries(value).filter(([, inner]) => inner !== undefined);
-  const copy = Object.fromEntries(entries.map(([key, inner]) => [key, sealed(inner)]));
+  const copy = Object.fromEntries(entries.map(([key, inner]) => [key, freezeCopy(inner)]));
   return Object.freeze(Object.getPrototypeOf(value) === null ? Object.setPrototypeOf(copy, null) : copy);
 }
 
-// ── Sentences ──
+// ── Messages ──
 
 function reportIssues(issues: readonly z.core.$ZodIssue[], above: Path, report: Report): void {
   for (const issue of issues) {
     const path = [...above, ...issue.path];
     if (issue.code === "unrecognized_keys") {
-      const sentences = issue.message.split("\n");
+      const messages = issue.message.split("\n");
       for (const [index, key] of issue.keys.entries())
-        report([...path, key], sentences[index] ?? "is not a setting: remove it");
+        report([...path, key], messages[index] ?? "is not a setting: remove it");
       continue;
     }
-    // Of a union that one form fits in kind, that form's own mistakes say more than the list of forms.
-    const fitting =
-      issue.code === "invalid_union" ? issue.errors.find((branch) => !branch.some(isOfAnotherKind)) : undefined;
-    if (fitting) reportIssues(fitting, path, report);
+    // If one form of a union has the right type, its own mistakes are more useful than the list of forms.
+    const closestForm =
+      issue.code === "invalid_union" ? issue.errors.find((branch) => !branch.some(hasWrongType)) : undefined;
+    if (closestForm) reportIssues(closestForm, path, report);
     else report(path, issue.message);
   }
 }
 
-const isOfAnotherKind = ({ path, code }: z.core.$ZodIssue) =>
+const hasWrongType = ({ path, code }: z.core.$ZodIssue) =>
   path.length === 0 && (code === "invalid_type" || code === "invalid_value");
 
-const KINDS: Record<string, string> = {
+const TYPE_NAMES: Record<string, string> = {
   string: "a string",
   number: "a number",
   int: "a whole number",
@@ -307,13 +331,13 @@ const KINDS: Record<string, string> = {
   record: "an object",
 };
 
-/** The sentence for what a schema found wrong, where the schema has none of its own. Zod's own texts would cost a locale. */
-function sentence(issue: z.core.$ZodRawIssue): string {
+/** The message for an issue without one of its own. Zod's messages would add a locale to the bundle. */
+function messageFor(issue: z.core.$ZodRawIssue): string {
   switch (issue.code) {
     case "invalid_type":
-      return must(KINDS[issue.expected] ?? issue.expected, issue);
+      return must(TYPE_NAMES[issue.expected] ?? issue.expected, issue);
     case "invalid_value":
-      return must(listed(issue.values, "or"), issue);
+      return must(joinQuoted(issue.values, "or"), issue);
     case "too_small":
       if (issue.origin === "string" || issue.origin === "array") return "must not be empty";
       return must(`${issue.inclusive ? "at least" : "above"} ${issue.minimum}`, issue);
@@ -340,21 +364,21 @@ function unknownKey(schema: z.core.$ZodRawIssue["inst"]): string {
   return `is not a setting: remove it, or use one of ${known.join(", ")}`;
 }
 
-const quoted = (value: unknown) => JSON.stringify(value);
-const listed = (values: readonly unknown[], word: "and" | "or") =>
-  [values.slice(0, -1).map(quoted).join(", "), ...values.slice(-1).map(quoted)]
+const quote = (value: unknown) => JSON.stringify(value);
+const joinQuoted = (values: readonly unknown[], word: "and" | "or") =>
+  [values.slice(0, -1).map(quote).join(", "), ...values.slice(-1).map(quote)]
     .filter((part) => part !== "")
     .join(` ${word} `);
 
-/** A path as one would write it in TypeScript: presets.support.fallback[0], prices["gpt-6-sol"].input. */
-const written = (path: Path) =>
+/** A path in the syntax of TypeScript: presets.support.fallback[0], prices["gpt-6-sol"].input. */
+const formatPath = (path: Path) =>
   path
     .map((key) =>
       typeof key === "number"
         ? `[${key}]`
         : /^[a-z_$][\w$]*$/i.test(String(key))
           ? `.${String(key)}`
-          : `[${quoted(String(key))}]`,
+          : `[${quote(String(key))}]`,
     )
     .join("")
     .replace(/^\./, "");

@@ -1,9 +1,10 @@
-// SESSION_KEYS: what signs session tokens. `kid:secret`, separated by commas; the first signs what POST /sessions gives out, all verify.
+// SESSION_KEYS, the keys of session tokens: `kid:secret`, separated by commas. The first one signs the tokens of POST /sessions; all of
+// them verify.
 import { entriesOf, misconfigured } from "./setting.ts";
 
 export interface SessionKey {
   kid: string;
-  /** The secret's own bytes, as JWT libraries take it. */
+  /** The UTF-8 bytes of the secret's text, as JWT libraries use it. */
   secret: Uint8Array<ArrayBuffer>;
 }
 

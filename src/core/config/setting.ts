@@ -1,7 +1,7 @@
-// Settings of the Worker as text: lists, and how a wrong one is told: by its name, never by its value.
+// Text settings of the Worker: lists, and the problem for a wrong one, which contains its name and never its value.
 import { Problem } from "../lib/problem.ts";
 
-/** The entries of a setting that is a list separated by commas. */
+/** The entries of a list separated by commas. */
 export function entriesOf(value: string | undefined): string[] {
   return (value ?? "")
     .split(",")

@@ -1,12 +1,12 @@
-// Settings that work and that somebody will regret: a clear line each, with the line to change. Told when the Worker connects and by
-// npm start; no line holds a secret.
+// Settings that work but are risky: one line each, with the setting to change. They are logged when the Worker starts and printed by
+// npm start. No line contains a secret.
 import type { BudgetLimits, CallbackAuth, Config } from "./config-schema.ts";
 import type { SessionKey } from "./session-keys.ts";
 
-/** An HMAC key shorter than its hash can be guessed from one token. */
+/** A shorter HMAC key than its hash may be found by brute force from one token. */
 const MIN_SECRET_BYTES = 32;
 
-/** @param isSet whether a secret of that name is */
+/** @param isSet whether the secret of that name is set */
 export function unsafeSettings(
   { callers, origins, hooks, callbacks }: Config,
   sessionKeys: readonly SessionKey[],
@@ -14,19 +14,19 @@ export function unsafeSettings(
 ): string[] {
   const lines: string[] = [];
   for (const [index, { id, total }] of callers.publishable.entries()) {
-    if (isEndless(total)) {
+    if (isUnlimited(total)) {
       lines.push(
         `publishable_without_total: whoever opens the page can spend without end with key "${id}". In src/config.ts give callers.publishable[${index}] a total, like total: { usd_per_day: 5 }`,
       );
     }
   }
-  if (callers.turnstile !== undefined && callers.sessions !== undefined && isEndless(callers.sessions.total)) {
+  if (callers.turnstile !== undefined && callers.sessions !== undefined && isUnlimited(callers.sessions.total)) {
     lines.push(
       "turnstile_without_total: visitors nobody knows get sessions and can spend without end. In src/config.ts give callers.sessions a total, like total: { usd_per_day: 5 }",
     );
   }
   for (const [index, { total }] of callers.jwt.entries()) {
-    if (isEndless(total)) {
+    if (isUnlimited(total)) {
       lines.push(
         `jwt_without_total: where the identity provider lets anyone sign up, new users can spend without end. In src/config.ts give callers.jwt[${index}] a total, like total: { usd_per_day: 5 }`,
       );
@@ -57,7 +57,7 @@ export function unsafeSettings(
     );
   }
   for (const [name, hook] of Object.entries(hooks)) {
-    if (isEndless(hook)) {
+    if (isUnlimited(hook)) {
       lines.push(
         `hook_without_budget: whoever can make ${hook.scheme} send an event can spend without end. In src/config.ts give hooks.${name} a limit, like usd_per_day: 5`,
       );
@@ -87,6 +87,6 @@ function secretOf(auth: CallbackAuth): string {
   return "header" in auth ? auth.header.secret_name : auth.standard;
 }
 
-function isEndless({ tokens_per_day, usd_per_day }: BudgetLimits): boolean {
+function isUnlimited({ tokens_per_day, usd_per_day }: BudgetLimits): boolean {
   return tokens_per_day === undefined && usd_per_day === undefined;
 }

@@ -1,7 +1,7 @@
-// The Worker's own vars and secrets, from text to what they say. One that is wrong is refused by its name, never by its value.
+// Parses the Worker's own vars and secrets. The problem for a wrong one contains its name and never its value.
 import { isRecord, parseJson } from "../lib/json.ts";
-import { isLoopbackHost } from "../lib/loopback.ts";
 import { entriesOf, misconfigured } from "./setting.ts";
+import { isLoopbackHost } from "../lib/url-rules.ts";
 
 export function localOf(environment: string | undefined): boolean {
   if (environment === "local") return true;
@@ -9,21 +9,20 @@ export function localOf(environment: string | undefined): boolean {
   throw misconfigured("ENVIRONMENT", "must be production or local");
 }
 
-/** UniAPI's. */
 export function upstreamKeyOf(value: string | undefined): string {
   const key = (value ?? "").trim();
   if (/^[\x21-\x7e]+$/.test(key)) return key;
   throw misconfigured("UNIAPI_KEY", "is missing or has characters that no key has: set it with npm run setup");
 }
 
-/** The brake on money: what is neither on nor off must not pass for off. */
+/** PAUSED stops all spending, so a value that is neither on nor off must not count as off. */
 export function pausedOf(value: string | undefined): boolean {
   if (value === "1") return true;
   if (value === undefined || value === "" || value === "0") return false;
   throw misconfigured("PAUSED", "must be 1 (paused) or 0");
 }
 
-/** Without a trailing `/v1` or slash. Anything but https would send the key in clear; loopback is no network. */
+/** Without a trailing `/v1` or slash. Only https is accepted, because it protects the key; http is accepted on loopback. */
 export function baseUrlOf(value: string | undefined, local: boolean): string {
   const url = URL.parse(value || "https://api.uniapi.io");
   const secure = url?.protocol === "https:" || (local && url?.protocol === "http:" && isLoopbackHost(url.hostname));
@@ -36,7 +35,7 @@ export function baseUrlOf(value: string | undefined, local: boolean): string {
   return (url.origin + url.pathname).replace(/\/+$/, "").replace(/\/v1$/, "").replace(/\/+$/, "");
 }
 
-/** Raw keys, first to last; none where the setting is absent. */
+/** Raw keys in their order; empty if the setting is absent. */
 export function idSecretsOf(value: string | undefined): Uint8Array<ArrayBuffer>[] {
   return entriesOf(value).map(decodeIdKey);
 }
@@ -53,7 +52,7 @@ function decodeIdKey(text: string): Uint8Array<ArrayBuffer> {
     const bytes = Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
     if (bytes.length === 32) return bytes;
   } catch {
-    // Said below, like every other wrong length.
+    // Refused below, like a wrong length.
   }
   throw misconfigured(
     "ID_KEYS",
@@ -61,7 +60,7 @@ function decodeIdKey(text: string): Uint8Array<ArrayBuffer> {
   );
 }
 
-/** `DEADLINES` (JSON, milliseconds), so that tests over real HTTP need not wait. */
+/** `DEADLINES`: JSON of milliseconds by name, so that tests over HTTP need not wait. */
 export function deadlinesOf(value: string | undefined): Record<string, number> {
   if (value === undefined || value === "") return {};
   const given = parseJson(value);
