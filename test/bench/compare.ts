@@ -32,12 +32,16 @@ export interface RowResult {
 
 export async function compareRows(
   stage: Stage,
-  { rounds, only }: { rounds: number; only: string },
+  {
+    rounds,
+    only,
+    reference = (row) => stage.startFloor(row.floor),
+  }: { rounds: number; only: string; reference?: (row: Row) => Promise<Workerd> },
 ): Promise<RowResult[]> {
   const chosen = ROWS.filter(({ name }) => name.includes(only));
   const samples = [];
   for (const row of chosen) {
-    const workers = { floor: await stage.startFloor(row.floor), ours: await stage.startOurs(row.worker ?? "standard") };
+    const workers = { floor: await reference(row), ours: await stage.startOurs(row.worker ?? "standard") };
     samples.push({ row, workers, floor: [] as Side[], ours: [] as Side[] });
   }
   for (let round = -WARM_UP_ROUNDS; round < rounds; round += 1) {

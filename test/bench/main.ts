@@ -1,8 +1,9 @@
 // npm run bench [-- --rounds N] [--only TEXT] [--peers] [--write]: compares the production bundle in plain workerd with Workers of a few
 // lines that make the same outside calls (docs/contract.md §9). Runs on loopback and takes some minutes. `--only` compares the rows whose
-// name contains the text, and measures nothing else. `--peers` adds another gateway. `--write` puts the findings into docs/performance.md.
+// name contains the text, and measures nothing else. `--against DIR` compares the rows with another checkout of this project (with its
+// node_modules) in place of the floors. `--peers` adds another gateway. `--write` puts the findings into docs/performance.md.
 import { readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { measureChains } from "./chains.ts";
 import { type RowResult, compareRows } from "./compare.ts";
@@ -14,6 +15,8 @@ import { measurePieces } from "./pieces.ts";
 import { plot } from "./plot.ts";
 import { type Findings, report, withFindings } from "./report.ts";
 import { measureSlowKv } from "./slow-kv.ts";
+import type { Workerd } from "./processes.ts";
+import type { Row } from "./rows.ts";
 import { type Stage, startStage } from "./stage.ts";
 import { measureStartUp } from "./start-up.ts";
 
@@ -24,6 +27,7 @@ const { values } = parseArgs({
   options: {
     rounds: { type: "string", default: "9" },
     only: { type: "string" },
+    against: { type: "string" },
     peers: { type: "boolean", default: false },
     write: { type: "boolean", default: false },
   },
@@ -32,8 +36,13 @@ const rounds = Number(values.rounds);
 const logProgress = (text: string): void => void process.stderr.write(`${text}\n`);
 
 const stage = await startStage();
-if (values.only === undefined) await runAll(stage);
-else for (const row of await compareRows(stage, { rounds, only: values.only })) console.log(formatRow(row));
+const { only, against } = values;
+if (against !== undefined) {
+  const start = stage.starterOf(resolve(against));
+  const reference = (row: Row): Promise<Workerd> => start(row.worker ?? "standard");
+  for (const row of await compareRows(stage, { rounds, only: only ?? "", reference })) console.log(formatRow(row));
+} else if (only === undefined) await runAll(stage);
+else for (const row of await compareRows(stage, { rounds, only })) console.log(formatRow(row));
 process.exit(0);
 
 async function runAll(on: Stage): Promise<void> {

@@ -10,6 +10,7 @@ import { gzipSync } from "node:zlib";
 
 const ROOT = join(import.meta.dirname, "../..");
 const scratch = mkdtempSync(join(tmpdir(), "uniapi-edge-bench-"));
+let serial = 0;
 const running = new Set<ChildProcess>();
 
 process.on("exit", () => {
@@ -38,19 +39,26 @@ export async function startChild(file: string): Promise<Child> {
   };
 }
 
-/** The production bundle with one of the bench's configs. */
-export function bundleWith(config: string): string {
-  const outdir = join(scratch, config);
+/** Builds the production bundle of a checkout with a config from its test/bench. */
+export function bundleWith(config: string, root = ROOT): string {
+  const outdir = join(scratch, `bundle-${(serial += 1)}`);
   execFileSync(
     "wrangler",
-    ["deploy", "--dry-run", "--outdir", outdir, "--alias", `#config:${join(import.meta.dirname, config)}`],
+    ["deploy", "--dry-run", "--outdir", outdir, "--alias", `#config:${join(root, "test/bench", config)}`],
     {
-      cwd: ROOT,
+      cwd: root,
       stdio: "pipe",
       env: { ...process.env, WRANGLER_SEND_METRICS: "false" },
     },
   );
   return readFileSync(join(outdir, "index.js"), "utf8");
+}
+
+/** Class names of a checkout's Durable Objects by binding, as its wrangler.toml declares them. */
+export function durableObjectsOf(root = ROOT): Record<string, string> {
+  const toml = readFileSync(join(root, "wrangler.toml"), "utf8");
+  const bindings = toml.matchAll(/^\[\[durable_objects\.bindings\]\]\nname = "(.+)"\nclass_name = "(.+)"$/gm);
+  return Object.fromEntries(Array.from(bindings, ([, name = "", className = ""]) => [name, className]));
 }
 
 export const gzipBytes = (text: string): number => gzipSync(text).length;
@@ -83,8 +91,6 @@ const compatibility = ((): string => {
 
 const wrangler = createRequire(createRequire(import.meta.url).resolve("wrangler"));
 const { default: workerd } = createRequire(wrangler.resolve("miniflare"))("workerd") as { default: string };
-
-let serial = 0;
 
 /** Plain workerd: no wrangler and no proxy between the socket and the Worker. */
 export async function startWorkerd(

@@ -1,6 +1,6 @@
 // The environment of the bench: the upstream, the KV, our Worker with two configs, and the floors, started on demand.
 import { SignJWT } from "jose";
-import { bundleWith, type Child, startChild, startWorkerd, type Workerd } from "./processes.ts";
+import { bundleWith, type Child, durableObjectsOf, startChild, startWorkerd, type Workerd } from "./processes.ts";
 import { type Floor, FLOORS } from "./floors.ts";
 import { exchange } from "./load.ts";
 import type { KvCommand } from "./kv.ts";
@@ -13,9 +13,11 @@ const VARS = {
   ID_KEYS: Buffer.from("id key of the bench, 32 bytes ok").toString("base64"),
   SESSION_KEYS: `b:${SESSION_SECRET}`,
 };
-const OBJECTS = { BUDGETS: "Budget", RUNS: "Run", JOB_RECORDS: "JobRecord" };
 
 export type WorkerKind = "standard" | "stateless";
+
+/** Files of test/bench. */
+const CONFIGS: Record<WorkerKind, string> = { standard: "config.ts", stateless: "config-stateless.ts" };
 
 export interface Stage {
   upstream: Child;
@@ -24,8 +26,10 @@ export interface Stage {
   bundle: string;
   /** With turns and the answer cache, and without. */
   ours: Record<WorkerKind, Workerd>;
-  /** Starts startOurs instance of our Worker. */
+  /** Starts an instance of our Worker. */
   startOurs: (kind: WorkerKind) => Promise<Workerd>;
+  /** Builds another checkout of this project and returns what starts an instance of its Worker. */
+  starterOf: (checkout: string) => (kind: WorkerKind) => Promise<Workerd>;
   sharedFloor: (name: Floor) => Promise<Workerd>;
   /** Starts a Worker from source text. */
   startScript: (script: string) => Promise<Workerd>;
@@ -47,10 +51,11 @@ export async function startStage(): Promise<Stage> {
   const kvProcess = await startChild("kv.ts");
   const kv = (command: KvCommand): Promise<KvCounts> => kvProcess.send<KvCounts>(command);
   const settings = { upstream: upstream.port, kv: kvProcess.port };
-  const bundle = bundleWith("config.ts");
-  const bundles: Record<WorkerKind, string> = { standard: bundle, stateless: bundleWith("config-stateless.ts") };
-  const startOurs = (kind: WorkerKind): Promise<Workerd> =>
-    startWorkerd(bundles[kind], { ...settings, objects: OBJECTS, vars: VARS });
+  const bundle = bundleWith(CONFIGS.standard);
+  function starter(bundles: Record<WorkerKind, string>, objects: Record<string, string>): Stage["startOurs"] {
+    return (kind) => startWorkerd(bundles[kind], { ...settings, objects, vars: VARS });
+  }
+  const startOurs = starter({ standard: bundle, stateless: bundleWith(CONFIGS.stateless) }, durableObjectsOf());
   const standard = await startOurs("standard");
   const stateless = await startOurs("stateless");
   async function startFloor(name: Floor): Promise<Workerd> {
@@ -64,6 +69,13 @@ export async function startStage(): Promise<Stage> {
     bundle,
     ours: { standard, stateless },
     startOurs,
+    starterOf(checkout) {
+      const bundles = {
+        standard: bundleWith(CONFIGS.standard, checkout),
+        stateless: bundleWith(CONFIGS.stateless, checkout),
+      };
+      return starter(bundles, durableObjectsOf(checkout));
+    },
     startScript: (script) => startWorkerd(script, settings),
     startFloor,
     async sharedFloor(name) {
