@@ -198,9 +198,9 @@ describe("@openai/agents", () => {
   test("turns by previousResponseId know the whole conversation, although upstream has deleted it", async () => {
     const talker = new Agent({ name: "Talker", model: MODEL });
     const first = await run(talker, PROMPT);
-    gateway.emulator.forget();
+    gateway.emulator.deleteResponses();
     const second = await run(talker, `${PROMPT} 2`, { previousResponseId: first.lastResponseId ?? "" });
-    gateway.emulator.forget();
+    gateway.emulator.deleteResponses();
     const third = await run(talker, `${PROMPT} 3`, { previousResponseId: second.lastResponseId ?? "" });
     expect(third.finalOutput).toBe(
       `Turn 3. You said: "${PROMPT} 3". Before that you said: "${PROMPT}", "${PROMPT} 2".`,

@@ -329,7 +329,7 @@ test.each([
     const texts: string[] = [];
     let previous_response_id: string | null = null;
     for (let turn = 1; turn <= 6; turn += 1) {
-      if (turn === 3) gateway.emulator.forget();
+      if (turn === 3) gateway.emulator.deleteResponses();
       texts.push(`${PROMPT} ${turn}`);
       const body = {
         model: turn < 5 ? model : "emulate/ignores-chain",

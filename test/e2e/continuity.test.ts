@@ -139,7 +139,7 @@ test.each(Object.entries(WAYS))(
       ask,
       (turn) =>
         turn < 31 ? `gpt-${way.replaceAll(/\W+/g, "-")}` : `emulate/ignores-chain/${Object.keys(WAYS).indexOf(way)}`,
-      (turn) => (turn === 7 || turn === 23) && emulator.forget(),
+      (turn) => (turn === 7 || turn === 23) && emulator.deleteResponses(),
     );
     expect(hows.flatMap((how, at) => (how === "replayed" ? [at + 1] : []))).toEqual([
       7,

@@ -40,7 +40,7 @@ export type Emulator = {
   /** The number of POST /v1/responses since the start or the last clear(). */
   calls(): number;
   clear(): void;
-  forget(id?: string): void;
+  deleteResponses(id?: string): void;
   close(): Promise<void>;
 };
 
@@ -80,7 +80,7 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
     received: state.received,
     calls: () => state.calls,
     clear: () => clear(state),
-    forget: (id) => state.memory.forget(id),
+    deleteResponses: (id) => state.memory.delete(id),
     close: async () => {
       const closed = once(server, "close");
       server.close();
@@ -157,7 +157,7 @@ async function reply(
   const { script, storedId } = answerCall(call, state.memory, state.options.paceMs ?? 0);
   await deliver(script, response, request);
   // OpenAI cancels a generation when its client disconnects, and does not store it.
-  if (request.ended === "client_left") state.memory.forget(storedId ?? "");
+  if (request.ended === "client_left") state.memory.delete(storedId ?? "");
 }
 
 function accountScript(route: string): Script | undefined {
@@ -183,6 +183,6 @@ function controlScript(state: State, method: string, pathname: string, query: UR
   }
   if (method !== "DELETE" || list === undefined) return invalidUrl(method, pathname);
   if (list === "requests") clear(state);
-  else state.memory.forget(id);
+  else state.memory.delete(id);
   return jsonScript(200, { done: true });
 }

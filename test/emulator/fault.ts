@@ -34,6 +34,6 @@ export type Hooks = {
 export type Fault = Hooks & {
   /** Shown by GET /v1/models. */
   readonly description: string;
-  /** The entry takes a number after its name; this one is used where none is given. */
+  /** The entry takes a number after its name; this is the default. */
   readonly number?: number;
 };

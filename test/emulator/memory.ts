@@ -12,7 +12,7 @@ export type Memory = {
   chain(id: string): Item[];
   item(id: string): Item | undefined;
   store(id: string, parentId: string | undefined, items: Item[]): void;
-  forget(id?: string): void;
+  delete(id?: string): void;
 };
 
 export function createMemory(): Memory {
@@ -36,7 +36,7 @@ export function createMemory(): Memory {
       const [oldest] = turns.keys();
       if (turns.size > MAX_RESPONSES && oldest !== undefined) turns.delete(oldest);
     },
-    forget: (id) => {
+    delete: (id) => {
       if (id === undefined) turns.clear();
       else turns.delete(id);
     },

@@ -8,7 +8,7 @@ import type { Upstream } from "../../src/platform/upstream/upstream.ts";
 export interface FakeUpstream extends Upstream {
   calls: { body: JsonObject; stream: boolean; aborted: boolean }[];
   /** Deletes all chains. */
-  forget: () => void;
+  deleteChains: () => void;
   /** Accepts `previous_response_id` and ignores it. Only its absence in the response shows this. */
   ignoresChain: boolean;
   /** Streams begin with an event that contains no response object. */
@@ -28,7 +28,7 @@ export function fakeUpstream(): FakeUpstream {
     ignoresChain: false,
     sendsKeepalive: false,
     idOf: (number) => `up_${number}`,
-    forget: () => chains.clear(),
+    deleteChains: () => chains.clear(),
     async create(body, stream) {
       const call = { body, stream, aborted: false };
       upstream.calls.push(call);

@@ -35,7 +35,7 @@ describe("auto", () => {
       const { ask, upstream } = await createHarness();
       const first = await ask("a");
       const second = await ask("b", first.id);
-      upstream.forget();
+      upstream.deleteChains();
       const third = await ask("c", second.id, { stream });
       expect(third).toMatchObject({ text: "a|b|c", continuity: "replayed", logFields: { continuity: "replayed" } });
       expect(upstream.calls).toHaveLength(4);
@@ -143,7 +143,7 @@ describe("auto", () => {
     const root = await ask("a");
     const left = await ask("b", root.id);
     const right = await ask("c", root.id);
-    upstream.forget();
+    upstream.deleteChains();
     expect((await ask("d", left.id)).text).toBe("a|b|d");
     expect((await ask("e", right.id)).text).toBe("a|c|e");
   });
@@ -152,7 +152,7 @@ describe("auto", () => {
     const { ask, upstream } = await createHarness();
     await ask("a");
     expect((await ask("b", "up_1")).text).toBe("a|b");
-    upstream.forget();
+    upstream.deleteChains();
     expect((await refusal(ask("c", "up_1"))).code).toBe("upstream_rejected");
   });
 
@@ -160,7 +160,7 @@ describe("auto", () => {
     const { ask, upstream } = await createHarness();
     await ask("a");
     const second = await ask("b", "up_1");
-    upstream.forget();
+    upstream.deleteChains();
     expect(await refusal(ask("c", second.id))).toEqual({
       code: "previous_response_not_found",
       message: expect.stringContaining("never saw"),
@@ -210,7 +210,7 @@ describe("KV as it is in production", () => {
     const first = await ask("a");
     // Nobody has looked for the turn yet, so no miss is remembered when it shows.
     wait(1_200);
-    upstream.forget();
+    upstream.deleteChains();
     expect((await ask("b", first.id)).text).toBe("a|b");
     expect(elapsed()).toBe(1_200);
     expect(kv.reads.length).toBeGreaterThan(0);
@@ -219,7 +219,7 @@ describe("KV as it is in production", () => {
   test("a young turn whose miss KV has cached is 503 with a time to come again, and answers after that time", async () => {
     const { ask, upstream, elapsed, advance: wait } = await createHarness({}, 1_200);
     const first = await ask("a");
-    upstream.forget();
+    upstream.deleteChains();
     expect(await refusal(ask("b", first.id))).toMatchObject({ code: "unavailable" });
     expect(elapsed()).toBe(3_500);
     wait(MINUTE);
@@ -229,7 +229,7 @@ describe("KV as it is in production", () => {
   test("an old turn that is gone has expired, at once", async () => {
     const { ask, upstream, kv, elapsed, advance: wait } = await createHarness();
     const first = await ask("a");
-    upstream.forget();
+    upstream.deleteChains();
     kv.texts.clear();
     await kv.remove(turnKey("ada", first.id));
     wait(3 * MINUTE);
@@ -246,7 +246,7 @@ describe("KV as it is in production", () => {
     const second = await ask("b", first.id);
     const third = await ask("c", second.id);
     await kv.remove(turnKey("ada", second.id));
-    upstream.forget();
+    upstream.deleteChains();
     wait(3 * MINUTE);
     expect(await refusal(ask("d", third.id))).toMatchObject({ code: "previous_response_not_found" });
     expect(upstream.calls).toHaveLength(4);
@@ -258,7 +258,7 @@ describe("KV as it is in production", () => {
     const second = await ask("b", first.id);
     await kv.write(turnKey("ada", first.id), encodeTombstone([]), 60);
     expect(await refusal(ask("c", first.id))).toMatchObject({ code: "previous_response_not_found" });
-    upstream.forget();
+    upstream.deleteChains();
     expect((await ask("d", second.id)).text).toBe("b|d");
   });
 });
@@ -282,7 +282,7 @@ test("what follows an answer that was not kept is still held to its echo: a lost
     code: "previous_response_not_found",
     details: { paid: "maybe" },
   });
-  upstream.forget();
+  upstream.deleteChains();
   upstream.ignoresChain = false;
   await expect(ask("b", first.id)).rejects.toMatchObject({ code: "previous_response_not_found" });
   expect(elapsed()).toBe(0);
@@ -292,7 +292,7 @@ test("a turn whose parent was not kept can't be replayed, and says so at once", 
   const { ask, upstream, elapsed } = await createHarness();
   const first = await ask("a", undefined, { keep: false });
   const second = await ask("b", first.id);
-  upstream.forget();
+  upstream.deleteChains();
   await expect(ask("c", second.id)).rejects.toMatchObject({ code: "previous_response_not_found" });
   expect(elapsed()).toBe(0);
 });
@@ -303,7 +303,7 @@ test("a turn deleted in the middle leaves the way to what was before it", async 
   const second = await ask("b", first.id);
   const third = await ask("c", second.id);
   await deleteStoredTurn(deps, "ada", second.id);
-  upstream.forget();
+  upstream.deleteChains();
   expect((await ask("d", third.id)).text).toBe("a|c|d");
 });
 
@@ -318,7 +318,7 @@ test("with turns off there is no memory to replay: upstream's word is all there 
   const { ask, upstream } = await createHarness({ turns: false });
   const first = await ask("a");
   expect((await ask("b", first.id)).continuity).toBe("upstream");
-  upstream.forget();
+  upstream.deleteChains();
   expect((await refusal(ask("c", first.id))).code).toBe("upstream_rejected");
 });
 

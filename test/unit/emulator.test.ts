@@ -63,7 +63,7 @@ describe("memory", () => {
     const [stored, other] = [await say("a"), await say("b")];
     const unstored = idOf(await say("a", { store: false }));
     const child = await say("c", { previous_response_id: idOf(stored) });
-    emulator.forget(idOf(stored));
+    emulator.deleteResponses(idOf(stored));
     for (const id of ["resp_unknown", unstored, idOf(stored)]) {
       expect(await errorOf({ input: "x", previous_response_id: id })).toEqual({
         message: `Previous response with id '${id}' not found.`,
@@ -73,7 +73,7 @@ describe("memory", () => {
       });
     }
     expect(outputTextOf(await say("d", { previous_response_id: idOf(child) }))).toContain('"a", "c"');
-    emulator.forget();
+    emulator.deleteResponses();
     expect(await errorOf({ input: "x", previous_response_id: idOf(other) })).toMatchObject({
       code: "previous_response_not_found",
     });
@@ -84,7 +84,7 @@ describe("memory", () => {
     const reference = { type: "item_reference", id: item?.["id"] ?? "" };
     const answer = await say([reference, { role: "user", content: "b" }]);
     expect(answer["usage"]).toMatchObject({ input_tokens_details: { cached_tokens: 3 } });
-    emulator.forget();
+    emulator.deleteResponses();
     expect(await errorOf({ input: [reference] })).toMatchObject({ param: "input" });
   });
 
