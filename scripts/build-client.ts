@@ -32,14 +32,17 @@ if (process.argv.includes("--check")) {
 for (const problem of problems) console.error(problem);
 process.exit(problems.length === 0 ? 0 : 1);
 
-/** The declarations of src/client. They import no other file: src/client/wire.ts spells out the types of src/contract. */
+/**
+ * The declarations of src/client. They import no other file: src/client/wire.ts spells out the types of src/contract. tsc leaves the `.ts` in
+ * imports, which not every tool resolves to a `.d.ts` file; `.js` always does.
+ */
 function declarations(): [file: string, text: string][] {
   const folder = mkdtempSync(join(tmpdir(), "uniapi-edge-client-"));
   try {
     execFileSync("tsc", ["-p", "src/client", "--outDir", folder], { stdio: "inherit" });
     return filesIn(join(folder, "client")).map((file) => [
       `types/${file}`,
-      NOTE + readFileSync(join(folder, "client", file), "utf8"),
+      NOTE + readFileSync(join(folder, "client", file), "utf8").replaceAll(/(from "\.\/\w+)\.ts"/g, '$1.js"'),
     ]);
   } finally {
     rmSync(folder, { recursive: true, force: true });

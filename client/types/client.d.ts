@@ -1,15 +1,15 @@
 // Generated from src/client by `npm run build:client`: edit there.
-import { type ClientOptions } from "./call.ts";
-import type { Conversation, ConversationOptions } from "./conversation.ts";
-import type { AskOptions, Question, ResumeToken } from "./question.ts";
-import { type AnswerStream } from "./stream.ts";
-import type { Answer } from "./wire.ts";
-export type { ClientOptions } from "./call.ts";
-export type { Conversation, ConversationOptions } from "./conversation.ts";
-export { AskError } from "./error.ts";
-export type { AskOptions, Question, ResumeToken, Turn } from "./question.ts";
-export type { AnswerStream } from "./stream.ts";
-export type { Answer, AskBody, AskEvent, Input } from "./wire.ts";
+import { type ClientOptions } from "./call.js";
+import type { Conversation, ConversationOptions } from "./conversation.js";
+import type { AskOptions, Question, ResumeToken } from "./question.js";
+import { type AnswerStream } from "./stream.js";
+import type { Answer } from "./wire.js";
+export type { ClientOptions } from "./call.js";
+export type { Conversation, ConversationOptions } from "./conversation.js";
+export { AskError } from "./error.js";
+export type { AskOptions, Question, ResumeToken, Turn } from "./question.js";
+export type { AnswerStream } from "./stream.js";
+export type { Answer, AskBody, AskEvent, Input } from "./wire.js";
 export interface Client {
     /** @throws AskError, or the reason of an aborted signal */
     ask(question: Question, options?: AskOptions): Promise<Answer>;

@@ -1,7 +1,7 @@
 // Generated from src/client by `npm run build:client`: edit there.
-import type { AskOptions, Question, ResumeToken, Turn } from "./question.ts";
-import type { AnswerStream } from "./stream.ts";
-import type { Answer } from "./wire.ts";
+import type { AskOptions, Question, ResumeToken, Turn } from "./question.js";
+import type { AnswerStream } from "./stream.js";
+import type { Answer } from "./wire.js";
 export interface ConversationOptions {
     /** Id of the answer to continue. */
     id?: string | null | undefined;

@@ -1,5 +1,5 @@
 // Generated from src/client by `npm run build:client`: edit there.
-import type { Answer, AskBody, Input } from "./wire.ts";
+import type { Answer, AskBody, Input } from "./wire.js";
 /** Only the input, or the whole body. */
 export type Question = Input | AskBody;
 export interface AskOptions {

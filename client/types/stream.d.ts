@@ -1,7 +1,7 @@
 // Generated from src/client by `npm run build:client`: edit there.
-import type { Call } from "./call.ts";
-import type { ResumeToken } from "./question.ts";
-import type { Answer, AskEvent } from "./wire.ts";
+import type { Call } from "./call.js";
+import type { ResumeToken } from "./question.js";
+import type { Answer, AskEvent } from "./wire.js";
 /** The events of an answer. The request is sent when the first event is read. */
 export interface AnswerStream extends AsyncIterable<AskEvent> {
     /** For `resume`, which continues after the last event that was read. It changes with the stream, so copy it as JSON. */
