@@ -224,7 +224,7 @@ test("429 is a RateLimitError, and the SDK's retry after Retry-After succeeds", 
   expect(response.output_text).toBe(ANSWER);
   expect(gateway.emulator.calls()).toBe(2);
   expect(performance.now() - began).toBeGreaterThan(900);
-  expect(performance.now() - began).toBeLessThan(3_000);
+  expect(performance.now() - began).toBeLessThan(10_000);
 });
 
 test.each(["500", "reset-before-headers", "520"])(
