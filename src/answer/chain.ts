@@ -1,33 +1,80 @@
-// The turns of a conversation, from its root to one of them, in as few reads as KV allows: every turn names up to a hundred
-// ancestors, and those are read at once.
-import { Problem, conversationTooLong } from "../core/lib/problem.ts";
+// The parent that a follow-up names, and the chain of turns from the root to it. KV is read as rarely as possible: every turn names up to
+// a hundred ancestors, and these are read at once.
+import { isSignedId, readId, type ResponseId } from "../core/callers/ids.ts";
+import { conversationTooLong, Problem } from "../core/lib/problem.ts";
 import { decodeTombstone, decodeTurn, type Tombstone, type Turn, turnKey } from "../core/turns/turn.ts";
-import type { Deps } from "../deps.ts";
-import { parentNotFound, type Parent } from "./parent.ts";
+import type { Caller, Deps } from "../deps.ts";
 
-/** Pauses before each further look for a turn that KV does not show yet, in milliseconds. */
-const LOOK_AGAIN_MS = [500, 1_000, 2_000];
-/** Younger than this, a turn may be on its way: KV may take a minute to show it where it had been looked for before. */
+/** Pauses before each further read of a turn that KV does not show yet, in milliseconds. */
+const RETRY_DELAYS_MS = [500, 1_000, 2_000];
+/** A younger turn may not be visible yet: KV may take a minute to show a key that was read before it was written. */
 const YOUNG_MINUTES = 2;
-
-/** Of one whole conversation, in memory beside other requests. */
+/** Characters of one chain: it shares an isolate's memory with other requests. */
 const MAX_CHAIN_CHARS = 24_000_000;
 
-/** For reading: root first, `last` last. What is gone is left out, and what was before it as far as it can still be found. */
+export interface Parent {
+  /** As the caller sent it. */
+  id: string;
+  /** The content of a signed id; undefined for a raw upstream id. */
+  signed: ResponseId | undefined;
+  /** 1 for a conversation's first turn; 0 if the id does not show it. */
+  turn: number;
+}
+
+/**
+ * Verifies the `previous_response_id` of a request. Does not read KV.
+ * @throws Problem 400 previous_response_not_found, the same for forged, foreign and truncated ids; 400 conversation_too_long
+ */
+export async function findParent(
+  deps: Deps,
+  caller: Caller,
+  id: string,
+  maxTurns: number | undefined,
+): Promise<Parent> {
+  if (!isSignedId(id)) {
+    // A server caller may have a database full of upstream's own ids. Restricted callers share one upstream account with strangers.
+    if (caller.grant !== undefined || !/^[\x21-\x7e]{1,256}$/.test(id)) throw parentNotFound();
+    return { id, signed: undefined, turn: 0 };
+  }
+  const signed = await readId(deps.idKeys, caller.owner, id);
+  if (signed === null) throw parentNotFound();
+  if (maxTurns !== undefined && signed.turn >= maxTurns) {
+    throw new Problem(
+      "conversation_too_long",
+      `This conversation has reached its ${maxTurns} turns. Start a new one without previous_response_id.`,
+      {
+        param: "previous_response_id",
+      },
+    );
+  }
+  return { id, signed, turn: signed.turn };
+}
+
+export function parentNotFound(
+  message = "There is no response with this previous_response_id. Check the id, or leave it out to start a new conversation.",
+): Problem {
+  return new Problem("previous_response_not_found", message, { param: "previous_response_id" });
+}
+
+/**
+ * The chain for display: root first, `last` at the end. Deleted and expired turns are left out; turns before a gap are included if they
+ * can still be found.
+ * @throws Problem unavailable, conversation_too_long
+ */
 export async function readChain(deps: Deps, owner: string, last: Turn): Promise<Turn[]> {
   const chain: Turn[] = [last];
-  const room = { chars: MAX_CHAIN_CHARS };
+  const budget = { chars: MAX_CHAIN_CHARS };
   let from = last;
   while (from.ancestors.length > 0) {
-    const texts = await readStrictWithin(
+    const texts = await readWithin(
       deps,
       from.ancestors.map((id) => turnKey(owner, id)),
-      room,
+      budget,
     );
     const block = texts.map((text, at) => decodeTurn(text, at > 0)).filter((turn) => turn !== null);
     const [oldest] = block;
     chain.unshift(...block);
-    // Only a full list may have more before it; its first turn knows.
+    // Only the first turn of a full list can have ancestors that are not in the list.
     if (oldest === undefined || oldest.id !== from.ancestors[0]) break;
     from = oldest;
   }
@@ -35,24 +82,29 @@ export async function readChain(deps: Deps, owner: string, last: Turn): Promise<
 }
 
 /**
- * For replay: every turn from the root to the parent, or a Problem; deleted ones are left out. A turn that KV does not show yet is
- * looked for again while it may be on its way.
- * @throws Problem unavailable (come again), previous_response_not_found (expired, or begun elsewhere)
+ * The chain for replay: every turn from the root to the parent, without deleted ones. A young turn that KV does not show yet is read
+ * again after a pause.
+ * @throws Problem 503 unavailable (try again), 400 previous_response_not_found (expired, or begun elsewhere), 400 conversation_too_long
  */
-export async function requireChain(deps: Deps, owner: string, parent: Parent, known: Turn | null): Promise<Turn[]> {
-  const last = known ?? (await readYoungTurn(deps, owner, parent));
+export async function requireChain(
+  deps: Deps,
+  owner: string,
+  parent: Parent,
+  parentTurn: Turn | null,
+): Promise<Turn[]> {
+  const last = parentTurn ?? (await readYoungTurn(deps, owner, parent));
   const chain: Turn[] = [last];
   const seen = new Set<string>();
-  const room = { chars: MAX_CHAIN_CHARS };
+  const budget = { chars: MAX_CHAIN_CHARS };
   let from: Turn | Tombstone = last;
   for (let ids = last.ancestors; ids.length > 0;) {
-    const block: (Turn | Tombstone)[] = await readAll(deps, owner, parent, ids, room);
+    const block: (Turn | Tombstone)[] = await requireTurns(deps, owner, parent, ids, budget);
     for (const id of ids) seen.add(id);
     chain.unshift(...block.filter((turn): turn is Turn => !("deleted" in turn)));
     from = block[0] ?? from;
     ids = from.ancestors.filter((id) => !seen.has(id));
   }
-  // A conversation that began with an id of upstream's own has a past that we never saw.
+  // A conversation that began with a raw upstream id has turns that were never stored here.
   if (!("deleted" in from) && from.parent !== null && from.ancestors.length === 0)
     throw parentNotFound(
       "The turn to continue goes back to a response that this Worker never saw or did not keep, and upstream has lost it. Start a new conversation.",
@@ -60,36 +112,36 @@ export async function requireChain(deps: Deps, owner: string, parent: Parent, kn
   return chain;
 }
 
-/** The parent's turn. @throws Problem */
+/** The parent's turn, read again while it may be too young for KV to show it. @throws Problem like requireChain */
 export async function readYoungTurn(deps: Deps, owner: string, parent: Parent): Promise<Turn> {
-  const [turn] = await readAll(deps, owner, parent, [parent.id], { chars: MAX_CHAIN_CHARS });
+  const [turn] = await requireTurns(deps, owner, parent, [parent.id], { chars: MAX_CHAIN_CHARS });
   if (turn === undefined || "deleted" in turn) throw parentNotFound();
   return turn;
 }
 
-async function readAll(
+async function requireTurns(
   deps: Deps,
   owner: string,
   parent: Parent,
   ids: readonly string[],
-  room: CharBudget,
+  budget: CharBudget,
 ): Promise<(Turn | Tombstone)[]> {
   const keys = ids.map((id) => turnKey(owner, id));
-  const found = (await readStrictWithin(deps, keys, room)).map((text, at) => decodeEither(text, at > 0));
-  for (const pause of LOOK_AGAIN_MS) {
-    const missing = [...keys.keys()].filter((at) => found[at] === null);
+  const turns = (await readWithin(deps, keys, budget)).map((text, at) => decodeTurnOrTombstone(text, at > 0));
+  for (const pause of RETRY_DELAYS_MS) {
+    const missing = [...keys.keys()].filter((at) => turns[at] === null);
     if (missing.length === 0) break;
-    if (!isYoung(deps, parent)) throw expired();
+    if (!isYoung(deps, parent)) throw parentExpired();
     await deps.sleep(pause);
-    const again = await readStrictWithin(
+    const texts = await readWithin(
       deps,
       missing.map((at) => keys[at] ?? ""),
-      room,
+      budget,
     );
-    missing.forEach((at, n) => (found[at] = decodeEither(again[n] ?? null, at > 0)));
+    missing.forEach((at, n) => (turns[at] = decodeTurnOrTombstone(texts[n] ?? null, at > 0)));
   }
-  const there = found.filter((turn) => turn !== null);
-  if (there.length === keys.length) return there;
+  const found = turns.filter((turn) => turn !== null);
+  if (found.length === keys.length) return found;
   throw new Problem(
     "unavailable",
     "The turn to continue is not readable yet. Send the same request again in a moment.",
@@ -100,29 +152,29 @@ async function readAll(
   );
 }
 
-/** Characters that a conversation may still have. */
+/** How many characters of a chain may still be read. */
 interface CharBudget {
   chars: number;
 }
 
-/** @throws Problem conversation_too_long, before an isolate is full of one conversation */
-async function readStrictWithin(deps: Deps, keys: readonly string[], room: CharBudget): Promise<(string | null)[]> {
+/** @throws Problem conversation_too_long before one conversation fills an isolate; unavailable */
+async function readWithin(deps: Deps, keys: readonly string[], budget: CharBudget): Promise<(string | null)[]> {
   const texts = await deps.store.readStrict(keys);
-  for (const text of texts) room.chars -= text?.length ?? 0;
-  if (room.chars < 0) throw conversationTooLong();
+  for (const text of texts) budget.chars -= text?.length ?? 0;
+  if (budget.chars < 0) throw conversationTooLong();
   return texts;
 }
 
-/** Of a block of turns the first alone tells what was before them. */
-function decodeEither(text: string | null, skim: boolean): Turn | Tombstone | null {
-  return decodeTurn(text, skim) ?? decodeTombstone(text);
+/** @param skipAncestors only the first turn of a block is asked for the turns before it */
+function decodeTurnOrTombstone(text: string | null, skipAncestors: boolean): Turn | Tombstone | null {
+  return decodeTurn(text, skipAncestors) ?? decodeTombstone(text);
 }
 
-function expired(): Problem {
+function parentExpired(): Problem {
   return parentNotFound("The turn to continue has expired. Start a new conversation without previous_response_id.");
 }
 
-/** Whether a turn with this id may still be on its way into KV. */
+/** Whether KV may not show the turn of this id yet. */
 export function isYoung(deps: Deps, { signed }: Pick<Parent, "signed">): boolean {
   return signed !== undefined && deps.now() / 60_000 - signed.minute < YOUNG_MINUTES;
 }

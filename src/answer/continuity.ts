@@ -1,18 +1,18 @@
-// How a conversation survives the relay (contract section 4): by upstream's own id while upstream keeps its word, and by the whole
-// chain from KV where it has forgotten, says so or not. A call is replayed once at most, and never after a byte has left.
+// How a follow-up reaches its history (docs/contract.md §4): by upstream's id while the model continues by id, else by replay of the whole
+// chain from KV. Some upstreams refuse an id that they have lost, others answer without it. A call is replayed at most once, and never
+// after bytes were sent to the caller.
 import type { Usage } from "../contract/answer.ts";
-import { type JsonObject } from "../core/lib/json.ts";
+import type { JsonObject } from "../core/lib/json.ts";
 import { Problem } from "../core/lib/problem.ts";
 import { replayInput } from "../core/turns/replay-input.ts";
 import type { Turn } from "../core/turns/turn.ts";
 import { usageOf } from "../core/upstream/usage.ts";
 import type { Deps } from "../deps.ts";
-import { readYoungTurn, requireChain } from "./chain.ts";
+import { type Parent, parentNotFound, readYoungTurn, requireChain } from "./chain.ts";
 import { type OpenedCall, openWithFallback, type UpstreamCall } from "./open.ts";
-import { parentNotFound, type Parent } from "./parent.ts";
 
-/** A model that forgot is not trusted for a day. */
-const CHAIN_SUPPORT_TTL_S = 86_400;
+/** How long a model counts as one that does not continue by id. */
+const NO_CHAIN_SUPPORT_TTL_S = 86_400;
 
 export type Continuity = "upstream" | "gateway" | "replayed";
 
@@ -20,99 +20,113 @@ export interface ContinuedCall extends UpstreamCall {
   owner: string;
   body: JsonObject & { model: string };
   parent: Parent;
+  /** Null if KV does not show it. */
   parentTurn: Turn | null;
-  /** KV knows that this model forgets. */
-  forgets: boolean;
+  /** KV says that this model does not continue by id. */
+  noChainSupport: boolean;
   /**
-   * Before a further call, where the one before may have been paid: to which model it went, and what it cost, if that is known.
+   * Call this before a second call, if the first one may have been paid.
+   * @param model the model of the first call. @param wastedUsage what the first call used, if known
    * @throws Problem budget_exceeded
    */
-  again: (model: string, wasted: Usage | null) => Promise<void>;
-  /** The further call has failed. */
-  failed: (error: unknown) => void;
+  holdAgain: (model: string, wastedUsage: Usage | null) => Promise<void>;
+  /** Call this when the second call has failed. */
+  releaseIfUnpaid: (error: unknown) => void;
   waitUntil: (work: Promise<unknown>) => void;
 }
 
-export interface OpenedUpstream {
-  opened: OpenedCall;
-  how: Continuity;
-  /** Tokens of a call that was paid for nothing. */
-  wasted: Usage | null;
+export interface ContinuedReply {
+  call: OpenedCall;
+  continuity: Continuity;
+  /** Tokens of a first call whose answer was discarded. */
+  wastedUsage: Usage | null;
 }
 
-/** Under this key KV remembers a model that ignores `previous_response_id`; undefined for names that no model has. */
+/** The KV key that marks a model which ignores `previous_response_id`; undefined for a name that no model has. */
 export function chainSupportKey(deps: Deps, model: string): string | undefined {
-  return /^[\w.:/@+-]{1,200}$/.test(model) ? `forgets:v1:${deps.baseUrl}:${model}` : undefined;
+  return /^[\w.:/@+-]{1,200}$/.test(model) ? `no-chain-support:v1:${deps.baseUrl}:${model}` : undefined;
 }
 
-/** The way in which conversations are continued here: without turns in KV there is nothing to replay. */
+/** The configured mode. Without turns in KV there is nothing to replay, so upstream must continue. */
 export function continuityOf(deps: Deps, parent: Parent): "auto" | "upstream" | "gateway" {
   return deps.config.turns === false || parent.signed === undefined ? "upstream" : deps.config.continuity;
 }
 
-/** @throws Problem */
-export async function continueTurn(deps: Deps, call: ContinuedCall): Promise<OpenedUpstream> {
+/** @throws Problem previous_response_not_found, conversation_too_long, unavailable, budget_exceeded, or upstream's */
+export async function continueTurn(deps: Deps, call: ContinuedCall): Promise<ContinuedReply> {
   const mode = continuityOf(deps, call.parent);
   if (mode === "gateway") return replay(deps, call, "gateway", null);
-  if (mode === "upstream")
+  if (mode === "upstream") {
+    const upstreamId = await requireUpstreamId(deps, call);
     return {
-      opened: await forward(deps, call, await requireUpstreamId(deps, call), call.stream),
-      how: "upstream",
-      wasted: null,
+      call: await continueById(deps, call, upstreamId, call.stream),
+      continuity: "upstream",
+      wastedUsage: null,
     };
+  }
 
-  const id = upstreamId(call);
-  if (call.forgets) deps.chainSupport.set(call.body.model, false);
-  if (id === undefined || id.startsWith("chatcmpl-") || deps.chainSupport.get(call.body.model) === false)
+  const upstreamId = upstreamIdOf(call);
+  if (call.noChainSupport) deps.chainSupport.set(call.body.model, false);
+  if (
+    upstreamId === undefined ||
+    // An id of the chat API, which has no conversations.
+    upstreamId.startsWith("chatcmpl-") ||
+    deps.chainSupport.get(call.body.model) === false
+  )
     return replay(deps, call, "replayed", null);
-  const known = deps.chainSupport.get(call.body.model) === true;
+  const isKnownToContinue = deps.chainSupport.get(call.body.model) === true;
   let opened: OpenedCall;
   try {
-    // Of a model that nobody has asked yet, the first event must tell whether it listens, before most of the answer is paid.
-    opened = await forward(deps, call, id, call.stream || !known);
+    // For a model without known chain support the call streams: its first event shows whether it continues before most of the answer is
+    // paid.
+    opened = await continueById(deps, call, upstreamId, call.stream || !isKnownToContinue);
   } catch (error) {
     if (!isLostChain(error)) throw error;
     return replay(deps, call, "replayed", null);
   }
-  const shown = opened.kind === "whole" ? opened.response : await opened.peek();
-  // Events that show no response object at all tell nothing: that answer is taken as it is.
-  if (shown === undefined || shown["previous_response_id"] === id) {
-    if (shown !== undefined) deps.chainSupport.set(opened.model, true);
-    return { opened, how: "upstream", wasted: null };
+  const response = opened.kind === "whole" ? opened.response : await opened.peek();
+  // A model that continues names the parent. Events without a response object show nothing, and the answer is accepted.
+  if (response === undefined || response["previous_response_id"] === upstreamId) {
+    if (response !== undefined) deps.chainSupport.set(opened.model, true);
+    return { call: opened, continuity: "upstream", wastedUsage: null };
   }
   if (opened.kind === "stream") opened.cancel();
-  rememberNoChainSupport(deps, call, opened.model, known);
-  return replay(deps, call, "replayed", { model: opened.model, wasted: usageOf(shown["usage"]) });
+  rememberIgnoredParent(deps, call, opened.model, isKnownToContinue);
+  return replay(deps, call, "replayed", { model: opened.model, usage: usageOf(response["usage"]) });
 }
 
-/** One miss of a model that has listened here may be one backend of many: it is asked as unknown again. Any other forgets for a day. */
-function rememberNoChainSupport(deps: Deps, call: ContinuedCall, model: string, known: boolean): void {
-  deps.chainSupport.set(model, known ? undefined : false);
+/**
+ * One miss of a model that has continued before may come from one of many backends: it counts as unknown again. Any other model counts
+ * as one without chain support for a day.
+ */
+function rememberIgnoredParent(deps: Deps, call: ContinuedCall, model: string, isKnownToContinue: boolean): void {
+  deps.chainSupport.set(model, isKnownToContinue ? undefined : false);
   const key = chainSupportKey(deps, model);
-  if (!known && key !== undefined) call.waitUntil(deps.store.write(key, "1", CHAIN_SUPPORT_TTL_S));
+  if (!isKnownToContinue && key !== undefined) call.waitUntil(deps.store.write(key, "1", NO_CHAIN_SUPPORT_TTL_S));
 }
 
-/** @param before a call that was made already and may have been paid: what fails now must not be tried again blindly */
+/** @param firstCall a call before this one that may have been paid: a failure now must not look safe to retry */
 async function replay(
   deps: Deps,
   call: ContinuedCall,
-  how: Continuity,
-  before: { model: string; wasted: Usage | null } | null,
-): Promise<OpenedUpstream> {
+  continuity: Continuity,
+  firstCall: { model: string; usage: Usage | null } | null,
+): Promise<ContinuedReply> {
   try {
-    if (before !== null) await call.again(before.model, before.wasted);
-    if (call.parent.signed?.kept !== true) {
+    if (firstCall !== null) await call.holdAgain(firstCall.model, firstCall.usage);
+    if (call.parent.signed?.isStored !== true) {
       throw parentNotFound(
         "The turn to continue was not kept (store: false), and upstream has lost it. Start a new conversation.",
       );
     }
     const turns = await requireChain(deps, call.owner, call.parent, call.parentTurn);
     const body = { ...call.body, input: replayInput(turns, call.body["input"]) };
-    return { opened: await openWithFallback(deps, { ...call, body }), how, wasted: before?.wasted ?? null };
+    const opened = await openWithFallback(deps, { ...call, body });
+    return { call: opened, continuity, wastedUsage: firstCall?.usage ?? null };
   } catch (error) {
-    if (before === null || !(error instanceof Problem)) throw error;
-    // Of the two calls only this one is known to have cost nothing.
-    call.failed(error);
+    if (firstCall === null || !(error instanceof Problem)) throw error;
+    // Only the second call is known to have cost nothing.
+    call.releaseIfUnpaid(error);
     const { retryAfter: _, ...details } = error.details;
     throw new Problem(
       error.code,
@@ -125,23 +139,23 @@ async function replay(
   }
 }
 
-function forward(deps: Deps, call: ContinuedCall, id: string, stream: boolean): Promise<OpenedCall> {
-  return openWithFallback(deps, { ...call, body: { ...call.body, previous_response_id: id }, stream });
+function continueById(deps: Deps, call: ContinuedCall, upstreamId: string, stream: boolean): Promise<OpenedCall> {
+  return openWithFallback(deps, { ...call, body: { ...call.body, previous_response_id: upstreamId }, stream });
 }
 
-/** What upstream calls the parent: the turn has its last word, which may differ from what a stream's first event said. */
-function upstreamId({ parent, parentTurn }: ContinuedCall): string | undefined {
+/** Upstream's id of the parent. The stored turn knows it best: a stream's first event may have shown another one. */
+function upstreamIdOf({ parent, parentTurn }: ContinuedCall): string | undefined {
   if (parent.signed === undefined) return parent.id;
-  const told = parentTurn?.response["id"];
-  if (typeof told === "string" && told !== "") return told;
+  const storedId = parentTurn?.response["id"];
+  if (typeof storedId === "string" && storedId !== "") return storedId;
   return parent.signed.kind === "upstream" ? parent.signed.value : undefined;
 }
 
 async function requireUpstreamId(deps: Deps, call: ContinuedCall): Promise<string> {
-  const kept = deps.config.turns !== false && call.parent.signed?.kept === true;
+  const isStored = deps.config.turns !== false && call.parent.signed?.isStored === true;
   const id =
-    upstreamId(call) ??
-    (kept ? upstreamId({ ...call, parentTurn: await readYoungTurn(deps, call.owner, call.parent) }) : undefined);
+    upstreamIdOf(call) ??
+    (isStored ? upstreamIdOf({ ...call, parentTurn: await readYoungTurn(deps, call.owner, call.parent) }) : undefined);
   if (id === undefined)
     throw parentNotFound(
       "Upstream gave the turn to continue no id, so it can't be continued. Start a new conversation without previous_response_id.",
@@ -149,7 +163,7 @@ async function requireUpstreamId(deps: Deps, call: ContinuedCall): Promise<strin
   return id;
 }
 
-/** Upstream says, unpaid, that it does not know the parent (any more). */
+/** Whether upstream refused, unpaid, because it does not know the parent or has lost it. */
 function isLostChain(error: unknown): boolean {
   return (
     error instanceof Problem &&

@@ -1,9 +1,9 @@
-// Upstream's frames as events: each read no further than somebody asks, the end told apart from a failure, and what was said before a
-// failure given first.
-import { Assembly, eventType, type Terminal } from "../core/upstream/assembly.ts";
+// Upstream's frames as events, read only when asked for. It tells a stream's end from a failure, and gives the events before a failure
+// first.
 import { decodeUtf8, isRecord, type JsonObject, parseJson } from "../core/lib/json.ts";
 import { Problem } from "../core/lib/problem.ts";
 import { type Frame, parseFrame } from "../core/lib/sse.ts";
+import { Assembly, eventType, type Terminal } from "../core/upstream/assembly.ts";
 import { readTextDelta, TEXT_DELTA, type TextDelta } from "../core/upstream/text-delta.ts";
 import { cutProblem } from "../core/upstream/upstream-error.ts";
 import type { UpstreamStream } from "../platform/upstream/upstream.ts";
@@ -11,9 +11,9 @@ import type { UpstreamStream } from "../platform/upstream/upstream.ts";
 export interface UpstreamEvent {
   type: string;
   readonly data: JsonObject;
-  /** The event's own bytes, blank line included. */
+  /** The event's own bytes, including the blank line. */
   frame: Frame;
-  /** Of a piece of text whose `data` is parsed only where it is asked for. */
+  /** Set for a text delta, whose `data` is only parsed when it is read. */
   delta?: TextDelta;
 }
 export type EventBatch = UpstreamEvent[];
@@ -21,19 +21,21 @@ export type EventBatch = UpstreamEvent[];
 export class EventReader {
   readonly #stream: UpstreamStream;
   readonly #assembly = new Assembly();
-  /** There was an event. What has none is no event stream. */
-  #spoke = false;
-  /** A failure that came in the same bytes as the last batch: what was said before it is given first. */
+  /** A stream without any event is no event stream. */
+  #hadEvent = false;
+  /** A failure in the same bytes as the last batch: the events before it were given first. */
   #failure: { terminal: Terminal; events: EventBatch } | { error: unknown } | undefined;
 
   constructor(stream: UpstreamStream) {
     this.#stream = stream;
   }
 
+  /** The response object as the stream first showed it, if it did. */
   get firstResponse(): JsonObject | undefined {
     return this.#assembly.firstResponse;
   }
 
+  /** At least one event, unless the stream ends with an error. @throws Problem */
   async next(): Promise<{ events: EventBatch; terminal?: Terminal }> {
     for (;;) {
       const failure = this.#failure;
@@ -43,7 +45,7 @@ export class EventReader {
         throw failure.error;
       }
       const frames = await this.#stream.next();
-      if (frames === null) throw this.#spoke ? cutProblem() : malformed("no event");
+      if (frames === null) throw this.#hadEvent ? cutProblem() : malformed("no event");
       const events: EventBatch = [];
       for (const frame of frames) {
         const terminal = this.#read(frame, events);
@@ -54,12 +56,12 @@ export class EventReader {
     }
   }
 
-  /** Adds the frame's event to `events`. @returns the end, where that is an answer */
+  /** Adds the frame's event to `events`. @returns the end, if this event is the end and not a failure */
   #read(frame: Frame, events: EventBatch): Terminal | undefined {
     try {
       const event = readFrame(frame);
       if (event === undefined) return undefined;
-      this.#spoke = true;
+      this.#hadEvent = true;
       if (event.delta !== undefined) {
         this.#assembly.addText(event.delta, frame);
         events.push(event);
@@ -79,13 +81,13 @@ export class EventReader {
   }
 }
 
-/** @returns undefined for what says nothing. @throws Problem */
+/** @returns undefined for a frame without an event. @throws Problem upstream_invalid_response */
 export function readFrame(frame: Frame): UpstreamEvent | undefined {
   const delta = readTextDelta(frame);
-  return delta === undefined ? parsed(frame) : new TextEvent(frame, delta);
+  return delta === undefined ? parseEvent(frame) : new TextEvent(frame, delta);
 }
 
-/** Most events of a stream are of this kind, and most of them pass unread. */
+/** Most events of a stream are text deltas, and most of them are forwarded without being parsed. */
 class TextEvent implements UpstreamEvent {
   readonly type = TEXT_DELTA;
   readonly frame: Frame;
@@ -98,13 +100,13 @@ class TextEvent implements UpstreamEvent {
   }
 
   get data(): JsonObject {
-    this.#data ??= parsed(this.frame)?.data ?? {};
+    this.#data ??= parseEvent(this.frame)?.data ?? {};
     return this.#data;
   }
 }
 
-/** @throws Problem */
-function parsed(frame: Frame): UpstreamEvent | undefined {
+/** @throws Problem upstream_invalid_response */
+function parseEvent(frame: Frame): UpstreamEvent | undefined {
   let event;
   try {
     event = parseFrame(decodeUtf8(frame));

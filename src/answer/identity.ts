@@ -1,30 +1,33 @@
-// Who a locked caller is, for upstream: two digests of the owner, put beside the request after its cache key is made, so that a shared
-// answer stays shared. What the request or the preset says of them does not count.
+// How upstream tells restricted callers apart: two digests of the owner, in place of what the request or the preset has in these fields.
+// They are added to the body after its cache key is made, so that callers can share a cached answer.
 import { deriveDigest, type IdKeys } from "../core/callers/ids.ts";
 import type { JsonObject } from "../core/lib/json.ts";
 import type { Deps, RequestContext } from "../deps.ts";
 
-/** Callers whose digests an isolate remembers; beyond that it begins anew. */
-const MAX_KNOWN = 1_000;
-const known = new WeakMap<IdKeys, Map<string, JsonObject>>();
+/** How many identities an isolate remembers; beyond that it forgets all of them. */
+const MAX_IDENTITIES = 1_000;
+const identitiesByKeys = new WeakMap<IdKeys, Map<string, JsonObject>>();
 
-/** Fields for upstream's abuse detection and its prompt cache; none for callers with full trust, who send their own. */
+/**
+ * Fields of the upstream body for abuse detection and for the prompt cache.
+ * @returns no fields for a server caller, which sends its own
+ */
 export async function identityOf(
   deps: Deps,
   { caller }: RequestContext,
   preset: string | undefined,
 ): Promise<JsonObject> {
   if (caller.grant === undefined) return {};
-  const ofKeys = known.get(deps.idKeys) ?? new Map<string, JsonObject>();
-  known.set(deps.idKeys, ofKeys);
+  const identities = identitiesByKeys.get(deps.idKeys) ?? new Map<string, JsonObject>();
+  identitiesByKeys.set(deps.idKeys, identities);
   const name = `${caller.owner}\0${preset ?? ""}`;
-  const before = ofKeys.get(name);
-  if (before !== undefined) return before;
+  const known = identities.get(name);
+  if (known !== undefined) return known;
   const identity = {
     safety_identifier: await deriveDigest(deps.idKeys, "safety", caller.owner),
     prompt_cache_key: await deriveDigest(deps.idKeys, "prompt-cache", name),
   };
-  if (ofKeys.size >= MAX_KNOWN) ofKeys.clear();
-  ofKeys.set(name, identity);
+  if (identities.size >= MAX_IDENTITIES) identities.clear();
+  identities.set(name, identity);
   return identity;
 }

@@ -1,41 +1,42 @@
-// One turn in the making: from what is known before upstream is asked to what is kept, counted and told when the answer is whole.
+// One pending turn, from what is known before the upstream call to what is stored, counted and logged when the answer is complete.
 import type { Usage } from "../contract/answer.ts";
 import { type CachedAnswer, encodeAnswer } from "../core/cache/cached-answer.ts";
+import { type CachePlan, isCacheable } from "../core/cache/policy.ts";
 import { fitsInId, signId } from "../core/callers/ids.ts";
 import type { JsonObject } from "../core/lib/json.ts";
-import { type CachePlan, isCacheable } from "../core/cache/policy.ts";
 import type { AnswerContext } from "../core/reply/trim.ts";
-import { encodeTurn, ancestorsOf, type Turn, turnKey } from "../core/turns/turn.ts";
+import { ancestorsOf, encodeTurn, type Turn, turnKey } from "../core/turns/turn.ts";
 import { costUsd, sumUsage, usageOf } from "../core/upstream/usage.ts";
 import type { Deps, RequestContext } from "../deps.ts";
 import type { Question } from "./answer.ts";
-import type { Parent } from "./parent.ts";
-import { costOf, BudgetHold } from "./budget-hold.ts";
+import { BudgetHold, costOf } from "./budget-hold.ts";
+import type { Parent } from "./chain.ts";
 
-/** Under `gateway` the next request needs this turn from KV: the answer's end waits for it, but not longer. */
-const HOLD_FOR_TURN_MS = 300;
+/** With continuity `gateway` the next request needs this turn from KV, so the answer's end waits this long for the write. */
+const TURN_WRITE_WAIT_MS = 300;
 
 export interface PendingTurnOptions {
   parent: Parent | null;
-  /** The parent's turn as far as KV shows it. */
+  /** The parent's turn; null if KV does not show it. */
   parentTurn: Turn | null;
-  /** This turn goes into memory. */
+  /** Whether this turn is stored in KV. */
   storesTurn: boolean;
   plan: CachePlan;
-  /** Where an exact repeat would be looked for; undefined: nowhere. */
+  /** The KV key of an exact repeat; undefined if the cache is bypassed. */
   cacheKey: string | undefined;
 }
 
-/** A response that is whole, and what its forms need beside it. */
+/** A complete response, and what is needed to present it. */
 export interface FinishedAnswer {
   /** Upstream's object under upstream's ids. */
   response: JsonObject;
   context: AnswerContext;
-  /** It is kept for exact repeats. */
+  /** The answer is in the cache now. */
   stored: boolean;
 }
 
-type OwnId = Pick<Turn, "id" | "input" | "response" | "model" | "wantsData" | "metadata" | "at" | "answerKey">;
+/** The part of a turn that does not depend on its place in the conversation. */
+type TurnContent = Pick<Turn, "id" | "input" | "response" | "model" | "wantsData" | "metadata" | "at" | "answerKey">;
 
 export class PendingTurn {
   readonly deps: Deps;
@@ -45,7 +46,7 @@ export class PendingTurn {
   readonly budgetHold: BudgetHold;
   /** Our ids by upstream's. */
   readonly #ids = new Map<unknown, string>();
-  #promised: string | undefined;
+  #assignedId: string | undefined;
 
   constructor(deps: Deps, context: RequestContext, question: Question, options: PendingTurnOptions) {
     this.deps = deps;
@@ -60,38 +61,34 @@ export class PendingTurn {
     return Math.floor(this.deps.now() / 1_000);
   }
 
-  /** The answer's id before the answer: upstream's as far as it is known, else one of ours. Whatever upstream says later, it stays. */
-  async promiseId(upstreamId?: unknown): Promise<string> {
-    this.#promised ??= await (fitsInId(upstreamId)
-      ? this.#sign("upstream", upstreamId)
-      : this.#sign("own", this.deps.random(16)));
-    return this.#promised;
+  /** Fixes the answer's id before the answer. It holds upstream's id if that is known, else a random value; later upstream ids don't change it. */
+  async assignId(upstreamId?: unknown): Promise<string> {
+    this.#assignedId ??= await this.#idWith(upstreamId);
+    return this.#assignedId;
   }
 
+  /** Our id for an upstream id. Without an upstream id, the answer's id is fixed now. */
   async idFor(upstreamId: unknown): Promise<string> {
-    if (this.#promised !== undefined) return this.#promised;
+    if (this.#assignedId !== undefined) return this.#assignedId;
     const known = this.#ids.get(upstreamId);
     if (known !== undefined) return known;
-    // One that comes late or does not fit is told by the turn; what was said first stays.
-    if (typeof upstreamId !== "string" || upstreamId === "") return await this.promiseId();
-    const id = fitsInId(upstreamId)
-      ? await this.#sign("upstream", upstreamId)
-      : await this.#sign("own", this.deps.random(16));
+    if (typeof upstreamId !== "string" || upstreamId === "") return await this.assignId();
+    const id = await this.#idWith(upstreamId);
     this.#ids.set(upstreamId, id);
     return id;
   }
 
   /**
-   * A response that came whole: named, kept, counted.
-   * @param model which of the models was asked
-   * @param wasted tokens of a call before it that led nowhere
+   * Settles the budget and stores what a complete response is stored as: the turn, and the cached answer.
+   * @param model the model that upstream was asked for
+   * @param wastedUsage tokens of an earlier call whose answer was discarded
    */
-  async settle(response: JsonObject, model: string, wasted: Usage | null): Promise<FinishedAnswer> {
+  async settle(response: JsonObject, model: string, wastedUsage: Usage | null): Promise<FinishedAnswer> {
     const { deps, context, question } = this;
-    const { plan, cacheKey } = this.options;
+    const { plan, cacheKey, storesTurn } = this.options;
     const { composed, metadata } = question;
     const id = await this.idFor(response["id"]);
-    const made = {
+    const turn = {
       id,
       input: composed.body["input"] ?? [],
       response,
@@ -100,90 +97,77 @@ export class PendingTurn {
       metadata,
       at: this.now(),
     };
-    const used = usageOf(response["usage"]);
-    this.budgetHold.settle(used, this.#priceOf(made, used));
-    const paid = sumUsage(used, wasted);
-    if (response["status"] === "failed") return this.#finish(made, paid, false);
+    const usage = usageOf(response["usage"]);
+    this.budgetHold.settle(usage, this.#priceOf(turn, usage));
+    const paidUsage = sumUsage(usage, wastedUsage);
+    if (response["status"] === "failed") return this.#finish(turn, paidUsage, false);
     const record =
       plan.write !== false && isCacheable(response)
-        ? encodeAnswer({ ...made, owner: context.caller.owner, ttl: plan.write })
+        ? encodeAnswer({ ...turn, owner: context.caller.owner, ttl: plan.write })
         : undefined;
     if (record === null) deps.log.warn("answer_too_large");
     const answerKey = typeof record === "string" ? cacheKey : undefined;
     if (typeof record === "string" && answerKey !== undefined && plan.write !== false)
       context.waitUntil(deps.store.write(answerKey, record, plan.write));
-    if (this.options.storesTurn) await this.#keepTurn({ ...made, answerKey });
-    return { ...this.#finish(made, paid, false), stored: answerKey !== undefined };
+    if (storesTurn) await this.#storeTurn({ ...turn, answerKey });
+    return { ...this.#finish(turn, paidUsage, false), stored: answerKey !== undefined };
   }
 
   /**
-   * A kept answer, given again. Its first owner gets the same id, another reader of a shared preset an id of his own. Either can be
-   * continued: the turn is written where it is not there, or not any more.
+   * Finishes with a cached answer. Its first owner gets the id again that it had; another caller of a shared preset gets an id of its own.
+   * Both can be continued: the turn is written if it is missing or has expired.
+   * @param age of the cached answer, in seconds
    */
-  async repeat(record: CachedAnswer, age: number): Promise<FinishedAnswer> {
+  async finishFromCache(cached: CachedAnswer, age: number): Promise<FinishedAnswer> {
     const { turns } = this.deps.config;
-    const own = record.owner === this.context.caller.owner;
-    const id = own ? record.id : await this.idFor(record.response["id"]);
-    const remembered = own && turns !== false && age < turns.ttl;
-    // The metadata that an answer shows are its own request's: where the record is shared, another caller's may say more.
-    const made = { ...record, id, metadata: this.question.metadata };
-    if (!remembered) await this.#keepTurn({ ...made, answerKey: own ? this.options.cacheKey : undefined });
-    return this.#finish(made, null, true);
+    const isOwn = cached.owner === this.context.caller.owner;
+    const id = isOwn ? cached.id : await this.idFor(cached.response["id"]);
+    const isStored = isOwn && turns !== false && age < turns.ttl;
+    // Metadata belongs to a request: the cached answer may have another caller's.
+    const turn = { ...cached, id, metadata: this.question.metadata };
+    if (!isStored) await this.#storeTurn({ ...turn, answerKey: isOwn ? this.options.cacheKey : undefined });
+    return this.#finish(turn, null, true);
   }
 
-  /** @param paid tokens that this request cost; null: none, or nobody knows */
-  #finish(made: OwnId, paid: Usage | null, cached: boolean): FinishedAnswer {
+  /** Counts and logs. @param paidUsage tokens that this request cost; null if it cost none or upstream did not count */
+  #finish(turn: TurnContent, paidUsage: Usage | null, cached: boolean): FinishedAnswer {
     const { logFields } = this.context;
-    const priced = this.#priceOf(made, paid ?? usageOf(made.response["usage"]));
-    const cost = priced === undefined ? undefined : cached ? 0 : priced;
-    logFields.response_id = made.id;
+    const price = this.#priceOf(turn, paidUsage ?? usageOf(turn.response["usage"]));
+    const cost = price === undefined ? undefined : cached ? 0 : price;
+    logFields.response_id = turn.id;
     logFields.cost_usd = cost;
     this.deps.budgets.count(
       this.context.caller.budgets,
-      cached ? { hits: 1 } : { cost: costOf(paid, cost) },
+      cached ? { hits: 1 } : { cost: costOf(paidUsage, cost) },
       this.context.waitUntil,
     );
-    if (paid !== null) {
-      logFields.input_tokens = paid.input_tokens;
-      logFields.cached_tokens = paid.cached_tokens;
-      logFields.output_tokens = paid.output_tokens;
+    if (paidUsage !== null) {
+      logFields.input_tokens = paidUsage.input_tokens;
+      logFields.cached_tokens = paidUsage.cached_tokens;
+      logFields.output_tokens = paidUsage.output_tokens;
     }
-    const { id, response, wantsData, metadata } = made;
-    return {
-      response,
-      context: {
-        id,
-        previousId: this.options.parent?.id ?? null,
-        now: made.at,
-        model: made.model,
-        wantsData,
-        metadata,
-        cost,
-        cached,
-      },
-      stored: false,
-    };
+    const { id, response, model, wantsData, metadata, at } = turn;
+    const previousId = this.options.parent?.id ?? null;
+    return { response, context: { id, previousId, now: at, model, wantsData, metadata, cost, cached }, stored: false };
   }
 
-  /** In USD; undefined where the config has no price. */
-  #priceOf({ response, model }: Pick<OwnId, "response" | "model">, usage: Usage | null): number | undefined {
+  /** In USD; undefined if the config has no price for the model. */
+  #priceOf({ response, model }: Pick<TurnContent, "response" | "model">, usage: Usage | null): number | undefined {
     return costUsd(this.deps.config.prices, [String(response["model"]), model], usage);
   }
 
-  async #keepTurn(made: OwnId): Promise<void> {
+  async #storeTurn(content: TurnContent): Promise<void> {
     const { deps, context, question } = this;
-    const { parent, parentTurn, storesTurn: keeps } = this.options;
-    if (!keeps || deps.config.turns === false) return;
-    const ancestors = ancestorsOf(parent?.signed?.kept === true ? parent.id : null, parentTurn);
-    const { id, input, response, model, wantsData, metadata, at, answerKey } = made;
-    const preset = question.composed.preset?.name ?? null;
+    const { parent, parentTurn, storesTurn } = this.options;
+    if (!storesTurn || deps.config.turns === false) return;
+    const { id, input, response, model, wantsData, metadata, at, answerKey } = content;
     const text = encodeTurn({
       id,
       parent: parent?.id ?? null,
-      ancestors,
+      ancestors: ancestorsOf(parent?.signed?.isStored === true ? parent.id : null, parentTurn),
       input,
       response,
-      preset,
+      preset: question.composed.preset?.name ?? null,
       wantsData,
       metadata,
       answerKey,
@@ -196,14 +180,19 @@ export class PendingTurn {
     }
     const written = deps.store.write(turnKey(context.caller.owner, id), text, deps.config.turns.ttl);
     context.waitUntil(written);
-    if (deps.config.continuity === "gateway") await Promise.race([written, deps.sleep(HOLD_FOR_TURN_MS)]);
+    if (deps.config.continuity === "gateway") await Promise.race([written, deps.sleep(TURN_WRITE_WAIT_MS)]);
+  }
+
+  /** An id that holds upstream's, or a random value if that is missing or too long; the stored turn then has upstream's. */
+  #idWith(upstreamId: unknown): Promise<string> {
+    return fitsInId(upstreamId) ? this.#sign("upstream", upstreamId) : this.#sign("own", this.deps.random(16));
   }
 
   #sign(kind: "upstream" | "own", value: string): Promise<string> {
     const turn = (this.options.parent?.turn ?? 0) + 1;
     return signId(this.deps.idKeys, this.context.caller.owner, {
       kind,
-      kept: this.options.storesTurn,
+      isStored: this.options.storesTurn,
       value,
       turn,
       minute: Math.floor(this.deps.now() / 60_000),

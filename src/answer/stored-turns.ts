@@ -1,45 +1,62 @@
-// One turn from memory by the caller's id. Forged, foreign, deleted and expired ids are one and the same: there is nothing.
+// Reads and deletes one stored turn by the caller's id. For forged, foreign, deleted and expired ids the answer is the same: not found.
+import type { Answer } from "../contract/answer.ts";
 import { readId } from "../core/callers/ids.ts";
 import { Problem } from "../core/lib/problem.ts";
+import { trim } from "../core/reply/trim.ts";
 import { decodeTombstone, decodeTurn, encodeTombstone, type Turn, turnKey } from "../core/turns/turn.ts";
+import type { Price } from "../core/config/config-schema.ts";
+import { costUsd, usageOf } from "../core/upstream/usage.ts";
 import type { Deps } from "../deps.ts";
 import { isYoung } from "./chain.ts";
 
-/** @throws Problem response_not_found, unavailable */
+/** @throws Problem 404 response_not_found, 503 unavailable */
 export async function readStoredTurn(deps: Deps, owner: string, id: string): Promise<Turn> {
-  const genuine = (await readId(deps.idKeys, owner, id)) !== null;
-  const [text] = genuine ? await deps.store.readStrict([turnKey(owner, id)]) : [];
+  const isGenuine = (await readId(deps.idKeys, owner, id)) !== null;
+  const [text] = isGenuine ? await deps.store.readStrict([turnKey(owner, id)]) : [];
   const turn = decodeTurn(text ?? null);
-  if (turn === null) throw notThere();
+  if (turn === null) throw responseNotFound();
   return turn;
 }
 
+/** The trimmed answer of a stored turn, as its caller got it. */
+export function answerFromTurn(turn: Turn, prices: Readonly<Record<string, Price>>): Answer {
+  return trim(turn.response, {
+    id: turn.id,
+    previousId: turn.parent,
+    now: turn.at,
+    model: turn.model,
+    wantsData: turn.wantsData,
+    metadata: turn.metadata,
+    cost: costUsd(prices, [String(turn.response["model"]), turn.model], usageOf(turn.response["usage"])),
+  });
+}
+
 /**
- * Deletes a turn and the kept answer that says the same. One that may still be on its way into KV can't be deleted yet: it would be
- * written over the tombstone.
- * @throws Problem response_not_found, unavailable
+ * Replaces a turn by a tombstone and deletes its cached answer. A young turn that KV does not show yet can't be deleted: its pending write
+ * would replace the tombstone.
+ * @throws Problem 404 response_not_found, 503 unavailable
  */
 export async function deleteStoredTurn(deps: Deps, owner: string, id: string): Promise<void> {
   const signed = await readId(deps.idKeys, owner, id);
   const { turns } = deps.config;
-  if (signed === null || !signed.kept || turns === false) throw notThere();
+  if (signed === null || !signed.isStored || turns === false) throw responseNotFound();
   const key = turnKey(owner, id);
   const [text] = await deps.store.readStrict([key]);
   const turn = decodeTurn(text ?? null);
   if (turn === null && decodeTombstone(text ?? null) === null && isYoung(deps, { signed }))
-    throw notNow("is not readable yet");
-  if (turn === null) throw notThere();
+    throw tryAgain("is not readable yet");
+  if (turn === null) throw responseNotFound();
   if (!(await deps.store.write(key, encodeTombstone(turn.ancestors), turns.ttl))) {
-    throw notNow("could not be deleted at the moment");
+    throw tryAgain("could not be deleted at the moment");
   }
   if (turn.answerKey !== undefined) await deps.store.remove(turn.answerKey);
 }
 
-function notNow(what: string): Problem {
+function tryAgain(what: string): Problem {
   return new Problem("unavailable", `The answer ${what}. Send the same request again in a moment.`, { retryAfter: 5 });
 }
 
-function notThere(): Problem {
+function responseNotFound(): Problem {
   const message = "There is no answer with this id: it was never given to this caller, or its time in memory is over.";
   return new Problem("response_not_found", message, { param: "id" });
 }

@@ -131,8 +131,8 @@ describe("the end", () => {
       const assembly = new Assembly();
       return events.map((event) => assembly.add(String(event["type"]), event)).at(-1);
     };
-    expect(end(created({}), error)).toMatchObject({ kind: "error", begun: false });
-    expect(end(created({}), delta("a"), error)).toMatchObject({ kind: "error", begun: true });
+    expect(end(created({}), error)).toMatchObject({ kind: "error", hasOutput: false });
+    expect(end(created({}), delta("a"), error)).toMatchObject({ kind: "error", hasOutput: true });
   });
 
   test.each([

@@ -1,9 +1,11 @@
-// A recording and its playback, without the object between them: what is written down is what is heard, however the bytes are cut.
+// A recording and its playback without the Durable Object between them: what is recorded is what is played, however the bytes are cut.
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import type { Question, StreamedAnswer, WholeAnswer } from "../../src/answer/answer.ts";
+import type { Question } from "../../src/answer/answer.ts";
 import { Playback } from "../../src/answer/runs/playback.ts";
-import { type RecordingLine, record, type RunSpec } from "../../src/answer/runs/recording.ts";
+import { record, type RecordingLine, type RunSpec } from "../../src/answer/runs/recording.ts";
+import { readAskReply, readResponsesReply } from "../../src/answer/runs/reply.ts";
+import type { AskEvent } from "../../src/contract/answer.ts";
 import { compose } from "../../src/core/request/compose.ts";
 import type { JoinRequest } from "../../src/core/request/idempotency.ts";
 import { Problem } from "../../src/core/lib/problem.ts";
@@ -22,30 +24,30 @@ const question: Question = {
   idFirst: false,
   retries: true,
 };
-const task: RunSpec = { question, caller: deps.anonymous, requestId: "req_starter" };
 
 async function recorded(
-  connect: () => Promise<Deps> = () => Promise.resolve(deps),
-): Promise<{ lines: RecordingLine[]; keep: boolean }> {
+  form: RunSpec["form"],
+  loadDeps: () => Promise<Deps> = () => Promise.resolve(deps),
+): Promise<{ lines: RecordingLine[]; isFinal: boolean }> {
   const lines: RecordingLine[] = [];
-  const { keep } = await record(
-    connect,
-    task,
+  const { isFinal } = await record(
+    loadDeps,
+    { form, question, caller: deps.anonymous, requestId: "req_starter" },
     () => undefined,
     (line) => lines.push(line),
   );
-  return { lines, keep };
+  return { lines, isFinal };
 }
 
 const bytesOf = (lines: readonly RecordingLine[]): Uint8Array =>
   new TextEncoder().encode(lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
 
-/** @param cuts where the bytes are cut. @param role of the request that listens */
-function playback(
+/** @param cuts where the bytes are cut. @param role of the request that reads */
+function playbackOf(
   bytes: Uint8Array,
   cuts: readonly number[],
   role: "started" | "joined" = "joined",
-): { heard: Playback; context: RequestContext } {
+): { playback: Playback; context: RequestContext } {
   const ends = [...new Set([...cuts.map((cut) => cut % bytes.length), bytes.length])]
     .toSorted((a, b) => a - b)
     .filter((end) => end > 0);
@@ -57,54 +59,95 @@ function playback(
       else controller.enqueue(bytes.subarray(at, (at = end)));
     },
   });
-  const logFields = { request_id: "req_listener", route: "POST /ask" };
   const context: RequestContext = {
-    requestId: "req_listener",
+    requestId: "req_reader",
     caller: deps.anonymous,
     signal: new AbortController().signal,
     waitUntil: () => undefined,
-    logFields,
+    logFields: { request_id: "req_reader", route: "POST /ask" },
   };
-  const order: JoinRequest = { fingerprint: "f", existingRun: undefined, run: "r", from: 0, spec: task };
-  return { heard: new Playback(deps, "name", order, { role, run: "r", from: 0, stream }, context), context };
+  const request: JoinRequest = { fingerprint: "f", existingRun: undefined, run: "r", from: 0, spec: {} };
+  return { playback: new Playback(deps, "name", request, { role, run: "r", from: 0, stream }, context), context };
 }
 
-async function drain(got: WholeAnswer | StreamedAnswer): Promise<{ frames: string[]; finished: unknown }> {
-  if (got.kind === "whole") return { frames: [], finished: got.finished };
-  const frames: string[] = [];
-  for (;;) {
-    const { events, finished } = await got.next();
-    frames.push(...events.map(({ frame }) => new TextDecoder().decode(frame)));
-    if (finished !== undefined) return { frames, finished };
-  }
-}
+const options = (stream: boolean): Parameters<typeof readAskReply>[1] => ({
+  stream,
+  requestId: "req_reader",
+  now: deps.now,
+});
 
-test("cut anywhere, the recording plays the frames that were recorded and the same end", async () => {
-  const { lines, keep } = await recorded();
-  expect(keep).toBe(true);
+test("cut anywhere, a recording for /v1/responses plays the frames that were recorded and the same end", async () => {
+  const { lines, isFinal } = await recorded("responses");
+  expect(isFinal).toBe(true);
   const frames = lines.flatMap((line) => ("frames" in line ? line.frames : []));
-  const finished = lines.flatMap((line) =>
-    "finished" in line ? [JSON.parse(JSON.stringify(line.finished)) as object] : [],
-  )[0];
+  const [finished] = lines.flatMap((line) => ("finished" in line ? [asJson(line.finished)] : []));
   expect(frames.length).toBeGreaterThan(2);
   const bytes = bytesOf(lines);
+  const played = async (playback: Playback): Promise<{ frames: string[]; finished: unknown }> => {
+    const reply = await readResponsesReply(playback, options(true));
+    if (reply.kind === "whole") throw new Error("no stream");
+    const texts: string[] = [];
+    for (;;) {
+      const batch = await reply.next();
+      texts.push(...batch.events.map(({ frame }) => new TextDecoder().decode(frame)));
+      if (batch.finished !== undefined) return { frames: texts, finished: batch.finished };
+    }
+  };
   await fc.assert(
     fc.asyncProperty(fc.array(fc.nat(bytes.length), { maxLength: 40 }), async (cuts) => {
-      expect(await drain(await playback(bytes, cuts).heard.streamed())).toEqual({ frames, finished });
-      expect((await playback(bytes, cuts).heard.whole()).finished).toEqual(finished);
+      expect(await played(playbackOf(bytes, cuts).playback)).toEqual({ frames, finished });
+      expect(await readResponsesReply(playbackOf(bytes, cuts).playback, options(false))).toMatchObject({ finished });
     }),
     { numRuns: 60 },
   );
 });
 
-test("only the request that started it learns what it cost", async () => {
-  const bytes = bytesOf((await recorded()).lines);
-  const started = playback(bytes, [], "started");
-  const joined = playback(bytes, []);
-  await started.heard.whole();
-  await joined.heard.whole();
+test("cut anywhere, a recording for /ask plays the events that were recorded; only the request's id is the reader's", async () => {
+  const { lines, isFinal } = await recorded("ask");
+  expect(isFinal).toBe(true);
+  const events = lines
+    .flatMap((line) => ("events" in line ? line.events : []))
+    .map((event) =>
+      event.event === "start" ? { ...event, data: { ...event.data, request_id: "req_reader" } } : event,
+    );
+  expect(events.map(({ event }) => event)).toEqual(expect.arrayContaining(["start", "text", "done"]));
+  const bytes = bytesOf(lines);
+  const played = async (playback: Playback): Promise<AskEvent[]> => {
+    const reply = await readAskReply(playback, options(true));
+    if (reply.kind === "whole") return reply.events();
+    const all: AskEvent[] = [];
+    for (;;) {
+      const batch = await reply.next();
+      all.push(...batch.events);
+      if (batch.end !== undefined) return all;
+    }
+  };
+  await fc.assert(
+    fc.asyncProperty(fc.array(fc.nat(bytes.length), { maxLength: 40 }), async (cuts) => {
+      expect(await played(playbackOf(bytes, cuts).playback)).toEqual(asJson(events));
+      const whole = await readAskReply(playbackOf(bytes, cuts).playback, options(false));
+      expect(whole).toMatchObject({ kind: "whole", answer: asJson(events.at(-1)?.data) });
+    }),
+    { numRuns: 60 },
+  );
+});
+
+test("a recording for /v1/responses is no stream of /ask", async () => {
+  const bytes = bytesOf((await recorded("responses")).lines);
+  const reply = await readAskReply(playbackOf(bytes, []).playback, options(true));
+  if (reply.kind === "whole") throw new Error("no stream");
+  await expect(reply.next()).rejects.toMatchObject({ code: "stream_lost" });
+});
+
+test.each(["ask", "responses"] as const)("only the request that started it learns what it cost: %s", async (form) => {
+  const bytes = bytesOf((await recorded(form)).lines);
+  const started = playbackOf(bytes, [], "started");
+  const joined = playbackOf(bytes, []);
+  const read = form === "ask" ? readAskReply : readResponsesReply;
+  await read(started.playback, options(false));
+  await read(joined.playback, options(false));
   expect(started.context.logFields).toMatchObject({
-    request_id: "req_listener",
+    request_id: "req_reader",
     route: "POST /ask",
     asked: true,
     output_tokens: 1,
@@ -119,37 +162,41 @@ test("only the request that started it learns what it cost", async () => {
   ]);
 });
 
-test("a failure is written down with all that its answer needs, and kept if it may have been paid", async () => {
+test("a failure is recorded with all that its response needs, and is final if it may have been paid", async () => {
   const failing = (problem: Problem): Promise<Deps> =>
     Promise.resolve({ ...deps, upstream: { ...deps.upstream, create: () => Promise.reject(problem) } });
-  for (const [paid, keep] of [
+  for (const [paid, isFinal] of [
     ["maybe", true],
     ["unpaid", false],
   ] as const) {
     const problem = new Problem("upstream_rate_limited", "slow down", { paid, retryAfter: 7, reason: "r", param: "p" });
-    const made = await recorded(() => failing(problem));
-    expect(made.keep).toBe(keep);
-    const heard = await playback(bytesOf(made.lines), [3])
-      .heard.streamed()
-      .catch((error: unknown) => error);
-    expect(heard).toBeInstanceOf(Problem);
-    expect((heard as Problem).body("x")).toEqual(problem.body("x"));
-    expect((heard as Problem).headers()).toEqual(problem.headers());
+    const failed = await recorded("ask", () => failing(problem));
+    expect(failed.isFinal).toBe(isFinal);
+    const thrown = await readAskReply(playbackOf(bytesOf(failed.lines), [3]).playback, options(true)).catch(
+      (error: unknown) => error,
+    );
+    expect(thrown).toBeInstanceOf(Problem);
+    expect((thrown as Problem).body("x")).toEqual(problem.body("x"));
+    expect((thrown as Problem).headers()).toEqual(problem.headers());
   }
 });
 
-test("settings that are wrong where the flight runs are told to all who listen, and nothing is kept", async () => {
-  const { lines, keep } = await recorded(() => Promise.reject(new Problem("misconfigured", "no", { reason: "X" })));
-  expect([lines, keep]).toMatchObject([[{ problem: { code: "misconfigured" } }], false]);
+test("wrong settings where the run is made reach every reader, and are not final", async () => {
+  const { lines, isFinal } = await recorded("ask", () =>
+    Promise.reject(new Problem("misconfigured", "no", { reason: "X" })),
+  );
+  expect([lines, isFinal]).toMatchObject([[{ problem: { code: "misconfigured" } }], false]);
 });
 
-test("an error of our own after upstream was asked may have been paid, and says nothing of itself", async () => {
+test("an error of our own after upstream was asked may have been paid, and its text is not recorded", async () => {
   const broken: Deps = {
     ...deps,
     upstream: { ...deps.upstream, create: () => Promise.reject(new TypeError("secret")) },
   };
-  const { lines, keep } = await recorded(() => Promise.resolve(broken));
-  expect(keep).toBe(true);
+  const { lines, isFinal } = await recorded("ask", () => Promise.resolve(broken));
+  expect(isFinal).toBe(true);
   expect(lines).toMatchObject([{ problem: { code: "internal_error", details: { paid: "maybe" } } }]);
   expect(JSON.stringify(lines)).not.toContain("secret");
 });
+
+const asJson = (value: unknown): unknown => JSON.parse(JSON.stringify(value));

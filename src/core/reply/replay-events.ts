@@ -1,6 +1,6 @@
 // A whole response as the event stream that it could have come in: for a kept answer, and for an upstream that answered JSON to a
 // stream. Valid for the SDKs' stream readers: every item is added, filled and done, in order, under one count.
-import { type JsonObject, partsOf, textOf } from "../lib/json.ts";
+import { type JsonObject, recordsOf, textOf } from "../lib/json.ts";
 import { itemsOf } from "../upstream/output.ts";
 
 /** @param response complete, as responses-object.ts makes it. @returns the events' data, `type` and `sequence_number` in it */
@@ -24,7 +24,7 @@ export function replayEvents(response: JsonObject): JsonObject[] {
   itemsOf(response).forEach((item, output_index) => {
     const at = { item_id: textOf(item["id"]), output_index };
     say("response.output_item.added", { output_index, item: emptied(item) });
-    partsOf(item["summary"]).forEach((part, summary_index) => {
+    recordsOf(item["summary"]).forEach((part, summary_index) => {
       const text = textOf(part["text"]);
       say("response.reasoning_summary_part.added", { ...at, summary_index, part: { ...part, text: "" } });
       say("response.reasoning_summary_text.delta", { ...at, summary_index, delta: text });
@@ -32,7 +32,7 @@ export function replayEvents(response: JsonObject): JsonObject[] {
       say("response.reasoning_summary_part.done", { ...at, summary_index, part });
     });
     if (item["type"] === "message") {
-      partsOf(item["content"]).forEach((part, content_index) => sayPart(say, { ...at, content_index }, part));
+      recordsOf(item["content"]).forEach((part, content_index) => sayPart(say, { ...at, content_index }, part));
     }
     if (item["type"] === "function_call") {
       const text = textOf(item["arguments"]);
@@ -56,7 +56,7 @@ function sayPart(say: (type: string, data: JsonObject) => void, at: JsonObject, 
     const text = textOf(part["text"]);
     say("response.content_part.added", { ...at, part: { ...part, text: "", annotations: [] } });
     say("response.output_text.delta", { ...at, delta: text, logprobs: [] });
-    partsOf(part["annotations"]).forEach((annotation, annotation_index) => {
+    recordsOf(part["annotations"]).forEach((annotation, annotation_index) => {
       say("response.output_text.annotation.added", { ...at, annotation_index, annotation });
     });
     say("response.output_text.done", { ...at, text, logprobs: [] });

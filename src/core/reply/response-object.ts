@@ -1,6 +1,6 @@
 // The response object of /v1/responses: upstream's own, under our ids, with every key that the Open Responses specification requires,
 // since relays of older shape leave many out. Nothing that upstream said is changed but ids and error texts.
-import { isRecord, type JsonObject, partsOf, textOf } from "../lib/json.ts";
+import { isRecord, type JsonObject, recordsOf, textOf } from "../lib/json.ts";
 import { DEFAULTS } from "../../contract/response.ts";
 import { usageOf } from "../upstream/usage.ts";
 import { itemsOf, outputText } from "../upstream/output.ts";
@@ -108,13 +108,13 @@ export function withoutTools(item: JsonObject): JsonObject {
 /** @returns the item itself where nothing is missing */
 export function withAnnotations(item: JsonObject): JsonObject {
   if (item["type"] !== "message" || !Array.isArray(item["content"])) return item;
-  const whole = partsOf(item["content"]).every(
+  const whole = recordsOf(item["content"]).every(
     (part) => part["type"] !== "output_text" || Array.isArray(part["annotations"]),
   );
   if (whole) return item;
   return {
     ...item,
-    content: partsOf(item["content"]).map((part) =>
+    content: recordsOf(item["content"]).map((part) =>
       part["type"] === "output_text" ? { annotations: [], ...dropNull(part, "annotations") } : part,
     ),
   };
@@ -143,3 +143,18 @@ function completeUsage(usage: unknown): JsonObject | null {
     total_tokens: counted.total_tokens,
   };
 }
+
+export function completeEvent(type: string, data: JsonObject, index: number, locked: boolean): JsonObject {
+  const { item, part } = data;
+  if (type === "response.output_item.added" && data["output_index"] === undefined)
+    return completeEvent(type, { ...data, output_index: index }, index, locked);
+  if (type.startsWith("response.output_item.") && isRecord(item)) {
+    const complete = withAnnotations(item);
+    const whole = locked ? withoutTools(complete) : complete;
+    return whole === item ? data : { ...data, item: whole };
+  }
+  if (!type.startsWith("response.content_part.") || !isRecord(part) || part["type"] !== "output_text") return data;
+  if (typeof part["text"] === "string" && Array.isArray(part["annotations"])) return data;
+  return { ...data, part: { ...part, text: part["text"] ?? "", annotations: part["annotations"] ?? [] } };
+}
+

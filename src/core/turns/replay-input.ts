@@ -1,6 +1,6 @@
 // A conversation from memory as the `input` of one request: what continuity by replay sends when upstream has lost the thread.
 // Item ids and reasoning items stay behind: both belong to one vendor account, and the next call may reach another.
-import { isRecord, type JsonObject, partsOf } from "../lib/json.ts";
+import { isRecord, type JsonObject, recordsOf } from "../lib/json.ts";
 import { Problem } from "../lib/problem.ts";
 import type { Turn } from "./turn.ts";
 import { itemsOf } from "../upstream/output.ts";
@@ -26,7 +26,7 @@ export function replayInput(turns: readonly Turn[], input: unknown): JsonObject[
 
 /** `input` as a list: a text is the user's message. */
 export function asItems(input: unknown): JsonObject[] {
-  return typeof input === "string" ? [{ type: "message", role: "user", content: input }] : partsOf(input);
+  return typeof input === "string" ? [{ type: "message", role: "user", content: input }] : recordsOf(input);
 }
 
 /** The item as any backend can take it; nothing of one that only its own backend understands. */

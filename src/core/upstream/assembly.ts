@@ -1,17 +1,19 @@
-// The events of one upstream stream, gathered into the response object that the stream was about. Needs no complete stream: a relay
-// may leave out deltas, finished items, or the output in its terminal event; whichever of them came is enough.
+// Assembles the events of one upstream stream into its response object. Accepts incomplete streams: a relay may leave out deltas,
+// finished items, or the output in the terminal event; any one of these is enough.
 import { isRecord, type JsonObject, textOf } from "../lib/json.ts";
-import type { Frame } from "../lib/sse.ts";
-import type { TextDelta } from "./text-delta.ts";
-import { JsonText } from "./json-text.ts";
 import { Problem } from "../lib/problem.ts";
+import type { Frame } from "../lib/sse.ts";
+import { JsonText } from "./json-text.ts";
 import { isAnswerMessage, itemsOf } from "./output.ts";
+import type { TextDelta } from "./text-delta.ts";
 
 /**
- * How a stream ended: with a response object (completed, incomplete, failed), or with an error in upstream's own words. `begun`: there
- * had been output by then, so it may have been paid, whatever the error says.
+ * How a stream ended: with a response object (completed, incomplete, failed), or with an error in upstream's words. `hasOutput`: there
+ * was output before the error, so the call may have been paid, even if the error says otherwise.
  */
-export type Terminal = { kind: "response"; response: JsonObject } | { kind: "error"; body: JsonObject; begun: boolean };
+export type Terminal =
+  | { kind: "response"; response: JsonObject }
+  | { kind: "error"; body: JsonObject; hasOutput: boolean };
 
 const STATUS_BY_EVENT: Readonly<Record<string, string>> = {
   "response.completed": "completed",
@@ -20,85 +22,85 @@ const STATUS_BY_EVENT: Readonly<Record<string, string>> = {
   "response.cancelled": "cancelled",
 };
 
-/** The type of an event: from its data, and from the `event:` line only where the data has none. */
+/** The type of an event: from its data, or from the `event:` line if the data has none. */
 export function eventType(data: JsonObject, eventLine: string): string {
   return textOf(data["type"]) || eventLine;
 }
 
-/** An error in any of its dresses: `{type:"error"}` flat or nested, or `{error:{…}}` alone. */
+/** Whether the event is an error of the whole stream, in any form: `{type:"error"}` flat or nested, or `{error:{…}}` alone. */
 export function isErrorEvent(type: string, data: JsonObject): boolean {
   if (type === "error") return true;
   const { error } = data;
   if (!isRecord(error) || isRecord(data["response"])) return false;
-  // An item's own failure (a tool's) is told in passing; the answer goes on.
-  const ofAnItem = data["item_id"] !== undefined || data["output_index"] !== undefined || data["delta"] !== undefined;
+  // An item may fail alone, such as a tool; the answer goes on.
+  const isOfItem = data["item_id"] !== undefined || data["output_index"] !== undefined || data["delta"] !== undefined;
   return (
-    !type.startsWith("response.") || (!ofAnItem && (textOf(error["code"]) !== "" || textOf(error["message"]) !== ""))
+    !type.startsWith("response.") || (!isOfItem && (textOf(error["code"]) !== "" || textOf(error["message"]) !== ""))
   );
 }
 
-/** One output item: finished, or what the deltas have said of it so far. */
-interface Draft {
+/** One output item: finished, or what its deltas have so far. */
+interface PartialItem {
   item?: JsonObject;
   text: JsonText;
   refusal: string;
-  /** A message that is not the answer. */
-  muted: boolean;
+  /** A message that is not the final answer. */
+  isCommentary: boolean;
 }
 
-/** Twice what one whole answer may be: deltas, and the items that say the same again. */
-const MAX_KEPT = 16 * 1_048_576;
+/** Twice the largest answer: its deltas, and the finished items that repeat them. */
+const MAX_SIZE = 16 * 1_048_576;
 
 export class Assembly {
-  /** By output index, in the order of their first sight. */
-  #drafts = new Map<unknown, Draft>();
-  #first: JsonObject | undefined;
-  /** Characters and bytes kept so far, roughly. */
-  #kept = 0;
+  /** By output index, in the order in which they first appeared. */
+  #items = new Map<unknown, PartialItem>();
+  #firstResponse: JsonObject | undefined;
+  /** Characters and bytes stored so far, roughly. */
+  #size = 0;
 
-  /** The response object as the stream first showed it (id, model, echo), if it did. */
+  /** The response object as the stream first showed it (id, model, echoed fields), if it did. */
   get firstResponse(): JsonObject | undefined {
-    return this.#first;
+    return this.#firstResponse;
   }
 
   /**
    * @param size of the event in bytes
-   * @returns the end, when this event is the end
-   * @throws Problem where the stream says more than an answer can be
+   * @returns the end, if this event is the end
+   * @throws Problem upstream_invalid_response for a stream that is larger than an answer can be
    */
   add(type: string, data: JsonObject, size = 0): Terminal | undefined {
-    if (isErrorEvent(type, data)) return { kind: "error", body: data, begun: this.#drafts.size > 0 };
+    if (isErrorEvent(type, data)) return { kind: "error", body: data, hasOutput: this.#items.size > 0 };
     const response = data["response"];
     if (isRecord(response)) {
       const status = STATUS_BY_EVENT[type];
-      if (status !== undefined) return { kind: "response", response: this.#whole(response, status) };
-      this.#first ??= response;
+      if (status !== undefined) return { kind: "response", response: this.#complete(response, status) };
+      this.#firstResponse ??= response;
     } else if (type === "response.output_item.added" && isRecord(data["item"])) {
       if (typeof data["output_index"] === "number") {
-        this.#draft(data).muted = data["item"]["type"] === "message" && !isAnswerMessage(data["item"]);
+        this.#itemOf(data).isCommentary = data["item"]["type"] === "message" && !isAnswerMessage(data["item"]);
       }
     } else if (type === "response.output_item.done" && isRecord(data["item"])) {
-      this.#keep(size);
+      this.#addSize(size);
       this.#finish(data, data["item"]);
     } else if (type === "response.output_text.delta") {
-      this.#keep(textOf(data["delta"]).length);
-      this.#draft(data).text.add(textOf(data["delta"]));
+      this.#addSize(textOf(data["delta"]).length);
+      this.#itemOf(data).text.add(textOf(data["delta"]));
     } else if (type === "response.refusal.delta") {
-      this.#keep(textOf(data["delta"]).length);
-      this.#draft(data).refusal += textOf(data["delta"]);
+      this.#addSize(textOf(data["delta"]).length);
+      this.#itemOf(data).refusal += textOf(data["delta"]);
     }
     return undefined;
   }
 
-  /** The same for a piece of text that nobody has parsed. */
+  /** Adds a text delta without parsing its frame. @throws Problem like add */
   addText(delta: TextDelta, frame: Frame): void {
-    this.#keep(delta.to - delta.from);
-    this.#draftAt(delta.outputIndex).text.addEscaped(frame, delta.from, delta.to);
+    this.#addSize(delta.to - delta.from);
+    this.#itemAt(delta.outputIndex).text.addEscaped(frame, delta.from, delta.to);
   }
 
-  #keep(size: number): void {
-    this.#kept += size;
-    if (this.#kept <= MAX_KEPT) return;
+  #addSize(size: number): void {
+    this.#size += size;
+    if (this.#size <= MAX_SIZE) return;
     throw new Problem(
       "upstream_invalid_response",
       "UniAPI's stream says more than this Worker takes. The call may have been paid.",
@@ -109,48 +111,52 @@ export class Assembly {
     );
   }
 
-  /** Events without an index speak of one item together. */
-  #draft(data: JsonObject): Draft {
-    return this.#draftAt(data["output_index"]);
+  /** Events without an index belong to one item together. */
+  #itemOf(data: JsonObject): PartialItem {
+    return this.#itemAt(data["output_index"]);
   }
 
-  #draftAt(index: unknown): Draft {
-    let draft = this.#drafts.get(index);
-    if (draft === undefined) this.#drafts.set(index, (draft = { text: new JsonText(), refusal: "", muted: false }));
-    return draft;
+  #itemAt(index: unknown): PartialItem {
+    let item = this.#items.get(index);
+    if (item === undefined) this.#items.set(index, (item = emptyItem()));
+    return item;
   }
 
   #finish(data: JsonObject, item: JsonObject): void {
     const index = data["output_index"];
-    if (typeof index === "number") this.#draft(data).item = item;
-    else
-      this.#drafts.set(Symbol("an item without an index"), { item, text: new JsonText(), refusal: "", muted: false });
+    if (typeof index === "number") this.#itemOf(data).item = item;
+    else this.#items.set(Symbol("an item without an index"), { ...emptyItem(), item });
     if (item["type"] !== "message") return;
-    // Where the index is missing on one side, the deltas so far were this item's: it says it all.
-    for (const [key, draft] of this.#drafts) {
-      if (draft.item === undefined && (typeof index !== "number" || typeof key !== "number")) this.#drafts.delete(key);
+    // If the index is missing on one side, the deltas so far belong to this item, which has all of their text.
+    for (const [key, { item: finished }] of this.#items) {
+      if (finished === undefined && (typeof index !== "number" || typeof key !== "number")) this.#items.delete(key);
     }
   }
 
-  /** The output as the events told it. */
-  #told(status: string): JsonObject[] {
-    return [...this.#drafts.values()].flatMap(({ item, text: said, refusal, muted }) => {
+  /** The output as the items and deltas have it. */
+  #output(status: string): JsonObject[] {
+    return [...this.#items.values()].flatMap(({ item, text: deltas, refusal, isCommentary }) => {
       if (item !== undefined) return [item];
-      const text = said.toString();
+      const text = deltas.toString();
       const content: JsonObject[] = [];
       if (text !== "") content.push({ type: "output_text", text, annotations: [] });
       if (refusal !== "") content.push({ type: "refusal", refusal });
-      return muted || content.length === 0 ? [] : [{ type: "message", role: "assistant", status, content }];
+      return isCommentary || content.length === 0 ? [] : [{ type: "message", role: "assistant", status, content }];
     });
   }
 
-  #whole(response: JsonObject, status: string): JsonObject {
-    const whole: JsonObject = { ...this.#first, ...response };
-    if (textOf(whole["status"]) === "" || whole["status"] === "in_progress") whole["status"] = status;
-    if (textOf(whole["id"]) === "" && this.#first !== undefined) whole["id"] = this.#first["id"];
-    if (itemsOf(whole).length > 0) return whole;
-    const told = this.#told(status);
-    if (told.length > 0) whole["output"] = told;
-    return whole;
+  /** The terminal event's response, with the first one's fields and the assembled output where it has none. */
+  #complete(response: JsonObject, status: string): JsonObject {
+    const complete: JsonObject = { ...this.#firstResponse, ...response };
+    if (textOf(complete["status"]) === "" || complete["status"] === "in_progress") complete["status"] = status;
+    if (textOf(complete["id"]) === "" && this.#firstResponse !== undefined) complete["id"] = this.#firstResponse["id"];
+    if (itemsOf(complete).length > 0) return complete;
+    const output = this.#output(status);
+    if (output.length > 0) complete["output"] = output;
+    return complete;
   }
+}
+
+function emptyItem(): PartialItem {
+  return { text: new JsonText(), refusal: "", isCommentary: false };
 }

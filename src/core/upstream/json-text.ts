@@ -1,6 +1,6 @@
-// A text that grows by pieces which are still escaped as JSON has them: they are copied as bytes and read once, if anybody asks.
+// A text that grows by pieces which are still escaped as in JSON: their bytes are copied, and decoded only when the text is read.
 const FIRST_BYTES = 256;
-// A text may begin with what elsewhere is a byte order mark.
+// A byte order mark at the beginning belongs to the text.
 const utf8 = new TextDecoder("utf-8", { fatal: false, ignoreBOM: true });
 
 export class JsonText {
@@ -12,7 +12,7 @@ export class JsonText {
     this.#text = this.toString() + text;
   }
 
-  /** The inside of a well-formed JSON string, bytes `from` to `to`; they are copied, so that they do not hold what they came in. */
+  /** Adds the inside of a well-formed JSON string, bytes `from` to `to`. They are copied, so that the frame can be freed. */
   addEscaped(bytes: Uint8Array, from: number, to: number): void {
     const needed = this.#length + to - from;
     let escaped = this.#escaped;
