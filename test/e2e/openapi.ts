@@ -3,6 +3,7 @@
 import { createHmac } from "node:crypto";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import { resolve } from "node:path";
 import { startEmulator } from "../emulator/emulator.ts";
 import { bundleOf } from "./bundle.ts";
 import { miniflareOf, SERVER_KEY, UPSTREAM_KEY } from "./worker.ts";
@@ -21,7 +22,7 @@ export async function startExample(): Promise<Example> {
   const { port } = services.address() as AddressInfo;
   const bundle = bundleOf(
     `import { defineConfig } from "../../src/core/config/define-config.ts";
-     import { configOf } from "../../test/fixtures/config-openapi.ts";
+     import { configOf } from "${resolve("test/fixtures/config-openapi.ts")}";
      export default defineConfig(configOf("http://127.0.0.1:${port}"));`,
   );
   const bindings = {
