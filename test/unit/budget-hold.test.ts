@@ -163,7 +163,7 @@ describe("the worst case of a body", () => {
   });
 
   test("of money is the dearest of its models", () => {
-    const prices = { m: { input: 1, output: 10 }, dear: { input: 2, cached: 3, output: 1 } };
+    const prices = { m: { input: 1, cached: 1, output: 10 }, dear: { input: 2, cached: 3, output: 1 } };
     expect(
       worstCase({ max_output_tokens: 100 }, ["m", "dear", "unknown"], 1_000, { ...CASE, prices }).nanoUsd,
     ).toBeGreaterThanOrEqual(3_000 * 1_000);

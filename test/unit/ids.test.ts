@@ -1,14 +1,14 @@
 // Signed ids: whoever was given one can use it as it is, and nobody else can use anything that resembles it.
 import fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
-import { base64url } from "../../src/core/lib/encoding.ts";
+import { base64url } from "../../src/core/lib/bytes.ts";
 import {
   deriveDigest,
   fitsInId,
   ID_PREFIX,
   type IdKeys,
   importIdKeys,
-  isOurs,
+  isSignedId,
   MAX_TURN,
   MAX_VALUE_BYTES,
   ownerOf,
@@ -27,7 +27,7 @@ const bytesIn = (text: string): number => new TextEncoder().encode(text).length;
 const owners = fc.string({ unit: "grapheme", minLength: 1, maxLength: 40 });
 const ids: fc.Arbitrary<ResponseId> = fc.record({
   kind: fc.constantFrom("upstream" as const, "own" as const),
-  kept: fc.boolean(),
+  isStored: fc.boolean(),
   turn: fc.integer({ min: 0, max: MAX_TURN }),
   minute: fc.integer({ min: 0, max: 0xffff_ffff }),
   value: fc
@@ -36,7 +36,7 @@ const ids: fc.Arbitrary<ResponseId> = fc.record({
 });
 const sample: ResponseId = {
   kind: "upstream",
-  kept: true,
+  isStored: true,
   turn: 7,
   minute: 29_000_000,
   value: "resp_68af4030592c81938ec0a5fbab4a3e9f",
@@ -51,7 +51,7 @@ describe("signing and reading", () => {
         expect(await readId(keys, owner, signed)).toEqual(id);
         expect(signed).toMatch(/^resp_ue1_[A-Za-z0-9_-]+$/);
         expect(signed.length).toBeLessThanOrEqual(256);
-        expect(isOurs(signed)).toBe(true);
+        expect(isSignedId(signed)).toBe(true);
       }),
     );
   });

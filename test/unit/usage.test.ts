@@ -2,7 +2,8 @@
 import type { Usage } from "../../src/contract/answer.ts";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { costUsd, type Price, usageOf } from "../../src/core/upstream/usage.ts";
+import type { Price } from "../../src/core/config/config-schema.ts";
+import { costUsd, usageOf } from "../../src/core/upstream/usage.ts";
 
 const usage: Usage = {
   input_tokens: 1_000,
@@ -13,8 +14,8 @@ const usage: Usage = {
 };
 const PRICES: Record<string, Price> = {
   "gpt-6-sol": { input: 2, cached: 0.2, output: 10 },
-  "gpt-6-sol-2026-10-01": { input: 1, output: 1 },
-  "gpt-6-luna": { input: 0.1, output: 0.5 },
+  "gpt-6-sol-2026-10-01": { input: 1, cached: 1, output: 1 },
+  "gpt-6-luna": { input: 0.1, cached: 0.1, output: 0.5 },
 };
 
 describe("usage", () => {
@@ -86,7 +87,7 @@ describe("cost", () => {
     const one = { ...usage, input_tokens: 3, cached_tokens: 0, output_tokens: 0 };
     expect(String(costUsd(PRICES, ["gpt-6-sol"], one))).toBe("0.000006");
     expect(
-      costUsd({ m: { input: 0.1, output: 0.2 } }, ["m"], {
+      costUsd({ m: { input: 0.1, cached: 0.1, output: 0.2 } }, ["m"], {
         ...usage,
         input_tokens: 3,
         cached_tokens: 0,

@@ -1,8 +1,7 @@
 // Budgets as data: limits, the worst case of a call, and the sentence of a refusal. src/durable/budget.ts holds the sums.
-import type { BudgetLimits } from "../config/config-schema.ts";
+import type { BudgetLimits, Price } from "../config/config-schema.ts";
 import { isRecord, type JsonObject } from "../lib/json.ts";
 import { Problem } from "../lib/problem.ts";
-import type { Price } from "../upstream/usage.ts";
 import { priceOf } from "../upstream/usage.ts";
 
 /** One budget that a caller spends from. */
@@ -91,7 +90,7 @@ export function worstCase(
   const prices = models.flatMap((model) => priceOf(config.prices, model) ?? []);
   const usdPerMillion = Math.max(
     0,
-    ...prices.map((price) => input * Math.max(price.input, price.cached ?? 0) + output * price.output),
+    ...prices.map((price) => input * Math.max(price.input, price.cached) + output * price.output),
   );
   return { tokens: input + output, nanoUsd: Math.ceil(usdPerMillion * 1_000) };
 }

@@ -1,13 +1,13 @@
-// Who asks, once it is known: plain data, so that a job or a flight can keep it.
+// An authenticated caller as plain data, so that a job or a run can store it.
 import type { CallerBudget } from "./budget.ts";
 import type { Grant } from "./grant.ts";
 
 export interface Caller {
   kind: "server" | "anonymous" | "publishable" | "session" | "jwt" | "hook" | "job";
-  /** 22 characters that stand for the caller in KV keys and ids. */
+  /** The pseudonymous id, 22 characters, under which the caller's data is stored. */
   owner: string;
-  /** What a locked caller may use; undefined: full trust. */
+  /** The presets and limits of a restricted caller; undefined for a server caller, which has full trust. */
   grant?: Grant;
-  /** What it spends from, the narrowest first. */
+  /** The budgets that the caller spends from, the narrowest first. */
   budgets: readonly CallerBudget[];
 }

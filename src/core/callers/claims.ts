@@ -1,10 +1,10 @@
-// Claims of a token whose signature is good: when it is valid and whose it is, and what a session token's own claims leave of the
-// config's grant. They only narrow it; one that is not understood refuses the token, since what it meant to forbid is unknown.
+// The claims of a token with a valid signature: its validity period, its subject, and how a session token narrows the config's grant.
+// A narrowing claim of a wrong form refuses the token, because it is unknown what it was meant to forbid.
 import type { Sessions } from "../config/config-schema.ts";
 import type { Refusal } from "./credential.ts";
 import type { JsonObject } from "../lib/json.ts";
 
-/** How far the clock of whoever signs may be ahead. What is over is over: `exp` has no leeway. */
+/** The signer's clock may be ahead by this much. `exp` has no leeway. */
 const CLOCK_SKEW_S = 60;
 const MAX_SUB_CHARS = 255;
 
@@ -14,7 +14,7 @@ export interface Subject {
   exp: number;
 }
 
-/** @param graceS for how long an expired token still counts */
+/** @param graceS seconds for which an expired token is still accepted */
 export function subjectOf(claims: JsonObject, nowMs: number, graceS = 0): Subject | Refusal {
   const { sub, exp, nbf, iat } = claims;
   const now = nowMs / 1_000;
@@ -28,20 +28,20 @@ export function subjectOf(claims: JsonObject, nowMs: number, graceS = 0): Subjec
   return exp + graceS <= now ? { refused: "expired" } : { sub, exp };
 }
 
-/** Text with half a surrogate pair would be one owner with all other such text. */
+/** Lone surrogates are refused: UTF-8 encodes all of them alike, so different subjects would become one owner. */
 function isSubject(value: unknown): value is string {
   return typeof value === "string" && value !== "" && value.length <= MAX_SUB_CHARS && value.isWellFormed();
 }
 
-/** JSON has numbers that are Infinity here. */
+/** A large number in JSON, such as 1e999, parses to Infinity. */
 function isTime(value: unknown): value is number {
   return typeof value === "number" && Number.isFinite(value);
 }
 
-/** What a session token allows, all of it within the config. */
+/** The scope of a session token, already limited to the config's grant. */
 export interface SessionScope {
   presets: string[];
-  /** Where it may be sent from. */
+  /** The only origin that may use the token. */
   origin?: string;
   maxOutputTokens?: number;
   requests?: number;

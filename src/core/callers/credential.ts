@@ -1,11 +1,11 @@
-// Credentials before anybody believes them: which kind one claims to be, told by its shape alone, and what a refusal may say.
-import { base64url, fromBase64url, utf8Of } from "../lib/encoding.ts";
+// Credentials before they are verified: their kinds, recognized by form alone, and the reasons for a refusal.
+import { base64url, fromBase64url, utf8Of } from "../lib/bytes.ts";
 import { decodeUtf8, isRecord, type JsonObject, parseJson } from "../lib/json.ts";
 
-/** Longer than any token that fits its purpose. */
+/** Longer than any reasonable token. */
 const MAX_CHARS = 16_384;
 
-/** Why a credential is refused: for the log, and under `local` for the message. */
+/** Why a credential is refused. The log has the reason; the message has it only under ENVIRONMENT=local. */
 export interface Refusal {
   refused:
     | "no_credential"
@@ -31,18 +31,18 @@ export interface Refusal {
     | "not_renewable";
 }
 
-/** A JSON Web Token whose signature nobody has checked. */
+/** A JSON Web Token whose signature was not verified yet. */
 export interface Token {
   text: string;
   alg: string;
   kid: string | undefined;
-  /** Its claims. Until the signature is checked they choose who could have signed it, and nothing else. */
+  /** Its claims. Before the signature is verified they may only select the key to verify it with. */
   unverified: JsonObject;
 }
 
 /**
- * Whose key it is. It is compared with every known one, each to its end: how long that takes tells how many keys there are and how long they
- * are, and nothing of what stands in them. (A look-up by digest says as little; it costs some 20 µs more of the 400 that a request takes in the bench.)
+ * The holder of a key. It compares every known key to its end, so the time depends only on the number and the lengths of the keys. (A
+ * look-up by digest leaks as little, but takes about 20 µs of the 400 µs of a request in the bench.)
  */
 export function findKey<T>(credential: string, known: ReadonlyMap<string, T>): T | undefined {
   let found: T | undefined;
@@ -54,25 +54,25 @@ export function findKey<T>(credential: string, known: ReadonlyMap<string, T>): T
   return found;
 }
 
-/** What stands for a secret where the secret itself must not. */
+/** SHA-256 of a secret, base64url, for places where the secret itself must not appear. */
 export async function keyDigest(key: string): Promise<string> {
   return base64url(new Uint8Array(await crypto.subtle.digest("SHA-256", utf8Of(key))));
 }
 
-/** Three parts with dots between them: nothing else that we take has a dot at all. */
+/** Whether it has the form of a JWT: three parts with dots between them. No other kind of credential contains a dot. */
 export function looksLikeToken(credential: string): boolean {
   return /^[\w-]+\.[\w-]+\.[\w-]*$/.test(credential);
 }
 
-/** Header fields that name or hold keys (jku, jwk, x5u, x5c) are not even read; `crit` asks for what is not known here. */
+/** Ignores header fields that name or contain keys (jku, jwk, x5u, x5c). Refuses `crit`, since no extension is supported (RFC 7515 §4.1.11). */
 export function readToken(text: string): Token | Refusal {
   const [head = "", payload = ""] = text.length > MAX_CHARS || !looksLikeToken(text) ? [] : text.split(".");
   const header = jsonPart(head);
-  const unproven = jsonPart(payload);
-  if (header === null || unproven === null || Object.hasOwn(header, "crit")) return { refused: "malformed_token" };
+  const unverified = jsonPart(payload);
+  if (header === null || unverified === null || Object.hasOwn(header, "crit")) return { refused: "malformed_token" };
   const { alg, kid } = header;
   if (typeof alg !== "string" || (kid !== undefined && typeof kid !== "string")) return { refused: "malformed_token" };
-  return { text, alg, kid, unverified: unproven };
+  return { text, alg, kid, unverified };
 }
 
 function jsonPart(part: string): JsonObject | null {

@@ -1,8 +1,8 @@
-// What a locked caller may use. Callers with full trust have none.
+// What a restricted caller may use. Server callers have no grant.
 
 export interface Grant {
-  /** Names of presets, at least one. All are in the config. */
+  /** Names of presets in the config, at least one. */
   presets: readonly string[];
-  /** A session token's own cap on `max_output_tokens`. */
+  /** The limit on `max_output_tokens` that a session token sets itself. */
   maxOutputTokens?: number;
 }

@@ -1,28 +1,28 @@
-// Signed ids: what callers get in place of upstream's. `resp_` + base64url(version, kind, turn, minute, MAC, value); the MAC is
-// over owner and all the rest, so whose an id is needs no look-up. Authenticated, not secret. And owners: who a caller is, as an
-// HMAC of its name, so that no name stands in a KV key.
+// Signed ids, which callers get in place of upstream's: `resp_` + base64url(version, kind, turn, minute, MAC, value). The MAC covers the
+// owner and all other parts, so the owner of an id is verified without a look-up. The value is authenticated, not secret.
+// Also owners: an HMAC of the caller's name, so that no name appears in a KV key.
 
-import { base64url, fromBase64url, utf8Of } from "../lib/encoding.ts";
+import { base64url, fromBase64url, utf8Of } from "../lib/bytes.ts";
 
-/** base64url of the three version bytes gives "ue1_": every id of ours begins so, and only those are ever verified. */
+/** base64url of the three version bytes is "ue1_". Every signed id has this prefix, and only ids with it are verified. */
 export const ID_PREFIX = "resp_ue1_";
 const VERSION = [0xb9, 0xed, 0x7f];
 /** Bits of the kind byte. */
 const OWN = 1;
-const NOT_KEPT = 2;
+const NOT_STORED = 2;
 const MAC_BYTES = 16;
 const HEAD_BYTES = 3 + 1 + 2 + 4;
 const MAX_ID_CHARS = 256;
-/** What fits behind head and MAC into 256 characters. */
+/** The part of 256 characters that head and MAC leave free. */
 export const MAX_VALUE_BYTES = Math.floor(((MAX_ID_CHARS - "resp_".length) * 3) / 4) - HEAD_BYTES - MAC_BYTES;
 export const MAX_TURN = 0xffff;
 
 export interface ResponseId {
-  /** "upstream": `value` is upstream's own id. "own": a random value; the turn in KV knows upstream's. */
+  /** "upstream": `value` is upstream's own id. "own": `value` is random, and the turn in KV contains upstream's id. */
   kind: "upstream" | "own";
-  /** The turn went into memory. */
-  kept: boolean;
-  /** 1 for the first of a conversation; stays at 65,535. */
+  /** The turn was stored in KV. */
+  isStored: boolean;
+  /** 1 for the first turn of a conversation. It never exceeds 65,535. */
   turn: number;
   /** Minutes since 1970. */
   minute: number;
@@ -30,16 +30,16 @@ export interface ResponseId {
 }
 
 export interface IdKeys {
-  /** The first signs, all verify. */
+  /** The first one signs; all of them verify. */
   mac: readonly CryptoKey[];
-  /** Owners and cache keys derive from the last, so that a new key in front loses nothing. */
+  /** Owners and cache keys derive from the last key, so that a new key at the front does not change them. */
   derive: CryptoKey;
 }
 
 const HMAC = { name: "HMAC", hash: "SHA-256" } as const;
 const encoder = new TextEncoder();
 
-/** @param secrets raw keys, first to last as in ID_KEYS; at least one. */
+/** @param secrets raw keys in the order of ID_KEYS, at least one */
 export async function importIdKeys(secrets: readonly Uint8Array<ArrayBuffer>[]): Promise<IdKeys> {
   const mac = await Promise.all(secrets.map((secret) => crypto.subtle.importKey("raw", secret, HMAC, false, ["sign"])));
   const derive = mac.at(-1);
@@ -47,7 +47,7 @@ export async function importIdKeys(secrets: readonly Uint8Array<ArrayBuffer>[]):
   return { mac, derive };
 }
 
-/** @throws Error for an empty owner or a value that does not fit: both are mistakes in our own code. */
+/** @throws Error for an empty owner or a value that is too long, which are mistakes of the code that calls it */
 export async function signId(keys: IdKeys, owner: string, id: ResponseId): Promise<string> {
   const key = keys.mac[0];
   const value = utf8Of(id.value);
@@ -55,7 +55,7 @@ export async function signId(keys: IdKeys, owner: string, id: ResponseId): Promi
   const bytes = new Uint8Array(HEAD_BYTES + MAC_BYTES + value.length);
   bytes.set(VERSION);
   const view = new DataView(bytes.buffer);
-  view.setUint8(3, (id.kind === "upstream" ? 0 : OWN) | (id.kept ? 0 : NOT_KEPT));
+  view.setUint8(3, (id.kind === "upstream" ? 0 : OWN) | (id.isStored ? 0 : NOT_STORED));
   view.setUint16(4, Math.min(id.turn, MAX_TURN));
   view.setUint32(6, id.minute);
   bytes.set(value, HEAD_BYTES + MAC_BYTES);
@@ -63,51 +63,51 @@ export async function signId(keys: IdKeys, owner: string, id: ResponseId): Promi
   return `resp_${base64url(bytes)}`;
 }
 
-/** The id's content, or null for whatever this owner was never given: forged, changed, cut, somebody else's. */
+/** The content of an id, or null if it was not issued to this owner: forged, changed, cut off, or another owner's. */
 export async function readId(keys: IdKeys, owner: string, id: string): Promise<ResponseId | null> {
   if (owner === "" || id.length > MAX_ID_CHARS || !id.startsWith(ID_PREFIX)) return null;
   const text = id.slice("resp_".length);
   const bytes = fromBase64url(text);
-  // Base64 has several spellings of the same bytes; only ours counts, so that no two strings are one id.
+  // Base64 can encode the same bytes in several ways. Only the canonical one is accepted, so that no two strings are one id.
   if (bytes === null || bytes.length < HEAD_BYTES + MAC_BYTES || base64url(bytes) !== text) return null;
   const view = new DataView(bytes.buffer);
   const kind = view.getUint8(3);
-  if (kind > (OWN | NOT_KEPT)) return null;
-  let genuine = false;
+  if (kind > (OWN | NOT_STORED)) return null;
+  let isGenuine = false;
   for (const key of keys.mac) {
     if (equal(await macOf(key, owner, bytes), bytes.subarray(HEAD_BYTES, HEAD_BYTES + MAC_BYTES))) {
-      genuine = true;
+      isGenuine = true;
       break;
     }
   }
-  if (!genuine) return null;
+  if (!isGenuine) return null;
   return {
     kind: (kind & OWN) === 0 ? "upstream" : "own",
-    kept: (kind & NOT_KEPT) === 0,
+    isStored: (kind & NOT_STORED) === 0,
     turn: view.getUint16(4),
     minute: view.getUint32(6),
     value: new TextDecoder("utf-8", { fatal: false, ignoreBOM: true }).decode(bytes.subarray(HEAD_BYTES + MAC_BYTES)),
   };
 }
 
-/** Whether an id claims to be ours: it is then verified or refused, never sent upstream. */
-export function isOurs(id: string): boolean {
+/** Whether an id has the form of a signed id. Such an id is verified or refused, and never sent upstream. */
+export function isSignedId(id: string): boolean {
   return id.startsWith(ID_PREFIX);
 }
 
-/** An upstream id that can stand inside one of ours. */
+/** Whether an upstream id fits into a signed id as its value. */
 export function fitsInId(value: unknown): value is string {
   if (typeof value !== "string" || value === "" || value.length > MAX_VALUE_BYTES || !value.isWellFormed())
     return false;
   return utf8Of(value).length <= MAX_VALUE_BYTES;
 }
 
-/** 22 characters that stand for one caller in KV keys and MACs. `name` is `kind:name`, so that no two kinds share an owner. */
+/** The pseudonymous id of a caller, 22 characters. @param name `kind:name`, so that no two kinds share an owner */
 export async function ownerOf(keys: IdKeys, name: string): Promise<string> {
   return base64url((await hmac(keys.derive, `owner\0${name}`)).subarray(0, 16));
 }
 
-/** HMAC-SHA256 of a text under the deriving key, whole. */
+/** HMAC-SHA256 of a text under the deriving key, base64url. */
 export async function deriveDigest(keys: IdKeys, purpose: string, text: string): Promise<string> {
   return base64url(await hmac(keys.derive, `${purpose}\0${text}`));
 }
@@ -125,7 +125,7 @@ async function hmac(key: CryptoKey, text: string): Promise<Uint8Array> {
   return new Uint8Array(await crypto.subtle.sign("HMAC", key, encoder.encode(text)));
 }
 
-/** Without a branch that depends on where the first difference is. */
+/** Compares in a time that does not depend on the content. */
 export function equal(a: Uint8Array, b: Uint8Array): boolean {
   let difference = a.length ^ b.length;
   for (let i = 0; i < a.length; i += 1) difference |= (a[i] ?? 0) ^ (b[i] ?? 0);

@@ -1,12 +1,7 @@
 // Tokens of a response and what they cost. Prices are USD per million tokens, from the config; nothing here knows a price.
 import type { Usage } from "../../contract/answer.ts";
+import type { Price } from "../config/config-schema.ts";
 import { isRecord } from "../lib/json.ts";
-
-export interface Price {
-  input: number;
-  cached?: number | undefined;
-  output: number;
-}
 
 /** `usage` of a response object in the answer's form, or null if upstream sent none. */
 export function usageOf(usage: unknown): Usage | null {
@@ -49,9 +44,7 @@ export function costUsd(
     if (price === undefined) continue;
     const cached = Math.min(usage.cached_tokens, usage.input_tokens);
     const micro =
-      (usage.input_tokens - cached) * price.input +
-      cached * (price.cached ?? price.input) +
-      usage.output_tokens * price.output;
+      (usage.input_tokens - cached) * price.input + cached * price.cached + usage.output_tokens * price.output;
     // Ten decimals: a single token of the cheapest model still shows, and binary noise does not.
     return Number((micro / 1e6).toFixed(10));
   }
