@@ -29,7 +29,7 @@ export function useLoaded<T>(
   }, [account, path]);
   useEffect(() => void load(), [load]);
   useEffect(() => {
-    // A failed reload keeps the timer running, but slows it down.
+    // After a failed reload the timer continues, but more slowly.
     const delay = value === null ? undefined : reloadAfterMs(value);
     const ms = delay === undefined || failure === null ? delay : Math.max(delay, MIN_DELAY_AFTER_FAILURE_MS);
     if (ms === undefined) return undefined;
