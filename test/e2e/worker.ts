@@ -278,7 +278,7 @@ export function miniflareOf(
   return new Miniflare(storage === undefined ? options : { ...options, resourcePersistencePath: storage });
 }
 
-/** What `look` gives as soon as it throws no more, looking every few milliseconds; after `ms` its own error. Works in hooks, too. */
+/** Repeats `check` until it no longer throws, and returns its result. After `ms` it throws the last error. Works in hooks, too. */
 export async function until<T>(check: () => T | Promise<T>, ms = 5_000): Promise<T> {
   const end = performance.now() + ms;
   for (;;) {

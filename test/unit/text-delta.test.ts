@@ -1,4 +1,4 @@
-// A piece of text is read without JSON only where JSON would have read the same.
+// readTextDelta reads a text delta without JSON.parse, and only where JSON.parse would give the same result.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { Assembly } from "../../src/core/upstream/assembly.ts";
@@ -22,8 +22,8 @@ function frameOf(json: string, eventLine = `event: ${TEXT_DELTA}\n`): Uint8Array
   return encoder.encode(`${eventLine}data: ${json}\n\n`);
 }
 
-/** What JSON says of a frame: the text, its item and its number; undefined where it is no well-formed event of this kind. */
-function parsed(frame: Uint8Array): { text: unknown; outputIndex: unknown; sequenceNumber: unknown } | undefined {
+/** Reads a frame with JSON.parse: the text, its item and its number. Undefined unless it is a well-formed event of this type. */
+function readWithJson(frame: Uint8Array): { text: unknown; outputIndex: unknown; sequenceNumber: unknown } | undefined {
   try {
     const event = parseFrame(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(frame));
     const data = JSON.parse(event?.data ?? "") as Record<string, unknown>;
@@ -34,7 +34,7 @@ function parsed(frame: Uint8Array): { text: unknown; outputIndex: unknown; seque
   }
 }
 
-function read(frame: Uint8Array): ReturnType<typeof parsed> {
+function read(frame: Uint8Array): ReturnType<typeof readWithJson> {
   const delta = readTextDelta(frame);
   if (delta === undefined) return undefined;
   const text = new JsonText();
@@ -65,18 +65,18 @@ const Events = fc
   .chain((event) => fc.shuffledSubarray(Object.entries(event), { minLength: Object.keys(event).length }))
   .map((entries) => Object.fromEntries(entries) as Record<string, unknown>);
 
-describe("what a text delta says", () => {
-  test("as OpenAI writes it, with and without its event line, and as Python writes JSON", () => {
+describe("readTextDelta", () => {
+  test("reads the format of OpenAI, with and without the event line, and of Python's JSON", () => {
     const spaced = JSON.stringify(OPENAI).replaceAll('":', '": ').replaceAll(',"', ', "');
     for (const frame of [frameOf(JSON.stringify(OPENAI)), frameOf(JSON.stringify(OPENAI), ""), frameOf(spaced)]) {
       expect(read(frame)).toEqual({ text: "pong", outputIndex: 0, sequenceNumber: 4 });
     }
   });
 
-  test("is what JSON says of it, for any text and any order of keys", () => {
+  test("gives the same result as JSON.parse for any text and any order of keys", () => {
     fc.assert(
       fc.property(Events, (event) => {
-        // A lone surrogate is written as an escape, and what is no surrogate may be.
+        // JSON.stringify escapes lone surrogates. Other characters may be escaped, too.
         const escaped = JSON.stringify(event).replaceAll(
           /[\u0080-\uffff]/g,
           (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`,
@@ -93,32 +93,36 @@ describe("what a text delta says", () => {
     );
   });
 
-  test("is left to JSON where a byte was changed, lost or added, unless JSON reads the same", () => {
-    const Change = fc.record({ at: fc.nat(), byte: fc.nat(255), how: fc.constantFrom("change", "lose", "add", "cut") });
+  test("gives undefined or the same result as JSON.parse if bytes are changed, removed or added", () => {
+    const Change = fc.record({
+      at: fc.nat(),
+      byte: fc.nat(255),
+      kind: fc.constantFrom("change", "remove", "add", "cut"),
+    });
     fc.assert(
       fc.property(Events, fc.array(Change, { minLength: 1, maxLength: 3 }), (event, changes) => {
         let bytes = [...frameOf(JSON.stringify(event))];
-        for (const { at, byte, how } of changes) {
+        for (const { at, byte, kind } of changes) {
           const place = at % bytes.length;
-          if (how === "cut") bytes = bytes.slice(0, place + 1);
-          else bytes.splice(place, how === "add" ? 0 : 1, ...(how === "lose" ? [] : [byte]));
+          if (kind === "cut") bytes = bytes.slice(0, place + 1);
+          else bytes.splice(place, kind === "add" ? 0 : 1, ...(kind === "remove" ? [] : [byte]));
         }
         const frame = Uint8Array.from(bytes);
-        const said = read(frame);
-        if (said !== undefined) expect(said).toEqual(parsed(frame));
+        const result = read(frame);
+        if (result !== undefined) expect(result).toEqual(readWithJson(frame));
       }),
       { numRuns: 1_000 },
     );
   });
 });
 
-describe("an event is left to JSON", () => {
+describe("readTextDelta gives undefined for an event", () => {
   test.each([
-    ["that names the response", { ...OPENAI, response_id: "resp_1" }],
-    ["with a key that may mean something", { ...OPENAI, error: { code: "x" } }],
-    ["of another kind", { ...OPENAI, type: "response.refusal.delta" }],
+    ["with the id of the response", { ...OPENAI, response_id: "resp_1" }],
+    ["with an unknown key", { ...OPENAI, error: { code: "x" } }],
+    ["of another type", { ...OPENAI, type: "response.refusal.delta" }],
     ["with log probabilities", { ...OPENAI, logprobs: [{ token: "x" }] }],
-    ["whose text is none", { ...OPENAI, delta: null }],
+    ["without text", { ...OPENAI, delta: null }],
     ["without an index", { type: TEXT_DELTA, delta: "x" }],
   ])("%s", (_, event) => {
     expect(readTextDelta(frameOf(JSON.stringify(event)))).toBeUndefined();
@@ -129,30 +133,34 @@ describe("an event is left to JSON", () => {
       "in several lines",
       `event: ${TEXT_DELTA}\ndata: {"type":"${TEXT_DELTA}",\ndata: "delta":"x","output_index":0}\n\n`,
     ],
-    ["with another line behind it", `data: {"type":"${TEXT_DELTA}","delta":"x","output_index":0}\nid: 1\n\n`],
-    ["with other line ends", `data: {"type":"${TEXT_DELTA}","delta":"x","output_index":0}\r\n\r\n`],
+    ["with another line after it", `data: {"type":"${TEXT_DELTA}","delta":"x","output_index":0}\nid: 1\n\n`],
+    ["with CRLF line endings", `data: {"type":"${TEXT_DELTA}","delta":"x","output_index":0}\r\n\r\n`],
     ["with a control character in it", `data: {"type":"${TEXT_DELTA}","delta":"x\u0001","output_index":0}\n\n`],
-    ["with a number that JSON does not know", `data: {"type":"${TEXT_DELTA}","delta":"x","output_index":01}\n\n`],
+    ["with a number that is not valid JSON", `data: {"type":"${TEXT_DELTA}","delta":"x","output_index":01}\n\n`],
   ])("%s", (_, text) => {
     expect(readTextDelta(encoder.encode(text))).toBeUndefined();
   });
 });
 
-test("an assembly of unread pieces holds what an assembly of parsed ones does, in their order", () => {
-  const Piece = fc.record({ text: Text.filter((text) => text.isWellFormed()), index: fc.nat(2), unread: fc.boolean() });
+test("an assembly of unparsed deltas gives the same response as an assembly of parsed ones", () => {
+  const Piece = fc.record({
+    text: Text.filter((text) => text.isWellFormed()),
+    index: fc.nat(2),
+    unparsed: fc.boolean(),
+  });
   fc.assert(
     fc.property(fc.array(Piece), (pieces) => {
-      const [unread, all] = [new Assembly(), new Assembly()];
-      for (const { text, index, unread: isUnread } of pieces) {
+      const [mixed, parsed] = [new Assembly(), new Assembly()];
+      for (const { text, index, unparsed } of pieces) {
         const data = { ...OPENAI, delta: text, output_index: index };
         const frame = frameOf(JSON.stringify(data));
         const delta = readTextDelta(frame);
-        if (isUnread && delta !== undefined) unread.addText(delta, frame);
-        else unread.add(TEXT_DELTA, data);
-        all.add(TEXT_DELTA, data);
+        if (unparsed && delta !== undefined) mixed.addText(delta, frame);
+        else mixed.add(TEXT_DELTA, data);
+        parsed.add(TEXT_DELTA, data);
       }
       const end = { response: { id: "r", status: "completed", output: [] } };
-      expect(unread.add("response.completed", end)).toEqual(all.add("response.completed", end));
+      expect(mixed.add("response.completed", end)).toEqual(parsed.add("response.completed", end));
     }),
   );
 });
