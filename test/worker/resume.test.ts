@@ -1,4 +1,4 @@
-// A stream that is taken up again: the same POST with Last-Event-ID goes on after that event, and never asks upstream.
+// Resuming a stream: the same POST with Last-Event-ID continues after that event, and never calls upstream.
 import { evictDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, test, vi } from "vitest";
@@ -36,40 +36,40 @@ async function stream(worker: WorkerUnderTest, body: object, key: HeaderTable, a
   return eventsIn(await response.text());
 }
 
-/** All but the ids of the requests themselves. */
+/** Events without the ids of their requests. */
 const same = (events: readonly SentEvent[]): SentEvent[] =>
   events.map(({ id, event, data }) => ({ id, event, data: event === "start" ? {} : data }));
 
 describe("Last-Event-ID", () => {
   test.each(["gpt-6-luna", "emulate/json-for-stream", "emulate/two-messages", "emulate/no-deltas", "emulate/splits"])(
-    "continues %s after every one of its events, also from an object that was evicted",
+    "continues %s after each of its events, even if the object was evicted",
     async (model) => {
       const worker = startWorker();
       const body = { input: marked(), model };
       const key = freshKey();
-      const whole = same(await stream(worker, body, key));
-      for (const [at, { id }] of whole.entries()) {
-        const rest = at === whole.length - 1 ? whole.slice(-1) : whole.slice(at + 1);
+      const full = same(await stream(worker, body, key));
+      for (const [at, { id }] of full.entries()) {
+        const rest = at === full.length - 1 ? full.slice(-1) : full.slice(at + 1);
         expect(same(await stream(worker, body, key, id))).toEqual(rest);
       }
       await evictDurableObject(await runOf(key));
-      expect(same(await stream(worker, body, key, whole[0]?.id))).toEqual(whole.slice(1));
+      expect(same(await stream(worker, body, key, full[0]?.id))).toEqual(full.slice(1));
       expect(await calls(body.input)).toBe(1);
     },
   );
 
-  test("in mid-stream goes on with what is still to come", async () => {
+  test("in mid-stream continues with the remaining events", async () => {
     const worker = startWorker();
     const body = { input: marked("one two three four five"), model: "emulate/slow/50" };
     const key = freshKey();
     const reader = (await worker.ask(body, { ...key, ...EVENTS })).body?.getReader();
-    let heard: SentEvent[] = [];
-    for (let text = ""; heard.length < 3; heard = eventsIn(text))
+    let before: SentEvent[] = [];
+    for (let text = ""; before.length < 3; before = eventsIn(text))
       text += new TextDecoder().decode((await reader?.read())?.value);
     await reader?.cancel();
-    const rest = await stream(worker, body, key, heard[2]?.id);
-    const whole = await stream(worker, body, key);
-    expect(same([...heard.slice(0, 3), ...rest])).toEqual(same(whole));
+    const rest = await stream(worker, body, key, before[2]?.id);
+    const full = await stream(worker, body, key);
+    expect(same([...before.slice(0, 3), ...rest])).toEqual(same(full));
     expect(await calls(body.input)).toBe(1);
   });
 
@@ -78,7 +78,7 @@ describe("Last-Event-ID", () => {
     ["no run at all", "garbage"],
     ["no number", "0123456789ab-"],
     ["another's form", "0123456789ab-1, 0123456789ab-2"],
-  ])("of %s is lost: 409, whether the key is known or not, and also without one", async (_name, after) => {
+  ])("of %s gets 409 stream_lost, whether the key is known, unknown or missing", async (_name, after) => {
     const worker = startWorker();
     const body = { input: marked() };
     const key = freshKey();
@@ -95,7 +95,7 @@ describe("Last-Event-ID", () => {
     expect(await calls(body.input)).toBe(1);
   });
 
-  test("of a stream that had no key is lost", async () => {
+  test("of a stream without a key gets 409", async () => {
     const worker = startWorker();
     const body = { input: marked() };
     const [first] = await stream(worker, body, {});
@@ -106,7 +106,7 @@ describe("Last-Event-ID", () => {
     expect(await calls(body.input)).toBe(1);
   });
 
-  test("without the question is held to all that a request is: pause, requests, whose it is, and which route", async () => {
+  test("without the question obeys the same rules as a request: pause, request limits, owner and route", async () => {
     const config = {
       presets: { chat: {} },
       callers: { sessions: { presets: ["chat"], per_user: { requests_per_minute: 2 } } },
@@ -123,10 +123,10 @@ describe("Last-Event-ID", () => {
     expect((await again(worker, bob ?? {})).status).toBe(409);
     expect((await again(worker, ada ?? {})).status).toBe(200);
     expect((await problemOf(await again(worker, ada ?? {}))).code).toBe("budget_exceeded");
-    // A flight of the other route has no events that could be continued here.
+    // A run of the other route has no events that could be continued here.
     const other = freshKey();
-    const whole = await respondOnce(startWorker(), { input: marked(), stream: true }, other);
-    await whole.text();
+    const full = await respondOnce(startWorker(), { input: marked(), stream: true }, other);
+    await full.text();
     const lost = await startWorker().send("/ask", {
       method: "POST",
       headers: { ...other, "last-event-id": "0123456789ab-0" },
@@ -135,12 +135,12 @@ describe("Last-Event-ID", () => {
     await worker.settled();
   });
 
-  test("continues by key and event alone where the question is lost, as to a page that was reloaded; and never begins a call", async () => {
+  test("continues by key and event alone if the question is lost, as in a reloaded page; and never starts a call", async () => {
     const worker = startWorker();
     const body = { input: marked() };
     const key = freshKey();
-    const whole = await stream(worker, body, key);
-    const [start, ...rest] = same(whole);
+    const full = await stream(worker, body, key);
+    const [start, ...rest] = same(full);
     for (const nothing of ['{"stream":true}', "{}", ""]) {
       const headers = { ...key, ...EVENTS, "content-type": "application/json", "last-event-id": start?.id ?? "" };
       const response = await worker.send("/ask", { method: "POST", headers, body: nothing });
@@ -153,7 +153,7 @@ describe("Last-Event-ID", () => {
     expect(await calls(body.input)).toBe(1);
   });
 
-  test("without the question is lost to another caller, under another key and for another run", async () => {
+  test("without the question gets 409 for another caller, another key and another run", async () => {
     const worker = startWorker({}, { SERVER_KEYS });
     const key = freshKey();
     const [start] = await stream(worker, { input: marked() }, { ...key, ...as(KEYS.alice) });
@@ -170,16 +170,16 @@ describe("Last-Event-ID", () => {
     await lost({ "last-event-id": "garbage" });
   });
 
-  test("beyond the end, as after an object that broke, brings the end alone", async () => {
+  test("beyond the end, as after an object that stopped, gets only the end", async () => {
     const worker = startWorker();
     const body = { input: marked() };
     const key = freshKey();
-    const whole = await stream(worker, body, key);
-    const [run] = (whole[0]?.id ?? "").split("-");
-    expect(same(await stream(worker, body, key, `${run}-999`))).toEqual(same(whole.slice(-1)));
+    const full = await stream(worker, body, key);
+    const [run] = (full[0]?.id ?? "").split("-");
+    expect(same(await stream(worker, body, key, `${run}-999`))).toEqual(same(full.slice(-1)));
   });
 
-  test("of a run that failed unpaid is lost, since the key begins anew", async () => {
+  test("of a run that failed unpaid gets 409, since the key starts a new run", async () => {
     const worker = startWorker();
     const body = { input: marked(), model: "emulate/error-event-nested" };
     const key = freshKey();
@@ -190,7 +190,7 @@ describe("Last-Event-ID", () => {
     expect(await calls(body.input)).toBe(1);
   });
 
-  test("asks for an answer in another form: whole, and without a call", async () => {
+  test("in a request for another form gets the whole answer, without a call", async () => {
     const worker = startWorker();
     const body = { input: marked() };
     const key = freshKey();
@@ -203,7 +203,7 @@ describe("Last-Event-ID", () => {
     expect(await calls(body.input)).toBe(1);
   });
 
-  test("means nothing on /v1/responses", async () => {
+  test("is ignored on /v1/responses", async () => {
     const worker = startWorker();
     const body = { input: marked(), model: "gpt-6-sol" };
     const response = await respondOnce(worker, body, { ...freshKey(), "last-event-id": "0123456789ab-2" });
@@ -211,7 +211,7 @@ describe("Last-Event-ID", () => {
   });
 });
 
-test("a connection to the object that breaks in mid-flight is taken up where it broke, for every form", async () => {
+test("a connection to the object that breaks during a run is resumed where it broke, for every form", async () => {
   const body = { input: marked("one two three four five"), model: "emulate/slow/20" };
   const key = freshKey();
   let joins = 0;
@@ -255,8 +255,8 @@ test("a connection to the object that breaks in mid-flight is taken up where it 
   await vi.waitFor(async () => expect((await storedRecordingOf(await runOf(key))).alarm).not.toBeNull());
 });
 
-describe("an object that can't be reached any more in mid-stream", () => {
-  /** Gives that part of the recording, then breaks; nobody can join again. */
+describe("an object that becomes unreachable in mid-stream", () => {
+  /** Returns this part of the recording and breaks; then no request can join again. */
   function breaking(part: number): object {
     let reachable = true;
     return {
@@ -267,12 +267,12 @@ describe("an object that can't be reached any more in mid-stream", () => {
           const joined = await env.RUNS.getByName(name).join(order);
           if (!("stream" in joined)) return joined;
           const bytes = new Uint8Array(await new Response(joined.stream).arrayBuffer());
-          let said = false;
+          let sent = false;
           const stream = new ReadableStream<Uint8Array>({
             pull(controller) {
-              if (said) controller.error(new Error("Network connection lost."));
+              if (sent) controller.error(new Error("Network connection lost."));
               else controller.enqueue(bytes.subarray(0, Math.max(1, Math.floor(bytes.length * part))));
-              said = true;
+              sent = true;
             },
           });
           return { role: joined.role, run: joined.run, from: joined.from, stream };
@@ -281,19 +281,19 @@ describe("an object that can't be reached any more in mid-stream", () => {
     };
   }
 
-  test("is told by an error that takes no number, so that the stream can be continued", async () => {
+  test("is reported by an error without a number, so that the stream can be continued", async () => {
     const body = { input: marked("one two three four five") };
     const key = freshKey();
     await stream(startWorker(), body, key);
-    const heard = await stream(startWorker({}, { RUNS: breaking(0.5) }), body, key);
-    const failed = heard.pop();
+    const before = await stream(startWorker({}, { RUNS: breaking(0.5) }), body, key);
+    const failed = before.pop();
     expect(failed).toMatchObject({ event: "error", data: { error: { code: "unavailable" } } });
-    expect(failed?.id).toBe(heard.at(-1)?.id);
+    expect(failed?.id).toBe(before.at(-1)?.id);
     const rest = await stream(startWorker(), body, key, failed?.id);
-    expect(same([...heard, ...rest])).toEqual(same(await stream(startWorker(), body, key)));
+    expect(same([...before, ...rest])).toEqual(same(await stream(startWorker(), body, key)));
   });
 
-  test("never sends a client back behind what it has", async () => {
+  test("never makes a client continue before its last event", async () => {
     const body = { input: marked("one two three four five six seven eight") };
     const key = freshKey();
     const last = (await stream(startWorker(), body, key)).at(-3)?.id ?? "";
@@ -301,7 +301,7 @@ describe("an object that can't be reached any more in mid-stream", () => {
       const [failed] = await stream(startWorker({}, { RUNS: breaking(part) }), body, key, last);
       expect(failed).toMatchObject({ event: "error", id: last, data: { error: { code: "unavailable" } } });
     }
-    // Before the first line there is no stream yet: the status tells.
+    // Before the first line there is no stream yet, so the response has an error status.
     const response = await startWorker({}, { RUNS: breaking(0) }).ask(body, {
       ...key,
       ...EVENTS,
