@@ -1,4 +1,4 @@
-// npm run check: everything that can be judged without running the Worker. All of them run, so that one call shows all there is.
+// npm run check: all checks that do not run the Worker. It always runs all of them, so that one call shows every failure.
 import { spawnSync } from "node:child_process";
 import installClients from "../test/support/client-packages.ts";
 
@@ -9,12 +9,12 @@ const CHECKS: readonly (readonly [what: string, command: string])[] = [
   ["types of the console", "tsc -p src/console"],
   ["types of tests and scripts", "tsc -p test"],
   ["types of tests in workerd", "tsc -p test/worker"],
-  ["lint and layers", "oxlint --type-aware"],
+  ["lint", "oxlint --type-aware"],
   ["format", "oxfmt --check"],
   ["dead code", "knip"],
 ];
 
-// The types of the client tests are in their packages.
+// The client tests need the types of their packages.
 installClients();
 let failed = 0;
 for (const [what, command] of CHECKS) {

@@ -1,6 +1,6 @@
-// npm run deploy [-- ARGUMENTS OF wrangler deploy]: checks the secrets of production, deploys with them, and prints the curl line to
-// try. `-- --dry-run` does all but the upload; `-- --secrets-file FILE` takes another file. In Workers Builds, where there is no file, the
-// secrets that the Worker has stay. Never prints a secret.
+// npm run deploy [-- ARGUMENTS OF wrangler deploy]: checks the secrets of production, deploys with them, and prints a curl line to try.
+// `-- --dry-run` does everything but the upload; `-- --secrets-file FILE` uses another file. Workers Builds have no such file: there the
+// Worker's existing secrets remain. Never prints a secret.
 import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -21,8 +21,8 @@ export function takeSecretsFile(args: readonly string[]): { file: string; rest: 
   return { file, rest };
 }
 
-/** Why there is nothing to deploy with, or null. */
-export function whyNot(file: string, text: string | undefined): string | null {
+/** Why these secrets can't be deployed, or null. */
+export function secretsRefusal(file: string, text: string | undefined): string | null {
   if (text === undefined) return `${file} is not there. Make it first: npm run setup`;
   let mistakes: string[];
   try {
@@ -35,7 +35,7 @@ export function whyNot(file: string, text: string | undefined): string | null {
     : `${file}:\n${mistakes.map((one) => `  ${one}`).join("\n")}\nnpm run setup fills in what is missing.`;
 }
 
-/** Cloudflare's own build, of what the Deploy button has cloned: its secrets are at Cloudflare and in no file. A deployment keeps them. */
+/** In Workers Builds (used by the Deploy button) the secrets are stored at Cloudflare and in no file. A deployment does not change them. */
 export function keepsSecrets(
   file: string,
   text: string | undefined,
@@ -44,13 +44,13 @@ export function keepsSecrets(
   return env["WORKERS_CI"] === "1" && file === PRODUCTION_FILE && text === undefined;
 }
 
-/** The address to call, from the lines of JSON that wrangler writes to WRANGLER_OUTPUT_FILE_PATH; undefined where it has none. */
+/** The Worker's address, from the lines of JSON that wrangler writes to WRANGLER_OUTPUT_FILE_PATH; undefined if there is none. */
 export function deployedUrl(output: string): string | undefined {
   for (const line of output.split("\n")) {
     if (!line.includes('"deploy"')) continue;
     const entry = JSON.parse(line) as { type?: unknown; targets?: unknown };
     if (entry.type !== "deploy" || !Array.isArray(entry.targets)) continue;
-    // "https://name.account.workers.dev", or a custom domain or route without a scheme and with words behind it.
+    // "https://name.account.workers.dev", or a custom domain or route: without a scheme, and followed by words.
     const targets = entry.targets
       .filter((target) => typeof target === "string")
       .map((target) => target.split(" ")[0] ?? "");
@@ -69,7 +69,7 @@ async function main(): Promise<number> {
   const { file, rest } = takeSecretsFile(process.argv.slice(2));
   const text = readText(file);
   const keeps = keepsSecrets(file, text, process.env);
-  const refusal = keeps ? null : whyNot(file, text);
+  const refusal = keeps ? null : secretsRefusal(file, text);
   if (refusal !== null) {
     console.error(refusal);
     return 1;
@@ -77,7 +77,7 @@ async function main(): Promise<number> {
   const dir = mkdtempSync(join(tmpdir(), "uniapi-edge-deploy-"));
   const outputFile = join(dir, "wrangler.ndjson");
   try {
-    // Its terminal stays its own: it may want to ask for a login or an account.
+    // wrangler uses the terminal itself: it may ask for a login or an account.
     const code = await run("wrangler", ["deploy", ...(keeps ? [] : ["--secrets-file", file]), ...rest], outputFile);
     if (code !== 0 || rest.includes("--dry-run")) return code;
     const url = deployedUrl(readText(outputFile) ?? "");

@@ -1,24 +1,24 @@
-// npm run probe [-- --yes --models a,b --follow-ups N --emulator]: asks UniAPI with the key of .dev.vars what no document tells, and
-// prints for each question the exact request, the answer without anything secret, and what follows. Changes nothing in the project.
+// npm run probe [-- --yes --models a,b --follow-ups N --emulator]: finds out, with the key of .dev.vars, what UniAPI does and does not
+// document. It prints each request, the answer without secrets, and a verdict. It changes nothing in the project.
 import { randomBytes } from "node:crypto";
 import { createInterface } from "node:readline/promises";
 import { parseArgs } from "node:util";
-import { isRecord, type JsonObject, parseJson, partsOf, textOf } from "../src/core/lib/json.ts";
+import { isRecord, type JsonObject, parseJson, recordsOf, textOf } from "../src/core/lib/json.ts";
 import { redact } from "../src/core/upstream/redact.ts";
 import { startEmulator } from "../test/emulator/emulator.ts";
 import { keyMistake, parseSecrets, readText } from "./secrets-file.ts";
 
 const DEFAULT_BASE_URL = "https://api.uniapi.io";
 const TIMEOUT_MS = 120_000;
-/** What OpenAI takes as the least. */
-const FEW_TOKENS = 16;
-/** Enough for one word, even where the model thinks first. */
-const RECALL_TOKENS = 200;
+/** The smallest `max_output_tokens` that OpenAI accepts. */
+const MIN_OUTPUT_TOKENS = 16;
+/** Enough for one word, even if the model reasons first. */
+const FOLLOW_UP_TOKENS = 200;
 const WORD = "marmalade";
-/** A heartbeat comes every 5 s: the answer must take longer. */
+/** A heartbeat comes every 5 s, so the answer must take longer than that. */
 const LONG_TOKENS = 1_200;
 
-/** Which models play which part; the emulator's menu plays the strange ones. */
+/** The models for each question. The emulator has special models that show each behavior. */
 interface Cast {
   chain: string;
   echo: readonly string[];
@@ -38,50 +38,50 @@ const EMULATED: Cast = {
   slow: "emulate/heartbeat/50",
 };
 
-interface Asked {
+interface ProbeRequest {
   method: string;
   path: string;
   body?: JsonObject | undefined;
-  /** "wrong": a key that is none. */
+  /** "wrong": send a made-up key. */
   key?: "wrong";
 }
 
 export interface Reply {
-  /** 0: no answer at all. */
+  /** 0: there was no answer. */
   status: number;
   type: string;
-  /** The body, or why there is none. */
+  /** The body, or the reason why there is none. */
   text: string;
-  /** Milliseconds until the headers and until the end. */
+  /** Milliseconds until the headers, and until the end of the body. */
   firstMs: number;
   totalMs: number;
 }
 
-type Ask = (asked: Asked) => Promise<Reply>;
+type Send = (asked: ProbeRequest) => Promise<Reply>;
 interface Row {
   question: string;
   verdict: string;
 }
 
-// ── What an answer tells ──
+// ── Verdicts ──
 
 export function jsonOf(reply: Reply): JsonObject {
   const value = parseJson(reply.text.trim());
   return isRecord(value) ? value : {};
 }
 
-export function saidBy(response: JsonObject): string {
-  const parts = partsOf(response["output"]).flatMap((item) => partsOf(item["content"]));
+export function outputTextOf(response: JsonObject): string {
+  const parts = recordsOf(response["output"]).flatMap((item) => recordsOf(item["content"]));
   return parts.map((part) => textOf(part["text"])).join("") || textOf(response["output_text"]);
 }
 
-/** How one follow-up went. */
-export function judgeFollowUp(reply: Reply, parentId: string): { kept: boolean; verdict: string } {
+/** Whether a follow-up knew the word of its parent. */
+export function judgeFollowUp(reply: Reply, parentId: string): { remembered: boolean; verdict: string } {
   const response = jsonOf(reply);
   const error = response["error"];
   if (reply.status !== 200 || isRecord(error)) {
     const code = isRecord(error) ? textOf(error["code"]) || textOf(error["type"]) : "";
-    return { kept: false, verdict: `refused, ${reply.status} ${code}`.trim() };
+    return { remembered: false, verdict: `refused, ${reply.status} ${code}`.trim() };
   }
   const echo = response["previous_response_id"];
   const echoed =
@@ -92,21 +92,21 @@ export function judgeFollowUp(reply: Reply, parentId: string): { kept: boolean; 
         : echo === null
           ? "echoed as null"
           : "another id";
-  const kept = saidBy(response).toLowerCase().includes(WORD);
-  const out = response["status"] === "incomplete" && !kept;
+  const remembered = outputTextOf(response).toLowerCase().includes(WORD);
+  const out = response["status"] === "incomplete" && !remembered;
   return {
-    kept,
-    verdict: `${echoed}; ${kept ? "knew the word" : out ? "ran out of tokens before it could tell" : "DID NOT know the word"}`,
+    remembered,
+    verdict: `${echoed}; ${remembered ? "knew the word" : out ? "ran out of tokens before it could tell" : "DID NOT know the word"}`,
   };
 }
 
-/** The form of an upstream id, without the id. */
+/** Describes an upstream id without showing it. */
 export function idForm(id: string): string {
   const [prefix] = /^[a-z]+[_-]/i.exec(id) ?? [];
   return `${prefix === undefined ? "without a prefix" : `begin ${prefix}`}, ${id.length} characters`;
 }
 
-/** What of a request field came back. Its absence proves nothing: it may be used and not shown. */
+/** Which request fields the response echoes. A missing field proves nothing, since it may have been used without being shown. */
 export function judgeEcho(sent: JsonObject, response: JsonObject): string {
   return Object.entries(sent)
     .map(([name, value]) => {
@@ -118,7 +118,7 @@ export function judgeEcho(sent: JsonObject, response: JsonObject): string {
     .join("; ");
 }
 
-/** Signs of life in a body: blank lines before JSON, `::PING` and comments in a stream. */
+/** The heartbeats in a body: blank lines before JSON, `::PING` and comments in a stream. */
 export function judgeHeartbeat(text: string): string {
   const leading = /^(?:[ \t]*\r?\n)*/.exec(text)?.[0].split("\n").length ?? 1;
   const lines = text.split(/\r?\n/);
@@ -132,7 +132,7 @@ export function judgeHeartbeat(text: string): string {
   return found.length === 0 ? "no heartbeat seen" : `heartbeat: ${found.join(", ")}`;
 }
 
-/** Names and kinds of values, without the values: a balance is nobody's business. */
+/** Names and types without the values, because a balance is private. */
 export function shapeOf(value: unknown): unknown {
   if (Array.isArray(value)) return value.slice(0, 1).map(shapeOf);
   if (!isRecord(value)) return value === null ? null : typeof value;
@@ -141,7 +141,7 @@ export function shapeOf(value: unknown): unknown {
 
 // ── The questions ──
 
-async function chain(ask: Ask, cast: Cast, count: number): Promise<Row[]> {
+async function chain(ask: Send, cast: Cast, count: number): Promise<Row[]> {
   title("Does a chain stay on one backend?");
   const root = await ask(
     create({ model: cast.chain, input: `Remember the word ${WORD}. Answer with: ok`, store: true }),
@@ -149,12 +149,12 @@ async function chain(ask: Ask, cast: Cast, count: number): Promise<Row[]> {
   const id = textOf(jsonOf(root)["id"]);
   if (id === "")
     return [row("Does a chain stay on one backend?", `can't tell: the first request failed, status ${root.status}`)];
-  let kept = 0;
+  let remembered = 0;
   const failures: string[] = [];
   for (let at = 0; at < count; at += 1) {
     const reply = await ask(followUp(cast.chain, id));
     const judged = judgeFollowUp(reply, id);
-    if (judged.kept) kept += 1;
+    if (judged.remembered) remembered += 1;
     else failures.push(judged.verdict);
   }
   const rest = failures.length === 0 ? "" : `; the others: ${[...new Set(failures)].join(" | ")}`;
@@ -163,12 +163,12 @@ async function chain(ask: Ask, cast: Cast, count: number): Promise<Row[]> {
   const got = await ask({ method: "GET", path: `/v1/responses/${id}` });
   const exists = got.status === 200 && textOf(jsonOf(got)["id"]) === id;
   return [
-    row("Does a chain stay on one backend?", `${kept} of ${count} follow-ups knew the root's word${rest}`),
+    row("Does a chain stay on one backend?", `${remembered} of ${count} follow-ups knew the root's word${rest}`),
     row("Does GET by id exist?", exists ? "yes" : `no: status ${got.status}`),
   ];
 }
 
-async function echoes(ask: Ask, cast: Cast): Promise<Row[]> {
+async function chainSupport(ask: Send, cast: Cast): Promise<Row[]> {
   const rows: Row[] = [];
   for (const model of cast.echo) {
     title(`Is previous_response_id echoed by ${model}?`);
@@ -184,7 +184,7 @@ async function echoes(ask: Ask, cast: Cast): Promise<Row[]> {
   return rows;
 }
 
-async function fields(ask: Ask, cast: Cast): Promise<Row[]> {
+async function fields(ask: Send, cast: Cast): Promise<Row[]> {
   title("Which request fields are forwarded?");
   const tool = { type: "function", name: "unused", parameters: { type: "object", properties: {} } };
   const sent = {
@@ -195,7 +195,7 @@ async function fields(ask: Ask, cast: Cast): Promise<Row[]> {
     parallel_tool_calls: false,
   };
   const reply = await ask(create({ model: cast.chain, input: "Say ok", tools: [tool], tool_choice: "none", ...sent }));
-  // "default" is what everybody gets: only another tier shows whether the field arrives. Flex is the cheaper one.
+  // "default" is used without the field too, so only another tier shows whether the field arrives. Flex is the cheaper one.
   const tier = await ask(create({ model: cast.reasoning, input: "Say ok", service_tier: "flex" }));
   return [
     row("Which request fields are forwarded?", judge(reply, sent)),
@@ -209,7 +209,7 @@ function judge(got: Reply, sent: JsonObject): string {
     : `refused with ${got.status}: see the answer for the field that it names`;
 }
 
-async function heartbeats(ask: Ask, cast: Cast): Promise<Row[]> {
+async function heartbeats(ask: Send, cast: Cast): Promise<Row[]> {
   const rows: Row[] = [];
   for (const stream of [false, true]) {
     const question = `Does the heartbeat reach /v1/responses (${stream ? "stream" : "JSON"})?`;
@@ -227,7 +227,7 @@ async function heartbeats(ask: Ask, cast: Cast): Promise<Row[]> {
   return rows;
 }
 
-async function errors(ask: Ask): Promise<Row[]> {
+async function errors(ask: Send): Promise<Row[]> {
   title("What does an unknown model get?");
   const model = await ask(create({ model: "uniapi-edge-probe-nope", input: "hi" }));
   title("What does a bad key get?");
@@ -253,41 +253,41 @@ function usedUsd(reply: Reply): number | undefined {
   return typeof used === "number" ? used : undefined;
 }
 
-const create = (body: JsonObject): Asked => ({
+const create = (body: JsonObject): ProbeRequest => ({
   method: "POST",
   path: "/v1/responses",
-  body: { max_output_tokens: FEW_TOKENS, ...body },
+  body: { max_output_tokens: MIN_OUTPUT_TOKENS, ...body },
 });
-const followUp = (model: string, previous_response_id: string): Asked =>
+const followUp = (model: string, previous_response_id: string): ProbeRequest =>
   create({
     model,
     input: "Which word? Answer with the word alone.",
     previous_response_id,
-    max_output_tokens: RECALL_TOKENS,
+    max_output_tokens: FOLLOW_UP_TOKENS,
   });
 const row = (question: string, verdict: string): Row => ({ question, verdict });
 
-// ── Asking and printing ──
+// ── Requests and output ──
 
 function title(text: string): void {
   console.log(`\n## ${text}`);
 }
 
-/** Asks, and prints what went out and what came back. */
-function asker(baseUrl: string, key: string): Ask {
+/** Returns a function that sends a request and prints it with its answer. */
+function asker(baseUrl: string, key: string): Send {
   const wrong = madeUpKey();
   return async (asked) => {
     console.log(`\n> ${asked.method} ${asked.path}${asked.key === "wrong" ? "   (with a key that is none)" : ""}`);
     if (asked.body !== undefined) console.log(`> ${JSON.stringify(asked.body)}`);
     const reply = await send(baseUrl, asked.key === "wrong" ? wrong : key, asked);
     console.log(`< ${reply.status} ${reply.type}, ${reply.firstMs} ms to the headers, ${reply.totalMs} ms in all`);
-    for (const line of shown(asked.path, reply)) console.log(`< ${redact(line, [key, wrong])}`);
+    for (const line of summarize(asked.path, reply)) console.log(`< ${redact(line, [key, wrong])}`);
     return reply;
   };
 }
 
-/** What the answer says, in an order that a person looks for; nothing is left out without being named. */
-function shown(path: string, reply: Reply): string[] {
+/** The lines to print of an answer: the relevant fields first, then the names of all others. */
+function summarize(path: string, reply: Reply): string[] {
   const json = jsonOf(reply);
   if (path === BALANCE.path) return [JSON.stringify(shapeOf(json))];
   if (reply.type.startsWith("text/event-stream")) {
@@ -302,7 +302,7 @@ function shown(path: string, reply: Reply): string[] {
   return [JSON.stringify(first), `and the keys ${others.join(", ")}`];
 }
 
-/** An answer's keys that the questions are about. */
+/** Fields of a response that the questions are about. */
 const SHOWN_FIRST = [
   ..."id object status model previous_response_id error incomplete_details".split(" "),
   ..."metadata user service_tier prompt_cache_key safety_identifier parallel_tool_calls usage output".split(" "),
@@ -310,7 +310,7 @@ const SHOWN_FIRST = [
 
 const madeUpKey = (): string => `sk-${randomBytes(24).toString("hex")}`;
 
-async function send(baseUrl: string, key: string, { method, path, body }: Asked): Promise<Reply> {
+async function send(baseUrl: string, key: string, { method, path, body }: ProbeRequest): Promise<Reply> {
   const startedAt = Date.now();
   let firstMs = 0;
   try {
@@ -379,7 +379,7 @@ async function main(): Promise<void> {
   const emulator = values.emulator ? await startEmulator({ key: emulatorKey }) : undefined;
   try {
     const { baseUrl, key } = emulator === undefined ? settings() : { baseUrl: emulator.url, key: emulatorKey };
-    if (emulator === undefined && !values.yes) await agree(baseUrl, count, cast);
+    if (emulator === undefined && !values.yes) await confirmCost(baseUrl, count, cast);
     await probe(baseUrl, key, cast, count);
   } finally {
     await emulator?.close();
@@ -395,7 +395,7 @@ async function probe(baseUrl: string, key: string, cast: Cast, count: number): P
   const before = await ask(BALANCE);
   const rows = [
     ...(await chain(ask, cast, count)),
-    ...(await echoes(ask, cast)),
+    ...(await chainSupport(ask, cast)),
     ...(await fields(ask, cast)),
     ...(await heartbeats(ask, cast)),
     ...(await errors(ask)),
@@ -425,7 +425,7 @@ function settings(): { baseUrl: string; key: string } {
   return { baseUrl: (url.origin + url.pathname).replace(/\/+$/, "").replace(/\/v1$/, "").replace(/\/+$/, ""), key };
 }
 
-async function agree(baseUrl: string, count: number, cast: Cast): Promise<void> {
+async function confirmCost(baseUrl: string, count: number, cast: Cast): Promise<void> {
   const calls = 1 + count + 2 * cast.echo.length + 2 + 2 + 2;
   console.log(
     `This sends ${calls} small paid requests to ${baseUrl} with the key in .dev.vars. With the default models that costs`,

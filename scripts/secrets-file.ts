@@ -1,18 +1,18 @@
-// Files of secrets: `.dev.vars` (dotenv, for npm start) and `.production.vars` (JSON, for wrangler deploy --secrets-file, which would
-// expand `$` in dotenv and let variables of the shell win). Reads both forms, changes only what it is told to, and never shows a value.
+// Files of secrets: `.dev.vars` (dotenv, for npm start) and `.production.vars` (JSON for wrangler deploy --secrets-file, because in dotenv
+// wrangler expands `$` and prefers variables of the shell). Reads both forms, changes only the given names, and never prints a value.
 import { randomBytes } from "node:crypto";
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeSync } from "node:fs";
 import { parseEnv } from "node:util";
 
 export type Secrets = Record<string, string>;
 
-/** What UniAPI and its relatives give out; nothing that a dotenv reader could take for more than text. */
+/** The form of keys from UniAPI and similar relays. It excludes all characters that are special in dotenv. */
 const UNIAPI_KEY = /^[\w.:+/=~-]{8,512}$/;
-/** As src/wire.ts reads them. */
+/** The forms that src/gate/server-key.ts and src/core/config/session-keys.ts accept. */
 const SERVER_KEY = /^(?:[\w.-]{1,64}:)?sk_[\x21-\x7e]{13,}$/;
 const SESSION_KEY = /^[\w.-]{1,64}:\S+$/;
 
-/** Why this is no UniAPI key, or null. Says nothing of the value itself. */
+/** Why this is not a UniAPI key, or null. The message does not contain the key. */
 export function keyMistake(key: string): string | null {
   if (UNIAPI_KEY.test(key)) return null;
   if (key === "") return "is empty";
@@ -23,11 +23,11 @@ export function keyMistake(key: string): string | null {
 /** A server key: `sk_` and 40 letters or digits, - or _. */
 export const makeServerKey = (): string => `sk_${randomBytes(30).toString("base64url")}`;
 export const makeIdKey = (): string => randomBytes(32).toString("base64");
-/** A session key: its kid is the day, so that rotated ones stand in order and differ. */
+/** A session key. Its kid is the day, so that rotated keys sort by date and differ. */
 export const makeSessionKey = (): string =>
   `k${new Date().toISOString().slice(0, 10)}:${randomBytes(32).toString("base64url")}`;
 
-/** What is wrong with the secrets of a deployment, a sentence each. */
+/** The mistakes in the secrets of a deployment, one sentence each. */
 export function secretMistakes(secrets: Secrets): string[] {
   const mistakes: string[] = [];
   const key = keyMistake(secrets["UNIAPI_KEY"] ?? "");
@@ -55,7 +55,7 @@ const entries = (value: string | undefined): string[] =>
     .filter((entry) => entry !== "");
 const isBase64 = (text: string): boolean => /^[A-Za-z0-9+/]+={0,2}$/.test(text);
 
-/** Names and values of a file's text, JSON or dotenv. @throws Error for JSON that is no object of texts */
+/** Parses a file's text, JSON or dotenv. @throws Error for JSON that is not an object of strings */
 export function parseSecrets(text: string): Secrets {
   const secrets: Secrets = {};
   const values: unknown = isJson(text) ? JSON.parse(text) : parseEnv(text);
@@ -66,8 +66,8 @@ export function parseSecrets(text: string): Secrets {
   return secrets;
 }
 
-/** The text with these values set: in JSON by name, in dotenv on their line or at the end. The rest stays as it was written. */
-export function withSecrets(text: string, secrets: Secrets): string {
+/** The text with these values set: in JSON by name, in dotenv on their line or at the end. All else is unchanged. */
+export function mergeSecrets(text: string, secrets: Secrets): string {
   if (isJson(text)) return `${JSON.stringify({ ...parseSecrets(text), ...secrets }, null, 2)}\n`;
   let out = text === "" || text.endsWith("\n") ? text : `${text}\n`;
   for (const [name, value] of Object.entries(secrets)) {
@@ -79,7 +79,7 @@ export function withSecrets(text: string, secrets: Secrets): string {
 
 const isJson = (text: string): boolean => text.trimStart().startsWith("{");
 
-/** The file's text, or undefined where there is no such file. */
+/** The file's text, or undefined if it does not exist. */
 export function readText(path: string): string | undefined {
   try {
     return readFileSync(path, "utf8");
@@ -89,7 +89,7 @@ export function readText(path: string): string | undefined {
   }
 }
 
-/** All or nothing, readable by its owner alone. */
+/** Replaces the file atomically. Only its owner can read it. */
 export function writePrivate(path: string, text: string): void {
   const temporary = `${path}.${randomBytes(6).toString("hex")}.vars`;
   const file = openSync(temporary, "wx", 0o600);

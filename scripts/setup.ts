@@ -14,7 +14,7 @@ import {
   parseSecrets,
   readText,
   type Secrets,
-  withSecrets,
+  mergeSecrets,
   writePrivate,
 } from "./secrets-file.ts";
 
@@ -160,7 +160,7 @@ function write(path: string, text: string, secrets: Secrets): void {
     console.log(`${path}: everything is there, nothing changed`);
     return;
   }
-  writePrivate(path, withSecrets(text, secrets));
+  writePrivate(path, mergeSecrets(text, secrets));
   console.log(`${path}: wrote ${names.join(", ")}`);
 }
 

@@ -1,5 +1,5 @@
-// npm start: the Worker on http://localhost:8787. With a UNIAPI_KEY in .dev.vars it talks to UniAPI; without one, to the built-in
-// emulator, whose answers are marked as such. Nothing here is used in production.
+// npm start: runs the Worker on http://localhost:8787. With a UNIAPI_KEY in .dev.vars it calls UniAPI; without one, the built-in
+// emulator, whose answers are marked as such. Production uses nothing of this file.
 import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { parseEnv } from "node:util";
@@ -8,7 +8,7 @@ import { sessionKeysOf } from "../src/core/config/session-keys.ts";
 import { unsafeSettings } from "../src/core/config/unsafe-settings.ts";
 import { startEmulator } from "../test/emulator/emulator.ts";
 
-/** Good for nothing but this machine: both only ever reach loopback. */
+/** These keys work on this machine only: both servers listen on loopback. */
 const EMULATOR_KEY = "emulator-key-of-npm-start";
 const LOCAL_SERVER_KEY = "sk_local_development";
 const LOCAL_ID_KEY = Buffer.from("uniapi-edge: npm start, no secret").subarray(0, 32).toString("base64");
@@ -44,15 +44,15 @@ const wrangler = spawn("wrangler", args, {
   env: { ...process.env, WRANGLER_SEND_METRICS: "false", CLOUDFLARE_CF_FETCH_ENABLED: "false" },
 });
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => wrangler.kill(signal));
-// npm passes SIGTERM to its shell, which dies of it without a word to us: what we see is another parent.
+// npm sends SIGTERM to its shell, which exits without passing it on. The only sign of that is a new parent process.
 const parent = process.ppid;
 if (process.env["npm_lifecycle_event"] !== undefined)
   setInterval(() => process.ppid !== parent && wrangler.kill("SIGTERM"), 500).unref();
 wrangler.on("exit", (code) => process.exit(code ?? 0));
 
 /**
- * src/config.ts. A mistake in it ends this here, in a sentence: workerd would say the same within thirty lines of its own. What is no
- * mistake of the settings (it does not load in Node, say) is left to the Worker.
+ * The config of src/config.ts. A mistake in the settings ends the process here with its message alone; workerd would print the same among
+ * thirty other lines. undefined for all other errors (a module that does not load in Node, for example): the Worker will report those.
  */
 async function readConfig(): Promise<Config | undefined> {
   try {
@@ -65,18 +65,18 @@ async function readConfig(): Promise<Config | undefined> {
   }
 }
 
-/** What the Worker will log when it connects, told before: nobody reads a log to learn that there is something to read. */
+/** The warnings about unsafe settings that the Worker will log, printed where they are seen. */
 function warnings(): string[] {
   if (config === undefined) return [];
   try {
     return unsafeSettings(config, sessionKeysOf(secrets["SESSION_KEYS"]), (name) => Boolean(secrets[name]?.trim()));
   } catch {
-    // A secret that is wrong, the Worker itself says.
+    // The Worker will report the wrong secret.
     return [];
   }
 }
 
-/** Names and values of .dev.vars; nothing where there is no such file. */
+/** Names and values of .dev.vars; empty if it does not exist. */
 function devVars(): Record<string, string | undefined> {
   try {
     return parseEnv(readFileSync(".dev.vars", "utf8"));

@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { curlLine, deployedUrl, keepsSecrets, takeSecretsFile, whyNot } from "../../scripts/deploy.ts";
+import { curlLine, deployedUrl, keepsSecrets, takeSecretsFile, secretsRefusal } from "../../scripts/deploy.ts";
 import {
   idForm,
   judgeEcho,
@@ -11,7 +11,7 @@ import {
   judgeHeartbeat,
   optionsOf as probeOptionsOf,
   type Reply,
-  saidBy,
+  outputTextOf,
   shapeOf,
 } from "../../scripts/probe.ts";
 import {
@@ -22,7 +22,7 @@ import {
   parseSecrets,
   readText,
   secretMistakes,
-  withSecrets,
+  mergeSecrets,
   writePrivate,
 } from "../../scripts/secrets-file.ts";
 import { optionsOf, planSetup } from "../../scripts/setup.ts";
@@ -87,12 +87,12 @@ describe("secrets and their files", () => {
 
   test("dotenv keeps its comments, its order and what it is not told to change", () => {
     const text = "# mine\nUNIAPI_BASE_URL=https://hk.uniapi.io\nexport UNIAPI_KEY=old\nOTHER=1";
-    const changed = withSecrets(text, { UNIAPI_KEY: KEY, ID_KEYS: "a$&b" });
+    const changed = mergeSecrets(text, { UNIAPI_KEY: KEY, ID_KEYS: "a$&b" });
     expect(changed).toBe(`# mine\nUNIAPI_BASE_URL=https://hk.uniapi.io\nUNIAPI_KEY=${KEY}\nOTHER=1\nID_KEYS=a$&b\n`);
   });
 
   test("JSON stays JSON, and both forms read the same", () => {
-    const json = withSecrets('{"A":"1"}', { B: "2" });
+    const json = mergeSecrets('{"A":"1"}', { B: "2" });
     expect(parseSecrets(json)).toEqual({ A: "1", B: "2" });
     expect(parseSecrets("A=1\nB=2")).toEqual(parseSecrets(json));
     expect(() => parseSecrets('{"A":1}')).toThrow("A must be a text");
@@ -149,10 +149,10 @@ describe("npm run setup", () => {
 
 describe("npm run deploy", () => {
   test("says what is missing, and how to get it", () => {
-    expect(whyNot(".production.vars", undefined)).toContain("npm run setup");
-    expect(whyNot(".production.vars", '{"UNIAPI_KEY":"sk-0123456789"}')).toContain("SERVER_KEYS is empty");
-    expect(whyNot(".production.vars", '{"UNIAPI_KEY":')).toContain("can't be read");
-    expect(whyNot(".production.vars", JSON.stringify(good()))).toBeNull();
+    expect(secretsRefusal(".production.vars", undefined)).toContain("npm run setup");
+    expect(secretsRefusal(".production.vars", '{"UNIAPI_KEY":"sk-0123456789"}')).toContain("SERVER_KEYS is empty");
+    expect(secretsRefusal(".production.vars", '{"UNIAPI_KEY":')).toContain("can't be read");
+    expect(secretsRefusal(".production.vars", JSON.stringify(good()))).toBeNull();
   });
 
   test("in Workers Builds the Worker's own secrets stay, unless there is a file or one is named; nowhere else", () => {
@@ -202,14 +202,17 @@ describe("npm run probe", () => {
 
   test("tells a follow-up that knew the word from one that lost the context without an error", () => {
     const knew = reply({ previous_response_id: "resp_1", output: says("Marmalade.") });
-    expect(judgeFollowUp(knew, "resp_1")).toEqual({ kept: true, verdict: "echoed; knew the word" });
+    expect(judgeFollowUp(knew, "resp_1")).toEqual({ remembered: true, verdict: "echoed; knew the word" });
     const lost = reply({ previous_response_id: null, output: says("Which word do you mean?") });
-    expect(judgeFollowUp(lost, "resp_1")).toEqual({ kept: false, verdict: "echoed as null; DID NOT know the word" });
+    expect(judgeFollowUp(lost, "resp_1")).toEqual({
+      remembered: false,
+      verdict: "echoed as null; DID NOT know the word",
+    });
     const short = reply({ status: "incomplete", output: [] });
     expect(judgeFollowUp(short, "resp_1").verdict).toBe("no such field; ran out of tokens before it could tell");
     const refused = reply({ error: { code: "previous_response_not_found" } }, 400);
     expect(judgeFollowUp(refused, "resp_1")).toEqual({
-      kept: false,
+      remembered: false,
       verdict: "refused, 400 previous_response_not_found",
     });
   });
@@ -232,6 +235,6 @@ describe("npm run probe", () => {
     });
     expect(idForm("chatcmpl-abc")).toBe("begin chatcmpl-, 12 characters");
     expect(idForm("0f3a")).toBe("without a prefix, 4 characters");
-    expect(saidBy({ output_text: "only this" })).toBe("only this");
+    expect(outputTextOf({ output_text: "only this" })).toBe("only this");
   });
 });
