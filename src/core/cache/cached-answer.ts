@@ -1,9 +1,10 @@
-// An answer kept for an exact repeat: same owner (or same shared preset), same parent, same request. The key names all of it.
+// The exact-repeat cache's entry: the answer to one request with one parent, of one owner or of one preset with a shared cache. Its key is
+// made of all of these. Also the headers of a hit.
 import { isRecord, type JsonObject, parseJson } from "../lib/json.ts";
 import { fitsRecord, hasTurnFields, withoutInstructions } from "../turns/turn.ts";
 
 export interface CachedAnswer {
-  /** The id that its first reader got, and whose that is; another owner gets one of his own. */
+  /** The answer's id for `owner`. Another owner gets an id of its own. */
   id: string;
   owner: string;
   input: unknown;
@@ -13,7 +14,7 @@ export interface CachedAnswer {
   metadata?: Record<string, string> | undefined;
   /** Unix seconds. */
   at: number;
-  /** Seconds that KV keeps it. */
+  /** How long KV stores it, in seconds. */
   ttl: number;
 }
 
@@ -25,13 +26,13 @@ export function answerKey(scope: string, parent: string | null, hash: string): s
   return `answer:v1:${scope}:${parent ?? "root"}:${hash}`;
 }
 
-/** @returns null where it is too large: an answer is repeated exactly or not at all. */
+/** @returns null if it is too large: a cached answer is never shortened */
 export function encodeAnswer(record: CachedAnswer): string | null {
   const text = JSON.stringify({ v: 1, ...record, response: withoutInstructions(record.response) });
   return fitsRecord(text) ? text : null;
 }
 
-/** @returns null for what is absent, corrupt, of another version or not from this world. */
+/** @returns null for a record that is missing, corrupt or of another version */
 export function decodeAnswer(text: string | null): CachedAnswer | null {
   const record = text === null ? undefined : parseJson(text);
   if (!isRecord(record) || record["v"] !== 1 || !isRecord(record["response"])) return null;
@@ -40,21 +41,26 @@ export function decodeAnswer(text: string | null): CachedAnswer | null {
   return answer as unknown as CachedAnswer;
 }
 
-/** Seconds since the record was made, if that is within `maxAge`; null where it is too old. A clock that ran ahead is age 0. */
+/** The record's age in seconds; null if it is older than `maxAge` or its ttl. A record from the future (another clock) has age 0. */
 export function ageOf(record: CachedAnswer, maxAge: number, nowSeconds: number): number | null {
   const age = Math.max(0, nowSeconds - record.at);
   return age <= maxAge && age < record.ttl ? age : null;
 }
 
+/** When a cached answer was made, and how long it is fresh. */
 export interface CacheEntryAge {
-  /** Unix seconds: when it was answered. */
+  /** When the answer was made, in Unix seconds. */
   at: number;
-  /** Seconds from then on for which it is fresh to whoever asks. */
+  /** How long it counts as fresh, in seconds from `at`. */
   lifetime: number;
 }
 
+/**
+ * `Cache-Status` (RFC 9211) and `Age` of a hit at this moment. Its `ttl` is negative for a stale answer, which a run may still replay for a
+ * day.
+ */
 export function hitHeaders({ at, lifetime }: CacheEntryAge, nowSeconds: number): Record<string, string> {
-  // A clock that ran ahead is age 0, as in answer-record.ts.
+  // Age 0 for an answer from the future, as in ageOf.
   const age = Math.max(0, nowSeconds - at);
   return { "cache-status": `uniapi-edge; hit; ttl=${lifetime - age}`, age: String(age) };
 }

@@ -1,12 +1,11 @@
-// May this answer be kept, may a kept one be given, and under which key: the exact-repeat cache's rules (contract section 4).
-// Pure: the hash itself is ids.ts's HMAC, over the canonical text made here.
+// The rules of the exact-repeat cache (docs/contract.md §4): may a cached answer be used, and may the new answer be stored.
 import { type JsonObject, recordsOf } from "../lib/json.ts";
 import type { CacheControl } from "../request/cache-control.ts";
 import { itemsOf, readOutput } from "../upstream/output.ts";
 
-/** KV keeps nothing shorter. */
+/** The shortest lifetime that KV accepts. */
 const MIN_TTL_S = 60;
-/** A caller's `cache: N` beyond this is cut to it: a year, RFC 9111's old habit. */
+/** The longest lifetime: a year. A caller's larger `cache: N` is reduced to it. */
 const MAX_TTL_S = 31_536_000;
 
 export interface CacheSettings {
@@ -16,9 +15,9 @@ export interface CacheSettings {
 }
 
 export interface CachePlan {
-  /** Greatest age in seconds of a kept answer that may be given; false: don't look. */
+  /** The greatest age of a cached answer that may be used, in seconds; false: don't read the cache. */
   read: number | false;
-  /** Seconds to keep the new answer; false: don't. */
+  /** How long to store the new answer, in seconds; false: don't store it. */
   write: number | false;
   scope: "owner" | "shared";
 }
@@ -26,26 +25,33 @@ export interface CachePlan {
 const BYPASS: CachePlan = { read: false, write: false, scope: "owner" };
 
 /**
- * @param wish the request's `cache` field; it wins over Cache-Control, but for `no-store`, which always holds
- * @param settings the preset's cache, else the config's; false where the deployer turned it off, which no request turns on
- * @param body the composed request: what asks for a hosted tool, or for `store: false`, is never kept
+ * @param cacheField the request's `cache` field. It overrides Cache-Control, except for `no-store`
+ * @param settings the preset's cache, else the config's; false if the deployer has turned it off, which no request can change
+ * @param body the composed request: the answer to one with a hosted tool or `store: false` is never stored
  */
 export function planCache(
-  wish: false | "refresh" | number | undefined,
+  cacheField: false | "refresh" | number | undefined,
   control: CacheControl,
   settings: CacheSettings | false,
   body: JsonObject,
 ): CachePlan {
-  if (settings === false || wish === false || control.noStore || body["store"] === false || asksForHostedTool(body))
+  if (
+    settings === false ||
+    cacheField === false ||
+    control.noStore ||
+    body["store"] === false ||
+    asksForHostedTool(body)
+  )
     return BYPASS;
-  const fresh = wish === "refresh" || wish === 0 || (wish === undefined && control.noCache);
-  const seconds = typeof wish === "number" ? wish : wish === undefined && !fresh ? control.maxAge : undefined;
+  const isRefresh = cacheField === "refresh" || cacheField === 0 || (cacheField === undefined && control.noCache);
+  const seconds =
+    typeof cacheField === "number" ? cacheField : cacheField === undefined && !isRefresh ? control.maxAge : undefined;
   const ttl = Math.min(MAX_TTL_S, seconds ?? settings.ttl);
-  const read = fresh ? false : ttl;
+  const read = isRefresh ? false : ttl;
   return { read, write: Math.max(MIN_TTL_S, ttl), scope: settings.scope };
 }
 
-/** Only a whole answer that says something and leaves nothing to do: completed, and no function to call. */
+/** Whether an answer may be stored: completed, not empty, and without a function call for the caller to carry out. */
 export function isCacheable(response: JsonObject): boolean {
   if (response["status"] !== "completed" || itemsOf(response).some((item) => String(item["type"]).endsWith("_call")))
     return false;
@@ -53,7 +59,7 @@ export function isCacheable(response: JsonObject): boolean {
   return text !== "" || refusal !== "";
 }
 
-/** Hosted tools look at a world that changes; functions are the caller's own. */
+/** Results of hosted tools change with time. Functions don't count: the caller carries them out. */
 function asksForHostedTool(body: JsonObject): boolean {
   return recordsOf(body["tools"]).some((tool) => tool["type"] !== "function" && tool["type"] !== "custom");
 }

@@ -1,5 +1,5 @@
-// The response object of /v1/responses: upstream's own, under our ids, with every key that the Open Responses specification requires,
-// since relays of older shape leave many out. Nothing that upstream said is changed but ids and error texts.
+// The response object of /v1/responses, and the items and parts in its events: upstream's own under our ids, with every key that the Open
+// Responses specification requires, since older relays leave many out. Only ids and error texts are changed.
 import { isRecord, type JsonObject, recordsOf, textOf } from "../lib/json.ts";
 import { DEFAULTS } from "../../contract/response.ts";
 import { usageOf } from "../upstream/usage.ts";
@@ -8,15 +8,15 @@ import { itemsOf, outputText } from "../upstream/output.ts";
 export interface ResponseContext {
   id: string;
   previousId: string | null;
-  /** The composed request, with the caller's own instructions or none: what a key was asked to be, where upstream does not echo it. */
+  /** The composed request, with the caller's own instructions or none: the values of keys that upstream does not echo. */
   request: JsonObject;
   /** Unix seconds. */
   now: number;
-  /** The caller is locked: it is shown of the request only what `asked` has, and no key that is not known here. */
+  /** For a restricted caller: of the request it sees only what `request` has, and no unknown keys. */
   restricted: boolean;
 }
 
-/** What a preset brings along and a locked caller must not see: its own, or what stands where there is none. */
+/** Keys that a preset may set, which a restricted caller must not see: it gets its own values, or the defaults. */
 const HIDDEN = new Set(["tools", "tool_choice", "metadata", "text", "user", "safety_identifier", "prompt_cache_key"]);
 const SHOWN = new Set([
   "id",
@@ -28,7 +28,7 @@ const SHOWN = new Set([
   "usage",
   "previous_response_id",
 ]);
-/** Keys that are always set by us, in the places where they are looked for. */
+/** Keys that are always set here, in their usual places. */
 const FIRST: JsonObject = { id: "" };
 const LAST: JsonObject = {
   created_at: 0,
@@ -40,7 +40,7 @@ const LAST: JsonObject = {
   previous_response_id: null,
 };
 
-/** Required keys for which null is no value. */
+/** Required keys that must not be null. */
 const NEVER_NULL = [
   "parallel_tool_calls",
   "temperature",
@@ -58,40 +58,41 @@ const NEVER_NULL = [
   "metadata",
 ];
 
-/** @param response upstream's object, whole or as a stream's early events show it */
-export function completeResponse(response: JsonObject, facts: ResponseContext): JsonObject {
+/** @param response upstream's object, complete or as a stream's early events have it */
+export function completeResponse(response: JsonObject, context: ResponseContext): JsonObject {
   const assumed: JsonObject = { ...DEFAULTS };
   for (const key of Object.keys(DEFAULTS))
-    if (facts.request[key] !== undefined && key !== "object") assumed[key] = facts.request[key];
-  // Made in one go of all keys: V8 keeps an object that grows key by key as a dictionary, which takes twice as long to write down.
-  const whole: JsonObject = {
+    if (context.request[key] !== undefined && key !== "object") assumed[key] = context.request[key];
+  // One literal with all keys: V8 makes an object that grows key by key a dictionary, which takes twice as long to serialize.
+  const complete: JsonObject = {
     ...FIRST,
     ...assumed,
     ...LAST,
-    ...(facts.restricted ? withoutPresetFields(response) : response),
+    ...(context.restricted ? withoutPresetFields(response) : response),
   };
-  for (const key of NEVER_NULL) whole[key] ??= facts.request[key] ?? DEFAULTS[key];
-  // Upstream echoes what a preset brought along, too; that is the deployer's, not the caller's.
-  whole["instructions"] = facts.request["instructions"] ?? null;
-  whole["id"] = facts.id;
-  whole["previous_response_id"] = facts.previousId;
-  whole["object"] = "response";
-  whole["created_at"] = typeof response["created_at"] === "number" ? Math.floor(response["created_at"]) : facts.now;
-  whole["status"] = textOf(response["status"]) || "completed";
-  whole["model"] = textOf(response["model"]) || textOf(facts.request["model"]);
-  if (whole["status"] === "completed" && typeof response["completed_at"] !== "number")
-    whole["completed_at"] = facts.now;
+  for (const key of NEVER_NULL) complete[key] ??= context.request[key] ?? DEFAULTS[key];
+  // Upstream echoes a preset's instructions, which belong to the deployer and not to the caller.
+  complete["instructions"] = context.request["instructions"] ?? null;
+  complete["id"] = context.id;
+  complete["previous_response_id"] = context.previousId;
+  complete["object"] = "response";
+  complete["created_at"] =
+    typeof response["created_at"] === "number" ? Math.floor(response["created_at"]) : context.now;
+  complete["status"] = textOf(response["status"]) || "completed";
+  complete["model"] = textOf(response["model"]) || textOf(context.request["model"]);
+  if (complete["status"] === "completed" && typeof response["completed_at"] !== "number")
+    complete["completed_at"] = context.now;
   const items = itemsOf(response).map(withAnnotations);
-  whole["output"] = facts.restricted ? items.map(withoutTools) : items;
-  whole["output_text"] = outputText(response);
-  whole["usage"] = completeUsage(response["usage"]);
+  complete["output"] = context.restricted ? items.map(withoutTools) : items;
+  complete["output_text"] = outputText(response);
+  complete["usage"] = completeUsage(response["usage"]);
   if (isRecord(response["error"])) {
-    whole["error"] = {
+    complete["error"] = {
       code: textOf(response["error"]["code"]) || "server_error",
       message: "The model failed to answer. Send the request again only if you accept to pay for it twice.",
     };
   }
-  return whole;
+  return complete;
 }
 
 function withoutPresetFields(response: JsonObject): JsonObject {
@@ -100,18 +101,18 @@ function withoutPresetFields(response: JsonObject): JsonObject {
   );
 }
 
-/** A list of a hosted server's tools is the preset's. @returns the item itself where there is none */
+/** Empties the tool list of a hosted server, which belongs to the preset. @returns the item itself if it has no tools */
 export function withoutTools(item: JsonObject): JsonObject {
   return item["tools"] === undefined ? item : { ...item, tools: [] };
 }
 
-/** @returns the item itself where nothing is missing */
+/** Adds the annotations that a message's parts lack. @returns the item itself if nothing is missing */
 export function withAnnotations(item: JsonObject): JsonObject {
   if (item["type"] !== "message" || !Array.isArray(item["content"])) return item;
-  const whole = recordsOf(item["content"]).every(
+  const isComplete = recordsOf(item["content"]).every(
     (part) => part["type"] !== "output_text" || Array.isArray(part["annotations"]),
   );
-  if (whole) return item;
+  if (isComplete) return item;
   return {
     ...item,
     content: recordsOf(item["content"]).map((part) =>
@@ -144,17 +145,23 @@ function completeUsage(usage: unknown): JsonObject | null {
   };
 }
 
-export function completeEvent(type: string, data: JsonObject, index: number, locked: boolean): JsonObject {
+/**
+ * An event of a stream that a relay converted from the chat API, with what such converters leave out and clients need: the index of an item
+ * that begins, and the text and annotations of a part.
+ * @param index of the item, if this event is an item's first
+ * @param restricted a restricted caller must not see lists of tools
+ * @returns `data` itself if nothing is missing, so that the event's bytes can be forwarded
+ */
+export function completeEvent(type: string, data: JsonObject, index: number, restricted: boolean): JsonObject {
   const { item, part } = data;
   if (type === "response.output_item.added" && data["output_index"] === undefined)
-    return completeEvent(type, { ...data, output_index: index }, index, locked);
+    return completeEvent(type, { ...data, output_index: index }, index, restricted);
   if (type.startsWith("response.output_item.") && isRecord(item)) {
-    const complete = withAnnotations(item);
-    const whole = locked ? withoutTools(complete) : complete;
-    return whole === item ? data : { ...data, item: whole };
+    const annotated = withAnnotations(item);
+    const complete = restricted ? withoutTools(annotated) : annotated;
+    return complete === item ? data : { ...data, item: complete };
   }
   if (!type.startsWith("response.content_part.") || !isRecord(part) || part["type"] !== "output_text") return data;
   if (typeof part["text"] === "string" && Array.isArray(part["annotations"])) return data;
   return { ...data, part: { ...part, text: part["text"] ?? "", annotations: part["annotations"] ?? [] } };
 }
-

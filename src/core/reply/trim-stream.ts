@@ -1,5 +1,5 @@
-// Upstream's events in, the events of POST /ask out (contract section 2), one at a time and without waiting: a delta leaves when
-// it came. What was streamed always joins to what `done` says, also where upstream left out deltas or finished items.
+// Turns upstream's events into the events of POST /ask (docs/contract.md §2), one at a time and without delay. The deltas always join to
+// the text of `done`, even if upstream left out deltas or finished items.
 import type { Answer, AskEvent, ToolCall } from "../../contract/answer.ts";
 import { type JsonObject, isRecord, textOf } from "../lib/json.ts";
 import { isAnswerMessage, readOutput, type OutputContent, SUMMARY_SEPARATOR } from "../upstream/output.ts";
@@ -11,11 +11,11 @@ export class TrimStream {
   readonly #requestedModel: string;
   #started = false;
   #sent: Record<DeltaKind, string> = { text: "", reasoning: "", refusal: "" };
-  /** What deltas said of each output item, by its index. */
-  #heard = { text: new Map<unknown, string>(), refusal: new Map<unknown, string>() };
+  /** The text of each output item so far, by its index. */
+  #received = { text: new Map<unknown, string>(), refusal: new Map<unknown, string>() };
   #calls = new Set<string>();
   /** Output indexes of messages that are not the final answer. */
-  #muted = new Set<unknown>();
+  #commentary = new Set<unknown>();
   #summaryPart = "";
 
   constructor(requestId: string, requestedModel: string) {
@@ -23,20 +23,20 @@ export class TrimStream {
     this.#requestedModel = requestedModel;
   }
 
-  /** The events that follow from one of upstream's that is not its end; most have none. */
+  /** The events for one of upstream's that is not its last; for most there are none. */
   push(type: string, data: JsonObject): AskEvent[] {
     const out: AskEvent[] = [];
     this.#start(isRecord(data["response"]) ? textOf(data["response"]["model"]) : "", out);
     switch (type) {
       case "response.output_item.added":
         if (isRecord(data["item"]) && data["item"]["type"] === "message" && !isAnswerMessage(data["item"]))
-          this.#muted.add(data["output_index"]);
+          this.#commentary.add(data["output_index"]);
         break;
       case "response.output_text.delta":
-        this.#hear("text", data["output_index"], textOf(data["delta"]), out);
+        this.#receive("text", data["output_index"], textOf(data["delta"]), out);
         break;
       case "response.refusal.delta":
-        this.#hear("refusal", data["output_index"], textOf(data["delta"]), out);
+        this.#receive("refusal", data["output_index"], textOf(data["delta"]), out);
         break;
       case "response.reasoning_summary_text.delta": {
         const delta = textOf(data["delta"]);
@@ -44,7 +44,7 @@ export class TrimStream {
         const part = `${String(data["output_index"])}/${String(data["summary_index"])}`;
         const separator = this.#sent.reasoning !== "" && part !== this.#summaryPart ? SUMMARY_SEPARATOR : "";
         this.#summaryPart = part;
-        this.#say("reasoning", separator + delta, out);
+        this.#emit("reasoning", separator + delta, out);
         break;
       }
       case "response.output_item.done":
@@ -55,22 +55,22 @@ export class TrimStream {
     return out;
   }
 
-  /** The same for a piece of text that came by itself. */
+  /** Like push, for a text delta whose event was not parsed. */
   pushText(outputIndex: unknown, delta: string): AskEvent[] {
     const out: AskEvent[] = [];
     this.#start("", out);
-    this.#hear("text", outputIndex, delta, out);
+    this.#receive("text", outputIndex, delta, out);
     return out;
   }
 
-  /** The last events: what the deltas had left out, then `done`. */
+  /** The last events: what the deltas left out, then `done`. */
   finish(answer: Answer): AskEvent[] {
     const out: AskEvent[] = [];
     this.#start(answer.model, out);
     this.#catchUp("reasoning", answer.reasoning_summary ?? "", out);
     this.#catchUp("text", answer.text, out);
     this.#catchUp("refusal", answer.refusal ?? "", out);
-    for (const call of answer.tool_calls ?? []) this.#call(call, out);
+    for (const call of answer.tool_calls ?? []) this.#emitCall(call, out);
     out.push({ event: "done", data: answer });
     return out;
   }
@@ -81,53 +81,53 @@ export class TrimStream {
     out.push({ event: "start", data: { request_id: this.#requestId, model: model || this.#requestedModel } });
   }
 
-  #hear(voice: "text" | "refusal", index: unknown, delta: string, out: AskEvent[]): void {
-    if (this.#muted.has(index)) return;
-    const heard = this.#heard[voice];
-    heard.set(index, (heard.get(index) ?? "") + delta);
-    this.#say(voice, delta, out);
+  #receive(kind: "text" | "refusal", index: unknown, delta: string, out: AskEvent[]): void {
+    if (this.#commentary.has(index)) return;
+    const received = this.#received[kind];
+    received.set(index, (received.get(index) ?? "") + delta);
+    this.#emit(kind, delta, out);
   }
 
-  /** A finished item says what its deltas had left out, before the next item speaks. */
-  #complete(said: OutputContent, index: unknown, out: AskEvent[]): void {
-    for (const voice of ["text", "refusal"] as const) {
-      const heard = this.#heard[voice];
-      const sent = heard.get(index) ?? "";
-      // Deltas without an index may have been this item's: the end of the stream will tell.
-      if (typeof index !== "number" || heard.has(undefined) || !said[voice].startsWith(sent)) continue;
-      heard.set(index, said[voice]);
-      this.#say(voice, said[voice].slice(sent.length), out);
+  /** Emits what the deltas of a finished item left out, before the next item begins. */
+  #complete(content: OutputContent, index: unknown, out: AskEvent[]): void {
+    for (const kind of ["text", "refusal"] as const) {
+      const received = this.#received[kind];
+      const sent = received.get(index) ?? "";
+      // Deltas without an index may belong to this item: then `finish` catches up.
+      if (typeof index !== "number" || received.has(undefined) || !content[kind].startsWith(sent)) continue;
+      received.set(index, content[kind]);
+      this.#emit(kind, content[kind].slice(sent.length), out);
     }
-    for (const call of said.toolCalls) this.#call(call, out);
+    for (const call of content.toolCalls) this.#emitCall(call, out);
   }
 
-  #say(voice: DeltaKind, delta: string, out: AskEvent[]): void {
+  #emit(kind: DeltaKind, delta: string, out: AskEvent[]): void {
     if (delta === "") return;
-    this.#sent[voice] += delta;
-    out.push({ event: voice, data: { delta } });
+    this.#sent[kind] += delta;
+    out.push({ event: kind, data: { delta } });
   }
 
-  /** A text that is not what was streamed can't be taken back: `done` then says what holds. */
-  #catchUp(voice: DeltaKind, whole: string, out: AskEvent[]): void {
-    const sent = this.#sent[voice];
-    if (whole.length > sent.length && whole.startsWith(sent)) this.#say(voice, whole.slice(sent.length), out);
+  /** Emits the rest of a text. Deltas that are no beginning of it can't be revoked: then only `done` has the right text. */
+  #catchUp(kind: DeltaKind, text: string, out: AskEvent[]): void {
+    const sent = this.#sent[kind];
+    if (text.length > sent.length && text.startsWith(sent)) this.#emit(kind, text.slice(sent.length), out);
   }
 
-  #call(call: ToolCall, out: AskEvent[]): void {
-    // Without any id two calls of one function can't be told apart, but by what they say.
-    const name = call.call_id || JSON.stringify(call);
-    if (this.#calls.has(name)) return;
-    this.#calls.add(name);
+  #emitCall(call: ToolCall, out: AskEvent[]): void {
+    // Calls without an id differ by their content only.
+    const key = call.call_id || JSON.stringify(call);
+    if (this.#calls.has(key)) return;
+    this.#calls.add(key);
     out.push({ event: "tool_call", data: call });
   }
 }
 
-/** An answer that is already whole, as the events of a stream: a cache hit, or an upstream that answered JSON. */
+/** A complete answer as the events of a stream: for a cache hit, or an upstream that answered with JSON. */
 export function replay(answer: Answer, requestId: string): AskEvent[] {
   return new TrimStream(requestId, answer.model).finish(answer);
 }
 
-/** The part of an event that a text/plain caller reads. A refusal is text only where there is no other, as the end alone knows. */
+/** What a text/plain caller gets of an event. A refusal is its text only if there is no other, which is known at the end. */
 export function plainText(event: AskEvent): string {
   if (event.event === "text") return event.data.delta;
   return event.event === "done" && event.data.text === "" ? (event.data.refusal ?? "") : "";

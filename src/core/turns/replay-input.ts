@@ -1,11 +1,11 @@
-// A conversation from memory as the `input` of one request: what continuity by replay sends when upstream has lost the thread.
-// Item ids and reasoning items stay behind: both belong to one vendor account, and the next call may reach another.
+// Turns a chain into the `input` of one request, for replay. Item ids and reasoning items are left out: they belong to one vendor account,
+// and the next call may reach another.
 import { isRecord, type JsonObject, recordsOf } from "../lib/json.ts";
 import { Problem } from "../lib/problem.ts";
 import type { Turn } from "./turn.ts";
 import { itemsOf } from "../upstream/output.ts";
 
-/** @param turns root first; @param input the new one */
+/** @param turns root first. @param input the new request's. @throws Problem 400 conversation_too_long, invalid_request */
 export function replayInput(turns: readonly Turn[], input: unknown): JsonObject[] {
   const items: JsonObject[] = [];
   for (const turn of turns) {
@@ -18,32 +18,32 @@ export function replayInput(turns: readonly Turn[], input: unknown): JsonObject[
         },
       );
     }
-    items.push(...asItems(turn.input).flatMap(portable), ...itemsOf(turn.response).flatMap(portable));
+    items.push(...asItems(turn.input).flatMap(toPortable), ...itemsOf(turn.response).flatMap(toPortable));
   }
-  items.push(...asItems(input).flatMap(fresh));
+  items.push(...asItems(input).flatMap(withoutVendorParts));
   return items;
 }
 
-/** `input` as a list: a text is the user's message. */
+/** `input` as a list of items: a text becomes a message of the user. */
 export function asItems(input: unknown): JsonObject[] {
   return typeof input === "string" ? [{ type: "message", role: "user", content: input }] : recordsOf(input);
 }
 
-/** The item as any backend can take it; nothing of one that only its own backend understands. */
-function portable(item: JsonObject): JsonObject[] {
+/** The item in a form that every backend accepts; an empty list for an item that only its own backend understands. */
+function toPortable(item: JsonObject): JsonObject[] {
   const { id: _, status: __, ...rest } = item;
   const isMessage = rest["type"] === "message" || (rest["type"] === undefined && typeof rest["role"] === "string");
-  // Calls of functions and their outputs belong together by call_id; traces of hosted tools are in the text that followed.
+  // Function calls and their outputs belong together by call_id. Items of hosted tools are not needed: the text after them has the result.
   if (!isMessage && typeof rest["call_id"] !== "string") return [];
   for (const key of ["content", "output"]) {
     const parts = rest[key];
-    if (Array.isArray(parts)) rest[key] = parts.map((part: unknown) => (isRecord(part) ? portablePart(part) : part));
+    if (Array.isArray(parts)) rest[key] = parts.map((part: unknown) => (isRecord(part) ? toPortablePart(part) : part));
   }
   return [rest];
 }
 
-/** What the caller sends now goes as it is, but for what only the backend that made it knows: reasoning, and ids. */
-function fresh(item: JsonObject): JsonObject[] {
+/** An item of the new input, without what only the backend that made it understands: reasoning items and ids. */
+function withoutVendorParts(item: JsonObject): JsonObject[] {
   if (item["type"] === "reasoning") return [];
   const isReference = item["type"] === "item_reference" || (item["type"] === undefined && item["role"] === undefined);
   if (isReference) {
@@ -59,8 +59,8 @@ function fresh(item: JsonObject): JsonObject[] {
   return [rest];
 }
 
-/** An image that was too large to keep is a note by now, which is text. */
-function portablePart(part: JsonObject): JsonObject {
+/** Replaces an image that was too large to store by its note, which is text. */
+function toPortablePart(part: JsonObject): JsonObject {
   const { logprobs: _, ...rest } = part;
   for (const key of ["image_url", "file_data"]) {
     const value = rest[key];

@@ -1,49 +1,52 @@
-// One turn of a conversation as it stands in KV: what was asked, the response object, and the way back to the root. Written once,
-// never changed. Reading trusts nothing: a record that is corrupt or of another version is as good as none.
+// One turn of a conversation as it is stored in KV: the input, the response object, and the ids from the root to it. A turn is written
+// once and never changed. Reading trusts nothing: a corrupt record, or one of another version, counts as missing.
 import { isRecord, type JsonObject, parseJson } from "../lib/json.ts";
 
 export interface Turn {
   id: string;
-  /** The caller's id of the turn before, null for a root. */
+  /** The caller's id of the parent; null for a root. */
   parent: string | null;
-  /** Ids from the root, or the last 100 of them, to the parent. */
+  /** Ids from the root to the parent; of a longer chain the last 100. */
   ancestors: string[];
-  /** The input was too large to keep; a note stands in its place, and the turn can be read but not replayed. */
+  /** The input was too large to store. A note replaces it: the turn can be read but not replayed. */
   inputLost?: true | undefined;
-  /** The new input alone, as it was asked: a text, or messages and items. */
+  /** The new input alone, as the caller sent it: a text, or messages and items. */
   input: unknown;
-  /** Upstream's object without `instructions`; its `id` is upstream's own. */
+  /** Upstream's object without `instructions`; its `id` is upstream's. */
   response: JsonObject;
   preset: string | null;
   /** The answer has `data`. */
   wantsData: boolean;
   metadata?: Record<string, string> | undefined;
-  /** Key of the exact-repeat record that holds the same answer, so that both can be deleted together. */
+  /** KV key of the same answer in the cache, so that both can be deleted together. */
   answerKey?: string | undefined;
-  /** Model that was asked for: prices are found by it, too. */
+  /** The requested model. A price may be configured for it, or for the model that upstream names. */
   model: string;
   /** Unix seconds. */
   at: number;
 }
 
 export const MAX_ANCESTORS = 100;
-/** Of one record. KV takes 25 MiB, but bulk reads of a whole chain do not. */
+/** Size of one record. KV accepts 25 MiB, but bulk reads of a whole chain do not. */
 const MAX_RECORD_BYTES = 1_048_576;
-/** A data URL longer than this is replaced when the record would be too large: small icons stay. */
+/** A longer data URL is replaced by a note if the record would be too large; small icons stay. */
 const LONG_DATA_CHARS = 4_096;
 
-/** What was said, whatever it looks like: never replaced. */
-const SPOKEN = new Set(["text", "output_text", "refusal", "arguments", "input", "content", "output"]);
+/** Keys whose values are the conversation's own text: never replaced, even if they look like data. */
+const TEXT_KEYS = new Set(["text", "output_text", "refusal", "arguments", "input", "content", "output"]);
 
 export function turnKey(owner: string, id: string): string {
   return `turn:v1:${owner}:${id}`;
 }
 
-/** Whole if it fits; else with notes in place of its images; else of its whole input. @returns null where even that is too large. */
+/**
+ * The record of a turn: complete if it fits, else with notes in place of its images, else with a note in place of its input.
+ * @returns null if even that is too large
+ */
 export function encodeTurn(turn: Turn): string | null {
-  const { ancestors, ...own } = turn;
-  const record = { v: 1, ...own, response: withoutInstructions(turn.response) };
-  // Last, where a reader who does not need them can leave them out: of a long conversation they are the larger part.
+  const { ancestors, ...fields } = turn;
+  const record = { v: 1, ...fields, response: withoutInstructions(turn.response) };
+  // `ancestors` is last, so that a reader can skip it: in a long conversation it is the larger part.
   return (
     encodeWithin({ ...record, ancestors }) ??
     encodeWithin({
@@ -55,32 +58,32 @@ export function encodeTurn(turn: Turn): string | null {
   );
 }
 
-/** @param skim read it without its ancestors */
-export function decodeTurn(text: string | null, skim = false): Turn | null {
-  const record = text === null ? undefined : parseJson(skim ? withoutAncestors(text) : text);
+/** @returns null for a record that is missing or no valid turn. @param skipAncestors leave `ancestors` empty, which is faster */
+export function decodeTurn(text: string | null, skipAncestors = false): Turn | null {
+  const record = text === null ? undefined : parseJson(skipAncestors ? withoutAncestors(text) : text);
   if (!isRecord(record) || record["v"] !== 1 || !isRecord(record["response"]) || !hasTurnFields(record)) return null;
   const { v: _, ...turn } = record;
   const { parent, preset, ancestors } = turn;
-  const sane =
+  const isValid =
     (parent === null || typeof parent === "string") &&
     (preset === null || typeof preset === "string") &&
     Array.isArray(ancestors) &&
     ancestors.every((id) => typeof id === "string");
-  return sane ? (turn as unknown as Turn) : null;
+  return isValid ? (turn as unknown as Turn) : null;
 }
 
 const ANCESTORS = ',"ancestors":[';
 
-/** The record with an empty list of them, where they are its end: ids have no brackets of any kind. */
+/** The record with an empty list of ancestors, if the list is at its end. Ids contain no brackets. */
 function withoutAncestors(text: string): string {
-  // The last place, looked for forwards: the list is the larger part, and backwards V8 goes through it letter by letter.
+  // A forward search for the last occurrence: V8's lastIndexOf compares character by character through the long list.
   let at = -1;
   for (let next = text.indexOf(ANCESTORS); next !== -1; next = text.indexOf(ANCESTORS, next + 1)) at = next;
   const isEnd = at !== -1 && text.endsWith("]}") && text.indexOf("}", at) === text.length - 1;
   return isEnd ? `${text.slice(0, at)},"ancestors":[]}` : text;
 }
 
-/** The part that turns and answer records share: id, what was asked and how, and when. */
+/** Whether a record has the fields that turns and cached answers share. */
 export function hasTurnFields(record: JsonObject): boolean {
   const { id, input, model, at, wantsData, metadata } = record;
   return (
@@ -94,10 +97,10 @@ export function hasTurnFields(record: JsonObject): boolean {
   );
 }
 
-/** What stands in a deleted turn's place until the turn's own time is over: its id stays refused, and the way past it stays open. */
+/** Replaces a deleted turn until the turn would have expired: its id is refused, and its ancestors can still be found. */
 export interface Tombstone {
   deleted: true;
-  /** The deleted turn's. */
+  /** The deleted turn's ancestors. */
   ancestors: string[];
 }
 
@@ -113,18 +116,18 @@ export function decodeTombstone(text: string | null): Tombstone | null {
   return Array.isArray(ancestors) ? { deleted: true, ancestors: ancestors.map(String) } : null;
 }
 
-/** Ancestors of a turn that follows `parent`. */
+/** The ancestors of a turn that follows `parent`. */
 export function ancestorsOf(parentId: string | null, parent: Turn | null): string[] {
   if (parentId === null) return [];
   return [...(parent?.ancestors ?? []), parentId].slice(-MAX_ANCESTORS);
 }
 
-/** First whole, then with a note in place of every long data URL, then not at all. */
+/** The record as it is, else with a note in place of every long data URL. @returns null if that is too large, too */
 function encodeWithin(record: JsonObject): string | null {
-  const whole = JSON.stringify(record);
-  if (fitsRecord(whole)) return whole;
+  const complete = JSON.stringify(record);
+  if (fitsRecord(complete)) return complete;
   const shorter = JSON.stringify(record, (key, value: unknown) => {
-    if (typeof value !== "string" || value.length <= LONG_DATA_CHARS || SPOKEN.has(key)) return value;
+    if (typeof value !== "string" || value.length <= LONG_DATA_CHARS || TEXT_KEYS.has(key)) return value;
     return value.startsWith("data:") || /^[A-Za-z0-9+/=]+$/.test(value)
       ? `[${value.length} characters of data were not kept]`
       : value;
@@ -132,7 +135,7 @@ function encodeWithin(record: JsonObject): string | null {
   return fitsRecord(shorter) ? shorter : null;
 }
 
-/** Whether a record has at most 1 MiB. A UTF-16 unit is at most three bytes: most records need no counting. */
+/** Whether a record has at most 1 MiB. A UTF-16 unit is at most three bytes, so the bytes of most records need not be counted. */
 export function fitsRecord(text: string): boolean {
   return (
     text.length * 3 <= MAX_RECORD_BYTES ||
