@@ -53,7 +53,7 @@ async function questionOf(name: string, hook: Hook, payload: Payload): Promise<H
   try {
     return await hook.input({ payload });
   } catch (error) {
-    throw misconfigured(inputSetting(name), `has failed on this event (${errorKind(error)})`);
+    throw misconfigured(inputSetting(name), `has failed on this event (${errorKind(error)})`, { cause: error });
   }
 }
 
@@ -111,7 +111,7 @@ async function outputBody(setting: string, output: HookOutput, outcome: HookOutc
   try {
     request = await output(outcome);
   } catch (error) {
-    throw misconfigured(setting, `has failed on this answer (${errorKind(error)})`);
+    throw misconfigured(setting, `has failed on this answer (${errorKind(error)})`, { cause: error });
   }
   if (isRecord(request) && request["body"] !== undefined) return request["body"];
   throw misconfigured(setting, "must give { body }");

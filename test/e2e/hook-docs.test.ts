@@ -1,5 +1,5 @@
-// Every config that docs/webhooks.md and docs/senders print, run as it is printed: an event that is signed as its provider signs goes in, and
-// the request that the next API documents comes out. Only the origins of callbacks are others, since those can't be reached.
+// Every config that docs/webhooks.md and docs/senders print, run as it is printed: for an event that is signed as the provider signs, the
+// Worker sends the request that the receiving API documents. Only the origins of callbacks are replaced, because they can't be reached.
 import { spawnSync } from "node:child_process";
 import { createHmac } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { defineConfig } from "../../src/core/config/define-config.ts";
 import { senderOf, SENDERS } from "../../src/hooks/senders.ts";
 import { type Emulator, startEmulator } from "../emulator/emulator.ts";
-import { type Received, type Receiver, startReceiver } from "../support/receiver.ts";
+import { type ReceivedCallback, type Receiver, startReceiver } from "../support/receiver.ts";
 import {
   GITHUB,
   type SignedSample,
@@ -45,7 +45,7 @@ const SUPPORT = {
   max_output_tokens: 500,
 };
 
-/** Long enough to be looked for by the Worker's guard, where the providers' form leaves room. */
+/** Long enough for the search for secrets in `worker.stop`, if the provider's form permits it. */
 const SECRETS = {
   GITHUB_WEBHOOK_SECRET: GITHUB.secrets[0],
   SLACK_SIGNING_SECRET: SLACK.secrets[0],
@@ -73,7 +73,7 @@ afterAll(async () => {
   await emulator.close();
 });
 
-/** The entries side by side in the printed file; each url's origin is the receiver's. */
+/** All entries in the printed file; the origin of each url is replaced by the receiver's. */
 function configOf(origin: string): string {
   const entries = [...ENTRIES.values()].map((entry) =>
     `{\n${entry}},\n`.replaceAll(/(url: ")https:\/\/[^/"]+/g, `$1${origin}`),
@@ -96,17 +96,17 @@ const eventOf = (file: string): string => readFileSync(`test/fixtures/hooks/${fi
 
 interface Row {
   sample: SignedSample;
-  /** Of the hook. */
+  /** Name of the hook. */
   name: string;
   file: string;
-  /** As printed. */
+  /** The printed url of the callback. */
   url: string | null;
-  /** What UniAPI is asked begins with. */
-  asks: string;
-  /** The request to the callback, with the answer's text in it; null where the reply is all. */
-  sends: { method?: string; path: string; headers?: Record<string, string>; body: (text: string) => object } | null;
-  /** Body of the acknowledgement. */
-  says?: RegExp;
+  /** How the input of the upstream call begins. */
+  question: string;
+  /** The request to the callback, with the answer's text in it; null if the response is all. */
+  request: { method?: string; path: string; headers?: Record<string, string>; body: (text: string) => object } | null;
+  /** The body of the acknowledgement; absent: that of an accepted event. */
+  acknowledgement?: RegExp;
 }
 
 const ROWS: Record<string, Row> = {
@@ -115,8 +115,8 @@ const ROWS: Record<string, Row> = {
     name: "triage",
     file: "github-issue-opened.json",
     url: "https://api.github.com",
-    asks: "The cart forgets its items\n\nI put two shirts into the cart",
-    sends: {
+    question: "The cart forgets its items\n\nI put two shirts into the cart",
+    request: {
       path: "/repos/octo-org/shop/issues/42/comments",
       headers: { authorization: `Bearer ${SECRETS.GITHUB_TOKEN}` },
       body: (text) => ({ body: text }),
@@ -127,8 +127,8 @@ const ROWS: Record<string, Row> = {
     name: "mention",
     file: "slack-message.json",
     url: "https://slack.com/api/chat.postMessage",
-    asks: "when does the returns desk open on Saturdays?",
-    sends: {
+    question: "when does the returns desk open on Saturdays?",
+    request: {
       path: "/api/chat.postMessage",
       headers: { authorization: `Bearer ${SECRETS.SLACK_BOT_TOKEN}` },
       body: (text) => ({ channel: "C123ABC456", thread_ts: "1795376400.000200", text }),
@@ -139,17 +139,17 @@ const ROWS: Record<string, Row> = {
     name: "command",
     file: "slack-command.txt",
     url: "https://hooks.slack.com",
-    asks: "when do you open?",
-    sends: { path: "/commands/1234/5678", body: (text) => ({ response_type: "in_channel", text }) },
-    says: /^$/,
+    question: "when do you open?",
+    request: { path: "/commands/1234/5678", body: (text) => ({ response_type: "in_channel", text }) },
+    acknowledgement: /^$/,
   },
   "stripe.md, Configure": {
     sample: STRIPE,
     name: "disputes",
     file: "stripe-dispute-created.json",
     url: "https://slack.com/api/chat.postMessage",
-    asks: 'Say in two sentences what our team must do about this dispute: {"id":"du_1SVuZ1LkdIwHu7ixV0iOJhBq"',
-    sends: {
+    question: 'Say in two sentences what our team must do about this dispute: {"id":"du_1SVuZ1LkdIwHu7ixV0iOJhBq"',
+    request: {
       path: "/api/chat.postMessage",
       headers: { authorization: `Bearer ${SECRETS.SLACK_BOT_TOKEN}` },
       body: (text) => ({ channel: "#disputes", text: `du_1SVuZ1LkdIwHu7ixV0iOJhBq: ${text}` }),
@@ -160,16 +160,16 @@ const ROWS: Record<string, Row> = {
     name: "telegram",
     file: "telegram-message.json",
     url: null,
-    asks: "Is the blue one back in stock?",
-    sends: null,
+    question: "Is the blue one back in stock?",
+    request: null,
   },
   "standard.md, Configure": {
     sample: STANDARD,
     name: "openai",
     file: "standard-response-completed.json",
     url: "https://crm.example.com/in",
-    asks: 'Explain this event to whoever is on duty, in one sentence: {"object":"event"',
-    sends: {
+    question: 'Explain this event to whoever is on duty, in one sentence: {"object":"event"',
+    request: {
       path: "/in",
       headers: { "webhook-id": expect.stringMatching(/^job_/) as string },
       body: (text) => ({
@@ -189,8 +189,8 @@ const ROWS: Record<string, Row> = {
     name: "orders",
     file: "shopify-order-created.json",
     url: "https://shop.example.com",
-    asks: "What does the customer want us to do? Please wrap it: it is a present.",
-    sends: {
+    question: "What does the customer want us to do? Please wrap it: it is a present.",
+    request: {
       method: "PUT",
       path: "/orders/6129847361024/note",
       headers: { "x-api-key": SECRETS.SHOP_API_KEY },
@@ -205,7 +205,7 @@ test("every config in docs/senders has a row here, and every sender has a config
   expect(Object.keys(SENDERS).filter((scheme) => !pages.has(scheme))).toEqual([]);
 });
 
-test("what is printed is what an editor finds no fault with", () => {
+test("every printed config, and the example of Sender, compiles", () => {
   const dir = mkdtempSync(join("node_modules", ".typed-"));
   const files = {
     "first.ts": FIRST_TRY,
@@ -225,43 +225,47 @@ test("what is printed is what an editor finds no fault with", () => {
   }
 });
 
-describe.each(Object.entries(ROWS))("%s", (heading, { sample, name, file, url, asks, sends, says = /"accepted"/ }) => {
-  const urls = [...(ENTRIES.get(heading) ?? "").matchAll(/url: "([^"]+)"/g)].map(([, printed]) => printed);
+describe.each(Object.entries(ROWS))(
+  "%s",
+  (heading, { sample, name, file, url, question, request, acknowledgement = /"accepted"/ }) => {
+    const urls = [...(ENTRIES.get(heading) ?? "").matchAll(/url: "([^"]+)"/g)].map(([, printed]) => printed);
 
-  test("the printed callback is the API's own", () => {
-    expect(urls).toEqual(url === null ? [] : [url]);
-  });
-
-  test("an event of the provider's makes the documented request", async () => {
-    const body = eventOf(file);
-    const type = file.endsWith(".txt") ? "application/x-www-form-urlencoded" : "application/json";
-    const signed = await sample.sign(body, sample.secrets[0], Math.floor(Date.now() / 1_000));
-    const got = await worker.send(`/hooks/${name}`, {
-      method: "POST",
-      body,
-      headers: { "content-type": type, ...signed },
+    test("the printed url is that of the receiving API", () => {
+      expect(urls).toEqual(url === null ? [] : [url]);
     });
-    const asked = await until(
-      () => emulator.received.find(({ raw }) => raw.includes(JSON.stringify(asks).slice(1, -1))) ?? expect.fail(),
-    );
-    const { input, instructions, max_output_tokens } = asked.body as Record<string, unknown>;
-    expect({ instructions, max_output_tokens }).toEqual(SUPPORT);
-    // The emulator's answer to it.
-    const text = `You said: "${String(input)}". (instructions: ${SUPPORT.instructions.length} characters)`;
-    if (sends === null) return assertReply(got, text);
-    expect(got.text).toMatch(says);
-    const told = await until(
-      () => receiver.got.find(({ body: sent }) => sent.includes(JSON.stringify(text).slice(1, -1))) ?? expect.fail(),
-    );
-    expect([told.method, told.path]).toEqual([sends.method ?? "POST", sends.path]);
-    expect(told.headers).toMatchObject({ "content-type": "application/json", ...sends.headers });
-    expect("authorization" in told.headers).toBe("authorization" in (sends.headers ?? {}));
-    expect(JSON.parse(told.body)).toEqual(sends.body(text));
-    if (name === "openai") assertSigned(told);
-  });
-});
 
-/** A call of the Bot API, as "Making requests when getting updates" has it. */
+    test("an event of the provider causes the documented request", async () => {
+      const body = eventOf(file);
+      const type = file.endsWith(".txt") ? "application/x-www-form-urlencoded" : "application/json";
+      const signed = await sample.sign(body, sample.secrets[0], Math.floor(Date.now() / 1_000));
+      const response = await worker.send(`/hooks/${name}`, {
+        method: "POST",
+        body,
+        headers: { "content-type": type, ...signed },
+      });
+      const asked = await until(
+        () => emulator.received.find(({ raw }) => raw.includes(JSON.stringify(question).slice(1, -1))) ?? expect.fail(),
+      );
+      const { input, instructions, max_output_tokens } = asked.body as Record<string, unknown>;
+      expect({ instructions, max_output_tokens }).toEqual(SUPPORT);
+      // The emulator's answer to it.
+      const text = `You said: "${String(input)}". (instructions: ${SUPPORT.instructions.length} characters)`;
+      if (request === null) return assertReply(response, text);
+      expect(response.text).toMatch(acknowledgement);
+      const callback = await until(
+        () =>
+          receiver.received.find(({ body: sent }) => sent.includes(JSON.stringify(text).slice(1, -1))) ?? expect.fail(),
+      );
+      expect([callback.method, callback.path]).toEqual([request.method ?? "POST", request.path]);
+      expect(callback.headers).toMatchObject({ "content-type": "application/json", ...request.headers });
+      expect("authorization" in callback.headers).toBe("authorization" in (request.headers ?? {}));
+      expect(JSON.parse(callback.body)).toEqual(request.body(text));
+      if (name === "openai") assertSigned(callback);
+    });
+  },
+);
+
+/** A call of the Bot API, as its section "Making requests when getting updates" describes. */
 function assertReply(got: HttpResponse, text: string): void {
   expect(got.status).toBe(200);
   expect(json(got)).toEqual({
@@ -272,7 +276,7 @@ function assertReply(got: HttpResponse, text: string): void {
   });
 }
 
-function assertSigned({ body, headers }: Received): void {
+function assertSigned({ body, headers }: ReceivedCallback): void {
   expect(new Webhook(SECRETS.CRM_SECRET).verify(body, headers as Record<string, string>)).toEqual(JSON.parse(body));
 }
 
@@ -283,7 +287,7 @@ test.each(
     ),
   ].map(([, ...cells]) => cells),
 )(
-  "a signature of %s, by the printed settings, is good",
+  "a signature of %s is verified with the printed settings",
   async (_sender, header = "", encoding = "hex", template = "", timeHeader) => {
     const settings = {
       header,

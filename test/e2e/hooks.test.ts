@@ -1,17 +1,17 @@
-// Webhooks, jobs and callbacks as `wrangler deploy` would upload them, over real HTTP on all three sides. Events are signed by GitHub's own
-// library, callbacks verified by that of Standard Webhooks.
+// Webhooks, jobs and callbacks in the bundle that `wrangler deploy` would upload, over real HTTP on all three sides. GitHub's own library
+// signs events, and the library of Standard Webhooks verifies callbacks.
 import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { sign } from "@octokit/webhooks-methods";
 import { Webhook } from "standardwebhooks";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import type { JobView } from "../../src/core/jobs/job.ts";
+import type { JobView } from "../../src/contract/job.ts";
 import { type Emulator, type ReceivedRequest, startEmulator } from "../emulator/emulator.ts";
-import { type Received, type Receiver, startReceiver } from "../support/receiver.ts";
+import { type ReceivedCallback, type Receiver, startReceiver } from "../support/receiver.ts";
 import { bundleOf } from "./bundle.ts";
 import {
   errorOf,
-  type Got,
+  type HttpResponse,
   json,
   OTHER_SERVER_KEY,
   PROMPT,
@@ -33,13 +33,13 @@ const SERVER = { authorization: `Bearer ${SERVER_KEY}` };
 let emulator: Emulator;
 let receiver: Receiver;
 let worker: Worker;
-/** What the receiver answers with, from now on. */
+/** The status of the receiver's next responses. */
 let status: number;
 beforeAll(async () => {
   emulator = await startEmulator({ key: UPSTREAM_KEY });
   receiver = await startReceiver((response) => response.writeHead(status).end());
   const config = readFileSync("test/fixtures/config-hooks.ts", "utf8").replace("http://localhost:9/in", receiver.url);
-  // Usage is told as seldom as in production, or more seldom: no answer and no callback may wait for that.
+  // Usage is reported even less often than in production: no answer and no callback may wait for a report.
   worker = await startWorker(emulator.url, { ...SECRETS, DEADLINES: '{"usage":30000}' }, bundleOf(config));
 });
 beforeEach(() => {
@@ -52,11 +52,13 @@ afterAll(async () => {
 });
 
 const marked = (): string => `${PROMPT} ${randomUUID()}`;
-const askedWith = (text: string): ReceivedRequest[] => emulator.received.filter(({ raw }) => raw.includes(text));
-const toldOf = (job: unknown): Received[] => receiver.got.filter(({ headers }) => headers["webhook-id"] === job);
+const upstreamRequestsWith = (text: string): ReceivedRequest[] =>
+  emulator.received.filter(({ raw }) => raw.includes(text));
+const callbacksOf = (job: unknown): ReceivedCallback[] =>
+  receiver.received.filter(({ headers }) => headers["webhook-id"] === job);
 
-/** An issue that somebody has opened, as GitHub tells of it. */
-async function opened(hook: string, text: string, signature?: string): Promise<Got> {
+/** Sends the event of an opened issue, as GitHub would. */
+async function sendIssueOpened(hook: string, text: string, signature?: string): Promise<HttpResponse> {
   const body = JSON.stringify({
     action: "opened",
     issue: { number: 7, body: text },
@@ -74,8 +76,8 @@ async function opened(hook: string, text: string, signature?: string): Promise<G
 const viewOf = async (job: unknown): Promise<JobView> =>
   json(await worker.send(`/jobs/${String(job)}`, { headers: SERVER })) as unknown as JobView;
 
-/** The job once it is over, its delivery included. */
-async function ended(job: unknown): Promise<JobView> {
+/** The job once it has ended and its delivery is over. */
+async function waitForEnd(job: unknown): Promise<JobView> {
   return await until(async () => {
     const view = await viewOf(job);
     expect(["completed", "failed"]).toContain(view.status);
@@ -84,23 +86,23 @@ async function ended(job: unknown): Promise<JobView> {
   });
 }
 
-test("an event is acknowledged before upstream has said a word; its answer is posted on, signed with both secrets", async () => {
+test("an event is acknowledged before upstream has sent anything; its answer is delivered, signed with both secrets", async () => {
   const text = marked();
-  const got = await opened("slow", text);
-  expect(askedWith(text).map(({ ended }) => ended)).not.toContain("complete");
-  expect([got.status, json(got)]).toEqual([
+  const response = await sendIssueOpened("slow", text);
+  expect(upstreamRequestsWith(text).map(({ ended }) => ended)).not.toContain("complete");
+  expect([response.status, json(response)]).toEqual([
     202,
     { status: "accepted", job: expect.stringMatching(/^job_[\w-]{43}$/) as string },
   ]);
-  const { job } = json(got);
+  const { job } = json(response);
   expect(["queued", "running"]).toContain((await viewOf(job)).status);
 
-  const { answer, delivery } = await ended(job);
+  const { answer, delivery } = await waitForEnd(job);
   expect(answer?.text).toContain(text);
   expect(delivery).toMatchObject({ attempts: [{ status: 204, error: null }] });
-  const [told] = toldOf(job);
+  const [callback] = callbacksOf(job);
   for (const secret of [NEW_CRM_SECRET, OLD_CRM_SECRET]) {
-    expect(new Webhook(secret).verify(told?.body ?? "", told?.headers as Record<string, string>)).toEqual({
+    expect(new Webhook(secret).verify(callback?.body ?? "", callback?.headers as Record<string, string>)).toEqual({
       type: "response.completed",
       timestamp: expect.any(String) as string,
       data: { job, hook: "slow", answer, metadata: {} },
@@ -108,27 +110,27 @@ test("an event is acknowledged before upstream has said a word; its answer is po
   }
 });
 
-test("an event that comes twenty times at once is one job, one call and one callback", async () => {
+test("an event that arrives twenty times at once is one job, one call and one callback", async () => {
   const text = marked();
-  const got = await Promise.all(Array.from({ length: 20 }, () => opened("triage", text)));
-  expect(got.map((one) => [one.status, json(one)["status"]]).toSorted()).toEqual([
+  const responses = await Promise.all(Array.from({ length: 20 }, () => sendIssueOpened("triage", text)));
+  expect(responses.map((response) => [response.status, json(response)["status"]]).toSorted()).toEqual([
     ...Array.from({ length: 19 }, () => [200, "duplicate"]),
     [202, "accepted"],
   ]);
-  const jobs = [...new Set(got.map((one) => json(one)["job"]))];
+  const jobs = [...new Set(responses.map((response) => json(response)["job"]))];
   expect(jobs).toHaveLength(1);
-  await ended(jobs[0]);
-  expect([askedWith(text).length, toldOf(jobs[0]).length]).toEqual([1, 1]);
+  await waitForEnd(jobs[0]);
+  expect([upstreamRequestsWith(text).length, callbacksOf(jobs[0]).length]).toEqual([1, 1]);
 });
 
-test("an event that another has signed is refused, and nothing is asked", async () => {
+test("an event with a wrong signature is refused, and upstream is not called", async () => {
   const text = marked();
-  const got = await opened("triage", text, `sha256=${"0".repeat(64)}`);
-  expect([got.status, errorOf(got).code]).toEqual([401, "invalid_credentials"]);
-  expect(askedWith(text)).toEqual([]);
+  const response = await sendIssueOpened("triage", text, `sha256=${"0".repeat(64)}`);
+  expect([response.status, errorOf(response).code]).toEqual([401, "invalid_credentials"]);
+  expect(upstreamRequestsWith(text)).toEqual([]);
 });
 
-test("a job is posted, read by its owner alone, and delivered again without being asked again", async () => {
+test("a job is posted, read only by its owner, and delivered again without another call", async () => {
   status = 410;
   const text = marked();
   const posted = await worker.send("/jobs", {
@@ -142,7 +144,7 @@ test("a job is posted, read by its owner alone, and delivered again without bein
     `/jobs/${String(job)}`,
     { job, status: "queued" },
   ]);
-  expect(await ended(job)).toMatchObject({
+  expect(await waitForEnd(job)).toMatchObject({
     status: "completed",
     delivery: { status: "failed", attempts: [{ status: 410, error: "gone" }] },
   });
@@ -154,41 +156,45 @@ test("a job is posted, read by its owner alone, and delivered again without bein
   status = 200;
   const again = await worker.send(`/jobs/${String(job)}/redeliver`, { method: "POST", headers: SERVER });
   expect([again.status, json(again)]).toEqual([202, { job, status: "completed" }]);
-  const { answer, delivery } = await ended(job);
+  const { answer, delivery } = await waitForEnd(job);
   expect(delivery).toMatchObject({ status: "delivered", attempts: [{ status: 410 }, { status: 200 }] });
-  expect([askedWith(text).length, toldOf(job).length]).toEqual([1, 2]);
-  for (const { body, headers } of toldOf(job)) {
+  expect([upstreamRequestsWith(text).length, callbacksOf(job).length]).toEqual([1, 2]);
+  for (const { body, headers } of callbacksOf(job)) {
     expect(new Webhook(NEW_CRM_SECRET).verify(body, headers as Record<string, string>)).toMatchObject({
       data: { job, hook: null, answer, metadata: { order: "7" } },
     });
   }
 });
 
-test("a sender who waits and leaves gets the answer when it asks again: it was made, and paid once", async () => {
+test("a sender that waits and disconnects gets the answer when it repeats the event, and the call is paid once", async () => {
   const text = marked();
   const update = { update_id: 734_091_825, message: { text, chat: { id: 5 }, from: { id: 5, is_bot: false } } };
   const headers = { "x-telegram-bot-api-secret-token": SECRETS.TELEGRAM_SECRET };
   const socket = await worker.open(update, headers, undefined, "/hooks/waiting");
-  await until(() => expect(askedWith(text)).toHaveLength(1));
+  await until(() => expect(upstreamRequestsWith(text)).toHaveLength(1));
   socket.resetAndDestroy();
   await until(async () => {
-    const got = await worker.send("/hooks/waiting", { method: "POST", body: update, headers });
-    expect(json(got)).toEqual({ method: "sendMessage", chat_id: 5, text: expect.stringContaining(text) as string });
+    const response = await worker.send("/hooks/waiting", { method: "POST", body: update, headers });
+    expect(json(response)).toEqual({
+      method: "sendMessage",
+      chat_id: 5,
+      text: expect.stringContaining(text) as string,
+    });
   });
-  expect(askedWith(text).map(({ ended }) => ended)).toEqual(["complete"]);
+  expect(upstreamRequestsWith(text).map(({ ended }) => ended)).toEqual(["complete"]);
 });
 
-test("what the receiver gets holds no secret; what was asked stands in records, and in no line of log", () => {
-  const got = JSON.stringify(receiver.got);
+test("no secret reaches the receiver, and the question is in the records but in no log line", () => {
+  const sent = JSON.stringify(receiver.received);
   for (const secret of [
     UPSTREAM_KEY,
     SERVER_KEY,
     OTHER_SERVER_KEY,
     ...Object.values(SECRETS).flatMap((value) => value.split(",")),
   ]) {
-    expect(got).not.toContain(secret);
+    expect(sent).not.toContain(secret);
   }
-  // The guard of `stop` has something to look at.
+  // `stop` compares the records and the log with the prompt: here it has something to compare.
   expect(worker.objects()).toContain(PROMPT);
   expect(worker.log().map(({ event }) => event)).toEqual(expect.arrayContaining(["request", "job", "delivery"]));
 });

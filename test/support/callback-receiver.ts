@@ -1,11 +1,11 @@
-// A receiver of callbacks on loopback, for tests in workerd, which can't start a server themselves. `PUT /script/NAME` says how requests
-// to /in/NAME are answered, one after another, the last for good; `GET /received/NAME` lists what came.
+// A receiver of callbacks on loopback, for tests in workerd, which can't start a server themselves. `PUT /script/NAME` sets the responses to
+// requests to /in/NAME, in order; the last one is repeated. `GET /received/NAME` lists the requests.
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { TestProject } from "vitest/node";
 
-/** `hang`: no answer. `reset`: the connection breaks. */
-export interface Scripted {
+/** `hang`: no response. `reset`: the connection is reset. */
+export interface ScriptedResponse {
   status?: number;
   headers?: Record<string, string>;
   body?: string;
@@ -21,8 +21,8 @@ export interface ReceivedCallback {
 }
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  /** What is still to be played, by name. */
-  const scripts = new Map<string, Scripted[]>();
+  /** The responses that are still to be sent, by name. */
+  const scripts = new Map<string, ScriptedResponse[]>();
   const received = new Map<string, ReceivedCallback[]>();
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -30,7 +30,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     const [, kind = "", name = ""] = path.split("/");
     const body = await textOf(request);
     if (kind === "script") {
-      scripts.set(name, JSON.parse(body) as Scripted[]);
+      scripts.set(name, JSON.parse(body) as ScriptedResponse[]);
       response.end();
     } else if (kind === "received") {
       response.end(JSON.stringify(received.get(name) ?? []));

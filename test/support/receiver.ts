@@ -1,8 +1,8 @@
-// A receiver of callbacks over real HTTP on loopback, whose every behaviour the test writes.
+// A receiver of callbacks over real HTTP on loopback. The test determines how it responds.
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 
-export interface Received {
+export interface ReceivedCallback {
   method: string;
   path: string;
   headers: IncomingHttpHeaders;
@@ -11,24 +11,24 @@ export interface Received {
 
 export interface Receiver {
   url: string;
-  got: Received[];
-  /** Whether a connection that was answered is closed by the other side. */
+  received: ReceivedCallback[];
+  /** Resolves when the other side has closed a connection. */
   closed: Promise<void>;
   stop: () => Promise<void>;
 }
 
-/** @param answer what to do with a request that is read whole */
+/** @param answer responds to a request whose body has been read */
 export async function startReceiver(
   answer: (response: ServerResponse, request: IncomingMessage) => void,
 ): Promise<Receiver> {
-  const got: Received[] = [];
+  const received: ReceivedCallback[] = [];
   const { promise: closed, resolve: close } = Promise.withResolvers<void>();
   const server = createServer((request, response) => {
     response.on("close", close);
     void (async () => {
       const pieces: Buffer[] = [];
       for await (const piece of request) pieces.push(piece as Buffer);
-      got.push({
+      received.push({
         method: request.method ?? "",
         path: request.url ?? "",
         headers: request.headers,
@@ -40,7 +40,7 @@ export async function startReceiver(
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/in`,
-    got,
+    received,
     closed,
     stop: () =>
       new Promise((resolve) => {

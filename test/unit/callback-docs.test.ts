@@ -1,4 +1,4 @@
-// The documented receivers, run as they are printed, take our callbacks and nothing else; places, pauses and errors are the real ones.
+// The receivers in docs/jobs.md, run as they are printed, accept our callbacks and nothing else. Its places, delays and errors are the real ones.
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -17,7 +17,7 @@ const WORDS = DOC.replaceAll(/\s+/g, " ");
 const SECRET = "whsec_b2xkIHNlY3JldCBvZiB0aGUgQ1JNLCAzMiBieXRlcyE=";
 const NEW_SECRET = "whsec_bmV3IHNlY3JldCBvZiB0aGUgQ1JNLCAzMiBieXRlcyE=";
 
-const delivery = (job: string, text: string): CallbackContent => ({
+const contentOf = (job: string, text: string): CallbackContent => ({
   event: {
     id: job,
     job,
@@ -49,18 +49,18 @@ const senderTo = (url: string, secret: string, fetcher: typeof fetch = fetch, be
 
 const PYTHON = spawnSync("python3", ["--version"]).status === 0;
 const RECEIVERS = [
-  { language: "js", program: process.execPath, file: "receiver.mjs", there: true },
-  { language: "python", program: "python3", file: "receiver.py", there: PYTHON },
+  { language: "js", program: process.execPath, file: "receiver.mjs", isInstalled: true },
+  { language: "python", program: "python3", file: "receiver.py", isInstalled: PYTHON },
 ];
 
-describe.each(RECEIVERS)("the receiver in $language", ({ language, program, file, there }) => {
+describe.each(RECEIVERS)("the receiver in $language", ({ language, program, file, isInstalled }) => {
   let dir: string;
   let child: ChildProcess;
   let lines: AsyncIterator<string>;
   let url: string;
   beforeAll(async () => {
-    if (!there) return;
-    // Below node_modules, so that the package is found.
+    if (!isInstalled) return;
+    // Below node_modules, so that the import of the package resolves.
     dir = mkdtempSync(join("node_modules", ".callback-docs-"));
     const [, code = ""] = new RegExp(`\`\`\`${language}\n([\\s\\S]*?)\`\`\``).exec(DOC) ?? [];
     writeFileSync(join(dir, file), code);
@@ -73,16 +73,16 @@ describe.each(RECEIVERS)("the receiver in $language", ({ language, program, file
     url = await nextLine();
   });
   afterAll(() => {
-    if (!there) return;
+    if (!isInstalled) return;
     child.kill();
     rmSync(dir, { recursive: true, force: true });
   });
   const nextLine = async (): Promise<string> => String((await lines.next()).value);
 
-  test.runIf(there)("takes a callback once, however often it comes, and while secrets rotate", async () => {
+  test.runIf(isInstalled)("accepts a callback once, however often it arrives, and during a rotation", async () => {
     expect(url).toMatch(/^http:\/\/localhost:\d+$/);
     for (const job of ["job_1", "job_1", "job_2"]) {
-      const { attempt } = await senderTo(url, `${NEW_SECRET},${SECRET}`)("crm", delivery(job, `Grüße von ${job}`));
+      const { attempt } = await senderTo(url, `${NEW_SECRET},${SECRET}`)("crm", contentOf(job, `Grüße von ${job}`));
       expect(attempt).toMatchObject({ status: 204 });
     }
     expect([await nextLine(), await nextLine()]).toEqual([
@@ -91,19 +91,19 @@ describe.each(RECEIVERS)("the receiver in $language", ({ language, program, file
     ]);
   });
 
-  test.runIf(there)("refuses another secret, another body and an old time", async () => {
+  test.runIf(isInstalled)("rejects another secret, another body and an old time", async () => {
     const tampered: typeof fetch = (to, init) => fetch(to, { ...init, body: "{}" });
     for (const send of [
       senderTo(url, NEW_SECRET),
       senderTo(url, SECRET, tampered),
       senderTo(url, SECRET, fetch, 301_000),
     ]) {
-      expect((await send("crm", delivery("job_3", "no"))).attempt).toMatchObject({ status: 401, error: "status 401" });
+      expect((await send("crm", contentOf("job_3", "no"))).attempt).toMatchObject({ status: 401, error: "status 401" });
     }
   });
 });
 
-test("the printed places are where callbacks go", () => {
+test("the printed URLs are where callbacks go", () => {
   const rows = [...DOC.matchAll(/^\| `(https:[^`]+)` \| (?:none|`([^`]+)`) \| `([^`]+)`/gm)];
   expect(rows).toHaveLength(4);
   for (const [, from = "", path, to] of rows) {
@@ -117,7 +117,7 @@ test("the printed delays are the real ones", () => {
   expect(WORDS).toContain(`about ${Math.round(DELAYS_MS.reduce((sum, ms) => sum + ms, 0) / 3_600_000)} hours`);
 });
 
-test("the printed pauses between tries to get an answer are the real ones", () => {
+test("the printed delays between attempts to answer are the real ones", () => {
   const busy = new Problem("upstream_unavailable", "busy", { paid: "unpaid" });
   const pauses: string[] = [];
   for (let pause = retryDelayMs(busy, 1); pause !== null; pause = retryDelayMs(busy, pauses.length + 1))

@@ -1,4 +1,4 @@
-// What became of one try, and when the next one is due.
+// The outcome of one attempt, and when the next attempt is due.
 import { describe, expect, test } from "vitest";
 import {
   reportsErrorsInBody,
@@ -11,18 +11,18 @@ import {
 const NOW = Date.UTC(2026, 10, 25, 12, 0, 0);
 const HOUR_MS = 3_600_000;
 const failed: DeliveryOutcome = { kind: "failed", reason: "status 500" };
-const judged = (status: number, headers: Record<string, string> = {}, body?: string): DeliveryOutcome =>
+const outcomeOf = (status: number, headers: Record<string, string> = {}, body?: string): DeliveryOutcome =>
   deliveryOutcome(status, new Headers(headers), body, NOW);
 
 describe("the schedule", () => {
-  test("is the contract's: eight tries in all", () => {
+  test("is that of docs/contract.md: eight attempts in all", () => {
     expect(DELAYS_MS.map((ms) => ms / 1_000)).toEqual([5, 300, 1_800, 7_200, 18_000, 36_000, 36_000]);
     for (const [index, ms] of DELAYS_MS.entries()) expect(nextDelivery(index + 1, failed)).toEqual({ retryInMs: ms });
     expect(nextDelivery(8, failed)).toEqual({ stopped: "no try left, the last: status 500" });
     expect(nextDelivery(9, failed)).toHaveProperty("stopped");
   });
 
-  test("ends with a delivery, and with what no other try can mend", () => {
+  test("ends with a delivery, and with a failure that another attempt can't repair", () => {
     expect(nextDelivery(3, { kind: "delivered" })).toEqual({ done: true });
     expect(nextDelivery(8, { kind: "delivered" })).toEqual({ done: true });
     expect(nextDelivery(1, { kind: "final", reason: "gone" })).toEqual({ stopped: "gone" });
@@ -31,46 +31,46 @@ describe("the schedule", () => {
 
 describe("a status", () => {
   test.each([200, 201, 202, 204, 299])("%i delivers", (status) =>
-    expect(judged(status)).toEqual({ kind: "delivered" }),
+    expect(outcomeOf(status)).toEqual({ kind: "delivered" }),
   );
-  test.each([400, 401, 403, 404, 408, 409, 422, 429, 500, 502, 503, 504])("%i is tried again", (status) => {
-    expect(judged(status)).toEqual({ kind: "failed", reason: `status ${status}` });
+  test.each([400, 401, 403, 404, 408, 409, 422, 429, 500, 502, 503, 504])("%i is repeated", (status) => {
+    expect(outcomeOf(status)).toEqual({ kind: "failed", reason: `status ${status}` });
   });
-  test.each([300, 301, 302, 303, 304, 307, 308])("%i is a failure, tried again and not followed", (status) => {
-    expect(judged(status, { location: "https://evil.example" })).toEqual({
+  test.each([300, 301, 302, 303, 304, 307, 308])("%i is a failure: repeated, and not followed", (status) => {
+    expect(outcomeOf(status, { location: "https://evil.example" })).toEqual({
       kind: "failed",
       reason: "redirect not followed",
     });
   });
-  test("410 stops", () => expect(judged(410, { "retry-after": "5" })).toEqual({ kind: "final", reason: "gone" }));
+  test("410 stops", () => expect(outcomeOf(410, { "retry-after": "5" })).toEqual({ kind: "final", reason: "gone" }));
 });
 
 describe("Retry-After", () => {
   test.each<[what: string, value: string, attempt: number, retryInMs: number]>([
-    ["seconds beyond the schedule are obeyed", "120", 1, 120_000],
-    ["seconds below it don't hurry", "1", 2, 300_000],
-    ["zero doesn't hurry", "0", 1, 5_000],
+    ["more seconds than the schedule are obeyed", "120", 1, 120_000],
+    ["fewer seconds than the schedule are ignored", "1", 2, 300_000],
+    ["zero is ignored", "0", 1, 5_000],
     ["exactly twelve hours", "43200", 1, 12 * HOUR_MS],
     ["more than twelve hours are twelve", "43201", 1, 12 * HOUR_MS],
     ["a week is twelve hours", "604800", 7, 12 * HOUR_MS],
-    ["less than the last delay", "60", 7, 10 * HOUR_MS],
+    ["less than the last delay is ignored", "60", 7, 10 * HOUR_MS],
     ["an HTTP date", "Wed, 25 Nov 2026 12:10:00 GMT", 1, 600_000],
     ["a date in the form of RFC 850", "Wednesday, 25-Nov-26 12:10:00 GMT", 1, 600_000],
     ["a date of next year", "Thu, 25 Nov 2027 12:00:00 GMT", 1, 12 * HOUR_MS],
-    ["a date that is past", "Wed, 25 Nov 2026 11:00:00 GMT", 1, 5_000],
-    ["a negative number is none", "-600", 1, 5_000],
-    ["words are none", "soon", 1, 5_000],
-    ["nothing is none", "", 1, 5_000],
-    ["an endless number is none", "9".repeat(400), 1, 5_000],
-    ["hex is none", "0x1000", 1, 5_000],
+    ["a date in the past", "Wed, 25 Nov 2026 11:00:00 GMT", 1, 5_000],
+    ["a negative number is ignored", "-600", 1, 5_000],
+    ["words are ignored", "soon", 1, 5_000],
+    ["an empty value is ignored", "", 1, 5_000],
+    ["a number of 400 digits is ignored", "9".repeat(400), 1, 5_000],
+    ["hex is ignored", "0x1000", 1, 5_000],
   ])("%s", (_, value, attempt, retryInMs) => {
     for (const status of [429, 503, 500, 403]) {
-      expect(nextDelivery(attempt, judged(status, { "retry-after": value }))).toEqual({ retryInMs });
+      expect(nextDelivery(attempt, outcomeOf(status, { "retry-after": value }))).toEqual({ retryInMs });
     }
   });
 
-  test("brings no ninth try", () =>
-    expect(nextDelivery(8, judged(429, { "retry-after": "5" }))).toHaveProperty("stopped"));
+  test("causes no ninth attempt", () =>
+    expect(nextDelivery(8, outcomeOf(429, { "retry-after": "5" }))).toHaveProperty("stopped"));
 });
 
 describe("Slack", () => {
@@ -79,17 +79,20 @@ describe("Slack", () => {
     "https://hooks.slack.com/services/x",
     "https://files.slack.com",
     "https://slack-gov.com/api",
-  ])("answers in the body at %s", (url) => expect(reportsErrorsInBody(new URL(url))).toBe(true));
+  ])("reports errors in the body at %s", (url) => expect(reportsErrorsInBody(new URL(url))).toBe(true));
   test.each([
     "https://slack.com.evil.example",
     "https://notslack.com",
     "https://example.com/slack.com",
     "https://slack.example",
-  ])("%s is somebody else", (url) => expect(reportsErrorsInBody(new URL(url))).toBe(false));
+  ])("is not at %s", (url) => expect(reportsErrorsInBody(new URL(url))).toBe(false));
 
-  test.each(['{"ok":true,"ts":"1"}', "ok", "", "null", "[]", '{"ok":"false"}', "{"])("takes it with %s", (body) => {
-    expect(judged(200, {}, body)).toEqual({ kind: "delivered" });
-  });
+  test.each(['{"ok":true,"ts":"1"}', "ok", "", "null", "[]", '{"ok":"false"}', "{"])(
+    "has accepted the message with %s",
+    (body) => {
+      expect(outcomeOf(200, {}, body)).toEqual({ kind: "delivered" });
+    },
+  );
   test.each([
     "ratelimited",
     "rate_limited",
@@ -98,19 +101,31 @@ describe("Slack", () => {
     "not_in_channel",
     "invalid_auth",
     "missing_scope",
-  ])("may take it later after %s", (error) =>
-    expect(judged(200, {}, JSON.stringify({ ok: false, error }))).toEqual({ kind: "failed", reason: `slack ${error}` }),
+  ])("may accept the message later after %s", (error) =>
+    expect(outcomeOf(200, {}, JSON.stringify({ ok: false, error }))).toEqual({
+      kind: "failed",
+      reason: `slack ${error}`,
+    }),
   );
-  test.each(["msg_too_long", "no_text", "invalid_blocks", "invalid_arguments"])("never takes it after %s", (error) => {
-    expect(judged(200, {}, JSON.stringify({ ok: false, error }))).toEqual({ kind: "final", reason: `slack ${error}` });
-  });
-  test("its own words are not repeated, only the names that are known here", () => {
+  test.each(["msg_too_long", "no_text", "invalid_blocks", "invalid_arguments"])(
+    "never accepts the message after %s",
+    (error) => {
+      expect(outcomeOf(200, {}, JSON.stringify({ ok: false, error }))).toEqual({
+        kind: "final",
+        reason: `slack ${error}`,
+      });
+    },
+  );
+  test("has only its known error names quoted, never other words", () => {
     for (const error of ["sk_secret_words", "constructor", { toString: 1 }, 7, null, undefined, ["no_text"]]) {
-      expect(judged(200, {}, JSON.stringify({ ok: false, error }))).toEqual({ kind: "failed", reason: "slack error" });
+      expect(outcomeOf(200, {}, JSON.stringify({ ok: false, error }))).toEqual({
+        kind: "failed",
+        reason: "slack error",
+      });
     }
   });
-  test("its Retry-After counts though the status is 200", () => {
-    expect(nextDelivery(1, judged(200, { "retry-after": "30" }, '{"ok":false,"error":"ratelimited"}'))).toEqual({
+  test("has its Retry-After obeyed though the status is 200", () => {
+    expect(nextDelivery(1, outcomeOf(200, { "retry-after": "30" }, '{"ok":false,"error":"ratelimited"}'))).toEqual({
       retryInMs: 30_000,
     });
   });

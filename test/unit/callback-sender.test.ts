@@ -1,4 +1,4 @@
-// One try of a callback over real HTTP: whatever the receiver does, the record says what became of it, and nothing that was secret.
+// One attempt of a callback over real HTTP: whatever the receiver does, the result says what happened and contains no secret.
 import type { ServerResponse } from "node:http";
 import { Webhook } from "standardwebhooks";
 import { afterEach, describe, expect, test, vi } from "vitest";
@@ -11,7 +11,7 @@ import { type Receiver, startReceiver } from "../support/receiver.ts";
 const SECRET = "whsec_Y2FuYXJ5IHNlY3JldCBvZiB0aGUgQ1JNISEh";
 const WHOLE_MS = 10_000;
 const SHORT_MS = 150;
-const delivery: CallbackContent = {
+const content: CallbackContent = {
   event: {
     id: "job_1",
     job: "job_1",
@@ -33,8 +33,8 @@ async function receiver(answer: (response: ServerResponse) => void): Promise<Rec
   return started;
 }
 
-/** One try to this url; a clock that moves 7 ms at each look. */
-async function send(url: string, settings: Partial<CallbackSettings> = {}, what = delivery, ownOrigin?: string) {
+/** One attempt to this url, with a clock that advances 7 ms each time it is read. */
+async function send(url: string, settings: Partial<CallbackSettings> = {}, what = content, ownOrigin?: string) {
   let clock = Date.now();
   const sent = await callbackSender({
     callbacks: { crm: { url, auth: { standard: "CRM_SECRET" } } },
@@ -46,13 +46,13 @@ async function send(url: string, settings: Partial<CallbackSettings> = {}, what 
     ownOrigins: [],
     ...settings,
   })("crm", what, ownOrigin);
-  // The record is plain data, and holds nothing of what was sent or who got it.
+  // The result is plain data and contains nothing of the request or the receiver.
   expect(JSON.parse(JSON.stringify(sent))).toEqual(sent);
   expect(JSON.stringify(sent)).not.toMatch(/canary|whsec|127\.0\.0\.1|localhost|evil|example\.com|slack\.com/);
   return sent;
 }
-/** https hosts, played by a receiver on loopback. */
-const playedBy =
+/** Sends every request to a receiver on loopback, whatever its host. */
+const redirectedTo =
   ({ url }: Receiver): typeof fetch =>
   (_, init) =>
     fetch(url, init);
@@ -61,27 +61,29 @@ const status =
   (response: ServerResponse): void =>
     void response.writeHead(code, headers).end(body);
 
-describe("a receiver that answers", () => {
-  test("200 has got the event once, signed so that the reference library verifies it", async () => {
+describe("a receiver that responds", () => {
+  test("200 got the event once, with a signature that the reference library verifies", async () => {
     const crm = await receiver(status(200));
     const { attempt, outcome } = await send(crm.url);
     expect(outcome).toEqual({ kind: "delivered" });
     expect(attempt).toEqual({ at: expect.any(Number), status: 200, error: null, ms: expect.any(Number) });
     expect(attempt.ms % 7).toBe(0);
-    expect(crm.got).toHaveLength(1);
-    const [got] = crm.got;
-    expect(got).toMatchObject({
+    expect(crm.received).toHaveLength(1);
+    const [callback] = crm.received;
+    expect(callback).toMatchObject({
       method: "POST",
       path: "/in",
       headers: { "webhook-id": "job_1", "user-agent": "uniapi-edge" },
     });
-    expect(got?.headers["webhook-timestamp"]).toBe(String(Math.floor(attempt.at / 1_000)));
-    expect(new Webhook(SECRET).verify(got?.body ?? "", got?.headers as Record<string, string>)).toMatchObject({
-      type: "response.failed",
-    });
+    expect(callback?.headers["webhook-timestamp"]).toBe(String(Math.floor(attempt.at / 1_000)));
+    expect(new Webhook(SECRET).verify(callback?.body ?? "", callback?.headers as Record<string, string>)).toMatchObject(
+      {
+        type: "response.failed",
+      },
+    );
   });
 
-  test("204 without a body has got what output made", async () => {
+  test("204 without a body got the request of output", async () => {
     const crm = await receiver((response) => void response.writeHead(204).end());
     const returned: CallbackRequest = {
       path: "/tickets/7?x=1",
@@ -89,29 +91,29 @@ describe("a receiver that answers", () => {
       headers: { "X-Kind": "reply" },
       body: { text: "hi" },
     };
-    expect((await send(crm.url, {}, { ...delivery, output: { returned } })).outcome).toEqual({ kind: "delivered" });
-    expect(crm.got).toMatchObject([
+    expect((await send(crm.url, {}, { ...content, output: { returned } })).outcome).toEqual({ kind: "delivered" });
+    expect(crm.received).toMatchObject([
       { method: "PUT", path: "/tickets/7?x=1", body: '{"text":"hi"}', headers: { "x-kind": "reply" } },
     ]);
   });
 
-  test("500 failed, and is asked again after the schedule", async () => {
+  test("500 failed, and gets the next attempt by the schedule", async () => {
     const crm = await receiver(status(500));
     const { attempt, outcome } = await send(crm.url);
     expect(attempt).toMatchObject({ status: 500, error: "status 500" });
     expect(nextDelivery(1, outcome)).toEqual({ retryInMs: 5_000 });
   });
 
-  test.each([301, 302, 303, 307, 308])("%i failed, and the place that it names gets nothing", async (code) => {
+  test.each([301, 302, 303, 307, 308])("%i failed, and the location that it names gets nothing", async (code) => {
     const evil = await receiver(status(200));
     const crm = await receiver(status(code, { location: evil.url }));
     const { attempt, outcome } = await send(crm.url);
     expect(attempt).toMatchObject({ status: code, error: "redirect not followed" });
     expect(nextDelivery(2, outcome)).toEqual({ retryInMs: 300_000 });
-    expect([crm.got.length, evil.got.length]).toEqual([1, 0]);
+    expect([crm.received.length, evil.received.length]).toEqual([1, 0]);
   });
 
-  test("410 is not asked again", async () => {
+  test("410 gets no other attempt", async () => {
     const crm = await receiver(status(410));
     const { attempt, outcome } = await send(crm.url);
     expect(attempt).toMatchObject({ status: 410, error: "gone" });
@@ -122,14 +124,14 @@ describe("a receiver that answers", () => {
     [429, "900", 900_000],
     [503, "900", 900_000],
     [503, "99999999", 43_200_000],
-  ])("%i with Retry-After %s is asked again then", async (code, seconds, retryInMs) => {
+  ])("%i with Retry-After %s gets the next attempt then", async (code, seconds, retryInMs) => {
     const crm = await receiver(status(code, { "retry-after": seconds }));
     expect(nextDelivery(1, (await send(crm.url)).outcome)).toEqual({ retryInMs });
   });
 });
 
-describe("a receiver that does not", () => {
-  test("by silence has timed out, and is let go", async () => {
+describe("a receiver that fails", () => {
+  test("by silence times out, and its connection is closed", async () => {
     const crm = await receiver(() => undefined);
     const { attempt, outcome } = await send(crm.url, { deadline: SHORT_MS });
     expect(attempt).toMatchObject({ status: null, error: "timed out" });
@@ -137,7 +139,7 @@ describe("a receiver that does not", () => {
     await crm.closed;
   });
 
-  test("by silence has timed out even where fetch does not listen", async () => {
+  test("by silence times out even if fetch ignores the signal", async () => {
     const { attempt } = await send("http://localhost:1/in", {
       deadline: SHORT_MS,
       fetcher: () => new Promise(() => undefined),
@@ -145,14 +147,14 @@ describe("a receiver that does not", () => {
     expect(attempt).toMatchObject({ status: null, error: "timed out" });
   });
 
-  test("by a reset, or by not being there, has no connection", async () => {
+  test("by a reset, or by not listening, is a failed connection", async () => {
     const crm = await receiver((response) => response.socket?.resetAndDestroy());
     expect((await send(crm.url)).attempt).toMatchObject({ status: null, error: "connection failed" });
     await crm.stop();
     expect((await send(crm.url)).attempt).toMatchObject({ status: null, error: "connection failed" });
   });
 
-  test("end its body is not waited for: the status has said it", async () => {
+  test("to end its body is not waited for: the status decides", async () => {
     const crm = await receiver((response) => {
       const more = (): void => {
         while (response.write("x".repeat(65_536)));
@@ -164,7 +166,7 @@ describe("a receiver that does not", () => {
     await crm.closed;
   });
 
-  test("leaves no clock behind", async () => {
+  test("leaves no timer behind", async () => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
     try {
       const answer = { fetcher: async () => new Response("ok") };
@@ -181,35 +183,38 @@ describe("a receiver that does not", () => {
 describe("Slack", () => {
   const SLACK = "https://slack.com/api/chat.postMessage";
 
-  test("has taken it only where the body says ok", async () => {
+  test("has accepted the message only if the body says ok", async () => {
     const slack = await receiver(status(200, {}, '{"ok":true}'));
-    expect((await send(SLACK, { fetcher: playedBy(slack) })).outcome).toEqual({ kind: "delivered" });
+    expect((await send(SLACK, { fetcher: redirectedTo(slack) })).outcome).toEqual({ kind: "delivered" });
     const full = await receiver(status(200, { "retry-after": "30" }, '{"ok":false,"error":"ratelimited"}'));
-    const { attempt, outcome } = await send(SLACK, { fetcher: playedBy(full) });
+    const { attempt, outcome } = await send(SLACK, { fetcher: redirectedTo(full) });
     expect(attempt).toMatchObject({ status: 200, error: "slack ratelimited" });
     expect(nextDelivery(1, outcome)).toEqual({ retryInMs: 30_000 });
   });
 
-  test("has taken it where the webhook says ok in plain text", async () => {
+  test("has accepted the message if an incoming webhook says ok in plain text", async () => {
     const slack = await receiver(status(200, { "content-type": "text/html" }, "ok"));
-    expect((await send("https://hooks.slack.com/services/x", { fetcher: playedBy(slack) })).outcome).toEqual({
+    expect((await send("https://hooks.slack.com/services/x", { fetcher: redirectedTo(slack) })).outcome).toEqual({
       kind: "delivered",
     });
   });
 
-  test("is judged by its status where that is no success", async () => {
+  test("has refused the message if the status says so, whatever the body", async () => {
     const slack = await receiver(status(500, {}, '{"ok":false,"error":"no_text"}'));
-    expect((await send(SLACK, { fetcher: playedBy(slack) })).outcome).toEqual({ kind: "failed", reason: "status 500" });
+    expect((await send(SLACK, { fetcher: redirectedTo(slack) })).outcome).toEqual({
+      kind: "failed",
+      reason: "status 500",
+    });
   });
 
-  test("has taken it where the body is longer than any refusal", async () => {
+  test("has accepted the message if the body is longer than any error", async () => {
     const slack = await receiver(status(200, {}, JSON.stringify({ ok: true, message: "x".repeat(70_000) })));
-    expect((await send(SLACK, { fetcher: playedBy(slack) })).outcome).toEqual({ kind: "delivered" });
+    expect((await send(SLACK, { fetcher: redirectedTo(slack) })).outcome).toEqual({ kind: "delivered" });
   });
 
-  test("whose body does not come, or breaks, has not said so", async () => {
+  test("has not accepted the message if its body never arrives or breaks", async () => {
     const slow = await receiver((response) => void response.writeHead(200).write('{"ok":'));
-    expect((await send(SLACK, { fetcher: playedBy(slow), deadline: 3 * SHORT_MS })).attempt).toMatchObject({
+    expect((await send(SLACK, { fetcher: redirectedTo(slow), deadline: 3 * SHORT_MS })).attempt).toMatchObject({
       status: 200,
       error: "timed out",
     });
@@ -217,26 +222,21 @@ describe("Slack", () => {
     const broken = await receiver((response) => {
       response.writeHead(200, { "content-length": "100" }).write('{"ok":', () => response.socket?.resetAndDestroy());
     });
-    expect((await send(SLACK, { fetcher: playedBy(broken) })).attempt).toMatchObject({
+    expect((await send(SLACK, { fetcher: redirectedTo(broken) })).attempt).toMatchObject({
       status: 200,
       error: "connection failed",
     });
   });
 
-  test("elsewhere ok:false is somebody's own words", async () => {
+  test("is the only receiver for which ok:false is an error", async () => {
     const crm = await receiver(status(200, {}, '{"ok":false,"error":"no_text"}'));
     expect((await send(crm.url)).outcome).toEqual({ kind: "delivered" });
   });
 });
 
 describe("nothing is sent", () => {
-  const never: typeof fetch = () => Promise.reject(new Error("it was asked"));
-  const refused = async (
-    url: string,
-    settings: Partial<CallbackSettings> = {},
-    what = delivery,
-    ownOrigin?: string,
-  ) => {
+  const never: typeof fetch = () => Promise.reject(new Error("fetch was called"));
+  const refused = async (url: string, settings: Partial<CallbackSettings> = {}, what = content, ownOrigin?: string) => {
     const { attempt, outcome } = await send(url, { fetcher: never, ...settings }, what, ownOrigin);
     expect(attempt).toMatchObject({
       status: null,
@@ -250,7 +250,7 @@ describe("nothing is sent", () => {
   test("without the secret", async () => {
     expect(await refused("https://crm.example.com", { secretOf: () => undefined })).toContain("CRM_SECRET is not set");
   });
-  test("to a callback that the config has no more, or never had", async () => {
+  test("to a callback that the config no longer has, or never had", async () => {
     expect(await refused("https://crm.example.com", { callbacks: {} })).toContain(
       "callbacks.crm (src/config.ts) is not there any more",
     );
@@ -260,19 +260,19 @@ describe("nothing is sent", () => {
   test("to loopback in production", async () => {
     expect(await refused("http://localhost:3000/in", { local: false })).toContain("ENVIRONMENT=local only");
   });
-  test("to an address, though the config let it through", async () => {
+  test("to an IP address, though the config did not refuse it", async () => {
     expect(await refused("https://169.254.169.254/in")).toContain("not an IP address");
   });
-  test("to the Worker, by its public_url or by the address that the job came in at", async () => {
+  test("to the Worker, by its public_url or by the address under which the job came in", async () => {
     expect(await refused("https://ask.example.com/ask", { ownOrigins: ["https://ask.example.com"] })).toContain(
       "this Worker itself",
     );
-    expect(await refused("https://w.workers.dev/ask", {}, delivery, "https://w.workers.dev")).toContain(
+    expect(await refused("https://w.workers.dev/ask", {}, content, "https://w.workers.dev")).toContain(
       "this Worker itself",
     );
   });
   test("to a path that leaves the origin", async () => {
     const output = { returned: { path: "//evil.example", body: "canary" } };
-    expect(await refused("https://crm.example.com", {}, { ...delivery, output })).toContain("hooks.triage.output");
+    expect(await refused("https://crm.example.com", {}, { ...content, output })).toContain("hooks.triage.output");
   });
 });

@@ -1,14 +1,17 @@
-// Where callbacks may go: hostile URLs are refused when the config is read and again when one is sent, and no path leaves its origin.
+// Where callbacks may go: a hostile URL is refused when the config is read and again when a callback is sent, and no path leaves its origin.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { callbackUrl, type UrlPolicy } from "../../src/core/callbacks/url.ts";
 import { ConfigError, defineConfig } from "../../src/core/config/define-config.ts";
 import { Problem } from "../../src/core/lib/problem.ts";
 
-const HOSTED: UrlPolicy = { local: false, ownOrigins: ["https://ask.example.com", "https://uniapi-edge.me.workers.dev"] };
+const HOSTED: UrlPolicy = {
+  local: false,
+  ownOrigins: ["https://ask.example.com", "https://uniapi-edge.me.workers.dev"],
+};
 const LOCAL: UrlPolicy = { local: true, ownOrigins: ["http://localhost:8787"] };
 
-/** null where the config takes it. */
+/** null if the config accepts the url. */
 function configMistake(url: string): string | null {
   try {
     defineConfig({ callbacks: { crm: { url } } });
@@ -19,8 +22,8 @@ function configMistake(url: string): string | null {
   }
 }
 
-/** Where a callback would go, or the Problem's sentence. */
-function goesTo(url: string, path?: string, reach: UrlPolicy = HOSTED): string {
+/** Where a callback would go, or the message of the Problem. */
+function resultOf(url: string, path?: string, reach: UrlPolicy = HOSTED): string {
   try {
     return callbackUrl(url, path, reach, "callbacks.crm.url", "hooks.h.output").href;
   } catch (error) {
@@ -111,8 +114,8 @@ describe("a hostile url is refused by the config and when it is sent", () => {
     ["nothing", ""],
   ])("%s: %s", (_, url) => {
     expect(configMistake(url)).toMatch(/^src\/config\.ts: callbacks\.crm\.url: must /);
-    expect(goesTo(url)).toMatch(/^This Worker's setting callbacks\.crm\.url must /);
-    expect(goesTo(url, undefined, LOCAL)).toMatch(/^This Worker's setting callbacks\.crm\.url must /);
+    expect(resultOf(url)).toMatch(/^This Worker's setting callbacks\.crm\.url must /);
+    expect(resultOf(url, undefined, LOCAL)).toMatch(/^This Worker's setting callbacks\.crm\.url must /);
   });
 
   test.each([
@@ -125,45 +128,45 @@ describe("a hostile url is refused by the config and when it is sent", () => {
     ["https://bücher.example/in", "https://xn--bcher-kva.example/in"],
     ["https://my_app.example.com/in", "https://my_app.example.com/in"],
     ["https://1password.com/in", "https://1password.com/in"],
-    // A name is a name: where it resolves to can't be seen, and Cloudflare's network has no way to a private address.
+    // A Worker can't see what a name resolves to, and Cloudflare's network has no route to a private address.
     ["https://127.0.0.1.nip.io/in", "https://127.0.0.1.nip.io/in"],
-  ])("%s is a public place", (url, href) => {
+  ])("%s is public", (url, href) => {
     expect(configMistake(url)).toBeNull();
-    expect(goesTo(url)).toBe(href);
+    expect(resultOf(url)).toBe(href);
   });
 });
 
 describe("this machine", () => {
   test.each(["http://localhost:3000/in", "http://127.0.0.1:3000/in", "http://[::1]:3000/in"])(
-    "%s works under local only",
+    "%s works with ENVIRONMENT=local only",
     (url) => {
       expect(configMistake(url)).toBeNull();
-      expect(goesTo(url, undefined, LOCAL)).toBe(url);
-      expect(goesTo(url)).toContain("ENVIRONMENT=local only");
+      expect(resultOf(url, undefined, LOCAL)).toBe(url);
+      expect(resultOf(url)).toContain("ENVIRONMENT=local only");
     },
   );
 });
 
-describe("the Worker itself is no place for callbacks", () => {
+describe("the Worker itself can't be a callback", () => {
   test.each([
     "https://ask.example.com/hooks/h",
     "https://ASK.example.com:443",
     "https://uniapi-edge.me.workers.dev/ask",
   ])("%s", (url) => {
-    expect(goesTo(url)).toContain("must not be this Worker itself");
+    expect(resultOf(url)).toContain("must not be this Worker itself");
   });
   test.each(["http://localhost:8787/ask", "http://127.0.0.1:8787/ask", "http://[::1]:8787/ask"])(
     "under local %s",
     (url) => {
-      expect(goesTo(url, undefined, LOCAL)).toContain("must not be this Worker itself");
+      expect(resultOf(url, undefined, LOCAL)).toContain("must not be this Worker itself");
     },
   );
-  test("whatever scheme its own request came by", () => {
-    expect(goesTo("https://ask.example.com", undefined, { local: false, ownOrigins: ["http://ask.example.com"] })).toContain(
-      "this Worker itself",
-    );
+  test("whatever the scheme of the request that started the job", () => {
+    expect(
+      resultOf("https://ask.example.com", undefined, { local: false, ownOrigins: ["http://ask.example.com"] }),
+    ).toContain("this Worker itself");
   });
-  test("and the config says so of public_url", () => {
+  test("and the config refuses public_url", () => {
     expect(() =>
       defineConfig({
         public_url: "https://ask.example.com",
@@ -171,9 +174,9 @@ describe("the Worker itself is no place for callbacks", () => {
       }),
     ).toThrow("callbacks.crm.url: must not be this Worker itself (public_url)");
   });
-  test("a name below or above it is another place", () => {
-    expect(goesTo("https://crm.ask.example.com")).toBe("https://crm.ask.example.com/");
-    expect(goesTo("https://example.com")).toBe("https://example.com/");
+  test("but a host above or below it can", () => {
+    expect(resultOf("https://crm.ask.example.com")).toBe("https://crm.ask.example.com/");
+    expect(resultOf("https://example.com")).toBe("https://example.com/");
   });
 });
 
@@ -199,7 +202,7 @@ describe("a path", () => {
     ],
     ["https://crm.example.com", "/é", "https://crm.example.com/%C3%A9"],
     ["https://crm.example.com", "/x:y", "https://crm.example.com/x:y"],
-  ])("of %s: %s", (url, path, href) => expect(goesTo(url, path)).toBe(href));
+  ])("of %s: %s", (url, path, href) => expect(resultOf(url, path)).toBe(href));
 
   test.each([
     "//evil.example/x",
@@ -233,7 +236,7 @@ describe("a path", () => {
     "/a\u0000",
     "/a\u2028b",
   ])("%j is refused", (path) => {
-    expect(goesTo("https://crm.example.com/in", path)).toContain(
+    expect(resultOf("https://crm.example.com/in", path)).toContain(
       "hooks.h.output gave a path that does not stay where it should",
     );
   });
@@ -256,7 +259,7 @@ describe("a path", () => {
       const { origin } = new URL(url);
       fc.assert(
         fc.property(path, (path) => {
-          const went = goesTo(url, path, LOCAL);
+          const went = resultOf(url, path, LOCAL);
           if (went.startsWith("This Worker's setting")) return;
           const href = new URL(went);
           expect([href.origin, href.username, href.password, href.hash]).toEqual([origin, "", "", ""]);

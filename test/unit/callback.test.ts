@@ -1,4 +1,4 @@
-// One callback as a plain request: forms, auth, headers; signatures are verified by the reference library of Standard Webhooks.
+// One callback as a plain request: its forms, auth and headers. The reference library of Standard Webhooks verifies the signatures.
 import fc from "fast-check";
 import { Webhook } from "standardwebhooks";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
@@ -33,27 +33,32 @@ const event: JobEvent = {
   error: null,
 };
 
-// The library reads the clock itself.
+// The library takes the time from Date.
 beforeEach(() => void vi.useFakeTimers({ toFake: ["Date"], now: NOW }));
 afterEach(() => vi.useRealTimers());
 
 interface Options {
   callback?: Callback;
-  delivery?: CallbackContent;
+  content?: CallbackContent;
   secrets?: Record<string, string>;
   now?: number;
 }
-function make({ callback = CRM, delivery = { event }, secrets = { CRM_SECRET: NEW_SECRET }, now = NOW }: Options = {}) {
+function requestOf({
+  callback = CRM,
+  content: delivery = { event },
+  secrets = { CRM_SECRET: NEW_SECRET },
+  now = NOW,
+}: Options = {}) {
   return callbackRequest("crm", callback, delivery, (name) => secrets[name], now, { local: false, ownOrigins: [] });
 }
-const gave = (request: unknown): CallbackContent => ({ event, output: { returned: request as CallbackRequest } });
+const contentOf = (request: unknown): CallbackContent => ({ event, output: { returned: request as CallbackRequest } });
 const textOf = ({ body }: PlainRequest): string => new TextDecoder("utf-8", { ignoreBOM: true }).decode(body);
 const verified = (request: PlainRequest, secret: string, format?: "raw"): unknown =>
   new Webhook(secret, format === undefined ? {} : { format }).verify(textOf(request), request.headers);
 
-/** The sentence of a refusal, which is always final. */
-async function refusal(options: Options): Promise<string> {
-  const problem = await make(options).then(
+/** The message of the Problem, which is never retryable. */
+async function refusalMessage(options: Options): Promise<string> {
+  const problem = await requestOf(options).then(
     () => undefined,
     (error: unknown) => error,
   );
@@ -64,7 +69,7 @@ async function refusal(options: Options): Promise<string> {
 
 describe("without output", () => {
   test("a completed job has the form of Standard Webhooks", async () => {
-    const request = await make();
+    const request = await requestOf();
     expect([request.method, request.url.href]).toEqual(["POST", "https://crm.example.com/in"]);
     expect(request.headers).toEqual({
       "content-type": "application/json",
@@ -80,9 +85,9 @@ describe("without output", () => {
     });
   });
 
-  test("a failed one says why, and a posted one has no hook", async () => {
+  test("a failed job has its error, and a job of POST /jobs has no hook", async () => {
     const error = { message: "UniAPI is not available.", type: "server_error", code: "upstream_unavailable" };
-    const request = await make({ delivery: { event: { ...event, hook: null, answer: null, error } } });
+    const request = await requestOf({ content: { event: { ...event, hook: null, answer: null, error } } });
     expect(verified(request, NEW_SECRET)).toMatchObject({
       type: "response.failed",
       data: { job: "job_1", hook: null, error, metadata: { ticket: "7" } },
@@ -90,21 +95,21 @@ describe("without output", () => {
     expect(textOf(request)).not.toContain('"answer"');
   });
 
-  test("without auth it goes unsigned, but with the id that tells doubles", async () => {
-    const { headers } = await make({ callback: OPEN, secrets: {} });
+  test("without auth the request is not signed, but has the id that identifies duplicates", async () => {
+    const { headers } = await requestOf({ callback: OPEN, secrets: {} });
     expect(Object.keys(headers)).toEqual(["content-type", "user-agent", "webhook-id", "webhook-timestamp"]);
   });
 
-  test("with another auth the id goes along, unsigned", async () => {
-    const { headers } = await make({ callback: { ...OPEN, auth: { bearer: "T" } }, secrets: { T: "token" } });
+  test("with another auth the request has the id, unsigned", async () => {
+    const { headers } = await requestOf({ callback: { ...OPEN, auth: { bearer: "T" } }, secrets: { T: "token" } });
     expect(headers).toMatchObject({ authorization: "Bearer token", "webhook-id": "job_1" });
     expect(headers).not.toHaveProperty("webhook-signature");
   });
 });
 
 describe("signatures", () => {
-  test("every attempt has the same id and body, and a time and signature of its own", async () => {
-    const [first, second] = [await make(), await make({ now: NOW + 5_000 })];
+  test("every attempt has the same id and body, and its own time and signature", async () => {
+    const [first, second] = [await requestOf(), await requestOf({ now: NOW + 5_000 })];
     expect(second.headers["webhook-id"]).toBe(first.headers["webhook-id"]);
     expect(textOf(second)).toBe(textOf(first));
     expect(Number(second.headers["webhook-timestamp"]) - Number(first.headers["webhook-timestamp"])).toBe(5);
@@ -112,8 +117,8 @@ describe("signatures", () => {
     expect(verified(second, NEW_SECRET)).toEqual(verified(first, NEW_SECRET));
   });
 
-  test("while secrets rotate, each alone verifies; a third does not", async () => {
-    const request = await make({ secrets: { CRM_SECRET: `${NEW_SECRET}, ${OLD_SECRET},` } });
+  test("during a rotation each secret verifies alone, and a third does not", async () => {
+    const request = await requestOf({ secrets: { CRM_SECRET: `${NEW_SECRET}, ${OLD_SECRET},` } });
     expect(request.headers["webhook-signature"]?.split(" ")).toHaveLength(2);
     for (const secret of [NEW_SECRET, OLD_SECRET])
       expect(verified(request, secret)).toMatchObject({ type: "response.completed" });
@@ -122,20 +127,23 @@ describe("signatures", () => {
     );
   });
 
-  test("a secret without whsec_ is taken as its own bytes", async () => {
-    const request = await make({ secrets: { CRM_SECRET: `${RAW_SECRET},${OLD_SECRET}` } });
+  test("the key of a secret without whsec_ is its own bytes", async () => {
+    const request = await requestOf({ secrets: { CRM_SECRET: `${RAW_SECRET},${OLD_SECRET}` } });
     expect(verified(request, RAW_SECRET, "raw")).toMatchObject({ type: "response.completed" });
     expect(verified(request, OLD_SECRET)).toMatchObject({ type: "response.completed" });
   });
 
-  test("a shaped body is signed too, whatever it is, to the byte", async () => {
+  test("a body of output is signed too, to the byte", async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.oneof(fc.string({ unit: "binary", minLength: 1 }), fc.record({ value: fc.jsonValue() })),
         fc.uint8Array({ minLength: 1 }),
         async (body, key) => {
           const secret = `whsec_${btoa(String.fromCharCode(...key))}`;
-          const request = await make({ delivery: gave({ path: "/x", body }), secrets: { CRM_SECRET: secret } });
+          const request = await requestOf({
+            content: contentOf({ path: "/x", body }),
+            secrets: { CRM_SECRET: secret },
+          });
           const reference = new Webhook(secret);
           const json = typeof body !== "string";
           if (json)
@@ -155,9 +163,9 @@ describe("signatures", () => {
 
 describe("auth", () => {
   test("bearer and header send the first secret of a list", async () => {
-    const bearer = await make({
+    const bearer = await requestOf({
       callback: { ...OPEN, auth: { bearer: "T" } },
-      delivery: gave({ body: {} }),
+      content: contentOf({ body: {} }),
       secrets: { T: " new , old " },
     });
     expect(bearer.headers).toEqual({
@@ -166,9 +174,9 @@ describe("auth", () => {
       authorization: "Bearer new",
     });
     const auth = { header: { name: "X-Api-Key", secret_name: "K" } };
-    const header = await make({
+    const header = await requestOf({
       callback: { ...OPEN, auth },
-      delivery: gave({ body: {} }),
+      content: contentOf({ body: {} }),
       secrets: { K: "Key abc,old" },
     });
     expect(header.headers).toEqual({
@@ -178,8 +186,8 @@ describe("auth", () => {
     });
   });
 
-  test("none adds nothing", async () => {
-    const { headers } = await make({ callback: OPEN, delivery: gave({ body: {} }), secrets: {} });
+  test("is optional and then adds nothing", async () => {
+    const { headers } = await requestOf({ callback: OPEN, content: contentOf({ body: {} }), secrets: {} });
     expect(headers).toEqual({ "content-type": "application/json", "user-agent": "uniapi-edge" });
   });
 
@@ -196,8 +204,8 @@ describe("auth", () => {
     ["standard that is no base64", { standard: "CRM_SECRET" }, "whsec_canary!"],
     ["standard whose second one is no base64", { standard: "CRM_SECRET" }, `${NEW_SECRET},whsec_canary!`],
     ["raw standard with a space", { standard: "CRM_SECRET" }, "canary canary"],
-  ])("a %s secret is told by its name alone", async (_, auth, secret) => {
-    const message = await refusal({
+  ])("with a %s secret names the setting and never the value", async (_, auth, secret) => {
+    const message = await refusalMessage({
       callback: { ...OPEN, auth },
       secrets: secret === undefined ? {} : { CRM_SECRET: secret },
     });
@@ -218,15 +226,15 @@ describe("auth", () => {
 });
 
 describe("with output", () => {
-  test("path, method, headers and body are its own", async () => {
+  test("path, method, headers and body come from output", async () => {
     const headers = {
       Accept: "application/vnd.github+json",
       "X-GitHub-Api-Version": "2022-11-28",
       "User-Agent": "triage-bot",
     };
-    const request = await make({
+    const request = await requestOf({
       callback: { url: "https://api.github.com", auth: { bearer: "GITHUB_TOKEN" } },
-      delivery: gave({ path: "/repos/o/r/issues/7/comments", method: "patch", headers, body: { body: "Grüße" } }),
+      content: contentOf({ path: "/repos/o/r/issues/7/comments", method: "patch", headers, body: { body: "Grüße" } }),
       secrets: { GITHUB_TOKEN: "ghp_x" },
     });
     expect([request.method, request.url.href, textOf(request)]).toEqual([
@@ -243,12 +251,12 @@ describe("with output", () => {
     });
   });
 
-  test("a string is sent as it is, with the type that it names", async () => {
-    const plain = await make({ callback: OPEN, delivery: gave({ body: "a=1" }) });
+  test("a string is sent as it is, with the content type of its headers", async () => {
+    const plain = await requestOf({ callback: OPEN, content: contentOf({ body: "a=1" }) });
     expect([textOf(plain), plain.headers["content-type"]]).toEqual(["a=1", "text/plain;charset=UTF-8"]);
-    const form = await make({
+    const form = await requestOf({
       callback: OPEN,
-      delivery: gave({ headers: { "Content-Type": "application/x-www-form-urlencoded" }, body: "a=1" }),
+      content: contentOf({ headers: { "Content-Type": "application/x-www-form-urlencoded" }, body: "a=1" }),
     });
     expect(form.headers["content-type"]).toBe("application/x-www-form-urlencoded");
   });
@@ -258,20 +266,20 @@ describe("with output", () => {
     ["a number", 0, "0"],
     ["a list", [], "[]"],
     ["an empty text", "", ""],
-  ])("%s is a body", async (_, body, text) =>
-    expect(textOf(await make({ callback: OPEN, delivery: gave({ body }) }))).toBe(text),
+  ])("%s can be a body", async (_, body, text) =>
+    expect(textOf(await requestOf({ callback: OPEN, content: contentOf({ body }) }))).toBe(text),
   );
 
   const loop: Record<string, unknown> = {};
   loop["loop"] = loop;
   test.each<[what: string, request: unknown, sentence: string]>([
-    ["nothing, by mistake", undefined, "must give { path?, method?, headers?, body }"],
+    ["undefined", undefined, "must give { path?, method?, headers?, body }"],
     ["null", null, "must give {"],
     ["a text", "hello", "must give {"],
     ["a list", [], "must give {"],
     ["no body", { path: "/x" }, "gave no body"],
     ["a function as body", { body: () => "x" }, "gave no body"],
-    ["a body in a circle", { body: loop }, "gave a body that can't be written as JSON"],
+    ["a circular body", { body: loop }, "gave a body that can't be written as JSON"],
     ["a bigint in the body", { body: { n: 1n } }, "gave a body that can't be written as JSON"],
     ["a path that is a number", { path: 7, body: 1 }, "gave a path that is no string"],
     ["a path that leaves", { path: "//evil.example", body: 1 }, "gave a path that does not stay where it should"],
@@ -290,8 +298,8 @@ describe("with output", () => {
     ["a value with NUL", { headers: { x: "1\u0000" }, body: 1 }, "gave the header x a value that is no text of ASCII"],
     ["a value beyond ASCII", { headers: { x: "é" }, body: 1 }, "gave the header x a value that is no text of ASCII"],
     ["a number as value", { headers: { x: 1 }, body: 1 }, "gave the header x a value that is no text of ASCII"],
-  ])("%s is refused for good", async (_, request, sentence) => {
-    expect(await refusal({ callback: OPEN, delivery: gave(request) })).toContain(
+  ])("%s is refused, without another attempt", async (_, request, sentence) => {
+    expect(await refusalMessage({ callback: OPEN, content: contentOf(request) })).toContain(
       `This Worker's setting hooks.triage.output (src/config.ts) ${sentence}`,
     );
   });
@@ -300,11 +308,11 @@ describe("with output", () => {
     "Authorization host Content-Length webhook-id Webhook-Signature webhook-timestamp webhook-x cookie Connection keep-alive transfer-encoding te trailer Upgrade expect proxy-authorization Proxy-Connection content-encoding accept-encoding cf-connecting-ip sec-fetch-site x-key".split(
       " ",
     ),
-  )("the header %s is not its to set", async (name) => {
+  )("the header %s can't be set", async (name) => {
     const callback: Callback = { ...OPEN, auth: { header: { name: "X-Key", secret_name: "K" } } };
-    const message = await refusal({
+    const message = await refusalMessage({
       callback,
-      delivery: gave({ headers: { [name]: "canary" }, body: 1 }),
+      content: contentOf({ headers: { [name]: "canary" }, body: 1 }),
       secrets: { K: "k" },
     });
     expect(message).toContain(`gave the header ${name.toLowerCase()}, which it must not set`);

@@ -1,4 +1,4 @@
-// What a verified delivery means: its payload, its name, whether a bot made it, and what its sender hears.
+// A verified event: its payload, its id, whether a bot caused it, and its acknowledgement.
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
@@ -34,20 +34,20 @@ describe("a payload", () => {
     expect(read(form, FORM_TYPE)).toEqual({ zen: "größer & mehr" });
   });
 
-  test("is a form's fields where it has no `payload`, like a slash command", () => {
+  test("has the fields of a form without `payload`, like a slash command", () => {
     expect(slackCommand).toMatchObject({ command: "/ask", text: "when do you open?" });
   });
 
-  test("of JSON can't be turned into a form by a header, which nobody signs", () => {
+  test("of JSON can't be turned into a form by the content type, which is not signed", () => {
     const text = '{"body":"x&payload={\\"action\\":\\"opened\\"}"}';
     expect(read(text, FORM_TYPE)).toEqual({ body: 'x&payload={"action":"opened"}' });
   });
 
   test.each([
     ["nothing", "", JSON_TYPE, "invalid_json"],
-    ["half of it", '{"a":', JSON_TYPE, "invalid_json"],
+    ["incomplete JSON", '{"a":', JSON_TYPE, "invalid_json"],
     ["a form without its content type", "payload={}", NO_HEADERS, "invalid_json"],
-    ["a form with half a payload", "payload={", FORM_TYPE, "invalid_json"],
+    ["a form with an incomplete payload", "payload={", FORM_TYPE, "invalid_json"],
     ["a number", "7", JSON_TYPE, "invalid_request"],
     ["null", "null", JSON_TYPE, "invalid_request"],
     ["a form with a text as payload", 'payload="x"', FORM_TYPE, "invalid_request"],
@@ -56,17 +56,17 @@ describe("a payload", () => {
     ["__proto__ in JSON", '{"a":{"__proto__":{"is_bot":true}}}', JSON_TYPE, "invalid_request"],
     ["__proto__ in a form", "__proto__=1", FORM_TYPE, "invalid_request"],
     ["33 levels", `${"[".repeat(33)}${"]".repeat(33)}`, JSON_TYPE, "input_too_deep"],
-  ])("that is %s is a Problem", (_what, text, headers, code) => {
+  ])("that is %s causes a Problem", (_what, text, headers, code) => {
     expect(() => read(text, headers)).toThrow(expect.objectContaining({ code }) as Error);
   });
 
-  test("that is no UTF-8 is a Problem", () => {
+  test("that is not UTF-8 causes a Problem", () => {
     expect(() => github.parse(Uint8Array.of(0x7b, 0xff, 0x7d), JSON_TYPE)).toThrow(
       expect.objectContaining({ code: "invalid_request" }) as Error,
     );
   });
 
-  test("that is anything at all is read, or a Problem of status 400", () => {
+  test("of any bytes is parsed, or causes a Problem of status 400", () => {
     fc.assert(
       fc.property(
         fc.oneof(fc.uint8Array(), fc.json().map(bytes)),
@@ -84,7 +84,7 @@ describe("a payload", () => {
 });
 
 describe("a handshake", () => {
-  test("of Slack gets its challenge back", () => {
+  test("of Slack is answered with its challenge", () => {
     const payload = {
       token: "x",
       challenge: "3eZbrw1aBm2rZgRNFdxV2595E9CY3gmdALWMmHkvFXO7tYXAYM8P",
@@ -98,7 +98,7 @@ describe("a handshake", () => {
     expect(slack.handshake({ ...payload, challenge: { a: 1 } })).toBeNull();
   });
 
-  test("of Slack that looks at the certificate gets 200", () => {
+  test("of Slack that checks the certificate gets 200", () => {
     expect(slack.handshake({ ssl_check: "1", token: "x" })).toEqual({
       status: 200,
       headers: {},
@@ -106,27 +106,27 @@ describe("a handshake", () => {
     });
   });
 
-  test("of GitHub is a ping, and ignored", () => {
+  test("of GitHub is a ping and gets 200 `ignored`", () => {
     const ping = { zen: "Keep it logically awesome.", hook_id: 1 };
     const reply = { status: 200, headers: { "content-type": "application/json" }, body: '{"status":"ignored"}' };
     expect(github.handshake(ping, new Headers({ "X-GitHub-Event": "ping" }))).toEqual(reply);
     expect(github.handshake(ping, new Headers({ "X-GitHub-Event": "issues" }))).toBeNull();
   });
 
-  test("is not what real events look like", () => {
+  test("is not mistaken for an event", () => {
     for (const payload of [slackMessage, slackCommand]) expect(slack.handshake(payload)).toBeNull();
     for (const { sender } of SAMPLES) expect(sender.handshake?.({}, NO_HEADERS) ?? null).toBeNull();
   });
 });
 
-describe("the name of a delivery", () => {
+describe("the id of an event", () => {
   const headers = new Headers({
     "x-github-delivery": "72d3162e-cc78-11e3",
     "webhook-id": "msg_1",
     "x-shopify-webhook-id": "b54557e4",
   });
 
-  test("comes out of what is signed, or is null where only the body can be it", () => {
+  test("is a signed one, or null if the sender signs none", () => {
     const id = (sender: Sender, payload: unknown) => sender.signedId(payload, { headers });
     expect(id(standard, {})).toBe("msg_1");
     expect(id(stripe, stripe.parse(sample("stripe-dispute-created.json"), JSON_TYPE))).toBe(
@@ -139,21 +139,21 @@ describe("the name of a delivery", () => {
     expect(id(SHOPIFY.sender, { id: 1 })).toBeNull();
   });
 
-  test("is null where the field is not what the provider says it is", () => {
+  test("is null if the field has another type than the provider documents", () => {
     for (const odd of [{ id: 7, event_id: {}, update_id: "1" }, { id: "", event_id: "", update_id: 1.5 }, [], {}]) {
       for (const sender of [stripe, slack, telegram] as readonly Sender[])
         expect(sender.signedId(odd, { headers })).toBeNull();
     }
   });
 
-  test("in a header that nobody signs is kept apart", () => {
+  test("in a header that is not signed is separate", () => {
     expect(github.unsignedId(headers)).toBe("72d3162e-cc78-11e3");
     expect(SHOPIFY.sender.unsignedId?.(headers, SHOPIFY.hook)).toBe("b54557e4");
     expect(github.unsignedId(NO_HEADERS)).toBeNull();
   });
 });
 
-describe("a bot's event", () => {
+describe("an event of a bot", () => {
   test.each([
     ["GitHub's app", github, { sender: { login: "helper[bot]", type: "Bot" } }],
     ["Slack's bot_id", slack, { event: { type: "message", bot_id: "B1" } }],
@@ -178,7 +178,7 @@ describe("a bot's event", () => {
       { update_id: 1, message: { from: { is_bot: false }, via_bot: { is_bot: true } } },
     ],
     ["Telegram's edit", telegram, { update_id: 1, edited_message: { from: { is_bot: true } } }],
-  ])("is known: %s", (_what, sender, payload) => {
+  ])("is recognized: %s", (_what, sender, payload) => {
     expect(sender.isBot(payload)).toBe(true);
   });
 
@@ -197,14 +197,14 @@ describe("a bot's event", () => {
       telegram,
       { update_id: 1, callback_query: { from: { is_bot: false }, message: { from: { is_bot: true } } } },
     ],
-    ["whatever Stripe says", stripe, { sender: { type: "Bot" } }],
-    ["whatever a standard sender says", standard, { sender: { type: "Bot" } }],
-    ["whatever an hmac sender says", SHOPIFY.sender, { event: { bot_id: "B1" } }],
+    ["any event of Stripe", stripe, { sender: { type: "Bot" } }],
+    ["any event of a standard sender", standard, { sender: { type: "Bot" } }],
+    ["any event of an hmac sender", SHOPIFY.sender, { event: { bot_id: "B1" } }],
   ])("is not %s", (_what, sender, payload) => {
     expect(sender.isBot(payload)).toBe(false);
   });
 
-  test("no payload is so odd that asking throws", () => {
+  test("is looked for without throwing, whatever the payload", () => {
     fc.assert(
       fc.property(fc.jsonValue(), (payload) => {
         for (const { sender } of SAMPLES) {
@@ -224,7 +224,7 @@ describe("an acknowledgement", () => {
     { status: "ignored" },
   ];
 
-  test("is 202 for a new job, 200 for nothing new, and names the job", () => {
+  test("is 202 for a new job, 200 for any other result, and names the job", () => {
     for (const { name, sender } of SAMPLES) {
       const payload = name === "slack" ? slackMessage : {};
       const headers = { "content-type": "application/json" };
@@ -236,7 +236,7 @@ describe("an acknowledgement", () => {
     }
   });
 
-  test("of a slash command or an interaction in Slack is an empty 200, since a body would be shown to the user", () => {
+  test("of a slash command or an interaction in Slack is an empty 200, because Slack would show a body to the user", () => {
     for (const payload of [slackCommand, { type: "block_actions" }, { type: "view_submission" }]) {
       for (const result of RESULTS)
         expect(slack.acknowledge(result, payload)).toEqual({ status: 200, headers: {}, body: "" });
@@ -244,7 +244,7 @@ describe("an acknowledgement", () => {
   });
 });
 
-describe("a hook of the config", () => {
+describe("a hook in the config", () => {
   const { hooks } = defineConfig({
     presets: { support: { model: "gpt-6-sol" } },
     hooks: {
@@ -259,7 +259,7 @@ describe("a hook of the config", () => {
     },
   });
 
-  test("has the scheme that it names, an hmac one with its own settings", async () => {
+  test("has the sender that it names, and an hmac hook has its own settings", async () => {
     expect(senderOf(hooks["svix"] ?? expect.unreachable())).toBe(standard);
     const shop = hooks["shop"] ?? expect.unreachable();
     const [secret] = SHOPIFY.secrets;
@@ -267,7 +267,7 @@ describe("a hook of the config", () => {
     expect(await senderOf(shop).verify(webhookRequest("{}", signed, [secret]), shop)).toEqual({ secret: 0 });
   });
 
-  test("takes `sha256=` in front of an hmac signature or leaves it", async () => {
+  test("accepts an hmac signature with or without `sha256=` in front", async () => {
     const [secret] = SHOPIFY.secrets;
     const { "x-shopify-hmac-sha256": signature = "" } = await SHOPIFY.sign("{}", secret, 0);
     const verdict = (value: string) =>
@@ -278,11 +278,11 @@ describe("a hook of the config", () => {
     }
   });
 
-  test("takes several secrets from one setting, the newest first", () => {
+  test("has the secrets of one setting, the newest first", () => {
     expect(hookSecrets(github, "GITHUB_SECRET", " new , old,")).toEqual(["new", "old"]);
   });
 
-  test("whose secret is missing or has not the scheme's form is misconfigured, and says nothing of the value", () => {
+  test("whose secret is missing or not of the sender's form is misconfigured, and the message never contains the value", () => {
     const mistake = (run: () => unknown): unknown => {
       try {
         return run();

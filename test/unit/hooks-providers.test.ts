@@ -1,5 +1,5 @@
-// The schemes against what the providers publish: their worked examples, and their own libraries. Whatever we let through, the library
-// lets through too; where it is laxer than the contract, we stay strict.
+// The senders against what the providers publish: their worked examples and their own libraries. A library accepts whatever we accept.
+// Where a library is laxer than docs/contract.md, we are strict.
 import { createHmac } from "node:crypto";
 import { verify as githubVerify } from "@octokit/webhooks-methods";
 import fc from "fast-check";
@@ -46,7 +46,7 @@ describe("published examples", () => {
     expect(await slack.verify(sent)).toEqual({ secret: 0 });
   });
 
-  // The vector of the Standard Webhooks libraries' own tests.
+  // The test vector of the Standard Webhooks libraries.
   test("Standard Webhooks'", async () => {
     const headers = {
       "webhook-id": "msg_p5jXN8AQM9LWM0D4loKWxJek",
@@ -80,7 +80,7 @@ describe("published examples", () => {
 });
 
 describe("the providers' own libraries", () => {
-  // They have no clock to pass in.
+  // The libraries take the time from Date.
   beforeEach(() => {
     vi.useFakeTimers({ toFake: ["Date"], now: NOW_S * 1_000 });
   });
@@ -134,7 +134,7 @@ describe("the providers' own libraries", () => {
     ),
   });
 
-  test.each(LIBRARIES)("%s lets through whatever we let through", async (_name, sender, library) => {
+  test.each(LIBRARIES)("%s accepts whatever we accept", async (_name, sender, library) => {
     const [secret] = sender.secrets;
     let passed = 0;
     await fc.assert(
@@ -193,13 +193,13 @@ describe("the providers' own libraries", () => {
     ],
     ["two times", 3, async () => ({ "stripe-signature": `t=1,${(await signed(STRIPE))["stripe-signature"]}` })],
     [
-      "words without a meaning",
+      "an unknown item",
       3,
       async () => ({ "stripe-signature": `${(await signed(STRIPE))["stripe-signature"]}, hello` }),
     ],
   ];
 
-  test.each(LAX)("%s: a library takes it, we don't", async (_what, at, headersOf) => {
+  test.each(LAX)("%s: a library accepts it, we reject it", async (_what, at, headersOf) => {
     const [, sender, library] = LIBRARIES[at] ?? expect.unreachable();
     const headers = await headersOf();
     expect(await library(BODY, headers, sender.secrets[0])).toBe(true);
@@ -207,7 +207,7 @@ describe("the providers' own libraries", () => {
   });
 });
 
-describe("strictness that no library is asked about", () => {
+describe("strictness without a library to compare", () => {
   const VERSIONS = "v1a,hnO3f9T8Ytu9HwrXslvumlUpqtNVqkhqw/enGzPCXe5BdqzCInXqYXFymVJaA7AZdpXwVLPo3mNl8EM+m7TBAg==";
   const withSignature = async (change: (signature: string) => string) => {
     const headers = await STANDARD.sign(BODY, STANDARD.secrets[0], NOW_S);
@@ -215,7 +215,7 @@ describe("strictness that no library is asked about", () => {
     return standard.verify(webhookRequest(BODY, headers, [STANDARD.secrets[0]]));
   };
 
-  test("signatures of other versions are passed over, and are worth nothing alone", async () => {
+  test("signatures of other versions are ignored, and prove nothing alone", async () => {
     expect(await withSignature((signature) => `${VERSIONS} ${signature}`)).toEqual({ secret: 0 });
     expect(await withSignature((signature) => `${signature} v2,x-y_z`)).toEqual({ secret: 0 });
     expect(await withSignature(() => VERSIONS)).toEqual({ rejected: "malformed_header" });
@@ -228,8 +228,8 @@ describe("strictness that no library is asked about", () => {
     });
   });
 
-  test("another spelling of the same bytes is another signature", async () => {
-    // The last character of 32 bytes in base64 has two bits that say nothing.
+  test("another spelling of the same bytes is rejected", async () => {
+    // The last base64 character of 32 bytes has two unused bits.
     const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     const respelled = (signature: string) =>
       signature.replace(/(.)=$/, (_, last: string) => `${ALPHABET[ALPHABET.indexOf(last) ^ 1] ?? ""}=`);
@@ -243,7 +243,7 @@ describe("strictness that no library is asked about", () => {
     });
   });
 
-  test("another spelling of the same time is refused even where it is what was signed", async () => {
+  test("another spelling of the same time is rejected even if it was signed", async () => {
     const [secret] = SLACK.secrets;
     for (const time of [
       `0${NOW_S}`,
@@ -263,7 +263,7 @@ describe("strictness that no library is asked about", () => {
     }
   });
 
-  test("an id with a full stop, which could be another id and another time, is refused", async () => {
+  test("an id with a full stop, which could be another id and another time, is rejected", async () => {
     const id = "msg_1.2";
     const signature = new Webhook(STANDARD.secrets[0]).sign(id, new Date(NOW_S * 1_000), BODY);
     const headers = { "webhook-id": id, "webhook-timestamp": String(NOW_S), "webhook-signature": signature };
@@ -272,12 +272,12 @@ describe("strictness that no library is asked about", () => {
     });
   });
 
-  test("GitHub's older sha1 signature is not even read", async () => {
+  test("GitHub's older sha1 signature is ignored", async () => {
     const headers = { "x-hub-signature": "sha1=0000000000000000000000000000000000000000" };
     expect(await github.verify(webhookRequest(BODY, headers, GITHUB.secrets))).toEqual({ rejected: "missing_header" });
   });
 
-  test("Stripe's test signature v0 does not stand for v1", async () => {
+  test("Stripe's test signature v0 does not replace v1", async () => {
     const { "stripe-signature": header = "" } = await STRIPE.sign(BODY, STRIPE.secrets[0], NOW_S);
     const verdict = (value: string) =>
       verify(STRIPE, webhookRequest(BODY, { "stripe-signature": value }, STRIPE.secrets));

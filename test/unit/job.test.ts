@@ -1,4 +1,4 @@
-// The rules of jobs as numbers: when a try is made again, and what a look at a record finds to do.
+// The rules of jobs: when an attempt is repeated, and what is due for a record.
 import { describe, expect, test } from "vitest";
 import { isJobId, retryDelayMs } from "../../src/core/jobs/job.ts";
 import { eventId, type JobState, nextDue } from "../../src/core/jobs/job-state.ts";
@@ -7,8 +7,8 @@ import { Problem } from "../../src/core/lib/problem.ts";
 const MINUTE = 60_000;
 const busy = new Problem("upstream_unavailable", "busy", { paid: "unpaid" });
 
-describe("a failed try", () => {
-  test("that was not paid is made again after 10 s, 1, 5, 15 and 60 minutes, and then no more", () => {
+describe("a failed attempt", () => {
+  test("that was not paid is repeated after 10 s, 1, 5, 15 and 60 minutes, and then never", () => {
     expect([1, 2, 3, 4, 5, 6].map((attempt) => retryDelayMs(busy, attempt))).toEqual([
       10_000,
       MINUTE,
@@ -20,25 +20,29 @@ describe("a failed try", () => {
   });
 
   test.each<[string, Problem, number | null]>([
-    ["that may have been paid is never", new Problem("upstream_error", "cut", { paid: "maybe" }), null],
-    ["that was refused as such is never", new Problem("upstream_rejected", "no", { paid: "unpaid" }), null],
-    ["whose conversation is gone is never", new Problem("previous_response_not_found", "gone"), null],
-    ["of a Worker that is paused is", new Problem("paused", "paused", { retryAfter: 60 }), MINUTE],
+    ["that may have been paid is never repeated", new Problem("upstream_error", "cut", { paid: "maybe" }), null],
+    ["of a wrong request is never repeated", new Problem("upstream_rejected", "no", { paid: "unpaid" }), null],
+    ["whose parent is missing is never repeated", new Problem("previous_response_not_found", "gone"), null],
+    ["of a paused Worker is repeated", new Problem("paused", "paused", { retryAfter: 60 }), MINUTE],
     [
-      "whose account has no credit is: somebody may mend it",
+      "without credit at UniAPI is repeated, because the account may be refilled",
       new Problem("upstream_quota", "empty", { paid: "unpaid" }),
       10_000,
     ],
     [
-      "is made again as late as upstream asks",
+      "is repeated as late as upstream asks",
       new Problem("upstream_rate_limited", "slow", { paid: "unpaid", retryAfter: 90 }),
       90_000,
     ],
-    ["but within the hour", new Problem("budget_exceeded", "tomorrow", { retryAfter: 80_000 }), 60 * MINUTE],
+    [
+      "is repeated within an hour, however late upstream asks",
+      new Problem("budget_exceeded", "tomorrow", { retryAfter: 80_000 }),
+      60 * MINUTE,
+    ],
   ])("%s", (_name, problem, ms) => expect(retryDelayMs(problem, 1)).toBe(ms));
 });
 
-describe("a record is looked at again", () => {
+describe("for a record is due", () => {
   const AT = 1_800_000_000_000;
   const state = (more: Partial<JobState> = {}): JobState => ({
     job: "job_1",
@@ -62,27 +66,35 @@ describe("a record is looked at again", () => {
   const pending = { status: "pending" as const, attempts: [], next_at: AT / 1_000 + 7_200 };
 
   test.each<[string, Partial<JobState>, number, string]>([
-    ["after a minute, where no instance was started", { status: "queued", started: false }, MINUTE, "start"],
-    ["after the longest try, where one is under way", { activeExecution: "x" }, 65 * MINUTE, "lost"],
-    ["after the same, where a sender waits", { status: "queued", sync: true }, 65 * MINUTE, "lost"],
-    ["a quarter of an hour after a pause is over", { nextAt: AT + 60 * MINUTE }, 75 * MINUTE, "restart"],
     [
-      "a quarter of an hour after the next attempt was due",
+      "a start, one minute after an instance should have started",
+      { status: "queued", started: false },
+      MINUTE,
+      "start",
+    ],
+    ["a failure, after the longest possible attempt", { activeExecution: "x" }, 65 * MINUTE, "lost"],
+    ["a failure, after the same time, if a sender waits", { status: "queued", sync: true }, 65 * MINUTE, "lost"],
+    ["a restart, a quarter of an hour after the end of a delay", { nextAt: AT + 60 * MINUTE }, 75 * MINUTE, "restart"],
+    [
+      "a redelivery, a quarter of an hour after the next attempt was due",
       { status: "completed", delivery: pending },
       135 * MINUTE,
       "redeliver",
     ],
-    ["after thirty days", { status: "failed" }, 30 * 1_440 * MINUTE, "remove"],
+    ["removal, after thirty days", { status: "failed" }, 30 * 1_440 * MINUTE, "remove"],
     [
-      "after thirty days, where all is told",
+      "removal, thirty days after the delivery",
       { status: "completed", delivery: { ...pending, status: "delivered", next_at: null } },
       30 * 1_440 * MINUTE,
       "remove",
     ],
   ])("%s", (_name, more, ms, due) => expect(nextDue(state(more))).toEqual({ at: AT + ms, due }));
 
-  test("and its events are named by the run, without a full stop", () => {
-    expect([eventId({ job: "job_1", generation: 1 }), eventId({ job: "job_1", generation: 3 })]).toEqual(["job_1", "job_1-3"]);
+  test("the id of an event contains the generation and no full stop", () => {
+    expect([eventId({ job: "job_1", generation: 1 }), eventId({ job: "job_1", generation: 3 })]).toEqual([
+      "job_1",
+      "job_1-3",
+    ]);
   });
 });
 
@@ -93,4 +105,4 @@ test.each([
   "resp_ue1_aaaaaaaaaaaaaaaaaaaaaaaa",
   "job_../../../../../../etc/passwd",
   `job_${"a".repeat(30)} `,
-])("%j is no id of a job", (id) => expect(isJobId(id)).toBe(false));
+])("%j is not the id of a job", (id) => expect(isJobId(id)).toBe(false));

@@ -1,4 +1,4 @@
-// npm run send-hook signs what the Worker verifies, and says what is missing where it can't.
+// npm run send-hook signs what the Worker verifies, and names what is missing if it can't.
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { argumentsOf, hookNamed, signedHeaders, targetOf } from "../../scripts/send-hook.ts";
@@ -63,13 +63,13 @@ const EVENTS = [
   ["dated", "shopify-order-created.json"],
 ] as const;
 
-describe("a sample that is sent", () => {
-  test("can be one of every sender", () => {
+describe("a sample", () => {
+  test("exists for every sender", () => {
     const schemes = new Set<string>(EVENTS.map(([name]) => hookNamed(name, hooks, SECRETS).hook.scheme));
     expect(Object.keys(SENDERS).filter((scheme) => !schemes.has(scheme))).toEqual([]);
   });
 
-  test.each(EVENTS)("to %s passes the check of the Worker and is read: %s", async (name, file) => {
+  test.each(EVENTS)("for the hook %s is verified and parsed by the Worker: %s", async (name, file) => {
     const raw = sample(file);
     const { hook, secret } = hookNamed(name, hooks, SECRETS);
     const sent = webhookRequest(raw, headersOf(name, raw), [secret], NOW_MS);
@@ -81,7 +81,7 @@ describe("a sample that is sent", () => {
     expect(sender.handshake?.(payload, sent.headers) ?? null).toBeNull();
   });
 
-  test("has the bytes of the file signed, whatever they are", async () => {
+  test("is signed as the bytes of the file, whatever they are", async () => {
     const raw = Uint8Array.of(0x7b, 0xff, 0x00, 0x7d, 0x0a);
     for (const name of ["openai", "disputes", "slack", "shopify", "dated"]) {
       const { hook, secret } = hookNamed(name, hooks, SECRETS);
@@ -91,7 +91,7 @@ describe("a sample that is sent", () => {
     }
   });
 
-  test("has GitHub's own headers, and its event told by the payload or by hand", () => {
+  test("has GitHub's headers, with the event from the payload or from --event", () => {
     const event = (payload: object, given?: string) =>
       headersOf("triage", new TextEncoder().encode(JSON.stringify(payload)), given)["x-github-event"];
     expect(headersOf("triage", sample("github-issue-opened.json"))).toMatchObject({
@@ -106,12 +106,12 @@ describe("a sample that is sent", () => {
     expect(() => event({ odd: 1 })).toThrow("--event");
   });
 
-  test("is a form where it does not begin as JSON", () => {
+  test("is a form if it does not begin like JSON", () => {
     expect(headersOf("slack", sample("slack-command.txt"))["content-type"]).toBe("application/x-www-form-urlencoded");
   });
 });
 
-describe("what is missing is named", () => {
+describe("an error names", () => {
   test("a hook that the config does not have", () => {
     expect(() => hookNamed("nope", hooks, SECRETS)).toThrow(
       'There is no hook "nope" in src/config.ts. It has: openai, triage',
@@ -119,7 +119,7 @@ describe("what is missing is named", () => {
     expect(() => hookNamed("constructor", {}, SECRETS)).toThrow("It has no hooks yet");
   });
 
-  test("a secret that is not there, empty, or of another form, without its value", () => {
+  test("a secret that is missing, empty or of another form, without its value", () => {
     expect(() => hookNamed("triage", hooks, {})).toThrow("GITHUB_SECRET is not in .dev.vars");
     expect(() => hookNamed("openai", hooks, { OPENAI_SECRET: " " })).toThrow("it must be whsec_ and base64");
     expect(() => hookNamed("openai", hooks, { OPENAI_SECRET: "hunter2" })).toThrow(
@@ -128,8 +128,8 @@ describe("what is missing is named", () => {
   });
 });
 
-describe("where it goes", () => {
-  test("is said after a --; an option that npm swallowed, and any other mistake, gets the usage", () => {
+describe("the target", () => {
+  test("comes from --url after a --; an option that npm took, and any other mistake, prints the usage", () => {
     expect(argumentsOf(["triage", "x.json", "--url", "http://localhost:1"])).toEqual({
       name: "triage",
       file: "x.json",

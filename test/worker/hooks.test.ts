@@ -1,19 +1,19 @@
-// POST /hooks/{name}: verified, acknowledged, answered by a job and posted on, with the real record and the real Workflow in workerd.
+// POST /hooks/{name} with the real record and the real Workflow in workerd: events are verified, acknowledged, answered and delivered.
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import {
-  callbacks,
+  receivedCallbacks,
   type Acknowledged,
-  ended,
-  github,
-  issue,
-  nameOf,
-  standard,
-  startHooked,
-  telegram,
+  waitForEnd,
+  githubEvent,
+  issueOpened,
+  callbackNameOf,
+  standardEvent,
+  startHookWorker,
+  telegramUpdate,
   viewOf,
-  withoutPauses,
-} from "./hooked.ts";
+  skipDelays,
+} from "./hook-events.ts";
 import {
   calls,
   eachTestAlone,
@@ -28,24 +28,24 @@ import type { ConfigInput } from "../../src/core/config/config-schema.ts";
 import { configInput } from "./config.ts";
 
 const log = eachTestAlone();
-let engine: Awaited<ReturnType<typeof withoutPauses>>;
+let engine: Awaited<ReturnType<typeof skipDelays>>;
 beforeEach(async () => {
-  engine = await withoutPauses();
+  engine = await skipDelays();
 });
 afterEach(async () => {
   await engine.dispose();
 });
 
 describe("an event", () => {
-  test("of GitHub is acknowledged, answered with the hook's preset and posted as a comment", async () => {
-    const worker = startHooked();
+  test("of GitHub is acknowledged, answered with the hook's preset, and the answer is posted as a comment", async () => {
+    const worker = startHookWorker();
     const text = marked("It does not start.");
-    const response = await worker.send("/hooks/github", await github(issue(text)));
+    const response = await worker.send("/hooks/github", await githubEvent(issueOpened(text)));
     expect([response.status, response.headers.get("cache-control")]).toEqual([202, "no-store"]);
     const { status, job } = await response.json<Acknowledged>();
     expect([status, job]).toEqual(["accepted", expect.stringMatching(/^job_[\w-]{43}$/)]);
 
-    const view = await ended(worker, job);
+    const view = await waitForEnd(worker, job);
     expect(view).toMatchObject({
       job,
       status: "completed",
@@ -53,61 +53,64 @@ describe("an event", () => {
       answer: { text: expect.stringContaining(`You said: "${text}"`) as string, status: "completed" },
       delivery: { status: "delivered", attempts: [{ status: 200, error: null }], next_at: null },
     });
-    const [asked] = await received(text);
-    expect(asked?.body).toMatchObject({
+    const [call] = await received(text);
+    expect(call?.body).toMatchObject({
       input: text,
       instructions: "You answer issues.",
       max_output_tokens: 300,
       stream: true,
     });
-    expect(await callbacks(nameOf(text))).toMatchObject([
+    expect(await receivedCallbacks(callbackNameOf(text))).toMatchObject([
       {
         method: "POST",
-        path: `/in/${nameOf(text)}/issues/7/comments`,
+        path: `/in/${callbackNameOf(text)}/issues/7/comments`,
         headers: { authorization: "Bearer callback-canary-5b1f", "content-type": "application/json" },
         body: JSON.stringify({ body: view.answer?.text }),
       },
     ]);
   });
 
-  test("that comes twenty times at once is one job, one call and nineteen duplicates", async () => {
-    const worker = startHooked();
+  test("that arrives twenty times at once is one job, one upstream call and nineteen duplicates", async () => {
+    const worker = startHookWorker();
     const text = marked();
-    const event = await github(issue(text));
-    const said = await Promise.all(
+    const event = await githubEvent(issueOpened(text));
+    const responses = await Promise.all(
       Array.from({ length: 20 }, async () => {
         const response = await worker.send("/hooks/github", event);
         return { code: response.status, ...(await response.json<Acknowledged>()) };
       }),
     );
-    expect(said.filter(({ status }) => status === "accepted")).toHaveLength(1);
-    expect(said.filter(({ code, status }) => code === 200 && status === "duplicate")).toHaveLength(19);
-    expect(new Set(said.map(({ job }) => job)).size).toBe(1);
-    await ended(worker, said[0]?.job ?? "");
-    expect([await calls(text), (await callbacks(nameOf(text))).length]).toEqual([1, 1]);
+    expect(responses.filter(({ status }) => status === "accepted")).toHaveLength(1);
+    expect(responses.filter(({ code, status }) => code === 200 && status === "duplicate")).toHaveLength(19);
+    expect(new Set(responses.map(({ job }) => job)).size).toBe(1);
+    await waitForEnd(worker, responses[0]?.job ?? "");
+    expect([await calls(text), (await receivedCallbacks(callbackNameOf(text))).length]).toEqual([1, 1]);
   });
 
-  test("under a new delivery id is a duplicate where only the body is signed", async () => {
-    const worker = startHooked();
-    const payload = issue(marked());
-    const first = await (await worker.send("/hooks/github", await github(payload))).json<Acknowledged>();
+  test("with a new delivery id is a duplicate if the sender signs only the body", async () => {
+    const worker = startHookWorker();
+    const payload = issueOpened(marked());
+    const first = await (await worker.send("/hooks/github", await githubEvent(payload))).json<Acknowledged>();
     const again = await worker.send(
       "/hooks/github",
-      await github(payload, { "x-github-delivery": crypto.randomUUID() }),
+      await githubEvent(payload, { "x-github-delivery": crypto.randomUUID() }),
     );
     expect([again.status, await again.json()]).toEqual([200, { status: "duplicate", job: first.job }]);
-    await ended(worker, first.job);
+    await waitForEnd(worker, first.job);
   });
 
-  test("is logged with the sender's own id of it and which of the secrets it was signed with, unless the id is no plain word", async () => {
+  test("is logged with the index of the secret that signed it, and with the sender's id if that is a plain word", async () => {
     const secret = "a new one,hook-canary-9d41c07be2";
-    const worker = startHooked({ GITHUB_WEBHOOK_SECRET: secret });
+    const worker = startHookWorker({ GITHUB_WEBHOOK_SECRET: secret });
     const id = crypto.randomUUID();
-    for (const named of [id, "two words", "x".repeat(201)]) {
+    for (const deliveryId of [id, "two words", "x".repeat(201)]) {
       const { job } = await (
-        await worker.send("/hooks/github", await github(issue(marked()), { "x-github-delivery": named }))
+        await worker.send(
+          "/hooks/github",
+          await githubEvent(issueOpened(marked()), { "x-github-delivery": deliveryId }),
+        )
       ).json<Acknowledged>();
-      await ended(worker, job);
+      await waitForEnd(worker, job);
     }
     const lines = log.requests().filter(({ route }) => route === "POST /hooks/{name}");
     expect(lines.map((line) => [line["secret"], line["delivery_id"]])).toEqual([
@@ -117,53 +120,55 @@ describe("an event", () => {
     ]);
   });
 
-  test("with a signed id is known by it: the same words under another id are another job", async () => {
-    const worker = startHooked();
+  test("with a signed id is identified by it: the same body under another id is another job", async () => {
+    const worker = startHookWorker();
     const payload = { input: marked() };
     const send = async (id: string): Promise<Acknowledged> =>
-      await (await worker.send("/hooks/plain", await standard(payload, id))).json();
-    const [one, twin, two] = [await send("msg_1"), await send("msg_1"), await send("msg_2")];
-    expect([one.status, twin.status, two.status]).toEqual(["accepted", "duplicate", "accepted"]);
-    expect([twin.job === one.job, two.job === one.job]).toEqual([true, false]);
-    await Promise.all([ended(worker, one.job), ended(worker, two.job)]);
+      await (await worker.send("/hooks/plain", await standardEvent(payload, id))).json();
+    const [first, repeat, other] = [await send("msg_1"), await send("msg_1"), await send("msg_2")];
+    expect([first.status, repeat.status, other.status]).toEqual(["accepted", "duplicate", "accepted"]);
+    expect([repeat.job === first.job, other.job === first.job]).toEqual([true, false]);
+    await Promise.all([waitForEnd(worker, first.job), waitForEnd(worker, other.job)]);
   });
 
-  test("is acknowledged while upstream has not said a word", async () => {
-    const worker = startHooked();
+  test("is acknowledged before upstream has sent anything", async () => {
+    const worker = startHookWorker();
     const input = marked();
-    const { status, job } = await (await worker.send("/hooks/stalled", await standard({ input }))).json<Acknowledged>();
+    const { status, job } = await (
+      await worker.send("/hooks/stalled", await standardEvent({ input }))
+    ).json<Acknowledged>();
     expect(status).toBe("accepted");
     expect(["queued", "running"]).toContain((await viewOf(worker, job)).status);
     await vi.waitFor(async () => expect((await received(input)).map(({ ended }) => ended)).toEqual(["open"]), {
       timeout: 1_500,
     });
-    expect((await ended(worker, job)).status).toBe("completed");
+    expect((await waitForEnd(worker, job)).status).toBe("completed");
   });
 
-  test("without `input` in the config is asked about as it came", async () => {
-    const worker = startHooked();
+  test("is the question itself if the hook has no `input`", async () => {
+    const worker = startHookWorker();
     const payload = { type: "invoice.paid", note: marked() };
-    const { job } = await (await worker.send("/hooks/whole", await standard(payload))).json<Acknowledged>();
-    const view = await ended(worker, job);
+    const { job } = await (await worker.send("/hooks/no-input", await standardEvent(payload))).json<Acknowledged>();
+    const view = await waitForEnd(worker, job);
     expect(view.delivery).toBeUndefined();
     expect((await received(payload.note))[0]?.body["input"]).toBe(JSON.stringify(payload));
   });
 
-  test("larger than a question may be is taken, since only what `input` makes of it is asked", async () => {
-    const worker = startHooked();
+  test("may be larger than a question, because the limit is for what `input` returns", async () => {
+    const worker = startHookWorker();
     const text = marked();
-    const event = await github({ ...issue(text), diff: "x".repeat(900_000) });
+    const event = await githubEvent({ ...issueOpened(text), diff: "x".repeat(900_000) });
     const { status, job } = await (await worker.send("/hooks/github", event)).json<Acknowledged>();
     expect(status).toBe("accepted");
-    await ended(worker, job);
-    const large = await worker.send("/hooks/plain", await standard({ input: "x".repeat(300_000) }));
+    await waitForEnd(worker, job);
+    const large = await worker.send("/hooks/plain", await standardEvent({ input: "x".repeat(300_000) }));
     expect([large.status, (await problemOf(large)).code]).toEqual([413, "payload_too_large"]);
   });
 
-  test.each<[what: string, metadata: (text: string) => unknown, kept: object]>([
-    ["what a regular expression has found", (text) => /(?<first>\w+)/.exec(text)?.groups, { first: "hello" }],
-    ["an object that watches who reads it", () => new Proxy({ a: "b" }, {}), { a: "b" }],
-  ])("may be given metadata that is no plain object: %s", async (_, metadata, kept) => {
+  test.each<[what: string, metadata: (text: string) => unknown, stored: object]>([
+    ["the groups of a regular expression", (text) => /(?<first>\w+)/.exec(text)?.groups, { first: "hello" }],
+    ["a Proxy", () => new Proxy({ a: "b" }, {}), { a: "b" }],
+  ])("may get metadata that is no plain object: %s", async (_, metadata, stored) => {
     const input = ({ payload }: { payload: unknown }): object => {
       const { body } = (payload as { issue: { body: string } }).issue;
       return { input: body, metadata: metadata(body) };
@@ -173,74 +178,77 @@ describe("an event", () => {
       github: { ...configInput.hooks.github, callback: undefined, output: undefined, input },
     };
     const worker = startWorker({ ...configInput, hooks } as ConfigInput);
-    const response = await worker.send("/hooks/github", await github(issue(marked())));
+    const response = await worker.send("/hooks/github", await githubEvent(issueOpened(marked())));
     expect(response.status).toBe(202);
     const { job } = await response.json<Acknowledged>();
-    expect(await ended(worker, job)).toMatchObject({ status: "completed", metadata: kept });
+    expect(await waitForEnd(worker, job)).toMatchObject({ status: "completed", metadata: stored });
   });
 
-  test("may continue an earlier answer of the same hook, and of no other", async () => {
-    const worker = startHooked();
-    const say = async (hook: string, payload: object): Promise<Response> =>
-      worker.send(`/hooks/${hook}`, await standard(payload));
-    const first = await (await say("plain", { input: marked("one") })).json<Acknowledged>();
-    const { answer } = await ended(worker, first.job);
+  test("may continue an earlier answer of the same hook, but not of another hook", async () => {
+    const worker = startHookWorker();
+    const post = async (hook: string, payload: object): Promise<Response> =>
+      worker.send(`/hooks/${hook}`, await standardEvent(payload));
+    const first = await (await post("plain", { input: marked("one") })).json<Acknowledged>();
+    const { answer } = await waitForEnd(worker, first.job);
     const next = await (
-      await say("plain", { input: marked("two"), previous_response_id: answer?.id })
+      await post("plain", { input: marked("two"), previous_response_id: answer?.id })
     ).json<Acknowledged>();
-    expect((await ended(worker, next.job)).answer).toMatchObject({
+    expect((await waitForEnd(worker, next.job)).answer).toMatchObject({
       previous_response_id: answer?.id,
       text: expect.stringMatching(/^Turn 2/) as string,
     });
     const foreign = await (
-      await say("limited", { input: marked(), previous_response_id: answer?.id })
+      await post("limited", { input: marked(), previous_response_id: answer?.id })
     ).json<Acknowledged>();
-    expect(await ended(worker, foreign.job)).toMatchObject({
+    expect(await waitForEnd(worker, foreign.job)).toMatchObject({
       status: "failed",
       error: { code: "previous_response_not_found" },
     });
   });
 });
 
-describe("what is not asked about", () => {
-  test("an event for which `input` gives null is ignored", async () => {
-    const response = await startHooked().send("/hooks/github", await github({ ...issue("x"), action: "closed" }));
+describe("an event that is ignored", () => {
+  test("because `input` returns null gets 200 and calls nothing", async () => {
+    const response = await startHookWorker().send(
+      "/hooks/github",
+      await githubEvent({ ...issueOpened("x"), action: "closed" }),
+    );
     expect([response.status, await response.json()]).toEqual([200, { status: "ignored" }]);
   });
 
-  test("an event that a bot made is ignored, unless the hook takes bots", async () => {
-    const worker = startHooked();
+  test("because a bot caused it is answered by a hook with `bots: true`", async () => {
+    const worker = startHookWorker();
     const text = marked();
-    const event = await github(issue(text, { login: "uniapi-edge[bot]", type: "Bot" }));
+    const event = await githubEvent(issueOpened(text, { login: "uniapi-edge[bot]", type: "Bot" }));
     const ignored = await worker.send("/hooks/github", event);
     expect([ignored.status, await ignored.json()]).toEqual([200, { status: "ignored" }]);
     expect(await calls(text)).toBe(0);
-    const taken = await (await worker.send("/hooks/bots", event)).json<Acknowledged>();
-    expect(taken.status).toBe("accepted");
-    await ended(worker, taken.job);
+    const accepted = await (await worker.send("/hooks/bots", event)).json<Acknowledged>();
+    expect(accepted.status).toBe("accepted");
+    await waitForEnd(worker, accepted.job);
     expect(await calls(text)).toBe(1);
   });
 
-  test("a ping of GitHub's is answered and nothing is begun", async () => {
-    const response = await startHooked().send(
+  test("because it is GitHub's ping gets 200 and starts nothing", async () => {
+    const response = await startHookWorker().send(
       "/hooks/github",
-      await github({ zen: "Keep it simple." }, { "x-github-event": "ping" }),
+      await githubEvent({ zen: "Keep it simple." }, { "x-github-event": "ping" }),
     );
     expect([response.status, await response.json()]).toEqual([200, { status: "ignored" }]);
   });
 });
 
-describe("refused, before anything is recorded", () => {
-  test("an unknown hook, whatever is signed and whoever asks", async () => {
-    const worker = startHooked();
-    const said = new Set<string>();
+describe("a request that is refused before anything is recorded", () => {
+  test("for an unknown hook gets the same 404, signed or not", async () => {
+    const worker = startHookWorker();
+    const responses = new Set<string>();
     for (const name of ["nobody", "constructor", "__proto__", "GITHUB"]) {
-      for (const event of [await github(issue("x")), { method: "POST", body: "x" }]) {
+      for (const event of [await githubEvent(issueOpened("x")), { method: "POST", body: "x" }]) {
         const response = await worker.send(`/hooks/${name}`, event);
-        said.add(JSON.stringify([response.status, { ...(await problemOf(response)), request_id: "" }]));
+        responses.add(JSON.stringify([response.status, { ...(await problemOf(response)), request_id: "" }]));
       }
     }
-    expect([...said]).toEqual([expect.stringContaining("[404,")]);
+    expect([...responses]).toEqual([expect.stringContaining("[404,")]);
   });
 
   test.each<[string, (event: RequestInit) => RequestInit]>([
@@ -250,9 +258,9 @@ describe("refused, before anything is recorded", () => {
       "another signature",
       (event) => ({ ...event, headers: { ...event.headers, "x-hub-signature-256": `sha256=${"0".repeat(64)}` } }),
     ],
-  ])("%s: 401 that says so and asks for no credential", async (_name, change) => {
+  ])("with %s gets a 401 that names the signature and has no WWW-Authenticate", async (_name, change) => {
     const text = marked();
-    const response = await startHooked().send("/hooks/github", change(await github(issue(text))));
+    const response = await startHookWorker().send("/hooks/github", change(await githubEvent(issueOpened(text))));
     expect([response.status, response.headers.get("www-authenticate")]).toEqual([401, null]);
     const error = await problemOf(response);
     expect([error.code, error.message]).toEqual(["invalid_credentials", expect.stringContaining("signature")]);
@@ -265,16 +273,16 @@ describe("refused, before anything is recorded", () => {
     });
   });
 
-  test("a hook whose secret is not set: 503 that names the secret", async () => {
-    const response = await startHooked().send("/hooks/unset", await standard({ input: "x" }));
+  test("for a hook whose secret is not set gets a 503 that names the secret", async () => {
+    const response = await startHookWorker().send("/hooks/unset", await standardEvent({ input: "x" }));
     expect(response.status).toBe(503);
     const { code, message } = await problemOf(response);
     expect([code, message]).toEqual(["misconfigured", expect.stringContaining("NOBODY_SET_THIS")]);
   });
 
-  test("more than 1 MiB, and JSON that is no event", async () => {
-    const worker = startHooked();
-    const large = await worker.send("/hooks/plain", await standard({ input: "x".repeat(1_048_577) }));
+  test("with more than 1 MiB gets 413, and with JSON that is no event 400", async () => {
+    const worker = startHookWorker();
+    const large = await worker.send("/hooks/plain", await standardEvent({ input: "x".repeat(1_048_577) }));
     expect([large.status, (await problemOf(large)).code]).toEqual([413, "payload_too_large"]);
     for (const [text, code] of [
       ["{no json", "invalid_json"],
@@ -282,7 +290,7 @@ describe("refused, before anything is recorded", () => {
       ["[".repeat(100) + "]".repeat(100), "input_too_deep"],
       ['{"__proto__":{"input":"x"}}', "invalid_request"],
     ]) {
-      const response = await worker.send("/hooks/plain", await standard(text, undefined, true));
+      const response = await worker.send("/hooks/plain", await standardEvent(text, undefined, true));
       expect([response.status, (await problemOf(response)).code]).toEqual([400, code]);
     }
   });
@@ -298,120 +306,135 @@ describe("refused, before anything is recorded", () => {
       { give: { input: [{ role: "developer", content: "x" }] } },
       "gave what can't be asked",
     ],
-  ])("%s: 503 that names the setting, and none of the payload's words", async (_name, payload, sentence) => {
-    const response = await startHooked().send("/hooks/broken", await standard(payload));
-    expect(response.status).toBe(503);
-    const { code, message } = await problemOf(response);
-    expect([code, message]).toEqual(["misconfigured", expect.stringContaining(sentence)]);
-    expect(message).toContain("hooks.broken.input");
-    expect(message).not.toContain("secret words");
-  });
+  ])(
+    "because of %s gets a 503 that names the setting and quotes nothing of the payload",
+    async (_name, payload, sentence) => {
+      const response = await startHookWorker().send("/hooks/broken", await standardEvent(payload));
+      expect(response.status).toBe(503);
+      const { code, message } = await problemOf(response);
+      expect([code, message]).toEqual(["misconfigured", expect.stringContaining(sentence)]);
+      expect(message).toContain("hooks.broken.input");
+      expect(message).not.toContain("secret words");
+    },
+  );
 
-  test("while the Worker is paused, and while its budget is used up: the sender will try again", async () => {
+  test("while the Worker is paused or the hook's budget is used up says when to try again", async () => {
     withinOneMinute();
-    const paused = await startHooked({ PAUSED: "1" }).send("/hooks/plain", await standard({ input: "x" }));
+    const paused = await startHookWorker({ PAUSED: "1" }).send("/hooks/plain", await standardEvent({ input: "x" }));
     expect([paused.status, (await problemOf(paused)).code, paused.headers.get("retry-after")]).toEqual([
       503,
       "paused",
       "60",
     ]);
-    const worker = startHooked();
-    const send = async (): Promise<Response> => worker.send("/hooks/limited", await standard({ input: marked() }));
-    const said = [await send(), await send(), await send()];
-    expect(said.map(({ status }) => status)).toEqual([202, 202, 429]);
-    expectEnvelope(said[2] as Response, (await (said[2] as Response).clone().json<{ error: unknown }>()).error);
-    expect(Number(said[2]?.headers.get("retry-after"))).toBeGreaterThan(0);
-    for (const response of said.slice(0, 2)) await ended(worker, (await response.json<Acknowledged>()).job);
+    const worker = startHookWorker();
+    const send = async (): Promise<Response> => worker.send("/hooks/limited", await standardEvent({ input: marked() }));
+    const responses = [await send(), await send(), await send()];
+    expect(responses.map(({ status }) => status)).toEqual([202, 202, 429]);
+    expectEnvelope(
+      responses[2] as Response,
+      (await (responses[2] as Response).clone().json<{ error: unknown }>()).error,
+    );
+    expect(Number(responses[2]?.headers.get("retry-after"))).toBeGreaterThan(0);
+    for (const response of responses.slice(0, 2)) await waitForEnd(worker, (await response.json<Acknowledged>()).job);
   });
 
-  test("where no record can be kept: 503, so that the sender tries again", async () => {
-    const missing = await startHooked({ JOB_RECORDS: undefined }).send("/hooks/plain", await standard({ input: "x" }));
+  test("because no record can be written gets 503, so that the sender tries again", async () => {
+    const missing = await startHookWorker({ JOB_RECORDS: undefined }).send(
+      "/hooks/plain",
+      await standardEvent({ input: "x" }),
+    );
     expect([missing.status, (await problemOf(missing)).code]).toEqual([503, "misconfigured"]);
     const failing = { getByName: () => ({ accept: () => Promise.reject(new Error("overloaded")) }) };
-    const failed = await startHooked({ JOB_RECORDS: failing }).send("/hooks/plain", await standard({ input: "x" }));
+    const failed = await startHookWorker({ JOB_RECORDS: failing }).send(
+      "/hooks/plain",
+      await standardEvent({ input: "x" }),
+    );
     expect([failed.status, (await problemOf(failed)).code]).toEqual([503, "unavailable"]);
   });
 
-  test("other methods", async () => {
-    const response = await startHooked().get("/hooks/plain");
+  test("with another method gets 405", async () => {
+    const response = await startHookWorker().get("/hooks/plain");
     expect([response.status, response.headers.get("allow")]).toEqual([405, "POST"]);
   });
 });
 
-describe("a sender who waits", () => {
+describe("a sender that waits", () => {
   const update = (text: string): object => ({
     update_id: Math.floor(Math.random() * 1e9),
     message: { text, chat: { id: 5 }, from: { is_bot: false } },
   });
 
-  test("gets the answer through `output` as the reply, and the same one again", async () => {
-    const worker = startHooked();
+  test("gets the body of `output` as the response, and the same one for a repeat", async () => {
+    const worker = startHookWorker();
     const text = marked();
-    const event = telegram(update(text));
+    const event = telegramUpdate(update(text));
     const response = await worker.send("/hooks/waiting", event);
     expect([response.status, response.headers.get("content-type")]).toEqual([200, "application/json"]);
-    const said = await response.json<Record<string, unknown>>();
-    expect(said).toEqual({
+    const responses = await response.json<Record<string, unknown>>();
+    expect(responses).toEqual({
       method: "sendMessage",
       chat_id: 5,
       text: expect.stringContaining(`You said: "${text}"`) as string,
     });
     const again = await worker.send("/hooks/waiting", event);
-    expect([again.status, await again.json()]).toEqual([200, said]);
+    expect([again.status, await again.json()]).toEqual([200, responses]);
     expect(await calls(text)).toBe(1);
   });
 
-  test("gets the one answer however often it asks at once", async () => {
-    const worker = startHooked();
+  test("gets one and the same answer for requests at the same time", async () => {
+    const worker = startHookWorker();
     const text = marked();
-    const event = telegram(update(text));
-    const said = await Promise.all(
+    const event = telegramUpdate(update(text));
+    const responses = await Promise.all(
       Array.from({ length: 5 }, async () => await (await worker.send("/hooks/waiting", event)).json<object>()),
     );
-    expect(new Set(said.map((one) => JSON.stringify(one))).size).toBe(1);
-    expect(said[0]).toMatchObject({ method: "sendMessage" });
+    expect(new Set(responses.map((response) => JSON.stringify(response))).size).toBe(1);
+    expect(responses[0]).toMatchObject({ method: "sendMessage" });
     expect(await calls(text)).toBe(1);
   });
 
-  test("gets it at once: what is counted and kept afterwards does not hold it up", async () => {
-    // The shipped interval of ten seconds.
-    const worker = startHooked({ DEADLINES: "{}" });
+  test("gets the answer before usage is counted and the turn is stored", async () => {
+    // With the default interval of ten seconds between reports of usage.
+    const worker = startHookWorker({ DEADLINES: "{}" });
     for (const text of [marked(), marked()])
-      expect((await worker.send("/hooks/waiting", telegram(update(text)))).status).toBe(200);
+      expect((await worker.send("/hooks/waiting", telegramUpdate(update(text)))).status).toBe(200);
     expect(log.requests().map(({ total_ms }) => Number(total_ms) < 5_000)).toEqual([true, true]);
   });
 
-  test("is told a failure by its status, and the event runs anew when it comes again", async () => {
-    const worker = startHooked({ UNIAPI_BASE_URL: "http://127.0.0.1:9" });
+  test("gets the status of a failure, and a repeat of the event starts the job over", async () => {
+    const worker = startHookWorker({ UNIAPI_BASE_URL: "http://127.0.0.1:9" });
     const text = marked();
-    const event = telegram(update(text));
+    const event = telegramUpdate(update(text));
     const failed = await worker.send("/hooks/waiting", event);
     expect([failed.status, (await problemOf(failed)).code]).toEqual([502, "upstream_error"]);
-    const again = await startHooked().send("/hooks/waiting", event);
+    const again = await startHookWorker().send("/hooks/waiting", event);
     expect(again.status).toBe(200);
     expect(await calls(text)).toBe(1);
   });
 });
 
-describe("what a hook spends", () => {
-  test("is held to its own day: reserved before the call, settled after it", async () => {
-    const worker = startHooked();
+describe("the budget of a hook", () => {
+  test("is its own: held before the call and settled after it", async () => {
+    const worker = startHookWorker();
     const input = marked();
-    const first = await (await worker.send("/hooks/thrifty", await standard({ input }))).json<Acknowledged>();
-    const { answer } = await ended(worker, first.job);
+    const first = await (await worker.send("/hooks/thrifty", await standardEvent({ input }))).json<Acknowledged>();
+    const { answer } = await waitForEnd(worker, first.job);
     const used = (await env.BUDGETS.getByName("hook:thrifty").usage(Date.now())).days[0];
     expect(used).toMatchObject({ tokens: answer?.usage?.total_tokens, reserved: 0 });
     const second = await (
-      await worker.send("/hooks/thrifty", await standard({ input: "x".repeat(4_000) }))
+      await worker.send("/hooks/thrifty", await standardEvent({ input: "x".repeat(4_000) }))
     ).json<Acknowledged>();
-    expect(await ended(worker, second.job)).toMatchObject({ status: "failed", error: { code: "budget_exceeded" } });
+    expect(await waitForEnd(worker, second.job)).toMatchObject({
+      status: "failed",
+      error: { code: "budget_exceeded" },
+    });
   });
 
-  test("is given back where upstream refuses within its stream, before a word", async () => {
-    const worker = startHooked();
+  test("is released if upstream refuses within its stream, before any output", async () => {
+    const worker = startHookWorker();
     const input = marked();
-    const { job } = await (await worker.send("/hooks/failing", await standard({ input }))).json<Acknowledged>();
-    expect((await ended(worker, job)).tries).toHaveLength(5);
+    const { job } = await (await worker.send("/hooks/failing", await standardEvent({ input }))).json<Acknowledged>();
+    expect((await waitForEnd(worker, job)).tries).toHaveLength(5);
     expect(await calls(input)).toBe(6);
     expect((await env.BUDGETS.getByName("hook:failing").usage(Date.now())).days[0]).toMatchObject({
       tokens: 0,
@@ -420,15 +443,15 @@ describe("what a hook spends", () => {
   });
 });
 
-test("an address that sends too much is held back before anything is looked at", async () => {
+test("an address over the rate limit gets 429 before its signature is verified", async () => {
   const RATE_LIMIT = { limit: async ({ key }: { key: string }) => ({ success: !key.startsWith("address:") }) };
-  const event = await standard({ input: "x" });
+  const event = await standardEvent({ input: "x" });
   const headers = { ...(event.headers as Record<string, string>), "cf-connecting-ip": "198.51.100.7" };
-  const response = await startHooked({ RATE_LIMIT }).send("/hooks/plain", { ...event, headers });
+  const response = await startHookWorker({ RATE_LIMIT }).send("/hooks/plain", { ...event, headers });
   expect([response.status, (await problemOf(response)).code]).toEqual([429, "rate_limited"]);
 });
 
-test("a hook is a caller: a Worker that has nothing else is set up", async () => {
-  const worker = startHooked({ ENVIRONMENT: "production", UNIAPI_BASE_URL: "https://upstream.example" });
+test("a hook counts as a caller: a Worker with nothing but a hook is configured", async () => {
+  const worker = startHookWorker({ ENVIRONMENT: "production", UNIAPI_BASE_URL: "https://upstream.example" });
   expect((await worker.send("https://edge.example/health")).status).toBe(200);
 });

@@ -1,4 +1,4 @@
-// Jobs: tried again while nothing was paid, never when it may have been, and delivered until the callback has the answer.
+// Jobs: an unpaid attempt is repeated, one that may have been paid never, and the outcome is delivered until the callback has it.
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { Webhook } from "standardwebhooks";
@@ -6,16 +6,16 @@ import { afterEach, beforeEach, describe, expect, inject, test, vi } from "vites
 import type { JobSpec } from "../../src/core/jobs/job.ts";
 import { JobRecord } from "../../src/durable/job-record.ts";
 import {
-  callbacks,
+  receivedCallbacks,
   type Acknowledged,
-  ended,
+  waitForEnd,
   recordOf,
-  scripted,
-  standard,
-  startHooked,
+  scriptResponses,
+  standardEvent,
+  startHookWorker,
   viewOf,
-  withoutPauses,
-} from "./hooked.ts";
+  skipDelays,
+} from "./hook-events.ts";
 import {
   as,
   calls,
@@ -30,10 +30,10 @@ import {
 
 const log = eachTestAlone();
 const CALLBACK_SECRET = (env as unknown as { CALLBACK_SECRET: string }).CALLBACK_SECRET;
-let engine: Awaited<ReturnType<typeof withoutPauses>>;
+let engine: Awaited<ReturnType<typeof skipDelays>>;
 beforeEach(async () => {
-  engine = await withoutPauses();
-  await scripted("jobs", []);
+  engine = await skipDelays();
+  await scriptResponses("jobs", []);
 });
 afterEach(async () => {
   await engine.dispose();
@@ -46,14 +46,15 @@ const post = (worker: WorkerUnderTest, body: unknown, headers: Record<string, st
     body: JSON.stringify(body),
     headers: { "content-type": "application/json", ...headers },
   });
-const event = async (worker: WorkerUnderTest, hook: string, input: string, id?: string): Promise<Acknowledged> =>
-  await (await worker.send(`/hooks/${hook}`, await standard({ input }, id))).json();
+const sendEvent = async (worker: WorkerUnderTest, hook: string, input: string, id?: string): Promise<Acknowledged> =>
+  await (await worker.send(`/hooks/${hook}`, await standardEvent({ input }, id))).json();
 /** The signed callbacks of one job. */
-const told = async (job: string) => (await callbacks("jobs")).filter(({ body }) => body.includes(job));
+const signedCallbacks = async (job: string) =>
+  (await receivedCallbacks("jobs")).filter(({ body }) => body.includes(job));
 
 describe("POST /jobs", () => {
-  test("takes the body of /ask, answers with the job's address, and the job has the trimmed answer", async () => {
-    const worker = startHooked({ SERVER_KEYS });
+  test("takes the body of /ask, returns the job's address, and the job gets the trimmed answer", async () => {
+    const worker = startHookWorker({ SERVER_KEYS });
     const input = marked();
     const response = await post(worker, { input, metadata: { order: "7" }, callback: "jobs" }, alice);
     const { status, job } = await response.json<Acknowledged>();
@@ -71,25 +72,29 @@ describe("POST /jobs", () => {
       metadata: { order: "7" },
       answer: { text: `You said: "${input}".`, metadata: { order: "7" } },
     });
-    const [callback] = await told(job);
+    const [callback] = await signedCallbacks(job);
     expect(JSON.parse(callback?.body ?? "")).toEqual({
       type: "response.completed",
       timestamp: expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/) as string,
       data: { job, hook: null, answer: view["answer"], metadata: { order: "7" } },
     });
-    // The answer is its creator's, as if it had come from /ask.
+    // The creator owns the answer, like an answer of /ask.
     const id = (view["answer"] as { id: string }).id;
     expect((await worker.get(`/ask/${id}`, alice)).status).toBe(200);
     expect((await worker.get(`/ask/${id}`, as(KEYS.bob))).status).toBe(404);
   });
 
-  test("is read by its creator alone: for others it is not there, like one that never was", async () => {
-    const worker = startHooked({ SERVER_KEYS });
+  test("can be read by its creator only: to others it looks like a job that never existed", async () => {
+    const worker = startHookWorker({ SERVER_KEYS });
     const { job } = await (await post(worker, { input: marked() }, alice)).json<Acknowledged>();
     const foreign = await worker.get(`/jobs/${job}`, as(KEYS.bob));
     const none = await worker.get(`/jobs/job_${"0".repeat(32)}`, as(KEYS.bob));
-    const [a, b] = [await problemOf(foreign), await problemOf(none)];
-    expect([foreign.status, none.status, { ...a, request_id: "" }]).toEqual([404, 404, { ...b, request_id: "" }]);
+    const [foreignError, missingError] = [await problemOf(foreign), await problemOf(none)];
+    expect([foreign.status, none.status, { ...foreignError, request_id: "" }]).toEqual([
+      404,
+      404,
+      { ...missingError, request_id: "" },
+    ]);
     expect((await worker.send(`/jobs/${job}/redeliver`, { method: "POST", headers: as(KEYS.bob) })).status).toBe(404);
     expect((await worker.get(`/jobs/${job}`, as(KEYS.alice2))).status).toBe(200);
   });
@@ -101,35 +106,35 @@ describe("POST /jobs", () => {
     ["a stream", { input: "x", stream: true }, "invalid_request", "stream"],
     ["an unknown preset", { input: "x", preset: "nope" }, "invalid_request", "preset"],
     ["a field of the account's state", { input: "x", background: true }, "unknown_parameter", "background"],
-  ])("refuses %s at once, and begins nothing", async (_name, body, code, param) => {
-    const response = await post(startHooked({ SERVER_KEYS }), body, alice);
+  ])("refuses %s at once and starts nothing", async (_name, body, code, param) => {
+    const response = await post(startHookWorker({ SERVER_KEYS }), body, alice);
     expect([response.status, await problemOf(response)]).toMatchObject([400, { code, param }]);
   });
 
-  test.each(["/jobs/x", "/jobs/job_%2e%2e", "/jobs/resp_ue1_abc"])("%s is no job", async (path) => {
-    const response = await startHooked({ SERVER_KEYS }).get(path, alice);
+  test.each(["/jobs/x", "/jobs/job_%2e%2e", "/jobs/resp_ue1_abc"])("%s is not the path of a job", async (path) => {
+    const response = await startHookWorker({ SERVER_KEYS }).get(path, alice);
     expect([response.status, (await problemOf(response)).code]).toEqual([404, "not_found"]);
   });
 });
 
-describe("a try that fails", () => {
-  test("unpaid is made again, and the job still completes", async () => {
-    const worker = startHooked();
+describe("a failed attempt", () => {
+  test("that was unpaid is repeated, and the job completes", async () => {
+    const worker = startHookWorker();
     const input = marked();
-    const { job } = await event(worker, "busy", input);
-    const view = await ended(worker, job);
+    const { job } = await sendEvent(worker, "busy", input);
+    const view = await waitForEnd(worker, job);
     expect(view).toMatchObject({
       status: "completed",
       tries: [{ code: "upstream_unavailable" }, { code: "upstream_unavailable" }],
     });
-    expect([await calls(input), (await told(job)).length]).toEqual([3, 1]);
+    expect([await calls(input), (await signedCallbacks(job)).length]).toEqual([3, 1]);
   });
 
-  test("unpaid for good fails after six tries, and says so to the callback", async () => {
-    const worker = startHooked();
+  test("that is always unpaid fails the job after six attempts, and the callback gets the error", async () => {
+    const worker = startHookWorker();
     const input = marked();
-    const { job } = await event(worker, "saturated", input);
-    const view = await ended(worker, job);
+    const { job } = await sendEvent(worker, "saturated", input);
+    const view = await waitForEnd(worker, job);
     expect(view).toMatchObject({
       status: "failed",
       error: { code: "upstream_unavailable", type: "server_error" },
@@ -137,27 +142,27 @@ describe("a try that fails", () => {
     });
     expect(view.tries).toHaveLength(5);
     expect(await calls(input)).toBe(6);
-    expect(JSON.parse((await told(job))[0]?.body ?? "")).toMatchObject({
+    expect(JSON.parse((await signedCallbacks(job))[0]?.body ?? "")).toMatchObject({
       type: "response.failed",
       data: { job, hook: "saturated", error: view.error },
     });
   });
 
-  test("as a request that is refused is not made again", async () => {
-    const worker = startHooked();
+  test("because of a wrong request is not repeated", async () => {
+    const worker = startHookWorker();
     const input = marked();
-    expect(await ended(worker, (await event(worker, "refused", input)).job)).toMatchObject({
+    expect(await waitForEnd(worker, (await sendEvent(worker, "refused", input)).job)).toMatchObject({
       status: "failed",
       error: { code: "unsupported_parameter" },
     });
     expect(await calls(input)).toBe(1);
   });
 
-  test("after it may have been paid ends the job, paid once, and says so", async () => {
-    const worker = startHooked();
+  test("that may have been paid fails the job without another call, and the error says so", async () => {
+    const worker = startHookWorker();
     const input = marked();
-    const { job } = await event(worker, "cut", input);
-    const view = await ended(worker, job);
+    const { job } = await sendEvent(worker, "cut", input);
+    const view = await waitForEnd(worker, job);
     expect(view).toMatchObject({
       status: "failed",
       error: { code: "upstream_error", message: expect.stringContaining("may have been paid") as string },
@@ -166,22 +171,22 @@ describe("a try that fails", () => {
     expect(await calls(input)).toBe(1);
   });
 
-  test("runs anew when its event comes again, under the same id", async () => {
-    const worker = startHooked();
+  test("starts over under the same id when the event is repeated", async () => {
+    const worker = startHookWorker();
     const input = marked();
-    const { job } = await event(worker, "cut", input, "msg_again");
-    await ended(worker, job);
-    const again = await worker.send("/hooks/cut", await standard({ input }, "msg_again"));
+    const { job } = await sendEvent(worker, "cut", input, "msg_again");
+    await waitForEnd(worker, job);
+    const again = await worker.send("/hooks/cut", await standardEvent({ input }, "msg_again"));
     expect([again.status, await again.json()]).toEqual([202, { status: "accepted", job }]);
     await vi.waitFor(async () => expect(await calls(input)).toBe(2), { timeout: 5_000 });
-    await ended(worker, job);
+    await waitForEnd(worker, job);
   });
 
-  test("has a line in the log, without a word of what was asked", async () => {
-    const worker = startHooked();
+  test("has a log line without a word of the question", async () => {
+    const worker = startHookWorker();
     const input = marked("zebra");
-    const { job } = await event(worker, "busy", input);
-    await ended(worker, job);
+    const { job } = await sendEvent(worker, "busy", input);
+    await waitForEnd(worker, job);
     const lines = log.lines().filter((line) => line["job"] === job && line.event !== "request");
     expect(lines.map(({ event, attempt, status, code }) => [event, attempt, status, code])).toEqual([
       ["job", 1, 503, "upstream_unavailable"],
@@ -194,17 +199,17 @@ describe("a try that fails", () => {
 });
 
 describe("a delivery", () => {
-  test("goes on until the callback takes it, with the same id and a fresh time, and every attempt is readable", async () => {
-    const worker = startHooked();
-    await scripted("jobs", [
+  test("is repeated until the callback accepts it, with the same id and a new time, and the job shows every attempt", async () => {
+    const worker = startHookWorker();
+    await scriptResponses("jobs", [
       { status: 500 },
       { reset: true },
       { status: 301, headers: { location: `${inject("receiverUrl")}/in/elsewhere` } },
       { hang: true },
       { status: 204 },
     ]);
-    const { job } = await event(worker, "told", marked());
-    const view = await ended(worker, job);
+    const { job } = await sendEvent(worker, "signed", marked());
+    const view = await waitForEnd(worker, job);
     expect(view.delivery?.status).toBe("delivered");
     expect(view.delivery?.attempts.map(({ status, error }) => [status, error === null])).toEqual([
       [500, false],
@@ -213,14 +218,15 @@ describe("a delivery", () => {
       [null, false],
       [204, true],
     ]);
-    const got = await told(job);
-    expect(new Set(got.map(({ headers }) => headers["webhook-id"]))).toEqual(new Set([job]));
-    for (const { body, headers } of got) expect(() => new Webhook(CALLBACK_SECRET).verify(body, headers)).not.toThrow();
-    expect(await callbacks("elsewhere")).toEqual([]);
+    const callbacks = await signedCallbacks(job);
+    expect(new Set(callbacks.map(({ headers }) => headers["webhook-id"]))).toEqual(new Set([job]));
+    for (const { body, headers } of callbacks)
+      expect(() => new Webhook(CALLBACK_SECRET).verify(body, headers)).not.toThrow();
+    expect(await receivedCallbacks("elsewhere")).toEqual([]);
   });
 
-  test("says when the next one is due: by the schedule, or later where the receiver asks for it", async () => {
-    const worker = startHooked();
+  test("shows when the next attempt is due: by the schedule, or later if the receiver sends Retry-After", async () => {
+    const worker = startHookWorker();
     await engine.dispose();
     const before = Date.now();
     for (const [script, seconds] of [
@@ -228,66 +234,69 @@ describe("a delivery", () => {
       [{ status: 429, headers: { "retry-after": "7200" } }, 7_200],
       [{ status: 503, headers: { "retry-after": "999999" } }, 43_200],
     ] as const) {
-      await scripted("jobs", [script]);
-      const { job } = await event(worker, "told", marked());
+      await scriptResponses("jobs", [script]);
+      const { job } = await sendEvent(worker, "signed", marked());
       const view = await vi.waitFor(
         async () => {
-          const one = await viewOf(worker, job);
-          expect(one.delivery?.attempts).toHaveLength(1);
-          return one;
+          const view = await viewOf(worker, job);
+          expect(view.delivery?.attempts).toHaveLength(1);
+          return view;
         },
         { timeout: 5_000, interval: 50 },
       );
       const wait = (view.delivery?.next_at ?? 0) - before / 1_000;
       expect(wait).toBeGreaterThanOrEqual(seconds);
       expect(wait).toBeLessThan(seconds + 30);
-      // Asked for again, it takes the place of the one that waits.
-      await scripted("jobs", [{ status: 200 }]);
+      // A redelivery replaces the delivery that waits.
+      await scriptResponses("jobs", [{ status: 200 }]);
       expect((await worker.send(`/jobs/${job}/redeliver`, { method: "POST" })).status).toBe(202);
-      expect((await ended(worker, job)).delivery?.attempts.map(({ status }) => status)).toEqual([script.status, 200]);
+      expect((await waitForEnd(worker, job)).delivery?.attempts.map(({ status }) => status)).toEqual([
+        script.status,
+        200,
+      ]);
     }
-    engine = await withoutPauses();
+    engine = await skipDelays();
   });
 
   test("stops at 410, and after eight attempts", async () => {
-    const worker = startHooked();
-    await scripted("jobs", [{ status: 410 }]);
-    const gone = await ended(worker, (await event(worker, "told", marked())).job);
+    const worker = startHookWorker();
+    await scriptResponses("jobs", [{ status: 410 }]);
+    const gone = await waitForEnd(worker, (await sendEvent(worker, "signed", marked())).job);
     expect([gone.status, gone.delivery?.status, gone.delivery?.attempts.length, gone.delivery?.next_at]).toEqual([
       "completed",
       "failed",
       1,
       null,
     ]);
-    await scripted("jobs", [{ status: 500 }]);
-    const { delivery } = await ended(worker, (await event(worker, "told", marked())).job);
+    await scriptResponses("jobs", [{ status: 500 }]);
+    const { delivery } = await waitForEnd(worker, (await sendEvent(worker, "signed", marked())).job);
     expect([delivery?.status, delivery?.attempts.length]).toEqual(["failed", 8]);
   });
 
-  test("is repeated alone when it is asked for: nothing is paid again", async () => {
-    const worker = startHooked();
-    await scripted("jobs", [{ status: 410 }]);
+  test("is repeated by POST /jobs/{id}/redeliver without another upstream call", async () => {
+    const worker = startHookWorker();
+    await scriptResponses("jobs", [{ status: 410 }]);
     const input = marked();
-    const { job } = await event(worker, "told", input);
-    await ended(worker, job);
-    await scripted("jobs", [{ status: 200 }]);
+    const { job } = await sendEvent(worker, "signed", input);
+    await waitForEnd(worker, job);
+    await scriptResponses("jobs", [{ status: 200 }]);
     const response = await worker.send(`/jobs/${job}/redeliver`, { method: "POST" });
     expect([response.status, await response.json()]).toEqual([202, { job, status: "completed" }]);
-    const view = await ended(worker, job);
+    const view = await waitForEnd(worker, job);
     expect(view.delivery?.attempts.map(({ status }) => status)).toEqual([410, 200]);
-    expect([await calls(input), (await told(job)).length]).toEqual([1, 2]);
+    expect([await calls(input), (await signedCallbacks(job)).length]).toEqual([1, 2]);
   });
 
-  test("of a job without callback, or without an answer yet, is refused with what to do", async () => {
-    const worker = startHooked();
+  test("of a job without a callback, or without an answer yet, gets a 400 that says why", async () => {
+    const worker = startHookWorker();
     const { job } = await (await post(worker, { input: marked() })).json<Acknowledged>();
-    await ended(worker, job);
+    await waitForEnd(worker, job);
     const none = await worker.send(`/jobs/${job}/redeliver`, { method: "POST" });
     expect([none.status, (await problemOf(none)).message]).toEqual([400, expect.stringContaining("no callback")]);
-    const waiting = await event(worker, "stalled", marked());
-    const early = await worker.send(`/jobs/${waiting.job}/redeliver`, { method: "POST" });
+    const pending = await sendEvent(worker, "stalled", marked());
+    const early = await worker.send(`/jobs/${pending.job}/redeliver`, { method: "POST" });
     expect([early.status, (await problemOf(early)).message]).toEqual([400, expect.stringContaining("no answer yet")]);
-    await ended(worker, waiting.job);
+    await waitForEnd(worker, pending.job);
   });
 });
 
@@ -311,7 +320,7 @@ describe("a record", () => {
     owner = await ownerNamed("server:alice");
   });
 
-  /** Its engine takes nothing while `work` goes on. */
+  /** Runs `work` while the engine refuses every instance. */
   async function withoutEngine(
     record: ReturnType<typeof recordOf>,
     work: (record: JobRecord) => Promise<unknown>,
@@ -324,13 +333,13 @@ describe("a record", () => {
       own.env = real;
     });
   }
-  /** Lets so much time pass, with every alarm that falls into it. */
+  /** Sets the clock ahead by `ms` and runs the alarm. */
   async function pass(record: ReturnType<typeof recordOf>, ms: number): Promise<void> {
     vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + ms });
     await runDurableObjectAlarm(record);
     vi.useRealTimers();
   }
-  /** A record whose run was accepted and never came to an engine. */
+  /** A record with an accepted job whose instance never started. */
   async function accepted(more: Partial<JobSpec> = {}) {
     const job = fresh();
     const record = recordOf(job);
@@ -351,16 +360,16 @@ describe("a record", () => {
     await vi.waitFor(async () => expect(await statusOf(record)).toBe("completed"), { timeout: 5_000 });
   });
 
-  test("takes the same word twice for one, where its answer was lost on the way; another word is a duplicate", async () => {
+  test("accepts a repeated accept call with the same id as the first, and one with another id as a duplicate", async () => {
     const { job, record, spec, instance } = await accepted();
     expect(await record.accept(1, job, spec, "nonce")).toEqual({ accepted: true, status: "queued", instance });
     expect(await record.accept(1, job, spec, "other")).toEqual({ accepted: false, status: "queued", instance });
   });
 
-  test("evicted in the middle of a try knows that it was asking: the try is not made twice", async () => {
+  test("that is evicted during an attempt knows that a call was in progress, and does not repeat the attempt", async () => {
     const { job, record, spec, instance } = await accepted();
     expect(await record.begin(2_000, instance, "a")).toEqual({ spec, attempt: 1 });
-    expect(await record.begin(2_000, instance, "a"), "the same word").toEqual({ spec, attempt: 1 });
+    expect(await record.begin(2_000, instance, "a"), "the same execution").toEqual({ spec, attempt: 1 });
     await evictDurableObject(record);
     const after = recordOf(job);
     expect(await after.begin(3_000, instance, "b")).toBeNull();
@@ -370,7 +379,7 @@ describe("a record", () => {
     });
   });
 
-  test("hears the current instance alone, and of that the first word on how it ended", async () => {
+  test("ignores instances other than the current one, and every outcome after the first", async () => {
     const { job, record, spec, instance } = await accepted();
     expect(await record.begin(1, "somebody-else", "x")).toBeNull();
     await record.begin(1, instance, "a");
@@ -387,13 +396,13 @@ describe("a record", () => {
     expect(await statusOf(record)).toBe("running");
   });
 
-  test("holds an answer and a payload larger than a row, in any script", async () => {
+  test("stores an answer and a payload larger than a row, in any script", async () => {
     const { job, record, spec, instance } = await accepted({ payload: { text: "日本語🦓".repeat(200_000) } });
     await evictDurableObject(record);
     expect(await recordOf(job).begin(2_000, instance, "a")).toEqual({ spec, attempt: 1 });
   });
 
-  test("is kept for thirty days, and one that was only looked for leaves nothing", async () => {
+  test("is stored for thirty days, and one that was only read stores nothing", async () => {
     const { record, instance } = await accepted({ sync: true });
     await record.finish(Date.now(), instance, FAILED);
     await pass(record, 29 * 86_400_000);
@@ -408,7 +417,7 @@ describe("a record", () => {
   });
 
   test.each([true, false])(
-    "whose engine died over a call fails after an hour, since the call may have been paid (a sender waits: %s)",
+    "whose engine died during a call fails after an hour, because the call may have been paid (sync: %s)",
     async (sync) => {
       const { record, instance } = await accepted({ sync });
       await record.begin(Date.now(), instance, "a");
@@ -419,36 +428,36 @@ describe("a record", () => {
     },
   );
 
-  test("whose sender's isolate died before it asked fails after an hour, too: its event may run anew", async () => {
+  test("of a sender that waits fails after an hour if the isolate died before the call, so that the event can start over", async () => {
     const { record } = await accepted({ sync: true });
     await pass(record, 66 * MINUTE);
     expect(await statusOf(record)).toBe("failed");
   });
 
-  test("whose engine died in a pause goes on in another one: nothing was being asked", async () => {
+  test("whose engine died between attempts continues in another instance, because no call was in progress", async () => {
     const { record, instance } = await accepted();
     await record.begin(Date.now(), instance, "a");
     await record.postpone(Date.now(), instance, { at: 1, code: "upstream_unavailable" }, Date.now() + 60 * MINUTE);
     await pass(record, 60 * MINUTE);
-    expect(await statusOf(record), "a pause is no death").toBe("running");
+    expect(await statusOf(record), "during the delay nothing is repaired").toBe("running");
     await pass(record, 80 * MINUTE);
     await vi.waitFor(async () => expect(await statusOf(record)).toBe("completed"), { timeout: 5_000 });
     expect((await record.view(owner))?.tries).toHaveLength(1);
-    expect(await record.begin(1, instance, "b"), "the dead one is not heard any more").toBeNull();
+    expect(await record.begin(1, instance, "b"), "the dead instance is ignored").toBeNull();
   });
 
-  test("whose delivery lost its engine delivers by another one", async () => {
+  test("whose engine died between attempts to deliver continues in another instance", async () => {
     const { job, record, instance } = await accepted({ callback: "jobs" });
     await record.finish(Date.now(), instance, FAILED);
     await pass(record, 10 * MINUTE);
-    expect((await callbacks("jobs")).filter(({ body }) => body.includes(job))).toEqual([]);
+    expect((await receivedCallbacks("jobs")).filter(({ body }) => body.includes(job))).toEqual([]);
     await pass(record, 16 * MINUTE);
     await vi.waitFor(async () => expect((await record.view(owner))?.delivery?.status).toBe("delivered"), {
       timeout: 5_000,
     });
   });
 
-  test("whose redelivery finds no engine says so, and changes nothing that has begun meanwhile", async () => {
+  test("whose redelivery finds no engine throws, and does not change a generation that has started meanwhile", async () => {
     const { job, record, spec, instance } = await accepted({ callback: "jobs" });
     await record.finish(Date.now(), instance, FAILED);
     let next = "";
@@ -463,18 +472,18 @@ describe("a record", () => {
             params.deliverOnly ? new Promise((_, reject) => (refuse = reject)) : Promise.resolve(),
         },
       };
-      const told = (own as unknown as JobRecord).redeliver().catch((error: unknown) => String(error));
+      const redelivery = (own as unknown as JobRecord).redeliver().catch((error: unknown) => String(error));
       ({ instance: next } = await (own as unknown as JobRecord).accept(Date.now(), job, spec, "again"));
       await (own as unknown as JobRecord).begin(Date.now(), next, "a");
       refuse(new Error("engine away"));
-      expect(await told).toContain("no instance");
+      expect(await redelivery).toContain("no instance");
       own.env = real;
     });
     await record.finish(Date.now(), next, { answer: { id: "paid" } as never, error: null });
     expect(await record.view(owner)).toMatchObject({ status: "completed", answer: { id: "paid" } });
   });
 
-  test("names the outcome of another run by another webhook-id", async () => {
+  test("has another webhook-id for the outcome of another generation", async () => {
     const { job, record, spec, instance } = await accepted({ callback: "jobs" });
     await record.finish(1, instance, FAILED);
     expect((await record.deliverable(instance))?.event).toBe(job);
@@ -484,26 +493,26 @@ describe("a record", () => {
     });
     await record.finish(2, next, FAILED);
     expect((await record.deliverable(next))?.event).toBe(`${job}-2`);
-    expect(await record.deliverable(instance), "the old run's").toBeNull();
+    expect(await record.deliverable(instance), "the instance of the old generation").toBeNull();
   });
 });
 
-describe("an engine that breaks", () => {
-  test("before anything was asked has cost nothing: the job is tried again", async () => {
+describe("an engine that fails", () => {
+  test("before upstream is called costs nothing: the attempt is repeated", async () => {
     vi.spyOn(JobRecord.prototype, "begin").mockImplementationOnce(() => Promise.reject(new Error("reset")));
-    const worker = startHooked();
+    const worker = startHookWorker();
     const input = marked();
-    const { job } = await event(worker, "told", input);
-    expect((await ended(worker, job)).status).toBe("completed");
+    const { job } = await sendEvent(worker, "signed", input);
+    expect((await waitForEnd(worker, job)).status).toBe("completed");
     expect(await calls(input)).toBe(1);
   });
 
-  test("over a step is noticed by the next one, which asks the record what is true", async () => {
+  test("in a step is handled by the next step, which consults the record", async () => {
     vi.spyOn(JobRecord.prototype, "begin").mockImplementation(() => Promise.reject(new Error("away")));
-    const worker = startHooked();
+    const worker = startHookWorker();
     const input = marked();
-    const { job } = await event(worker, "told", input);
-    const view = await ended(worker, job);
+    const { job } = await sendEvent(worker, "signed", input);
+    const view = await waitForEnd(worker, job);
     expect(view).toMatchObject({
       status: "failed",
       error: { code: "unavailable", message: expect.stringContaining("nothing was paid") as string },
@@ -512,13 +521,13 @@ describe("an engine that breaks", () => {
     expect(await calls(input)).toBe(0);
   }, 20_000);
 
-  test("while it tells how a paid call ended tells it again", async () => {
+  test("while it reports a paid answer reports it again", async () => {
     const finish = vi.spyOn(JobRecord.prototype, "finish");
     for (let n = 0; n < 2; n += 1) finish.mockImplementationOnce(() => Promise.reject(new Error("reset")));
-    const worker = startHooked();
+    const worker = startHookWorker();
     const input = marked();
-    const { job } = await event(worker, "told", input);
-    expect((await ended(worker, job)).status).toBe("completed");
+    const { job } = await sendEvent(worker, "signed", input);
+    expect((await waitForEnd(worker, job)).status).toBe("completed");
     expect(await calls(input)).toBe(1);
   });
 });

@@ -1,16 +1,16 @@
-// Events as their senders sign them, jobs as their readers see them, and what the receiver of callbacks got.
+// Signed events, the jobs that they start, and the callbacks that the receiver got.
 import { env } from "cloudflare:workers";
 import { introspectWorkflow } from "cloudflare:test";
 import { expect, inject, vi } from "vitest";
 import type { JobView } from "../../src/contract/job.ts";
 import type { JobRecord } from "../../src/durable/job-record.ts";
 import { configInput } from "./config.ts";
-import type { ReceivedCallback, Scripted } from "../support/callback-receiver.ts";
+import type { ReceivedCallback, ScriptedResponse } from "../support/callback-receiver.ts";
 import { startWorker, type WorkerUnderTest } from "./worker.ts";
 
 const secretOf = (name: string): string => String((env as unknown as Record<string, unknown>)[name]);
 
-export const startHooked = (settings: Record<string, unknown> = {}): WorkerUnderTest =>
+export const startHookWorker = (settings: Record<string, unknown> = {}): WorkerUnderTest =>
   startWorker(configInput, settings);
 
 export interface Acknowledged {
@@ -25,8 +25,8 @@ async function hmac(key: Uint8Array<ArrayBuffer>, text: string): Promise<Uint8Ar
 
 const bytesOf = (text: string): Uint8Array<ArrayBuffer> => Uint8Array.from(new TextEncoder().encode(text));
 
-/** As GitHub sends an event. */
-export async function github(payload: object, headers: Record<string, string> = {}): Promise<RequestInit> {
+/** A request as GitHub sends it. */
+export async function githubEvent(payload: object, headers: Record<string, string> = {}): Promise<RequestInit> {
   const body = JSON.stringify(payload);
   const mac = await hmac(bytesOf(secretOf("GITHUB_WEBHOOK_SECRET")), body);
   const signature = Array.from(mac, (byte) => byte.toString(16).padStart(2, "0")).join("");
@@ -43,18 +43,22 @@ export async function github(payload: object, headers: Record<string, string> = 
   };
 }
 
-export const issue = (body: string, sender: object = { login: "ada", type: "User" }): object => ({
+export const issueOpened = (body: string, sender: object = { login: "ada", type: "User" }): object => ({
   action: "opened",
   issue: { number: 7, body },
-  repository: { name: nameOf(body) },
+  repository: { name: callbackNameOf(body) },
   sender,
 });
 
-/** A name without spaces: the receiver's place for one test. */
-export const nameOf = (text: string): string => text.replaceAll(/[^\w-]/g, "-");
+/** The text without spaces: a path of the receiver for one test. */
+export const callbackNameOf = (text: string): string => text.replaceAll(/[^\w-]/g, "-");
 
-/** As Standard Webhooks has it. */
-export async function standard(payload: unknown, id = `msg_${crypto.randomUUID()}`, raw = false): Promise<RequestInit> {
+/** A request as Standard Webhooks define it. @param raw `payload` is the body, and not a value to be written as JSON */
+export async function standardEvent(
+  payload: unknown,
+  id = `msg_${crypto.randomUUID()}`,
+  raw = false,
+): Promise<RequestInit> {
   const body = raw ? String(payload) : JSON.stringify(payload);
   const time = String(Math.floor(Date.now() / 1_000));
   const key = Uint8Array.from(atob(secretOf("STANDARD_SECRET").slice("whsec_".length)), (char) => char.charCodeAt(0));
@@ -71,14 +75,14 @@ export async function standard(payload: unknown, id = `msg_${crypto.randomUUID()
   };
 }
 
-export const telegram = (update: object): RequestInit => ({
+export const telegramUpdate = (update: object): RequestInit => ({
   method: "POST",
   body: JSON.stringify(update),
   headers: { "content-type": "application/json", "x-telegram-bot-api-secret-token": secretOf("TELEGRAM_SECRET") },
 });
 
-/** All pauses of jobs that begin from now on are skipped. */
-export async function withoutPauses(): Promise<Awaited<ReturnType<typeof introspectWorkflow>>> {
+/** Skips all delays of jobs that start from now on. */
+export async function skipDelays(): Promise<Awaited<ReturnType<typeof introspectWorkflow>>> {
   const introspector = await introspectWorkflow(env.JOBS);
   await introspector.modifyAll(async (instance) => {
     await instance.disableSleeps();
@@ -87,7 +91,7 @@ export async function withoutPauses(): Promise<Awaited<ReturnType<typeof introsp
   return introspector;
 }
 
-/** A record's own methods: the types of RPC give up where a payload may be anything. */
+/** A record by its methods. RPC's own types fail on a payload of type unknown. */
 export const recordOf = (
   job: string,
 ): DurableObjectStub & Pick<JobRecord, "accept" | "begin" | "postpone" | "finish" | "deliverable" | "view"> =>
@@ -99,8 +103,8 @@ export async function viewOf(worker: WorkerUnderTest, job: string): Promise<JobV
   return await response.json<JobView>();
 }
 
-/** The job once it is over, its delivery included. */
-export async function ended(worker: WorkerUnderTest, job: string): Promise<JobView> {
+/** The job once it has ended and its delivery is over. */
+export async function waitForEnd(worker: WorkerUnderTest, job: string): Promise<JobView> {
   return await vi.waitFor(
     async () => {
       const view = await viewOf(worker, job);
@@ -112,10 +116,10 @@ export async function ended(worker: WorkerUnderTest, job: string): Promise<JobVi
   );
 }
 
-export async function scripted(name: string, script: readonly Scripted[]): Promise<void> {
+export async function scriptResponses(name: string, script: readonly ScriptedResponse[]): Promise<void> {
   await fetch(`${inject("receiverUrl")}/script/${name}`, { method: "PUT", body: JSON.stringify(script) });
 }
 
-export async function callbacks(name: string): Promise<ReceivedCallback[]> {
+export async function receivedCallbacks(name: string): Promise<ReceivedCallback[]> {
   return await (await fetch(`${inject("receiverUrl")}/received/${name}`)).json<ReceivedCallback[]>();
 }
