@@ -1,5 +1,6 @@
 import { env } from "cloudflare:workers";
 import { describe, expect, test, vi } from "vitest";
+import { standardEvent, startHookWorker } from "./hook-events.ts";
 import { TrimStream } from "../../src/core/reply/trim-stream.ts";
 import {
   as,
@@ -284,6 +285,14 @@ describe("an unexpected throw", () => {
     expect((stack as string[])[0]).toMatch(/^(?:\w+\.)?trimmer .*log\.test\.ts:\d+:\d+/);
     expect(log.requests()).toMatchObject([{ code: "internal_error", reason: "uncaught TypeError" }]);
     expect(JSON.stringify(log.lines()) + text).not.toContain(CANARY);
+  });
+
+  test("in a hook's own `input` leaves its frames, too", async () => {
+    const response = await startHookWorker().send("/hooks/broken", await standardEvent({}));
+    const { request_id } = await problemOf(response);
+    expect(exceptions()).toMatchObject([{ request_id, error: "TypeError" }]);
+    expect((exceptions()[0]?.["stack"] as string[] | undefined)?.[0]).toMatch(/\binput .*config\.ts:\d+:\d+/);
+    expect(JSON.stringify(log.lines())).not.toContain("secret words");
   });
 
   test("in a run does the same, once for all requests that join it", async () => {

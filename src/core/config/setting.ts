@@ -9,7 +9,10 @@ export function entriesOf(value: string | undefined): string[] {
     .filter((entry) => entry !== "");
 }
 
-/** @param what continues "This Worker's setting NAME …" */
-export function misconfigured(setting: string, what: string): Problem {
-  return new Problem("misconfigured", `This Worker's setting ${setting} ${what}.`, { reason: setting });
+/**
+ * @param what continues "This Worker's setting NAME …"
+ * @param options `cause`: what the deployer's own function has thrown; its stack is logged
+ */
+export function misconfigured(setting: string, what: string, options?: ErrorOptions): Problem {
+  return new Problem("misconfigured", `This Worker's setting ${setting} ${what}.`, { reason: setting }, options);
 }

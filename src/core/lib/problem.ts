@@ -83,7 +83,7 @@ export class Problem extends Error {
   readonly code: ProblemCode;
   readonly details: ProblemDetails;
 
-  /** @param options `cause`: the unexpected throw behind an internal_error; it is logged and never shown */
+  /** @param options `cause`: the unexpected throw behind the problem; its stack is logged, and callers never see it */
   constructor(code: ProblemCode, message: string, details: ProblemDetails = {}, options?: ErrorOptions) {
     super(message, options);
     this.name = "Problem";
