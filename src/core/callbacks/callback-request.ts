@@ -67,9 +67,9 @@ interface OutputShape {
 function readOutput(returned: unknown, wrong: (what: string) => Problem): OutputShape {
   if (!isRecord(returned)) throw wrong("must give { path?, method?, headers?, body }");
   const { path, method = "POST" } = returned;
-  if (path !== undefined && typeof path !== "string") throw wrong("gave a path that is no string");
+  if (path !== undefined && typeof path !== "string") throw wrong("gave a path that is not a string");
   const upperMethod = typeof method === "string" ? method.toUpperCase() : "";
-  if (!METHODS.has(upperMethod)) throw wrong("gave a method that is none of POST, PUT, PATCH");
+  if (!METHODS.has(upperMethod)) throw wrong("gave a method other than POST, PUT, PATCH");
   return { path, method: upperMethod, headers: returned["headers"], body: returned["body"] };
 }
 

@@ -1,5 +1,5 @@
-// Which headers a hook's `output` may set: none that frames the message or the connection, none that the network adds, no credential, and
-// none that a receiver takes for a signature. A value contains no line break, so it can't begin another header.
+// The headers that a hook's `output` may set. It may not set a header that frames the message or the connection, that the network adds, that
+// is a credential, or that a receiver takes for a signature. A value contains no line break, so it can't begin another header.
 import { isRecord } from "../lib/json.ts";
 import { HEADER_NAME, isTransportHeader } from "../lib/http-headers.ts";
 
@@ -16,15 +16,15 @@ export function readOutputHeaders(
   wrong: (what: string) => Error,
 ): Record<string, string> {
   if (returned === undefined) return {};
-  if (!isRecord(returned)) throw wrong("gave headers that are no object");
+  if (!isRecord(returned)) throw wrong("gave headers that are not an object");
   const entries = Object.entries(returned).map(([key, value]): [string, string] => {
     const name = key.toLowerCase();
-    if (!HEADER_NAME.test(name)) throw wrong("gave a header whose name is none");
+    if (!HEADER_NAME.test(name)) throw wrong("gave a header with an invalid name");
     const reserved =
       name !== "content-type" && (isTransportHeader(name) || /^(?:authorization|cookie2?|webhook-.*)$/.test(name));
     if (reserved || name === authHeader) throw wrong(`gave the header ${name}, which it must not set`);
     if (typeof value !== "string" || !HEADER_VALUE.test(value))
-      throw wrong(`gave the header ${name} a value that is no text of ASCII`);
+      throw wrong(`gave the header ${name} a value that is not ASCII text`);
     return [name, value];
   });
   return Object.fromEntries(entries);

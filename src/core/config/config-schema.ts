@@ -184,16 +184,16 @@ export type Turnstile = z.output<typeof TurnstileInput> & { presets: string[] };
 
 /** JSON (or a form) that a sender made up: typed as JSON.parse types it, since only the config's author knows its shape. */
 export type Payload = ReturnType<typeof JSON.parse>;
-/** From an event to a question: a text, a body of /ask, or null to ignore the event. */
+/** Makes a question of an event: a text, or a body of /ask. Null ignores the event. */
 export type HookInput = (event: { payload: Payload }) => HookQuestion | Promise<HookQuestion>;
 export type HookQuestion = string | z.input<typeof Ask> | null;
 
-/** What `output` is told: the trimmed answer of /ask, or the error of a job that failed for good. */
+/** The argument of `output`: the answer, as /ask returns it, or the error of a job that failed for good. */
 export type HookOutcome = { payload: Payload; metadata: Record<string, string> } & (
   | { answer: Answer; error: null }
   | { answer: null; error: JobError }
 );
-/** The request to the callback: `path` stays on the url's origin; `body` is sent as JSON unless it is a string. */
+/** The request to the callback. `path` is a path on the url's origin; a `body` that is not a string is sent as JSON. */
 export interface CallbackRequest {
   path?: string;
   method?: string;
@@ -206,7 +206,7 @@ const isFunction = (value: unknown) => typeof value === "function";
 
 function templateMistake(template: string): string | null {
   if (!template.includes("{body}")) return "must contain {body}";
-  // It would be signed as it is written, and no delivery would ever fit.
+  // Any other {…} would be signed literally, and no signature would ever match.
   return /\{\w+\}/.test(template.replaceAll(/\{(?:body|timestamp)\}/g, ""))
     ? "must contain no other {…} than {body} and {timestamp}"
     : null;
@@ -261,14 +261,14 @@ type HookScheme =
       header: string;
       algorithm: "sha256";
       encoding: "hex" | "base64";
-      /** What is signed, with {body} and {timestamp} in it. */
+      /** The signed text, with {body} and {timestamp} in it. */
       template: string;
-      /** Where {timestamp} comes from: Unix seconds. There exactly when the template has it. */
+      /** Name of the header with {timestamp}, in Unix seconds; set exactly if the template has {timestamp}. */
       timestamp_header?: string | undefined;
-      /** The sender's name for a delivery: for the log, since it is not signed. */
+      /** Name of the header with the sender's own id of a request. It is not signed, so it is only logged. */
       id_header?: string | undefined;
     };
-/** A signed sender; its limits (BudgetLimits) stand beside its other settings. */
+/** A webhook endpoint. Its limits (BudgetLimits) are among its other settings. */
 export type Hook = Omit<HookFields, "scheme" | keyof typeof SENDER_SETTINGS.hmac> & HookScheme;
 
 const AUTH = "one of { bearer: NAME }, { header: { name, secret_name: NAME } }, { standard: NAME }";
