@@ -1,7 +1,7 @@
-// What the output of a Responses object says: text, refusal, reasoning summary, tool calls, citations. Reads loosely: unknown items,
+// Reads the output of a response object: text, refusal, reasoning summary, tool calls, citations. Reads loosely: unknown items, unknown
 // statuses and missing parts never fail.
 import type { ToolCall } from "../../contract/answer.ts";
-import { type JsonObject, partsOf, textOf } from "../lib/json.ts";
+import { type JsonObject, recordsOf, textOf } from "../lib/json.ts";
 
 export interface OutputContent {
   text: string;
@@ -11,56 +11,61 @@ export interface OutputContent {
   citations: JsonObject[];
 }
 
+/** All output that an answer can show. */
 export function readOutput(response: JsonObject): OutputContent {
-  const said: OutputContent = { text: "", refusal: "", reasoning: "", toolCalls: [], citations: [] };
+  const content: OutputContent = { text: "", refusal: "", reasoning: "", toolCalls: [], citations: [] };
   const summaries: string[] = [];
   let messages = 0;
   for (const item of itemsOf(response)) {
     const type = item["type"];
     if (type === "message") {
       messages += 1;
-      if (isAnswerMessage(item)) readMessage(item, said);
+      if (isAnswerMessage(item)) addMessage(item, content);
     } else if (type === "reasoning") {
-      summaries.push(...partsOf(item["summary"]).map((part) => textOf(part["text"])));
+      summaries.push(...recordsOf(item["summary"]).map((part) => textOf(part["text"])));
     } else {
       const call = toolCallOf(item);
-      if (call !== undefined) said.toolCalls.push(call);
+      if (call !== undefined) content.toolCalls.push(call);
     }
   }
-  said.reasoning = summaries.filter((part) => part !== "").join(SUMMARY_SEPARATOR);
-  // Some relays fill only the SDKs' shortcut; where messages exist it is ignored, since it comes empty beside real text.
-  if (messages === 0) said.text = textOf(response["output_text"]);
-  return said;
+  content.reasoning = summaries.filter((part) => part !== "").join(SUMMARY_SEPARATOR);
+  // Some relays fill only the SDKs' shortcut. If there are messages it is ignored, since it may be empty beside real text.
+  if (messages === 0) content.text = textOf(response["output_text"]);
+  return content;
 }
 
-export function readMessage(item: JsonObject, said: OutputContent): void {
-  // A plain string as content is what chat-shaped relays write.
-  if (typeof item["content"] === "string") said.text += item["content"];
-  for (const part of partsOf(item["content"])) {
-    if (part["type"] === "refusal") said.refusal += textOf(part["refusal"]);
+/** Adds the content of a message; the indexes of its citations are shifted behind the text so far. */
+export function addMessage(item: JsonObject, content: OutputContent): void {
+  // Relays that convert from the chat API write the content as a plain string.
+  if (typeof item["content"] === "string") content.text += item["content"];
+  for (const part of recordsOf(item["content"])) {
+    if (part["type"] === "refusal") content.refusal += textOf(part["refusal"]);
     if (part["type"] !== "output_text") continue;
-    const offset = said.text.length;
-    said.text += textOf(part["text"]);
-    for (const citation of partsOf(part["annotations"])) said.citations.push(shifted(citation, offset));
+    const offset = content.text.length;
+    content.text += textOf(part["text"]);
+    for (const citation of recordsOf(part["annotations"])) content.citations.push(shiftIndexes(citation, offset));
   }
 }
 
-export function shifted(citation: JsonObject, offset: number): JsonObject {
+export function shiftIndexes(citation: JsonObject, offset: number): JsonObject {
   if (offset === 0) return citation;
-  const moved: JsonObject = { ...citation };
+  const shifted: JsonObject = { ...citation };
   for (const key of ["start_index", "end_index"]) {
-    if (typeof moved[key] === "number") moved[key] += offset;
+    if (typeof shifted[key] === "number") shifted[key] += offset;
   }
-  return moved;
+  return shifted;
 }
 
+/** Between the parts of a reasoning summary. */
 export const SUMMARY_SEPARATOR = "\n\n";
 
+/** Whether a message is the final answer, and not commentary on the way to it. */
 export function isAnswerMessage(item: JsonObject): boolean {
   const phase = item["phase"];
   return typeof phase !== "string" || phase === "final_answer";
 }
 
+/** @returns undefined for an item that is no call of a function or custom tool */
 export function toolCallOf(item: JsonObject): ToolCall | undefined {
   const type = item["type"];
   if (type !== "function_call" && type !== "custom_tool_call") return undefined;
@@ -71,20 +76,23 @@ export function toolCallOf(item: JsonObject): ToolCall | undefined {
   };
 }
 
+/** The SDKs' `output_text`: the text of all messages, commentary included. */
 export function outputText(response: JsonObject): string {
   let text = "";
   for (const item of itemsOf(response)) {
     if (item["type"] !== "message") continue;
-    for (const part of partsOf(item["content"])) if (part["type"] === "output_text") text += textOf(part["text"]);
+    for (const part of recordsOf(item["content"])) if (part["type"] === "output_text") text += textOf(part["text"]);
   }
   return text;
 }
 
+/** A value as JSON text; a string is taken as JSON already, and a missing value is "". */
 export function jsonTextOf(value: unknown): string {
   if (typeof value === "string") return value;
   return value === undefined || value === null ? "" : JSON.stringify(value);
 }
 
+/** The output items of a response object. */
 export function itemsOf(response: JsonObject): JsonObject[] {
-  return partsOf(response["output"]);
+  return recordsOf(response["output"]);
 }

@@ -1,14 +1,14 @@
-// Takes out of an upstream's text whatever must not reach a caller: keys (whole, masked or in part), account ids, addresses,
-// balances, request ids. Errs on the side of taking too much: these texts are read by people, never by programs.
+// Removes from an upstream's text what must not reach a caller: keys (complete, masked or in part), account ids, addresses, balances,
+// request ids. Removes too much rather than too little: people read these texts, and programs don't.
 
-const GONE = "[redacted]";
-/** A shorter run of one of our secrets is no use to anybody, and would blank ordinary words. */
+const REDACTED = "[redacted]";
+/** A shorter part of a secret is useless to an attacker, and redacting it would blank ordinary words. */
 const SECRET_WINDOW = 6;
 
-/** People read no more; a text of any length is then redacted in a moment. */
+/** The rest of a longer text is dropped: nobody reads it, and redaction stays fast. */
 const MAX_TEXT_CHARS = 8_192;
 
-/** Every repetition is bounded, or begins where its run begins: none looks at a long run again from each of its characters. */
+/** Every repetition is bounded or can only begin where its run begins, so no pattern scans a long run once per character. */
 const PATTERNS: readonly RegExp[] = [
   /\(?\s{0,3}request[ _-]?id\s{0,3}[:：=]?\s{0,3}[\w-]+\s{0,3}\)?/gi,
   /\bhttps?:\/\/[^\s"'<>)\]，。]+/gi,
@@ -25,21 +25,21 @@ const PATTERNS: readonly RegExp[] = [
   /-?\d[\d.,]{0,30}\s{0,3}(?:usd|cny|rmb|dollars?|美元|元)/gi,
   /-?\d[\d.,]{0,30}\s{0,3}(?:余额|额度|balance|quota|credits?)/gi,
   /(?:余额|额度|balance|quota|remain\w{0,20})[^\d\n]{0,24}-?\d[\d.,]*/gi,
-  // Any long run that mixes letters and digits: ids and keys of vendors that we do not know.
+  // Any long run that mixes letters and digits: ids and keys of unknown vendors.
   /(?<![\w-])(?=[\w-]*\d)(?=[\w-]*[A-Za-z])[\w-]{20,}/g,
 ];
 
-/** @param secrets every secret that upstream has seen from us; no run of six characters of one survives. */
+/** At most 1,000 characters. @param secrets every secret that upstream gets from us; no six consecutive characters of one remain */
 export function redact(text: string, secrets: readonly string[]): string {
   let out = redactSecrets(text.slice(0, MAX_TEXT_CHARS), secrets);
-  for (const pattern of PATTERNS) out = out.replace(pattern, GONE);
+  for (const pattern of PATTERNS) out = out.replace(pattern, REDACTED);
   return out
     .replace(/\s{2,}/g, " ")
     .trim()
     .slice(0, 1_000);
 }
 
-/** The part of `redact` that knows our own secrets, for short fields whose form is checked otherwise. */
+/** Removes our own secrets only: for short fields whose form is checked separately. */
 export function redactSecrets(text: string, secrets: readonly string[]): string {
   let out = text;
   for (const secret of secrets) out = withoutPartsOf(out, secret);
@@ -47,21 +47,21 @@ export function redactSecrets(text: string, secrets: readonly string[]): string 
 }
 
 function withoutPartsOf(text: string, secret: string): string {
-  if (secret.length < SECRET_WINDOW) return secret === "" ? text : text.split(secret).join(GONE);
-  const doomed: boolean[] = [];
-  let any = false;
+  if (secret.length < SECRET_WINDOW) return secret === "" ? text : text.split(secret).join(REDACTED);
+  const isSecret: boolean[] = [];
+  let found = false;
   for (let at = 0; at + SECRET_WINDOW <= secret.length; at += 1) {
     const part = secret.slice(at, at + SECRET_WINDOW);
     for (let hit = text.indexOf(part); hit !== -1; hit = text.indexOf(part, hit + 1)) {
-      any = true;
-      for (let i = hit; i < hit + SECRET_WINDOW; i += 1) doomed[i] = true;
+      found = true;
+      for (let i = hit; i < hit + SECRET_WINDOW; i += 1) isSecret[i] = true;
     }
   }
-  if (!any) return text;
+  if (!found) return text;
   let out = "";
   for (let at = 0; at < text.length; at += 1) {
-    if (!doomed[at]) out += text[at];
-    else if (!doomed[at - 1]) out += GONE;
+    if (!isSecret[at]) out += text[at];
+    else if (!isSecret[at - 1]) out += REDACTED;
   }
   return out;
 }

@@ -1,5 +1,5 @@
-// The event that most of a stream consists of, a piece of text, read without JSON: its shape is known to the byte, so a scan that walks
-// it once says whether it is whole and where its text stands. Whatever is written another way is left to the JSON parser.
+// Reads a text delta, the most frequent event of a stream, without parsing its JSON: its form is known to the byte, so one scan shows
+// whether it is well-formed and where its text is. An event in any other form is left to the JSON parser.
 import { decodeUtf8 } from "../lib/json.ts";
 import type { Frame } from "../lib/sse.ts";
 
@@ -7,9 +7,9 @@ export const TEXT_DELTA = "response.output_text.delta";
 
 export interface TextDelta {
   outputIndex: number;
-  /** undefined: the event has none. */
+  /** Undefined if the event has none. */
   sequenceNumber: number | undefined;
-  /** Where in the frame the text stands, still escaped as JSON has it. */
+  /** The bytes `from` to `to` of the frame are the text, still escaped as in JSON. */
   from: number;
   to: number;
 }
@@ -19,9 +19,9 @@ const EVENT_LINE = bytesOf(`event: ${TEXT_DELTA}\n`);
 const DATA = bytesOf("data: {");
 const TYPE = bytesOf(`"${TEXT_DELTA}"`);
 
-type Kind = "type" | "text" | "number" | "nothing";
+type Kind = "type" | "text" | "number" | "empty list";
 
-/** The keys that such an event has, at OpenAI and at those who relay it; another one may mean something. */
+/** The keys of a text delta at OpenAI and its relays. An event with any other key is parsed, since that key may matter. */
 const KEYS: readonly (readonly [name: Uint8Array, kind: Kind])[] = (
   [
     ["type", "type"],
@@ -29,7 +29,7 @@ const KEYS: readonly (readonly [name: Uint8Array, kind: Kind])[] = (
     ["output_index", "number"],
     ["content_index", "number"],
     ["delta", "text"],
-    ["logprobs", "nothing"],
+    ["logprobs", "empty list"],
     ["sequence_number", "number"],
     ["obfuscation", "text"],
   ] as const
@@ -42,12 +42,12 @@ const QUOTE = 0x22;
 const COMMA = 0x2c;
 const COLON = 0x3a;
 const BACKSLASH = 0x5c;
-const CLOSED = 0x7d;
-/** What may follow a backslash, but for `u` and its four digits. */
+const CLOSING_BRACE = 0x7d;
+/** What may follow a backslash, except `u` and its four digits. */
 const ESCAPED = new Set(bytesOf('"\\/bfnrt'));
 const MAX_DIGITS = 9;
 
-/** @returns undefined for whatever is not such an event, whole and well-formed, in one line of data */
+/** @returns undefined for a frame that is not one complete, well-formed text delta in one line of data */
 export function readTextDelta(frame: Frame): TextDelta | undefined {
   let at = startsWith(frame, EVENT_LINE, 0) ? EVENT_LINE.length : 0;
   if (!startsWith(frame, DATA, at)) return undefined;
@@ -78,20 +78,21 @@ export function readTextDelta(frame: Frame): TextDelta | undefined {
         delta.to = at - 1;
       }
     } else at = frame[at] === 0x5b && frame[at + 1] === 0x5d ? at + 2 : 0;
-    // Each of them says 0 where it found no end.
+    // Every reader returns 0 if the value is not well-formed.
     if (at === 0) return undefined;
     if (frame[at] === COMMA) at += frame[at + 1] === SPACE ? 2 : 1;
     else break;
   }
-  const isWhole = frame[at] === CLOSED && frame[at + 1] === LF && frame[at + 2] === LF && frame.length === at + 3;
-  return isWhole && isTyped && delta.from > 0 && delta.outputIndex >= 0 && isUtf8(frame) ? delta : undefined;
+  const isComplete =
+    frame[at] === CLOSING_BRACE && frame[at + 1] === LF && frame[at + 2] === LF && frame.length === at + 3;
+  return isComplete && isTyped && delta.from > 0 && delta.outputIndex >= 0 && isUtf8(frame) ? delta : undefined;
 }
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-/** Most pieces are a word: shorter than what the decoder takes to begin. */
+/** Most deltas are a word: at this length a decoder takes longer to start than a loop takes to finish. */
 const SHORT_BYTES = 32;
 
-/** The text of a delta that was read from this frame. */
+/** The text of a delta that `readTextDelta` found in this frame. */
 export function textOfDelta(frame: Frame, { from, to }: TextDelta): string {
   let text = "";
   for (let at = from; at < to; at += 1) {
@@ -109,7 +110,7 @@ function startsWith(frame: Frame, bytes: Uint8Array, at: number): boolean {
   return true;
 }
 
-/** Index in KEYS; -1: none of them. */
+/** An index in KEYS; -1 for an unknown key. */
 function keyAt(frame: Frame, at: number): number {
   for (let n = 0; n < KEYS.length; n += 1) {
     const name = KEYS[n]?.[0];
@@ -118,7 +119,7 @@ function keyAt(frame: Frame, at: number): number {
   return -1;
 }
 
-/** Behind the string that begins here; 0: none does, or it is not as JSON has it. */
+/** The position after the JSON string at `start`; 0 if there is no well-formed string. */
 function stringEnd(frame: Frame, start: number): number {
   if (frame[start] !== QUOTE) return 0;
   for (let at = start + 1; at < frame.length; at += 1) {
@@ -136,7 +137,7 @@ function stringEnd(frame: Frame, start: number): number {
   return 0;
 }
 
-/** Behind a whole number without leading zeros. */
+/** The position after the whole number at `start`, which has no leading zeros; 0 if there is none. */
 function digitsEnd(frame: Frame, start: number): number {
   let at = start;
   while (isDigit(frame[at] ?? 0)) at += 1;
@@ -154,7 +155,7 @@ const isDigit = (byte: number): boolean => byte >= 0x30 && byte <= 0x39;
 const isHex = (byte: number): boolean =>
   isDigit(byte) || (byte >= 0x41 && byte <= 0x46) || (byte >= 0x61 && byte <= 0x66);
 
-/** What is not ASCII is for the decoder to judge. */
+/** Whether the frame is well-formed UTF-8. Only a frame that is not ASCII needs the decoder. */
 function isUtf8(frame: Frame): boolean {
   for (let at = 0; at < frame.length; at += 1) {
     if ((frame[at] ?? 0) < 0x80) continue;

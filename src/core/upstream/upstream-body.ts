@@ -1,12 +1,17 @@
-// What UniAPI's 2xx bodies hold, whatever their dress: a response object after heartbeat lines, an event stream that nobody asked for,
-// an error under HTTP 200, a last event without its blank line.
+// Reads UniAPI's 2xx bodies in all their forms: a response object after heartbeat lines, an event stream although none was requested, an
+// error with HTTP status 200, a last event without its blank line.
 import { Assembly, eventType } from "./assembly.ts";
+import { concatBytes } from "../lib/bytes.ts";
 import { decodeUtf8, isRecord, type JsonObject, parseJson } from "../lib/json.ts";
 import { Problem } from "../lib/problem.ts";
 import { type Frame, parseFrame } from "../lib/sse.ts";
 import { cutProblem } from "./upstream-error.ts";
 
-/** The response object in a 2xx body: after heartbeat lines, or, from a relay that streams unasked, at the end of an event stream. */
+/**
+ * The response object in a 2xx body. It may follow heartbeat lines, or be at the end of an event stream that was not requested.
+ * @param fault makes a Problem of an error in the body
+ * @throws Problem upstream_invalid_response, or the body's own error
+ */
 export function readResponse(bytes: Uint8Array, fault: (body: JsonObject) => Problem): JsonObject {
   let text: string;
   try {
@@ -16,7 +21,7 @@ export function readResponse(bytes: Uint8Array, fault: (body: JsonObject) => Pro
   }
   const body = parseJson(text) ?? lastResponse(text, fault);
   if (isRecord(body)) {
-    // A response has a status, also one that failed; an error with an empty output beside it has none.
+    // Every response has a status, also a failed one. An error may have an empty output beside it, but no status.
     if (isRecord(body["error"]) && typeof body["status"] !== "string") throw fault(body);
     if (Array.isArray(body["output"]) || body["object"] === "response" || typeof body["output_text"] === "string")
       return body;
@@ -41,14 +46,14 @@ function lastResponse(text: string, fault: (body: JsonObject) => Problem): JsonO
   return undefined;
 }
 
-/** The frame with the blank line that the end of the stream stood for: what is written behind it must not run into it. */
+const BLANK_LINE = new Uint8Array([0x0a, 0x0a]);
+
+/** Adds the blank line that a stream's last frame may lack, so that the next frame does not become part of it. */
 export function withBlankLine(frame: Frame): Frame {
-  const whole = new Uint8Array(frame.length + 2);
-  whole.set(frame);
-  return whole.fill(0x0a, frame.length);
+  return concatBytes([frame, BLANK_LINE]);
 }
 
-/** A relay may forget the last blank line; an event that was cut in the middle is no event. */
+/** Whether a frame without its blank line is a complete event: a relay may leave the line out, and a stream may be cut inside an event. */
 export function isWholeEvent(frame: Frame): boolean {
   try {
     const event = parseFrame(decodeUtf8(frame));
@@ -58,7 +63,7 @@ export function isWholeEvent(frame: Frame): boolean {
   }
 }
 
-/** A 2xx answer that is none. @param reason for the log */
+/** A 2xx body that is no response: maybe paid. @param reason for the log */
 export function unreadableProblem(message: string, reason: string): Problem {
   return new Problem("upstream_invalid_response", `${message} The call may have been paid.`, { paid: "maybe", reason });
 }

@@ -1,5 +1,6 @@
-// What UniAPI said when it refused or failed, as one of our Problems: by code first, then by status, since its statuses lie
-// (quota comes as 429, a missing model as 503, anything as 200). Sources: contract section 8, one-hub and new-api.
+// Maps UniAPI's refusals and failures to Problems, and decides whether the call may have been paid. The code counts before the status,
+// since statuses mislead: an exhausted quota comes as 429, a missing model as 503, any error as 200. Sources: docs/contract.md §8, the
+// code of one-hub and new-api.
 import { isRecord } from "../lib/json.ts";
 import { Problem } from "../lib/problem.ts";
 import { redact, redactSecrets } from "./redact.ts";
@@ -7,7 +8,7 @@ import { redact, redactSecrets } from "./redact.ts";
 export interface UpstreamErrorInput {
   /** HTTP status, or 200 for an error inside a body or a stream. */
   status: number;
-  /** The parsed body, or undefined when it was empty or no JSON. */
+  /** The parsed body; undefined if it was empty or not JSON. */
   body: unknown;
   /** `Retry-After` in whole seconds, if upstream gave one. */
   retryAfter?: number | undefined;
@@ -27,13 +28,13 @@ const QUOTA_CODES = new Set([
 const AUTH_CODES = new Set(["invalid_api_key", "invalid_token", "token_expired", "token_disabled"]);
 const RATE_CODES = new Set(["rate_limit_exceeded", "too_many_requests", "rate_limited"]);
 const MODEL_CODES = new Set(["model_not_found", "model_not_exist", "unknown_model", "no_available_channel"]);
-/** A code in the usual form; anything else is words, and words are not passed on as a code. */
+/** A code in the usual form. Anything else is a sentence, which callers don't get as a code. */
 const PLAIN_CODE = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
 /** A field's path, as OpenAI writes it. */
 const PLAIN_PATH = /^[A-Za-z_][\w.[\]-]{0,199}$/;
-/** What looks like a key or an account id, though it is formed like a code. */
+/** A key or an account id in the form of a code. */
 const LIKE_A_KEY = /^(?:sk|pk|rk|org|proj)[-_]|^AIza|(?=[\w-]*\d)(?=[\w-]*[A-Za-z])[\w-]{20,}/i;
-/** Codes that prove under HTTP 200 that the request was refused unpaid. */
+/** Codes which prove, with HTTP status 200, that the request was refused unpaid. */
 const REFUSED_CODES = new Set([
   "previous_response_not_found",
   "context_length_exceeded",
@@ -43,32 +44,32 @@ const REFUSED_CODES = new Set([
   "missing_required_parameter",
   "unknown_parameter",
 ]);
-/** UniAPI's "no channel for this model in this group", in the words of one-hub and of new-api. */
+/** "No channel for this model in this group", as one-hub and new-api write it. */
 const NO_CHANNEL = /无可用渠道|no available channel/i;
-/** Statuses that mean: refused before any work was done. */
+/** Statuses of a request that was refused before any work was done. */
 const UNPAID_STATUSES = new Set([503, 521, 522, 523, 525, 526, 530]);
-/** The backend that this call reached has not stored the item, as another one may have. */
+/** The backend that this call reached has not stored an item; another backend may have. */
 const NO_SUCH_ITEM = /^(?:Provider API error: )?Items? with ids? .{0,200} not found/i;
 const NO_SUCH_ITEM_REMEDY =
   "UniAPI does not know an item of `input` by its id: its backends do not share what they store. Send items whole, without their ids, leave " +
   "reasoning items out, and set `store` to false (AI SDK: `providerOptions: { openai: { store: false } }` and `pruneMessages` with " +
   '`reasoning: "all"`); or send only what is new, with `previous_response_id`.';
-/** Upstream gave no hint; a second is too soon for a limit that counts by the minute. */
+/** For a refusal without Retry-After: one second is too short for a limit that counts by the minute. */
 const DEFAULT_RETRY_AFTER_S = 5;
 
-/** Of upstream's code and param. */
+/** The longest part of upstream's `param` that callers get. */
 const MAX_FIELD_CHARS = 200;
 
-/** @param secrets what must never appear in the message (our upstream key). */
+/** @param secrets what must never appear in the message: our upstream key. @returns a Problem with `details.paid` set */
 export function upstreamProblem(fault: UpstreamErrorInput, secrets: readonly string[]): Problem {
-  const said = errorFields(fault.body);
-  const code = said.code.toLowerCase();
+  const fields = errorFields(fault.body);
+  const code = fields.code.toLowerCase();
   const noSuchModel =
-    MODEL_CODES.has(code) || ((fault.status === 503 || fault.status === 200) && NO_CHANNEL.test(said.message));
+    MODEL_CODES.has(code) || ((fault.status === 503 || fault.status === 200) && NO_CHANNEL.test(fields.message));
   const hint =
     fault.retryAfter === undefined ? {} : { retryAfter: fault.retryAfter, upstreamRetryAfter: fault.retryAfter };
-  const shownCode = isPlain(said.code, PLAIN_CODE, secrets) ? said.code : "";
-  const reason = `upstream ${fault.status}${said.code === "" ? "" : ` ${shownCode.toLowerCase() || "other"}`}`;
+  const shownCode = isPlain(fields.code, PLAIN_CODE, secrets) ? fields.code : "";
+  const reason = `upstream ${fault.status}${fields.code === "" ? "" : ` ${shownCode.toLowerCase() || "other"}`}`;
 
   if (QUOTA_CODES.has(code) || ((fault.status === 402 || fault.status === 403) && !MODEL_CODES.has(code))) {
     return new Problem(
@@ -113,9 +114,9 @@ export function upstreamProblem(fault: UpstreamErrorInput, secrets: readonly str
     );
   }
   if (fault.status >= 400 && fault.status < 500)
-    return rejected(fault, { ...said, shownCode }, noSuchModel, reason, secrets);
+    return rejection(fault, { ...fields, shownCode }, noSuchModel, reason, secrets);
   if (fault.status === 200 && REFUSED_CODES.has(code))
-    return rejected({ ...fault, status: 400 }, { ...said, shownCode }, noSuchModel, reason, secrets);
+    return rejection({ ...fault, status: 400 }, { ...fields, shownCode }, noSuchModel, reason, secrets);
   return new Problem(
     "upstream_error",
     "UniAPI failed while it worked on this request. It may have been paid; send it again only if you accept that.",
@@ -123,17 +124,21 @@ export function upstreamProblem(fault: UpstreamErrorInput, secrets: readonly str
   );
 }
 
-function rejected(
+function rejection(
   fault: UpstreamErrorInput,
-  said: ErrorFields & { shownCode: string },
+  fields: ErrorFields & { shownCode: string },
   noSuchModel: boolean,
   reason: string,
   secrets: readonly string[],
 ): Problem {
-  const passes = said.shownCode !== "" && said.code !== said.type;
-  // OpenAI's own advice, to store the items, is what does not help here.
+  const isCodeShown = fields.shownCode !== "" && fields.code !== fields.type;
+  // OpenAI advises to store the items, which does not help here.
   const message =
-    fault.status !== 400 ? "" : NO_SUCH_ITEM.test(said.message) ? NO_SUCH_ITEM_REMEDY : redact(said.message, secrets);
+    fault.status !== 400
+      ? ""
+      : NO_SUCH_ITEM.test(fields.message)
+        ? NO_SUCH_ITEM_REMEDY
+        : redact(fields.message, secrets);
   return new Problem(
     "upstream_rejected",
     message ||
@@ -142,22 +147,22 @@ function rejected(
       paid: "unpaid",
       reason,
       noSuchModel,
-      ...(passes ? { upstreamCode: said.shownCode } : {}),
-      ...(said.param === ""
+      ...(isCodeShown ? { upstreamCode: fields.shownCode } : {}),
+      ...(fields.param === ""
         ? {}
         : {
-            param: isPlain(said.param, PLAIN_PATH, secrets)
-              ? said.param
-              : redact(said.param.slice(0, MAX_FIELD_CHARS), secrets),
+            param: isPlain(fields.param, PLAIN_PATH, secrets)
+              ? fields.param
+              : redact(fields.param.slice(0, MAX_FIELD_CHARS), secrets),
           }),
     },
   );
 }
 
-/** Fields that every locked caller sends itself: a path into one of them tells nothing new. */
+/** Fields that every restricted caller sets itself: a path into one of them reveals nothing about the preset. */
 const OWN_FIELDS = /^(?:input|previous_response_id|max_output_tokens)\b/;
 
-/** What upstream says of a request tells of the preset in it: a locked caller hears our own words, and the code. */
+/** Upstream's words about a request may reveal the preset in it: a restricted caller gets our own message, and the code. */
 export function forRestrictedCaller(error: unknown): unknown {
   if (!(error instanceof Problem) || error.code !== "upstream_rejected") return error;
   const { param, ...details } = error.details;
@@ -181,7 +186,7 @@ export function withModelSetting(error: unknown, setting: string | undefined, is
   return new Problem(error.code, message, { ...error.details, reason: `${error.details.reason}, set by ${setting}` });
 }
 
-/** The connection closed in good order, in the middle of the answer. */
+/** The connection was closed cleanly before the answer was complete. */
 export function cutProblem(): Problem {
   return new Problem(
     "upstream_error",
@@ -201,7 +206,7 @@ export interface ErrorFields {
   message: string;
 }
 
-/** The fields of `{error:{…}}`, of a flat `error` event, and of the bare `{message}` that some relays send; "" where absent. */
+/** The fields of `{error:{…}}`, of a flat `error` event, or of the bare `{message}` that some relays send; "" for a missing one. */
 export function errorFields(body: unknown): ErrorFields {
   const outer = isRecord(body) ? body : {};
   const error = isRecord(outer["error"]) ? outer["error"] : outer;
@@ -215,14 +220,14 @@ export function errorFields(body: unknown): ErrorFields {
 
 const PLAIN_NUMBER = /^\s*\d{1,9}(?:\.\d+)?\s*$/;
 
-/** `Retry-After` (RFC 9110: seconds or a date) or `retry-after-ms`, in whole seconds ≥ 1; undefined if absent or no number. */
+/** `Retry-After` (RFC 9110: seconds or a date) or `retry-after-ms`, in whole seconds ≥ 1; undefined if missing or malformed. */
 export function retryAfterSeconds(headers: Headers, nowMs: number): number | undefined {
   const ms = headers.get("retry-after-ms");
   if (ms !== null && PLAIN_NUMBER.test(ms)) return Math.max(1, Math.ceil(Number(ms) / 1_000));
   const value = headers.get("retry-after");
   if (value === null) return undefined;
   if (PLAIN_NUMBER.test(value)) return Math.max(1, Math.ceil(Number(value)));
-  // Every form of an HTTP date begins with the day's name; what else Date.parse takes ("-5" is a year) is none.
+  // Every form of an HTTP date begins with the name of a day. Date.parse accepts more: "-5" would be a year.
   const seconds = /^\s*[A-Za-z]/.test(value) ? (Date.parse(value) - nowMs) / 1_000 : Number.NaN;
   return Number.isFinite(seconds) ? Math.max(1, Math.ceil(seconds)) : undefined;
 }

@@ -1,4 +1,4 @@
-// Tokens of a response and what they cost. Prices are USD per million tokens, from the config; nothing here knows a price.
+// The tokens of a response and their cost. Prices come from the config, in USD per million tokens.
 import type { Usage } from "../../contract/answer.ts";
 import type { Price } from "../config/config-schema.ts";
 import { isRecord } from "../lib/json.ts";
@@ -17,7 +17,7 @@ export function usageOf(usage: unknown): Usage | null {
   };
 }
 
-/** Both together; null where neither is known. */
+/** The sum; null if neither is known. */
 export function sumUsage(a: Usage | null, b: Usage | null): Usage | null {
   if (a === null || b === null) return a ?? b;
   return {
@@ -45,13 +45,13 @@ export function costUsd(
     const cached = Math.min(usage.cached_tokens, usage.input_tokens);
     const micro =
       (usage.input_tokens - cached) * price.input + cached * price.cached + usage.output_tokens * price.output;
-    // Ten decimals: a single token of the cheapest model still shows, and binary noise does not.
+    // Ten decimals show a single token of the cheapest model, and hide rounding errors.
     return Number((micro / 1e6).toFixed(10));
   }
   return undefined;
 }
 
-/** The price of a model, by its exact or its undated name. */
+/** The price of a model by its exact name, else by its name without a date. */
 export function priceOf(prices: Readonly<Record<string, Price>>, model: string): Price | undefined {
   if (Object.hasOwn(prices, model)) return prices[model];
   const undated = model.replace(/-\d{4}-?\d{2}-?\d{2}$/, "");
