@@ -4,7 +4,7 @@
 import { DurableObject } from "cloudflare:workers";
 import type { DeliveryAttempt, FailedAttempt, JobDelivery, JobStatus, JobView } from "../contract/job.ts";
 import {
-  type JobInstance,
+  type JobWorkflowParams,
   type JobOutcome,
   type JobSpec,
   LOST_CALL_ERROR,
@@ -220,7 +220,7 @@ export class JobRecord extends DurableObject<Env> implements JobRecordMethods {
   }
 
   /** @returns whether an instance of that id exists; there is only one, however often it is created */
-  async #createInstance(params: JobInstance): Promise<boolean> {
+  async #createInstance(params: JobWorkflowParams): Promise<boolean> {
     try {
       await this.env.JOBS.create({ id: params.instance, params });
       return true;

@@ -3,7 +3,7 @@
 import { WorkflowEntrypoint, type WorkflowEvent, type WorkflowStep } from "cloudflare:workers";
 import { deliver } from "../jobs/deliver.ts";
 import { answerJob } from "../jobs/answer-job.ts";
-import type { JobInstance } from "../core/jobs/job.ts";
+import type { JobWorkflowParams } from "../core/jobs/job.ts";
 import { wire } from "../isolate.ts";
 
 /** For a paid call: no retries, and a time limit above upstream's own deadline for a job. */
@@ -11,8 +11,8 @@ const ONCE = { retries: { limit: 0, delay: 0 }, timeout: "50 minutes" } as const
 /** For a step that may be repeated. */
 const REPEATABLE = { retries: { limit: 5, delay: "5 seconds", backoff: "exponential" }, timeout: "2 minutes" } as const;
 
-export class JobWorkflow extends WorkflowEntrypoint<Env, JobInstance> {
-  override async run({ payload }: Readonly<WorkflowEvent<JobInstance>>, step: WorkflowStep): Promise<void> {
+export class JobWorkflow extends WorkflowEntrypoint<Env, JobWorkflowParams> {
+  override async run({ payload }: Readonly<WorkflowEvent<JobWorkflowParams>>, step: WorkflowStep): Promise<void> {
     if (!payload.deliverOnly) await this.#respond(payload, step);
     for (let n = 1; ; n += 1) {
       const delayMs = await step.do(`deliver ${n}`, REPEATABLE, async () =>
@@ -23,7 +23,7 @@ export class JobWorkflow extends WorkflowEntrypoint<Env, JobInstance> {
     }
   }
 
-  async #respond(instance: JobInstance, step: WorkflowStep): Promise<void> {
+  async #respond(params: JobWorkflowParams, step: WorkflowStep): Promise<void> {
     for (let n = 1; ; n += 1) {
       const delayMs = await step
         .do(`respond ${n}`, ONCE, async () => {
@@ -31,18 +31,18 @@ export class JobWorkflow extends WorkflowEntrypoint<Env, JobInstance> {
           const background: Promise<unknown>[] = [];
           const { retryInMs } = await answerJob(
             deps.forJobs(),
-            () => this.#record(instance),
-            instance,
+            () => this.#record(params),
+            params,
             (work) => void background.push(work),
           );
           // Nothing goes on after a step. Background work may add more of it, so the length is read each time.
           for (let index = 0; index < background.length; index += 1) await background[index]?.catch(() => undefined);
           return retryInMs ?? null;
         })
-        // The step broke: the record knows whether upstream was being called. Date.now and not the wired clock, because a wrong setting
-        // may be what broke the step.
+        // The step broke: the record knows whether upstream was being called. Uses Date.now and not the clock of Deps, because a
+        // wrong setting may be what broke the step.
         .catch(() =>
-          step.do(`give up ${n}`, REPEATABLE, () => this.#record(instance).giveUp(Date.now(), instance.instance)),
+          step.do(`give up ${n}`, REPEATABLE, () => this.#record(params).giveUp(Date.now(), params.instance)),
         );
       if (delayMs === null) return;
       await step.sleep(`pause after try ${n}`, delayMs);
@@ -50,7 +50,7 @@ export class JobWorkflow extends WorkflowEntrypoint<Env, JobInstance> {
   }
 
   /** A new stub each time, because a stub that has failed stays broken. */
-  #record({ job }: JobInstance) {
+  #record({ job }: JobWorkflowParams) {
     return this.env.JOB_RECORDS.getByName(job);
   }
 }

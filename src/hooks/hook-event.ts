@@ -57,7 +57,7 @@ async function questionOf(name: string, hook: Hook, payload: Payload): Promise<H
   }
 }
 
-/** @param question what `input` returned: of any type, since its types don't bind the deployer's code at run time */
+/** @param question what `input` returned, of any type: its types don't bind the deployer's code at run time */
 function restrictQuestion(
   name: string,
   question: unknown,

@@ -1,4 +1,4 @@
-// POST /hooks/{name}: verifies a signed event, records a job for it and acknowledges it at once. Of an event nothing is parsed, counted or
+// POST /hooks/{name}: verifies a signed event, records a job for it and acknowledges it at once. Nothing of an event is parsed, counted or
 // logged before its signature is verified.
 import { type Context, Hono } from "hono";
 import { assertNotPaused } from "../answer/answer.ts";

@@ -1,5 +1,5 @@
-// One callback as a plain request, from an entry of the config's callbacks and the outcome of a job. No header is taken over from anywhere,
-// and what the hook's `output` returned is validated, because it may contain words of a webhook's sender.
+// One callback as a plain request, from an entry of the config's callbacks and the outcome of a job. The request's headers are built from
+// scratch, and what the hook's `output` returned is validated, because it may contain words of a webhook's sender.
 import { authHeaderName, authHeaders, type SecretOf } from "./auth.ts";
 import { readOutputHeaders } from "./headers.ts";
 import { callbackUrl, type UrlPolicy } from "./url.ts";
@@ -63,7 +63,7 @@ interface OutputShape {
   body: unknown;
 }
 
-/** @param returned of any type, since its types don't bind the deployer's code at run time */
+/** @param returned of any type: the types of `output` don't bind the deployer's code at run time */
 function readOutput(returned: unknown, wrong: (what: string) => Problem): OutputShape {
   if (!isRecord(returned)) throw wrong("must give { path?, method?, headers?, body }");
   const { path, method = "POST" } = returned;

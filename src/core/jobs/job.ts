@@ -28,7 +28,7 @@ export interface JobSpec {
 export type JobOutcome = { answer: Answer; error: null } | { answer: null; error: JobError };
 
 /** Parameters of an instance of the Workflow. */
-export interface JobInstance {
+export interface JobWorkflowParams {
   job: string;
   /** The instance's own id. */
   instance: string;
