@@ -1,4 +1,4 @@
-// Named JSON documents in the SQLite of a Durable Object, each in as many rows as it takes: a row holds 2 MB at most.
+// Named JSON documents in the SQLite of a Durable Object. A row holds at most 1 MiB beside its key, so a document takes as many rows as it needs.
 // Reading from an object that has stored nothing creates no table, so such an object leaves nothing behind.
 
 /** Bytes of a document in one row. */

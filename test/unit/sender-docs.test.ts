@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { expect, test } from "vitest";
 import { SENDERS } from "../../src/hooks/senders.ts";
-import { linksOf, readText, rowsOf, sectionOf } from "../support/markdown.ts";
+import { codesIn, linksOf, readText, rowsOf, sectionOf } from "../support/markdown.ts";
 
 test.each(Object.entries(SENDERS))(
   "docs/senders/%s.md describes the sender and links to its provider",
@@ -21,4 +21,9 @@ test("the table in docs/webhooks.md has a row for each sender, and no other", ()
     ([scheme, { title }]) => `[${title}](senders/${scheme}.md) \`${scheme}\``,
   );
   expect(rows.toSorted()).toEqual(expected.toSorted());
+});
+
+test("docs/contract.md names each sender in its section about webhooks", () => {
+  const named = codesIn(sectionOf("docs/contract.md", "7. Webhooks, jobs and callbacks"));
+  expect(Object.keys(SENDERS).filter((scheme) => !named.includes(scheme))).toEqual([]);
 });
