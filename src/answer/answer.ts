@@ -17,7 +17,7 @@ import { Problem } from "../core/lib/problem.ts";
 import type { CacheControl } from "../core/request/cache-control.ts";
 import type { Composed } from "../core/request/compose.ts";
 import { decodeTombstone, decodeTurn, turnKey } from "../core/turns/turn.ts";
-import { forRestrictedCaller } from "../core/upstream/upstream-error.ts";
+import { forRestrictedCaller, withModelSetting } from "../core/upstream/upstream-error.ts";
 import type { Deps, RequestContext } from "../deps.ts";
 import { findParent, type Parent, parentNotFound } from "./chain.ts";
 import { chainSupportKey, type Continuity, continueTurn, continuityOf } from "./continuity.ts";
@@ -85,8 +85,12 @@ export async function answer(
   question: Question,
   context: RequestContext,
 ): Promise<WholeAnswer | StreamedAnswer> {
-  if (context.caller.grant === undefined) return await lookUpOrCall(deps, question, context);
-  const reply = await lookUpOrCall(deps, question, context).catch(rethrowForRestricted);
+  const isRestricted = context.caller.grant !== undefined;
+  const reply = await lookUpOrCall(deps, question, context).catch((error: unknown) => {
+    const problem = withModelSetting(error, question.composed.modelSetting, isRestricted);
+    throw isRestricted ? forRestrictedCaller(problem) : problem;
+  });
+  if (!isRestricted) return reply;
   return reply.kind === "whole" ? reply : { ...reply, next: () => reply.next().catch(rethrowForRestricted) };
 }
 
