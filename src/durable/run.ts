@@ -150,7 +150,7 @@ export class Run extends DurableObject<Env> {
 
   /** Bytes that can't be written stay in memory, where readers get them as long as this object lives. */
   #write(recording: Recording, hasEnded = false): void {
-    clearTimeout(recording.timer);
+    if (recording.timer !== null) clearTimeout(recording.timer);
     recording.timer = null;
     const { run, written, tail, endAt, interrupted } = recording;
     const bytes = concatBytes(tail);
@@ -185,7 +185,7 @@ export class Run extends DurableObject<Env> {
       return;
     }
     // Nothing was paid: the next request makes a new call. Readers read this recording to its end; the alarm deletes its rows.
-    clearTimeout(recording.timer);
+    if (recording.timer !== null) clearTimeout(recording.timer);
     this.#recording = undefined;
     this.ctx.storage.sql.exec("DELETE FROM run WHERE run = ?", recording.run);
   }
