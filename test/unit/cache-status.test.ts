@@ -1,6 +1,6 @@
 // What a kept answer says of its age, for clocks that run, stand still and run backwards.
 import { expect, test } from "vitest";
-import { hitHeaders } from "../../src/core/cache/cache-status.ts";
+import { hitHeaders } from "../../src/core/cache/cached-answer.ts";
 
 const kept = { at: 1_795_387_629, lifetime: 3_600 };
 

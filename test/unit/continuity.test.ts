@@ -338,7 +338,7 @@ test("nobody continues another's conversation: a foreign id and one that never w
     "bob",
     {
       kind: "upstream",
-      kept: true,
+      isStored: true,
       turn: 1,
       minute: 30_000_000,
       value: "up_1",

@@ -1,7 +1,6 @@
 // The document against the code about null: every field of every request, sent as null to the code that reads it, and answers made from an
 // upstream that sends null wherever it can. The fields come from the code, so new ones are included.
 import { describe, expect, test } from "vitest";
-import { completeEvent } from "../../src/core/reply/complete-event.ts";
 import type { JsonObject } from "../../src/core/lib/json.ts";
 import { Problem } from "../../src/core/lib/problem.ts";
 import { parseAsk } from "../../src/core/request/read-ask.ts";
@@ -11,7 +10,7 @@ import { readTurnstileExchange, readSessionRequest } from "../../src/core/reques
 import { replayEvents } from "../../src/core/reply/replay-events.ts";
 import { Ask, ResponsesRequest } from "../../src/contract/ask.ts";
 import { UPSTREAM_FIELDS } from "../../src/contract/request-fields.ts";
-import { completeResponse } from "../../src/core/reply/response-object.ts";
+import { completeResponse, completeEvent } from "../../src/core/reply/response-object.ts";
 import { trim } from "../../src/core/reply/trim.ts";
 import { openApiDocument } from "../../src/openapi/document.ts";
 import { judge, type OpenApi } from "../support/openapi.ts";

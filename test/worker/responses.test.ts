@@ -1,6 +1,6 @@
 import { env } from "cloudflare:workers";
 import { describe, expect, test, vi } from "vitest";
-import { isOurs, ownerOf, signId } from "../../src/core/callers/ids.ts";
+import { isSignedId, ownerOf, signId } from "../../src/core/callers/ids.ts";
 import {
   as,
   calls,
@@ -61,7 +61,7 @@ describe("an id of another caller", () => {
     const { id } = (await object(await post(worker, { input: marked() }, as(KEYS.alice)))) as { id: string };
     const never = await signId(await idKeys(), await ownerOf(await idKeys(), "server:nobody"), {
       kind: "upstream",
-      kept: true,
+      isStored: true,
       turn: 1,
       minute: 29_000_000,
       value: "resp_x",
@@ -136,7 +136,7 @@ describe("streams and response objects contain", () => {
     const text = await (await post(worker, { model: "emulate/id-changes", input: first, stream: true })).text();
     const ids = [...text.matchAll(/"response":\{"id":"([^"]+)"/g)].map(([, id]) => id ?? "");
     expect(new Set(ids).size).toBe(2);
-    expect(ids.every(isOurs)).toBe(true);
+    expect(ids.every(isSignedId)).toBe(true);
     const next = await object(await post(worker, { input: marked(), previous_response_id: ids.at(-1) }));
     expect(next["output_text"]).toContain(first);
   });

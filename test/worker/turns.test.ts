@@ -1,9 +1,8 @@
 import type { Answer } from "../../src/contract/answer.ts";
 import { env } from "cloudflare:workers";
 import { describe, expect, test, vi } from "vitest";
-import { readYoungTurn } from "../../src/answer/chain.ts";
-import type { Parent } from "../../src/answer/parent.ts";
-import { isOurs, signId } from "../../src/core/callers/ids.ts";
+import { readYoungTurn, type Parent } from "../../src/answer/chain.ts";
+import { isSignedId, signId } from "../../src/core/callers/ids.ts";
 import { encodeTurn, ancestorsOf, type Turn, turnKey } from "../../src/core/turns/turn.ts";
 import type { Deps } from "../../src/deps.ts";
 import {
@@ -59,7 +58,7 @@ describe("conversations", () => {
     const worker = startWorker();
     const first = marked("first");
     const id = await askFor(worker, { input: first });
-    expect(isOurs(id)).toBe(true);
+    expect(isSignedId(id)).toBe(true);
     const followed = await worker.answer({ input: marked("second"), previous_response_id: id });
     expect(followed.text).toContain(first);
     expect(followed.previous_response_id).toBe(id);
@@ -197,7 +196,7 @@ describe("threads", () => {
     for (let turn = 1; turn <= length; turn += 1) {
       const id = await signId(keys, owner, {
         kind: "upstream",
-        kept: true,
+        isStored: true,
         value: `resp_seed_${turn}`,
         turn,
         minute: 29_000_000,
@@ -269,7 +268,7 @@ describe("a turn that an id of our own needs", () => {
   const PARENT: Parent = {
     id: "resp_ue1_own",
     turn: 1,
-    signed: { kind: "own", kept: true, turn: 1, minute: 1_000, value: "x" },
+    signed: { kind: "own", isStored: true, turn: 1, minute: 1_000, value: "x" },
   };
 
   /** @param looks what KV says at each look */
@@ -452,7 +451,7 @@ describe("upstream ids that can't stand in ours", () => {
     for (const askFor of Object.values(FORMS)) {
       const first = marked();
       const id = await askFor(worker, { input: first, model: "emulate/no-id" });
-      expect(isOurs(id)).toBe(true);
+      expect(isSignedId(id)).toBe(true);
       const response = await worker.ask({ input: marked(), previous_response_id: id });
       expect(response.headers.get("x-continuity")).toBe("replayed");
       expect((await response.json<Answer>()).text).toContain(first);
@@ -463,7 +462,7 @@ describe("upstream ids that can't stand in ours", () => {
     const worker = startWorker({ continuity: "upstream" });
     for (const askFor of Object.values(FORMS)) {
       const id = await askFor(worker, { input: marked(), model: "emulate/no-id" });
-      expect(isOurs(id)).toBe(true);
+      expect(isSignedId(id)).toBe(true);
       expect((await worker.get(`/ask/${id}`)).status).toBe(200);
       const second = marked();
       const response = await worker.ask({ input: second, previous_response_id: id });
