@@ -106,7 +106,7 @@ function acknowledgeAsJson({ status, job }: HookResult): HookResponse {
 export function hookSecrets({ secretForm }: Sender, name: string, value: string | undefined): string[] {
   const secrets = entriesOf(value);
   if (secrets.length === 0)
-    throw misconfigured(name, "is missing: without it no delivery to this hook can be verified");
+    throw misconfigured(name, "is missing: without it no event for this hook can be verified");
   if (secretForm !== undefined && !secrets.every((secret) => secretForm.pattern.test(secret)))
     throw misconfigured(name, `must be ${secretForm.must}`);
   return secrets;

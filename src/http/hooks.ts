@@ -83,7 +83,7 @@ async function verifiedRequest(c: Context<AppEnv>, sender: Sender, hook: Hook): 
   if ("rejected" in verification)
     throw new Problem(
       "invalid_credentials",
-      "The signature of this delivery is not good, or its time is more than five minutes off. Check that sender and Worker have the same secret.",
+      "The signature of this event is wrong, or its time is more than five minutes off. Check that sender and Worker have the same secret.",
       { reason: verification.rejected, omitChallenge: true },
     );
   logFields.secret = verification.secret;

@@ -19,7 +19,7 @@ import {
   STRIPE,
   TELEGRAM,
   webhookRequest,
-} from "../support/signed-deliveries.ts";
+} from "../support/webhook-samples.ts";
 import { senderExample } from "../support/sender-example.ts";
 import { bundleOf } from "./bundle.ts";
 import { type HttpResponse, json, startWorker, until, UPSTREAM_KEY, type Worker } from "./worker.ts";

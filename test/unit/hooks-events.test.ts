@@ -11,7 +11,7 @@ import { slack } from "../../src/hooks/slack.ts";
 import { standard } from "../../src/hooks/standard.ts";
 import { stripe } from "../../src/hooks/stripe.ts";
 import { telegram } from "../../src/hooks/telegram.ts";
-import { webhookRequest, SAMPLES, SHOPIFY, verify } from "../support/signed-deliveries.ts";
+import { webhookRequest, SAMPLES, SHOPIFY, verify } from "../support/webhook-samples.ts";
 
 const sample = (file: string): Uint8Array => readFileSync(new URL(`../fixtures/hooks/${file}`, import.meta.url));
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);

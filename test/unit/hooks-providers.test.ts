@@ -19,7 +19,7 @@ import {
   STANDARD,
   STRIPE,
   verify,
-} from "../support/signed-deliveries.ts";
+} from "../support/webhook-samples.ts";
 
 const BODY = '{"id":"evt_1","type":"response.completed"}';
 

@@ -1,7 +1,7 @@
 // What every sender's `verify` promises: genuine requests are accepted, and a request that differs from one by a byte is rejected.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { webhookRequest, NOW_S, type SignedSample, SAMPLES, TELEGRAM, verify } from "../support/signed-deliveries.ts";
+import { webhookRequest, NOW_S, type SignedSample, SAMPLES, TELEGRAM, verify } from "../support/webhook-samples.ts";
 
 const BODY = '{"id":"evt_1","text":"größer, 👍"}';
 const WITH_SIGNED_TIME = SAMPLES.filter(({ signsTime }) => signsTime);

@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { argumentsOf, hookNamed, signedHeaders, targetOf } from "../../scripts/send-hook.ts";
 import { defineConfig } from "../../src/core/config/define-config.ts";
 import { senderOf, SENDERS } from "../../src/hooks/senders.ts";
-import { webhookRequest } from "../support/signed-deliveries.ts";
+import { webhookRequest } from "../support/webhook-samples.ts";
 
 const NOW_MS = 1_795_380_588_999;
 const ID = "5f0e2a3c-94f1-4c6e-8f43-0b6c7d8e9fa0";

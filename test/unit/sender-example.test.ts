@@ -7,7 +7,7 @@ import { join, resolve } from "node:path";
 import { expect, test } from "vitest";
 import type { Sender } from "../../src/hooks/sender.ts";
 import { senderExample } from "../support/sender-example.ts";
-import { GITHUB, NOW_S, webhookRequest } from "../support/signed-deliveries.ts";
+import { GITHUB, NOW_S, webhookRequest } from "../support/webhook-samples.ts";
 
 test("the sender in the example of Sender verifies, names and acknowledges an event", async () => {
   const folder = mkdtempSync(join(tmpdir(), "sender-example-"));
