@@ -15,10 +15,10 @@ const LISTS: readonly (readonly [heading: string, file: string, suite?: string])
   ["No upstream, or many failures at once", "test/e2e/faults-once.test.ts"],
   ["Clients that stop reading", "test/e2e/back-pressure.test.ts"],
   ["Clients that disconnect", "test/e2e/disconnects.test.ts"],
-  ["Clients that disconnect, with an Idempotency-Key", "test/worker/runs.test.ts", "clients that leave"],
+  ["Clients that disconnect, with an Idempotency-Key", "test/worker/runs.test.ts", "clients that disconnect"],
   ["Clients that resume", "test/e2e/resume.test.ts"],
   ["Last-Event-ID", "test/worker/resume.test.ts"],
-  ["A run's object", "test/worker/runs.test.ts", "an object"],
+  ["A run's object", "test/worker/runs.test.ts", "a run's object"],
   ["KV", "test/worker/kv-faults.test.ts"],
 ];
 

@@ -1,14 +1,14 @@
-// KV as it is in production, which workerd's is not: a write shows only after a while, and a look-up that found nothing is
-// remembered for a minute where it was made. The clock is the test's.
+// KV as in production, unlike workerd's: a write becomes visible after a delay, and a read that found nothing is cached for a minute. The
+// test sets the clock.
 import type { Store } from "../../src/platform/kv.ts";
 
-/** Cloudflare: a negative look-up is cached like a positive one, for at least 60 s. */
+/** Cloudflare caches a read without a result like any other, for at least 60 s. */
 const NEGATIVE_CACHE_MS = 60_000;
 
 export interface LaggingKv extends Store {
-  /** Reads so far, one for each round trip, with the number of keys. */
+  /** The number of keys of each read so far. */
   reads: number[];
-  /** What is written, seen or not. */
+  /** What was written, visible or not. */
   texts: Map<string, string>;
 }
 
@@ -18,7 +18,7 @@ export function laggingKv(lagMs: number, now: () => number): LaggingKv {
   const missedAt = new Map<string, number>();
   const texts = new Map<string, string>();
   const reads: number[] = [];
-  function look(key: string): string | null {
+  function readOne(key: string): string | null {
     const missed = missedAt.get(key);
     if (missed !== undefined && now() - missed < NEGATIVE_CACHE_MS) return null;
     const entry = written.get(key);
@@ -28,7 +28,7 @@ export function laggingKv(lagMs: number, now: () => number): LaggingKv {
   }
   async function read(keys: readonly string[]): Promise<(string | null)[]> {
     reads.push(keys.length);
-    return keys.map(look);
+    return keys.map(readOne);
   }
   return {
     reads,

@@ -26,7 +26,7 @@ interface Heard {
   text: string;
   id: string;
   headers: Headers;
-  /** The whole answer, where the form shows it. */
+  /** The complete answer, if the form shows it. */
   answer?: Answer;
 }
 
@@ -59,7 +59,7 @@ const cacheStatus = ({ headers }: Heard): string | null => headers.get("cache-st
 
 describe("exact repeats", () => {
   const pairs = Object.keys(FORMS).flatMap((first) => Object.keys(FORMS).map((second) => [first, second] as const));
-  test.each(pairs)("what was answered as %s is repeated as %s without asking upstream", async (first, second) => {
+  test.each(pairs)("what was answered as %s is repeated as %s without an upstream call", async (first, second) => {
     const worker = startWorker();
     const input = marked();
     const made = await FORMS[first]?.(worker, { input });
@@ -93,7 +93,7 @@ describe("exact repeats", () => {
     expect(next.text).toContain(body.input);
   });
 
-  test("the order of keys does not matter, but in a schema it does", async () => {
+  test("the order of keys matters only in a schema", async () => {
     const worker = startWorker();
     const input = marked();
     await worker.answer({ input, temperature: 0.5, metadata: { a: "1", b: "2" } });
@@ -106,7 +106,7 @@ describe("exact repeats", () => {
     expect(await worker.answer({ input, schema: other })).not.toHaveProperty("cached");
   });
 
-  test("a request that differs in any field is another request", async () => {
+  test("a request with any other field value is another request", async () => {
     const worker = startWorker({ presets: { terse: { instructions: "Be terse." } } });
     const input = marked();
     await worker.answer({ input });
@@ -142,7 +142,7 @@ describe("exact repeats", () => {
     expect(await worker.answer({ input })).toEqual({ ...root, cached: true });
   });
 
-  test('a raw parent id that reads "root" is no root', async () => {
+  test('a raw parent id "root" is not a root', async () => {
     const worker = startWorker();
     const input = marked();
     await worker.answer({ input });
@@ -151,7 +151,7 @@ describe("exact repeats", () => {
     expect((await problemOf(response)).code).toBe("previous_response_not_found");
   });
 
-  test("another owner never hits, another key of the same owner does", async () => {
+  test("another owner never gets a hit, another key of the same owner does", async () => {
     const worker = startWorker({}, { SERVER_KEYS });
     const body = { input: marked() };
     const made = await worker.answer(body, as(KEYS.alice));
@@ -188,7 +188,7 @@ describe("exact repeats", () => {
 describe("a preset with a shared cache", () => {
   const config: ConfigInput = { presets: { faq: { instructions: "Answer.", cache: { ttl: 600, scope: "shared" } } } };
 
-  test("gives another owner the answer under an id of his own, which only he can continue and read", async () => {
+  test("gives another owner the answer under its own id, which only that owner can continue and read", async () => {
     const worker = startWorker(config, { SERVER_KEYS });
     for (const [at, form] of Object.values(FORMS).entries()) {
       const body = { input: marked(`question ${at}`), preset: "faq" };
@@ -232,7 +232,7 @@ describe("a preset with a shared cache", () => {
     expect(await worker.answer(follow, as(KEYS.bob))).toHaveProperty("cached", true);
   });
 
-  test("writes no turn for a reader who wants none", async () => {
+  test("writes no turn for a request that wants none stored", async () => {
     const worker = startWorker({ ...config, turns: false }, { SERVER_KEYS });
     const body = { input: marked(), preset: "faq" };
     await worker.answer(body, as(KEYS.alice));
@@ -243,7 +243,7 @@ describe("a preset with a shared cache", () => {
     );
   });
 
-  test("gives an answer without an upstream id to another owner all the same", async () => {
+  test("gives another owner an answer without an upstream id, too", async () => {
     const worker = startWorker(
       { presets: { odd: { model: "emulate/long-id", cache: { ttl: 600, scope: "shared" } } } },
       { SERVER_KEYS },
@@ -258,7 +258,7 @@ describe("a preset with a shared cache", () => {
   });
 });
 
-describe("what a request says of the cache", () => {
+describe("a request's cache settings", () => {
   const AT = 1_790_000_000_000;
   const waitUntil = (seconds: number): void => void vi.setSystemTime(AT + seconds * 1_000);
   const freeze = (): void => {
@@ -266,7 +266,7 @@ describe("what a request says of the cache", () => {
     waitUntil(0);
   };
 
-  test("a hit says its age and how long it stays", async () => {
+  test("a hit shows its age and its ttl", async () => {
     freeze();
     const worker = startWorker({ cache: { ttl: 1_000 } });
     const body = { input: marked() };
@@ -310,7 +310,7 @@ describe("what a request says of the cache", () => {
   test.each([
     ["cache: 100", { cache: 100 }, {}],
     ["Cache-Control: max-age=100", {}, { "cache-control": "max-age=100" }],
-  ])("%s takes no older answer", async (_name, fields, headers) => {
+  ])("%s accepts no older answer", async (_name, fields, headers) => {
     freeze();
     const worker = startWorker();
     const body = { input: marked() };
@@ -322,7 +322,7 @@ describe("what a request says of the cache", () => {
     expect(cacheStatus(await hear(worker, { ...body, ...fields }, headers))).toBe("uniapi-edge; fwd=miss; stored");
   });
 
-  test("cache: N keeps for N seconds, at least a minute", async () => {
+  test("cache: N stores for N seconds, at least a minute", async () => {
     for (const [cache, kept] of [
       [5, 60],
       [7_200, 7_200],
@@ -336,7 +336,7 @@ describe("what a request says of the cache", () => {
     }
   });
 
-  test("the field wins over the header, but for no-store", async () => {
+  test("the field overrides the header, except for no-store", async () => {
     const worker = startWorker();
     const body = { input: marked(), cache: 600 };
     await worker.answer(body);
@@ -346,7 +346,7 @@ describe("what a request says of the cache", () => {
   });
 });
 
-describe("what is not kept for repeats", () => {
+describe("not stored for repeats", () => {
   test.each([
     ["an incomplete answer", { model: "emulate/incomplete" }, "fwd=miss"],
     [
@@ -389,7 +389,7 @@ describe("what is not kept for repeats", () => {
     expect(await calls(body.input)).toBe(1);
   });
 
-  test("an answer larger than a record, which then does not claim to be stored", async () => {
+  test("an answer larger than a record, whose Cache-Status then lacks `stored`", async () => {
     const worker = startWorker();
     const body = { input: marked(), model: "emulate/too-large/1100000" };
     const made = await hear(worker, body);

@@ -1,4 +1,4 @@
-// What a request costs, as far as it can be counted: calls of KV, writes of a stream. Times are `npm run bench`'s.
+// What a request costs, in counts: KV calls and writes of a stream. `npm run bench` measures times.
 import { env } from "cloudflare:workers";
 import { describe, expect, test } from "vitest";
 import { completed, created, delta, scriptedUpstream } from "./scripted-upstream.ts";
@@ -8,7 +8,7 @@ eachTestAlone();
 
 const decoder = new TextDecoder();
 
-/** KV that writes down what it is asked. */
+/** KV that records its calls. */
 function countedKv(): { kv: KVNamespace; asked: () => string[] } {
   let asked: string[] = [];
   const kv = {
@@ -31,8 +31,8 @@ function countedKv(): { kv: KVNamespace; asked: () => string[] } {
   };
 }
 
-describe("KV is asked", () => {
-  test("for /ask: once before the call, and once for each of the two records after it; a hit asks once", async () => {
+describe("KV is called", () => {
+  test("for /ask: once before the upstream call, and once for each of two records after it; once for a hit", async () => {
     const { kv, asked } = countedKv();
     const worker = startWorker({}, { RESPONSES: kv });
     const body = { input: marked() };
@@ -42,7 +42,7 @@ describe("KV is asked", () => {
     expect(asked()).toEqual(["get"]);
   });
 
-  test("for a follow-up: once for all that it has to know, and not for what the isolate has learned", async () => {
+  test("for a follow-up: once for all its keys, and not for what the isolate knows", async () => {
     const { kv, asked } = countedKv();
     const worker = startWorker({}, { RESPONSES: kv });
     const first = await worker.answer({ input: marked() });
@@ -53,14 +53,14 @@ describe("KV is asked", () => {
     expect(asked()).toEqual(["get of 2", "put answer", "put turn"]);
   });
 
-  test("for what is neither kept nor looked for: never", async () => {
+  test("for a request that neither reads nor stores: never", async () => {
     const { kv, asked } = countedKv();
     await startWorker({}, { RESPONSES: kv }).answer({ input: marked(), cache: false, store: false });
     await startWorker({ turns: false, cache: false }, { RESPONSES: kv }).answer({ input: marked() });
     expect(asked()).toEqual([]);
   });
 
-  test.each([false, true])("for /v1/responses: once, to keep the turn (stream %s)", async (stream) => {
+  test.each([false, true])("for /v1/responses: once, to store the turn (stream %s)", async (stream) => {
     const { kv, asked } = countedKv();
     const worker = startWorker({}, { RESPONSES: kv });
     const response = await worker.send("/v1/responses", {
@@ -96,7 +96,7 @@ describe.each(["/ask", "/v1/responses"])("a stream on %s", (path) => {
     };
   }
 
-  test("says its first event while upstream has said no more", async () => {
+  test("sends its first event before upstream has sent the second", async () => {
     const { upstream, read, settled } = await open();
     expect(await read()).toContain(path === "/ask" ? "event: start\n" : "event: response.created\n");
     upstream.send(completed(""));
@@ -105,7 +105,7 @@ describe.each(["/ask", "/v1/responses"])("a stream on %s", (path) => {
     await settled();
   });
 
-  test("writes once for each piece that upstream sends, however many events it has", async () => {
+  test("writes once per chunk of upstream, however many events it has", async () => {
     const { upstream, read, settled } = await open();
     await read();
     const words = Array.from({ length: 40 }, (_, n) => `word${n} `);

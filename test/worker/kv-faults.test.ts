@@ -17,7 +17,7 @@ import {
 
 const log = eachTestAlone();
 
-/** The real KV but for some methods. */
+/** The real KV with some methods replaced. */
 const faulty = (methods: Record<string, (...args: never[]) => unknown>): KVNamespace =>
   ({
     get: (...args: [never, never]) => env.RESPONSES.get(...args),
@@ -60,7 +60,7 @@ describe("KV that fails", () => {
         expectWarning("kv_read_failed", input, root.id, "kv.example");
       }
     }
-    // Whoever asks for the turn itself is not told that it is gone.
+    // A request for the turn itself does not get 404, since the turn may exist.
     const looked = await worker.get(`/ask/${root.id}`);
     expect([looked.status, (await problemOf(looked)).code]).toEqual([503, "unavailable"]);
   });
@@ -68,7 +68,7 @@ describe("KV that fails", () => {
   test.each([
     ["throws", broken],
     ["rejects", brokenLater],
-  ])("a write that %s costs the memory and not the answer", async (_name, put) => {
+  ])("a write that %s loses the turn and not the answer", async (_name, put) => {
     const worker = startWorker({}, { RESPONSES: faulty({ put }) });
     for (const [headers, fields] of FORMS) {
       const input = marked();
@@ -80,7 +80,7 @@ describe("KV that fails", () => {
     expect(await kvKeys("")).toEqual([]);
   });
 
-  test("a read that never comes is given up, and upstream is asked", async () => {
+  test("a read that never ends is abandoned, and upstream is called", async () => {
     let asked: (() => void) | undefined;
     const reading = new Promise<void>((resolve) => {
       asked = resolve;
@@ -100,7 +100,7 @@ describe("KV that fails", () => {
     expectWarning("kv_read_failed", input);
   });
 
-  test("without the binding every request says what is missing", async () => {
+  test("without the binding every response names what is missing", async () => {
     const response = await startWorker({}, { RESPONSES: undefined }).ask({ input: marked() });
     expect(response.status).toBe(503);
     expect(await response.text()).toContain("RESPONSES");
@@ -124,7 +124,7 @@ describe("records that can't be read", () => {
     '{"v":1,"id":"resp_x","response":{},"ancestors":[1]}',
     '{"v":1,"id":"resp_x","response":{},"ancestors":"no"}',
   ];
-  /** Whole records with one thing wrong. */
+  /** Complete records with one mistake each. */
   function spoiled(text: string): string[] {
     const record = JSON.parse(text) as Record<string, unknown>;
     const values = [null, "x", {}];
@@ -145,7 +145,7 @@ describe("records that can't be read", () => {
     expect(namesOf(events), why).toContain("done");
   }
 
-  test("a spoiled answer record is a miss or at least an answer", async () => {
+  test("a damaged answer record is a miss or still an answer", async () => {
     const worker = startWorker();
     const body = { input: marked(), metadata: { a: "1" } };
     await worker.answer(body);
@@ -170,7 +170,7 @@ describe("records that can't be read", () => {
     }
   });
 
-  test("a spoiled turn never breaks a follow-up, a look at it or its thread", async () => {
+  test("a damaged turn never breaks a follow-up, GET or its thread", async () => {
     const worker = startWorker({ cache: false });
     const root = await worker.answer({ input: marked(), metadata: { a: "1" } });
     const [key = ""] = await kvKeys("turn:");

@@ -45,7 +45,7 @@ describe("fallback models", () => {
     expect(await calls(body.input)).toBe(2);
   });
 
-  test("costs what the model costs that answered, at once and from memory", async () => {
+  test("cost what the answering model costs, in the answer and by GET", async () => {
     const prices = { "nope-1": { input: 1_000, output: 1_000 }, "gpt-6-luna": { input: 1, output: 1 } };
     const worker = startWorker({ prices, presets: { p: { model: "nope-1", fallback: ["gpt-6-luna"] } } });
     const answer = await worker.answer({ input: marked(), preset: "p" });
@@ -65,12 +65,12 @@ describe("fallback models", () => {
     expect(log.requests().at(-1)).toMatchObject({ reason: `upstream 503 model_not_found, set by ${setting}` });
   });
 
-  test("a model that UniAPI does not know: a request that names it itself hears of no setting", async () => {
+  test("a model that UniAPI does not know: the error names no setting if the request named the model", async () => {
     const { message } = await problemOf(await startWorker().ask({ input: marked(), model: "nope-1" }));
     expect(message).not.toContain("src/config.ts");
   });
 
-  test("a model that UniAPI does not know: a restricted caller hears of no setting, and the log names it", async () => {
+  test("a model that UniAPI does not know: the error names no setting to a restricted caller, and the log does", async () => {
     const key = "pk_0123456789abcdefghij";
     const worker = startWorker({
       presets: { p: { model: "nope-1" } },
@@ -84,7 +84,7 @@ describe("fallback models", () => {
     expect(log.requests().at(-1)).toMatchObject({ reason: "upstream 503 model_not_found, set by presets.p.model" });
   });
 
-  test("where no model is left, upstream's refusal comes, and a caller's own model is not replaced", async () => {
+  test("after the last model the caller gets upstream's refusal; a model that the caller named is not replaced", async () => {
     const worker = startWorker({ presets: { p: { model: "nope-1", fallback: ["nope-2"] } } });
     const input = marked();
     const response = await worker.ask({ input, preset: "p" });
@@ -98,7 +98,7 @@ describe("fallback models", () => {
   });
 
   test.each(["500", "429", "401", "402", "400", "failed", "cut", "reset-before-headers"])(
-    "emulate/%s is no missing model: nothing is tried instead",
+    "are not used for emulate/%s, which is no missing model",
     async (fault) => {
       const worker = startWorker({ presets: { p: { model: `emulate/${fault}`, fallback: ["gpt-6-luna"] } } });
       const input = marked();
@@ -108,31 +108,37 @@ describe("fallback models", () => {
   );
 });
 
-describe("a second try", () => {
-  test.each(["429-once/1", "503-once/1"])("emulate/%s: after the time that upstream names, once", async (fault) => {
-    const worker = startWorker();
-    const input = marked();
-    const fields = fault.startsWith("429") ? {} : { stream: true };
-    const response = await worker.ask({ input, model: `emulate/${fault}`, ...fields });
-    expect(response.status).toBe(200);
-    const text = await response.text();
-    if ("stream" in fields) expect(eventsIn(text).at(-1)?.event).toBe("done");
-    expect(await calls(input)).toBe(2);
-    await worker.settled();
-    expect(log.requests()).toHaveLength(1);
-  });
-
-  test.each(["429-retry-after/6", "429-retry-after/30"])("emulate/%s is the caller's to wait for", async (fault) => {
-    const worker = startWorker();
-    for (const headers of [{}, EVENTS, TEXT]) {
+describe("a second attempt", () => {
+  test.each(["429-once/1", "503-once/1"])(
+    "follows emulate/%s once, after the time that upstream names",
+    async (fault) => {
+      const worker = startWorker();
       const input = marked();
-      const response = await worker.ask({ input, model: `emulate/${fault}` }, headers);
-      expect(response.status).toBe(429);
-      expect(response.headers.get("retry-after")).toBe(fault.split("/")[1]);
-      expect((await problemOf(response)).code).toBe("upstream_rate_limited");
-      expect(await calls(input)).toBe(1);
-    }
-  });
+      const fields = fault.startsWith("429") ? {} : { stream: true };
+      const response = await worker.ask({ input, model: `emulate/${fault}`, ...fields });
+      expect(response.status).toBe(200);
+      const text = await response.text();
+      if ("stream" in fields) expect(eventsIn(text).at(-1)?.event).toBe("done");
+      expect(await calls(input)).toBe(2);
+      await worker.settled();
+      expect(log.requests()).toHaveLength(1);
+    },
+  );
+
+  test.each(["429-retry-after/6", "429-retry-after/30"])(
+    "does not follow emulate/%s, whose wait is left to the caller",
+    async (fault) => {
+      const worker = startWorker();
+      for (const headers of [{}, EVENTS, TEXT]) {
+        const input = marked();
+        const response = await worker.ask({ input, model: `emulate/${fault}` }, headers);
+        expect(response.status).toBe(429);
+        expect(response.headers.get("retry-after")).toBe(fault.split("/")[1]);
+        expect((await problemOf(response)).code).toBe("upstream_rate_limited");
+        expect(await calls(input)).toBe(1);
+      }
+    },
+  );
 
   test("is the last one", async () => {
     vi.useFakeTimers();
@@ -148,12 +154,15 @@ describe("a second try", () => {
     expect([response.status, response.headers.get("retry-after"), asked]).toEqual([429, "5", 2]);
   });
 
-  test.each(["429", "503", "429-empty", "429-saturated"])("emulate/%s names no time: none", async (fault) => {
-    const input = marked();
-    const response = await startWorker().ask({ input, model: `emulate/${fault}` });
-    expect([429, 503]).toContain(response.status);
-    expect(await calls(input)).toBe(1);
-  });
+  test.each(["429", "503", "429-empty", "429-saturated"])(
+    "does not follow emulate/%s, which names no time",
+    async (fault) => {
+      const input = marked();
+      const response = await startWorker().ask({ input, model: `emulate/${fault}` });
+      expect([429, 503]).toContain(response.status);
+      expect(await calls(input)).toBe(1);
+    },
+  );
 
   test.each([
     "500",
@@ -167,7 +176,7 @@ describe("a second try", () => {
     "524",
     "redirect",
     "bad-encoding",
-  ])("emulate/%s may have been paid or is hopeless: none", async (fault) => {
+  ])("does not follow emulate/%s, which may have been paid or would fail again", async (fault) => {
     const input = marked();
     const worker = startWorker();
     for (const headers of [{}, EVENTS]) {
@@ -180,7 +189,7 @@ describe("a second try", () => {
     expect(await kvKeys("")).toEqual([]);
   });
 
-  test("upstream's deadlines hold", async () => {
+  test("keeps within upstream's deadlines", async () => {
     const deadlines = '{"upstream_first_byte":60,"upstream_idle":60,"upstream_total":5000}';
     const worker = startWorker({}, { DEADLINES: deadlines });
     for (const [model, headers, shown] of [

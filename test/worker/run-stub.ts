@@ -1,4 +1,4 @@
-// Runs as tests look at them: by the key of a request, through the same binding that the Worker has.
+// A run's object as tests inspect it: found by a request's key, through the Worker's own binding.
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { deriveDigest } from "../../src/core/callers/ids.ts";
@@ -7,22 +7,22 @@ import { type HeaderTable, idKeys, ownerNamed, type WorkerUnderTest } from "./wo
 
 export const freshKey = (): HeaderTable => ({ "idempotency-key": crypto.randomUUID() });
 
-/** The object of an anonymous caller's key, or of another owner's. */
+/** The object of a key, of the anonymous caller unless another owner is named. */
 export async function runOf(headers: HeaderTable, owner = "anonymous:local"): Promise<DurableObjectStub<Run>> {
   const name = `${await ownerNamed(owner)}\0${headers["idempotency-key"] ?? ""}`;
   return env.RUNS.getByName(await deriveDigest(await idKeys(), "run", name));
 }
 
-interface Kept {
-  /** Of each row of the recording. */
+interface StoredRecording {
+  /** The size of each row of the recording, in bytes. */
   sizes: number[];
-  /** All that stands in the object. */
+  /** Everything that the object stores, as text. */
   text: string;
   alarm: number | null;
 }
 
-export async function storedRecordingOf(flight: DurableObjectStub<Run>): Promise<Kept> {
-  return await runInDurableObject(flight, async (_, { storage }) => {
+export async function storedRecordingOf(run: DurableObjectStub<Run>): Promise<StoredRecording> {
+  return await runInDurableObject(run, async (_, { storage }) => {
     const tables = storage.sql.exec("SELECT name FROM sqlite_master WHERE name IN ('run', 'rows')").toArray();
     const alarm = await storage.getAlarm();
     if (tables.length === 0) return { sizes: [], text: "", alarm };

@@ -1,4 +1,4 @@
-// Exactly once, as callers meet it: one key, one call of upstream, one outcome, on both routes and in every form.
+// Exactly once, as callers see it: one key, one upstream call, one outcome, on both routes and in every form.
 import type { Answer } from "../../src/contract/answer.ts";
 import { abortAllDurableObjects, evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
@@ -28,7 +28,7 @@ import {
 
 const log = eachTestAlone();
 
-/** What an answer says, in whatever form it came. */
+/** The text of an answer in any form. */
 async function saidBy(response: Response): Promise<Answer> {
   const text = await response.text();
   if (!(response.headers.get("content-type") ?? "").startsWith("text/event-stream")) return JSON.parse(text) as Answer;
@@ -44,7 +44,7 @@ const upstreamEnded = async (input: string, how: "complete" | "client_left"): Pr
 };
 
 describe("one key", () => {
-  test("twenty at once, half of them streaming: one call of upstream, twenty equal answers", async () => {
+  test("twenty concurrent requests, half of them streams, make one upstream call and get equal answers", async () => {
     const worker = startWorker();
     const body = { input: marked(), model: "emulate/slow/10" };
     const key = freshKey();
@@ -61,7 +61,7 @@ describe("one key", () => {
     expect(roles.filter((role) => role === "joined")).toHaveLength(19);
   });
 
-  test("later it gives the same answer in every form, and also after the object was evicted", async () => {
+  test("repeats the answer in every form, even after the object was evicted", async () => {
     const worker = startWorker();
     const body = { input: marked(), cache: false };
     const key = freshKey();
@@ -80,7 +80,7 @@ describe("one key", () => {
     expect(log.requests().map(({ run }) => run)).toEqual(["started", ...Array.from({ length: 5 }, () => "replayed")]);
   });
 
-  test("on /v1/responses too: whole and streamed, byte for byte what the first one got", async () => {
+  test("repeats the answer of /v1/responses byte for byte, as JSON and as a stream", async () => {
     const worker = startWorker();
     const body = { input: marked(), model: "gpt-6-sol", stream: true };
     const key = freshKey();
@@ -103,7 +103,7 @@ describe("one key", () => {
     ["split characters", "emulate/unicode"],
     ["a refusal", "emulate/refusal"],
     ["an event of 300,000 bytes", "emulate/too-large/300000"],
-  ])("of an upstream with %s gives equal answers", async (_name, model) => {
+  ])("gives equal answers with an upstream that sends %s", async (_name, model) => {
     const worker = startWorker();
     const body = { input: marked(), model };
     const key = freshKey();
@@ -119,7 +119,7 @@ describe("one key", () => {
     expect(Math.max(...sizes)).toBeLessThanOrEqual(1_048_576);
   });
 
-  test("with another request is refused: another text, another field, another route", async () => {
+  test("is refused with another request: another text, another field, another route", async () => {
     const worker = startWorker();
     const body = { input: marked(), model: "gpt-6-sol" };
     const key = freshKey();
@@ -136,7 +136,7 @@ describe("one key", () => {
     expect(await calls(body.input)).toBe(1);
   });
 
-  test("is the same request whatever the order of its keys and the form that it is sent in", async () => {
+  test("belongs to the same request in any order of JSON keys and in any form", async () => {
     const worker = startWorker();
     const input = marked();
     const key = freshKey();
@@ -153,7 +153,7 @@ describe("one key", () => {
     expect(await again.json()).toEqual(first);
   });
 
-  test("of another owner is another key", async () => {
+  test("is another key for another owner", async () => {
     const worker = startWorker({}, { SERVER_KEYS });
     const key = freshKey();
     const input = marked();
@@ -165,20 +165,20 @@ describe("one key", () => {
     expect(await calls(input)).toBe(2);
   });
 
-  test.each(["", "a".repeat(256), "schlüssel", "tab\tin it", "\u0001"])("%j is none", async (given) => {
+  test.each(["", "a".repeat(256), "schlüssel", "tab\tin it", "\u0001"])("is not accepted: %j", async (given) => {
     const input = marked();
     let response: Response;
     try {
       response = await startWorker().ask({ input }, { "idempotency-key": given });
     } catch {
-      // Such a header can't even be sent.
+      // fetch itself refuses such a header.
       return;
     }
     expect(await problemOf(response)).toMatchObject({ code: "invalid_request", param: "Idempotency-Key" });
     expect(await calls(input)).toBe(0);
   });
 
-  test("may have 255 characters, blanks and quotes", async () => {
+  test("may have 255 characters, spaces and quotes", async () => {
     const worker = startWorker();
     const input = marked();
     for (const key of ["a".repeat(255), `"${crypto.randomUUID()}" ~ x`])
@@ -186,8 +186,8 @@ describe("one key", () => {
   });
 });
 
-describe("what counts once", () => {
-  test("tokens, cost, turn and cache: the request that started it has them, the others have none", async () => {
+describe("one run counts once", () => {
+  test("tokens, cost, turn and cache entry belong to the request that started it", async () => {
     const worker = startWorker();
     const body = { input: marked() };
     const key = freshKey();
@@ -206,7 +206,7 @@ describe("what counts once", () => {
     });
   });
 
-  test("a budget: reserved and settled by one call, and given back where nothing was paid", async () => {
+  test("a budget is reserved and settled once, and released if nothing was paid", async () => {
     const id = crypto.randomUUID();
     const key = "pk_run_0123456789abcdef";
     const worker = startWorker({
@@ -245,7 +245,7 @@ describe("what counts once", () => {
     expect(await calls(body.input)).toBe(1);
   });
 
-  test("hours later it says how old that answer is by then, in every form, and for how long it had been fresh", async () => {
+  test("hours later a repetition shows the answer's age at that time and its ttl, in every form", async () => {
     vi.useFakeTimers({ toFake: ["Date"] });
     const worker = startWorker();
     const body = { input: marked() };
@@ -265,7 +265,7 @@ describe("what counts once", () => {
     expect(await calls(body.input)).toBe(1);
   });
 
-  test("what must not be stored is in the run alone", async () => {
+  test("an answer that must not be stored is in the run only", async () => {
     const worker = startWorker();
     const body = { input: marked(), store: false };
     const key = { ...freshKey(), "cache-control": "no-store" };
@@ -285,25 +285,28 @@ describe("an outcome", () => {
     ["402", 502],
     ["521", 503],
     ["heartbeat-error", 429],
-  ])("emulate/%s was not paid: not kept, the next try asks anew, and twins get one refusal", async (fault, status) => {
-    const worker = startWorker();
-    const body = { input: marked(), model: `emulate/${fault}` };
-    const key = freshKey();
-    const twins = await Promise.all([
-      worker.ask(body, key),
-      worker.ask(body, { ...key, ...EVENTS }),
-      worker.ask(body, { ...key, ...TEXT }),
-    ]);
-    expect(twins.map((one) => one.status)).toEqual([status, status, status]);
-    await Promise.all(twins.map(problemOf));
-    expect(await calls(body.input)).toBe(1);
-    expect((await worker.ask(body, key)).status).toBe(status);
-    expect(await calls(body.input)).toBe(2);
-    // Nor does the key stand for it any more.
-    expect((await worker.ask({ input: body.input }, key)).status).toBe(200);
-  });
+  ])(
+    "of emulate/%s was not paid: it is not stored, the next request makes a new call, and concurrent requests share one refusal",
+    async (fault, status) => {
+      const worker = startWorker();
+      const body = { input: marked(), model: `emulate/${fault}` };
+      const key = freshKey();
+      const twins = await Promise.all([
+        worker.ask(body, key),
+        worker.ask(body, { ...key, ...EVENTS }),
+        worker.ask(body, { ...key, ...TEXT }),
+      ]);
+      expect(twins.map((one) => one.status)).toEqual([status, status, status]);
+      await Promise.all(twins.map(problemOf));
+      expect(await calls(body.input)).toBe(1);
+      expect((await worker.ask(body, key)).status).toBe(status);
+      expect(await calls(body.input)).toBe(2);
+      // The key can be used for another request now.
+      expect((await worker.ask({ input: body.input }, key)).status).toBe(200);
+    },
+  );
 
-  test("the same key succeeds where upstream has recovered", async () => {
+  test("may be a success after a refusal, with the same key", async () => {
     const worker = startWorker();
     const body = { input: marked(), model: "emulate/503-once/30" };
     const key = freshKey();
@@ -322,7 +325,7 @@ describe("an outcome", () => {
     ["failed", 502, "upstream_error"],
     ["not-json", 502, "upstream_invalid_response"],
     ["invalid-utf8", 502, "upstream_invalid_response"],
-  ])("emulate/%s may have been paid: it is kept, and said again", async (fault, status, code) => {
+  ])("of emulate/%s may have been paid: it is stored and repeated", async (fault, status, code) => {
     const worker = startWorker();
     const body = { input: marked(), model: `emulate/${fault}` };
     const key = freshKey();
@@ -338,7 +341,7 @@ describe("an outcome", () => {
     expect(await kvKeys("")).toEqual([]);
   });
 
-  test("a pause and a request that is wrong leave nothing behind", async () => {
+  test("a pause and an invalid request store nothing", async () => {
     const input = marked();
     const key = freshKey();
     expect((await startWorker({}, { PAUSED: "1" }).ask({ input }, key)).status).toBe(503);
@@ -348,7 +351,7 @@ describe("an outcome", () => {
     expect((await startWorker({}, { PAUSED: "1" }).ask({ input }, key)).status).toBe(503);
   });
 
-  test("is kept for a day, and then nothing is left", async () => {
+  test("is stored for a day, and then deleted completely", async () => {
     const worker = startWorker();
     const body = { input: marked(), cache: false };
     const key = freshKey();
@@ -363,7 +366,7 @@ describe("an outcome", () => {
     expect(await calls(body.input)).toBe(2);
   });
 
-  test("is not removed from under who is listening", async () => {
+  test("is not deleted while somebody reads it", async () => {
     const worker = startWorker();
     const body = { input: marked(), model: "emulate/long/2000" };
     const key = freshKey();
@@ -378,7 +381,7 @@ describe("an outcome", () => {
     expect((await storedRecordingOf(await runOf(key))).alarm).toBeNull();
   });
 
-  test("is removed where a reader had stalled in the middle, once that one has left", async () => {
+  test("is deleted once a stalled reader has disconnected", async () => {
     const worker = startWorker();
     const body = { input: marked(), model: "emulate/long/3000" };
     const key = freshKey();
@@ -397,7 +400,7 @@ describe("an outcome", () => {
     );
   });
 
-  test("is waited for: an alarm in mid-call removes nothing", async () => {
+  test("is waited for: an alarm during the call deletes nothing", async () => {
     const worker = startWorker();
     const body = { input: marked(), model: "emulate/first-byte/1200" };
     const key = freshKey();
@@ -409,8 +412,8 @@ describe("an outcome", () => {
   });
 });
 
-describe("clients that leave", () => {
-  test("don't end the call: the next one gets the answer, and the log what it cost", async () => {
+describe("clients that disconnect", () => {
+  test("don't end the call: the next one gets the answer, and the log gets the cost", async () => {
     const worker = startWorker();
     const body = { input: marked(), model: "emulate/slow/40" };
     const key = freshKey();
@@ -437,7 +440,7 @@ describe("clients that leave", () => {
     expect(log.requests().every((one) => one["input_tokens"] === undefined)).toBe(true);
   });
 
-  test("early, too: before upstream has said a word", async () => {
+  test("don't end the call before upstream's first event, either", async () => {
     const worker = startWorker();
     const body = { input: marked(), model: "emulate/first-byte/300" };
     const key = freshKey();
@@ -456,7 +459,7 @@ describe("clients that leave", () => {
     expect(await calls(body.input)).toBe(1);
   });
 
-  test("late ones hear the stream from its first event, while it goes on", async () => {
+  test("and clients that come late get the running stream from its first event", async () => {
     const worker = startWorker();
     const body = { input: marked("one two three four five six seven"), model: "emulate/slow/60" };
     const key = freshKey();
@@ -472,7 +475,7 @@ describe("clients that leave", () => {
   });
 });
 
-describe("an object", () => {
+describe("a run's object", () => {
   const stalled = async (worker: WorkerUnderTest, body: object, key: HeaderTable): Promise<Response> => {
     const response = await worker.ask(body, { ...key, ...EVENTS });
     await vi.waitFor(async () => expect((await storedRecordingOf(await runOf(key))).sizes.length).toBeGreaterThan(0), {
@@ -481,7 +484,7 @@ describe("an object", () => {
     return response;
   };
 
-  test("that breaks in mid-call says so to those who listen and to all who come later, evicted or not; nothing is asked again", async () => {
+  test("that stops during the call reports it to present and later readers, evicted or not, and makes no second call", async () => {
     const worker = startWorker();
     const body = { input: marked(), model: "emulate/stall" };
     const key = freshKey();
@@ -503,7 +506,7 @@ describe("an object", () => {
     expect(await kvKeys("")).toEqual([]);
   });
 
-  test("that breaks on /v1/responses: what was kept, an error event, a broken body", async () => {
+  test("that stops on /v1/responses gives what was stored, an error event, and a broken body", async () => {
     const worker = startWorker();
     const body = { input: marked(), model: "emulate/stall", stream: true };
     const key = freshKey();
@@ -527,7 +530,7 @@ describe("an object", () => {
     expect(await calls(body.input)).toBe(1);
   });
 
-  test("that breaks before it has written what was heard ends what was heard, and keeps the failure", async () => {
+  test("that stops before it has written what was sent ends that stream, and stores the failure", async () => {
     const worker = startWorker();
     const body = { input: marked(), model: "emulate/stall" };
     const key = freshKey();
@@ -544,7 +547,7 @@ describe("an object", () => {
     expect(await calls(body.input)).toBe(1);
   });
 
-  test("that broke before upstream had said a word is a call that may have been paid", async () => {
+  test("that stops before upstream's first event may have made a paid call", async () => {
     const worker = startWorker();
     const body = { input: marked(), model: "emulate/first-byte/20000" };
     const key = freshKey();
@@ -558,14 +561,14 @@ describe("an object", () => {
     await upstreamEnded(body.input, "client_left");
   });
 
-  test("that was only asked for what it has not got leaves nothing behind", async () => {
+  test("that was asked for a recording that it lacks stores nothing", async () => {
     const key = freshKey();
     const response = await startWorker().ask({ input: marked() }, { ...key, "last-event-id": "0123456789ab-3" });
     expect(response.status).toBe(409);
     expect(await storedRecordingOf(await runOf(key))).toEqual({ sizes: [], text: "", alarm: null });
   });
 
-  test("whose storage fails still gives its answer to all while it lives, and after that the failure", async () => {
+  test("whose storage fails gives its answer while it lives, and the failure after that", async () => {
     const worker = startWorker();
     const body = { input: marked(), model: "emulate/first-byte/1200" };
     const key = freshKey();
@@ -584,7 +587,7 @@ describe("an object", () => {
     expect(await calls(body.input)).toBe(1);
   });
 
-  test("whose storage fails does not put all together again for each further word", async () => {
+  test("whose storage fails does not join its whole tail again for each new line", async () => {
     const worker = startWorker();
     const body = { input: marked(), model: "emulate/long/3000" };
     const key = freshKey();
@@ -598,7 +601,7 @@ describe("an object", () => {
     expect(log.warnings().filter(({ event }) => event === "run_not_written").length).toBeLessThan(10);
   });
 
-  test("belongs to the preset that is implied, too: a narrower token of the same user is another request", async () => {
+  test("belongs to the implied preset too: a narrower token of the same user makes another request", async () => {
     const worker = startWorker(
       { presets: { vip: { model: "gpt-6-sol" }, basic: {} }, callers: { sessions: { presets: ["vip", "basic"] } } },
       { SESSION_KEYS },
@@ -611,7 +614,7 @@ describe("an object", () => {
     expect([other.status, (await problemOf(other)).code]).toEqual([422, "idempotency_key_reused"]);
   });
 
-  test("whose first call may have been paid is kept, also where a second one can't be reserved", async () => {
+  test("whose first call may have been paid is stored, even if the budget does not allow a second call", async () => {
     const worker = startWorker(
       {
         cache: false,
@@ -652,7 +655,7 @@ describe("an object", () => {
     expect(await calls(body.input)).toBe(1);
   });
 
-  test("tells a listener whose connection breaks how an unpaid run ended, and asks nothing for it", async () => {
+  test("tells a reader whose connection breaks how an unpaid run ended, without another call", async () => {
     const worker = startWorker();
     const body = { input: marked(), model: "emulate/503" };
     const key = freshKey();
@@ -677,12 +680,12 @@ describe("an object", () => {
     await worker.settled();
   });
 
-  test("says of a whole answer that it is stored, as without a key", async () => {
+  test("has `stored` in the Cache-Status of a JSON answer, as without a key", async () => {
     const response = await startWorker().ask({ input: marked() }, freshKey());
     expect(response.headers.get("cache-status")).toBe("uniapi-edge; fwd=miss; stored");
   });
 
-  test("is on no path of requests without a key", async () => {
+  test("is not used by requests without a key", async () => {
     const RUNS = new Proxy({}, { get: () => expect.fail("a run was asked for") });
     const worker = startWorker({}, { RUNS });
     for (const headers of [{}, EVENTS, TEXT]) expect((await worker.ask({ input: marked() }, headers)).status).toBe(200);
@@ -691,7 +694,7 @@ describe("an object", () => {
     await worker.settled();
   });
 
-  test("holds neither key nor secret in clear", async () => {
+  test("stores neither key nor secret in clear", async () => {
     const worker = startWorker({}, { SERVER_KEYS });
     const key = freshKey();
     await worker.answer({ input: marked() }, { ...key, ...as(KEYS.alice) });
@@ -701,7 +704,7 @@ describe("an object", () => {
     expect(JSON.stringify(log.lines())).not.toContain(key["idempotency-key"]);
   });
 
-  test("that is not bound is missed only by requests with a key", async () => {
+  test("that is not bound fails only requests with a key", async () => {
     const worker = startWorker({}, { RUNS: undefined });
     const input = marked();
     await worker.answer({ input });
@@ -709,7 +712,7 @@ describe("an object", () => {
     expect([response.status, (await problemOf(response)).code]).toEqual([503, "misconfigured"]);
   });
 
-  test("that does not answer is 503, and the same key is safe to send again", async () => {
+  test("that does not answer is 503, and the same key can be sent again safely", async () => {
     const key = freshKey();
     const body = { input: marked() };
     let broken = 1;

@@ -36,7 +36,7 @@ async function threadOf(worker: WorkerUnderTest, id: string): Promise<Thread["tu
   return (await response.json<Thread>()).turns;
 }
 
-/** An answer's id by the form that it was asked for in. */
+/** How to get an answer's id in each form. */
 const FORMS = {
   JSON: async (worker: WorkerUnderTest, body: object) => (await worker.answer(body)).id,
   text: async (worker: WorkerUnderTest, body: object) => {
@@ -65,7 +65,7 @@ describe("conversations", () => {
   });
 
   test.each(Object.entries(FORMS))(
-    "the turn of an answer as %s is kept without instructions",
+    "the turn of an answer as %s is stored without instructions",
     async (_name, askFor) => {
       const worker = startWorker({ turns: { ttl: 86_400 } });
       const input = marked();
@@ -87,7 +87,7 @@ describe("conversations", () => {
     },
   );
 
-  test.each(Object.entries(FORMS))("GET by id gives the same answer that was given as %s", async (_name, askFor) => {
+  test.each(Object.entries(FORMS))("GET by id returns the answer that was given as %s", async (_name, askFor) => {
     const worker = startWorker({ prices: { "gpt-6-luna": { input: 1, output: 2 } } });
     const body = {
       input: marked(),
@@ -116,7 +116,7 @@ describe("conversations", () => {
     expect(text.headers.get("x-response-status")).toBe("completed");
   });
 
-  test("a conversation longer than its preset allows is refused, unpaid", async () => {
+  test("a conversation longer than its preset allows is refused unpaid", async () => {
     const worker = startWorker({ presets: { short: { max_turns: 2 } } });
     const first = await worker.answer({ input: marked(), preset: "short" });
     const second = await worker.answer({ input: marked(), preset: "short", previous_response_id: first.id });
@@ -128,12 +128,12 @@ describe("conversations", () => {
   });
 });
 
-describe("what is not kept", () => {
+describe("turns that are not stored", () => {
   test.each([
     ["store: false", { store: false }, {}, {}],
     ["Cache-Control: no-store", {}, { "cache-control": "no-store" }, {}],
     ["turns: false in the config", {}, {}, { turns: false as const }],
-  ])("with %s an answer comes and no turn is written", async (_name, fields, headers, config) => {
+  ])("with %s there is an answer, and no turn is written", async (_name, fields, headers, config) => {
     for (const form of [{}, EVENTS, TEXT, { ...TEXT, stream: true }]) {
       const { stream, ...accept } = { stream: undefined, ...form };
       const worker = startWorker(config);
@@ -146,7 +146,7 @@ describe("what is not kept", () => {
     }
   });
 
-  test("without turns a follow-up still knows what upstream knows", async () => {
+  test("with turns off a follow-up still has the history that upstream has", async () => {
     const worker = startWorker({ turns: false });
     for (const askFor of Object.values(FORMS)) {
       const first = marked();
@@ -231,7 +231,7 @@ describe("threads", () => {
     return { kv: { get, put } as unknown as KVNamespace, reads: () => reads };
   }
 
-  test("a thread of 105 turns is whole, in two reads beside that of its end", async () => {
+  test("a thread of 105 turns is complete, with two reads besides that of its last turn", async () => {
     const ids = await seed(105);
     const { kv, reads } = countedKv();
     const turns = await threadOf(startWorker({}, { RESPONSES: kv }), ids.at(-1) ?? "");
@@ -240,7 +240,7 @@ describe("threads", () => {
     expect(reads()).toBe(3);
   });
 
-  test("a hundred turns are replayed after two reads of KV, one of which every follow-up has", async () => {
+  test("a hundred turns are replayed after two KV reads, one of which every follow-up makes", async () => {
     const ids = await seed(100);
     const { kv, reads } = countedKv();
     const worker = startWorker({ continuity: "gateway", cache: false }, { RESPONSES: kv });
@@ -250,7 +250,7 @@ describe("threads", () => {
     expect(reads()).toBe(2);
   });
 
-  test("a thread is whole where every turn was written before its parent could be read", async () => {
+  test("a thread is complete if every turn was written before its parent could be read", async () => {
     const ids = await seed(5, { unseenParents: true });
     const turns = await threadOf(startWorker(), ids.at(-1) ?? "");
     expect(turns.map(({ answer }) => answer.id)).toEqual(ids);
@@ -264,14 +264,14 @@ describe("threads", () => {
   });
 });
 
-describe("a turn that an id of our own needs", () => {
+describe("a turn whose id does not hold upstream's", () => {
   const PARENT: Parent = {
     id: "resp_ue1_own",
     turn: 1,
     signed: { kind: "own", isStored: true, turn: 1, minute: 1_000, value: "x" },
   };
 
-  /** @param looks what KV says at each look */
+  /** @param looks what KV returns at each read */
   function memory(looks: (string | null)[], minute = 1_000): { deps: Deps; pauses: number[] } {
     const pauses: number[] = [];
     const deps: Partial<Deps> = {
@@ -298,13 +298,13 @@ describe("a turn that an id of our own needs", () => {
     at: 60_000,
   });
 
-  test("is looked for again while it is young", async () => {
+  test("is read again while it is young", async () => {
     const { deps, pauses } = memory([null, null, TURN]);
     expect((await readYoungTurn(deps, "owner", PARENT)).response["id"]).toBe("resp_of_upstream");
     expect(pauses).toEqual([500, 1_000]);
   });
 
-  test("is asked for again by the caller where it does not come", async () => {
+  test("is 503 if it stays invisible, so that the caller tries again", async () => {
     const { deps, pauses } = memory([]);
     await expect(readYoungTurn(deps, "owner", PARENT)).rejects.toMatchObject({
       code: "unavailable",
@@ -313,7 +313,7 @@ describe("a turn that an id of our own needs", () => {
     expect(pauses).toEqual([500, 1_000, 2_000]);
   });
 
-  test("has expired where it is older and gone, which costs no wait and no call", async () => {
+  test("has expired if it is older and missing, without a wait and without a call", async () => {
     vi.useFakeTimers({ toFake: ["Date"] });
     const worker = startWorker();
     const id = await FORMS["text stream"](worker, { input: marked(), model: "emulate/no-id" });
@@ -328,7 +328,7 @@ describe("a turn that an id of our own needs", () => {
     expect(await calls(input)).toBe(0);
   });
 
-  test("is not needed where the id holds upstream's", async () => {
+  test("is not needed if the id does hold it", async () => {
     const worker = startWorker();
     const first = marked();
     const { id } = await worker.answer({ input: first });
@@ -336,7 +336,7 @@ describe("a turn that an id of our own needs", () => {
     expect((await worker.answer({ input: marked(), previous_response_id: id })).text).toContain(first);
   });
 
-  test("is there again where an answer is repeated after it had expired", async () => {
+  test("is written again when a cached answer is repeated after the turn expired", async () => {
     vi.useFakeTimers({ toFake: ["Date"] });
     const worker = startWorker({ turns: { ttl: 60 }, cache: { ttl: 3_600 } });
     const body = { input: marked() };
@@ -350,7 +350,7 @@ describe("a turn that an id of our own needs", () => {
 });
 
 describe("ids that were never given to the caller", () => {
-  /** What a caller without the right sees, but for the request's id. */
+  /** What a caller without access gets, except for the request's id. */
   async function seen(response: Response): Promise<unknown> {
     const text = await response.clone().text();
     const { request_id } = await problemOf(response);
@@ -361,7 +361,7 @@ describe("ids that were never given to the caller", () => {
     ];
   }
 
-  test("forged, truncated, changed and foreign ids are all refused alike, and upstream is not asked", async () => {
+  test("forged, truncated, changed and foreign ids get the same refusal, and upstream is not called", async () => {
     const worker = startWorker({}, { SERVER_KEYS });
     const { id } = await worker.answer({ input: marked() }, as(KEYS.alice));
     const foreign = await startWorker({}, { ID_KEYS: btoa("another id key of thirty-2 bytes") }).answer({
@@ -409,7 +409,7 @@ describe("ids that were never given to the caller", () => {
     expect(await calls(secret)).toBe(0);
   });
 
-  test("the second key of a name sees the conversation of the first", async () => {
+  test("the second key of a name can read the conversation of the first", async () => {
     const worker = startWorker({}, { SERVER_KEYS });
     const first = marked();
     const { id } = await worker.answer({ input: first }, as(KEYS.alice));
@@ -417,7 +417,7 @@ describe("ids that were never given to the caller", () => {
     expect((await worker.answer({ input: marked(), previous_response_id: id }, as(KEYS.alice2))).text).toContain(first);
   });
 
-  test("a raw upstream id is forwarded for a server caller, and is nobody's on GET", async () => {
+  test("a raw upstream id is forwarded for a server caller, and is not found by GET", async () => {
     const worker = startWorker({}, { SERVER_KEYS });
     const first = marked();
     await worker.answer({ input: first }, as(KEYS.alice));
@@ -434,7 +434,7 @@ describe("ids that were never given to the caller", () => {
     expect((await problemOf(response)).code).toBe("response_not_found");
   });
 
-  test("upstream's own word about an id that it does not know passes", async () => {
+  test("upstream's refusal of an id that it does not know is forwarded", async () => {
     const worker = startWorker();
     const response = await worker.ask({ input: marked(), previous_response_id: "resp_never_there" });
     expect(response.status).toBe(400);
@@ -445,8 +445,8 @@ describe("ids that were never given to the caller", () => {
   });
 });
 
-describe("upstream ids that can't stand in ours", () => {
-  test("an answer that upstream gave no id gets one, can be read, and is continued from memory", async () => {
+describe("upstream ids that don't fit into ours", () => {
+  test("an answer without an upstream id gets an id, can be read, and is continued from KV", async () => {
     const worker = startWorker();
     for (const askFor of Object.values(FORMS)) {
       const first = marked();
@@ -458,7 +458,7 @@ describe("upstream ids that can't stand in ours", () => {
     }
   });
 
-  test("under continuity upstream, an answer without an id of upstream's is refused clearly when continued", async () => {
+  test("with continuity upstream, a follow-up to an answer without an upstream id is refused with that reason", async () => {
     const worker = startWorker({ continuity: "upstream" });
     for (const askFor of Object.values(FORMS)) {
       const id = await askFor(worker, { input: marked(), model: "emulate/no-id" });
@@ -474,7 +474,7 @@ describe("upstream ids that can't stand in ours", () => {
     }
   });
 
-  test("an id too long for ours is continued through its turn", async () => {
+  test("an id that is too long for ours is continued through its turn", async () => {
     const worker = startWorker();
     for (const askFor of Object.values(FORMS)) {
       const first = marked();
@@ -486,7 +486,7 @@ describe("upstream ids that can't stand in ours", () => {
     }
   });
 
-  test("where the id changes within a stream, the last one is continued", async () => {
+  test("if the id changes within a stream, the last one is continued", async () => {
     const worker = startWorker();
     for (const askFor of Object.values(FORMS)) {
       const first = marked();
@@ -495,7 +495,7 @@ describe("upstream ids that can't stand in ours", () => {
     }
   });
 
-  test("a bare UUID is an id like any other", async () => {
+  test("a bare UUID is a valid upstream id", async () => {
     const worker = startWorker();
     const first = marked();
     const { id } = await worker.answer({ input: first, model: "emulate/uuid-id" });
