@@ -393,6 +393,23 @@ describe("a sender that waits", () => {
     expect(await calls(text)).toBe(1);
   });
 
+  test("gets 503 for a repeat whose answer is not ready within 20 s, and never `duplicate`", async () => {
+    const outcome = vi.fn(() => Promise.resolve(null));
+    const accept = () => Promise.resolve({ accepted: false, status: "running", instance: "other" });
+    const worker = startHookWorker({ JOB_RECORDS: { getByName: () => ({ accept, outcome }) } });
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    let isOver = false;
+    const sending = worker.send("/hooks/waiting", telegramUpdate(update(marked()))).finally(() => (isOver = true));
+    const isSent = (): boolean => isOver;
+    while (!isSent()) await vi.advanceTimersByTimeAsync(250);
+    vi.useRealTimers();
+    const response = await sending;
+    const { code } = await problemOf(response);
+    expect([response.status, code, response.headers.get("retry-after")]).toEqual([503, "unavailable", "10"]);
+    // Every 250 ms.
+    expect(outcome).toHaveBeenCalledTimes(81);
+  });
+
   test("gets the answer before usage is counted and the turn is stored", async () => {
     // With the default interval of ten seconds between reports of usage.
     const worker = startHookWorker({ DEADLINES: "{}" });
