@@ -7,6 +7,7 @@ import { isRecord, type JsonObject, parseJson, recordsOf, textOf } from "../src/
 import { redact } from "../src/core/upstream/redact.ts";
 import { startEmulator } from "../test/emulator/emulator.ts";
 import { keyMistake, parseSecrets, readText } from "./secrets-file.ts";
+import { CommandError } from "./command-error.ts";
 
 const DEFAULT_BASE_URL = "https://api.uniapi.io";
 const TIMEOUT_MS = 120_000;
@@ -346,9 +347,7 @@ function printTable(rows: readonly Row[]): void {
   for (const { question, verdict } of rows) console.log(`${question.padEnd(width)}  ${verdict}`);
 }
 
-class Refusal extends Error {}
-
-/** @throws Refusal */
+/** @throws CommandError */
 export function optionsOf(args: string[]) {
   try {
     const options = {
@@ -359,7 +358,7 @@ export function optionsOf(args: string[]) {
     } as const;
     return parseArgs({ args, options }).values;
   } catch {
-    throw new Refusal("Usage: npm run probe [-- --emulator --yes --models a,b --follow-ups 5]");
+    throw new CommandError("Usage: npm run probe [-- --emulator --yes --models a,b --follow-ups 5]");
   }
 }
 
@@ -367,7 +366,7 @@ async function main(): Promise<void> {
   const values = optionsOf(process.argv.slice(2));
   const count = Number(values["follow-ups"]);
   if (!Number.isInteger(count) || count < 1 || count > 50)
-    throw new Refusal("--follow-ups must be a whole number from 1 to 50");
+    throw new CommandError("--follow-ups must be a whole number from 1 to 50");
   const extra = (values.models ?? "")
     .split(",")
     .map((model) => model.trim())
@@ -415,13 +414,13 @@ function settings(): { baseUrl: string; key: string } {
   const secrets = parseSecrets(readText(".dev.vars") ?? "");
   const key = (secrets["UNIAPI_KEY"] ?? "").trim();
   if (keyMistake(key) !== null) {
-    throw new Refusal(
+    throw new CommandError(
       "There is no usable UNIAPI_KEY in .dev.vars. Run npm run setup, or try: npm run probe -- --emulator",
     );
   }
   const written = secrets["UNIAPI_BASE_URL"] || DEFAULT_BASE_URL;
   const url = URL.parse(written);
-  if (url?.protocol !== "https:") throw new Refusal("UNIAPI_BASE_URL in .dev.vars must begin with https://");
+  if (url?.protocol !== "https:") throw new CommandError("UNIAPI_BASE_URL in .dev.vars must begin with https://");
   return { baseUrl: (url.origin + url.pathname).replace(/\/+$/, "").replace(/\/v1$/, "").replace(/\/+$/, ""), key };
 }
 
@@ -431,17 +430,18 @@ async function confirmCost(baseUrl: string, count: number, cast: Cast): Promise<
     `This sends ${calls} small paid requests to ${baseUrl} with the key in .dev.vars. With the default models that costs`,
   );
   console.log("under a cent (an estimate from list prices of 2026); models that you add with --models may cost more.");
-  if (!process.stdin.isTTY) throw new Refusal("Nothing was sent. To start without being asked: npm run probe -- --yes");
+  if (!process.stdin.isTTY)
+    throw new CommandError("Nothing was sent. To start without being asked: npm run probe -- --yes");
   const terminal = createInterface({ input: process.stdin, output: process.stdout });
   const answer = await terminal.question("Start? [y/N] ").finally(() => terminal.close());
-  if (!/^y(es)?$/i.test(answer.trim())) throw new Refusal("Nothing was sent.");
+  if (!/^y(es)?$/i.test(answer.trim())) throw new CommandError("Nothing was sent.");
 }
 
 if (import.meta.main) {
   try {
     await main();
   } catch (error) {
-    if (!(error instanceof Refusal)) throw error;
+    if (!(error instanceof CommandError)) throw error;
     console.error(error.message);
     process.exitCode = 1;
   }

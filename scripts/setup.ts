@@ -17,6 +17,7 @@ import {
   mergeSecrets,
   writePrivate,
 } from "./secrets-file.ts";
+import { CommandError } from "./command-error.ts";
 
 export const DEV_FILE = ".dev.vars";
 export const PRODUCTION_FILE = ".production.vars";
@@ -58,8 +59,6 @@ export function planSetup(dev: Secrets, production: Secrets, key: string | undef
 
 const filled = (value: string | undefined): string | undefined => (value?.trim() ? value.trim() : undefined);
 
-class Refusal extends Error {}
-
 async function main(): Promise<void> {
   const values = optionsOf(process.argv.slice(2));
   const devText = readText(DEV_FILE);
@@ -72,16 +71,16 @@ async function main(): Promise<void> {
   let key: string | undefined;
   if (given === "") {
     if (existing.length === 0) {
-      throw new Refusal(
+      throw new CommandError(
         "There is no UniAPI key yet, and none was given. Type it in a terminal, or pipe one line: npm run setup < FILE",
       );
     }
   } else {
     const mistake = keyMistake(given);
-    if (mistake !== null) throw new Refusal(`The key ${mistake}. Nothing was written.`);
+    if (mistake !== null) throw new CommandError(`The key ${mistake}. Nothing was written.`);
     const differs = existing.some((other) => other !== given);
     if (differs && !values["replace-key"] && !(await confirm("Another UniAPI key is there already. Replace it?"))) {
-      throw new Refusal("Nothing was written. To replace the key that is there: npm run setup -- --replace-key");
+      throw new CommandError("Nothing was written. To replace the key that is there: npm run setup -- --replace-key");
     }
     key = given;
   }
@@ -100,7 +99,7 @@ async function setDefaultModel(secrets: Secrets, requested: string | undefined):
   const models = await modelsOf(secrets);
   const isListed = (model: string): boolean => models === undefined || models.some(({ id }) => id === model);
   if (requested !== undefined && !isListed(requested))
-    throw new Refusal(`--model: UniAPI lists no model of that name for this key. ${CONFIG_FILE} was not changed.`);
+    throw new CommandError(`--model: UniAPI lists no model of that name for this key. ${CONFIG_FILE} was not changed.`);
   let model = requested;
   if (model === undefined && models !== undefined && process.stdin.isTTY) {
     console.log(`\nModels that UniAPI lists for this key:\n\n${listOf(models)}\n`);
@@ -133,14 +132,14 @@ async function modelsOf(secrets: Secrets): Promise<ListedModel[] | undefined> {
   }
 }
 
-/** @throws Refusal */
+/** @throws CommandError */
 export function optionsOf(args: string[]): { "replace-key": boolean; model?: string } {
   try {
     const options = { "replace-key": { type: "boolean", default: false }, model: { type: "string" } } as const;
     const { model, ...values } = parseArgs({ args, options }).values;
     return model === undefined ? values : { ...values, model };
   } catch {
-    throw new Refusal("Usage: npm run setup [-- --replace-key --model NAME]");
+    throw new CommandError("Usage: npm run setup [-- --replace-key --model NAME]");
   }
 }
 
@@ -148,7 +147,7 @@ function read(path: string, text: string | undefined): Secrets {
   try {
     return parseSecrets(text ?? "");
   } catch {
-    throw new Refusal(
+    throw new CommandError(
       `${path} can't be read: it is neither dotenv nor a JSON object of texts. Mend or remove it, then try again.`,
     );
   }
@@ -180,7 +179,7 @@ function printNextSteps(plan: Plan): void {
 async function askForKey(mayKeep: boolean): Promise<string> {
   if (!process.stdin.isTTY) return (await readLine()).trim();
   if (process.env["CI"])
-    throw new Refusal("In CI nobody can type the key. Pipe one line instead: npm run setup < FILE");
+    throw new CommandError("In CI nobody can type the key. Pipe one line instead: npm run setup < FILE");
   return (await readHidden(`UniAPI key (hidden${mayKeep ? "; Enter keeps the one that is there" : ""}): `)).trim();
 }
 
@@ -249,7 +248,7 @@ if (import.meta.main) {
   try {
     await main();
   } catch (error) {
-    if (!(error instanceof Refusal)) throw error;
+    if (!(error instanceof CommandError)) throw error;
     console.error(error.message);
     process.exitCode = 1;
   }
