@@ -12,7 +12,9 @@ import {
   UPSTREAM_FIELDS,
 } from "../../src/contract/request-fields.ts";
 import { ConfigFields } from "../../src/core/config/config-schema.ts";
+import { defineConfig } from "../../src/core/config/define-config.ts";
 import { PROBLEMS } from "../../src/core/lib/problem.ts";
+import { corsHeaders } from "../../src/gate/cors.ts";
 import { openApiDocument } from "../../src/openapi/document.ts";
 import { codesIn, proseOf, readText, rowsOf, sectionOf, tablesOf } from "../support/markdown.ts";
 
@@ -55,6 +57,18 @@ describe("docs/api.md", () => {
     const fieldsIn = (text: string): string[] => rowsOf(text).flatMap(([cell = ""]) => codesIn(cell));
     expect(sorted([...fieldsIn(first), ...fieldsIn(second)])).toEqual(sorted(Object.keys(Answer.shape)));
     expect(fieldsIn(first)).toEqual(always);
+  });
+
+  test("lists every response header that a page can read, and no other", () => {
+    const origin = "https://app.example.com";
+    const config = defineConfig({ defaults: { model: "gpt-6-luna" }, origins: [origin] });
+    const headers = corsHeaders(new Request("https://ask.example.com/ask", { headers: { origin } }), {
+      config,
+      local: false,
+    });
+    expect(sorted(firstCells("docs/api.md", "Headers"))).toEqual(
+      headers["access-control-expose-headers"]?.split(", ").toSorted(),
+    );
   });
 
   test("lists every problem with its status", () => {
