@@ -1,4 +1,4 @@
-// One upstream stream, gathered: the terminal response wins, and what it leaves out comes from the events before it.
+// One upstream stream, assembled: the terminal response counts, and the events before it fill in what it lacks.
 import { describe, expect, test } from "vitest";
 import { Assembly, eventType, isErrorEvent, type Terminal } from "../../src/core/upstream/assembly.ts";
 import type { JsonObject } from "../../src/core/lib/json.ts";
@@ -43,19 +43,19 @@ const answerOf = (...events: Event[]) =>
   trim(responseOf(...events), { id: "x", previousId: null, now: 0, model: "", wantsData: false });
 
 describe("the id of the answer", () => {
-  test("where it changes within the stream, the terminal one counts", () => {
+  test("if it changes within the stream, the terminal one counts", () => {
     expect(responseOf(created({ id: "resp_a" }), completed({ id: "resp_b", output: [] }))["id"]).toBe("resp_b");
   });
-  test.each([undefined, null, "", 7])("where the terminal one is %j, the first counts", (id) => {
+  test.each([undefined, null, "", 7])("if the terminal one is %j, the first counts", (id) => {
     expect(responseOf(created({ id: "resp_a" }), completed(id === undefined ? {} : { id }))["id"]).toBe("resp_a");
   });
-  test("where there is none at all, there is none", () => {
+  test("if no event has one, there is none", () => {
     expect(responseOf(completed({ output: [] }))["id"]).toBeUndefined();
   });
 });
 
 describe("what the terminal event leaves out", () => {
-  test("the first event's fields stay, the terminal ones win", () => {
+  test("the terminal event's fields override the first event's", () => {
     const response = responseOf(
       created({ id: "a", model: "m", usage: null, metadata: {} }),
       completed({ usage: { input_tokens: 1 } }),
@@ -63,7 +63,7 @@ describe("what the terminal event leaves out", () => {
     expect(response).toMatchObject({ id: "a", model: "m", usage: { input_tokens: 1 }, metadata: {} });
   });
 
-  test("the terminal output counts when it is there", () => {
+  test("the terminal output counts if there is one", () => {
     expect(
       answerOf(delta("streamed"), itemDone(message("item")), completed({ output: [message("terminal")] })).text,
     ).toBe("terminal");
@@ -80,7 +80,7 @@ describe("what the terminal event leaves out", () => {
     expect(answerOf(delta("Hel"), delta("lo"), completed({})).text).toBe("Hello");
   });
 
-  test("where the items have no message, the deltas still count", () => {
+  test("if no item is a message, the deltas still count", () => {
     const answer = answerOf(
       itemDone({ type: "reasoning", summary: [{ text: "Hm." }] }),
       delta("Hello", 1),
@@ -89,7 +89,7 @@ describe("what the terminal event leaves out", () => {
     expect(answer).toMatchObject({ text: "Hello", reasoning_summary: "Hm." });
   });
 
-  test("thinking aloud is no part of a text made from deltas", () => {
+  test("commentary is not part of a text made from deltas", () => {
     const events = [
       itemAdded({ type: "message", phase: "commentary" }),
       delta("hm "),
@@ -109,12 +109,12 @@ describe("what the terminal event leaves out", () => {
     ).toBe("Hello");
   });
 
-  test("a refusal that came in deltas alone is a refusal", () => {
+  test("a refusal may come in deltas alone", () => {
     const refusal: Event = { type: "response.refusal.delta", output_index: 0, delta: "No." };
     expect(answerOf(refusal, completed({ output: [] }))).toMatchObject({ text: "", refusal: "No." });
   });
 
-  test("the shortcut output_text counts, and does not hide finished calls", () => {
+  test("the shortcut output_text counts and does not hide finished calls", () => {
     expect(answerOf(completed({ output: [], output_text: "Hi" })).text).toBe("Hi");
     const call = { type: "function_call", call_id: "c", name: "f", arguments: "{}" };
     expect(answerOf(itemDone(call), completed({ output: [], output_text: "Hi" }))).toMatchObject({
@@ -125,7 +125,7 @@ describe("what the terminal event leaves out", () => {
 });
 
 describe("the end", () => {
-  test("an error says whether there had been output by then: only before it can a call be unpaid", () => {
+  test("an error has `hasOutput`: a call with output before the error may have been paid", () => {
     const error = { type: "error", code: "rate_limit_exceeded" };
     const end = (...events: JsonObject[]): Terminal | undefined => {
       const assembly = new Assembly();
@@ -146,7 +146,7 @@ describe("the end", () => {
     expect(responseOf({ type, response: { status: "of its own" } })["status"]).toBe("of its own");
   });
 
-  test("events that are no end are none, whatever they hold", () => {
+  test("other events don't end the stream", () => {
     for (const event of [
       created({ status: "completed" }),
       delta("a"),
@@ -172,14 +172,14 @@ describe("the end", () => {
     expect(new Assembly().add(type, data)?.kind).toBe(error ? "error" : undefined);
   });
 
-  test("the type comes from the data, and from the event line only where the data has none", () => {
+  test("the type comes from the data, else from the event line", () => {
     expect(eventType({ type: "a" }, "b")).toBe("a");
     expect(eventType({}, "b")).toBe("b");
     expect(eventType({ type: 7 }, "")).toBe("");
   });
 });
 
-test("a stream without end is given up before it fills the memory", () => {
+test("an endless stream is abandoned before it fills the memory", () => {
   const assembly = new Assembly();
   const delta = "x".repeat(1_048_576);
   const endless = (): void => {

@@ -1,4 +1,4 @@
-// What a request holds of its caller's budgets, along the path: with a clock, a KV and an upstream that the test holds in its hands.
+// What a request holds of its caller's budgets, with a clock, a KV and an upstream that the test controls.
 import { describe, expect, test } from "vitest";
 import type { ConfigInput } from "../../src/core/config/define-config.ts";
 import { worstCase, type Cost } from "../../src/core/callers/budget.ts";
@@ -12,7 +12,7 @@ const CONFIG: Partial<ConfigInput> = {
 };
 const BUDGETS = [{ name: "owner:ada", whose: "owner" as const, limits: { tokens_per_day: 100_000 } }];
 
-/** A path whose caller has a budget, and what was asked of that. */
+/** A harness whose caller has a budget, and the calls to that budget. */
 async function limited(
   config: Partial<ConfigInput> = {},
 ): Promise<
@@ -39,19 +39,19 @@ async function limited(
   };
 }
 
-/** What one answer of this upstream costs, whatever came before. */
+/** The cost of one answer of this upstream. */
 const tokens = (steps: readonly Step[], kind: "reserve" | "settle"): number[] =>
   steps.flatMap(([name, count]) => (name === kind ? [count ?? 0] : []));
 
 describe("one call", () => {
-  test("is reserved at its worst, and settled by what it cost, once", async () => {
+  test("reserves its worst case, and settles its cost once", async () => {
     const one = await limited();
     await one.say("hello");
     expect(one.steps.map(([name]) => name)).toEqual(["reserve", "settle"]);
     expect(tokens(one.steps, "reserve")[0]).toBeGreaterThan(tokens(one.steps, "settle")[0] ?? 0);
   });
 
-  test("that was never made holds nothing: the turn to continue was not kept, or is gone", async () => {
+  test("that was never made holds nothing: the parent was not stored, or has expired", async () => {
     const one = await limited({ continuity: "gateway" });
     const { id } = await one.say("hello", undefined, { keep: false });
     one.steps.length = 0;
@@ -61,7 +61,7 @@ describe("one call", () => {
 });
 
 describe("two calls for one answer", () => {
-  test("have two reservations, settled each by its own", async () => {
+  test("have two reservations, each settled by its own cost", async () => {
     const one = await limited();
     const { id } = await one.say("hello");
     one.deps.chainSupport.set("m", true);
@@ -72,7 +72,7 @@ describe("two calls for one answer", () => {
     expect(one.steps.map(([name]) => name)).toEqual(["reserve", "settle", "reserve", "settle"]);
   });
 
-  test("keep the first where nobody knows what it cost: left at its first event", async () => {
+  test("leave the first reserved if its cost is unknown, since it was aborted at its first event", async () => {
     const one = await limited();
     const { id } = await one.say("hello");
     one.upstream.ignoresChain = true;
@@ -83,8 +83,8 @@ describe("two calls for one answer", () => {
   });
 });
 
-describe("a conversation whose length nobody knows", () => {
-  test("is taken to be as long as it can be; a young turn is looked for where that does not fit", async () => {
+describe("a conversation of unknown length", () => {
+  test("counts as the longest possible; if the budget does not allow that, a young turn is read again", async () => {
     const one = await limited();
     const { id } = await one.say("hello");
     const real = one.deps.store;
@@ -106,7 +106,7 @@ describe("a conversation whose length nobody knows", () => {
     expect(known).toBeLessThan(1_000);
   });
 
-  test("is said to be gone where not even an empty day has room for it: tomorrow is no better", async () => {
+  test("is refused as not found if not even a whole day's budget would be enough", async () => {
     const one = await limited();
     const { id } = await one.say("hello");
     one.deps.store = { ...one.deps.store, read: async (keys) => keys.map(() => null) };
@@ -121,7 +121,7 @@ describe("a conversation whose length nobody knows", () => {
     await expect(one.say("and?", id)).rejects.toMatchObject({ code: "budget_exceeded" });
   });
 
-  test("counts as unknown where upstream counted nothing", async () => {
+  test("counts as unknown if upstream counted no tokens", async () => {
     const one = await limited();
     const { id } = await one.say("hello");
     const real = one.deps.store;
@@ -140,7 +140,7 @@ describe("the worst case of a body", () => {
   const CASE = { limits: { max_context_tokens: 0 }, prices: {} };
   const of = (body: object): number => worstCase({ max_output_tokens: 0, ...body }, ["m"], 0, CASE).tokens;
 
-  test("is half of its bytes, keys and all, wherever they stand and whatever they are called", () => {
+  test("is half of all its bytes, including keys", () => {
     const long = "x".repeat(120_000);
     for (const key of ["a", "image_url", "description"]) {
       const tools = [{ type: "function", name: "f", parameters: { properties: { [key]: { description: long } } } }];
@@ -149,20 +149,20 @@ describe("the worst case of a body", () => {
     expect(of({ input: "日本語".repeat(100) })).toBeGreaterThanOrEqual(450);
   });
 
-  test("of an image is what a large one costs, not its bytes", () => {
+  test("of an image is the cost of a large one, and not half of its bytes", () => {
     const image = { type: "input_image", image_url: `data:image/png;base64,${"A".repeat(2_000_000)}` };
     const tokens = of({ input: [{ role: "user", content: [image, image] }] });
     expect(tokens).toBeGreaterThan(10_000);
     expect(tokens).toBeLessThan(11_000);
   });
 
-  test("of a list longer than a call takes arguments is a number, too", () => {
+  test("of a list with more items than a function can take arguments is a number", () => {
     expect(
       of({ tools: [{ type: "function", parameters: { enum: Array.from({ length: 400_000 }, () => 1) } }] }),
     ).toBeGreaterThan(1_000_000);
   });
 
-  test("of money is the dearest of its models", () => {
+  test("in money is that of its most expensive model", () => {
     const prices = { m: { input: 1, cached: 1, output: 10 }, dear: { input: 2, cached: 3, output: 1 } };
     expect(
       worstCase({ max_output_tokens: 100 }, ["m", "dear", "unknown"], 1_000, { ...CASE, prices }).nanoUsd,

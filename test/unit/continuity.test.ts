@@ -1,3 +1,4 @@
+// How a follow-up reaches its history: by upstream's id, by replay, or not at all; with a KV that shows writes late.
 import { describe, expect, test } from "vitest";
 import { signId } from "../../src/core/callers/ids.ts";
 import { deleteStoredTurn, readStoredTurn } from "../../src/answer/stored-turns.ts";
@@ -15,7 +16,7 @@ async function refusal(work: Promise<unknown>): Promise<{ code: unknown; message
 }
 
 describe("auto", () => {
-  test("forwards upstream's own id while upstream keeps its word, and asks a model that it does not know as a stream", async () => {
+  test("forwards upstream's id while upstream continues, and streams from a model whose chain support is unknown", async () => {
     const { ask, upstream } = await createHarness();
     const first = await ask("a");
     const second = await ask("b", first.id);
@@ -29,24 +30,21 @@ describe("auto", () => {
     ]);
   });
 
-  test.each([false, true])(
-    "replays the whole chain once when upstream says that it lost it (stream: %s)",
-    async (stream) => {
-      const { ask, upstream } = await createHarness();
-      const first = await ask("a");
-      const second = await ask("b", first.id);
-      upstream.deleteChains();
-      const third = await ask("c", second.id, { stream });
-      expect(third).toMatchObject({ text: "a|b|c", continuity: "replayed", logFields: { continuity: "replayed" } });
-      expect(upstream.calls).toHaveLength(4);
-      expect(upstream.calls[3]?.body).not.toHaveProperty("previous_response_id");
-      const fourth = await ask("d", third.id);
-      expect(fourth).toMatchObject({ text: "a|b|c|d", continuity: "upstream" });
-    },
-  );
+  test.each([false, true])("replays the whole chain once if upstream reports its loss (stream: %s)", async (stream) => {
+    const { ask, upstream } = await createHarness();
+    const first = await ask("a");
+    const second = await ask("b", first.id);
+    upstream.deleteChains();
+    const third = await ask("c", second.id, { stream });
+    expect(third).toMatchObject({ text: "a|b|c", continuity: "replayed", logFields: { continuity: "replayed" } });
+    expect(upstream.calls).toHaveLength(4);
+    expect(upstream.calls[3]?.body).not.toHaveProperty("previous_response_id");
+    const fourth = await ask("d", third.id);
+    expect(fourth).toMatchObject({ text: "a|b|c|d", continuity: "upstream" });
+  });
 
   test.each([false, true])(
-    "a model that ignores the id is left at its first event, before it is paid, and remembered for a day (stream: %s)",
+    "aborts a model that ignores the id at its first event, before it is paid, and remembers it for a day (stream: %s)",
     async (stream) => {
       const { ask, upstream, kv, deps, freshIsolate, advance: wait } = await createHarness();
       const first = await ask("a");
@@ -55,7 +53,7 @@ describe("auto", () => {
       expect(second).toMatchObject({ text: "a|b", continuity: "replayed" });
       expect(upstream.calls.map((call) => call.aborted)).toEqual([false, true, false]);
       expect(kv.texts.get(chainSupportKey(deps, "m") ?? "")).toBe("1");
-      // The other isolate's place may have looked for the mark before it was made.
+      // KV may have cached, near the other isolate, that the key did not exist.
       wait(MINUTE);
       freshIsolate();
       const third = await ask("c", second.id, { stream });
@@ -65,7 +63,7 @@ describe("auto", () => {
   );
 
   test.each([false, true])(
-    "the echo is looked for in the first event that can carry it, whatever comes before (stream: %s)",
+    "looks for the parent's id in the first event with a response object (stream: %s)",
     async (stream) => {
       const { ask, upstream } = await createHarness();
       upstream.sendsKeepalive = true;
@@ -78,7 +76,7 @@ describe("auto", () => {
     },
   );
 
-  test("one miss of a model that has listened marks nothing: the next turn asks it again, as an unknown one", async () => {
+  test("one miss of a model that has continued is not stored: for the next turn the model is unknown", async () => {
     const { ask, upstream, kv, deps } = await createHarness();
     const first = await ask("a");
     const second = await ask("b", first.id);
@@ -90,20 +88,20 @@ describe("auto", () => {
     expect(upstream.calls.at(-1)?.stream).toBe(true);
   });
 
-  test("where a call was made and the chain can't be read, the error says that it may have been paid", async () => {
+  test("if a call was made and the chain can't be read, the error is maybe paid", async () => {
     const { ask, upstream } = await createHarness({}, 30_000);
     const first = await ask("a");
     upstream.ignoresChain = true;
     await expect(ask("b", first.id)).rejects.toMatchObject({ code: "unavailable", details: { paid: "maybe" } });
   });
 
-  test("a model name that no model has breaks nothing", async () => {
+  test("an impossible model name has no key in KV", async () => {
     const { ask } = await createHarness();
     const first = await ask("a");
     expect((await ask("b", first.id, { model: "\ud800" })).text).toBe("a|b");
   });
 
-  test("a model that listened and stops to is replayed, and both calls are counted", async () => {
+  test("a model that stops continuing is replayed, and both calls are counted", async () => {
     const { ask, upstream } = await createHarness();
     const first = await ask("a");
     const second = await ask("b", first.id);
@@ -116,7 +114,7 @@ describe("auto", () => {
     });
   });
 
-  test("an answer of a converted model is replayed at once", async () => {
+  test("an answer of a converted model is replayed without a first call", async () => {
     const { ask, upstream } = await createHarness();
     upstream.idOf = (count) => `chatcmpl-${count}`;
     const first = await ask("a");
@@ -124,21 +122,21 @@ describe("auto", () => {
     expect(upstream.calls).toHaveLength(2);
   });
 
-  test("an answer without an id of upstream's is continued from memory", async () => {
+  test("an answer without an upstream id is continued from KV", async () => {
     const { ask, upstream } = await createHarness();
     upstream.idOf = () => undefined;
     const first = await ask("a");
     expect(await ask("b", first.id)).toMatchObject({ text: "a|b", continuity: "replayed" });
   });
 
-  test("an id too long for ours is forwarded from the turn", async () => {
+  test("an id that is too long for ours is read from the turn and forwarded", async () => {
     const { ask, upstream } = await createHarness();
     upstream.idOf = (count) => `up_${count}_${"x".repeat(300)}`;
     const first = await ask("a");
     expect(await ask("b", first.id)).toMatchObject({ text: "a|b", continuity: "upstream" });
   });
 
-  test("two branches of one parent each know their own conversation, also when both are replayed", async () => {
+  test("two branches of one parent have their own histories, also when both are replayed", async () => {
     const { ask, upstream } = await createHarness();
     const root = await ask("a");
     const left = await ask("b", root.id);
@@ -148,7 +146,7 @@ describe("auto", () => {
     expect((await ask("e", right.id)).text).toBe("a|c|e");
   });
 
-  test("a raw upstream id is forwarded, and a loss is told as upstream told it", async () => {
+  test("a raw upstream id is forwarded, and its loss is upstream's own error", async () => {
     const { ask, upstream } = await createHarness();
     await ask("a");
     expect((await ask("b", "up_1")).text).toBe("a|b");
@@ -156,7 +154,7 @@ describe("auto", () => {
     expect((await refusal(ask("c", "up_1"))).code).toBe("upstream_rejected");
   });
 
-  test("a conversation that began with a raw upstream id can't be replayed, and says so", async () => {
+  test("a conversation that began with a raw upstream id can't be replayed, and the error says so", async () => {
     const { ask, upstream } = await createHarness();
     await ask("a");
     const second = await ask("b", "up_1");
@@ -197,7 +195,7 @@ describe("gateway", () => {
   });
 });
 
-describe("KV as it is in production", () => {
+describe("KV as in production", () => {
   test("a turn that KV does not show yet never refuses a follow-up while upstream has its id", async () => {
     const { ask, elapsed } = await createHarness({}, 30_000);
     const first = await ask("a");
@@ -205,10 +203,10 @@ describe("KV as it is in production", () => {
     expect(elapsed()).toBe(0);
   });
 
-  test("where the chain must be replayed, a young turn is waited for", async () => {
+  test("a replay waits for a young turn", async () => {
     const { ask, upstream, kv, elapsed, advance: wait } = await createHarness({}, 1_200);
     const first = await ask("a");
-    // Nobody has looked for the turn yet, so no miss is remembered when it shows.
+    // The turn was not read yet, so KV has cached no miss.
     wait(1_200);
     upstream.deleteChains();
     expect((await ask("b", first.id)).text).toBe("a|b");
@@ -216,7 +214,7 @@ describe("KV as it is in production", () => {
     expect(kv.reads.length).toBeGreaterThan(0);
   });
 
-  test("a young turn whose miss KV has cached is 503 with a time to come again, and answers after that time", async () => {
+  test("a young turn whose miss KV has cached is 503 with Retry-After, and is found after that time", async () => {
     const { ask, upstream, elapsed, advance: wait } = await createHarness({}, 1_200);
     const first = await ask("a");
     upstream.deleteChains();
@@ -226,7 +224,7 @@ describe("KV as it is in production", () => {
     expect((await ask("b", first.id)).text).toBe("a|b");
   });
 
-  test("an old turn that is gone has expired, at once", async () => {
+  test("an old turn that is missing has expired, without a wait", async () => {
     const { ask, upstream, kv, elapsed, advance: wait } = await createHarness();
     const first = await ask("a");
     upstream.deleteChains();
@@ -240,7 +238,7 @@ describe("KV as it is in production", () => {
     expect(elapsed()).toBe(3 * MINUTE);
   });
 
-  test("a gap in the chain is never bridged", async () => {
+  test("a chain with a gap is never replayed", async () => {
     const { ask, upstream, kv, advance: wait } = await createHarness();
     const first = await ask("a");
     const second = await ask("b", first.id);
@@ -252,7 +250,7 @@ describe("KV as it is in production", () => {
     expect(upstream.calls).toHaveLength(4);
   });
 
-  test("a deleted turn is not continued, and not replayed from below", async () => {
+  test("a deleted turn is not continued, and not replayed for a later turn", async () => {
     const { ask, upstream, kv } = await createHarness();
     const first = await ask("a");
     const second = await ask("b", first.id);
@@ -263,7 +261,7 @@ describe("KV as it is in production", () => {
   });
 });
 
-test("a turn that KV does not show yet can't be deleted yet, and is told so; once it shows it is deleted for good", async () => {
+test("a turn that KV does not show yet can't be deleted: 503; once it is visible it is deleted for good", async () => {
   const { ask, deps, advance: wait } = await createHarness({}, 30_000);
   const first = await ask("a");
   await expect(deleteStoredTurn(deps, "ada", first.id)).rejects.toMatchObject({ code: "unavailable" });
@@ -273,7 +271,7 @@ test("a turn that KV does not show yet can't be deleted yet, and is told so; onc
   await expect(readStoredTurn(deps, "ada", first.id)).rejects.toMatchObject({ code: "response_not_found" });
 });
 
-test("what follows an answer that was not kept is still held to its echo: a lost context is an error, at once", async () => {
+test("a follow-up to an answer that was not stored still needs the parent's id in the response: else it is an error", async () => {
   const { ask, upstream, elapsed } = await createHarness();
   const first = await ask("a", undefined, { keep: false });
   expect((await ask("b", first.id)).text).toBe("a|b");
@@ -288,7 +286,7 @@ test("what follows an answer that was not kept is still held to its echo: a lost
   expect(elapsed()).toBe(0);
 });
 
-test("a turn whose parent was not kept can't be replayed, and says so at once", async () => {
+test("a turn whose parent was not stored can't be replayed, and the error says so", async () => {
   const { ask, upstream, elapsed } = await createHarness();
   const first = await ask("a", undefined, { keep: false });
   const second = await ask("b", first.id);
@@ -297,7 +295,7 @@ test("a turn whose parent was not kept can't be replayed, and says so at once", 
   expect(elapsed()).toBe(0);
 });
 
-test("a turn deleted in the middle leaves the way to what was before it", async () => {
+test("the turns before a deleted one can still be found", async () => {
   const { ask, upstream, deps } = await createHarness();
   const first = await ask("a");
   const second = await ask("b", first.id);
@@ -307,14 +305,14 @@ test("a turn deleted in the middle leaves the way to what was before it", async 
   expect((await ask("d", third.id)).text).toBe("a|c|d");
 });
 
-test("a deletion that could not be written is not told as done", async () => {
+test("a deletion that could not be written is an error", async () => {
   const { ask, deps } = await createHarness();
   const first = await ask("a");
   const store = { ...deps.store, write: () => Promise.resolve(false) };
   await expect(deleteStoredTurn({ ...deps, store }, "ada", first.id)).rejects.toMatchObject({ code: "unavailable" });
 });
 
-test("with turns off there is no memory to replay: upstream's word is all there is", async () => {
+test("with turns off nothing can be replayed: upstream's answer counts", async () => {
   const { ask, upstream } = await createHarness({ turns: false });
   const first = await ask("a");
   expect((await ask("b", first.id)).continuity).toBe("upstream");
@@ -322,7 +320,7 @@ test("with turns off there is no memory to replay: upstream's word is all there 
   expect((await refusal(ask("c", first.id))).code).toBe("upstream_rejected");
 });
 
-test("nobody continues another's conversation: a foreign id and one that never was are refused alike, and upstream is not asked", async () => {
+test("a foreign id and an invented one get the same refusal, and upstream is not called", async () => {
   const { ask, upstream, deps } = await createHarness();
   const first = await ask("a");
   const foreign = await refusal(ask("b", first.id, { owner: "bob" }));

@@ -1,4 +1,4 @@
-// Which answers are kept and given again, and that two requests share a key only when they ask the same thing.
+// Which answers are cached and used again, and that two requests share a key only if they are equal.
 import { isDeepStrictEqual } from "node:util";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
@@ -20,7 +20,7 @@ const { json } = fc.letrec<{ json: unknown }>((tie) => ({
 const names = fc.constantFrom("input", ...Object.keys(UPSTREAM_FIELDS));
 const bodies = fc.dictionary(names, json, { maxKeys: 6, noNullPrototype: true });
 
-/** The same value with every object's keys the other way round. */
+/** The same value with every object's keys in reverse order. */
 function reversed(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(reversed);
   if (!isRecord(value)) return value;
@@ -31,11 +31,11 @@ function reversed(value: unknown): unknown {
   );
 }
 
-/** Without the two places where order counts. */
+/** JSON without the two keys under which order counts. */
 const hasVerbatim = (body: JsonObject): boolean => /"(?:schema|parameters)":/.test(JSON.stringify(body));
 
 describe("the canonical text of a composed request", () => {
-  test("two bodies share it only when they are equal, field by field", () => {
+  test("is shared only by bodies that are equal, field by field", () => {
     fc.assert(
       fc.property(bodies, bodies, (one, other) => {
         expect(canonical(one) === canonical(other)).toBe(isDeepStrictEqual(one, other));
@@ -43,7 +43,7 @@ describe("the canonical text of a composed request", () => {
     );
   });
 
-  test("one changed, added or removed field always splits it", () => {
+  test("differs for every changed, added or removed field", () => {
     fc.assert(
       fc.property(bodies, names, json, (body, name, value) => {
         fc.pre(!(Object.hasOwn(body, name) && isDeepStrictEqual(body[name], value)));
@@ -52,7 +52,7 @@ describe("the canonical text of a composed request", () => {
     );
   });
 
-  test("neither white space nor the order of keys splits it", () => {
+  test("does not depend on white space or the order of keys", () => {
     fc.assert(
       fc.property(bodies, fc.constantFrom("", "  ", "\t"), (body, space) => {
         fc.pre(!hasVerbatim(body));
@@ -62,14 +62,14 @@ describe("the canonical text of a composed request", () => {
     );
   });
 
-  test("the order of a list splits it", () => {
+  test("depends on the order of a list", () => {
     expect(canonical({ include: ["a", "b"] })).not.toBe(canonical({ include: ["b", "a"] }));
   });
 
   const schema = { type: "object", properties: { answer: { type: "string" }, reason: { type: "string" } } };
   const turned = reversed(schema) as JsonObject;
 
-  test("the order of keys in a schema splits it, the order around it does not", () => {
+  test("depends on the order of keys in a schema, and not around it", () => {
     const withSchema = (schema: JsonObject): JsonObject => ({
       text: { format: { type: "json_schema", name: "a", schema } },
     });
@@ -79,7 +79,7 @@ describe("the canonical text of a composed request", () => {
     );
   });
 
-  test("the order of keys in a tool's parameters splits it, the order around them does not", () => {
+  test("depends on the order of keys in a tool's parameters, and not around them", () => {
     const withTool = (parameters: JsonObject): JsonObject => ({ tools: [{ type: "function", name: "f", parameters }] });
     expect(canonical(withTool(schema))).not.toBe(canonical(withTool(turned)));
     expect(canonical({ tools: [{ parameters: schema, name: "f", type: "function" }] })).toBe(
@@ -127,26 +127,26 @@ describe("the plan for the exact-repeat cache", () => {
   ): CachePlan => planCache(wish, readCacheControl(header), settings, body);
 
   test.each<[string, false | "refresh" | number | undefined, string | null, Partial<CachePlan>]>([
-    ["nothing said: read and write for the config's time", undefined, null, { read: 3_600, write: 3_600 }],
+    ["by default it reads and writes for the config's ttl", undefined, null, { read: 3_600, write: 3_600 }],
     ["cache:false neither reads nor writes", false, null, bypass],
     ["cache:refresh writes only", "refresh", null, { read: false, write: 3_600 }],
-    ["cache:N accepts N seconds and keeps as long", 120, null, { read: 120, write: 120 }],
-    ["cache:N keeps for 60 seconds at least", 5, null, { read: 5, write: 60 }],
-    ["cache:0 is cache:refresh, kept for a minute", 0, null, { read: false, write: 60 }],
-    ["cache:N may be longer than the config's time", 86_400, null, { read: 86_400, write: 86_400 }],
+    ["cache:N accepts N seconds and stores as long", 120, null, { read: 120, write: 120 }],
+    ["cache:N stores for at least 60 seconds", 5, null, { read: 5, write: 60 }],
+    ["cache:0 is cache:refresh, stored for a minute", 0, null, { read: false, write: 60 }],
+    ["cache:N may be longer than the config's ttl", 86_400, null, { read: 86_400, write: 86_400 }],
     ["cache:N ends after a year", 1e15, null, { read: 31_536_000, write: 31_536_000 }],
     ["no-store works like cache:false", undefined, "no-store", bypass],
     ["no-cache works like cache:refresh", undefined, "no-cache", { read: false, write: 3_600 }],
     ["max-age=N works like cache:N", undefined, "max-age=120", { read: 120, write: 120 }],
-    ["max-age=5 keeps for 60 seconds", undefined, "max-age=5", { read: 5, write: 60 }],
+    ["max-age=5 stores for 60 seconds", undefined, "max-age=5", { read: 5, write: 60 }],
     ["max-age=0 works like no-cache", undefined, "max-age=0", { read: false, write: 3_600 }],
-    ["the field wins over max-age", 10, "max-age=500", { read: 10, write: 60 }],
-    ["the field wins over no-cache", 300, "no-cache", { read: 300, write: 300 }],
-    ["the field wins over max-age=0", 300, "max-age=0", { read: 300, write: 300 }],
-    ["cache:false wins over max-age", false, "max-age=500", bypass],
-    ["cache:refresh wins over max-age", "refresh", "max-age=500", { read: false, write: 3_600 }],
-    ["no-store holds against the field", 300, "no-store", bypass],
-    ["no-store holds against refresh", "refresh", "no-store", bypass],
+    ["the field overrides max-age", 10, "max-age=500", { read: 10, write: 60 }],
+    ["the field overrides no-cache", 300, "no-cache", { read: 300, write: 300 }],
+    ["the field overrides max-age=0", 300, "max-age=0", { read: 300, write: 300 }],
+    ["cache:false overrides max-age", false, "max-age=500", bypass],
+    ["cache:refresh overrides max-age", "refresh", "max-age=500", { read: false, write: 3_600 }],
+    ["no-store overrides the field", 300, "no-store", bypass],
+    ["no-store overrides refresh", "refresh", "no-store", bypass],
   ])("%s", (_, wish, header, expected) => {
     expect(plan(wish, header)).toEqual({ scope: "owner", ...expected });
   });
@@ -160,23 +160,23 @@ describe("the plan for the exact-repeat cache", () => {
     ["web search", { tools: [{ type: "web_search" }] }, false],
     ["file search beside a function", { tools: [{ type: "function" }, { type: "file_search" }] }, false],
     ["an MCP server", { tools: [{ type: "mcp", server_url: "https://x" }] }, false],
-    ["a tool type of tomorrow", { tools: [{ type: "time_travel" }] }, false],
+    ["a future tool type", { tools: [{ type: "time_travel" }] }, false],
   ])("a request with %s: %j is kept %s", (_, body, kept) => {
     expect(plan(undefined, null, body)).toEqual(kept ? { read: 3_600, write: 3_600, scope: "owner" } : bypass);
     expect(plan(60, null, body).write).toBe(kept ? 60 : false);
   });
 
-  test("what the deployer turned off no request turns on", () => {
+  test("a request can't turn on what the deployer turned off", () => {
     for (const wish of [undefined, "refresh" as const, 60])
       expect(planCache(wish, readCacheControl("max-age=60"), false, {})).toEqual(bypass);
   });
 
-  test("a shared scope is the deployer's to give", () => {
+  test("only the deployer can choose a shared scope", () => {
     expect(planCache(undefined, readCacheControl(null), { ttl: 60, scope: "shared" }, {}).scope).toBe("shared");
   });
 });
 
-describe("answers that may be kept", () => {
+describe("answers that may be stored", () => {
   const message = { type: "message", content: [{ type: "output_text", text: "hi" }] };
   test.each<[string, JsonObject, boolean]>([
     ["a completed answer", { status: "completed", output: [message] }, true],

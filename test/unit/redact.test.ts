@@ -1,4 +1,4 @@
-// Nothing of a key, an account, an address or a balance survives, whatever text it stands in.
+// Keys, accounts, addresses and balances are removed from any text.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { redact, redactSecrets } from "../../src/core/upstream/redact.ts";
@@ -18,7 +18,7 @@ const texts = fc.oneof(
   fc.string({ unit: "grapheme", maxLength: 30 }),
   fc.lorem({ maxCount: 5 }),
 );
-/** A key as upstreams write it: whole, masked with some of it left at both ends, or cut. */
+/** A key as upstreams write it: complete, masked with both ends visible, or truncated. */
 const written = (key: string): fc.Arbitrary<string> => {
   const place = fc.nat({ max: key.length });
   return fc.oneof(
@@ -35,9 +35,9 @@ function expectNoPart(text: string, key: string): void {
 }
 
 describe("our own secrets", () => {
-  test("no six characters of a key survive, wherever and however it stands in whatever text", () => {
+  test("no six consecutive characters of a key remain, in any text", () => {
     const cases = keys
-      // A key that has the note's own letters would find them there.
+      // A key with letters of "[redacted]" would be found there.
       .filter((key) => !/[[\]]|redact|edacte|dacted/.test(key))
       .chain((key) =>
         fc.tuple(fc.constant(key), fc.array(fc.tuple(texts, written(key)), { minLength: 1, maxLength: 3 }), texts),
@@ -52,7 +52,7 @@ describe("our own secrets", () => {
     );
   });
 
-  test("several secrets are all taken out, and a text without them stays", () => {
+  test("several secrets are all removed, and a text without them is unchanged", () => {
     expect(redactSecrets("a first-key-0 and a SECOND_ONE", ["first-key-0", "SECOND_ONE"])).toBe(
       "a [redacted] and a [redacted]",
     );
@@ -92,11 +92,11 @@ describe("what an upstream's text must not show", () => {
     "Unsupported parameter: 'temperature' is not supported with this model.",
     "max_output_tokens must be at least 16.",
     "Invalid schema for response_format 'answer': In context=(), 'required' is required.",
-  ])("what helps the caller stays: %s", (text) => {
+  ])("what helps the caller is unchanged: %s", (text) => {
     expect(redact(text, ["sk-canary-4f9d2c7b1e8a"])).toBe(text);
   });
 
-  test("what stays is short", () => {
+  test("the result is short", () => {
     expect(redact("word ".repeat(5_000), [])).toHaveLength(1_000);
     expect(redact(" a \n\n b ", [])).toBe("a b");
   });

@@ -24,7 +24,7 @@ const said = (text: string): object => ({
   content: [{ type: "output_text", text, annotations: [], logprobs: [] }],
 });
 
-test("texts become messages, in the order in which they were said", () => {
+test("texts become messages in their order", () => {
   expect(replayInput([turn("a", [said("A")])], "b")).toEqual([
     { type: "message", role: "user", content: "a" },
     { type: "message", role: "assistant", content: [{ type: "output_text", text: "A", annotations: [] }] },
@@ -32,7 +32,7 @@ test("texts become messages, in the order in which they were said", () => {
   ]);
 });
 
-test("item ids and reasoning items stay behind, whoever wrote them", () => {
+test("item ids and reasoning items are left out, from the caller and from upstream", () => {
   const items = replayInput(
     [
       turn(
@@ -52,7 +52,7 @@ test("item ids and reasoning items stay behind, whoever wrote them", () => {
   expect(items.map((item) => item["role"])).toEqual(["user", "assistant", "user"]);
 });
 
-test("a function call and its output keep together by call_id; traces of hosted tools stay behind", () => {
+test("a function call and its output have their call_id; items of hosted tools are left out", () => {
   const call = {
     type: "function_call",
     id: "fc_1",
@@ -71,7 +71,7 @@ test("a function call and its output keep together by call_id; traces of hosted 
   ]);
 });
 
-test("an image is sent again; one that was too large to keep is a note", () => {
+test("an image is sent again; one that was too large to store is a note", () => {
   const image = (image_url: string): object => ({
     role: "user",
     content: [
@@ -86,11 +86,11 @@ test("an image is sent again; one that was too large to keep is a note", () => {
   expect(content[1]).toEqual({ type: "input_text", text: expect.stringContaining("were not kept") });
 });
 
-test("a reference to an item is refused with what to send instead: nobody but its own backend knows it", () => {
+test("an item reference is refused with a remedy: only its own backend knows the item", () => {
   expect(() => replayInput([], [{ type: "item_reference", id: "msg_1" }])).toThrow(/Send the item itself/);
 });
 
-test("of what the caller sends now nothing else is left out", () => {
+test("nothing else of the new input is left out", () => {
   const approval = { type: "mcp_approval_response", approval_request_id: "mcpr_1", approve: true };
   expect(replayInput([], [approval])).toEqual([approval]);
 });
@@ -105,7 +105,7 @@ test("a note in place of an image inside a tool's output is text", () => {
   });
 });
 
-test("a turn whose input was too large to keep is never replayed as something else", () => {
+test("a turn whose input was too large to store is never replayed", () => {
   const kept = decodeTurn(encodeTurn(turn("many words ".repeat(200_000), [said("A")])));
   expect(kept?.input).toMatch(/were not kept/);
   expect(() => replayInput(kept === null ? [] : [kept], "b")).toThrow(

@@ -1,4 +1,4 @@
-// The event stream of /ask: what was streamed joins to what `done` says, and there is exactly one `done`.
+// The event stream of /ask: its deltas join to the text of `done`, and there is exactly one `done`.
 import type { Answer, AskEvent } from "../../src/contract/answer.ts";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
@@ -9,7 +9,7 @@ import { trim } from "../../src/core/reply/trim.ts";
 
 type Event = JsonObject & { type: string };
 
-/** What the Worker does with an upstream stream, without the wire. */
+/** The events that the Worker sends for an upstream stream. */
 function run(events: readonly Event[]): { said: AskEvent[]; answer: Answer } {
   const assembly = new Assembly();
   const stream = new TrimStream("req_1", "asked-model");
@@ -97,8 +97,8 @@ const stream = (items: readonly Told[], terminal: JsonObject): Event[] => [
   { type: "response.completed", response: { id: "resp_1", model: "m", status: "completed", ...terminal } },
 ];
 
-describe("what is streamed joins to what done says", () => {
-  test("whole streams", () => {
+describe("the deltas join to the text of done", () => {
+  test("complete streams", () => {
     fc.assert(
       fc.property(fc.array(told, { maxLength: 5 }), (items) => {
         const whole = items.map((item) => ({ ...item, deltas: true, done: true }));
@@ -110,7 +110,7 @@ describe("what is streamed joins to what done says", () => {
     );
   });
 
-  test("streams that leave out an item's deltas or its end, as long as something tells of it in time", () => {
+  test("streams that leave out an item's deltas or its end, but not both", () => {
     fc.assert(
       fc.property(fc.array(told, { maxLength: 5 }), (items) => {
         const heard = items.map((item) => (item.deltas ? item : { ...item, done: true }));
@@ -157,7 +157,7 @@ describe("what is streamed joins to what done says", () => {
     );
   });
 
-  test("a stream that says everything at its end", () => {
+  test("a stream with all of its content in the last event", () => {
     fc.assert(
       fc.property(fc.array(told, { maxLength: 5 }), (items) => {
         const mute = items.map((item) => ({ ...item, deltas: false, done: false }));
@@ -168,7 +168,7 @@ describe("what is streamed joins to what done says", () => {
     );
   });
 
-  test("an empty delta does not eat the space between two parts of a summary", () => {
+  test("an empty delta does not remove the separator between two parts of a summary", () => {
     const part = (summary_index: number, delta: string): Event => ({
       type: "response.reasoning_summary_text.delta",
       output_index: 0,
@@ -188,7 +188,7 @@ describe("what is streamed joins to what done says", () => {
     expect(answer.reasoning_summary).toBe("One.\n\nTwo.");
   });
 
-  test("a text that is not what was streamed can't be taken back: done says what holds", () => {
+  test("except if the final text differs: deltas can't be revoked, so done has the right text", () => {
     const { said, answer } = run(
       stream([{ kind: "text", pieces: ["wrong"], deltas: true, done: false }], {
         output: [itemOf({ kind: "text", pieces: ["right"], deltas: true, done: true }, 0)],
@@ -199,7 +199,7 @@ describe("what is streamed joins to what done says", () => {
     expect(said.at(-1)?.event).toBe("done");
   });
 
-  test("a tool call is told once, when it is complete", () => {
+  test("a tool call is sent once, when it is complete", () => {
     const call: Told = { kind: "call", pieces: ['{"a":', "1}"], deltas: true, done: true };
     const { said } = run(stream([call], { output: [itemOf(call, 0)] }));
     expect(said.map(({ event }) => event)).toEqual(["start", "tool_call", "done"]);
@@ -207,7 +207,7 @@ describe("what is streamed joins to what done says", () => {
 });
 
 describe("start", () => {
-  test("it names the model that upstream names, and the asked one where it does not", () => {
+  test("names upstream's model, else the requested one", () => {
     const first = (data: JsonObject) => new TrimStream("req_1", "asked").push("response.created", data)[0];
     expect(first({ response: { model: "gpt-6-sol-2026" } })).toEqual({
       event: "start",
@@ -218,7 +218,7 @@ describe("start", () => {
 });
 
 describe("replay", () => {
-  test("a whole answer becomes a valid sequence that ends with it", () => {
+  test("makes a complete answer a valid sequence that ends with it", () => {
     fc.assert(
       fc.property(fc.array(told, { maxLength: 4 }), (items) => {
         const answer = trim(
@@ -235,7 +235,7 @@ describe("replay", () => {
 });
 
 describe("as bare text", () => {
-  test("it is the text, and a refusal only where there is no text", () => {
+  test("is the text, or the refusal if there is no text", () => {
     fc.assert(
       fc.property(fc.array(told, { maxLength: 5 }), (items) => {
         const whole = items.map((item) => ({ ...item, deltas: true, done: true }));
@@ -246,7 +246,7 @@ describe("as bare text", () => {
   });
 });
 
-test("no event whatever makes the stream fail", () => {
+test("no event makes the stream fail", () => {
   const types = fc.constantFrom(
     "response.output_item.added",
     "response.output_item.done",

@@ -1,4 +1,4 @@
-// The trimmed answer: every key that the contract names, read from whatever a relay calls a response object.
+// The trimmed answer: every key of docs/contract.md §2, from response objects of any relay.
 import type { Answer } from "../../src/contract/answer.ts";
 import fc from "fast-check";
 import { addOutputText } from "openai/lib/ResponsesParser";
@@ -6,7 +6,7 @@ import { describe, expect, test } from "vitest";
 import { isRecord, type JsonObject, parseJson } from "../../src/core/lib/json.ts";
 import { type AnswerContext, trim } from "../../src/core/reply/trim.ts";
 
-const logFields: AnswerContext = {
+const context: AnswerContext = {
   id: "resp_ue1_x",
   previousId: null,
   now: 1_763_800_000,
@@ -14,7 +14,7 @@ const logFields: AnswerContext = {
   wantsData: false,
 };
 const trimmed = (response: JsonObject, more: Partial<AnswerContext> = {}): Answer =>
-  trim(response, { ...logFields, ...more });
+  trim(response, { ...context, ...more });
 const message = (...content: unknown[]): JsonObject => ({
   type: "message",
   role: "assistant",
@@ -70,7 +70,7 @@ const FULL: JsonObject = {
 };
 
 describe("the keys of an answer", () => {
-  test("everything that a response can say is said, in the contract's form", () => {
+  test("a complete response gives every key", () => {
     const answer = trimmed(FULL, {
       previousId: "resp_ue1_before",
       metadata: { mine: "1" },
@@ -99,7 +99,7 @@ describe("the keys of an answer", () => {
     });
   });
 
-  test("what has nothing to say is not there, but for the first line of keys", () => {
+  test("optional keys without a value are absent", () => {
     expect(trimmed({})).toEqual({
       id: "resp_ue1_x",
       previous_response_id: null,
@@ -117,14 +117,14 @@ describe("the keys of an answer", () => {
   test.each<[unknown, number]>([
     [1_763_827_200.9, 1_763_827_200],
     [0, 0],
-    [null, logFields.now],
-    ["1763827200", logFields.now],
-    [Number.POSITIVE_INFINITY, logFields.now],
+    [null, context.now],
+    ["1763827200", context.now],
+    [Number.POSITIVE_INFINITY, context.now],
   ])("created_at %j gives %j", (created_at, expected) => {
     expect(trimmed({ created_at }).created_at).toBe(expected);
   });
 
-  test.each(["incomplete", "queued", "a status of tomorrow"])("the status %s is passed on", (status) => {
+  test.each(["incomplete", "queued", "a future status"])("the status %s is forwarded", (status) => {
     expect(trimmed({ status }).status).toBe(status);
   });
 });
@@ -132,21 +132,21 @@ describe("the keys of an answer", () => {
 describe("text", () => {
   test.each<[string, JsonObject, string]>([
     [
-      "output_text never counts where messages exist",
+      "output_text never counts if there are messages",
       { output: [message(text("real"))], output_text: "shortcut" },
       "real",
     ],
-    ["not even where the message says nothing", { output: [message()], output_text: "shortcut" }, ""],
+    ["not even if the message is empty", { output: [message()], output_text: "shortcut" }, ""],
     [
-      "output_text counts where there is no message",
+      "output_text counts if there is no message",
       { output: [{ type: "reasoning" }], output_text: "shortcut" },
       "shortcut",
     ],
     ["all parts of all messages are joined", { output: [message(text("a"), text("b")), message(text("c"))] }, "abc"],
     ["content that is a plain string is text", { output: [{ type: "message", content: "plain" }] }, "plain"],
-    ["a phase that is null counts as none", { output: [{ ...message(text("a")), phase: null }] }, "a"],
+    ["a phase of null is no phase", { output: [{ ...message(text("a")), phase: null }] }, "a"],
     [
-      "only the final answer counts where messages carry a phase",
+      "only the final answer counts if messages have a phase",
       {
         output: [
           { ...message(text("thinking")), phase: "commentary" },
@@ -157,12 +157,12 @@ describe("text", () => {
     ],
     ["a refusal is no text", { output: [message({ type: "refusal", refusal: "No." })] }, ""],
     ["text of unknown parts is not text", { output: [message({ type: "summary_text", text: "x" }, text("a"))] }, "a"],
-    ["text that is none is nothing", { output: [message({ type: "output_text", text: 7 }, text("a"))] }, "a"],
+    ["text that is not a string is ignored", { output: [message({ type: "output_text", text: 7 }, text("a"))] }, "a"],
   ])("%s", (_, response, expected) => {
     expect(trimmed(response).text).toBe(expected);
   });
 
-  test("it is what the openai SDK computes, for any output without phases", () => {
+  test("is what the openai SDK computes, for any output without phases", () => {
     const part = fc.oneof(
       fc.record({ type: fc.constant("output_text"), text: fc.string(), annotations: fc.constant([]) }),
       fc.record({ type: fc.constant("refusal"), refusal: fc.string() }),
@@ -186,7 +186,7 @@ describe("text", () => {
 });
 
 describe("citations", () => {
-  test("their offsets point into the joined text, wherever they stood", () => {
+  test("have offsets into the joined text", () => {
     const word = fc.string({ unit: "grapheme-ascii", minLength: 1, maxLength: 8 });
     const parts = fc.array(fc.array(fc.tuple(word, fc.boolean()), { maxLength: 4 }), { maxLength: 4 });
     fc.assert(
@@ -207,7 +207,7 @@ describe("citations", () => {
     );
   });
 
-  test("a citation without offsets stays as it is, and muted messages do not shift others", () => {
+  test("without offsets are unchanged, and commentary does not shift the others", () => {
     const file = { type: "file_citation", file_id: "file_1", index: 0 };
     const output = [
       { ...message(text("thinking", [cite(0, 8)])), phase: "commentary" },
@@ -224,15 +224,15 @@ describe("data", () => {
     ["a list", "[1]", [1]],
     ["JSON in a fence", '```json\n{"a":1}\n```', { a: 1 }],
     ["JSON in a bare fence", '\n```\n{"a":1}\n```\n', { a: 1 }],
-    ["JSON cut short", '{"a":', undefined],
+    ["truncated JSON", '{"a":', undefined],
     ["no JSON", "I can't.", undefined],
     ["nothing", "", undefined],
-  ])("%s in the text: %j", (_, said, data) => {
-    const answer = trimmed({ output: [message(text(said))] }, { wantsData: true });
+  ])("%s in the text: %j", (_, value, data) => {
+    const answer = trimmed({ output: [message(text(value))] }, { wantsData: true });
     expect(answer.data).toEqual(data);
     expect(Object.hasOwn(answer, "data")).toBe(data !== undefined);
-    expect(answer.text).toBe(said);
-    expect(trimmed({ output: [message(text(said))] })).not.toHaveProperty("data");
+    expect(answer.text).toBe(value);
+    expect(trimmed({ output: [message(text(value))] })).not.toHaveProperty("data");
   });
 });
 
@@ -270,7 +270,7 @@ describe("a Markdown fence around the JSON", () => {
 });
 
 describe("tool calls", () => {
-  test("arguments stay a string: also where a relay sent an object, or none", () => {
+  test("have a string as arguments, even if a relay sent an object or nothing", () => {
     const call = (more: JsonObject): unknown =>
       trimmed({ output: [{ type: "function_call", call_id: "c", name: "f", ...more }] }).tool_calls?.[0]?.arguments;
     expect(call({ arguments: '{"a":1}' })).toBe('{"a":1}');
@@ -279,14 +279,14 @@ describe("tool calls", () => {
     expect(call({})).toBe("");
   });
 
-  test("a call without call_id is named by its id", () => {
+  test("without call_id are named by their id", () => {
     expect(trimmed({ output: [{ type: "function_call", id: "fc_1", name: "f" }] }).tool_calls).toEqual([
       { call_id: "fc_1", name: "f", arguments: "" },
     ]);
   });
 });
 
-test("no response object whatever makes trimming fail, and the answer always has the contract's types", () => {
+test("trimming never fails, and the answer always has the contract's types", () => {
   const names = fc.constantFrom(
     "type",
     "text",

@@ -1,4 +1,4 @@
-// Turns in KV: read back as they were written, at most 1 MiB, and a miss whenever anything is strange about them.
+// Turns in KV: read as they were written, at most 1 MiB, and a miss if anything in them is invalid.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { JsonObject } from "../../src/core/lib/json.ts";
@@ -32,7 +32,7 @@ const turn: Turn = {
 const written = (more: Partial<Turn> = {}): string => encodeTurn({ ...turn, ...more }) ?? "";
 
 describe("round trip", () => {
-  test("a turn is read as it was written, but for the instructions", () => {
+  test("a turn is read as it was written, except for the instructions", () => {
     expect(decodeTurn(written())).toEqual(turn);
     const secret = written({ response: { ...turn.response, instructions: "the hidden prompt" } });
     expect(secret).not.toContain("hidden");
@@ -41,7 +41,7 @@ describe("round trip", () => {
     expect(decodeTurn(encodeTurn(root))).toEqual({ ...root, metadata: undefined });
   });
 
-  test("any input and response come back", () => {
+  test("any input and response are read as written", () => {
     const json = fc.jsonValue().map((value) => JSON.parse(JSON.stringify(value)) as unknown);
     fc.assert(
       fc.property(
@@ -59,7 +59,7 @@ describe("round trip", () => {
   });
 });
 
-test("skimmed, it is the same turn without its ancestors, whatever it holds", () => {
+test("with skipAncestors any turn is read without its ancestors, and otherwise unchanged", () => {
   const json = fc.jsonValue().map((value) => JSON.parse(JSON.stringify(value)) as unknown);
   const Ids = fc.array(fc.stringMatching(/^resp_ue1_[\w-]{1,40}$/), { maxLength: 5 });
   fc.assert(
@@ -78,7 +78,7 @@ test("skimmed, it is the same turn without its ancestors, whatever it holds", ()
   expect(decodeTurn(lost, true)?.inputLost).toBe(true);
 });
 
-describe("what can't be trusted is a miss", () => {
+describe("an invalid record is a miss", () => {
   const record = JSON.parse(written()) as JsonObject;
   test.each<[string, string | null]>([
     ["nothing", null],
@@ -100,7 +100,7 @@ describe("what can't be trusted is a miss", () => {
     expect(decodeTurn(JSON.stringify({ ...record, [key]: undefined }))).toBeNull();
   });
 
-  test("arbitrary text and arbitrary JSON never throw, and every cut record is a miss", () => {
+  test("arbitrary text and arbitrary JSON never throw, and every truncated record is a miss", () => {
     fc.assert(
       fc.property(fc.oneof(fc.string(), fc.json()), (text) => {
         expect(decodeTurn(text)).toBeNull();
@@ -119,12 +119,12 @@ describe("1 MiB", () => {
     output: [{ type: "message", content: [{ type: "output_text", text }] }],
   });
 
-  test("a record that fits is kept to the letter, large data and all", () => {
+  test("a record that fits is stored unchanged, even with large data", () => {
     const input = asked({ type: "input_image", image_url: `data:image/png;base64,${"A".repeat(500_000)}` });
     expect(decodeTurn(written({ input }))?.input).toEqual(input);
   });
 
-  test("one that does not gets a note in place of every large data URL, and keeps all else", () => {
+  test("a larger one gets a note in place of every large data URL, and is otherwise unchanged", () => {
     const icon = `data:image/png;base64,${"A".repeat(1_000)}`;
     const parts = [
       { type: "input_text", text: "What is this?" },
@@ -161,14 +161,14 @@ describe("1 MiB", () => {
     expect(decodeTurn(written({ input: asked({ image_url: image }), response }))?.response).toEqual(response);
   });
 
-  test("what is too large even so is not kept at all", () => {
+  test("a record that is still too large is not stored", () => {
     expect(encodeTurn({ ...turn, response: answered("many words ".repeat(100_000)) })).toBeNull();
     expect(
       encodeTurn({ ...turn, input: "ü".repeat(MIB), response: answered("many words ".repeat(MIB / 8)) }),
     ).toBeNull();
   });
 
-  test("an input that is too large by itself is kept as a note, so that the conversation keeps its turn", () => {
+  test("an input that is too large is replaced by a note, so that the turn can be stored", () => {
     expect(decodeTurn(encodeTurn({ ...turn, input: "ü".repeat(MIB / 2) }))).toMatchObject({
       id: turn.id,
       input: expect.stringMatching(/^\[\d+ characters of input were not kept\]$/) as string,
@@ -186,7 +186,7 @@ describe("1 MiB", () => {
 });
 
 describe("lineage and keys", () => {
-  test("a root has no ancestors, and a chain keeps the last hundred", () => {
+  test("a root has no ancestors, and a long chain has its last hundred", () => {
     expect(ancestorsOf(null, null)).toEqual([]);
     expect(ancestorsOf("a", null)).toEqual(["a"]);
     expect(ancestorsOf("b", { ...turn, ancestors: ["r", "a"] })).toEqual(["r", "a", "b"]);
@@ -196,7 +196,7 @@ describe("lineage and keys", () => {
     expect([next[0], next.at(-1)]).toEqual(["id1", "last"]);
   });
 
-  test("a key holds version, owner and id, and fits KV", () => {
+  test("a key has version, owner and id, and is short enough for KV", () => {
     expect(turnKey("owner", "resp_ue1_x")).toBe("turn:v1:owner:resp_ue1_x");
     expect(turnKey("o".repeat(22), "r".repeat(256)).length).toBeLessThanOrEqual(512);
   });

@@ -1,4 +1,4 @@
-// What UniAPI said when it refused or failed, as the caller hears it: by code first, then by status, and nothing of it raw.
+// UniAPI's refusals and failures as the caller gets them: by code first, then by status, and never in upstream's raw words.
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import type { Problem } from "../../src/core/lib/problem.ts";
@@ -7,7 +7,7 @@ import { errorFields, retryAfterSeconds, upstreamProblem } from "../../src/core/
 const KEY = "sk-canary-4f9d2c7b1e8a";
 const problemOf = (status: number, error: unknown, retryAfter?: number): Problem =>
   upstreamProblem({ status, body: error === undefined ? undefined : { error }, retryAfter }, [KEY]);
-/** `status code paid` as the caller meets it. */
+/** `status code paid`, as the caller gets it. */
 const verdict = (problem: Problem): string =>
   `${problem.status} ${problem.body("r").error.code} ${problem.details.paid ?? ""}`;
 
@@ -59,7 +59,7 @@ describe("recorded errors", () => {
     },
   );
 
-  test("the message of a 400 still says what is wrong", () => {
+  test("the message of a 400 still has the reason", () => {
     expect(
       upstreamProblem({ status: 400, body: fixture("d27-onehub-400-field-required.json") }, [KEY]).message,
     ).toContain("field Model is required");
@@ -117,7 +117,7 @@ describe("by code first, then by status", () => {
     expect(verdict(problemOf(status, error))).toBe(expected);
   });
 
-  test.each([400, 404, 503])("%i for a model that upstream does not have lets a fallback model be tried", (status) => {
+  test.each([400, 404, 503])("%i for a missing model allows a fallback model", (status) => {
     expect(problemOf(status, { code: "model_not_found" }).details.noSuchModel).toBe(true);
     expect(problemOf(status, { code: "other" }).details.noSuchModel).toBe(false);
   });
@@ -126,7 +126,7 @@ describe("by code first, then by status", () => {
     expect(problemOf(status, { message: "canary text", code: "x" }).message).not.toContain("canary");
   });
 
-  test("Retry-After of upstream passes; a guess of ours is not taken for upstream's", () => {
+  test("upstream's Retry-After is forwarded; our own default is not taken for it", () => {
     expect(problemOf(429, undefined, 30).details).toMatchObject({ retryAfter: 30, upstreamRetryAfter: 30 });
     expect(problemOf(429, undefined).details.upstreamRetryAfter).toBeUndefined();
     expect(problemOf(503, undefined, 3).headers()["retry-after"]).toBe("3");
@@ -155,7 +155,7 @@ describe("the fields of an error", () => {
   });
 });
 
-describe("our key in a field that passes", () => {
+describe("our key in a field that is forwarded", () => {
   const shownOf = (error: object): string => {
     const problem = problemOf(400, error);
     return JSON.stringify([problem.body("r"), problem.details.reason]).toLowerCase();
@@ -206,19 +206,19 @@ describe("Retry-After", () => {
   });
 });
 
-test.each(["1214", "content-filter", "user_not_found", "key_not_allowed"])(
-  "the code %s is upstream's own to say",
+test.each(["1214", "content-filter", "user_not_found", "key_not_allowed"])("the code %s is forwarded", (code) => {
+  const problem = upstreamProblem(
+    { status: 400, body: { error: { message: "no", type: "x", code, param: "metadata.app" } } },
+    ["sk-canary-4f9d2c7b1e8a"],
+  );
+  expect(problem.body("req_1").error).toMatchObject({ code, param: "metadata.app" });
+});
+
+test.each(["AIzaSyDabcdefghijklmnop123", "sk-proj-abcdef", "What is my secret"])(
+  "%s is not forwarded as a code",
   (code) => {
-    const problem = upstreamProblem(
-      { status: 400, body: { error: { message: "no", type: "x", code, param: "metadata.app" } } },
-      ["sk-canary-4f9d2c7b1e8a"],
-    );
-    expect(problem.body("req_1").error).toMatchObject({ code, param: "metadata.app" });
+    const problem = upstreamProblem({ status: 400, body: { error: { message: "no", type: "x", code } } }, []);
+    expect(problem.body("req_1").error.code).toBe("upstream_rejected");
+    expect(problem.details.reason).toBe("upstream 400 other");
   },
 );
-
-test.each(["AIzaSyDabcdefghijklmnop123", "sk-proj-abcdef", "What is my secret"])("%s is no code", (code) => {
-  const problem = upstreamProblem({ status: 400, body: { error: { message: "no", type: "x", code } } }, []);
-  expect(problem.body("req_1").error.code).toBe("upstream_rejected");
-  expect(problem.details.reason).toBe("upstream 400 other");
-});

@@ -1,4 +1,4 @@
-// Tokens of a response, and what they cost.
+// The tokens of a response and their cost.
 import type { Usage } from "../../src/contract/answer.ts";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
@@ -53,7 +53,7 @@ describe("usage", () => {
     expect(usageOf(sent)).toEqual(expected);
   });
 
-  test("whatever is sent, counts are whole numbers from 0", () => {
+  test("counts are always whole numbers from 0", () => {
     fc.assert(
       fc.property(fc.jsonValue(), (value) => {
         for (const count of Object.values(usageOf(value) ?? {}))
@@ -82,7 +82,7 @@ describe("cost", () => {
     else expect(cost).toBeCloseTo(usd, 10);
   });
 
-  test("without usage there is none, and a single token shows without binary noise", () => {
+  test("is undefined without usage, and exact for a single token", () => {
     expect(costUsd(PRICES, ["gpt-6-sol"], null)).toBeUndefined();
     const one = { ...usage, input_tokens: 3, cached_tokens: 0, output_tokens: 0 };
     expect(String(costUsd(PRICES, ["gpt-6-sol"], one))).toBe("0.000006");
@@ -96,7 +96,7 @@ describe("cost", () => {
     ).toBe(0.0000009);
   });
 
-  test("more cached tokens than input tokens never make a cost negative", () => {
+  test("is never negative, even with more cached tokens than input tokens", () => {
     expect(costUsd(PRICES, ["gpt-6-sol"], { ...usage, input_tokens: 10, cached_tokens: 1e9, output_tokens: 0 })).toBe(
       0.000002,
     );

@@ -459,7 +459,7 @@ describe("clients that disconnect", () => {
     expect(await calls(body.input)).toBe(1);
   });
 
-  test("and clients that come late get the running stream from its first event", async () => {
+  test("and come back late get the running stream from its first event", async () => {
     const worker = startWorker();
     const body = { input: marked("one two three four five six seven"), model: "emulate/slow/60" };
     const key = freshKey();
