@@ -1,4 +1,4 @@
-// Budgets as an isolate tells them, by a clock that the test holds: at most one word in ten seconds for each, and nothing lost.
+// How an isolate reports usage to the objects of budgets, with a fake clock: at most once in ten seconds each, and without losses.
 import { expect, test } from "vitest";
 import type { CallerBudget, Tally } from "../../src/core/callers/budget.ts";
 import { type Budgets, durableBudgets } from "../../src/platform/budgets.ts";
@@ -6,21 +6,23 @@ import { type Budgets, durableBudgets } from "../../src/platform/budgets.ts";
 const BUDGET: CallerBudget = { name: "owner:a", whose: "owner", limits: {} };
 const cost = { tokens: 5, nanoUsd: 7 };
 
-interface Told {
+interface Isolate {
   budgets: Budgets;
-  told: [number, string, Tally][];
-  /** Lets time pass, and what was waiting for it happen. */
+  /** What the objects received: time, name and sums. */
+  reports: [number, string, Tally][];
+  /** Advances the clock and runs what was waiting for it. */
   pass: (ms: number) => Promise<void>;
-  failing: boolean;
+  /** The objects can't be reached. */
+  isFailing: boolean;
 }
 
-function isolate(): Told {
+function isolate(): Isolate {
   let clock = 1_000_000;
   const sleepers: { until: number; wake: () => void }[] = [];
-  const told: Told["told"] = [];
-  const state: Told = {
-    told,
-    failing: false,
+  const reports: Isolate["reports"] = [];
+  const state: Isolate = {
+    reports,
+    isFailing: false,
     async pass(ms) {
       clock += ms;
       for (const sleeper of sleepers.filter(({ until }) => until <= clock)) sleeper.wake();
@@ -34,8 +36,8 @@ function isolate(): Told {
           settle: () => Promise.reject(new Error("not here")),
           usage: () => Promise.reject(new Error("not here")),
           count: async (_at, tally) => {
-            if (state.failing) throw new Error("gone");
-            told.push([clock, name, tally]);
+            if (state.isFailing) throw new Error("gone");
+            reports.push([clock, name, tally]);
           },
         }),
       },
@@ -51,16 +53,16 @@ function isolate(): Told {
   return state;
 }
 
-test("a hundred answers in ten seconds are two words: the first at once, the rest together", async () => {
+test("a hundred answers in ten seconds make two reports: the first at once, the rest together", async () => {
   const one = isolate();
   for (let n = 0; n < 100; n += 1) {
     one.budgets.count([BUDGET], { requests: 1, cost }, () => undefined);
     await one.pass(90);
   }
-  expect(one.told).toHaveLength(1);
+  expect(one.reports).toHaveLength(1);
   await one.pass(5_000);
-  expect(one.told.map(([, , { requests }]) => requests)).toEqual([1, 99]);
-  const [first = [0], second = [0]] = one.told;
+  expect(one.reports.map(([, , { requests }]) => requests)).toEqual([1, 99]);
+  const [first = [0], second = [0]] = one.reports;
   expect(second[0] - first[0]).toBeGreaterThanOrEqual(10_000);
 });
 
@@ -68,21 +70,21 @@ test("each budget has its own ten seconds", async () => {
   const one = isolate();
   for (const name of ["a", "b", "c"]) one.budgets.count([{ ...BUDGET, name }], { requests: 1 }, () => undefined);
   await one.pass(0);
-  expect(one.told.map(([, name]) => name)).toEqual(["a", "b", "c"]);
+  expect(one.reports.map(([, name]) => name)).toEqual(["a", "b", "c"]);
 });
 
-test("what could not be told is told the next time", async () => {
+test("sums that could not be sent are sent with the next ones", async () => {
   const one = isolate();
-  one.failing = true;
+  one.isFailing = true;
   one.budgets.count([BUDGET], { requests: 1, cost }, () => undefined);
   await one.pass(0);
-  one.failing = false;
+  one.isFailing = false;
   one.budgets.count([BUDGET], { requests: 1, cost }, () => undefined);
   await one.pass(10_000);
-  expect(one.told.map(([, , tally]) => tally)).toEqual([{ requests: 2, hits: 0, tokens: 10, nanoUsd: 14 }]);
+  expect(one.reports.map(([, , tally]) => tally)).toEqual([{ requests: 2, hits: 0, tokens: 10, nanoUsd: 14 }]);
 });
 
-test("the sums of very many callers all reach their objects, however many wait at once", async () => {
+test("the sums of 25,000 callers all reach their objects, although 10,000 is the most that wait", async () => {
   const one = isolate();
   for (let n = 0; n < 25_000; n += 1) {
     const budget = { ...BUDGET, name: `owner:${n}` };
@@ -92,25 +94,25 @@ test("the sums of very many callers all reach their objects, however many wait a
   }
   await one.pass(10_000);
   const sums = new Map<string, number>();
-  for (const [, name, { requests }] of one.told) sums.set(name, (sums.get(name) ?? 0) + requests);
+  for (const [, name, { requests }] of one.reports) sums.set(name, (sums.get(name) ?? 0) + requests);
   expect(sums.size).toBe(25_000);
   expect([...sums.values()].every((requests) => requests === 2)).toBe(true);
 });
 
-test("while no object can be reached, the sums of very many callers do not fill the isolate", async () => {
+test("while no object can be reached, an isolate holds the sums of 10,000 callers at most", async () => {
   const one = isolate();
-  one.failing = true;
+  one.isFailing = true;
   for (let n = 0; n < 25_000; n += 1)
     one.budgets.count([{ ...BUDGET, name: `owner:${n}` }], { requests: 1 }, () => undefined);
   await one.pass(0);
-  one.failing = false;
-  one.told.length = 0;
+  one.isFailing = false;
+  one.reports.length = 0;
   await one.pass(20_000);
   for (let n = 0; n < 25_000; n += 1)
     one.budgets.count([{ ...BUDGET, name: `owner:${n}` }], { requests: 1 }, () => undefined);
   await one.pass(20_000);
-  const sums = one.told.reduce((sum, [, , { requests }]) => sum + requests, 0);
-  // Each is told of this time; of the time before at most so many are still known.
+  const sums = one.reports.reduce((sum, [, , { requests }]) => sum + requests, 0);
+  // All sums of the second round arrive. Of the first round at most 10,000 were still held.
   expect(sums).toBeGreaterThanOrEqual(25_000);
   expect(sums).toBeLessThanOrEqual(25_000 + 10_000);
 });

@@ -1,4 +1,4 @@
-// Signed ids: whoever was given one can use it as it is, and nobody else can use anything that resembles it.
+// Signed ids: their owner can use them unchanged, and nobody can use anything similar.
 import fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
 import { base64url } from "../../src/core/lib/bytes.ts";
@@ -44,7 +44,7 @@ const sample: ResponseId = {
 const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 describe("signing and reading", () => {
-  test("whatever is signed for an owner is read back for that owner", async () => {
+  test("an id signed for an owner is read back for that owner", async () => {
     await fc.assert(
       fc.asyncProperty(owners, ids, async (owner, id) => {
         const signed = await signId(keys, owner, id);
@@ -56,12 +56,12 @@ describe("signing and reading", () => {
     );
   });
 
-  test("a value with a byte order mark in front keeps it", async () => {
+  test("a byte order mark at the start of a value is preserved", async () => {
     const id = { ...sample, value: "\uFEFFresp_1" };
     expect(await readId(keys, "a", await signId(keys, "a", id))).toEqual(id);
   });
 
-  test("the longest value that fits gives an id of 256 characters; one byte more can't be signed", async () => {
+  test("the longest value makes an id of 256 characters; one byte more can't be signed", async () => {
     const longest = "x".repeat(MAX_VALUE_BYTES);
     expect(await signId(keys, "a", { ...sample, value: longest })).toHaveLength(256);
     expect(fitsInId(longest)).toBe(true);
@@ -76,7 +76,7 @@ describe("signing and reading", () => {
     },
   );
 
-  test("turns beyond 65,535 stay there", async () => {
+  test("turns beyond 65,535 count as 65,535", async () => {
     const read = await readId(keys, "a", await signId(keys, "a", { ...sample, turn: 70_000 }));
     expect(read?.turn).toBe(MAX_TURN);
   });
@@ -150,7 +150,7 @@ describe("forgery", () => {
     );
   });
 
-  test("the empty owner matches nobody and is given nothing", async () => {
+  test("an empty owner can neither read nor sign an id", async () => {
     expect(await readId(keys, "", await signId(keys, "a", sample))).toBeNull();
     await expect(signId(keys, "", sample)).rejects.toThrow("can't be signed");
   });
@@ -162,7 +162,7 @@ describe("forgery", () => {
 });
 
 describe("rotation", () => {
-  test("with a new key in front old ids are still read, new ones are signed with it, and owners stay", async () => {
+  test("with a new first key old ids are still valid, new ids are signed with it, and owners do not change", async () => {
     const rotated = await importIdKeys([secret(2), secret(1)]);
     const old = await signId(keys, "a", sample);
     expect(await readId(rotated, "a", old)).toEqual(sample);
@@ -174,7 +174,7 @@ describe("rotation", () => {
     expect(await deriveDigest(rotated, "answer", "text")).toBe(await deriveDigest(keys, "answer", "text"));
   });
 
-  test("there is no keyring without a key", async () => {
+  test("at least one key is required", async () => {
     await expect(importIdKeys([])).rejects.toThrow("no id key");
   });
 });

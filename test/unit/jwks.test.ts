@@ -5,21 +5,21 @@ import { jwksCache } from "../../src/platform/jwks.ts";
 const URL_ = "https://id.example.com/jwks";
 const MINUTE = 60_000;
 
-/** A provider and a clock in the test's hands. Sleeping lets everything else go on first. */
+/** A fake provider and a fake clock. Sleeping lets all other work run first. */
 function provider(kids: string[], settings: { local?: boolean } = {}) {
   let clock = 1_800_000_000_000;
   const state = {
     kids,
-    asked: 0,
-    warned: 0,
-    /** Fetches that go on when their request has left. */
-    kept: 0,
+    fetches: 0,
+    warnings: 0,
+    /** Fetches passed to waitUntil. */
+    waitUntilCalls: 0,
     reply: (): Response | Promise<Response> => Response.json({ keys: state.kids.map((kid) => ({ kty: "EC", kid })) }),
     pass: (ms: number) => void (clock += ms),
   };
   const keys = jwksCache({
     fetchJson: fetchJson(async () => {
-      state.asked += 1;
+      state.fetches += 1;
       return state.reply();
     }),
     now: () => clock,
@@ -28,51 +28,51 @@ function provider(kids: string[], settings: { local?: boolean } = {}) {
       await new Promise((resolve) => setImmediate(resolve));
     },
     local: settings.local ?? false,
-    warn: () => void (state.warned += 1),
+    warn: () => void (state.warnings += 1),
   });
   return {
     state,
     kidsOf: async (kid?: string, url = URL_) =>
-      (await keys(url, kid, () => void (state.kept += 1))).map((key) => key["kid"]),
+      (await keys(url, kid, () => void (state.waitUntilCalls += 1))).map((key) => key["kid"]),
   };
 }
 
 const unavailable = expect.objectContaining({ code: "unavailable", status: 503 }) as Error;
 
 describe("keys of an identity provider", () => {
-  test("are asked for once, and again only after ten minutes", async () => {
+  test("are fetched once, and again only after ten minutes", async () => {
     const { state, kidsOf } = provider(["a"]);
     for (const minutes of [0, 5, 4]) {
       state.pass(minutes * MINUTE);
       expect(await kidsOf("a")).toEqual(["a"]);
     }
-    expect(state.asked).toBe(1);
+    expect(state.fetches).toBe(1);
     state.pass(2 * MINUTE);
     await kidsOf("a");
-    expect(state.asked).toBe(2);
+    expect(state.fetches).toBe(2);
   });
 
-  test("a key that is new to us is fetched, at most once in 30 s", async () => {
+  test("an unknown key id makes the set be fetched again, at most once in 30 s", async () => {
     const { state, kidsOf } = provider(["a"]);
     await kidsOf("a");
     state.kids = ["a", "b"];
     expect(await kidsOf("b")).toEqual(["a"]);
     state.pass(30_000);
     expect(await kidsOf("b")).toEqual(["a", "b"]);
-    expect(state.asked).toBe(2);
+    expect(state.fetches).toBe(2);
   });
 
-  test("a flood of made-up key ids, together or one by one, is one request in 30 s", async () => {
+  test("many invented key ids, at once or one after another, cause one request in 30 s", async () => {
     const { state, kidsOf } = provider(["a"]);
     await Promise.all(Array.from({ length: 100 }, (_, at) => kidsOf(`made-up-${at}`)));
     for (let at = 0; at < 100; at += 1) await kidsOf(`more-${at}`);
-    expect(state.asked).toBe(1);
+    expect(state.fetches).toBe(1);
     state.pass(30_000);
     await Promise.all(Array.from({ length: 100 }, (_, at) => kidsOf(`made-up-${at}`)));
-    expect(state.asked).toBe(2);
+    expect(state.fetches).toBe(2);
   });
 
-  test("requests that come together at the start wait for one fetch, and all get the keys", async () => {
+  test("simultaneous first requests wait for one fetch, and all get the keys", async () => {
     const { state, kidsOf } = provider(["a"]);
     let answer = (): void => undefined;
     const plain = state.reply;
@@ -81,10 +81,10 @@ describe("keys of an identity provider", () => {
     await new Promise((resolve) => setImmediate(resolve));
     answer();
     expect(await all).toEqual(Array.from({ length: 20 }, () => ["a"]));
-    expect(state.asked).toBe(1);
+    expect(state.fetches).toBe(1);
   });
 
-  test("whoever waits for a fetch that died gives up after 5 s, and the next one after 30 s tries again", async () => {
+  test("a request that waits for a dead fetch gives up after 5 s, and one that comes after 30 s tries again", async () => {
     const { state, kidsOf } = provider(["a"]);
     const plain = state.reply;
     state.reply = () => new Promise(() => undefined);
@@ -93,16 +93,16 @@ describe("keys of an identity provider", () => {
     state.reply = plain;
     state.pass(25_000);
     expect(await kidsOf("a")).toEqual(["a"]);
-    expect(state.asked).toBe(2);
+    expect(state.fetches).toBe(2);
   });
 
-  test("stay good for 24 hours while the provider is down, and not longer", async () => {
+  test("remain valid for 24 hours while the provider is down, and not longer", async () => {
     const { state, kidsOf } = provider(["a"]);
     await kidsOf("a");
     state.reply = () => Promise.reject(new TypeError("refused"));
     state.pass(23 * 60 * MINUTE);
     expect(await kidsOf("a")).toEqual(["a"]);
-    expect([state.asked, state.kept, state.warned]).toEqual([2, 2, 1]);
+    expect([state.fetches, state.waitUntilCalls, state.warnings]).toEqual([2, 2, 1]);
     state.pass(61 * MINUTE);
     await expect(kidsOf("a")).rejects.toEqual(unavailable);
   });
@@ -118,10 +118,10 @@ describe("keys of an identity provider", () => {
     state.reply = reply;
     await expect(kidsOf("a")).rejects.toEqual(unavailable);
     await expect(kidsOf("a")).rejects.toEqual(unavailable);
-    expect(state.asked).toBe(1);
+    expect(state.fetches).toBe(1);
   });
 
-  test("over http they are taken on a developer's machine only", async () => {
+  test("are fetched over http only under ENVIRONMENT=local", async () => {
     const url = "http://127.0.0.1:9000/jwks";
     await expect(provider(["a"]).kidsOf("a", url)).rejects.toMatchObject({ code: "misconfigured" });
     expect(await provider(["a"], { local: true }).kidsOf("a", url)).toEqual(["a"]);

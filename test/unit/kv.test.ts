@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
 import { type KvBinding, kvStore } from "../../src/platform/kv.ts";
 
-/** Values of equal size; a bulk read beyond `limit` characters is refused as KV refuses it. */
-function bulky(size: number, limit: number): { kv: KvBinding; reads: number[] } {
+/** A KV with values of equal size. It refuses a bulk read beyond `limit` characters as KV does. */
+function limitedKv(size: number, limit: number): { kv: KvBinding; reads: number[] } {
   const reads: number[] = [];
   async function get(keys: string | string[]): Promise<string | Map<string, string>> {
     const wanted = typeof keys === "string" ? [keys] : keys;
@@ -17,22 +17,22 @@ function bulky(size: number, limit: number): { kv: KvBinding; reads: number[] } 
 
 const keys = Array.from({ length: 40 }, (_, at) => `turn:${at}`);
 
-test("a bulk read that is too much for KV is made by halves, in order", async () => {
-  const { kv, reads } = bulky(100, 1_000);
+test("a bulk read that is too large for KV is split into halves, in order", async () => {
+  const { kv, reads } = limitedKv(100, 1_000);
   const texts = await kvStore(kv, () => undefined).readStrict(keys);
   expect(texts.map((text) => text?.trim())).toEqual(keys);
   expect(reads[0]).toBe(40);
   expect(Math.min(...reads)).toBe(10);
 });
 
-test("a conversation that would not fit in memory is refused before it is all there", async () => {
-  const { kv, reads } = bulky(1_000_000, 5_000_000);
+test("a conversation that would not fit into memory is refused before all of it was read", async () => {
+  const { kv, reads } = limitedKv(1_000_000, 5_000_000);
   const long = Array.from({ length: 60 }, (_, at) => `turn:${at}`);
   await expect(kvStore(kv, () => undefined).readStrict(long)).rejects.toMatchObject({ code: "conversation_too_long" });
   expect(reads.filter((count) => count <= 5).length).toBeLessThan(12);
 });
 
-test("what must be known is not taken for absent where KV fails: come again", async () => {
+test("a strict read that fails is a 503 to retry, and never a missing key", async () => {
   const kv = {
     get: () => Promise.reject(new Error("away")),
     put: () => Promise.resolve(),

@@ -1,10 +1,10 @@
-// The clock over an upstream call: each deadline to the millisecond, the caller who leaves, and nothing left running afterwards.
+// The deadlines of an upstream call: each to the millisecond, the caller who disconnects, and no timer or listener that remains.
 import { getEventListeners } from "node:events";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { Problem } from "../../src/core/lib/problem.ts";
 import { uniapi, type UpstreamDeadlines, type UpstreamReply } from "../../src/platform/upstream/upstream.ts";
 
-// By its path alone: the types of wire.ts are a Worker's, and here is Node.
+// Imported without types: those of wire.ts need a Worker's globals, and this test runs in Node.
 const { DEADLINES } = await vi.importActual<{ DEADLINES: UpstreamDeadlines }>("../../src/wire.ts");
 beforeEach(() => vi.useFakeTimers());
 afterEach(() => vi.useRealTimers());
@@ -12,20 +12,20 @@ afterEach(() => vi.useRealTimers());
 interface Call {
   reply: Promise<UpstreamReply>;
   caller: AbortController;
-  /** Answers with headers; the body is `send` and `close`'s. */
+  /** Answers with headers; `send` and `close` make the body. */
   respond: (init?: ResponseInit) => void;
   send: (text: string) => void;
   close: () => void;
-  /** Whether our side let go: fetch aborted, or body cancelled. */
+  /** Whether the fetch was aborted or the body cancelled. */
   released: () => boolean;
-  /** Who listens to the signal that fetch was given: fetch itself, and nobody else. */
+  /** The number of listeners on the signal that fetch received. */
   listeners: () => number;
 }
 
 type Whose = "a caller's" | "nobody's";
 const EITHER: Whose[] = ["a caller's", "nobody's"];
 
-/** @param whose a request that waits, or nobody's, as a flight's and a job's */
+/** @param whose "nobody's": no caller waits, as for a run or a job */
 function call(stream: boolean, whose: Whose = "a caller's"): Call {
   const caller = new AbortController();
   const { promise, resolve, reject } = Promise.withResolvers<Response>();
@@ -79,7 +79,7 @@ async function outcome(work: Promise<unknown>): Promise<string> {
     return `${error.status} ${error.code} ${error.details.paid} ${error.details.reason}`;
   }
 }
-/** Whether a promise is settled after everything that is due has run. */
+/** Whether a promise is settled after all due timers have run. */
 async function settled(promise: Promise<unknown>): Promise<boolean> {
   let done = false;
   promise.then(
@@ -89,7 +89,7 @@ async function settled(promise: Promise<unknown>): Promise<boolean> {
   await vi.advanceTimersByTimeAsync(0);
   return done;
 }
-function expectNothingLeft({ caller, listeners }: Call): void {
+function expectNothingRuns({ caller, listeners }: Call): void {
   expect(vi.getTimerCount()).toBe(0);
   expect(getEventListeners(caller.signal, "abort")).toHaveLength(0);
   expect(listeners()).toBe(1);
@@ -102,7 +102,7 @@ async function streamOf(started: Call) {
 }
 const TIMEOUT = "504 upstream_timeout maybe deadline";
 
-test("the shipped deadlines are the contract's", () => {
+test("the default deadlines are those of docs/contract.md §8", () => {
   expect(DEADLINES).toEqual({
     upstream_first_byte: 120_000,
     upstream_idle: 300_000,
@@ -127,12 +127,12 @@ describe("the first byte", () => {
     await vi.advanceTimersByTimeAsync(1);
     expect(await outcome(started.reply)).toBe(TIMEOUT);
     expect(started.released()).toBe(true);
-    expectNothingLeft(started);
+    expectNothingRuns(started);
   });
 });
 
 describe("silence", () => {
-  test.each(EITHER)("between bytes of a stream may last 300 s, and any byte ends it (%s)", async (whose) => {
+  test.each(EITHER)("between bytes of a stream may last 300 s, and any byte restarts it (%s)", async (whose) => {
     const started = call(true, whose);
     const stream = await streamOf(started);
     for (const bytes of ["data", ": ping", "\n", "\n"]) {
@@ -149,10 +149,10 @@ describe("silence", () => {
     await vi.advanceTimersByTimeAsync(1);
     expect(await outcome(next)).toBe(TIMEOUT);
     expect(started.released()).toBe(true);
-    expectNothingLeft(started);
+    expectNothingRuns(started);
   });
 
-  test("before a whole answer may last 300 s, and a heartbeat line ends it", async () => {
+  test("before a JSON answer may last 300 s, and a heartbeat line restarts it", async () => {
     const started = call(false);
     started.respond();
     await vi.advanceTimersByTimeAsync(299_999);
@@ -162,7 +162,7 @@ describe("silence", () => {
     started.send('\n{"object":"response"}');
     started.close();
     expect(await outcome(started.reply)).toBe("accepted");
-    expectNothingLeft(started);
+    expectNothingRuns(started);
 
     for (const whose of EITHER) {
       const silent = call(false, whose);
@@ -170,21 +170,21 @@ describe("silence", () => {
       await vi.advanceTimersByTimeAsync(300_000);
       expect(await outcome(silent.reply)).toBe(TIMEOUT);
       expect(silent.released()).toBe(true);
-      expectNothingLeft(silent);
+      expectNothingRuns(silent);
     }
   });
 
-  test("in the body of a refusal does not hide its status", async () => {
+  test("in the body of an error does not hide its status", async () => {
     const started = call(false);
     started.respond({ status: 503 });
     await vi.advanceTimersByTimeAsync(300_000);
     expect(await outcome(started.reply)).toBe("503 upstream_unavailable unpaid upstream 503");
-    expectNothingLeft(started);
+    expectNothingRuns(started);
   });
 });
 
-describe("the whole", () => {
-  test.each(EITHER)("has 3,600 s, however much is said (%s)", async (whose) => {
+describe("the total time", () => {
+  test.each(EITHER)("is 3,600 s at most, however much arrives (%s)", async (whose) => {
     const started = call(true, whose);
     await vi.advanceTimersByTimeAsync(60_000);
     const stream = await streamOf(started);
@@ -200,11 +200,11 @@ describe("the whole", () => {
     await vi.advanceTimersByTimeAsync(1);
     expect(await outcome(next)).toBe(TIMEOUT);
     expect(started.released()).toBe(true);
-    expectNothingLeft(started);
+    expectNothingRuns(started);
   });
 });
 
-describe("a caller who leaves", () => {
+describe("a caller who disconnects", () => {
   const LEFT = "502 upstream_error maybe client_left";
 
   test("before the first byte aborts the call at once", async () => {
@@ -212,7 +212,7 @@ describe("a caller who leaves", () => {
     started.caller.abort();
     expect(await outcome(started.reply)).toBe(LEFT);
     expect(started.released()).toBe(true);
-    expectNothingLeft(started);
+    expectNothingRuns(started);
   });
 
   test("in a stream aborts the call at once", async () => {
@@ -223,10 +223,10 @@ describe("a caller who leaves", () => {
     started.caller.abort();
     expect(await outcome(next)).toBe(LEFT);
     expect(started.released()).toBe(true);
-    expectNothingLeft(started);
+    expectNothingRuns(started);
   });
 
-  test("before anything was asked is told so, and the request was made aborted", async () => {
+  test("before the call gets a problem, and fetch receives an aborted signal", async () => {
     const caller = new AbortController();
     caller.abort();
     const fetcher = vi.fn<(url: string, init: RequestInit) => Promise<Response>>((_, init) =>
@@ -241,7 +241,7 @@ describe("a caller who leaves", () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  test("in the moment when the answer begins leaves no clock behind", async () => {
+  test("at the moment when the answer begins leaves no timer", async () => {
     const started = call(true);
     started.respond();
     const left = started.reply.then(() => undefined);
@@ -251,11 +251,11 @@ describe("a caller who leaves", () => {
     await outcome(started.reply);
     const reply = await started.reply.catch(() => undefined);
     if (reply?.kind === "stream") expect(await outcome(reply.stream.next())).toBe(LEFT);
-    expectNothingLeft(started);
+    expectNothingRuns(started);
   });
 });
 
-describe("nothing is left running", () => {
+describe("no timer or listener remains", () => {
   test("after a stream's end", async () => {
     const started = call(true);
     const stream = await streamOf(started);
@@ -263,7 +263,7 @@ describe("nothing is left running", () => {
     started.close();
     expect(await stream.next()).toHaveLength(1);
     expect(await stream.next()).toBeNull();
-    expectNothingLeft(started);
+    expectNothingRuns(started);
   });
 
   test.each(EITHER)("after a stream was cancelled, while it waited or not (%s)", async (whose) => {
@@ -276,11 +276,11 @@ describe("nothing is left running", () => {
       await vi.advanceTimersByTimeAsync(0);
       expect(started.released()).toBe(true);
       expect(await stream.next()).toBeNull();
-      expectNothingLeft(started);
+      expectNothingRuns(started);
     }
   });
 
-  test("after a refusal, and after an answer that is none", async () => {
+  test("after an error, and after an invalid answer", async () => {
     for (const [status, text] of [
       [429, "{}"],
       [200, "<html>"],
@@ -291,7 +291,7 @@ describe("nothing is left running", () => {
       started.send(text);
       started.close();
       expect(await outcome(started.reply)).not.toBe("accepted");
-      expectNothingLeft(started);
+      expectNothingRuns(started);
     }
   });
 
@@ -304,11 +304,11 @@ describe("nothing is left running", () => {
       expect(vi.getTimerCount()).toBe(1);
     }
     stream.cancel();
-    expectNothingLeft(started);
+    expectNothingRuns(started);
   });
 });
 
-test("a refusal whose words do not come is told by its status after five seconds", async () => {
+test("an error whose body does not arrive counts by its status after five seconds", async () => {
   const { reply, respond } = call(true);
   respond({ status: 503 });
   const told = outcome(reply);

@@ -1,4 +1,4 @@
-// UniAPI's adapter over a fetch that says what it is told: what goes out, and every quirk of what comes back.
+// The adapter of UniAPI over a fake fetch: the request that it sends, and how it reads every kind of answer.
 import { readFileSync } from "node:fs";
 import { describe, expect, test, vi } from "vitest";
 import { Problem } from "../../src/core/lib/problem.ts";
@@ -10,28 +10,28 @@ import {
   type UpstreamReply,
 } from "../../src/platform/upstream/upstream.ts";
 
-// By its path alone: the types of wire.ts are a Worker's, and here is Node.
+// Imported without types: those of wire.ts need a Worker's globals, and this test runs in Node.
 const { DEADLINES } = await vi.importActual<{ DEADLINES: UpstreamDeadlines }>("../../src/wire.ts");
 const KEY = "sk-canary-4f9d2c7b1e8a";
-type Asked = { url: string; init: RequestInit };
+type SentRequest = { url: string; init: RequestInit };
 
-function upstreamOf(reply: () => Response | Promise<Response>): { upstream: Upstream; asked: Asked[] } {
-  const asked: Asked[] = [];
+function upstreamOf(reply: () => Response | Promise<Response>): { upstream: Upstream; requests: SentRequest[] } {
+  const requests: SentRequest[] = [];
   const fetcher = (async (url: string, init: RequestInit) => {
-    asked.push({ url, init });
+    requests.push({ url, init });
     return reply();
   }) as unknown as typeof fetch;
   return {
     upstream: uniapi({ baseUrl: "https://api.example", key: KEY, deadlines: DEADLINES }, fetcher, () => 0),
-    asked,
+    requests,
   };
 }
 
 const create = (reply: () => Response | Promise<Response>, stream = false): Promise<UpstreamReply> =>
   upstreamOf(reply).upstream.create({ model: "m", input: "hi" }, stream, new AbortController().signal);
 
-/** `status code paid` of the refusal, or what came instead. */
-async function verdict(work: Promise<unknown>): Promise<string> {
+/** `status code paid` of the problem, or the result. */
+async function outcome(work: Promise<unknown>): Promise<string> {
   try {
     return `accepted ${JSON.stringify(await work)}`;
   } catch (error) {
@@ -41,7 +41,7 @@ async function verdict(work: Promise<unknown>): Promise<string> {
   }
 }
 
-/** The data of every event of a stream, to its end. */
+/** The data of all events of a stream. */
 async function dataOf(reply: UpstreamReply): Promise<string[]> {
   if (reply.kind !== "stream") throw new Error("no stream");
   const data: string[] = [];
@@ -72,17 +72,17 @@ const sse =
   };
 const response = { object: "response", id: "resp_1", output: [] };
 
-describe("what goes out", () => {
+describe("the request", () => {
   test.each([
     [true, "text/event-stream"],
     [false, "application/json"],
   ])(
     "with stream %s: exactly these headers, no redirect followed, and stream set in the body",
     async (stream, accept) => {
-      const { upstream, asked } = upstreamOf(stream ? sse("data: 1\n\n") : json(response));
+      const { upstream, requests } = upstreamOf(stream ? sse("data: 1\n\n") : json(response));
       await upstream.create({ model: "m", input: "hé", stream: !stream }, stream, new AbortController().signal);
-      const [{ url, init } = { url: "", init: {} }] = asked;
-      expect(asked).toHaveLength(1);
+      const [{ url, init } = { url: "", init: {} }] = requests;
+      expect(requests).toHaveLength(1);
       expect(url).toBe("https://api.example/v1/responses");
       expect(Object.fromEntries(new Headers(init.headers))).toEqual({
         authorization: `Bearer ${KEY}`,
@@ -97,8 +97,8 @@ describe("what goes out", () => {
   );
 });
 
-describe("a whole answer", () => {
-  test("a response object is handed on as it is", async () => {
+describe("a JSON answer", () => {
+  test("a response object is returned unchanged", async () => {
     expect(await create(json({ ...response, more: [1] }))).toEqual({
       kind: "response",
       response: { ...response, more: [1] },
@@ -113,7 +113,7 @@ describe("a whole answer", () => {
   });
 
   test.each(["\n", "\r\n", "\r"])(
-    "an event stream where JSON was asked for is read to its terminal event (line ends %j)",
+    "an event stream where JSON was requests for is read to its terminal event (line ends %j)",
     async (end) => {
       const events = fixture("d30-onehub-heartbeat-stream.sse").replaceAll("\n", end);
       const reply = await create(() => new Response(events, { headers: SSE_HEADERS }));
@@ -125,7 +125,7 @@ describe("a whole answer", () => {
   );
 
   test.each(["application/json", "Application/JSON; charset=utf-8"])(
-    "JSON where a stream was asked for is a whole answer (%s)",
+    "JSON where a stream was requests for is a whole answer (%s)",
     async (type) => {
       const reply = await create(
         () => new Response(JSON.stringify(response), { headers: { "content-type": type } }),
@@ -170,15 +170,15 @@ describe("a whole answer", () => {
       "502 upstream_invalid_response maybe",
     ],
   ])("%s is refused", async (_, reply, expected) => {
-    expect(await verdict(create(reply))).toBe(expected);
+    expect(await outcome(create(reply))).toBe(expected);
   });
 
-  test("8 MiB pass, and not a byte more", async () => {
+  test("8 MiB are accepted, and not a byte more", async () => {
     const body = (size: number): string =>
       JSON.stringify({ object: "response", pad: "" }).replace('""', `"${"x".repeat(size - 30)}"`);
     expect(body(100)).toHaveLength(100);
     expect(await create(() => new Response(body(8_388_608)))).toMatchObject({ kind: "response" });
-    expect(await verdict(create(() => new Response(body(8_388_609))))).toBe("502 upstream_invalid_response maybe");
+    expect(await outcome(create(() => new Response(body(8_388_609))))).toBe("502 upstream_invalid_response maybe");
   });
 
   test("a connection that breaks may have been paid, and a body that can't be decoded is an invalid answer", async () => {
@@ -186,11 +186,11 @@ describe("a whole answer", () => {
       new Response(new ReadableStream({ pull: (controller) => controller.error(new TypeError(`reset ${KEY}`)) }), {
         headers,
       });
-    expect(await verdict(create(() => Promise.reject(new TypeError("refused"))))).toBe("502 upstream_error maybe");
-    expect(await verdict(create(breaking({})))).toBe("502 upstream_error maybe");
-    expect(await verdict(create(breaking({ "content-encoding": "br" })))).toBe("502 upstream_invalid_response maybe");
+    expect(await outcome(create(() => Promise.reject(new TypeError("refused"))))).toBe("502 upstream_error maybe");
+    expect(await outcome(create(breaking({})))).toBe("502 upstream_error maybe");
+    expect(await outcome(create(breaking({ "content-encoding": "br" })))).toBe("502 upstream_invalid_response maybe");
     expect(
-      await verdict(
+      await outcome(
         create(() => new Response(Uint8Array.of(0x1f, 0x8b, 8, 0), { headers: { "content-encoding": "gzip" } })),
       ),
     ).toBe("502 upstream_invalid_response maybe");
@@ -222,15 +222,15 @@ describe("a refusal", () => {
       "503 upstream_unavailable unpaid",
     ],
   ])("with %s as its body counts by its status", async (_, reply, expected) => {
-    for (const stream of [true, false]) expect(await verdict(create(reply, stream))).toBe(expected);
+    for (const stream of [true, false]) expect(await outcome(create(reply, stream))).toBe(expected);
   });
 
-  test("its Retry-After is passed on", async () => {
+  test("has its Retry-After", async () => {
     const reply = () => new Response(null, { status: 429, headers: { "retry-after": "7" } });
     await expect(create(reply)).rejects.toMatchObject({ details: { retryAfter: 7, upstreamRetryAfter: 7 } });
   });
 
-  test("an error inside a stream is read the same way", () => {
+  test("an error in a stream is read the same way", () => {
     const { upstream } = upstreamOf(json(response));
     expect(upstream.fault({ error: { code: "rate_limit_exceeded" } }).code).toBe("upstream_rate_limited");
     expect(upstream.fault({ type: "error", code: "server_error" }).details.paid).toBe("maybe");
@@ -238,7 +238,7 @@ describe("a refusal", () => {
 });
 
 describe("a stream", () => {
-  test("whole frames come out, however the bytes came", async () => {
+  test("complete frames are returned, however the bytes are split", async () => {
     expect(await dataOf(await create(sse("data: 1\n", "\ndata: 2", "\r\n\r", "\ndata: 3\n\n"), true))).toEqual([
       "1",
       "2",
@@ -254,27 +254,27 @@ describe("a stream", () => {
     ["data: [DONE]", []],
     [": bye", []],
     ["\n\n", []],
-  ])("a rest without its blank line counts only when it is a whole event: %j", async (rest, expected) => {
+  ])("a last frame without its blank line counts only if it is a complete event: %j", async (rest, expected) => {
     expect(await dataOf(await create(sse("data: 0\n\n", rest), true))).toEqual(["0", ...expected]);
   });
 
-  test("a rest that is no UTF-8 is no event", async () => {
+  test("a last frame that is not UTF-8 is no event", async () => {
     expect(await dataOf(await create(sse("data: 0\n\n", Uint8Array.of(0x7b, 0xff)), true))).toEqual(["0"]);
   });
 
-  test("a page is no stream", async () => {
+  test("an HTML page is not a stream", async () => {
     const page = () => new Response("<html>hi</html>", { headers: { "content-type": "text/html" } });
-    expect(await verdict(create(page, true))).toBe("502 upstream_invalid_response maybe");
+    expect(await outcome(create(page, true))).toBe("502 upstream_invalid_response maybe");
   });
 
-  test("after its end, and after its error, it has ended", async () => {
+  test("returns null after its end", async () => {
     const reply = await create(sse("data: 1\n\n"), true);
     if (reply.kind !== "stream") throw new Error("no stream");
     expect(await dataOf(reply)).toEqual(["1"]);
     expect(await reply.stream.next()).toBeNull();
   });
 
-  test("an event over 8 MiB ends it, and upstream is let go", async () => {
+  test("an event over 8 MiB ends it, and its body is cancelled", async () => {
     let cancelled = false;
     const chunk = bytesOf("x".repeat(1_048_576));
     const endless = new ReadableStream({
@@ -284,16 +284,16 @@ describe("a stream", () => {
       },
     });
     const reply = await create(() => new Response(endless, { headers: SSE_HEADERS }), true);
-    expect(await verdict(dataOf(reply))).toBe("502 upstream_invalid_response maybe");
+    expect(await outcome(dataOf(reply))).toBe("502 upstream_invalid_response maybe");
     expect(cancelled).toBe(true);
   });
 
-  test("a connection that breaks in it is an error, never an end", async () => {
+  test("a connection that breaks is an error, never an end", async () => {
     const breaking = new ReadableStream({
       start: (controller) => controller.enqueue(bytesOf("data: 1\n\n")),
       pull: (controller) => controller.error(new TypeError("reset")),
     });
-    expect(await verdict(create(() => new Response(breaking, { headers: SSE_HEADERS }), true).then(dataOf))).toBe(
+    expect(await outcome(create(() => new Response(breaking, { headers: SSE_HEADERS }), true).then(dataOf))).toBe(
       "502 upstream_error maybe",
     );
   });
