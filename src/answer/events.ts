@@ -1,5 +1,5 @@
-// Upstream's frames as events, read only when asked for. It tells a stream's end from a failure, and gives the events before a failure
-// first.
+// Upstream's frames as events, read only when asked for. It distinguishes a stream's end from a failure, and gives the events before a
+// failure first.
 import { decodeUtf8, isRecord, type JsonObject, parseJson } from "../core/lib/json.ts";
 import { Problem } from "../core/lib/problem.ts";
 import { type Frame, parseFrame } from "../core/lib/sse.ts";

@@ -1,4 +1,4 @@
-// How upstream tells restricted callers apart: two digests of the owner, in place of what the request or the preset has in these fields.
+// How upstream distinguishes restricted callers: two digests of the owner, in place of what the request or the preset has in these fields.
 // They are added to the body after its cache key is made, so that callers can share a cached answer.
 import { deriveDigest, type IdKeys } from "../core/callers/ids.ts";
 import type { JsonObject } from "../core/lib/json.ts";
