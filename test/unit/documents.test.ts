@@ -1,6 +1,6 @@
 // The documents hold together: links, images and headings exist, every page can be found, what they name as a file, a command or an
 // export is there, and the README is short and the same in both languages. document-tables.test.ts compares their tables with the code.
-import { existsSync, readdirSync, statSync } from "node:fs";
+import { existsSync, globSync, readdirSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { anchorsOf, blocksOf, linksOf, MARKDOWN_FILES, proseOf, readText } from "../support/markdown.ts";
@@ -47,6 +47,21 @@ test("the checks above find what they look for", () => {
   );
   expect(anchorsOf("docs/contract.md")).toEqual(expect.arrayContaining(["3-v1responses", "5-callers"]));
   expect(filesNamedBy("docs/architecture.md").length).toBeGreaterThan(40);
+});
+
+test("comments and messages in the code name pages and sections that exist", () => {
+  const missing: string[] = [];
+  const files = ["src", "scripts", "test"].flatMap((folder) =>
+    globSync(`${folder}/**/*.{ts,tsx}`, { exclude: (name) => name === "node_modules" }),
+  );
+  for (const file of files)
+    for (const [, page = "", section] of readText(file).matchAll(/\b(docs\/[\w/-]+\.md)(?:,? §(\d+))?/g)) {
+      const heading = new RegExp(`^## ${section ?? "NONE"}\\. `, "m");
+      if (!existsSync(page) || (section !== undefined && !heading.test(readText(page))))
+        missing.push(`${file}: ${page} ${section ?? ""}`);
+    }
+  expect(files.length).toBeGreaterThan(200);
+  expect(missing).toEqual([]);
 });
 
 test("docs/README.md leads to every page", () => {
