@@ -11,7 +11,7 @@ import {
   toProblemData,
 } from "../answer/runs/recording.ts";
 import { concatBytes } from "../core/lib/bytes.ts";
-import type { JoinRequest, JoinResult } from "../core/request/idempotency.ts";
+import type { JoinRequest, JoinResult, RunMethods } from "../core/request/idempotency.ts";
 import { wire } from "../isolate.ts";
 
 const RETENTION_MS = 86_400_000;
@@ -47,11 +47,10 @@ interface Recording {
 
 type RunRow = { fingerprint: string; run: string; end_at: number | null; interrupted: number };
 
-export class Run extends DurableObject<Env> {
+export class Run extends DurableObject<Env> implements RunMethods {
   #recording: Recording | undefined;
   #readers = 0;
 
-  /** Starts the call if there is none, and reads its recording from `request.from` on. */
   async join(request: JoinRequest): Promise<JoinResult> {
     let recording = (this.#recording ??= this.#load());
     const { fingerprint = recording?.fingerprint, existingRun } = request;

@@ -1,5 +1,5 @@
 // Runs as the answer path uses them: one Durable Object per owner and Idempotency-Key. Requests without a key never reach it.
-import { type JoinRequest, type JoinResult, runUnreachable } from "../core/request/idempotency.ts";
+import { type JoinRequest, type JoinResult, type RunMethods, runUnreachable } from "../core/request/idempotency.ts";
 import { Problem } from "../core/lib/problem.ts";
 import { within } from "./io/within.ts";
 
@@ -13,7 +13,7 @@ export interface Runs {
 
 /** The part of the binding RUNS that is used (src/durable/run.ts). */
 export interface RunsBinding {
-  getByName: (name: string) => { join: (request: JoinRequest) => Promise<JoinResult> };
+  getByName: (name: string) => RunMethods;
 }
 
 export function durableRuns(binding: RunsBinding | undefined, warn: (event: string, error?: unknown) => void): Runs {

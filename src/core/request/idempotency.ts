@@ -33,6 +33,12 @@ export interface JoinedRecording {
   stream: ReadableStream<Uint8Array>;
 }
 
+/** The methods of a run's Durable Object. */
+export interface RunMethods {
+  /** Starts the call if there is none, and reads its recording from `request.from` on. */
+  join: (request: JoinRequest) => Promise<JoinResult>;
+}
+
 /** @returns undefined if the request has none. @throws Problem 400 invalid_request */
 export function readIdempotencyKey(headers: Headers): string | undefined {
   const key = headers.get("idempotency-key");
