@@ -1,4 +1,4 @@
-// What `wrangler deploy` would upload, and with which settings.
+// The bundle and the settings that `wrangler deploy` would upload.
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
@@ -13,7 +13,7 @@ test("the bundle is one file of at most 100 KiB gzipped", () => {
   expect(gzipSync(read(join(inject("bundleDir"), "index.js"))).length).toBeLessThanOrEqual(100 * KIB);
 });
 
-test("nothing of the emulator or of npm start is in the bundle", () => {
+test("the bundle contains nothing of the emulator or of npm start", () => {
   const bundle = read(join(inject("bundleDir"), "index.js"));
   const start = read("scripts/start.ts");
   const constants = [...start.matchAll(/^const [A-Z_]+ = "([^"]+)"/gm)].map(([, value]) => value ?? "");
@@ -21,7 +21,7 @@ test("nothing of the emulator or of npm start is in the bundle", () => {
   for (const text of [...constants, "emulate/", "emulator/"]) expect(bundle).not.toContain(text);
 });
 
-test("what is deployed is production: local settings and secrets stand in no committed file", () => {
+test("a deployment is production: no committed file contains local settings or secrets", () => {
   const toml = read("wrangler.toml");
   expect(toml).toMatch(/^ENVIRONMENT = "production"$/m);
   expect(toml.match(/^ENVIRONMENT\b/gm)).toHaveLength(1);

@@ -38,7 +38,7 @@ async function setup(line: string, ...args: string[]): Promise<{ code: number | 
   return { code, output };
 }
 
-test("a piped key writes the secrets and asks nothing; the default model is known, so nothing else is said of it", async () => {
+test("a piped key writes the secrets and asks nothing; a default model that UniAPI lists is only printed", async () => {
   const { code, output } = await setup(KEY);
   expect([code, output]).toEqual([0, expect.stringContaining(".production.vars: wrote UNIAPI_KEY")]);
   expect(output).toContain("Default model: gpt-6-luna");
@@ -54,7 +54,7 @@ test("--model sets the default in a src/config.ts that is as shipped, also a sec
   }
 });
 
-test("--model leaves a src/config.ts with other settings alone, and prints the line to change", async () => {
+test("--model does not change a src/config.ts with other settings, and prints the line to change", async () => {
   const own = SHIPPED.replace("} });", "}, console: true });");
   writeFileSync(join(home, CONFIG), own);
   const { code, output } = await setup(KEY, "--model", "gpt-6-sol");
@@ -68,14 +68,14 @@ test("--model refuses a name that UniAPI does not list", async () => {
   expect(config()).toBe(SHIPPED);
 });
 
-test("a default model that UniAPI does not list is said, with the command that changes it", async () => {
+test("a default model that UniAPI does not list gets a message, with the command that changes it", async () => {
   writeFileSync(join(home, CONFIG), SHIPPED.replace("gpt-6-luna", "gpt-4.1-retired"));
   const { code, output } = await setup(KEY);
   expect([code, output]).toEqual([0, expect.stringContaining("UniAPI does not list gpt-4.1-retired for this key")]);
   expect(output).toContain("npm run setup -- --model NAME");
 });
 
-test("where the list can't be had, setup says so and goes on", async () => {
+test("if the list can't be read, setup prints that and continues", async () => {
   writeFileSync(join(home, ".dev.vars"), "UNIAPI_BASE_URL=http://127.0.0.1:9\n");
   const { code, output } = await setup(KEY, "--model", "gpt-6-sol");
   expect([code, output]).toEqual([0, expect.stringContaining("UniAPI's list of models can't be read")]);

@@ -1,4 +1,4 @@
-// `npm start` itself, as the README has it, in a copy of the project: no developer's .dev.vars is there, so it never asks UniAPI.
+// `npm start` as in the README, in a copy of the project without a .dev.vars, so that it never calls UniAPI.
 import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
 import { cpSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
@@ -35,12 +35,12 @@ afterAll(() => {
   rmSync(home, { recursive: true, force: true });
 });
 
-test("it says that the emulator answers, and what to try", () => {
+test("it prints that the emulator answers, and a command to try", () => {
   expect(said).toMatch(/No UNIAPI_KEY in \.dev\.vars: talking to the built-in UniAPI emulator/);
   expect(said).toContain(`curl localhost:${port}/ask -d 'hi'`);
 });
 
-test("that very line of curl is answered, on localhost and 127.0.0.1", async () => {
+test("that curl line gets an answer, on localhost and on 127.0.0.1", async () => {
   for (const host of ["localhost", "127.0.0.1"]) {
     const response = await fetch(`http://${host}:${port}/ask`, {
       method: "POST",
@@ -54,14 +54,14 @@ test("that very line of curl is answered, on localhost and 127.0.0.1", async () 
   }
 });
 
-test("the console is at the address that it prints, signed in", async () => {
+test("the console is at the printed address, signed in", async () => {
   const [, address = ""] = /Console: (\S+)/.exec(said) ?? [];
   const page = await fetch(address);
   expect([page.status, await page.text()]).toEqual([200, expect.stringContaining('data-environment="local"')]);
   expect((await fetch(`${address}console/console.js`)).status).toBe(200);
 });
 
-test("the key for SDKs that it prints is good, and a foreign page is not", async () => {
+test("the printed key for SDKs is accepted, and another origin is refused", async () => {
   const [, key = ""] = /(sk_\S+)/.exec(said) ?? [];
   const ask = async (headers: Record<string, string>): Promise<number> =>
     (await fetch(`http://localhost:${port}/ask`, { method: "POST", body: "hi again", headers })).status;
@@ -70,7 +70,7 @@ test("the key for SDKs that it prints is good, and a foreign page is not", async
   expect(await ask({ origin: "https://evil.example" })).toBe(403);
 });
 
-test("SIGTERM ends it, and no process stays behind", async () => {
+test("SIGTERM ends it and all its processes", async () => {
   expect(family.some(({ args }) => args.includes("workerd"))).toBe(true);
   npm.kill("SIGTERM");
   await until(() => expect(npm.exitCode ?? npm.signalCode).not.toBe(null), 10_000);
@@ -79,16 +79,16 @@ test("SIGTERM ends it, and no process stays behind", async () => {
 
 test.each([
   [
-    "a setting that there is not",
+    "an unknown setting",
     'import { defineConfig } from "./core/config/define-config.ts";\nexport default defineConfig({ defaults: { model: "m" }, orgins: [] });\n',
-    'src/config.ts: orgins: is not a setting: remove it, or use one of defaults, models, limits, cache, turns, continuity, presets, origins, callers, hooks, callbacks, prices, public_url, console\n',
+    "src/config.ts: orgins: is not a setting: remove it, or use one of defaults, models, limits, cache, turns, continuity, presets, origins, callers, hooks, callbacks, prices, public_url, console\n",
   ],
   [
-    "a forgotten import",
+    "a missing import",
     'export default defineConfig({ defaults: { model: "m" } });\n',
     "src/config.ts: defineConfig is not defined. Is its import missing?\n",
   ],
-])("%s in src/config.ts ends it with that sentence alone", (_what, config, sentence) => {
+])("%s in src/config.ts ends it with that message alone", (_what, config, sentence) => {
   const copy = copyOfProject();
   try {
     writeFileSync(join(copy, "src/config.ts"), config);

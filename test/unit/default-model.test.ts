@@ -1,4 +1,4 @@
-// How npm run setup lets one choose the default model, and where it writes it.
+// The choice of the default model in npm run setup, and how it is written to src/config.ts.
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { chooseModel, columnsOf, configWithModel, modelsFrom } from "../../scripts/default-model.ts";
@@ -10,7 +10,7 @@ const MODELS = [
   { id: "gpt-4.1", ends: "2027-01-14" },
 ];
 
-/** Types the lines, one for each question. */
+/** Answers each question with the next line. */
 function typing(...lines: string[]): { ask: (question: string) => Promise<string>; printed: string[] } {
   const printed: string[] = [];
   return {
@@ -22,7 +22,7 @@ function typing(...lines: string[]): { ask: (question: string) => Promise<string
   };
 }
 
-test("Enter keeps the model, a name chooses it, and a part of one name is enough", async () => {
+test("Enter changes nothing, a name chooses a model, and a part of one name is enough", async () => {
   for (const [line, expected] of [
     ["", undefined],
     ["gpt-6-sol", "gpt-6-sol"],
@@ -31,7 +31,7 @@ test("Enter keeps the model, a name chooses it, and a part of one name is enough
     expect(await chooseModel(MODELS, "gpt-6-luna", typing(line).ask, () => undefined)).toBe(expected);
 });
 
-test("a part of several names lists these, an unknown name is said, and both ask again", async () => {
+test("a part of several names lists these, an unknown name gets a message, and both ask again", async () => {
   const said: string[] = [];
   const { ask, printed } = typing("gpt", "claude", "gpt-4.1");
   expect(await chooseModel(MODELS, "gpt-6-luna", ask, (line) => void said.push(line))).toBe("gpt-4.1");
@@ -39,7 +39,7 @@ test("a part of several names lists these, an unknown name is said, and both ask
   expect(said.join("\n")).toMatch(/gpt-4\.1 \(ends 2027-01-14\)\s+gpt-6-luna\s+gpt-6-sol\n.*no model of that name/s);
 });
 
-test("src/config.ts is written only while it is as shipped", () => {
+test("src/config.ts is changed only while it is as shipped", () => {
   expect(configWithModel(SHIPPED, "gpt-6-sol")).toBe(SHIPPED.replace("gpt-6-luna", "gpt-6-sol"));
   for (const own of [
     SHIPPED.replace("} });", "}, console: true });"),
@@ -50,11 +50,11 @@ test("src/config.ts is written only while it is as shipped", () => {
     expect(configWithModel(own, "gpt-6-sol")).toBeUndefined();
 });
 
-test("a name that is no plain name is not written", () => {
+test("a name with characters of TypeScript's syntax is not written", () => {
   expect(configWithModel(SHIPPED, 'a" }, console: true, x: { y: "')).toBeUndefined();
 });
 
-test("the list is read generously: sorted, without what has no name, with the dates of models that end", () => {
+test("the list is sorted, without entries that have no name, and with shutdown dates", () => {
   const data = [
     { id: "b", shutdown_date: "2027-01-14" },
     { id: 7 },

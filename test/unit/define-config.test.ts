@@ -1,4 +1,4 @@
-// What src/config.ts may say, what it gets where it says nothing, and the sentence for each mistake.
+// What src/config.ts may contain, its defaults, and the message for each mistake.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { UpstreamFields } from "../../src/contract/ask.ts";
@@ -6,7 +6,7 @@ import { ConfigError, defineConfig, type ConfigInput } from "../../src/core/conf
 import { SENDER_SETTINGS } from "../../src/core/config/config-schema.ts";
 import { configSample } from "../fixtures/config-sample.ts";
 
-/** The mistakes in a config that TypeScript would partly refuse too, without the file's name. */
+/** The messages for a config, without the file's name. TypeScript would refuse some of these configs, too. */
 function mistakes(config: unknown): string[] {
   try {
     defineConfig(config as ConfigInput);
@@ -48,7 +48,7 @@ const withTurnstile = (settings: object) => ({
 });
 
 describe("a complete config", () => {
-  test("the contract's sample is accepted whole", () => {
+  test("the sample of docs/contract.md is accepted", () => {
     const config = defineConfig(configSample);
     expect(config).toMatchObject({
       ...configSample,
@@ -57,7 +57,7 @@ describe("a complete config", () => {
     expect(config.callers.turnstile?.verify_url).toBe("https://challenges.cloudflare.com/turnstile/v0/siteverify");
   });
 
-  test("the settings that the sample leaves out are accepted", () => {
+  test("the settings that the sample lacks are accepted", () => {
     const settings = {
       limits: {
         server: { max_body_bytes: 1_000_000, max_input_chars: 5, max_output_tokens: 5, max_context_tokens: 5 },
@@ -105,7 +105,7 @@ describe("a complete config", () => {
 });
 
 describe("defaults", () => {
-  test("the shipped config gives the documented ones", () => {
+  test("the shipped config gets the documented ones", () => {
     expect(defineConfig({ defaults: { model: "gpt-6-luna" } })).toEqual({
       defaults: { model: "gpt-6-luna" },
       limits: { max_body_bytes: 262_144 },
@@ -126,7 +126,7 @@ describe("defaults", () => {
     expect(defineConfig({ limits: {}, cache: {}, turns: {}, callers: {} })).toEqual(defineConfig({}));
   });
 
-  test("a preset has the default model and the general cache, per owner, unless it says otherwise", () => {
+  test("a preset has the default model and the general cache, per owner, unless it sets its own", () => {
     const { presets } = defineConfig({
       defaults: { model },
       cache: { ttl: 100 },
@@ -143,7 +143,7 @@ describe("defaults", () => {
     expect(presets["shared"]).toMatchObject({ model: "other", cache: { ttl: 100, scope: "shared" } });
   });
 
-  test("a preset may cache where the rest doesn't", () => {
+  test("a preset may have a cache although the config has none", () => {
     const { presets } = defineConfig({
       defaults: { model },
       cache: false,
@@ -153,7 +153,7 @@ describe("defaults", () => {
     expect(presets["faq"]?.cache).toEqual({ ttl: 3_600, scope: "shared" });
   });
 
-  test("a caller without limits has empty ones, and Turnstile the presets of sessions", () => {
+  test("a caller without limits has empty limits, and Turnstile has the presets of sessions", () => {
     const { callers } = defineConfig({
       ...withTurnstile({}),
       callers: { ...withTurnstile({}).callers, publishable: [site], jwt: [jwt] },
@@ -164,7 +164,7 @@ describe("defaults", () => {
     expect(callers.turnstile).toMatchObject({ presets: ["support"], ttl: 600 });
   });
 
-  test("a hook answers later and ignores bots; only an hmac one has the hmac settings", () => {
+  test("a hook is asynchronous and ignores bots; only one with scheme hmac has the hmac settings", () => {
     const { hooks } = defineConfig({
       presets,
       hooks: { plain: { ...hook, scheme: "github" }, shop: { ...hook, scheme: "hmac", header: "x-hmac" } },
@@ -177,7 +177,7 @@ describe("defaults", () => {
     );
   });
 
-  test("cached input costs what input costs unless there is a price for it", () => {
+  test("cached input costs as much as input unless it has a price", () => {
     expect(defineConfig({ prices }).prices).toEqual({ [model]: { input: 2, cached: 2, output: 10 } });
   });
 
@@ -190,8 +190,8 @@ describe("defaults", () => {
   });
 });
 
-describe("the config that comes out", () => {
-  test("can't be changed by a request, and leaves the deployer's objects alone", () => {
+describe("the resulting config", () => {
+  test("can't be changed by a request, and does not freeze the deployer's objects", () => {
     const schema = { properties: {} };
     const config = defineConfig({ presets: { p: { model, tools: [{ type: "function", parameters: schema }] } } });
     const tool = config.presets["p"]?.tools?.[0];
@@ -209,7 +209,7 @@ describe("the config that comes out", () => {
     expect(Object.isFrozen(schema)).toBe(false);
   });
 
-  test("knows only the names that were written", () => {
+  test("has only the names of the input", () => {
     const config = defineConfig(configSample);
     for (const named of [config.presets, config.hooks, config.callbacks, config.prices]) {
       for (const name of ["constructor", "__proto__", "toString"]) expect(named[name]).toBeUndefined();
@@ -261,13 +261,13 @@ const unknownKeys: [what: string, config: unknown, line: string][] = [
 ];
 
 const forms: typeof unknownKeys = [
-  ["no object at all", "gpt", "must be an object"],
-  ["nothing at all", undefined, "is missing: it must be an object"],
-  ["a model that is no string", { defaults: { model: 4 } }, "defaults.model: must be a string"],
+  ["a string", "gpt", "must be an object"],
+  ["undefined", undefined, "is missing: it must be an object"],
+  ["a model that is not a string", { defaults: { model: 4 } }, "defaults.model: must be a string"],
   ["an empty model", { defaults: { model: "" } }, "defaults.model: must not be empty"],
   ["a long model", { defaults: { model: "m".repeat(257) } }, "defaults.model: must be at most 256 characters long"],
   [
-    "a fallback that is no string",
+    "a fallback that is not a string",
     { presets: { support: { model, fallback: [3] } } },
     "presets.support.fallback[0]: must be a model name (a string)",
   ],
@@ -288,17 +288,21 @@ const forms: typeof unknownKeys = [
     "defaults.top_logprobs: must be at least 0",
   ],
   ["a tool without a type", { defaults: { tools: [{}] } }, "defaults.tools[0].type: is missing: it must be a string"],
-  ["a tool choice of no form", { defaults: { tool_choice: 1 } }, "defaults.tool_choice: must be a string or an object"],
+  [
+    "a tool choice of a wrong type",
+    { defaults: { tool_choice: 1 } },
+    "defaults.tool_choice: must be a string or an object",
+  ],
   ["reasoning in the short form", { defaults: { reasoning: "low" } }, "defaults.reasoning: must be an object"],
-  ["a model that is no name", { models: [""] }, "models[0]: must be a model name (a string)"],
-  ["a limit of nothing", { limits: { max_body_bytes: 0 } }, "limits.max_body_bytes: must be a whole number above 0"],
+  ["a model without a name", { models: [""] }, "models[0]: must be a model name (a string)"],
+  ["a limit of zero", { limits: { max_body_bytes: 0 } }, "limits.max_body_bytes: must be a whole number above 0"],
   ["a short cache", { cache: { ttl: 59 } }, "cache.ttl: must be a whole number of seconds, at least 60"],
   ["cache: true", { cache: true }, "cache: must be false or { ttl, responses }"],
   ["turns for part of a second", { turns: { ttl: 60.5 } }, "turns.ttl: must be a whole number of seconds, at least 60"],
   ["turns: null", { turns: null }, "turns: must be false or { ttl }"],
   ["an unknown continuity", { continuity: "Auto" }, 'continuity: must be "auto", "upstream" or "gateway"'],
   [
-    "images of no form",
+    "images of a wrong type",
     { presets: { p: { model, images: "yes" } } },
     "presets.p.images: must be true, false or { hosts: [...] }",
   ],
@@ -313,7 +317,7 @@ const forms: typeof unknownKeys = [
     'presets.p.cache.scope: must be "owner" or "shared"',
   ],
   [
-    "max_turns of a wrong kind",
+    "max_turns of a wrong type",
     { presets: { p: { model, max_turns: "40" } } },
     "presets.p.max_turns: must be a whole number above 0",
   ],
@@ -333,7 +337,7 @@ const forms: typeof unknownKeys = [
     "callers.publishable[0].presets: must name at least one preset",
   ],
   [
-    "a free budget",
+    "a budget of zero",
     { ...withKey({ total: { usd_per_day: 0 } }), prices },
     "callers.publishable[0].total.usd_per_day: must be an amount in USD above 0",
   ],
@@ -343,7 +347,7 @@ const forms: typeof unknownKeys = [
     "callers.jwt[0].jwks_url: must begin with https:// (http:// only for localhost, 127.0.0.1 or [::1])",
   ],
   [
-    "an azp that is no list",
+    "an azp that is not a list",
     { presets, callers: { jwt: [{ ...jwt, azp: "web" }] } },
     "callers.jwt[0].azp: must be a list of client ids",
   ],
@@ -368,12 +372,12 @@ const forms: typeof unknownKeys = [
     "hooks.h.secret_name: must not be one of the Worker's own secrets: make one for this purpose",
   ],
   [
-    "a mapping that is no function",
+    "an input that is not a function",
     withHook({ input: "body" }),
     "hooks.h.input: must be a function of { payload } that returns a text, an /ask body or null",
   ],
   [
-    "an hmac algorithm of the past",
+    "an outdated hmac algorithm",
     withHook({ scheme: "hmac", header: "x", algorithm: "sha1" }),
     'hooks.h.algorithm: must be "sha256"',
   ],
@@ -383,7 +387,7 @@ const forms: typeof unknownKeys = [
     "hooks.h.template: must contain {body}",
   ],
   [
-    "an hmac template with more than we know",
+    "an hmac template with an unknown placeholder",
     withHook({ scheme: "hmac", header: "x", template: "{id}.{body}" }),
     "hooks.h.template: must contain no other {…} than {body} and {timestamp}",
   ],
@@ -393,7 +397,7 @@ const forms: typeof unknownKeys = [
     'hooks.h.header: must be the name of an HTTP header like "x-signature"',
   ],
   [
-    "auth of no kind",
+    "auth without a kind",
     withCallback({ auth: {} }),
     "callbacks.crm.auth: must be one of { bearer: NAME }, { header: { name, secret_name: NAME } }, { standard: NAME }",
   ],
@@ -413,7 +417,7 @@ const forms: typeof unknownKeys = [
     "callbacks.crm.auth.basic: is not a setting: remove it, or use one of bearer, header, standard",
   ],
   [
-    "a price below nothing",
+    "a negative price",
     { prices: { "gpt-6-sol": { input: -1, output: 1 } } },
     'prices["gpt-6-sol"].input: must be USD per million tokens, 0 or more',
   ],
@@ -428,7 +432,7 @@ const forms: typeof unknownKeys = [
     'public_url: must be an exact origin: write "https://ask.example.com"',
   ],
   ["public_url on http", { public_url: "http://localhost" }, "public_url: must begin with https://"],
-  ["console of a wrong kind", { console: "on" }, "console: must be true or false"],
+  ["console of a wrong type", { console: "on" }, "console: must be true or false"],
 ];
 
 const together: typeof unknownKeys = [
@@ -463,7 +467,7 @@ const together: typeof unknownKeys = [
     'callers.publishable[0].presets[1]: names a preset that is not in presets: use "support"',
   ],
   [
-    "a preset that only Object knows",
+    "a preset with a name from Object's prototype",
     withKey({ presets: ["constructor"] }),
     'callers.publishable[0].presets[0]: names a preset that is not in presets: use "support"',
   ],
@@ -508,17 +512,17 @@ const together: typeof unknownKeys = [
     'hooks.h.header: is missing: scheme "hmac" needs the name of the header with the signature',
   ],
   [
-    "an hmac time that comes from nowhere",
+    "an hmac time without its header",
     withHook({ scheme: "hmac", header: "x", template: "{timestamp}.{body}" }),
     "hooks.h.timestamp_header: is missing: a template with {timestamp} needs the name of the header with the time",
   ],
   [
-    "an hmac time that nobody signs",
+    "an hmac time that is not signed",
     withHook({ scheme: "hmac", header: "x", timestamp_header: "x-time" }),
     "hooks.h.timestamp_header: must not be here: the template has no {timestamp}, so nobody would have signed the time",
   ],
   [
-    "an hmac setting elsewhere",
+    "an hmac setting in another hook",
     withHook({ template: "{body}" }),
     'hooks.h.template: must not be here: only a hook with scheme "hmac" has it',
   ],
@@ -547,7 +551,7 @@ const together: typeof unknownKeys = [
     'hooks.h.usd_per_day: needs the price of "gpt-6-sol": add it to prices',
   ],
   [
-    "USD with a free choice among unpriced models",
+    "USD if callers may choose among unpriced models",
     {
       models: ["a"],
       presets: { p: { model, allow: ["model"] } },
@@ -557,7 +561,7 @@ const together: typeof unknownKeys = [
     'callers.jwt[0].total.usd_per_day: needs the price of "a": add it to prices',
   ],
   [
-    "USD with a free choice among all models",
+    "USD if callers may choose any model",
     {
       presets: { p: { model, allow: ["model"] } },
       prices,
@@ -573,7 +577,7 @@ const PUBLIC = "must have a public host name: no bare name, no localhost, .local
 const PORT = "must use port 443: leave the port out";
 const USERINFO = "must not hold a user name or password";
 
-describe("a mistake is told with its path and what to do", () => {
+describe("a mistake gets a message with its path and its remedy", () => {
   test.each(unknownKeys)("an unknown key %s", (_, config, line) => expect(mistakes(config)).toEqual([line]));
   test.each(forms)("%s", (_, config, line) => expect(mistakes(config)).toEqual([line]));
   test.each(together)("%s", (_, config, line) => expect(mistakes(config)).toEqual([line]));
@@ -639,7 +643,7 @@ describe("a mistake is told with its path and what to do", () => {
     expect(mistakes(withCallback({ url }))).toEqual([`callbacks.crm.url: ${sentence}`]),
   );
 
-  test("all mistakes come at once, those of form and those between settings, one a line", () => {
+  test("all mistakes are listed at once, one per line: wrong types and conflicts between settings", () => {
     expect(
       mistakes({
         modles: [],
@@ -657,7 +661,7 @@ describe("a mistake is told with its path and what to do", () => {
     ]);
   });
 
-  test("no sentence repeats a value, which may be a secret in the wrong place", () => {
+  test("no message contains a value, which may be a secret in the wrong place", () => {
     const secret = "whsec_canary_0123456789";
     const everywhere = (value: unknown): unknown =>
       typeof value === "object" && value !== null
@@ -671,7 +675,7 @@ describe("a mistake is told with its path and what to do", () => {
   });
 });
 
-describe("whatever is written", () => {
+describe("any input", () => {
   const keys = [
     "defaults",
     "models",
@@ -717,7 +721,7 @@ describe("whatever is written", () => {
     ),
   }));
 
-  test("the outcome is a config or a ConfigError", () => {
+  test("results in a config or a ConfigError", () => {
     fc.assert(
       fc.property(
         fc.oneof(fc.jsonValue(), shaped, fc.dictionary(fc.constantFrom(...keys), shaped)),

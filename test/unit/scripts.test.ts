@@ -1,4 +1,4 @@
-// The pure parts of npm run setup, deploy and probe. What needs a Cloudflare or UniAPI account is not tried here.
+// The pure parts of npm run setup, deploy and probe. Nothing here needs an account at Cloudflare or UniAPI.
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -31,7 +31,7 @@ import { sessionKeysOf } from "../../src/core/config/session-keys.ts";
 const KEY = "sk-0123456789abcdef";
 const good = () => ({ UNIAPI_KEY: KEY, SERVER_KEYS: makeServerKey(), ID_KEYS: makeIdKey() });
 
-test("probe says its usage where it is asked for something that it does not have", () => {
+test("probe prints its usage for an unknown option", () => {
   for (const args of [["--help"], ["--models"], ["live"]])
     expect(() => probeOptionsOf(args)).toThrow(/^Usage: npm run probe /);
   expect(probeOptionsOf(["--emulator", "--models", "a,b"])).toEqual({
@@ -42,7 +42,7 @@ test("probe says its usage where it is asked for something that it does not have
   });
 });
 
-test("setup says its usage where it is asked for something that it does not have", () => {
+test("setup prints its usage for an unknown option", () => {
   for (const args of [["--help"], ["sk-a-key-as-an-argument"]])
     expect(() => optionsOf(args)).toThrow(/^Usage: npm run setup \[-- --replace-key --model NAME\]$/);
   expect(optionsOf(["--replace-key"])).toEqual({ "replace-key": true });
@@ -50,7 +50,7 @@ test("setup says its usage where it is asked for something that it does not have
 });
 
 describe("secrets and their files", () => {
-  test("keys that are made have the form that the Worker asks for, and differ each time", () => {
+  test("generated keys have the form that the Worker accepts, and differ each time", () => {
     expect(makeServerKey()).toMatch(/^sk_[A-Za-z0-9_-]{40}$/);
     expect(Buffer.from(makeIdKey(), "base64")).toHaveLength(32);
     const [session] = sessionKeysOf(makeSessionKey());
@@ -79,26 +79,26 @@ describe("secrets and their files", () => {
   });
 
   test.each(["", "short", "sk-with space", 'sk-"quoted"', "sk-$HOME-0123", "sk-#comment0"])(
-    "%j is no UniAPI key",
+    "%j is not a UniAPI key",
     (key) => {
       expect(keyMistake(key)).not.toBeNull();
     },
   );
 
-  test("dotenv keeps its comments, its order and what it is not told to change", () => {
+  test("in dotenv, comments, order and other values do not change", () => {
     const text = "# mine\nUNIAPI_BASE_URL=https://hk.uniapi.io\nexport UNIAPI_KEY=old\nOTHER=1";
     const changed = mergeSecrets(text, { UNIAPI_KEY: KEY, ID_KEYS: "a$&b" });
     expect(changed).toBe(`# mine\nUNIAPI_BASE_URL=https://hk.uniapi.io\nUNIAPI_KEY=${KEY}\nOTHER=1\nID_KEYS=a$&b\n`);
   });
 
-  test("JSON stays JSON, and both forms read the same", () => {
+  test("JSON remains JSON, and both forms parse to the same", () => {
     const json = mergeSecrets('{"A":"1"}', { B: "2" });
     expect(parseSecrets(json)).toEqual({ A: "1", B: "2" });
     expect(parseSecrets("A=1\nB=2")).toEqual(parseSecrets(json));
     expect(() => parseSecrets('{"A":1}')).toThrow("A must be a text");
   });
 
-  test("a file is written for its owner alone, whole, and leaves nothing beside it", () => {
+  test("a file is replaced completely, readable by its owner alone, without temporary files", () => {
     const dir = mkdtempSync(join(tmpdir(), "uniapi-edge-test-"));
     try {
       const file = join(dir, ".dev.vars");
@@ -115,7 +115,7 @@ describe("secrets and their files", () => {
 });
 
 describe("npm run setup", () => {
-  test("the first run makes everything; ids of the machine are no good in production", () => {
+  test("the first run generates everything, with different id keys for this machine and production", () => {
     const plan = planSetup({}, {}, KEY);
     expect(Object.keys(plan.dev)).toEqual(["UNIAPI_KEY", "ID_KEYS", "SESSION_KEYS"]);
     expect(secretMistakes(plan.production)).toEqual([]);
@@ -148,14 +148,14 @@ describe("npm run setup", () => {
 });
 
 describe("npm run deploy", () => {
-  test("says what is missing, and how to get it", () => {
+  test("names the missing secrets and the command that creates them", () => {
     expect(secretsRefusal(".production.vars", undefined)).toContain("npm run setup");
     expect(secretsRefusal(".production.vars", '{"UNIAPI_KEY":"sk-0123456789"}')).toContain("SERVER_KEYS is empty");
     expect(secretsRefusal(".production.vars", '{"UNIAPI_KEY":')).toContain("can't be read");
     expect(secretsRefusal(".production.vars", JSON.stringify(good()))).toBeNull();
   });
 
-  test("in Workers Builds the Worker's own secrets stay, unless there is a file or one is named; nowhere else", () => {
+  test("only in Workers Builds the existing secrets remain, unless there is a file or one is named", () => {
     const build = { WORKERS_CI: "1" };
     expect(keepsSecrets(".production.vars", undefined, build)).toBe(true);
     expect(keepsSecrets(".production.vars", JSON.stringify(good()), build)).toBe(false);
@@ -163,7 +163,7 @@ describe("npm run deploy", () => {
     expect(keepsSecrets(".production.vars", undefined, { CI: "true" })).toBe(false);
   });
 
-  test("takes another file of secrets from the arguments and passes the rest on", () => {
+  test("takes another file of secrets from the arguments and passes the others to wrangler", () => {
     expect(takeSecretsFile(["--dry-run", "--secrets-file", "x", "--env", "b"])).toEqual({
       file: "x",
       rest: ["--dry-run", "--env", "b"],
@@ -172,7 +172,7 @@ describe("npm run deploy", () => {
     expect(takeSecretsFile([]).file).toBe(".production.vars");
   });
 
-  test("finds the address in what wrangler writes", () => {
+  test("finds the address in wrangler's output", () => {
     const output = (targets: unknown) =>
       `{"type":"wrangler-session","version":1}\n${JSON.stringify({ type: "deploy", targets })}\n`;
     expect(deployedUrl(output(["https://uniapi-edge.me.workers.dev"]))).toBe("https://uniapi-edge.me.workers.dev");
@@ -183,7 +183,7 @@ describe("npm run deploy", () => {
     expect(deployedUrl("")).toBeUndefined();
   });
 
-  test("the curl line names the key's variable, never a key", () => {
+  test("the curl line contains the variable of the key, never a key", () => {
     expect(curlLine("https://a.example.com/")).toBe(
       `curl https://a.example.com/ask -H "Authorization: Bearer $SERVER_KEY" -d 'hi'`,
     );
@@ -200,7 +200,7 @@ describe("npm run probe", () => {
   });
   const says = (text: string) => [{ type: "message", content: [{ type: "output_text", text }] }];
 
-  test("tells a follow-up that knew the word from one that lost the context without an error", () => {
+  test("distinguishes a follow-up that knew the word from one that lost its context without an error", () => {
     const knew = reply({ previous_response_id: "resp_1", output: says("Marmalade.") });
     expect(judgeFollowUp(knew, "resp_1")).toEqual({ remembered: true, verdict: "echoed; knew the word" });
     const lost = reply({ previous_response_id: null, output: says("Which word do you mean?") });
@@ -217,13 +217,13 @@ describe("npm run probe", () => {
     });
   });
 
-  test("does not take a field's absence for its loss", () => {
+  test("does not treat a missing field as dropped", () => {
     expect(judgeEcho({ user: "u", metadata: { a: "1" }, x: false }, { user: null, metadata: { a: "1" } })).toBe(
       "user: comes back as null, so dropped; metadata: echoed; x: not in the answer",
     );
   });
 
-  test("sees blank lines before JSON, pings and comments", () => {
+  test("recognizes blank lines before JSON, pings and comments", () => {
     expect(judgeHeartbeat('\n\n{"id":1}')).toBe("heartbeat: 2 blank lines before the body");
     expect(judgeHeartbeat("::PING\n\n: x\n\nevent: a\ndata: {}\n\n")).toBe("heartbeat: 1 × ::PING, 1 other comments");
     expect(judgeHeartbeat("event: a\ndata: {}\n\n")).toBe("no heartbeat seen");

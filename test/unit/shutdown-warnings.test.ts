@@ -1,4 +1,4 @@
-// Which models of the config the log warns of, from the list that GET /v1/models returns, and how often.
+// The models of the config that the log warns of, and how often, from the list of GET /v1/models.
 import { expect, test } from "vitest";
 import { defineConfig } from "../../src/core/config/define-config.ts";
 import { shutdownWarnings } from "../../src/platform/shutdown-warnings.ts";
@@ -62,7 +62,7 @@ test.each([["2027-01-14T00:00:00Z"], [1_799_884_800], [1_799_884_800_000]])("the
   expect(lines).toEqual(["model_shutdown: b (models) ends on 2027-01-14. Name another model in src/config.ts"]);
 });
 
-test("it is said once a day", () => {
+test("it is logged once a day", () => {
   const { lines, warn, pass } = warner();
   const list = [{ id: "a", shutdown_date: "2027-01-14" }];
   warn([]);

@@ -1,4 +1,4 @@
-// The real Durable Object: sums that no order of events can bring out of step.
+// The real Durable Object of a budget: its sums are right after any order of events.
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import fc from "fast-check";
@@ -9,7 +9,7 @@ import { eachTestAlone } from "./worker.ts";
 eachTestAlone();
 
 const DAY_MS = 86_400_000;
-/** Ten o'clock of some day, UTC. */
+/** 10:00 UTC of some day. */
 const AT = 20_000 * DAY_MS + 36_000_000;
 const TODAY = 20_000;
 const LIMITS = { tokens_per_day: 1_000, usd_per_day: 0.001 };
@@ -18,7 +18,7 @@ const fresh = (): DurableObjectStub<Budget> => env.BUDGETS.getByName(crypto.rand
 const today = async (budget: ReturnType<typeof fresh>): Promise<object | undefined> => (await budget.usage(AT)).days[0];
 
 describe("a day's limits", () => {
-  test("what fits is booked, what does not fit changes nothing and says when to come back", async () => {
+  test("a call that fits is reserved; one that does not fit changes nothing and gets the time of the next try", async () => {
     const budget = fresh();
     expect(await budget.reserve(AT, "a", { tokens: 600, nanoUsd: 1_000 }, LIMITS)).toBeNull();
     expect(await budget.reserve(AT, "b", { tokens: 401, nanoUsd: 0 }, LIMITS)).toEqual({
@@ -40,7 +40,7 @@ describe("a day's limits", () => {
     });
   });
 
-  test("a settlement takes the place of its reservation, once, on the reservation's own day", async () => {
+  test("a settlement replaces its reservation, once, on the reservation's own day", async () => {
     const budget = fresh();
     await budget.reserve(AT, "a", { tokens: 600, nanoUsd: 1_000 }, LIMITS);
     await budget.settle("a", { tokens: 50, nanoUsd: 10 });
@@ -54,10 +54,10 @@ describe("a day's limits", () => {
     ]);
   });
 
-  test("after any order of reserving, settling, repeating and crashing, the sums agree and no limit was passed", async () => {
+  test("after any order of reserving, settling, repeating and crashing, the sums agree and no limit is exceeded", async () => {
     const step = fc.oneof(
       fc.record({ do: fc.constant("reserve" as const), tokens: fc.nat(400), nanoUsd: fc.nat(400_000) }),
-      // Never more than was reserved: the worst case is one.
+      // Never more than was reserved, since that was the worst case.
       fc.record({
         do: fc.constant("settle" as const),
         which: fc.nat(20),
@@ -76,7 +76,7 @@ describe("a day's limits", () => {
         });
         for (const one of steps) {
           if (one.do === "crash") {
-            // Only what has run can crash.
+            // An object that has not run yet can't crash.
             await budget.usage(AT);
             await evictDurableObject(budget);
             budget = env.BUDGETS.getByName(name);
@@ -109,7 +109,7 @@ describe("a day's limits", () => {
 });
 
 describe("requests", () => {
-  test("a minute takes so many, the refused ones don't count, and the next minute begins anew", async () => {
+  test("a minute has a limit, refused requests do not count, and the next minute begins at zero", async () => {
     const budget = fresh();
     const tries = await Promise.all(Array.from({ length: 8 }, () => budget.admit(AT + 5_000, 3, undefined)));
     expect(tries.filter((one) => one === null)).toHaveLength(3);
@@ -123,11 +123,11 @@ describe("requests", () => {
     const budget = fresh();
     const said = [];
     for (let n = 0; n < 20; n += 1) said.push(await budget.admit(AT + (n % 2 === 0 ? 59_999 : 60_000), 3, undefined));
-    // Three of the old minute at most, and three of the new one.
+    // At most three in the old minute, and three in the new one.
     expect(said.filter((one) => one === null).length).toBeLessThanOrEqual(4);
   });
 
-  test("a token is good for as many as it says, also after a crash; another token counts for itself", async () => {
+  test("a token allows its own number of requests, also after a crash; another token is counted separately", async () => {
     const name = crypto.randomUUID();
     const token = { id: "digest", requests: 2, expires: AT / 1_000 + 600 };
     for (const minute of [0, 1])
@@ -139,12 +139,12 @@ describe("requests", () => {
   });
 });
 
-/** Whether its alarm is set. */
+/** Whether the object's alarm is set. */
 const isAwaited = (budget: ReturnType<typeof fresh>): Promise<boolean> =>
   runInDurableObject(budget, async (_, { storage }) => (await storage.getAlarm()) !== null);
 
 describe("old days", () => {
-  test("an alarm removes them when they are a month old, and an object that nobody uses any more goes whole", async () => {
+  test("an alarm deletes them when they are a month old, and an unused object completely", async () => {
     const budget = fresh();
     const old = Date.now() - 40 * DAY_MS;
     await budget.reserve(old, "lost", { tokens: 5, nanoUsd: 5 }, LIMITS);
@@ -158,7 +158,7 @@ describe("old days", () => {
     ["a lost reservation", (budget, at) => budget.reserve(at, "lost", { tokens: 5, nanoUsd: 5 }, LIMITS)],
     ["a visitor's one request", (budget, at) => budget.admit(at, 3, undefined)],
     [
-      "a token that is over",
+      "an expired token",
       (budget, at) => budget.admit(at, undefined, { id: "t", requests: 3, expires: at / 1_000 + 60 }),
     ],
     ["sums", (budget, at) => budget.count(at, { requests: 2, hits: 1, tokens: 7, nanoUsd: 7 })],
@@ -172,14 +172,14 @@ describe("old days", () => {
     expect(await isAwaited(budget), "it begins anew").toBe(true);
   });
 
-  test("an object that was only looked at leaves nothing", async () => {
+  test("an object that was only read stores nothing", async () => {
     const budget = fresh();
     expect(await budget.usage(AT)).toEqual({ days: [], inMinute: 0, ofToken: 0 });
     await budget.settle("never", { tokens: 1, nanoUsd: 1 });
     expect(await tables(budget)).toEqual([]);
   });
 
-  test("the alarm is set once, for when the oldest day may go", async () => {
+  test("the alarm is set once, for the time when the oldest day can be deleted", async () => {
     const budget = fresh();
     const at = Date.now();
     for (const _ of [1, 2, 3]) await budget.count(at, { requests: 1, hits: 0, tokens: 0, nanoUsd: 0 });

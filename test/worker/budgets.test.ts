@@ -1,4 +1,4 @@
-// Budgets as callers meet them: the gate, the reservation before the call, the settlement after it, and GET /usage.
+// Budgets over HTTP: admission, the reservation before a call, its settlement afterwards, and GET /usage.
 import { env } from "cloudflare:workers";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
@@ -27,7 +27,7 @@ const pk = as(PK);
 
 type Limits = Record<string, number>;
 
-/** One publishable key, under a name of its own so that no test meets another's sums. */
+/** A publishable key with a unique name, so that no test sees another test's sums. */
 function limited(
   limits: { per_visitor?: Limits; total?: Limits },
   more: ConfigInput = {},
@@ -61,7 +61,7 @@ const from = (address: string): Record<string, string> => ({ ...pk, "cf-connecti
 
 describe("a limit", () => {
   test("of fifty parallel calls against a budget for ten, at most ten reach upstream", async () => {
-    // Each reserves 100 of output and some of input; what is settled in between may make room for no more than it frees.
+    // Each call reserves 100 output tokens and some input tokens. A settlement may only make room for what it frees.
     const { worker, total } = limited({ total: { tokens_per_day: 1_500 } });
     const input = marked();
     const answers = await Promise.all(Array.from({ length: 50 }, () => worker.ask({ input }, pk)));
@@ -107,7 +107,7 @@ describe("a limit", () => {
     expect(await calls(input)).toBe(1);
   });
 
-  test("a thousand fresh subs bring no fresh money, nor do fifty fresh networks", async () => {
+  test("a thousand new users do not extend a total budget, and neither do fifty new networks", async () => {
     const total = { tokens_per_day: 2_000 };
     const worker = startWorker(
       {
@@ -149,7 +149,7 @@ describe("a limit", () => {
     }
   }, 60_000);
 
-  test("a visitor is one IPv6 network, and its refusal takes nothing from the total", async () => {
+  test("a visitor is one IPv6 network, and a refused visitor uses nothing of the total", async () => {
     withinOneMinute();
     const { worker, total } = limited({ per_visitor: { requests_per_minute: 1 }, total: { requests_per_minute: 3 } });
     const ask = async (address: string): Promise<number> =>
@@ -173,7 +173,7 @@ describe("a session's own claims", () => {
       { SESSION_KEYS },
     );
 
-  test("hold it to so many requests, which GET /usage shows", async () => {
+  test("limit its requests, as GET /usage shows", async () => {
     const worker = sessions();
     const user = asSession({ requests: 3, tokens_per_day: 5_000 });
     await worker.answer({ input: marked() }, user);
@@ -188,7 +188,7 @@ describe("a session's own claims", () => {
     await worker.settled();
   });
 
-  test("hold it to so many output tokens", async () => {
+  test("limit its output tokens", async () => {
     const worker = sessions();
     const input = marked();
     for (const body of [{ input }, { input, max_output_tokens: 90 }])
@@ -198,12 +198,12 @@ describe("a session's own claims", () => {
 });
 
 describe("budgets together", () => {
-  test("after any interleaving of calls that settle, are refused, get lost or meet a failing object, all sums agree and no limit was passed", async () => {
+  test("after any interleaving of calls that settle, are refused, get lost or meet a failing object, all sums agree and no limit is exceeded", async () => {
     const call = fc.record({
       tokens: fc.integer({ min: 1, max: 400 }),
       end: fc.constantFrom("settle" as const, "release" as const, "lost" as const),
       part: fc.double({ min: 0, max: 1, noNaN: true }),
-      /** The object hears it, and its answer is lost. */
+      /** The object receives the call, and its answer is lost. */
       fails: fc.constantFrom("never" as const, "reserve" as const, "settle" as const),
     });
     await fc.assert(
@@ -268,7 +268,7 @@ describe("budgets together", () => {
 describe("a reservation", () => {
   const model = (name: string): ConfigInput => ({ presets: { chat: { max_output_tokens: 100, model: name } } });
 
-  test("becomes what was used: as JSON, as events, on both routes, in tokens and money", async () => {
+  test("is replaced by what was used: as JSON, as events, on both routes, in tokens and USD", async () => {
     const { worker, total } = limited({ total: { tokens_per_day: 100_000, usd_per_day: 1 } });
     let tokens = 0;
     const used = await worker.answer({ input: marked() }, pk);
@@ -289,7 +289,7 @@ describe("a reservation", () => {
   });
 
   test.each(["emulate/429", "emulate/503", "emulate/400", "emulate/401"])(
-    "is given back where upstream refused unpaid (%s)",
+    "is returned if upstream refused the call unpaid (%s)",
     async (name) => {
       const { worker, total } = limited({ total: { tokens_per_day: 100_000 } }, model(name));
       expect((await worker.ask({ input: marked() }, pk)).ok).toBe(false);
@@ -298,7 +298,7 @@ describe("a reservation", () => {
     },
   );
 
-  test("is given back where upstream refused within its stream, before a word", async () => {
+  test("is returned if upstream refused in its stream, before any output", async () => {
     const { worker, total } = limited({ total: { tokens_per_day: 100_000 } }, model("emulate/error-event-nested"));
     for (const response of [
       await worker.ask({ input: marked() }, { ...pk, ...EVENTS }),
@@ -311,7 +311,7 @@ describe("a reservation", () => {
   });
 
   test.each(["emulate/500", "emulate/reset", "emulate/cut"])(
-    "stays where the call may have been paid (%s)",
+    "remains if the call may have been paid (%s)",
     async (name) => {
       const { worker, total } = limited({ total: { tokens_per_day: 100_000 } }, model(name));
       const response = await worker.ask({ input: marked() }, { ...pk, ...EVENTS });
@@ -323,7 +323,7 @@ describe("a reservation", () => {
     },
   );
 
-  test("stays where the caller left in the middle", async () => {
+  test("remains if the caller disconnected during the call", async () => {
     const { worker, total } = limited({ total: { tokens_per_day: 100_000 } });
     const response = await worker.ask({ input: marked("one two three four five six") }, { ...pk, ...EVENTS });
     const reader = response.body?.getReader();
@@ -335,7 +335,7 @@ describe("a reservation", () => {
     expect(used.tokens).toBeGreaterThan(100);
   });
 
-  test("counts the conversation that is continued", async () => {
+  test("includes the conversation that is continued", async () => {
     const { worker } = limited({ per_visitor: { tokens_per_day: 700 } });
     const { id, usage } = await worker.answer({ input: marked("x".repeat(300)) }, pk);
     expect(usage?.total_tokens).toBeGreaterThan(80);
@@ -364,7 +364,7 @@ describe("a budget that can't be reached", () => {
     expect(await calls(input)).toBe(0);
   });
 
-  test("costs callers without limits nothing", async () => {
+  test("does not affect callers without limits", async () => {
     for (const BUDGETS of [broken, undefined]) {
       const worker = startWorker({}, { BUDGETS, SERVER_KEYS });
       expect((await worker.ask({ input: marked() }, as(KEYS.alice))).status).toBe(200);
@@ -372,7 +372,7 @@ describe("a budget that can't be reached", () => {
     }
   });
 
-  test("a settlement that is lost is told again, and counted once", async () => {
+  test("a settlement that is lost is sent again, and counted once", async () => {
     let told = 0;
     const real = env.BUDGETS;
     const flaky = {
@@ -381,7 +381,7 @@ describe("a budget that can't be reached", () => {
         return {
           admit: (...args: Parameters<typeof stub.admit>) => stub.admit(...args),
           reserve: (...args: Parameters<typeof stub.reserve>) => stub.reserve(...args),
-          // The object hears the first, but its answer is lost on the way.
+          // The object receives the first call, but its answer is lost.
           settle: async (...args: Parameters<typeof stub.settle>) => {
             await stub.settle(...args);
             if ((told += 1) < 3) throw new Error("lost");
@@ -398,8 +398,8 @@ describe("a budget that can't be reached", () => {
   });
 });
 
-describe("the shield", () => {
-  test("an address and an owner have so many requests a minute, and nothing is looked at beyond", async () => {
+describe("the rate limit", () => {
+  test("an IP address and an owner have a number of requests a minute; a request beyond it is not read", async () => {
     const seen: string[] = [];
     const RATE_LIMIT = { limit: async ({ key }: { key: string }) => ({ success: seen.push(key) < 4 }) };
     const worker = startWorker({}, { SERVER_KEYS, RATE_LIMIT });
@@ -422,7 +422,7 @@ describe("the shield", () => {
     await worker.settled();
   });
 
-  test("counts each visitor of a publishable key apart: one can't use up what all have", async () => {
+  test("counts each visitor of a publishable key separately, so one can't use up the share of all", async () => {
     withinOneMinute();
     const counts = new Map<string, number>();
     const RATE_LIMIT = {
@@ -449,7 +449,7 @@ describe("the shield", () => {
 });
 
 describe("GET /usage", () => {
-  test("a server key sees what it used, hits apart, though it has no limits", async () => {
+  test("a server key sees what it used and its hits, although it has no limits", async () => {
     const worker = startWorker(
       { prices: { "gpt-6-luna": { input: 1, output: 10 } } },
       { SERVER_KEYS: `${crypto.randomUUID()}:${KEYS.alice}` },
@@ -459,7 +459,7 @@ describe("GET /usage", () => {
     expect(await worker.answer({ input }, as(KEYS.alice))).toMatchObject({ cached: true });
     const response = await worker.get("/usage", as(KEYS.alice));
     const body = await response.json<{ today: { requests: number } }>();
-    // The question for usage is a request itself, and may be among them by now.
+    // GET /usage is a request too, and may already be counted.
     const { requests } = body.today;
     expect([2, 3]).toContain(requests);
     const total = { requests, hits: 1, tokens: usage?.total_tokens, cost_usd, reserved_tokens: 0 };
@@ -468,7 +468,7 @@ describe("GET /usage", () => {
     await worker.settled();
   });
 
-  test("other methods are told so", async () => {
+  test("other methods get 405", async () => {
     const response = await startWorker().send("/usage", { method: "POST" });
     expect([response.status, response.headers.get("allow")]).toEqual([405, "GET, HEAD"]);
   });
