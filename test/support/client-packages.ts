@@ -9,7 +9,10 @@ export default function setup(): void {
   // npm writes this file at the end of an installation.
   if (writtenAt("node_modules/.package-lock.json") >= writtenAt("package-lock.json")) return;
   // `npm install` may leave the file's old date if nothing changed. `npm ci` always writes it.
-  execFileSync("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"], { cwd: DIR, stdio: ["ignore", "ignore", "inherit"] });
+  execFileSync("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"], {
+    cwd: DIR,
+    stdio: ["ignore", "ignore", "inherit"],
+  });
 }
 
 function writtenAt(file: string): number {
