@@ -36,7 +36,7 @@ export function secretsRefusal(file: string, text: string | undefined): string |
 }
 
 /** In Workers Builds (used by the Deploy button) the secrets are stored at Cloudflare and in no file. A deployment does not change them. */
-export function keepsSecrets(
+export function usesDeployedSecrets(
   file: string,
   text: string | undefined,
   env: Readonly<Record<string, string | undefined>>,
@@ -68,8 +68,8 @@ export function curlLine(url: string): string {
 async function main(): Promise<number> {
   const { file, rest } = takeSecretsFile(process.argv.slice(2));
   const text = readText(file);
-  const keeps = keepsSecrets(file, text, process.env);
-  const refusal = keeps ? null : secretsRefusal(file, text);
+  const hasDeployedSecrets = usesDeployedSecrets(file, text, process.env);
+  const refusal = hasDeployedSecrets ? null : secretsRefusal(file, text);
   if (refusal !== null) {
     console.error(refusal);
     return 1;
@@ -78,10 +78,14 @@ async function main(): Promise<number> {
   const outputFile = join(dir, "wrangler.ndjson");
   try {
     // wrangler uses the terminal itself: it may ask for a login or an account.
-    const code = await run("wrangler", ["deploy", ...(keeps ? [] : ["--secrets-file", file]), ...rest], outputFile);
+    const code = await run(
+      "wrangler",
+      ["deploy", ...(hasDeployedSecrets ? [] : ["--secrets-file", file]), ...rest],
+      outputFile,
+    );
     if (code !== 0 || rest.includes("--dry-run")) return code;
     const url = deployedUrl(readText(outputFile) ?? "");
-    const where = keeps ? "SERVER_KEYS" : `SERVER_KEYS in ${file}`;
+    const where = hasDeployedSecrets ? "SERVER_KEYS" : `SERVER_KEYS in ${file}`;
     console.log(`\nTry it, with SERVER_KEY set to the sk_… of ${where} (without its name:):\n`);
     console.log(`  ${curlLine(url ?? "https://YOUR-WORKER")}\n`);
     return 0;

@@ -20,19 +20,19 @@ const WORD = "marmalade";
 const LONG_TOKENS = 1_200;
 
 /** The models for each question. The emulator has special models that show each behavior. */
-interface Cast {
+interface ModelsByQuestion {
   chain: string;
   echo: readonly string[];
   reasoning: string;
   slow: string;
 }
-const LIVE: Cast = {
+const LIVE: ModelsByQuestion = {
   chain: "gpt-6-luna",
   echo: ["gpt-6-luna", "gpt-6-sol", "gemini-3.5-flash-lite", "deepseek-v4-flash"],
   reasoning: "gpt-6-luna",
   slow: "gpt-6-luna",
 };
-const EMULATED: Cast = {
+const EMULATED: ModelsByQuestion = {
   chain: "gpt-6-luna",
   echo: ["gpt-6-luna", "emulate/ignores-chain", "emulate/chat-compat", "emulate/forgets-chain"],
   reasoning: "gpt-6-luna",
@@ -142,7 +142,7 @@ export function shapeOf(value: unknown): unknown {
 
 // ── The questions ──
 
-async function chain(ask: Send, cast: Cast, count: number): Promise<Row[]> {
+async function chain(ask: Send, cast: ModelsByQuestion, count: number): Promise<Row[]> {
   title("Does a chain stay on one backend?");
   const root = await ask(
     create({ model: cast.chain, input: `Remember the word ${WORD}. Answer with: ok`, store: true }),
@@ -169,7 +169,7 @@ async function chain(ask: Send, cast: Cast, count: number): Promise<Row[]> {
   ];
 }
 
-async function chainSupport(ask: Send, cast: Cast): Promise<Row[]> {
+async function chainSupport(ask: Send, cast: ModelsByQuestion): Promise<Row[]> {
   const rows: Row[] = [];
   for (const model of cast.echo) {
     title(`Is previous_response_id echoed by ${model}?`);
@@ -185,7 +185,7 @@ async function chainSupport(ask: Send, cast: Cast): Promise<Row[]> {
   return rows;
 }
 
-async function fields(ask: Send, cast: Cast): Promise<Row[]> {
+async function fields(ask: Send, cast: ModelsByQuestion): Promise<Row[]> {
   title("Which request fields are forwarded?");
   const tool = { type: "function", name: "unused", parameters: { type: "object", properties: {} } };
   const sent = {
@@ -210,7 +210,7 @@ function judge(got: Reply, sent: JsonObject): string {
     : `refused with ${got.status}: see the answer for the field that it names`;
 }
 
-async function heartbeats(ask: Send, cast: Cast): Promise<Row[]> {
+async function heartbeats(ask: Send, cast: ModelsByQuestion): Promise<Row[]> {
   const rows: Row[] = [];
   for (const stream of [false, true]) {
     const question = `Does the heartbeat reach /v1/responses (${stream ? "stream" : "JSON"})?`;
@@ -278,7 +278,7 @@ function title(text: string): void {
 function asker(baseUrl: string, key: string): Send {
   const wrong = madeUpKey();
   return async (asked) => {
-    console.log(`\n> ${asked.method} ${asked.path}${asked.key === "wrong" ? "   (with a key that is none)" : ""}`);
+    console.log(`\n> ${asked.method} ${asked.path}${asked.key === "wrong" ? "   (with a made-up key)" : ""}`);
     if (asked.body !== undefined) console.log(`> ${JSON.stringify(asked.body)}`);
     const reply = await send(baseUrl, asked.key === "wrong" ? wrong : key, asked);
     console.log(`< ${reply.status} ${reply.type}, ${reply.firstMs} ms to the headers, ${reply.totalMs} ms in all`);
@@ -385,7 +385,7 @@ async function main(): Promise<void> {
   }
 }
 
-async function probe(baseUrl: string, key: string, cast: Cast, count: number): Promise<void> {
+async function probe(baseUrl: string, key: string, cast: ModelsByQuestion, count: number): Promise<void> {
   console.log(
     `Asking ${baseUrl}. Keys, ids, addresses and amounts are taken out of the answers; each line is cut at 1,000 characters.`,
   );
@@ -424,7 +424,7 @@ function settings(): { baseUrl: string; key: string } {
   return { baseUrl: (url.origin + url.pathname).replace(/\/+$/, "").replace(/\/v1$/, "").replace(/\/+$/, ""), key };
 }
 
-async function confirmCost(baseUrl: string, count: number, cast: Cast): Promise<void> {
+async function confirmCost(baseUrl: string, count: number, cast: ModelsByQuestion): Promise<void> {
   const calls = 1 + count + 2 * cast.echo.length + 2 + 2 + 2;
   console.log(
     `This sends ${calls} small paid requests to ${baseUrl} with the key in .dev.vars. With the default models that costs`,

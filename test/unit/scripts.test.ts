@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { curlLine, deployedUrl, keepsSecrets, takeSecretsFile, secretsRefusal } from "../../scripts/deploy.ts";
+import { curlLine, deployedUrl, usesDeployedSecrets, takeSecretsFile, secretsRefusal } from "../../scripts/deploy.ts";
 import {
   idForm,
   judgeEcho,
@@ -157,10 +157,10 @@ describe("npm run deploy", () => {
 
   test("only in Workers Builds the existing secrets remain, unless there is a file or one is named", () => {
     const build = { WORKERS_CI: "1" };
-    expect(keepsSecrets(".production.vars", undefined, build)).toBe(true);
-    expect(keepsSecrets(".production.vars", JSON.stringify(good()), build)).toBe(false);
-    expect(keepsSecrets("another.vars", undefined, build)).toBe(false);
-    expect(keepsSecrets(".production.vars", undefined, { CI: "true" })).toBe(false);
+    expect(usesDeployedSecrets(".production.vars", undefined, build)).toBe(true);
+    expect(usesDeployedSecrets(".production.vars", JSON.stringify(good()), build)).toBe(false);
+    expect(usesDeployedSecrets("another.vars", undefined, build)).toBe(false);
+    expect(usesDeployedSecrets(".production.vars", undefined, { CI: "true" })).toBe(false);
   });
 
   test("takes another file of secrets from the arguments and passes the others to wrangler", () => {
