@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import type { Question } from "../../src/answer/answer.ts";
 import { Playback } from "../../src/answer/runs/playback.ts";
 import { record, type RecordingLine, type RunSpec } from "../../src/answer/runs/recording.ts";
-import { readAskReply, readResponsesReply } from "../../src/answer/runs/reply.ts";
+import { readAskReply, readResponsesReply, type ReplyOptions } from "../../src/answer/runs/reply.ts";
 import type { AskEvent } from "../../src/contract/answer.ts";
 import { compose } from "../../src/core/request/compose.ts";
 import type { JoinRequest } from "../../src/core/request/idempotency.ts";
@@ -70,7 +70,7 @@ function playbackOf(
   return { playback: new Playback(deps, "name", request, { role, run: "r", from: 0, stream }, context), context };
 }
 
-const options = (stream: boolean): Parameters<typeof readAskReply>[1] => ({
+const options = (stream: boolean): ReplyOptions => ({
   stream,
   requestId: "req_reader",
   now: deps.now,

@@ -121,7 +121,8 @@ describe("a second attempt", () => {
       if ("stream" in fields) expect(eventsIn(text).at(-1)?.event).toBe("done");
       expect(await calls(input)).toBe(2);
       await worker.settled();
-      expect(log.requests()).toHaveLength(1);
+      const requestId = response.headers.get("x-request-id");
+      expect(log.requests().filter((line) => line["request_id"] === requestId)).toHaveLength(1);
     },
   );
 

@@ -15,7 +15,7 @@ import { assertNotPaused, type Question, type StreamedAnswer, type WholeAnswer }
 import type { AskReply } from "../ask-reply.ts";
 import { Playback } from "./playback.ts";
 import type { RunSpec } from "./recording.ts";
-import { readAskReply, readResponsesReply } from "./reply.ts";
+import { readAskReply, readResponsesReply, type ReplyOptions } from "./reply.ts";
 
 /** The same request to another route has another answer. */
 const ROUTES: Record<RunSpec["form"], string> = { ask: "/ask", responses: "/v1/responses" };
@@ -127,6 +127,6 @@ async function requestFor(
   };
 }
 
-function optionsOf(deps: Deps, { requestId }: RequestContext, stream: boolean): Parameters<typeof readAskReply>[1] {
+function optionsOf(deps: Deps, { requestId }: RequestContext, stream: boolean): ReplyOptions {
   return { stream, requestId, now: deps.now };
 }
