@@ -40,6 +40,7 @@ export interface AskEventBatch {
 }
 
 /**
+ * Trims a reply; a stream is trimmed event by event.
  * @param model the model that the caller asked for, until upstream names its own
  * @throws Problem upstream_error for a response that failed
  */

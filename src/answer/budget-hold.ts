@@ -56,12 +56,7 @@ export class BudgetHold {
    * @param model the model of the first call
    * @throws Problem like hold
    */
-  async holdAgain(
-    parent: Parent,
-    parentTurn: Turn | null,
-    model: string,
-    wastedUsage: Usage | null,
-  ): Promise<void> {
+  async holdAgain(parent: Parent, parentTurn: Turn | null, model: string, wastedUsage: Usage | null): Promise<void> {
     if (this.#reservation === undefined) return;
     if (wastedUsage !== null) this.settle(wastedUsage, costUsd(this.#deps.config.prices, [model], wastedUsage));
     this.#reservation = undefined;

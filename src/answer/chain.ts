@@ -17,7 +17,7 @@ export interface Parent {
   id: string;
   /** The content of a signed id; undefined for a raw upstream id. */
   signed: ResponseId | undefined;
-  /** 1 for a conversation's first turn; 0 if the id does not show it. */
+  /** The turn's number in its conversation, from 1; 0 if the id does not show it. */
   turn: number;
 }
 
@@ -165,7 +165,7 @@ async function readWithin(deps: Deps, keys: readonly string[], budget: CharBudge
   return texts;
 }
 
-/** @param skipAncestors only the first turn of a block is asked for the turns before it */
+/** @param skipAncestors set it for all but the first turn of a block, whose ancestors are the turns before the block */
 function decodeTurnOrTombstone(text: string | null, skipAncestors: boolean): Turn | Tombstone | null {
   return decodeTurn(text, skipAncestors) ?? decodeTombstone(text);
 }

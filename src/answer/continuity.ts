@@ -52,7 +52,10 @@ export function continuityOf(deps: Deps, parent: Parent): "auto" | "upstream" | 
   return deps.config.turns === false || parent.signed === undefined ? "upstream" : deps.config.continuity;
 }
 
-/** @throws Problem previous_response_not_found, conversation_too_long, unavailable, budget_exceeded, or upstream's */
+/**
+ * Opens the call of a follow-up in the way that its model and the config allow.
+ * @throws Problem previous_response_not_found, conversation_too_long, unavailable, budget_exceeded, or upstream's
+ */
 export async function continueTurn(deps: Deps, call: ContinuedCall): Promise<ContinuedReply> {
   const mode = continuityOf(deps, call.parent);
   if (mode === "gateway") return replay(deps, call, "gateway", null);

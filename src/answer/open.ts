@@ -50,7 +50,7 @@ export interface UpstreamCall {
   signal: AbortSignal | undefined;
 }
 
-/** @throws Problem upstream's refusal or failure; `details.paid` says whether a call may have been paid */
+/** Opens a call, if need be with another model or after a wait. @throws Problem upstream's; `details.paid` says if it may be paid */
 export async function openWithFallback(
   deps: Deps,
   { body, models, stream, retries, restricted, signal }: UpstreamCall,

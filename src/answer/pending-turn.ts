@@ -61,7 +61,10 @@ export class PendingTurn {
     return Math.floor(this.deps.now() / 1_000);
   }
 
-  /** Fixes the answer's id before the answer. It holds upstream's id if that is known, else a random value; later upstream ids don't change it. */
+  /**
+   * Fixes the answer's id before the answer. It holds upstream's id if that is known, else a random value. Later upstream ids don't
+   * change it.
+   */
   async assignId(upstreamId?: unknown): Promise<string> {
     this.#assignedId ??= await this.#idWith(upstreamId);
     return this.#assignedId;
@@ -79,7 +82,7 @@ export class PendingTurn {
   }
 
   /**
-   * Settles the budget and stores what a complete response is stored as: the turn, and the cached answer.
+   * Settles the budget by a complete response, and stores its turn and its cached answer.
    * @param model the model that upstream was asked for
    * @param wastedUsage tokens of an earlier call whose answer was discarded
    */
@@ -114,7 +117,7 @@ export class PendingTurn {
   }
 
   /**
-   * Finishes with a cached answer. Its first owner gets the id again that it had; another caller of a shared preset gets an id of its own.
+   * Finishes with a cached answer. The owner for whom it was made gets the same id again; another caller of a shared preset gets an id of its own.
    * Both can be continued: the turn is written if it is missing or has expired.
    * @param age of the cached answer, in seconds
    */

@@ -29,6 +29,7 @@ export interface JoinedRun<Reply> {
 }
 
 /**
+ * Joins the run of the request's key, or starts it, and reads its reply.
  * @param asked the request as it was read, before presets and defaults: a deployment must not make it a different one
  * @returns undefined for a request without a key, which makes its own call
  * @throws Problem 400 invalid_request, 409 stream_lost, 422 idempotency_key_reused, 503 unavailable or paused

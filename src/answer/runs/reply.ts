@@ -17,7 +17,7 @@ export interface ReplyOptions {
   now: () => number;
 }
 
-/** @throws Problem the recorded one; stream_lost for a recording that holds no events of POST /ask */
+/** The reply of POST /ask. @throws Problem the recorded one; stream_lost for a recording that holds no events of POST /ask */
 export async function readAskReply(playback: Playback, { stream, requestId, now }: ReplyOptions): Promise<AskReply> {
   const first = await playback.next();
   if ("wholeEvents" in first) return wholeAskReply(first.wholeEvents, requestId, currentHeaders(first, now));
@@ -36,7 +36,7 @@ export async function readAskReply(playback: Playback, { stream, requestId, now 
   }
 }
 
-/** @throws Problem the recorded one */
+/** The reply of /v1/responses. @throws Problem the recorded one */
 export async function readResponsesReply(
   playback: Playback,
   { stream, now }: ReplyOptions,

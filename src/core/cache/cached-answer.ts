@@ -19,8 +19,9 @@ export interface CachedAnswer {
 }
 
 /**
+ * The KV key of an answer.
  * @param scope an owner, or `preset:NAME` for a preset with a shared cache
- * @param parent the caller's id of the turn before, or null
+ * @param parent the caller's id of the parent, or null
  */
 export function answerKey(scope: string, parent: string | null, hash: string): string {
   return `answer:v1:${scope}:${parent ?? "root"}:${hash}`;
@@ -60,7 +61,7 @@ export interface CacheEntryAge {
  * day.
  */
 export function hitHeaders({ at, lifetime }: CacheEntryAge, nowSeconds: number): Record<string, string> {
-  // Age 0 for an answer from the future, as in ageOf.
+  // As in ageOf, a record from the future has age 0.
   const age = Math.max(0, nowSeconds - at);
   return { "cache-status": `uniapi-edge; hit; ttl=${lifetime - age}`, age: String(age) };
 }

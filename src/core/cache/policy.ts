@@ -25,6 +25,7 @@ export interface CachePlan {
 const BYPASS: CachePlan = { read: false, write: false, scope: "owner" };
 
 /**
+ * Whether a request reads the cache, and whether its answer is stored there.
  * @param cacheField the request's `cache` field. It overrides Cache-Control, except for `no-store`
  * @param settings the preset's cache, else the config's; false if the deployer has turned it off, which no request can change
  * @param body the composed request: the answer to one with a hosted tool or `store: false` is never stored

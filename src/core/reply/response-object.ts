@@ -12,7 +12,7 @@ export interface ResponseContext {
   request: JsonObject;
   /** Unix seconds. */
   now: number;
-  /** For a restricted caller: of the request it sees only what `request` has, and no unknown keys. */
+  /** A restricted caller sees only the request fields that `request` has, and no unknown keys. */
   restricted: boolean;
 }
 
@@ -58,7 +58,7 @@ const NEVER_NULL = [
   "metadata",
 ];
 
-/** @param response upstream's object, complete or as a stream's early events have it */
+/** Adds the required keys that are missing. @param response upstream's object, complete or as in a stream's early events */
 export function completeResponse(response: JsonObject, context: ResponseContext): JsonObject {
   const assumed: JsonObject = { ...DEFAULTS };
   for (const key of Object.keys(DEFAULTS))

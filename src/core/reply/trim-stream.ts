@@ -107,7 +107,7 @@ export class TrimStream {
     out.push({ event: kind, data: { delta } });
   }
 
-  /** Emits the rest of a text. Deltas that are no beginning of it can't be revoked: then only `done` has the right text. */
+  /** Emits the rest of a text. Deltas can't be revoked: if they are not its beginning, only `done` has the right text. */
   #catchUp(kind: DeltaKind, text: string, out: AskEvent[]): void {
     const sent = this.#sent[kind];
     if (text.length > sent.length && text.startsWith(sent)) this.#emit(kind, text.slice(sent.length), out);

@@ -39,6 +39,7 @@ export function assertNotFailed(response: JsonObject): void {
 /** Deeper than any schema that a model can be held to. */
 const MAX_DATA_DEPTH = 256;
 
+/** @returns the answer of POST /ask; keys without a value are absent */
 export function trim(response: JsonObject, context: AnswerContext): Answer {
   const content = readOutput(response);
   const answer: Answer = {
@@ -79,7 +80,7 @@ function withoutFence(text: string): string {
   const info = fenced.startsWith("json", FENCE.length) ? "json" : "";
   const afterInfo = fenced.slice(FENCE.length + info.length);
   const blankChars = afterInfo.length - afterInfo.trimStart().length;
-  // Blank lines before the content go, its indentation stays.
+  // Blank lines before the content are removed, its indentation is not.
   const lineEnd = afterInfo.lastIndexOf("\n", blankChars - 1);
   const end = afterInfo.length - FENCE.length;
   if (lineEnd === -1 || lineEnd >= end) return text;

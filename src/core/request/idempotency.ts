@@ -61,7 +61,7 @@ export function readLastEventId(headers: Headers): { run: string; n: number } | 
   return { run, n: Number(n) };
 }
 
-/** Whether a request with both headers has no question, at most `stream: true`: a page that was reloaded still has the ids only. */
+/** Whether a request has both headers and no question, at most `stream: true`: a reloaded page has lost the question but not the ids. */
 export function isBodilessResume(headers: Headers, text: string): boolean {
   if (!headers.has("idempotency-key") || !headers.has("last-event-id")) return false;
   const body = text.trim() === "" ? {} : parseJson(text);

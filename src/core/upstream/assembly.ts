@@ -32,7 +32,7 @@ export function isErrorEvent(type: string, data: JsonObject): boolean {
   if (type === "error") return true;
   const { error } = data;
   if (!isRecord(error) || isRecord(data["response"])) return false;
-  // An item may fail alone, such as a tool; the answer goes on.
+  // A single item, such as a tool call, may fail while the answer goes on.
   const isOfItem = data["item_id"] !== undefined || data["output_index"] !== undefined || data["delta"] !== undefined;
   return (
     !type.startsWith("response.") || (!isOfItem && (textOf(error["code"]) !== "" || textOf(error["message"]) !== ""))
@@ -145,7 +145,7 @@ export class Assembly {
     });
   }
 
-  /** The terminal event's response, with the first one's fields and the assembled output where it has none. */
+  /** The terminal event's response, completed by the first event's response and by the assembled output. */
   #complete(response: JsonObject, status: string): JsonObject {
     const complete: JsonObject = { ...this.#firstResponse, ...response };
     if (textOf(complete["status"]) === "" || complete["status"] === "in_progress") complete["status"] = status;

@@ -60,7 +60,7 @@ const DEFAULT_RETRY_AFTER_S = 5;
 /** The longest part of upstream's `param` that callers get. */
 const MAX_FIELD_CHARS = 200;
 
-/** @param secrets what must never appear in the message: our upstream key. @returns a Problem with `details.paid` set */
+/** What a refusal or failure means. @param secrets what must never appear in the message: our upstream key. @returns a Problem with `details.paid` set */
 export function upstreamProblem(fault: UpstreamErrorInput, secrets: readonly string[]): Problem {
   const fields = errorFields(fault.body);
   const code = fields.code.toLowerCase();

@@ -30,7 +30,7 @@ export function sumUsage(a: Usage | null, b: Usage | null): Usage | null {
 }
 
 /**
- * Cost in USD, or undefined where no price is known. A price for `gpt-5.4-mini` also counts for `gpt-5.4-mini-2026-03-17`, the name
+ * Cost in USD, or undefined if no price is known. A price for `gpt-5.4-mini` also counts for `gpt-5.4-mini-2026-03-17`, the name
  * that upstream answers with; of several the most exact name wins.
  */
 export function costUsd(
