@@ -88,8 +88,11 @@ async function main(): Promise<void> {
   const plan = planSetup(dev, production, key);
   write(DEV_FILE, devText ?? DEV_HEADER, plan.dev);
   write(PRODUCTION_FILE, productionText ?? "{}", plan.production);
-  await setDefaultModel({ ...dev, ...plan.dev }, values.model);
-  printNextSteps(plan);
+  try {
+    await setDefaultModel({ ...dev, ...plan.dev }, values.model);
+  } finally {
+    printNextSteps(plan);
+  }
 }
 
 /** @param requested by `--model` */
@@ -107,8 +110,11 @@ async function setDefaultModel(secrets: Secrets, requested: string | undefined):
   }
   if (model === undefined) {
     if (current === undefined) return;
-    if (isListed(current)) console.log(`Default model: ${current} (npm run setup -- --model NAME sets another)`);
-    else console.log(`UniAPI does not list ${current} for this key. Set another: npm run setup -- --model NAME`);
+    const ends = models?.find(({ id }) => id === current)?.ends;
+    if (!isListed(current))
+      console.log(`UniAPI does not list ${current} for this key. Set another: npm run setup -- --model NAME`);
+    else if (ends !== undefined) console.log(`${current} ends on ${ends}. Set another: npm run setup -- --model NAME`);
+    else console.log(`Default model: ${current} (npm run setup -- --model NAME sets another)`);
     return;
   }
   const changed = configWithModel(config, model);
@@ -235,10 +241,13 @@ async function confirm(question: string): Promise<boolean> {
   return process.stdin.isTTY && /^y(es)?$/i.test((await askVisibly(`${question} [y/N] `)).trim());
 }
 
+/** Empty after Ctrl-C. */
 async function askVisibly(question: string): Promise<string> {
   const terminal = createInterface({ input: process.stdin, output: process.stdout });
   try {
     return await terminal.question(question);
+  } catch {
+    return "";
   } finally {
     terminal.close();
   }

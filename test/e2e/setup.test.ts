@@ -64,6 +64,7 @@ test("--model does not change a src/config.ts with other settings, and prints th
 
 test("--model refuses a name that UniAPI does not list", async () => {
   const { code, output } = await setup(KEY, "--model", "gpt-6-lunar");
+  expect(output).toContain("The server key for your callers");
   expect([code, output]).toEqual([1, expect.stringContaining("UniAPI lists no model of that name for this key")]);
   expect(config()).toBe(SHIPPED);
 });
@@ -73,6 +74,12 @@ test("a default model that UniAPI does not list gets a message, with the command
   const { code, output } = await setup(KEY);
   expect([code, output]).toEqual([0, expect.stringContaining("UniAPI does not list gpt-4.1-retired for this key")]);
   expect(output).toContain("npm run setup -- --model NAME");
+});
+
+test("a default model with a shutdown date gets a message with that date", async () => {
+  writeFileSync(join(home, CONFIG), SHIPPED.replace("gpt-6-luna", "gpt-4.1"));
+  const { code, output } = await setup(KEY);
+  expect([code, output]).toEqual([0, expect.stringContaining("gpt-4.1 ends on 2027-01-14")]);
 });
 
 test("if the list can't be read, setup prints that and continues", async () => {
