@@ -1,0 +1,21 @@
+// The time limit of one promise: its result, its failure, the timeout, and no timer that remains.
+import { beforeEach, expect, test, vi } from "vitest";
+import { TimeoutError, within } from "../../src/platform/io/within.ts";
+
+beforeEach(() => void vi.useFakeTimers());
+
+test("a result and a failure in time are passed on, and the timer is cleared", async () => {
+  expect(await within(1_000, Promise.resolve("done"))).toBe("done");
+  await expect(within(1_000, Promise.reject(new Error("broken")))).rejects.toThrow("broken");
+  expect(vi.getTimerCount()).toBe(0);
+});
+
+test("after the time it rejects, and a later failure of the work is ignored", async () => {
+  const { promise, reject } = Promise.withResolvers<string>();
+  const limited = expect(within(1_000, promise)).rejects.toBeInstanceOf(TimeoutError);
+  await vi.advanceTimersByTimeAsync(1_000);
+  await limited;
+  reject(new Error("too late"));
+  await vi.advanceTimersByTimeAsync(1);
+  expect(vi.getTimerCount()).toBe(0);
+});
