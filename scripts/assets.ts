@@ -71,7 +71,7 @@ function put(path: string, bytes: Uint8Array): void {
   renameSync(temporary, file);
 }
 
-function read(file: string): Buffer | undefined {
+function read(file: string) {
   try {
     return readFileSync(file);
   } catch {

@@ -92,7 +92,7 @@ export function jsonLog(write: (line: string) => void, metrics: MetricsBinding |
 const MAX_CAUSES = 3;
 
 interface ThrownValue {
-  /** Name of the error's class, or the type of a thrown value that is no error. */
+  /** Name of the error's class, or the type of a thrown value that is not an Error. */
   error: string;
   /** The innermost frame first; absent if the runtime has only a text of the stack. */
   stack?: string[];
@@ -102,8 +102,10 @@ interface ThrownValue {
 function describeThrown(thrown: unknown, depth = 0): ThrownValue {
   if (!(thrown instanceof Error)) return { error: typeof thrown };
   const stack = framesOf(thrown);
+  const name: unknown = thrown.name;
   return {
-    error: /^[\w$]{1,64}$/.test(String(thrown.name)) ? thrown.name : "Error",
+    // A name that other code has set may contain anything.
+    error: typeof name === "string" && /^[\w$]{1,64}$/.test(name) ? name : "Error",
     ...(stack === undefined ? {} : { stack }),
     ...(depth < MAX_CAUSES && Object.hasOwn(thrown, "cause") ? { cause: describeThrown(thrown.cause, depth + 1) } : {}),
   };
@@ -128,7 +130,7 @@ function framesOf(error: Error): string[] | undefined {
   }
 }
 
-/** Columns of the METRICS dataset: blobs route, caller, preset, model, code, cache, continuity; doubles status, first_ms, total_ms, input, cached, output tokens, cost. */
+/** The columns of the METRICS dataset, in the order that docs/configuration.md documents. */
 function metricsPoint(fields: LogFields): MetricsPoint {
   return {
     indexes: [fields.route],
