@@ -33,7 +33,7 @@ const PLAIN_CODE = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
 /** A field's path, as OpenAI writes it. */
 const PLAIN_PATH = /^[A-Za-z_][\w.[\]-]{0,199}$/;
 /** A key or an account id in the form of a code. */
-const LIKE_A_KEY = /^(?:sk|pk|rk|org|proj)[-_]|^AIza|(?=[\w-]*\d)(?=[\w-]*[A-Za-z])[\w-]{20,}/i;
+const LIKE_A_KEY = /^(?:sk|pk|rk|org|proj)[-_]|^AIza|(?<![\w-])(?=[\w-]*\d)(?=[\w-]*[A-Za-z])[\w-]{20,}/i;
 /** Codes which prove, with HTTP status 200, that the request was refused unpaid. */
 const REFUSED_CODES = new Set([
   "previous_response_not_found",
