@@ -116,7 +116,7 @@ async function buildDeps(config: Config, env: Settings, log: Log): Promise<Deps>
   const upstreamWith = (upstreamTotal: number): Upstream =>
     uniapi({ baseUrl, key, deadlines: { ...deadlines, upstream_total: upstreamTotal } }, fetcher, now);
   const jobUpstream = upstreamWith(deadlines.job_total);
-  // A step of a Workflow ends with its last promise: nothing can be reported later.
+  // Nothing runs after a step of a Workflow, so its sums must be sent at once.
   const jobBudgets = budgetsWith(0);
   const deps: Deps = {
     config,
@@ -188,7 +188,7 @@ async function idKeysOf(value: string | undefined, upstreamKey: string, log: Log
   const secrets = idSecretsOf(value);
   if (secrets.length > 0) return importIdKeys(secrets);
   log.warn(
-    "id_keys_missing: ids derive from UNIAPI_KEY, and changing that key will forget every id. Set ID_KEYS (npm run setup makes one)",
+    "id_keys_missing: ids derive from UNIAPI_KEY, and a new UNIAPI_KEY invalidates every id. Set ID_KEYS (npm run setup makes one)",
   );
   const seed = new TextEncoder().encode(`uniapi-edge id key\0${upstreamKey}`);
   return importIdKeys([new Uint8Array(await crypto.subtle.digest("SHA-256", seed))]);

@@ -10,7 +10,7 @@ export function rateLimiter(
   warn: (event: string, error?: unknown) => void,
 ): (key: string) => Promise<boolean> {
   if (binding === undefined) {
-    warn("rate_limit_missing: RATE_LIMIT is not bound, so nobody is held back. Add [[ratelimits]] to wrangler.toml");
+    warn("rate_limit_missing: RATE_LIMIT is not bound, so no request is limited. Add [[ratelimits]] to wrangler.toml");
     return () => Promise.resolve(true);
   }
   return async (key) => {
