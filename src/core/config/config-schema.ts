@@ -302,7 +302,7 @@ const Callback = z.strictObject({
 /** A receiver of answers. The schema accepts http on loopback, since only the runtime knows whether ENVIRONMENT is local. */
 export type Callback = z.output<typeof Callback>;
 
-const tableOf = <Value extends z.ZodMiniType>(value: Value) => z._default(z.record(z.string(), value), {});
+const byName = <Value extends z.ZodMiniType>(value: Value) => z._default(z.record(z.string(), value), {});
 
 export const ConfigFields = z.strictObject({
   defaults: z._default(UpstreamFields, {}),
@@ -314,7 +314,7 @@ export const ConfigFields = z.strictObject({
   }),
   turns: z._default(z.union([z.literal(false), Turns], message("false or { ttl }")), { ttl: 604_800 }),
   continuity: z._default(z.enum(["auto", "upstream", "gateway"]), "auto"),
-  presets: tableOf(PresetInput),
+  presets: byName(PresetInput),
   origins: z._default(z.array(url("https://app.example.com", originMistake), message("a list of origins")), []),
   callers: z._default(
     z.strictObject({
@@ -325,9 +325,9 @@ export const ConfigFields = z.strictObject({
     }),
     { publishable: [], jwt: [] },
   ),
-  hooks: tableOf(HookFields),
-  callbacks: tableOf(Callback),
-  prices: tableOf(PriceInput),
+  hooks: byName(HookFields),
+  callbacks: byName(Callback),
+  prices: byName(PriceInput),
   public_url: z.optional(
     url("https://ask.example.com", (parsed, written) =>
       parsed.protocol === "https:" ? originMistake(parsed, written) : "must begin with https://",

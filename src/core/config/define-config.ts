@@ -49,7 +49,7 @@ export function defineConfig(input: ConfigInput): Config {
     mistakes.add(`src/config.ts: ${path.length > 0 ? `${formatPath(path)}: ` : ""}${message}`);
   const parsed = ConfigFields.safeParse(input, { error: messageFor });
   if (!parsed.success) reportIssues(parsed.error.issues, [], report);
-  checkTogether(input, report);
+  checkRules(input, report);
   if (!parsed.success || mistakes.size > 0) throw new ConfigError([...mistakes]);
   return freezeCopy(complete(parsed.data)) as Config;
 }
@@ -57,23 +57,23 @@ export function defineConfig(input: ConfigInput): Config {
 // ── Rules between settings ──
 
 // They read the unparsed input, so that a wrong type elsewhere does not hide these mistakes.
-function checkTogether(input: unknown, report: Report): void {
-  const config = table(input);
-  const defaults = table(config["defaults"]);
-  const presets = table(config["presets"]);
-  const callbacks = table(config["callbacks"]);
-  const callers = table(config["callers"]);
+function checkRules(input: unknown, report: Report): void {
+  const config = recordOf(input);
+  const defaults = recordOf(config["defaults"]);
+  const presets = recordOf(config["presets"]);
+  const callbacks = recordOf(config["callbacks"]);
+  const callers = recordOf(config["callers"]);
 
   for (const kind of ["presets", "hooks", "callbacks"]) {
-    for (const name of Object.keys(table(config[kind]))) {
+    for (const name of Object.keys(recordOf(config[kind]))) {
       if (!NAME.test(name)) report([kind, name], `is not a usable name: use ${NAME_RULE}`);
     }
   }
   for (const [name, preset] of Object.entries(presets)) {
-    if (table(preset)["model"] === undefined && defaults["model"] === undefined) {
+    if (recordOf(preset)["model"] === undefined && defaults["model"] === undefined) {
       report(["presets", name], "has no model: give it one here or in defaults.model");
     }
-    for (const [index, field] of list(table(preset)["allow"]).entries()) {
+    for (const [index, field] of listOf(recordOf(preset)["allow"]).entries()) {
       if (typeof field !== "string" || !IDENTITY_FIELDS.has(field)) continue;
       report(
         ["presets", name, "allow", index],
@@ -86,27 +86,28 @@ function checkTogether(input: unknown, report: Report): void {
   }
 
   const usdLimitMistake = usdLimitRule(config, presets, defaults);
-  const checkUsdLimit = (path: Path, granted: readonly unknown[], limits: Table) => {
+  const checkUsdLimit = (path: Path, granted: readonly unknown[], limits: UnknownRecord) => {
     const mistake = limits["usd_per_day"] === undefined ? null : usdLimitMistake(granted);
     if (mistake !== null) report([...path, "usd_per_day"], mistake);
   };
-  const checkCaller = (path: Path, caller: Table) => {
-    const granted = list(caller["presets"]);
+  const checkCaller = (path: Path, caller: UnknownRecord) => {
+    const granted = listOf(caller["presets"]);
     for (const [index, name] of granted.entries())
       checkName([...path, "presets", index], name, "preset", presets, report);
     checkMetadata(granted, presets, defaults, report);
     for (const whose of ["per_visitor", "per_user", "total"])
-      checkUsdLimit([...path, whose], granted, table(caller[whose]));
+      checkUsdLimit([...path, whose], granted, recordOf(caller[whose]));
   };
   for (const kind of ["publishable", "jwt"]) {
-    for (const [index, caller] of list(callers[kind]).entries()) checkCaller(["callers", kind, index], table(caller));
+    for (const [index, caller] of listOf(callers[kind]).entries())
+      checkCaller(["callers", kind, index], recordOf(caller));
   }
-  for (const kind of ["sessions", "turnstile"]) checkCaller(["callers", kind], table(callers[kind]));
-  for (const field of ["id", "key"]) checkUnique(field, list(callers["publishable"]), report);
-  if (callers["turnstile"] !== undefined) checkTurnstile(table(callers["turnstile"]), callers["sessions"], report);
+  for (const kind of ["sessions", "turnstile"]) checkCaller(["callers", kind], recordOf(callers[kind]));
+  for (const field of ["id", "key"]) checkUnique(field, listOf(callers["publishable"]), report);
+  if (callers["turnstile"] !== undefined) checkTurnstile(recordOf(callers["turnstile"]), callers["sessions"], report);
 
-  for (const [name, value] of Object.entries(table(config["hooks"]))) {
-    const hook = table(value);
+  for (const [name, value] of Object.entries(recordOf(config["hooks"]))) {
+    const hook = recordOf(value);
     checkName(["hooks", name, "preset"], hook["preset"], "preset", presets, report);
     checkMetadata([hook["preset"]], presets, defaults, report);
     checkName(["hooks", name, "callback"], hook["callback"], "callback", callbacks, report);
@@ -121,7 +122,7 @@ function checkTogether(input: unknown, report: Report): void {
     }
   }
   for (const [name, callback] of Object.entries(callbacks)) {
-    const { url } = table(callback);
+    const { url } = recordOf(callback);
     const parsed = typeof url === "string" ? URL.parse(url) : null;
     if (parsed !== null && typeof config["public_url"] === "string" && isAtOrigin(parsed, [config["public_url"]])) {
       report(["callbacks", name, "url"], "must not be this Worker itself (public_url)");
@@ -130,11 +131,16 @@ function checkTogether(input: unknown, report: Report): void {
 }
 
 /** Presets of restricted callers must leave room for the metadata that these callers may add. */
-function checkMetadata(granted: readonly unknown[], presets: Table, defaults: Table, report: Report): void {
+function checkMetadata(
+  granted: readonly unknown[],
+  presets: UnknownRecord,
+  defaults: UnknownRecord,
+  report: Report,
+): void {
   for (const name of granted) {
     if (typeof name !== "string" || !Object.hasOwn(presets, name)) continue;
-    const own = table(presets[name])["metadata"];
-    if (Object.keys(table(own ?? defaults["metadata"])).length <= MAX_METADATA_KEYS) continue;
+    const own = recordOf(presets[name])["metadata"];
+    if (Object.keys(recordOf(own ?? defaults["metadata"])).length <= MAX_METADATA_KEYS) continue;
     report(
       own === undefined ? ["defaults", "metadata"] : ["presets", name, "metadata"],
       `must have at most ${MAX_METADATA_KEYS} keys: UniAPI takes 16, and callers of the preset may add ${MAX_METADATA_KEYS} of their own`,
@@ -143,27 +149,31 @@ function checkMetadata(granted: readonly unknown[], presets: Table, defaults: Ta
 }
 
 /** Returns a function: the reason why a caller with these presets can't have a limit in USD, or null if it can. */
-function usdLimitRule(config: Table, presets: Table, defaults: Table): (granted: readonly unknown[]) => string | null {
+function usdLimitRule(
+  config: UnknownRecord,
+  presets: UnknownRecord,
+  defaults: UnknownRecord,
+): (granted: readonly unknown[]) => string | null {
   return (granted) => {
     const models = new Set<unknown>();
     for (const name of granted) {
       if (typeof name !== "string" || !Object.hasOwn(presets, name)) continue;
-      const preset = table(presets[name]);
-      for (const model of [preset["model"] ?? defaults["model"], ...list(preset["fallback"])]) models.add(model);
-      if (!list(preset["allow"]).includes("model")) continue;
+      const preset = recordOf(presets[name]);
+      for (const model of [preset["model"] ?? defaults["model"], ...listOf(preset["fallback"])]) models.add(model);
+      if (!listOf(preset["allow"]).includes("model")) continue;
       if (config["models"] === undefined) {
         return `needs the list \`models\`: preset ${quote(name)} lets callers name any model, and not all have a price`;
       }
-      for (const model of list(config["models"])) models.add(model);
+      for (const model of listOf(config["models"])) models.add(model);
     }
     const unpriced = [...models].filter(
-      (model) => typeof model === "string" && !Object.hasOwn(table(config["prices"]), model),
+      (model) => typeof model === "string" && !Object.hasOwn(recordOf(config["prices"]), model),
     );
     return unpriced.length === 0 ? null : `needs the price of ${joinQuoted(unpriced, "and")}: add it to prices`;
   };
 }
 
-function checkName(path: Path, name: unknown, kind: "preset" | "callback", known: Table, report: Report): void {
+function checkName(path: Path, name: unknown, kind: "preset" | "callback", known: UnknownRecord, report: Report): void {
   if (typeof name !== "string" || Object.hasOwn(known, name)) return;
   const names = Object.keys(known);
   report(
@@ -175,7 +185,7 @@ function checkName(path: Path, name: unknown, kind: "preset" | "callback", known
 function checkUnique(field: string, keys: readonly unknown[], report: Report): void {
   const seen = new Map<unknown, number>();
   for (const [index, key] of keys.entries()) {
-    const value = table(key)[field];
+    const value = recordOf(key)[field];
     const first = seen.get(value);
     if (value !== undefined && first !== undefined) {
       report(["callers", "publishable", index, field], `must differ from callers.publishable[${first}].${field}`);
@@ -185,13 +195,13 @@ function checkUnique(field: string, keys: readonly unknown[], report: Report): v
   }
 }
 
-function checkTurnstile(turnstile: Table, sessions: unknown, report: Report): void {
+function checkTurnstile(turnstile: UnknownRecord, sessions: unknown, report: Report): void {
   if (sessions === undefined) {
     report(["callers", "turnstile"], "needs callers.sessions, which its sessions are held to: add it");
     return;
   }
-  const granted = list(table(sessions)["presets"]);
-  for (const [index, name] of list(turnstile["presets"]).entries()) {
+  const granted = listOf(recordOf(sessions)["presets"]);
+  for (const [index, name] of listOf(turnstile["presets"]).entries()) {
     if (!granted.includes(name)) {
       report(
         ["callers", "turnstile", "presets", index],
@@ -202,7 +212,7 @@ function checkTurnstile(turnstile: Table, sessions: unknown, report: Report): vo
 }
 
 /** Reports settings that belong to another sender than the hook's. */
-function checkSenderSettings(path: Path, hook: Table, report: Report): void {
+function checkSenderSettings(path: Path, hook: UnknownRecord, report: Report): void {
   for (const [scheme, settings] of Object.entries(SENDER_SETTINGS)) {
     if (hook["scheme"] === scheme) continue;
     for (const key of Object.keys(settings)) {
@@ -212,7 +222,7 @@ function checkSenderSettings(path: Path, hook: Table, report: Report): void {
   }
 }
 
-function checkHmac(path: Path, hook: Table, report: Report): void {
+function checkHmac(path: Path, hook: UnknownRecord, report: Report): void {
   if (hook["header"] === undefined) {
     report([...path, "header"], 'is missing: scheme "hmac" needs the name of the header with the signature');
   }
@@ -359,7 +369,7 @@ function messageFor(issue: z.core.$ZodRawIssue): string {
 }
 
 function unknownKey(schema: z.core.$ZodRawIssue["inst"]): string {
-  const shape = schema !== undefined && "shape" in schema._zod.def ? table(schema._zod.def.shape) : {};
+  const shape = schema !== undefined && "shape" in schema._zod.def ? recordOf(schema._zod.def.shape) : {};
   const known = Object.keys(shape);
   return `is not a setting: remove it, or use one of ${known.join(", ")}`;
 }
@@ -383,7 +393,7 @@ const formatPath = (path: Path) =>
     .join("")
     .replace(/^\./, "");
 
-type Table = Record<string, unknown>;
-const table = (value: unknown): Table =>
-  typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Table) : {};
-const list = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);
+type UnknownRecord = Record<string, unknown>;
+const recordOf = (value: unknown): UnknownRecord =>
+  typeof value === "object" && value !== null && !Array.isArray(value) ? (value as UnknownRecord) : {};
+const listOf = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);
