@@ -1,6 +1,6 @@
 // The tables of the documents hold what the code has, and nothing else: request and answer fields, stream events, problem codes, routes,
 // commands, settings, secrets, bindings, folders.
-import { readdirSync } from "node:fs";
+import { globSync, readdirSync } from "node:fs";
 import { posix } from "node:path";
 import { describe, expect, test } from "vitest";
 import { Answer, EVENTS } from "../../src/contract/answer.ts";
@@ -194,22 +194,15 @@ test.each(["docs/contract.md", "docs/architecture.md"])("%s names every binding 
   expect(bindings.filter((name) => !named.has(name))).toEqual([]);
 });
 
-describe("docs/architecture.md", () => {
-  /** Folders of src that have files, and the groups of core. */
-  const files = readdirSync("src", { withFileTypes: true, recursive: true })
-    .filter((entry) => entry.isFile())
-    .map(({ parentPath, name }) => posix.relative("src", posix.join(parentPath, name)));
-  const folders = files.flatMap((path) => (path.includes("/") ? [`src/${path.split("/")[0] ?? ""}`] : []));
-  const groups = files.flatMap((path) => (/^core\/[^/]+\//.test(path) ? [path.split("/").slice(0, 2).join("/")] : []));
-  const tables = tablesOf(sectionOf("docs/architecture.md", "Folders"));
-  const listed = (head: string): string[] =>
-    tables
-      .filter((table) => table.head[0] === head)
-      .flatMap(({ rows }) => rows.flatMap(([cell = ""]) => codesIn(cell)));
-
-  test("has a row for every folder of src, and no other", () => {
-    expect(sorted(listed("folder"))).toEqual(sorted(folders));
-  });
+test.each(["docs/contract.md", "docs/architecture.md", "docs/storage.md"])(
+  "%s names every kind of key in KV",
+  (page) => {
+    const kinds = globSync("src/**/*.ts").flatMap((file) =>
+      [...readText(file).matchAll(/`([\w-]+:v\d+:)\$\{/g)].map(([, kind = ""]) => kind),
+    );
+    expect(kinds.length).toBe(3);
+  expect(kinds.filter((kind) => !proseOf(page).includes(`${kind}<`))).toEqual([]);
+});
 
   test("has a row for every group of core, in the order in which they may import each other", () => {
     expect(sorted(listed("group"))).toEqual(sorted(groups));
