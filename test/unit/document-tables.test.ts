@@ -201,8 +201,26 @@ test.each(["docs/contract.md", "docs/architecture.md", "docs/storage.md"])(
       [...readText(file).matchAll(/`([\w-]+:v\d+:)\$\{/g)].map(([, kind = ""]) => kind),
     );
     expect(kinds.length).toBe(3);
-  expect(kinds.filter((kind) => !proseOf(page).includes(`${kind}<`))).toEqual([]);
-});
+    expect(kinds.filter((kind) => !proseOf(page).includes(`${kind}<`))).toEqual([]);
+  },
+);
+
+describe("docs/architecture.md", () => {
+  /** Folders of src that have files, and the groups of core. */
+  const files = readdirSync("src", { withFileTypes: true, recursive: true })
+    .filter((entry) => entry.isFile())
+    .map(({ parentPath, name }) => posix.relative("src", posix.join(parentPath, name)));
+  const folders = files.flatMap((path) => (path.includes("/") ? [`src/${path.split("/")[0] ?? ""}`] : []));
+  const groups = files.flatMap((path) => (/^core\/[^/]+\//.test(path) ? [path.split("/").slice(0, 2).join("/")] : []));
+  const tables = tablesOf(sectionOf("docs/architecture.md", "Folders"));
+  const listed = (head: string): string[] =>
+    tables
+      .filter((table) => table.head[0] === head)
+      .flatMap(({ rows }) => rows.flatMap(([cell = ""]) => codesIn(cell)));
+
+  test("has a row for every folder of src, and no other", () => {
+    expect(sorted(listed("folder"))).toEqual(sorted(folders));
+  });
 
   test("has a row for every group of core, in the order in which they may import each other", () => {
     expect(sorted(listed("group"))).toEqual(sorted(groups));
