@@ -60,7 +60,7 @@ export function parseSecrets(text: string): Secrets {
   const secrets: Secrets = {};
   const values: unknown = isJson(text) ? JSON.parse(text) : parseEnv(text);
   for (const [name, value] of Object.entries(values ?? {})) {
-    if (typeof value !== "string") throw new Error(`${name} must be a text`);
+    if (typeof value !== "string") throw new Error(`${name} must be a string`);
     secrets[name] = value;
   }
   return secrets;

@@ -21,6 +21,7 @@ export type { Caller };
 
 export interface Deps {
   config: Config;
+  /** Calls UniAPI. */
   upstream: Upstream;
   /** The same for a job, except that upstream has a job's own deadline and budgets receive every sum at once. */
   forJobs: () => Deps;
@@ -31,6 +32,7 @@ export interface Deps {
   callback: SendCallback;
   /** The value of a secret that the config names; undefined if it is not set. */
   secretOf: (name: string) => string | undefined;
+  /** Turns, cached answers and chain support in KV. */
   store: Store;
   idKeys: IdKeys;
   /** Base URL of upstream. It is part of cache keys, since another upstream gives other answers. */
@@ -38,6 +40,7 @@ export interface Deps {
   /** `ENVIRONMENT=local`. */
   local: boolean;
   paused: boolean;
+  /** Reads a request's body within a deadline and a size. */
   receive: Receive;
   /** Callers by their server key. */
   serverKeys: ReadonlyMap<string, Caller>;
@@ -47,8 +50,9 @@ export interface Deps {
   sessionKeys: readonly SessionKey[];
   /** Signature keys of identity providers. */
   jwks: Jwks;
-  /** undefined if TURNSTILE_SECRET is not set. */
+  /** Undefined if TURNSTILE_SECRET is not set. */
   siteverify: Siteverify | undefined;
+  /** The caller of a local request without a credential. */
   anonymous: Caller;
   /** Requests, tokens and USD per caller. */
   budgets: Budgets;
@@ -69,7 +73,7 @@ export interface Deps {
 }
 
 export interface ChainSupport {
-  /** undefined: unknown. */
+  /** Undefined if it is unknown. */
   get: (model: string) => boolean | undefined;
   set: (model: string, isSupported: boolean | undefined) => void;
 }
@@ -80,7 +84,7 @@ export interface PublishableCaller {
   key: PublishableKey;
 }
 
-/** The circumstances of a request, beside its content. */
+/** Everything about a request except its content. */
 export interface RequestContext {
   requestId: string;
   caller: Caller;

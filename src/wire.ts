@@ -75,7 +75,7 @@ const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout
 
 export function createWire(config: Config): Wire {
   const logs = new WeakMap<object, Log>();
-  // Never promises: a request must not wait for the promise of another request, which ends with that request.
+  // It holds no promises: a request must not wait for the promise of another request, which ends with that request.
   const built = new WeakMap<object, Deps>();
   function log(env: Settings): Log {
     let existing = logs.get(env);
@@ -89,7 +89,7 @@ export function createWire(config: Config): Wire {
       const existing = built.get(env);
       if (existing !== undefined) return existing;
       const deps = await buildDeps(config, env, log(env));
-      // Several requests at a cold start: all use the Deps of the first, because Deps hold state.
+      // At a cold start several requests build Deps at once. All of them use the first, because Deps hold state.
       const first = built.get(env);
       if (first !== undefined) return first;
       built.set(env, deps);

@@ -10,30 +10,33 @@ import {
   decodeAnswer,
   hitHeaders,
 } from "../core/cache/cached-answer.ts";
-import { planCache } from "../core/cache/policy.ts";
+import { type CacheSettings, planCache } from "../core/cache/policy.ts";
 import { deriveDigest } from "../core/callers/ids.ts";
 import { canonical } from "../core/lib/canonical.ts";
 import { Problem } from "../core/lib/problem.ts";
 import type { CacheControl } from "../core/request/cache-control.ts";
 import type { Composed } from "../core/request/compose.ts";
 import { decodeTombstone, decodeTurn, turnKey } from "../core/turns/turn.ts";
-import { forRestrictedCaller, withModelSetting } from "../core/upstream/upstream-error.ts";
+import { withoutUpstreamWords, withModelSetting } from "../core/upstream/upstream-error.ts";
 import type { Deps, RequestContext } from "../deps.ts";
 import { findParent, type Parent, parentNotFound } from "./chain.ts";
 import { chainSupportKey, type Continuity, continueTurn, continuityOf } from "./continuity.ts";
 import type { EventBatch } from "./events.ts";
 import { identityOf } from "./identity.ts";
-import { type OpenedCall, openWithFallback, readTerminal, readToEnd } from "./open.ts";
+import { type OpenedCall, openWithFallback, readTerminal, readCompleteResponse } from "./open.ts";
 import { type FinishedAnswer, PendingTurn } from "./pending-turn.ts";
 
+/** A composed request, and how it is to be answered: plain data, so that a run or a job can store it. */
 export interface Question {
   composed: Composed;
+  /** `previous_response_id` as the caller sent it. */
   previousId: string | undefined;
   /** The request's `cache` field. */
   cache: false | "refresh" | number | undefined;
   cacheControl: CacheControl;
   /** If false, only `Cache-Control: max-age` makes the request use the cache. */
   cacheByDefault: boolean;
+  /** The caller's own, without the preset's. */
   metadata: Record<string, string> | undefined;
   stream: boolean;
   /** The answer's id must be known before upstream names its own: a header of a text stream needs it. */
@@ -42,21 +45,23 @@ export interface Question {
   retries: boolean;
 }
 
+/** An answer that is complete: a cache hit, or the reply to a request that does not stream. */
 export interface WholeAnswer {
   kind: "whole";
   finished: FinishedAnswer;
   headers: Record<string, string>;
-  /** Set for a cache hit, whose headers show its age at this moment only. */
+  /** Set for a cache hit. `headers` has its age at this moment; a run that replays it later makes new headers. */
   cacheEntry?: CacheEntryAge;
 }
 
+/** An answer whose first events have arrived. */
 export interface StreamedAnswer {
   kind: "stream";
-  /** Our id of the pending answer, if the question has `idFirst`. */
+  /** The signed id of the pending answer; undefined unless the question has `idFirst`. */
   id: string | undefined;
   previousId: string | null;
   headers: Record<string, string>;
-  /** Our id for an upstream id in an event. The same upstream id has the same id throughout the stream. */
+  /** The signed id for an upstream id in an event, the same one throughout the stream. */
   idFor: (upstreamId: unknown) => Promise<string>;
   /** The next events of upstream; the last batch has the finished answer. @throws Problem */
   next: () => Promise<{ events: EventBatch; finished?: FinishedAnswer }>;
@@ -69,7 +74,7 @@ export function assertNotPaused({ paused }: Pick<Deps, "paused">): void {
   if (!paused) return;
   throw new Problem(
     "paused",
-    "This Worker is paused by its owner. Nothing was asked and nothing was paid; try again later.",
+    "This Worker is paused by its owner. UniAPI was not called and nothing was billed; try again later.",
     {
       retryAfter: 60,
     },
@@ -78,7 +83,7 @@ export function assertNotPaused({ paused }: Pick<Deps, "paused">): void {
 
 /**
  * Answers a question from the cache or by a call to upstream, which may cost money.
- * @throws Problem for a restricted caller without upstream's words, which would describe the preset
+ * @throws Problem. For a restricted caller it contains none of upstream's words, which may describe the preset
  */
 export async function answer(
   deps: Deps,
@@ -88,14 +93,14 @@ export async function answer(
   const isRestricted = context.caller.grant !== undefined;
   const reply = await lookUpOrCall(deps, question, context).catch((error: unknown) => {
     const problem = withModelSetting(error, question.composed.modelSetting, isRestricted);
-    throw isRestricted ? forRestrictedCaller(problem) : problem;
+    throw isRestricted ? withoutUpstreamWords(problem) : problem;
   });
   if (!isRestricted) return reply;
   return reply.kind === "whole" ? reply : { ...reply, next: () => reply.next().catch(rethrowForRestricted) };
 }
 
 function rethrowForRestricted(error: unknown): never {
-  throw forRestrictedCaller(error);
+  throw withoutUpstreamWords(error);
 }
 
 async function lookUpOrCall(
@@ -161,7 +166,7 @@ async function callUpstream(pending: PendingTurn, noChainSupport: boolean): Prom
   context.logFields.continuity = continuity;
   context.logFields.model = call.model;
   if (call.kind === "whole" || !question.stream) {
-    const response = await readToEnd(deps, call, context.waitUntil).catch(releaseAndRethrow);
+    const response = await readCompleteResponse(deps, call, context.waitUntil).catch(releaseAndRethrow);
     const finished = await pending.settle(response, call.model, wastedUsage);
     return { kind: "whole", finished, headers: headersOf(pending, continuity, finished.stored) };
   }
@@ -225,15 +230,16 @@ async function answerFromCache(
   return { kind: "whole", finished, headers: hitHeaders(cacheEntry, pending.now()), cacheEntry };
 }
 
+/** The preset's cache settings, else the config's; false if this request does not use the cache. */
 function cacheSettings(
   deps: Deps,
   { composed, cacheByDefault, cacheControl }: Question,
   parent: Parent | null,
-): Parameters<typeof planCache>[2] {
+): CacheSettings | false {
   if (!cacheByDefault && cacheControl.maxAge === undefined) return false;
   const fromConfig = deps.config.cache === false ? false : { ttl: deps.config.cache.ttl, scope: "owner" as const };
   const settings = composed.preset?.settings.cache ?? fromConfig;
-  // A follow-up belongs to one conversation: only root requests can be shared.
+  // A follow-up belongs to one conversation, so only answers to root requests can be shared.
   return settings === false || parent === null ? settings : { ...settings, scope: "owner" };
 }
 
@@ -243,7 +249,7 @@ async function cacheKeyOf(deps: Deps, composed: Composed, scope: string, parent:
     "answer",
     `${deps.baseUrl}\0${composed.models.slice(1).join()}\0${canonical(composed.body)}`,
   );
-  // The prefix keeps a raw upstream id apart from our own keys: it may be any text, even "root".
+  // The prefix distinguishes a raw upstream id from our own keys, since it may be any text, even "root".
   return answerKey(scope, parent === null ? null : parent.signed === undefined ? `raw:${parent.id}` : parent.id, hash);
 }
 
@@ -258,13 +264,14 @@ type Triple<Value> = readonly [Value, Value, Value];
 
 /** Reads all keys at once. @returns null where the key is undefined or KV has no value */
 async function readKeys(deps: Deps, keys: Triple<string | undefined>): Promise<Triple<string | null>> {
-  const wanted = keys.filter((key) => key !== undefined);
-  const texts = wanted.length === 0 ? [] : await deps.store.read(wanted);
+  const definedKeys = keys.filter((key) => key !== undefined);
+  const texts = definedKeys.length === 0 ? [] : await deps.store.read(definedKeys);
   const textOf = (key: string | undefined): string | null =>
-    key === undefined ? null : (texts[wanted.indexOf(key)] ?? null);
+    key === undefined ? null : (texts[definedKeys.indexOf(key)] ?? null);
   return [textOf(keys[0]), textOf(keys[1]), textOf(keys[2])];
 }
 
+/** `Cache-Status` (RFC 9211) and `X-Continuity` of an answer that is not from the cache. @param stored it is in the cache now */
 function headersOf(
   { context }: PendingTurn,
   continuity: Continuity | undefined,

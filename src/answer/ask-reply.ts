@@ -23,7 +23,7 @@ export interface WholeAskReply {
 
 export interface StreamedAskReply {
   kind: "stream";
-  /** Our id of the pending answer, if the question asked for it first. */
+  /** The signed id of the pending answer; undefined unless the question has `idFirst`. */
   id: string | undefined;
   previousId: string | null;
   headers: Record<string, string>;
@@ -40,8 +40,8 @@ export interface AskEventBatch {
 }
 
 /**
- * Trims a reply; a stream is trimmed event by event.
- * @param model the model that the caller asked for, until upstream names its own
+ * Trims an answer; a stream is trimmed event by event.
+ * @param model the requested model, which `start` names if upstream has not named its own yet
  * @throws Problem upstream_error for a response that failed
  */
 export function toAskReply(reply: WholeAnswer | StreamedAnswer, requestId: string, model: string): AskReply {

@@ -1,5 +1,6 @@
-// What one request holds of its caller's budgets: reserved before the upstream call, settled by its cost. A reservation that is never
-// settled (the stream was cut, the caller disconnected, the isolate died) stays reserved: the call may have been paid.
+// A budget hold: the part of its caller's budgets that a request reserves before the upstream call, and settles by the call's cost. A
+// reservation that is never settled (the stream was cut, the caller disconnected, the isolate died) stays reserved: the call may have been
+// paid.
 import type { Usage } from "../contract/answer.ts";
 import { type Cost, worstCase } from "../core/callers/budget.ts";
 import { Problem } from "../core/lib/problem.ts";
@@ -30,8 +31,8 @@ export class BudgetHold {
   }
 
   /**
-   * Reserves the worst case before a call. A conversation whose last turn KV does not show counts as the longest possible one; if the
-   * budget does not allow that, a young turn is read again.
+   * Reserves the worst case before a call. If KV does not show the parent's turn, its conversation counts as the longest possible one; if
+   * the budget does not allow that, a young turn is read again.
    * @param parentTurn null if KV does not show it
    * @throws Problem budget_exceeded, unavailable; previous_response_not_found if not even a whole day's budget would be enough
    */
@@ -43,10 +44,10 @@ export class BudgetHold {
     } catch (error) {
       if (!isBudgetExceeded(error) || parent === null || parentTokens !== undefined) throw error;
       const mayAppear = parent.signed?.isStored === true && isYoung(this.#deps, parent);
-      const found = mayAppear
+      const tokens = mayAppear
         ? tokensOf(await readYoungTurn(this.#deps, this.#context.caller.owner, parent).catch(() => null))
         : undefined;
-      if (found !== undefined) await this.#reserve(found);
+      if (tokens !== undefined) await this.#reserve(tokens);
       else throw mayAppear || this.#fitsAnEmptyDay() ? error : tooLongForBudget();
     }
   }
@@ -68,7 +69,10 @@ export class BudgetHold {
     if (error instanceof Problem && error.details.paid !== "maybe") this.#reservation?.release();
   }
 
-  /** Replaces the reservation by the cost. Zero tokens mean that upstream did not count, so the reservation stays. */
+  /**
+   * Replaces the reservation by the cost. Zero tokens mean that upstream did not count, so the reservation stays.
+   * @param usd undefined if the config has no price for the model
+   */
   settle(usage: Usage | null, usd: number | undefined): void {
     const cost = costOf(usage, usd);
     if (cost.tokens > 0) this.#reservation?.settle(cost);
@@ -97,7 +101,7 @@ export class BudgetHold {
   }
 }
 
-/** As budgets count it. Some relays send a total that is less than its parts: then the parts count. */
+/** A call's cost as budgets count it. Some relays send a total that is less than its parts: then the parts count. */
 export function costOf(usage: Usage | null, usd: number | undefined): Cost {
   if (usage === null) return { tokens: 0, nanoUsd: 0 };
   return {
@@ -106,7 +110,7 @@ export function costOf(usage: Usage | null, usd: number | undefined): Cost {
   };
 }
 
-/** Undefined if upstream did not count. */
+/** The tokens of a turn and its history; undefined if upstream did not count. */
 function tokensOf(turn: Turn | null): number | undefined {
   const usage = turn === null ? null : usageOf(turn.response["usage"]);
   return costOf(usage, 0).tokens || undefined;
@@ -114,7 +118,7 @@ function tokensOf(turn: Turn | null): number | undefined {
 
 function tooLongForBudget(): Problem {
   return parentNotFound(
-    "The turn to continue is not in memory any more, so the conversation may be longer than this caller's budget allows on any day. Start a new one.",
+    "The turn to continue is no longer stored, so the conversation may be longer than this caller's daily budget allows. Start a new one.",
   );
 }
 

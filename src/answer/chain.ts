@@ -41,7 +41,7 @@ export async function findParent(
   if (maxTurns !== undefined && signed.turn >= maxTurns) {
     throw new Problem(
       "conversation_too_long",
-      `This conversation has reached its ${maxTurns} turns. Start a new one without previous_response_id.`,
+      `This conversation has reached its limit of ${maxTurns} turns. Start a new one without previous_response_id.`,
       {
         param: "previous_response_id",
       },
@@ -107,7 +107,7 @@ export async function requireChain(
   // A conversation that began with a raw upstream id has turns that were never stored here.
   if (!("deleted" in from) && from.parent !== null && from.ancestors.length === 0)
     throw parentNotFound(
-      "The turn to continue goes back to a response that this Worker never saw or did not keep, and upstream has lost it. Start a new conversation.",
+      "This conversation began with a response that this Worker has not stored, and UniAPI has lost it. Start a new conversation.",
     );
   return chain;
 }

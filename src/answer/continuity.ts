@@ -1,6 +1,6 @@
 // How a follow-up reaches its history (docs/contract.md §4): by upstream's id while the model continues by id, else by replay of the whole
-// chain from KV. Some upstreams refuse an id that they have lost, others answer without it. A call is replayed at most once, and never
-// after bytes were sent to the caller.
+// chain from KV. Some upstreams refuse an id that they have lost, others answer without the history. A call is replayed at most once, and
+// never after bytes were sent to the caller.
 import type { Usage } from "../contract/answer.ts";
 import type { JsonObject } from "../core/lib/json.ts";
 import { Problem } from "../core/lib/problem.ts";
@@ -14,6 +14,7 @@ import { type OpenedCall, openWithFallback, type UpstreamCall } from "./open.ts"
 /** How long a model counts as one that does not continue by id. */
 const NO_CHAIN_SUPPORT_TTL_S = 86_400;
 
+/** `upstream`: by upstream's id. `gateway`: by replay, as the config demands. `replayed`: by replay, since upstream did not continue. */
 export type Continuity = "upstream" | "gateway" | "replayed";
 
 export interface ContinuedCall extends UpstreamCall {
@@ -80,7 +81,7 @@ export async function continueTurn(deps: Deps, call: ContinuedCall): Promise<Con
   const isKnownToContinue = deps.chainSupport.get(call.body.model) === true;
   let opened: OpenedCall;
   try {
-    // For a model without known chain support the call streams: its first event shows whether it continues before most of the answer is
+    // If the model's chain support is unknown, the call streams: the first event shows whether it continues, before most of the answer is
     // paid.
     opened = await continueById(deps, call, upstreamId, call.stream || !isKnownToContinue);
   } catch (error) {
@@ -88,7 +89,7 @@ export async function continueTurn(deps: Deps, call: ContinuedCall): Promise<Con
     return replay(deps, call, "replayed", null);
   }
   const response = opened.kind === "whole" ? opened.response : await opened.peek();
-  // A model that continues names the parent. Events without a response object show nothing, and the answer is accepted.
+  // A model that continues names the parent in its response object. If no event has one, the answer is accepted.
   if (response === undefined || response["previous_response_id"] === upstreamId) {
     if (response !== undefined) deps.chainSupport.set(opened.model, true);
     return { call: opened, continuity: "upstream", wastedUsage: null };
@@ -99,8 +100,8 @@ export async function continueTurn(deps: Deps, call: ContinuedCall): Promise<Con
 }
 
 /**
- * One miss of a model that has continued before may come from one of many backends: it counts as unknown again. Any other model counts
- * as one without chain support for a day.
+ * Records that a model ignored the parent. If it has continued before, the fault may be in one of many backends, so its chain support is
+ * unknown again. Any other model counts as one without chain support for a day.
  */
 function rememberIgnoredParent(deps: Deps, call: ContinuedCall, model: string, isKnownToContinue: boolean): void {
   deps.chainSupport.set(model, isKnownToContinue ? undefined : false);
@@ -108,7 +109,10 @@ function rememberIgnoredParent(deps: Deps, call: ContinuedCall, model: string, i
   if (!isKnownToContinue && key !== undefined) call.waitUntil(deps.store.write(key, "1", NO_CHAIN_SUPPORT_TTL_S));
 }
 
-/** @param firstCall a call before this one that may have been paid: a failure now must not look safe to retry */
+/**
+ * Sends the whole chain as input.
+ * @param firstCall a call before this one that may have been paid: a failure now must not look safe to retry
+ */
 async function replay(
   deps: Deps,
   call: ContinuedCall,
@@ -119,7 +123,7 @@ async function replay(
     if (firstCall !== null) await call.holdAgain(firstCall.model, firstCall.usage);
     if (call.parent.signed?.isStored !== true) {
       throw parentNotFound(
-        "The turn to continue was not kept (store: false), and upstream has lost it. Start a new conversation.",
+        "The turn to continue was not stored (store: false), and UniAPI has lost it. Start a new conversation.",
       );
     }
     const turns = await requireChain(deps, call.owner, call.parent, call.parentTurn);
@@ -133,7 +137,7 @@ async function replay(
     const { retryAfter: _, ...details } = error.details;
     throw new Problem(
       error.code,
-      `UniAPI had lost the conversation, and a second call came to nothing: ${error.message} The first may have been paid.`,
+      `UniAPI had lost the conversation, and a second call failed: ${error.message} The first call may have been billed.`,
       {
         ...details,
         paid: "maybe",
@@ -146,7 +150,7 @@ function continueById(deps: Deps, call: ContinuedCall, upstreamId: string, strea
   return openWithFallback(deps, { ...call, body: { ...call.body, previous_response_id: upstreamId }, stream });
 }
 
-/** Upstream's id of the parent. The stored turn knows it best: a stream's first event may have shown another one. */
+/** Upstream's id of the parent. The stored turn has the final one: the signed id may hold that of a stream's first event. */
 function upstreamIdOf({ parent, parentTurn }: ContinuedCall): string | undefined {
   if (parent.signed === undefined) return parent.id;
   const storedId = parentTurn?.response["id"];
@@ -161,7 +165,7 @@ async function requireUpstreamId(deps: Deps, call: ContinuedCall): Promise<strin
     (isStored ? upstreamIdOf({ ...call, parentTurn: await readYoungTurn(deps, call.owner, call.parent) }) : undefined);
   if (id === undefined)
     throw parentNotFound(
-      "Upstream gave the turn to continue no id, so it can't be continued. Start a new conversation without previous_response_id.",
+      "This turn can't be continued, because UniAPI gave it no id. Start a new conversation without previous_response_id.",
     );
   return id;
 }

@@ -1,5 +1,5 @@
-// Upstream's frames as events, read only when asked for. It distinguishes a stream's end from a failure, and gives the events before a
-// failure first.
+// Turns upstream's frames into events, only as fast as the reader asks for them. Distinguishes the end of a stream from a failure, and
+// returns the events before a failure first.
 import { decodeUtf8, isRecord, type JsonObject, parseJson } from "../core/lib/json.ts";
 import { Problem } from "../core/lib/problem.ts";
 import { type Frame, parseFrame } from "../core/lib/sse.ts";
@@ -21,9 +21,9 @@ export type EventBatch = UpstreamEvent[];
 export class EventReader {
   readonly #stream: UpstreamStream;
   readonly #assembly = new Assembly();
-  /** A stream without any event is no event stream. */
+  /** If the stream ends without any event, it was no event stream. */
   #hadEvent = false;
-  /** A failure in the same bytes as the last batch: the events before it were given first. */
+  /** A failure in the same bytes as the last batch. The events before it are returned first. */
   #failure: { terminal: Terminal; events: EventBatch } | { error: unknown } | undefined;
 
   constructor(stream: UpstreamStream) {
@@ -35,7 +35,7 @@ export class EventReader {
     return this.#assembly.firstResponse;
   }
 
-  /** At least one event, unless the stream ends with an error. @throws Problem */
+  /** The next batch: at least one event, unless the stream ends with an error. @throws Problem */
   async next(): Promise<{ events: EventBatch; terminal?: Terminal }> {
     for (;;) {
       const failure = this.#failure;
@@ -120,7 +120,7 @@ function parseEvent(frame: Frame): UpstreamEvent | undefined {
 }
 
 function malformed(reason = "malformed event"): Problem {
-  return new Problem("upstream_invalid_response", "UniAPI's stream can't be read. The call may have been paid.", {
+  return new Problem("upstream_invalid_response", "UniAPI's stream can't be read. The call may have been billed.", {
     paid: "maybe",
     reason,
   });

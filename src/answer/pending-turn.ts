@@ -1,4 +1,4 @@
-// One pending turn, from what is known before the upstream call to what is stored, counted and logged when the answer is complete.
+// One pending turn: created before the upstream call; stored, counted and logged when its answer is complete.
 import type { Usage } from "../contract/answer.ts";
 import { type CachedAnswer, encodeAnswer } from "../core/cache/cached-answer.ts";
 import { type CachePlan, isCacheable } from "../core/cache/policy.ts";
@@ -44,7 +44,7 @@ export class PendingTurn {
   readonly question: Question;
   readonly options: PendingTurnOptions;
   readonly budgetHold: BudgetHold;
-  /** Our ids by upstream's. */
+  /** Signed ids by upstream's ids. */
   readonly #ids = new Map<unknown, string>();
   #assignedId: string | undefined;
 
@@ -70,7 +70,7 @@ export class PendingTurn {
     return this.#assignedId;
   }
 
-  /** Our id for an upstream id. Without an upstream id, the answer's id is fixed now. */
+  /** The signed id for an upstream id. Without an upstream id, the answer's id is fixed now. */
   async idFor(upstreamId: unknown): Promise<string> {
     if (this.#assignedId !== undefined) return this.#assignedId;
     const known = this.#ids.get(upstreamId);
@@ -87,9 +87,7 @@ export class PendingTurn {
    * @param wastedUsage tokens of an earlier call whose answer was discarded
    */
   async settle(response: JsonObject, model: string, wastedUsage: Usage | null): Promise<FinishedAnswer> {
-    const { deps, context, question } = this;
-    const { plan, cacheKey, storesTurn } = this.options;
-    const { composed, metadata } = question;
+    const { composed, metadata } = this.question;
     const id = await this.idFor(response["id"]);
     const turn = {
       id,
@@ -101,24 +99,17 @@ export class PendingTurn {
       at: this.now(),
     };
     const usage = usageOf(response["usage"]);
-    this.budgetHold.settle(usage, this.#priceOf(turn, usage));
+    this.budgetHold.settle(usage, this.#usdOf(turn, usage));
     const paidUsage = sumUsage(usage, wastedUsage);
     if (response["status"] === "failed") return this.#finish(turn, paidUsage, false);
-    const record =
-      plan.write !== false && isCacheable(response)
-        ? encodeAnswer({ ...turn, owner: context.caller.owner, ttl: plan.write })
-        : undefined;
-    if (record === null) deps.log.warn("answer_too_large");
-    const answerKey = typeof record === "string" ? cacheKey : undefined;
-    if (typeof record === "string" && answerKey !== undefined && plan.write !== false)
-      context.waitUntil(deps.store.write(answerKey, record, plan.write));
-    if (storesTurn) await this.#storeTurn({ ...turn, answerKey });
+    const answerKey = this.#storeCachedAnswer(turn);
+    await this.#storeTurn({ ...turn, answerKey });
     return { ...this.#finish(turn, paidUsage, false), stored: answerKey !== undefined };
   }
 
   /**
-   * Finishes with a cached answer. The owner for whom it was made gets the same id again; another caller of a shared preset gets an id of its own.
-   * Both can be continued: the turn is written if it is missing or has expired.
+   * Finishes with a cached answer. The owner for whom it was made gets the same id again; another caller of a shared preset gets an id of
+   * its own. Both can be continued: the turn is written if it is missing or has expired.
    * @param age of the cached answer, in seconds
    */
   async finishFromCache(cached: CachedAnswer, age: number): Promise<FinishedAnswer> {
@@ -132,11 +123,11 @@ export class PendingTurn {
     return this.#finish(turn, null, true);
   }
 
-  /** Counts and logs. @param paidUsage tokens that this request cost; null if it cost none or upstream did not count */
+  /** Counts and logs the answer. @param paidUsage tokens that this request cost; null if it cost none or upstream did not count */
   #finish(turn: TurnContent, paidUsage: Usage | null, cached: boolean): FinishedAnswer {
     const { logFields } = this.context;
-    const price = this.#priceOf(turn, paidUsage ?? usageOf(turn.response["usage"]));
-    const cost = price === undefined ? undefined : cached ? 0 : price;
+    const usd = this.#usdOf(turn, paidUsage ?? usageOf(turn.response["usage"]));
+    const cost = usd === undefined ? undefined : cached ? 0 : usd;
     logFields.response_id = turn.id;
     logFields.cost_usd = cost;
     this.deps.budgets.count(
@@ -154,11 +145,26 @@ export class PendingTurn {
     return { response, context: { id, previousId, now: at, model, wantsData, metadata, cost, cached }, stored: false };
   }
 
-  /** In USD; undefined if the config has no price for the model. */
-  #priceOf({ response, model }: Pick<TurnContent, "response" | "model">, usage: Usage | null): number | undefined {
+  /** The cost in USD; undefined if the config has no price for the model. */
+  #usdOf({ response, model }: Pick<TurnContent, "response" | "model">, usage: Usage | null): number | undefined {
     return costUsd(this.deps.config.prices, [String(response["model"]), model], usage);
   }
 
+  /** Stores the answer in the cache, if the request and the answer allow it. @returns its key; undefined if it is not stored */
+  #storeCachedAnswer(turn: TurnContent): string | undefined {
+    const { deps, context } = this;
+    const { plan, cacheKey } = this.options;
+    if (plan.write === false || cacheKey === undefined || !isCacheable(turn.response)) return undefined;
+    const text = encodeAnswer({ ...turn, owner: context.caller.owner, ttl: plan.write });
+    if (text === null) {
+      deps.log.warn("answer_too_large");
+      return undefined;
+    }
+    context.waitUntil(deps.store.write(cacheKey, text, plan.write));
+    return cacheKey;
+  }
+
+  /** Stores the turn in KV, unless the request or the config forbids it. */
   async #storeTurn(content: TurnContent): Promise<void> {
     const { deps, context, question } = this;
     const { parent, parentTurn, storesTurn } = this.options;
@@ -186,7 +192,7 @@ export class PendingTurn {
     if (deps.config.continuity === "gateway") await Promise.race([written, deps.sleep(TURN_WRITE_WAIT_MS)]);
   }
 
-  /** An id that holds upstream's, or a random value if that is missing or too long; the stored turn then has upstream's. */
+  /** A signed id whose value is upstream's id; a random value if that is missing or too long, and then the stored turn has upstream's. */
   #idWith(upstreamId: unknown): Promise<string> {
     return fitsInId(upstreamId) ? this.#sign("upstream", upstreamId) : this.#sign("own", this.deps.random(16));
   }

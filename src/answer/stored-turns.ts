@@ -1,4 +1,4 @@
-// Reads and deletes one stored turn by the caller's id. For forged, foreign, deleted and expired ids the answer is the same: not found.
+// Reads and deletes one stored turn by the caller's id. Forged, foreign, deleted and expired ids all have the same result: not found.
 import type { Answer } from "../contract/answer.ts";
 import { readId } from "../core/callers/ids.ts";
 import { Problem } from "../core/lib/problem.ts";
@@ -18,7 +18,7 @@ export async function readStoredTurn(deps: Deps, owner: string, id: string): Pro
   return turn;
 }
 
-/** The trimmed answer of a stored turn, as its caller got it. */
+/** The trimmed answer of a stored turn, as its caller got it, except that its cost follows today's prices. */
 export function answerFromTurn(turn: Turn, prices: Readonly<Record<string, Price>>): Answer {
   return trim(turn.response, {
     id: turn.id,
@@ -57,6 +57,7 @@ function tryAgain(what: string): Problem {
 }
 
 function responseNotFound(): Problem {
-  const message = "There is no answer with this id: it was never given to this caller, or its time in memory is over.";
+  const message =
+    "There is no answer with this id for this caller. Check the id; the answer may have expired or been deleted.";
   return new Problem("response_not_found", message, { param: "id" });
 }

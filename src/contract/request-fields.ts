@@ -196,9 +196,9 @@ export const OWN_FIELDS = {
 
 /** Fields that are refused for every caller, since they keep state in the shared upstream account, each with what to use instead. */
 export const REFUSED_FIELDS: Readonly<Record<string, string>> = {
-  background: "ask with `stream` instead, which has no time limit of its own",
+  background: "use `stream` instead, which has no time limit of its own",
   conversation: "continue with `previous_response_id` instead",
-  prompt: "what you ask goes into `input`, a stored prompt's text into `instructions` or a preset",
+  prompt: "put the question in `input`, and the text of a stored prompt in `instructions` or a preset",
 };
 
 /** The row of every field that some request may have, by the field's name. */

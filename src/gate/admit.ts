@@ -32,10 +32,14 @@ function rateLimitKey({ kind, owner, budgets: [narrowest] }: Caller): string {
 /** @throws Problem 429 rate_limited */
 export async function assertWithinRateLimit(deps: Deps, key: string): Promise<void> {
   if (await deps.isWithinRateLimit(key)) return;
-  throw new Problem("rate_limited", "Too many requests in the last minute. Wait a little, then send fewer at a time.", {
-    retryAfter: 60,
-    reason: key.startsWith("address:") ? "rate limit by address" : "rate limit by owner",
-  });
+  throw new Problem(
+    "rate_limited",
+    "Too many requests in the last minute. Wait for the time in Retry-After, then send fewer.",
+    {
+      retryAfter: 60,
+      reason: key.startsWith("address:") ? "rate limit by address" : "rate limit by owner",
+    },
+  );
 }
 
 /**

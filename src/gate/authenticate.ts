@@ -85,7 +85,7 @@ export function invalidCredentials(deps: Pick<Deps, "local">, { refused: reason 
   const detail = deps.local ? ` (${reason}; this detail is shown under ENVIRONMENT=local only)` : "";
   return new Problem(
     "invalid_credentials",
-    `Send this Worker's own key as "Authorization: Bearer …" (sk_, pk_ or a session token), not your UniAPI key.${detail}`,
+    `The credential is missing or not valid. Send this Worker's own key as "Authorization: Bearer …" (sk_, pk_ or a session token), not your UniAPI key.${detail}`,
     { reason },
   );
 }

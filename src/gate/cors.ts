@@ -25,7 +25,7 @@ export function ownOrigins(config: Config, request: Request): string[] {
 export function originNotAllowed(): Problem {
   return new Problem(
     "origin_not_allowed",
-    "A page from this origin may not use this Worker. Its owner must add the origin to `origins` in src/config.ts. (Under ENVIRONMENT=local a page of localhost needs that only where it sends a credential.)",
+    "Pages from this origin may not use this Worker. Its owner must add the origin to `origins` in src/config.ts. (Under ENVIRONMENT=local, a page from localhost needs this only if it sends a credential.)",
   );
 }
 

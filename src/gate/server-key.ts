@@ -20,7 +20,7 @@ export async function readServerKeys(value: string | undefined, idKeys: IdKeys):
       );
     const owner = await ownerOf(idKeys, `server:${name}`);
     if ((callers.get(key)?.owner ?? owner) !== owner)
-      throw misconfigured("SERVER_KEYS", "has the same key under two names: each key belongs to one");
+      throw misconfigured("SERVER_KEYS", "has the same key under two names: give each name its own key");
     callers.set(key, { kind: "server", owner, budgets: [{ name: `owner:${owner}`, whose: "owner", limits: {} }] });
   }
   return callers;

@@ -53,7 +53,7 @@ async function questionOf(name: string, hook: Hook, payload: Payload): Promise<H
   try {
     return await hook.input({ payload });
   } catch (error) {
-    throw misconfigured(inputSetting(name), `has failed on this event (${errorKind(error)})`, { cause: error });
+    throw misconfigured(inputSetting(name), `failed on this event (${errorKind(error)})`, { cause: error });
   }
 }
 
@@ -66,7 +66,7 @@ function restrictQuestion(
   config: Config,
 ): ReturnType<typeof restrictAsk> {
   const fields = typeof question === "string" ? { input: question } : question;
-  if (!isRecord(fields)) throw misconfigured(inputSetting(name), "must give a text, a body of /ask, or null");
+  if (!isRecord(fields)) throw misconfigured(inputSetting(name), "must return a string, a body of /ask, or null");
   try {
     assertSafe(fields);
     const ask = parseAsk({ ...fields }, (value) => parseFields(Ask, value));
@@ -81,7 +81,7 @@ function restrictQuestion(
     );
   } catch (error) {
     if (!(error instanceof Problem) || error.code === "payload_too_large") throw error;
-    throw misconfigured(inputSetting(name), `gave what can't be asked: ${error.message.replace(/\.$/, "")}`);
+    throw misconfigured(inputSetting(name), `returned an invalid request: ${error.message.replace(/\.$/, "")}`);
   }
 }
 
@@ -111,10 +111,10 @@ async function outputBody(setting: string, output: HookOutput, outcome: HookOutc
   try {
     request = await output(outcome);
   } catch (error) {
-    throw misconfigured(setting, `has failed on this answer (${errorKind(error)})`, { cause: error });
+    throw misconfigured(setting, `failed on this answer (${errorKind(error)})`, { cause: error });
   }
   if (isRecord(request) && request["body"] !== undefined) return request["body"];
-  throw misconfigured(setting, "must give { body }");
+  throw misconfigured(setting, "must return { body }");
 }
 
 const inputSetting = (name: string): string => `hooks.${name}.input (src/config.ts)`;

@@ -32,7 +32,7 @@ function jsonPayload(text: string): unknown {
 
 function formPayload(form: URLSearchParams): unknown {
   if (new Set(form.keys()).size !== form.size)
-    throw new Problem("invalid_request", "A form field is there twice. Send each field once.");
+    throw new Problem("invalid_request", "A form field appears more than once. Send each field once.");
   const payload = form.get("payload");
   if (payload !== null) return jsonPayload(payload);
   // fromEntries makes `__proto__` an own property, so that assertSafe finds it.

@@ -33,7 +33,7 @@ async function postHook(c: Context<AppEnv>): Promise<Response> {
   if (hook === undefined)
     throw new Problem(
       "not_found",
-      "There is no hook with this name. Its owner must add it to `hooks` in src/config.ts.",
+      "There is no hook with this name. Check the URL, or add the hook to `hooks` in src/config.ts.",
     );
   logFields.caller = "hook";
   logFields.hook = name;
@@ -54,7 +54,7 @@ async function postHook(c: Context<AppEnv>): Promise<Response> {
   const caller = await callerOf(deps, name, hook);
   const spec = await jobSpecOf({ name, hook, caller, payload, origin: new URL(request.url).origin }, deps.config);
   if (spec === null) {
-    logFields.reason = "input gave null";
+    logFields.reason = "input returned null";
     return acknowledge({ status: "ignored" });
   }
   // An invalid request fails here rather than as a job.
@@ -154,7 +154,7 @@ async function awaitAnswer(deps: Deps, hook: Hook, job: string): Promise<HookRes
   }
   throw new Problem(
     "unavailable",
-    "This event is still being answered, or failed just now. Send it again in a moment.",
+    "This event is still being answered, or has just failed. Send it again in a moment.",
     { retryAfter: 10 },
   );
 }

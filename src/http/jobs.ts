@@ -64,7 +64,9 @@ async function visibleJob(c: Context<AppEnv>): Promise<JobView> {
   const id = c.req.param("id") ?? "";
   const view = isJobId(id) ? await c.var.deps.jobs.view(id, caller.owner) : null;
   if (view === null)
-    throw new Problem("not_found", "There is no job with this id. Jobs are kept for 30 days.", { param: "id" });
+    throw new Problem("not_found", "There is no job with this id. Check the id; a job is stored for 30 days.", {
+      param: "id",
+    });
   c.var.logFields.job = id;
   return view;
 }
@@ -74,5 +76,5 @@ async function admitServerCaller(c: Context<AppEnv>): Promise<Caller> {
   const { deps, logFields, waitUntil } = c.var;
   const caller = await admit(deps, c.req.raw, { logFields, waitUntil });
   if (caller.grant === undefined) return caller;
-  throw new Problem("insufficient_scope", "Jobs are for server keys (sk_), not for this credential.");
+  throw new Problem("insufficient_scope", "This credential can't use jobs. Use a server key (sk_).");
 }

@@ -29,7 +29,7 @@ export const modelsRoutes = new Hono<AppEnv>()
   .all("/chat/completions", () => {
     throw new Problem(
       "not_found",
-      "Chat Completions are not served here. Use POST /v1/responses (in the OpenAI SDK: client.responses.create), or POST /ask.",
+      "This Worker does not support Chat Completions. Use POST /v1/responses (in the OpenAI SDK: client.responses.create), or POST /ask.",
     );
   });
 

@@ -151,7 +151,7 @@ async function getInputItems(c: Context<AppEnv>): Promise<Response> {
   const after = c.req.query("after");
   const start = after === undefined ? 0 : ordered.findIndex((item) => item.id === after) + 1;
   if (after !== undefined && start === 0) {
-    throw new Problem("invalid_request", "There is no item with the id in `after`. Take an id from the list.", {
+    throw new Problem("invalid_request", "There is no item with the id in `after`. Use an id from the list.", {
       param: "after",
     });
   }

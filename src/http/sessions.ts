@@ -49,7 +49,7 @@ function assertServerCaller({ grant }: Caller): void {
   if (grant === undefined) return;
   throw new Problem(
     "insufficient_scope",
-    "Sessions are given out to a server key (sk_) or for a solved Turnstile, not to this credential.",
+    "This credential can't create sessions. Use a server key (sk_), or a solved Turnstile without a credential.",
   );
 }
 
@@ -68,7 +68,7 @@ async function turnstileSession(deps: Deps, request: Request, fields: JsonObject
   if (turnstile === undefined)
     throw misconfigured(
       "callers.turnstile (src/config.ts)",
-      "is missing: it says which page may trade Turnstile for a session",
+      "is missing: it defines which page may exchange a solved Turnstile for a session",
     );
   const visitor = await verifyTurnstile(deps, exchange, turnstile, {
     origin,
@@ -83,7 +83,7 @@ function sessionSettings(deps: Deps): { sessions: Sessions; key: SessionKey } {
   const { sessions } = deps.config.callers;
   const [key] = deps.sessionKeys;
   if (sessions === undefined)
-    throw misconfigured("callers.sessions (src/config.ts)", "is missing: it says what a session may use");
+    throw misconfigured("callers.sessions (src/config.ts)", "is missing: it defines what a session may use");
   if (key === undefined)
     throw misconfigured("SESSION_KEYS", "is missing: set it to kid:secret (npm run setup makes one)");
   return { sessions, key };

@@ -69,11 +69,11 @@ async function outputOf(
   if (name === null) return undefined;
   const hook = Object.hasOwn(config.hooks, name) ? config.hooks[name] : undefined;
   // Without its `output` the hook's callback would get another request than it expects.
-  if (hook === undefined) return { failed: "the hook is not in the config any more" };
+  if (hook === undefined) return { failed: "the hook is no longer in the config" };
   if (hook.output === undefined) return undefined;
   try {
     return { returned: await hook.output(outcome) };
   } catch (error) {
-    return { failed: `output has failed (${error instanceof Error ? error.name : typeof error})` };
+    return { failed: `output failed (${error instanceof Error ? error.name : typeof error})` };
   }
 }

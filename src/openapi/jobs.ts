@@ -68,7 +68,7 @@ With \`respond: "sync"\` the response is the answer.`,
       status: 404,
       response: problemExample(
         "not_found",
-        "There is no hook with this name. Its owner must add it to `hooks` in src/config.ts.",
+        "There is no hook with this name. Check the URL, or add the hook to `hooks` in src/config.ts.",
       ),
     },
   },
@@ -105,7 +105,7 @@ const postJob: Operation = {
       status: 400,
       response: problemExample(
         "invalid_request",
-        "A job has no stream: leave `stream` out, and read the job by its id or have it sent to a callback.",
+        "A job can't be streamed. Remove `stream`, and read the job by its id or set `callback`.",
         "stream",
       ),
     },
@@ -152,7 +152,11 @@ const getJob: Operation = {
       summary: "A job that does not exist",
       parameters: { id: "job_0" },
       status: 404,
-      response: problemExample("not_found", "There is no job with this id. Jobs are kept for 30 days.", "id"),
+      response: problemExample(
+        "not_found",
+        "There is no job with this id. Check the id; a job is stored for 30 days.",
+        "id",
+      ),
     },
   },
 };

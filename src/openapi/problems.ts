@@ -36,7 +36,7 @@ const MEANINGS: Record<string, string> = {
   budget_exceeded: "A limit of this caller is used up. The message says which one.",
   upstream_rate_limited: "UniAPI received too many requests: wait for `Retry-After`.",
   internal_error: "An error of this Worker: quote the `request_id`.",
-  upstream_error: "UniAPI or the model failed. The call may have been paid for.",
+  upstream_error: "UniAPI or the model failed. The call may have been billed.",
   upstream_invalid_response: "UniAPI's response can't be read.",
   upstream_auth: "UniAPI refused this Worker's own key. The Worker's owner must act.",
   upstream_quota: "The UniAPI account has no credit or no access. The Worker's owner must act.",
@@ -44,7 +44,7 @@ const MEANINGS: Record<string, string> = {
   paused: "The Worker's owner has stopped all paid routes.",
   unavailable: "A part of this Worker is temporarily unavailable: try again.",
   upstream_unavailable: "UniAPI is unavailable, or has no channel for the model.",
-  upstream_timeout: "UniAPI took too long. The call may have been paid for.",
+  upstream_timeout: "UniAPI took too long. The call may have been billed.",
 };
 
 /** Names of `components.headers` by status, in addition to those of every error. */
@@ -134,7 +134,7 @@ export function problemExample(code: ProblemCode, message: string, param = ""): 
 
 export const RESPONSE_NOT_FOUND = problemExample(
   "response_not_found",
-  "There is no answer with this id: it was never given to this caller, or its time in memory is over.",
+  "There is no answer with this id for this caller. Check the id; the answer may have expired or been deleted.",
   "id",
 );
 

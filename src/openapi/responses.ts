@@ -137,7 +137,7 @@ the config or \`Cache-Control: max-age=N\` enables it.`,
       status: 400,
       response: problemExample(
         "unknown_parameter",
-        "`background` is not supported here: ask with `stream` instead, which has no time limit of its own.",
+        "`background` is not supported here: use `stream` instead, which has no time limit of its own.",
         "background",
       ),
     },

@@ -62,7 +62,7 @@ export function callbackSender(settings: CallbackSettings): SendCallback {
     let request: PlainRequest;
     try {
       const callback = Object.hasOwn(callbacks, name) ? callbacks[name] : undefined;
-      if (callback === undefined) throw misconfigured(`callbacks.${name} (src/config.ts)`, "is not there any more");
+      if (callback === undefined) throw misconfigured(`callbacks.${name} (src/config.ts)`, "no longer exists");
       const forbidden = ownOrigin === undefined ? ownOrigins : [...ownOrigins, ownOrigin];
       request = await callbackRequest(name, callback, content, secretOf, at, { local, ownOrigins: forbidden });
     } catch (error) {
@@ -84,7 +84,7 @@ async function post(
     const response = await fetcher(url.href, { method, headers, body, redirect: "manual", signal: abort.signal });
     ({ status } = response);
     let text: string | undefined;
-    if (response.ok && reportsErrorsInBody(url)) text = await readResponse(response);
+    if (response.ok && reportsErrorsInBody(url)) text = await readBodyText(response);
     else response.body?.cancel().catch(() => undefined);
     return deliveryOutcome(status, response.headers, text, now());
   }
@@ -101,7 +101,7 @@ async function post(
 }
 
 /** undefined: the body is too long to be an error. */
-async function readResponse(response: Response): Promise<string | undefined> {
+async function readBodyText(response: Response): Promise<string | undefined> {
   if (response.body === null) return undefined;
   const tooLong = new Problem("payload_too_large", "The receiver's answer is too long.");
   try {

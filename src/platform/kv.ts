@@ -48,7 +48,7 @@ export function kvStore(kv: KvBinding, warn: (event: string, error: unknown) => 
         warn("kv_read_failed", error);
         throw new Problem(
           "unavailable",
-          "The memory of conversations can't be read at the moment. Send the same request again in a moment.",
+          "Stored conversations can't be read at the moment. Send the same request again in a moment.",
           { retryAfter: 5 },
         );
       }

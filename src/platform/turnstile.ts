@@ -26,12 +26,12 @@ export function siteverify(secret: string, fetchJson: FetchJson, local: boolean)
     ) {
       throw misconfigured(
         "TURNSTILE_SECRET",
-        "is refused by Turnstile: take the secret key of the widget from Cloudflare's dashboard",
+        "was rejected by Turnstile: use the widget's secret key from Cloudflare's dashboard",
       );
     }
     if (result?.["success"] === true) return { hostname: result["hostname"], action: result["action"] };
     if (result?.["success"] === false && !(Array.isArray(errors) && errors.includes("internal-error"))) return null;
-    throw new Problem("unavailable", "Turnstile can't be asked at the moment. Try again in a moment.", {
+    throw new Problem("unavailable", "Turnstile can't be reached at the moment. Try again in a moment.", {
       retryAfter: 5,
       reason: "no siteverify",
     });

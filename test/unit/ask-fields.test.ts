@@ -137,7 +137,7 @@ describe("fields that are refused", () => {
 
 test("the refusal of `prompt` names `input`", () => {
   expect(problemOf({ prompt: "hi" }).message).toBe(
-    "`prompt` is not supported here: what you ask goes into `input`, a stored prompt's text into `instructions` or a preset.",
+    "`prompt` is not supported here: put the question in `input`, and the text of a stored prompt in `instructions` or a preset.",
   );
 });
 

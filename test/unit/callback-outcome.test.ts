@@ -18,7 +18,7 @@ describe("the schedule", () => {
   test("is that of docs/contract.md: eight attempts in all", () => {
     expect(DELAYS_MS.map((ms) => ms / 1_000)).toEqual([5, 300, 1_800, 7_200, 18_000, 36_000, 36_000]);
     for (const [index, ms] of DELAYS_MS.entries()) expect(nextDelivery(index + 1, failed)).toEqual({ retryInMs: ms });
-    expect(nextDelivery(8, failed)).toEqual({ stopped: "no try left, the last: status 500" });
+    expect(nextDelivery(8, failed)).toEqual({ stopped: "no attempt left; the last one failed: status 500" });
     expect(nextDelivery(9, failed)).toHaveProperty("stopped");
   });
 

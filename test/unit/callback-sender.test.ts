@@ -135,7 +135,7 @@ describe("a receiver that fails", () => {
     const crm = await receiver(() => undefined);
     const { attempt, outcome } = await send(crm.url, { deadline: SHORT_MS });
     expect(attempt).toMatchObject({ status: null, error: "timed out" });
-    expect(nextDelivery(8, outcome)).toEqual({ stopped: "no try left, the last: timed out" });
+    expect(nextDelivery(8, outcome)).toEqual({ stopped: "no attempt left; the last one failed: timed out" });
     await crm.closed;
   });
 
@@ -252,10 +252,10 @@ describe("nothing is sent", () => {
   });
   test("to a callback that the config no longer has, or never had", async () => {
     expect(await refused("https://crm.example.com", { callbacks: {} })).toContain(
-      "callbacks.crm (src/config.ts) is not there any more",
+      "callbacks.crm (src/config.ts) no longer exists",
     );
     const callbacks = Object.create({ crm: { url: "https://crm.example.com" } }) as CallbackSettings["callbacks"];
-    expect(await refused("https://crm.example.com", { callbacks })).toContain("is not there any more");
+    expect(await refused("https://crm.example.com", { callbacks })).toContain("no longer exists");
   });
   test("to loopback in production", async () => {
     expect(await refused("http://localhost:3000/in", { local: false })).toContain("ENVIRONMENT=local only");

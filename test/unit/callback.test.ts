@@ -273,31 +273,39 @@ describe("with output", () => {
   const loop: Record<string, unknown> = {};
   loop["loop"] = loop;
   test.each<[what: string, request: unknown, sentence: string]>([
-    ["undefined", undefined, "must give { path?, method?, headers?, body }"],
-    ["null", null, "must give {"],
-    ["a text", "hello", "must give {"],
-    ["a list", [], "must give {"],
-    ["no body", { path: "/x" }, "gave no body"],
-    ["a function as body", { body: () => "x" }, "gave no body"],
-    ["a circular body", { body: loop }, "gave a body that can't be written as JSON"],
-    ["a bigint in the body", { body: { n: 1n } }, "gave a body that can't be written as JSON"],
-    ["a path that is a number", { path: 7, body: 1 }, "gave a path that is not a string"],
-    ["a path that leaves", { path: "//evil.example", body: 1 }, "gave a path that does not stay where it should"],
-    ["GET", { method: "GET", body: 1 }, "gave a method other than POST, PUT, PATCH"],
-    ["a method that is none", { method: "POST /x HTTP/1.1\r\n", body: 1 }, "gave a method other than"],
-    ["a method that is no text", { method: 5, body: 1 }, "gave a method other than"],
-    ["headers in a list", { headers: ["x"], body: 1 }, "gave headers that are not an object"],
-    ["a name with a colon", { headers: { "x:y": "1" }, body: 1 }, "gave a header with an invalid name"],
-    ["a name with a line break", { headers: { "x\r\ny": "1" }, body: 1 }, "gave a header with an invalid name"],
-    ["no name", { headers: { "": "1" }, body: 1 }, "gave a header with an invalid name"],
+    ["undefined", undefined, "must return { path?, method?, headers?, body }"],
+    ["null", null, "must return {"],
+    ["a text", "hello", "must return {"],
+    ["a list", [], "must return {"],
+    ["no body", { path: "/x" }, "returned no body"],
+    ["a function as body", { body: () => "x" }, "returned no body"],
+    ["a circular body", { body: loop }, "returned a body that can't be converted to JSON"],
+    ["a bigint in the body", { body: { n: 1n } }, "returned a body that can't be converted to JSON"],
+    ["a path that is a number", { path: 7, body: 1 }, "returned a path that is not a string"],
+    ["a path that leaves", { path: "//evil.example", body: 1 }, "returned an unsafe path"],
+    ["GET", { method: "GET", body: 1 }, "returned a method other than POST, PUT and PATCH"],
+    ["a method that is none", { method: "POST /x HTTP/1.1\r\n", body: 1 }, "returned a method other than"],
+    ["a method that is no text", { method: 5, body: 1 }, "returned a method other than"],
+    ["headers in a list", { headers: ["x"], body: 1 }, "returned headers that are not an object"],
+    ["a name with a colon", { headers: { "x:y": "1" }, body: 1 }, "returned a header with an invalid name"],
+    ["a name with a line break", { headers: { "x\r\ny": "1" }, body: 1 }, "returned a header with an invalid name"],
+    ["no name", { headers: { "": "1" }, body: 1 }, "returned a header with an invalid name"],
     [
       "a value with a line break",
       { headers: { x: "1\r\ny: 2" }, body: 1 },
-      "gave the header x a value that is not ASCII text",
+      "returned a value of the header x that is not ASCII text",
     ],
-    ["a value with NUL", { headers: { x: "1\u0000" }, body: 1 }, "gave the header x a value that is not ASCII text"],
-    ["a value beyond ASCII", { headers: { x: "é" }, body: 1 }, "gave the header x a value that is not ASCII text"],
-    ["a number as value", { headers: { x: 1 }, body: 1 }, "gave the header x a value that is not ASCII text"],
+    [
+      "a value with NUL",
+      { headers: { x: "1\u0000" }, body: 1 },
+      "returned a value of the header x that is not ASCII text",
+    ],
+    [
+      "a value beyond ASCII",
+      { headers: { x: "é" }, body: 1 },
+      "returned a value of the header x that is not ASCII text",
+    ],
+    ["a number as value", { headers: { x: 1 }, body: 1 }, "returned a value of the header x that is not ASCII text"],
   ])("%s is refused, without another attempt", async (_, request, sentence) => {
     expect(await refusalMessage({ callback: OPEN, content: contentOf(request) })).toContain(
       `This Worker's setting hooks.triage.output (src/config.ts) ${sentence}`,
@@ -315,6 +323,6 @@ describe("with output", () => {
       content: contentOf({ headers: { [name]: "canary" }, body: 1 }),
       secrets: { K: "k" },
     });
-    expect(message).toContain(`gave the header ${name.toLowerCase()}, which it must not set`);
+    expect(message).toContain(`returned the header ${name.toLowerCase()}, which it must not set`);
   });
 });

@@ -161,7 +161,7 @@ describe("auto", () => {
     upstream.deleteChains();
     expect(await refusal(ask("c", second.id))).toEqual({
       code: "previous_response_not_found",
-      message: expect.stringContaining("never saw"),
+      message: expect.stringContaining("has not stored"),
     });
   });
 });

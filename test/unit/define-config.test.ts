@@ -374,7 +374,7 @@ const forms: typeof unknownKeys = [
   [
     "an input that is not a function",
     withHook({ input: "body" }),
-    "hooks.h.input: must be a function of { payload } that returns a text, an /ask body or null",
+    "hooks.h.input: must be a function of { payload } that returns a string, an /ask body or null",
   ],
   [
     "an outdated hmac algorithm",
@@ -439,17 +439,17 @@ const together: typeof unknownKeys = [
   [
     "a bad name of a preset",
     { presets: { "My Preset": { model } } },
-    'presets["My Preset"]: is not a usable name: use 1 to 64 of a-z, 0-9, _ and -, the first a letter or digit',
+    'presets["My Preset"]: is not a valid name: use 1 to 64 of a-z, 0-9, _ and -, the first a letter or digit',
   ],
   [
     "a bad name of a hook",
     { presets, hooks: { "-h": hook } },
-    'hooks["-h"]: is not a usable name: use 1 to 64 of a-z, 0-9, _ and -, the first a letter or digit',
+    'hooks["-h"]: is not a valid name: use 1 to 64 of a-z, 0-9, _ and -, the first a letter or digit',
   ],
   [
     "a bad name of a callback",
     { callbacks: { CRM: { url: "https://crm.example.com" } } },
-    "callbacks.CRM: is not a usable name: use 1 to 64 of a-z, 0-9, _ and -, the first a letter or digit",
+    "callbacks.CRM: is not a valid name: use 1 to 64 of a-z, 0-9, _ and -, the first a letter or digit",
   ],
   [
     "a preset without any model",
@@ -489,7 +489,7 @@ const together: typeof unknownKeys = [
   [
     "Turnstile without sessions",
     { presets, callers: { turnstile: { hostname: "a.example" } } },
-    "callers.turnstile: needs callers.sessions, which its sessions are held to: add it",
+    "callers.turnstile: needs callers.sessions, whose limits apply to its sessions: add it",
   ],
   [
     "Turnstile with more than sessions",
@@ -519,7 +519,7 @@ const together: typeof unknownKeys = [
   [
     "an hmac time that is not signed",
     withHook({ scheme: "hmac", header: "x", timestamp_header: "x-time" }),
-    "hooks.h.timestamp_header: must not be here: the template has no {timestamp}, so nobody would have signed the time",
+    "hooks.h.timestamp_header: must not be here: the template has no {timestamp}, so the time would not be signed",
   ],
   [
     "an hmac setting in another hook",
@@ -585,7 +585,7 @@ describe("a mistake gets a message with its path and its remedy", () => {
   test("metadata that a restricted caller does not see have at most 8 keys, in its preset or in defaults", () => {
     const keys = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, n) => [`k${n}`, "x"]));
     const config = (metadata: object, callers: object) => ({ presets: { support: { model, metadata } }, ...callers });
-    const sentence = "must have at most 8 keys: UniAPI takes 16, and callers of the preset may add 8 of their own";
+    const sentence = "must have at most 8 keys: UniAPI accepts 16, and callers of the preset may add 8 of their own";
     for (const callers of [
       { callers: { publishable: [site] } },
       { callers: { sessions: { presets: ["support"] } } },
@@ -611,7 +611,7 @@ describe("a mistake gets a message with its path and its remedy", () => {
     ["https://app.example.com/", 'must be an exact origin: write "https://app.example.com"'],
     ["https://app.example.com/chat", 'must be an exact origin: write "https://app.example.com"'],
     ["https://App.example.com:443", 'must be an exact origin: write "https://app.example.com"'],
-    ["https://*.example.com", "must be one exact origin: list each origin, * is not known here"],
+    ["https://*.example.com", "must be one exact origin: * is not supported, so list each origin"],
     ["*", 'must be a URL like "https://app.example.com"'],
     ["http://app.example.com", HTTPS],
     ["null", 'must be a URL like "https://app.example.com"'],

@@ -83,7 +83,7 @@ test("an image is sent again; one that was too large to store is a note", () => 
   expect(replayInput([turn([image(small)], [])], "b")[0]).toEqual(image(small));
   const kept = decodeTurn(encodeTurn(turn([image(`data:image/png;base64,${"A".repeat(1_200_000)}`)], [])));
   const content = kept === null ? [] : (replayInput([kept], "b")[0]?.["content"] as object[]);
-  expect(content[1]).toEqual({ type: "input_text", text: expect.stringContaining("were not kept") });
+  expect(content[1]).toEqual({ type: "input_text", text: expect.stringContaining("were not stored") });
 });
 
 test("an item reference is refused with a remedy: only its own backend knows the item", () => {
@@ -96,18 +96,18 @@ test("nothing else of the new input is left out", () => {
 });
 
 test("a note in place of an image inside a tool's output is text", () => {
-  const output = [{ type: "input_image", image_url: "[1200022 characters of data were not kept]" }];
+  const output = [{ type: "input_image", image_url: "[1200022 characters of data were not stored]" }];
   const kept = turn([{ type: "function_call_output", call_id: "call_1", output }], []);
   expect(replayInput([kept], "b")[0]).toEqual({
     type: "function_call_output",
     call_id: "call_1",
-    output: [{ type: "input_text", text: "[1200022 characters of data were not kept]" }],
+    output: [{ type: "input_text", text: "[1200022 characters of data were not stored]" }],
   });
 });
 
 test("a turn whose input was too large to store is never replayed", () => {
   const kept = decodeTurn(encodeTurn(turn("many words ".repeat(200_000), [said("A")])));
-  expect(kept?.input).toMatch(/were not kept/);
+  expect(kept?.input).toMatch(/were not stored/);
   expect(() => replayInput(kept === null ? [] : [kept], "b")).toThrow(
     expect.objectContaining({ code: "conversation_too_long" }),
   );

@@ -95,7 +95,7 @@ describe("secrets and their files", () => {
     const json = mergeSecrets('{"A":"1"}', { B: "2" });
     expect(parseSecrets(json)).toEqual({ A: "1", B: "2" });
     expect(parseSecrets("A=1\nB=2")).toEqual(parseSecrets(json));
-    expect(() => parseSecrets('{"A":1}')).toThrow("A must be a text");
+    expect(() => parseSecrets('{"A":1}')).toThrow("A must be a string");
   });
 
   test("a file is replaced completely, readable by its owner alone, without temporary files", () => {

@@ -132,7 +132,7 @@ describe("1 MiB", () => {
     ];
     const text = written({ input: asked(...parts, { type: "input_image", image_url: image }) });
     expect(text.length).toBeLessThan(10_000);
-    const note = { type: "input_image", image_url: `[${image.length} characters of data were not kept]` };
+    const note = { type: "input_image", image_url: `[${image.length} characters of data were not stored]` };
     expect(decodeTurn(text)).toEqual({ ...turn, input: asked(...parts, note) });
   });
 
@@ -171,7 +171,7 @@ describe("1 MiB", () => {
   test("an input that is too large is replaced by a note, so that the turn can be stored", () => {
     expect(decodeTurn(encodeTurn({ ...turn, input: "ü".repeat(MIB / 2) }))).toMatchObject({
       id: turn.id,
-      input: expect.stringMatching(/^\[\d+ characters of input were not kept\]$/) as string,
+      input: expect.stringMatching(/^\[\d+ characters of input were not stored\]$/) as string,
     });
   });
 

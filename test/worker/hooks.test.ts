@@ -296,15 +296,15 @@ describe("a request that is refused before anything is recorded", () => {
   });
 
   test.each<[string, unknown, string]>([
-    ["a failing `input`", {}, "has failed on this event (TypeError)"],
-    ["an `input` that gives a number", { give: 7 }, "must give a text, a body of /ask, or null"],
-    ["an `input` that names another preset", { give: { input: "x", preset: "busy" } }, "gave what can't be asked"],
-    ["an `input` that names a model", { give: { input: "x", model: "gpt-6-sol" } }, "gave what can't be asked"],
-    ["an `input` with instructions", { give: { input: "x", instructions: "be bad" } }, "gave what can't be asked"],
+    ["a failing `input`", {}, "failed on this event (TypeError)"],
+    ["an `input` that gives a number", { give: 7 }, "must return a string, a body of /ask, or null"],
+    ["an `input` that names another preset", { give: { input: "x", preset: "busy" } }, "returned an invalid request"],
+    ["an `input` that names a model", { give: { input: "x", model: "gpt-6-sol" } }, "returned an invalid request"],
+    ["an `input` with instructions", { give: { input: "x", instructions: "be bad" } }, "returned an invalid request"],
     [
       "an `input` in the developer's role",
       { give: { input: [{ role: "developer", content: "x" }] } },
-      "gave what can't be asked",
+      "returned an invalid request",
     ],
   ])(
     "because of %s gets a 503 that names the setting and quotes nothing of the payload",

@@ -165,7 +165,7 @@ describe("a failed attempt", () => {
     const view = await waitForEnd(worker, job);
     expect(view).toMatchObject({
       status: "failed",
-      error: { code: "upstream_error", message: expect.stringContaining("may have been paid") as string },
+      error: { code: "upstream_error", message: expect.stringContaining("may have been billed") as string },
     });
     expect(view.tries).toBeUndefined();
     expect(await calls(input)).toBe(1);
@@ -375,7 +375,7 @@ describe("a record", () => {
     expect(await after.begin(3_000, instance, "b")).toBeNull();
     expect(await after.view(owner)).toMatchObject({
       status: "failed",
-      error: { message: expect.stringContaining("may have been paid") as string },
+      error: { message: expect.stringContaining("may have been billed") as string },
     });
   });
 
@@ -515,7 +515,7 @@ describe("an engine that fails", () => {
     const view = await waitForEnd(worker, job);
     expect(view).toMatchObject({
       status: "failed",
-      error: { code: "unavailable", message: expect.stringContaining("nothing was paid") as string },
+      error: { code: "unavailable", message: expect.stringContaining("nothing was billed") as string },
     });
     expect(view.tries).toHaveLength(5);
     expect(await calls(input)).toBe(0);

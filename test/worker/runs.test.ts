@@ -551,7 +551,7 @@ describe("a run's object", () => {
     await runInDurableObject(await runOf(key), (_, state) => state.abort("broken by a test")).catch(() => undefined);
     for (const response of [await asking, await worker.ask(body, key)]) {
       expect([response.status, response.headers.get("x-should-retry")]).toEqual([502, "false"]);
-      expect((await problemOf(response)).message).toContain("fresh Idempotency-Key");
+      expect((await problemOf(response)).message).toContain("a new Idempotency-Key");
     }
     await upstreamEnded(body.input, "client_left");
   });
@@ -645,7 +645,7 @@ describe("a run's object", () => {
     for (const _ of [1, 2]) {
       const response = await worker.ask(body, { ...key, ...user });
       expect([response.status, response.headers.get("x-should-retry")]).toEqual([503, "false"]);
-      expect((await problemOf(response)).message).toContain("may have been paid");
+      expect((await problemOf(response)).message).toContain("may have been billed");
     }
     expect(await calls(body.input)).toBe(1);
   });

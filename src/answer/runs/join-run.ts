@@ -17,7 +17,7 @@ import { Playback } from "./playback.ts";
 import type { RunSpec } from "./recording.ts";
 import { readAskReply, readResponsesReply, type ReplyOptions } from "./reply.ts";
 
-/** The same request to another route has another answer. */
+/** Part of the fingerprint: the same body sent to another route is another request. */
 const ROUTES: Record<RunSpec["form"], string> = { ask: "/ask", responses: "/v1/responses" };
 
 export interface JoinedRun<Reply> {
@@ -30,7 +30,7 @@ export interface JoinedRun<Reply> {
 
 /**
  * Joins the run of the request's key, or starts it, and reads its reply.
- * @param asked the request as it was read, before presets and defaults: a deployment must not make it a different one
+ * @param body the request's body without presets and defaults: a deployment that changes these must not make it another request
  * @returns undefined for a request without a key, which makes its own call
  * @throws Problem 400 invalid_request, 409 stream_lost, 422 idempotency_key_reused, 503 unavailable or paused
  */
@@ -38,7 +38,7 @@ export async function joinAskRun(
   deps: Deps,
   question: Question,
   context: RequestContext,
-  asked: object,
+  body: object,
   headers: Headers,
 ): Promise<JoinedRun<AskReply> | undefined> {
   const key = readIdempotencyKey(headers);
@@ -52,7 +52,7 @@ export async function joinAskRun(
     deps,
     context,
     key,
-    await requestFor("ask", deps, question, context, asked, last?.run),
+    await joinRequestOf("ask", deps, question, context, body, last?.run),
   );
   return { run, after: last?.n ?? -1, reply: readAskReply(playback, optionsOf(deps, context, question.stream)) };
 }
@@ -65,12 +65,12 @@ export async function joinResponsesRun(
   deps: Deps,
   question: Question,
   context: RequestContext,
-  asked: object,
+  body: object,
   headers: Headers,
 ): Promise<JoinedRun<WholeAnswer | StreamedAnswer> | undefined> {
   const key = readIdempotencyKey(headers);
   if (key === undefined) return undefined;
-  const request = await requestFor("responses", deps, question, context, asked, undefined);
+  const request = await joinRequestOf("responses", deps, question, context, body, undefined);
   const { run, playback } = await join(deps, context, key, request);
   return { run, after: -1, reply: readResponsesReply(playback, optionsOf(deps, context, question.stream)) };
 }
@@ -106,15 +106,16 @@ async function join(
   return { run: joined.run, playback: new Playback(deps, name, request, joined, context) };
 }
 
-async function requestFor(
+async function joinRequestOf(
   form: RunSpec["form"],
   deps: Deps,
   question: Question,
   { caller, requestId }: RequestContext,
-  asked: object,
+  body: object,
   existingRun: string | undefined,
 ): Promise<JoinRequest> {
-  const { stream: _, ...request } = asked as JsonObject;
+  // A run serves streams and whole answers alike.
+  const { stream: _, ...request } = body as JsonObject;
   // An implied preset belongs to the request: another token of the same user may imply another one.
   const preset = question.composed.preset?.name ?? "";
   const text = `${ROUTES[form]}\0${preset}\0${canonical(request)}`;

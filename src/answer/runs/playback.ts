@@ -1,5 +1,5 @@
-// Reads the lines of a run's recording for one request. If the connection to the run's object breaks, it joins again where it stopped;
-// no line is given twice. Does not know what the lines mean: reply.ts makes them into replies.
+// Reads the lines of a run's recording for one request. If the connection to the run's object breaks, it joins again where it stopped; no
+// line is returned twice. Does not know what the lines mean: reply.ts turns them into replies.
 import { concatBytes } from "../../core/lib/bytes.ts";
 import { parseJson } from "../../core/lib/json.ts";
 import { Problem } from "../../core/lib/problem.ts";
@@ -19,13 +19,14 @@ export class Playback {
   readonly #request: JoinRequest;
   readonly #run: string;
   readonly #logFields: LogFields;
-  /** This request's log line says what the call cost. */
+  /** Whether this request's log line has the tokens and the cost of the call. */
   #logsCost: boolean;
   #reader: ReadableStreamDefaultReader<Uint8Array>;
   /** Bytes of the recording that were read. */
   #position: number;
-  /** The last of them, which are no whole line yet. */
+  /** The bytes of a line whose end was not read yet. */
   #partialLine: Uint8Array[] = [];
+  /** Lines that were read but not returned yet. */
   #lines: string[] = [];
   #disconnected = false;
   /** Ends a pending read at once: a reader that was cancelled may take its time to reject. */
@@ -57,7 +58,7 @@ export class Playback {
     else signal?.addEventListener("abort", () => this.cancel(), { once: true });
   }
 
-  /** @throws Problem the recorded one; unavailable if the object can't be reached; upstream_error if the caller has disconnected */
+  /** The next line. @throws Problem the recorded one; unavailable if the object can't be reached; upstream_error if the caller has disconnected */
   async next(): Promise<Exclude<RecordingLine, { problem: unknown }>> {
     for (;;) {
       const text = this.#lines.shift();
@@ -88,7 +89,8 @@ export class Playback {
       this.#furthestPosition = Math.max(this.#position, this.#furthestPosition);
       this.#addLines(value);
     } catch {
-      if (this.#disconnected) throw new Problem("upstream_error", "The caller left.", { reason: "client_left" });
+      if (this.#disconnected)
+        throw new Problem("upstream_error", "The caller disconnected.", { reason: "client_left" });
       await this.#rejoin();
     }
   }
@@ -106,7 +108,7 @@ export class Playback {
         .catch(() => undefined);
       if (joined === undefined) continue;
       if ("refused" in joined) throw runInterrupted();
-      // The object stopped before it had written what was read last. The end that it has written since is a line of its own.
+      // The object stopped before it had stored the last bytes that were read here. It continues with a new line.
       if (joined.from !== this.#position) this.#partialLine = [];
       this.#position = joined.from;
       this.#reader = joined.stream.getReader();

@@ -13,7 +13,7 @@ import type { FinishedAnswer } from "../pending-turn.ts";
 /** Far more than the largest answer that Assembly accepts, with its framing. */
 const MAX_RECORDING_BYTES = 128 * 1_048_576;
 
-/** What a run needs to make its call: plain data. */
+/** Everything that a run needs to make its call, as plain data. */
 export interface RunSpec {
   /** `ask`: the recording holds the events of POST /ask. `responses`: it holds upstream's own frames. */
   form: "ask" | "responses";
@@ -23,13 +23,14 @@ export interface RunSpec {
   requestId: string;
 }
 
+/** The first line of a stream. `id`: the answer's signed id. */
 export interface Opening {
   id: string | undefined;
   previousId: string | null;
   headers: Record<string, string>;
 }
 
-/** What the starter's log line says about the call. */
+/** The fields of the call, for the log line of the request that started the run. */
 interface Logged {
   logFields: Partial<LogFields>;
 }
@@ -48,6 +49,7 @@ export type RecordingEnd =
   | ({ whole: FinishedAnswer } & WholeLine)
   | ({ problem: ProblemData } & Logged);
 
+/** Whether the line is a recording's last. */
 export function isEnd(line: RecordingLine): line is RecordingEnd {
   return "logFields" in line && !("open" in line);
 }
@@ -83,8 +85,8 @@ export async function record(
     deps = await loadDeps();
     // Without a signal: the call goes on when every caller has disconnected.
     const context = { requestId, caller, signal: undefined, waitUntil, logFields };
-    const answered = await answer(deps, { ...question, stream: true, idFirst: true }, context);
-    const reply = form === "ask" ? toAskReply(answered, requestId, question.composed.body.model) : answered;
+    const answerOrStream = await answer(deps, { ...question, stream: true, idFirst: true }, context);
+    const reply = form === "ask" ? toAskReply(answerOrStream, requestId, question.composed.body.model) : answerOrStream;
     if (reply.kind === "whole") {
       write(wholeLine(reply, logFields));
       return { isFinal: true, logFields };
@@ -148,7 +150,7 @@ export function problemFromData({ code, message, details }: ProblemData): Proble
 export function runInterrupted(): Problem {
   return new Problem(
     "upstream_error",
-    "The answer broke off inside this Worker, which was stopped or deployed anew. The call may have been paid; to ask again take a fresh Idempotency-Key.",
+    "The answer was interrupted because this Worker was stopped or redeployed. The call may have been billed; to send the request again, use a new Idempotency-Key.",
     { paid: "maybe", reason: "run interrupted" },
   );
 }
@@ -156,7 +158,7 @@ export function runInterrupted(): Problem {
 function recordingTooLarge(): Problem {
   return new Problem(
     "upstream_invalid_response",
-    "UniAPI's stream says more than this Worker keeps. The call may have been paid.",
+    "UniAPI's stream is too large to record. The call may have been billed.",
     {
       paid: "maybe",
       reason: "recording too large",
@@ -164,7 +166,7 @@ function recordingTooLarge(): Problem {
   );
 }
 
-/** The starter's own line has its request, its route and its outcome already. */
+/** The fields of the call alone: the log line that gets them has its own request, route and outcome. */
 function callFields(logFields: LogFields): Partial<LogFields> {
   const { request_id: _, route: __, caller: ___, code: ____, reason: _____, ...rest } = logFields;
   return rest;

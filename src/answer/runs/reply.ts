@@ -1,5 +1,4 @@
-// Makes the lines of a recording into a reply: for POST /ask the events that were recorded, for /v1/responses the same values that
-// answer() gives.
+// Turns the lines of a recording into a reply: for POST /ask the recorded events, for /v1/responses the same values that answer() returns.
 import type { AskEvent } from "../../contract/answer.ts";
 import { hitHeaders, type CacheEntryAge } from "../../core/cache/cached-answer.ts";
 import { streamLost } from "../../core/request/idempotency.ts";
@@ -9,7 +8,7 @@ import { readFrame } from "../events.ts";
 import type { Playback } from "./playback.ts";
 
 export interface ReplyOptions {
-  /** Give a stream while the run is under way; otherwise wait for the whole reply. */
+  /** Whether to return a stream; otherwise the reply is returned when it is complete. */
   stream: boolean;
   /** The id of the request that reads: `start` names it in place of the starter's. */
   requestId: string;
@@ -53,7 +52,7 @@ export async function readResponsesReply(
     return "finished" in line ? { events, finished: line.finished } : { events };
   };
   if (stream) {
-    // A run assigns its id before anything else, and its answer has no other.
+    // A run assigns the answer's id first, and no later upstream id changes it.
     const idFor = (): Promise<string> => Promise.resolve(id ?? "");
     return { kind: "stream", id, previousId, headers, idFor, next, cancel: () => playback.cancel() };
   }
@@ -79,13 +78,13 @@ function withRequestId(event: AskEvent, requestId: string): AskEvent {
   return event.event === "start" ? { ...event, data: { ...event.data, request_id: requestId } } : event;
 }
 
-/** A stream begins before it is known whether its answer will be cached. */
+/** Completes the headers of a stream, which began before it was known whether its answer would be cached. */
 function withStored(headers: Record<string, string>, stored: boolean): Record<string, string> {
   const status = headers["cache-status"];
   return stored && status !== undefined ? { ...headers, "cache-status": `${status}; stored` } : headers;
 }
 
-/** A recorded cache hit is replayed for a day and ages meanwhile. */
+/** The recorded headers. Those of a cache hit get its present age, since a recording is replayed for a day. */
 function currentHeaders(
   { headers, cacheEntry }: { headers: Record<string, string>; cacheEntry?: CacheEntryAge | undefined },
   now: () => number,

@@ -31,7 +31,8 @@ export async function authHeaders(
     return { [auth.header.name.toLowerCase()]: firstSecret(auth.header.secret_name, secretOf, /^[\x20-\x7e]+$/) };
   const keys = secretsOf(auth.standard, secretOf).map((secret) => {
     const key = callbackKey(secret);
-    if (key === null) throw misconfigured(auth.standard, 'must be "whsec_" and base64, or a text without spaces');
+    if (key === null)
+      throw misconfigured(auth.standard, 'must be "whsec_" and base64, or ASCII characters without spaces');
     return key;
   });
   const headers = eventHeaders(content.id, content.now);
@@ -47,7 +48,7 @@ export function authHeaderName(auth: CallbackAuth | undefined): string | undefin
 
 function firstSecret(name: string, secretOf: SecretOf, form: RegExp): string {
   const [secret = ""] = secretsOf(name, secretOf);
-  if (!form.test(secret)) throw misconfigured(name, "has characters that no HTTP header may have");
+  if (!form.test(secret)) throw misconfigured(name, "has characters that are not allowed in an HTTP header");
   return secret;
 }
 

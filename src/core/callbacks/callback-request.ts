@@ -65,11 +65,11 @@ interface OutputShape {
 
 /** @param returned of any type: the types of `output` don't bind the deployer's code at run time */
 function readOutput(returned: unknown, wrong: (what: string) => Problem): OutputShape {
-  if (!isRecord(returned)) throw wrong("must give { path?, method?, headers?, body }");
+  if (!isRecord(returned)) throw wrong("must return { path?, method?, headers?, body }");
   const { path, method = "POST" } = returned;
-  if (path !== undefined && typeof path !== "string") throw wrong("gave a path that is not a string");
+  if (path !== undefined && typeof path !== "string") throw wrong("returned a path that is not a string");
   const upperMethod = typeof method === "string" ? method.toUpperCase() : "";
-  if (!METHODS.has(upperMethod)) throw wrong("gave a method other than POST, PUT, PATCH");
+  if (!METHODS.has(upperMethod)) throw wrong("returned a method other than POST, PUT and PATCH");
   return { path, method: upperMethod, headers: returned["headers"], body: returned["body"] };
 }
 
@@ -79,10 +79,10 @@ function bodyOf(content: unknown, wrong: (what: string) => Problem): { body: Uin
   try {
     text = JSON.stringify(content) as string | undefined;
   } catch {
-    throw wrong("gave a body that can't be written as JSON");
+    throw wrong("returned a body that can't be converted to JSON");
   }
   // stringify returns undefined for undefined and for a function.
-  if (text === undefined) throw wrong("gave no body");
+  if (text === undefined) throw wrong("returned no body");
   return { body: bytesOf(text), type: "application/json" };
 }
 

@@ -16,15 +16,15 @@ export function readOutputHeaders(
   wrong: (what: string) => Error,
 ): Record<string, string> {
   if (returned === undefined) return {};
-  if (!isRecord(returned)) throw wrong("gave headers that are not an object");
+  if (!isRecord(returned)) throw wrong("returned headers that are not an object");
   const entries = Object.entries(returned).map(([key, value]): [string, string] => {
     const name = key.toLowerCase();
-    if (!HEADER_NAME.test(name)) throw wrong("gave a header with an invalid name");
+    if (!HEADER_NAME.test(name)) throw wrong("returned a header with an invalid name");
     const reserved =
       name !== "content-type" && (isTransportHeader(name) || /^(?:authorization|cookie2?|webhook-.*)$/.test(name));
-    if (reserved || name === authHeader) throw wrong(`gave the header ${name}, which it must not set`);
+    if (reserved || name === authHeader) throw wrong(`returned the header ${name}, which it must not set`);
     if (typeof value !== "string" || !HEADER_VALUE.test(value))
-      throw wrong(`gave the header ${name} a value that is not ASCII text`);
+      throw wrong(`returned a value of the header ${name} that is not ASCII text`);
     return [name, value];
   });
   return Object.fromEntries(entries);

@@ -111,6 +111,6 @@ export function nextDelivery(attempt: number, outcome: DeliveryOutcome): NextDel
   if (outcome.kind === "delivered") return { done: true };
   if (outcome.kind === "final") return { stopped: outcome.reason };
   const delay = DELAYS_MS[attempt - 1];
-  if (delay === undefined) return { stopped: `no try left, the last: ${outcome.reason}` };
+  if (delay === undefined) return { stopped: `no attempt left; the last one failed: ${outcome.reason}` };
   return { retryInMs: Math.max(delay, Math.min(outcome.retryAfterMs ?? 0, MAX_RETRY_AFTER_MS)) };
 }

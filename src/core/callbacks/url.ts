@@ -34,7 +34,7 @@ export function callbackUrl(
   if (resolved === null || resolved.origin !== base.origin || resolved.username !== "" || resolved.password !== "") {
     throw misconfigured(
       pathSetting,
-      'gave a path that does not stay where it should: it must be like "/items/7", without "//" at its start, "..", "\\", "#", spaces or a host',
+      'returned an unsafe path: it must be like "/items/7", without "//" at its start, "..", "\\", "#", spaces or a host',
     );
   }
   return resolved;

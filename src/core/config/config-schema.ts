@@ -242,7 +242,7 @@ const HookFields = z.strictObject({
   bots: z._default(z.boolean(), false),
   respond: z._default(z.enum(["async", "sync"]), "async"),
   input: z.optional(
-    z.custom<HookInput>(isFunction, message("a function of { payload } that returns a text, an /ask body or null")),
+    z.custom<HookInput>(isFunction, message("a function of { payload } that returns a string, an /ask body or null")),
   ),
   output: z.optional(
     z.custom<HookOutput>(
@@ -279,7 +279,7 @@ export type CallbackAuth =
   | { standard: string };
 const AuthHeaderName = HeaderName.check(
   rule((name) =>
-    isTransportHeader(name) ? "must be a header of your own, or authorization: this one is not free" : null,
+    isTransportHeader(name) ? "must be a header of your own, or authorization: this one is reserved" : null,
   ),
 );
 const CallbackAuth = z.pipe(

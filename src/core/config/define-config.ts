@@ -66,7 +66,7 @@ function checkRules(input: unknown, report: Report): void {
 
   for (const kind of ["presets", "hooks", "callbacks"]) {
     for (const name of Object.keys(recordOf(config[kind]))) {
-      if (!NAME.test(name)) report([kind, name], `is not a usable name: use ${NAME_RULE}`);
+      if (!NAME.test(name)) report([kind, name], `is not a valid name: use ${NAME_RULE}`);
     }
   }
   for (const [name, preset] of Object.entries(presets)) {
@@ -75,10 +75,7 @@ function checkRules(input: unknown, report: Report): void {
     }
     for (const [index, field] of listOf(recordOf(preset)["allow"]).entries()) {
       if (typeof field !== "string" || !IDENTITY_FIELDS.has(field)) continue;
-      report(
-        ["presets", name, "allow", index],
-        `must not be ${quote(field)}: who a caller is, this Worker tells UniAPI itself`,
-      );
+      report(["presets", name, "allow", index], `must not be ${quote(field)}: this Worker sets that field itself`);
     }
   }
   if (config["continuity"] === "gateway" && config["turns"] === false) {
@@ -143,7 +140,7 @@ function checkMetadata(
     if (Object.keys(recordOf(own ?? defaults["metadata"])).length <= MAX_METADATA_KEYS) continue;
     report(
       own === undefined ? ["defaults", "metadata"] : ["presets", name, "metadata"],
-      `must have at most ${MAX_METADATA_KEYS} keys: UniAPI takes 16, and callers of the preset may add ${MAX_METADATA_KEYS} of their own`,
+      `must have at most ${MAX_METADATA_KEYS} keys: UniAPI accepts 16, and callers of the preset may add ${MAX_METADATA_KEYS} of their own`,
     );
   }
 }
@@ -197,7 +194,7 @@ function checkUnique(field: string, keys: readonly unknown[], report: Report): v
 
 function checkTurnstile(turnstile: UnknownRecord, sessions: unknown, report: Report): void {
   if (sessions === undefined) {
-    report(["callers", "turnstile"], "needs callers.sessions, which its sessions are held to: add it");
+    report(["callers", "turnstile"], "needs callers.sessions, whose limits apply to its sessions: add it");
     return;
   }
   const granted = listOf(recordOf(sessions)["presets"]);
@@ -236,7 +233,7 @@ function checkHmac(path: Path, hook: UnknownRecord, report: Report): void {
   if (!signsTime && hook["timestamp_header"] !== undefined) {
     report(
       [...path, "timestamp_header"],
-      "must not be here: the template has no {timestamp}, so nobody would have signed the time",
+      "must not be here: the template has no {timestamp}, so the time would not be signed",
     );
   }
 }
@@ -364,7 +361,7 @@ function messageFor(issue: z.core.$ZodRawIssue): string {
         issue,
       );
     default:
-      return "has a form that is not known here";
+      return "does not have a valid form";
   }
 }
 

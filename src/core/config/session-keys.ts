@@ -20,7 +20,7 @@ export function sessionKeysOf(value: string | undefined): SessionKey[] {
       );
     }
     if (keys.some((key) => key.kid === kid))
-      throw misconfigured("SESSION_KEYS", "has one kid twice: each key needs its own");
+      throw misconfigured("SESSION_KEYS", "has the same kid twice: give each key its own");
     keys.push({ kid, secret: Uint8Array.from(new TextEncoder().encode(secret)) });
   }
   return keys;

@@ -16,19 +16,19 @@ export function unsafeSettings(
   for (const [index, { id, total }] of callers.publishable.entries()) {
     if (isUnlimited(total)) {
       lines.push(
-        `publishable_without_total: whoever opens the page can spend without end with key "${id}". In src/config.ts give callers.publishable[${index}] a total, like total: { usd_per_day: 5 }`,
+        `publishable_without_total: anyone who opens the page can spend without limit with key "${id}". In src/config.ts set a total for callers.publishable[${index}], such as total: { usd_per_day: 5 }`,
       );
     }
   }
   if (callers.turnstile !== undefined && callers.sessions !== undefined && isUnlimited(callers.sessions.total)) {
     lines.push(
-      "turnstile_without_total: visitors nobody knows get sessions and can spend without end. In src/config.ts give callers.sessions a total, like total: { usd_per_day: 5 }",
+      "turnstile_without_total: unknown visitors get sessions and can spend without limit. In src/config.ts set a total for callers.sessions, such as total: { usd_per_day: 5 }",
     );
   }
   for (const [index, { total }] of callers.jwt.entries()) {
     if (isUnlimited(total)) {
       lines.push(
-        `jwt_without_total: where the identity provider lets anyone sign up, new users can spend without end. In src/config.ts give callers.jwt[${index}] a total, like total: { usd_per_day: 5 }`,
+        `jwt_without_total: if the identity provider lets anyone sign up, new users can spend without limit. In src/config.ts set a total for callers.jwt[${index}], such as total: { usd_per_day: 5 }`,
       );
     }
   }
@@ -41,25 +41,25 @@ export function unsafeSettings(
   if (fromPages.length > 0 && origins.length === 0) {
     const names = fromPages.map(([name]) => `callers.${name}`).join(", ");
     lines.push(
-      `origins_missing: no page can use ${names}. In src/config.ts list the pages' origins, like origins: ["https://app.example.com"]`,
+      `origins_missing: no page can use ${names}. In src/config.ts list the pages' origins, such as origins: ["https://app.example.com"]`,
     );
   }
   for (const { kid, secret } of sessionKeys) {
     if (secret.length < MIN_SECRET_BYTES) {
       lines.push(
-        `session_key_short: the secret of kid "${kid}" has ${secret.length} bytes, and who holds one token can guess it. In SESSION_KEYS put a secret of ${MIN_SECRET_BYTES} bytes or more: openssl rand -hex 32`,
+        `session_key_short: the secret of kid "${kid}" has ${secret.length} bytes, and anyone who holds one token can guess it. In SESSION_KEYS use a secret of ${MIN_SECRET_BYTES} bytes or more: openssl rand -hex 32`,
       );
     }
   }
   if (callers.sessions !== undefined && sessionKeys.length === 0) {
     lines.push(
-      "session_keys_missing: callers.sessions is configured, and every session is refused. Set the secret SESSION_KEYS (npm run setup makes one)",
+      "session_keys_missing: callers.sessions is configured, but every session is refused. Set the secret SESSION_KEYS (npm run setup makes one)",
     );
   }
   for (const [name, hook] of Object.entries(hooks)) {
     if (isUnlimited(hook)) {
       lines.push(
-        `hook_without_budget: whoever can make ${hook.scheme} send an event can spend without end. In src/config.ts give hooks.${name} a limit, like usd_per_day: 5`,
+        `hook_without_budget: anyone who can make ${hook.scheme} send an event can spend without limit. In src/config.ts set a limit for hooks.${name}, such as usd_per_day: 5`,
       );
     }
     if (!isSet(hook.secret_name)) {
@@ -76,7 +76,7 @@ export function unsafeSettings(
   }
   if (callers.turnstile !== undefined && !isSet("TURNSTILE_SECRET")) {
     lines.push(
-      "turnstile_secret_missing: callers.turnstile is configured, and every exchange is refused. Set the secret TURNSTILE_SECRET (Cloudflare's dashboard, Turnstile)",
+      "turnstile_secret_missing: callers.turnstile is configured, but every exchange is refused. Set the secret TURNSTILE_SECRET (Cloudflare's dashboard, Turnstile)",
     );
   }
   return lines;

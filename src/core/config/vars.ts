@@ -12,7 +12,7 @@ export function localOf(environment: string | undefined): boolean {
 export function upstreamKeyOf(value: string | undefined): string {
   const key = (value ?? "").trim();
   if (/^[\x21-\x7e]+$/.test(key)) return key;
-  throw misconfigured("UNIAPI_KEY", "is missing or has characters that no key has: set it with npm run setup");
+  throw misconfigured("UNIAPI_KEY", "is missing or has invalid characters: set it with npm run setup");
 }
 
 /** PAUSED stops all spending, so a value that is neither on nor off must not count as off. */
@@ -44,7 +44,7 @@ export function turnstileSecretOf(value: string | undefined): string | undefined
   const secret = (value ?? "").trim();
   if (secret === "") return undefined;
   if (/^[\x21-\x7e]+$/.test(secret)) return secret;
-  throw misconfigured("TURNSTILE_SECRET", "has characters that no such secret has");
+  throw misconfigured("TURNSTILE_SECRET", "has invalid characters");
 }
 
 function decodeIdKey(text: string): Uint8Array<ArrayBuffer> {

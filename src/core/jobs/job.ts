@@ -60,7 +60,7 @@ export function scheduledDelayMs(attempt: number): number | null {
 /** The engine died while it called upstream. */
 export const LOST_CALL_ERROR: JobError = {
   message:
-    "The work on this job was cut off while UniAPI was being asked. The call may have been paid; send the event again only if you accept that.",
+    "This job was interrupted while it waited for UniAPI. The call may have been billed; send the event again only if you accept that.",
   type: "server_error",
   code: "upstream_error",
 };
@@ -68,7 +68,7 @@ export const LOST_CALL_ERROR: JobError = {
 /** No attempt came as far as calling upstream. */
 export const NO_CALL_ERROR: JobError = {
   message:
-    "This Worker could not work on the job: a setting is wrong, or its storage was out of reach. Nothing was asked and nothing was paid.",
+    "This Worker could not run the job: a setting is wrong, or its storage was unavailable. UniAPI was not called and nothing was billed. Check the log, then send the event again.",
   type: "server_error",
   code: "unavailable",
 };

@@ -22,7 +22,7 @@ export function readJob(text: string, config: Pick<Config, "callbacks">): { ask:
   if (ask.stream === true) {
     throw new Problem(
       "invalid_request",
-      "A job has no stream: leave `stream` out, and read the job by its id or have it sent to a callback.",
+      "A job can't be streamed. Remove `stream`, and read the job by its id or set `callback`.",
       { param: "stream" },
     );
   }

@@ -18,7 +18,7 @@ export async function readBody(request: Request, maxBytes: number, deadline: Dea
   if (encoding !== null && encoding.trim().toLowerCase() !== "identity") {
     throw new Problem(
       "unsupported_media_type",
-      "Encoded bodies are not read here. Send the body without Content-Encoding.",
+      "This Worker does not accept encoded bodies. Send the body without Content-Encoding.",
     );
   }
   const declared = Number(request.headers.get("content-length") ?? 0);

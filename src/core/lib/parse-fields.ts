@@ -71,7 +71,7 @@ function expectation(issue: z.core.$ZodIssue | undefined): string {
     case "invalid_value":
       return `must be ${issue.values.map((value) => JSON.stringify(value)).join(" or ")}`;
     default:
-      return "does not have the right form; see the request fields under /docs";
+      return "does not have a valid form; see the request fields in /docs";
   }
 }
 
@@ -80,7 +80,7 @@ const TYPE_NAMES: Record<string, string> = {
   record: "an object",
   array: "a list",
   number: "a number",
-  string: "a text",
+  string: "a string",
   boolean: "true or false",
   object: "an object",
 };

@@ -127,7 +127,7 @@ export class Problem extends Error {
 export function conversationTooLong(): Problem {
   return new Problem(
     "conversation_too_long",
-    "This conversation holds more than can be read at once. Start a new one without previous_response_id.",
+    "This conversation is too large to read. Start a new one without previous_response_id.",
     {
       param: "previous_response_id",
     },
@@ -138,14 +138,16 @@ export function conversationTooLong(): Problem {
 export function routeNotFound(): Problem {
   return new Problem(
     "not_found",
-    "There is nothing at this address. Ask with POST /ask, or with an OpenAI SDK by POST /v1/responses; /docs has every route.",
+    "There is nothing at this address. Use POST /ask, or POST /v1/responses with an OpenAI SDK; /docs lists every route.",
   );
 }
 
 /** @param methods the methods that the path has */
 export function unsupportedMethod(methods: readonly string[]): Problem {
   const allow = methods.join(", ");
-  return new Problem("method_not_allowed", `This address takes ${allow}.`, { headers: { allow } });
+  return new Problem("method_not_allowed", `This address does not support this method. Use one of: ${allow}.`, {
+    headers: { allow },
+  });
 }
 
 /**
@@ -159,14 +161,14 @@ export function toProblem(thrown: unknown, asked = false): Problem {
   if (asked) {
     return new Problem(
       "internal_error",
-      "Something went wrong with UniAPI's answer inside this Worker. The call may have been paid; quote the request_id if it stays.",
+      "Something went wrong inside this Worker after it called UniAPI. The call may have been billed; if the error persists, report its request_id.",
       { paid: "maybe", reason },
       { cause: thrown },
     );
   }
   return new Problem(
     "internal_error",
-    "Something went wrong inside this Worker. Try again, and quote the request_id if it stays.",
+    "Something went wrong inside this Worker. Try again; if the error persists, report its request_id.",
     { reason },
     { cause: thrown },
   );

@@ -21,7 +21,7 @@ export const isHttpLoopback = ({ protocol, hostname }: URL): boolean =>
 
 export function originMistake(parsed: URL, written: string): string | null {
   if (parsed.protocol !== "https:" && !isHttpLoopback(parsed)) return NOT_HTTPS;
-  if (written.includes("*")) return "must be one exact origin: list each origin, * is not known here";
+  if (written.includes("*")) return "must be one exact origin: * is not supported, so list each origin";
   return written === parsed.origin ? null : `must be an exact origin: write "${parsed.origin}"`;
 }
 
@@ -38,7 +38,7 @@ export function callbackMistake(parsed: URL, written: string): string | null {
   const mistake = endpointMistake(parsed);
   if (mistake !== null) return mistake;
   if (!PLAIN.test(written))
-    return "must be written plainly: no spaces, line breaks, backslashes, @ or #, and two slashes before the host";
+    return "must be a plain URL: no spaces, line breaks, backslashes, @ or #, and two slashes before the host";
   if (isHttpLoopback(parsed)) return null;
   if (parsed.port !== "") return "must use port 443: leave the port out";
   const host = parsed.hostname.replace(/\.$/, "");

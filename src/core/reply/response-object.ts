@@ -89,7 +89,7 @@ export function completeResponse(response: JsonObject, context: ResponseContext)
   if (isRecord(response["error"])) {
     complete["error"] = {
       code: textOf(response["error"]["code"]) || "server_error",
-      message: "The model failed to answer. Send the request again only if you accept to pay for it twice.",
+      message: "The model failed to answer. The call may have been billed; send it again only if you accept that.",
     };
   }
   return complete;

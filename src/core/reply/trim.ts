@@ -28,7 +28,7 @@ export function assertNotFailed(response: JsonObject): void {
   if (response["status"] !== "failed") return;
   throw new Problem(
     "upstream_error",
-    "The model failed to answer. The call may have been paid; send it again only if you accept that.",
+    "The model failed to answer. The call may have been billed; send it again only if you accept that.",
     {
       paid: "maybe",
       reason: "status failed",

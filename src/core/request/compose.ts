@@ -91,7 +91,7 @@ function modelOf(model: unknown): string {
   if (typeof model === "string") return model;
   throw new Problem(
     "invalid_request",
-    "No model is requested. Set `model` in the request, in the preset or in `defaults` of src/config.ts.",
+    "The request has no model. Set `model` in the request, in the preset or in `defaults` of src/config.ts.",
     {
       param: "model",
     },
@@ -132,9 +132,13 @@ function presetOf(ask: Ask, config: Config): Composed["preset"] {
 /** Turns `schema` into a strict json_schema format, and preserves other keys of `text`, such as `verbosity`. */
 function withSchema(text: unknown, ask: Ask): JsonObject {
   if (isRecord(ask.text?.format)) {
-    throw new Problem("invalid_request", "`schema` and `text.format` say the same thing twice. Send one of them.", {
-      param: "schema",
-    });
+    throw new Problem(
+      "invalid_request",
+      "`schema` and `text.format` both set the format of the answer. Send only one of them.",
+      {
+        param: "schema",
+      },
+    );
   }
   const title = ask.schema?.["title"];
   const name = typeof title === "string" && /^[\w-]{1,64}$/.test(title) ? title : "answer";
@@ -146,7 +150,7 @@ function withImages(input: Ask["input"], images: readonly string[]): Ask["input"
   if (images.length === 0) return input;
   const parts = images.map((url, index) => {
     if (!/^(?:https?:\/\/|data:image\/)/i.test(url)) {
-      throw new Problem("invalid_request", "An image is an http(s) address or a data: URL of an image.", {
+      throw new Problem("invalid_request", "An image must be an http(s) URL or a data: URL.", {
         param: `images[${index}]`,
       });
     }
@@ -157,7 +161,7 @@ function withImages(input: Ask["input"], images: readonly string[]): Ask["input"
   if (last === undefined || last["role"] !== "user") {
     throw new Problem(
       "invalid_request",
-      "`images` go with a text, or with a list whose last message is the user's. Put them into the message as input_image parts.",
+      "`images` needs an `input` that is a string, or a list whose last message is the user's. Otherwise put the images in the message as input_image parts.",
       { param: "images" },
     );
   }

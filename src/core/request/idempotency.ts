@@ -45,7 +45,7 @@ export function readIdempotencyKey(headers: Headers): string | undefined {
   if (key === null || /^[\x20-\x7e]{1,255}$/.test(key)) return key ?? undefined;
   throw new Problem(
     "invalid_request",
-    "The header `Idempotency-Key` has 1 to 255 printable ASCII characters. A fresh UUID is a good one.",
+    "The header `Idempotency-Key` must have 1 to 255 printable ASCII characters. Use a new UUID.",
     {
       param: "Idempotency-Key",
     },
@@ -71,7 +71,7 @@ export function isBodilessResume(headers: Headers, text: string): boolean {
 export function streamLost(): Problem {
   return new Problem(
     "stream_lost",
-    "The stream of this Last-Event-ID can't be continued: it had no Idempotency-Key, or it is not kept any more. Send the request without Last-Event-ID to begin anew; that is another call.",
+    "The stream of this Last-Event-ID can't be resumed: it had no Idempotency-Key, or its recording no longer exists. Send the request without Last-Event-ID to make a new call.",
     { param: "Last-Event-ID" },
   );
 }
@@ -79,7 +79,7 @@ export function streamLost(): Problem {
 export function keyReused(): Problem {
   return new Problem(
     "idempotency_key_reused",
-    "This Idempotency-Key stands for another request within the last 24 hours. Take a fresh key for every new request.",
+    "This Idempotency-Key was used for a different request in the last 24 hours. Use a new key for every new request.",
     { param: "Idempotency-Key" },
   );
 }
@@ -88,7 +88,7 @@ export function keyReused(): Problem {
 export function runUnreachable(): Problem {
   return new Problem(
     "unavailable",
-    "What stands under this Idempotency-Key can't be reached at the moment. Send the same request again with the same key: it is asked at most once.",
+    "The call of this Idempotency-Key can't be reached at the moment. Send the same request again with the same key: UniAPI is called at most once.",
     { retryAfter: 2, reason: "run" },
   );
 }

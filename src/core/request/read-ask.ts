@@ -97,9 +97,13 @@ function formFields(form: URLSearchParams): JsonObject {
   const fields: JsonObject = {};
   for (const [name, value] of form) {
     if (name === "__proto__" || Object.hasOwn(fields, name))
-      throw new Problem("invalid_request", "A form field is there twice or not allowed. Send each field once.", {
-        param: name.slice(0, 80),
-      });
+      throw new Problem(
+        "invalid_request",
+        "This form field is not allowed, or appears more than once. Send each field once.",
+        {
+          param: name.slice(0, 80),
+        },
+      );
     const parsed = FORM_TEXT_FIELDS.has(name) ? undefined : parseJson(value);
     fields[name] = parsed ?? value;
   }
@@ -112,7 +116,7 @@ function withQuery(fields: JsonObject, query: Iterable<[name: string, value: str
     if (!QUERY_FIELDS.includes(name)) {
       throw new Problem(
         "unknown_parameter",
-        `\`${name.slice(0, 80)}\` can't stand in the query. Put it into the body; the query takes ${QUERY_FIELDS.slice(0, -1).join(", ")} and ${QUERY_FIELDS.at(-1)}.`,
+        `\`${name.slice(0, 80)}\` is not allowed in the query string. Put it in the body; the query string accepts ${QUERY_FIELDS.slice(0, -1).join(", ")} and ${QUERY_FIELDS.at(-1)}.`,
         { param: name.slice(0, 80) },
       );
     }
@@ -120,7 +124,7 @@ function withQuery(fields: JsonObject, query: Iterable<[name: string, value: str
     if (fields[name] !== undefined && fields[name] !== null && fields[name] !== queryValue) {
       throw new Problem(
         "invalid_request",
-        `\`${name}\` is in the query and, with another value, in the body. Send it once.`,
+        `\`${name}\` has different values in the query string and in the body. Send it once.`,
         {
           param: name,
         },
@@ -134,7 +138,7 @@ function withQuery(fields: JsonObject, query: Iterable<[name: string, value: str
 function booleanOf(value: string): boolean {
   if (value === "" || value === "1" || value === "true") return true;
   if (value === "0" || value === "false") return false;
-  throw new Problem("invalid_request", "`stream` in the query is true or false.", { param: "stream" });
+  throw new Problem("invalid_request", "`stream` in the query string must be true or false.", { param: "stream" });
 }
 
 /**

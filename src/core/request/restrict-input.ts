@@ -29,12 +29,12 @@ export function restrictImages(urls: readonly string[], images: Images): string[
 function messageOf(item: JsonObject, path: string, images: Images): JsonObject {
   const { type, role, content } = item;
   if (type !== undefined && type !== "message")
-    throw invalid(`${path}.type`, 'must be "message": this caller sends messages only');
+    throw invalid(`${path}.type`, 'must be "message": this caller may send only messages');
   if (role !== "user" && role !== "assistant") throw invalid(`${path}.role`, 'must be "user" or "assistant"');
   assertKeys(item, MESSAGE_KEYS, path);
   if (typeof content === "string") return { role, content };
   if (!Array.isArray(content) || content.length === 0)
-    throw invalid(`${path}.content`, "must be a text or a list of parts");
+    throw invalid(`${path}.content`, "must be a string or a list of parts");
   return { role, content: content.map((part: unknown, at) => partOf(part, role, `${path}.content[${at}]`, images)) };
 }
 
@@ -64,7 +64,7 @@ function partOf(part: unknown, role: "user" | "assistant", path: string, images:
 
 /** Returns an https URL as it was parsed here, so that no other parser finds another host in it. */
 function imageUrlOf(url: string, path: string, images: Images): string {
-  if (images === false) throw invalid(path, "is not open to this caller");
+  if (images === false) throw invalid(path, "is not allowed for this caller");
   if (url.startsWith("data:")) {
     const data = DATA_URL.exec(url)?.[1];
     if (data === undefined || data.length % 4 !== 0)
@@ -83,7 +83,7 @@ function imageUrlOf(url: string, path: string, images: Images): string {
 }
 
 function stringOf(value: unknown, path: string): string {
-  if (typeof value !== "string") throw invalid(path, "must be a text");
+  if (typeof value !== "string") throw invalid(path, "must be a string");
   return value;
 }
 
@@ -91,7 +91,7 @@ function assertKeys(value: JsonObject, known: ReadonlySet<string>, path: string)
   for (const key of Object.keys(value)) {
     if (known.has(key)) continue;
     const param = `${path}.${key}`.slice(0, 120);
-    throw new Problem("unknown_parameter", `\`${param}\` is not open to this caller: leave it out.`, { param });
+    throw new Problem("unknown_parameter", `\`${param}\` is not allowed for this caller. Remove it.`, { param });
   }
 }
 

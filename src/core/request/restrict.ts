@@ -39,7 +39,7 @@ export function restrictAsk(ask: Ask, bytes: number, grant: Grant, config: Confi
   const [name, preset] = grantedPreset(ask.preset, grant, config, "preset");
   assertBytes(bytes, preset, config);
   for (const field of Object.keys(ask)) if (!isOpen(field, preset)) throw refusedField(field);
-  if (typeof ask.cache === "number") throw refusedField("cache", '`cache` is false or "refresh" for this caller.');
+  if (typeof ask.cache === "number") throw refusedField("cache", '`cache` must be false or "refresh" for this caller.');
   return applyPreset({ ...ask, preset: name }, preset, grant, config);
 }
 
@@ -101,7 +101,9 @@ function grantedPreset(
   const requested = name ?? only;
   const names = grant.presets.map((granted) => JSON.stringify(granted)).join(", ");
   if (requested === undefined)
-    throw new Problem("invalid_request", `Name one of your presets in \`${param}\`: ${names}.`, { param });
+    throw new Problem("invalid_request", `\`${param}\` is missing. Set it to one of your presets: ${names}.`, {
+      param,
+    });
   const preset =
     grant.presets.includes(requested) && Object.hasOwn(config.presets, requested)
       ? config.presets[requested]
@@ -110,11 +112,11 @@ function grantedPreset(
   if (param === "model") {
     throw new Problem(
       "model_not_allowed",
-      `The model is not one that this caller may use. Name one of your presets in \`model\`: ${names}.`,
+      `This caller may not use this model. Set \`model\` to one of your presets: ${names}.`,
       { param },
     );
   }
-  throw new Problem("invalid_request", `There is no such preset for this caller. Name one of: ${names}.`, { param });
+  throw new Problem("invalid_request", `There is no such preset for this caller. Use one of: ${names}.`, { param });
 }
 
 /** Whether a restricted caller may set this field with this preset. */
@@ -169,7 +171,7 @@ function isNoOp(field: string, value: unknown, preset: Preset, config: Config): 
 function assertFunctions(tools: readonly JsonObject[]): void {
   for (const [at, tool] of tools.entries()) {
     if (tool["type"] !== "function")
-      throw refusedField(`tools[${at}].type`, "Only tools of type `function` are open to this caller.");
+      throw refusedField(`tools[${at}].type`, "This caller may use only tools of type `function`.");
     for (const key of Object.keys(tool)) if (!FUNCTION_KEYS.has(key)) throw refusedField(`tools[${at}].${key}`);
     if (tool["parameters"] !== undefined && tool["parameters"] !== null && !isRecord(tool["parameters"])) {
       throw new Problem("invalid_request", `\`tools[${at}].parameters\` must be an object.`, {
@@ -189,7 +191,7 @@ function assertBytes(bytes: number, preset: Preset, { limits }: Config): void {
 
 function refusedField(
   param: string,
-  message = `\`${param}\` is not open to this caller: leave it out. Server keys may send it.`,
+  message = `\`${param}\` is not allowed for this caller. Remove it, or use a server key.`,
 ): Problem {
   return new Problem("unknown_parameter", message, { param: param.slice(0, 120) });
 }

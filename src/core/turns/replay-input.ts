@@ -12,7 +12,7 @@ export function replayInput(turns: readonly Turn[], input: unknown): JsonObject[
     if (turn.inputLost === true) {
       throw new Problem(
         "conversation_too_long",
-        "A turn of this conversation was too large to keep, and upstream has lost it. Start a new conversation.",
+        "A turn of this conversation was too large to store, and UniAPI has lost it. Start a new conversation.",
         {
           param: "previous_response_id",
         },
@@ -49,7 +49,7 @@ function withoutVendorParts(item: JsonObject): JsonObject[] {
   if (isReference) {
     throw new Problem(
       "invalid_request",
-      "This conversation is sent from memory, where items have no ids. Send the item itself in place of an item_reference.",
+      "This conversation is replayed from storage, where items have no ids. Send the item itself instead of an item_reference.",
       {
         param: "input",
       },

@@ -52,7 +52,7 @@ export function encodeTurn(turn: Turn): string | null {
     encodeWithin({
       ...record,
       inputLost: true,
-      input: `[${JSON.stringify(turn.input).length} characters of input were not kept]`,
+      input: `[${JSON.stringify(turn.input).length} characters of input were not stored]`,
       ancestors,
     })
   );
@@ -129,7 +129,7 @@ function encodeWithin(record: JsonObject): string | null {
   const shorter = JSON.stringify(record, (key, value: unknown) => {
     if (typeof value !== "string" || value.length <= LONG_DATA_CHARS || TEXT_KEYS.has(key)) return value;
     return value.startsWith("data:") || /^[A-Za-z0-9+/=]+$/.test(value)
-      ? `[${value.length} characters of data were not kept]`
+      ? `[${value.length} characters of data were not stored]`
       : value;
   });
   return fitsRecord(shorter) ? shorter : null;

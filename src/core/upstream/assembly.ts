@@ -103,7 +103,7 @@ export class Assembly {
     if (this.#size <= MAX_SIZE) return;
     throw new Problem(
       "upstream_invalid_response",
-      "UniAPI's stream says more than this Worker takes. The call may have been paid.",
+      "UniAPI's stream is larger than this Worker accepts. The call may have been billed.",
       {
         paid: "maybe",
         reason: "answer too large",

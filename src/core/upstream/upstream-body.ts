@@ -65,5 +65,8 @@ export function isWholeEvent(frame: Frame): boolean {
 
 /** A 2xx body that is no response: maybe paid. @param reason for the log */
 export function unreadableProblem(message: string, reason: string): Problem {
-  return new Problem("upstream_invalid_response", `${message} The call may have been paid.`, { paid: "maybe", reason });
+  return new Problem("upstream_invalid_response", `${message} The call may have been billed.`, {
+    paid: "maybe",
+    reason,
+  });
 }

@@ -74,7 +74,7 @@ export function upstreamProblem(fault: UpstreamErrorInput, secrets: readonly str
   if (QUOTA_CODES.has(code) || ((fault.status === 402 || fault.status === 403) && !MODEL_CODES.has(code))) {
     return new Problem(
       "upstream_quota",
-      "The UniAPI account behind this Worker has no credit or no access for this. Its owner must look at the balance and the key's group.",
+      "The UniAPI account of this Worker has no credit, or no access to this model. Its owner must check the balance and the key's group.",
       {
         paid: "unpaid",
         reason,
@@ -91,7 +91,7 @@ export function upstreamProblem(fault: UpstreamErrorInput, secrets: readonly str
   if (RATE_CODES.has(code) || fault.status === 429) {
     return new Problem(
       "upstream_rate_limited",
-      "UniAPI is asked too often at the moment. Wait for the time in Retry-After, then send the request again.",
+      "UniAPI is receiving too many requests. Wait for the time in Retry-After, then send the request again.",
       {
         paid: "unpaid",
         reason,
@@ -103,7 +103,7 @@ export function upstreamProblem(fault: UpstreamErrorInput, secrets: readonly str
   if (UNPAID_STATUSES.has(fault.status) || (noSuchModel && (fault.status >= 500 || fault.status === 200))) {
     const message = noSuchModel
       ? "UniAPI has no channel for this model at the moment. Check the model's name, or try another model."
-      : "UniAPI is not available at the moment. Send the request again in a while.";
+      : "UniAPI is not available at the moment. Send the request again later.";
     return new Problem("upstream_unavailable", message, { paid: "unpaid", reason, noSuchModel, ...hint });
   }
   if (fault.status >= 300 && fault.status < 400) {
@@ -119,7 +119,7 @@ export function upstreamProblem(fault: UpstreamErrorInput, secrets: readonly str
     return rejection({ ...fault, status: 400 }, { ...fields, shownCode }, noSuchModel, reason, secrets);
   return new Problem(
     "upstream_error",
-    "UniAPI failed while it worked on this request. It may have been paid; send it again only if you accept that.",
+    "UniAPI failed while it processed this request. The call may have been billed; send it again only if you accept that.",
     { paid: "maybe", reason },
   );
 }
@@ -160,16 +160,16 @@ function rejection(
 }
 
 /** Fields that every restricted caller sets itself: a path into one of them reveals nothing about the preset. */
-const OWN_FIELDS = /^(?:input|previous_response_id|max_output_tokens)\b/;
+const CALLER_FIELDS = /^(?:input|previous_response_id|max_output_tokens)\b/;
 
 /** Upstream's words about a request may reveal the preset in it: a restricted caller gets our own message, and the code. */
-export function forRestrictedCaller(error: unknown): unknown {
+export function withoutUpstreamWords(error: unknown): unknown {
   if (!(error instanceof Problem) || error.code !== "upstream_rejected") return error;
   const { param, ...details } = error.details;
   return new Problem(
     "upstream_rejected",
-    "UniAPI refused this request. Change or shorten what you sent; if that does not help, the owner of this Worker must look at the preset.",
-    { ...details, ...(param !== undefined && OWN_FIELDS.test(param) ? { param } : {}) },
+    "UniAPI refused this request. Change or shorten your input; if that does not help, the owner of this Worker must check the preset.",
+    { ...details, ...(param !== undefined && CALLER_FIELDS.test(param) ? { param } : {}) },
   );
 }
 
@@ -190,7 +190,7 @@ export function withModelSetting(error: unknown, setting: string | undefined, is
 export function cutProblem(): Problem {
   return new Problem(
     "upstream_error",
-    "UniAPI's stream ended before the answer was complete. The call may have been paid; send it again only if you accept that.",
+    "UniAPI's stream ended before the answer was complete. The call may have been billed; send it again only if you accept that.",
     { paid: "maybe", reason: "cut" },
   );
 }

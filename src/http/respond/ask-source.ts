@@ -139,5 +139,5 @@ export class TextSource implements Source {
 }
 
 function callerDisconnected(): Problem {
-  return new Problem("upstream_error", "The caller left.", { reason: "client_left" });
+  return new Problem("upstream_error", "The caller disconnected.", { reason: "client_left" });
 }

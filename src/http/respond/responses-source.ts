@@ -6,9 +6,8 @@ import type { FinishedAnswer } from "../../answer/pending-turn.ts";
 import { concatBytes } from "../../core/lib/bytes.ts";
 import { isRecord, type JsonObject } from "../../core/lib/json.ts";
 import { Problem, toProblem } from "../../core/lib/problem.ts";
-import { completeEvent } from "../../core/reply/complete-event.ts";
 import { replayEvents } from "../../core/reply/replay-events.ts";
-import { completeResponse } from "../../core/reply/response-object.ts";
+import { completeResponse, completeEvent } from "../../core/reply/response-object.ts";
 import type { Source } from "./stream-body.ts";
 
 export interface ResponsesStreamContext {
@@ -80,7 +79,7 @@ export class ResponsesSource implements Source {
   cancel(): void {
     if (this.#hasEnded) return;
     this.#reply.then((reply) => reply.kind === "stream" && reply.cancel()).catch(() => undefined);
-    this.#end(new Problem("upstream_error", "The caller left.", { reason: "client_left" }));
+    this.#end(new Problem("upstream_error", "The caller disconnected.", { reason: "client_left" }));
   }
 
   /** A text delta, unless we number the stream. Its data stays unparsed. */

@@ -58,7 +58,7 @@ export class CallDeadline {
   }
 
   /** Calls `stop` when the call is stopped. Cheaper than `until` for a stream's thousands of reads, which then end by themselves. */
-  whenStopped(stop: () => void): void {
+  onStop(stop: () => void): void {
     this.#onStop = stop;
     if (this.#reason !== undefined) stop();
   }
@@ -68,9 +68,9 @@ export class CallDeadline {
     if (this.#reason !== undefined) throw this.#reason;
   }
 
-  firstByte(): void {
+  recordFirstByte(): void {
     this.#hasFirstByte = true;
-    this.byte();
+    this.recordByte();
     this.#check();
   }
 
@@ -83,7 +83,7 @@ export class CallDeadline {
     this.#check();
   }
 
-  byte(): void {
+  recordByte(): void {
     this.#lastByteAt = this.#now();
   }
 
@@ -108,13 +108,13 @@ export class CallDeadline {
     if (isEncoded) {
       return new Problem(
         "upstream_invalid_response",
-        "UniAPI's answer could not be decoded. The call may have been paid.",
+        "UniAPI's answer could not be decoded. The call may have been billed.",
         { paid: "maybe", reason: "wrong encoding" },
       );
     }
     return new Problem(
       "upstream_error",
-      "The connection to UniAPI broke. The call may have been paid; send it again only if you accept that.",
+      "The connection to UniAPI broke. The call may have been billed; send it again only if you accept that.",
       { paid: "maybe", reason: "connection broke" },
     );
   }
@@ -157,14 +157,14 @@ export class CallDeadline {
 function timeout(): Problem {
   return new Problem(
     "upstream_timeout",
-    "UniAPI did not answer in time. The call may have been paid; send it again only if you accept that.",
+    "UniAPI did not answer in time. The call may have been billed; send it again only if you accept that.",
     { paid: "maybe", reason: "deadline" },
   );
 }
 
 /** Only the log sees this problem. */
 function disconnected(): Problem {
-  return new Problem("upstream_error", "The caller left before the answer came.", {
+  return new Problem("upstream_error", "The caller disconnected before the answer arrived.", {
     paid: "maybe",
     reason: "client_left",
   });

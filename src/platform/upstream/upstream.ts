@@ -87,12 +87,12 @@ export function uniapi(settings: UpstreamSettings, fetcher: typeof fetch, now: (
           body: JSON.stringify({ ...body, stream }),
         }),
       );
-      deadline.firstByte();
+      deadline.recordFirstByte();
       if (!response.ok) throw await problemOf(response, deadline, secrets, now());
       const type = response.headers.get("content-type") ?? "";
       // Relays label event streams with various types; only JSON and HTML are certainly not a stream.
       if (stream && response.body !== null && !/application\/json|text\/html/i.test(type)) {
-        return { kind: "stream", stream: frames(response, deadline, maxEventBytes) };
+        return { kind: "stream", stream: readFrames(response, deadline, maxEventBytes) };
       }
       const bytes = await readAll(response, deadline, MAX_JSON_BYTES);
       deadline.end();
@@ -113,10 +113,10 @@ export function uniapi(settings: UpstreamSettings, fetcher: typeof fetch, now: (
       const response = await deadline.until(
         fetcher(`${settings.baseUrl}/v1/models`, { redirect: "manual", signal: deadline.signal, headers }),
       );
-      deadline.firstByte();
+      deadline.recordFirstByte();
       if (!response.ok) throw await problemOf(response, deadline, secrets, now());
       const list = parseJson(decodeUtf8(await readAll(response, deadline, MAX_JSON_BYTES)));
-      if (!isRecord(list)) throw unreadableProblem("UniAPI's list of models is not readable.", "no list of models");
+      if (!isRecord(list)) throw unreadableProblem("UniAPI's list of models can't be read.", "no list of models");
       return list;
     } catch (error) {
       throw deadline.explain(error);
@@ -128,20 +128,20 @@ export function uniapi(settings: UpstreamSettings, fetcher: typeof fetch, now: (
   return { create, models, fault };
 }
 
-function frames(response: Response, deadline: CallDeadline, maxEventBytes: number): UpstreamStream {
+function readFrames(response: Response, deadline: CallDeadline, maxEventBytes: number): UpstreamStream {
   const reader = (response.body as ReadableStream<Uint8Array>).getReader();
   const splitter = new FrameSplitter(maxEventBytes);
   const isEncoded = response.headers.has("content-encoding");
   let isEnded = false;
   const closeReader = (): void => void reader.cancel().catch(() => undefined);
-  deadline.whenStopped(closeReader);
+  deadline.onStop(closeReader);
   return {
     async next() {
       if (isEnded) return null;
       try {
         const { done, value } = await reader.read();
         deadline.assertRunning();
-        deadline.byte();
+        deadline.recordByte();
         if (!done) return splitter.push(value);
         isEnded = true;
         deadline.end();
@@ -152,7 +152,7 @@ function frames(response: Response, deadline: CallDeadline, maxEventBytes: numbe
         deadline.end();
         closeReader();
         if (error instanceof FrameTooLarge)
-          throw unreadableProblem("UniAPI sent an event larger than this Worker takes.", "event too large");
+          throw unreadableProblem("UniAPI sent an event larger than this Worker accepts.", "event too large");
         throw deadline.explain(error, isEncoded);
       }
     },
@@ -171,10 +171,10 @@ async function readAll(response: Response, deadline: CallDeadline, maxBytes: num
       maxBytes,
       async (read) => {
         const chunk = await deadline.until(read);
-        deadline.byte();
+        deadline.recordByte();
         return chunk;
       },
-      () => unreadableProblem("UniAPI sent an answer larger than this Worker takes.", "answer too large"),
+      () => unreadableProblem("UniAPI sent an answer larger than this Worker accepts.", "answer too large"),
     );
   } catch (error) {
     throw deadline.explain(error, response.headers.has("content-encoding"));
