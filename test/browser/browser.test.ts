@@ -9,7 +9,7 @@ import { consoleChat } from "./console-chat.ts";
 import { consoleReload } from "./console-reload.ts";
 import { consoleViews } from "./console-views.ts";
 
-// Not by console.log, whose output is shown for failing tests only.
+// console.log would be shown for failing tests only.
 if (BROWSER === undefined)
   process.stderr.write("SKIPPED: the browser tests need Chromium (apt-get install chromium, or set CHROMIUM_PATH).\n");
 
@@ -236,7 +236,7 @@ describe.skipIf(BROWSER === undefined && process.env["CI"] !== "true")("in Chrom
       jsx: "automatic",
       define: { "process.env.NODE_ENV": '"production"' },
     });
-    // A page that a server has sent: a page from `route` has no address, and may not connect to this machine.
+    // A page from a server. A page from `route` has no address, so it may not connect to this machine.
     const page = await open(PAGE);
     await page.setContent('<div id="root"></div>');
     await page.addScriptTag({ type: "module", content: outputFiles[0]?.text ?? "" });

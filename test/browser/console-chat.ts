@@ -19,7 +19,7 @@ export function consoleChat(scene: () => Scene): void {
     const first = answer(0);
     expect(await first.innerText()).toContain('You said: "What is the capital');
     expect(await first.locator(".badges").innerText()).toMatch(/emulator\/gpt-6-luna\s+cache miss/);
-    expect(await first.locator(".facts").innerText()).toMatch(/\d+ tokens in · \d+ out · \$0\.0000\d+/);
+    expect(await first.locator(".details").innerText()).toMatch(/\d+ tokens in · \d+ out · \$0\.0000\d+/);
 
     await console.ask("And of Spain?");
     expect(await answer(1).innerText()).toContain('Before that you said: "What is the capital');
@@ -57,9 +57,9 @@ export function consoleChat(scene: () => Scene): void {
     expect(stopped).not.toContain("stop.");
     await button("Continue").click();
     await console.idle();
-    const whole = await answer(0).locator(".answer-text").innerText();
-    expect(whole.startsWith(stopped)).toBe(true);
-    expect(whole).toContain(question);
+    const complete = await answer(0).locator(".answer-text").innerText();
+    expect(complete.startsWith(stopped)).toBe(true);
+    expect(complete).toContain(question);
     expect(callsAbout(question)).toBe(1);
     expect(console.problems).toEqual([]);
   });
@@ -75,7 +75,7 @@ export function consoleChat(scene: () => Scene): void {
     await console.idle();
     await ask("Where do I live?");
     expect(await answer(2).innerText()).toContain('"I live in Rome."');
-    await button("Branch before").click();
+    await button("Previous branch").click();
     expect(await page.locator(".question-text").allInnerTexts()).toEqual(["My name is Ada.", "I live in Paris."]);
     await ask("Where do I live now?");
     expect(await answer(2).innerText()).toContain('"I live in Paris."');

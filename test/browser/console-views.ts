@@ -120,8 +120,7 @@ export function consoleViews(scene: () => Scene): void {
     expect(await page.getByLabel("Preset").locator("option").allInnerTexts()).toEqual(["The only one granted", "chat"]);
     expect(await page.getByLabel("Model").count()).toBe(0);
     await page.getByRole("link", { name: "Usage" }).click();
-    const [, left = ""] =
-      /([\d,]+) of 50,000 left/.exec(await page.getByLabel("What is left of each limit").innerText()) ?? [];
+    const [, left = ""] = /([\d,]+) of 50,000 left/.exec(await page.getByLabel("Remaining limits").innerText()) ?? [];
     expect(Number(left.replace(",", ""))).toBeGreaterThan(40_000);
     expect(Number(left.replace(",", ""))).toBeLessThan(50_000);
     await page.getByRole("link", { name: "Jobs" }).click();
@@ -211,9 +210,9 @@ export function consoleViews(scene: () => Scene): void {
     expect(await inField()).toBe(true);
     await page.locator(".walk", { hasText: "3" }).first().waitFor();
     await console.idle();
-    await tabTo("Branch before", "Shift+Tab");
+    await tabTo("Previous branch", "Shift+Tab");
     await press("Enter", "Enter", "Enter");
-    expect(await focused()).toBe("Branch before");
+    expect(await focused()).toBe("Previous branch");
     expect(await page.locator(".walk").innerText()).toMatch(/^1\D+3$/);
     await tabTo("Continue");
     await press("Enter");
@@ -249,7 +248,7 @@ export function consoleViews(scene: () => Scene): void {
       await page.getByLabel("Change your question").fill("Say it in one sentence, for my colleague.");
       await page.getByLabel("Change your question").press("Enter");
       await console.idle();
-      await button("Branch before").click();
+      await button("Previous branch").click();
       await takeScreenshot(console, `chat-${colorScheme}`);
       await button("Code").last().click();
       await button("Edit").first().click();
@@ -287,11 +286,11 @@ export function consoleViews(scene: () => Scene): void {
 async function sessionToken({ page }: Console): Promise<string> {
   return await page.evaluate(async (key) => {
     const body = JSON.stringify({ sub: "ada" });
-    const made = await fetch("/sessions", {
+    const response = await fetch("/sessions", {
       method: "POST",
       headers: { authorization: `Bearer ${key}`, "content-type": "application/json" },
       body,
     });
-    return ((await made.json()) as { token: string }).token;
+    return ((await response.json()) as { token: string }).token;
   }, SERVER_KEY);
 }

@@ -1,5 +1,5 @@
-// A client that doesn't read slows upstream down instead of filling the Worker's memory. A run is recorded for all its clients: there such
-// a client slows nobody down, and takes no memory either. test/bench/slow-readers.ts measures both with two hundred clients.
+// A client that doesn't read slows upstream down instead of filling the Worker's memory. A run is recorded for all its clients, so
+// such a client neither slows down the others nor takes memory. test/bench/slow-readers.ts measures both with two hundred clients.
 import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { afterAll, beforeAll, expect, test } from "vitest";

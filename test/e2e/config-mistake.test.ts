@@ -14,9 +14,9 @@ test("mistakes in src/config.ts stop the start; all of them are listed with path
     // It rejects with the failure of the start again.
     await server.dispose().catch(() => undefined);
   }
-  const said = logs.join("\n");
-  expect(said).toContain("src/config.ts: presets.support.fallback[0]: must be a model name (a string)\n");
-  expect(said).toContain(
+  const output = logs.join("\n");
+  expect(output).toContain("src/config.ts: presets.support.fallback[0]: must be a model name (a string)\n");
+  expect(output).toContain(
     "src/config.ts: orgins: is not a setting: remove it, or use one of defaults, models, limits, cache, turns, continuity, presets, origins, callers, hooks, callbacks, prices, public_url, console\n",
   );
 });

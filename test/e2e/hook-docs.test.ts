@@ -103,7 +103,7 @@ interface Row {
   url: string | null;
   /** How the input of the upstream call begins. */
   question: string;
-  /** The request to the callback, with the answer's text in it; null if the response is all. */
+  /** The request to the callback, with the answer's text in it; null if the answer is only in the response. */
   request: { method?: string; path: string; headers?: Record<string, string>; body: (text: string) => object } | null;
   /** The body of the acknowledgement; absent: that of an accepted event. */
   acknowledgement?: RegExp;
@@ -243,10 +243,10 @@ describe.each(Object.entries(ROWS))(
         body,
         headers: { "content-type": type, ...signed },
       });
-      const asked = await until(
+      const call = await until(
         () => emulator.received.find(({ raw }) => raw.includes(JSON.stringify(question).slice(1, -1))) ?? expect.fail(),
       );
-      const { input, instructions, max_output_tokens } = asked.body as Record<string, unknown>;
+      const { input, instructions, max_output_tokens } = call.body as Record<string, unknown>;
       expect({ instructions, max_output_tokens }).toEqual(SUPPORT);
       // The emulator's answer to it.
       const text = `You said: "${String(input)}". (instructions: ${SUPPORT.instructions.length} characters)`;

@@ -194,7 +194,7 @@ test("no secret reaches the receiver, and the question is in the records but in 
   ]) {
     expect(sent).not.toContain(secret);
   }
-  // `stop` compares the records and the log with the prompt: here it has something to compare.
+  // `stop` searches the log for the prompt. The records show that there was a prompt to find.
   expect(worker.objects()).toContain(PROMPT);
   expect(worker.log().map(({ event }) => event)).toEqual(expect.arrayContaining(["request", "job", "delivery"]));
 });

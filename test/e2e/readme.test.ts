@@ -1,5 +1,5 @@
 // The command lines and snippets of README.md, docs/api.md and docs/concepts.md, run as they are printed, with this Worker's address and
-// key. What a document prints below a command must be the output, except for ids, times and what it abbreviates with "…".
+// key. The text below a command must be its output, except for ids, times and parts that are abbreviated with "…".
 import { execFile, spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -11,12 +11,12 @@ import { blocksOf, readText } from "../support/markdown.ts";
 
 interface Printed {
   command: string;
-  /** Undefined: the document prints none. */
+  /** Undefined: the document shows no output. */
   output: string | undefined;
 }
 
 const HAS_JQ = spawnSync("jq", ["--version"]).status === 0;
-/** What the README offers to machines without jq. */
+/** The command that the README offers to machines without jq. */
 const WITHOUT_JQ = (field: string): string => `node -p 'JSON.parse(fs.readFileSync(0)).${field}'`;
 
 /** Commands that call the Worker, each with the block below it if that is output. */
@@ -30,7 +30,7 @@ function printedIn(page: string): Printed[] {
   });
 }
 
-/** Output without what differs from run to run. */
+/** Output without the parts that differ from run to run. */
 const stable = (output: string): string =>
   output
     .replaceAll("\r", "")
@@ -41,7 +41,7 @@ const stable = (output: string): string =>
     .replaceAll(/ttl=3[56]\d\d/g, "ttl=TTL")
     .trim();
 
-/** "…" on a line of its own stands for any lines. */
+/** "…" on a line of its own matches any lines. */
 const patternOf = (output: string): RegExp =>
   new RegExp(
     `^${stable(output)
@@ -75,15 +75,15 @@ describe.each(["README.md", "docs/api.md", "docs/concepts.md"])("%s", (page) => 
     let expected = output;
     const named = /Last-Event-ID: ([0-9a-f]{12})-/.exec(command)?.[1];
     if (named !== undefined) {
-      // The run of the document is not ours: its name is in the ids of the events.
+      // The run in the document is another one. Its events have other ids.
       const events = await run(command.replace(/ -H 'Last-Event-ID: [^']*'/, ""));
       const own = /^id: ([0-9a-f]{12})-0$/m.exec(events)?.[1] ?? expect.fail(events);
       line = line.replaceAll(named, own);
       expected = expected?.replaceAll(named, own);
     }
-    const got = await run(line);
-    expect(got).not.toBe("");
-    if (expected !== undefined) expect(stable(got)).toMatch(patternOf(expected));
+    const printed = await run(line);
+    expect(printed).not.toBe("");
+    if (expected !== undefined) expect(stable(printed)).toMatch(patternOf(expected));
   });
 });
 
@@ -94,7 +94,7 @@ describe("README.md", () => {
   });
   afterAll(() => gateway.stop());
 
-  test("its snippet for the OpenAI SDK prints what is printed below it", async () => {
+  test("its snippet for the OpenAI SDK prints the output that is shown below it", async () => {
     const blocks = blocksOf("README.md");
     const at = blocks.findIndex((block) => block.startsWith("js\n"));
     expect(blocks[at + 1]).toBe("sh\nnpx node try.mjs\n");
@@ -105,11 +105,11 @@ describe("README.md", () => {
     expect(stdout.trim()).toBe(blocks[at + 2]?.trim());
   });
 
-  test("offers that line", () => {
+  test("offers a line of Node in place of jq", () => {
     expect(readText("README.md")).toContain(WITHOUT_JQ("text"));
   });
 
-  test.each(["text", "id"])("without jq, the line of Node that it offers reads .%s as well", async (field) => {
+  test.each(["text", "id"])("without jq, that line of Node reads .%s", async (field) => {
     const answer = await (await fetch(`${gateway.url}/ask`, { method: "POST", body: "hi" })).text();
     const { stdout } = spawnSync("bash", ["-c", WITHOUT_JQ(field)], { input: answer, encoding: "utf8" });
     expect(stdout.trim()).toBe((JSON.parse(answer) as Record<string, string>)[field]);

@@ -14,7 +14,7 @@ let home: string;
 let port: number;
 let npm: ChildProcess;
 let family: Process[] = [];
-let said = "";
+let output = "";
 beforeAll(async () => {
   home = copyOfProject();
   port = await freePort();
@@ -23,9 +23,9 @@ beforeAll(async () => {
     env: { ...process.env, PORT: String(port), CI: "true" },
     stdio: ["ignore", "pipe", "pipe"],
   });
-  for (const stream of [npm.stdout, npm.stderr]) stream?.on("data", (piece: Buffer) => (said += piece.toString()));
+  for (const stream of [npm.stdout, npm.stderr]) stream?.on("data", (piece: Buffer) => (output += piece.toString()));
   await until(async () => {
-    expect(npm.exitCode, said).toBe(null);
+    expect(npm.exitCode, output).toBe(null);
     expect((await fetch(`http://localhost:${port}/health`)).status).toBe(200);
   }, READY_MS);
   family = descendants(npm.pid ?? 0);
@@ -36,8 +36,8 @@ afterAll(() => {
 });
 
 test("it prints that the emulator answers, and a command to try", () => {
-  expect(said).toMatch(/No UNIAPI_KEY in \.dev\.vars: talking to the built-in UniAPI emulator/);
-  expect(said).toContain(`curl localhost:${port}/ask -d 'hi'`);
+  expect(output).toMatch(/No UNIAPI_KEY in \.dev\.vars: talking to the built-in UniAPI emulator/);
+  expect(output).toContain(`curl localhost:${port}/ask -d 'hi'`);
 });
 
 test("that curl line gets an answer, on localhost and on 127.0.0.1", async () => {
@@ -55,14 +55,14 @@ test("that curl line gets an answer, on localhost and on 127.0.0.1", async () =>
 });
 
 test("the console is at the printed address, signed in", async () => {
-  const [, address = ""] = /Console: (\S+)/.exec(said) ?? [];
+  const [, address = ""] = /Console: (\S+)/.exec(output) ?? [];
   const page = await fetch(address);
   expect([page.status, await page.text()]).toEqual([200, expect.stringContaining('data-environment="local"')]);
   expect((await fetch(`${address}console/console.js`)).status).toBe(200);
 });
 
 test("the printed key for SDKs is accepted, and another origin is refused", async () => {
-  const [, key = ""] = /(sk_\S+)/.exec(said) ?? [];
+  const [, key = ""] = /(sk_\S+)/.exec(output) ?? [];
   const ask = async (headers: Record<string, string>): Promise<number> =>
     (await fetch(`http://localhost:${port}/ask`, { method: "POST", body: "hi again", headers })).status;
   expect(await ask({ authorization: `Bearer ${key}` })).toBe(200);

@@ -13,7 +13,7 @@ export type EmulatorAnswer = {
   readonly text: string;
   readonly json: JsonObject;
   readonly events: JsonObject[];
-  /** True if the connection broken before the end. */
+  /** True if the connection broke before the end. */
   readonly broken: boolean;
 };
 
@@ -80,14 +80,14 @@ export async function chunksOf(emulator: Emulator, body: JsonObject): Promise<Bu
   );
   const received: Buffer[] = [];
   for await (const piece of socket) received.push(piece as Buffer);
-  const whole = Buffer.concat(received);
+  const bytes = Buffer.concat(received);
   const chunks: Buffer[] = [];
-  let at = whole.indexOf("\r\n\r\n") + 4;
+  let at = bytes.indexOf("\r\n\r\n") + 4;
   for (;;) {
-    const line = whole.indexOf("\r\n", at);
-    const size = Number.parseInt(whole.subarray(at, line).toString(), 16);
+    const line = bytes.indexOf("\r\n", at);
+    const size = Number.parseInt(bytes.subarray(at, line).toString(), 16);
     if (!(size > 0)) return chunks;
-    chunks.push(whole.subarray(line + 2, line + 2 + size));
+    chunks.push(bytes.subarray(line + 2, line + 2 + size));
     at = line + 2 + size + 2;
   }
 }

@@ -69,9 +69,9 @@ export function draftOf(request: JsonObject, items: Item[]): Draft {
 }
 
 function reasoning(request: JsonObject, transcript: Transcript): { items: Item[]; tokens: number } {
-  const asked = asObject(request["reasoning"]);
-  const effort = asText(asked?.["effort"]);
-  const summary = asText(asked?.["summary"]) ?? asText(asked?.["generate_summary"]);
+  const settings = asObject(request["reasoning"]);
+  const effort = asText(settings?.["effort"]);
+  const summary = asText(settings?.["summary"]) ?? asText(settings?.["generate_summary"]);
   const tokens =
     effort === undefined
       ? (summary && REASONING_TOKENS["medium"]) || 0

@@ -75,7 +75,7 @@ const withoutChain = (body: JsonObject): JsonObject => without(body, "previous_r
 
 export const ignoresChain: Hooks = { request: withoutChain };
 
-/** Claims that it followed the chain, and did not. */
+/** Claims to have followed the chain, but has not. */
 export const ignoresChainButEchoes: Hooks = {
   request: withoutChain,
   response: (response, call) => ({

@@ -132,7 +132,7 @@ function deltas(name: string, pieces: string[], where: JsonObject, options: Even
   }));
 }
 
-/** The response that an event carries, if it carries one. */
+/** The response object in an event, if it has one. */
 export const responseIn = (event: JsonObject): JsonObject | undefined => asObject(event["response"]);
 
 export const isDelta = (event: JsonObject): boolean => (asText(event["type"]) ?? "").endsWith(".delta");

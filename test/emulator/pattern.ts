@@ -42,12 +42,12 @@ class Reader {
   }
 
   sequence(): string {
-    let made = "";
+    let text = "";
     while (this.position < this.source.length && !/[|)]/.test(this.source[this.position] ?? "")) {
       const atom = this.atom();
-      made += atom.repeat(this.repeats());
+      text += atom.repeat(this.repeats());
     }
-    return made;
+    return text;
   }
 
   atom(): string {
@@ -80,8 +80,8 @@ export function samplePattern(pattern: string, min: number, max: number): string
   try {
     const expression = new RegExp(pattern, "u");
     for (let stretch = 0; stretch <= STRETCH_MAX; stretch += 1) {
-      const made = new Reader(pattern, stretch).alternatives();
-      if (made.length >= min && made.length <= max && expression.test(made)) return made;
+      const text = new Reader(pattern, stretch).alternatives();
+      if (text.length >= min && text.length <= max && expression.test(text)) return text;
     }
   } catch {
     // Not a pattern that JavaScript knows.

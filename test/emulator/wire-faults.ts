@@ -28,8 +28,8 @@ const bytesOf = (script: Script): Buffer => Buffer.concat([...script.steps].map(
 function firstHalf(script: Script): Step[] {
   const steps = [...script.steps];
   if (!isStream(script)) {
-    const whole = bytesOf(script);
-    return [{ bytes: whole.subarray(0, whole.length >> 1), events: 0 }];
+    const body = bytesOf(script);
+    return [{ bytes: body.subarray(0, body.length >> 1), events: 0 }];
   }
   const deltas = steps.filter(({ delta }) => delta);
   const last = deltas[Math.ceil(deltas.length / 2) - 1];

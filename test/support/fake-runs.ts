@@ -29,7 +29,7 @@ export interface Script {
   events: readonly AskEvent[];
   /** How many bytes the nth connection sends before it breaks; undefined: it does not break. */
   breakAfter?: (connection: number, request: ReceivedRequest) => number | undefined;
-  /** A broken connection ends cleanly: no chunk says that more was to come. */
+  /** A broken connection ends cleanly, as if the response were complete. */
   endsCleanly?: boolean;
   /** Responds instead of the fake; false: the fake responds. */
   instead?: (request: ReceivedRequest, response: ServerResponse, connection: number) => boolean;

@@ -8,7 +8,7 @@ const NEGATIVE_CACHE_MS = 60_000;
 export interface LaggingKv extends Store {
   /** The number of keys of each read so far. */
   reads: number[];
-  /** What was written, visible or not. */
+  /** All texts that were written, visible or not. */
   texts: Map<string, string>;
 }
 

@@ -1,4 +1,4 @@
-// What tests read out of the Markdown files of this repository: prose, headings, links, tables and fenced blocks.
+// Reads the Markdown files of this repository for tests: prose, headings, links, tables and fenced blocks.
 import { readdirSync, readFileSync } from "node:fs";
 
 /** Every Markdown file of the repository, except those of packages and of generated folders. */
@@ -62,7 +62,7 @@ export function tablesOf(text: string): Table[] {
 /** The rows of all tables in a text, without heads. */
 export const rowsOf = (text: string): string[][] => tablesOf(text).flatMap(({ rows }) => rows);
 
-/** What a text has between backticks. */
+/** The parts of a text between backticks. */
 export const codesIn = (text: string): string[] => [...text.matchAll(/`([^`]+)`/g)].map(([, code = ""]) => code);
 
 /** Targets of links and images. */

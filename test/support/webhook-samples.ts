@@ -1,5 +1,5 @@
 // Samples of every sender in SENDERS: requests as its provider makes them, signed by the provider's own library or, where there is none, by
-// the recipe of its documentation in Node's crypto. Nothing of src signs here.
+// the recipe of its documentation in Node's crypto. No code of src signs here.
 import { createHmac } from "node:crypto";
 import { sign as githubSign } from "@octokit/webhooks-methods";
 import { Webhook } from "standardwebhooks";
@@ -18,7 +18,7 @@ export interface SignedSample {
   sender: Sender;
   /** Two secrets of the sender's form. */
   secrets: readonly [string, string];
-  /** The headers that prove something. @param seconds when the request is sent */
+  /** The headers that authenticate the request. @param seconds when the request is sent */
   sign: (body: string, secret: string, seconds: number) => Promise<Record<string, string>>;
   signsTime: boolean;
   signsBody: boolean;
@@ -143,7 +143,7 @@ const HMAC_WITH_TIME = sampleOf(
   },
 );
 
-/** Does not compile without every sender. */
+/** Does not compile if a sender is missing. */
 const BY_SENDER: Record<SenderName, readonly SignedSample[]> = {
   standard: [STANDARD],
   github: [GITHUB],

@@ -128,7 +128,7 @@ describe("fields that are refused", () => {
     expect(problem.message).toContain(`\`${param}\``);
   });
 
-  test("a long field name is cut", () => {
+  test("a long field name is truncated", () => {
     const problem = problemOf({ ["x".repeat(5_000)]: 1 });
     expect(problem.details.param).toHaveLength(120);
     expect(problem.message.length).toBeLessThan(300);

@@ -14,7 +14,7 @@ interface SentBody {
 }
 
 /**
- * @param asBytes a byte stream, as the network gives; else a default stream, as JavaScript makes
+ * @param asBytes a byte stream, as from the network; else a default stream, as from JavaScript
  * @param more the stream stays open after the last chunk
  */
 function sent(

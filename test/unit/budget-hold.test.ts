@@ -1,4 +1,4 @@
-// What a request holds of its caller's budgets, with a clock, a KV and an upstream that the test controls.
+// The budget hold of a request, with a clock, a KV and an upstream that the test controls.
 import { describe, expect, test } from "vitest";
 import type { ConfigInput } from "../../src/core/config/define-config.ts";
 import { worstCase, type Cost } from "../../src/core/callers/budget.ts";
@@ -72,7 +72,7 @@ describe("two calls for one answer", () => {
     expect(one.steps.map(([name]) => name)).toEqual(["reserve", "settle", "reserve", "settle"]);
   });
 
-  test("leave the first reserved if its cost is unknown, since it was aborted at its first event", async () => {
+  test("keep the first reservation if its cost is unknown, since that call was aborted at its first event", async () => {
     const one = await limited();
     const { id } = await one.say("hello");
     one.upstream.ignoresChain = true;

@@ -66,7 +66,7 @@ test("a hundred answers in ten seconds make two reports: the first at once, the 
   expect(second[0] - first[0]).toBeGreaterThanOrEqual(10_000);
 });
 
-test("each budget has its own ten seconds", async () => {
+test("each budget has its own interval of ten seconds", async () => {
   const one = isolate();
   for (const name of ["a", "b", "c"]) one.budgets.count([{ ...BUDGET, name }], { requests: 1 }, () => undefined);
   await one.pass(0);
@@ -84,7 +84,7 @@ test("sums that could not be sent are sent with the next ones", async () => {
   expect(one.reports.map(([, , tally]) => tally)).toEqual([{ requests: 2, hits: 0, tokens: 10, nanoUsd: 14 }]);
 });
 
-test("the sums of 25,000 callers all reach their objects, although 10,000 is the most that wait", async () => {
+test("the sums of 25,000 callers all reach their objects, although at most 10,000 wait", async () => {
   const one = isolate();
   for (let n = 0; n < 25_000; n += 1) {
     const budget = { ...BUDGET, name: `owner:${n}` };
@@ -99,7 +99,7 @@ test("the sums of 25,000 callers all reach their objects, although 10,000 is the
   expect([...sums.values()].every((requests) => requests === 2)).toBe(true);
 });
 
-test("while no object can be reached, an isolate holds the sums of 10,000 callers at most", async () => {
+test("while no object can be reached, an isolate holds the sums of at most 10,000 callers", async () => {
   const one = isolate();
   one.isFailing = true;
   for (let n = 0; n < 25_000; n += 1)

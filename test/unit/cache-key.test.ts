@@ -162,7 +162,7 @@ describe("two requests share the canonical text", () => {
     expect(Math.min(outcomes.same, outcomes.different)).toBeGreaterThan(100);
   });
 
-  test("whatever `stream`, the order of fields, white space and the query are", () => {
+  test("regardless of `stream`, field order, white space and the query", () => {
     fc.assert(
       fc.property(pairs, writings, ([ask], writing) => {
         const { body } = composed(ask, writing);

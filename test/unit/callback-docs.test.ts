@@ -1,4 +1,4 @@
-// The receivers in docs/jobs.md, run as they are printed, accept our callbacks and nothing else. Its places, delays and errors are the real ones.
+// The receivers in docs/jobs.md, run as they are printed, accept our callbacks and nothing else. Its URLs, delays and errors match the code.
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -103,7 +103,7 @@ describe.each(RECEIVERS)("the receiver in $language", ({ language, program, file
   });
 });
 
-test("the printed URLs are where callbacks go", () => {
+test("callbacks go to the printed URLs", () => {
   const rows = [...DOC.matchAll(/^\| `(https:[^`]+)` \| (?:none|`([^`]+)`) \| `([^`]+)`/gm)];
   expect(rows).toHaveLength(4);
   for (const [, from = "", path, to] of rows) {
@@ -111,13 +111,13 @@ test("the printed URLs are where callbacks go", () => {
   }
 });
 
-test("the printed delays are the real ones", () => {
+test("the printed delays match the code", () => {
   const words = DELAYS_MS.map(inWords);
   expect(WORDS).toContain(`is repeated after ${words.slice(0, -1).join(", ")} and ${words.at(-1)}:`);
   expect(WORDS).toContain(`about ${Math.round(DELAYS_MS.reduce((sum, ms) => sum + ms, 0) / 3_600_000)} hours`);
 });
 
-test("the printed delays between attempts to answer are the real ones", () => {
+test("the printed delays between attempts to answer match the code", () => {
   const busy = new Problem("upstream_unavailable", "busy", { paid: "unpaid" });
   const pauses: string[] = [];
   for (let pause = retryDelayMs(busy, 1); pause !== null; pause = retryDelayMs(busy, pauses.length + 1))

@@ -85,7 +85,7 @@ describe("Slack", () => {
     "https://notslack.com",
     "https://example.com/slack.com",
     "https://slack.example",
-  ])("is not at %s", (url) => expect(reportsErrorsInBody(new URL(url))).toBe(false));
+  ])("is not recognized at %s", (url) => expect(reportsErrorsInBody(new URL(url))).toBe(false));
 
   test.each(['{"ok":true,"ts":"1"}', "ok", "", "null", "[]", '{"ok":"false"}', "{"])(
     "has accepted the message with %s",
@@ -116,7 +116,7 @@ describe("Slack", () => {
       });
     },
   );
-  test("has only its known error names quoted, never other words", () => {
+  test("is quoted only by its known error names, never by other words", () => {
     for (const error of ["sk_secret_words", "constructor", { toString: 1 }, 7, null, undefined, ["no_text"]]) {
       expect(outcomeOf(200, {}, JSON.stringify({ ok: false, error }))).toEqual({
         kind: "failed",
@@ -124,7 +124,7 @@ describe("Slack", () => {
       });
     }
   });
-  test("has its Retry-After obeyed though the status is 200", () => {
+  test("can delay the next attempt by Retry-After, even with status 200", () => {
     expect(nextDelivery(1, outcomeOf(200, { "retry-after": "30" }, '{"ok":false,"error":"ratelimited"}'))).toEqual({
       retryInMs: 30_000,
     });

@@ -1,4 +1,4 @@
-// One attempt of a callback over real HTTP: whatever the receiver does, the result says what happened and contains no secret.
+// One attempt of a callback over real HTTP. For each behavior of the receiver, the result names the outcome and contains no secret.
 import type { ServerResponse } from "node:http";
 import { Webhook } from "standardwebhooks";
 import { afterEach, describe, expect, test, vi } from "vitest";
@@ -62,7 +62,7 @@ const status =
     void response.writeHead(code, headers).end(body);
 
 describe("a receiver that responds", () => {
-  test("200 got the event once, with a signature that the reference library verifies", async () => {
+  test("with 200 gets the event once, with a signature that the reference library verifies", async () => {
     const crm = await receiver(status(200));
     const { attempt, outcome } = await send(crm.url);
     expect(outcome).toEqual({ kind: "delivered" });
@@ -83,7 +83,7 @@ describe("a receiver that responds", () => {
     );
   });
 
-  test("204 without a body got the request of output", async () => {
+  test("with 204 and no body gets the request that `output` returned", async () => {
     const crm = await receiver((response) => void response.writeHead(204).end());
     const returned: CallbackRequest = {
       path: "/tickets/7?x=1",
@@ -97,23 +97,26 @@ describe("a receiver that responds", () => {
     ]);
   });
 
-  test("500 failed, and gets the next attempt by the schedule", async () => {
+  test("with 500 gets the next attempt by the schedule", async () => {
     const crm = await receiver(status(500));
     const { attempt, outcome } = await send(crm.url);
     expect(attempt).toMatchObject({ status: 500, error: "status 500" });
     expect(nextDelivery(1, outcome)).toEqual({ retryInMs: 5_000 });
   });
 
-  test.each([301, 302, 303, 307, 308])("%i failed, and the location that it names gets nothing", async (code) => {
-    const evil = await receiver(status(200));
-    const crm = await receiver(status(code, { location: evil.url }));
-    const { attempt, outcome } = await send(crm.url);
-    expect(attempt).toMatchObject({ status: code, error: "redirect not followed" });
-    expect(nextDelivery(2, outcome)).toEqual({ retryInMs: 300_000 });
-    expect([crm.received.length, evil.received.length]).toEqual([1, 0]);
-  });
+  test.each([301, 302, 303, 307, 308])(
+    "with %i gets another attempt, and its Location gets no request",
+    async (code) => {
+      const evil = await receiver(status(200));
+      const crm = await receiver(status(code, { location: evil.url }));
+      const { attempt, outcome } = await send(crm.url);
+      expect(attempt).toMatchObject({ status: code, error: "redirect not followed" });
+      expect(nextDelivery(2, outcome)).toEqual({ retryInMs: 300_000 });
+      expect([crm.received.length, evil.received.length]).toEqual([1, 0]);
+    },
+  );
 
-  test("410 gets no other attempt", async () => {
+  test("with 410 gets no other attempt", async () => {
     const crm = await receiver(status(410));
     const { attempt, outcome } = await send(crm.url);
     expect(attempt).toMatchObject({ status: 410, error: "gone" });
@@ -124,7 +127,7 @@ describe("a receiver that responds", () => {
     [429, "900", 900_000],
     [503, "900", 900_000],
     [503, "99999999", 43_200_000],
-  ])("%i with Retry-After %s gets the next attempt then", async (code, seconds, retryInMs) => {
+  ])("with %i and Retry-After %s gets the next attempt at that time", async (code, seconds, retryInMs) => {
     const crm = await receiver(status(code, { "retry-after": seconds }));
     expect(nextDelivery(1, (await send(crm.url)).outcome)).toEqual({ retryInMs });
   });
@@ -154,7 +157,7 @@ describe("a receiver that fails", () => {
     expect((await send(crm.url)).attempt).toMatchObject({ status: null, error: "connection failed" });
   });
 
-  test("to end its body is not waited for: the status decides", async () => {
+  test("to end its body does not delay the outcome, which the status decides", async () => {
     const crm = await receiver((response) => {
       const more = (): void => {
         while (response.write("x".repeat(65_536)));
@@ -199,7 +202,7 @@ describe("Slack", () => {
     });
   });
 
-  test("has refused the message if the status says so, whatever the body", async () => {
+  test("has refused the message if the status is an error, regardless of the body", async () => {
     const slack = await receiver(status(500, {}, '{"ok":false,"error":"no_text"}'));
     expect((await send(SLACK, { fetcher: redirectedTo(slack) })).outcome).toEqual({
       kind: "failed",
@@ -271,7 +274,7 @@ describe("nothing is sent", () => {
       "this Worker itself",
     );
   });
-  test("to a path that leaves the origin", async () => {
+  test("to a path on another origin", async () => {
     const output = { returned: { path: "//evil.example", body: "canary" } };
     expect(await refused("https://crm.example.com", {}, { ...content, output })).toContain("hooks.triage.output");
   });

@@ -1,4 +1,4 @@
-// Where callbacks may go: a hostile URL is refused when the config is read and again when a callback is sent, and no path leaves its origin.
+// The URLs of callbacks: a hostile one is refused when the config is read and again when a callback is sent, and no path leaves its origin.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { callbackUrl, type UrlPolicy } from "../../src/core/callbacks/url.ts";
@@ -48,18 +48,18 @@ describe("a hostile url is refused by the config and when it is sent", () => {
     ["two parts", "https://10.1/in"],
     ["nothing", "https://0/in"],
     ["a dot at the end", "https://127.0.0.1./in"],
-    ["wide digits", "https://１２７.０.０.１/in"],
+    ["full-width digits", "https://１２７.０.０.１/in"],
     ["ideographic dots", "https://127。0。0。1/in"],
     ["circled digits", "https://①②⑦.0.0.1/in"],
-    ["per cent", "https://%31%32%37.0.0.1/in"],
+    ["percent-encoded", "https://%31%32%37.0.0.1/in"],
     ["cloud metadata", "https://169.254.169.254/latest/meta-data"],
     ["too large", "https://256.256.256.256/in"],
     // IPv6.
     ["IPv6 loopback", "https://[::1]/in"],
-    ["IPv6 nothing", "https://[::]/in"],
+    ["IPv6 unspecified", "https://[::]/in"],
     ["IPv4-mapped", "https://[::ffff:127.0.0.1]/in"],
     ["IPv4-mapped in hex", "https://[::ffff:7f00:1]/in"],
-    ["IPv6 link", "https://[fe80::1]/in"],
+    ["IPv6 link-local", "https://[fe80::1]/in"],
     ["a zone", "https://[fe80::1%25eth0]/in"],
     ["a bare zone", "https://[fe80::1%eth0]/in"],
     ["unique local", "https://[fd00:ec2::254]/in"],
@@ -67,9 +67,9 @@ describe("a hostile url is refused by the config and when it is sent", () => {
     ["localhost", "https://localhost/in"],
     ["localhost with a dot", "https://localhost./in"],
     ["localhost in capitals", "https://LOCALHOST/in"],
-    ["wide localhost", "https://ｌocalhost/in"],
-    ["below localhost", "https://example.localhost/in"],
-    ["below localhost with a dot", "https://example.localhost./in"],
+    ["full-width localhost", "https://ｌocalhost/in"],
+    ["a subdomain of localhost", "https://example.localhost/in"],
+    ["a subdomain of localhost with a dot", "https://example.localhost./in"],
     ["local", "https://printer.local/in"],
     ["internal", "https://metadata.google.internal/in"],
     ["internal in capitals with a dot", "https://METADATA.GOOGLE.INTERNAL./in"],
@@ -161,7 +161,7 @@ describe("the Worker itself can't be a callback", () => {
       expect(resultOf(url, undefined, LOCAL)).toContain("must not be this Worker itself");
     },
   );
-  test("whatever the scheme of the request that started the job", () => {
+  test("regardless of the scheme of the request that started the job", () => {
     expect(
       resultOf("https://ask.example.com", undefined, { local: false, ownOrigins: ["http://ask.example.com"] }),
     ).toContain("this Worker itself");
@@ -174,7 +174,7 @@ describe("the Worker itself can't be a callback", () => {
       }),
     ).toThrow("callbacks.crm.url: must not be this Worker itself (public_url)");
   });
-  test("but a host above or below it can", () => {
+  test("but its parent domain and its subdomains can", () => {
     expect(resultOf("https://crm.ask.example.com")).toBe("https://crm.ask.example.com/");
     expect(resultOf("https://example.com")).toBe("https://example.com/");
   });
@@ -247,7 +247,7 @@ describe("a path", () => {
     " ",
   );
   test.each(["https://crm.example.com", "https://crm.example.com/v2/in?x=1", "http://127.0.0.1:4000/in"])(
-    "whatever it is, the request stays on the origin of %s or is refused",
+    "of arbitrary characters stays on the origin of %s or is refused",
     (url) => {
       const path = fc.oneof(
         fc.string({ unit: "binary" }),

@@ -100,7 +100,7 @@ describe("without output", () => {
     expect(Object.keys(headers)).toEqual(["content-type", "user-agent", "webhook-id", "webhook-timestamp"]);
   });
 
-  test("with another auth the request has the id, unsigned", async () => {
+  test("with another auth the request has the id, but no signature", async () => {
     const { headers } = await requestOf({ callback: { ...OPEN, auth: { bearer: "T" } }, secrets: { T: "token" } });
     expect(headers).toMatchObject({ authorization: "Bearer token", "webhook-id": "job_1" });
     expect(headers).not.toHaveProperty("webhook-signature");
@@ -201,8 +201,8 @@ describe("auth", () => {
     ["header beyond ASCII", { header: { name: "x-key", secret_name: "CRM_SECRET" } }, "canary é"],
     ["missing standard", { standard: "CRM_SECRET" }, undefined],
     ["standard without a key", { standard: "CRM_SECRET" }, "whsec_"],
-    ["standard that is no base64", { standard: "CRM_SECRET" }, "whsec_canary!"],
-    ["standard whose second one is no base64", { standard: "CRM_SECRET" }, `${NEW_SECRET},whsec_canary!`],
+    ["standard that is not base64", { standard: "CRM_SECRET" }, "whsec_canary!"],
+    ["standard whose second secret is not base64", { standard: "CRM_SECRET" }, `${NEW_SECRET},whsec_canary!`],
     ["raw standard with a space", { standard: "CRM_SECRET" }, "canary canary"],
   ])("with a %s secret names the setting and never the value", async (_, auth, secret) => {
     const message = await refusalMessage({
@@ -282,10 +282,10 @@ describe("with output", () => {
     ["a circular body", { body: loop }, "returned a body that can't be converted to JSON"],
     ["a bigint in the body", { body: { n: 1n } }, "returned a body that can't be converted to JSON"],
     ["a path that is a number", { path: 7, body: 1 }, "returned a path that is not a string"],
-    ["a path that leaves", { path: "//evil.example", body: 1 }, "returned an unsafe path"],
+    ["a path on another origin", { path: "//evil.example", body: 1 }, "returned an unsafe path"],
     ["GET", { method: "GET", body: 1 }, "returned a method other than POST, PUT and PATCH"],
-    ["a method that is none", { method: "POST /x HTTP/1.1\r\n", body: 1 }, "returned a method other than"],
-    ["a method that is no text", { method: 5, body: 1 }, "returned a method other than"],
+    ["an unknown method", { method: "POST /x HTTP/1.1\r\n", body: 1 }, "returned a method other than"],
+    ["a method that is not a string", { method: 5, body: 1 }, "returned a method other than"],
     ["headers in a list", { headers: ["x"], body: 1 }, "returned headers that are not an object"],
     ["a name with a colon", { headers: { "x:y": "1" }, body: 1 }, "returned a header with an invalid name"],
     ["a name with a line break", { headers: { "x\r\ny": "1" }, body: 1 }, "returned a header with an invalid name"],

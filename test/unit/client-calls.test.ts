@@ -1,4 +1,4 @@
-// What the client sends, and how it handles errors: bodies, tokens, errors, conversations.
+// The calls of the client: bodies, tokens, errors, conversations.
 import { afterEach, describe, expect, expectTypeOf, test } from "vitest";
 import type * as packaged from "uniapi-edge/client";
 import {
@@ -228,13 +228,13 @@ describe("an error", () => {
     test.each([
       ["a page", "ask", () => new Response("<h1>Sign in to the network</h1>", { headers })],
       ["half of one", "ask", () => new Response('{"id":"resp_ue1_o', { headers })],
-      ["nothing", "ask", () => new Response(null, { headers })],
+      ["no body", "ask", () => new Response(null, { headers })],
       ["null", "ask", () => new Response("null", { headers })],
       ["no body", "stream", () => new Response(null, { headers })],
-      ["an event that is no JSON", "stream", () => events("id: f0-0\nevent: start\ndata: <h1>\n\n")],
+      ["an event that is not JSON", "stream", () => events("id: f0-0\nevent: start\ndata: <h1>\n\n")],
       ["an end that is null", "stream", () => events("id: f0-0\nevent: done\ndata: null\n\n")],
-      ["an error that says nothing", "stream", () => events("id: f0-0\nevent: error\ndata: {}\n\n")],
-    ])("says so, with the request id: %s to %s", async (_, name, answer) => {
+      ["an error without fields", "stream", () => events("id: f0-0\nevent: error\ndata: {}\n\n")],
+    ])("names the failure and the request id: %s to %s", async (_, name, answer) => {
       let sent = 0;
       const fetch = (): Promise<Response> => Promise.resolve(((sent += 1), answer()));
       const client = createClient({ url: "http://worker.example", fetch });
@@ -271,7 +271,7 @@ describe("an error", () => {
     });
   });
 
-  test("with a Retry-After of more than a minute says how long", async () => {
+  test("with a Retry-After of more than a minute has that time, and is not retried", async () => {
     const { client } = await start({
       instead: (_, response) =>
         refuse(response, 429, "budget_exceeded", { "retry-after": "3600", "x-should-retry": "false" }) ?? true,

@@ -26,7 +26,7 @@ const normalize = ({
   data,
 });
 
-function decoded(chunks: readonly Uint8Array[]): DecodedEvent[] {
+function decodeAll(chunks: readonly Uint8Array[]): DecodedEvent[] {
   const decode = createDecoder();
   return chunks.flatMap((chunk): ServerSentEvent[] => decode(chunk)).map(normalize);
 }
@@ -77,7 +77,7 @@ const stream = fc
 test("any stream, split anywhere, gives the reference parser's events", () => {
   fc.assert(
     fc.property(stream, fc.array(fc.nat(), { maxLength: 8 }), (text, cuts) => {
-      expect(decoded(splitAt(bytesOf(text), cuts))).toEqual(reference(text));
+      expect(decodeAll(splitAt(bytesOf(text), cuts))).toEqual(reference(text));
     }),
     { numRuns: 1_000 },
   );
@@ -90,15 +90,15 @@ test.each([
   ["a mixture", "id: a-0\r\nevent: a\ndata: 1\n\r\ndata: 2\r\n\r"],
 ])("the events are the same wherever the bytes are split in two, and byte by byte: %s", (_, text) => {
   const bytes = bytesOf(text);
-  const whole = decoded([bytes]);
-  expect(whole).toHaveLength(2);
+  const expected = decodeAll([bytes]);
+  expect(expected).toHaveLength(2);
   for (let cut = 0; cut <= bytes.length; cut += 1)
-    expect(decoded([bytes.slice(0, cut), bytes.slice(cut)])).toEqual(whole);
-  expect(decoded([...bytes].map((byte) => Uint8Array.of(byte)))).toEqual(whole);
+    expect(decodeAll([bytes.slice(0, cut), bytes.slice(cut)])).toEqual(expected);
+  expect(decodeAll([...bytes].map((byte) => Uint8Array.of(byte)))).toEqual(expected);
 });
 
 test("an event is returned only once it is complete", () => {
-  expect(decoded([bytesOf("id: a-0\ndata: 1\n")])).toEqual([]);
+  expect(decodeAll([bytesOf("id: a-0\ndata: 1\n")])).toEqual([]);
 });
 
 test.each([

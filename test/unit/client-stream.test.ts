@@ -79,7 +79,7 @@ describe("a connection that breaks", () => {
   test.each([
     ["torn off", false],
     ["ended cleanly", true],
-  ])("is resumed after the last whole event, wherever it was %s", async (_, endsCleanly) => {
+  ])("is resumed after the last complete event, wherever it was %s", async (_, endsCleanly) => {
     const { server, client } = await start({
       events: SHORT,
       endsCleanly,

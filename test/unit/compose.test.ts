@@ -23,15 +23,15 @@ const fields = Object.keys(FIELD_VALUES) as (keyof UpstreamFields)[];
 
 describe("precedence", () => {
   test.each(fields)("%s: the request overrides the preset, and the preset the defaults", (name) => {
-    const [asked, preset, base] = FIELD_VALUES[name];
+    const [requested, preset, base] = FIELD_VALUES[name];
     const defaults = { model: "base", [name]: base };
     const config = { defaults, presets: { own: { [name]: preset }, plain: {} } } as ConfigInput;
     const value = (ask: Partial<Ask>): unknown => composed(ask, config).body[name];
-    expect(value({ preset: "own", [name]: asked })).toEqual(asked);
+    expect(value({ preset: "own", [name]: requested })).toEqual(requested);
     expect(value({ preset: "own" })).toEqual(preset);
     expect(value({ preset: "plain" })).toEqual(base);
     expect(value({})).toEqual(base);
-    expect(value({ [name]: asked })).toEqual(asked);
+    expect(value({ [name]: requested })).toEqual(requested);
   });
 
   test("fields that are not set, and fields of the Worker's own, are not sent", () => {

@@ -1,5 +1,5 @@
-// What the console's chat stores and sends when its page is closed, reloaded or signed out of. There is no page: storage and network are
-// fakes.
+// The console's chat when its page is closed, reloaded or signed out of: what it stores, and what it sends. There is no page: storage and
+// network are fakes.
 import { expect, test, vi } from "vitest";
 import { clearSession, createSessionWriter, readSession } from "../../src/console/session/session-store.ts";
 import { answered, consoleStage, done, open, reload, sending } from "../support/console-stage.ts";

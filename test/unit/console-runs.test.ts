@@ -20,7 +20,7 @@ test.each([
   ["the key belongs to another question", 422, "idempotency_key_reused", false, true],
   ["it broke off upstream, and that is recorded", 200, "upstream_error", false, true],
   ["it failed before its first event", 502, "upstream_error", false, true],
-  ["it may be paid", 504, "upstream_timeout", false, true],
+  ["the call may have been paid", 504, "upstream_timeout", false, true],
   ["UniAPI refused, unpaid: the key may be sent again", 429, "upstream_rate_limited", true, false],
   ["UniAPI is unavailable, unpaid", 503, "upstream_unavailable", true, false],
   ["the kill switch", 503, "paused", true, false],

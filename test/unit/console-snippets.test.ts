@@ -20,7 +20,7 @@ function argumentsOf(line: string): string[] {
   return execFileSync("/bin/sh", ["-c", script], { encoding: "utf8", env }).split("\0").slice(0, -1);
 }
 
-test("a shell passes the body unchanged, whatever it contains, and inserts the key", () => {
+test("a shell passes any body unchanged, and inserts the key", () => {
   const [, url, , authorization, , type, , body = ""] = argumentsOf(curlLine(question));
   expect([url, authorization, type]).toEqual([
     "http://localhost:8787/ask",

@@ -76,7 +76,7 @@ describe("auto", () => {
     },
   );
 
-  test("one miss of a model that has continued is not stored: for the next turn the model is unknown", async () => {
+  test("one miss of a model that has continued before is not stored: its chain support is unknown for the next turn", async () => {
     const { ask, upstream, kv, deps } = await createHarness();
     const first = await ask("a");
     const second = await ask("b", first.id);
@@ -88,7 +88,7 @@ describe("auto", () => {
     expect(upstream.calls.at(-1)?.stream).toBe(true);
   });
 
-  test("if a call was made and the chain can't be read, the error is maybe paid", async () => {
+  test("if a call was made and the chain can't be read, the error may have been paid", async () => {
     const { ask, upstream } = await createHarness({}, 30_000);
     const first = await ask("a");
     upstream.ignoresChain = true;

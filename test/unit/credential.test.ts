@@ -1,11 +1,11 @@
-// A key is found where it is the same to its last character, among however many.
+// The lookup of a credential by its key finds exact matches only, among any number of keys.
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { findKey } from "../../src/core/callers/credential.ts";
 
 const Key = fc.string({ unit: fc.constantFrom(..."abcAB01_-\u0000é"), maxLength: 12 });
 
-test("a key finds its holder as a Map would, and nothing else finds anybody", () => {
+test("a lookup by key gives the same results as a Map", () => {
   fc.assert(
     fc.property(fc.dictionary(Key, fc.nat(), { maxKeys: 8 }), Key, (holders, other) => {
       const known = new Map(Object.entries(holders));

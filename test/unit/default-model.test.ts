@@ -32,11 +32,13 @@ test("Enter changes nothing, a name chooses a model, and a part of one name is e
 });
 
 test("a part of several names lists these, an unknown name gets a message, and both ask again", async () => {
-  const said: string[] = [];
+  const messages: string[] = [];
   const { ask, printed } = typing("gpt", "claude", "gpt-4.1");
-  expect(await chooseModel(MODELS, "gpt-6-luna", ask, (line) => void said.push(line))).toBe("gpt-4.1");
+  expect(await chooseModel(MODELS, "gpt-6-luna", ask, (line) => void messages.push(line))).toBe("gpt-4.1");
   expect(printed).toHaveLength(3);
-  expect(said.join("\n")).toMatch(/gpt-4\.1 \(ends 2027-01-14\)\s+gpt-6-luna\s+gpt-6-sol\n.*no model of that name/s);
+  expect(messages.join("\n")).toMatch(
+    /gpt-4\.1 \(ends 2027-01-14\)\s+gpt-6-luna\s+gpt-6-sol\n.*no model of that name/s,
+  );
 });
 
 test("src/config.ts is changed only while it is as shipped", () => {

@@ -1,4 +1,4 @@
-// What src/config.ts may contain, its defaults, and the message for each mistake.
+// The settings of src/config.ts, their defaults, and the message for each mistake.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { UpstreamFields } from "../../src/contract/ask.ts";
@@ -582,7 +582,7 @@ describe("a mistake gets a message with its path and its remedy", () => {
   test.each(forms)("%s", (_, config, line) => expect(mistakes(config)).toEqual([line]));
   test.each(together)("%s", (_, config, line) => expect(mistakes(config)).toEqual([line]));
 
-  test("metadata that a restricted caller does not see have at most 8 keys, in its preset or in defaults", () => {
+  test("metadata that a restricted caller does not see has at most 8 keys, in its preset or in defaults", () => {
     const keys = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, n) => [`k${n}`, "x"]));
     const config = (metadata: object, callers: object) => ({ presets: { support: { model, metadata } }, ...callers });
     const sentence = "must have at most 8 keys: UniAPI accepts 16, and callers of the preset may add 8 of their own";

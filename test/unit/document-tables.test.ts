@@ -1,4 +1,4 @@
-// The tables of the documents hold what the code has, and nothing else: request and answer fields, stream events, problem codes, routes,
+// The tables of the documents match the code, row by row: request and answer fields, stream events, problem codes, routes,
 // commands, settings, secrets, bindings, folders.
 import { globSync, readdirSync } from "node:fs";
 import { posix } from "node:path";
@@ -24,7 +24,7 @@ const firstCells = (page: string, heading: string): string[] =>
   rowsOf(sectionOf(page, heading)).flatMap(([cell = ""]) => codesIn(cell));
 
 describe("docs/api.md", () => {
-  /** What each row says of a field: its meaning, and whether a restricted caller may set it. */
+  /** The row of each field: its meaning, and whether a restricted caller may set it. */
   const REQUEST_ROWS = new Map(
     rowsOf(sectionOf("docs/api.md", "Request")).flatMap(([names = "", meaning = "", restricted = ""]) =>
       codesIn(names).map((name) => [name, { meaning, restricted }] as const),
@@ -38,7 +38,7 @@ describe("docs/api.md", () => {
     expect(sorted(REQUEST_ROWS.keys())).toEqual(sorted([...ASK_FIELDS.keys(), ...Object.keys(REFUSED_FIELDS)]));
   });
 
-  test.each([...ASK_FIELDS])("says of the request field %s what its row in the table of fields says", (name, field) => {
+  test.each([...ASK_FIELDS])("describes the request field %s as the table of fields does", (name, field) => {
     const { meaning = "", restricted = "" } = REQUEST_ROWS.get(name) ?? {};
     expect(meaning).toBe(`${field.description}${name === "input" ? " Required." : ""}`);
     const listed = field.allowedAs === undefined ? "it" : `\`${field.allowedAs}\``;

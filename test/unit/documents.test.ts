@@ -1,5 +1,5 @@
-// The documents hold together: links, images and headings exist, every page can be found, what they name as a file, a command or an
-// export is there, and the README is short and the same in both languages. document-tables.test.ts compares their tables with the code.
+// The documents are consistent: the links, images, headings, files, commands and exports that they name exist, every page can be found,
+// and the README is short and the same in both languages. document-tables.test.ts compares their tables with the code.
 import { existsSync, globSync, readdirSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
@@ -93,7 +93,7 @@ describe.each(["CONTRIBUTING.md", "docs/architecture.md"])("%s", (page) => {
     expect(files.filter((path) => !existsSync(path))).toEqual([]);
   });
 
-  test("names exports and members where they are", () => {
+  test("names exports and members that the named files declare", () => {
     const missing: string[] = [];
     for (const [, names = "", path = ""] of text.matchAll(
       /((?:`\w+`(?:, | and ))*`\w+`) (?:in|of) `((?:src|scripts|test)\/[\w./-]+\.tsx?)`/g,

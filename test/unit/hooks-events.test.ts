@@ -23,7 +23,7 @@ const slackMessage = slack.parse(sample("slack-message.json"), JSON_TYPE);
 const slackCommand = slack.parse(sample("slack-command.txt"), FORM_TYPE);
 
 describe("a payload", () => {
-  test("is JSON, whatever its content type", () => {
+  test("is JSON, regardless of its content type", () => {
     expect(read('{"a":[1]}')).toEqual({ a: [1] });
     expect(read(' [{"a":1}]', NO_HEADERS)).toEqual([{ a: 1 }]);
     expect(read('\uFEFF{"a":1}', new Headers({ "content-type": "text/plain" }))).toEqual({ a: 1 });
@@ -204,7 +204,7 @@ describe("an event of a bot", () => {
     expect(sender.isBot(payload)).toBe(false);
   });
 
-  test("is looked for without throwing, whatever the payload", () => {
+  test("is looked for in any payload without throwing", () => {
     fc.assert(
       fc.property(fc.jsonValue(), (payload) => {
         for (const { sender } of SAMPLES) {

@@ -1,4 +1,4 @@
-// The senders against what the providers publish: their worked examples and their own libraries. A library accepts whatever we accept.
+// The senders against the worked examples and the libraries that the providers publish. A library accepts every request that we accept.
 // Where a library is laxer than docs/contract.md, we are strict.
 import { createHmac } from "node:crypto";
 import { verify as githubVerify } from "@octokit/webhooks-methods";
@@ -134,7 +134,7 @@ describe("the providers' own libraries", () => {
     ),
   });
 
-  test.each(LIBRARIES)("%s accepts whatever we accept", async (_name, sender, library) => {
+  test.each(LIBRARIES)("%s accepts every request that we accept", async (_name, sender, library) => {
     const [secret] = sender.secrets;
     let passed = 0;
     await fc.assert(

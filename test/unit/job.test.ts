@@ -42,7 +42,7 @@ describe("a failed attempt", () => {
   ])("%s", (_name, problem, ms) => expect(retryDelayMs(problem, 1)).toBe(ms));
 });
 
-describe("for a record is due", () => {
+describe("the next action of a record", () => {
   const AT = 1_800_000_000_000;
   const state = (more: Partial<JobState> = {}): JobState => ({
     job: "job_1",

@@ -52,7 +52,7 @@ describe("keys of an identity provider", () => {
     expect(state.fetches).toBe(2);
   });
 
-  test("an unknown key id makes the set be fetched again, at most once in 30 s", async () => {
+  test("are fetched again for an unknown key id, at most once in 30 s", async () => {
     const { state, kidsOf } = provider(["a"]);
     await kidsOf("a");
     state.kids = ["a", "b"];
@@ -62,7 +62,7 @@ describe("keys of an identity provider", () => {
     expect(state.fetches).toBe(2);
   });
 
-  test("many invented key ids, at once or one after another, cause one request in 30 s", async () => {
+  test("are fetched once in 30 s for many invented key ids, at once or one after another", async () => {
     const { state, kidsOf } = provider(["a"]);
     await Promise.all(Array.from({ length: 100 }, (_, at) => kidsOf(`made-up-${at}`)));
     for (let at = 0; at < 100; at += 1) await kidsOf(`more-${at}`);
@@ -72,7 +72,7 @@ describe("keys of an identity provider", () => {
     expect(state.fetches).toBe(2);
   });
 
-  test("simultaneous first requests wait for one fetch, and all get the keys", async () => {
+  test("are fetched once for simultaneous first requests, which all get them", async () => {
     const { state, kidsOf } = provider(["a"]);
     let answer = (): void => undefined;
     const plain = state.reply;
@@ -84,7 +84,7 @@ describe("keys of an identity provider", () => {
     expect(state.fetches).toBe(1);
   });
 
-  test("a request that waits for a dead fetch gives up after 5 s, and one that comes after 30 s tries again", async () => {
+  test("are waited for 5 s if the fetch hangs, and a request after 30 s fetches again", async () => {
     const { state, kidsOf } = provider(["a"]);
     const plain = state.reply;
     state.reply = () => new Promise(() => undefined);

@@ -105,7 +105,7 @@ interface Import {
 const STATEMENT =
   /(?:^|\n)\s*(?:import|export)\s+(?<type>type\s)?(?:(?<names>[^;"']*?)\sfrom\s*)?"(?<from>[^"]+)"|\bimport\(\s*["'](?<dynamic>[^"']+)["']\s*\)/g;
 
-/** What a module imports, re-exports, or loads with import(). */
+/** The modules that a source imports, re-exports, or loads with import(). */
 function importsOf(source: string): Import[] {
   return [...source.matchAll(STATEMENT)].map(({ groups = {} }) => {
     const names = groups["names"] ?? "";

@@ -14,7 +14,7 @@ interface Line {
   cause?: Line;
 }
 
-/** The lines that a thrown value leaves, and their text. */
+/** The log lines of a thrown value, and their text. */
 function logOf(thrown: unknown): { lines: Line[]; text: string } {
   const written: string[] = [];
   jsonLog((line) => void written.push(line), undefined).exception("req_1", toProblem(thrown));
@@ -33,8 +33,8 @@ const MESSAGES: [name: string, message: string][] = [
   ["nothing", ""],
 ];
 
-describe("an unexpected throw leaves one line with the request's id, its class and its frames", () => {
-  test.each(MESSAGES)("and nothing of a message of %s", (_name, message) => {
+describe("an unexpected throw writes one line with the request's id, its class and its frames", () => {
+  test.each(MESSAGES)("without a message of %s", (_name, message) => {
     const { lines, text } = logOf(failIn(message));
     expect(lines).toEqual([
       { level: "error", event: "exception", request_id: "req_1", error: "TypeError", stack: expect.any(Array) as [] },
@@ -45,7 +45,7 @@ describe("an unexpected throw leaves one line with the request's id, its class a
     expect(text).not.toContain(CANARY);
   });
 
-  test.each(MESSAGES)("nor of a message of %s that was changed after the throw", (_name, message) => {
+  test.each(MESSAGES)("without a message of %s that was changed after the throw", (_name, message) => {
     const error = failIn(message);
     error.message = "x";
     const { lines, text } = logOf(error);
@@ -58,13 +58,13 @@ describe("an unexpected throw leaves one line with the request's id, its class a
     ["an object", { message: CANARY, stack: CANARY, name: CANARY }, "object"],
     ["undefined", undefined, "undefined"],
     ["null", null, "object"],
-  ])("also where %s is thrown, which has no stack", (_name, thrown, type) => {
+  ])("even if %s is thrown, which has no stack", (_name, thrown, type) => {
     const { lines, text } = logOf(thrown);
     expect(lines).toEqual([{ level: "error", event: "exception", request_id: "req_1", error: type }]);
     expect(text).not.toContain(CANARY);
   });
 
-  test("and its causes, which may be anything and form a circle", () => {
+  test("and with those of its causes, which may be anything and form a circle", () => {
     const inner = new RangeError(CANARY, { cause: CANARY });
     expect(logOf(new Error(CANARY, { cause: inner })).lines[0]).toMatchObject({
       error: "Error",
@@ -77,18 +77,18 @@ describe("an unexpected throw leaves one line with the request's id, its class a
     expect(text).not.toContain(CANARY);
   });
 
-  test("without frames where only the text of the stack is left", () => {
+  test("but without frames if only the text of the stack remains", () => {
     const read = failIn(CANARY);
     expect(read.stack).toContain(CANARY);
-    const given = failIn(CANARY);
-    Object.defineProperty(given, "stack", { value: `TypeError: ${CANARY}\n    at ${CANARY} (index.js:1:1)` });
-    for (const error of [read, given])
+    const replaced = failIn(CANARY);
+    Object.defineProperty(replaced, "stack", { value: `TypeError: ${CANARY}\n    at ${CANARY} (index.js:1:1)` });
+    for (const error of [read, replaced])
       expect(logOf(error).lines).toEqual([
         { level: "error", event: "exception", request_id: "req_1", error: "TypeError" },
       ]);
   });
 
-  test("and no name that is a text", () => {
+  test("and with no name that is arbitrary text", () => {
     const error = failIn("x");
     error.name = `Error: ${CANARY}`;
     expect(logOf(error).lines[0]).toMatchObject({ error: "Error" });
@@ -96,11 +96,11 @@ describe("an unexpected throw leaves one line with the request's id, its class a
   });
 });
 
-test("a problem that was expected leaves no such line", () => {
+test("an expected Problem writes no such line", () => {
   expect(logOf(new Problem("upstream_error", CANARY)).lines).toEqual([]);
 });
 
-test("other code's stacks are texts as before", () => {
+test("other code still gets stacks as text", () => {
   logOf(failIn("x"));
   expect(new Error("mine").stack).toMatch(/^Error: mine\n {4}at /);
 });

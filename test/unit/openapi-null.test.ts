@@ -39,7 +39,7 @@ const OF_JOBS = [...ASK.filter((name) => name !== "stream"), "callback"];
 const OF_RESPONSES = [
   ...new Set([...Object.keys(ResponsesRequest.shape), ...Object.keys(UPSTREAM_FIELDS), "of_tomorrow"]),
 ];
-const FIELDS: [path: string, whole: JsonObject, fields: string[], read: (body: JsonObject) => unknown][] = [
+const FIELDS: [path: string, requiredBody: JsonObject, fields: string[], read: (body: JsonObject) => unknown][] = [
   ["/ask", { input: "hi" }, ASK, (body) => parseAsk({ ...body })],
   ["/jobs", { input: "hi" }, OF_JOBS, (body) => readJob(JSON.stringify(body), { callbacks: {} })],
   ["/v1/responses", { input: "hi" }, OF_RESPONSES, (body) => readResponses(JSON.stringify(body), JSON_TYPE)],
@@ -49,19 +49,22 @@ const FIELDS: [path: string, whole: JsonObject, fields: string[], read: (body: J
 
 describe("a request", () => {
   test.each(FIELDS)(
-    "to %s like %j accepts null in the fields that the document says, and in no other",
-    (path, whole, fields, read) => {
-      const nulled = fields.map((name) => [name, { ...whole, [name]: null }] as const);
-      const documented = nulled
+    "to %s like %j accepts null in exactly the fields that the document marks",
+    (path, requiredBody, fields, read) => {
+      const withNull = fields.map((name) => [name, { ...requiredBody, [name]: null }] as const);
+      const documented = withNull
         .filter(([, body]) => request(post(path), JSON_TYPE, body) === null)
         .map(([name]) => name);
-      expect(documented).toEqual(nulled.filter(([, body]) => isAccepted(() => read(body))).map(([name]) => name));
+      expect(documented).toEqual(withNull.filter(([, body]) => isAccepted(() => read(body))).map(([name]) => name));
     },
   );
 
   test("is accepted with its required fields only", () => {
-    for (const [path, whole, , read] of FIELDS) {
-      expect([request(post(path), JSON_TYPE, whole), isAccepted(() => read(whole))]).toEqual([null, true]);
+    for (const [path, requiredBody, , read] of FIELDS) {
+      expect([request(post(path), JSON_TYPE, requiredBody), isAccepted(() => read(requiredBody))]).toEqual([
+        null,
+        true,
+      ]);
       expect([request(post(path), JSON_TYPE, {}) === null, isAccepted(() => read({}))]).toEqual(
         path === "/v1/responses" ? [true, true] : [false, false],
       );

@@ -121,10 +121,10 @@ describe("the plan for the exact-repeat cache", () => {
   const settings: CacheSettings = { ttl: 3_600, scope: "owner" };
   const bypass: CachePlan = { read: false, write: false, scope: "owner" };
   const plan = (
-    wish: false | "refresh" | number | undefined,
+    requested: false | "refresh" | number | undefined,
     header: string | null,
     body: JsonObject = {},
-  ): CachePlan => planCache(wish, readCacheControl(header), settings, body);
+  ): CachePlan => planCache(requested, readCacheControl(header), settings, body);
 
   test.each<[string, false | "refresh" | number | undefined, string | null, Partial<CachePlan>]>([
     ["by default it reads and writes for the config's ttl", undefined, null, { read: 3_600, write: 3_600 }],
@@ -147,8 +147,8 @@ describe("the plan for the exact-repeat cache", () => {
     ["cache:refresh overrides max-age", "refresh", "max-age=500", { read: false, write: 3_600 }],
     ["no-store overrides the field", 300, "no-store", bypass],
     ["no-store overrides refresh", "refresh", "no-store", bypass],
-  ])("%s", (_, wish, header, expected) => {
-    expect(plan(wish, header)).toEqual({ scope: "owner", ...expected });
+  ])("%s", (_, requested, header, expected) => {
+    expect(plan(requested, header)).toEqual({ scope: "owner", ...expected });
   });
 
   test.each<[string, JsonObject, boolean]>([
@@ -161,14 +161,14 @@ describe("the plan for the exact-repeat cache", () => {
     ["file search beside a function", { tools: [{ type: "function" }, { type: "file_search" }] }, false],
     ["an MCP server", { tools: [{ type: "mcp", server_url: "https://x" }] }, false],
     ["a future tool type", { tools: [{ type: "time_travel" }] }, false],
-  ])("a request with %s: %j is kept %s", (_, body, kept) => {
+  ])("a request with %s: %j is cached %s", (_, body, kept) => {
     expect(plan(undefined, null, body)).toEqual(kept ? { read: 3_600, write: 3_600, scope: "owner" } : bypass);
     expect(plan(60, null, body).write).toBe(kept ? 60 : false);
   });
 
   test("a request can't turn on what the deployer turned off", () => {
-    for (const wish of [undefined, "refresh" as const, 60])
-      expect(planCache(wish, readCacheControl("max-age=60"), false, {})).toEqual(bypass);
+    for (const requested of [undefined, "refresh" as const, 60])
+      expect(planCache(requested, readCacheControl("max-age=60"), false, {})).toEqual(bypass);
   });
 
   test("only the deployer can choose a shared scope", () => {

@@ -143,7 +143,7 @@ describe("the query", () => {
     ["stream=true&preset=a", { stream: true, preset: "a" }],
     ["stream=false", { stream: false }],
     ["stream=0", { stream: false }],
-  ])("?%s sets that field", (query, fields) => {
+  ])("?%s sets the field", (query, fields) => {
     expect(read("hi", "text/plain", query)).toEqual({ input: "hi", ...fields });
     expect(read('{"input":"hi","preset":null,"stream":null}', JSON_TYPE, query)).toEqual({ input: "hi", ...fields });
   });

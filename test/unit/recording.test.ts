@@ -1,4 +1,4 @@
-// A recording and its playback without the Durable Object between them: what is recorded is what is played, however the bytes are cut.
+// A recording and its playback without the Durable Object between them: it plays exactly the events that were recorded, however the bytes are cut.
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { Question } from "../../src/answer/answer.ts";
@@ -25,7 +25,7 @@ const question: Question = {
   retries: true,
 };
 
-async function recorded(
+async function recordRun(
   form: RunSpec["form"],
   loadDeps: () => Promise<Deps> = () => Promise.resolve(deps),
 ): Promise<{ lines: RecordingLine[]; isFinal: boolean }> {
@@ -77,13 +77,13 @@ const options = (stream: boolean): ReplyOptions => ({
 });
 
 test("cut anywhere, a recording for /v1/responses plays the frames that were recorded and the same end", async () => {
-  const { lines, isFinal } = await recorded("responses");
+  const { lines, isFinal } = await recordRun("responses");
   expect(isFinal).toBe(true);
   const frames = lines.flatMap((line) => ("frames" in line ? line.frames : []));
   const [finished] = lines.flatMap((line) => ("finished" in line ? [asJson(line.finished)] : []));
   expect(frames.length).toBeGreaterThan(2);
   const bytes = bytesOf(lines);
-  const played = async (playback: Playback): Promise<{ frames: string[]; finished: unknown }> => {
+  const playAll = async (playback: Playback): Promise<{ frames: string[]; finished: unknown }> => {
     const reply = await readResponsesReply(playback, options(true));
     if (reply.kind === "whole") throw new Error("no stream");
     const texts: string[] = [];
@@ -95,7 +95,7 @@ test("cut anywhere, a recording for /v1/responses plays the frames that were rec
   };
   await fc.assert(
     fc.asyncProperty(fc.array(fc.nat(bytes.length), { maxLength: 40 }), async (cuts) => {
-      expect(await played(playbackOf(bytes, cuts).playback)).toEqual({ frames, finished });
+      expect(await playAll(playbackOf(bytes, cuts).playback)).toEqual({ frames, finished });
       expect(await readResponsesReply(playbackOf(bytes, cuts).playback, options(false))).toMatchObject({ finished });
     }),
     { numRuns: 60 },
@@ -103,7 +103,7 @@ test("cut anywhere, a recording for /v1/responses plays the frames that were rec
 });
 
 test("cut anywhere, a recording for /ask plays the events that were recorded; only the request's id is the reader's", async () => {
-  const { lines, isFinal } = await recorded("ask");
+  const { lines, isFinal } = await recordRun("ask");
   expect(isFinal).toBe(true);
   const events = lines
     .flatMap((line) => ("events" in line ? line.events : []))
@@ -112,7 +112,7 @@ test("cut anywhere, a recording for /ask plays the events that were recorded; on
     );
   expect(events.map(({ event }) => event)).toEqual(expect.arrayContaining(["start", "text", "done"]));
   const bytes = bytesOf(lines);
-  const played = async (playback: Playback): Promise<AskEvent[]> => {
+  const playAll = async (playback: Playback): Promise<AskEvent[]> => {
     const reply = await readAskReply(playback, options(true));
     if (reply.kind === "whole") return reply.events();
     const all: AskEvent[] = [];
@@ -124,23 +124,23 @@ test("cut anywhere, a recording for /ask plays the events that were recorded; on
   };
   await fc.assert(
     fc.asyncProperty(fc.array(fc.nat(bytes.length), { maxLength: 40 }), async (cuts) => {
-      expect(await played(playbackOf(bytes, cuts).playback)).toEqual(asJson(events));
-      const whole = await readAskReply(playbackOf(bytes, cuts).playback, options(false));
-      expect(whole).toMatchObject({ kind: "whole", answer: asJson(events.at(-1)?.data) });
+      expect(await playAll(playbackOf(bytes, cuts).playback)).toEqual(asJson(events));
+      const jsonReply = await readAskReply(playbackOf(bytes, cuts).playback, options(false));
+      expect(jsonReply).toMatchObject({ kind: "whole", answer: asJson(events.at(-1)?.data) });
     }),
     { numRuns: 60 },
   );
 });
 
-test("a recording for /v1/responses is no stream of /ask", async () => {
-  const bytes = bytesOf((await recorded("responses")).lines);
+test("a recording for /v1/responses can't be read as a stream of /ask", async () => {
+  const bytes = bytesOf((await recordRun("responses")).lines);
   const reply = await readAskReply(playbackOf(bytes, []).playback, options(true));
   if (reply.kind === "whole") throw new Error("no stream");
   await expect(reply.next()).rejects.toMatchObject({ code: "stream_lost" });
 });
 
-test.each(["ask", "responses"] as const)("only the request that started it learns what it cost: %s", async (form) => {
-  const bytes = bytesOf((await recorded(form)).lines);
+test.each(["ask", "responses"] as const)("only the request that started a run logs its cost: %s", async (form) => {
+  const bytes = bytesOf((await recordRun(form)).lines);
   const started = playbackOf(bytes, [], "started");
   const joined = playbackOf(bytes, []);
   const read = form === "ask" ? readAskReply : readResponsesReply;
@@ -170,7 +170,7 @@ test("a failure is recorded with all that its response needs, and is final if it
     ["unpaid", false],
   ] as const) {
     const problem = new Problem("upstream_rate_limited", "slow down", { paid, retryAfter: 7, reason: "r", param: "p" });
-    const failed = await recorded("ask", () => failing(problem));
+    const failed = await recordRun("ask", () => failing(problem));
     expect(failed.isFinal).toBe(isFinal);
     const thrown = await readAskReply(playbackOf(bytesOf(failed.lines), [3]).playback, options(true)).catch(
       (error: unknown) => error,
@@ -181,19 +181,19 @@ test("a failure is recorded with all that its response needs, and is final if it
   }
 });
 
-test("wrong settings where the run is made reach every reader, and are not final", async () => {
-  const { lines, isFinal } = await recorded("ask", () =>
+test("a misconfiguration in the run's object reaches every reader, and is not final", async () => {
+  const { lines, isFinal } = await recordRun("ask", () =>
     Promise.reject(new Problem("misconfigured", "no", { reason: "X" })),
   );
   expect([lines, isFinal]).toMatchObject([[{ problem: { code: "misconfigured" } }], false]);
 });
 
-test("an error of our own after upstream was asked may have been paid, and its text is not recorded", async () => {
+test("an internal error after the upstream call may have been paid, and its text is not recorded", async () => {
   const broken: Deps = {
     ...deps,
     upstream: { ...deps.upstream, create: () => Promise.reject(new TypeError("secret")) },
   };
-  const { lines, isFinal } = await recorded("ask", () => Promise.resolve(broken));
+  const { lines, isFinal } = await recordRun("ask", () => Promise.resolve(broken));
   expect(isFinal).toBe(true);
   expect(lines).toMatchObject([{ problem: { code: "internal_error", details: { paid: "maybe" } } }]);
   expect(JSON.stringify(lines)).not.toContain("secret");

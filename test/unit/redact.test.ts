@@ -61,7 +61,7 @@ describe("our own secrets", () => {
   });
 });
 
-describe("what an upstream's text must not show", () => {
+describe("private data in an upstream's text is removed", () => {
   test.each<[string, string, RegExp]>([
     ["a key", "Incorrect API key: sk-proj-AbCdEf123456.", /AbCdEf|123456/],
     ["a masked key", "Incorrect API key provided: sk-proj-********************wxyz.", /wxyz|proj/],
@@ -92,7 +92,7 @@ describe("what an upstream's text must not show", () => {
     "Unsupported parameter: 'temperature' is not supported with this model.",
     "max_output_tokens must be at least 16.",
     "Invalid schema for response_format 'answer': In context=(), 'required' is required.",
-  ])("what helps the caller is unchanged: %s", (text) => {
+  ])("a message that helps the caller is unchanged: %s", (text) => {
     expect(redact(text, ["sk-canary-4f9d2c7b1e8a"])).toBe(text);
   });
 

@@ -41,7 +41,7 @@ test("no field is in two groups", () => {
   expect([...REQUEST_FIELDS.keys()]).toEqual([...upstream, ...Object.keys(OWN_FIELDS)]);
 });
 
-describe("each place has the fields that the table says", () => {
+describe("each place has the fields that the table lists", () => {
   test("the bodies of /ask and /jobs", () => {
     expect(Object.keys(Ask.shape).toSorted()).toEqual([...upstream, ...ownIn("ask")].toSorted());
     expect(Object.keys(JobRequest.shape).toSorted()).toEqual([...upstream, ...ownIn("jobs")].toSorted());
@@ -125,7 +125,7 @@ describe("restricted callers", () => {
     expect([...IDENTITY_FIELDS]).toEqual(["user", "safety_identifier", "prompt_cache_key"]);
   });
 
-  test("every field that is always open is named where the documents list them", () => {
+  test("the document names every field that is always open", () => {
     const { paths } = openApiDocument("1.0.0") as { paths: Record<string, { post: { description: string } }> };
     for (const [name, { restricted }] of REQUEST_FIELDS)
       if (restricted === "always") expect(paths["/ask"]?.post.description, name).toContain(`\`${name}\``);

@@ -62,10 +62,10 @@ function source(...batches: (UpstreamEvent[] | Problem)[]): { source: ResponsesS
   };
 }
 
-const text = (said: Uint8Array | string | null): string =>
-  said === null || typeof said === "string" ? (said ?? "") : new TextDecoder().decode(said);
-const dataIn = (said: string): JsonObject[] =>
-  said.split("\n").flatMap((line) => (line.startsWith("data: {") ? [JSON.parse(line.slice(6)) as JsonObject] : []));
+const text = (frames: Uint8Array | string | null): string =>
+  frames === null || typeof frames === "string" ? (frames ?? "") : new TextDecoder().decode(frames);
+const dataIn = (frames: string): JsonObject[] =>
+  frames.split("\n").flatMap((line) => (line.startsWith("data: {") ? [JSON.parse(line.slice(6)) as JsonObject] : []));
 
 const created = (sequence_number?: number): UpstreamEvent =>
   upstreamEvent({
@@ -102,8 +102,8 @@ test("events without a response object pass byte for byte, the others get our id
 
 test("if upstream's first event has no number, we number all of them", async () => {
   const { source: events } = source([created(), delta(7)], [delta()], [completed()]);
-  const said = [text(await events.next()), text(await events.next()), text(await events.next())].join("");
-  expect(dataIn(said).map(({ sequence_number }) => sequence_number)).toEqual([0, 1, 2, 3]);
+  const frames = [text(await events.next()), text(await events.next()), text(await events.next())].join("");
+  expect(dataIn(frames).map(({ sequence_number }) => sequence_number)).toEqual([0, 1, 2, 3]);
 });
 
 test("upstream's id becomes ours in every event", async () => {
@@ -114,21 +114,21 @@ test("upstream's id becomes ours in every event", async () => {
     sequence_number: 1,
   });
   const { source: events } = source([created(0)], [named]);
-  const said = text(await events.next()) + text(await events.next());
-  expect(said).not.toMatch(/"up_/);
-  expect(dataIn(said)[1]).toMatchObject({ response_id: "resp_ue1_of_up_1", delta: "hi" });
+  const frames = text(await events.next()) + text(await events.next());
+  expect(frames).not.toMatch(/"up_/);
+  expect(dataIn(frames)[1]).toMatchObject({ response_id: "resp_ue1_of_up_1", delta: "hi" });
 });
 
 test("a stream that fails ends with an error event, flat and nested, without [DONE], and then breaks its connection", async () => {
   const broken = new Problem("upstream_error", "It broke.", { paid: "maybe" });
   const { source: events, ends } = source([created(0)], broken);
   await events.next();
-  const said = text(await events.next());
+  const frames = text(await events.next());
   const error = { message: "It broke.", code: "upstream_error", param: "" };
-  expect(dataIn(said)).toEqual([
+  expect(dataIn(frames)).toEqual([
     { type: "error", sequence_number: 1, ...error, error: { ...error, type: "server_error", request_id: "req_1" } },
   ]);
-  expect(said).not.toContain("[DONE]");
+  expect(frames).not.toContain("[DONE]");
   await expect(events.next()).rejects.toBe(broken);
   expect(ends).toEqual([broken]);
 });

@@ -139,7 +139,7 @@ describe("npm run setup", () => {
     ]);
   });
 
-  test("a key in one file is enough for the other, and an empty entry counts as none", () => {
+  test("a key in one file is enough for the other, and an empty entry counts as missing", () => {
     const plan = planSetup({ UNIAPI_KEY: KEY, ID_KEYS: " " }, { SERVER_KEYS: "sk_mine_0123456789" }, undefined);
     expect(Object.keys(plan.dev)).toEqual(["ID_KEYS", "SESSION_KEYS"]);
     expect(plan.production["UNIAPI_KEY"]).toBe(KEY);

@@ -1,7 +1,7 @@
-// npm run send-hook signs what the Worker verifies, and names what is missing if it can't.
+// npm run send-hook signs requests that the Worker accepts. If it can't, it names the missing hook or secret.
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { argumentsOf, hookNamed, signedHeaders, targetOf } from "../../scripts/send-hook.ts";
+import { argumentsOf, findHook, signedHeaders, targetOf } from "../../scripts/send-hook.ts";
 import { defineConfig } from "../../src/core/config/define-config.ts";
 import { senderOf, SENDERS } from "../../src/hooks/senders.ts";
 import { webhookRequest } from "../support/webhook-samples.ts";
@@ -47,7 +47,7 @@ const SECRETS = {
 const sample = (file: string): Uint8Array =>
   new Uint8Array(readFileSync(new URL(`../fixtures/hooks/${file}`, import.meta.url)));
 const headersOf = (name: string, raw: Uint8Array, event?: string): Record<string, string> => {
-  const { hook, secret } = hookNamed(name, hooks, SECRETS);
+  const { hook, secret } = findHook(name, hooks, SECRETS);
   return signedHeaders(hook, { raw, secret, nowMs: NOW_MS, id: ID, event });
 };
 
@@ -65,13 +65,13 @@ const EVENTS = [
 
 describe("a sample", () => {
   test("exists for every sender", () => {
-    const schemes = new Set<string>(EVENTS.map(([name]) => hookNamed(name, hooks, SECRETS).hook.scheme));
+    const schemes = new Set<string>(EVENTS.map(([name]) => findHook(name, hooks, SECRETS).hook.scheme));
     expect(Object.keys(SENDERS).filter((scheme) => !schemes.has(scheme))).toEqual([]);
   });
 
   test.each(EVENTS)("for the hook %s is verified and parsed by the Worker: %s", async (name, file) => {
     const raw = sample(file);
-    const { hook, secret } = hookNamed(name, hooks, SECRETS);
+    const { hook, secret } = findHook(name, hooks, SECRETS);
     const sent = webhookRequest(raw, headersOf(name, raw), [secret], NOW_MS);
     const sender = senderOf(hook);
     expect(await sender.verify(sent, hook)).toEqual({ secret: 0 });
@@ -81,10 +81,10 @@ describe("a sample", () => {
     expect(sender.handshake?.(payload, sent.headers) ?? null).toBeNull();
   });
 
-  test("is signed as the bytes of the file, whatever they are", async () => {
+  test("is signed byte for byte as it is in the file", async () => {
     const raw = Uint8Array.of(0x7b, 0xff, 0x00, 0x7d, 0x0a);
     for (const name of ["openai", "disputes", "slack", "shopify", "dated"]) {
-      const { hook, secret } = hookNamed(name, hooks, SECRETS);
+      const { hook, secret } = findHook(name, hooks, SECRETS);
       expect(await senderOf(hook).verify(webhookRequest(raw, headersOf(name, raw), [secret], NOW_MS), hook)).toEqual({
         secret: 0,
       });
@@ -113,16 +113,16 @@ describe("a sample", () => {
 
 describe("an error names", () => {
   test("a hook that the config does not have", () => {
-    expect(() => hookNamed("nope", hooks, SECRETS)).toThrow(
+    expect(() => findHook("nope", hooks, SECRETS)).toThrow(
       'There is no hook "nope" in src/config.ts. It has: openai, triage',
     );
-    expect(() => hookNamed("constructor", {}, SECRETS)).toThrow("It has no hooks yet");
+    expect(() => findHook("constructor", {}, SECRETS)).toThrow("It has no hooks yet");
   });
 
   test("a secret that is missing, empty or of another form, without its value", () => {
-    expect(() => hookNamed("triage", hooks, {})).toThrow("GITHUB_SECRET is not in .dev.vars");
-    expect(() => hookNamed("openai", hooks, { OPENAI_SECRET: " " })).toThrow("it must be whsec_ and base64");
-    expect(() => hookNamed("openai", hooks, { OPENAI_SECRET: "hunter2" })).toThrow(
+    expect(() => findHook("triage", hooks, {})).toThrow("GITHUB_SECRET is not in .dev.vars");
+    expect(() => findHook("openai", hooks, { OPENAI_SECRET: " " })).toThrow("it must be whsec_ and base64");
+    expect(() => findHook("openai", hooks, { OPENAI_SECRET: "hunter2" })).toThrow(
       /^\.dev\.vars: This Worker's setting OPENAI_SECRET must be whsec_ and base64, as the sender shows it\.$/,
     );
   });
@@ -145,7 +145,7 @@ describe("the target", () => {
     }
   });
 
-  test("is this machine unless --url says otherwise", () => {
+  test("is this machine unless --url names another", () => {
     expect(targetOf("triage", undefined)).toBe("http://localhost:8787/hooks/triage");
     expect(targetOf("triage", undefined, "9000")).toBe("http://localhost:9000/hooks/triage");
     expect(targetOf("triage", "http://127.0.0.1:8788/")).toBe("http://127.0.0.1:8788/hooks/triage");

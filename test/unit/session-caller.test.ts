@@ -63,7 +63,7 @@ describe("a publishable key", () => {
     expect(JSON.stringify(caller)).not.toContain("203.0.113");
   });
 
-  test("makes one visitor of each network, and one of all requests without an address", async () => {
+  test("has one visitor per network, and one for all requests without an address", async () => {
     const names = [];
     for (const ip of ["2001:db8::1", "2001:db8:0:0:5::", "2001:db8:0:1::1", "203.0.113.7"])
       names.push((await at(ip)).budgets[0]?.name);
@@ -115,7 +115,7 @@ describe("a session token", () => {
     expect((await withClaims({ requests: 3, jti: "2" })).budgets[0]?.token?.id).not.toBe(one.budgets[0]?.token?.id);
   });
 
-  test("belongs to its `sub`, whatever key signed it and whatever its issuer", async () => {
+  test("belongs to its `sub`, regardless of key and issuer", async () => {
     const { owner } = await withClaims({});
     const rotated = { ...deps, sessionKeys: sessionKeysOf(`k2:another-secret-of-thirty-two-bytes,${SESSION_KEYS}`) };
     const fresh = hs256(claims({ iss: "else" }), "another-secret-of-thirty-two-bytes", { kid: "k2" });

@@ -42,7 +42,7 @@ test.each<[string, unknown]>([
   ["in 31 days", "2027-01-20"],
   ["never", null],
   ["without a date", undefined],
-  ["with a text that is no date", "soon"],
+  ["with a text that is not a date", "soon"],
   ["with an object", {}],
 ])("a model that ends %s is not named", (_, shutdown_date) => {
   const { lines, warn } = warner();

@@ -10,10 +10,10 @@ import { trim } from "../../src/core/reply/trim.ts";
 type Event = JsonObject & { type: string };
 
 /** The events that the Worker sends for an upstream stream. */
-function run(events: readonly Event[]): { said: AskEvent[]; answer: Answer } {
+function run(events: readonly Event[]): { sent: AskEvent[]; answer: Answer } {
   const assembly = new Assembly();
   const stream = new TrimStream("req_1", "asked-model");
-  const said: AskEvent[] = [];
+  const sent: AskEvent[] = [];
   for (const event of events) {
     const terminal = assembly.add(event.type, event);
     if (terminal?.kind === "response") {
@@ -24,52 +24,52 @@ function run(events: readonly Event[]): { said: AskEvent[]; answer: Answer } {
         model: "",
         wantsData: false,
       });
-      return { said: [...said, ...stream.finish(answer)], answer };
+      return { sent: [...sent, ...stream.finish(answer)], answer };
     }
-    said.push(...stream.push(event.type, event));
+    sent.push(...stream.push(event.type, event));
   }
   throw new Error("no terminal event");
 }
-const joined = (said: readonly AskEvent[], voice: "text" | "reasoning" | "refusal"): string =>
-  said.map((event) => (event.event === voice ? event.data.delta : "")).join("");
+const joined = (sent: readonly AskEvent[], eventName: "text" | "reasoning" | "refusal"): string =>
+  sent.map((event) => (event.event === eventName ? event.data.delta : "")).join("");
 
-function expectValid({ said, answer }: { said: AskEvent[]; answer: Answer }): void {
-  expect(said[0]?.event).toBe("start");
-  expect(said.filter(({ event }) => event === "start")).toHaveLength(1);
-  expect(said.filter(({ event }) => event === "done")).toEqual([{ event: "done", data: answer }]);
-  expect(said.at(-1)?.event).toBe("done");
-  expect(joined(said, "text")).toBe(answer.text);
-  expect(joined(said, "refusal")).toBe(answer.refusal ?? "");
-  const calls = said.flatMap((event) => (event.event === "tool_call" ? [event.data] : []));
+function expectValid({ sent, answer }: { sent: AskEvent[]; answer: Answer }): void {
+  expect(sent[0]?.event).toBe("start");
+  expect(sent.filter(({ event }) => event === "start")).toHaveLength(1);
+  expect(sent.filter(({ event }) => event === "done")).toEqual([{ event: "done", data: answer }]);
+  expect(sent.at(-1)?.event).toBe("done");
+  expect(joined(sent, "text")).toBe(answer.text);
+  expect(joined(sent, "refusal")).toBe(answer.refusal ?? "");
+  const calls = sent.flatMap((event) => (event.event === "tool_call" ? [event.data] : []));
   expect(calls.toSorted((a, b) => a.call_id.localeCompare(b.call_id))).toEqual(answer.tool_calls ?? []);
 }
 
-interface Told {
+interface ItemPlan {
   kind: "text" | "refusal" | "commentary" | "reasoning" | "call";
   pieces: string[];
   deltas: boolean;
   done: boolean;
 }
 const pieces = fc.array(fc.string({ maxLength: 4 }), { minLength: 1, maxLength: 4 });
-const told: fc.Arbitrary<Told> = fc.record({
+const plans: fc.Arbitrary<ItemPlan> = fc.record({
   kind: fc.constantFrom("text", "text", "refusal", "commentary", "reasoning", "call"),
   pieces,
   deltas: fc.boolean(),
   done: fc.boolean(),
 });
 
-function itemOf({ kind, pieces }: Told, index: number): JsonObject {
-  const said = pieces.join("");
-  if (kind === "call") return { type: "function_call", call_id: `call_${index}`, name: "f", arguments: said };
+function itemOf({ kind, pieces }: ItemPlan, index: number): JsonObject {
+  const sent = pieces.join("");
+  if (kind === "call") return { type: "function_call", call_id: `call_${index}`, name: "f", arguments: sent };
   if (kind === "reasoning")
     return { type: "reasoning", summary: pieces.map((text) => ({ type: "summary_text", text })) };
   const phase = kind === "commentary" ? "commentary" : "final_answer";
   const part =
-    kind === "refusal" ? { type: "refusal", refusal: said } : { type: "output_text", text: said, annotations: [] };
+    kind === "refusal" ? { type: "refusal", refusal: sent } : { type: "output_text", text: sent, annotations: [] };
   return { type: "message", role: "assistant", phase, content: [part] };
 }
 
-function eventsOf(one: Told, output_index: number): Event[] {
+function eventsOf(one: ItemPlan, output_index: number): Event[] {
   const item = itemOf(one, output_index);
   const names = {
     text: "output_text",
@@ -91,7 +91,7 @@ function eventsOf(one: Told, output_index: number): Event[] {
   ];
 }
 
-const stream = (items: readonly Told[], terminal: JsonObject): Event[] => [
+const stream = (items: readonly ItemPlan[], terminal: JsonObject): Event[] => [
   { type: "response.created", response: { id: "resp_1", model: "m", status: "in_progress" } },
   ...items.flatMap(eventsOf),
   { type: "response.completed", response: { id: "resp_1", model: "m", status: "completed", ...terminal } },
@@ -100,11 +100,11 @@ const stream = (items: readonly Told[], terminal: JsonObject): Event[] => [
 describe("the deltas join to the text of done", () => {
   test("complete streams", () => {
     fc.assert(
-      fc.property(fc.array(told, { maxLength: 5 }), (items) => {
-        const whole = items.map((item) => ({ ...item, deltas: true, done: true }));
-        const got = run(stream(whole, { output: whole.map(itemOf) }));
-        expectValid(got);
-        expect(joined(got.said, "reasoning")).toBe(got.answer.reasoning_summary ?? "");
+      fc.property(fc.array(plans, { maxLength: 5 }), (items) => {
+        const complete = items.map((item) => ({ ...item, deltas: true, done: true }));
+        const result = run(stream(complete, { output: complete.map(itemOf) }));
+        expectValid(result);
+        expect(joined(result.sent, "reasoning")).toBe(result.answer.reasoning_summary ?? "");
       }),
       { numRuns: 300 },
     );
@@ -112,9 +112,9 @@ describe("the deltas join to the text of done", () => {
 
   test("streams that leave out an item's deltas or its end, but not both", () => {
     fc.assert(
-      fc.property(fc.array(told, { maxLength: 5 }), (items) => {
-        const heard = items.map((item) => (item.deltas ? item : { ...item, done: true }));
-        expectValid(run(stream(heard, { output: heard.map(itemOf) })));
+      fc.property(fc.array(plans, { maxLength: 5 }), (items) => {
+        const partial = items.map((item) => (item.deltas ? item : { ...item, done: true }));
+        expectValid(run(stream(partial, { output: partial.map(itemOf) })));
       }),
       { numRuns: 300 },
     );
@@ -123,7 +123,7 @@ describe("the deltas join to the text of done", () => {
   test("streams that leave out the terminal output", () => {
     fc.assert(
       fc.property(
-        fc.array(told, { maxLength: 5 }),
+        fc.array(plans, { maxLength: 5 }),
         fc.constantFrom<JsonObject>({}, { output: [] }, { output: null }),
         (items, terminal) => {
           expectValid(
@@ -141,9 +141,9 @@ describe("the deltas join to the text of done", () => {
   });
 
   test("streams of deltas alone", () => {
-    const spoken = told.filter(({ kind }) => kind !== "call" && kind !== "reasoning");
+    const messagePlans = plans.filter(({ kind }) => kind !== "call" && kind !== "reasoning");
     fc.assert(
-      fc.property(fc.array(spoken, { maxLength: 5 }), (items) => {
+      fc.property(fc.array(messagePlans, { maxLength: 5 }), (items) => {
         expectValid(
           run(
             stream(
@@ -159,11 +159,11 @@ describe("the deltas join to the text of done", () => {
 
   test("a stream with all of its content in the last event", () => {
     fc.assert(
-      fc.property(fc.array(told, { maxLength: 5 }), (items) => {
-        const mute = items.map((item) => ({ ...item, deltas: false, done: false }));
-        const got = run(stream(mute, { output: mute.map(itemOf) }));
-        expectValid(got);
-        expect(joined(got.said, "reasoning")).toBe(got.answer.reasoning_summary ?? "");
+      fc.property(fc.array(plans, { maxLength: 5 }), (items) => {
+        const silent = items.map((item) => ({ ...item, deltas: false, done: false }));
+        const result = run(stream(silent, { output: silent.map(itemOf) }));
+        expectValid(result);
+        expect(joined(result.sent, "reasoning")).toBe(result.answer.reasoning_summary ?? "");
       }),
     );
   });
@@ -175,7 +175,7 @@ describe("the deltas join to the text of done", () => {
       summary_index,
       delta,
     });
-    const { said, answer } = run([
+    const { sent, answer } = run([
       part(0, "One."),
       part(1, ""),
       part(1, "Two."),
@@ -184,25 +184,25 @@ describe("the deltas join to the text of done", () => {
         response: { output: [{ type: "reasoning", summary: [{ text: "One." }, { text: "Two." }] }] },
       },
     ]);
-    expect(joined(said, "reasoning")).toBe("One.\n\nTwo.");
+    expect(joined(sent, "reasoning")).toBe("One.\n\nTwo.");
     expect(answer.reasoning_summary).toBe("One.\n\nTwo.");
   });
 
   test("except if the final text differs: deltas can't be revoked, so done has the right text", () => {
-    const { said, answer } = run(
+    const { sent, answer } = run(
       stream([{ kind: "text", pieces: ["wrong"], deltas: true, done: false }], {
         output: [itemOf({ kind: "text", pieces: ["right"], deltas: true, done: true }, 0)],
       }),
     );
-    expect(joined(said, "text")).toBe("wrong");
+    expect(joined(sent, "text")).toBe("wrong");
     expect(answer.text).toBe("right");
-    expect(said.at(-1)?.event).toBe("done");
+    expect(sent.at(-1)?.event).toBe("done");
   });
 
   test("a tool call is sent once, when it is complete", () => {
-    const call: Told = { kind: "call", pieces: ['{"a":', "1}"], deltas: true, done: true };
-    const { said } = run(stream([call], { output: [itemOf(call, 0)] }));
-    expect(said.map(({ event }) => event)).toEqual(["start", "tool_call", "done"]);
+    const call: ItemPlan = { kind: "call", pieces: ['{"a":', "1}"], deltas: true, done: true };
+    const { sent } = run(stream([call], { output: [itemOf(call, 0)] }));
+    expect(sent.map(({ event }) => event)).toEqual(["start", "tool_call", "done"]);
   });
 });
 
@@ -220,15 +220,15 @@ describe("start", () => {
 describe("replay", () => {
   test("makes a complete answer a valid sequence that ends with it", () => {
     fc.assert(
-      fc.property(fc.array(told, { maxLength: 4 }), (items) => {
+      fc.property(fc.array(plans, { maxLength: 4 }), (items) => {
         const answer = trim(
           { model: "m", output: items.map(itemOf) },
           { id: "x", previousId: null, now: 1, model: "", wantsData: false },
         );
-        const said = replay(answer, "req_1");
-        expectValid({ said, answer });
-        expect(said[0]).toEqual({ event: "start", data: { request_id: "req_1", model: "m" } });
-        expect(joined(said, "reasoning")).toBe(answer.reasoning_summary ?? "");
+        const sent = replay(answer, "req_1");
+        expectValid({ sent, answer });
+        expect(sent[0]).toEqual({ event: "start", data: { request_id: "req_1", model: "m" } });
+        expect(joined(sent, "reasoning")).toBe(answer.reasoning_summary ?? "");
       }),
     );
   });
@@ -237,10 +237,10 @@ describe("replay", () => {
 describe("as bare text", () => {
   test("is the text, or the refusal if there is no text", () => {
     fc.assert(
-      fc.property(fc.array(told, { maxLength: 5 }), (items) => {
-        const whole = items.map((item) => ({ ...item, deltas: true, done: true }));
-        const { said, answer } = run(stream(whole, { output: whole.map(itemOf) }));
-        expect(said.map(plainText).join("")).toBe(answer.text || (answer.refusal ?? ""));
+      fc.property(fc.array(plans, { maxLength: 5 }), (items) => {
+        const complete = items.map((item) => ({ ...item, deltas: true, done: true }));
+        const { sent, answer } = run(stream(complete, { output: complete.map(itemOf) }));
+        expect(sent.map(plainText).join("")).toBe(answer.text || (answer.refusal ?? ""));
       }),
     );
   });

@@ -155,7 +155,7 @@ describe("text", () => {
       },
       "answer",
     ],
-    ["a refusal is no text", { output: [message({ type: "refusal", refusal: "No." })] }, ""],
+    ["a refusal is not text", { output: [message({ type: "refusal", refusal: "No." })] }, ""],
     ["text of unknown parts is not text", { output: [message({ type: "summary_text", text: "x" }, text("a"))] }, "a"],
     ["text that is not a string is ignored", { output: [message({ type: "output_text", text: 7 }, text("a"))] }, "a"],
   ])("%s", (_, response, expected) => {
@@ -246,7 +246,7 @@ describe("a Markdown fence around the JSON", () => {
   };
   const piece = fc.constantFrom("```", "`", "json", "\n", "\r\n", " ", "\u2028", "1", "[2]", '"```"', "x");
 
-  test("is removed as the rule says", () => {
+  test("is removed if only the JSON is inside", () => {
     fc.assert(
       fc.property(fc.array(piece, { maxLength: 12 }), (pieces) => {
         const value = pieces.join("");

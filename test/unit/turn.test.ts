@@ -88,10 +88,10 @@ describe("an invalid record is a miss", () => {
     ["null", "null"],
     ["another version", JSON.stringify({ ...record, v: 2 })],
     ["no version", JSON.stringify({ ...record, v: undefined })],
-    ["ancestors that are no ids", JSON.stringify({ ...record, ancestors: [1] })],
-    ["metadata that is no text", JSON.stringify({ ...record, metadata: { a: 1 } })],
-    ["a time that is none", JSON.stringify({ ...record, at: "now" })],
-    ["a parent that is no id", JSON.stringify({ ...record, parent: 7 })],
+    ["ancestors that are not ids", JSON.stringify({ ...record, ancestors: [1] })],
+    ["metadata that is not text", JSON.stringify({ ...record, metadata: { a: 1 } })],
+    ["a time that is not a number", JSON.stringify({ ...record, at: "now" })],
+    ["a parent that is not an id", JSON.stringify({ ...record, parent: 7 })],
   ])("%s", (_, text) => {
     expect(decodeTurn(text)).toBeNull();
   });

@@ -2,7 +2,8 @@
 import { getEventListeners } from "node:events";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { Problem } from "../../src/core/lib/problem.ts";
-import { uniapi, type UpstreamDeadlines, type UpstreamReply } from "../../src/platform/upstream/upstream.ts";
+import type { UpstreamDeadlines } from "../../src/platform/upstream/call-deadline.ts";
+import { uniapi, type UpstreamReply } from "../../src/platform/upstream/upstream.ts";
 
 // Imported without types: those of wire.ts need a Worker's globals, and this test runs in Node.
 const { DEADLINES } = await vi.importActual<{ DEADLINES: UpstreamDeadlines }>("../../src/wire.ts");
@@ -80,7 +81,7 @@ async function outcome(work: Promise<unknown>): Promise<string> {
   }
 }
 /** Whether a promise is settled after all due timers have run. */
-async function settled(promise: Promise<unknown>): Promise<boolean> {
+async function isSettled(promise: Promise<unknown>): Promise<boolean> {
   let done = false;
   promise.then(
     () => (done = true),
@@ -120,10 +121,10 @@ describe("the first byte", () => {
     [true, "nobody's"],
     [false, "a caller's"],
     [false, "nobody's"],
-  ] as const)("has 120 s (stream %s, %s)", async (stream, whose) => {
+  ] as const)("may take 120 s (stream %s, %s)", async (stream, whose) => {
     const started = call(stream, whose);
     await vi.advanceTimersByTimeAsync(119_999);
-    expect(await settled(started.reply)).toBe(false);
+    expect(await isSettled(started.reply)).toBe(false);
     await vi.advanceTimersByTimeAsync(1);
     expect(await outcome(started.reply)).toBe(TIMEOUT);
     expect(started.released()).toBe(true);
@@ -138,14 +139,14 @@ describe("silence", () => {
     for (const bytes of ["data", ": ping", "\n", "\n"]) {
       const next = stream.next();
       await vi.advanceTimersByTimeAsync(299_999);
-      expect(await settled(next)).toBe(false);
+      expect(await isSettled(next)).toBe(false);
       started.send(bytes);
-      expect(await settled(next)).toBe(true);
+      expect(await isSettled(next)).toBe(true);
     }
     const next = stream.next();
     next.catch(() => undefined);
     await vi.advanceTimersByTimeAsync(299_999);
-    expect(await settled(next)).toBe(false);
+    expect(await isSettled(next)).toBe(false);
     await vi.advanceTimersByTimeAsync(1);
     expect(await outcome(next)).toBe(TIMEOUT);
     expect(started.released()).toBe(true);
@@ -158,7 +159,7 @@ describe("silence", () => {
     await vi.advanceTimersByTimeAsync(299_999);
     started.send("\n");
     await vi.advanceTimersByTimeAsync(299_999);
-    expect(await settled(started.reply)).toBe(false);
+    expect(await isSettled(started.reply)).toBe(false);
     started.send('\n{"object":"response"}');
     started.close();
     expect(await outcome(started.reply)).toBe("accepted");
@@ -184,7 +185,7 @@ describe("silence", () => {
 });
 
 describe("the total time", () => {
-  test.each(EITHER)("is 3,600 s at most, however much arrives (%s)", async (whose) => {
+  test.each(EITHER)("is at most 3,600 s, however much arrives (%s)", async (whose) => {
     const started = call(true, whose);
     await vi.advanceTimersByTimeAsync(60_000);
     const stream = await streamOf(started);
@@ -196,7 +197,7 @@ describe("the total time", () => {
     const next = stream.next();
     next.catch(() => undefined);
     await vi.advanceTimersByTimeAsync(59_999);
-    expect(await settled(next)).toBe(false);
+    expect(await isSettled(next)).toBe(false);
     await vi.advanceTimersByTimeAsync(1);
     expect(await outcome(next)).toBe(TIMEOUT);
     expect(started.released()).toBe(true);
@@ -241,11 +242,11 @@ describe("a caller who disconnects", () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  test("at the moment when the answer begins leaves no timer", async () => {
+  test("while the answer begins leaves no timer", async () => {
     const started = call(true);
     started.respond();
-    const left = started.reply.then(() => undefined);
-    left.catch(() => undefined);
+    const finished = started.reply.then(() => undefined);
+    finished.catch(() => undefined);
     await Promise.resolve();
     started.caller.abort();
     await outcome(started.reply);
@@ -295,7 +296,7 @@ describe("no timer or listener remains", () => {
     }
   });
 
-  test("a thousand chunks keep one timer", async () => {
+  test("a thousand chunks use one timer", async () => {
     const started = call(true);
     const stream = await streamOf(started);
     for (let n = 0; n < 1_000; n += 1) {
@@ -311,13 +312,13 @@ describe("no timer or listener remains", () => {
 test("an error whose body does not arrive counts by its status after five seconds", async () => {
   const { reply, respond } = call(true);
   respond({ status: 503 });
-  const told = outcome(reply);
+  const result = outcome(reply);
   await vi.advanceTimersByTimeAsync(4_999);
-  let settled = false;
-  void told.then(() => (settled = true));
+  let isSettled = false;
+  void result.then(() => (isSettled = true));
   await vi.advanceTimersByTimeAsync(0);
-  expect(settled).toBe(false);
+  expect(isSettled).toBe(false);
   await vi.advanceTimersByTimeAsync(1);
-  expect(await told).toMatch(/upstream_unavailable/);
+  expect(await result).toMatch(/upstream_unavailable/);
   expect(vi.getTimerCount()).toBe(0);
 });

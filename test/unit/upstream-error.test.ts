@@ -126,7 +126,7 @@ describe("by code first, then by status", () => {
     expect(problemOf(status, { message: "canary text", code: "x" }).message).not.toContain("canary");
   });
 
-  test("upstream's Retry-After is forwarded; our own default is not taken for it", () => {
+  test("upstream's Retry-After is forwarded, and our own default is not mistaken for it", () => {
     expect(problemOf(429, undefined, 30).details).toMatchObject({ retryAfter: 30, upstreamRetryAfter: 30 });
     expect(problemOf(429, undefined).details.upstreamRetryAfter).toBeUndefined();
     expect(problemOf(503, undefined, 3).headers()["retry-after"]).toBe("3");

@@ -3,12 +3,8 @@ import { readFileSync } from "node:fs";
 import { describe, expect, test, vi } from "vitest";
 import { Problem } from "../../src/core/lib/problem.ts";
 import { parseFrame } from "../../src/core/lib/sse.ts";
-import {
-  uniapi,
-  type Upstream,
-  type UpstreamDeadlines,
-  type UpstreamReply,
-} from "../../src/platform/upstream/upstream.ts";
+import type { UpstreamDeadlines } from "../../src/platform/upstream/call-deadline.ts";
+import { uniapi, type Upstream, type UpstreamReply } from "../../src/platform/upstream/upstream.ts";
 
 // Imported without types: those of wire.ts need a Worker's globals, and this test runs in Node.
 const { DEADLINES } = await vi.importActual<{ DEADLINES: UpstreamDeadlines }>("../../src/wire.ts");
@@ -113,7 +109,7 @@ describe("a JSON answer", () => {
   });
 
   test.each(["\n", "\r\n", "\r"])(
-    "an event stream where JSON was requests for is read to its terminal event (line ends %j)",
+    "an event stream in response to a request for JSON is read to its terminal event (line ends %j)",
     async (end) => {
       const events = fixture("d30-onehub-heartbeat-stream.sse").replaceAll("\n", end);
       const reply = await create(() => new Response(events, { headers: SSE_HEADERS }));
@@ -125,7 +121,7 @@ describe("a JSON answer", () => {
   );
 
   test.each(["application/json", "Application/JSON; charset=utf-8"])(
-    "JSON where a stream was requests for is a whole answer (%s)",
+    "JSON in response to a request for a stream is a complete answer (%s)",
     async (type) => {
       const reply = await create(
         () => new Response(JSON.stringify(response), { headers: { "content-type": type } }),
@@ -156,7 +152,7 @@ describe("a JSON answer", () => {
     ["a page", () => new Response("<html>hi</html>"), "502 upstream_invalid_response maybe"],
     ["nothing", () => new Response(null, { status: 204 }), "502 upstream_invalid_response maybe"],
     ["an empty body", () => new Response(""), "502 upstream_invalid_response maybe"],
-    ["JSON that is no response", json({ success: true }), "502 upstream_invalid_response maybe"],
+    ["JSON that is not a response", json({ success: true }), "502 upstream_invalid_response maybe"],
     ["a list", json([]), "502 upstream_invalid_response maybe"],
     [
       "half a JSON object",
@@ -165,7 +161,7 @@ describe("a JSON answer", () => {
     ],
     ["a cut stream", () => new Response(fixture("d08-cut-stream.sse")), "502 upstream_error maybe"],
     [
-      "bytes that are no UTF-8",
+      "bytes that are not UTF-8",
       () => new Response(Uint8Array.of(0x7b, 0xff, 0x7d)),
       "502 upstream_invalid_response maybe",
     ],

@@ -4,7 +4,7 @@ import { TimeoutError, within } from "../../src/platform/io/within.ts";
 
 beforeEach(() => void vi.useFakeTimers());
 
-test("a result and a failure in time are passed on, and the timer is cleared", async () => {
+test("a result and a failure in time are returned, and the timer is cleared", async () => {
   expect(await within(1_000, Promise.resolve("done"))).toBe("done");
   await expect(within(1_000, Promise.reject(new Error("broken")))).rejects.toThrow("broken");
   expect(vi.getTimerCount()).toBe(0);

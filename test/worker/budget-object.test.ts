@@ -121,10 +121,11 @@ describe("requests", () => {
 
   test("a minute that has begun for one isolate's clock has begun for all", async () => {
     const budget = fresh();
-    const said = [];
-    for (let n = 0; n < 20; n += 1) said.push(await budget.admit(AT + (n % 2 === 0 ? 59_999 : 60_000), 3, undefined));
+    const results = [];
+    for (let n = 0; n < 20; n += 1)
+      results.push(await budget.admit(AT + (n % 2 === 0 ? 59_999 : 60_000), 3, undefined));
     // At most three in the old minute, and three in the new one.
-    expect(said.filter((one) => one === null).length).toBeLessThanOrEqual(4);
+    expect(results.filter((one) => one === null).length).toBeLessThanOrEqual(4);
   });
 
   test("a token allows its own number of requests, also after a crash; another token is counted separately", async () => {
@@ -140,7 +141,7 @@ describe("requests", () => {
 });
 
 /** Whether the object's alarm is set. */
-const isAwaited = (budget: ReturnType<typeof fresh>): Promise<boolean> =>
+const hasAlarm = (budget: ReturnType<typeof fresh>): Promise<boolean> =>
   runInDurableObject(budget, async (_, { storage }) => (await storage.getAlarm()) !== null);
 
 describe("old days", () => {
@@ -151,7 +152,7 @@ describe("old days", () => {
     await budget.count(Date.now(), { requests: 2, hits: 1, tokens: 7, nanoUsd: 7 });
     expect(await runDurableObjectAlarm(budget)).toBe(true);
     expect(await tablesOf(budget)).toEqual({ days: 1, reservations: 0, tokens: 0 });
-    expect(await isAwaited(budget), "what is left has its day, too").toBe(true);
+    expect(await hasAlarm(budget), "what is left has its day, too").toBe(true);
   });
 
   test.each<[string, (budget: ReturnType<typeof fresh>, at: number) => Promise<unknown>]>([
@@ -162,14 +163,14 @@ describe("old days", () => {
       (budget, at) => budget.admit(at, undefined, { id: "t", requests: 3, expires: at / 1_000 + 60 }),
     ],
     ["sums", (budget, at) => budget.count(at, { requests: 2, hits: 1, tokens: 7, nanoUsd: 7 })],
-  ])("an object that nobody uses any more goes whole, after %s", async (_name, use) => {
+  ])("an unused object deletes its storage after %s", async (_name, use) => {
     const budget = fresh();
     await use(budget, Date.now() - 40 * DAY_MS);
     expect(await runDurableObjectAlarm(budget)).toBe(true);
     expect(await runDurableObjectAlarm(budget), "nothing is left to wake for").toBe(false);
     expect(await tables(budget)).toEqual([]);
     expect(await budget.reserve(AT, "new", { tokens: 5, nanoUsd: 5 }, LIMITS)).toBeNull();
-    expect(await isAwaited(budget), "it begins anew").toBe(true);
+    expect(await hasAlarm(budget), "it begins anew").toBe(true);
   });
 
   test("an object that was only read stores nothing", async () => {

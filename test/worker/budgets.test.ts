@@ -60,7 +60,7 @@ const usedOf = async (
 const from = (address: string): Record<string, string> => ({ ...pk, "cf-connecting-ip": address });
 
 describe("a limit", () => {
-  test("of fifty parallel calls against a budget for ten, at most ten reach upstream", async () => {
+  test("lets at most ten of fifty parallel calls reach upstream if it is enough for ten", async () => {
     // Each call reserves 100 output tokens and some input tokens. A settlement may only make room for what it frees.
     const { worker, total } = limited({ total: { tokens_per_day: 1_500 } });
     const input = marked();
@@ -79,7 +79,7 @@ describe("a limit", () => {
   test.each([
     ["tokens_per_day", { tokens_per_day: 50 }],
     ["usd_per_day", { usd_per_day: 0.0001 }],
-  ])("%s that a call could pass refuses it before upstream is asked, and says so", async (limit, limits) => {
+  ])("a call that could exceed %s is refused before upstream is called", async (limit, limits) => {
     for (const whose of ["per_visitor", "total"] as const) {
       const { worker } = limited({ [whose]: limits });
       const input = marked();
@@ -218,8 +218,8 @@ describe("budgets together", () => {
           const flaky = {
             getByName: (name: string) => {
               const stub = env.BUDGETS.getByName(name);
-              const faulty = async <T>(kind: string, said: Promise<T>): Promise<T> => {
-                const value = await said;
+              const faulty = async <T>(kind: string, reply: Promise<T>): Promise<T> => {
+                const value = await reply;
                 if (fails !== kind || failed) return value;
                 failed = true;
                 throw new Error("lost on the way");
@@ -356,7 +356,7 @@ describe("a budget that can't be reached", () => {
     ["requests_per_minute", { requests_per_minute: 5 }, broken, "unavailable"],
     ["tokens_per_day", { tokens_per_day: 5_000 }, broken, "unavailable"],
     ["tokens_per_day, unbound", { tokens_per_day: 5_000 }, undefined, "misconfigured"],
-  ])("is 503 for callers with limits (%s), and upstream is not asked", async (_name, limits, BUDGETS, code) => {
+  ])("is 503 for callers with limits (%s), and upstream is not called", async (_name, limits, BUDGETS, code) => {
     const { worker } = limited({ total: limits }, {}, { BUDGETS });
     const input = marked();
     const response = await worker.ask({ input }, pk);
@@ -373,7 +373,7 @@ describe("a budget that can't be reached", () => {
   });
 
   test("a settlement that is lost is sent again, and counted once", async () => {
-    let told = 0;
+    let settleCalls = 0;
     const real = env.BUDGETS;
     const flaky = {
       getByName: (name: string) => {
@@ -384,7 +384,7 @@ describe("a budget that can't be reached", () => {
           // The object receives the first call, but its answer is lost.
           settle: async (...args: Parameters<typeof stub.settle>) => {
             await stub.settle(...args);
-            if ((told += 1) < 3) throw new Error("lost");
+            if ((settleCalls += 1) < 3) throw new Error("lost");
           },
           count: (...args: Parameters<typeof stub.count>) => stub.count(...args),
           usage: (...args: Parameters<typeof stub.usage>) => stub.usage(...args),
@@ -394,12 +394,12 @@ describe("a budget that can't be reached", () => {
     const { worker, total } = limited({ total: { tokens_per_day: 100_000 } }, {}, { BUDGETS: flaky });
     const { usage } = await worker.answer({ input: marked() }, pk);
     expect(await usedOf(total)).toMatchObject({ tokens: usage?.total_tokens, reserved: 0 });
-    expect(told).toBe(3);
+    expect(settleCalls).toBe(3);
   });
 });
 
 describe("the rate limit", () => {
-  test("an IP address and an owner have a number of requests a minute; a request beyond it is not read", async () => {
+  test("an IP address and an owner each have a number of requests per minute; a request beyond it is not read", async () => {
     const seen: string[] = [];
     const RATE_LIMIT = { limit: async ({ key }: { key: string }) => ({ success: seen.push(key) < 4 }) };
     const worker = startWorker({}, { SERVER_KEYS, RATE_LIMIT });
@@ -440,7 +440,7 @@ describe("the rate limit", () => {
   test.each([
     ["missing", undefined, "rate_limit_missing"],
     ["failing", { limit: () => Promise.reject(new Error("gone")) }, "rate_limit_failed"],
-  ])("that is %s is logged and holds nobody back", async (_name, RATE_LIMIT, event) => {
+  ])("that is %s is logged, and requests pass", async (_name, RATE_LIMIT, event) => {
     const worker = startWorker({}, { SERVER_KEYS, RATE_LIMIT });
     expect((await worker.ask({ input: marked() }, as(KEYS.alice))).status).toBe(200);
     await worker.settled();

@@ -22,7 +22,7 @@ import {
 
 eachTestAlone();
 
-interface Heard {
+interface ReplyParts {
   text: string;
   id: string;
   headers: Headers;
@@ -30,16 +30,16 @@ interface Heard {
   answer?: Answer;
 }
 
-async function hear(worker: WorkerUnderTest, body: object, headers: HeaderTable = {}): Promise<Heard> {
+async function readReply(worker: WorkerUnderTest, body: object, headers: HeaderTable = {}): Promise<ReplyParts> {
   const response = await worker.ask(body, headers);
   expect(response.status).toBe(200);
-  const said = await response.text();
+  const bodyText = await response.text();
   await worker.settled();
   const type = response.headers.get("content-type") ?? "";
   if (type.startsWith("text/plain"))
-    return { text: said, id: response.headers.get("x-response-id") ?? "", headers: response.headers };
-  const events = type.startsWith("text/event-stream") ? eventsIn(said) : undefined;
-  const answer = (events === undefined ? JSON.parse(said) : events.at(-1)?.data) as Answer;
+    return { text: bodyText, id: response.headers.get("x-response-id") ?? "", headers: response.headers };
+  const events = type.startsWith("text/event-stream") ? eventsIn(bodyText) : undefined;
+  const answer = (events === undefined ? JSON.parse(bodyText) : events.at(-1)?.data) as Answer;
   return {
     text: events === undefined ? answer.text : joined(events, "text"),
     id: answer.id,
@@ -48,34 +48,34 @@ async function hear(worker: WorkerUnderTest, body: object, headers: HeaderTable 
   };
 }
 
-const FORMS: Record<string, (worker: WorkerUnderTest, body: object, headers?: HeaderTable) => Promise<Heard>> = {
-  JSON: (worker, body, headers) => hear(worker, body, headers),
-  text: (worker, body, headers) => hear(worker, body, { ...headers, ...TEXT }),
-  "event stream": (worker, body, headers) => hear(worker, body, { ...headers, ...EVENTS }),
-  "text stream": (worker, body, headers) => hear(worker, { ...body, stream: true }, { ...headers, ...TEXT }),
+const FORMS: Record<string, (worker: WorkerUnderTest, body: object, headers?: HeaderTable) => Promise<ReplyParts>> = {
+  JSON: (worker, body, headers) => readReply(worker, body, headers),
+  text: (worker, body, headers) => readReply(worker, body, { ...headers, ...TEXT }),
+  "event stream": (worker, body, headers) => readReply(worker, body, { ...headers, ...EVENTS }),
+  "text stream": (worker, body, headers) => readReply(worker, { ...body, stream: true }, { ...headers, ...TEXT }),
 };
 
-const cacheStatus = ({ headers }: Heard): string | null => headers.get("cache-status");
+const cacheStatus = ({ headers }: ReplyParts): string | null => headers.get("cache-status");
 
 describe("exact repeats", () => {
   const pairs = Object.keys(FORMS).flatMap((first) => Object.keys(FORMS).map((second) => [first, second] as const));
-  test.each(pairs)("what was answered as %s is repeated as %s without an upstream call", async (first, second) => {
+  test.each(pairs)("an answer as %s is repeated as %s without an upstream call", async (first, second) => {
     const worker = startWorker();
     const input = marked();
-    const made = await FORMS[first]?.(worker, { input });
+    const original = await FORMS[first]?.(worker, { input });
     const repeated = await FORMS[second]?.(worker, { input });
-    expect(repeated).toMatchObject({ text: made?.text, id: made?.id });
+    expect(repeated).toMatchObject({ text: original?.text, id: original?.id });
     expect(await calls(input)).toBe(1);
-    expect(made?.headers.get("cache-status")).toBe(
+    expect(original?.headers.get("cache-status")).toBe(
       `uniapi-edge; fwd=miss${first.endsWith("stream") ? "" : "; stored"}`,
     );
-    expect(made?.headers.get("age")).toBeNull();
+    expect(original?.headers.get("age")).toBeNull();
     expect(repeated?.headers.get("cache-status")).toMatch(/^uniapi-edge; hit; ttl=3(?:600|59\d)$/);
     expect(repeated?.headers.get("age")).toMatch(/^\d$/);
-    for (const one of [made, repeated]) expect(one?.headers.get("cache-control")).toBe("no-store");
+    for (const one of [original, repeated]) expect(one?.headers.get("cache-control")).toBe("no-store");
     if (repeated?.answer !== undefined) expect(repeated.answer.cached).toBe(true);
-    if (made?.answer !== undefined && repeated?.answer !== undefined) {
-      expect(repeated.answer).toEqual({ ...made.answer, cached: true });
+    if (original?.answer !== undefined && repeated?.answer !== undefined) {
+      expect(repeated.answer).toEqual({ ...original.answer, cached: true });
     }
   });
 
@@ -83,9 +83,9 @@ describe("exact repeats", () => {
     const worker = startWorker();
     const root = await worker.answer({ input: marked("root") });
     const body = { input: marked("more"), previous_response_id: root.id };
-    const made = await FORMS[first]?.(worker, body);
+    const original = await FORMS[first]?.(worker, body);
     const repeated = await FORMS[second]?.(worker, body);
-    expect(repeated).toMatchObject({ text: made?.text, id: made?.id });
+    expect(repeated).toMatchObject({ text: original?.text, id: original?.id });
     expect(repeated?.headers.get("cache-status")).toContain("hit");
     expect(await calls(body.input)).toBe(1);
     // A hit can be continued like the answer that it repeats.
@@ -135,7 +135,7 @@ describe("exact repeats", () => {
     const ofA = await worker.answer({ input, previous_response_id: a.id });
     const ofB = await worker.answer({ input, previous_response_id: b.id });
     const sibling = await worker.answer({ input: `${input}!`, previous_response_id: a.id });
-    for (const made of [root, ofA, ofB, sibling]) expect(made).not.toHaveProperty("cached");
+    for (const original of [root, ofA, ofB, sibling]) expect(original).not.toHaveProperty("cached");
     expect(new Set([root.text, ofA.text, ofB.text, sibling.text]).size).toBe(4);
     expect(await worker.answer({ input, previous_response_id: a.id })).toEqual({ ...ofA, cached: true });
     expect(await worker.answer({ input, previous_response_id: b.id })).toEqual({ ...ofB, cached: true });
@@ -154,11 +154,11 @@ describe("exact repeats", () => {
   test("another owner never gets a hit, another key of the same owner does", async () => {
     const worker = startWorker({}, { SERVER_KEYS });
     const body = { input: marked() };
-    const made = await worker.answer(body, as(KEYS.alice));
-    expect(await worker.answer(body, as(KEYS.alice2))).toEqual({ ...made, cached: true });
+    const original = await worker.answer(body, as(KEYS.alice));
+    expect(await worker.answer(body, as(KEYS.alice2))).toEqual({ ...original, cached: true });
     const others = await worker.answer(body, as(KEYS.bob));
     expect(others).not.toHaveProperty("cached");
-    expect(others.id).not.toBe(made.id);
+    expect(others.id).not.toBe(original.id);
     expect(await worker.answer(body)).not.toHaveProperty("cached");
     expect(await calls(body.input)).toBe(3);
   });
@@ -172,15 +172,15 @@ describe("exact repeats", () => {
     expect(
       await startWorker({}, { ID_KEYS: btoa("another id key of thirty-2 bytes") }).answer(body),
     ).not.toHaveProperty("cached");
-    const off = await hear(startWorker({ cache: false }), body);
+    const off = await readReply(startWorker({ cache: false }), body);
     expect([cacheStatus(off), off.answer?.cached]).toEqual(["uniapi-edge; fwd=bypass", undefined]);
   });
 
   test("a preset with cache: false neither reads nor writes", async () => {
     const worker = startWorker({ presets: { fresh: { cache: false } } });
     const body = { input: marked(), preset: "fresh" };
-    expect(cacheStatus(await hear(worker, body))).toBe("uniapi-edge; fwd=bypass");
-    expect(cacheStatus(await hear(worker, { ...body, cache: 600 }))).toBe("uniapi-edge; fwd=bypass");
+    expect(cacheStatus(await readReply(worker, body))).toBe("uniapi-edge; fwd=bypass");
+    expect(cacheStatus(await readReply(worker, { ...body, cache: 600 }))).toBe("uniapi-edge; fwd=bypass");
     expect(await kvKeys("answer:")).toEqual([]);
   });
 });
@@ -232,7 +232,7 @@ describe("a preset with a shared cache", () => {
     expect(await worker.answer(follow, as(KEYS.bob))).toHaveProperty("cached", true);
   });
 
-  test("writes no turn for a request that wants none stored", async () => {
+  test("writes no turn while turns are off", async () => {
     const worker = startWorker({ ...config, turns: false }, { SERVER_KEYS });
     const body = { input: marked(), preset: "faq" };
     await worker.answer(body, as(KEYS.alice));
@@ -272,10 +272,10 @@ describe("a request's cache settings", () => {
     const body = { input: marked() };
     await worker.answer(body);
     waitUntil(400);
-    const hit = await hear(worker, body);
+    const hit = await readReply(worker, body);
     expect([cacheStatus(hit), hit.headers.get("age")]).toEqual(["uniapi-edge; hit; ttl=600", "400"]);
     waitUntil(1_000);
-    expect(cacheStatus(await hear(worker, body))).toBe("uniapi-edge; fwd=miss; stored");
+    expect(cacheStatus(await readReply(worker, body))).toBe("uniapi-edge; fwd=miss; stored");
     expect(await calls(body.input)).toBe(2);
   });
 
@@ -285,10 +285,10 @@ describe("a request's cache settings", () => {
   ])("%s neither reads nor writes", async (_name, fields, headers) => {
     const worker = startWorker();
     const body = { input: marked() };
-    expect(cacheStatus(await hear(worker, { ...body, ...fields }, headers))).toBe("uniapi-edge; fwd=bypass");
+    expect(cacheStatus(await readReply(worker, { ...body, ...fields }, headers))).toBe("uniapi-edge; fwd=bypass");
     expect(await kvKeys("answer:")).toEqual([]);
     await worker.answer(body);
-    expect(cacheStatus(await hear(worker, { ...body, ...fields }, headers))).toBe("uniapi-edge; fwd=bypass");
+    expect(cacheStatus(await readReply(worker, { ...body, ...fields }, headers))).toBe("uniapi-edge; fwd=bypass");
     expect(await calls(body.input)).toBe(3);
   });
 
@@ -300,7 +300,7 @@ describe("a request's cache settings", () => {
     const worker = startWorker();
     const body = { input: marked() };
     const first = await worker.answer(body);
-    const fresh = await hear(worker, { ...body, ...fields }, headers);
+    const fresh = await readReply(worker, { ...body, ...fields }, headers);
     expect(cacheStatus(fresh)).toMatch(/^uniapi-edge; fwd=(?:request|miss); stored$/);
     expect(fresh.id).not.toBe(first.id);
     expect((await worker.answer(body)).id).toBe(fresh.id);
@@ -316,22 +316,22 @@ describe("a request's cache settings", () => {
     const body = { input: marked() };
     await worker.answer(body);
     waitUntil(40);
-    const hit = await hear(worker, { ...body, ...fields }, headers);
+    const hit = await readReply(worker, { ...body, ...fields }, headers);
     expect([cacheStatus(hit), hit.headers.get("age")]).toEqual(["uniapi-edge; hit; ttl=60", "40"]);
     waitUntil(101);
-    expect(cacheStatus(await hear(worker, { ...body, ...fields }, headers))).toBe("uniapi-edge; fwd=miss; stored");
+    expect(cacheStatus(await readReply(worker, { ...body, ...fields }, headers))).toBe("uniapi-edge; fwd=miss; stored");
   });
 
   test("cache: N stores for N seconds, at least a minute", async () => {
-    for (const [cache, kept] of [
+    for (const [cache, storedSeconds] of [
       [5, 60],
       [7_200, 7_200],
     ] as const) {
       const worker = startWorker();
       await worker.answer({ input: marked(), cache });
       const { keys } = await env.RESPONSES.list({ prefix: "answer:" });
-      expect(keys[0]?.expiration).toBeGreaterThan(Date.now() / 1_000 + kept - 5);
-      expect(keys[0]?.expiration).toBeLessThan(Date.now() / 1_000 + kept + 5);
+      expect(keys[0]?.expiration).toBeGreaterThan(Date.now() / 1_000 + storedSeconds - 5);
+      expect(keys[0]?.expiration).toBeLessThan(Date.now() / 1_000 + storedSeconds + 5);
       await env.RESPONSES.delete(keys[0]?.name ?? "");
     }
   });
@@ -346,7 +346,7 @@ describe("a request's cache settings", () => {
   });
 });
 
-describe("not stored for repeats", () => {
+describe("not cached", () => {
   test.each([
     ["an incomplete answer", { model: "emulate/incomplete" }, "fwd=miss"],
     [
@@ -360,8 +360,8 @@ describe("not stored for repeats", () => {
     for (const form of Object.values(FORMS)) {
       const worker = startWorker();
       const body = { input: marked(), ...fields };
-      const made = await form(worker, body);
-      expect(made.headers.get("cache-status")).toBe(`uniapi-edge; ${status}`);
+      const original = await form(worker, body);
+      expect(original.headers.get("cache-status")).toBe(`uniapi-edge; ${status}`);
       expect(await kvKeys("answer:")).toEqual([]);
       await form(worker, body);
       expect(await calls(body.input)).toBe(2);
@@ -380,21 +380,21 @@ describe("not stored for repeats", () => {
   test("a refusal is an answer, and is repeated in every form", async () => {
     const worker = startWorker();
     const body = { input: marked(), model: "emulate/refusal" };
-    const made = await worker.answer(body);
-    expect(made).toMatchObject({ text: "", refusal: "I can't help with that." });
-    expect(await worker.answer(body)).toEqual({ ...made, cached: true });
-    expect(await (await worker.ask(body, TEXT)).text()).toBe(made.refusal);
-    expect(joined(eventsIn(await (await worker.ask(body, EVENTS)).text()), "refusal")).toBe(made.refusal);
-    expect(await (await worker.ask({ ...body, stream: true }, TEXT)).text()).toBe(made.refusal);
+    const original = await worker.answer(body);
+    expect(original).toMatchObject({ text: "", refusal: "I can't help with that." });
+    expect(await worker.answer(body)).toEqual({ ...original, cached: true });
+    expect(await (await worker.ask(body, TEXT)).text()).toBe(original.refusal);
+    expect(joined(eventsIn(await (await worker.ask(body, EVENTS)).text()), "refusal")).toBe(original.refusal);
+    expect(await (await worker.ask({ ...body, stream: true }, TEXT)).text()).toBe(original.refusal);
     expect(await calls(body.input)).toBe(1);
   });
 
   test("an answer larger than a record, whose Cache-Status then lacks `stored`", async () => {
     const worker = startWorker();
     const body = { input: marked(), model: "emulate/too-large/1100000" };
-    const made = await hear(worker, body);
-    expect(made.text).toHaveLength(1_100_000);
+    const original = await readReply(worker, body);
+    expect(original.text).toHaveLength(1_100_000);
     expect(await kvKeys("answer:")).toEqual([]);
-    expect(cacheStatus(made)).toBe("uniapi-edge; fwd=miss");
+    expect(cacheStatus(original)).toBe("uniapi-edge; fwd=miss");
   });
 });

@@ -36,14 +36,17 @@ describe("settings", () => {
     ["no credential", {}],
     ["some key", as(NEVER)],
     ["a body of another type", { "content-type": "image/png" }],
-  ])("in production, a Worker without callers says so to a request with %s", async (_name, headers) => {
-    const response = await post(startWorker({}, PRODUCTION), headers, "https://ask.example.com");
-    expect(response.status).toBe(503);
-    const problem = await problemOf(response);
-    expect(problem.code).toBe("misconfigured");
-    expect(problem.message).toContain("SERVER_KEYS");
-    expect(response.headers.get("x-should-retry")).toBe("false");
-  });
+  ])(
+    "in production, a Worker without callers refuses a request with %s and names the reason",
+    async (_name, headers) => {
+      const response = await post(startWorker({}, PRODUCTION), headers, "https://ask.example.com");
+      expect(response.status).toBe(503);
+      const problem = await problemOf(response);
+      expect(problem.code).toBe("misconfigured");
+      expect(problem.message).toContain("SERVER_KEYS");
+      expect(response.headers.get("x-should-retry")).toBe("false");
+    },
+  );
 
   test.each([
     ["UNIAPI_KEY", undefined],
@@ -129,7 +132,7 @@ describe("settings", () => {
     expect((await startWorker().get(`/ask/${next.id}`)).status).toBe(404);
   });
 
-  test("PAUSED=1 answers 503 without a call of upstream; a value that is neither on nor off is an error, not ignored", async () => {
+  test("PAUSED=1 answers 503 without an upstream call; a value that is neither on nor off is an error, not ignored", async () => {
     const worker = startWorker({}, { PAUSED: "1", SERVER_KEYS });
     for (const accept of ["application/json", "text/event-stream", "text/plain"]) {
       const input = marked();
@@ -304,7 +307,7 @@ describe("under ENVIRONMENT=local, the Worker", () => {
 });
 
 describe("routes", () => {
-  test("/health answers without a credential, and calls nothing outside", async () => {
+  test("/health answers without a credential, and makes no outgoing request", async () => {
     const worker = startWorker({}, { ...PRODUCTION, SERVER_KEYS });
     const response = await worker.send("https://ask.example.com/health");
     expect(response.status).toBe(200);

@@ -44,7 +44,7 @@ describe("in a Worker", () => {
     ]);
   });
 
-  test("a retry asks again with the same parent", async () => {
+  test("a retry repeats the question with the same parent", async () => {
     const worker = startWorker({}, { SERVER_KEYS });
     const conversation = clientOf(worker, KEYS.alice).conversation();
     const input = marked();

@@ -1,4 +1,4 @@
-// What a request costs, in counts: KV calls and writes of a stream. `npm run bench` measures times.
+// The cost of a request in counts: KV calls, and writes of a stream. `npm run bench` measures times.
 import { env } from "cloudflare:workers";
 import { describe, expect, test } from "vitest";
 import { completed, created, delta, scriptedUpstream } from "./scripted-upstream.ts";
@@ -9,23 +9,23 @@ eachTestAlone();
 const decoder = new TextDecoder();
 
 /** KV that records its calls. */
-function countedKv(): { kv: KVNamespace; asked: () => string[] } {
-  let asked: string[] = [];
+function countedKv(): { kv: KVNamespace; takeCalls: () => string[] } {
+  let calls: string[] = [];
   const kv = {
     get(key: string | string[], type: "text") {
-      asked.push(typeof key === "string" ? "get" : `get of ${key.length}`);
+      calls.push(typeof key === "string" ? "get" : `get of ${key.length}`);
       return typeof key === "string" ? env.RESPONSES.get(key, type) : env.RESPONSES.get(key, type);
     },
     put(key: string, text: string, options: KVNamespacePutOptions) {
-      asked.push(`put ${key.split(":")[0] ?? ""}`);
+      calls.push(`put ${key.split(":")[0] ?? ""}`);
       return env.RESPONSES.put(key, text, options);
     },
   };
   return {
     kv: kv as unknown as KVNamespace,
-    asked() {
-      const now = asked.toSorted();
-      asked = [];
+    takeCalls() {
+      const now = calls.toSorted();
+      calls = [];
       return now;
     },
   };
@@ -33,35 +33,35 @@ function countedKv(): { kv: KVNamespace; asked: () => string[] } {
 
 describe("KV is called", () => {
   test("for /ask: once before the upstream call, and once for each of two records after it; once for a hit", async () => {
-    const { kv, asked } = countedKv();
+    const { kv, takeCalls } = countedKv();
     const worker = startWorker({}, { RESPONSES: kv });
     const body = { input: marked() };
     await worker.answer(body);
-    expect(asked()).toEqual(["get", "put answer", "put turn"]);
+    expect(takeCalls()).toEqual(["get", "put answer", "put turn"]);
     await worker.answer(body);
-    expect(asked()).toEqual(["get"]);
+    expect(takeCalls()).toEqual(["get"]);
   });
 
-  test("for a follow-up: once for all its keys, and not for what the isolate knows", async () => {
-    const { kv, asked } = countedKv();
+  test("for a follow-up: once for all its keys, and not for chain support that the isolate knows", async () => {
+    const { kv, takeCalls } = countedKv();
     const worker = startWorker({}, { RESPONSES: kv });
     const first = await worker.answer({ input: marked() });
-    asked();
+    takeCalls();
     await worker.answer({ input: marked(), previous_response_id: first.id });
-    expect(asked()).toEqual(["get of 3", "put answer", "put turn"]);
+    expect(takeCalls()).toEqual(["get of 3", "put answer", "put turn"]);
     await worker.answer({ input: marked(), previous_response_id: first.id });
-    expect(asked()).toEqual(["get of 2", "put answer", "put turn"]);
+    expect(takeCalls()).toEqual(["get of 2", "put answer", "put turn"]);
   });
 
   test("for a request that neither reads nor stores: never", async () => {
-    const { kv, asked } = countedKv();
+    const { kv, takeCalls } = countedKv();
     await startWorker({}, { RESPONSES: kv }).answer({ input: marked(), cache: false, store: false });
     await startWorker({ turns: false, cache: false }, { RESPONSES: kv }).answer({ input: marked() });
-    expect(asked()).toEqual([]);
+    expect(takeCalls()).toEqual([]);
   });
 
   test.each([false, true])("for /v1/responses: once, to store the turn (stream %s)", async (stream) => {
-    const { kv, asked } = countedKv();
+    const { kv, takeCalls } = countedKv();
     const worker = startWorker({}, { RESPONSES: kv });
     const response = await worker.send("/v1/responses", {
       method: "POST",
@@ -69,7 +69,7 @@ describe("KV is called", () => {
     });
     expect(await response.text()).toContain("completed");
     await worker.settled();
-    expect(asked()).toEqual(["put turn"]);
+    expect(takeCalls()).toEqual(["put turn"]);
   });
 });
 

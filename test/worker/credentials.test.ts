@@ -198,7 +198,12 @@ describe("a Worker can have callers", () => {
 
 describe("secrets rotate without losing a conversation", () => {
   /** A conversation that began before the rotation continues after it. */
-  async function goesOn(before: WorkerUnderTest, after: WorkerUnderTest, first: string, second: string): Promise<void> {
+  async function expectContinues(
+    before: WorkerUnderTest,
+    after: WorkerUnderTest,
+    first: string,
+    second: string,
+  ): Promise<void> {
     const question = marked();
     const { id } = await before.answer({ input: question, preset: "support" }, as(first));
     const next = await after.answer({ input: marked(), preset: "support", previous_response_id: id }, as(second));
@@ -210,16 +215,16 @@ describe("secrets rotate without losing a conversation", () => {
     const fresh = "a-fresh-session-secret-of-32-bytes-";
     const both = startWorker(CONFIG, { ...SECRETS, SESSION_KEYS: `k2:${fresh},${SESSION_KEYS}` });
     const token = hs256(claimsOf("ada"), fresh, { kid: "k2" });
-    await goesOn(startWorker(CONFIG, SECRETS), both, session(), session());
-    await goesOn(startWorker(CONFIG, SECRETS), both, session(), token);
+    await expectContinues(startWorker(CONFIG, SECRETS), both, session(), session());
+    await expectContinues(startWorker(CONFIG, SECRETS), both, session(), token);
     const waitUntil = startWorker(CONFIG, { ...SECRETS, SESSION_KEYS: `k2:${fresh}` });
-    await goesOn(both, waitUntil, session(), token);
+    await expectContinues(both, waitUntil, session(), token);
     expect((await ask(waitUntil, as(session()))).status).toBe(401);
   });
 
   test("ID_KEYS: a new key in front, the last one unchanged", async () => {
     const fresh = btoa("a fresh id key of thirty-2 bytes");
-    await goesOn(
+    await expectContinues(
       startWorker(CONFIG, SECRETS),
       startWorker(CONFIG, { ...SECRETS, ID_KEYS: `${fresh},${ID_KEY}` }),
       session(),
@@ -230,7 +235,7 @@ describe("secrets rotate without losing a conversation", () => {
   test("SERVER_KEYS: another key with the same name", async () => {
     const fresh = "sk_alice_third_0123456789";
     const after = startWorker(CONFIG, { ...SECRETS, SERVER_KEYS: `alice:${fresh}` });
-    await goesOn(startWorker(CONFIG, SECRETS), after, KEYS.alice, fresh);
+    await expectContinues(startWorker(CONFIG, SECRETS), after, KEYS.alice, fresh);
     expect((await ask(after, as(KEYS.alice))).status).toBe(401);
   });
 });

@@ -1,4 +1,4 @@
-// /openapi.json and /docs in workerd: to whom they are served, and with which policy. The document's content is tested in test/unit and, with
+// /openapi.json and /docs in workerd: who may read them, and their Content-Security-Policy. The document's content is tested in test/unit and, with
 // requests to a Worker, in test/e2e; the page's looks in test/browser.
 import { expect, test } from "vitest";
 import { createApp } from "../../src/app.ts";

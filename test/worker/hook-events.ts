@@ -53,7 +53,7 @@ export const issueOpened = (body: string, sender: object = { login: "ada", type:
 /** The text without spaces: a path of the receiver for one test. */
 export const callbackNameOf = (text: string): string => text.replaceAll(/[^\w-]/g, "-");
 
-/** A request as Standard Webhooks define it. @param raw `payload` is the body, and not a value to be written as JSON */
+/** A request as Standard Webhooks define it. @param raw sends `payload` as the body itself, not as JSON */
 export async function standardEvent(
   payload: unknown,
   id = `msg_${crypto.randomUUID()}`,

@@ -168,7 +168,7 @@ describe("an event", () => {
   test.each<[what: string, metadata: (text: string) => unknown, stored: object]>([
     ["the groups of a regular expression", (text) => /(?<first>\w+)/.exec(text)?.groups, { first: "hello" }],
     ["a Proxy", () => new Proxy({ a: "b" }, {}), { a: "b" }],
-  ])("may get metadata that is no plain object: %s", async (_, metadata, stored) => {
+  ])("may get metadata that is not a plain object: %s", async (_, metadata, stored) => {
     const input = ({ payload }: { payload: unknown }): object => {
       const { body } = (payload as { issue: { body: string } }).issue;
       return { input: body, metadata: metadata(body) };
@@ -318,7 +318,7 @@ describe("a request that is refused before anything is recorded", () => {
     },
   );
 
-  test("while the Worker is paused or the hook's budget is used up says when to try again", async () => {
+  test("while the Worker is paused or the hook's budget is used up gets a Retry-After", async () => {
     withinOneMinute();
     const paused = await startHookWorker({ PAUSED: "1" }).send("/hooks/plain", await standardEvent({ input: "x" }));
     expect([paused.status, (await problemOf(paused)).code, paused.headers.get("retry-after")]).toEqual([
@@ -381,7 +381,7 @@ describe("a sender that waits", () => {
     expect(await calls(text)).toBe(1);
   });
 
-  test("gets one and the same answer for requests at the same time", async () => {
+  test("gets the same answer for simultaneous requests", async () => {
     const worker = startHookWorker();
     const text = marked();
     const event = telegramUpdate(update(text));

@@ -1,4 +1,4 @@
-// Jobs: an unpaid attempt is repeated, one that may have been paid never, and the outcome is delivered until the callback has it.
+// Jobs: an unpaid attempt is repeated, one that may have been paid is not, and the outcome is delivered until the callback accepts it.
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { Webhook } from "standardwebhooks";

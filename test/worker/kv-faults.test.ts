@@ -61,8 +61,8 @@ describe("KV that fails", () => {
       }
     }
     // A request for the turn itself does not get 404, since the turn may exist.
-    const looked = await worker.get(`/ask/${root.id}`);
-    expect([looked.status, (await problemOf(looked)).code]).toEqual([503, "unavailable"]);
+    const lookup = await worker.get(`/ask/${root.id}`);
+    expect([lookup.status, (await problemOf(lookup)).code]).toEqual([503, "unavailable"]);
   });
 
   test.each([
@@ -81,12 +81,12 @@ describe("KV that fails", () => {
   });
 
   test("a read that never ends is abandoned, and upstream is called", async () => {
-    let asked: (() => void) | undefined;
+    let onRead: (() => void) | undefined;
     const reading = new Promise<void>((resolve) => {
-      asked = resolve;
+      onRead = resolve;
     });
     const get = (): Promise<never> => {
-      asked?.();
+      onRead?.();
       return new Promise(() => undefined);
     };
     const worker = startWorker({}, { RESPONSES: faulty({ get }) });
@@ -100,7 +100,7 @@ describe("KV that fails", () => {
     expectWarning("kv_read_failed", input);
   });
 
-  test("without the binding every response names what is missing", async () => {
+  test("without the binding every response names it", async () => {
     const response = await startWorker({}, { RESPONSES: undefined }).ask({ input: marked() });
     expect(response.status).toBe(503);
     expect(await response.text()).toContain("RESPONSES");
@@ -125,7 +125,7 @@ describe("records that can't be read", () => {
     '{"v":1,"id":"resp_x","response":{},"ancestors":"no"}',
   ];
   /** Complete records with one mistake each. */
-  function spoiled(text: string): string[] {
+  function damagedCopies(text: string): string[] {
     const record = JSON.parse(text) as Record<string, unknown>;
     const values = [null, "x", {}];
     return [
@@ -150,8 +150,8 @@ describe("records that can't be read", () => {
     const body = { input: marked(), metadata: { a: "1" } };
     await worker.answer(body);
     const [key = ""] = await kvKeys("answer:");
-    const whole = (await env.RESPONSES.get(key)) ?? "";
-    for (const text of [...WRONG, ...spoiled(whole)]) {
+    const storedText = (await env.RESPONSES.get(key)) ?? "";
+    for (const text of [...WRONG, ...damagedCopies(storedText)]) {
       await overwrite("answer:", text);
       await expectAnswer(worker, body, text);
     }
@@ -174,9 +174,9 @@ describe("records that can't be read", () => {
     const worker = startWorker({ cache: false });
     const root = await worker.answer({ input: marked(), metadata: { a: "1" } });
     const [key = ""] = await kvKeys("turn:");
-    const whole = (await env.RESPONSES.get(key)) ?? "";
+    const storedText = (await env.RESPONSES.get(key)) ?? "";
     const child = await worker.answer({ input: marked(), previous_response_id: root.id });
-    for (const text of [...WRONG, ...spoiled(whole)]) {
+    for (const text of [...WRONG, ...damagedCopies(storedText)]) {
       await env.RESPONSES.put(key, text);
       for (const path of [`/ask/${root.id}`, `/ask/${root.id}?thread=true`, `/ask/${child.id}?thread=true`]) {
         const response = await worker.get(path);

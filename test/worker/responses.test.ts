@@ -85,7 +85,7 @@ describe("an id of another caller", () => {
     expect((await worker.send(`/v1/responses/${id}`, { headers: as(KEYS.alice) })).status).toBe(200);
   });
 
-  test("is refused as a parent like an id that never existed, in every form, without a call of upstream", async () => {
+  test("is refused as a parent like an id that never existed, in every form, without an upstream call", async () => {
     const worker = twoCallers();
     const { id } = (await object(await post(worker, { input: marked() }, as(KEYS.alice)))) as { id: string };
     const input = marked();

@@ -1,4 +1,4 @@
-// Restricted callers over HTTP: which fields, inputs and presets are open to them, and what no answer may show them.
+// Restricted callers over HTTP: the fields, inputs and presets that they may use, and the settings that no answer shows them.
 import { env } from "cloudflare:workers";
 import { describe, expect, test, vi } from "vitest";
 import { UPSTREAM_FIELDS } from "../../src/contract/request-fields.ts";
@@ -75,7 +75,7 @@ describe("a field that a preset does not open", () => {
   );
 
   test.each(TOOL_TYPES)(
-    "a tool of type %s is refused; if the preset allows tools, all but functions are",
+    "a tool of type %s is refused; a preset that allows tools opens functions only",
     async (type) => {
       const worker = startRestricted();
       const input = marked();
@@ -309,7 +309,7 @@ describe("presets and caps", () => {
     await worker.settled();
   });
 
-  test("digests name the caller to upstream, whatever the preset sets", async () => {
+  test("upstream gets digests of the caller, even if the preset sets other values", async () => {
     const worker = startRestricted({
       presets: { support: { user: "deployer", safety_identifier: "x", prompt_cache_key: "y" } },
       callers: { publishable: [{ id: "site", key: PK_BOTH, presets: ["support"] }] },
@@ -534,7 +534,7 @@ describe("a preset's settings are not echoed to a user with a session", () => {
     );
   });
 
-  test("how many keys of metadata a preset hides can't be found by trying numbers of keys", async () => {
+  test("the number of metadata keys that a preset hides can't be found by trying numbers of keys", async () => {
     const keys = (count: number): Record<string, string> =>
       Object.fromEntries(Array.from({ length: count }, (_, n) => [`k${n}`, "x"]));
     const presets = { none: {}, one: { metadata: { team: "hidden" } }, many: { metadata: keys(8) } };

@@ -190,7 +190,7 @@ describe("Last-Event-ID", () => {
     expect(await calls(body.input)).toBe(1);
   });
 
-  test("in a request for another form gets the whole answer, without a call", async () => {
+  test("in a request for another form gets the complete answer, without a call", async () => {
     const worker = startWorker();
     const body = { input: marked() };
     const key = freshKey();

@@ -37,11 +37,11 @@ describe("fallback models", () => {
     },
   );
 
-  test("the first answer is repeated from the cache without the search", async () => {
+  test("a repeat gets the answer from the cache without trying the models again", async () => {
     const worker = startWorker({ presets: { p: { model: "nope-1", fallback: ["gpt-6-luna"] } } });
     const body = { input: marked(), preset: "p" };
-    const made = await worker.answer(body);
-    expect(await worker.answer(body)).toEqual({ ...made, cached: true });
+    const original = await worker.answer(body);
+    expect(await worker.answer(body)).toEqual({ ...original, cached: true });
     expect(await calls(body.input)).toBe(2);
   });
 
@@ -98,7 +98,7 @@ describe("fallback models", () => {
   });
 
   test.each(["500", "429", "401", "402", "400", "failed", "cut", "reset-before-headers"])(
-    "are not used for emulate/%s, which is no missing model",
+    "are not used for emulate/%s, which is not a missing model",
     async (fault) => {
       const worker = startWorker({ presets: { p: { model: `emulate/${fault}`, fallback: ["gpt-6-luna"] } } });
       const input = marked();
@@ -143,16 +143,16 @@ describe("a second attempt", () => {
 
   test("is the last one", async () => {
     vi.useFakeTimers();
-    let asked = 0;
+    let fetches = 0;
     vi.spyOn(globalThis, "fetch").mockImplementation(() => {
-      asked += 1;
+      fetches += 1;
       return Promise.resolve(new Response("", { status: 429, headers: { "retry-after": "5" } }));
     });
     const asking = startWorker().ask({ input: marked() });
-    await vi.waitFor(() => expect(asked).toBe(1));
+    await vi.waitFor(() => expect(fetches).toBe(1));
     await vi.advanceTimersByTimeAsync(10_000);
     const response = await asking;
-    expect([response.status, response.headers.get("retry-after"), asked]).toEqual([429, "5", 2]);
+    expect([response.status, response.headers.get("retry-after"), fetches]).toEqual([429, "5", 2]);
   });
 
   test.each(["429", "503", "429-empty", "429-saturated"])(

@@ -28,8 +28,8 @@ import {
 
 const log = eachTestAlone();
 
-/** The text of an answer in any form. */
-async function saidBy(response: Response): Promise<Answer> {
+/** Reads an answer in any form. */
+async function readAnswer(response: Response): Promise<Answer> {
   const text = await response.text();
   if (!(response.headers.get("content-type") ?? "").startsWith("text/event-stream")) return JSON.parse(text) as Answer;
   const events = eventsIn(text);
@@ -39,8 +39,8 @@ async function saidBy(response: Response): Promise<Answer> {
   return done;
 }
 
-const upstreamEnded = async (input: string, how: "complete" | "client_left"): Promise<void> => {
-  await vi.waitFor(async () => expect(await received(input)).toMatchObject([{ ended: how }]), { timeout: 10_000 });
+const expectUpstreamEnd = async (input: string, outcome: "complete" | "client_left"): Promise<void> => {
+  await vi.waitFor(async () => expect(await received(input)).toMatchObject([{ ended: outcome }]), { timeout: 10_000 });
 };
 
 describe("one key", () => {
@@ -51,7 +51,7 @@ describe("one key", () => {
     const responses = await Promise.all(
       Array.from({ length: 20 }, (_, n) => worker.ask(body, n % 2 === 0 ? key : { ...key, ...EVENTS })),
     );
-    const answers = await Promise.all(responses.map(saidBy));
+    const answers = await Promise.all(responses.map(readAnswer));
     expect(answers[0]?.text).toBe(`You said: "${body.input}".`);
     for (const answer of answers) expect(answer).toEqual(answers[0]);
     expect(await calls(body.input)).toBe(1);
@@ -65,12 +65,12 @@ describe("one key", () => {
     const worker = startWorker();
     const body = { input: marked(), cache: false };
     const key = freshKey();
-    const first = await saidBy(await worker.ask(body, { ...key, ...EVENTS }));
-    const answer = await saidBy(await worker.ask(body, key));
+    const first = await readAnswer(await worker.ask(body, { ...key, ...EVENTS }));
+    const answer = await readAnswer(await worker.ask(body, key));
     expect(answer).toEqual(first);
     await evictDurableObject(await runOf(key));
-    expect(await saidBy(await worker.ask({ ...body, stream: true }, key))).toEqual(answer);
-    expect(await saidBy(await worker.ask({ ...body, stream: false }, { ...key, ...EVENTS }))).toEqual(answer);
+    expect(await readAnswer(await worker.ask({ ...body, stream: true }, key))).toEqual(answer);
+    expect(await readAnswer(await worker.ask({ ...body, stream: false }, { ...key, ...EVENTS }))).toEqual(answer);
     for (const fields of [{}, { stream: true }]) {
       const text = await worker.ask({ ...body, ...fields }, { ...key, ...TEXT });
       expect([text.headers.get("x-response-id"), await text.text()]).toEqual([answer.id, answer.text]);
@@ -87,12 +87,12 @@ describe("one key", () => {
     const first = await (await respondOnce(worker, body, key)).text();
     expect(first).toMatch(/data: \[DONE\]\n\n$/);
     expect(await (await respondOnce(worker, body, key)).text()).toBe(first);
-    const whole = await (await respondOnce(worker, { ...body, stream: false }, key)).json();
+    const asJson = await (await respondOnce(worker, { ...body, stream: false }, key)).json();
     const frames = first.split("\n\n").map((frame) => frame.split("\ndata: ")[1] ?? "");
     const terminal = JSON.parse(frames.findLast((data) => data.includes("response.completed")) ?? "{}") as {
       response: unknown;
     };
-    expect(whole).toEqual(terminal.response);
+    expect(asJson).toEqual(terminal.response);
     expect(await calls(body.input)).toBe(1);
   });
 
@@ -109,7 +109,7 @@ describe("one key", () => {
     const key = freshKey();
     const answers = [];
     for (const headers of [EVENTS, {}, EVENTS] as HeaderTable[])
-      answers.push(await saidBy(await worker.ask(body, { ...key, ...headers })));
+      answers.push(await readAnswer(await worker.ask(body, { ...key, ...headers })));
     await worker.settled();
     expect(answers[1]).toEqual(answers[0]);
     expect(answers[2]).toEqual(answers[0]);
@@ -192,8 +192,8 @@ describe("one run counts once", () => {
     const body = { input: marked() };
     const key = freshKey();
     const answers = await Promise.all([worker.ask(body, key), worker.ask(body, key)]);
-    const [first] = await Promise.all(answers.map(saidBy));
-    await saidBy(await worker.ask(body, key));
+    const [first] = await Promise.all(answers.map(readAnswer));
+    await readAnswer(await worker.ask(body, key));
     await worker.settled();
     const tokens = log.requests().filter(({ input_tokens }) => input_tokens !== undefined);
     expect(tokens).toMatchObject([{ run: "started", asked: true, cache: "miss", response_id: first?.id }]);
@@ -218,7 +218,7 @@ describe("one run counts once", () => {
     const body = { input: marked() };
     const once = { ...as(key), ...freshKey() };
     const answers = await Promise.all(Array.from({ length: 5 }, () => worker.ask(body, once)));
-    const [answer] = await Promise.all(answers.map(saidBy));
+    const [answer] = await Promise.all(answers.map(readAnswer));
     await vi.waitFor(
       async () => expect(await used()).toMatchObject({ tokens: answer?.usage?.total_tokens, reserved: 0, requests: 5 }),
       {
@@ -239,9 +239,9 @@ describe("one run counts once", () => {
   test("a run that is answered from the cache makes no call, and gives that answer again", async () => {
     const worker = startWorker();
     const body = { input: marked() };
-    const made = await worker.answer(body);
+    const cachedAnswer = await worker.answer(body);
     const key = freshKey();
-    for (const _ of [1, 2]) expect(await worker.answer(body, key)).toEqual({ ...made, cached: true });
+    for (const _ of [1, 2]) expect(await worker.answer(body, key)).toEqual({ ...cachedAnswer, cached: true });
     expect(await calls(body.input)).toBe(1);
   });
 
@@ -372,11 +372,11 @@ describe("an outcome", () => {
     const key = freshKey();
     await (await worker.ask(body, key)).text();
     const reader = (await worker.ask(body, { ...key, ...EVENTS })).body?.getReader();
-    let heard = new TextDecoder().decode((await reader?.read())?.value);
+    let streamText = new TextDecoder().decode((await reader?.read())?.value);
     expect(await runDurableObjectAlarm(await runOf(key))).toBe(true);
     for (let piece = await reader?.read(); piece?.done === false; piece = await reader?.read())
-      heard += new TextDecoder().decode(piece.value);
-    expect(namesOf(eventsIn(heard)).at(-1)).toBe("done");
+      streamText += new TextDecoder().decode(piece.value);
+    expect(namesOf(eventsIn(streamText)).at(-1)).toBe("done");
     expect(await runDurableObjectAlarm(await runOf(key))).toBe(true);
     expect((await storedRecordingOf(await runOf(key))).alarm).toBeNull();
   });
@@ -386,11 +386,11 @@ describe("an outcome", () => {
     const body = { input: marked(), model: "emulate/long/3000" };
     const key = freshKey();
     await (await worker.ask(body, key)).text();
-    const stalled = await worker.ask(body, { ...key, ...EVENTS });
+    const openStalled = await worker.ask(body, { ...key, ...EVENTS });
     const run = await runOf(key);
     expect(await runDurableObjectAlarm(run)).toBe(true);
     expect((await storedRecordingOf(run)).sizes.length).toBeGreaterThan(1);
-    await stalled.body?.cancel();
+    await openStalled.body?.cancel();
     await vi.waitFor(
       async () => {
         await runDurableObjectAlarm(run);
@@ -400,7 +400,7 @@ describe("an outcome", () => {
     );
   });
 
-  test("is waited for: an alarm during the call deletes nothing", async () => {
+  test("survives an alarm during its call", async () => {
     const worker = startWorker();
     const body = { input: marked(), model: "emulate/first-byte/1200" };
     const key = freshKey();
@@ -422,7 +422,7 @@ describe("clients that disconnect", () => {
       await reader?.read();
       await reader?.cancel();
     }
-    await upstreamEnded(body.input, "complete");
+    await expectUpstreamEnd(body.input, "complete");
     const started = (): Record<string, unknown> | undefined => log.requests().find(({ run }) => run === "started");
     const ownLines = (): object[] =>
       log.lines().filter((line) => line["event"] === "run" && line["request_id"] === started()?.["request_id"]);
@@ -439,16 +439,16 @@ describe("clients that disconnect", () => {
     const worker = startWorker();
     const body = { input: marked(), model: "emulate/first-byte/300" };
     const key = freshKey();
-    const left = new AbortController();
+    const disconnect = new AbortController();
     const raw = JSON.stringify(body);
     const asking = worker.send("/ask", {
       method: "POST",
       body: raw,
       headers: { "content-type": "application/json", ...key },
-      signal: left.signal,
+      signal: disconnect.signal,
     });
     await vi.waitFor(async () => expect(await calls(body.input)).toBe(1), { timeout: 10_000 });
-    left.abort();
+    disconnect.abort();
     await asking.catch(() => undefined);
     expect((await worker.answer(body, key)).text).toContain(body.input);
     expect(await calls(body.input)).toBe(1);
@@ -460,18 +460,18 @@ describe("clients that disconnect", () => {
     const key = freshKey();
     const first = await worker.ask(body, { ...key, ...EVENTS });
     const reader = first.body?.getReader();
-    let heard = "";
-    while (!heard.includes("event: text")) heard += new TextDecoder().decode((await reader?.read())?.value);
+    let streamText = "";
+    while (!streamText.includes("event: text")) streamText += new TextDecoder().decode((await reader?.read())?.value);
     const late = eventsIn(await (await worker.ask(body, { ...key, ...EVENTS })).text());
     for (let piece = await reader?.read(); piece?.done === false; piece = await reader?.read())
-      heard += new TextDecoder().decode(piece.value);
-    expect(late.map(({ id }) => id)).toEqual(eventsIn(heard).map(({ id }) => id));
-    expect(late.slice(1)).toEqual(eventsIn(heard).slice(1));
+      streamText += new TextDecoder().decode(piece.value);
+    expect(late.map(({ id }) => id)).toEqual(eventsIn(streamText).map(({ id }) => id));
+    expect(late.slice(1)).toEqual(eventsIn(streamText).slice(1));
   });
 });
 
 describe("a run's object", () => {
-  const stalled = async (worker: WorkerUnderTest, body: object, key: HeaderTable): Promise<Response> => {
+  const openStalled = async (worker: WorkerUnderTest, body: object, key: HeaderTable): Promise<Response> => {
     const response = await worker.ask(body, { ...key, ...EVENTS });
     await vi.waitFor(async () => expect((await storedRecordingOf(await runOf(key))).sizes.length).toBeGreaterThan(0), {
       timeout: 10_000,
@@ -483,19 +483,19 @@ describe("a run's object", () => {
     const worker = startWorker();
     const body = { input: marked(), model: "emulate/stall" };
     const key = freshKey();
-    const listening = await stalled(worker, body, key);
+    const openStream = await openStalled(worker, body, key);
     const json = worker.ask(body, key);
     await runInDurableObject(await runOf(key), (_, state) => state.abort("broken by a test")).catch(() => undefined);
-    const heard = eventsIn(await listening.text());
-    expect(namesOf(heard)).toEqual(["start", "text", "text", "error"]);
-    expect(heard.at(-1)?.data).toMatchObject({ error: { code: "upstream_error" } });
+    const streamText = eventsIn(await openStream.text());
+    expect(namesOf(streamText)).toEqual(["start", "text", "text", "error"]);
+    expect(streamText.at(-1)?.data).toMatchObject({ error: { code: "upstream_error" } });
     const responses = [await json, await worker.ask(body, key)];
     await evictDurableObject(await runOf(key));
     responses.push(await worker.ask(body, key), await respondOnce(worker, body, key));
     expect(responses.map(({ status }) => status)).toEqual([502, 502, 502, 422]);
     expect(responses.map(({ headers }) => headers.get("x-should-retry"))).toEqual(["false", "false", "false", null]);
     const again = eventsIn(await (await worker.ask(body, { ...key, ...EVENTS })).text());
-    expect(again.slice(1)).toMatchObject(heard.slice(1).map(({ id, event }) => ({ id, event })));
+    expect(again.slice(1)).toMatchObject(streamText.slice(1).map(({ id, event }) => ({ id, event })));
     expect(await calls(body.input)).toBe(1);
     expect((await storedRecordingOf(await runOf(key))).alarm).not.toBeNull();
     expect(await kvKeys("")).toEqual([]);
@@ -505,22 +505,22 @@ describe("a run's object", () => {
     const worker = startWorker();
     const body = { input: marked(), model: "emulate/stall", stream: true };
     const key = freshKey();
-    const listening = await respondOnce(worker, body, key);
+    const openStream = await respondOnce(worker, body, key);
     await vi.waitFor(async () => expect((await storedRecordingOf(await runOf(key))).sizes.length).toBeGreaterThan(0), {
       timeout: 10_000,
     });
     await abortAllDurableObjects();
-    for (const response of [listening, await respondOnce(worker, body, key)]) {
+    for (const response of [openStream, await respondOnce(worker, body, key)]) {
       const reader = response.body?.getReader();
-      let heard = "";
-      const reading = async (): Promise<void> => {
+      let streamText = "";
+      const readAll = async (): Promise<void> => {
         for (let piece = await reader?.read(); piece?.done === false; piece = await reader?.read())
-          heard += new TextDecoder().decode(piece.value);
+          streamText += new TextDecoder().decode(piece.value);
       };
-      await expect(reading()).rejects.toThrow();
-      expect(heard).toMatch(/^event: response.created\n/);
-      expect(heard).toContain('event: error\ndata: {"type":"error"');
-      expect(heard).not.toContain("[DONE]");
+      await expect(readAll()).rejects.toThrow();
+      expect(streamText).toMatch(/^event: response.created\n/);
+      expect(streamText).toContain('event: error\ndata: {"type":"error"');
+      expect(streamText).not.toContain("[DONE]");
     }
     expect(await calls(body.input)).toBe(1);
   });
@@ -529,14 +529,15 @@ describe("a run's object", () => {
     const worker = startWorker();
     const body = { input: marked(), model: "emulate/stall" };
     const key = freshKey();
-    const listening = (await worker.ask(body, { ...key, ...EVENTS })).body?.getReader();
-    let heard = "";
-    while (!heard.includes("event: text")) heard += new TextDecoder().decode((await listening?.read())?.value);
+    const openStream = (await worker.ask(body, { ...key, ...EVENTS })).body?.getReader();
+    let streamText = "";
+    while (!streamText.includes("event: text"))
+      streamText += new TextDecoder().decode((await openStream?.read())?.value);
     await runInDurableObject(await runOf(key), (_, state) => state.abort("broken by a test")).catch(() => undefined);
-    for (let piece = await listening?.read(); piece?.done === false; piece = await listening?.read())
-      heard += new TextDecoder().decode(piece.value);
-    expect(namesOf(eventsIn(heard)).slice(-2)).toEqual(["text", "error"]);
-    expect(eventsIn(heard).at(-1)?.data).toMatchObject({ error: { code: "upstream_error" } });
+    for (let piece = await openStream?.read(); piece?.done === false; piece = await openStream?.read())
+      streamText += new TextDecoder().decode(piece.value);
+    expect(namesOf(eventsIn(streamText)).slice(-2)).toEqual(["text", "error"]);
+    expect(eventsIn(streamText).at(-1)?.data).toMatchObject({ error: { code: "upstream_error" } });
     const again = await worker.ask(body, key);
     expect([again.status, again.headers.get("x-should-retry")]).toEqual([502, "false"]);
     expect(await calls(body.input)).toBe(1);
@@ -553,17 +554,17 @@ describe("a run's object", () => {
       expect([response.status, response.headers.get("x-should-retry")]).toEqual([502, "false"]);
       expect((await problemOf(response)).message).toContain("a new Idempotency-Key");
     }
-    await upstreamEnded(body.input, "client_left");
+    await expectUpstreamEnd(body.input, "client_left");
   });
 
-  test("that was asked for a recording that it lacks stores nothing", async () => {
+  test("without a recording stores nothing when it is read", async () => {
     const key = freshKey();
     const response = await startWorker().ask({ input: marked() }, { ...key, "last-event-id": "0123456789ab-3" });
     expect(response.status).toBe(409);
     expect(await storedRecordingOf(await runOf(key))).toEqual({ sizes: [], text: "", alarm: null });
   });
 
-  test("whose storage fails gives its answer while it lives, and the failure after that", async () => {
+  test("whose storage fails returns its answer until it is evicted, and the failure after that", async () => {
     const worker = startWorker();
     const body = { input: marked(), model: "emulate/first-byte/1200" };
     const key = freshKey();
@@ -574,15 +575,15 @@ describe("a run's object", () => {
         throw new Error("disk full");
       });
     });
-    const answer = await saidBy(await first);
-    expect(await saidBy(await worker.ask(body, { ...key, ...EVENTS }))).toEqual(answer);
+    const answer = await readAnswer(await first);
+    expect(await readAnswer(await worker.ask(body, { ...key, ...EVENTS }))).toEqual(answer);
     expect(log.warnings()).toContainEqual({ level: "warn", event: "run_not_written", error: "Error" });
     await evictDurableObject(await runOf(key));
     expect((await worker.ask(body, key)).status).toBe(502);
     expect(await calls(body.input)).toBe(1);
   });
 
-  test("whose storage fails does not join its whole tail again for each new line", async () => {
+  test("whose storage fails does not try to write again for each new line", async () => {
     const worker = startWorker();
     const body = { input: marked(), model: "emulate/long/3000" };
     const key = freshKey();
@@ -596,7 +597,7 @@ describe("a run's object", () => {
     expect(log.warnings().filter(({ event }) => event === "run_not_written").length).toBeLessThan(10);
   });
 
-  test("belongs to the implied preset too: a narrower token of the same user makes another request", async () => {
+  test("belongs to the implied preset, too: with a narrower token the same body is another request", async () => {
     const worker = startWorker(
       { presets: { vip: { model: "gpt-6-sol" }, basic: {} }, callers: { sessions: { presets: ["vip", "basic"] } } },
       { SESSION_KEYS },
@@ -628,13 +629,13 @@ describe("a run's object", () => {
     );
     await runInDurableObject(run, (object) => {
       const own = object as unknown as { env: Env };
-      let asked = 0;
+      let reserveCalls = 0;
       const BUDGETS = {
         getByName: (name: string) => {
           const stub = env.BUDGETS.getByName(name);
           return {
             reserve: (...args: Parameters<typeof stub.reserve>) =>
-              (asked += 1) === 1 ? stub.reserve(...args) : Promise.reject(new Error("away")),
+              (reserveCalls += 1) === 1 ? stub.reserve(...args) : Promise.reject(new Error("away")),
             settle: (...args: Parameters<typeof stub.settle>) => stub.settle(...args),
             count: (...args: Parameters<typeof stub.count>) => stub.count(...args),
           };
@@ -650,7 +651,7 @@ describe("a run's object", () => {
     expect(await calls(body.input)).toBe(1);
   });
 
-  test("tells a reader whose connection breaks how an unpaid run ended, without another call", async () => {
+  test("reports the end of an unpaid run to a reader whose connection broke, without another call", async () => {
     const worker = startWorker();
     const body = { input: marked(), model: "emulate/503" };
     const key = freshKey();

@@ -1,4 +1,4 @@
-// An upstream of one call, whose events a test sends when it wants and in the pieces that it wants.
+// One upstream call whose events the test sends itself, at any time and in any pieces.
 import { vi } from "vitest";
 
 /** Takes the place of `fetch`. `isClosed`: the Worker has aborted the call or canceled the body. */

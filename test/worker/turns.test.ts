@@ -54,7 +54,7 @@ const FORMS = {
 };
 
 describe("conversations", () => {
-  test.each(Object.entries(FORMS))("a follow-up knows the earlier turn, asked for as %s", async (_name, askFor) => {
+  test.each(Object.entries(FORMS))("a follow-up as %s knows the earlier turn", async (_name, askFor) => {
     const worker = startWorker();
     const first = marked("first");
     const id = await askFor(worker, { input: first });
@@ -95,21 +95,21 @@ describe("conversations", () => {
       schema: { type: "object", properties: { word: { type: "string" } } },
     };
     const id = await askFor(worker, body);
-    const got = await (await worker.get(`/ask/${id}`)).json<Answer>();
+    const stored = await (await worker.get(`/ask/${id}`)).json<Answer>();
     const { cached, cost_usd, ...repeated } = await worker.answer(body);
     expect(cached).toBe(true);
     expect(cost_usd).toBe(0);
-    expect(got).toEqual({ ...repeated, cost_usd: got.cost_usd });
-    expect(got).toMatchObject({ id, metadata: { order: "42" }, data: { word: expect.any(String) as string } });
-    expect(got.cost_usd).toBeGreaterThan(0);
+    expect(stored).toEqual({ ...repeated, cost_usd: stored.cost_usd });
+    expect(stored).toMatchObject({ id, metadata: { order: "42" }, data: { word: expect.any(String) as string } });
+    expect(stored.cost_usd).toBeGreaterThan(0);
   });
 
   test("GET by id equals the JSON answer, as JSON and as text", async () => {
     const worker = startWorker();
     const answer = await worker.answer({ input: marked() });
-    const got = await worker.get(`/ask/${answer.id}`);
-    expect(await got.json()).toEqual(answer);
-    expect(got.headers.get("cache-control")).toBe("no-store");
+    const stored = await worker.get(`/ask/${answer.id}`);
+    expect(await stored.json()).toEqual(answer);
+    expect(stored.headers.get("cache-control")).toBe("no-store");
     const text = await worker.get(`/ask/${answer.id}`, TEXT);
     expect(await text.text()).toBe(answer.text);
     expect(text.headers.get("x-response-id")).toBe(answer.id);
@@ -271,15 +271,15 @@ describe("a turn whose id does not hold upstream's", () => {
     signed: { kind: "own", isStored: true, turn: 1, minute: 1_000, value: "x" },
   };
 
-  /** @param looks what KV returns at each read */
-  function memory(looks: (string | null)[], minute = 1_000): { deps: Deps; pauses: number[] } {
+  /** @param storedValues the results of the reads, in order */
+  function depsWithReads(storedValues: (string | null)[], minute = 1_000): { deps: Deps; pauses: number[] } {
     const pauses: number[] = [];
     const deps: Partial<Deps> = {
       now: () => minute * 60_000,
       sleep: (ms) => Promise.resolve(void pauses.push(ms)),
       store: {
         read: () => Promise.resolve([]),
-        readStrict: () => Promise.resolve([looks.shift() ?? null]),
+        readStrict: () => Promise.resolve([storedValues.shift() ?? null]),
         write: () => Promise.resolve(true),
         remove: () => Promise.resolve(),
       },
@@ -299,13 +299,13 @@ describe("a turn whose id does not hold upstream's", () => {
   });
 
   test("is read again while it is young", async () => {
-    const { deps, pauses } = memory([null, null, TURN]);
+    const { deps, pauses } = depsWithReads([null, null, TURN]);
     expect((await readYoungTurn(deps, "owner", PARENT)).response["id"]).toBe("resp_of_upstream");
     expect(pauses).toEqual([500, 1_000]);
   });
 
   test("is 503 if it stays invisible, so that the caller tries again", async () => {
-    const { deps, pauses } = memory([]);
+    const { deps, pauses } = depsWithReads([]);
     await expect(readYoungTurn(deps, "owner", PARENT)).rejects.toMatchObject({
       code: "unavailable",
       details: { retryAfter: 5 },
@@ -350,8 +350,8 @@ describe("a turn whose id does not hold upstream's", () => {
 });
 
 describe("ids that were never given to the caller", () => {
-  /** What a caller without access gets, except for the request's id. */
-  async function seen(response: Response): Promise<unknown> {
+  /** The response to a caller without access, without the request's id. */
+  async function comparable(response: Response): Promise<unknown> {
     const text = await response.clone().text();
     const { request_id } = await problemOf(response);
     return [
@@ -387,10 +387,10 @@ describe("ids that were never given to the caller", () => {
       [KEYS.bob, [...wrong, id]],
     ] as const) {
       for (const previous_response_id of ids) {
-        follow.push(await seen(await worker.ask({ input: secret, previous_response_id }, as(key))));
-        found.push(await seen(await worker.get(`/ask/${encodeURIComponent(previous_response_id)}`, as(key))));
+        follow.push(await comparable(await worker.ask({ input: secret, previous_response_id }, as(key))));
+        found.push(await comparable(await worker.get(`/ask/${encodeURIComponent(previous_response_id)}`, as(key))));
         found.push(
-          await seen(await worker.get(`/ask/${encodeURIComponent(previous_response_id)}?thread=true`, as(key))),
+          await comparable(await worker.get(`/ask/${encodeURIComponent(previous_response_id)}?thread=true`, as(key))),
         );
       }
     }
