@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { bundleClient } from "./client-bundle.ts";
 
-/** Of /client.js, which browsers load. */
+/** The size limit of /client.js, which browsers load. */
 const MAX_GZIP_BYTES = 2_048;
 const NOTE = "// Generated from src/client by `npm run build:client`: edit there.\n";
 

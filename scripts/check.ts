@@ -2,7 +2,7 @@
 import { spawnSync } from "node:child_process";
 import installClients from "../test/support/client-packages.ts";
 
-const CHECKS: readonly (readonly [what: string, command: string])[] = [
+const CHECKS: readonly (readonly [label: string, command: string])[] = [
   ["generated types are fresh", "wrangler types src/env.d.ts --include-runtime=false --strict-vars=false --check"],
   ["client is up to date and at most 2 KiB", "node scripts/build-client.ts --check"],
   ["types of src", "tsc -p ."],
@@ -17,11 +17,11 @@ const CHECKS: readonly (readonly [what: string, command: string])[] = [
 // The client tests need the types of their packages.
 installClients();
 let failed = 0;
-for (const [what, command] of CHECKS) {
+for (const [label, command] of CHECKS) {
   const [program = "", ...args] = command.split(" ");
   const run = spawnSync(program, args, { encoding: "utf8", env: { ...process.env, WRANGLER_SEND_METRICS: "false" } });
   const ok = run.status === 0;
-  console.log(`${ok ? "ok  " : "FAIL"}  ${what}  (${command})`);
+  console.log(`${ok ? "ok  " : "FAIL"}  ${label}  (${command})`);
   if (ok) continue;
   failed += 1;
   console.log(run.stdout + run.stderr);

@@ -1,7 +1,7 @@
-// The default model, as npm run setup lets one choose it: UniAPI's list for the key, the question, and the line of src/config.ts.
+// The choice of the default model in npm run setup: UniAPI's list for the key, the question to the user, and the line in src/config.ts.
 
 const TIMEOUT_MS = 10_000;
-/** What a model may be called here: nothing that ends a string of TypeScript. */
+/** A name that can be written into a TypeScript string unchanged. */
 const PLAIN_NAME = /^[\w.:/@+-]+$/;
 /** The shipped src/config.ts, with any model and any comments. */
 const SHIPPED_CONFIG =
@@ -74,10 +74,10 @@ export function listOf(models: readonly ListedModel[], width?: number): string {
   );
 }
 
-/** In rows, as many beside each other as fit. */
+/** Formats names in rows, with as many columns as fit into `width`. */
 export function columnsOf(names: readonly string[], width: number): string {
   const column = Math.max(...names.map(({ length }) => length)) + 2;
-  const perRow = Math.max(1, Math.floor((width - 2 + 2) / column));
+  const perRow = Math.max(1, Math.floor(width / column));
   const rows: string[] = [];
   for (let at = 0; at < names.length; at += perRow) {
     const cells = names.slice(at, at + perRow).map((name) => name.padEnd(column));
@@ -86,7 +86,7 @@ export function columnsOf(names: readonly string[], width: number): string {
   return rows.join("\n");
 }
 
-/** The text of src/config.ts with another default model; undefined if it has settings beside that one. */
+/** The text of src/config.ts with another default model; undefined if the file has other settings, too. */
 export function configWithModel(text: string, model: string): string | undefined {
   const { start, end } = SHIPPED_CONFIG.exec(text)?.groups ?? {};
   return start === undefined || end === undefined || !PLAIN_NAME.test(model) ? undefined : `${start}${model}${end}`;

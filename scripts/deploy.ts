@@ -23,12 +23,12 @@ export function takeSecretsFile(args: readonly string[]): { file: string; rest: 
 
 /** Why these secrets can't be deployed, or null. */
 export function secretsRefusal(file: string, text: string | undefined): string | null {
-  if (text === undefined) return `${file} is not there. Make it first: npm run setup`;
+  if (text === undefined) return `${file} does not exist. Create it first: npm run setup`;
   let mistakes: string[];
   try {
     mistakes = secretMistakes(parseSecrets(text));
   } catch {
-    return `${file} can't be read: it is neither dotenv nor a JSON object of texts.`;
+    return `${file} can't be read: it is neither dotenv nor a JSON object of strings.`;
   }
   return mistakes.length === 0
     ? null
@@ -54,9 +54,9 @@ export function deployedUrl(output: string): string | undefined {
     const targets = entry.targets
       .filter((target) => typeof target === "string")
       .map((target) => target.split(" ")[0] ?? "");
-    const whole = targets.find((target) => target.startsWith("https://"));
+    const url = targets.find((target) => target.startsWith("https://"));
     const host = targets.find((target) => /^[\w-]+(\.[\w-]+)+$/.test(target));
-    return whole ?? (host === undefined ? undefined : `https://${host}`);
+    return url ?? (host === undefined ? undefined : `https://${host}`);
   }
   return undefined;
 }

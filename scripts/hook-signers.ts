@@ -10,18 +10,18 @@ export interface SampleEvent {
   secret: string;
   /** Milliseconds since 1970. */
   nowMs: number;
-  /** A UUID, of which the sender's id is made. */
+  /** A UUID, from which the sender's id of the event is made. */
   id: string;
-  /** GitHub's name of the event; undefined: its payload tells. */
+  /** GitHub's name of the event; undefined: derived from the payload. */
   event?: string | undefined;
 }
 
 interface Signer<HookSettings extends Hook = Hook> {
-  /** The headers of a genuine request, but for the content type. @throws CommandError */
+  /** The headers of a genuine request, except for the content type. @throws CommandError */
   headers(event: SampleEvent, hook: HookSettings): Record<string, string>;
 }
 
-/** Does not compile without every sender. */
+/** Does not compile if a sender is missing. */
 export const SIGNERS: Record<SenderName, Signer> = {
   standard: {
     headers({ raw, secret, nowMs, id }) {
@@ -105,6 +105,6 @@ function githubEventOf(raw: Uint8Array): string {
   const payload = objectOf(parseJson(new TextDecoder().decode(raw)));
   const row = GITHUB_EVENTS.find(([, ...fields]) => fields.every((field) => Object.hasOwn(payload, field)));
   if (row === undefined)
-    throw new CommandError("The payload does not tell which GitHub event it is. Say it: -- --event NAME");
+    throw new CommandError("The payload does not show which GitHub event it is. Name it: -- --event NAME");
   return row[0];
 }

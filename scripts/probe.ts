@@ -22,19 +22,19 @@ const LONG_TOKENS = 1_200;
 /** The models for each question. The emulator has special models that show each behavior. */
 interface ModelsByQuestion {
   chain: string;
-  echo: readonly string[];
+  chainSupport: readonly string[];
   reasoning: string;
   slow: string;
 }
 const LIVE: ModelsByQuestion = {
   chain: "gpt-6-luna",
-  echo: ["gpt-6-luna", "gpt-6-sol", "gemini-3.5-flash-lite", "deepseek-v4-flash"],
+  chainSupport: ["gpt-6-luna", "gpt-6-sol", "gemini-3.5-flash-lite", "deepseek-v4-flash"],
   reasoning: "gpt-6-luna",
   slow: "gpt-6-luna",
 };
 const EMULATED: ModelsByQuestion = {
   chain: "gpt-6-luna",
-  echo: ["gpt-6-luna", "emulate/ignores-chain", "emulate/chat-compat", "emulate/forgets-chain"],
+  chainSupport: ["gpt-6-luna", "emulate/ignores-chain", "emulate/chat-compat", "emulate/forgets-chain"],
   reasoning: "gpt-6-luna",
   slow: "emulate/heartbeat/50",
 };
@@ -58,7 +58,7 @@ export interface Reply {
   totalMs: number;
 }
 
-type Send = (asked: ProbeRequest) => Promise<Reply>;
+type Send = (request: ProbeRequest) => Promise<Reply>;
 interface Row {
   question: string;
   verdict: string;
@@ -84,20 +84,20 @@ export function judgeFollowUp(reply: Reply, parentId: string): { remembered: boo
     const code = isRecord(error) ? textOf(error["code"]) || textOf(error["type"]) : "";
     return { remembered: false, verdict: `refused, ${reply.status} ${code}`.trim() };
   }
-  const echo = response["previous_response_id"];
+  const returnedId = response["previous_response_id"];
   const echoed =
-    echo === parentId
+    returnedId === parentId
       ? "echoed"
-      : echo === undefined
+      : returnedId === undefined
         ? "no such field"
-        : echo === null
+        : returnedId === null
           ? "echoed as null"
           : "another id";
   const remembered = outputTextOf(response).toLowerCase().includes(WORD);
-  const out = response["status"] === "incomplete" && !remembered;
+  const ranOutOfTokens = response["status"] === "incomplete" && !remembered;
   return {
     remembered,
-    verdict: `${echoed}; ${remembered ? "knew the word" : out ? "ran out of tokens before it could tell" : "DID NOT know the word"}`,
+    verdict: `${echoed}; ${remembered ? "knew the word" : ranOutOfTokens ? "ran out of tokens before it could tell" : "DID NOT know the word"}`,
   };
 }
 
@@ -142,10 +142,10 @@ export function shapeOf(value: unknown): unknown {
 
 // ── The questions ──
 
-async function chain(ask: Send, cast: ModelsByQuestion, count: number): Promise<Row[]> {
+async function probeChain(ask: Send, models: ModelsByQuestion, count: number): Promise<Row[]> {
   title("Does a chain stay on one backend?");
   const root = await ask(
-    create({ model: cast.chain, input: `Remember the word ${WORD}. Answer with: ok`, store: true }),
+    create({ model: models.chain, input: `Remember the word ${WORD}. Answer with: ok`, store: true }),
   );
   const id = textOf(jsonOf(root)["id"]);
   if (id === "")
@@ -153,7 +153,7 @@ async function chain(ask: Send, cast: ModelsByQuestion, count: number): Promise<
   let remembered = 0;
   const failures: string[] = [];
   for (let at = 0; at < count; at += 1) {
-    const reply = await ask(followUp(cast.chain, id));
+    const reply = await ask(followUp(models.chain, id));
     const judged = judgeFollowUp(reply, id);
     if (judged.remembered) remembered += 1;
     else failures.push(judged.verdict);
@@ -161,17 +161,17 @@ async function chain(ask: Send, cast: ModelsByQuestion, count: number): Promise<
   const rest = failures.length === 0 ? "" : `; the others: ${[...new Set(failures)].join(" | ")}`;
 
   title("Does GET by id exist?");
-  const got = await ask({ method: "GET", path: `/v1/responses/${id}` });
-  const exists = got.status === 200 && textOf(jsonOf(got)["id"]) === id;
+  const byId = await ask({ method: "GET", path: `/v1/responses/${id}` });
+  const exists = byId.status === 200 && textOf(jsonOf(byId)["id"]) === id;
   return [
     row("Does a chain stay on one backend?", `${remembered} of ${count} follow-ups knew the root's word${rest}`),
-    row("Does GET by id exist?", exists ? "yes" : `no: status ${got.status}`),
+    row("Does GET by id exist?", exists ? "yes" : `no: status ${byId.status}`),
   ];
 }
 
-async function chainSupport(ask: Send, cast: ModelsByQuestion): Promise<Row[]> {
+async function probeChainSupport(ask: Send, models: ModelsByQuestion): Promise<Row[]> {
   const rows: Row[] = [];
-  for (const model of cast.echo) {
+  for (const model of models.chainSupport) {
     title(`Is previous_response_id echoed by ${model}?`);
     const root = await ask(create({ model, input: `Remember the word ${WORD}. Answer with: ok` }));
     const id = textOf(jsonOf(root)["id"]);
@@ -185,7 +185,7 @@ async function chainSupport(ask: Send, cast: ModelsByQuestion): Promise<Row[]> {
   return rows;
 }
 
-async function fields(ask: Send, cast: ModelsByQuestion): Promise<Row[]> {
+async function probeFields(ask: Send, models: ModelsByQuestion): Promise<Row[]> {
   title("Which request fields are forwarded?");
   const tool = { type: "function", name: "unused", parameters: { type: "object", properties: {} } };
   const sent = {
@@ -195,28 +195,30 @@ async function fields(ask: Send, cast: ModelsByQuestion): Promise<Row[]> {
     safety_identifier: "probe-safety",
     parallel_tool_calls: false,
   };
-  const reply = await ask(create({ model: cast.chain, input: "Say ok", tools: [tool], tool_choice: "none", ...sent }));
+  const reply = await ask(
+    create({ model: models.chain, input: "Say ok", tools: [tool], tool_choice: "none", ...sent }),
+  );
   // "default" is used without the field too, so only another tier shows whether the field arrives. Flex is the cheaper one.
-  const tier = await ask(create({ model: cast.reasoning, input: "Say ok", service_tier: "flex" }));
+  const tier = await ask(create({ model: models.reasoning, input: "Say ok", service_tier: "flex" }));
   return [
-    row("Which request fields are forwarded?", judge(reply, sent)),
-    row(`service_tier "flex" with ${cast.reasoning}`, judge(tier, { service_tier: "flex" })),
+    row("Which request fields are forwarded?", judgeFields(reply, sent)),
+    row(`service_tier "flex" with ${models.reasoning}`, judgeFields(tier, { service_tier: "flex" })),
   ];
 }
 
-function judge(got: Reply, sent: JsonObject): string {
-  return got.status === 200
-    ? judgeEcho(sent, jsonOf(got))
-    : `refused with ${got.status}: see the answer for the field that it names`;
+function judgeFields(reply: Reply, sent: JsonObject): string {
+  return reply.status === 200
+    ? judgeEcho(sent, jsonOf(reply))
+    : `refused with ${reply.status}: see the answer for the field that it names`;
 }
 
-async function heartbeats(ask: Send, cast: ModelsByQuestion): Promise<Row[]> {
+async function probeHeartbeats(ask: Send, models: ModelsByQuestion): Promise<Row[]> {
   const rows: Row[] = [];
   for (const stream of [false, true]) {
     const question = `Does the heartbeat reach /v1/responses (${stream ? "stream" : "JSON"})?`;
     title(question);
     const body = {
-      model: cast.slow,
+      model: models.slow,
       input: "Count from 1 to 600 in digits, separated by spaces.",
       max_output_tokens: LONG_TOKENS,
     };
@@ -228,7 +230,7 @@ async function heartbeats(ask: Send, cast: ModelsByQuestion): Promise<Row[]> {
   return rows;
 }
 
-async function errors(ask: Send): Promise<Row[]> {
+async function probeErrors(ask: Send): Promise<Row[]> {
   title("What does an unknown model get?");
   const model = await ask(create({ model: "uniapi-edge-probe-nope", input: "hi" }));
   title("What does a bad key get?");
@@ -275,14 +277,14 @@ function title(text: string): void {
 }
 
 /** Returns a function that sends a request and prints it with its answer. */
-function asker(baseUrl: string, key: string): Send {
+function createSend(baseUrl: string, key: string): Send {
   const wrong = madeUpKey();
-  return async (asked) => {
-    console.log(`\n> ${asked.method} ${asked.path}${asked.key === "wrong" ? "   (with a made-up key)" : ""}`);
-    if (asked.body !== undefined) console.log(`> ${JSON.stringify(asked.body)}`);
-    const reply = await send(baseUrl, asked.key === "wrong" ? wrong : key, asked);
+  return async (request) => {
+    console.log(`\n> ${request.method} ${request.path}${request.key === "wrong" ? "   (with a made-up key)" : ""}`);
+    if (request.body !== undefined) console.log(`> ${JSON.stringify(request.body)}`);
+    const reply = await send(baseUrl, request.key === "wrong" ? wrong : key, request);
     console.log(`< ${reply.status} ${reply.type}, ${reply.firstMs} ms to the headers, ${reply.totalMs} ms in all`);
-    for (const line of summarize(asked.path, reply)) console.log(`< ${redact(line, [key, wrong])}`);
+    for (const line of summarize(request.path, reply)) console.log(`< ${redact(line, [key, wrong])}`);
     return reply;
   };
 }
@@ -372,32 +374,32 @@ async function main(): Promise<void> {
     .map((model) => model.trim())
     .filter((model) => model !== "");
   const base = values.emulator ? EMULATED : LIVE;
-  const cast = { ...base, echo: [...new Set([...base.echo, ...extra])] };
+  const models = { ...base, chainSupport: [...new Set([...base.chainSupport, ...extra])] };
 
   const emulatorKey = madeUpKey();
   const emulator = values.emulator ? await startEmulator({ key: emulatorKey }) : undefined;
   try {
     const { baseUrl, key } = emulator === undefined ? settings() : { baseUrl: emulator.url, key: emulatorKey };
-    if (emulator === undefined && !values.yes) await confirmCost(baseUrl, count, cast);
-    await probe(baseUrl, key, cast, count);
+    if (emulator === undefined && !values.yes) await confirmCost(baseUrl, count, models);
+    await probe(baseUrl, key, models, count);
   } finally {
     await emulator?.close();
   }
 }
 
-async function probe(baseUrl: string, key: string, cast: ModelsByQuestion, count: number): Promise<void> {
+async function probe(baseUrl: string, key: string, models: ModelsByQuestion, count: number): Promise<void> {
   console.log(
     `Asking ${baseUrl}. Keys, ids, addresses and amounts are taken out of the answers; each line is cut at 1,000 characters.`,
   );
-  const ask = asker(baseUrl, key);
+  const ask = createSend(baseUrl, key);
   title("What does the balance endpoint answer?");
   const before = await ask(BALANCE);
   const rows = [
-    ...(await chain(ask, cast, count)),
-    ...(await chainSupport(ask, cast)),
-    ...(await fields(ask, cast)),
-    ...(await heartbeats(ask, cast)),
-    ...(await errors(ask)),
+    ...(await probeChain(ask, models, count)),
+    ...(await probeChainSupport(ask, models)),
+    ...(await probeFields(ask, models)),
+    ...(await probeHeartbeats(ask, models)),
+    ...(await probeErrors(ask)),
     row(
       "Balance endpoint",
       before.status === 200 ? JSON.stringify(shapeOf(jsonOf(before))) : `status ${before.status}`,
@@ -424,8 +426,8 @@ function settings(): { baseUrl: string; key: string } {
   return { baseUrl: (url.origin + url.pathname).replace(/\/+$/, "").replace(/\/v1$/, "").replace(/\/+$/, ""), key };
 }
 
-async function confirmCost(baseUrl: string, count: number, cast: ModelsByQuestion): Promise<void> {
-  const calls = 1 + count + 2 * cast.echo.length + 2 + 2 + 2;
+async function confirmCost(baseUrl: string, count: number, models: ModelsByQuestion): Promise<void> {
+  const calls = 1 + count + 2 * models.chainSupport.length + 2 + 2 + 2;
   console.log(
     `This sends ${calls} small paid requests to ${baseUrl} with the key in .dev.vars. With the default models that costs`,
   );

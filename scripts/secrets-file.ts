@@ -38,7 +38,8 @@ export function secretMistakes(secrets: Secrets): string[] {
     mistakes.push("SERVER_KEYS must be sk_… or name:sk_…, separated by commas, each key with at least 16 characters");
   }
   const idKeys = entries(secrets["ID_KEYS"]);
-  if (idKeys.length === 0) mistakes.push("ID_KEYS is empty: ids would be forgotten with the next change of UNIAPI_KEY");
+  if (idKeys.length === 0)
+    mistakes.push("ID_KEYS is empty: ids would become invalid with the next change of UNIAPI_KEY");
   if (!idKeys.every((entry) => isBase64(entry) && Buffer.from(entry, "base64").length === 32)) {
     mistakes.push("ID_KEYS must be base64 of 32 bytes each, separated by commas");
   }
@@ -66,7 +67,7 @@ export function parseSecrets(text: string): Secrets {
   return secrets;
 }
 
-/** The text with these values set: in JSON by name, in dotenv on their line or at the end. All else is unchanged. */
+/** The text with these values set: in JSON by name, in dotenv on their line or at the end. Everything else is unchanged. */
 export function mergeSecrets(text: string, secrets: Secrets): string {
   if (isJson(text)) return `${JSON.stringify({ ...parseSecrets(text), ...secrets }, null, 2)}\n`;
   let out = text === "" || text.endsWith("\n") ? text : `${text}\n`;

@@ -25,8 +25,8 @@ export function signedHeaders(hook: Hook, event: SampleEvent): Record<string, st
   };
 }
 
-/** The hook and the secret that signs for it. @throws Refusal */
-export function hookNamed(name: string, hooks: Record<string, Hook>, secrets: Secrets): { hook: Hook; secret: string } {
+/** The hook of this name, and the secret that signs its events. @throws CommandError */
+export function findHook(name: string, hooks: Record<string, Hook>, secrets: Secrets): { hook: Hook; secret: string } {
   const hook = Object.hasOwn(hooks, name) ? hooks[name] : undefined;
   if (hook === undefined) {
     const known = Object.keys(hooks);
@@ -40,7 +40,7 @@ export function hookNamed(name: string, hooks: Record<string, Hook>, secrets: Se
   const value = secrets[hook.secret_name];
   if (!value?.trim()) {
     const form =
-      sender.secretForm === undefined ? "any text will do for a try" : `it must be ${sender.secretForm.must}`;
+      sender.secretForm === undefined ? "any text will do for a test" : `it must be ${sender.secretForm.must}`;
     throw new CommandError(
       `${hook.secret_name} is not in ${DEV_FILE}. Add it as ${hook.secret_name}=SECRET (${form}), then start the Worker again.`,
     );
@@ -54,14 +54,14 @@ export function hookNamed(name: string, hooks: Record<string, Hook>, secrets: Se
   }
 }
 
-/** Where to post: this machine, unless another address is asked for in so many words. @throws Refusal */
+/** The URL to post to: on this machine, unless `--url` names another. @throws CommandError */
 export function targetOf(name: string, url: string | undefined, port = "8787"): string {
   const base = URL.parse(url ?? `http://localhost:${port}`);
   if (base === null || !/^https?:$/.test(base.protocol))
     throw new CommandError("--url must be like http://localhost:8787");
   if (base.protocol === "http:" && !isLoopbackHost(base.hostname)) {
     throw new CommandError(
-      "--url must begin with https:// unless it is this machine: the event would go out in clear.",
+      "--url must begin with https:// unless it is this machine: the event would be sent unencrypted.",
     );
   }
   return `${base.origin}${base.pathname.replace(/\/+$/, "")}/hooks/${encodeURIComponent(name)}`;
@@ -77,7 +77,7 @@ function readSample(file: string): Buffer {
   }
 }
 
-/** @throws Refusal */
+/** @throws CommandError */
 export function argumentsOf(args: string[]): {
   name: string;
   file: string;
@@ -100,7 +100,7 @@ async function main(): Promise<boolean> {
   const { name, file, url, event } = argumentsOf(process.argv.slice(2));
   const target = targetOf(name, url, process.env["PORT"]);
   const { default: config } = await import("../src/config.ts");
-  const { hook, secret } = hookNamed(name, config.hooks, parseSecrets(readText(DEV_FILE) ?? ""));
+  const { hook, secret } = findHook(name, config.hooks, parseSecrets(readText(DEV_FILE) ?? ""));
   const raw = readSample(file);
   const headers = signedHeaders(hook, { raw, secret, nowMs: Date.now(), id: randomUUID(), event });
   const response = await fetch(target, {

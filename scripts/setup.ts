@@ -1,6 +1,6 @@
 // npm run setup: asks for the UniAPI key, generates the other secrets, and writes .dev.vars and .production.vars (both git-ignored,
-// mode 0600). Then it asks UniAPI for the models of the key and lets one choose the default model. It never replaces an existing value
-// without being told to.
+// mode 0600). Then it asks UniAPI for the models of the key and lets the user choose the default model. It never replaces an existing
+// value unless it is asked to.
 import { writeFileSync } from "node:fs";
 import { createInterface } from "node:readline/promises";
 import { parseArgs } from "node:util";
@@ -40,24 +40,24 @@ export interface Plan {
  * @param key undefined: use the existing one
  */
 export function planSetup(dev: Secrets, production: Secrets, key: string | undefined): Plan {
-  const known = key ?? filled(production["UNIAPI_KEY"]) ?? filled(dev["UNIAPI_KEY"]);
+  const known = key ?? nonEmpty(production["UNIAPI_KEY"]) ?? nonEmpty(dev["UNIAPI_KEY"]);
   if (known === undefined) throw new Error("no UniAPI key");
   const plan: Plan = { dev: {}, production: {}, newServerKey: undefined };
-  for (const [have, make] of [
+  for (const [existing, changes] of [
     [dev, plan.dev],
     [production, plan.production],
   ] as const) {
-    const present = filled(have["UNIAPI_KEY"]);
-    if (present === undefined || (key !== undefined && present !== key)) make["UNIAPI_KEY"] = known;
-    if (filled(have["ID_KEYS"]) === undefined) make["ID_KEYS"] = makeIdKey();
-    if (filled(have["SESSION_KEYS"]) === undefined) make["SESSION_KEYS"] = makeSessionKey();
+    const present = nonEmpty(existing["UNIAPI_KEY"]);
+    if (present === undefined || (key !== undefined && present !== key)) changes["UNIAPI_KEY"] = known;
+    if (nonEmpty(existing["ID_KEYS"]) === undefined) changes["ID_KEYS"] = makeIdKey();
+    if (nonEmpty(existing["SESSION_KEYS"]) === undefined) changes["SESSION_KEYS"] = makeSessionKey();
   }
-  if (filled(production["SERVER_KEYS"]) === undefined)
+  if (nonEmpty(production["SERVER_KEYS"]) === undefined)
     plan.production["SERVER_KEYS"] = plan.newServerKey = makeServerKey();
   return plan;
 }
 
-const filled = (value: string | undefined): string | undefined => (value?.trim() ? value.trim() : undefined);
+const nonEmpty = (value: string | undefined): string | undefined => (value?.trim() ? value.trim() : undefined);
 
 async function main(): Promise<void> {
   const values = optionsOf(process.argv.slice(2));
@@ -65,7 +65,9 @@ async function main(): Promise<void> {
   const productionText = readText(PRODUCTION_FILE);
   const dev = read(DEV_FILE, devText);
   const production = read(PRODUCTION_FILE, productionText);
-  const existing = [dev, production].map((secrets) => filled(secrets["UNIAPI_KEY"])).filter((key) => key !== undefined);
+  const existing = [dev, production]
+    .map((secrets) => nonEmpty(secrets["UNIAPI_KEY"]))
+    .filter((key) => key !== undefined);
 
   const given = await askForKey(existing.length > 0);
   let key: string | undefined;
@@ -79,8 +81,8 @@ async function main(): Promise<void> {
     const mistake = keyMistake(given);
     if (mistake !== null) throw new CommandError(`The key ${mistake}. Nothing was written.`);
     const differs = existing.some((other) => other !== given);
-    if (differs && !values["replace-key"] && !(await confirm("Another UniAPI key is there already. Replace it?"))) {
-      throw new CommandError("Nothing was written. To replace the key that is there: npm run setup -- --replace-key");
+    if (differs && !values["replace-key"] && !(await confirm("There is already another UniAPI key. Replace it?"))) {
+      throw new CommandError("Nothing was written. To replace the existing key: npm run setup -- --replace-key");
     }
     key = given;
   }
@@ -127,7 +129,7 @@ async function setDefaultModel(secrets: Secrets, requested: string | undefined):
   console.log(`${CONFIG_FILE}: the default model is ${model}`);
 }
 
-/** undefined, and a line that says so, if the list can't be read. */
+/** @returns undefined if the list can't be read; then it prints the reason */
 async function modelsOf(secrets: Secrets): Promise<ListedModel[] | undefined> {
   try {
     return await fetchModels(baseUrlOf(secrets["UNIAPI_BASE_URL"], true), secrets["UNIAPI_KEY"] ?? "");
@@ -154,7 +156,7 @@ function read(path: string, text: string | undefined): Secrets {
     return parseSecrets(text ?? "");
   } catch {
     throw new CommandError(
-      `${path} can't be read: it is neither dotenv nor a JSON object of texts. Mend or remove it, then try again.`,
+      `${path} can't be read: it is neither dotenv nor a JSON object of strings. Fix or remove it, then try again.`,
     );
   }
 }
@@ -186,7 +188,7 @@ async function askForKey(mayKeep: boolean): Promise<string> {
   if (!process.stdin.isTTY) return (await readLine()).trim();
   if (process.env["CI"])
     throw new CommandError("In CI nobody can type the key. Pipe one line instead: npm run setup < FILE");
-  return (await readHidden(`UniAPI key (hidden${mayKeep ? "; Enter keeps the one that is there" : ""}): `)).trim();
+  return (await readHidden(`UniAPI key (hidden${mayKeep ? "; Enter keeps the existing one" : ""}): `)).trim();
 }
 
 async function readLine(): Promise<string> {

@@ -1,5 +1,5 @@
 // npm start: runs the Worker on http://localhost:8787. With a UNIAPI_KEY in .dev.vars it calls UniAPI; without one, the built-in
-// emulator, whose answers are marked as such. Production uses nothing of this file.
+// emulator, whose answers are marked as such. Production uses no part of this file.
 import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { parseEnv } from "node:util";
@@ -65,7 +65,7 @@ async function readConfig(): Promise<Config | undefined> {
   }
 }
 
-/** The warnings about unsafe settings that the Worker will log, printed where they are seen. */
+/** The warnings about unsafe settings that the Worker will log. In the terminal nobody overlooks them. */
 function warnings(): string[] {
   if (config === undefined) return [];
   try {
