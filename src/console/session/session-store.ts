@@ -1,4 +1,4 @@
-// What survives a reload, in sessionStorage: ids, never a credential. Texts are read again by their ids, except for the question that
+// The state that survives a reload, in sessionStorage: ids, never a credential. Texts are read again by their ids, except for the question that
 // `PendingQuestion` describes.
 import type { Account } from "../lib/account.ts";
 import type { PendingRuns } from "./runs.ts";

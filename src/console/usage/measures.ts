@@ -1,4 +1,4 @@
-// The measures of usage: what each is called and how its values are formatted.
+// The measures of usage: their names, titles and formats.
 import type { UsageDay, UsageSums } from "../../contract/usage.ts";
 import { dollars } from "../lib/dollars.ts";
 

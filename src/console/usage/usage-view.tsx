@@ -59,7 +59,7 @@ function LimitList({ limits, left: remaining }: { limits: UsageLimits; left: Usa
   const names = Object.keys(limits) as (keyof UsageLimits)[];
   if (names.length === 0) return <p class="panel quiet">This caller has no limits of its own.</p>;
   return (
-    <ul class="limits" aria-label="What is left of each limit">
+    <ul class="limits" aria-label="Remaining limits">
       {names.map((name) => {
         const limit = limits[name] ?? 0;
         const rest = remaining[name] ?? 0;

@@ -21,7 +21,7 @@ import { streamTurn, type TurnEvent } from "./stream.ts";
 export type ChatState =
   /** Branches from before a reload are being read. Until then it is unknown which answer a question follows. */
   | { name: "reading" }
-  /** They can't be read right now. */
+  /** The branches can't be read right now. */
   | { name: "unreadable"; failure: Failure }
   | { name: "idle" }
   | { name: "answering"; turn: Turn; abort: AbortController }
@@ -51,7 +51,7 @@ export class Chat {
     this.account = account;
     this.#branches = new Branches(account, this.conversation);
     const session = readSession();
-    // From the start, so that there is no moment at which a question could be sent.
+    // Set at once, so that no question can be sent before the branches are read.
     const hasStored = idsToRead(session).length > 0 || allRuns(session).length > 0;
     this.#state = { name: hasStored ? "reading" : "idle" };
     this.ownershipClaimed = claimOwnership(account).then((ownership) => {
@@ -74,12 +74,12 @@ export class Chat {
     return this.#state.name !== "idle";
   }
 
-  /** The conversation from before a reload is not there yet. */
+  /** The conversation from before a reload is not restored yet. */
   get isRestoring(): boolean {
     return this.#state.name === "reading" || this.#state.name === "unreadable";
   }
 
-  /** Why branches that are not on display are missing; null: none are. */
+  /** Why branches that are not on display are missing; null: none is missing. */
   get unread(): Failure | null {
     return this.isRestoring ? null : (this.#branches.unread.values().next().value ?? null);
   }
@@ -89,7 +89,7 @@ export class Chat {
     return this.#branches.gone;
   }
 
-  /** Sends a question after the last answer on display. If that can't be shown, it follows what the first turn on display follows. */
+  /** Sends a question after the last answer on display. Without one, it follows the same answer as the first turn on display. */
   ask(input: Input, fields: Fields): Promise<void> {
     const parent = this.conversation.last();
     const previousId = parent?.answer?.id ?? this.conversation.path()[0]?.previousId ?? null;
@@ -132,7 +132,7 @@ export class Chat {
     await this.#restoreInput(turn);
   }
 
-  /** Restores what was there before a reload: the branches by their ids, and the pending runs. */
+  /** Restores the state from before a reload: the branches by their ids, and the pending runs. */
   async restore(): Promise<void> {
     if (!this.isRestoring) return;
     this.#enter({ name: "reading" });
@@ -189,7 +189,7 @@ export class Chat {
     if (turn !== null) await this.resume(turn);
   }
 
-  /** A run that was resumed by its key alone has no question. Its answer's id leads to it. */
+  /** Reads the question of a run that was resumed by its key alone, by the id of its answer. */
   async #restoreInput(turn: Turn): Promise<void> {
     if (turn.answer === undefined || turn.input !== undefined) return;
     turn.input = await this.#branches.inputOf(turn.answer);

@@ -1,4 +1,4 @@
-// What a failure proves about a run or a stored answer. In doubt it proves nothing: resuming a run by its key and reading an id again are
+// Whether a failure proves that a run has ended or an answer is gone. In doubt it proves nothing: resuming a run by its key and reading an id again are
 // free, while giving up because of a temporary failure would lose an answer that was paid for.
 import type { Failure } from "../../lib/call.ts";
 

@@ -1,5 +1,5 @@
-// Streams the events of one turn through the typed client: a new call, or the rest of its run after the last event that was read. Response
-// headers, which the client does not expose, are read on the way.
+// Streams the events of one turn through the typed client: a new call, or the rest of its run after the last event that was read. Its
+// `fetch` reads the response headers, which the client does not expose.
 import { type AskBody, type AskEvent, createClient } from "../../../client/client.ts";
 import type { Account } from "../../lib/account.ts";
 import type { Turn } from "./conversation.ts";

@@ -9,13 +9,13 @@ import type { TurnProps } from "./turn-view.tsx";
 /** Whether the Worker may have the rest. Resuming by the same key never pays twice, while a retry would. */
 const isResumable = ({ state }: Turn): boolean => state === "stopped" || state === "broken";
 
-export function AnswerFooter({ chat, turn, account, fields, toField }: TurnProps) {
+export function AnswerFooter({ chat, turn, account, fields, focusComposer }: TurnProps) {
   const [code, setCode] = useState(false);
   const { answer, input } = turn;
   return (
     <footer>
       {answer !== undefined && <Citations answer={answer} />}
-      <div class="facts">
+      <div class="details">
         <Badges turn={turn} />
         {answer?.usage != null && <UsageLine usage={answer.usage} cost={answer.cost_usd} />}
         <div class="tools">
@@ -26,7 +26,7 @@ export function AnswerFooter({ chat, turn, account, fields, toField }: TurnProps
               disabled={chat.isBusy}
               onClick={() => {
                 void chat.resume(turn);
-                toField();
+                focusComposer();
               }}
             >
               <Icon name="play" />
@@ -39,7 +39,7 @@ export function AnswerFooter({ chat, turn, account, fields, toField }: TurnProps
             disabled={chat.isBusy || input === undefined || fields === null}
             onClick={() => {
               void chat.retry(turn, fields ?? {});
-              toField();
+              focusComposer();
             }}
           >
             <Icon name="retry" />

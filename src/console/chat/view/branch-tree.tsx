@@ -20,9 +20,9 @@ export function BranchTree({ chat }: { chat: Chat }) {
   );
 }
 
-/** The question, or a placeholder for a run that a reload interrupted: its question is unknown until the answer is there. */
+/** The question, or a placeholder for a run that a reload interrupted: its question is unknown until the answer arrives. */
 function nameOf({ input, state }: Turn): string {
-  if (input === undefined && (state === "stopped" || state === "broken")) return "Waits to be continued";
+  if (input === undefined && (state === "stopped" || state === "broken")) return "Waiting to be continued";
   return inputText(input) || "…";
 }
 

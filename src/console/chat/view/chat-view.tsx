@@ -22,7 +22,7 @@ export function ChatView({ chat, account, draft }: { chat: Chat; account: Accoun
   const { running } = chat;
   useAutoScroll(end, running?.text.length ?? path.length);
   const fields = fieldsOf(settings);
-  const toField = (): void => field.current?.focus();
+  const focusComposer = (): void => field.current?.focus();
   return (
     <div class="chat">
       <section class="thread" aria-label="Conversation">
@@ -31,10 +31,17 @@ export function ChatView({ chat, account, draft }: { chat: Chat; account: Accoun
         <ol class="turns">
           {path.map((turn, depth) => (
             // Keyed by depth, so that the focus stays on the button while the keyboard switches branches.
-            <TurnView key={depth} chat={chat} turn={turn} account={account} fields={fields} toField={toField} />
+            <TurnView
+              key={depth}
+              chat={chat}
+              turn={turn}
+              account={account}
+              fields={fields}
+              focusComposer={focusComposer}
+            />
           ))}
         </ol>
-        <Restoring chat={chat} toField={toField} />
+        <Restoring chat={chat} focusComposer={focusComposer} />
         <p class="visually-hidden" role="status">
           {running === undefined ? announcementOf(path.at(-1)) : "An answer is being written."}
         </p>

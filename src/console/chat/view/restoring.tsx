@@ -3,15 +3,15 @@ import { mayReadById } from "../../lib/account.ts";
 import { FailureBox } from "../../ui/failure.tsx";
 import type { Chat } from "../model/chat.ts";
 
-/** @param toField focuses the composer, for buttons that disappear when they are pressed */
-export function Restoring({ chat, toField }: { chat: Chat; toField: () => void }) {
+/** @param focusComposer focuses the composer, for buttons that disappear when they are pressed */
+export function Restoring({ chat, focusComposer }: { chat: Chat; focusComposer: () => void }) {
   const { state, unread, unclaimed, discardedRun, gone, account } = chat;
   const button = (text: string, act: () => unknown) => (
     <button
       type="button"
       onClick={() => {
         void act();
-        toField();
+        focusComposer();
       }}
     >
       {text}

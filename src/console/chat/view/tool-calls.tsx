@@ -4,7 +4,7 @@ import { isServer } from "../../lib/account.ts";
 import { Field } from "../../ui/field.tsx";
 import type { TurnProps } from "./turn-view.tsx";
 
-export function ToolCalls({ chat, turn, account, fields, toField }: TurnProps) {
+export function ToolCalls({ chat, turn, account, fields, focusComposer }: TurnProps) {
   const [outputs, setOutputs] = useState<Record<string, string>>({});
   if (turn.toolCalls.length === 0) return null;
   const open =
@@ -19,7 +19,7 @@ export function ToolCalls({ chat, turn, account, fields, toField }: TurnProps) {
       output: outputs[call_id] ?? "",
     }));
     void chat.ask(input, turnFields);
-    toField();
+    focusComposer();
   };
   return (
     <form class="tool-calls" onSubmit={send}>

@@ -17,10 +17,10 @@ export interface TurnProps {
   /** The fields for a new question; null while the settings are invalid. */
   fields: Fields | null;
   /** Focuses the composer, for buttons that disappear when they are pressed. There Escape stops the answer. */
-  toField: () => void;
+  focusComposer: () => void;
 }
 
-export function TurnView({ chat, turn, account, fields, toField }: TurnProps) {
+export function TurnView({ chat, turn, account, fields, focusComposer }: TurnProps) {
   const [edited, setEdited] = useState<Turn | null>(null);
   const editButton = useRef<HTMLButtonElement>(null);
   const cancelled = useRef(false);
@@ -29,7 +29,7 @@ export function TurnView({ chat, turn, account, fields, toField }: TurnProps) {
     cancelled.current = false;
     editButton.current?.focus();
     // The button is disabled while an answer arrives.
-    if (document.activeElement !== editButton.current) toField();
+    if (document.activeElement !== editButton.current) focusComposer();
   });
   // Another branch is on display now.
   useEffect(() => setEdited(null), [turn]);
@@ -47,7 +47,7 @@ export function TurnView({ chat, turn, account, fields, toField }: TurnProps) {
           send={(text) => {
             setEdited(null);
             void chat.branch(turn, text, fields ?? {});
-            toField();
+            focusComposer();
           }}
         />
       ) : (
@@ -81,10 +81,12 @@ export function TurnView({ chat, turn, account, fields, toField }: TurnProps) {
           </details>
         )}
         <AnswerText turn={turn} />
-        <ToolCalls chat={chat} turn={turn} account={account} fields={fields} toField={toField} />
+        <ToolCalls chat={chat} turn={turn} account={account} fields={fields} focusComposer={focusComposer} />
         {turn.failure !== undefined && <FailureBox failure={turn.failure} />}
         {(turn.state === "stopped" || turn.state === "broken") && <p class="fine">{continueHint(turn)}</p>}
-        {!streaming && <AnswerFooter chat={chat} turn={turn} account={account} fields={fields} toField={toField} />}
+        {!streaming && (
+          <AnswerFooter chat={chat} turn={turn} account={account} fields={fields} focusComposer={focusComposer} />
+        )}
       </article>
     </li>
   );
@@ -100,7 +102,7 @@ function continueHint(turn: Turn): string {
       : `${stopped ? "Stopped before an answer came. " : ""}${
           isPaidOnce(turn)
             ? "Continue sends the question again with the same key: within a day it is paid for once."
-            : "Continue sends the question again, and that may be paid again: the Worker remembers a key for a day, and per account."
+            : "Continue sends the question again, and that may be paid for again: the Worker remembers a key for a day, and per account."
         }`;
   return `${hint} A new question follows the answer before this one.`;
 }
@@ -147,14 +149,14 @@ function BranchSwitch({ chat, turn }: Pick<TurnProps, "chat" | "turn">) {
   );
   return (
     <div class="walk" role="group" aria-label="Branches of this question">
-      {step(-1, "Branch before")}
+      {step(-1, "Previous branch")}
       <span>
         {index + 1}
         <span class="visually-hidden"> of </span>
         <span aria-hidden="true">/</span>
         {siblings.length}
       </span>
-      {step(1, "Branch after")}
+      {step(1, "Next branch")}
     </div>
   );
 }
