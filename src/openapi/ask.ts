@@ -154,7 +154,7 @@ text is the \`input\`.
       response: START + REST,
       accept: "text/event-stream",
     },
-    goes_on: {
+    resume: {
       summary: "Resume that stream after its first event, without the question",
       parameters: { "Idempotency-Key": "story-17", "Last-Event-ID": `${RUN_ID}-0` },
       status: 200,
@@ -183,7 +183,7 @@ text is the \`input\`.
       status: 200,
       response: { ...ANSWER, text: "The capital of France is Paris.", usage: USAGE, cost_usd: 0.0000057 },
     },
-    misspelt: {
+    misspelled: {
       summary: "A misspelled field",
       body: { input: "hi", temprature: 1 },
       status: 400,
@@ -193,7 +193,7 @@ text is the \`input\`.
         "temprature",
       ),
     },
-    stranger: {
+    foreign_id: {
       summary: "A follow-up to an id that is not yours",
       body: { input: "And of Spain?", previous_response_id: FOREIGN_ID },
       status: 400,
@@ -255,7 +255,7 @@ const getAsk: Operation = {
         ],
       },
     },
-    stranger: {
+    foreign_id: {
       summary: "An id that is not yours",
       parameters: { id: FOREIGN_ID },
       status: 404,

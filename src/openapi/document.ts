@@ -1,5 +1,5 @@
 // /openapi.json: the whole API as an OpenAPI 3.1 document. scripts/assets.ts generates it when wrangler bundles, from the schemas that
-// check requests and type responses. It is no part of the Worker's bundle.
+// check requests and type responses. It is not part of the Worker's bundle.
 import type { JsonObject } from "../core/lib/json.ts";
 import { askOperations } from "./ask.ts";
 import { HEADERS } from "./headers.ts";

@@ -61,7 +61,7 @@ With \`respond: "sync"\` the response is the answer.`,
       status: 200,
       response: { status: "ignored" },
     },
-    nobody: {
+    unknown_hook: {
       summary: "A hook that does not exist",
       parameters: { name: "nobody" },
       body: {},
@@ -148,7 +148,7 @@ const getJob: Operation = {
         metadata: { week: "47" },
       },
     },
-    nothing: {
+    unknown_job: {
       summary: "A job that does not exist",
       parameters: { id: "job_0" },
       status: 404,

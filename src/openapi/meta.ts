@@ -35,7 +35,7 @@ Turnstile. A backend can also sign session tokens itself, with any JWT library.`
       status: 201,
       response: { token: TOKEN, expires_at: 1_795_387_929 },
     },
-    strange_preset: {
+    preset_not_granted: {
       summary: "A preset that is not granted to sessions",
       body: { sub: "user-17", presets: ["staff"] },
       status: 400,

@@ -5,7 +5,7 @@ import { type ProblemCode, PROBLEMS } from "../core/lib/problem.ts";
 import { headersOf } from "./headers.ts";
 
 /**
- * What can make an operation fail, in addition to the failures of every route: its body, UniAPI, an unknown id, a reused Idempotency-Key
+ * The causes of an operation's failures, in addition to those of every route: its body, UniAPI, an unknown id, a reused Idempotency-Key
  * (`repeat`), a stream that can't be resumed, or a webhook signature.
  */
 export type FailureKind = "body" | "upstream" | "id" | "repeat" | "resume" | "signature";
@@ -83,7 +83,7 @@ const REQUEST_ID = "req_bcfb38fa6f8522556bf017ad";
 type Content = Record<string, JsonObject>;
 
 /**
- * References to `components.responses`; for a status of which the operation has examples, the response itself.
+ * References to `components.responses`; for a status for which the operation has examples, the response itself.
  * @param examplesFor the operation's examples by status
  */
 export function problemResponses(

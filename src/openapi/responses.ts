@@ -170,7 +170,7 @@ const getResponse: Operation = {
       response: STREAM,
       accept: "text/event-stream",
     },
-    stranger: {
+    foreign_id: {
       summary: "An id that is not yours",
       parameters: { id: FOREIGN_ID },
       status: 404,

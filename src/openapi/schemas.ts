@@ -73,14 +73,14 @@ function requestSchema(schema: z.ZodMiniObject, column?: "description" | "respon
   };
 }
 
-/** Removes what is true of all JSON: keys are strings, and JavaScript's integers have 53 bits. */
+/** Removes constraints that all JSON satisfies: keys are strings, and JavaScript's integers have 53 bits. */
 function removeNoise({ jsonSchema }: { jsonSchema: JsonObject }): void {
   delete jsonSchema["propertyNames"];
   if (jsonSchema["maximum"] === Number.MAX_SAFE_INTEGER) delete jsonSchema["maximum"];
   if (jsonSchema["minimum"] === Number.MIN_SAFE_INTEGER) delete jsonSchema["minimum"];
 }
 
-/** Removes the keys that only a JSON Schema document of its own has. */
+/** Removes the keys that only a standalone JSON Schema document has. */
 function withoutDocumentKeys({ $schema: _schema, $id: _id, ...schema }: JsonObject): JsonObject {
   return schema;
 }
@@ -93,6 +93,6 @@ function enumerateProblems(schema: unknown): void {
   const code = error["code"];
   if (!isRecord(type) || !isRecord(code))
     throw new Error("contract/problem.ts no longer has error.type and error.code");
-  type["enum"] = [...new Set(Object.values(PROBLEMS).map(([, its]) => its))];
+  type["enum"] = [...new Set(Object.values(PROBLEMS).map(([, problemType]) => problemType))];
   code["examples"] = Object.keys(PROBLEMS);
 }
