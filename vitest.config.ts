@@ -6,7 +6,7 @@ const testTimeout = 30_000;
 
 export default defineConfig({
   test: {
-    // A run that passes prints its totals alone; on a terminal it shows its progress. `--reporter=verbose` names every test.
+    // A run that passes prints only its totals; on a terminal it shows its progress. `--reporter=verbose` names every test.
     reporters: [process.stdout.isTTY ? "default" : "minimal"],
     // Every request writes a log line. They are printed for the tests that fail.
     silent: "passed-only",
@@ -20,7 +20,7 @@ export default defineConfig({
           setupFiles: ["test/support/restore.ts"],
           testTimeout,
           environment: "node",
-          // Pure functions for the most part. Loading their modules once per file took half of the time.
+          // Mostly pure functions. Loading their modules once per file took half of the time.
           isolate: false,
         },
       },
@@ -53,9 +53,9 @@ export default defineConfig({
             },
           })),
         ],
-        // The Durable Objects read this config. Tests of them give their router the same one.
+        // The Durable Objects read this config. Their tests pass the same one to the router.
         resolve: { alias: { "#config": `${import.meta.dirname}/test/worker/config.ts` } },
-        // Without Vite's warnings about the source maps of packages.
+        // Hides Vite's warnings about the source maps of packages.
         logLevel: "error",
         test: {
           name: "worker",
