@@ -39,7 +39,7 @@ export function isErrorEvent(type: string, data: JsonObject): boolean {
   );
 }
 
-/** One output item: finished, or what its deltas have so far. */
+/** One output item: the finished one, or a draft from its deltas so far. */
 interface PartialItem {
   item?: JsonObject;
   text: JsonText;
@@ -48,12 +48,15 @@ interface PartialItem {
   isCommentary: boolean;
 }
 
-/** Twice the largest answer: its deltas, and the finished items that repeat them. */
+/** In bytes: twice the largest answer, for its deltas and the finished items that repeat them. */
 const MAX_SIZE = 16 * 1_048_576;
 
 export class Assembly {
   /** By output index, in the order in which they first appeared. */
   #items = new Map<unknown, PartialItem>();
+  /** The keys of the drafts, so that no finished message has to search all items for them. */
+  readonly #indexedDrafts = new Set<unknown>();
+  readonly #otherDrafts = new Set<unknown>();
   #firstResponse: JsonObject | undefined;
   /** Characters and bytes stored so far, roughly. */
   #size = 0;
@@ -81,7 +84,7 @@ export class Assembly {
       }
     } else if (type === "response.output_item.done" && isRecord(data["item"])) {
       this.#addSize(size);
-      this.#finish(data, data["item"]);
+      this.#finish(data["output_index"], data["item"]);
     } else if (type === "response.output_text.delta") {
       this.#addSize(textOf(data["delta"]).length);
       this.#itemOf(data).text.add(textOf(data["delta"]));
@@ -118,22 +121,32 @@ export class Assembly {
 
   #itemAt(index: unknown): PartialItem {
     let item = this.#items.get(index);
-    if (item === undefined) this.#items.set(index, (item = emptyItem()));
+    if (item === undefined) {
+      this.#items.set(index, (item = emptyItem()));
+      (typeof index === "number" ? this.#indexedDrafts : this.#otherDrafts).add(index);
+    }
     return item;
   }
 
-  #finish(data: JsonObject, item: JsonObject): void {
-    const index = data["output_index"];
-    if (typeof index === "number") this.#itemOf(data).item = item;
-    else this.#items.set(Symbol("an item without an index"), { ...emptyItem(), item });
+  #finish(index: unknown, item: JsonObject): void {
+    if (typeof index === "number") {
+      this.#itemAt(index).item = item;
+      this.#indexedDrafts.delete(index);
+    } else {
+      this.#items.set(Symbol("an item without an index"), { ...emptyItem(), item });
+    }
     if (item["type"] !== "message") return;
     // If the index is missing on one side, the deltas so far belong to this item, which has all of their text.
-    for (const [key, { item: finished }] of this.#items) {
-      if (finished === undefined && (typeof index !== "number" || typeof key !== "number")) this.#items.delete(key);
-    }
+    this.#remove(this.#otherDrafts);
+    if (typeof index !== "number") this.#remove(this.#indexedDrafts);
   }
 
-  /** The output as the items and deltas have it. */
+  #remove(drafts: Set<unknown>): void {
+    for (const key of drafts) this.#items.delete(key);
+    drafts.clear();
+  }
+
+  /** The finished items; the draft of each item that was not finished. */
   #output(status: string): JsonObject[] {
     return [...this.#items.values()].flatMap(({ item, text: deltas, refusal, isCommentary }) => {
       if (item !== undefined) return [item];
