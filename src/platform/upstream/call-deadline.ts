@@ -2,18 +2,19 @@
 // disconnects. One timer runs at a time and bytes only update a timestamp: a stream of 10,000 chunks sets no more timers than one of ten.
 import { Problem } from "../../core/lib/problem.ts";
 
-interface Deadlines {
+/** Milliseconds. */
+export interface UpstreamDeadlines {
   upstream_first_byte: number;
   upstream_idle: number;
   upstream_total: number;
 }
 
 export class CallDeadline {
-  /** Separate from the caller's signal, which knows no deadlines. */
+  /** For fetch. The caller's own signal is aborted only if the caller disconnects. */
   readonly #controller = new AbortController();
   readonly #caller: AbortSignal | undefined;
   readonly #onDisconnect = (): void => this.#stop(disconnected());
-  #deadlines: Deadlines;
+  #deadlines: UpstreamDeadlines;
   readonly #now: () => number;
   readonly #startedAt: number;
   #lastByteAt: number;
@@ -26,7 +27,12 @@ export class CallDeadline {
   #reject: ((reason: Problem) => void) | undefined;
   #onStop: (() => void) | undefined;
 
-  constructor(deadlines: Deadlines, caller: AbortSignal | undefined, now: () => number) {
+  /**
+   * Starts the deadlines.
+   * @param caller the signal of the request that waits; undefined if none does
+   * @param now milliseconds since 1970
+   */
+  constructor(deadlines: UpstreamDeadlines, caller: AbortSignal | undefined, now: () => number) {
     this.#deadlines = deadlines;
     this.#now = now;
     this.#startedAt = now();
@@ -44,7 +50,7 @@ export class CallDeadline {
     return this.#controller.signal;
   }
 
-  /** The promise's result, unless the call is stopped first. */
+  /** The promise's result, unless the call is stopped first. @throws Problem why it was stopped */
   until<T>(promise: Promise<T>): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       if (this.#reason !== undefined) {
@@ -57,7 +63,7 @@ export class CallDeadline {
     });
   }
 
-  /** Calls `stop` when the call is stopped. Cheaper than `until` for a stream's thousands of reads, which then end by themselves. */
+  /** Calls `stop` when the call is stopped, to end a pending read. For a stream's thousands of reads this is cheaper than `until`. */
   onStop(stop: () => void): void {
     this.#onStop = stop;
     if (this.#reason !== undefined) stop();
@@ -68,6 +74,7 @@ export class CallDeadline {
     if (this.#reason !== undefined) throw this.#reason;
   }
 
+  /** Ends the deadline for the first byte. */
   recordFirstByte(): void {
     this.#hasFirstByte = true;
     this.recordByte();
@@ -83,6 +90,7 @@ export class CallDeadline {
     this.#check();
   }
 
+  /** Starts the idle deadline again. */
   recordByte(): void {
     this.#lastByteAt = this.#now();
   }
@@ -93,6 +101,7 @@ export class CallDeadline {
     this.#caller?.removeEventListener("abort", this.#onDisconnect);
   }
 
+  /** Ends the call and aborts its fetch. */
   cancel(): void {
     this.end();
     this.#controller.abort();
@@ -130,7 +139,7 @@ export class CallDeadline {
     this.#timer = setTimeout(() => this.#expire(), ms);
   }
 
-  /** Sets the timer for the idle or the total deadline, the earlier one. A timer that fires earlier remains: it checks again. */
+  /** Sets the timer for the idle or the total deadline, the earlier one. A timer that fires before that stays: it checks again. */
   #check(): void {
     const now = this.#now();
     const idle = this.#lastByteAt + this.#deadlines.upstream_idle - now;

@@ -6,21 +6,15 @@ import type { Problem } from "../../core/lib/problem.ts";
 import { type Frame, FrameSplitter, FrameTooLarge } from "../../core/lib/sse.ts";
 import { withBlankLine, isWholeEvent, readResponse, unreadableProblem } from "../../core/upstream/upstream-body.ts";
 import { retryAfterSeconds, upstreamProblem } from "../../core/upstream/upstream-error.ts";
-import { CallDeadline } from "./call-deadline.ts";
+import { CallDeadline, type UpstreamDeadlines } from "./call-deadline.ts";
 
 const MAX_JSON_BYTES = 8 * 1_048_576;
 const MAX_EVENT_BYTES = 8 * 1_048_576;
 const MAX_ERROR_BYTES = 65_536;
-/** For the body of an error: the status alone tells enough to answer the caller. */
+/** Time for the body of an error. The status alone is enough to answer the caller. */
 const ERROR_BODY_MS = 5_000;
 
-/** Milliseconds. */
-export interface UpstreamDeadlines {
-  upstream_first_byte: number;
-  upstream_idle: number;
-  upstream_total: number;
-}
-
+/** `key`: our UniAPI key. */
 export interface UpstreamSettings {
   /** Without `/v1` and without a trailing slash. */
   baseUrl: string;
@@ -34,10 +28,12 @@ export interface UpstreamStream {
   cancel: () => void;
 }
 
+/** A complete response object, or a stream whose head has arrived. */
 export type UpstreamReply = { kind: "response"; response: JsonObject } | { kind: "stream"; stream: UpstreamStream };
 
 export interface Upstream {
   /**
+   * Sends one request to POST /v1/responses.
    * @param body the request body without `stream`
    * @param signal aborts the call when its caller disconnects; undefined if no caller waits
    * @param maxEventBytes limit for one event of a stream; 8 MiB if absent
@@ -55,6 +51,7 @@ export interface Upstream {
   fault: (body: JsonObject) => Problem;
 }
 
+/** UniAPI, by way of `fetcher`. @param now milliseconds since 1970 */
 export function uniapi(settings: UpstreamSettings, fetcher: typeof fetch, now: () => number): Upstream {
   const secrets = [settings.key];
   const address = `${settings.baseUrl}/v1/responses`;
@@ -128,6 +125,7 @@ export function uniapi(settings: UpstreamSettings, fetcher: typeof fetch, now: (
   return { create, models, fault };
 }
 
+/** The frames of an event stream, under the idle and the total deadline. */
 function readFrames(response: Response, deadline: CallDeadline, maxEventBytes: number): UpstreamStream {
   const reader = (response.body as ReadableStream<Uint8Array>).getReader();
   const splitter = new FrameSplitter(maxEventBytes);
