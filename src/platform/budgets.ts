@@ -13,7 +13,7 @@ import { within } from "./io/within.ts";
 
 /** An object that does not answer in this time counts as unreachable. */
 const BUDGET_TIMEOUT_MS = 5_000;
-/** Pauses before a settlement is sent again. If all attempts fail, the reservation remains. */
+/** Pauses before a settlement is sent again, in milliseconds. If all attempts fail, the reservation remains. */
 const SETTLE_RETRIES_MS = [200, 1_000, 4_000];
 /** Budgets whose sums this isolate holds at one time. */
 const MAX_PENDING = 10_000;
@@ -54,7 +54,7 @@ interface BudgetsOptions {
   sleep: (ms: number) => Promise<void>;
   random: (bytes: number) => string;
   warn: (event: string, error?: unknown) => void;
-  /** The shortest time between two reports of this isolate to one object. */
+  /** The shortest time between two reports of this isolate to one object, in milliseconds. */
   reportEveryMs: number;
 }
 
@@ -110,8 +110,8 @@ export function durableBudgets(binding: BudgetsBinding | undefined, options: Bud
       for (const budget of budgets) {
         const perMinute = budget.limits.requests_per_minute;
         if (perMinute === undefined && budget.token === undefined) continue;
-        const refused = await callObject(budget.name, (object) => object.admit(now(), perMinute, budget.token));
-        if (refused !== null) throw budgetExceeded(budget, refused);
+        const exceeded = await callObject(budget.name, (object) => object.admit(now(), perMinute, budget.token));
+        if (exceeded !== null) throw budgetExceeded(budget, exceeded);
       }
     },
     async reserve(budgets, worst, waitUntil) {
@@ -127,8 +127,8 @@ export function durableBudgets(binding: BudgetsBinding | undefined, options: Bud
         if (!hasDayLimit(budget)) continue;
         names.push(budget.name);
         try {
-          const refused = await callObject(budget.name, (object) => object.reserve(now(), id, worst, budget.limits));
-          if (refused !== null) throw budgetExceeded(budget, refused);
+          const exceeded = await callObject(budget.name, (object) => object.reserve(now(), id, worst, budget.limits));
+          if (exceeded !== null) throw budgetExceeded(budget, exceeded);
         } catch (error) {
           // Includes the budget that did not answer: it may have received the call.
           end({ tokens: 0, nanoUsd: 0 });
@@ -150,6 +150,7 @@ export function durableBudgets(binding: BudgetsBinding | undefined, options: Bud
   };
 }
 
+/** Whether the budget limits tokens or money. */
 export function hasDayLimit({ limits }: CallerBudget): boolean {
   return limits.tokens_per_day !== undefined || limits.usd_per_day !== undefined;
 }
@@ -158,7 +159,7 @@ interface PendingSums {
   sums: Tally;
   /** Milliseconds since 1970. */
   sentAt: number;
-  /** A request waits to send the sums. */
+  /** Whether a request waits to send the sums. */
   isScheduled: boolean;
 }
 
@@ -207,7 +208,7 @@ function usageReporter(
       pending.set(name, (entry = { sums: NOTHING, sentAt: -Infinity, isScheduled: false }));
     }
     entry.sums = plus(entry.sums, tally);
-    // A request that ended early may never have sent what it was to send.
+    // If that report is overdue, the request that scheduled it has ended early.
     if (entry.isScheduled && now() - entry.sentAt < 2 * reportEveryMs) return;
     const wait = Math.max(0, entry.sentAt + reportEveryMs - now());
     entry.isScheduled = true;

@@ -31,9 +31,9 @@ export interface CallbackSettings {
 export interface CallbackAttempt {
   /** When it began, in milliseconds since 1970. */
   at: number;
-  /** Of the response; null: there was none. */
+  /** HTTP status of the response; null if there was none. */
   status: number | null;
-  /** Why it failed, in our own words; null: it did not. */
+  /** Why it failed, in our own words; null if it did not. */
   error: string | null;
   /** How long it took, in milliseconds. */
   ms: number;
@@ -45,9 +45,9 @@ export interface CallbackResult {
 }
 
 /**
- * Never rejects for anything that a receiver or a setting does.
+ * Makes one attempt at a callback. A failure of the receiver or a wrong setting is a result, not a rejection.
  * @param name of the entry in the config's callbacks
- * @param ownOrigin under which the Worker was called: no callback may go there, nor to `ownOrigins`
+ * @param ownOrigin the origin under which the Worker was called: no callback may go there, nor to `ownOrigins`
  */
 export type SendCallback = (name: string, content: CallbackContent, ownOrigin?: string) => Promise<CallbackResult>;
 
@@ -100,7 +100,7 @@ async function post(
   }
 }
 
-/** undefined: the body is too long to be an error. */
+/** The body as text; undefined if it is too long to be an error. */
 async function readBodyText(response: Response): Promise<string | undefined> {
   if (response.body === null) return undefined;
   const tooLong = new Problem("payload_too_large", "The receiver's answer is too long.");

@@ -8,7 +8,7 @@ import { misconfigured } from "../core/config/setting.ts";
 export interface Jobs {
   /** @returns `accepted: false` for a duplicate; `instance` may answer the job. @throws Problem 503 unavailable */
   accept: (job: string, spec: JobSpec) => Promise<{ accepted: boolean; status: JobStatus; instance: string }>;
-  /** Null: there is no such job for this owner. @throws Problem 503 unavailable */
+  /** Null if this owner has no such job. @throws Problem 503 unavailable */
   view: (job: string, owner: string) => Promise<JobView | null>;
   /** @throws Problem 503 unavailable */
   redeliver: (job: string) => Promise<"accepted" | "unfinished" | "nothing to deliver">;
@@ -36,7 +36,7 @@ interface JobsOptions {
 }
 
 export function durableJobs(binding: JobsBinding | undefined, { now, random, warn }: JobsOptions): Jobs {
-  /** A new stub each time, because a stub that has failed stays broken. */
+  /** Takes a new stub for each call, because a stub that has failed remains broken. */
   function record(job: string): JobRecordStub {
     if (binding === undefined)
       throw misconfigured("JOB_RECORDS", "is not bound: wrangler.toml must name the Durable Object");

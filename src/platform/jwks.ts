@@ -25,7 +25,9 @@ export type Jwks = (
   waitUntil: (work: Promise<unknown>) => void,
 ) => Promise<JsonObject[]>;
 
+/** The times are in milliseconds since 1970. */
 interface KeySet {
+  /** Undefined until the first fetch has succeeded. */
   keys: JsonObject[] | undefined;
   fetchedAt: number;
   attemptedAt: number;
@@ -41,14 +43,14 @@ export interface JwksOptions {
   warn: (event: string) => void;
 }
 
-export function jwksCache({ fetchJson: jsonFrom, now, sleep, local, warn }: JwksOptions): Jwks {
+export function jwksCache({ fetchJson, now, sleep, local, warn }: JwksOptions): Jwks {
   const sets = new Map<string, KeySet>();
 
   async function attempt(url: string, set: KeySet): Promise<void> {
     // Set before the first await, so that other requests see it.
     set.attemptedAt = now();
     set.isFetching = true;
-    const document = await jsonFrom(url);
+    const document = await fetchJson(url);
     set.isFetching = false;
     if (document === null || !Array.isArray(document["keys"])) {
       warn("jwks_fetch_failed");
@@ -68,20 +70,18 @@ export function jwksCache({ fetchJson: jsonFrom, now, sleep, local, warn }: Jwks
     let set = sets.get(url);
     if (set === undefined)
       sets.set(url, (set = { keys: undefined, fetchedAt: 0, attemptedAt: -Infinity, isFetching: false }));
-    const has = (keys: JsonObject[]): boolean => kid === undefined || keys.some((key) => key["kid"] === kid);
-    const isGood = ({ keys, fetchedAt }: KeySet): boolean =>
-      keys !== undefined && has(keys) && now() - fetchedAt < FRESH_MS;
+    const hasKey = ({ keys }: KeySet): boolean =>
+      keys !== undefined && (kid === undefined || keys.some((key) => key["kid"] === kid));
     const arrivedAt = now();
-    if (!isGood(set) && now() - set.attemptedAt >= ATTEMPT_INTERVAL_MS) {
+    const isFresh = hasKey(set) && now() - set.fetchedAt < FRESH_MS;
+    if (!isFresh && now() - set.attemptedAt >= ATTEMPT_INTERVAL_MS) {
       const fetching = attempt(url, set);
       waitUntil(fetching);
       await fetching;
     }
     // Polls plain state: a request must not wait for the promise of another request, which ends with that request.
-    const isUnderWay = ({ isFetching: attempting, attemptedAt }: KeySet): boolean =>
-      attempting && now() - attemptedAt < ATTEMPT_MS;
-    const isKnown = ({ keys }: KeySet): boolean => keys !== undefined && has(keys);
-    while (!isKnown(set) && isUnderWay(set) && now() - arrivedAt < WAIT_MS) await sleep(POLL_MS);
+    const isUnderWay = ({ isFetching, attemptedAt }: KeySet): boolean => isFetching && now() - attemptedAt < ATTEMPT_MS;
+    while (!hasKey(set) && isUnderWay(set) && now() - arrivedAt < WAIT_MS) await sleep(POLL_MS);
     if (set.keys !== undefined && now() - set.fetchedAt < STALE_MS) return set.keys;
     throw new Problem(
       "unavailable",

@@ -13,9 +13,9 @@ const MAX_STRICT_READ_CHARS = 24_000_000;
 const BULK_KEYS = 100;
 
 export interface Store {
-  /** The texts under the keys, in their order. null: there is none, or KV failed. */
+  /** The texts under the keys, in their order; null where there is none, or if KV failed. */
   read: (keys: readonly string[]) => Promise<(string | null)[]>;
-  /** The same, except that null means that there is none. @throws Problem unavailable, conversation_too_long */
+  /** The same, except that a failure of KV throws. @throws Problem 503 unavailable, 400 conversation_too_long */
   readStrict: (keys: readonly string[]) => Promise<(string | null)[]>;
   remove: (key: string) => Promise<void>;
   /** @param ttl seconds, at least 60. @returns false if KV failed */
@@ -84,16 +84,16 @@ async function readAll(kv: KvBinding, keys: readonly string[]): Promise<(string 
 
 /** One bulk read, or two of half the size if KV refuses it as too large. */
 async function readBatch(kv: KvBinding, keys: string[], remaining: { chars: number }): Promise<(string | null)[]> {
-  let found: Map<string, string | null>;
+  let values: Map<string, string | null>;
   try {
-    found = await kv.get(keys, "text");
+    values = await kv.get(keys, "text");
   } catch (error) {
     if (keys.length < 2 || !/413|too large|exceed/i.test(String(error))) throw error;
     const half = Math.ceil(keys.length / 2);
     const first = await readBatch(kv, keys.slice(0, half), remaining);
     return [...first, ...(await readBatch(kv, keys.slice(half), remaining))];
   }
-  const texts = keys.map((key) => found.get(key) ?? null);
+  const texts = keys.map((key) => values.get(key) ?? null);
   for (const text of texts) remaining.chars -= text?.length ?? 0;
   if (remaining.chars < 0) throw conversationTooLong();
   return texts;

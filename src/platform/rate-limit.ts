@@ -5,6 +5,7 @@ export interface RateLimitBinding {
   limit: (options: { key: string }) => Promise<{ success: boolean }>;
 }
 
+/** Returns a function: whether one more request under this key is within the limit. */
 export function rateLimiter(
   binding: RateLimitBinding | undefined,
   warn: (event: string, error?: unknown) => void,

@@ -3,7 +3,7 @@ import { type JoinRequest, type JoinResult, type RunMethods, runUnreachable } fr
 import { Problem } from "../core/lib/problem.ts";
 import { within } from "./io/within.ts";
 
-/** Until the object has answered the join; the recording's stream may take its time. */
+/** For the object's reply to a join. The recording's stream may take longer. */
 const JOIN_TIMEOUT_MS = 10_000;
 
 export interface Runs {

@@ -3,7 +3,7 @@ import type { FetchJson } from "../core/lib/json.ts";
 import { Problem } from "../core/lib/problem.ts";
 import { misconfigured } from "../core/config/setting.ts";
 
-/** The page of a solved widget; null if the token is wrong, expired or used before. */
+/** The page on which the widget was solved; null if the token is wrong, expired or used before. */
 export type TurnstileResult = { hostname: unknown; action: unknown } | null;
 
 /** @param address the visitor's IP address, if it is known. @throws Problem unavailable, misconfigured */

@@ -1,4 +1,4 @@
-// A small JSON document from a third party's server, within a deadline and a size. Redirects are not followed.
+// Fetches a small JSON document from a third party's server, within a deadline and a size. Follows no redirect.
 import { readToEnd } from "../../core/lib/body.ts";
 import { decodeUtf8, isRecord, type FetchJson, type JsonObject, parseJson } from "../../core/lib/json.ts";
 import { Problem } from "../../core/lib/problem.ts";

@@ -1,4 +1,4 @@
-// Request bodies from the network, read within a deadline. src/core/lib/body.ts counts the bytes and refuses what is too large.
+// Reads request bodies from the network within a deadline. src/core/lib/body.ts counts the bytes and refuses what is too large.
 import { readBody } from "../../core/lib/body.ts";
 import { Problem } from "../../core/lib/problem.ts";
 import { TimeoutError, within } from "./within.ts";
