@@ -1,7 +1,7 @@
 // Session tokens: one end user each. The deployer's backend signs them (HS256) with any JWT library, or gets them from POST /sessions. The
 // owner depends on `sub` alone, not on `kid` or `iss`, so that nobody loses conversations when keys rotate.
 import type { CallerBudget } from "../core/callers/budget.ts";
-import { sessionScope, subjectOf } from "../core/callers/claims.ts";
+import { sessionScopeOf, subjectOf } from "../core/callers/claims.ts";
 import { keyDigest, type Refusal, type Token } from "../core/callers/credential.ts";
 import { base64url } from "../core/lib/bytes.ts";
 import { ownerOf } from "../core/callers/ids.ts";
@@ -21,7 +21,7 @@ export async function authenticateSession(deps: Deps, token: Token, origin: stri
   if ("refused" in verified) return verified;
   const subject = subjectOf(verified.claims, deps.now());
   if ("refused" in subject) return subject;
-  const scope = sessionScope(verified.claims, sessions);
+  const scope = sessionScopeOf(verified.claims, sessions);
   if ("refused" in scope) return scope;
   if (scope.origin !== undefined && origin !== null && origin !== scope.origin) return { refused: "wrong_origin" };
   const owner = await ownerOf(deps.idKeys, `session:${subject.sub}`);
@@ -65,7 +65,7 @@ async function verifySession(keys: readonly SessionKey[], token: Token): Promise
   const [first] = keys;
   if (first === undefined) return { refused: "no_sessions" };
   const named = token.kid === undefined && keys.length === 1 ? first : keys.find(({ kid }) => kid === token.kid);
-  // An unknown kid takes as long as a known one.
+  // With an unknown kid too, so that it takes as long as with a known one.
   const verified = await verifyClaims(token, (named ?? first).secret, [SESSION_ALGORITHM]);
   return named === undefined ? { refused: "unknown_kid" } : verified;
 }

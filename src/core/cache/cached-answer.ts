@@ -1,5 +1,5 @@
-// The exact-repeat cache's entry: the answer to one request with one parent, of one owner or of one preset with a shared cache. Its key is
-// made of all of these. Also the headers of a hit.
+// An entry of the exact-repeat cache: the answer to one request with one parent, for one owner or for one preset with a shared cache. Its
+// key contains all of these. Also the headers of a hit.
 import { isRecord, type JsonObject, parseJson } from "../lib/json.ts";
 import { fitsRecord, hasTurnFields, withoutInstructions } from "../turns/turn.ts";
 

@@ -1,4 +1,4 @@
-// Budgets as data: limits, the worst case of a call, and the sentence of a refusal. src/durable/budget.ts holds the sums.
+// Budgets as data: limits, the worst case of a call, and the problem for a refusal. src/durable/budget.ts holds the sums.
 import type { BudgetLimits, Price } from "../config/config-schema.ts";
 import { isRecord, type JsonObject } from "../lib/json.ts";
 import { Problem } from "../lib/problem.ts";
@@ -28,9 +28,13 @@ export interface Cost {
   nanoUsd: number;
 }
 
+/** Sums of one budget. `hits` are answers from the cache. */
 export type Tally = Cost & { requests: number; hits: number };
 
-/** `day` is in days since 1970. `reserved` is the part of `tokens` that is reserved for calls which have not been settled yet, or never were. */
+/**
+ * The sums of one UTC day. `day` is in days since 1970. `reserved` is the part of `tokens` that is reserved for calls which have not been
+ * settled yet, or never were.
+ */
 export type DaySums = Tally & { day: number; reserved: number };
 
 /** Sums of the last 30 days that have any (newest first), requests in this minute, and requests of one session token. */
@@ -124,6 +128,7 @@ const WHOSE: Record<CallerBudget["whose"], string> = {
   total: "all callers of this kind together",
 };
 
+/** The problem for a request that a budget refused. */
 export function budgetExceeded(budget: CallerBudget, { limit, retryAfter }: ExceededLimit): Problem {
   const more =
     limit === "tokens_per_day" || limit === "usd_per_day"

@@ -14,7 +14,7 @@ export interface Subject {
   exp: number;
 }
 
-/** @param graceS seconds for which an expired token is still accepted */
+/** Checks subject and validity period. @param graceS seconds for which an expired token is still accepted */
 export function subjectOf(claims: JsonObject, nowMs: number, graceS = 0): Subject | Refusal {
   const { sub, exp, nbf, iat } = claims;
   const now = nowMs / 1_000;
@@ -48,7 +48,8 @@ export interface SessionScope {
   tokensPerDay?: number;
 }
 
-export function sessionScope(claims: JsonObject, sessions: Sessions): SessionScope | Refusal {
+/** Limits the config's grant of session tokens to the token's claims. */
+export function sessionScopeOf(claims: JsonObject, sessions: Sessions): SessionScope | Refusal {
   const scope: SessionScope = { presets: sessions.presets };
   const { presets, origin } = claims;
   if (presets !== undefined) {

@@ -11,9 +11,10 @@ const VERSION = [0xb9, 0xed, 0x7f];
 const OWN = 1;
 const NOT_STORED = 2;
 const MAC_BYTES = 16;
+/** Version, kind, turn, minute. */
 const HEAD_BYTES = 3 + 1 + 2 + 4;
 const MAX_ID_CHARS = 256;
-/** The part of 256 characters that head and MAC leave free. */
+/** The longest value, in bytes, of an id of 256 characters. */
 export const MAX_VALUE_BYTES = Math.floor(((MAX_ID_CHARS - "resp_".length) * 3) / 4) - HEAD_BYTES - MAC_BYTES;
 export const MAX_TURN = 0xffff;
 
@@ -107,7 +108,7 @@ export async function ownerOf(keys: IdKeys, name: string): Promise<string> {
   return base64url((await hmac(keys.derive, `owner\0${name}`)).subarray(0, 16));
 }
 
-/** HMAC-SHA256 of a text under the deriving key, base64url. */
+/** HMAC-SHA256 of a text under the deriving key, base64url. @param purpose digests of one text for two purposes differ */
 export async function deriveDigest(keys: IdKeys, purpose: string, text: string): Promise<string> {
   return base64url(await hmac(keys.derive, `${purpose}\0${text}`));
 }

@@ -11,7 +11,7 @@ import { HEADER_NAME, isTransportHeader } from "../lib/http-headers.ts";
 export const NAME = /^[a-z0-9][a-z0-9_-]{0,63}$/;
 export const NAME_RULE = "1 to 64 of a-z, 0-9, _ and -, the first a letter or digit";
 
-/** A hook or callback that used one of these would give it to a third party. */
+/** Secrets that no hook or callback may use, since it would give them to a third party. */
 const OWN_SECRETS = new Set(["UNIAPI_KEY", "SERVER_KEYS", "ID_KEYS", "SESSION_KEYS", "TURNSTILE_SECRET"]);
 
 /** The message for a setting that is wrong or missing. @param what continues "must be …" */
@@ -182,9 +182,9 @@ const TurnstileInput = z.strictObject({
 /** Sessions for visitors who solved a Turnstile widget: `ttl` in seconds; the default of `presets` is that of `sessions`. */
 export type Turnstile = z.output<typeof TurnstileInput> & { presets: string[] };
 
-/** JSON (or a form) that a sender made up: typed as JSON.parse types it, since only the config's author knows its shape. */
+/** The event's JSON or form. Its type is `any`, as for JSON.parse: only the sender defines its shape, and the config's author knows it. */
 export type Payload = ReturnType<typeof JSON.parse>;
-/** Makes a question of an event: a text, or a body of /ask. Null ignores the event. */
+/** Turns an event into a question: a text, or a body of /ask. Null ignores the event. */
 export type HookInput = (event: { payload: Payload }) => HookQuestion | Promise<HookQuestion>;
 export type HookQuestion = string | z.input<typeof Ask> | null;
 
@@ -272,7 +272,7 @@ type HookScheme =
 export type Hook = Omit<HookFields, "scheme" | keyof typeof SENDER_SETTINGS.hmac> & HookScheme;
 
 const AUTH = "one of { bearer: NAME }, { header: { name, secret_name: NAME } }, { standard: NAME }";
-/** How a callback knows us; every name is that of a secret. `standard` signs as Standard Webhooks do. */
+/** How a callback's receiver recognizes this Worker. Every text is the name of a secret. `standard` signs as Standard Webhooks do. */
 export type CallbackAuth =
   | { bearer: string }
   | { header: { name: string; secret_name: string } }
@@ -336,14 +336,14 @@ export const ConfigFields = z.strictObject({
   console: z._default(z.boolean(), false),
 });
 export type ConfigFields = z.output<typeof ConfigFields>;
-/** What a deployer writes into src/config.ts. */
+/** The settings as a deployer writes them in src/config.ts. */
 export type ConfigInput = z.input<typeof ConfigFields>;
 
 /** The config with all defaults, frozen. Tables by name have no prototype, so that a caller's "constructor" finds nothing. */
 export interface Config {
   /** Request fields for /ask and presets, if neither the request nor the preset has them. */
   readonly defaults: UpstreamFields;
-  /** Models that callers may name; undefined: any. Presets are not bound by it. */
+  /** Models that callers may name; undefined: any. It does not apply to the models of presets. */
   readonly models: string[] | undefined;
   readonly limits: Limits;
   readonly cache: false | AnswerCache;

@@ -8,7 +8,7 @@ import { itemsOf, outputText } from "../upstream/output.ts";
 export interface ResponseContext {
   id: string;
   previousId: string | null;
-  /** The composed request, with the caller's own instructions or none: the values of keys that upstream does not echo. */
+  /** The composed request, but with the caller's own instructions. It has the values of keys that upstream does not echo. */
   request: JsonObject;
   /** Unix seconds. */
   now: number;
@@ -18,6 +18,7 @@ export interface ResponseContext {
 
 /** Keys that a preset may set, which a restricted caller must not see: it gets its own values, or the defaults. */
 const HIDDEN = new Set(["tools", "tool_choice", "metadata", "text", "user", "safety_identifier", "prompt_cache_key"]);
+/** Keys that a restricted caller sees besides those of DEFAULTS. */
 const SHOWN = new Set([
   "id",
   "created_at",
@@ -146,7 +147,7 @@ function completeUsage(usage: unknown): JsonObject | null {
 }
 
 /**
- * An event of a stream that a relay converted from the chat API, with what such converters leave out and clients need: the index of an item
+ * Completes an event of a stream that a relay converted from the chat API. Such relays leave out what clients need: the index of an item
  * that begins, and the text and annotations of a part.
  * @param index of the item, if this event is an item's first
  * @param restricted a restricted caller must not see lists of tools

@@ -13,9 +13,11 @@ export class TrimStream {
   #sent: Record<DeltaKind, string> = { text: "", reasoning: "", refusal: "" };
   /** The text of each output item so far, by its index. */
   #received = { text: new Map<unknown, string>(), refusal: new Map<unknown, string>() };
+  /** Ids of the calls that were sent, or their JSON if they have no id. */
   #calls = new Set<string>();
   /** Output indexes of messages that are not the final answer. */
   #commentary = new Set<unknown>();
+  /** The part of the reasoning summary that the last delta belonged to. */
   #summaryPart = "";
 
   constructor(requestId: string, requestedModel: string) {
@@ -23,7 +25,7 @@ export class TrimStream {
     this.#requestedModel = requestedModel;
   }
 
-  /** The events for one of upstream's that is not its last; for most there are none. */
+  /** The events for one event of upstream; none for most types. Use `finish` for the last event. */
   push(type: string, data: JsonObject): AskEvent[] {
     const out: AskEvent[] = [];
     this.#start(isRecord(data["response"]) ? textOf(data["response"]["model"]) : "", out);
@@ -127,7 +129,7 @@ export function replay(answer: Answer, requestId: string): AskEvent[] {
   return new TrimStream(requestId, answer.model).finish(answer);
 }
 
-/** What a text/plain caller gets of an event. A refusal is its text only if there is no other, which is known at the end. */
+/** An event's part of a text/plain answer. A refusal is that answer only if there is no text, which is known at the end. */
 export function plainText(event: AskEvent): string {
   if (event.event === "text") return event.data.delta;
   return event.event === "done" && event.data.text === "" ? (event.data.refusal ?? "") : "";

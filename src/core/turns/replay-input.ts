@@ -5,7 +5,12 @@ import { Problem } from "../lib/problem.ts";
 import type { Turn } from "./turn.ts";
 import { itemsOf } from "../upstream/output.ts";
 
-/** @param turns root first. @param input the new request's. @throws Problem 400 conversation_too_long, invalid_request */
+/**
+ * The chain and the new input as one list of items.
+ * @param turns root first
+ * @param input the new request's
+ * @throws Problem 400 conversation_too_long, invalid_request
+ */
 export function replayInput(turns: readonly Turn[], input: unknown): JsonObject[] {
   const items: JsonObject[] = [];
   for (const turn of turns) {
@@ -42,7 +47,7 @@ function toPortable(item: JsonObject): JsonObject[] {
   return [rest];
 }
 
-/** An item of the new input, without what only the backend that made it understands: reasoning items and ids. */
+/** An item of the new input without its id; an empty list for a reasoning item. Only the backend that made them understands these. */
 function withoutVendorParts(item: JsonObject): JsonObject[] {
   if (item["type"] === "reasoning") return [];
   const isReference = item["type"] === "item_reference" || (item["type"] === undefined && item["role"] === undefined);
@@ -59,7 +64,7 @@ function withoutVendorParts(item: JsonObject): JsonObject[] {
   return [rest];
 }
 
-/** Replaces an image that was too large to store by its note, which is text. */
+/** A part of a message. The note in place of an image that was too large to store becomes a part with text. */
 function toPortablePart(part: JsonObject): JsonObject {
   const { logprobs: _, ...rest } = part;
   for (const key of ["image_url", "file_data"]) {

@@ -26,6 +26,7 @@ export interface Turn {
   at: number;
 }
 
+/** As many as one bulk read of KV takes. */
 export const MAX_ANCESTORS = 100;
 /** Size of one record. KV accepts 25 MiB, but bulk reads of a whole chain do not. */
 const MAX_RECORD_BYTES = 1_048_576;
@@ -35,6 +36,7 @@ const LONG_DATA_CHARS = 4_096;
 /** Keys whose values are the conversation's own text: never replaced, even if they look like data. */
 const TEXT_KEYS = new Set(["text", "output_text", "refusal", "arguments", "input", "content", "output"]);
 
+/** The KV key of a turn. */
 export function turnKey(owner: string, id: string): string {
   return `turn:v1:${owner}:${id}`;
 }

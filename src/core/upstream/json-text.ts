@@ -1,10 +1,13 @@
-// A text that grows by pieces which are still escaped as in JSON: their bytes are copied, and decoded only when the text is read.
+// A text that grows piece by piece. Pieces that are still escaped as in JSON are copied as bytes, and decoded only when the text is read.
+
+/** The smallest buffer. It doubles when it is full. */
 const FIRST_BYTES = 256;
 // A byte order mark at the beginning belongs to the text.
 const utf8 = new TextDecoder("utf-8", { fatal: false, ignoreBOM: true });
 
 export class JsonText {
   #text = "";
+  /** Bytes after `#text` that are not decoded yet: the first `#length` of this buffer. */
   #escaped: Uint8Array | undefined;
   #length = 0;
 

@@ -11,7 +11,7 @@ export interface OutputContent {
   citations: JsonObject[];
 }
 
-/** All output that an answer can show. */
+/** Collects all output that an answer can show. */
 export function readOutput(response: JsonObject): OutputContent {
   const content: OutputContent = { text: "", refusal: "", reasoning: "", toolCalls: [], citations: [] };
   const summaries: string[] = [];
@@ -29,12 +29,12 @@ export function readOutput(response: JsonObject): OutputContent {
     }
   }
   content.reasoning = summaries.filter((part) => part !== "").join(SUMMARY_SEPARATOR);
-  // Some relays fill only the SDKs' shortcut. If there are messages it is ignored, since it may be empty beside real text.
+  // Some relays fill only `output_text`, the SDKs' shortcut. It is ignored if there are messages: it may be empty although they have text.
   if (messages === 0) content.text = textOf(response["output_text"]);
   return content;
 }
 
-/** Adds the content of a message; the indexes of its citations are shifted behind the text so far. */
+/** Adds the content of a message. The indexes of its citations are shifted by the length of the text so far. */
 export function addMessage(item: JsonObject, content: OutputContent): void {
   // Relays that convert from the chat API write the content as a plain string.
   if (typeof item["content"] === "string") content.text += item["content"];

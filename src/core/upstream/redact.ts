@@ -8,7 +8,10 @@ const SECRET_WINDOW = 6;
 /** The rest of a longer text is dropped: nobody reads it, and redaction stays fast. */
 const MAX_TEXT_CHARS = 8_192;
 
-/** Every repetition is bounded or can only begin where its run begins, so no pattern scans a long run once per character. */
+/**
+ * Linear time: every repetition is bounded, or can only match from the start of a run of its characters. So no pattern scans a long run
+ * again from each of its characters.
+ */
 const PATTERNS: readonly RegExp[] = [
   /\(?\s{0,3}request[ _-]?id\s{0,3}[:：=]?\s{0,3}[\w-]+\s{0,3}\)?/gi,
   /\bhttps?:\/\/[^\s"'<>)\]，。]+/gi,
@@ -29,7 +32,10 @@ const PATTERNS: readonly RegExp[] = [
   /(?<![\w-])(?=[\w-]*\d)(?=[\w-]*[A-Za-z])[\w-]{20,}/g,
 ];
 
-/** At most 1,000 characters. @param secrets every secret that upstream gets from us; no six consecutive characters of one remain */
+/**
+ * The text without secrets, ids, addresses and amounts of money; at most 1,000 characters.
+ * @param secrets every secret that upstream gets from us; no six consecutive characters of one remain
+ */
 export function redact(text: string, secrets: readonly string[]): string {
   let out = redactSecrets(text.slice(0, MAX_TEXT_CHARS), secrets);
   for (const pattern of PATTERNS) out = out.replace(pattern, REDACTED);

@@ -34,6 +34,7 @@ const KEYS: readonly (readonly [name: Uint8Array, kind: Kind])[] = (
     ["obfuscation", "text"],
   ] as const
 ).map(([name, kind]) => [bytesOf(`${name}"`), kind]);
+/** Indexes in KEYS. */
 const [DELTA, OUTPUT_INDEX, SEQUENCE_NUMBER] = [4, 2, 6];
 
 const LF = 0x0a;
@@ -41,9 +42,12 @@ const SPACE = 0x20;
 const QUOTE = 0x22;
 const COMMA = 0x2c;
 const COLON = 0x3a;
+const OPENING_BRACKET = 0x5b;
 const BACKSLASH = 0x5c;
+const CLOSING_BRACKET = 0x5d;
+const LETTER_U = 0x75;
 const CLOSING_BRACE = 0x7d;
-/** What may follow a backslash, except `u` and its four digits. */
+/** The characters that may follow a backslash, besides `u` and its four digits. */
 const ESCAPED = new Set(bytesOf('"\\/bfnrt'));
 const MAX_DIGITS = 9;
 
@@ -77,7 +81,7 @@ export function readTextDelta(frame: Frame): TextDelta | undefined {
         delta.from = from + 1;
         delta.to = at - 1;
       }
-    } else at = frame[at] === 0x5b && frame[at + 1] === 0x5d ? at + 2 : 0;
+    } else at = frame[at] === OPENING_BRACKET && frame[at + 1] === CLOSING_BRACKET ? at + 2 : 0;
     // Every reader returns 0 if the value is not well-formed.
     if (at === 0) return undefined;
     if (frame[at] === COMMA) at += frame[at + 1] === SPACE ? 2 : 1;
@@ -89,7 +93,7 @@ export function readTextDelta(frame: Frame): TextDelta | undefined {
 }
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-/** Most deltas are a word: at this length a decoder takes longer to start than a loop takes to finish. */
+/** Up to this length, that of most deltas, a loop is faster than a decoder. */
 const SHORT_BYTES = 32;
 
 /** The text of a delta that `readTextDelta` found in this frame. */
@@ -129,7 +133,7 @@ function stringEnd(frame: Frame, start: number): number {
     if (byte !== BACKSLASH) continue;
     at += 1;
     const escaped = frame[at] ?? 0;
-    if (escaped === 0x75) {
+    if (escaped === LETTER_U) {
       for (let digit = 1; digit <= 4; digit += 1) if (!isHex(frame[at + digit] ?? 0)) return 0;
       at += 4;
     } else if (!ESCAPED.has(escaped)) return 0;

@@ -21,7 +21,7 @@ export function readResponse(bytes: Uint8Array, fault: (body: JsonObject) => Pro
   }
   const body = parseJson(text) ?? lastResponse(text, fault);
   if (isRecord(body)) {
-    // Every response has a status, also a failed one. An error may have an empty output beside it, but no status.
+    // Every response has a status, even a failed one. An error may have an empty output beside it, but no status.
     if (isRecord(body["error"]) && typeof body["status"] !== "string") throw fault(body);
     if (Array.isArray(body["output"]) || body["object"] === "response" || typeof body["output_text"] === "string")
       return body;
@@ -63,7 +63,7 @@ export function isWholeEvent(frame: Frame): boolean {
   }
 }
 
-/** A 2xx body that is no response: maybe paid. @param reason for the log */
+/** The problem for a 2xx body that is not a response object: maybe paid. @param reason for the log */
 export function unreadableProblem(message: string, reason: string): Problem {
   return new Problem("upstream_invalid_response", `${message} The call may have been billed.`, {
     paid: "maybe",

@@ -60,7 +60,10 @@ const DEFAULT_RETRY_AFTER_S = 5;
 /** The longest part of upstream's `param` that callers get. */
 const MAX_FIELD_CHARS = 200;
 
-/** What a refusal or failure means. @param secrets what must never appear in the message: our upstream key. @returns a Problem with `details.paid` set */
+/**
+ * The problem for a refusal or failure of upstream, with `details.paid` set.
+ * @param secrets our upstream key, which must never appear in the message
+ */
 export function upstreamProblem(fault: UpstreamErrorInput, secrets: readonly string[]): Problem {
   const fields = errorFields(fault.body);
   const code = fields.code.toLowerCase();
@@ -159,7 +162,7 @@ function rejection(
   );
 }
 
-/** Fields that every restricted caller sets itself: a path into one of them reveals nothing about the preset. */
+/** Fields that every restricted caller sets for itself: a path into one of them reveals nothing about the preset. */
 const CALLER_FIELDS = /^(?:input|previous_response_id|max_output_tokens)\b/;
 
 /** Upstream's words about a request may reveal the preset in it: a restricted caller gets our own message, and the code. */

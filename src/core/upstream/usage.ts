@@ -17,7 +17,7 @@ export function usageOf(usage: unknown): Usage | null {
   };
 }
 
-/** The sum; null if neither is known. */
+/** The sum of two usages. One that is not known counts as nothing; null if neither is known. */
 export function sumUsage(a: Usage | null, b: Usage | null): Usage | null {
   if (a === null || b === null) return a ?? b;
   return {
@@ -31,7 +31,8 @@ export function sumUsage(a: Usage | null, b: Usage | null): Usage | null {
 
 /**
  * Cost in USD, or undefined if no price is known. A price for `gpt-5.4-mini` also counts for `gpt-5.4-mini-2026-03-17`, the name
- * that upstream answers with; of several the most exact name wins.
+ * that upstream answers with. The exact name wins.
+ * @param models names of one model, in the order to try them
  */
 export function costUsd(
   prices: Readonly<Record<string, Price>>,
