@@ -1,5 +1,5 @@
-// Opens a call to upstream: it returns once there are the first events of a stream, or a whole response. Until then nothing was sent to
-// the caller, so an unpaid refusal may be followed by another attempt: with the next model of `fallback`, or after a short wait.
+// Opens a call to upstream: waits for the first events of a stream, or for a whole response. Until then nothing was sent to the caller, so
+// an unpaid refusal may be followed by another attempt: with the next model of `fallback`, or after a short wait.
 import type { JsonObject } from "../core/lib/json.ts";
 import { Problem } from "../core/lib/problem.ts";
 import type { Terminal } from "../core/upstream/assembly.ts";
@@ -13,7 +13,7 @@ const RESTRICTED_EVENT_BYTES = 1_048_576;
 /** How long upstream may take to close a stream after its last event. */
 const DRAIN_MS = 2_000;
 
-/** Events of upstream, and after the last one how the stream ended. */
+/** A batch of upstream's events. The last batch also has the end of the stream. */
 interface EventsAndEnd {
   events: EventBatch;
   terminal?: Terminal;
@@ -42,7 +42,7 @@ export interface UpstreamCall {
   /** Tried in order while upstream refuses, unpaid, because it has no such model. */
   models: readonly string[];
   stream: boolean;
-  /** Wait once if upstream asks for a short wait. */
+  /** Whether to wait and call again, once, if upstream asks for a wait of at most 5 s. */
   retries: boolean;
   /** For a restricted caller events are limited to 1 MiB. */
   restricted: boolean;
@@ -75,8 +75,8 @@ function isBusy(problem: Problem): boolean {
   return problem.code === "upstream_rate_limited" || problem.code === "upstream_unavailable";
 }
 
-/** The whole response, for a caller that wants no stream. @throws Problem */
-export async function readToEnd(
+/** Reads the whole response, for a caller that wants no stream. @throws Problem */
+export async function readCompleteResponse(
   deps: Deps,
   call: OpenedCall,
   waitUntil: (work: Promise<unknown>) => void,
