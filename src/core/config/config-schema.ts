@@ -1,5 +1,5 @@
 // The schema of src/config.ts: every setting with its type, its default, and the rules that concern this setting alone. Rules between
-// settings are in define-config.ts. No message contains a value: somebody may type a secret in place of its name, and errors are logged.
+// settings are in config-rules.ts. No message contains a value: somebody may type a secret in place of its name, and errors are logged.
 import type { Answer } from "../../contract/answer.ts";
 import type { JobError } from "../../contract/job.ts";
 import * as z from "zod/mini";
