@@ -2,7 +2,6 @@
 // the setting's name; no message contains a value.
 import type { Config } from "./core/config/define-config.ts";
 import { hexOf } from "./core/lib/bytes.ts";
-import { type IdKeys, importIdKeys, ownerOf } from "./core/callers/ids.ts";
 import { sessionKeysOf } from "./core/config/session-keys.ts";
 import { misconfigured } from "./core/config/setting.ts";
 import { unsafeSettings } from "./core/config/unsafe-settings.ts";
@@ -32,6 +31,7 @@ import { rateLimiter } from "./platform/rate-limit.ts";
 import { shutdownWarnings } from "./platform/shutdown-warnings.ts";
 import { siteverify } from "./platform/turnstile.ts";
 import { type Upstream, uniapi } from "./platform/upstream/upstream.ts";
+import { type IdKeys, importIdKeys, ownerOf } from "./core/callers/owner.ts";
 
 /** docs/contract.md §8, in milliseconds. */
 export const DEADLINES = {

@@ -11,7 +11,6 @@ import {
   hitHeaders,
 } from "../core/cache/cached-answer.ts";
 import { type CacheSettings, planCache } from "../core/cache/policy.ts";
-import { deriveDigest } from "../core/callers/ids.ts";
 import { canonical } from "../core/lib/canonical.ts";
 import { Problem } from "../core/lib/problem.ts";
 import type { CacheControl } from "../core/request/cache-control.ts";
@@ -25,6 +24,7 @@ import type { EventBatch } from "./events.ts";
 import { identityOf } from "./identity.ts";
 import { type OpenedCall, openWithFallback, readTerminal, readCompleteResponse } from "./open.ts";
 import { type FinishedAnswer, PendingTurn } from "./pending-turn.ts";
+import { deriveDigest } from "../core/callers/owner.ts";
 
 /** A composed request, and how it is to be answered: plain data, so that a run or a job can store it. */
 export interface Question {

@@ -1,8 +1,8 @@
 // Two digests of the owner, by which upstream distinguishes restricted callers. They replace the values that the request or the preset has
 // in these fields. They are added to the body after its cache key is made, so that callers can share a cached answer.
-import { deriveDigest, type IdKeys } from "../core/callers/ids.ts";
 import type { JsonObject } from "../core/lib/json.ts";
 import type { Deps, RequestContext } from "../deps.ts";
+import { deriveDigest, type IdKeys } from "../core/callers/owner.ts";
 
 /** An isolate stores this many identities. A full table is emptied. */
 const MAX_IDENTITIES = 1_000;

@@ -2,9 +2,9 @@
 // of `callers.jwt` before the signature is verified; nothing else in the token is used until then.
 import { subjectOf } from "../core/callers/claims.ts";
 import type { Refusal, Token } from "../core/callers/credential.ts";
-import { deriveDigest, ownerOf } from "../core/callers/ids.ts";
 import type { Caller, Deps, RequestContext } from "../deps.ts";
 import { verifyClaims } from "./token.ts";
+import { deriveDigest, ownerOf } from "../core/callers/owner.ts";
 
 const ALGORITHMS = ["RS256", "ES256", "EdDSA"];
 

@@ -2,10 +2,10 @@
 // budgets of one visitor and of all visitors together. A visitor is an IP address; requests without one count as one visitor.
 import type { PublishableKey } from "../core/config/config-schema.ts";
 import { findKey, type Refusal } from "../core/callers/credential.ts";
-import { deriveDigest, type IdKeys, ownerOf } from "../core/callers/ids.ts";
 import type { Caller, PublishableCaller } from "../deps.ts";
+import { deriveDigest, type IdKeys, ownerOf } from "../core/callers/owner.ts";
 
-/** The callers by their key. */
+/** The publishable callers, by their key. */
 export async function readPublishableKeys(
   keys: readonly PublishableKey[],
   idKeys: IdKeys,
@@ -22,9 +22,9 @@ export async function authenticatePublishableKey(
   known: ReadonlyMap<string, PublishableCaller>,
   idKeys: IdKeys,
 ): Promise<Caller | Refusal> {
-  const found = findKey(credential, known);
-  if (found === undefined) return { refused: "unknown_key" };
-  const { owner, key } = found;
+  const entry = findKey(credential, known);
+  if (entry === undefined) return { refused: "unknown_key" };
+  const { owner, key } = entry;
   const visitor = await deriveDigest(idKeys, "visitor", `${owner}${address ?? "unknown"}`);
   return {
     kind: "publishable",

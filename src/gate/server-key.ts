@@ -1,11 +1,11 @@
 // Server keys: `sk_…`, for a backend, curl or cron. They have full trust, so one that a web page sends is refused: it has leaked.
 import { findKey, type Refusal } from "../core/callers/credential.ts";
-import { type IdKeys, ownerOf } from "../core/callers/ids.ts";
 import { entriesOf, misconfigured } from "../core/config/setting.ts";
 import type { Caller } from "../deps.ts";
+import { type IdKeys, ownerOf } from "../core/callers/owner.ts";
 
 /**
- * The callers by their key.
+ * The server callers, by their key.
  * @param value SERVER_KEYS: `sk_…` or `name:sk_…`, separated by commas. Keys with one name belong to one owner
  * @throws Problem 503 misconfigured
  */

@@ -4,11 +4,11 @@ import type { CallerBudget } from "../core/callers/budget.ts";
 import { sessionScopeOf, subjectOf } from "../core/callers/claims.ts";
 import { keyDigest, type Refusal, type Token } from "../core/callers/credential.ts";
 import { base64url } from "../core/lib/bytes.ts";
-import { ownerOf } from "../core/callers/ids.ts";
 import type { JsonObject } from "../core/lib/json.ts";
 import type { SessionKey } from "../core/config/session-keys.ts";
 import type { Caller, Deps } from "../deps.ts";
 import { verifyClaims } from "./token.ts";
+import { ownerOf } from "../core/callers/owner.ts";
 
 export const SESSION_ALGORITHM = "HS256";
 /** Seconds after a session's end in which a page may still exchange it for a new one of the same user. */
@@ -64,10 +64,10 @@ export async function verifyRenewable(deps: Deps, token: Token, origin: string):
 async function verifySession(keys: readonly SessionKey[], token: Token): Promise<{ claims: JsonObject } | Refusal> {
   const [first] = keys;
   if (first === undefined) return { refused: "no_sessions" };
-  const named = token.kid === undefined && keys.length === 1 ? first : keys.find(({ kid }) => kid === token.kid);
+  const match = token.kid === undefined && keys.length === 1 ? first : keys.find(({ kid }) => kid === token.kid);
   // With an unknown kid too, so that it takes as long as with a known one.
-  const verified = await verifyClaims(token, (named ?? first).secret, [SESSION_ALGORITHM]);
-  return named === undefined ? { refused: "unknown_kid" } : verified;
+  const verified = await verifyClaims(token, (match ?? first).secret, [SESSION_ALGORITHM]);
+  return match === undefined ? { refused: "unknown_kid" } : verified;
 }
 
 /** @param claims `sub`, `exp` and the claims that narrow the grant */

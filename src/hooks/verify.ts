@@ -1,7 +1,7 @@
+import { timingSafeEqual } from "../core/lib/hmac.ts";
+
 // The pieces of a sender's `verify`: headers of a strict form, the age of a signed time, signatures under several secrets. Knows no
 // provider; the time is passed in.
-import { equal } from "../core/callers/ids.ts";
-
 /** How old a signed time may be, and how far the sender's clock may be ahead. */
 const TOLERANCE_S = 300;
 /** Unix seconds. Libraries sign the number that they parse, so a sign, a space or a leading zero would make another signed text. */
@@ -30,15 +30,15 @@ export function readHeaders<Key extends string>(
   headers: Headers,
   forms: Record<Key, readonly [name: string, form: RegExp]>,
 ): Record<Key, string> | RejectedWebhook {
-  const found: Partial<Record<Key, string>> = {};
+  const values: Partial<Record<Key, string>> = {};
   for (const key of Object.keys(forms) as Key[]) {
     const [name, form] = forms[key];
     const value = headers.get(name);
     if (value === null) return { rejected: "missing_header" };
     if (!form.test(value)) return { rejected: "malformed_header" };
-    found[key] = value;
+    values[key] = value;
   }
-  return found as Record<Key, string>;
+  return values as Record<Key, string>;
 }
 
 /**
@@ -67,7 +67,7 @@ export async function verifySignature(
     const expected = secret === "" ? null : await sign(secret);
     if (expected === null) continue;
     for (const signature of signatures) {
-      if (equal(encoder.encode(signature), encoder.encode(expected))) match ??= index;
+      if (timingSafeEqual(encoder.encode(signature), encoder.encode(expected))) match ??= index;
     }
   }
   return match === undefined ? { rejected: "bad_signature" } : { secret: match };

@@ -6,7 +6,6 @@ import type { AppEnv } from "../app-env.ts";
 import type { HookResult } from "../contract/job.ts";
 import type { Hook } from "../core/config/define-config.ts";
 import type { JobSpec } from "../core/jobs/job.ts";
-import { deriveDigest, ownerOf } from "../core/callers/ids.ts";
 import { Problem } from "../core/lib/problem.ts";
 import { compose } from "../core/request/compose.ts";
 import type { Caller, Deps } from "../deps.ts";
@@ -16,12 +15,13 @@ import { answerResponse, jobSpecOf } from "../hooks/hook-event.ts";
 import { type HookResponse, hookSecrets, type Sender, type WebhookRequest } from "../hooks/sender.ts";
 import { senderOf } from "../hooks/senders.ts";
 import { answerJob } from "../jobs/answer-job.ts";
+import { deriveDigest, ownerOf } from "../core/callers/owner.ts";
 
 const MAX_BODY_BYTES = 1_048_576;
-/** How long a repeated event waits for the answer that an earlier request of the same event is making. */
+/** How long a repeated event waits for the answer to an earlier request with the same event. */
 const REPEAT_WAIT_MS = 20_000;
 const REPEAT_POLL_MS = 250;
-/** Nobody signs this id, so only a plain one is logged. */
+/** The sender's id of an event is not signed, so only a plain one is logged. */
 const DELIVERY_ID = /^[\w.:-]{1,200}$/;
 
 export const hooksRoutes = new Hono<AppEnv>().post("/:name", postHook);
@@ -147,7 +147,7 @@ async function answerNow(
  */
 async function awaitAnswer(deps: Deps, hook: Hook, job: string): Promise<HookResponse> {
   for (let waited = 0; waited <= REPEAT_WAIT_MS; waited += REPEAT_POLL_MS) {
-    const done = await deps.jobs.outcome(job);
+    const done = await deps.jobs.readOutcome(job);
     if (done?.outcome.answer != null) return await answerResponse(hook, done.spec, done.outcome);
     if (done !== null) break;
     await deps.sleep(REPEAT_POLL_MS);

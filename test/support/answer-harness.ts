@@ -2,12 +2,12 @@
 import { answer } from "../../src/answer/answer.ts";
 import { compose } from "../../src/core/request/compose.ts";
 import { type ConfigInput, defineConfig } from "../../src/core/config/define-config.ts";
-import { importIdKeys, ownerOf } from "../../src/core/callers/ids.ts";
 import { trim } from "../../src/core/reply/trim.ts";
 import type { Caller, Deps } from "../../src/deps.ts";
 import type { LogFields } from "../../src/platform/log.ts";
 import { type LaggingKv, laggingKv } from "./lagging-kv.ts";
 import { type FakeUpstream, fakeUpstream } from "./fake-upstream.ts";
+import { importIdKeys, ownerOf } from "../../src/core/callers/owner.ts";
 
 export interface Harness {
   upstream: FakeUpstream;
@@ -57,7 +57,7 @@ export async function createHarness(config: Partial<ConfigInput> = {}, lagMs = 0
       accept: () => Promise.reject(new Error("no jobs in this harness")),
       view: () => Promise.reject(new Error("no jobs in this harness")),
       redeliver: () => Promise.reject(new Error("no jobs in this harness")),
-      outcome: () => Promise.reject(new Error("no jobs in this harness")),
+      readOutcome: () => Promise.reject(new Error("no jobs in this harness")),
       record: () => {
         throw new Error("no jobs in this harness");
       },

@@ -3,19 +3,16 @@ import fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
 import { base64url } from "../../src/core/lib/bytes.ts";
 import {
-  deriveDigest,
   fitsInId,
   ID_PREFIX,
-  type IdKeys,
-  importIdKeys,
   isSignedId,
   MAX_TURN,
   MAX_VALUE_BYTES,
-  ownerOf,
   readId,
   type ResponseId,
   signId,
 } from "../../src/core/callers/ids.ts";
+import { deriveDigest, type IdKeys, importIdKeys, ownerOf } from "../../src/core/callers/owner.ts";
 
 const secret = (seed: number): Uint8Array<ArrayBuffer> => new Uint8Array(32).fill(seed);
 let keys: IdKeys;

@@ -1,6 +1,6 @@
 import { env } from "cloudflare:workers";
 import { describe, expect, test, vi } from "vitest";
-import { isSignedId, ownerOf, signId } from "../../src/core/callers/ids.ts";
+import { isSignedId, signId } from "../../src/core/callers/ids.ts";
 import {
   as,
   calls,
@@ -10,12 +10,13 @@ import {
   idKeys,
   KEYS,
   kvKeys,
-  marked,
-  received,
+  uniqueText,
+  receivedRequests,
   SERVER_KEYS,
   startWorker,
   TEXT,
 } from "./worker.ts";
+import { ownerOf } from "../../src/core/callers/owner.ts";
 
 const log = eachTestAlone();
 
@@ -58,7 +59,7 @@ describe("an id of another caller", () => {
 
   test("gets the same response as an id that never existed, on every route, and deletes nothing", async () => {
     const worker = twoCallers();
-    const { id } = (await object(await post(worker, { input: marked() }, as(KEYS.alice)))) as { id: string };
+    const { id } = (await object(await post(worker, { input: uniqueText() }, as(KEYS.alice)))) as { id: string };
     const never = await signId(await idKeys(), await ownerOf(await idKeys(), "server:nobody"), {
       kind: "upstream",
       isStored: true,
@@ -87,8 +88,8 @@ describe("an id of another caller", () => {
 
   test("is refused as a parent like an id that never existed, in every form, without an upstream call", async () => {
     const worker = twoCallers();
-    const { id } = (await object(await post(worker, { input: marked() }, as(KEYS.alice)))) as { id: string };
-    const input = marked();
+    const { id } = (await object(await post(worker, { input: uniqueText() }, as(KEYS.alice)))) as { id: string };
+    const input = uniqueText();
     const forms: ((previous_response_id: string) => Promise<Response>)[] = [
       (previous_response_id) => post(worker, { input, previous_response_id }, as(KEYS.bob)),
       (previous_response_id) => post(worker, { input, previous_response_id, stream: true }, as(KEYS.bob)),
@@ -111,10 +112,10 @@ describe("an id of another caller", () => {
 describe("streams and response objects contain", () => {
   test("no upstream id and no instructions of a preset, in any event", async () => {
     const worker = startWorker({ presets: { helper: { model: "gpt-6-sol", instructions: "the hidden words" } } });
-    const first = (await object(await post(worker, { model: "helper", input: marked() }))) as { id: string };
+    const first = (await object(await post(worker, { model: "helper", input: uniqueText() }))) as { id: string };
     const response = await post(worker, {
       model: "helper",
-      input: marked(),
+      input: uniqueText(),
       previous_response_id: first.id,
       stream: true,
     });
@@ -126,18 +127,18 @@ describe("streams and response objects contain", () => {
   });
 
   test("the caller's own instructions", async () => {
-    const result = await object(await post(startWorker(), { input: marked(), instructions: "be brief" }));
+    const result = await object(await post(startWorker(), { input: uniqueText(), instructions: "be brief" }));
     expect(result["instructions"]).toBe("be brief");
   });
 
   test("the id of each event if upstream changes it within the stream; only the last one can be continued", async () => {
     const worker = startWorker();
-    const first = marked();
+    const first = uniqueText();
     const text = await (await post(worker, { model: "emulate/id-changes", input: first, stream: true })).text();
     const ids = [...text.matchAll(/"response":\{"id":"([^"]+)"/g)].map(([, id]) => id ?? "");
     expect(new Set(ids).size).toBe(2);
     expect(ids.every(isSignedId)).toBe(true);
-    const next = await object(await post(worker, { input: marked(), previous_response_id: ids.at(-1) }));
+    const next = await object(await post(worker, { input: uniqueText(), previous_response_id: ids.at(-1) }));
     expect(next["output_text"]).toContain(first);
   });
 });
@@ -148,7 +149,7 @@ describe("the request", () => {
       limits: { max_output_tokens: 20 },
       defaults: { model: "gpt-6-luna", temperature: 0.5 },
     });
-    const input = marked();
+    const input = uniqueText();
     const extra = {
       user: "u1",
       safety_identifier: "s1",
@@ -158,7 +159,7 @@ describe("the request", () => {
       tools: [],
     };
     await object(await post(worker, { input, ...extra, background: false, prompt: null }));
-    const [call] = await received(input);
+    const [call] = await receivedRequests(input);
     expect(call?.body).toEqual({
       input,
       ...extra,
@@ -171,22 +172,22 @@ describe("the request", () => {
 
   test("is clamped by limits.server", async () => {
     const worker = startWorker({ limits: { server: { max_output_tokens: 50 } } });
-    const input = marked();
+    const input = uniqueText();
     await object(await post(worker, { input, max_output_tokens: 100 }));
-    expect((await received(input))[0]?.body["max_output_tokens"]).toBe(50);
+    expect((await receivedRequests(input))[0]?.body["max_output_tokens"]).toBe(50);
   });
 
   test.each([{ background: true }, { conversation: "conv_1" }, { prompt: { id: "p" } }])(
     "with %j is refused: it would store state in the shared account",
     async (field) => {
-      const response = await post(startWorker(), { input: marked(), ...field });
+      const response = await post(startWorker(), { input: uniqueText(), ...field });
       expect(response.status).toBe(400);
       expect(await response.text()).toContain("unknown_parameter");
     },
   );
 
   test("gets a failed response as a 200 object without upstream's text, which is not stored", async () => {
-    const response = await post(startWorker(), { model: "emulate/failed", input: marked() });
+    const response = await post(startWorker(), { model: "emulate/failed", input: uniqueText() });
     const result = await object(response);
     expect(result).toMatchObject({ status: "failed", error: { code: "server_error" } });
     expect(JSON.stringify(result)).not.toContain("failed to generate");
@@ -195,7 +196,7 @@ describe("the request", () => {
 
   test("uses the cache only if the request or the config enables it", async () => {
     const worker = startWorker();
-    const input = marked();
+    const input = uniqueText();
     for (let n = 0; n < 2; n += 1)
       expect((await post(worker, { input })).headers.get("cache-status")).toBe("uniapi-edge; fwd=bypass");
     const asking = { "cache-control": "max-age=60" };
@@ -205,7 +206,7 @@ describe("the request", () => {
   });
 
   test("gets a 429 at once: the SDK waits", async () => {
-    const input = marked();
+    const input = uniqueText();
     const response = await post(startWorker(), { model: "emulate/429-retry-after/1", input });
     expect([response.status, response.headers.get("retry-after")]).toEqual([429, "1"]);
     expect(await calls(input)).toBe(1);
@@ -216,8 +217,8 @@ describe("GET, input_items, DELETE", () => {
   test("return and delete a stored turn", async () => {
     const worker = startWorker();
     const input = [
-      { role: "user", content: marked("first") },
-      { role: "user", content: marked("second") },
+      { role: "user", content: uniqueText("first") },
+      { role: "user", content: uniqueText("second") },
     ];
     const turn = (await object(await post(worker, { input, metadata: { a: "b" } }))) as {
       id: string;
@@ -255,8 +256,8 @@ describe("GET, input_items, DELETE", () => {
 
   test("pages of items end, even if the caller's own ids look like ours", async () => {
     const worker = startWorker();
-    const input = [0, 1, 2].map((n) => ({ id: `item_${2 - n}`, role: "user", content: marked() }));
-    const { id } = (await object(await post(worker, { input: [...input, { role: "user", content: marked() }] }))) as {
+    const input = [0, 1, 2].map((n) => ({ id: `item_${2 - n}`, role: "user", content: uniqueText() }));
+    const { id } = (await object(await post(worker, { input: [...input, { role: "user", content: uniqueText() }] }))) as {
       id: string;
     };
     const seen: string[] = [];
@@ -276,7 +277,7 @@ describe("GET, input_items, DELETE", () => {
 
   test("GET with stream=true replays the answer as events", async () => {
     const worker = startWorker();
-    const turn = (await object(await post(worker, { input: marked() }))) as { id: string; output_text: string };
+    const turn = (await object(await post(worker, { input: uniqueText() }))) as { id: string; output_text: string };
     const text = await (await worker.get(`/v1/responses/${turn.id}?stream=true`)).text();
     expect(text).toContain("event: response.completed");
     expect(text).toContain(JSON.stringify(turn.output_text));
@@ -285,23 +286,23 @@ describe("GET, input_items, DELETE", () => {
 
   test("an answer that was not stored gets 404, and its follow-up goes to upstream without a look-up", async () => {
     const worker = startWorker();
-    const { id } = (await object(await post(worker, { input: marked(), store: false }))) as { id: string };
+    const { id } = (await object(await post(worker, { input: uniqueText(), store: false }))) as { id: string };
     expect((await worker.get(`/v1/responses/${id}`)).status).toBe(404);
-    const response = await post(worker, { input: marked(), previous_response_id: id });
+    const response = await post(worker, { input: uniqueText(), previous_response_id: id });
     expect(response.status).toBe(400);
     expect(await response.text()).toContain("previous_response_not_found");
   });
 
   test("a deleted turn deletes its cached answer, leaves a tombstone, and can't be continued", async () => {
     const worker = startWorker();
-    const body = { input: marked() };
+    const body = { input: uniqueText() };
     const { id } = await worker.answer(body);
     expect(await kvKeys("answer:")).toHaveLength(1);
     await object(await worker.send(`/v1/responses/${id}`, { method: "DELETE" }));
     expect(await kvKeys("answer:")).toEqual([]);
     const [key] = await kvKeys("turn:");
     expect(await env.RESPONSES.get(key ?? "")).not.toContain(body.input);
-    const input = marked();
+    const input = uniqueText();
     for (const response of [
       await worker.ask({ input, previous_response_id: id }),
       await post(worker, { input, previous_response_id: id, store: false }),

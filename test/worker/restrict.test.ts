@@ -13,13 +13,13 @@ import {
   idKeys,
   KEYS,
   kvTexts,
-  marked,
+  uniqueText,
   problemOf,
-  received,
+  receivedRequests,
   SERVER_KEYS,
   TEXT,
 } from "./worker.ts";
-import { ownerOf, deriveDigest } from "../../src/core/callers/ids.ts";
+import { ownerOf, deriveDigest } from "../../src/core/callers/owner.ts";
 
 const log = eachTestAlone();
 
@@ -51,7 +51,7 @@ const CLOSED = (Object.keys(UPSTREAM_FIELDS) as (keyof typeof UPSTREAM_FIELDS)[]
 describe("a field that a preset does not open", () => {
   test.each(CLOSED)("`%s` is refused by name on both routes, and upstream is not called", async (name) => {
     const worker = startRestricted();
-    const input = marked();
+    const input = uniqueText();
     const field = { [name]: changedValueOf(name) };
     const onAsk = await worker.ask({ input, ...field }, pk);
     expect([onAsk.status, await problemOf(onAsk)]).toMatchObject([400, { code: "unknown_parameter", param: name }]);
@@ -66,7 +66,7 @@ describe("a field that a preset does not open", () => {
     "`%s` is refused on both routes",
     async (name) => {
       const worker = startRestricted();
-      const input = marked();
+      const input = uniqueText();
       const value = name === "images" ? ["https://img.example.com/a.png"] : { a: 1 };
       expect((await worker.ask({ input, [name]: value }, pk)).status).toBe(400);
       expect((await respond(worker, { model: "support", input, [name]: value })).status).toBe(400);
@@ -78,7 +78,7 @@ describe("a field that a preset does not open", () => {
     "a tool of type %s is refused; a preset that allows tools opens functions only",
     async (type) => {
       const worker = startRestricted();
-      const input = marked();
+      const input = uniqueText();
       const tools = [{ type, server_url: "https://evil.example", name: "x" }];
       expect((await worker.ask({ input, tools }, pk)).status).toBe(400);
       expect((await respond(worker, { model: "support", input, tools })).status).toBe(400);
@@ -96,8 +96,8 @@ describe("a field that a preset does not open", () => {
 
   test("neither a number for `cache` nor a long max-age makes the Worker store an answer for longer", async () => {
     const worker = startRestricted();
-    expect((await problemOf(await worker.ask({ input: marked(), cache: 31_536_000 }, pk))).param).toBe("cache");
-    const response = await respond(worker, { input: marked() }, { ...pk, "cache-control": "max-age=31536000" });
+    expect((await problemOf(await worker.ask({ input: uniqueText(), cache: 31_536_000 }, pk))).param).toBe("cache");
+    const response = await respond(worker, { input: uniqueText() }, { ...pk, "cache-control": "max-age=31536000" });
     await response.text();
     expect(response.headers.get("cache-status")).toContain("fwd=bypass");
     await worker.settled();
@@ -105,7 +105,7 @@ describe("a field that a preset does not open", () => {
 
   test("on /v1/responses null, an empty list and a value that applies anyway are ignored", async () => {
     const worker = startRestricted();
-    const input = marked();
+    const input = uniqueText();
     const same = {
       temperature: 0.5,
       tools: [],
@@ -160,7 +160,7 @@ describe("the input of a restricted caller", () => {
     ["no parts", item({ content: [] })],
   ])("%s is refused on both routes", async (_name, items) => {
     const worker = startRestricted();
-    const input = marked();
+    const input = uniqueText();
     const all = [{ role: "user", content: input }, ...(items as object[])];
     expect((await worker.ask({ input: all }, pk)).status).toBe(400);
     expect((await respond(worker, { input: all })).status).toBe(400);
@@ -169,7 +169,7 @@ describe("the input of a restricted caller", () => {
 
   test("messages of an answer that SDKs send back are accepted and rebuilt", async () => {
     const worker = startRestricted();
-    const input = marked();
+    const input = uniqueText();
     const outputText = { type: "output_text", text: "hello", annotations: [], logprobs: [] };
     const items = [
       {
@@ -182,7 +182,7 @@ describe("the input of a restricted caller", () => {
       { role: "user", content: [{ type: "input_text", text: input }] },
     ];
     expect((await worker.ask({ input: items }, pk)).status).toBe(200);
-    expect((await received(input))[0]?.body["input"]).toEqual([
+    expect((await receivedRequests(input))[0]?.body["input"]).toEqual([
       {
         role: "assistant",
         content: [
@@ -212,7 +212,7 @@ describe("the input of a restricted caller", () => {
     ["file:///etc/passwd", false],
   ])("an image from %.50s is accepted: %s", async (url, accepted) => {
     const worker = startRestricted();
-    const input = marked();
+    const input = uniqueText();
     const headers = as(PK_IMAGES);
     const parts = [
       { type: "input_text", text: input },
@@ -229,7 +229,7 @@ describe("the input of a restricted caller", () => {
 
   test("an image by file_id or with an unknown detail is refused", async () => {
     const worker = startRestricted();
-    const input = marked();
+    const input = uniqueText();
     for (const image of [{ file_id: "file-1" }, { image_url: "data:image/png;base64,AAAA", detail: "original" }]) {
       const content = [
         { type: "input_text", text: input },
@@ -285,27 +285,27 @@ describe("presets and caps", () => {
 
   test("a caller with one preset need not name it, a caller with two must", async () => {
     const worker = startRestricted();
-    const input = marked();
+    const input = uniqueText();
     expect((await worker.ask({ input }, pk)).status).toBe(200);
     expect((await respond(worker, { input })).status).toBe(200);
-    expect((await received(input)).map(({ body }) => body["instructions"])).toEqual([HIDDEN[0], HIDDEN[0]]);
+    expect((await receivedRequests(input)).map(({ body }) => body["instructions"])).toEqual([HIDDEN[0], HIDDEN[0]]);
     expect((await problemOf(await worker.ask({ input: "x" }, as(PK_BOTH)))).message).toContain('"support", "other"');
     await worker.settled();
   });
 
   test("max_output_tokens is capped by the preset, then by the config, and always sent", async () => {
     const worker = startRestricted({ limits: { max_output_tokens: 2_000 } });
-    const sent = async (preset: string, requested?: number): Promise<unknown> => {
-      const input = marked();
+    const sentLimit = async (preset: string, requested?: number): Promise<unknown> => {
+      const input = uniqueText();
       const body = requested === undefined ? {} : { max_output_tokens: requested };
       expect((await worker.ask({ input, preset, ...body }, as(PK_BOTH))).status).toBe(200);
-      return (await received(input))[0]?.body["max_output_tokens"];
+      return (await receivedRequests(input))[0]?.body["max_output_tokens"];
     };
-    expect(await sent("support")).toBe(300);
-    expect(await sent("support", 50)).toBe(50);
-    expect(await sent("support", 5_000)).toBe(300);
-    expect(await sent("other")).toBe(2_000);
-    expect(await sent("other", 5_000)).toBe(2_000);
+    expect(await sentLimit("support")).toBe(300);
+    expect(await sentLimit("support", 50)).toBe(50);
+    expect(await sentLimit("support", 5_000)).toBe(300);
+    expect(await sentLimit("other")).toBe(2_000);
+    expect(await sentLimit("other", 5_000)).toBe(2_000);
     await worker.settled();
   });
 
@@ -314,11 +314,11 @@ describe("presets and caps", () => {
       presets: { support: { user: "deployer", safety_identifier: "x", prompt_cache_key: "y" } },
       callers: { publishable: [{ id: "site", key: PK_BOTH, presets: ["support"] }] },
     });
-    const input = marked();
+    const input = uniqueText();
     await worker.answer({ input }, as(PK_BOTH));
     const keys = await idKeys();
     const owner = await ownerOf(keys, "publishable:site");
-    expect((await received(input))[0]?.body).toMatchObject({
+    expect((await receivedRequests(input))[0]?.body).toMatchObject({
       safety_identifier: await deriveDigest(keys, "safety", owner),
       prompt_cache_key: await deriveDigest(keys, "prompt-cache", `${owner}\0support`),
     });
@@ -341,10 +341,10 @@ describe("presets and caps", () => {
         [PK_BOTH, "app"],
       ] as const) {
         for (const preset of ["support", "other"]) {
-          const input = marked();
+          const input = uniqueText();
           await worker.answer({ input, preset }, as(key));
           const owner = await ownerOf(keys, `publishable:${id}`);
-          expect((await received(input))[0]?.body).toMatchObject({
+          expect((await receivedRequests(input))[0]?.body).toMatchObject({
             safety_identifier: await deriveDigest(keys, "safety", owner),
             prompt_cache_key: await deriveDigest(keys, "prompt-cache", `${owner}\0${preset}`),
           });
@@ -355,7 +355,7 @@ describe("presets and caps", () => {
 
   test("upstream's own id is refused, and upstream is not called", async () => {
     const worker = startRestricted();
-    const input = marked();
+    const input = uniqueText();
     const problem = await problemOf(await worker.ask({ input, previous_response_id: "resp_68af" }, pk));
     expect(problem.code).toBe("previous_response_not_found");
     expect(await calls(input)).toBe(0);
@@ -365,7 +365,7 @@ describe("presets and caps", () => {
 describe("a preset's settings are not echoed", () => {
   test("in no form of an answer", async () => {
     const worker = startRestricted();
-    const input = marked();
+    const input = uniqueText();
     const metadata = { mine: "yes", team: "mine, too" };
     const responses = [
       await worker.ask({ input, metadata }, pk),
@@ -398,8 +398,8 @@ describe("a preset's settings are not echoed", () => {
       previous_response_id: null,
     });
     // Upstream did receive them.
-    const [sent] = await received(input);
-    expect(sent?.body).toMatchObject({ instructions: HIDDEN[0], metadata: { mine: "yes", team: HIDDEN[2] } });
+    const [sentLimit] = await receivedRequests(input);
+    expect(sentLimit?.body).toMatchObject({ instructions: HIDDEN[0], metadata: { mine: "yes", team: HIDDEN[2] } });
     expect((await kvTexts()).join("\n")).not.toContain(HIDDEN[0]);
     expect(JSON.stringify(log.lines())).not.toContain("hidden-");
   });
@@ -500,7 +500,7 @@ describe("a preset's settings are not echoed to a user with a session", () => {
       },
       { SESSION_KEYS, SERVER_KEYS },
     );
-    const input = marked();
+    const input = uniqueText();
     await worker.answer({ input, preset: "shared", metadata: { team: "hidden-tag-ibex" } }, as(KEYS.alice));
     const hit = await worker.answer({ input }, as(hs256(claimsOf("ada"))));
     expect([hit.cached, hit.metadata]).toEqual([true, undefined]);
@@ -562,7 +562,7 @@ describe("a preset's settings are not echoed to a user with a session", () => {
 describe("requests by id", () => {
   test("another user's id, a forged id and an unknown id get the same answer, on every route", async () => {
     const worker = startRestricted({ callers: { sessions: { presets: ["cached"] } } }, { SESSION_KEYS });
-    const { id } = await worker.answer({ input: marked() }, as(hs256(claimsOf("ada"))));
+    const { id } = await worker.answer({ input: uniqueText() }, as(hs256(claimsOf("ada"))));
     const bob = as(hs256(claimsOf("bob")));
     const read = vi.spyOn(env.RESPONSES, "get");
     const seen = new Map<string, Set<string>>();
@@ -598,7 +598,7 @@ describe("requests by id", () => {
 
   test("a publishable key reads and deletes nothing: neither its own id, nor a forged or unknown one", async () => {
     const worker = startRestricted();
-    const { id } = await worker.answer({ input: marked() }, pk);
+    const { id } = await worker.answer({ input: uniqueText() }, pk);
     for (const one of [id, "resp_ue1_forged", "nothing"]) {
       for (const [method, path] of [
         ["GET", `/ask/${one}`],

@@ -1,9 +1,9 @@
 // A run's object as tests inspect it: found by a request's key, through the Worker's own binding.
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { deriveDigest } from "../../src/core/callers/ids.ts";
 import type { Run } from "../../src/durable/run.ts";
 import { type HeaderTable, idKeys, ownerNamed, type WorkerUnderTest } from "./worker.ts";
+import { deriveDigest } from "../../src/core/callers/owner.ts";
 
 export const freshKey = (): HeaderTable => ({ "idempotency-key": crypto.randomUUID() });
 

@@ -14,10 +14,10 @@ import {
   idKeys,
   KEYS,
   kvKeys,
-  marked,
+  uniqueText,
   ownerNamed,
   problemOf,
-  received,
+  receivedRequests,
   SERVER_KEYS,
   startWorker,
   TEXT,
@@ -56,10 +56,10 @@ const FORMS = {
 describe("conversations", () => {
   test.each(Object.entries(FORMS))("a follow-up as %s knows the earlier turn", async (_name, askFor) => {
     const worker = startWorker();
-    const first = marked("first");
+    const first = uniqueText("first");
     const id = await askFor(worker, { input: first });
     expect(isSignedId(id)).toBe(true);
-    const followed = await worker.answer({ input: marked("second"), previous_response_id: id });
+    const followed = await worker.answer({ input: uniqueText("second"), previous_response_id: id });
     expect(followed.text).toContain(first);
     expect(followed.previous_response_id).toBe(id);
   });
@@ -68,7 +68,7 @@ describe("conversations", () => {
     "the turn of an answer as %s is stored without instructions",
     async (_name, askFor) => {
       const worker = startWorker({ turns: { ttl: 86_400 } });
-      const input = marked();
+      const input = uniqueText();
       const id = await askFor(worker, { input, instructions: "Speak like a pirate, quietly." });
       const key = turnKey(await ownerNamed("anonymous:local"), id);
       expect(await kvKeys("turn:")).toEqual([key]);
@@ -90,7 +90,7 @@ describe("conversations", () => {
   test.each(Object.entries(FORMS))("GET by id returns the answer that was given as %s", async (_name, askFor) => {
     const worker = startWorker({ prices: { "gpt-6-luna": { input: 1, output: 2 } } });
     const body = {
-      input: marked(),
+      input: uniqueText(),
       metadata: { order: "42" },
       schema: { type: "object", properties: { word: { type: "string" } } },
     };
@@ -106,7 +106,7 @@ describe("conversations", () => {
 
   test("GET by id equals the JSON answer, as JSON and as text", async () => {
     const worker = startWorker();
-    const answer = await worker.answer({ input: marked() });
+    const answer = await worker.answer({ input: uniqueText() });
     const stored = await worker.get(`/ask/${answer.id}`);
     expect(await stored.json()).toEqual(answer);
     expect(stored.headers.get("cache-control")).toBe("no-store");
@@ -118,9 +118,9 @@ describe("conversations", () => {
 
   test("a conversation longer than its preset allows is refused unpaid", async () => {
     const worker = startWorker({ presets: { short: { max_turns: 2 } } });
-    const first = await worker.answer({ input: marked(), preset: "short" });
-    const second = await worker.answer({ input: marked(), preset: "short", previous_response_id: first.id });
-    const third = marked();
+    const first = await worker.answer({ input: uniqueText(), preset: "short" });
+    const second = await worker.answer({ input: uniqueText(), preset: "short", previous_response_id: first.id });
+    const third = uniqueText();
     const response = await worker.ask({ input: third, preset: "short", previous_response_id: second.id });
     expect(response.status).toBe(400);
     expect(await problemOf(response)).toMatchObject({ code: "conversation_too_long", param: "previous_response_id" });
@@ -137,7 +137,7 @@ describe("turns that are not stored", () => {
     for (const form of [{}, EVENTS, TEXT, { ...TEXT, stream: true }]) {
       const { stream, ...accept } = { stream: undefined, ...form };
       const worker = startWorker(config);
-      const input = marked();
+      const input = uniqueText();
       const response = await worker.ask({ input, stream, ...fields }, { ...accept, ...headers });
       expect(response.status).toBe(200);
       expect(await response.text()).toContain(input);
@@ -149,15 +149,15 @@ describe("turns that are not stored", () => {
   test("with turns off a follow-up still has the history that upstream has", async () => {
     const worker = startWorker({ turns: false });
     for (const askFor of Object.values(FORMS)) {
-      const first = marked();
+      const first = uniqueText();
       const id = await askFor(worker, { input: first });
-      expect((await worker.answer({ input: marked(), previous_response_id: id })).text).toContain(first);
+      expect((await worker.answer({ input: uniqueText(), previous_response_id: id })).text).toContain(first);
     }
   });
 
   test("a failed response is an error without a turn", async () => {
     const worker = startWorker();
-    const response = await worker.ask({ input: marked(), model: "emulate/failed" });
+    const response = await worker.ask({ input: uniqueText(), model: "emulate/failed" });
     expect(response.status).toBe(502);
     expect(response.headers.get("x-should-retry")).toBe("false");
     expect((await problemOf(response)).code).toBe("upstream_error");
@@ -169,7 +169,7 @@ describe("turns that are not stored", () => {
 describe("threads", () => {
   test("a thread runs from the root to the id, three turns long", async () => {
     const worker = startWorker();
-    const inputs = [marked("one"), marked("two"), marked("three")];
+    const inputs = [uniqueText("one"), uniqueText("two"), uniqueText("three")];
     const answers: Answer[] = [];
     for (const input of inputs) answers.push(await worker.answer({ input, previous_response_id: answers.at(-1)?.id }));
     const [root, middle, last] = answers as [Answer, Answer, Answer];
@@ -180,9 +180,9 @@ describe("threads", () => {
 
   test("two children of one parent have a thread each", async () => {
     const worker = startWorker();
-    const root = await worker.answer({ input: marked("root") });
-    const left = await worker.answer({ input: marked("left"), previous_response_id: root.id });
-    const right = await worker.answer({ input: marked("right"), previous_response_id: root.id });
+    const root = await worker.answer({ input: uniqueText("root") });
+    const left = await worker.answer({ input: uniqueText("left"), previous_response_id: root.id });
+    const right = await worker.answer({ input: uniqueText("right"), previous_response_id: root.id });
     expect((await threadOf(worker, left.id)).map(({ answer }) => answer.id)).toEqual([root.id, left.id]);
     expect((await threadOf(worker, right.id)).map(({ answer }) => answer.id)).toEqual([root.id, right.id]);
   });
@@ -244,9 +244,9 @@ describe("threads", () => {
     const ids = await seed(100);
     const { kv, reads } = countedKv();
     const worker = startWorker({ continuity: "gateway", cache: false }, { RESPONSES: kv });
-    const input = marked();
+    const input = uniqueText();
     await worker.answer({ input, previous_response_id: ids.at(-1) });
-    expect((await received(input))[0]?.body["input"]).toHaveLength(101);
+    expect((await receivedRequests(input))[0]?.body["input"]).toHaveLength(101);
     expect(reads()).toBe(2);
   });
 
@@ -316,10 +316,10 @@ describe("a turn whose id does not hold upstream's", () => {
   test("has expired if it is older and missing, without a wait and without a call", async () => {
     vi.useFakeTimers({ toFake: ["Date"] });
     const worker = startWorker();
-    const id = await FORMS["text stream"](worker, { input: marked(), model: "emulate/no-id" });
+    const id = await FORMS["text stream"](worker, { input: uniqueText(), model: "emulate/no-id" });
     await env.RESPONSES.delete((await kvKeys("turn:"))[0] ?? "");
     vi.setSystemTime(Date.now() + 3 * 60_000);
-    const input = marked();
+    const input = uniqueText();
     const response = await worker.ask({ input, previous_response_id: id });
     expect(response.status).toBe(400);
     const problem = await problemOf(response);
@@ -330,22 +330,22 @@ describe("a turn whose id does not hold upstream's", () => {
 
   test("is not needed if the id does hold it", async () => {
     const worker = startWorker();
-    const first = marked();
+    const first = uniqueText();
     const { id } = await worker.answer({ input: first });
     await env.RESPONSES.delete((await kvKeys("turn:"))[0] ?? "");
-    expect((await worker.answer({ input: marked(), previous_response_id: id })).text).toContain(first);
+    expect((await worker.answer({ input: uniqueText(), previous_response_id: id })).text).toContain(first);
   });
 
   test("is written again when a cached answer is repeated after the turn expired", async () => {
     vi.useFakeTimers({ toFake: ["Date"] });
     const worker = startWorker({ turns: { ttl: 60 }, cache: { ttl: 3_600 } });
-    const body = { input: marked() };
+    const body = { input: uniqueText() };
     const id = await FORMS["text stream"](worker, body);
     await env.RESPONSES.delete((await kvKeys("turn:"))[0] ?? "");
     vi.setSystemTime(Date.now() + 3 * 60_000);
     expect(await worker.answer(body)).toMatchObject({ cached: true, id });
     expect((await worker.get(`/ask/${id}`)).status).toBe(200);
-    expect((await worker.answer({ input: marked(), previous_response_id: id })).text).toContain(body.input);
+    expect((await worker.answer({ input: uniqueText(), previous_response_id: id })).text).toContain(body.input);
   });
 });
 
@@ -363,9 +363,9 @@ describe("ids that were never given to the caller", () => {
 
   test("forged, truncated, changed and foreign ids get the same refusal, and upstream is not called", async () => {
     const worker = startWorker({}, { SERVER_KEYS });
-    const { id } = await worker.answer({ input: marked() }, as(KEYS.alice));
+    const { id } = await worker.answer({ input: uniqueText() }, as(KEYS.alice));
     const foreign = await startWorker({}, { ID_KEYS: btoa("another id key of thirty-2 bytes") }).answer({
-      input: marked(),
+      input: uniqueText(),
     });
     const wrong = [
       `${id.slice(0, -1)}${id.endsWith("A") ? "E" : "A"}`,
@@ -381,7 +381,7 @@ describe("ids that were never given to the caller", () => {
     ];
     const follow: unknown[] = [];
     const found: unknown[] = [];
-    const secret = marked();
+    const secret = uniqueText();
     for (const [key, ids] of [
       [KEYS.alice, wrong],
       [KEYS.bob, [...wrong, id]],
@@ -411,24 +411,24 @@ describe("ids that were never given to the caller", () => {
 
   test("the second key of a name can read the conversation of the first", async () => {
     const worker = startWorker({}, { SERVER_KEYS });
-    const first = marked();
+    const first = uniqueText();
     const { id } = await worker.answer({ input: first }, as(KEYS.alice));
     expect((await worker.get(`/ask/${id}`, as(KEYS.alice2))).status).toBe(200);
-    expect((await worker.answer({ input: marked(), previous_response_id: id }, as(KEYS.alice2))).text).toContain(first);
+    expect((await worker.answer({ input: uniqueText(), previous_response_id: id }, as(KEYS.alice2))).text).toContain(first);
   });
 
   test("a raw upstream id is forwarded for a server caller, and is not found by GET", async () => {
     const worker = startWorker({}, { SERVER_KEYS });
-    const first = marked();
+    const first = uniqueText();
     await worker.answer({ input: first }, as(KEYS.alice));
     const key = (await kvKeys("turn:"))[0] ?? "";
     const turn = await env.RESPONSES.get<{ response: { id: string } }>(key, "json");
     const raw = turn?.response.id ?? "";
-    const second = marked();
+    const second = uniqueText();
     const followed = await worker.answer({ input: second, previous_response_id: raw }, as(KEYS.bob));
     expect(followed.text).toContain(first);
     expect(followed.previous_response_id).toBe(raw);
-    expect((await received(second))[0]?.body["previous_response_id"]).toBe(raw);
+    expect((await receivedRequests(second))[0]?.body["previous_response_id"]).toBe(raw);
     const response = await worker.get(`/ask/${raw}`, as(KEYS.alice));
     expect(response.status).toBe(404);
     expect((await problemOf(response)).code).toBe("response_not_found");
@@ -436,7 +436,7 @@ describe("ids that were never given to the caller", () => {
 
   test("upstream's refusal of an id that it does not know is forwarded", async () => {
     const worker = startWorker();
-    const response = await worker.ask({ input: marked(), previous_response_id: "resp_never_there" });
+    const response = await worker.ask({ input: uniqueText(), previous_response_id: "resp_never_there" });
     expect(response.status).toBe(400);
     expect(await problemOf(response)).toMatchObject({
       code: "previous_response_not_found",
@@ -449,10 +449,10 @@ describe("upstream ids that don't fit into ours", () => {
   test("an answer without an upstream id gets an id, can be read, and is continued from KV", async () => {
     const worker = startWorker();
     for (const askFor of Object.values(FORMS)) {
-      const first = marked();
+      const first = uniqueText();
       const id = await askFor(worker, { input: first, model: "emulate/no-id" });
       expect(isSignedId(id)).toBe(true);
-      const response = await worker.ask({ input: marked(), previous_response_id: id });
+      const response = await worker.ask({ input: uniqueText(), previous_response_id: id });
       expect(response.headers.get("x-continuity")).toBe("replayed");
       expect((await response.json<Answer>()).text).toContain(first);
     }
@@ -461,10 +461,10 @@ describe("upstream ids that don't fit into ours", () => {
   test("with continuity upstream, a follow-up to an answer without an upstream id is refused with that reason", async () => {
     const worker = startWorker({ continuity: "upstream" });
     for (const askFor of Object.values(FORMS)) {
-      const id = await askFor(worker, { input: marked(), model: "emulate/no-id" });
+      const id = await askFor(worker, { input: uniqueText(), model: "emulate/no-id" });
       expect(isSignedId(id)).toBe(true);
       expect((await worker.get(`/ask/${id}`)).status).toBe(200);
-      const second = marked();
+      const second = uniqueText();
       const response = await worker.ask({ input: second, previous_response_id: id });
       expect(response.status).toBe(400);
       const problem = await problemOf(response);
@@ -477,28 +477,28 @@ describe("upstream ids that don't fit into ours", () => {
   test("an id that is too long for ours is continued through its turn", async () => {
     const worker = startWorker();
     for (const askFor of Object.values(FORMS)) {
-      const first = marked();
+      const first = uniqueText();
       const id = await askFor(worker, { input: first, model: "emulate/long-id" });
       expect(id.length).toBeLessThanOrEqual(256);
-      const second = marked();
+      const second = uniqueText();
       expect((await worker.answer({ input: second, previous_response_id: id })).text).toContain(first);
-      expect(String((await received(second))[0]?.body["previous_response_id"])).toHaveLength(300);
+      expect(String((await receivedRequests(second))[0]?.body["previous_response_id"])).toHaveLength(300);
     }
   });
 
   test("if the id changes within a stream, the last one is continued", async () => {
     const worker = startWorker();
     for (const askFor of Object.values(FORMS)) {
-      const first = marked();
+      const first = uniqueText();
       const id = await askFor(worker, { input: first, model: "emulate/id-changes" });
-      expect((await worker.answer({ input: marked(), previous_response_id: id })).text).toContain(first);
+      expect((await worker.answer({ input: uniqueText(), previous_response_id: id })).text).toContain(first);
     }
   });
 
   test("a bare UUID is a valid upstream id", async () => {
     const worker = startWorker();
-    const first = marked();
+    const first = uniqueText();
     const { id } = await worker.answer({ input: first, model: "emulate/uuid-id" });
-    expect((await worker.answer({ input: marked(), previous_response_id: id })).text).toContain(first);
+    expect((await worker.answer({ input: uniqueText(), previous_response_id: id })).text).toContain(first);
   });
 });

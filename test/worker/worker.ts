@@ -7,7 +7,7 @@ import { createParser } from "eventsource-parser";
 import { afterEach, beforeEach, expect, inject, vi } from "vitest";
 import { createApp } from "../../src/app.ts";
 import { type ConfigInput, defineConfig } from "../../src/core/config/define-config.ts";
-import { importIdKeys, ownerOf } from "../../src/core/callers/ids.ts";
+import { importIdKeys, ownerOf } from "../../src/core/callers/owner.ts";
 
 export const UPSTREAM_KEY = "sk-canary-4f9d2c7b1e8a";
 export const ID_SECRET = "an id key of thirty-two bytes...";
@@ -76,7 +76,7 @@ export const EVENTS = { accept: "text/event-stream" };
 export const TEXT = { accept: "text/plain" };
 
 /** A unique text. */
-export const marked = (text = "hello"): string => `${text} ${crypto.randomUUID()}`;
+export const uniqueText = (text = "hello"): string => `${text} ${crypto.randomUUID()}`;
 
 export interface Received {
   headers: Record<string, string>;
@@ -86,14 +86,14 @@ export interface Received {
 }
 
 /** The requests at the emulator that contain this text, oldest first. */
-export async function received(marker: string): Promise<Received[]> {
+export async function receivedRequests(marker: string): Promise<Received[]> {
   const response = await fetch(`${inject("emulatorUrl")}/emulator/requests?holds=${encodeURIComponent(marker)}`);
   const { requests } = await response.json<{ requests: Received[] }>();
   return requests;
 }
 
 export async function calls(marker: string): Promise<number> {
-  return (await received(marker)).length;
+  return (await receivedRequests(marker)).length;
 }
 
 export interface SentEvent {
@@ -114,7 +114,7 @@ export function eventsIn(text: string): SentEvent[] {
 export const namesOf = (events: readonly SentEvent[]): string[] => events.map(({ event }) => event);
 
 /** The deltas of one kind, concatenated. */
-export const joined = (events: readonly SentEvent[], name: string): string =>
+export const joinDeltas = (events: readonly SentEvent[], name: string): string =>
   events.map(({ event, data }) => (event === name ? String(data["delta"]) : "")).join("");
 
 export async function problemOf(response: Response): Promise<ErrorBody["error"]> {

@@ -1,6 +1,5 @@
 // Exactly once (docs/contract.md §6): a request with an Idempotency-Key makes no call of its own. It joins the run of its owner and key,
 // which makes one call for all requests with that key, now or within a day.
-import { deriveDigest } from "../../core/callers/ids.ts";
 import { canonical } from "../../core/lib/canonical.ts";
 import type { JsonObject } from "../../core/lib/json.ts";
 import {
@@ -16,6 +15,7 @@ import type { AskReply } from "../ask-reply.ts";
 import { Playback } from "./playback.ts";
 import type { RunSpec } from "./recording.ts";
 import { readAskReply, readResponsesReply, type ReplyOptions } from "./reply.ts";
+import { deriveDigest } from "../../core/callers/owner.ts";
 
 /** Part of the fingerprint: the same body sent to another route is another request. */
 const ROUTES: Record<RunSpec["form"], string> = { ask: "/ask", responses: "/v1/responses" };

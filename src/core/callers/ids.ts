@@ -1,8 +1,8 @@
 // Signed ids, which callers get in place of upstream's: `resp_` + base64url(version, kind, turn, minute, MAC, value). The MAC covers the
 // owner and all other parts, so the owner of an id is verified without a look-up. The value is authenticated, not secret.
-// Also owners: an HMAC of the caller's name, so that no name appears in a KV key.
-
 import { base64url, fromBase64url, utf8Of } from "../lib/bytes.ts";
+import { timingSafeEqual } from "../lib/hmac.ts";
+import type { IdKeys } from "./owner.ts";
 
 /** base64url of the three version bytes is "ue1_". Every signed id has this prefix, and only ids with it are verified. */
 export const ID_PREFIX = "resp_ue1_";
@@ -18,6 +18,7 @@ const MAX_ID_CHARS = 256;
 export const MAX_VALUE_BYTES = Math.floor(((MAX_ID_CHARS - "resp_".length) * 3) / 4) - HEAD_BYTES - MAC_BYTES;
 export const MAX_TURN = 0xffff;
 
+/** The content of a signed id. */
 export interface ResponseId {
   /** "upstream": `value` is upstream's own id. "own": `value` is random, and the turn in KV contains upstream's id. */
   kind: "upstream" | "own";
@@ -28,24 +29,6 @@ export interface ResponseId {
   /** Minutes since 1970. */
   minute: number;
   value: string;
-}
-
-export interface IdKeys {
-  /** The first one signs; all of them verify. */
-  mac: readonly CryptoKey[];
-  /** Owners and cache keys derive from the last key, so that a new key at the front does not change them. */
-  derive: CryptoKey;
-}
-
-const HMAC = { name: "HMAC", hash: "SHA-256" } as const;
-const encoder = new TextEncoder();
-
-/** @param secrets raw keys in the order of ID_KEYS, at least one */
-export async function importIdKeys(secrets: readonly Uint8Array<ArrayBuffer>[]): Promise<IdKeys> {
-  const mac = await Promise.all(secrets.map((secret) => crypto.subtle.importKey("raw", secret, HMAC, false, ["sign"])));
-  const derive = mac.at(-1);
-  if (derive === undefined) throw new Error("no id key");
-  return { mac, derive };
 }
 
 /** @throws Error for an empty owner or a value that is too long, which are mistakes of the code that calls it */
@@ -76,7 +59,7 @@ export async function readId(keys: IdKeys, owner: string, id: string): Promise<R
   if (kind > (OWN | NOT_STORED)) return null;
   let isGenuine = false;
   for (const key of keys.mac) {
-    if (equal(await macOf(key, owner, bytes), bytes.subarray(HEAD_BYTES, HEAD_BYTES + MAC_BYTES))) {
+    if (timingSafeEqual(await macOf(key, owner, bytes), bytes.subarray(HEAD_BYTES, HEAD_BYTES + MAC_BYTES))) {
       isGenuine = true;
       break;
     }
@@ -103,16 +86,6 @@ export function fitsInId(value: unknown): value is string {
   return utf8Of(value).length <= MAX_VALUE_BYTES;
 }
 
-/** The pseudonymous id of a caller, 22 characters. @param name `kind:name`, so that no two kinds share an owner */
-export async function ownerOf(keys: IdKeys, name: string): Promise<string> {
-  return base64url((await hmac(keys.derive, `owner\0${name}`)).subarray(0, 16));
-}
-
-/** HMAC-SHA256 of a text under the deriving key, base64url. @param purpose digests of one text for two purposes differ */
-export async function deriveDigest(keys: IdKeys, purpose: string, text: string): Promise<string> {
-  return base64url(await hmac(keys.derive, `${purpose}\0${text}`));
-}
-
 async function macOf(key: CryptoKey, owner: string, id: Uint8Array): Promise<Uint8Array> {
   const name = utf8Of(`id\0${owner}\0`);
   const message = new Uint8Array(name.length + id.length - MAC_BYTES);
@@ -120,15 +93,4 @@ async function macOf(key: CryptoKey, owner: string, id: Uint8Array): Promise<Uin
   message.set(id.subarray(0, HEAD_BYTES), name.length);
   message.set(id.subarray(HEAD_BYTES + MAC_BYTES), name.length + HEAD_BYTES);
   return new Uint8Array(await crypto.subtle.sign("HMAC", key, message)).subarray(0, MAC_BYTES);
-}
-
-async function hmac(key: CryptoKey, text: string): Promise<Uint8Array> {
-  return new Uint8Array(await crypto.subtle.sign("HMAC", key, encoder.encode(text)));
-}
-
-/** Compares in a time that does not depend on the content. */
-export function equal(a: Uint8Array, b: Uint8Array): boolean {
-  let difference = a.length ^ b.length;
-  for (let i = 0; i < a.length; i += 1) difference |= (a[i] ?? 0) ^ (b[i] ?? 0);
-  return difference === 0;
 }

@@ -1,4 +1,4 @@
-// HMAC-SHA256 with a shared secret: webhook signatures, both incoming and outgoing.
+// HMAC-SHA256 with a shared secret, for webhook signatures, both incoming and outgoing; and the comparison of MACs.
 import { concatBytes } from "./bytes.ts";
 
 const encoder = new TextEncoder();
@@ -12,4 +12,11 @@ export async function hmacSha256(
   const secret = typeof key === "string" ? encoder.encode(key) : key;
   const imported = await crypto.subtle.importKey("raw", secret, { name: "HMAC", hash: "SHA-256" }, false, ["sign"]);
   return new Uint8Array(await crypto.subtle.sign("HMAC", imported, message));
+}
+
+/** Compares two MACs, in a time that depends only on their length. */
+export function timingSafeEqual(a: Uint8Array, b: Uint8Array): boolean {
+  let difference = a.length ^ b.length;
+  for (let i = 0; i < a.length; i += 1) difference |= (a[i] ?? 0) ^ (b[i] ?? 0);
+  return difference === 0;
 }
