@@ -24,7 +24,7 @@ async function answer(response: ServerResponse): Promise<void> {
   const send = async (data: object): Promise<void> => {
     const bytes = `data: ${JSON.stringify(data)}\n\n`;
     sent += bytes.length;
-    if (!response.write(bytes)) await drained(response);
+    if (!response.write(bytes)) await waitForDrain(response);
   };
   const base = { id: "resp_slow", object: "response", model: "slow-1", output: [] };
   response.writeHead(200, { "content-type": "text/event-stream" });
@@ -35,7 +35,7 @@ async function answer(response: ServerResponse): Promise<void> {
   response.end();
 }
 
-function drained(response: ServerResponse): Promise<void> {
+function waitForDrain(response: ServerResponse): Promise<void> {
   return new Promise((resolve) => {
     const finish = (): void => {
       response.off("drain", finish).off("close", finish);

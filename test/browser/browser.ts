@@ -87,7 +87,7 @@ export async function startScene(): Promise<Scene> {
     stdio: "inherit",
     env: { ...process.env, PORT: String(backendPort), SESSION_KEY },
   });
-  await listening(backendPort);
+  await waitUntilListening(backendPort);
   // A site of another origin.
   const elsewhere = await serve("<!doctype html><title>elsewhere</title>");
 
@@ -141,7 +141,7 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-async function listening(port: number): Promise<void> {
+async function waitUntilListening(port: number): Promise<void> {
   for (let tries = 0; tries < 200; tries += 1) {
     try {
       await fetch(`http://localhost:${port}/`);

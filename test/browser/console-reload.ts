@@ -94,7 +94,7 @@ export function consoleReload(scene: () => Scene): void {
     const branches = page.getByRole("navigation", { name: "Branches" }).getByRole("button");
     // The question of a run that was resumed by its key alone is read afterwards.
     await branches.filter({ hasText: "That was the second." }).waitFor();
-    expect(await branches.allInnerTexts()).toEqual(["Waits to be continued", questions[1]]);
+    expect(await branches.allInnerTexts()).toEqual(["Waiting to be continued", questions[1]]);
     await branches.first().click();
     await button(/^Continue$/).click();
     await answer(0).locator(".answer-text", { hasText: "That was the first." }).waitFor();

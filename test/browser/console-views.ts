@@ -48,12 +48,12 @@ export function consoleViews(scene: () => Scene): void {
   test.concurrent("signing out under npm start leaves nothing in any view, and jobs started afterwards are stored", async () => {
     const console = await openConsole(scene());
     const { page, button, composer } = console;
-    const signedIn = async (): Promise<void> => {
+    const signIn = async (): Promise<void> => {
       await button("Use a key").click();
       await page.getByLabel("Key or token").fill(SERVER_KEY);
       await button("Sign in").click();
     };
-    await signedIn();
+    await signIn();
     await console.more({ instructions: "Be discreet." });
     await composer.fill("Half a ques");
     await button("Sign out").click();
@@ -62,7 +62,7 @@ export function consoleViews(scene: () => Scene): void {
     expect(await page.content()).not.toContain("discreet");
     expect(await page.getByLabel("Fields of POST /ask, as JSON").inputValue()).toBe("");
 
-    await signedIn();
+    await signIn();
     await page.getByRole("link", { name: "Jobs" }).click();
     await page.getByLabel("Input").fill("Of whoever signs out.");
     await button("Start").click();
@@ -178,14 +178,14 @@ export function consoleViews(scene: () => Scene): void {
     const press = async (...keys: string[]): Promise<void> => {
       for (const key of keys) await page.keyboard.press(key);
     };
-    const focused = (): Promise<string> =>
+    const focusedName = (): Promise<string> =>
       page.evaluate(() => {
         const { activeElement: at } = document;
         return at === null || at === document.body ? "" : (at.getAttribute("aria-label") ?? at.textContent ?? "");
       });
     const tabTo = async (name: string, key = "Tab"): Promise<void> => {
-      for (let tries = 0; tries < 40 && !(await focused()).startsWith(name); tries += 1) await press(key);
-      expect(await focused()).toMatch(new RegExp(`^${name}`));
+      for (let tries = 0; tries < 40 && !(await focusedName()).startsWith(name); tries += 1) await press(key);
+      expect(await focusedName()).toMatch(new RegExp(`^${name}`));
     };
     await console.composer.waitFor();
     await page.keyboard.insertText(`Tell me ${"more and ".repeat(60)}more.`);
@@ -197,9 +197,9 @@ export function consoleViews(scene: () => Scene): void {
     const inField = (): Promise<boolean> => page.evaluate(() => document.activeElement?.id === "question");
     await tabTo("Edit", "Shift+Tab");
     await press("Enter");
-    expect(await focused()).toBe("Change your question");
+    expect(await focusedName()).toBe("Change your question");
     await press("Escape");
-    expect(await focused()).toBe("Edit");
+    expect(await focusedName()).toBe("Edit");
     await press("Enter", "Control+A");
     await page.keyboard.type("Short, please.");
     await press("Enter");
@@ -212,7 +212,7 @@ export function consoleViews(scene: () => Scene): void {
     await console.idle();
     await tabTo("Previous branch", "Shift+Tab");
     await press("Enter", "Enter", "Enter");
-    expect(await focused()).toBe("Previous branch");
+    expect(await focusedName()).toBe("Previous branch");
     expect(await page.locator(".walk").innerText()).toMatch(/^1\D+3$/);
     await tabTo("Continue");
     await press("Enter");

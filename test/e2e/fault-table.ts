@@ -53,7 +53,7 @@ const busy = (retryAfter: string): Refused => ({
   final: false,
   retryAfter,
 });
-const rejected = (code: string, param = ""): Refused => ({ status: 400, code, param, final: false });
+const rejection = (code: string, param = ""): Refused => ({ status: 400, code, param, final: false });
 
 /** By name on the menu, with an optional number. */
 export const ROWS: Record<string, Row> = {
@@ -75,15 +75,15 @@ export const ROWS: Record<string, Row> = {
   "too-large/9000000": refuses(NO_ANSWER, fails("upstream_invalid_response", false)),
   "chat-compat": TEXT,
 
-  "400": refuses(rejected("unsupported_parameter", "temperature")),
+  "400": refuses(rejection("unsupported_parameter", "temperature")),
   "401": refuses(AUTH),
   "401-exhausted": refuses(AUTH),
   "401-quota": refuses(AUTH),
   "401-vendor-key": refuses(AUTH),
   "402": refuses(QUOTA),
   "403": refuses(QUOTA),
-  "404-model": refuses(rejected("model_not_found")),
-  "413": refuses(rejected("upstream_rejected")),
+  "404-model": refuses(rejection("model_not_found")),
+  "413": refuses(rejection("upstream_rejected")),
   "429": refuses(busy("5")),
   "429-retry-after/1": { ...refuses(busy("1")), calls: 2 },
   "429-retry-after/30": refuses(busy("30")),
@@ -101,9 +101,9 @@ export const ROWS: Record<string, Row> = {
   "503-model-not-found": refuses(UNAVAILABLE),
   ...Object.fromEntries([520, 524, 527, 528, 529].map((status) => [String(status), refuses(FAILED)])),
   ...Object.fromEntries([521, 522, 523, 525, 526, 530].map((status) => [String(status), refuses(UNAVAILABLE)])),
-  status: refuses(rejected("upstream_rejected")),
+  status: refuses(rejection("upstream_rejected")),
   "status/204": refuses(NO_ANSWER),
-  "status/409": refuses(rejected("upstream_rejected")),
+  "status/409": refuses(rejection("upstream_rejected")),
   redirect: refuses({ ...NO_ANSWER, final: false }),
 
   "heartbeat/100": TEXT,

@@ -51,7 +51,7 @@ afterAll(async () => {
   await emulator.close();
 });
 
-const marked = (): string => `${PROMPT} ${randomUUID()}`;
+const uniqueText = (): string => `${PROMPT} ${randomUUID()}`;
 const upstreamRequestsWith = (text: string): ReceivedRequest[] =>
   emulator.received.filter(({ raw }) => raw.includes(text));
 const callbacksOf = (job: unknown): ReceivedCallback[] =>
@@ -87,7 +87,7 @@ async function waitForEnd(job: unknown): Promise<JobView> {
 }
 
 test("an event is acknowledged before upstream has sent anything; its answer is delivered, signed with both secrets", async () => {
-  const text = marked();
+  const text = uniqueText();
   const response = await sendIssueOpened("slow", text);
   expect(upstreamRequestsWith(text).map(({ ended }) => ended)).not.toContain("complete");
   expect([response.status, json(response)]).toEqual([
@@ -111,7 +111,7 @@ test("an event is acknowledged before upstream has sent anything; its answer is 
 });
 
 test("an event that arrives twenty times at once is one job, one call and one callback", async () => {
-  const text = marked();
+  const text = uniqueText();
   const responses = await Promise.all(Array.from({ length: 20 }, () => sendIssueOpened("triage", text)));
   expect(responses.map((response) => [response.status, json(response)["status"]]).toSorted()).toEqual([
     ...Array.from({ length: 19 }, () => [200, "duplicate"]),
@@ -124,7 +124,7 @@ test("an event that arrives twenty times at once is one job, one call and one ca
 });
 
 test("an event with a wrong signature is refused, and upstream is not called", async () => {
-  const text = marked();
+  const text = uniqueText();
   const response = await sendIssueOpened("triage", text, `sha256=${"0".repeat(64)}`);
   expect([response.status, errorOf(response).code]).toEqual([401, "invalid_credentials"]);
   expect(upstreamRequestsWith(text)).toEqual([]);
@@ -132,7 +132,7 @@ test("an event with a wrong signature is refused, and upstream is not called", a
 
 test("a job is posted, read only by its owner, and delivered again without another call", async () => {
   status = 410;
-  const text = marked();
+  const text = uniqueText();
   const posted = await worker.send("/jobs", {
     method: "POST",
     headers: SERVER,
@@ -167,7 +167,7 @@ test("a job is posted, read only by its owner, and delivered again without anoth
 });
 
 test("a sender that waits and disconnects gets the answer when it repeats the event, and the call is paid once", async () => {
-  const text = marked();
+  const text = uniqueText();
   const update = { update_id: 734_091_825, message: { text, chat: { id: 5 }, from: { id: 5, is_bot: false } } };
   const headers = { "x-telegram-bot-api-secret-token": SECRETS.TELEGRAM_SECRET };
   const socket = await worker.open(update, headers, undefined, "/hooks/waiting");

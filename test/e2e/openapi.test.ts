@@ -40,7 +40,7 @@ test.each(EXCHANGES.map((exchange) => [`${exchange.operationId}: ${exchange.name
     // A job takes a moment.
     const isLate = exchange.operationId === "getJob" && exchange.status === 200;
     const { status, type, body, events } = isLate
-      ? await until(async () => delivered(await sendExample()))
+      ? await until(async () => expectDelivered(await sendExample()))
       : await sendExample();
     expect([status, type], JSON.stringify(body)).toEqual([exchange.status, exchange.answer.type]);
     if (events !== undefined)
@@ -241,7 +241,7 @@ const namesIn = (stream: string): string[] => [
   ...new Set([...stream.matchAll(/^event: (\S+)$/gm)].map(([, name = ""]) => name)),
 ];
 
-function delivered(seen: Received): Received {
+function expectDelivered(seen: Received): Received {
   expect(seen.body).toHaveProperty("delivery.status", "delivered");
   return seen;
 }

@@ -370,12 +370,12 @@ export function eventsOf(response: HttpResponse): ServerSentEvent[] {
   expect(["done", "error"]).toContain(last?.event);
   expect(names.indexOf("start")).toBe(last?.event === "error" && events.length === 1 ? -1 : 0);
   expect(names.lastIndexOf("start")).toBeLessThan(1);
-  const joined = (name: string): string =>
+  const joinDeltas = (name: string): string =>
     events.map(({ event, data }) => (event === name ? String(data["delta"]) : "")).join("");
   if (last?.event === "done") {
-    expect(joined("text")).toBe(last.data["text"]);
-    expect(joined("refusal")).toBe(last.data["refusal"] ?? "");
-    expect(joined("reasoning")).toBe(last.data["reasoning_summary"] ?? "");
+    expect(joinDeltas("text")).toBe(last.data["text"]);
+    expect(joinDeltas("refusal")).toBe(last.data["refusal"] ?? "");
+    expect(joinDeltas("reasoning")).toBe(last.data["reasoning_summary"] ?? "");
     expect(events.flatMap(({ event, data }) => (event === "tool_call" ? [data] : []))).toEqual(
       last.data["tool_calls"] ?? [],
     );

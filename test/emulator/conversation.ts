@@ -94,7 +94,7 @@ export function transcriptOf(items: Item[]): Transcript {
 const clip = (text: string, max: number): string =>
   text.length > max ? `${text.slice(0, max).replace(/[\uD800-\uDBFF]$/, "")}…` : text;
 
-const quoted = (texts: string[], max: number): string => texts.map((text) => `"${clip(text, max)}"`).join(", ");
+const quoteAll = (texts: string[], max: number): string => texts.map((text) => `"${clip(text, max)}"`).join(", ");
 
 /** The plain answer to a conversation. It gives the length of the instructions, never their text. */
 export function answerText(transcript: Transcript, instructions: string | undefined): string {
@@ -104,11 +104,13 @@ export function answerText(transcript: Transcript, instructions: string | undefi
     turn > 1 ? `Turn ${turn}.` : "",
     turn === 0
       ? "You said nothing."
-      : `You said: ${quoted(transcript.userTexts.slice(-1), LATEST_TEXT_MAX_CHARACTERS)}.`,
-    earlier.length > 0 ? `Before that you said: ${quoted(earlier, EARLIER_TEXT_MAX_CHARACTERS)}.` : "",
+      : `You said: ${quoteAll(transcript.userTexts.slice(-1), LATEST_TEXT_MAX_CHARACTERS)}.`,
+    earlier.length > 0 ? `Before that you said: ${quoteAll(earlier, EARLIER_TEXT_MAX_CHARACTERS)}.` : "",
     transcript.images > 0 ? `Images: ${transcript.images}.` : "",
     transcript.files > 0 ? `Files: ${transcript.files}.` : "",
-    transcript.outputs.length > 0 ? `Function outputs: ${quoted(transcript.outputs, LATEST_TEXT_MAX_CHARACTERS)}.` : "",
+    transcript.outputs.length > 0
+      ? `Function outputs: ${quoteAll(transcript.outputs, LATEST_TEXT_MAX_CHARACTERS)}.`
+      : "",
     instructions ? `(instructions: ${instructions.length} characters)` : "",
   ]
     .filter((sentence) => sentence !== "")

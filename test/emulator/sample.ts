@@ -73,7 +73,7 @@ function flatten(schema: JsonObject, at: Position): JsonObject {
     const { $ref, allOf, anyOf, oneOf, ...rest } = flat;
     const branches = asArray(anyOf) ?? asArray(oneOf);
     if (typeof $ref === "string") {
-      flat = merge(without(flat, "$ref"), asObject(pointed(at.root, $ref)) ?? {});
+      flat = merge(without(flat, "$ref"), asObject(resolvePointer(at.root, $ref)) ?? {});
     } else if (Array.isArray(allOf)) {
       flat = allOf.reduce<JsonObject>(
         (all, part) => merge(all, flatten(asObject(part) ?? {}, at)),
@@ -95,7 +95,7 @@ function pick(branches: Json[], at: Position): Json | undefined {
   return branches.find((branch) => asObject(branch)?.["type"] === "null") ?? branches.find(leaf) ?? branches.at(-1);
 }
 
-function pointed(root: JsonObject, reference: string): Json | undefined {
+function resolvePointer(root: JsonObject, reference: string): Json | undefined {
   return reference
     .replace(/^#\/?/, "")
     .split("/")

@@ -94,19 +94,19 @@ export function refusal(status: number, code: string, headers: Record<string, st
   return Response.json({ error: { message: `It is ${code}.`, code, request_id: "req_1" } }, { status, headers });
 }
 
-export const open = (credential?: string): Chat => new Chat(accountOf(credential));
+export const openChat = (credential?: string): Chat => new Chat(accountOf(credential));
 /** Starts a chat as a reload does: the earlier one is simply gone. */
 export const reload = (credential?: string): { chat: Chat; restored: Promise<void> } => {
-  const chat = open(credential);
+  const chat = openChat(credential);
   return { chat, restored: chat.restore() };
 };
 export const done = (id: string): object => ({ ...ANSWER, id });
-export const sending = ({ sent }: Stage, count: number): Promise<void> =>
+export const waitForSent = ({ sent }: Stage, count: number): Promise<void> =>
   vi.waitFor(() => expect(sent.length).toBe(count));
-export async function answered(stage: Stage, chat: Chat, question: string, id: string): Promise<void> {
+export async function answerQuestion(stage: Stage, chat: Chat, question: string, id: string): Promise<void> {
   const count = stage.sent.length;
   const finished = chat.ask(question, {});
-  await sending(stage, count + 1);
+  await waitForSent(stage, count + 1);
   stage.sent[count]?.send(0, "start", {});
   stage.sent[count]?.send(1, "done", done(id));
   await finished;

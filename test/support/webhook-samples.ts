@@ -48,7 +48,7 @@ export function verify({ sender, hook }: SignedSample, request: WebhookRequest):
 
 const digest = (encoding: "hex" | "base64", secret: string, text: string): string =>
   createHmac("sha256", secret).update(text).digest(encoding);
-const joined =
+const joinHeader =
   (header: string, separator: string): NonNullable<SignedSample["combine"]> =>
   (one, other) => ({ ...one, [header]: `${one[header]}${separator}${other[header]}` });
 
@@ -65,7 +65,7 @@ export const STANDARD = sampleOf(
     }),
     signsTime: true,
     signsBody: true,
-    combine: joined("webhook-signature", " "),
+    combine: joinHeader("webhook-signature", " "),
   },
 );
 

@@ -32,7 +32,7 @@ test("two IPv6 addresses are one visitor if and only if their /64 is the same, i
       fc.array(group, { minLength: 4, maxLength: 4 }),
       (net, a, b) => {
         const long = [...net, ...a].map((one) => one.toString(16).padStart(4, "0")).join(":");
-        const short = shortened([...net, ...b]);
+        const short = ipv6Text([...net, ...b]);
         expect([isIPv6(long), isIPv6(short)]).toEqual([true, true]);
         expect(from(long)).toBe(from(short));
         const other = [(net[0] ?? 0) ^ 1, ...net.slice(1), ...a].map((one) => one.toString(16)).join(":");
@@ -47,6 +47,6 @@ test("an IPv4 address stays as it is", () => {
 });
 
 /** In the notation of URL: the longest run of zeros as `::`. */
-function shortened(groups: readonly number[]): string {
+function ipv6Text(groups: readonly number[]): string {
   return new URL(`http://[${groups.map((one) => one.toString(16)).join(":")}]/`).hostname.slice(1, -1);
 }

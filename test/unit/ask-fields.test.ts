@@ -142,14 +142,14 @@ test("the refusal of `prompt` names `input`", () => {
 });
 
 describe("depth", () => {
-  const nested = (levels: number): string => `{"input":${"[".repeat(levels - 1)}${"]".repeat(levels - 1)}}`;
+  const nestedArrays = (levels: number): string => `{"input":${"[".repeat(levels - 1)}${"]".repeat(levels - 1)}}`;
   const nestedObjects = (levels: number): string =>
     `{"input":"a","metadata":${'{"a":'.repeat(levels - 2)}{}${"}".repeat(levels - 2)}}`;
 
   test("32 levels are accepted, 33 are too deep", () => {
     expect(MAX_JSON_DEPTH).toBe(32);
-    expect(() => assertSafe(JSON.parse(nested(32)))).not.toThrow();
-    expect(refusalOf(nested(33))).toBe("input_too_deep 400");
+    expect(() => assertSafe(JSON.parse(nestedArrays(32)))).not.toThrow();
+    expect(refusalOf(nestedArrays(33))).toBe("input_too_deep 400");
     expect(refusalOf(nestedObjects(33))).toBe("input_too_deep 400");
     expect(refusalOf(nestedObjects(32))).toBe("invalid_request 400");
     const schema = (levels: number): string =>
@@ -159,13 +159,13 @@ describe("depth", () => {
   });
 
   test("200,000 levels are refused without recursion", () => {
-    expect(refusalOf(nested(200_000))).toBe("input_too_deep 400");
+    expect(refusalOf(nestedArrays(200_000))).toBe("input_too_deep 400");
     expect(refusalOf(nestedObjects(200_000))).toBe("input_too_deep 400");
   });
 
   test("depth and __proto__ are also checked in JSON without its content type and in a form's fields", () => {
     const as = (text: string, type: string) => () => readAsk(text, type, new URLSearchParams());
-    expect(as(nested(33), "text/plain")).toThrow(/nested deeper/);
+    expect(as(nestedArrays(33), "text/plain")).toThrow(/nested deeper/);
     expect(as('{"input":"a","__proto__":1}', "text/plain")).toThrow(/__proto__/);
     expect(as(`input=a&schema=${"[".repeat(40)}${"]".repeat(40)}`, "application/x-www-form-urlencoded")).toThrow(
       /nested deeper/,

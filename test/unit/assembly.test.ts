@@ -5,8 +5,8 @@ import type { JsonObject } from "../../src/core/lib/json.ts";
 import { trim } from "../../src/core/reply/trim.ts";
 
 type Event = JsonObject & { type: string };
-const created = (response: JsonObject): Event => ({ type: "response.created", response });
-const completed = (response: JsonObject): Event => ({ type: "response.completed", response });
+const createdEvent = (response: JsonObject): Event => ({ type: "response.created", response });
+const completedEvent = (response: JsonObject): Event => ({ type: "response.completed", response });
 const delta = (text: string, output_index = 0): Event => ({
   type: "response.output_text.delta",
   output_index,
@@ -28,14 +28,14 @@ const message = (text: string, more: JsonObject = {}): JsonObject => ({
   ...more,
 });
 
-function gather(...events: Event[]): Terminal | undefined {
+function assemble(...events: Event[]): Terminal | undefined {
   const assembly = new Assembly();
   let terminal: Terminal | undefined;
   for (const event of events) terminal ??= assembly.add(event.type, event);
   return terminal;
 }
 function responseOf(...events: Event[]): JsonObject {
-  const terminal = gather(...events);
+  const terminal = assemble(...events);
   if (terminal?.kind !== "response") throw new Error("no response at the end");
   return terminal.response;
 }
@@ -44,47 +44,51 @@ const answerOf = (...events: Event[]) =>
 
 describe("the id of the answer", () => {
   test("the terminal event's id counts if the id changes within the stream", () => {
-    expect(responseOf(created({ id: "resp_a" }), completed({ id: "resp_b", output: [] }))["id"]).toBe("resp_b");
+    expect(responseOf(createdEvent({ id: "resp_a" }), completedEvent({ id: "resp_b", output: [] }))["id"]).toBe(
+      "resp_b",
+    );
   });
   test.each([undefined, null, "", 7])("the first event's id counts if the terminal one is %j", (id) => {
-    expect(responseOf(created({ id: "resp_a" }), completed(id === undefined ? {} : { id }))["id"]).toBe("resp_a");
+    expect(responseOf(createdEvent({ id: "resp_a" }), completedEvent(id === undefined ? {} : { id }))["id"]).toBe(
+      "resp_a",
+    );
   });
   test("without one in any event, the result has none", () => {
-    expect(responseOf(completed({ output: [] }))["id"]).toBeUndefined();
+    expect(responseOf(completedEvent({ output: [] }))["id"]).toBeUndefined();
   });
 });
 
 describe("items that the terminal event omits", () => {
   test("the terminal event's fields override the first event's", () => {
     const response = responseOf(
-      created({ id: "a", model: "m", usage: null, metadata: {} }),
-      completed({ usage: { input_tokens: 1 } }),
+      createdEvent({ id: "a", model: "m", usage: null, metadata: {} }),
+      completedEvent({ usage: { input_tokens: 1 } }),
     );
     expect(response).toMatchObject({ id: "a", model: "m", usage: { input_tokens: 1 }, metadata: {} });
   });
 
   test("the terminal output counts if there is one", () => {
     expect(
-      answerOf(delta("streamed"), itemDone(message("item")), completed({ output: [message("terminal")] })).text,
+      answerOf(delta("streamed"), itemDone(message("item")), completedEvent({ output: [message("terminal")] })).text,
     ).toBe("terminal");
   });
 
   test.each([[[]], [null], [undefined]])("output %j: the finished items count", (output) => {
     const call = { type: "function_call", call_id: "c", name: "f", arguments: "{}" };
-    const answer = answerOf(delta("a"), itemDone(message("ab")), itemDone(call, 1), completed({ output }));
+    const answer = answerOf(delta("a"), itemDone(message("ab")), itemDone(call, 1), completedEvent({ output }));
     expect(answer.text).toBe("ab");
     expect(answer.tool_calls).toHaveLength(1);
   });
 
   test("with neither output nor items, the deltas count", () => {
-    expect(answerOf(delta("Hel"), delta("lo"), completed({})).text).toBe("Hello");
+    expect(answerOf(delta("Hel"), delta("lo"), completedEvent({})).text).toBe("Hello");
   });
 
   test("if no item is a message, the deltas still count", () => {
     const answer = answerOf(
       itemDone({ type: "reasoning", summary: [{ text: "Hm." }] }),
       delta("Hello", 1),
-      completed({ output: [] }),
+      completedEvent({ output: [] }),
     );
     expect(answer).toMatchObject({ text: "Hello", reasoning_summary: "Hm." });
   });
@@ -96,7 +100,7 @@ describe("items that the terminal event omits", () => {
       itemAdded({ type: "message", phase: "final_answer" }, 1),
       delta("yes", 1),
     ];
-    expect(answerOf(...events, completed({})).text).toBe("yes");
+    expect(answerOf(...events, completedEvent({})).text).toBe("yes");
   });
 
   test.each<[string, object, object]>([
@@ -105,19 +109,20 @@ describe("items that the terminal event omits", () => {
     ["both", { output_index: undefined }, { output_index: undefined }],
   ])("no text is repeated if %s has no index", (_, bareDelta, bareDone) => {
     expect(
-      answerOf({ ...delta("Hello"), ...bareDelta }, { ...itemDone(message("Hello")), ...bareDone }, completed({})).text,
+      answerOf({ ...delta("Hello"), ...bareDelta }, { ...itemDone(message("Hello")), ...bareDone }, completedEvent({}))
+        .text,
     ).toBe("Hello");
   });
 
   test("a refusal may arrive in deltas only", () => {
     const refusal: Event = { type: "response.refusal.delta", output_index: 0, delta: "No." };
-    expect(answerOf(refusal, completed({ output: [] }))).toMatchObject({ text: "", refusal: "No." });
+    expect(answerOf(refusal, completedEvent({ output: [] }))).toMatchObject({ text: "", refusal: "No." });
   });
 
   test("the shortcut output_text counts and does not hide finished calls", () => {
-    expect(answerOf(completed({ output: [], output_text: "Hi" })).text).toBe("Hi");
+    expect(answerOf(completedEvent({ output: [], output_text: "Hi" })).text).toBe("Hi");
     const call = { type: "function_call", call_id: "c", name: "f", arguments: "{}" };
-    expect(answerOf(itemDone(call), completed({ output: [], output_text: "Hi" }))).toMatchObject({
+    expect(answerOf(itemDone(call), completedEvent({ output: [], output_text: "Hi" }))).toMatchObject({
       text: "Hi",
       tool_calls: [{ call_id: "c" }],
     });
@@ -131,8 +136,8 @@ describe("the end", () => {
       const assembly = new Assembly();
       return events.map((event) => assembly.add(String(event["type"]), event)).at(-1);
     };
-    expect(end(created({}), error)).toMatchObject({ kind: "error", hasOutput: false });
-    expect(end(created({}), delta("a"), error)).toMatchObject({ kind: "error", hasOutput: true });
+    expect(end(createdEvent({}), error)).toMatchObject({ kind: "error", hasOutput: false });
+    expect(end(createdEvent({}), delta("a"), error)).toMatchObject({ kind: "error", hasOutput: true });
   });
 
   test.each([
@@ -141,20 +146,20 @@ describe("the end", () => {
     ["response.failed", "failed"],
     ["response.cancelled", "cancelled"],
   ])("%s without a status of its own is %s", (type, status) => {
-    expect(responseOf(created({ status: "in_progress" }), { type, response: {} })["status"]).toBe(status);
+    expect(responseOf(createdEvent({ status: "in_progress" }), { type, response: {} })["status"]).toBe(status);
     expect(responseOf({ type, response: { status: "in_progress" } })["status"]).toBe(status);
     expect(responseOf({ type, response: { status: "of its own" } })["status"]).toBe("of its own");
   });
 
   test("other events don't end the stream", () => {
     for (const event of [
-      created({ status: "completed" }),
+      createdEvent({ status: "completed" }),
       delta("a"),
       { type: "response.completed" },
       { type: "keepalive" },
       { type: "" },
     ]) {
-      expect(gather(event), event.type).toBeUndefined();
+      expect(assemble(event), event.type).toBeUndefined();
     }
   });
 

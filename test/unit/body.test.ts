@@ -17,7 +17,7 @@ interface SentBody {
  * @param asBytes a byte stream, as from the network; else a default stream, as from JavaScript
  * @param more the stream stays open after the last chunk
  */
-function sent(
+function streamOf(
   pieces: readonly Uint8Array[],
   { length, asBytes, more = false }: { length?: number; asBytes: boolean; more?: boolean },
 ): SentBody {
@@ -56,7 +56,7 @@ test("every byte is read, with any chunks, with and without a length, from both 
       fc.boolean(),
       async (pieces, hasLength, asBytes) => {
         const bytes = Buffer.concat(pieces);
-        const { body, headers } = sent(pieces, { ...(hasLength ? { length: bytes.length } : {}), asBytes });
+        const { body, headers } = streamOf(pieces, { ...(hasLength ? { length: bytes.length } : {}), asBytes });
         expect(Buffer.from(await readBytes({ body, headers }, 10_000, noDeadline, tooLarge)).equals(bytes)).toBe(true);
       },
     ),
@@ -64,18 +64,18 @@ test("every byte is read, with any chunks, with and without a length, from both 
 });
 
 test("a stream that ends before its length gives the bytes that arrived", async () => {
-  const { body, headers } = sent([Uint8Array.of(1, 2)], { length: 5, asBytes: true });
+  const { body, headers } = streamOf([Uint8Array.of(1, 2)], { length: 5, asBytes: true });
   expect([...(await readBytes({ body, headers }, 10, noDeadline, tooLarge))]).toEqual([1, 2]);
 });
 
 test("the length of an encoded body is ignored: decoded bytes are counted", async () => {
-  const { body, headers } = sent([new Uint8Array(6), new Uint8Array(6)], { length: 5, asBytes: true });
+  const { body, headers } = streamOf([new Uint8Array(6), new Uint8Array(6)], { length: 5, asBytes: true });
   headers.set("content-encoding", "gzip");
   await expect(readBytes({ body, headers }, 10, noDeadline, tooLarge)).rejects.toThrow("too large");
 });
 
 test.each([true, false])("a missed deadline cancels the stream (with a length: %s)", async (hasLength) => {
-  const slow = sent([Uint8Array.of(1)], { ...(hasLength ? { length: 5 } : {}), asBytes: true, more: true });
+  const slow = streamOf([Uint8Array.of(1)], { ...(hasLength ? { length: 5 } : {}), asBytes: true, more: true });
   let reads = 0;
   const deadline: Deadline = (read) => ((reads += 1) > 1 ? Promise.reject(new Error("late")) : read);
   await expect(readBytes(slow, 10, deadline, tooLarge)).rejects.toThrow("late");

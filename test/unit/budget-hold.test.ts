@@ -13,7 +13,7 @@ const CONFIG: Partial<ConfigInput> = {
 const BUDGETS = [{ name: "owner:ada", whose: "owner" as const, limits: { tokens_per_day: 100_000 } }];
 
 /** A harness whose caller has a budget, and the calls to that budget. */
-async function limited(
+async function createLimitedHarness(
   config: Partial<ConfigInput> = {},
 ): Promise<
   Harness & { steps: Step[]; say: (input: string, previousId?: string, more?: object) => ReturnType<Harness["ask"]> }
@@ -45,14 +45,14 @@ const tokens = (steps: readonly Step[], kind: "reserve" | "settle"): number[] =>
 
 describe("one call", () => {
   test("reserves its worst case, and settles its cost once", async () => {
-    const one = await limited();
+    const one = await createLimitedHarness();
     await one.say("hello");
     expect(one.steps.map(([name]) => name)).toEqual(["reserve", "settle"]);
     expect(tokens(one.steps, "reserve")[0]).toBeGreaterThan(tokens(one.steps, "settle")[0] ?? 0);
   });
 
   test("that was never made holds nothing: the parent was not stored, or has expired", async () => {
-    const one = await limited({ continuity: "gateway" });
+    const one = await createLimitedHarness({ continuity: "gateway" });
     const { id } = await one.say("hello", undefined, { keep: false });
     one.steps.length = 0;
     await expect(one.say("and?", id)).rejects.toMatchObject({ code: "previous_response_not_found" });
@@ -62,7 +62,7 @@ describe("one call", () => {
 
 describe("two calls for one answer", () => {
   test("have two reservations, each settled by its own cost", async () => {
-    const one = await limited();
+    const one = await createLimitedHarness();
     const { id } = await one.say("hello");
     one.deps.chainSupport.set("m", true);
     one.upstream.ignoresChain = true;
@@ -73,7 +73,7 @@ describe("two calls for one answer", () => {
   });
 
   test("keep the first reservation if its cost is unknown, since that call was aborted at its first event", async () => {
-    const one = await limited();
+    const one = await createLimitedHarness();
     const { id } = await one.say("hello");
     one.upstream.ignoresChain = true;
     one.freshIsolate();
@@ -85,7 +85,7 @@ describe("two calls for one answer", () => {
 
 describe("a conversation of unknown length", () => {
   test("counts as the longest possible; if the budget does not allow that, a young turn is read again", async () => {
-    const one = await limited();
+    const one = await createLimitedHarness();
     const { id } = await one.say("hello");
     const real = one.deps.store;
     // KV does not show it at first.
@@ -107,7 +107,7 @@ describe("a conversation of unknown length", () => {
   });
 
   test("is refused as not found if not even a whole day's budget would be enough", async () => {
-    const one = await limited();
+    const one = await createLimitedHarness();
     const { id } = await one.say("hello");
     one.deps.store = { ...one.deps.store, read: async (keys) => keys.map(() => null) };
     one.advance(3 * 60_000);
@@ -122,7 +122,7 @@ describe("a conversation of unknown length", () => {
   });
 
   test("counts as unknown if upstream counted no tokens", async () => {
-    const one = await limited();
+    const one = await createLimitedHarness();
     const { id } = await one.say("hello");
     const real = one.deps.store;
     one.deps.store = {

@@ -119,7 +119,7 @@ function hasTwoFormats({ schema, text }: Fields): boolean {
   return isRecord(schema) && isRecord(text) && isRecord(text["format"]);
 }
 
-function composed(ask: Fields, { reordered, space, stream, streamInQuery, presetInQuery }: Writing): Composed {
+function composeWritten(ask: Fields, { reordered, space, stream, streamInQuery, presetInQuery }: Writing): Composed {
   const query = new URLSearchParams();
   const body: Fields = { ...ask, ...(streamInQuery === undefined ? { stream } : {}) };
   if (streamInQuery !== undefined) query.set("stream", streamInQuery);
@@ -152,7 +152,7 @@ describe("two requests share the canonical text", () => {
     const outcomes = { same: 0, different: 0 };
     fc.assert(
       fc.property(pairs, writings, writings, ([one, other], writing, rewriting) => {
-        const [first, second] = [composed(one, writing).body, composed(other, rewriting).body];
+        const [first, second] = [composeWritten(one, writing).body, composeWritten(other, rewriting).body];
         const same = isSame(asSent(first), asSent(second));
         outcomes[same ? "same" : "different"] += 1;
         expect(canonical(first) === canonical(second)).toBe(same);
@@ -165,9 +165,9 @@ describe("two requests share the canonical text", () => {
   test("regardless of `stream`, field order, white space and the query", () => {
     fc.assert(
       fc.property(pairs, writings, ([ask], writing) => {
-        const { body } = composed(ask, writing);
+        const { body } = composeWritten(ask, writing);
         expect(Object.hasOwn(body, "stream")).toBe(false);
-        expect(canonical(body)).toBe(canonical(composed(ask, PLAIN).body));
+        expect(canonical(body)).toBe(canonical(composeWritten(ask, PLAIN).body));
       }),
     );
   });
@@ -191,7 +191,7 @@ describe("two requests share the canonical text", () => {
     ["two numbers above the cap", { max_output_tokens: 2_000 }, { max_output_tokens: 3_000 }],
   ];
   test.each(same)("%s", (_, one, other) => {
-    const text = (ask: Fields): string => canonical(composed({ input: "hi", ...ask }, PLAIN).body);
+    const text = (ask: Fields): string => canonical(composeWritten({ input: "hi", ...ask }, PLAIN).body);
     expect(text(one)).toBe(text(other));
   });
 });

@@ -92,10 +92,10 @@ describe.each(RECEIVERS)("the receiver in $language", ({ language, program, file
   });
 
   test.runIf(isInstalled)("rejects another secret, another body and an old time", async () => {
-    const tampered: typeof fetch = (to, init) => fetch(to, { ...init, body: "{}" });
+    const tamper: typeof fetch = (to, init) => fetch(to, { ...init, body: "{}" });
     for (const send of [
       senderTo(url, NEW_SECRET),
-      senderTo(url, SECRET, tampered),
+      senderTo(url, SECRET, tamper),
       senderTo(url, SECRET, fetch, 301_000),
     ]) {
       expect((await send("crm", contentOf("job_3", "no"))).attempt).toMatchObject({ status: 401, error: "status 401" });

@@ -52,7 +52,7 @@ async function send(url: string, settings: Partial<CallbackSettings> = {}, what 
   return sent;
 }
 /** Sends every request to a receiver on loopback, whatever its host. */
-const redirectedTo =
+const redirectTo =
   ({ url }: Receiver): typeof fetch =>
   (_, init) =>
     fetch(url, init);
@@ -188,23 +188,23 @@ describe("Slack", () => {
 
   test("has accepted the message only if the body says ok", async () => {
     const slack = await receiver(status(200, {}, '{"ok":true}'));
-    expect((await send(SLACK, { fetcher: redirectedTo(slack) })).outcome).toEqual({ kind: "delivered" });
+    expect((await send(SLACK, { fetcher: redirectTo(slack) })).outcome).toEqual({ kind: "delivered" });
     const full = await receiver(status(200, { "retry-after": "30" }, '{"ok":false,"error":"ratelimited"}'));
-    const { attempt, outcome } = await send(SLACK, { fetcher: redirectedTo(full) });
+    const { attempt, outcome } = await send(SLACK, { fetcher: redirectTo(full) });
     expect(attempt).toMatchObject({ status: 200, error: "slack ratelimited" });
     expect(nextDelivery(1, outcome)).toEqual({ retryInMs: 30_000 });
   });
 
   test("has accepted the message if an incoming webhook says ok in plain text", async () => {
     const slack = await receiver(status(200, { "content-type": "text/html" }, "ok"));
-    expect((await send("https://hooks.slack.com/services/x", { fetcher: redirectedTo(slack) })).outcome).toEqual({
+    expect((await send("https://hooks.slack.com/services/x", { fetcher: redirectTo(slack) })).outcome).toEqual({
       kind: "delivered",
     });
   });
 
   test("has refused the message if the status is an error, regardless of the body", async () => {
     const slack = await receiver(status(500, {}, '{"ok":false,"error":"no_text"}'));
-    expect((await send(SLACK, { fetcher: redirectedTo(slack) })).outcome).toEqual({
+    expect((await send(SLACK, { fetcher: redirectTo(slack) })).outcome).toEqual({
       kind: "failed",
       reason: "status 500",
     });
@@ -212,12 +212,12 @@ describe("Slack", () => {
 
   test("has accepted the message if the body is longer than any error", async () => {
     const slack = await receiver(status(200, {}, JSON.stringify({ ok: true, message: "x".repeat(70_000) })));
-    expect((await send(SLACK, { fetcher: redirectedTo(slack) })).outcome).toEqual({ kind: "delivered" });
+    expect((await send(SLACK, { fetcher: redirectTo(slack) })).outcome).toEqual({ kind: "delivered" });
   });
 
   test("has not accepted the message if its body never arrives or breaks", async () => {
     const slow = await receiver((response) => void response.writeHead(200).write('{"ok":'));
-    expect((await send(SLACK, { fetcher: redirectedTo(slow), deadline: 3 * SHORT_MS })).attempt).toMatchObject({
+    expect((await send(SLACK, { fetcher: redirectTo(slow), deadline: 3 * SHORT_MS })).attempt).toMatchObject({
       status: 200,
       error: "timed out",
     });
@@ -225,7 +225,7 @@ describe("Slack", () => {
     const broken = await receiver((response) => {
       response.writeHead(200, { "content-length": "100" }).write('{"ok":', () => response.socket?.resetAndDestroy());
     });
-    expect((await send(SLACK, { fetcher: redirectedTo(broken) })).attempt).toMatchObject({
+    expect((await send(SLACK, { fetcher: redirectTo(broken) })).attempt).toMatchObject({
       status: 200,
       error: "connection failed",
     });
@@ -239,7 +239,12 @@ describe("Slack", () => {
 
 describe("nothing is sent", () => {
   const never: typeof fetch = () => Promise.reject(new Error("fetch was called"));
-  const refused = async (url: string, settings: Partial<CallbackSettings> = {}, what = content, ownOrigin?: string) => {
+  const refusalOf = async (
+    url: string,
+    settings: Partial<CallbackSettings> = {},
+    what = content,
+    ownOrigin?: string,
+  ) => {
     const { attempt, outcome } = await send(url, { fetcher: never, ...settings }, what, ownOrigin);
     expect(attempt).toMatchObject({
       status: null,
@@ -251,31 +256,33 @@ describe("nothing is sent", () => {
   };
 
   test("without the secret", async () => {
-    expect(await refused("https://crm.example.com", { secretOf: () => undefined })).toContain("CRM_SECRET is not set");
+    expect(await refusalOf("https://crm.example.com", { secretOf: () => undefined })).toContain(
+      "CRM_SECRET is not set",
+    );
   });
   test("to a callback that the config no longer has, or never had", async () => {
-    expect(await refused("https://crm.example.com", { callbacks: {} })).toContain(
+    expect(await refusalOf("https://crm.example.com", { callbacks: {} })).toContain(
       "callbacks.crm (src/config.ts) no longer exists",
     );
     const callbacks = Object.create({ crm: { url: "https://crm.example.com" } }) as CallbackSettings["callbacks"];
-    expect(await refused("https://crm.example.com", { callbacks })).toContain("no longer exists");
+    expect(await refusalOf("https://crm.example.com", { callbacks })).toContain("no longer exists");
   });
   test("to loopback in production", async () => {
-    expect(await refused("http://localhost:3000/in", { local: false })).toContain("ENVIRONMENT=local only");
+    expect(await refusalOf("http://localhost:3000/in", { local: false })).toContain("ENVIRONMENT=local only");
   });
   test("to an IP address, though the config did not refuse it", async () => {
-    expect(await refused("https://169.254.169.254/in")).toContain("not an IP address");
+    expect(await refusalOf("https://169.254.169.254/in")).toContain("not an IP address");
   });
   test("to the Worker, by its public_url or by the address under which the job came in", async () => {
-    expect(await refused("https://ask.example.com/ask", { ownOrigins: ["https://ask.example.com"] })).toContain(
+    expect(await refusalOf("https://ask.example.com/ask", { ownOrigins: ["https://ask.example.com"] })).toContain(
       "this Worker itself",
     );
-    expect(await refused("https://w.workers.dev/ask", {}, content, "https://w.workers.dev")).toContain(
+    expect(await refusalOf("https://w.workers.dev/ask", {}, content, "https://w.workers.dev")).toContain(
       "this Worker itself",
     );
   });
   test("to a path on another origin", async () => {
     const output = { returned: { path: "//evil.example", body: "canary" } };
-    expect(await refused("https://crm.example.com", {}, { ...content, output })).toContain("hooks.triage.output");
+    expect(await refusalOf("https://crm.example.com", {}, { ...content, output })).toContain("hooks.triage.output");
   });
 });

@@ -53,7 +53,7 @@ function requestOf({
 }
 const contentOf = (request: unknown): CallbackContent => ({ event, output: { returned: request as CallbackRequest } });
 const textOf = ({ body }: PlainRequest): string => new TextDecoder("utf-8", { ignoreBOM: true }).decode(body);
-const verified = (request: PlainRequest, secret: string, format?: "raw"): unknown =>
+const verifyRequest = (request: PlainRequest, secret: string, format?: "raw"): unknown =>
   new Webhook(secret, format === undefined ? {} : { format }).verify(textOf(request), request.headers);
 
 /** The message of the Problem, which is never retryable. */
@@ -78,7 +78,7 @@ describe("without output", () => {
       "webhook-timestamp": "1795608000",
       "webhook-signature": expect.stringMatching(/^v1,[A-Za-z0-9+/]{43}=$/),
     });
-    expect(verified(request, NEW_SECRET)).toEqual({
+    expect(verifyRequest(request, NEW_SECRET)).toEqual({
       type: "response.completed",
       timestamp: "2026-11-25T11:58:30.789Z",
       data: { job: "job_1", hook: "triage", answer, metadata: { ticket: "7" } },
@@ -88,7 +88,7 @@ describe("without output", () => {
   test("a failed job has its error, and a job of POST /jobs has no hook", async () => {
     const error = { message: "UniAPI is not available.", type: "server_error", code: "upstream_unavailable" };
     const request = await requestOf({ content: { event: { ...event, hook: null, answer: null, error } } });
-    expect(verified(request, NEW_SECRET)).toMatchObject({
+    expect(verifyRequest(request, NEW_SECRET)).toMatchObject({
       type: "response.failed",
       data: { job: "job_1", hook: null, error, metadata: { ticket: "7" } },
     });
@@ -114,23 +114,23 @@ describe("signatures", () => {
     expect(textOf(second)).toBe(textOf(first));
     expect(Number(second.headers["webhook-timestamp"]) - Number(first.headers["webhook-timestamp"])).toBe(5);
     expect(second.headers["webhook-signature"]).not.toBe(first.headers["webhook-signature"]);
-    expect(verified(second, NEW_SECRET)).toEqual(verified(first, NEW_SECRET));
+    expect(verifyRequest(second, NEW_SECRET)).toEqual(verifyRequest(first, NEW_SECRET));
   });
 
   test("during a rotation each secret verifies alone, and a third does not", async () => {
     const request = await requestOf({ secrets: { CRM_SECRET: `${NEW_SECRET}, ${OLD_SECRET},` } });
     expect(request.headers["webhook-signature"]?.split(" ")).toHaveLength(2);
     for (const secret of [NEW_SECRET, OLD_SECRET])
-      expect(verified(request, secret)).toMatchObject({ type: "response.completed" });
-    expect(() => verified(request, `whsec_${btoa("another secret of 24 bytes")}`)).toThrow(
+      expect(verifyRequest(request, secret)).toMatchObject({ type: "response.completed" });
+    expect(() => verifyRequest(request, `whsec_${btoa("another secret of 24 bytes")}`)).toThrow(
       "No matching signature found",
     );
   });
 
   test("the key of a secret without whsec_ is its own bytes", async () => {
     const request = await requestOf({ secrets: { CRM_SECRET: `${RAW_SECRET},${OLD_SECRET}` } });
-    expect(verified(request, RAW_SECRET, "raw")).toMatchObject({ type: "response.completed" });
-    expect(verified(request, OLD_SECRET)).toMatchObject({ type: "response.completed" });
+    expect(verifyRequest(request, RAW_SECRET, "raw")).toMatchObject({ type: "response.completed" });
+    expect(verifyRequest(request, OLD_SECRET)).toMatchObject({ type: "response.completed" });
   });
 
   test("a body of output is signed too, to the byte", async () => {

@@ -162,7 +162,7 @@ describe("retries", () => {
     return { times, result: await result };
   }
   const offline = (): Promise<Response> => Promise.reject(new TypeError("fetch failed"));
-  const failed = (status: number, headers: Record<string, string> = {}): Promise<Response> =>
+  const failWith = (status: number, headers: Record<string, string> = {}): Promise<Response> =>
     Promise.resolve(
       Response.json({ error: { message: "No.", type: "server_error", code: "some_code" } }, { status, headers }),
     );
@@ -211,7 +211,7 @@ describe("retries", () => {
   test("a new event resets the count of retries", async () => {
     const one = (n: number): Promise<Response> =>
       Promise.resolve(new Response(formatEvent(`f0-${n}`, "text", '{"delta":"x"}')));
-    const { times, result } = await timesOf((at) => (at % 4 === 0 ? one(at / 4) : at < 20 ? offline() : failed(400)));
+    const { times, result } = await timesOf((at) => (at % 4 === 0 ? one(at / 4) : at < 20 ? offline() : failWith(400)));
     expect(times.length).toBe(22);
     expect(result).toMatchObject({ status: 400 });
   });
@@ -228,7 +228,7 @@ describe("retries", () => {
   ])("status %s with Retry-After %j", async (status, after, expected) => {
     const headers = after === "" ? undefined : { "retry-after": after };
     const { times, result } = await timesOf(
-      () => failed(status, headers),
+      () => failWith(status, headers),
       (client) => client.ask("hi"),
     );
     expect(times).toEqual(expected);
@@ -256,7 +256,7 @@ describe("retries", () => {
     "status %s with x-should-retry: false is final, also for a stream with events",
     async (status) => {
       const { times, result } = await timesOf((at) =>
-        at === 0 ? begin() : failed(status, { "x-should-retry": "false" }),
+        at === 0 ? begin() : failWith(status, { "x-should-retry": "false" }),
       );
       expect(times).toEqual([0, 0]);
       expect(result).toMatchObject({ status, retryable: false });
@@ -346,7 +346,7 @@ describe("closing", () => {
   });
 
   describe("while the token's callback hangs", () => {
-    const hanging = (): { client: Client; sent: string[]; called: Promise<void> } => {
+    const createHangingClient = (): { client: Client; sent: string[]; called: Promise<void> } => {
       const sent: string[] = [];
       const { promise: called, resolve } = Promise.withResolvers<void>();
       const client = createClient({
@@ -361,7 +361,7 @@ describe("closing", () => {
       ["an answer", (client: Client, signal: AbortSignal) => client.ask("hi", { signal })],
       ["a stream", (client: Client, signal: AbortSignal) => client.stream("hi", { signal }).next()],
     ])("a signal ends %s at once with its reason, and nothing is sent", async (_, use) => {
-      const { client, sent, called } = hanging();
+      const { client, sent, called } = createHangingClient();
       const controller = new AbortController();
       const waiting = failureOf(use(client, controller.signal));
       await called;
@@ -374,7 +374,7 @@ describe("closing", () => {
     });
 
     test("a stream that is closed ends at once, without an error", async () => {
-      const { client, sent, called } = hanging();
+      const { client, sent, called } = createHangingClient();
       const stream = client.stream("hi");
       const waiting = stream.next();
       await called;

@@ -6,12 +6,12 @@ import { Problem } from "../../src/core/lib/problem.ts";
 import type { Ask, UpstreamFields } from "../../src/contract/ask.ts";
 import { FIELD_VALUES } from "../support/field-values.ts";
 
-const composed = (ask: Partial<Ask>, config: ConfigInput = {}): Composed =>
+const composeAsk = (ask: Partial<Ask>, config: ConfigInput = {}): Composed =>
   compose({ input: "hi", ...ask }, defineConfig({ defaults: { model: "base" }, ...config }));
 
 function refusal(ask: Partial<Ask>, config: ConfigInput = {}): string {
   try {
-    composed(ask, config);
+    composeAsk(ask, config);
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
     return `${error.status} ${error.code} ${error.details.param ?? ""}`.trim();
@@ -26,7 +26,7 @@ describe("precedence", () => {
     const [requested, preset, base] = FIELD_VALUES[name];
     const defaults = { model: "base", [name]: base };
     const config = { defaults, presets: { own: { [name]: preset }, plain: {} } } as ConfigInput;
-    const value = (ask: Partial<Ask>): unknown => composed(ask, config).body[name];
+    const value = (ask: Partial<Ask>): unknown => composeAsk(ask, config).body[name];
     expect(value({ preset: "own", [name]: requested })).toEqual(requested);
     expect(value({ preset: "own" })).toEqual(preset);
     expect(value({ preset: "plain" })).toEqual(base);
@@ -40,7 +40,7 @@ describe("precedence", () => {
         own: { images: true, max_turns: 3, allow: ["model" as const], cache: false as const, fallback: ["x"] },
       },
     };
-    expect(composed({ preset: "own", stream: true, cache: 5, previous_response_id: "resp_1" }, config).body).toEqual({
+    expect(composeAsk({ preset: "own", stream: true, cache: 5, previous_response_id: "resp_1" }, config).body).toEqual({
       input: "hi",
       model: "base",
     });
@@ -48,20 +48,20 @@ describe("precedence", () => {
 });
 
 describe("caps", () => {
-  const capped = (ask: Partial<Ask>, config: ConfigInput): unknown =>
-    composed(ask, { limits: { max_output_tokens: 100 }, ...config }).body.max_output_tokens;
+  const cappedTokens = (ask: Partial<Ask>, config: ConfigInput): unknown =>
+    composeAsk(ask, { limits: { max_output_tokens: 100 }, ...config }).body.max_output_tokens;
 
   test("max_output_tokens is at most the cap, wherever it was set", () => {
-    expect(capped({ max_output_tokens: 500 }, {})).toBe(100);
-    expect(capped({ max_output_tokens: 50 }, {})).toBe(50);
-    expect(capped({}, { defaults: { model: "m", max_output_tokens: 500 } })).toBe(100);
-    expect(capped({ preset: "p" }, { presets: { p: { max_output_tokens: 500 } } })).toBe(100);
-    expect(capped({ preset: "p", max_output_tokens: 99 }, { presets: { p: { max_output_tokens: 5 } } })).toBe(99);
+    expect(cappedTokens({ max_output_tokens: 500 }, {})).toBe(100);
+    expect(cappedTokens({ max_output_tokens: 50 }, {})).toBe(50);
+    expect(cappedTokens({}, { defaults: { model: "m", max_output_tokens: 500 } })).toBe(100);
+    expect(cappedTokens({ preset: "p" }, { presets: { p: { max_output_tokens: 500 } } })).toBe(100);
+    expect(cappedTokens({ preset: "p", max_output_tokens: 99 }, { presets: { p: { max_output_tokens: 5 } } })).toBe(99);
   });
 
   test("a request without max_output_tokens gets the cap", () => {
-    expect(capped({}, {})).toBe(100);
-    expect(composed({}).body).not.toHaveProperty("max_output_tokens");
+    expect(cappedTokens({}, {})).toBe(100);
+    expect(composeAsk({}).body).not.toHaveProperty("max_output_tokens");
   });
 
   const limits = { max_input_chars: 5 };
@@ -100,23 +100,23 @@ describe("models", () => {
   test("a request may name listed models only; presets and defaults may name others", () => {
     expect(refusal({ model: "c" }, { models })).toBe("400 model_not_allowed model");
     expect(refusal({ model: "a" }, { models })).toBe("accepted");
-    expect(composed({}, { models }).body.model).toBe("base");
-    expect(composed({ preset: "p" }, { models, presets: { p: { model: "c" } } }).body.model).toBe("c");
+    expect(composeAsk({}, { models }).body.model).toBe("base");
+    expect(composeAsk({ preset: "p" }, { models, presets: { p: { model: "c" } } }).body.model).toBe("c");
     expect(refusal({ preset: "p", model: "c" }, { models, presets: { p: { model: "c" } } })).toBe(
       "400 model_not_allowed model",
     );
   });
 
   test("without a list any model may be named; a request without a model is refused", () => {
-    expect(composed({ model: "anything" }).body.model).toBe("anything");
+    expect(composeAsk({ model: "anything" }).body.model).toBe("anything");
     expect(refusal({}, { defaults: {} })).toBe("400 invalid_request model");
   });
 
   test("the preset's fallback list applies, except to a model that the request names", () => {
     const presets = { p: { model: "x", fallback: ["y", "z"] } };
-    expect(composed({ preset: "p" }, { presets }).models).toEqual(["x", "y", "z"]);
-    expect(composed({ preset: "p", model: "w" }, { presets }).models).toEqual(["w"]);
-    expect(composed({}).models).toEqual(["base"]);
+    expect(composeAsk({ preset: "p" }, { presets }).models).toEqual(["x", "y", "z"]);
+    expect(composeAsk({ preset: "p", model: "w" }, { presets }).models).toEqual(["w"]);
+    expect(composeAsk({}).models).toEqual(["base"]);
   });
 });
 
@@ -126,7 +126,7 @@ describe("presets", () => {
   });
 
   test("the result has the preset and its name", () => {
-    const { preset } = composed({ preset: "support" }, { presets: { support: { max_turns: 7 } } });
+    const { preset } = composeAsk({ preset: "support" }, { presets: { support: { max_turns: 7 } } });
     expect(preset).toMatchObject({ name: "support", settings: { max_turns: 7 } });
   });
 });
@@ -135,7 +135,7 @@ describe("short forms", () => {
   const schema = { type: "object", properties: { b: {}, a: {} } };
 
   test("schema becomes a strict json_schema format beside the other text settings, and the answer has data", () => {
-    const { body, wantsData } = composed({ schema, text: { verbosity: "low" } });
+    const { body, wantsData } = composeAsk({ schema, text: { verbosity: "low" } });
     expect(body.text).toEqual({
       verbosity: "low",
       format: { type: "json_schema", name: "answer", schema, strict: true },
@@ -150,12 +150,12 @@ describe("short forms", () => {
     [7, "answer"],
     ["x".repeat(65), "answer"],
   ])("a schema with the title %j is named %j", (title, name) => {
-    expect(composed({ schema: { ...schema, title } }).body["text"]).toMatchObject({ format: { name } });
+    expect(composeAsk({ schema: { ...schema, title } }).body["text"]).toMatchObject({ format: { name } });
   });
 
   test("a schema replaces the preset's format, and is refused beside a format in the same request", () => {
     const presets = { p: { text: { format: { type: "json_object" }, verbosity: "low" } } };
-    expect(composed({ preset: "p", schema }, { presets }).body.text).toMatchObject({
+    expect(composeAsk({ preset: "p", schema }, { presets }).body.text).toMatchObject({
       verbosity: "low",
       format: { type: "json_schema" },
     });
@@ -169,12 +169,12 @@ describe("short forms", () => {
     [{ format: { type: "json_object" } }, true],
     [{ format: { type: "json_schema", name: "a", schema } }, true],
   ])("with text %j the answer has data: %s", (text, data) => {
-    expect(composed(text === undefined ? {} : { text }).wantsData).toBe(data);
+    expect(composeAsk(text === undefined ? {} : { text }).wantsData).toBe(data);
   });
 
   test("reasoning as a string is its effort", () => {
-    expect(composed({ reasoning: "low" }).body.reasoning).toEqual({ effort: "low" });
-    expect(composed({ reasoning: { summary: "auto" } }).body.reasoning).toEqual({ summary: "auto" });
+    expect(composeAsk({ reasoning: "low" }).body.reasoning).toEqual({ effort: "low" });
+    expect(composeAsk({ reasoning: { summary: "auto" } }).body.reasoning).toEqual({ summary: "auto" });
   });
 
   const url = "https://example.com/a.png";
@@ -199,7 +199,7 @@ describe("short forms", () => {
     ],
     ["a message without content", [{ role: "user" }], [{ role: "user", content: [part] }]],
   ])("images are appended to %s", (_, input, expected) => {
-    expect(composed({ input, images: [url] }).body.input).toEqual(expected);
+    expect(composeAsk({ input, images: [url] }).body.input).toEqual(expected);
   });
 
   test("images without a user's message, and values that are not images, are refused by name", () => {
@@ -207,7 +207,7 @@ describe("short forms", () => {
     expect(refusal({ images: [url, "file:///etc/passwd"] })).toBe("400 invalid_request images[1]");
     expect(refusal({ images: ["data:text/html,x"] })).toBe("400 invalid_request images[0]");
     expect(refusal({ images: ["data:image/png;base64,AA=="] })).toBe("accepted");
-    expect(composed({ images: [] }).body.input).toBe("hi");
+    expect(composeAsk({ images: [] }).body.input).toBe("hi");
   });
 
   test("the Ask is not mutated", () => {

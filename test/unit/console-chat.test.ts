@@ -2,18 +2,18 @@
 // network are fakes.
 import { expect, test, vi } from "vitest";
 import { clearSession, createSessionWriter, readSession } from "../../src/console/session/session-store.ts";
-import { answered, consoleStage, done, open, reload, sending } from "../support/console-stage.ts";
+import { answerQuestion, consoleStage, done, openChat, reload, waitForSent } from "../support/console-stage.ts";
 import { ANSWER } from "../support/fake-runs.ts";
 
 const stage = consoleStage();
 const { sent, storage } = stage;
 
 test("a reload before the first event sends the same question with the same key, and the first event removes the stored text", async () => {
-  void open().ask("Who?", { model: "m", cache: "refresh" });
-  await sending(stage, 1);
+  void openChat().ask("Who?", { model: "m", cache: "refresh" });
+  await waitForSent(stage, 1);
   const { chat, restored } = reload();
   expect(chat.isBusy).toBe(true);
-  await sending(stage, 2);
+  await waitForSent(stage, 2);
   expect(sent[1]).toMatchObject({ key: sent[0]?.key, after: null, body: sent[0]?.body });
   expect(chat.running?.input).toBe("Who?");
   sent[1]?.send(0, "start", {});
@@ -28,13 +28,13 @@ test("a reload before the first event sends the same question with the same key,
 });
 
 test("a follow-up without any event is sent again after the same answer, for an account that can read that answer", async () => {
-  const before = open("sk_key");
-  await answered(stage, before, "One.", "a");
+  const before = openChat("sk_key");
+  await answerQuestion(stage, before, "One.", "a");
   void before.ask("Two.", {});
-  await sending(stage, 2);
+  await waitForSent(stage, 2);
   stage.threads["a"] = [{ input: "One.", answer: done("a") }];
   const { chat, restored } = reload("sk_key");
-  await sending(stage, 3);
+  await waitForSent(stage, 3);
   expect(sent[2]?.body).toMatchObject({ input: "Two.", previous_response_id: "a" });
   chat.stop();
   await restored;
@@ -46,9 +46,9 @@ test.each([
   ["whose key has expired", undefined, 86_400_001, false],
 ])("a question %s is not sent again until the user asks for it", async (_, credential, elapsedMs, stop) => {
   vi.useFakeTimers({ toFake: ["Date"] });
-  const before = open(credential);
+  const before = openChat(credential);
   const finished = before.ask("Who?", {});
-  await sending(stage, 1);
+  await waitForSent(stage, 1);
   if (stop) {
     before.stop();
     await finished;
@@ -61,15 +61,15 @@ test.each([
   if (turn === undefined) throw new Error("the question is shown");
   expect(turn).toMatchObject({ input: "Who?", state: "stopped" });
   void chat.resume(turn);
-  await sending(stage, 2);
+  await waitForSent(stage, 2);
   expect(sent[1]).toMatchObject({ key: sent[0]?.key, body: sent[0]?.body });
 });
 
 test("another account's run is reported as discarded, and not sent", async () => {
-  const before = open("sk_key");
-  await answered(stage, before, "One.", "a");
+  const before = openChat("sk_key");
+  await answerQuestion(stage, before, "One.", "a");
   void before.ask("Two.", {});
-  await sending(stage, 2);
+  await waitForSent(stage, 2);
   const { chat, restored } = reload("sk_other");
   await restored;
   expect(chat.discardedRun).toBe(true);
@@ -79,7 +79,7 @@ test("another account's run is reported as discarded, and not sent", async () =>
 });
 
 test("no question can be sent until the conversation is read: it would follow the wrong answer", async () => {
-  await answered(stage, open(), "One.", "a");
+  await answerQuestion(stage, openChat(), "One.", "a");
   stage.threads["a"] = [{ input: "One.", answer: done("a") }];
   const { promise, resolve } = Promise.withResolvers<void>();
   stage.readable = promise;
@@ -91,12 +91,12 @@ test("no question can be sent until the conversation is read: it would follow th
   await restored;
   expect(chat.isBusy).toBe(false);
   void chat.ask("Two.", {});
-  await sending(stage, 2);
+  await waitForSent(stage, 2);
   expect(sent[1]?.body).toMatchObject({ input: "Two.", previous_response_id: "a" });
 });
 
 test("no question can be sent while the conversation can't be read; its ids stay stored, and reading can be tried again", async () => {
-  await answered(stage, open(), "One.", "a");
+  await answerQuestion(stage, openChat(), "One.", "a");
   stage.threads["a"] = [{ input: "One.", answer: done("a") }];
   stage.readable = Promise.reject(new TypeError("offline"));
   const { chat, restored } = reload();
@@ -112,12 +112,12 @@ test("no question can be sent while the conversation can't be read; its ids stay
 });
 
 test("a reload shows the branch that was chosen last, and the next question follows it", async () => {
-  const before = open();
-  await answered(stage, before, "One.", "a");
+  const before = openChat();
+  await answerQuestion(stage, before, "One.", "a");
   const [one] = before.conversation.roots;
   if (one === undefined) throw new Error("the turn exists");
   void before.branch(one, "Other.", {});
-  await sending(stage, 2);
+  await waitForSent(stage, 2);
   sent[1]?.send(0, "done", done("b"));
   await vi.waitFor(() => expect(readSession().shown).toBe("b"));
   before.show(one);
@@ -126,15 +126,15 @@ test("a reload shows the branch that was chosen last, and the next question foll
   await restored;
   expect(chat.conversation.path().map(({ input }) => input)).toEqual(["One."]);
   void chat.ask("Two.", {});
-  await sending(stage, 3);
+  await waitForSent(stage, 3);
   expect(sent[2]?.body).toMatchObject({ previous_response_id: "a" });
 });
 
 test("signing out in the middle of an answer stores nothing, even if more events arrive", async () => {
-  const chat = open("sk_key");
-  await answered(stage, chat, "One.", "a");
+  const chat = openChat("sk_key");
+  await answerQuestion(stage, chat, "One.", "a");
   const finished = chat.ask("Two.", {});
-  await sending(stage, 2);
+  await waitForSent(stage, 2);
   clearSession();
   sent[1]?.send(0, "start", {});
   await vi.waitFor(() => expect(chat.running?.lastEventId).toBe("f0-0"));
@@ -144,10 +144,10 @@ test("signing out in the middle of an answer stores nothing, even if more events
 });
 
 test("signing out while the conversation is read sends nothing more", async () => {
-  const before = open();
-  await answered(stage, before, "One.", "a");
+  const before = openChat();
+  await answerQuestion(stage, before, "One.", "a");
   void before.ask("Two.", {});
-  await sending(stage, 2);
+  await waitForSent(stage, 2);
   stage.threads["a"] = [{ input: "One.", answer: done("a") }];
   const { promise, resolve } = Promise.withResolvers<void>();
   stage.readable = promise;
@@ -171,19 +171,19 @@ test("a session writer from before a clear writes nothing after it", () => {
 });
 
 test("a run that is resumed after another question survives a reload, from its first event", async () => {
-  const chat = open();
+  const chat = openChat();
   const first = chat.ask("One.", {});
-  await sending(stage, 1);
+  await waitForSent(stage, 1);
   sent[0]?.send(0, "start", {});
   sent[0]?.send(1, "text", { delta: "half" });
   await vi.waitFor(() => expect(chat.running?.text).toBe("half"));
   chat.stop();
   await first;
   const [turn] = chat.conversation.roots;
-  await answered(stage, chat, "Other.", "b");
+  await answerQuestion(stage, chat, "Other.", "b");
   if (turn === undefined) throw new Error("the turn exists");
   void chat.resume(turn);
-  await sending(stage, 3);
+  await waitForSent(stage, 3);
   expect(sent[2]).toMatchObject({ after: "f0-1" });
   expect(readSession().run).toEqual({ key: sent[0]?.key, lastEventId: "f0-0", previousId: null });
 });

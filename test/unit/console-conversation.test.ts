@@ -13,7 +13,7 @@ const answer = (id: string): Answer => ({
 });
 
 /** a, then b and c beside each other, then d after b. */
-function grown(): { conversation: Conversation; turns: Record<"a" | "b" | "c" | "d", Turn> } {
+function createTree(): { conversation: Conversation; turns: Record<"a" | "b" | "c" | "d", Turn> } {
   const conversation = new Conversation();
   const add = (parent: Turn | null, id: string): Turn => {
     const turn = conversation.add(parent, `question ${id}`, {}, `key ${id}`);
@@ -30,14 +30,14 @@ function grown(): { conversation: Conversation; turns: Record<"a" | "b" | "c" | 
 const ids = (turns: readonly Turn[]): (string | undefined)[] => turns.map((turn) => turn.answer?.id);
 
 test("the last question is on display, with everything it follows", () => {
-  const { conversation, turns } = grown();
+  const { conversation, turns } = createTree();
   expect(ids(conversation.path())).toEqual(["a", "b", "d"]);
   expect(ids(conversation.siblings(turns.b))).toEqual(["b", "c"]);
   expect(conversation.leaves()).toEqual(["d", "c"]);
 });
 
 test("another branch is shown with the child that was last on display", () => {
-  const { conversation, turns } = grown();
+  const { conversation, turns } = createTree();
   conversation.show(turns.c);
   expect(ids(conversation.path())).toEqual(["a", "c"]);
   conversation.show(turns.b);
@@ -45,7 +45,7 @@ test("another branch is shown with the child that was last on display", () => {
 });
 
 test("a question follows the last answer of its branch, never a turn that failed or was stopped", () => {
-  const { conversation, turns } = grown();
+  const { conversation, turns } = createTree();
   const stopped = conversation.add(turns.d, "stopped", {}, "key");
   stopped.state = "stopped";
   expect(conversation.last()).toBe(turns.d);

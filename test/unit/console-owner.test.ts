@@ -3,7 +3,7 @@ import { expect, test, vi } from "vitest";
 import { isPaidOnce } from "../../src/console/chat/model/abandoned.ts";
 import { type OwnershipVerdict, compareOwners } from "../../src/console/session/ownership.ts";
 import { clearSession, readSession } from "../../src/console/session/session-store.ts";
-import { answered, consoleStage, open, reload, sending } from "../support/console-stage.ts";
+import { answerQuestion, consoleStage, openChat, reload, waitForSent } from "../support/console-stage.ts";
 
 const stage = consoleStage();
 const { sent, storage } = stage;
@@ -51,10 +51,10 @@ test.each([
 );
 
 async function leaveUnanswered(credential: string | undefined): Promise<void> {
-  const before = open(credential);
-  await answered(stage, before, "One.", "a");
+  const before = openChat(credential);
+  await answerQuestion(stage, before, "One.", "a");
   void before.ask("Is this between us?", { instructions: "Be discreet." });
-  await sending(stage, 2);
+  await waitForSent(stage, 2);
 }
 
 test.each([
@@ -93,8 +93,8 @@ test.each([
   ["with a publishable key, which is public", "pk_site"],
   ["with a token without a subject", "opaque"],
 ])("%s an unanswered question is neither shown nor sent until the user asks for it", async (_, credential) => {
-  void open(credential).ask("Is this between us?", {});
-  await sending(stage, 1);
+  void openChat(credential).ask("Is this between us?", {});
+  await waitForSent(stage, 1);
   const { chat, restored } = reload(credential);
   await restored;
   expect([chat.unclaimed, chat.isBusy, sent.length]).toEqual([1, false, 1]);
@@ -105,13 +105,13 @@ test.each([
   expect(turn).toMatchObject({ input: "Is this between us?", state: "stopped" });
   expect([chat.unclaimed, isPaidOnce(turn), sent.length]).toEqual([0, false, 1]);
   void chat.resume(turn);
-  await sending(stage, 2);
+  await waitForSent(stage, 2);
   expect(sent[1]).toMatchObject({ key: sent[0]?.key, body: sent[0]?.body });
 });
 
 test("a reload by another account does not claim a question of unknown ownership", async () => {
-  void open("opaque").ask("Is this between us?", {});
-  await sending(stage, 1);
+  void openChat("opaque").ask("Is this between us?", {});
+  await waitForSent(stage, 1);
   for (let times = 0; times < 2; times += 1) {
     const { chat, restored } = reload(token({ sub: "bob" }));
     await restored;
@@ -120,8 +120,8 @@ test("a reload by another account does not claim a question of unknown ownership
 });
 
 test("a question of unknown ownership can be discarded, with everything stored about it", async () => {
-  void open("pk_site").ask("Is this between us?", {});
-  await sending(stage, 1);
+  void openChat("pk_site").ask("Is this between us?", {});
+  await waitForSent(stage, 1);
   const { chat, restored } = reload("pk_site");
   await restored;
   chat.discardUnclaimed();
@@ -130,11 +130,11 @@ test("a question of unknown ownership can be discarded, with everything stored a
 });
 
 test("another question does not discard a question of unknown ownership", async () => {
-  void open("pk_site").ask("Is this between us?", {});
-  await sending(stage, 1);
+  void openChat("pk_site").ask("Is this between us?", {});
+  await waitForSent(stage, 1);
   const { chat, restored } = reload("pk_site");
   await restored;
-  await answered(stage, chat, "Something else.", "b");
+  await answerQuestion(stage, chat, "Something else.", "b");
   expect(readSession().waiting.map(({ key }) => key)).toEqual([sent[0]?.key]);
   expect(chat.unclaimed).toBe(1);
 });
@@ -148,7 +148,7 @@ test("the stored digest tells credentials apart, and is too short to reveal one"
 });
 
 test("signing out before ownership is claimed stores nothing", async () => {
-  const chat = open("sk_key");
+  const chat = openChat("sk_key");
   const finished = chat.ask("Who?", {});
   clearSession();
   chat.close();

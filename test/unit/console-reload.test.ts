@@ -1,17 +1,25 @@
 // A reload of the console's chat when something can't be read: no answer that may be paid for is given up.
 import { expect, test, vi } from "vitest";
 import { readSession } from "../../src/console/session/session-store.ts";
-import { answered, consoleStage, done, open, refusal, reload, sending } from "../support/console-stage.ts";
+import {
+  answerQuestion,
+  consoleStage,
+  done,
+  openChat,
+  refusal,
+  reload,
+  waitForSent,
+} from "../support/console-stage.ts";
 
 const stage = consoleStage();
 const { sent } = stage;
 
 /** A conversation of one turn, closed after the first event of a second question. */
 async function leaveMidStream(credential?: string): Promise<void> {
-  const before = open(credential);
-  await answered(stage, before, "One.", "a");
+  const before = openChat(credential);
+  await answerQuestion(stage, before, "One.", "a");
   void before.ask("Two.", {});
-  await sending(stage, 2);
+  await waitForSent(stage, 2);
   sent[1]?.send(0, "start", {});
   await vi.waitFor(() => expect(readSession().run?.lastEventId).toBe("f0-0"));
 }
@@ -43,7 +51,7 @@ test.each<[string, () => Response]>([
   expect(readSession()).toMatchObject({ leaves: ["a"], run: { key: sent[1]?.key, previousId: "a" } });
   stage.instead = () => undefined;
   void chat.restore();
-  await sending(stage, 3);
+  await waitForSent(stage, 3);
   expect(sent[2]).toMatchObject({ key: sent[1]?.key, after: "f0-0" });
   expect(chat.running?.parent?.answer?.id).toBe("a");
 });
@@ -52,7 +60,7 @@ test("a run whose conversation is gone is resumed nevertheless, and the next que
   await leaveMidStream();
   passKvDelay();
   const { chat, restored } = reload();
-  await sending(stage, 3);
+  await waitForSent(stage, 3);
   expect(sent[2]).toMatchObject({ key: sent[1]?.key, after: "f0-0" });
   sent[2]?.send(1, "done", done("b"));
   await restored;
@@ -60,7 +68,7 @@ test("a run whose conversation is gone is resumed nevertheless, and the next que
   expect(chat.conversation.path().map(({ previousId, state }) => [previousId, state])).toEqual([["a", "done"]]);
   expect(readSession()).toMatchObject({ run: null, leaves: ["b"] });
   void chat.ask("Three.", {});
-  await sending(stage, 4);
+  await waitForSent(stage, 4);
   expect(sent[3]?.body).toMatchObject({ previous_response_id: "b" });
 });
 
@@ -70,7 +78,7 @@ test("a run whose conversation can't be read is resumed if the user continues wi
   const { chat, restored } = reload();
   await restored;
   const finished = chat.continueWithout();
-  await sending(stage, 3);
+  await waitForSent(stage, 3);
   expect(sent[2]).toMatchObject({ key: sent[1]?.key, after: "f0-0" });
   sent[2]?.send(1, "done", done("b"));
   await finished;
@@ -79,13 +87,13 @@ test("a run whose conversation can't be read is resumed if the user continues wi
 });
 
 test("a question without any event is sent with its parent's id, even if the parent can't be shown", async () => {
-  const before = open();
-  await answered(stage, before, "One.", "a");
+  const before = openChat();
+  await answerQuestion(stage, before, "One.", "a");
   void before.ask("Two.", {});
-  await sending(stage, 2);
+  await waitForSent(stage, 2);
   passKvDelay();
   const { chat, restored } = reload();
-  await sending(stage, 3);
+  await waitForSent(stage, 3);
   expect(sent[2]).toMatchObject({ key: sent[1]?.key, body: sent[1]?.body });
   expect(sent[2]?.body).toMatchObject({ previous_response_id: "a" });
   chat.stop();
@@ -93,7 +101,7 @@ test("a question without any event is sent with its parent's id, even if the par
   const [turn] = chat.conversation.path();
   if (turn === undefined) throw new Error("the turn is on display");
   void chat.retry(turn, {});
-  await sending(stage, 4);
+  await waitForSent(stage, 4);
   expect(sent[3]?.body, "a retry does not start a new conversation").toMatchObject({
     input: "Two.",
     previous_response_id: "a",
@@ -101,7 +109,7 @@ test("a question without any event is sent with its parent's id, even if the par
   chat.stop();
   await vi.waitFor(() => expect(chat.isBusy).toBe(false));
   void chat.ask("Instead of two.", {});
-  await sending(stage, 5);
+  await waitForSent(stage, 5);
   expect(sent[4]?.body, "neither does the next question").toMatchObject({ previous_response_id: "a" });
 });
 
@@ -110,22 +118,22 @@ test("with a publishable key, which can read nothing by id, a follow-up is resum
   const { chat, restored } = reload("pk_site");
   await restored;
   const finished = chat.showUnclaimed();
-  await sending(stage, 3);
+  await waitForSent(stage, 3);
   expect(sent[2]).toMatchObject({ key: sent[1]?.key, after: "f0-0" });
   sent[2]?.send(1, "done", done("b"));
   await finished;
   void chat.ask("Three.", {});
-  await sending(stage, 4);
+  await waitForSent(stage, 4);
   expect(sent[3]?.body).toMatchObject({ previous_response_id: "b" });
 });
 
 test("a branch that can't be read and is not on display is reported as missing, and read on request", async () => {
-  const before = open();
-  await answered(stage, before, "One.", "a");
+  const before = openChat();
+  await answerQuestion(stage, before, "One.", "a");
   const [one] = before.conversation.roots;
   if (one === undefined) throw new Error("the turn exists");
   void before.branch(one, "Other.", {});
-  await sending(stage, 2);
+  await waitForSent(stage, 2);
   sent[1]?.send(0, "done", done("b"));
   await vi.waitFor(() => expect(readSession().shown).toBe("b"));
   stage.threads = { b: [{ input: "Other.", answer: done("b") }] };
@@ -143,12 +151,12 @@ test("a branch that can't be read and is not on display is reported as missing, 
 });
 
 test("a conversation that is gone is reported once, and not read again", async () => {
-  await answered(stage, open(), "One.", "a");
+  await answerQuestion(stage, openChat(), "One.", "a");
   passKvDelay();
   const { chat, restored } = reload();
   await restored;
   expect([chat.isBusy, chat.gone]).toEqual([false, true]);
-  await answered(stage, chat, "Two.", "b");
+  await answerQuestion(stage, chat, "Two.", "b");
   expect(sent[1]?.body).toMatchObject({ previous_response_id: null });
   expect(readSession()).toMatchObject({ leaves: ["b"], shown: "b" });
 });

@@ -4,7 +4,7 @@ import { type PendingRun, withRun, withoutRun } from "../../src/console/session/
 import { isPaidOnce } from "../../src/console/chat/model/abandoned.ts";
 import { isGone, isOver } from "../../src/console/chat/model/failures.ts";
 import { readSession } from "../../src/console/session/session-store.ts";
-import { answered, consoleStage, open, refusal, reload, sending } from "../support/console-stage.ts";
+import { answerQuestion, consoleStage, openChat, refusal, reload, waitForSent } from "../support/console-stage.ts";
 
 const stage = consoleStage();
 const { sent } = stage;
@@ -71,9 +71,9 @@ test.each([
   ["an internal error of the Worker", () => refusal(500, "internal_error", { "x-should-retry": "false" })],
   ["an HTML error page", () => new Response("<h1>403</h1>", { status: 403 })],
 ])("a run that is temporarily refused (%s) can be resumed, also after a reload", async (_, instead) => {
-  const before = open();
+  const before = openChat();
   void before.ask("Who?", {});
-  await sending(stage, 1);
+  await waitForSent(stage, 1);
   sent[0]?.send(0, "start", {});
   await vi.waitFor(() => expect(readSession().run?.lastEventId).toBe("f0-0"));
   stage.instead = instead;
@@ -86,14 +86,14 @@ test.each([
   stage.instead = () => undefined;
   const count = sent.length;
   void chat.resume(turn);
-  await sending(stage, count + 1);
+  await waitForSent(stage, count + 1);
   expect(sent[count]).toMatchObject({ key: sent[0]?.key, after: "f0-0" });
 });
 
 test("a run that has failed leaves nothing to resume", async () => {
-  const chat = open();
+  const chat = openChat();
   const finished = chat.ask("Who?", {});
-  await sending(stage, 1);
+  await waitForSent(stage, 1);
   sent[0]?.send(0, "start", {});
   sent[0]?.send(1, "error", { error: { message: "Broke off.", code: "upstream_error", request_id: "req_1" } });
   await finished;
@@ -102,14 +102,14 @@ test("a run that has failed leaves nothing to resume", async () => {
 });
 
 test("a stopped run survives the next question and a reload", async () => {
-  const before = open();
+  const before = openChat();
   const first = before.ask("One.", {});
-  await sending(stage, 1);
+  await waitForSent(stage, 1);
   sent[0]?.send(0, "start", {});
   await vi.waitFor(() => expect(before.running?.lastEventId).toBe("f0-0"));
   before.stop();
   await first;
-  await answered(stage, before, "Other.", "b");
+  await answerQuestion(stage, before, "Other.", "b");
   stage.threads["b"] = [{ input: "Other.", answer: {} }].map((turn) => ({ ...turn, answer: { id: "b", text: "x" } }));
   const { chat, restored } = reload();
   await restored;
@@ -118,15 +118,15 @@ test("a stopped run survives the next question and a reload", async () => {
   const stopped = chat.conversation.roots.find(({ state }) => state === "stopped");
   if (stopped === undefined) throw new Error("the turn exists");
   void chat.resume(stopped);
-  await sending(stage, 3);
+  await waitForSent(stage, 3);
   expect(sent[2]).toMatchObject({ key: sent[0]?.key, after: "f0-0" });
 });
 
 test("a key that has expired does not count as paid once, until it is sent again", async () => {
   vi.useFakeTimers({ toFake: ["Date"] });
-  const before = open();
+  const before = openChat();
   const finished = before.ask("Who?", {});
-  await sending(stage, 1);
+  await waitForSent(stage, 1);
   before.stop();
   await finished;
   const [own] = before.conversation.path();
@@ -140,7 +140,7 @@ test("a key that has expired does not count as paid once, until it is sent again
   if (turn === undefined) throw new Error("the turn is on display");
   expect(isPaidOnce(turn)).toBe(false);
   void chat.resume(turn);
-  await sending(stage, 2);
+  await waitForSent(stage, 2);
   chat.stop();
   expect(isPaidOnce(turn)).toBe(true);
 });

@@ -11,7 +11,7 @@ const MODELS = [
 ];
 
 /** Answers each question with the next line. */
-function typing(...lines: string[]): { ask: (question: string) => Promise<string>; printed: string[] } {
+function createPrompt(...lines: string[]): { ask: (question: string) => Promise<string>; printed: string[] } {
   const printed: string[] = [];
   return {
     printed,
@@ -28,12 +28,12 @@ test("Enter changes nothing, a name chooses a model, and a part of one name is e
     ["gpt-6-sol", "gpt-6-sol"],
     [" luna ", "gpt-6-luna"],
   ] as const)
-    expect(await chooseModel(MODELS, "gpt-6-luna", typing(line).ask, () => undefined)).toBe(expected);
+    expect(await chooseModel(MODELS, "gpt-6-luna", createPrompt(line).ask, () => undefined)).toBe(expected);
 });
 
 test("a part of several names lists these, an unknown name gets a message, and both ask again", async () => {
   const messages: string[] = [];
-  const { ask, printed } = typing("gpt", "claude", "gpt-4.1");
+  const { ask, printed } = createPrompt("gpt", "claude", "gpt-4.1");
   expect(await chooseModel(MODELS, "gpt-6-luna", ask, (line) => void messages.push(line))).toBe("gpt-4.1");
   expect(printed).toHaveLength(3);
   expect(messages.join("\n")).toMatch(

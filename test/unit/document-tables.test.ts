@@ -18,7 +18,7 @@ import { corsHeaders } from "../../src/gate/cors.ts";
 import { openApiDocument } from "../../src/openapi/document.ts";
 import { codesIn, proseOf, readText, rowsOf, sectionOf, tablesOf } from "../support/markdown.ts";
 
-const sorted = (values: Iterable<string>): string[] => [...new Set(values)].toSorted();
+const sortUnique = (values: Iterable<string>): string[] => [...new Set(values)].toSorted();
 /** Codes in the first cells of a section's tables. */
 const firstCells = (page: string, heading: string): string[] =>
   rowsOf(sectionOf(page, heading)).flatMap(([cell = ""]) => codesIn(cell));
@@ -35,7 +35,7 @@ describe("docs/api.md", () => {
     if (field.in.includes("ask")) ASK_FIELDS.set(name, field);
 
   test("lists every request field of /ask, and no other", () => {
-    expect(sorted(REQUEST_ROWS.keys())).toEqual(sorted([...ASK_FIELDS.keys(), ...Object.keys(REFUSED_FIELDS)]));
+    expect(sortUnique(REQUEST_ROWS.keys())).toEqual(sortUnique([...ASK_FIELDS.keys(), ...Object.keys(REFUSED_FIELDS)]));
   });
 
   test.each([...ASK_FIELDS])("describes the request field %s as the table of fields does", (name, field) => {
@@ -55,7 +55,7 @@ describe("docs/api.md", () => {
     const always = Answer.safeParse({}).error?.issues.map(({ path }) => String(path[0]));
     const [first = "", second = ""] = sectionOf("docs/api.md", "Answer").split("present only when they have content");
     const fieldsIn = (text: string): string[] => rowsOf(text).flatMap(([cell = ""]) => codesIn(cell));
-    expect(sorted([...fieldsIn(first), ...fieldsIn(second)])).toEqual(sorted(Object.keys(Answer.shape)));
+    expect(sortUnique([...fieldsIn(first), ...fieldsIn(second)])).toEqual(sortUnique(Object.keys(Answer.shape)));
     expect(fieldsIn(first)).toEqual(always);
   });
 
@@ -66,7 +66,7 @@ describe("docs/api.md", () => {
       config,
       local: false,
     });
-    expect(sorted(firstCells("docs/api.md", "Headers"))).toEqual(
+    expect(sortUnique(firstCells("docs/api.md", "Headers"))).toEqual(
       headers["access-control-expose-headers"]?.split(", ").toSorted(),
     );
   });
@@ -75,14 +75,16 @@ describe("docs/api.md", () => {
     const listed = rowsOf(sectionOf("docs/api.md", "Errors")).flatMap(([status = "", codes = ""]) =>
       codesIn(codes).map((code) => `${status} ${code}`),
     );
-    expect(sorted(listed)).toEqual(sorted(Object.entries(PROBLEMS).map(([code, [status]]) => `${status} ${code}`)));
+    expect(sortUnique(listed)).toEqual(
+      sortUnique(Object.entries(PROBLEMS).map(([code, [status]]) => `${status} ${code}`)),
+    );
   });
 });
 
 test.each(["docs/api.md", "docs/contract.md"])("%s lists every event of a stream with its data", (page) => {
   const section = sectionOf(page, page === "docs/api.md" ? "Stream" : "2. `POST /ask`");
   const rows = rowsOf(section).map(([names = "", data = ""]) => ({ names: codesIn(names), data }));
-  expect(sorted(rows.flatMap(({ names }) => names))).toEqual(sorted(Object.keys(EVENTS)));
+  expect(sortUnique(rows.flatMap(({ names }) => names))).toEqual(sortUnique(Object.keys(EVENTS)));
   for (const { names, data } of rows)
     for (const name of names) {
       const keys = Object.keys(EVENTS[name as keyof typeof EVENTS].shape);
@@ -99,7 +101,7 @@ describe("docs/contract.md", () => {
       ),
     );
     const codes = [...statusesOf.keys()].filter((code) => /^[a-z_]+$/.test(code));
-    expect(sorted(codes)).toEqual(sorted(Object.keys(PROBLEMS)));
+    expect(sortUnique(codes)).toEqual(sortUnique(Object.keys(PROBLEMS)));
     for (const [code, [status]] of Object.entries(PROBLEMS))
       expect(statusesOf.get(code), code).toContain(String(status));
   });
@@ -109,7 +111,7 @@ describe("docs/contract.md", () => {
       .flatMap(([cell = ""]) => codesIn(cell))
       .map((code) => code.replace(/^[A-Z]+ /, ""));
     const paths = Object.keys(openApiDocument("0").paths ?? {}).filter((path) => !path.startsWith("/responses"));
-    expect(sorted(listed)).toEqual(sorted([...paths, "/openapi.json", "/docs", "/"]));
+    expect(sortUnique(listed)).toEqual(sortUnique([...paths, "/openapi.json", "/docs", "/"]));
   });
 
   test("names every key of an answer, in order", () => {
@@ -145,7 +147,7 @@ function settingsOf({ def }: Schema, path = ""): string[] {
 
 describe("docs/configuration.md", () => {
   const text = readText("docs/configuration.md");
-  const settings = sorted(settingsOf(ConfigFields as unknown as Schema));
+  const settings = sortUnique(settingsOf(ConfigFields as unknown as Schema));
   const nameOf = (path: string): string => path.split(".").at(-1) ?? "";
   /** Codes in the first column of tables whose head is one of these. */
   const listed = (...heads: string[]): string[] =>
@@ -169,10 +171,10 @@ describe("docs/configuration.md", () => {
   test("lists every secret and every var, and no other", () => {
     const sample = [...readText(".dev.vars.example").matchAll(/^(?:# )?([A-Z_]+)=/gm)].map(([, name = ""]) => name);
     const ofHooks = new Set(["GITHUB_WEBHOOK_SECRET", "GITHUB_TOKEN", "CRM_SECRET"]);
-    expect(sorted(listed("secret"))).toEqual(sorted(sample.filter((name) => !ofHooks.has(name))));
+    expect(sortUnique(listed("secret"))).toEqual(sortUnique(sample.filter((name) => !ofHooks.has(name))));
     const vars = /^\[vars\]\n((?:\w+ = .*\n)+)/m.exec(readText("wrangler.toml"))?.[1] ?? "";
     const names = [...vars.matchAll(/^(\w+)/gm)].map(([, name = ""]) => name);
-    expect(sorted(listed("var"))).toEqual(sorted([...names, "DEADLINES"]));
+    expect(sortUnique(listed("var"))).toEqual(sortUnique([...names, "DEADLINES"]));
   });
 });
 
@@ -219,11 +221,11 @@ describe("docs/architecture.md", () => {
       .flatMap(({ rows }) => rows.flatMap(([cell = ""]) => codesIn(cell)));
 
   test("has a row for every folder of src, and no other", () => {
-    expect(sorted(listed("folder"))).toEqual(sorted(folders));
+    expect(sortUnique(listed("folder"))).toEqual(sortUnique(folders));
   });
 
   test("has a row for every group of core, in the order in which they may import each other", () => {
-    expect(sorted(listed("group"))).toEqual(sorted(groups));
+    expect(sortUnique(listed("group"))).toEqual(sortUnique(groups));
     const order = /CORE_ORDER = (\[[^\]]+\])/.exec(readText("test/unit/layers.test.ts"))?.[1] ?? "[]";
     expect(listed("group")).toEqual((JSON.parse(order) as string[]).map((group) => `core/${group}`));
   });

@@ -25,7 +25,7 @@ const json = (name: string, fields: JsonObject = {}): Promise<EmulatorAnswer> =>
   ask(emulator, body(name, fields), { key: KEY });
 const stream = (name: string, fields: JsonObject = {}): Promise<EmulatorAnswer> =>
   json(name, { stream: true, ...fields });
-const disconnecting = (
+const askAndDisconnect = (
   name: string,
   disconnectWhen: (text: string) => boolean,
   fields: JsonObject = {},
@@ -337,9 +337,9 @@ const MENU: Record<string, Check> = {
     expect(emulator.received[0]?.events_sent).toBe(11);
   },
   "endless-event": async () => {
-    const result = await disconnecting("endless-event", longerThan(300_000), { stream: true });
+    const result = await askAndDisconnect("endless-event", longerThan(300_000), { stream: true });
     expect(result.text).toMatch(/response\.output_text\.delta\ndata: [^\n]{200000,}$/);
-    expect((await disconnecting("endless-event", longerThan(300_000))).text).not.toContain("}");
+    expect((await askAndDisconnect("endless-event", longerThan(300_000))).text).not.toContain("}");
   },
 
   cut: async () => {
@@ -369,12 +369,12 @@ const MENU: Record<string, Check> = {
     expect(performance.now() - before).toBeGreaterThanOrEqual(45);
   },
   stall: async () => {
-    const result = await disconnecting("stall", (text) => text.includes('" said:"'), { stream: true });
+    const result = await askAndDisconnect("stall", (text) => text.includes('" said:"'), { stream: true });
     expect([result.broken, deltaText(result)]).toEqual([true, "You said:"]);
     await expect.poll(() => emulator.received[0]?.ended).toBe("client_left");
   },
   drip: async () => {
-    const result = await disconnecting("drip", longerThan(9));
+    const result = await askAndDisconnect("drip", longerThan(9));
     expect(result.text.length).toBeLessThan(100);
     expect(result.text).toMatch(/^\{"id":"re/);
   },

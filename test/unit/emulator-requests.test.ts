@@ -26,11 +26,11 @@ const output = (response: JsonObject): JsonObject[] => asObjects(response["outpu
 test("GET /emulator/requests lists the requests whose body contains a text", async () => {
   await say("the first of two");
   await say("the second of two");
-  const holding = async (text: string): Promise<number> => {
+  const countRequestsWith = async (text: string): Promise<number> => {
     const listed = await fetch(`${emulator.url}/emulator/requests?holds=${encodeURIComponent(text)}`);
     return ((await listed.json()) as { requests: unknown[] }).requests.length;
   };
-  expect(await Promise.all(["of two", "the second", "neither", ""].map(holding))).toEqual([2, 1, 0, 2]);
+  expect(await Promise.all(["of two", "the second", "neither", ""].map(countRequestsWith))).toEqual([2, 1, 0, 2]);
 });
 
 describe("streams", () => {

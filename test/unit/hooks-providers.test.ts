@@ -117,7 +117,7 @@ describe("the providers' own libraries", () => {
     ],
   ];
 
-  const ours = async (
+  const isAcceptedByUs = async (
     sample: SignedSample,
     body: string,
     headers: Record<string, string>,
@@ -149,7 +149,7 @@ describe("the providers' own libraries", () => {
             const value = headers[name] ?? "";
             headers[name] = (value.slice(0, at) + add + value.slice(at + cut)).trim();
           }
-          if (!(await ours(sender, BODY, headers, secret))) return;
+          if (!(await isAcceptedByUs(sender, BODY, headers, secret))) return;
           passed += 1;
           expect(await library(BODY, headers, secret)).toBe(true);
         },
@@ -159,21 +159,29 @@ describe("the providers' own libraries", () => {
     expect(passed).toBeGreaterThan(50);
   });
 
-  const signed = (sender: SignedSample, seconds = NOW_S): Promise<Record<string, string>> =>
+  const signSample = (sender: SignedSample, seconds = NOW_S): Promise<Record<string, string>> =>
     sender.sign(BODY, sender.secrets[0], seconds);
   const LAX: readonly (readonly [what: string, library: number, headers: () => Promise<Record<string, string>>])[] = [
     [
       "a time with letters behind it",
       0,
-      async () => ({ ...(await signed(STANDARD)), "webhook-timestamp": `${NOW_S}suffix` }),
+      async () => ({ ...(await signSample(STANDARD)), "webhook-timestamp": `${NOW_S}suffix` }),
     ],
-    ["a time with a plus in front", 0, async () => ({ ...(await signed(STANDARD)), "webhook-timestamp": `+${NOW_S}` })],
-    ["a time with a zero in front", 0, async () => ({ ...(await signed(STANDARD)), "webhook-timestamp": `0${NOW_S}` })],
+    [
+      "a time with a plus in front",
+      0,
+      async () => ({ ...(await signSample(STANDARD)), "webhook-timestamp": `+${NOW_S}` }),
+    ],
+    [
+      "a time with a zero in front",
+      0,
+      async () => ({ ...(await signSample(STANDARD)), "webhook-timestamp": `0${NOW_S}` }),
+    ],
     [
       "a signature without its version",
       1,
       async () => {
-        const headers = await signed(STANDARD);
+        const headers = await signSample(STANDARD);
         return { ...headers, "webhook-signature": headers["webhook-signature"]?.slice("v1,".length) ?? "" };
       },
     ],
@@ -181,21 +189,23 @@ describe("the providers' own libraries", () => {
       "a signature with more behind it",
       0,
       async () => {
-        const headers = await signed(STANDARD);
+        const headers = await signSample(STANDARD);
         return { ...headers, "webhook-signature": `${headers["webhook-signature"]},v1` };
       },
     ],
-    ["a time a day ahead", 3, () => signed(STRIPE, NOW_S + 86_400)],
+    ["a time a day ahead", 3, () => signSample(STRIPE, NOW_S + 86_400)],
     [
       "a time with letters behind it",
       3,
-      async () => ({ "stripe-signature": (await signed(STRIPE))["stripe-signature"]?.replace(",", "suffix,") ?? "" }),
+      async () => ({
+        "stripe-signature": (await signSample(STRIPE))["stripe-signature"]?.replace(",", "suffix,") ?? "",
+      }),
     ],
-    ["two times", 3, async () => ({ "stripe-signature": `t=1,${(await signed(STRIPE))["stripe-signature"]}` })],
+    ["two times", 3, async () => ({ "stripe-signature": `t=1,${(await signSample(STRIPE))["stripe-signature"]}` })],
     [
       "an unknown item",
       3,
-      async () => ({ "stripe-signature": `${(await signed(STRIPE))["stripe-signature"]}, hello` }),
+      async () => ({ "stripe-signature": `${(await signSample(STRIPE))["stripe-signature"]}, hello` }),
     ],
   ];
 
@@ -203,7 +213,7 @@ describe("the providers' own libraries", () => {
     const [, sender, library] = LIBRARIES[at] ?? expect.unreachable();
     const headers = await headersOf();
     expect(await library(BODY, headers, sender.secrets[0])).toBe(true);
-    expect(await ours(sender, BODY, headers, sender.secrets[0])).toBe(false);
+    expect(await isAcceptedByUs(sender, BODY, headers, sender.secrets[0])).toBe(false);
   });
 });
 
@@ -231,9 +241,9 @@ describe("strictness without a library to compare", () => {
   test("another spelling of the same bytes is rejected", async () => {
     // The last base64 character of 32 bytes has two unused bits.
     const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    const respelled = (signature: string) =>
+    const respell = (signature: string) =>
       signature.replace(/(.)=$/, (_, last: string) => `${ALPHABET[ALPHABET.indexOf(last) ^ 1] ?? ""}=`);
-    expect(await withSignature(respelled)).toEqual({ rejected: "bad_signature" });
+    expect(await withSignature(respell)).toEqual({ rejected: "bad_signature" });
     const headers = await GITHUB.sign(BODY, GITHUB.secrets[0], NOW_S);
     const shouted = {
       "x-hub-signature-256": headers["x-hub-signature-256"]?.toUpperCase().replace("SHA", "sha") ?? "",

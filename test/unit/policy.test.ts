@@ -21,13 +21,13 @@ const names = fc.constantFrom("input", ...Object.keys(UPSTREAM_FIELDS));
 const bodies = fc.dictionary(names, json, { maxKeys: 6, noNullPrototype: true });
 
 /** The same value with every object's keys in reverse order. */
-function reversed(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(reversed);
+function reverseKeys(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(reverseKeys);
   if (!isRecord(value)) return value;
   return Object.fromEntries(
     Object.entries(value)
       .toReversed()
-      .map(([key, child]) => [key, reversed(child)]),
+      .map(([key, child]) => [key, reverseKeys(child)]),
   );
 }
 
@@ -56,7 +56,7 @@ describe("the canonical text of a composed request", () => {
     fc.assert(
       fc.property(bodies, fc.constantFrom("", "  ", "\t"), (body, space) => {
         fc.pre(!hasVerbatim(body));
-        const respaced = JSON.parse(JSON.stringify(reversed(body), null, space)) as JsonObject;
+        const respaced = JSON.parse(JSON.stringify(reverseKeys(body), null, space)) as JsonObject;
         expect(canonical(respaced)).toBe(canonical(body));
       }),
     );
@@ -67,7 +67,7 @@ describe("the canonical text of a composed request", () => {
   });
 
   const schema = { type: "object", properties: { answer: { type: "string" }, reason: { type: "string" } } };
-  const turned = reversed(schema) as JsonObject;
+  const turned = reverseKeys(schema) as JsonObject;
 
   test("depends on the order of keys in a schema, and not around it", () => {
     const withSchema = (schema: JsonObject): JsonObject => ({
@@ -85,10 +85,10 @@ describe("the canonical text of a composed request", () => {
     expect(canonical({ tools: [{ parameters: schema, name: "f", type: "function" }] })).toBe(
       canonical(withTool(schema)),
     );
-    const nested = (parameters: JsonObject): JsonObject => ({
+    const bodyWith = (parameters: JsonObject): JsonObject => ({
       tools: [{ type: "namespace", tools: [{ type: "function", parameters }] }],
     });
-    expect(canonical(nested(schema))).not.toBe(canonical(nested(turned)));
+    expect(canonical(bodyWith(schema))).not.toBe(canonical(bodyWith(turned)));
   });
 
   test("a `schema` or `parameters` elsewhere is data: its order does not count", () => {

@@ -25,7 +25,8 @@ function refusal(work: () => unknown): string {
   }
   return "accepted";
 }
-const refused = (fields: unknown, query = ""): string => refusal(() => read(JSON.stringify(fields), JSON_TYPE, query));
+const refusalOf = (fields: unknown, query = ""): string =>
+  refusal(() => read(JSON.stringify(fields), JSON_TYPE, query));
 
 describe("the forms of a body", () => {
   const messages = [{ role: "user", content: "hi" }];
@@ -159,7 +160,7 @@ describe("the query", () => {
     ["stream=true", { stream: true }, "accepted"],
     ["preset=a", { preset: "a" }, "accepted"],
   ])("?%s with %j: %s", (query, fields, expected) => {
-    expect(refused({ input: "hi", ...fields }, query)).toBe(expected);
+    expect(refusalOf({ input: "hi", ...fields }, query)).toBe(expected);
   });
 });
 

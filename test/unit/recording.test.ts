@@ -163,14 +163,14 @@ test.each(["ask", "responses"] as const)("only the request that started a run lo
 });
 
 test("a failure is recorded with all that its response needs, and is final if it may have been paid", async () => {
-  const failing = (problem: Problem): Promise<Deps> =>
+  const failWith = (problem: Problem): Promise<Deps> =>
     Promise.resolve({ ...deps, upstream: { ...deps.upstream, create: () => Promise.reject(problem) } });
   for (const [paid, isFinal] of [
     ["maybe", true],
     ["unpaid", false],
   ] as const) {
     const problem = new Problem("upstream_rate_limited", "slow down", { paid, retryAfter: 7, reason: "r", param: "p" });
-    const failed = await recordRun("ask", () => failing(problem));
+    const failed = await recordRun("ask", () => failWith(problem));
     expect(failed.isFinal).toBe(isFinal);
     const thrown = await readAskReply(playbackOf(bytesOf(failed.lines), [3]).playback, options(true)).catch(
       (error: unknown) => error,

@@ -19,7 +19,7 @@ const texts = fc.oneof(
   fc.lorem({ maxCount: 5 }),
 );
 /** A key as upstreams write it: complete, masked with both ends visible, or truncated. */
-const written = (key: string): fc.Arbitrary<string> => {
+const formsOf = (key: string): fc.Arbitrary<string> => {
   const place = fc.nat({ max: key.length });
   return fc.oneof(
     fc.constant(key),
@@ -40,7 +40,7 @@ describe("our own secrets", () => {
       // A key with letters of "[redacted]" would be found there.
       .filter((key) => !/[[\]]|redact|edacte|dacted/.test(key))
       .chain((key) =>
-        fc.tuple(fc.constant(key), fc.array(fc.tuple(texts, written(key)), { minLength: 1, maxLength: 3 }), texts),
+        fc.tuple(fc.constant(key), fc.array(fc.tuple(texts, formsOf(key)), { minLength: 1, maxLength: 3 }), texts),
       );
     fc.assert(
       fc.property(cases, ([key, pieces, tail]) => {

@@ -16,7 +16,7 @@ function turn(input: unknown, output: unknown[]): Turn {
   };
 }
 
-const said = (text: string): object => ({
+const assistantMessage = (text: string): object => ({
   type: "message",
   id: "msg_1",
   status: "completed",
@@ -25,7 +25,7 @@ const said = (text: string): object => ({
 });
 
 test("texts become messages in their order", () => {
-  expect(replayInput([turn("a", [said("A")])], "b")).toEqual([
+  expect(replayInput([turn("a", [assistantMessage("A")])], "b")).toEqual([
     { type: "message", role: "user", content: "a" },
     { type: "message", role: "assistant", content: [{ type: "output_text", text: "A", annotations: [] }] },
     { type: "message", role: "user", content: "b" },
@@ -40,7 +40,7 @@ test("item ids and reasoning items are left out, from the caller and from upstre
           { type: "reasoning", id: "rs_0", encrypted_content: "x" },
           { role: "user", id: "msg_0", content: "a" },
         ],
-        [{ type: "reasoning", id: "rs_1", summary: [] }, said("A")],
+        [{ type: "reasoning", id: "rs_1", summary: [] }, assistantMessage("A")],
       ),
     ],
     [
@@ -81,8 +81,8 @@ test("an image is sent again; one that was too large to store is a note", () => 
   });
   const small = "data:image/png;base64,AAAA";
   expect(replayInput([turn([image(small)], [])], "b")[0]).toEqual(image(small));
-  const kept = decodeTurn(encodeTurn(turn([image(`data:image/png;base64,${"A".repeat(1_200_000)}`)], [])));
-  const content = kept === null ? [] : (replayInput([kept], "b")[0]?.["content"] as object[]);
+  const stored = decodeTurn(encodeTurn(turn([image(`data:image/png;base64,${"A".repeat(1_200_000)}`)], [])));
+  const content = stored === null ? [] : (replayInput([stored], "b")[0]?.["content"] as object[]);
   expect(content[1]).toEqual({ type: "input_text", text: expect.stringContaining("were not stored") });
 });
 
@@ -97,8 +97,8 @@ test("nothing else of the new input is left out", () => {
 
 test("a note in place of an image inside a tool's output is text", () => {
   const output = [{ type: "input_image", image_url: "[1200022 characters of data were not stored]" }];
-  const kept = turn([{ type: "function_call_output", call_id: "call_1", output }], []);
-  expect(replayInput([kept], "b")[0]).toEqual({
+  const stored = turn([{ type: "function_call_output", call_id: "call_1", output }], []);
+  expect(replayInput([stored], "b")[0]).toEqual({
     type: "function_call_output",
     call_id: "call_1",
     output: [{ type: "input_text", text: "[1200022 characters of data were not stored]" }],
@@ -106,9 +106,9 @@ test("a note in place of an image inside a tool's output is text", () => {
 });
 
 test("a turn whose input was too large to store is never replayed", () => {
-  const kept = decodeTurn(encodeTurn(turn("many words ".repeat(200_000), [said("A")])));
-  expect(kept?.input).toMatch(/were not stored/);
-  expect(() => replayInput(kept === null ? [] : [kept], "b")).toThrow(
+  const stored = decodeTurn(encodeTurn(turn("many words ".repeat(200_000), [assistantMessage("A")])));
+  expect(stored?.input).toMatch(/were not stored/);
+  expect(() => replayInput(stored === null ? [] : [stored], "b")).toThrow(
     expect.objectContaining({ code: "conversation_too_long" }),
   );
 });

@@ -56,7 +56,7 @@ function source(...batches: (UpstreamEvent[] | Problem)[]): { source: ResponsesS
       request: { model: "m" },
       restricted: false,
       now: 1,
-      ended: (problem) => ends.push(problem),
+      onEnd: (problem) => ends.push(problem),
     }),
     ends,
   };
@@ -67,7 +67,7 @@ const text = (frames: Uint8Array | string | null): string =>
 const dataIn = (frames: string): JsonObject[] =>
   frames.split("\n").flatMap((line) => (line.startsWith("data: {") ? [JSON.parse(line.slice(6)) as JsonObject] : []));
 
-const created = (sequence_number?: number): UpstreamEvent =>
+const createdEvent = (sequence_number?: number): UpstreamEvent =>
   upstreamEvent({
     type: "response.created",
     response: { ...response, status: "in_progress" },
@@ -79,7 +79,7 @@ const delta = (sequence_number?: number): UpstreamEvent =>
     delta: "hi",
     ...(sequence_number === undefined ? {} : { sequence_number }),
   });
-const completed = (sequence_number?: number): UpstreamEvent =>
+const completedEvent = (sequence_number?: number): UpstreamEvent =>
   upstreamEvent({
     type: "response.completed",
     response,
@@ -87,7 +87,7 @@ const completed = (sequence_number?: number): UpstreamEvent =>
   });
 
 test("events without a response object pass byte for byte, the others get our ids, and [DONE] ends the stream", async () => {
-  const { source: events, ends } = source([created(0)], [delta(1)], [delta(2), completed(3)]);
+  const { source: events, ends } = source([createdEvent(0)], [delta(1)], [delta(2), completedEvent(3)]);
   expect(dataIn(text(await events.next()))).toMatchObject([
     { sequence_number: 0, response: { id: "resp_ue1_of_up_1", previous_response_id: "resp_ue1_0" } },
   ]);
@@ -101,7 +101,7 @@ test("events without a response object pass byte for byte, the others get our id
 });
 
 test("if upstream's first event has no number, we number all of them", async () => {
-  const { source: events } = source([created(), delta(7)], [delta()], [completed()]);
+  const { source: events } = source([createdEvent(), delta(7)], [delta()], [completedEvent()]);
   const frames = [text(await events.next()), text(await events.next()), text(await events.next())].join("");
   expect(dataIn(frames).map(({ sequence_number }) => sequence_number)).toEqual([0, 1, 2, 3]);
 });
@@ -113,7 +113,7 @@ test("upstream's id becomes ours in every event", async () => {
     delta: "hi",
     sequence_number: 1,
   });
-  const { source: events } = source([created(0)], [named]);
+  const { source: events } = source([createdEvent(0)], [named]);
   const frames = text(await events.next()) + text(await events.next());
   expect(frames).not.toMatch(/"up_/);
   expect(dataIn(frames)[1]).toMatchObject({ response_id: "resp_ue1_of_up_1", delta: "hi" });
@@ -121,7 +121,7 @@ test("upstream's id becomes ours in every event", async () => {
 
 test("a stream that fails ends with an error event, flat and nested, without [DONE], and then breaks its connection", async () => {
   const broken = new Problem("upstream_error", "It broke.", { paid: "maybe" });
-  const { source: events, ends } = source([created(0)], broken);
+  const { source: events, ends } = source([createdEvent(0)], broken);
   await events.next();
   const frames = text(await events.next());
   const error = { message: "It broke.", code: "upstream_error", param: "" };

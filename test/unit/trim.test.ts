@@ -13,7 +13,7 @@ const context: AnswerContext = {
   model: "",
   wantsData: false,
 };
-const trimmed = (response: JsonObject, more: Partial<AnswerContext> = {}): Answer =>
+const trimResponse = (response: JsonObject, more: Partial<AnswerContext> = {}): Answer =>
   trim(response, { ...context, ...more });
 const message = (...content: unknown[]): JsonObject => ({
   type: "message",
@@ -71,7 +71,7 @@ const FULL: JsonObject = {
 
 describe("the keys of an answer", () => {
   test("a complete response gives every key", () => {
-    const answer = trimmed(FULL, {
+    const answer = trimResponse(FULL, {
       previousId: "resp_ue1_before",
       metadata: { mine: "1" },
       cost: 0.00002,
@@ -100,7 +100,7 @@ describe("the keys of an answer", () => {
   });
 
   test("optional keys without a value are absent", () => {
-    expect(trimmed({})).toEqual({
+    expect(trimResponse({})).toEqual({
       id: "resp_ue1_x",
       previous_response_id: null,
       created_at: 1_763_800_000,
@@ -110,7 +110,7 @@ describe("the keys of an answer", () => {
       usage: null,
     });
     expect(
-      Object.keys(trimmed({ incomplete_details: null, metadata: {} }, { metadata: {}, cached: false })),
+      Object.keys(trimResponse({ incomplete_details: null, metadata: {} }, { metadata: {}, cached: false })),
     ).toHaveLength(7);
   });
 
@@ -121,11 +121,11 @@ describe("the keys of an answer", () => {
     ["1763827200", context.now],
     [Number.POSITIVE_INFINITY, context.now],
   ])("created_at %j gives %j", (created_at, expected) => {
-    expect(trimmed({ created_at }).created_at).toBe(expected);
+    expect(trimResponse({ created_at }).created_at).toBe(expected);
   });
 
   test.each(["incomplete", "queued", "a future status"])("the status %s is forwarded", (status) => {
-    expect(trimmed({ status }).status).toBe(status);
+    expect(trimResponse({ status }).status).toBe(status);
   });
 });
 
@@ -159,7 +159,7 @@ describe("text", () => {
     ["text of unknown parts is not text", { output: [message({ type: "summary_text", text: "x" }, text("a"))] }, "a"],
     ["text that is not a string is ignored", { output: [message({ type: "output_text", text: 7 }, text("a"))] }, "a"],
   ])("%s", (_, response, expected) => {
-    expect(trimmed(response).text).toBe(expected);
+    expect(trimResponse(response).text).toBe(expected);
   });
 
   test("is what the openai SDK computes, for any output without phases", () => {
@@ -177,7 +177,7 @@ describe("text", () => {
       fc.property(fc.array(item), (output) => {
         const reference = { output: structuredClone(output), output_text: "" };
         addOutputText(reference as unknown as Parameters<typeof addOutputText>[0]);
-        expect(trimmed({ output, output_text: fc.sample(fc.constantFrom("", null), 1)[0] }).text).toBe(
+        expect(trimResponse({ output, output_text: fc.sample(fc.constantFrom("", null), 1)[0] }).text).toBe(
           reference.output_text,
         );
       }),
@@ -196,7 +196,7 @@ describe("citations", () => {
             ...parts.map(([word, quoted]) => text(word, quoted ? [{ ...cite(0, word.length), title: word }] : [])),
           ),
         );
-        const answer = trimmed({ output });
+        const answer = trimResponse({ output });
         for (const citation of answer.citations ?? []) {
           expect(answer.text.slice(Number(citation["start_index"]), Number(citation["end_index"]))).toBe(
             citation["title"],
@@ -213,7 +213,7 @@ describe("citations", () => {
       { ...message(text("thinking", [cite(0, 8)])), phase: "commentary" },
       { ...message(text("a"), text("b", [file, cite(0, 1)])), phase: "final_answer" },
     ];
-    expect(trimmed({ output }).citations).toEqual([file, cite(1, 2)]);
+    expect(trimResponse({ output }).citations).toEqual([file, cite(1, 2)]);
   });
 });
 
@@ -228,16 +228,16 @@ describe("data", () => {
     ["no JSON", "I can't.", undefined],
     ["nothing", "", undefined],
   ])("%s in the text: %j", (_, value, data) => {
-    const answer = trimmed({ output: [message(text(value))] }, { wantsData: true });
+    const answer = trimResponse({ output: [message(text(value))] }, { wantsData: true });
     expect(answer.data).toEqual(data);
     expect(Object.hasOwn(answer, "data")).toBe(data !== undefined);
     expect(answer.text).toBe(value);
-    expect(trimmed({ output: [message(text(value))] })).not.toHaveProperty("data");
+    expect(trimResponse({ output: [message(text(value))] })).not.toHaveProperty("data");
   });
 });
 
 describe("a Markdown fence around the JSON", () => {
-  const dataOf = (value: string): unknown => trimmed({ output: [message(text(value))] }, { wantsData: true }).data;
+  const dataOf = (value: string): unknown => trimResponse({ output: [message(text(value))] }, { wantsData: true }).data;
 
   /** The rule as a regular expression: short, but its time is quadratic in line breaks. */
   const reference = (value: string): unknown => {
@@ -272,7 +272,8 @@ describe("a Markdown fence around the JSON", () => {
 describe("tool calls", () => {
   test("have a string as arguments, even if a relay sent an object or nothing", () => {
     const call = (more: JsonObject): unknown =>
-      trimmed({ output: [{ type: "function_call", call_id: "c", name: "f", ...more }] }).tool_calls?.[0]?.arguments;
+      trimResponse({ output: [{ type: "function_call", call_id: "c", name: "f", ...more }] }).tool_calls?.[0]
+        ?.arguments;
     expect(call({ arguments: '{"a":1}' })).toBe('{"a":1}');
     expect(call({ arguments: { a: 1 } })).toBe('{"a":1}');
     expect(call({ arguments: null })).toBe("");
@@ -280,7 +281,7 @@ describe("tool calls", () => {
   });
 
   test("without call_id are named by their id", () => {
-    expect(trimmed({ output: [{ type: "function_call", id: "fc_1", name: "f" }] }).tool_calls).toEqual([
+    expect(trimResponse({ output: [{ type: "function_call", id: "fc_1", name: "f" }] }).tool_calls).toEqual([
       { call_id: "fc_1", name: "f", arguments: "" },
     ]);
   });
@@ -318,7 +319,7 @@ test("trimming never fails, and the answer always has the contract's types", () 
   );
   fc.assert(
     fc.property(response, fc.boolean(), (response, wantsData) => {
-      const answer = JSON.parse(JSON.stringify(trimmed(response as JsonObject, { wantsData }))) as Answer;
+      const answer = JSON.parse(JSON.stringify(trimResponse(response as JsonObject, { wantsData }))) as Answer;
       for (const key of ["id", "model", "status", "text"] as const) expect(typeof answer[key]).toBe("string");
       expect(Number.isInteger(answer.created_at)).toBe(true);
       for (const count of Object.values(answer.usage ?? {})) expect(count).toBeGreaterThanOrEqual(0);

@@ -29,12 +29,12 @@ const turn: Turn = {
   model: "gpt-6-sol",
   at: 1_763_800_000,
 };
-const written = (more: Partial<Turn> = {}): string => encodeTurn({ ...turn, ...more }) ?? "";
+const encode = (more: Partial<Turn> = {}): string => encodeTurn({ ...turn, ...more }) ?? "";
 
 describe("round trip", () => {
   test("a turn is read as it was written, except for the instructions", () => {
-    expect(decodeTurn(written())).toEqual(turn);
-    const secret = written({ response: { ...turn.response, instructions: "the hidden prompt" } });
+    expect(decodeTurn(encode())).toEqual(turn);
+    const secret = encode({ response: { ...turn.response, instructions: "the hidden prompt" } });
     expect(secret).not.toContain("hidden");
     expect(decodeTurn(secret)).toEqual(turn);
     const root: Turn = { ...turn, parent: null, ancestors: [], preset: null, metadata: undefined, input: "hi" };
@@ -52,7 +52,7 @@ describe("round trip", () => {
           { noNullPrototype: true },
         ),
         (input, response) => {
-          expect(decodeTurn(written({ input, response }))).toEqual({ ...turn, input, response });
+          expect(decodeTurn(encode({ input, response }))).toEqual({ ...turn, input, response });
         },
       ),
     );
@@ -68,22 +68,22 @@ test("with skipAncestors any turn is read without its ancestors, and otherwise u
       fc.dictionary(fc.constantFrom("ancestors", "output", "x"), json, { noNullPrototype: true }),
       Ids,
       (input, more, ancestors) => {
-        const text = written({ input, response: { ...turn.response, ...more }, ancestors });
+        const text = encode({ input, response: { ...turn.response, ...more }, ancestors });
         expect(decodeTurn(text, true)).toEqual({ ...decodeTurn(text), ancestors: [] });
       },
     ),
   );
-  const lost = written({ input: "many words ".repeat(200_000), ancestors: ["resp_ue1_a"] });
+  const lost = encode({ input: "many words ".repeat(200_000), ancestors: ["resp_ue1_a"] });
   expect(decodeTurn(lost, true)).toEqual({ ...decodeTurn(lost), ancestors: [] });
   expect(decodeTurn(lost, true)?.inputLost).toBe(true);
 });
 
 describe("an invalid record is a miss", () => {
-  const record = JSON.parse(written()) as JsonObject;
+  const record = JSON.parse(encode()) as JsonObject;
   test.each<[string, string | null]>([
     ["nothing", null],
     ["an empty text", ""],
-    ["half a record", written().slice(0, 100)],
+    ["half a record", encode().slice(0, 100)],
     ["a list", "[]"],
     ["null", "null"],
     ["another version", JSON.stringify({ ...record, v: 2 })],
@@ -106,22 +106,22 @@ describe("an invalid record is a miss", () => {
         expect(decodeTurn(text)).toBeNull();
       }),
     );
-    const whole = written();
-    for (let end = 0; end < whole.length; end += 7) expect(decodeTurn(whole.slice(0, end))).toBeNull();
+    const record = encode();
+    for (let end = 0; end < record.length; end += 7) expect(decodeTurn(record.slice(0, end))).toBeNull();
   });
 });
 
 describe("1 MiB", () => {
   const image = `data:image/png;base64,${"A".repeat(MIB)}`;
-  const asked = (...parts: JsonObject[]): Turn["input"] => [{ role: "user", content: parts }];
-  const answered = (text: string): JsonObject => ({
+  const question = (...parts: JsonObject[]): Turn["input"] => [{ role: "user", content: parts }];
+  const responseWith = (text: string): JsonObject => ({
     id: "resp_1",
     output: [{ type: "message", content: [{ type: "output_text", text }] }],
   });
 
   test("a record that fits is stored unchanged, even with large data", () => {
-    const input = asked({ type: "input_image", image_url: `data:image/png;base64,${"A".repeat(500_000)}` });
-    expect(decodeTurn(written({ input }))?.input).toEqual(input);
+    const input = question({ type: "input_image", image_url: `data:image/png;base64,${"A".repeat(500_000)}` });
+    expect(decodeTurn(encode({ input }))?.input).toEqual(input);
   });
 
   test("a larger one gets a note in place of every large data URL, and is otherwise unchanged", () => {
@@ -130,24 +130,27 @@ describe("1 MiB", () => {
       { type: "input_text", text: "What is this?" },
       { type: "input_image", image_url: icon },
     ];
-    const text = written({ input: asked(...parts, { type: "input_image", image_url: image }) });
+    const text = encode({ input: question(...parts, { type: "input_image", image_url: image }) });
     expect(text.length).toBeLessThan(10_000);
     const note = { type: "input_image", image_url: `[${image.length} characters of data were not stored]` };
-    expect(decodeTurn(text)).toEqual({ ...turn, input: asked(...parts, note) });
+    expect(decodeTurn(text)).toEqual({ ...turn, input: question(...parts, note) });
   });
 
   test("bare base64 of a file or a generated image is data too", () => {
-    const text = written({
-      input: asked({ type: "input_file", file_data: "QUJD".repeat(300_000) }),
+    const text = encode({
+      input: question({ type: "input_file", file_data: "QUJD".repeat(300_000) }),
       response: { id: "resp_1", output: [{ type: "image_generation_call", result: "QUJD".repeat(300_000) }] },
     });
     expect(text.length).toBeLessThan(10_000);
   });
 
   test.each([["words"], ["data:image/png;base64,"], ["QUJD"]])("an answer is never shortened: %s", (word) => {
-    const said = word.repeat(2_000);
-    const text = written({ input: asked({ type: "input_image", image_url: image }), response: answered(said) });
-    expect(decodeTurn(text)?.response).toEqual(answered(said));
+    const longText = word.repeat(2_000);
+    const text = encode({
+      input: question({ type: "input_image", image_url: image }),
+      response: responseWith(longText),
+    });
+    expect(decodeTurn(text)?.response).toEqual(responseWith(longText));
   });
 
   test("a tool call's arguments and a refusal are never shortened", () => {
@@ -158,13 +161,13 @@ describe("1 MiB", () => {
         { type: "message", content: [{ type: "refusal", refusal: "A".repeat(9_000) }] },
       ],
     };
-    expect(decodeTurn(written({ input: asked({ image_url: image }), response }))?.response).toEqual(response);
+    expect(decodeTurn(encode({ input: question({ image_url: image }), response }))?.response).toEqual(response);
   });
 
   test("a record that is still too large is not stored", () => {
-    expect(encodeTurn({ ...turn, response: answered("many words ".repeat(100_000)) })).toBeNull();
+    expect(encodeTurn({ ...turn, response: responseWith("many words ".repeat(100_000)) })).toBeNull();
     expect(
-      encodeTurn({ ...turn, input: "ü".repeat(MIB), response: answered("many words ".repeat(MIB / 8)) }),
+      encodeTurn({ ...turn, input: "ü".repeat(MIB), response: responseWith("many words ".repeat(MIB / 8)) }),
     ).toBeNull();
   });
 

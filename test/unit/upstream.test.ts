@@ -178,13 +178,13 @@ describe("a JSON answer", () => {
   });
 
   test("a connection that breaks may have been paid, and a body that can't be decoded is an invalid answer", async () => {
-    const breaking = (headers: Record<string, string>) => () =>
+    const brokenBody = (headers: Record<string, string>) => () =>
       new Response(new ReadableStream({ pull: (controller) => controller.error(new TypeError(`reset ${KEY}`)) }), {
         headers,
       });
     expect(await outcome(create(() => Promise.reject(new TypeError("refused"))))).toBe("502 upstream_error maybe");
-    expect(await outcome(create(breaking({})))).toBe("502 upstream_error maybe");
-    expect(await outcome(create(breaking({ "content-encoding": "br" })))).toBe("502 upstream_invalid_response maybe");
+    expect(await outcome(create(brokenBody({})))).toBe("502 upstream_error maybe");
+    expect(await outcome(create(brokenBody({ "content-encoding": "br" })))).toBe("502 upstream_invalid_response maybe");
     expect(
       await outcome(
         create(() => new Response(Uint8Array.of(0x1f, 0x8b, 8, 0), { headers: { "content-encoding": "gzip" } })),
@@ -285,11 +285,11 @@ describe("a stream", () => {
   });
 
   test("a connection that breaks is an error, never an end", async () => {
-    const breaking = new ReadableStream({
+    const brokenBody = new ReadableStream({
       start: (controller) => controller.enqueue(bytesOf("data: 1\n\n")),
       pull: (controller) => controller.error(new TypeError("reset")),
     });
-    expect(await outcome(create(() => new Response(breaking, { headers: SSE_HEADERS }), true).then(dataOf))).toBe(
+    expect(await outcome(create(() => new Response(brokenBody, { headers: SSE_HEADERS }), true).then(dataOf))).toBe(
       "502 upstream_error maybe",
     );
   });

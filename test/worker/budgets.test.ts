@@ -12,9 +12,9 @@ import {
   eachTestAlone,
   EVENTS,
   KEYS,
-  marked,
+  uniqueText,
   problemOf,
-  received,
+  receivedRequests,
   SERVER_KEYS,
   startWorker,
   type WorkerUnderTest,
@@ -28,7 +28,7 @@ const pk = as(PK);
 type Limits = Record<string, number>;
 
 /** A publishable key with a unique name, so that no test sees another test's sums. */
-function limited(
+function startLimited(
   limits: { per_visitor?: Limits; total?: Limits },
   more: ConfigInput = {},
   settings: Record<string, unknown> = {},
@@ -62,8 +62,8 @@ const from = (address: string): Record<string, string> => ({ ...pk, "cf-connecti
 describe("a limit", () => {
   test("lets at most ten of fifty parallel calls reach upstream if it is enough for ten", async () => {
     // Each call reserves 100 output tokens and some input tokens. A settlement may only make room for what it frees.
-    const { worker, total } = limited({ total: { tokens_per_day: 1_500 } });
-    const input = marked();
+    const { worker, total } = startLimited({ total: { tokens_per_day: 1_500 } });
+    const input = uniqueText();
     const answers = await Promise.all(Array.from({ length: 50 }, () => worker.ask({ input }, pk)));
     const codes = await Promise.all(answers.map(async (answer) => (answer.ok ? "ok" : (await problemOf(answer)).code)));
     expect(codes.filter((code) => code === "ok").length).toBeGreaterThan(0);
@@ -81,8 +81,8 @@ describe("a limit", () => {
     ["usd_per_day", { usd_per_day: 0.0001 }],
   ])("a call that could exceed %s is refused before upstream is called", async (limit, limits) => {
     for (const whose of ["per_visitor", "total"] as const) {
-      const { worker } = limited({ [whose]: limits });
-      const input = marked();
+      const { worker } = startLimited({ [whose]: limits });
+      const input = uniqueText();
       const response = await worker.ask({ input }, pk);
       const problem = await problemOf(response);
       expect([response.status, problem.code]).toEqual([429, "budget_exceeded"]);
@@ -97,8 +97,8 @@ describe("a limit", () => {
 
   test("requests_per_minute counts hits, refused requests and wrong bodies too", async () => {
     withinOneMinute();
-    const { worker } = limited({ per_visitor: { requests_per_minute: 3 } }, { cache: { ttl: 600 } });
-    const input = marked();
+    const { worker } = startLimited({ per_visitor: { requests_per_minute: 3 } }, { cache: { ttl: 600 } });
+    const input = uniqueText();
     await worker.answer({ input }, pk);
     await worker.answer({ input }, pk);
     expect((await worker.ask({ input, nonsense: 1 }, pk)).status).toBe(400);
@@ -122,7 +122,7 @@ describe("a limit", () => {
       },
       { SESSION_KEYS },
     );
-    const input = marked();
+    const input = uniqueText();
     const fresh: Record<string, (n: number) => Record<string, string>> = {
       sub: (n) => as(hs256(claimsOf(`user-${n}`))),
       network: (n) => from(`2001:db8:${n.toString(16)}::1`),
@@ -151,9 +151,12 @@ describe("a limit", () => {
 
   test("a visitor is one IPv6 network, and a refused visitor uses nothing of the total", async () => {
     withinOneMinute();
-    const { worker, total } = limited({ per_visitor: { requests_per_minute: 1 }, total: { requests_per_minute: 3 } });
+    const { worker, total } = startLimited({
+      per_visitor: { requests_per_minute: 1 },
+      total: { requests_per_minute: 3 },
+    });
     const ask = async (address: string): Promise<number> =>
-      (await worker.ask({ input: marked() }, from(address))).status;
+      (await worker.ask({ input: uniqueText() }, from(address))).status;
     expect(await ask("2001:db8::1")).toBe(200);
     expect(await ask("2001:db8::2")).toBe(429);
     expect(await ask("2001:db8::3")).toBe(429);
@@ -176,24 +179,24 @@ describe("a session's own claims", () => {
   test("limit its requests, as GET /usage shows", async () => {
     const worker = sessions();
     const user = asSession({ requests: 3, tokens_per_day: 5_000 });
-    await worker.answer({ input: marked() }, user);
+    await worker.answer({ input: uniqueText() }, user);
     const usage = await (
       await worker.get("/usage", user)
     ).json<{ limits: object; left: { requests: number; tokens_per_day: number } }>();
     expect(usage).toMatchObject({ limits: { requests: 3, tokens_per_day: 5_000 }, left: { requests: 1 } });
     expect(usage.left.tokens_per_day).toBeLessThan(5_000);
-    expect((await worker.ask({ input: marked() }, user)).status).toBe(200);
-    const refused = await problemOf(await worker.ask({ input: marked() }, user));
+    expect((await worker.ask({ input: uniqueText() }, user)).status).toBe(200);
+    const refused = await problemOf(await worker.ask({ input: uniqueText() }, user));
     expect([refused.code, refused.message.includes("`requests`")]).toEqual(["budget_exceeded", true]);
     await worker.settled();
   });
 
   test("limit its output tokens", async () => {
     const worker = sessions();
-    const input = marked();
+    const input = uniqueText();
     for (const body of [{ input }, { input, max_output_tokens: 90 }])
       await worker.answer({ ...body, cache: false }, asSession({ max_output_tokens: 40 }));
-    expect((await received(input)).map(({ body }) => body["max_output_tokens"])).toEqual([40, 40]);
+    expect((await receivedRequests(input)).map(({ body }) => body["max_output_tokens"])).toEqual([40, 40]);
   });
 });
 
@@ -269,14 +272,14 @@ describe("a reservation", () => {
   const model = (name: string): ConfigInput => ({ presets: { chat: { max_output_tokens: 100, model: name } } });
 
   test("is replaced by what was used: as JSON, as events, on both routes, in tokens and USD", async () => {
-    const { worker, total } = limited({ total: { tokens_per_day: 100_000, usd_per_day: 1 } });
+    const { worker, total } = startLimited({ total: { tokens_per_day: 100_000, usd_per_day: 1 } });
     let tokens = 0;
-    const used = await worker.answer({ input: marked() }, pk);
+    const used = await worker.answer({ input: uniqueText() }, pk);
     tokens += used.usage?.total_tokens ?? 0;
     for (const response of [
-      await worker.ask({ input: marked() }, { ...pk, ...EVENTS }),
-      await respond(worker, { input: marked() }, pk),
-      await respond(worker, { input: marked(), stream: true }, pk),
+      await worker.ask({ input: uniqueText() }, { ...pk, ...EVENTS }),
+      await respond(worker, { input: uniqueText() }, pk),
+      await respond(worker, { input: uniqueText(), stream: true }, pk),
     ]) {
       const text = await response.text();
       tokens += Number(/"total_tokens":(\d+)(?!.*"total_tokens")/s.exec(text)?.[1]);
@@ -291,18 +294,18 @@ describe("a reservation", () => {
   test.each(["emulate/429", "emulate/503", "emulate/400", "emulate/401"])(
     "is returned if upstream refused the call unpaid (%s)",
     async (name) => {
-      const { worker, total } = limited({ total: { tokens_per_day: 100_000 } }, model(name));
-      expect((await worker.ask({ input: marked() }, pk)).ok).toBe(false);
+      const { worker, total } = startLimited({ total: { tokens_per_day: 100_000 } }, model(name));
+      expect((await worker.ask({ input: uniqueText() }, pk)).ok).toBe(false);
       await worker.settled();
       expect(await usedOf(total)).toMatchObject({ tokens: 0, reserved: 0 });
     },
   );
 
   test("is returned if upstream refused in its stream, before any output", async () => {
-    const { worker, total } = limited({ total: { tokens_per_day: 100_000 } }, model("emulate/error-event-nested"));
+    const { worker, total } = startLimited({ total: { tokens_per_day: 100_000 } }, model("emulate/error-event-nested"));
     for (const response of [
-      await worker.ask({ input: marked() }, { ...pk, ...EVENTS }),
-      await respond(worker, { input: marked(), stream: true }, pk),
+      await worker.ask({ input: uniqueText() }, { ...pk, ...EVENTS }),
+      await respond(worker, { input: uniqueText(), stream: true }, pk),
     ]) {
       await response.text().catch(() => undefined);
     }
@@ -313,8 +316,8 @@ describe("a reservation", () => {
   test.each(["emulate/500", "emulate/reset", "emulate/cut"])(
     "remains if the call may have been paid (%s)",
     async (name) => {
-      const { worker, total } = limited({ total: { tokens_per_day: 100_000 } }, model(name));
-      const response = await worker.ask({ input: marked() }, { ...pk, ...EVENTS });
+      const { worker, total } = startLimited({ total: { tokens_per_day: 100_000 } }, model(name));
+      const response = await worker.ask({ input: uniqueText() }, { ...pk, ...EVENTS });
       await response.text().catch(() => undefined);
       await worker.settled();
       const used = await usedOf(total);
@@ -324,8 +327,8 @@ describe("a reservation", () => {
   );
 
   test("remains if the caller disconnected during the call", async () => {
-    const { worker, total } = limited({ total: { tokens_per_day: 100_000 } });
-    const response = await worker.ask({ input: marked("one two three four five six") }, { ...pk, ...EVENTS });
+    const { worker, total } = startLimited({ total: { tokens_per_day: 100_000 } });
+    const response = await worker.ask({ input: uniqueText("one two three four five six") }, { ...pk, ...EVENTS });
     const reader = response.body?.getReader();
     await reader?.read();
     await reader?.cancel();
@@ -336,10 +339,12 @@ describe("a reservation", () => {
   });
 
   test("includes the conversation that is continued", async () => {
-    const { worker } = limited({ per_visitor: { tokens_per_day: 700 } });
-    const { id, usage } = await worker.answer({ input: marked("x".repeat(300)) }, pk);
+    const { worker } = startLimited({ per_visitor: { tokens_per_day: 700 } });
+    const { id, usage } = await worker.answer({ input: uniqueText("x".repeat(300)) }, pk);
     expect(usage?.total_tokens).toBeGreaterThan(80);
-    const long = await problemOf(await worker.ask({ input: marked("x".repeat(700)), previous_response_id: id }, pk));
+    const long = await problemOf(
+      await worker.ask({ input: uniqueText("x".repeat(700)), previous_response_id: id }, pk),
+    );
     expect(long.code).toBe("budget_exceeded");
     expect((await worker.ask({ input: "x", previous_response_id: id }, pk)).status).toBe(200);
     await worker.settled();
@@ -357,8 +362,8 @@ describe("a budget that can't be reached", () => {
     ["tokens_per_day", { tokens_per_day: 5_000 }, broken, "unavailable"],
     ["tokens_per_day, unbound", { tokens_per_day: 5_000 }, undefined, "misconfigured"],
   ])("is 503 for callers with limits (%s), and upstream is not called", async (_name, limits, BUDGETS, code) => {
-    const { worker } = limited({ total: limits }, {}, { BUDGETS });
-    const input = marked();
+    const { worker } = startLimited({ total: limits }, {}, { BUDGETS });
+    const input = uniqueText();
     const response = await worker.ask({ input }, pk);
     expect([response.status, (await problemOf(response)).code]).toEqual([503, code]);
     expect(await calls(input)).toBe(0);
@@ -367,7 +372,7 @@ describe("a budget that can't be reached", () => {
   test("does not affect callers without limits", async () => {
     for (const BUDGETS of [broken, undefined]) {
       const worker = startWorker({}, { BUDGETS, SERVER_KEYS });
-      expect((await worker.ask({ input: marked() }, as(KEYS.alice))).status).toBe(200);
+      expect((await worker.ask({ input: uniqueText() }, as(KEYS.alice))).status).toBe(200);
       await worker.settled();
     }
   });
@@ -391,8 +396,8 @@ describe("a budget that can't be reached", () => {
         };
       },
     };
-    const { worker, total } = limited({ total: { tokens_per_day: 100_000 } }, {}, { BUDGETS: flaky });
-    const { usage } = await worker.answer({ input: marked() }, pk);
+    const { worker, total } = startLimited({ total: { tokens_per_day: 100_000 } }, {}, { BUDGETS: flaky });
+    const { usage } = await worker.answer({ input: uniqueText() }, pk);
     expect(await usedOf(total)).toMatchObject({ tokens: usage?.total_tokens, reserved: 0 });
     expect(settleCalls).toBe(3);
   });
@@ -404,7 +409,7 @@ describe("the rate limit", () => {
     const RATE_LIMIT = { limit: async ({ key }: { key: string }) => ({ success: seen.push(key) < 4 }) };
     const worker = startWorker({}, { SERVER_KEYS, RATE_LIMIT });
     const send = (): Promise<Response> =>
-      worker.ask({ input: marked() }, { ...as(KEYS.alice), "cf-connecting-ip": "203.0.113.9" });
+      worker.ask({ input: uniqueText() }, { ...as(KEYS.alice), "cf-connecting-ip": "203.0.113.9" });
     expect((await send()).status).toBe(200);
     const byOwner = await send();
     expect([byOwner.status, (await problemOf(byOwner)).code, byOwner.headers.get("retry-after")]).toEqual([
@@ -413,7 +418,7 @@ describe("the rate limit", () => {
       "60",
     ]);
     const byAddress = await worker.ask(
-      { input: marked() },
+      { input: uniqueText() },
       { ...as("sk_wrong_0123456789ab"), "cf-connecting-ip": "203.0.113.9" },
     );
     expect(byAddress.status).toBe(429);
@@ -431,9 +436,9 @@ describe("the rate limit", () => {
         return { success: (counts.get(key) ?? 0) <= 5 || key.startsWith("address:") };
       },
     };
-    const { worker } = limited({ per_visitor: { requests_per_minute: 1 } }, {}, { RATE_LIMIT });
-    for (let n = 0; n < 8; n += 1) await (await worker.ask({ input: marked() }, from("203.0.113.1"))).text();
-    expect((await worker.ask({ input: marked() }, from("203.0.113.2"))).status).toBe(200);
+    const { worker } = startLimited({ per_visitor: { requests_per_minute: 1 } }, {}, { RATE_LIMIT });
+    for (let n = 0; n < 8; n += 1) await (await worker.ask({ input: uniqueText() }, from("203.0.113.1"))).text();
+    expect((await worker.ask({ input: uniqueText() }, from("203.0.113.2"))).status).toBe(200);
     await worker.settled();
   });
 
@@ -442,7 +447,7 @@ describe("the rate limit", () => {
     ["failing", { limit: () => Promise.reject(new Error("gone")) }, "rate_limit_failed"],
   ])("that is %s is logged, and requests pass", async (_name, RATE_LIMIT, event) => {
     const worker = startWorker({}, { SERVER_KEYS, RATE_LIMIT });
-    expect((await worker.ask({ input: marked() }, as(KEYS.alice))).status).toBe(200);
+    expect((await worker.ask({ input: uniqueText() }, as(KEYS.alice))).status).toBe(200);
     await worker.settled();
     expect(log.warnings().some((line) => line.event.startsWith(event))).toBe(true);
   });
@@ -454,7 +459,7 @@ describe("GET /usage", () => {
       { prices: { "gpt-6-luna": { input: 1, output: 10 } } },
       { SERVER_KEYS: `${crypto.randomUUID()}:${KEYS.alice}` },
     );
-    const input = marked();
+    const input = uniqueText();
     const { usage, cost_usd } = await worker.answer({ input }, as(KEYS.alice));
     expect(await worker.answer({ input }, as(KEYS.alice))).toMatchObject({ cached: true });
     const response = await worker.get("/usage", as(KEYS.alice));

@@ -9,10 +9,10 @@ import {
   eventsIn,
   EVENTS,
   type HeaderTable,
-  joined,
+  joinDeltas,
   KEYS,
   kvKeys,
-  marked,
+  uniqueText,
   problemOf,
   SERVER_KEYS,
   startWorker,
@@ -41,7 +41,7 @@ async function readReply(worker: WorkerUnderTest, body: object, headers: HeaderT
   const events = type.startsWith("text/event-stream") ? eventsIn(bodyText) : undefined;
   const answer = (events === undefined ? JSON.parse(bodyText) : events.at(-1)?.data) as Answer;
   return {
-    text: events === undefined ? answer.text : joined(events, "text"),
+    text: events === undefined ? answer.text : joinDeltas(events, "text"),
     id: answer.id,
     headers: response.headers,
     answer,
@@ -61,7 +61,7 @@ describe("exact repeats", () => {
   const pairs = Object.keys(FORMS).flatMap((first) => Object.keys(FORMS).map((second) => [first, second] as const));
   test.each(pairs)("an answer as %s is repeated as %s without an upstream call", async (first, second) => {
     const worker = startWorker();
-    const input = marked();
+    const input = uniqueText();
     const original = await FORMS[first]?.(worker, { input });
     const repeated = await FORMS[second]?.(worker, { input });
     expect(repeated).toMatchObject({ text: original?.text, id: original?.id });
@@ -81,21 +81,21 @@ describe("exact repeats", () => {
 
   test.each(pairs)("a follow-up answered as %s is repeated as %s", async (first, second) => {
     const worker = startWorker();
-    const root = await worker.answer({ input: marked("root") });
-    const body = { input: marked("more"), previous_response_id: root.id };
+    const root = await worker.answer({ input: uniqueText("root") });
+    const body = { input: uniqueText("more"), previous_response_id: root.id };
     const original = await FORMS[first]?.(worker, body);
     const repeated = await FORMS[second]?.(worker, body);
     expect(repeated).toMatchObject({ text: original?.text, id: original?.id });
     expect(repeated?.headers.get("cache-status")).toContain("hit");
     expect(await calls(body.input)).toBe(1);
     // A hit can be continued like the answer that it repeats.
-    const next = await worker.answer({ input: marked("next"), previous_response_id: repeated?.id });
+    const next = await worker.answer({ input: uniqueText("next"), previous_response_id: repeated?.id });
     expect(next.text).toContain(body.input);
   });
 
   test("the order of keys matters only in a schema", async () => {
     const worker = startWorker();
-    const input = marked();
+    const input = uniqueText();
     await worker.answer({ input, temperature: 0.5, metadata: { a: "1", b: "2" } });
     expect(await worker.answer({ metadata: { b: "2", a: "1" }, temperature: 0.5, input })).toMatchObject({
       cached: true,
@@ -108,7 +108,7 @@ describe("exact repeats", () => {
 
   test("a request with any other field value is another request", async () => {
     const worker = startWorker({ presets: { terse: { instructions: "Be terse." } } });
-    const input = marked();
+    const input = uniqueText();
     await worker.answer({ input });
     const others = [
       { instructions: "Be kind." },
@@ -129,8 +129,8 @@ describe("exact repeats", () => {
 
   test("siblings and children of other parents never collide", async () => {
     const worker = startWorker();
-    const [a, b] = [await worker.answer({ input: marked("a") }), await worker.answer({ input: marked("b") })];
-    const input = marked("same");
+    const [a, b] = [await worker.answer({ input: uniqueText("a") }), await worker.answer({ input: uniqueText("b") })];
+    const input = uniqueText("same");
     const root = await worker.answer({ input });
     const ofA = await worker.answer({ input, previous_response_id: a.id });
     const ofB = await worker.answer({ input, previous_response_id: b.id });
@@ -144,7 +144,7 @@ describe("exact repeats", () => {
 
   test('a raw parent id "root" is not a root', async () => {
     const worker = startWorker();
-    const input = marked();
+    const input = uniqueText();
     await worker.answer({ input });
     const response = await worker.ask({ input, previous_response_id: "root" });
     expect(response.status).toBe(400);
@@ -153,7 +153,7 @@ describe("exact repeats", () => {
 
   test("another owner never gets a hit, another key of the same owner does", async () => {
     const worker = startWorker({}, { SERVER_KEYS });
-    const body = { input: marked() };
+    const body = { input: uniqueText() };
     const original = await worker.answer(body, as(KEYS.alice));
     expect(await worker.answer(body, as(KEYS.alice2))).toEqual({ ...original, cached: true });
     const others = await worker.answer(body, as(KEYS.bob));
@@ -164,7 +164,7 @@ describe("exact repeats", () => {
   });
 
   test("another base URL, another id key or a turned-off cache is a miss", async () => {
-    const body = { input: marked() };
+    const body = { input: uniqueText() };
     await startWorker().answer(body);
     expect(await startWorker().answer(body)).toHaveProperty("cached");
     const url = `${(await import("vitest")).inject("emulatorUrl").replace("127.0.0.1", "localhost")}/v1/`;
@@ -178,7 +178,7 @@ describe("exact repeats", () => {
 
   test("a preset with cache: false neither reads nor writes", async () => {
     const worker = startWorker({ presets: { fresh: { cache: false } } });
-    const body = { input: marked(), preset: "fresh" };
+    const body = { input: uniqueText(), preset: "fresh" };
     expect(cacheStatus(await readReply(worker, body))).toBe("uniapi-edge; fwd=bypass");
     expect(cacheStatus(await readReply(worker, { ...body, cache: 600 }))).toBe("uniapi-edge; fwd=bypass");
     expect(await kvKeys("answer:")).toEqual([]);
@@ -191,7 +191,7 @@ describe("a preset with a shared cache", () => {
   test("gives another owner the answer under its own id, which only that owner can continue and read", async () => {
     const worker = startWorker(config, { SERVER_KEYS });
     for (const [at, form] of Object.values(FORMS).entries()) {
-      const body = { input: marked(`question ${at}`), preset: "faq" };
+      const body = { input: uniqueText(`question ${at}`), preset: "faq" };
       const first = await form(worker, body, as(KEYS.alice));
       const second = await form(worker, body, as(KEYS.bob));
       expect(second.headers.get("cache-status")).toMatch(/hit; ttl=(?:600|59\d)$/);
@@ -199,13 +199,13 @@ describe("a preset with a shared cache", () => {
       expect(second.id).not.toBe(first.id);
       expect(await calls(body.input)).toBe(1);
 
-      const next = marked("next");
+      const next = uniqueText("next");
       expect((await worker.answer({ input: next, previous_response_id: second.id }, as(KEYS.bob))).text).toContain(
         body.input,
       );
       const mine = await worker.get(`/ask/${second.id}`, as(KEYS.bob));
       expect(await mine.json()).toMatchObject({ id: second.id, text: first.text });
-      const foreign = marked("foreign");
+      const foreign = uniqueText("foreign");
       for (const [key, id] of [
         [KEYS.bob, first.id],
         [KEYS.alice, second.id],
@@ -222,23 +222,23 @@ describe("a preset with a shared cache", () => {
       { presets: { ...config.presets, faq2: { instructions: "Answer.", cache: { ttl: 600, scope: "shared" } } } },
       { SERVER_KEYS },
     );
-    const body = { input: marked(), preset: "faq" };
+    const body = { input: uniqueText(), preset: "faq" };
     await worker.answer(body, as(KEYS.alice));
     const own = await worker.answer(body, as(KEYS.bob));
     expect(own.cached).toBe(true);
     expect(await worker.answer({ ...body, preset: "faq2" }, as(KEYS.bob))).not.toHaveProperty("cached");
-    const follow = { input: marked(), preset: "faq", previous_response_id: own.id };
+    const follow = { input: uniqueText(), preset: "faq", previous_response_id: own.id };
     expect(await worker.answer(follow, as(KEYS.bob))).not.toHaveProperty("cached");
     expect(await worker.answer(follow, as(KEYS.bob))).toHaveProperty("cached", true);
   });
 
   test("writes no turn while turns are off", async () => {
     const worker = startWorker({ ...config, turns: false }, { SERVER_KEYS });
-    const body = { input: marked(), preset: "faq" };
+    const body = { input: uniqueText(), preset: "faq" };
     await worker.answer(body, as(KEYS.alice));
     const { id } = await worker.answer(body, as(KEYS.bob));
     expect(await kvKeys("turn:")).toEqual([]);
-    expect((await worker.answer({ input: marked(), previous_response_id: id }, as(KEYS.bob))).text).toContain(
+    expect((await worker.answer({ input: uniqueText(), previous_response_id: id }, as(KEYS.bob))).text).toContain(
       body.input,
     );
   });
@@ -248,11 +248,11 @@ describe("a preset with a shared cache", () => {
       { presets: { odd: { model: "emulate/long-id", cache: { ttl: 600, scope: "shared" } } } },
       { SERVER_KEYS },
     );
-    const body = { input: marked(), preset: "odd" };
+    const body = { input: uniqueText(), preset: "odd" };
     await worker.answer(body, as(KEYS.alice));
     const { id, cached } = await worker.answer(body, as(KEYS.bob));
     expect(cached).toBe(true);
-    expect((await worker.answer({ input: marked(), previous_response_id: id }, as(KEYS.bob))).text).toContain(
+    expect((await worker.answer({ input: uniqueText(), previous_response_id: id }, as(KEYS.bob))).text).toContain(
       body.input,
     );
   });
@@ -269,7 +269,7 @@ describe("a request's cache settings", () => {
   test("a hit shows its age and its ttl", async () => {
     freeze();
     const worker = startWorker({ cache: { ttl: 1_000 } });
-    const body = { input: marked() };
+    const body = { input: uniqueText() };
     await worker.answer(body);
     waitUntil(400);
     const hit = await readReply(worker, body);
@@ -284,7 +284,7 @@ describe("a request's cache settings", () => {
     ["Cache-Control: no-store", {}, { "cache-control": "no-store" }],
   ])("%s neither reads nor writes", async (_name, fields, headers) => {
     const worker = startWorker();
-    const body = { input: marked() };
+    const body = { input: uniqueText() };
     expect(cacheStatus(await readReply(worker, { ...body, ...fields }, headers))).toBe("uniapi-edge; fwd=bypass");
     expect(await kvKeys("answer:")).toEqual([]);
     await worker.answer(body);
@@ -298,7 +298,7 @@ describe("a request's cache settings", () => {
     ["Cache-Control: max-age=0", {}, { "cache-control": "max-age=0" }],
   ])("%s writes without reading", async (_name, fields, headers) => {
     const worker = startWorker();
-    const body = { input: marked() };
+    const body = { input: uniqueText() };
     const first = await worker.answer(body);
     const fresh = await readReply(worker, { ...body, ...fields }, headers);
     expect(cacheStatus(fresh)).toMatch(/^uniapi-edge; fwd=(?:request|miss); stored$/);
@@ -313,7 +313,7 @@ describe("a request's cache settings", () => {
   ])("%s accepts no older answer", async (_name, fields, headers) => {
     freeze();
     const worker = startWorker();
-    const body = { input: marked() };
+    const body = { input: uniqueText() };
     await worker.answer(body);
     waitUntil(40);
     const hit = await readReply(worker, { ...body, ...fields }, headers);
@@ -328,7 +328,7 @@ describe("a request's cache settings", () => {
       [7_200, 7_200],
     ] as const) {
       const worker = startWorker();
-      await worker.answer({ input: marked(), cache });
+      await worker.answer({ input: uniqueText(), cache });
       const { keys } = await env.RESPONSES.list({ prefix: "answer:" });
       expect(keys[0]?.expiration).toBeGreaterThan(Date.now() / 1_000 + storedSeconds - 5);
       expect(keys[0]?.expiration).toBeLessThan(Date.now() / 1_000 + storedSeconds + 5);
@@ -338,7 +338,7 @@ describe("a request's cache settings", () => {
 
   test("the field overrides the header, except for no-store", async () => {
     const worker = startWorker();
-    const body = { input: marked(), cache: 600 };
+    const body = { input: uniqueText(), cache: 600 };
     await worker.answer(body);
     expect(await worker.answer(body, { "cache-control": "no-cache" })).toHaveProperty("cached", true);
     expect(await worker.answer(body, { "cache-control": "max-age=0" })).toHaveProperty("cached", true);
@@ -359,7 +359,7 @@ describe("not cached", () => {
   ])("%s", async (_name, fields, status) => {
     for (const form of Object.values(FORMS)) {
       const worker = startWorker();
-      const body = { input: marked(), ...fields };
+      const body = { input: uniqueText(), ...fields };
       const original = await form(worker, body);
       expect(original.headers.get("cache-status")).toBe(`uniapi-edge; ${status}`);
       expect(await kvKeys("answer:")).toEqual([]);
@@ -370,7 +370,7 @@ describe("not cached", () => {
 
   test("a failed answer", async () => {
     const worker = startWorker();
-    const body = { input: marked(), model: "emulate/failed" };
+    const body = { input: uniqueText(), model: "emulate/failed" };
     for (const headers of [{}, TEXT, EVENTS]) await (await worker.ask(body, headers)).text();
     await worker.settled();
     expect(await kvKeys("")).toEqual([]);
@@ -379,19 +379,19 @@ describe("not cached", () => {
 
   test("a refusal is an answer, and is repeated in every form", async () => {
     const worker = startWorker();
-    const body = { input: marked(), model: "emulate/refusal" };
+    const body = { input: uniqueText(), model: "emulate/refusal" };
     const original = await worker.answer(body);
     expect(original).toMatchObject({ text: "", refusal: "I can't help with that." });
     expect(await worker.answer(body)).toEqual({ ...original, cached: true });
     expect(await (await worker.ask(body, TEXT)).text()).toBe(original.refusal);
-    expect(joined(eventsIn(await (await worker.ask(body, EVENTS)).text()), "refusal")).toBe(original.refusal);
+    expect(joinDeltas(eventsIn(await (await worker.ask(body, EVENTS)).text()), "refusal")).toBe(original.refusal);
     expect(await (await worker.ask({ ...body, stream: true }, TEXT)).text()).toBe(original.refusal);
     expect(await calls(body.input)).toBe(1);
   });
 
   test("an answer larger than a record, whose Cache-Status then lacks `stored`", async () => {
     const worker = startWorker();
-    const body = { input: marked(), model: "emulate/too-large/1100000" };
+    const body = { input: uniqueText(), model: "emulate/too-large/1100000" };
     const original = await readReply(worker, body);
     expect(original.text).toHaveLength(1_100_000);
     expect(await kvKeys("answer:")).toEqual([]);

@@ -8,9 +8,9 @@ import {
   ID_KEY,
   KEYS,
   kvKeys,
-  marked,
+  uniqueText,
   problemOf,
-  received,
+  receivedRequests,
   SERVER_KEYS,
   startWorker,
   TEXT,
@@ -88,7 +88,7 @@ describe("settings", () => {
 
   test("an invalid DEADLINES fails under local, and is ignored in production", async () => {
     for (const DEADLINES of ["{", "[]", "7", '{"body":-1}', '{"body":"5"}']) {
-      const response = await startWorker({}, { DEADLINES }).ask({ input: marked() });
+      const response = await startWorker({}, { DEADLINES }).ask({ input: uniqueText() });
       expect(response.status).toBe(503);
       expect((await problemOf(response)).message).toContain("DEADLINES");
     }
@@ -104,26 +104,26 @@ describe("settings", () => {
         UNIAPI_KEY: ` ${UPSTREAM_KEY}\n`,
         SERVER_KEYS: ` ${SERVER_KEYS.replaceAll(",", " , ")} ,`,
       };
-      await startWorker({}, settings).answer({ input: marked() }, as(KEYS.bob));
+      await startWorker({}, settings).answer({ input: uniqueText() }, as(KEYS.bob));
     }
   });
 
   test("without ID_KEYS, ids derive from the upstream key, and a warning is logged", async () => {
-    const first = marked();
+    const first = uniqueText();
     const { id } = await startWorker({}, { ID_KEYS: "" }).answer({ input: first });
     expect(log.warnings().map(({ event }) => event)).toEqual([expect.stringContaining("id_keys_missing")]);
     const again = startWorker({}, { ID_KEYS: undefined });
-    expect((await again.answer({ input: marked(), previous_response_id: id })).text).toContain(first);
+    expect((await again.answer({ input: uniqueText(), previous_response_id: id })).text).toContain(first);
   });
 
   test("a new id key in front invalidates no conversation, no turn and no cached answer", async () => {
     const fresh = btoa("a fresh id key of thirty-2 bytes");
-    const input = marked();
+    const input = uniqueText();
     const old = await startWorker().answer({ input });
     const rotated = startWorker({}, { ID_KEYS: `${fresh},${ID_KEY}` });
     expect((await rotated.get(`/ask/${old.id}`)).status).toBe(200);
     expect(await rotated.answer({ input })).toEqual({ ...old, cached: true });
-    const next = await rotated.answer({ input: marked(), previous_response_id: old.id });
+    const next = await rotated.answer({ input: uniqueText(), previous_response_id: old.id });
     expect(next.text).toContain(input);
     expect((await (await rotated.get(`/ask/${next.id}?thread=true`)).json<{ turns: unknown[] }>()).turns).toHaveLength(
       2,
@@ -135,7 +135,7 @@ describe("settings", () => {
   test("PAUSED=1 answers 503 without an upstream call; a value that is neither on nor off is an error, not ignored", async () => {
     const worker = startWorker({}, { PAUSED: "1", SERVER_KEYS });
     for (const accept of ["application/json", "text/event-stream", "text/plain"]) {
-      const input = marked();
+      const input = uniqueText();
       const response = await worker.ask({ input }, { accept, ...as(KEYS.alice) });
       expect(response.status).toBe(503);
       expect((await problemOf(response)).code).toBe("paused");
@@ -143,16 +143,16 @@ describe("settings", () => {
       expect(await calls(input)).toBe(0);
     }
     expect(await (await worker.get("/health")).json()).toEqual({ status: "paused" });
-    for (const PAUSED of ["", "0"]) await startWorker({}, { PAUSED }).answer({ input: marked() });
+    for (const PAUSED of ["", "0"]) await startWorker({}, { PAUSED }).answer({ input: uniqueText() });
     for (const PAUSED of ["true", "yes", "1 "]) {
-      const response = await startWorker({}, { PAUSED }).ask({ input: marked() });
+      const response = await startWorker({}, { PAUSED }).ask({ input: uniqueText() });
       expect((await problemOf(response)).message).toContain("PAUSED");
       expect(response.status).toBe(503);
     }
   });
 
   test("a paused Worker still answers 401 to unknown callers, and still returns stored answers", async () => {
-    const { id } = await startWorker({}, { SERVER_KEYS }).answer({ input: marked() }, as(KEYS.alice));
+    const { id } = await startWorker({}, { SERVER_KEYS }).answer({ input: uniqueText() }, as(KEYS.alice));
     const worker = startWorker({}, { PAUSED: "1", SERVER_KEYS });
     expect((await post(worker, as(NEVER))).status).toBe(401);
     expect((await worker.get(`/ask/${id}`, as(KEYS.alice))).status).toBe(200);
@@ -213,7 +213,7 @@ describe("credentials", () => {
     const worker = startWorker({ public_url: "https://ask.example.com" }, { SERVER_KEYS });
     const fine = ["http://localhost:8787", "https://ask.example.com"].map((origin): HeaderTable => ({ origin }));
     for (const headers of [{}, ...fine]) {
-      const response = await post(worker, { ...as(KEYS.alice), ...headers }, "http://localhost:8787", marked());
+      const response = await post(worker, { ...as(KEYS.alice), ...headers }, "http://localhost:8787", uniqueText());
       expect(response.status, JSON.stringify(headers)).toBe(200);
     }
   });
@@ -223,7 +223,7 @@ describe("credentials", () => {
       startWorker({}, { SERVER_KEYS }),
       { authorization: `${scheme} ${KEYS.bob}` },
       undefined,
-      marked(),
+      uniqueText(),
     );
     expect(response.status).toBe(200);
   });
@@ -231,7 +231,7 @@ describe("credentials", () => {
   test("keys without a name belong to one owner", async () => {
     const [one, two] = ["sk_one_0123456789ab", "sk_two_0123456789ab"];
     const worker = startWorker({}, { SERVER_KEYS: `${one},${two},${SERVER_KEYS}` });
-    const { id } = await worker.answer({ input: marked() }, as(one));
+    const { id } = await worker.answer({ input: uniqueText() }, as(one));
     expect((await worker.get(`/ask/${id}`, as(two))).status).toBe(200);
     expect((await worker.get(`/ask/${id}`, as(KEYS.alice))).status).toBe(404);
     expect((await worker.get(`/ask/${id}`)).status).toBe(404);
@@ -263,15 +263,15 @@ describe("under ENVIRONMENT=local, the Worker", () => {
 
   test("accepts callers without a credential, if the request has no Origin or a loopback one", async () => {
     const worker = startWorker();
-    const input = marked();
+    const input = uniqueText();
     for (const host of HOSTS) expect((await post(worker, {}, host, input)).status, host).toBe(200);
     for (const origin of LOCAL) expect((await post(worker, { origin }, undefined, input)).status, origin).toBe(200);
   });
 
   test.each(FOREIGN)("refuses a page from %j on routes that cost money or return data", async (origin) => {
     const worker = startWorker();
-    const { id } = await worker.answer({ input: marked() });
-    const input = marked();
+    const { id } = await worker.answer({ input: uniqueText() });
+    const input = uniqueText();
     for (const response of [
       await post(worker, { origin }, undefined, input),
       await worker.get(`/ask/${id}`, { origin }),
@@ -284,7 +284,7 @@ describe("under ENVIRONMENT=local, the Worker", () => {
 
   test("treats anonymous callers and server keys as different owners", async () => {
     const worker = startWorker({}, { SERVER_KEYS });
-    const { id } = await worker.answer({ input: marked() });
+    const { id } = await worker.answer({ input: uniqueText() });
     expect((await worker.get(`/ask/${id}`, as(KEYS.alice))).status).toBe(404);
   });
 
@@ -295,7 +295,7 @@ describe("under ENVIRONMENT=local, the Worker", () => {
     "http://0.0.0.0:8787",
     "http://127.0.0.1.nip.io",
   ])("refuses every request on %s", async (host) => {
-    const input = marked();
+    const input = uniqueText();
     const worker = startWorker({}, { SERVER_KEYS });
     for (const headers of [{}, as(KEYS.alice)]) {
       const response = await post(worker, headers, host, input);
@@ -344,7 +344,7 @@ describe("routes", () => {
 
   test("HEAD of an answer has headers and no body", async () => {
     const worker = startWorker();
-    const { id } = await worker.answer({ input: marked() });
+    const { id } = await worker.answer({ input: uniqueText() });
     const response = await worker.send(`/ask/${id}`, { method: "HEAD" });
     expect([response.status, await response.text()]).toEqual([200, ""]);
   });
@@ -352,10 +352,10 @@ describe("routes", () => {
   test("every response has its own x-request-id, x-content-type-options and CORS headers", async () => {
     const worker = startWorker();
     const origin = "http://localhost:5173";
-    const { id } = await worker.answer({ input: marked() });
+    const { id } = await worker.answer({ input: uniqueText() });
     const send = (path: string, body: object, headers: HeaderTable = {}): Promise<Response> =>
       worker.send(path, { method: "POST", body: JSON.stringify(body), headers: { origin, ...headers } });
-    const input = marked();
+    const input = uniqueText();
     const answers = [
       await send("/ask", { input }),
       await send("/ask", { input, cache: 60 }),
@@ -408,13 +408,13 @@ describe("routes", () => {
   });
 
   test("upstream gets our key and none of the caller's headers", async () => {
-    const input = marked();
+    const input = uniqueText();
     const worker = startWorker({}, { SERVER_KEYS });
     await worker.answer(
       { input },
       { ...as(KEYS.alice), cookie: "a=b", "x-forwarded-for": "1.2.3.4", "x-own": "1", "user-agent": "me" },
     );
-    const [call] = await received(input);
+    const [call] = await receivedRequests(input);
     expect(call?.headers["authorization"]).toBe(`Bearer ${UPSTREAM_KEY}`);
     for (const name of ["cookie", "x-forwarded-for", "x-own", "origin", "referer"])
       expect(call?.headers).not.toHaveProperty(name);

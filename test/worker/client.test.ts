@@ -5,7 +5,7 @@ import {
   calls,
   eachTestAlone,
   KEYS,
-  marked,
+  uniqueText,
   problemOf,
   SERVER_KEYS,
   startWorker,
@@ -21,7 +21,7 @@ describe("in a Worker", () => {
   test("it asks, streams and continues the conversation", async () => {
     const worker = startWorker({}, { SERVER_KEYS });
     const conversation = clientOf(worker, KEYS.alice).conversation();
-    const [first, second] = [marked("My name is Ada."), marked("What is my name?")];
+    const [first, second] = [uniqueText("My name is Ada."), uniqueText("What is my name?")];
     expect(await conversation.ask(first)).toMatchObject({
       text: `You said: "${first}".`,
       status: "completed",
@@ -47,7 +47,7 @@ describe("in a Worker", () => {
   test("a retry repeats the question with the same parent", async () => {
     const worker = startWorker({}, { SERVER_KEYS });
     const conversation = clientOf(worker, KEYS.alice).conversation();
-    const input = marked();
+    const input = uniqueText();
     const first = await conversation.ask(input);
     await worker.settled();
     const again = await conversation.retry().answer();
@@ -59,7 +59,7 @@ describe("in a Worker", () => {
   test("errors are AskErrors with the request id", async () => {
     const worker = startWorker({}, { SERVER_KEYS });
     const failure = await clientOf(worker, KEYS.alice)
-      .ask({ input: marked(), model: "emulate/400" })
+      .ask({ input: uniqueText(), model: "emulate/400" })
       .catch((error: unknown) => error);
     expect(failure).toBeInstanceOf(AskError);
     expect(failure).toMatchObject({
@@ -75,7 +75,7 @@ describe("in a Worker", () => {
 
   test("a call that may be paid for is not repeated", async () => {
     const worker = startWorker({}, { SERVER_KEYS });
-    const input = marked();
+    const input = uniqueText();
     await expect(clientOf(worker, KEYS.alice).ask({ input, model: "emulate/500" })).rejects.toMatchObject({
       code: "upstream_error",
       retryable: false,

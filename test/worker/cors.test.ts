@@ -5,7 +5,7 @@ import {
   eachTestAlone,
   type HeaderTable,
   KEYS,
-  marked,
+  uniqueText,
   problemOf,
   SERVER_KEYS,
   startWorker,
@@ -15,7 +15,7 @@ import {
 eachTestAlone();
 
 const APP = "https://app.example.com";
-const allowed = (response: Response): string | null => response.headers.get("access-control-allow-origin");
+const allowedOrigin = (response: Response): string | null => response.headers.get("access-control-allow-origin");
 
 function preflight(worker: WorkerUnderTest, origin: string, headers: HeaderTable = {}): Promise<Response> {
   return worker.send("/v1/responses", {
@@ -29,14 +29,14 @@ describe("a page from this machine, under ENVIRONMENT=local", () => {
     "%s may call the Worker and read every response, errors included",
     async (origin) => {
       const worker = startWorker();
-      const response = await worker.ask({ input: marked() }, { origin });
-      expect([response.status, allowed(response), response.headers.get("vary")]).toEqual([200, origin, "Origin"]);
+      const response = await worker.ask({ input: uniqueText() }, { origin });
+      expect([response.status, allowedOrigin(response), response.headers.get("vary")]).toEqual([200, origin, "Origin"]);
       expect(response.headers.get("access-control-expose-headers")).toContain("cache-status");
       expect(response.headers.get("access-control-allow-credentials")).toBeNull();
-      const wrong = await worker.ask({ input: marked(), nonsense: 1 }, { origin });
-      expect([wrong.status, allowed(wrong)]).toEqual([400, origin]);
+      const wrong = await worker.ask({ input: uniqueText(), nonsense: 1 }, { origin });
+      expect([wrong.status, allowedOrigin(wrong)]).toEqual([400, origin]);
       const nowhere = await worker.get("/nowhere", { origin });
-      expect([nowhere.status, allowed(nowhere)]).toEqual([404, origin]);
+      expect([nowhere.status, allowedOrigin(nowhere)]).toEqual([404, origin]);
       expect((await problemOf(nowhere)).message).toMatch(/POST \/ask, .* POST \/v1\/responses .*; \/docs /);
     },
   );
@@ -45,7 +45,7 @@ describe("a page from this machine, under ENVIRONMENT=local", () => {
     const response = await preflight(startWorker(), "http://localhost:5173", {
       "access-control-request-headers": "content-type, idempotency-key, last-event-id, x-stainless-os, bad header",
     });
-    expect([response.status, allowed(response)]).toEqual([204, "http://localhost:5173"]);
+    expect([response.status, allowedOrigin(response)]).toEqual([204, "http://localhost:5173"]);
     expect(response.headers.get("access-control-allow-headers")).toBe(
       "content-type, idempotency-key, last-event-id, x-stainless-os",
     );
@@ -54,8 +54,8 @@ describe("a page from this machine, under ENVIRONMENT=local", () => {
 
   test("needs an entry in `origins` once it sends a credential", async () => {
     const worker = startWorker({}, { SERVER_KEYS });
-    const response = await worker.ask({ input: marked() }, { origin: "http://localhost:5173", ...as(KEYS.alice) });
-    expect([response.status, allowed(response)]).toEqual([401, null]);
+    const response = await worker.ask({ input: uniqueText() }, { origin: "http://localhost:5173", ...as(KEYS.alice) });
+    expect([response.status, allowedOrigin(response)]).toEqual([401, null]);
   });
 });
 
@@ -63,11 +63,11 @@ test.each(["https://evil.com", "null", "http://localhost.evil.com", "file://"])(
   "a page from %s may neither call the Worker nor read its responses",
   async (origin) => {
     const worker = startWorker();
-    const input = marked();
+    const input = uniqueText();
     const response = await worker.ask({ input }, { origin });
-    expect([response.status, allowed(response), response.headers.get("vary")]).toEqual([403, null, "Origin"]);
+    expect([response.status, allowedOrigin(response), response.headers.get("vary")]).toEqual([403, null, "Origin"]);
     const refusal = await preflight(worker, origin);
-    expect([refusal.status, allowed(refusal), (await problemOf(refusal)).code]).toEqual([
+    expect([refusal.status, allowedOrigin(refusal), (await problemOf(refusal)).code]).toEqual([
       403,
       null,
       "origin_not_allowed",
@@ -81,8 +81,8 @@ test("in production, only the origins in the config may read responses", async (
     { origins: [APP] },
     { ENVIRONMENT: "production", UNIAPI_BASE_URL: "https://upstream.example", SERVER_KEYS },
   );
-  const refused = await worker.ask({ input: marked() }, { origin: APP });
-  expect([refused.status, allowed(refused)]).toEqual([401, APP]);
+  const refused = await worker.ask({ input: uniqueText() }, { origin: APP });
+  expect([refused.status, allowedOrigin(refused)]).toEqual([401, APP]);
   expect((await preflight(worker, APP)).status).toBe(204);
   for (const origin of [
     "http://localhost:5173",
@@ -92,12 +92,12 @@ test("in production, only the origins in the config may read responses", async (
   ]) {
     expect([
       (await preflight(worker, origin)).status,
-      allowed(await worker.ask({ input: marked() }, { origin })),
+      allowedOrigin(await worker.ask({ input: uniqueText() }, { origin })),
     ]).toEqual([403, null]);
   }
 });
 
 test("the response to a request without an Origin varies by Origin", async () => {
-  const response = await startWorker().ask({ input: marked() });
-  expect([allowed(response), response.headers.get("vary")]).toEqual([null, "Origin"]);
+  const response = await startWorker().ask({ input: uniqueText() });
+  expect([allowedOrigin(response), response.headers.get("vary")]).toEqual([null, "Origin"]);
 });

@@ -1,8 +1,8 @@
 // The cost of a request in counts: KV calls, and writes of a stream. `npm run bench` measures times.
 import { env } from "cloudflare:workers";
 import { describe, expect, test } from "vitest";
-import { completed, created, delta, scriptedUpstream } from "./scripted-upstream.ts";
-import { eachTestAlone, EVENTS, marked, startWorker } from "./worker.ts";
+import { completedEvent, created, deltaEvent, scriptedUpstream } from "./scripted-upstream.ts";
+import { eachTestAlone, EVENTS, uniqueText, startWorker } from "./worker.ts";
 
 eachTestAlone();
 
@@ -35,7 +35,7 @@ describe("KV is called", () => {
   test("for /ask: once before the upstream call, and once for each of two records after it; once for a hit", async () => {
     const { kv, takeCalls } = countedKv();
     const worker = startWorker({}, { RESPONSES: kv });
-    const body = { input: marked() };
+    const body = { input: uniqueText() };
     await worker.answer(body);
     expect(takeCalls()).toEqual(["get", "put answer", "put turn"]);
     await worker.answer(body);
@@ -45,18 +45,18 @@ describe("KV is called", () => {
   test("for a follow-up: once for all its keys, and not for chain support that the isolate knows", async () => {
     const { kv, takeCalls } = countedKv();
     const worker = startWorker({}, { RESPONSES: kv });
-    const first = await worker.answer({ input: marked() });
+    const first = await worker.answer({ input: uniqueText() });
     takeCalls();
-    await worker.answer({ input: marked(), previous_response_id: first.id });
+    await worker.answer({ input: uniqueText(), previous_response_id: first.id });
     expect(takeCalls()).toEqual(["get of 3", "put answer", "put turn"]);
-    await worker.answer({ input: marked(), previous_response_id: first.id });
+    await worker.answer({ input: uniqueText(), previous_response_id: first.id });
     expect(takeCalls()).toEqual(["get of 2", "put answer", "put turn"]);
   });
 
   test("for a request that neither reads nor stores: never", async () => {
     const { kv, takeCalls } = countedKv();
-    await startWorker({}, { RESPONSES: kv }).answer({ input: marked(), cache: false, store: false });
-    await startWorker({ turns: false, cache: false }, { RESPONSES: kv }).answer({ input: marked() });
+    await startWorker({}, { RESPONSES: kv }).answer({ input: uniqueText(), cache: false, store: false });
+    await startWorker({ turns: false, cache: false }, { RESPONSES: kv }).answer({ input: uniqueText() });
     expect(takeCalls()).toEqual([]);
   });
 
@@ -65,7 +65,7 @@ describe("KV is called", () => {
     const worker = startWorker({}, { RESPONSES: kv });
     const response = await worker.send("/v1/responses", {
       method: "POST",
-      body: JSON.stringify({ input: marked(), stream }),
+      body: JSON.stringify({ input: uniqueText(), stream }),
     });
     expect(await response.text()).toContain("completed");
     await worker.settled();
@@ -99,7 +99,7 @@ describe.each(["/ask", "/v1/responses"])("a stream on %s", (path) => {
   test("sends its first event before upstream has sent the second", async () => {
     const { upstream, read, settled } = await open();
     expect(await read()).toContain(path === "/ask" ? "event: start\n" : "event: response.created\n");
-    upstream.send(completed(""));
+    upstream.send(completedEvent(""));
     upstream.end();
     while ((await read()) !== "");
     await settled();
@@ -109,13 +109,13 @@ describe.each(["/ask", "/v1/responses"])("a stream on %s", (path) => {
     const { upstream, read, settled } = await open();
     await read();
     const words = Array.from({ length: 40 }, (_, n) => `word${n} `);
-    upstream.send(...words.slice(0, 25).map(delta));
+    upstream.send(...words.slice(0, 25).map(deltaEvent));
     const first = await read();
-    upstream.send(...words.slice(25).map(delta));
+    upstream.send(...words.slice(25).map(deltaEvent));
     const second = await read();
     expect(eventsOf(first)).toHaveLength(25);
     expect(eventsOf(second)).toHaveLength(15);
-    upstream.send(completed(words.join("")));
+    upstream.send(completedEvent(words.join("")));
     upstream.end();
     while ((await read()) !== "");
     await settled();

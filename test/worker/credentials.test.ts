@@ -7,13 +7,13 @@ import {
   type HeaderTable,
   ID_KEY,
   KEYS,
-  marked,
+  uniqueText,
   problemOf,
   SERVER_KEYS,
   startWorker,
   type WorkerUnderTest,
 } from "./worker.ts";
-import { claimsOf, hs256, now, SECRET, SESSION_KEYS, signer, unsigned } from "./tokens.ts";
+import { claimsOf, hs256, now, SECRET, SESSION_KEYS, signer, unsignedToken } from "./tokens.ts";
 
 const log = eachTestAlone();
 
@@ -28,7 +28,7 @@ const CONFIG = {
 };
 const SECRETS = { SERVER_KEYS, SESSION_KEYS };
 
-const ask = (worker: WorkerUnderTest, headers: HeaderTable, input = marked()): Promise<Response> =>
+const ask = (worker: WorkerUnderTest, headers: HeaderTable, input = uniqueText()): Promise<Response> =>
   worker.ask({ input, preset: "support" }, headers);
 const session = (more: object = {}): string => hs256(claimsOf("ada", more));
 
@@ -56,7 +56,7 @@ test("every 401 has the same text and headers, whether the key, the user or the 
     ["bad_signature", hs256(claimsOf("ada"), "another-secret-of-thirty-two-bytes")],
     ["unknown_kid", hs256(claimsOf("ada"), SECRET, { kid: "k9" })],
     ["wrong_issuer", rsa.token(claimsOf("ada", { iss: "https://nobody.example" }))],
-    ["wrong_algorithm", `${unsigned({ alg: "none" }, claimsOf("ada"))}.`],
+    ["wrong_algorithm", `${unsignedToken({ alg: "none" }, claimsOf("ada"))}.`],
     ["malformed_token", "a.b.c"],
   ];
   const seen = new Set<string>();
@@ -109,7 +109,7 @@ describe("the page that a credential comes from", () => {
   test.each(CREDENTIALS)("must have an origin from the config, before %s is checked", async (_name, credential) => {
     const worker = startWorker(CONFIG, SECRETS);
     for (const origin of FOREIGN) {
-      const input = marked();
+      const input = uniqueText();
       const response = await ask(worker, { origin, ...as(credential) }, input);
       expect([response.status, response.headers.get("access-control-allow-origin")], origin).toEqual([403, null]);
       expect((await problemOf(response)).code).toBe("origin_not_allowed");
@@ -119,7 +119,7 @@ describe("the page that a credential comes from", () => {
 
   test.each([PK, session()])("may have an origin from the config, the Worker's own, or none", async (credential) => {
     const worker = startWorker(CONFIG, SECRETS);
-    const input = marked();
+    const input = uniqueText();
     for (const headers of [{}, { origin: APP }, { origin: "http://localhost:8787" }]) {
       expect((await ask(worker, { ...headers, ...as(credential) } as HeaderTable, input)).status).toBe(200);
     }
@@ -204,9 +204,9 @@ describe("secrets rotate without losing a conversation", () => {
     first: string,
     second: string,
   ): Promise<void> {
-    const question = marked();
+    const question = uniqueText();
     const { id } = await before.answer({ input: question, preset: "support" }, as(first));
-    const next = await after.answer({ input: marked(), preset: "support", previous_response_id: id }, as(second));
+    const next = await after.answer({ input: uniqueText(), preset: "support", previous_response_id: id }, as(second));
     expect(next.text).toContain(question);
     expect((await after.get(`/ask/${id}`, as(second))).status).toBe(200);
   }

@@ -94,7 +94,7 @@ export async function skipDelays(): Promise<Awaited<ReturnType<typeof introspect
 /** A record by its methods. RPC's own types fail on a payload of type unknown. */
 export const recordOf = (
   job: string,
-): DurableObjectStub & Pick<JobRecord, "accept" | "begin" | "postpone" | "finish" | "deliverable" | "view"> =>
+): DurableObjectStub & Pick<JobRecord, "accept" | "begin" | "postpone" | "finish" | "readDeliverable" | "view"> =>
   env.JOB_RECORDS.getByName(job) as never;
 
 export async function viewOf(worker: WorkerUnderTest, job: string): Promise<JobView> {

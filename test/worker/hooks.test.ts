@@ -18,9 +18,9 @@ import {
   calls,
   eachTestAlone,
   expectEnvelope,
-  marked,
+  uniqueText,
   problemOf,
-  received,
+  receivedRequests,
   startWorker,
   withinOneMinute,
 } from "./worker.ts";
@@ -39,7 +39,7 @@ afterEach(async () => {
 describe("an event", () => {
   test("of GitHub is acknowledged, answered with the hook's preset, and the answer is posted as a comment", async () => {
     const worker = startHookWorker();
-    const text = marked("It does not start.");
+    const text = uniqueText("It does not start.");
     const response = await worker.send("/hooks/github", await githubEvent(issueOpened(text)));
     expect([response.status, response.headers.get("cache-control")]).toEqual([202, "no-store"]);
     const { status, job } = await response.json<Acknowledged>();
@@ -53,7 +53,7 @@ describe("an event", () => {
       answer: { text: expect.stringContaining(`You said: "${text}"`) as string, status: "completed" },
       delivery: { status: "delivered", attempts: [{ status: 200, error: null }], next_at: null },
     });
-    const [call] = await received(text);
+    const [call] = await receivedRequests(text);
     expect(call?.body).toMatchObject({
       input: text,
       instructions: "You answer issues.",
@@ -72,7 +72,7 @@ describe("an event", () => {
 
   test("that arrives twenty times at once is one job, one upstream call and nineteen duplicates", async () => {
     const worker = startHookWorker();
-    const text = marked();
+    const text = uniqueText();
     const event = await githubEvent(issueOpened(text));
     const responses = await Promise.all(
       Array.from({ length: 20 }, async () => {
@@ -89,7 +89,7 @@ describe("an event", () => {
 
   test("with a new delivery id is a duplicate if the sender signs only the body", async () => {
     const worker = startHookWorker();
-    const payload = issueOpened(marked());
+    const payload = issueOpened(uniqueText());
     const first = await (await worker.send("/hooks/github", await githubEvent(payload))).json<Acknowledged>();
     const again = await worker.send(
       "/hooks/github",
@@ -107,7 +107,7 @@ describe("an event", () => {
       const { job } = await (
         await worker.send(
           "/hooks/github",
-          await githubEvent(issueOpened(marked()), { "x-github-delivery": deliveryId }),
+          await githubEvent(issueOpened(uniqueText()), { "x-github-delivery": deliveryId }),
         )
       ).json<Acknowledged>();
       await waitForEnd(worker, job);
@@ -122,7 +122,7 @@ describe("an event", () => {
 
   test("with a signed id is identified by it: the same body under another id is another job", async () => {
     const worker = startHookWorker();
-    const payload = { input: marked() };
+    const payload = { input: uniqueText() };
     const send = async (id: string): Promise<Acknowledged> =>
       await (await worker.send("/hooks/plain", await standardEvent(payload, id))).json();
     const [first, repeat, other] = [await send("msg_1"), await send("msg_1"), await send("msg_2")];
@@ -133,13 +133,13 @@ describe("an event", () => {
 
   test("is acknowledged before upstream has sent anything", async () => {
     const worker = startHookWorker();
-    const input = marked();
+    const input = uniqueText();
     const { status, job } = await (
       await worker.send("/hooks/stalled", await standardEvent({ input }))
     ).json<Acknowledged>();
     expect(status).toBe("accepted");
     expect(["queued", "running"]).toContain((await viewOf(worker, job)).status);
-    await vi.waitFor(async () => expect((await received(input)).map(({ ended }) => ended)).toEqual(["open"]), {
+    await vi.waitFor(async () => expect((await receivedRequests(input)).map(({ ended }) => ended)).toEqual(["open"]), {
       timeout: 1_500,
     });
     expect((await waitForEnd(worker, job)).status).toBe("completed");
@@ -147,16 +147,16 @@ describe("an event", () => {
 
   test("is the question itself if the hook has no `input`", async () => {
     const worker = startHookWorker();
-    const payload = { type: "invoice.paid", note: marked() };
+    const payload = { type: "invoice.paid", note: uniqueText() };
     const { job } = await (await worker.send("/hooks/no-input", await standardEvent(payload))).json<Acknowledged>();
     const view = await waitForEnd(worker, job);
     expect(view.delivery).toBeUndefined();
-    expect((await received(payload.note))[0]?.body["input"]).toBe(JSON.stringify(payload));
+    expect((await receivedRequests(payload.note))[0]?.body["input"]).toBe(JSON.stringify(payload));
   });
 
   test("may be larger than a question, because the limit is for what `input` returns", async () => {
     const worker = startHookWorker();
-    const text = marked();
+    const text = uniqueText();
     const event = await githubEvent({ ...issueOpened(text), diff: "x".repeat(900_000) });
     const { status, job } = await (await worker.send("/hooks/github", event)).json<Acknowledged>();
     expect(status).toBe("accepted");
@@ -178,7 +178,7 @@ describe("an event", () => {
       github: { ...configInput.hooks.github, callback: undefined, output: undefined, input },
     };
     const worker = startWorker({ ...configInput, hooks } as ConfigInput);
-    const response = await worker.send("/hooks/github", await githubEvent(issueOpened(marked())));
+    const response = await worker.send("/hooks/github", await githubEvent(issueOpened(uniqueText())));
     expect(response.status).toBe(202);
     const { job } = await response.json<Acknowledged>();
     expect(await waitForEnd(worker, job)).toMatchObject({ status: "completed", metadata: stored });
@@ -188,17 +188,17 @@ describe("an event", () => {
     const worker = startHookWorker();
     const post = async (hook: string, payload: object): Promise<Response> =>
       worker.send(`/hooks/${hook}`, await standardEvent(payload));
-    const first = await (await post("plain", { input: marked("one") })).json<Acknowledged>();
+    const first = await (await post("plain", { input: uniqueText("one") })).json<Acknowledged>();
     const { answer } = await waitForEnd(worker, first.job);
     const next = await (
-      await post("plain", { input: marked("two"), previous_response_id: answer?.id })
+      await post("plain", { input: uniqueText("two"), previous_response_id: answer?.id })
     ).json<Acknowledged>();
     expect((await waitForEnd(worker, next.job)).answer).toMatchObject({
       previous_response_id: answer?.id,
       text: expect.stringMatching(/^Turn 2/) as string,
     });
     const foreign = await (
-      await post("limited", { input: marked(), previous_response_id: answer?.id })
+      await post("limited", { input: uniqueText(), previous_response_id: answer?.id })
     ).json<Acknowledged>();
     expect(await waitForEnd(worker, foreign.job)).toMatchObject({
       status: "failed",
@@ -218,7 +218,7 @@ describe("an event that is ignored", () => {
 
   test("because a bot caused it is answered by a hook with `bots: true`", async () => {
     const worker = startHookWorker();
-    const text = marked();
+    const text = uniqueText();
     const event = await githubEvent(issueOpened(text, { login: "uniapi-edge[bot]", type: "Bot" }));
     const ignored = await worker.send("/hooks/github", event);
     expect([ignored.status, await ignored.json()]).toEqual([200, { status: "ignored" }]);
@@ -259,7 +259,7 @@ describe("a request that is refused before anything is recorded", () => {
       (event) => ({ ...event, headers: { ...event.headers, "x-hub-signature-256": `sha256=${"0".repeat(64)}` } }),
     ],
   ])("with %s gets a 401 that names the signature and has no WWW-Authenticate", async (_name, change) => {
-    const text = marked();
+    const text = uniqueText();
     const response = await startHookWorker().send("/hooks/github", change(await githubEvent(issueOpened(text))));
     expect([response.status, response.headers.get("www-authenticate")]).toEqual([401, null]);
     const error = await problemOf(response);
@@ -327,7 +327,8 @@ describe("a request that is refused before anything is recorded", () => {
       "60",
     ]);
     const worker = startHookWorker();
-    const send = async (): Promise<Response> => worker.send("/hooks/limited", await standardEvent({ input: marked() }));
+    const send = async (): Promise<Response> =>
+      worker.send("/hooks/limited", await standardEvent({ input: uniqueText() }));
     const responses = [await send(), await send(), await send()];
     expect(responses.map(({ status }) => status)).toEqual([202, 202, 429]);
     expectEnvelope(
@@ -366,7 +367,7 @@ describe("a sender that waits", () => {
 
   test("gets the body of `output` as the response, and the same one for a repeat", async () => {
     const worker = startHookWorker();
-    const text = marked();
+    const text = uniqueText();
     const event = telegramUpdate(update(text));
     const response = await worker.send("/hooks/waiting", event);
     expect([response.status, response.headers.get("content-type")]).toEqual([200, "application/json"]);
@@ -383,7 +384,7 @@ describe("a sender that waits", () => {
 
   test("gets the same answer for simultaneous requests", async () => {
     const worker = startHookWorker();
-    const text = marked();
+    const text = uniqueText();
     const event = telegramUpdate(update(text));
     const responses = await Promise.all(
       Array.from({ length: 5 }, async () => await (await worker.send("/hooks/waiting", event)).json<object>()),
@@ -399,7 +400,7 @@ describe("a sender that waits", () => {
     const worker = startHookWorker({ JOB_RECORDS: { getByName: () => ({ accept, outcome }) } });
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
     let isOver = false;
-    const sending = worker.send("/hooks/waiting", telegramUpdate(update(marked()))).finally(() => (isOver = true));
+    const sending = worker.send("/hooks/waiting", telegramUpdate(update(uniqueText()))).finally(() => (isOver = true));
     const isSent = (): boolean => isOver;
     while (!isSent()) await vi.advanceTimersByTimeAsync(250);
     vi.useRealTimers();
@@ -413,14 +414,14 @@ describe("a sender that waits", () => {
   test("gets the answer before usage is counted and the turn is stored", async () => {
     // With the default interval of ten seconds between reports of usage.
     const worker = startHookWorker({ DEADLINES: "{}" });
-    for (const text of [marked(), marked()])
+    for (const text of [uniqueText(), uniqueText()])
       expect((await worker.send("/hooks/waiting", telegramUpdate(update(text)))).status).toBe(200);
     expect(log.requests().map(({ total_ms }) => Number(total_ms) < 5_000)).toEqual([true, true]);
   });
 
   test("gets the status of a failure, and a repeat of the event starts the job over", async () => {
     const worker = startHookWorker({ UNIAPI_BASE_URL: "http://127.0.0.1:9" });
-    const text = marked();
+    const text = uniqueText();
     const event = telegramUpdate(update(text));
     const failed = await worker.send("/hooks/waiting", event);
     expect([failed.status, (await problemOf(failed)).code]).toEqual([502, "upstream_error"]);
@@ -433,7 +434,7 @@ describe("a sender that waits", () => {
 describe("the budget of a hook", () => {
   test("is its own: held before the call and settled after it", async () => {
     const worker = startHookWorker();
-    const input = marked();
+    const input = uniqueText();
     const first = await (await worker.send("/hooks/thrifty", await standardEvent({ input }))).json<Acknowledged>();
     const { answer } = await waitForEnd(worker, first.job);
     const used = (await env.BUDGETS.getByName("hook:thrifty").usage(Date.now())).days[0];
@@ -449,7 +450,7 @@ describe("the budget of a hook", () => {
 
   test("is released if upstream refuses within its stream, before any output", async () => {
     const worker = startHookWorker();
-    const input = marked();
+    const input = uniqueText();
     const { job } = await (await worker.send("/hooks/failing", await standardEvent({ input }))).json<Acknowledged>();
     expect((await waitForEnd(worker, job)).tries).toHaveLength(5);
     expect(await calls(input)).toBe(6);

@@ -21,7 +21,7 @@ import {
   calls,
   eachTestAlone,
   KEYS,
-  marked,
+  uniqueText,
   ownerNamed,
   problemOf,
   SERVER_KEYS,
@@ -55,7 +55,7 @@ const signedCallbacks = async (job: string) =>
 describe("POST /jobs", () => {
   test("takes the body of /ask, returns the job's address, and the job gets the trimmed answer", async () => {
     const worker = startHookWorker({ SERVER_KEYS });
-    const input = marked();
+    const input = uniqueText();
     const response = await post(worker, { input, metadata: { order: "7" }, callback: "jobs" }, alice);
     const { status, job } = await response.json<Acknowledged>();
     expect([response.status, status, response.headers.get("location")]).toEqual([202, "queued", `/jobs/${job}`]);
@@ -86,7 +86,7 @@ describe("POST /jobs", () => {
 
   test("can be read by its creator only: to others it looks like a job that never existed", async () => {
     const worker = startHookWorker({ SERVER_KEYS });
-    const { job } = await (await post(worker, { input: marked() }, alice)).json<Acknowledged>();
+    const { job } = await (await post(worker, { input: uniqueText() }, alice)).json<Acknowledged>();
     const foreign = await worker.get(`/jobs/${job}`, as(KEYS.bob));
     const none = await worker.get(`/jobs/job_${"0".repeat(32)}`, as(KEYS.bob));
     const [foreignError, missingError] = [await problemOf(foreign), await problemOf(none)];
@@ -120,7 +120,7 @@ describe("POST /jobs", () => {
 describe("a failed attempt", () => {
   test("that was unpaid is repeated, and the job completes", async () => {
     const worker = startHookWorker();
-    const input = marked();
+    const input = uniqueText();
     const { job } = await sendEvent(worker, "busy", input);
     const view = await waitForEnd(worker, job);
     expect(view).toMatchObject({
@@ -132,7 +132,7 @@ describe("a failed attempt", () => {
 
   test("that is always unpaid fails the job after six attempts, and the callback gets the error", async () => {
     const worker = startHookWorker();
-    const input = marked();
+    const input = uniqueText();
     const { job } = await sendEvent(worker, "saturated", input);
     const view = await waitForEnd(worker, job);
     expect(view).toMatchObject({
@@ -150,7 +150,7 @@ describe("a failed attempt", () => {
 
   test("because of a wrong request is not repeated", async () => {
     const worker = startHookWorker();
-    const input = marked();
+    const input = uniqueText();
     expect(await waitForEnd(worker, (await sendEvent(worker, "refused", input)).job)).toMatchObject({
       status: "failed",
       error: { code: "unsupported_parameter" },
@@ -160,7 +160,7 @@ describe("a failed attempt", () => {
 
   test("that may have been paid fails the job without another call, and the error says so", async () => {
     const worker = startHookWorker();
-    const input = marked();
+    const input = uniqueText();
     const { job } = await sendEvent(worker, "cut", input);
     const view = await waitForEnd(worker, job);
     expect(view).toMatchObject({
@@ -173,7 +173,7 @@ describe("a failed attempt", () => {
 
   test("starts over under the same id when the event is repeated", async () => {
     const worker = startHookWorker();
-    const input = marked();
+    const input = uniqueText();
     const { job } = await sendEvent(worker, "cut", input, "msg_again");
     await waitForEnd(worker, job);
     const again = await worker.send("/hooks/cut", await standardEvent({ input }, "msg_again"));
@@ -184,7 +184,7 @@ describe("a failed attempt", () => {
 
   test("has a log line without a word of the question", async () => {
     const worker = startHookWorker();
-    const input = marked("zebra");
+    const input = uniqueText("zebra");
     const { job } = await sendEvent(worker, "busy", input);
     await waitForEnd(worker, job);
     const lines = log.lines().filter((line) => line["job"] === job && line.event !== "request");
@@ -208,7 +208,7 @@ describe("a delivery", () => {
       { hang: true },
       { status: 204 },
     ]);
-    const { job } = await sendEvent(worker, "signed", marked());
+    const { job } = await sendEvent(worker, "signed", uniqueText());
     const view = await waitForEnd(worker, job);
     expect(view.delivery?.status).toBe("delivered");
     expect(view.delivery?.attempts.map(({ status, error }) => [status, error === null])).toEqual([
@@ -235,7 +235,7 @@ describe("a delivery", () => {
       [{ status: 503, headers: { "retry-after": "999999" } }, 43_200],
     ] as const) {
       await scriptResponses("jobs", [script]);
-      const { job } = await sendEvent(worker, "signed", marked());
+      const { job } = await sendEvent(worker, "signed", uniqueText());
       const view = await vi.waitFor(
         async () => {
           const view = await viewOf(worker, job);
@@ -261,7 +261,7 @@ describe("a delivery", () => {
   test("stops at 410, and after eight attempts", async () => {
     const worker = startHookWorker();
     await scriptResponses("jobs", [{ status: 410 }]);
-    const gone = await waitForEnd(worker, (await sendEvent(worker, "signed", marked())).job);
+    const gone = await waitForEnd(worker, (await sendEvent(worker, "signed", uniqueText())).job);
     expect([gone.status, gone.delivery?.status, gone.delivery?.attempts.length, gone.delivery?.next_at]).toEqual([
       "completed",
       "failed",
@@ -269,14 +269,14 @@ describe("a delivery", () => {
       null,
     ]);
     await scriptResponses("jobs", [{ status: 500 }]);
-    const { delivery } = await waitForEnd(worker, (await sendEvent(worker, "signed", marked())).job);
+    const { delivery } = await waitForEnd(worker, (await sendEvent(worker, "signed", uniqueText())).job);
     expect([delivery?.status, delivery?.attempts.length]).toEqual(["failed", 8]);
   });
 
   test("is repeated by POST /jobs/{id}/redeliver without another upstream call", async () => {
     const worker = startHookWorker();
     await scriptResponses("jobs", [{ status: 410 }]);
-    const input = marked();
+    const input = uniqueText();
     const { job } = await sendEvent(worker, "signed", input);
     await waitForEnd(worker, job);
     await scriptResponses("jobs", [{ status: 200 }]);
@@ -289,11 +289,11 @@ describe("a delivery", () => {
 
   test("of a job without a callback, or without an answer yet, gets a 400 that says why", async () => {
     const worker = startHookWorker();
-    const { job } = await (await post(worker, { input: marked() })).json<Acknowledged>();
+    const { job } = await (await post(worker, { input: uniqueText() })).json<Acknowledged>();
     await waitForEnd(worker, job);
     const none = await worker.send(`/jobs/${job}/redeliver`, { method: "POST" });
     expect([none.status, (await problemOf(none)).message]).toEqual([400, expect.stringContaining("no callback")]);
-    const pending = await sendEvent(worker, "stalled", marked());
+    const pending = await sendEvent(worker, "stalled", uniqueText());
     const early = await worker.send(`/jobs/${pending.job}/redeliver`, { method: "POST" });
     expect([early.status, (await problemOf(early)).message]).toEqual([400, expect.stringContaining("no answer yet")]);
     await waitForEnd(worker, pending.job);
@@ -304,7 +304,7 @@ describe("a record", () => {
   const specOf = async (more: Partial<JobSpec> = {}): Promise<JobSpec> => ({
     hook: null,
     caller: { kind: "job", owner: await ownerNamed("server:alice"), budgets: [] },
-    ask: { input: marked(), model: "gpt-6-luna" },
+    ask: { input: uniqueText(), model: "gpt-6-luna" },
     metadata: {},
     callback: null,
     payload: null,
@@ -340,7 +340,7 @@ describe("a record", () => {
     vi.useRealTimers();
   }
   /** A record with an accepted job whose instance never started. */
-  async function accepted(more: Partial<JobSpec> = {}) {
+  async function acceptJob(more: Partial<JobSpec> = {}) {
     const job = fresh();
     const record = recordOf(job);
     const spec = await specOf(more);
@@ -354,20 +354,20 @@ describe("a record", () => {
     (await record.view(owner))?.status;
 
   test("whose instance was never started is started by its alarm", async () => {
-    const { record } = await accepted();
+    const { record } = await acceptJob();
     expect(await statusOf(record)).toBe("queued");
     await pass(record, 2 * MINUTE);
     await vi.waitFor(async () => expect(await statusOf(record)).toBe("completed"), { timeout: 5_000 });
   });
 
   test("accepts a repeated accept call with the same id as the first, and one with another id as a duplicate", async () => {
-    const { job, record, spec, instance } = await accepted();
+    const { job, record, spec, instance } = await acceptJob();
     expect(await record.accept(1, job, spec, "nonce")).toEqual({ accepted: true, status: "queued", instance });
     expect(await record.accept(1, job, spec, "other")).toEqual({ accepted: false, status: "queued", instance });
   });
 
   test("that is evicted during an attempt knows that a call was in progress, and does not repeat the attempt", async () => {
-    const { job, record, spec, instance } = await accepted();
+    const { job, record, spec, instance } = await acceptJob();
     expect(await record.begin(2_000, instance, "a")).toEqual({ spec, attempt: 1 });
     expect(await record.begin(2_000, instance, "a"), "the same execution").toEqual({ spec, attempt: 1 });
     await evictDurableObject(record);
@@ -380,7 +380,7 @@ describe("a record", () => {
   });
 
   test("ignores instances other than the current one, and every outcome after the first", async () => {
-    const { job, record, spec, instance } = await accepted();
+    const { job, record, spec, instance } = await acceptJob();
     expect(await record.begin(1, "somebody-else", "x")).toBeNull();
     await record.begin(1, instance, "a");
     await record.finish(2, instance, FAILED);
@@ -397,13 +397,13 @@ describe("a record", () => {
   });
 
   test("stores an answer and a payload larger than a row, in any script", async () => {
-    const { job, record, spec, instance } = await accepted({ payload: { text: "日本語🦓".repeat(200_000) } });
+    const { job, record, spec, instance } = await acceptJob({ payload: { text: "日本語🦓".repeat(200_000) } });
     await evictDurableObject(record);
     expect(await recordOf(job).begin(2_000, instance, "a")).toEqual({ spec, attempt: 1 });
   });
 
   test("is stored for thirty days, and one that was only read stores nothing", async () => {
-    const { record, instance } = await accepted({ sync: true });
+    const { record, instance } = await acceptJob({ sync: true });
     await record.finish(Date.now(), instance, FAILED);
     await pass(record, 29 * 86_400_000);
     expect(await statusOf(record)).toBe("failed");
@@ -419,7 +419,7 @@ describe("a record", () => {
   test.each([true, false])(
     "whose engine died during a call fails after an hour, because the call may have been paid (sync: %s)",
     async (sync) => {
-      const { record, instance } = await accepted({ sync });
+      const { record, instance } = await acceptJob({ sync });
       await record.begin(Date.now(), instance, "a");
       await pass(record, 50 * MINUTE);
       expect(await statusOf(record)).toBe("running");
@@ -429,13 +429,13 @@ describe("a record", () => {
   );
 
   test("of a sender that waits fails after an hour if the isolate died before the call, so that the event can start over", async () => {
-    const { record } = await accepted({ sync: true });
+    const { record } = await acceptJob({ sync: true });
     await pass(record, 66 * MINUTE);
     expect(await statusOf(record)).toBe("failed");
   });
 
   test("whose engine died between attempts continues in another instance, because no call was in progress", async () => {
-    const { record, instance } = await accepted();
+    const { record, instance } = await acceptJob();
     await record.begin(Date.now(), instance, "a");
     await record.postpone(Date.now(), instance, { at: 1, code: "upstream_unavailable" }, Date.now() + 60 * MINUTE);
     await pass(record, 60 * MINUTE);
@@ -447,7 +447,7 @@ describe("a record", () => {
   });
 
   test("whose engine died between attempts to deliver continues in another instance", async () => {
-    const { job, record, instance } = await accepted({ callback: "jobs" });
+    const { job, record, instance } = await acceptJob({ callback: "jobs" });
     await record.finish(Date.now(), instance, FAILED);
     await pass(record, 10 * MINUTE);
     expect((await receivedCallbacks("jobs")).filter(({ body }) => body.includes(job))).toEqual([]);
@@ -458,7 +458,7 @@ describe("a record", () => {
   });
 
   test("whose redelivery finds no engine throws, and does not change a generation that has started meanwhile", async () => {
-    const { job, record, spec, instance } = await accepted({ callback: "jobs" });
+    const { job, record, spec, instance } = await acceptJob({ callback: "jobs" });
     await record.finish(Date.now(), instance, FAILED);
     let next = "";
     await runInDurableObject(record, async (object) => {
@@ -484,16 +484,16 @@ describe("a record", () => {
   });
 
   test("has another webhook-id for the outcome of another generation", async () => {
-    const { job, record, spec, instance } = await accepted({ callback: "jobs" });
+    const { job, record, spec, instance } = await acceptJob({ callback: "jobs" });
     await record.finish(1, instance, FAILED);
-    expect((await record.deliverable(instance))?.event).toBe(job);
+    expect((await record.readDeliverable(instance))?.event).toBe(job);
     let next = "";
     await withoutEngine(record, async (own) => {
       ({ instance: next } = await own.accept(Date.now(), job, spec, "again"));
     });
     await record.finish(2, next, FAILED);
-    expect((await record.deliverable(next))?.event).toBe(`${job}-2`);
-    expect(await record.deliverable(instance), "the instance of the old generation").toBeNull();
+    expect((await record.readDeliverable(next))?.event).toBe(`${job}-2`);
+    expect(await record.readDeliverable(instance), "the instance of the old generation").toBeNull();
   });
 });
 
@@ -501,7 +501,7 @@ describe("an engine that fails", () => {
   test("before upstream is called costs nothing: the attempt is repeated", async () => {
     vi.spyOn(JobRecord.prototype, "begin").mockImplementationOnce(() => Promise.reject(new Error("reset")));
     const worker = startHookWorker();
-    const input = marked();
+    const input = uniqueText();
     const { job } = await sendEvent(worker, "signed", input);
     expect((await waitForEnd(worker, job)).status).toBe("completed");
     expect(await calls(input)).toBe(1);
@@ -510,7 +510,7 @@ describe("an engine that fails", () => {
   test("in a step is handled by the next step, which consults the record", async () => {
     vi.spyOn(JobRecord.prototype, "begin").mockImplementation(() => Promise.reject(new Error("away")));
     const worker = startHookWorker();
-    const input = marked();
+    const input = uniqueText();
     const { job } = await sendEvent(worker, "signed", input);
     const view = await waitForEnd(worker, job);
     expect(view).toMatchObject({
@@ -525,7 +525,7 @@ describe("an engine that fails", () => {
     const finish = vi.spyOn(JobRecord.prototype, "finish");
     for (let n = 0; n < 2; n += 1) finish.mockImplementationOnce(() => Promise.reject(new Error("reset")));
     const worker = startHookWorker();
-    const input = marked();
+    const input = uniqueText();
     const { job } = await sendEvent(worker, "signed", input);
     expect((await waitForEnd(worker, job)).status).toBe("completed");
     expect(await calls(input)).toBe(1);

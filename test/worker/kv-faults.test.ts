@@ -6,7 +6,7 @@ import {
   eventsIn,
   EVENTS,
   kvKeys,
-  marked,
+  uniqueText,
   problemOf,
   namesOf,
   startWorker,
@@ -18,17 +18,17 @@ import {
 const log = eachTestAlone();
 
 /** The real KV with some methods replaced. */
-const faulty = (methods: Record<string, (...args: never[]) => unknown>): KVNamespace =>
+const kvWith = (methods: Record<string, (...args: never[]) => unknown>): KVNamespace =>
   ({
     get: (...args: [never, never]) => env.RESPONSES.get(...args),
     put: (...args: [never, never]) => env.RESPONSES.put(...args),
     ...methods,
   }) as unknown as KVNamespace;
 
-const broken = (): never => {
+const throwFailure = (): never => {
   throw new Error(`KV GET failed: 500 at https://kv.example/${UPSTREAM_KEY}`);
 };
-const brokenLater = (): Promise<never> => Promise.reject(new TypeError(`KV failed ${UPSTREAM_KEY}`));
+const rejectWithFailure = (): Promise<never> => Promise.reject(new TypeError(`KV failed ${UPSTREAM_KEY}`));
 
 function expectWarning(event: string, ...secrets: string[]): void {
   const warnings = log.warnings();
@@ -45,13 +45,13 @@ const FORMS = [
 
 describe("KV that fails", () => {
   test.each([
-    ["throws", broken],
-    ["rejects", brokenLater],
+    ["throws", throwFailure],
+    ["rejects", rejectWithFailure],
   ])("a read that %s is a miss, for roots and for follow-ups, in every form", async (_name, get) => {
-    const root = await startWorker().answer({ input: marked("root") });
-    const worker = startWorker({}, { RESPONSES: faulty({ get }) });
+    const root = await startWorker().answer({ input: uniqueText("root") });
+    const worker = startWorker({}, { RESPONSES: kvWith({ get }) });
     for (const [headers, fields] of FORMS) {
-      const input = marked();
+      const input = uniqueText();
       for (const previous_response_id of [undefined, root.id]) {
         const response = await worker.ask({ input, previous_response_id, ...fields }, headers);
         expect(response.status).toBe(200);
@@ -66,12 +66,12 @@ describe("KV that fails", () => {
   });
 
   test.each([
-    ["throws", broken],
-    ["rejects", brokenLater],
+    ["throws", throwFailure],
+    ["rejects", rejectWithFailure],
   ])("a write that %s loses the turn and not the answer", async (_name, put) => {
-    const worker = startWorker({}, { RESPONSES: faulty({ put }) });
+    const worker = startWorker({}, { RESPONSES: kvWith({ put }) });
     for (const [headers, fields] of FORMS) {
-      const input = marked();
+      const input = uniqueText();
       const response = await worker.ask({ input, ...fields }, headers);
       expect(await response.text()).toContain(input);
       await worker.settled();
@@ -89,9 +89,9 @@ describe("KV that fails", () => {
       onRead?.();
       return new Promise(() => undefined);
     };
-    const worker = startWorker({}, { RESPONSES: faulty({ get }) });
+    const worker = startWorker({}, { RESPONSES: kvWith({ get }) });
     vi.useFakeTimers();
-    const input = marked();
+    const input = uniqueText();
     const answering = worker.ask({ input });
     await reading;
     await vi.advanceTimersByTimeAsync(KV_READ_TIMEOUT_MS);
@@ -101,7 +101,7 @@ describe("KV that fails", () => {
   });
 
   test("without the binding every response names it", async () => {
-    const response = await startWorker({}, { RESPONSES: undefined }).ask({ input: marked() });
+    const response = await startWorker({}, { RESPONSES: undefined }).ask({ input: uniqueText() });
     expect(response.status).toBe(503);
     expect(await response.text()).toContain("RESPONSES");
   });
@@ -147,7 +147,7 @@ describe("records that can't be read", () => {
 
   test("a damaged answer record is a miss or still an answer", async () => {
     const worker = startWorker();
-    const body = { input: marked(), metadata: { a: "1" } };
+    const body = { input: uniqueText(), metadata: { a: "1" } };
     await worker.answer(body);
     const [key = ""] = await kvKeys("answer:");
     const storedText = (await env.RESPONSES.get(key)) ?? "";
@@ -159,7 +159,7 @@ describe("records that can't be read", () => {
 
   test("an answer record that is corrupt, older or newer is a miss", async () => {
     const worker = startWorker();
-    const body = { input: marked() };
+    const body = { input: uniqueText() };
     await worker.answer(body);
     const other = [0, 2, "1"].map((v) =>
       JSON.stringify({ v, id: "resp_x", owner: "o", model: "m", at: 9e9, ttl: 60, response: {} }),
@@ -172,10 +172,10 @@ describe("records that can't be read", () => {
 
   test("a damaged turn never breaks a follow-up, GET or its thread", async () => {
     const worker = startWorker({ cache: false });
-    const root = await worker.answer({ input: marked(), metadata: { a: "1" } });
+    const root = await worker.answer({ input: uniqueText(), metadata: { a: "1" } });
     const [key = ""] = await kvKeys("turn:");
     const storedText = (await env.RESPONSES.get(key)) ?? "";
-    const child = await worker.answer({ input: marked(), previous_response_id: root.id });
+    const child = await worker.answer({ input: uniqueText(), previous_response_id: root.id });
     for (const text of [...WRONG, ...damagedCopies(storedText)]) {
       await env.RESPONSES.put(key, text);
       for (const path of [`/ask/${root.id}`, `/ask/${root.id}?thread=true`, `/ask/${child.id}?thread=true`]) {
@@ -184,7 +184,7 @@ describe("records that can't be read", () => {
       }
     }
     await env.RESPONSES.put(key, '{"v":0}');
-    await expectAnswer(worker, { input: marked(), previous_response_id: root.id }, "v:0");
+    await expectAnswer(worker, { input: uniqueText(), previous_response_id: root.id }, "v:0");
     expect((await worker.get(`/ask/${root.id}`)).status).toBe(404);
   });
 });

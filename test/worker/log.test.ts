@@ -11,7 +11,7 @@ import {
   KEYS,
   kvTexts,
   type LogLine,
-  marked,
+  uniqueText,
   objectRows,
   ownerNamed,
   problemOf,
@@ -41,8 +41,8 @@ async function read(worker: WorkerUnderTest, body: object, headers: HeaderTable)
 test("the canary searches every kind of object that a test has reached", async () => {
   const worker = startWorker({ callers: {} }, { SERVER_KEYS });
   const headers = as(KEYS.alice);
-  await worker.answer({ input: marked() }, { ...headers, "idempotency-key": crypto.randomUUID() });
-  const body = JSON.stringify({ input: marked() });
+  await worker.answer({ input: uniqueText() }, { ...headers, "idempotency-key": crypto.randomUUID() });
+  const body = JSON.stringify({ input: uniqueText() });
   const accepted = await worker.send("/jobs", {
     method: "POST",
     headers: { ...headers, "content-type": "application/json" },
@@ -65,7 +65,7 @@ describe("the log", () => {
       { presets: { p: {} }, prices: { "gpt-6-luna": { input: 1, output: 1 } } },
       { SERVER_KEYS },
     );
-    const body = { input: marked(), preset: "p", ...fields };
+    const body = { input: uniqueText(), preset: "p", ...fields };
     await read(worker, body, { ...headers, ...as(KEYS.alice) });
     await read(worker, body, { ...headers, ...as(KEYS.alice) });
     const common = {
@@ -95,7 +95,7 @@ describe("the log", () => {
 
   test("has one line for every other outcome, with its status and code", async () => {
     const worker = startWorker({}, { SERVER_KEYS });
-    const input = marked();
+    const input = uniqueText();
     const { id } = await worker.answer({ input });
     const cases: [() => Promise<Response>, object][] = [
       [
@@ -183,7 +183,7 @@ describe("the log", () => {
     ]) {
       for (const [, headers, fields] of FORMS) {
         const body = {
-          input: `${marked()} pineapple-input`,
+          input: `${uniqueText()} pineapple-input`,
           instructions: "pineapple-instructions",
           metadata: { a: "pineapple-metadata" },
           user: "pineapple-user",
@@ -204,7 +204,7 @@ describe("the log", () => {
       {},
       { METRICS: { writeDataPoint: (point: AnalyticsEngineDataPoint) => void points.push(point) } },
     );
-    const input = marked();
+    const input = uniqueText();
     await counting.answer({ input });
     await counting.get("/nowhere");
     expect(points).toHaveLength(2);
@@ -223,7 +223,7 @@ describe("the log", () => {
         },
       },
     );
-    await failing.answer({ input: marked() });
+    await failing.answer({ input: uniqueText() });
     expect(log.warnings()).toMatchObject([{ event: "metrics_failed", error: "Error" }]);
   });
 });
@@ -274,7 +274,7 @@ describe("an unexpected throw", () => {
     ["a text stream", TEXT],
   ])("in the middle of %s does the same, once", async (_name, headers) => {
     failWhileTrimming();
-    const text = await read(startWorker(), { input: marked(), stream: true }, headers);
+    const text = await read(startWorker(), { input: uniqueText(), stream: true }, headers);
     expect(exceptions()).toEqual([
       expect.objectContaining({ level: "error", error: "TypeError", request_id: log.requests()[0]?.["request_id"] }),
     ]);
@@ -296,7 +296,7 @@ describe("an unexpected throw", () => {
     failWhileTrimming();
     const worker = startWorker();
     const headers = { ...EVENTS, "idempotency-key": crypto.randomUUID() };
-    const body = { input: marked() };
+    const body = { input: uniqueText() };
     await read(worker, body, headers);
     await read(worker, body, headers);
     const [starter] = log.requests();
@@ -320,7 +320,7 @@ test("the upstream key is in no body, no header and no KV value", async () => {
     "emulate/redirect",
   ]) {
     for (const [, headers, fields] of FORMS)
-      seen.push(await read(worker, { input: marked(), model, ...fields }, { ...headers, ...as(KEYS.alice) }));
+      seen.push(await read(worker, { input: uniqueText(), model, ...fields }, { ...headers, ...as(KEYS.alice) }));
   }
   seen.push(...(await kvTexts()), JSON.stringify(log.lines()));
   for (const secret of [
@@ -344,7 +344,7 @@ test("a response with few fields gives the same answer at once, from the cache a
     .spyOn(globalThis, "fetch")
     .mockImplementation(() => Promise.resolve(Response.json({ status: "completed", output_text: "hi", output: [] })));
   const worker = startWorker();
-  const body = { input: marked() };
+  const body = { input: uniqueText() };
   const answer = await worker.answer(body);
   expect(answer).toMatchObject({
     text: "hi",

@@ -6,9 +6,9 @@ import {
   eachTestAlone,
   expectEnvelope,
   type HeaderTable,
-  marked,
+  uniqueText,
   problemOf,
-  received,
+  receivedRequests,
   startWorker,
 } from "./worker.ts";
 
@@ -28,11 +28,11 @@ describe("what upstream receives", () => {
       presets: { p: { model: "gpt-5.6-terra", temperature: 0.2, instructions: "preset", max_output_tokens: 9_000 } },
       limits: { max_output_tokens: 500 },
     });
-    const input = marked();
+    const input = uniqueText();
     await worker.answer({ input, preset: "p", instructions: "request" });
     await worker.answer({ input, max_output_tokens: 100, model: "gpt-6-sol" });
     await worker.answer({ input });
-    const bodies = (await received(input)).map(({ body }) => body);
+    const bodies = (await receivedRequests(input)).map(({ body }) => body);
     expect(bodies).toEqual([
       {
         model: "gpt-5.6-terra",
@@ -68,7 +68,7 @@ describe("what upstream receives", () => {
   });
 
   test("short forms become the long ones", async () => {
-    const input = marked();
+    const input = uniqueText();
     const schema = {
       type: "object",
       properties: { city: { type: "string" } },
@@ -86,7 +86,7 @@ describe("what upstream receives", () => {
     });
     expect(answer.data).toEqual({ city: expect.any(String) as string });
     expect(JSON.parse(answer.text)).toEqual(answer.data);
-    expect((await received(input))[0]?.body).toEqual({
+    expect((await receivedRequests(input))[0]?.body).toEqual({
       model: "gpt-6-luna",
       input: [
         {
@@ -104,16 +104,20 @@ describe("what upstream receives", () => {
   });
 
   test("the Worker's own fields and settings are not sent", async () => {
-    const input = marked();
+    const input = uniqueText();
     await startWorker({
       presets: { p: { max_turns: 5, allow: ["temperature"], images: true, fallback: ["gpt-6-sol"] } },
     }).answer({ input, preset: "p", cache: "refresh" }, { accept: "application/json", "cache-control": "max-age=5" });
-    expect(Object.keys((await received(input))[0]?.body ?? {}).toSorted()).toEqual(["input", "model", "stream"]);
+    expect(Object.keys((await receivedRequests(input))[0]?.body ?? {}).toSorted()).toEqual([
+      "input",
+      "model",
+      "stream",
+    ]);
   });
 
   test("text, forms and JSON of any content type reach upstream as the intended fields", async () => {
     const worker = startWorker();
-    const json = marked("json");
+    const json = uniqueText("json");
     for (const type of [
       "application/json",
       "application/vnd.api+json; charset=utf-8",
@@ -125,27 +129,27 @@ describe("what upstream receives", () => {
           .status,
       ).toBe(200);
     }
-    for (const { body } of await received(json)) expect(body).toMatchObject({ input: json, temperature: 0.5 });
+    for (const { body } of await receivedRequests(json)) expect(body).toMatchObject({ input: json, temperature: 0.5 });
     expect(await calls(json)).toBe(4);
-    const form = marked("form");
+    const form = uniqueText("form");
     expect((await send(worker, new URLSearchParams({ input: form, temperature: "0.5" }))).status).toBe(200);
-    expect((await received(encodeURI(form).replaceAll("%20", " ")))[0]?.body).toMatchObject({
+    expect((await receivedRequests(encodeURI(form).replaceAll("%20", " ")))[0]?.body).toMatchObject({
       input: form,
       temperature: 0.5,
     });
-    const text = marked('{"not":"json" ');
+    const text = uniqueText('{"not":"json" ');
     expect((await send(worker, text)).status).toBe(200);
-    expect((await received(text.slice(-36)))[0]?.body).toMatchObject({ input: text });
+    expect((await receivedRequests(text.slice(-36)))[0]?.body).toMatchObject({ input: text });
   });
 
   test("the query may carry preset, stream and previous_response_id", async () => {
     const worker = startWorker({ presets: { p: { instructions: "Be kind." } } });
-    const first = await worker.answer({ input: marked() });
-    const input = marked();
+    const first = await worker.answer({ input: uniqueText() });
+    const input = uniqueText();
     const response = await send(worker, input, {}, `?preset=p&previous_response_id=${first.id}&stream=true`);
     expect(response.headers.get("content-type")).toMatch(/^text\/event-stream/);
     await response.text();
-    const [call] = await received(input);
+    const [call] = await receivedRequests(input);
     expect(call?.body).toMatchObject({
       instructions: "Be kind.",
       stream: true,
@@ -183,7 +187,7 @@ describe("requests that never reach upstream", () => {
     ],
   ])("%s", async (_name, fields, status, code, param) => {
     const worker = startWorker({ models: ["gpt-6-luna"] });
-    const input = marked();
+    const input = uniqueText();
     const response = await worker.ask({ input, metadata: { input }, ...fields });
     expect(response.status).toBe(status);
     expect(await problemOf(response)).toMatchObject({ code, param, type: "invalid_request_error" });

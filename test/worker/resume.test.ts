@@ -14,7 +14,7 @@ import {
   EVENTS,
   type HeaderTable,
   KEYS,
-  marked,
+  uniqueText,
   problemOf,
   type SentEvent,
   SERVER_KEYS,
@@ -45,7 +45,7 @@ describe("Last-Event-ID", () => {
     "continues %s after each of its events, even if the object was evicted",
     async (model) => {
       const worker = startWorker();
-      const body = { input: marked(), model };
+      const body = { input: uniqueText(), model };
       const key = freshKey();
       const full = same(await stream(worker, body, key));
       for (const [at, { id }] of full.entries()) {
@@ -60,7 +60,7 @@ describe("Last-Event-ID", () => {
 
   test("in mid-stream continues with the remaining events", async () => {
     const worker = startWorker();
-    const body = { input: marked("one two three four five"), model: "emulate/slow/50" };
+    const body = { input: uniqueText("one two three four five"), model: "emulate/slow/50" };
     const key = freshKey();
     const reader = (await worker.ask(body, { ...key, ...EVENTS })).body?.getReader();
     let before: SentEvent[] = [];
@@ -80,7 +80,7 @@ describe("Last-Event-ID", () => {
     ["another's form", "0123456789ab-1, 0123456789ab-2"],
   ])("of %s gets 409 stream_lost, whether the key is known, unknown or missing", async (_name, after) => {
     const worker = startWorker();
-    const body = { input: marked() };
+    const body = { input: uniqueText() };
     const key = freshKey();
     const lost = async (headers: HeaderTable): Promise<void> => {
       const response = await worker.ask(body, { ...EVENTS, ...headers, "last-event-id": after });
@@ -97,7 +97,7 @@ describe("Last-Event-ID", () => {
 
   test("of a stream without a key gets 409", async () => {
     const worker = startWorker();
-    const body = { input: marked() };
+    const body = { input: uniqueText() };
     const [first] = await stream(worker, body, {});
     for (const key of [{}, freshKey()]) {
       const response = await worker.ask(body, { ...EVENTS, ...key, "last-event-id": first?.id ?? "" });
@@ -116,7 +116,7 @@ describe("Last-Event-ID", () => {
     const [ada, bob] = [crypto.randomUUID(), crypto.randomUUID()].map((sub) => as(hs256(claimsOf(sub))));
     withinOneMinute();
     const key = freshKey();
-    const [first] = eventsIn(await (await worker.ask({ input: marked() }, { ...key, ...EVENTS, ...ada })).text());
+    const [first] = eventsIn(await (await worker.ask({ input: uniqueText() }, { ...key, ...EVENTS, ...ada })).text());
     const again = (given: WorkerUnderTest, who: HeaderTable): Promise<Response> =>
       given.send("/ask", { method: "POST", headers: { ...key, ...who, "last-event-id": first?.id ?? "" } });
     expect((await again(startWorker(config, { ...settings, PAUSED: "1" }), bob ?? {})).status).toBe(503);
@@ -125,7 +125,7 @@ describe("Last-Event-ID", () => {
     expect((await problemOf(await again(worker, ada ?? {}))).code).toBe("budget_exceeded");
     // A run of the other route has no events that could be continued here.
     const other = freshKey();
-    const full = await respondOnce(startWorker(), { input: marked(), stream: true }, other);
+    const full = await respondOnce(startWorker(), { input: uniqueText(), stream: true }, other);
     await full.text();
     const lost = await startWorker().send("/ask", {
       method: "POST",
@@ -137,7 +137,7 @@ describe("Last-Event-ID", () => {
 
   test("continues by key and event alone if the question is lost, as in a reloaded page; and never starts a call", async () => {
     const worker = startWorker();
-    const body = { input: marked() };
+    const body = { input: uniqueText() };
     const key = freshKey();
     const full = await stream(worker, body, key);
     const [start, ...rest] = same(full);
@@ -156,7 +156,7 @@ describe("Last-Event-ID", () => {
   test("without the question gets 409 for another caller, another key and another run", async () => {
     const worker = startWorker({}, { SERVER_KEYS });
     const key = freshKey();
-    const [start] = await stream(worker, { input: marked() }, { ...key, ...as(KEYS.alice) });
+    const [start] = await stream(worker, { input: uniqueText() }, { ...key, ...as(KEYS.alice) });
     const lost = async (headers: HeaderTable): Promise<void> => {
       const response = await worker.ask(
         {},
@@ -172,7 +172,7 @@ describe("Last-Event-ID", () => {
 
   test("beyond the end, as after an object that stopped, gets only the end", async () => {
     const worker = startWorker();
-    const body = { input: marked() };
+    const body = { input: uniqueText() };
     const key = freshKey();
     const full = await stream(worker, body, key);
     const [run] = (full[0]?.id ?? "").split("-");
@@ -181,7 +181,7 @@ describe("Last-Event-ID", () => {
 
   test("of a run that failed unpaid gets 409, since the key starts a new run", async () => {
     const worker = startWorker();
-    const body = { input: marked(), model: "emulate/error-event-nested" };
+    const body = { input: uniqueText(), model: "emulate/error-event-nested" };
     const key = freshKey();
     const failed = await stream(worker, body, key);
     expect(failed.at(-1)?.event).toBe("error");
@@ -192,7 +192,7 @@ describe("Last-Event-ID", () => {
 
   test("in a request for another form gets the complete answer, without a call", async () => {
     const worker = startWorker();
-    const body = { input: marked() };
+    const body = { input: uniqueText() };
     const key = freshKey();
     const [first, ...rest] = await stream(worker, body, key);
     const after = { ...key, "last-event-id": first?.id ?? "" };
@@ -205,14 +205,14 @@ describe("Last-Event-ID", () => {
 
   test("is ignored on /v1/responses", async () => {
     const worker = startWorker();
-    const body = { input: marked(), model: "gpt-6-sol" };
+    const body = { input: uniqueText(), model: "gpt-6-sol" };
     const response = await respondOnce(worker, body, { ...freshKey(), "last-event-id": "0123456789ab-2" });
     expect(response.status).toBe(200);
   });
 });
 
 test("a connection to the object that breaks during a run is resumed where it broke, for every form", async () => {
-  const body = { input: marked("one two three four five"), model: "emulate/slow/20" };
+  const body = { input: uniqueText("one two three four five"), model: "emulate/slow/20" };
   const key = freshKey();
   let joins = 0;
   // Each connection breaks after a few bytes, in the middle of lines.
@@ -257,7 +257,7 @@ test("a connection to the object that breaks during a run is resumed where it br
 
 describe("an object that becomes unreachable in mid-stream", () => {
   /** Returns this part of the recording and breaks; then no request can join again. */
-  function breaking(part: number): object {
+  function breakAfterPart(part: number): object {
     let reachable = true;
     return {
       getByName: (name: string) => ({
@@ -282,10 +282,10 @@ describe("an object that becomes unreachable in mid-stream", () => {
   }
 
   test("is reported by an error without a number, so that the stream can be continued", async () => {
-    const body = { input: marked("one two three four five") };
+    const body = { input: uniqueText("one two three four five") };
     const key = freshKey();
     await stream(startWorker(), body, key);
-    const before = await stream(startWorker({}, { RUNS: breaking(0.5) }), body, key);
+    const before = await stream(startWorker({}, { RUNS: breakAfterPart(0.5) }), body, key);
     const failed = before.pop();
     expect(failed).toMatchObject({ event: "error", data: { error: { code: "unavailable" } } });
     expect(failed?.id).toBe(before.at(-1)?.id);
@@ -294,15 +294,15 @@ describe("an object that becomes unreachable in mid-stream", () => {
   });
 
   test("never makes a client continue before its last event", async () => {
-    const body = { input: marked("one two three four five six seven eight") };
+    const body = { input: uniqueText("one two three four five six seven eight") };
     const key = freshKey();
     const last = (await stream(startWorker(), body, key)).at(-3)?.id ?? "";
     for (const part of [0.25, 0.4]) {
-      const [failed] = await stream(startWorker({}, { RUNS: breaking(part) }), body, key, last);
+      const [failed] = await stream(startWorker({}, { RUNS: breakAfterPart(part) }), body, key, last);
       expect(failed).toMatchObject({ event: "error", id: last, data: { error: { code: "unavailable" } } });
     }
     // Before the first line there is no stream yet, so the response has an error status.
-    const response = await startWorker({}, { RUNS: breaking(0) }).ask(body, {
+    const response = await startWorker({}, { RUNS: breakAfterPart(0) }).ask(body, {
       ...key,
       ...EVENTS,
       "last-event-id": last,
@@ -318,7 +318,7 @@ describe("a deployment between the two halves of a stream", () => {
     "changes no event of %s: the new code cuts text into other pieces, and the client's text still joins",
     async (model) => {
       const worker = startWorker();
-      const body = { input: marked("one two three four five"), model };
+      const body = { input: uniqueText("one two three four five"), model };
       const key = freshKey();
       const before = same(await stream(worker, body, key));
       cutTextOtherwise();

@@ -7,9 +7,9 @@ import {
   eventsIn,
   EVENTS,
   kvKeys,
-  marked,
+  uniqueText,
   problemOf,
-  received,
+  receivedRequests,
   startWorker,
   TEXT,
 } from "./worker.ts";
@@ -27,19 +27,23 @@ describe("fallback models", () => {
         [EVENTS, {}],
         [TEXT, { stream: true }],
       ] as const) {
-        const input = marked();
+        const input = uniqueText();
         const response = await worker.ask({ input, preset: "p", ...fields }, headers);
         expect(response.status).toBe(200);
         expect(await response.text()).toContain(input);
         await worker.settled();
-        expect((await received(input)).map(({ body }) => body["model"])).toEqual([model, "nope-2", "gpt-6-luna"]);
+        expect((await receivedRequests(input)).map(({ body }) => body["model"])).toEqual([
+          model,
+          "nope-2",
+          "gpt-6-luna",
+        ]);
       }
     },
   );
 
   test("a repeat gets the answer from the cache without trying the models again", async () => {
     const worker = startWorker({ presets: { p: { model: "nope-1", fallback: ["gpt-6-luna"] } } });
-    const body = { input: marked(), preset: "p" };
+    const body = { input: uniqueText(), preset: "p" };
     const original = await worker.answer(body);
     expect(await worker.answer(body)).toEqual({ ...original, cached: true });
     expect(await calls(body.input)).toBe(2);
@@ -48,7 +52,7 @@ describe("fallback models", () => {
   test("cost what the answering model costs, in the answer and by GET", async () => {
     const prices = { "nope-1": { input: 1_000, output: 1_000 }, "gpt-6-luna": { input: 1, output: 1 } };
     const worker = startWorker({ prices, presets: { p: { model: "nope-1", fallback: ["gpt-6-luna"] } } });
-    const answer = await worker.answer({ input: marked(), preset: "p" });
+    const answer = await worker.answer({ input: uniqueText(), preset: "p" });
     expect(answer.cost_usd).toBeCloseTo((answer.usage?.total_tokens ?? 0) / 1e6, 12);
     expect(await (await worker.get(`/ask/${answer.id}`)).json()).toEqual(answer);
   });
@@ -58,7 +62,7 @@ describe("fallback models", () => {
     ["a preset's", { presets: { p: { model: "nope-1", fallback: ["nope-2"] } } }, { preset: "p" }, "presets.p.model"],
   ])("a model that UniAPI does not know: the error names the setting of %s", async (_, config, fields, setting) => {
     const worker = startWorker(config);
-    const { code, message } = await problemOf(await worker.ask({ input: marked(), ...fields }));
+    const { code, message } = await problemOf(await worker.ask({ input: uniqueText(), ...fields }));
     expect(code).toBe("upstream_unavailable");
     expect(message).toContain(`The model is set by \`${setting}\` in src/config.ts`);
     await worker.settled();
@@ -66,7 +70,7 @@ describe("fallback models", () => {
   });
 
   test("a model that UniAPI does not know: the error names no setting if the request named the model", async () => {
-    const { message } = await problemOf(await startWorker().ask({ input: marked(), model: "nope-1" }));
+    const { message } = await problemOf(await startWorker().ask({ input: uniqueText(), model: "nope-1" }));
     expect(message).not.toContain("src/config.ts");
   });
 
@@ -76,7 +80,7 @@ describe("fallback models", () => {
       presets: { p: { model: "nope-1" } },
       callers: { publishable: [{ id: "site", key, presets: ["p"] }] },
     });
-    const response = await worker.ask({ input: marked() }, { authorization: `Bearer ${key}` });
+    const response = await worker.ask({ input: uniqueText() }, { authorization: `Bearer ${key}` });
     const { code, message } = await problemOf(response);
     expect(code).toBe("upstream_unavailable");
     expect(message).not.toMatch(/nope-1|presets\.|src\/config/);
@@ -86,12 +90,12 @@ describe("fallback models", () => {
 
   test("after the last model the caller gets upstream's refusal; a model that the caller named is not replaced", async () => {
     const worker = startWorker({ presets: { p: { model: "nope-1", fallback: ["nope-2"] } } });
-    const input = marked();
+    const input = uniqueText();
     const response = await worker.ask({ input, preset: "p" });
     expect(response.status).toBe(503);
     expect((await problemOf(response)).code).toBe("upstream_unavailable");
     expect(await calls(input)).toBe(2);
-    const own = marked();
+    const own = uniqueText();
     expect((await worker.ask({ input: own, preset: "p", model: "nope-3" })).status).toBe(503);
     expect(await calls(own)).toBe(1);
     expect(await kvKeys("")).toEqual([]);
@@ -101,7 +105,7 @@ describe("fallback models", () => {
     "are not used for emulate/%s, which is not a missing model",
     async (fault) => {
       const worker = startWorker({ presets: { p: { model: `emulate/${fault}`, fallback: ["gpt-6-luna"] } } });
-      const input = marked();
+      const input = uniqueText();
       expect((await worker.ask({ input, preset: "p" })).ok).toBe(false);
       expect(await calls(input)).toBe(1);
     },
@@ -113,7 +117,7 @@ describe("a second attempt", () => {
     "follows emulate/%s once, after the time that upstream names",
     async (fault) => {
       const worker = startWorker();
-      const input = marked();
+      const input = uniqueText();
       const fields = fault.startsWith("429") ? {} : { stream: true };
       const response = await worker.ask({ input, model: `emulate/${fault}`, ...fields });
       expect(response.status).toBe(200);
@@ -131,7 +135,7 @@ describe("a second attempt", () => {
     async (fault) => {
       const worker = startWorker();
       for (const headers of [{}, EVENTS, TEXT]) {
-        const input = marked();
+        const input = uniqueText();
         const response = await worker.ask({ input, model: `emulate/${fault}` }, headers);
         expect(response.status).toBe(429);
         expect(response.headers.get("retry-after")).toBe(fault.split("/")[1]);
@@ -148,7 +152,7 @@ describe("a second attempt", () => {
       fetches += 1;
       return Promise.resolve(new Response("", { status: 429, headers: { "retry-after": "5" } }));
     });
-    const asking = startWorker().ask({ input: marked() });
+    const asking = startWorker().ask({ input: uniqueText() });
     await vi.waitFor(() => expect(fetches).toBe(1));
     await vi.advanceTimersByTimeAsync(10_000);
     const response = await asking;
@@ -158,7 +162,7 @@ describe("a second attempt", () => {
   test.each(["429", "503", "429-empty", "429-saturated"])(
     "does not follow emulate/%s, which names no time",
     async (fault) => {
-      const input = marked();
+      const input = uniqueText();
       const response = await startWorker().ask({ input, model: `emulate/${fault}` });
       expect([429, 503]).toContain(response.status);
       expect(await calls(input)).toBe(1);
@@ -178,7 +182,7 @@ describe("a second attempt", () => {
     "redirect",
     "bad-encoding",
   ])("does not follow emulate/%s, which may have been paid or would fail again", async (fault) => {
-    const input = marked();
+    const input = uniqueText();
     const worker = startWorker();
     for (const headers of [{}, EVENTS]) {
       const response = await worker.ask({ input, model: `emulate/${fault}` }, headers);
@@ -199,7 +203,7 @@ describe("a second attempt", () => {
       ["emulate/stall", {}, 504],
       ["emulate/stall", EVENTS, 200],
     ] as const) {
-      const input = marked();
+      const input = uniqueText();
       const response = await worker.ask({ input, model }, headers);
       expect(response.status).toBe(shown);
       expect(await response.text()).toContain('"code":"upstream_timeout"');

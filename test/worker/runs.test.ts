@@ -12,13 +12,13 @@ import {
   eventsIn,
   EVENTS,
   type HeaderTable,
-  joined,
+  joinDeltas,
   KEYS,
   kvKeys,
-  marked,
+  uniqueText,
   namesOf,
   problemOf,
-  received,
+  receivedRequests,
   SERVER_KEYS,
   startWorker,
   TEXT,
@@ -35,18 +35,20 @@ async function readAnswer(response: Response): Promise<Answer> {
   const events = eventsIn(text);
   const done = events.find(({ event }) => event === "done")?.data as unknown as Answer;
   expect(namesOf(events).at(-1)).toBe("done");
-  expect(joined(events, "text")).toBe(done.text);
+  expect(joinDeltas(events, "text")).toBe(done.text);
   return done;
 }
 
 const expectUpstreamEnd = async (input: string, outcome: "complete" | "client_left"): Promise<void> => {
-  await vi.waitFor(async () => expect(await received(input)).toMatchObject([{ ended: outcome }]), { timeout: 10_000 });
+  await vi.waitFor(async () => expect(await receivedRequests(input)).toMatchObject([{ ended: outcome }]), {
+    timeout: 10_000,
+  });
 };
 
 describe("one key", () => {
   test("twenty concurrent requests, half of them streams, make one upstream call and get equal answers", async () => {
     const worker = startWorker();
-    const body = { input: marked(), model: "emulate/slow/10" };
+    const body = { input: uniqueText(), model: "emulate/slow/10" };
     const key = freshKey();
     const responses = await Promise.all(
       Array.from({ length: 20 }, (_, n) => worker.ask(body, n % 2 === 0 ? key : { ...key, ...EVENTS })),
@@ -63,7 +65,7 @@ describe("one key", () => {
 
   test("repeats the answer in every form, even after the object was evicted", async () => {
     const worker = startWorker();
-    const body = { input: marked(), cache: false };
+    const body = { input: uniqueText(), cache: false };
     const key = freshKey();
     const first = await readAnswer(await worker.ask(body, { ...key, ...EVENTS }));
     const answer = await readAnswer(await worker.ask(body, key));
@@ -82,7 +84,7 @@ describe("one key", () => {
 
   test("repeats the answer of /v1/responses byte for byte, as JSON and as a stream", async () => {
     const worker = startWorker();
-    const body = { input: marked(), model: "gpt-6-sol", stream: true };
+    const body = { input: uniqueText(), model: "gpt-6-sol", stream: true };
     const key = freshKey();
     const first = await (await respondOnce(worker, body, key)).text();
     expect(first).toMatch(/data: \[DONE\]\n\n$/);
@@ -105,7 +107,7 @@ describe("one key", () => {
     ["an event of 300,000 bytes", "emulate/too-large/300000"],
   ])("gives equal answers with an upstream that sends %s", async (_name, model) => {
     const worker = startWorker();
-    const body = { input: marked(), model };
+    const body = { input: uniqueText(), model };
     const key = freshKey();
     const answers = [];
     for (const headers of [EVENTS, {}, EVENTS] as HeaderTable[])
@@ -121,7 +123,7 @@ describe("one key", () => {
 
   test("is refused with another request: another text, another field, another route", async () => {
     const worker = startWorker();
-    const body = { input: marked(), model: "gpt-6-sol" };
+    const body = { input: uniqueText(), model: "gpt-6-sol" };
     const key = freshKey();
     await worker.answer(body, key);
     for (const twin of [
@@ -138,11 +140,11 @@ describe("one key", () => {
 
   test("belongs to the same request in any order of JSON keys and in any form", async () => {
     const worker = startWorker();
-    const input = marked();
+    const input = uniqueText();
     const key = freshKey();
     const { id } = await worker.answer({ input, metadata: { a: "1", b: "2" } }, key);
     expect(await worker.answer({ metadata: { b: "2", a: "1" }, input, stream: false }, key)).toMatchObject({ id });
-    const plain = marked();
+    const plain = uniqueText();
     const form = freshKey();
     const first = await worker.answer({ input: plain }, form);
     const again = await worker.send("/ask?stream=false", {
@@ -156,7 +158,7 @@ describe("one key", () => {
   test("is another key for another owner", async () => {
     const worker = startWorker({}, { SERVER_KEYS });
     const key = freshKey();
-    const input = marked();
+    const input = uniqueText();
     const ids = [];
     for (const name of [KEYS.alice, KEYS.alice2, KEYS.bob])
       ids.push((await worker.answer({ input, cache: false }, { ...key, ...as(name) })).id);
@@ -166,7 +168,7 @@ describe("one key", () => {
   });
 
   test.each(["", "a".repeat(256), "schlüssel", "tab\tin it", "\u0001"])("is not accepted: %j", async (given) => {
-    const input = marked();
+    const input = uniqueText();
     let response: Response;
     try {
       response = await startWorker().ask({ input }, { "idempotency-key": given });
@@ -180,7 +182,7 @@ describe("one key", () => {
 
   test("may have 255 characters, spaces and quotes", async () => {
     const worker = startWorker();
-    const input = marked();
+    const input = uniqueText();
     for (const key of ["a".repeat(255), `"${crypto.randomUUID()}" ~ x`])
       await worker.answer({ input }, { "idempotency-key": key });
   });
@@ -189,7 +191,7 @@ describe("one key", () => {
 describe("one run counts once", () => {
   test("tokens, cost, turn and cache entry belong to the request that started it", async () => {
     const worker = startWorker();
-    const body = { input: marked() };
+    const body = { input: uniqueText() };
     const key = freshKey();
     const answers = await Promise.all([worker.ask(body, key), worker.ask(body, key)]);
     const [first] = await Promise.all(answers.map(readAnswer));
@@ -201,7 +203,7 @@ describe("one run counts once", () => {
     expect(await kvKeys("turn:")).toHaveLength(1);
     expect(await kvKeys("answer:")).toHaveLength(1);
     expect(await worker.answer(body)).toEqual({ ...first, cached: true });
-    expect(await worker.answer({ input: marked(), previous_response_id: first?.id })).toMatchObject({
+    expect(await worker.answer({ input: uniqueText(), previous_response_id: first?.id })).toMatchObject({
       previous_response_id: first?.id,
     });
   });
@@ -213,22 +215,23 @@ describe("one run counts once", () => {
       presets: { chat: { max_output_tokens: 100, allow: ["model"] } },
       callers: { publishable: [{ id, key, presets: ["chat"], total: { tokens_per_day: 1_000 } }] },
     });
-    const used = async (): Promise<object | undefined> =>
+    const usageOfDay = async (): Promise<object | undefined> =>
       (await env.BUDGETS.getByName(`total:publishable:${id}`).usage(Date.now())).days[0];
-    const body = { input: marked() };
+    const body = { input: uniqueText() };
     const once = { ...as(key), ...freshKey() };
     const answers = await Promise.all(Array.from({ length: 5 }, () => worker.ask(body, once)));
     const [answer] = await Promise.all(answers.map(readAnswer));
     await vi.waitFor(
-      async () => expect(await used()).toMatchObject({ tokens: answer?.usage?.total_tokens, reserved: 0, requests: 5 }),
+      async () =>
+        expect(await usageOfDay()).toMatchObject({ tokens: answer?.usage?.total_tokens, reserved: 0, requests: 5 }),
       {
         timeout: 10_000,
       },
     );
-    const refused = await worker.ask({ input: marked(), model: "emulate/503" }, { ...as(key), ...freshKey() });
+    const refused = await worker.ask({ input: uniqueText(), model: "emulate/503" }, { ...as(key), ...freshKey() });
     expect(refused.status).toBe(503);
     await vi.waitFor(
-      async () => expect(await used()).toMatchObject({ tokens: answer?.usage?.total_tokens, reserved: 0 }),
+      async () => expect(await usageOfDay()).toMatchObject({ tokens: answer?.usage?.total_tokens, reserved: 0 }),
       {
         timeout: 10_000,
       },
@@ -238,7 +241,7 @@ describe("one run counts once", () => {
 
   test("a run that is answered from the cache makes no call, and gives that answer again", async () => {
     const worker = startWorker();
-    const body = { input: marked() };
+    const body = { input: uniqueText() };
     const cachedAnswer = await worker.answer(body);
     const key = freshKey();
     for (const _ of [1, 2]) expect(await worker.answer(body, key)).toEqual({ ...cachedAnswer, cached: true });
@@ -248,7 +251,7 @@ describe("one run counts once", () => {
   test("hours later a repetition shows the answer's age at that time and its ttl, in every form", async () => {
     vi.useFakeTimers({ toFake: ["Date"] });
     const worker = startWorker();
-    const body = { input: marked() };
+    const body = { input: uniqueText() };
     await worker.answer(body);
     const key = freshKey();
     const freshness = async (headers: HeaderTable): Promise<unknown> => {
@@ -267,7 +270,7 @@ describe("one run counts once", () => {
 
   test("an answer that must not be stored is in the run only", async () => {
     const worker = startWorker();
-    const body = { input: marked(), store: false };
+    const body = { input: uniqueText(), store: false };
     const key = { ...freshKey(), "cache-control": "no-store" };
     const first = await worker.answer(body, key);
     expect(await worker.answer(body, key)).toEqual(first);
@@ -289,7 +292,7 @@ describe("an outcome", () => {
     "of emulate/%s was not paid: it is not stored, the next request makes a new call, and concurrent requests share one refusal",
     async (fault, status) => {
       const worker = startWorker();
-      const body = { input: marked(), model: `emulate/${fault}` };
+      const body = { input: uniqueText(), model: `emulate/${fault}` };
       const key = freshKey();
       const twins = await Promise.all([
         worker.ask(body, key),
@@ -308,7 +311,7 @@ describe("an outcome", () => {
 
   test("may be a success after a refusal, with the same key", async () => {
     const worker = startWorker();
-    const body = { input: marked(), model: "emulate/503-once/30" };
+    const body = { input: uniqueText(), model: "emulate/503-once/30" };
     const key = freshKey();
     expect((await worker.ask(body, key)).status).toBe(503);
     const answer = await worker.answer(body, key);
@@ -327,7 +330,7 @@ describe("an outcome", () => {
     ["invalid-utf8", 502, "upstream_invalid_response"],
   ])("of emulate/%s may have been paid: it is stored and repeated", async (fault, status, code) => {
     const worker = startWorker();
-    const body = { input: marked(), model: `emulate/${fault}` };
+    const body = { input: uniqueText(), model: `emulate/${fault}` };
     const key = freshKey();
     for (const _ of [1, 2]) {
       const response = await worker.ask(body, key);
@@ -342,7 +345,7 @@ describe("an outcome", () => {
   });
 
   test("a pause and an invalid request store nothing", async () => {
-    const input = marked();
+    const input = uniqueText();
     const key = freshKey();
     expect((await startWorker({}, { PAUSED: "1" }).ask({ input }, key)).status).toBe(503);
     expect((await startWorker().ask({ input, nonsense: 1 }, key)).status).toBe(400);
@@ -353,7 +356,7 @@ describe("an outcome", () => {
 
   test("is stored for a day, and then deleted completely", async () => {
     const worker = startWorker();
-    const body = { input: marked(), cache: false };
+    const body = { input: uniqueText(), cache: false };
     const key = freshKey();
     await worker.answer(body, key);
     const run = await runOf(key);
@@ -368,7 +371,7 @@ describe("an outcome", () => {
 
   test("is not deleted while somebody reads it", async () => {
     const worker = startWorker();
-    const body = { input: marked(), model: "emulate/long/2000" };
+    const body = { input: uniqueText(), model: "emulate/long/2000" };
     const key = freshKey();
     await (await worker.ask(body, key)).text();
     const reader = (await worker.ask(body, { ...key, ...EVENTS })).body?.getReader();
@@ -383,7 +386,7 @@ describe("an outcome", () => {
 
   test("is deleted once a stalled reader has disconnected", async () => {
     const worker = startWorker();
-    const body = { input: marked(), model: "emulate/long/3000" };
+    const body = { input: uniqueText(), model: "emulate/long/3000" };
     const key = freshKey();
     await (await worker.ask(body, key)).text();
     const openStalled = await worker.ask(body, { ...key, ...EVENTS });
@@ -402,7 +405,7 @@ describe("an outcome", () => {
 
   test("survives an alarm during its call", async () => {
     const worker = startWorker();
-    const body = { input: marked(), model: "emulate/first-byte/1200" };
+    const body = { input: uniqueText(), model: "emulate/first-byte/1200" };
     const key = freshKey();
     const asking = worker.ask(body, key);
     await vi.waitFor(async () => expect(await calls(body.input)).toBe(1), { timeout: 10_000 });
@@ -415,7 +418,7 @@ describe("an outcome", () => {
 describe("clients that disconnect", () => {
   test("don't end the call: the next one gets the answer, and the log gets the cost", async () => {
     const worker = startWorker();
-    const body = { input: marked(), model: "emulate/slow/40" };
+    const body = { input: uniqueText(), model: "emulate/slow/40" };
     const key = freshKey();
     for (const headers of [EVENTS, EVENTS]) {
       const reader = (await worker.ask(body, { ...key, ...headers })).body?.getReader();
@@ -423,21 +426,21 @@ describe("clients that disconnect", () => {
       await reader?.cancel();
     }
     await expectUpstreamEnd(body.input, "complete");
-    const started = (): Record<string, unknown> | undefined => log.requests().find(({ run }) => run === "started");
+    const startedLine = (): Record<string, unknown> | undefined => log.requests().find(({ run }) => run === "started");
     const ownLines = (): object[] =>
-      log.lines().filter((line) => line["event"] === "run" && line["request_id"] === started()?.["request_id"]);
+      log.lines().filter((line) => line["event"] === "run" && line["request_id"] === startedLine()?.["request_id"]);
     await vi.waitFor(() => expect(ownLines()).toHaveLength(1), { timeout: 10_000 });
     const answer = await worker.answer(body, key);
     expect(answer.text).toBe(`You said: "${body.input}".`);
     expect(await calls(body.input)).toBe(1);
     expect(ownLines()).toMatchObject([{ response_id: answer.id, input_tokens: expect.any(Number) as number }]);
-    expect(started()).toMatchObject({ reason: "client_left" });
+    expect(startedLine()).toMatchObject({ reason: "client_left" });
     expect(log.requests().every((one) => one["input_tokens"] === undefined)).toBe(true);
   });
 
   test("don't end the call before upstream's first event, either", async () => {
     const worker = startWorker();
-    const body = { input: marked(), model: "emulate/first-byte/300" };
+    const body = { input: uniqueText(), model: "emulate/first-byte/300" };
     const key = freshKey();
     const disconnect = new AbortController();
     const raw = JSON.stringify(body);
@@ -456,7 +459,7 @@ describe("clients that disconnect", () => {
 
   test("and come back late get the running stream from its first event", async () => {
     const worker = startWorker();
-    const body = { input: marked("one two three four five six seven"), model: "emulate/slow/60" };
+    const body = { input: uniqueText("one two three four five six seven"), model: "emulate/slow/60" };
     const key = freshKey();
     const first = await worker.ask(body, { ...key, ...EVENTS });
     const reader = first.body?.getReader();
@@ -481,7 +484,7 @@ describe("a run's object", () => {
 
   test("that stops during the call reports it to present and later readers, evicted or not, and makes no second call", async () => {
     const worker = startWorker();
-    const body = { input: marked(), model: "emulate/stall" };
+    const body = { input: uniqueText(), model: "emulate/stall" };
     const key = freshKey();
     const openStream = await openStalled(worker, body, key);
     const json = worker.ask(body, key);
@@ -503,7 +506,7 @@ describe("a run's object", () => {
 
   test("that stops on /v1/responses gives what was stored, an error event, and a broken body", async () => {
     const worker = startWorker();
-    const body = { input: marked(), model: "emulate/stall", stream: true };
+    const body = { input: uniqueText(), model: "emulate/stall", stream: true };
     const key = freshKey();
     const openStream = await respondOnce(worker, body, key);
     await vi.waitFor(async () => expect((await storedRecordingOf(await runOf(key))).sizes.length).toBeGreaterThan(0), {
@@ -527,7 +530,7 @@ describe("a run's object", () => {
 
   test("that stops before it has written what was sent ends that stream, and stores the failure", async () => {
     const worker = startWorker();
-    const body = { input: marked(), model: "emulate/stall" };
+    const body = { input: uniqueText(), model: "emulate/stall" };
     const key = freshKey();
     const openStream = (await worker.ask(body, { ...key, ...EVENTS })).body?.getReader();
     let streamText = "";
@@ -545,7 +548,7 @@ describe("a run's object", () => {
 
   test("that stops before upstream's first event may have made a paid call", async () => {
     const worker = startWorker();
-    const body = { input: marked(), model: "emulate/first-byte/20000" };
+    const body = { input: uniqueText(), model: "emulate/first-byte/20000" };
     const key = freshKey();
     const asking = worker.ask(body, key);
     await vi.waitFor(async () => expect(await calls(body.input)).toBe(1), { timeout: 10_000 });
@@ -559,14 +562,14 @@ describe("a run's object", () => {
 
   test("without a recording stores nothing when it is read", async () => {
     const key = freshKey();
-    const response = await startWorker().ask({ input: marked() }, { ...key, "last-event-id": "0123456789ab-3" });
+    const response = await startWorker().ask({ input: uniqueText() }, { ...key, "last-event-id": "0123456789ab-3" });
     expect(response.status).toBe(409);
     expect(await storedRecordingOf(await runOf(key))).toEqual({ sizes: [], text: "", alarm: null });
   });
 
   test("whose storage fails returns its answer until it is evicted, and the failure after that", async () => {
     const worker = startWorker();
-    const body = { input: marked(), model: "emulate/first-byte/1200" };
+    const body = { input: uniqueText(), model: "emulate/first-byte/1200" };
     const key = freshKey();
     const first = worker.ask(body, key);
     await vi.waitFor(async () => expect(await calls(body.input)).toBe(1), { timeout: 10_000 });
@@ -585,7 +588,7 @@ describe("a run's object", () => {
 
   test("whose storage fails does not try to write again for each new line", async () => {
     const worker = startWorker();
-    const body = { input: marked(), model: "emulate/long/3000" };
+    const body = { input: uniqueText(), model: "emulate/long/3000" };
     const key = freshKey();
     await runInDurableObject(await runOf(key), (_, { storage }) => {
       vi.spyOn(storage, "transactionSync").mockImplementation(() => {
@@ -602,7 +605,7 @@ describe("a run's object", () => {
       { presets: { vip: { model: "gpt-6-sol" }, basic: {} }, callers: { sessions: { presets: ["vip", "basic"] } } },
       { SESSION_KEYS },
     );
-    const body = { input: marked() };
+    const body = { input: uniqueText() };
     const key = freshKey();
     const token = (presets: string[]): HeaderTable => as(hs256(claimsOf("ada", { presets })));
     expect((await worker.answer(body, { ...key, ...token(["vip"]) })).model).toContain("gpt-6-sol");
@@ -620,8 +623,8 @@ describe("a run's object", () => {
       { SESSION_KEYS },
     );
     const user = as(hs256(claimsOf(crypto.randomUUID())));
-    const { id } = await worker.answer({ input: marked() }, user);
-    const body = { input: marked(), previous_response_id: id };
+    const { id } = await worker.answer({ input: uniqueText() }, user);
+    const body = { input: uniqueText(), previous_response_id: id };
     const key = freshKey();
     const run = await runOf(
       key,
@@ -653,7 +656,7 @@ describe("a run's object", () => {
 
   test("reports the end of an unpaid run to a reader whose connection broke, without another call", async () => {
     const worker = startWorker();
-    const body = { input: marked(), model: "emulate/503" };
+    const body = { input: uniqueText(), model: "emulate/503" };
     const key = freshKey();
     let joins = 0;
     const RUNS = {
@@ -677,23 +680,24 @@ describe("a run's object", () => {
   });
 
   test("has `stored` in the Cache-Status of a JSON answer, as without a key", async () => {
-    const response = await startWorker().ask({ input: marked() }, freshKey());
+    const response = await startWorker().ask({ input: uniqueText() }, freshKey());
     expect(response.headers.get("cache-status")).toBe("uniapi-edge; fwd=miss; stored");
   });
 
   test("is not used by requests without a key", async () => {
     const RUNS = new Proxy({}, { get: () => expect.fail("a run was asked for") });
     const worker = startWorker({}, { RUNS });
-    for (const headers of [{}, EVENTS, TEXT]) expect((await worker.ask({ input: marked() }, headers)).status).toBe(200);
+    for (const headers of [{}, EVENTS, TEXT])
+      expect((await worker.ask({ input: uniqueText() }, headers)).status).toBe(200);
     for (const stream of [true, false])
-      expect((await respondOnce(worker, { input: marked(), stream }, {})).status).toBe(200);
+      expect((await respondOnce(worker, { input: uniqueText(), stream }, {})).status).toBe(200);
     await worker.settled();
   });
 
   test("stores neither key nor secret in clear", async () => {
     const worker = startWorker({}, { SERVER_KEYS });
     const key = freshKey();
-    await worker.answer({ input: marked() }, { ...key, ...as(KEYS.alice) });
+    await worker.answer({ input: uniqueText() }, { ...key, ...as(KEYS.alice) });
     const { text } = await storedRecordingOf(await runOf(key, "server:alice"));
     expect(text).toContain("You said");
     for (const secret of [key["idempotency-key"] ?? "", UPSTREAM_KEY, KEYS.alice]) expect(text).not.toContain(secret);
@@ -702,7 +706,7 @@ describe("a run's object", () => {
 
   test("that is not bound fails only requests with a key", async () => {
     const worker = startWorker({}, { RUNS: undefined });
-    const input = marked();
+    const input = uniqueText();
     await worker.answer({ input });
     const response = await worker.ask({ input }, freshKey());
     expect([response.status, (await problemOf(response)).code]).toEqual([503, "misconfigured"]);
@@ -710,7 +714,7 @@ describe("a run's object", () => {
 
   test("that does not answer is 503, and the same key can be sent again safely", async () => {
     const key = freshKey();
-    const body = { input: marked() };
+    const body = { input: uniqueText() };
     let broken = 1;
     const RUNS = {
       getByName: (name: string) =>

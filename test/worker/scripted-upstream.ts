@@ -47,8 +47,12 @@ export const created = {
   type: "response.created",
   response: { id: "resp_scripted", model: "scripted-1", status: "in_progress", output: [] },
 };
-export const delta = (text: string): object => ({ type: "response.output_text.delta", output_index: 0, delta: text });
-export const completed = (text: string): object => ({
+export const deltaEvent = (text: string): object => ({
+  type: "response.output_text.delta",
+  output_index: 0,
+  delta: text,
+});
+export const completedEvent = (text: string): object => ({
   type: "response.completed",
   response: {
     id: "resp_scripted",

@@ -1,16 +1,16 @@
 import type { Answer } from "../../src/contract/answer.ts";
 import { describe, expect, test, vi } from "vitest";
-import { completed, created, delta, scriptedUpstream } from "./scripted-upstream.ts";
+import { completedEvent, created, deltaEvent, scriptedUpstream } from "./scripted-upstream.ts";
 import {
   eachTestAlone,
   eventsIn,
   EVENTS,
-  joined,
+  joinDeltas,
   kvKeys,
-  marked,
+  uniqueText,
   namesOf,
   problemOf,
-  received,
+  receivedRequests,
   type SentEvent,
   startWorker,
   TEXT,
@@ -60,7 +60,7 @@ describe("an event stream", () => {
     ["of data", { schema: { type: "object", properties: { a: { type: "string" } } } }],
   ])("%s has one `start`, numbers from 0, and ends with the same answer as JSON", async (_name, fields) => {
     const worker = startWorker({ prices: { "gpt-6-luna": { input: 1, output: 1 } } });
-    const events = await stream(worker, { input: marked(), metadata: { a: "b" }, ...fields });
+    const events = await stream(worker, { input: uniqueText(), metadata: { a: "b" }, ...fields });
     const run = events[0]?.id.split("-")[0] ?? "";
     expect(run).toMatch(/^[0-9a-f]{12}$/);
     expect(events.map(({ id }) => id)).toEqual(events.map((_, n) => `${run}-${n}`));
@@ -69,9 +69,9 @@ describe("an event stream", () => {
     expect(names.at(-1)).toBe("done");
     expect(names.filter((name) => ["start", "done", "error"].includes(name))).toHaveLength(2);
     const done = events.at(-1)?.data as unknown as Answer;
-    expect(joined(events, "text")).toBe(done.text);
-    expect(joined(events, "reasoning")).toBe(done.reasoning_summary ?? "");
-    expect(joined(events, "refusal")).toBe(done.refusal ?? "");
+    expect(joinDeltas(events, "text")).toBe(done.text);
+    expect(joinDeltas(events, "reasoning")).toBe(done.reasoning_summary ?? "");
+    expect(joinDeltas(events, "refusal")).toBe(done.refusal ?? "");
     expect(events.filter(({ event }) => event === "tool_call").map(({ data }) => data)).toEqual(done.tool_calls ?? []);
     expect(await (await worker.get(`/ask/${done.id}`)).json()).toEqual(done);
     expect(events[0]?.data).toEqual({ request_id: log.requests()[0]?.["request_id"], model: done.model });
@@ -79,14 +79,14 @@ describe("an event stream", () => {
 
   test("every stream has its own run id", async () => {
     const worker = startWorker();
-    const body = { input: marked() };
+    const body = { input: uniqueText() };
     const runs = [await stream(worker, body), await stream(worker, body)].map(([first]) => first?.id.split("-")[0]);
     expect(new Set(runs).size).toBe(2);
   });
 
   test("`stream` in the body takes precedence over Accept, and Accept alone is enough", async () => {
     const worker = startWorker();
-    const input = marked();
+    const input = uniqueText();
     const type = async (body: object, headers = {}): Promise<string | null> => {
       const response = await worker.ask({ input, ...body }, headers);
       await response.text();
@@ -101,9 +101,9 @@ describe("an event stream", () => {
 
   test("a follow-up has x-continuity", async () => {
     const worker = startWorker();
-    const { id } = await worker.answer({ input: marked() });
+    const { id } = await worker.answer({ input: uniqueText() });
     for (const headers of [{}, EVENTS, TEXT]) {
-      const response = await worker.ask({ input: marked(), previous_response_id: id }, headers);
+      const response = await worker.ask({ input: uniqueText(), previous_response_id: id }, headers);
       expect(response.headers.get("x-continuity")).toBe("upstream");
       await response.text();
     }
@@ -120,7 +120,7 @@ describe("an event stream", () => {
     "too-large/9000000",
   ])("emulate/%s ends with one error event and stores nothing", async (fault) => {
     const worker = startWorker();
-    const events = await stream(worker, { input: marked(), model: `emulate/${fault}` });
+    const events = await stream(worker, { input: uniqueText(), model: `emulate/${fault}` });
     const names = namesOf(events);
     expect(names.filter((name) => name === "done" || name === "error")).toEqual(["error"]);
     expect(names[0]).toBe("start");
@@ -146,7 +146,7 @@ describe("an event stream", () => {
       [EVENTS, {}],
       [TEXT, { stream: true }],
     ] as const) {
-      const response = await worker.ask({ input: marked(), model: `emulate/${fault}`, ...fields }, headers);
+      const response = await worker.ask({ input: uniqueText(), model: `emulate/${fault}`, ...fields }, headers);
       expect(response.status).toBe(status);
       expect(response.headers.get("content-type")).toMatch(/^application\/json/);
       expect((await problemOf(response)).code).toBe(code);
@@ -156,13 +156,13 @@ describe("an event stream", () => {
   test("the upstream connection is closed after a malformed event", async () => {
     for (const headers of [EVENTS, TEXT]) {
       const upstream = scriptedUpstream();
-      const asking = startWorker().ask({ input: marked(), stream: true }, headers);
+      const asking = startWorker().ask({ input: uniqueText(), stream: true }, headers);
       await upstream.called;
-      upstream.send(created, delta("Hel"));
+      upstream.send(created, deltaEvent("Hel"));
       const reader = (await asking).body?.getReader();
       await reader?.read();
       upstream.sendBytes("data: {broken\n\n");
-      await drained(reader).catch(() => undefined);
+      await readToEnd(reader).catch(() => undefined);
       expect(upstream.isClosed()).toBe(true);
       vi.restoreAllMocks();
     }
@@ -170,7 +170,7 @@ describe("an event stream", () => {
 
   test("the upstream connection is closed if its first event is malformed", async () => {
     const upstream = scriptedUpstream();
-    const asking = startWorker().ask({ input: marked() }, EVENTS);
+    const asking = startWorker().ask({ input: uniqueText() }, EVENTS);
     await upstream.called;
     upstream.sendBytes("data: {broken\n\n");
     expect((await asking).status).toBe(502);
@@ -178,7 +178,7 @@ describe("an event stream", () => {
   });
 });
 
-async function drained(reader: ReadableStreamDefaultReader<Uint8Array> | undefined): Promise<string> {
+async function readToEnd(reader: ReadableStreamDefaultReader<Uint8Array> | undefined): Promise<string> {
   const decoder = new TextDecoder();
   let text = "";
   for (;;) {
@@ -191,7 +191,7 @@ async function drained(reader: ReadableStreamDefaultReader<Uint8Array> | undefin
 describe("a text stream", () => {
   test("is the bare text, with the id in a header", async () => {
     const worker = startWorker();
-    const input = marked();
+    const input = uniqueText();
     const response = await worker.ask({ input, stream: true }, TEXT);
     expect(response.headers.get("content-type")).toBe("text/plain; charset=utf-8");
     expect(response.headers.get("x-response-status")).toBeNull();
@@ -205,7 +205,7 @@ describe("a text stream", () => {
     "emulate/%s fails before the first text, so the response has the error's status",
     async (fault) => {
       const worker = startWorker();
-      const response = await worker.ask({ input: marked(), model: `emulate/${fault}`, stream: true }, TEXT);
+      const response = await worker.ask({ input: uniqueText(), model: `emulate/${fault}`, stream: true }, TEXT);
       expect(response.ok).toBe(false);
       const { code } = await problemOf(response);
       expect(code).toMatch(/^upstream_/);
@@ -217,7 +217,7 @@ describe("a text stream", () => {
 
   test.each(["cut", "reset"])("emulate/%s breaks the connection", async (fault) => {
     const worker = startWorker();
-    const response = await worker.ask({ input: marked(), model: `emulate/${fault}`, stream: true }, TEXT);
+    const response = await worker.ask({ input: uniqueText(), model: `emulate/${fault}`, stream: true }, TEXT);
     expect(response.status).toBe(200);
     await expect(response.text()).rejects.toThrow();
     await worker.settled();
@@ -232,12 +232,12 @@ describe("a client that disconnects", () => {
     ["a text stream", TEXT],
   ])("during %s aborts the upstream call and is logged once", async (_name, headers) => {
     const worker = startWorker();
-    const input = marked();
+    const input = uniqueText();
     const response = await worker.ask({ input, model: "emulate/slow/400", stream: true }, headers);
     const reader = response.body?.getReader();
     await reader?.read();
     await reader?.cancel();
-    await vi.waitFor(async () => expect(await received(input)).toMatchObject([{ ended: "client_left" }]), {
+    await vi.waitFor(async () => expect(await receivedRequests(input)).toMatchObject([{ ended: "client_left" }]), {
       timeout: 5_000,
     });
     await worker.settled();
@@ -246,7 +246,7 @@ describe("a client that disconnects", () => {
   });
 
   test("before there is any answer aborts the upstream call, too", async () => {
-    const input = marked();
+    const input = uniqueText();
     const worker = startWorker();
     const client = new AbortController();
     const asking = worker.send("/ask", {
@@ -258,9 +258,9 @@ describe("a client that disconnects", () => {
       (response) => response.status,
       () => "aborted",
     );
-    await vi.waitFor(async () => expect(await received(input)).toHaveLength(1));
+    await vi.waitFor(async () => expect(await receivedRequests(input)).toHaveLength(1));
     client.abort();
-    await vi.waitFor(async () => expect(await received(input)).toMatchObject([{ ended: "client_left" }]), {
+    await vi.waitFor(async () => expect(await receivedRequests(input)).toMatchObject([{ ended: "client_left" }]), {
       timeout: 5_000,
     });
     expect([502, "aborted"]).toContain(await outcome);
@@ -268,10 +268,10 @@ describe("a client that disconnects", () => {
 
   test("after the end of the answer does not abort the upstream call, and the turn is stored", async () => {
     const worker = startWorker();
-    const input = marked();
+    const input = uniqueText();
     const events = await stream(worker, { input });
     expect(namesOf(events)).toContain("done");
-    expect(await received(input)).toMatchObject([{ ended: "complete" }]);
+    expect(await receivedRequests(input)).toMatchObject([{ ended: "complete" }]);
     expect(await kvKeys("turn:")).toHaveLength(1);
   });
 });
@@ -287,7 +287,7 @@ describe("silence", () => {
     const upstream = scriptedUpstream();
     const worker = startWorker();
     let head: Response | undefined;
-    const asking = worker.ask({ input: marked() }, EVENTS).then((response) => (head = response));
+    const asking = worker.ask({ input: uniqueText() }, EVENTS).then((response) => (head = response));
     await upstream.called;
     await vi.advanceTimersByTimeAsync(4_999);
     expect(head).toBeUndefined();
@@ -302,16 +302,16 @@ describe("silence", () => {
     const second = text(reader);
     await vi.advanceTimersByTimeAsync(5_000);
     expect(await second).toBe(": ping\n\n");
-    upstream.send(created, delta("Hello"), completed("Hello"));
+    upstream.send(created, deltaEvent("Hello"), completedEvent("Hello"));
     upstream.end();
-    expect(namesOf(eventsIn(await drained(reader)))).toEqual(["start", "text", "done"]);
+    expect(namesOf(eventsIn(await readToEnd(reader)))).toEqual(["start", "text", "done"]);
     expect(log.requests()).toMatchObject([{ status: 200, stream: true }]);
   });
 
   test("turns a later refusal into an error event", async () => {
     vi.useFakeTimers();
     const upstream = scriptedUpstream();
-    const asking = startWorker().ask({ input: marked() }, EVENTS);
+    const asking = startWorker().ask({ input: uniqueText() }, EVENTS);
     await upstream.called;
     await vi.advanceTimersByTimeAsync(5_000);
     const response = await asking;
@@ -325,13 +325,13 @@ describe("silence", () => {
   test("in mid-stream brings a ping five seconds after the last write", async () => {
     vi.useFakeTimers();
     const upstream = scriptedUpstream();
-    const asking = startWorker().ask({ input: marked() }, EVENTS);
+    const asking = startWorker().ask({ input: uniqueText() }, EVENTS);
     await upstream.called;
-    upstream.send(created, delta("one"));
+    upstream.send(created, deltaEvent("one"));
     const reader = (await asking).body?.getReader() as ReadableStreamDefaultReader<Uint8Array>;
     expect(namesOf(eventsIn(await text(reader)))).toEqual(["start", "text"]);
     await vi.advanceTimersByTimeAsync(3_000);
-    upstream.send(delta("two"));
+    upstream.send(deltaEvent("two"));
     expect(namesOf(eventsIn(await text(reader)))).toEqual(["text"]);
     let spoke: string | undefined;
     const next = text(reader).then((chunk) => (spoke = chunk));
@@ -347,7 +347,7 @@ describe("silence", () => {
   test("a client that disconnects meanwhile aborts the upstream call, and no timer remains", async () => {
     vi.useFakeTimers();
     const upstream = scriptedUpstream();
-    const asking = startWorker().ask({ input: marked() }, EVENTS);
+    const asking = startWorker().ask({ input: uniqueText() }, EVENTS);
     await upstream.called;
     upstream.send(created);
     await (await asking).body?.cancel();

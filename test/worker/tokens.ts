@@ -13,13 +13,13 @@ export const claimsOf = (sub: string, more: object = {}): Record<string, unknown
 
 const part = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString("base64url");
 
-export function unsigned(header: object, claims: unknown): string {
+export function unsignedToken(header: object, claims: unknown): string {
   return `${part(header)}.${part(claims)}`;
 }
 
 /** @param header beside `alg` and `typ` */
 export function hs256(claims: unknown, secret: string | Buffer = SECRET, header: object = { kid: "k1" }): string {
-  const text = unsigned({ alg: "HS256", typ: "JWT", ...header }, claims);
+  const text = unsignedToken({ alg: "HS256", typ: "JWT", ...header }, claims);
   return `${text}.${createHmac("sha256", secret).update(text).digest("base64url")}`;
 }
 
@@ -39,7 +39,7 @@ export function signer(alg: Signer["alg"], kid = `${alg}-${crypto.randomUUID()}`
     jwk: { ...publicKey.export({ format: "jwk" }), kid, alg, use: "sig" },
     pem: publicKey.export({ format: "pem", type: "spki" }).toString(),
     token(claims, header = {}) {
-      const text = unsigned({ alg, typ: "JWT", kid, ...header }, claims);
+      const text = unsignedToken({ alg, typ: "JWT", kid, ...header }, claims);
       const key = { key: privateKey, dsaEncoding: "ieee-p1363" as const };
       return `${text}.${sign(alg === "EdDSA" ? null : "sha256", Buffer.from(text), alg === "ES256" ? key : privateKey).toString("base64url")}`;
     },
