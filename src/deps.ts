@@ -6,6 +6,7 @@ import type { SessionKey } from "./core/config/session-keys.ts";
 import type { Assets } from "./platform/assets.ts";
 import type { Budgets } from "./platform/budgets.ts";
 import type { SendCallback } from "./platform/callback.ts";
+import type { ChainSupport } from "./platform/chain-support.ts";
 import type { Jobs } from "./platform/jobs.ts";
 import type { Runs } from "./platform/runs.ts";
 import type { Jwks } from "./platform/jwks.ts";
@@ -70,12 +71,6 @@ export interface Deps {
   sleep: (ms: number) => Promise<void>;
   /** `bytes` random bytes in hex. */
   random: (bytes: number) => string;
-}
-
-export interface ChainSupport {
-  /** Undefined if it is unknown. */
-  get: (model: string) => boolean | undefined;
-  set: (model: string, isSupported: boolean | undefined) => void;
 }
 
 /** A publishable key and its owner. */

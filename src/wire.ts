@@ -14,12 +14,13 @@ import {
   turnstileSecretOf,
   upstreamKeyOf,
 } from "./core/config/vars.ts";
-import type { Deps, ChainSupport } from "./deps.ts";
+import type { Deps } from "./deps.ts";
 import { readPublishableKeys } from "./gate/publishable-key.ts";
 import { readServerKeys } from "./gate/server-key.ts";
 import { boundAssets } from "./platform/assets.ts";
 import { type Budgets, durableBudgets } from "./platform/budgets.ts";
 import { callbackSender } from "./platform/callback.ts";
+import { chainSupportTable } from "./platform/chain-support.ts";
 import { durableRuns } from "./platform/runs.ts";
 import { durableJobs } from "./platform/jobs.ts";
 import { fetchJson } from "./platform/io/fetch-json.ts";
@@ -153,7 +154,7 @@ async function buildDeps(config: Config, env: Settings, log: Log): Promise<Deps>
     }),
     secretOf,
     store: kvStore(env.RESPONSES, log.warn),
-    chainSupport: recentChainSupport(),
+    chainSupport: chainSupportTable(now),
     warnOfShutdowns: shutdownWarnings(config, now, log.warn),
     log,
     now,
@@ -161,27 +162,6 @@ async function buildDeps(config: Config, env: Settings, log: Log): Promise<Deps>
     random: randomHex,
   };
   return deps;
-}
-
-const CHAIN_SUPPORT_TTL_MS = 86_400_000;
-/** Callers choose the names of models, so the table needs a limit. */
-const MAX_CHAIN_SUPPORT_MODELS = 1_000;
-
-/** A full table is emptied. */
-function recentChainSupport(): ChainSupport {
-  const observations = new Map<string, { isSupported: boolean | undefined; at: number }>();
-  return {
-    get(model) {
-      const observation = observations.get(model);
-      return observation !== undefined && now() - observation.at < CHAIN_SUPPORT_TTL_MS
-        ? observation.isSupported
-        : undefined;
-    },
-    set(model, isSupported) {
-      if (observations.size >= MAX_CHAIN_SUPPORT_MODELS) observations.clear();
-      observations.set(model, { isSupported, at: now() });
-    },
-  };
 }
 
 async function idKeysOf(value: string | undefined, upstreamKey: string, log: Log): Promise<IdKeys> {

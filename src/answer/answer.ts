@@ -10,7 +10,7 @@ import {
   decodeAnswer,
   hitHeaders,
 } from "../core/cache/cached-answer.ts";
-import { type CacheSettings, planCache } from "../core/cache/policy.ts";
+import { type CachePlan, type CacheSettings, planCache } from "../core/cache/policy.ts";
 import { canonical } from "../core/lib/canonical.ts";
 import { Problem } from "../core/lib/problem.ts";
 import type { CacheControl } from "../core/request/cache-control.ts";
@@ -120,9 +120,7 @@ async function lookUpOrCall(
   logFields.model = composed.body.model;
   logFields.preset = composed.preset?.name;
 
-  const scope = plan.scope === "shared" && composed.preset !== undefined ? `preset:${composed.preset.name}` : owner;
-  const usesCache = plan.read !== false || plan.write !== false;
-  const cacheKey = usesCache ? await cacheKeyOf(deps, composed, scope, parent) : undefined;
+  const cacheKey = await cacheKeyOf(deps, composed, plan, owner, parent);
   const cacheReadKey = plan.read === false ? undefined : cacheKey;
   const parentKey =
     parent?.signed?.isStored === true && deps.config.turns !== false ? turnKey(owner, parent.id) : undefined;
@@ -243,7 +241,16 @@ function cacheSettings(
   return settings === false || parent === null ? settings : { ...settings, scope: "owner" };
 }
 
-async function cacheKeyOf(deps: Deps, composed: Composed, scope: string, parent: Parent | null): Promise<string> {
+/** The KV key of an exact repeat; undefined if the request bypasses the cache. */
+async function cacheKeyOf(
+  deps: Deps,
+  composed: Composed,
+  plan: CachePlan,
+  owner: string,
+  parent: Parent | null,
+): Promise<string | undefined> {
+  if (plan.read === false && plan.write === false) return undefined;
+  const scope = plan.scope === "shared" && composed.preset !== undefined ? `preset:${composed.preset.name}` : owner;
   const hash = await deriveDigest(
     deps.idKeys,
     "answer",

@@ -35,7 +35,10 @@ export class EventReader {
     return this.#assembly.firstResponse;
   }
 
-  /** The next batch: at least one event, unless the stream ends with an error. @throws Problem */
+  /**
+   * The next batch: at least one event, unless the stream ends with an error.
+   * @throws Problem upstream_invalid_response for a malformed event, upstream_error if the stream ends without a terminal event
+   */
   async next(): Promise<{ events: EventBatch; terminal?: Terminal }> {
     for (;;) {
       const failure = this.#failure;

@@ -11,6 +11,7 @@ export interface LogFields {
   model?: string;
   status?: number;
   code?: string;
+  /** More about the code, for the log only. */
   reason?: string | undefined;
   cache?: "hit" | "miss" | "refresh" | "bypass";
   continuity?: string | undefined;

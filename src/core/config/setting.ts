@@ -10,6 +10,7 @@ export function entriesOf(value: string | undefined): string[] {
 }
 
 /**
+ * Problem 503 for a setting that is missing or wrong.
  * @param what continues "This Worker's setting NAME …"
  * @param options `cause`: what the deployer's own function has thrown; its stack is logged
  */

@@ -1,14 +1,17 @@
-// Parses the Worker's own vars and secrets. The problem for a wrong one contains its name and never its value.
+// Parses the Worker's own vars and secrets. Every function here throws Problem 503 misconfigured for a wrong value; the problem contains
+// the name of the setting and never its value.
 import { isRecord, parseJson } from "../lib/json.ts";
 import { entriesOf, misconfigured } from "./setting.ts";
 import { isLoopbackHost } from "../lib/url-rules.ts";
 
+/** Whether ENVIRONMENT is `local`. Its default is `production`. */
 export function localOf(environment: string | undefined): boolean {
   if (environment === "local") return true;
   if (environment === undefined || environment === "production") return false;
   throw misconfigured("ENVIRONMENT", "must be production or local");
 }
 
+/** UNIAPI_KEY, which must be set. */
 export function upstreamKeyOf(value: string | undefined): string {
   const key = (value ?? "").trim();
   if (/^[\x21-\x7e]+$/.test(key)) return key;
@@ -22,7 +25,10 @@ export function pausedOf(value: string | undefined): boolean {
   throw misconfigured("PAUSED", "must be 1 (paused) or 0");
 }
 
-/** Without a trailing `/v1` or slash. Only https is accepted, because it protects the key; http is accepted on loopback. */
+/**
+ * UNIAPI_BASE_URL without a trailing `/v1` or slash. Only https is accepted, because it protects the key; a local Worker also accepts
+ * http on loopback.
+ */
 export function baseUrlOf(value: string | undefined, local: boolean): string {
   const url = URL.parse(value || "https://api.uniapi.io");
   const secure = url?.protocol === "https:" || (local && url?.protocol === "http:" && isLoopbackHost(url.hostname));
@@ -35,11 +41,12 @@ export function baseUrlOf(value: string | undefined, local: boolean): string {
   return (url.origin + url.pathname).replace(/\/+$/, "").replace(/\/v1$/, "").replace(/\/+$/, "");
 }
 
-/** Raw keys in their order; empty if the setting is absent. */
+/** The raw keys of ID_KEYS in their order; empty if the setting is absent. */
 export function idSecretsOf(value: string | undefined): Uint8Array<ArrayBuffer>[] {
   return entriesOf(value).map(decodeIdKey);
 }
 
+/** TURNSTILE_SECRET; undefined if it is absent. */
 export function turnstileSecretOf(value: string | undefined): string | undefined {
   const secret = (value ?? "").trim();
   if (secret === "") return undefined;
