@@ -9,10 +9,10 @@ export interface AppEnv {
     /** `req_` and 24 hex digits: `x-request-id`, `error.request_id` and the log line's `request_id`. */
     requestId: string;
     log: Log;
-    /** The request's log line. Whatever learns something worth logging adds it here. */
+    /** The fields of the request's log line, which every step adds to. */
     logFields: LogFields;
     waitUntil: RequestContext["waitUntil"];
-    /** Of a streamed response: resolves when the stream has ended. The request's log line is written then. */
+    /** For a streamed response: resolves when the stream has ended. The request's log line is written then. */
     streamEnd: Promise<void> | undefined;
   };
 }

@@ -1,5 +1,5 @@
 // The sums of one budget, in a Durable Object: spending per UTC day, reservations, and requests in the current minute. An object
-// runs one method at a time, so parallel calls can't exceed a limit together. It reads no clock but in its alarm.
+// runs one method at a time, so parallel calls can't exceed a limit together. Times are passed in; only the alarm reads the clock.
 import { DurableObject } from "cloudflare:workers";
 import type { BudgetLimits } from "../core/config/config-schema.ts";
 import type { BudgetMethods, BudgetUsage, Cost, ExceededLimit, TokenCap, Tally } from "../core/callers/budget.ts";
@@ -11,9 +11,9 @@ const RETENTION_DAYS = 31;
 
 export class Budget extends DurableObject<Env> implements BudgetMethods {
   readonly #sql: SqlStorage;
-  /** The tables exist. An object that only `usage` was asked of creates none, so that it stores nothing. */
+  /** Whether the tables exist. `usage` does not create them, so an object without requests stores nothing. */
   #hasTables: boolean;
-  /** Saves a read of the storage on every write. */
+  /** Saves a storage read on every write. */
   #isAlarmSet = false;
 
   constructor(ctx: DurableObjectState, env: Env) {
@@ -113,7 +113,7 @@ export class Budget extends DurableObject<Env> implements BudgetMethods {
     };
   }
 
-  /** Deletes old days, and all of an object that was not used for a month. */
+  /** Deletes old days, and everything if the object was not used for a month. */
   override async alarm(): Promise<void> {
     const at = Date.now();
     this.#isAlarmSet = false;

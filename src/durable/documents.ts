@@ -1,5 +1,5 @@
-// Named JSON documents in the SQLite of a Durable Object. A row holds at most 1 MiB beside its key, so a document takes as many rows as it needs.
-// Reading from an object that has stored nothing creates no table, so such an object leaves nothing behind.
+// Named JSON documents in the SQLite of a Durable Object. A row holds at most 1 MiB beside its key, so a document takes as many rows as it
+// needs. Reading creates no table, so an object that was only read stores nothing.
 
 /** Bytes of a document in one row. */
 const ROW_BYTES = 1_000_000;

@@ -1,6 +1,6 @@
 // The record of one job, in a Durable Object: decides whether an event is new or a duplicate, stores spec, state and outcome, and makes
-// sure that an instance of the Workflow runs until the job is answered and delivered. A method reads and writes without interruption up
-// to its first await. What it read before an await, it reads again after it. Times are passed in, in milliseconds.
+// sure that an instance of the Workflow runs until the job is answered and delivered. A method runs without interruption up to its first
+// await, so it reads the state again after one. Times are passed in, in milliseconds.
 import { DurableObject } from "cloudflare:workers";
 import type { DeliveryAttempt, FailedAttempt, JobDelivery, JobStatus, JobView } from "../contract/job.ts";
 import {
@@ -109,7 +109,7 @@ export class JobRecord extends DurableObject<Env> implements JobRecordMethods {
     return delayMs;
   }
 
-  async deliverable(instance: string): Promise<Deliverable | null> {
+  async readDeliverable(instance: string): Promise<Deliverable | null> {
     const state = this.#documents.read("state");
     const spec = this.#documents.read("spec");
     const outcome = this.#documents.read("outcome");
@@ -124,7 +124,7 @@ export class JobRecord extends DurableObject<Env> implements JobRecordMethods {
     };
   }
 
-  async delivered(
+  async recordDelivery(
     at: number,
     instance: string,
     attempt: DeliveryAttempt,
@@ -163,13 +163,13 @@ export class JobRecord extends DurableObject<Env> implements JobRecordMethods {
     };
   }
 
-  async outcome(): Promise<{ spec: JobSpec; outcome: JobOutcome } | null> {
+  async readOutcome(): Promise<{ spec: JobSpec; outcome: JobOutcome } | null> {
     const spec = this.#documents.read("spec");
     const outcome = this.#documents.read("outcome");
     return spec === null || outcome === null ? null : { spec, outcome };
   }
 
-  /** Does what is due (src/core/jobs/job-state.ts): it repairs what engines and isolates that died have left undone. */
+  /** Does what is due (src/core/jobs/job-state.ts). This repairs jobs and deliveries whose engine or isolate has died. */
   override async alarm(): Promise<void> {
     const at = Date.now();
     const state = this.#documents.read("state");
@@ -199,7 +199,7 @@ export class JobRecord extends DurableObject<Env> implements JobRecordMethods {
     if (current !== null && !current.started) await this.#save(current.updatedAt, { ...current, started: true });
   }
 
-  /** @param attempts number of attempts that select the delay after the next one */
+  /** @param attempts number of earlier attempts, which selects the delay after the next one */
   async #startDelivery(state: JobState, attempts: number): Promise<boolean> {
     const { job, delivery } = state;
     if (delivery === null) return false;
@@ -219,7 +219,7 @@ export class JobRecord extends DurableObject<Env> implements JobRecordMethods {
     return false;
   }
 
-  /** @returns whether an instance of that id exists; there is only one, however often it is created */
+  /** Creates the instance once, however often it is called. @returns whether the instance exists */
   async #createInstance(params: JobWorkflowParams): Promise<boolean> {
     try {
       await this.env.JOBS.create({ id: params.instance, params });
@@ -263,7 +263,7 @@ export class JobRecord extends DurableObject<Env> implements JobRecordMethods {
   }
 }
 
-/** Never an id that was used before, since the engine may remember an instance's id for days. */
+/** An id that was never used before, since the engine may remember an instance's id for days. */
 function newInstanceId(job: string): string {
   return `${job}-${crypto.randomUUID().slice(0, 8)}`;
 }

@@ -1,5 +1,5 @@
 // The Workflow of a job. Steps `respond n` make the attempts to answer it, steps `deliver n` the attempts to deliver it. The engine waits
-// between them. Everything that counts is in the record (job-record.ts), so a step that the engine runs twice calls upstream once.
+// between them. All state is in the record (job-record.ts), so a step that the engine runs twice calls upstream once.
 import { WorkflowEntrypoint, type WorkflowEvent, type WorkflowStep } from "cloudflare:workers";
 import { deliver } from "../jobs/deliver.ts";
 import { answerJob } from "../jobs/answer-job.ts";
@@ -35,12 +35,12 @@ export class JobWorkflow extends WorkflowEntrypoint<Env, JobWorkflowParams> {
             params,
             (work) => void background.push(work),
           );
-          // Nothing goes on after a step. Background work may add more of it, so the length is read each time.
+          // No work continues after a step. Background work may add more work, so the length is read each time.
           for (let index = 0; index < background.length; index += 1) await background[index]?.catch(() => undefined);
           return retryInMs ?? null;
         })
-        // The step broke: the record knows whether upstream was being called. Uses Date.now and not the clock of Deps, because a
-        // wrong setting may be what broke the step.
+        // The step failed, and the record knows whether upstream was being called. Date.now, because a wrong setting may be why the step
+        // failed, and then there are no Deps.
         .catch(() =>
           step.do(`give up ${n}`, REPEATABLE, () => this.#record(params).giveUp(Date.now(), params.instance)),
         );

@@ -27,18 +27,18 @@ const DELETE_RETRY_MS = 300_000;
 interface Recording {
   fingerprint: string;
   run: string;
-  /** Bytes in rows. */
+  /** How many bytes are in rows. */
   written: number;
-  /** The bytes that follow them. */
+  /** The bytes that follow them, in memory. */
   tail: Uint8Array[];
   tailBytes: number;
-  /** The last attempt to write `tail` has failed. */
+  /** Whether the last attempt to write `tail` failed. */
   writeFailed: boolean;
-  /** Where the last line begins, once it is there. */
+  /** Offset of the last line, once it is recorded. */
   endAt: number | undefined;
   /** The object was stopped during the call: bytes that readers got beyond `endAt` are lost. */
   interrupted: boolean;
-  /** Wake the readers that have read everything so far. */
+  /** Callbacks that wake the readers that have read everything so far. */
   waiting: (() => void)[];
   timer: ReturnType<typeof setTimeout> | null;
   /** Undefined in an object that was restarted after its call. */
@@ -76,7 +76,7 @@ export class Run extends DurableObject<Env> implements RunMethods {
 
   #start({ fingerprint = "", run, spec }: JoinRequest): Recording {
     const { sql } = this.ctx.storage;
-    // The tables are made here and not earlier: an object that was only asked for a recording that it lacks stays empty.
+    // The tables are created here and not earlier, so that an object without a recording stores nothing.
     sql.exec(`CREATE TABLE IF NOT EXISTS run (one INTEGER PRIMARY KEY, fingerprint TEXT NOT NULL, run TEXT NOT NULL, end_at INTEGER, interrupted INTEGER NOT NULL);
       CREATE TABLE IF NOT EXISTS rows (run TEXT NOT NULL, at INTEGER NOT NULL, bytes BLOB NOT NULL, PRIMARY KEY (run, at)) WITHOUT ROWID`);
     sql.exec(

@@ -4,7 +4,7 @@ import { answer, type Question } from "../answer/answer.ts";
 import { type AskReply, type StreamedAskReply, toAskReply } from "../answer/ask-reply.ts";
 import { readChain } from "../answer/chain.ts";
 import { joinAskRun, resumeAskRun } from "../answer/runs/join-run.ts";
-import { readStoredTurn } from "../answer/stored-turns.ts";
+import { readStoredTurn, answerFromTurn } from "../answer/stored-turns.ts";
 import type { AppEnv } from "../app-env.ts";
 import type { Answer, Thread } from "../contract/answer.ts";
 import type { Grant } from "../core/callers/grant.ts";
@@ -15,11 +15,10 @@ import { compose } from "../core/request/compose.ts";
 import { isBodilessResume } from "../core/request/idempotency.ts";
 import { readAccept, readAsk } from "../core/request/read-ask.ts";
 import { restrictAsk, restrictCacheControl, restrictedBodyBytes } from "../core/request/restrict.ts";
-import { answerFromTurn } from "../core/turns/stored-answer.ts";
 import type { Deps, RequestContext } from "../deps.ts";
 import { admit, admitReader } from "../gate/admit.ts";
 import { AskSource, type AskStreamContext, TextSource } from "./respond/ask-source.ts";
-import { eventStream, json, NO_STORE, streamEnd, withinPatience } from "./respond/response.ts";
+import { eventStream, json, NO_STORE, deferLogLine, awaitUntilPing } from "./respond/response.ts";
 import { liveBody } from "./respond/stream-body.ts";
 
 /** The cap for server callers; `limits.max_body_bytes` can only raise it. */
@@ -101,15 +100,15 @@ function eventResponse(
   return eventStream(
     c,
     pending,
-    (reply) => new AskSource(reply, { ...position, requestId: c.get("requestId"), ended: streamEnd(c) }),
+    (reply) => new AskSource(reply, { ...position, requestId: c.get("requestId"), onEnd: deferLogLine(c) }),
   );
 }
 
 /** Waits for the first text, as the event stream does for its first event. */
 async function textStreamResponse(c: Context<AppEnv>, reply: AskReply): Promise<Response> {
   if (reply.kind === "whole") return textResponse(reply.answer, reply.headers);
-  const source = new TextSource(reply, streamEnd(c));
-  await withinPatience(source.first());
+  const source = new TextSource(reply, deferLogLine(c));
+  await awaitUntilPing(source.first());
   return new Response(liveBody(source, c.get("deps").now, { pings: false }), { headers: streamHeaders(reply) });
 }
 

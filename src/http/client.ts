@@ -1,5 +1,5 @@
-// GET /client.js: the typed client (docs/client.md). Any page may read it: it holds no secret, and an import sends no credential. What a
-// page may do with it is decided by `origins`.
+// GET /client.js: the typed client (docs/client.md). Any page may read it: it holds no secret, and an import sends no credential. `origins`
+// decides what a page may do with it.
 import { Hono } from "hono";
 import type { AppEnv } from "../app-env.ts";
 import { assetResponse } from "./respond/asset.ts";

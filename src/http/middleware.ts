@@ -60,7 +60,10 @@ export function requestLog(
   };
 }
 
-/** `/ask/{id}`: the route as it is registered, never the path, which may hold anything. For a 405 or a preflight, a route of another method. */
+/**
+ * The route as it is registered, such as `/ask/{id}`, never the path, which may hold anything. For a 405 or a preflight, it is the route of
+ * another method.
+ */
 function routeName(app: Hono<AppEnv>, c: Context<AppEnv>): string {
   let path = routePath(c, -1);
   if (path === ANY_PATH) {

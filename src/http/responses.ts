@@ -17,7 +17,7 @@ import type { ResponsesRequest } from "../contract/ask.ts";
 import type { AppEnv } from "../app-env.ts";
 import type { RequestContext } from "../deps.ts";
 import { admit, admitReader } from "../gate/admit.ts";
-import { eventStream, json, NO_STORE, streamEnd } from "./respond/response.ts";
+import { eventStream, json, NO_STORE, deferLogLine } from "./respond/response.ts";
 import { replayText, responseObjectOf, ResponsesSource } from "./respond/responses-source.ts";
 import { readCacheControl } from "../core/request/cache-control.ts";
 import type { DeletedResponse, InputItems } from "../contract/response.ts";
@@ -64,7 +64,7 @@ async function postResponses(c: Context<AppEnv>): Promise<Response> {
     return eventStream(
       c,
       pending,
-      (reply) => new ResponsesSource(reply, { requestId, request: echoed, restricted, now, ended: streamEnd(c) }),
+      (reply) => new ResponsesSource(reply, { requestId, request: echoed, restricted, now, onEnd: deferLogLine(c) }),
     );
   }
   const reply = await pending;
@@ -146,7 +146,7 @@ async function getInputItems(c: Context<AppEnv>): Promise<Response> {
     type: item["type"] ?? "message",
     id: typeof item["id"] === "string" ? item["id"] : `item_${at}_${turn.id.slice(-12)}`,
   }));
-  // The newest first unless asked otherwise, as at OpenAI.
+  // Newest first by default, as at OpenAI.
   const ordered = c.req.query("order") === "asc" ? items : items.toReversed();
   const after = c.req.query("after");
   const start = after === undefined ? 0 : ordered.findIndex((item) => item.id === after) + 1;

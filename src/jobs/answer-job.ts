@@ -1,6 +1,6 @@
-// One attempt to answer a job: as POST /ask would, but with nobody waiting, and reported to the job's record before and after. A step of
-// the Workflow calls it, and so does POST /hooks/{name} for a sender that waits. It always streams, because a long answer without a
-// stream looks like silence and would time out.
+// One attempt to answer a job. It answers like POST /ask, and reports to the job's record before and after. A step of the Workflow calls
+// it, and so does POST /hooks/{name} for a sender that waits. It always streams, because a long answer without a stream looks like silence
+// and would time out.
 import type { Answer } from "../contract/answer.ts";
 import { compose } from "../core/request/compose.ts";
 import { jobError, type JobSpec, retryDelayMs } from "../core/jobs/job.ts";
@@ -15,7 +15,7 @@ import type { FinishedAnswer } from "../answer/pending-turn.ts";
 /** The part of a job's record that an attempt reports to. */
 type AnswerRecord = Pick<JobRecordMethods, "begin" | "postpone" | "finish">;
 
-/** Delays between attempts to report, in milliseconds. They are long: a paid answer must survive a passing fault of the record. */
+/** Delays between attempts to report, in milliseconds. They are long: a paid answer must survive a temporary failure of the record. */
 const REPORT_DELAYS_MS = [200, 1_000, 5_000, 20_000, 60_000, 180_000];
 /** The same before upstream is called, and while a sender waits. */
 const SHORT_DELAYS_MS = [200, 500];
@@ -41,9 +41,9 @@ export async function answerJob(
 ): Promise<AttemptResult> {
   const startedAt = deps.now();
   const execution = deps.random(8);
-  const begun = await withRetries(deps, SHORT_DELAYS_MS, () => record().begin(startedAt, instance, execution));
-  if (begun === null) return {};
-  const { spec, attempt } = begun;
+  const permit = await withRetries(deps, SHORT_DELAYS_MS, () => record().begin(startedAt, instance, execution));
+  if (permit === null) return {};
+  const { spec, attempt } = permit;
   const logFields: LogFields = {
     request_id: `req_${deps.random(12)}`,
     route: "job",
@@ -54,7 +54,7 @@ export async function answerJob(
   if (spec.hook !== null) logFields.hook = spec.hook;
   const outcome = await callUpstream(deps, spec, logFields, waitUntil);
   const at = deps.now();
-  // A sender that waits retries by itself.
+  // A sender that waits makes its own retries.
   const retryInMs = "answer" in outcome || spec.sync ? null : retryDelayMs(outcome.problem, attempt);
   const report = withRetries(deps, spec.sync ? SHORT_DELAYS_MS : REPORT_DELAYS_MS, () => {
     if ("answer" in outcome) return record().finish(at, instance, { answer: outcome.answer, error: null });
@@ -81,7 +81,7 @@ async function callUpstream(
 ): Promise<{ answer: Answer } | { problem: Problem }> {
   const context: RequestContext = { requestId: logFields.request_id, caller, signal: undefined, waitUntil, logFields };
   try {
-    const started = await answer(
+    const reply = await answer(
       deps,
       {
         composed: compose(ask, deps.config),
@@ -96,7 +96,7 @@ async function callUpstream(
       },
       context,
     );
-    const { response, context: answerContext } = await finishedAnswerOf(started);
+    const { response, context: answerContext } = await finishedAnswerOf(reply);
     assertNotFailed(response);
     return { answer: trim(response, answerContext) };
   } catch (error) {
@@ -106,10 +106,10 @@ async function callUpstream(
   }
 }
 
-async function finishedAnswerOf(started: WholeAnswer | StreamedAnswer): Promise<FinishedAnswer> {
-  if (started.kind === "whole") return started.finished;
+async function finishedAnswerOf(reply: WholeAnswer | StreamedAnswer): Promise<FinishedAnswer> {
+  if (reply.kind === "whole") return reply.finished;
   for (;;) {
-    const { finished } = await started.next();
+    const { finished } = await reply.next();
     if (finished !== undefined) return finished;
   }
 }

@@ -8,7 +8,7 @@ import type { Deps } from "../deps.ts";
 import type { CallbackResult } from "../platform/callback.ts";
 
 /** The part of a job's record that a delivery uses. */
-type DeliveryRecord = Pick<JobRecordMethods, "deliverable" | "delivered">;
+type DeliveryRecord = Pick<JobRecordMethods, "readDeliverable" | "recordDelivery">;
 
 /** @returns milliseconds until the next attempt; null: the delivery is over */
 export async function deliver(
@@ -16,7 +16,7 @@ export async function deliver(
   record: DeliveryRecord,
   { job, instance }: { job: string; instance: string },
 ): Promise<number | null> {
-  const due = await record.deliverable(instance);
+  const due = await record.readDeliverable(instance);
   if (due === null) return null;
   const { spec, outcome, event, endedAt, attempt: attemptNumber } = due;
   const { hook, metadata, origin, callback } = spec;
@@ -37,7 +37,7 @@ export async function deliver(
   const next = nextDelivery(attemptNumber, result);
   const delayMs = "retryInMs" in next ? next.retryInMs : null;
   const now = deps.now();
-  await record.delivered(
+  await record.recordDelivery(
     now,
     instance,
     { at: Math.floor(attempt.at / 1_000), status: attempt.status, error: attempt.error },
@@ -68,7 +68,7 @@ async function outputOf(
 ): Promise<CallbackContent["output"] | { failed: string }> {
   if (name === null) return undefined;
   const hook = Object.hasOwn(config.hooks, name) ? config.hooks[name] : undefined;
-  // Without its `output` the hook's callback would get another request than it expects.
+  // Without its `output` the hook's callback would get a request that it does not expect.
   if (hook === undefined) return { failed: "the hook is no longer in the config" };
   if (hook.output === undefined) return undefined;
   try {

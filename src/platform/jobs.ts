@@ -13,7 +13,7 @@ export interface Jobs {
   /** @throws Problem 503 unavailable */
   redeliver: (job: string) => Promise<"accepted" | "unfinished" | "nothing to deliver">;
   /** Null while there is no outcome. @throws Problem 503 unavailable */
-  outcome: (job: string) => Promise<{ spec: JobSpec; outcome: JobOutcome } | null>;
+  readOutcome: (job: string) => Promise<{ spec: JobSpec; outcome: JobOutcome } | null>;
   /** For an attempt within this request (src/jobs/answer-job.ts). */
   record: (job: string) => JobRecordStub;
 }
@@ -21,7 +21,7 @@ export interface Jobs {
 /** The methods of the Durable Object that routes call. */
 type JobRecordStub = Pick<
   JobRecordMethods,
-  "accept" | "begin" | "postpone" | "finish" | "view" | "redeliver" | "outcome"
+  "accept" | "begin" | "postpone" | "finish" | "view" | "redeliver" | "readOutcome"
 >;
 
 /** The part of the binding JOB_RECORDS that is used. */
@@ -64,7 +64,7 @@ export function durableJobs(binding: JobsBinding | undefined, { now, random, war
     },
     view: (job, owner) => call(job, (stub) => stub.view(owner)),
     redeliver: (job) => call(job, (stub) => stub.redeliver()),
-    outcome: (job) => call(job, (stub) => stub.outcome()),
+    readOutcome: (job) => call(job, (stub) => stub.readOutcome()),
     record,
   };
 }

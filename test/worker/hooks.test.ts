@@ -395,9 +395,9 @@ describe("a sender that waits", () => {
   });
 
   test("gets 503 for a repeat whose answer is not ready within 20 s, and never `duplicate`", async () => {
-    const outcome = vi.fn(() => Promise.resolve(null));
+    const readOutcome = vi.fn(() => Promise.resolve(null));
     const accept = () => Promise.resolve({ accepted: false, status: "running", instance: "other" });
-    const worker = startHookWorker({ JOB_RECORDS: { getByName: () => ({ accept, outcome }) } });
+    const worker = startHookWorker({ JOB_RECORDS: { getByName: () => ({ accept, readOutcome }) } });
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
     let isOver = false;
     const sending = worker.send("/hooks/waiting", telegramUpdate(update(uniqueText()))).finally(() => (isOver = true));
@@ -408,7 +408,7 @@ describe("a sender that waits", () => {
     const { code } = await problemOf(response);
     expect([response.status, code, response.headers.get("retry-after")]).toEqual([503, "unavailable", "10"]);
     // Every 250 ms.
-    expect(outcome).toHaveBeenCalledTimes(81);
+    expect(readOutcome).toHaveBeenCalledTimes(81);
   });
 
   test("gets the answer before usage is counted and the turn is stored", async () => {

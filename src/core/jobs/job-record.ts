@@ -1,4 +1,5 @@
-// The methods of a job's record, a Durable Object (src/durable/job-record.ts) that routes and the Workflow call by RPC. Times in milliseconds.
+// The methods of a job's record, a Durable Object (src/durable/job-record.ts) that routes and the Workflow call by RPC. Times are in
+// milliseconds.
 import type { DeliveryAttempt, FailedAttempt, JobDelivery, JobStatus, JobView } from "../../contract/job.ts";
 import type { JobOutcome, JobSpec } from "./job.ts";
 
@@ -37,10 +38,10 @@ export interface JobRecordMethods {
   giveUp(at: number, instance: string): Promise<number | null>;
 
   /** What this instance must deliver. Null: nothing, or another instance has replaced it. */
-  deliverable(instance: string): Promise<Deliverable | null>;
+  readDeliverable(instance: string): Promise<Deliverable | null>;
 
   /** Records one attempt to deliver. @param nextAt in Unix seconds */
-  delivered(
+  recordDelivery(
     at: number,
     instance: string,
     attempt: DeliveryAttempt,
@@ -55,7 +56,7 @@ export interface JobRecordMethods {
   view(owner: string): Promise<JobView | null>;
 
   /** The spec and the outcome; null while there is no outcome. */
-  outcome(): Promise<{ spec: JobSpec; outcome: JobOutcome } | null>;
+  readOutcome(): Promise<{ spec: JobSpec; outcome: JobOutcome } | null>;
 }
 
 /** Everything that one attempt to deliver needs. */

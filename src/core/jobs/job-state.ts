@@ -5,11 +5,11 @@ import type { FailedAttempt, JobDelivery, JobStatus } from "../../contract/job.t
 const MINUTE_MS = 60_000;
 /** After this time an instance that has not started is started again. */
 const START_MS = MINUTE_MS;
-/** Longer than every deadline of an attempt: after it the execution is dead. */
+/** Longer than every deadline of an attempt, so an execution that takes longer is dead. */
 const STUCK_MS = 65 * MINUTE_MS;
-/** So long after the end of a delay the engine that waited for it is dead. */
+/** If nothing has happened this long after a delay, the engine that waited for its end is dead. */
 const OVERDUE_MS = 15 * MINUTE_MS;
-/** A record is removed so long after its last change. */
+/** How long a record is stored after its last change. */
 const RETENTION_MS = 30 * 86_400_000;
 
 export interface JobState {
@@ -23,7 +23,7 @@ export interface JobState {
   sync: boolean;
   /** The instance that may answer. */
   instance: string;
-  /** The instance exists. */
+  /** Whether the instance exists. */
   started: boolean;
   /** The execution whose upstream call is in progress, or was when its engine died. */
   activeExecution: string | null;

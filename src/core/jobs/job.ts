@@ -65,7 +65,7 @@ export const LOST_CALL_ERROR: JobError = {
   code: "upstream_error",
 };
 
-/** No attempt came as far as calling upstream. */
+/** Every attempt failed before it called upstream. */
 export const NO_CALL_ERROR: JobError = {
   message:
     "This Worker could not run the job: a setting is wrong, or its storage was unavailable. UniAPI was not called and nothing was billed. Check the log, then send the event again.",

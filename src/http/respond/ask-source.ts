@@ -8,7 +8,7 @@ import { plainText } from "../../core/reply/trim-stream.ts";
 import type { Source } from "./stream-body.ts";
 
 /** Called once, when the stream ends; without a problem it ended well. */
-type Ended = (problem?: Problem) => void;
+type OnEnd = (problem?: Problem) => void;
 
 export interface AskStreamContext {
   /** The part of every event's id that names this stream. */
@@ -16,7 +16,7 @@ export interface AskStreamContext {
   /** The number of the last event that the caller has; -1 if it has none. Of these events only `done` and `error` are sent again. */
   after: number;
   requestId: string;
-  ended: Ended;
+  onEnd: OnEnd;
 }
 
 /** text/event-stream: `id: <run>-<n>`, event, one line of data. `n` counts the events of the reply from 0. */
@@ -54,7 +54,7 @@ export class AskSource implements Source {
     } catch (error) {
       const problem = toProblem(error);
       this.#end(problem);
-      // An unreachable run is no part of its recording: this event takes no number, so that the caller can continue after the last one.
+      // A recording does not contain this error, so the event takes no number, and the caller can resume after the last one.
       if (problem.code === "unavailable") this.#n = Math.max(this.#n - 1, this.#context.after);
       return this.#format([{ event: "error", data: problem.body(this.#context.requestId) }]);
     }
@@ -70,7 +70,7 @@ export class AskSource implements Source {
   #end(problem?: Problem): void {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
-    this.#context.ended(problem);
+    this.#context.onEnd(problem);
   }
 
   #format(events: readonly AskEvent[]): string {
@@ -88,13 +88,13 @@ export class AskSource implements Source {
 /** text/plain: the text as it comes. A failure breaks the connection: text has no other way to say that it is incomplete. */
 export class TextSource implements Source {
   readonly #reply: StreamedAskReply;
-  readonly #ended: Ended;
+  readonly #onEnd: OnEnd;
   #hasEnded = false;
   #first: Promise<string | null> | undefined;
 
-  constructor(reply: StreamedAskReply, ended: Ended) {
+  constructor(reply: StreamedAskReply, onEnd: OnEnd) {
     this.#reply = reply;
-    this.#ended = ended;
+    this.#onEnd = onEnd;
   }
 
   /** Reads ahead to the first text, which `next` then returns: the route can still answer a failure before it with a status. */
@@ -134,7 +134,7 @@ export class TextSource implements Source {
   #end(problem?: Problem): void {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
-    this.#ended(problem);
+    this.#onEnd(problem);
   }
 }
 

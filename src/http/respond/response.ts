@@ -6,7 +6,7 @@ import type { AppEnv } from "../../app-env.ts";
 import { toProblem, type Problem } from "../../core/lib/problem.ts";
 import { liveBody, PING_AFTER_MS, type Source } from "./stream-body.ts";
 
-/** Every response belongs to one caller, so none may be stored by a cache on the way. */
+/** Every response belongs to one caller, so no cache on the way may store it. */
 export const NO_STORE = { "cache-control": "no-store" };
 
 export function json(c: Context<AppEnv>, value: object, status = 200, headers: Record<string, string> = {}): Response {
@@ -33,7 +33,7 @@ export function logProblem(c: Context<AppEnv>, problem: Problem): void {
 /**
  * A text/event-stream response. Its head waits for the reply, so that a refusal still gets its own status.
  * @param toSource gets the reply, or its promise where it takes longer than a client should wait for a sign of life (PING_AFTER_MS)
- * @throws Problem what the upstream refused in time
+ * @throws Problem if upstream refuses before that time
  */
 export async function eventStream<Reply extends { headers: Record<string, string> }>(
   c: Context<AppEnv>,
@@ -42,7 +42,7 @@ export async function eventStream<Reply extends { headers: Record<string, string
 ): Promise<Response> {
   const { now } = c.get("deps");
   const silentSince = now();
-  const reply = await withinPatience(pending);
+  const reply = await awaitUntilPing(pending);
   const body = reply === undefined ? liveBody(toSource(pending), now, { silentSince }) : liveBody(toSource(reply), now);
   return new Response(body, {
     headers: {
@@ -54,8 +54,8 @@ export async function eventStream<Reply extends { headers: Record<string, string
   });
 }
 
-/** The promise's value if it comes while a client can wait without a sign of life; else undefined. */
-export async function withinPatience<T>(promise: Promise<T>): Promise<T | undefined> {
+/** Waits for a promise until the first ping is due. @returns undefined if the promise is then still pending */
+export async function awaitUntilPing<T>(promise: Promise<T>): Promise<T | undefined> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const timeout = new Promise<undefined>((resolve) => {
     timer = setTimeout(() => resolve(undefined), PING_AFTER_MS);
@@ -67,7 +67,7 @@ export async function withinPatience<T>(promise: Promise<T>): Promise<T | undefi
  * Makes the request's log line wait for the stream.
  * @returns for the source to call once, when the stream ends: with the problem if it failed
  */
-export function streamEnd(c: Context<AppEnv>): (problem?: Problem) => void {
+export function deferLogLine(c: Context<AppEnv>): (problem?: Problem) => void {
   const { promise, resolve } = Promise.withResolvers<void>();
   c.set("streamEnd", promise);
   return (problem) => {

@@ -18,7 +18,7 @@ export interface ResponsesStreamContext {
   /** Unix seconds. */
   now: number;
   /** Called once, when the stream ends; without a problem it ended well. */
-  ended: (problem?: Problem) => void;
+  onEnd: (problem?: Problem) => void;
 }
 
 const DONE = "data: [DONE]\n\n";
@@ -136,7 +136,7 @@ export class ResponsesSource implements Source {
   #end(problem?: Problem): void {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
-    this.#context.ended(problem);
+    this.#context.onEnd(problem);
   }
 
   /** Flat as OpenAI documents it, and nested as some SDKs read it. */

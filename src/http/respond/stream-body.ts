@@ -2,7 +2,10 @@
 
 /** What a stream sends, piece by piece. */
 export interface Source {
-  /** The next piece; null at the end. Called again only after it has settled. Rejecting breaks the connection, so that the client sees no clean end. */
+  /**
+   * The next piece; null at the end. Called again only after it has settled. If it rejects, the connection breaks, so that the client sees
+   * no clean end.
+   */
   next(): Promise<string | Uint8Array | null>;
   /** The client has disconnected. */
   cancel(): void;
@@ -14,13 +17,13 @@ const PING = ": ping\n\n";
 export const PING_AFTER_MS = 5_000;
 
 /**
- * In workerd, a body that fails in the same turn in which it wrote loses that write, and the headers too if it was the first: the client
- * would see a lost connection, and SDKs would call (and pay) again. Milliseconds between the last write and the failure.
+ * Milliseconds between the last write and a failure. In workerd, a body that fails in the same turn of the event loop in which it wrote
+ * loses that write, and the headers too if it was the first: the client would see a lost connection, and SDKs would call (and pay) again.
  */
 const FLUSH_MS = 20;
 
 /**
- * One write per piece. Reads nothing that the client does not take (back-pressure), and tells the source at once when the client
+ * One write per piece. Reads no faster than the client does (back-pressure), and tells the source at once when the client
  * disconnects.
  * @param silentSince when the client last received something, or sent its request, in milliseconds
  * @param pings whether to send comments during silence; only an event stream has comments
