@@ -52,8 +52,8 @@ const responsesFields = Object.fromEntries(
 ) as ResponsesFields;
 
 /**
- * The body of POST /v1/responses from a server caller. Unknown fields pass, and only fields that the Worker itself reads have a form.
- * Nulls remain: upstream knows what they mean.
+ * The body of POST /v1/responses from a server caller. Unknown fields pass, and only fields that the Worker itself reads are checked.
+ * Nulls remain, because upstream gives them a meaning.
  */
 export const ResponsesRequest = z.looseObject(responsesFields);
 export type ResponsesRequest = z.infer<typeof ResponsesRequest>;

@@ -1,6 +1,6 @@
 // The one table of request fields. A row says what a field may hold, what it means, where it is accepted and who may set it.
 // The request schemas, presets, restrictions, OpenAPI and the documented tables are derived from these rows or tested against them.
-// Schemas are strict about shapes that the Worker reads and open about enums, which grow every few months: upstream judges those.
+// Schemas are strict about shapes that the Worker reads and open about enums, which grow every few months: upstream checks those.
 import * as z from "zod/mini";
 
 /**
@@ -19,7 +19,7 @@ export interface RequestField {
   askSchema?: z.ZodMiniType;
   /** One line for the documents: what the field means on /ask. */
   description: string;
-  /** In a form the value is this text as it is, even if it looks like JSON. Implied by a schema of strings. */
+  /** In a form body the value is used as text, even if it looks like JSON. Implied by a schema of strings. */
   plainText?: true;
   restricted: Restricted;
   /** The field that a preset's `allow` must list in place of this one. */
@@ -43,7 +43,7 @@ const NOT_STORED = "`false`: the turn is not stored and can't be continued.";
 
 /** A JSON object whose keys the Worker does not check. */
 const JsonObject = z.record(z.string(), z.unknown());
-/** An object that says what it is in `type`; the kinds are open. */
+/** An object with a `type`, whose values the Worker does not check. */
 const Typed = z.looseObject({ type: z.string() });
 /** `text` of the Responses API: `{ format: { type }, verbosity }`. */
 const TextOptions = z.looseObject({ format: z.optional(z.nullable(Typed)) });
@@ -130,8 +130,8 @@ export const UPSTREAM_FIELDS = {
 } as const satisfies Record<string, RequestField>;
 
 /**
- * OpenAI accepts 16 keys of metadata. A restricted caller and its preset have half each, whatever the other uses: a cap that depended on
- * the preset would tell how many keys it hides.
+ * OpenAI accepts 16 keys of metadata. A restricted caller may use half of them, and its preset the other half. A cap that depended on the
+ * preset would reveal how many hidden keys it has.
  */
 export const MAX_METADATA_KEYS = 8;
 
@@ -207,7 +207,7 @@ export const REQUEST_FIELDS: ReadonlyMap<string, RequestField> = new Map<string,
   ...Object.entries(OWN_FIELDS),
 ]);
 
-/** Names of the fields by which the Worker tells UniAPI who a restricted caller is. No preset can open them. */
+/** Names of the fields with which the Worker identifies a restricted caller to UniAPI. No preset can allow them. */
 export const IDENTITY_FIELDS: ReadonlySet<string> = new Set(
   Object.entries<RequestField>(UPSTREAM_FIELDS).flatMap(([name, row]) => (row.restricted === "never" ? [name] : [])),
 );

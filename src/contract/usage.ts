@@ -6,7 +6,9 @@ export const UsageSums = z.object({
   hits: z.int().check(z.describe("Answered from the cache.")),
   tokens: z.int(),
   cost_usd: z.number(),
-  reserved_tokens: z.int().check(z.describe("The part of `tokens` that is held for calls in progress or lost.")),
+  reserved_tokens: z
+    .int()
+    .check(z.describe("The part of `tokens` that is held for calls that are in progress or were lost.")),
 });
 export type UsageSums = z.infer<typeof UsageSums>;
 

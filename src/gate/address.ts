@@ -1,5 +1,5 @@
-// The IP address that a request comes from, as Cloudflare reports it. An IPv6 address is reduced to its /64 network, since one visitor has
-// all of that.
+// The IP address that a request comes from, as Cloudflare reports it. An IPv6 address is reduced to its /64 network, since one visitor
+// usually has all of it.
 
 /** Null if the request has no `CF-Connecting-IP`. */
 export function addressOf(request: Request): string | null {
@@ -8,7 +8,7 @@ export function addressOf(request: Request): string | null {
   return address.includes(":") ? networkOf(address) : address;
 }
 
-/** The first four groups, expanded. An IPv4-mapped address is the IPv4 address. */
+/** The first four groups, expanded. An IPv4-mapped address becomes the IPv4 address. */
 function networkOf(address: string): string {
   const inner = /^(?:::ffff:)((?:\d{1,3}\.){3}\d{1,3})$/.exec(address)?.[1];
   if (inner !== undefined) return inner;

@@ -6,7 +6,8 @@ import { addressOf } from "./address.ts";
 import { authenticate } from "./authenticate.ts";
 
 /**
- * The caller, whose request counts from now on.
+ * Admits a request and counts it.
+ * @returns its caller
  * @throws Problem 401 invalid_credentials, 403 origin_not_allowed, 429 rate_limited or budget_exceeded, 503 misconfigured or unavailable
  */
 export async function admit(
@@ -43,7 +44,8 @@ export async function assertWithinRateLimit(deps: Deps, key: string): Promise<vo
 }
 
 /**
- * admit() for reading and deleting by id. All visitors of a publishable key are one owner, so they may not: they would see each other's turns.
+ * admit() for reading and deleting by id. All visitors of a publishable key are one owner, so they may do neither: they would see each
+ * other's turns.
  * @throws Problem as admit() does, and 403 insufficient_scope
  */
 export async function admitReader(

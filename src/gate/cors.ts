@@ -1,5 +1,5 @@
 // CORS (Fetch standard): which pages may read our responses. Origins match exactly, and cookies are never allowed. Under ENVIRONMENT=local,
-// pages from this machine may read them, too, if they send no credential. Who the caller is, authenticate.ts decides.
+// pages from this machine may read them, too, if they send no credential. authenticate.ts finds the caller.
 import type { Config } from "../core/config/define-config.ts";
 import { Problem } from "../core/lib/problem.ts";
 import { isLocalOrigin } from "../core/lib/url-rules.ts";
@@ -43,7 +43,7 @@ export function isAllowedOrigin(request: Request, origin: string, { config, loca
   return local && !request.headers.has("authorization") && isLocalOrigin(origin);
 }
 
-/** Headers for every response, errors included. They depend on the Origin, which `vary` tells caches. */
+/** Headers for every response, errors included. They depend on the request's Origin, so `vary` names it for caches. */
 export function corsHeaders(request: Request, rules: CorsRules): Record<string, string> {
   const origin = request.headers.get("origin");
   if (origin === null || !isAllowedOrigin(request, origin, rules)) return { vary: "Origin" };

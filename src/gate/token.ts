@@ -26,7 +26,7 @@ export async function verifyClaims(
     const options = { algorithms: [...algorithms] };
     await (key instanceof Uint8Array
       ? compactVerify(token.text, key, options)
-      : compactVerify(token.text, await keyIn(key.jwks), options));
+      : compactVerify(token.text, await createKeySet(key.jwks), options));
     return { claims: token.unverified };
   } catch (error) {
     const code = error instanceof Error && "code" in error ? String(error.code) : "";
@@ -35,7 +35,7 @@ export async function verifyClaims(
 }
 
 /** A new set for each token: jose stores the promise of a key's import, and in Workers no request may await another request's promise. */
-async function keyIn(jwks: { keys: JsonObject[] }): Promise<CompactVerifyGetKey> {
+async function createKeySet(jwks: { keys: JsonObject[] }): Promise<CompactVerifyGetKey> {
   const { createLocalJWKSet } = await import("jose/jwks/local");
   return createLocalJWKSet(jwks);
 }

@@ -1,4 +1,4 @@
-// GitHub signs the body with HMAC-SHA256, and neither a time nor an id. So a replay is recognized by its body alone.
+// GitHub signs the body with HMAC-SHA256, but neither a time nor an id. So a replay is recognized by its body alone.
 import { hexOf } from "../core/lib/bytes.ts";
 import { hmacSha256 } from "../core/lib/hmac.ts";
 import { objectOf } from "../core/lib/json.ts";
@@ -11,11 +11,11 @@ export const github = {
   docs: "https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries",
 
   async verify({ raw, headers, secrets }) {
-    const found = readHeaders(headers, { signature: ["x-hub-signature-256", /^sha256=[0-9a-f]{64}$/] });
-    if ("rejected" in found) return found;
+    const values = readHeaders(headers, { signature: ["x-hub-signature-256", /^sha256=[0-9a-f]{64}$/] });
+    if ("rejected" in values) return values;
     return verifySignature(
       secrets,
-      [found.signature],
+      [values.signature],
       async (secret) => `sha256=${hexOf(await hmacSha256(secret, raw))}`,
     );
   },

@@ -16,20 +16,22 @@ export const hmac = {
   docs: "https://www.rfc-editor.org/rfc/rfc2104",
 
   async verify({ raw, headers, now, secrets }, { header, encoding, template, timestamp_header: timeHeader }) {
-    const found = readHeaders(headers, { signature: [header, FORMS[encoding]] });
-    if ("rejected" in found) return found;
+    const values = readHeaders(headers, { signature: [header, FORMS[encoding]] });
+    if ("rejected" in values) return values;
     let time = "";
     if (timeHeader !== undefined) {
-      const timed = readHeaders(headers, { time: [timeHeader, UNIX_TIME] });
-      if ("rejected" in timed) return timed;
-      const rejection = checkTimestamp(timed.time, now);
+      const timeValues = readHeaders(headers, { time: [timeHeader, UNIX_TIME] });
+      if ("rejected" in timeValues) return timeValues;
+      const rejection = checkTimestamp(timeValues.time, now);
       if (rejection !== null) return rejection;
-      ({ time } = timed);
+      ({ time } = timeValues);
     }
     const signed = template
       .split(/(\{body\}|\{timestamp\})/)
       .map((part) => (part === "{body}" ? raw : part === "{timestamp}" ? time : part));
-    const signature = found.signature.startsWith(ALGORITHM) ? found.signature.slice(ALGORITHM.length) : found.signature;
+    const signature = values.signature.startsWith(ALGORITHM)
+      ? values.signature.slice(ALGORITHM.length)
+      : values.signature;
     return verifySignature(secrets, [signature], async (secret) =>
       ENCODE[encoding](await hmacSha256(secret, ...signed)),
     );

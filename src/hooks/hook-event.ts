@@ -1,5 +1,5 @@
-// From an event to a job spec, and from an answer to the response: the two places where a hook's own code runs in a request. What `input`
-// returns is restricted to the hook's preset like the request of any restricted caller, because it copies from payloads.
+// From an event to a job spec, and from an answer to the response: the two places where a hook's own code runs in a request. The
+// question that `input` returns is restricted to the hook's preset, as for any restricted caller, because it may copy from the payload.
 import type { Caller } from "../core/callers/caller.ts";
 import type { Config, Hook, HookOutcome, HookOutput, HookQuestion, Payload } from "../core/config/define-config.ts";
 import type { JobOutcome, JobSpec } from "../core/jobs/job.ts";
@@ -57,7 +57,7 @@ async function questionOf(name: string, hook: Hook, payload: Payload): Promise<H
   }
 }
 
-/** @param question what `input` returned, of any type: its types don't bind the deployer's code at run time */
+/** @param question the result of `input`, of any type, because nothing enforces its types at run time */
 function restrictQuestion(
   name: string,
   question: unknown,

@@ -1,5 +1,5 @@
 // What the Worker must know about one kind of webhook sender, and what most senders have in common. Knows no provider, no route and no
-// clock. The pieces that a sender's `verify` is made of are in verify.ts.
+// clock. verify.ts has the functions from which a sender's `verify` is built.
 import type { HookResult } from "../contract/job.ts";
 import type { Hook, Payload } from "../core/config/config-schema.ts";
 import { entriesOf, misconfigured } from "../core/config/setting.ts";
@@ -45,13 +45,13 @@ export interface HookResponse {
  *   docs: "https://docs.acme.example/webhooks",
  *
  *   async verify({ raw, headers, now, secrets }) {
- *     const found = readHeaders(headers, {
+ *     const values = readHeaders(headers, {
  *       time: ["acme-timestamp", UNIX_TIME],
  *       signature: ["acme-signature", /^[0-9a-f]{64}$/],
  *     });
- *     if ("rejected" in found) return found;
- *     const sign = async (secret: string) => hexOf(await hmacSha256(secret, `${found.time}.`, raw));
- *     return checkTimestamp(found.time, now) ?? (await verifySignature(secrets, [found.signature], sign));
+ *     if ("rejected" in values) return values;
+ *     const sign = async (secret: string) => hexOf(await hmacSha256(secret, `${values.time}.`, raw));
+ *     return checkTimestamp(values.time, now) ?? (await verifySignature(secrets, [values.signature], sign));
  *   },
  *
  *   signedId: (payload) => textOf(objectOf(payload)["id"]) || null,
@@ -81,7 +81,7 @@ export interface Sender<HookSettings extends Hook = Hook> {
   acknowledge(result: HookResult, payload: unknown): HookResponse;
 }
 
-/** What a sender does unless it says otherwise. */
+/** The methods of a sender that does not have its own. */
 export const DEFAULTS = {
   parse: readPayload,
   signedId: () => null,
@@ -89,7 +89,7 @@ export const DEFAULTS = {
   acknowledge: acknowledgeAsJson,
 } satisfies Partial<Sender>;
 
-/** Every provider here takes any 2xx for success, unless its sender says otherwise. `job` is for people who read the provider's log. */
+/** Any 2xx is a success, except where a sender has its own `acknowledge`. `job` is for people who read the provider's log. */
 function acknowledgeAsJson({ status, job }: HookResult): HookResponse {
   return {
     status: status === "accepted" ? 202 : 200,
@@ -105,8 +105,7 @@ function acknowledgeAsJson({ status, job }: HookResult): HookResponse {
  */
 export function hookSecrets({ secretForm }: Sender, name: string, value: string | undefined): string[] {
   const secrets = entriesOf(value);
-  if (secrets.length === 0)
-    throw misconfigured(name, "is missing: without it no event for this hook can be verified");
+  if (secrets.length === 0) throw misconfigured(name, "is missing: without it no event for this hook can be verified");
   if (secretForm !== undefined && !secrets.every((secret) => secretForm.pattern.test(secret)))
     throw misconfigured(name, `must be ${secretForm.must}`);
   return secrets;

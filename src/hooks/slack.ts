@@ -13,13 +13,13 @@ export const slack = {
   docs: "https://docs.slack.dev/authentication/verifying-requests-from-slack",
 
   async verify({ raw, headers, now, secrets }) {
-    const found = readHeaders(headers, {
+    const values = readHeaders(headers, {
       time: ["x-slack-request-timestamp", UNIX_TIME],
       signature: ["x-slack-signature", /^v0=[0-9a-f]{64}$/],
     });
-    if ("rejected" in found) return found;
-    const sign = async (secret: string) => `v0=${hexOf(await hmacSha256(secret, `v0:${found.time}:`, raw))}`;
-    return checkTimestamp(found.time, now) ?? (await verifySignature(secrets, [found.signature], sign));
+    if ("rejected" in values) return values;
+    const sign = async (secret: string) => `v0=${hexOf(await hmacSha256(secret, `v0:${values.time}:`, raw))}`;
+    return checkTimestamp(values.time, now) ?? (await verifySignature(secrets, [values.signature], sign));
   },
 
   handshake(payload) {
@@ -40,13 +40,13 @@ export const slack = {
     // An edit or a deletion contains the message that it changes.
     if ([event, objectOf(event["message"]), objectOf(event["previous_message"])].some(isBotMessage)) return true;
     if (app !== undefined && event["app_id"] === app) return true;
-    // What our own bot user does without posting, such as a reaction.
+    // Our own bot user can also cause an event without a message, such as a reaction.
     return recordsOf(authorizations).some(
       ({ is_bot: bot, user_id: user }) => bot === true && user !== undefined && user === event["user"],
     );
   },
 
-  // An event takes any 2xx. Commands and interactions need 200, and Slack would show the body of a command's response to its user
+  // For an event any 2xx is a success. Commands and interactions need 200, and Slack would show the body of a command's response to its user
   // (docs.slack.dev: Slash commands, Handling user interaction).
   acknowledge: (result, payload) =>
     objectOf(payload)["type"] === "event_callback" ? DEFAULTS.acknowledge(result) : EMPTY,

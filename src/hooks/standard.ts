@@ -21,21 +21,21 @@ export const standard = {
   secretForm: { pattern: STANDARD_SECRET, must: "whsec_ and base64, as the sender shows it" },
 
   async verify({ raw, headers, now, secrets }) {
-    const found = readHeaders(headers, {
+    const values = readHeaders(headers, {
       id: [headerName(headers, "id"), ID],
       time: [headerName(headers, "timestamp"), UNIX_TIME],
       entries: [headerName(headers, "signature"), ENTRIES],
     });
-    if ("rejected" in found) return found;
+    if ("rejected" in values) return values;
     // Signatures of other versions (v1a is a public-key signature) may accompany ours. Alone they prove nothing.
-    const signatures = found.entries.split(" ").filter((entry) => entry.startsWith("v1,"));
+    const signatures = values.entries.split(" ").filter((entry) => entry.startsWith("v1,"));
     if (signatures.length === 0 || !signatures.every((entry) => V1.test(entry)))
       return { rejected: "malformed_header" };
     const sign = async (secret: string) => {
       const key = signingKey(secret);
-      return key === null ? null : signatureEntry(key, found.id, found.time, raw);
+      return key === null ? null : signatureEntry(key, values.id, values.time, raw);
     };
-    return checkTimestamp(found.time, now) ?? (await verifySignature(secrets, signatures, sign));
+    return checkTimestamp(values.time, now) ?? (await verifySignature(secrets, signatures, sign));
   },
 
   signedId: (_payload, { headers }) => headers.get(headerName(headers, "id")),

@@ -16,9 +16,9 @@ export const stripe = {
   secretForm: { pattern: /^whsec_\S+$/, must: "the signing secret of the endpoint, which begins with whsec_" },
 
   async verify({ raw, headers, now, secrets }) {
-    const found = readHeaders(headers, { items: ["stripe-signature", ITEMS] });
-    if ("rejected" in found) return found;
-    const items = found.items.split(",");
+    const values = readHeaders(headers, { items: ["stripe-signature", ITEMS] });
+    if ("rejected" in values) return values;
+    const items = values.items.split(",");
     const valuesOf = (name: string): string[] =>
       items.flatMap((item) => (item.startsWith(`${name}=`) ? [item.slice(name.length + 1)] : []));
     const [time = "", secondTime] = valuesOf("t");

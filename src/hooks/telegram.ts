@@ -14,10 +14,10 @@ export const telegram = {
   secretForm: { pattern: TOKEN, must: "the secret_token given to setWebhook: 1 to 256 of A-Z, a-z, 0-9, _ and -" },
 
   async verify({ headers, secrets }) {
-    const found = readHeaders(headers, { token: ["x-telegram-bot-api-secret-token", TOKEN] });
-    if ("rejected" in found) return found;
+    const values = readHeaders(headers, { token: ["x-telegram-bot-api-secret-token", TOKEN] });
+    if ("rejected" in values) return values;
     // Digests have one length, so the comparison does not reveal the length of the secret.
-    return verifySignature(secrets, [await keyDigest(found.token)], keyDigest);
+    return verifySignature(secrets, [await keyDigest(values.token)], keyDigest);
   },
 
   signedId(payload) {
@@ -32,5 +32,5 @@ export const telegram = {
     return objects.some(({ from, via_bot: via }) => objectOf(from)["is_bot"] === true || isRecord(via));
   },
 
-  // Telegram would take a body with `method` for a call of the Bot API. The default acknowledgement has none.
+  // Telegram would run a body with `method` as a call of the Bot API. The default acknowledgement has none.
 } satisfies Sender;

@@ -1,4 +1,4 @@
-// The headers by which a receiver recognizes a callback, from the `auth` of the callback's entry and the secret that it names. An error
+// The headers with which a receiver authenticates a callback, from the `auth` of the callback's entry and the secret that it names. An error
 // about a secret contains its name, never its value.
 import type { CallbackAuth } from "../config/config-schema.ts";
 import { entriesOf, misconfigured } from "../config/setting.ts";

@@ -41,14 +41,14 @@ export async function callbackRequest(
   policy: UrlPolicy,
 ): Promise<PlainRequest> {
   const setting = `${event.hook === null ? "" : `hooks.${event.hook}.`}output (src/config.ts)`;
-  const wrong = (what: string): Problem => misconfigured(setting, what);
-  const shape = output === undefined ? undefined : readOutput(output.returned, wrong);
+  const invalidOutput = (what: string): Problem => misconfigured(setting, what);
+  const shape = output === undefined ? undefined : readOutput(output.returned, invalidOutput);
   const url = callbackUrl(callback.url, shape?.path, policy, `callbacks.${name}.url (src/config.ts)`, setting);
-  const { body, type } = bodyOf(shape === undefined ? eventBody(event) : shape.body, wrong);
+  const { body, type } = bodyOf(shape === undefined ? eventBody(event) : shape.body, invalidOutput);
   const headers = {
     "content-type": type,
     "user-agent": "uniapi-edge",
-    ...readOutputHeaders(shape?.headers, authHeaderName(callback.auth), wrong),
+    ...readOutputHeaders(shape?.headers, authHeaderName(callback.auth), invalidOutput),
     // Without `auth` too, so that a receiver can recognize duplicates.
     ...(shape === undefined ? eventHeaders(event.id, now) : {}),
     ...(await authHeaders(callback.auth, secretOf, { id: event.id, now, body })),
@@ -63,26 +63,29 @@ interface OutputShape {
   body: unknown;
 }
 
-/** @param returned of any type: the types of `output` don't bind the deployer's code at run time */
-function readOutput(returned: unknown, wrong: (what: string) => Problem): OutputShape {
-  if (!isRecord(returned)) throw wrong("must return { path?, method?, headers?, body }");
+/** @param returned of any type, because nothing enforces the types of `output` at run time */
+function readOutput(returned: unknown, invalidOutput: (what: string) => Problem): OutputShape {
+  if (!isRecord(returned)) throw invalidOutput("must return { path?, method?, headers?, body }");
   const { path, method = "POST" } = returned;
-  if (path !== undefined && typeof path !== "string") throw wrong("returned a path that is not a string");
+  if (path !== undefined && typeof path !== "string") throw invalidOutput("returned a path that is not a string");
   const upperMethod = typeof method === "string" ? method.toUpperCase() : "";
-  if (!METHODS.has(upperMethod)) throw wrong("returned a method other than POST, PUT and PATCH");
+  if (!METHODS.has(upperMethod)) throw invalidOutput("returned a method other than POST, PUT and PATCH");
   return { path, method: upperMethod, headers: returned["headers"], body: returned["body"] };
 }
 
-function bodyOf(content: unknown, wrong: (what: string) => Problem): { body: Uint8Array<ArrayBuffer>; type: string } {
+function bodyOf(
+  content: unknown,
+  invalidOutput: (what: string) => Problem,
+): { body: Uint8Array<ArrayBuffer>; type: string } {
   if (typeof content === "string") return { body: bytesOf(content), type: "text/plain;charset=UTF-8" };
   let text: string | undefined;
   try {
     text = JSON.stringify(content) as string | undefined;
   } catch {
-    throw wrong("returned a body that can't be converted to JSON");
+    throw invalidOutput("returned a body that can't be converted to JSON");
   }
   // stringify returns undefined for undefined and for a function.
-  if (text === undefined) throw wrong("returned no body");
+  if (text === undefined) throw invalidOutput("returned no body");
   return { body: bytesOf(text), type: "application/json" };
 }
 

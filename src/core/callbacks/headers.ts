@@ -8,23 +8,23 @@ const HEADER_VALUE = /^[\t\x20-\x7e]*$/;
 /**
  * The headers that `output` returned, their names in lower case.
  * @param authHeader the header that the callback's `auth` fills
- * @param wrong makes the error; its text never contains a value
+ * @param invalidOutput makes the error; its text never contains a value
  */
 export function readOutputHeaders(
   returned: unknown,
   authHeader: string | undefined,
-  wrong: (what: string) => Error,
+  invalidOutput: (what: string) => Error,
 ): Record<string, string> {
   if (returned === undefined) return {};
-  if (!isRecord(returned)) throw wrong("returned headers that are not an object");
+  if (!isRecord(returned)) throw invalidOutput("returned headers that are not an object");
   const entries = Object.entries(returned).map(([key, value]): [string, string] => {
     const name = key.toLowerCase();
-    if (!HEADER_NAME.test(name)) throw wrong("returned a header with an invalid name");
+    if (!HEADER_NAME.test(name)) throw invalidOutput("returned a header with an invalid name");
     const reserved =
       name !== "content-type" && (isTransportHeader(name) || /^(?:authorization|cookie2?|webhook-.*)$/.test(name));
-    if (reserved || name === authHeader) throw wrong(`returned the header ${name}, which it must not set`);
+    if (reserved || name === authHeader) throw invalidOutput(`returned the header ${name}, which it must not set`);
     if (typeof value !== "string" || !HEADER_VALUE.test(value))
-      throw wrong(`returned a value of the header ${name} that is not ASCII text`);
+      throw invalidOutput(`returned a value of the header ${name} that is not ASCII text`);
     return [name, value];
   });
   return Object.fromEntries(entries);

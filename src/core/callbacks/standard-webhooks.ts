@@ -1,5 +1,5 @@
-// Standard Webhooks v1 with a shared secret (standardwebhooks.com, "Symmetric"): its secrets, its signature, which webhooks in and callbacks
-// out have in common, and the form of the events that we send.
+// Standard Webhooks v1 with a shared secret (standardwebhooks.com, "Symmetric"): its secrets, the signature that incoming webhooks and
+// outgoing callbacks share, and the form of the events that we send.
 import type { HookOutcome } from "../config/config-schema.ts";
 import { hmacSha256 } from "../lib/hmac.ts";
 import { base64 } from "../lib/bytes.ts";
@@ -13,7 +13,7 @@ export function signingKey(secret: string): Uint8Array<ArrayBuffer> | null {
   return Uint8Array.from(atob(secret.slice("whsec_".length)), (char) => char.charCodeAt(0));
 }
 
-/** The same for callbacks, where any other text without spaces is a secret too: its own bytes are the key. */
+/** The key of a callback's secret, which may also be any other ASCII text without spaces: its bytes are the key. Null for anything else. */
 export function callbackKey(secret: string): Uint8Array<ArrayBuffer> | null {
   if (secret.startsWith("whsec_")) return signingKey(secret);
   return /^[\x21-\x7e]+$/.test(secret) ? Uint8Array.from(new TextEncoder().encode(secret)) : null;
@@ -53,7 +53,10 @@ export function eventBody({ job, hook, endedAt, answer, error, metadata }: JobEv
   };
 }
 
-/** The id is that of the event, the time that of the attempt. */
+/**
+ * @param id of the event
+ * @param nowMs time of this attempt, in milliseconds since 1970
+ */
 export function eventHeaders(id: string, nowMs: number): { "webhook-id": string; "webhook-timestamp": string } {
   return { "webhook-id": id, "webhook-timestamp": String(Math.floor(nowMs / 1_000)) };
 }

@@ -1,5 +1,5 @@
-// Where one callback goes: the url of its entry, or a path on that url's origin. A path may contain words of a webhook's sender, so it may
-// neither leave the origin nor climb. An error never contains a URL.
+// Where one callback goes: the url of its entry, or a path on that url's origin. A path may contain words of a webhook's sender, so it must
+// stay on the origin and must not climb with "..". An error never contains a URL.
 import { misconfigured } from "../config/setting.ts";
 import { callbackMistake, isHttpLoopback, isAtOrigin } from "../lib/url-rules.ts";
 
@@ -40,7 +40,7 @@ export function callbackUrl(
   return resolved;
 }
 
-/** Checks the text before URL parses it, because URL repairs: it drops tabs, turns backslashes and resolves "..", also when written as %2e. */
+/** Checks the text before URL parses it, because URL repairs mistakes: it drops tabs, turns backslashes, and resolves "..", even as %2e. */
 function isSafePath(path: string): boolean {
   if (/[#\\\s\p{Cc}]|^\/\/|^[a-z][a-z0-9+.-]*:/iu.test(path)) return false;
   const [segments = ""] = path.split("?");

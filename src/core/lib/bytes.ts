@@ -1,5 +1,5 @@
-// Bytes: joined, and as text. The text forms are written out because every request needs them for the few dozen bytes of its ids, digests
-// and signatures: btoa takes a string of bytes, and its result would have to be translated to base64url.
+// Joins bytes, and converts them from and to text. The conversions are written out because every request needs them for the few dozen bytes
+// of its ids, digests and signatures: btoa needs a string of bytes, and its result would have to be translated to base64url.
 
 const encoder = new TextEncoder();
 const BASE64URL = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
@@ -20,7 +20,7 @@ export function concatBytes(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffe
   return bytes;
 }
 
-/** UTF-8. For texts of a few dozen ASCII characters, like ids and owners, the loop is faster than a call of the encoder. */
+/** The UTF-8 bytes of a text. For a few dozen ASCII characters, like ids and owners, the loop is faster than calling the encoder. */
 export function utf8Of(text: string): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(text.length);
   for (let at = 0; at < text.length; at += 1) {

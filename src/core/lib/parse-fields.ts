@@ -5,7 +5,7 @@ import type { JsonObject } from "./json.ts";
 import { Problem } from "./problem.ts";
 
 /**
- * Checks all fields together and returns a copy. For objects that code has made, which may hold more than JSON does.
+ * Checks all fields together and returns a copy. For objects that code has made: they may have values that JSON does not have.
  * @throws Problem 400 that names the first wrong field
  */
 export function parseFields<S extends z.ZodMiniObject>(schema: S, fields: JsonObject): z.infer<S> {
@@ -31,7 +31,7 @@ export function jsonFieldsParser<S extends z.ZodMiniObject>(schema: S): (fields:
     const areValid =
       required.every((name) => fields[name] !== undefined) &&
       Object.keys(fields).every((name) => isValid(name, fields[name]));
-    // zod explains what is wrong.
+    // zod's own parser writes the error.
     return areValid ? ({ ...fields } as z.infer<S>) : parseFields(schema, fields);
   };
 }

@@ -151,9 +151,9 @@ export function unsupportedMethod(methods: readonly string[]): Problem {
 }
 
 /**
- * Any thrown value as a Problem. One that is no Problem is a defect of this Worker: it becomes the `cause` of an internal_error, whose
- * text says nothing about it.
- * @param asked upstream had been called by then, so the call may have been paid
+ * Any thrown value as a Problem. Anything but a Problem is a defect of this Worker: it becomes the `cause` of an internal_error, whose
+ * text reveals nothing about it.
+ * @param asked whether upstream had been called, so that the call may have been paid
  */
 export function toProblem(thrown: unknown, asked = false): Problem {
   if (thrown instanceof Problem) return thrown;

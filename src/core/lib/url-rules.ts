@@ -1,4 +1,4 @@
-// Rules for URLs: which hosts are this machine, and what an origin, an endpoint and a callback in src/config.ts may be. Each `…Mistake`
+// Rules for URLs: which hosts are loopback hosts, and what an origin, an endpoint and a callback in src/config.ts may be. Each `…Mistake`
 // returns a sentence, or null if nothing is wrong. No sentence repeats the URL, which may hold a secret. core/callbacks/url.ts applies
 // the callback rule again when a callback is sent.
 

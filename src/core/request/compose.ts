@@ -174,7 +174,7 @@ function withImages(input: Ask["input"], images: readonly string[]): Ask["input"
   return [...items.slice(0, -1), { ...last, content: [...content, ...parts] }];
 }
 
-/** Keys that hold data and addresses, not text to read. The cap on the body's bytes counts these. */
+/** Keys whose values are data or addresses, not text. Only the cap on the body's bytes counts them. */
 const NOT_TEXT = new Set(["image_url", "file_data", "file_url", "encrypted_content", "id", "type", "role"]);
 
 function assertInputSize(input: unknown, max: number | undefined): void {

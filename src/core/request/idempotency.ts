@@ -1,4 +1,4 @@
-// Exactly once (docs/contract.md §6): the two headers that ask for a run, and the messages between the Worker and the run's Durable
+// Exactly once (docs/contract.md §6): the two headers that request a run, and the messages between the Worker and the run's Durable
 // Object. Messages are plain data, as RPC requires.
 import { isRecord, parseJson } from "../lib/json.ts";
 import { Problem } from "../lib/problem.ts";
@@ -6,15 +6,15 @@ import { Problem } from "../lib/problem.ts";
 /** A request to read a run's recording. */
 export interface JoinRequest {
   /**
-   * Digest of route and request: the same key with another request is refused. Undefined, together with `existingRun`, if the caller
-   * no longer has the question.
+   * Digest of route and request: the same key with another request is refused. Undefined if the caller no longer has the question;
+   * then `existingRun` is set.
    */
   fingerprint: string | undefined;
-  /** The name of the recording to continue. With it, the request never starts a call. */
+  /** The name of the recording to resume. A request that has it never starts a call. */
   existingRun: string | undefined;
   /** The name of the recording, if this request starts it. */
   run: string;
-  /** How many bytes of the recording the reader has. */
+  /** Offset in bytes from which to read the recording. */
   from: number;
   /** The call to make, if this request starts it: a RunSpec. */
   spec: object;
@@ -28,7 +28,7 @@ export interface JoinedRecording {
   /** `started`: this request has started the call. `joined`: the call is under way. `replayed`: it is over. */
   role: "started" | "joined" | "replayed";
   run: string;
-  /** Where `stream` begins in the recording, in bytes: before the requested place if the recording lost what came after it. */
+  /** Offset in bytes at which `stream` begins. It is lower than the requested one if the recording has lost the bytes before that. */
   from: number;
   stream: ReadableStream<Uint8Array>;
 }
@@ -52,7 +52,10 @@ export function readIdempotencyKey(headers: Headers): string | undefined {
   );
 }
 
-/** The event after which a stream is to be continued. @throws Problem 409 stream_lost for an id that no stream of ours has */
+/**
+ * The event after which to resume a stream; undefined if the request has no `Last-Event-ID`.
+ * @throws Problem 409 stream_lost for an id that is not ours
+ */
 export function readLastEventId(headers: Headers): { run: string; n: number } | undefined {
   const id = headers.get("last-event-id");
   if (id === null || id === "") return undefined;
@@ -61,7 +64,10 @@ export function readLastEventId(headers: Headers): { run: string; n: number } | 
   return { run, n: Number(n) };
 }
 
-/** Whether a request has both headers and no question, at most `stream: true`: a reloaded page has lost the question but not the ids. */
+/**
+ * Whether a request resumes a stream without its question: it has both headers, and a body that is empty or only `stream: true`. A
+ * reloaded page has lost the question but not the ids.
+ */
 export function isBodilessResume(headers: Headers, text: string): boolean {
   if (!headers.has("idempotency-key") || !headers.has("last-event-id")) return false;
   const body = text.trim() === "" ? {} : parseJson(text);
@@ -84,7 +90,7 @@ export function keyReused(): Problem {
   );
 }
 
-/** The call may be under way. Another try is safe: the key finds it. */
+/** The call may be in progress. Another try is safe, because the key finds it. */
 export function runUnreachable(): Problem {
   return new Problem(
     "unavailable",

@@ -1,5 +1,5 @@
-// Reads POST /ask: the body in every form that people send, the query and the Accept header. Ignores nothing silently: whatever it does
-// not understand is refused by name.
+// Reads POST /ask: the body in every form that people send, the query and the Accept header. Ignores nothing silently: everything that it
+// does not understand is refused by name.
 import { Ask } from "../../contract/ask.ts";
 import { OWN_FIELDS, type OwnField, REQUEST_FIELDS } from "../../contract/request-fields.ts";
 import { assertSafe, isRecord, type JsonObject, parseJson, parseJsonObject } from "../lib/json.ts";
@@ -48,7 +48,10 @@ export function parseAsk(fields: JsonObject, parse: (fields: JsonObject) => Ask 
   return parse(fields);
 }
 
-/** Without a JSON content type a body is JSON if it is an object with `input`, a form if it has `input=`, and else the input itself. */
+/**
+ * Without a JSON content type, a body is read as JSON if it is an object with `input`, as a form if it has that type and `input=`, and
+ * otherwise as the input itself.
+ */
 function fieldsOf(text: string, contentType: string | null): JsonObject {
   const [type = "", ...parameters] = (contentType ?? "")
     .toLowerCase()
@@ -92,7 +95,7 @@ function jsonFields(text: string): JsonObject {
   );
 }
 
-/** Reads values that are not texts as JSON: `temperature=0.2`, `stream=true`, `schema={…}`. */
+/** Parses values as JSON, except in text fields: `temperature=0.2`, `stream=true`, `schema={…}`. */
 function formFields(form: URLSearchParams): JsonObject {
   const fields: JsonObject = {};
   for (const [name, value] of form) {
@@ -143,7 +146,7 @@ function booleanOf(value: string): boolean {
 
 /**
  * The preferred form of the answer: the media type with the highest q, the first among equals, or JSON if the header names none that the
- * Worker has. `stream` in the body wins over `events`.
+ * Worker supports. `stream` in the body wins over `events`.
  */
 export function readAccept(accept: string | null): { form: "json" | "text"; events: boolean } {
   let best = { type: "application/json", q: 0 };

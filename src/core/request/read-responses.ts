@@ -1,4 +1,4 @@
-// Reads the body of POST /v1/responses. Leaves every field that the Worker does not use to upstream's judgment.
+// Reads the body of POST /v1/responses. Upstream checks every field that the Worker does not use.
 import { ResponsesRequest } from "../../contract/ask.ts";
 import { parseJsonObject } from "../lib/json.ts";
 import { assertNotRefused, jsonFieldsParser } from "../lib/parse-fields.ts";

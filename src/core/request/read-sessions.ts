@@ -16,11 +16,11 @@ export function readSessionFields(text: string): JsonObject {
 export function readSessionRequest(fields: JsonObject, granted: readonly string[]): SessionRequest {
   const request = parseFields(SessionRequest, fields);
   const { sub, presets = [], origin } = request;
-  const wrong = presets.findIndex((name) => !granted.includes(name));
-  if (wrong !== -1) throw wrongField(`presets[${wrong}]`, "must be one of callers.sessions.presets in src/config.ts");
-  if (!sub.isWellFormed()) throw wrongField("sub", "must be well-formed Unicode");
+  const index = presets.findIndex((name) => !granted.includes(name));
+  if (index !== -1) throw invalidField(`presets[${index}]`, "must be one of callers.sessions.presets in src/config.ts");
+  if (!sub.isWellFormed()) throw invalidField("sub", "must be well-formed Unicode");
   if (origin !== undefined && URL.parse(origin)?.origin !== origin) {
-    throw wrongField("origin", 'must be an exact origin, like "https://app.example.com"');
+    throw invalidField("origin", 'must be an exact origin, like "https://app.example.com"');
   }
   return request;
 }
@@ -30,6 +30,6 @@ export function readTurnstileExchange(fields: JsonObject): TurnstileExchange {
   return parseFields(TurnstileExchange, fields);
 }
 
-function wrongField(param: string, what: string): Problem {
+function invalidField(param: string, what: string): Problem {
   return new Problem("invalid_request", `\`${param}\` ${what}.`, { param });
 }

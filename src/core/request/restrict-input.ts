@@ -1,5 +1,5 @@
-// Restricts the input of a restricted caller: messages of user and assistant, rebuilt from their known keys, and images from where the
-// preset permits. Refuses typed items (they reach into the shared upstream account), files and every other role.
+// Restricts the input of a restricted caller: messages of user and assistant, rebuilt from their known keys, and images from the hosts
+// that the preset permits. Refuses typed items (they reach into the shared upstream account), files and every other role.
 import type { Ask } from "../../contract/ask.ts";
 import { isRecord, type JsonObject } from "../lib/json.ts";
 import { Problem } from "../lib/problem.ts";
@@ -29,17 +29,17 @@ export function restrictImages(urls: readonly string[], images: Images): string[
 function messageOf(item: JsonObject, path: string, images: Images): JsonObject {
   const { type, role, content } = item;
   if (type !== undefined && type !== "message")
-    throw invalid(`${path}.type`, 'must be "message": this caller may send only messages');
-  if (role !== "user" && role !== "assistant") throw invalid(`${path}.role`, 'must be "user" or "assistant"');
+    throw invalidField(`${path}.type`, 'must be "message": this caller may send only messages');
+  if (role !== "user" && role !== "assistant") throw invalidField(`${path}.role`, 'must be "user" or "assistant"');
   assertKeys(item, MESSAGE_KEYS, path);
   if (typeof content === "string") return { role, content };
   if (!Array.isArray(content) || content.length === 0)
-    throw invalid(`${path}.content`, "must be a string or a list of parts");
+    throw invalidField(`${path}.content`, "must be a string or a list of parts");
   return { role, content: content.map((part: unknown, at) => partOf(part, role, `${path}.content[${at}]`, images)) };
 }
 
 function partOf(part: unknown, role: "user" | "assistant", path: string, images: Images): JsonObject {
-  if (!isRecord(part)) throw invalid(path, "must be an object");
+  if (!isRecord(part)) throw invalidField(path, "must be an object");
   const { type } = part;
   if (type === (role === "user" ? "input_text" : "output_text")) {
     assertKeys(part, TEXT_KEYS, path);
@@ -53,37 +53,37 @@ function partOf(part: unknown, role: "user" | "assistant", path: string, images:
     assertKeys(part, IMAGE_KEYS, path);
     const { detail } = part;
     if (detail !== undefined && detail !== null && !DETAILS.has(detail))
-      throw invalid(`${path}.detail`, 'must be "auto", "low" or "high"');
+      throw invalidField(`${path}.detail`, 'must be "auto", "low" or "high"');
     const url = imageUrlOf(stringOf(part["image_url"], `${path}.image_url`), `${path}.image_url`, images);
     return { type, image_url: url, ...(typeof detail === "string" ? { detail } : {}) };
   }
   const known =
     role === "assistant" ? "output_text or refusal" : images === false ? "input_text" : "input_text or input_image";
-  throw invalid(`${path}.type`, `must be ${known} in a message of the ${role}`);
+  throw invalidField(`${path}.type`, `must be ${known} in a message of the ${role}`);
 }
 
 /** Returns an https URL as it was parsed here, so that no other parser finds another host in it. */
 function imageUrlOf(url: string, path: string, images: Images): string {
-  if (images === false) throw invalid(path, "is not allowed for this caller");
+  if (images === false) throw invalidField(path, "is not allowed for this caller");
   if (url.startsWith("data:")) {
     const data = DATA_URL.exec(url)?.[1];
     if (data === undefined || data.length % 4 !== 0)
-      throw invalid(path, "must be a data: URL of a PNG, JPEG, WebP or GIF in base64");
+      throw invalidField(path, "must be a data: URL of a PNG, JPEG, WebP or GIF in base64");
     const padding = data.endsWith("==") ? 2 : data.endsWith("=") ? 1 : 0;
-    if ((data.length / 4) * 3 - padding > MAX_IMAGE_BYTES) throw invalid(path, "has more than 2 MiB");
+    if ((data.length / 4) * 3 - padding > MAX_IMAGE_BYTES) throw invalidField(path, "has more than 2 MiB");
     return url;
   }
   const parsed = URL.parse(url);
   const isPlain =
     parsed?.protocol === "https:" && parsed.username === "" && parsed.password === "" && parsed.port === "";
   if (parsed === null || !isPlain || !images.hosts.includes(parsed.hostname)) {
-    throw invalid(path, "must be a data: URL, or an https address on a host that this Worker's owner has allowed");
+    throw invalidField(path, "must be a data: URL, or an https address on a host that this Worker's owner has allowed");
   }
   return parsed.href;
 }
 
 function stringOf(value: unknown, path: string): string {
-  if (typeof value !== "string") throw invalid(path, "must be a string");
+  if (typeof value !== "string") throw invalidField(path, "must be a string");
   return value;
 }
 
@@ -95,6 +95,6 @@ function assertKeys(value: JsonObject, known: ReadonlySet<string>, path: string)
   }
 }
 
-function invalid(param: string, what: string): Problem {
+function invalidField(param: string, what: string): Problem {
   return new Problem("invalid_request", `\`${param}\` ${what}.`, { param });
 }

@@ -1,5 +1,5 @@
 // Restricts a request: every caller but a server key may set only the fields that the table of request fields, its grant and its preset
-// open (docs/contract.md §5). A field that is not open is refused by name. The result is an Ask that `compose` may trust.
+// allow (docs/contract.md §5). Any other field is refused by name. The result is an Ask that `compose` may trust.
 import { IDENTITY_FIELDS, MAX_METADATA_KEYS, REQUEST_FIELDS, UPSTREAM_FIELDS } from "../../contract/request-fields.ts";
 import { type Ask, type ResponsesRequest } from "../../contract/ask.ts";
 import { DEFAULTS } from "../../contract/response.ts";
@@ -15,39 +15,39 @@ import { restrictImages, restrictInput } from "./restrict-input.ts";
 
 /** Cap of a body whose preset permits images. */
 const IMAGES_BODY_BYTES = 3 * 1_048_576;
-/** Keys of a tool that a caller may define: a function runs at the caller and holds neither address nor credential. */
+/** Keys of a tool that a caller may define: a function runs on the caller's side and has neither an address nor a credential. */
 const FUNCTION_KEYS: ReadonlySet<string> = new Set(["type", "name", "description", "parameters", "strict"]);
 
-/** Cap in bytes of a body that is not read yet, so that its preset is unknown. */
+/** Cap in bytes for a body that has not been read, so that its preset is unknown. */
 export function restrictedBodyBytes(grant: Grant, config: Config): number {
   const images = grant.presets.some((name) => config.presets[name]?.images !== false);
   return images ? Math.max(IMAGES_BODY_BYTES, config.limits.max_body_bytes) : config.limits.max_body_bytes;
 }
 
 export interface RestrictedAsk {
-  /** Names the preset, and sets every field that a preset must not leave to the caller. */
+  /** The request with its preset named, its input restricted, and the preset's metadata and token limit applied. */
   ask: Ask;
-  /** The caller's metadata as it sent them, which the answer shows. A key that the preset has too is not missing here. */
+  /** The caller's own metadata, which the answer returns. They include keys that the preset overrides in `ask`. */
   metadata: Record<string, string> | undefined;
 }
 
 /**
  * @param bytes size of the body
- * @throws Problem 400 for a field, preset or value that is not open, 413
+ * @throws Problem 400 for a field, preset or value that is not allowed, 413
  */
 export function restrictAsk(ask: Ask, bytes: number, grant: Grant, config: Config): RestrictedAsk {
   const [name, preset] = grantedPreset(ask.preset, grant, config, "preset");
   assertBytes(bytes, preset, config);
-  for (const field of Object.keys(ask)) if (!isOpen(field, preset)) throw refusedField(field);
+  for (const field of Object.keys(ask)) if (!isFieldAllowed(field, preset)) throw refusedField(field);
   if (typeof ask.cache === "number") throw refusedField("cache", '`cache` must be false or "refresh" for this caller.');
   return applyPreset({ ...ask, preset: name }, preset, grant, config);
 }
 
 /**
- * On /v1/responses `model` names the preset. SDKs send fields that nobody set: null, an empty list and a value that applies anyway are
- * ignored, even in fields that are not open.
+ * Restricts a request to /v1/responses, where `model` names the preset. SDKs send fields that their users did not set. So null, an empty
+ * list and a value that applies anyway are ignored, even in fields that are not allowed.
  * @param bytes size of the body
- * @throws Problem 400 for a field, preset or value that is not open, 413
+ * @throws Problem 400 for a field, preset or value that is not allowed, 413
  */
 export function restrictResponses(
   request: ResponsesRequest,
@@ -60,13 +60,16 @@ export function restrictResponses(
   const fields: JsonObject = { preset: name };
   for (const [field, value] of Object.entries(request)) {
     if (field === "model" || value === null || value === undefined) continue;
-    if (isResponsesField(field) && isOpen(field, preset)) fields[field] = value;
+    if (isResponsesField(field) && isFieldAllowed(field, preset)) fields[field] = value;
     else if (!isNoOp(field, value, preset, config)) throw refusedField(field);
   }
   return applyPreset(parseAsk(fields), preset, grant, config);
 }
 
-/** Ignores `max-age`: the deployer decides how long an answer is stored. `no-store` and `no-cache` ask for less and remain. */
+/**
+ * Removes `max-age`, because the deployer decides how long an answer is stored. `no-store` and `no-cache` only reduce caching, so they
+ * remain.
+ */
 export function restrictCacheControl(control: CacheControl): CacheControl {
   return { ...control, maxAge: undefined };
 }
@@ -90,7 +93,7 @@ function applyPreset(ask: Ask, preset: Preset, grant: Grant, config: Config): Re
   return { ask: restricted, metadata: ask.metadata };
 }
 
-/** A preset that is not granted gets the same answer as one that does not exist. */
+/** @throws Problem 400, the same for a preset that is not granted and for one that does not exist */
 function grantedPreset(
   name: string | undefined,
   grant: Grant,
@@ -120,13 +123,13 @@ function grantedPreset(
 }
 
 /** Whether a restricted caller may set this field with this preset. */
-function isOpen(field: string, preset: Preset): boolean {
+function isFieldAllowed(field: string, preset: Preset): boolean {
   const row = REQUEST_FIELDS.get(field);
   switch (row?.restricted) {
     case "always":
       return true;
     case "allow":
-      return isAllowed(row.allowedAs ?? field, preset);
+      return isInAllowList(row.allowedAs ?? field, preset);
     case "images":
       return preset.images !== false;
     default:
@@ -134,7 +137,7 @@ function isOpen(field: string, preset: Preset): boolean {
   }
 }
 
-function isAllowed(field: string, preset: Preset): boolean {
+function isInAllowList(field: string, preset: Preset): boolean {
   return (preset.allow as readonly string[]).includes(field);
 }
 
@@ -144,12 +147,12 @@ function isResponsesField(field: string): boolean {
 }
 
 /**
- * The preset's `max_output_tokens` is a ceiling, unless its `allow` lets callers choose. The config's limit and the token's are ceilings
- * always.
+ * The preset's `max_output_tokens` is a ceiling, unless its `allow` lets callers choose. The limits of the config and of the session token
+ * are always ceilings.
  */
 function maxOutputTokens(requested: number | undefined, preset: Preset, grant: Grant, config: Config): number {
   const { limits, defaults } = config;
-  const ceiling = isAllowed("max_output_tokens", preset)
+  const ceiling = isInAllowList("max_output_tokens", preset)
     ? (limits.max_output_tokens ?? Math.max(OUTPUT_TOKENS, preset.max_output_tokens ?? 0))
     : (preset.max_output_tokens ?? limits.max_output_tokens ?? defaults.max_output_tokens ?? OUTPUT_TOKENS);
   const tokens = requested ?? preset.max_output_tokens ?? defaults.max_output_tokens ?? ceiling;
