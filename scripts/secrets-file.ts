@@ -8,7 +8,7 @@ export type Secrets = Record<string, string>;
 
 /** The form of keys from UniAPI and similar relays. It excludes all characters that are special in dotenv. */
 const UNIAPI_KEY = /^[\w.:+/=~-]{8,512}$/;
-/** The forms that src/gate/server-key.ts and src/core/config/session-keys.ts accept. */
+/** The forms that src/gate/server-key.ts and src/core/config/vars.ts accept. */
 const SERVER_KEY = /^(?:[\w.-]{1,64}:)?sk_[\x21-\x7e]{13,}$/;
 const SESSION_KEY = /^[\w.-]{1,64}:\S+$/;
 

@@ -4,9 +4,9 @@ import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { parseEnv } from "node:util";
 import { type Config, ConfigError } from "../src/core/config/define-config.ts";
-import { sessionKeysOf } from "../src/core/config/session-keys.ts";
 import { unsafeSettings } from "../src/core/config/unsafe-settings.ts";
 import { startEmulator } from "../test/emulator/emulator.ts";
+import { sessionKeysOf } from "../src/core/config/vars.ts";
 
 /** These keys work on this machine only: both servers listen on loopback. */
 const EMULATOR_KEY = "emulator-key-of-npm-start";

@@ -2,7 +2,6 @@
 import type { Caller } from "./core/callers/caller.ts";
 import type { Config } from "./core/config/define-config.ts";
 import type { PublishableKey } from "./core/config/config-schema.ts";
-import type { SessionKey } from "./core/config/session-keys.ts";
 import type { Assets } from "./platform/assets.ts";
 import type { Budgets } from "./platform/budgets.ts";
 import type { SendCallback } from "./platform/callback.ts";
@@ -17,6 +16,7 @@ import type { WarnOfShutdowns } from "./platform/shutdown-warnings.ts";
 import type { Siteverify } from "./platform/turnstile.ts";
 import type { Upstream } from "./platform/upstream/upstream.ts";
 import type { IdKeys } from "./core/callers/owner.ts";
+import type { SessionKey } from "./core/config/vars.ts";
 
 export type { Caller };
 

@@ -2,7 +2,6 @@
 // the setting's name; no message contains a value.
 import type { Config } from "./core/config/define-config.ts";
 import { hexOf } from "./core/lib/bytes.ts";
-import { sessionKeysOf } from "./core/config/session-keys.ts";
 import { misconfigured } from "./core/config/setting.ts";
 import { unsafeSettings } from "./core/config/unsafe-settings.ts";
 import {
@@ -13,6 +12,7 @@ import {
   pausedOf,
   turnstileSecretOf,
   upstreamKeyOf,
+  sessionKeysOf,
 } from "./core/config/vars.ts";
 import type { Deps } from "./deps.ts";
 import { readPublishableKeys } from "./gate/publishable-key.ts";

@@ -11,7 +11,7 @@ import {
   hitHeaders,
 } from "../core/cache/cached-answer.ts";
 import { type CachePlan, type CacheSettings, planCache } from "../core/cache/policy.ts";
-import { canonical } from "../core/lib/canonical.ts";
+import { canonicalJson } from "../core/lib/canonical.ts";
 import { Problem } from "../core/lib/problem.ts";
 import type { CacheControl } from "../core/request/cache-control.ts";
 import type { Composed } from "../core/request/compose.ts";
@@ -254,7 +254,7 @@ async function cacheKeyOf(
   const hash = await deriveDigest(
     deps.idKeys,
     "answer",
-    `${deps.baseUrl}\0${composed.models.slice(1).join()}\0${canonical(composed.body)}`,
+    `${deps.baseUrl}\0${composed.models.slice(1).join()}\0${canonicalJson(composed.body)}`,
   );
   // The prefix distinguishes a raw upstream id from our own keys, since it may be any text, even "root".
   return answerKey(scope, parent === null ? null : parent.signed === undefined ? `raw:${parent.id}` : parent.id, hash);

@@ -9,7 +9,7 @@ import type { Caller, Deps } from "../deps.ts";
 const RETRY_DELAYS_MS = [500, 1_000, 2_000];
 /** A younger turn may not be visible yet: KV may take a minute to show a key that was read before it was written. */
 const YOUNG_MINUTES = 2;
-/** Characters of one chain: it shares an isolate's memory with other requests. */
+/** The longest chain, in characters: it shares an isolate's memory with other requests. */
 const MAX_CHAIN_CHARS = 24_000_000;
 
 export interface Parent {
@@ -57,8 +57,8 @@ export function parentNotFound(
 }
 
 /**
- * The chain for display: root first, `last` at the end. Deleted and expired turns are left out; turns before a gap are included if they
- * can still be found.
+ * Reads the chain for display: root first, `last` at the end. Deleted and expired turns are omitted; turns before a gap are included if
+ * they can still be found.
  * @throws Problem unavailable, conversation_too_long
  */
 export async function readChain(deps: Deps, owner: string, last: Turn): Promise<Turn[]> {
@@ -82,7 +82,7 @@ export async function readChain(deps: Deps, owner: string, last: Turn): Promise<
 }
 
 /**
- * The chain for replay: every turn from the root to the parent, without deleted ones. A young turn that KV does not show yet is read
+ * Reads the chain for replay: every turn from the root to the parent, without deleted ones. A young turn that KV does not show yet is read
  * again after a pause.
  * @throws Problem 503 unavailable (try again), 400 previous_response_not_found (expired, or begun elsewhere), 400 conversation_too_long
  */
@@ -140,8 +140,8 @@ async function requireTurns(
     );
     missing.forEach((at, n) => (turns[at] = decodeTurnOrTombstone(texts[n] ?? null, at > 0)));
   }
-  const found = turns.filter((turn) => turn !== null);
-  if (found.length === keys.length) return found;
+  const visible = turns.filter((turn) => turn !== null);
+  if (visible.length === keys.length) return visible;
   throw new Problem(
     "unavailable",
     "The turn to continue is not readable yet. Send the same request again in a moment.",

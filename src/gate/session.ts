@@ -5,10 +5,10 @@ import { sessionScopeOf, subjectOf } from "../core/callers/claims.ts";
 import { keyDigest, type Refusal, type Token } from "../core/callers/credential.ts";
 import { base64url } from "../core/lib/bytes.ts";
 import type { JsonObject } from "../core/lib/json.ts";
-import type { SessionKey } from "../core/config/session-keys.ts";
 import type { Caller, Deps } from "../deps.ts";
 import { verifyClaims } from "./token.ts";
 import { ownerOf } from "../core/callers/owner.ts";
+import type { SessionKey } from "../core/config/vars.ts";
 
 export const SESSION_ALGORITHM = "HS256";
 /** Seconds after a session's end in which a page may still exchange it for a new one of the same user. */

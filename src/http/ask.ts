@@ -7,7 +7,6 @@ import { joinAskRun, resumeAskRun } from "../answer/runs/join-run.ts";
 import { readStoredTurn, answerFromTurn } from "../answer/stored-turns.ts";
 import type { AppEnv } from "../app-env.ts";
 import type { Answer, Thread } from "../contract/answer.ts";
-import type { Grant } from "../core/callers/grant.ts";
 import type { Config } from "../core/config/define-config.ts";
 import { decodeUtf8 } from "../core/lib/json.ts";
 import { readCacheControl } from "../core/request/cache-control.ts";
@@ -20,6 +19,7 @@ import { admit, admitReader } from "../gate/admit.ts";
 import { AskSource, type AskStreamContext, TextSource } from "./respond/ask-source.ts";
 import { eventStream, json, NO_STORE, deferLogLine, awaitUntilPing } from "./respond/response.ts";
 import { liveBody } from "./respond/stream-body.ts";
+import type { Grant } from "../core/callers/caller.ts";
 
 /** The cap for server callers; `limits.max_body_bytes` can only raise it. */
 const SERVER_BODY_BYTES = 3 * 1_048_576;
@@ -108,7 +108,7 @@ function eventResponse(
 async function textStreamResponse(c: Context<AppEnv>, reply: AskReply): Promise<Response> {
   if (reply.kind === "whole") return textResponse(reply.answer, reply.headers);
   const source = new TextSource(reply, deferLogLine(c));
-  await awaitUntilPing(source.first());
+  await awaitUntilPing(source.readFirst());
   return new Response(liveBody(source, c.get("deps").now, { pings: false }), { headers: streamHeaders(reply) });
 }
 

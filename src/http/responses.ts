@@ -12,7 +12,6 @@ import { readResponses } from "../core/request/read-responses.ts";
 import { asItems } from "../core/turns/replay-input.ts";
 import { completeResponse } from "../core/reply/response-object.ts";
 import type { Config } from "../core/config/define-config.ts";
-import type { Grant } from "../core/callers/grant.ts";
 import type { ResponsesRequest } from "../contract/ask.ts";
 import type { AppEnv } from "../app-env.ts";
 import type { RequestContext } from "../deps.ts";
@@ -21,6 +20,7 @@ import { eventStream, json, NO_STORE, deferLogLine } from "./respond/response.ts
 import { replayText, responseObjectOf, ResponsesSource } from "./respond/responses-source.ts";
 import { readCacheControl } from "../core/request/cache-control.ts";
 import type { DeletedResponse, InputItems } from "../contract/response.ts";
+import type { Grant } from "../core/callers/caller.ts";
 
 /** The cap for server callers. */
 const SERVER_BODY_BYTES = 8 * 1_048_576;

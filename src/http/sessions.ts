@@ -6,7 +6,6 @@ import type { Sessions } from "../core/config/config-schema.ts";
 import { decodeUtf8, type JsonObject } from "../core/lib/json.ts";
 import { Problem } from "../core/lib/problem.ts";
 import { readTurnstileExchange, readSessionFields, readSessionRequest } from "../core/request/read-sessions.ts";
-import type { SessionKey } from "../core/config/session-keys.ts";
 import { misconfigured } from "../core/config/setting.ts";
 import type { Caller, Deps } from "../deps.ts";
 import { addressOf } from "../gate/address.ts";
@@ -17,6 +16,7 @@ import { signSession } from "../gate/session.ts";
 import { verifyTurnstile } from "../gate/turnstile.ts";
 import type { SessionToken } from "../contract/session.ts";
 import { json } from "./respond/response.ts";
+import type { SessionKey } from "../core/config/vars.ts";
 
 const MAX_BODY_BYTES = 16_384;
 
@@ -56,7 +56,7 @@ function assertServerCaller({ grant }: Caller): void {
 async function backendSession(deps: Deps, fields: JsonObject): Promise<SessionToken> {
   const { sessions, key } = sessionSettings(deps);
   const { ttl, ...claims } = readSessionRequest(fields, sessions.presets);
-  return issue(deps, key, claims, ttl);
+  return issueToken(deps, key, claims, ttl);
 }
 
 async function turnstileSession(deps: Deps, request: Request, fields: JsonObject): Promise<SessionToken> {
@@ -75,7 +75,12 @@ async function turnstileSession(deps: Deps, request: Request, fields: JsonObject
     address: request.headers.get("cf-connecting-ip"),
   });
   if ("refused" in visitor) throw invalidCredentials(deps, visitor);
-  return issue(deps, key, { sub: visitor.sub, presets: turnstile.presets, origin, via: "turnstile" }, turnstile.ttl);
+  return issueToken(
+    deps,
+    key,
+    { sub: visitor.sub, presets: turnstile.presets, origin, via: "turnstile" },
+    turnstile.ttl,
+  );
 }
 
 /** @throws Problem 503 misconfigured */
@@ -90,7 +95,7 @@ function sessionSettings(deps: Deps): { sessions: Sessions; key: SessionKey } {
 }
 
 /** @param ttl seconds */
-async function issue(deps: Deps, key: SessionKey, claims: JsonObject, ttl: number): Promise<SessionToken> {
+async function issueToken(deps: Deps, key: SessionKey, claims: JsonObject, ttl: number): Promise<SessionToken> {
   const iat = Math.floor(deps.now() / 1_000);
   const expiresAt = iat + ttl;
   const token = await signSession(key, { ...claims, iat, exp: expiresAt });

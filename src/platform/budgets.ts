@@ -8,6 +8,7 @@ import {
   type Cost,
   type Tally,
 } from "../core/callers/budget.ts";
+import { misconfigured } from "../core/config/setting.ts";
 import { Problem } from "../core/lib/problem.ts";
 import { within } from "./io/within.ts";
 
@@ -61,15 +62,10 @@ interface BudgetsOptions {
 export function durableBudgets(binding: BudgetsBinding | undefined, options: BudgetsOptions): Budgets {
   const { now, random, sleep, warn } = options;
 
-  /** Takes a fresh stub for each call, because a stub that has failed remains broken. @throws Problem misconfigured, unavailable */
+  /** Takes a new stub for each call, because a stub that has failed remains broken. @throws Problem misconfigured, unavailable */
   async function callObject<T>(name: string, call: (object: BudgetMethods) => Promise<T>): Promise<T> {
-    if (binding === undefined) {
-      throw new Problem(
-        "misconfigured",
-        "This Worker's binding BUDGETS is missing: wrangler.toml must name the Durable Object.",
-        { reason: "BUDGETS" },
-      );
-    }
+    if (binding === undefined)
+      throw misconfigured("BUDGETS", "is not bound: wrangler.toml must name the Durable Object");
     try {
       return await within(BUDGET_TIMEOUT_MS, call(binding.getByName(name)));
     } catch (error) {

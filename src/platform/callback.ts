@@ -1,5 +1,5 @@
-// Sends callbacks, one attempt for each call. It sends the request of core/callbacks as it is, follows no redirect, and reads the response
-// body only where the body decides. The result is plain data and holds nothing that was sent and no word of the receiver.
+// Sends callbacks, one attempt for each call. Sends the request of core/callbacks as it is, follows no redirect, and reads the response
+// body only where the body decides the outcome. The result is plain data: it contains nothing that was sent, and no word of the receiver.
 import { readToEnd } from "../core/lib/body.ts";
 import { callbackRequest, type CallbackContent, type PlainRequest } from "../core/callbacks/callback-request.ts";
 import type { SecretOf } from "../core/callbacks/auth.ts";

@@ -118,7 +118,7 @@ const V8Error = Error as unknown as { prepareStackTrace: ((error: Error, frames:
 /**
  * The frames as V8 recorded them. `error.stack` as a text begins with the message, which may hold a caller's words on any number of lines,
  * even lines that look like frames. So the text is never used: while `prepareStackTrace` is set, V8 passes the frames alone.
- * @returns undefined if the stack was made into a text before: by other code, or in another isolate
+ * @returns undefined if the stack had been turned into a text before: by other code, or in another isolate
  */
 function framesOf(error: Error): string[] | undefined {
   const original = V8Error.prepareStackTrace;

@@ -1,6 +1,6 @@
 // Runs as the answer path uses them: one Durable Object per owner and Idempotency-Key. Requests without a key never reach it.
 import { type JoinRequest, type JoinResult, type RunMethods, runUnreachable } from "../core/request/idempotency.ts";
-import { Problem } from "../core/lib/problem.ts";
+import { misconfigured } from "../core/config/setting.ts";
 import { within } from "./io/within.ts";
 
 /** For the object's reply to a join. The recording's stream may take longer. */
@@ -19,20 +19,15 @@ export interface RunsBinding {
 export function durableRuns(binding: RunsBinding | undefined, warn: (event: string, error?: unknown) => void): Runs {
   return {
     async join(name, request) {
-      if (binding === undefined) {
-        throw new Problem(
-          "misconfigured",
-          "This Worker's binding RUNS is missing: wrangler.toml must name the Durable Object.",
-          { reason: "RUNS" },
-        );
-      }
+      if (binding === undefined)
+        throw misconfigured("RUNS", "is not bound: wrangler.toml must name the Durable Object");
       let joining: Promise<JoinResult> | undefined;
       try {
         // A new stub for each call, because a stub that has failed remains broken.
         joining = binding.getByName(name).join(request);
         return await within(JOIN_TIMEOUT_MS, joining);
       } catch (error) {
-        // If the object answers late, nobody reads its stream.
+        // If the object answers late, its stream has no reader.
         joining?.then(
           async (joined) => {
             if ("stream" in joined) await joined.stream.cancel();

@@ -41,7 +41,10 @@ function settingsByModel({ defaults, models = [], presets }: Config): ReadonlyMa
   return settings;
 }
 
-/** Milliseconds since 1970. Relays may send Unix seconds or milliseconds in place of OpenAI's date. */
+/**
+ * Milliseconds since 1970; undefined for a value that is no date. Relays may send Unix seconds or milliseconds in place of OpenAI's date.
+ * 8.64e15 ms is the greatest time that a Date can have.
+ */
 function timeOf(date: unknown): number | undefined {
   const ms =
     typeof date === "number" ? (date < 1e11 ? date * 1_000 : date) : Date.parse(typeof date === "string" ? date : "");

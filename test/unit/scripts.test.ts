@@ -26,7 +26,7 @@ import {
   writePrivate,
 } from "../../scripts/secrets-file.ts";
 import { optionsOf, planSetup } from "../../scripts/setup.ts";
-import { sessionKeysOf } from "../../src/core/config/session-keys.ts";
+import { sessionKeysOf } from "../../src/core/config/vars.ts";
 
 const KEY = "sk-0123456789abcdef";
 const good = () => ({ UNIAPI_KEY: KEY, SERVER_KEYS: makeServerKey(), ID_KEYS: makeIdKey() });

@@ -1,11 +1,11 @@
 // The caller that each credential becomes: authenticate() alone, in Node, without bindings.
 import { describe, expect, test } from "vitest";
-import { sessionKeysOf } from "../../src/core/config/session-keys.ts";
 import type { Caller, Deps } from "../../src/deps.ts";
 import { authenticate } from "../../src/gate/authenticate.ts";
 import { readPublishableKeys } from "../../src/gate/publishable-key.ts";
 import { createHarness } from "../support/answer-harness.ts";
 import { hs256, SESSION_KEYS, SECRET } from "../worker/tokens.ts";
+import { sessionKeysOf } from "../../src/core/config/vars.ts";
 
 const PK = "pk_0123456789abcdefghij";
 const CONFIG = {

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { type ConfigInput, defineConfig } from "../../src/core/config/define-config.ts";
-import { sessionKeysOf } from "../../src/core/config/session-keys.ts";
 import { unsafeSettings } from "../../src/core/config/unsafe-settings.ts";
+import { sessionKeysOf } from "../../src/core/config/vars.ts";
 
 const GOOD_KEY = `k1:${"x".repeat(32)}`;
 const presets = { support: { model: "m" } };

@@ -1,6 +1,6 @@
 // Exactly once (docs/contract.md §6): a request with an Idempotency-Key makes no call of its own. It joins the run of its owner and key,
 // which makes one call for all requests with that key, now or within a day.
-import { canonical } from "../../core/lib/canonical.ts";
+import { canonicalJson } from "../../core/lib/canonical.ts";
 import type { JsonObject } from "../../core/lib/json.ts";
 import {
   type JoinRequest,
@@ -118,7 +118,7 @@ async function joinRequestOf(
   const { stream: _, ...request } = body as JsonObject;
   // An implied preset belongs to the request: another token of the same user may imply another one.
   const preset = question.composed.preset?.name ?? "";
-  const text = `${ROUTES[form]}\0${preset}\0${canonical(request)}`;
+  const text = `${ROUTES[form]}\0${preset}\0${canonicalJson(request)}`;
   const spec: RunSpec = { form, question, caller, requestId };
   return {
     fingerprint: await deriveDigest(deps.idKeys, "run-request", text),

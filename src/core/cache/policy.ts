@@ -1,4 +1,4 @@
-// The rules of the exact-repeat cache (docs/contract.md §4): may a cached answer be used, and may the new answer be stored.
+// The rules of the exact-repeat cache (docs/contract.md §4): whether a cached answer may be used, and whether the new one may be stored.
 import { type JsonObject, recordsOf } from "../lib/json.ts";
 import type { CacheControl } from "../request/cache-control.ts";
 import { itemsOf, readOutput } from "../upstream/output.ts";

@@ -1,6 +1,5 @@
 // An authenticated caller as plain data, so that a job or a run can store it.
 import type { CallerBudget } from "./budget.ts";
-import type { Grant } from "./grant.ts";
 
 export interface Caller {
   kind: "server" | "anonymous" | "publishable" | "session" | "jwt" | "hook" | "job";
@@ -10,4 +9,12 @@ export interface Caller {
   grant?: Grant;
   /** The budgets that the caller spends from, the narrowest first. */
   budgets: readonly CallerBudget[];
+}
+
+/** The presets that a restricted caller may use, and its own limit. */
+export interface Grant {
+  /** Names of presets in the config, at least one. */
+  presets: readonly string[];
+  /** The limit on `max_output_tokens` that a session token sets itself. */
+  maxOutputTokens?: number;
 }

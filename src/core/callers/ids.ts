@@ -31,7 +31,7 @@ export interface ResponseId {
   value: string;
 }
 
-/** @throws Error for an empty owner or a value that is too long, which are mistakes of the code that calls it */
+/** A signed id for this owner. @throws Error for an empty owner or a value that is too long, which are mistakes of the calling code */
 export async function signId(keys: IdKeys, owner: string, id: ResponseId): Promise<string> {
   const key = keys.mac[0];
   const value = utf8Of(id.value);
@@ -47,7 +47,7 @@ export async function signId(keys: IdKeys, owner: string, id: ResponseId): Promi
   return `resp_${base64url(bytes)}`;
 }
 
-/** The content of an id, or null if it was not issued to this owner: forged, changed, cut off, or another owner's. */
+/** Verifies an id. @returns its content; null if it was not issued to this owner: forged, changed, cut off, or another owner's */
 export async function readId(keys: IdKeys, owner: string, id: string): Promise<ResponseId | null> {
   if (owner === "" || id.length > MAX_ID_CHARS || !id.startsWith(ID_PREFIX)) return null;
   const text = id.slice("resp_".length);

@@ -86,7 +86,7 @@ function checkHook(sections: Sections, name: string, hook: UnknownRecord, report
   if (hook["respond"] === "sync" && hook["callback"] !== undefined) {
     report(
       [...path, "callback"],
-      'must not be here: with respond: "sync" the answer is the reply, and nothing is posted',
+      'is not allowed here: with respond: "sync" the answer is the response, and nothing is posted',
     );
   }
 }
@@ -191,7 +191,7 @@ function checkSenderSettings(path: Path, hook: UnknownRecord, report: Report): v
     if (hook["scheme"] === scheme) continue;
     for (const key of Object.keys(settings)) {
       if (hook[key] !== undefined)
-        report([...path, key], `must not be here: only a hook with scheme ${quote(scheme)} has it`);
+        report([...path, key], `is not allowed here: only a hook with scheme ${quote(scheme)} has it`);
     }
   }
 }
@@ -210,7 +210,7 @@ function checkHmac(path: Path, hook: UnknownRecord, report: Report): void {
   if (!signsTime && hook["timestamp_header"] !== undefined) {
     report(
       [...path, "timestamp_header"],
-      "must not be here: the template has no {timestamp}, so the time would not be signed",
+      "is not allowed here: the template has no {timestamp}, so the time would not be signed",
     );
   }
 }

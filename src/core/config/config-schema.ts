@@ -24,8 +24,8 @@ const text = (what: string, pattern: RegExp) => z.string(message(what)).check(z.
 /** @param mistake returns the message, or null if the value is right */
 const rule = (mistake: (value: string) => string | null) =>
   z.check<string>((payload) => {
-    const found = mistake(payload.value);
-    if (found !== null) payload.issues.push({ code: "custom", message: found, input: payload.value, continue: true });
+    const error = mistake(payload.value);
+    if (error !== null) payload.issues.push({ code: "custom", message: error, input: payload.value, continue: true });
   });
 
 const url = (example: string, mistake: (url: URL, written: string) => string | null) =>

@@ -102,9 +102,10 @@ function completeHook({
   };
 }
 
-function mapValues<In, Out>(values: Record<string, In>, make: (value: In) => Out): Record<string, Out> {
+/** Converts every value. The result has no prototype. */
+function mapValues<In, Out>(values: Record<string, In>, convert: (value: In) => Out): Record<string, Out> {
   const named: Record<string, Out> = Object.create(null);
-  for (const [name, value] of Object.entries(values)) named[name] = make(value);
+  for (const [name, value] of Object.entries(values)) named[name] = convert(value);
   return named;
 }
 

@@ -1,9 +1,9 @@
 // Settings that work but are risky: one line each, with the setting to change. They are logged when the Worker starts and printed by
 // npm start. No line contains a secret.
 import type { BudgetLimits, CallbackAuth, Config } from "./config-schema.ts";
-import type { SessionKey } from "./session-keys.ts";
+import type { SessionKey } from "./vars.ts";
 
-/** A shorter HMAC key than its hash may be found by brute force from one token. */
+/** An HMAC key that is shorter than the hash may be found by brute force from one token. */
 const MIN_SECRET_BYTES = 32;
 
 /** @param isSet whether the secret of that name is set */

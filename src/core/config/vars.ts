@@ -70,9 +70,34 @@ function decodeIdKey(text: string): Uint8Array<ArrayBuffer> {
 /** `DEADLINES`: JSON of milliseconds by name, so that tests over HTTP need not wait. */
 export function deadlinesOf(value: string | undefined): Record<string, number> {
   if (value === undefined || value === "") return {};
-  const given = parseJson(value);
-  if (!isRecord(given) || !Object.values(given).every((ms) => typeof ms === "number" && ms > 0)) {
+  const deadlines = parseJson(value);
+  if (!isRecord(deadlines) || !Object.values(deadlines).every((ms) => typeof ms === "number" && ms > 0)) {
     throw misconfigured("DEADLINES", 'must be JSON of milliseconds by name, like {"upstream_idle":500}');
   }
-  return given as Record<string, number>;
+  return deadlines as Record<string, number>;
+}
+
+/** A key of session tokens. */
+export interface SessionKey {
+  kid: string;
+  /** The UTF-8 bytes of the secret's text, as JWT libraries use it. */
+  secret: Uint8Array<ArrayBuffer>;
+}
+
+/** SESSION_KEYS: `kid:secret`, separated by commas. The first one signs the tokens of POST /sessions; all of them verify. */
+export function sessionKeysOf(value: string | undefined): SessionKey[] {
+  const keys: SessionKey[] = [];
+  for (const entry of entriesOf(value)) {
+    const [, kid = "", secret = ""] = /^([\w.-]{1,64}):(\S+)$/.exec(entry) ?? [];
+    if (secret === "") {
+      throw misconfigured(
+        "SESSION_KEYS",
+        "must be kid:secret, separated by commas, each kid 1 to 64 letters, digits, _, . or -",
+      );
+    }
+    if (keys.some((key) => key.kid === kid))
+      throw misconfigured("SESSION_KEYS", "has the same kid twice: give each key its own");
+    keys.push({ kid, secret: Uint8Array.from(new TextEncoder().encode(secret)) });
+  }
+  return keys;
 }

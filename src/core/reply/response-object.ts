@@ -16,7 +16,7 @@ export interface ResponseContext {
   restricted: boolean;
 }
 
-/** Keys that a preset may set, which a restricted caller must not see: it gets its own values, or the defaults. */
+/** Keys that a preset may set and a restricted caller must not see. It gets the values of its own request, or the defaults. */
 const HIDDEN = new Set(["tools", "tool_choice", "metadata", "text", "user", "safety_identifier", "prompt_cache_key"]);
 /** Keys that a restricted caller sees besides those of DEFAULTS. */
 const SHOWN = new Set([
@@ -64,7 +64,7 @@ export function completeResponse(response: JsonObject, context: ResponseContext)
   const assumed: JsonObject = { ...DEFAULTS };
   for (const key of Object.keys(DEFAULTS))
     if (context.request[key] !== undefined && key !== "object") assumed[key] = context.request[key];
-  // One literal with all keys: V8 makes an object that grows key by key a dictionary, which takes twice as long to serialize.
+  // One literal with all keys: V8 turns an object that grows key by key into a dictionary, which takes twice as long to serialize.
   const complete: JsonObject = {
     ...FIRST,
     ...assumed,

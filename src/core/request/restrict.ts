@@ -4,14 +4,14 @@ import { IDENTITY_FIELDS, MAX_METADATA_KEYS, REQUEST_FIELDS, UPSTREAM_FIELDS } f
 import { type Ask, type ResponsesRequest } from "../../contract/ask.ts";
 import { DEFAULTS } from "../../contract/response.ts";
 import { OUTPUT_TOKENS } from "../callers/budget.ts";
-import { type Grant } from "../callers/grant.ts";
 import type { Config, Preset } from "../config/define-config.ts";
-import { canonical } from "../lib/canonical.ts";
+import { canonicalJson } from "../lib/canonical.ts";
 import { isRecord, type JsonObject } from "../lib/json.ts";
 import { Problem } from "../lib/problem.ts";
 import type { CacheControl } from "./cache-control.ts";
 import { parseAsk } from "./read-ask.ts";
 import { restrictImages, restrictInput } from "./restrict-input.ts";
+import type { Grant } from "../callers/caller.ts";
 
 /** Cap of a body whose preset permits images. */
 const IMAGES_BODY_BYTES = 3 * 1_048_576;
@@ -168,7 +168,7 @@ function isNoOp(field: string, value: unknown, preset: Preset, config: Config): 
     : undefined;
   const effective = composed ?? (Object.hasOwn(DEFAULTS, field) ? DEFAULTS[field] : undefined);
   if (field === "service_tier" && composed === undefined && value === "auto") return true;
-  return effective !== undefined && canonical({ [field]: value }) === canonical({ [field]: effective });
+  return effective !== undefined && canonicalJson({ [field]: value }) === canonicalJson({ [field]: effective });
 }
 
 function assertFunctions(tools: readonly JsonObject[]): void {

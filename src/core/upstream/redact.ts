@@ -55,15 +55,15 @@ export function redactSecrets(text: string, secrets: readonly string[]): string 
 function withoutPartsOf(text: string, secret: string): string {
   if (secret.length < SECRET_WINDOW) return secret === "" ? text : text.split(secret).join(REDACTED);
   const isSecret: boolean[] = [];
-  let found = false;
+  let hasSecret = false;
   for (let at = 0; at + SECRET_WINDOW <= secret.length; at += 1) {
     const part = secret.slice(at, at + SECRET_WINDOW);
     for (let hit = text.indexOf(part); hit !== -1; hit = text.indexOf(part, hit + 1)) {
-      found = true;
+      hasSecret = true;
       for (let i = hit; i < hit + SECRET_WINDOW; i += 1) isSecret[i] = true;
     }
   }
-  if (!found) return text;
+  if (!hasSecret) return text;
   let out = "";
   for (let at = 0; at < text.length; at += 1) {
     if (!isSecret[at]) out += text[at];

@@ -9,7 +9,7 @@ import { cutProblem } from "./upstream-error.ts";
 
 /**
  * The response object in a 2xx body. It may follow heartbeat lines, or be at the end of an event stream that was not requested.
- * @param fault makes a Problem of an error in the body
+ * @param fault turns an error in the body into a Problem
  * @throws Problem upstream_invalid_response, or the body's own error
  */
 export function readResponse(bytes: Uint8Array, fault: (body: JsonObject) => Problem): JsonObject {
