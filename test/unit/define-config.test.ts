@@ -484,7 +484,7 @@ const together: typeof unknownKeys = [
   [
     "a callback of a hook whose sender waits",
     { ...withHook({ respond: "sync", callback: "crm" }), callbacks: { crm: { url: "https://crm.example.com/in" } } },
-    'hooks.h.callback: must not be here: with respond: "sync" the answer is the reply, and nothing is posted',
+    'hooks.h.callback: is not allowed here: with respond: "sync" the answer is the response, and nothing is posted',
   ],
   [
     "Turnstile without sessions",
@@ -519,12 +519,12 @@ const together: typeof unknownKeys = [
   [
     "an hmac time that is not signed",
     withHook({ scheme: "hmac", header: "x", timestamp_header: "x-time" }),
-    "hooks.h.timestamp_header: must not be here: the template has no {timestamp}, so the time would not be signed",
+    "hooks.h.timestamp_header: is not allowed here: the template has no {timestamp}, so the time would not be signed",
   ],
   [
     "an hmac setting in another hook",
     withHook({ template: "{body}" }),
-    'hooks.h.template: must not be here: only a hook with scheme "hmac" has it',
+    'hooks.h.template: is not allowed here: only a hook with scheme "hmac" has it',
   ],
   [
     "a callback to the Worker",
