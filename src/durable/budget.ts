@@ -25,15 +25,15 @@ export class Budget extends DurableObject<Env> implements BudgetMethods {
   async admit(at: number, perMinute: number | undefined, token: TokenCap | undefined): Promise<ExceededLimit | null> {
     this.#createTables();
     // The clocks of isolates differ: a minute that has begun for one isolate has begun for all.
-    const minute = Math.max(Math.floor(at / MINUTE_MS), this.#number("SELECT minute AS n FROM minutes"));
-    const inMinute = this.#number("SELECT n FROM minutes WHERE minute = ?", minute);
+    const minute = Math.max(Math.floor(at / MINUTE_MS), this.#queryNumber("SELECT minute AS n FROM minutes"));
+    const inMinute = this.#queryNumber("SELECT n FROM minutes WHERE minute = ?", minute);
     if (perMinute !== undefined && inMinute >= perMinute) {
       return {
         limit: "requests_per_minute",
         retryAfter: Math.max(1, Math.ceil(((minute + 1) * MINUTE_MS - at) / 1_000)),
       };
     }
-    const ofToken = token === undefined ? 0 : this.#number("SELECT n FROM tokens WHERE id = ?", token.id);
+    const ofToken = token === undefined ? 0 : this.#queryNumber("SELECT n FROM tokens WHERE id = ?", token.id);
     if (token !== undefined && ofToken >= token.requests) {
       return { limit: "requests", retryAfter: Math.max(1, Math.ceil(token.expires - at / 1_000)) };
     }
@@ -55,7 +55,7 @@ export class Budget extends DurableObject<Env> implements BudgetMethods {
   async reserve(at: number, id: string, worst: Cost, limits: BudgetLimits): Promise<ExceededLimit | null> {
     this.#createTables();
     const day = Math.floor(at / DAY_MS);
-    const { tokens, nanoUsd } = this.#day(day);
+    const { tokens, nanoUsd } = this.#readDay(day);
     const retryAfter = Math.max(1, Math.ceil(((day + 1) * DAY_MS - at) / 1_000));
     if (limits.tokens_per_day !== undefined && tokens + worst.tokens > limits.tokens_per_day)
       return { limit: "tokens_per_day", retryAfter };
@@ -108,8 +108,8 @@ export class Budget extends DurableObject<Env> implements BudgetMethods {
       .toArray();
     return {
       days: days.map(({ nano_usd, ...sums }) => ({ ...sums, nanoUsd: nano_usd })),
-      inMinute: this.#number("SELECT n FROM minutes WHERE minute >= ?", Math.floor(at / MINUTE_MS)),
-      ofToken: tokenId === undefined ? 0 : this.#number("SELECT n FROM tokens WHERE id = ?", tokenId),
+      inMinute: this.#queryNumber("SELECT n FROM minutes WHERE minute >= ?", Math.floor(at / MINUTE_MS)),
+      ofToken: tokenId === undefined ? 0 : this.#queryNumber("SELECT n FROM tokens WHERE id = ?", tokenId),
     };
   }
 
@@ -125,7 +125,7 @@ export class Budget extends DurableObject<Env> implements BudgetMethods {
       this.#sql.exec("DELETE FROM minutes WHERE minute <= ?", (oldest * DAY_MS) / MINUTE_MS);
       const remaining =
         "SELECT (SELECT COUNT(*) FROM days) + (SELECT COUNT(*) FROM tokens) + (SELECT COUNT(*) FROM minutes) AS n";
-      if (this.#number(remaining) > 0) return await this.#ensureAlarm(at);
+      if (this.#queryNumber(remaining) > 0) return await this.#ensureAlarm(at);
     }
     this.#hasTables = false;
     await this.ctx.storage.deleteAlarm();
@@ -136,13 +136,13 @@ export class Budget extends DurableObject<Env> implements BudgetMethods {
   async #ensureAlarm(at: number): Promise<void> {
     if (this.#isAlarmSet) return;
     if ((await this.ctx.storage.getAlarm()) === null) {
-      const oldest = this.#number("SELECT COALESCE(MIN(day), ?) AS n FROM days", Math.floor(at / DAY_MS));
+      const oldest = this.#queryNumber("SELECT COALESCE(MIN(day), ?) AS n FROM days", Math.floor(at / DAY_MS));
       await this.ctx.storage.setAlarm(Math.max(at + MINUTE_MS, (oldest + RETENTION_DAYS + 1) * DAY_MS));
     }
     this.#isAlarmSet = true;
   }
 
-  #day(day: number): Cost {
+  #readDay(day: number): Cost {
     const [row] = this.#sql
       .exec<{ tokens: number; nano_usd: number }>("SELECT tokens, nano_usd FROM days WHERE day = ?", day)
       .toArray();
@@ -161,7 +161,7 @@ export class Budget extends DurableObject<Env> implements BudgetMethods {
     );
   }
 
-  #number(query: string, ...bindings: SqlStorageValue[]): number {
+  #queryNumber(query: string, ...bindings: SqlStorageValue[]): number {
     const [row] = this.#sql.exec<{ n: number }>(query, ...bindings).toArray();
     return row?.n ?? 0;
   }

@@ -23,9 +23,9 @@ const requireConsole: MiddlewareHandler<AppEnv> = async (c, next) => {
 export const consoleRoutes = new Hono<AppEnv>()
   .use("/", requireConsole)
   .use("/console/:file", requireConsole)
-  .get("/", (c) => file(c, c.get("deps").local ? "local.html" : "console.html"))
-  .get("/console/:file", (c) => file(c, c.req.param("file")));
+  .get("/", (c) => fileResponse(c, c.get("deps").local ? "local.html" : "console.html"))
+  .get("/console/:file", (c) => fileResponse(c, c.req.param("file")));
 
-function file(c: Context<AppEnv>, name: string): Promise<Response> {
+function fileResponse(c: Context<AppEnv>, name: string): Promise<Response> {
   return assetResponse(c, `/console/${name}`, PAGE_HEADERS);
 }

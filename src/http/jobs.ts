@@ -37,7 +37,7 @@ async function postJob(c: Context<AppEnv>): Promise<Response> {
   };
   logFields.job = job;
   const { status } = await deps.jobs.accept(job, spec);
-  return accepted(c, { job, status });
+  return acceptedResponse(c, { job, status });
 }
 
 async function getJob(c: Context<AppEnv>): Promise<Response> {
@@ -51,10 +51,10 @@ async function redeliver(c: Context<AppEnv>): Promise<Response> {
     throw new Problem("invalid_request", "This job has no answer yet: it will be delivered when it has one.");
   if (result === "nothing to deliver")
     throw new Problem("invalid_request", "This job has no callback, so there is nothing to deliver.");
-  return accepted(c, { job, status });
+  return acceptedResponse(c, { job, status });
 }
 
-function accepted(c: Context<AppEnv>, body: JobAccepted): Response {
+function acceptedResponse(c: Context<AppEnv>, body: JobAccepted): Response {
   return json(c, body, 202, { location: `/jobs/${body.job}` });
 }
 

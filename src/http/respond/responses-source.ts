@@ -100,17 +100,19 @@ export class ResponsesSource implements Source {
       typeof responseId === "string" && responseId !== ""
         ? { ...event.data, response_id: await reply.idFor(responseId) }
         : event.data;
-    const complete = this.#numbered(completeEvent(event.type, data, this.#items, this.#context.restricted));
+    const complete = this.#withNumber(completeEvent(event.type, data, this.#items, this.#context.restricted));
     if (event.type === "response.output_item.added") this.#items += 1;
     const { response } = data;
     if (!isRecord(response))
       return complete === event.data ? event.frame : formatData({ ...complete, type: event.type });
     const isTerminal = finished !== undefined && TERMINAL.test(event.type);
-    const object = isTerminal ? responseObjectOf(finished, this.#context) : await this.#unfinished(reply, response);
+    const object = isTerminal
+      ? responseObjectOf(finished, this.#context)
+      : await this.#completeUnfinished(reply, response);
     return formatData({ ...complete, type: event.type, response: object });
   }
 
-  #numbered(data: JsonObject): JsonObject {
+  #withNumber(data: JsonObject): JsonObject {
     const number = data["sequence_number"];
     if (!this.#hasBegun) {
       this.#hasBegun = true;
@@ -124,7 +126,7 @@ export class ResponsesSource implements Source {
     return { ...data, sequence_number: this.#lastNumber };
   }
 
-  async #unfinished(reply: StreamedAnswer, response: JsonObject): Promise<JsonObject> {
+  async #completeUnfinished(reply: StreamedAnswer, response: JsonObject): Promise<JsonObject> {
     const { request, restricted, now } = this.#context;
     const id = await reply.idFor(response["id"]);
     return completeResponse(
