@@ -20,9 +20,9 @@ import { withoutUpstreamWords, withModelSetting } from "../core/upstream/upstrea
 import type { Deps, RequestContext } from "../deps.ts";
 import { findParent, type Parent, parentNotFound } from "./chain.ts";
 import { chainSupportKey, type Continuity, continueTurn, continuityOf } from "./continuity.ts";
-import type { EventBatch } from "./events.ts";
+import type { EventBatch } from "./upstream-events.ts";
 import { identityOf } from "./identity.ts";
-import { type OpenedCall, openWithFallback, readTerminal, readCompleteResponse } from "./open.ts";
+import { type OpenedCall, openWithFallback, readTerminal, readCompleteResponse } from "./upstream-call.ts";
 import { type FinishedAnswer, PendingTurn } from "./pending-turn.ts";
 import { deriveDigest } from "../core/callers/owner.ts";
 

@@ -6,7 +6,7 @@ import { assertNotFailed, trim } from "../core/reply/trim.ts";
 import { replay, TrimStream } from "../core/reply/trim-stream.ts";
 import { textOfDelta } from "../core/upstream/text-delta.ts";
 import type { StreamedAnswer, WholeAnswer } from "./answer.ts";
-import type { EventBatch } from "./events.ts";
+import type { EventBatch } from "./upstream-events.ts";
 import type { FinishedAnswer } from "./pending-turn.ts";
 
 export type AskReply = WholeAskReply | StreamedAskReply;

@@ -9,7 +9,7 @@ import type { Turn } from "../core/turns/turn.ts";
 import { usageOf } from "../core/upstream/usage.ts";
 import type { Deps } from "../deps.ts";
 import { type Parent, parentNotFound, readYoungTurn, requireChain } from "./chain.ts";
-import { type OpenedCall, openWithFallback, type UpstreamCall } from "./open.ts";
+import { type OpenedCall, openWithFallback, type UpstreamCall } from "./upstream-call.ts";
 
 /** How long a model counts as one that does not continue by id. */
 const NO_CHAIN_SUPPORT_TTL_S = 86_400;

@@ -21,7 +21,7 @@ export interface Harness {
   ask: (
     input: string,
     previousId?: string,
-    options?: { stream?: boolean; owner?: string; model?: string; keep?: boolean; budgets?: Caller["budgets"] },
+    options?: { stream?: boolean; owner?: string; model?: string; storeTurn?: boolean; budgets?: Caller["budgets"] },
   ) => Promise<TurnResult>;
   deps: Deps;
 }
@@ -97,7 +97,7 @@ export async function createHarness(config: Partial<ConfigInput> = {}, lagMs = 0
     elapsed: () => clock - START_MS,
     advance: (ms) => void (clock += ms),
     freshIsolate: () => void (chainSupport = new Map()),
-    async ask(input, previousId, { stream = false, owner = "ada", model, keep = true, budgets = [] } = {}) {
+    async ask(input, previousId, { stream = false, owner = "ada", model, storeTurn = true, budgets = [] } = {}) {
       const logFields: LogFields = { request_id: "req_1", route: "test" };
       const pending: Promise<unknown>[] = [];
       const reply = await answer(
@@ -106,7 +106,7 @@ export async function createHarness(config: Partial<ConfigInput> = {}, lagMs = 0
           composed: compose({ input, ...(model === undefined ? {} : { model }) }, deps.config),
           previousId,
           cache: undefined,
-          cacheControl: { noStore: !keep, noCache: false, maxAge: undefined },
+          cacheControl: { noStore: !storeTurn, noCache: false, maxAge: undefined },
           cacheByDefault: true,
           metadata: undefined,
           stream,

@@ -167,7 +167,7 @@ test.each([
   ["core/lib/json.ts", 'import { connect } from "node:net";', "may not import node:net"],
   ["core/reply/trim.ts", 'import type { Deps } from "../../deps.ts";', "may not import types of deps.ts"],
   ["contract/answer.ts", 'import { isRecord } from "../core/lib/json.ts";', "may not import core/lib/json.ts"],
-  ["answer/open.ts", 'import { kvStore } from "../platform/kv.ts";', "may not import platform/kv.ts"],
+  ["answer/upstream-call.ts", 'import { kvStore } from "../platform/kv.ts";', "may not import platform/kv.ts"],
   ["platform/kv.ts", 'export { jsonLog } from "./log.ts";', "may not import platform/log.ts"],
   ["platform/kv.ts", 'void import("../app.ts");', "may not import app.ts"],
   ["hooks/github.ts", 'import {\n  standard,\n} from "./standard.ts";', "may not import hooks/standard.ts"],
@@ -191,7 +191,7 @@ test.each([
 });
 
 test.each([
-  ["answer/open.ts", 'import { type Store } from "../platform/kv.ts";'],
+  ["answer/upstream-call.ts", 'import { type Store } from "../platform/kv.ts";'],
   ["core/turns/turn.ts", 'import { isRecord } from "../lib/json.ts";'],
   ["core/config/vars.ts", 'import * as z from "zod/mini";'],
   ["durable/run.ts", 'import { DurableObject } from "cloudflare:workers";'],

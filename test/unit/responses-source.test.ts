@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import type { StreamedAnswer } from "../../src/answer/answer.ts";
 import type { FinishedAnswer } from "../../src/answer/pending-turn.ts";
-import type { UpstreamEvent } from "../../src/answer/events.ts";
+import type { UpstreamEvent } from "../../src/answer/upstream-events.ts";
 import type { JsonObject } from "../../src/core/lib/json.ts";
 import { Problem } from "../../src/core/lib/problem.ts";
 import { ResponsesSource } from "../../src/http/respond/responses-source.ts";

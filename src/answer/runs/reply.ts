@@ -4,7 +4,7 @@ import { hitHeaders, type CacheEntryAge } from "../../core/cache/cached-answer.t
 import { streamLost } from "../../core/request/idempotency.ts";
 import type { StreamedAnswer, WholeAnswer } from "../answer.ts";
 import type { AskEventBatch, AskReply } from "../ask-reply.ts";
-import { readFrame } from "../events.ts";
+import { readFrame } from "../upstream-events.ts";
 import type { Playback } from "./playback.ts";
 
 export interface ReplyOptions {

@@ -1,7 +1,7 @@
 // The streams of /v1/responses: upstream's own events under our ids. Events without a response object pass byte for byte, as whole
 // frames. A stream that fails ends with an `error` event, and then breaks its connection.
 import type { StreamedAnswer, WholeAnswer } from "../../answer/answer.ts";
-import type { UpstreamEvent } from "../../answer/events.ts";
+import type { UpstreamEvent } from "../../answer/upstream-events.ts";
 import type { FinishedAnswer } from "../../answer/pending-turn.ts";
 import { concatBytes } from "../../core/lib/bytes.ts";
 import { isRecord, type JsonObject } from "../../core/lib/json.ts";
@@ -82,7 +82,7 @@ export class ResponsesSource implements Source {
     this.#end(new Problem("upstream_error", "The caller disconnected.", { reason: "client_left" }));
   }
 
-  /** A text delta, unless we number the stream. Its data stays unparsed. */
+  /** Whether an event is sent as it came: a text delta, unless we number the stream. Its data is not parsed. */
   #passesUnchanged({ delta }: UpstreamEvent): boolean {
     if (delta === undefined || !this.#hasBegun || this.#ownCount !== undefined) return false;
     this.#lastNumber = delta.sequenceNumber ?? this.#lastNumber;

@@ -4,7 +4,7 @@ import type { JsonObject } from "../core/lib/json.ts";
 import { Problem } from "../core/lib/problem.ts";
 import type { Terminal } from "../core/upstream/assembly.ts";
 import type { Deps } from "../deps.ts";
-import { type EventBatch, EventReader } from "./events.ts";
+import { type EventBatch, EventReader } from "./upstream-events.ts";
 
 /** In seconds. A refusal that asks for a longer wait goes to the caller. */
 const MAX_WAIT_S = 5;
