@@ -1,4 +1,4 @@
-// How each sender signs a request, for `npm run send-hook`. It signs with Node's crypto, not with the code that the Worker verifies with.
+// The signatures of each sender, for `npm run send-hook`. Made with Node's crypto, not with the code that the Worker verifies with.
 import { createHmac } from "node:crypto";
 import type { Hook, SenderName } from "../src/core/config/config-schema.ts";
 import { objectOf, parseJson } from "../src/core/lib/json.ts";

@@ -1,4 +1,4 @@
-// How an operation of the API is described here, and how it becomes an Operation Object of OpenAPI. An example is one complete exchange: its
+// The description of an operation, and its conversion into an Operation Object of OpenAPI. An example is one complete exchange: its
 // request part appears with the request body and parameters, its response part with the response, both under the same name.
 import type { JsonObject } from "../core/lib/json.ts";
 import { headersOf } from "./headers.ts";

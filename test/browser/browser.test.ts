@@ -108,7 +108,7 @@ describe.skipIf(BROWSER === undefined && process.env["CI"] !== "true")("in Chrom
     await page.fill("input", "And then?");
     await page.click("button");
     await page.waitForFunction(() => (document.querySelectorAll("li")[3]?.textContent ?? "").endsWith(")"));
-    expect(await line(3), "the conversation goes on from it").toContain("Turn 2.");
+    expect(await line(3), "the conversation continues from it").toContain("Turn 2.");
   });
 
   test("a page of any origin may import the client, and only pages of allowed origins get answers", async () => {

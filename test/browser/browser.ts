@@ -1,5 +1,5 @@
 // A real browser and the production bundle. Chromium reaches the Worker as http://localhost:8787 and the page's backend as
-// http://localhost:3000, as in docs/browser.md, on whatever ports they really listen.
+// http://localhost:3000, as in docs/browser.md, regardless of their real ports.
 import { spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";

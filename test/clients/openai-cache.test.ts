@@ -53,7 +53,7 @@ async function eventsOf(client: OpenAI, body: RequestBody): Promise<ResponseStre
   return events;
 }
 
-/** The type and indexes of each event. Consecutive deltas count once. The steps of a hosted tool are left out, since a replay has none. */
+/** The type and indexes of each event. Consecutive deltas count once. The steps of a hosted tool are omitted, since a replay has none. */
 function kinds(events: readonly ResponseStreamEvent[]): string[] {
   const lines = events
     .filter(({ type }) => !type.startsWith("response.web_search_call."))

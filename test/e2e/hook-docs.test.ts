@@ -101,7 +101,7 @@ interface Row {
   file: string;
   /** The printed url of the callback. */
   url: string | null;
-  /** How the input of the upstream call begins. */
+  /** The beginning of the input of the upstream call. */
   question: string;
   /** The request to the callback, with the answer's text in it; null if the answer is only in the response. */
   request: { method?: string; path: string; headers?: Record<string, string>; body: (text: string) => object } | null;

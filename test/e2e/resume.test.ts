@@ -1,4 +1,4 @@
-// How a client resumes a broken stream, over real connections: it remembers the id of the last complete event, sends the same POST again
+// A client resumes a broken stream over real connections: it remembers the id of the last complete event, sends the same POST again
 // with that id, and appends the new events. However often the stream breaks, the text equals that of an undisturbed stream.
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { MULTI_BYTE_TEXT } from "../emulator/content-faults.ts";

@@ -39,7 +39,7 @@ const isMadeByModel = (item: Item): boolean =>
   item["role"] === "assistant" ||
   ["function_call", "reasoning", "web_search_call"].includes(asText(item["type"]) ?? "");
 
-/** How many characters of an item a model would read. Old reasoning is not read again and counts as zero. */
+/** The number of characters of an item that a model would read. Old reasoning is not read again and counts as zero. */
 export function itemCharacters(item: Item): number {
   const images = partsOfType(item, "input_image") * IMAGE_CHARACTERS;
   switch (item["type"]) {

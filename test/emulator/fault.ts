@@ -1,4 +1,4 @@
-// What an entry of the menu may change, from the request to the bytes. Each hook maps plain data to
+// The parts that an entry of the menu may change, from the request to the bytes. Each hook maps plain data to
 // plain data. An entry without hooks gives an ordinary answer.
 import type { Draft } from "./draft.ts";
 import type { JsonObject } from "./json.ts";

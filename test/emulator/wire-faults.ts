@@ -50,7 +50,7 @@ export const breaks = changeScript((script) => ({ ...script, steps: firstHalf(sc
 export const breaksBeforeHeaders = changeScript((script) => ({ ...script, end: "reset" }));
 export const stalls = changeScript((script) => ({ ...script, steps: firstHalf(script), end: "hang" }));
 
-/** What a relay sends when its own reader fails: a line of JSON outside of all framing, then the end. */
+/** A relay sends this when its own reader fails: a line of JSON outside of all framing, then the end. */
 export const bareJson = changeStream((steps) => [
   ...steps.slice(0, steps.findIndex(({ delta }) => delta) + 1),
   step('{"error": {"code": "system error", "message": "unexpected end of JSON input", "type": "one_hub_error"}}'),

@@ -11,7 +11,7 @@ export interface ReceivedRequest {
   path: string;
   headers: Record<string, string | undefined>;
   body: Record<string, unknown>;
-  /** How many earlier requests had the same key. */
+  /** The number of earlier requests with the same key. */
   repeats: number;
   /** Resolves when the client closes the connection before the end of the response. */
   disconnected: Promise<void>;
@@ -20,14 +20,14 @@ export interface ReceivedRequest {
 export interface FakeRuns {
   url: string;
   requests: ReceivedRequest[];
-  /** How many upstream calls the requests amount to: one per key. */
+  /** The number of upstream calls that a Worker would make for the requests: one per key. */
   calls: () => number;
   close: () => Promise<void>;
 }
 
 export interface Script {
   events: readonly AskEvent[];
-  /** How many bytes the nth connection sends before it breaks; undefined: it does not break. */
+  /** The number of bytes that the nth connection sends before it breaks; undefined: it does not break. */
   breakAfter?: (connection: number, request: ReceivedRequest) => number | undefined;
   /** A broken connection ends cleanly, as if the response were complete. */
   endsCleanly?: boolean;

@@ -1,4 +1,4 @@
-// A body is read completely or not at all, however it is chunked and whatever length it declares.
+// A body is read completely or not at all, regardless of its chunks and its declared length.
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { readBytes, type Deadline } from "../../src/core/lib/body.ts";

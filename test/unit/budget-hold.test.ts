@@ -18,10 +18,10 @@ async function createLimitedHarness(
 ): Promise<
   Harness & { steps: Step[]; say: (input: string, previousId?: string, more?: object) => ReturnType<Harness["ask"]> }
 > {
-  const one = await createHarness({ ...CONFIG, ...config });
+  const harness = await createHarness({ ...CONFIG, ...config });
   const steps: Step[] = [];
-  one.deps.budgets = {
-    ...one.deps.budgets,
+  harness.deps.budgets = {
+    ...harness.deps.budgets,
     reserve: async (_budgets, worst) => {
       steps.push(["reserve", worst.tokens]);
       let open = true;
@@ -33,9 +33,9 @@ async function createLimitedHarness(
     },
   };
   return {
-    ...one,
+    ...harness,
     steps,
-    say: (input, previousId, more = {}) => one.ask(input, previousId, { budgets: BUDGETS, ...more }),
+    say: (input, previousId, more = {}) => harness.ask(input, previousId, { budgets: BUDGETS, ...more }),
   };
 }
 
@@ -45,94 +45,94 @@ const tokens = (steps: readonly Step[], kind: "reserve" | "settle"): number[] =>
 
 describe("one call", () => {
   test("reserves its worst case, and settles its cost once", async () => {
-    const one = await createLimitedHarness();
-    await one.say("hello");
-    expect(one.steps.map(([name]) => name)).toEqual(["reserve", "settle"]);
-    expect(tokens(one.steps, "reserve")[0]).toBeGreaterThan(tokens(one.steps, "settle")[0] ?? 0);
+    const harness = await createLimitedHarness();
+    await harness.say("hello");
+    expect(harness.steps.map(([name]) => name)).toEqual(["reserve", "settle"]);
+    expect(tokens(harness.steps, "reserve")[0]).toBeGreaterThan(tokens(harness.steps, "settle")[0] ?? 0);
   });
 
   test("that was never made holds nothing: the parent was not stored, or has expired", async () => {
-    const one = await createLimitedHarness({ continuity: "gateway" });
-    const { id } = await one.say("hello", undefined, { keep: false });
-    one.steps.length = 0;
-    await expect(one.say("and?", id)).rejects.toMatchObject({ code: "previous_response_not_found" });
-    expect(one.steps.map(([name]) => name)).toEqual(["reserve", "release"]);
+    const harness = await createLimitedHarness({ continuity: "gateway" });
+    const { id } = await harness.say("hello", undefined, { storeTurn: false });
+    harness.steps.length = 0;
+    await expect(harness.say("and?", id)).rejects.toMatchObject({ code: "previous_response_not_found" });
+    expect(harness.steps.map(([name]) => name)).toEqual(["reserve", "release"]);
   });
 });
 
 describe("two calls for one answer", () => {
   test("have two reservations, each settled by its own cost", async () => {
-    const one = await createLimitedHarness();
-    const { id } = await one.say("hello");
-    one.deps.chainSupport.set("m", true);
-    one.upstream.ignoresChain = true;
-    one.steps.length = 0;
-    const { continuity } = await one.say("and?", id);
+    const harness = await createLimitedHarness();
+    const { id } = await harness.say("hello");
+    harness.deps.chainSupport.set("m", true);
+    harness.upstream.ignoresChain = true;
+    harness.steps.length = 0;
+    const { continuity } = await harness.say("and?", id);
     expect(continuity).toBe("replayed");
-    expect(one.steps.map(([name]) => name)).toEqual(["reserve", "settle", "reserve", "settle"]);
+    expect(harness.steps.map(([name]) => name)).toEqual(["reserve", "settle", "reserve", "settle"]);
   });
 
   test("keep the first reservation if its cost is unknown, since that call was aborted at its first event", async () => {
-    const one = await createLimitedHarness();
-    const { id } = await one.say("hello");
-    one.upstream.ignoresChain = true;
-    one.freshIsolate();
-    one.steps.length = 0;
-    await one.say("and?", id, { stream: true });
-    expect(one.steps.map(([name]) => name)).toEqual(["reserve", "reserve", "settle"]);
+    const harness = await createLimitedHarness();
+    const { id } = await harness.say("hello");
+    harness.upstream.ignoresChain = true;
+    harness.freshIsolate();
+    harness.steps.length = 0;
+    await harness.say("and?", id, { stream: true });
+    expect(harness.steps.map(([name]) => name)).toEqual(["reserve", "reserve", "settle"]);
   });
 });
 
 describe("a conversation of unknown length", () => {
   test("counts as the longest possible; if the budget does not allow that, a young turn is read again", async () => {
-    const one = await createLimitedHarness();
-    const { id } = await one.say("hello");
-    const real = one.deps.store;
+    const harness = await createLimitedHarness();
+    const { id } = await harness.say("hello");
+    const real = harness.deps.store;
     // KV does not show it at first.
-    one.deps.store = { ...real, read: async (keys) => keys.map(() => null) };
-    one.steps.length = 0;
+    harness.deps.store = { ...real, read: async (keys) => keys.map(() => null) };
+    harness.steps.length = 0;
     let first = true;
-    const { reserve } = one.deps.budgets;
-    one.deps.budgets.reserve = async (budgets, worst, waitUntil) => {
+    const { reserve } = harness.deps.budgets;
+    harness.deps.budgets.reserve = async (budgets, worst, waitUntil) => {
       const held = await reserve(budgets, worst, waitUntil);
       if (!first) return held;
       first = false;
       const { budgetExceeded } = await import("../../src/core/callers/budget.ts");
       throw budgetExceeded(BUDGETS[0] as (typeof BUDGETS)[0], { limit: "tokens_per_day", retryAfter: 9 });
     };
-    await one.say("and?", id);
-    const [worst = 0, known = 0] = tokens(one.steps, "reserve");
+    await harness.say("and?", id);
+    const [worst = 0, known = 0] = tokens(harness.steps, "reserve");
     expect(worst).toBeGreaterThan(1_000);
     expect(known).toBeLessThan(1_000);
   });
 
   test("is refused as not found if not even a whole day's budget would be enough", async () => {
-    const one = await createLimitedHarness();
-    const { id } = await one.say("hello");
-    one.deps.store = { ...one.deps.store, read: async (keys) => keys.map(() => null) };
-    one.advance(3 * 60_000);
+    const harness = await createLimitedHarness();
+    const { id } = await harness.say("hello");
+    harness.deps.store = { ...harness.deps.store, read: async (keys) => keys.map(() => null) };
+    harness.advance(3 * 60_000);
     const { budgetExceeded } = await import("../../src/core/callers/budget.ts");
-    one.deps.budgets.reserve = (budgets) =>
+    harness.deps.budgets.reserve = (budgets) =>
       Promise.reject(budgetExceeded(budgets[0] as (typeof BUDGETS)[0], { limit: "tokens_per_day", retryAfter: 9 }));
     const small = [{ ...BUDGETS[0], limits: { tokens_per_day: 500 } }];
-    await expect(one.say("and?", id, { budgets: small })).rejects.toMatchObject({
+    await expect(harness.say("and?", id, { budgets: small })).rejects.toMatchObject({
       code: "previous_response_not_found",
     });
-    await expect(one.say("and?", id)).rejects.toMatchObject({ code: "budget_exceeded" });
+    await expect(harness.say("and?", id)).rejects.toMatchObject({ code: "budget_exceeded" });
   });
 
   test("counts as unknown if upstream counted no tokens", async () => {
-    const one = await createLimitedHarness();
-    const { id } = await one.say("hello");
-    const real = one.deps.store;
-    one.deps.store = {
+    const harness = await createLimitedHarness();
+    const { id } = await harness.say("hello");
+    const real = harness.deps.store;
+    harness.deps.store = {
       ...real,
       read: async (keys) =>
         (await real.read(keys)).map((text) => text?.replaceAll(/"(\w+_tokens)":\d+/g, '"$1":0') ?? null),
     };
-    one.steps.length = 0;
-    await one.say("and?", id);
-    expect(tokens(one.steps, "reserve")[0]).toBeGreaterThan(1_000);
+    harness.steps.length = 0;
+    await harness.say("and?", id);
+    expect(tokens(harness.steps, "reserve")[0]).toBeGreaterThan(1_000);
   });
 });
 

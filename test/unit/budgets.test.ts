@@ -1,4 +1,4 @@
-// How an isolate reports usage to the objects of budgets, with a fake clock: at most once in ten seconds each, and without losses.
+// An isolate reports usage to each budget object at most once in ten seconds, and without losses. The clock is a fake.
 import { expect, test } from "vitest";
 import type { CallerBudget, Tally } from "../../src/core/callers/budget.ts";
 import { type Budgets, durableBudgets } from "../../src/platform/budgets.ts";
@@ -8,22 +8,22 @@ const cost = { tokens: 5, nanoUsd: 7 };
 
 interface Isolate {
   budgets: Budgets;
-  /** What the objects received: time, name and sums. */
+  /** The reports that the objects received: time, name and sums. */
   reports: [number, string, Tally][];
   /** Advances the clock and runs what was waiting for it. */
-  pass: (ms: number) => Promise<void>;
+  advance: (ms: number) => Promise<void>;
   /** The objects can't be reached. */
   isFailing: boolean;
 }
 
-function isolate(): Isolate {
+function createIsolate(): Isolate {
   let clock = 1_000_000;
   const sleepers: { until: number; wake: () => void }[] = [];
   const reports: Isolate["reports"] = [];
   const state: Isolate = {
     reports,
     isFailing: false,
-    async pass(ms) {
+    async advance(ms) {
       clock += ms;
       for (const sleeper of sleepers.filter(({ until }) => until <= clock)) sleeper.wake();
       await new Promise((resolve) => setImmediate(resolve));
@@ -54,64 +54,64 @@ function isolate(): Isolate {
 }
 
 test("a hundred answers in ten seconds make two reports: the first at once, the rest together", async () => {
-  const one = isolate();
+  const isolate = createIsolate();
   for (let n = 0; n < 100; n += 1) {
-    one.budgets.count([BUDGET], { requests: 1, cost }, () => undefined);
-    await one.pass(90);
+    isolate.budgets.count([BUDGET], { requests: 1, cost }, () => undefined);
+    await isolate.advance(90);
   }
-  expect(one.reports).toHaveLength(1);
-  await one.pass(5_000);
-  expect(one.reports.map(([, , { requests }]) => requests)).toEqual([1, 99]);
-  const [first = [0], second = [0]] = one.reports;
+  expect(isolate.reports).toHaveLength(1);
+  await isolate.advance(5_000);
+  expect(isolate.reports.map(([, , { requests }]) => requests)).toEqual([1, 99]);
+  const [first = [0], second = [0]] = isolate.reports;
   expect(second[0] - first[0]).toBeGreaterThanOrEqual(10_000);
 });
 
 test("each budget has its own interval of ten seconds", async () => {
-  const one = isolate();
-  for (const name of ["a", "b", "c"]) one.budgets.count([{ ...BUDGET, name }], { requests: 1 }, () => undefined);
-  await one.pass(0);
-  expect(one.reports.map(([, name]) => name)).toEqual(["a", "b", "c"]);
+  const isolate = createIsolate();
+  for (const name of ["a", "b", "c"]) isolate.budgets.count([{ ...BUDGET, name }], { requests: 1 }, () => undefined);
+  await isolate.advance(0);
+  expect(isolate.reports.map(([, name]) => name)).toEqual(["a", "b", "c"]);
 });
 
 test("sums that could not be sent are sent with the next ones", async () => {
-  const one = isolate();
-  one.isFailing = true;
-  one.budgets.count([BUDGET], { requests: 1, cost }, () => undefined);
-  await one.pass(0);
-  one.isFailing = false;
-  one.budgets.count([BUDGET], { requests: 1, cost }, () => undefined);
-  await one.pass(10_000);
-  expect(one.reports.map(([, , tally]) => tally)).toEqual([{ requests: 2, hits: 0, tokens: 10, nanoUsd: 14 }]);
+  const isolate = createIsolate();
+  isolate.isFailing = true;
+  isolate.budgets.count([BUDGET], { requests: 1, cost }, () => undefined);
+  await isolate.advance(0);
+  isolate.isFailing = false;
+  isolate.budgets.count([BUDGET], { requests: 1, cost }, () => undefined);
+  await isolate.advance(10_000);
+  expect(isolate.reports.map(([, , tally]) => tally)).toEqual([{ requests: 2, hits: 0, tokens: 10, nanoUsd: 14 }]);
 });
 
 test("the sums of 25,000 callers all reach their objects, although at most 10,000 wait", async () => {
-  const one = isolate();
+  const isolate = createIsolate();
   for (let n = 0; n < 25_000; n += 1) {
     const budget = { ...BUDGET, name: `owner:${n}` };
     // The first is sent at once, the second waits for the ten seconds to pass.
-    one.budgets.count([budget], { requests: 1 }, () => undefined);
-    one.budgets.count([budget], { requests: 1 }, () => undefined);
+    isolate.budgets.count([budget], { requests: 1 }, () => undefined);
+    isolate.budgets.count([budget], { requests: 1 }, () => undefined);
   }
-  await one.pass(10_000);
+  await isolate.advance(10_000);
   const sums = new Map<string, number>();
-  for (const [, name, { requests }] of one.reports) sums.set(name, (sums.get(name) ?? 0) + requests);
+  for (const [, name, { requests }] of isolate.reports) sums.set(name, (sums.get(name) ?? 0) + requests);
   expect(sums.size).toBe(25_000);
   expect([...sums.values()].every((requests) => requests === 2)).toBe(true);
 });
 
 test("while no object can be reached, an isolate holds the sums of at most 10,000 callers", async () => {
-  const one = isolate();
-  one.isFailing = true;
+  const isolate = createIsolate();
+  isolate.isFailing = true;
   for (let n = 0; n < 25_000; n += 1)
-    one.budgets.count([{ ...BUDGET, name: `owner:${n}` }], { requests: 1 }, () => undefined);
-  await one.pass(0);
-  one.isFailing = false;
-  one.reports.length = 0;
-  await one.pass(20_000);
+    isolate.budgets.count([{ ...BUDGET, name: `owner:${n}` }], { requests: 1 }, () => undefined);
+  await isolate.advance(0);
+  isolate.isFailing = false;
+  isolate.reports.length = 0;
+  await isolate.advance(20_000);
   for (let n = 0; n < 25_000; n += 1)
-    one.budgets.count([{ ...BUDGET, name: `owner:${n}` }], { requests: 1 }, () => undefined);
-  await one.pass(20_000);
-  const sums = one.reports.reduce((sum, [, , { requests }]) => sum + requests, 0);
+    isolate.budgets.count([{ ...BUDGET, name: `owner:${n}` }], { requests: 1 }, () => undefined);
+  await isolate.advance(20_000);
+  const sums = isolate.reports.reduce((sum, [, , { requests }]) => sum + requests, 0);
   // All sums of the second round arrive. Of the first round at most 10,000 were still held.
   expect(sums).toBeGreaterThanOrEqual(25_000);
   expect(sums).toBeLessThanOrEqual(25_000 + 10_000);

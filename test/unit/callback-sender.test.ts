@@ -51,7 +51,7 @@ async function send(url: string, settings: Partial<CallbackSettings> = {}, what 
   expect(JSON.stringify(sent)).not.toMatch(/canary|whsec|127\.0\.0\.1|localhost|evil|example\.com|slack\.com/);
   return sent;
 }
-/** Sends every request to a receiver on loopback, whatever its host. */
+/** Sends every request to a receiver on loopback, regardless of its host. */
 const redirectTo =
   ({ url }: Receiver): typeof fetch =>
   (_, init) =>

@@ -22,7 +22,7 @@ function configMistake(url: string): string | null {
   }
 }
 
-/** Where a callback would go, or the message of the Problem. */
+/** The URL of a callback, or the message of the Problem. */
 function resultOf(url: string, path?: string, reach: UrlPolicy = HOSTED): string {
   try {
     return callbackUrl(url, path, reach, "callbacks.crm.url", "hooks.h.output").href;

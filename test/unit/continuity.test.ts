@@ -1,4 +1,4 @@
-// How a follow-up reaches its history: by upstream's id, by replay, or not at all; with a KV that shows writes late.
+// A follow-up reaches its history by upstream's id, by replay, or not at all. The KV shows writes late, as in production.
 import { describe, expect, test } from "vitest";
 import { signId } from "../../src/core/callers/ids.ts";
 import { deleteStoredTurn, readStoredTurn } from "../../src/answer/stored-turns.ts";
@@ -273,7 +273,7 @@ test("a turn that KV does not show yet can't be deleted: 503; once it is visible
 
 test("a follow-up to an answer that was not stored still needs the parent's id in the response: else it is an error", async () => {
   const { ask, upstream, elapsed } = await createHarness();
-  const first = await ask("a", undefined, { keep: false });
+  const first = await ask("a", undefined, { storeTurn: false });
   expect((await ask("b", first.id)).text).toBe("a|b");
   upstream.ignoresChain = true;
   await expect(ask("b", first.id, { model: "n" })).rejects.toMatchObject({
@@ -288,7 +288,7 @@ test("a follow-up to an answer that was not stored still needs the parent's id i
 
 test("a turn whose parent was not stored can't be replayed, and the error says so", async () => {
   const { ask, upstream, elapsed } = await createHarness();
-  const first = await ask("a", undefined, { keep: false });
+  const first = await ask("a", undefined, { storeTurn: false });
   const second = await ask("b", first.id);
   upstream.deleteChains();
   await expect(ask("c", second.id)).rejects.toMatchObject({ code: "previous_response_not_found" });

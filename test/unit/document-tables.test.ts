@@ -132,7 +132,7 @@ interface Schema {
   };
 }
 
-/** Paths of the settings in a schema, with `*` for a name that the deployer chooses; UniAPI's own fields are left out. */
+/** Paths of the settings in a schema, with `*` for a name that the deployer chooses; UniAPI's own fields are omitted. */
 function settingsOf({ def }: Schema, path = ""): string[] {
   const inner = [def.innerType, def.element, def.in, ...(def.options ?? [])].flatMap((one) =>
     one === undefined ? [] : settingsOf(one, path),

@@ -74,24 +74,24 @@ describe("a day's limits", () => {
           tokens: calls.reduce((sum, call) => sum + call.tokens, 0),
           nanoUsd: calls.reduce((sum, call) => sum + call.nanoUsd, 0),
         });
-        for (const one of steps) {
-          if (one.do === "crash") {
+        for (const step of steps) {
+          if (step.do === "crash") {
             // An object that has not run yet can't crash.
             await budget.usage(AT);
             await evictDurableObject(budget);
             budget = env.BUDGETS.getByName(name);
-          } else if (one.do === "reserve") {
+          } else if (step.do === "reserve") {
             const id = `call-${calls.length}`;
             const { tokens, nanoUsd } = sums();
             const fits =
-              tokens + one.tokens <= LIMITS.tokens_per_day && nanoUsd + one.nanoUsd <= LIMITS.usd_per_day * 1e9;
-            const refused = await budget.reserve(AT, id, { tokens: one.tokens, nanoUsd: one.nanoUsd }, LIMITS);
+              tokens + step.tokens <= LIMITS.tokens_per_day && nanoUsd + step.nanoUsd <= LIMITS.usd_per_day * 1e9;
+            const refused = await budget.reserve(AT, id, { tokens: step.tokens, nanoUsd: step.nanoUsd }, LIMITS);
             expect(refused === null).toBe(fits);
-            if (fits) calls.push({ id, tokens: one.tokens, nanoUsd: one.nanoUsd, open: true });
+            if (fits) calls.push({ id, tokens: step.tokens, nanoUsd: step.nanoUsd, open: true });
           } else {
-            const call = calls[one.which % Math.max(1, calls.length)];
+            const call = calls[step.which % Math.max(1, calls.length)];
             if (call === undefined) continue;
-            const cost = { tokens: Math.floor(call.tokens * one.part), nanoUsd: Math.floor(call.nanoUsd * one.part) };
+            const cost = { tokens: Math.floor(call.tokens * step.part), nanoUsd: Math.floor(call.nanoUsd * step.part) };
             await budget.settle(call.id, cost);
             if (call.open) Object.assign(call, cost, { open: false });
           }
@@ -112,8 +112,8 @@ describe("requests", () => {
   test("a minute has a limit, refused requests do not count, and the next minute begins at zero", async () => {
     const budget = fresh();
     const tries = await Promise.all(Array.from({ length: 8 }, () => budget.admit(AT + 5_000, 3, undefined)));
-    expect(tries.filter((one) => one === null)).toHaveLength(3);
-    expect(tries.find((one) => one !== null)).toEqual({ limit: "requests_per_minute", retryAfter: 55 });
+    expect(tries.filter((result) => result === null)).toHaveLength(3);
+    expect(tries.find((result) => result !== null)).toEqual({ limit: "requests_per_minute", retryAfter: 55 });
     expect((await budget.usage(AT + 5_000)).inMinute).toBe(3);
     expect(await budget.admit(AT + 60_000, 3, undefined)).toBeNull();
     expect((await budget.usage(AT + 60_000)).inMinute).toBe(1);
@@ -125,7 +125,7 @@ describe("requests", () => {
     for (let n = 0; n < 20; n += 1)
       results.push(await budget.admit(AT + (n % 2 === 0 ? 59_999 : 60_000), 3, undefined));
     // At most three in the old minute, and three in the new one.
-    expect(results.filter((one) => one === null).length).toBeLessThanOrEqual(4);
+    expect(results.filter((result) => result === null).length).toBeLessThanOrEqual(4);
   });
 
   test("a token allows its own number of requests, also after a crash; another token is counted separately", async () => {
@@ -152,7 +152,7 @@ describe("old days", () => {
     await budget.count(Date.now(), { requests: 2, hits: 1, tokens: 7, nanoUsd: 7 });
     expect(await runDurableObjectAlarm(budget)).toBe(true);
     expect(await tablesOf(budget)).toEqual({ days: 1, reservations: 0, tokens: 0 });
-    expect(await hasAlarm(budget), "what is left has its day, too").toBe(true);
+    expect(await hasAlarm(budget), "the remaining day has an alarm, too").toBe(true);
   });
 
   test.each<[string, (budget: ReturnType<typeof fresh>, at: number) => Promise<unknown>]>([
@@ -167,10 +167,10 @@ describe("old days", () => {
     const budget = fresh();
     await use(budget, Date.now() - 40 * DAY_MS);
     expect(await runDurableObjectAlarm(budget)).toBe(true);
-    expect(await runDurableObjectAlarm(budget), "nothing is left to wake for").toBe(false);
+    expect(await runDurableObjectAlarm(budget), "no alarm remains").toBe(false);
     expect(await tables(budget)).toEqual([]);
     expect(await budget.reserve(AT, "new", { tokens: 5, nanoUsd: 5 }, LIMITS)).toBeNull();
-    expect(await hasAlarm(budget), "it begins anew").toBe(true);
+    expect(await hasAlarm(budget), "a new use sets the alarm again").toBe(true);
   });
 
   test("an object that was only read stores nothing", async () => {

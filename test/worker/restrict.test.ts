@@ -566,24 +566,25 @@ describe("requests by id", () => {
     const bob = as(hs256(claimsOf("bob")));
     const read = vi.spyOn(env.RESPONSES, "get");
     const seen = new Map<string, Set<string>>();
-    for (const one of [id, `${id.slice(0, -2)}AA`, "resp_ue1_none"]) {
+    for (const responseId of [id, `${id.slice(0, -2)}AA`, "resp_ue1_none"]) {
       for (const [method, path] of [
-        ["GET", `/ask/${one}`],
-        ["GET", `/ask/${one}?thread=true`],
-        ["GET", `/v1/responses/${one}`],
-        ["GET", `/v1/responses/${one}/input_items`],
-        ["DELETE", `/v1/responses/${one}`],
+        ["GET", `/ask/${responseId}`],
+        ["GET", `/ask/${responseId}?thread=true`],
+        ["GET", `/v1/responses/${responseId}`],
+        ["GET", `/v1/responses/${responseId}/input_items`],
+        ["DELETE", `/v1/responses/${responseId}`],
         ["POST", "/ask"],
         ["POST", "/v1/responses"],
       ] as const) {
-        const body = method === "POST" ? { body: JSON.stringify({ input: "x", previous_response_id: one }) } : {};
+        const body =
+          method === "POST" ? { body: JSON.stringify({ input: "x", previous_response_id: responseId }) } : {};
         const response = await worker.send(path, {
           method,
           headers: { ...bob, "content-type": "application/json" },
           ...body,
         });
         const { request_id: _, ...error } = await problemOf(response);
-        const route = `${method} ${path.replace(one, "ID")}`;
+        const route = `${method} ${path.replace(responseId, "ID")}`;
         seen.set(route, (seen.get(route) ?? new Set()).add(JSON.stringify([response.status, error])));
       }
     }
@@ -599,12 +600,12 @@ describe("requests by id", () => {
   test("a publishable key reads and deletes nothing: neither its own id, nor a forged or unknown one", async () => {
     const worker = startRestricted();
     const { id } = await worker.answer({ input: uniqueText() }, pk);
-    for (const one of [id, "resp_ue1_forged", "nothing"]) {
+    for (const responseId of [id, "resp_ue1_forged", "nothing"]) {
       for (const [method, path] of [
-        ["GET", `/ask/${one}`],
-        ["GET", `/v1/responses/${one}`],
-        ["GET", `/v1/responses/${one}/input_items`],
-        ["DELETE", `/v1/responses/${one}`],
+        ["GET", `/ask/${responseId}`],
+        ["GET", `/v1/responses/${responseId}`],
+        ["GET", `/v1/responses/${responseId}/input_items`],
+        ["DELETE", `/v1/responses/${responseId}`],
         ["GET", "/usage"],
       ] as const) {
         const response = await worker.send(path, { method, headers: pk });

@@ -36,7 +36,7 @@ async function threadOf(worker: WorkerUnderTest, id: string): Promise<Thread["tu
   return (await response.json<Thread>()).turns;
 }
 
-/** How to get an answer's id in each form. */
+/** Functions that ask in each form and return the answer's id. */
 const FORMS = {
   JSON: async (worker: WorkerUnderTest, body: object) => (await worker.answer(body)).id,
   text: async (worker: WorkerUnderTest, body: object) => {
@@ -414,7 +414,9 @@ describe("ids that were never given to the caller", () => {
     const first = uniqueText();
     const { id } = await worker.answer({ input: first }, as(KEYS.alice));
     expect((await worker.get(`/ask/${id}`, as(KEYS.alice2))).status).toBe(200);
-    expect((await worker.answer({ input: uniqueText(), previous_response_id: id }, as(KEYS.alice2))).text).toContain(first);
+    expect((await worker.answer({ input: uniqueText(), previous_response_id: id }, as(KEYS.alice2))).text).toContain(
+      first,
+    );
   });
 
   test("a raw upstream id is forwarded for a server caller, and is not found by GET", async () => {

@@ -4,7 +4,7 @@ import { allRuns, type PendingRun } from "../../session/runs.ts";
 import { readSession } from "../../session/session-store.ts";
 import type { Conversation, Turn } from "./conversation.ts";
 
-/** How long the Worker remembers an Idempotency-Key, in milliseconds. After that the same question is another call. */
+/** The time for which the Worker stores an Idempotency-Key, in milliseconds. After that the same question is another call. */
 export const KEY_LIFETIME_MS = 86_400_000;
 
 /** Whether resending a question without any event yet joins its first call instead of paying for a second one. */

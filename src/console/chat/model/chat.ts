@@ -39,7 +39,7 @@ export class Chat {
   readonly conversation = new Conversation();
   /** A pending run of another account was cleared. True until the next question. */
   discardedRun = false;
-  /** How many pending runs may belong to another account. They are neither shown nor resumed until the user decides. */
+  /** The number of pending runs that may belong to another account. They are neither shown nor resumed until the user decides. */
   unclaimed = 0;
   /** Resolves once nothing of another account is stored any more. */
   readonly ownershipClaimed: Promise<void>;

@@ -2,7 +2,7 @@
 // free, while giving up because of a temporary failure would lose an answer that was paid for.
 import type { Failure } from "../../lib/call.ts";
 
-/** How long KV may take to show a new turn everywhere, in milliseconds. */
+/** The time that KV may take to show a new turn everywhere, in milliseconds. */
 export const KV_DELAY_MS = 120_000;
 
 /** The Worker rejects the request itself, or its sender: the same request can't succeed. */

@@ -62,7 +62,7 @@ const CONTINUITY: Record<string, string> = {
   gateway: "This Worker replays every conversation from KV",
 };
 
-/** Texts for `fwd` of `cache-status`; `request`: the question asked for a new answer. */
+/** Texts for `fwd` of `cache-status`; `request`: the question requested a new answer. */
 const FORWARD_REASONS: Record<string, string> = { request: "refreshed" };
 
 /** `cache-status` is RFC 9211's: `uniapi-edge; hit; ttl=3120`, `uniapi-edge; fwd=miss; stored`. */
