@@ -103,6 +103,7 @@ function rethrowForRestricted(error: unknown): never {
   throw withoutUpstreamWords(error);
 }
 
+/** Finds the parent, reads the cached answer and the parent's turn from KV at once, and calls upstream if no cached answer may be used. */
 async function lookUpOrCall(
   deps: Deps,
   question: Question,

@@ -62,8 +62,8 @@ export class PendingTurn {
   }
 
   /**
-   * Fixes the answer's id before the answer. It holds upstream's id if that is known, else a random value. Later upstream ids don't
-   * change it.
+   * Fixes the answer's id before the answer is complete. It contains upstream's id if that is known, else a random value. Later upstream
+   * ids don't change it.
    */
   async assignId(upstreamId?: unknown): Promise<string> {
     this.#assignedId ??= await this.#idWith(upstreamId);
@@ -82,7 +82,7 @@ export class PendingTurn {
   }
 
   /**
-   * Settles the budget by a complete response, and stores its turn and its cached answer.
+   * Completes the turn: settles the budget by the response's usage, stores the turn and the cached answer, counts and logs.
    * @param model the model that upstream was asked for
    * @param wastedUsage tokens of an earlier call whose answer was discarded
    */
