@@ -19,9 +19,9 @@ const RETENTION_MS = 86_400_000;
 const ROW_BYTES = 65_536;
 /** How long new bytes wait for more before they are written: Cloudflare charges by the row. */
 const WRITE_AFTER_MS = 500;
-/** Pending work keeps an object without clients alive for 15 minutes; each new timer is new work. */
+/** Pending work keeps an object without clients alive for 15 minutes; each new timer counts as new work. */
 const KEEP_ALIVE_MS = 60_000;
-/** How long a deletion is put off while somebody reads. */
+/** How long a deletion is postponed while a reader is connected. */
 const DELETE_RETRY_MS = 300_000;
 
 interface Recording {
@@ -36,7 +36,7 @@ interface Recording {
   writeFailed: boolean;
   /** Offset of the last line, once it is recorded. */
   endAt: number | undefined;
-  /** The object was stopped during the call: bytes that readers got beyond `endAt` are lost. */
+  /** Whether the object was stopped during the call. Then readers may have received bytes beyond `endAt`, which are lost. */
   interrupted: boolean;
   /** Callbacks that wake the readers that have read everything so far. */
   waiting: (() => void)[];

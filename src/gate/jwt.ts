@@ -8,7 +8,7 @@ import { deriveDigest, ownerOf } from "../core/callers/owner.ts";
 
 const ALGORITHMS = ["RS256", "ES256", "EdDSA"];
 
-/** @throws Problem 503 unavailable if the issuer's keys can't be loaded */
+/** The caller of an identity provider's token. @throws Problem 503 unavailable if the issuer's keys can't be loaded */
 export async function authenticateJwt(
   deps: Deps,
   token: Token,

@@ -27,6 +27,7 @@ export async function readServerKeys(value: string | undefined, idKeys: IdKeys):
 }
 
 /**
+ * The caller with a server key.
  * @param origin the request's Origin header
  * @param ownOrigins the origins of this Worker's own pages
  */

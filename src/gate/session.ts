@@ -70,7 +70,7 @@ async function verifySession(keys: readonly SessionKey[], token: Token): Promise
   return match === undefined ? { refused: "unknown_kid" } : verified;
 }
 
-/** @param claims `sub`, `exp` and the claims that narrow the grant */
+/** Signs a session token. @param claims `sub`, `exp` and the claims that narrow the grant */
 export async function signSession({ kid, secret }: SessionKey, claims: JsonObject): Promise<string> {
   const encoder = new TextEncoder();
   const part = (value: JsonObject): string => base64url(encoder.encode(JSON.stringify(value)));

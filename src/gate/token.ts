@@ -11,6 +11,7 @@ const REASONS: Record<string, Refusal["refused"]> = {
 };
 
 /**
+ * The claims of a token whose signature is valid.
  * @param key bytes of a shared secret, or an issuer's key set
  * @param algorithms only those of this kind of key: with others, a public key could be used as a shared secret
  */

@@ -8,7 +8,7 @@ import { verifyRenewable } from "./session.ts";
 import type { TurnstileExchange } from "../contract/session.ts";
 
 /**
- * The `sub` of the session: the renewed one's, or a random one.
+ * Verifies a solution. Returns the `sub` of the new session: that of the renewed session, or a random one.
  * @param page `address`: the visitor's full IP address
  * @throws Problem 503 misconfigured or unavailable
  */
@@ -22,7 +22,7 @@ export async function verifyTurnstile(
     throw misconfigured("TURNSTILE_SECRET", "is missing: sessions for callers.turnstile need it");
   let sub: string | undefined;
   if (renew !== undefined) {
-    // Before the solution is spent: it can be verified only once.
+    // Before the solution is verified, because that works only once.
     const token = readToken(renew);
     const renewed = "refused" in token ? token : await verifyRenewable(deps, token, page.origin);
     if ("refused" in renewed) return renewed;

@@ -47,7 +47,7 @@ export async function jobSpecOf(
   };
 }
 
-/** What `input` returns; without `input`, the event as JSON. */
+/** The question that `input` returns; without `input`, the event as JSON. */
 async function questionOf(name: string, hook: Hook, payload: Payload): Promise<HookQuestion> {
   if (hook.input === undefined) return JSON.stringify(payload);
   try {

@@ -9,7 +9,7 @@ const ENTRY = "v[0-9]+[a-z]*,[^\\s,]+";
 const ENTRIES = new RegExp(`^${ENTRY}(?: ${ENTRY})*$`);
 const V1 = /^v1,[A-Za-z0-9+/]{43}=$/;
 
-/** The name of one header. A request has the names of one family, never a mixture. */
+/** The name of one header. A request has either all names of Standard Webhooks or all of Svix. */
 function headerName(headers: Headers, part: "id" | "timestamp" | "signature"): string {
   return `${!headers.has("webhook-id") && headers.has("svix-id") ? "svix" : "webhook"}-${part}`;
 }

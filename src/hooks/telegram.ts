@@ -16,7 +16,7 @@ export const telegram = {
   async verify({ headers, secrets }) {
     const values = readHeaders(headers, { token: ["x-telegram-bot-api-secret-token", TOKEN] });
     if ("rejected" in values) return values;
-    // Digests have one length, so the comparison does not reveal the length of the secret.
+    // All digests have the same length, so the comparison does not reveal the length of the secret.
     return verifySignature(secrets, [await keyDigest(values.token)], keyDigest);
   },
 

@@ -1,7 +1,7 @@
-import { timingSafeEqual } from "../core/lib/hmac.ts";
-
 // The pieces of a sender's `verify`: headers of a strict form, the age of a signed time, signatures under several secrets. Knows no
 // provider; the time is passed in.
+import { timingSafeEqual } from "../core/lib/hmac.ts";
+
 /** How old a signed time may be, and how far the sender's clock may be ahead. */
 const TOLERANCE_S = 300;
 /** Unix seconds. Libraries sign the number that they parse, so a sign, a space or a leading zero would make another signed text. */
@@ -23,7 +23,7 @@ export interface RejectedWebhook {
 }
 
 /**
- * The values of headers, each under a key of the caller's choice.
+ * The values of headers, under the keys of `forms`.
  * @param forms the name and the form of each header. A header that is sent twice arrives joined by ", " and must not fit its form.
  */
 export function readHeaders<Key extends string>(
@@ -42,7 +42,7 @@ export function readHeaders<Key extends string>(
 }
 
 /**
- * Null for a time within 300 s of now. Compares whole seconds, as the providers' own libraries do.
+ * Checks the age of a signed time: null if it is within 300 s of now. Compares whole seconds, as the providers' own libraries do.
  * @param time of the form UNIX_TIME
  */
 export function checkTimestamp(time: string, nowMs: number): RejectedWebhook | null {
@@ -63,7 +63,7 @@ export async function verifySignature(
 ): Promise<VerifiedWebhook | RejectedWebhook> {
   let match: number | undefined;
   for (const [index, secret] of secrets.entries()) {
-    // Anybody can sign with an empty key.
+    // Anyone can sign with an empty key.
     const expected = secret === "" ? null : await sign(secret);
     if (expected === null) continue;
     for (const signature of signatures) {

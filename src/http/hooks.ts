@@ -1,5 +1,5 @@
-// POST /hooks/{name}: verifies a signed event, records a job for it and acknowledges it at once. Nothing of an event is parsed, counted or
-// logged before its signature is verified.
+// POST /hooks/{name}: verifies a signed event, records a job for it and acknowledges it at once. No part of an event is parsed,
+// counted or logged before its signature is verified.
 import { type Context, Hono } from "hono";
 import { assertNotPaused } from "../answer/answer.ts";
 import type { AppEnv } from "../app-env.ts";
@@ -72,7 +72,7 @@ async function postHook(c: Context<AppEnv>): Promise<Response> {
   return toResponse(response ?? (await awaitAnswer(deps, hook, job)));
 }
 
-/** @throws Problem 401 invalid_credentials; 503 misconfigured; those of reading the body */
+/** @throws Problem 401 invalid_credentials, 503 misconfigured; 408, 413 or 415 from reading the body */
 async function verifiedRequest(c: Context<AppEnv>, sender: Sender, hook: Hook): Promise<WebhookRequest> {
   const { deps, logFields } = c.var;
   const { headers, url } = c.req.raw;
@@ -123,7 +123,7 @@ async function callerOf({ idKeys }: Deps, name: string, hook: Hook): Promise<Cal
 
 /**
  * Answers the job within this request. Undefined: the record already has another outcome for it.
- * @throws Problem with the status of what failed, so that the sender sends the event again and the job starts over
+ * @throws Problem the job's failure with its status, so that the sender sends the event again and the job starts over
  */
 async function answerNow(
   c: Context<AppEnv>,

@@ -1,4 +1,4 @@
-// The middlewares that every request passes; app.ts gives their order. They know nothing of single routes.
+// The middlewares that every request passes; app.ts gives their order. They know nothing about individual routes.
 import type { Context, Hono, MiddlewareHandler } from "hono";
 import { routePath } from "hono/route";
 import type { AppEnv } from "../app-env.ts";

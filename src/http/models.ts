@@ -1,5 +1,5 @@
 // GET /v1/models: the values that `model` may have: the presets' names and, for server callers, those of upstream's models that the config
-// allows. Also the refusal of Chat Completions.
+// allows. Also refuses Chat Completions.
 import { Hono } from "hono";
 import { type JsonObject, recordsOf } from "../core/lib/json.ts";
 import { Problem } from "../core/lib/problem.ts";

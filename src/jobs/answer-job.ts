@@ -28,10 +28,11 @@ export interface AttemptResult {
 }
 
 /**
+ * Makes one attempt at a job.
  * @param record returns a new stub each time, because a stub that has failed stays broken
  * @param instance the instance of the Workflow, or the request, that answers the job
  * @param waitUntil for the turn, the cached answer and the settlement of budgets
- * @throws Error where the record can't be reached
+ * @throws Error if the record can't be reached
  */
 export async function answerJob(
   deps: Deps,

@@ -10,7 +10,7 @@ import type { CallbackResult } from "../platform/callback.ts";
 /** The part of a job's record that a delivery uses. */
 type DeliveryRecord = Pick<JobRecordMethods, "readDeliverable" | "recordDelivery">;
 
-/** @returns milliseconds until the next attempt; null: the delivery is over */
+/** Makes one attempt to deliver. @returns milliseconds until the next attempt; null: the delivery is over */
 export async function deliver(
   deps: Deps,
   record: DeliveryRecord,

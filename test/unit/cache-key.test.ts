@@ -6,7 +6,7 @@ import { compose, type Composed } from "../../src/core/request/compose.ts";
 import { defineConfig } from "../../src/core/config/define-config.ts";
 import { isRecord, type JsonObject, recordsOf } from "../../src/core/lib/json.ts";
 import { readAsk } from "../../src/core/request/read-ask.ts";
-import { canonical } from "../../src/core/lib/canonical.ts";
+import { canonicalJson } from "../../src/core/lib/canonical.ts";
 
 const config = defineConfig({
   defaults: { model: "base", temperature: 1 },
@@ -96,7 +96,7 @@ const pairs = fc
   )
   .filter((pair) => !pair.some(hasTwoFormats));
 
-/** How a request is sent: the order of its fields, white space, and `stream` and `preset` in the body or the query. */
+/** The form of a request: the order of its fields, white space, and `stream` and `preset` in the body or the query. */
 const writings = fc.record({
   reordered: fc.boolean(),
   space: fc.constantFrom("", "  "),
@@ -155,7 +155,7 @@ describe("two requests share the canonical text", () => {
         const [first, second] = [composeWritten(one, writing).body, composeWritten(other, rewriting).body];
         const same = isSame(asSent(first), asSent(second));
         outcomes[same ? "same" : "different"] += 1;
-        expect(canonical(first) === canonical(second)).toBe(same);
+        expect(canonicalJson(first) === canonicalJson(second)).toBe(same);
       }),
       { numRuns: 1_000 },
     );
@@ -167,7 +167,7 @@ describe("two requests share the canonical text", () => {
       fc.property(pairs, writings, ([ask], writing) => {
         const { body } = composeWritten(ask, writing);
         expect(Object.hasOwn(body, "stream")).toBe(false);
-        expect(canonical(body)).toBe(canonical(composeWritten(ask, PLAIN).body));
+        expect(canonicalJson(body)).toBe(canonicalJson(composeWritten(ask, PLAIN).body));
       }),
     );
   });
@@ -191,7 +191,7 @@ describe("two requests share the canonical text", () => {
     ["two numbers above the cap", { max_output_tokens: 2_000 }, { max_output_tokens: 3_000 }],
   ];
   test.each(same)("%s", (_, one, other) => {
-    const text = (ask: Fields): string => canonical(composeWritten({ input: "hi", ...ask }, PLAIN).body);
+    const text = (ask: Fields): string => canonicalJson(composeWritten({ input: "hi", ...ask }, PLAIN).body);
     expect(text(one)).toBe(text(other));
   });
 });

@@ -5,7 +5,7 @@ import { describe, expect, test } from "vitest";
 import { isRecord, type JsonObject } from "../../src/core/lib/json.ts";
 import { type CachePlan, type CacheSettings, isCacheable, planCache } from "../../src/core/cache/policy.ts";
 import { UPSTREAM_FIELDS } from "../../src/contract/request-fields.ts";
-import { canonical } from "../../src/core/lib/canonical.ts";
+import { canonicalJson } from "../../src/core/lib/canonical.ts";
 import { readCacheControl } from "../../src/core/request/cache-control.ts";
 
 const keys = fc.string({ maxLength: 6 }).filter((key) => key !== "__proto__");
@@ -38,7 +38,7 @@ describe("the canonical text of a composed request", () => {
   test("is shared only by bodies that are equal, field by field", () => {
     fc.assert(
       fc.property(bodies, bodies, (one, other) => {
-        expect(canonical(one) === canonical(other)).toBe(isDeepStrictEqual(one, other));
+        expect(canonicalJson(one) === canonicalJson(other)).toBe(isDeepStrictEqual(one, other));
       }),
     );
   });
@@ -47,7 +47,7 @@ describe("the canonical text of a composed request", () => {
     fc.assert(
       fc.property(bodies, names, json, (body, name, value) => {
         fc.pre(!(Object.hasOwn(body, name) && isDeepStrictEqual(body[name], value)));
-        expect(canonical({ ...body, [name]: value })).not.toBe(canonical(body));
+        expect(canonicalJson({ ...body, [name]: value })).not.toBe(canonicalJson(body));
       }),
     );
   });
@@ -57,13 +57,13 @@ describe("the canonical text of a composed request", () => {
       fc.property(bodies, fc.constantFrom("", "  ", "\t"), (body, space) => {
         fc.pre(!hasVerbatim(body));
         const respaced = JSON.parse(JSON.stringify(reverseKeys(body), null, space)) as JsonObject;
-        expect(canonical(respaced)).toBe(canonical(body));
+        expect(canonicalJson(respaced)).toBe(canonicalJson(body));
       }),
     );
   });
 
   test("depends on the order of a list", () => {
-    expect(canonical({ include: ["a", "b"] })).not.toBe(canonical({ include: ["b", "a"] }));
+    expect(canonicalJson({ include: ["a", "b"] })).not.toBe(canonicalJson({ include: ["b", "a"] }));
   });
 
   const schema = { type: "object", properties: { answer: { type: "string" }, reason: { type: "string" } } };
@@ -73,27 +73,27 @@ describe("the canonical text of a composed request", () => {
     const withSchema = (schema: JsonObject): JsonObject => ({
       text: { format: { type: "json_schema", name: "a", schema } },
     });
-    expect(canonical(withSchema(schema))).not.toBe(canonical(withSchema(turned)));
-    expect(canonical({ text: { format: { schema, name: "a", type: "json_schema" } } })).toBe(
-      canonical(withSchema(schema)),
+    expect(canonicalJson(withSchema(schema))).not.toBe(canonicalJson(withSchema(turned)));
+    expect(canonicalJson({ text: { format: { schema, name: "a", type: "json_schema" } } })).toBe(
+      canonicalJson(withSchema(schema)),
     );
   });
 
   test("depends on the order of keys in a tool's parameters, and not around them", () => {
     const withTool = (parameters: JsonObject): JsonObject => ({ tools: [{ type: "function", name: "f", parameters }] });
-    expect(canonical(withTool(schema))).not.toBe(canonical(withTool(turned)));
-    expect(canonical({ tools: [{ parameters: schema, name: "f", type: "function" }] })).toBe(
-      canonical(withTool(schema)),
+    expect(canonicalJson(withTool(schema))).not.toBe(canonicalJson(withTool(turned)));
+    expect(canonicalJson({ tools: [{ parameters: schema, name: "f", type: "function" }] })).toBe(
+      canonicalJson(withTool(schema)),
     );
     const bodyWith = (parameters: JsonObject): JsonObject => ({
       tools: [{ type: "namespace", tools: [{ type: "function", parameters }] }],
     });
-    expect(canonical(bodyWith(schema))).not.toBe(canonical(bodyWith(turned)));
+    expect(canonicalJson(bodyWith(schema))).not.toBe(canonicalJson(bodyWith(turned)));
   });
 
   test("a `schema` or `parameters` elsewhere is data: its order does not count", () => {
-    expect(canonical({ metadata: { schema } })).toBe(canonical({ metadata: { schema: turned } }));
-    expect(canonical({ input: [{ parameters: schema }] })).toBe(canonical({ input: [{ parameters: turned }] }));
+    expect(canonicalJson({ metadata: { schema } })).toBe(canonicalJson({ metadata: { schema: turned } }));
+    expect(canonicalJson({ input: [{ parameters: schema }] })).toBe(canonicalJson({ input: [{ parameters: turned }] }));
   });
 });
 

@@ -27,6 +27,7 @@ export interface PlainRequest {
 const METHODS: ReadonlySet<string> = new Set(["POST", "PUT", "PATCH"]);
 
 /**
+ * Builds the request of one attempt to deliver.
  * @param name of the entry
  * @param secretOf a secret by its name
  * @param now time of this attempt, in milliseconds since 1970

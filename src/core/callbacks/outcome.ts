@@ -82,6 +82,7 @@ export function reportsErrorsInBody(url: URL): boolean {
 }
 
 /**
+ * The outcome of an attempt to which the receiver has responded.
  * @param body of the response; undefined if it was not read
  * @param now milliseconds since 1970
  */

@@ -11,9 +11,9 @@ export interface UrlPolicy {
 }
 
 /**
- * A path is resolved like a link: "/x" replaces the path of the url, "x" replaces what follows its last slash, "?x=1" retains the path.
- * @param setting the place of the url in src/config.ts, for errors
- * @param pathSetting the place of what returned the path
+ * The URL of one callback. A path is resolved like a link: "/x" replaces the path of the url, "x" replaces what follows its last slash, "?x=1" retains the path.
+ * @param setting where src/config.ts has the url, for errors
+ * @param pathSetting where it has the function that returned the path
  * @throws Problem 503 misconfigured: another attempt would fail the same way
  */
 export function callbackUrl(

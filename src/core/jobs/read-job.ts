@@ -6,6 +6,7 @@ import { Problem } from "../lib/problem.ts";
 import { parseAsk } from "../request/read-ask.ts";
 
 /**
+ * Reads a request to POST /jobs.
  * @returns `callback`: a name in the config's `callbacks`, or null
  * @throws Problem 400
  */

@@ -10,6 +10,7 @@ const MAX_BUFFERED_BYTES = 262_144;
 export type Deadline = <T>(read: Promise<T>) => Promise<T>;
 
 /**
+ * Reads the body of a request.
  * @param maxBytes cap of caller and route
  * @throws Problem 408 from the deadline, 413, 415
  */

@@ -5,7 +5,7 @@ import { type JsonObject, isRecord } from "./json.ts";
  * Sorts keys at every depth, except inside `parameters` of tools and `schema` of `text`: there the order of keys is part of what the
  * model reads.
  */
-export function canonical(body: JsonObject): string {
+export function canonicalJson(body: JsonObject): string {
   const out: JsonObject = {};
   for (const key of Object.keys(body).toSorted()) {
     out[key] = sortKeys(body[key], key === "tools" ? "parameters" : key === "text" ? "schema" : undefined);

@@ -19,7 +19,11 @@ export interface Composed {
 
 const FIELD_NAMES = Object.keys(UpstreamFields.shape) as (keyof UpstreamFields)[];
 
-/** For a server caller, or an Ask that `restrictAsk` has restricted. @throws Problem 400, 413 */
+/**
+ * Composes a request to /ask or /jobs.
+ * @param ask of a server caller, or restricted by `restrictAsk`
+ * @throws Problem 400, 413
+ */
 export function compose(ask: Ask, config: Config): Composed {
   const preset = presetOf(ask, config);
   const settings: Partial<Preset> = preset?.settings ?? {};
@@ -48,7 +52,7 @@ export function compose(ask: Ask, config: Config): Composed {
 }
 
 /**
- * For a server caller on /v1/responses. The body stays as it is, except that a missing model is filled in. If `model` names a preset, the
+ * Composes a server caller's request to /v1/responses. The body stays as it is, except that a missing model is filled in. If `model` names a preset, the
  * preset's fields and the defaults fill in every field that the request does not set.
  * @throws Problem 400, 413
  */

@@ -25,7 +25,7 @@ export type JoinResult =
   { refused: "reused" | "lost" } | JoinedRecording;
 
 export interface JoinedRecording {
-  /** `started`: this request has started the call. `joined`: the call is under way. `replayed`: it is over. */
+  /** `started`: this request has started the call. `joined`: the call is in progress. `replayed`: it is over. */
   role: "started" | "joined" | "replayed";
   run: string;
   /** Offset in bytes at which `stream` begins. It is lower than the requested one if the recording has lost the bytes before that. */
@@ -39,7 +39,7 @@ export interface RunMethods {
   join: (request: JoinRequest) => Promise<JoinResult>;
 }
 
-/** @returns undefined if the request has none. @throws Problem 400 invalid_request */
+/** The value of `Idempotency-Key`; undefined if the request has none. @throws Problem 400 invalid_request */
 export function readIdempotencyKey(headers: Headers): string | undefined {
   const key = headers.get("idempotency-key");
   if (key === null || /^[\x20-\x7e]{1,255}$/.test(key)) return key ?? undefined;

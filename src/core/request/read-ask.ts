@@ -21,6 +21,7 @@ const FORM_TEXT_FIELDS = new Set(
 );
 
 /**
+ * Reads a request to POST /ask.
  * @param text the decoded body
  * @throws Problem 400, 415
  */

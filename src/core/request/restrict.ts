@@ -27,11 +27,12 @@ export function restrictedBodyBytes(grant: Grant, config: Config): number {
 export interface RestrictedAsk {
   /** The request with its preset named, its input restricted, and the preset's metadata and token limit applied. */
   ask: Ask;
-  /** The caller's own metadata, which the answer returns. They include keys that the preset overrides in `ask`. */
+  /** The caller's own metadata, which the answer returns. It includes keys that the preset overrides in `ask`. */
   metadata: Record<string, string> | undefined;
 }
 
 /**
+ * Restricts a request to /ask, or the question of a hook.
  * @param bytes size of the body
  * @throws Problem 400 for a field, preset or value that is not allowed, 413
  */

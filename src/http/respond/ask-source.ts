@@ -13,7 +13,7 @@ type OnEnd = (problem?: Problem) => void;
 export interface AskStreamContext {
   /** The part of every event's id that names this stream. */
   run: string;
-  /** The number of the last event that the caller has; -1 if it has none. Of these events only `done` and `error` are sent again. */
+  /** The number of the last event that the caller has; -1 if it has none. Up to this number, only `done` and `error` are sent again. */
   after: number;
   requestId: string;
   onEnd: OnEnd;
@@ -98,7 +98,7 @@ export class TextSource implements Source {
   }
 
   /** Reads ahead to the first text, which `next` then returns: the route can still answer a failure before it with a status. */
-  first(): Promise<string | null> {
+  readFirst(): Promise<string | null> {
     this.#first = this.#read();
     this.#first.catch(() => undefined);
     return this.#first;

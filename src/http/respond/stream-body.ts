@@ -1,6 +1,6 @@
-// The body of a streamed response. A Source provides the pieces; this module knows nothing of what they contain.
+// The body of a streamed response. A Source provides the pieces; this module does not know what they contain.
 
-/** What a stream sends, piece by piece. */
+/** Provides what a stream sends, piece by piece. */
 export interface Source {
   /**
    * The next piece; null at the end. Called again only after it has settled. If it rejects, the connection breaks, so that the client sees
