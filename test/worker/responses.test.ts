@@ -257,7 +257,9 @@ describe("GET, input_items, DELETE", () => {
   test("pages of items end, even if the caller's own ids look like ours", async () => {
     const worker = startWorker();
     const input = [0, 1, 2].map((n) => ({ id: `item_${2 - n}`, role: "user", content: uniqueText() }));
-    const { id } = (await object(await post(worker, { input: [...input, { role: "user", content: uniqueText() }] }))) as {
+    const { id } = (await object(
+      await post(worker, { input: [...input, { role: "user", content: uniqueText() }] }),
+    )) as {
       id: string;
     };
     const seen: string[] = [];
