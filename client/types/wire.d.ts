@@ -140,6 +140,6 @@ export type AskEvent = typeof event | {
  * `stream`: `ask` or `stream`.
  */
 export type AskBody = typeof body;
-/** A text, or messages and items as in the Responses API. */
+/** A string, or a list of messages and items as in the Responses API. */
 export type Input = AskBody["input"];
 export {};

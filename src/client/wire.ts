@@ -26,5 +26,5 @@ export type AskEvent = typeof event | { event: "done"; data: Answer };
  */
 export type AskBody = typeof body;
 
-/** A text, or messages and items as in the Responses API. */
+/** A string, or a list of messages and items as in the Responses API. */
 export type Input = AskBody["input"];

@@ -66,7 +66,7 @@ export const Thread = z
   .object({
     turns: z.array(
       z.object({
-        input: z.unknown().check(z.describe("The question as it was sent: a text, or items.")),
+        input: z.unknown().check(z.describe("The question as it was sent: a string, or a list of items.")),
         answer: Answer,
       }),
     ),

@@ -83,7 +83,7 @@ export const UPSTREAM_FIELDS = {
   tool_choice: { schema: z.union([z.string(), JsonObject]), description: RESPONSES_API, restricted: "allow" },
   metadata: {
     schema: z.record(z.string(), z.string()),
-    description: "Texts of your own; the answer returns them unchanged.",
+    description: "Your own strings; the answer returns them unchanged.",
     restricted: "always",
     responses: RESPONSES_API,
   },
@@ -139,7 +139,7 @@ export const MAX_METADATA_KEYS = 8;
 export const OWN_FIELDS = {
   input: {
     schema: z.union([z.string().check(z.minLength(1)), z.array(JsonObject).check(z.minLength(1))]),
-    description: "A text, or messages and items as in the Responses API.",
+    description: "A string, or a list of messages and items as in the Responses API.",
     in: ["ask", "jobs"],
     plainText: true,
     restricted: "always",
