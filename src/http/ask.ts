@@ -63,17 +63,17 @@ async function postAsk(c: Context<AppEnv>): Promise<Response> {
   };
 
   const joined = await joinAskRun(deps, question, context, parsed, headers);
-  const reply = joined?.reply ?? callOnce(deps, question, context);
+  const pending = joined?.reply ?? callOnce(deps, question, context);
   if (!stream) {
-    const whole = await reply;
-    if (whole.kind !== "whole") throw new Error("a stream for a question that parsed for none");
+    const reply = await pending;
+    if (reply.kind !== "whole") throw new Error("a stream in place of a complete answer");
     return accept.form === "text"
-      ? textResponse(whole.answer, whole.headers)
-      : json(c, whole.answer, 200, whole.headers);
+      ? textResponse(reply.answer, reply.headers)
+      : json(c, reply.answer, 200, reply.headers);
   }
   logFields.stream = true;
-  if (accept.form === "text") return await textStreamResponse(c, await reply);
-  return await eventResponse(c, reply, { run: joined?.run ?? deps.random(6), after: joined?.after ?? -1 });
+  if (accept.form === "text") return await textStreamResponse(c, await pending);
+  return await eventResponse(c, pending, { run: joined?.run ?? deps.random(6), after: joined?.after ?? -1 });
 }
 
 function maxBodyBytes(grant: Grant | undefined, config: Config): number {

@@ -68,7 +68,7 @@ async function postResponses(c: Context<AppEnv>): Promise<Response> {
     );
   }
   const reply = await pending;
-  if (reply.kind !== "whole") throw new Error("a stream for a question that parsed for none");
+  if (reply.kind !== "whole") throw new Error("a stream in place of a complete answer");
   return json(c, responseObjectOf(reply.finished, { request: echoed, restricted }), 200, reply.headers);
 }
 
