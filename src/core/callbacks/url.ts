@@ -11,7 +11,8 @@ export interface UrlPolicy {
 }
 
 /**
- * The URL of one callback. A path is resolved like a link: "/x" replaces the path of the url, "x" replaces what follows its last slash, "?x=1" retains the path.
+ * The URL of one callback. A path is resolved like a link: "/x" replaces the path of the url, "x" replaces the part after its last slash,
+ * "?x=1" retains the path.
  * @param setting where src/config.ts has the url, for errors
  * @param pathSetting where it has the function that returned the path
  * @throws Problem 503 misconfigured: another attempt would fail the same way

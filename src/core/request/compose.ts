@@ -52,8 +52,8 @@ export function compose(ask: Ask, config: Config): Composed {
 }
 
 /**
- * Composes a server caller's request to /v1/responses. The body stays as it is, except that a missing model is filled in. If `model` names a preset, the
- * preset's fields and the defaults fill in every field that the request does not set.
+ * Composes a server caller's request to /v1/responses. The body stays as it is, except that a missing model is filled in. If `model` names
+ * a preset, the preset's fields and the defaults fill in every field that the request does not set.
  * @throws Problem 400, 413
  */
 export function composeResponses(request: ResponsesRequest, config: Config): Composed {
