@@ -11,9 +11,8 @@ import {
   hitHeaders,
 } from "../core/cache/cached-answer.ts";
 import { type CachePlan, type CacheSettings, planCache } from "../core/cache/policy.ts";
-import { canonicalJson } from "../core/lib/canonical.ts";
 import { Problem } from "../core/lib/problem.ts";
-import type { CacheControl } from "../core/request/cache-control.ts";
+import type { CacheControl } from "../core/request/headers.ts";
 import type { Composed } from "../core/request/compose.ts";
 import { decodeTombstone, decodeTurn, turnKey } from "../core/turns/turn.ts";
 import { withoutUpstreamWords, withModelSetting } from "../core/upstream/upstream-error.ts";
@@ -25,6 +24,7 @@ import { identityOf } from "./identity.ts";
 import { type OpenedCall, openWithFallback, readTerminal, readCompleteResponse } from "./upstream-call.ts";
 import { type FinishedAnswer, PendingTurn } from "./pending-turn.ts";
 import { deriveDigest } from "../core/callers/owner.ts";
+import { canonicalJson } from "../core/lib/json.ts";
 
 /** A composed request, and how it is to be answered: plain data, so that a run or a job can store it. */
 export interface Question {

@@ -11,7 +11,7 @@ import {
   toProblemData,
 } from "../answer/runs/recording.ts";
 import { concatBytes } from "../core/lib/bytes.ts";
-import type { JoinRequest, JoinResult, RunMethods } from "../core/request/idempotency.ts";
+import type { JoinRequest, JoinResult, RunMethods } from "../core/request/run.ts";
 import { wire } from "../isolate.ts";
 
 const RETENTION_MS = 86_400_000;

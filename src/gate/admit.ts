@@ -2,8 +2,7 @@
 // request limits of the caller's budgets, in this order. The body is read only after it.
 import { Problem } from "../core/lib/problem.ts";
 import type { Caller, Deps, RequestContext } from "../deps.ts";
-import { addressOf } from "./address.ts";
-import { authenticate } from "./authenticate.ts";
+import { addressOf, authenticate } from "./authenticate.ts";
 
 /**
  * Admits a request and counts it.

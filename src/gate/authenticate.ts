@@ -3,7 +3,6 @@
 import { looksLikeToken, readToken, type Refusal } from "../core/callers/credential.ts";
 import { Problem } from "../core/lib/problem.ts";
 import type { Caller, Deps, RequestContext } from "../deps.ts";
-import { addressOf } from "./address.ts";
 import { originNotAllowed, ownOrigins } from "./cors.ts";
 import { authenticateJwt } from "./jwt.ts";
 import { authenticatePublishableKey } from "./publishable-key.ts";
@@ -88,4 +87,26 @@ export function invalidCredentials(deps: Pick<Deps, "local">, { refused: reason 
     `The credential is missing or not valid. Send this Worker's own key as "Authorization: Bearer …" (sk_, pk_ or a session token), not your UniAPI key.${detail}`,
     { reason },
   );
+}
+
+/**
+ * The IP address that a request comes from, as Cloudflare reports it; null without `CF-Connecting-IP`. An IPv6 address is reduced to its
+ * /64 network, since one visitor usually has all of it.
+ */
+export function addressOf(request: Request): string | null {
+  const address = request.headers.get("cf-connecting-ip")?.trim().toLowerCase();
+  if (address === undefined || address === "") return null;
+  return address.includes(":") ? networkOf(address) : address;
+}
+
+/** The first four groups of an IPv6 address, expanded. An IPv4-mapped address is the IPv4 address. */
+function networkOf(address: string): string {
+  const inner = /^(?:::ffff:)((?:\d{1,3}\.){3}\d{1,3})$/.exec(address)?.[1];
+  if (inner !== undefined) return inner;
+  const [head = "", tail] = address.split("::");
+  const before = head === "" ? [] : head.split(":");
+  const after = tail === undefined || tail === "" ? [] : tail.split(":");
+  const zeros = tail === undefined ? 0 : Math.max(0, 8 - before.length - after.length);
+  const groups = [...before, ...Array.from({ length: zeros }, () => "0"), ...after].slice(0, 4);
+  return `${groups.map((group) => group.replace(/^0+(?=.)/, "")).join(":")}::/64`;
 }

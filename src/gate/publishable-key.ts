@@ -15,7 +15,7 @@ export async function readPublishableKeys(
   return callers;
 }
 
-/** The caller with a publishable key. @param address the visitor's IP address (address.ts) */
+/** The caller with a publishable key. @param address the visitor's IP address (`addressOf` in authenticate.ts) */
 export async function authenticatePublishableKey(
   credential: string,
   address: string | null,

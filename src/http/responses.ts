@@ -18,7 +18,7 @@ import type { RequestContext } from "../deps.ts";
 import { admit, admitReader } from "../gate/admit.ts";
 import { eventStream, json, NO_STORE, deferLogLine } from "./respond/response.ts";
 import { replayText, responseObjectOf, ResponsesSource } from "./respond/responses-source.ts";
-import { readCacheControl } from "../core/request/cache-control.ts";
+import { readCacheControl } from "../core/request/headers.ts";
 import type { DeletedResponse, InputItems } from "../contract/response.ts";
 import type { Grant } from "../core/callers/caller.ts";
 

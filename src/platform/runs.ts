@@ -1,5 +1,5 @@
 // Runs as the answer path uses them: one Durable Object per owner and Idempotency-Key. Requests without a key never reach it.
-import { type JoinRequest, type JoinResult, type RunMethods, runUnreachable } from "../core/request/idempotency.ts";
+import { type JoinRequest, type JoinResult, type RunMethods, runUnreachable } from "../core/request/run.ts";
 import { misconfigured } from "../core/config/setting.ts";
 import { within } from "./io/within.ts";
 

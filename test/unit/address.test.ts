@@ -1,7 +1,7 @@
 import { isIPv4, isIPv6 } from "node:net";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { addressOf } from "../../src/gate/address.ts";
+import { addressOf } from "../../src/gate/authenticate.ts";
 
 const from = (address: string): string | null =>
   addressOf(new Request("https://ask.example.com", { headers: { "cf-connecting-ip": address } }));

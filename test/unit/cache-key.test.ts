@@ -4,10 +4,8 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { compose, type Composed } from "../../src/core/request/compose.ts";
 import { defineConfig } from "../../src/core/config/define-config.ts";
-import { isRecord, type JsonObject, recordsOf } from "../../src/core/lib/json.ts";
+import { isRecord, type JsonObject, recordsOf, canonicalJson } from "../../src/core/lib/json.ts";
 import { readAsk } from "../../src/core/request/read-ask.ts";
-import { canonicalJson } from "../../src/core/lib/canonical.ts";
-
 const config = defineConfig({
   defaults: { model: "base", temperature: 1 },
   presets: {

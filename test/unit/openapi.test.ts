@@ -1,11 +1,11 @@
 // The document of /openapi.json: it is valid OpenAPI, it has every failure, and its examples match its schemas.
 import { Validator } from "@seriousme/openapi-schema-validator";
 import { expect, test } from "vitest";
-import { isBodilessResume } from "../../src/core/request/idempotency.ts";
 import { PROBLEMS } from "../../src/core/lib/problem.ts";
 import { openApiDocument } from "../../src/openapi/document.ts";
 import { exchangesOf, judge, type OpenApi, operationsOf } from "../support/openapi.ts";
 import { DEFAULTS } from "../../src/contract/response.ts";
+import { isBodilessResume } from "../../src/core/request/headers.ts";
 
 const document = JSON.parse(JSON.stringify(openApiDocument("1.2.3"))) as OpenApi;
 const EXCHANGES = exchangesOf(document);

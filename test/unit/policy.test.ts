@@ -2,11 +2,10 @@
 import { isDeepStrictEqual } from "node:util";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { isRecord, type JsonObject } from "../../src/core/lib/json.ts";
+import { isRecord, type JsonObject, canonicalJson } from "../../src/core/lib/json.ts";
 import { type CachePlan, type CacheSettings, isCacheable, planCache } from "../../src/core/cache/policy.ts";
 import { UPSTREAM_FIELDS } from "../../src/contract/request-fields.ts";
-import { canonicalJson } from "../../src/core/lib/canonical.ts";
-import { readCacheControl } from "../../src/core/request/cache-control.ts";
+import { readCacheControl } from "../../src/core/request/headers.ts";
 
 const keys = fc.string({ maxLength: 6 }).filter((key) => key !== "__proto__");
 const { json } = fc.letrec<{ json: unknown }>((tie) => ({

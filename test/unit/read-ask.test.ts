@@ -5,9 +5,10 @@ import { compose } from "../../src/core/request/compose.ts";
 import { defineConfig } from "../../src/core/config/define-config.ts";
 import { decodeUtf8 } from "../../src/core/lib/json.ts";
 import { Problem } from "../../src/core/lib/problem.ts";
-import { readAccept, readAsk } from "../../src/core/request/read-ask.ts";
+import { readAsk } from "../../src/core/request/read-ask.ts";
 import type { Ask } from "../../src/contract/ask.ts";
 import { UPSTREAM_FIELDS } from "../../src/contract/request-fields.ts";
+import { readAccept } from "../../src/core/request/headers.ts";
 
 const JSON_TYPE = "application/json";
 const FORM = "application/x-www-form-urlencoded";

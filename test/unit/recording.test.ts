@@ -7,7 +7,7 @@ import { record, type RecordingLine, type RunSpec } from "../../src/answer/runs/
 import { readAskReply, readResponsesReply, type ReplyOptions } from "../../src/answer/runs/reply.ts";
 import type { AskEvent } from "../../src/contract/answer.ts";
 import { compose } from "../../src/core/request/compose.ts";
-import type { JoinRequest } from "../../src/core/request/idempotency.ts";
+import type { JoinRequest } from "../../src/core/request/run.ts";
 import { Problem } from "../../src/core/lib/problem.ts";
 import type { Deps, RequestContext } from "../../src/deps.ts";
 import { createHarness } from "../support/answer-harness.ts";

@@ -1,14 +1,7 @@
 // Exactly once (docs/contract.md §6): a request with an Idempotency-Key makes no call of its own. It joins the run of its owner and key,
 // which makes one call for all requests with that key, now or within a day.
-import { canonicalJson } from "../../core/lib/canonical.ts";
-import type { JsonObject } from "../../core/lib/json.ts";
-import {
-  type JoinRequest,
-  keyReused,
-  readIdempotencyKey,
-  readLastEventId,
-  streamLost,
-} from "../../core/request/idempotency.ts";
+import { type JsonObject, canonicalJson } from "../../core/lib/json.ts";
+import { type JoinRequest, keyReused, streamLost } from "../../core/request/run.ts";
 import type { Deps, RequestContext } from "../../deps.ts";
 import { assertNotPaused, type Question, type StreamedAnswer, type WholeAnswer } from "../answer.ts";
 import type { AskReply } from "../ask-reply.ts";
@@ -16,6 +9,7 @@ import { Playback } from "./playback.ts";
 import type { RunSpec } from "./recording.ts";
 import { readAskReply, readResponsesReply, type ReplyOptions } from "./reply.ts";
 import { deriveDigest } from "../../core/callers/owner.ts";
+import { readIdempotencyKey, readLastEventId } from "../../core/request/headers.ts";
 
 /** Part of the fingerprint: the same body sent to another route is another request. */
 const ROUTES: Record<RunSpec["form"], string> = { ask: "/ask", responses: "/v1/responses" };

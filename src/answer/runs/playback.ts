@@ -3,7 +3,7 @@
 import { concatBytes } from "../../core/lib/bytes.ts";
 import { parseJson } from "../../core/lib/json.ts";
 import { Problem } from "../../core/lib/problem.ts";
-import { type JoinedRecording, type JoinRequest, runUnreachable } from "../../core/request/idempotency.ts";
+import { type JoinedRecording, type JoinRequest, runUnreachable } from "../../core/request/run.ts";
 import type { Deps, RequestContext } from "../../deps.ts";
 import type { LogFields } from "../../platform/log.ts";
 import { type RecordingLine, runInterrupted, problemFromData } from "./recording.ts";

@@ -1,7 +1,7 @@
 // Turns the lines of a recording into a reply: for POST /ask the recorded events, for /v1/responses the same values that answer() returns.
 import type { AskEvent } from "../../contract/answer.ts";
 import { hitHeaders, type CacheEntryAge } from "../../core/cache/cached-answer.ts";
-import { streamLost } from "../../core/request/idempotency.ts";
+import { streamLost } from "../../core/request/run.ts";
 import type { StreamedAnswer, WholeAnswer } from "../answer.ts";
 import type { AskEventBatch, AskReply } from "../ask-reply.ts";
 import { readFrame } from "../upstream-events.ts";

@@ -1,6 +1,6 @@
 // The rules of the exact-repeat cache (docs/contract.md §4): whether a cached answer may be used, and whether the new one may be stored.
 import { type JsonObject, recordsOf } from "../lib/json.ts";
-import type { CacheControl } from "../request/cache-control.ts";
+import type { CacheControl } from "../request/headers.ts";
 import { itemsOf, readOutput } from "../upstream/output.ts";
 
 /** The shortest lifetime that KV accepts. */

@@ -144,18 +144,3 @@ function booleanOf(value: string): boolean {
   if (value === "0" || value === "false") return false;
   throw new Problem("invalid_request", "`stream` in the query string must be true or false.", { param: "stream" });
 }
-
-/**
- * The preferred form of the answer: the media type with the highest q, the first among equals, or JSON if the header names none that the
- * Worker supports. `stream` in the body wins over `events`.
- */
-export function readAccept(accept: string | null): { form: "json" | "text"; events: boolean } {
-  let best = { type: "application/json", q: 0 };
-  for (const range of (accept ?? "").toLowerCase().split(",")) {
-    const [type = "", ...parameters] = range.split(";").map((part) => part.trim());
-    if (type !== "application/json" && type !== "text/event-stream" && type !== "text/plain") continue;
-    const q = Number(parameters.find((parameter) => parameter.startsWith("q="))?.slice(2) ?? "1");
-    if (q > best.q) best = { type, q };
-  }
-  return { form: best.type === "text/plain" ? "text" : "json", events: best.type === "text/event-stream" };
-}

@@ -1,6 +1,5 @@
-// Exactly once (docs/contract.md §6): the two headers that request a run, and the messages between the Worker and the run's Durable
-// Object. Messages are plain data, as RPC requires.
-import { isRecord, parseJson } from "../lib/json.ts";
+// Exactly once (docs/contract.md §6): the messages between the Worker and a run's Durable Object, and the problems of a run that can't be
+// joined. Messages are plain data, as RPC requires.
 import { Problem } from "../lib/problem.ts";
 
 /** A request to read a run's recording. */
@@ -37,41 +36,6 @@ export interface JoinedRecording {
 export interface RunMethods {
   /** Starts the call if there is none, and reads its recording from `request.from` on. */
   join: (request: JoinRequest) => Promise<JoinResult>;
-}
-
-/** The value of `Idempotency-Key`; undefined if the request has none. @throws Problem 400 invalid_request */
-export function readIdempotencyKey(headers: Headers): string | undefined {
-  const key = headers.get("idempotency-key");
-  if (key === null || /^[\x20-\x7e]{1,255}$/.test(key)) return key ?? undefined;
-  throw new Problem(
-    "invalid_request",
-    "The header `Idempotency-Key` must have 1 to 255 printable ASCII characters. Use a new UUID.",
-    {
-      param: "Idempotency-Key",
-    },
-  );
-}
-
-/**
- * The event after which to resume a stream; undefined if the request has no `Last-Event-ID`.
- * @throws Problem 409 stream_lost for an id that is not ours
- */
-export function readLastEventId(headers: Headers): { run: string; n: number } | undefined {
-  const id = headers.get("last-event-id");
-  if (id === null || id === "") return undefined;
-  const [, run, n] = /^([0-9a-f]{1,64})-(\d{1,9})$/.exec(id) ?? [];
-  if (run === undefined) throw streamLost();
-  return { run, n: Number(n) };
-}
-
-/**
- * Whether a request resumes a stream without its question: it has both headers, and a body that is empty or only `stream: true`. A
- * reloaded page has lost the question but not the ids.
- */
-export function isBodilessResume(headers: Headers, text: string): boolean {
-  if (!headers.has("idempotency-key") || !headers.has("last-event-id")) return false;
-  const body = text.trim() === "" ? {} : parseJson(text);
-  return isRecord(body) && Object.entries(body).every(([name, value]) => name === "stream" && value === true);
 }
 
 export function streamLost(): Problem {
