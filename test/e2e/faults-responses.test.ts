@@ -82,7 +82,7 @@ function expectObject(object: Json, name: string, input: string): void {
     incomplete_details: incomplete_reason === undefined ? null : { reason: incomplete_reason },
     error:
       status === "failed"
-        ? { code: "server_error", message: expect.stringContaining("pay for it twice") as string }
+        ? { code: "server_error", message: expect.stringContaining("may have been billed") as string }
         : null,
   });
   if (refusal !== undefined) expect(object["output"]).toMatchObject([{ content: [{ type: "refusal", refusal }] }]);
