@@ -1,6 +1,6 @@
-// A budget hold: the part of its caller's budgets that a request reserves before the upstream call, and settles by the call's cost. A
-// reservation that is never settled (the stream was cut, the caller disconnected, the isolate died) stays reserved: the call may have been
-// paid.
+// A budget hold: before its upstream call, a request holds the worst case in its caller's budgets, and afterwards it settles the hold by
+// the real cost. A hold remains if it is never settled (the stream was cut, the caller disconnected, the isolate died), because the call
+// may have been paid.
 import type { Usage } from "../contract/answer.ts";
 import { type Cost, worstCase } from "../core/callers/budget.ts";
 import { Problem } from "../core/lib/problem.ts";
@@ -8,14 +8,15 @@ import type { Composed } from "../core/request/compose.ts";
 import type { Turn } from "../core/turns/turn.ts";
 import { costUsd, usageOf } from "../core/upstream/usage.ts";
 import type { Deps, RequestContext } from "../deps.ts";
-import type { Reservation } from "../platform/budgets.ts";
+import type { Hold } from "../platform/budgets.ts";
 import { isYoung, type Parent, parentNotFound, readYoungTurn } from "./chain.ts";
 
 export class BudgetHold {
   readonly #deps: Deps;
   readonly #context: RequestContext;
   readonly #composed: Composed;
-  #reservation: Reservation | undefined;
+  /** The hold for the present call; undefined before the first call. */
+  #hold: Hold | undefined;
 
   constructor(deps: Deps, context: RequestContext, composed: Composed) {
     this.#deps = deps;
@@ -31,55 +32,56 @@ export class BudgetHold {
   }
 
   /**
-   * Reserves the worst case before a call. If KV does not show the parent's turn, its conversation counts as the longest possible one; if
-   * the budget does not allow that, a young turn is read again.
-   * @param parentTurn null if KV does not show it
-   * @throws Problem budget_exceeded, unavailable; previous_response_not_found if not even a whole day's budget would be enough
+   * Holds the worst case before a call. If KV does not show the parent's turn, the conversation counts as the longest possible one. If the
+   * budget does not allow that, and the turn is young, the turn is read again.
+   * @param parentTurn null if KV does not show the parent's turn
+   * @throws Problem budget_exceeded, unavailable; previous_response_not_found if even a whole day's budget would not be enough
    */
   async hold(parent: Parent | null, parentTurn: Turn | null): Promise<void> {
     if (!this.isLimited()) return;
     const parentTokens = parent === null ? 0 : tokensOf(parentTurn);
     try {
-      await this.#reserve(parentTokens);
+      await this.#holdWorstCase(parentTokens);
     } catch (error) {
       if (!isBudgetExceeded(error) || parent === null || parentTokens !== undefined) throw error;
       const mayAppear = parent.signed?.isStored === true && isYoung(this.#deps, parent);
       const tokens = mayAppear
         ? tokensOf(await readYoungTurn(this.#deps, this.#context.caller.owner, parent).catch(() => null))
         : undefined;
-      if (tokens !== undefined) await this.#reserve(tokens);
+      if (tokens !== undefined) await this.#holdWorstCase(tokens);
       else throw mayAppear || this.#fitsAnEmptyDay() ? error : tooLongForBudget();
     }
   }
 
   /**
-   * Reserves for a second call. The first one may have been paid: it is settled by `wastedUsage`, or stays reserved if that is unknown.
+   * Holds the worst case of a second call. The first call may have been paid, so its hold is settled by `wastedUsage`, or remains if that is
+   * null.
    * @param model the model of the first call
-   * @throws Problem like hold
+   * @throws Problem the same as `hold`
    */
   async holdAgain(parent: Parent, parentTurn: Turn | null, model: string, wastedUsage: Usage | null): Promise<void> {
-    if (this.#reservation === undefined) return;
+    if (this.#hold === undefined) return;
     if (wastedUsage !== null) this.settle(wastedUsage, costUsd(this.#deps.config.prices, [model], wastedUsage));
-    this.#reservation = undefined;
+    this.#hold = undefined;
     await this.hold(parent, parentTurn);
   }
 
-  /** After a failed call: releases the reservation if upstream refused unpaid or was never called. */
+  /** Releases the hold after a failed call, if upstream refused it unpaid or was never called. */
   releaseIfUnpaid(error: unknown): void {
-    if (error instanceof Problem && error.details.paid !== "maybe") this.#reservation?.release();
+    if (error instanceof Problem && error.details.paid !== "maybe") this.#hold?.release();
   }
 
   /**
-   * Replaces the reservation by the cost. Zero tokens mean that upstream did not count, so the reservation stays.
+   * Replaces the hold by the cost. Zero tokens mean that upstream did not count, so the hold remains.
    * @param usd undefined if the config has no price for the model
    */
   settle(usage: Usage | null, usd: number | undefined): void {
     const cost = costOf(usage, usd);
-    if (cost.tokens > 0) this.#reservation?.settle(cost);
+    if (cost.tokens > 0) this.#hold?.settle(cost);
   }
 
-  async #reserve(parentTokens: number | undefined): Promise<void> {
-    this.#reservation = await this.#deps.budgets.reserve(
+  async #holdWorstCase(parentTokens: number | undefined): Promise<void> {
+    this.#hold = await this.#deps.budgets.hold(
       this.#context.caller.budgets,
       this.#worstCase(parentTokens),
       this.#context.waitUntil,
@@ -101,7 +103,7 @@ export class BudgetHold {
   }
 }
 
-/** A call's cost as budgets count it. Some relays send a total that is less than its parts: then the parts count. */
+/** A call's cost as budgets count it. Some relays send a total that is less than the sum of its parts; then the sum counts. */
 export function costOf(usage: Usage | null, usd: number | undefined): Cost {
   if (usage === null) return { tokens: 0, nanoUsd: 0 };
   return {
@@ -110,7 +112,7 @@ export function costOf(usage: Usage | null, usd: number | undefined): Cost {
   };
 }
 
-/** The tokens of a turn and its history; undefined if upstream did not count. */
+/** The tokens of a turn and its history; undefined if the turn is missing or upstream did not count. */
 function tokensOf(turn: Turn | null): number | undefined {
   const usage = turn === null ? null : usageOf(turn.response["usage"]);
   return costOf(usage, 0).tokens || undefined;

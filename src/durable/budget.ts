@@ -1,19 +1,19 @@
-// The sums of one budget, in a Durable Object: spending per UTC day, reservations, and requests in the current minute. An object
-// runs one method at a time, so parallel calls can't exceed a limit together. Times are passed in; only the alarm reads the clock.
+// The sums of one budget, in a Durable Object: spending per UTC day, holds, and requests in the current minute. An object runs one method
+// at a time, so parallel calls can't exceed a limit together. Callers pass the time; only the alarm reads the clock.
 import { DurableObject } from "cloudflare:workers";
 import type { BudgetLimits } from "../core/config/config-schema.ts";
 import type { BudgetMethods, BudgetUsage, Cost, ExceededLimit, TokenCap, Tally } from "../core/callers/budget.ts";
 
 const DAY_MS = 86_400_000;
 const MINUTE_MS = 60_000;
-/** The 30 days that GET /usage shows, and one more because the clocks of isolates differ. */
+/** The 30 days that GET /usage shows, and one more, because the clocks of isolates differ. */
 const RETENTION_DAYS = 31;
 
 export class Budget extends DurableObject<Env> implements BudgetMethods {
   readonly #sql: SqlStorage;
   /** Whether the tables exist. `usage` does not create them, so an object without requests stores nothing. */
   #hasTables: boolean;
-  /** Saves a storage read on every write. */
+  /** Whether this instance knows that the alarm is set, which saves a storage read on every write. */
   #isAlarmSet = false;
 
   constructor(ctx: DurableObjectState, env: Env) {
@@ -24,7 +24,7 @@ export class Budget extends DurableObject<Env> implements BudgetMethods {
 
   async admit(at: number, perMinute: number | undefined, token: TokenCap | undefined): Promise<ExceededLimit | null> {
     this.#createTables();
-    // The clocks of isolates differ: a minute that has begun for one isolate has begun for all.
+    // The clocks of isolates differ. Once any isolate has begun a minute, the earlier minute is over for all.
     const minute = Math.max(Math.floor(at / MINUTE_MS), this.#queryNumber("SELECT minute AS n FROM minutes"));
     const inMinute = this.#queryNumber("SELECT n FROM minutes WHERE minute = ?", minute);
     if (perMinute !== undefined && inMinute >= perMinute) {
@@ -52,7 +52,7 @@ export class Budget extends DurableObject<Env> implements BudgetMethods {
     return null;
   }
 
-  async reserve(at: number, id: string, worst: Cost, limits: BudgetLimits): Promise<ExceededLimit | null> {
+  async hold(at: number, id: string, worst: Cost, limits: BudgetLimits): Promise<ExceededLimit | null> {
     this.#createTables();
     const day = Math.floor(at / DAY_MS);
     const { tokens, nanoUsd } = this.#readDay(day);
@@ -62,7 +62,7 @@ export class Budget extends DurableObject<Env> implements BudgetMethods {
     if (limits.usd_per_day !== undefined && nanoUsd + worst.nanoUsd > limits.usd_per_day * 1e9)
       return { limit: "usd_per_day", retryAfter };
     this.#sql.exec(
-      "INSERT INTO reservations (id, day, tokens, nano_usd) VALUES (?, ?, ?, ?)",
+      "INSERT INTO holds (id, day, tokens, nano_usd) VALUES (?, ?, ?, ?)",
       id,
       day,
       worst.tokens,
@@ -75,18 +75,18 @@ export class Budget extends DurableObject<Env> implements BudgetMethods {
 
   async settle(id: string, cost: Cost): Promise<void> {
     if (!this.#hasTables) return;
-    const [reservation] = this.#sql
+    const [hold] = this.#sql
       .exec<{ day: number; tokens: number; nano_usd: number }>(
-        "DELETE FROM reservations WHERE id = ? RETURNING day, tokens, nano_usd",
+        "DELETE FROM holds WHERE id = ? RETURNING day, tokens, nano_usd",
         id,
       )
       .toArray();
-    if (reservation === undefined) return;
-    this.#add(reservation.day, {
+    if (hold === undefined) return;
+    this.#add(hold.day, {
       requests: 0,
       hits: 0,
-      tokens: cost.tokens - reservation.tokens,
-      nanoUsd: cost.nanoUsd - reservation.nano_usd,
+      tokens: cost.tokens - hold.tokens,
+      nanoUsd: cost.nanoUsd - hold.nano_usd,
     });
   }
 
@@ -100,8 +100,8 @@ export class Budget extends DurableObject<Env> implements BudgetMethods {
     if (!this.#hasTables) return { days: [], inMinute: 0, ofToken: 0 };
     const today = Math.floor(at / DAY_MS);
     const days = this.#sql
-      .exec<{ day: number; requests: number; hits: number; tokens: number; nano_usd: number; reserved: number }>(
-        `SELECT days.*, (SELECT COALESCE(SUM(tokens), 0) FROM reservations WHERE reservations.day = days.day) AS reserved
+      .exec<{ day: number; requests: number; hits: number; tokens: number; nano_usd: number; held: number }>(
+        `SELECT days.*, (SELECT COALESCE(SUM(tokens), 0) FROM holds WHERE holds.day = days.day) AS held
          FROM days WHERE day > ? ORDER BY day DESC`,
         today - 30,
       )
@@ -113,14 +113,14 @@ export class Budget extends DurableObject<Env> implements BudgetMethods {
     };
   }
 
-  /** Deletes old days, and everything if the object was not used for a month. */
+  /** Deletes old days, or all storage if the object was not used for a month. */
   override async alarm(): Promise<void> {
     const at = Date.now();
     this.#isAlarmSet = false;
     const oldest = Math.floor(at / DAY_MS) - RETENTION_DAYS;
     if (this.#hasTables) {
       this.#sql.exec("DELETE FROM days WHERE day <= ?", oldest);
-      this.#sql.exec("DELETE FROM reservations WHERE day <= ?", oldest);
+      this.#sql.exec("DELETE FROM holds WHERE day <= ?", oldest);
       this.#sql.exec("DELETE FROM tokens WHERE expires < ?", at / 1_000);
       this.#sql.exec("DELETE FROM minutes WHERE minute <= ?", (oldest * DAY_MS) / MINUTE_MS);
       const remaining =
@@ -171,7 +171,7 @@ export class Budget extends DurableObject<Env> implements BudgetMethods {
     this.#hasTables = true;
     this.#sql.exec(`
       CREATE TABLE IF NOT EXISTS days (day INTEGER PRIMARY KEY, requests INTEGER NOT NULL, hits INTEGER NOT NULL, tokens INTEGER NOT NULL, nano_usd INTEGER NOT NULL);
-      CREATE TABLE IF NOT EXISTS reservations (id TEXT PRIMARY KEY, day INTEGER NOT NULL, tokens INTEGER NOT NULL, nano_usd INTEGER NOT NULL);
+      CREATE TABLE IF NOT EXISTS holds (id TEXT PRIMARY KEY, day INTEGER NOT NULL, tokens INTEGER NOT NULL, nano_usd INTEGER NOT NULL);
       CREATE TABLE IF NOT EXISTS minutes (one INTEGER PRIMARY KEY, minute INTEGER NOT NULL, n INTEGER NOT NULL);
       CREATE TABLE IF NOT EXISTS tokens (id TEXT PRIMARY KEY, n INTEGER NOT NULL, expires INTEGER NOT NULL);
     `);

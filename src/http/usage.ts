@@ -32,20 +32,20 @@ export const usageRoutes = new Hono<AppEnv>().get("/", async (c) => {
   } satisfies UsageReport);
 });
 
-const NOTHING: Omit<DaySums, "day"> = { requests: 0, hits: 0, tokens: 0, nanoUsd: 0, reserved: 0 };
+const NOTHING: Omit<DaySums, "day"> = { requests: 0, hits: 0, tokens: 0, nanoUsd: 0, held: 0 };
 
 function dayOf(sums: DaySums): UsageDay {
   return { date: new Date(sums.day * DAY_MS).toISOString().slice(0, 10), ...shownOf(sums) };
 }
 
-function shownOf({ requests, hits, tokens, nanoUsd, reserved }: Omit<DaySums, "day">): UsageSums {
-  return { requests, hits, tokens, cost_usd: nanoUsd / 1e9, reserved_tokens: reserved };
+function shownOf({ requests, hits, tokens, nanoUsd, held }: Omit<DaySums, "day">): UsageSums {
+  return { requests, hits, tokens, cost_usd: nanoUsd / 1e9, reserved_tokens: held };
 }
 
 function sumOf(days: readonly DaySums[]): UsageSums {
   const sum = { ...NOTHING };
   for (const day of days)
-    for (const key of ["requests", "hits", "tokens", "nanoUsd", "reserved"] as const) sum[key] += day[key];
+    for (const key of ["requests", "hits", "tokens", "nanoUsd", "held"] as const) sum[key] += day[key];
   return shownOf(sum);
 }
 

@@ -1,5 +1,5 @@
-// Budgets, one Durable Object each (src/durable/budget.ts). The object is called before the answer only if there is a limit;
-// sums that only GET /usage shows are added up in the isolate and sent from time to time.
+// Budgets, with one Durable Object each (src/durable/budget.ts). A request waits for the object only if its budget has a limit. Sums that
+// only GET /usage shows are added up in the isolate and sent from time to time.
 import {
   budgetExceeded,
   type BudgetMethods,
@@ -12,19 +12,20 @@ import { misconfigured } from "../core/config/setting.ts";
 import { Problem } from "../core/lib/problem.ts";
 import { within } from "./io/within.ts";
 
-/** An object that does not answer in this time counts as unreachable. */
+/** An object that does not answer within this time counts as unreachable. */
 const BUDGET_TIMEOUT_MS = 5_000;
-/** Pauses before a settlement is sent again, in milliseconds. If all attempts fail, the reservation remains. */
+/** Pauses before a settlement is sent again, in milliseconds. If all attempts fail, the hold remains. */
 const SETTLE_RETRIES_MS = [200, 1_000, 4_000];
-/** Budgets whose sums this isolate holds at one time. */
+/** The most budgets whose unsent sums one isolate stores. */
 const MAX_PENDING = 10_000;
 
 type WaitUntil = (work: Promise<unknown>) => void;
 
-export interface Reservation {
-  /** Replaces the reserved worst case by the real cost. Only the first call of `settle` or `release` counts. */
+/** The worst case of one call, held in each of its budgets. Only the first call of `settle` or `release` has an effect. */
+export interface Hold {
+  /** Replaces the worst case by the real cost. */
   settle: (cost: Cost) => void;
-  /** Returns all of it: upstream billed nothing. */
+  /** Returns the whole amount, because upstream billed nothing. */
   release: () => void;
 }
 
@@ -32,11 +33,11 @@ export interface Budgets {
   /** Counts one request against `requests_per_minute` and a session token's own cap. @throws Problem budget_exceeded, unavailable */
   admit: (budgets: readonly CallerBudget[]) => Promise<void>;
   /**
-   * Reserves a call's worst case from every budget with a daily limit, or from none of them.
+   * Holds a call's worst case in every budget with a daily limit, or in none of them.
    * @throws Problem budget_exceeded, unavailable
    */
-  reserve: (budgets: readonly CallerBudget[], worst: Cost, waitUntil: WaitUntil) => Promise<Reservation>;
-  /** Adds to the sums of GET /usage. `cost` is ignored for budgets with a daily limit: their reservation is settled instead. */
+  hold: (budgets: readonly CallerBudget[], worst: Cost, waitUntil: WaitUntil) => Promise<Hold>;
+  /** Adds to the sums of GET /usage. `cost` is ignored for budgets with a daily limit: their hold is settled instead. */
   count: (
     budgets: readonly CallerBudget[],
     amounts: { requests?: number; hits?: number; cost?: Cost },
@@ -110,7 +111,7 @@ export function durableBudgets(binding: BudgetsBinding | undefined, options: Bud
         if (exceeded !== null) throw budgetExceeded(budget, exceeded);
       }
     },
-    async reserve(budgets, worst, waitUntil) {
+    async hold(budgets, worst, waitUntil) {
       const id = random(16);
       const names: string[] = [];
       let isOpen = true;
@@ -123,10 +124,10 @@ export function durableBudgets(binding: BudgetsBinding | undefined, options: Bud
         if (!hasDayLimit(budget)) continue;
         names.push(budget.name);
         try {
-          const exceeded = await callObject(budget.name, (object) => object.reserve(now(), id, worst, budget.limits));
+          const exceeded = await callObject(budget.name, (object) => object.hold(now(), id, worst, budget.limits));
           if (exceeded !== null) throw budgetExceeded(budget, exceeded);
         } catch (error) {
-          // Includes the budget that did not answer: it may have received the call.
+          // Releases the failed budget too, since it may have received the call.
           end({ tokens: 0, nanoUsd: 0 });
           throw error;
         }
@@ -136,7 +137,7 @@ export function durableBudgets(binding: BudgetsBinding | undefined, options: Bud
     count(budgets, { requests = 0, hits = 0, cost }, waitUntil) {
       if (binding === undefined) return;
       for (const budget of budgets) {
-        // GET /usage never shows a visitor's sums. They exist for the visitor's limits only.
+        // GET /usage never shows a visitor's sums, so a visitor's object only enforces limits.
         if (budget.whose === "visitor") continue;
         const { tokens, nanoUsd } = cost === undefined || hasDayLimit(budget) ? { tokens: 0, nanoUsd: 0 } : cost;
         if (requests + hits + tokens + nanoUsd > 0) report(budget.name, { requests, hits, tokens, nanoUsd }, waitUntil);
@@ -155,20 +156,20 @@ interface PendingSums {
   sums: Tally;
   /** Milliseconds since 1970. */
   sentAt: number;
-  /** Whether a request waits to send the sums. */
+  /** Whether a request is waiting to send the sums. */
   isScheduled: boolean;
 }
 
 /**
- * Adds up sums by name and sends each name's sums at most once per `reportEveryMs`: at once if the last report is older than that, else
- * when that time is over. Sums that could not be sent are sent with the next ones.
- * @param send false if the object could not be reached
+ * Adds up sums by budget name, and sends those of one name at most once per `reportEveryMs`. A report that is due is sent immediately, any
+ * other when it becomes due. Sums that could not be sent are added to the next report.
+ * @param send resolves to false if the object could not be reached
  */
 function usageReporter(
   send: (name: string, tally: Tally) => Promise<boolean>,
   { now, sleep, warn, reportEveryMs }: BudgetsOptions,
 ): (name: string, tally: Tally, waitUntil: WaitUntil) => void {
-  /** The first entry is the one that was sent longest ago. */
+  /** In the order of their last reports, oldest first. */
   const pending = new Map<string, PendingSums>();
 
   async function flush(name: string): Promise<void> {
@@ -188,7 +189,7 @@ function usageReporter(
     else warn("usage_dropped");
   }
 
-  /** Makes room for one more name. A request that adds one name sends at most one other: a request may make 1,000 calls at most. */
+  /** Makes room for one more name. Sends only one report, because a request may make at most 1,000 calls. */
   function evictOldest(waitUntil: WaitUntil): void {
     const [oldest] = pending;
     if (oldest === undefined) return;
@@ -204,7 +205,7 @@ function usageReporter(
       pending.set(name, (entry = { sums: NOTHING, sentAt: -Infinity, isScheduled: false }));
     }
     entry.sums = plus(entry.sums, tally);
-    // If that report is overdue, the request that scheduled it has ended early.
+    // An overdue report means that the request that scheduled it ended early.
     if (entry.isScheduled && now() - entry.sentAt < 2 * reportEveryMs) return;
     const wait = Math.max(0, entry.sentAt + reportEveryMs - now());
     entry.isScheduled = true;

@@ -45,7 +45,7 @@ export async function createHarness(config: Partial<ConfigInput> = {}, lagMs = 0
   let serial = 0;
   const budgets: Deps["budgets"] = {
     admit: () => Promise.resolve(),
-    reserve: () => Promise.reject(new Error("no budgets in this harness")),
+    hold: () => Promise.reject(new Error("no budgets in this harness")),
     count: () => undefined,
     usage: () => Promise.resolve({ days: [], inMinute: 0, ofToken: 0 }),
   };

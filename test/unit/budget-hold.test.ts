@@ -4,7 +4,7 @@ import type { ConfigInput } from "../../src/core/config/define-config.ts";
 import { worstCase, type Cost } from "../../src/core/callers/budget.ts";
 import { createHarness, type Harness } from "../support/answer-harness.ts";
 
-type Step = ["reserve" | "settle", number] | ["release"];
+type Step = ["hold" | "settle", number] | ["release"];
 
 const CONFIG: Partial<ConfigInput> = {
   limits: { max_context_tokens: 1_000 },
@@ -22,8 +22,8 @@ async function createLimitedHarness(
   const steps: Step[] = [];
   harness.deps.budgets = {
     ...harness.deps.budgets,
-    reserve: async (_budgets, worst) => {
-      steps.push(["reserve", worst.tokens]);
+    hold: async (_budgets, worst) => {
+      steps.push(["hold", worst.tokens]);
       let open = true;
       const end = (step: Step): void => {
         if (open) steps.push(step);
@@ -40,15 +40,15 @@ async function createLimitedHarness(
 }
 
 /** The cost of one answer of this upstream. */
-const tokens = (steps: readonly Step[], kind: "reserve" | "settle"): number[] =>
+const tokens = (steps: readonly Step[], kind: "hold" | "settle"): number[] =>
   steps.flatMap(([name, count]) => (name === kind ? [count ?? 0] : []));
 
 describe("one call", () => {
-  test("reserves its worst case, and settles its cost once", async () => {
+  test("holds its worst case, and settles its cost once", async () => {
     const harness = await createLimitedHarness();
     await harness.say("hello");
-    expect(harness.steps.map(([name]) => name)).toEqual(["reserve", "settle"]);
-    expect(tokens(harness.steps, "reserve")[0]).toBeGreaterThan(tokens(harness.steps, "settle")[0] ?? 0);
+    expect(harness.steps.map(([name]) => name)).toEqual(["hold", "settle"]);
+    expect(tokens(harness.steps, "hold")[0]).toBeGreaterThan(tokens(harness.steps, "settle")[0] ?? 0);
   });
 
   test("that was never made holds nothing: the parent was not stored, or has expired", async () => {
@@ -56,12 +56,12 @@ describe("one call", () => {
     const { id } = await harness.say("hello", undefined, { storeTurn: false });
     harness.steps.length = 0;
     await expect(harness.say("and?", id)).rejects.toMatchObject({ code: "previous_response_not_found" });
-    expect(harness.steps.map(([name]) => name)).toEqual(["reserve", "release"]);
+    expect(harness.steps.map(([name]) => name)).toEqual(["hold", "release"]);
   });
 });
 
 describe("two calls for one answer", () => {
-  test("have two reservations, each settled by its own cost", async () => {
+  test("have two holds, each settled by its own cost", async () => {
     const harness = await createLimitedHarness();
     const { id } = await harness.say("hello");
     harness.deps.chainSupport.set("m", true);
@@ -69,17 +69,17 @@ describe("two calls for one answer", () => {
     harness.steps.length = 0;
     const { continuity } = await harness.say("and?", id);
     expect(continuity).toBe("replayed");
-    expect(harness.steps.map(([name]) => name)).toEqual(["reserve", "settle", "reserve", "settle"]);
+    expect(harness.steps.map(([name]) => name)).toEqual(["hold", "settle", "hold", "settle"]);
   });
 
-  test("keep the first reservation if its cost is unknown, since that call was aborted at its first event", async () => {
+  test("retain the first hold if its cost is unknown, since that call was aborted at its first event", async () => {
     const harness = await createLimitedHarness();
     const { id } = await harness.say("hello");
     harness.upstream.ignoresChain = true;
     harness.freshIsolate();
     harness.steps.length = 0;
     await harness.say("and?", id, { stream: true });
-    expect(harness.steps.map(([name]) => name)).toEqual(["reserve", "reserve", "settle"]);
+    expect(harness.steps.map(([name]) => name)).toEqual(["hold", "hold", "settle"]);
   });
 });
 
@@ -92,16 +92,16 @@ describe("a conversation of unknown length", () => {
     harness.deps.store = { ...real, read: async (keys) => keys.map(() => null) };
     harness.steps.length = 0;
     let first = true;
-    const { reserve } = harness.deps.budgets;
-    harness.deps.budgets.reserve = async (budgets, worst, waitUntil) => {
-      const held = await reserve(budgets, worst, waitUntil);
+    const { hold } = harness.deps.budgets;
+    harness.deps.budgets.hold = async (budgets, worst, waitUntil) => {
+      const held = await hold(budgets, worst, waitUntil);
       if (!first) return held;
       first = false;
       const { budgetExceeded } = await import("../../src/core/callers/budget.ts");
       throw budgetExceeded(BUDGETS[0] as (typeof BUDGETS)[0], { limit: "tokens_per_day", retryAfter: 9 });
     };
     await harness.say("and?", id);
-    const [worst = 0, known = 0] = tokens(harness.steps, "reserve");
+    const [worst = 0, known = 0] = tokens(harness.steps, "hold");
     expect(worst).toBeGreaterThan(1_000);
     expect(known).toBeLessThan(1_000);
   });
@@ -112,7 +112,7 @@ describe("a conversation of unknown length", () => {
     harness.deps.store = { ...harness.deps.store, read: async (keys) => keys.map(() => null) };
     harness.advance(3 * 60_000);
     const { budgetExceeded } = await import("../../src/core/callers/budget.ts");
-    harness.deps.budgets.reserve = (budgets) =>
+    harness.deps.budgets.hold = (budgets) =>
       Promise.reject(budgetExceeded(budgets[0] as (typeof BUDGETS)[0], { limit: "tokens_per_day", retryAfter: 9 }));
     const small = [{ ...BUDGETS[0], limits: { tokens_per_day: 500 } }];
     await expect(harness.say("and?", id, { budgets: small })).rejects.toMatchObject({
@@ -132,7 +132,7 @@ describe("a conversation of unknown length", () => {
     };
     harness.steps.length = 0;
     await harness.say("and?", id);
-    expect(tokens(harness.steps, "reserve")[0]).toBeGreaterThan(1_000);
+    expect(tokens(harness.steps, "hold")[0]).toBeGreaterThan(1_000);
   });
 });
 

@@ -32,7 +32,7 @@ function createIsolate(): Isolate {
       {
         getByName: (name) => ({
           admit: () => Promise.reject(new Error("not here")),
-          reserve: () => Promise.reject(new Error("not here")),
+          hold: () => Promise.reject(new Error("not here")),
           settle: () => Promise.reject(new Error("not here")),
           usage: () => Promise.reject(new Error("not here")),
           count: async (_at, tally) => {

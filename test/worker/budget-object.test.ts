@@ -18,46 +18,46 @@ const fresh = (): DurableObjectStub<Budget> => env.BUDGETS.getByName(crypto.rand
 const today = async (budget: ReturnType<typeof fresh>): Promise<object | undefined> => (await budget.usage(AT)).days[0];
 
 describe("a day's limits", () => {
-  test("a call that fits is reserved; one that does not fit changes nothing and gets the time of the next try", async () => {
+  test("a call that fits is held; one that does not fit changes nothing and gets the time of the next try", async () => {
     const budget = fresh();
-    expect(await budget.reserve(AT, "a", { tokens: 600, nanoUsd: 1_000 }, LIMITS)).toBeNull();
-    expect(await budget.reserve(AT, "b", { tokens: 401, nanoUsd: 0 }, LIMITS)).toEqual({
+    expect(await budget.hold(AT, "a", { tokens: 600, nanoUsd: 1_000 }, LIMITS)).toBeNull();
+    expect(await budget.hold(AT, "b", { tokens: 401, nanoUsd: 0 }, LIMITS)).toEqual({
       limit: "tokens_per_day",
       retryAfter: 50_400,
     });
-    expect(await budget.reserve(AT, "c", { tokens: 0, nanoUsd: 999_001 }, LIMITS)).toEqual({
+    expect(await budget.hold(AT, "c", { tokens: 0, nanoUsd: 999_001 }, LIMITS)).toEqual({
       limit: "usd_per_day",
       retryAfter: 50_400,
     });
-    expect(await budget.reserve(AT, "d", { tokens: 400, nanoUsd: 999_000 }, LIMITS)).toBeNull();
+    expect(await budget.hold(AT, "d", { tokens: 400, nanoUsd: 999_000 }, LIMITS)).toBeNull();
     expect(await today(budget)).toEqual({
       day: TODAY,
       requests: 0,
       hits: 0,
       tokens: 1_000,
       nanoUsd: 1_000_000,
-      reserved: 1_000,
+      held: 1_000,
     });
   });
 
-  test("a settlement replaces its reservation, once, on the reservation's own day", async () => {
+  test("a settlement replaces its hold, once, on the day of the hold", async () => {
     const budget = fresh();
-    await budget.reserve(AT, "a", { tokens: 600, nanoUsd: 1_000 }, LIMITS);
+    await budget.hold(AT, "a", { tokens: 600, nanoUsd: 1_000 }, LIMITS);
     await budget.settle("a", { tokens: 50, nanoUsd: 10 });
     await budget.settle("a", { tokens: 70, nanoUsd: 20 });
     await budget.settle("never", { tokens: 70, nanoUsd: 20 });
-    expect(await today(budget)).toMatchObject({ day: TODAY, tokens: 50, nanoUsd: 10, reserved: 0 });
-    expect(await budget.reserve(AT + DAY_MS, "b", { tokens: 1_000, nanoUsd: 0 }, LIMITS)).toBeNull();
+    expect(await today(budget)).toMatchObject({ day: TODAY, tokens: 50, nanoUsd: 10, held: 0 });
+    expect(await budget.hold(AT + DAY_MS, "b", { tokens: 1_000, nanoUsd: 0 }, LIMITS)).toBeNull();
     expect((await budget.usage(AT + DAY_MS)).days.map(({ day, tokens }) => [day, tokens])).toEqual([
       [TODAY + 1, 1_000],
       [TODAY, 50],
     ]);
   });
 
-  test("after any order of reserving, settling, repeating and crashing, the sums agree and no limit is exceeded", async () => {
+  test("after any order of holding, settling, repeating and crashing, the sums agree and no limit is exceeded", async () => {
     const step = fc.oneof(
-      fc.record({ do: fc.constant("reserve" as const), tokens: fc.nat(400), nanoUsd: fc.nat(400_000) }),
-      // Never more than was reserved, since that was the worst case.
+      fc.record({ do: fc.constant("hold" as const), tokens: fc.nat(400), nanoUsd: fc.nat(400_000) }),
+      // Never more than was held, since that was the worst case.
       fc.record({
         do: fc.constant("settle" as const),
         which: fc.nat(20),
@@ -80,12 +80,12 @@ describe("a day's limits", () => {
             await budget.usage(AT);
             await evictDurableObject(budget);
             budget = env.BUDGETS.getByName(name);
-          } else if (step.do === "reserve") {
+          } else if (step.do === "hold") {
             const id = `call-${calls.length}`;
             const { tokens, nanoUsd } = sums();
             const fits =
               tokens + step.tokens <= LIMITS.tokens_per_day && nanoUsd + step.nanoUsd <= LIMITS.usd_per_day * 1e9;
-            const refused = await budget.reserve(AT, id, { tokens: step.tokens, nanoUsd: step.nanoUsd }, LIMITS);
+            const refused = await budget.hold(AT, id, { tokens: step.tokens, nanoUsd: step.nanoUsd }, LIMITS);
             expect(refused === null).toBe(fits);
             if (fits) calls.push({ id, tokens: step.tokens, nanoUsd: step.nanoUsd, open: true });
           } else {
@@ -96,9 +96,9 @@ describe("a day's limits", () => {
             if (call.open) Object.assign(call, cost, { open: false });
           }
           const { days } = await budget.usage(AT);
-          const { tokens, nanoUsd, reserved } = days[0] ?? { tokens: 0, nanoUsd: 0, reserved: 0 };
+          const { tokens, nanoUsd, held } = days[0] ?? { tokens: 0, nanoUsd: 0, held: 0 };
           expect({ tokens, nanoUsd }).toEqual(sums());
-          expect(reserved).toBe(calls.filter(({ open }) => open).reduce((sum, call) => sum + call.tokens, 0));
+          expect(held).toBe(calls.filter(({ open }) => open).reduce((sum, call) => sum + call.tokens, 0));
           expect(tokens).toBeLessThanOrEqual(LIMITS.tokens_per_day);
           expect(nanoUsd).toBeLessThanOrEqual(LIMITS.usd_per_day * 1e9);
         }
@@ -148,15 +148,15 @@ describe("old days", () => {
   test("an alarm deletes them when they are a month old, and an unused object completely", async () => {
     const budget = fresh();
     const old = Date.now() - 40 * DAY_MS;
-    await budget.reserve(old, "lost", { tokens: 5, nanoUsd: 5 }, LIMITS);
+    await budget.hold(old, "lost", { tokens: 5, nanoUsd: 5 }, LIMITS);
     await budget.count(Date.now(), { requests: 2, hits: 1, tokens: 7, nanoUsd: 7 });
     expect(await runDurableObjectAlarm(budget)).toBe(true);
-    expect(await tablesOf(budget)).toEqual({ days: 1, reservations: 0, tokens: 0 });
+    expect(await tablesOf(budget)).toEqual({ days: 1, holds: 0, tokens: 0 });
     expect(await hasAlarm(budget), "the remaining day has an alarm, too").toBe(true);
   });
 
   test.each<[string, (budget: ReturnType<typeof fresh>, at: number) => Promise<unknown>]>([
-    ["a lost reservation", (budget, at) => budget.reserve(at, "lost", { tokens: 5, nanoUsd: 5 }, LIMITS)],
+    ["a lost hold", (budget, at) => budget.hold(at, "lost", { tokens: 5, nanoUsd: 5 }, LIMITS)],
     ["a visitor's one request", (budget, at) => budget.admit(at, 3, undefined)],
     [
       "an expired token",
@@ -169,7 +169,7 @@ describe("old days", () => {
     expect(await runDurableObjectAlarm(budget)).toBe(true);
     expect(await runDurableObjectAlarm(budget), "no alarm remains").toBe(false);
     expect(await tables(budget)).toEqual([]);
-    expect(await budget.reserve(AT, "new", { tokens: 5, nanoUsd: 5 }, LIMITS)).toBeNull();
+    expect(await budget.hold(AT, "new", { tokens: 5, nanoUsd: 5 }, LIMITS)).toBeNull();
     expect(await hasAlarm(budget), "a new use sets the alarm again").toBe(true);
   });
 
@@ -198,7 +198,7 @@ async function tables(budget: ReturnType<typeof fresh>): Promise<unknown[]> {
 async function tablesOf(budget: ReturnType<typeof fresh>): Promise<object> {
   return await runInDurableObject(budget, (_, { storage }) => {
     const count = (table: string): unknown => storage.sql.exec(`SELECT COUNT(*) AS n FROM ${table}`).one()["n"];
-    return { days: count("days"), reservations: count("reservations"), tokens: count("tokens") };
+    return { days: count("days"), holds: count("holds"), tokens: count("tokens") };
   });
 }
 

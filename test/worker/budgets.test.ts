@@ -1,4 +1,4 @@
-// Budgets over HTTP: admission, the reservation before a call, its settlement afterwards, and GET /usage.
+// Budgets over HTTP: admission, the hold before a call, its settlement afterwards, and GET /usage.
 import { env } from "cloudflare:workers";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
@@ -49,10 +49,10 @@ function startLimited(
 
 const usedOf = async (
   name: string,
-): Promise<{ tokens: number; reserved: number; requests: number; hits: number; nanoUsd: number }> =>
+): Promise<{ tokens: number; held: number; requests: number; hits: number; nanoUsd: number }> =>
   (await env.BUDGETS.getByName(name).usage(Date.now())).days[0] ?? {
     tokens: 0,
-    reserved: 0,
+    held: 0,
     requests: 0,
     hits: 0,
     nanoUsd: 0,
@@ -61,7 +61,7 @@ const from = (address: string): Record<string, string> => ({ ...pk, "cf-connecti
 
 describe("a limit", () => {
   test("lets at most ten of fifty parallel calls reach upstream if it is enough for ten", async () => {
-    // Each call reserves 100 output tokens and some input tokens. A settlement may only make room for what it frees.
+    // Each call holds 100 output tokens and some input tokens. A settlement may only make room for what it frees.
     const { worker, total } = startLimited({ total: { tokens_per_day: 1_500 } });
     const input = uniqueText();
     const answers = await Promise.all(Array.from({ length: 50 }, () => worker.ask({ input }, pk)));
@@ -72,7 +72,7 @@ describe("a limit", () => {
     expect(await calls(input)).toBeLessThanOrEqual(10);
     await worker.settled();
     const used = await usedOf(total);
-    expect(used.reserved).toBe(0);
+    expect(used.held).toBe(0);
     expect(used.tokens).toBeLessThanOrEqual(1_500);
   });
 
@@ -207,7 +207,7 @@ describe("budgets together", () => {
       end: fc.constantFrom("settle" as const, "release" as const, "lost" as const),
       part: fc.double({ min: 0, max: 1, noNaN: true }),
       /** The object receives the call, and its answer is lost. */
-      fails: fc.constantFrom("never" as const, "reserve" as const, "settle" as const),
+      fails: fc.constantFrom("never" as const, "hold" as const, "settle" as const),
     });
     await fc.assert(
       fc.asyncProperty(fc.array(call, { maxLength: 20 }), fc.scheduler(), async (all, scheduler) => {
@@ -229,7 +229,7 @@ describe("budgets together", () => {
               };
               return {
                 admit: (...args: Parameters<typeof stub.admit>) => stub.admit(...args),
-                reserve: (...args: Parameters<typeof stub.reserve>) => faulty("reserve", stub.reserve(...args)),
+                hold: (...args: Parameters<typeof stub.hold>) => faulty("hold", stub.hold(...args)),
                 settle: (...args: Parameters<typeof stub.settle>) => faulty("settle", stub.settle(...args)),
                 count: (...args: Parameters<typeof stub.count>) => stub.count(...args),
                 usage: (...args: Parameters<typeof stub.usage>) => stub.usage(...args),
@@ -246,7 +246,7 @@ describe("budgets together", () => {
           const adapter = durableBudgets(flaky, outside);
           await scheduler.schedule(Promise.resolve(), `call ${n} begins`);
           const held = await adapter
-            .reserve(budgets, { tokens, nanoUsd: 0 }, (work) => void waitUntil.push(work))
+            .hold(budgets, { tokens, nanoUsd: 0 }, (work) => void waitUntil.push(work))
             .catch(() => null);
           await scheduler.schedule(Promise.resolve(), `call ${n} ends`);
           if (held === null) return 0;
@@ -268,7 +268,7 @@ describe("budgets together", () => {
   }, 30_000);
 });
 
-describe("a reservation", () => {
+describe("a hold", () => {
   const model = (name: string): ConfigInput => ({ presets: { chat: { max_output_tokens: 100, model: name } } });
 
   test("is replaced by what was used: as JSON, as events, on both routes, in tokens and USD", async () => {
@@ -286,7 +286,7 @@ describe("a reservation", () => {
     }
     await worker.settled();
     const sums = await usedOf(total);
-    expect(sums).toMatchObject({ tokens, reserved: 0, requests: 4 });
+    expect(sums).toMatchObject({ tokens, held: 0, requests: 4 });
     const cost = log.requests().reduce((sum, line) => sum + Number(line["cost_usd"]), 0);
     expect(sums.nanoUsd).toBe(Math.round(cost * 1e9));
   });
@@ -297,7 +297,7 @@ describe("a reservation", () => {
       const { worker, total } = startLimited({ total: { tokens_per_day: 100_000 } }, model(name));
       expect((await worker.ask({ input: uniqueText() }, pk)).ok).toBe(false);
       await worker.settled();
-      expect(await usedOf(total)).toMatchObject({ tokens: 0, reserved: 0 });
+      expect(await usedOf(total)).toMatchObject({ tokens: 0, held: 0 });
     },
   );
 
@@ -310,7 +310,7 @@ describe("a reservation", () => {
       await response.text().catch(() => undefined);
     }
     await worker.settled();
-    expect(await usedOf(total)).toMatchObject({ tokens: 0, reserved: 0 });
+    expect(await usedOf(total)).toMatchObject({ tokens: 0, held: 0 });
   });
 
   test.each(["emulate/500", "emulate/reset", "emulate/cut"])(
@@ -322,7 +322,7 @@ describe("a reservation", () => {
       await worker.settled();
       const used = await usedOf(total);
       expect(used.tokens).toBeGreaterThan(100);
-      expect(used.reserved).toBe(used.tokens);
+      expect(used.held).toBe(used.tokens);
     },
   );
 
@@ -334,7 +334,7 @@ describe("a reservation", () => {
     await reader?.cancel();
     await worker.settled();
     const used = await usedOf(total);
-    expect(used.reserved).toBe(used.tokens);
+    expect(used.held).toBe(used.tokens);
     expect(used.tokens).toBeGreaterThan(100);
   });
 
@@ -352,7 +352,7 @@ describe("a reservation", () => {
 });
 
 describe("a budget that can't be reached", () => {
-  const broken = { getByName: () => ({ admit: dead, reserve: dead, settle: dead, count: dead, usage: dead }) };
+  const broken = { getByName: () => ({ admit: dead, hold: dead, settle: dead, count: dead, usage: dead }) };
   function dead(): Promise<never> {
     return Promise.reject(new Error("the object is gone"));
   }
@@ -385,7 +385,7 @@ describe("a budget that can't be reached", () => {
         const stub = real.getByName(name);
         return {
           admit: (...args: Parameters<typeof stub.admit>) => stub.admit(...args),
-          reserve: (...args: Parameters<typeof stub.reserve>) => stub.reserve(...args),
+          hold: (...args: Parameters<typeof stub.hold>) => stub.hold(...args),
           // The object receives the first call, but its answer is lost.
           settle: async (...args: Parameters<typeof stub.settle>) => {
             await stub.settle(...args);
@@ -398,7 +398,7 @@ describe("a budget that can't be reached", () => {
     };
     const { worker, total } = startLimited({ total: { tokens_per_day: 100_000 } }, {}, { BUDGETS: flaky });
     const { usage } = await worker.answer({ input: uniqueText() }, pk);
-    expect(await usedOf(total)).toMatchObject({ tokens: usage?.total_tokens, reserved: 0 });
+    expect(await usedOf(total)).toMatchObject({ tokens: usage?.total_tokens, held: 0 });
     expect(settleCalls).toBe(3);
   });
 });

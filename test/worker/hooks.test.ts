@@ -438,7 +438,7 @@ describe("the budget of a hook", () => {
     const first = await (await worker.send("/hooks/thrifty", await standardEvent({ input }))).json<Acknowledged>();
     const { answer } = await waitForEnd(worker, first.job);
     const used = (await env.BUDGETS.getByName("hook:thrifty").usage(Date.now())).days[0];
-    expect(used).toMatchObject({ tokens: answer?.usage?.total_tokens, reserved: 0 });
+    expect(used).toMatchObject({ tokens: answer?.usage?.total_tokens, held: 0 });
     const second = await (
       await worker.send("/hooks/thrifty", await standardEvent({ input: "x".repeat(4_000) }))
     ).json<Acknowledged>();
@@ -456,7 +456,7 @@ describe("the budget of a hook", () => {
     expect(await calls(input)).toBe(6);
     expect((await env.BUDGETS.getByName("hook:failing").usage(Date.now())).days[0]).toMatchObject({
       tokens: 0,
-      reserved: 0,
+      held: 0,
     });
   });
 });

@@ -208,7 +208,7 @@ describe("one run counts once", () => {
     });
   });
 
-  test("a budget is reserved and settled once, and released if nothing was paid", async () => {
+  test("a budget is held and settled once, and released if nothing was paid", async () => {
     const id = crypto.randomUUID();
     const key = "pk_run_0123456789abcdef";
     const worker = startWorker({
@@ -223,7 +223,7 @@ describe("one run counts once", () => {
     const [answer] = await Promise.all(answers.map(readAnswer));
     await vi.waitFor(
       async () =>
-        expect(await usageOfDay()).toMatchObject({ tokens: answer?.usage?.total_tokens, reserved: 0, requests: 5 }),
+        expect(await usageOfDay()).toMatchObject({ tokens: answer?.usage?.total_tokens, held: 0, requests: 5 }),
       {
         timeout: 10_000,
       },
@@ -231,7 +231,7 @@ describe("one run counts once", () => {
     const refused = await worker.ask({ input: uniqueText(), model: "emulate/503" }, { ...as(key), ...freshKey() });
     expect(refused.status).toBe(503);
     await vi.waitFor(
-      async () => expect(await usageOfDay()).toMatchObject({ tokens: answer?.usage?.total_tokens, reserved: 0 }),
+      async () => expect(await usageOfDay()).toMatchObject({ tokens: answer?.usage?.total_tokens, held: 0 }),
       {
         timeout: 10_000,
       },
@@ -632,13 +632,13 @@ describe("a run's object", () => {
     );
     await runInDurableObject(run, (object) => {
       const own = object as unknown as { env: Env };
-      let reserveCalls = 0;
+      let holdCalls = 0;
       const BUDGETS = {
         getByName: (name: string) => {
           const stub = env.BUDGETS.getByName(name);
           return {
-            reserve: (...args: Parameters<typeof stub.reserve>) =>
-              (reserveCalls += 1) === 1 ? stub.reserve(...args) : Promise.reject(new Error("away")),
+            hold: (...args: Parameters<typeof stub.hold>) =>
+              (holdCalls += 1) === 1 ? stub.hold(...args) : Promise.reject(new Error("away")),
             settle: (...args: Parameters<typeof stub.settle>) => stub.settle(...args),
             count: (...args: Parameters<typeof stub.count>) => stub.count(...args),
           };

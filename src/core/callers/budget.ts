@@ -32,10 +32,10 @@ export interface Cost {
 export type Tally = Cost & { requests: number; hits: number };
 
 /**
- * The sums of one UTC day. `day` is in days since 1970. `reserved` is the part of `tokens` that is reserved for calls which have not been
- * settled yet, or never were.
+ * The sums of one UTC day. `day` is in days since 1970. `held` is the part of `tokens` that is held for calls that have not been settled,
+ * or never will be.
  */
-export type DaySums = Tally & { day: number; reserved: number };
+export type DaySums = Tally & { day: number; held: number };
 
 /** Sums of the last 30 days that have any (newest first), requests in this minute, and requests of one session token. */
 export interface BudgetUsage {
@@ -48,9 +48,9 @@ export interface BudgetUsage {
 export interface BudgetMethods {
   /** Counts one request. A request beyond a limit is refused and not counted. */
   admit: (at: number, perMinute: number | undefined, token: TokenCap | undefined) => Promise<ExceededLimit | null>;
-  /** Adds a call's worst case to the sums of the day, if it fits. It remains there until it is settled. */
-  reserve: (at: number, id: string, worst: Cost, limits: BudgetLimits) => Promise<ExceededLimit | null>;
-  /** Replaces a reservation by the real cost, on the reservation's own day. Has no effect on an id that is unknown or already settled. */
+  /** Adds a call's worst case to the sums of the day, if it fits. It remains there until `settle` replaces it. */
+  hold: (at: number, id: string, worst: Cost, limits: BudgetLimits) => Promise<ExceededLimit | null>;
+  /** Replaces a hold by the real cost, on the day of the hold. Has no effect on an id that is unknown or already settled. */
   settle: (id: string, cost: Cost) => Promise<void>;
   /** Adds to the sums of the day, without limits. */
   count: (at: number, tally: Tally) => Promise<void>;
@@ -70,7 +70,7 @@ export interface ExceededLimit {
 const IMAGE_TOKENS = 5_000;
 /** Assumed for a conversation of unknown length, if the config has no `max_context_tokens`. */
 const CONTEXT_TOKENS = 128_000;
-/** The output limit of a call, and what it reserves, if the config has no `max_output_tokens`. */
+/** The output limit of a call, and the output that its hold assumes, if the config has no `max_output_tokens`. */
 export const OUTPUT_TOKENS = 16_384;
 
 /**
