@@ -1,8 +1,9 @@
-// Everything outside the core that a request may use: plain functions and values, built from the bindings by src/wire.ts. Types only.
+// The types of Deps and of a request's context. Deps are all functions and values outside the core that a request may use. src/wire.ts
+// builds them from the bindings. This module contains no code.
 import type { Caller } from "./core/callers/caller.ts";
 import type { Config } from "./core/config/define-config.ts";
 import type { PublishableKey } from "./core/config/config-schema.ts";
-import type { Assets } from "./platform/assets.ts";
+import type { FetchAsset } from "./platform/assets.ts";
 import type { Budgets } from "./platform/budgets.ts";
 import type { SendCallback } from "./platform/callback.ts";
 import type { ChainSupport } from "./platform/chain-support.ts";
@@ -24,11 +25,11 @@ export interface Deps {
   config: Config;
   /** Calls UniAPI. */
   upstream: Upstream;
-  /** The same for a job, except that upstream has a job's own deadline and budgets receive every sum at once. */
+  /** Returns the Deps of a job. They differ in upstream's total deadline, and they send every sum to its budget immediately. */
   forJobs: () => Deps;
   jobs: Jobs;
-  /** Files deployed beside the bundle. */
-  assets: Assets;
+  /** Fetches a file that is deployed beside the bundle. */
+  assets: FetchAsset;
   /** Sends one request to a callback of the config. */
   callback: SendCallback;
   /** The value of a secret that the config names; undefined if it is not set. */
@@ -41,35 +42,35 @@ export interface Deps {
   /** `ENVIRONMENT=local`. */
   local: boolean;
   paused: boolean;
-  /** Reads a request's body within a deadline and a size. */
+  /** Reads a request's body within a deadline and a size limit. */
   receive: Receive;
-  /** Callers by their server key. */
+  /** The caller of each server key. */
   serverKeys: ReadonlyMap<string, Caller>;
-  /** Publishable keys by the key itself. */
+  /** The settings and the owner of each publishable key. */
   publishableKeys: ReadonlyMap<string, PublishableCaller>;
-  /** The first one signs. If there are none, sessions are off. */
+  /** The first one signs session tokens. If the list is empty, sessions are off. */
   sessionKeys: readonly SessionKey[];
-  /** Signature keys of identity providers. */
+  /** Returns the signature keys of an identity provider. */
   jwks: Jwks;
-  /** Undefined if TURNSTILE_SECRET is not set. */
+  /** Verifies a Turnstile token. Undefined if TURNSTILE_SECRET is not set. */
   siteverify: Siteverify | undefined;
   /** The caller of a local request without a credential. */
   anonymous: Caller;
-  /** Requests, tokens and USD per caller. */
+  /** Limits and counts requests, tokens and USD per caller. */
   budgets: Budgets;
   /** Upstream calls that requests with the same Idempotency-Key share. */
   runs: Runs;
-  /** Whether one more request under this key is within RATE_LIMIT. True if RATE_LIMIT fails or is not bound. */
+  /** Whether one more request under this key is within the rate limit. True if RATE_LIMIT fails or is not bound. */
   isWithinRateLimit: (key: string) => Promise<boolean>;
   /** Which models continue a conversation by id, as this isolate has observed within a day. */
   chainSupport: ChainSupport;
-  /** Warns of models that the config names and that end soon. */
+  /** Warns of models in the config that their provider will shut down soon. */
   warnOfShutdowns: WarnOfShutdowns;
   log: Log;
   /** Milliseconds since 1970. */
   now: () => number;
   sleep: (ms: number) => Promise<void>;
-  /** `bytes` random bytes in hex. */
+  /** Returns that many random bytes, in hex. */
   random: (bytes: number) => string;
 }
 
@@ -83,10 +84,10 @@ export interface PublishableCaller {
 export interface RequestContext {
   requestId: string;
   caller: Caller;
-  /** Aborted when the caller disconnects; undefined if no caller waits. */
+  /** Aborts when the caller disconnects; undefined if no caller waits. */
   signal: AbortSignal | undefined;
   /** Keeps the isolate alive for work that continues after the answer. */
   waitUntil: (work: Promise<unknown>) => void;
-  /** Fields of the request's log line, added while it is answered. */
+  /** The fields of the request's log line, which are added while the request is answered. */
   logFields: LogFields;
 }

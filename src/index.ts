@@ -1,4 +1,4 @@
-// Entry point of the Worker.
+// The Worker's entry point: the HTTP handler, the Durable Objects and the Workflow.
 import { createApp } from "./app.ts";
 import { config, wire } from "./isolate.ts";
 

@@ -1,4 +1,4 @@
-// The deployer's config and the wire: one of each per isolate, shared by the router and by every Durable Object.
+// The deployer's config and the wire. Each isolate has one of each, which the router, the Workflow and the Durable Objects share.
 import config from "#config";
 import { createWire } from "./wire.ts";
 

@@ -1,5 +1,5 @@
-// The only reader of env: builds Deps from settings and bindings, once per isolate and env. A wrong setting fails every request with
-// the setting's name; no message contains a value.
+// Builds Deps from settings and bindings, once per isolate and env. No other module reads settings. If a setting is wrong, every request
+// fails with an error that names the setting but never shows its value.
 import type { Config } from "./core/config/define-config.ts";
 import { hexOf } from "./core/lib/bytes.ts";
 import { misconfigured } from "./core/config/setting.ts";
@@ -17,7 +17,7 @@ import {
 import type { Deps } from "./deps.ts";
 import { readPublishableKeys } from "./gate/publishable-key.ts";
 import { readServerKeys } from "./gate/server-key.ts";
-import { boundAssets } from "./platform/assets.ts";
+import { createAssetFetcher } from "./platform/assets.ts";
 import { type Budgets, durableBudgets } from "./platform/budgets.ts";
 import { callbackSender } from "./platform/callback.ts";
 import { chainSupportTable } from "./platform/chain-support.ts";
@@ -34,13 +34,13 @@ import { siteverify } from "./platform/turnstile.ts";
 import { type Upstream, uniapi } from "./platform/upstream/upstream.ts";
 import { type IdKeys, importIdKeys, ownerOf } from "./core/callers/owner.ts";
 
-/** docs/contract.md §8, in milliseconds. */
+/** The deadlines of docs/contract.md §8, in milliseconds. */
 export const DEADLINES = {
   upstream_first_byte: 120_000,
   upstream_idle: 300_000,
   upstream_total: 3_600_000,
   body: 10_000,
-  /** `upstream_total` of a job's call: shorter than the timeout of its Workflow step. */
+  /** The `upstream_total` of a job's call. It is shorter than the timeout of the job's Workflow step. */
   job_total: 2_900_000,
   /** One attempt at a callback. */
   callback: 15_000,
@@ -48,7 +48,7 @@ export const DEADLINES = {
   usage: 10_000,
 };
 
-/** The bindings of wrangler.toml, secrets, and METRICS if the deployer adds it. Any of them may be missing. */
+/** The bindings of wrangler.toml, the secrets, and METRICS if the deployer adds it. Any of them may be missing. */
 interface Settings extends Partial<Env> {
   UNIAPI_KEY?: string;
   SERVER_KEYS?: string;
@@ -76,7 +76,8 @@ const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout
 
 export function createWire(config: Config): Wire {
   const logs = new WeakMap<object, Log>();
-  // It holds no promises: a request must not wait for the promise of another request, which ends with that request.
+  // This stores no promises, because a request must not await another request's promise, which may never settle once that request has
+  // ended.
   const built = new WeakMap<object, Deps>();
   function log(env: Settings): Log {
     let existing = logs.get(env);
@@ -90,7 +91,7 @@ export function createWire(config: Config): Wire {
       const existing = built.get(env);
       if (existing !== undefined) return existing;
       const deps = await buildDeps(config, env, log(env));
-      // At a cold start several requests build Deps at once. All of them use the first, because Deps hold state.
+      // At a cold start, several requests may build Deps in parallel. All of them use the first result, because Deps contain state.
       const first = built.get(env);
       if (first !== undefined) return first;
       built.set(env, deps);
@@ -117,7 +118,7 @@ async function buildDeps(config: Config, env: Settings, log: Log): Promise<Deps>
   const upstreamWith = (upstreamTotal: number): Upstream =>
     uniapi({ baseUrl, key, deadlines: { ...deadlines, upstream_total: upstreamTotal } }, fetcher, now);
   const jobUpstream = upstreamWith(deadlines.job_total);
-  // Nothing runs after a step of a Workflow, so its sums must be sent at once.
+  // Nothing runs after a step of a Workflow, so a job's sums must be sent immediately.
   const jobBudgets = budgetsWith(0);
   const deps: Deps = {
     config,
@@ -142,7 +143,7 @@ async function buildDeps(config: Config, env: Settings, log: Log): Promise<Deps>
     upstream: upstreamWith(deadlines.upstream_total),
     forJobs: () => ({ ...deps, upstream: jobUpstream, budgets: jobBudgets }),
     jobs: durableJobs(env.JOB_RECORDS, { now, random: randomHex, warn: log.warn }),
-    assets: boundAssets(env.ASSETS),
+    assets: createAssetFetcher(env.ASSETS),
     callback: callbackSender({
       callbacks: config.callbacks,
       fetcher,
@@ -174,7 +175,7 @@ async function idKeysOf(value: string | undefined, upstreamKey: string, log: Log
   return importIdKeys([new Uint8Array(await crypto.subtle.digest("SHA-256", seed))]);
 }
 
-/** undefined for a binding that is not text, such as a KV namespace. */
+/** Returns the setting's trimmed value; undefined if it is empty, or a binding that is not a string, such as a KV namespace. */
 function textSetting(env: Settings, name: string): string | undefined {
   const value: unknown = Object.hasOwn(env, name) ? (env as Record<string, unknown>)[name] : undefined;
   return typeof value === "string" && value.trim() !== "" ? value.trim() : undefined;

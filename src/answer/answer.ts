@@ -1,6 +1,6 @@
-// From a composed request to its answer: answer() → lookUpOrCall → callUpstream → openUpstream. Finds the parent, looks the answer up in
-// the cache, calls upstream, and stores the result. Routes, runs and jobs call it. It knows nothing of HTTP; every outcome is a value or
-// a Problem.
+// From a composed request to its answer: answer() → lookUpOrCall → callUpstream → openUpstream. Finds the parent, looks up the answer in
+// the cache, calls upstream, and stores the result. Routes, runs and jobs call it. Knows nothing about HTTP: every outcome is a value or a
+// Problem.
 import type { Usage } from "../contract/answer.ts";
 import {
   ageOf,
@@ -26,7 +26,7 @@ import { type FinishedAnswer, PendingTurn } from "./pending-turn.ts";
 import { deriveDigest } from "../core/callers/owner.ts";
 import { canonicalJson } from "../core/lib/json.ts";
 
-/** A composed request, and how it is to be answered: plain data, so that a run or a job can store it. */
+/** A composed request, and how to answer it. Plain data, because it is sent to a run's Durable Object. */
 export interface Question {
   composed: Composed;
   /** `previous_response_id` as the caller sent it. */
@@ -36,21 +36,21 @@ export interface Question {
   cacheControl: CacheControl;
   /** If false, only `Cache-Control: max-age` makes the request use the cache. */
   cacheByDefault: boolean;
-  /** The caller's own, without the preset's. */
+  /** The request's own metadata, without the preset's. */
   metadata: Record<string, string> | undefined;
   stream: boolean;
-  /** The answer's id must be known before upstream names its own: a header of a text stream needs it. */
+  /** Assign the answer's id before its first event: a text stream sends it in a header, and a run records it. */
   idFirst: boolean;
-  /** Whether to wait here when upstream asks for a short wait. OpenAI's SDKs on /v1/responses wait themselves. */
-  retries: boolean;
+  /** Whether to wait and retry if upstream is busy and asks for a short wait. False on /v1/responses, where OpenAI's SDKs do this. */
+  retryIfBusy: boolean;
 }
 
-/** An answer that is complete: a cache hit, or the reply to a request that does not stream. */
+/** A complete answer: a cache hit, or the reply to a request that does not stream. */
 export interface WholeAnswer {
   kind: "whole";
   finished: FinishedAnswer;
   headers: Record<string, string>;
-  /** Set for a cache hit. `headers` has its age at this moment; a run that replays it later makes new headers. */
+  /** Set for a cache hit. `headers` contains its present age; a run that replays the hit later computes that header again. */
   cacheEntry?: CacheEntryAge;
 }
 
@@ -61,11 +61,11 @@ export interface StreamedAnswer {
   id: string | undefined;
   previousId: string | null;
   headers: Record<string, string>;
-  /** The signed id for an upstream id in an event, the same one throughout the stream. */
+  /** Converts an upstream id in an event to our signed id, which is the same throughout the stream. */
   idFor: (upstreamId: unknown) => Promise<string>;
-  /** The next events of upstream; the last batch has the finished answer. @throws Problem */
+  /** Returns upstream's next events; the last batch has the finished answer. @throws Problem */
   next: () => Promise<{ events: EventBatch; finished?: FinishedAnswer }>;
-  /** Call this when the caller disconnects. */
+  /** To call when the caller disconnects. */
   cancel: () => void;
 }
 
@@ -83,7 +83,7 @@ export function assertNotPaused({ paused }: Pick<Deps, "paused">): void {
 
 /**
  * Answers a question from the cache or by a call to upstream, which may cost money.
- * @throws Problem. For a restricted caller it contains none of upstream's words, which may describe the preset
+ * @throws Problem without upstream's words for a restricted caller, since they may describe the preset
  */
 export async function answer(
   deps: Deps,
@@ -103,7 +103,10 @@ function rethrowForRestricted(error: unknown): never {
   throw withoutUpstreamWords(error);
 }
 
-/** Finds the parent, reads the cached answer and the parent's turn from KV at once, and calls upstream if no cached answer may be used. */
+/**
+ * Finds the parent, reads the cached answer and the parent's turn in a single KV read, and calls upstream if there is no usable cached
+ * answer.
+ */
 async function lookUpOrCall(
   deps: Deps,
   question: Question,
@@ -125,32 +128,32 @@ async function lookUpOrCall(
   const cacheReadKey = plan.read === false ? undefined : cacheKey;
   const parentKey =
     parent?.signed?.isStored === true && deps.config.turns !== false ? turnKey(owner, parent.id) : undefined;
-  const [cachedText, parentText, noChainSupportText] = await readKeys(deps, [
-    cacheReadKey,
-    parentKey,
-    chainSupportKeyIfNeeded(deps, composed.body.model, parent),
-  ]);
-  if (decodeTombstone(parentText) !== null) throw parentNotFound();
+  const texts = await readKeys(deps, {
+    cachedAnswer: cacheReadKey,
+    parentTurn: parentKey,
+    noChainSupport: chainSupportKeyIfNeeded(deps, composed.body.model, parent),
+  });
+  if (decodeTombstone(texts.parentTurn) !== null) throw parentNotFound();
 
   const pending = new PendingTurn(deps, context, question, {
     parent,
-    parentTurn: decodeTurn(parentText),
+    parentTurn: decodeTurn(texts.parentTurn),
     storesTurn: deps.config.turns !== false && composed.body.store !== false && !cacheControl.noStore,
     plan,
     cacheKey,
   });
   if (plan.read !== false) {
-    const cached = decodeAnswer(cachedText);
+    const cached = decodeAnswer(texts.cachedAnswer);
     const age = cached === null ? null : ageOf(cached, plan.read, pending.now());
     if (cached !== null && age !== null) return await answerFromCache(pending, cached, age, plan.read);
   }
   logFields.cache = cacheKey === undefined ? "bypass" : cacheReadKey === undefined ? "refresh" : "miss";
-  return await callUpstream(pending, noChainSupportText !== null);
+  return await callUpstream(pending, texts.noChainSupport !== null);
 }
 
 /**
  * Makes the call that may cost money, within the caller's budget.
- * @param noChainSupport KV says that the model does not continue by id
+ * @param noChainSupport whether KV marks the model as one that does not continue by id
  */
 async function callUpstream(pending: PendingTurn, noChainSupport: boolean): Promise<WholeAnswer | StreamedAnswer> {
   const { deps, context, question, budgetHold } = pending;
@@ -167,14 +170,14 @@ async function callUpstream(pending: PendingTurn, noChainSupport: boolean): Prom
   if (call.kind === "whole" || !question.stream) {
     const response = await readCompleteResponse(deps, call, context.waitUntil).catch(releaseAndRethrow);
     const finished = await pending.settle(response, call.model, wastedUsage);
-    return { kind: "whole", finished, headers: headersOf(pending, continuity, finished.stored) };
+    return { kind: "whole", finished, headers: missHeaders(pending, continuity, finished.stored) };
   }
   const id = question.idFirst ? await pending.assignId(call.firstResponse?.["id"]) : undefined;
   return {
     kind: "stream",
     id,
     previousId: parent?.id ?? null,
-    headers: headersOf(pending, continuity, false),
+    headers: missHeaders(pending, continuity, false),
     idFor: (upstreamId) => pending.idFor(upstreamId),
     async next() {
       let batch;
@@ -193,7 +196,7 @@ async function callUpstream(pending: PendingTurn, noChainSupport: boolean): Prom
   };
 }
 
-/** Opens the call, and for a follow-up decides how it reaches its history. */
+/** Opens the call. For a follow-up, continueTurn decides how it reaches its history. */
 async function openUpstream(
   pending: PendingTurn,
   noChainSupport: boolean,
@@ -203,7 +206,14 @@ async function openUpstream(
   const { body: composedBody, models, preset } = question.composed;
   const restricted = context.caller.grant !== undefined;
   const body = restricted ? { ...composedBody, ...(await identityOf(deps, context, preset?.name)) } : composedBody;
-  const call = { body, models, stream: question.stream, retries: question.retries, restricted, signal: context.signal };
+  const call = {
+    body,
+    models,
+    stream: question.stream,
+    retryIfBusy: question.retryIfBusy,
+    restricted,
+    signal: context.signal,
+  };
   if (parent === null) return { call: await openWithFallback(deps, call), continuity: undefined, wastedUsage: null };
   return await continueTurn(deps, {
     ...call,
@@ -229,7 +239,7 @@ async function answerFromCache(
   return { kind: "whole", finished, headers: hitHeaders(cacheEntry, pending.now()), cacheEntry };
 }
 
-/** The preset's cache settings, else the config's; false if this request does not use the cache. */
+/** Returns the preset's cache settings, or else the config's; false if this request does not use the cache. */
 function cacheSettings(
   deps: Deps,
   { composed, cacheByDefault, cacheControl }: Question,
@@ -242,7 +252,7 @@ function cacheSettings(
   return settings === false || parent === null ? settings : { ...settings, scope: "owner" };
 }
 
-/** The KV key of an exact repeat; undefined if the request bypasses the cache. */
+/** Returns the KV key of the request's cached answer; undefined if the request bypasses the cache. */
 async function cacheKeyOf(
   deps: Deps,
   composed: Composed,
@@ -257,30 +267,47 @@ async function cacheKeyOf(
     "answer",
     `${deps.baseUrl}\0${composed.models.slice(1).join()}\0${canonicalJson(composed.body)}`,
   );
-  // The prefix distinguishes a raw upstream id from our own keys, since it may be any text, even "root".
+  // A raw upstream id can be any string, even "root"; the prefix keeps it from colliding with a signed id or the root's key.
   return answerKey(scope, parent === null ? null : parent.signed === undefined ? `raw:${parent.id}` : parent.id, hash);
 }
 
-/** The KV key of the model's chain support; undefined if this request does not depend on it or this isolate knows it. */
+/**
+ * Returns the KV key of the model's chain support; undefined if the request isn't a follow-up that tries the parent id, or if this isolate
+ * already knows the answer.
+ */
 function chainSupportKeyIfNeeded(deps: Deps, model: string, parent: Parent | null): string | undefined {
   if (parent === null || continuityOf(deps, parent) !== "auto" || deps.chainSupport.get(model) !== undefined)
     return undefined;
   return chainSupportKey(deps, model);
 }
 
-type Triple<Value> = readonly [Value, Value, Value];
-
-/** Reads all keys at once. @returns null where the key is undefined or KV has no value */
-async function readKeys(deps: Deps, keys: Triple<string | undefined>): Promise<Triple<string | null>> {
-  const definedKeys = keys.filter((key) => key !== undefined);
-  const texts = definedKeys.length === 0 ? [] : await deps.store.read(definedKeys);
-  const textOf = (key: string | undefined): string | null =>
-    key === undefined ? null : (texts[definedKeys.indexOf(key)] ?? null);
-  return [textOf(keys[0]), textOf(keys[1]), textOf(keys[2])];
+interface LookupKeys {
+  cachedAnswer: string | undefined;
+  parentTurn: string | undefined;
+  noChainSupport: string | undefined;
 }
 
-/** `Cache-Status` (RFC 9211) and `X-Continuity` of an answer that is not from the cache. @param stored it is in the cache now */
-function headersOf(
+/** Reads the keys in one KV call. @returns null for a key that is undefined or has no value in KV */
+async function readKeys(
+  deps: Deps,
+  { cachedAnswer, parentTurn, noChainSupport }: LookupKeys,
+): Promise<Record<keyof LookupKeys, string | null>> {
+  const keys = [cachedAnswer, parentTurn, noChainSupport].filter((key) => key !== undefined);
+  const texts = keys.length === 0 ? [] : await deps.store.read(keys);
+  const textOf = (key: string | undefined): string | null =>
+    key === undefined ? null : (texts[keys.indexOf(key)] ?? null);
+  return {
+    cachedAnswer: textOf(cachedAnswer),
+    parentTurn: textOf(parentTurn),
+    noChainSupport: textOf(noChainSupport),
+  };
+}
+
+/**
+ * Builds `Cache-Status` (RFC 9211) and `X-Continuity` for an answer that is not from the cache.
+ * @param stored whether the answer was just written to the cache
+ */
+function missHeaders(
   { context }: PendingTurn,
   continuity: Continuity | undefined,
   stored: boolean,

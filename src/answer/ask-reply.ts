@@ -1,5 +1,5 @@
-// A reply in the form of POST /ask: the trimmed answer, or the events of its stream. Knows neither how events are numbered nor how they
-// are written. A run records these events, so that later code can't cut or count them differently.
+// The reply to POST /ask: the trimmed answer, or the events of its stream. A run records these events, so that a later deployment can't cut
+// or count them differently. Knows neither how events are numbered nor how they are serialized.
 import type { Answer, AskEvent } from "../contract/answer.ts";
 import type { CacheEntryAge } from "../core/cache/cached-answer.ts";
 import { assertNotFailed, trim } from "../core/reply/trim.ts";
@@ -27,21 +27,21 @@ export interface StreamedAskReply {
   id: string | undefined;
   previousId: string | null;
   headers: Record<string, string>;
-  /** The next events, perhaps none; the last batch ends with `done`. @throws Problem */
+  /** Returns the next events; a batch may be empty, and the last one ends with `done`. @throws Problem */
   next: () => Promise<AskEventBatch>;
-  /** Call this when the caller disconnects. */
+  /** To call when the caller disconnects. */
   cancel: () => void;
 }
 
 export interface AskEventBatch {
   events: AskEvent[];
-  /** Set in the last batch. `stored`: the answer is in the cache now. */
+  /** Set in the last batch. `stored`: whether the answer was just written to the cache. */
   end?: { stored: boolean };
 }
 
 /**
- * Trims an answer; a stream is trimmed event by event.
- * @param model the requested model, which `start` names if upstream has not named its own yet
+ * Trims a complete answer, or a stream event by event.
+ * @param model the requested model, which the `start` event names if upstream has not named one yet
  * @throws Problem upstream_error for a response that failed
  */
 export function toAskReply(reply: WholeAnswer | StreamedAnswer, requestId: string, model: string): AskReply {
@@ -68,7 +68,7 @@ export function toAskReply(reply: WholeAnswer | StreamedAnswer, requestId: strin
   };
 }
 
-/** The trimmed answer. @throws Problem upstream_error for a response that failed */
+/** Trims a finished answer. @throws Problem upstream_error for a response that failed */
 export function trimFinished({ response, context }: FinishedAnswer): Answer {
   assertNotFailed(response);
   return trim(response, context);
@@ -76,7 +76,7 @@ export function trimFinished({ response, context }: FinishedAnswer): Answer {
 
 function trimBatch(trimmer: TrimStream, events: EventBatch): AskEvent[] {
   return events.flatMap((event) =>
-    // `data` of a text delta stays unread: reading it would parse the frame.
+    // Reading the `data` of a text delta would parse its frame, so it is not read.
     event.delta === undefined
       ? trimmer.push(event.type, event.data)
       : trimmer.pushText(event.delta.outputIndex, textOfDelta(event.frame, event.delta)),

@@ -54,8 +54,8 @@ export class BudgetHold {
   }
 
   /**
-   * Holds the worst case of a second call. The first call may have been paid, so its hold is settled by `wastedUsage`, or remains if that is
-   * null.
+   * Holds the worst case of a second call. The first call may have been paid, so its hold is settled by `wastedUsage`, or remains if that
+   * is null.
    * @param model the model of the first call
    * @throws Problem the same as `hold`
    */

@@ -1,5 +1,5 @@
-// The parent that a follow-up names, and the chain of turns from the root to it. KV is read as rarely as possible: every turn names up to
-// a hundred ancestors, and these are read at once.
+// The parent that a follow-up names, and the chain of turns from the root to that parent. Few KV reads are needed, because every turn lists
+// up to a hundred of its ancestors, and these are read in one bulk read.
 import { isSignedId, readId, type ResponseId } from "../core/callers/ids.ts";
 import { conversationTooLong, Problem } from "../core/lib/problem.ts";
 import { decodeTombstone, decodeTurn, type Tombstone, type Turn, turnKey } from "../core/turns/turn.ts";
@@ -7,9 +7,9 @@ import type { Caller, Deps } from "../deps.ts";
 
 /** Pauses before each further read of a turn that KV does not show yet, in milliseconds. */
 const RETRY_DELAYS_MS = [500, 1_000, 2_000];
-/** A younger turn may not be visible yet: KV may take a minute to show a key that was read before it was written. */
+/** A younger turn may not be visible yet. If a key was read before it was written, KV may take a minute to show its value. */
 const YOUNG_MINUTES = 2;
-/** The longest chain, in characters: it shares an isolate's memory with other requests. */
+/** The longest chain, in characters. It is limited because it shares an isolate's memory with other requests. */
 const MAX_CHAIN_CHARS = 24_000_000;
 
 export interface Parent {
@@ -17,13 +17,13 @@ export interface Parent {
   id: string;
   /** The content of a signed id; undefined for a raw upstream id. */
   signed: ResponseId | undefined;
-  /** The turn's number in its conversation, from 1; 0 if the id does not show it. */
+  /** The turn's number in its conversation, from 1; 0 for a raw upstream id. */
   turn: number;
 }
 
 /**
  * Verifies the `previous_response_id` of a request. Does not read KV.
- * @throws Problem 400 previous_response_not_found, the same for forged, foreign and truncated ids; 400 conversation_too_long
+ * @throws Problem 400 previous_response_not_found for forged, foreign and truncated ids alike; 400 conversation_too_long
  */
 export async function findParent(
   deps: Deps,
@@ -32,7 +32,8 @@ export async function findParent(
   maxTurns: number | undefined,
 ): Promise<Parent> {
   if (!isSignedId(id)) {
-    // A server caller may have a database full of upstream's own ids. Restricted callers share one upstream account with strangers.
+    // A server caller may have stored many upstream ids. A restricted caller may not use them: it shares the upstream account with
+    // strangers.
     if (caller.grant !== undefined || !/^[\x21-\x7e]{1,256}$/.test(id)) throw parentNotFound();
     return { id, signed: undefined, turn: 0 };
   }
@@ -57,7 +58,7 @@ export function parentNotFound(
 }
 
 /**
- * Reads the chain for display: root first, `last` at the end. Deleted and expired turns are omitted; turns before a gap are included if
+ * Reads the chain for display, from the root to `last`. Omits deleted and expired turns, but includes the turns before such a gap if
  * they can still be found.
  * @throws Problem unavailable, conversation_too_long
  */
@@ -74,7 +75,7 @@ export async function readChain(deps: Deps, owner: string, last: Turn): Promise<
     const block = texts.map((text, at) => decodeTurn(text, at > 0)).filter((turn) => turn !== null);
     const [oldest] = block;
     chain.unshift(...block);
-    // Only the first turn of a full list can have ancestors that are not in the list.
+    // Only the oldest turn of a complete block can have ancestors that were not read yet.
     if (oldest === undefined || oldest.id !== from.ancestors[0]) break;
     from = oldest;
   }
@@ -82,9 +83,10 @@ export async function readChain(deps: Deps, owner: string, last: Turn): Promise<
 }
 
 /**
- * Reads the chain for replay: every turn from the root to the parent, without deleted ones. A young turn that KV does not show yet is read
- * again after a pause.
- * @throws Problem 503 unavailable (try again), 400 previous_response_not_found (expired, or begun elsewhere), 400 conversation_too_long
+ * Reads the chain for replay: every turn from the root to the parent, except deleted ones. If KV does not show a turn and the parent is
+ * young, the turn is read again after a pause.
+ * @throws Problem 503 unavailable (try again); 400 previous_response_not_found if a turn has expired, or if the conversation began with a
+ * raw upstream id; 400 conversation_too_long
  */
 export async function requireChain(
   deps: Deps,
@@ -112,7 +114,7 @@ export async function requireChain(
   return chain;
 }
 
-/** The parent's turn, read again while it may be too young for KV to show it. @throws Problem like requireChain */
+/** Reads the parent's turn, and reads it again while it is young and KV does not show it. @throws Problem the same as `requireChain` */
 export async function readYoungTurn(deps: Deps, owner: string, parent: Parent): Promise<Turn> {
   const [turn] = await requireTurns(deps, owner, parent, [parent.id], { chars: MAX_CHAIN_CHARS });
   if (turn === undefined || "deleted" in turn) throw parentNotFound();
@@ -152,12 +154,12 @@ async function requireTurns(
   );
 }
 
-/** How many characters of a chain may still be read. */
+/** How many more characters of a chain may be read. */
 interface CharBudget {
   chars: number;
 }
 
-/** @throws Problem conversation_too_long before one conversation fills an isolate; unavailable */
+/** @throws Problem conversation_too_long if the budget is exceeded, before one conversation fills an isolate; unavailable */
 async function readWithin(deps: Deps, keys: readonly string[], budget: CharBudget): Promise<(string | null)[]> {
   const texts = await deps.store.readStrict(keys);
   for (const text of texts) budget.chars -= text?.length ?? 0;
@@ -165,7 +167,7 @@ async function readWithin(deps: Deps, keys: readonly string[], budget: CharBudge
   return texts;
 }
 
-/** @param skipAncestors set it for all but the first turn of a block, whose ancestors are the turns before the block */
+/** @param skipAncestors for every turn of a block except the first, because only the first one's ancestors precede the block */
 function decodeTurnOrTombstone(text: string | null, skipAncestors: boolean): Turn | Tombstone | null {
   return decodeTurn(text, skipAncestors) ?? decodeTombstone(text);
 }
@@ -174,7 +176,7 @@ function parentExpired(): Problem {
   return parentNotFound("The turn to continue has expired. Start a new conversation without previous_response_id.");
 }
 
-/** Whether KV may not show the turn of this id yet. */
+/** Whether the turn of this id is so young that KV may not show it yet. */
 export function isYoung(deps: Deps, { signed }: Pick<Parent, "signed">): boolean {
   return signed !== undefined && deps.now() / 60_000 - signed.minute < YOUNG_MINUTES;
 }

@@ -1,6 +1,6 @@
-// How a follow-up reaches its history (docs/contract.md §4): by upstream's id while the model continues by id, else by replay of the whole
-// chain from KV. Some upstreams refuse an id that they have lost, others answer without the history. A call is replayed at most once, and
-// never after bytes were sent to the caller.
+// How a follow-up reaches its history (docs/contract.md §4): by upstream's id while the model continues by id, or else by replay of the
+// whole chain from KV. Some upstreams refuse an id that they have lost; others answer without the history. A call is replayed at most once,
+// and never after bytes were sent to the caller.
 import type { Usage } from "../contract/answer.ts";
 import type { JsonObject } from "../core/lib/json.ts";
 import { Problem } from "../core/lib/problem.ts";
@@ -14,24 +14,27 @@ import { type OpenedCall, openWithFallback, type UpstreamCall } from "./upstream
 /** How long a model counts as one that does not continue by id. */
 const NO_CHAIN_SUPPORT_TTL_S = 86_400;
 
-/** `upstream`: by upstream's id. `gateway`: by replay, as the config demands. `replayed`: by replay, since upstream did not continue. */
+/**
+ * `upstream`: by upstream's id. `gateway`: by replay, as the config demands. `replayed`: by replay, because upstream can't continue by id.
+ */
 export type Continuity = "upstream" | "gateway" | "replayed";
 
 export interface ContinuedCall extends UpstreamCall {
   owner: string;
   body: JsonObject & { model: string };
   parent: Parent;
-  /** Null if KV does not show it. */
+  /** The parent's turn; null if KV does not show it. */
   parentTurn: Turn | null;
-  /** KV says that this model does not continue by id. */
+  /** Whether KV marks the model as one that does not continue by id. */
   noChainSupport: boolean;
   /**
-   * Call this before a second call, if the first one may have been paid.
-   * @param model the model of the first call. @param wastedUsage what the first call used, if known
+   * To call before a second upstream call, if the first one may have been paid.
+   * @param model the model of the first call
+   * @param wastedUsage the usage of the first call; null if unknown
    * @throws Problem budget_exceeded
    */
   holdAgain: (model: string, wastedUsage: Usage | null) => Promise<void>;
-  /** Call this when the second call has failed. */
+  /** To call when the second upstream call has failed. */
   releaseIfUnpaid: (error: unknown) => void;
   waitUntil: (work: Promise<unknown>) => void;
 }
@@ -39,23 +42,25 @@ export interface ContinuedCall extends UpstreamCall {
 export interface ContinuedReply {
   call: OpenedCall;
   continuity: Continuity;
-  /** Tokens of a first call whose answer was discarded. */
+  /** The usage of a first call whose answer was discarded; null if there was none, or if its usage is unknown. */
   wastedUsage: Usage | null;
 }
 
-/** The KV key that marks a model which ignores `previous_response_id`; undefined for a name that no model has. */
+/**
+ * Returns the KV key that marks a model as one that ignores `previous_response_id`; undefined for a string that can't be a model's name.
+ */
 export function chainSupportKey(deps: Deps, model: string): string | undefined {
   return /^[\w.:/@+-]{1,200}$/.test(model) ? `no-chain-support:v1:${deps.baseUrl}:${model}` : undefined;
 }
 
-/** The configured mode. Without turns in KV there is nothing to replay, so upstream must continue. */
+/** Returns the configured mode, or `upstream` if the parent can't be in KV, because then there is nothing to replay. */
 export function continuityOf(deps: Deps, parent: Parent): "auto" | "upstream" | "gateway" {
   return deps.config.turns === false || parent.signed === undefined ? "upstream" : deps.config.continuity;
 }
 
 /**
  * Opens the call of a follow-up in the way that its model and the config allow.
- * @throws Problem previous_response_not_found, conversation_too_long, unavailable, budget_exceeded, or upstream's
+ * @throws Problem previous_response_not_found, conversation_too_long, unavailable, budget_exceeded, or upstream's problem
  */
 export async function continueTurn(deps: Deps, call: ContinuedCall): Promise<ContinuedReply> {
   const mode = continuityOf(deps, call.parent);
@@ -73,7 +78,7 @@ export async function continueTurn(deps: Deps, call: ContinuedCall): Promise<Con
   if (call.noChainSupport) deps.chainSupport.set(call.body.model, false);
   if (
     upstreamId === undefined ||
-    // An id of the chat API, which has no conversations.
+    // Such an id comes from the chat API, which has no conversations.
     upstreamId.startsWith("chatcmpl-") ||
     deps.chainSupport.get(call.body.model) === false
   )
@@ -81,15 +86,15 @@ export async function continueTurn(deps: Deps, call: ContinuedCall): Promise<Con
   const isKnownToContinue = deps.chainSupport.get(call.body.model) === true;
   let opened: OpenedCall;
   try {
-    // If the model's chain support is unknown, the call streams: the first event shows whether it continues, before most of the answer is
-    // paid.
+    // If the model's chain support is unknown, the call streams. Its first event shows whether the model continues, before most of the
+    // answer is paid.
     opened = await continueById(deps, call, upstreamId, call.stream || !isKnownToContinue);
   } catch (error) {
     if (!isLostChain(error)) throw error;
     return replay(deps, call, "replayed", null);
   }
   const response = opened.kind === "whole" ? opened.response : await opened.peek();
-  // A model that continues names the parent in its response object. If no event has one, the answer is accepted.
+  // A model that continues names the parent in its response object. If the stream has no response object, the answer is accepted.
   if (response === undefined || response["previous_response_id"] === upstreamId) {
     if (response !== undefined) deps.chainSupport.set(opened.model, true);
     return { call: opened, continuity: "upstream", wastedUsage: null };
@@ -100,8 +105,8 @@ export async function continueTurn(deps: Deps, call: ContinuedCall): Promise<Con
 }
 
 /**
- * Records that a model ignored the parent. If it has continued before, the fault may be in one of many backends, so its chain support is
- * unknown again. Any other model counts as one without chain support for a day.
+ * Records that a model ignored the parent. If the model has continued before, one of its many backends may be at fault, so its chain
+ * support becomes unknown. Any other model counts as one without chain support for a day.
  */
 function rememberIgnoredParent(deps: Deps, call: ContinuedCall, model: string, isKnownToContinue: boolean): void {
   deps.chainSupport.set(model, isKnownToContinue ? undefined : false);
@@ -111,7 +116,7 @@ function rememberIgnoredParent(deps: Deps, call: ContinuedCall, model: string, i
 
 /**
  * Sends the whole chain as input.
- * @param firstCall a call before this one that may have been paid: a failure now must not look safe to retry
+ * @param firstCall an earlier call that may have been paid, so that a failure now must not look safe to retry; null if there was none
  */
 async function replay(
   deps: Deps,
@@ -132,7 +137,7 @@ async function replay(
     return { call: opened, continuity, wastedUsage: firstCall?.usage ?? null };
   } catch (error) {
     if (firstCall === null || !(error instanceof Problem)) throw error;
-    // Only the second call is known to have cost nothing.
+    // `error` says whether the second call may have been paid; the first call may have been paid in any case.
     call.releaseIfUnpaid(error);
     const { retryAfter: _, ...details } = error.details;
     throw new Problem(
@@ -150,7 +155,7 @@ function continueById(deps: Deps, call: ContinuedCall, upstreamId: string, strea
   return openWithFallback(deps, { ...call, body: { ...call.body, previous_response_id: upstreamId }, stream });
 }
 
-/** Upstream's id of the parent. The stored turn has the final one: the signed id may hold that of a stream's first event. */
+/** Returns upstream's id of the parent. The stored turn has the final one; the signed id may have one from a stream's first event. */
 function upstreamIdOf({ parent, parentTurn }: ContinuedCall): string | undefined {
   if (parent.signed === undefined) return parent.id;
   const storedId = parentTurn?.response["id"];
@@ -170,7 +175,7 @@ async function requireUpstreamId(deps: Deps, call: ContinuedCall): Promise<strin
   return id;
 }
 
-/** Whether upstream refused, unpaid, because it does not know the parent or has lost it. */
+/** Whether upstream refused the call unpaid, because it does not know the parent or has lost it. */
 function isLostChain(error: unknown): boolean {
   return (
     error instanceof Problem &&

@@ -1,16 +1,16 @@
-// Two digests of the owner, by which upstream distinguishes restricted callers. They replace the values that the request or the preset has
-// in these fields. They are added to the body after its cache key is made, so that callers can share a cached answer.
+// Two digests by which upstream distinguishes restricted callers. They replace the request's and the preset's values of the same fields.
+// They are added to the body after its cache key is computed, so that callers can share a cached answer.
 import type { JsonObject } from "../core/lib/json.ts";
 import type { Deps, RequestContext } from "../deps.ts";
 import { deriveDigest, type IdKeys } from "../core/callers/owner.ts";
 
-/** An isolate stores this many identities. A full table is emptied. */
+/** The most identities that an isolate stores. A full table is emptied. */
 const MAX_IDENTITIES = 1_000;
 const identitiesByKeys = new WeakMap<IdKeys, Map<string, JsonObject>>();
 
 /**
- * Fields of the upstream body for abuse detection and for the prompt cache.
- * @returns no fields for a server caller, which sends its own
+ * Builds the fields of the upstream body for abuse detection and for the prompt cache.
+ * @returns an empty object for a server caller, which sends its own fields
  */
 export async function identityOf(
   deps: Deps,

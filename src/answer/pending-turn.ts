@@ -1,4 +1,4 @@
-// One pending turn: created before the upstream call; stored, counted and logged when its answer is complete.
+// A pending turn. It is created before the upstream call, and stored, counted and logged when its answer is complete.
 import type { Usage } from "../contract/answer.ts";
 import { type CachedAnswer, encodeAnswer } from "../core/cache/cached-answer.ts";
 import { type CachePlan, isCacheable } from "../core/cache/policy.ts";
@@ -12,26 +12,28 @@ import type { Question } from "./answer.ts";
 import { BudgetHold, costOf } from "./budget-hold.ts";
 import type { Parent } from "./chain.ts";
 
-/** With continuity `gateway` the next request needs this turn from KV, so the answer's end waits this long for the write. */
+/**
+ * With continuity `gateway`, the next request needs this turn from KV. So the end of the answer waits for the write, but at most this long.
+ */
 const TURN_WRITE_WAIT_MS = 300;
 
 export interface PendingTurnOptions {
   parent: Parent | null;
   /** The parent's turn; null if KV does not show it. */
   parentTurn: Turn | null;
-  /** Whether this turn is stored in KV. */
+  /** Whether to store this turn in KV. */
   storesTurn: boolean;
   plan: CachePlan;
-  /** The KV key of an exact repeat; undefined if the cache is bypassed. */
+  /** The KV key of the cached answer; undefined if the request bypasses the cache. */
   cacheKey: string | undefined;
 }
 
-/** A complete response, and what is needed to present it. */
+/** A complete response, and the context needed to trim it. */
 export interface FinishedAnswer {
-  /** Upstream's object under upstream's ids. */
+  /** Upstream's response object, with upstream's ids. */
   response: JsonObject;
   context: AnswerContext;
-  /** The answer is in the cache now. */
+  /** Whether the answer was just written to the cache. */
   stored: boolean;
 }
 
@@ -56,21 +58,21 @@ export class PendingTurn {
     this.budgetHold = new BudgetHold(deps, context, question.composed);
   }
 
-  /** Unix seconds. */
+  /** The time in Unix seconds. */
   now(): number {
     return Math.floor(this.deps.now() / 1_000);
   }
 
   /**
-   * Fixes the answer's id before the answer is complete. It contains upstream's id if that is known, else a random value. Later upstream
-   * ids don't change it.
+   * Assigns the answer's id before the answer is complete. The id contains `upstreamId` if that is known, or else a random value. An
+   * upstream id in a later event doesn't change it.
    */
   async assignId(upstreamId?: unknown): Promise<string> {
     this.#assignedId ??= await this.#idWith(upstreamId);
     return this.#assignedId;
   }
 
-  /** The signed id for an upstream id. Without an upstream id, the answer's id is fixed now. */
+  /** Returns the signed id for an upstream id. If there is no upstream id, this assigns the answer's id. */
   async idFor(upstreamId: unknown): Promise<string> {
     if (this.#assignedId !== undefined) return this.#assignedId;
     const known = this.#ids.get(upstreamId);
@@ -83,7 +85,7 @@ export class PendingTurn {
 
   /**
    * Completes the turn: settles the budget by the response's usage, stores the turn and the cached answer, counts and logs.
-   * @param model the model that upstream was asked for
+   * @param model the model that was requested from upstream
    * @param wastedUsage tokens of an earlier call whose answer was discarded
    */
   async settle(response: JsonObject, model: string, wastedUsage: Usage | null): Promise<FinishedAnswer> {
@@ -108,22 +110,25 @@ export class PendingTurn {
   }
 
   /**
-   * Finishes with a cached answer. The owner for whom it was made gets the same id again; another caller of a shared preset gets an id of
-   * its own. Both can be continued: the turn is written if it is missing or has expired.
-   * @param age of the cached answer, in seconds
+   * Finishes with a cached answer. The owner that first received the answer gets the same id again. Another caller of a shared preset gets
+   * a different id. Either id can be continued, because the turn is stored again if it is missing or has expired.
+   * @param age the age of the cached answer, in seconds
    */
   async finishFromCache(cached: CachedAnswer, age: number): Promise<FinishedAnswer> {
     const { turns } = this.deps.config;
     const isOwn = cached.owner === this.context.caller.owner;
     const id = isOwn ? cached.id : await this.idFor(cached.response["id"]);
     const isStored = isOwn && turns !== false && age < turns.ttl;
-    // Metadata belongs to a request: the cached answer may have another caller's.
+    // The cached answer may contain another caller's metadata, so it is replaced by the request's.
     const turn = { ...cached, id, metadata: this.question.metadata };
     if (!isStored) await this.#storeTurn({ ...turn, answerKey: isOwn ? this.options.cacheKey : undefined });
     return this.#finish(turn, null, true);
   }
 
-  /** Counts and logs the answer. @param paidUsage tokens that this request cost; null if it cost none or upstream did not count */
+  /**
+   * Counts and logs the answer.
+   * @param paidUsage the usage that this request paid for; null if it paid nothing or upstream did not count
+   */
   #finish(turn: TurnContent, paidUsage: Usage | null, cached: boolean): FinishedAnswer {
     const { logFields } = this.context;
     const usd = this.#usdOf(turn, paidUsage ?? usageOf(turn.response["usage"]));
@@ -145,12 +150,12 @@ export class PendingTurn {
     return { response, context: { id, previousId, now: at, model, wantsData, metadata, cost, cached }, stored: false };
   }
 
-  /** The cost in USD; undefined if the config has no price for the model. */
+  /** Returns the cost in USD; undefined if the config has no price for the model. */
   #usdOf({ response, model }: Pick<TurnContent, "response" | "model">, usage: Usage | null): number | undefined {
     return costUsd(this.deps.config.prices, [String(response["model"]), model], usage);
   }
 
-  /** Stores the answer in the cache, if the request and the answer allow it. @returns its key; undefined if it is not stored */
+  /** Writes the answer to the cache, if the request and the answer allow it. @returns its KV key; undefined if it was not written */
   #storeCachedAnswer(turn: TurnContent): string | undefined {
     const { deps, context } = this;
     const { plan, cacheKey } = this.options;
@@ -192,7 +197,10 @@ export class PendingTurn {
     if (deps.config.continuity === "gateway") await Promise.race([written, deps.sleep(TURN_WRITE_WAIT_MS)]);
   }
 
-  /** A signed id whose value is upstream's id; a random value if that is missing or too long, and then the stored turn has upstream's. */
+  /**
+   * Signs an id that contains upstream's id, or a random value if that is missing or too long. The stored turn has upstream's id in any
+   * case.
+   */
   #idWith(upstreamId: unknown): Promise<string> {
     return fitsInId(upstreamId) ? this.#sign("upstream", upstreamId) : this.#sign("own", this.deps.random(16));
   }

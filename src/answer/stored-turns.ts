@@ -1,4 +1,5 @@
-// Reads and deletes one stored turn by the caller's id. Forged, foreign, deleted and expired ids all have the same result: not found.
+// Reads and deletes one stored turn by the signed id that the caller sends. An id that is forged, foreign, deleted or expired is always
+// reported as not found.
 import type { Answer } from "../contract/answer.ts";
 import { readId } from "../core/callers/ids.ts";
 import { Problem } from "../core/lib/problem.ts";
@@ -9,7 +10,7 @@ import { costUsd, usageOf } from "../core/upstream/usage.ts";
 import type { Deps } from "../deps.ts";
 import { isYoung } from "./chain.ts";
 
-/** @throws Problem 404 response_not_found, 503 unavailable */
+/** Reads a turn. @throws Problem 404 response_not_found, 503 unavailable */
 export async function readStoredTurn(deps: Deps, owner: string, id: string): Promise<Turn> {
   const isGenuine = (await readId(deps.idKeys, owner, id)) !== null;
   const [text] = isGenuine ? await deps.store.readStrict([turnKey(owner, id)]) : [];
@@ -18,7 +19,7 @@ export async function readStoredTurn(deps: Deps, owner: string, id: string): Pro
   return turn;
 }
 
-/** The trimmed answer of a stored turn, as its caller got it, except that its cost follows today's prices. */
+/** Trims a stored turn to the answer that its caller got, except that the cost follows today's prices. */
 export function answerFromTurn(turn: Turn, prices: Readonly<Record<string, Price>>): Answer {
   return trim(turn.response, {
     id: turn.id,
@@ -32,8 +33,8 @@ export function answerFromTurn(turn: Turn, prices: Readonly<Record<string, Price
 }
 
 /**
- * Replaces a turn by a tombstone and deletes its cached answer. A young turn that KV does not show yet can't be deleted: its pending write
- * would replace the tombstone.
+ * Replaces a turn by a tombstone and deletes its cached answer. A young turn that KV does not show yet can't be deleted, because its
+ * pending write would replace the tombstone.
  * @throws Problem 404 response_not_found, 503 unavailable
  */
 export async function deleteStoredTurn(deps: Deps, owner: string, id: string): Promise<void> {

@@ -1,25 +1,25 @@
-// Opens a call to upstream: waits for the first events of a stream, or for a whole response. Until then nothing was sent to the caller, so
-// an unpaid refusal may be followed by another attempt: with the next model of `fallback`, or after a short wait.
+// Opens a call to upstream: waits for the first events of a stream, or for a complete response. Until then nothing was sent to the caller,
+// so an unpaid refusal may lead to another attempt, either with the next model of `fallback` or after a short wait.
 import type { JsonObject } from "../core/lib/json.ts";
 import { Problem } from "../core/lib/problem.ts";
 import type { Terminal } from "../core/upstream/assembly.ts";
 import type { Deps } from "../deps.ts";
 import { type EventBatch, EventReader } from "./upstream-events.ts";
 
-/** In seconds. A refusal that asks for a longer wait goes to the caller. */
+/** In seconds. A refusal that asks for a longer wait is returned to the caller. */
 const MAX_WAIT_S = 5;
 /** The largest event of a stream for a restricted caller (docs/contract.md §8). */
 const RESTRICTED_EVENT_BYTES = 1_048_576;
-/** How long upstream may take to close a stream after its last event. */
+/** How long upstream may take to close a stream after the terminal event. */
 const DRAIN_MS = 2_000;
 
-/** A batch of upstream's events. The last batch also has the end of the stream. */
+/** A batch of upstream's events. Only the last batch has `terminal`. */
 interface EventsAndEnd {
   events: EventBatch;
   terminal?: Terminal;
 }
 
-/** A call that upstream has begun to answer. `model` is the one of `models` that answers. */
+/** A call that upstream has begun to answer. `model` is the entry of `models` that answers. */
 export type OpenedCall =
   | { kind: "whole"; model: string; response: JsonObject }
   | {
@@ -27,11 +27,11 @@ export type OpenedCall =
       model: string;
       /** The response object in the first events, if they have one. */
       firstResponse: JsonObject | undefined;
-      /** Reads ahead and buffers until an event has a response object. @returns undefined if none has. @throws Problem */
+      /** Buffers events until one has a response object, which it returns; undefined if the stream has none. @throws Problem */
       peek: () => Promise<JsonObject | undefined>;
-      /** At least one event; the last batch has the terminal one. @throws Problem, also if the stream ends without it */
+      /** Returns at least one event; the last batch has the terminal event. @throws Problem, also if the stream ends without that event */
       next: () => Promise<EventsAndEnd>;
-      /** After the terminal event: lets upstream close the stream, so that it does not take us for a client that disconnected. */
+      /** To call after the terminal event. Waits until upstream closes the stream, so that upstream does not see a disconnected client. */
       drain: () => Promise<void>;
       cancel: () => void;
     };
@@ -39,21 +39,24 @@ export type OpenedCall =
 export interface UpstreamCall {
   /** The upstream body without `stream`; `model` is replaced by one of `models`. */
   body: JsonObject;
-  /** Tried in order while upstream refuses, unpaid, because it has no such model. */
+  /** Tried in this order, as long as upstream refuses the call unpaid because it has no such model. */
   models: readonly string[];
   stream: boolean;
-  /** Whether to wait and call again, once, if upstream asks for a wait of at most 5 s. */
-  retries: boolean;
-  /** For a restricted caller events are limited to 1 MiB. */
+  /** Whether to wait and call again, once, if upstream is busy and asks for a wait of at most 5 s. */
+  retryIfBusy: boolean;
+  /** Whether the caller is restricted, which limits each event to 1 MiB. */
   restricted: boolean;
-  /** The signal of the request that waits; undefined if none does. */
+  /** The signal of the request that waits for the answer; undefined if no request waits. */
   signal: AbortSignal | undefined;
 }
 
-/** Opens a call, if need be with another model or after a wait. @throws Problem upstream's; `details.paid` says if it may be paid */
+/**
+ * Opens a call, and if necessary repeats it with another model or after a wait.
+ * @throws Problem of upstream; `details.paid` says whether the call may have been paid
+ */
 export async function openWithFallback(
   deps: Deps,
-  { body, models, stream, retries, restricted, signal }: UpstreamCall,
+  { body, models, stream, retryIfBusy, restricted, signal }: UpstreamCall,
 ): Promise<OpenedCall> {
   let hasWaited = false;
   for (let at = 0; ;) {
@@ -63,7 +66,7 @@ export async function openWithFallback(
       if (!(error instanceof Problem) || error.details.paid !== "unpaid" || signal?.aborted === true) throw error;
       const waitS = error.details.upstreamRetryAfter;
       if (error.details.noSuchModel === true && at + 1 < models.length) at += 1;
-      else if (retries && !hasWaited && isBusy(error) && waitS !== undefined && waitS <= MAX_WAIT_S) {
+      else if (retryIfBusy && !hasWaited && isBusy(error) && waitS !== undefined && waitS <= MAX_WAIT_S) {
         hasWaited = true;
         await deps.sleep(waitS * 1_000);
       } else throw error;
@@ -75,7 +78,7 @@ function isBusy(problem: Problem): boolean {
   return problem.code === "upstream_rate_limited" || problem.code === "upstream_unavailable";
 }
 
-/** Reads the whole response, for a caller that wants no stream. @throws Problem */
+/** Reads the complete response, for a caller that does not stream. @throws Problem */
 export async function readCompleteResponse(
   deps: Deps,
   call: OpenedCall,
@@ -139,7 +142,10 @@ async function open(
   };
 }
 
-/** The response object at the end of a stream. @throws Problem for an error event; maybe paid if there was output before it */
+/**
+ * Returns the response object at the end of a stream.
+ * @throws Problem for an error event; the call is maybe paid if there was output before that event
+ */
 export async function readTerminal(deps: Deps, terminal: Terminal): Promise<JsonObject> {
   if (terminal.kind === "response") return terminal.response;
   const problem = deps.upstream.fault(terminal.body);

@@ -1,5 +1,5 @@
-// Turns upstream's frames into events, only as fast as the reader asks for them. Distinguishes the end of a stream from a failure, and
-// returns the events before a failure first.
+// Turns upstream's frames into events, but only as fast as the reader asks for them. Distinguishes the end of an answer from a failure, and
+// returns all events before a failure first.
 import { decodeUtf8, isRecord, type JsonObject, parseJson } from "../core/lib/json.ts";
 import { Problem } from "../core/lib/problem.ts";
 import { type Frame, parseFrame } from "../core/lib/sse.ts";
@@ -13,7 +13,7 @@ export interface UpstreamEvent {
   readonly data: JsonObject;
   /** The event's own bytes, including the blank line. */
   frame: Frame;
-  /** Set for a text delta, whose `data` is only parsed when it is read. */
+  /** Set for a text delta. Its `data` is parsed only if it is read. */
   delta?: TextDelta;
 }
 export type EventBatch = UpstreamEvent[];
@@ -21,22 +21,22 @@ export type EventBatch = UpstreamEvent[];
 export class EventReader {
   readonly #stream: UpstreamStream;
   readonly #assembly = new Assembly();
-  /** If the stream ends without any event, it was no event stream. */
+  /** A body that ends without any event was not an event stream. */
   #hadEvent = false;
-  /** A failure in the same bytes as the last batch. The events before it are returned first. */
+  /** A failure to return after the events that precede it in the same chunk. */
   #failure: { terminal: Terminal; events: EventBatch } | { error: unknown } | undefined;
 
   constructor(stream: UpstreamStream) {
     this.#stream = stream;
   }
 
-  /** The response object as the stream first showed it, if it did. */
+  /** The first response object in the stream; undefined if there was none yet. */
   get firstResponse(): JsonObject | undefined {
     return this.#assembly.firstResponse;
   }
 
   /**
-   * The next batch: at least one event, unless the stream ends with an error.
+   * Returns the next batch, which has at least one event unless the stream ends with an error.
    * @throws Problem upstream_invalid_response for a malformed event, upstream_error if the stream ends without a terminal event
    */
   async next(): Promise<{ events: EventBatch; terminal?: Terminal }> {
@@ -59,7 +59,7 @@ export class EventReader {
     }
   }
 
-  /** Adds the frame's event to `events`. @returns the end, if this event is the end and not a failure */
+  /** Adds the frame's event to `events`, or sets `#failure`. @returns the end of the answer, if this event is its end */
   #read(frame: Frame, events: EventBatch): Terminal | undefined {
     try {
       const event = readFrame(frame);
@@ -90,7 +90,7 @@ export function readFrame(frame: Frame): UpstreamEvent | undefined {
   return delta === undefined ? parseEvent(frame) : new TextEvent(frame, delta);
 }
 
-/** Most events of a stream are text deltas, and most of them are forwarded without being parsed. */
+/** An event that is parsed only if its `data` is read. Most events are text deltas, and most of those are never parsed. */
 class TextEvent implements UpstreamEvent {
   readonly type = TEXT_DELTA;
   readonly frame: Frame;

@@ -1,10 +1,10 @@
-// Named JSON documents in the SQLite of a Durable Object. A row holds at most 1 MiB beside its key, so a document takes as many rows as it
-// needs. Reading creates no table, so an object that was only read stores nothing.
+// Named JSON documents in the SQLite database of a Durable Object. A row can store at most 1 MiB beside its key, so a longer document is
+// split into several rows. Reading creates no table, so an object that was only read stores nothing.
 
-/** Bytes of a document in one row. */
+/** The most bytes of a document that one row stores. */
 const ROW_BYTES = 1_000_000;
 
-/** `Types` has the type of each document by its name. */
+/** `Types` maps each document's name to its type. */
 export class Documents<Types> {
   readonly #sql: SqlStorage;
 

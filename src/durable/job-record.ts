@@ -1,6 +1,6 @@
-// The record of one job, in a Durable Object: decides whether an event is new or a duplicate, stores spec, state and outcome, and makes
-// sure that an instance of the Workflow runs until the job is answered and delivered. A method runs without interruption up to its first
-// await, so it reads the state again after one. Times are passed in, in milliseconds.
+// The record of one job, in a Durable Object. It decides whether an event is new or a duplicate, stores spec, state and outcome, and makes
+// sure that an instance of the Workflow runs until the job is answered and delivered. An `await` may let another method run, so the state
+// is read again after it. Callers pass the time, in milliseconds; only the alarm and a new delivery read the clock.
 import { DurableObject } from "cloudflare:workers";
 import type { DeliveryAttempt, FailedAttempt, JobDelivery, JobStatus, JobView } from "../contract/job.ts";
 import {
@@ -15,7 +15,7 @@ import type { Deliverable, JobRecordMethods } from "../core/jobs/job-record.ts";
 import { eventId, isOpen, type JobState, nextDue } from "../core/jobs/job-state.ts";
 import { Documents } from "./documents.ts";
 
-/** How long the alarm waits before it retries what the engine refused. */
+/** How long the alarm waits before it retries a start that the engine refused. */
 const ALARM_RETRY_MS = 60_000;
 
 interface JobDocuments {
@@ -118,7 +118,7 @@ export class JobRecord extends DurableObject<Env> implements JobRecordMethods {
     return {
       spec,
       outcome,
-      event: eventId(state),
+      eventId: eventId(state),
       endedAt: state.endedAt ?? state.updatedAt,
       attempt: state.deliveryAttempts + 1,
     };
@@ -169,7 +169,7 @@ export class JobRecord extends DurableObject<Env> implements JobRecordMethods {
     return spec === null || outcome === null ? null : { spec, outcome };
   }
 
-  /** Does what is due (src/core/jobs/job-state.ts). This repairs jobs and deliveries whose engine or isolate has died. */
+  /** Does what is due (src/core/jobs/job-state.ts). This restarts jobs and deliveries whose engine or isolate has died. */
   override async alarm(): Promise<void> {
     const at = Date.now();
     const state = this.#documents.read("state");
@@ -189,7 +189,7 @@ export class JobRecord extends DurableObject<Env> implements JobRecordMethods {
     await this.#setAlarm();
   }
 
-  /** Starts the instance that answers. If the engine refuses, the alarm tries again. */
+  /** Starts the instance that answers the job. If the engine refuses, the alarm tries again. */
   async #startInstance(): Promise<void> {
     const state = this.#documents.read("state");
     if (state === null) return;
@@ -199,12 +199,15 @@ export class JobRecord extends DurableObject<Env> implements JobRecordMethods {
     if (current !== null && !current.started) await this.#save(current.updatedAt, { ...current, started: true });
   }
 
-  /** @param attempts number of earlier attempts, which selects the delay after the next one */
+  /**
+   * Starts an instance that delivers the outcome.
+   * @param attempts the number of earlier attempts, which selects the delay after the next attempt
+   */
   async #startDelivery(state: JobState, attempts: number): Promise<boolean> {
     const { job, delivery } = state;
     if (delivery === null) return false;
     const deliveryInstance = newInstanceId(job);
-    // Saved before the await: from here on, reports of the previous instance are ignored.
+    // Saved before the new instance is created. From here on, reports of the previous instance are ignored.
     await this.#save(Date.now(), {
       ...state,
       deliveryInstance,
@@ -219,7 +222,7 @@ export class JobRecord extends DurableObject<Env> implements JobRecordMethods {
     return false;
   }
 
-  /** Creates the instance once, however often it is called. @returns whether the instance exists */
+  /** Creates the instance, unless an earlier call has created it. @returns whether the instance exists */
   async #createInstance(params: JobWorkflowParams): Promise<boolean> {
     try {
       await this.env.JOBS.create({ id: params.instance, params });
@@ -250,20 +253,20 @@ export class JobRecord extends DurableObject<Env> implements JobRecordMethods {
     await this.#setAlarm();
   }
 
-  /** Sets the alarm to the time when something is due next. */
+  /** Sets the alarm to the time when the next action is due. */
   async #setAlarm(): Promise<void> {
     const state = this.#documents.read("state");
     if (state !== null) await this.ctx.storage.setAlarm(nextDue(state).at);
   }
 
-  /** The state, if the job is open and this is its current instance. */
+  /** Returns the state if the job is open and `instance` is its current instance, or else null. */
   #openState(instance: string): JobState | null {
     const state = this.#documents.read("state");
     return state?.instance === instance && isOpen(state) ? state : null;
   }
 }
 
-/** An id that was never used before, since the engine may remember an instance's id for days. */
+/** Returns an id that was never used before, because the engine may refuse a former instance's id for days. */
 function newInstanceId(job: string): string {
   return `${job}-${crypto.randomUUID().slice(0, 8)}`;
 }

@@ -1,12 +1,13 @@
-// The Workflow of a job. Steps `respond n` make the attempts to answer it, steps `deliver n` the attempts to deliver it. The engine waits
-// between them. All state is in the record (job-record.ts), so a step that the engine runs twice calls upstream once.
+// The Workflow of a job. Each step `respond n` is an attempt to answer the job, and each step `deliver n` is an attempt to deliver the
+// result. The engine waits between the steps. All state is in the record (job-record.ts), so a step that the engine runs twice calls
+// upstream once.
 import { WorkflowEntrypoint, type WorkflowEvent, type WorkflowStep } from "cloudflare:workers";
 import { deliver } from "../jobs/deliver.ts";
 import { answerJob } from "../jobs/answer-job.ts";
 import type { JobWorkflowParams } from "../core/jobs/job.ts";
 import { wire } from "../isolate.ts";
 
-/** For a paid call: no retries, and a time limit above upstream's own deadline for a job. */
+/** For a step that pays for a call. It has no retries, and its timeout is longer than the total deadline of a job's call. */
 const ONCE = { retries: { limit: 0, delay: 0 }, timeout: "50 minutes" } as const;
 /** For a step that may be repeated. */
 const REPEATABLE = { retries: { limit: 5, delay: "5 seconds", backoff: "exponential" }, timeout: "2 minutes" } as const;
@@ -35,12 +36,12 @@ export class JobWorkflow extends WorkflowEntrypoint<Env, JobWorkflowParams> {
             params,
             (work) => void background.push(work),
           );
-          // No work continues after a step. Background work may add more work, so the length is read each time.
+          // Background work must end before the step does. It may add more work, so the length is read each time.
           for (let index = 0; index < background.length; index += 1) await background[index]?.catch(() => undefined);
           return retryInMs ?? null;
         })
-        // The step failed, and the record knows whether upstream was being called. Date.now, because a wrong setting may be why the step
-        // failed, and then there are no Deps.
+        // The step failed, and the record knows whether upstream was being called. This uses Date.now() instead of Deps, because a wrong
+        // setting may have been the failure, and then there are no Deps.
         .catch(() =>
           step.do(`give up ${n}`, REPEATABLE, () => this.#record(params).giveUp(Date.now(), params.instance)),
         );
@@ -49,7 +50,7 @@ export class JobWorkflow extends WorkflowEntrypoint<Env, JobWorkflowParams> {
     }
   }
 
-  /** A new stub each time, because a stub that has failed stays broken. */
+  /** Returns a new stub for each call, because a stub that has failed remains broken. */
   #record({ job }: JobWorkflowParams) {
     return this.env.JOB_RECORDS.getByName(job);
   }

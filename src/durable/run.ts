@@ -1,5 +1,6 @@
-// A run: one upstream call and its recording, for all requests with the same Idempotency-Key (docs/contract.md §6). The recording is bytes
-// in SQLite rows; the newest bytes stay in memory until they are written. Each reader advances at its own pace, and none blocks another.
+// A run: one upstream call and its recording, for all requests with the same Idempotency-Key (docs/contract.md §6). The recording is stored
+// as bytes in SQLite rows; the newest bytes remain in memory until they are written. Each reader has its own position, and a slow reader
+// delays neither the call nor another reader.
 import { DurableObject } from "cloudflare:workers";
 import {
   isEnd,
@@ -15,11 +16,11 @@ import type { JoinRequest, JoinResult, RunMethods } from "../core/request/run.ts
 import { wire } from "../isolate.ts";
 
 const RETENTION_MS = 86_400_000;
-/** Size of one row, and of one read: 200 slow readers must fit into an isolate. */
+/** The size of one row and of one read. It is small, because the chunks of 200 slow readers must fit into an isolate's memory. */
 const ROW_BYTES = 65_536;
-/** How long new bytes wait for more before they are written: Cloudflare charges by the row. */
+/** How long new bytes wait for more before they are written, because Cloudflare charges for each row. */
 const WRITE_AFTER_MS = 500;
-/** Pending work keeps an object without clients alive for 15 minutes; each new timer counts as new work. */
+/** Pending work keeps an object without clients alive for at most 15 minutes, but each new timer counts as new work. */
 const KEEP_ALIVE_MS = 60_000;
 /** How long a deletion is postponed while a reader is connected. */
 const DELETE_RETRY_MS = 300_000;
@@ -27,21 +28,21 @@ const DELETE_RETRY_MS = 300_000;
 interface Recording {
   fingerprint: string;
   run: string;
-  /** How many bytes are in rows. */
+  /** How many bytes are stored in rows. */
   written: number;
-  /** The bytes that follow them, in memory. */
+  /** The bytes after those in rows, which are in memory only. */
   tail: Uint8Array[];
   tailBytes: number;
   /** Whether the last attempt to write `tail` failed. */
   writeFailed: boolean;
-  /** Offset of the last line, once it is recorded. */
+  /** The offset of the last line; undefined until that line is recorded. */
   endAt: number | undefined;
-  /** Whether the object was stopped during the call. Then readers may have received bytes beyond `endAt`, which are lost. */
+  /** Whether the object was stopped during the call. If so, readers may have received bytes beyond `endAt`, which were lost. */
   interrupted: boolean;
-  /** Callbacks that wake the readers that have read everything so far. */
+  /** Callbacks that wake the readers that are waiting for new bytes. */
   waiting: (() => void)[];
   timer: ReturnType<typeof setTimeout> | null;
-  /** Undefined in an object that was restarted after its call. */
+  /** The outcome of the call; undefined if the object was restarted since the call. */
   outcome: Promise<Outcome> | undefined;
 }
 
@@ -58,13 +59,13 @@ export class Run extends DurableObject<Env> implements RunMethods {
     if (existingRun !== undefined && recording?.run !== existingRun) return { refused: "lost" };
     const role = recording === undefined ? "started" : recording.endAt === undefined ? "joined" : "replayed";
     recording ??= this.#start(request);
-    // No await before this line: of two simultaneous requests only one starts the call.
+    // There is no await before this line, so only one of two simultaneous requests starts the call.
     if (role === "started") await this.ctx.storage.setAlarm(Date.now() + RETENTION_MS);
     const from = Math.min(request.from, (recording.interrupted ? recording.endAt : undefined) ?? lengthOf(recording));
     return { role, run: recording.run, from, stream: this.#openReader(recording, from, role === "started") };
   }
 
-  /** Deletes the recording a day after its end. */
+  /** Deletes the recording a day after its end, but not while a reader is connected. */
   override async alarm(): Promise<void> {
     if (this.#recording !== undefined && this.#recording.endAt === undefined)
       return await this.ctx.storage.setAlarm(Date.now() + RETENTION_MS);
@@ -76,7 +77,7 @@ export class Run extends DurableObject<Env> implements RunMethods {
 
   #start({ fingerprint = "", run, spec }: JoinRequest): Recording {
     const { sql } = this.ctx.storage;
-    // The tables are created here and not earlier, so that an object without a recording stores nothing.
+    // The tables are created here, so that an object that was never asked to start a call stores nothing.
     sql.exec(`CREATE TABLE IF NOT EXISTS run (one INTEGER PRIMARY KEY, fingerprint TEXT NOT NULL, run TEXT NOT NULL, end_at INTEGER, interrupted INTEGER NOT NULL);
       CREATE TABLE IF NOT EXISTS rows (run TEXT NOT NULL, at INTEGER NOT NULL, bytes BLOB NOT NULL, PRIMARY KEY (run, at)) WITHOUT ROWID`);
     sql.exec(
@@ -109,7 +110,10 @@ export class Run extends DurableObject<Env> implements RunMethods {
     }
   }
 
-  /** The recording that this object wrote before it was last stopped. If it has no end, it gets one: the call was interrupted. */
+  /**
+   * Loads the recording that this object wrote before it was last stopped. If the recording has no end, the call was interrupted, and this
+   * appends the problem of an interrupted run as its end.
+   */
   #load(): Recording | undefined {
     const { sql } = this.ctx.storage;
     if (sql.exec("SELECT name FROM sqlite_master WHERE name = 'run'").toArray().length === 0) return undefined;
@@ -134,20 +138,20 @@ export class Run extends DurableObject<Env> implements RunMethods {
     return recording;
   }
 
-  /** @returns the bytes of the line */
+  /** @returns the length of the line in bytes */
   #append(recording: Recording, line: RecordingLine): number {
     const bytes = new TextEncoder().encode(`${JSON.stringify(line)}\n`);
     if (isEnd(line)) recording.endAt = lengthOf(recording);
     recording.tail.push(bytes);
     recording.tailBytes += bytes.length;
-    // After a failed write every further attempt joins the whole tail again, so it waits for the timer.
+    // Each attempt to write concatenates the whole tail. So after a failure, the next attempt waits for the timer.
     if (recording.tailBytes >= ROW_BYTES && !recording.writeFailed) this.#write(recording);
     else recording.timer ??= setTimeout(() => this.#write(recording), WRITE_AFTER_MS);
     for (const wake of recording.waiting.splice(0)) wake();
     return bytes.length;
   }
 
-  /** Bytes that can't be written stay in memory, where readers get them as long as this object lives. */
+  /** Writes the tail to rows. If that fails, the tail remains in memory, where readers can get it as long as this object lives. */
   #write(recording: Recording, hasEnded = false): void {
     if (recording.timer !== null) clearTimeout(recording.timer);
     recording.timer = null;
@@ -183,7 +187,8 @@ export class Run extends DurableObject<Env> implements RunMethods {
       this.ctx.waitUntil(this.ctx.storage.setAlarm(Date.now() + RETENTION_MS));
       return;
     }
-    // Nothing was paid: the next request makes a new call. Readers read this recording to its end; the alarm deletes its rows.
+    // Nothing was paid, so the next request makes a new call. Present readers can still read this recording, and the alarm deletes its
+    // rows.
     if (recording.timer !== null) clearTimeout(recording.timer);
     this.#recording = undefined;
     this.ctx.storage.sql.exec("DELETE FROM run WHERE run = ?", recording.run);
@@ -196,7 +201,7 @@ export class Run extends DurableObject<Env> implements RunMethods {
       this.#send(recording, from, writable.getWriter())
         .finally(() => (this.#readers -= 1))
         .catch(async () => {
-          // The starter has disconnected, so its own log line can't say what the call cost.
+          // The request that started the call has disconnected, so its own log line can't show the call's cost.
           if (isStarter && recording.outcome !== undefined)
             wire.log(this.env).request((await recording.outcome).logFields, "run");
         }),
@@ -225,7 +230,7 @@ export class Run extends DurableObject<Env> implements RunMethods {
     }
   }
 
-  /** At most one row's bytes from `at` on; undefined if there are none yet. */
+  /** Returns at most one row's bytes from the offset `at` on; undefined if there are none yet. */
   #read(recording: Recording, at: number): Uint8Array | undefined {
     if (at < recording.written) {
       const [row] = this.ctx.storage.sql

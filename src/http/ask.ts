@@ -58,7 +58,7 @@ async function postAsk(c: Context<AppEnv>): Promise<Response> {
     metadata,
     stream,
     idFirst: stream && accept.form === "text",
-    retries: true,
+    retryIfBusy: true,
   };
 
   const joined = await joinAskRun(deps, question, context, parsed, headers);

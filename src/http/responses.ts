@@ -53,7 +53,7 @@ async function postResponses(c: Context<AppEnv>): Promise<Response> {
     metadata,
     stream,
     idFirst: false,
-    retries: false,
+    retryIfBusy: false,
   };
   const context: RequestContext = { requestId, caller, signal, waitUntil, logFields };
   const joined = await joinResponsesRun(deps, question, context, parsed, headers);

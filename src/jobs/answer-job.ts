@@ -1,5 +1,5 @@
-// One attempt to answer a job. It answers like POST /ask, and reports to the job's record before and after. A step of the Workflow calls
-// it, and so does POST /hooks/{name} for a sender that waits. It always streams, because a long answer without a stream looks like silence
+// One attempt to answer a job. It answers like POST /ask, and reports to the job's record before and after the call. It is called by a step
+// of the Workflow, and by POST /hooks/{name} if the sender waits. It always streams, because a long answer without a stream sends no bytes
 // and would time out.
 import type { Answer } from "../contract/answer.ts";
 import { compose } from "../core/request/compose.ts";
@@ -15,23 +15,25 @@ import type { FinishedAnswer } from "../answer/pending-turn.ts";
 /** The part of a job's record that an attempt reports to. */
 type AnswerRecord = Pick<JobRecordMethods, "begin" | "postpone" | "finish">;
 
-/** Delays between attempts to report, in milliseconds. They are long: a paid answer must survive a temporary failure of the record. */
+/**
+ * Delays between attempts to report, in milliseconds. They are long, because a paid answer must survive a temporary failure of the record.
+ */
 const REPORT_DELAYS_MS = [200, 1_000, 5_000, 20_000, 60_000, 180_000];
-/** The same before upstream is called, and while a sender waits. */
+/** Delays between attempts to report before upstream is called, and while a sender waits, in milliseconds. */
 const SHORT_DELAYS_MS = [200, 500];
 
 export interface AttemptResult {
-  /** Milliseconds until the next attempt; undefined: there is none. */
+  /** Milliseconds until the next attempt; undefined if there is none. */
   retryInMs?: number;
-  /** Undefined: the record did not permit the attempt. */
+  /** Undefined if the record did not permit the attempt. */
   outcome?: { answer: Answer } | { problem: Problem };
 }
 
 /**
  * Makes one attempt at a job.
- * @param record returns a new stub each time, because a stub that has failed stays broken
+ * @param record returns a new stub for each call, because a stub that has failed remains broken
  * @param instance the instance of the Workflow, or the request, that answers the job
- * @param waitUntil for the turn, the cached answer and the settlement of budgets
+ * @param waitUntil receives the writes of the turn and the cached answer, and the settlement of budgets
  * @throws Error if the record can't be reached
  */
 export async function answerJob(
@@ -93,7 +95,7 @@ async function callUpstream(
         metadata,
         stream: true,
         idFirst: false,
-        retries: true,
+        retryIfBusy: true,
       },
       context,
     );
@@ -115,7 +117,7 @@ async function finishedAnswerOf(reply: WholeAnswer | StreamedAnswer): Promise<Fi
   }
 }
 
-/** @param delaysMs in milliseconds, each before another attempt */
+/** @param delaysMs the delays between attempts, so there is one more attempt than delays */
 async function withRetries<T>(deps: Deps, delaysMs: readonly number[], work: () => Promise<T>): Promise<T> {
   for (const delayMs of delaysMs) {
     try {

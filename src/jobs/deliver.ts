@@ -1,5 +1,5 @@
-// One attempt to deliver the outcome of a job to its callback. The record says what to deliver, the adapter in platform/callback.ts sends
-// it, and the record stores the result. The Workflow waits between attempts.
+// One attempt to deliver the outcome of a job to its callback. Reads from the record what to deliver, sends it through
+// platform/callback.ts, and records the result. The Workflow waits between attempts.
 import type { HookOutcome } from "../core/config/define-config.ts";
 import type { CallbackContent } from "../core/callbacks/callback-request.ts";
 import { nextDelivery } from "../core/callbacks/outcome.ts";
@@ -10,15 +10,15 @@ import type { CallbackResult } from "../platform/callback.ts";
 /** The part of a job's record that a delivery uses. */
 type DeliveryRecord = Pick<JobRecordMethods, "readDeliverable" | "recordDelivery">;
 
-/** Makes one attempt to deliver. @returns milliseconds until the next attempt; null: the delivery is over */
+/** Makes one attempt to deliver. @returns milliseconds until the next attempt; null if the delivery is over */
 export async function deliver(
   deps: Deps,
   record: DeliveryRecord,
-  { job, instance }: { job: string; instance: string },
+  { job: jobId, instance }: { job: string; instance: string },
 ): Promise<number | null> {
-  const due = await record.readDeliverable(instance);
-  if (due === null) return null;
-  const { spec, outcome, event, endedAt, attempt: attemptNumber } = due;
+  const delivery = await record.readDeliverable(instance);
+  if (delivery === null) return null;
+  const { spec, outcome, eventId, endedAt, attempt: attemptNumber } = delivery;
   const { hook, metadata, origin, callback } = spec;
   if (callback === null) return null;
   const startedAt = deps.now();
@@ -31,7 +31,7 @@ export async function deliver(
         }
       : await deps.callback(
           callback,
-          { event: { id: event, job, hook, endedAt, metadata, ...outcome }, output },
+          { event: { id: eventId, job: jobId, hook, endedAt, metadata, ...outcome }, output },
           origin,
         );
   const next = nextDelivery(attemptNumber, result);
@@ -48,7 +48,7 @@ export async function deliver(
     {
       request_id: `req_${deps.random(12)}`,
       route: "callback",
-      job,
+      job: jobId,
       attempt: attemptNumber,
       ...(hook === null ? {} : { hook }),
       ...(attempt.status === null ? {} : { status: attempt.status }),
@@ -60,7 +60,10 @@ export async function deliver(
   return delayMs;
 }
 
-/** What the hook's `output` returns; undefined: the hook has none. An error may quote the event, so `failed` has only its kind. */
+/**
+ * Returns the result of the hook's `output`; undefined if the hook has no `output`. `failed` contains only the error's name, since its
+ * message may quote the event.
+ */
 async function outputOf(
   { config }: Deps,
   name: string | null,
@@ -68,7 +71,7 @@ async function outputOf(
 ): Promise<CallbackContent["output"] | { failed: string }> {
   if (name === null) return undefined;
   const hook = Object.hasOwn(config.hooks, name) ? config.hooks[name] : undefined;
-  // Without its `output` the hook's callback would get a request that it does not expect.
+  // Don't fall back to the default body: the hook's `output` may have produced a different one for this receiver.
   if (hook === undefined) return { failed: "the hook is no longer in the config" };
   if (hook.output === undefined) return undefined;
   try {

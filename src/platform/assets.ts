@@ -1,13 +1,14 @@
-// The files that are deployed beside the bundle (dist/assets, made by scripts/assets.ts). Request and response headers are built from
-// nothing: a caller's headers decide only whether a file is sent again.
+// The files that are deployed beside the bundle (dist/assets, made by scripts/assets.ts). Headers are not passed through in either
+// direction. The asset is fetched without the caller's headers, and only COPIED_HEADERS are returned; If-None-Match only decides between
+// 200 and 304.
 import { misconfigured } from "../core/config/setting.ts";
 
 /**
- * Null for a file that does not exist; 304 without a body if it matches.
+ * Fetches a deployed file. Resolves to null if there is none, and to an empty 304 if `ifNoneMatch` matches its ETag.
  * @param ifNoneMatch the caller's `If-None-Match`
  * @throws Problem 503 misconfigured
  */
-export type Assets = (path: string, ifNoneMatch: string | undefined) => Promise<Response | null>;
+export type FetchAsset = (path: string, ifNoneMatch: string | undefined) => Promise<Response | null>;
 
 /** The part of the binding that is used. */
 export interface AssetsBinding {
@@ -16,8 +17,8 @@ export interface AssetsBinding {
 
 const COPIED_HEADERS = ["content-type", "etag", "cache-control"];
 
-export function boundAssets(binding: AssetsBinding | undefined): Assets {
-  return async function asset(path, ifNoneMatch) {
+export function createAssetFetcher(binding: AssetsBinding | undefined): FetchAsset {
+  return async function fetchAsset(path, ifNoneMatch) {
     if (binding === undefined)
       throw misconfigured("ASSETS", "is not bound: wrangler.toml must name the folder of assets");
     const file = await binding.fetch(`https://assets.local${path}`);
@@ -30,14 +31,17 @@ export function boundAssets(binding: AssetsBinding | undefined): Assets {
       const value = file.headers.get(name);
       if (value !== null) headers.set(name, value);
     }
-    if (!isMatch(headers.get("etag"), ifNoneMatch)) return new Response(file.body, { headers });
+    if (!etagMatches(headers.get("etag"), ifNoneMatch)) return new Response(file.body, { headers });
     await file.body?.cancel();
     return new Response(null, { status: 304, headers });
   };
 }
 
-/** Weak comparison (RFC 9110 §13.1.2): a proxy that compresses the file makes its tag weak. The binding itself compares only a single tag. */
-function isMatch(etag: string | null, ifNoneMatch = ""): boolean {
+/**
+ * Compares weakly (RFC 9110 §13.1.2), because a proxy that compresses the file makes its tag weak. The binding itself would compare only a
+ * single tag.
+ */
+function etagMatches(etag: string | null, ifNoneMatch = ""): boolean {
   const tags = new Set(ifNoneMatch.split(",").map((tag) => opaqueTag(tag)));
   return etag !== null && (tags.has("*") || tags.has(opaqueTag(etag)));
 }

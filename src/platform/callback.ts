@@ -1,5 +1,5 @@
-// Sends callbacks, one attempt for each call. Sends the request of core/callbacks as it is, follows no redirect, and reads the response
-// body only where the body decides the outcome. The result is plain data: it contains nothing that was sent, and no word of the receiver.
+// Sends callbacks; each call of `send` is one attempt. Sends the request that core/callbacks builds, follows no redirect, and reads the
+// response body only if the body decides the outcome. The result is plain data that quotes neither the request nor the response body.
 import { readToEnd } from "../core/lib/body.ts";
 import { callbackRequest, type CallbackContent, type PlainRequest } from "../core/callbacks/callback-request.ts";
 import type { SecretOf } from "../core/callbacks/auth.ts";
@@ -9,7 +9,7 @@ import { Problem } from "../core/lib/problem.ts";
 import { misconfigured } from "../core/config/setting.ts";
 import { TimeoutError, within } from "./io/within.ts";
 
-/** Slack's errors are far shorter, so a longer body is no error. */
+/** Slack's errors are far shorter, so a longer body is not an error. */
 const MAX_RESPONSE_BYTES = 65_536;
 
 export interface CallbackSettings {
@@ -18,24 +18,24 @@ export interface CallbackSettings {
   fetcher: typeof fetch;
   /** Milliseconds since 1970. */
   now: () => number;
-  /** Milliseconds for one attempt: for the headers, and for the part of the body that is read. */
+  /** Milliseconds for one attempt, including the response body if it is read. */
   deadline: number;
   /** `ENVIRONMENT=local`. */
   local: boolean;
   secretOf: SecretOf;
-  /** Origins of the Worker itself that the config knows (public_url). */
+  /** The Worker's own origins, as far as the config names them (public_url). */
   ownOrigins: readonly string[];
 }
 
-/** One attempt, for the job's record and the log. */
+/** What the job's record and the log show of one attempt. */
 export interface CallbackAttempt {
-  /** When it began, in milliseconds since 1970. */
+  /** When the attempt began, in milliseconds since 1970. */
   at: number;
   /** HTTP status of the response; null if there was none. */
   status: number | null;
-  /** Why it failed, in our own words; null if it did not. */
+  /** Why the attempt failed, in this Worker's words; null if it succeeded. */
   error: string | null;
-  /** How long it took, in milliseconds. */
+  /** How long the attempt took, in milliseconds. */
   ms: number;
 }
 
@@ -45,9 +45,9 @@ export interface CallbackResult {
 }
 
 /**
- * Makes one attempt at a callback. A failure of the receiver or a wrong setting is a result, not a rejection.
- * @param name of the entry in the config's callbacks
- * @param ownOrigin the origin under which the Worker was called: no callback may go there, nor to `ownOrigins`
+ * Makes one attempt at a callback. If the receiver fails or a setting is wrong, the promise still resolves, and the result says so.
+ * @param name the name of the entry in the config's callbacks
+ * @param ownOrigin the origin at which the Worker was called. A callback may be sent neither to this origin nor to `ownOrigins`
  */
 export type SendCallback = (name: string, content: CallbackContent, ownOrigin?: string) => Promise<CallbackResult>;
 
@@ -100,7 +100,7 @@ async function post(
   }
 }
 
-/** The body as text; undefined if it is too long to be an error. */
+/** Reads the body as text; undefined if it is too long to be an error. */
 async function readBodyText(response: Response): Promise<string | undefined> {
   if (response.body === null) return undefined;
   const tooLong = new Problem("payload_too_large", "The receiver's answer is too long.");

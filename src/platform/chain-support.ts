@@ -1,14 +1,15 @@
-// Chain support of models as this isolate has observed it. It saves a read of KV, and a call that would have to be replayed.
+// The chain support of models, as this isolate has observed it. An observation saves a KV read, and a call that upstream would not
+// continue.
 
-/** How long an observation counts. */
+/** How long an observation is valid. */
 const TTL_MS = 86_400_000;
-/** Callers choose the names of models, so the table needs a limit. A full table is emptied. */
+/** The most models in the table, which needs a limit because callers choose the names. A full table is emptied. */
 const MAX_MODELS = 1_000;
 
 export interface ChainSupport {
-  /** Undefined if it is unknown. */
+  /** Whether the model continues by id; undefined if unknown. */
   get: (model: string) => boolean | undefined;
-  /** @param isSupported undefined: it is unknown again */
+  /** @param isSupported undefined makes the model's chain support unknown again */
   set: (model: string, isSupported: boolean | undefined) => void;
 }
 

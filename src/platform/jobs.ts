@@ -1,4 +1,4 @@
-// The records of jobs, as routes use them: one Durable Object for each job, under the job's id.
+// The interface of routes to the records of jobs. Each job has one Durable Object, whose name is the job's id.
 import type { JobStatus, JobView } from "../contract/job.ts";
 import type { JobOutcome, JobSpec } from "../core/jobs/job.ts";
 import type { JobRecordMethods } from "../core/jobs/job-record.ts";
@@ -6,19 +6,23 @@ import { Problem } from "../core/lib/problem.ts";
 import { misconfigured } from "../core/config/setting.ts";
 
 export interface Jobs {
-  /** @returns `accepted: false` for a duplicate; `instance` may answer the job. @throws Problem 503 unavailable */
+  /**
+   * Records a new job, or starts a failed one over.
+   * @returns `accepted`: false for a duplicate; `instance`: the instance that may answer the job
+   * @throws Problem 503 unavailable
+   */
   accept: (job: string, spec: JobSpec) => Promise<{ accepted: boolean; status: JobStatus; instance: string }>;
-  /** Null if this owner has no such job. @throws Problem 503 unavailable */
+  /** Returns the job as GET /jobs/{id} shows it; null if this owner has no such job. @throws Problem 503 unavailable */
   view: (job: string, owner: string) => Promise<JobView | null>;
-  /** @throws Problem 503 unavailable */
+  /** Delivers the job's outcome again. @throws Problem 503 unavailable */
   redeliver: (job: string) => Promise<"accepted" | "unfinished" | "nothing to deliver">;
-  /** Null while there is no outcome. @throws Problem 503 unavailable */
+  /** Returns the spec and the outcome; null while there is no outcome. @throws Problem 503 unavailable */
   readOutcome: (job: string) => Promise<{ spec: JobSpec; outcome: JobOutcome } | null>;
-  /** For an attempt within this request (src/jobs/answer-job.ts). */
+  /** Returns a stub of the record, for an attempt within this request (src/jobs/answer-job.ts). */
   record: (job: string) => JobRecordStub;
 }
 
-/** The methods of the Durable Object that routes call. */
+/** The part of the Durable Object's methods that routes use. */
 type JobRecordStub = Pick<
   JobRecordMethods,
   "accept" | "begin" | "postpone" | "finish" | "view" | "redeliver" | "readOutcome"
@@ -36,7 +40,7 @@ interface JobsOptions {
 }
 
 export function durableJobs(binding: JobsBinding | undefined, { now, random, warn }: JobsOptions): Jobs {
-  /** Takes a new stub for each call, because a stub that has failed remains broken. */
+  /** Returns a new stub for each call, because a stub that has failed remains broken. */
   function record(job: string): JobRecordStub {
     if (binding === undefined)
       throw misconfigured("JOB_RECORDS", "is not bound: wrangler.toml must name the Durable Object");
@@ -59,7 +63,7 @@ export function durableJobs(binding: JobsBinding | undefined, { now, random, war
     async accept(job, spec) {
       const acceptId = random(8);
       const accept = (stub: JobRecordStub) => stub.accept(now(), job, spec, acceptId);
-      // A second time, because the record may have accepted the job and only its result was lost.
+      // Calls again after a failure, because the record may have accepted the job although its reply was lost.
       return await call(job, accept).catch(() => call(job, accept));
     },
     view: (job, owner) => call(job, (stub) => stub.view(owner)),

@@ -1,22 +1,22 @@
-// Key sets of identity providers (RFC 7517), cached in the isolate. A set is fetched again for an unknown key id or after ten minutes,
-// but at most once in 30 s: tokens with invented key ids must not become requests to the provider.
+// Key sets of identity providers (RFC 7517), cached in the isolate. A set is fetched again for an unknown key id or after ten minutes, but
+// at most once in 30 s, so that tokens with invented key ids don't cause as many requests to the provider.
 import { type FetchJson, type JsonObject, recordsOf } from "../core/lib/json.ts";
 import { Problem } from "../core/lib/problem.ts";
 import { misconfigured } from "../core/config/setting.ts";
 
 const FRESH_MS = 600_000;
 const ATTEMPT_INTERVAL_MS = 30_000;
-/** Longer than a fetch's own deadline. After that time the request that began the fetch has ended without a result. */
+/** Longer than a fetch's own deadline. If a fetch has taken longer, the request that began it has ended without a result. */
 const ATTEMPT_MS = 6_000;
-/** A request waits this long for the fetch of another request. */
+/** How long a request waits for another request's fetch. */
 const WAIT_MS = 5_000;
 const POLL_MS = 50;
-/** While a provider is down, its last key set remains valid for this time. */
+/** How long a provider's last key set remains valid while the provider is down. */
 const STALE_MS = 86_400_000;
 
 /**
- * The keys of a provider's set. The key `kid` is among them if the provider has it.
- * @param waitUntil lets a fetch go on when its request ends early: other requests wait for it
+ * Returns the keys of a provider's set, including the key `kid` if the provider has it.
+ * @param waitUntil lets a fetch continue if its request ends early, because other requests wait for it
  * @throws Problem unavailable, misconfigured
  */
 export type Jwks = (
@@ -47,7 +47,7 @@ export function jwksCache({ fetchJson, now, sleep, local, warn }: JwksOptions): 
   const sets = new Map<string, KeySet>();
 
   async function attempt(url: string, set: KeySet): Promise<void> {
-    // Set before the first await, so that other requests see it.
+    // These are set before the first await, so that other requests see the fetch.
     set.attemptedAt = now();
     set.isFetching = true;
     const document = await fetchJson(url);
@@ -79,7 +79,7 @@ export function jwksCache({ fetchJson, now, sleep, local, warn }: JwksOptions): 
       waitUntil(fetching);
       await fetching;
     }
-    // Polls plain state: a request must not wait for the promise of another request, which ends with that request.
+    // Polls plain state, because a request must not await another request's promise, which may never settle once that request has ended.
     const isUnderWay = ({ isFetching, attemptedAt }: KeySet): boolean => isFetching && now() - attemptedAt < ATTEMPT_MS;
     while (!hasKey(set) && isUnderWay(set) && now() - arrivedAt < WAIT_MS) await sleep(POLL_MS);
     if (set.keys !== undefined && now() - set.fetchedAt < STALE_MS) return set.keys;

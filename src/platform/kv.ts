@@ -1,21 +1,21 @@
-// Texts in the KV namespace, by key; several keys in one read. A failure of KV never costs an answer: a read that fails or takes too
-// long is a miss, and a write that fails is logged.
+// Strings in the KV namespace. One call can read several keys. Only readStrict throws if KV fails. Any other read that fails or takes too
+// long counts as a miss, and a write that fails is logged, so that KV's failure does not cost an answer.
 import { Problem, conversationTooLong } from "../core/lib/problem.ts";
 import { within } from "./io/within.ts";
 
-/** Longer than KV's slowest cold read. An answer waits no longer for a cached answer or a turn. */
+/** Longer than KV's slowest cold read. A request waits at most this long for a cached answer or a turn. */
 export const KV_READ_TIMEOUT_MS = 2_000;
-/** For reads that the answer depends on: a chain of a hundred turns can have KV's 25 MB. */
+/** For reads that the answer depends on. It is longer, because a chain of a hundred turns can reach KV's limit of 25 MB. */
 const KV_STRICT_READ_TIMEOUT_MS = 15_000;
-/** For all texts of one read: a whole conversation must fit into an isolate's memory, beside other requests. */
+/** For all strings of one read together, because a whole conversation must fit into an isolate's memory beside other requests. */
 const MAX_STRICT_READ_CHARS = 24_000_000;
-/** KV's limit for one bulk read. */
+/** KV's limit on the keys of one bulk read. */
 const BULK_KEYS = 100;
 
 export interface Store {
-  /** The texts under the keys, in their order; null where there is none, or if KV failed. */
+  /** Reads the strings under the keys, in the order of the keys; null for a key without a value, and for every key if KV failed. */
   read: (keys: readonly string[]) => Promise<(string | null)[]>;
-  /** The same, except that a failure of KV throws. @throws Problem 503 unavailable, 400 conversation_too_long */
+  /** Does the same as `read`, but throws if KV fails. @throws Problem 503 unavailable, 400 conversation_too_long */
   readStrict: (keys: readonly string[]) => Promise<(string | null)[]>;
   remove: (key: string) => Promise<void>;
   /** @param ttl seconds, at least 60. @returns false if KV failed */
@@ -82,7 +82,7 @@ async function readAll(kv: KvBinding, keys: readonly string[]): Promise<(string 
   return (await Promise.all(batches)).flat();
 }
 
-/** One bulk read, or two of half the size if KV refuses it as too large. */
+/** Makes one bulk read, or two of half the size if KV refuses it as too large. */
 async function readBatch(kv: KvBinding, keys: string[], remaining: { chars: number }): Promise<(string | null)[]> {
   let values: Map<string, string | null>;
   try {

@@ -1,8 +1,9 @@
-// The log: one JSON line per request, and one per failure that no caller sees. METRICS, if bound, receives one data point per request.
-// A line has only the class of an error, and the stack frames of an unexpected one: a message may contain addresses, keys or a caller's words.
+// The log: one JSON line per request, and one per failure that no caller sees. METRICS, if bound, receives one data point per request. A
+// line contains the class of an error, and the stack frames of an unexpected one, but never its message, which may contain addresses, keys
+// or a caller's words.
 import type { Problem } from "../core/lib/problem.ts";
 
-/** The fields of one log line. They never contain a text, a key or an owner. */
+/** The fields of one log line. They never contain a prompt, an answer, a key or an owner. */
 export interface LogFields {
   request_id: string;
   route: string;
@@ -11,41 +12,48 @@ export interface LogFields {
   model?: string;
   status?: number;
   code?: string;
-  /** More about the code, for the log only. */
+  /** Details of the code, which only the log shows. */
   reason?: string | undefined;
   cache?: "hit" | "miss" | "refresh" | "bypass";
   continuity?: string | undefined;
   stream?: boolean;
-  /** With an Idempotency-Key: how the request got its answer. Only the request that started the run has its tokens and cost. */
+  /**
+   * How a request with an Idempotency-Key got its answer. Only the line of the request that started the run shows the run's tokens and
+   * cost.
+   */
   run?: "started" | "joined" | "replayed";
-  /** Upstream was called. */
+  /** Whether upstream was called. */
   asked?: boolean;
   response_id?: string;
   hook?: string;
   /** Index of the hook's secret that signed the event: 0 is the newest. */
   secret?: number;
-  /** The sender's own id of the event. It is not signed. */
+  /** The sender's own id of the event. It is unsigned. */
   delivery_id?: string;
   job?: string;
-  /** Number of the job's attempt: 1 is the first. */
+  /** The number of the job's attempt, from 1. */
   attempt?: number;
   input_tokens?: number;
   cached_tokens?: number;
   output_tokens?: number;
   cost_usd?: number | undefined;
-  /** Milliseconds until the head of the answer, and until its end. */
+  /** Milliseconds until the response's headers. */
   first_ms?: number;
+  /** Milliseconds until the response's end. */
   total_ms?: number;
 }
 
 export interface Log {
   /**
-   * @param event "job": an attempt at a job. "delivery": an attempt at its callback. "run": a call that continued after the caller of the
-   * request that started it had disconnected; it logs what that request's line could not
+   * Writes the line of a request, or of other work.
+   * @param event "job": an attempt to answer a job. "delivery": an attempt to deliver its result. "run": a call that continued after the
+   * request that started it had disconnected; the line shows the tokens and cost that the line of that request could not
    */
   request: (fields: LogFields, event?: "request" | "job" | "delivery" | "run") => void;
   warn: (event: string, error?: unknown) => void;
-  /** Logs the class and the stack frames of the unexpected throw behind a problem, and of its causes. An expected problem logs nothing. */
+  /**
+   * Logs the class and the stack frames of the unexpected error behind a problem, and of its causes. Logs nothing for an expected problem.
+   */
   exception: (requestId: string, problem: Problem) => void;
 }
 
@@ -89,13 +97,13 @@ export function jsonLog(write: (line: string) => void, metrics: MetricsBinding |
   return log;
 }
 
-/** How many causes of a cause are logged. */
+/** How deep a chain of causes is logged. */
 const MAX_CAUSES = 3;
 
 interface ThrownValue {
   /** Name of the error's class, or the type of a thrown value that is not an Error. */
   error: string;
-  /** The innermost frame first; absent if the runtime has only a text of the stack. */
+  /** The innermost frame first; absent if the stack is available only as a string. */
   stack?: string[];
   cause?: ThrownValue;
 }
@@ -105,20 +113,21 @@ function describeThrown(thrown: unknown, depth = 0): ThrownValue {
   const stack = framesOf(thrown);
   const name: unknown = thrown.name;
   return {
-    // A name that other code has set may contain anything.
+    // Other code may have set the name to any string.
     error: typeof name === "string" && /^[\w$]{1,64}$/.test(name) ? name : "Error",
     ...(stack === undefined ? {} : { stack }),
     ...(depth < MAX_CAUSES && Object.hasOwn(thrown, "cause") ? { cause: describeThrown(thrown.cause, depth + 1) } : {}),
   };
 }
 
-/** V8's hook, which the types of ECMAScript do not know (v8.dev/docs/stack-trace-api). */
+/** `Error` with V8's hook, which TypeScript's types lack (v8.dev/docs/stack-trace-api). */
 const V8Error = Error as unknown as { prepareStackTrace: ((error: Error, frames: unknown[]) => unknown) | undefined };
 
 /**
- * The frames as V8 recorded them. `error.stack` as a text begins with the message, which may hold a caller's words on any number of lines,
- * even lines that look like frames. So the text is never used: while `prepareStackTrace` is set, V8 passes the frames alone.
- * @returns undefined if the stack had been turned into a text before: by other code, or in another isolate
+ * Returns the frames as V8 recorded them. As a string, `error.stack` begins with the message, which may contain a caller's words on any
+ * number of lines, even lines that look like frames. So that string is never used: while `prepareStackTrace` is set, V8 passes only the
+ * frames.
+ * @returns undefined if the stack was already converted to a string, by other code or in another isolate
  */
 function framesOf(error: Error): string[] | undefined {
   const original = V8Error.prepareStackTrace;

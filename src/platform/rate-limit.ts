@@ -1,11 +1,11 @@
-// Cloudflare's rate limit, bound as RATE_LIMIT. If it fails or is not bound, no request is refused, and that is logged.
+// Cloudflare's rate limit, bound as RATE_LIMIT. If the binding fails or is missing, every request is allowed, and the log says so.
 
-/** The part of a rate limit that is used. */
+/** The part of the binding that is used. */
 export interface RateLimitBinding {
   limit: (options: { key: string }) => Promise<{ success: boolean }>;
 }
 
-/** Returns a function: whether one more request under this key is within the limit. */
+/** Returns a function that counts one request under a key, and resolves to whether the request is within the limit. */
 export function rateLimiter(
   binding: RateLimitBinding | undefined,
   warn: (event: string, error?: unknown) => void,

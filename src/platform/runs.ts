@@ -1,13 +1,17 @@
-// Runs as the answer path uses them: one Durable Object per owner and Idempotency-Key. Requests without a key never reach it.
+// Joins runs. Each pair of owner and Idempotency-Key has one Durable Object. A request without a key does not use this module.
 import { type JoinRequest, type JoinResult, type RunMethods, runUnreachable } from "../core/request/run.ts";
 import { misconfigured } from "../core/config/setting.ts";
 import { within } from "./io/within.ts";
 
-/** For the object's reply to a join. The recording's stream may take longer. */
+/** How long the object may take to reply to a join. The stream of the recording may take longer. */
 const JOIN_TIMEOUT_MS = 10_000;
 
 export interface Runs {
-  /** @param name digest of owner and key. @throws Problem unavailable, misconfigured */
+  /**
+   * Joins a run, or starts it.
+   * @param name the digest of owner and key
+   * @throws Problem unavailable, misconfigured
+   */
   join: (name: string, request: JoinRequest) => Promise<JoinResult>;
 }
 
@@ -23,11 +27,11 @@ export function durableRuns(binding: RunsBinding | undefined, warn: (event: stri
         throw misconfigured("RUNS", "is not bound: wrangler.toml must name the Durable Object");
       let joining: Promise<JoinResult> | undefined;
       try {
-        // A new stub for each call, because a stub that has failed remains broken.
+        // Gets a new stub for each call, because a stub that has failed remains broken.
         joining = binding.getByName(name).join(request);
         return await within(JOIN_TIMEOUT_MS, joining);
       } catch (error) {
-        // If the object answers late, its stream has no reader.
+        // If the object replies late, nobody reads its stream, so it is cancelled.
         joining?.then(
           async (joined) => {
             if ("stream" in joined) await joined.stream.cancel();

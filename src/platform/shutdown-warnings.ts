@@ -1,12 +1,12 @@
-// Warns in the log, once a day, of models in src/config.ts that their provider is about to shut down. It makes no call of its own: it
-// only reads the lists that callers of GET /v1/models cause the Worker to fetch.
+// Warns in the log, once a day, of models in src/config.ts that their provider will shut down within 30 days. It does not call upstream: it
+// reads the lists of models that the Worker fetches for GET /v1/models.
 import type { Config } from "../core/config/define-config.ts";
 import type { JsonObject } from "../core/lib/json.ts";
 
 const DAY_MS = 86_400_000;
 const NOTICE_MS = 30 * DAY_MS;
 
-/** @param models the entries of a list of models. OpenAI's have `shutdown_date`: YYYY-MM-DD, or null if none was announced */
+/** @param models the entries of a list of models. In OpenAI's, `shutdown_date` is YYYY-MM-DD, or null if no date was announced */
 export type WarnOfShutdowns = (models: readonly JsonObject[]) => void;
 
 export function shutdownWarnings(config: Config, now: () => number, warn: (line: string) => void): WarnOfShutdowns {
@@ -25,7 +25,7 @@ export function shutdownWarnings(config: Config, now: () => number, warn: (line:
   };
 }
 
-/** The settings of src/config.ts that name each model. */
+/** Maps each model to the settings in src/config.ts that name it. */
 function settingsByModel({ defaults, models = [], presets }: Config): ReadonlyMap<string, string[]> {
   const settings = new Map<string, string[]>();
   const add = (model: string | undefined, setting: string): void => {
@@ -34,7 +34,7 @@ function settingsByModel({ defaults, models = [], presets }: Config): ReadonlyMa
   add(defaults.model, "defaults.model");
   for (const model of models) add(model, "models");
   for (const [name, { model, fallback }] of Object.entries(presets)) {
-    // A preset without a model of its own has the default one.
+    // A preset without its own model has the default model, which is listed already.
     if (model !== defaults.model) add(model, `presets.${name}.model`);
     for (const other of fallback) add(other, `presets.${name}.fallback`);
   }
@@ -42,8 +42,8 @@ function settingsByModel({ defaults, models = [], presets }: Config): ReadonlyMa
 }
 
 /**
- * Milliseconds since 1970; undefined for a value that is no date. Relays may send Unix seconds or milliseconds in place of OpenAI's date.
- * 8.64e15 ms is the greatest time that a Date can have.
+ * Converts a date to milliseconds since 1970; undefined if the value is not a date. Relays may send Unix seconds or milliseconds in place
+ * of OpenAI's string. 8.64e15 ms is the greatest time that a Date can have.
  */
 function timeOf(date: unknown): number | undefined {
   const ms =

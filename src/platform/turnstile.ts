@@ -1,12 +1,13 @@
-// Cloudflare Turnstile's siteverify. It fails closed: an answer that is neither a clear yes nor a clear no becomes a 503.
+// Verifies tokens with Cloudflare Turnstile's siteverify. It fails closed: a reply that neither accepts nor rejects the token becomes a
+// 503.
 import type { FetchJson } from "../core/lib/json.ts";
 import { Problem } from "../core/lib/problem.ts";
 import { misconfigured } from "../core/config/setting.ts";
 
-/** The page on which the widget was solved; null if the token is wrong, expired or used before. */
+/** The page on which the widget was solved; null if the token is wrong, has expired or was already used. */
 export type TurnstileResult = { hostname: unknown; action: unknown } | null;
 
-/** @param address the visitor's IP address, if it is known. @throws Problem unavailable, misconfigured */
+/** Verifies a token. @param address the visitor's IP address; null if unknown. @throws Problem unavailable, misconfigured */
 export type Siteverify = (url: string, token: string, address: string | null) => Promise<TurnstileResult>;
 
 export function siteverify(secret: string, fetchJson: FetchJson, local: boolean): Siteverify {

@@ -111,7 +111,7 @@ export async function createHarness(config: Partial<ConfigInput> = {}, lagMs = 0
           metadata: undefined,
           stream,
           idFirst: false,
-          retries: true,
+          retryIfBusy: true,
         },
         {
           requestId: "req_1",

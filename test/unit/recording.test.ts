@@ -22,7 +22,7 @@ const question: Question = {
   metadata: undefined,
   stream: true,
   idFirst: false,
-  retries: true,
+  retryIfBusy: true,
 };
 
 async function recordRun(

@@ -486,13 +486,13 @@ describe("a record", () => {
   test("has another webhook-id for the outcome of another generation", async () => {
     const { job, record, spec, instance } = await acceptJob({ callback: "jobs" });
     await record.finish(1, instance, FAILED);
-    expect((await record.readDeliverable(instance))?.event).toBe(job);
+    expect((await record.readDeliverable(instance))?.eventId).toBe(job);
     let next = "";
     await withoutEngine(record, async (own) => {
       ({ instance: next } = await own.accept(Date.now(), job, spec, "again"));
     });
     await record.finish(2, next, FAILED);
-    expect((await record.readDeliverable(next))?.event).toBe(`${job}-2`);
+    expect((await record.readDeliverable(next))?.eventId).toBe(`${job}-2`);
     expect(await record.readDeliverable(instance), "the instance of the old generation").toBeNull();
   });
 });

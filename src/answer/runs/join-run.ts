@@ -1,5 +1,5 @@
-// Exactly once (docs/contract.md §6): a request with an Idempotency-Key makes no call of its own. It joins the run of its owner and key,
-// which makes one call for all requests with that key, now or within a day.
+// Exactly once (docs/contract.md §6): a request with an Idempotency-Key doesn't call upstream itself. It joins the run of its owner and
+// key, which makes one call for all requests that send the key within a day.
 import { type JsonObject, canonicalJson } from "../../core/lib/json.ts";
 import { type JoinRequest, keyReused, streamLost } from "../../core/request/run.ts";
 import type { Deps, RequestContext } from "../../deps.ts";
@@ -15,17 +15,18 @@ import { readIdempotencyKey, readLastEventId } from "../../core/request/headers.
 const ROUTES: Record<RunSpec["form"], string> = { ask: "/ask", responses: "/v1/responses" };
 
 export interface JoinedRun<Reply> {
-  /** Names the recording in the ids of its events. */
+  /** The name of the recording, which is a part of its event ids. */
   run: string;
-  /** The number of the last event that the caller has; -1 if it has none. */
+  /** The number of the last event that the caller has received; -1 if it has received none. */
   after: number;
   reply: Promise<Reply>;
 }
 
 /**
- * Joins the run of the request's key, or starts it, and reads its reply.
- * @param body the request's body without presets and defaults: a deployment that changes these must not make it another request
- * @returns undefined for a request without a key, which makes its own call
+ * Joins the run of the request's key, or starts it, and reads the reply to POST /ask.
+ * @param body the request's body before presets and defaults are applied, so that a deployment that changes these doesn't change the
+ * request
+ * @returns undefined for a request without a key, which calls upstream itself
  * @throws Problem 400 invalid_request, 409 stream_lost, 422 idempotency_key_reused, 503 unavailable or paused
  */
 export async function joinAskRun(
@@ -38,7 +39,7 @@ export async function joinAskRun(
   const key = readIdempotencyKey(headers);
   const last = readLastEventId(headers);
   if (key === undefined) {
-    // A caller that wants the rest of a stream must never pay for a new one.
+    // A caller that asks for the rest of a stream must never pay for a new call.
     if (last !== undefined) throw streamLost();
     return undefined;
   }
@@ -52,7 +53,7 @@ export async function joinAskRun(
 }
 
 /**
- * The same for /v1/responses, whose streams have no event ids: a repetition gets the stream from its beginning.
+ * Does the same as `joinAskRun` for /v1/responses. Its streams have no event ids, so a repeated request gets the stream from its beginning.
  * @throws Problem 400 invalid_request, 422 idempotency_key_reused, 503 unavailable or paused
  */
 export async function joinResponsesRun(
@@ -70,7 +71,7 @@ export async function joinResponsesRun(
 }
 
 /**
- * Continues a stream of POST /ask by its key and its last event, without the question. Never starts a call.
+ * Resumes a stream of POST /ask by its key and last event id, without the question. Never starts a call.
  * @throws Problem 400 invalid_request, 409 stream_lost, 503 unavailable or paused
  */
 export async function resumeAskRun(
@@ -108,9 +109,9 @@ async function joinRequestOf(
   body: object,
   existingRun: string | undefined,
 ): Promise<JoinRequest> {
-  // A run serves streams and whole answers alike.
+  // One run serves requests with and without `stream`, so the fingerprint omits it.
   const { stream: _, ...request } = body as JsonObject;
-  // An implied preset belongs to the request: another token of the same user may imply another one.
+  // The fingerprint includes the preset, since a token may imply one, and another token of the same user may imply another.
   const preset = question.composed.preset?.name ?? "";
   const text = `${ROUTES[form]}\0${preset}\0${canonicalJson(request)}`;
   const spec: RunSpec = { form, question, caller, requestId };

@@ -1,5 +1,5 @@
-// Reads the lines of a run's recording for one request. If the connection to the run's object breaks, it joins again where it stopped; no
-// line is returned twice. Does not know what the lines mean: reply.ts turns them into replies.
+// Reads the lines of a run's recording for one request. If the connection to the run's object breaks, it joins the run again at the byte
+// where it stopped, so no line is returned twice. It does not know what the lines mean; reply.ts turns them into replies.
 import { concatBytes } from "../../core/lib/bytes.ts";
 import { parseJson } from "../../core/lib/json.ts";
 import { Problem } from "../../core/lib/problem.ts";
@@ -8,7 +8,7 @@ import type { Deps, RequestContext } from "../../deps.ts";
 import type { LogFields } from "../../platform/log.ts";
 import { type RecordingLine, runInterrupted, problemFromData } from "./recording.ts";
 
-/** Pauses before each further join while no new byte comes, in milliseconds. */
+/** Pauses before each attempt to join again, in milliseconds. A new byte resets the number of attempts. */
 const REJOIN_DELAYS_MS = [0, 200, 1_000];
 const LF = 10;
 const decoder = new TextDecoder();
@@ -19,25 +19,25 @@ export class Playback {
   readonly #request: JoinRequest;
   readonly #run: string;
   readonly #logFields: LogFields;
-  /** Whether this request's log line has the tokens and the cost of the call. */
+  /** Whether this request's log line shows the tokens and the cost of the call. */
   #logsCost: boolean;
   #reader: ReadableStreamDefaultReader<Uint8Array>;
-  /** Bytes of the recording that were read. */
+  /** Offset in bytes of the next read from the recording. */
   #position: number;
-  /** The bytes of a line whose end was not read yet. */
+  /** The bytes of the last line, whose end was not read yet. */
   #partialLine: Uint8Array[] = [];
   /** Lines that were read but not returned yet. */
   #lines: string[] = [];
   #disconnected = false;
-  /** Ends a pending read at once: a reader that was cancelled may take its time to reject. */
+  /** Ends a pending read immediately, because a cancelled reader may take long to reject. */
   #rejectRead: (() => void) | undefined;
-  /** Joins since the last new byte. */
+  /** How often the run was joined again since the last new byte. */
   #rejoins = 0;
   #furthestPosition = 0;
 
   /**
-   * @param name of the run's object
-   * @param context of the request that reads. Its log fields get what the call cost, if it started the run
+   * @param name the name of the run's Durable Object
+   * @param context the context of the reading request. Its log fields get the call's tokens and cost if this request started the run
    */
   constructor(
     deps: Deps,
@@ -58,7 +58,10 @@ export class Playback {
     else signal?.addEventListener("abort", () => this.cancel(), { once: true });
   }
 
-  /** The next line. @throws Problem the recorded one; unavailable if the object can't be reached; upstream_error if the caller has disconnected */
+  /**
+   * Returns the next line.
+   * @throws Problem the recorded one; unavailable if the object can't be reached; upstream_error if the caller has disconnected
+   */
   async next(): Promise<Exclude<RecordingLine, { problem: unknown }>> {
     for (;;) {
       const text = this.#lines.shift();
@@ -72,7 +75,7 @@ export class Playback {
     }
   }
 
-  /** Call this when the caller disconnects. The run itself goes on. */
+  /** To call when the caller disconnects. The run itself continues. */
   cancel(): void {
     this.#disconnected = true;
     this.#rejectRead?.();
@@ -82,7 +85,7 @@ export class Playback {
   async #read(): Promise<void> {
     try {
       const { done, value } = await this.#unlessDisconnected(this.#reader.read());
-      // A recording's last line ends it, so a stream that ends before that line has broken.
+      // No caller reads beyond a recording's last line, so a stream that ends during a read was cut off.
       if (done) throw new Error("the recording broke off");
       this.#position += value.length;
       if (this.#position > this.#furthestPosition) this.#rejoins = 0;
@@ -97,7 +100,7 @@ export class Playback {
 
   async #rejoin(): Promise<void> {
     this.#reader.cancel().catch(() => undefined);
-    // The object takes a broken connection for a caller that disconnected, and logs the cost itself.
+    // To the object a broken connection looks like a caller that disconnected, so it logs the cost itself.
     this.#logsCost = false;
     for (;;) {
       const pause = REJOIN_DELAYS_MS[this.#rejoins++];
@@ -108,7 +111,7 @@ export class Playback {
         .catch(() => undefined);
       if (joined === undefined) continue;
       if ("refused" in joined) throw runInterrupted();
-      // The object stopped before it had stored the last bytes that were read here. It continues with a new line.
+      // A different offset means that the object was stopped before it stored the last bytes read here. It continues with a new line.
       if (joined.from !== this.#position) this.#partialLine = [];
       this.#position = joined.from;
       this.#reader = joined.stream.getReader();

@@ -1,6 +1,6 @@
-// The recording of one upstream call, as lines of JSON: how the answer opened, its events as they came, and exactly one end. `record`
-// makes the call and writes the lines; playback.ts reads them. A recording for POST /ask holds the events that callers get, and not
-// upstream's: callers name these by number (Last-Event-ID), so code that is deployed later must not cut or count them differently.
+// The recording of one upstream call, as lines of JSON: the opening line, the events in their order, and exactly one end. `record` makes
+// the call and writes the lines; playback.ts reads them. A recording for POST /ask contains the events of /ask instead of upstream's.
+// Callers refer to them by number (Last-Event-ID), so a later deployment must not cut or count them differently.
 import type { AskEvent } from "../../contract/answer.ts";
 import type { CacheEntryAge } from "../../core/cache/cached-answer.ts";
 import { toProblem, Problem, type ProblemCode, type ProblemDetails } from "../../core/lib/problem.ts";
@@ -10,12 +10,12 @@ import { answer, type Question, type StreamedAnswer, type WholeAnswer } from "..
 import { type StreamedAskReply, toAskReply, type WholeAskReply } from "../ask-reply.ts";
 import type { FinishedAnswer } from "../pending-turn.ts";
 
-/** Far more than the largest answer that Assembly accepts, with its framing. */
+/** Far more than the largest answer that Assembly accepts, including the framing of its events. */
 const MAX_RECORDING_BYTES = 128 * 1_048_576;
 
-/** Everything that a run needs to make its call, as plain data. */
+/** The data that a run needs to make its call. */
 export interface RunSpec {
-  /** `ask`: the recording holds the events of POST /ask. `responses`: it holds upstream's own frames. */
+  /** `ask`: the recording contains the events of POST /ask. `responses`: it contains upstream's frames. */
   form: "ask" | "responses";
   question: Question;
   caller: Caller;
@@ -23,14 +23,14 @@ export interface RunSpec {
   requestId: string;
 }
 
-/** The first line of a stream. `id`: the answer's signed id. */
+/** The first line of a streamed answer. `id` is the answer's signed id. */
 export interface Opening {
   id: string | undefined;
   previousId: string | null;
   headers: Record<string, string>;
 }
 
-/** The fields of the call, for the log line of the request that started the run. */
+/** Log fields of the call, for the requests that read the recording. */
 interface Logged {
   logFields: Partial<LogFields>;
 }
@@ -49,7 +49,7 @@ export type RecordingEnd =
   | ({ whole: FinishedAnswer } & WholeLine)
   | ({ problem: ProblemData } & Logged);
 
-/** Whether the line is a recording's last. */
+/** Whether the line is the last of a recording. */
 export function isEnd(line: RecordingLine): line is RecordingEnd {
   return "logFields" in line && !("open" in line);
 }
@@ -62,15 +62,15 @@ export interface ProblemData {
 }
 
 export interface Outcome {
-  /** The call may have been paid, so every repetition gets this recording. Otherwise the next request makes a new call. */
+  /** True if the call may have been paid: then every repeated request gets this recording. If false, the next request makes a new call. */
   isFinal: boolean;
   logFields: LogFields;
 }
 
 /**
- * Makes the call and writes every line of its recording. The call is always a stream and always has one id, so that requests of every
- * form can join it. Never throws: a failure is the recording's last line.
- * @param write returns how many bytes it has written
+ * Makes the call and writes every line of its recording. The call always streams, and its answer has one id from the start, so that
+ * requests with and without `stream` can join the run. Never throws: a failure becomes the recording's last line.
+ * @param write writes a line, and returns its length in bytes
  */
 export async function record(
   loadDeps: () => Promise<Deps>,
@@ -83,7 +83,7 @@ export async function record(
   let cancel: (() => void) | undefined;
   try {
     deps = await loadDeps();
-    // Without a signal: the call goes on when every caller has disconnected.
+    // There is no signal, so the call continues even if every caller disconnects.
     const context = { requestId, caller, signal: undefined, waitUntil, logFields };
     const answerOrStream = await answer(deps, { ...question, stream: true, idFirst: true }, context);
     const reply = form === "ask" ? toAskReply(answerOrStream, requestId, question.composed.body.model) : answerOrStream;
@@ -109,7 +109,7 @@ export async function record(
     const problem = toProblem(error, logFields.asked);
     logFields.code = problem.code;
     logFields.reason = problem.details.reason;
-    // The recording holds no stack, so the requests that read it can't log it.
+    // The recording does not contain the stack, so a request that reads it can't log it.
     deps?.log.exception(requestId, problem);
     write({ problem: toProblemData(problem), logFields: callFields(logFields) });
     return { isFinal: problem.details.paid === "maybe", logFields };
@@ -146,7 +146,7 @@ export function problemFromData({ code, message, details }: ProblemData): Proble
   return new Problem(code, message, details);
 }
 
-/** The end of a recording whose object stopped in the middle of the call. */
+/** The problem that ends a recording if the run's object was stopped during the call. */
 export function runInterrupted(): Problem {
   return new Problem(
     "upstream_error",
@@ -166,7 +166,7 @@ function recordingTooLarge(): Problem {
   );
 }
 
-/** The fields of the call alone: the log line that gets them has its own request, route and outcome. */
+/** Omits the fields of the run itself, because the log line that receives the call's fields has its own request, route and outcome. */
 function callFields(logFields: LogFields): Partial<LogFields> {
   const { request_id: _, route: __, caller: ___, code: ____, reason: _____, ...rest } = logFields;
   return rest;

@@ -1,4 +1,5 @@
-// Turns the lines of a recording into a reply: for POST /ask the recorded events, for /v1/responses the same values that answer() returns.
+// Turns the lines of a recording into a reply. For POST /ask the reply consists of the recorded events, for /v1/responses of the same
+// values that answer() returns.
 import type { AskEvent } from "../../contract/answer.ts";
 import { hitHeaders, type CacheEntryAge } from "../../core/cache/cached-answer.ts";
 import { streamLost } from "../../core/request/run.ts";
@@ -8,15 +9,18 @@ import { readFrame } from "../upstream-events.ts";
 import type { Playback } from "./playback.ts";
 
 export interface ReplyOptions {
-  /** Whether to return a stream; otherwise the reply is returned when it is complete. */
+  /** Whether to return a stream. If false, the reply is returned when it is complete. */
   stream: boolean;
-  /** The id of the request that reads: `start` names it in place of the starter's. */
+  /** The id of the reading request, which replaces the recorded one in the `start` event. */
   requestId: string;
   /** Milliseconds since 1970. */
   now: () => number;
 }
 
-/** The reply of POST /ask. @throws Problem the recorded one; stream_lost for a recording that holds no events of POST /ask */
+/**
+ * Reads the reply to POST /ask.
+ * @throws Problem the recorded one; stream_lost for a recording of /v1/responses
+ */
 export async function readAskReply(playback: Playback, { stream, requestId, now }: ReplyOptions): Promise<AskReply> {
   const first = await playback.next();
   if ("wholeEvents" in first) return wholeAskReply(first.wholeEvents, requestId, currentHeaders(first, now));
@@ -35,7 +39,7 @@ export async function readAskReply(playback: Playback, { stream, requestId, now 
   }
 }
 
-/** The reply of /v1/responses. @throws Problem the recorded one */
+/** Reads the reply to POST /v1/responses. @throws Problem the recorded one */
 export async function readResponsesReply(
   playback: Playback,
   { stream, now }: ReplyOptions,
@@ -52,7 +56,7 @@ export async function readResponsesReply(
     return "finished" in line ? { events, finished: line.finished } : { events };
   };
   if (stream) {
-    // A run assigns the answer's id first, and no later upstream id changes it.
+    // A run assigns the answer's id before its first event, so that id replaces every upstream id.
     const idFor = (): Promise<string> => Promise.resolve(id ?? "");
     return { kind: "stream", id, previousId, headers, idFor, next, cancel: () => playback.cancel() };
   }
@@ -62,7 +66,7 @@ export async function readResponsesReply(
   }
 }
 
-/** @param events the last of them is `done`, whose data is the answer */
+/** @param events all events of the answer; the last one is `done`, whose data is the answer */
 function wholeAskReply(events: readonly AskEvent[], requestId: string, headers: Record<string, string>): AskReply {
   const done = events.at(-1);
   if (done?.event !== "done") throw new Error("the recording does not end with an answer");
@@ -78,13 +82,13 @@ function withRequestId(event: AskEvent, requestId: string): AskEvent {
   return event.event === "start" ? { ...event, data: { ...event.data, request_id: requestId } } : event;
 }
 
-/** Completes the headers of a stream, which began before it was known whether its answer would be cached. */
+/** Completes `Cache-Status`. The headers were recorded at the stream's start, before the answer could be written to the cache. */
 function withStored(headers: Record<string, string>, stored: boolean): Record<string, string> {
   const status = headers["cache-status"];
   return stored && status !== undefined ? { ...headers, "cache-status": `${status}; stored` } : headers;
 }
 
-/** The recorded headers. Those of a cache hit get its present age, since a recording is replayed for a day. */
+/** Returns the recorded headers. A cache hit gets its present age, since a recording may be replayed up to a day later. */
 function currentHeaders(
   { headers, cacheEntry }: { headers: Record<string, string>; cacheEntry?: CacheEntryAge | undefined },
   now: () => number,

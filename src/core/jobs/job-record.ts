@@ -64,7 +64,7 @@ export interface Deliverable {
   spec: JobSpec;
   outcome: JobOutcome;
   /** The `webhook-id`. */
-  event: string;
+  eventId: string;
   /** When the job ended. */
   endedAt: number;
   /** Number of the next attempt of this delivery, from 1. */

@@ -1,4 +1,4 @@
-// Fetches a small JSON document from a third party's server, within a deadline and a size. Follows no redirect.
+// Fetches a small JSON document from a third party's server, within a deadline and a size limit. Follows no redirect.
 import { readToEnd } from "../../core/lib/body.ts";
 import { decodeUtf8, isRecord, type FetchJson, type JsonObject, parseJson } from "../../core/lib/json.ts";
 import { Problem } from "../../core/lib/problem.ts";
@@ -7,7 +7,9 @@ import { within } from "./within.ts";
 const TIMEOUT_MS = 5_000;
 const MAX_BYTES = 262_144;
 
-/** The result is null for every answer that is not status 200 with a JSON object, and for every failure. */
+/**
+ * Returns a function that fetches a JSON object. It resolves to null for any failure, and for any response other than 200 with an object.
+ */
 export function fetchJson(fetcher: typeof fetch): FetchJson {
   return async (url, init = {}) => {
     const controller = new AbortController();
@@ -30,7 +32,7 @@ async function load(fetcher: typeof fetch, url: string, init: RequestInit): Prom
   const bytes = await readToEnd(
     response.body,
     MAX_BYTES,
-    // The abort signal ends reads that take too long.
+    // The abort signal ends a read that takes too long.
     (read) => read,
     () => new Problem("unavailable", "too large"),
   );

@@ -1,12 +1,12 @@
-// Reads request bodies from the network within a deadline. src/core/lib/body.ts counts the bytes and refuses what is too large.
+// Reads request bodies within a deadline. src/core/lib/body.ts counts the bytes and refuses a body that is too large.
 import { readBody } from "../../core/lib/body.ts";
 import { Problem } from "../../core/lib/problem.ts";
 import { TimeoutError, within } from "./within.ts";
 
-/** @throws Problem 408, 413, 415 */
+/** Reads a request's body. @throws Problem 408, 413, 415 */
 export type Receive = (request: Request, maxBytes: number) => Promise<Uint8Array>;
 
-/** @param timeoutMs for the whole body */
+/** @param timeoutMs how long the whole body may take */
 export function receiver(timeoutMs: number, now: () => number): Receive {
   return async function receive(request, maxBytes) {
     const deadline = now() + timeoutMs;

@@ -1,12 +1,12 @@
 // A time limit for one promise.
 
-/** Rejection of `within`. */
+/** The error with which `within` rejects. */
 export class TimeoutError extends Error {
   override readonly name = "TimeoutError";
 }
 
 /**
- * The promise's own result, or a rejection once `ms` milliseconds have passed. The work itself goes on: its result is ignored.
+ * Waits for the promise's result for at most `ms` milliseconds. After a timeout the work itself continues, but its result is ignored.
  * @throws TimeoutError
  */
 export async function within<T>(ms: number, work: Promise<T>): Promise<T> {

@@ -1,8 +1,9 @@
-// The deadlines of one upstream call: time to the first byte, silence between bytes, and total time. It also ends when the caller
-// disconnects. One timer runs at a time and bytes only update a timestamp: a stream of 10,000 chunks sets no more timers than one of ten.
+// The deadlines of one upstream call: time to the first byte, silence between bytes, and total time. The call also ends if the caller
+// disconnects. Only one timer runs at a time, and a new byte only updates a timestamp, so a stream of 10,000 chunks sets no more timers
+// than a stream of ten.
 import { Problem } from "../../core/lib/problem.ts";
 
-/** Milliseconds. */
+/** In milliseconds. */
 export interface UpstreamDeadlines {
   upstream_first_byte: number;
   upstream_idle: number;
@@ -10,7 +11,7 @@ export interface UpstreamDeadlines {
 }
 
 export class CallDeadline {
-  /** For fetch. The caller's own signal is aborted only if the caller disconnects. */
+  /** Aborts the fetch. The caller's signal isn't passed to fetch, since it covers only a disconnected caller. */
   readonly #controller = new AbortController();
   readonly #caller: AbortSignal | undefined;
   readonly #onDisconnect = (): void => this.#stop(disconnected());
@@ -29,7 +30,7 @@ export class CallDeadline {
 
   /**
    * Starts the deadlines.
-   * @param caller the signal of the request that waits; undefined if none does
+   * @param caller the signal of the request that waits for the answer; undefined if no request waits
    * @param now milliseconds since 1970
    */
   constructor(deadlines: UpstreamDeadlines, caller: AbortSignal | undefined, now: () => number) {
@@ -45,12 +46,12 @@ export class CallDeadline {
     }
   }
 
-  /** For fetch. */
+  /** The signal to pass to fetch. */
   get signal(): AbortSignal {
     return this.#controller.signal;
   }
 
-  /** The promise's result, unless the call is stopped first. @throws Problem why it was stopped */
+  /** Waits for the promise, unless the call is stopped first. @throws Problem the reason why the call was stopped */
   until<T>(promise: Promise<T>): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       if (this.#reason !== undefined) {
@@ -63,18 +64,21 @@ export class CallDeadline {
     });
   }
 
-  /** Calls `stop` when the call is stopped, to end a pending read. For a stream's thousands of reads this is cheaper than `until`. */
+  /** Calls `stop` when the call is stopped, to end a pending read. For the thousands of reads of a stream, this is cheaper than `until`. */
   onStop(stop: () => void): void {
     this.#onStop = stop;
     if (this.#reason !== undefined) stop();
   }
 
-  /** A stopped call ends its stream, which must not look like the end of an answer. @throws Problem if the call was stopped */
+  /**
+   * Call this after each read: when a call is stopped, its stream ends as if the answer were complete.
+   * @throws Problem if the call was stopped
+   */
   assertRunning(): void {
     if (this.#reason !== undefined) throw this.#reason;
   }
 
-  /** Ends the deadline for the first byte. */
+  /** Ends the deadline for the first byte, and starts the idle deadline. */
   recordFirstByte(): void {
     this.#hasFirstByte = true;
     this.recordByte();
@@ -95,7 +99,7 @@ export class CallDeadline {
     this.#lastByteAt = this.#now();
   }
 
-  /** The call has ended: no deadline applies any more. */
+  /** Ends all deadlines, because the call has ended. */
   end(): void {
     this.#disarm();
     this.#caller?.removeEventListener("abort", this.#onDisconnect);
@@ -108,8 +112,9 @@ export class CallDeadline {
   }
 
   /**
-   * The problem for a failed read or fetch: a Problem as it is, else the reason why the call was stopped, else a broken connection.
-   * @param isEncoded the answer has a Content-Encoding, which may be what failed
+   * Converts the error of a failed read or fetch to a Problem. An error that is a Problem is returned unchanged. If the call was stopped,
+   * this returns the reason. Any other error is a broken connection.
+   * @param isEncoded whether the response has a Content-Encoding, because then the decoding may have failed
    */
   explain(error: unknown, isEncoded = false): Problem {
     if (error instanceof Problem) return error;
@@ -139,7 +144,10 @@ export class CallDeadline {
     this.#timer = setTimeout(() => this.#expire(), ms);
   }
 
-  /** Sets the timer for the idle or the total deadline, the earlier one. A timer that fires before that stays: it checks again. */
+  /**
+   * Sets the timer to the idle or the total deadline, whichever is earlier. A timer that fires before that is retained, since it checks
+   * again.
+   */
   #check(): void {
     const now = this.#now();
     const idle = this.#lastByteAt + this.#deadlines.upstream_idle - now;
@@ -171,7 +179,7 @@ function timeout(): Problem {
   );
 }
 
-/** Only the log sees this problem. */
+/** A problem that only the log shows. */
 function disconnected(): Problem {
   return new Problem("upstream_error", "The caller disconnected before the answer arrived.", {
     paid: "maybe",

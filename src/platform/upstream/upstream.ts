@@ -1,5 +1,5 @@
-// UniAPI's POST /v1/responses and GET /v1/models. Request headers are built from nothing, so no header of a caller is forwarded. An
-// answer becomes a response object, a stream of complete frames, or a Problem that says whether the call may have been paid.
+// Calls UniAPI's POST /v1/responses and GET /v1/models. No header of a caller is forwarded. A reply becomes a response object, a stream of
+// complete frames, or a Problem that says whether the call may have been paid.
 import { readBytes } from "../../core/lib/body.ts";
 import { decodeUtf8, isRecord, type JsonObject, parseJson } from "../../core/lib/json.ts";
 import type { Problem } from "../../core/lib/problem.ts";
@@ -11,24 +11,25 @@ import { CallDeadline, type UpstreamDeadlines } from "./call-deadline.ts";
 const MAX_JSON_BYTES = 8 * 1_048_576;
 const MAX_EVENT_BYTES = 8 * 1_048_576;
 const MAX_ERROR_BYTES = 65_536;
-/** Time for the body of an error. The status alone is enough to answer the caller. */
+/** How long the body of an error may take. It is short, because the status alone is enough to answer the caller. */
 const ERROR_BODY_MS = 5_000;
 
-/** `key`: our UniAPI key. */
 export interface UpstreamSettings {
   /** Without `/v1` and without a trailing slash. */
   baseUrl: string;
+  /** The deployer's UniAPI key. */
   key: string;
   deadlines: UpstreamDeadlines;
 }
 
-/** A running stream. `next` waits for upstream's next bytes and returns the frames that they complete, perhaps none; null at the end. */
+/** A stream in progress. */
 export interface UpstreamStream {
+  /** Waits for upstream's next bytes and returns the frames that they complete, which may be an empty list; null at the end. */
   next: () => Promise<Frame[] | null>;
   cancel: () => void;
 }
 
-/** A complete response object, or a stream whose head has arrived. */
+/** A complete response object, or a stream whose headers have arrived. */
 export type UpstreamReply = { kind: "response"; response: JsonObject } | { kind: "stream"; stream: UpstreamStream };
 
 export interface Upstream {
@@ -37,7 +38,7 @@ export interface Upstream {
    * @param body the request body without `stream`
    * @param signal aborts the call when its caller disconnects; undefined if no caller waits
    * @param maxEventBytes limit for one event of a stream; 8 MiB if absent
-   * @throws Problem with `details.paid`: whether the call may have been paid
+   * @throws Problem whose `details.paid` says whether the call may have been paid
    */
   create: (
     body: JsonObject,
@@ -45,17 +46,17 @@ export interface Upstream {
     signal: AbortSignal | undefined,
     maxEventBytes?: number,
   ) => Promise<UpstreamReply>;
-  /** Upstream's list of models. @throws Problem */
+  /** Fetches upstream's list of models. @throws Problem */
   models: (signal: AbortSignal) => Promise<JsonObject>;
-  /** The problem for an error that a 200 body or a stream contains. */
+  /** Converts an error in the body of a 200 or in a stream to a Problem. */
   fault: (body: JsonObject) => Problem;
 }
 
-/** UniAPI, by way of `fetcher`. @param now milliseconds since 1970 */
+/** Returns an Upstream that calls UniAPI through `fetcher`. @param now milliseconds since 1970 */
 export function uniapi(settings: UpstreamSettings, fetcher: typeof fetch, now: () => number): Upstream {
   const secrets = [settings.key];
   const address = `${settings.baseUrl}/v1/responses`;
-  // Created once: the runtime copies a Headers object, but reads a plain object name by name.
+  // The headers are created once. The runtime copies a Headers object, but reads a plain object name by name.
   const headersFor = (accept: string): Headers =>
     new Headers({
       authorization: `Bearer ${settings.key}`,
@@ -87,7 +88,7 @@ export function uniapi(settings: UpstreamSettings, fetcher: typeof fetch, now: (
       deadline.recordFirstByte();
       if (!response.ok) throw await problemOf(response, deadline, secrets, now());
       const type = response.headers.get("content-type") ?? "";
-      // Relays label event streams with various types; only JSON and HTML are certainly not a stream.
+      // Relays label event streams with various types. Only JSON and HTML are certainly not event streams.
       if (stream && response.body !== null && !/application\/json|text\/html/i.test(type)) {
         return { kind: "stream", stream: readFrames(response, deadline, maxEventBytes) };
       }
@@ -125,7 +126,7 @@ export function uniapi(settings: UpstreamSettings, fetcher: typeof fetch, now: (
   return { create, models, fault };
 }
 
-/** The frames of an event stream, under the idle and the total deadline. */
+/** Reads the frames of an event stream, under the idle and the total deadline. */
 function readFrames(response: Response, deadline: CallDeadline, maxEventBytes: number): UpstreamStream {
   const reader = (response.body as ReadableStream<Uint8Array>).getReader();
   const splitter = new FrameSplitter(maxEventBytes);
@@ -179,7 +180,7 @@ async function readAll(response: Response, deadline: CallDeadline, maxBytes: num
   }
 }
 
-/** The problem for a status other than 2xx. The body is only a hint: it may be empty, HTML, or never arrive. */
+/** Converts a status other than 2xx to a Problem. The body only adds details: it may be empty, be HTML, or never arrive. */
 async function problemOf(
   response: Response,
   deadline: CallDeadline,
