@@ -93,7 +93,7 @@ function medians(sides: readonly Side[]): Side {
   return { cpuUs: of("cpuUs"), perSecond: of("perSecond"), p50: of("p50"), p99: of("p99") };
 }
 
-/** @param ascending sorted */
+/** @param ascending values in ascending order */
 export function quantile(ascending: readonly number[], q: number): number {
   return ascending[Math.min(ascending.length - 1, Math.floor(ascending.length * q))] ?? NaN;
 }

@@ -146,7 +146,7 @@ export const ROWS: readonly Row[] = [
   {
     name: "`/ask` JSON of a session with two budgets, turns and cache on",
     floor: "budgets",
-    floorDescription: "reserves in two objects before, settles after; no KV",
+    floorDescription: "holds in two objects before, settles after; no KV",
     ask: (n, { session }) => ask({ input: WORDS + n }, { authorization: `Bearer ${session}` }),
     requests: 400,
   },

@@ -33,7 +33,7 @@ describe.skipIf(BROWSER === undefined && process.env["CI"] !== "true")("in Chrom
     return page;
   };
 
-  test("the page of 30 lines streams, continues, survives a reload and an expired token, and shows errors", async () => {
+  test("the 30-line page streams an answer, continues the conversation, survives a reload and an expired token, and shows errors", async () => {
     expect(snippetIn("A chat page in 30 lines", "html").trimEnd().split("\n")).toHaveLength(30);
     const page = await open(PAGE);
     const say = async (text: string): Promise<void> => {
@@ -114,7 +114,7 @@ describe.skipIf(BROWSER === undefined && process.env["CI"] !== "true")("in Chrom
   test("a page of any origin may import the client, and only pages of allowed origins get answers", async () => {
     const home = await open(PAGE);
     const token = await home.evaluate(async () => await (await fetch("/token")).text());
-    // A string: vitest would rewrite the import.
+    // A string, because vitest would rewrite the import.
     const script = `import("${WORKER}/client.js").then(({ createClient }) => createClient({ url: "${WORKER}", token: "${token}" }).ask("hi"))
       .then(({ text }) => text, ({ name, code, status }) => [name, code, status].join(" "))`;
     const use = async (page: Page): Promise<string> => await page.evaluate<string>(script);
@@ -164,7 +164,7 @@ describe.skipIf(BROWSER === undefined && process.env["CI"] !== "true")("in Chrom
     ["another origin", "http://evil.example/", ""],
     ["another port", "http://localhost:3001/", ""],
     ["the origin null", PAGE, "sandbox"],
-  ])("a page from %s reads nothing, and upstream is not called", async (_name, url, sandbox) => {
+  ])("a page from %s can read no response, and upstream is not called", async (_name, url, sandbox) => {
     const token = await (await open(PAGE)).evaluate(async () => await (await fetch("/token")).text());
     const page = await open(url);
     if (sandbox !== "") {

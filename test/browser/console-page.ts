@@ -83,7 +83,7 @@ export async function signIn(console: Console, key: string): Promise<void> {
 
 /** Expects no violation of WCAG 2.2 AA and axe's best practices. */
 export async function expectAccessible({ page }: Console, view: string): Promise<void> {
-  // Injected through the protocol: the page's policy forbids script elements.
+  // Injected through the protocol, because the page's policy forbids script elements.
   if (!(await page.evaluate(() => "axe" in window))) await page.evaluate(axe.source);
   const { violations } = await page.evaluate(async () => await (window as unknown as { axe: typeof axe }).axe.run());
   const found = violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" | ")}`);

@@ -52,7 +52,7 @@ describe.skipIf(BROWSER === undefined && process.env["CI"] !== "true")("in Chrom
     await emulator.close();
   });
 
-  test("it shows every operation", async () => {
+  test("the docs page shows every operation", async () => {
     const openapi = (await (await fetch(new URL("/openapi.json", url))).json()) as OpenApi;
     for (const { path, method } of operationsOf(openapi)) {
       const block = page.locator(`.opblock-${method}`, { has: page.locator(`[data-path="${path}"]`) });
@@ -60,7 +60,7 @@ describe.skipIf(BROWSER === undefined && process.env["CI"] !== "true")("in Chrom
     }
   });
 
-  test("it follows the system's theme, light or dark", async () => {
+  test("the docs page follows the system's light or dark theme", async () => {
     for (const colorScheme of ["light", "dark"] as const) {
       await page.emulateMedia({ colorScheme });
       // The stylesheet fades between the themes.
@@ -74,7 +74,7 @@ describe.skipIf(BROWSER === undefined && process.env["CI"] !== "true")("in Chrom
     await page.emulateMedia({ colorScheme: "light" });
   });
 
-  test("it fits a phone, with the table of codes open too", async () => {
+  test("the docs page fits a phone, even with the table of codes open", async () => {
     await page.setViewportSize(PHONE);
     await takeScreenshot("docs-phone");
     await page.locator("summary").click();
@@ -84,7 +84,7 @@ describe.skipIf(BROWSER === undefined && process.env["CI"] !== "true")("in Chrom
     await page.setViewportSize(DESK);
   });
 
-  test("a request can be tried, and the first example is sent", async () => {
+  test("trying an operation sends its first example", async () => {
     const ask = page.locator("#operations-Ask-ask");
     await ask.locator(".opblock-summary").click();
     await ask.getByRole("button", { name: "Try it out" }).click();

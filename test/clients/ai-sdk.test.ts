@@ -97,7 +97,7 @@ describe.each(["openai", "open-responses"])("the provider %s", (name) => {
   );
 
   test.each(["cut", "error-event", "500"])(
-    "a stream that fails (emulate/%s) is an error, not a truncated text",
+    "a failed stream (emulate/%s) throws an error instead of ending with truncated text",
     async (fault) => {
       const errors: unknown[] = [];
       const options = {
@@ -124,7 +124,7 @@ describe.each(["openai", "open-responses"])("the provider %s", (name) => {
   });
 });
 
-describe("the relay has deleted the items that the AI SDK refers to", () => {
+describe("when the relay has deleted the items that the AI SDK refers to", () => {
   const loopOptions = (openai: OpenAILanguageModelResponsesOptions, prunes: boolean) => ({
     model: providers["openai"]?.(DELETED_ITEMS.model) ?? expect.fail("no such provider"),
     prompt: PROMPT,
@@ -141,7 +141,7 @@ describe("the relay has deleted the items that the AI SDK refers to", () => {
       : {}),
   });
 
-  test("the 400 names the remedy and no upstream id", async () => {
+  test("the 400 names the remedy but no upstream id", async () => {
     const error = await generateText(loopOptions(DELETED_ITEMS.openai, false)).catch((thrown: unknown) => thrown);
     expect(APICallError.isInstance(error)).toBe(true);
     const { message, statusCode } = error as APICallError;
@@ -195,7 +195,7 @@ describe("@openai/agents", () => {
     );
   });
 
-  test("turns by previousResponseId know the whole conversation, although upstream has deleted it", async () => {
+  test("turns linked by previousResponseId know the whole conversation, although upstream has deleted it", async () => {
     const talker = new Agent({ name: "Talker", model: MODEL });
     const first = await run(talker, PROMPT);
     gateway.emulator.deleteResponses();

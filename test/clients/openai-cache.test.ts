@@ -87,7 +87,7 @@ function expectSame(replayed: readonly ResponseStreamEvent[], fresh: readonly Re
 
 describe.each([
   ["the config enables the cache", { config: "config-clients.ts" }, {}],
-  ["Cache-Control asks for the cache", {}, { "cache-control": "max-age=60" }],
+  ["Cache-Control requests the cache", {}, { "cache-control": "max-age=60" }],
 ])("when %s", (_, settings, defaultHeaders) => {
   let gateway: Gateway;
   let client: OpenAI;
@@ -134,7 +134,7 @@ describe.each([
   );
 
   test.each(Object.entries(NOT_CACHEABLE))(
-    "%s is never cached, and if a relay answers JSON, it streams like a fresh answer",
+    "%s is never cached; if a relay answers with JSON, it streams like a fresh answer",
     async (_name, body) => {
       const fresh = await eventsOf(client, body);
       const frames = replayEvents({ ...endOf(fresh) }).map(

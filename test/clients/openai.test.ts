@@ -103,7 +103,7 @@ test.each([
   "no-event-lines",
   "json-for-stream",
   "heartbeat",
-])("for emulate/%s the stream helper returns the same response as JSON", async (name) => {
+])("for emulate/%s, the stream helper returns the same response as a JSON request", async (name) => {
   const streamed = await client.responses.stream({ model: `emulate/${name}`, input: PROMPT }).finalResponse();
   const json = await client.responses.create({ model: `emulate/${name}`, input: PROMPT });
   expect([streamed.status, streamed.output_text]).toEqual([json.status, json.output_text]);
@@ -166,7 +166,7 @@ test("parse reads structured output with a zod schema, from JSON and from a stre
   expect(streamed.output_parsed).toEqual(json.output_parsed);
 });
 
-test("a client that aborts in mid-stream stops the upstream call", async () => {
+test("a client that aborts mid-stream stops the upstream call", async () => {
   const stream = await client.responses.create({
     model: "emulate/slow/100",
     input: PROMPT.repeat(50).replaceAll("r", "r "),

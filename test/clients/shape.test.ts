@@ -131,13 +131,13 @@ const EXCHANGES: Record<string, Data> = {
 };
 
 describe.each(Object.entries(EXCHANGES))("%s", (name, fields) => {
-  test("as JSON: has every key and no upstream id", async () => {
+  test("as JSON, the response has every key and no upstream id", async () => {
     const text = await post({ input: `${PROMPT} ${name}`, ...fields });
     expectShape(JSON.parse(text) as Data);
     expect(text).not.toMatch(/resp_(?!ue1_)|chatcmpl-/);
   });
 
-  test("as a stream: every event has its keys and a number, the deltas are upstream's bytes, and [DONE] ends it", async () => {
+  test("as a stream, every event has its keys and a sequence number, the deltas are upstream's bytes, and [DONE] comes last", async () => {
     const text = await post({ input: `${PROMPT} ${name}`, stream: true, ...fields });
     expect(text.endsWith("\n\ndata: [DONE]\n\n")).toBe(true);
     expect(text).not.toMatch(/resp_(?!ue1_)|chatcmpl-/);

@@ -55,23 +55,26 @@ test("the headings name the pinned versions", () => {
   expect(SNIPPETS.map(({ heading }) => heading)).toEqual(Object.keys(EXPECTED_OUTPUT));
 });
 
-test.concurrent.each(SNIPPETS)("$heading", async ({ heading, language, code }) => {
-  const file = join(
-    dir,
-    `snippet-${SNIPPETS.findIndex((each) => each.code === code)}.${language === "ts" ? "mjs" : "sh"}`,
-  );
-  writeFileSync(file, code);
-  const env = {
-    ...process.env,
-    GATEWAY_URL: gateway.url,
-    GATEWAY_KEY: SERVER_KEY,
-    EMULATOR_URL: gateway.emulator.url,
-    NODE_OPTIONS: "",
-  };
-  const [program, args] =
-    language === "ts"
-      ? [process.execPath, ["--import", join(dir, "delete-after-each-call.mjs"), file]]
-      : ["sh", [file]];
-  const { stdout } = await promisify(execFile)(program, args, { env });
-  expect(stdout.replaceAll(String.raw`\"`, '"')).toContain(EXPECTED_OUTPUT[heading]);
-});
+test.concurrent.each(SNIPPETS)(
+  'the snippet "$heading" of docs/clients.md runs',
+  async ({ heading, language, code }) => {
+    const file = join(
+      dir,
+      `snippet-${SNIPPETS.findIndex((each) => each.code === code)}.${language === "ts" ? "mjs" : "sh"}`,
+    );
+    writeFileSync(file, code);
+    const env = {
+      ...process.env,
+      GATEWAY_URL: gateway.url,
+      GATEWAY_KEY: SERVER_KEY,
+      EMULATOR_URL: gateway.emulator.url,
+      NODE_OPTIONS: "",
+    };
+    const [program, args] =
+      language === "ts"
+        ? [process.execPath, ["--import", join(dir, "delete-after-each-call.mjs"), file]]
+        : ["sh", [file]];
+    const { stdout } = await promisify(execFile)(program, args, { env });
+    expect(stdout.replaceAll(String.raw`\"`, '"')).toContain(EXPECTED_OUTPUT[heading]);
+  },
+);

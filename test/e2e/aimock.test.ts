@@ -58,7 +58,7 @@ describe.each<[string, object, object, string[]]>([
     ["start", "tool_call", "done"],
   ],
   [
-    "the answer to a function's output",
+    "a function's output",
     {
       input: [
         { role: "user", content: `${PROMPT} weather` },
@@ -71,26 +71,26 @@ describe.each<[string, object, object, string[]]>([
     ["start", "text", "done"],
   ],
   [
-    "JSON of a schema",
+    "a request with a schema",
     { input: `${PROMPT} person`, schema: SCHEMA },
     { text: '{"name":"Ada"}', data: { name: "Ada" } },
     ["start", "text", "done"],
   ],
 ])("%s", (_name, body, fields, names) => {
-  test("as JSON", async () => {
+  test("is answered as JSON", async () => {
     const response = await worker.ask({ ...body, cache: false });
     expect(response.status).toBe(200);
     expect(json(response)).toEqual(answer(fields));
   });
 
-  test("as a stream", async () => {
+  test("is answered as a stream", async () => {
     const events = eventsOf(await worker.ask({ ...body, cache: false, stream: true }));
     expect(endOf(events)).toEqual(answer(fields));
     expect([...new Set(events.map(({ event }) => event))]).toEqual(names);
   });
 });
 
-test("a follow-up works with any form of upstream ids", async () => {
+test("a follow-up works with aimock's form of ids", async () => {
   const { id } = json(await worker.ask({ input: `${PROMPT} hello`, cache: false }));
   const next = json(await worker.ask({ input: `${PROMPT} ponder`, previous_response_id: id }));
   expect(next).toMatchObject({ previous_response_id: id, status: "completed", text: "Forty-two." });

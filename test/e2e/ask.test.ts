@@ -162,7 +162,7 @@ describe("streams", () => {
   test.each([
     ["Accept: text/event-stream", "/ask", { accept: "text/event-stream" }],
     ["?stream=true", "/ask?stream=true", {}],
-  ])("%s does the same", async (_name, path, headers) => {
+  ])("%s gives the same events", async (_name, path, headers) => {
     const response = await worker.send(path, { body: { input: `${PROMPT} same ${path}` }, headers });
     expect(endOf(eventsOf(response))["text"]).toBe(answerTo(`same ${path}`));
   });
@@ -188,7 +188,7 @@ describe("streams", () => {
 
 describe("follow-ups and exact repeats", () => {
   test.each(NAMES)(
-    "as %s: a follow-up knows the earlier turn, its exact repeat is a cache hit in every form, another one is a miss",
+    "as %s, a follow-up knows the earlier turn, its exact repeat is a cache hit in every form, and a different one is a miss",
     async (form) => {
       const root = await askIn(form, { input: `${PROMPT} alice ${form}` });
       expect(root.text).toBe(answerTo(`alice ${form}`));
@@ -397,7 +397,7 @@ describe("refusals", () => {
       { body: PROMPT, headers: { origin: "https://evil.example" } },
     ],
     ["a sandboxed page", 403, "origin_not_allowed", "", "/ask", { body: PROMPT, headers: { origin: "null" } }],
-  ])("%s", async (_name, status, code, param, path, request) => {
+  ])("%s: refused", async (_name, status, code, param, path, request) => {
     const response = await worker.send(path, request);
     const error = errorOf(response);
     expect([response.status, error.code, error.param]).toEqual([status, code, param]);
@@ -421,7 +421,7 @@ describe("refusals", () => {
     expect(new Set(answers.map((response) => `${response.status} ${errorOf(response).message}`)).size).toBe(1);
   });
 
-  test("HEAD of an unknown path and of /health have no body", async () => {
+  test("the responses to HEAD of an unknown path and of /health have no body", async () => {
     const heads = await Promise.all(["/nothing", "/health"].map((path) => worker.send(path, { method: "HEAD" })));
     expect(heads.map(({ status, text }) => [status, text])).toEqual([
       [404, ""],
@@ -430,7 +430,7 @@ describe("refusals", () => {
   });
 
   // workerd closes a connection whose body nobody reads. If the whole body were sent, it would race with the response.
-  test("a body with a too large Content-Length is refused before it is sent", async () => {
+  test("a body whose Content-Length is too large is refused before it is sent", async () => {
     const socket = await worker.open({}, { "content-length": String(3 * 1_048_576 + 1) });
     expect(await readRaw(socket)).toMatch(/^HTTP\/1\.1 413 [^]*"code":"payload_too_large"/);
   });

@@ -41,20 +41,23 @@ afterAll(async () => {
   await gateway.stop();
 });
 
-test("every snippet has a test", () => {
+test("every snippet of docs/client.md has a test", () => {
   expect(TEXT.match(/^```\w+$/gm)).toHaveLength(SNIPPETS.length);
   expect(SNIPPETS.map(({ heading }) => heading)).toEqual([...Object.keys(OUTPUTS), "In a Worker"]);
 });
 
-test.each(SNIPPETS.filter(({ heading }) => heading in OUTPUTS))("in Node: $heading", async ({ heading, code }) => {
-  const file = join(home, `${heading.replaceAll(" ", "-")}.mjs`);
-  writeFileSync(file, code);
-  const env = { ...process.env, GATEWAY_URL: gateway.url, GATEWAY_KEY: SERVER_KEY, NODE_OPTIONS: "" };
-  const { stdout } = await promisify(execFile)(process.execPath, [file], { env });
-  expect(stdout).toMatch(OUTPUTS[heading] ?? /^$/);
-});
+test.each(SNIPPETS.filter(({ heading }) => heading in OUTPUTS))(
+  'the snippet "$heading" runs in Node',
+  async ({ heading, code }) => {
+    const file = join(home, `${heading.replaceAll(" ", "-")}.mjs`);
+    writeFileSync(file, code);
+    const env = { ...process.env, GATEWAY_URL: gateway.url, GATEWAY_KEY: SERVER_KEY, NODE_OPTIONS: "" };
+    const { stdout } = await promisify(execFile)(process.execPath, [file], { env });
+    expect(stdout).toMatch(OUTPUTS[heading] ?? /^$/);
+  },
+);
 
-test("in a Worker", async () => {
+test('the snippet "In a Worker" runs in a Worker', async () => {
   const { code = "" } = SNIPPETS.find(({ heading }) => heading === "In a Worker") ?? {};
   const { outputFiles } = await build({
     stdin: { contents: code, resolveDir: home },

@@ -36,7 +36,7 @@ function dice(seed: number): (sides: number) => number {
   };
 }
 
-/** Breaks a connection after that many bytes: the client reads them, then gets an error, and the Worker loses its client. */
+/** Breaks a connection after that many bytes. The client reads them and then gets an error; the Worker sees a disconnect. */
 function breakAfter(response: Response, bytes: number): Response {
   let remaining = bytes;
   const cut = new TransformStream<Uint8Array, Uint8Array>({
@@ -59,7 +59,7 @@ describe.each([
   const client = (options: Partial<packaged.ClientOptions> = {}): packaged.Client =>
     use().createClient({ url: gateway.url, token: SERVER_KEY, ...options });
 
-  test("a stream that breaks a hundred times at a random byte has the same text, byte for byte, and upstream is called once", async () => {
+  test("a stream that breaks a hundred times at random bytes has the same text, byte for byte, and upstream is called once", async () => {
     const input = `${PROMPT} ${name} ${Array.from({ length: 46 }, (_, n) => `word${n}${MULTI_BYTE_TEXT}`).join(" ")}`;
     const roll = dice(11);
     let connections = 0;
@@ -78,7 +78,7 @@ describe.each([
     expect(callsOf(input)).toBe(1);
   });
 
-  test("an answer whose connection broke comes from the first call, and so does a stream with the same key", async () => {
+  test("after a broken connection, ask() and stream() with the same key return the first call's answer", async () => {
     const input = `${PROMPT} ${name} broken answer`;
     let connections = 0;
     const fetch = async (url: string, init: RequestInit): Promise<Response> => {
@@ -96,7 +96,7 @@ describe.each([
     });
   });
 
-  test("a closed stream is resumed by its token alone, and its call continues meanwhile", async () => {
+  test("a closed stream is resumed by its token alone, and its upstream call continues meanwhile", async () => {
     const input = `${PROMPT} ${name} ${Array.from({ length: 20 }, (_, n) => `word${n}`).join(" ")}`;
     const stream = client().stream({ input, model: "emulate/slow/5" });
     let text = "";
@@ -115,7 +115,7 @@ describe.each([
     await expect(client().resume(lost).answer()).rejects.toMatchObject({ status: 409, code: "stream_lost" });
   });
 
-  test("an answer that may be paid for fails the same way, however often it is requested", async () => {
+  test("a failed call that may have been paid returns the same error for every request with its key", async () => {
     const input = `${PROMPT} ${name} cut`;
     const options = { idempotencyKey: `${name} cut` };
     const failures = [

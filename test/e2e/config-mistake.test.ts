@@ -11,7 +11,7 @@ test("mistakes in src/config.ts stop the start; all of them are listed with path
   try {
     await expect(server.ready).rejects.toThrow("failed to start");
   } finally {
-    // It rejects with the failure of the start again.
+    // Stopping rejects with the start's failure again.
     await server.dispose().catch(() => undefined);
   }
   const output = logs.join("\n");

@@ -13,7 +13,7 @@ test("the bundle is one file of at most 100 KiB gzipped", () => {
   expect(gzipSync(read(join(inject("bundleDir"), "index.js"))).length).toBeLessThanOrEqual(100 * KIB);
 });
 
-test("the bundle contains nothing of the emulator or of npm start", () => {
+test("the bundle contains no code of the emulator or of npm start", () => {
   const bundle = read(join(inject("bundleDir"), "index.js"));
   const start = read("scripts/start.ts");
   const constants = [...start.matchAll(/^const [A-Z_]+ = "([^"]+)"/gm)].map(([, value]) => value ?? "");

@@ -52,7 +52,7 @@ describe.concurrent.each(Object.entries(DISCONNECTS))("the client disconnects by
   test.each([
     ["a stream of events", EVENTS, "event: text"],
     ["a stream of text", TEXT, "You"],
-  ])("during %s: the upstream call stops", async (form, { fields, headers }, word) => {
+  ])("during %s, the upstream call stops", async (form, { fields, headers }, word) => {
     const input = `${PROMPT} disconnects ${form} by ${way} ${"and so on ".repeat(100)}`;
     const model = uniqueModel("slow", 100);
     const socket = await worker.open({ input, model, ...fields }, headers, (text) => text.includes(word));
@@ -63,7 +63,7 @@ describe.concurrent.each(Object.entries(DISCONNECTS))("the client disconnects by
     await assertReasonLogged(model);
   });
 
-  test("during a stream of events while upstream is silent: the upstream call stops at the next ping", async () => {
+  test("during a stream of events while upstream is silent, the upstream call stops at the next ping", async () => {
     const input = `${PROMPT} disconnects in silence by ${way}`;
     const model = uniqueModel("stall", 0);
     const socket = await worker.open({ input, model, stream: true }, {}, (text) => text.includes("event: text"));
@@ -72,7 +72,7 @@ describe.concurrent.each(Object.entries(DISCONNECTS))("the client disconnects by
     await assertReasonLogged(model);
   });
 
-  test("before upstream has answered a stream of events: the upstream call stops within two pings", async () => {
+  test("before upstream has answered a stream of events, the upstream call stops within two pings", async () => {
     const input = `${PROMPT} disconnects early by ${way}`;
     const model = uniqueModel("first-byte", 20_000);
     const socket = await worker.open({ input, model, stream: true }, {});
@@ -84,7 +84,7 @@ describe.concurrent.each(Object.entries(DISCONNECTS))("the client disconnects by
 });
 
 // workerd notices a FIN at its next write only. A wait for JSON has no write, so there the call continues to its end.
-test("the client disconnects by RST while it waits for JSON: the upstream call stops", async () => {
+test("if the client disconnects by RST while it waits for JSON, the upstream call stops", async () => {
   const input = `${PROMPT} disconnects JSON`;
   const model = uniqueModel("slow", 20_000);
   const socket = await worker.open({ input, model }, {});
@@ -94,7 +94,7 @@ test("the client disconnects by RST while it waits for JSON: the upstream call s
   await assertReasonLogged(model);
 });
 
-describe("a deadline stops the upstream call before upstream has answered", () => {
+describe("before upstream has answered", () => {
   let impatient: Worker;
   beforeAll(async () => {
     // The call must stop at once, although the request waits ten more seconds for the usage report.
@@ -106,7 +106,7 @@ describe("a deadline stops the upstream call before upstream has answered", () =
     ["JSON", {}, {}],
     ["a stream of events", { stream: true }, {}],
     ["a run", {}, { "idempotency-key": "stops-at-its-deadline" }],
-  ])("for %s", async (form, fields, headers) => {
+  ])("for %s, a deadline stops the call", async (form, fields, headers) => {
     const input = `${PROMPT} waits for ${form}`;
     const response = await impatient.ask(
       { input, model: "emulate/first-byte/20000", ...fields },
@@ -117,7 +117,7 @@ describe("a deadline stops the upstream call before upstream has answered", () =
   });
 });
 
-test("a client that stays until the end is not logged as one that disconnected", async () => {
+test("a client that stays until the end is not logged as disconnected", async () => {
   const input = `${PROMPT} stays`;
   const response = await worker.ask({ input, stream: true });
   await until(() => expect(recordOf(input).ended).toBe("complete"));

@@ -85,7 +85,7 @@ function expectFinal(response: HttpResponse): void {
   ]);
 }
 
-test("without a server at UniAPI's address every form gets 502 upstream_error, final, and a run stores it", async () => {
+test("if no server listens at UniAPI's address, every form gets a final 502 upstream_error, and a run stores it", async () => {
   const body = { input: `${PROMPT} alone` };
   const key = freshKey();
   for (const headers of [{}, { accept: "text/event-stream" }, { accept: "text/plain" }, key, key])
@@ -109,7 +109,7 @@ test("when a hundred concurrent requests fail with 500, 502 and 503, each gets i
   expect((await worker.ask({ input })).status).toBe(200);
 });
 
-test("afterwards KV contains only the requests that were answered", async () => {
+test("after all these faults, KV contains only requests that were answered", async () => {
   const stored = [...(await worker.kv()).values()].join("\n");
   for (const [name, row] of Object.entries(ROWS)) {
     if (promiseOnce(row) === undefined || NEEDS_SHORT_DEADLINES.test(name)) continue;

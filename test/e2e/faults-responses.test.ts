@@ -181,7 +181,7 @@ for (const [name, row] of Object.entries(RESPONSES_ROWS)) {
     test.concurrent(`emulate/${name}, sent twice with one Idempotency-Key: ${promise}`, () => twice(name, row));
 }
 
-test("afterwards KV contains only the requests that were answered", async () => {
+test("after all these faults, KV contains only requests that were answered", async () => {
   const stored = [...(await worker.kv()).values()].join("\n");
   for (const [name, row] of Object.entries(RESPONSES_ROWS)) {
     if (NEEDS_SHORT_DEADLINES.test(name) || row.once !== undefined) continue;

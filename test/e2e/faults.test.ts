@@ -83,7 +83,7 @@ function expectAnswer(answer: Record<string, unknown>, name: string, text: strin
   });
 }
 
-test("every fault on the menu has a row", async () => {
+test("every fault on the emulator's menu has a row in the fault table", async () => {
   const list = await fetch(`${emulator.url}/v1/models`, { headers: { authorization: `Bearer ${UPSTREAM_KEY}` } });
   const { data } = (await list.json()) as { data: { id: string }[] };
   const menu = data.flatMap(({ id }) => /^emulate\/([^/]+)/.exec(id)?.[1] ?? []);

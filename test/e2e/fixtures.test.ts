@@ -1,5 +1,5 @@
 // Serves every body of test/fixtures/derived byte for byte from a fake upstream, and asserts the response of /ask as JSON, as events and as
-// a text stream. Nothing of a failure is stored, and no secret of the bodies reaches the caller.
+// a text stream. No part of a failure is stored, and no secret from the bodies reaches the caller.
 import { readdirSync, readFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -258,12 +258,12 @@ function expectAnswer(answer: Record<string, unknown>, expected: Record<string, 
   });
 }
 
-test("every body in the folder has a row", () => {
+test("every body in test/fixtures/derived has a row here", () => {
   expect(FILES).toEqual(Object.keys(EXPECTED).toSorted());
 });
 
 describe.each(Object.entries(EXPECTED))("%s", (file, expected) => {
-  test("as JSON", async () => {
+  test("has the expected response as JSON", async () => {
     const response = await ask(file, {});
     if ("refused" in expected) {
       expectRefusal(response, expected.refused);
@@ -275,7 +275,7 @@ describe.each(Object.entries(EXPECTED))("%s", (file, expected) => {
     remember(answer, expected.cached);
   });
 
-  test("as a stream of events", async () => {
+  test("has the expected response as a stream of events", async () => {
     const response = await ask(file, { stream: true });
     if ("answer" in expected || "events" in expected) {
       const events = eventsOf(response);
@@ -288,7 +288,7 @@ describe.each(Object.entries(EXPECTED))("%s", (file, expected) => {
     } else expectRefusal(response, expected.refused);
   });
 
-  test("as a text stream", async () => {
+  test("has the expected response as a text stream", async () => {
     const response = await ask(file, { stream: true }, { accept: "text/plain" });
     if ("answer" in expected) {
       const { text, refusal = "", status } = expected.answer;
@@ -307,7 +307,7 @@ function remember({ id, status }: Record<string, unknown>, cached?: false): void
   if (status === "completed") cacheable += 1;
 }
 
-test("every answer is stored, and no failure is", async () => {
+test("every answer is stored, and no failure is stored", async () => {
   const keys = async (kind: string): Promise<string[]> => (await worker.kvKeys()).filter((key) => key.startsWith(kind));
   await until(async () => expect((await keys("answer:")).length).toBe(cacheable));
   const stored = (await keys("turn:")).map((key) => key.split(":").at(-1));
@@ -324,7 +324,7 @@ test.each(Object.keys(KEY_LEAKS))("an upstream error that contains our key doesn
   }
 });
 
-test("no response contains a secret of the bodies or a header of upstream", () => {
+test("no response contains a secret from the bodies or an upstream header", () => {
   expect(responses).toHaveLength(FILES.length * 3);
   for (const response of responses) {
     const text = (JSON.stringify(response.headers) + response.text).replaceAll(/resp_ue1_[\w-]+/g, "");

@@ -105,7 +105,7 @@ interface Row {
   question: string;
   /** The request to the callback, with the answer's text in it; null if the answer is only in the response. */
   request: { method?: string; path: string; headers?: Record<string, string>; body: (text: string) => object } | null;
-  /** The body of the acknowledgement; absent: that of an accepted event. */
+  /** The body of the acknowledgement; default: that of an accepted event. */
   acknowledgement?: RegExp;
 }
 
@@ -230,7 +230,7 @@ describe.each(Object.entries(ROWS))(
   (heading, { sample, name, file, url, question, request, acknowledgement = /"accepted"/ }) => {
     const urls = [...(ENTRIES.get(heading) ?? "").matchAll(/url: "([^"]+)"/g)].map(([, printed]) => printed);
 
-    test("the printed url is that of the receiving API", () => {
+    test("the printed URL belongs to the receiving API", () => {
       expect(urls).toEqual(url === null ? [] : [url]);
     });
 

@@ -86,7 +86,7 @@ async function waitForEnd(job: unknown): Promise<JobView> {
   });
 }
 
-test("an event is acknowledged before upstream has sent anything; its answer is delivered, signed with both secrets", async () => {
+test("an event is acknowledged before upstream has sent anything, and its answer is delivered, signed with both secrets", async () => {
   const text = uniqueText();
   const response = await sendIssueOpened("slow", text);
   expect(upstreamRequestsWith(text).map(({ ended }) => ended)).not.toContain("complete");
@@ -110,7 +110,7 @@ test("an event is acknowledged before upstream has sent anything; its answer is 
   }
 });
 
-test("an event that arrives twenty times at once is one job, one call and one callback", async () => {
+test("an event that arrives twenty times in parallel is one job, one call and one callback", async () => {
   const text = uniqueText();
   const responses = await Promise.all(Array.from({ length: 20 }, () => sendIssueOpened("triage", text)));
   expect(responses.map((response) => [response.status, json(response)["status"]]).toSorted()).toEqual([
@@ -130,7 +130,7 @@ test("an event with a wrong signature is refused, and upstream is not called", a
   expect(upstreamRequestsWith(text)).toEqual([]);
 });
 
-test("a job is posted, read only by its owner, and delivered again without another call", async () => {
+test("a posted job can be read only by its owner, and is delivered again without another call", async () => {
   status = 410;
   const text = uniqueText();
   const posted = await worker.send("/jobs", {

@@ -124,13 +124,13 @@ test.each<[code: string, status: number, path: string, request: RequestInit]>([
   expect([seen.status, (body as ErrorBody).error.code]).toEqual([status, code]);
 });
 
-test("a stream that breaks has the documented error", async () => {
+test("a stream that breaks ends with the documented error", async () => {
   const response = await post("/ask", askRequest({ model: "emulate/cut", stream: true, cache: false }));
   const { events = [] } = await validate({ path: "/ask", method: "post" }, response);
   expect(events.at(-1)).toMatchObject({ event: "error", data: { error: { code: "upstream_error" } } });
 });
 
-test("another method is refused with the allowed ones", async () => {
+test("a method that /ask does not have is refused, and Allow lists its methods", async () => {
   const response = await fetch(new URL("/ask", example.url), { method: "PUT", body: "hi" });
   expect(response.headers.get("allow")).toBe("POST");
   const { error } = (await response.json()) as ErrorBody;

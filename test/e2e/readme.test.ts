@@ -70,12 +70,12 @@ describe.each(["README.md", "docs/api.md", "docs/concepts.md"])("%s", (page) => 
   const run = async (command: string): Promise<string> =>
     (await promisify(execFile)("bash", ["-c", here(command)], { cwd: home })).stdout;
 
-  test.each(printedIn(page))("prints the output of $command", async ({ command, output }) => {
+  test.each(printedIn(page))("shows the actual output of $command", async ({ command, output }) => {
     let line = HAS_JQ ? command : command.replaceAll(/jq -r \.(\w+)/g, (_, field: string) => WITHOUT_JQ(field));
     let expected = output;
     const named = /Last-Event-ID: ([0-9a-f]{12})-/.exec(command)?.[1];
     if (named !== undefined) {
-      // The run in the document is another one. Its events have other ids.
+      // The document shows a different run, whose events have other ids.
       const events = await run(command.replace(/ -H 'Last-Event-ID: [^']*'/, ""));
       const own = /^id: ([0-9a-f]{12})-0$/m.exec(events)?.[1] ?? expect.fail(events);
       line = line.replaceAll(named, own);
@@ -94,7 +94,7 @@ describe("README.md", () => {
   });
   afterAll(() => gateway.stop());
 
-  test("its snippet for the OpenAI SDK prints the output that is shown below it", async () => {
+  test("has a snippet for the OpenAI SDK that prints the output shown below it", async () => {
     const blocks = blocksOf("README.md");
     const at = blocks.findIndex((block) => block.startsWith("js\n"));
     expect(blocks[at + 1]).toBe("sh\nnpx node try.mjs\n");
@@ -105,11 +105,11 @@ describe("README.md", () => {
     expect(stdout.trim()).toBe(blocks[at + 2]?.trim());
   });
 
-  test("offers a line of Node in place of jq", () => {
+  test("offers a line of Node instead of jq", () => {
     expect(readText("README.md")).toContain(WITHOUT_JQ("text"));
   });
 
-  test.each(["text", "id"])("without jq, that line of Node reads .%s", async (field) => {
+  test.each(["text", "id"])("has a line of Node that reads .%s, as jq does", async (field) => {
     const answer = await (await fetch(`${gateway.url}/ask`, { method: "POST", body: "hi" })).text();
     const { stdout } = spawnSync("bash", ["-c", WITHOUT_JQ(field)], { input: answer, encoding: "utf8" });
     expect(stdout.trim()).toBe((JSON.parse(answer) as Record<string, string>)[field]);

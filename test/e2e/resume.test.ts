@@ -46,7 +46,7 @@ function eventsOn(raw: string): ServerSentEvent[] {
   return parseEvents(Buffer.from(parseRawResponse(raw).text, "latin1").toString("utf8"));
 }
 
-test.concurrent("a client that disconnects a hundred times at a random event and resumes each time gets the undisturbed text, byte for byte", async () => {
+test.concurrent("a client that disconnects a hundred times at random events and resumes each time gets the complete text, byte for byte", async () => {
   const input = `${PROMPT} ${Array.from({ length: 130 }, (_, n) => `word${n}${MULTI_BYTE_TEXT}`).join(" ")}`;
   const body = { input, model: "emulate/slow/1", stream: true };
   const key = { "idempotency-key": crypto.randomUUID() };
@@ -92,7 +92,7 @@ test.concurrent("twenty identical concurrent requests, half of them streaming, m
   expect(callsOf(input)).toBe(1);
 });
 
-test.concurrent("a run whose only client disconnected continues for longer than an idle object lives, and its answer goes to the next client", async () => {
+test.concurrent("a run whose only client disconnected continues for longer than an idle Durable Object lives, and the next client gets its answer", async () => {
   // workerd evicts an object ten seconds after its last client.
   const input = `${PROMPT} disconnects from a long call`;
   const body = { input, model: "emulate/first-byte/12000" };

@@ -38,7 +38,7 @@ async function setup(line: string, ...args: string[]): Promise<{ code: number | 
   return { code, output };
 }
 
-test("a piped key writes the secrets and asks nothing; a default model that UniAPI lists is only printed", async () => {
+test("a piped key writes the secrets without a prompt, and a default model that UniAPI lists is only printed", async () => {
   const { code, output } = await setup(KEY);
   expect([code, output]).toEqual([0, expect.stringContaining(".production.vars: wrote UNIAPI_KEY")]);
   expect(output).toContain("Default model: gpt-6-luna");
@@ -46,7 +46,7 @@ test("a piped key writes the secrets and asks nothing; a default model that UniA
   expect(config()).toBe(SHIPPED);
 });
 
-test("--model sets the default in a src/config.ts that is as shipped, also a second time", async () => {
+test("--model sets the default in an unmodified src/config.ts, and can change it a second time", async () => {
   for (const model of ["gpt-6-sol", "gpt-5.6-terra"]) {
     const { code, output } = await setup(KEY, "--model", model);
     expect([code, output]).toEqual([0, expect.stringContaining(`src/config.ts: the default model is ${model}`)]);
@@ -69,7 +69,7 @@ test("--model refuses a name that UniAPI does not list", async () => {
   expect(config()).toBe(SHIPPED);
 });
 
-test("a default model that UniAPI does not list gets a message, with the command that changes it", async () => {
+test("a default model that UniAPI does not list gets a message with the command that changes it", async () => {
   writeFileSync(join(home, CONFIG), SHIPPED.replace("gpt-6-luna", "gpt-4.1-retired"));
   const { code, output } = await setup(KEY);
   expect([code, output]).toEqual([0, expect.stringContaining("UniAPI does not list gpt-4.1-retired for this key")]);
@@ -82,7 +82,7 @@ test("a default model with a shutdown date gets a message with that date", async
   expect([code, output]).toEqual([0, expect.stringContaining("gpt-4.1 ends on 2027-01-14")]);
 });
 
-test("if the list can't be read, setup prints that and continues", async () => {
+test("if the list of models can't be read, setup prints that and continues", async () => {
   writeFileSync(join(home, ".dev.vars"), "UNIAPI_BASE_URL=http://127.0.0.1:9\n");
   const { code, output } = await setup(KEY, "--model", "gpt-6-sol");
   expect([code, output]).toEqual([0, expect.stringContaining("UniAPI's list of models can't be read")]);

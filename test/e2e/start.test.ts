@@ -35,12 +35,12 @@ afterAll(() => {
   rmSync(home, { recursive: true, force: true });
 });
 
-test("it prints that the emulator answers, and a command to try", () => {
+test("npm start prints that the emulator answers, and a command to try", () => {
   expect(output).toMatch(/No UNIAPI_KEY in \.dev\.vars: talking to the built-in UniAPI emulator/);
   expect(output).toContain(`curl localhost:${port}/ask -d 'hi'`);
 });
 
-test("that curl line gets an answer, on localhost and on 127.0.0.1", async () => {
+test("the printed curl command gets an answer, on localhost and on 127.0.0.1", async () => {
   for (const host of ["localhost", "127.0.0.1"]) {
     const response = await fetch(`http://${host}:${port}/ask`, {
       method: "POST",
@@ -54,7 +54,7 @@ test("that curl line gets an answer, on localhost and on 127.0.0.1", async () =>
   }
 });
 
-test("the console is at the printed address, signed in", async () => {
+test("the console at the printed address is signed in", async () => {
   const [, address = ""] = /Console: (\S+)/.exec(output) ?? [];
   const page = await fetch(address);
   expect([page.status, await page.text()]).toEqual([200, expect.stringContaining('data-environment="local"')]);
@@ -70,7 +70,7 @@ test("the printed key for SDKs is accepted, and another origin is refused", asyn
   expect(await ask({ origin: "https://evil.example" })).toBe(403);
 });
 
-test("SIGTERM ends it and all its processes", async () => {
+test("SIGTERM ends npm start and all its processes", async () => {
   expect(family.some(({ args }) => args.includes("workerd"))).toBe(true);
   npm.kill("SIGTERM");
   await until(() => expect(npm.exitCode ?? npm.signalCode).not.toBe(null), 10_000);
@@ -88,7 +88,7 @@ test.each([
     'export default defineConfig({ defaults: { model: "m" } });\n',
     "src/config.ts: defineConfig is not defined. Is its import missing?\n",
   ],
-])("%s in src/config.ts ends it with that message alone", (_what, config, sentence) => {
+])("%s in src/config.ts ends npm start with one message and nothing else", (_what, config, sentence) => {
   const copy = copyOfProject();
   try {
     writeFileSync(join(copy, "src/config.ts"), config);

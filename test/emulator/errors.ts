@@ -20,7 +20,7 @@ export const openaiError = (
     },
   });
 
-/** An error of the relay's own. It has a code only where the relay writes one. */
+/** An error of the relay's own. It has a code only if the relay writes one. */
 export function hubError(
   status: number,
   requestId: string,

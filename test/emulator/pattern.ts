@@ -2,7 +2,7 @@
 // reach the required length. Lookarounds and back references are skipped, and the result is checked.
 
 const ASCII = Array.from({ length: 95 }, (_, index) => String.fromCharCode(32 + index));
-// Letters first: where a pattern allows a choice, readers expect a letter.
+// Letters come first, because readers expect a letter if a pattern allows a choice.
 const CANDIDATES = ASCII.toSorted((a, b) => Number(/[a-z]/.test(b)) - Number(/[a-z]/.test(a)) || (a < b ? -1 : 1));
 const STRETCH_MAX = 256;
 

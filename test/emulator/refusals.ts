@@ -71,7 +71,7 @@ export const tooFastUntil = refuseWith((call, seconds) =>
   hubError(429, call.requestId, TOO_FAST, {}, { "retry-after": String(seconds) }),
 );
 export const emptyTooFast = refuseWith(() => textScript(429, "", {}));
-/** A quota error with status 429. Only the code shows which it is. */
+/** A quota error with status 429. Only the code distinguishes it from a rate limit. */
 export const quotaAs429 = refuseWith(() =>
   openaiErrorOfHub(429, "上游负载已饱和，请稍后再试", "insufficient_user_quota"),
 );
@@ -107,7 +107,7 @@ export const statusOf = (call: Call, status: number): Script => {
 };
 export const anyStatus = refuseWith(statusOf);
 
-// `localhost` is another host than 127.0.0.1. If a client follows the redirect, `received` shows it.
+// `localhost` is a different host from 127.0.0.1. If a client follows the redirect, `received` shows it.
 export const redirect = refuseWith((call) =>
   textScript(302, "", { location: `http://localhost:${call.port}/v1/responses` }),
 );

@@ -47,7 +47,7 @@ export async function createHarness(config: Partial<ConfigInput> = {}, lagMs = 0
     admit: () => Promise.resolve(),
     hold: () => Promise.reject(new Error("no budgets in this harness")),
     count: () => undefined,
-    usage: () => Promise.resolve({ days: [], inMinute: 0, ofToken: 0 }),
+    usage: () => Promise.resolve({ days: [], minuteRequests: 0, tokenRequests: 0 }),
   };
   const deps: Deps = {
     config: defineConfig({ defaults: { model: "m" }, cache: false, ...config }),
@@ -62,8 +62,8 @@ export async function createHarness(config: Partial<ConfigInput> = {}, lagMs = 0
         throw new Error("no jobs in this harness");
       },
     },
-    assets: () => Promise.reject(new Error("no assets in this harness")),
-    callback: () => Promise.reject(new Error("no callbacks in this harness")),
+    fetchAsset: () => Promise.reject(new Error("no assets in this harness")),
+    sendCallback: () => Promise.reject(new Error("no callbacks in this harness")),
     secretOf: () => undefined,
     store: kv,
     idKeys,
@@ -74,7 +74,7 @@ export async function createHarness(config: Partial<ConfigInput> = {}, lagMs = 0
     serverKeys: new Map(),
     publishableKeys: new Map(),
     sessionKeys: [],
-    jwks: () => Promise.reject(new Error("no identity provider in this harness")),
+    fetchJwks: () => Promise.reject(new Error("no identity provider in this harness")),
     siteverify: undefined,
     anonymous: { kind: "anonymous", owner: await ownerOf(idKeys, "anonymous:local"), budgets: [] },
     budgets,

@@ -85,7 +85,7 @@ export function fakeUpstream(): FakeUpstream {
       };
     },
     models: async () => ({ object: "list", data: [] }),
-    fault: (body) =>
+    problemFromBody: (body) =>
       new Problem("upstream_error", isRecord(body["error"]) ? String(body["error"]["message"]) : "failed", {
         paid: "maybe",
       }),

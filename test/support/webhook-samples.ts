@@ -26,7 +26,7 @@ export interface SignedSample {
   combine?: (one: Record<string, string>, other: Record<string, string>) => Record<string, string>;
 }
 
-/** A sample with a hook of its own. @param settings of the hook, as the config has them */
+/** A sample with a hook of its own. @param settings the hook's settings, as in the config */
 function sampleOf(
   settings: Pick<NonNullable<ConfigInput["hooks"]>[string], "scheme"> &
     Partial<NonNullable<ConfigInput["hooks"]>[string]>,
@@ -84,7 +84,7 @@ export const STRIPE = sampleOf(
   {
     secrets: ["whsec_test_secret", "whsec_another_secret"],
     sign: async (payload, secret, timestamp) => ({
-      // The synchronous form of it does not run in workerd.
+      // The synchronous version of this function does not run in workerd.
       "stripe-signature": await Stripe.webhooks.generateTestHeaderStringAsync({ payload, secret, timestamp }),
     }),
     signsTime: true,

@@ -14,7 +14,7 @@ test.each([
   ["::1", "0:0:0:0::/64"],
   ["2001:db8::1:2:3:4:5", "2001:db8:0:1::/64"],
   ["::ffff:203.0.113.7", "203.0.113.7"],
-])("%s belongs to the visitor %s", (address, visitor) => {
+])("the address of %s is %s", (address, visitor) => {
   expect(from(address)).toBe(visitor);
 });
 
@@ -42,7 +42,7 @@ test("two IPv6 addresses are one visitor if and only if their /64 is the same, i
   );
 });
 
-test("an IPv4 address stays as it is", () => {
+test("an IPv4 address is unchanged", () => {
   fc.assert(fc.property(fc.ipV4(), (address) => isIPv4(address) && from(address) === address));
 });
 

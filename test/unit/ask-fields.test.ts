@@ -58,12 +58,12 @@ const UNIAPI_EXAMPLE = {
 };
 
 describe("fields that are accepted", () => {
-  test("UniAPI's own example with all 19 fields passes unchanged", () => {
+  test("UniAPI's own example with all 19 fields is accepted unchanged", () => {
     expect(Object.keys(UNIAPI_EXAMPLE)).toHaveLength(19);
     expect(parseAsk({ ...UNIAPI_EXAMPLE })).toEqual(UNIAPI_EXAMPLE);
   });
 
-  test.each(Object.entries(FIELD_VALUES))("%s passes with each sample value", (name, values) => {
+  test.each(Object.entries(FIELD_VALUES))("%s is accepted with each sample value", (name, values) => {
     for (const value of values)
       expect(parseAsk({ input: "hi", [name]: value })).toEqual({ input: "hi", [name]: value });
   });
@@ -88,7 +88,7 @@ describe("fields that are accepted", () => {
     ["text", { format: null }],
     ["input", [{ type: "item of tomorrow", anything: [{}] }]],
     ["input", [{ role: "user", content: [{ type: "input_text", text: "hi" }] }]],
-  ])("%s: %j passes", (name, value) => {
+  ])("%s: %j is accepted", (name, value) => {
     expect(parseAsk({ input: "hi", [name]: value })[name as "input"]).toEqual(value);
   });
 });
@@ -122,31 +122,31 @@ describe("fields that are refused", () => {
     [{ previous_response_id: 7 }, "invalid_request", "previous_response_id"],
     [{ schema: "object" }, "invalid_request", "schema"],
     [{ input: [1] }, "invalid_request", "input"],
-  ])("%j is refused as %s and the param is %s", (fields, code, param) => {
+  ])("%j is refused as %s with the param %s", (fields, code, param) => {
     const problem = problemOf(fields);
     expect([problem.code, problem.details.param, problem.status]).toEqual([code, param, 400]);
     expect(problem.message).toContain(`\`${param}\``);
   });
 
-  test("a long field name is truncated", () => {
+  test("a long field name is truncated in the error", () => {
     const problem = problemOf({ ["x".repeat(5_000)]: 1 });
     expect(problem.details.param).toHaveLength(120);
     expect(problem.message.length).toBeLessThan(300);
   });
 });
 
-test("the refusal of `prompt` names `input`", () => {
+test("the refusal of `prompt` suggests `input`", () => {
   expect(problemOf({ prompt: "hi" }).message).toBe(
     "`prompt` is not supported here: put the question in `input`, and the text of a stored prompt in `instructions` or a preset.",
   );
 });
 
-describe("depth", () => {
+describe("nesting", () => {
   const nestedArrays = (levels: number): string => `{"input":${"[".repeat(levels - 1)}${"]".repeat(levels - 1)}}`;
   const nestedObjects = (levels: number): string =>
     `{"input":"a","metadata":${'{"a":'.repeat(levels - 2)}{}${"}".repeat(levels - 2)}}`;
 
-  test("32 levels are accepted, 33 are too deep", () => {
+  test("32 levels of nesting are accepted, 33 are too deep", () => {
     expect(MAX_JSON_DEPTH).toBe(32);
     expect(() => assertSafe(JSON.parse(nestedArrays(32)))).not.toThrow();
     expect(refusalOf(nestedArrays(33))).toBe("input_too_deep 400");
@@ -158,12 +158,12 @@ describe("depth", () => {
     expect(refusalOf(schema(33))).toBe("input_too_deep 400");
   });
 
-  test("200,000 levels are refused without recursion", () => {
+  test("200,000 levels of nesting are refused without recursion", () => {
     expect(refusalOf(nestedArrays(200_000))).toBe("input_too_deep 400");
     expect(refusalOf(nestedObjects(200_000))).toBe("input_too_deep 400");
   });
 
-  test("depth and __proto__ are also checked in JSON without its content type and in a form's fields", () => {
+  test("nesting and __proto__ are also checked in JSON without its content type and in a form's fields", () => {
     const as = (text: string, type: string) => () => readAsk(text, type, new URLSearchParams());
     expect(as(nestedArrays(33), "text/plain")).toThrow(/nested deeper/);
     expect(as('{"input":"a","__proto__":1}', "text/plain")).toThrow(/__proto__/);

@@ -1,4 +1,4 @@
-// Assembles one upstream stream: the terminal response counts, and earlier events supply the items that it lacks.
+// Assembles one upstream stream: the terminal response is used, and earlier events supply the items that it lacks.
 import { describe, expect, test } from "vitest";
 import { Assembly, eventType, isErrorEvent, type Terminal } from "../../src/core/upstream/assembly.ts";
 import type { JsonObject } from "../../src/core/lib/json.ts";
@@ -43,17 +43,17 @@ const answerOf = (...events: Event[]) =>
   trim(responseOf(...events), { id: "x", previousId: null, now: 0, model: "", wantsData: false });
 
 describe("the id of the answer", () => {
-  test("the terminal event's id counts if the id changes within the stream", () => {
+  test("the terminal event's id is used if the id changes within the stream", () => {
     expect(responseOf(createdEvent({ id: "resp_a" }), completedEvent({ id: "resp_b", output: [] }))["id"]).toBe(
       "resp_b",
     );
   });
-  test.each([undefined, null, "", 7])("the first event's id counts if the terminal one is %j", (id) => {
+  test.each([undefined, null, "", 7])("the first event's id is used if the terminal one is %j", (id) => {
     expect(responseOf(createdEvent({ id: "resp_a" }), completedEvent(id === undefined ? {} : { id }))["id"]).toBe(
       "resp_a",
     );
   });
-  test("without one in any event, the result has none", () => {
+  test("if no event has an id, the result has no id", () => {
     expect(responseOf(completedEvent({ output: [] }))["id"]).toBeUndefined();
   });
 });
@@ -67,24 +67,24 @@ describe("items that the terminal event omits", () => {
     expect(response).toMatchObject({ id: "a", model: "m", usage: { input_tokens: 1 }, metadata: {} });
   });
 
-  test("the terminal output counts if there is one", () => {
+  test("the terminal event's output is used if it has one", () => {
     expect(
       answerOf(delta("streamed"), itemDone(message("item")), completedEvent({ output: [message("terminal")] })).text,
     ).toBe("terminal");
   });
 
-  test.each([[[]], [null], [undefined]])("output %j: the finished items count", (output) => {
+  test.each([[[]], [null], [undefined]])("if the terminal output is %j, the finished items are used", (output) => {
     const call = { type: "function_call", call_id: "c", name: "f", arguments: "{}" };
     const answer = answerOf(delta("a"), itemDone(message("ab")), itemDone(call, 1), completedEvent({ output }));
     expect(answer.text).toBe("ab");
     expect(answer.tool_calls).toHaveLength(1);
   });
 
-  test("with neither output nor items, the deltas count", () => {
+  test("with neither output nor items, the deltas are used", () => {
     expect(answerOf(delta("Hel"), delta("lo"), completedEvent({})).text).toBe("Hello");
   });
 
-  test("if no item is a message, the deltas still count", () => {
+  test("if no item is a message, the deltas are still used", () => {
     const answer = answerOf(
       itemDone({ type: "reasoning", summary: [{ text: "Hm." }] }),
       delta("Hello", 1),
@@ -107,7 +107,7 @@ describe("items that the terminal event omits", () => {
     ["the deltas", { output_index: undefined }, {}],
     ["the finished item", {}, { output_index: undefined }],
     ["both", { output_index: undefined }, { output_index: undefined }],
-  ])("no text is repeated if %s has no index", (_, bareDelta, bareDone) => {
+  ])("no text is duplicated if %s has no index", (_, bareDelta, bareDone) => {
     expect(
       answerOf({ ...delta("Hello"), ...bareDelta }, { ...itemDone(message("Hello")), ...bareDone }, completedEvent({}))
         .text,
@@ -119,7 +119,7 @@ describe("items that the terminal event omits", () => {
     expect(answerOf(refusal, completedEvent({ output: [] }))).toMatchObject({ text: "", refusal: "No." });
   });
 
-  test("the shortcut output_text counts and does not hide finished calls", () => {
+  test("the shortcut output_text is used and does not hide finished calls", () => {
     expect(answerOf(completedEvent({ output: [], output_text: "Hi" })).text).toBe("Hi");
     const call = { type: "function_call", call_id: "c", name: "f", arguments: "{}" };
     expect(answerOf(itemDone(call), completedEvent({ output: [], output_text: "Hi" }))).toMatchObject({
@@ -129,8 +129,8 @@ describe("items that the terminal event omits", () => {
   });
 });
 
-describe("the end", () => {
-  test("an error has `hasOutput`: a call with output before the error may have been paid", () => {
+describe("the end of a stream", () => {
+  test("an error has `hasOutput`, because a call with output before the error may have been paid", () => {
     const error = { type: "error", code: "rate_limit_exceeded" };
     const end = (...events: JsonObject[]): Terminal | undefined => {
       const assembly = new Assembly();
@@ -145,7 +145,7 @@ describe("the end", () => {
     ["response.incomplete", "incomplete"],
     ["response.failed", "failed"],
     ["response.cancelled", "cancelled"],
-  ])("%s without a status of its own is %s", (type, status) => {
+  ])("the response in %s, if it has no status of its own, is %s", (type, status) => {
     expect(responseOf(createdEvent({ status: "in_progress" }), { type, response: {} })["status"]).toBe(status);
     expect(responseOf({ type, response: { status: "in_progress" } })["status"]).toBe(status);
     expect(responseOf({ type, response: { status: "of its own" } })["status"]).toBe("of its own");
@@ -172,12 +172,12 @@ describe("the end", () => {
     ["response.created", { response: {}, error: { code: "beside a response" } }, false],
     ["", { error: null }, false],
     ["", { error: "text" }, false],
-  ])("%j with %j is an error: %s", (type, data, error) => {
+  ])("an event of type %j with the data %j is an error: %s", (type, data, error) => {
     expect(isErrorEvent(type, data)).toBe(error);
     expect(new Assembly().add(type, data)?.kind).toBe(error ? "error" : undefined);
   });
 
-  test("the type comes from the data, else from the event line", () => {
+  test("an event's type comes from its data, else from its event line", () => {
     expect(eventType({ type: "a" }, "b")).toBe("a");
     expect(eventType({}, "b")).toBe("b");
     expect(eventType({ type: 7 }, "")).toBe("");

@@ -48,7 +48,7 @@ function streamOf(
   };
 }
 
-test("every byte is read, with any chunks, with and without a length, from both kinds of stream", async () => {
+test("every byte is read for any chunking, with and without a length, from both kinds of stream", async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(fc.uint8Array({ maxLength: 40 })),
@@ -68,7 +68,7 @@ test("a stream that ends before its length gives the bytes that arrived", async 
   expect([...(await readBytes({ body, headers }, 10, noDeadline, tooLarge))]).toEqual([1, 2]);
 });
 
-test("the length of an encoded body is ignored: decoded bytes are counted", async () => {
+test("the length of an encoded body is ignored, and decoded bytes are counted", async () => {
   const { body, headers } = streamOf([new Uint8Array(6), new Uint8Array(6)], { length: 5, asBytes: true });
   headers.set("content-encoding", "gzip");
   await expect(readBytes({ body, headers }, 10, noDeadline, tooLarge)).rejects.toThrow("too large");

@@ -51,7 +51,7 @@ describe("one call", () => {
     expect(tokens(harness.steps, "hold")[0]).toBeGreaterThan(tokens(harness.steps, "settle")[0] ?? 0);
   });
 
-  test("that was never made holds nothing: the parent was not stored, or has expired", async () => {
+  test("that is never made, because its parent is not stored, releases its hold", async () => {
     const harness = await createLimitedHarness({ continuity: "gateway" });
     const { id } = await harness.say("hello", undefined, { storeTurn: false });
     harness.steps.length = 0;
@@ -84,7 +84,7 @@ describe("two calls for one answer", () => {
 });
 
 describe("a conversation of unknown length", () => {
-  test("counts as the longest possible; if the budget does not allow that, a young turn is read again", async () => {
+  test("is assumed to be the longest possible; if the budget does not allow that, a young turn is read again", async () => {
     const harness = await createLimitedHarness();
     const { id } = await harness.say("hello");
     const real = harness.deps.store;
@@ -121,7 +121,7 @@ describe("a conversation of unknown length", () => {
     await expect(harness.say("and?", id)).rejects.toMatchObject({ code: "budget_exceeded" });
   });
 
-  test("counts as unknown if upstream counted no tokens", async () => {
+  test("is still unknown if upstream reported no tokens", async () => {
     const harness = await createLimitedHarness();
     const { id } = await harness.say("hello");
     const real = harness.deps.store;
@@ -162,7 +162,7 @@ describe("the worst case of a body", () => {
     ).toBeGreaterThan(1_000_000);
   });
 
-  test("in money is that of its most expensive model", () => {
+  test("in USD is the cost of its most expensive model", () => {
     const prices = { m: { input: 1, cached: 1, output: 10 }, dear: { input: 2, cached: 3, output: 1 } };
     expect(
       worstCase({ max_output_tokens: 100 }, ["m", "dear", "unknown"], 1_000, { ...CASE, prices }).nanoUsd,

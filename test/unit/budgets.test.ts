@@ -1,7 +1,7 @@
 // An isolate reports usage to each budget object at most once in ten seconds, and without losses. The clock is a fake.
 import { expect, test } from "vitest";
 import type { CallerBudget, Tally } from "../../src/core/callers/budget.ts";
-import { type Budgets, durableBudgets } from "../../src/platform/budgets.ts";
+import { type Budgets, createBudgets } from "../../src/platform/budgets.ts";
 
 const BUDGET: CallerBudget = { name: "owner:a", whose: "owner", limits: {} };
 const cost = { tokens: 5, nanoUsd: 7 };
@@ -28,7 +28,7 @@ function createIsolate(): Isolate {
       for (const sleeper of sleepers.filter(({ until }) => until <= clock)) sleeper.wake();
       await new Promise((resolve) => setImmediate(resolve));
     },
-    budgets: durableBudgets(
+    budgets: createBudgets(
       {
         getByName: (name) => ({
           admit: () => Promise.reject(new Error("not here")),
@@ -53,7 +53,7 @@ function createIsolate(): Isolate {
   return state;
 }
 
-test("a hundred answers in ten seconds make two reports: the first at once, the rest together", async () => {
+test("a hundred answers in ten seconds cause two reports: one for the first answer, immediately, and one for the rest", async () => {
   const isolate = createIsolate();
   for (let n = 0; n < 100; n += 1) {
     isolate.budgets.count([BUDGET], { requests: 1, cost }, () => undefined);
@@ -84,11 +84,11 @@ test("sums that could not be sent are sent with the next ones", async () => {
   expect(isolate.reports.map(([, , tally]) => tally)).toEqual([{ requests: 2, hits: 0, tokens: 10, nanoUsd: 14 }]);
 });
 
-test("the sums of 25,000 callers all reach their objects, although at most 10,000 wait", async () => {
+test("the sums of 25,000 callers all reach their objects, with at most 10,000 queued", async () => {
   const isolate = createIsolate();
   for (let n = 0; n < 25_000; n += 1) {
     const budget = { ...BUDGET, name: `owner:${n}` };
-    // The first is sent at once, the second waits for the ten seconds to pass.
+    // The first is sent immediately, and the second waits for the ten seconds to pass.
     isolate.budgets.count([budget], { requests: 1 }, () => undefined);
     isolate.budgets.count([budget], { requests: 1 }, () => undefined);
   }
@@ -99,7 +99,7 @@ test("the sums of 25,000 callers all reach their objects, although at most 10,00
   expect([...sums.values()].every((requests) => requests === 2)).toBe(true);
 });
 
-test("while no object can be reached, an isolate holds the sums of at most 10,000 callers", async () => {
+test("while no object can be reached, an isolate queues the sums of at most 10,000 callers", async () => {
   const isolate = createIsolate();
   isolate.isFailing = true;
   for (let n = 0; n < 25_000; n += 1)

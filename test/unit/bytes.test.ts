@@ -6,7 +6,7 @@ import { decodeUtf8 } from "../../src/core/lib/json.ts";
 
 const Bytes = fc.uint8Array({ maxLength: 300 });
 
-test("base64url and hex are the same as Node's, and base64url is decoded again", () => {
+test("base64url and hex equal Node's, and base64url decodes to the same bytes", () => {
   fc.assert(
     fc.property(Bytes, (bytes) => {
       expect(base64url(bytes)).toBe(Buffer.from(bytes).toString("base64url"));
@@ -26,7 +26,7 @@ test("text that is not base64url, or ends within a byte, is refused", () => {
   );
 });
 
-test("UTF-8 is the same as Node's", () => {
+test("UTF-8 equals Node's", () => {
   fc.assert(
     fc.property(fc.oneof(fc.string(), fc.string({ unit: "binary" })), (text) => {
       expect(utf8Of(text)).toEqual(new Uint8Array(Buffer.from(text)));

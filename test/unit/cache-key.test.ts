@@ -1,4 +1,4 @@
-// From a request to the canonical text of the cache key: two requests share it if and only if they compose the same upstream body.
+// From a request to the canonical JSON of the cache key: two requests share it if and only if they compose the same upstream body.
 import { isDeepStrictEqual } from "node:util";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
@@ -145,7 +145,7 @@ function isSame(one: JsonObject, other: JsonObject): boolean {
   return isDeepStrictEqual(one, other) && ordered(one) === ordered(other);
 }
 
-describe("two requests share the canonical text", () => {
+describe("two requests share their canonical JSON", () => {
   test("if and only if they compose the same upstream body", () => {
     const outcomes = { same: 0, different: 0 };
     fc.assert(
@@ -188,7 +188,7 @@ describe("two requests share the canonical text", () => {
     ["a default and its value", { temperature: 1, model: "base" }, {}],
     ["two numbers above the cap", { max_output_tokens: 2_000 }, { max_output_tokens: 3_000 }],
   ];
-  test.each(same)("%s", (_, one, other) => {
+  test.each(same)("if they differ only in form: %s", (_, one, other) => {
     const text = (ask: Fields): string => canonicalJson(composeWritten({ input: "hi", ...ask }, PLAIN).body);
     expect(text(one)).toBe(text(other));
   });

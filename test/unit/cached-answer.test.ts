@@ -32,7 +32,7 @@ describe("round trip", () => {
   });
 });
 
-describe("an invalid record is a miss", () => {
+describe("an invalid record", () => {
   const stored = JSON.parse(encodeAnswer(record) ?? "") as JsonObject;
   test.each<[string, JsonObject]>([
     ["another version", { v: 2 }],
@@ -41,15 +41,18 @@ describe("an invalid record is a miss", () => {
     ["a ttl that is not a number", { ttl: null }],
     ["metadata that is not text", { metadata: { a: 1 } }],
     ["a wantsData that is not a boolean", { wantsData: "yes" }],
-  ])("%s", (_, more) => {
+  ])("a record with %s is a miss", (_, more) => {
     expect(decodeAnswer(JSON.stringify({ ...stored, ...more }))).toBeNull();
   });
 
-  test.each(["v", ...Object.keys(record).filter((key) => key !== "metadata")])("a record without %s", (key) => {
-    expect(decodeAnswer(JSON.stringify({ ...stored, [key]: undefined }))).toBeNull();
-  });
+  test.each(["v", ...Object.keys(record).filter((key) => key !== "metadata")])(
+    "a record without %s is a miss",
+    (key) => {
+      expect(decodeAnswer(JSON.stringify({ ...stored, [key]: undefined }))).toBeNull();
+    },
+  );
 
-  test("null, truncated records, arbitrary text and arbitrary JSON", () => {
+  test("null, truncated records, arbitrary text and arbitrary JSON are misses", () => {
     expect(decodeAnswer(null)).toBeNull();
     const text = JSON.stringify(stored);
     for (let end = 0; end < text.length; end += 7) expect(decodeAnswer(text.slice(0, end))).toBeNull();
@@ -72,7 +75,7 @@ describe("age", () => {
     [0, 0, 0],
     [1, 0, null],
     [-30, 60, 0],
-  ])("%i s old with a maximum of %i s: %s", (seconds, maxAge, age) => {
+  ])("a record %i s old, with a maximum age of %i s, has the age %s", (seconds, maxAge, age) => {
     expect(ageOf(record, maxAge, record.at + seconds)).toBe(age);
   });
 });

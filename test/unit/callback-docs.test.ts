@@ -9,7 +9,7 @@ import type { CallbackContent } from "../../src/core/callbacks/callback-request.
 import { DELAYS_MS } from "../../src/core/callbacks/outcome.ts";
 import { retryDelayMs } from "../../src/core/jobs/job.ts";
 import { Problem, type ProblemCode } from "../../src/core/lib/problem.ts";
-import { callbackSender } from "../../src/platform/callback.ts";
+import { createCallbackSender } from "../../src/platform/callback.ts";
 import { sectionOf } from "../support/markdown.ts";
 
 const DOC = readFileSync("docs/jobs.md", "utf8");
@@ -37,11 +37,11 @@ const contentOf = (job: string, text: string): CallbackContent => ({
   },
 });
 const senderTo = (url: string, secret: string, fetcher: typeof fetch = fetch, behindMs = 0) =>
-  callbackSender({
+  createCallbackSender({
     callbacks: { crm: { url, auth: { standard: "CRM_SECRET" } } },
     fetcher,
     now: () => Date.now() - behindMs,
-    deadline: 10_000,
+    timeoutMs: 10_000,
     local: true,
     secretOf: () => secret,
     ownOrigins: [],
@@ -79,7 +79,7 @@ describe.each(RECEIVERS)("the receiver in $language", ({ language, program, file
   });
   const nextLine = async (): Promise<string> => String((await lines.next()).value);
 
-  test.runIf(isInstalled)("accepts a callback once, however often it arrives, and during a rotation", async () => {
+  test.runIf(isInstalled)("accepts a callback once, however often it arrives, also during a rotation", async () => {
     expect(url).toMatch(/^http:\/\/localhost:\d+$/);
     for (const job of ["job_1", "job_1", "job_2"]) {
       const { attempt } = await senderTo(url, `${NEW_SECRET},${SECRET}`)("crm", contentOf(job, `Grüße von ${job}`));
@@ -91,7 +91,7 @@ describe.each(RECEIVERS)("the receiver in $language", ({ language, program, file
     ]);
   });
 
-  test.runIf(isInstalled)("rejects another secret, another body and an old time", async () => {
+  test.runIf(isInstalled)("rejects a wrong secret, a changed body and an old timestamp", async () => {
     const tamper: typeof fetch = (to, init) => fetch(to, { ...init, body: "{}" });
     for (const send of [
       senderTo(url, NEW_SECRET),
@@ -127,7 +127,7 @@ test("the printed delays between attempts to answer match the code", () => {
   expect(WORDS).toContain(`After ${pauses.length === 5 ? "six" : "?"} attempts the job has failed`);
 });
 
-test("the printed errors exist, with these statuses", () => {
+test("the printed errors exist with the printed statuses", () => {
   const sections = [sectionOf("docs/webhooks.md", "Errors"), sectionOf("docs/jobs.md", "Errors")].join("\n");
   const rows = [...sections.matchAll(/^\| (\d{3}) \| ((?:`\w+`(?:, )?)+) \|/gm)];
   expect(rows.length).toBeGreaterThan(10);

@@ -14,35 +14,42 @@ const failed: DeliveryOutcome = { kind: "failed", reason: "status 500" };
 const outcomeOf = (status: number, headers: Record<string, string> = {}, body?: string): DeliveryOutcome =>
   deliveryOutcome(status, new Headers(headers), body, NOW);
 
-describe("the schedule", () => {
-  test("is that of docs/contract.md: eight attempts in all", () => {
+describe("the delivery schedule", () => {
+  test("has the delays of docs/contract.md and eight attempts in all", () => {
     expect(DELAYS_MS.map((ms) => ms / 1_000)).toEqual([5, 300, 1_800, 7_200, 18_000, 36_000, 36_000]);
     for (const [index, ms] of DELAYS_MS.entries()) expect(nextDelivery(index + 1, failed)).toEqual({ retryInMs: ms });
     expect(nextDelivery(8, failed)).toEqual({ stopped: "no attempt left; the last one failed: status 500" });
     expect(nextDelivery(9, failed)).toHaveProperty("stopped");
   });
 
-  test("ends with a delivery, and with a failure that another attempt can't repair", () => {
+  test("ends with a delivery, or with a failure that another attempt can't repair", () => {
     expect(nextDelivery(3, { kind: "delivered" })).toEqual({ done: true });
     expect(nextDelivery(8, { kind: "delivered" })).toEqual({ done: true });
     expect(nextDelivery(1, { kind: "final", reason: "gone" })).toEqual({ stopped: "gone" });
   });
 });
 
-describe("a status", () => {
-  test.each([200, 201, 202, 204, 299])("%i delivers", (status) =>
+describe("the receiver's status", () => {
+  test.each([200, 201, 202, 204, 299])("status %i counts as delivered", (status) =>
     expect(outcomeOf(status)).toEqual({ kind: "delivered" }),
   );
-  test.each([400, 401, 403, 404, 408, 409, 422, 429, 500, 502, 503, 504])("%i is repeated", (status) => {
-    expect(outcomeOf(status)).toEqual({ kind: "failed", reason: `status ${status}` });
-  });
-  test.each([300, 301, 302, 303, 304, 307, 308])("%i is a failure: repeated, and not followed", (status) => {
-    expect(outcomeOf(status, { location: "https://evil.example" })).toEqual({
-      kind: "failed",
-      reason: "redirect not followed",
-    });
-  });
-  test("410 stops", () => expect(outcomeOf(410, { "retry-after": "5" })).toEqual({ kind: "final", reason: "gone" }));
+  test.each([400, 401, 403, 404, 408, 409, 422, 429, 500, 502, 503, 504])(
+    "status %i leads to another attempt",
+    (status) => {
+      expect(outcomeOf(status)).toEqual({ kind: "failed", reason: `status ${status}` });
+    },
+  );
+  test.each([300, 301, 302, 303, 304, 307, 308])(
+    "the redirect %i is not followed, and leads to another attempt",
+    (status) => {
+      expect(outcomeOf(status, { location: "https://evil.example" })).toEqual({
+        kind: "failed",
+        reason: "redirect not followed",
+      });
+    },
+  );
+  test("status 410 ends the attempts", () =>
+    expect(outcomeOf(410, { "retry-after": "5" })).toEqual({ kind: "final", reason: "gone" }));
 });
 
 describe("Retry-After", () => {
@@ -69,7 +76,7 @@ describe("Retry-After", () => {
     }
   });
 
-  test("causes no ninth attempt", () =>
+  test("Retry-After causes no ninth attempt", () =>
     expect(nextDelivery(8, outcomeOf(429, { "retry-after": "5" }))).toHaveProperty("stopped"));
 });
 
@@ -116,7 +123,7 @@ describe("Slack", () => {
       });
     },
   );
-  test("is quoted only by its known error names, never by other words", () => {
+  test("is quoted only by its known error names, never by other text", () => {
     for (const error of ["sk_secret_words", "constructor", { toString: 1 }, 7, null, undefined, ["no_text"]]) {
       expect(outcomeOf(200, {}, JSON.stringify({ ok: false, error }))).toEqual({
         kind: "failed",

@@ -5,7 +5,7 @@ import { afterEach, describe, expect, test, vi } from "vitest";
 import type { CallbackContent } from "../../src/core/callbacks/callback-request.ts";
 import { nextDelivery } from "../../src/core/callbacks/outcome.ts";
 import type { CallbackRequest } from "../../src/core/config/config-schema.ts";
-import { type CallbackSettings, callbackSender } from "../../src/platform/callback.ts";
+import { type CallbackSettings, createCallbackSender } from "../../src/platform/callback.ts";
 import { type Receiver, startReceiver } from "../support/receiver.ts";
 
 const SECRET = "whsec_Y2FuYXJ5IHNlY3JldCBvZiB0aGUgQ1JNISEh";
@@ -36,11 +36,11 @@ async function receiver(answer: (response: ServerResponse) => void): Promise<Rec
 /** One attempt to this url, with a clock that advances 7 ms each time it is read. */
 async function send(url: string, settings: Partial<CallbackSettings> = {}, what = content, ownOrigin?: string) {
   let clock = Date.now();
-  const sent = await callbackSender({
+  const sent = await createCallbackSender({
     callbacks: { crm: { url, auth: { standard: "CRM_SECRET" } } },
     fetcher: fetch,
     now: () => (clock += 7),
-    deadline: WHOLE_MS,
+    timeoutMs: WHOLE_MS,
     local: true,
     secretOf: (name) => (name === "CRM_SECRET" ? SECRET : undefined),
     ownOrigins: [],
@@ -134,30 +134,30 @@ describe("a receiver that responds", () => {
 });
 
 describe("a receiver that fails", () => {
-  test("by silence times out, and its connection is closed", async () => {
+  test("a silent receiver times out, and its connection is closed", async () => {
     const crm = await receiver(() => undefined);
-    const { attempt, outcome } = await send(crm.url, { deadline: SHORT_MS });
+    const { attempt, outcome } = await send(crm.url, { timeoutMs: SHORT_MS });
     expect(attempt).toMatchObject({ status: null, error: "timed out" });
     expect(nextDelivery(8, outcome)).toEqual({ stopped: "no attempt left; the last one failed: timed out" });
     await crm.closed;
   });
 
-  test("by silence times out even if fetch ignores the signal", async () => {
+  test("a silent receiver times out even if fetch ignores the signal", async () => {
     const { attempt } = await send("http://localhost:1/in", {
-      deadline: SHORT_MS,
+      timeoutMs: SHORT_MS,
       fetcher: () => new Promise(() => undefined),
     });
     expect(attempt).toMatchObject({ status: null, error: "timed out" });
   });
 
-  test("by a reset, or by not listening, is a failed connection", async () => {
+  test("a reset and a refused connection are failed connections", async () => {
     const crm = await receiver((response) => response.socket?.resetAndDestroy());
     expect((await send(crm.url)).attempt).toMatchObject({ status: null, error: "connection failed" });
     await crm.stop();
     expect((await send(crm.url)).attempt).toMatchObject({ status: null, error: "connection failed" });
   });
 
-  test("to end its body does not delay the outcome, which the status decides", async () => {
+  test("a body that never ends does not delay the outcome, which the status determines", async () => {
     const crm = await receiver((response) => {
       const more = (): void => {
         while (response.write("x".repeat(65_536)));
@@ -169,7 +169,7 @@ describe("a receiver that fails", () => {
     await crm.closed;
   });
 
-  test("leaves no timer behind", async () => {
+  test("a failed attempt leaves no timer", async () => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
     try {
       const answer = { fetcher: async () => new Response("ok") };
@@ -217,7 +217,7 @@ describe("Slack", () => {
 
   test("has not accepted the message if its body never arrives or breaks", async () => {
     const slow = await receiver((response) => void response.writeHead(200).write('{"ok":'));
-    expect((await send(SLACK, { fetcher: redirectTo(slow), deadline: 3 * SHORT_MS })).attempt).toMatchObject({
+    expect((await send(SLACK, { fetcher: redirectTo(slow), timeoutMs: 3 * SHORT_MS })).attempt).toMatchObject({
       status: 200,
       error: "timed out",
     });
@@ -270,7 +270,7 @@ describe("nothing is sent", () => {
   test("to loopback in production", async () => {
     expect(await refusalOf("http://localhost:3000/in", { local: false })).toContain("ENVIRONMENT=local only");
   });
-  test("to an IP address, though the config did not refuse it", async () => {
+  test("to an IP address, even if the config did not refuse it", async () => {
     expect(await refusalOf("https://169.254.169.254/in")).toContain("not an IP address");
   });
   test("to the Worker, by its public_url or by the address under which the job came in", async () => {

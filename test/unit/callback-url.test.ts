@@ -34,7 +34,7 @@ function resultOf(url: string, path?: string, reach: UrlPolicy = HOSTED): string
   }
 }
 
-describe("a hostile url is refused by the config and when it is sent", () => {
+describe("a hostile URL is refused by the config and before sending", () => {
   test.each([
     // IPv4 in every notation.
     ["decimal", "https://127.0.0.1/in"],
@@ -136,9 +136,9 @@ describe("a hostile url is refused by the config and when it is sent", () => {
   });
 });
 
-describe("this machine", () => {
+describe("a callback to this machine", () => {
   test.each(["http://localhost:3000/in", "http://127.0.0.1:3000/in", "http://[::1]:3000/in"])(
-    "%s works with ENVIRONMENT=local only",
+    "%s is accepted with ENVIRONMENT=local only",
     (url) => {
       expect(configMistake(url)).toBeNull();
       expect(resultOf(url, undefined, LOCAL)).toBe(url);
@@ -147,26 +147,26 @@ describe("this machine", () => {
   );
 });
 
-describe("the Worker itself can't be a callback", () => {
+describe("a callback to the Worker itself", () => {
   test.each([
     "https://ask.example.com/hooks/h",
     "https://ASK.example.com:443",
     "https://uniapi-edge.me.workers.dev/ask",
-  ])("%s", (url) => {
+  ])("is refused: %s", (url) => {
     expect(resultOf(url)).toContain("must not be this Worker itself");
   });
   test.each(["http://localhost:8787/ask", "http://127.0.0.1:8787/ask", "http://[::1]:8787/ask"])(
-    "under local %s",
+    "is refused under ENVIRONMENT=local: %s",
     (url) => {
       expect(resultOf(url, undefined, LOCAL)).toContain("must not be this Worker itself");
     },
   );
-  test("regardless of the scheme of the request that started the job", () => {
+  test("is refused regardless of the scheme of the request that started the job", () => {
     expect(
       resultOf("https://ask.example.com", undefined, { local: false, ownOrigins: ["http://ask.example.com"] }),
     ).toContain("this Worker itself");
   });
-  test("and the config refuses public_url", () => {
+  test("is refused by the config if it has the host of public_url", () => {
     expect(() =>
       defineConfig({
         public_url: "https://ask.example.com",
@@ -174,13 +174,13 @@ describe("the Worker itself can't be a callback", () => {
       }),
     ).toThrow("callbacks.crm.url: must not be this Worker itself (public_url)");
   });
-  test("but its parent domain and its subdomains can", () => {
+  test("does not include the Worker's parent domain and subdomains, which are accepted", () => {
     expect(resultOf("https://crm.ask.example.com")).toBe("https://crm.ask.example.com/");
     expect(resultOf("https://example.com")).toBe("https://example.com/");
   });
 });
 
-describe("a path", () => {
+describe("a callback's path", () => {
   test.each([
     ["https://api.github.com", "/repos/o/r/issues/7/comments", "https://api.github.com/repos/o/r/issues/7/comments"],
     ["https://crm.example.com/in", "/tickets/7", "https://crm.example.com/tickets/7"],
@@ -202,7 +202,7 @@ describe("a path", () => {
     ],
     ["https://crm.example.com", "/é", "https://crm.example.com/%C3%A9"],
     ["https://crm.example.com", "/x:y", "https://crm.example.com/x:y"],
-  ])("of %s: %s", (url, path, href) => expect(resultOf(url, path)).toBe(href));
+  ])("is resolved against %s: %s", (url, path, href) => expect(resultOf(url, path)).toBe(href));
 
   test.each([
     "//evil.example/x",
@@ -247,7 +247,7 @@ describe("a path", () => {
     " ",
   );
   test.each(["https://crm.example.com", "https://crm.example.com/v2/in?x=1", "http://127.0.0.1:4000/in"])(
-    "of arbitrary characters stays on the origin of %s or is refused",
+    "of arbitrary characters remains on the origin of %s or is refused",
     (url) => {
       const path = fc.oneof(
         fc.string({ unit: "binary" }),

@@ -67,8 +67,8 @@ async function refusalMessage(options: Options): Promise<string> {
   return problem.message;
 }
 
-describe("without output", () => {
-  test("a completed job has the form of Standard Webhooks", async () => {
+describe("without `output`", () => {
+  test("a completed job is sent in the format of Standard Webhooks", async () => {
     const request = await requestOf();
     expect([request.method, request.url.href]).toEqual(["POST", "https://crm.example.com/in"]);
     expect(request.headers).toEqual({
@@ -85,7 +85,7 @@ describe("without output", () => {
     });
   });
 
-  test("a failed job has its error, and a job of POST /jobs has no hook", async () => {
+  test("the body of a failed job has the error, and that of a job from POST /jobs has no hook", async () => {
     const error = { message: "UniAPI is not available.", type: "server_error", code: "upstream_unavailable" };
     const request = await requestOf({ content: { event: { ...event, hook: null, answer: null, error } } });
     expect(verifyRequest(request, NEW_SECRET)).toMatchObject({
@@ -127,13 +127,13 @@ describe("signatures", () => {
     );
   });
 
-  test("the key of a secret without whsec_ is its own bytes", async () => {
+  test("a secret without whsec_ is itself the key, as bytes", async () => {
     const request = await requestOf({ secrets: { CRM_SECRET: `${RAW_SECRET},${OLD_SECRET}` } });
     expect(verifyRequest(request, RAW_SECRET, "raw")).toMatchObject({ type: "response.completed" });
     expect(verifyRequest(request, OLD_SECRET)).toMatchObject({ type: "response.completed" });
   });
 
-  test("a body of output is signed too, to the byte", async () => {
+  test("a body from `output` is signed too, byte for byte", async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.oneof(fc.string({ unit: "binary", minLength: 1 }), fc.record({ value: fc.jsonValue() })),
@@ -186,7 +186,7 @@ describe("auth", () => {
     });
   });
 
-  test("is optional and then adds nothing", async () => {
+  test("is optional, and its absence adds no header", async () => {
     const { headers } = await requestOf({ callback: OPEN, content: contentOf({ body: {} }), secrets: {} });
     expect(headers).toEqual({ "content-type": "application/json", "user-agent": "uniapi-edge" });
   });
@@ -204,7 +204,7 @@ describe("auth", () => {
     ["standard that is not base64", { standard: "CRM_SECRET" }, "whsec_canary!"],
     ["standard whose second secret is not base64", { standard: "CRM_SECRET" }, `${NEW_SECRET},whsec_canary!`],
     ["raw standard with a space", { standard: "CRM_SECRET" }, "canary canary"],
-  ])("with a %s secret names the setting and never the value", async (_, auth, secret) => {
+  ])("with a %s secret causes an error that names the setting and never shows its value", async (_, auth, secret) => {
     const message = await refusalMessage({
       callback: { ...OPEN, auth },
       secrets: secret === undefined ? {} : { CRM_SECRET: secret },
@@ -225,8 +225,8 @@ describe("auth", () => {
   );
 });
 
-describe("with output", () => {
-  test("path, method, headers and body come from output", async () => {
+describe("with `output`", () => {
+  test("path, method, headers and body come from `output`", async () => {
     const headers = {
       Accept: "application/vnd.github+json",
       "X-GitHub-Api-Version": "2022-11-28",
@@ -251,7 +251,7 @@ describe("with output", () => {
     });
   });
 
-  test("a string is sent as it is, with the content type of its headers", async () => {
+  test("a string is sent unchanged, with the content type of its headers", async () => {
     const plain = await requestOf({ callback: OPEN, content: contentOf({ body: "a=1" }) });
     expect([textOf(plain), plain.headers["content-type"]]).toEqual(["a=1", "text/plain;charset=UTF-8"]);
     const form = await requestOf({

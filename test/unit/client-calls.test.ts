@@ -44,7 +44,7 @@ const chain: Partial<Script> = {
 const bodiesOf = (server: FakeRuns): Record<string, unknown>[] => server.requests.map(({ body }) => body);
 
 describe("a question", () => {
-  test("is a text, messages or a whole body; its own preset overrides the client's", async () => {
+  test("is a string, messages or a complete body, and its own preset overrides the client's", async () => {
     const { server, client } = await start({}, { preset: "support" });
     const messages = [{ role: "user", content: "hi" }];
     await client.ask("hi");
@@ -57,7 +57,7 @@ describe("a question", () => {
     ]);
   });
 
-  test("has a new key each time, or the given one", async () => {
+  test("has a new Idempotency-Key each time, or the given one", async () => {
     const { server, client } = await start();
     await client.ask("hi");
     await client.ask("hi");
@@ -80,7 +80,7 @@ describe("a question", () => {
     expect(server.requests[1]?.headers["idempotency-key"]).toBe(server.requests[0]?.headers["idempotency-key"]);
   });
 
-  test("has the contract's types, in the source and in the declarations that the package ships", () => {
+  test("has the contract's types, in the source and in the declarations of the package", () => {
     // If this does not compile: npm run build:client.
     type Sendable = Omit<ContractBody, "stream">;
     expectTypeOf<AskBody>().toEqualTypeOf<packaged.AskBody>();
@@ -94,7 +94,7 @@ describe("a question", () => {
     expectTypeOf<packaged.Answer>().toEqualTypeOf<Answer>();
   });
 
-  test("reaches the Worker with and without a trailing slash, and rejects an invalid URL", async () => {
+  test("reaches the Worker by a URL with or without a trailing slash; an invalid URL is rejected", async () => {
     const { server, client } = await start();
     await client.ask("hi");
     await createClient({ url: new URL(server.url) }).ask("hi");
@@ -116,7 +116,7 @@ describe("a token", () => {
   const sentTokens = (server: FakeRuns): (string | undefined)[] =>
     server.requests.map(({ headers }) => headers["authorization"]?.slice(7));
 
-  test("of a callback is fetched once and stored", async () => {
+  test("from a callback is fetched once and stored", async () => {
     const refused: (string | undefined)[] = [];
     const { server, client } = await start(accepts("t1"), { token: (old) => `t${refused.push(old)}` });
     await Promise.all([client.ask("a"), client.ask("b"), client.stream("c").answer()]);
@@ -175,7 +175,7 @@ describe("a token", () => {
 });
 
 describe("an error", () => {
-  test("carries the Worker's error", async () => {
+  test("has the fields of the Worker's error", async () => {
     const { client } = await start({
       instead(_, response) {
         const error = {
@@ -234,7 +234,7 @@ describe("an error", () => {
       ["an event that is not JSON", "stream", () => events("id: f0-0\nevent: start\ndata: <h1>\n\n")],
       ["an end that is null", "stream", () => events("id: f0-0\nevent: done\ndata: null\n\n")],
       ["an error without fields", "stream", () => events("id: f0-0\nevent: error\ndata: {}\n\n")],
-    ])("names the failure and the request id: %s to %s", async (_, name, answer) => {
+    ])("contains the failure and the request id: %s to %s", async (_, name, answer) => {
       let sent = 0;
       const fetch = (): Promise<Response> => Promise.resolve(((sent += 1), answer()));
       const client = createClient({ url: "http://worker.example", fetch });
@@ -301,7 +301,7 @@ describe("a conversation", () => {
     ]);
   });
 
-  test("retries the last question from the same parent, past the cache", async () => {
+  test("retries the last question from the same parent, bypassing the cache", async () => {
     const { server, client } = await start(chain);
     const conversation = client.conversation();
     await conversation.ask("one");
@@ -361,7 +361,7 @@ describe("a conversation", () => {
     expect(await client.conversation().turns()).toEqual([]);
   });
 
-  test("branches from any of its answers, and stays unchanged itself", async () => {
+  test("branches from any of its answers, and is unchanged itself", async () => {
     const { server, client } = await start(chain);
     const conversation = client.conversation({ preset: "support" });
     await conversation.ask("one");

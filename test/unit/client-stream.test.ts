@@ -79,7 +79,7 @@ describe("a connection that breaks", () => {
   test.each([
     ["torn off", false],
     ["ended cleanly", true],
-  ])("is resumed after the last complete event, wherever it was %s", async (_, endsCleanly) => {
+  ])("is resumed after the last complete event, at whatever byte it was %s", async (_, endsCleanly) => {
     const { server, client } = await start({
       events: SHORT,
       endsCleanly,
@@ -96,7 +96,7 @@ describe("a connection that breaks", () => {
     expect(server.calls()).toBe(bytes);
   });
 
-  test("a hundred times at a random event does not change the text", async () => {
+  test("a hundred times at random events does not change the text", async () => {
     const text = Array.from({ length: 400 }, (_, n) => `${n} Grüße 你好 😀\n`).join("");
     const events = eventsOf({ ...ANSWER, text }, 7);
     const roll = dice(7);
@@ -116,7 +116,7 @@ describe("a connection that breaks", () => {
     for (const other of others) expect(other.body).toEqual(first?.body);
   });
 
-  test("before the first event leads to the same request again, without Last-Event-ID", async () => {
+  test("before the first event causes the same request again, without Last-Event-ID", async () => {
     const { server, client } = await start({ breakAfter: (connection) => (connection === 0 ? 0 : undefined) });
     await client.stream("hi").answer();
     expect(server.requests.map(({ headers }) => headers["last-event-id"])).toEqual([undefined, undefined]);
@@ -136,7 +136,7 @@ describe("a connection that breaks", () => {
 test.each([
   ["repeats", 0],
   ["skips", 2],
-])("a stream that %s an event fails instead of giving a wrong text", async (_, by) => {
+])("a stream that %s an event fails instead of returning wrong text", async (_, by) => {
   const text = (n: number): string => formatEvent(`f0-${n}`, "text", '{"delta":"x"}');
   const fetch = (): Promise<Response> => Promise.resolve(new Response(text(0) + text(by)));
   const stream = createClient({ url: "http://worker.example", fetch }).stream("hi");
@@ -171,7 +171,7 @@ describe("retries", () => {
       new Response(formatEvent("f0-0", "start", "{}"), { headers: { "content-type": "text/event-stream" } }),
     );
 
-  test("a stream with events is retried six times, at once and then with growing pauses", async () => {
+  test("a stream with events is retried six times, first immediately and then with growing pauses", async () => {
     const { times, result } = await timesOf((at) => (at === 0 ? begin() : offline()));
     expect(times).toEqual([0, 0, 1_000, 3_000, 7_000, 15_000, 31_000]);
     expect(result).toMatchObject({
@@ -225,7 +225,7 @@ describe("retries", () => {
     [400, "", [0]],
     [409, "", [0]],
     [422, "", [0]],
-  ])("status %s with Retry-After %j", async (status, after, expected) => {
+  ])("for status %s with Retry-After %j, requests are sent after %j ms", async (status, after, expected) => {
     const headers = after === "" ? undefined : { "retry-after": after };
     const { times, result } = await timesOf(
       () => failWith(status, headers),
@@ -301,7 +301,7 @@ describe("closing", () => {
     await server.requests[0]?.disconnected;
   });
 
-  test("a stream that is closed while it waits ends at once, without an error", async () => {
+  test("a stream that is closed while it waits ends immediately, without an error", async () => {
     const { server, client } = await start(endless());
     const stream = client.stream("hi");
     await stream.next();
@@ -325,7 +325,7 @@ describe("closing", () => {
     expect(server.requests.length).toBe(1);
   });
 
-  test("a signal ends a pause", async () => {
+  test("a signal ends the pause before a retry", async () => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
     const controller = new AbortController();
     const client = createClient({
@@ -340,7 +340,7 @@ describe("closing", () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  test("a signal that was already aborted aborts an answer", async () => {
+  test("a signal that is already aborted rejects an answer", async () => {
     const { client } = await start();
     await expect(client.ask("hi", { signal: AbortSignal.abort() })).rejects.toThrow(/abort/);
   });
@@ -360,7 +360,7 @@ describe("closing", () => {
     test.each([
       ["an answer", (client: Client, signal: AbortSignal) => client.ask("hi", { signal })],
       ["a stream", (client: Client, signal: AbortSignal) => client.stream("hi", { signal }).next()],
-    ])("a signal ends %s at once with its reason, and nothing is sent", async (_, use) => {
+    ])("a signal ends %s immediately with its reason, and nothing is sent", async (_, use) => {
       const { client, sent, called } = createHangingClient();
       const controller = new AbortController();
       const waiting = failureOf(use(client, controller.signal));
@@ -373,7 +373,7 @@ describe("closing", () => {
       expect(sent).toEqual([]);
     });
 
-    test("a stream that is closed ends at once, without an error", async () => {
+    test("a stream that is closed ends immediately, without an error", async () => {
       const { client, sent, called } = createHangingClient();
       const stream = client.stream("hi");
       const waiting = stream.next();
@@ -385,7 +385,7 @@ describe("closing", () => {
   });
 });
 
-describe("a token to resume with", () => {
+describe("a resume token", () => {
   test("copied at any event resumes after it, in another client, as JSON", async () => {
     const { server, client } = await start();
     const stream = client.stream({ input: "hi", metadata: { a: "b" } });

@@ -22,7 +22,7 @@ function refusal(ask: Partial<Ask>, config: ConfigInput = {}): string {
 const fields = Object.keys(FIELD_VALUES) as (keyof UpstreamFields)[];
 
 describe("precedence", () => {
-  test.each(fields)("%s: the request overrides the preset, and the preset the defaults", (name) => {
+  test.each(fields)("%s in the request overrides the preset's value, which overrides the default", (name) => {
     const [requested, preset, base] = FIELD_VALUES[name];
     const defaults = { model: "base", [name]: base };
     const config = { defaults, presets: { own: { [name]: preset }, plain: {} } } as ConfigInput;
@@ -125,7 +125,7 @@ describe("presets", () => {
     expect(refusal({ preset }, { presets: { support: {} } })).toBe("400 invalid_request preset");
   });
 
-  test("the result has the preset and its name", () => {
+  test("the result contains the preset and its name", () => {
     const { preset } = composeAsk({ preset: "support" }, { presets: { support: { max_turns: 7 } } });
     expect(preset).toMatchObject({ name: "support", settings: { max_turns: 7 } });
   });
@@ -149,7 +149,7 @@ describe("short forms", () => {
     ["", "answer"],
     [7, "answer"],
     ["x".repeat(65), "answer"],
-  ])("a schema with the title %j is named %j", (title, name) => {
+  ])("the format of a schema with the title %j is named %j", (title, name) => {
     expect(composeAsk({ schema: { ...schema, title } }).body["text"]).toMatchObject({ format: { name } });
   });
 
@@ -210,7 +210,7 @@ describe("short forms", () => {
     expect(composeAsk({ images: [] }).body.input).toBe("hi");
   });
 
-  test("the Ask is not mutated", () => {
+  test("compose() does not mutate the Ask", () => {
     const input = [Object.freeze({ role: "user", content: Object.freeze(["a"]) })];
     const ask = Object.freeze({ input: Object.freeze(input), images: Object.freeze([url]), reasoning: "low" });
     expect(() => compose(ask as unknown as Ask, defineConfig({ defaults: { model: "m" } }))).not.toThrow();

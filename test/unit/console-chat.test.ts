@@ -27,7 +27,7 @@ test("a reload before the first event sends the same question with the same key,
   expect(readSession()).toMatchObject({ run: null, leaves: ["a"], shown: "a" });
 });
 
-test("a follow-up without any event is sent again after the same answer, for an account that can read that answer", async () => {
+test("a follow-up that has received no event is sent again after the same answer, for an account that can read that answer", async () => {
   const before = openChat("sk_key");
   await answerQuestion(stage, before, "One.", "a");
   void before.ask("Two.", {});
@@ -78,7 +78,7 @@ test("another account's run is reported as discarded, and not sent", async () =>
   expect(chat.isBusy).toBe(false);
 });
 
-test("no question can be sent until the conversation is read: it would follow the wrong answer", async () => {
+test("no question can be sent until the conversation is read, because it would follow the wrong answer", async () => {
   await answerQuestion(stage, openChat(), "One.", "a");
   stage.threads["a"] = [{ input: "One.", answer: done("a") }];
   const { promise, resolve } = Promise.withResolvers<void>();
@@ -160,7 +160,7 @@ test("signing out while the conversation is read sends nothing more", async () =
   expect(storage()).toBe("[]");
 });
 
-test("a session writer from before a clear writes nothing after it", () => {
+test("clearSession() disables existing session writers", () => {
   const before = createSessionWriter();
   before({ jobs: ["job_1"] });
   clearSession();

@@ -29,14 +29,14 @@ function createTree(): { conversation: Conversation; turns: Record<"a" | "b" | "
 
 const ids = (turns: readonly Turn[]): (string | undefined)[] => turns.map((turn) => turn.answer?.id);
 
-test("the last question is on display, with everything it follows", () => {
+test("the last question is displayed, with everything that it follows", () => {
   const { conversation, turns } = createTree();
   expect(ids(conversation.path())).toEqual(["a", "b", "d"]);
   expect(ids(conversation.siblings(turns.b))).toEqual(["b", "c"]);
   expect(conversation.leaves()).toEqual(["d", "c"]);
 });
 
-test("another branch is shown with the child that was last on display", () => {
+test("another branch is shown with the child that was displayed last", () => {
   const { conversation, turns } = createTree();
   conversation.show(turns.c);
   expect(ids(conversation.path())).toEqual(["a", "c"]);

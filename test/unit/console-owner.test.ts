@@ -1,4 +1,4 @@
-// Ownership of the console's stored session: no account sees another's ids or questions, and nothing of another's is sent or paid for again.
+// Ownership of the console's stored session: no account sees another's ids or questions, or sends another's question again.
 import { expect, test, vi } from "vitest";
 import { isPaidOnce } from "../../src/console/chat/model/abandoned.ts";
 import { type OwnershipVerdict, compareOwners } from "../../src/console/session/ownership.ts";
@@ -62,12 +62,12 @@ test.each([
   ["from one key to another", "sk_one", "sk_two"],
   ["from one user to another of the same kind", token({ sub: "ada" }), token({ sub: "bob" })],
   [
-    "from one user to another's of the same name",
+    "from one user to another provider's user of the same name",
     token({ sub: "ada", iss: "x" }, "RS256"),
     token({ sub: "ada", iss: "y" }, "RS256"),
   ],
   ["from one publishable key to another", "pk_one", "pk_two"],
-])("%s nothing is carried over: no id, no question, no key", async (_, before, now) => {
+])("%s, nothing is carried over: no id, no question and no key", async (_, before, now) => {
   await leaveUnanswered(before);
   stage.threads["a"] = [{ input: "One.", answer: { id: "a", text: "" } }];
   const { chat, restored } = reload(now);
@@ -92,7 +92,7 @@ test("a new token with the same subject is the same account, and its question is
 test.each([
   ["with a publishable key, which is public", "pk_site"],
   ["with a token without a subject", "opaque"],
-])("%s an unanswered question is neither shown nor sent until the user asks for it", async (_, credential) => {
+])("%s, an unanswered question is neither shown nor sent until the user asks for it", async (_, credential) => {
   void openChat(credential).ask("Is this between us?", {});
   await waitForSent(stage, 1);
   const { chat, restored } = reload(credential);

@@ -39,22 +39,25 @@ test.each<[string, () => Response]>([
   ["a session that has expired", () => refusal(401, "invalid_credentials")],
   ["a conversation that is too long to read", () => refusal(400, "conversation_too_long")],
   ["not found, within the time that KV needs", () => refusal(404, "response_not_found")],
-])("a conversation that can't be read (%s) stays stored: nothing is sent until it can be read", async (_, instead) => {
-  await leaveMidStream();
-  stage.threads["a"] = [{ input: "One.", answer: done("a") }];
-  stage.instead = (method) => (method === "GET" ? instead() : undefined);
-  const { chat, restored } = reload();
-  await restored;
-  expect(chat.isBusy).toBe(true);
-  await chat.ask("Three.", {});
-  expect(sent.length).toBe(2);
-  expect(readSession()).toMatchObject({ leaves: ["a"], run: { key: sent[1]?.key, previousId: "a" } });
-  stage.instead = () => undefined;
-  void chat.restore();
-  await waitForSent(stage, 3);
-  expect(sent[2]).toMatchObject({ key: sent[1]?.key, after: "f0-0" });
-  expect(chat.running?.parent?.answer?.id).toBe("a");
-});
+])(
+  "a conversation that can't be read (%s) remains stored, and nothing is sent until it can be read",
+  async (_, instead) => {
+    await leaveMidStream();
+    stage.threads["a"] = [{ input: "One.", answer: done("a") }];
+    stage.instead = (method) => (method === "GET" ? instead() : undefined);
+    const { chat, restored } = reload();
+    await restored;
+    expect(chat.isBusy).toBe(true);
+    await chat.ask("Three.", {});
+    expect(sent.length).toBe(2);
+    expect(readSession()).toMatchObject({ leaves: ["a"], run: { key: sent[1]?.key, previousId: "a" } });
+    stage.instead = () => undefined;
+    void chat.restore();
+    await waitForSent(stage, 3);
+    expect(sent[2]).toMatchObject({ key: sent[1]?.key, after: "f0-0" });
+    expect(chat.running?.parent?.answer?.id).toBe("a");
+  },
+);
 
 test("a run whose conversation is gone is resumed nevertheless, and the next question follows it", async () => {
   await leaveMidStream();
@@ -86,7 +89,7 @@ test("a run whose conversation can't be read is resumed if the user continues wi
   expect(readSession().leaves.toSorted(), "the unread branch stays stored").toEqual(["a", "b"]);
 });
 
-test("a question without any event is sent with its parent's id, even if the parent can't be shown", async () => {
+test("a question that has received no event is sent with its parent's id, even if the parent can't be shown", async () => {
   const before = openChat();
   await answerQuestion(stage, before, "One.", "a");
   void before.ask("Two.", {});
@@ -127,7 +130,7 @@ test("with a publishable key, which can read nothing by id, a follow-up is resum
   expect(sent[3]?.body).toMatchObject({ previous_response_id: "b" });
 });
 
-test("a branch that can't be read and is not on display is reported as missing, and read on request", async () => {
+test("a branch that can't be read and is not displayed is reported as missing, and read on request", async () => {
   const before = openChat();
   await answerQuestion(stage, before, "One.", "a");
   const [one] = before.conversation.roots;

@@ -35,7 +35,7 @@ test.each([
   ["another server refused", 403, "unexpected_response", false, false],
   ["another server answered with status 200", 200, "unexpected_response", false, false],
   ["an unknown error", 0, "unexpected", false, false],
-])("whether a failure ends a run: %s (%i %s)", (_, status, code, retryable, over) => {
+])("whether a failure ends a run: %s (%i %s, retryable: %s) → %s", (_, status, code, retryable, over) => {
   expect(isOver({ status, code, retryable })).toBe(over);
 });
 
@@ -46,13 +46,13 @@ test.each([
   ["not_found", Infinity, false],
   ["invalid_credentials", Infinity, false],
   ["unexpected_response", Infinity, false],
-])("whether an id is gone: %s after %i ms", (code, ageMs, gone) => {
+])("whether an id is gone: %s after %i ms → %s", (code, ageMs, gone) => {
   expect(isGone({ code }, ageMs)).toBe(gone);
 });
 
 const pendingRun = (key: string): PendingRun => ({ key, lastEventId: "", previousId: null });
 
-test("one run is followed at a time, the others wait until they end", () => {
+test("one run is followed at a time, and the others wait until they end", () => {
   const one = withRun({ run: null, waiting: [] }, pendingRun("1"));
   expect(one).toEqual({ run: pendingRun("1"), waiting: [] });
   const begun = { ...pendingRun("1"), lastEventId: "f0-0" };
@@ -122,7 +122,7 @@ test("a stopped run survives the next question and a reload", async () => {
   expect(sent[2]).toMatchObject({ key: sent[0]?.key, after: "f0-0" });
 });
 
-test("a key that has expired does not count as paid once, until it is sent again", async () => {
+test("isPaidOnce is false after the key expires, until it is sent again", async () => {
   vi.useFakeTimers({ toFake: ["Date"] });
   const before = openChat();
   const finished = before.ask("Who?", {});

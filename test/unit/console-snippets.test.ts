@@ -20,7 +20,7 @@ function argumentsOf(line: string): string[] {
   return execFileSync("/bin/sh", ["-c", script], { encoding: "utf8", env }).split("\0").slice(0, -1);
 }
 
-test("a shell passes any body unchanged, and inserts the key", () => {
+test("in a shell, the curl command passes any body unchanged and inserts the key", () => {
   const [, url, , authorization, , type, , body = ""] = argumentsOf(curlLine(question));
   expect([url, authorization, type]).toEqual([
     "http://localhost:8787/ask",
@@ -30,20 +30,20 @@ test("a shell passes any body unchanged, and inserts the key", () => {
   expect(JSON.parse(body)).toEqual({ ...BODY, stream: true });
 });
 
-test("the code sends the same question", () => {
+test("the client code sends the same question", () => {
   const code = clientCode(question);
   const [, body = ""] = /client\.stream\(([\s\S]*)\)\) \{/.exec(code) ?? [];
   expect(runInNewContext(`(${body})`)).toEqual(BODY);
   expect(code).toContain('createClient({ url: "http://localhost:8787", token: process.env.UNIAPI_EDGE_KEY })');
 });
 
-test("without a sign-in, neither sends a credential", () => {
+test("without a sign-in, neither command nor code sends a credential", () => {
   const anonymous = { ...question, signedIn: false };
   expect(curlLine(anonymous)).not.toContain("Authorization");
   expect(clientCode(anonymous)).not.toContain("token");
 });
 
-test("input items stay items", () => {
+test("the curl command sends input items unchanged", () => {
   const input = [{ type: "function_call_output", call_id: "call_1", output: "Sunny." }];
   expect(JSON.parse(argumentsOf(curlLine({ ...question, input })).at(-1) ?? "")).toMatchObject({ input });
 });

@@ -76,7 +76,7 @@ describe("auto", () => {
     },
   );
 
-  test("one miss of a model that has continued before is not stored: its chain support is unknown for the next turn", async () => {
+  test("a single lost chain doesn't mark a model as unsupported", async () => {
     const { ask, upstream, kv, deps } = await createHarness();
     const first = await ask("a");
     const second = await ask("b", first.id);
@@ -88,14 +88,14 @@ describe("auto", () => {
     expect(upstream.calls.at(-1)?.stream).toBe(true);
   });
 
-  test("if a call was made and the chain can't be read, the error may have been paid", async () => {
+  test("if a call was made and the chain can't be read, the error is marked maybe paid", async () => {
     const { ask, upstream } = await createHarness({}, 30_000);
     const first = await ask("a");
     upstream.ignoresChain = true;
     await expect(ask("b", first.id)).rejects.toMatchObject({ code: "unavailable", details: { paid: "maybe" } });
   });
 
-  test("an impossible model name has no key in KV", async () => {
+  test("a model name with a lone surrogate doesn't break the chain-support lookup", async () => {
     const { ask } = await createHarness();
     const first = await ask("a");
     expect((await ask("b", first.id, { model: "\ud800" })).text).toBe("a|b");
@@ -114,7 +114,7 @@ describe("auto", () => {
     });
   });
 
-  test("an answer of a converted model is replayed without a first call", async () => {
+  test("a parent with a chatcmpl- id is replayed without trying its id", async () => {
     const { ask, upstream } = await createHarness();
     upstream.idOf = (count) => `chatcmpl-${count}`;
     const first = await ask("a");
@@ -136,7 +136,7 @@ describe("auto", () => {
     expect(await ask("b", first.id)).toMatchObject({ text: "a|b", continuity: "upstream" });
   });
 
-  test("two branches of one parent have their own histories, also when both are replayed", async () => {
+  test("two branches of one parent have their own histories, even if both are replayed", async () => {
     const { ask, upstream } = await createHarness();
     const root = await ask("a");
     const left = await ask("b", root.id);
@@ -146,7 +146,7 @@ describe("auto", () => {
     expect((await ask("e", right.id)).text).toBe("a|c|e");
   });
 
-  test("a raw upstream id is forwarded, and its loss is upstream's own error", async () => {
+  test("a raw upstream id is forwarded; if it is lost, upstream's error is returned", async () => {
     const { ask, upstream } = await createHarness();
     await ask("a");
     expect((await ask("b", "up_1")).text).toBe("a|b");
@@ -195,8 +195,8 @@ describe("gateway", () => {
   });
 });
 
-describe("KV as in production", () => {
-  test("a turn that KV does not show yet never refuses a follow-up while upstream has its id", async () => {
+describe("with the delays of KV in production", () => {
+  test("a follow-up works while its parent isn't visible in KV yet, if upstream has the id", async () => {
     const { ask, elapsed } = await createHarness({}, 30_000);
     const first = await ask("a");
     expect(await ask("b", first.id)).toMatchObject({ text: "a|b", continuity: "upstream" });
@@ -214,7 +214,7 @@ describe("KV as in production", () => {
     expect(kv.reads.length).toBeGreaterThan(0);
   });
 
-  test("a young turn whose miss KV has cached is 503 with Retry-After, and is found after that time", async () => {
+  test("a cached KV miss for a young turn gives 503 with Retry-After, and the turn is found after that time", async () => {
     const { ask, upstream, elapsed, advance: wait } = await createHarness({}, 1_200);
     const first = await ask("a");
     upstream.deleteChains();
@@ -261,7 +261,7 @@ describe("KV as in production", () => {
   });
 });
 
-test("a turn that KV does not show yet can't be deleted: 503; once it is visible it is deleted for good", async () => {
+test("deleting a turn gives 503 until the turn is visible in KV, and then succeeds for good", async () => {
   const { ask, deps, advance: wait } = await createHarness({}, 30_000);
   const first = await ask("a");
   await expect(deleteStoredTurn(deps, "ada", first.id)).rejects.toMatchObject({ code: "unavailable" });
@@ -271,7 +271,7 @@ test("a turn that KV does not show yet can't be deleted: 503; once it is visible
   await expect(readStoredTurn(deps, "ada", first.id)).rejects.toMatchObject({ code: "response_not_found" });
 });
 
-test("a follow-up to an answer that was not stored still needs the parent's id in the response: else it is an error", async () => {
+test("a follow-up to an answer that was not stored fails unless the response names the parent's id", async () => {
   const { ask, upstream, elapsed } = await createHarness();
   const first = await ask("a", undefined, { storeTurn: false });
   expect((await ask("b", first.id)).text).toBe("a|b");
@@ -312,7 +312,7 @@ test("a deletion that could not be written is an error", async () => {
   await expect(deleteStoredTurn({ ...deps, store }, "ada", first.id)).rejects.toMatchObject({ code: "unavailable" });
 });
 
-test("with turns off nothing can be replayed: upstream's answer counts", async () => {
+test("with `turns: false`, nothing can be replayed, so upstream's answer is returned", async () => {
   const { ask, upstream } = await createHarness({ turns: false });
   const first = await ask("a");
   expect((await ask("b", first.id)).continuity).toBe("upstream");

@@ -5,7 +5,7 @@ import { findKey } from "../../src/core/callers/credential.ts";
 
 const Key = fc.string({ unit: fc.constantFrom(..."abcAB01_-\u0000é"), maxLength: 12 });
 
-test("a lookup by key gives the same results as a Map", () => {
+test("a lookup of credentials by key gives the same results as a Map", () => {
   fc.assert(
     fc.property(fc.dictionary(Key, fc.nat(), { maxKeys: 8 }), Key, (holders, other) => {
       const known = new Map(Object.entries(holders));

@@ -22,7 +22,7 @@ function createPrompt(...lines: string[]): { ask: (question: string) => Promise<
   };
 }
 
-test("Enter changes nothing, a name chooses a model, and a part of one name is enough", async () => {
+test("Enter changes nothing, a name chooses a model, and so does a unique part of a name", async () => {
   for (const [line, expected] of [
     ["", undefined],
     ["gpt-6-sol", "gpt-6-sol"],
@@ -31,7 +31,7 @@ test("Enter changes nothing, a name chooses a model, and a part of one name is e
     expect(await chooseModel(MODELS, "gpt-6-luna", createPrompt(line).ask, () => undefined)).toBe(expected);
 });
 
-test("a part of several names lists these, an unknown name gets a message, and both ask again", async () => {
+test("a part of several names lists them, an unknown name gets a message, and both prompt again", async () => {
   const messages: string[] = [];
   const { ask, printed } = createPrompt("gpt", "claude", "gpt-4.1");
   expect(await chooseModel(MODELS, "gpt-6-luna", ask, (line) => void messages.push(line))).toBe("gpt-4.1");
@@ -41,7 +41,7 @@ test("a part of several names lists these, an unknown name gets a message, and b
   );
 });
 
-test("src/config.ts is changed only while it is as shipped", () => {
+test("src/config.ts is changed only while it is unmodified", () => {
   expect(configWithModel(SHIPPED, "gpt-6-sol")).toBe(SHIPPED.replace("gpt-6-luna", "gpt-6-sol"));
   for (const own of [
     SHIPPED.replace("} });", "}, console: true });"),
@@ -56,7 +56,7 @@ test("a name with characters of TypeScript's syntax is not written", () => {
   expect(configWithModel(SHIPPED, 'a" }, console: true, x: { y: "')).toBeUndefined();
 });
 
-test("the list is sorted, without entries that have no name, and with shutdown dates", () => {
+test("the list of models is sorted and has shutdown dates, but no entries without a name", () => {
   const data = [
     { id: "b", shutdown_date: "2027-01-14" },
     { id: 7 },
@@ -71,7 +71,7 @@ test("the list is sorted, without entries that have no name, and with shutdown d
   expect(modelsFrom({ error: {} })).toEqual([]);
 });
 
-test("columns are as wide as the longest name and never wider than the terminal", () => {
+test("the list's columns are as wide as the longest name and never wider than the terminal", () => {
   expect(columnsOf(["a", "bb", "ccc"], 10)).toBe("  a    bb\n  ccc");
   expect(columnsOf(["long-name"], 3)).toBe("  long-name");
 });

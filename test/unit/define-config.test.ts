@@ -105,7 +105,7 @@ describe("a complete config", () => {
 });
 
 describe("defaults", () => {
-  test("the shipped config gets the documented ones", () => {
+  test("the shipped config gets the documented defaults", () => {
     expect(defineConfig({ defaults: { model: "gpt-6-luna" } })).toEqual({
       defaults: { model: "gpt-6-luna" },
       limits: { max_body_bytes: 262_144 },
@@ -122,7 +122,7 @@ describe("defaults", () => {
     });
   });
 
-  test("an empty group of settings is the same as none", () => {
+  test("an empty group of settings is the same as an absent one", () => {
     expect(defineConfig({ limits: {}, cache: {}, turns: {}, callers: {} })).toEqual(defineConfig({}));
   });
 
@@ -153,7 +153,7 @@ describe("defaults", () => {
     expect(presets["faq"]?.cache).toEqual({ ttl: 3_600, scope: "shared" });
   });
 
-  test("a caller without limits has empty limits, and Turnstile has the presets of sessions", () => {
+  test("a caller without limits has empty limits, and Turnstile's presets are those of sessions", () => {
     const { callers } = defineConfig({
       ...withTurnstile({}),
       callers: { ...withTurnstile({}).callers, publishable: [site], jwt: [jwt] },
@@ -209,7 +209,7 @@ describe("the resulting config", () => {
     expect(Object.isFrozen(schema)).toBe(false);
   });
 
-  test("has only the names of the input", () => {
+  test("has no preset, hook, callback or price that the input lacks", () => {
     const config = defineConfig(configSample);
     for (const named of [config.presets, config.hooks, config.callbacks, config.prices]) {
       for (const name of ["constructor", "__proto__", "toString"]) expect(named[name]).toBeUndefined();

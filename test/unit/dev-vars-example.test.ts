@@ -9,7 +9,7 @@ import { upstreamKeyOf } from "../../src/core/config/vars.ts";
 const text = readFileSync(".dev.vars.example", "utf8");
 const secrets = parseEnv(text);
 
-test("every line is empty, a comment, or a name without a value", () => {
+test("every line of .dev.vars.example is empty, a comment, or a name without a value", () => {
   for (const line of text.split("\n")) expect(line).toMatch(/^(?:|# [^=]*|(?:# )?[A-Z][A-Z0-9_]*=)$/);
 });
 
@@ -26,7 +26,7 @@ test("a Worker deployed with these defaults admits nobody and never calls UniAPI
   expect(() => upstreamKeyOf(secrets["UNIAPI_KEY"])).toThrow("UNIAPI_KEY");
 });
 
-test("no line is a var that could weaken a deployment", () => {
+test("no line of .dev.vars.example sets a var that could weaken a deployment", () => {
   for (const name of ["ENVIRONMENT", "UNIAPI_BASE_URL", "PAUSED", "DEADLINES"]) expect(text).not.toContain(name);
 });
 

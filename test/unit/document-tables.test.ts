@@ -51,7 +51,7 @@ describe("docs/api.md", () => {
     expect(restricted).toMatch(expected[field.restricted]);
   });
 
-  test("lists every answer field, and no other; those that are always present first", () => {
+  test("lists every answer field, and no other, with those that are always present first", () => {
     const always = Answer.safeParse({}).error?.issues.map(({ path }) => String(path[0]));
     const [first = "", second = ""] = sectionOf("docs/api.md", "Answer").split("present only when they have content");
     const fieldsIn = (text: string): string[] => rowsOf(text).flatMap(([cell = ""]) => codesIn(cell));

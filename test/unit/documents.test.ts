@@ -41,7 +41,7 @@ describe.each(MARKDOWN_FILES)("%s", (page) => {
   });
 });
 
-test("the checks above find what they look for", () => {
+test("the checks above find the links, headings and files that they check", () => {
   expect(linksOf("README.md")).toEqual(
     expect.arrayContaining(["docs/images/console-chat-dark.png", "docs/api.md", "LICENSE"]),
   );

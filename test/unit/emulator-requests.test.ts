@@ -23,7 +23,7 @@ const errorOf = async (body: JsonObject): Promise<Json | undefined> =>
   (await ask(emulator, { model, ...body })).json["error"];
 const output = (response: JsonObject): JsonObject[] => asObjects(response["output"]);
 
-test("GET /emulator/requests lists the requests whose body contains a text", async () => {
+test("GET /emulator/requests lists the requests whose body contains a given string", async () => {
   await say("the first of two");
   await say("the second of two");
   const countRequestsWith = async (text: string): Promise<number> => {
@@ -34,7 +34,7 @@ test("GET /emulator/requests lists the requests whose body contains a text", asy
 });
 
 describe("streams", () => {
-  test("the events of a text have OpenAI's order, and the text equals the JSON answer", async () => {
+  test("the events of a text answer have OpenAI's order, and their text equals the JSON answer's", async () => {
     const answer = await ask(emulator, { model, input: "hi", stream: true });
     expect(answer.headers.get("content-type")).toContain("text/event-stream");
     expect(typesOf(answer.events)).toEqual([
@@ -93,7 +93,7 @@ describe("streams", () => {
     ]);
   });
 
-  test("a client that disconnects in mid-stream is recorded, and its response is not stored", async () => {
+  test("a client that disconnects mid-stream is recorded, and its response is not stored", async () => {
     const asking = { model: "emulate/stall", input: "hi", stream: true };
     const answer = await ask(emulator, asking, {
       disconnectWhen: (text) => text.includes("delta"),
@@ -146,9 +146,9 @@ describe("function tools", () => {
   test.each<[string, JsonObject, string[]]>([
     ["a forced function", { tool_choice: { type: "function", name: "time" } }, ["time"]],
     ["both functions", { input: "both please" }, ["weather", "time"]],
-    ["one by one", { input: "both please", parallel_tool_calls: false }, ["weather"]],
-    ["none", { tool_choice: "none" }, []],
-  ])("%s", async (_name, fields, names) => {
+    ["both functions, one at a time", { input: "both please", parallel_tool_calls: false }, ["weather"]],
+    ["no function", { tool_choice: "none" }, []],
+  ])("%s: the answer calls the expected functions", async (_name, fields, names) => {
     const { input = "hi", ...rest } = fields;
     const calls = output(await say(input, { tools, ...rest }));
     expect(calls.flatMap((call) => call["name"] ?? [])).toEqual(names);
@@ -157,18 +157,18 @@ describe("function tools", () => {
 
 describe("requests that are refused", () => {
   test.each<[string, JsonObject | string, number, JsonObject]>([
-    ["no model", { input: "x" }, 400, { code: "one_hub_error", type: "one_hub_error" }],
-    ["no JSON", "{", 400, { code: "one_hub_error" }],
-    ["no input", { model }, 400, { code: "missing_required_parameter" }],
+    ["an absent model", { input: "x" }, 400, { code: "one_hub_error", type: "one_hub_error" }],
+    ["invalid JSON", "{", 400, { code: "one_hub_error" }],
+    ["an absent input", { model }, 400, { code: "missing_required_parameter" }],
     ["an unknown model", { model: "gpt-nope", input: "x" }, 503, { code: "model_not_found" }],
-    ["a name off the menu", { model: "emulate/x", input: "x" }, 503, { code: "model_not_found" }],
+    ["a name that is not on the menu", { model: "emulate/x", input: "x" }, 503, { code: "model_not_found" }],
     [
       "too few tokens",
       { model, input: "x", max_output_tokens: 15 },
       400,
       { code: "integer_below_min_value", param: "max_output_tokens" },
     ],
-  ])("%s", async (_name, body, status, error) => {
+  ])("%s: refused", async (_name, body, status, error) => {
     const answer = await ask(emulator, body);
     expect(answer.status).toBe(status);
     expect(answer.json["error"]).toMatchObject(error);
@@ -193,7 +193,7 @@ describe("other routes", () => {
   const get = (path: string, method = "GET"): Promise<Response> =>
     fetch(emulator.url + path, { method, headers: { authorization } });
 
-  test("the balance has UniAPI's form", async () => {
+  test("the balance has UniAPI's format", async () => {
     expect(await (await get("/v1/billing/usage?type=token&unit=usd")).json()).toEqual({
       data: { balance: -1, used: 2.4e-5, cache_used: 0 },
       success: true,

@@ -72,8 +72,8 @@ const SCHEMAS: Record<string, JsonObject> = {
   }),
 };
 
-describe("sample", () => {
-  test.each(Object.entries(SCHEMAS))("%s", (_name, schema) => {
+describe("sample()", () => {
+  test.each(Object.entries(SCHEMAS))("satisfies the schema: %s", (_name, schema) => {
     const generated = sample(schema, 'You said: "hi 🙂".');
     const read = z.fromJSONSchema(schema as Parameters<typeof z.fromJSONSchema>[0]);
     expect(read.safeParse(generated)).toEqual({ success: true, data: generated });
@@ -81,12 +81,12 @@ describe("sample", () => {
     expect(JSON.stringify(generated).length).toBeLessThan(20_000);
   });
 
-  test("optional properties are generated, too, and unconstrained strings show the text", () => {
+  test("generates optional properties, too, and shows the text in unconstrained strings", () => {
     const schema = { type: "object", properties: { a: { type: "string" }, b: { type: "string" } } };
     expect(sample(schema, "seen")).toEqual({ a: "seen", b: "seen" });
   });
 
-  test("a schema that requires itself terminates", () => {
+  test("terminates for a schema that requires itself", () => {
     const endless = { $defs: { a: object({ a: { $ref: "#/$defs/a" } }) }, $ref: "#/$defs/a" };
     expect(() => sample(endless, "x")).not.toThrow();
     expect(() => sample({ $ref: "#" }, "x")).not.toThrow();
@@ -95,7 +95,7 @@ describe("sample", () => {
   test.each<[string, Json]>([
     ["true", true],
     ["{}", {}],
-  ])("the schema %s allows the text", (_name, schema) => {
+  ])("returns the text for the schema %s", (_name, schema) => {
     expect(sample(schema, "x")).toBe("x");
   });
 
@@ -106,11 +106,11 @@ describe("sample", () => {
     "^[\\u4e00-\\u9fa5]{3}$",
     "^(?=.*x)x[\\w.-]*$",
     "^\\p{Lu}\\p{Ll}*$",
-  ])("a string matches %s", (pattern) => {
+  ])("generates a string that matches %s", (pattern) => {
     expect(samplePattern(pattern, 0, 100)).toMatch(new RegExp(pattern, "u"));
   });
 
-  test("a pattern is repeated up to minLength, and an impossible one gives undefined", () => {
+  test("repeats a pattern up to minLength, and returns undefined for an impossible one", () => {
     expect(samplePattern("^a*b+$", 10, 12)).toMatch(/^a*b+$/);
     expect(samplePattern("^a*b+$", 10, 12)?.length).toBeGreaterThanOrEqual(10);
     expect(samplePattern("^a{3}$", 4, 9)).toBeUndefined();

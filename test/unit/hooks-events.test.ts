@@ -126,7 +126,7 @@ describe("the id of an event", () => {
     "x-shopify-webhook-id": "b54557e4",
   });
 
-  test("is a signed one, or null if the sender signs none", () => {
+  test("is the signed id, or null if the sender signs no id", () => {
     const id = (sender: Sender, payload: unknown) => sender.signedId(payload, { headers });
     expect(id(standard, {})).toBe("msg_1");
     expect(id(stripe, stripe.parse(sample("stripe-dispute-created.json"), JSON_TYPE))).toBe(
@@ -146,7 +146,7 @@ describe("the id of an event", () => {
     }
   });
 
-  test("in a header that is not signed is separate", () => {
+  test("in a header that is not signed is returned separately", () => {
     expect(github.unsignedId(headers)).toBe("72d3162e-cc78-11e3");
     expect(SHOPIFY.sender.unsignedId?.(headers, SHOPIFY.hook)).toBe("b54557e4");
     expect(github.unsignedId(NO_HEADERS)).toBeNull();
@@ -204,7 +204,7 @@ describe("an event of a bot", () => {
     expect(sender.isBot(payload)).toBe(false);
   });
 
-  test("is looked for in any payload without throwing", () => {
+  test("is searched for in any payload without throwing", () => {
     fc.assert(
       fc.property(fc.jsonValue(), (payload) => {
         for (const { sender } of SAMPLES) {
@@ -278,7 +278,7 @@ describe("a hook in the config", () => {
     }
   });
 
-  test("has the secrets of one setting, the newest first", () => {
+  test("has the secrets of one setting, newest first", () => {
     expect(hookSecrets(github, "GITHUB_SECRET", " new , old,")).toEqual(["new", "old"]);
   });
 

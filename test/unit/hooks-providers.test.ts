@@ -1,5 +1,5 @@
 // The senders against the worked examples and the libraries that the providers publish. A library accepts every request that we accept.
-// Where a library is laxer than docs/contract.md, we are strict.
+// If a library is laxer than docs/contract.md, the Worker is stricter than the library.
 import { createHmac } from "node:crypto";
 import { verify as githubVerify } from "@octokit/webhooks-methods";
 import fc from "fast-check";
@@ -25,7 +25,7 @@ const BODY = '{"id":"evt_1","type":"response.completed"}';
 
 describe("published examples", () => {
   // docs.github.com, "Validating webhook deliveries", "Testing the webhook payload validation".
-  test("GitHub's", async () => {
+  test("GitHub's example is accepted", async () => {
     const headers = {
       "X-Hub-Signature-256": "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17",
     };
@@ -35,7 +35,7 @@ describe("published examples", () => {
   });
 
   // docs.slack.dev, "Verifying requests from Slack".
-  test("Slack's", async () => {
+  test("Slack's example is accepted", async () => {
     const body =
       "token=xyzz0WbapA4vBCDEFasx0q6G&team_id=T1DC2JH3J&team_domain=testteamnow&channel_id=G8PSS9T3V&channel_name=foobar&user_id=U2CERLKJA&user_name=roadrunner&command=%2Fwebhook-collect&text=&response_url=https%3A%2F%2Fhooks.slack.com%2Fcommands%2FT1DC2JH3J%2F397700885554%2F96rGlfmibIGlgcZRskXaIFfN&trigger_id=398738663015.47445629121.803a0bc887a14d10d2c447fce8b6703c";
     const headers = {
@@ -47,7 +47,7 @@ describe("published examples", () => {
   });
 
   // The test vector of the Standard Webhooks libraries.
-  test("Standard Webhooks'", async () => {
+  test("the example of Standard Webhooks is accepted", async () => {
     const headers = {
       "webhook-id": "msg_p5jXN8AQM9LWM0D4loKWxJek",
       "webhook-timestamp": "1614265330",
@@ -64,7 +64,7 @@ describe("published examples", () => {
   });
 
   // docs.svix.com, "Verifying webhooks manually".
-  test("Svix's, under its own header names", async () => {
+  test("Svix's example is accepted, under its own header names", async () => {
     const headers = {
       "svix-id": "msg_loFOjxBNrRLzqYUf",
       "svix-timestamp": "1731705121",
@@ -134,7 +134,7 @@ describe("the providers' own libraries", () => {
     ),
   });
 
-  test.each(LIBRARIES)("%s accepts every request that we accept", async (_name, sender, library) => {
+  test.each(LIBRARIES)("%s accepts every request that the Worker accepts", async (_name, sender, library) => {
     const [secret] = sender.secrets;
     let passed = 0;
     await fc.assert(
@@ -209,7 +209,7 @@ describe("the providers' own libraries", () => {
     ],
   ];
 
-  test.each(LAX)("%s: a library accepts it, we reject it", async (_what, at, headersOf) => {
+  test.each(LAX)("%s: the library accepts it, and the Worker rejects it", async (_what, at, headersOf) => {
     const [, sender, library] = LIBRARIES[at] ?? expect.unreachable();
     const headers = await headersOf();
     expect(await library(BODY, headers, sender.secrets[0])).toBe(true);
@@ -225,7 +225,7 @@ describe("strictness without a library to compare", () => {
     return standard.verify(webhookRequest(BODY, headers, [STANDARD.secrets[0]]));
   };
 
-  test("signatures of other versions are ignored, and prove nothing alone", async () => {
+  test("signatures of other versions are ignored, and don't suffice alone", async () => {
     expect(await withSignature((signature) => `${VERSIONS} ${signature}`)).toEqual({ secret: 0 });
     expect(await withSignature((signature) => `${signature} v2,x-y_z`)).toEqual({ secret: 0 });
     expect(await withSignature(() => VERSIONS)).toEqual({ rejected: "malformed_header" });
@@ -273,7 +273,7 @@ describe("strictness without a library to compare", () => {
     }
   });
 
-  test("an id with a full stop, which could be another id and another time, is rejected", async () => {
+  test("an id with a `.`, which could be read as another id and another time, is rejected", async () => {
     const id = "msg_1.2";
     const signature = new Webhook(STANDARD.secrets[0]).sign(id, new Date(NOW_S * 1_000), BODY);
     const headers = { "webhook-id": id, "webhook-timestamp": String(NOW_S), "webhook-signature": signature };

@@ -108,7 +108,7 @@ describe.each(SAMPLES)("$name", (sender) => {
     });
   });
 
-  test("rejects everything without a secret, with an empty one or with one of another form, and never throws", async () => {
+  test("rejects every request without a secret, with an empty one or with one of another form, and never throws", async () => {
     const signed = await sender.sign(BODY, secret, NOW_S);
     for (const secrets of [[], [""], ["whsec_"], ["ß"], ["whsec_not base64"]]) {
       expect(await verifySample(sender, BODY, signed, NOW_S * 1_000, secrets)).toEqual({ rejected: "bad_signature" });
@@ -116,8 +116,8 @@ describe.each(SAMPLES)("$name", (sender) => {
   });
 });
 
-describe.each(WITH_SIGNED_BODY)("$name signs the body", (sender) => {
-  test("and rejects a body with any bit changed", async () => {
+describe.each(WITH_SIGNED_BODY)("$name, whose signature covers the body,", (sender) => {
+  test("rejects a body with any bit changed", async () => {
     const body = bytes(BODY);
     const signed = await sender.sign(BODY, sender.secrets[0], NOW_S);
     for (let bit = 0; bit < body.length * 8; bit += 1) {
@@ -136,13 +136,13 @@ describe.each(WITH_SIGNED_BODY)("$name signs the body", (sender) => {
   });
 });
 
-test("Telegram signs no body: only its secret proves the sender", async () => {
+test("Telegram does not sign the body, and only its secret proves the sender", async () => {
   const signed = await TELEGRAM.sign(BODY, TELEGRAM.secrets[0], NOW_S);
   expect(await verifySample(TELEGRAM, "{}", signed)).toEqual({ secret: 0 });
 });
 
-describe.each(WITH_SIGNED_TIME)("$name signs the time", (sender) => {
-  test("and accepts 300 s but not 301 s, in both directions, counted in whole seconds", async () => {
+describe.each(WITH_SIGNED_TIME)("$name, whose signature covers the time,", (sender) => {
+  test("accepts a time off by 300 s but not by 301 s, in both directions, counted in whole seconds", async () => {
     const signed = await sender.sign(BODY, sender.secrets[0], NOW_S);
     const at = (seconds: number, ms = 0) => verifySample(sender, BODY, signed, (NOW_S + seconds) * 1_000 + ms);
     expect(await at(300)).toEqual({ secret: 0 });
@@ -153,7 +153,7 @@ describe.each(WITH_SIGNED_TIME)("$name signs the time", (sender) => {
     expect(await at(-301)).toEqual({ rejected: "future_timestamp" });
   });
 
-  test("and applies this rule to any distance", async () => {
+  test("accepts any time within 300 s and no other", async () => {
     await fc.assert(
       fc.asyncProperty(fc.integer({ min: -100_000, max: 100_000 }), async (seconds) => {
         const signed = await sender.sign(BODY, sender.secrets[0], NOW_S + seconds);
@@ -165,11 +165,11 @@ describe.each(WITH_SIGNED_TIME)("$name signs the time", (sender) => {
 });
 
 describe.each(SAMPLES.filter(({ combine }) => combine !== undefined))(
-  "$name sends two signatures in one request",
+  "$name, with two signatures in one request,",
   (sender) => {
     const [fresh, old] = sender.secrets;
 
-    test("and one match in either place is enough", async () => {
+    test("accepts one match in either place", async () => {
       const [one, two] = [await sender.sign(BODY, fresh, NOW_S), await sender.sign(BODY, old, NOW_S)];
       const now = NOW_S * 1_000;
       for (const pair of [sender.combine?.(one, two), sender.combine?.(two, one)]) {

@@ -73,7 +73,7 @@ describe("signing and reading", () => {
     },
   );
 
-  test("turns beyond 65,535 count as 65,535", async () => {
+  test("a turn number above 65,535 is stored as 65,535", async () => {
     const read = await readId(keys, "a", await signId(keys, "a", { ...sample, turn: 70_000 }));
     expect(read?.turn).toBe(MAX_TURN);
   });
@@ -135,7 +135,7 @@ describe("forgery", () => {
     expect(await readId(keys, "a", text)).toBeNull();
   });
 
-  test("another owner is refused", async () => {
+  test("an id is refused for another owner", async () => {
     await fc.assert(
       fc.asyncProperty(owners, owners, ids, async (owner, stranger, id) => {
         fc.pre(owner !== stranger);
@@ -149,7 +149,7 @@ describe("forgery", () => {
     await expect(signId(keys, "", sample)).rejects.toThrow("can't be signed");
   });
 
-  test("another key's id is refused", async () => {
+  test("an id signed with another key is refused", async () => {
     const other = await importIdKeys([secret(2)]);
     expect(await readId(keys, "a", await signId(other, "a", sample))).toBeNull();
   });
@@ -181,7 +181,7 @@ describe("owners and digests", () => {
     expect(owner).not.toContain("server");
   });
 
-  test("no two names share an owner, and no two purposes a digest", async () => {
+  test("no two names share an owner, and no two purposes share a digest", async () => {
     await fc.assert(
       fc.asyncProperty(owners, owners, async (one, other) => {
         fc.pre(one !== other);
@@ -191,7 +191,7 @@ describe("owners and digests", () => {
     );
   });
 
-  test("base64url is that of Node", () => {
+  test("digests use the same base64url as Node", () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 60 }), (bytes) => {
         expect(base64url(bytes)).toBe(Buffer.from(bytes).toString("base64url"));

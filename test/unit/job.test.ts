@@ -8,7 +8,7 @@ const MINUTE = 60_000;
 const busy = new Problem("upstream_unavailable", "busy", { paid: "unpaid" });
 
 describe("a failed attempt", () => {
-  test("that was not paid is repeated after 10 s, 1, 5, 15 and 60 minutes, and then never", () => {
+  test("that was not paid is repeated after 10 s, then after 1, 5, 15 and 60 minutes, and then never", () => {
     expect([1, 2, 3, 4, 5, 6].map((attempt) => retryDelayMs(busy, attempt))).toEqual([
       10_000,
       MINUTE,
@@ -30,19 +30,19 @@ describe("a failed attempt", () => {
       10_000,
     ],
     [
-      "is repeated as late as upstream asks",
+      "is repeated as late as upstream requests",
       new Problem("upstream_rate_limited", "slow", { paid: "unpaid", retryAfter: 90 }),
       90_000,
     ],
     [
-      "is repeated within an hour, however late upstream asks",
+      "is repeated within an hour, however late upstream requests it",
       new Problem("budget_exceeded", "tomorrow", { retryAfter: 80_000 }),
       60 * MINUTE,
     ],
   ])("%s", (_name, problem, ms) => expect(retryDelayMs(problem, 1)).toBe(ms));
 });
 
-describe("the next action of a record", () => {
+describe("the next action due for a record", () => {
   const AT = 1_800_000_000_000;
   const state = (more: Partial<JobState> = {}): JobState => ({
     job: "job_1",
@@ -88,9 +88,9 @@ describe("the next action of a record", () => {
       30 * 1_440 * MINUTE,
       "remove",
     ],
-  ])("%s", (_name, more, ms, due) => expect(nextDue(state(more))).toEqual({ at: AT + ms, due }));
+  ])("is %s", (_name, more, ms, due) => expect(nextDue(state(more))).toEqual({ at: AT + ms, due }));
 
-  test("the id of an event contains the generation and no full stop", () => {
+  test("the id of an event contains the generation and no `.`", () => {
     expect([eventId({ job: "job_1", generation: 1 }), eventId({ job: "job_1", generation: 3 })]).toEqual([
       "job_1",
       "job_1-3",
@@ -105,4 +105,4 @@ test.each([
   "resp_ue1_aaaaaaaaaaaaaaaaaaaaaaaa",
   "job_../../../../../../etc/passwd",
   `job_${"a".repeat(30)} `,
-])("%j is not the id of a job", (id) => expect(isJobId(id)).toBe(false));
+])("%j is not a job id", (id) => expect(isJobId(id)).toBe(false));

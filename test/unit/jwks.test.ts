@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { fetchJson } from "../../src/platform/io/fetch-json.ts";
-import { jwksCache } from "../../src/platform/jwks.ts";
+import { createJsonFetcher } from "../../src/platform/io/fetch-json.ts";
+import { createJwksCache } from "../../src/platform/jwks.ts";
 
 const URL_ = "https://id.example.com/jwks";
 const MINUTE = 60_000;
@@ -17,8 +17,8 @@ function provider(kids: string[], settings: { local?: boolean } = {}) {
     reply: (): Response | Promise<Response> => Response.json({ keys: state.kids.map((kid) => ({ kty: "EC", kid })) }),
     pass: (ms: number) => void (clock += ms),
   };
-  const keys = jwksCache({
-    fetchJson: fetchJson(async () => {
+  const keys = createJwksCache({
+    fetchJson: createJsonFetcher(async () => {
       state.fetches += 1;
       return state.reply();
     }),
@@ -62,7 +62,7 @@ describe("keys of an identity provider", () => {
     expect(state.fetches).toBe(2);
   });
 
-  test("are fetched once in 30 s for many invented key ids, at once or one after another", async () => {
+  test("are fetched once in 30 s for many invented key ids, in parallel or in sequence", async () => {
     const { state, kidsOf } = provider(["a"]);
     await Promise.all(Array.from({ length: 100 }, (_, at) => kidsOf(`made-up-${at}`)));
     for (let at = 0; at < 100; at += 1) await kidsOf(`more-${at}`);
@@ -84,7 +84,7 @@ describe("keys of an identity provider", () => {
     expect(state.fetches).toBe(1);
   });
 
-  test("are waited for 5 s if the fetch hangs, and a request after 30 s fetches again", async () => {
+  test("are awaited for 5 s if the fetch hangs, and a request after 30 s fetches again", async () => {
     const { state, kidsOf } = provider(["a"]);
     const plain = state.reply;
     state.reply = () => new Promise(() => undefined);
@@ -113,7 +113,7 @@ describe("keys of an identity provider", () => {
     ["no JSON", () => new Response("<html>")],
     ["no key set", () => Response.json({ keys: "none" })],
     ["too much", () => new Response(`{"keys":[],"x":"${"x".repeat(262_144)}"}`)],
-  ])("%s is no key set", async (_name, reply) => {
+  ])("%s is not a key set", async (_name, reply) => {
     const { state, kidsOf } = provider(["a"]);
     state.reply = reply;
     await expect(kidsOf("a")).rejects.toEqual(unavailable);

@@ -1,7 +1,7 @@
-// The log line of an unexpected throw: the frames of its stack, and nothing of its message.
+// The log line of an unexpected throw: the frames of its stack, and no part of its message.
 import { describe, expect, test } from "vitest";
 import { Problem, toProblem } from "../../src/core/lib/problem.ts";
-import { jsonLog } from "../../src/platform/log.ts";
+import { createLog } from "../../src/platform/log.ts";
 
 const CANARY = "sk-canary-prompt-of-a-caller";
 
@@ -17,8 +17,12 @@ interface Line {
 /** The log lines of a thrown value, and their text. */
 function logOf(thrown: unknown): { lines: Line[]; text: string } {
   const written: string[] = [];
-  jsonLog((line) => void written.push(line), undefined).exception("req_1", toProblem(thrown));
+  createLog((line) => void written.push(line), undefined).exception("req_1", toProblem(thrown));
   return { lines: written.map((line) => JSON.parse(line) as Line), text: written.join("\n") };
+}
+
+function fail(): never {
+  throw new Error(CANARY);
 }
 
 function failIn(message: string): Error {
@@ -33,8 +37,8 @@ const MESSAGES: [name: string, message: string][] = [
   ["nothing", ""],
 ];
 
-describe("an unexpected throw writes one line with the request's id, its class and its frames", () => {
-  test.each(MESSAGES)("without a message of %s", (_name, message) => {
+describe("the log line of an unexpected throw", () => {
+  test.each(MESSAGES)("has the request's id, the class and the frames, but not a message of %s", (_name, message) => {
     const { lines, text } = logOf(failIn(message));
     expect(lines).toEqual([
       { level: "error", event: "exception", request_id: "req_1", error: "TypeError", stack: expect.any(Array) as [] },
@@ -45,7 +49,7 @@ describe("an unexpected throw writes one line with the request's id, its class a
     expect(text).not.toContain(CANARY);
   });
 
-  test.each(MESSAGES)("without a message of %s that was changed after the throw", (_name, message) => {
+  test.each(MESSAGES)("does not have a message of %s that was changed after the throw", (_name, message) => {
     const error = failIn(message);
     error.message = "x";
     const { lines, text } = logOf(error);
@@ -58,13 +62,13 @@ describe("an unexpected throw writes one line with the request's id, its class a
     ["an object", { message: CANARY, stack: CANARY, name: CANARY }, "object"],
     ["undefined", undefined, "undefined"],
     ["null", null, "object"],
-  ])("even if %s is thrown, which has no stack", (_name, thrown, type) => {
+  ])("is written even if %s is thrown, which has no stack", (_name, thrown, type) => {
     const { lines, text } = logOf(thrown);
     expect(lines).toEqual([{ level: "error", event: "exception", request_id: "req_1", error: type }]);
     expect(text).not.toContain(CANARY);
   });
 
-  test("and with those of its causes, which may be anything and form a circle", () => {
+  test("has the frames of its causes, which may be anything and form a cycle", () => {
     const inner = new RangeError(CANARY, { cause: CANARY });
     expect(logOf(new Error(CANARY, { cause: inner })).lines[0]).toMatchObject({
       error: "Error",
@@ -77,7 +81,7 @@ describe("an unexpected throw writes one line with the request's id, its class a
     expect(text).not.toContain(CANARY);
   });
 
-  test("but without frames if only the text of the stack remains", () => {
+  test("has no frames if only the text of the stack remains", () => {
     const read = failIn(CANARY);
     expect(read.stack).toContain(CANARY);
     const replaced = failIn(CANARY);
@@ -88,7 +92,7 @@ describe("an unexpected throw writes one line with the request's id, its class a
       ]);
   });
 
-  test("and with no name that is arbitrary text", () => {
+  test("does not have a class name that is arbitrary text", () => {
     const error = failIn("x");
     error.name = `Error: ${CANARY}`;
     expect(logOf(error).lines[0]).toMatchObject({ error: "Error" });
@@ -96,11 +100,48 @@ describe("an unexpected throw writes one line with the request's id, its class a
   });
 });
 
-test("an expected Problem writes no such line", () => {
+test.each<[string, () => unknown]>([
+  [
+    "a stack and a name from a caller's JSON",
+    () => Object.assign(new Error("x"), JSON.parse(`{"stack":["${CANARY}",{"a":1}],"name":"sk_live_0123456789"}`)),
+  ],
+  ["a name that could be a key", () => Object.assign(new Error("x"), { name: "sk_live_0123456789" })],
+  [
+    "getters that throw",
+    () => Object.defineProperties(new Error("x"), { name: { get: fail }, cause: { get: fail }, stack: { get: fail } }),
+  ],
+  [
+    "traps that throw",
+    () => new Proxy(new Error("x"), { get: fail, getPrototypeOf: fail, getOwnPropertyDescriptor: fail }),
+  ],
+  ["a cause with such traps", () => new Error("x", { cause: new Proxy(new Error("y"), { getPrototypeOf: fail }) })],
+])("an error with %s is logged without them", (_name, make) => {
+  const { lines, text } = logOf(make());
+  expect(lines).toHaveLength(1);
+  expect(lines[0]).toMatchObject({ event: "exception", request_id: "req_1" });
+  expect(text).not.toMatch(/canary|sk_live/);
+});
+
+test("an error that is logged twice has its frames both times", () => {
+  const error = failIn(CANARY);
+  const [first, second] = [logOf(error), logOf(error)];
+  expect(first.lines[0]?.stack?.[0]).toMatch(/^failIn /);
+  expect(second.lines).toEqual(first.lines);
+});
+
+test("a warning names the class of its error, and nothing that other code has put into its name", () => {
+  const written: string[] = [];
+  const { warn } = createLog((line) => void written.push(line), undefined);
+  warn("kv_failed", Object.assign(new Error("x"), { name: CANARY }));
+  warn("kv_failed", new DOMException("x", "AbortError"));
+  expect(written.map((line) => (JSON.parse(line) as Line).error)).toEqual(["Error", "AbortError"]);
+});
+
+test("an expected Problem writes no such log line", () => {
   expect(logOf(new Problem("upstream_error", CANARY)).lines).toEqual([]);
 });
 
-test("other code still gets stacks as text", () => {
+test("other code still gets stacks as strings", () => {
   logOf(failIn("x"));
   expect(new Error("mine").stack).toMatch(/^Error: mine\n {4}at /);
 });

@@ -11,13 +11,13 @@ const document = JSON.parse(JSON.stringify(openApiDocument("1.2.3"))) as OpenApi
 const EXCHANGES = exchangesOf(document);
 const { request, answer: judged } = judge(document);
 
-test("it is valid OpenAPI 3.1 for a third-party validator", async () => {
+test("the document is valid OpenAPI 3.1 for a third-party validator", async () => {
   const validator = new Validator();
   expect(await validator.validate(structuredClone(document))).toEqual({ valid: true });
   expect(validator.version).toBe("3.1");
 });
 
-test("every code is a response of some operation, and of /ask if it may come from there", () => {
+test("every code is a response of some operation, and of /ask if /ask can return it", () => {
   const statuses = new Set(operationsOf(document).flatMap(({ operation }) => Object.keys(operation.responses)));
   const ask = Object.keys(document.paths["/ask"]?.["post"]?.responses ?? {});
   for (const [code, [status]] of Object.entries(PROBLEMS)) {

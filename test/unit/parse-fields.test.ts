@@ -56,7 +56,7 @@ describe.each([
 
   const Fields = fc.dictionary(names, fc.oneof(likely, json), { noNullPrototype: true, maxKeys: 4 });
 
-  test("gives the same result field by field as with the complete schema, errors included", () => {
+  test("gives the same result field by field as with the complete schema, including errors", () => {
     let valid = 0;
     fc.assert(
       fc.property(Fields, fc.constantFrom({}, { input: "hi" }), (some, input) => {
@@ -79,7 +79,7 @@ describe.each([
     }
   });
 
-  test("is returned in a new object", () => {
+  test("returns a new object", () => {
     const fields = { input: "hi" };
     expect(parse(fields)).not.toBe(fields);
   });

@@ -33,7 +33,7 @@ function reverseKeys(value: unknown): unknown {
 /** JSON without the two keys under which order counts. */
 const hasVerbatim = (body: JsonObject): boolean => /"(?:schema|parameters)":/.test(JSON.stringify(body));
 
-describe("the canonical text of a composed request", () => {
+describe("the canonical JSON of a composed request", () => {
   test("is shared only by bodies that are equal, field by field", () => {
     fc.assert(
       fc.property(bodies, bodies, (one, other) => {
@@ -90,7 +90,7 @@ describe("the canonical text of a composed request", () => {
     expect(canonicalJson(bodyWith(schema))).not.toBe(canonicalJson(bodyWith(turned)));
   });
 
-  test("a `schema` or `parameters` elsewhere is data: its order does not count", () => {
+  test("does not depend on the order of keys in a `schema` or `parameters` elsewhere, which is data", () => {
     expect(canonicalJson({ metadata: { schema } })).toBe(canonicalJson({ metadata: { schema: turned } }));
     expect(canonicalJson({ input: [{ parameters: schema }] })).toBe(canonicalJson({ input: [{ parameters: turned }] }));
   });
@@ -111,7 +111,7 @@ describe("Cache-Control of a request", () => {
     ["max-age", none],
     ["max-stale=60, only-if-cached", none],
     ["no-transform,  no-cache , max-age=5", { ...none, noCache: true, maxAge: 5 }],
-  ])("%j means %j", (header, control) => {
+  ])("%j is parsed as %j", (header, control) => {
     expect(readCacheControl(header)).toEqual(control);
   });
 });
@@ -165,7 +165,7 @@ describe("the plan for the exact-repeat cache", () => {
     expect(plan(60, null, body).write).toBe(kept ? 60 : false);
   });
 
-  test("a request can't turn on what the deployer turned off", () => {
+  test("a request can't enable a cache that the deployer disabled", () => {
     for (const requested of [undefined, "refresh" as const, 60])
       expect(planCache(requested, readCacheControl("max-age=60"), false, {})).toEqual(bypass);
   });
@@ -180,13 +180,13 @@ describe("answers that may be stored", () => {
   test.each<[string, JsonObject, boolean]>([
     ["a completed answer", { status: "completed", output: [message] }, true],
     ["a completed answer after reasoning", { status: "completed", output: [{ type: "reasoning" }, message] }, true],
-    ["an incomplete one", { status: "incomplete", output: [message] }, false],
-    ["a failed one", { status: "failed", output: [] }, false],
-    ["one without a status", { output: [message] }, false],
-    ["one that calls a function", { status: "completed", output: [message, { type: "function_call" }] }, false],
-    ["one that calls a custom tool", { status: "completed", output: [{ type: "custom_tool_call" }] }, false],
-    ["one that is empty", { status: "completed" }, false],
-  ])("%s: %j → %s", (_, response, kept) => {
+    ["an incomplete answer", { status: "incomplete", output: [message] }, false],
+    ["a failed answer", { status: "failed", output: [] }, false],
+    ["an answer without a status", { output: [message] }, false],
+    ["an answer that calls a function", { status: "completed", output: [message, { type: "function_call" }] }, false],
+    ["an answer that calls a custom tool", { status: "completed", output: [{ type: "custom_tool_call" }] }, false],
+    ["an answer without output", { status: "completed" }, false],
+  ])("%s (%j) may be stored: %s", (_, response, kept) => {
     expect(isCacheable(response)).toBe(kept);
   });
 });

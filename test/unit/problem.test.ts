@@ -96,7 +96,7 @@ describe("details", () => {
     expect(JSON.stringify(error)).not.toContain("log only");
   });
 
-  test("headers name the time of a retry, the allowed methods and the authentication scheme", () => {
+  test("headers contain the time of a retry, the allowed methods and the authentication scheme", () => {
     expect(new Problem("unavailable", "", { retryAfter: 5 }).headers()).toEqual({ "retry-after": "5" });
     expect(new Problem("invalid_credentials", "").headers()).toEqual({ "www-authenticate": "Bearer" });
     expect(unsupportedMethod(["POST"]).headers()).toEqual({ allow: "POST" });

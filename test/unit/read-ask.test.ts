@@ -160,7 +160,7 @@ describe("the query", () => {
     ["__proto__=x", {}, "unknown_parameter __proto__"],
     ["stream=true", { stream: true }, "accepted"],
     ["preset=a", { preset: "a" }, "accepted"],
-  ])("?%s with %j: %s", (query, fields, expected) => {
+  ])("?%s with the body %j: %s", (query, fields, expected) => {
     expect(refusalOf({ input: "hi", ...fields }, query)).toBe(expected);
   });
 });
@@ -187,7 +187,7 @@ describe("Accept", () => {
   });
 });
 
-describe("every body is accepted or refused with a 4xx", () => {
+describe("a body is accepted or refused with a 4xx", () => {
   const config = defineConfig({
     defaults: { model: "gpt-6-sol" },
     limits: { max_input_chars: 50, max_output_tokens: 9 },
@@ -204,7 +204,7 @@ describe("every body is accepted or refused with a 4xx", () => {
   };
   const encode = (text: string): Uint8Array => new TextEncoder().encode(text);
 
-  test("arbitrary bytes", () => {
+  test("for arbitrary bytes", () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 60 }), types, fc.string(), (bytes, type, query) =>
         assertAcceptedOr4xx(bytes, type, query),
@@ -212,7 +212,7 @@ describe("every body is accepted or refused with a 4xx", () => {
     );
   });
 
-  test("arbitrary JSON, arbitrary values in known fields, and forms of them", () => {
+  test("for arbitrary JSON, arbitrary values in known fields, and forms of both", () => {
     const fields = fc.constantFrom(
       "input",
       "preset",

@@ -42,7 +42,7 @@ async function recordRun(
 const bytesOf = (lines: readonly RecordingLine[]): Uint8Array =>
   new TextEncoder().encode(lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
 
-/** @param cuts where the bytes are cut. @param role of the request that reads */
+/** @param cuts where the bytes are cut. @param role the role of the request that reads */
 function playbackOf(
   bytes: Uint8Array,
   cuts: readonly number[],
@@ -102,7 +102,7 @@ test("cut anywhere, a recording for /v1/responses plays the frames that were rec
   );
 });
 
-test("cut anywhere, a recording for /ask plays the events that were recorded; only the request's id is the reader's", async () => {
+test("cut anywhere, a recording for /ask plays the events that were recorded, with the reader's request id", async () => {
   const { lines, isFinal } = await recordRun("ask");
   expect(isFinal).toBe(true);
   const events = lines
@@ -181,7 +181,7 @@ test("a failure is recorded with all that its response needs, and is final if it
   }
 });
 
-test("a misconfiguration in the run's object reaches every reader, and is not final", async () => {
+test("a misconfiguration in the run's object is reported to every reader, and is not final", async () => {
   const { lines, isFinal } = await recordRun("ask", () =>
     Promise.reject(new Problem("misconfigured", "no", { reason: "X" })),
   );

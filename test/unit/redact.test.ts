@@ -52,7 +52,7 @@ describe("our own secrets", () => {
     );
   });
 
-  test("several secrets are all removed, and a text without them is unchanged", () => {
+  test("several secrets are all removed, and text without them is unchanged", () => {
     expect(redactSecrets("a first-key-0 and a SECOND_ONE", ["first-key-0", "SECOND_ONE"])).toBe(
       "a [redacted] and a [redacted]",
     );
@@ -96,7 +96,7 @@ describe("private data in an upstream's text is removed", () => {
     expect(redact(text, ["sk-canary-4f9d2c7b1e8a"])).toBe(text);
   });
 
-  test("the result is short", () => {
+  test("the redacted text is short", () => {
     expect(redact("word ".repeat(5_000), [])).toHaveLength(1_000);
     expect(redact(" a \n\n b ", [])).toBe("a b");
   });

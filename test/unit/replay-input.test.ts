@@ -24,7 +24,7 @@ const assistantMessage = (text: string): object => ({
   content: [{ type: "output_text", text, annotations: [], logprobs: [] }],
 });
 
-test("texts become messages in their order", () => {
+test("strings become messages, in order", () => {
   expect(replayInput([turn("a", [assistantMessage("A")])], "b")).toEqual([
     { type: "message", role: "user", content: "a" },
     { type: "message", role: "assistant", content: [{ type: "output_text", text: "A", annotations: [] }] },
@@ -32,7 +32,7 @@ test("texts become messages in their order", () => {
   ]);
 });
 
-test("item ids and reasoning items are left out, from the caller and from upstream", () => {
+test("item ids and reasoning items are omitted, from the caller and from upstream", () => {
   const items = replayInput(
     [
       turn(
@@ -52,7 +52,7 @@ test("item ids and reasoning items are left out, from the caller and from upstre
   expect(items.map((item) => item["role"])).toEqual(["user", "assistant", "user"]);
 });
 
-test("a function call and its output have their call_id; items of hosted tools are left out", () => {
+test("a function call and its output have their call_id, and items of hosted tools are omitted", () => {
   const call = {
     type: "function_call",
     id: "fc_1",
@@ -71,7 +71,7 @@ test("a function call and its output have their call_id; items of hosted tools a
   ]);
 });
 
-test("an image is sent again; one that was too large to store is a note", () => {
+test("an image is sent again, and one that was too large to store is replaced by a note", () => {
   const image = (image_url: string): object => ({
     role: "user",
     content: [
@@ -86,16 +86,16 @@ test("an image is sent again; one that was too large to store is a note", () => 
   expect(content[1]).toEqual({ type: "input_text", text: expect.stringContaining("were not stored") });
 });
 
-test("an item reference is refused with a remedy: only its own backend knows the item", () => {
+test("an item reference is refused with a remedy, because only its own backend knows the item", () => {
   expect(() => replayInput([], [{ type: "item_reference", id: "msg_1" }])).toThrow(/Send the item itself/);
 });
 
-test("nothing else of the new input is left out", () => {
+test("other items of the new input are sent unchanged", () => {
   const approval = { type: "mcp_approval_response", approval_request_id: "mcpr_1", approve: true };
   expect(replayInput([], [approval])).toEqual([approval]);
 });
 
-test("a note in place of an image inside a tool's output is text", () => {
+test("a note that replaces an image in a tool's output is text", () => {
   const output = [{ type: "input_image", image_url: "[1200022 characters of data were not stored]" }];
   const stored = turn([{ type: "function_call_output", call_id: "call_1", output }], []);
   expect(replayInput([stored], "b")[0]).toEqual({

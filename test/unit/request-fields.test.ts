@@ -35,13 +35,13 @@ function refusedParam(run: () => unknown): string | undefined {
   return undefined;
 }
 
-test("no field is in two groups", () => {
+test("no request field is in two groups", () => {
   const names = [...upstream, ...Object.keys(OWN_FIELDS), ...Object.keys(REFUSED_FIELDS)];
   expect(new Set(names).size).toBe(names.length);
   expect([...REQUEST_FIELDS.keys()]).toEqual([...upstream, ...Object.keys(OWN_FIELDS)]);
 });
 
-describe("each place has the fields that the table lists", () => {
+describe("the fields that the table lists are those of", () => {
   test("the bodies of /ask and /jobs", () => {
     expect(Object.keys(Ask.shape).toSorted()).toEqual([...upstream, ...ownIn("ask")].toSorted());
     expect(Object.keys(JobRequest.shape).toSorted()).toEqual([...upstream, ...ownIn("jobs")].toSorted());
@@ -100,7 +100,7 @@ describe("restricted callers", () => {
     return refusedParam(() => restrictResponses(request, 10, { presets: ["p"] }, config)) === undefined;
   };
 
-  test.each(rows)("may set %s as the table says", (name, row) => {
+  test.each(rows)("may set %s if and only if the table says so", (name, row) => {
     const allowed = row.allowedAs ?? name;
     const allows = upstream.includes(allowed) && !IDENTITY_FIELDS.has(allowed);
     const open = allows ? configOf({ allow: [allowed as keyof UpstreamFields] }) : CLOSED;
@@ -109,7 +109,7 @@ describe("restricted callers", () => {
     expect(isOpenOnAsk(name, CLOSED)).toBe(restricted === "always");
     expect(isOpenOnAsk(name, open)).toBe(restricted === "always" || restricted === "allow");
     expect(isOpenOnAsk(name, withImages)).toBe(restricted === "always" || restricted === "images");
-    // There `model` names the preset.
+    // On /v1/responses, `model` names the preset.
     if (name === "model") return;
     const exists = upstream.includes(name) || row.responses !== undefined;
     expect(isOpenOnResponses(name, CLOSED)).toBe(exists && restricted === "always");
@@ -125,14 +125,14 @@ describe("restricted callers", () => {
     expect([...IDENTITY_FIELDS]).toEqual(["user", "safety_identifier", "prompt_cache_key"]);
   });
 
-  test("the document names every field that is always open", () => {
+  test("have every field that is always open named in the document", () => {
     const { paths } = openApiDocument("1.0.0") as { paths: Record<string, { post: { description: string } }> };
     for (const [name, { restricted }] of REQUEST_FIELDS)
       if (restricted === "always") expect(paths["/ask"]?.post.description, name).toContain(`\`${name}\``);
   });
 });
 
-test("a form's value of a text field is a text, and of any other field JSON", () => {
+test("in a form, the value of a text field is a string, and that of any other field is JSON", () => {
   for (const [name, row] of REQUEST_FIELDS) {
     if (name === "callback") continue;
     const form = new URLSearchParams({ input: "hi", [name]: "7" }).toString();

@@ -86,7 +86,7 @@ const completedEvent = (sequence_number?: number): UpstreamEvent =>
     ...(sequence_number === undefined ? {} : { sequence_number }),
   });
 
-test("events without a response object pass byte for byte, the others get our ids, and [DONE] ends the stream", async () => {
+test("events without a response object are forwarded byte for byte, the others get our ids, and [DONE] ends the stream", async () => {
   const { source: events, ends } = source([createdEvent(0)], [delta(1)], [delta(2), completedEvent(3)]);
   expect(dataIn(text(await events.next()))).toMatchObject([
     { sequence_number: 0, response: { id: "resp_ue1_of_up_1", previous_response_id: "resp_ue1_0" } },
@@ -100,7 +100,7 @@ test("events without a response object pass byte for byte, the others get our id
   expect(ends).toEqual([undefined]);
 });
 
-test("if upstream's first event has no number, we number all of them", async () => {
+test("if upstream's first event has no number, all events are numbered", async () => {
   const { source: events } = source([createdEvent(), delta(7)], [delta()], [completedEvent()]);
   const frames = [text(await events.next()), text(await events.next()), text(await events.next())].join("");
   expect(dataIn(frames).map(({ sequence_number }) => sequence_number)).toEqual([0, 1, 2, 3]);
@@ -119,7 +119,7 @@ test("upstream's id becomes ours in every event", async () => {
   expect(dataIn(frames)[1]).toMatchObject({ response_id: "resp_ue1_of_up_1", delta: "hi" });
 });
 
-test("a stream that fails ends with an error event, flat and nested, without [DONE], and then breaks its connection", async () => {
+test("a stream that fails ends with an error event, both flat and nested, without [DONE], and then breaks its connection", async () => {
   const broken = new Problem("upstream_error", "It broke.", { paid: "maybe" });
   const { source: events, ends } = source([createdEvent(0)], broken);
   await events.next();

@@ -68,7 +68,7 @@ describe("secrets and their files", () => {
     expect(secretMistakes(secrets)).toEqual([]);
   });
 
-  test("every mistake is named, and none shows a value", () => {
+  test("every mistake is reported, and no message shows a value", () => {
     const mistakes = secretMistakes({ UNIAPI_KEY: "sk secret", SERVER_KEYS: "secret", ID_KEYS: "c2VjcmV0" });
     expect(mistakes.map((mistake) => mistake.split(" ")[0])).toEqual(["UNIAPI_KEY", "SERVER_KEYS", "ID_KEYS"]);
     expect(mistakes.join(" ")).not.toMatch(/secret\b|c2Vj/);
@@ -98,7 +98,7 @@ describe("secrets and their files", () => {
     expect(() => parseSecrets('{"A":1}')).toThrow("A must be a string");
   });
 
-  test("a file is replaced completely, readable by its owner alone, without temporary files", () => {
+  test("a file is replaced completely, is readable by its owner alone, and leaves no temporary files", () => {
     const dir = mkdtempSync(join(tmpdir(), "uniapi-edge-test-"));
     try {
       const file = join(dir, ".dev.vars");
@@ -130,7 +130,7 @@ describe("npm run setup", () => {
     }
   });
 
-  test("another UniAPI key changes that key alone", () => {
+  test("a new UniAPI key changes that entry alone", () => {
     const { dev, production } = planSetup({}, {}, KEY);
     const plan = planSetup(dev, production, "sk-another-0123456789");
     expect([plan.dev, plan.production]).toEqual([
@@ -155,7 +155,7 @@ describe("npm run deploy", () => {
     expect(secretsRefusal(".production.vars", JSON.stringify(good()))).toBeNull();
   });
 
-  test("only in Workers Builds the existing secrets remain, unless there is a file or one is named", () => {
+  test("in Workers Builds only, the existing secrets remain, unless there is a file of secrets or one is named", () => {
     const build = { WORKERS_CI: "1" };
     expect(usesDeployedSecrets(".production.vars", undefined, build)).toBe(true);
     expect(usesDeployedSecrets(".production.vars", JSON.stringify(good()), build)).toBe(false);
@@ -229,7 +229,7 @@ describe("npm run probe", () => {
     expect(judgeHeartbeat("event: a\ndata: {}\n\n")).toBe("no heartbeat seen");
   });
 
-  test("shows the shape of a balance and the form of an id, not their values", () => {
+  test("shows the shape of a balance and the format of an id, not their values", () => {
     expect(shapeOf({ data: { balance: -1, list: [{ a: "x" }, 2], none: null } })).toEqual({
       data: { balance: "number", list: [{ a: "string" }], none: null },
     });

@@ -106,7 +106,7 @@ describe("a sample", () => {
     expect(() => event({ odd: 1 })).toThrow("--event");
   });
 
-  test("is a form if it does not begin like JSON", () => {
+  test("is sent as a form if it does not begin like JSON", () => {
     expect(headersOf("slack", sample("slack-command.txt"))["content-type"]).toBe("application/x-www-form-urlencoded");
   });
 });

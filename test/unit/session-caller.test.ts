@@ -49,7 +49,7 @@ const reason = (is: string): Error =>
 describe("a publishable key", () => {
   const at = (ip: string): Promise<Caller> => whoIs(PK, { "cf-connecting-ip": ip });
 
-  test("has its presets, and the budgets of its visitor and of the key in total", async () => {
+  test("has its presets, the budget of its visitor and the total budget of the key", async () => {
     const caller = await at("203.0.113.7");
     expect(caller).toMatchObject({ kind: "publishable", grant: { presets: ["support"] } });
     expect(caller.budgets).toEqual([

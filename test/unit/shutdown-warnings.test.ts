@@ -1,7 +1,7 @@
 // The models of the config that the log warns of, and how often, from the list of GET /v1/models.
 import { expect, test } from "vitest";
 import { defineConfig } from "../../src/core/config/define-config.ts";
-import { shutdownWarnings } from "../../src/platform/shutdown-warnings.ts";
+import { createShutdownWarnings } from "../../src/platform/shutdown-warnings.ts";
 
 const NOW = Date.parse("2026-12-20T12:00:00Z");
 const DAY_MS = 86_400_000;
@@ -14,7 +14,7 @@ const config = defineConfig({
 function warner(): { lines: string[]; warn: (models: object[]) => void; pass: (ms: number) => void } {
   let clock = NOW;
   const lines: string[] = [];
-  const warn = shutdownWarnings(
+  const warn = createShutdownWarnings(
     config,
     () => clock,
     (line) => void lines.push(line),
@@ -44,6 +44,10 @@ test.each<[string, unknown]>([
   ["without a date", undefined],
   ["with a text that is not a date", "soon"],
   ["with an object", {}],
+  ["at a relay's zero", 0],
+  ["at the text of a zero", "0"],
+  ["before 1970", -1],
+  ["at Go's zero", "0001-01-01T00:00:00Z"],
 ])("a model that ends %s is not named", (_, shutdown_date) => {
   const { lines, warn } = warner();
   warn([{ id: "a", shutdown_date }, { id: 7 }, {}]);
@@ -73,4 +77,10 @@ test("it is logged once a day", () => {
   pass(1);
   warn(list);
   expect(lines).toHaveLength(2);
+});
+
+test("a model that is listed many times is named once", () => {
+  const { lines, warn } = warner();
+  warn(Array.from({ length: 1_000 }, () => ({ id: "a", shutdown_date: "2026-12-21" })));
+  expect(lines).toHaveLength(1);
 });

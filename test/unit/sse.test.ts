@@ -1,4 +1,4 @@
-// Frames hold every byte of a stream, however it is chunked, and give the same events as a reference parser.
+// Frames contain every byte of a stream, however it is chunked, and give the same events as a reference parser.
 import { createParser } from "eventsource-parser";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
@@ -56,7 +56,7 @@ const stream = fc
   .map((lines) => lines.map((parts) => parts.join("")).join(""));
 
 describe("splitting bytes into frames", () => {
-  test("any stream in any chunks gives the reference parser's events", () => {
+  test("any stream in any chunks gives the same events as the reference parser", () => {
     fc.assert(
       fc.property(stream, fc.array(fc.nat(), { maxLength: 8 }), (text, cuts) => {
         expect(eventsIn(split(cutAt(bytesOf(text), cuts)).frames)).toEqual(referenceEvents(text));
@@ -109,7 +109,7 @@ describe("splitting bytes into frames", () => {
     expect(splitter.end()).toBeUndefined();
   });
 
-  test("the bytes after the last blank line are the rest, unless they are line ends alone", () => {
+  test("the bytes after the last blank line are returned as the rest, unless they are line ends alone", () => {
     expect(textsOf([split([bytesOf("data: 1\n\ndata: 2")]).rest ?? new Uint8Array()])).toEqual(["data: 2"]);
     expect(split([bytesOf("data: 1\r\n\r"), bytesOf("\n")]).rest).toBeUndefined();
     expect(split([]).rest).toBeUndefined();
@@ -166,7 +166,7 @@ describe("parsing a frame", () => {
     expect(eventsIn(split([bytes.slice(0, 2), bytes.slice(2)]).frames)).toEqual([{ event: "", data: "1" }]);
   });
 
-  test("parseFrame and the reference parser read what formatEvent writes", () => {
+  test("parseFrame and the reference parser can read an event from formatEvent", () => {
     fc.assert(
       fc.property(fc.jsonValue(), (value) => {
         const data = JSON.stringify(value);

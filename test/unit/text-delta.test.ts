@@ -142,7 +142,7 @@ describe("readTextDelta gives undefined for an event", () => {
   });
 });
 
-test("an assembly of unparsed deltas gives the same response as an assembly of parsed ones", () => {
+test("an assembly of unparsed deltas gives the same response as one of parsed deltas", () => {
   const Piece = fc.record({
     text: Text.filter((text) => text.isWellFormed()),
     index: fc.nat(2),

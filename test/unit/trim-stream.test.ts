@@ -98,7 +98,7 @@ const stream = (items: readonly ItemPlan[], terminal: JsonObject): Event[] => [
 ];
 
 describe("the deltas join to the text of done", () => {
-  test("complete streams", () => {
+  test("in complete streams", () => {
     fc.assert(
       fc.property(fc.array(plans, { maxLength: 5 }), (items) => {
         const complete = items.map((item) => ({ ...item, deltas: true, done: true }));
@@ -110,7 +110,7 @@ describe("the deltas join to the text of done", () => {
     );
   });
 
-  test("streams that leave out an item's deltas or its end, but not both", () => {
+  test("in streams that omit an item's deltas or its end, but not both", () => {
     fc.assert(
       fc.property(fc.array(plans, { maxLength: 5 }), (items) => {
         const partial = items.map((item) => (item.deltas ? item : { ...item, done: true }));
@@ -120,7 +120,7 @@ describe("the deltas join to the text of done", () => {
     );
   });
 
-  test("streams that leave out the terminal output", () => {
+  test("in streams that omit the terminal output", () => {
     fc.assert(
       fc.property(
         fc.array(plans, { maxLength: 5 }),
@@ -140,7 +140,7 @@ describe("the deltas join to the text of done", () => {
     );
   });
 
-  test("streams of deltas alone", () => {
+  test("in streams of deltas alone", () => {
     const messagePlans = plans.filter(({ kind }) => kind !== "call" && kind !== "reasoning");
     fc.assert(
       fc.property(fc.array(messagePlans, { maxLength: 5 }), (items) => {
@@ -157,7 +157,7 @@ describe("the deltas join to the text of done", () => {
     );
   });
 
-  test("a stream with all of its content in the last event", () => {
+  test("in a stream with all of its content in the last event", () => {
     fc.assert(
       fc.property(fc.array(plans, { maxLength: 5 }), (items) => {
         const silent = items.map((item) => ({ ...item, deltas: false, done: false }));
@@ -168,7 +168,7 @@ describe("the deltas join to the text of done", () => {
     );
   });
 
-  test("an empty delta does not remove the separator between two parts of a summary", () => {
+  test("even if a delta after the separator between two parts of a summary is empty", () => {
     const part = (summary_index: number, delta: string): Event => ({
       type: "response.reasoning_summary_text.delta",
       output_index: 0,
@@ -188,7 +188,7 @@ describe("the deltas join to the text of done", () => {
     expect(answer.reasoning_summary).toBe("One.\n\nTwo.");
   });
 
-  test("except if the final text differs: deltas can't be revoked, so done has the right text", () => {
+  test("unless the final text differs: deltas can't be revoked, so only `done` has the right text", () => {
     const { sent, answer } = run(
       stream([{ kind: "text", pieces: ["wrong"], deltas: true, done: false }], {
         output: [itemOf({ kind: "text", pieces: ["right"], deltas: true, done: true }, 0)],
@@ -206,8 +206,8 @@ describe("the deltas join to the text of done", () => {
   });
 });
 
-describe("start", () => {
-  test("names upstream's model, else the requested one", () => {
+describe("the `start` event", () => {
+  test("has upstream's model, else the requested one", () => {
     const first = (data: JsonObject) => new TrimStream("req_1", "asked").push("response.created", data)[0];
     expect(first({ response: { model: "gpt-6-sol-2026" } })).toEqual({
       event: "start",
@@ -217,8 +217,8 @@ describe("start", () => {
   });
 });
 
-describe("replay", () => {
-  test("makes a complete answer a valid sequence that ends with it", () => {
+describe("a replay", () => {
+  test("turns a complete answer into a valid sequence that ends with it", () => {
     fc.assert(
       fc.property(fc.array(plans, { maxLength: 4 }), (items) => {
         const answer = trim(
@@ -234,7 +234,7 @@ describe("replay", () => {
   });
 });
 
-describe("as bare text", () => {
+describe("a bare text stream", () => {
   test("is the text, or the refusal if there is no text", () => {
     fc.assert(
       fc.property(fc.array(plans, { maxLength: 5 }), (items) => {

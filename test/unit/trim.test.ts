@@ -162,7 +162,7 @@ describe("text", () => {
     expect(trimResponse(response).text).toBe(expected);
   });
 
-  test("is what the openai SDK computes, for any output without phases", () => {
+  test("equals the text that the openai SDK computes, for any output without phases", () => {
     const part = fc.oneof(
       fc.record({ type: fc.constant("output_text"), text: fc.string(), annotations: fc.constant([]) }),
       fc.record({ type: fc.constant("refusal"), refusal: fc.string() }),
@@ -227,7 +227,7 @@ describe("data", () => {
     ["truncated JSON", '{"a":', undefined],
     ["no JSON", "I can't.", undefined],
     ["nothing", "", undefined],
-  ])("%s in the text: %j", (_, value, data) => {
+  ])("for %s in the text is %j", (_, value, data) => {
     const answer = trimResponse({ output: [message(text(value))] }, { wantsData: true });
     expect(answer.data).toEqual(data);
     expect(Object.hasOwn(answer, "data")).toBe(data !== undefined);
@@ -263,7 +263,7 @@ describe("a Markdown fence around the JSON", () => {
     ["300,000 line breaks in a fence", `\`\`\`json\n1${"\n".repeat(300_000)}\`\`\``, 1],
     ["300,000 backticks", "`".repeat(300_000), undefined],
     ["300,000 spaces after a fence", `\`\`\`\n1\n\`\`\`${" ".repeat(300_000)}`, 1],
-  ])("takes time that is linear in the text: %s", (_, value, data) => {
+  ])("takes time linear in the length of the text: %s", (_, value, data) => {
     // A quadratic scan needs half a minute for these, and fails by the time limit of a test.
     expect(dataOf(value)).toEqual(data);
   });

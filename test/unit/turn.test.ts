@@ -78,7 +78,7 @@ test("with skipAncestors any turn is read without its ancestors, and otherwise u
   expect(decodeTurn(lost, true)?.inputLost).toBe(true);
 });
 
-describe("an invalid record is a miss", () => {
+describe("an invalid record", () => {
   const record = JSON.parse(encode()) as JsonObject;
   test.each<[string, string | null]>([
     ["nothing", null],
@@ -92,11 +92,11 @@ describe("an invalid record is a miss", () => {
     ["metadata that is not text", JSON.stringify({ ...record, metadata: { a: 1 } })],
     ["a time that is not a number", JSON.stringify({ ...record, at: "now" })],
     ["a parent that is not an id", JSON.stringify({ ...record, parent: 7 })],
-  ])("%s", (_, text) => {
+  ])("a record with %s is a miss", (_, text) => {
     expect(decodeTurn(text)).toBeNull();
   });
 
-  test.each(Object.keys(turn).filter((key) => key !== "metadata"))("a record without %s", (key) => {
+  test.each(Object.keys(turn).filter((key) => key !== "metadata"))("a record without %s is a miss", (key) => {
     expect(decodeTurn(JSON.stringify({ ...record, [key]: undefined }))).toBeNull();
   });
 
@@ -111,7 +111,7 @@ describe("an invalid record is a miss", () => {
   });
 });
 
-describe("1 MiB", () => {
+describe("the limit of 1 MiB", () => {
   const image = `data:image/png;base64,${"A".repeat(MIB)}`;
   const question = (...parts: JsonObject[]): Turn["input"] => [{ role: "user", content: parts }];
   const responseWith = (text: string): JsonObject => ({
@@ -124,7 +124,7 @@ describe("1 MiB", () => {
     expect(decodeTurn(encode({ input }))?.input).toEqual(input);
   });
 
-  test("a larger one gets a note in place of every large data URL, and is otherwise unchanged", () => {
+  test("a larger record gets a note in place of every large data URL, and is otherwise unchanged", () => {
     const icon = `data:image/png;base64,${"A".repeat(1_000)}`;
     const parts = [
       { type: "input_text", text: "What is this?" },
@@ -136,7 +136,7 @@ describe("1 MiB", () => {
     expect(decodeTurn(text)).toEqual({ ...turn, input: question(...parts, note) });
   });
 
-  test("bare base64 of a file or a generated image is data too", () => {
+  test("bare base64 of a file or a generated image is replaced by a note, too", () => {
     const text = encode({
       input: question({ type: "input_file", file_data: "QUJD".repeat(300_000) }),
       response: { id: "resp_1", output: [{ type: "image_generation_call", result: "QUJD".repeat(300_000) }] },
@@ -188,7 +188,7 @@ describe("1 MiB", () => {
   });
 });
 
-describe("lineage and keys", () => {
+describe("ancestors and keys", () => {
   test("a root has no ancestors, and a long chain has its last hundred", () => {
     expect(ancestorsOf(null, null)).toEqual([]);
     expect(ancestorsOf("a", null)).toEqual(["a"]);
@@ -199,7 +199,7 @@ describe("lineage and keys", () => {
     expect([next[0], next.at(-1)]).toEqual(["id1", "last"]);
   });
 
-  test("a key has version, owner and id, and is short enough for KV", () => {
+  test("a turn's key contains version, owner and id, and is short enough for KV", () => {
     expect(turnKey("owner", "resp_ue1_x")).toBe("turn:v1:owner:resp_ue1_x");
     expect(turnKey("o".repeat(22), "r".repeat(256)).length).toBeLessThanOrEqual(512);
   });

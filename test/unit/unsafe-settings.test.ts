@@ -83,7 +83,7 @@ test.each<[string, string[], string[]]>([
     ["callbacks.crm", "CRM_KEY"],
   ],
   ["turnstile_secret_missing", warnings(safe, GOOD_KEY, false), ["TURNSTILE_SECRET"]],
-])("%s is one line that names what to change", (name, lines, parts) => {
+])("%s gets one line that names the setting to change", (name, lines, parts) => {
   expect(lines).toEqual([expect.stringMatching(new RegExp(`^${name}: `))]);
   for (const part of parts) expect(lines[0]).toContain(part);
   expect(lines[0]).not.toMatch(/yyy|xxx/);

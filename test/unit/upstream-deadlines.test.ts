@@ -3,7 +3,7 @@ import { getEventListeners } from "node:events";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { Problem } from "../../src/core/lib/problem.ts";
 import type { UpstreamDeadlines } from "../../src/platform/upstream/call-deadline.ts";
-import { uniapi, type UpstreamReply } from "../../src/platform/upstream/upstream.ts";
+import { createUpstream, type UpstreamReply } from "../../src/platform/upstream/upstream.ts";
 
 // Imported without types: those of wire.ts need a Worker's globals, and this test runs in Node.
 const { DEADLINES } = await vi.importActual<{ DEADLINES: UpstreamDeadlines }>("../../src/wire.ts");
@@ -42,7 +42,7 @@ function call(stream: boolean, whose: Whose = "a caller's"): Call {
     });
     return promise;
   }) as unknown as typeof fetch;
-  const { create } = uniapi(
+  const { create } = createUpstream(
     { baseUrl: "https://api.example", key: "sk-canary-4f9d2c7b1e8a", deadlines: DEADLINES },
     fetcher,
     () => Date.now(),
@@ -121,7 +121,7 @@ describe("the first byte", () => {
     [true, "nobody's"],
     [false, "a caller's"],
     [false, "nobody's"],
-  ] as const)("may take 120 s (stream %s, %s)", async (stream, whose) => {
+  ] as const)("may take 120 s (stream: %s, %s)", async (stream, whose) => {
     const started = call(stream, whose);
     await vi.advanceTimersByTimeAsync(119_999);
     expect(await isSettled(started.reply)).toBe(false);
@@ -133,7 +133,7 @@ describe("the first byte", () => {
 });
 
 describe("silence", () => {
-  test.each(EITHER)("between bytes of a stream may last 300 s, and any byte restarts it (%s)", async (whose) => {
+  test.each(EITHER)("between bytes of a stream may last 300 s, and any byte restarts the count (%s)", async (whose) => {
     const started = call(true, whose);
     const stream = await streamOf(started);
     for (const bytes of ["data", ": ping", "\n", "\n"]) {
@@ -153,7 +153,7 @@ describe("silence", () => {
     expectNothingRuns(started);
   });
 
-  test("before a JSON answer may last 300 s, and a heartbeat line restarts it", async () => {
+  test("before a JSON answer may last 300 s, and a heartbeat line restarts the count", async () => {
     const started = call(false);
     started.respond();
     await vi.advanceTimersByTimeAsync(299_999);
@@ -208,7 +208,7 @@ describe("the total time", () => {
 describe("a caller who disconnects", () => {
   const LEFT = "502 upstream_error maybe client_left";
 
-  test("before the first byte aborts the call at once", async () => {
+  test("before the first byte aborts the call immediately", async () => {
     const started = call(true);
     started.caller.abort();
     expect(await outcome(started.reply)).toBe(LEFT);
@@ -216,7 +216,7 @@ describe("a caller who disconnects", () => {
     expectNothingRuns(started);
   });
 
-  test("in a stream aborts the call at once", async () => {
+  test("in a stream aborts the call immediately", async () => {
     const started = call(true);
     const stream = await streamOf(started);
     const next = stream.next();
@@ -236,7 +236,7 @@ describe("a caller who disconnects", () => {
         : Promise.resolve(Response.json({})),
     );
     const settings = { baseUrl: "https://api.example", key: "sk-canary-4f9d2c7b1e8a", deadlines: DEADLINES };
-    const upstream = uniapi(settings, fetcher as unknown as typeof fetch, () => Date.now());
+    const upstream = createUpstream(settings, fetcher as unknown as typeof fetch, () => Date.now());
     expect(await outcome(upstream.create({}, true, caller.signal))).toBe(LEFT);
     expect(fetcher.mock.calls.every(([, init]) => init.signal?.aborted)).toBe(true);
     expect(vi.getTimerCount()).toBe(0);
@@ -309,7 +309,7 @@ describe("no timer or listener remains", () => {
   });
 });
 
-test("an error whose body does not arrive counts by its status after five seconds", async () => {
+test("an error whose body does not arrive is classified by its status after five seconds", async () => {
   const { reply, respond } = call(true);
   respond({ status: 503 });
   const result = outcome(reply);

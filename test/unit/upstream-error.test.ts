@@ -66,7 +66,7 @@ describe("recorded errors", () => {
   });
 });
 
-describe("by code first, then by status", () => {
+describe("an error is classified by code first, then by status", () => {
   test.each<[number, object | undefined, string]>([
     [400, { code: "insufficient_user_quota" }, "502 upstream_quota unpaid"],
     [429, { code: "pre_consume_token_quota_failed" }, "502 upstream_quota unpaid"],
@@ -155,7 +155,7 @@ describe("the fields of an error", () => {
   });
 });
 
-describe("our key in a field that is forwarded", () => {
+describe("our key in a forwarded field", () => {
   const shownOf = (error: object): string => {
     const problem = problemOf(400, error);
     return JSON.stringify([problem.body("r"), problem.details.reason]).toLowerCase();
@@ -166,11 +166,11 @@ describe("our key in a field that is forwarded", () => {
     ["the code, in a plain form", { code: `bad.${KEY.replaceAll("-", "_")}` }],
     ["the param", { code: "bad", param: `headers.${KEY}` }],
     ["part of the code", { code: `bad ${KEY.slice(3, 14)}` }],
-  ])("neither answer nor log line has it: %s", (_, error) => {
+  ])("reaches neither answer nor log line: %s", (_, error) => {
     for (const part of ["canary", "4f9d2c7b1e8a"]) expect(shownOf(error)).not.toContain(part);
   });
 
-  test("code and param are bounded", () => {
+  test("has a maximum length in code and param, like any value", () => {
     const { error } = problemOf(400, {
       code: "x".repeat(900),
       param: "y z ".repeat(900),

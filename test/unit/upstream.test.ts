@@ -4,7 +4,7 @@ import { describe, expect, test, vi } from "vitest";
 import { Problem } from "../../src/core/lib/problem.ts";
 import { parseFrame } from "../../src/core/lib/sse.ts";
 import type { UpstreamDeadlines } from "../../src/platform/upstream/call-deadline.ts";
-import { uniapi, type Upstream, type UpstreamReply } from "../../src/platform/upstream/upstream.ts";
+import { createUpstream, type Upstream, type UpstreamReply } from "../../src/platform/upstream/upstream.ts";
 
 // Imported without types: those of wire.ts need a Worker's globals, and this test runs in Node.
 const { DEADLINES } = await vi.importActual<{ DEADLINES: UpstreamDeadlines }>("../../src/wire.ts");
@@ -18,7 +18,7 @@ function upstreamOf(reply: () => Response | Promise<Response>): { upstream: Upst
     return reply();
   }) as unknown as typeof fetch;
   return {
-    upstream: uniapi({ baseUrl: "https://api.example", key: KEY, deadlines: DEADLINES }, fetcher, () => 0),
+    upstream: createUpstream({ baseUrl: "https://api.example", key: KEY, deadlines: DEADLINES }, fetcher, () => 0),
     requests,
   };
 }
@@ -217,19 +217,19 @@ describe("a refusal", () => {
         }),
       "503 upstream_unavailable unpaid",
     ],
-  ])("with %s as its body counts by its status", async (_, reply, expected) => {
+  ])("with %s as its body is classified by its status", async (_, reply, expected) => {
     for (const stream of [true, false]) expect(await outcome(create(reply, stream))).toBe(expected);
   });
 
-  test("has its Retry-After", async () => {
+  test("has upstream's Retry-After", async () => {
     const reply = () => new Response(null, { status: 429, headers: { "retry-after": "7" } });
     await expect(create(reply)).rejects.toMatchObject({ details: { retryAfter: 7, upstreamRetryAfter: 7 } });
   });
 
-  test("an error in a stream is read the same way", () => {
+  test("in a stream is read the same way", () => {
     const { upstream } = upstreamOf(json(response));
-    expect(upstream.fault({ error: { code: "rate_limit_exceeded" } }).code).toBe("upstream_rate_limited");
-    expect(upstream.fault({ type: "error", code: "server_error" }).details.paid).toBe("maybe");
+    expect(upstream.problemFromBody({ error: { code: "rate_limit_exceeded" } }).code).toBe("upstream_rate_limited");
+    expect(upstream.problemFromBody({ type: "error", code: "server_error" }).details.paid).toBe("maybe");
   });
 });
 
@@ -254,7 +254,7 @@ describe("a stream", () => {
     expect(await dataOf(await create(sse("data: 0\n\n", rest), true))).toEqual(["0", ...expected]);
   });
 
-  test("a last frame that is not UTF-8 is no event", async () => {
+  test("a last frame that is not UTF-8 is not an event", async () => {
     expect(await dataOf(await create(sse("data: 0\n\n", Uint8Array.of(0x7b, 0xff)), true))).toEqual(["0"]);
   });
 

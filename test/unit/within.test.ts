@@ -4,13 +4,13 @@ import { TimeoutError, within } from "../../src/platform/io/within.ts";
 
 beforeEach(() => void vi.useFakeTimers());
 
-test("a result and a failure in time are returned, and the timer is cleared", async () => {
+test("within() passes on a result or a failure in time, and clears the timer", async () => {
   expect(await within(1_000, Promise.resolve("done"))).toBe("done");
   await expect(within(1_000, Promise.reject(new Error("broken")))).rejects.toThrow("broken");
   expect(vi.getTimerCount()).toBe(0);
 });
 
-test("after the time it rejects, and a later failure of the work is ignored", async () => {
+test("within() rejects after the time limit, and ignores a later failure of the work", async () => {
   const { promise, reject } = Promise.withResolvers<string>();
   const limited = expect(within(1_000, promise)).rejects.toBeInstanceOf(TimeoutError);
   await vi.advanceTimersByTimeAsync(1_000);

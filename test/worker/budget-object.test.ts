@@ -18,7 +18,7 @@ const fresh = (): DurableObjectStub<Budget> => env.BUDGETS.getByName(crypto.rand
 const today = async (budget: ReturnType<typeof fresh>): Promise<object | undefined> => (await budget.usage(AT)).days[0];
 
 describe("a day's limits", () => {
-  test("a call that fits is held; one that does not fit changes nothing and gets the time of the next try", async () => {
+  test("a call that fits gets a hold; a call that does not fit changes nothing and gets the time to retry", async () => {
     const budget = fresh();
     expect(await budget.hold(AT, "a", { tokens: 600, nanoUsd: 1_000 }, LIMITS)).toBeNull();
     expect(await budget.hold(AT, "b", { tokens: 401, nanoUsd: 0 }, LIMITS)).toEqual({
@@ -54,7 +54,7 @@ describe("a day's limits", () => {
     ]);
   });
 
-  test("after any order of holding, settling, repeating and crashing, the sums agree and no limit is exceeded", async () => {
+  test("after any sequence of holds, settlements, repeats and crashes, the sums agree and no limit is exceeded", async () => {
     const step = fc.oneof(
       fc.record({ do: fc.constant("hold" as const), tokens: fc.nat(400), nanoUsd: fc.nat(400_000) }),
       // Never more than was held, since that was the worst case.
@@ -108,18 +108,18 @@ describe("a day's limits", () => {
   });
 });
 
-describe("requests", () => {
+describe("limits on requests", () => {
   test("a minute has a limit, refused requests do not count, and the next minute begins at zero", async () => {
     const budget = fresh();
     const tries = await Promise.all(Array.from({ length: 8 }, () => budget.admit(AT + 5_000, 3, undefined)));
     expect(tries.filter((result) => result === null)).toHaveLength(3);
     expect(tries.find((result) => result !== null)).toEqual({ limit: "requests_per_minute", retryAfter: 55 });
-    expect((await budget.usage(AT + 5_000)).inMinute).toBe(3);
+    expect((await budget.usage(AT + 5_000)).minuteRequests).toBe(3);
     expect(await budget.admit(AT + 60_000, 3, undefined)).toBeNull();
-    expect((await budget.usage(AT + 60_000)).inMinute).toBe(1);
+    expect((await budget.usage(AT + 60_000)).minuteRequests).toBe(1);
   });
 
-  test("a minute that has begun for one isolate's clock has begun for all", async () => {
+  test("isolates with different clocks share one minute window", async () => {
     const budget = fresh();
     const results = [];
     for (let n = 0; n < 20; n += 1)
@@ -145,7 +145,7 @@ const hasAlarm = (budget: ReturnType<typeof fresh>): Promise<boolean> =>
   runInDurableObject(budget, async (_, { storage }) => (await storage.getAlarm()) !== null);
 
 describe("old days", () => {
-  test("an alarm deletes them when they are a month old, and an unused object completely", async () => {
+  test("an alarm deletes days that are a month old, and all storage of an unused object", async () => {
     const budget = fresh();
     const old = Date.now() - 40 * DAY_MS;
     await budget.hold(old, "lost", { tokens: 5, nanoUsd: 5 }, LIMITS);
@@ -175,7 +175,7 @@ describe("old days", () => {
 
   test("an object that was only read stores nothing", async () => {
     const budget = fresh();
-    expect(await budget.usage(AT)).toEqual({ days: [], inMinute: 0, ofToken: 0 });
+    expect(await budget.usage(AT)).toEqual({ days: [], minuteRequests: 0, tokenRequests: 0 });
     await budget.settle("never", { tokens: 1, nanoUsd: 1 });
     expect(await tables(budget)).toEqual([]);
   });

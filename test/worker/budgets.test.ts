@@ -3,7 +3,7 @@ import { env } from "cloudflare:workers";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { ConfigInput } from "../../src/core/config/define-config.ts";
-import { durableBudgets } from "../../src/platform/budgets.ts";
+import { createBudgets } from "../../src/platform/budgets.ts";
 import { respond } from "./restricted.ts";
 import { claimsOf, hs256, SESSION_KEYS } from "./tokens.ts";
 import {
@@ -59,8 +59,8 @@ const usedOf = async (
   };
 const from = (address: string): Record<string, string> => ({ ...pk, "cf-connecting-ip": address });
 
-describe("a limit", () => {
-  test("lets at most ten of fifty parallel calls reach upstream if it is enough for ten", async () => {
+describe("the limit of a budget", () => {
+  test("a budget for ten calls admits at most ten of fifty parallel calls", async () => {
     // Each call holds 100 output tokens and some input tokens. A settlement may only make room for what it frees.
     const { worker, total } = startLimited({ total: { tokens_per_day: 1_500 } });
     const input = uniqueText();
@@ -95,7 +95,7 @@ describe("a limit", () => {
     }
   });
 
-  test("requests_per_minute counts hits, refused requests and wrong bodies too", async () => {
+  test("requests_per_minute counts cache hits, refused requests and invalid bodies, too", async () => {
     withinOneMinute();
     const { worker } = startLimited({ per_visitor: { requests_per_minute: 3 } }, { cache: { ttl: 600 } });
     const input = uniqueText();
@@ -164,7 +164,7 @@ describe("a limit", () => {
     expect(await ask("203.0.113.1")).toBe(200);
     expect(await ask("203.0.113.2")).toBe(429);
     await worker.settled();
-    expect((await env.BUDGETS.getByName(total).usage(Date.now())).inMinute).toBe(3);
+    expect((await env.BUDGETS.getByName(total).usage(Date.now())).minuteRequests).toBe(3);
   });
 });
 
@@ -176,7 +176,7 @@ describe("a session's own claims", () => {
       { SESSION_KEYS },
     );
 
-  test("limit its requests, as GET /usage shows", async () => {
+  test("limit its requests, and GET /usage shows the limit", async () => {
     const worker = sessions();
     const user = asSession({ requests: 3, tokens_per_day: 5_000 });
     await worker.answer({ input: uniqueText() }, user);
@@ -201,7 +201,7 @@ describe("a session's own claims", () => {
 });
 
 describe("budgets together", () => {
-  test("after any interleaving of calls that settle, are refused, get lost or meet a failing object, all sums agree and no limit is exceeded", async () => {
+  test("after any interleaving of calls that settle, are refused, get lost or reach a failing object, all sums agree and no limit is exceeded", async () => {
     const call = fc.record({
       tokens: fc.integer({ min: 1, max: 400 }),
       end: fc.constantFrom("settle" as const, "release" as const, "lost" as const),
@@ -243,7 +243,7 @@ describe("budgets together", () => {
             warn: () => undefined,
             reportEveryMs: 1,
           };
-          const adapter = durableBudgets(flaky, outside);
+          const adapter = createBudgets(flaky, outside);
           await scheduler.schedule(Promise.resolve(), `call ${n} begins`);
           const held = await adapter
             .hold(budgets, { tokens, nanoUsd: 0 }, (work) => void waitUntil.push(work))
@@ -271,7 +271,7 @@ describe("budgets together", () => {
 describe("a hold", () => {
   const model = (name: string): ConfigInput => ({ presets: { chat: { max_output_tokens: 100, model: name } } });
 
-  test("is replaced by what was used: as JSON, as events, on both routes, in tokens and USD", async () => {
+  test("is replaced by the actual usage in tokens and USD, as JSON and as events, on both routes", async () => {
     const { worker, total } = startLimited({ total: { tokens_per_day: 100_000, usd_per_day: 1 } });
     let tokens = 0;
     const used = await worker.answer({ input: uniqueText() }, pk);
@@ -292,7 +292,7 @@ describe("a hold", () => {
   });
 
   test.each(["emulate/429", "emulate/503", "emulate/400", "emulate/401"])(
-    "is returned if upstream refused the call unpaid (%s)",
+    "is released if upstream refused the call unpaid (%s)",
     async (name) => {
       const { worker, total } = startLimited({ total: { tokens_per_day: 100_000 } }, model(name));
       expect((await worker.ask({ input: uniqueText() }, pk)).ok).toBe(false);
@@ -301,7 +301,7 @@ describe("a hold", () => {
     },
   );
 
-  test("is returned if upstream refused in its stream, before any output", async () => {
+  test("is released if upstream refused in its stream, before any output", async () => {
     const { worker, total } = startLimited({ total: { tokens_per_day: 100_000 } }, model("emulate/error-event-nested"));
     for (const response of [
       await worker.ask({ input: uniqueText() }, { ...pk, ...EVENTS }),
@@ -361,7 +361,7 @@ describe("a budget that can't be reached", () => {
     ["requests_per_minute", { requests_per_minute: 5 }, broken, "unavailable"],
     ["tokens_per_day", { tokens_per_day: 5_000 }, broken, "unavailable"],
     ["tokens_per_day, unbound", { tokens_per_day: 5_000 }, undefined, "misconfigured"],
-  ])("is 503 for callers with limits (%s), and upstream is not called", async (_name, limits, BUDGETS, code) => {
+  ])("causes a 503 for callers with limits (%s), and upstream is not called", async (_name, limits, BUDGETS, code) => {
     const { worker } = startLimited({ total: limits }, {}, { BUDGETS });
     const input = uniqueText();
     const response = await worker.ask({ input }, pk);
@@ -377,7 +377,7 @@ describe("a budget that can't be reached", () => {
     }
   });
 
-  test("a settlement that is lost is sent again, and counted once", async () => {
+  test("receives a lost settlement again later, and counts it once", async () => {
     let settleCalls = 0;
     const real = env.BUDGETS;
     const flaky = {

@@ -6,7 +6,7 @@ import { randomHex } from "../../src/wire.ts";
 const BROKEN = [[0xff], [0xc3], [0xe2, 0x82], [0xed, 0xa0, 0x80], [0xf0, 0x9f, 0x98], [0xc0, 0xaf], [0x61, 0xe2]];
 const TEXTS = ["", "plain", "café", "\u{1f600}", "\ufeffmarked", "a\u0000b", "漢字"];
 
-test.each(BROKEN.map((bytes) => [bytes]))("after %j, which is not UTF-8, the shared decoder still works", (bytes) => {
+test.each(BROKEN.map((bytes) => [bytes]))("the shared decoder still works after %j, which is not UTF-8", (bytes) => {
   for (const text of TEXTS) {
     expect(() => decodeUtf8(Uint8Array.from(bytes))).toThrow("not well-formed UTF-8");
     expect(decodeUtf8(new TextEncoder().encode(text))).toBe(text.replace(/^\ufeff/, ""));

@@ -163,7 +163,7 @@ describe("exact repeats", () => {
     expect(await calls(body.input)).toBe(3);
   });
 
-  test("another base URL, another id key or a turned-off cache is a miss", async () => {
+  test("another base URL, another id key or a disabled cache leads to a miss", async () => {
     const body = { input: uniqueText() };
     await startWorker().answer(body);
     expect(await startWorker().answer(body)).toHaveProperty("cached");
@@ -176,7 +176,7 @@ describe("exact repeats", () => {
     expect([cacheStatus(off), off.answer?.cached]).toEqual(["uniapi-edge; fwd=bypass", undefined]);
   });
 
-  test("a preset with cache: false neither reads nor writes", async () => {
+  test("a preset with cache: false neither reads nor writes the cache", async () => {
     const worker = startWorker({ presets: { fresh: { cache: false } } });
     const body = { input: uniqueText(), preset: "fresh" };
     expect(cacheStatus(await readReply(worker, body))).toBe("uniapi-edge; fwd=bypass");
@@ -232,7 +232,7 @@ describe("a preset with a shared cache", () => {
     expect(await worker.answer(follow, as(KEYS.bob))).toHaveProperty("cached", true);
   });
 
-  test("writes no turn while turns are off", async () => {
+  test("writes no turn with `turns: false`", async () => {
     const worker = startWorker({ ...config, turns: false }, { SERVER_KEYS });
     const body = { input: uniqueText(), preset: "faq" };
     await worker.answer(body, as(KEYS.alice));
@@ -282,7 +282,7 @@ describe("a request's cache settings", () => {
   test.each([
     ["cache: false", { cache: false }, {}],
     ["Cache-Control: no-store", {}, { "cache-control": "no-store" }],
-  ])("%s neither reads nor writes", async (_name, fields, headers) => {
+  ])("%s neither reads nor writes the cache", async (_name, fields, headers) => {
     const worker = startWorker();
     const body = { input: uniqueText() };
     expect(cacheStatus(await readReply(worker, { ...body, ...fields }, headers))).toBe("uniapi-edge; fwd=bypass");
@@ -296,7 +296,7 @@ describe("a request's cache settings", () => {
     ['cache: "refresh"', { cache: "refresh" }, {}],
     ["Cache-Control: no-cache", {}, { "cache-control": "no-cache" }],
     ["Cache-Control: max-age=0", {}, { "cache-control": "max-age=0" }],
-  ])("%s writes without reading", async (_name, fields, headers) => {
+  ])("%s writes the cache without reading it", async (_name, fields, headers) => {
     const worker = startWorker();
     const body = { input: uniqueText() };
     const first = await worker.answer(body);
@@ -346,7 +346,7 @@ describe("a request's cache settings", () => {
   });
 });
 
-describe("not cached", () => {
+describe("which answers are cached", () => {
   test.each([
     ["an incomplete answer", { model: "emulate/incomplete" }, "fwd=miss"],
     [
@@ -356,7 +356,7 @@ describe("not cached", () => {
     ],
     ["an answer with a hosted tool", { tools: [{ type: "web_search" }] }, "fwd=bypass"],
     ["an answer with store: false", { store: false }, "fwd=bypass"],
-  ])("%s", async (_name, fields, status) => {
+  ])("%s is not cached", async (_name, fields, status) => {
     for (const form of Object.values(FORMS)) {
       const worker = startWorker();
       const body = { input: uniqueText(), ...fields };
@@ -368,7 +368,7 @@ describe("not cached", () => {
     }
   });
 
-  test("a failed answer", async () => {
+  test("a failed answer is not cached", async () => {
     const worker = startWorker();
     const body = { input: uniqueText(), model: "emulate/failed" };
     for (const headers of [{}, TEXT, EVENTS]) await (await worker.ask(body, headers)).text();
@@ -377,7 +377,7 @@ describe("not cached", () => {
     expect(await calls(body.input)).toBe(3);
   });
 
-  test("a refusal is an answer, and is repeated in every form", async () => {
+  test("a refusal by the model is cached, and is repeated in every form", async () => {
     const worker = startWorker();
     const body = { input: uniqueText(), model: "emulate/refusal" };
     const original = await worker.answer(body);
@@ -389,7 +389,7 @@ describe("not cached", () => {
     expect(await calls(body.input)).toBe(1);
   });
 
-  test("an answer larger than a record, whose Cache-Status then lacks `stored`", async () => {
+  test("an answer too large for a record is not cached, and its Cache-Status lacks `stored`", async () => {
     const worker = startWorker();
     const body = { input: uniqueText(), model: "emulate/too-large/1100000" };
     const original = await readReply(worker, body);

@@ -96,7 +96,7 @@ describe("settings", () => {
     expect((await production.send("https://ask.example.com/health")).status).toBe(200);
   });
 
-  test("the upstream key may have spaces around it, and the base URL a trailing /v1", async () => {
+  test("the upstream key may have spaces around it, and the base URL may end in /v1", async () => {
     const base = (await import("vitest")).inject("emulatorUrl");
     for (const UNIAPI_BASE_URL of [base, `${base}/`, `${base}/v1`, `${base}/v1/`]) {
       const settings = {
@@ -116,7 +116,7 @@ describe("settings", () => {
     expect((await again.answer({ input: uniqueText(), previous_response_id: id })).text).toContain(first);
   });
 
-  test("a new id key in front invalidates no conversation, no turn and no cached answer", async () => {
+  test("a new first id key invalidates no conversation, no turn and no cached answer", async () => {
     const fresh = btoa("a fresh id key of thirty-2 bytes");
     const input = uniqueText();
     const old = await startWorker().answer({ input });
@@ -132,7 +132,7 @@ describe("settings", () => {
     expect((await startWorker().get(`/ask/${next.id}`)).status).toBe(404);
   });
 
-  test("PAUSED=1 answers 503 without an upstream call; a value that is neither on nor off is an error, not ignored", async () => {
+  test("PAUSED=1 answers 503 without an upstream call, and a value that is neither on nor off is an error", async () => {
     const worker = startWorker({}, { PAUSED: "1", SERVER_KEYS });
     for (const accept of ["application/json", "text/event-stream", "text/plain"]) {
       const input = uniqueText();
@@ -178,7 +178,7 @@ describe("credentials", () => {
     ["the own host on another port", { ...as(KEYS.alice), origin: "https://ask.example.com:8443" }, "wrong_origin"],
   ];
 
-  test("every 401 has one text and WWW-Authenticate; the reason is only in the log", async () => {
+  test("every 401 has the same message and WWW-Authenticate, and the reason is only in the log", async () => {
     const worker = startWorker({}, { ...PRODUCTION, SERVER_KEYS });
     const messages = new Set<string>();
     for (const [name, headers, reason] of wrong) {
@@ -307,7 +307,7 @@ describe("under ENVIRONMENT=local, the Worker", () => {
 });
 
 describe("routes", () => {
-  test("/health answers without a credential, and makes no outgoing request", async () => {
+  test("/health answers without a credential and makes no outgoing request", async () => {
     const worker = startWorker({}, { ...PRODUCTION, SERVER_KEYS });
     const response = await worker.send("https://ask.example.com/health");
     expect(response.status).toBe(200);

@@ -18,7 +18,7 @@ const clientOf = (worker: WorkerUnderTest, token: string): ReturnType<typeof cre
   createClient({ url: "http://localhost:8787", token, fetch: (url, init) => worker.send(url, init) });
 
 describe("in a Worker", () => {
-  test("it asks, streams and continues the conversation", async () => {
+  test("the client asks, streams and continues the conversation", async () => {
     const worker = startWorker({}, { SERVER_KEYS });
     const conversation = clientOf(worker, KEYS.alice).conversation();
     const [first, second] = [uniqueText("My name is Ada."), uniqueText("What is my name?")];
@@ -73,7 +73,7 @@ describe("in a Worker", () => {
     });
   });
 
-  test("a call that may be paid for is not repeated", async () => {
+  test("a call that may have been paid is not repeated", async () => {
     const worker = startWorker({}, { SERVER_KEYS });
     const input = uniqueText();
     await expect(clientOf(worker, KEYS.alice).ask({ input, model: "emulate/500" })).rejects.toMatchObject({
@@ -101,7 +101,7 @@ describe("/client.js", () => {
     }
   });
 
-  test("is not sent again to a client that has it", async () => {
+  test("is not sent again to a client that has the same version", async () => {
     const worker = startWorker();
     const etag = (await worker.get("/client.js")).headers.get("etag") ?? "";
     for (const known of [etag, `W/${etag}`, `"other", ${etag}`, "*"]) {

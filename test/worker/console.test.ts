@@ -8,7 +8,7 @@ const PRODUCTION = { ENVIRONMENT: "production", SERVER_KEYS: "sk_somebody_012345
 const FILES = ["/", "/console/console.js", "/console/console.css", "/console/icon.svg"];
 
 describe("in production the console", () => {
-  test("is off: all its paths answer like an unknown path", async () => {
+  test("is off, and all its paths answer like an unknown path", async () => {
     const worker = startWorker({}, PRODUCTION);
     const { request_id: _, ...unknown } = await problemOf(await worker.get("/nothing-here"));
     for (const path of FILES) {
@@ -24,7 +24,7 @@ describe("in production the console", () => {
     }
   });
 
-  test("is served to anybody with `console: true`; its requests need a credential", async () => {
+  test("is served to anyone with `console: true`, but its requests need a credential", async () => {
     const worker = startWorker({ console: true }, PRODUCTION);
     for (const path of FILES) expect((await worker.get(path)).status, path).toBe(200);
     expect(await (await worker.get("/")).text()).toContain('data-environment="production"');
@@ -32,13 +32,13 @@ describe("in production the console", () => {
   });
 });
 
-test("under ENVIRONMENT=local it is always on, and the page knows that it needs no credential", async () => {
+test("under ENVIRONMENT=local the console is always on, and its page knows that it needs no credential", async () => {
   const page = await startWorker().get("/");
   expect(page.status).toBe(200);
   expect(await page.text()).toContain('data-environment="local"');
 });
 
-test("its policy allows its own scripts only, no other origin, no frames, and no markup from text", async () => {
+test("the console's policy allows its own scripts only, no other origin, no frames, and no markup from strings", async () => {
   const worker = startWorker({ console: true }, PRODUCTION);
   const page = await worker.get("/");
   expect(page.headers.get("content-type")).toBe("text/html; charset=utf-8");
@@ -63,7 +63,7 @@ test("its policy allows its own scripts only, no other origin, no frames, and no
   expect(await (await worker.get("/console/console.css")).text()).not.toMatch(/url\(\s*["']?https?:|@import/);
 });
 
-test("other methods get 405 with Allow, and other names 404", async () => {
+test("other methods on the console's paths get 405 with Allow, and unknown files get 404", async () => {
   const response = await startWorker().send("/", { method: "POST", body: "x" });
   expect([response.status, response.headers.get("allow")]).toEqual([405, "GET, HEAD"]);
   for (const path of ["/console", "/console/nothing.js", "/console/..%2Fopenapi.json", "/console/.env"]) {

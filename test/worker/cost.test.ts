@@ -32,7 +32,7 @@ function countedKv(): { kv: KVNamespace; takeCalls: () => string[] } {
 }
 
 describe("KV is called", () => {
-  test("for /ask: once before the upstream call, and once for each of two records after it; once for a hit", async () => {
+  test("for /ask: once before the upstream call and once for each of two records after it, or once in all for a hit", async () => {
     const { kv, takeCalls } = countedKv();
     const worker = startWorker({}, { RESPONSES: kv });
     const body = { input: uniqueText() };
@@ -105,7 +105,7 @@ describe.each(["/ask", "/v1/responses"])("a stream on %s", (path) => {
     await settled();
   });
 
-  test("writes once per chunk of upstream, however many events it has", async () => {
+  test("writes once per upstream chunk, however many events the chunk has", async () => {
     const { upstream, read, settled } = await open();
     await read();
     const words = Array.from({ length: 40 }, (_, n) => `word${n} `);

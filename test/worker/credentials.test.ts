@@ -38,7 +38,7 @@ test("each kind of credential is accepted as its kind of caller", async () => {
   expect(log.requests().map(({ caller }) => caller)).toEqual(["server", "publishable", "session"]);
 });
 
-test("every 401 has the same text and headers, whether the key, the user or the preset exists or not", async () => {
+test("every 401 has the same message and headers, whether the key, the user or the preset exists or not", async () => {
   const worker = startWorker(CONFIG, PRODUCTION);
   const rsa = signer("RS256");
   const wrong: [string, string][] = [
@@ -87,7 +87,7 @@ test("under ENVIRONMENT=local the message contains the reason", async () => {
   }
 });
 
-describe("the page that a credential comes from", () => {
+describe("a page that sends a credential", () => {
   const FOREIGN = [
     "https://evil.example",
     "null",
@@ -99,11 +99,11 @@ describe("the page that a credential comes from", () => {
   ];
   const CREDENTIALS: [string, string][] = [
     ["a publishable key", PK],
-    ["an unknown one", "pk_never_0123456789abcdef"],
+    ["an unknown publishable key", "pk_never_0123456789abcdef"],
     ["a session", session()],
     ["an expired session", session({ exp: now() - 1 })],
-    ["no token", "a.b.c"],
-    ["anything", "hello"],
+    ["a malformed token", "a.b.c"],
+    ["an arbitrary string", "hello"],
   ];
 
   test.each(CREDENTIALS)("must have an origin from the config, before %s is checked", async (_name, credential) => {
@@ -117,15 +117,18 @@ describe("the page that a credential comes from", () => {
     }
   });
 
-  test.each([PK, session()])("may have an origin from the config, the Worker's own, or none", async (credential) => {
-    const worker = startWorker(CONFIG, SECRETS);
-    const input = uniqueText();
-    for (const headers of [{}, { origin: APP }, { origin: "http://localhost:8787" }]) {
-      expect((await ask(worker, { ...headers, ...as(credential) } as HeaderTable, input)).status).toBe(200);
-    }
-  });
+  test.each([PK, session()])(
+    "may have an origin from the config, the Worker's own origin, or no origin",
+    async (credential) => {
+      const worker = startWorker(CONFIG, SECRETS);
+      const input = uniqueText();
+      for (const headers of [{}, { origin: APP }, { origin: "http://localhost:8787" }]) {
+        expect((await ask(worker, { ...headers, ...as(credential) } as HeaderTable, input)).status).toBe(200);
+      }
+    },
+  );
 
-  test("must not have any other origin with a server key, known or unknown, not even one from the config", async () => {
+  test("must not use a server key, known or unknown, even if its origin is in the config", async () => {
     const worker = startWorker(CONFIG, SECRETS);
     for (const key of [KEYS.alice, "sk_never_0123456789"]) {
       for (const origin of [APP, ...FOREIGN])
@@ -162,7 +165,7 @@ describe("the page that a credential comes from", () => {
   });
 });
 
-describe("a Worker can have callers", () => {
+describe("the settings that admit callers", () => {
   const health = (config: object, settings: object): Promise<Response> =>
     startWorker(
       { presets: { support: {} }, ...config },
@@ -183,7 +186,7 @@ describe("a Worker can have callers", () => {
     ["a publishable key", { callers: { publishable } }, {}],
     ["sessions and their keys", { callers: { sessions } }, { SESSION_KEYS }],
     ["an identity provider", { callers: { jwt } }, {}],
-  ])("with %s", async (_name, config, settings) => {
+  ])("a Worker can have callers with %s", async (_name, config, settings) => {
     expect((await health(config, settings)).status).toBe(200);
   });
 
@@ -191,7 +194,7 @@ describe("a Worker can have callers", () => {
     ["nothing", {}, {}],
     ["sessions without keys", { callers: { sessions } }, {}],
     ["keys without sessions", {}, { SESSION_KEYS }],
-  ])("but not with %s", async (_name, config, settings) => {
+  ])("a Worker can't have callers with %s", async (_name, config, settings) => {
     expect((await health(config, settings)).status).toBe(503);
   });
 });
@@ -211,7 +214,7 @@ describe("secrets rotate without losing a conversation", () => {
     expect((await after.get(`/ask/${id}`, as(second))).status).toBe(200);
   }
 
-  test("SESSION_KEYS: a new key in front, then without the old one", async () => {
+  test("SESSION_KEYS: a new first key, then the removal of the old key", async () => {
     const fresh = "a-fresh-session-secret-of-32-bytes-";
     const both = startWorker(CONFIG, { ...SECRETS, SESSION_KEYS: `k2:${fresh},${SESSION_KEYS}` });
     const token = hs256(claimsOf("ada"), fresh, { kid: "k2" });
@@ -222,7 +225,7 @@ describe("secrets rotate without losing a conversation", () => {
     expect((await ask(waitUntil, as(session()))).status).toBe(401);
   });
 
-  test("ID_KEYS: a new key in front, the last one unchanged", async () => {
+  test("ID_KEYS: a new first key, with the last key unchanged", async () => {
     const fresh = btoa("a fresh id key of thirty-2 bytes");
     await expectContinues(
       startWorker(CONFIG, SECRETS),
@@ -232,7 +235,7 @@ describe("secrets rotate without losing a conversation", () => {
     );
   });
 
-  test("SERVER_KEYS: another key with the same name", async () => {
+  test("SERVER_KEYS: a new key with the same name", async () => {
     const fresh = "sk_alice_third_0123456789";
     const after = startWorker(CONFIG, { ...SECRETS, SERVER_KEYS: `alice:${fresh}` });
     await expectContinues(startWorker(CONFIG, SECRETS), after, KEYS.alice, fresh);

@@ -38,7 +38,7 @@ test("the document's paths are exactly the app's routes", async () => {
   expect(new Set(operations).size).toBe(described.length);
 });
 
-test("in production both are public, while other routes need a credential", async () => {
+test("in production the document and the docs page are public, while other routes need a credential", async () => {
   const worker = startWorker(
     {},
     { ENVIRONMENT: "production", SERVER_KEYS: "sk_somebody_0123456789", UNIAPI_BASE_URL: "" },
@@ -47,7 +47,7 @@ test("in production both are public, while other routes need a credential", asyn
   expect((await worker.get("/v1/models")).status).toBe(401);
 });
 
-test("the page's policy allows its own scripts only, no inline script, no eval and no other origin", async () => {
+test("the docs page's policy allows its own scripts only, no inline script, no eval and no other origin", async () => {
   const page = await startWorker().get("/docs");
   expect(page.headers.get("content-type")).toBe("text/html; charset=utf-8");
   expect((await startWorker().get("/docs/docs.html")).headers.get("content-security-policy")).toBe(policyOf(page));
@@ -119,12 +119,12 @@ test.each(["/docs/nothing.js", "/docs/..%2Fopenapi.json", "/docs/docs.html/more"
   },
 );
 
-test("other methods get 405 with Allow", async () => {
+test("other methods on the docs paths get 405 with Allow", async () => {
   const response = await startWorker().send("/openapi.json", { method: "POST", body: "x" });
   expect([response.status, response.headers.get("allow")]).toEqual([405, "GET, HEAD"]);
 });
 
-test("without the ASSETS binding, the error names it", async () => {
+test("without the ASSETS binding, the error names the binding", async () => {
   const response = await startWorker({}, { ASSETS: undefined }).get("/docs");
   expect(response.status).toBe(503);
   expect((await problemOf(response)).message).toContain("ASSETS");

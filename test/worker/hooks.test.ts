@@ -70,7 +70,7 @@ describe("an event", () => {
     ]);
   });
 
-  test("that arrives twenty times at once is one job, one upstream call and nineteen duplicates", async () => {
+  test("that arrives twenty times in parallel is one job, one upstream call and nineteen duplicates", async () => {
     const worker = startHookWorker();
     const text = uniqueText();
     const event = await githubEvent(issueOpened(text));
@@ -99,7 +99,7 @@ describe("an event", () => {
     await waitForEnd(worker, first.job);
   });
 
-  test("is logged with the index of the secret that signed it, and with the sender's id if that is a plain word", async () => {
+  test("is logged with the index of the secret that signed it, and with the sender's id if the id is a plain word", async () => {
     const secret = "a new one,hook-canary-9d41c07be2";
     const worker = startHookWorker({ GITHUB_WEBHOOK_SECRET: secret });
     const id = crypto.randomUUID();
@@ -120,7 +120,7 @@ describe("an event", () => {
     ]);
   });
 
-  test("with a signed id is identified by it: the same body under another id is another job", async () => {
+  test("with a signed id is identified by that id, so the same body under another id is another job", async () => {
     const worker = startHookWorker();
     const payload = { input: uniqueText() };
     const send = async (id: string): Promise<Acknowledged> =>
@@ -280,7 +280,7 @@ describe("a request that is refused before anything is recorded", () => {
     expect([code, message]).toEqual(["misconfigured", expect.stringContaining("NOBODY_SET_THIS")]);
   });
 
-  test("with more than 1 MiB gets 413, and with JSON that is no event 400", async () => {
+  test("with more than 1 MiB gets 413, and one with JSON that is not an event gets 400", async () => {
     const worker = startHookWorker();
     const large = await worker.send("/hooks/plain", await standardEvent({ input: "x".repeat(1_048_577) }));
     expect([large.status, (await problemOf(large)).code]).toEqual([413, "payload_too_large"]);
@@ -407,7 +407,7 @@ describe("a sender that waits", () => {
     const response = await sending;
     const { code } = await problemOf(response);
     expect([response.status, code, response.headers.get("retry-after")]).toEqual([503, "unavailable", "10"]);
-    // Every 250 ms.
+    // The record is polled every 250 ms.
     expect(readOutcome).toHaveBeenCalledTimes(81);
   });
 
@@ -432,7 +432,7 @@ describe("a sender that waits", () => {
 });
 
 describe("the budget of a hook", () => {
-  test("is its own: held before the call and settled after it", async () => {
+  test("is separate, with a hold before the call and a settlement after it", async () => {
     const worker = startHookWorker();
     const input = uniqueText();
     const first = await (await worker.send("/hooks/thrifty", await standardEvent({ input }))).json<Acknowledged>();
@@ -469,7 +469,7 @@ test("an address over the rate limit gets 429 before its signature is verified",
   expect([response.status, (await problemOf(response)).code]).toEqual([429, "rate_limited"]);
 });
 
-test("a hook counts as a caller: a Worker with nothing but a hook is configured", async () => {
+test("a hook counts as a caller, so a Worker with only a hook is configured", async () => {
   const worker = startHookWorker({ ENVIRONMENT: "production", UNIAPI_BASE_URL: "https://upstream.example" });
   expect((await worker.send("https://edge.example/health")).status).toBe(200);
 });

@@ -53,7 +53,7 @@ const signedCallbacks = async (job: string) =>
   (await receivedCallbacks("jobs")).filter(({ body }) => body.includes(job));
 
 describe("POST /jobs", () => {
-  test("takes the body of /ask, returns the job's address, and the job gets the trimmed answer", async () => {
+  test("accepts the body of /ask and returns the job's address, and the job gets the trimmed answer", async () => {
     const worker = startHookWorker({ SERVER_KEYS });
     const input = uniqueText();
     const response = await post(worker, { input, metadata: { order: "7" }, callback: "jobs" }, alice);
@@ -84,7 +84,7 @@ describe("POST /jobs", () => {
     expect((await worker.get(`/ask/${id}`, as(KEYS.bob))).status).toBe(404);
   });
 
-  test("can be read by its creator only: to others it looks like a job that never existed", async () => {
+  test("creates a job that only its creator can read; to others it looks like a job that never existed", async () => {
     const worker = startHookWorker({ SERVER_KEYS });
     const { job } = await (await post(worker, { input: uniqueText() }, alice)).json<Acknowledged>();
     const foreign = await worker.get(`/jobs/${job}`, as(KEYS.bob));
@@ -106,7 +106,7 @@ describe("POST /jobs", () => {
     ["a stream", { input: "x", stream: true }, "invalid_request", "stream"],
     ["an unknown preset", { input: "x", preset: "nope" }, "invalid_request", "preset"],
     ["a field of the account's state", { input: "x", background: true }, "unknown_parameter", "background"],
-  ])("refuses %s at once and starts nothing", async (_name, body, code, param) => {
+  ])("refuses %s immediately and starts nothing", async (_name, body, code, param) => {
     const response = await post(startHookWorker({ SERVER_KEYS }), body, alice);
     expect([response.status, await problemOf(response)]).toMatchObject([400, { code, param }]);
   });
@@ -171,7 +171,7 @@ describe("a failed attempt", () => {
     expect(await calls(input)).toBe(1);
   });
 
-  test("starts over under the same id when the event is repeated", async () => {
+  test("is started over under the same job id when the event is repeated", async () => {
     const worker = startHookWorker();
     const input = uniqueText();
     const { job } = await sendEvent(worker, "cut", input, "msg_again");
@@ -182,7 +182,7 @@ describe("a failed attempt", () => {
     await waitForEnd(worker, job);
   });
 
-  test("has a log line without a word of the question", async () => {
+  test("has a log line that contains no word of the question", async () => {
     const worker = startHookWorker();
     const input = uniqueText("zebra");
     const { job } = await sendEvent(worker, "busy", input);
@@ -247,7 +247,7 @@ describe("a delivery", () => {
       const wait = (view.delivery?.next_at ?? 0) - before / 1_000;
       expect(wait).toBeGreaterThanOrEqual(seconds);
       expect(wait).toBeLessThan(seconds + 30);
-      // A redelivery replaces the delivery that waits.
+      // A redelivery replaces the pending delivery.
       await scriptResponses("jobs", [{ status: 200 }]);
       expect((await worker.send(`/jobs/${job}/redeliver`, { method: "POST" })).status).toBe(202);
       expect((await waitForEnd(worker, job)).delivery?.attempts.map(({ status }) => status)).toEqual([

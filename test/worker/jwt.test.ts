@@ -46,7 +46,7 @@ async function refusal(response: Response): Promise<unknown> {
 }
 const refusalFor = (reason: string): unknown => [401, "invalid_credentials", reason];
 
-test.each([rsa, ec, ed])("a token of the provider is accepted: $alg", async (by) => {
+test.each([rsa, ec, ed])("a token from the provider is accepted: $alg", async (by) => {
   const { worker } = await provider([rsa, ec, ed]);
   expect((await ask(worker, by.token(validClaims()))).status).toBe(200);
   expect((await ask(worker, by.token(validClaims({ aud: ["other", "app"] })), { origin: APP })).status).toBe(200);
@@ -61,7 +61,7 @@ test("the owner depends on issuer and sub, not on the key or the audience", asyn
   expect((await worker.get(`/ask/${id}`, as(hs256(claimsOf("ada"))))).status).toBe(404);
 });
 
-test.each(["per_user", "total"])("a user of the provider is limited by %s", async (whose) => {
+test.each(["per_user", "total"])("a user from the provider is limited by %s", async (whose) => {
   const { worker } = await provider([rsa], { [whose]: { tokens_per_day: 50 } });
   const response = await ask(worker, rsa.token(validClaims({ sub: crypto.randomUUID() })));
   const { code, message } = await problemOf(response);
@@ -82,7 +82,7 @@ test("several entries may share an issuer; the audience selects one", async () =
   expect(await loads()).toBe(1);
 });
 
-describe("refused", () => {
+describe("refused tokens", () => {
   test.each<[string, object]>([
     ["wrong_issuer", { iss: "https://id.example.com" }],
     ["wrong_issuer", { iss: undefined }],
@@ -99,7 +99,7 @@ describe("refused", () => {
     ["not_yet_valid", { iat: now() + 120 }],
     ["wrong_client", { azp: "other" }],
     ["wrong_client", { azp: ["web"] }],
-  ])("(%s) with the claims %j", async (reason, more) => {
+  ])("refused as %s: a token with the claims %j", async (reason, more) => {
     const { worker } = await provider([rsa], { azp: ["web", "ios"] });
     expect((await ask(worker, rsa.token(validClaims({ azp: "ios" })))).status).toBe(200);
     expect(await refusal(await ask(worker, rsa.token(validClaims({ azp: "web", ...more }))))).toEqual(
@@ -219,7 +219,7 @@ describe("the provider's keys", () => {
     expect(await loads()).toBe(1);
   });
 
-  test.each([500, 302, 404])("answer 503 if they can't be loaded (%s)", async (status) => {
+  test.each([500, 302, 404])("cause a 503 if they can't be loaded (%s)", async (status) => {
     const { worker, publish } = await provider([rsa]);
     await publish([rsa], status);
     const response = await ask(worker, rsa.token(validClaims()));

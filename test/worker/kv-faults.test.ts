@@ -68,7 +68,7 @@ describe("KV that fails", () => {
   test.each([
     ["throws", throwFailure],
     ["rejects", rejectWithFailure],
-  ])("a write that %s loses the turn and not the answer", async (_name, put) => {
+  ])("a write that %s loses the turn but not the answer", async (_name, put) => {
     const worker = startWorker({}, { RESPONSES: kvWith({ put }) });
     for (const [headers, fields] of FORMS) {
       const input = uniqueText();
@@ -100,7 +100,7 @@ describe("KV that fails", () => {
     expectWarning("kv_read_failed", input);
   });
 
-  test("without the binding every response names it", async () => {
+  test("without the KV binding, every response names the binding", async () => {
     const response = await startWorker({}, { RESPONSES: undefined }).ask({ input: uniqueText() });
     expect(response.status).toBe(503);
     expect(await response.text()).toContain("RESPONSES");

@@ -272,7 +272,7 @@ describe("an unexpected throw", () => {
   test.each([
     ["an event stream", EVENTS],
     ["a text stream", TEXT],
-  ])("in the middle of %s does the same, once", async (_name, headers) => {
+  ])("in the middle of %s logs the same line, once", async (_name, headers) => {
     failWhileTrimming();
     const text = await read(startWorker(), { input: uniqueText(), stream: true }, headers);
     expect(exceptions()).toEqual([
@@ -284,7 +284,7 @@ describe("an unexpected throw", () => {
     expect(JSON.stringify(log.lines()) + text).not.toContain(CANARY);
   });
 
-  test("in a hook's own `input` logs its frames, too", async () => {
+  test("in a hook's `input` logs its frames, too", async () => {
     const response = await startHookWorker().send("/hooks/broken", await standardEvent({}));
     const { request_id } = await problemOf(response);
     expect(exceptions()).toMatchObject([{ request_id, error: "TypeError" }]);
@@ -292,7 +292,7 @@ describe("an unexpected throw", () => {
     expect(JSON.stringify(log.lines())).not.toContain("secret words");
   });
 
-  test("in a run does the same, once for all requests that join it", async () => {
+  test("in a run logs the same line, once for all requests that join the run", async () => {
     failWhileTrimming();
     const worker = startWorker();
     const headers = { ...EVENTS, "idempotency-key": crypto.randomUUID() };
@@ -337,7 +337,7 @@ test("the upstream key is in no body, no header and no KV value", async () => {
   expect((await env.RESPONSES.list()).keys.length).toBeGreaterThan(0);
 });
 
-test("a response with few fields gives the same answer at once, from the cache and by its id", async () => {
+test("an upstream response with few fields gives the same answer immediately, from the cache and by its id", async () => {
   vi.useFakeTimers({ toFake: ["Date"] });
   vi.setSystemTime(1_790_000_000_000);
   const fetching = vi

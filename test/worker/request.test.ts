@@ -22,7 +22,7 @@ const send = (
 ): Promise<Response> => worker.send(`/ask${query}`, { method: "POST", body, headers });
 
 describe("what upstream receives", () => {
-  test("the request overrides the preset, the preset the defaults, and caps always apply", async () => {
+  test("the request overrides the preset, which overrides the defaults, and caps always apply", async () => {
     const worker = startWorker({
       defaults: { model: "gpt-6.1-sol", temperature: 0.1, top_p: 0.1, instructions: "defaults", truncation: "auto" },
       presets: { p: { model: "gpt-5.6-terra", temperature: 0.2, instructions: "preset", max_output_tokens: 9_000 } },
@@ -67,7 +67,7 @@ describe("what upstream receives", () => {
     ]);
   });
 
-  test("short forms become the long ones", async () => {
+  test("short forms are expanded to the long forms", async () => {
     const input = uniqueText();
     const schema = {
       type: "object",
@@ -115,7 +115,7 @@ describe("what upstream receives", () => {
     ]);
   });
 
-  test("text, forms and JSON of any content type reach upstream as the intended fields", async () => {
+  test("plain text, forms and JSON of any content type reach upstream as the intended fields", async () => {
     const worker = startWorker();
     const json = uniqueText("json");
     for (const type of [
@@ -185,7 +185,7 @@ describe("requests that never reach upstream", () => {
       "previous_response_not_found",
       "previous_response_id",
     ],
-  ])("%s", async (_name, fields, status, code, param) => {
+  ])("%s: refused", async (_name, fields, status, code, param) => {
     const worker = startWorker({ models: ["gpt-6-luna"] });
     const input = uniqueText();
     const response = await worker.ask({ input, metadata: { input }, ...fields });
@@ -212,13 +212,13 @@ describe("requests that never reach upstream", () => {
     ["an image", "x", { "content-type": "image/png" }, 415, "unsupported_media_type"],
     ["another charset", "x", { "content-type": "text/plain; charset=latin1" }, 415, "unsupported_media_type"],
     ["an encoded body", "x", { "content-encoding": "gzip" }, 415, "unsupported_media_type"],
-  ])("%s", async (_name, body, headers, status, code) => {
+  ])("%s: refused", async (_name, body, headers, status, code) => {
     const response = await send(startWorker(), body, headers);
     expect(response.status).toBe(status);
     expect((await problemOf(response)).code).toBe(code);
   });
 
-  test("a body of more than 3 MiB, with or without a length; one of exactly 3 MiB is accepted", async () => {
+  test("a body of more than 3 MiB is refused, with or without a length; one of exactly 3 MiB is accepted", async () => {
     const worker = startWorker();
     const cap = 3 * 1_048_576;
     expect((await send(worker, '{"input":"hi"}'.padEnd(cap))).status).toBe(200);
@@ -239,7 +239,7 @@ describe("requests that never reach upstream", () => {
     }
   });
 
-  test("a body that never ends", async () => {
+  test("a body that never ends is refused", async () => {
     let cancelled = false;
     const worker = startWorker({}, { DEADLINES: '{"body":50}' });
     const endless = new ReadableStream<Uint8Array>({
@@ -253,7 +253,7 @@ describe("requests that never reach upstream", () => {
     expect(cancelled).toBe(true);
   });
 
-  test("a body that breaks off gets an error in the envelope", async () => {
+  test("a truncated body gets an error in the envelope", async () => {
     const broken = new ReadableStream<Uint8Array>({
       start(controller) {
         controller.enqueue(new TextEncoder().encode('{"input":"'));

@@ -144,7 +144,7 @@ describe("streams and response objects contain", () => {
 });
 
 describe("the request", () => {
-  test("passes unchanged: unknown fields and identity too; only the model has a default, and nothing is clamped", async () => {
+  test("is forwarded unchanged, including unknown and identity fields; only the model has a default, and nothing is clamped", async () => {
     const worker = startWorker({
       limits: { max_output_tokens: 20 },
       defaults: { model: "gpt-6-luna", temperature: 0.5 },
@@ -194,7 +194,7 @@ describe("the request", () => {
     expect(await kvKeys("turn:")).toEqual([]);
   });
 
-  test("uses the cache only if the request or the config enables it", async () => {
+  test("uses the cache only if the request or the config enables the cache", async () => {
     const worker = startWorker();
     const input = uniqueText();
     for (let n = 0; n < 2; n += 1)
@@ -205,7 +205,7 @@ describe("the request", () => {
     expect(await calls(input)).toBe(3);
   });
 
-  test("gets a 429 at once: the SDK waits", async () => {
+  test("gets a 429 without a retry, because SDKs retry", async () => {
     const input = uniqueText();
     const response = await post(startWorker(), { model: "emulate/429-retry-after/1", input });
     expect([response.status, response.headers.get("retry-after")]).toEqual([429, "1"]);
@@ -254,7 +254,7 @@ describe("GET, input_items, DELETE", () => {
     expect((await worker.get(`/ask/${turn.id}`)).status).toBe(404);
   });
 
-  test("pages of items end, even if the caller's own ids look like ours", async () => {
+  test("paging through items ends, even if the caller's own ids look like ours", async () => {
     const worker = startWorker();
     const input = [0, 1, 2].map((n) => ({ id: `item_${2 - n}`, role: "user", content: uniqueText() }));
     const { id } = (await object(
@@ -286,7 +286,7 @@ describe("GET, input_items, DELETE", () => {
     expect(text.endsWith("data: [DONE]\n\n")).toBe(true);
   });
 
-  test("an answer that was not stored gets 404, and its follow-up goes to upstream without a look-up", async () => {
+  test("an answer that was not stored gets 404, and its follow-up is sent upstream without a KV read", async () => {
     const worker = startWorker();
     const { id } = (await object(await post(worker, { input: uniqueText(), store: false }))) as { id: string };
     expect((await worker.get(`/v1/responses/${id}`)).status).toBe(404);
@@ -316,7 +316,7 @@ describe("GET, input_items, DELETE", () => {
   });
 });
 
-test("GET /v1/models lists presets, and those of upstream's models that the config allows", async () => {
+test("GET /v1/models lists the presets and the upstream models that the config allows", async () => {
   const worker = startWorker({ models: ["gpt-6-sol"], presets: { helper: { model: "gpt-6-sol" } } });
   const { data } = (await object(await worker.get("/v1/models"))) as { data: { id: string }[] };
   expect(data.map(({ id }) => id)).toEqual(["helper", "gpt-6-sol"]);

@@ -240,7 +240,7 @@ describe("the input of a restricted caller", () => {
     expect(await calls(input)).toBe(0);
   });
 
-  test("the cap of a body is the config's, or 3 MiB if a preset permits images", async () => {
+  test("the cap on a body's size is the config's, or 3 MiB if a preset permits images", async () => {
     const worker = startRestricted({ limits: { max_body_bytes: 1_000 } });
     for (const [key, length, status] of [
       [pk, 900, 200],
@@ -353,7 +353,7 @@ describe("presets and caps", () => {
     }
   });
 
-  test("upstream's own id is refused, and upstream is not called", async () => {
+  test("a raw upstream id is refused, and upstream is not called", async () => {
     const worker = startRestricted();
     const input = uniqueText();
     const problem = await problemOf(await worker.ask({ input, previous_response_id: "resp_68af" }, pk));
@@ -362,8 +362,8 @@ describe("presets and caps", () => {
   });
 });
 
-describe("a preset's settings are not echoed", () => {
-  test("in no form of an answer", async () => {
+describe("a preset's settings are not shown", () => {
+  test("in any form of an answer", async () => {
     const worker = startRestricted();
     const input = uniqueText();
     const metadata = { mine: "yes", team: "mine, too" };
@@ -405,7 +405,7 @@ describe("a preset's settings are not echoed", () => {
   });
 });
 
-describe("a preset's settings are not echoed to a user with a session", () => {
+describe("a preset's settings are not shown to a user with a session", () => {
   // The output lists hosted tools: here those of an MCP server that the preset names.
   const listed = {
     type: "mcp_list_tools",
@@ -430,7 +430,7 @@ describe("a preset's settings are not echoed to a user with a session", () => {
     usage: { input_tokens: 5, output_tokens: 2, total_tokens: 7 },
     prompt: { id: "hidden-prompt-walrus" },
   });
-  /** Echoes the request in the response, as OpenAI does. */
+  /** Repeats the request's settings in the response, as OpenAI does. */
   function echo(body: Record<string, unknown>): Response {
     if (body["stream"] !== true) return Response.json(object(body, "completed"));
     const events = [
@@ -446,7 +446,7 @@ describe("a preset's settings are not echoed to a user with a session", () => {
     return new Response(text, { headers: { "content-type": "text/event-stream" } });
   }
 
-  test("in any form: follow-up, repeat, by id, as input items, as a thread or as events", async () => {
+  test("in any form: follow-up, repeat, answer by id, input items, thread or events", async () => {
     const real = globalThis.fetch;
     vi.spyOn(globalThis, "fetch").mockImplementation(async (input, init) =>
       typeof init?.body === "string" && String(input).endsWith("/v1/responses")
@@ -507,7 +507,7 @@ describe("a preset's settings are not echoed to a user with a session", () => {
     expect(await (await worker.get(`/ask/${hit.id}`, as(hs256(claimsOf("ada"))))).text()).not.toContain("hidden-");
   });
 
-  test("in an error of upstream", async () => {
+  test("in an upstream error", async () => {
     vi.spyOn(globalThis, "fetch").mockImplementation(async () =>
       Response.json(
         {
@@ -534,7 +534,7 @@ describe("a preset's settings are not echoed to a user with a session", () => {
     );
   });
 
-  test("the number of metadata keys that a preset hides can't be found by trying numbers of keys", async () => {
+  test("the number of metadata keys that a preset hides can't be found by trial", async () => {
     const keys = (count: number): Record<string, string> =>
       Object.fromEntries(Array.from({ length: count }, (_, n) => [`k${n}`, "x"]));
     const presets = { none: {}, one: { metadata: { team: "hidden" } }, many: { metadata: keys(8) } };

@@ -1,4 +1,4 @@
-// A Worker whose only callers are restricted: they send a publishable key, and their presets hold what they must not see.
+// A Worker whose only callers are restricted: they send a publishable key, and their presets contain settings that they must not see.
 import type { ConfigInput } from "../../src/core/config/define-config.ts";
 import { as, startWorker, type WorkerUnderTest } from "./worker.ts";
 

@@ -58,7 +58,7 @@ describe("Last-Event-ID", () => {
     },
   );
 
-  test("in mid-stream continues with the remaining events", async () => {
+  test("of an event mid-stream continues with the remaining events", async () => {
     const worker = startWorker();
     const body = { input: uniqueText("one two three four five"), model: "emulate/slow/50" };
     const key = freshKey();
@@ -106,7 +106,7 @@ describe("Last-Event-ID", () => {
     expect(await calls(body.input)).toBe(1);
   });
 
-  test("without the question obeys the same rules as a request: pause, request limits, owner and route", async () => {
+  test("without the question follows the same rules as a request: pause, request limits, owner and route", async () => {
     const config = {
       presets: { chat: {} },
       callers: { sessions: { presets: ["chat"], per_user: { requests_per_minute: 2 } } },
@@ -135,7 +135,7 @@ describe("Last-Event-ID", () => {
     await worker.settled();
   });
 
-  test("continues by key and event alone if the question is lost, as in a reloaded page; and never starts a call", async () => {
+  test("continues by key and event id alone if the question is lost, as in a reloaded page, and never starts a call", async () => {
     const worker = startWorker();
     const body = { input: uniqueText() };
     const key = freshKey();
@@ -179,7 +179,7 @@ describe("Last-Event-ID", () => {
     expect(same(await stream(worker, body, key, `${run}-999`))).toEqual(same(full.slice(-1)));
   });
 
-  test("of a run that failed unpaid gets 409, since the key starts a new run", async () => {
+  test("of a run that failed unpaid gets 409, because the key starts a new run", async () => {
     const worker = startWorker();
     const body = { input: uniqueText(), model: "emulate/error-event-nested" };
     const key = freshKey();
@@ -190,7 +190,7 @@ describe("Last-Event-ID", () => {
     expect(await calls(body.input)).toBe(1);
   });
 
-  test("in a request for another form gets the complete answer, without a call", async () => {
+  test("in a request for another form gets the complete answer, without an upstream call", async () => {
     const worker = startWorker();
     const body = { input: uniqueText() };
     const key = freshKey();
@@ -255,7 +255,7 @@ test("a connection to the object that breaks during a run is resumed where it br
   await vi.waitFor(async () => expect((await storedRecordingOf(await runOf(key))).alarm).not.toBeNull());
 });
 
-describe("an object that becomes unreachable in mid-stream", () => {
+describe("an object that becomes unreachable mid-stream", () => {
   /** Returns this part of the recording and breaks; then no request can join again. */
   function breakAfterPart(part: number): object {
     let reachable = true;
@@ -281,7 +281,7 @@ describe("an object that becomes unreachable in mid-stream", () => {
     };
   }
 
-  test("is reported by an error without a number, so that the stream can be continued", async () => {
+  test("is reported by an error event without an id, so that the stream can be continued", async () => {
     const body = { input: uniqueText("one two three four five") };
     const key = freshKey();
     await stream(startWorker(), body, key);
@@ -315,7 +315,7 @@ describe("a deployment between the two halves of a stream", () => {
   afterEach(() => vi.restoreAllMocks());
 
   test.each(["gpt-6-luna", "emulate/two-messages", "emulate/no-deltas", "emulate/json-for-stream"])(
-    "changes no event of %s: the new code cuts text into other pieces, and the client's text still joins",
+    "changes no event of %s: the new code splits text differently, and the client's deltas still join to the text",
     async (model) => {
       const worker = startWorker();
       const body = { input: uniqueText("one two three four five"), model };

@@ -45,8 +45,8 @@ const expectUpstreamEnd = async (input: string, outcome: "complete" | "client_le
   });
 };
 
-describe("one key", () => {
-  test("twenty concurrent requests, half of them streams, make one upstream call and get equal answers", async () => {
+describe("an Idempotency-Key", () => {
+  test("with one key, twenty concurrent requests, half of them streams, make one upstream call and get equal answers", async () => {
     const worker = startWorker();
     const body = { input: uniqueText(), model: "emulate/slow/10" };
     const key = freshKey();
@@ -121,7 +121,7 @@ describe("one key", () => {
     expect(Math.max(...sizes)).toBeLessThanOrEqual(1_048_576);
   });
 
-  test("is refused with another request: another text, another field, another route", async () => {
+  test("is refused with a different request: another input, another field or another route", async () => {
     const worker = startWorker();
     const body = { input: uniqueText(), model: "gpt-6-sol" };
     const key = freshKey();
@@ -138,7 +138,7 @@ describe("one key", () => {
     expect(await calls(body.input)).toBe(1);
   });
 
-  test("belongs to the same request in any order of JSON keys and in any form", async () => {
+  test("belongs to the same request in any order of JSON keys and any form", async () => {
     const worker = startWorker();
     const input = uniqueText();
     const key = freshKey();
@@ -155,7 +155,7 @@ describe("one key", () => {
     expect(await again.json()).toEqual(first);
   });
 
-  test("is another key for another owner", async () => {
+  test("of another owner is a different key", async () => {
     const worker = startWorker({}, { SERVER_KEYS });
     const key = freshKey();
     const input = uniqueText();
@@ -188,7 +188,7 @@ describe("one key", () => {
   });
 });
 
-describe("one run counts once", () => {
+describe("one run is counted once", () => {
   test("tokens, cost, turn and cache entry belong to the request that started it", async () => {
     const worker = startWorker();
     const body = { input: uniqueText() };
@@ -239,7 +239,7 @@ describe("one run counts once", () => {
     expect(await calls(body.input)).toBe(1);
   });
 
-  test("a run that is answered from the cache makes no call, and gives that answer again", async () => {
+  test("a run that is answered from the cache makes no upstream call, and repeats that answer", async () => {
     const worker = startWorker();
     const body = { input: uniqueText() };
     const cachedAnswer = await worker.answer(body);
@@ -248,7 +248,7 @@ describe("one run counts once", () => {
     expect(await calls(body.input)).toBe(1);
   });
 
-  test("hours later a repetition shows the answer's age at that time and its ttl, in every form", async () => {
+  test("hours later, a repeat shows the answer's age at that time and its ttl, in every form", async () => {
     vi.useFakeTimers({ toFake: ["Date"] });
     const worker = startWorker();
     const body = { input: uniqueText() };
@@ -268,7 +268,7 @@ describe("one run counts once", () => {
     expect(await calls(body.input)).toBe(1);
   });
 
-  test("an answer that must not be stored is in the run only", async () => {
+  test("an answer that must not be stored is in the run's recording only", async () => {
     const worker = startWorker();
     const body = { input: uniqueText(), store: false };
     const key = { ...freshKey(), "cache-control": "no-store" };
@@ -279,7 +279,7 @@ describe("one run counts once", () => {
   });
 });
 
-describe("an outcome", () => {
+describe("the outcome of a run", () => {
   test.each([
     ["429", 429],
     ["503", 503],
@@ -289,7 +289,7 @@ describe("an outcome", () => {
     ["521", 503],
     ["heartbeat-error", 429],
   ])(
-    "of emulate/%s was not paid: it is not stored, the next request makes a new call, and concurrent requests share one refusal",
+    "is not stored for emulate/%s, which is unpaid: concurrent requests share one refusal, and the next request makes a new call",
     async (fault, status) => {
       const worker = startWorker();
       const body = { input: uniqueText(), model: `emulate/${fault}` };
@@ -309,7 +309,7 @@ describe("an outcome", () => {
     },
   );
 
-  test("may be a success after a refusal, with the same key", async () => {
+  test("can be a success after a refusal, with the same key", async () => {
     const worker = startWorker();
     const body = { input: uniqueText(), model: "emulate/503-once/30" };
     const key = freshKey();
@@ -328,7 +328,7 @@ describe("an outcome", () => {
     ["failed", 502, "upstream_error"],
     ["not-json", 502, "upstream_invalid_response"],
     ["invalid-utf8", 502, "upstream_invalid_response"],
-  ])("of emulate/%s may have been paid: it is stored and repeated", async (fault, status, code) => {
+  ])("is stored and repeated for emulate/%s, which may have been paid", async (fault, status, code) => {
     const worker = startWorker();
     const body = { input: uniqueText(), model: `emulate/${fault}` };
     const key = freshKey();
@@ -344,7 +344,7 @@ describe("an outcome", () => {
     expect(await kvKeys("")).toEqual([]);
   });
 
-  test("a pause and an invalid request store nothing", async () => {
+  test("is not stored for a pause or an invalid request", async () => {
     const input = uniqueText();
     const key = freshKey();
     expect((await startWorker({}, { PAUSED: "1" }).ask({ input }, key)).status).toBe(503);
@@ -369,7 +369,7 @@ describe("an outcome", () => {
     expect(await calls(body.input)).toBe(2);
   });
 
-  test("is not deleted while somebody reads it", async () => {
+  test("is not deleted while a client reads it", async () => {
     const worker = startWorker();
     const body = { input: uniqueText(), model: "emulate/long/2000" };
     const key = freshKey();
@@ -416,7 +416,7 @@ describe("an outcome", () => {
 });
 
 describe("clients that disconnect", () => {
-  test("don't end the call: the next one gets the answer, and the log gets the cost", async () => {
+  test("a client that disconnects doesn't end the call: the next client gets the answer, and the log gets the cost", async () => {
     const worker = startWorker();
     const body = { input: uniqueText(), model: "emulate/slow/40" };
     const key = freshKey();
@@ -438,7 +438,7 @@ describe("clients that disconnect", () => {
     expect(log.requests().every((one) => one["input_tokens"] === undefined)).toBe(true);
   });
 
-  test("don't end the call before upstream's first event, either", async () => {
+  test("a client that disconnects before upstream's first event doesn't end the call, either", async () => {
     const worker = startWorker();
     const body = { input: uniqueText(), model: "emulate/first-byte/300" };
     const key = freshKey();
@@ -457,7 +457,7 @@ describe("clients that disconnect", () => {
     expect(await calls(body.input)).toBe(1);
   });
 
-  test("and come back late get the running stream from its first event", async () => {
+  test("a client that comes back gets the running stream from its first event", async () => {
     const worker = startWorker();
     const body = { input: uniqueText("one two three four five six seven"), model: "emulate/slow/60" };
     const key = freshKey();
@@ -482,7 +482,7 @@ describe("a run's object", () => {
     return response;
   };
 
-  test("that stops during the call reports it to present and later readers, evicted or not, and makes no second call", async () => {
+  test("an object that stops during the call reports a failure to current and later readers, evicted or not, and makes no second call", async () => {
     const worker = startWorker();
     const body = { input: uniqueText(), model: "emulate/stall" };
     const key = freshKey();
@@ -504,7 +504,7 @@ describe("a run's object", () => {
     expect(await kvKeys("")).toEqual([]);
   });
 
-  test("that stops on /v1/responses gives what was stored, an error event, and a broken body", async () => {
+  test("an object that stops on /v1/responses sends the stored events and an error event, and breaks the body", async () => {
     const worker = startWorker();
     const body = { input: uniqueText(), model: "emulate/stall", stream: true };
     const key = freshKey();
@@ -528,7 +528,7 @@ describe("a run's object", () => {
     expect(await calls(body.input)).toBe(1);
   });
 
-  test("that stops before it has written what was sent ends that stream, and stores the failure", async () => {
+  test("an object that stops before it has stored the events that it sent ends the stream with an error, and stores the failure", async () => {
     const worker = startWorker();
     const body = { input: uniqueText(), model: "emulate/stall" };
     const key = freshKey();
@@ -546,7 +546,7 @@ describe("a run's object", () => {
     expect(await calls(body.input)).toBe(1);
   });
 
-  test("that stops before upstream's first event may have made a paid call", async () => {
+  test("an object that stops before upstream's first event reports that the call may have been paid", async () => {
     const worker = startWorker();
     const body = { input: uniqueText(), model: "emulate/first-byte/20000" };
     const key = freshKey();
@@ -560,14 +560,14 @@ describe("a run's object", () => {
     await expectUpstreamEnd(body.input, "client_left");
   });
 
-  test("without a recording stores nothing when it is read", async () => {
+  test("an object without a recording stores nothing when it is read", async () => {
     const key = freshKey();
     const response = await startWorker().ask({ input: uniqueText() }, { ...key, "last-event-id": "0123456789ab-3" });
     expect(response.status).toBe(409);
     expect(await storedRecordingOf(await runOf(key))).toEqual({ sizes: [], text: "", alarm: null });
   });
 
-  test("whose storage fails returns its answer until it is evicted, and the failure after that", async () => {
+  test("an object whose storage fails returns its answer until it is evicted, and a failure after that", async () => {
     const worker = startWorker();
     const body = { input: uniqueText(), model: "emulate/first-byte/1200" };
     const key = freshKey();
@@ -586,7 +586,7 @@ describe("a run's object", () => {
     expect(await calls(body.input)).toBe(1);
   });
 
-  test("whose storage fails does not try to write again for each new line", async () => {
+  test("an object whose storage fails does not try to write again for each new line", async () => {
     const worker = startWorker();
     const body = { input: uniqueText(), model: "emulate/long/3000" };
     const key = freshKey();
@@ -600,7 +600,7 @@ describe("a run's object", () => {
     expect(log.warnings().filter(({ event }) => event === "run_not_written").length).toBeLessThan(10);
   });
 
-  test("belongs to the implied preset, too: with a narrower token the same body is another request", async () => {
+  test("a run belongs to the implied preset, so with a narrower token the same body is another request", async () => {
     const worker = startWorker(
       { presets: { vip: { model: "gpt-6-sol" }, basic: {} }, callers: { sessions: { presets: ["vip", "basic"] } } },
       { SESSION_KEYS },
@@ -613,7 +613,7 @@ describe("a run's object", () => {
     expect([other.status, (await problemOf(other)).code]).toEqual([422, "idempotency_key_reused"]);
   });
 
-  test("whose first call may have been paid is stored, even if the budget does not allow a second call", async () => {
+  test("a run whose first call may have been paid is stored, even if the budget does not allow a second call", async () => {
     const worker = startWorker(
       {
         cache: false,
@@ -654,16 +654,16 @@ describe("a run's object", () => {
     expect(await calls(body.input)).toBe(1);
   });
 
-  test("reports the end of an unpaid run to a reader whose connection broke, without another call", async () => {
+  test("a reader whose connection broke gets the end of an unpaid run, without another upstream call", async () => {
     const worker = startWorker();
     const body = { input: uniqueText(), model: "emulate/503" };
     const key = freshKey();
     let joins = 0;
     const RUNS = {
       getByName: (name: string) => ({
-        async join(order: never) {
+        async join(request: never) {
           joins += 1;
-          const joined = await env.RUNS.getByName(name).join(order);
+          const joined = await env.RUNS.getByName(name).join(request);
           if (!("stream" in joined) || joins > 1) return joined;
           await new Response(joined.stream).arrayBuffer();
           const stream = new ReadableStream<Uint8Array>({
@@ -679,13 +679,13 @@ describe("a run's object", () => {
     await worker.settled();
   });
 
-  test("has `stored` in the Cache-Status of a JSON answer, as without a key", async () => {
+  test("a JSON answer has `stored` in its Cache-Status, as without a key", async () => {
     const response = await startWorker().ask({ input: uniqueText() }, freshKey());
     expect(response.headers.get("cache-status")).toBe("uniapi-edge; fwd=miss; stored");
   });
 
-  test("is not used by requests without a key", async () => {
-    const RUNS = new Proxy({}, { get: () => expect.fail("a run was asked for") });
+  test("requests without a key use no run", async () => {
+    const RUNS = new Proxy({}, { get: () => expect.fail("a run was requested") });
     const worker = startWorker({}, { RUNS });
     for (const headers of [{}, EVENTS, TEXT])
       expect((await worker.ask({ input: uniqueText() }, headers)).status).toBe(200);
@@ -694,7 +694,7 @@ describe("a run's object", () => {
     await worker.settled();
   });
 
-  test("stores neither key nor secret in clear", async () => {
+  test("an object stores neither key nor secret in clear text", async () => {
     const worker = startWorker({}, { SERVER_KEYS });
     const key = freshKey();
     await worker.answer({ input: uniqueText() }, { ...key, ...as(KEYS.alice) });
@@ -704,7 +704,7 @@ describe("a run's object", () => {
     expect(JSON.stringify(log.lines())).not.toContain(key["idempotency-key"]);
   });
 
-  test("that is not bound fails only requests with a key", async () => {
+  test("without the RUNS binding, only requests with a key fail", async () => {
     const worker = startWorker({}, { RUNS: undefined });
     const input = uniqueText();
     await worker.answer({ input });
@@ -712,7 +712,7 @@ describe("a run's object", () => {
     expect([response.status, (await problemOf(response)).code]).toEqual([503, "misconfigured"]);
   });
 
-  test("that does not answer is 503, and the same key can be sent again safely", async () => {
+  test("an object that does not answer causes a 503, and the same key can be sent again safely", async () => {
     const key = freshKey();
     const body = { input: uniqueText() };
     let broken = 1;

@@ -93,7 +93,7 @@ describe("a backend gets a session for its user", () => {
     ["a text for a number", { sub: "a", tokens_per_day: "5" }, "invalid_request", "tokens_per_day"],
     ["an origin with a path", { sub: "a", origin: `${APP}/x` }, "invalid_request", "origin"],
     ["__proto__", '{"sub":"a","__proto__":{}}', "invalid_request", "__proto__"],
-  ])("%s is refused by the field's name", async (_name, body, code, param) => {
+  ])("%s is refused, and the error names the field", async (_name, body, code, param) => {
     const response = await postSessions(startWorker(CONFIG, SECRETS), body);
     expect([response.status, await problemOf(response)]).toEqual([400, expect.objectContaining({ code, param })]);
   });
@@ -219,17 +219,17 @@ describe("a visitor gets a session for a solved Turnstile challenge", () => {
     ['200 {"success":"true","hostname":"app.example.com","action":"chat"}'],
     ['200 {"success":1}'],
     ['200 {"success":false,"error-codes":["internal-error"]}'],
-  ])("and 503 if siteverify gives no clear verdict: %s", async (verdict) => {
+  ])("but gets 503 if siteverify gives no clear verdict: %s", async (verdict) => {
     const response = await turnstileWorker().exchange(verdict);
     expect([response.status, (await problemOf(response)).code]).toEqual([503, "unavailable"]);
   });
 
-  test("503 if siteverify can't be reached", async () => {
+  test("but gets 503 if siteverify can't be reached", async () => {
     const response = await turnstileWorker({ verify_url: "http://127.0.0.1:9/siteverify" }).exchange();
     expect([response.status, (await problemOf(response)).code]).toEqual([503, "unavailable"]);
   });
 
-  test("an invalid or missing secret, or a missing setting, is a misconfiguration", async () => {
+  test("but gets 503 misconfigured if the secret is invalid or missing, or a setting is missing", async () => {
     const refused = await turnstileWorker().exchange({ success: false, "error-codes": ["invalid-input-secret"] });
     const unset = await turnstileWorker({}, { TURNSTILE_SECRET: "" }).exchange();
     for (const response of [refused, unset]) {
@@ -251,7 +251,7 @@ describe("a visitor gets a session for a solved Turnstile challenge", () => {
     expect(await verifications()).toEqual([]);
   });
 
-  test("other fields are refused: a page can't choose its user or its presets", async () => {
+  test("without other fields: a page can't choose its user or its presets", async () => {
     for (const field of ["sub", "presets", "ttl", "origin", "requests"]) {
       const response = await turnstileWorker().exchange(SOLVED, { [field]: "x" });
       expect(await problemOf(response)).toMatchObject({ code: "unknown_parameter", param: field });
@@ -279,7 +279,7 @@ describe("a visitor gets a session for a solved Turnstile challenge", () => {
       ["a token without a user", old({ sub: undefined })],
       ["no token", "visitor-1"],
       ["a key", KEYS.alice],
-    ])("but not for %s, and does not verify the solution then", async (_name, renew) => {
+    ])("but not for %s, without verifying the solution", async (_name, renew) => {
       const { exchange, verifications } = turnstileWorker();
       const response = await exchange(SOLVED, { renew });
       expect([response.status, (await problemOf(response)).code]).toEqual([401, "invalid_credentials"]);

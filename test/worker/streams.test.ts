@@ -282,7 +282,7 @@ describe("silence", () => {
     return new TextDecoder().decode(value);
   };
 
-  test("of upstream for five seconds loses no client: the head and a ping are sent", async () => {
+  test("of upstream for five seconds causes the headers and a ping to be sent, so that no client gives up", async () => {
     vi.useFakeTimers();
     const upstream = scriptedUpstream();
     const worker = startWorker();
@@ -308,7 +308,7 @@ describe("silence", () => {
     expect(log.requests()).toMatchObject([{ status: 200, stream: true }]);
   });
 
-  test("turns a later refusal into an error event", async () => {
+  test("causes a later refusal to be sent as an error event", async () => {
     vi.useFakeTimers();
     const upstream = scriptedUpstream();
     const asking = startWorker().ask({ input: uniqueText() }, EVENTS);
@@ -322,7 +322,7 @@ describe("silence", () => {
     expect(log.requests()).toMatchObject([{ status: 200, code: "upstream_rate_limited" }]);
   });
 
-  test("in mid-stream brings a ping five seconds after the last write", async () => {
+  test("mid-stream causes a ping five seconds after the last write", async () => {
     vi.useFakeTimers();
     const upstream = scriptedUpstream();
     const asking = startWorker().ask({ input: uniqueText() }, EVENTS);
@@ -344,7 +344,7 @@ describe("silence", () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  test("a client that disconnects meanwhile aborts the upstream call, and no timer remains", async () => {
+  test("does not prevent a disconnecting client from aborting the upstream call, and no timer remains", async () => {
     vi.useFakeTimers();
     const upstream = scriptedUpstream();
     const asking = startWorker().ask({ input: uniqueText() }, EVENTS);

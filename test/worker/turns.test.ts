@@ -36,7 +36,7 @@ async function threadOf(worker: WorkerUnderTest, id: string): Promise<Thread["tu
   return (await response.json<Thread>()).turns;
 }
 
-/** Functions that ask in each form and return the answer's id. */
+/** Functions that ask in one form each and return the answer's id. */
 const FORMS = {
   JSON: async (worker: WorkerUnderTest, body: object) => (await worker.answer(body)).id,
   text: async (worker: WorkerUnderTest, body: object) => {
@@ -64,28 +64,25 @@ describe("conversations", () => {
     expect(followed.previous_response_id).toBe(id);
   });
 
-  test.each(Object.entries(FORMS))(
-    "the turn of an answer as %s is stored without instructions",
-    async (_name, askFor) => {
-      const worker = startWorker({ turns: { ttl: 86_400 } });
-      const input = uniqueText();
-      const id = await askFor(worker, { input, instructions: "Speak like a pirate, quietly." });
-      const key = turnKey(await ownerNamed("anonymous:local"), id);
-      expect(await kvKeys("turn:")).toEqual([key]);
-      const text = (await env.RESPONSES.get(key)) ?? "";
-      expect(text).not.toContain("pirate");
-      expect(JSON.parse(text)).toMatchObject({
-        v: 1,
-        id,
-        parent: null,
-        ancestors: [],
-        input,
-        response: { status: "completed" },
-      });
-      const { keys } = await env.RESPONSES.list({ prefix: "turn:" });
-      expect(keys[0]?.expiration).toBeCloseTo(Date.now() / 1_000 + 86_400, -2);
-    },
-  );
+  test.each(Object.entries(FORMS))("an answer in form %s is stored without instructions", async (_name, askFor) => {
+    const worker = startWorker({ turns: { ttl: 86_400 } });
+    const input = uniqueText();
+    const id = await askFor(worker, { input, instructions: "Speak like a pirate, quietly." });
+    const key = turnKey(await ownerNamed("anonymous:local"), id);
+    expect(await kvKeys("turn:")).toEqual([key]);
+    const text = (await env.RESPONSES.get(key)) ?? "";
+    expect(text).not.toContain("pirate");
+    expect(JSON.parse(text)).toMatchObject({
+      v: 1,
+      id,
+      parent: null,
+      ancestors: [],
+      input,
+      response: { status: "completed" },
+    });
+    const { keys } = await env.RESPONSES.list({ prefix: "turn:" });
+    expect(keys[0]?.expiration).toBeCloseTo(Date.now() / 1_000 + 86_400, -2);
+  });
 
   test.each(Object.entries(FORMS))("GET by id returns the answer that was given as %s", async (_name, askFor) => {
     const worker = startWorker({ prices: { "gpt-6-luna": { input: 1, output: 2 } } });
@@ -116,7 +113,7 @@ describe("conversations", () => {
     expect(text.headers.get("x-response-status")).toBe("completed");
   });
 
-  test("a conversation longer than its preset allows is refused unpaid", async () => {
+  test("a conversation longer than its preset allows is refused before upstream is called", async () => {
     const worker = startWorker({ presets: { short: { max_turns: 2 } } });
     const first = await worker.answer({ input: uniqueText(), preset: "short" });
     const second = await worker.answer({ input: uniqueText(), preset: "short", previous_response_id: first.id });
@@ -146,7 +143,7 @@ describe("turns that are not stored", () => {
     }
   });
 
-  test("with turns off a follow-up still has the history that upstream has", async () => {
+  test("with `turns: false`, a follow-up relies on upstream's history", async () => {
     const worker = startWorker({ turns: false });
     for (const askFor of Object.values(FORMS)) {
       const first = uniqueText();
@@ -155,7 +152,7 @@ describe("turns that are not stored", () => {
     }
   });
 
-  test("a failed response is an error without a turn", async () => {
+  test("a failed response is returned as an error, and no turn is stored", async () => {
     const worker = startWorker();
     const response = await worker.ask({ input: uniqueText(), model: "emulate/failed" });
     expect(response.status).toBe(502);
@@ -167,7 +164,7 @@ describe("turns that are not stored", () => {
 });
 
 describe("threads", () => {
-  test("a thread runs from the root to the id, three turns long", async () => {
+  test("?thread=true returns all turns from the root to the id", async () => {
     const worker = startWorker();
     const inputs = [uniqueText("one"), uniqueText("two"), uniqueText("three")];
     const answers: Answer[] = [];
@@ -178,7 +175,7 @@ describe("threads", () => {
     expect(await threadOf(worker, root.id)).toEqual([{ input: inputs[0], answer: root }]);
   });
 
-  test("two children of one parent have a thread each", async () => {
+  test("two children of one parent have their own threads", async () => {
     const worker = startWorker();
     const root = await worker.answer({ input: uniqueText("root") });
     const left = await worker.answer({ input: uniqueText("left"), previous_response_id: root.id });
@@ -231,7 +228,7 @@ describe("threads", () => {
     return { kv: { get, put } as unknown as KVNamespace, reads: () => reads };
   }
 
-  test("a thread of 105 turns is complete, with two reads besides that of its last turn", async () => {
+  test("a thread of 105 turns is complete and takes three KV reads", async () => {
     const ids = await seed(105);
     const { kv, reads } = countedKv();
     const turns = await threadOf(startWorker({}, { RESPONSES: kv }), ids.at(-1) ?? "");
@@ -240,7 +237,7 @@ describe("threads", () => {
     expect(reads()).toBe(3);
   });
 
-  test("a hundred turns are replayed after two KV reads, one of which every follow-up makes", async () => {
+  test("replaying 100 turns costs one extra KV read", async () => {
     const ids = await seed(100);
     const { kv, reads } = countedKv();
     const worker = startWorker({ continuity: "gateway", cache: false }, { RESPONSES: kv });
@@ -256,7 +253,7 @@ describe("threads", () => {
     expect(turns.map(({ answer }) => answer.id)).toEqual(ids);
   });
 
-  test("a turn that has expired is left out of the thread", async () => {
+  test("a turn that has expired is omitted from the thread", async () => {
     const ids = await seed(4);
     await env.RESPONSES.delete(turnKey(await ownerNamed("anonymous:local"), ids[1] ?? ""));
     const turns = await threadOf(startWorker(), ids[3] ?? "");
@@ -264,7 +261,7 @@ describe("threads", () => {
   });
 });
 
-describe("a turn whose id does not hold upstream's", () => {
+describe("an id that does not contain the upstream id", () => {
   const PARENT: Parent = {
     id: "resp_ue1_own",
     turn: 1,
@@ -298,13 +295,13 @@ describe("a turn whose id does not hold upstream's", () => {
     at: 60_000,
   });
 
-  test("is read again while it is young", async () => {
+  test("a young turn that is missing is read again", async () => {
     const { deps, pauses } = depsWithReads([null, null, TURN]);
     expect((await readYoungTurn(deps, "owner", PARENT)).response["id"]).toBe("resp_of_upstream");
     expect(pauses).toEqual([500, 1_000]);
   });
 
-  test("is 503 if it stays invisible, so that the caller tries again", async () => {
+  test("a young turn that stays missing gets 503", async () => {
     const { deps, pauses } = depsWithReads([]);
     await expect(readYoungTurn(deps, "owner", PARENT)).rejects.toMatchObject({
       code: "unavailable",
@@ -313,7 +310,7 @@ describe("a turn whose id does not hold upstream's", () => {
     expect(pauses).toEqual([500, 1_000, 2_000]);
   });
 
-  test("has expired if it is older and missing, without a wait and without a call", async () => {
+  test("an older missing turn is reported as expired immediately, without calling upstream", async () => {
     vi.useFakeTimers({ toFake: ["Date"] });
     const worker = startWorker();
     const id = await FORMS["text stream"](worker, { input: uniqueText(), model: "emulate/no-id" });
@@ -328,7 +325,7 @@ describe("a turn whose id does not hold upstream's", () => {
     expect(await calls(input)).toBe(0);
   });
 
-  test("is not needed if the id does hold it", async () => {
+  test("the turn is not read if the id contains the upstream id", async () => {
     const worker = startWorker();
     const first = uniqueText();
     const { id } = await worker.answer({ input: first });
@@ -336,7 +333,7 @@ describe("a turn whose id does not hold upstream's", () => {
     expect((await worker.answer({ input: uniqueText(), previous_response_id: id })).text).toContain(first);
   });
 
-  test("is written again when a cached answer is repeated after the turn expired", async () => {
+  test("an expired turn is written again when its cached answer is repeated", async () => {
     vi.useFakeTimers({ toFake: ["Date"] });
     const worker = startWorker({ turns: { ttl: 60 }, cache: { ttl: 3_600 } });
     const body = { input: uniqueText() };
@@ -349,7 +346,7 @@ describe("a turn whose id does not hold upstream's", () => {
   });
 });
 
-describe("ids that were never given to the caller", () => {
+describe("ids that were never issued to the caller", () => {
   /** The response to a caller without access, without the request's id. */
   async function comparable(response: Response): Promise<unknown> {
     const text = await response.clone().text();
@@ -460,7 +457,7 @@ describe("upstream ids that don't fit into ours", () => {
     }
   });
 
-  test("with continuity upstream, a follow-up to an answer without an upstream id is refused with that reason", async () => {
+  test('with `continuity: "upstream"`, a follow-up to an answer without an upstream id is refused with that reason', async () => {
     const worker = startWorker({ continuity: "upstream" });
     for (const askFor of Object.values(FORMS)) {
       const id = await askFor(worker, { input: uniqueText(), model: "emulate/no-id" });
@@ -476,7 +473,7 @@ describe("upstream ids that don't fit into ours", () => {
     }
   });
 
-  test("an id that is too long for ours is continued through its turn", async () => {
+  test("an answer whose upstream id is too long for ours is continued through its turn", async () => {
     const worker = startWorker();
     for (const askFor of Object.values(FORMS)) {
       const first = uniqueText();
