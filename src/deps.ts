@@ -9,7 +9,7 @@ import type { SendCallback } from "./platform/callback.ts";
 import type { ChainSupport } from "./platform/chain-support.ts";
 import type { Jobs } from "./platform/jobs.ts";
 import type { Runs } from "./platform/runs.ts";
-import type { Jwks } from "./platform/jwks.ts";
+import type { FetchJwks } from "./platform/jwks.ts";
 import type { Store } from "./platform/kv.ts";
 import type { Log, LogFields } from "./platform/log.ts";
 import type { Receive } from "./platform/io/receive-body.ts";
@@ -29,9 +29,9 @@ export interface Deps {
   forJobs: () => Deps;
   jobs: Jobs;
   /** Fetches a file that is deployed beside the bundle. */
-  assets: FetchAsset;
+  fetchAsset: FetchAsset;
   /** Sends one request to a callback of the config. */
-  callback: SendCallback;
+  sendCallback: SendCallback;
   /** The value of a secret that the config names; undefined if it is not set. */
   secretOf: (name: string) => string | undefined;
   /** Turns, cached answers and chain support in KV. */
@@ -51,7 +51,7 @@ export interface Deps {
   /** The first one signs session tokens. If the list is empty, sessions are off. */
   sessionKeys: readonly SessionKey[];
   /** Returns the signature keys of an identity provider. */
-  jwks: Jwks;
+  fetchJwks: FetchJwks;
   /** Verifies a Turnstile token. Undefined if TURNSTILE_SECRET is not set. */
   siteverify: Siteverify | undefined;
   /** The caller of a local request without a credential. */

@@ -18,20 +18,20 @@ import type { Deps } from "./deps.ts";
 import { readPublishableKeys } from "./gate/publishable-key.ts";
 import { readServerKeys } from "./gate/server-key.ts";
 import { createAssetFetcher } from "./platform/assets.ts";
-import { type Budgets, durableBudgets } from "./platform/budgets.ts";
-import { callbackSender } from "./platform/callback.ts";
-import { chainSupportTable } from "./platform/chain-support.ts";
-import { durableRuns } from "./platform/runs.ts";
-import { durableJobs } from "./platform/jobs.ts";
-import { fetchJson } from "./platform/io/fetch-json.ts";
-import { jwksCache } from "./platform/jwks.ts";
-import { kvStore } from "./platform/kv.ts";
-import { jsonLog, type Log } from "./platform/log.ts";
-import { receiver } from "./platform/io/receive-body.ts";
-import { rateLimiter } from "./platform/rate-limit.ts";
-import { shutdownWarnings } from "./platform/shutdown-warnings.ts";
-import { siteverify } from "./platform/turnstile.ts";
-import { type Upstream, uniapi } from "./platform/upstream/upstream.ts";
+import { type Budgets, createBudgets } from "./platform/budgets.ts";
+import { createCallbackSender } from "./platform/callback.ts";
+import { createChainSupport } from "./platform/chain-support.ts";
+import { createRuns } from "./platform/runs.ts";
+import { createJobs } from "./platform/jobs.ts";
+import { createJsonFetcher } from "./platform/io/fetch-json.ts";
+import { createJwksCache } from "./platform/jwks.ts";
+import { createStore } from "./platform/kv.ts";
+import { createLog, type Log } from "./platform/log.ts";
+import { createReceiver } from "./platform/io/receive-body.ts";
+import { createRateLimiter } from "./platform/rate-limit.ts";
+import { createShutdownWarnings } from "./platform/shutdown-warnings.ts";
+import { createSiteverify } from "./platform/turnstile.ts";
+import { type Upstream, createUpstream } from "./platform/upstream/upstream.ts";
 import { type IdKeys, importIdKeys, ownerOf } from "./core/callers/owner.ts";
 
 /** The deadlines of docs/contract.md §8, in milliseconds. */
@@ -75,26 +75,26 @@ const fetcher: typeof fetch = (input, init) => fetch(input, init);
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 export function createWire(config: Config): Wire {
-  const logs = new WeakMap<object, Log>();
-  // This stores no promises, because a request must not await another request's promise, which may never settle once that request has
+  const logsByEnv = new WeakMap<object, Log>();
+  // This map stores no promises: a request must not await the promise of another request, since it may never settle once that one has
   // ended.
-  const built = new WeakMap<object, Deps>();
+  const depsByEnv = new WeakMap<object, Deps>();
   function log(env: Settings): Log {
-    let existing = logs.get(env);
-    if (existing === undefined) logs.set(env, (existing = jsonLog((line) => console.log(line), env.METRICS)));
+    let existing = logsByEnv.get(env);
+    if (existing === undefined) logsByEnv.set(env, (existing = createLog((line) => console.log(line), env.METRICS)));
     return existing;
   }
   return {
     log,
     isLocal: (env) => env.ENVIRONMENT === "local",
     async deps(env) {
-      const existing = built.get(env);
+      const existing = depsByEnv.get(env);
       if (existing !== undefined) return existing;
       const deps = await buildDeps(config, env, log(env));
       // At a cold start, several requests may build Deps in parallel. All of them use the first result, because Deps contain state.
-      const first = built.get(env);
+      const first = depsByEnv.get(env);
       if (first !== undefined) return first;
-      built.set(env, deps);
+      depsByEnv.set(env, deps);
       for (const line of unsafeSettings(config, deps.sessionKeys, (name) => deps.secretOf(name) !== undefined))
         deps.log.warn(line);
       return deps;
@@ -114,9 +114,9 @@ async function buildDeps(config: Config, env: Settings, log: Log): Promise<Deps>
   const deadlines = { ...DEADLINES, ...(local ? deadlinesOf(env.DEADLINES) : {}) };
   const secretOf = (name: string): string | undefined => textSetting(env, name);
   const budgetsWith = (reportEveryMs: number): Budgets =>
-    durableBudgets(env.BUDGETS, { now, sleep, random: randomHex, warn: log.warn, reportEveryMs });
+    createBudgets(env.BUDGETS, { now, sleep, random: randomHex, warn: log.warn, reportEveryMs });
   const upstreamWith = (upstreamTotal: number): Upstream =>
-    uniapi({ baseUrl, key, deadlines: { ...deadlines, upstream_total: upstreamTotal } }, fetcher, now);
+    createUpstream({ baseUrl, key, deadlines: { ...deadlines, upstream_total: upstreamTotal } }, fetcher, now);
   const jobUpstream = upstreamWith(deadlines.job_total);
   // Nothing runs after a step of a Workflow, so a job's sums must be sent immediately.
   const jobBudgets = budgetsWith(0);
@@ -125,38 +125,39 @@ async function buildDeps(config: Config, env: Settings, log: Log): Promise<Deps>
     baseUrl,
     local,
     paused: pausedOf(env.PAUSED),
-    receive: receiver(deadlines.body, now),
+    receive: createReceiver(deadlines.body, now),
     idKeys,
     serverKeys: await readServerKeys(env.SERVER_KEYS, idKeys),
     publishableKeys: await readPublishableKeys(config.callers.publishable, idKeys),
     sessionKeys: sessionKeysOf(env.SESSION_KEYS),
-    jwks: jwksCache({ fetchJson: fetchJson(fetcher), now, sleep, local, warn: log.warn }),
-    siteverify: turnstileSecret === undefined ? undefined : siteverify(turnstileSecret, fetchJson(fetcher), local),
+    fetchJwks: createJwksCache({ fetchJson: createJsonFetcher(fetcher), now, sleep, local, warn: log.warn }),
+    siteverify:
+      turnstileSecret === undefined ? undefined : createSiteverify(turnstileSecret, createJsonFetcher(fetcher), local),
     anonymous: {
       kind: "anonymous",
       owner: anonymous,
       budgets: [{ name: `owner:${anonymous}`, whose: "owner", limits: {} }],
     },
     budgets: budgetsWith(deadlines.usage),
-    runs: durableRuns(env.RUNS, log.warn),
-    isWithinRateLimit: rateLimiter(env.RATE_LIMIT, log.warn),
+    runs: createRuns(env.RUNS, log.warn),
+    isWithinRateLimit: createRateLimiter(env.RATE_LIMIT, log.warn),
     upstream: upstreamWith(deadlines.upstream_total),
     forJobs: () => ({ ...deps, upstream: jobUpstream, budgets: jobBudgets }),
-    jobs: durableJobs(env.JOB_RECORDS, { now, random: randomHex, warn: log.warn }),
-    assets: createAssetFetcher(env.ASSETS),
-    callback: callbackSender({
+    jobs: createJobs(env.JOB_RECORDS, { now, random: randomHex, warn: log.warn }),
+    fetchAsset: createAssetFetcher(env.ASSETS),
+    sendCallback: createCallbackSender({
       callbacks: config.callbacks,
       fetcher,
       now,
-      deadline: deadlines.callback,
+      timeoutMs: deadlines.callback,
       local,
       secretOf,
       ownOrigins: config.public_url === undefined ? [] : [config.public_url],
     }),
     secretOf,
-    store: kvStore(env.RESPONSES, log.warn),
-    chainSupport: chainSupportTable(now),
-    warnOfShutdowns: shutdownWarnings(config, now, log.warn),
+    store: createStore(env.RESPONSES, log.warn),
+    chainSupport: createChainSupport(now),
+    warnOfShutdowns: createShutdownWarnings(config, now, log.warn),
     log,
     now,
     sleep,

@@ -204,14 +204,14 @@ async function openUpstream(
   const { deps, context, question, budgetHold } = pending;
   const { parent, parentTurn } = pending.options;
   const { body: composedBody, models, preset } = question.composed;
-  const restricted = context.caller.grant !== undefined;
-  const body = restricted ? { ...composedBody, ...(await identityOf(deps, context, preset?.name)) } : composedBody;
+  const isRestricted = context.caller.grant !== undefined;
+  const body = isRestricted ? { ...composedBody, ...(await identityOf(deps, context, preset?.name)) } : composedBody;
   const call = {
     body,
     models,
     stream: question.stream,
     retryIfBusy: question.retryIfBusy,
-    restricted,
+    isRestricted,
     signal: context.signal,
   };
   if (parent === null) return { call: await openWithFallback(deps, call), continuity: undefined, wastedUsage: null };

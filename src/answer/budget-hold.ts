@@ -2,7 +2,7 @@
 // the real cost. A hold remains if it is never settled (the stream was cut, the caller disconnected, the isolate died), because the call
 // may have been paid.
 import type { Usage } from "../contract/answer.ts";
-import { type Cost, worstCase } from "../core/callers/budget.ts";
+import { type Cost, hasDayLimit, worstCase } from "../core/callers/budget.ts";
 import { Problem } from "../core/lib/problem.ts";
 import type { Composed } from "../core/request/compose.ts";
 import type { Turn } from "../core/turns/turn.ts";
@@ -26,9 +26,7 @@ export class BudgetHold {
 
   /** Whether the caller has any limit on tokens or money. */
   isLimited(): boolean {
-    return this.#context.caller.budgets.some(
-      ({ limits }) => limits.tokens_per_day !== undefined || limits.usd_per_day !== undefined,
-    );
+    return this.#context.caller.budgets.some(hasDayLimit);
   }
 
   /**

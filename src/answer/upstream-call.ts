@@ -45,7 +45,7 @@ export interface UpstreamCall {
   /** Whether to wait and call again, once, if upstream is busy and asks for a wait of at most 5 s. */
   retryIfBusy: boolean;
   /** Whether the caller is restricted, which limits each event to 1 MiB. */
-  restricted: boolean;
+  isRestricted: boolean;
   /** The signal of the request that waits for the answer; undefined if no request waits. */
   signal: AbortSignal | undefined;
 }
@@ -56,12 +56,12 @@ export interface UpstreamCall {
  */
 export async function openWithFallback(
   deps: Deps,
-  { body, models, stream, retryIfBusy, restricted, signal }: UpstreamCall,
+  { body, models, stream, retryIfBusy, isRestricted, signal }: UpstreamCall,
 ): Promise<OpenedCall> {
   let hasWaited = false;
   for (let at = 0; ;) {
     try {
-      return await open(deps, { ...body, model: models[at] ?? "" }, stream, restricted, signal);
+      return await open(deps, { ...body, model: models[at] ?? "" }, stream, isRestricted, signal);
     } catch (error) {
       if (!(error instanceof Problem) || error.details.paid !== "unpaid" || signal?.aborted === true) throw error;
       const waitS = error.details.upstreamRetryAfter;
@@ -97,17 +97,17 @@ async function open(
   deps: Deps,
   body: JsonObject & { model: string },
   stream: boolean,
-  restricted: boolean,
+  isRestricted: boolean,
   signal: AbortSignal | undefined,
 ): Promise<OpenedCall> {
   const { model } = body;
-  const reply = await deps.upstream.create(body, stream, signal, restricted ? RESTRICTED_EVENT_BYTES : undefined);
+  const reply = await deps.upstream.create(body, stream, signal, isRestricted ? RESTRICTED_EVENT_BYTES : undefined);
   if (reply.kind === "response") return { kind: "whole", model, response: reply.response };
   const reader = new EventReader(reply.stream);
   const first = await reader.next();
   if (first.terminal?.kind === "error" && first.events.length === 0) {
     reply.stream.cancel();
-    throw deps.upstream.fault(first.terminal.body);
+    throw deps.upstream.problemFromBody(first.terminal.body);
   }
   const buffered: EventsAndEnd[] = [first];
   const responseIn = ({ terminal }: EventsAndEnd): JsonObject | undefined =>
@@ -148,7 +148,7 @@ async function open(
  */
 export async function readTerminal(deps: Deps, terminal: Terminal): Promise<JsonObject> {
   if (terminal.kind === "response") return terminal.response;
-  const problem = deps.upstream.fault(terminal.body);
+  const problem = deps.upstream.problemFromBody(terminal.body);
   throw terminal.hasOutput
     ? new Problem(problem.code, problem.message, { ...problem.details, paid: "maybe" })
     : problem;

@@ -26,25 +26,25 @@ export class Budget extends DurableObject<Env> implements BudgetMethods {
     this.#createTables();
     // The clocks of isolates differ. Once any isolate has begun a minute, the earlier minute is over for all.
     const minute = Math.max(Math.floor(at / MINUTE_MS), this.#queryNumber("SELECT minute AS n FROM minutes"));
-    const inMinute = this.#queryNumber("SELECT n FROM minutes WHERE minute = ?", minute);
-    if (perMinute !== undefined && inMinute >= perMinute) {
+    const minuteRequests = this.#queryNumber("SELECT n FROM minutes WHERE minute = ?", minute);
+    if (perMinute !== undefined && minuteRequests >= perMinute) {
       return {
         limit: "requests_per_minute",
         retryAfter: Math.max(1, Math.ceil(((minute + 1) * MINUTE_MS - at) / 1_000)),
       };
     }
-    const ofToken = token === undefined ? 0 : this.#queryNumber("SELECT n FROM tokens WHERE id = ?", token.id);
-    if (token !== undefined && ofToken >= token.requests) {
+    const tokenRequests = token === undefined ? 0 : this.#queryNumber("SELECT n FROM tokens WHERE id = ?", token.id);
+    if (token !== undefined && tokenRequests >= token.requests) {
       return { limit: "requests", retryAfter: Math.max(1, Math.ceil(token.expires - at / 1_000)) };
     }
     if (perMinute !== undefined) {
-      this.#sql.exec("INSERT OR REPLACE INTO minutes (one, minute, n) VALUES (1, ?, ?)", minute, inMinute + 1);
+      this.#sql.exec("INSERT OR REPLACE INTO minutes (one, minute, n) VALUES (1, ?, ?)", minute, minuteRequests + 1);
     }
     if (token !== undefined) {
       this.#sql.exec(
         "INSERT OR REPLACE INTO tokens (id, n, expires) VALUES (?, ?, ?)",
         token.id,
-        ofToken + 1,
+        tokenRequests + 1,
         token.expires,
       );
     }
@@ -97,7 +97,7 @@ export class Budget extends DurableObject<Env> implements BudgetMethods {
   }
 
   async usage(at: number, tokenId?: string): Promise<BudgetUsage> {
-    if (!this.#hasTables) return { days: [], inMinute: 0, ofToken: 0 };
+    if (!this.#hasTables) return { days: [], minuteRequests: 0, tokenRequests: 0 };
     const today = Math.floor(at / DAY_MS);
     const days = this.#sql
       .exec<{ day: number; requests: number; hits: number; tokens: number; nano_usd: number; held: number }>(
@@ -108,8 +108,8 @@ export class Budget extends DurableObject<Env> implements BudgetMethods {
       .toArray();
     return {
       days: days.map(({ nano_usd, ...sums }) => ({ ...sums, nanoUsd: nano_usd })),
-      inMinute: this.#queryNumber("SELECT n FROM minutes WHERE minute >= ?", Math.floor(at / MINUTE_MS)),
-      ofToken: tokenId === undefined ? 0 : this.#queryNumber("SELECT n FROM tokens WHERE id = ?", tokenId),
+      minuteRequests: this.#queryNumber("SELECT n FROM minutes WHERE minute >= ?", Math.floor(at / MINUTE_MS)),
+      tokenRequests: tokenId === undefined ? 0 : this.#queryNumber("SELECT n FROM tokens WHERE id = ?", tokenId),
     };
   }
 

@@ -12,7 +12,9 @@ import {
   toProblemData,
 } from "../answer/runs/recording.ts";
 import { concatBytes } from "../core/lib/bytes.ts";
+import { toProblem } from "../core/lib/problem.ts";
 import type { JoinRequest, JoinResult, RunMethods } from "../core/request/run.ts";
+import type { Deps } from "../deps.ts";
 import { wire } from "../isolate.ts";
 
 const RETENTION_MS = 86_400_000;
@@ -29,7 +31,7 @@ interface Recording {
   fingerprint: string;
   run: string;
   /** How many bytes are stored in rows. */
-  written: number;
+  writtenBytes: number;
   /** The bytes after those in rows, which are in memory only. */
   tail: Uint8Array[];
   tailBytes: number;
@@ -40,7 +42,7 @@ interface Recording {
   /** Whether the object was stopped during the call. If so, readers may have received bytes beyond `endAt`, which were lost. */
   interrupted: boolean;
   /** Callbacks that wake the readers that are waiting for new bytes. */
-  waiting: (() => void)[];
+  waitingReaders: (() => void)[];
   timer: ReturnType<typeof setTimeout> | null;
   /** The outcome of the call; undefined if the object was restarted since the call. */
   outcome: Promise<Outcome> | undefined;
@@ -92,13 +94,23 @@ export class Run extends DurableObject<Env> implements RunMethods {
     return recording;
   }
 
+  /** Logs an unexpected failure here, because without Deps the recording has no log. */
+  async #loadDeps(requestId: string): Promise<Deps> {
+    try {
+      return await wire.deps(this.env);
+    } catch (error) {
+      wire.log(this.env).exception(requestId, toProblem(error));
+      throw error;
+    }
+  }
+
   async #recordCall(recording: Recording, spec: RunSpec): Promise<Outcome> {
     let timer = setTimeout(function keepAlive() {
       timer = setTimeout(keepAlive, KEEP_ALIVE_MS);
     }, KEEP_ALIVE_MS);
     try {
       const outcome = await record(
-        () => wire.deps(this.env),
+        () => this.#loadDeps(spec.requestId),
         spec,
         (work) => this.ctx.waitUntil(work),
         (line) => this.#append(recording, line),
@@ -127,7 +139,7 @@ export class Run extends DurableObject<Env> implements RunMethods {
       .toArray();
     const recording: Recording = {
       ...emptyRecording(stored.fingerprint, stored.run),
-      written: last?.length ?? 0,
+      writtenBytes: last?.length ?? 0,
       endAt: stored.end_at ?? undefined,
       interrupted: stored.end_at === null || stored.interrupted === 1,
     };
@@ -147,7 +159,7 @@ export class Run extends DurableObject<Env> implements RunMethods {
     // Each attempt to write concatenates the whole tail. So after a failure, the next attempt waits for the timer.
     if (recording.tailBytes >= ROW_BYTES && !recording.writeFailed) this.#write(recording);
     else recording.timer ??= setTimeout(() => this.#write(recording), WRITE_AFTER_MS);
-    for (const wake of recording.waiting.splice(0)) wake();
+    for (const wake of recording.waitingReaders.splice(0)) wake();
     return bytes.length;
   }
 
@@ -155,7 +167,7 @@ export class Run extends DurableObject<Env> implements RunMethods {
   #write(recording: Recording, hasEnded = false): void {
     if (recording.timer !== null) clearTimeout(recording.timer);
     recording.timer = null;
-    const { run, written, tail, endAt, interrupted } = recording;
+    const { run, writtenBytes, tail, endAt, interrupted } = recording;
     const bytes = concatBytes(tail);
     try {
       this.ctx.storage.transactionSync(() => {
@@ -164,14 +176,14 @@ export class Run extends DurableObject<Env> implements RunMethods {
           sql.exec(
             "INSERT INTO rows (run, at, bytes) VALUES (?, ?, ?)",
             run,
-            written + at,
+            writtenBytes + at,
             bytes.slice(at, at + ROW_BYTES),
           );
         }
         if (hasEnded && endAt !== undefined)
           sql.exec("UPDATE run SET end_at = ?, interrupted = ? WHERE run = ?", endAt, interrupted ? 1 : 0, run);
       });
-      recording.written += bytes.length;
+      recording.writtenBytes += bytes.length;
       recording.tail = [];
       recording.tailBytes = 0;
       recording.writeFailed = false;
@@ -213,7 +225,7 @@ export class Run extends DurableObject<Env> implements RunMethods {
     let disconnected = false;
     writer.closed.catch(() => {
       disconnected = true;
-      for (const wake of recording.waiting.splice(0)) wake();
+      for (const wake of recording.waitingReaders.splice(0)) wake();
     });
     for (let at = from; ;) {
       const bytes = this.#read(recording, at);
@@ -224,7 +236,7 @@ export class Run extends DurableObject<Env> implements RunMethods {
         await writer.close();
         return;
       } else {
-        await new Promise<void>((resolve) => recording.waiting.push(resolve));
+        await new Promise<void>((resolve) => recording.waitingReaders.push(resolve));
         if (disconnected) throw new Error("the reader has disconnected");
       }
     }
@@ -232,7 +244,7 @@ export class Run extends DurableObject<Env> implements RunMethods {
 
   /** Returns at most one row's bytes from the offset `at` on; undefined if there are none yet. */
   #read(recording: Recording, at: number): Uint8Array | undefined {
-    if (at < recording.written) {
+    if (at < recording.writtenBytes) {
       const [row] = this.ctx.storage.sql
         .exec<{ at: number; bytes: ArrayBuffer }>(
           "SELECT at, bytes FROM rows WHERE run = ? AND at <= ? ORDER BY at DESC LIMIT 1",
@@ -243,7 +255,7 @@ export class Run extends DurableObject<Env> implements RunMethods {
       if (row === undefined) throw new Error("the recording is gone");
       return new Uint8Array(row.bytes, at - row.at);
     }
-    let skip = at - recording.written;
+    let skip = at - recording.writtenBytes;
     for (const piece of recording.tail) {
       if (skip < piece.length) return piece.slice(skip, skip + ROW_BYTES);
       skip -= piece.length;
@@ -256,16 +268,16 @@ function emptyRecording(fingerprint: string, run: string): Recording {
   return {
     fingerprint,
     run,
-    written: 0,
+    writtenBytes: 0,
     tail: [],
     tailBytes: 0,
     writeFailed: false,
     endAt: undefined,
     interrupted: false,
-    waiting: [],
+    waitingReaders: [],
     timer: null,
     outcome: undefined,
   };
 }
 
-const lengthOf = ({ written, tailBytes }: Recording): number => written + tailBytes;
+const lengthOf = ({ writtenBytes, tailBytes }: Recording): number => writtenBytes + tailBytes;

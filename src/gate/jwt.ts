@@ -21,7 +21,7 @@ export async function authenticateJwt(
   const audiences: unknown[] = Array.isArray(aud) ? aud : [aud];
   const entry = issuers.find(({ audience }) => audiences.includes(audience));
   if (entry === undefined) return { refused: aud === undefined ? "missing_claim" : "wrong_audience" };
-  const jwks = { keys: await deps.jwks(entry.jwks_url, token.kid, waitUntil) };
+  const jwks = { keys: await deps.fetchJwks(entry.jwks_url, token.kid, waitUntil) };
   const verified = await verifyClaims(token, { jwks }, ALGORITHMS);
   if ("refused" in verified) return verified;
   const subject = subjectOf(verified.claims, deps.now());

@@ -19,7 +19,7 @@ export const usageRoutes = new Hono<AppEnv>().get("/", async (c) => {
   if (caller.kind === "publishable" || own === undefined) {
     throw new Problem("insufficient_scope", "A publishable key can't read usage. Use a session token or a server key.");
   }
-  const { days, inMinute, ofToken } = await deps.budgets.usage(own);
+  const { days, minuteRequests, tokenRequests } = await deps.budgets.usage(own);
   const today = Math.floor(deps.now() / DAY_MS);
   const shown = days.filter(({ day }) => day > today - DAYS && day <= today);
   const now = shown.find(({ day }) => day === today) ?? { ...NOTHING, day: today };
@@ -28,7 +28,7 @@ export const usageRoutes = new Hono<AppEnv>().get("/", async (c) => {
     days: shown.map(dayOf),
     total: sumOf(shown),
     limits: limitsOf(own),
-    left: remainingOf(own, now, inMinute, ofToken),
+    left: remainingOf(own, now, minuteRequests, tokenRequests),
   } satisfies UsageReport);
 });
 
@@ -55,11 +55,18 @@ function limitsOf({ limits, token }: CallerBudget): UsageLimits {
 }
 
 /** Held tokens count as used. */
-function remainingOf({ limits, token }: CallerBudget, today: DaySums, inMinute: number, ofToken: number): UsageLimits {
+function remainingOf(
+  { limits, token }: CallerBudget,
+  today: DaySums,
+  minuteRequests: number,
+  tokenRequests: number,
+): UsageLimits {
   const { requests_per_minute, tokens_per_day, usd_per_day } = limits;
   return {
-    ...(requests_per_minute === undefined ? {} : { requests_per_minute: Math.max(0, requests_per_minute - inMinute) }),
-    ...(token === undefined ? {} : { requests: Math.max(0, token.requests - ofToken) }),
+    ...(requests_per_minute === undefined
+      ? {}
+      : { requests_per_minute: Math.max(0, requests_per_minute - minuteRequests) }),
+    ...(token === undefined ? {} : { requests: Math.max(0, token.requests - tokenRequests) }),
     ...(tokens_per_day === undefined ? {} : { tokens_per_day: Math.max(0, tokens_per_day - today.tokens) }),
     ...(usd_per_day === undefined
       ? {}

@@ -29,7 +29,7 @@ export async function deliver(
           attempt: { at: startedAt, status: null, error: output.failed, ms: 0 },
           outcome: { kind: "final", reason: output.failed },
         }
-      : await deps.callback(
+      : await deps.sendCallback(
           callback,
           { event: { id: eventId, job: jobId, hook, endedAt, metadata, ...outcome }, output },
           origin,

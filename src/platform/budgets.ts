@@ -6,6 +6,7 @@ import {
   type BudgetUsage,
   type CallerBudget,
   type Cost,
+  hasDayLimit,
   type Tally,
 } from "../core/callers/budget.ts";
 import { misconfigured } from "../core/config/setting.ts";
@@ -60,7 +61,7 @@ interface BudgetsOptions {
   reportEveryMs: number;
 }
 
-export function durableBudgets(binding: BudgetsBinding | undefined, options: BudgetsOptions): Budgets {
+export function createBudgets(binding: BudgetsBinding | undefined, options: BudgetsOptions): Budgets {
   const { now, random, sleep, warn } = options;
 
   /** Takes a new stub for each call, because a stub that has failed remains broken. @throws Problem misconfigured, unavailable */
@@ -145,11 +146,6 @@ export function durableBudgets(binding: BudgetsBinding | undefined, options: Bud
     },
     usage: (budget) => callObject(budget.name, (object) => object.usage(now(), budget.token?.id)),
   };
-}
-
-/** Whether the budget limits tokens or money. */
-export function hasDayLimit({ limits }: CallerBudget): boolean {
-  return limits.tokens_per_day !== undefined || limits.usd_per_day !== undefined;
 }
 
 interface PendingSums {

@@ -19,7 +19,7 @@ export interface CallbackSettings {
   /** Milliseconds since 1970. */
   now: () => number;
   /** Milliseconds for one attempt, including the response body if it is read. */
-  deadline: number;
+  timeoutMs: number;
   /** `ENVIRONMENT=local`. */
   local: boolean;
   secretOf: SecretOf;
@@ -51,7 +51,7 @@ export interface CallbackResult {
  */
 export type SendCallback = (name: string, content: CallbackContent, ownOrigin?: string) => Promise<CallbackResult>;
 
-export function callbackSender(settings: CallbackSettings): SendCallback {
+export function createCallbackSender(settings: CallbackSettings): SendCallback {
   const { callbacks, now, local, secretOf, ownOrigins } = settings;
   return async function send(name, content, ownOrigin) {
     const at = now();
@@ -76,7 +76,7 @@ export function callbackSender(settings: CallbackSettings): SendCallback {
 
 async function post(
   { url, method, headers, body }: PlainRequest,
-  { fetcher, deadline, now }: CallbackSettings,
+  { fetcher, timeoutMs, now }: CallbackSettings,
 ): Promise<{ status: number | null; outcome: DeliveryOutcome }> {
   const abort = new AbortController();
   let status: number | null = null;
@@ -89,7 +89,7 @@ async function post(
     return deliveryOutcome(status, response.headers, text, now());
   }
   try {
-    const outcome = await within(deadline, exchange());
+    const outcome = await within(timeoutMs, exchange());
     return { status, outcome };
   } catch (error) {
     abort.abort();

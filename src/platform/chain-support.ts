@@ -14,7 +14,7 @@ export interface ChainSupport {
 }
 
 /** @param now milliseconds since 1970 */
-export function chainSupportTable(now: () => number): ChainSupport {
+export function createChainSupport(now: () => number): ChainSupport {
   const observations = new Map<string, { isSupported: boolean | undefined; at: number }>();
   return {
     get(model) {

@@ -39,7 +39,7 @@ interface JobsOptions {
   warn: (event: string, error?: unknown) => void;
 }
 
-export function durableJobs(binding: JobsBinding | undefined, { now, random, warn }: JobsOptions): Jobs {
+export function createJobs(binding: JobsBinding | undefined, { now, random, warn }: JobsOptions): Jobs {
   /** Returns a new stub for each call, because a stub that has failed remains broken. */
   function record(job: string): JobRecordStub {
     if (binding === undefined)

@@ -19,7 +19,7 @@ const STALE_MS = 86_400_000;
  * @param waitUntil lets a fetch continue if its request ends early, because other requests wait for it
  * @throws Problem unavailable, misconfigured
  */
-export type Jwks = (
+export type FetchJwks = (
   url: string,
   kid: string | undefined,
   waitUntil: (work: Promise<unknown>) => void,
@@ -43,7 +43,7 @@ export interface JwksOptions {
   warn: (event: string) => void;
 }
 
-export function jwksCache({ fetchJson, now, sleep, local, warn }: JwksOptions): Jwks {
+export function createJwksCache({ fetchJson, now, sleep, local, warn }: JwksOptions): FetchJwks {
   const sets = new Map<string, KeySet>();
 
   async function attempt(url: string, set: KeySet): Promise<void> {

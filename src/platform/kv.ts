@@ -30,7 +30,7 @@ export interface KvBinding {
   delete(key: string): Promise<void>;
 }
 
-export function kvStore(kv: KvBinding, warn: (event: string, error: unknown) => void): Store {
+export function createStore(kv: KvBinding, warn: (event: string, error: unknown) => void): Store {
   return {
     async read(keys) {
       try {

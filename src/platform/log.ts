@@ -68,7 +68,7 @@ export interface MetricsBinding {
   writeDataPoint(point: MetricsPoint): void;
 }
 
-export function jsonLog(write: (line: string) => void, metrics: MetricsBinding | undefined): Log {
+export function createLog(write: (line: string) => void, metrics: MetricsBinding | undefined): Log {
   const log: Log = {
     request(fields, event = "request") {
       write(JSON.stringify({ level: (fields.status ?? 0) >= 500 ? "error" : "info", event, ...fields }));

@@ -6,7 +6,7 @@ export interface RateLimitBinding {
 }
 
 /** Returns a function that counts one request under a key, and resolves to whether the request is within the limit. */
-export function rateLimiter(
+export function createRateLimiter(
   binding: RateLimitBinding | undefined,
   warn: (event: string, error?: unknown) => void,
 ): (key: string) => Promise<boolean> {

@@ -20,7 +20,7 @@ export interface RunsBinding {
   getByName: (name: string) => RunMethods;
 }
 
-export function durableRuns(binding: RunsBinding | undefined, warn: (event: string, error?: unknown) => void): Runs {
+export function createRuns(binding: RunsBinding | undefined, warn: (event: string, error?: unknown) => void): Runs {
   return {
     async join(name, request) {
       if (binding === undefined)

@@ -9,7 +9,11 @@ const NOTICE_MS = 30 * DAY_MS;
 /** @param models the entries of a list of models. In OpenAI's, `shutdown_date` is YYYY-MM-DD, or null if no date was announced */
 export type WarnOfShutdowns = (models: readonly JsonObject[]) => void;
 
-export function shutdownWarnings(config: Config, now: () => number, warn: (line: string) => void): WarnOfShutdowns {
+export function createShutdownWarnings(
+  config: Config,
+  now: () => number,
+  warn: (line: string) => void,
+): WarnOfShutdowns {
   const settings = settingsByModel(config);
   let warnedAt = -Infinity;
   return function warnOfShutdowns(models) {

@@ -10,7 +10,7 @@ export type TurnstileResult = { hostname: unknown; action: unknown } | null;
 /** Verifies a token. @param address the visitor's IP address; null if unknown. @throws Problem unavailable, misconfigured */
 export type Siteverify = (url: string, token: string, address: string | null) => Promise<TurnstileResult>;
 
-export function siteverify(secret: string, fetchJson: FetchJson, local: boolean): Siteverify {
+export function createSiteverify(secret: string, fetchJson: FetchJson, local: boolean): Siteverify {
   return async function verify(url, token, address) {
     if (!local && !url.startsWith("https:")) {
       throw misconfigured(

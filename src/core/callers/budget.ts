@@ -15,6 +15,11 @@ export interface CallerBudget {
   token?: TokenCap;
 }
 
+/** Whether the budget limits tokens or money. */
+export function hasDayLimit({ limits }: CallerBudget): boolean {
+  return limits.tokens_per_day !== undefined || limits.usd_per_day !== undefined;
+}
+
 /** How many requests one session token allows. `id` is the token's digest, `expires` is in Unix seconds. */
 export interface TokenCap {
   id: string;
@@ -40,8 +45,8 @@ export type DaySums = Tally & { day: number; held: number };
 /** Sums of the last 30 days that have any (newest first), requests in this minute, and requests of one session token. */
 export interface BudgetUsage {
   days: DaySums[];
-  inMinute: number;
-  ofToken: number;
+  minuteRequests: number;
+  tokenRequests: number;
 }
 
 /** The methods of one budget's Durable Object. `at` is the caller's time in milliseconds since 1970. */

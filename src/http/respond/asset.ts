@@ -29,7 +29,7 @@ export async function assetResponse(
   path: string,
   headers: Record<string, string> = {},
 ): Promise<Response> {
-  const file = PLAIN_PATH.test(path) ? await c.get("deps").assets(path, c.req.header("if-none-match")) : null;
+  const file = PLAIN_PATH.test(path) ? await c.get("deps").fetchAsset(path, c.req.header("if-none-match")) : null;
   if (file === null) throw new Problem("not_found", "There is nothing at this address. The API reference is at /docs.");
   for (const [name, value] of Object.entries(headers)) file.headers.set(name, value);
   return file;

@@ -10,7 +10,7 @@ const MAX_BYTES = 262_144;
 /**
  * Returns a function that fetches a JSON object. It resolves to null for any failure, and for any response other than 200 with an object.
  */
-export function fetchJson(fetcher: typeof fetch): FetchJson {
+export function createJsonFetcher(fetcher: typeof fetch): FetchJson {
   return async (url, init = {}) => {
     const controller = new AbortController();
     try {

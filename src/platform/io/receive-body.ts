@@ -7,7 +7,7 @@ import { TimeoutError, within } from "./within.ts";
 export type Receive = (request: Request, maxBytes: number) => Promise<Uint8Array>;
 
 /** @param timeoutMs how long the whole body may take */
-export function receiver(timeoutMs: number, now: () => number): Receive {
+export function createReceiver(timeoutMs: number, now: () => number): Receive {
   return async function receive(request, maxBytes) {
     const deadline = now() + timeoutMs;
     try {

@@ -49,11 +49,11 @@ export interface Upstream {
   /** Fetches upstream's list of models. @throws Problem */
   models: (signal: AbortSignal) => Promise<JsonObject>;
   /** Converts an error in the body of a 200 or in a stream to a Problem. */
-  fault: (body: JsonObject) => Problem;
+  problemFromBody: (body: JsonObject) => Problem;
 }
 
 /** Returns an Upstream that calls UniAPI through `fetcher`. @param now milliseconds since 1970 */
-export function uniapi(settings: UpstreamSettings, fetcher: typeof fetch, now: () => number): Upstream {
+export function createUpstream(settings: UpstreamSettings, fetcher: typeof fetch, now: () => number): Upstream {
   const secrets = [settings.key];
   const address = `${settings.baseUrl}/v1/responses`;
   // The headers are created once. The runtime copies a Headers object, but reads a plain object name by name.
@@ -66,7 +66,7 @@ export function uniapi(settings: UpstreamSettings, fetcher: typeof fetch, now: (
     });
   const jsonHeaders = headersFor("application/json");
   const eventHeaders = headersFor("text/event-stream");
-  const fault = (body: JsonObject): Problem => upstreamProblem({ status: 200, body }, secrets);
+  const problemFromBody = (body: JsonObject): Problem => upstreamProblem({ status: 200, body }, secrets);
 
   async function create(
     body: JsonObject,
@@ -94,7 +94,7 @@ export function uniapi(settings: UpstreamSettings, fetcher: typeof fetch, now: (
       }
       const bytes = await readAll(response, deadline, MAX_JSON_BYTES);
       deadline.end();
-      return { kind: "response", response: readResponse(bytes, fault) };
+      return { kind: "response", response: readResponse(bytes, problemFromBody) };
     } catch (error) {
       deadline.end();
       throw deadline.explain(error);
@@ -123,7 +123,7 @@ export function uniapi(settings: UpstreamSettings, fetcher: typeof fetch, now: (
     }
   }
 
-  return { create, models, fault };
+  return { create, models, problemFromBody };
 }
 
 /** Reads the frames of an event stream, under the idle and the total deadline. */
