@@ -5,6 +5,7 @@ import { WorkflowEntrypoint, type WorkflowEvent, type WorkflowStep } from "cloud
 import { deliver } from "../jobs/deliver.ts";
 import { answerJob } from "../jobs/answer-job.ts";
 import type { JobWorkflowParams } from "../core/jobs/job.ts";
+import { toProblem } from "../core/lib/problem.ts";
 import { wire } from "../isolate.ts";
 
 /** For a step that pays for a call. It has no retries, and its timeout is longer than the total deadline of a job's call. */
@@ -42,9 +43,10 @@ export class JobWorkflow extends WorkflowEntrypoint<Env, JobWorkflowParams> {
         })
         // The step failed, and the record knows whether upstream was being called. This uses Date.now() instead of Deps, because a wrong
         // setting may have been the failure, and then there are no Deps.
-        .catch(() =>
-          step.do(`give up ${n}`, REPEATABLE, () => this.#record(params).giveUp(Date.now(), params.instance)),
-        );
+        .catch((error: unknown) => {
+          wire.log(this.env).exception(params.job, toProblem(error));
+          return step.do(`give up ${n}`, REPEATABLE, () => this.#record(params).giveUp(Date.now(), params.instance));
+        });
       if (delayMs === null) return;
       await step.sleep(`pause after try ${n}`, delayMs);
     }

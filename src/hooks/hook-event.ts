@@ -5,7 +5,7 @@ import type { Config, Hook, HookOutcome, HookOutput, HookQuestion, Payload } fro
 import type { JobOutcome, JobSpec } from "../core/jobs/job.ts";
 import { assertSafe, isRecord } from "../core/lib/json.ts";
 import { restrictAsk } from "../core/request/restrict.ts";
-import { Problem } from "../core/lib/problem.ts";
+import { errorNameOf, Problem } from "../core/lib/problem.ts";
 import { parseFields } from "../core/lib/parse-fields.ts";
 import { parseAsk } from "../core/request/read-ask.ts";
 import { Ask } from "../contract/ask.ts";
@@ -53,7 +53,7 @@ async function questionOf(name: string, hook: Hook, payload: Payload): Promise<H
   try {
     return await hook.input({ payload });
   } catch (error) {
-    throw misconfigured(inputSetting(name), `failed on this event (${errorKind(error)})`, { cause: error });
+    throw misconfigured(inputSetting(name), `failed on this event (${errorNameOf(error)})`, { cause: error });
   }
 }
 
@@ -111,7 +111,7 @@ async function outputBody(setting: string, output: HookOutput, outcome: HookOutc
   try {
     request = await output(outcome);
   } catch (error) {
-    throw misconfigured(setting, `failed on this answer (${errorKind(error)})`, { cause: error });
+    throw misconfigured(setting, `failed on this answer (${errorNameOf(error)})`, { cause: error });
   }
   if (isRecord(request) && request["body"] !== undefined) return request["body"];
   throw misconfigured(setting, "must return { body }");
@@ -120,4 +120,3 @@ async function outputBody(setting: string, output: HookOutput, outcome: HookOutc
 const inputSetting = (name: string): string => `hooks.${name}.input (src/config.ts)`;
 
 /** An error of the deployer's code may quote the event, so errors show only its kind. */
-const errorKind = (error: unknown): string => (error instanceof Error ? error.name : typeof error);

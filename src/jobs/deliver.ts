@@ -3,6 +3,7 @@
 import type { HookOutcome } from "../core/config/define-config.ts";
 import type { CallbackContent } from "../core/callbacks/callback-request.ts";
 import { nextDelivery } from "../core/callbacks/outcome.ts";
+import { errorNameOf, toProblem } from "../core/lib/problem.ts";
 import type { JobRecordMethods } from "../core/jobs/job-record.ts";
 import type { Deps } from "../deps.ts";
 import type { CallbackResult } from "../platform/callback.ts";
@@ -22,7 +23,8 @@ export async function deliver(
   const { hook, metadata, origin, callback } = spec;
   if (callback === null) return null;
   const startedAt = deps.now();
-  const output = await outputOf(deps, hook, { payload: spec.payload, metadata, ...outcome });
+  const requestId = `req_${deps.random(12)}`;
+  const output = await outputOf(deps, requestId, hook, { payload: spec.payload, metadata, ...outcome });
   const { attempt, outcome: result }: CallbackResult =
     output !== undefined && "failed" in output
       ? {
@@ -46,7 +48,7 @@ export async function deliver(
   );
   deps.log.request(
     {
-      request_id: `req_${deps.random(12)}`,
+      request_id: requestId,
       route: "callback",
       job: jobId,
       attempt: attemptNumber,
@@ -65,7 +67,8 @@ export async function deliver(
  * message may quote the event.
  */
 async function outputOf(
-  { config }: Deps,
+  { config, log }: Deps,
+  requestId: string,
   name: string | null,
   outcome: HookOutcome,
 ): Promise<CallbackContent["output"] | { failed: string }> {
@@ -77,6 +80,7 @@ async function outputOf(
   try {
     return { returned: await hook.output(outcome) };
   } catch (error) {
-    return { failed: `output failed (${error instanceof Error ? error.name : typeof error})` };
+    log.exception(requestId, toProblem(error));
+    return { failed: `output failed (${errorNameOf(error)})` };
   }
 }

@@ -1,7 +1,7 @@
 // The log: one JSON line per request, and one per failure that no caller sees. METRICS, if bound, receives one data point per request. A
 // line contains the class of an error, and the stack frames of an unexpected one, but never its message, which may contain addresses, keys
 // or a caller's words.
-import type { Problem } from "../core/lib/problem.ts";
+import { errorNameOf, type Problem } from "../core/lib/problem.ts";
 
 /** The fields of one log line. They never contain a prompt, an answer, a key or an owner. */
 export interface LogFields {
@@ -89,7 +89,7 @@ export function createLog(write: (line: string) => void, metrics: MetricsBinding
         JSON.stringify({
           level: "warn",
           event,
-          ...(error === undefined ? {} : { error: error instanceof Error ? error.name : typeof error }),
+          ...(error === undefined ? {} : { error: errorNameOf(error) }),
         }),
       );
     },
@@ -109,35 +109,46 @@ interface ThrownValue {
 }
 
 function describeThrown(thrown: unknown, depth = 0): ThrownValue {
-  if (!(thrown instanceof Error)) return { error: typeof thrown };
-  const stack = framesOf(thrown);
-  const name: unknown = thrown.name;
-  return {
-    // Other code may have set the name to any string.
-    error: typeof name === "string" && /^[\w$]{1,64}$/.test(name) ? name : "Error",
-    ...(stack === undefined ? {} : { stack }),
-    ...(depth < MAX_CAUSES && Object.hasOwn(thrown, "cause") ? { cause: describeThrown(thrown.cause, depth + 1) } : {}),
-  };
+  const error = errorNameOf(thrown);
+  try {
+    if (!(thrown instanceof Error)) return { error };
+    const stack = framesOf(thrown);
+    const hasCause = depth < MAX_CAUSES && Object.hasOwn(thrown, "cause");
+    return {
+      error,
+      ...(stack === undefined ? {} : { stack }),
+      ...(hasCause ? { cause: describeThrown(thrown.cause, depth + 1) } : {}),
+    };
+  } catch {
+    // A getter or a proxy's trap threw.
+    return { error };
+  }
 }
 
 /** `Error` with V8's hook, which TypeScript's types lack (v8.dev/docs/stack-trace-api). */
 const V8Error = Error as unknown as { prepareStackTrace: ((error: Error, frames: unknown[]) => unknown) | undefined };
 
+const framesByError = new WeakMap<Error, string[]>();
+
 /**
  * Returns the frames as V8 recorded them. As a string, `error.stack` begins with the message, which may contain a caller's words on any
- * number of lines, even lines that look like frames. So that string is never used: while `prepareStackTrace` is set, V8 passes only the
- * frames.
+ * number of lines, even lines that look like frames; and other code may have replaced the property. So its value is never used: V8 passes
+ * the frames to `prepareStackTrace` when the property is first read.
  * @returns undefined if the stack was already converted to a string, by other code or in another isolate
  */
 function framesOf(error: Error): string[] | undefined {
   const original = V8Error.prepareStackTrace;
   try {
-    V8Error.prepareStackTrace = (_, frames) => frames.map(String);
-    const stack: unknown = error.stack;
-    return Array.isArray(stack) ? stack : undefined;
+    V8Error.prepareStackTrace = (target, frames) => {
+      const texts = frames.map(String);
+      framesByError.set(target, texts);
+      return texts.join("\n");
+    };
+    void error.stack;
   } finally {
     V8Error.prepareStackTrace = original;
   }
+  return framesByError.get(error);
 }
 
 /** The columns of the METRICS dataset, in the order that docs/configuration.md documents. */

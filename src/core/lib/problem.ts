@@ -156,8 +156,8 @@ export function unsupportedMethod(methods: readonly string[]): Problem {
  * @param asked whether upstream had been called, so that the call may have been paid
  */
 export function toProblem(thrown: unknown, asked = false): Problem {
-  if (thrown instanceof Problem) return thrown;
-  const reason = `uncaught ${thrown instanceof Error ? thrown.name : typeof thrown}`;
+  if (isProblem(thrown)) return thrown;
+  const reason = `uncaught ${errorNameOf(thrown)}`;
   if (asked) {
     return new Problem(
       "internal_error",
@@ -172,4 +172,28 @@ export function toProblem(thrown: unknown, asked = false): Problem {
     { reason },
     { cause: thrown },
   );
+}
+
+function isProblem(thrown: unknown): thrown is Problem {
+  try {
+    return thrown instanceof Problem;
+  } catch {
+    // A proxy may refuse to say.
+    return false;
+  }
+}
+
+/**
+ * The class name of an error, fit for a log line, or the type of any other thrown value. Other code can set `name` to anything, such as a
+ * caller's words or a key, so only names in the form of class names are used.
+ */
+export function errorNameOf(thrown: unknown): string {
+  try {
+    if (!(thrown instanceof Error)) return typeof thrown;
+    const name: unknown = thrown.name;
+    return typeof name === "string" && /^[A-Za-z]{0,50}(?:Error|Exception|Problem)$/.test(name) ? name : "Error";
+  } catch {
+    // A getter or a proxy's trap threw.
+    return "Error";
+  }
 }
