@@ -15,7 +15,7 @@ import { Problem } from "../core/lib/problem.ts";
 import type { CacheControl } from "../core/request/headers.ts";
 import type { Composed } from "../core/request/compose.ts";
 import { decodeTombstone, decodeTurn, turnKey } from "../core/turns/turn.ts";
-import { withoutUpstreamWords, withModelSetting } from "../core/upstream/upstream-error.ts";
+import { withoutUpstreamWords, withModelSettings } from "../core/upstream/upstream-error.ts";
 import type { Deps, RequestContext } from "../deps.ts";
 import { findParent, type Parent, parentNotFound } from "./chain.ts";
 import { chainSupportKey, type Continuity, continueTurn, continuityOf } from "./continuity.ts";
@@ -92,7 +92,7 @@ export async function answer(
 ): Promise<WholeAnswer | StreamedAnswer> {
   const isRestricted = context.caller.grant !== undefined;
   const reply = await lookUpOrCall(deps, question, context).catch((error: unknown) => {
-    const problem = withModelSetting(error, question.composed.modelSetting, isRestricted);
+    const problem = withModelSettings(error, question.composed.modelSettings, isRestricted);
     throw isRestricted ? withoutUpstreamWords(problem) : problem;
   });
   if (!isRestricted) return reply;

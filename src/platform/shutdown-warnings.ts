@@ -1,4 +1,4 @@
-// Warns in the log, once a day, of models in src/config.ts that their provider will shut down within 30 days. It does not call upstream: it
+// Warns in the log, once a day in each isolate, of models in src/config.ts that their provider will shut down within 30 days. It does not call upstream: it
 // reads the lists of models that the Worker fetches for GET /v1/models.
 import type { Config } from "../core/config/define-config.ts";
 import type { JsonObject } from "../core/lib/json.ts";
@@ -18,13 +18,17 @@ export function createShutdownWarnings(
   let warnedAt = -Infinity;
   return function warnOfShutdowns(models) {
     if (now() - warnedAt < DAY_MS) return;
+    const warned = new Set<string>();
     for (const { id, shutdown_date } of models) {
-      const names = typeof id === "string" ? settings.get(id) : undefined;
+      // A relay may list a model more than once.
+      if (typeof id !== "string" || warned.has(id)) continue;
+      const names = settings.get(id);
       const at = timeOf(shutdown_date);
       if (names === undefined || at === undefined || at - now() > NOTICE_MS) continue;
+      warned.add(id);
       warnedAt = now();
       const date = new Date(at).toISOString().slice(0, 10);
-      warn(`model_shutdown: ${String(id)} (${names.join(", ")}) ends on ${date}. Name another model in src/config.ts`);
+      warn(`model_shutdown: ${id} (${names.join(", ")}) ends on ${date}. Name another model in src/config.ts`);
     }
   };
 }
@@ -45,12 +49,17 @@ function settingsByModel({ defaults, models = [], presets }: Config): ReadonlyMa
   return settings;
 }
 
+/** Earlier dates are not dates of models, but the zero values of languages: 1970-01-01, or 0001-01-01 in Go. */
+const EARLIEST_MS = Date.UTC(2020, 0);
+/** The latest time that a Date can have. */
+const LATEST_MS = 8.64e15;
+
 /**
- * Converts a date to milliseconds since 1970; undefined if the value is not a date. Relays may send Unix seconds or milliseconds in place
- * of OpenAI's string. 8.64e15 ms is the greatest time that a Date can have.
+ * Converts a date to milliseconds since 1970; undefined if the value is not a date. Relays may send Unix seconds or milliseconds in place of
+ * OpenAI's string.
  */
 function timeOf(date: unknown): number | undefined {
   const ms =
     typeof date === "number" ? (date < 1e11 ? date * 1_000 : date) : Date.parse(typeof date === "string" ? date : "");
-  return Number.isFinite(ms) && Math.abs(ms) < 8.64e15 ? ms : undefined;
+  return ms >= EARLIEST_MS && ms < LATEST_MS ? ms : undefined;
 }

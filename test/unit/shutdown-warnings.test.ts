@@ -42,10 +42,10 @@ test.each<[string, unknown]>([
   ["in 31 days", "2027-01-20"],
   ["never", null],
   ["without a date", undefined],
-  ["with a text that is not a date", "soon"],
+  ["with a string that is not a date", "soon"],
   ["with an object", {}],
   ["at a relay's zero", 0],
-  ["at the text of a zero", "0"],
+  ["at a zero in a string", "0"],
   ["before 1970", -1],
   ["at Go's zero", "0001-01-01T00:00:00Z"],
 ])("a model that ends %s is not named", (_, shutdown_date) => {

@@ -10,8 +10,8 @@ export interface Composed {
   body: JsonObject & { model: string };
   /** Tried in this order if upstream has no such model or no channel for it. */
   models: readonly string[];
-  /** The setting of src/config.ts that names the model; undefined if the request names it. */
-  modelSetting: string | undefined;
+  /** The settings that name `models`; empty if the request names the model. */
+  modelSettings: readonly string[];
   preset: { name: string; settings: Preset } | undefined;
   /** The request asks for JSON, so the answer has `data`: its text, parsed. */
   wantsData: boolean;
@@ -45,7 +45,7 @@ export function compose(ask: Ask, config: Config): Composed {
   return {
     body: { ...body, model, input },
     models: [model, ...(ask.model === undefined ? (settings.fallback ?? []) : [])],
-    modelSetting: ask.model === undefined ? modelSettingOf(preset, config) : undefined,
+    modelSettings: ask.model === undefined ? modelSettingsOf(preset, config) : [],
     preset,
     wantsData: hasJsonFormat(body),
   };
@@ -79,16 +79,18 @@ export function composeResponses(request: ResponsesRequest, config: Config): Com
   return {
     body: { ...body, model },
     models: [model, ...(settings?.fallback ?? [])],
-    modelSetting: preset === undefined && requested !== undefined ? undefined : modelSettingOf(preset, config),
+    modelSettings: preset === undefined && requested !== undefined ? [] : modelSettingsOf(preset, config),
     preset,
     wantsData: hasJsonFormat(body),
   };
 }
 
-function modelSettingOf(preset: Composed["preset"], config: Config): string {
+function modelSettingsOf(preset: Composed["preset"], config: Config): string[] {
   // A preset without a model of its own has the default one.
   const isDefault = preset === undefined || preset.settings.model === config.defaults.model;
-  return isDefault ? "defaults.model" : `presets.${preset.name}.model`;
+  const settings = [isDefault ? "defaults.model" : `presets.${preset.name}.model`];
+  if (preset !== undefined && preset.settings.fallback.length > 0) settings.push(`presets.${preset.name}.fallback`);
+  return settings;
 }
 
 function modelOf(model: unknown): string {

@@ -177,16 +177,19 @@ export function withoutUpstreamWords(error: unknown): unknown {
 }
 
 /**
- * Adds the setting to change to the error for a model that upstream does not know: to the log's reason, and to the message if the caller
+ * Adds the settings to change to the error for a model that upstream does not know: to the log's reason, and to the message if the caller
  * may see the config.
- * @param setting of src/config.ts, such as `defaults.model`; undefined if the request names the model
+ * @param settings the settings of src/config.ts that name the models, such as `defaults.model`; empty if the request names the model
  */
-export function withModelSetting(error: unknown, setting: string | undefined, isRestricted: boolean): unknown {
-  if (setting === undefined || !(error instanceof Problem) || error.details.noSuchModel !== true) return error;
+export function withModelSettings(error: unknown, settings: readonly string[], isRestricted: boolean): unknown {
+  if (settings.length === 0 || !(error instanceof Problem) || error.details.noSuchModel !== true) return error;
   const message = isRestricted
     ? error.message
-    : `${error.message} The model is set by \`${setting}\` in src/config.ts. GET /v1/models lists the models that work.`;
-  return new Problem(error.code, message, { ...error.details, reason: `${error.details.reason}, set by ${setting}` });
+    : `${error.message} The model is set by \`${settings.join("` and `")}\` in src/config.ts. GET /v1/models lists the models that work.`;
+  return new Problem(error.code, message, {
+    ...error.details,
+    reason: `${error.details.reason}, set by ${settings.join(" and ")}`,
+  });
 }
 
 /** The connection was closed cleanly before the answer was complete. */
