@@ -3,6 +3,7 @@
 const TIMEOUT_MS = 10_000;
 /** A name that can be written into a TypeScript string unchanged. */
 const PLAIN_NAME = /^[\w.:/@+-]+$/;
+const DATE = /^\d{4}-\d{2}-\d{2}$/;
 /** The shipped src/config.ts, with any model and any comments. */
 const SHIPPED_CONFIG =
   /^(?<start>(?:\/\/[^\n]*\n)*import \{ defineConfig \} from "[^"\n]+";\n\nexport default defineConfig\(\{ defaults: \{ model: ")(?<model>[^"\n]*)(?<end>" \} \}\);\n)$/;
@@ -30,14 +31,15 @@ export async function fetchModels(baseUrl: string, key: string): Promise<ListedM
   return models;
 }
 
-/** Sorted by name, without entries that have none. */
+/** Sorted by name. Names and dates are printed to a terminal, so only plain ones are used. */
 export function modelsFrom(body: unknown): ListedModel[] {
   const data = field(body, "data");
   if (!Array.isArray(data)) return [];
   return data
     .flatMap((entry): ListedModel[] => {
       const [id, ends] = [field(entry, "id"), field(entry, "shutdown_date")];
-      return typeof id === "string" && id !== "" ? [{ id, ends: typeof ends === "string" ? ends : undefined }] : [];
+      if (typeof id !== "string" || !PLAIN_NAME.test(id)) return [];
+      return [{ id, ends: typeof ends === "string" && DATE.test(ends) ? ends : undefined }];
     })
     .toSorted((a, b) => (a.id < b.id ? -1 : 1));
 }

@@ -75,3 +75,8 @@ test("the list's columns are as wide as the longest name and never wider than th
   expect(columnsOf(["a", "bb", "ccc"], 10)).toBe("  a    bb\n  ccc");
   expect(columnsOf(["long-name"], 3)).toBe("  long-name");
 });
+
+test("a name or a date that could control the terminal is not listed", () => {
+  const data = [{ id: "a\u001b[2J" }, { id: "b", shutdown_date: "\u001b]0;x\u0007" }];
+  expect(modelsFrom({ data })).toEqual([{ id: "b", ends: undefined }]);
+});
