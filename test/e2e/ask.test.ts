@@ -219,7 +219,7 @@ describe("follow-ups and exact repeats", () => {
     },
   );
 
-  test("a cached answer is marked as cached, and the same input without the parent is another question", async () => {
+  test("a cached answer is marked as cached, and the same input without the parent is a different request", async () => {
     const root = await askIn("JSON", { input: `${PROMPT} bob` });
     const body = { input: `${PROMPT} same words`, previous_response_id: root.id };
     const first = json((await askIn("JSON", body)).response);
@@ -329,7 +329,7 @@ describe("refusals", () => {
       },
     ],
     [
-      "JSON too deep",
+      "JSON nested too deeply",
       400,
       "input_too_deep",
       "",
@@ -354,7 +354,7 @@ describe("refusals", () => {
       { body: "x", headers: { "content-type": "image/png" } },
     ],
     [
-      "another charset",
+      "a charset other than UTF-8",
       415,
       "unsupported_media_type",
       "",

@@ -1,3 +1,4 @@
+// Reads the example in the comment of Sender, for tests that compile and run it.
 import { readFileSync } from "node:fs";
 
 /** The code of the example in the comment of Sender. @param src path of the folder src, for its imports */

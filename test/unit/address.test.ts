@@ -1,3 +1,4 @@
+// The address that identifies a visitor: IPv4 as it is, IPv6 by its /64.
 import { isIPv4, isIPv6 } from "node:net";
 import fc from "fast-check";
 import { expect, test } from "vitest";

@@ -175,7 +175,7 @@ describe("two requests share their canonical JSON", () => {
     ["reasoning as a word and as an object", { reasoning: "low" }, { reasoning: { effort: "low" } }],
     ["a schema and its format", { schema }, { text: { format } }],
     [
-      "a schema with a preset's verbosity, and the same as text",
+      "a schema with a preset's verbosity, and the equivalent `text`",
       { schema, preset: "terse" },
       { text: { verbosity: "low", format } },
     ],

@@ -39,7 +39,7 @@ describe("an invalid record", () => {
     ["a response that is not an object", { response: [] }],
     ["a time that is not a number", { at: "now" }],
     ["a ttl that is not a number", { ttl: null }],
-    ["metadata that is not text", { metadata: { a: 1 } }],
+    ["metadata values that are not strings", { metadata: { a: 1 } }],
     ["a wantsData that is not a boolean", { wantsData: "yes" }],
   ])("a record with %s is a miss", (_, more) => {
     expect(decodeAnswer(JSON.stringify({ ...stored, ...more }))).toBeNull();

@@ -265,7 +265,7 @@ describe("with `output`", () => {
     ["null", null, "null"],
     ["a number", 0, "0"],
     ["a list", [], "[]"],
-    ["an empty text", "", ""],
+    ["an empty string", "", ""],
   ])("%s can be a body", async (_, body, text) =>
     expect(textOf(await requestOf({ callback: OPEN, content: contentOf({ body }) }))).toBe(text),
   );
@@ -275,11 +275,11 @@ describe("with `output`", () => {
   test.each<[what: string, request: unknown, sentence: string]>([
     ["undefined", undefined, "must return { path?, method?, headers?, body }"],
     ["null", null, "must return {"],
-    ["a text", "hello", "must return {"],
+    ["a string", "hello", "must return {"],
     ["a list", [], "must return {"],
     ["no body", { path: "/x" }, "returned no body"],
     ["a function as body", { body: () => "x" }, "returned no body"],
-    ["a circular body", { body: loop }, "returned a body that can't be converted to JSON"],
+    ["a cyclic body", { body: loop }, "returned a body that can't be converted to JSON"],
     ["a bigint in the body", { body: { n: 1n } }, "returned a body that can't be converted to JSON"],
     ["a path that is a number", { path: 7, body: 1 }, "returned a path that is not a string"],
     ["a path on another origin", { path: "//evil.example", body: 1 }, "returned an unsafe path"],

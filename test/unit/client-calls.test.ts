@@ -156,7 +156,7 @@ describe("a token", () => {
     ["a fixed token", "t0", 1],
     ["a callback that returns the same token again", () => "t0", 1],
     ["a callback that returns another token", (old?: string) => (old === undefined ? "t0" : "t1"), 2],
-    ["a callback that returns no other token", (old?: string) => (old === undefined ? "t0" : ""), 1],
+    ["a callback that returns no token the second time", (old?: string) => (old === undefined ? "t0" : ""), 1],
     ["no token", undefined, 1],
   ])("that is refused fails after as few requests as possible: %s", async (_, token, requests) => {
     const { server, client } = await start(accepts("other"), { token });
@@ -226,8 +226,8 @@ describe("an error", () => {
     const events = (text: string): Response => new Response(text, { headers });
 
     test.each([
-      ["a page", "ask", () => new Response("<h1>Sign in to the network</h1>", { headers })],
-      ["half of one", "ask", () => new Response('{"id":"resp_ue1_o', { headers })],
+      ["an HTML page", "ask", () => new Response("<h1>Sign in to the network</h1>", { headers })],
+      ["half of an HTML page", "ask", () => new Response('{"id":"resp_ue1_o', { headers })],
       ["no body", "ask", () => new Response(null, { headers })],
       ["null", "ask", () => new Response("null", { headers })],
       ["no body", "stream", () => new Response(null, { headers })],
@@ -255,9 +255,9 @@ describe("an error", () => {
   });
 
   test.each([
-    ["a text", '{"error":"Bad Gateway"}'],
+    ["plain text", '{"error":"Bad Gateway"}'],
     ["null", '{"error":null}'],
-    ["no JSON", "<h1>Bad Gateway</h1>"],
+    ["invalid JSON", "<h1>Bad Gateway</h1>"],
   ])("of a server between the client and the Worker has a code too: %s", async (_, body) => {
     const { client } = await start({
       instead: (_, response) => response.writeHead(403, { "x-request-id": "req_8" }).end(body) !== undefined,

@@ -180,7 +180,7 @@ describe("short forms", () => {
   const url = "https://example.com/a.png";
   const part = { type: "input_image", image_url: url };
   test.each<[string, Ask["input"], unknown]>([
-    ["a text", "hi", [{ role: "user", content: [{ type: "input_text", text: "hi" }, part] }]],
+    ["a string", "hi", [{ role: "user", content: [{ type: "input_text", text: "hi" }, part] }]],
     [
       "a message",
       [{ role: "user", content: "hi" }],

@@ -33,7 +33,7 @@ const passKvDelay = (): void => {
 test.each<[string, () => Response]>([
   ["an HTML error page", () => new Response("<h1>502</h1>", { status: 502, headers: { "content-type": "text/html" } })],
   ["an HTML page with status 200", () => new Response("<h1>Wait</h1>")],
-  ["a body that breaks off", () => new Response('{"turns":[{"inp')],
+  ["a truncated body", () => new Response('{"turns":[{"inp')],
   ["a body without turns", () => Response.json({})],
   ["internal_error", () => refusal(500, "internal_error")],
   ["a session that has expired", () => refusal(401, "invalid_credentials")],

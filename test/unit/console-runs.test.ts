@@ -18,7 +18,7 @@ test.each([
   ["there is no recording", 409, "stream_lost", false, true],
   ["no recording, as the client reports it", 200, "stream_lost", false, true],
   ["the key belongs to another question", 422, "idempotency_key_reused", false, true],
-  ["it broke off upstream, and that is recorded", 200, "upstream_error", false, true],
+  ["the upstream call broke, and that is recorded", 200, "upstream_error", false, true],
   ["it failed before its first event", 502, "upstream_error", false, true],
   ["the call may have been paid", 504, "upstream_timeout", false, true],
   ["UniAPI refused, unpaid: the key may be sent again", 429, "upstream_rate_limited", true, false],
@@ -90,7 +90,7 @@ test.each([
   expect(sent[count]).toMatchObject({ key: sent[0]?.key, after: "f0-0" });
 });
 
-test("a run that has failed leaves nothing to resume", async () => {
+test("a run that has failed can't be resumed", async () => {
   const chat = openChat();
   const finished = chat.ask("Who?", {});
   await waitForSent(stage, 1);

@@ -298,7 +298,11 @@ const forms: typeof unknownKeys = [
   ["a limit of zero", { limits: { max_body_bytes: 0 } }, "limits.max_body_bytes: must be a whole number above 0"],
   ["a short cache", { cache: { ttl: 59 } }, "cache.ttl: must be a whole number of seconds, at least 60"],
   ["cache: true", { cache: true }, "cache: must be false or { ttl, responses }"],
-  ["turns for part of a second", { turns: { ttl: 60.5 } }, "turns.ttl: must be a whole number of seconds, at least 60"],
+  [
+    "a ttl of turns of less than a second",
+    { turns: { ttl: 60.5 } },
+    "turns.ttl: must be a whole number of seconds, at least 60",
+  ],
   ["turns: null", { turns: null }, "turns: must be false or { ttl }"],
   ["an unknown continuity", { continuity: "Auto" }, 'continuity: must be "auto", "upstream" or "gateway"'],
   [
@@ -327,7 +331,7 @@ const forms: typeof unknownKeys = [
     'callers.publishable[0].key: must be "pk_" and at least 17 letters, digits, - or _',
   ],
   [
-    "a server key as a publishable one",
+    "a server key as a publishable key",
     withKey({ key: "sk_0123456789abcdefghij" }),
     'callers.publishable[0].key: must be "pk_" and at least 17 letters, digits, - or _',
   ],
@@ -362,7 +366,7 @@ const forms: typeof unknownKeys = [
     `hooks.h.scheme: must be ${oneOf(Object.keys(SENDER_SETTINGS))}`,
   ],
   [
-    "a secret in place of its name",
+    "a secret instead of its name",
     withHook({ secret_name: "whsec_abc" }),
     'hooks.h.secret_name: must be the NAME of a secret like "CRM_SECRET" (A-Z, 0-9 and _), never the secret itself',
   ],
@@ -532,12 +536,12 @@ const together: typeof unknownKeys = [
     "callbacks.crm.url: must not be this Worker itself (public_url)",
   ],
   [
-    "USD without a price",
+    "a budget in USD without a price",
     withKey({ total: { usd_per_day: 1 } }),
     'callers.publishable[0].total.usd_per_day: needs the price of "gpt-6-sol": add it to prices',
   ],
   [
-    "USD without the fallback's price",
+    "a budget in USD without the fallback's price",
     {
       presets: { p: { model, fallback: ["b", "constructor"] } },
       prices,
@@ -546,12 +550,12 @@ const together: typeof unknownKeys = [
     'callers.sessions.per_user.usd_per_day: needs the price of "b" and "constructor": add it to prices',
   ],
   [
-    "USD without the default model's price",
+    "a budget in USD without the default model's price",
     { defaults: { model }, presets: { p: {} }, hooks: { h: { ...hook, preset: "p", usd_per_day: 1 } } },
     'hooks.h.usd_per_day: needs the price of "gpt-6-sol": add it to prices',
   ],
   [
-    "USD if callers may choose among unpriced models",
+    "a budget in USD if callers may choose among unpriced models",
     {
       models: ["a"],
       presets: { p: { model, allow: ["model"] } },
@@ -561,7 +565,7 @@ const together: typeof unknownKeys = [
     'callers.jwt[0].total.usd_per_day: needs the price of "a": add it to prices',
   ],
   [
-    "USD if callers may choose any model",
+    "a budget in USD if callers may choose any model",
     {
       presets: { p: { model, allow: ["model"] } },
       prices,
@@ -643,7 +647,7 @@ describe("a mistake gets a message with its path and its remedy", () => {
     expect(mistakes(withCallback({ url }))).toEqual([`callbacks.crm.url: ${sentence}`]),
   );
 
-  test("all mistakes are listed at once, one per line: wrong types and conflicts between settings", () => {
+  test("all mistakes are listed in one message, one per line: wrong types and conflicts between settings", () => {
     expect(
       mistakes({
         modles: [],

@@ -94,8 +94,8 @@ describe("streams", () => {
   });
 
   test("a client that disconnects mid-stream is recorded, and its response is not stored", async () => {
-    const asking = { model: "emulate/stall", input: "hi", stream: true };
-    const answer = await ask(emulator, asking, {
+    const body = { model: "emulate/stall", input: "hi", stream: true };
+    const answer = await ask(emulator, body, {
       disconnectWhen: (text) => text.includes("delta"),
     });
     await expect.poll(() => emulator.received[0]?.ended).toBe("client_left");

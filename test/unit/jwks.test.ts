@@ -1,3 +1,4 @@
+// The key sets of identity providers: when they are fetched, and how long they remain valid.
 import { describe, expect, test } from "vitest";
 import { createJsonFetcher } from "../../src/platform/io/fetch-json.ts";
 import { createJwksCache } from "../../src/platform/jwks.ts";
@@ -110,9 +111,9 @@ describe("keys of an identity provider", () => {
   test.each<[string, () => Response]>([
     ["a redirect", () => new Response(null, { status: 302, headers: { location: "https://elsewhere.example" } })],
     ["an error", () => Response.json({ keys: [] }, { status: 500 })],
-    ["no JSON", () => new Response("<html>")],
-    ["no key set", () => Response.json({ keys: "none" })],
-    ["too much", () => new Response(`{"keys":[],"x":"${"x".repeat(262_144)}"}`)],
+    ["invalid JSON", () => new Response("<html>")],
+    ["JSON that is not a key set", () => Response.json({ keys: "none" })],
+    ["a response that is too large", () => new Response(`{"keys":[],"x":"${"x".repeat(262_144)}"}`)],
   ])("%s is not a key set", async (_name, reply) => {
     const { state, kidsOf } = provider(["a"]);
     state.reply = reply;

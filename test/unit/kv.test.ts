@@ -1,3 +1,4 @@
+// Bulk reads and strict reads of KV.
 import { expect, test } from "vitest";
 import { type KvBinding, createStore } from "../../src/platform/kv.ts";
 

@@ -1,3 +1,4 @@
+// The input that replays a chain: which items are sent again, replaced by a note, or omitted.
 import { expect, test } from "vitest";
 import { replayInput } from "../../src/core/turns/replay-input.ts";
 import { encodeTurn, decodeTurn, type Turn } from "../../src/core/turns/turn.ts";

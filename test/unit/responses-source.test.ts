@@ -1,3 +1,4 @@
+// The stream of /v1/responses: upstream bytes with our ids, and its end.
 import { expect, test } from "vitest";
 import type { StreamedAnswer } from "../../src/answer/answer.ts";
 import type { FinishedAnswer } from "../../src/answer/pending-turn.ts";

@@ -150,13 +150,13 @@ describe("parsing a frame", () => {
     ["a bare line of JSON after an event line", 'event: error\n{"a":1}\n\n', { event: "error", data: '{"a":1}' }],
     ["::PING is a comment", "::PING\n\n", undefined],
     ["::PING beside data does not disturb it", "::PING\ndata: 1\n\n", { event: "", data: "1" }],
-    ["a comment is no event", ": OPENROUTER PROCESSING\n\n", undefined],
+    ["a comment is not an event", ": OPENROUTER PROCESSING\n\n", undefined],
     ["an event without data is dropped", "event: ping\nid: 4\n\n", undefined],
     ["data without a colon is empty data", "data\n\n", { event: "", data: "" }],
     ["several data lines are joined", "data: a\ndata:b\ndata:  c\n\n", { event: "", data: "a\nb\n c" }],
-    ["the last event line counts", "event: a\nevent: b\ndata: 1\n\n", { event: "b", data: "1" }],
+    ["the last event line is used", "event: a\nevent: b\ndata: 1\n\n", { event: "b", data: "1" }],
     ["field names are case-sensitive", "Data: 1\n\n", undefined],
-    ["an empty frame is no event", "\n\n", undefined],
+    ["an empty frame is not an event", "\n\n", undefined],
   ])("%s", (_, text, event) => {
     expect(parseFrame(text)).toEqual(event);
   });

@@ -132,21 +132,21 @@ describe("the keys of an answer", () => {
 describe("text", () => {
   test.each<[string, JsonObject, string]>([
     [
-      "output_text never counts if there are messages",
+      "output_text is never used if there are messages",
       { output: [message(text("real"))], output_text: "shortcut" },
       "real",
     ],
-    ["not even if the message is empty", { output: [message()], output_text: "shortcut" }, ""],
+    ["output_text is not used even if the message is empty", { output: [message()], output_text: "shortcut" }, ""],
     [
-      "output_text counts if there is no message",
+      "output_text is used if there is no message",
       { output: [{ type: "reasoning" }], output_text: "shortcut" },
       "shortcut",
     ],
     ["all parts of all messages are joined", { output: [message(text("a"), text("b")), message(text("c"))] }, "abc"],
     ["content that is a plain string is text", { output: [{ type: "message", content: "plain" }] }, "plain"],
-    ["a phase of null is no phase", { output: [{ ...message(text("a")), phase: null }] }, "a"],
+    ["a phase of null means no phase", { output: [{ ...message(text("a")), phase: null }] }, "a"],
     [
-      "only the final answer counts if messages have a phase",
+      "only the final answer is used if messages have a phase",
       {
         output: [
           { ...message(text("thinking")), phase: "commentary" },
@@ -225,7 +225,7 @@ describe("data", () => {
     ["JSON in a fence", '```json\n{"a":1}\n```', { a: 1 }],
     ["JSON in a bare fence", '\n```\n{"a":1}\n```\n', { a: 1 }],
     ["truncated JSON", '{"a":', undefined],
-    ["no JSON", "I can't.", undefined],
+    ["text that is not JSON", "I can't.", undefined],
     ["nothing", "", undefined],
   ])("for %s in the text is %j", (_, value, data) => {
     const answer = trimResponse({ output: [message(text(value))] }, { wantsData: true });

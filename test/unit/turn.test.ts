@@ -82,14 +82,14 @@ describe("an invalid record", () => {
   const record = JSON.parse(encode()) as JsonObject;
   test.each<[string, string | null]>([
     ["nothing", null],
-    ["an empty text", ""],
+    ["an empty string", ""],
     ["half a record", encode().slice(0, 100)],
     ["a list", "[]"],
     ["null", "null"],
     ["another version", JSON.stringify({ ...record, v: 2 })],
     ["no version", JSON.stringify({ ...record, v: undefined })],
     ["ancestors that are not ids", JSON.stringify({ ...record, ancestors: [1] })],
-    ["metadata that is not text", JSON.stringify({ ...record, metadata: { a: 1 } })],
+    ["metadata values that are not strings", JSON.stringify({ ...record, metadata: { a: 1 } })],
     ["a time that is not a number", JSON.stringify({ ...record, at: "now" })],
     ["a parent that is not an id", JSON.stringify({ ...record, parent: 7 })],
   ])("a record with %s is a miss", (_, text) => {
@@ -178,7 +178,7 @@ describe("the limit of 1 MiB", () => {
     });
   });
 
-  test("the limit counts bytes", () => {
+  test("the limit is measured in bytes", () => {
     expect(fitsRecord("x".repeat(MIB))).toBe(true);
     expect(fitsRecord("x".repeat(MIB + 1))).toBe(false);
     expect(fitsRecord("中".repeat(Math.floor(MIB / 3)))).toBe(true);

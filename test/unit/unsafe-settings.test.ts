@@ -1,3 +1,4 @@
+// The warnings about unsafe settings.
 import { expect, test } from "vitest";
 import { type ConfigInput, defineConfig } from "../../src/core/config/define-config.ts";
 import { unsafeSettings } from "../../src/core/config/unsafe-settings.ts";

@@ -149,13 +149,13 @@ describe("a JSON answer", () => {
     ],
     ["an unknown error under 200", json({ error: { message: "oops" } }), "502 upstream_error maybe"],
     ["an error event", () => new Response(fixture("d09-error-event-flat.sse")), "502 upstream_error maybe"],
-    ["a page", () => new Response("<html>hi</html>"), "502 upstream_invalid_response maybe"],
+    ["an HTML page", () => new Response("<html>hi</html>"), "502 upstream_invalid_response maybe"],
     ["nothing", () => new Response(null, { status: 204 }), "502 upstream_invalid_response maybe"],
     ["an empty body", () => new Response(""), "502 upstream_invalid_response maybe"],
     ["JSON that is not a response", json({ success: true }), "502 upstream_invalid_response maybe"],
     ["a list", json([]), "502 upstream_invalid_response maybe"],
     [
-      "half a JSON object",
+      "an incomplete JSON object",
       () => new Response('{"object":"response","output":['),
       "502 upstream_invalid_response maybe",
     ],
@@ -201,14 +201,18 @@ describe("a refusal", () => {
       "400 context_length_exceeded unpaid",
     ],
     ["nothing", () => new Response(null, { status: 429 }), "429 upstream_rate_limited unpaid"],
-    ["a page", () => new Response(fixture("d50-cloudflare-502.html"), { status: 502 }), "502 upstream_error maybe"],
+    [
+      "an HTML page",
+      () => new Response(fixture("d50-cloudflare-502.html"), { status: 502 }),
+      "502 upstream_error maybe",
+    ],
     [
       "a redirect",
       () => new Response(null, { status: 307, headers: { location: "https://evil.example" } }),
       "502 upstream_invalid_response unpaid",
     ],
     ["more than 64 KiB", () => new Response("x".repeat(70_000), { status: 503 }), "503 upstream_unavailable unpaid"],
-    ["no UTF-8", () => new Response(Uint8Array.of(0xff), { status: 401 }), "502 upstream_auth unpaid"],
+    ["bytes that are not UTF-8", () => new Response(Uint8Array.of(0xff), { status: 401 }), "502 upstream_auth unpaid"],
     [
       "a body that breaks",
       () =>
@@ -250,7 +254,7 @@ describe("a stream", () => {
     ["data: [DONE]", []],
     [": bye", []],
     ["\n\n", []],
-  ])("a last frame without its blank line counts only if it is a complete event: %j", async (rest, expected) => {
+  ])("a last frame without its blank line is returned only if it is a complete event: %j", async (rest, expected) => {
     expect(await dataOf(await create(sse("data: 0\n\n", rest), true))).toEqual(["0", ...expected]);
   });
 

@@ -21,7 +21,7 @@ const PRICES: Record<string, Price> = {
 describe("usage", () => {
   test.each<[string, unknown, Usage | null]>([
     [
-      "all of it",
+      "all counts",
       {
         input_tokens: 12,
         input_tokens_details: { cached_tokens: 4 },
@@ -53,7 +53,7 @@ describe("usage", () => {
     expect(usageOf(sent)).toEqual(expected);
   });
 
-  test("counts are always whole numbers from 0", () => {
+  test("token counts are always whole numbers from 0", () => {
     fc.assert(
       fc.property(fc.jsonValue(), (value) => {
         for (const count of Object.values(usageOf(value) ?? {}))

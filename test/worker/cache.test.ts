@@ -1,3 +1,4 @@
+// The exact-repeat cache over HTTP: which requests share an entry, the settings of a request, and which answers are stored.
 import type { Answer } from "../../src/contract/answer.ts";
 import { env } from "cloudflare:workers";
 import { describe, expect, test, vi } from "vitest";
@@ -106,7 +107,7 @@ describe("exact repeats", () => {
     expect(await worker.answer({ input, schema: other })).not.toHaveProperty("cached");
   });
 
-  test("a request with any other field value is another request", async () => {
+  test("a request with any other field value is a different request", async () => {
     const worker = startWorker({ presets: { terse: { instructions: "Be terse." } } });
     const input = uniqueText();
     await worker.answer({ input });

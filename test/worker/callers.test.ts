@@ -1,3 +1,4 @@
+// Who may call the Worker and which settings that depends on; the routes, their methods, and the headers of every response.
 import { describe, expect, test } from "vitest";
 import {
   as,
@@ -34,7 +35,7 @@ const post = (
 describe("settings", () => {
   test.each([
     ["no credential", {}],
-    ["some key", as(NEVER)],
+    ["an arbitrary key", as(NEVER)],
     ["a body of another type", { "content-type": "image/png" }],
   ])(
     "in production, a Worker without callers refuses a request with %s and names the reason",
@@ -172,10 +173,14 @@ describe("credentials", () => {
     ["the bare key", { authorization: KEYS.alice }, "not_bearer"],
     ["Bearer alone", { authorization: "Bearer" }, "not_bearer"],
     ["an empty header", { authorization: "" }, "not_bearer"],
-    ["a foreign page's Origin", { ...as(KEYS.alice), origin: "https://evil.example" }, "wrong_origin"],
+    ["the Origin of a foreign page", { ...as(KEYS.alice), origin: "https://evil.example" }, "wrong_origin"],
     ["the Origin null", { ...as(KEYS.alice), origin: "null" }, "wrong_origin"],
-    ["the own host over http", { ...as(KEYS.alice), origin: "http://ask.example.com" }, "wrong_origin"],
-    ["the own host on another port", { ...as(KEYS.alice), origin: "https://ask.example.com:8443" }, "wrong_origin"],
+    ["the Worker's own host over http", { ...as(KEYS.alice), origin: "http://ask.example.com" }, "wrong_origin"],
+    [
+      "the Worker's own host on another port",
+      { ...as(KEYS.alice), origin: "https://ask.example.com:8443" },
+      "wrong_origin",
+    ],
   ];
 
   test("every 401 has the same message and WWW-Authenticate, and the reason is only in the log", async () => {

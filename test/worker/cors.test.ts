@@ -1,3 +1,4 @@
+// CORS: which pages may call the Worker and read its responses.
 import { describe, expect, test } from "vitest";
 import {
   as,

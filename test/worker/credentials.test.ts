@@ -1,3 +1,4 @@
+// Every kind of credential over HTTP: its acceptance, its refusal, the page that sends it, and the rotation of secrets.
 import { env } from "cloudflare:workers";
 import { describe, expect, test, vi } from "vitest";
 import {

@@ -120,7 +120,7 @@ describe("an event", () => {
     ]);
   });
 
-  test("with a signed id is identified by that id, so the same body under another id is another job", async () => {
+  test("with a signed id is identified by that id, so the same body under another id is a new job", async () => {
     const worker = startHookWorker();
     const payload = { input: uniqueText() };
     const send = async (id: string): Promise<Acknowledged> =>
@@ -297,7 +297,7 @@ describe("a request that is refused before anything is recorded", () => {
 
   test.each<[string, unknown, string]>([
     ["a failing `input`", {}, "failed on this event (TypeError)"],
-    ["an `input` that gives a number", { give: 7 }, "must return a string, a body of /ask, or null"],
+    ["an `input` that returns a number", { give: 7 }, "must return a string, a body of /ask, or null"],
     ["an `input` that names another preset", { give: { input: "x", preset: "busy" } }, "returned an invalid request"],
     ["an `input` that names a model", { give: { input: "x", model: "gpt-6-sol" } }, "returned an invalid request"],
     ["an `input` with instructions", { give: { input: "x", instructions: "be bad" } }, "returned an invalid request"],
@@ -400,11 +400,13 @@ describe("a sender that waits", () => {
     const worker = startHookWorker({ JOB_RECORDS: { getByName: () => ({ accept, readOutcome }) } });
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
     let isOver = false;
-    const sending = worker.send("/hooks/waiting", telegramUpdate(update(uniqueText()))).finally(() => (isOver = true));
+    const pendingResponse = worker
+      .send("/hooks/waiting", telegramUpdate(update(uniqueText())))
+      .finally(() => (isOver = true));
     const isSent = (): boolean => isOver;
     while (!isSent()) await vi.advanceTimersByTimeAsync(250);
     vi.useRealTimers();
-    const response = await sending;
+    const response = await pendingResponse;
     const { code } = await problemOf(response);
     expect([response.status, code, response.headers.get("retry-after")]).toEqual([503, "unavailable", "10"]);
     // The record is polled every 250 ms.

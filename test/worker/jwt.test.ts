@@ -1,3 +1,4 @@
+// Tokens of an identity provider over HTTP: accepted, refused, and the provider's key set.
 import { createHmac } from "node:crypto";
 import { describe, expect, inject, test } from "vitest";
 import {

@@ -1,3 +1,4 @@
+// KV that fails, and records in KV that can't be read, never prevent an answer.
 import { env } from "cloudflare:workers";
 import { describe, expect, test, vi } from "vitest";
 import { KV_READ_TIMEOUT_MS } from "../../src/platform/kv.ts";

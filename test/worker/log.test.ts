@@ -1,3 +1,4 @@
+// The log: one line per request, no secrets and no content, and the line of an unexpected throw.
 import { env } from "cloudflare:workers";
 import { describe, expect, test, vi } from "vitest";
 import { standardEvent, startHookWorker } from "./hook-events.ts";
@@ -243,7 +244,7 @@ describe("an unexpected throw", () => {
   }
 
   test.each([
-    ["an error", () => new TypeError(`${CANARY}\n${CANARY}`), "TypeError"],
+    ["an Error", () => new TypeError(`${CANARY}\n${CANARY}`), "TypeError"],
     ["a string", () => CANARY, "string"],
   ])("of %s in a route logs its frames with the request's id, without its message", async (_name, thrown, name) => {
     const worker = startWorker({}, { ASSETS: { fetch: () => Promise.reject(thrown() as Error) } });

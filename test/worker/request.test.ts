@@ -166,7 +166,7 @@ describe("requests that never reach upstream", () => {
     ["prompt", { prompt: { id: "x" } }, 400, "unknown_parameter", "prompt"],
     ["a field of the wrong kind", { temperature: "hot" }, 400, "invalid_request", "temperature"],
     ["an unknown preset", { preset: "nope" }, 400, "invalid_request", "preset"],
-    ["a preset of the prototype", { preset: "constructor" }, 400, "invalid_request", "preset"],
+    ["a preset name from Object's prototype", { preset: "constructor" }, 400, "invalid_request", "preset"],
     ["a model not on the list", { model: "gpt-6-sol" }, 400, "model_not_allowed", "model"],
     ["an empty input", { input: "" }, 400, "invalid_request", "input"],
     ["an image of another kind", { images: ["ftp://x"] }, 400, "invalid_request", "images[0]"],
@@ -200,7 +200,7 @@ describe("requests that never reach upstream", () => {
     ["no body", null, {}, 400, "invalid_request"],
     ["white space", " \n", {}, 400, "invalid_request"],
     [
-      "a deep body",
+      "a body nested too deeply",
       `{"input":${"[".repeat(40)}${"]".repeat(40)}}`,
       { "content-type": "application/json" },
       400,
@@ -210,7 +210,13 @@ describe("requests that never reach upstream", () => {
     ["bytes that are not UTF-8", new Uint8Array([104, 105, 0xff]), {}, 400, "invalid_request"],
     ["half a character", new Uint8Array([0xf0, 0x9f, 0x99]), {}, 400, "invalid_request"],
     ["an image", "x", { "content-type": "image/png" }, 415, "unsupported_media_type"],
-    ["another charset", "x", { "content-type": "text/plain; charset=latin1" }, 415, "unsupported_media_type"],
+    [
+      "a charset other than UTF-8",
+      "x",
+      { "content-type": "text/plain; charset=latin1" },
+      415,
+      "unsupported_media_type",
+    ],
     ["an encoded body", "x", { "content-encoding": "gzip" }, 415, "unsupported_media_type"],
   ])("%s: refused", async (_name, body, headers, status, code) => {
     const response = await send(startWorker(), body, headers);

@@ -1,3 +1,4 @@
+// /v1/responses over HTTP: ids of other callers, the forwarded request, and responses by id.
 import { env } from "cloudflare:workers";
 import { describe, expect, test, vi } from "vitest";
 import { isSignedId, signId } from "../../src/core/callers/ids.ts";
@@ -199,9 +200,11 @@ describe("the request", () => {
     const input = uniqueText();
     for (let n = 0; n < 2; n += 1)
       expect((await post(worker, { input })).headers.get("cache-status")).toBe("uniapi-edge; fwd=bypass");
-    const asking = { "cache-control": "max-age=60" };
-    expect((await post(worker, { input }, asking)).headers.get("cache-status")).toBe("uniapi-edge; fwd=miss; stored");
-    expect((await post(worker, { input }, asking)).headers.get("cache-status")).toMatch(/hit; ttl=/);
+    const cacheHeaders = { "cache-control": "max-age=60" };
+    expect((await post(worker, { input }, cacheHeaders)).headers.get("cache-status")).toBe(
+      "uniapi-edge; fwd=miss; stored",
+    );
+    expect((await post(worker, { input }, cacheHeaders)).headers.get("cache-status")).toMatch(/hit; ttl=/);
     expect(await calls(input)).toBe(3);
   });
 

@@ -153,10 +153,13 @@ describe("the input of a restricted caller", () => {
     ["input_file", part({ type: "input_file", file_id: "file-1" })],
     ["file_url", part({ type: "input_file", file_url: "https://x.example/a.pdf" })],
     ["input_audio", part({ type: "input_audio", input_audio: {} })],
-    ["an image where the preset has none", part({ type: "input_image", image_url: "data:image/png;base64,AAAA" })],
-    ["a file beside a text", part({ type: "input_text", text: "x", file_id: "file-1" })],
+    [
+      "an image that the preset does not permit",
+      part({ type: "input_image", image_url: "data:image/png;base64,AAAA" }),
+    ],
+    ["a file beside text", part({ type: "input_text", text: "x", file_id: "file-1" })],
     ["output_text of the user", part({ type: "output_text", text: "x" })],
-    ["a part without a text", part({ type: "input_text" })],
+    ["a part without text", part({ type: "input_text" })],
     ["no parts", item({ content: [] })],
   ])("%s is refused on both routes", async (_name, items) => {
     const worker = startRestricted();

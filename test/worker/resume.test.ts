@@ -75,23 +75,23 @@ describe("Last-Event-ID", () => {
 
   test.each([
     ["another run", "0123456789ab-2"],
-    ["no run at all", "garbage"],
-    ["no number", "0123456789ab-"],
-    ["another's form", "0123456789ab-1, 0123456789ab-2"],
+    ["a malformed event id", "garbage"],
+    ["an event id without a number", "0123456789ab-"],
+    ["a list of two event ids", "0123456789ab-1, 0123456789ab-2"],
   ])("of %s gets 409 stream_lost, whether the key is known, unknown or missing", async (_name, after) => {
     const worker = startWorker();
     const body = { input: uniqueText() };
     const key = freshKey();
-    const lost = async (headers: HeaderTable): Promise<void> => {
+    const expectLost = async (headers: HeaderTable): Promise<void> => {
       const response = await worker.ask(body, { ...EVENTS, ...headers, "last-event-id": after });
       expect([response.status, response.headers.get("x-should-retry")]).toEqual([409, "false"]);
       expect(await problemOf(response)).toMatchObject({ code: "stream_lost", param: "Last-Event-ID" });
     };
-    await lost({});
-    await lost(key);
+    await expectLost({});
+    await expectLost(key);
     expect(await calls(body.input)).toBe(0);
     await stream(worker, body, key);
-    await lost(key);
+    await expectLost(key);
     expect(await calls(body.input)).toBe(1);
   });
 
@@ -127,11 +127,11 @@ describe("Last-Event-ID", () => {
     const other = freshKey();
     const full = await respondOnce(startWorker(), { input: uniqueText(), stream: true }, other);
     await full.text();
-    const lost = await startWorker().send("/ask", {
+    const lostResponse = await startWorker().send("/ask", {
       method: "POST",
       headers: { ...other, "last-event-id": "0123456789ab-0" },
     });
-    expect(lost.status).toBe(409);
+    expect(lostResponse.status).toBe(409);
     await worker.settled();
   });
 
@@ -157,17 +157,17 @@ describe("Last-Event-ID", () => {
     const worker = startWorker({}, { SERVER_KEYS });
     const key = freshKey();
     const [start] = await stream(worker, { input: uniqueText() }, { ...key, ...as(KEYS.alice) });
-    const lost = async (headers: HeaderTable): Promise<void> => {
+    const expectLost = async (headers: HeaderTable): Promise<void> => {
       const response = await worker.ask(
         {},
         { ...key, ...as(KEYS.alice), ...EVENTS, "last-event-id": start?.id ?? "", ...headers },
       );
       expect([response.status, (await problemOf(response)).code]).toEqual([409, "stream_lost"]);
     };
-    await lost(as(KEYS.bob));
-    await lost(freshKey());
-    await lost({ "last-event-id": "0123456789ab-0" });
-    await lost({ "last-event-id": "garbage" });
+    await expectLost(as(KEYS.bob));
+    await expectLost(freshKey());
+    await expectLost({ "last-event-id": "0123456789ab-0" });
+    await expectLost({ "last-event-id": "garbage" });
   });
 
   test("beyond the end, as after an object that stopped, gets only the end", async () => {
@@ -211,7 +211,7 @@ describe("Last-Event-ID", () => {
   });
 });
 
-test("a connection to the object that breaks during a run is resumed where it broke, for every form", async () => {
+test("a broken connection to the run's object is resumed where it broke, for every form", async () => {
   const body = { input: uniqueText("one two three four five"), model: "emulate/slow/20" };
   const key = freshKey();
   let joins = 0;

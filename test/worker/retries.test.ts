@@ -1,3 +1,4 @@
+// The retry of an upstream call, and the fallback models of a preset.
 import { describe, expect, test, vi } from "vitest";
 import type { ConfigInput } from "../../src/core/config/define-config.ts";
 import type { JsonObject } from "../../src/core/lib/json.ts";
@@ -157,10 +158,10 @@ describe("the retry of an upstream call", () => {
       fetches += 1;
       return Promise.resolve(new Response("", { status: 429, headers: { "retry-after": "5" } }));
     });
-    const asking = startWorker().ask({ input: uniqueText() });
+    const pendingResponse = startWorker().ask({ input: uniqueText() });
     await vi.waitFor(() => expect(fetches).toBe(1));
     await vi.advanceTimersByTimeAsync(10_000);
-    const response = await asking;
+    const response = await pendingResponse;
     expect([response.status, response.headers.get("retry-after"), fetches]).toEqual([429, "5", 2]);
   });
 

@@ -294,13 +294,13 @@ describe("the outcome of a run", () => {
       const worker = startWorker();
       const body = { input: uniqueText(), model: `emulate/${fault}` };
       const key = freshKey();
-      const twins = await Promise.all([
+      const responses = await Promise.all([
         worker.ask(body, key),
         worker.ask(body, { ...key, ...EVENTS }),
         worker.ask(body, { ...key, ...TEXT }),
       ]);
-      expect(twins.map((one) => one.status)).toEqual([status, status, status]);
-      await Promise.all(twins.map(problemOf));
+      expect(responses.map((one) => one.status)).toEqual([status, status, status]);
+      await Promise.all(responses.map(problemOf));
       expect(await calls(body.input)).toBe(1);
       expect((await worker.ask(body, key)).status).toBe(status);
       expect(await calls(body.input)).toBe(2);
@@ -407,10 +407,10 @@ describe("the outcome of a run", () => {
     const worker = startWorker();
     const body = { input: uniqueText(), model: "emulate/first-byte/1200" };
     const key = freshKey();
-    const asking = worker.ask(body, key);
+    const pendingResponse = worker.ask(body, key);
     await vi.waitFor(async () => expect(await calls(body.input)).toBe(1), { timeout: 10_000 });
     expect(await runDurableObjectAlarm(await runOf(key))).toBe(true);
-    expect(await (await asking).json()).toEqual(await worker.answer(body, key));
+    expect(await (await pendingResponse).json()).toEqual(await worker.answer(body, key));
     expect((await storedRecordingOf(await runOf(key))).alarm).not.toBeNull();
   });
 });
@@ -444,7 +444,7 @@ describe("clients that disconnect", () => {
     const key = freshKey();
     const disconnect = new AbortController();
     const raw = JSON.stringify(body);
-    const asking = worker.send("/ask", {
+    const pendingResponse = worker.send("/ask", {
       method: "POST",
       body: raw,
       headers: { "content-type": "application/json", ...key },
@@ -452,7 +452,7 @@ describe("clients that disconnect", () => {
     });
     await vi.waitFor(async () => expect(await calls(body.input)).toBe(1), { timeout: 10_000 });
     disconnect.abort();
-    await asking.catch(() => undefined);
+    await pendingResponse.catch(() => undefined);
     expect((await worker.answer(body, key)).text).toContain(body.input);
     expect(await calls(body.input)).toBe(1);
   });
@@ -550,10 +550,10 @@ describe("a run's object", () => {
     const worker = startWorker();
     const body = { input: uniqueText(), model: "emulate/first-byte/20000" };
     const key = freshKey();
-    const asking = worker.ask(body, key);
+    const pendingResponse = worker.ask(body, key);
     await vi.waitFor(async () => expect(await calls(body.input)).toBe(1), { timeout: 10_000 });
     await runInDurableObject(await runOf(key), (_, state) => state.abort("broken by a test")).catch(() => undefined);
-    for (const response of [await asking, await worker.ask(body, key)]) {
+    for (const response of [await pendingResponse, await worker.ask(body, key)]) {
       expect([response.status, response.headers.get("x-should-retry")]).toEqual([502, "false"]);
       expect((await problemOf(response)).message).toContain("a new Idempotency-Key");
     }
@@ -600,7 +600,7 @@ describe("a run's object", () => {
     expect(log.warnings().filter(({ event }) => event === "run_not_written").length).toBeLessThan(10);
   });
 
-  test("a run belongs to the implied preset, so with a narrower token the same body is another request", async () => {
+  test("a run belongs to the implied preset, so with a narrower token the same body is a different request", async () => {
     const worker = startWorker(
       { presets: { vip: { model: "gpt-6-sol" }, basic: {} }, callers: { sessions: { presets: ["vip", "basic"] } } },
       { SESSION_KEYS },

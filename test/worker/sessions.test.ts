@@ -1,3 +1,4 @@
+// POST /sessions: session tokens for the users of a backend, and for visitors who solve a Turnstile challenge.
 import { describe, expect, inject, test } from "vitest";
 import {
   as,
@@ -71,7 +72,7 @@ describe("a backend gets a session for its user", () => {
   });
 
   test.each<[string, unknown, string, string]>([
-    ["no JSON", "{", "invalid_json", ""],
+    ["invalid JSON", "{", "invalid_json", ""],
     ["a list", [], "invalid_request", ""],
     ["no sub", {}, "invalid_request", "sub"],
     ["an empty sub", { sub: "" }, "invalid_request", "sub"],
@@ -90,7 +91,7 @@ describe("a backend gets a session for its user", () => {
     ["7201 seconds", { sub: "a", ttl: 7_201 }, "invalid_request", "ttl"],
     ["half a second", { sub: "a", ttl: 10.5 }, "invalid_request", "ttl"],
     ["no requests", { sub: "a", requests: 0 }, "invalid_request", "requests"],
-    ["a text for a number", { sub: "a", tokens_per_day: "5" }, "invalid_request", "tokens_per_day"],
+    ["a string instead of a number", { sub: "a", tokens_per_day: "5" }, "invalid_request", "tokens_per_day"],
     ["an origin with a path", { sub: "a", origin: `${APP}/x` }, "invalid_request", "origin"],
     ["__proto__", '{"sub":"a","__proto__":{}}', "invalid_request", "__proto__"],
   ])("%s is refused, and the error names the field", async (_name, body, code, param) => {

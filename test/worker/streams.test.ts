@@ -1,3 +1,4 @@
+// Event streams and text streams of /ask over HTTP: their ends, disconnects, and silence.
 import type { Answer } from "../../src/contract/answer.ts";
 import { describe, expect, test, vi } from "vitest";
 import { completedEvent, created, deltaEvent, scriptedUpstream } from "./scripted-upstream.ts";
@@ -34,7 +35,7 @@ describe("an event stream", () => {
     ["plain", {}],
     ["byte by byte", { model: "emulate/splits" }],
     ["without deltas", { model: "emulate/no-deltas" }],
-    ["without output in its end", { model: "emulate/no-output-in-terminal" }],
+    ["without output in the terminal event", { model: "emulate/no-output-in-terminal" }],
     ["without usage", { model: "emulate/no-usage" }],
     ["with [DONE]", { model: "emulate/done" }],
     ["with heartbeats", { model: "emulate/heartbeat/1" }],
@@ -156,10 +157,10 @@ describe("an event stream", () => {
   test("the upstream connection is closed after a malformed event", async () => {
     for (const headers of [EVENTS, TEXT]) {
       const upstream = scriptedUpstream();
-      const asking = startWorker().ask({ input: uniqueText(), stream: true }, headers);
+      const pendingResponse = startWorker().ask({ input: uniqueText(), stream: true }, headers);
       await upstream.called;
       upstream.send(created, deltaEvent("Hel"));
-      const reader = (await asking).body?.getReader();
+      const reader = (await pendingResponse).body?.getReader();
       await reader?.read();
       upstream.sendBytes("data: {broken\n\n");
       await readToEnd(reader).catch(() => undefined);
@@ -170,10 +171,10 @@ describe("an event stream", () => {
 
   test("the upstream connection is closed if its first event is malformed", async () => {
     const upstream = scriptedUpstream();
-    const asking = startWorker().ask({ input: uniqueText() }, EVENTS);
+    const pendingResponse = startWorker().ask({ input: uniqueText() }, EVENTS);
     await upstream.called;
     upstream.sendBytes("data: {broken\n\n");
-    expect((await asking).status).toBe(502);
+    expect((await pendingResponse).status).toBe(502);
     expect(upstream.isClosed()).toBe(true);
   });
 });
@@ -249,12 +250,12 @@ describe("a client that disconnects", () => {
     const input = uniqueText();
     const worker = startWorker();
     const client = new AbortController();
-    const asking = worker.send("/ask", {
+    const pendingResponse = worker.send("/ask", {
       method: "POST",
       body: JSON.stringify({ input, model: "emulate/stall" }),
       signal: client.signal,
     });
-    const outcome = asking.then(
+    const outcome = pendingResponse.then(
       (response) => response.status,
       () => "aborted",
     );
@@ -287,12 +288,12 @@ describe("silence", () => {
     const upstream = scriptedUpstream();
     const worker = startWorker();
     let head: Response | undefined;
-    const asking = worker.ask({ input: uniqueText() }, EVENTS).then((response) => (head = response));
+    const pendingResponse = worker.ask({ input: uniqueText() }, EVENTS).then((response) => (head = response));
     await upstream.called;
     await vi.advanceTimersByTimeAsync(4_999);
     expect(head).toBeUndefined();
     await vi.advanceTimersByTimeAsync(1);
-    const response = await asking;
+    const response = await pendingResponse;
     expect(response.status).toBe(200);
     expect(response.headers.get("content-type")).toBe("text/event-stream; charset=utf-8");
     const reader = response.body?.getReader() as ReadableStreamDefaultReader<Uint8Array>;
@@ -311,10 +312,10 @@ describe("silence", () => {
   test("causes a later refusal to be sent as an error event", async () => {
     vi.useFakeTimers();
     const upstream = scriptedUpstream();
-    const asking = startWorker().ask({ input: uniqueText() }, EVENTS);
+    const pendingResponse = startWorker().ask({ input: uniqueText() }, EVENTS);
     await upstream.called;
     await vi.advanceTimersByTimeAsync(5_000);
-    const response = await asking;
+    const response = await pendingResponse;
     upstream.send({ error: { code: "rate_limit_exceeded", message: "slow down" } });
     const events = eventsIn(await response.text());
     expect(namesOf(events)).toEqual(["error"]);
@@ -325,10 +326,10 @@ describe("silence", () => {
   test("mid-stream causes a ping five seconds after the last write", async () => {
     vi.useFakeTimers();
     const upstream = scriptedUpstream();
-    const asking = startWorker().ask({ input: uniqueText() }, EVENTS);
+    const pendingResponse = startWorker().ask({ input: uniqueText() }, EVENTS);
     await upstream.called;
     upstream.send(created, deltaEvent("one"));
-    const reader = (await asking).body?.getReader() as ReadableStreamDefaultReader<Uint8Array>;
+    const reader = (await pendingResponse).body?.getReader() as ReadableStreamDefaultReader<Uint8Array>;
     expect(namesOf(eventsIn(await text(reader)))).toEqual(["start", "text"]);
     await vi.advanceTimersByTimeAsync(3_000);
     upstream.send(deltaEvent("two"));
@@ -347,10 +348,10 @@ describe("silence", () => {
   test("does not prevent a disconnecting client from aborting the upstream call, and no timer remains", async () => {
     vi.useFakeTimers();
     const upstream = scriptedUpstream();
-    const asking = startWorker().ask({ input: uniqueText() }, EVENTS);
+    const pendingResponse = startWorker().ask({ input: uniqueText() }, EVENTS);
     await upstream.called;
     upstream.send(created);
-    await (await asking).body?.cancel();
+    await (await pendingResponse).body?.cancel();
     await vi.waitFor(() => expect(upstream.isClosed()).toBe(true));
     expect(vi.getTimerCount()).toBe(0);
     expect(log.requests()).toMatchObject([{ reason: "client_left" }]);

@@ -1,3 +1,4 @@
+// Turns over HTTP: follow-ups, threads, turns that are not stored, and ids that were never issued to the caller.
 import type { Answer } from "../../src/contract/answer.ts";
 import { env } from "cloudflare:workers";
 import { describe, expect, test, vi } from "vitest";
