@@ -273,7 +273,7 @@ async function cacheKeyOf(
 
 /**
  * Returns the KV key of the model's chain support; undefined if the request isn't a follow-up that tries the parent id, or if this isolate
- * already knows the answer.
+ * already knows the chain support.
  */
 function chainSupportKeyIfNeeded(deps: Deps, model: string, parent: Parent | null): string | undefined {
   if (parent === null || continuityOf(deps, parent) !== "auto" || deps.chainSupport.get(model) !== undefined)

@@ -32,8 +32,8 @@ export async function findParent(
   maxTurns: number | undefined,
 ): Promise<Parent> {
   if (!isSignedId(id)) {
-    // A server caller may have stored many upstream ids. A restricted caller may not use them: it shares the upstream account with
-    // strangers.
+    // Only a server caller may continue an upstream id, since it may have stored many of them. Restricted callers share the upstream
+    // account with strangers.
     if (caller.grant !== undefined || !/^[\x21-\x7e]{1,256}$/.test(id)) throw parentNotFound();
     return { id, signed: undefined, turn: 0 };
   }

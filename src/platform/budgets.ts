@@ -157,8 +157,8 @@ interface PendingSums {
 }
 
 /**
- * Adds up sums by budget name, and sends those of one name at most once per `reportEveryMs`. A report that is due is sent immediately, any
- * other when it becomes due. Sums that could not be sent are added to the next report.
+ * Adds up sums by budget name, and sends those of one name at most once per `reportEveryMs`. A report is sent
+ * immediately if it is due, or else when it becomes due. Sums that could not be sent are added to the next report.
  * @param send resolves to false if the object could not be reached
  */
 function usageReporter(

@@ -1,5 +1,5 @@
-// Warns in the log, once a day in each isolate, of models in src/config.ts that their provider will shut down within 30 days. It does not call upstream: it
-// reads the lists of models that the Worker fetches for GET /v1/models.
+// Warns in the log, once a day in each isolate, of models in src/config.ts that their provider will shut down within 30 days. It does not
+// call upstream: it reads the lists of models that the Worker fetches for GET /v1/models.
 import type { Config } from "../core/config/define-config.ts";
 import type { JsonObject } from "../core/lib/json.ts";
 
@@ -49,14 +49,14 @@ function settingsByModel({ defaults, models = [], presets }: Config): ReadonlyMa
   return settings;
 }
 
-/** Earlier dates are not dates of models, but the zero values of languages: 1970-01-01, or 0001-01-01 in Go. */
+/** An earlier date is not a shutdown date but the zero value of a language: 1970-01-01, or 0001-01-01 in Go. */
 const EARLIEST_MS = Date.UTC(2020, 0);
 /** The latest time that a Date can have. */
 const LATEST_MS = 8.64e15;
 
 /**
- * Converts a date to milliseconds since 1970; undefined if the value is not a date. Relays may send Unix seconds or milliseconds in place of
- * OpenAI's string.
+ * Converts a date to milliseconds since 1970; undefined if the value is not a date. Relays may send Unix seconds or milliseconds in place
+ * of OpenAI's string.
  */
 function timeOf(date: unknown): number | undefined {
   const ms =

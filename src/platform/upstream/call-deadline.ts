@@ -113,7 +113,7 @@ export class CallDeadline {
 
   /**
    * Converts the error of a failed read or fetch to a Problem. An error that is a Problem is returned unchanged. If the call was stopped,
-   * this returns the reason. Any other error is a broken connection.
+   * this returns the reason. Any other error means that the connection broke, or that the body could not be decoded.
    * @param isEncoded whether the response has a Content-Encoding, because then the decoding may have failed
    */
   explain(error: unknown, isEncoded = false): Problem {
