@@ -43,7 +43,7 @@ async function createLimitedHarness(
 const tokens = (steps: readonly Step[], kind: "hold" | "settle"): number[] =>
   steps.flatMap(([name, count]) => (name === kind ? [count ?? 0] : []));
 
-describe("one call", () => {
+describe("one upstream call", () => {
   test("holds its worst case, and settles its cost once", async () => {
     const harness = await createLimitedHarness();
     await harness.say("hello");
@@ -60,7 +60,7 @@ describe("one call", () => {
   });
 });
 
-describe("two calls for one answer", () => {
+describe("two upstream calls for one answer", () => {
   test("have two holds, each settled by its own cost", async () => {
     const harness = await createLimitedHarness();
     const { id } = await harness.say("hello");

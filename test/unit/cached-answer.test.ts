@@ -16,7 +16,7 @@ const record: CachedAnswer = {
   ttl: 3_600,
 };
 
-describe("round trip", () => {
+describe("encoding and decoding a cached answer", () => {
   test("a record is read as it was written, except for the instructions", () => {
     expect(decodeAnswer(encodeAnswer(record))).toEqual(record);
     const text = encodeAnswer({ ...record, response: { ...record.response, instructions: "the hidden prompt" } });
@@ -64,7 +64,7 @@ describe("an invalid record", () => {
   });
 });
 
-describe("age", () => {
+describe("the age of a cached answer", () => {
   test.each<[number, number, number | null]>([
     [0, 3_600, 0],
     [10, 3_600, 10],

@@ -122,9 +122,9 @@ test("the printed delays between attempts to answer match the code", () => {
   const pauses: string[] = [];
   for (let pause = retryDelayMs(busy, 1); pause !== null; pause = retryDelayMs(busy, pauses.length + 1))
     pauses.push(inWords(pause));
-  const printed = /The delays are ([^.]*?), or as long/.exec(WORDS)?.[1];
+  const printed = /The delays are ([^.]*?), or UniAPI's/.exec(WORDS)?.[1];
   expect(printed).toBe(`${pauses.slice(0, -1).join(", ")} and ${pauses.at(-1)}`);
-  expect(WORDS).toContain(`After ${pauses.length === 5 ? "six" : "?"} attempts the job has failed`);
+  expect(WORDS).toContain(`If the ${pauses.length === 5 ? "sixth" : "?"} attempt fails, the job fails`);
 });
 
 test("the printed errors exist with the printed statuses", () => {

@@ -43,7 +43,7 @@ const chain: Partial<Script> = {
 };
 const bodiesOf = (server: FakeRuns): Record<string, unknown>[] => server.requests.map(({ body }) => body);
 
-describe("a question", () => {
+describe("a question to the client", () => {
   test("is a string, messages or a complete body, and its own preset overrides the client's", async () => {
     const { server, client } = await start({}, { preset: "support" });
     const messages = [{ role: "user", content: "hi" }];
@@ -104,7 +104,7 @@ describe("a question", () => {
   });
 });
 
-describe("a token", () => {
+describe("the client's token", () => {
   /** Accepts only these tokens. */
   const accepts = (...tokens: string[]): Partial<Script> => ({
     instead(request, response) {
@@ -174,7 +174,7 @@ describe("a token", () => {
   });
 });
 
-describe("an error", () => {
+describe("an error from the client", () => {
   test("has the fields of the Worker's error", async () => {
     const { client } = await start({
       instead(_, response) {

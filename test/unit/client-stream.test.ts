@@ -285,7 +285,7 @@ describe("retries", () => {
   });
 });
 
-describe("closing", () => {
+describe("closing a stream", () => {
   const endless = (): Partial<Script> => ({
     instead(_, response) {
       response

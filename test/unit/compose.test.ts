@@ -21,7 +21,7 @@ function refusal(ask: Partial<Ask>, config: ConfigInput = {}): string {
 
 const fields = Object.keys(FIELD_VALUES) as (keyof UpstreamFields)[];
 
-describe("precedence", () => {
+describe("precedence of request, preset and defaults", () => {
   test.each(fields)("%s in the request overrides the preset's value, which overrides the default", (name) => {
     const [requested, preset, base] = FIELD_VALUES[name];
     const defaults = { model: "base", [name]: base };

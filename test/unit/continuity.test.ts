@@ -15,7 +15,7 @@ async function refusal(work: Promise<unknown>): Promise<{ code: unknown; message
   );
 }
 
-describe("auto", () => {
+describe('continuity "auto"', () => {
   test("forwards upstream's id while upstream continues, and streams from a model whose chain support is unknown", async () => {
     const { ask, upstream } = await createHarness();
     const first = await ask("a");
@@ -166,7 +166,7 @@ describe("auto", () => {
   });
 });
 
-describe("gateway", () => {
+describe('continuity "gateway"', () => {
   test("sends the whole chain every time, and no id", async () => {
     const { ask, upstream } = await createHarness({ continuity: "gateway" });
     const first = await ask("a");

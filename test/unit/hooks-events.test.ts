@@ -22,7 +22,7 @@ const read = (text: string, headers = JSON_TYPE): unknown => github.parse(bytes(
 const slackMessage = slack.parse(sample("slack-message.json"), JSON_TYPE);
 const slackCommand = slack.parse(sample("slack-command.txt"), FORM_TYPE);
 
-describe("a payload", () => {
+describe("the payload of an event", () => {
   test("is JSON, regardless of its content type", () => {
     expect(read('{"a":[1]}')).toEqual({ a: [1] });
     expect(read(' [{"a":1}]', NO_HEADERS)).toEqual([{ a: 1 }]);

@@ -7,7 +7,7 @@ import { Problem } from "../../src/core/lib/problem.ts";
 const MINUTE = 60_000;
 const busy = new Problem("upstream_unavailable", "busy", { paid: "unpaid" });
 
-describe("a failed attempt", () => {
+describe("a failed attempt at a job", () => {
   test("that was not paid is repeated after 10 s, then after 1, 5, 15 and 60 minutes, and then never", () => {
     expect([1, 2, 3, 4, 5, 6].map((attempt) => retryDelayMs(busy, attempt))).toEqual([
       10_000,
@@ -42,7 +42,7 @@ describe("a failed attempt", () => {
   ])("%s", (_name, problem, ms) => expect(retryDelayMs(problem, 1)).toBe(ms));
 });
 
-describe("the next action due for a record", () => {
+describe("the next action due for a job's record", () => {
   const AT = 1_800_000_000_000;
   const state = (more: Partial<JobState> = {}): JobState => ({
     job: "job_1",

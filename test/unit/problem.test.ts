@@ -41,7 +41,7 @@ const NON_RETRYABLE: ReadonlySet<ProblemCode> = new Set<ProblemCode>([
   "misconfigured",
 ]);
 
-describe("each code", () => {
+describe("each problem code", () => {
   test.each(CODES)("%s has the type of its status, and a body of its own", (code) => {
     const problem = new Problem(code, "What to do.");
     expect(TYPES).toHaveProperty(String(problem.status));
@@ -76,7 +76,7 @@ describe("each code", () => {
   });
 });
 
-describe("details", () => {
+describe("a problem's details", () => {
   test("every value of a body is a string; `param` and upstream's code are shown if there are any", () => {
     const details: ProblemDetails = {
       param: "tools[0]",

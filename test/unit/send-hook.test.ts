@@ -63,7 +63,7 @@ const EVENTS = [
   ["dated", "shopify-order-created.json"],
 ] as const;
 
-describe("a sample", () => {
+describe("a sample event", () => {
   test("exists for every sender", () => {
     const schemes = new Set<string>(EVENTS.map(([name]) => findHook(name, hooks, SECRETS).hook.scheme));
     expect(Object.keys(SENDERS).filter((scheme) => !schemes.has(scheme))).toEqual([]);
@@ -111,7 +111,7 @@ describe("a sample", () => {
   });
 });
 
-describe("an error names", () => {
+describe("an error of send-hook names", () => {
   test("a hook that the config does not have", () => {
     expect(() => findHook("nope", hooks, SECRETS)).toThrow(
       'There is no hook "nope" in src/config.ts. It has: openai, triage',
@@ -128,7 +128,7 @@ describe("an error names", () => {
   });
 });
 
-describe("the target", () => {
+describe("the target of send-hook", () => {
   test("comes from --url after a --; an option that npm took, and any other mistake, prints the usage", () => {
     expect(argumentsOf(["triage", "x.json", "--url", "http://localhost:1"])).toEqual({
       name: "triage",

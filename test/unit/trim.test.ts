@@ -129,7 +129,7 @@ describe("the keys of an answer", () => {
   });
 });
 
-describe("text", () => {
+describe("the answer's text", () => {
   test.each<[string, JsonObject, string]>([
     [
       "output_text is never used if there are messages",
@@ -217,7 +217,7 @@ describe("citations", () => {
   });
 });
 
-describe("data", () => {
+describe("the answer's data", () => {
   test.each<[string, string, unknown]>([
     ["JSON", '{"a":1}', { a: 1 }],
     ["JSON null", "null", null],

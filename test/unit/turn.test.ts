@@ -31,7 +31,7 @@ const turn: Turn = {
 };
 const encode = (more: Partial<Turn> = {}): string => encodeTurn({ ...turn, ...more }) ?? "";
 
-describe("round trip", () => {
+describe("encoding and decoding a turn", () => {
   test("a turn is read as it was written, except for the instructions", () => {
     expect(decodeTurn(encode())).toEqual(turn);
     const secret = encode({ response: { ...turn.response, instructions: "the hidden prompt" } });

@@ -115,7 +115,7 @@ test("the default deadlines are those of docs/contract.md §8", () => {
   });
 });
 
-describe("the first byte", () => {
+describe("the first byte of an upstream answer", () => {
   test.each([
     [true, "a caller's"],
     [true, "nobody's"],
@@ -184,7 +184,7 @@ describe("silence", () => {
   });
 });
 
-describe("the total time", () => {
+describe("the total time of an upstream call", () => {
   test.each(EITHER)("is at most 3,600 s, however much arrives (%s)", async (whose) => {
     const started = call(true, whose);
     await vi.advanceTimersByTimeAsync(60_000);

@@ -68,7 +68,7 @@ const sse =
   };
 const response = { object: "response", id: "resp_1", output: [] };
 
-describe("the request", () => {
+describe("the request to upstream", () => {
   test.each([
     [true, "text/event-stream"],
     [false, "application/json"],
@@ -93,7 +93,7 @@ describe("the request", () => {
   );
 });
 
-describe("a JSON answer", () => {
+describe("an upstream JSON answer", () => {
   test("a response object is returned unchanged", async () => {
     expect(await create(json({ ...response, more: [1] }))).toEqual({
       kind: "response",
@@ -193,7 +193,7 @@ describe("a JSON answer", () => {
   });
 });
 
-describe("a refusal", () => {
+describe("an upstream refusal", () => {
   test.each<[string, () => Response, string]>([
     [
       "JSON",
@@ -237,7 +237,7 @@ describe("a refusal", () => {
   });
 });
 
-describe("a stream", () => {
+describe("an upstream stream", () => {
   test("complete frames are returned, however the bytes are split", async () => {
     expect(await dataOf(await create(sse("data: 1\n", "\ndata: 2", "\r\n\r", "\ndata: 3\n\n"), true))).toEqual([
       "1",

@@ -17,7 +17,7 @@ const LIMITS = { tokens_per_day: 1_000, usd_per_day: 0.001 };
 const fresh = (): DurableObjectStub<Budget> => env.BUDGETS.getByName(crypto.randomUUID());
 const today = async (budget: ReturnType<typeof fresh>): Promise<object | undefined> => (await budget.usage(AT)).days[0];
 
-describe("a day's limits", () => {
+describe("a budget's daily limits", () => {
   test("a call that fits gets a hold; a call that does not fit changes nothing and gets the time to retry", async () => {
     const budget = fresh();
     expect(await budget.hold(AT, "a", { tokens: 600, nanoUsd: 1_000 }, LIMITS)).toBeNull();
@@ -144,7 +144,7 @@ describe("limits on requests", () => {
 const hasAlarm = (budget: ReturnType<typeof fresh>): Promise<boolean> =>
   runInDurableObject(budget, async (_, { storage }) => (await storage.getAlarm()) !== null);
 
-describe("old days", () => {
+describe("old days of a budget", () => {
   test("an alarm deletes days that are a month old, and all storage of an unused object", async () => {
     const budget = fresh();
     const old = Date.now() - 40 * DAY_MS;

@@ -268,7 +268,7 @@ describe("budgets together", () => {
   }, 30_000);
 });
 
-describe("a hold", () => {
+describe("a budget hold", () => {
   const model = (name: string): ConfigInput => ({ presets: { chat: { max_output_tokens: 100, model: name } } });
 
   test("is replaced by the actual usage in tokens and USD, as JSON and as events, on both routes", async () => {

@@ -36,7 +36,7 @@ afterEach(async () => {
   await engine.dispose();
 });
 
-describe("an event", () => {
+describe("a hook event", () => {
   test("of GitHub is acknowledged, answered with the hook's preset, and the answer is posted as a comment", async () => {
     const worker = startHookWorker();
     const text = uniqueText("It does not start.");
@@ -207,7 +207,7 @@ describe("an event", () => {
   });
 });
 
-describe("an event that is ignored", () => {
+describe("a hook event that is ignored", () => {
   test("because `input` returns null gets 200 and calls nothing", async () => {
     const response = await startHookWorker().send(
       "/hooks/github",

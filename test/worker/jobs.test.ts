@@ -117,7 +117,7 @@ describe("POST /jobs", () => {
   });
 });
 
-describe("a failed attempt", () => {
+describe("a failed attempt at a job", () => {
   test("that was unpaid is repeated, and the job completes", async () => {
     const worker = startHookWorker();
     const input = uniqueText();
@@ -198,7 +198,7 @@ describe("a failed attempt", () => {
   });
 });
 
-describe("a delivery", () => {
+describe("a job's delivery", () => {
   test("is repeated until the callback accepts it, with the same id and a new time, and the job shows every attempt", async () => {
     const worker = startHookWorker();
     await scriptResponses("jobs", [
@@ -300,7 +300,7 @@ describe("a delivery", () => {
   });
 });
 
-describe("a record", () => {
+describe("a job's record", () => {
   const specOf = async (more: Partial<JobSpec> = {}): Promise<JobSpec> => ({
     hook: null,
     caller: { kind: "job", owner: await ownerNamed("server:alice"), budgets: [] },
