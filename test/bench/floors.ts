@@ -60,13 +60,13 @@ export const FLOORS = {
     return new Response(copy(answer.body), { headers: { "content-type": "text/event-stream" } });`,
     ASK + COPY,
   ),
-  /** Two budgets: reserves in both before the call, settles both after it. */
+  /** Two budgets: holds in both before the call, settles both after it. */
   budgets: worker(
     `
     const mine = env.BUDGETS.getByName("mine");
     const total = env.BUDGETS.getByName("total");
-    await mine.reserve("1");
-    await total.reserve("1");
+    await mine.hold("1");
+    await total.hold("1");
     const answer = await ask(request, env);
     const text = await answer.text();
     ctx.waitUntil(Promise.all([mine.settle("1"), total.settle("1")]));
@@ -74,7 +74,7 @@ export const FLOORS = {
     `import { DurableObject } from "cloudflare:workers";\n${ASK}`,
     `export class Budget extends DurableObject {
       constructor(ctx, env) { super(ctx, env); ctx.storage.sql.exec("CREATE TABLE IF NOT EXISTS held (id TEXT, n INTEGER)"); }
-      reserve(id) { this.ctx.storage.sql.exec("INSERT INTO held VALUES (?, 1)", id); return null; }
+      hold(id) { this.ctx.storage.sql.exec("INSERT INTO held VALUES (?, 1)", id); return null; }
       settle(id) { this.ctx.storage.sql.exec("DELETE FROM held WHERE id = ?", id); }
     }`,
   ),
