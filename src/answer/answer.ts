@@ -159,7 +159,7 @@ async function callUpstream(pending: PendingTurn, noChainSupport: boolean): Prom
   const { deps, context, question, budgetHold } = pending;
   const { parent, parentTurn } = pending.options;
   if (budgetHold.isLimited()) await budgetHold.hold(parent, parentTurn);
-  context.logFields.asked = true;
+  context.logFields.upstream_called = true;
   const releaseAndRethrow = (error: unknown): never => {
     budgetHold.releaseIfUnpaid(error);
     throw error;

@@ -3,7 +3,7 @@
 import type { Answer, AskEvent } from "../contract/answer.ts";
 import type { CacheEntryAge } from "../core/cache/cached-answer.ts";
 import { assertNotFailed, trim } from "../core/reply/trim.ts";
-import { replay, TrimStream } from "../core/reply/trim-stream.ts";
+import { eventsOfAnswer, TrimStream } from "../core/reply/trim-stream.ts";
 import { textOfDelta } from "../core/upstream/text-delta.ts";
 import type { StreamedAnswer, WholeAnswer } from "./answer.ts";
 import type { EventBatch } from "./upstream-events.ts";
@@ -48,7 +48,7 @@ export function toAskReply(reply: WholeAnswer | StreamedAnswer, requestId: strin
   if (reply.kind === "whole") {
     const answer = trimFinished(reply.finished);
     const { headers, cacheEntry } = reply;
-    return { kind: "whole", answer, events: () => replay(answer, requestId), headers, cacheEntry };
+    return { kind: "whole", answer, events: () => eventsOfAnswer(answer, requestId), headers, cacheEntry };
   }
   const { id, previousId, headers, cancel } = reply;
   const trimmer = new TrimStream(requestId, model);

@@ -97,7 +97,7 @@ export const wrapThrownValues: MiddlewareHandler<AppEnv> = async (c, next) => {
   try {
     await next();
   } catch (thrown) {
-    throw toProblem(thrown, c.get("logFields").asked);
+    throw toProblem(thrown, c.get("logFields").upstream_called);
   }
 };
 

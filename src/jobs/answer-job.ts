@@ -103,7 +103,7 @@ async function callUpstream(
     assertNotFailed(response);
     return { answer: trim(response, answerContext) };
   } catch (error) {
-    const problem = toProblem(error, logFields.asked);
+    const problem = toProblem(error, logFields.upstream_called);
     deps.log.exception(logFields.request_id, problem);
     return { problem };
   }

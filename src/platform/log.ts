@@ -23,7 +23,7 @@ export interface LogFields {
    */
   run?: "started" | "joined" | "replayed";
   /** Whether upstream was called. */
-  asked?: boolean;
+  upstream_called?: boolean;
   response_id?: string;
   hook?: string;
   /** Index of the hook's secret that signed the event: 0 is the newest. */

@@ -4,7 +4,7 @@ import type { Answer, AskEvent } from "../../src/contract/answer.ts";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { formatEvent } from "../../src/core/lib/sse.ts";
-import { replay } from "../../src/core/reply/trim-stream.ts";
+import { eventsOfAnswer } from "../../src/core/reply/trim-stream.ts";
 
 export interface ReceivedRequest {
   method: string;
@@ -51,7 +51,7 @@ export const ANSWER: Answer = {
 
 /** The events of an answer, its text in deltas of `length` characters. */
 export function eventsOf(answer: Answer, length = 4): AskEvent[] {
-  return replay(answer, "req_1").flatMap((one): AskEvent[] => {
+  return eventsOfAnswer(answer, "req_1").flatMap((one): AskEvent[] => {
     if (one.event !== "text") return [one];
     const pieces = one.data.delta.match(new RegExp(`.{1,${length}}`, "gsu")) ?? [];
     return pieces.map((delta) => ({ event: "text", data: { delta } }));

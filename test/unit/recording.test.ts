@@ -149,7 +149,7 @@ test.each(["ask", "responses"] as const)("only the request that started a run lo
   expect(started.context.logFields).toMatchObject({
     request_id: "req_reader",
     route: "POST /ask",
-    asked: true,
+    upstream_called: true,
     output_tokens: 1,
     cache: "bypass",
   });

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { Assembly } from "../../src/core/upstream/assembly.ts";
 import type { JsonObject } from "../../src/core/lib/json.ts";
-import { plainText, replay, TrimStream } from "../../src/core/reply/trim-stream.ts";
+import { plainText, eventsOfAnswer, TrimStream } from "../../src/core/reply/trim-stream.ts";
 import { trim } from "../../src/core/reply/trim.ts";
 
 type Event = JsonObject & { type: string };
@@ -225,7 +225,7 @@ describe("a replay", () => {
           { model: "m", output: items.map(itemOf) },
           { id: "x", previousId: null, now: 1, model: "", wantsData: false },
         );
-        const sent = replay(answer, "req_1");
+        const sent = eventsOfAnswer(answer, "req_1");
         expectValid({ sent, answer });
         expect(sent[0]).toEqual({ event: "start", data: { request_id: "req_1", model: "m" } });
         expect(joined(sent, "reasoning")).toBe(answer.reasoning_summary ?? "");

@@ -89,7 +89,7 @@ describe("the log", () => {
       output_tokens: expect.any(Number) as number,
     };
     expect(log.lines()).toEqual([
-      { ...common, ...tokens, asked: true, cache: "miss", cost_usd: expect.any(Number) as number },
+      { ...common, ...tokens, upstream_called: true, cache: "miss", cost_usd: expect.any(Number) as number },
       { ...common, cache: "hit", cost_usd: 0 },
     ]);
   });

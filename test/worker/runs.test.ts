@@ -198,7 +198,7 @@ describe("one run is counted once", () => {
     await readAnswer(await worker.ask(body, key));
     await worker.settled();
     const tokens = log.requests().filter(({ input_tokens }) => input_tokens !== undefined);
-    expect(tokens).toMatchObject([{ run: "started", asked: true, cache: "miss", response_id: first?.id }]);
+    expect(tokens).toMatchObject([{ run: "started", upstream_called: true, cache: "miss", response_id: first?.id }]);
     expect(log.requests().map(({ response_id }) => response_id)).toEqual([first?.id, first?.id, first?.id]);
     expect(await kvKeys("turn:")).toHaveLength(1);
     expect(await kvKeys("answer:")).toHaveLength(1);

@@ -106,7 +106,7 @@ export async function record(
     }
   } catch (error) {
     cancel?.();
-    const problem = toProblem(error, logFields.asked);
+    const problem = toProblem(error, logFields.upstream_called);
     logFields.code = problem.code;
     logFields.reason = problem.details.reason;
     // The recording does not contain the stack, so a request that reads it can't log it.

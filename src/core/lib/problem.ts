@@ -153,12 +153,12 @@ export function unsupportedMethod(methods: readonly string[]): Problem {
 /**
  * Any thrown value as a Problem. Anything but a Problem is a defect of this Worker: it becomes the `cause` of an internal_error, whose
  * text reveals nothing about it.
- * @param asked whether upstream had been called, so that the call may have been paid
+ * @param upstreamCalled whether upstream had been called, so that the call may have been paid
  */
-export function toProblem(thrown: unknown, asked = false): Problem {
+export function toProblem(thrown: unknown, upstreamCalled = false): Problem {
   if (isProblem(thrown)) return thrown;
   const reason = `uncaught ${errorNameOf(thrown)}`;
-  if (asked) {
+  if (upstreamCalled) {
     return new Problem(
       "internal_error",
       "Something went wrong inside this Worker after it called UniAPI. The call may have been billed; if the error persists, report its request_id.",

@@ -125,7 +125,7 @@ export class TrimStream {
 }
 
 /** A complete answer as the events of a stream: for a cache hit, or an upstream that answered with JSON. */
-export function replay(answer: Answer, requestId: string): AskEvent[] {
+export function eventsOfAnswer(answer: Answer, requestId: string): AskEvent[] {
   return new TrimStream(requestId, answer.model).finish(answer);
 }
 

@@ -15,7 +15,7 @@ export function json(c: Context<AppEnv>, value: object, status = 200, headers: R
 
 /** The response to any error (docs/contract.md §8). */
 export function errorResponse(c: Context<AppEnv>, error: unknown): Response {
-  const problem = toProblem(error, c.get("logFields").asked);
+  const problem = toProblem(error, c.get("logFields").upstream_called);
   logProblem(c, problem);
   // No stream will end: the log line is due at once.
   c.set("streamEnd", undefined);
