@@ -76,7 +76,10 @@ export function App() {
   );
 }
 
-/** Under ENVIRONMENT=local no sign-in is needed, unless the stored session belongs to an account: its ids must not reach another one. */
+/**
+ * Returns the chat to start with; null if the user must sign in. Under ENVIRONMENT=local that is necessary only if the stored session belongs
+ * to an account, because its ids must not reach another account.
+ */
 function initialChat(): Chat | null {
   const { account } = readSession();
   return isLocal() && (account === null || account === "local") ? new Chat(accountOf(undefined)) : null;
@@ -84,7 +87,7 @@ function initialChat(): Chat | null {
 
 function Views({ chat, view }: { chat: Chat; view: View }) {
   const { account } = chat;
-  // The chat and the draft outlive a switch of views: the answer continues to arrive, and the text stays.
+  // The chat and the draft outlive a change of view, so the answer continues to arrive and the typed text stays.
   const [draft] = useState(newDraft);
   useEffect(() => {
     void chat.restore();

@@ -100,7 +100,7 @@ export function consoleChat(scene: () => Scene): void {
     await button("Code").last().click();
     const [curl = ""] = await answer(2).locator("pre").allInnerTexts();
     expect(curl).toMatch(/"input":"Where do I live\?","previous_response_id":"resp_ue1_/);
-    expect(await answer(2).locator(".code-panel").innerText()).toContain("not known any more");
+    expect(await answer(2).locator(".code-panel").innerText()).toContain("no longer known");
     expect(console.problems).toEqual([]);
   });
 

@@ -206,7 +206,7 @@ export function consoleReload(scene: () => Scene): void {
     expect(await page.locator(".question").count()).toBe(0);
     await expectAccessible(console, "an unanswered question");
     await button("Show").click();
-    await page.getByText("that may be paid for again").waitFor();
+    await page.getByText("you may pay again").waitFor();
     await button("Continue").click();
     await answer(0).locator(".answer-text", { hasText: question }).waitFor();
     expect(callsAbout(question)).toBe(1);

@@ -1,5 +1,5 @@
-// One job: its status, failed tries, answer or error, and delivery attempts, with a button to deliver again. Reloads while the job or its
-// delivery is unfinished.
+// Shows one job: its status, failed attempts, answer or error, and delivery attempts, with a button to deliver again. It reloads while the
+// job or its delivery is unfinished.
 import { useState } from "preact/hooks";
 import type { JobView } from "../../contract/job.ts";
 import type { Account } from "../lib/account.ts";
@@ -8,12 +8,12 @@ import { FailureBox } from "../ui/failure.tsx";
 import { Icon } from "../ui/icon.tsx";
 import { useLoaded } from "../lib/use-loaded.ts";
 
-/** Every reload is a request that the Worker counts. */
+/** Bounds on polling, because the Worker counts every reload as a request. */
 const MIN_RELOAD_MS = 1_500;
 const MAX_RELOAD_MS = 30_000;
 
 export function JobCard({ account, job, remove }: { account: Account; job: string; remove: () => void }) {
-  const { value, failure, load } = useLoaded<JobView>(account, `/jobs/${encodeURIComponent(job)}`, reloadAfterMs);
+  const { value, failure, load } = useLoaded<JobView>(account, `/jobs/${encodeURIComponent(job)}`, reloadDelay);
   const [redeliveryFailure, setRedeliveryFailure] = useState<Failure | null>(null);
   const redeliver = async (): Promise<void> => {
     setRedeliveryFailure(null);
@@ -68,8 +68,8 @@ const TONES = {
   delivered: "good",
 } as const;
 
-/** Milliseconds until the next reload: when the next try or attempt is due; undefined once the job is finished. */
-function reloadAfterMs({ status, delivery, next_at }: JobView): number | undefined {
+/** Returns the milliseconds until the next reload, when the next attempt is due; undefined once the job is finished. */
+function reloadDelay({ status, delivery, next_at }: JobView): number | undefined {
   if (status !== "queued" && status !== "running" && delivery?.status !== "pending") return undefined;
   const due = (delivery?.next_at ?? next_at ?? 0) * 1_000 - Date.now();
   return Math.min(Math.max(MIN_RELOAD_MS, due), MAX_RELOAD_MS);
@@ -85,7 +85,7 @@ function Details({ job: { hook, created_at, tries = [], next_at, answer, error, 
       </p>
       {tries.length > 0 && (
         <p class="fine">
-          Failed tries: {tries.map(({ at, code }) => `${code} (${formatTime(at)})`).join(", ")}
+          Failed attempts: {tries.map(({ at, code }) => `${code} (${formatTime(at)})`).join(", ")}
           {next_at !== undefined && `; the next one is due ${formatTime(next_at)}`}
         </p>
       )}

@@ -2,7 +2,7 @@
 // ENVIRONMENT=local a page of this machine needs no credential.
 
 export interface Account {
-  /** Undefined: anonymous, under ENVIRONMENT=local. */
+  /** Undefined for an anonymous caller under ENVIRONMENT=local. */
   credential: string | undefined;
   /** Derived from the credential's form, as the Worker does. The Worker decides what the account may do. */
   kind: "local" | "server" | "publishable" | "session";
@@ -19,7 +19,7 @@ export function accountOf(credential: string | undefined): Account {
 /** Whether the account has full trust: any field, any model, jobs. */
 export const isServer = ({ kind }: Account): boolean => kind === "server" || kind === "local";
 
-/** All visitors who share a publishable key are one owner, so they can't read anything by id. */
+/** Whether the account may read by id. The visitors who share a publishable key are one owner, so they may not. */
 export const mayReadById = ({ kind }: Account): boolean => kind !== "publishable";
 
 export const ACCOUNT_NAMES: Record<Account["kind"], string> = {

@@ -1,4 +1,4 @@
-// Calls to the Worker other than questions: JSON in, JSON out. Questions go through the typed client; errors of both become a `Failure`.
+// Sends JSON requests other than questions to the Worker. Questions go through the typed client. Errors of both become a `Failure`.
 import { AskError } from "../../client/client.ts";
 import type { ProblemBody } from "../../contract/problem.ts";
 import type { Account } from "./account.ts";
@@ -7,9 +7,9 @@ import type { Account } from "./account.ts";
 export interface Failure {
   message: string;
   code: string;
-  /** Empty without a response. */
+  /** Empty if there was no response. */
   requestId: string;
-  /** HTTP status; 200 within a stream, 0 without a response. */
+  /** HTTP status; 200 for an error within a stream, 0 if there was no response. */
   status: number;
   /** Whether the Worker allows another try. */
   retryable: boolean;
@@ -24,7 +24,7 @@ class CallError extends Error {
 }
 
 /**
- * @param body sent as JSON by POST; without one, a GET
+ * @param body sent as JSON by POST; omit it to send a GET
  * @throws CallError for every failure; `failureOf` reads it
  */
 export async function call(account: Account, path: string, body?: object): Promise<unknown> {

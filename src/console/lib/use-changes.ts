@@ -1,4 +1,4 @@
-// Renders a component again whenever the object that it watches changes.
+// Renders a component again whenever a watched object changes.
 import { useEffect, useReducer } from "preact/hooks";
 
 export function useChanges(watched: { watch: (watcher: () => void) => () => void }): void {

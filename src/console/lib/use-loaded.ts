@@ -1,4 +1,4 @@
-// Loads a GET resource for a view: on mount, on demand, and on a timer while the view waits for a change.
+// Loads a GET resource for a view: on mount, on demand, and repeatedly while the view waits for a change.
 import { useCallback, useEffect, useState } from "preact/hooks";
 import type { Account } from "./account.ts";
 import { call, type Failure, failureOf } from "./call.ts";
@@ -11,11 +11,11 @@ export interface Loaded<T> {
   load: () => Promise<void>;
 }
 
-/** @param reloadAfterMs milliseconds until a loaded value is read again; undefined: no automatic reload */
+/** @param reloadDelay returns the milliseconds until a loaded value is read again, or undefined for no automatic reload */
 export function useLoaded<T>(
   account: Account,
   path: string,
-  reloadAfterMs: (value: T) => number | undefined = () => undefined,
+  reloadDelay: (value: T) => number | undefined = () => undefined,
 ): Loaded<T> {
   const [value, setValue] = useState<T | null>(null);
   const [failure, setFailure] = useState<Failure | null>(null);
@@ -29,11 +29,11 @@ export function useLoaded<T>(
   }, [account, path]);
   useEffect(() => void load(), [load]);
   useEffect(() => {
-    // After a failed reload the timer continues, but more slowly.
-    const delay = value === null ? undefined : reloadAfterMs(value);
-    const ms = delay === undefined || failure === null ? delay : Math.max(delay, MIN_DELAY_AFTER_FAILURE_MS);
-    if (ms === undefined) return undefined;
-    const timer = setTimeout(() => void load(), ms);
+    // Keep polling after a failed reload, but more slowly.
+    const delay = value === null ? undefined : reloadDelay(value);
+    const delayMs = delay === undefined || failure === null ? delay : Math.max(delay, MIN_DELAY_AFTER_FAILURE_MS);
+    if (delayMs === undefined) return undefined;
+    const timer = setTimeout(() => void load(), delayMs);
     return () => clearTimeout(timer);
   }, [value, failure, load]);
   return { value, failure, load };

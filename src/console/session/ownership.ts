@@ -10,12 +10,12 @@ import {
   type WriteSession,
 } from "./session-store.ts";
 
-/** `unknown`: the credential does not tell whether it is the same account. */
+/** `unknown`: the credential does not show whether it is the same account. */
 export type OwnershipVerdict = "own" | "another's" | "unknown";
 
 export interface Ownership {
   verdict: Exclude<OwnershipVerdict, "another's">;
-  /** The cleared session of another account had a pending run. */
+  /** Whether a pending run was cleared with the session of another account. */
   discardedRun: boolean;
   writeSession: WriteSession;
 }
@@ -29,7 +29,7 @@ export async function claimOwnership(account: Account): Promise<Ownership> {
   const stored = readSession();
   const verdict = compareOwners(stored, current);
   if (verdict === "another's") clearSession();
-  // A session of unknown ownership must not become this account's because it was opened once.
+  // Opening a session of unknown ownership must not make it this account's.
   const canClaim = verdict !== "unknown" || stored.owner === current.owner;
   const writeSession = createSessionWriter(canClaim ? current : { ...current, owner: null });
   // Without a credential the first change claims the session. Until then nothing is stored, so signing out leaves nothing behind.
@@ -54,7 +54,10 @@ export function compareOwners(stored: SessionOwner, current: SessionOwner): Owne
 
 const DIGEST_BYTES = 6;
 
-/** A prefix of the hash of the key, or of the token's subject: long enough to tell accounts apart, too short to reveal the credential. */
+/**
+ * Returns a prefix of the hash of the key, or of the token's subject: long enough to distinguish accounts, too short to reveal the
+ * credential.
+ */
 async function ownerOf({ credential, kind }: Account): Promise<string | null> {
   try {
     const identity = kind === "session" ? subjectOf(String(credential)) : credential;
@@ -67,7 +70,7 @@ async function ownerOf({ credential, kind }: Account): Promise<string | null> {
   }
 }
 
-/** The claims by which the Worker names owners: `sub` of session tokens, `iss` and `sub` of an identity provider's tokens. */
+/** Returns the claims that determine the owner: `sub` of session tokens, `iss` and `sub` of an identity provider's tokens. */
 function subjectOf(token: string): string | undefined {
   const [{ alg }, { iss, sub }] = token.split(".", 2).map(decodePart) as [
     Record<string, unknown>,

@@ -1,4 +1,5 @@
-// The runs that a reload must resume, as plain data: which one is followed, and which wait. The chat decides when a run starts or ends.
+// The runs that a reload must restore, as plain data: the one that the page follows, and those that wait. The chat decides when a run
+// starts or ends.
 import type { Input } from "../../client/client.ts";
 
 export interface PendingRun {
@@ -13,24 +14,24 @@ export interface PendingRun {
 }
 
 /**
- * A question without any event yet. Until the first event names the recording, only the same question with the same key finds the
- * answer. Without this text a reload would lose both, and the call may already be paid for.
+ * A question that has received no event yet. Until the first event names the recording, only the same question with the same key finds
+ * the answer. If a reload lost the question, it would also lose the answer, although the call may already be paid.
  *
- * The text is stored here only, and only until the first event; after that the ids are enough. sessionStorage is readable by this
- * Worker's pages in this tab, ends with the tab, and is cleared on sign-out.
+ * No question is stored elsewhere, or after its first event, since the ids are then enough. Only this Worker's pages in this tab can read
+ * sessionStorage, which ends with the tab and is cleared on sign-out.
  */
 export interface PendingQuestion {
   input: Input;
   /** Sent beside `input` and `previous_response_id`. */
   fields: Record<string, unknown>;
-  /** Unix milliseconds; the Worker remembers the key for a day after that. */
+  /** Unix milliseconds. The Worker stores the key for a day after that. */
   sentAt: number;
-  /** The user stopped it. */
+  /** Whether the user stopped the question. */
   stopped: boolean;
 }
 
 export interface PendingRuns {
-  /** The run that is followed, or was followed last. A reload resumes it. */
+  /** The run that the page follows, or followed last. A reload resumes it. */
   run: PendingRun | null;
   /** Runs that were stopped or interrupted, oldest first. A reload shows them, and resumes them on request. */
   waiting: PendingRun[];
@@ -42,7 +43,7 @@ export function allRuns({ run, waiting }: PendingRuns): PendingRun[] {
   return run === null ? waiting : [...waiting, run];
 }
 
-/** @returns the runs with this one added or updated; it is the one that is followed */
+/** @returns the runs with `run` added or updated as the one that the page follows */
 export function withRun(runs: PendingRuns, run: PendingRun): PendingRuns {
   const others = allRuns(runs).filter(({ key }) => key !== run.key);
   return { run, waiting: others.slice(-MAX_WAITING) };

@@ -1,12 +1,12 @@
-// The state that survives a reload, in sessionStorage: ids, never a credential. Texts are read again by their ids, except for the question that
-// `PendingQuestion` describes.
+// The state that survives a reload, in sessionStorage: ids, never a credential. Texts are fetched again by id. The one exception is a
+// question that has received no event yet (`PendingQuestion` in runs.ts).
 import type { Account } from "../lib/account.ts";
 import type { PendingRuns } from "./runs.ts";
 
-/** The account that the stored session belongs to (ownership.ts compares them). */
+/** Who the stored session belongs to. ownership.ts compares this with the account that signs in. */
 export interface SessionOwner {
   account: Account["kind"] | null;
-  /** A short digest. Null for a local account, and for a token that doesn't name its subject. */
+  /** Short digest of the key or of the token's subject. Null for a local account, and for a token that doesn't name its subject. */
   owner: string | null;
 }
 
@@ -33,7 +33,7 @@ const EMPTY: StoredSession = {
   jobs: [],
 };
 
-/** Increases with every clear. */
+/** Incremented by every clear, so that older writers stop writing. */
 let generation = 0;
 
 export function readSession(): StoredSession {
@@ -54,7 +54,7 @@ export type WriteSession = (change: Partial<StoredSession>) => void;
 
 /**
  * @param owner stored with every change
- * @returns a function that writes until the session is cleared: work that outlives a sign-out then writes nothing more
+ * @returns a function that writes until the session is cleared, so that work that outlives a sign-out writes nothing
  */
 export function createSessionWriter(owner: Partial<SessionOwner> = {}): WriteSession {
   const isCleared = watchForClear();

@@ -1,4 +1,4 @@
-// A button that copies a text to the clipboard and reports the outcome.
+// A button that copies a string to the clipboard and reports the outcome.
 import { useState } from "preact/hooks";
 import { Icon } from "./icon.tsx";
 

@@ -1,4 +1,4 @@
-// The box that shows an error: the Worker's message, code and request id, or that the Worker can't be reached.
+// A box that shows an error: its message, its code and the request id, if there was a response.
 import type { Failure } from "../lib/call.ts";
 
 export function FailureBox({ failure }: { failure: Pick<Failure, "message" | "code" | "requestId"> }) {

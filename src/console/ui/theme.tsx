@@ -1,4 +1,4 @@
-// The theme: light, dark, or the system's. The stylesheet derives all colors from `color-scheme`; this only selects one.
+// The theme: light, dark, or the system's. The stylesheet derives all colors from `color-scheme`; this module only sets the theme.
 import { useState } from "preact/hooks";
 import { Icon } from "./icon.tsx";
 

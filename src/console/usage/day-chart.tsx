@@ -1,4 +1,4 @@
-// One measure over thirty days: a table for screen readers, which Charts.css draws as columns. The height of a column is set through the
+// Shows one measure over thirty days as a table for screen readers, which Charts.css draws as columns. Preact sets `--size` through the
 // CSSOM, since the page's Content-Security-Policy forbids style attributes in markup.
 import type { UsageDay, UsageSums } from "../../contract/usage.ts";
 import { type Measure, shortDate } from "./measures.ts";
@@ -46,7 +46,7 @@ export function DayChart({ measure: { name, title, format }, days, today, total 
       </table>
       <p class="chart-foot fine" aria-hidden="true">
         <span>{shortDate(first)}</span>
-        <span>most: {format(max)}</span>
+        <span>max: {format(max)}</span>
         <span>{shortDate(today.date)}</span>
       </p>
     </section>

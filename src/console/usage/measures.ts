@@ -20,7 +20,7 @@ export const MEASURES: readonly Measure[] = [
 const DAYS = 30;
 const DAY_MS = 86_400_000;
 
-/** The thirty days up to today. Days without a request, which the Worker omits, are zeros. */
+/** Returns the thirty days up to today. The Worker omits days without a request; here they are zeros. */
 export function everyDay(days: readonly UsageDay[], today: string): UsageDay[] {
   const reported = new Map(days.map((day) => [day.date, day]));
   const end = Date.parse(`${today}T00:00:00Z`);
@@ -30,7 +30,7 @@ export function everyDay(days: readonly UsageDay[], today: string): UsageDay[] {
   });
 }
 
-/** For example `25 Nov`. @param date `2026-11-25` */
+/** Formats `2026-11-25` as `25 Nov`. */
 export function shortDate(date: string): string {
   return new Date(`${date}T00:00:00Z`).toLocaleDateString("en-GB", { day: "numeric", month: "short", timeZone: "UTC" });
 }

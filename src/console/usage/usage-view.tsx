@@ -1,4 +1,4 @@
-// The usage view: today's sums, thirty days as charts, and the rest of each limit.
+// The usage view: today's sums, thirty days as charts, and what remains of each limit.
 import type { UsageLimits, UsageReport } from "../../contract/usage.ts";
 import type { Account } from "../lib/account.ts";
 import { FailureBox } from "../ui/failure.tsx";
@@ -35,8 +35,8 @@ function Report({ usage }: { usage: UsageReport }) {
         ))}
       </div>
       <p class="fine">
-        Days are UTC. Sums are a few seconds late. A request is counted when it arrives, a hit when the cache answers
-        it.
+        Days are UTC. Sums lag by a few seconds. A request is counted when it arrives, and a cache hit when the Worker
+        answers it.
         {usage.total.cost_usd === 0 && (
           <>
             {" "}

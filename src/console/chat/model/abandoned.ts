@@ -1,13 +1,13 @@
-// Runs that were pending when the page was closed or reloaded, and their turns in the tree. Does no network calls.
+// Runs that were pending when the page was closed or reloaded, and their turns in the tree. Makes no network calls.
 import type { Account } from "../../lib/account.ts";
 import { allRuns, type PendingRun } from "../../session/runs.ts";
 import { readSession } from "../../session/session-store.ts";
 import type { Conversation, Turn } from "./conversation.ts";
 
-/** The time for which the Worker stores an Idempotency-Key, in milliseconds. After that the same question is another call. */
+/** The time for which the Worker stores an Idempotency-Key, in milliseconds. After that, the same question is a new paid call. */
 export const KEY_LIFETIME_MS = 86_400_000;
 
-/** Whether resending a question without any event yet joins its first call instead of paying for a second one. */
+/** Whether resending a question that has received no event joins its first call instead of paying for a second one. */
 export function isPaidOnce({ sentByAccount, sentAt }: Turn): boolean {
   return sentByAccount && Date.now() - sentAt < KEY_LIFETIME_MS;
 }
@@ -30,8 +30,8 @@ export function unplacedRuns(conversation: Conversation): PendingRun[] {
 }
 
 /**
- * Adds a turn for each of these runs, under the answer that it follows if that is in the tree. The branch on display stays, unless one of
- * the runs was the one that was followed last.
+ * Adds a turn for each pending run that has none, under the answer that it follows if the tree contains that answer. The branch on display
+ * stays, unless one of the runs was the last one that the page followed.
  * @param sentByAccount whether this account is known to have sent the questions
  * @param account the account that would resume them
  * @returns the turn to resume without asking the user, or null
@@ -53,10 +53,10 @@ export function placeRuns(conversation: Conversation, sentByAccount: boolean, ac
 }
 
 /**
- * Whether a run may be resumed without asking the user. A run with events is only read, never called again.
+ * Whether a run may be resumed without asking the user. Resuming a run with events only reads them and never starts a call.
  *
- * A question without any event is sent again. With its key it is paid for once, but only within a day, and only for the account that sent
- * it. A server key can be shared, so the person who signs in after a reload may be another one, unless they can read the parent.
+ * A question that has received no event is sent again. Its key ensures that it is paid once, but only within a day, and only for the account
+ * that sent it. A server key can be shared, so a different person may sign in after a reload, unless they can read the parent.
  */
 function canResume(turn: Turn, stopped: boolean, { credential }: Account): boolean {
   if (turn.lastEventId !== "") return true;

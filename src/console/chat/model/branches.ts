@@ -1,5 +1,5 @@
 // Reads the branches from before a reload into the tree, by the ids of their last answers. A branch that can't be read right now stays
-// stored; one that can never be read again is reported as gone.
+// stored. A branch that can never be read again is reported as gone.
 import type { Turn as StoredTurn } from "../../../client/client.ts";
 import { type Account, mayReadById } from "../../lib/account.ts";
 import { call, type Failure, failureOf } from "../../lib/call.ts";
@@ -9,9 +9,9 @@ import type { Answer, Conversation, Input, Turn } from "./conversation.ts";
 import { isGone, KV_DELAY_MS } from "./failures.ts";
 
 export class Branches {
-  /** Branches that can't be read right now, and why, by the id of their last answer. */
+  /** Why branches can't be read right now, by the ids of their last answers. */
   readonly unread = new Map<string, Failure>();
-  /** A branch can never be read again. */
+  /** Whether a branch can never be read again. */
   gone = false;
   readonly #account: Account;
   readonly #conversation: Conversation;
@@ -37,7 +37,7 @@ export class Branches {
     }
   }
 
-  /** The question of an answer whose run was resumed by its key alone; undefined if it can't be read. */
+  /** Reads the question of an answer whose run was resumed only by its key. Resolves to undefined if it can't be read. */
   async inputOf({ id }: Answer): Promise<Input | undefined> {
     const chain = mayReadById(this.#account) ? await this.#readChain(id) : [];
     return Array.isArray(chain) ? chain.at(-1)?.input : undefined;
@@ -48,7 +48,7 @@ export class Branches {
     return [...new Set([...this.#conversation.leaves(), ...this.unread.keys()])];
   }
 
-  /** The turns from the root to this answer, or why they can't be read. */
+  /** Reads the turns from the root to this answer. Resolves to a failure if they can't be read. */
   async #readChain(id: string): Promise<StoredTurn[] | Failure> {
     try {
       const { turns } = (await call(this.#account, `/ask/${encodeURIComponent(id)}?thread=true`)) as {

@@ -25,7 +25,7 @@ export type ChatState =
   | { name: "unreadable"; failure: Failure }
   | { name: "idle" }
   | { name: "answering"; turn: Turn; abort: AbortController }
-  /** No view shows this chat any more: it sends and stores nothing. */
+  /** No view shows this chat anymore, so it sends and stores nothing. */
   | { name: "closed" };
 
 const UNCLAIMED: Ownership = { verdict: "unknown", discardedRun: false, writeSession: () => undefined };
@@ -37,11 +37,11 @@ export class Chat {
   readonly number = (count += 1);
   readonly account: Account;
   readonly conversation = new Conversation();
-  /** A pending run of another account was cleared. True until the next question. */
+  /** Whether a pending run of another account was cleared. Reset by the next question. */
   discardedRun = false;
   /** The number of pending runs that may belong to another account. They are neither shown nor resumed until the user decides. */
   unclaimed = 0;
-  /** Resolves once nothing of another account is stored any more. */
+  /** Resolves once no data of another account is stored. */
   readonly ownershipClaimed: Promise<void>;
   #ownership = UNCLAIMED;
   #state: ChatState;
@@ -51,7 +51,7 @@ export class Chat {
     this.account = account;
     this.#branches = new Branches(account, this.conversation);
     const session = readSession();
-    // Set at once, so that no question can be sent before the branches are read.
+    // Set in the constructor, so that no question can be sent before the branches are read.
     const hasStored = idsToRead(session).length > 0 || allRuns(session).length > 0;
     this.#state = { name: hasStored ? "reading" : "idle" };
     this.ownershipClaimed = claimOwnership(account).then((ownership) => {
@@ -69,27 +69,30 @@ export class Chat {
     return this.#state.name === "answering" ? this.#state.turn : undefined;
   }
 
-  /** No question can be sent now. */
+  /** Whether no question can be sent now. */
   get isBusy(): boolean {
     return this.#state.name !== "idle";
   }
 
-  /** The conversation from before a reload is not restored yet. */
+  /** Whether the conversation from before a reload has yet to be restored. */
   get isRestoring(): boolean {
     return this.#state.name === "reading" || this.#state.name === "unreadable";
   }
 
-  /** Why branches that are not on display are missing; null: none is missing. */
+  /** Why a branch that is not on display can't be read; null if no branch is missing. */
   get unread(): Failure | null {
     return this.isRestoring ? null : (this.#branches.unread.values().next().value ?? null);
   }
 
-  /** Part of the conversation can never be read again. */
+  /** Whether part of the conversation can never be read again. */
   get gone(): boolean {
     return this.#branches.gone;
   }
 
-  /** Sends a question after the last answer on display. Without one, it follows the same answer as the first turn on display. */
+  /**
+   * Sends a question that follows the last answer on display. If no answer is on display, the question follows the same answer as the first
+   * turn on display.
+   */
   ask(input: Input, fields: Fields): Promise<void> {
     const parent = this.conversation.last();
     const previousId = parent?.answer?.id ?? this.conversation.path()[0]?.previousId ?? null;
@@ -98,13 +101,13 @@ export class Chat {
 
   /**
    * Sends the same question again: a new answer beside the first one, which it replaces in the cache.
-   * @param fallback the fields if a reload has lost the turn's own; to the cache it is then another question
+   * @param fallback the fields to use if a reload has lost the turn's own; with them, the cache treats it as another question
    */
   retry(turn: Turn, fallback: Fields): Promise<void> {
     return this.#send(turn, turn.input ?? "", { ...(turn.fields ?? fallback), cache: "refresh" });
   }
 
-  /** Sends another question from the same parent as a turn: a branch beside it. */
+  /** Sends another question after the same parent, which starts a branch beside the turn. */
   branch(turn: Turn, input: Input, fields: Fields): Promise<void> {
     return this.#send(turn, input, fields);
   }
@@ -150,7 +153,7 @@ export class Chat {
     await this.#restoreRuns();
   }
 
-  /** Continues without the conversation that can't be read. It stays stored, and its pending runs are resumed nevertheless. */
+  /** Continues without the conversation that can't be read. The conversation stays stored, and its pending runs are still resumed. */
   async continueWithout(): Promise<void> {
     if (this.#state.name !== "unreadable") return;
     this.#state = { name: "idle" };
@@ -165,7 +168,7 @@ export class Chat {
     this.conversation.changed();
   }
 
-  /** Shows the unclaimed runs: the user says that they are theirs. */
+  /** Shows the unclaimed runs, because the user claims them. */
   async showUnclaimed(): Promise<void> {
     this.unclaimed = 0;
     await this.#placeRuns();
@@ -189,7 +192,7 @@ export class Chat {
     if (turn !== null) await this.resume(turn);
   }
 
-  /** Reads the question of a run that was resumed by its key alone, by the id of its answer. */
+  /** Reads a question by the id of its answer, if the run was resumed only by its key. */
   async #restoreInput(turn: Turn): Promise<void> {
     if (turn.answer === undefined || turn.input !== undefined) return;
     turn.input = await this.#branches.inputOf(turn.answer);
@@ -215,7 +218,7 @@ export class Chat {
     await this.ownershipClaimed;
     if (Date.now() - turn.sentAt >= KEY_LIFETIME_MS) turn.sentAt = Date.now();
     turn.sentByAccount = true;
-    // Before anything is sent: the page may be closed at any time.
+    // Stored before anything is sent, because the page may be closed at any time.
     this.#storeRun(turn);
     try {
       for await (const event of streamTurn(this.account, turn, abort.signal)) this.#addEvent(turn, event);

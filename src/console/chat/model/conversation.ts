@@ -12,16 +12,16 @@ export type Fields = Record<string, unknown>;
 export interface Turn {
   readonly number: number;
   readonly parent: Turn | null;
-  /** Id of the answer that it follows, even if that can't be shown and `parent` is null. */
+  /** Id of the answer that the turn follows, even if that answer can't be shown and `parent` is null. */
   readonly previousId: string | null;
   readonly children: Turn[];
   /** The child whose branch is on display. */
   shown: Turn | null;
-  /** Undefined if a reload lost it and the answer has not arrived yet. */
+  /** Undefined if a reload lost the question and the answer has not arrived yet. */
   input: Input | undefined;
   /** Undefined for a turn that was read by its id: the Worker does not return the fields. */
   readonly fields: Fields | undefined;
-  /** `broken`: interrupted, but the Worker may have the rest. `failed`: there is nothing more to read. */
+  /** `broken`: interrupted, but the Worker may have the rest. `failed`: ended without an answer. */
   state: "streaming" | "stopped" | "done" | "broken" | "failed";
   text: string;
   reasoning: string;
@@ -29,13 +29,13 @@ export interface Turn {
   toolCalls: ToolCall[];
   answer: Answer | undefined;
   failure: Failure | undefined;
-  /** Idempotency-Key: names the run. */
+  /** The Idempotency-Key, which identifies the run. */
   key: string;
   /** "" before the first event. */
   lastEventId: string;
-  /** When the key was first sent, in Unix milliseconds; 0: never, or it does not matter any more. */
+  /** When the key was first sent, in Unix milliseconds; 0 if it was never sent or the time is no longer needed. */
   sentAt: number;
-  /** This account is known to have sent the question. */
+  /** Whether this account is known to have sent the question. */
   sentByAccount: boolean;
   cacheStatus: string | null;
   continuity: string | null;

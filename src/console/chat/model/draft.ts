@@ -1,4 +1,4 @@
-// The question being written. It outlives a switch to another view. Nothing watches it: the view that shows it also writes it.
+// The question being written. It outlives a switch to another view. It needs no watchers, because the view that shows it also writes it.
 import { NO_SETTINGS, type Settings } from "./settings.ts";
 
 export interface Draft {

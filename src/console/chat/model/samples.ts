@@ -1,4 +1,4 @@
-// Sample schemas and tools, to try without writing one first.
+// Sample schemas and tools, so that users can try these fields without writing JSON.
 import type { Fields } from "./conversation.ts";
 
 const text = { type: "string" };

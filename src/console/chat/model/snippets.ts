@@ -1,9 +1,9 @@
-// A question as a curl command and as code for the typed client. Both hold a placeholder in place of the credential.
+// Shows a question as a curl command and as code for the typed client. Both contain a placeholder in place of the credential.
 import type { Input } from "./conversation.ts";
 
 export interface SnippetRequest {
   origin: string;
-  /** False under ENVIRONMENT=local without a credential: the snippets send none. */
+  /** False under ENVIRONMENT=local without a credential; the snippets then send none. */
   signedIn: boolean;
   input: Input;
   previousId: string | null;

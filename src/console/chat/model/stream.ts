@@ -1,5 +1,5 @@
-// Streams the events of one turn through the typed client: a new call, or the rest of its run after the last event that was read. Its
-// `fetch` reads the response headers, which the client does not expose.
+// Streams the events of one turn through the typed client: those of a new call, or the rest of a run after the last event that was read.
+// The `fetch` passed to the client reads the response headers, which the client does not expose.
 import { type AskBody, type AskEvent, createClient } from "../../../client/client.ts";
 import type { Account } from "../../lib/account.ts";
 import type { Turn } from "./conversation.ts";
@@ -26,7 +26,7 @@ export async function* streamTurn(account: Account, turn: Turn, signal: AbortSig
   for await (const event of events) yield { ...event, id: events.resumeToken.lastEventId ?? "" };
 }
 
-/** After a reload the question may be lost. The key and the last event then identify the run. */
+/** Returns an empty body if a reload lost the question: the key and the last event's id then identify the run. */
 function bodyOf({ input, previousId, fields }: Turn): AskBody {
   if (input === undefined) return {} as AskBody;
   return { input, ...(previousId === null ? {} : { previous_response_id: previousId }), ...fields };

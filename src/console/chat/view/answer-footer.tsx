@@ -6,7 +6,7 @@ import { CodePanel } from "./code-panel.tsx";
 import type { Answer, Turn } from "../model/conversation.ts";
 import type { TurnProps } from "./turn-view.tsx";
 
-/** Whether the Worker may have the rest. Resuming by the same key never pays twice, while a retry would. */
+/** Whether the Worker may have the rest of the answer. Resuming with the same key never pays twice, but a retry would. */
 const isResumable = ({ state }: Turn): boolean => state === "stopped" || state === "broken";
 
 export function AnswerFooter({ chat, turn, account, fields, focusComposer }: TurnProps) {
@@ -62,10 +62,10 @@ const CONTINUITY: Record<string, string> = {
   gateway: "This Worker replays every conversation from KV",
 };
 
-/** Texts for `fwd` of `cache-status`; `request`: the question requested a new answer. */
+/** What the badge shows for a value of `fwd` in `cache-status`. `request` means that the question requested a new answer. */
 const FORWARD_REASONS: Record<string, string> = { request: "refreshed" };
 
-/** `cache-status` is RFC 9211's: `uniapi-edge; hit; ttl=3120`, `uniapi-edge; fwd=miss; stored`. */
+/** `cache-status` follows RFC 9211, for example `uniapi-edge; hit; ttl=3120` or `uniapi-edge; fwd=miss; stored`. */
 function Badges({ turn: { answer, cacheStatus, continuity } }: { turn: Turn }) {
   const hit = answer?.cached === true || /;\s*hit\b/.test(cacheStatus ?? "");
   const [, forwarded = ""] = /fwd=(\w+)/.exec(cacheStatus ?? "") ?? [];

@@ -1,4 +1,4 @@
-// All branches of the conversation, as a tree of buttons: `previous_response_id` makes a conversation a tree.
+// Shows all branches of the conversation as a tree of buttons.
 import { useState } from "preact/hooks";
 import { isWide } from "./is-wide.ts";
 import type { Chat } from "../model/chat.ts";
@@ -20,7 +20,7 @@ export function BranchTree({ chat }: { chat: Chat }) {
   );
 }
 
-/** The question, or a placeholder for a run that a reload interrupted: its question is unknown until the answer arrives. */
+/** Returns the question, or a placeholder if a reload lost it. A lost question is unknown until its answer arrives. */
 function nameOf({ input, state }: Turn): string {
   if (input === undefined && (state === "stopped" || state === "broken")) return "Waiting to be continued";
   return inputText(input) || "…";

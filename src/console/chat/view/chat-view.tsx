@@ -68,7 +68,7 @@ function Welcome() {
   );
 }
 
-/** The text for screen readers once an answer is complete: word by word it could not be followed. */
+/** Returns the announcement for screen readers, which read an answer only once it is complete. */
 function announcementOf(turn: { state: string; text: string; refusal: string } | undefined): string {
   if (turn === undefined || turn.state === "failed" || turn.state === "broken") return "";
   return turn.state === "stopped" ? "Stopped." : `Answer: ${turn.text || turn.refusal}`;

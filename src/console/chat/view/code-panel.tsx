@@ -1,4 +1,4 @@
-// The question as a curl command and as code for the typed client, to copy.
+// Shows the question as a curl command and as code for the typed client, with buttons to copy them.
 import type { Account } from "../../lib/account.ts";
 import { CopyButton } from "../../ui/copy-button.tsx";
 import type { Turn } from "../model/conversation.ts";
@@ -18,8 +18,8 @@ export function CodePanel({ turn, account }: { turn: Turn; account: Account }) {
     <div class="code-panel">
       {fields === undefined && (
         <p class="fine">
-          This turn was read after a reload, so its preset, model, schema, tools and other fields are not known any
-          more. The code sends the question without them.
+          This turn was read after a reload, so its preset, model, schema, tools and other fields are no longer known.
+          The code sends the question without them.
         </p>
       )}
       <Snippet title="curl" text={curlLine(question)} />

@@ -1,9 +1,9 @@
-// Edits a question: sending it starts a branch beside the original.
+// A form that edits a question. Sending the edited question starts a branch beside the original.
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 
 interface EditorProps {
   text: string;
-  /** No question can be sent now; the text stays. */
+  /** Whether no question can be sent now. The typed text stays. */
   isBusy: boolean;
   send: (text: string) => void;
   close: () => void;

@@ -23,12 +23,13 @@ export function Restoring({ chat, focusComposer }: { chat: Chat; focusComposer: 
       {state.name === "unreadable" && (
         <>
           <p>
-            The conversation can't be read right now. Until then no question can be sent, because it would follow the
-            wrong answer.
+            The conversation can't be read right now. No question can be sent until it can be read, because the question
+            would follow the wrong answer.
           </p>
           <FailureBox failure={state.failure} />
           <p class="fine">
-            Without it, a question starts a new conversation. This one stays stored: the next reload tries again.
+            If you continue without it, a question starts a new conversation. This one stays stored, and the next reload
+            tries again.
           </p>
           <div class="tools">
             {button("Try again", () => chat.restore())}
@@ -49,8 +50,8 @@ export function Restoring({ chat, focusComposer }: { chat: Chat; focusComposer: 
             {unclaimed === 1
               ? "This page has an unanswered question"
               : `This page has ${unclaimed} unanswered questions`}
-            , from you or from somebody else who used it. {unclaimed === 1 ? "It is" : "They are"} not shown, because
-            this key or token does not tell whose {unclaimed === 1 ? "it is" : "they are"}.
+            , from you or from somebody else who used this page. {unclaimed === 1 ? "It is" : "They are"} not shown,
+            because this key or token does not show whose {unclaimed === 1 ? "it is" : "they are"}.
           </p>
           <div class="tools">
             {button("Show", () => chat.showUnclaimed())}

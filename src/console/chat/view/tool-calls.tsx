@@ -1,4 +1,4 @@
-// Function calls that the model requests. The console can't run them: the user enters their output, which continues the conversation.
+// Shows the function calls that the model requests. The console can't run them, so the user enters their output to continue.
 import { useState } from "preact/hooks";
 import { isServer } from "../../lib/account.ts";
 import { Field } from "../../ui/field.tsx";

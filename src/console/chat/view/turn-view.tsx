@@ -1,4 +1,4 @@
-// One turn: the question with its editor and branches, and the answer with its details.
+// Shows one turn: the question with its editor and branches, and the answer with its details.
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { type Account, mayReadById } from "../../lib/account.ts";
 import { FailureBox } from "../../ui/failure.tsx";
@@ -16,7 +16,7 @@ export interface TurnProps {
   account: Account;
   /** The fields for a new question; null while the settings are invalid. */
   fields: Fields | null;
-  /** Focuses the composer, for buttons that disappear when they are pressed. There Escape stops the answer. */
+  /** Focuses the composer, for buttons that disappear when they are pressed. In the composer, Escape stops the answer. */
   focusComposer: () => void;
 }
 
@@ -101,13 +101,13 @@ function continueHint(turn: Turn): string {
       ? `${stopped ? "Stopped here. The" : "The"} Worker stores the rest for a day: Continue shows it.`
       : `${stopped ? "Stopped before an answer came. " : ""}${
           isPaidOnce(turn)
-            ? "Continue sends the question again with the same key: within a day it is paid for once."
-            : "Continue sends the question again, and that may be paid for again: the Worker remembers a key for a day, and per account."
+            ? "Continue sends the question again with the same key. Within a day, you pay for it only once."
+            : "Continue sends the question again, and you may pay again: the Worker stores a key for a day, and per account."
         }`;
   return `${hint} A new question follows the answer before this one.`;
 }
 
-/** A reload loses the question until it is read again by the id of its answer. */
+/** Explains why the question is missing: after a reload it must be read by the id of its answer. */
 function missingQuestionText({ state }: Turn, account: Account): string {
   if (!mayReadById(account)) return "The reload lost your question: a publishable key can't read anything by id.";
   if (state === "done") return "Your question can't be read right now: the next reload shows it.";
@@ -136,7 +136,7 @@ function BranchSwitch({ chat, turn }: Pick<TurnProps, "chat" | "turn">) {
   const index = siblings.indexOf(turn);
   if (siblings.length < 2) return null;
   const step = (by: 1 | -1, label: string) => (
-    // Not `disabled` at the last branch: that would take away the keyboard focus.
+    // `aria-disabled` at the first and last branch, because `disabled` would remove the keyboard focus.
     <button
       type="button"
       class="icon-button"
