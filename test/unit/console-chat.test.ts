@@ -24,7 +24,7 @@ test("a reload before the first event sends the same question with the same key,
   sent[1]?.send(1, "done", done("a"));
   await restored;
   expect(chat.conversation.path().map(({ input, text }) => [input, text])).toEqual([["Who?", ANSWER.text]]);
-  expect(readSession()).toMatchObject({ run: null, leaves: ["a"], shown: "a" });
+  expect(readSession()).toMatchObject({ run: null, leaves: ["a"], shownId: "a" });
 });
 
 test("a follow-up that has received no event is sent again after the same answer, for an account that can read that answer", async () => {
@@ -119,7 +119,7 @@ test("a reload shows the branch that was chosen last, and the next question foll
   void before.branch(one, "Other.", {});
   await waitForSent(stage, 2);
   sent[1]?.send(0, "done", done("b"));
-  await vi.waitFor(() => expect(readSession().shown).toBe("b"));
+  await vi.waitFor(() => expect(readSession().shownId).toBe("b"));
   before.show(one);
   stage.threads = { a: [{ input: "One.", answer: done("a") }], b: [{ input: "Other.", answer: done("b") }] };
   const { chat, restored } = reload();

@@ -12,35 +12,50 @@ const part = (data: object): string => Buffer.from(JSON.stringify(data)).toStrin
 const token = (payload: object, alg = "HS256"): string => `${part({ alg })}.${part(payload)}.signature`;
 
 test.each([
-  ["no account, then local", { account: null, owner: null }, { account: "local", owner: null }, "own"],
-  ["no account, then a key", { account: null, owner: null }, { account: "server", owner: "1" }, "another's"],
-  ["local, twice", { account: "local", owner: null }, { account: "local", owner: null }, "own"],
-  ["local, then a key", { account: "local", owner: null }, { account: "server", owner: "1" }, "another's"],
-  ["a key, then local", { account: "server", owner: "1" }, { account: "local", owner: null }, "another's"],
-  ["the same key", { account: "server", owner: "1" }, { account: "server", owner: "1" }, "own"],
-  ["another key", { account: "server", owner: "1" }, { account: "server", owner: "2" }, "another's"],
+  ["no account, then local", { account: null, accountDigest: null }, { account: "local", accountDigest: null }, "own"],
+  [
+    "no account, then a key",
+    { account: null, accountDigest: null },
+    { account: "server", accountDigest: "1" },
+    "another's",
+  ],
+  ["local, twice", { account: "local", accountDigest: null }, { account: "local", accountDigest: null }, "own"],
+  [
+    "local, then a key",
+    { account: "local", accountDigest: null },
+    { account: "server", accountDigest: "1" },
+    "another's",
+  ],
+  [
+    "a key, then local",
+    { account: "server", accountDigest: "1" },
+    { account: "local", accountDigest: null },
+    "another's",
+  ],
+  ["the same key", { account: "server", accountDigest: "1" }, { account: "server", accountDigest: "1" }, "own"],
+  ["another key", { account: "server", accountDigest: "1" }, { account: "server", accountDigest: "2" }, "another's"],
   [
     "a token without a subject, after one with",
-    { account: "session", owner: "1" },
-    { account: "session", owner: null },
+    { account: "session", accountDigest: "1" },
+    { account: "session", accountDigest: null },
     "unknown",
   ],
   [
     "a token with a subject, after one without",
-    { account: "session", owner: null },
-    { account: "session", owner: "1" },
+    { account: "session", accountDigest: null },
+    { account: "session", accountDigest: "1" },
     "unknown",
   ],
   [
     "the same publishable key, which is public",
-    { account: "publishable", owner: "1" },
-    { account: "publishable", owner: "1" },
+    { account: "publishable", accountDigest: "1" },
+    { account: "publishable", accountDigest: "1" },
     "unknown",
   ],
   [
     "another publishable key",
-    { account: "publishable", owner: "1" },
-    { account: "publishable", owner: "2" },
+    { account: "publishable", accountDigest: "1" },
+    { account: "publishable", accountDigest: "2" },
     "another's",
   ],
 ] as const satisfies [string, object, object, OwnershipVerdict][])(
@@ -77,7 +92,7 @@ test.each([
   expect(chat.conversation.roots).toEqual([]);
   expect(sent.length).toBe(2);
   expect(storage()).not.toMatch(/between us|discreet/);
-  expect(readSession()).toMatchObject({ leaves: [], shown: null, receivedAt: {}, jobs: [] });
+  expect(readSession()).toMatchObject({ leaves: [], shownId: null, receivedAt: {}, jobs: [] });
   expect(storage()).not.toContain(String(sent[1]?.key));
 });
 
@@ -142,7 +157,7 @@ test("another question does not discard a question of unknown ownership", async 
 test("the stored digest tells credentials apart, and is too short to reveal one", async () => {
   await leaveUnanswered("sk_0123456789abcdef");
   await vi.waitFor(() =>
-    expect(readSession()).toMatchObject({ account: "server", owner: expect.stringMatching(/^[\da-f]{12}$/) }),
+    expect(readSession()).toMatchObject({ account: "server", accountDigest: expect.stringMatching(/^[\da-f]{12}$/) }),
   );
   expect(storage()).not.toContain("0123456789abcdef");
 });

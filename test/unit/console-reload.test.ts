@@ -138,7 +138,7 @@ test("a branch that can't be read and is not displayed is reported as missing, a
   void before.branch(one, "Other.", {});
   await waitForSent(stage, 2);
   sent[1]?.send(0, "done", done("b"));
-  await vi.waitFor(() => expect(readSession().shown).toBe("b"));
+  await vi.waitFor(() => expect(readSession().shownId).toBe("b"));
   stage.threads = { b: [{ input: "Other.", answer: done("b") }] };
   const { chat, restored } = reload();
   await restored;
@@ -161,5 +161,5 @@ test("a conversation that is gone is reported once, and not read again", async (
   expect([chat.isBusy, chat.gone]).toEqual([false, true]);
   await answerQuestion(stage, chat, "Two.", "b");
   expect(sent[1]?.body).toMatchObject({ previous_response_id: null });
-  expect(readSession()).toMatchObject({ leaves: ["b"], shown: "b" });
+  expect(readSession()).toMatchObject({ leaves: ["b"], shownId: "b" });
 });

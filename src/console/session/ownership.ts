@@ -24,14 +24,14 @@ export interface Ownership {
 export async function claimOwnership(account: Account): Promise<Ownership> {
   const isCleared = watchForClear();
   const inertWriter = createSessionWriter();
-  const current: SessionOwner = { account: account.kind, owner: await ownerOf(account) };
+  const current: SessionOwner = { account: account.kind, accountDigest: await digestOf(account) };
   if (isCleared()) return { verdict: "unknown", discardedRun: false, writeSession: inertWriter };
   const stored = readSession();
   const verdict = compareOwners(stored, current);
   if (verdict === "another's") clearSession();
   // Opening a session of unknown ownership must not make it this account's.
-  const canClaim = verdict !== "unknown" || stored.owner === current.owner;
-  const writeSession = createSessionWriter(canClaim ? current : { ...current, owner: null });
+  const canClaim = verdict !== "unknown" || stored.accountDigest === current.accountDigest;
+  const writeSession = createSessionWriter(canClaim ? current : { ...current, accountDigest: null });
   // Without a credential the first change claims the session. Until then nothing is stored, so signing out leaves nothing behind.
   if (account.credential !== undefined) writeSession({});
   if (verdict === "another's") {
@@ -46,8 +46,8 @@ export function compareOwners(stored: SessionOwner, current: SessionOwner): Owne
   const kind = stored.account ?? "local";
   if (kind !== current.account) return "another's";
   if (kind === "local") return "own";
-  if (stored.owner === null || current.owner === null) return "unknown";
-  if (stored.owner !== current.owner) return "another's";
+  if (stored.accountDigest === null || current.accountDigest === null) return "unknown";
+  if (stored.accountDigest !== current.accountDigest) return "another's";
   // A publishable key is public: everyone who opens the site has the same one.
   return kind === "publishable" ? "unknown" : "own";
 }
@@ -58,7 +58,7 @@ const DIGEST_BYTES = 6;
  * Returns a prefix of the hash of the key, or of the token's subject: long enough to distinguish accounts, too short to reveal the
  * credential.
  */
-async function ownerOf({ credential, kind }: Account): Promise<string | null> {
+async function digestOf({ credential, kind }: Account): Promise<string | null> {
   try {
     const identity = kind === "session" ? subjectOf(String(credential)) : credential;
     if (identity === undefined) return null;

@@ -7,14 +7,14 @@ import type { PendingRuns } from "./runs.ts";
 export interface SessionOwner {
   account: Account["kind"] | null;
   /** Short digest of the key or of the token's subject. Null for a local account, and for a token that doesn't name its subject. */
-  owner: string | null;
+  accountDigest: string | null;
 }
 
 export interface StoredSession extends SessionOwner, PendingRuns {
   /** Ids of the answers at the end of each branch. */
   leaves: string[];
   /** Id of the last answer of the branch on display. */
-  shown: string | null;
+  shownId: string | null;
   /** When recent answers arrived, by id, in Unix milliseconds. KV may not show an answer for some time after that. */
   receivedAt: Record<string, number>;
   /** Jobs that this page started, newest first. */
@@ -24,9 +24,9 @@ export interface StoredSession extends SessionOwner, PendingRuns {
 const NAME = "uniapi-edge-console";
 const EMPTY: StoredSession = {
   account: null,
-  owner: null,
+  accountDigest: null,
   leaves: [],
-  shown: null,
+  shownId: null,
   receivedAt: {},
   run: null,
   waiting: [],

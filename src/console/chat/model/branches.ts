@@ -70,6 +70,6 @@ export function receivedAtWith({ answer }: Turn): Record<string, number> {
 
 /** Ids of all answers that a reload reads, including those that pending runs follow. */
 export function idsToRead(session: StoredSession): string[] {
-  const ids = [...session.leaves, session.shown, ...allRuns(session).map(({ previousId }) => previousId)];
+  const ids = [...session.leaves, session.shownId, ...allRuns(session).map(({ previousId }) => previousId)];
   return [...new Set(ids.filter((id) => id !== null))];
 }

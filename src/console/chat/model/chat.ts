@@ -115,7 +115,7 @@ export class Chat {
   /** Shows the branch of a turn, now and after a reload. */
   show(turn: Turn): void {
     this.conversation.show(turn);
-    this.#ownership.writeSession({ shown: this.#shownId() });
+    this.#ownership.writeSession({ shownId: this.#shownId() });
   }
 
   stop(): void {
@@ -141,7 +141,7 @@ export class Chat {
     this.#enter({ name: "reading" });
     await this.ownershipClaimed;
     if (this.#isClosed()) return;
-    const { shown, run } = readSession();
+    const { shownId: shown, run } = readSession();
     await this.#branches.read(idsToRead(readSession()));
     if (this.#isClosed()) return;
     const lastShown = this.conversation.find(({ answer }) => answer !== undefined && answer.id === shown);
@@ -231,7 +231,7 @@ export class Chat {
     this.#storeRun(turn);
     this.#ownership.writeSession({
       leaves: this.#branches.leaves(),
-      shown: this.#shownId(),
+      shownId: this.#shownId(),
       receivedAt: receivedAtWith(turn),
     });
     this.#enter({ name: "idle" });
