@@ -182,7 +182,7 @@ export const OWN_FIELDS = {
   cache: {
     schema: z.union([z.literal(false), z.literal("refresh"), z.int().check(z.nonnegative())]),
     description:
-      '`false`: neither read nor write. `"refresh"`: write, don\'t read. N: accept an answer up to N seconds old, and store this one for N (at least 60) seconds.',
+      '`false`: neither read nor write. `"refresh"`: write, don\'t read. N: accept a cached answer up to N seconds old; cache a new one for N seconds (minimum 60).',
     in: ["ask", "jobs"],
     restricted: "always",
   },
