@@ -160,9 +160,9 @@ function openStream(call, path, from, streamed, signal, conversation = {}) {
           if (done) throw connectionLost(response);
           for (const { id, event, data: text } of decode(value)) {
             const data = JSON.parse(text);
-            if (event === "error") throw new AskError(data.error, response);
+            if (ended.aborted || event === "error") throw new AskError(data.error, response);
             const last = token.lastEventId;
-            if (last && (id !== last || event !== "done") && id !== last.replace(/\d+$/, (n) => +n + 1))
+            if (last && (event !== "done" || id !== last) && id !== last.replace(/\d+$/, (n) => +n + 1))
               throw new AskError({ message: "Stream lost.", code: "stream_lost" }, response);
             token.lastEventId = id;
             tries = 0;
@@ -180,7 +180,7 @@ function openStream(call, path, from, streamed, signal, conversation = {}) {
     }
   }
   const events = read();
-  const end = events.return.bind(events, void 0);
+  const end = events.return.bind(events);
   return Object.assign(events, {
     resumeToken: token,
     async answer() {

@@ -84,12 +84,13 @@ export function openStream(
           if (done) throw connectionLost(response);
           for (const { id, event, data: text } of decode(value)) {
             const data = JSON.parse(text as string);
-            if (event === "error") throw new AskError(data.error, response);
+            // After an abort, events that are already here are dropped. The catch block then throws the signal's reason.
+            if (ended.aborted || event === "error") throw new AskError(data.error, response);
             // A stream that had already ended repeats its last event.
             const last = token.lastEventId;
             if (
               last &&
-              (id !== last || event !== "done") &&
+              (event !== "done" || id !== last) &&
               id !== last.replace(/\d+$/, (n) => (+n + 1) as unknown as string)
             )
               throw new AskError({ message: "Stream lost.", code: "stream_lost" }, response);
@@ -115,7 +116,7 @@ export function openStream(
   }
 
   const events = read();
-  const end = events.return.bind(events, undefined);
+  const end = events.return.bind(events) as () => Promise<IteratorResult<AskEvent, undefined>>;
   return Object.assign(events, {
     resumeToken: token,
     async answer() {

@@ -325,6 +325,20 @@ describe("closing a stream", () => {
     expect(server.requests.length).toBe(1);
   });
 
+  test("a signal ends a stream with its reason, even if the next events have already arrived", async () => {
+    const text = EVENTS.map(({ event, data }, n) => formatEvent(`f0-${n}`, event, JSON.stringify(data))).join("");
+    const client = createClient({
+      url: "http://worker.example",
+      token: "sk_test",
+      fetch: () => Promise.resolve(new Response(text, { headers: { "content-type": "text/event-stream" } })),
+    });
+    const controller = new AbortController();
+    const stream = client.stream("hi", { signal: controller.signal });
+    await stream.next();
+    controller.abort(new Error("stopped by the user"));
+    await expect(stream.next()).rejects.toThrow("stopped by the user");
+  });
+
   test("a signal ends the pause before a retry", async () => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
     const controller = new AbortController();
