@@ -6,7 +6,7 @@ import type { HookResult } from "../../src/contract/job.ts";
 import { defineConfig } from "../../src/core/config/define-config.ts";
 import { hookSecrets, type Sender } from "../../src/hooks/sender.ts";
 import { github } from "../../src/hooks/github.ts";
-import { senderOf } from "../../src/hooks/senders.ts";
+import { senderOf, SENDERS } from "../../src/hooks/senders.ts";
 import { slack } from "../../src/hooks/slack.ts";
 import { standard } from "../../src/hooks/standard.ts";
 import { stripe } from "../../src/hooks/stripe.ts";
@@ -153,54 +153,60 @@ describe("the id of an event", () => {
   });
 });
 
+/** Events that a bot made, by sender. */
+const BOTS: readonly (readonly [name: string, sender: Sender, payload: object])[] = [
+  ["GitHub's app", github, { sender: { login: "helper[bot]", type: "Bot" } }],
+  ["Slack's bot_id", slack, { event: { type: "message", bot_id: "B1" } }],
+  ["Slack's old webhooks", slack, { event: { type: "message", subtype: "bot_message" } }],
+  ["Slack's bot_profile", slack, { event: { type: "message", bot_profile: { id: "B1" } } }],
+  ["Slack's edit of a bot's message", slack, { event: { subtype: "message_changed", message: { bot_id: "B1" } } }],
+  [
+    "Slack's deletion of a bot's message",
+    slack,
+    { event: { subtype: "message_deleted", previous_message: { bot_id: "B1" } } },
+  ],
+  ["Slack's own app", slack, { api_app_id: "A1", event: { type: "message", app_id: "A1" } }],
+  [
+    "a reaction of our own bot user",
+    slack,
+    { event: { type: "reaction_added", user: "U1" }, authorizations: [{ user_id: "U1", is_bot: true }] },
+  ],
+  ["Telegram's", telegram, { update_id: 1, channel_post: { from: { is_bot: true } } }],
+  [
+    "Telegram's via an inline bot",
+    telegram,
+    { update_id: 1, message: { from: { is_bot: false }, via_bot: { is_bot: true } } },
+  ],
+  ["Telegram's edit", telegram, { update_id: 1, edited_message: { from: { is_bot: true } } }],
+];
+
+/** Events that are not a bot's, for every sender. */
+const PEOPLE: typeof BOTS = [
+  ["a person on GitHub", github, github.parse(sample("github-issue-opened.json"), JSON_TYPE)],
+  ["a person who mentions our bot in Slack", slack, slackMessage],
+  ["a person's slash command", slack, slackCommand],
+  ["a person who edits in Slack", slack, { event: { subtype: "message_changed", message: { user: "U2", text: "x" } } }],
+  ["a person in Telegram", telegram, telegram.parse(sample("telegram-message.json"), JSON_TYPE)],
+  [
+    "a person who presses a button below our bot's message",
+    telegram,
+    { update_id: 1, callback_query: { from: { is_bot: false }, message: { from: { is_bot: true } } } },
+  ],
+  ["any event of Stripe", stripe, { sender: { type: "Bot" } }],
+  ["any event of a standard sender", standard, { sender: { type: "Bot" } }],
+  ["any event of an hmac sender", SHOPIFY.sender, { event: { bot_id: "B1" } }],
+];
+
 describe("an event of a bot", () => {
-  test.each([
-    ["GitHub's app", github, { sender: { login: "helper[bot]", type: "Bot" } }],
-    ["Slack's bot_id", slack, { event: { type: "message", bot_id: "B1" } }],
-    ["Slack's old webhooks", slack, { event: { type: "message", subtype: "bot_message" } }],
-    ["Slack's bot_profile", slack, { event: { type: "message", bot_profile: { id: "B1" } } }],
-    ["Slack's edit of a bot's message", slack, { event: { subtype: "message_changed", message: { bot_id: "B1" } } }],
-    [
-      "Slack's deletion of a bot's message",
-      slack,
-      { event: { subtype: "message_deleted", previous_message: { bot_id: "B1" } } },
-    ],
-    ["Slack's own app", slack, { api_app_id: "A1", event: { type: "message", app_id: "A1" } }],
-    [
-      "a reaction of our own bot user",
-      slack,
-      { event: { type: "reaction_added", user: "U1" }, authorizations: [{ user_id: "U1", is_bot: true }] },
-    ],
-    ["Telegram's", telegram, { update_id: 1, channel_post: { from: { is_bot: true } } }],
-    [
-      "Telegram's via an inline bot",
-      telegram,
-      { update_id: 1, message: { from: { is_bot: false }, via_bot: { is_bot: true } } },
-    ],
-    ["Telegram's edit", telegram, { update_id: 1, edited_message: { from: { is_bot: true } } }],
-  ])("is recognized: %s", (_what, sender, payload) => {
+  test.each(Object.entries(SENDERS))("has an example of what it is not, for the sender %s", (_name, sender) => {
+    expect(PEOPLE.map((row) => row[1])).toContain(sender === SENDERS.hmac ? SHOPIFY.sender : sender);
+  });
+
+  test.each(BOTS)("is recognized: %s", (_what, sender, payload) => {
     expect(sender.isBot(payload)).toBe(true);
   });
 
-  test.each([
-    ["a person on GitHub", github, github.parse(sample("github-issue-opened.json"), JSON_TYPE)],
-    ["a person who mentions our bot in Slack", slack, slackMessage],
-    ["a person's slash command", slack, slackCommand],
-    [
-      "a person who edits in Slack",
-      slack,
-      { event: { subtype: "message_changed", message: { user: "U2", text: "x" } } },
-    ],
-    ["a person in Telegram", telegram, telegram.parse(sample("telegram-message.json"), JSON_TYPE)],
-    [
-      "a person who presses a button below our bot's message",
-      telegram,
-      { update_id: 1, callback_query: { from: { is_bot: false }, message: { from: { is_bot: true } } } },
-    ],
-    ["any event of Stripe", stripe, { sender: { type: "Bot" } }],
-    ["any event of a standard sender", standard, { sender: { type: "Bot" } }],
-    ["any event of an hmac sender", SHOPIFY.sender, { event: { bot_id: "B1" } }],
-  ])("is not %s", (_what, sender, payload) => {
+  test.each(PEOPLE)("is not %s", (_what, sender, payload) => {
     expect(sender.isBot(payload)).toBe(false);
   });
 
