@@ -6,13 +6,13 @@ export interface AppEnv {
   Bindings: Env;
   Variables: {
     deps: Deps;
-    /** `req_` and 24 hex digits: `x-request-id`, `error.request_id` and the log line's `request_id`. */
+    /** `req_` and 24 hex digits. Callers see it as `x-request-id` and `error.request_id`; the log line has it as `request_id`. */
     requestId: string;
     log: Log;
-    /** The fields of the request's log line, which every step adds to. */
+    /** The fields of the request's log line. Every step of a request can add fields. */
     logFields: LogFields;
     waitUntil: RequestContext["waitUntil"];
-    /** For a streamed response: resolves when the stream has ended. The request's log line is written then. */
+    /** Resolves when a streamed response has ended. The request's log line is written at that time. */
     streamEnd: Promise<void> | undefined;
   };
 }

@@ -1,4 +1,4 @@
-// The Hono app: which middlewares every request passes, in which order, and which module serves which path.
+// The Hono app: which middlewares run for every request, in which order, and which module serves which path.
 import { Hono } from "hono";
 import { methodNotAllowed } from "hono/method-not-allowed";
 import type { AppEnv } from "./app-env.ts";
@@ -19,12 +19,12 @@ import { sessionsRoutes } from "./http/sessions.ts";
 import { usageRoutes } from "./http/usage.ts";
 import { createWire, now, randomHex } from "./wire.ts";
 
-/** @param wire the isolate's wire, where it is shared with Durable Objects and Workflows */
+/** @param wire the wire that the isolate's Durable Objects and Workflows share. Default: a new one */
 export function createApp(config: Config, wire = createWire(config)): Hono<AppEnv> {
   const app = new Hono<AppEnv>();
 
   app.use(requestLog(app, { logOf: wire.log, now, random: randomHex }));
-  // Before anything that can fail: a page must be able to read why its request failed.
+  // Runs before any middleware that can fail, so that a page can read why its request failed.
   app.use(cors(config, wire.isLocal));
   app.use(wrapThrownValues);
   app.use(provideDeps(wire.deps));
@@ -37,7 +37,7 @@ export function createApp(config: Config, wire = createWire(config)): Hono<AppEn
 
   app.route("/ask", askRoutes);
   app.route("/v1/responses", responsesRoutes);
-  // For OpenAI SDKs whose baseURL lacks /v1.
+  // For OpenAI SDKs whose baseURL does not end in /v1.
   app.route("/responses", responsesRoutes);
   app.route("/v1", modelsRoutes);
   app.route("/sessions", sessionsRoutes);

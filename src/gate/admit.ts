@@ -1,12 +1,12 @@
-// The gate that every request with a caller passes: the rate limit by IP address, authentication, the rate limit by owner, and the
-// request limits of the caller's budgets, in this order. The body is read only after it.
+// Admission of every request that has a caller. It checks the rate limit by IP address, authenticates the caller, then checks the rate limit
+// by owner and the request limits of the caller's budgets. The body is read only after all of these.
 import { Problem } from "../core/lib/problem.ts";
 import type { Caller, Deps, RequestContext } from "../deps.ts";
 import { addressOf, authenticate } from "./authenticate.ts";
 
 /**
  * Admits a request and counts it.
- * @returns its caller
+ * @returns the caller
  * @throws Problem 401 invalid_credentials, 403 origin_not_allowed, 429 rate_limited or budget_exceeded, 503 misconfigured or unavailable
  */
 export async function admit(
@@ -24,7 +24,10 @@ export async function admit(
   return caller;
 }
 
-/** All visitors of a publishable key are one owner; a single one of them must not exhaust the limit of all. */
+/**
+ * All visitors of a publishable key are one owner, and a single visitor must not exhaust the limit of all. A caller's budgets are sorted,
+ * narrowest first: for a publishable key, that is the visitor's.
+ */
 function rateLimitKey({ kind, owner, budgets: [narrowest] }: Caller): string {
   return kind === "publishable" && narrowest !== undefined ? narrowest.name : `owner:${owner}`;
 }
@@ -43,11 +46,11 @@ export async function assertWithinRateLimit(deps: Deps, key: string): Promise<vo
 }
 
 /**
- * admit() for reading and deleting by id. All visitors of a publishable key are one owner, so they may do neither: they would see each
- * other's turns.
- * @throws Problem as admit() does, and 403 insufficient_scope
+ * Admits a request that reads or deletes by id. Visitors of a publishable key may do neither: they are all one owner, so they would see
+ * each other's turns.
+ * @throws Problem 403 insufficient_scope, and the problems of admit()
  */
-export async function admitReader(
+export async function admitById(
   deps: Deps,
   request: Request,
   context: Pick<RequestContext, "logFields" | "waitUntil">,

@@ -1,9 +1,9 @@
-// Authentication: finds the caller by its credential. Each kind of credential has a file in gate/. Without a valid one, the request is
-// refused; only under ENVIRONMENT=local a request may have none.
+// Authentication: finds the caller by the request's credential. Each kind of credential has a file in gate/. A request without a valid
+// credential is refused; only under ENVIRONMENT=local may a request have none. `addressOf` gives the IP address that a request comes from.
 import { looksLikeToken, readToken, type Refusal } from "../core/callers/credential.ts";
 import { Problem } from "../core/lib/problem.ts";
 import type { Caller, Deps, RequestContext } from "../deps.ts";
-import { originNotAllowed, ownOrigins } from "./cors.ts";
+import { originNotAllowed, ownOriginsOf } from "./cors.ts";
 import { authenticateJwt } from "./jwt.ts";
 import { authenticatePublishableKey } from "./publishable-key.ts";
 import { authenticateServerKey } from "./server-key.ts";
@@ -21,30 +21,34 @@ export async function authenticate(
   const origin = request.headers.get("origin");
   if (authorization === null) return anonymousCaller(deps, origin);
   const credential = /^bearer +(\S+)\s*$/i.exec(authorization)?.[1];
-  const own = origin === null ? [] : ownOrigins(deps.config, request);
-  // A page from a foreign origin is refused before its credential is checked. For a server key, a stricter rule of its own applies.
+  const ownOrigins = origin === null ? [] : ownOriginsOf(deps.config, request);
+  // A page from a foreign origin is refused before its credential is checked. server-key.ts has a stricter rule for server keys.
   if (
     credential?.startsWith("sk_") !== true &&
     origin !== null &&
-    !own.includes(origin) &&
+    !ownOrigins.includes(origin) &&
     !deps.config.origins.includes(origin)
   ) {
     throw originNotAllowed();
   }
   if (credential === undefined) throw invalidCredentials(deps, { refused: "not_bearer" });
-  const caller = await callerFrom(deps, request, credential, { origin, own, waitUntil });
+  const caller = await callerFrom(deps, request, credential, { origin, ownOrigins, waitUntil });
   if ("refused" in caller) throw invalidCredentials(deps, caller);
   return caller;
 }
 
-/** The shape of a credential decides its kind, so no credential is tried as two kinds. */
+/** Authenticates a credential. Its shape alone decides its kind, so no credential is tried as two kinds. */
 async function callerFrom(
   deps: Deps,
   request: Request,
   credential: string,
-  { origin, own, waitUntil }: { origin: string | null; own: readonly string[]; waitUntil: RequestContext["waitUntil"] },
+  {
+    origin,
+    ownOrigins,
+    waitUntil,
+  }: { origin: string | null; ownOrigins: readonly string[]; waitUntil: RequestContext["waitUntil"] },
 ): Promise<Caller | Refusal> {
-  if (credential.startsWith("sk_")) return authenticateServerKey(credential, origin, own, deps.serverKeys);
+  if (credential.startsWith("sk_")) return authenticateServerKey(credential, origin, ownOrigins, deps.serverKeys);
   if (credential.startsWith("pk_"))
     return authenticatePublishableKey(credential, addressOf(request), deps.publishableKeys, deps.idKeys);
   if (!looksLikeToken(credential)) return { refused: "unknown_key" };
@@ -79,7 +83,7 @@ function anonymousCaller(deps: Deps, origin: string | null): Caller {
   throw invalidCredentials(deps, { refused: "no_credential" });
 }
 
-/** Every 401 has one public text, which does not reveal which keys exist. The reason goes to the log. */
+/** Every 401 has the same public message, which does not reveal which keys exist. The reason goes to the log. */
 export function invalidCredentials(deps: Pick<Deps, "local">, { refused: reason }: Refusal): Problem {
   const detail = deps.local ? ` (${reason}; this detail is shown under ENVIRONMENT=local only)` : "";
   return new Problem(
@@ -90,8 +94,8 @@ export function invalidCredentials(deps: Pick<Deps, "local">, { refused: reason 
 }
 
 /**
- * The IP address that a request comes from, as Cloudflare reports it; null without `CF-Connecting-IP`. An IPv6 address is reduced to its
- * /64 network, since one visitor usually has all of it.
+ * Returns the IP address that a request comes from, as Cloudflare reports it, or null if `CF-Connecting-IP` is absent. An IPv6 address is
+ * reduced to its /64 network, since one visitor usually has all of that network.
  */
 export function addressOf(request: Request): string | null {
   const address = request.headers.get("cf-connecting-ip")?.trim().toLowerCase();
@@ -99,7 +103,7 @@ export function addressOf(request: Request): string | null {
   return address.includes(":") ? networkOf(address) : address;
 }
 
-/** The first four groups of an IPv6 address, expanded. An IPv4-mapped address is the IPv4 address. */
+/** Reduces an IPv6 address to its first four groups, expanded. An IPv4-mapped address becomes the IPv4 address. */
 function networkOf(address: string): string {
   const inner = /^(?:::ffff:)((?:\d{1,3}\.){3}\d{1,3})$/.exec(address)?.[1];
   if (inner !== undefined) return inner;

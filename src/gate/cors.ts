@@ -1,5 +1,5 @@
 // CORS (Fetch standard): which pages may read our responses. Origins match exactly, and cookies are never allowed. Under ENVIRONMENT=local,
-// pages from this machine may read them, too, if they send no credential. authenticate.ts finds the caller.
+// pages from this machine that send no credential may read responses, too. authenticate.ts finds the caller.
 import type { Config } from "../core/config/define-config.ts";
 import { Problem } from "../core/lib/problem.ts";
 import { isLocalOrigin } from "../core/lib/url-rules.ts";
@@ -8,7 +8,7 @@ import { isLocalOrigin } from "../core/lib/url-rules.ts";
 const EXPOSED =
   "age, cache-status, retry-after, x-continuity, x-request-id, x-response-id, x-response-status, x-should-retry";
 const METHODS = "GET, POST, DELETE";
-/** Seconds; browsers have lower caps of their own. */
+/** Seconds for which a browser may cache a preflight. Browsers have lower caps of their own. */
 const MAX_AGE = "600";
 
 export interface CorsRules {
@@ -17,8 +17,8 @@ export interface CorsRules {
   local: boolean;
 }
 
-/** The origins of this Worker's own pages. */
-export function ownOrigins(config: Config, request: Request): string[] {
+/** Lists the origins of this Worker's own pages. */
+export function ownOriginsOf(config: Config, request: Request): string[] {
   return [new URL(request.url).origin, ...(config.public_url === undefined ? [] : [config.public_url])];
 }
 
@@ -29,7 +29,7 @@ export function originNotAllowed(): Problem {
   );
 }
 
-/** A browser sends a preflight before the request itself, without credentials. */
+/** Whether this is a preflight, which a browser sends before the request itself, without credentials. */
 export function isPreflight(request: Request): boolean {
   return (
     request.method === "OPTIONS" &&
@@ -39,18 +39,18 @@ export function isPreflight(request: Request): boolean {
 }
 
 export function isAllowedOrigin(request: Request, origin: string, { config, local }: CorsRules): boolean {
-  if (config.origins.includes(origin) || ownOrigins(config, request).includes(origin)) return true;
+  if (config.origins.includes(origin) || ownOriginsOf(config, request).includes(origin)) return true;
   return local && !request.headers.has("authorization") && isLocalOrigin(origin);
 }
 
-/** Headers for every response, errors included. They depend on the request's Origin, so `vary` names it for caches. */
+/** Returns the headers for every response, errors included. They depend on the request's Origin, so `vary` names that header for caches. */
 export function corsHeaders(request: Request, rules: CorsRules): Record<string, string> {
   const origin = request.headers.get("origin");
   if (origin === null || !isAllowedOrigin(request, origin, rules)) return { vary: "Origin" };
   return { vary: "Origin", "access-control-allow-origin": origin, "access-control-expose-headers": EXPOSED };
 }
 
-/** The headers of a successful preflight. It allows the headers that were requested, since SDKs send a dozen of their own. */
+/** Returns the headers of a successful preflight, which allows all requested headers: SDKs send a dozen of their own. */
 export function preflightHeaders(request: Request): Record<string, string> {
   const names = (request.headers.get("access-control-request-headers") ?? "")
     .split(",")

@@ -1,5 +1,5 @@
-// Tokens of an identity provider (RS256, ES256, EdDSA), verified with the keys that it publishes (JWKS). Issuer and audience select an entry
-// of `callers.jwt` before the signature is verified; nothing else in the token is used until then.
+// Tokens of an identity provider (RS256, ES256, EdDSA), verified with the keys that the provider publishes (JWKS). Issuer and audience
+// select an entry of `callers.jwt` before the signature is verified. No other claim is read before that.
 import { subjectOf } from "../core/callers/claims.ts";
 import type { Refusal, Token } from "../core/callers/credential.ts";
 import type { Caller, Deps, RequestContext } from "../deps.ts";
@@ -8,7 +8,10 @@ import { deriveDigest, ownerOf } from "../core/callers/owner.ts";
 
 const ALGORITHMS = ["RS256", "ES256", "EdDSA"];
 
-/** The caller of an identity provider's token. @throws Problem 503 unavailable if the issuer's keys can't be loaded */
+/**
+ * Authenticates a caller by an identity provider's token.
+ * @throws Problem 503 unavailable if the issuer's keys can't be loaded
+ */
 export async function authenticateJwt(
   deps: Deps,
   token: Token,

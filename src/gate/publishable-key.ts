@@ -1,11 +1,11 @@
-// Publishable keys: `pk_…`, for a page or app without a login. Anyone can read such a key, so it grants little: its presets, within the
-// budgets of one visitor and of all visitors together. A visitor is an IP address; requests without one count as one visitor.
+// Publishable keys: `pk_…`, for a page or app without a login. Anyone can read such a key, so it grants only its presets, within the budgets
+// of one visitor and of all visitors together. A visitor is an IP address. All requests without an address count as one visitor.
 import type { PublishableKey } from "../core/config/config-schema.ts";
 import { findKey, type Refusal } from "../core/callers/credential.ts";
 import type { Caller, PublishableCaller } from "../deps.ts";
 import { deriveDigest, type IdKeys, ownerOf } from "../core/callers/owner.ts";
 
-/** The publishable callers, by their key. */
+/** Indexes the configured publishable keys by the key itself, each with its owner. */
 export async function readPublishableKeys(
   keys: readonly PublishableKey[],
   idKeys: IdKeys,
@@ -15,7 +15,10 @@ export async function readPublishableKeys(
   return callers;
 }
 
-/** The caller with a publishable key. @param address the visitor's IP address (`addressOf` in authenticate.ts) */
+/**
+ * Authenticates a caller by a publishable key.
+ * @param address the visitor's IP address (`addressOf` in authenticate.ts)
+ */
 export async function authenticatePublishableKey(
   credential: string,
   address: string | null,

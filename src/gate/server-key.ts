@@ -1,12 +1,13 @@
-// Server keys: `sk_…`, for a backend, curl or cron. They have full trust, so one that a web page sends is refused: it has leaked.
+// Server keys: `sk_…`, for a backend, curl or cron. They have full trust. A server key that a web page sends has leaked, so it is refused.
 import { findKey, type Refusal } from "../core/callers/credential.ts";
 import { entriesOf, misconfigured } from "../core/config/setting.ts";
 import type { Caller } from "../deps.ts";
 import { type IdKeys, ownerOf } from "../core/callers/owner.ts";
 
 /**
- * The server callers, by their key.
- * @param value SERVER_KEYS: `sk_…` or `name:sk_…`, separated by commas. Keys with one name belong to one owner
+ * Parses the server keys.
+ * @param value SERVER_KEYS: `sk_…` or `name:sk_…`, separated by commas. Keys with the same name belong to one owner
+ * @returns the server callers by their key
  * @throws Problem 503 misconfigured
  */
 export async function readServerKeys(value: string | undefined, idKeys: IdKeys): Promise<Map<string, Caller>> {
@@ -27,7 +28,7 @@ export async function readServerKeys(value: string | undefined, idKeys: IdKeys):
 }
 
 /**
- * The caller with a server key.
+ * Authenticates a caller by a server key.
  * @param origin the request's Origin header
  * @param ownOrigins the origins of this Worker's own pages
  */

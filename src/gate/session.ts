@@ -1,5 +1,5 @@
-// Session tokens: one end user each. The deployer's backend signs them (HS256) with any JWT library, or gets them from POST /sessions. The
-// owner depends on `sub` alone, not on `kid` or `iss`, so that nobody loses conversations when keys rotate.
+// Session tokens, each for one end user. The deployer's backend signs them (HS256) with any JWT library, or gets them from POST /sessions.
+// The owner depends on `sub` alone, not on `kid` or `iss`, so that nobody loses conversations when keys rotate.
 import type { CallerBudget } from "../core/callers/budget.ts";
 import { sessionScopeOf, subjectOf } from "../core/callers/claims.ts";
 import { keyDigest, type Refusal, type Token } from "../core/callers/credential.ts";
@@ -31,7 +31,7 @@ export async function authenticateSession(deps: Deps, token: Token, origin: stri
     limits: narrowLimits(sessions.per_user, scope.tokensPerDay),
   };
   if (scope.requests !== undefined) {
-    // The digest leaves out the signature: two signatures of the same claims are one token.
+    // The digest excludes the signature, because two signatures of the same claims are one token.
     const id = await keyDigest(token.text.slice(0, token.text.lastIndexOf(".")));
     user.token = { id, requests: scope.requests, expires: subject.exp };
   }
@@ -51,7 +51,7 @@ function narrowLimits(limits: CallerBudget["limits"], tokensPerDay: number | und
   return { ...limits, tokens_per_day: Math.min(tokensPerDay, limits.tokens_per_day ?? Infinity) };
 }
 
-/** The `sub` of a session that began with Turnstile, if the same page may renew it. */
+/** Verifies a session that began with Turnstile, and returns its `sub` if a page of this origin may renew it. */
 export async function verifyRenewable(deps: Deps, token: Token, origin: string): Promise<{ sub: string } | Refusal> {
   const verified = await verifySession(deps.sessionKeys, token);
   if ("refused" in verified) return verified;
@@ -65,7 +65,7 @@ async function verifySession(keys: readonly SessionKey[], token: Token): Promise
   const [first] = keys;
   if (first === undefined) return { refused: "no_sessions" };
   const match = token.kid === undefined && keys.length === 1 ? first : keys.find(({ kid }) => kid === token.kid);
-  // With an unknown kid too, so that it takes as long as with a known one.
+  // Verified with an unknown kid, too, so that the response takes as long as with a known one.
   const verified = await verifyClaims(token, (match ?? first).secret, [SESSION_ALGORITHM]);
   return match === undefined ? { refused: "unknown_kid" } : verified;
 }

@@ -11,9 +11,9 @@ const REASONS: Record<string, Refusal["refused"]> = {
 };
 
 /**
- * The claims of a token whose signature is valid.
+ * Verifies a token's signature and returns its claims.
  * @param key bytes of a shared secret, or an issuer's key set
- * @param algorithms only those of this kind of key: with others, a public key could be used as a shared secret
+ * @param algorithms only algorithms for this kind of key; with others, a public key could be used as a shared secret
  */
 export async function verifyClaims(
   token: Token,
@@ -22,7 +22,7 @@ export async function verifyClaims(
 ): Promise<{ claims: JsonObject } | Refusal> {
   if (!algorithms.includes(token.alg)) return { refused: "wrong_algorithm" };
   try {
-    // Loaded with the first token: most Workers never see one. jose/jwt would add only checks of claims.
+    // Loaded when the first token arrives, because most Workers never see one. jose/jwt would only add checks of claims.
     const { compactVerify } = await import("jose/jws/compact/verify");
     const options = { algorithms: [...algorithms] };
     await (key instanceof Uint8Array
@@ -35,7 +35,10 @@ export async function verifyClaims(
   }
 }
 
-/** A new set for each token: jose stores the promise of a key's import, and in Workers no request may await another request's promise. */
+/**
+ * Creates a new key set for each token. jose stores the promise of a key's import in the set, and in Workers no request may await another
+ * request's promise.
+ */
 async function createKeySet(jwks: { keys: JsonObject[] }): Promise<CompactVerifyGetKey> {
   const { createLocalJWKSet } = await import("jose/jwks/local");
   return createLocalJWKSet(jwks);

@@ -1,5 +1,5 @@
-// Turnstile: a visitor without a login, verified as a person on the page that the config names. The solution is exchanged once for a short
-// session of a random user. When the page renews the session, the user stays the same.
+// Turnstile: verifies that a visitor without a login is a person on the page that the config names. A solved challenge is exchanged once,
+// for a short session of a random user. When the page renews the session, the user stays the same.
 import { readToken, type Refusal } from "../core/callers/credential.ts";
 import type { Turnstile } from "../core/config/config-schema.ts";
 import { misconfigured } from "../core/config/setting.ts";
@@ -8,8 +8,9 @@ import { verifyRenewable } from "./session.ts";
 import type { TurnstileExchange } from "../contract/session.ts";
 
 /**
- * Verifies a solution. Returns the `sub` of the new session: that of the renewed session, or a random one.
- * @param page `address`: the visitor's full IP address
+ * Verifies a solved challenge.
+ * @param page `address` is the visitor's full IP address
+ * @returns the `sub` of the new session: the `sub` of the session that is renewed, or a random one
  * @throws Problem 503 misconfigured or unavailable
  */
 export async function verifyTurnstile(
@@ -22,7 +23,7 @@ export async function verifyTurnstile(
     throw misconfigured("TURNSTILE_SECRET", "is missing: sessions for callers.turnstile need it");
   let sub: string | undefined;
   if (renew !== undefined) {
-    // Before the solution is verified, because that works only once.
+    // Checked before the solution, because a solution can be verified only once.
     const token = readToken(renew);
     const renewed = "refused" in token ? token : await verifyRenewable(deps, token, page.origin);
     if ("refused" in renewed) return renewed;

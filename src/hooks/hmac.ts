@@ -6,7 +6,7 @@ import { DEFAULTS, type Sender } from "./sender.ts";
 import { checkTimestamp, readHeaders, UNIX_TIME, verifySignature } from "./verify.ts";
 
 const ALGORITHM = "sha256=";
-/** Many senders write `sha256=` before a signature. One without it is equally safe, so both are accepted. */
+/** Many senders write `sha256=` before a signature. The prefix adds no security, so both forms are accepted. */
 const FORMS = { hex: /^(?:sha256=)?[0-9a-f]{64}$/, base64: /^(?:sha256=)?[A-Za-z0-9+/]{43}=$/ };
 const ENCODE = { hex: hexOf, base64 };
 

@@ -1,5 +1,5 @@
-// From an event to a job spec, and from an answer to the response: the two places where a hook's own code runs in a request. The
-// question that `input` returns is restricted to the hook's preset, as for any restricted caller, because it may copy from the payload.
+// Turns an event into a job spec, and an answer into the response: the two places where a hook's own code runs in a request. The question
+// that `input` returns may copy from the payload, so it is restricted to the hook's preset, as for any restricted caller.
 import type { Caller } from "../core/callers/caller.ts";
 import type { Config, Hook, HookOutcome, HookOutput, HookQuestion, Payload } from "../core/config/define-config.ts";
 import type { JobOutcome, JobSpec } from "../core/jobs/job.ts";
@@ -25,8 +25,9 @@ export interface HookEvent {
 }
 
 /**
- * The job that answers an event. Null: the hook's `input` ignores the event.
- * @throws Problem 503 misconfigured where `input` fails or returns an invalid request; 413
+ * Creates the job spec for an event.
+ * @returns null if the hook's `input` ignores the event
+ * @throws Problem 503 misconfigured if `input` fails or returns an invalid request; 413 payload_too_large
  */
 export async function jobSpecOf(
   { name, hook, caller, payload, origin }: HookEvent,
@@ -47,17 +48,18 @@ export async function jobSpecOf(
   };
 }
 
-/** The question that `input` returns; without `input`, the event as JSON. */
+/** Returns the result of the hook's `input`, or the event as JSON if the hook has no `input`. */
 async function questionOf(name: string, hook: Hook, payload: Payload): Promise<HookQuestion> {
   if (hook.input === undefined) return JSON.stringify(payload);
   try {
     return await hook.input({ payload });
   } catch (error) {
+    // The error's message may quote the event, so only its name is shown.
     throw misconfigured(inputSetting(name), `failed on this event (${errorNameOf(error)})`, { cause: error });
   }
 }
 
-/** @param question the result of `input`, of any type, because nothing enforces its types at run time */
+/** @param question the result of `input`. It can be of any type, because nothing enforces its type at run time */
 function restrictQuestion(
   name: string,
   question: unknown,
@@ -71,7 +73,7 @@ function restrictQuestion(
     assertSafe(fields);
     const ask = parseAsk({ ...fields }, (value) => parseFields(Ask, value));
     const { stream: _, ...request } = ask;
-    // The limit is for the question: the event may be far larger.
+    // The size limit applies to the question only. The event may be far larger.
     const bytes = new TextEncoder().encode(JSON.stringify(request)).length;
     return restrictAsk(
       { ...request, preset: ask.preset ?? hook.preset },
@@ -86,7 +88,8 @@ function restrictQuestion(
 }
 
 /**
- * The response to a sender that waits for the answer (`respond: "sync"`): the body that `output` returns, or else the answer.
+ * Creates the response to a sender that waits for the answer (`respond: "sync"`). The body is what `output` returns, or the answer if the
+ * hook has no `output`.
  * @throws Problem 503 misconfigured
  */
 export async function answerResponse(
@@ -118,5 +121,3 @@ async function outputBody(setting: string, output: HookOutput, outcome: HookOutc
 }
 
 const inputSetting = (name: string): string => `hooks.${name}.input (src/config.ts)`;
-
-/** An error of the deployer's code may quote the event, so errors show only its kind. */

@@ -4,8 +4,9 @@ import { assertSafe, decodeUtf8, isRecord, parseJson } from "../core/lib/json.ts
 import { Problem } from "../core/lib/problem.ts";
 
 /**
- * Parses the body of an event: JSON, or a form. If a form has the field `payload`, as GitHub and Slack send it, the payload is the JSON in
- * that field; otherwise it is the form's fields. The content type is not signed, so a body that begins like JSON is read as JSON.
+ * Parses the body of an event, which is JSON or a form. If a form has the field `payload`, as GitHub and Slack send it, the payload is the
+ * JSON in that field. Otherwise the payload consists of the form's fields. The content type is not signed, so a body that begins like JSON
+ * is read as JSON.
  * @throws Problem 400 invalid_json, invalid_request, input_too_deep
  */
 export function readPayload(raw: Uint8Array, headers: Headers): Payload {

@@ -8,7 +8,7 @@ import type { RejectedWebhook, VerifiedWebhook } from "./verify.ts";
 
 /** A request to POST /hooks/{name} whose sender has not been verified. */
 export interface WebhookRequest {
-  /** The body, byte for byte. Signatures cover these bytes, not a text that was decoded and encoded again. */
+  /** The body as received. Signatures cover exactly these bytes, which decoding and encoding could change. */
   raw: Uint8Array;
   headers: Headers;
   /** For senders that sign the URL. */
@@ -31,7 +31,7 @@ export interface HookResponse {
  * SENDERS (senders.ts). All methods but `verify` see only requests that `verify` has accepted.
  *
  * `HookSettings` is `Hook` unless the sender has settings of its own (SENDER_SETTINGS in src/core/config/config-schema.ts).
- * @example A sender that signs the time, a full stop and the body, and names each event in `id`:
+ * @example A sender that signs the time, a period and the body, and names each event in `id`:
  * ```ts
  * import { hexOf } from "../core/lib/bytes.ts";
  * import { hmacSha256 } from "../core/lib/hmac.ts";
@@ -63,25 +63,28 @@ export interface Sender<HookSettings extends Hook = Hook> {
   readonly title: string;
   /** The provider's page, or the specification, that says how requests are signed. */
   readonly docs: string;
-  /** The form of a secret: `must` continues "must be …". Absent: any text. */
+  /** The form of a secret. `must` completes the error "must be …". If absent, any string is accepted. */
   readonly secretForm?: { readonly pattern: RegExp; readonly must: string };
-  /** Whether the sender signed this request. Never throws, whatever the request contains. */
+  /** Checks whether the sender signed this request. Must not throw for any request. */
   verify(request: WebhookRequest, hook: HookSettings): Promise<VerifiedWebhook | RejectedWebhook>;
   /** @throws Problem 400 invalid_json, invalid_request, input_too_deep */
   parse(raw: Uint8Array, headers: Headers): Payload;
-  /** The response to a request that only tests the endpoint; null for an event. */
+  /** Returns the response to a request that only tests the endpoint, or null for an event. */
   handshake?(payload: unknown, headers: Headers): HookResponse | null;
-  /** The event's id, where the signature covers one: a request with the same id is a duplicate. Null: duplicates have the same body. */
+  /**
+   * Returns the event's id if the signature covers one: a request with the same id is a duplicate. If it returns null, a request with the
+   * same body is a duplicate.
+   */
   signedId(payload: unknown, request: Pick<WebhookRequest, "headers">): string | null;
-  /** The id in a header that is not signed. It is logged, and nothing is decided by it. */
+  /** Returns the id from a header that is not signed. The id is only logged; no decision depends on it. */
   unsignedId?(headers: Headers, hook: HookSettings): string | null;
-  /** Whether a bot caused the event. Answering a bot's event could cause the next one, without end. */
+  /** Whether a bot caused the event. Answering such an event could cause the next one, in an endless loop. */
   isBot(payload: unknown): boolean;
-  /** The response to an event that was accepted, is a duplicate, or is ignored. */
+  /** Returns the response to an event that was accepted, is a duplicate, or is ignored. */
   acknowledge(result: HookResult, payload: unknown): HookResponse;
 }
 
-/** The methods of a sender that does not have its own. */
+/** The methods for senders that don't define their own. */
 export const DEFAULTS = {
   parse: readPayload,
   signedId: () => null,
@@ -89,7 +92,7 @@ export const DEFAULTS = {
   acknowledge: acknowledgeAsJson,
 } satisfies Partial<Sender>;
 
-/** Any 2xx is a success, except where a sender has its own `acknowledge`. `job` is for people who read the provider's log. */
+/** For most senders any 2xx is a success; the others define `acknowledge`. `job` is for people who read the provider's log. */
 function acknowledgeAsJson({ status, job }: HookResult): HookResponse {
   return {
     status: status === "accepted" ? 202 : 200,
@@ -99,8 +102,8 @@ function acknowledgeAsJson({ status, job }: HookResult): HookResponse {
 }
 
 /**
- * The secrets in one setting: a list separated by commas, the newest first.
- * @param name of the setting, which the error names; the error never contains the value
+ * Splits a setting into its secrets, which are separated by commas, the newest first.
+ * @param name the name of the setting. An error shows this name, never the value
  * @throws Problem 503 misconfigured
  */
 export function hookSecrets({ secretForm }: Sender, name: string, value: string | undefined): string[] {

@@ -1,4 +1,4 @@
-// Slack signs events, slash commands and interactions alike: its version, the time and the body.
+// Slack signs events, slash commands and interactions in the same way. The signed string consists of a version, the time and the body.
 import { hexOf } from "../core/lib/bytes.ts";
 import { hmacSha256 } from "../core/lib/hmac.ts";
 import { isRecord, type JsonObject, objectOf, recordsOf, textOf } from "../core/lib/json.ts";
@@ -46,8 +46,8 @@ export const slack = {
     );
   },
 
-  // For an event any 2xx is a success. Commands and interactions need 200, and Slack would show the body of a command's response to its user
-  // (docs.slack.dev: Slash commands, Handling user interaction).
+  // For an event, any 2xx is a success. Commands and interactions need 200 and an empty body, since Slack would show the body of the response
+  // to the user who sent the command (docs.slack.dev: Slash commands, Handling user interaction).
   acknowledge: (result, payload) =>
     objectOf(payload)["type"] === "event_callback" ? DEFAULTS.acknowledge(result) : EMPTY,
 } satisfies Sender;

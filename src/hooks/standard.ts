@@ -3,13 +3,13 @@ import { signatureEntry, signingKey, STANDARD_SECRET } from "../core/callbacks/s
 import { DEFAULTS, type Sender } from "./sender.ts";
 import { checkTimestamp, readHeaders, UNIX_TIME, verifySignature } from "./verify.ts";
 
-/** Without a full stop, which separates the id from the time: with one, the same signed text could be another id and another time. */
+/** An id must not contain `.`, the separator of the signed string. With one, the same string could be read as another id and time. */
 const ID = /^[\x21-\x2d\x2f-\x7e]{1,256}$/;
 const ENTRY = "v[0-9]+[a-z]*,[^\\s,]+";
 const ENTRIES = new RegExp(`^${ENTRY}(?: ${ENTRY})*$`);
 const V1 = /^v1,[A-Za-z0-9+/]{43}=$/;
 
-/** The name of one header. A request has either all names of Standard Webhooks or all of Svix. */
+/** Returns the full name of one header. A request uses either the names of Standard Webhooks or those of Svix, for all three headers. */
 function headerName(headers: Headers, part: "id" | "timestamp" | "signature"): string {
   return `${!headers.has("webhook-id") && headers.has("svix-id") ? "svix" : "webhook"}-${part}`;
 }
@@ -27,7 +27,7 @@ export const standard = {
       entries: [headerName(headers, "signature"), ENTRIES],
     });
     if ("rejected" in values) return values;
-    // Signatures of other versions (v1a is a public-key signature) may accompany ours. Alone they prove nothing.
+    // Signatures of other versions (v1a is a public-key signature) may accompany ours, but don't replace it.
     const signatures = values.entries.split(" ").filter((entry) => entry.startsWith("v1,"));
     if (signatures.length === 0 || !signatures.every((entry) => V1.test(entry)))
       return { rejected: "malformed_header" };

@@ -1,5 +1,5 @@
-// Telegram signs nothing: it sends the secret itself in a header. TLS alone protects body and time, and only the update's number
-// identifies a replay.
+// Telegram signs nothing: it sends the secret itself in a header. Only TLS protects the body and the time, and only the update's number
+// identifies a repeated event.
 import { keyDigest } from "../core/callers/credential.ts";
 import { isRecord, objectOf } from "../core/lib/json.ts";
 import { DEFAULTS, type Sender } from "./sender.ts";
@@ -25,12 +25,12 @@ export const telegram = {
     return Number.isSafeInteger(id) ? String(id) : null;
   },
 
-  // Beside its number an update has one object, named after its kind. A button belongs to a message of our own bot, so only the person
-  // who pressed it counts.
+  // Besides its number, an update has one object, named after the update's kind. A pressed button belongs to a message of our own bot, so
+  // only the person who pressed the button counts.
   isBot(payload) {
     const objects = Object.values(objectOf(payload)).filter(isRecord);
     return objects.some(({ from, via_bot: via }) => objectOf(from)["is_bot"] === true || isRecord(via));
   },
 
-  // Telegram would run a body with `method` as a call of the Bot API. The default acknowledgement has none.
+  // Telegram would run a response body that has `method` as a call of the Bot API. The default acknowledgement has no such field.
 } satisfies Sender;

@@ -1,17 +1,17 @@
-// The pieces of a sender's `verify`: headers of a strict form, the age of a signed time, signatures under several secrets. Knows no
-// provider; the time is passed in.
+// The functions from which a sender's `verify` is built: they read headers of a strict form, check the age of a signed time, and compare
+// signatures under several secrets. They know no provider and no clock.
 import { timingSafeEqual } from "../core/lib/hmac.ts";
 
-/** How old a signed time may be, and how far the sender's clock may be ahead. */
+/** How old a signed time may be, and how far the sender's clock may be ahead, in seconds. */
 const TOLERANCE_S = 300;
-/** Unix seconds. Libraries sign the number that they parse, so a sign, a space or a leading zero would make another signed text. */
+/** Unix seconds. Libraries sign the number that they parse, so a sign, a space or a leading zero would change the signed string. */
 export const UNIX_TIME = /^[1-9]\d{0,11}$/;
 
-/** `secret`: index of the secret that signed, 0 for the newest. The log shows whether an old secret is still in use. */
 export interface VerifiedWebhook {
+  /** Index of the secret that signed, 0 for the newest. The log shows it, so that a deployer sees whether an old secret is still in use. */
   secret: number;
 }
-/** Why a request was rejected. It is logged and never sent. */
+/** Why a request was rejected. The reason is logged and never sent. */
 export type WebhookRejection =
   | "missing_header"
   | "malformed_header"
@@ -23,8 +23,9 @@ export interface RejectedWebhook {
 }
 
 /**
- * The values of headers, under the keys of `forms`.
- * @param forms the name and the form of each header. A header that is sent twice arrives joined by ", " and must not fit its form.
+ * Reads headers.
+ * @param forms the name and the form of each header. The form must not match two values joined by ", ", as a header that is sent twice arrives.
+ * @returns the values under the keys of `forms`
  */
 export function readHeaders<Key extends string>(
   headers: Headers,
@@ -42,8 +43,9 @@ export function readHeaders<Key extends string>(
 }
 
 /**
- * Checks the age of a signed time: null if it is within 300 s of now. Compares whole seconds, as the providers' own libraries do.
- * @param time of the form UNIX_TIME
+ * Checks the age of a signed time. Compares whole seconds, as the providers' own libraries do.
+ * @param time Unix seconds in the form UNIX_TIME
+ * @returns null if the time is at most 300 s from now
  */
 export function checkTimestamp(time: string, nowMs: number): RejectedWebhook | null {
   const age = Math.floor(nowMs / 1_000) - Number(time);
@@ -52,9 +54,9 @@ export function checkTimestamp(time: string, nowMs: number): RejectedWebhook | n
 }
 
 /**
- * Whether one of the signatures is by one of the secrets. Compares texts, because base64 can spell the same bytes in several ways and a
- * sender writes only one of them. To take the same time for every result, it goes on after a match.
- * @param sign the signature that the sender would write with this secret; null for a secret that can't sign
+ * Checks whether one of the secrets made one of the signatures. Compares strings rather than bytes, because base64 can spell the same bytes
+ * in several ways, and a sender writes only one of them. Continues after a match, so that every result takes the same time.
+ * @param sign returns the signature that the sender would write with this secret, or null if the secret can't sign
  */
 export async function verifySignature(
   secrets: readonly string[],

@@ -14,13 +14,13 @@ import { compose } from "../core/request/compose.ts";
 import { readAsk } from "../core/request/read-ask.ts";
 import { restrictAsk, restrictCacheControl, restrictedBodyBytes } from "../core/request/restrict.ts";
 import type { Deps, RequestContext } from "../deps.ts";
-import { admit, admitReader } from "../gate/admit.ts";
+import { admit, admitById } from "../gate/admit.ts";
 import { AskSource, type AskStreamContext, TextSource } from "./respond/ask-source.ts";
 import { eventStream, json, NO_STORE, deferLogLine, awaitUntilPing } from "./respond/response.ts";
 import { liveBody } from "./respond/stream-body.ts";
 import type { Grant } from "../core/callers/caller.ts";
 
-/** The cap for server callers; `limits.max_body_bytes` can only raise it. */
+/** The default size limit for server callers. `limits.max_body_bytes` can only raise it. */
 const SERVER_BODY_BYTES = 3 * 1_048_576;
 /** `wrangler dev` compresses text/plain for browsers, and sends a compressed body in one piece at its end (workers-sdk#6577). */
 const UNCOMPRESSED = { "content-encoding": "identity" };
@@ -62,7 +62,7 @@ async function postAsk(c: Context<AppEnv>): Promise<Response> {
   };
 
   const joined = await joinAskRun(deps, question, context, parsed, headers);
-  const pending = joined?.reply ?? callOnce(deps, question, context);
+  const pending = joined?.reply ?? answerDirectly(deps, question, context);
   if (!stream) {
     const reply = await pending;
     if (reply.kind !== "whole") throw new Error("a stream in place of a complete answer");
@@ -85,8 +85,8 @@ function queryOf(url: string): Iterable<[name: string, value: string]> {
   return url.includes("?") ? new URL(url).searchParams : [];
 }
 
-/** The call of a request without an Idempotency-Key. @throws Problem */
-async function callOnce(deps: Deps, question: Question, context: RequestContext): Promise<AskReply> {
+/** Answers a request that has no Idempotency-Key, so it records no run. @throws Problem */
+async function answerDirectly(deps: Deps, question: Question, context: RequestContext): Promise<AskReply> {
   return toAskReply(await answer(deps, question, context), context.requestId, question.composed.body.model);
 }
 
@@ -103,7 +103,7 @@ function eventResponse(
   );
 }
 
-/** Waits for the first text, as the event stream does for its first event. */
+/** Waits for the first text before sending headers, as the event stream waits for its reply. */
 async function textStreamResponse(c: Context<AppEnv>, reply: AskReply): Promise<Response> {
   if (reply.kind === "whole") return textResponse(reply.answer, reply.headers);
   const source = new TextSource(reply, deferLogLine(c));
@@ -126,7 +126,7 @@ function textHeaders(headers: Record<string, string>): Record<string, string> {
 
 async function getAsk(c: Context<AppEnv>): Promise<Response> {
   const { deps } = c.var;
-  const { owner } = await admitReader(deps, c.req.raw, c.var);
+  const { owner } = await admitById(deps, c.req.raw, c.var);
   const turn = await readStoredTurn(deps, owner, c.req.param("id") ?? "");
   const { prices } = deps.config;
   if (c.req.query("thread") === "true") {

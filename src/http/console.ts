@@ -1,19 +1,19 @@
-// GET / and /console/{file}: the console page. Always on under ENVIRONMENT=local, elsewhere only with `console: true` in the config; where
-// it is off, these addresses do not exist. The files are the same for everybody: the page gets its data from the API.
+// GET / and /console/{file}: the console page. It is always on under ENVIRONMENT=local, elsewhere only with `console: true` in the config.
+// If the console is off, these addresses do not exist. The files are the same for everybody, because the page gets its data from the API.
 import { type Context, Hono, type MiddlewareHandler } from "hono";
 import type { AppEnv } from "../app-env.ts";
 import { routeNotFound } from "../core/lib/problem.ts";
 import { assetResponse, PAGE_POLICY } from "./respond/asset.ts";
 
 const PAGE_HEADERS = {
-  // A model's text reaches the page as text: not even a mistake could turn it into markup.
+  // Trusted Types: the page inserts a model's output as text only, and even a mistake in the page could not turn it into markup.
   "content-security-policy": `${PAGE_POLICY}; require-trusted-types-for 'script'; trusted-types 'none'`,
   "referrer-policy": "no-referrer",
   "cross-origin-opener-policy": "same-origin",
   "cross-origin-resource-policy": "same-origin",
 };
 
-/** Where the console is off, every method gets the 404 of an unknown address. */
+/** If the console is off, a request with any method gets the 404 of an unknown address. */
 const requireConsole: MiddlewareHandler<AppEnv> = async (c, next) => {
   const { local, config } = c.get("deps");
   if (!local && !config.console) throw routeNotFound();

@@ -1,10 +1,10 @@
-// GET /openapi.json and /docs: the API as a document, and a page that shows it. Both are public and always on: they contain nothing that
-// the project's source does not, and nothing of a deployer's config.
+// GET /openapi.json and /docs: the API as a document, and a page that shows it. Both are public and always on, because they contain only
+// what is in the project's source, and nothing from a deployer's config.
 import { Hono } from "hono";
 import type { AppEnv } from "../app-env.ts";
 import { assetResponse, PAGE_POLICY } from "./respond/asset.ts";
 
-// Swagger UI works under it: its icons are data URLs.
+// Swagger UI works under this policy, which permits data URLs for images: its icons are such URLs.
 const PAGE_HEADERS = { "content-security-policy": PAGE_POLICY, "referrer-policy": "no-referrer" };
 
 export const docsRoutes = new Hono<AppEnv>()

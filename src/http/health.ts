@@ -1,4 +1,4 @@
-// GET /health: whether this Worker could answer. Calls nothing outside: a probe every second must cost nothing.
+// GET /health: whether this Worker could answer. Sends no request and reads no storage, so a health check every second costs nothing.
 import { Hono } from "hono";
 import type { AppEnv } from "../app-env.ts";
 import type { Health } from "../contract/health.ts";

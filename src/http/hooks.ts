@@ -1,5 +1,5 @@
-// POST /hooks/{name}: verifies a signed event, records a job for it and acknowledges it at once. No part of an event is parsed,
-// counted or logged before its signature is verified.
+// POST /hooks/{name}: verifies a signed event, records a job for the event, and acknowledges it immediately, or waits for the answer with
+// `respond: "sync"`. No part of an event is parsed, counted or logged before its signature is verified.
 import { type Context, Hono } from "hono";
 import { assertNotPaused } from "../answer/answer.ts";
 import type { AppEnv } from "../app-env.ts";
@@ -18,10 +18,10 @@ import { answerJob } from "../jobs/answer-job.ts";
 import { deriveDigest, ownerOf } from "../core/callers/owner.ts";
 
 const MAX_BODY_BYTES = 1_048_576;
-/** How long a repeated event waits for the answer to an earlier request with the same event. */
+/** How long a request with a repeated event waits for the answer that the first request started. */
 const REPEAT_WAIT_MS = 20_000;
 const REPEAT_POLL_MS = 250;
-/** The sender's id of an event is not signed, so only a plain one is logged. */
+/** The delivery id in the header is unsigned, so it is logged only if it matches this pattern. */
 const DELIVERY_ID = /^[\w.:-]{1,200}$/;
 
 export const hooksRoutes = new Hono<AppEnv>().post("/:name", postHook);
@@ -92,7 +92,7 @@ async function verifiedRequest(c: Context<AppEnv>, sender: Sender, hook: Hook): 
   return request;
 }
 
-/** The same event has the same job id. It derives from the signed id, or from the body where the sender signs no id. */
+/** Derives a job id that is the same for the same event: from the signed id, or from the body if the sender signs no id. */
 async function jobIdOf(
   { idKeys }: Deps,
   name: string,
@@ -122,18 +122,19 @@ async function callerOf({ idKeys }: Deps, name: string, hook: Hook): Promise<Cal
 }
 
 /**
- * Answers the job within this request. Undefined: the record already has another outcome for it.
- * @throws Problem the job's failure with its status, so that the sender sends the event again and the job starts over
+ * Answers the job within this request.
+ * @returns undefined if the job's record already has another outcome
+ * @throws Problem with the status of the job's failure, so that the sender sends the event again and the job starts over
  */
 async function answerNow(
   c: Context<AppEnv>,
   hook: Hook,
   spec: JobSpec,
-  instance: { job: string; instance: string },
+  jobInstance: { job: string; instance: string },
 ): Promise<HookResponse | undefined> {
   const { deps, waitUntil } = c.var;
-  const attempt = answerJob(deps.forJobs(), () => deps.jobs.record(instance.job), instance, waitUntil);
-  // A sender that disconnects must not end a paid call: the answer is recorded, and the sender gets it when it repeats the event.
+  const attempt = answerJob(deps.forJobs(), () => deps.jobs.record(jobInstance.job), jobInstance, waitUntil);
+  // A sender that disconnects must not end a paid call. The answer is recorded, and the sender gets it by repeating the event.
   waitUntil(attempt.catch(() => undefined));
   const { outcome } = await attempt;
   if (outcome === undefined) return undefined;
@@ -142,8 +143,8 @@ async function answerNow(
 }
 
 /**
- * For a repeated event whose sender waits: the same answer, as soon as it is recorded.
- * @throws Problem 503 unavailable, with Retry-After. A 200 `duplicate` would be wrong here: the sender would never get the answer.
+ * Waits for the recorded answer when a sync sender repeats an event.
+ * @throws Problem 503 unavailable, with Retry-After. After a 200 `duplicate`, the sender would not repeat the event and never get the answer
  */
 async function awaitAnswer(deps: Deps, hook: Hook, job: string): Promise<HookResponse> {
   for (let waited = 0; waited <= REPEAT_WAIT_MS; waited += REPEAT_POLL_MS) {

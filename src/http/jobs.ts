@@ -1,4 +1,4 @@
-// POST /jobs, GET /jobs/{id} and POST /jobs/{id}/redeliver: questions that are answered while nobody waits.
+// POST /jobs, GET /jobs/{id} and POST /jobs/{id}/redeliver: questions that are answered in the background.
 import { type Context, Hono } from "hono";
 import { assertNotPaused } from "../answer/answer.ts";
 import type { AppEnv } from "../app-env.ts";
@@ -58,7 +58,7 @@ function acceptedResponse(c: Context<AppEnv>, body: JobAccepted): Response {
   return json(c, body, 202, { location: `/jobs/${body.job}` });
 }
 
-/** @throws Problem 404 not_found, the same for a job that does not exist and for a job of another owner */
+/** @throws Problem 404 not_found if there is no such job, or if the job belongs to another owner. The two errors are identical */
 async function visibleJob(c: Context<AppEnv>): Promise<JobView> {
   const caller = await admitServerCaller(c);
   const id = c.req.param("id") ?? "";
@@ -71,7 +71,7 @@ async function visibleJob(c: Context<AppEnv>): Promise<JobView> {
   return view;
 }
 
-/** @throws Problem 403 insufficient_scope for a restricted caller; those of `admit` */
+/** @throws Problem 403 insufficient_scope for a restricted caller, and the problems of admit() */
 async function admitServerCaller(c: Context<AppEnv>): Promise<Caller> {
   const { deps, logFields, waitUntil } = c.var;
   const caller = await admit(deps, c.req.raw, { logFields, waitUntil });

@@ -13,18 +13,17 @@ import { errorResponse } from "./respond/response.ts";
 /** The path under which Hono registers a middleware for every request. */
 const ANY_PATH = "/*";
 
-/** Methods that routes have. */
 const METHODS = ["GET", "POST", "DELETE"];
 
 /**
  * Gives every request an id and one log line.
  *
- * Guarantees: every response has `x-request-id` and `x-content-type-options`, and every request writes exactly one line: when its
- * response is ready or, for a streamed one, when the stream has ended. The id is always ours: a caller's `x-request-id` is ignored.
+ * Guarantees: every response has `x-request-id` and `x-content-type-options`, and every request writes exactly one line. The line is written
+ * when the response is ready or, for a streamed response, when the stream has ended. A caller's `x-request-id` is ignored.
  *
- * @param app names the route in the line
+ * @param app the app, whose router knows the name of the request's route
  * @example
- * // A middleware of your own. Register it with app.use() in app.ts, after requestLog; what it adds to logFields is logged.
+ * // A middleware of your own. Register it with app.use() in app.ts, after requestLog. Fields that it adds to logFields are logged.
  * const region: MiddlewareHandler<AppEnv> = async (c, next) => {
  *   await next();
  *   c.res.headers.set("x-region", String(c.req.raw.cf?.colo));
@@ -61,8 +60,8 @@ export function requestLog(
 }
 
 /**
- * The route as it is registered, such as `/ask/{id}`, never the path, which may hold anything. For a 405 or a preflight, it is the route of
- * another method.
+ * Returns the route as it is registered, such as `/ask/{id}`. The path itself is never logged, since a caller can put anything into it. For
+ * a 405 or a preflight, the result is the route of another method.
  */
 function routeName(app: Hono<AppEnv>, c: Context<AppEnv>): string {
   let path = routePath(c, -1);
@@ -76,8 +75,8 @@ function routeName(app: Hono<AppEnv>, c: Context<AppEnv>): string {
 /**
  * Applies the CORS rules of gate/cors.ts.
  *
- * Guarantees: a page of an allowed origin can read every response, errors included, and its preflights succeed; a preflight of any
- * other page gets 403. A response that already allows `*` is the same for all origins and stays unchanged.
+ * Guarantees: a page of an allowed origin can read every response, errors included, and its preflights succeed. A preflight of any other
+ * page gets 403. A response that already allows `*` stays unchanged, because it is the same for all origins.
  */
 export function cors(config: Config, isLocal: (env: Env) => boolean): MiddlewareHandler<AppEnv> {
   return async (c, next) => {
@@ -92,7 +91,7 @@ export function cors(config: Config, isLocal: (env: Env) => boolean): Middleware
   };
 }
 
-/** Hono passes only instances of Error to `onError`. Guarantees: any other thrown value becomes a Problem and gets there, too. */
+/** Hono passes only instances of Error to `onError`. Guarantees: any other thrown value becomes a Problem and reaches `onError`, too. */
 export const wrapThrownValues: MiddlewareHandler<AppEnv> = async (c, next) => {
   try {
     await next();
@@ -104,8 +103,8 @@ export const wrapThrownValues: MiddlewareHandler<AppEnv> = async (c, next) => {
 /**
  * Provides `c.var.deps`.
  *
- * Guarantees: a route runs only with settings that are complete and valid; else every request gets 503 `misconfigured`. Under
- * ENVIRONMENT=local, where no credential is needed, only requests to a loopback host pass.
+ * Guarantees: a route runs only if all settings are complete and valid. Otherwise every request gets 503 `misconfigured`. Under
+ * ENVIRONMENT=local, where no credential is needed, only requests to a loopback host reach a route.
  */
 export function provideDeps(depsOf: (env: Env) => Promise<Deps>): MiddlewareHandler<AppEnv> {
   return async (c, next) => {

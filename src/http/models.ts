@@ -1,5 +1,5 @@
-// GET /v1/models: the values that `model` may have: the presets' names and, for server callers, those of upstream's models that the config
-// allows. Also refuses Chat Completions.
+// GET /v1/models lists the values that `model` may have: the names of presets and, for server callers, the names of those upstream models
+// that the config allows. This file also refuses Chat Completions.
 import { Hono } from "hono";
 import { type JsonObject, recordsOf } from "../core/lib/json.ts";
 import { Problem } from "../core/lib/problem.ts";
@@ -18,7 +18,7 @@ export const modelsRoutes = new Hono<AppEnv>()
       created: 0,
       owned_by: "preset",
     }));
-    // A restricted caller may not name upstream's models.
+    // A restricted caller may not name upstream models.
     if (grant !== undefined) return json(c, { object: "list", data: presets } satisfies ModelList);
     const allowed = deps.config.models;
     const listed = recordsOf((await deps.upstream.models(c.req.raw.signal))["data"]);

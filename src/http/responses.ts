@@ -1,5 +1,5 @@
 // POST, GET and DELETE /v1/responses (also /responses): for any OpenAI client, with only baseURL and apiKey changed. GET, DELETE and
-// input_items come from KV: UniAPI has no such routes.
+// input_items work on the turns in KV, because UniAPI has no such routes.
 import { type Context, Hono } from "hono";
 import { answer, type Question } from "../answer/answer.ts";
 import { joinResponsesRun } from "../answer/runs/join-run.ts";
@@ -15,14 +15,14 @@ import type { Config } from "../core/config/define-config.ts";
 import type { ResponsesRequest } from "../contract/ask.ts";
 import type { AppEnv } from "../app-env.ts";
 import type { RequestContext } from "../deps.ts";
-import { admit, admitReader } from "../gate/admit.ts";
+import { admit, admitById } from "../gate/admit.ts";
 import { eventStream, json, NO_STORE, deferLogLine } from "./respond/response.ts";
-import { replayText, responseObjectOf, ResponsesSource } from "./respond/responses-source.ts";
+import { eventStreamText, responseObjectOf, ResponsesSource } from "./respond/responses-source.ts";
 import { readCacheControl } from "../core/request/headers.ts";
 import type { DeletedResponse, InputItems } from "../contract/response.ts";
 import type { Grant } from "../core/callers/caller.ts";
 
-/** The cap for server callers. */
+/** The default size limit for server callers. `limits.server.max_body_bytes` replaces it. */
 const SERVER_BODY_BYTES = 8 * 1_048_576;
 
 export const responsesRoutes = new Hono<AppEnv>()
@@ -78,8 +78,10 @@ function maxBodyBytes(grant: Grant | undefined, config: Config): number {
 }
 
 /**
- * @returns `echoed`: the request fields that the response object may show. For a server caller, the composed request without a preset's
- * instructions; for a restricted caller, only its own fields
+ * Composes the upstream body, after restricting the request of a restricted caller.
+ * @returns `echoed` has the request fields that the response object may show. A server caller sees the composed request without a preset's
+ * instructions. For a restricted caller, `instructions`, `tools`, `tool_choice`, `text` and `metadata` are only its own, and the ids that
+ * the Worker adds (`user`, `safety_identifier`, `prompt_cache_key`) are absent
  */
 function composeFor(
   grant: Grant | undefined,
@@ -113,7 +115,7 @@ function composeFor(
 
 async function getResponse(c: Context<AppEnv>): Promise<Response> {
   const { deps } = c.var;
-  const caller = await admitReader(deps, c.req.raw, c.var);
+  const caller = await admitById(deps, c.req.raw, c.var);
   const turn = await readStoredTurn(deps, caller.owner, c.req.param("id") ?? "");
   const object = completeResponse(turn.response, {
     id: turn.id,
@@ -123,30 +125,30 @@ async function getResponse(c: Context<AppEnv>): Promise<Response> {
     now: turn.at,
   });
   if (c.req.query("stream") !== "true") return json(c, object);
-  return new Response(replayText(object), {
+  return new Response(eventStreamText(object), {
     headers: { "content-type": "text/event-stream; charset=utf-8", ...NO_STORE },
   });
 }
 
 async function deleteResponse(c: Context<AppEnv>): Promise<Response> {
   const { deps } = c.var;
-  const caller = await admitReader(deps, c.req.raw, c.var);
+  const caller = await admitById(deps, c.req.raw, c.var);
   const id = c.req.param("id") ?? "";
   await deleteStoredTurn(deps, caller.owner, id);
   return json(c, { id, object: "response", deleted: true } satisfies DeletedResponse);
 }
 
-/** OpenAI's list shape. All of a turn's items fit one page: `limit`, `after` and `order` only choose among them. */
+/** Lists a turn's input items in OpenAI's list format. The turn has all its items, so `limit`, `after` and `order` only choose among them. */
 async function getInputItems(c: Context<AppEnv>): Promise<Response> {
   const { deps } = c.var;
-  const caller = await admitReader(deps, c.req.raw, c.var);
+  const caller = await admitById(deps, c.req.raw, c.var);
   const turn = await readStoredTurn(deps, caller.owner, c.req.param("id") ?? "");
   const items = asItems(turn.input).map((item, at) => ({
     ...item,
     type: item["type"] ?? "message",
     id: typeof item["id"] === "string" ? item["id"] : `item_${at}_${turn.id.slice(-12)}`,
   }));
-  // Newest first by default, as at OpenAI.
+  // As in OpenAI's API, the newest item comes first by default.
   const ordered = c.req.query("order") === "asc" ? items : items.toReversed();
   const after = c.req.query("after");
   const start = after === undefined ? 0 : ordered.findIndex((item) => item.id === after) + 1;

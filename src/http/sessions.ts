@@ -1,5 +1,5 @@
-// POST /sessions: a short-lived session token for one end user, in exchange for a server key (a backend without a JWT library) or for a
-// solved Turnstile challenge.
+// POST /sessions issues a short-lived session token for one end user. A backend without a JWT library requests one with a server key. A
+// page gets one for a solved Turnstile challenge.
 import { type Context, Hono } from "hono";
 import type { AppEnv } from "../app-env.ts";
 import type { Sessions } from "../core/config/config-schema.ts";
@@ -93,7 +93,7 @@ function sessionSettings(deps: Deps): { sessions: Sessions; key: SessionKey } {
   return { sessions, key };
 }
 
-/** @param ttl seconds */
+/** @param ttl lifetime of the token in seconds */
 async function issueToken(deps: Deps, key: SessionKey, claims: JsonObject, ttl: number): Promise<SessionToken> {
   const iat = Math.floor(deps.now() / 1_000);
   const expiresAt = iat + ttl;

@@ -8,7 +8,7 @@ import { admit } from "../gate/admit.ts";
 import { json } from "./respond/response.ts";
 
 const DAY_MS = 86_400_000;
-/** UTC days, today included. */
+/** Number of UTC days in the report, including today. */
 const DAYS = 30;
 
 export const usageRoutes = new Hono<AppEnv>().get("/", async (c) => {
@@ -49,12 +49,12 @@ function sumOf(days: readonly DaySums[]): UsageSums {
   return shownOf(sum);
 }
 
-/** The budget's limits, and the request cap of the session token. */
+/** Returns the limits of a budget, and the maximum number of requests of its session token. */
 function limitsOf({ limits, token }: CallerBudget): UsageLimits {
   return { ...limits, ...(token === undefined ? {} : { requests: token.requests }) };
 }
 
-/** Held tokens count as used. */
+/** Returns what remains of each limit. `tokens` includes the held tokens, so these count as used. */
 function remainingOf(
   { limits, token }: CallerBudget,
   today: DaySums,

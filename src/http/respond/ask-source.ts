@@ -1,5 +1,5 @@
-// POST /ask as a stream: numbered server-sent events, or bare text. A stream ends exactly once: with `done`, with `error`, or because the
-// caller disconnected, and reports which.
+// POST /ask as a stream: numbered server-sent events, or text alone. A stream ends with `done`, with `error`, or because the caller
+// disconnected. It calls `onEnd` exactly once, with the problem if it failed.
 import type { AskReply, StreamedAskReply } from "../../answer/ask-reply.ts";
 import type { AskEvent } from "../../contract/answer.ts";
 import { Problem, toProblem } from "../../core/lib/problem.ts";
@@ -7,19 +7,19 @@ import { formatEvent } from "../../core/lib/sse.ts";
 import { plainText } from "../../core/reply/trim-stream.ts";
 import type { Source } from "./stream-body.ts";
 
-/** Called once, when the stream ends; without a problem it ended well. */
+/** Called once, when the stream ends. Without a problem, the stream ended with the complete answer. */
 type OnEnd = (problem?: Problem) => void;
 
 export interface AskStreamContext {
-  /** The part of every event's id that names this stream. */
+  /** The first part of every event's id: the run's id, or a random string if there is no run. */
   run: string;
-  /** The number of the last event that the caller has; -1 if it has none. Up to this number, only `done` and `error` are sent again. */
+  /** The number of the last event that the caller received, or -1. Of the events up to this number, only `done` and `error` are sent again. */
   after: number;
   requestId: string;
   onEnd: OnEnd;
 }
 
-/** text/event-stream: `id: <run>-<n>`, event, one line of data. `n` counts the events of the reply from 0. */
+/** A text/event-stream. Each event has the id `<run>-<n>`, its type, and one line of data. `n` counts the events of the reply from 0. */
 export class AskSource implements Source {
   readonly #reply: Promise<AskReply>;
   #settledReply: AskReply | undefined;
@@ -31,7 +31,7 @@ export class AskSource implements Source {
 
   constructor(reply: AskReply | Promise<AskReply>, context: AskStreamContext) {
     this.#reply = Promise.resolve(reply);
-    // It may fail before `next` is called, which handles the rejection.
+    // The reply may fail before `next` is called. `next` handles the rejection.
     this.#reply.catch(() => undefined);
     this.#context = context;
   }
@@ -54,7 +54,7 @@ export class AskSource implements Source {
     } catch (error) {
       const problem = toProblem(error);
       this.#end(problem);
-      // A recording does not contain this error, so the event takes no number, and the caller can resume after the last one.
+      // A recording does not contain this error. So the event repeats the previous number, and the caller can resume after the last event.
       if (problem.code === "unavailable") this.#n = Math.max(this.#n - 1, this.#context.after);
       return this.#format([{ event: "error", data: problem.body(this.#context.requestId) }]);
     }
@@ -85,7 +85,7 @@ export class AskSource implements Source {
   }
 }
 
-/** text/plain: the text as it comes. A failure breaks the connection: text has no other way to say that it is incomplete. */
+/** A text/plain stream. A failure breaks the connection, because nothing in plain text can say that the text is incomplete. */
 export class TextSource implements Source {
   readonly #reply: StreamedAskReply;
   readonly #onEnd: OnEnd;
@@ -97,7 +97,7 @@ export class TextSource implements Source {
     this.#onEnd = onEnd;
   }
 
-  /** Reads ahead to the first text, which `next` then returns: the route can still answer a failure before it with a status. */
+  /** Reads the first text ahead; `next` returns it later. If this read fails, the route can still respond with an error status. */
   readFirst(): Promise<string | null> {
     this.#first = this.#read();
     this.#first.catch(() => undefined);

@@ -1,10 +1,10 @@
-// A file of dist/assets as a response, and the content security policy of the Worker's own pages (/docs, the console): they run their own
-// scripts only, and connect to this Worker only.
+// Serves a file of dist/assets, and defines the content security policy of the Worker's own pages (/docs, the console). Under this policy a
+// page runs only its own scripts, and connects only to this Worker.
 import type { Context } from "hono";
 import type { AppEnv } from "../../app-env.ts";
 import { Problem } from "../../core/lib/problem.ts";
 
-/** No eval, no inline script or style; images may be data URLs. A page under it can't reach another origin. */
+/** Forbids eval, inline scripts, inline styles and every other origin. Images may be data URLs. */
 export const PAGE_POLICY = [
   "default-src 'none'",
   "script-src 'self'",
@@ -16,12 +16,12 @@ export const PAGE_POLICY = [
   "frame-ancestors 'none'",
 ].join("; ");
 
-/** A path from a caller can't lead to another folder. */
+/** Excludes `..` and empty segments, so that a path from a caller can't lead to another folder. */
 const PLAIN_PATH = /^(?:\/\w[\w.-]*)+$/;
 
 /**
- * Answers 304 to a client that has the file.
- * @param headers set in place of the file's own
+ * Responds with a file, or with 304 if the client already has the current file.
+ * @param headers replace the file's own headers of the same names
  * @throws Problem 404 not_found, 503 misconfigured
  */
 export async function assetResponse(

@@ -1,28 +1,28 @@
-// How routes respond: JSON, errors, and the head of an event stream. Everything here needs Hono's context; bodies that stream do not
-// (stream-body.ts).
+// How routes respond: with JSON, with an error, or with an event stream. These functions need Hono's context. stream-body.ts produces the
+// body of a stream without it.
 import type { Context } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import type { AppEnv } from "../../app-env.ts";
 import { toProblem, type Problem } from "../../core/lib/problem.ts";
 import { liveBody, PING_AFTER_MS, type Source } from "./stream-body.ts";
 
-/** Every response belongs to one caller, so no cache on the way may store it. */
+/** Every response belongs to one caller, so no cache may store it. */
 export const NO_STORE = { "cache-control": "no-store" };
 
 export function json(c: Context<AppEnv>, value: object, status = 200, headers: Record<string, string> = {}): Response {
   return c.json(value, status as ContentfulStatusCode, { ...NO_STORE, ...headers });
 }
 
-/** The response to any error (docs/contract.md §8). */
+/** Creates the response to any error (docs/contract.md §8). */
 export function errorResponse(c: Context<AppEnv>, error: unknown): Response {
   const problem = toProblem(error, c.get("logFields").upstream_called);
   logProblem(c, problem);
-  // No stream will end: the log line is due at once.
+  // There is no stream to wait for, so the log line is written now.
   c.set("streamEnd", undefined);
   return json(c, problem.body(c.get("requestId")), problem.status, problem.headers());
 }
 
-/** Adds the problem to the request's log line. The stack of an unexpected one is logged separately. */
+/** Adds the problem to the request's log line. The stack of an unexpected problem is logged separately. */
 export function logProblem(c: Context<AppEnv>, problem: Problem): void {
   const logFields = c.get("logFields");
   logFields.code = problem.code;
@@ -31,9 +31,9 @@ export function logProblem(c: Context<AppEnv>, problem: Problem): void {
 }
 
 /**
- * A text/event-stream response. Its head waits for the reply, so that a refusal still gets its own status.
- * @param toSource gets the reply, or its promise where it takes longer than a client should wait for a sign of life (PING_AFTER_MS)
- * @throws Problem if upstream refuses before that time
+ * Creates a text/event-stream response. Waits up to PING_AFTER_MS before sending headers, so that an early refusal still gets its own status.
+ * @param toSource builds the body from the reply, or from its promise if the reply is still pending after PING_AFTER_MS
+ * @throws Problem if upstream refuses within PING_AFTER_MS
  */
 export async function eventStream<Reply extends { headers: Record<string, string> }>(
   c: Context<AppEnv>,
@@ -54,7 +54,7 @@ export async function eventStream<Reply extends { headers: Record<string, string
   });
 }
 
-/** Waits for a promise until the first ping is due. @returns undefined if the promise is then still pending */
+/** Waits for a promise until the first ping is due. @returns undefined if the promise is still pending at that time */
 export async function awaitUntilPing<T>(promise: Promise<T>): Promise<T | undefined> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const timeout = new Promise<undefined>((resolve) => {
@@ -65,7 +65,7 @@ export async function awaitUntilPing<T>(promise: Promise<T>): Promise<T | undefi
 
 /**
  * Makes the request's log line wait for the stream.
- * @returns for the source to call once, when the stream ends: with the problem if it failed
+ * @returns a function that the source must call once, when the stream ends, passing the problem if it failed
  */
 export function deferLogLine(c: Context<AppEnv>): (problem?: Problem) => void {
   const { promise, resolve } = Promise.withResolvers<void>();

@@ -1,4 +1,4 @@
-// The streams of /v1/responses: upstream's own events under our ids. Events without a response object pass byte for byte, as whole
+// The streams of /v1/responses: upstream's events under our ids. Complete events without a response object are sent byte for byte, as whole
 // frames. A stream that fails ends with an `error` event, and then breaks its connection.
 import type { StreamedAnswer, WholeAnswer } from "../../answer/answer.ts";
 import type { UpstreamEvent } from "../../answer/upstream-events.ts";
@@ -17,13 +17,13 @@ export interface ResponsesStreamContext {
   restricted: boolean;
   /** Unix seconds. */
   now: number;
-  /** Called once, when the stream ends; without a problem it ended well. */
+  /** Called once, when the stream ends. Without a problem, the stream ended with the complete response. */
   onEnd: (problem?: Problem) => void;
 }
 
 const DONE = "data: [DONE]\n\n";
 
-/** Event types that end a response. */
+/** The types of events that end a response. */
 const TERMINAL = /\.(?:completed|incomplete|failed|cancelled)$/;
 
 export class ResponsesSource implements Source {
@@ -32,11 +32,11 @@ export class ResponsesSource implements Source {
   readonly #context: ResponsesStreamContext;
   readonly #encoder = new TextEncoder();
   #hasBegun = false;
-  /** The next sequence number if upstream's first event had none; undefined if upstream counts. */
+  /** The next sequence number, if upstream's first event had none and we number the events; otherwise undefined. */
   #ownCount: number | undefined;
-  /** The number of the last event. */
+  /** The sequence number of the last event. */
   #lastNumber = -1;
-  /** Output items that have begun. */
+  /** How many output items have begun. */
   #items = 0;
   #hasEnded = false;
   #failure: Problem | undefined;
@@ -46,7 +46,7 @@ export class ResponsesSource implements Source {
     context: ResponsesStreamContext,
   ) {
     this.#reply = Promise.resolve(reply);
-    // It may fail before `next` is called, which handles the rejection.
+    // The reply may fail before `next` is called. `next` handles the rejection.
     this.#reply.catch(() => undefined);
     this.#context = context;
   }
@@ -58,7 +58,7 @@ export class ResponsesSource implements Source {
       const reply = (this.#settledReply ??= await this.#reply);
       if (reply.kind === "whole") {
         this.#end();
-        return replayText(responseObjectOf(reply.finished, this.#context));
+        return eventStreamText(responseObjectOf(reply.finished, this.#context));
       }
       const { events, finished } = await reply.next();
       const pieces: (Uint8Array | string)[] = [];
@@ -82,7 +82,7 @@ export class ResponsesSource implements Source {
     this.#end(new Problem("upstream_error", "The caller disconnected.", { reason: "client_left" }));
   }
 
-  /** Whether an event is sent as it came: a text delta, unless we number the stream. Its data is not parsed. */
+  /** Whether an event is forwarded without parsing its data. This is so for a text delta, unless we number the events. */
   #passesUnchanged({ delta }: UpstreamEvent): boolean {
     if (delta === undefined || !this.#hasBegun || this.#ownCount !== undefined) return false;
     this.#lastNumber = delta.sequenceNumber ?? this.#lastNumber;
@@ -95,7 +95,7 @@ export class ResponsesSource implements Source {
     finished: FinishedAnswer | undefined,
   ): Promise<Uint8Array | string> {
     const responseId = event.data["response_id"];
-    // Some relays name the response in every event.
+    // Some relays put the response's id into every event.
     const data =
       typeof responseId === "string" && responseId !== ""
         ? { ...event.data, response_id: await reply.idFor(responseId) }
@@ -141,7 +141,7 @@ export class ResponsesSource implements Source {
     this.#context.onEnd(problem);
   }
 
-  /** Flat as OpenAI documents it, and nested as some SDKs read it. */
+  /** The error's fields are at the top level, as OpenAI documents, and also in `error`, where some SDKs read them. */
   #errorEvent(problem: Problem): string {
     const { error } = problem.body(this.#context.requestId);
     const { code, message, param } = error;
@@ -149,12 +149,12 @@ export class ResponsesSource implements Source {
   }
 }
 
-/** A whole response as the text of its event stream. */
-export function replayText(response: JsonObject): string {
+/** Converts a complete response into the text of its event stream. */
+export function eventStreamText(response: JsonObject): string {
   return replayEvents(response).map(formatData).join("") + DONE;
 }
 
-/** The response object of a finished answer, under our ids and with the request's fields. */
+/** Creates the response object of a finished answer, with our ids and the request's fields. */
 export function responseObjectOf(
   { response, context }: FinishedAnswer,
   { request, restricted }: Pick<ResponsesStreamContext, "request" | "restricted">,
@@ -167,7 +167,7 @@ function formatData(data: JsonObject): string {
   return `event: ${String(data["type"])}\ndata: ${JSON.stringify(data)}\n\n`;
 }
 
-/** One write per batch. Frames that lie next to each other in one buffer are not copied. */
+/** Joins the pieces of a batch for a single write. Frames that are adjacent in the same buffer are not copied. */
 function concat(encoder: TextEncoder, pieces: readonly (Uint8Array | string)[]): Uint8Array {
   const parts: Uint8Array[] = [];
   for (const piece of pieces) {

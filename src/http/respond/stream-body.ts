@@ -1,32 +1,32 @@
-// The body of a streamed response. A Source provides the pieces; this module does not know what they contain.
+// The body of a streamed response. A Source provides the pieces. This module does not know what they contain.
 
-/** Provides what a stream sends, piece by piece. */
+/** Provides the body of a stream, piece by piece. */
 export interface Source {
   /**
-   * The next piece; null at the end. Called again only after it has settled. If it rejects, the connection breaks, so that the client sees
-   * no clean end.
+   * Returns the next piece, or null at the end. Called again only after the previous promise has settled. If the promise rejects, the
+   * connection breaks, so that the client sees no clean end.
    */
   next(): Promise<string | Uint8Array | null>;
-  /** The client has disconnected. */
+  /** Called when the client has disconnected. */
   cancel(): void;
 }
 
-/** A comment that keeps the connection and its proxies awake. */
+/** A comment (an SSE line that clients ignore), so that no proxy closes a silent connection. */
 const PING = ": ping\n\n";
-/** Milliseconds of silence before a ping: as long as a client should have to wait for a sign of life. */
+/** Milliseconds of silence before a ping: the longest time that a client should wait without receiving anything. */
 export const PING_AFTER_MS = 5_000;
 
 /**
- * Milliseconds between the last write and a failure. In workerd, a body that fails in the same turn of the event loop in which it wrote
- * loses that write, and the headers too if it was the first: the client would see a lost connection, and SDKs would call (and pay) again.
+ * Milliseconds between the last write and a failure. In workerd, a body that fails in the same turn of the event loop as its last write
+ * loses that write. If it was the first write, the headers are lost, too: the client sees a lost connection, and SDKs call (and pay) again.
  */
 const FLUSH_MS = 20;
 
 /**
- * One write per piece. Reads no faster than the client does (back-pressure), and tells the source at once when the client
- * disconnects.
- * @param silentSince when the client last received something, or sent its request, in milliseconds
- * @param pings whether to send comments during silence; only an event stream has comments
+ * Creates a body that writes each piece of the source separately. It reads from the source no faster than the client reads (back-pressure),
+ * and cancels the source as soon as the client disconnects.
+ * @param silentSince when the client last received something or sent its request, in milliseconds since 1970
+ * @param pings whether to send comments during silence. Only an event stream can contain comments
  */
 export function liveBody(
   source: Source,
@@ -41,7 +41,7 @@ export function liveBody(
     if (timer !== undefined) clearTimeout(timer);
   }
 
-  /** A write only moves `lastWrite`; the timer checks how long ago that was. */
+  /** A write does not restart the timer. It only moves `lastWrite`, and the timer checks how long ago that was. */
   function schedulePing(controller: ReadableStreamDefaultController<Uint8Array>, inMs: number): void {
     timer = setTimeout(() => {
       const silence = now() - lastWrite;
