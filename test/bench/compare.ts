@@ -1,4 +1,4 @@
-// Compares the Worker with its floor, row by row and round by round. Both get the same requests, and the order of the two changes with
+// Compares the Worker with its floor, row by row and round by round. Both get requests of the same length, and the order of the two changes with
 // every round. Each row has its own pair of processes, so the garbage of one row doesn't count for another. The result is the median
 // and the spread of the rounds' ratios.
 import { ROWS, type Row } from "./rows.ts";
@@ -48,12 +48,13 @@ export async function compareRows(
     const prepared = await stage.prepare();
     for (const { row, workers, floor, ours } of samples) {
       const sides = [
-        { worker: workers.floor, sink: floor },
-        { worker: workers.ours, sink: ours },
+        { worker: workers.floor, sink: floor, name: "a" },
+        { worker: workers.ours, sink: ours, name: "b" },
       ];
       if (round % 2 !== 0) sides.reverse();
-      for (const { worker, sink } of sides) {
-        const side = await measure(worker, row.requests, (n) => row.ask(`${round}-${n}`, prepared));
+      // Each side has its own questions: another checkout shares the KV, and would find the answers of the first in its cache.
+      for (const { worker, sink, name } of sides) {
+        const side = await measure(worker, row.requests, (n) => row.ask(`${round}-${name}-${n}`, prepared));
         if (round >= 0) sink.push(side);
       }
     }
