@@ -19,7 +19,7 @@ var AskError = class extends Error {
       status,
       requestId: request_id,
       retryAfter: +header("retry-after") || 0,
-      // `unavailable` also within a stream: its recording can't be read right now.
+      // `unavailable` can also end a stream with status 200, when its recording can't be read right now.
       retryable: (!status || status === 429 || status > 499 || code === "unavailable") && header("x-should-retry") !== "false"
     });
   }
@@ -205,7 +205,7 @@ function createClient(options) {
       body: {
         preset,
         previous_response_id: self.id,
-        // Texts and lists have `at`; bodies don't.
+        // Strings and arrays have a method `at`; a body does not.
         ...question?.at ? { input: question } : question
       }
     }) => {
@@ -216,7 +216,7 @@ function createClient(options) {
       id,
       ask: (question, options2) => open(false, question, options2).answer(),
       stream: (question, options2) => open(true, question, options2),
-      // Without an earlier question the Worker rejects the missing input.
+      // If there is no earlier question, the body has no input, and the Worker rejects it.
       retry: (options2) => open(true, { ...last, cache: "refresh" }, options2),
       resume: (token, options2) => open(true, "", options2, token),
       async turns() {

@@ -8,12 +8,12 @@ export interface ClientOptions {
      * function throws reaches the caller unchanged.
      */
     token?: string | ((refused?: string) => string | Promise<string>) | undefined;
-    /** The preset for questions that name none. */
+    /** The preset for questions that don't set one. */
     preset?: string | undefined;
     /** Replaces the global `fetch`, for example by a service binding. */
     fetch?: ((url: string, init: RequestInit) => Promise<Response>) | undefined;
 }
-/** Awaits work on the connection. @throws AskError `connection_lost` if it fails */
+/** Awaits a promise that depends on the connection. @throws AskError `connection_lost` if the promise rejects */
 export type Within = <T>(work: Promise<T>) => Promise<T>;
 export interface Init extends RequestInit {
     signal: AbortSignal;

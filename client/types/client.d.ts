@@ -3,13 +3,13 @@ import { type ClientOptions } from "./call.js";
 import type { Conversation, ConversationOptions } from "./conversation.js";
 import type { AskOptions, Question, ResumeToken } from "./question.js";
 import { type AnswerStream } from "./stream.js";
-import type { Answer } from "./wire.js";
+import type { Answer } from "./types.js";
 export type { ClientOptions } from "./call.js";
 export type { Conversation, ConversationOptions } from "./conversation.js";
 export { AskError } from "./error.js";
 export type { AskOptions, Question, ResumeToken, Turn } from "./question.js";
 export type { AnswerStream } from "./stream.js";
-export type { Answer, AskBody, AskEvent, Input } from "./wire.js";
+export type { Answer, AskBody, AskEvent, Input } from "./types.js";
 export interface Client {
     /** @throws AskError, or the reason of an aborted signal */
     ask(question: Question, options?: AskOptions): Promise<Answer>;

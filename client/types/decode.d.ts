@@ -1,5 +1,5 @@
 // Generated from src/client by `npm run build:client`: edit there.
-/** The fields of one event. The key "" collects all fields that the client does not know. */
+/** The fields of one event. Fields that the client does not know are stored under the key "". */
 export interface ServerSentEvent {
     id?: string;
     event?: string;

@@ -1,5 +1,5 @@
 // Generated from src/client by `npm run build:client`: edit there.
-/** `error` of a response or of an `error` event. Any field may be missing if another server answered. */
+/** The `error` object of a response or of an `error` event. Any field may be missing if another server responded. */
 interface ErrorBody {
     message?: string;
     code?: string;
@@ -10,26 +10,26 @@ interface ErrorBody {
 }
 export declare class AskError extends Error {
     /**
-     * The Worker's own code (`budget_exceeded` …), `connection_lost` without a response, `stream_lost` for a stream that can't be resumed,
-     * `unexpected_response` for a response that is not from the Worker.
+     * A code of the Worker (`budget_exceeded` …), `connection_lost` if the connection broke, `stream_lost` if the stream can't be resumed, or
+     * `unexpected_response` if the response is not from the Worker.
      */
     readonly code: string;
     readonly type: string;
-    /** The field that is wrong, or "". */
+    /** The request field that is wrong, or "". */
     readonly param: string;
-    /** HTTP status of the response: 200 if a stream had begun, 0 without a response. */
+    /** HTTP status of the response: 200 if a stream had begun, 0 if there was no complete response. */
     readonly status: number;
-    /** To quote to the Worker's operator, or "". */
+    /** The request's id, or "". Quote it when you ask the Worker's operator for help. */
     readonly requestId: string;
-    /** Seconds until another try makes sense; 0 if the Worker did not say. */
+    /** Seconds until another try makes sense; 0 if the Worker sent no Retry-After. */
     readonly retryAfter: number;
-    /** Whether another try may help and is not paid for twice. */
+    /** Whether another try may succeed and can't be billed twice. */
     readonly retryable: boolean;
     constructor(body?: ErrorBody | null, { status, headers }?: {
         status?: number;
         headers?: Headers | undefined;
     });
 }
-/** @param response an incomplete one: its status means nothing then, but its request id can be quoted */
+/** @param response the response that was cut off. The error has its request id, but not its status, which says nothing about the failure */
 export declare function connectionLost(response?: Response, cause?: unknown): AskError;
 export {};

@@ -1,6 +1,6 @@
 // Generated from src/client by `npm run build:client`: edit there.
-import type { Answer, AskBody, Input } from "./wire.js";
-/** Only the input, or the whole body. */
+import type { Answer, AskBody, Input } from "./types.js";
+/** The input alone, or a body of POST /ask. */
 export type Question = Input | AskBody;
 export interface AskOptions {
     signal?: AbortSignal | undefined;
@@ -12,7 +12,7 @@ export interface Turn {
     input: Input;
     answer: Answer;
 }
-/** Everything needed to resume a stream elsewhere, or after a reload. Plain JSON; it contains the question, but no credential. */
+/** Everything that is needed to resume a stream elsewhere, or after a reload. It is plain JSON, with the question but without a credential. */
 export interface ResumeToken {
     key: string;
     body: AskBody;

@@ -1,4 +1,4 @@
-// One request to the Worker, with its URL and a credential that is renewed when the Worker refuses it. Does not know what the request asks.
+// Sends one request to the Worker, and renews the credential if the Worker refuses it. Does not know what the request asks.
 import { AskError } from "./error.ts";
 import { aborted } from "./pause.ts";
 
@@ -11,13 +11,13 @@ export interface ClientOptions {
    * function throws reaches the caller unchanged.
    */
   token?: string | ((refused?: string) => string | Promise<string>) | undefined;
-  /** The preset for questions that name none. */
+  /** The preset for questions that don't set one. */
   preset?: string | undefined;
   /** Replaces the global `fetch`, for example by a service binding. */
   fetch?: ((url: string, init: RequestInit) => Promise<Response>) | undefined;
 }
 
-/** Awaits work on the connection. @throws AskError `connection_lost` if it fails */
+/** Awaits a promise that depends on the connection. @throws AskError `connection_lost` if the promise rejects */
 export type Within = <T>(work: Promise<T>) => Promise<T>;
 
 export interface Init extends RequestInit {
@@ -33,7 +33,7 @@ export function createCall({ url, token, fetch: send }: ClientOptions): Call {
 
   async function credential(refused?: string): Promise<string | undefined> {
     const previous = current;
-    // Another request may have renewed it meanwhile.
+    // Another request may have renewed the credential in the meantime.
     if ((await previous?.catch(() => refused)) === refused && current === previous)
       current = Promise.resolve(typeof token === "function" ? token(refused) : token);
     return current;
@@ -43,15 +43,15 @@ export function createCall({ url, token, fetch: send }: ClientOptions): Call {
     let refusal: AskError | undefined;
     let refused: string | undefined;
     for (;;) {
-      // An abort ends this wait only: other requests may wait for the same credential.
+      // An abort ends only this wait, because other requests may wait for the same credential.
       const bearer = await Promise.race([aborted(init.signal), credential(refused)]);
-      // `init` belongs to this call only.
+      // Each call has its own `init`, so it can be changed.
       if (bearer && bearer !== refused) (init.headers ??= {})["authorization"] = `Bearer ${bearer}`;
-      // There is no new token: the header still holds the refused one.
+      // There is no new token, so a retry would send the refused one again.
       else if (refusal) throw refusal;
       const response = await within((send ?? fetch)(new URL(path, url).href, init));
       if (response.ok) return response;
-      // The response may be from another server, so its body may be anything.
+      // Another server may have sent the response, so the body may not be an error of the Worker, or not even JSON.
       const error = new AskError(
         ((await response.json().catch(() => null)) as { error?: AskError } | null)?.error,
         response,

@@ -4,14 +4,14 @@ import { type ClientOptions, createCall } from "./call.ts";
 import type { Conversation, ConversationOptions } from "./conversation.ts";
 import type { AskOptions, Question, ResumeToken, Turn } from "./question.ts";
 import { type AnswerStream, openStream } from "./stream.ts";
-import type { Answer, AskBody, Input } from "./wire.ts";
+import type { Answer, AskBody, Input } from "./types.ts";
 
 export type { ClientOptions } from "./call.ts";
 export type { Conversation, ConversationOptions } from "./conversation.ts";
 export { AskError } from "./error.ts";
 export type { AskOptions, Question, ResumeToken, Turn } from "./question.ts";
 export type { AnswerStream } from "./stream.ts";
-export type { Answer, AskBody, AskEvent, Input } from "./wire.ts";
+export type { Answer, AskBody, AskEvent, Input } from "./types.ts";
 
 export interface Client {
   /** @throws AskError, or the reason of an aborted signal */
@@ -39,7 +39,7 @@ export function createClient(options: ClientOptions): Client {
 
   function conversation({ id = null, preset = options.preset }: ConversationOptions = {}): Conversation {
     let last: AskBody | undefined;
-    /** The fields of the question override the conversation's. */
+    /** Opens a stream. The fields of the question override those of the conversation. */
     const open = (
       streamed: boolean,
       question: Question,
@@ -49,7 +49,7 @@ export function createClient(options: ClientOptions): Client {
         body: {
           preset,
           previous_response_id: self.id,
-          // Texts and lists have `at`; bodies don't.
+          // Strings and arrays have a method `at`; a body does not.
           ...((question as string)?.at ? { input: question as Input } : (question as AskBody)),
         },
       },
@@ -61,7 +61,7 @@ export function createClient(options: ClientOptions): Client {
       id,
       ask: (question, options) => open(false, question, options).answer(),
       stream: (question, options) => open(true, question, options),
-      // Without an earlier question the Worker rejects the missing input.
+      // If there is no earlier question, the body has no input, and the Worker rejects it.
       retry: (options) => open(true, { ...last, cache: "refresh" } as AskBody, options),
       resume: (token, options) => open(true, "", options, token),
       async turns() {

@@ -1,7 +1,7 @@
-// A conversation is the id of its last answer; the Worker stores the rest. Answers form a tree, so any of its ids can be continued.
+// A conversation is the id of its last answer; the Worker stores the rest. Answers form a tree: any earlier answer can be continued by its id.
 import type { AskOptions, Question, ResumeToken, Turn } from "./question.ts";
 import type { AnswerStream } from "./stream.ts";
-import type { Answer } from "./wire.ts";
+import type { Answer } from "./types.ts";
 
 export interface ConversationOptions {
   /** Id of the answer to continue. */
@@ -10,16 +10,19 @@ export interface ConversationOptions {
 }
 
 export interface Conversation {
-  /** Id of the last answer, which the next question follows; null starts a new conversation. May be set to the id of any earlier answer. */
+  /**
+   * Id of the last answer, which the next question continues. Null starts a new conversation. You can set this field to the id of any
+   * earlier answer.
+   */
   id: string | null;
   ask(question: Question, options?: AskOptions): Promise<Answer>;
   stream(question: Question, options?: AskOptions): AnswerStream;
-  /** Sends the last question again, from the same parent and past the cache. The answer is a sibling of the previous one. */
+  /** Sends the last question again, with the same parent and bypassing the cache. The answer is a sibling of the previous one. */
   retry(options?: AskOptions): AnswerStream;
   /** Resumes a stream of this conversation, as `client.resume` does. */
   resume(token: ResumeToken, options?: Pick<AskOptions, "signal">): AnswerStream;
-  /** The turns from the first to the last answer, as the Worker has stored them. */
+  /** Fetches the stored turns from the first to the last answer. */
   turns(): Promise<Turn[]>;
-  /** Another conversation that continues the same answer or an earlier one; `null` starts from the beginning. */
+  /** Creates another conversation that continues the answer with this id. Default: the last answer. `null` starts from the beginning. */
   branch(id?: string | null): Conversation;
 }

@@ -1,7 +1,7 @@
-// Decodes server-sent events (WHATWG HTML, section 9.2) from bytes, in any chunks and with any line ends. An event that is unfinished when
-// the bytes end is dropped.
+// Decodes server-sent events (WHATWG HTML, section 9.2) from bytes. Chunks may end anywhere, and lines may end with CR, LF or CR LF. An event
+// that is incomplete when the bytes end is dropped.
 
-/** The fields of one event. The key "" collects all fields that the client does not know. */
+/** The fields of one event. Fields that the client does not know are stored under the key "". */
 export interface ServerSentEvent {
   id?: string;
   event?: string;
@@ -9,7 +9,7 @@ export interface ServerSentEvent {
   [field: string]: string | undefined;
 }
 
-/** The most characters of one event; the Worker accepts 8 MiB from UniAPI. */
+/** The maximum number of characters in one event. The Worker accepts 8 MiB from UniAPI. */
 const MAX_CHARS = 16_777_216;
 
 /** @throws RangeError if an event has more than `maxChars` characters */
@@ -25,7 +25,7 @@ export function createDecoder(maxChars = MAX_CHARS): (bytes: Uint8Array) => Serv
     if (afterCr) text = text.replace(/^\n/, "");
     afterCr = text.at(-1) === "\r";
     const lines = text.split(/\r\n?|\n/);
-    // Earlier text is not scanned again: a long line in small chunks takes time in proportion to its length.
+    // The start of an unfinished line is not scanned again, so a long line in small chunks takes linear time.
     lines[0] = line + lines[0];
     line = lines.pop() as string;
     const events: ServerSentEvent[] = [];
@@ -37,7 +37,7 @@ export function createDecoder(maxChars = MAX_CHARS): (bytes: Uint8Array) => Serv
         fields = {};
       }
     }
-    // Missing data counts as the nine characters of "undefined".
+    // If there is no data, this adds the nine characters of "undefined", which does no harm.
     if (((fields.data as string) + line).length > maxChars) throw RangeError("Endless.");
     return events;
   };

@@ -1,6 +1,6 @@
-// Every failure of the client as one class: errors that the Worker reports, and broken connections.
+// The one class for all failures of the client: errors that the Worker reports, and broken connections.
 
-/** `error` of a response or of an `error` event. Any field may be missing if another server answered. */
+/** The `error` object of a response or of an `error` event. Any field may be missing if another server responded. */
 interface ErrorBody {
   message?: string;
   code?: string;
@@ -12,20 +12,20 @@ interface ErrorBody {
 
 export class AskError extends Error {
   /**
-   * The Worker's own code (`budget_exceeded` …), `connection_lost` without a response, `stream_lost` for a stream that can't be resumed,
-   * `unexpected_response` for a response that is not from the Worker.
+   * A code of the Worker (`budget_exceeded` …), `connection_lost` if the connection broke, `stream_lost` if the stream can't be resumed, or
+   * `unexpected_response` if the response is not from the Worker.
    */
   declare readonly code: string;
   declare readonly type: string;
-  /** The field that is wrong, or "". */
+  /** The request field that is wrong, or "". */
   declare readonly param: string;
-  /** HTTP status of the response: 200 if a stream had begun, 0 without a response. */
+  /** HTTP status of the response: 200 if a stream had begun, 0 if there was no complete response. */
   declare readonly status: number;
-  /** To quote to the Worker's operator, or "". */
+  /** The request's id, or "". Quote it when you ask the Worker's operator for help. */
   declare readonly requestId: string;
-  /** Seconds until another try makes sense; 0 if the Worker did not say. */
+  /** Seconds until another try makes sense; 0 if the Worker sent no Retry-After. */
   declare readonly retryAfter: number;
-  /** Whether another try may help and is not paid for twice. */
+  /** Whether another try may succeed and can't be billed twice. */
   declare readonly retryable: boolean;
 
   constructor(
@@ -49,14 +49,14 @@ export class AskError extends Error {
       status,
       requestId: request_id,
       retryAfter: +(header("retry-after") as string) || 0,
-      // `unavailable` also within a stream: its recording can't be read right now.
+      // `unavailable` can also end a stream with status 200, when its recording can't be read right now.
       retryable:
         (!status || status === 429 || status > 499 || code === "unavailable") && header("x-should-retry") !== "false",
     });
   }
 }
 
-/** @param response an incomplete one: its status means nothing then, but its request id can be quoted */
+/** @param response the response that was cut off. The error has its request id, but not its status, which says nothing about the failure */
 export function connectionLost(response?: Response, cause?: unknown): AskError {
   return new AskError({ message: "Connection lost.", code: "connection_lost", cause }, { headers: response?.headers });
 }

@@ -1,17 +1,19 @@
-// When and how often a request is retried. The question's Idempotency-Key makes that safe: the Worker calls UniAPI once per key.
+// When and how often a request is retried. The question's Idempotency-Key makes retries safe, because the Worker calls UniAPI once per key.
 import type { AskError } from "./error.ts";
 
-/** Retries of a request without any event, and of a stream since its last event. */
+/** Maximum number of retries if no event has arrived. */
 const MAX_RETRIES = 2;
+/** Maximum number of retries since the last event, if an event has arrived. */
 const MAX_RETRIES_BEGUN = 6;
 const PAUSE_MS = 250;
 const MAX_PAUSE_MS = 60_000;
 
 /**
+ * Returns how many milliseconds to wait before the next try: the time in `Retry-After`; without one, 0 after the first broken connection,
+ * and a growing pause after any other failure.
  * @param tries how many tries have failed
- * @param begun an event has arrived, so more retries are worthwhile
- * @returns milliseconds until the next try: as `Retry-After` says, 0 after the first broken connection, else a growing pause
- * @throws the error if another try can't help, may be paid for twice, or exceeds the limit
+ * @param begun truthy if an event has arrived, which makes more retries worthwhile
+ * @throws the error if another try can't help, may be billed twice, or exceeds the maximum number of retries or the maximum pause
  */
 export function pauseAfter(error: unknown, tries: number, begun: unknown): number {
   const { retryable, retryAfter, status } = Object(error) as AskError;

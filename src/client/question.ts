@@ -1,7 +1,7 @@
-// The types of questions: what callers pass to the client, and what it stores for them.
-import type { Answer, AskBody, Input } from "./wire.ts";
+// The types of questions: those that callers pass to the client, and those that the client and the Worker return.
+import type { Answer, AskBody, Input } from "./types.ts";
 
-/** Only the input, or the whole body. */
+/** The input alone, or a body of POST /ask. */
 export type Question = Input | AskBody;
 
 export interface AskOptions {
@@ -16,7 +16,7 @@ export interface Turn {
   answer: Answer;
 }
 
-/** Everything needed to resume a stream elsewhere, or after a reload. Plain JSON; it contains the question, but no credential. */
+/** Everything that is needed to resume a stream elsewhere, or after a reload. It is plain JSON, with the question but without a credential. */
 export interface ResumeToken {
   key: string;
   body: AskBody;

@@ -1,30 +1,31 @@
-// Reads one answer, over as many connections as that takes. Each connection continues after the last whole event of the previous one
-// (docs/contract.md §6), so the text is the same, byte for byte.
+// Reads one answer, reconnecting if a connection breaks. Each connection continues after the last complete event of the previous one
+// (docs/contract.md §6), so the text is the same, byte for byte, as over a single connection.
 import type { Call, Init, Within } from "./call.ts";
 import { createDecoder } from "./decode.ts";
 import { AskError, connectionLost } from "./error.ts";
 import { aborted, pauseAfter, sleep } from "./pause.ts";
 import type { ResumeToken } from "./question.ts";
-import type { Answer, AskEvent } from "./wire.ts";
+import type { Answer, AskEvent } from "./types.ts";
 
 /** The events of an answer. The request is sent when the first event is read. */
 export interface AnswerStream extends AsyncIterable<AskEvent> {
-  /** For `resume`, which continues after the last event that was read. It changes with the stream, so copy it as JSON. */
+  /** The argument of `resume`, which continues after the last event that was read. The token changes with each event, so copy it as JSON. */
   readonly resumeToken: ResumeToken;
   /** Reads the rest of the stream and returns the answer. */
   answer(): Promise<Answer>;
   next(): Promise<IteratorResult<AskEvent, undefined>>;
-  /** Closes the connection at once. A `break` in a loop does the same. */
+  /** Closes the connection immediately. A `break` in a loop does the same. */
   return(): Promise<IteratorResult<AskEvent, undefined>>;
 }
 
-/** A silence after which a connection counts as broken: the Worker sends at least a ping every five seconds. */
+/** The silence after which a connection counts as broken. The Worker sends at least a ping every five seconds. */
 const MAX_SILENCE_MS = 30_000;
 
 /**
- * @param from absent: a GET
- * @param streamed false: the answer is one JSON body, without events
- * @param conversation its id is set just before `done` is yielded
+ * Creates the stream of one answer.
+ * @param from the question, for a POST. If it is absent, the request is a GET
+ * @param streamed if falsy, the answer is one JSON body, without events
+ * @param conversation its id is set when the answer is complete: in a stream, just before `done` is yielded
  */
 export function openStream(
   call: Call,
@@ -84,9 +85,9 @@ export function openStream(
           if (done) throw connectionLost(response);
           for (const { id, event, data: text } of decode(value)) {
             const data = JSON.parse(text as string);
-            // After an abort, events that are already here are dropped. The catch block then throws the signal's reason.
+            // After an abort, events that have already arrived are dropped. The catch block then throws the signal's reason.
             if (ended.aborted || event === "error") throw new AskError(data.error, response);
-            // A stream that had already ended repeats its last event.
+            // The next event must have the next number. Only `done` may repeat the last id, because a stream that had already ended sends it again.
             const last = token.lastEventId;
             if (
               last &&

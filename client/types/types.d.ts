@@ -128,7 +128,7 @@ declare const body: {
     truncation?: string | null | undefined;
     user?: string | null | undefined;
 };
-/** The body of a 200 response of POST /ask. Keys after `usage` are present only if they have a value. */
+/** The body of a 200 response of POST /ask. The keys after `usage` are present only if they have a value. */
 export type Answer = typeof answer;
 /** An event of a stream. An `error` event is thrown as an AskError instead. */
 export type AskEvent = typeof event | {
@@ -136,8 +136,8 @@ export type AskEvent = typeof event | {
     data: Answer;
 };
 /**
- * The body of POST /ask; docs/api.md describes its fields. null and undefined mean that a field is not set. The method decides about
- * `stream`: `ask` or `stream`.
+ * The body of POST /ask. docs/api.md describes its fields. null and undefined mean that a field is not set. There is no `stream` field: you
+ * choose by calling `ask()` or `stream()`.
  */
 export type AskBody = typeof body;
 /** A string, or a list of messages and items as in the Responses API. */
