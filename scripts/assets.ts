@@ -1,6 +1,6 @@
-// node scripts/assets.ts: writes dist/assets, the static files that the Worker serves. wrangler runs it before every bundle ([build] in
-// wrangler.toml), and the tests run it before those in workerd. It writes only files that differ, each atomically, because several runs may
-// write and read at the same time.
+// node scripts/assets.ts: writes dist/assets, the static files that the Worker serves. wrangler runs this script before every bundle ([build]
+// in wrangler.toml), and vitest runs it before the tests in workerd. The script writes only files that differ, each atomically, because
+// several processes may write and read at the same time.
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { basename, dirname, join, relative } from "node:path";
 import { buildSync } from "esbuild";
@@ -10,14 +10,14 @@ import { bundleClient } from "./client-bundle.ts";
 const ROOT = join(import.meta.dirname, "..");
 const CONSOLE = "src/console";
 const ASSETS = join(ROOT, "dist/assets");
-/** Sources by the path of the asset: a path in this repository, or the URL of a file in a package. */
+/** The files to copy, by the path of the asset. A source is a path in this repository, or the URL of a file in a package. */
 const COPIED: Record<string, string> = {
   "docs/docs.html": "src/openapi/viewer/docs.html",
   "docs/docs.css": "src/openapi/viewer/docs.css",
   "docs/docs.js": "src/openapi/viewer/docs.js",
   "docs/swagger-ui.css": import.meta.resolve("swagger-ui-dist/swagger-ui.css"),
   "docs/swagger-ui-bundle.js": import.meta.resolve("swagger-ui-dist/swagger-ui-bundle.js"),
-  // The license requires these.
+  // Swagger UI's license requires these files.
   "docs/swagger-ui-bundle.js.LICENSE.txt": import.meta.resolve("swagger-ui-dist/swagger-ui-bundle.js.LICENSE.txt"),
   "docs/swagger-ui.LICENSE.txt": import.meta.resolve("swagger-ui-dist/LICENSE"),
   "docs/swagger-ui.NOTICE.txt": import.meta.resolve("swagger-ui-dist/NOTICE"),
@@ -31,17 +31,17 @@ const files = new Map<string, Uint8Array>([
   ["openapi.json", Buffer.from(`${JSON.stringify(openApiDocument(version))}\n`)],
   ["client.js", Buffer.from(bundleClient({ minify: true }))],
 ]);
-for (const [path, from] of Object.entries(COPIED))
-  files.set(path, readFileSync(from.startsWith("file:") ? new URL(from) : join(ROOT, from)));
+for (const [path, source] of Object.entries(COPIED))
+  files.set(path, readFileSync(source.startsWith("file:") ? new URL(source) : join(ROOT, source)));
 for (const [path, bytes] of consoleFiles()) files.set(path, bytes);
-for (const [path, bytes] of files) put(path, bytes);
-// Files of an older version would be deployed, too.
+for (const [path, bytes] of files) writeIfChanged(path, bytes);
+// Removes files of an older version, which would be deployed, too.
 for (const entry of readdirSync(ASSETS, { withFileTypes: true, recursive: true })) {
   const file = join(entry.parentPath, entry.name);
   if (entry.isFile() && !files.has(relative(ASSETS, file).replaceAll("\\", "/"))) rmSync(file, { force: true });
 }
 
-/** One script, one stylesheet, and the page twice: the one for ENVIRONMENT=local says that it needs no credential. */
+/** Builds one script, one stylesheet, and two versions of the page. The version for ENVIRONMENT=local says that no credential is needed. */
 function consoleFiles(): [path: string, bytes: Uint8Array][] {
   const { outputFiles } = buildSync({
     absWorkingDir: ROOT,
@@ -62,16 +62,16 @@ function consoleFiles(): [path: string, bytes: Uint8Array][] {
   ];
 }
 
-function put(path: string, bytes: Uint8Array): void {
+function writeIfChanged(path: string, bytes: Uint8Array): void {
   const file = join(ASSETS, path);
-  if (read(file)?.equals(bytes) === true) return;
+  if (readIfExists(file)?.equals(bytes) === true) return;
   mkdirSync(dirname(file), { recursive: true });
   const temporary = join(ROOT, "dist", `${path.replaceAll("/", "-")}.${process.pid}`);
   writeFileSync(temporary, bytes);
   renameSync(temporary, file);
 }
 
-function read(file: string) {
+function readIfExists(file: string) {
   try {
     return readFileSync(file);
   } catch {

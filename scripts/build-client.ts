@@ -1,6 +1,6 @@
-// npm run build:client: builds client/, the package's `uniapi-edge/client`, from src/client: one module, and tsc's declarations of each
-// file. Both are committed, so that the package needs no build. With --check it only reports whether they are up to date, and whether
-// /client.js (scripts/assets.ts writes it) is within its size limit.
+// npm run build:client: builds client/, the package's `uniapi-edge/client`, from src/client: one module, and tsc's type declarations for each
+// file. Both are committed, so that the package needs no build. With --check, the script only reports whether both are up to date, and
+// whether /client.js (written by scripts/assets.ts) is within its size limit.
 import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -8,11 +8,11 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { bundleClient } from "./client-bundle.ts";
 
-/** The size limit of /client.js, which browsers load. */
+/** The size limit of /client.js, the minified module that browsers load. */
 const MAX_GZIP_BYTES = 2_048;
-const NOTE = "// Generated from src/client by `npm run build:client`: edit there.\n";
+const GENERATED_HEADER = "// Generated from src/client by `npm run build:client`: edit there.\n";
 
-const built = new Map([["index.js", NOTE + bundleClient({ minify: false })], ...declarations()]);
+const files = new Map([["index.js", GENERATED_HEADER + bundleClient({ minify: false })], ...declarations()]);
 const problems: string[] = [];
 
 const minified = bundleClient({ minify: true });
@@ -21,20 +21,20 @@ console.log(`/client.js: ${minified.length} bytes, ${size} gzipped`);
 if (size > MAX_GZIP_BYTES) problems.push(`/client.js has ${size} bytes gzipped; the limit is ${MAX_GZIP_BYTES}.`);
 
 if (process.argv.includes("--check")) {
-  for (const file of new Set([...built.keys(), ...filesIn("client")]))
-    if (built.get(file) !== read(join("client", file)))
+  for (const file of new Set([...files.keys(), ...filesIn("client")]))
+    if (files.get(file) !== readIfExists(join("client", file)))
       problems.push(`client/${file} is out of date: run npm run build:client, and commit the result.`);
 } else {
   rmSync("client", { recursive: true, force: true });
   mkdirSync("client/types", { recursive: true });
-  for (const [file, text] of built) writeFileSync(join("client", file), text);
+  for (const [file, text] of files) writeFileSync(join("client", file), text);
 }
 for (const problem of problems) console.error(problem);
 process.exit(problems.length === 0 ? 0 : 1);
 
 /**
- * The declarations of src/client. They import no other file: src/client/wire.ts spells out the types of src/contract. tsc leaves the `.ts` in
- * imports, which not every tool resolves to a `.d.ts` file; `.js` always does.
+ * Type declarations of src/client. They import only each other, because src/client/types.ts spells out the contract's types. Import paths
+ * end in `.js`, since not every tool resolves `.ts` to a `.d.ts`.
  */
 function declarations(): [file: string, text: string][] {
   const folder = mkdtempSync(join(tmpdir(), "uniapi-edge-client-"));
@@ -42,7 +42,8 @@ function declarations(): [file: string, text: string][] {
     execFileSync("tsc", ["-p", "src/client", "--outDir", folder], { stdio: "inherit" });
     return filesIn(join(folder, "client")).map((file) => [
       `types/${file}`,
-      NOTE + readFileSync(join(folder, "client", file), "utf8").replaceAll(/(from "\.\/\w+)\.ts"/g, '$1.js"'),
+      GENERATED_HEADER +
+        readFileSync(join(folder, "client", file), "utf8").replaceAll(/(from "\.\/\w+)\.ts"/g, '$1.js"'),
     ]);
   } finally {
     rmSync(folder, { recursive: true, force: true });
@@ -59,7 +60,7 @@ function filesIn(folder: string): string[] {
     );
 }
 
-function read(file: string): string | undefined {
+function readIfExists(file: string): string | undefined {
   try {
     return readFileSync(file, "utf8");
   } catch {

@@ -1,4 +1,4 @@
-// npm run check: all checks that do not run the Worker. It always runs all of them, so that one call shows every failure.
+// npm run check: runs all checks that do not run the Worker. A failed check does not stop the others, so that one run shows every failure.
 import { spawnSync } from "node:child_process";
 import installClients from "../test/support/client-packages.ts";
 
@@ -14,7 +14,7 @@ const CHECKS: readonly (readonly [label: string, command: string])[] = [
   ["dead code", "knip"],
 ];
 
-// The client tests need the types of their packages.
+// The tests with OpenAI's and other clients can't be type-checked without these packages.
 installClients();
 let failed = 0;
 for (const [label, command] of CHECKS) {

@@ -1,2 +1,2 @@
-/** A mistake of the person who runs a script: its message is printed without a stack. */
+/** A mistake of the person who runs a script. Scripts print only its message, without the stack. */
 export class CommandError extends Error {}

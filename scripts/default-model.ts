@@ -1,23 +1,23 @@
-// The choice of the default model in npm run setup: UniAPI's list for the key, the question to the user, and the line in src/config.ts.
+// Helps npm run setup to choose the default model: fetches UniAPI's list for the key, asks the user, and changes the line in src/config.ts.
 
 const TIMEOUT_MS = 10_000;
-/** A name that can be written into a TypeScript string unchanged. */
+/** Matches a name that can be written into a TypeScript string without escaping. */
 const PLAIN_NAME = /^[\w.:/@+-]+$/;
 const DATE = /^\d{4}-\d{2}-\d{2}$/;
-/** The shipped src/config.ts, with any model and any comments. */
+/** Matches the shipped src/config.ts, with any model and any comments. */
 const SHIPPED_CONFIG =
   /^(?<start>(?:\/\/[^\n]*\n)*import \{ defineConfig \} from "[^"\n]+";\n\nexport default defineConfig\(\{ defaults: \{ model: ")(?<model>[^"\n]*)(?<end>" \} \}\);\n)$/;
 
 export interface ListedModel {
   id: string;
-  /** The day on which it ends (YYYY-MM-DD), if its provider has announced one. */
+  /** The day on which the model shuts down (YYYY-MM-DD), if its provider has announced one. */
   ends: string | undefined;
 }
 
 /**
- * The models that UniAPI lists for the key.
- * @param baseUrl without `/v1`
- * @throws Error if there is no usable list; its message holds nothing that UniAPI sent
+ * Fetches the models that UniAPI lists for the key.
+ * @param baseUrl UniAPI's URL without `/v1`
+ * @throws Error if there is no usable list. The message contains nothing that UniAPI sent
  */
 export async function fetchModels(baseUrl: string, key: string): Promise<ListedModel[]> {
   const response = await fetch(`${baseUrl}/v1/models`, {
@@ -31,7 +31,7 @@ export async function fetchModels(baseUrl: string, key: string): Promise<ListedM
   return models;
 }
 
-/** Sorted by name. Names and dates are printed to a terminal, so only plain ones are used. */
+/** Reads models from UniAPI's list, sorted by name. Names and dates are printed to a terminal, so only plain ones are accepted. */
 export function modelsFrom(body: unknown): ListedModel[] {
   const data = field(body, "data");
   if (!Array.isArray(data)) return [];
@@ -49,8 +49,8 @@ function field(value: unknown, name: string): unknown {
 }
 
 /**
- * Asks until the answer is empty, the name of one model, or a part of the name of exactly one.
- * @returns undefined for an empty answer
+ * Asks for a model until the user types nothing, the name of a model, or a part of the name of exactly one model.
+ * @returns undefined if the user typed nothing
  */
 export async function chooseModel(
   models: readonly ListedModel[],
@@ -88,13 +88,13 @@ export function columnsOf(names: readonly string[], width: number): string {
   return rows.join("\n");
 }
 
-/** The text of src/config.ts with another default model; undefined if the file has other settings, too. */
+/** Returns the text of src/config.ts with another default model, or undefined if the file has other settings, too. */
 export function configWithModel(text: string, model: string): string | undefined {
   const { start, end } = SHIPPED_CONFIG.exec(text)?.groups ?? {};
   return start === undefined || end === undefined || !PLAIN_NAME.test(model) ? undefined : `${start}${model}${end}`;
 }
 
-/** The default model of a src/config.ts that is as shipped. */
+/** Returns the default model of src/config.ts, or undefined if the file has other settings, too. */
 export function shippedModel(text: string): string | undefined {
   return SHIPPED_CONFIG.exec(text)?.groups?.["model"];
 }

@@ -1,6 +1,6 @@
-// npm run deploy [-- ARGUMENTS OF wrangler deploy]: checks the secrets of production, deploys with them, and prints a curl line to try.
-// `-- --dry-run` does everything but the upload; `-- --secrets-file FILE` uses another file. Workers Builds have no such file: there the
-// Worker's existing secrets remain. Never prints a secret.
+// npm run deploy [-- ARGUMENTS OF wrangler deploy]: checks the production secrets, deploys the Worker with them, and prints a curl command to
+// try. `-- --dry-run` does everything but the upload. `-- --secrets-file FILE` uses another file. Workers Builds have no secrets file, so
+// there the Worker's existing secrets remain. The script never prints a secret.
 import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { parseSecrets, readText, secretMistakes } from "./secrets-file.ts";
 import { PRODUCTION_FILE } from "./setup.ts";
 
-/** The file that the arguments name, and the arguments without it. */
+/** Splits `--secrets-file` from the other arguments. The default file is .production.vars. */
 export function takeSecretsFile(args: readonly string[]): { file: string; rest: string[] } {
   const rest: string[] = [];
   let file = PRODUCTION_FILE;
@@ -21,7 +21,7 @@ export function takeSecretsFile(args: readonly string[]): { file: string; rest: 
   return { file, rest };
 }
 
-/** Why these secrets can't be deployed, or null. */
+/** Explains why these secrets can't be deployed. Returns null if they can. */
 export function secretsRefusal(file: string, text: string | undefined): string | null {
   if (text === undefined) return `${file} does not exist. Create it first: npm run setup`;
   let mistakes: string[];
@@ -35,7 +35,7 @@ export function secretsRefusal(file: string, text: string | undefined): string |
     : `${file}:\n${mistakes.map((one) => `  ${one}`).join("\n")}\nnpm run setup fills in what is missing.`;
 }
 
-/** In Workers Builds (used by the Deploy button) the secrets are stored at Cloudflare and in no file. A deployment does not change them. */
+/** In Workers Builds (used by the Deploy button), the secrets are stored only at Cloudflare. A deployment does not change them. */
 export function usesDeployedSecrets(
   file: string,
   text: string | undefined,
@@ -44,13 +44,13 @@ export function usesDeployedSecrets(
   return env["WORKERS_CI"] === "1" && file === PRODUCTION_FILE && text === undefined;
 }
 
-/** The Worker's address, from the lines of JSON that wrangler writes to WRANGLER_OUTPUT_FILE_PATH; undefined if there is none. */
+/** Finds the Worker's URL in the lines of JSON that wrangler writes to WRANGLER_OUTPUT_FILE_PATH. Returns undefined if there is none. */
 export function deployedUrl(output: string): string | undefined {
   for (const line of output.split("\n")) {
     if (!line.includes('"deploy"')) continue;
     const entry = JSON.parse(line) as { type?: unknown; targets?: unknown };
     if (entry.type !== "deploy" || !Array.isArray(entry.targets)) continue;
-    // "https://name.account.workers.dev", or a custom domain or route: without a scheme, and followed by words.
+    // A target is "https://name.account.workers.dev", or a custom domain or route without a scheme, followed by more words.
     const targets = entry.targets
       .filter((target) => typeof target === "string")
       .map((target) => target.split(" ")[0] ?? "");
@@ -77,7 +77,7 @@ async function main(): Promise<number> {
   const dir = mkdtempSync(join(tmpdir(), "uniapi-edge-deploy-"));
   const outputFile = join(dir, "wrangler.ndjson");
   try {
-    // wrangler uses the terminal itself: it may ask for a login or an account.
+    // wrangler needs the terminal, because it may ask for a login or an account.
     const code = await run(
       "wrangler",
       ["deploy", ...(hasDeployedSecrets ? [] : ["--secrets-file", file]), ...rest],

@@ -1,27 +1,27 @@
-// The signatures of each sender, for `npm run send-hook`. Made with Node's crypto, not with the code that the Worker verifies with.
+// Signs sample events as each sender does, for `npm run send-hook`. The signatures are made with Node's crypto, independently of the code with
+// which the Worker verifies them.
 import { createHmac } from "node:crypto";
 import type { Hook, SenderName } from "../src/core/config/config-schema.ts";
 import { objectOf, parseJson } from "../src/core/lib/json.ts";
 import { CommandError } from "./command-error.ts";
 
-/** An event to be sent. */
 export interface SampleEvent {
   raw: Uint8Array;
   secret: string;
   /** Milliseconds since 1970. */
   nowMs: number;
-  /** A UUID, from which the sender's id of the event is made. */
+  /** A UUID. The event's id is derived from it, in the sender's format. */
   id: string;
-  /** GitHub's name of the event; undefined: derived from the payload. */
+  /** GitHub's name of the event. If undefined, the name is derived from the payload. */
   event?: string | undefined;
 }
 
 interface Signer<HookSettings extends Hook = Hook> {
-  /** The headers of a genuine request, except for the content type. @throws CommandError */
+  /** Returns the headers that the sender would send, except for the content type. @throws CommandError */
   headers(event: SampleEvent, hook: HookSettings): Record<string, string>;
 }
 
-/** Does not compile if a sender is missing. */
+/** The signer of each sender. This table does not compile if a sender is missing. */
 export const SIGNERS: Record<SenderName, Signer> = {
   standard: {
     headers({ raw, secret, nowMs, id }) {
@@ -86,7 +86,7 @@ function sign(key: string | Uint8Array, encoding: "hex" | "base64", ...parts: (s
   return mac.digest(encoding);
 }
 
-/** GitHub's events by the fields of their payloads; the first row that fits. */
+/** GitHub's events, with the fields that their payloads have. The first row whose fields are all present applies. */
 const GITHUB_EVENTS: readonly (readonly [event: string, ...fields: string[]])[] = [
   ["ping", "zen"],
   ["issue_comment", "issue", "comment"],

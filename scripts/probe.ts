@@ -1,5 +1,5 @@
-// npm run probe [-- --yes --models a,b --follow-ups N --emulator]: finds out, with the key of .dev.vars, what UniAPI does and does not
-// document. It prints each request, the answer without secrets, and a verdict. It changes nothing in the project.
+// npm run probe [-- --yes --models a,b --follow-ups N --emulator]: tests UniAPI behavior that its documentation leaves open, using the key in
+// .dev.vars. The script prints each request, the answer without secrets, and a verdict. It changes nothing in the project.
 import { randomBytes } from "node:crypto";
 import { createInterface } from "node:readline/promises";
 import { parseArgs } from "node:util";
@@ -16,10 +16,10 @@ const MIN_OUTPUT_TOKENS = 16;
 /** Enough for one word, even if the model reasons first. */
 const FOLLOW_UP_TOKENS = 200;
 const WORD = "marmalade";
-/** A heartbeat comes every 5 s, so the answer must take longer than that. */
+/** UniAPI sends a heartbeat every 5 s, so the answer must be long enough to take more time than that. */
 const LONG_TOKENS = 1_200;
 
-/** The models for each question. The emulator has special models that show each behavior. */
+/** The models to ask in each test. The emulator has special models, one for each behavior. */
 interface ModelsByQuestion {
   chain: string;
   chainSupport: readonly string[];
@@ -43,15 +43,15 @@ interface ProbeRequest {
   method: string;
   path: string;
   body?: JsonObject | undefined;
-  /** "wrong": send a made-up key. */
+  /** "wrong" sends a made-up key. */
   key?: "wrong";
 }
 
 export interface Reply {
-  /** 0: there was no answer. */
+  /** HTTP status, or 0 if there was no response. */
   status: number;
   type: string;
-  /** The body, or the reason why there is none. */
+  /** The body, or the reason why there is no body. */
   text: string;
   /** Milliseconds until the headers, and until the end of the body. */
   firstMs: number;
@@ -76,7 +76,7 @@ export function outputTextOf(response: JsonObject): string {
   return parts.map((part) => textOf(part["text"])).join("") || textOf(response["output_text"]);
 }
 
-/** Whether a follow-up knew the word of its parent. */
+/** Judges whether a follow-up knew the word that its parent was asked to remember. */
 export function judgeFollowUp(reply: Reply, parentId: string): { remembered: boolean; verdict: string } {
   const response = jsonOf(reply);
   const error = response["error"];
@@ -102,24 +102,27 @@ export function judgeFollowUp(reply: Reply, parentId: string): { remembered: boo
 }
 
 /** Describes an upstream id without showing it. */
-export function idForm(id: string): string {
+export function describeId(id: string): string {
   const [prefix] = /^[a-z]+[_-]/i.exec(id) ?? [];
   return `${prefix === undefined ? "without a prefix" : `begin ${prefix}`}, ${id.length} characters`;
 }
 
-/** Which request fields the response echoes. A missing field proves nothing, since it may have been used without being shown. */
+/**
+ * Lists which request fields the response echoes. A field that is missing from the response proves nothing, since UniAPI may have used it
+ * without returning it.
+ */
 export function judgeEcho(sent: JsonObject, response: JsonObject): string {
   return Object.entries(sent)
     .map(([name, value]) => {
-      const back = response[name];
-      if (JSON.stringify(back) === JSON.stringify(value)) return `${name}: echoed`;
-      if (back === undefined) return `${name}: not in the answer`;
-      return `${name}: comes back as ${JSON.stringify(back)}, so dropped`;
+      const echoedValue = response[name];
+      if (JSON.stringify(echoedValue) === JSON.stringify(value)) return `${name}: echoed`;
+      if (echoedValue === undefined) return `${name}: not in the answer`;
+      return `${name}: came back as ${JSON.stringify(echoedValue)}: overridden`;
     })
     .join("; ");
 }
 
-/** The heartbeats in a body: blank lines before JSON, `::PING` and comments in a stream. */
+/** Counts the heartbeats in a body: blank lines before JSON, or `::PING` and comments in a stream. */
 export function judgeHeartbeat(text: string): string {
   const leading = /^(?:[ \t]*\r?\n)*/.exec(text)?.[0].split("\n").length ?? 1;
   const lines = text.split(/\r?\n/);
@@ -133,7 +136,7 @@ export function judgeHeartbeat(text: string): string {
   return found.length === 0 ? "no heartbeat seen" : `heartbeat: ${found.join(", ")}`;
 }
 
-/** Names and types without the values, because a balance is private. */
+/** Returns the names and types in a value but not the values, because a balance is private. */
 export function shapeOf(value: unknown): unknown {
   if (Array.isArray(value)) return value.slice(0, 1).map(shapeOf);
   if (!isRecord(value)) return value === null ? null : typeof value;
@@ -178,7 +181,7 @@ async function probeChainSupport(ask: Send, models: ModelsByQuestion): Promise<R
     let verdict = `can't tell: the first request failed, status ${root.status}`;
     if (id !== "") {
       const reply = await ask(followUp(model, id));
-      verdict = `${judgeFollowUp(reply, id).verdict}; ids ${idForm(id)}`;
+      verdict = `${judgeFollowUp(reply, id).verdict}; ids ${describeId(id)}`;
     }
     rows.push(row(`previous_response_id with ${model}`, verdict));
   }
@@ -198,7 +201,7 @@ async function probeFields(ask: Send, models: ModelsByQuestion): Promise<Row[]> 
   const reply = await ask(
     create({ model: models.chain, input: "Say ok", tools: [tool], tool_choice: "none", ...sent }),
   );
-  // "default" is used without the field too, so only another tier shows whether the field arrives. Flex is the cheaper one.
+  // UniAPI applies "default" when the field is absent, so only another tier shows whether the field arrives. Flex is the cheapest.
   const tier = await ask(create({ model: models.reasoning, input: "Say ok", service_tier: "flex" }));
   return [
     row("Which request fields are forwarded?", judgeFields(reply, sent)),
@@ -238,7 +241,7 @@ async function probeErrors(ask: Send): Promise<Row[]> {
   return [
     row("Error of an unknown model", errorOf(model)),
     row("Error of a bad key", errorOf(key)),
-    row("Error of an empty balance (403)", "not asked: it can't be had without an account that is empty"),
+    row("Error of an empty balance (403)", "not tested: needs an account without credit"),
   ];
 }
 
@@ -276,7 +279,7 @@ function title(text: string): void {
   console.log(`\n## ${text}`);
 }
 
-/** Returns a function that sends a request and prints it with its answer. */
+/** Creates a function that sends a request, and prints the request and its answer. */
 function createSend(baseUrl: string, key: string): Send {
   const wrong = madeUpKey();
   return async (request) => {
@@ -289,7 +292,7 @@ function createSend(baseUrl: string, key: string): Send {
   };
 }
 
-/** The lines to print of an answer: the relevant fields first, then the names of all others. */
+/** Returns the lines to print for an answer: the relevant fields first, then the names of all others. */
 function summarize(path: string, reply: Reply): string[] {
   const json = jsonOf(reply);
   if (path === BALANCE.path) return [JSON.stringify(shapeOf(json))];
@@ -305,7 +308,7 @@ function summarize(path: string, reply: Reply): string[] {
   return [JSON.stringify(first), `and the keys ${others.join(", ")}`];
 }
 
-/** Fields of a response that the questions are about. */
+/** The fields of a response that the tests examine. */
 const SHOWN_FIRST = [
   ..."id object status model previous_response_id error incomplete_details".split(" "),
   ..."metadata user service_tier prompt_cache_key safety_identifier parallel_tool_calls usage output".split(" "),
@@ -420,8 +423,8 @@ function settings(): { baseUrl: string; key: string } {
       "There is no usable UNIAPI_KEY in .dev.vars. Run npm run setup, or try: npm run probe -- --emulator",
     );
   }
-  const written = secrets["UNIAPI_BASE_URL"] || DEFAULT_BASE_URL;
-  const url = URL.parse(written);
+  const configured = secrets["UNIAPI_BASE_URL"] || DEFAULT_BASE_URL;
+  const url = URL.parse(configured);
   if (url?.protocol !== "https:") throw new CommandError("UNIAPI_BASE_URL in .dev.vars must begin with https://");
   return { baseUrl: (url.origin + url.pathname).replace(/\/+$/, "").replace(/\/v1$/, "").replace(/\/+$/, ""), key };
 }

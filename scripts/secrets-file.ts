@@ -1,18 +1,19 @@
-// Files of secrets: `.dev.vars` (dotenv, for npm start) and `.production.vars` (JSON for wrangler deploy --secrets-file, because in dotenv
-// wrangler expands `$` and prefers variables of the shell). Reads both forms, changes only the given names, and never prints a value.
+// Reads and writes files of secrets: `.dev.vars` (dotenv, for npm start) and `.production.vars` (JSON, for wrangler deploy --secrets-file).
+// The latter is JSON because wrangler expands `$` in dotenv, and prefers variables of the shell. Only the given names are changed, and no
+// value is ever printed.
 import { randomBytes } from "node:crypto";
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeSync } from "node:fs";
 import { parseEnv } from "node:util";
 
 export type Secrets = Record<string, string>;
 
-/** The form of keys from UniAPI and similar relays. It excludes all characters that are special in dotenv. */
+/** The form of keys from UniAPI and similar relays. This form excludes all characters that are special in dotenv. */
 const UNIAPI_KEY = /^[\w.:+/=~-]{8,512}$/;
 /** The forms that src/gate/server-key.ts and src/core/config/vars.ts accept. */
 const SERVER_KEY = /^(?:[\w.-]{1,64}:)?sk_[\x21-\x7e]{13,}$/;
 const SESSION_KEY = /^[\w.-]{1,64}:\S+$/;
 
-/** Why this is not a UniAPI key, or null. The message does not contain the key. */
+/** Explains why this can't be a UniAPI key. Returns null if it can. The message does not contain the key. */
 export function keyMistake(key: string): string | null {
   if (UNIAPI_KEY.test(key)) return null;
   if (key === "") return "is empty";
@@ -20,14 +21,14 @@ export function keyMistake(key: string): string | null {
   return "has characters that no UniAPI key has: paste the key alone, without quotes or spaces";
 }
 
-/** A server key: `sk_` and 40 letters or digits, - or _. */
+/** Generates a server key: `sk_` and 40 characters from `A-Z`, `a-z`, `0-9`, `-` and `_`. */
 export const makeServerKey = (): string => `sk_${randomBytes(30).toString("base64url")}`;
 export const makeIdKey = (): string => randomBytes(32).toString("base64");
-/** A session key. Its kid is the day, so that rotated keys sort by date and differ. */
+/** Generates a session key. Its kid is the current date, so that rotated keys have different kids and sort by date. */
 export const makeSessionKey = (): string =>
   `k${new Date().toISOString().slice(0, 10)}:${randomBytes(32).toString("base64url")}`;
 
-/** The mistakes in the secrets of a deployment, one sentence each. */
+/** Lists the mistakes in the secrets of a deployment, one sentence each. */
 export function secretMistakes(secrets: Secrets): string[] {
   const mistakes: string[] = [];
   const key = keyMistake(secrets["UNIAPI_KEY"] ?? "");
@@ -56,7 +57,7 @@ const entries = (value: string | undefined): string[] =>
     .filter((entry) => entry !== "");
 const isBase64 = (text: string): boolean => /^[A-Za-z0-9+/]+={0,2}$/.test(text);
 
-/** Parses a file's text, JSON or dotenv. @throws Error for JSON that is not an object of strings */
+/** Parses the text of a file, which is JSON or dotenv. @throws Error if JSON is not an object of strings */
 export function parseSecrets(text: string): Secrets {
   const secrets: Secrets = {};
   const values: unknown = isJson(text) ? JSON.parse(text) : parseEnv(text);
@@ -67,7 +68,7 @@ export function parseSecrets(text: string): Secrets {
   return secrets;
 }
 
-/** The text with these values set: in JSON by name, in dotenv on their line or at the end. Everything else is unchanged. */
+/** Sets these values in the text of a file. In dotenv, new names are added at the end. Everything else is unchanged. */
 export function mergeSecrets(text: string, secrets: Secrets): string {
   if (isJson(text)) return `${JSON.stringify({ ...parseSecrets(text), ...secrets }, null, 2)}\n`;
   let out = text === "" || text.endsWith("\n") ? text : `${text}\n`;
@@ -80,7 +81,7 @@ export function mergeSecrets(text: string, secrets: Secrets): string {
 
 const isJson = (text: string): boolean => text.trimStart().startsWith("{");
 
-/** The file's text, or undefined if it does not exist. */
+/** Reads a file. Returns undefined if the file does not exist. */
 export function readText(path: string): string | undefined {
   try {
     return readFileSync(path, "utf8");

@@ -1,5 +1,5 @@
-// npm run send-hook NAME FILE [-- --url URL --event EVENT]: signs FILE as the sender of the hook NAME would, with the secret in .dev.vars,
-// posts it to the Worker on this machine and prints the response.
+// npm run send-hook NAME FILE [-- --url URL --event EVENT]: signs FILE as the sender of the hook NAME would, with the secret in .dev.vars.
+// Then posts FILE to the Worker, by default on this machine, and prints the response.
 import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
@@ -16,7 +16,7 @@ import { isLoopbackHost } from "../src/core/lib/url-rules.ts";
 
 const USAGE = "npm run send-hook NAME FILE [-- --url http://localhost:8787 --event GITHUB_EVENT]";
 
-/** The headers of a genuine request of the hook's sender. @throws CommandError */
+/** Creates the headers that the hook's sender would send with this event. @throws CommandError */
 export function signedHeaders(hook: Hook, event: SampleEvent): Record<string, string> {
   const isJson = /^\s*[{[]/.test(new TextDecoder().decode(event.raw));
   return {
@@ -25,7 +25,7 @@ export function signedHeaders(hook: Hook, event: SampleEvent): Record<string, st
   };
 }
 
-/** The hook of this name, and the secret that signs its events. @throws CommandError */
+/** Finds the hook of this name, and the secret that signs its events. @throws CommandError */
 export function findHook(name: string, hooks: Record<string, Hook>, secrets: Secrets): { hook: Hook; secret: string } {
   const hook = Object.hasOwn(hooks, name) ? hooks[name] : undefined;
   if (hook === undefined) {
@@ -54,7 +54,7 @@ export function findHook(name: string, hooks: Record<string, Hook>, secrets: Sec
   }
 }
 
-/** The URL to post to: on this machine, unless `--url` names another. @throws CommandError */
+/** Builds the URL to post to. It is on this machine, unless `--url` names another. @throws CommandError */
 export function targetOf(name: string, url: string | undefined, port = "8787"): string {
   const base = URL.parse(url ?? `http://localhost:${port}`);
   if (base === null || !/^https?:$/.test(base.protocol))
@@ -87,7 +87,7 @@ export function argumentsOf(args: string[]): {
   const options = { url: { type: "string" }, event: { type: "string" } } as const;
   try {
     const { values, positionals } = parseArgs({ args, options, allowPositionals: true });
-    // Without a -- before it, npm takes an option as its own and passes on only its value. Such a value is a third positional argument.
+    // If an option is not preceded by `--`, npm consumes its name and passes on only its value, as a third positional argument.
     const [name, file, ...rest] = positionals;
     if (name !== undefined && file !== undefined && rest.length === 0) return { ...values, name, file };
   } catch {

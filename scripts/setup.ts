@@ -1,6 +1,6 @@
-// npm run setup: asks for the UniAPI key, generates the other secrets, and writes .dev.vars and .production.vars (both git-ignored,
-// mode 0600). Then it asks UniAPI for the models of the key and lets the user choose the default model. It never replaces an existing
-// value unless it is asked to.
+// npm run setup: asks for the UniAPI key, generates the other secrets, and writes .dev.vars and .production.vars (both git-ignored, mode 0600).
+// Then it fetches the models that UniAPI lists for the key, and lets the user choose the default model. It replaces an existing value only
+// on request.
 import { writeFileSync } from "node:fs";
 import { createInterface } from "node:readline/promises";
 import { parseArgs } from "node:util";
@@ -22,7 +22,7 @@ import { CommandError } from "./command-error.ts";
 export const DEV_FILE = ".dev.vars";
 export const PRODUCTION_FILE = ".production.vars";
 const CONFIG_FILE = "src/config.ts";
-/** In CI nobody types: a pipe without a line after this time counts as empty. */
+/** In CI nobody can type the key, so a pipe that has sent no line after this time counts as empty. */
 const CI_PIPE_TIMEOUT_MS = 5_000;
 
 const DEV_HEADER = `# For npm start on this machine; git-ignored. SERVER_KEYS is left out: npm start takes calls from this machine without a key.\n`;
@@ -35,9 +35,9 @@ export interface Plan {
 }
 
 /**
- * The values to write: those that are missing, and the UniAPI key if another one was given. The local machine and production have
- * different ID_KEYS and SESSION_KEYS, so that ids and sessions of one are invalid in the other.
- * @param key undefined: use the existing one
+ * Decides which values to write: all that are missing, and the UniAPI key if the user gave another one. The local machine and production
+ * have different ID_KEYS and SESSION_KEYS, so that ids and sessions of one are invalid in the other.
+ * @param key the UniAPI key that the user gave. If undefined, the existing key is used
  */
 export function planSetup(dev: Secrets, production: Secrets, key: string | undefined): Plan {
   const known = key ?? nonEmpty(production["UNIAPI_KEY"]) ?? nonEmpty(dev["UNIAPI_KEY"]);
@@ -97,7 +97,7 @@ async function main(): Promise<void> {
   }
 }
 
-/** @param requested by `--model` */
+/** @param requested the model that `--model` names */
 async function setDefaultModel(secrets: Secrets, requested: string | undefined): Promise<void> {
   const config = readText(CONFIG_FILE) ?? "";
   const current = shippedModel(config);
@@ -129,7 +129,7 @@ async function setDefaultModel(secrets: Secrets, requested: string | undefined):
   console.log(`${CONFIG_FILE}: the default model is ${model}`);
 }
 
-/** @returns undefined if the list can't be read; then it prints the reason */
+/** Fetches UniAPI's list of models. If the list can't be read, prints the reason and returns undefined. */
 async function modelsOf(secrets: Secrets): Promise<ListedModel[] | undefined> {
   try {
     return await fetchModels(baseUrlOf(secrets["UNIAPI_BASE_URL"], true), secrets["UNIAPI_KEY"] ?? "");
@@ -183,7 +183,7 @@ function printNextSteps(plan: Plan): void {
   console.log("       npm run deploy   to Cloudflare");
 }
 
-/** The key that was typed or piped, trimmed. Empty if there was none. */
+/** Reads the key that the user types or pipes. Returns an empty string if there is none. */
 async function askForKey(mayKeep: boolean): Promise<string> {
   if (!process.stdin.isTTY) return (await readLine()).trim();
   if (process.env["CI"])
@@ -204,7 +204,7 @@ async function readLine(): Promise<string> {
   }
 }
 
-/** From a terminal, without showing it. Ctrl-C ends the process, as everywhere. */
+/** Reads a line from the terminal without showing it. Ctrl-C ends the process, as usual. */
 function readHidden(question: string): Promise<string> {
   const { stdin } = process;
   process.stdout.write(question);
@@ -243,7 +243,7 @@ async function confirm(question: string): Promise<boolean> {
   return process.stdin.isTTY && /^y(es)?$/i.test((await askVisibly(`${question} [y/N] `)).trim());
 }
 
-/** Empty after Ctrl-C. */
+/** Reads a line from the terminal. Returns an empty string after Ctrl-C. */
 async function askVisibly(question: string): Promise<string> {
   const terminal = createInterface({ input: process.stdin, output: process.stdout });
   try {

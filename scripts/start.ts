@@ -1,4 +1,4 @@
-// npm start: runs the Worker on http://localhost:8787. With a UNIAPI_KEY in .dev.vars it calls UniAPI; without one, the built-in
+// npm start: runs the Worker on http://localhost:8787. If .dev.vars has a UNIAPI_KEY, the Worker calls UniAPI. Otherwise it calls the built-in
 // emulator, whose answers are marked as such. Production uses no part of this file.
 import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
@@ -8,7 +8,7 @@ import { unsafeSettings } from "../src/core/config/unsafe-settings.ts";
 import { startEmulator } from "../test/emulator/emulator.ts";
 import { sessionKeysOf } from "../src/core/config/vars.ts";
 
-/** These keys work on this machine only: both servers listen on loopback. */
+/** These keys work on this machine only, because both servers listen on loopback. */
 const EMULATOR_KEY = "emulator-key-of-npm-start";
 const LOCAL_SERVER_KEY = "sk_local_development";
 const LOCAL_ID_KEY = Buffer.from("uniapi-edge: npm start, no secret").subarray(0, 32).toString("base64");
@@ -44,15 +44,15 @@ const wrangler = spawn("wrangler", args, {
   env: { ...process.env, WRANGLER_SEND_METRICS: "false", CLOUDFLARE_CF_FETCH_ENABLED: "false" },
 });
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => wrangler.kill(signal));
-// npm sends SIGTERM to its shell, which exits without passing it on. The only sign of that is a new parent process.
+// npm sends SIGTERM to its shell, which exits without forwarding the signal. This process notices it only by its new parent process.
 const parent = process.ppid;
 if (process.env["npm_lifecycle_event"] !== undefined)
   setInterval(() => process.ppid !== parent && wrangler.kill("SIGTERM"), 500).unref();
 wrangler.on("exit", (code) => process.exit(code ?? 0));
 
 /**
- * The config of src/config.ts. A mistake in the settings ends the process here with its message alone; workerd would print the same among
- * thirty other lines. undefined for all other errors (a module that does not load in Node, for example): the Worker will report those.
+ * Loads src/config.ts. A mistake in the settings ends the process with only the error's message, which workerd would print among thirty other
+ * lines. Returns undefined for any other error (a module that does not load in Node, for example), because the Worker will report it.
  */
 async function readConfig(): Promise<Config | undefined> {
   try {
@@ -65,18 +65,18 @@ async function readConfig(): Promise<Config | undefined> {
   }
 }
 
-/** The warnings about unsafe settings that the Worker will log. In the terminal nobody overlooks them. */
+/** Lists the warnings about unsafe settings that the Worker will log. Here they are printed before its output, where they are easy to see. */
 function warnings(): string[] {
   if (config === undefined) return [];
   try {
     return unsafeSettings(config, sessionKeysOf(secrets["SESSION_KEYS"]), (name) => Boolean(secrets[name]?.trim()));
   } catch {
-    // The Worker will report the wrong secret.
+    // A secret is invalid. The Worker will report it.
     return [];
   }
 }
 
-/** Names and values of .dev.vars; empty if it does not exist. */
+/** Reads the names and values in .dev.vars. Returns an empty object if the file does not exist. */
 function devVars(): Record<string, string | undefined> {
   try {
     return parseEnv(readFileSync(".dev.vars", "utf8"));

@@ -57,8 +57,8 @@ const postAsk: Operation = {
 \`stream\`, \`cache\` (\`false\` or \`"refresh"\`), \`metadata\` and \`max_output_tokens\`; \`images\` if the preset permits them; and the fields that the
 preset allows.
 
-A body of type text/plain, of a form's type or without a type may also be a JSON object with \`input\`, or a form with \`input=\`. Any other
-text is the \`input\`.
+A body of type text/plain, of a form's type, or without a type may be a JSON object with \`input\`, a form with \`input=\`, or plain text, which
+becomes \`input\`.
 
 \`Accept: text/plain\` returns only the text. A stream begins with one \`start\`, ends with exactly one of \`done\` and \`error\`, and has a comment
 (\`: ping\`) after five seconds of silence. With \`Accept: text/plain\` it is the text itself, and a failure breaks the connection.`,

@@ -1,5 +1,5 @@
-// /openapi.json: the whole API as an OpenAPI 3.1 document. scripts/assets.ts generates it when wrangler bundles, from the schemas that
-// check requests and type responses. It is not part of the Worker's bundle.
+// /openapi.json: the whole API as an OpenAPI 3.1 document. scripts/assets.ts generates the document when wrangler bundles, from the schemas
+// that check requests and type responses. This module is not part of the Worker's bundle.
 import type { JsonObject } from "../core/lib/json.ts";
 import { askOperations } from "./ask.ts";
 import { HEADERS } from "./headers.ts";
@@ -11,9 +11,9 @@ import { schemaComponents } from "./schemas.ts";
 import { metaOperations } from "./meta.ts";
 
 const DESCRIPTION = `Send a small request and get a trimmed answer. The Worker adds your defaults and the UniAPI key, and stores every turn, so that
-a follow-up only needs its \`previous_response_id\`.
+a follow-up only needs the \`previous_response_id\`.
 
-Every credential is a bearer token: \`Authorization: Bearer …\`. Under \`npm start\`, requests from the same machine need none.
+Every credential is a bearer token: \`Authorization: Bearer …\`. Under \`npm start\`, requests from the same machine need no credential.
 
 Every error on every route has the same form: \`{ "error": { "message", "type", "code", "param", "request_id" } }\`.`;
 
@@ -26,7 +26,7 @@ const bearer = (description: string, format?: string): JsonObject => ({
 
 const SECURITY = {
   serverKey: bearer(
-    "`sk_…`, for your backend or a script. Full trust. Refused with an `Origin` of another site, because then it is exposed in a web page.",
+    "`sk_…`, for your backend or a script. Full trust. Refused if a page of another origin sends it, because that means the key is exposed in a web page.",
   ),
   publishableKey: bearer(
     "`pk_…`, for a page or app without a login. Restricted to its presets. Can't read anything by id.",

@@ -8,7 +8,7 @@ export const HEADERS: JsonObject = {
   "x-request-id": { description: "On every response. Quote it when you ask for help.", schema: TEXT },
   "cache-status": {
     description:
-      "RFC 9211: `hit`, `fwd=miss`, `fwd=request` or `fwd=bypass`. Absent if a stream began before this was known. A repeat with an " +
+      "RFC 9211: `hit`, `fwd=miss`, `fwd=request` or `fwd=bypass`. Absent if the headers of a stream were sent before this was known. A repeat with an " +
       "`Idempotency-Key` repeats the status of its call. The `ttl` of a hit is the remaining time; it is negative for a stale answer.",
     schema: TEXT,
   },
@@ -31,7 +31,7 @@ export const HEADERS: JsonObject = {
   "x-should-retry": { description: "`false` if another try can't help or may be paid for twice.", schema: TEXT },
 };
 
-/** References by name, including the header of every response. */
+/** Creates references to these headers, and to `x-request-id`, which every response has. */
 export function headersOf(names: readonly string[]): JsonObject {
   return Object.fromEntries(["x-request-id", ...names].map((name) => [name, { $ref: `#/components/headers/${name}` }]));
 }

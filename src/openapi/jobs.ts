@@ -4,7 +4,7 @@ import { type Operation, schemaRef } from "./operation.ts";
 import { ANSWER_ID, JOB_ID, jobId } from "./parameters.ts";
 import { problemExample } from "./problems.ts";
 
-/** "`github` ([GitHub](https://docs.github.com/…)), `stripe` (…)". */
+/** A Markdown list of all senders: "`github` ([GitHub](https://docs.github.com/…)), `stripe` (…)". */
 const senders = Object.entries(SENDERS)
   .map(([scheme, { title, docs }]) => `\`${scheme}\` ([${title}](${docs}))`)
   .join(", ");
@@ -24,7 +24,7 @@ With \`respond: "sync"\` the response is the answer.`,
     {
       in: "header",
       name: "X-Hub-Signature-256",
-      description: "Of sender `github`. Other senders have other headers.",
+      description: "The signature, if the sender is `github`. Other senders have other headers.",
       schema: { type: "string" },
     },
   ],
@@ -35,7 +35,7 @@ With \`respond: "sync"\` the response is the answer.`,
       content: { "application/json": schemaRef("HookResult") },
     },
     202: {
-      description: "Accepted, also where a failed job starts over.",
+      description: "Accepted. This includes a repeated event whose failed job starts over.",
       content: { "application/json": schemaRef("HookResult") },
     },
   },
@@ -167,7 +167,8 @@ const redeliver: Operation = {
   operationId: "redeliverJob",
   tag: "Jobs and webhooks",
   summary: "Deliver a job's outcome again",
-  description: "Repeats only the delivery, under the same `webhook-id`. For jobs with a callback that have ended.",
+  description:
+    "Repeats only the delivery, with the same `webhook-id`. The job must have a callback and must have ended.",
   callers: ["serverKey"],
   parameters: [jobId],
   responses: {

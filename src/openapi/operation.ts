@@ -1,10 +1,10 @@
-// The description of an operation, and its conversion into an Operation Object of OpenAPI. An example is one complete exchange: its
-// request part appears with the request body and parameters, its response part with the response, both under the same name.
+// The description of an operation, and its conversion into an Operation Object of OpenAPI. An example is one complete exchange. Its request
+// appears with the request body and the parameters, and its response with the response, both under the example's name.
 import type { JsonObject } from "../core/lib/json.ts";
 import { headersOf } from "./headers.ts";
 import { type FailureKind, problemResponses } from "./problems.ts";
 
-/** Callers by the security scheme that they use; `nobody`: no credential is needed. */
+/** The security scheme that a caller uses, or `nobody` if no credential is needed. */
 export type CallerKind = "serverKey" | "publishableKey" | "sessionToken" | "identityToken" | "nobody";
 export const EVERY_CALLER: readonly CallerKind[] = ["serverKey", "publishableKey", "sessionToken", "identityToken"];
 /** Callers that can read by id. Publishable keys are public, so they can't. */
@@ -53,7 +53,7 @@ export interface Operation {
   parameters?: readonly Parameter[];
   /** Schemas by media type. */
   body?: Record<string, JsonObject>;
-  /** When a request may omit its body; absent: never. */
+  /** Describes when a request may omit its body. If absent, the body is required. */
   optionalBody?: string;
   responses: Record<number, OperationResponse>;
   /** Kinds of failure, in addition to those of every route. */
@@ -128,7 +128,7 @@ function parameterOf({ schema, ...parameter }: Parameter, examples: NamedExample
     ...parameter,
     required: parameter.in === "path",
     schema,
-    // Viewers prefill fields from `examples`: every question would be sent with an example's Idempotency-Key.
+    // Viewers prefill fields from `examples`, and would send every question with an example's Idempotency-Key. So only path parameters use it.
     ...(values.length === 0
       ? {}
       : { [parameter.in === "path" ? "examples" : "x-examples"]: Object.fromEntries(values) }),
@@ -139,7 +139,7 @@ function responseOf(status: number, response: OperationResponse, examples: Named
   const { description, headers = [], event } = response;
   if (response.content === undefined) return { description, headers: headersOf(headers) };
   const content = contentOf(response.content, responseBodies(examples, status));
-  // OpenAPI 3.1 can't describe the events of a stream; 3.2 has `itemSchema` for it.
+  // OpenAPI 3.1 can't describe the events of a stream. OpenAPI 3.2 has `itemSchema` for this.
   if (event !== undefined) content["text/event-stream"] = { ...content["text/event-stream"], "x-item-schema": event };
   return { description, headers: headersOf(headers), content };
 }

@@ -1,16 +1,16 @@
-// Parameters that several operations share, and the ids in their examples. A test replaces these with real ids.
+// Parameters that several operations share, and the ids in the operations' examples. A test replaces these ids with real ones.
 import type { Parameter } from "./operation.ts";
 
 const TEXT = { type: "string" };
 const FLAG = { type: "boolean" };
 
-/** Realistic, but signed with another key: no Worker accepts it. */
+/** A realistic id, but signed with an unknown key, so no Worker accepts it. */
 export const ANSWER_ID =
   "resp_ue1_AAABAciXb-v8aFDLeWty4f03LHAeWX5yZXNwXzk3OGJiM2FjMzFhY2IxNDc5MzRiN2I1NDkyMDQxZTFhMDFhNzVmZjY2YmVmZTQyODIz";
 export const FOLLOW_UP_ID =
   "resp_ue1_AAACAciXhGdeC56Yn8OYaLSaIoIEwYdyZXNwX2EzYzZmYzkzMmI0MjZiYjZhOWYxNWNmN2RhMzY3MjQyNWZkNmE1MDYwYTZlZjgyZmNk";
 export const FOREIGN_ID = "resp_ue1_somebody-elses";
-/** Names a run in the ids of its events. */
+/** The first part of the ids of a run's events. */
 export const RUN_ID = "df828628261b";
 export const JOB_ID = "job_3f9c1b7a52e84d06a1c7e0b94d2f6a83";
 

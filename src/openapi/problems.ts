@@ -1,16 +1,16 @@
-// The problems of core/lib/problem.ts as responses of OpenAPI, one per status. A new code appears automatically, in the table and on every
-// route. MEANINGS explains a code; IS_POSSIBLE excludes a status from routes that never respond with it.
+// Converts the problems of core/lib/problem.ts into responses of OpenAPI, one per status. A new code appears automatically, in the table and
+// on every route. MEANINGS explains each code. IS_POSSIBLE excludes a status from routes that never respond with it.
 import type { JsonObject } from "../core/lib/json.ts";
 import { type ProblemCode, PROBLEMS } from "../core/lib/problem.ts";
 import { headersOf } from "./headers.ts";
 
 /**
- * The causes of an operation's failures, in addition to those of every route: its body, UniAPI, an unknown id, a reused Idempotency-Key
- * (`repeat`), a stream that can't be resumed, or a webhook signature.
+ * The causes of an operation's failures, in addition to those of every route: the request body, UniAPI, an unknown id, a reused
+ * Idempotency-Key (`repeat`), a stream that can't be resumed, or a webhook signature.
  */
 export type FailureKind = "body" | "upstream" | "id" | "repeat" | "resume" | "signature";
 
-/** Keyed by string, because a row may exist before its code. */
+/** Explanations by code. The keys are strings, not ProblemCode, because an explanation may be written before its code exists. */
 const MEANINGS: Record<string, string> = {
   invalid_json: "The body is not valid JSON.",
   invalid_request: "A field has an invalid value, or is missing: see `param`.",
@@ -60,13 +60,13 @@ const ROWS: readonly (readonly [code: string, status: number, type: string])[] =
 );
 const STATUSES = [...new Set(ROWS.map(([, status]) => status))];
 
-/** Whether an operation can respond with a status. A status without a row is possible for every operation. */
+/** Decides by status whether an operation can respond with it. Every operation can respond with a status that is not listed. */
 const IS_POSSIBLE: Record<number, (fails: readonly FailureKind[], isPublic: boolean) => boolean> = {
   400: (fails) => fails.length > 0,
   401: (fails, isPublic) => !isPublic || fails.includes("signature"),
   403: (_, isPublic) => !isPublic,
   404: (fails) => fails.includes("id"),
-  // The response to a method that the path does not have, so it belongs to no operation.
+  // 405 means that the path does not have the method, so it belongs to no operation.
   405: () => false,
   408: (fails) => fails.includes("body"),
   409: (fails) => fails.includes("resume"),
@@ -83,8 +83,9 @@ const REQUEST_ID = "req_bcfb38fa6f8522556bf017ad";
 type Content = Record<string, JsonObject>;
 
 /**
- * References to `components.responses`; for a status for which the operation has examples, the response itself.
- * @param examplesFor the operation's examples by status
+ * Creates the error responses of an operation. If the operation has examples for a status, the response contains them. Otherwise it is a
+ * reference to `components.responses`.
+ * @param examplesFor returns the operation's examples for a status
  */
 export function problemResponses(
   fails: readonly FailureKind[],
@@ -116,7 +117,7 @@ function problemResponse(status: number, content: Content): JsonObject {
   return { description: lines.join("\n"), headers: headersOf([...(HEADERS[status] ?? []), "x-should-retry"]), content };
 }
 
-/** A 400 can carry UniAPI's own code. */
+/** Lists the possible codes, except for a 400, which may have a code of UniAPI. */
 function problemSchema(status: number): JsonObject {
   const envelope = { $ref: "#/components/schemas/Problem" };
   if (status === 400) return envelope;
@@ -127,7 +128,7 @@ function codesOf(status: number): string[] {
   return ROWS.filter(([, rowStatus]) => rowStatus === status).map(([code]) => code);
 }
 
-/** An example of an error body. */
+/** Creates an example of an error body. */
 export function problemExample(code: ProblemCode, message: string, param = ""): JsonObject {
   return { error: { message, type: PROBLEMS[code][1], code, param, request_id: REQUEST_ID } };
 }
@@ -138,7 +139,7 @@ export const RESPONSE_NOT_FOUND = problemExample(
   "id",
 );
 
-/** The table of all codes, in Markdown. */
+/** Creates the table of all codes, in Markdown. */
 export function problemTable(): string {
   const lines = ROWS.map(
     ([code, status, type]) => `| ${status} | \`${code}\` | \`${type}\` | ${MEANINGS[code] ?? ""} |`,

@@ -1,4 +1,4 @@
-// `components.schemas` of the document, generated from the schemas in contract that check the requests and type the responses.
+// Generates `components.schemas` of the document from the schemas in src/contract, which check the requests and type the responses.
 import * as z from "zod/mini";
 import * as answers from "../contract/answer.ts";
 import { Ask, JobRequest, ResponsesRequest } from "../contract/ask.ts";
@@ -33,7 +33,6 @@ const RESPONSES = {
   Problem: ProblemBody,
 };
 
-/** `components.schemas`. */
 export function schemaComponents(): JsonObject {
   const registry = z.registry<{ id: string }>();
   for (const [id, schema] of Object.entries(RESPONSES)) registry.add(schema, { id });
@@ -43,16 +42,16 @@ export function schemaComponents(): JsonObject {
   );
   enumerateProblems(responses["Problem"]);
   return {
-    AskRequest: requestSchema(nullable(Ask), "description"),
+    AskRequest: requestSchema(allowNullForOptional(Ask), "description"),
     ResponsesRequest: requestSchema(ResponsesRequest, "responses"),
     SessionRequest: { anyOf: [requestSchema(SessionRequest), requestSchema(TurnstileExchange)] },
-    JobRequest: requestSchema(nullable(JobRequest), "description"),
+    JobRequest: requestSchema(allowNullForOptional(JobRequest), "description"),
     ...responses,
   };
 }
 
-/** The schema of a body whose nulls are removed before it is checked (core/request/read-ask.ts): an optional field may be null. */
-function nullable({ shape }: z.ZodMiniObject): z.ZodMiniObject {
+/** Lets optional fields be null, since the Worker removes nulls from the body before it checks the body (core/request/read-ask.ts). */
+function allowNullForOptional({ shape }: z.ZodMiniObject): z.ZodMiniObject {
   const fields = Object.entries(shape).map(([name, field]) => [
     name,
     field instanceof z.ZodMiniOptional ? z.optional(z.nullable(field.def.innerType)) : field,
@@ -60,7 +59,7 @@ function nullable({ shape }: z.ZodMiniObject): z.ZodMiniObject {
   return z.strictObject(Object.fromEntries(fields) as typeof shape);
 }
 
-/** @param column the column of the table of request fields that describes the fields; absent: the schema describes them itself */
+/** @param column which column of REQUEST_FIELDS supplies the descriptions; omit it if the schema has its own */
 function requestSchema(schema: z.ZodMiniObject, column?: "description" | "responses"): JsonObject {
   const json = withoutDocumentKeys(z.toJSONSchema(schema, { io: "input", override: removeNoise }));
   if (column === undefined) return json;
@@ -73,7 +72,7 @@ function requestSchema(schema: z.ZodMiniObject, column?: "description" | "respon
   };
 }
 
-/** Removes constraints that all JSON satisfies: keys are strings, and JavaScript's integers have 53 bits. */
+/** Removes constraints that mean nothing in JSON: object keys are always strings, and 53 bits are only the limit of JavaScript's integers. */
 function removeNoise({ jsonSchema }: { jsonSchema: JsonObject }): void {
   delete jsonSchema["propertyNames"];
   if (jsonSchema["maximum"] === Number.MAX_SAFE_INTEGER) delete jsonSchema["maximum"];
@@ -85,7 +84,10 @@ function withoutDocumentKeys({ $schema: _schema, $id: _id, ...schema }: JsonObje
   return schema;
 }
 
-/** `type` and `code` are strings to the code, but readers need to know which ones. `code` stays open: a 400 may carry UniAPI's own. */
+/**
+ * The schemas type `type` and `code` as plain strings, but API readers need the values. `code` gets examples instead of an enum, because a
+ * 400 may carry a code of UniAPI's.
+ */
 function enumerateProblems(schema: unknown): void {
   const error = (schema as { properties: { error: { properties: Record<string, JsonObject> } } }).properties.error
     .properties;

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { curlLine, deployedUrl, usesDeployedSecrets, takeSecretsFile, secretsRefusal } from "../../scripts/deploy.ts";
 import {
-  idForm,
+  describeId,
   judgeEcho,
   judgeFollowUp,
   judgeHeartbeat,
@@ -219,7 +219,7 @@ describe("npm run probe", () => {
 
   test("does not treat a missing field as dropped", () => {
     expect(judgeEcho({ user: "u", metadata: { a: "1" }, x: false }, { user: null, metadata: { a: "1" } })).toBe(
-      "user: comes back as null, so dropped; metadata: echoed; x: not in the answer",
+      "user: came back as null: overridden; metadata: echoed; x: not in the answer",
     );
   });
 
@@ -233,8 +233,8 @@ describe("npm run probe", () => {
     expect(shapeOf({ data: { balance: -1, list: [{ a: "x" }, 2], none: null } })).toEqual({
       data: { balance: "number", list: [{ a: "string" }], none: null },
     });
-    expect(idForm("chatcmpl-abc")).toBe("begin chatcmpl-, 12 characters");
-    expect(idForm("0f3a")).toBe("without a prefix, 4 characters");
+    expect(describeId("chatcmpl-abc")).toBe("begin chatcmpl-, 12 characters");
+    expect(describeId("0f3a")).toBe("without a prefix, 4 characters");
     expect(outputTextOf({ output_text: "only this" })).toBe("only this");
   });
 });

@@ -1,4 +1,4 @@
-// The page of /docs: shows /openapi.json in Swagger UI, in the system's theme. It is a separate file because the page's
+// The script of /docs, which shows /openapi.json in Swagger UI, in the system's theme. The script is a separate file because the page's
 // Content-Security-Policy forbids inline scripts.
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const applyTheme = () => document.documentElement.classList.toggle("dark-mode", dark.matches);
@@ -12,7 +12,7 @@ document.addEventListener("DOMContentLoaded", () => {
     deepLinking: true,
     defaultModelsExpandDepth: 0,
     displayRequestDuration: true,
-    // Null disables validation by an external service.
+    // Null turns off validation by an external service.
     validatorUrl: null,
   });
 });
