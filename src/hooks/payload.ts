@@ -1,6 +1,6 @@
 // The payload of a verified event, as most senders send it: JSON or a form.
 import type { Payload } from "../core/config/config-schema.ts";
-import { assertSafe, decodeUtf8, isRecord, parseJson } from "../core/lib/json.ts";
+import { assertSafeJson, decodeUtf8, isRecord, parseJson } from "../core/lib/json.ts";
 import { Problem } from "../core/lib/problem.ts";
 
 /**
@@ -20,7 +20,7 @@ export function readPayload(raw: Uint8Array, headers: Headers): Payload {
       "The event must be a JSON object or a form. Send it as the provider's documentation says.",
     );
   }
-  assertSafe(payload);
+  assertSafeJson(payload);
   return payload;
 }
 
@@ -36,6 +36,6 @@ function formPayload(form: URLSearchParams): unknown {
     throw new Problem("invalid_request", "A form field appears more than once. Send each field once.");
   const payload = form.get("payload");
   if (payload !== null) return jsonPayload(payload);
-  // fromEntries makes `__proto__` an own property, so that assertSafe finds it.
+  // fromEntries makes `__proto__` an own property, so that assertSafeJson finds it.
   return Object.fromEntries(form);
 }

@@ -6,7 +6,7 @@ import type {
   ResponseStreamEvent,
 } from "openai/resources/responses/responses";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { replayEvents } from "../../src/core/reply/replay-events.ts";
+import { eventsOfResponse } from "../../src/core/reply/response-events.ts";
 import { until } from "../e2e/worker.ts";
 import { type Gateway, PROMPT, SERVER_KEY, startGateway } from "./gateway.ts";
 
@@ -137,7 +137,7 @@ describe.each([
     "%s is never cached; if a relay answers with JSON, it streams like a fresh answer",
     async (_name, body) => {
       const fresh = await eventsOf(client, body);
-      const frames = replayEvents({ ...endOf(fresh) }).map(
+      const frames = eventsOfResponse({ ...endOf(fresh) }).map(
         (event) => `event: ${event["type"] as string}\ndata: ${JSON.stringify(event)}\n\n`,
       );
       const replaying = new OpenAI({

@@ -1,7 +1,7 @@
 // Every field of /ask: accepted in the shapes of the Responses API, and refused by name if it is wrong, unknown or dangerous.
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { assertSafe, MAX_JSON_DEPTH } from "../../src/core/lib/json.ts";
+import { assertSafeJson, MAX_JSON_DEPTH } from "../../src/core/lib/json.ts";
 import { Problem } from "../../src/core/lib/problem.ts";
 import { parseAsk, readAsk } from "../../src/core/request/read-ask.ts";
 import { UPSTREAM_FIELDS } from "../../src/contract/request-fields.ts";
@@ -148,7 +148,7 @@ describe("nesting", () => {
 
   test("32 levels of nesting are accepted, 33 are too deep", () => {
     expect(MAX_JSON_DEPTH).toBe(32);
-    expect(() => assertSafe(JSON.parse(nestedArrays(32)))).not.toThrow();
+    expect(() => assertSafeJson(JSON.parse(nestedArrays(32)))).not.toThrow();
     expect(refusalOf(nestedArrays(33))).toBe("input_too_deep 400");
     expect(refusalOf(nestedObjects(33))).toBe("input_too_deep 400");
     expect(refusalOf(nestedObjects(32))).toBe("invalid_request 400");

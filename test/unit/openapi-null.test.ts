@@ -7,7 +7,7 @@ import { parseAsk } from "../../src/core/request/read-ask.ts";
 import { readJob } from "../../src/core/jobs/read-job.ts";
 import { readResponses } from "../../src/core/request/read-responses.ts";
 import { readTurnstileExchange, readSessionRequest } from "../../src/core/request/read-sessions.ts";
-import { replayEvents } from "../../src/core/reply/replay-events.ts";
+import { eventsOfResponse } from "../../src/core/reply/response-events.ts";
 import { Ask, ResponsesRequest } from "../../src/contract/ask.ts";
 import { UPSTREAM_FIELDS } from "../../src/contract/request-fields.ts";
 import { completeResponse, completeEvent } from "../../src/core/reply/response-object.ts";
@@ -114,7 +114,7 @@ describe("an answer matches the document if upstream sends", () => {
       for (const requested of [{ model: "m" }, { ...nulls(Object.keys(UPSTREAM_FIELDS)), model: "m" }]) {
         const body = asJson(completeResponse(response, { ...IDENTITY, request: requested, restricted }));
         expect(answer(post("/v1/responses"), { status: 200, type: JSON_TYPE, body })).toBe(null);
-        for (const event of replayEvents(body).map((data, at) =>
+        for (const event of eventsOfResponse(body).map((data, at) =>
           completeEvent(String(data["type"]), data, at, restricted),
         )) {
           expect(

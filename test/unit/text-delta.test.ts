@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { Assembly } from "../../src/core/upstream/assembly.ts";
-import { JsonText } from "../../src/core/upstream/json-text.ts";
+import { TextBuilder } from "../../src/core/upstream/text-builder.ts";
 import { parseFrame } from "../../src/core/lib/sse.ts";
 import { readTextDelta, TEXT_DELTA, textOfDelta } from "../../src/core/upstream/text-delta.ts";
 
@@ -37,7 +37,7 @@ function readWithJson(frame: Uint8Array): { text: unknown; outputIndex: unknown;
 function read(frame: Uint8Array): ReturnType<typeof readWithJson> {
   const delta = readTextDelta(frame);
   if (delta === undefined) return undefined;
-  const text = new JsonText();
+  const text = new TextBuilder();
   text.addEscaped(frame, delta.from, delta.to);
   expect(textOfDelta(frame, delta)).toBe(text.toString());
   return { text: text.toString(), outputIndex: delta.outputIndex, sequenceNumber: delta.sequenceNumber };

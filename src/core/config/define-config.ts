@@ -104,9 +104,9 @@ function completeHook({
 
 /** Converts every value. The result has no prototype. */
 function mapValues<In, Out>(values: Record<string, In>, convert: (value: In) => Out): Record<string, Out> {
-  const named: Record<string, Out> = Object.create(null);
-  for (const [name, value] of Object.entries(values)) named[name] = convert(value);
-  return named;
+  const converted: Record<string, Out> = Object.create(null);
+  for (const [name, value] of Object.entries(values)) converted[name] = convert(value);
+  return converted;
 }
 
 /**

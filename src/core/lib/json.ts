@@ -39,17 +39,17 @@ export function parseJson(text: string): unknown {
 
 /**
  * The JSON object in the text of a body.
- * @param expected continues the sentence "The body must be a JSON object …" for any other JSON
- * @param alternative continues the sentence for a text that is not JSON
+ * @param objectHint continues the sentence "The body must be a JSON object …" for any other JSON
+ * @param syntaxHint continues the sentence for a text that is not JSON
  * @throws Problem 400: invalid_json, invalid_request, input_too_deep
  */
-export function parseJsonObject(text: string, expected: string, alternative = ""): JsonObject {
+export function parseJsonObject(text: string, objectHint: string, syntaxHint = ""): JsonObject {
   const value = parseJson(text);
   if (value === undefined) {
-    throw new Problem("invalid_json", `The body is not valid JSON. Check quotes, commas and brackets${alternative}.`);
+    throw new Problem("invalid_json", `The body is not valid JSON. Check quotes, commas and brackets${syntaxHint}.`);
   }
-  if (!isRecord(value)) throw new Problem("invalid_request", `The body must be a JSON object${expected}.`);
-  assertSafe(value);
+  if (!isRecord(value)) throw new Problem("invalid_request", `The body must be a JSON object${objectHint}.`);
+  assertSafeJson(value);
   return value;
 }
 
@@ -77,7 +77,7 @@ export function isWithinDepth(root: unknown, max: number): boolean {
 }
 
 /** Does not recurse. @throws Problem input_too_deep, or invalid_request for a `__proto__` key at any depth */
-export function assertSafe(root: unknown): void {
+export function assertSafeJson(root: unknown): void {
   let level: object[] = typeof root === "object" && root !== null ? [root] : [];
   for (let depth = 1; level.length > 0; depth += 1) {
     if (depth > MAX_JSON_DEPTH) {

@@ -97,8 +97,8 @@ export class FrameSplitter {
 }
 
 function indexOrEnd(bytes: Uint8Array, byte: number, from: number): number {
-  const at = bytes.indexOf(byte, from);
-  return at === -1 ? bytes.length : at;
+  const index = bytes.indexOf(byte, from);
+  return index === -1 ? bytes.length : index;
 }
 
 const LINE_END = /\r\n|\n|\r/;

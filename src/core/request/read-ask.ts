@@ -2,7 +2,7 @@
 // does not understand is refused by name.
 import { Ask } from "../../contract/ask.ts";
 import { OWN_FIELDS, type OwnField, REQUEST_FIELDS } from "../../contract/request-fields.ts";
-import { assertSafe, isRecord, type JsonObject, parseJson, parseJsonObject } from "../lib/json.ts";
+import { assertSafeJson, isRecord, type JsonObject, parseJson, parseJsonObject } from "../lib/json.ts";
 import { assertNotRefused, jsonFieldsParser } from "../lib/parse-fields.ts";
 import { Problem } from "../lib/problem.ts";
 
@@ -80,7 +80,7 @@ function fieldsOf(text: string, contentType: string | null): JsonObject {
   if (trimmed.startsWith("{")) {
     const value = parseJson(trimmed);
     if (isRecord(value) && Object.hasOwn(value, "input")) {
-      assertSafe(value);
+      assertSafeJson(value);
       return value;
     }
   }
@@ -111,7 +111,7 @@ function formFields(form: URLSearchParams): JsonObject {
     const parsed = FORM_TEXT_FIELDS.has(name) ? undefined : parseJson(value);
     fields[name] = parsed ?? value;
   }
-  assertSafe(fields);
+  assertSafeJson(fields);
   return fields;
 }
 

@@ -3,7 +3,7 @@
 import { isRecord, type JsonObject, textOf } from "../lib/json.ts";
 import { Problem } from "../lib/problem.ts";
 import type { Frame } from "../lib/sse.ts";
-import { JsonText } from "./json-text.ts";
+import { TextBuilder } from "./text-builder.ts";
 import { isAnswerMessage, itemsOf } from "./output.ts";
 import type { TextDelta } from "./text-delta.ts";
 
@@ -42,7 +42,7 @@ export function isErrorEvent(type: string, data: JsonObject): boolean {
 /** One output item: the finished one, or a draft from its deltas so far. */
 interface PartialItem {
   item?: JsonObject;
-  text: JsonText;
+  text: TextBuilder;
   refusal: string;
   /** A message that is not the final answer. */
   isCommentary: boolean;
@@ -171,5 +171,5 @@ export class Assembly {
 }
 
 function emptyItem(): PartialItem {
-  return { text: new JsonText(), refusal: "", isCommentary: false };
+  return { text: new TextBuilder(), refusal: "", isCommentary: false };
 }

@@ -9,27 +9,27 @@ import { cutProblem } from "./upstream-error.ts";
 
 /**
  * The response object in a 2xx body. It may follow heartbeat lines, or be at the end of an event stream that was not requested.
- * @param fault turns an error in the body into a Problem
+ * @param toProblem turns an error in the body into a Problem
  * @throws Problem upstream_invalid_response, or the body's own error
  */
-export function readResponse(bytes: Uint8Array, fault: (body: JsonObject) => Problem): JsonObject {
+export function readResponse(bytes: Uint8Array, toProblem: (body: JsonObject) => Problem): JsonObject {
   let text: string;
   try {
     text = decodeUtf8(bytes).trim();
   } catch {
     throw unreadableProblem("UniAPI's answer is not well-formed UTF-8.", "invalid utf-8");
   }
-  const body = parseJson(text) ?? lastResponse(text, fault);
+  const body = parseJson(text) ?? lastResponse(text, toProblem);
   if (isRecord(body)) {
     // Every response has a status, even a failed one. An error may have an empty output beside it, but no status.
-    if (isRecord(body["error"]) && typeof body["status"] !== "string") throw fault(body);
+    if (isRecord(body["error"]) && typeof body["status"] !== "string") throw toProblem(body);
     if (Array.isArray(body["output"]) || body["object"] === "response" || typeof body["output_text"] === "string")
       return body;
   }
   throw unreadableProblem("UniAPI's answer is not a response object.", "not a response");
 }
 
-function lastResponse(text: string, fault: (body: JsonObject) => Problem): JsonObject | undefined {
+function lastResponse(text: string, toProblem: (body: JsonObject) => Problem): JsonObject | undefined {
   if (!/^(?:event|data|id|retry)?:/.test(text)) return undefined;
   const assembly = new Assembly();
   let events = 0;
@@ -39,7 +39,7 @@ function lastResponse(text: string, fault: (body: JsonObject) => Problem): JsonO
     if (event === undefined || !isRecord(data)) continue;
     events += 1;
     const terminal = assembly.add(eventType(data, event.event), data);
-    if (terminal?.kind === "error") throw fault(terminal.body);
+    if (terminal?.kind === "error") throw toProblem(terminal.body);
     if (terminal !== undefined) return terminal.response;
   }
   if (events > 0) throw cutProblem();
@@ -54,7 +54,7 @@ export function withBlankLine(frame: Frame): Frame {
 }
 
 /** Whether a frame without its blank line is a complete event: a relay may leave the line out, and a stream may be cut inside an event. */
-export function isWholeEvent(frame: Frame): boolean {
+export function isCompleteEvent(frame: Frame): boolean {
   try {
     const event = parseFrame(decodeUtf8(frame));
     return event !== undefined && isRecord(parseJson(event.data));

@@ -6,7 +6,7 @@ import type { FinishedAnswer } from "../../answer/pending-turn.ts";
 import { concatBytes } from "../../core/lib/bytes.ts";
 import { isRecord, type JsonObject } from "../../core/lib/json.ts";
 import { Problem, toProblem } from "../../core/lib/problem.ts";
-import { replayEvents } from "../../core/reply/replay-events.ts";
+import { eventsOfResponse } from "../../core/reply/response-events.ts";
 import { completeResponse, completeEvent } from "../../core/reply/response-object.ts";
 import type { Source } from "./stream-body.ts";
 
@@ -151,7 +151,7 @@ export class ResponsesSource implements Source {
 
 /** Converts a complete response into the text of its event stream. */
 export function eventStreamText(response: JsonObject): string {
-  return replayEvents(response).map(formatData).join("") + DONE;
+  return eventsOfResponse(response).map(formatData).join("") + DONE;
 }
 
 /** Creates the response object of a finished answer, with our ids and the request's fields. */

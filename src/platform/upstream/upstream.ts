@@ -4,7 +4,7 @@ import { readBytes } from "../../core/lib/body.ts";
 import { decodeUtf8, isRecord, type JsonObject, parseJson } from "../../core/lib/json.ts";
 import type { Problem } from "../../core/lib/problem.ts";
 import { type Frame, FrameSplitter, FrameTooLarge } from "../../core/lib/sse.ts";
-import { withBlankLine, isWholeEvent, readResponse, unreadableProblem } from "../../core/upstream/upstream-body.ts";
+import { withBlankLine, isCompleteEvent, readResponse, unreadableProblem } from "../../core/upstream/upstream-body.ts";
 import { retryAfterSeconds, upstreamProblem } from "../../core/upstream/upstream-error.ts";
 import { CallDeadline, type UpstreamDeadlines } from "./call-deadline.ts";
 
@@ -145,7 +145,7 @@ function readFrames(response: Response, deadline: CallDeadline, maxEventBytes: n
         isEnded = true;
         deadline.end();
         const rest = splitter.end();
-        return rest !== undefined && isWholeEvent(rest) ? [withBlankLine(rest)] : null;
+        return rest !== undefined && isCompleteEvent(rest) ? [withBlankLine(rest)] : null;
       } catch (error) {
         isEnded = true;
         deadline.end();

@@ -4,7 +4,7 @@ import { type JsonObject, recordsOf, textOf } from "../lib/json.ts";
 import { itemsOf } from "../upstream/output.ts";
 
 /** @param response as completeResponse returns it. @returns the data of each event, with `type` and `sequence_number` */
-export function replayEvents(response: JsonObject): JsonObject[] {
+export function eventsOfResponse(response: JsonObject): JsonObject[] {
   const events: JsonObject[] = [];
   const emit = (type: string, data: JsonObject): void => {
     events.push({ type, sequence_number: events.length, ...data });

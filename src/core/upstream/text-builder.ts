@@ -1,11 +1,11 @@
 // A text that grows piece by piece. Pieces that are still escaped as in JSON are copied as bytes, and decoded only when the text is read.
 
 /** The smallest buffer. It doubles when it is full. */
-const FIRST_BYTES = 256;
+const INITIAL_BYTES = 256;
 // A byte order mark at the beginning belongs to the text.
 const utf8 = new TextDecoder("utf-8", { fatal: false, ignoreBOM: true });
 
-export class JsonText {
+export class TextBuilder {
   #text = "";
   /** Bytes after `#text` that are not decoded yet: the first `#length` of this buffer. */
   #escaped: Uint8Array | undefined;
@@ -20,7 +20,7 @@ export class JsonText {
     const needed = this.#length + to - from;
     let escaped = this.#escaped;
     if (escaped === undefined || escaped.length < needed) {
-      const larger = new Uint8Array(Math.max(FIRST_BYTES, needed, this.#length * 2));
+      const larger = new Uint8Array(Math.max(INITIAL_BYTES, needed, this.#length * 2));
       if (escaped !== undefined) larger.set(escaped);
       this.#escaped = escaped = larger;
     }
