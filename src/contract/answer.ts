@@ -1,5 +1,5 @@
 // What POST /ask returns: the answer, and the events of a stream. The Worker, the client and the console take their types from these
-// schemas, and /openapi.json is generated from them. The Worker imports the types only: it does not check its own answers.
+// schemas, and /openapi.json is generated from them. The Worker imports only the types, because it does not check its own answers.
 import * as z from "zod/mini";
 import { ProblemBody } from "./problem.ts";
 
@@ -11,7 +11,7 @@ export const Usage = z
     reasoning_tokens: z.int(),
     total_tokens: z.int(),
   })
-  .check(z.describe("Tokens, as counted by UniAPI."));
+  .check(z.describe("The tokens that UniAPI counted."));
 export type Usage = z.infer<typeof Usage>;
 
 export const ToolCall = z
@@ -39,7 +39,7 @@ export const Answer = z
     data: z
       .exactOptional(z.unknown())
       .check(z.describe("The text as JSON, if a JSON format was requested and the text is JSON.")),
-    refusal: z.exactOptional(z.string()).check(z.describe("The model's words when it refused.")),
+    refusal: z.exactOptional(z.string()).check(z.describe("The model's words, if it refused.")),
     tool_calls: z.exactOptional(z.array(ToolCall)),
     citations: z
       .exactOptional(z.array(z.record(z.string(), z.unknown())))
@@ -48,15 +48,17 @@ export const Answer = z
           "Sources: `type`, `url`, `title` … as in the Responses API; `start_index` and `end_index` are offsets in `text`.",
         ),
       ),
-    reasoning_summary: z.exactOptional(z.string()).check(z.describe("If `reasoning.summary` was requested.")),
+    reasoning_summary: z.exactOptional(z.string()).check(z.describe("Present if `reasoning.summary` was requested.")),
     incomplete_reason: z
       .exactOptional(z.string())
       .check(z.describe("Why `status` is `incomplete`, for example `max_output_tokens`.")),
-    metadata: z.exactOptional(z.record(z.string(), z.string())).check(z.describe("Yours, unchanged.")),
+    metadata: z
+      .exactOptional(z.record(z.string(), z.string()))
+      .check(z.describe("The request's own `metadata`, unchanged.")),
     cost_usd: z
       .exactOptional(z.number())
       .check(z.describe("What the tokens cost, if the config has a price for the model.")),
-    cached: z.exactOptional(z.literal(true)).check(z.describe("This is a cached answer of an earlier call.")),
+    cached: z.exactOptional(z.literal(true)).check(z.describe("The answer of an earlier call, read from the cache.")),
   })
   .check(z.describe("A trimmed answer. The keys after `usage` are present only if they have a value."));
 export type Answer = z.infer<typeof Answer>;
@@ -75,7 +77,7 @@ export const Thread = z
 export type Thread = z.infer<typeof Thread>;
 
 const Delta = z.object({ delta: z.string() });
-/** The data of each event of a stream, by the event's name. */
+/** The data of each kind of stream event, by the event's name. */
 export const EVENTS = {
   start: z.object({ request_id: z.string(), model: z.string() }),
   text: Delta,
@@ -86,7 +88,7 @@ export const EVENTS = {
   error: ProblemBody,
 };
 
-/** One event of a stream, without its id. */
+/** One stream event, without the id that it has on the wire. */
 export const AskEvent = z.union(
   Object.entries(EVENTS).map(([event, data]) => z.object({ event: z.literal(event), data })),
 );

@@ -12,7 +12,7 @@ type SchemaOf<Row, Column extends keyof RequestField> =
       ? S
       : never;
 
-/** The schemas of a table's rows: those of a column, or of `schema` where a row does not have that column. */
+/** Takes one schema from each row: the one in `column`, or `schema` if the row has no such column. */
 function schemasOf<
   Rows extends Record<string, RequestField>,
   Column extends "schema" | "askSchema" | "responsesSchema",
@@ -21,13 +21,13 @@ function schemasOf<
   return Object.fromEntries(schemas) as ReturnType<typeof schemasOf<Rows, Column>>;
 }
 
-/** What presets and `defaults` may hold, and what a composed request consists of. */
+/** The upstream fields that presets, `defaults` and a composed request may have. */
 export const UpstreamFields = z.partial(z.strictObject(schemasOf(UPSTREAM_FIELDS, "schema")));
 export type UpstreamFields = z.infer<typeof UpstreamFields>;
 
 const { callback, ...askFields } = schemasOf(FIELDS, "askSchema");
 
-/** The body of POST /ask after nulls are removed: SDKs send null for a field that is not set. */
+/** The body of POST /ask, without nulls. SDKs send null for a field that is not set, so nulls are removed before this check. */
 export const Ask = z.strictObject({ ...z.partial(z.object(askFields)).shape, input: askFields.input });
 export type Ask = z.infer<typeof Ask>;
 
@@ -36,7 +36,7 @@ export type AskBody = Pick<Ask, "input"> & {
   [Name in Exclude<keyof Ask, "input">]?: Ask[Name] | null | undefined;
 };
 
-/** The body of POST /jobs after nulls are removed. A job's answer can't be streamed. */
+/** The body of POST /jobs, without nulls. It has no `stream`, because a job's answer can't be streamed. */
 export const JobRequest = z.strictObject({ ...z.omit(Ask, { stream: true }).shape, callback: z.optional(callback) });
 
 type ResponsesFields = {
@@ -52,8 +52,8 @@ const responsesFields = Object.fromEntries(
 ) as ResponsesFields;
 
 /**
- * The body of POST /v1/responses from a server caller. Unknown fields pass, and only fields that the Worker itself reads are checked.
- * Nulls remain, because upstream gives them a meaning.
+ * The body of POST /v1/responses from a server caller. Only fields that the Worker itself reads are checked; unknown fields are accepted.
+ * Nulls are not removed, because upstream gives them a meaning.
  */
 export const ResponsesRequest = z.looseObject(responsesFields);
 export type ResponsesRequest = z.infer<typeof ResponsesRequest>;

@@ -2,6 +2,8 @@
 import * as z from "zod/mini";
 
 export const Health = z.object({
-  status: z.enum(["ok", "paused"]).check(z.describe("`paused`: the owner of this Worker has stopped all paid routes.")),
+  status: z
+    .enum(["ok", "paused"])
+    .check(z.describe("`paused` if the owner of this Worker has stopped all paid routes.")),
 });
 export type Health = z.infer<typeof Health>;

@@ -1,11 +1,11 @@
-// What the routes of jobs and hooks return. The Worker imports the types only; /openapi.json is generated from the schemas.
+// What the routes of jobs and hooks return. The Worker imports only the types; /openapi.json is generated from the schemas.
 import * as z from "zod/mini";
 import { Answer } from "./answer.ts";
 
 export const JobStatus = z.enum(["queued", "running", "completed", "failed"]);
 export type JobStatus = z.infer<typeof JobStatus>;
 
-/** Why a job failed for good: the `error` of a problem without its request id. */
+/** Why a job failed permanently: the `error` of a problem, without `param` and `request_id`. */
 export const JobError = z.object({ message: z.string(), type: z.string(), code: z.string() });
 export type JobError = z.infer<typeof JobError>;
 
@@ -15,7 +15,7 @@ export type FailedAttempt = z.infer<typeof FailedAttempt>;
 export const DeliveryAttempt = z
   .object({
     at: z.int().check(z.describe("Unix seconds.")),
-    status: z.nullable(z.int()).check(z.describe("The HTTP status of the reply; null without a reply.")),
+    status: z.nullable(z.int()).check(z.describe("The HTTP status of the reply; null if there was no reply.")),
     error: z.nullable(z.string()),
   })
   .check(z.describe("One request to the callback."));
@@ -38,20 +38,20 @@ export const JobView = z
     tries: z.exactOptional(z.array(FailedAttempt)).check(z.describe("Failed attempts that UniAPI did not bill.")),
     next_at: z.exactOptional(z.int()).check(z.describe("Unix seconds of the next attempt; absent after the last one.")),
     answer: z.exactOptional(Answer),
-    error: z.exactOptional(JobError).check(z.describe("Why the job failed for good.")),
-    delivery: z.exactOptional(JobDelivery).check(z.describe("For jobs with a callback.")),
+    error: z.exactOptional(JobError).check(z.describe("Why the job failed permanently.")),
+    delivery: z.exactOptional(JobDelivery).check(z.describe("Present for jobs with a callback.")),
     metadata: z.record(z.string(), z.string()),
   })
   .check(z.describe("A job and its progress. Stored for 30 days."));
 export type JobView = z.infer<typeof JobView>;
 
-/** The body of a 202 of POST /jobs and of a redelivery. */
+/** The body of a 202 from POST /jobs or from a redelivery. */
 export const JobAccepted = z.object({ job: z.string(), status: JobStatus });
 export type JobAccepted = z.infer<typeof JobAccepted>;
 
 /** The body of POST /hooks/{name}. */
 export const HookResult = z.object({
   status: z.enum(["accepted", "duplicate", "ignored"]),
-  job: z.optional(z.string()).check(z.describe("Read it with GET /jobs/{id}. Absent for an ignored event.")),
+  job: z.optional(z.string()).check(z.describe("The job's id for GET /jobs/{id}. Absent for an ignored event.")),
 });
 export type HookResult = z.infer<typeof HookResult>;

@@ -1,13 +1,15 @@
-// The body of every error (docs/contract.md §8). The Worker imports the type only; /openapi.json is generated from the schema.
+// The body of every error (docs/contract.md §8). The Worker imports only the type; /openapi.json is generated from the schema.
 import * as z from "zod/mini";
 
 /** All values are strings, since one SDK hides errors whose code or param is null. */
 export const ProblemBody = z
   .object({
     error: z.object({
-      message: z.string().check(z.describe("What is wrong and what to do about it. For people: it may change.")),
+      message: z
+        .string()
+        .check(z.describe("What is wrong and what to do about it. Meant for people: the wording may change.")),
       type: z.string().check(z.describe("The type that OpenAI's SDKs expect for the status.")),
-      code: z.string().check(z.describe("For programs.")),
+      code: z.string().check(z.describe("The reason, for programs to compare.")),
       param: z.string().check(z.describe("The field of the request that is wrong; empty if no field is.")),
       request_id: z.string().check(z.describe("Also in the header `x-request-id`. Quote it when you ask for help.")),
     }),

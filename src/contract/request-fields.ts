@@ -1,6 +1,6 @@
-// The one table of request fields. A row says what a field may hold, what it means, where it is accepted and who may set it.
+// The table of request fields. Each row says which values a field accepts, what it means, where it is accepted and who may set it.
 // The request schemas, presets, restrictions, OpenAPI and the documented tables are derived from these rows or tested against them.
-// Schemas are strict about shapes that the Worker reads and open about enums, which grow every few months: upstream checks those.
+// Schemas are strict about shapes that the Worker reads. They leave enums to upstream, since providers add values every few months.
 import * as z from "zod/mini";
 
 /**
@@ -13,28 +13,28 @@ import * as z from "zod/mini";
 type Restricted = "always" | "allow" | "images" | "never";
 
 export interface RequestField {
-  /** What presets and UniAPI accept. */
+  /** The values that presets and UniAPI accept. */
   schema: z.ZodMiniType;
-  /** What /ask and /jobs accept, where that is more than `schema`. */
+  /** The values that /ask and /jobs accept, if they accept more than `schema`. */
   askSchema?: z.ZodMiniType;
   /** One line for the documents: what the field means on /ask. */
   description: string;
-  /** In a form body the value is used as text, even if it looks like JSON. Implied by a schema of strings. */
+  /** A form body's value is taken as a string, even if it looks like JSON. A row whose schema is a string does not need it. */
   plainText?: true;
   restricted: Restricted;
   /** The field that a preset's `allow` must list in place of this one. */
   allowedAs?: string;
   /**
-   * What the field means on /v1/responses, where the Worker reads it too. Absent: an upstream field passes unchecked, and a field of
-   * the Worker's own does not exist there.
+   * What the field means on /v1/responses, if the Worker reads it there. Without it, an upstream field is forwarded unchecked, and a
+   * field of the Worker's own does not exist on that route.
    */
   responses?: string;
-  /** What /v1/responses accepts, where that is not `schema`. */
+  /** The values that /v1/responses accepts, if they differ from `schema`. */
   responsesSchema?: z.ZodMiniType;
 }
 
 export interface OwnField extends RequestField {
-  /** `query`: POST /ask also accepts it in the query string. */
+  /** The places that accept the field. `query` is the query string of POST /ask. */
   in: readonly ("ask" | "query" | "jobs")[];
 }
 
@@ -43,21 +43,22 @@ const NOT_STORED = "`false`: the turn is not stored and can't be continued.";
 
 /** A JSON object whose keys the Worker does not check. */
 const JsonObject = z.record(z.string(), z.unknown());
-/** An object with a `type`, whose values the Worker does not check. */
+/** An object with a `type`. The Worker checks neither the value of `type` nor the other keys. */
 const Typed = z.looseObject({ type: z.string() });
 /** `text` of the Responses API: `{ format: { type }, verbosity }`. */
 const TextOptions = z.looseObject({ format: z.optional(z.nullable(Typed)) });
 
 /**
- * Fields that go to UniAPI. A caller, a preset or `defaults` may set them: the 19 of UniAPI's page except `input`,
- * `previous_response_id` and `stream`, which belong to a single call, and those that OpenAI has added since.
+ * Fields that are sent to UniAPI and that a caller, a preset or `defaults` may set. UniAPI's page lists 19 fields. Three of them are in
+ * OWN_FIELDS, because they belong to a single call: `input`, `previous_response_id` and `stream`. The other 16 are here, with those that
+ * OpenAI has added since.
  */
 export const UPSTREAM_FIELDS = {
   model: {
     schema: z.string().check(z.minLength(1), z.maxLength(256)),
-    description: "Absent: the preset's, or that of `defaults`.",
+    description: "Name of a UniAPI model. Default: the preset's model, or that of `defaults`.",
     restricted: "allow",
-    responses: "A model of UniAPI's, or the name of a preset. Absent: that of `defaults`.",
+    responses: "Name of a UniAPI model or of a preset. Default: the model of `defaults`.",
   },
   instructions: {
     schema: z.string(),
@@ -130,12 +131,12 @@ export const UPSTREAM_FIELDS = {
 } as const satisfies Record<string, RequestField>;
 
 /**
- * OpenAI accepts 16 keys of metadata. A restricted caller may use half of them, and its preset the other half. A cap that depended on the
- * preset would reveal how many hidden keys it has.
+ * OpenAI accepts 16 keys of metadata. A restricted caller may use half of them, and its preset the other half. If the caller's share
+ * depended on the preset, it would reveal how many hidden keys the preset has.
  */
 export const MAX_METADATA_KEYS = 8;
 
-/** Fields that belong to a single call, and short forms of the Worker's own. Neither presets nor `defaults` have them. */
+/** Fields that belong to a single call, and short forms that only this Worker has. Neither presets nor `defaults` can set them. */
 export const OWN_FIELDS = {
   input: {
     schema: z.union([z.string().check(z.minLength(1)), z.array(JsonObject).check(z.minLength(1))]),
@@ -157,7 +158,7 @@ export const OWN_FIELDS = {
     description: "`id` of an earlier answer, to continue that conversation.",
     in: ["ask", "query", "jobs"],
     restricted: "always",
-    responses: "`id` of an earlier response of this Worker; with a server key also one of UniAPI's own.",
+    responses: "`id` of an earlier response of this Worker. With a server key, an id of UniAPI's own also works.",
   },
   stream: {
     schema: z.boolean(),
@@ -188,26 +189,27 @@ export const OWN_FIELDS = {
   },
   callback: {
     schema: z.string(),
-    description: "Name in `callbacks` of the config: the answer is posted there. Absent: read the job by its id.",
+    description:
+      "Name of an entry in the config's `callbacks`, to which the answer is posted. Without it, read the job by its id.",
     in: ["jobs"],
     restricted: "never",
   },
 } as const satisfies Record<string, OwnField>;
 
-/** Fields that are refused for every caller, since they keep state in the shared upstream account, each with what to use instead. */
+/** Fields that are refused for every caller, because they store state in the shared upstream account. Each has its replacement. */
 export const REFUSED_FIELDS: Readonly<Record<string, string>> = {
   background: "use `stream` instead, which has no time limit of its own",
   conversation: "continue with `previous_response_id` instead",
   prompt: "put the question in `input`, and the text of a stored prompt in `instructions` or a preset",
 };
 
-/** The row of every field that some request may have, by the field's name. */
+/** All rows of both tables, by the field's name. */
 export const REQUEST_FIELDS: ReadonlyMap<string, RequestField> = new Map<string, RequestField>([
   ...Object.entries(UPSTREAM_FIELDS),
   ...Object.entries(OWN_FIELDS),
 ]);
 
-/** Names of the fields with which the Worker identifies a restricted caller to UniAPI. No preset can allow them. */
+/** Names of the fields that identify a restricted caller to UniAPI. The Worker sets them itself, and no preset can allow them. */
 export const IDENTITY_FIELDS: ReadonlySet<string> = new Set(
   Object.entries<RequestField>(UPSTREAM_FIELDS).flatMap(([name, row]) => (row.restricted === "never" ? [name] : [])),
 );

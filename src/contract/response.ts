@@ -1,5 +1,5 @@
-// What /v1/responses returns: the response object, its stream's events, its input items. The schemas require what the Open Responses
-// specification requires and leave the rest open, since upstream adds to it. Besides DEFAULTS, the Worker imports types only.
+// What /v1/responses returns: the response object, the events of its stream, and its input items. The schemas require the keys that the
+// Open Responses specification requires and allow any others, since upstream adds its own. The Worker imports only types and DEFAULTS.
 import * as z from "zod/mini";
 
 /** An object whose keys the Worker does not check. */
@@ -13,7 +13,7 @@ export const DefaultedFields = z.looseObject({
   incomplete_details: z.nullable(JsonObject),
   instructions: z
     .nullable(z.union([z.string(), z.array(z.unknown())]))
-    .check(z.describe("The caller's own. A preset's are never shown.")),
+    .check(z.describe("The caller's own instructions. Those of a preset are never shown.")),
   max_output_tokens: z.nullable(z.number()),
   max_tool_calls: z.nullable(z.number()),
   parallel_tool_calls: z.boolean(),
@@ -46,7 +46,7 @@ export const ResponseObject = z
     model: z.string(),
     previous_response_id: z.nullable(z.string()),
     output: z.array(z.looseObject({ type: z.optional(z.string()) })),
-    output_text: z.string().check(z.describe("Every text of every message, as the SDKs compute it.")),
+    output_text: z.string().check(z.describe("The text of all messages, joined as the SDKs do.")),
     usage: z.nullable(
       z.looseObject({
         input_tokens: z.int(),
@@ -60,14 +60,14 @@ export const ResponseObject = z
   .check(z.describe("The Responses object, with every key that the Open Responses specification requires."));
 export type ResponseObject = z.infer<typeof ResponseObject>;
 
-/** One event of a stream of POST /v1/responses. */
+/** One stream event of POST /v1/responses. */
 export const ResponseEvent = z
   .looseObject({ type: z.string(), sequence_number: z.int() })
   .check(
     z.describe("As in the Responses API: `response.created`, `response.output_text.delta` … `response.completed`."),
   );
 
-/** What OpenAI returns for a request that does not set these fields. */
+/** The values that OpenAI returns if the request does not set these fields. */
 export const DEFAULTS: Record<string, unknown> = {
   object: "response",
   completed_at: null,
@@ -100,7 +100,7 @@ export const DEFAULTS: Record<string, unknown> = {
 export const DeletedResponse = z.object({ id: z.string(), object: z.literal("response"), deleted: z.literal(true) });
 export type DeletedResponse = z.infer<typeof DeletedResponse>;
 
-/** The body of GET /v1/responses/{id}/input_items: a page of a list, as at OpenAI. */
+/** The body of GET /v1/responses/{id}/input_items: one page of a list, in OpenAI's format. */
 export const InputItems = z.object({
   object: z.literal("list"),
   data: z.array(z.looseObject({ id: z.string(), type: z.unknown() })),

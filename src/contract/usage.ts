@@ -1,9 +1,9 @@
-// What GET /usage returns. The Worker imports the types only; /openapi.json is generated from the schemas.
+// What GET /usage returns. The Worker imports only the types; /openapi.json is generated from the schemas.
 import * as z from "zod/mini";
 
 export const UsageSums = z.object({
   requests: z.int(),
-  hits: z.int().check(z.describe("Answered from the cache.")),
+  hits: z.int().check(z.describe("Requests that were answered from the cache.")),
   tokens: z.int(),
   cost_usd: z.number(),
   reserved_tokens: z
@@ -12,12 +12,12 @@ export const UsageSums = z.object({
 });
 export type UsageSums = z.infer<typeof UsageSums>;
 
-export const UsageDay = z.object({ date: z.iso.date().check(z.describe("UTC.")), ...UsageSums.shape });
+export const UsageDay = z.object({ date: z.iso.date().check(z.describe("A UTC day.")), ...UsageSums.shape });
 export type UsageDay = z.infer<typeof UsageDay>;
 
 export const UsageLimits = z.object({
   requests_per_minute: z.optional(z.number()),
-  requests: z.optional(z.number()).check(z.describe("Of the session token of this request, over its lifetime.")),
+  requests: z.optional(z.number()).check(z.describe("The limit of this request's session token, over its lifetime.")),
   tokens_per_day: z.optional(z.number()),
   usd_per_day: z.optional(z.number()),
 });
@@ -27,7 +27,7 @@ export type UsageLimits = z.infer<typeof UsageLimits>;
 export const UsageReport = z
   .object({
     today: UsageDay,
-    days: z.array(UsageDay).check(z.describe("Those of the last 30 days, including today, that have requests.")),
+    days: z.array(UsageDay).check(z.describe("The last 30 days, including today. Days without requests are omitted.")),
     total: UsageSums.check(z.describe("The sum of `days`.")),
     limits: UsageLimits,
     left: UsageLimits.check(z.describe("What remains of each limit. Reserved tokens count as used.")),
