@@ -30,7 +30,7 @@ let impatient: Worker;
 beforeAll(async () => {
   emulator = await startEmulator({ key: UPSTREAM_KEY });
   worker = await startWorker(emulator.url);
-  impatient = await startWorker(emulator.url, { DEADLINES: '{"upstream_first_byte":400,"upstream_idle":400}' });
+  impatient = await startWorker(emulator.url, { DEADLINES: '{"upstream_first_byte":800,"upstream_idle":800}' });
 });
 afterAll(async () => {
   await worker.stop();
