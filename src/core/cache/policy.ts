@@ -1,23 +1,23 @@
-// The rules of the exact-repeat cache (docs/contract.md §4): whether a cached answer may be used, and whether the new one may be stored.
+// The rules of the exact-repeat cache (docs/contract.md §4): whether a cached answer may be used, and whether a new answer may be stored.
 import { type JsonObject, recordsOf } from "../lib/json.ts";
 import type { CacheControl } from "../request/headers.ts";
 import { itemsOf, readOutput } from "../upstream/output.ts";
 
-/** The shortest lifetime that KV accepts. */
+/** The shortest lifetime that KV accepts, in seconds. */
 const MIN_TTL_S = 60;
-/** The longest lifetime: a year. A caller's larger `cache: N` is reduced to it. */
+/** The longest lifetime, which is one year. A caller's larger `cache: N` is reduced to it. */
 const MAX_TTL_S = 31_536_000;
 
 export interface CacheSettings {
-  /** Seconds. */
+  /** In seconds. */
   ttl: number;
   scope: "owner" | "shared";
 }
 
 export interface CachePlan {
-  /** The greatest age of a cached answer that may be used, in seconds; false: don't read the cache. */
+  /** The greatest age in seconds of a cached answer that may be used; false if the cache must not be read. */
   read: number | false;
-  /** How long to store the new answer, in seconds; false: don't store it. */
+  /** How long to store the new answer, in seconds; false if it must not be stored. */
   write: number | false;
   scope: "owner" | "shared";
 }
@@ -25,10 +25,10 @@ export interface CachePlan {
 const BYPASS: CachePlan = { read: false, write: false, scope: "owner" };
 
 /**
- * Whether a request reads the cache, and whether its answer is stored there.
- * @param cacheField the request's `cache` field. It overrides Cache-Control, except for `no-store`
- * @param settings the preset's cache, else the config's; false if the deployer has turned it off, which no request can change
- * @param body the composed request: the answer to one with a hosted tool or `store: false` is never stored
+ * Decides whether a request reads the cache, and whether its answer is stored there.
+ * @param cacheField the request's `cache` field, which overrides Cache-Control, except for `no-store`
+ * @param settings the preset's cache, else the config's; false if the deployer has turned the cache off, which no request can change
+ * @param body the composed request; with a hosted tool or `store: false`, it neither reads nor writes the cache
  */
 export function planCache(
   cacheField: false | "refresh" | number | undefined,
@@ -52,7 +52,7 @@ export function planCache(
   return { read, write: Math.max(MIN_TTL_S, ttl), scope: settings.scope };
 }
 
-/** Whether an answer may be stored: completed, not empty, and without a function call for the caller to carry out. */
+/** Whether an answer may be stored: it is completed, has text or a refusal, and contains no tool call. */
 export function isCacheable(response: JsonObject): boolean {
   if (response["status"] !== "completed" || itemsOf(response).some((item) => String(item["type"]).endsWith("_call")))
     return false;
@@ -60,7 +60,7 @@ export function isCacheable(response: JsonObject): boolean {
   return text !== "" || refusal !== "";
 }
 
-/** Results of hosted tools change with time. Functions don't count: the caller carries them out. */
+/** Whether a request has a hosted tool, whose results change over time. Functions are not hosted, because the caller executes them. */
 function asksForHostedTool(body: JsonObject): boolean {
   return recordsOf(body["tools"]).some((tool) => tool["type"] !== "function" && tool["type"] !== "custom");
 }

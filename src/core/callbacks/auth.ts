@@ -1,15 +1,15 @@
-// The headers with which a receiver authenticates a callback, from the `auth` of the callback's entry and the secret that it names. An error
-// about a secret contains its name, never its value.
+// Creates the headers with which a receiver authenticates a callback, from the `auth` of the callback's entry and the secret that it names.
+// An error names the secret, but never shows its value.
 import type { CallbackAuth } from "../config/config-schema.ts";
 import { entriesOf, misconfigured } from "../config/setting.ts";
 import { callbackKey, eventHeaders, signatureEntry } from "./standard-webhooks.ts";
 
-/** A secret's value by its name; undefined where it is not set. */
+/** Returns a secret's value by its name; undefined if the secret is not set. */
 export type SecretOf = (name: string) => string | undefined;
 
 /** The signed parts of a request. */
 export interface SignedContent {
-  /** The `webhook-id`. */
+  /** The value of `webhook-id`. */
   id: string;
   /** Milliseconds since 1970. */
   now: number;
@@ -17,7 +17,8 @@ export interface SignedContent {
 }
 
 /**
- * A secret may be a list separated by commas, the newest first. `bearer` and `header` send the first; `standard` signs with each.
+ * Creates the headers. A secret may be a list of secrets separated by commas, newest first. `bearer` and `header` send the first one, and
+ * `standard` signs with each of them.
  * @throws Problem 503 misconfigured
  */
 export async function authHeaders(
@@ -36,12 +37,12 @@ export async function authHeaders(
     return key;
   });
   const headers = eventHeaders(content.id, content.now);
-  // One signature for each secret: during a rotation the receiver may have either.
+  // There is one signature for each secret. During a rotation, the receiver may have either secret.
   const entries = keys.map((key) => signatureEntry(key, content.id, headers["webhook-timestamp"], content.body));
   return { ...headers, "webhook-signature": (await Promise.all(entries)).join(" ") };
 }
 
-/** The header that `auth` fills, in lower case: `output` may not set it. */
+/** Returns the name of the header that `auth` sets, in lower case. `output` may not set this header. */
 export function authHeaderName(auth: CallbackAuth | undefined): string | undefined {
   return auth !== undefined && "header" in auth ? auth.header.name.toLowerCase() : undefined;
 }

@@ -1,5 +1,5 @@
-// One callback as a plain request, from an entry of the config's callbacks and the outcome of a job. The request's headers are built from
-// scratch, and what the hook's `output` returned is validated, because it may contain words of a webhook's sender.
+// Builds one callback as a plain request, from an entry of the config's `callbacks` and the outcome of a job. Builds the headers from
+// scratch, and validates the value that the hook's `output` returned, because it may contain text from a webhook's sender.
 import { authHeaderName, authHeaders, type SecretOf } from "./auth.ts";
 import { readOutputHeaders } from "./headers.ts";
 import { callbackUrl, type UrlPolicy } from "./url.ts";
@@ -9,17 +9,17 @@ import type { Problem } from "../lib/problem.ts";
 import { misconfigured } from "../config/setting.ts";
 import { eventBody, eventHeaders, type JobEvent } from "./standard-webhooks.ts";
 
-/** What a callback delivers, the same on every attempt. */
+/** The content that a callback delivers. It is the same on every attempt. */
 export interface CallbackContent {
   event: JobEvent;
-  /** What the hook's `output` returned. Absent: the hook has none, and the event is sent as Standard Webhooks say. */
+  /** The value that the hook's `output` returned. Absent if the hook has no `output`; then the event has the Standard Webhooks format. */
   output?: { returned: CallbackRequest } | undefined;
 }
 
 export interface PlainRequest {
   url: URL;
   method: string;
-  /** Names in lower case. */
+  /** The headers, with their names in lower case. */
   headers: Record<string, string>;
   body: Uint8Array<ArrayBuffer>;
 }
@@ -28,10 +28,9 @@ const METHODS: ReadonlySet<string> = new Set(["POST", "PUT", "PATCH"]);
 
 /**
  * Builds the request of one attempt to deliver.
- * @param name of the entry
- * @param secretOf a secret by its name
- * @param now time of this attempt, in milliseconds since 1970
- * @throws Problem 503 misconfigured: the config, a secret or `output` is wrong, and another attempt would fail the same way
+ * @param name the name of the entry
+ * @param now the time of this attempt, in milliseconds since 1970
+ * @throws Problem 503 misconfigured if the config, a secret or `output` is wrong, so that another attempt would fail too
  */
 export async function callbackRequest(
   name: string,
@@ -50,7 +49,7 @@ export async function callbackRequest(
     "content-type": type,
     "user-agent": "uniapi-edge",
     ...readOutputHeaders(shape?.headers, authHeaderName(callback.auth), invalidOutput),
-    // Without `auth` too, so that a receiver can recognize duplicates.
+    // Sent even without `auth`, so that a receiver can recognize duplicates.
     ...(shape === undefined ? eventHeaders(event.id, now) : {}),
     ...(await authHeaders(callback.auth, secretOf, { id: event.id, now, body })),
   };
@@ -64,7 +63,7 @@ interface OutputShape {
   body: unknown;
 }
 
-/** @param returned of any type, because nothing enforces the types of `output` at run time */
+/** Validates the value that `output` returned. @param returned may have any type, since TypeScript's types don't exist at run time */
 function readOutput(returned: unknown, invalidOutput: (what: string) => Problem): OutputShape {
   if (!isRecord(returned)) throw invalidOutput("must return { path?, method?, headers?, body }");
   const { path, method = "POST" } = returned;
@@ -85,7 +84,7 @@ function bodyOf(
   } catch {
     throw invalidOutput("returned a body that can't be converted to JSON");
   }
-  // stringify returns undefined for undefined and for a function.
+  // JSON.stringify returns undefined for undefined and for a function.
   if (text === undefined) throw invalidOutput("returned no body");
   return { body: bytesOf(text), type: "application/json" };
 }

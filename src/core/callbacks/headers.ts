@@ -1,14 +1,15 @@
-// The headers that a hook's `output` may set. It may not set a header that frames the message or the connection, that the network adds, that
-// is a credential, or that a receiver takes for a signature. A value contains no line break, so it can't begin another header.
+// Checks the headers that a hook's `output` returned. It may not set headers that belong to the connection or the message's framing, that
+// the network adds, that are credentials, or that a receiver could take for a signature. A value can't contain a line break, which would
+// begin another header.
 import { isRecord } from "../lib/json.ts";
 import { HEADER_NAME, isTransportHeader } from "../lib/http-headers.ts";
 
 const HEADER_VALUE = /^[\t\x20-\x7e]*$/;
 
 /**
- * The headers that `output` returned, their names in lower case.
- * @param authHeader the header that the callback's `auth` fills
- * @param invalidOutput makes the error; its text never contains a value
+ * Checks the headers and converts their names to lower case.
+ * @param authHeader the header that the callback's `auth` sets
+ * @param invalidOutput creates the error, whose text never contains a header's value
  */
 export function readOutputHeaders(
   returned: unknown,

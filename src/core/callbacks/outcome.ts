@@ -1,9 +1,9 @@
-// The outcome of one attempt to deliver, and when the next attempt is due. A failure is retried whatever its status, since a receiver may be
-// repaired within a day. Only a request that can never succeed is given up at once.
+// Determines the outcome of one attempt to deliver, and when the next attempt is due. A failure with any status is retried, because the
+// receiver may be repaired within a day. Only a request that can never succeed is given up immediately.
 import { isRecord, parseJson, textOf } from "../lib/json.ts";
 import { retryAfterSeconds } from "../upstream/upstream-error.ts";
 
-/** `final`: another attempt would fail too. `reason` is in our own words, never the receiver's. */
+/** The outcome of an attempt. `final` means that another attempt would fail too. `reason` never contains the receiver's own words. */
 export type DeliveryOutcome =
   | { kind: "delivered" }
   | { kind: "failed"; reason: string; retryAfterMs?: number | undefined }
@@ -13,7 +13,7 @@ export type NextDelivery = { done: true } | { stopped: string } | { retryInMs: n
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
-/** Delays between attempts (docs/contract.md §7): with the first there are eight attempts. */
+/** Delays between attempts (docs/contract.md §7). With seven delays there are eight attempts. */
 export const DELAYS_MS: readonly number[] = [
   5_000,
   5 * MINUTE_MS,
@@ -25,7 +25,7 @@ export const DELAYS_MS: readonly number[] = [
 ];
 const MAX_RETRY_AFTER_MS = 12 * HOUR_MS;
 
-/** Errors about the request itself, which would be the same on the next attempt. */
+/** Slack's errors about the request itself, which the next attempt would get again. */
 const SLACK_FINAL = new Set([
   "attachment_payload_limit_exceeded",
   "deprecated_endpoint",
@@ -51,8 +51,8 @@ const SLACK_FINAL = new Set([
   "unknown_method",
 ]);
 /**
- * Errors that pass, or that the bot's owner can repair within a day. The record shows their names, which say what to do. Slack's other
- * errors are retried without a name.
+ * Slack's errors that are temporary, or that the bot's owner can correct within a day. The job's record shows their names, which tell the
+ * owner what to do. Other errors of Slack are retried too, but recorded without their names.
  */
 const SLACK_NAMED = new Set([
   "account_inactive",
@@ -76,14 +76,14 @@ const SLACK_NAMED = new Set([
   "token_revoked",
 ]);
 
-/** Whether a 200 may still be a refusal: Slack reports errors in the body. */
+/** Whether a 200 from this URL may be a refusal: Slack reports errors in the body. */
 export function reportsErrorsInBody(url: URL): boolean {
   return /(?:^|\.)slack(?:-gov)?\.com$/.test(url.hostname);
 }
 
 /**
- * The outcome of an attempt to which the receiver has responded.
- * @param body of the response; undefined if it was not read
+ * Determines the outcome of an attempt to which the receiver has responded.
+ * @param body the body of the response; undefined if it was not read
  * @param now milliseconds since 1970
  */
 export function deliveryOutcome(
@@ -105,8 +105,8 @@ export function deliveryOutcome(
 }
 
 /**
- * What to do after an attempt. The delay is the schedule's, or Retry-After if that is longer, but at most 12 h.
- * @param attempt number of the attempt that had this outcome, from 1
+ * Decides what to do after an attempt. The delay is that of the schedule, or Retry-After if it is longer, but at most 12 h.
+ * @param attempt the number of the attempt that had this outcome, from 1
  */
 export function nextDelivery(attempt: number, outcome: DeliveryOutcome): NextDelivery {
   if (outcome.kind === "delivered") return { done: true };

@@ -4,24 +4,29 @@ import type { HookOutcome } from "../config/config-schema.ts";
 import { hmacSha256 } from "../lib/hmac.ts";
 import { base64 } from "../lib/bytes.ts";
 
-/** `whsec_` and base64. The specification requires 24 bytes or more, but its authors' own examples have fewer. */
+/**
+ * `whsec_`, then base64. The specification requires at least 24 bytes, but its authors' own examples have fewer, so any length is accepted.
+ */
 export const STANDARD_SECRET = /^whsec_(?=.)(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}(?:==)?|[A-Za-z0-9+/]{3}=?)?$/;
 
-/** The key of a secret; null for a text that is not of this form. */
+/** Decodes a secret. @returns null if the secret does not have the form of STANDARD_SECRET */
 export function signingKey(secret: string): Uint8Array<ArrayBuffer> | null {
   if (!STANDARD_SECRET.test(secret)) return null;
   return Uint8Array.from(atob(secret.slice("whsec_".length)), (char) => char.charCodeAt(0));
 }
 
-/** The key of a callback's secret, which may also be any other ASCII text without spaces: its bytes are the key. Null for anything else. */
+/**
+ * Returns the signing key for a callback's secret: decoded if it starts with `whsec_`, otherwise its ASCII bytes. Null if a `whsec_` secret
+ * is malformed, or if the secret has spaces or non-ASCII characters.
+ */
 export function callbackKey(secret: string): Uint8Array<ArrayBuffer> | null {
   if (secret.startsWith("whsec_")) return signingKey(secret);
   return /^[\x21-\x7e]+$/.test(secret) ? Uint8Array.from(new TextEncoder().encode(secret)) : null;
 }
 
 /**
- * One entry of `webhook-signature`: `v1,` and base64.
- * @param id without a full stop, which separates it from the time in the signed text
+ * Signs a message. Returns one entry of `webhook-signature`: `v1,` and base64.
+ * @param id the value of `webhook-id`, which must not contain `.`, the separator of the signed string
  * @param time Unix seconds, as in `webhook-timestamp`
  */
 export async function signatureEntry(
@@ -35,7 +40,7 @@ export async function signatureEntry(
 
 /** The outcome of a job, the same on every attempt to deliver it. */
 export type JobEvent = Pick<HookOutcome, "answer" | "error" | "metadata"> & {
-  /** The `webhook-id`, by which a receiver recognizes duplicates. Without a full stop, which separates the signed parts. */
+  /** The `webhook-id`, by which a receiver recognizes duplicates. It must not contain `.`, the separator of the signed string. */
   id: string;
   job: string;
   /** Name of the hook that received the event; null for a job of POST /jobs. */
@@ -44,7 +49,7 @@ export type JobEvent = Pick<HookOutcome, "answer" | "error" | "metadata"> & {
   endedAt: number;
 };
 
-/** The body of a callback without `output`. */
+/** Returns the default callback body, which is sent if the hook has no `output` function. */
 export function eventBody({ job, hook, endedAt, answer, error, metadata }: JobEvent): object {
   return {
     type: error === null ? "response.completed" : "response.failed",
@@ -54,8 +59,9 @@ export function eventBody({ job, hook, endedAt, answer, error, metadata }: JobEv
 }
 
 /**
- * @param id of the event
- * @param nowMs time of this attempt, in milliseconds since 1970
+ * Returns the headers that identify an event.
+ * @param id the event's id
+ * @param nowMs the time of this attempt, in milliseconds since 1970
  */
 export function eventHeaders(id: string, nowMs: number): { "webhook-id": string; "webhook-timestamp": string } {
   return { "webhook-id": id, "webhook-timestamp": String(Math.floor(nowMs / 1_000)) };

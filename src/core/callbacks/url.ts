@@ -1,21 +1,21 @@
-// Where one callback goes: the url of its entry, or a path on that url's origin. A path may contain words of a webhook's sender, so it must
-// stay on the origin and must not climb with "..". An error never contains a URL.
+// Determines the URL of one callback: the url of its entry, or a path on that url's origin. A path may contain text from a webhook's
+// sender, so it must not change the origin and must not contain "..". An error never contains a URL.
 import { misconfigured } from "../config/setting.ts";
 import { callbackMistake, isHttpLoopback, isAtOrigin } from "../lib/url-rules.ts";
 
 export interface UrlPolicy {
-  /** `ENVIRONMENT=local`: http on loopback is allowed. */
+  /** Whether ENVIRONMENT is `local`. Then http on loopback is allowed. */
   local: boolean;
-  /** Origins of the Worker itself: an answer that is sent there could cause the next question, without end. */
+  /** The Worker's own origins. An answer that is sent there could cause another question, in an endless loop. */
   ownOrigins: readonly string[];
 }
 
 /**
- * The URL of one callback. A path is resolved like a link: "/x" replaces the path of the url, "x" replaces the part after its last slash,
- * "?x=1" retains the path.
- * @param setting where src/config.ts has the url, for errors
- * @param pathSetting where it has the function that returned the path
- * @throws Problem 503 misconfigured: another attempt would fail the same way
+ * Returns the URL of one callback. A path is resolved like a link: "/x" replaces the path of the url, "x" replaces the part after its last
+ * slash, and "?x=1" retains the path.
+ * @param setting the setting in src/config.ts that has the url, for errors
+ * @param pathSetting the setting in src/config.ts whose function returned the path, for errors
+ * @throws Problem 503 misconfigured; another attempt would fail too
  */
 export function callbackUrl(
   url: string,
@@ -41,11 +41,14 @@ export function callbackUrl(
   return resolved;
 }
 
-/** Checks the text before URL parses it, because URL repairs mistakes: it drops tabs, turns backslashes, and resolves "..", even as %2e. */
+/**
+ * Checks a path before URL parses it, because URL hides unsafe parts: it drops tabs, turns backslashes into slashes, and resolves "..",
+ * even if it is written with %2e.
+ */
 function isSafePath(path: string): boolean {
   if (/[#\\\s\p{Cc}]|^\/\/|^[a-z][a-z0-9+.-]*:/iu.test(path)) return false;
   const [segments = ""] = path.split("?");
-  // Servers decode once more than URL does, so "..%2f" would climb too.
+  // Servers decode more than URL does, so "..%2f" could also lead to the parent folder.
   const decoded = segments.replace(/%2e/gi, ".").replace(/%2f|%5c/gi, "/");
   return !decoded.split("/").some((segment) => segment === "." || segment === "..");
 }

@@ -1,4 +1,4 @@
-// Budgets as data: limits, the worst case of a call, and the problem for a refusal. src/durable/budget.ts holds the sums.
+// Budgets as data: their limits and sums, the worst case of a call, and the problem for a refusal. src/durable/budget.ts stores the sums.
 import type { BudgetLimits, Price } from "../config/config-schema.ts";
 import { isRecord, type JsonObject } from "../lib/json.ts";
 import { Problem } from "../lib/problem.ts";
@@ -6,9 +6,12 @@ import { priceOf } from "../upstream/usage.ts";
 
 /** One budget that a caller spends from. */
 export interface CallerBudget {
-  /** Name of its Durable Object. It contains names from the config and digests, never an address, a key or a user name. */
+  /** Name of the budget's Durable Object. It contains names from the config and digests, never an address, a key or a user name. */
   name: string;
-  /** `owner` and `user`: the caller's own. `visitor`: one IP address under a publishable key. `total`: all callers of one kind together. */
+  /**
+   * Who shares the budget. `owner` and `user` are the caller alone, `visitor` is one IP address under a publishable key, and `total` is
+   * all callers of one kind together.
+   */
   whose: "owner" | "user" | "visitor" | "total";
   limits: BudgetLimits;
   /** A session token's own cap on requests. */
@@ -20,44 +23,46 @@ export function hasDayLimit({ limits }: CallerBudget): boolean {
   return limits.tokens_per_day !== undefined || limits.usd_per_day !== undefined;
 }
 
-/** How many requests one session token allows. `id` is the token's digest, `expires` is in Unix seconds. */
+/** How many requests one session token may make. `id` is the token's digest, and `expires` is in Unix seconds. */
 export interface TokenCap {
   id: string;
   requests: number;
   expires: number;
 }
 
-/** `nanoUsd` is in billionths of a USD, so that sums remain whole numbers. */
+/** The cost of a call. `nanoUsd` is in billionths of a USD, so that sums are whole numbers. */
 export interface Cost {
   tokens: number;
   nanoUsd: number;
 }
 
-/** Sums of one budget. `hits` are answers from the cache. */
+/** The sums of one budget. `hits` counts the answers from the cache. */
 export type Tally = Cost & { requests: number; hits: number };
 
 /**
- * The sums of one UTC day. `day` is in days since 1970. `held` is the part of `tokens` that is held for calls that have not been settled,
- * or never will be.
+ * The sums of one UTC day. `day` counts days since 1970. `held` is the part of `tokens` that is held for calls that were not settled. Some
+ * of them never will be, because their outcome is unknown.
  */
 export type DaySums = Tally & { day: number; held: number };
 
-/** Sums of the last 30 days that have any (newest first), requests in this minute, and requests of one session token. */
+/** What a budget has counted. `days` are those of the last 30 days that have requests, newest first. */
 export interface BudgetUsage {
   days: DaySums[];
+  /** Requests in the current minute. */
   minuteRequests: number;
+  /** Requests of one session token. */
   tokenRequests: number;
 }
 
 /** The methods of one budget's Durable Object. `at` is the caller's time in milliseconds since 1970. */
 export interface BudgetMethods {
-  /** Counts one request. A request beyond a limit is refused and not counted. */
+  /** Counts one request. If it exceeds a limit, it is not counted, and that limit is returned. */
   admit: (at: number, perMinute: number | undefined, token: TokenCap | undefined) => Promise<ExceededLimit | null>;
-  /** Adds a call's worst case to the sums of the day, if it fits. It remains there until `settle` replaces it. */
+  /** Adds a call's worst case to the sums of the day, if the limits allow it. `settle` replaces it. */
   hold: (at: number, id: string, worst: Cost, limits: BudgetLimits) => Promise<ExceededLimit | null>;
-  /** Replaces a hold by the real cost, on the day of the hold. Has no effect on an id that is unknown or already settled. */
+  /** Replaces a hold with the real cost, on the day of the hold. Does nothing if the id is unknown or already settled. */
   settle: (id: string, cost: Cost) => Promise<void>;
-  /** Adds to the sums of the day, without limits. */
+  /** Adds to the sums of the day, whatever the limits are. */
   count: (at: number, tally: Tally) => Promise<void>;
   usage: (at: number, tokenId?: string) => Promise<BudgetUsage>;
 }
@@ -69,19 +74,19 @@ export interface ExceededLimit {
 }
 
 /**
- * More than most models charge for a large image. The bytes of an image say nothing about its tokens: counting a data URL as text would
- * refuse every picture.
+ * More than most models charge for a large image. The size of an image in bytes does not determine its tokens. Counting a data URL as text
+ * would refuse every image.
  */
 const IMAGE_TOKENS = 5_000;
 /** Assumed for a conversation of unknown length, if the config has no `max_context_tokens`. */
 const CONTEXT_TOKENS = 128_000;
-/** The output limit of a call, and the output that its hold assumes, if the config has no `max_output_tokens`. */
+/** If the config has no `max_output_tokens`, this is the output limit of a call and the output that its hold assumes. */
 export const OUTPUT_TOKENS = 16_384;
 
 /**
- * Tokens and cost of the most expensive answer that this call could get.
- * @param models all that may be called; the most expensive one counts
- * @param parentTokens total tokens of the parent turn: 0 without a parent, undefined if unknown
+ * Estimates the tokens and the cost of the most expensive answer that this call could get.
+ * @param models all models that may be called; the most expensive one determines the cost
+ * @param parentTokens total tokens of the parent turn; 0 if there is no parent, undefined if the number is unknown
  */
 export function worstCase(
   body: JsonObject,
@@ -106,14 +111,14 @@ export function worstCase(
 
 const encoder = new TextEncoder();
 
-/** Adds the UTF-8 bytes of all keys and texts, and the number of images, to `size`. */
+/** Adds the size of all keys, strings and numbers in bytes, and the number of images, to `size`. */
 function measure(root: unknown, size: { bytes: number; images: number }): void {
   const pending: unknown[] = [root];
   for (let value = pending.pop(); value !== undefined; value = pending.pop()) {
     if (typeof value === "string") size.bytes += encoder.encode(value).length;
     else if (typeof value === "number") size.bytes += 8;
     else if (Array.isArray(value)) {
-      // One push each: a list may be longer than the arguments that a call takes.
+      // Not `push(...value)`: a list may have more items than a call can have arguments.
       for (const item of value as unknown[]) pending.push(item ?? "");
     } else if (isRecord(value)) {
       const isImage = value["type"] === "input_image" && typeof value["image_url"] === "string";
@@ -133,7 +138,7 @@ const WHOSE: Record<CallerBudget["whose"], string> = {
   total: "all callers of this kind together",
 };
 
-/** The problem for a request that a budget refused. */
+/** The problem for a request that exceeds a budget. */
 export function budgetExceeded(budget: CallerBudget, { limit, retryAfter }: ExceededLimit): Problem {
   const more =
     limit === "tokens_per_day" || limit === "usd_per_day"

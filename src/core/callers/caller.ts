@@ -3,18 +3,18 @@ import type { CallerBudget } from "./budget.ts";
 
 export interface Caller {
   kind: "server" | "anonymous" | "publishable" | "session" | "jwt" | "hook" | "job";
-  /** The pseudonymous id, 22 characters, under which the caller's data is stored. */
+  /** The pseudonymous id under which the caller's data is stored: 22 characters. */
   owner: string;
   /** The presets and limits of a restricted caller; undefined for a server caller, which has full trust. */
   grant?: Grant;
-  /** The budgets that the caller spends from, the narrowest first. */
+  /** The budgets that the caller spends from, narrowest first. */
   budgets: readonly CallerBudget[];
 }
 
-/** The presets that a restricted caller may use, and its own limit. */
+/** The presets and limits of a restricted caller. */
 export interface Grant {
   /** Names of presets in the config, at least one. */
   presets: readonly string[];
-  /** The limit on `max_output_tokens` that a session token sets itself. */
+  /** The limit on `max_output_tokens` in a session token's claims. */
   maxOutputTokens?: number;
 }

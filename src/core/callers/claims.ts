@@ -1,10 +1,10 @@
-// The claims of a token with a valid signature: its validity period, its subject, and how a session token narrows the config's grant.
-// A narrowing claim of a wrong form refuses the token, because it is unknown what it was meant to forbid.
+// Reads the claims of a token with a valid signature: its validity period, its subject, and how a session token narrows the config's grant.
+// If a narrowing claim is malformed, the token is refused, because it is unknown what the claim was meant to forbid.
 import type { Sessions } from "../config/config-schema.ts";
 import type { Refusal } from "./credential.ts";
 import type { JsonObject } from "../lib/json.ts";
 
-/** The signer's clock may be ahead by this much. `exp` has no leeway. */
+/** How far the signer's clock may be ahead. `exp` has no leeway. */
 const CLOCK_SKEW_S = 60;
 const MAX_SUB_CHARS = 255;
 
@@ -14,7 +14,7 @@ export interface Subject {
   exp: number;
 }
 
-/** Checks subject and validity period. @param graceS seconds for which an expired token is still accepted */
+/** Checks the subject and the validity period. @param graceS seconds for which an expired token is still accepted */
 export function subjectOf(claims: JsonObject, nowMs: number, graceS = 0): Subject | Refusal {
   const { sub, exp, nbf, iat } = claims;
   const now = nowMs / 1_000;
@@ -28,12 +28,12 @@ export function subjectOf(claims: JsonObject, nowMs: number, graceS = 0): Subjec
   return exp + graceS <= now ? { refused: "expired" } : { sub, exp };
 }
 
-/** Lone surrogates are refused: UTF-8 encodes all of them alike, so different subjects would become one owner. */
+/** Refuses lone surrogates. UTF-8 encodes all of them alike, so different subjects would become one owner. */
 function isSubject(value: unknown): value is string {
   return typeof value === "string" && value !== "" && value.length <= MAX_SUB_CHARS && value.isWellFormed();
 }
 
-/** A large number in JSON, such as 1e999, parses to Infinity. */
+/** Refuses Infinity, which JSON.parse returns for a large number such as 1e999. */
 function isTime(value: unknown): value is number {
   return typeof value === "number" && Number.isFinite(value);
 }

@@ -1,11 +1,11 @@
-// Credentials before they are verified: their kinds, recognized by form alone, and the reasons for a refusal.
+// Handles credentials before they are verified: recognizes their kind by their form, finds keys, and lists the reasons for a refusal.
 import { base64url, fromBase64url, utf8Of } from "../lib/bytes.ts";
 import { decodeUtf8, isRecord, type JsonObject, parseJson } from "../lib/json.ts";
 
-/** Longer than any reasonable token. */
+/** No reasonable token is longer. */
 const MAX_CHARS = 16_384;
 
-/** Why a credential is refused. The log has the reason; the message has it only under ENVIRONMENT=local. */
+/** Why a credential is refused. The log always shows the reason, the message only under ENVIRONMENT=local. */
 export interface Refusal {
   refused:
     | "no_credential"
@@ -31,18 +31,18 @@ export interface Refusal {
     | "not_renewable";
 }
 
-/** A JSON Web Token whose signature was not verified yet. */
+/** A JSON Web Token whose signature is not verified yet. */
 export interface Token {
   text: string;
   alg: string;
   kid: string | undefined;
-  /** Its claims. Before the signature is verified they may only select the key to verify it with. */
+  /** The claims. Until the signature is verified, they may only select the key to verify it with. */
   unverified: JsonObject;
 }
 
 /**
- * The holder of a key. It compares every known key to its end, so the time depends only on the number and the lengths of the keys. (A
- * look-up by digest leaks as little, but takes about 20 µs of the 400 µs of a request in the bench.)
+ * Finds the holder of a key. Compares the credential with every known key to the end, so the time depends only on the number and the
+ * lengths of the keys. A lookup by digest would leak as little, but takes about 20 µs of a request's 400 µs in the bench.
  */
 export function findKey<T>(credential: string, known: ReadonlyMap<string, T>): T | undefined {
   let match: T | undefined;
@@ -54,12 +54,12 @@ export function findKey<T>(credential: string, known: ReadonlyMap<string, T>): T
   return match;
 }
 
-/** SHA-256 of a secret, base64url, for places where the secret itself must not appear. */
+/** Computes the SHA-256 of a secret in base64url, for places where the secret itself must not appear. */
 export async function keyDigest(key: string): Promise<string> {
   return base64url(new Uint8Array(await crypto.subtle.digest("SHA-256", utf8Of(key))));
 }
 
-/** Whether it has the form of a JWT: three parts with dots between them. No other kind of credential contains a dot. */
+/** Whether a credential has the form of a JWT: three parts, separated by dots. No other kind of credential contains a dot. */
 export function looksLikeToken(credential: string): boolean {
   return /^[\w-]+\.[\w-]+\.[\w-]*$/.test(credential);
 }

@@ -1,10 +1,10 @@
-// Signed ids, which callers get in place of upstream's: `resp_` + base64url(version, kind, turn, minute, MAC, value). The MAC covers the
-// owner and all other parts, so the owner of an id is verified without a look-up. The value is authenticated, not secret.
+// Signed ids, which callers get instead of upstream's ids: `resp_` + base64url(version, kind, turn, minute, MAC, value). The MAC covers the
+// owner and all other parts, so the owner of an id is verified without a lookup. The value is authenticated, but not secret.
 import { base64url, fromBase64url, utf8Of } from "../lib/bytes.ts";
 import { timingSafeEqual } from "../lib/hmac.ts";
 import type { IdKeys } from "./owner.ts";
 
-/** base64url of the three version bytes is "ue1_". Every signed id has this prefix, and only ids with it are verified. */
+/** The prefix of every signed id; only ids with it are verified. "ue1_" is the three version bytes in base64url. */
 export const ID_PREFIX = "resp_ue1_";
 const VERSION = [0xb9, 0xed, 0x7f];
 /** Bits of the kind byte. */
@@ -14,24 +14,24 @@ const MAC_BYTES = 16;
 /** Version, kind, turn, minute. */
 const HEAD_BYTES = 3 + 1 + 2 + 4;
 const MAX_ID_CHARS = 256;
-/** The longest value, in bytes, of an id of 256 characters. */
+/** The longest value in bytes: that of an id with 256 characters. */
 export const MAX_VALUE_BYTES = Math.floor(((MAX_ID_CHARS - "resp_".length) * 3) / 4) - HEAD_BYTES - MAC_BYTES;
 export const MAX_TURN = 0xffff;
 
 /** The content of a signed id. */
 export interface ResponseId {
-  /** "upstream": `value` is upstream's own id. "own": `value` is random, and the turn in KV contains upstream's id. */
+  /** If it is "upstream", `value` is upstream's own id. If it is "own", `value` is random, and the turn in KV contains upstream's id. */
   kind: "upstream" | "own";
-  /** The turn was stored in KV. */
+  /** Whether the turn was stored in KV. */
   isStored: boolean;
-  /** 1 for the first turn of a conversation. It never exceeds 65,535. */
+  /** The turn's number in its conversation, from 1. It never exceeds 65,535. */
   turn: number;
-  /** Minutes since 1970. */
+  /** When the id was created, in minutes since 1970. */
   minute: number;
   value: string;
 }
 
-/** A signed id for this owner. @throws Error for an empty owner or a value that is too long, which are mistakes of the calling code */
+/** Signs an id for an owner. @throws Error if the owner is empty or the value is too long, which are bugs in the calling code */
 export async function signId(keys: IdKeys, owner: string, id: ResponseId): Promise<string> {
   const key = keys.mac[0];
   const value = utf8Of(id.value);
@@ -47,12 +47,12 @@ export async function signId(keys: IdKeys, owner: string, id: ResponseId): Promi
   return `resp_${base64url(bytes)}`;
 }
 
-/** Verifies an id. @returns its content; null if it was not issued to this owner: forged, changed, cut off, or another owner's */
+/** Verifies an id. @returns its content; null if it was not issued to this owner: it is forged, changed, cut off, or another owner's */
 export async function readId(keys: IdKeys, owner: string, id: string): Promise<ResponseId | null> {
   if (owner === "" || id.length > MAX_ID_CHARS || !id.startsWith(ID_PREFIX)) return null;
   const text = id.slice("resp_".length);
   const bytes = fromBase64url(text);
-  // Base64 can encode the same bytes in several ways. Only the canonical one is accepted, so that no two strings are one id.
+  // Base64 can encode the same bytes in several ways. Only the canonical encoding is accepted, so that no two strings are the same id.
   if (bytes === null || bytes.length < HEAD_BYTES + MAC_BYTES || base64url(bytes) !== text) return null;
   const view = new DataView(bytes.buffer);
   const kind = view.getUint8(3);
@@ -74,12 +74,12 @@ export async function readId(keys: IdKeys, owner: string, id: string): Promise<R
   };
 }
 
-/** Whether an id has the form of a signed id. Such an id is verified or refused, and never sent upstream. */
+/** Whether an id has the prefix of a signed id. Such an id is verified or refused, and never sent upstream. */
 export function isSignedId(id: string): boolean {
   return id.startsWith(ID_PREFIX);
 }
 
-/** Whether an upstream id fits into a signed id as its value. */
+/** Whether an upstream id can be the value of a signed id. */
 export function fitsInId(value: unknown): value is string {
   if (typeof value !== "string" || value === "" || value.length > MAX_VALUE_BYTES || !value.isWellFormed())
     return false;

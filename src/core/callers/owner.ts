@@ -1,15 +1,15 @@
-// Owners, and the keys that they derive from (ID_KEYS). An owner is an HMAC of the caller's name, so that no name appears in a KV key.
+// Derives owners from callers' names, with the keys in ID_KEYS. An owner is an HMAC, so that no name appears in a KV key.
 import { base64url, utf8Of } from "../lib/bytes.ts";
 
-/** ID_KEYS, imported. */
+/** The keys in ID_KEYS, imported into Web Crypto. */
 export interface IdKeys {
-  /** The keys of the MAC in signed ids. The first one signs; all of them verify. */
+  /** The keys for the MAC in signed ids. The first key signs; all keys verify. */
   mac: readonly CryptoKey[];
-  /** Owners and cache keys derive from the last key, so that a new key at the front does not change them. */
+  /** The last key, from which owners and cache keys are derived. A new key is added at the front, so that it does not change them. */
   derive: CryptoKey;
 }
 
-/** @param secrets raw keys in the order of ID_KEYS, at least one */
+/** Imports the keys. @param secrets raw keys in the order of ID_KEYS, at least one */
 export async function importIdKeys(secrets: readonly Uint8Array<ArrayBuffer>[]): Promise<IdKeys> {
   const mac = await Promise.all(
     secrets.map((secret) => crypto.subtle.importKey("raw", secret, { name: "HMAC", hash: "SHA-256" }, false, ["sign"])),
@@ -19,12 +19,12 @@ export async function importIdKeys(secrets: readonly Uint8Array<ArrayBuffer>[]):
   return { mac, derive };
 }
 
-/** The pseudonymous id of a caller, 22 characters. @param name `kind:name`, so that no two kinds share an owner */
+/** Derives a caller's pseudonymous id: 22 characters. @param name `kind:name`, so that callers of two kinds never share an owner */
 export async function ownerOf(keys: IdKeys, name: string): Promise<string> {
   return base64url((await hmac(keys.derive, `owner\0${name}`)).subarray(0, 16));
 }
 
-/** HMAC-SHA256 of a text under the deriving key, base64url. @param purpose digests of one text for two purposes differ */
+/** Computes an HMAC-SHA256 with the `derive` key, in base64url. @param purpose separates digests of the same string for different uses */
 export async function deriveDigest(keys: IdKeys, purpose: string, text: string): Promise<string> {
   return base64url(await hmac(keys.derive, `${purpose}\0${text}`));
 }

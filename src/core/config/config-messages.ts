@@ -1,12 +1,12 @@
-// The messages of a ConfigError: for each issue of the schema, the path of the setting and what it must be.
+// Creates the messages of a ConfigError. For each issue of the schema, a message says which setting is wrong and what it must be.
 import type * as z from "zod/mini";
 import { must } from "./config-schema.ts";
 
-/** The keys from the config to a setting. */
+/** The keys that lead from the config to a setting. */
 export type Path = readonly PropertyKey[];
 export type Report = (path: Path, message: string) => void;
 
-/** Reports what the schema refuses. @param above the path of the value that was parsed */
+/** Reports the issues of the schema. @param above the path of the value that was parsed */
 export function reportIssues(issues: readonly z.core.$ZodIssue[], above: Path, report: Report): void {
   for (const issue of issues) {
     const path = [...above, ...issue.path];
@@ -16,7 +16,7 @@ export function reportIssues(issues: readonly z.core.$ZodIssue[], above: Path, r
         report([...path, key], messages[index] ?? "is not a setting: remove it");
       continue;
     }
-    // If one form of a union has the right type, its own mistakes are more useful than the list of forms.
+    // If the value has the type of one form of a union, the mistakes in that form are more useful than the list of forms.
     const closestForm =
       issue.code === "invalid_union" ? issue.errors.find((branch) => !branch.some(hasWrongType)) : undefined;
     if (closestForm) reportIssues(closestForm, path, report);
@@ -37,7 +37,7 @@ const TYPE_NAMES: Record<string, string> = {
   record: "an object",
 };
 
-/** The message for an issue without one of its own. Zod's messages would add a locale to the bundle. */
+/** The message for an issue whose schema has no message of its own. Zod's own messages would add a locale to the bundle. */
 export function messageFor(issue: z.core.$ZodRawIssue): string {
   switch (issue.code) {
     case "invalid_type":
@@ -69,14 +69,14 @@ function unknownKey(schema: z.core.$ZodRawIssue["inst"]): string {
   return `is not a setting: remove it, or use one of ${known.join(", ")}`;
 }
 
-/** A value as it is written in src/config.ts. */
+/** Formats a value as src/config.ts would have it. */
 export const quote = (value: unknown) => JSON.stringify(value);
 export const joinQuoted = (values: readonly unknown[], word: "and" | "or") =>
   [values.slice(0, -1).map(quote).join(", "), ...values.slice(-1).map(quote)]
     .filter((part) => part !== "")
     .join(` ${word} `);
 
-/** A path in the syntax of TypeScript: presets.support.fallback[0], prices["gpt-6-sol"].input. */
+/** Formats a path in the syntax of TypeScript, for example presets.support.fallback[0] or prices["gpt-6-sol"].input. */
 export const formatPath = (path: Path) =>
   path
     .map((key) =>

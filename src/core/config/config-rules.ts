@@ -1,11 +1,11 @@
-// The rules between settings of src/config.ts. They read the input before it is parsed, so that a wrong type in one setting does not hide
-// the mistakes in others.
+// Checks the rules between settings of src/config.ts. Reads the unparsed input, so that a wrong type in one setting does not hide the
+// mistakes in others.
 import { IDENTITY_FIELDS, MAX_METADATA_KEYS } from "../../contract/request-fields.ts";
 import { isAtOrigin } from "../lib/url-rules.ts";
 import { joinQuoted, type Path, quote, type Report } from "./config-messages.ts";
 import { NAME, NAME_RULE, SENDER_SETTINGS } from "./config-schema.ts";
 
-/** The unparsed config, and its settings that others refer to. */
+/** The unparsed config, and those of its sections that other settings refer to. */
 interface Sections {
   config: UnknownRecord;
   defaults: UnknownRecord;
@@ -101,7 +101,7 @@ function checkCallbacks({ config, callbacks }: Sections, report: Report): void {
   }
 }
 
-/** Reports presets that leave no room for the metadata that restricted callers may add. */
+/** Reports presets with too many metadata keys: restricted callers must be able to add their own. */
 function checkMetadata({ presets, defaults }: Sections, granted: readonly unknown[], report: Report): void {
   for (const name of granted) {
     if (typeof name !== "string" || !Object.hasOwn(presets, name)) continue;
@@ -114,7 +114,7 @@ function checkMetadata({ presets, defaults }: Sections, granted: readonly unknow
   }
 }
 
-/** Reports a limit in USD of a caller whose calls can't all be priced. */
+/** Reports a limit in USD if some model that the caller may use has no price. */
 function checkUsdLimit(
   sections: Sections,
   path: Path,
@@ -126,7 +126,7 @@ function checkUsdLimit(
   if (mistake !== null) report([...path, "usd_per_day"], mistake);
 }
 
-/** The reason why a caller with these presets can't have a limit in USD; null if it can. */
+/** Explains why a caller with these presets can't have a limit in USD; null if it can. */
 function usdLimitMistake({ config, presets, defaults }: Sections, granted: readonly unknown[]): string | null {
   const models = new Set<unknown>();
   for (const name of granted) {
@@ -155,7 +155,7 @@ function checkName(path: Path, name: unknown, kind: "preset" | "callback", known
   );
 }
 
-/** Reports a publishable key with the same value in this field as an earlier one. */
+/** Reports publishable keys that have the same value in this field as an earlier key. */
 function checkUnique(field: string, keys: readonly unknown[], report: Report): void {
   const seen = new Map<unknown, number>();
   for (const [index, key] of keys.entries()) {
@@ -185,7 +185,7 @@ function checkTurnstile(turnstile: UnknownRecord, sessions: unknown, report: Rep
   }
 }
 
-/** Reports settings that belong to another sender than the hook's. */
+/** Reports settings that only hooks of other senders may have. */
 function checkSenderSettings(path: Path, hook: UnknownRecord, report: Report): void {
   for (const [scheme, settings] of Object.entries(SENDER_SETTINGS)) {
     if (hook["scheme"] === scheme) continue;

@@ -1,5 +1,5 @@
-// The schema of src/config.ts: every setting with its type, its default, and the rules that concern this setting alone. Rules between
-// settings are in config-rules.ts. No message contains a value: somebody may type a secret in place of its name, and errors are logged.
+// The schema of src/config.ts: every setting with its type, its default, and the rules that concern only this setting. Rules between
+// settings are in config-rules.ts. Errors are logged, so no message contains a value: a deployer may write a secret instead of its name.
 import type { Answer } from "../../contract/answer.ts";
 import type { JobError } from "../../contract/job.ts";
 import * as z from "zod/mini";
@@ -14,14 +14,14 @@ export const NAME_RULE = "1 to 64 of a-z, 0-9, _ and -, the first a letter or di
 /** Secrets that no hook or callback may use, since it would give them to a third party. */
 const OWN_SECRETS = new Set(["UNIAPI_KEY", "SERVER_KEYS", "ID_KEYS", "SESSION_KEYS", "TURNSTILE_SECRET"]);
 
-/** The message for a setting that is wrong or missing. @param what continues "must be …" */
+/** The message for a setting that is wrong or missing. @param what continues the sentence "must be …" */
 export const must = (what: string, issue: { readonly input?: unknown }): string =>
   issue.input === undefined ? `is missing: it must be ${what}` : `must be ${what}`;
 const message = (what: string) => ({ error: (issue: { readonly input?: unknown }) => must(what, issue) });
 
 const text = (what: string, pattern: RegExp) => z.string(message(what)).check(z.regex(pattern, message(what)));
 
-/** @param mistake returns the message, or null if the value is right */
+/** A check with its own message. @param mistake returns the message, or null if the value is valid */
 const rule = (mistake: (value: string) => string | null) =>
   z.check<string>((payload) => {
     const error = mistake(payload.value);
@@ -62,10 +62,10 @@ const SecretName = text(
 const HeaderName = text('the name of an HTTP header like "x-signature"', HEADER_NAME);
 
 const PriceInput = z.strictObject({ input: UsdPerMillion, cached: z.optional(UsdPerMillion), output: UsdPerMillion });
-/** USD per million tokens. `cached` is for input tokens read from upstream's prompt cache; its default is `input`. */
+/** Prices in USD per million tokens. `cached` is for input tokens from upstream's prompt cache; its default is `input`. */
 export type Price = { input: number; cached: number; output: number };
 
-/** Limits of one budget; an absent one does not apply. Days are UTC days. */
+/** The limits of one budget. An absent limit does not apply. Days are UTC days. */
 export const BudgetLimits = z.strictObject({
   requests_per_minute: z.optional(Count),
   tokens_per_day: z.optional(Count),
@@ -84,15 +84,15 @@ const Limits = z.strictObject({
   ...LIMITS,
   server: z.optional(ServerLimits),
 });
-/** In bytes, characters and tokens. On /v1/responses only `server` applies to server callers. */
+/** Limits in bytes, characters and tokens. On /v1/responses only those in `server` apply to server callers. */
 export type Limits = z.output<typeof Limits>;
 
 const AnswerCache = z.strictObject({ ttl: z._default(Ttl, 3_600), responses: z._default(z.boolean(), false) });
-/** The cache of exact repeats: `ttl` in seconds; `responses` extends it to /v1/responses. */
+/** The exact-repeat cache. `ttl` is in seconds, and `responses` extends the cache to /v1/responses. */
 export type AnswerCache = z.output<typeof AnswerCache>;
 
 const Turns = z.strictObject({ ttl: z._default(Ttl, 604_800) });
-/** How long turns are stored in KV: `ttl` in seconds. */
+/** The storage of turns in KV. `ttl` is in seconds. */
 export type Turns = z.output<typeof Turns>;
 
 const HOST = /^([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z]([a-z0-9-]*[a-z0-9])?$/;
@@ -119,14 +119,14 @@ export type UpstreamField = keyof UpstreamFields;
 /** A preset, completed with the model and the cache of the config. */
 export type Preset = UpstreamFields & {
   model: string;
-  /** Tried in order if upstream has no such model or no channel for it. */
+  /** The models to try, in order, if upstream has no such model or no channel for it. */
   fallback: string[];
   allow: UpstreamField[];
-  /** `hosts`: the hosts of permitted https images; if empty, only data URLs are permitted. */
+  /** `hosts` are the permitted hosts of https images. If the list is empty, only data URLs are permitted. */
   images: false | { hosts: string[] };
   /** The longest conversation, in turns. */
   max_turns?: number | undefined;
-  /** `ttl` in seconds. `shared`: all callers of the preset share their cached answers. */
+  /** `ttl` is in seconds. With the scope `shared`, all callers of the preset share their cached answers. */
   cache: false | { ttl: number; scope: "owner" | "shared" };
 };
 
@@ -162,7 +162,7 @@ const JwtIssuer = z.strictObject({
   per_user: z._default(BudgetLimits, {}),
   total: z._default(BudgetLimits, {}),
 });
-/** An identity provider whose tokens are accepted. With `azp`, only tokens issued to the clients in that list. */
+/** An identity provider whose tokens are accepted. With `azp`, only tokens that were issued to the clients in that list are accepted. */
 export type JwtIssuer = z.output<typeof JwtIssuer>;
 
 const SESSION_TTL = "a whole number of seconds from 10 to 7200";
@@ -179,21 +179,23 @@ const TurnstileInput = z.strictObject({
     "https://challenges.cloudflare.com/turnstile/v0/siteverify",
   ),
 });
-/** Sessions for visitors who solved a Turnstile widget: `ttl` in seconds; the default of `presets` is that of `sessions`. */
+/** Sessions for visitors who solved a Turnstile widget. `ttl` is in seconds. The default of `presets` is the list in `sessions`. */
 export type Turnstile = z.output<typeof TurnstileInput> & { presets: string[] };
 
-/** The event's JSON or form. Its type is `any`, as for JSON.parse: only the sender defines its shape, and the config's author knows it. */
+/**
+ * The event's JSON or form. Its type is `any`, as for JSON.parse, because the sender defines its shape and the config's author knows it.
+ */
 export type Payload = ReturnType<typeof JSON.parse>;
-/** Turns an event into a question: a text, or a body of /ask. Null ignores the event. */
+/** Converts an event to a question: a string, or a body of /ask. If it returns null, the event is ignored. */
 export type HookInput = (event: { payload: Payload }) => HookQuestion | Promise<HookQuestion>;
 export type HookQuestion = string | z.input<typeof Ask> | null;
 
-/** The argument of `output`: the answer, as /ask returns it, or the error of a job that failed for good. */
+/** The argument of `output`: the answer as /ask returns it, or the error of a job that failed permanently. */
 export type HookOutcome = { payload: Payload; metadata: Record<string, string> } & (
   | { answer: Answer; error: null }
   | { answer: null; error: JobError }
 );
-/** The request to the callback. `path` is a path on the url's origin; a `body` that is not a string is sent as JSON. */
+/** The request to the callback. `path` is a path on the origin of the callback's `url`. A `body` that is not a string is sent as JSON. */
 export interface CallbackRequest {
   path?: string;
   method?: string;
@@ -206,15 +208,15 @@ const isFunction = (value: unknown) => typeof value === "function";
 
 function templateMistake(template: string): string | null {
   if (!template.includes("{body}")) return "must contain {body}";
-  // Any other {…} would be signed literally, and no signature would ever match.
+  // Any other {…} would remain in the signed text, so that no signature would ever match.
   return /\{\w+\}/.test(template.replaceAll(/\{(?:body|timestamp)\}/g, ""))
     ? "must contain no other {…} than {body} and {timestamp}"
     : null;
 }
 
 /**
- * Every sender of webhooks, by the `scheme` of its hooks, with the settings that only these hooks have. The code of each sender is in
- * SENDERS (src/hooks/senders.ts), which does not compile without it.
+ * Every sender of webhooks, by the `scheme` of its hooks, with the settings that only these hooks have. SENDERS (src/hooks/senders.ts) has
+ * the code of each sender, and does not compile if one is missing.
  */
 export const SENDER_SETTINGS = {
   standard: {},
@@ -261,18 +263,21 @@ type HookScheme =
       header: string;
       algorithm: "sha256";
       encoding: "hex" | "base64";
-      /** The signed text, with {body} and {timestamp} in it. */
+      /** The form of the signed text. {body} and {timestamp} are replaced by their values. */
       template: string;
-      /** Name of the header with {timestamp}, in Unix seconds; set exactly if the template has {timestamp}. */
+      /** Name of the header with the time in Unix seconds. It is set if and only if the template contains {timestamp}. */
       timestamp_header?: string | undefined;
-      /** Name of the header with the sender's own id of a request. It is not signed, so it is only logged. */
+      /** Name of the header with the sender's own id of a request. The id is not signed, so it is only logged. */
       id_header?: string | undefined;
     };
-/** A webhook endpoint. Its limits (BudgetLimits) are among its other settings. */
+/** A webhook endpoint. Its limits (BudgetLimits) are not in an object of their own, but among its other settings. */
 export type Hook = Omit<HookFields, "scheme" | keyof typeof SENDER_SETTINGS.hmac> & HookScheme;
 
 const AUTH = "one of { bearer: NAME }, { header: { name, secret_name: NAME } }, { standard: NAME }";
-/** How a callback's receiver recognizes this Worker. Every text is the name of a secret. `standard` signs as Standard Webhooks do. */
+/**
+ * How a callback's receiver authenticates this Worker. `bearer`, `standard` and `secret_name` are names of secrets. With `standard`, the
+ * request is signed as Standard Webhooks specifies.
+ */
 export type CallbackAuth =
   | { bearer: string }
   | { header: { name: string; secret_name: string } }
@@ -299,7 +304,7 @@ const Callback = z.strictObject({
   url: url("https://crm.example.com/in", callbackMistake),
   auth: z.optional(CallbackAuth),
 });
-/** A receiver of answers. The schema accepts http on loopback, since only the runtime knows whether ENVIRONMENT is local. */
+/** A receiver of answers. The schema accepts http on loopback, because ENVIRONMENT is known only at run time. */
 export type Callback = z.output<typeof Callback>;
 
 const byName = <Value extends z.ZodMiniType>(value: Value) => z._default(z.record(z.string(), value), {});
@@ -339,11 +344,11 @@ export type ConfigFields = z.output<typeof ConfigFields>;
 /** The settings as a deployer writes them in src/config.ts. */
 export type ConfigInput = z.input<typeof ConfigFields>;
 
-/** The config with all defaults, frozen. Tables by name have no prototype, so that a caller's "constructor" finds nothing. */
+/** The config with all defaults, frozen. Its records by name have no prototype, so that a name such as "constructor" finds nothing. */
 export interface Config {
-  /** Request fields for /ask and presets, if neither the request nor the preset has them. */
+  /** Request fields that apply if neither the request nor the preset sets them. */
   readonly defaults: UpstreamFields;
-  /** Models that callers may name; undefined: any. It does not apply to the models of presets. */
+  /** The models that callers may name; undefined if they may name any. The models of presets need not be listed. */
   readonly models: string[] | undefined;
   readonly limits: Limits;
   readonly cache: false | AnswerCache;

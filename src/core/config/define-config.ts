@@ -1,6 +1,6 @@
-// defineConfig: turns a deployer's settings into a complete, frozen Config, or throws one ConfigError that lists every mistake with its
-// path and its remedy. The schema is in config-schema.ts, the rules between settings are in config-rules.ts, and the messages for what the
-// schema refuses in config-messages.ts.
+// Turns a deployer's settings into a complete, frozen Config, or throws one ConfigError that lists every mistake with its path and its
+// remedy. config-schema.ts has the schema and config-messages.ts the messages for its issues. config-rules.ts has the rules between
+// settings.
 import { formatPath, messageFor, type Report, reportIssues } from "./config-messages.ts";
 import { checkRules } from "./config-rules.ts";
 import { ConfigFields } from "./config-schema.ts";
@@ -8,7 +8,7 @@ import type { Config, ConfigInput, Hook, HookFields } from "./config-schema.ts";
 
 export type * from "./config-schema.ts";
 
-/** All mistakes in src/config.ts. Each has the form `src/config.ts: path: message`; the error's own message is all of them, one per line. */
+/** Lists all mistakes in src/config.ts, each as `src/config.ts: path: message`. The error's message has one mistake per line. */
 export class ConfigError extends Error {
   readonly mistakes: readonly string[];
   constructor(mistakes: readonly string[]) {
@@ -51,7 +51,7 @@ export function defineConfig(input: ConfigInput): Config {
   return freezeCopy(completeConfig(parsed.data)) as Config;
 }
 
-/** Fills in the defaults that depend on other settings. */
+/** Adds the defaults that depend on other settings. */
 function completeConfig(config: ConfigFields): Config {
   const { cache, callers, defaults } = config;
   const { sessions, turnstile } = callers;
@@ -102,7 +102,7 @@ function completeHook({
   };
 }
 
-/** Converts every value. The result has no prototype. */
+/** Converts every value. The result has no prototype, so that a name such as "constructor" finds nothing. */
 function mapValues<In, Out>(values: Record<string, In>, convert: (value: In) => Out): Record<string, Out> {
   const converted: Record<string, Out> = Object.create(null);
   for (const [name, value] of Object.entries(values)) converted[name] = convert(value);
@@ -110,8 +110,8 @@ function mapValues<In, Out>(values: Record<string, In>, convert: (value: In) => 
 }
 
 /**
- * Returns a frozen copy: no request can change the config for the next one in this isolate, and the deployer's own objects are not frozen.
- * Keys with the value undefined are removed, since in `{ ...defaults, ...preset }` they would hide a default.
+ * Returns a frozen copy, so that no request can change the config for later requests in this isolate. The deployer's own objects are not
+ * frozen. Keys with the value undefined are removed, because in `{ ...defaults, ...preset }` they would hide a default.
  */
 function freezeCopy(value: unknown): unknown {
   if (Array.isArray(value)) return Object.freeze(value.map(freezeCopy));

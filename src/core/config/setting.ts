@@ -1,7 +1,7 @@
-// Text settings of the Worker: lists, and the problem for a wrong one, which contains its name and never its value.
+// Helpers for string settings: splitting lists, and the 503 for an invalid setting. The error names the setting but never shows its value.
 import { Problem } from "../lib/problem.ts";
 
-/** The entries of a list separated by commas. */
+/** Splits a list that is separated by commas. Omits empty entries. */
 export function entriesOf(value: string | undefined): string[] {
   return (value ?? "")
     .split(",")
@@ -10,9 +10,9 @@ export function entriesOf(value: string | undefined): string[] {
 }
 
 /**
- * Problem 503 for a setting that is missing or wrong.
- * @param what continues "This Worker's setting NAME …"
- * @param options `cause`: what the deployer's own function has thrown; its stack is logged
+ * The problem 503 for a setting that is missing or invalid.
+ * @param what continues the sentence "This Worker's setting NAME …"
+ * @param options `cause` is the value that the deployer's own function threw; its stack is logged
  */
 export function misconfigured(setting: string, what: string, options?: ErrorOptions): Problem {
   return new Problem("misconfigured", `This Worker's setting ${setting} ${what}.`, { reason: setting }, options);

@@ -1,12 +1,12 @@
-// Settings that work but are risky: one line each, with the setting to change. They are logged when the Worker starts and printed by
-// npm start. No line contains a secret.
+// Lists settings that work but are risky. There is one line for each, which names the setting to change. The Worker logs the lines when it
+// starts, and npm start prints them. No line contains a secret.
 import type { BudgetLimits, CallbackAuth, Config } from "./config-schema.ts";
 import type { SessionKey } from "./vars.ts";
 
-/** An HMAC key that is shorter than the hash may be found by brute force from one token. */
+/** An HMAC key that is shorter than the hash can be found by brute force, given one token. */
 const MIN_SECRET_BYTES = 32;
 
-/** @param isSet whether the secret of that name is set */
+/** Returns the lines. @param isSet tells whether the secret of that name is set */
 export function unsafeSettings(
   { callers, origins, hooks, callbacks }: Config,
   sessionKeys: readonly SessionKey[],

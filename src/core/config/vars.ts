@@ -1,24 +1,24 @@
-// Parses the Worker's own vars and secrets. Every function here throws Problem 503 misconfigured for a wrong value; the problem contains
-// the name of the setting and never its value.
+// Parses the Worker's own vars and secrets. For an invalid value, every function here throws Problem 503 misconfigured, which names the
+// setting but never shows its value.
 import { isRecord, parseJson } from "../lib/json.ts";
 import { entriesOf, misconfigured } from "./setting.ts";
 import { isLoopbackHost } from "../lib/url-rules.ts";
 
-/** Whether ENVIRONMENT is `local`. Its default is `production`. */
+/** Whether ENVIRONMENT is `local`. The default of ENVIRONMENT is `production`. */
 export function localOf(environment: string | undefined): boolean {
   if (environment === "local") return true;
   if (environment === undefined || environment === "production") return false;
   throw misconfigured("ENVIRONMENT", "must be production or local");
 }
 
-/** UNIAPI_KEY, which must be set. */
+/** Reads UNIAPI_KEY, which must be set. */
 export function upstreamKeyOf(value: string | undefined): string {
   const key = (value ?? "").trim();
   if (/^[\x21-\x7e]+$/.test(key)) return key;
   throw misconfigured("UNIAPI_KEY", "is missing or has invalid characters: set it with npm run setup");
 }
 
-/** PAUSED stops all spending, so a value that is neither on nor off must not count as off. */
+/** Reads PAUSED. It stops all spending, so an unknown value must not count as off. */
 export function pausedOf(value: string | undefined): boolean {
   if (value === "1") return true;
   if (value === undefined || value === "" || value === "0") return false;
@@ -26,8 +26,8 @@ export function pausedOf(value: string | undefined): boolean {
 }
 
 /**
- * UNIAPI_BASE_URL without a trailing `/v1` or slash. Only https is accepted, because it protects the key; a local Worker also accepts
- * http on loopback.
+ * Reads UNIAPI_BASE_URL, and removes a `/v1` or slash at its end. Only https is accepted, because it protects the key. A local Worker also
+ * accepts http on loopback.
  */
 export function baseUrlOf(value: string | undefined, local: boolean): string {
   const url = URL.parse(value || "https://api.uniapi.io");
@@ -41,12 +41,12 @@ export function baseUrlOf(value: string | undefined, local: boolean): string {
   return (url.origin + url.pathname).replace(/\/+$/, "").replace(/\/v1$/, "").replace(/\/+$/, "");
 }
 
-/** The raw keys of ID_KEYS in their order; empty if the setting is absent. */
+/** Reads the raw keys of ID_KEYS in their order; empty if the setting is absent. */
 export function idSecretsOf(value: string | undefined): Uint8Array<ArrayBuffer>[] {
   return entriesOf(value).map(decodeIdKey);
 }
 
-/** TURNSTILE_SECRET; undefined if it is absent. */
+/** Reads TURNSTILE_SECRET; undefined if it is absent. */
 export function turnstileSecretOf(value: string | undefined): string | undefined {
   const secret = (value ?? "").trim();
   if (secret === "") return undefined;
@@ -59,7 +59,7 @@ function decodeIdKey(text: string): Uint8Array<ArrayBuffer> {
     const bytes = Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
     if (bytes.length === 32) return bytes;
   } catch {
-    // Refused below, like a wrong length.
+    // Invalid base64 gets the same error as a wrong length.
   }
   throw misconfigured(
     "ID_KEYS",
@@ -67,7 +67,7 @@ function decodeIdKey(text: string): Uint8Array<ArrayBuffer> {
   );
 }
 
-/** `DEADLINES`: JSON of milliseconds by name, so that tests over HTTP need not wait. */
+/** Reads DEADLINES, a JSON object of milliseconds by name. Tests over HTTP set it so that they need not wait. */
 export function deadlinesOf(value: string | undefined): Record<string, number> {
   if (value === undefined || value === "") return {};
   const deadlines = parseJson(value);
@@ -77,14 +77,14 @@ export function deadlinesOf(value: string | undefined): Record<string, number> {
   return deadlines as Record<string, number>;
 }
 
-/** A key of session tokens. */
+/** A key that signs and verifies session tokens. */
 export interface SessionKey {
   kid: string;
-  /** The UTF-8 bytes of the secret's text, as JWT libraries use it. */
+  /** The UTF-8 bytes of the secret, which JWT libraries use as the HMAC key. */
   secret: Uint8Array<ArrayBuffer>;
 }
 
-/** SESSION_KEYS: `kid:secret`, separated by commas. The first one signs the tokens of POST /sessions; all of them verify. */
+/** Reads SESSION_KEYS: `kid:secret` entries, separated by commas. The first key signs the tokens of POST /sessions; all keys verify. */
 export function sessionKeysOf(value: string | undefined): SessionKey[] {
   const keys: SessionKey[] = [];
   for (const entry of entriesOf(value)) {

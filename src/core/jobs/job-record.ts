@@ -1,13 +1,13 @@
-// The methods of a job's record, a Durable Object (src/durable/job-record.ts) that routes and the Workflow call by RPC. Times are in
-// milliseconds.
+// The methods of a job's record, a Durable Object (src/durable/job-record.ts) that routes and the Workflow call by RPC. Unless noted
+// otherwise, times are in milliseconds since 1970. `at` is the caller's current time.
 import type { DeliveryAttempt, FailedAttempt, JobDelivery, JobStatus, JobView } from "../../contract/job.ts";
 import type { JobOutcome, JobSpec } from "./job.ts";
 
 export interface JobRecordMethods {
   /**
    * Records a new job, or starts a failed one over. Any other job is a duplicate. Once this has returned, the job can't be lost.
-   * @param acceptId of this call: a repeated call with the same id gets the same result
-   * @returns `accepted: false` for a duplicate; `instance` may answer the job
+   * @param acceptId id of this call; a repeated call with the same id gets the same result
+   * @returns `accepted` is false for a duplicate; `instance` is the id of the instance that may answer the job
    */
   accept(
     at: number,
@@ -17,30 +17,30 @@ export interface JobRecordMethods {
   ): Promise<{ accepted: boolean; status: JobStatus; instance: string }>;
 
   /**
-   * Begins an attempt, before upstream is called. Null: this instance must not answer. If an earlier execution of it has begun and
-   * died, the job fails, because that execution's call may have been paid.
-   * @param execution id of this execution: a repeated call with the same id gets the same result
-   * @returns `attempt`: the number of the attempt in this generation, from 1
+   * Begins an attempt, before upstream is called. If an earlier execution of this instance began and died, the job fails, because that
+   * execution's call may have been paid.
+   * @param execution id of this execution; a repeated call with the same id gets the same result
+   * @returns the spec and the number of this attempt in its generation, from 1; null if this instance must not answer
    */
   begin(at: number, instance: string, execution: string): Promise<{ spec: JobSpec; attempt: number } | null>;
 
-  /** Records an attempt that failed unpaid and will be repeated at `nextAt`. */
+  /** Records an attempt that failed unpaid. It is repeated at `nextAt`. */
   postpone(at: number, instance: string, failed: FailedAttempt, nextAt: number): Promise<void>;
 
   /** Records how the job ended. Only the first call counts. */
   finish(at: number, instance: string, outcome: JobOutcome): Promise<void>;
 
   /**
-   * Handles a failed step of the instance. If a call was in progress, it may have been paid, and the job fails. If not, the attempt is
-   * repeated.
-   * @returns milliseconds until the next attempt; null: there is none
+   * Handles a failed step of the instance. If a call was in progress, the job fails, because the call may have been paid. If not, the
+   * attempt is repeated.
+   * @returns milliseconds until the next attempt; null if there is none
    */
   giveUp(at: number, instance: string): Promise<number | null>;
 
-  /** What this instance must deliver. Null: nothing, or another instance has replaced it. */
+  /** Reads what this instance must deliver. Null if there is nothing, or if another instance has replaced this one. */
   readDeliverable(instance: string): Promise<Deliverable | null>;
 
-  /** Records one attempt to deliver. @param nextAt in Unix seconds */
+  /** Records one attempt to deliver. @param nextAt Unix seconds of the next attempt; null after the last one */
   recordDelivery(
     at: number,
     instance: string,
@@ -49,21 +49,21 @@ export interface JobRecordMethods {
     nextAt: number | null,
   ): Promise<void>;
 
-  /** Delivers the outcome again. It replaces a delivery that still waits. @throws Error where no instance can be started */
+  /** Delivers the outcome again. Replaces a delivery that is waiting for its next attempt. @throws Error if no instance can be started */
   redeliver(): Promise<"accepted" | "unfinished" | "nothing to deliver">;
 
-  /** Null: there is no such job for this owner. @param owner sees its own jobs and those of hooks */
+  /** Returns the body of GET /jobs/{id}, or null. @param owner the owner that asks; it sees its own jobs and those of hooks */
   view(owner: string): Promise<JobView | null>;
 
-  /** The spec and the outcome; null while there is no outcome. */
+  /** Reads the spec and the outcome; null while there is no outcome. */
   readOutcome(): Promise<{ spec: JobSpec; outcome: JobOutcome } | null>;
 }
 
-/** Everything that one attempt to deliver needs. */
+/** The data that one attempt to deliver needs. */
 export interface Deliverable {
   spec: JobSpec;
   outcome: JobOutcome;
-  /** The `webhook-id`. */
+  /** The value of `webhook-id`. */
   eventId: string;
   /** When the job ended. */
   endedAt: number;

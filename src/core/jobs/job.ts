@@ -1,4 +1,4 @@
-// A job: its spec, its outcome, and the rule for another attempt. All of it is plain data, because it crosses between Durable Objects.
+// A job's spec and outcome, and the rule for another attempt. Spec and outcome are plain data, because Durable Objects exchange them.
 import type { Answer } from "../../contract/answer.ts";
 import type { Ask } from "../../contract/ask.ts";
 import type { JobError } from "../../contract/job.ts";
@@ -9,19 +9,19 @@ import type { Problem } from "../lib/problem.ts";
 export interface JobSpec {
   /** Name of the hook that received the event; null for POST /jobs. */
   hook: string | null;
-  /** Who asks and who owns the answer. */
+  /** The caller that asks and owns the answer. */
   caller: Caller;
-  /** Validated, and for a hook restricted to its preset. */
+  /** The validated request. For a hook, it is also restricted to the hook's preset. */
   ask: Ask;
   /** The part of the request's metadata that the answer shows. */
   metadata: Record<string, string>;
-  /** Name in the config's `callbacks`; null: there is no delivery. */
+  /** Name of an entry in the config's `callbacks`; null if the outcome is not delivered. */
   callback: string | null;
-  /** The event, for the hook's `output`. */
+  /** The event's payload, which the hook's `output` gets. */
   payload: unknown;
-  /** Origin under which this Worker was called: no callback may go there. */
+  /** Origin under which this Worker was called. No callback may go there. */
   origin: string;
-  /** The sender waits for the answer, so no instance of the Workflow is started. */
+  /** Whether the sender waits for the answer. Then no instance of the Workflow is started. */
   sync: boolean;
 }
 
@@ -32,18 +32,19 @@ export interface JobWorkflowParams {
   job: string;
   /** The instance's own id. */
   instance: string;
-  /** The job has its outcome: only deliver it. */
+  /** Whether the job has its outcome already, so that the instance only delivers it. */
   deliverOnly: boolean;
 }
 
-/** Delays between attempts that were not paid, in milliseconds (docs/contract.md §7). */
+/** Delays after attempts that failed unpaid, in milliseconds (docs/contract.md §7). */
 const RETRY_DELAYS_MS = [10_000, 60_000, 300_000, 900_000, 3_600_000];
 const MAX_RETRY_DELAY_MS = 3_600_000;
 
 /**
- * Milliseconds until the next attempt; null: never. An attempt that may have been paid is not repeated. Neither is a request that is
- * wrong, because it would fail the same way again.
+ * Decides when to repeat a failed attempt. An attempt that may have been paid is not repeated. Neither is an invalid request, because it
+ * would fail again.
  * @param attempt number of the attempt that failed, from 1
+ * @returns milliseconds until the next attempt; null if there is none
  */
 export function retryDelayMs(problem: Problem, attempt: number): number | null {
   const delay = scheduledDelayMs(attempt);
@@ -52,12 +53,15 @@ export function retryDelayMs(problem: Problem, attempt: number): number | null {
   return Math.max(delay, Math.min(MAX_RETRY_DELAY_MS, (problem.details.retryAfter ?? 0) * 1_000));
 }
 
-/** The scheduled delay after an attempt, from 1, in milliseconds; null after the last attempt. */
+/**
+ * Returns the scheduled delay after an attempt in milliseconds; null after the last attempt.
+ * @param attempt number of the attempt, from 1
+ */
 export function scheduledDelayMs(attempt: number): number | null {
   return RETRY_DELAYS_MS[attempt - 1] ?? null;
 }
 
-/** The engine died while it called upstream. */
+/** The error of a job whose engine died while it called upstream. */
 export const LOST_CALL_ERROR: JobError = {
   message:
     "This job was interrupted while it waited for UniAPI. The call may have been billed; send the event again only if you accept that.",
@@ -65,7 +69,7 @@ export const LOST_CALL_ERROR: JobError = {
   code: "upstream_error",
 };
 
-/** Every attempt failed before it called upstream. */
+/** The error of a job whose attempts all failed before they called upstream. */
 export const NO_CALL_ERROR: JobError = {
   message:
     "This Worker could not run the job: a setting is wrong, or its storage was unavailable. UniAPI was not called and nothing was billed. Check the log, then send the event again.",
@@ -78,7 +82,7 @@ export function jobError(problem: Problem): JobError {
   return { message, type, code };
 }
 
-/** Whether GET /jobs/{id} may look up this id: `job_` and a digest or random text. */
+/** Whether an id has the form of a job id: `job_`, then a digest or random characters. Other ids are not looked up. */
 export function isJobId(id: string): boolean {
   return /^job_[\w-]{22,64}$/.test(id);
 }

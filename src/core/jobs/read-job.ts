@@ -1,4 +1,4 @@
-// Reads the body of POST /jobs: the body of POST /ask, without `stream` and with the callback that gets the answer.
+// Reads the body of POST /jobs. It is the body of POST /ask without `stream`, and with the name of the callback that gets the answer.
 import type { Ask } from "../../contract/ask.ts";
 import type { Config } from "../config/define-config.ts";
 import { parseJsonObject } from "../lib/json.ts";
@@ -7,7 +7,7 @@ import { parseAsk } from "../request/read-ask.ts";
 
 /**
  * Reads a request to POST /jobs.
- * @returns `callback`: a name in the config's `callbacks`, or null
+ * @returns `callback` is the name of an entry in the config's `callbacks`, or null
  * @throws Problem 400
  */
 export function readJob(text: string, config: Pick<Config, "callbacks">): { ask: Ask; callback: string | null } {

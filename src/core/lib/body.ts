@@ -1,18 +1,18 @@
-// Reads the body of a request or response completely: counts bytes while they arrive, gives up at the deadline, refuses encoded requests.
-// Does not parse: json.ts does.
+// Reads the complete body of a request or response. Counts the bytes while they arrive, stops at the deadline, and refuses encoded request
+// bodies. json.ts parses the bytes.
 import { concatBytes } from "./bytes.ts";
 import { Problem } from "./problem.ts";
 
-/** A body of known length up to this many bytes is read into one buffer of that length, in one read if its bytes arrived together. */
+/** A body whose length is known and at most this many bytes is read into one buffer. If all bytes have arrived, that takes one read. */
 const MAX_BUFFERED_BYTES = 262_144;
 
-/** Waits for one read, or throws when the sender's time is over. */
+/** Waits for one read, or throws when the sender has used up its time. */
 export type Deadline = <T>(read: Promise<T>) => Promise<T>;
 
 /**
  * Reads the body of a request.
- * @param maxBytes cap of caller and route
- * @throws Problem 408 from the deadline, 413, 415
+ * @param maxBytes the cap for this caller on this route
+ * @throws Problem 408 (thrown by `deadline`), 413, 415
  */
 export async function readBody(request: Request, maxBytes: number, deadline: Deadline): Promise<Uint8Array> {
   const encoding = request.headers.get("content-encoding");
@@ -26,15 +26,15 @@ export async function readBody(request: Request, maxBytes: number, deadline: Dea
   if (declared > maxBytes) throw tooLarge(maxBytes);
   if (declared === 0 || declared > MAX_BUFFERED_BYTES)
     return await readBytes(request, maxBytes, deadline, () => tooLarge(maxBytes));
-  // One deadline for the complete body is enough: progress does not extend it, and the response ends a read that is under way.
+  // A single deadline for the whole read is enough, because progress does not extend it. The read itself ends with the response.
   const bytes = await deadline(request.bytes());
   if (bytes.length > maxBytes) throw tooLarge(maxBytes);
   return bytes;
 }
 
 /**
- * All bytes of a body.
- * @param onTooLarge the error to throw beyond `maxBytes`
+ * Reads all bytes of a body.
+ * @param onTooLarge creates the error that is thrown if there are more than `maxBytes`
  */
 export async function readBytes(
   body: Pick<Request, "headers" | "body">,
@@ -42,7 +42,7 @@ export async function readBytes(
   deadline: Deadline,
   onTooLarge: () => Problem,
 ): Promise<Uint8Array> {
-  // The length of an encoded body is not the length of the bytes that are read.
+  // Content-Length counts the encoded bytes, but decoded bytes are read.
   const length = body.headers.has("content-encoding") ? NaN : Number(body.headers.get("content-length") ?? NaN);
   if (body.body === null) return new Uint8Array(0);
   const isKnown = length > 0 && length <= Math.min(maxBytes, MAX_BUFFERED_BYTES);
@@ -52,7 +52,7 @@ export async function readBytes(
     : await readLength(reader, length, deadline);
 }
 
-/** Undefined for a stream that JavaScript made without `type: "bytes"`. */
+/** @returns undefined if the stream was created in JavaScript without `type: "bytes"` */
 function byteReader(stream: ReadableStream<Uint8Array>): ReadableStreamBYOBReader | undefined {
   try {
     return stream.getReader({ mode: "byob" });
@@ -61,14 +61,14 @@ function byteReader(stream: ReadableStream<Uint8Array>): ReadableStreamBYOBReade
   }
 }
 
-/** HTTP ensures that no more than `length` bytes follow. @returns fewer bytes only if the stream ends early */
+/** Reads `length` bytes; HTTP ensures that no more follow. @returns fewer bytes only if the stream ends early */
 async function readLength(reader: ReadableStreamBYOBReader, length: number, deadline: Deadline): Promise<Uint8Array> {
   let bytes = new Uint8Array(length);
   let size = 0;
   try {
     while (size < length) {
       const { done, value } = await deadline(reader.read(bytes.subarray(size)));
-      // A BYOB read transfers the buffer: the returned view holds the new one.
+      // A BYOB read detaches the buffer that it was given. The returned view has the new one.
       if (value !== undefined) bytes = new Uint8Array(value.buffer);
       if (done) break;
       size += value.length;
@@ -81,8 +81,8 @@ async function readLength(reader: ReadableStreamBYOBReader, length: number, dead
 }
 
 /**
- * All bytes of a stream. Cancels the stream on failure.
- * @param onTooLarge the error to throw beyond `maxBytes`
+ * Reads all bytes of a stream. Cancels the stream on failure.
+ * @param onTooLarge creates the error that is thrown if there are more than `maxBytes`
  */
 export async function readToEnd(
   stream: ReadableStream<Uint8Array>,

@@ -1,5 +1,5 @@
-// Joins bytes, and converts them from and to text. The conversions are written out because every request needs them for the few dozen bytes
-// of its ids, digests and signatures: btoa needs a string of bytes, and its result would have to be translated to base64url.
+// Joins byte arrays, and converts bytes to strings and back. Every request converts a few dozen bytes of ids, digests and signatures. The
+// loops here are faster than btoa, which needs a binary string and returns base64 that would still have to be translated to base64url.
 
 const encoder = new TextEncoder();
 const BASE64URL = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
@@ -20,7 +20,7 @@ export function concatBytes(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffe
   return bytes;
 }
 
-/** The UTF-8 bytes of a text. For a few dozen ASCII characters, like ids and owners, the loop is faster than calling the encoder. */
+/** The UTF-8 bytes of a string. For a few dozen ASCII characters, as in ids and owners, the loop is faster than the encoder. */
 export function utf8Of(text: string): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(text.length);
   for (let at = 0; at < text.length; at += 1) {
@@ -31,7 +31,7 @@ export function utf8Of(text: string): Uint8Array<ArrayBuffer> {
   return bytes;
 }
 
-/** base64url without padding (RFC 4648 section 5). */
+/** Encodes bytes as base64url without padding (RFC 4648 §5). */
 export function base64url(bytes: Uint8Array): string {
   const { length } = bytes;
   let text = "";
@@ -44,7 +44,7 @@ export function base64url(bytes: Uint8Array): string {
   return text;
 }
 
-/** @returns null if the text is not base64url without padding */
+/** Decodes base64url. @returns null if the string is not base64url without padding */
 export function fromBase64url(text: string): Uint8Array<ArrayBuffer> | null {
   // A single character at the end holds less than a byte.
   if (text.length % 4 === 1) return null;
@@ -62,14 +62,14 @@ export function fromBase64url(text: string): Uint8Array<ArrayBuffer> | null {
   return bytes;
 }
 
-/** Lower-case hexadecimal. */
+/** Encodes bytes as lower-case hexadecimal. */
 export function hexOf(bytes: Uint8Array): string {
   let text = "";
   for (const byte of bytes) text += HEX[byte];
   return text;
 }
 
-/** Standard base64 with padding. */
+/** Encodes bytes as standard base64 with padding. */
 export function base64(bytes: Uint8Array): string {
   return btoa(String.fromCharCode(...bytes));
 }

@@ -1,9 +1,9 @@
-// HMAC-SHA256 with a shared secret, for webhook signatures, both incoming and outgoing; and the comparison of MACs.
+// HMAC-SHA256 with a shared secret, for the signatures of incoming webhooks and outgoing callbacks, and the comparison of MACs.
 import { concatBytes } from "./bytes.ts";
 
 const encoder = new TextEncoder();
 
-/** @param parts the message, in parts that are signed one after the other without a separator */
+/** Signs a message. @param parts the parts of the message, which are concatenated without a separator */
 export async function hmacSha256(
   key: string | Uint8Array<ArrayBuffer>,
   ...parts: (string | Uint8Array)[]
@@ -14,7 +14,7 @@ export async function hmacSha256(
   return new Uint8Array(await crypto.subtle.sign("HMAC", imported, message));
 }
 
-/** Compares two MACs, in a time that depends only on their length. */
+/** Compares two MACs. The time depends only on the length of the first one. */
 export function timingSafeEqual(a: Uint8Array, b: Uint8Array): boolean {
   let difference = a.length ^ b.length;
   for (let i = 0; i < a.length; i += 1) difference |= (a[i] ?? 0) ^ (b[i] ?? 0);

@@ -1,12 +1,12 @@
-// Names of HTTP headers: which are well formed, and which the configuration can't set.
+// Rules for names of HTTP headers: which names are well formed, and which headers the configuration can't set.
 
-/** A token of RFC 9110 section 5.6.2. */
+/** A header name is a token (RFC 9110 §5.6.2). */
 export const HEADER_NAME = /^[\w!#$%&'*+.^`|~-]+$/;
 
 const TRANSPORT_HEADER =
   /^(?:host|connection|content-(?:length|encoding|type)|accept-encoding|transfer-encoding|te|trailer|upgrade|expect|keep-alive|http2-settings|via|webhook-(?:id|timestamp|signature)|(?:proxy|sec|cf)-.*)$/;
 
-/** Whether a header belongs to the connection or to the webhook signature, which the Worker sets itself. */
+/** Whether the Worker or the network sets the header: it belongs to the connection, the message's framing or the webhook signature. */
 export function isTransportHeader(name: string): boolean {
   return TRANSPORT_HEADER.test(name.toLowerCase());
 }

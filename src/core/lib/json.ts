@@ -1,34 +1,34 @@
-// JSON from outside: strict parsing, bounded depth, and helpers to read values of unknown shape.
+// Handles JSON from outside: parses it strictly, limits its depth, and reads values of unknown shape.
 import { Problem } from "./problem.ts";
 
-/** Deeper than any sane request or schema. A bound is needed since V8's JSON.stringify recurses. */
+/** No reasonable request or schema is deeper. A limit is needed because V8's JSON.stringify recurses. */
 export const MAX_JSON_DEPTH = 32;
 
 export type JsonObject = Record<string, unknown>;
 
-/** Fetches a JSON object from another server. Null unless a 200 with a JSON object arrives in time. */
+/** Fetches a JSON object from another server. Resolves to null unless a 200 with a JSON object arrives in time. */
 export type FetchJson = (url: string, init?: RequestInit) => Promise<JsonObject | null>;
 
 export function isRecord(value: unknown): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** The value if it is an object, else an empty object. */
+/** Returns the value if it is an object, else an empty object. */
 export function objectOf(value: unknown): JsonObject {
   return isRecord(value) ? value : {};
 }
 
-/** The value if it is a string, else an empty string. */
+/** Returns the value if it is a string, else an empty string. */
 export function textOf(value: unknown): string {
   return typeof value === "string" ? value : "";
 }
 
-/** The objects in a list; none if the value is not a list. */
+/** Returns the objects in a list, or an empty list if the value is not a list. */
 export function recordsOf(list: unknown): JsonObject[] {
   return Array.isArray(list) ? list.filter(isRecord) : [];
 }
 
-/** The value, or undefined if the text is not JSON. */
+/** Parses JSON. @returns undefined if the string is not JSON */
 export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text) as unknown;
@@ -38,9 +38,9 @@ export function parseJson(text: string): unknown {
 }
 
 /**
- * The JSON object in the text of a body.
- * @param objectHint continues the sentence "The body must be a JSON object …" for any other JSON
- * @param syntaxHint continues the sentence for a text that is not JSON
+ * Parses the JSON object in a decoded body.
+ * @param objectHint appended to "The body must be a JSON object"
+ * @param syntaxHint appended to "Check quotes, commas and brackets"
  * @throws Problem 400: invalid_json, invalid_request, input_too_deep
  */
 export function parseJsonObject(text: string, objectHint: string, syntaxHint = ""): JsonObject {
@@ -55,7 +55,7 @@ export function parseJsonObject(text: string, objectHint: string, syntaxHint = "
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });
 
-/** @throws Problem invalid_request for bytes that are not UTF-8: replacement characters would change the question */
+/** @throws Problem invalid_request if the bytes are not UTF-8, because replacement characters would change the question */
 export function decodeUtf8(bytes: ArrayBuffer | Uint8Array): string {
   try {
     return utf8.decode(bytes);
@@ -76,7 +76,10 @@ export function isWithinDepth(root: unknown, max: number): boolean {
   return true;
 }
 
-/** Does not recurse. @throws Problem input_too_deep, or invalid_request for a `__proto__` key at any depth */
+/**
+ * Checks the depth and the keys of parsed JSON. Does not recurse.
+ * @throws Problem input_too_deep, or invalid_request for a `__proto__` key at any depth
+ */
 export function assertSafeJson(root: unknown): void {
   let level: object[] = typeof root === "object" && root !== null ? [root] : [];
   for (let depth = 1; level.length > 0; depth += 1) {
@@ -98,8 +101,8 @@ export function assertSafeJson(root: unknown): void {
 }
 
 /**
- * The same text for every order of a request body's keys; cache keys and fingerprints are digests of it. Keys are sorted at every depth,
- * except inside `parameters` of tools and `schema` of `text`: there the order of keys is part of what the model reads.
+ * Serializes a request body independently of the order of its properties, for cache keys and fingerprints. Sorts keys at every depth,
+ * except inside the `parameters` of tools and the `schema` of `text`, because the model reads those keys in their order.
  */
 export function canonicalJson(body: JsonObject): string {
   const out: JsonObject = {};
@@ -109,7 +112,7 @@ export function canonicalJson(body: JsonObject): string {
   return JSON.stringify(out);
 }
 
-/** @param verbatim the key whose value stays as it is */
+/** @param verbatim the key whose value is not sorted */
 function sortKeys(value: unknown, verbatim: string | undefined): unknown {
   if (Array.isArray(value)) return value.map((element) => sortKeys(element, verbatim));
   if (!isRecord(value)) return value;

@@ -1,11 +1,12 @@
-// Checks an object's fields against its schema, and turns what is wrong into a Problem that names the field.
+// Checks an object's fields against a schema, and turns the first mistake into a Problem that names the field.
 import * as z from "zod/mini";
 import { REFUSED_FIELDS } from "../../contract/request-fields.ts";
 import type { JsonObject } from "./json.ts";
 import { Problem } from "./problem.ts";
 
 /**
- * Checks all fields together and returns a copy. For objects that code has made: they may have values that JSON does not have.
+ * Checks all fields and returns a copy. Unlike `jsonFieldsParser`, it also handles values that JSON does not have, which objects made by
+ * code can contain.
  * @throws Problem 400 that names the first wrong field
  */
 export function parseFields<S extends z.ZodMiniObject>(schema: S, fields: JsonObject): z.infer<S> {
@@ -15,8 +16,8 @@ export function parseFields<S extends z.ZodMiniObject>(schema: S, fields: JsonOb
 }
 
 /**
- * A faster `parseFields` for parsed JSON: it checks only the fields that are present, where zod visits every field of the schema. Values
- * are not copied.
+ * Creates a faster `parseFields` for parsed JSON. It checks only the fields that are present, while zod visits every field of the schema.
+ * It does not copy values.
  * @returns a function that returns the fields in a new object, and throws as `parseFields` does
  */
 export function jsonFieldsParser<S extends z.ZodMiniObject>(schema: S): (fields: JsonObject) => z.infer<S> {
@@ -31,7 +32,7 @@ export function jsonFieldsParser<S extends z.ZodMiniObject>(schema: S): (fields:
     const areValid =
       required.every((name) => fields[name] !== undefined) &&
       Object.keys(fields).every((name) => isValid(name, fields[name]));
-    // zod's own parser writes the error.
+    // On a mistake, parseFields throws the error with the field's name.
     return areValid ? ({ ...fields } as z.infer<S>) : parseFields(schema, fields);
   };
 }
@@ -44,7 +45,7 @@ export function assertNotRefused(name: string): void {
   });
 }
 
-/** The first issue of a schema as a Problem that names the field and says what it must be. */
+/** Converts a schema's issue into a Problem that names the field and says what it must be. */
 export function fieldProblem(issue: z.core.$ZodIssue | undefined): Problem {
   const param = pathOf(issue?.path ?? []);
   if (issue?.code === "unrecognized_keys") {

@@ -1,5 +1,5 @@
-// Every failure that a caller can meet: its code, status, type and body. A code that is not in PROBLEMS does not compile.
-// Does not know where a failure came from; upstream-error.ts translates UniAPI's errors.
+// Every error that a caller can get: its code, status, type and body. A code that is not in PROBLEMS does not compile.
+// This module does not know the causes of errors; upstream-error.ts translates UniAPI's errors.
 
 import type { ProblemBody } from "../../contract/problem.ts";
 
@@ -47,7 +47,7 @@ export const PROBLEMS = {
 
 export type ProblemCode = keyof typeof PROBLEMS;
 
-/** Codes for which another try is pointless. */
+/** Codes for which a retry is pointless. */
 const NON_RETRYABLE: ReadonlySet<ProblemCode> = new Set<ProblemCode>([
   "request_timeout",
   "stream_lost",
@@ -60,30 +60,30 @@ const NON_RETRYABLE: ReadonlySet<ProblemCode> = new Set<ProblemCode>([
 export interface ProblemDetails {
   /** The field of the request that is wrong. */
   param?: string;
-  /** Upstream's own code, shown in place of this Worker's; only for a 400. */
+  /** Upstream's own code, shown instead of this Worker's code. Only a 400 has one. */
   upstreamCode?: string;
-  /** Seconds until another try makes sense: the `Retry-After` header. */
+  /** Seconds after which a retry makes sense, sent as `Retry-After`. */
   retryAfter?: number;
-  /** Seconds from upstream's own `Retry-After`; absent if `retryAfter` is a guess. */
+  /** The seconds of upstream's own `Retry-After`. Absent if upstream sent none, so that `retryAfter` is a guess. */
   upstreamRetryAfter?: number;
   /** Whether upstream may have billed the failed call; absent if upstream was not called. */
   paid?: "unpaid" | "maybe";
-  /** Upstream has no such model or no channel for it: a fallback model may be tried. */
+  /** Upstream has no such model or no channel for it, so a fallback model may be tried. */
   noSuchModel?: boolean;
-  /** No `WWW-Authenticate`: a webhook's signature was wrong, and its sender has no credential to send instead. */
+  /** Omits `WWW-Authenticate`, because a webhook's sender has no credential to send instead of its wrong signature. */
   omitChallenge?: boolean;
-  /** For the log line only; never shown. */
+  /** Shown only in the log line, never to a caller. */
   reason?: string;
   /** Further response headers (`Allow`, `WWW-Authenticate`). */
   headers?: Record<string, string>;
 }
 
-/** A failure with all that its response needs. Message, code and param are public and never hold a secret. */
+/** An error with everything that its response needs. Message, code and param are public and never contain a secret. */
 export class Problem extends Error {
   readonly code: ProblemCode;
   readonly details: ProblemDetails;
 
-  /** @param options `cause`: the unexpected throw behind the problem; its stack is logged, and callers never see it */
+  /** @param options `cause` is the unexpected error behind the problem. Its stack is logged, and callers never see it. */
   constructor(code: ProblemCode, message: string, details: ProblemDetails = {}, options?: ErrorOptions) {
     super(message, options);
     this.name = "Problem";
@@ -123,7 +123,7 @@ export class Problem extends Error {
   }
 }
 
-/** A chain too large for an isolate's memory. */
+/** The problem for a chain that is too large for an isolate's memory. */
 export function conversationTooLong(): Problem {
   return new Problem(
     "conversation_too_long",
@@ -134,7 +134,7 @@ export function conversationTooLong(): Problem {
   );
 }
 
-/** For a path that does not exist, or is hidden from this caller. */
+/** The problem for a path that does not exist or is hidden from this caller. */
 export function routeNotFound(): Problem {
   return new Problem(
     "not_found",
@@ -142,7 +142,7 @@ export function routeNotFound(): Problem {
   );
 }
 
-/** @param methods the methods that the path has */
+/** The problem for a method that the path does not have. @param methods the methods that it has */
 export function unsupportedMethod(methods: readonly string[]): Problem {
   const allow = methods.join(", ");
   return new Problem("method_not_allowed", `This address does not support this method. Use one of: ${allow}.`, {
@@ -151,9 +151,9 @@ export function unsupportedMethod(methods: readonly string[]): Problem {
 }
 
 /**
- * Any thrown value as a Problem. Anything but a Problem is a defect of this Worker: it becomes the `cause` of an internal_error, whose
- * text reveals nothing about it.
- * @param upstreamCalled whether upstream had been called, so that the call may have been paid
+ * Converts a thrown value to a Problem. Any value other than a Problem is a defect of this Worker. It becomes the `cause` of an
+ * internal_error, whose message reveals nothing about it.
+ * @param upstreamCalled whether upstream was called before the throw, so that the call may have been paid
  */
 export function toProblem(thrown: unknown, upstreamCalled = false): Problem {
   if (isProblem(thrown)) return thrown;
@@ -178,14 +178,14 @@ function isProblem(thrown: unknown): thrown is Problem {
   try {
     return thrown instanceof Problem;
   } catch {
-    // A proxy may refuse to say.
+    // `instanceof` throws if the value is a proxy whose trap throws.
     return false;
   }
 }
 
 /**
- * The class name of an error, fit for a log line, or the type of any other thrown value. Other code can set `name` to anything, such as a
- * caller's words or a key, so only names in the form of class names are used.
+ * Returns an error's class name for the log, or the type of any other thrown value. Other code can set `name` to anything, such as a
+ * caller's words or a key. So a name that does not look like an error class is replaced by "Error".
  */
 export function errorNameOf(thrown: unknown): string {
   try {

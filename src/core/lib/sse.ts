@@ -1,5 +1,5 @@
-// Server-sent events (WHATWG HTML, section 9.2): splits bytes into frames, at any chunk boundary and with any line ending, and parses
-// frames into events. Handles two quirks of UniAPI: a bare line of JSON is an event's data, and `::PING` is a comment.
+// Parses server-sent events (WHATWG HTML §9.2): splits bytes into frames, with any chunk boundaries and line endings, and parses frames
+// into events. Handles two quirks of UniAPI: a bare line of JSON is an event's data, and `::PING` is a comment.
 import { concatBytes } from "./bytes.ts";
 
 const LF = 10;
@@ -10,33 +10,37 @@ const EMPTY = new Uint8Array(0);
 export type Frame = Uint8Array;
 
 export interface ServerSentEvent {
-  /** The `event:` line, or "" without one. */
+  /** The value of the `event:` line; "" if there is none. */
   event: string;
-  /** The `data:` lines joined with line feeds. */
+  /** The values of the `data:` lines, joined with line feeds. */
   data: string;
 }
 
-/** A frame grew beyond its cap, so the rest of the stream can't be trusted. */
+/** Thrown when a frame exceeds the cap. The rest of the stream can't be trusted then. */
 export class FrameTooLarge extends Error {}
 
 /**
- * Splits a byte stream into frames. Scans each byte once, however the stream is chunked, and holds an unfinished frame as a list of
+ * Splits a byte stream into frames. Scans each byte once, however the stream is chunked, and stores an unfinished frame as a list of
  * chunks.
  */
 export class FrameSplitter {
   readonly #maxBytes: number;
   #chunks: Uint8Array[] = [];
   #size = 0;
-  /** The bytes so far end at the start of a line, so another line end closes the frame. */
+  /** The last bytes were a line end, so another line end completes the frame. Also true at the start of the stream. */
   #lineEmpty = true;
-  /** The last byte was a CR, so a following LF belongs to the same line end. */
+  /** The last byte was a CR. An LF after it belongs to the same line end. */
   #afterCr = false;
 
   constructor(maxBytes: number) {
     this.#maxBytes = maxBytes;
   }
 
-  /** @throws FrameTooLarge */
+  /**
+   * Adds a chunk.
+   * @returns the frames that it completes
+   * @throws FrameTooLarge
+   */
   push(bytes: Uint8Array): Frame[] {
     const frames: Frame[] = [];
     let nextCr = indexOrEnd(bytes, CR, 0);
@@ -47,7 +51,7 @@ export class FrameSplitter {
       if (byte === LF && this.#afterCr) {
         this.#afterCr = false;
         at += 1;
-        // The CR closed the frame. Its LF stays with that frame, or starts the next one, where parsing ignores it.
+        // The CR may have completed a frame in the chunk before. Then this LF starts the next frame, where parsing ignores it.
         continue;
       }
       this.#afterCr = byte === CR;
@@ -58,7 +62,7 @@ export class FrameSplitter {
             at += 1;
             this.#afterCr = false;
           }
-          // Most chunks are exactly one frame: no subarray is needed.
+          // Most chunks are exactly one frame, which needs no subarray.
           const frame = this.#close(start === 0 && at === bytes.length ? bytes : bytes.subarray(start, at));
           if (frame !== undefined) frames.push(frame);
           start = at;
@@ -74,7 +78,7 @@ export class FrameSplitter {
     return frames;
   }
 
-  /** The unfinished frame after the last blank line, or undefined. */
+  /** Returns the unfinished frame after the last blank line; undefined if there is none. */
   end(): Frame | undefined {
     const rest = this.#close(EMPTY);
     return rest !== undefined && rest.some((byte) => byte !== LF && byte !== CR) ? rest : undefined;
@@ -103,7 +107,7 @@ function indexOrEnd(bytes: Uint8Array, byte: number, from: number): number {
 
 const LINE_END = /\r\n|\n|\r/;
 
-/** The event in a frame's text; undefined for comments and blank lines alone. */
+/** Parses the text of a frame. @returns undefined if the frame has no data, only comments and blank lines */
 export function parseFrame(text: string): ServerSentEvent | undefined {
   let event = "";
   let data: string | undefined;
@@ -122,7 +126,7 @@ export function parseFrame(text: string): ServerSentEvent | undefined {
   return data === undefined ? undefined : { event, data };
 }
 
-/** @param data one line, as JSON.stringify writes it */
+/** Formats an event for the wire. @param data a single line, such as the result of JSON.stringify */
 export function formatEvent(id: string | undefined, event: string, data: string): string {
   return `${id === undefined ? "" : `id: ${id}\n`}event: ${event}\ndata: ${data}\n\n`;
 }

@@ -1,9 +1,14 @@
-// Turns a complete response into the event stream that it could have come in: for a cached answer, and for an upstream that answered a
-// stream with JSON. Valid for the SDKs' stream readers: every item is added, filled and done, in order, with one sequence of numbers.
+// Converts a complete response to the events of an equivalent stream. This is for a cached answer, and for an upstream that returned JSON
+// although a stream was requested. The SDKs' stream readers accept the events: each item is added, filled and done, one after the other,
+// and the events are numbered consecutively.
 import { type JsonObject, recordsOf, textOf } from "../lib/json.ts";
 import { itemsOf } from "../upstream/output.ts";
 
-/** @param response as completeResponse returns it. @returns the data of each event, with `type` and `sequence_number` */
+/**
+ * Returns the events of a response.
+ * @param response the result of completeResponse
+ * @returns the data of each event, with `type` and `sequence_number`
+ */
 export function eventsOfResponse(response: JsonObject): JsonObject[] {
   const events: JsonObject[] = [];
   const emit = (type: string, data: JsonObject): void => {
@@ -64,7 +69,7 @@ function emitPart(emit: (type: string, data: JsonObject) => void, at: JsonObject
   emit("response.content_part.done", { ...at, part });
 }
 
-/** An item as it is in its first event. */
+/** Returns an item as its first event shows it: in progress and empty. */
 function startedItem(item: JsonObject): JsonObject {
   const started: JsonObject = { ...item, status: "in_progress" };
   if (item["type"] === "message") started["content"] = [];

@@ -1,5 +1,6 @@
-// The response object of /v1/responses, and the items and parts in its events: upstream's own under our ids, with every key that the Open
-// Responses specification requires, since older relays leave many out. Only ids and error texts are changed.
+// Completes the response object of /v1/responses, and the items and parts in its events. Adds the keys that the Open Responses
+// specification requires, since older relays leave out many. Replaces upstream's ids and error messages, and hides a preset's fields from
+// restricted callers.
 import { isRecord, type JsonObject, recordsOf, textOf } from "../lib/json.ts";
 import { DEFAULTS } from "../../contract/response.ts";
 import { usageOf } from "../upstream/usage.ts";
@@ -8,15 +9,15 @@ import { itemsOf, outputText } from "../upstream/output.ts";
 export interface ResponseContext {
   id: string;
   previousId: string | null;
-  /** The composed request, but with the caller's own instructions. It has the values of keys that upstream does not echo. */
+  /** The composed request with the caller's own instructions. Its values are used for keys that upstream does not echo. */
   request: JsonObject;
   /** Unix seconds. */
   now: number;
-  /** A restricted caller sees only the request fields that `request` has, and no unknown keys. */
+  /** Whether the caller is restricted. Then it sees only the request fields that `request` has, and no unknown keys. */
   restricted: boolean;
 }
 
-/** Keys that a preset may set and a restricted caller must not see. It gets the values of its own request, or the defaults. */
+/** Keys that a preset may set and a restricted caller must not see. The caller gets the values of its own request, or the defaults. */
 const HIDDEN = new Set(["tools", "tool_choice", "metadata", "text", "user", "safety_identifier", "prompt_cache_key"]);
 /** Keys that a restricted caller sees besides those of DEFAULTS. */
 const SHOWN = new Set([
@@ -29,7 +30,7 @@ const SHOWN = new Set([
   "usage",
   "previous_response_id",
 ]);
-/** Keys that are always set here, in their usual places. */
+/** Keys that completeResponse always sets. FIRST and LAST give them their usual places in the object. */
 const FIRST: JsonObject = { id: "" };
 const LAST: JsonObject = {
   created_at: 0,
@@ -59,12 +60,12 @@ const NEVER_NULL = [
   "metadata",
 ];
 
-/** Adds the required keys that are missing. @param response upstream's object, complete or as in a stream's early events */
+/** Adds the required keys that are missing. @param response upstream's object, either complete or as in a stream's early events */
 export function completeResponse(response: JsonObject, context: ResponseContext): JsonObject {
   const assumed: JsonObject = { ...DEFAULTS };
   for (const key of Object.keys(DEFAULTS))
     if (context.request[key] !== undefined && key !== "object") assumed[key] = context.request[key];
-  // One literal with all keys: V8 turns an object that grows key by key into a dictionary, which takes twice as long to serialize.
+  // One literal has all keys. V8 would turn an object that grows key by key into a dictionary, which takes twice as long to serialize.
   const complete: JsonObject = {
     ...FIRST,
     ...assumed,
@@ -72,7 +73,7 @@ export function completeResponse(response: JsonObject, context: ResponseContext)
     ...(context.restricted ? withoutPresetFields(response) : response),
   };
   for (const key of NEVER_NULL) complete[key] ??= context.request[key] ?? DEFAULTS[key];
-  // Upstream echoes a preset's instructions, which belong to the deployer and not to the caller.
+  // Upstream echoes a preset's instructions, which belong to the deployer. The caller must not see them.
   complete["instructions"] = context.request["instructions"] ?? null;
   complete["id"] = context.id;
   complete["previous_response_id"] = context.previousId;
@@ -102,7 +103,7 @@ function withoutPresetFields(response: JsonObject): JsonObject {
   );
 }
 
-/** Empties the tool list of a hosted server, which belongs to the preset. @returns the item itself if it has no tools */
+/** Empties the item's list of a hosted server's tools, which belongs to the preset. @returns the item itself if it has no list */
 export function withoutTools(item: JsonObject): JsonObject {
   return item["tools"] === undefined ? item : { ...item, tools: [] };
 }
@@ -147,11 +148,11 @@ function completeUsage(usage: unknown): JsonObject | null {
 }
 
 /**
- * Completes an event of a stream that a relay converted from the chat API. Such relays leave out what clients need: the index of an item
- * that begins, and the text and annotations of a part.
- * @param index of the item, if this event is an item's first
- * @param restricted a restricted caller must not see lists of tools
- * @returns `data` itself if nothing is missing, so that the event's bytes can be forwarded
+ * Completes an event of a stream that a relay converted from the chat API. Such relays leave out values that clients need: the index of a
+ * new item, and the text and annotations of a part.
+ * @param index the item's index, if this is the item's first event
+ * @param restricted whether the caller is restricted and must not see lists of tools
+ * @returns `data` itself if nothing changes, so that the event's bytes can be forwarded
  */
 export function completeEvent(type: string, data: JsonObject, index: number, restricted: boolean): JsonObject {
   const { item, part } = data;

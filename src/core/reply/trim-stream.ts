@@ -1,5 +1,5 @@
-// Turns upstream's events into the events of POST /ask (docs/contract.md §2), one at a time and without delay. The deltas always join to
-// the text of `done`, even if upstream left out deltas or finished items.
+// Converts upstream's events to the events of POST /ask (docs/contract.md §2), one at a time and without delay. The deltas add up to the
+// text of `done`, even if upstream left out deltas or finished items.
 import type { Answer, AskEvent, ToolCall } from "../../contract/answer.ts";
 import { type JsonObject, isRecord, textOf } from "../lib/json.ts";
 import { isAnswerMessage, readOutput, type OutputContent, SUMMARY_SEPARATOR } from "../upstream/output.ts";
@@ -11,13 +11,13 @@ export class TrimStream {
   readonly #requestedModel: string;
   #started = false;
   #sent: Record<DeltaKind, string> = { text: "", reasoning: "", refusal: "" };
-  /** The text of each output item so far, by its index. */
+  /** The text so far of each output item, by the item's index. */
   #received = { text: new Map<unknown, string>(), refusal: new Map<unknown, string>() };
-  /** Ids of the calls that were sent, or their JSON if they have no id. */
+  /** The ids of tool calls that were sent. A call without an id is represented by its JSON. */
   #calls = new Set<string>();
   /** Output indexes of messages that are not the final answer. */
   #commentary = new Set<unknown>();
-  /** The part of the reasoning summary that the last delta belonged to. */
+  /** The part of the reasoning summary to which the last delta belonged. */
   #summaryPart = "";
 
   constructor(requestId: string, requestedModel: string) {
@@ -25,7 +25,7 @@ export class TrimStream {
     this.#requestedModel = requestedModel;
   }
 
-  /** The events for one event of upstream; none for most types. Use `finish` for the last event. */
+  /** Converts one event of upstream; most types produce no event. `finish` handles the last event. */
   push(type: string, data: JsonObject): AskEvent[] {
     const out: AskEvent[] = [];
     this.#start(isRecord(data["response"]) ? textOf(data["response"]["model"]) : "", out);
@@ -57,7 +57,7 @@ export class TrimStream {
     return out;
   }
 
-  /** Like push, for a text delta whose event was not parsed. */
+  /** Does the same as `push` for a text delta whose event was not parsed. */
   pushText(outputIndex: unknown, delta: string): AskEvent[] {
     const out: AskEvent[] = [];
     this.#start("", out);
@@ -65,7 +65,7 @@ export class TrimStream {
     return out;
   }
 
-  /** The last events: what the deltas left out, then `done`. */
+  /** Returns the last events: those for everything that the deltas left out, then `done`. */
   finish(answer: Answer): AskEvent[] {
     const out: AskEvent[] = [];
     this.#start(answer.model, out);
@@ -90,12 +90,12 @@ export class TrimStream {
     this.#emit(kind, delta, out);
   }
 
-  /** Emits what the deltas of a finished item left out, before the next item begins. */
+  /** Emits everything that the deltas of a finished item left out, before the next item begins. */
   #complete(content: OutputContent, index: unknown, out: AskEvent[]): void {
     for (const kind of ["text", "refusal"] as const) {
       const received = this.#received[kind];
       const sent = received.get(index) ?? "";
-      // Deltas without an index may belong to this item: then `finish` catches up.
+      // Deltas without an index may belong to this item. Then `finish` emits the rest.
       if (typeof index !== "number" || received.has(undefined) || !content[kind].startsWith(sent)) continue;
       received.set(index, content[kind]);
       this.#emit(kind, content[kind].slice(sent.length), out);
@@ -109,14 +109,14 @@ export class TrimStream {
     out.push({ event: kind, data: { delta } });
   }
 
-  /** Emits the rest of a text. Deltas can't be revoked: if they are not its beginning, only `done` has the right text. */
+  /** Emits the rest of a text. If the deltas so far are not its beginning, they can't be revoked, and only `done` has the right text. */
   #catchUp(kind: DeltaKind, text: string, out: AskEvent[]): void {
     const sent = this.#sent[kind];
     if (text.length > sent.length && text.startsWith(sent)) this.#emit(kind, text.slice(sent.length), out);
   }
 
   #emitCall(call: ToolCall, out: AskEvent[]): void {
-    // Calls without an id differ by their content only.
+    // Calls without an id differ only by their content.
     const key = call.call_id || JSON.stringify(call);
     if (this.#calls.has(key)) return;
     this.#calls.add(key);
@@ -124,12 +124,12 @@ export class TrimStream {
   }
 }
 
-/** A complete answer as the events of a stream: for a cache hit, or an upstream that answered with JSON. */
+/** Converts a complete answer to stream events, for a cache hit or an upstream that returned JSON. */
 export function eventsOfAnswer(answer: Answer, requestId: string): AskEvent[] {
   return new TrimStream(requestId, answer.model).finish(answer);
 }
 
-/** An event's part of a text/plain answer. A refusal is that answer only if there is no text, which is known at the end. */
+/** Returns an event's part of a text/plain answer. If the answer has no text, which is known only at the end, the refusal is returned. */
 export function plainText(event: AskEvent): string {
   if (event.event === "text") return event.data.delta;
   return event.event === "done" && event.data.text === "" ? (event.data.refusal ?? "") : "";

@@ -1,29 +1,29 @@
-// Trims a response object to the answer of POST /ask (docs/contract.md §2). Reads loosely: unknown items, unknown statuses and missing
-// parts never fail.
+// Trims a response object to the answer of POST /ask (docs/contract.md §2). Unknown items, unknown statuses and missing parts never cause
+// an error.
 import type { Answer } from "../../contract/answer.ts";
 import { isWithinDepth, isRecord, type JsonObject, parseJson, textOf } from "../lib/json.ts";
 import { Problem } from "../lib/problem.ts";
 import { usageOf } from "../upstream/usage.ts";
 import { readOutput } from "../upstream/output.ts";
 
-/** The part of an answer that is not in the response object. */
+/** The values of an answer that are not in the response object. */
 export interface AnswerContext {
   id: string;
   previousId: string | null;
   /** Unix seconds, for a response without `created_at`. */
   now: number;
-  /** The requested model, for a response that names none. */
+  /** The requested model, for a response without `model`. */
   model: string;
-  /** The request asked for a JSON format: the answer has `data`. */
+  /** Whether the request asked for a JSON format, so that the answer has `data`. */
   wantsData: boolean;
-  /** The caller's own metadata: upstream drops it for some models. */
+  /** The caller's own metadata, because upstream drops it for some models. */
   metadata?: Record<string, string> | undefined;
-  /** USD. */
+  /** In USD. */
   cost?: number | undefined;
   cached?: boolean;
 }
 
-/** A failed response is no answer, even with HTTP status 200. @throws Problem 502 upstream_error, maybe paid */
+/** Refuses a failed response, even if its HTTP status is 200. @throws Problem 502 upstream_error, maybe paid */
 export function assertNotFailed(response: JsonObject): void {
   if (response["status"] !== "failed") return;
   throw new Problem(
@@ -36,10 +36,10 @@ export function assertNotFailed(response: JsonObject): void {
   );
 }
 
-/** Deeper than any schema that a model can be held to. */
+/** No schema that upstream can enforce is deeper. */
 const MAX_DATA_DEPTH = 256;
 
-/** @returns the answer of POST /ask; keys without a value are absent */
+/** Trims a response. @returns the answer, without the optional keys that have no value */
 export function trim(response: JsonObject, context: AnswerContext): Answer {
   const content = readOutput(response);
   const answer: Answer = {
@@ -53,7 +53,7 @@ export function trim(response: JsonObject, context: AnswerContext): Answer {
   };
   if (context.wantsData) {
     const data = parseJson(withoutFence(content.text));
-    // A model may nest without end, and such data could not be serialized again.
+    // A model may nest its output arbitrarily deep. Data that is too deep could not be serialized again.
     if (data !== undefined && isWithinDepth(data, MAX_DATA_DEPTH)) answer.data = data;
   }
   if (content.refusal !== "") answer.refusal = content.refusal;
@@ -71,8 +71,8 @@ export function trim(response: JsonObject, context: AnswerContext): Answer {
 const FENCE = "```";
 
 /**
- * The text inside a Markdown fence: models without strict schemas wrap their JSON in one. Reads the text once from each side, since a
- * regular expression for it takes time that is quadratic in line breaks.
+ * Returns the text inside a Markdown fence, in which models without strict schemas wrap their JSON. Scans the text once from each side,
+ * because a regular expression takes time that is quadratic in the number of line breaks.
  */
 function withoutFence(text: string): string {
   const fenced = text.trim();
@@ -80,7 +80,7 @@ function withoutFence(text: string): string {
   const info = fenced.startsWith("json", FENCE.length) ? "json" : "";
   const afterInfo = fenced.slice(FENCE.length + info.length);
   const blankChars = afterInfo.length - afterInfo.trimStart().length;
-  // Blank lines before the content are removed, its indentation is not.
+  // Removes blank lines before the content, but not the content's indentation.
   const lineEnd = afterInfo.lastIndexOf("\n", blankChars - 1);
   const end = afterInfo.length - FENCE.length;
   if (lineEnd === -1 || lineEnd >= end) return text;

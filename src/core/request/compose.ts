@@ -1,19 +1,20 @@
-// Composes the upstream body from a request, its preset and the defaults. The request wins over the preset, the preset over the defaults,
-// and caps always apply. Does not add identity, continuity or `stream`: the exact-repeat cache hashes the composed body without them.
+// Composes the upstream body from a request, its preset and the defaults. The request overrides the preset, the preset overrides the
+// defaults, and caps always apply. The body does not yet have the caller's identity, the parent and `stream`, because the key of the
+// exact-repeat cache is a hash of the body without them.
 import { type Ask, type ResponsesRequest, UpstreamFields } from "../../contract/ask.ts";
 import type { Config, Preset } from "../config/define-config.ts";
 import { isRecord, type JsonObject } from "../lib/json.ts";
 import { Problem } from "../lib/problem.ts";
 
 export interface Composed {
-  /** The upstream body without `stream` and `previous_response_id`; `model` is the first of `models`. */
+  /** The upstream body, without `stream` and `previous_response_id`. Its `model` is the first of `models`. */
   body: JsonObject & { model: string };
-  /** Tried in this order if upstream has no such model or no channel for it. */
+  /** The models in the order in which they are tried. The next one is tried if upstream has no such model or no channel for it. */
   models: readonly string[];
-  /** The settings that name `models`; empty if the request names the model. */
+  /** The paths of the settings that name `models`; empty if the request names the model. */
   modelSettings: readonly string[];
   preset: { name: string; settings: Preset } | undefined;
-  /** The request asks for JSON, so the answer has `data`: its text, parsed. */
+  /** Whether the request asks for JSON. Then the answer has `data`, which is its text, parsed. */
   wantsData: boolean;
 }
 
@@ -21,7 +22,7 @@ const FIELD_NAMES = Object.keys(UpstreamFields.shape) as (keyof UpstreamFields)[
 
 /**
  * Composes a request to /ask or /jobs.
- * @param ask of a server caller, or restricted by `restrictAsk`
+ * @param ask the request of a server caller, or one that `restrictAsk` or `restrictResponses` returned
  * @throws Problem 400, 413
  */
 export function compose(ask: Ask, config: Config): Composed {
@@ -52,8 +53,8 @@ export function compose(ask: Ask, config: Config): Composed {
 }
 
 /**
- * Composes a server caller's request to /v1/responses. The body stays as it is, except that a missing model is filled in. If `model` names
- * a preset, the preset's fields and the defaults fill in every field that the request does not set.
+ * Composes a server caller's request to /v1/responses. Adds the default model if the request has none. If `model` names a preset, adds the
+ * preset's fields and the defaults for all fields that the request does not set. The limits for server callers apply.
  * @throws Problem 400, 413
  */
 export function composeResponses(request: ResponsesRequest, config: Config): Composed {
@@ -86,7 +87,7 @@ export function composeResponses(request: ResponsesRequest, config: Config): Com
 }
 
 function modelSettingsOf(preset: Composed["preset"], config: Config): string[] {
-  // A preset without a model of its own has the default one.
+  // A preset that does not set a model has the default model.
   const isDefault = preset === undefined || preset.settings.model === config.defaults.model;
   const settings = [isDefault ? "defaults.model" : `presets.${preset.name}.model`];
   if (preset !== undefined && preset.settings.fallback.length > 0) settings.push(`presets.${preset.name}.fallback`);
@@ -135,7 +136,7 @@ function presetOf(ask: Ask, config: Config): Composed["preset"] {
   return { name: ask.preset, settings };
 }
 
-/** Turns `schema` into a strict json_schema format, and preserves other keys of `text`, such as `verbosity`. */
+/** Converts `schema` to a strict json_schema format, and preserves other keys of `text`, such as `verbosity`. */
 function withSchema(text: unknown, ask: Ask): JsonObject {
   if (isRecord(ask.text?.format)) {
     throw new Problem(
@@ -151,7 +152,7 @@ function withSchema(text: unknown, ask: Ask): JsonObject {
   return { ...(isRecord(text) ? text : {}), format: { type: "json_schema", name, schema: ask.schema, strict: true } };
 }
 
-/** Appends images to the text that they belong to: the input itself, or the last message if it is the user's. */
+/** Appends images to an input that is a string, or to the last message if it is the user's. */
 function withImages(input: Ask["input"], images: readonly string[]): Ask["input"] {
   if (images.length === 0) return input;
   const parts = images.map((url, index) => {
@@ -180,7 +181,7 @@ function withImages(input: Ask["input"], images: readonly string[]): Ask["input"
   return [...items.slice(0, -1), { ...last, content: [...content, ...parts] }];
 }
 
-/** Keys whose values are data or addresses, not text. Only the cap on the body's bytes counts them. */
+/** Keys whose values are data or addresses. Only the cap on the bytes of the body counts these, not the cap on characters. */
 const NOT_TEXT = new Set(["image_url", "file_data", "file_url", "encrypted_content", "id", "type", "role"]);
 
 function assertInputSize(input: unknown, max: number | undefined): void {

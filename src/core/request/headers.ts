@@ -1,18 +1,18 @@
-// Headers of a request that change how it is answered: Cache-Control, Idempotency-Key, Last-Event-ID and Accept.
+// Reads the request headers that change how a request is answered: Cache-Control, Idempotency-Key, Last-Event-ID and Accept.
 import { isRecord, parseJson } from "../lib/json.ts";
 import { Problem } from "../lib/problem.ts";
 import { streamLost } from "./run.ts";
 
-/** The directives of Cache-Control that have a meaning here (RFC 9111 section 5.2.1). */
+/** The directives of Cache-Control that this Worker supports (RFC 9111 §5.2.1). */
 export interface CacheControl {
   noStore: boolean;
-  /** Also for `max-age=0`. */
+  /** Also true for `max-age=0`. */
   noCache: boolean;
-  /** Seconds. */
+  /** In seconds. */
   maxAge: number | undefined;
 }
 
-/** Ignores every other directive, and a `max-age` that is not a number of up to ten digits. */
+/** Reads Cache-Control. Ignores all other directives, and a `max-age` that is not a number of up to ten digits. */
 export function readCacheControl(header: string | null): CacheControl {
   const control: CacheControl = { noStore: false, noCache: false, maxAge: undefined };
   for (const directive of (header ?? "").toLowerCase().split(",")) {
@@ -26,7 +26,7 @@ export function readCacheControl(header: string | null): CacheControl {
   return control;
 }
 
-/** The value of `Idempotency-Key`; undefined if the request has none. @throws Problem 400 invalid_request */
+/** Reads `Idempotency-Key`; undefined if the request does not have it. @throws Problem 400 invalid_request */
 export function readIdempotencyKey(headers: Headers): string | undefined {
   const key = headers.get("idempotency-key");
   if (key === null || /^[\x20-\x7e]{1,255}$/.test(key)) return key ?? undefined;
@@ -40,8 +40,9 @@ export function readIdempotencyKey(headers: Headers): string | undefined {
 }
 
 /**
- * The event after which to resume a stream; undefined if the request has no `Last-Event-ID`.
- * @throws Problem 409 stream_lost for an id that is not ours
+ * Reads `Last-Event-ID`: the event after which to resume a stream.
+ * @returns the run and the number of the event; undefined if the request does not have the header
+ * @throws Problem 409 stream_lost if the id was not issued by this Worker
  */
 export function readLastEventId(headers: Headers): { run: string; n: number } | undefined {
   const id = headers.get("last-event-id");
@@ -52,8 +53,8 @@ export function readLastEventId(headers: Headers): { run: string; n: number } | 
 }
 
 /**
- * Whether a request resumes a stream without its question: it has both headers, and a body that is empty or only `stream: true`. A
- * reloaded page has lost the question but not the ids.
+ * Whether a request resumes a stream without repeating the question: it has both headers, and its body is empty or only `stream: true`.
+ * A reloaded page may have stored the ids but not the question.
  */
 export function isBodilessResume(headers: Headers, text: string): boolean {
   if (!headers.has("idempotency-key") || !headers.has("last-event-id")) return false;
@@ -62,8 +63,8 @@ export function isBodilessResume(headers: Headers, text: string): boolean {
 }
 
 /**
- * The preferred form of the answer: the media type with the highest q, the first among equals, or JSON if the header names none that the
- * Worker supports. `stream` in the body wins over `events`.
+ * Reads the preferred form of the answer from `Accept`: the supported media type with the highest q, or the first of several. The default
+ * is JSON. The request's `stream` field overrides `events`.
  */
 export function readAccept(accept: string | null): { form: "json" | "text"; events: boolean } {
   let best = { type: "application/json", q: 0 };

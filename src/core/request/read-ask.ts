@@ -1,5 +1,5 @@
-// Reads POST /ask: the body in every form that people send, the query and the Accept header. Ignores nothing silently: everything that it
-// does not understand is refused by name.
+// Reads a request to POST /ask: its query, and its body, which may be JSON, a form or plain text. Nothing is ignored silently: the error
+// for an unknown field names that field.
 import { Ask } from "../../contract/ask.ts";
 import { OWN_FIELDS, type OwnField, REQUEST_FIELDS } from "../../contract/request-fields.ts";
 import { assertSafeJson, isRecord, type JsonObject, parseJson, parseJsonObject } from "../lib/json.ts";
@@ -8,12 +8,12 @@ import { Problem } from "../lib/problem.ts";
 
 const parseJsonFields = jsonFieldsParser(Ask);
 
-/** Fields of the body that the query may carry instead. */
+/** Fields that the query string may have instead of the body. */
 const QUERY_FIELDS = Object.entries<OwnField>(OWN_FIELDS).flatMap(([name, row]) =>
   row.in.includes("query") ? [name] : [],
 );
 
-/** Fields whose value in a form is the text itself: `user=7` is the text "7". */
+/** Fields whose value in a form is always a string. For example, `user=7` sets `user` to "7". */
 const FORM_TEXT_FIELDS = new Set(
   [...REQUEST_FIELDS].flatMap(([name, row]) =>
     row.schema.def.type === "string" || row.plainText === true ? [name] : [],
@@ -30,8 +30,8 @@ export function readAsk(text: string, contentType: string | null, query: Iterabl
 }
 
 /**
- * Removes nulls from `fields`, which SDKs send for fields that are not set, and checks the rest.
- * @param parse for fields that were not parsed from JSON
+ * Removes nulls, which SDKs send for fields that are not set, and checks the other fields. Changes `fields`.
+ * @param parse the check; the default is only for fields that were parsed from JSON
  * @throws Problem 400 that names the wrong field
  */
 export function parseAsk(fields: JsonObject, parse: (fields: JsonObject) => Ask = parseJsonFields): Ask {
@@ -50,8 +50,8 @@ export function parseAsk(fields: JsonObject, parse: (fields: JsonObject) => Ask 
 }
 
 /**
- * Without a JSON content type, a body is read as JSON if it is an object with `input`, as a form if it has that type and `input=`, and
- * otherwise as the input itself.
+ * Reads the fields of a body. Without a JSON content type, the body is JSON if it is an object with `input`. It is a form if it has the
+ * content type of a form and contains `input=`. Any other body is the input itself.
  */
 function fieldsOf(text: string, contentType: string | null): JsonObject {
   const [type = "", ...parameters] = (contentType ?? "")
@@ -96,7 +96,10 @@ function jsonFields(text: string): JsonObject {
   );
 }
 
-/** Parses values as JSON, except in text fields: `temperature=0.2`, `stream=true`, `schema={…}`. */
+/**
+ * Parses the values of a form as JSON, for example `temperature=0.2`, `stream=true` or `schema={…}`. Values of string fields are not
+ * parsed.
+ */
 function formFields(form: URLSearchParams): JsonObject {
   const fields: JsonObject = {};
   for (const [name, value] of form) {

@@ -1,4 +1,4 @@
-// Reads the body of POST /sessions: a backend's request for a user's session, or a solved Turnstile.
+// Reads the body of POST /sessions: a backend's request for a user's session, or the token of a solved Turnstile widget.
 import { SessionRequest, TurnstileExchange } from "../../contract/session.ts";
 import { type JsonObject, parseJsonObject } from "../lib/json.ts";
 import { parseFields } from "../lib/parse-fields.ts";

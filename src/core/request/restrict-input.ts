@@ -1,27 +1,28 @@
-// Restricts the input of a restricted caller: messages of user and assistant, rebuilt from their known keys, and images from the hosts
-// that the preset permits. Refuses typed items (they reach into the shared upstream account), files and every other role.
+// Restricts the input of a restricted caller to messages of the user and the assistant, and to images from hosts that the preset permits.
+// Rebuilds each message from its known keys. Refuses files, other roles, and other items, which can refer to data in the shared upstream
+// account.
 import type { Ask } from "../../contract/ask.ts";
 import { isRecord, type JsonObject } from "../lib/json.ts";
 import { Problem } from "../lib/problem.ts";
 
 const MAX_IMAGE_BYTES = 2 * 1_048_576;
 const DATA_URL = /^data:image\/(?:png|jpeg|webp|gif);base64,([A-Za-z0-9+/]+={0,2})$/;
-/** Keys that SDKs send back with the messages of an answer. Only `role` and `content` matter to a model. */
+/** The keys that SDKs send when they return the messages of an answer. The model needs only `role` and `content`. */
 const MESSAGE_KEYS: ReadonlySet<string> = new Set(["type", "role", "content", "id", "status", "phase"]);
 const TEXT_KEYS: ReadonlySet<string> = new Set(["type", "text", "annotations", "logprobs"]);
 const IMAGE_KEYS: ReadonlySet<string> = new Set(["type", "image_url", "detail"]);
 const REFUSAL_KEYS: ReadonlySet<string> = new Set(["type", "refusal"]);
 const DETAILS: ReadonlySet<unknown> = new Set(["auto", "low", "high"]);
 
-/** As in a Preset: false, or the hosts that https images may come from. */
+/** The `images` of a preset: false, or the hosts from which https images may come. */
 type Images = false | { hosts: readonly string[] };
 
-/** @throws Problem 400 that names the item */
+/** Restricts `input`. @throws Problem 400 that names the item */
 export function restrictInput(input: Ask["input"], images: Images): Ask["input"] {
   return typeof input === "string" ? input : input.map((item, at) => messageOf(item, `input[${at}]`, images));
 }
 
-/** The field `images` of /ask. @throws Problem 400 that names the image */
+/** Restricts the field `images` of /ask. @throws Problem 400 that names the image */
 export function restrictImages(urls: readonly string[], images: Images): string[] {
   return urls.map((url, at) => imageUrlOf(url, `images[${at}]`, images));
 }
@@ -62,7 +63,7 @@ function partOf(part: unknown, role: "user" | "assistant", path: string, images:
   throw invalidField(`${path}.type`, `must be ${known} in a message of the ${role}`);
 }
 
-/** Returns an https URL as it was parsed here, so that no other parser finds another host in it. */
+/** Checks the URL of an image. Returns an https URL in its parsed form, so that no other parser can find a different host in it. */
 function imageUrlOf(url: string, path: string, images: Images): string {
   if (images === false) throw invalidField(path, "is not allowed for this caller");
   if (url.startsWith("data:")) {

@@ -1,5 +1,5 @@
-// Restricts a request: every caller but a server key may set only the fields that the table of request fields, its grant and its preset
-// allow (docs/contract.md §5). Any other field is refused by name. The result is an Ask that `compose` may trust.
+// Restricts a request: a restricted caller may set only the fields that the table of request fields, its grant and its preset allow
+// (docs/contract.md §5). The error for any other field names that field. The result is an Ask that `compose` may trust.
 import { IDENTITY_FIELDS, MAX_METADATA_KEYS, REQUEST_FIELDS, UPSTREAM_FIELDS } from "../../contract/request-fields.ts";
 import { type Ask, type ResponsesRequest } from "../../contract/ask.ts";
 import { DEFAULTS } from "../../contract/response.ts";
@@ -12,12 +12,12 @@ import { parseAsk } from "./read-ask.ts";
 import { restrictImages, restrictInput } from "./restrict-input.ts";
 import type { Grant } from "../callers/caller.ts";
 
-/** Cap of a body whose preset permits images. */
+/** The smallest cap on a body whose preset permits images. */
 const IMAGES_BODY_BYTES = 3 * 1_048_576;
-/** Keys of a tool that a caller may define: a function runs on the caller's side and has neither an address nor a credential. */
+/** The keys of a tool that a caller may define. None of them is an address or a credential, because the caller runs the function. */
 const FUNCTION_KEYS: ReadonlySet<string> = new Set(["type", "name", "description", "parameters", "strict"]);
 
-/** Cap in bytes for a body that has not been read, so that its preset is unknown. */
+/** The cap in bytes for a body before it is read. Its preset is unknown then, so the largest cap of all granted presets applies. */
 export function restrictedBodyBytes(grant: Grant, config: Config): number {
   const images = grant.presets.some((name) => config.presets[name]?.images !== false);
   return images ? Math.max(IMAGES_BODY_BYTES, config.limits.max_body_bytes) : config.limits.max_body_bytes;
@@ -26,13 +26,13 @@ export function restrictedBodyBytes(grant: Grant, config: Config): number {
 export interface RestrictedAsk {
   /** The request with its preset named, its input restricted, and the preset's metadata and token limit applied. */
   ask: Ask;
-  /** The caller's own metadata, which the answer returns. It includes keys that the preset overrides in `ask`. */
+  /** The caller's own metadata, which the answer returns. It includes the keys that the preset overrides in `ask`. */
   metadata: Record<string, string> | undefined;
 }
 
 /**
  * Restricts a request to /ask, or the question of a hook.
- * @param bytes size of the body
+ * @param bytes the size of the body
  * @throws Problem 400 for a field, preset or value that is not allowed, 413
  */
 export function restrictAsk(ask: Ask, bytes: number, grant: Grant, config: Config): RestrictedAsk {
@@ -44,9 +44,9 @@ export function restrictAsk(ask: Ask, bytes: number, grant: Grant, config: Confi
 }
 
 /**
- * Restricts a request to /v1/responses, where `model` names the preset. SDKs send fields that their users did not set. So null, an empty
- * list and a value that applies anyway are ignored, even in fields that are not allowed.
- * @param bytes size of the body
+ * Restricts a request to /v1/responses, where `model` names the preset. SDKs also send fields that their users did not set. So a field
+ * that is not allowed is ignored if it is null, an empty list, or the value that applies anyway.
+ * @param bytes the size of the body
  * @throws Problem 400 for a field, preset or value that is not allowed, 413
  */
 export function restrictResponses(
@@ -67,8 +67,8 @@ export function restrictResponses(
 }
 
 /**
- * Removes `max-age`, because the deployer decides how long an answer is stored. `no-store` and `no-cache` only reduce caching, so they
- * remain.
+ * Removes `max-age`, because the deployer decides how long an answer is stored. Callers may use `no-store` and `no-cache`, which only
+ * reduce caching.
  */
 export function restrictCacheControl(control: CacheControl): CacheControl {
   return { ...control, maxAge: undefined };
@@ -93,7 +93,7 @@ function applyPreset(ask: Ask, preset: Preset, grant: Grant, config: Config): Re
   return { ask: restricted, metadata: ask.metadata };
 }
 
-/** @throws Problem 400, the same for a preset that is not granted and for one that does not exist */
+/** Finds the preset of a request. @throws Problem 400; a preset that is not granted and one that does not exist get the same error */
 function grantedPreset(
   name: string | undefined,
   grant: Grant,
@@ -141,14 +141,14 @@ function isInAllowList(field: string, preset: Preset): boolean {
   return (preset.allow as readonly string[]).includes(field);
 }
 
-/** /v1/responses has the upstream fields, but only some of the Worker's own. */
+/** Whether /v1/responses has the field. It has all upstream fields, but only some of the Worker's own. */
 function isResponsesField(field: string): boolean {
   return Object.hasOwn(UPSTREAM_FIELDS, field) || REQUEST_FIELDS.get(field)?.responses !== undefined;
 }
 
 /**
- * The preset's `max_output_tokens` is a ceiling, unless its `allow` lets callers choose. The limits of the config and of the session token
- * are always ceilings.
+ * Computes the `max_output_tokens` of the request. The preset's value is a ceiling, unless its `allow` lists the field. The limits of the
+ * config and of the session token are always ceilings.
  */
 function maxOutputTokens(requested: number | undefined, preset: Preset, grant: Grant, config: Config): number {
   const { limits, defaults } = config;

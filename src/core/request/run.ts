@@ -1,43 +1,44 @@
-// Exactly once (docs/contract.md §6): the messages between the Worker and a run's Durable Object, and the problems of a run that can't be
-// joined. Messages are plain data, as RPC requires.
+// The messages between the Worker and a run's Durable Object, which calls upstream exactly once (docs/contract.md §6), and the problems of
+// a run that can't be joined. Messages are plain data, as RPC requires.
 import { Problem } from "../lib/problem.ts";
 
 /** A request to read a run's recording. */
 export interface JoinRequest {
   /**
-   * Digest of route and request: the same key with another request is refused. Undefined if the caller no longer has the question;
-   * then `existingRun` is set.
+   * Digest of the route and the request. A key that was used with a different fingerprint is refused. Undefined if the caller no longer
+   * has the question; then `existingRun` is set.
    */
   fingerprint: string | undefined;
-  /** The name of the recording to resume. A request that has it never starts a call. */
+  /** The name of the recording to resume. If it is set, this request never starts a call. */
   existingRun: string | undefined;
-  /** The name of the recording, if this request starts it. */
+  /** The name of the new recording, if this request starts the call. */
   run: string;
   /** Offset in bytes from which to read the recording. */
   from: number;
-  /** The call to make, if this request starts it: a RunSpec. */
+  /** The RunSpec of the call, if this request starts it. */
   spec: object;
 }
 
 export type JoinResult =
-  /** `reused`: the key belongs to another request. `lost`: there is no such recording. */
+  /** `reused` means that the key belongs to another request, `lost` that there is no such recording. */
   { refused: "reused" | "lost" } | JoinedRecording;
 
 export interface JoinedRecording {
-  /** `started`: this request has started the call. `joined`: the call is in progress. `replayed`: it is over. */
+  /** `started` if this request started the call, `joined` if the call was already in progress, `replayed` if it is over. */
   role: "started" | "joined" | "replayed";
   run: string;
-  /** Offset in bytes at which `stream` begins. It is lower than the requested one if the recording has lost the bytes before that. */
+  /** Offset in bytes at which `stream` begins. It is lower than the requested offset if the recording has lost the bytes before that. */
   from: number;
   stream: ReadableStream<Uint8Array>;
 }
 
 /** The methods of a run's Durable Object. */
 export interface RunMethods {
-  /** Starts the call if there is none, and reads its recording from `request.from` on. */
+  /** Starts the call if there is none, and reads its recording from the offset `request.from`. */
   join: (request: JoinRequest) => Promise<JoinResult>;
 }
 
+/** The problem for a stream that can't be resumed. */
 export function streamLost(): Problem {
   return new Problem(
     "stream_lost",
@@ -46,6 +47,7 @@ export function streamLost(): Problem {
   );
 }
 
+/** The problem for an Idempotency-Key that belongs to a different request. */
 export function keyReused(): Problem {
   return new Problem(
     "idempotency_key_reused",
@@ -54,7 +56,9 @@ export function keyReused(): Problem {
   );
 }
 
-/** The call may be in progress. Another try is safe, because the key finds it. */
+/**
+ * The problem for a run whose object can't be reached. Its call may be in progress. A retry is safe, because the key leads to the same run.
+ */
 export function runUnreachable(): Problem {
   return new Problem(
     "unavailable",

@@ -1,14 +1,14 @@
-// Turns a chain into the `input` of one request, for replay. Item ids and reasoning items are left out: they belong to one vendor account,
-// and the next call may reach another.
+// Converts a chain to the `input` of one request, for replay. Omits item ids and reasoning items, which are valid only in one vendor
+// account. The next call may reach a different one.
 import { isRecord, type JsonObject, recordsOf } from "../lib/json.ts";
 import { Problem } from "../lib/problem.ts";
 import type { Turn } from "./turn.ts";
 import { itemsOf } from "../upstream/output.ts";
 
 /**
- * The chain and the new input as one list of items.
- * @param turns root first
- * @param input the new request's
+ * Joins a chain and a new input to one list of items.
+ * @param turns the turns of the chain, root first
+ * @param input the new request's input
  * @throws Problem 400 conversation_too_long, invalid_request
  */
 export function replayInput(turns: readonly Turn[], input: unknown): JsonObject[] {
@@ -29,16 +29,17 @@ export function replayInput(turns: readonly Turn[], input: unknown): JsonObject[
   return items;
 }
 
-/** `input` as a list of items: a text becomes a message of the user. */
+/** Converts `input` to a list of items. A string becomes a message of the user. */
 export function asItems(input: unknown): JsonObject[] {
   return typeof input === "string" ? [{ type: "message", role: "user", content: input }] : recordsOf(input);
 }
 
-/** The item in a form that every backend accepts; an empty list for an item that only its own backend understands. */
+/** Converts an item to a form that every backend accepts. Returns an empty list if only the backend that created the item accepts it. */
 function toPortable(item: JsonObject): JsonObject[] {
   const { id: _, status: __, ...rest } = item;
   const isMessage = rest["type"] === "message" || (rest["type"] === undefined && typeof rest["role"] === "string");
-  // Function calls and their outputs belong together by call_id. Items of hosted tools are not needed: the text after them has the result.
+  // A function call and its output are linked by call_id. An item without one belongs to a hosted tool and is not needed, because the
+  // answer's text has the result.
   if (!isMessage && typeof rest["call_id"] !== "string") return [];
   for (const key of ["content", "output"]) {
     const parts = rest[key];
@@ -47,7 +48,10 @@ function toPortable(item: JsonObject): JsonObject[] {
   return [rest];
 }
 
-/** An item of the new input without its id; an empty list for a reasoning item. Only the backend that made them understands these. */
+/**
+ * Removes an item's id from the new input. Returns an empty list for a reasoning item. Only the backend that created ids and reasoning
+ * items accepts them.
+ */
 function withoutVendorParts(item: JsonObject): JsonObject[] {
   if (item["type"] === "reasoning") return [];
   const isReference = item["type"] === "item_reference" || (item["type"] === undefined && item["role"] === undefined);
@@ -64,7 +68,7 @@ function withoutVendorParts(item: JsonObject): JsonObject[] {
   return [rest];
 }
 
-/** A part of a message. The note in place of an image that was too large to store becomes a part with text. */
+/** Converts a part of a message. If an image was too large to store, the note that replaced it becomes a part with text. */
 function toPortablePart(part: JsonObject): JsonObject {
   const { logprobs: _, ...rest } = part;
   for (const key of ["image_url", "file_data"]) {

@@ -1,54 +1,54 @@
-// One turn of a conversation as it is stored in KV: the input, the response object, and the ids from the root to it. A turn is written
-// once and never changed. Reading trusts nothing: a corrupt record, or one of another version, counts as missing.
+// The records of turns in KV. A turn has its input, its response object, and the ids of its chain. It is written once and never changed. A
+// corrupt record, or one of another version, counts as missing.
 import { isRecord, type JsonObject, parseJson } from "../lib/json.ts";
 
 export interface Turn {
   id: string;
-  /** The caller's id of the parent; null for a root. */
+  /** The parent's id, as the caller sent it; null for a root. */
   parent: string | null;
-  /** Ids from the root to the parent; of a longer chain the last 100. */
+  /** The ids from the root to the parent. A longer chain has only the last 100. */
   ancestors: string[];
-  /** The input was too large to store. A note replaces it: the turn can be read but not replayed. */
+  /** Set if the input was too large to store. A note replaces it, so the turn can be read but not replayed. */
   inputLost?: true | undefined;
-  /** The new input alone, as the caller sent it: a text, or messages and items. */
+  /** The new input as the caller sent it, without earlier turns: a string, or a list of messages and items. */
   input: unknown;
-  /** Upstream's object without `instructions`; its `id` is upstream's. */
+  /** Upstream's response object, with upstream's id and without `instructions`. */
   response: JsonObject;
   preset: string | null;
-  /** The answer has `data`. */
+  /** Whether the answer has `data`. */
   wantsData: boolean;
   metadata?: Record<string, string> | undefined;
-  /** KV key of the same answer in the cache, so that both can be deleted together. */
+  /** KV key of the same answer in the cache, so that both are deleted together. */
   answerKey?: string | undefined;
-  /** The requested model. A price may be configured for it, or for the model that upstream names. */
+  /** The requested model. The config may have a price for it, or for the model that upstream's response names. */
   model: string;
   /** Unix seconds. */
   at: number;
 }
 
-/** As many as one bulk read of KV takes. */
+/** One bulk read of KV takes at most this many keys. */
 export const MAX_ANCESTORS = 100;
-/** Size of one record. KV accepts 25 MiB, but bulk reads of a whole chain do not. */
+/** The largest record. KV accepts 25 MiB, but a bulk read of a chain does not. */
 const MAX_RECORD_BYTES = 1_048_576;
-/** A longer data URL is replaced by a note if the record would be too large; small icons stay. */
+/** If a record is too large, longer data URLs are replaced by a note. Shorter ones, such as icons, are preserved. */
 const LONG_DATA_CHARS = 4_096;
 
-/** Keys whose values are the conversation's own text: never replaced, even if they look like data. */
+/** Keys whose values are the text of the conversation. They are never replaced, even if they look like data. */
 const TEXT_KEYS = new Set(["text", "output_text", "refusal", "arguments", "input", "content", "output"]);
 
-/** The KV key of a turn. */
+/** Returns the KV key of a turn. */
 export function turnKey(owner: string, id: string): string {
   return `turn:v1:${owner}:${id}`;
 }
 
 /**
- * The record of a turn: complete if it fits, else with notes in place of its images, else with a note in place of its input.
+ * Serializes a turn. If it is too large, notes replace its images. If it is still too large, a note replaces its input.
  * @returns null if even that is too large
  */
 export function encodeTurn(turn: Turn): string | null {
   const { ancestors, ...fields } = turn;
   const record = { v: 1, ...fields, response: withoutInstructions(turn.response) };
-  // `ancestors` is last, so that a reader can skip it: in a long conversation it is the larger part.
+  // `ancestors` is last, so that a reader can skip it. In a long conversation it is most of the record.
   return (
     encodeWithin({ ...record, ancestors }) ??
     encodeWithin({
@@ -60,7 +60,11 @@ export function encodeTurn(turn: Turn): string | null {
   );
 }
 
-/** @returns null for a record that is missing or no valid turn. @param skipAncestors leave `ancestors` empty, which is faster */
+/**
+ * Parses a turn.
+ * @param skipAncestors whether to return an empty list of `ancestors`, which is faster
+ * @returns null if the record is missing or is not a valid turn
+ */
 export function decodeTurn(text: string | null, skipAncestors = false): Turn | null {
   const record = text === null ? undefined : parseJson(skipAncestors ? withoutAncestors(text) : text);
   if (!isRecord(record) || record["v"] !== 1 || !isRecord(record["response"]) || !hasTurnFields(record)) return null;
@@ -76,9 +80,9 @@ export function decodeTurn(text: string | null, skipAncestors = false): Turn | n
 
 const ANCESTORS = ',"ancestors":[';
 
-/** The record with an empty list of ancestors, if the list is at its end. Ids contain no brackets. */
+/** Empties the list of ancestors in a serialized turn, if the list is at its end. Ids contain no brackets. */
 function withoutAncestors(text: string): string {
-  // A forward search for the last occurrence: V8's lastIndexOf compares character by character through the long list.
+  // Finds the last occurrence by searching forward, because V8's lastIndexOf compares every character of the long list.
   let at = -1;
   for (let next = text.indexOf(ANCESTORS); next !== -1; next = text.indexOf(ANCESTORS, next + 1)) at = next;
   const isEnd = at !== -1 && text.endsWith("]}") && text.indexOf("}", at) === text.length - 1;
@@ -99,7 +103,7 @@ export function hasTurnFields(record: JsonObject): boolean {
   );
 }
 
-/** Replaces a deleted turn until the turn would have expired: its id is refused, and its ancestors can still be found. */
+/** The record that replaces a deleted turn until the turn would have expired. The id is refused, but its ancestors can still be found. */
 export interface Tombstone {
   deleted: true;
   /** The deleted turn's ancestors. */
@@ -118,13 +122,13 @@ export function decodeTombstone(text: string | null): Tombstone | null {
   return Array.isArray(ancestors) ? { deleted: true, ancestors: ancestors.map(String) } : null;
 }
 
-/** The ancestors of a turn that follows `parent`. */
+/** Returns the ancestors of a turn that follows `parent`. */
 export function ancestorsOf(parentId: string | null, parent: Turn | null): string[] {
   if (parentId === null) return [];
   return [...(parent?.ancestors ?? []), parentId].slice(-MAX_ANCESTORS);
 }
 
-/** The record as it is, else with a note in place of every long data URL. @returns null if that is too large, too */
+/** Serializes a record. If it is too large, a note replaces every long data URL. @returns null if it is still too large */
 function encodeWithin(record: JsonObject): string | null {
   const complete = JSON.stringify(record);
   if (fitsRecord(complete)) return complete;
@@ -137,7 +141,7 @@ function encodeWithin(record: JsonObject): string | null {
   return fitsRecord(shorter) ? shorter : null;
 }
 
-/** Whether a record has at most 1 MiB. A UTF-16 unit is at most three bytes, so the bytes of most records need not be counted. */
+/** Whether a record has at most 1 MiB. A UTF-16 code unit takes at most three bytes, so most records need no exact count. */
 export function fitsRecord(text: string): boolean {
   return (
     text.length * 3 <= MAX_RECORD_BYTES ||

@@ -1,5 +1,5 @@
-// Assembles the events of one upstream stream into its response object. Accepts incomplete streams: a relay may leave out deltas,
-// finished items, or the output in the terminal event; any one of these is enough.
+// Assembles the events of one upstream stream into its response object. A relay may leave out deltas, finished items, or the output in the
+// terminal event; any one of the three is enough.
 import { isRecord, type JsonObject, textOf } from "../lib/json.ts";
 import { Problem } from "../lib/problem.ts";
 import type { Frame } from "../lib/sse.ts";
@@ -8,8 +8,8 @@ import { isAnswerMessage, itemsOf } from "./output.ts";
 import type { TextDelta } from "./text-delta.ts";
 
 /**
- * How a stream ended: with a response object (completed, incomplete, failed), or with an error in upstream's words. `hasOutput`: there
- * was output before the error, so the call may have been paid, even if the error says otherwise.
+ * How a stream ended: with a response object (completed, incomplete, failed), or with upstream's error. `hasOutput` is true if there was
+ * output before the error. Then the call may have been paid, even if the error suggests that it was not.
  */
 export type Terminal =
   | { kind: "response"; response: JsonObject }
@@ -22,24 +22,24 @@ const STATUS_BY_EVENT: Readonly<Record<string, string>> = {
   "response.cancelled": "cancelled",
 };
 
-/** The type of an event: from its data, or from the `event:` line if the data has none. */
+/** Returns the type of an event: `type` in its data, else its `event:` line. */
 export function eventType(data: JsonObject, eventLine: string): string {
   return textOf(data["type"]) || eventLine;
 }
 
-/** Whether the event is an error of the whole stream, in any form: `{type:"error"}` flat or nested, or `{error:{…}}` alone. */
+/** Whether the event ends the stream with an error. Its form is `{type:"error"}`, flat or with a nested error, or only `{error:{…}}`. */
 export function isErrorEvent(type: string, data: JsonObject): boolean {
   if (type === "error") return true;
   const { error } = data;
   if (!isRecord(error) || isRecord(data["response"])) return false;
-  // A single item, such as a tool call, may fail while the answer goes on.
+  // One item, such as a tool call, may fail while the answer continues.
   const isOfItem = data["item_id"] !== undefined || data["output_index"] !== undefined || data["delta"] !== undefined;
   return (
     !type.startsWith("response.") || (!isOfItem && (textOf(error["code"]) !== "" || textOf(error["message"]) !== ""))
   );
 }
 
-/** One output item: the finished one, or a draft from its deltas so far. */
+/** One output item: `item` once it is finished, and until then a draft of the deltas so far. */
 interface PartialItem {
   item?: JsonObject;
   text: TextBuilder;
@@ -48,28 +48,30 @@ interface PartialItem {
   isCommentary: boolean;
 }
 
-/** In bytes: twice the largest answer, for its deltas and the finished items that repeat them. */
+/** In bytes. Twice the size of the largest answer, because the finished items repeat the text of the deltas. */
 const MAX_SIZE = 16 * 1_048_576;
 
 export class Assembly {
-  /** By output index, in the order in which they first appeared. */
+  /** The items by their output index, in the order in which they first appeared. */
   #items = new Map<unknown, PartialItem>();
-  /** The keys of the drafts, so that no finished message has to search all items for them. */
+  /** The keys of unfinished items that have an index. Without these two sets, each finished message would have to search all items. */
   readonly #indexedDrafts = new Set<unknown>();
+  /** The keys of unfinished items without an index. */
   readonly #otherDrafts = new Set<unknown>();
   #firstResponse: JsonObject | undefined;
-  /** Characters and bytes stored so far, roughly. */
+  /** The approximate size of everything stored so far, in bytes. */
   #size = 0;
 
-  /** The response object as the stream first showed it (id, model, echoed fields), if it did. */
+  /** The first response object in the stream, which has the id, the model and the echoed fields; undefined if there was none yet. */
   get firstResponse(): JsonObject | undefined {
     return this.#firstResponse;
   }
 
   /**
-   * @param size of the event in bytes
-   * @returns the end, if this event is the end
-   * @throws Problem upstream_invalid_response for a stream that is larger than an answer can be
+   * Adds an event.
+   * @param size the event's size in bytes
+   * @returns how the stream ended, if this event ends it
+   * @throws Problem upstream_invalid_response if the stream is larger than any answer can be
    */
   add(type: string, data: JsonObject, size = 0): Terminal | undefined {
     if (isErrorEvent(type, data)) return { kind: "error", body: data, hasOutput: this.#items.size > 0 };
@@ -95,7 +97,7 @@ export class Assembly {
     return undefined;
   }
 
-  /** Adds a text delta without parsing its frame. @throws Problem like add */
+  /** Adds a text delta without parsing its frame. @throws Problem as `add` does */
   addText(delta: TextDelta, frame: Frame): void {
     this.#addSize(delta.to - delta.from);
     this.#itemAt(delta.outputIndex).text.addEscaped(frame, delta.from, delta.to);
@@ -114,7 +116,7 @@ export class Assembly {
     );
   }
 
-  /** Events without an index belong to one item together. */
+  /** All events without an index share one item. */
   #itemOf(data: JsonObject): PartialItem {
     return this.#itemAt(data["output_index"]);
   }
@@ -136,7 +138,7 @@ export class Assembly {
       this.#items.set(Symbol("an item without an index"), { ...emptyItem(), item });
     }
     if (item["type"] !== "message") return;
-    // If the index is missing on one side, the deltas so far belong to this item, which has all of their text.
+    // If the deltas or the finished item have no index, the deltas so far belong to this item, which repeats their text.
     this.#remove(this.#otherDrafts);
     if (typeof index !== "number") this.#remove(this.#indexedDrafts);
   }
@@ -146,7 +148,7 @@ export class Assembly {
     drafts.clear();
   }
 
-  /** The finished items; the draft of each item that was not finished. */
+  /** Returns all items in order. A message is built from the draft of each unfinished item. */
   #output(status: string): JsonObject[] {
     return [...this.#items.values()].flatMap(({ item, text: deltas, refusal, isCommentary }) => {
       if (item !== undefined) return [item];
@@ -158,7 +160,7 @@ export class Assembly {
     });
   }
 
-  /** The terminal event's response, completed by the first event's response and by the assembled output. */
+  /** Completes the terminal event's response with the fields of the first response and the assembled output. */
   #complete(response: JsonObject, status: string): JsonObject {
     const complete: JsonObject = { ...this.#firstResponse, ...response };
     if (textOf(complete["status"]) === "" || complete["status"] === "in_progress") complete["status"] = status;

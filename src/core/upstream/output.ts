@@ -1,5 +1,5 @@
-// Reads the output of a response object: text, refusal, reasoning summary, tool calls, citations. Reads loosely: unknown items, unknown
-// statuses and missing parts never fail.
+// Reads the output of a response object: text, refusal, reasoning summary, tool calls and citations. Unknown items, unknown statuses and
+// missing parts never cause an error.
 import type { ToolCall } from "../../contract/answer.ts";
 import { type JsonObject, recordsOf, textOf } from "../lib/json.ts";
 
@@ -11,7 +11,7 @@ export interface OutputContent {
   citations: JsonObject[];
 }
 
-/** Collects all output that an answer can show. */
+/** Collects the output that an answer can show. */
 export function readOutput(response: JsonObject): OutputContent {
   const content: OutputContent = { text: "", refusal: "", reasoning: "", toolCalls: [], citations: [] };
   const summaries: string[] = [];
@@ -29,7 +29,7 @@ export function readOutput(response: JsonObject): OutputContent {
     }
   }
   content.reasoning = summaries.filter((part) => part !== "").join(SUMMARY_SEPARATOR);
-  // Some relays fill only `output_text`, the SDKs' shortcut. It is ignored if there are messages: it may be empty although they have text.
+  // Some relays fill only `output_text`, the SDKs' shortcut. If there are messages, it is ignored: it may be empty although they have text.
   if (messages === 0) content.text = textOf(response["output_text"]);
   return content;
 }
@@ -47,6 +47,7 @@ export function addMessage(item: JsonObject, content: OutputContent): void {
   }
 }
 
+/** Adds `offset` to a citation's indexes, which count from the start of its own part. */
 export function shiftIndexes(citation: JsonObject, offset: number): JsonObject {
   if (offset === 0) return citation;
   const shifted: JsonObject = { ...citation };
@@ -56,16 +57,16 @@ export function shiftIndexes(citation: JsonObject, offset: number): JsonObject {
   return shifted;
 }
 
-/** Between the parts of a reasoning summary. */
+/** Separates the parts of a reasoning summary. */
 export const SUMMARY_SEPARATOR = "\n\n";
 
-/** Whether a message is the final answer, and not commentary on the way to it. */
+/** Whether a message belongs to the final answer; if not, it is commentary that precedes it. */
 export function isAnswerMessage(item: JsonObject): boolean {
   const phase = item["phase"];
   return typeof phase !== "string" || phase === "final_answer";
 }
 
-/** @returns undefined for an item that is no call of a function or custom tool */
+/** @returns undefined if the item is not a call of a function or of a custom tool */
 export function toolCallOf(item: JsonObject): ToolCall | undefined {
   const type = item["type"];
   if (type !== "function_call" && type !== "custom_tool_call") return undefined;
@@ -76,7 +77,7 @@ export function toolCallOf(item: JsonObject): ToolCall | undefined {
   };
 }
 
-/** The SDKs' `output_text`: the text of all messages, commentary included. */
+/** Computes `output_text` as the SDKs do: the text of all messages, including commentary. */
 export function outputText(response: JsonObject): string {
   let text = "";
   for (const item of itemsOf(response)) {
@@ -86,13 +87,12 @@ export function outputText(response: JsonObject): string {
   return text;
 }
 
-/** A value as JSON text; a string is taken as JSON already, and a missing value is "". */
+/** Serializes a value as JSON. A string is returned unchanged, because it is JSON already; null and undefined become "". */
 export function jsonTextOf(value: unknown): string {
   if (typeof value === "string") return value;
   return value === undefined || value === null ? "" : JSON.stringify(value);
 }
 
-/** The output items of a response object. */
 export function itemsOf(response: JsonObject): JsonObject[] {
   return recordsOf(response["output"]);
 }

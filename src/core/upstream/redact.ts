@@ -1,16 +1,16 @@
-// Removes from an upstream's text what must not reach a caller: keys (complete, masked or in part), account ids, addresses, balances,
-// request ids. Removes too much rather than too little: people read these texts, and programs don't.
+// Removes secrets from upstream's messages before a caller sees them: keys (complete, masked or partial), account ids, addresses,
+// balances and request ids. Removing too much is acceptable, because only people read these messages.
 
 const REDACTED = "[redacted]";
-/** A shorter part of a secret is useless to an attacker, and redacting it would blank ordinary words. */
+/** In characters. A shorter part of a secret is useless to an attacker, and redacting it would remove ordinary words. */
 const SECRET_WINDOW = 6;
 
-/** The rest of a longer text is dropped: nobody reads it, and redaction stays fast. */
+/** The rest of a longer message is dropped, which limits the time that redaction takes. */
 const MAX_TEXT_CHARS = 8_192;
 
 /**
- * Linear time: every repetition is bounded, or can only match from the start of a run of its characters. So no pattern scans a long run
- * again from each of its characters.
+ * Every pattern takes linear time. Its repetitions are bounded, or can only match from the start of a sequence of their characters. So no
+ * long sequence is scanned again from each of its characters.
  */
 const PATTERNS: readonly RegExp[] = [
   /\(?\s{0,3}request[ _-]?id\s{0,3}[:：=]?\s{0,3}[\w-]+\s{0,3}\)?/gi,
@@ -19,22 +19,22 @@ const PATTERNS: readonly RegExp[] = [
   /\b\d{1,3}(?:\.\d{1,3}){3}(?::\d{1,5})?\b/g,
   /(?<![\w.-])(?:[\w-]{1,63}\.){1,20}(?:com|net|org|io|ai|cn|dev|app|cloud|internal|local)(?::\d{1,5})?\b/gi,
   /\b(?:bearer|basic)\s+[^\s"',;]+/gi,
-  // Keys, whole or masked: sk-…, pk_…, AIza…, and any token with asterisks inside.
+  // Complete and masked keys: sk-…, pk_…, AIza…, and any token that contains asterisks.
   /\b(?:sk|pk|rk|ak|key|org|proj|user|acct|asst|sess)[-_][\w*.•…-]{3,}/gi,
   /\bAIza[\w*-]{10,}/g,
   /(?<![\w.-])[\w.-]*(?:(?:\*{2,}|•{2,}|(?:\.{3}|…)(?=[\w.-]))[\w.-]*)+/g,
-  // Amounts of money, with the sign before or the unit behind, and 余额/额度 (balance, quota) with their number.
+  // Amounts of money, with a currency sign before or a unit after the number, and 余额/额度 (balance, quota) with a number.
   /[$＄¥￥€£]\s{0,3}-?\d[\d.,]*/g,
   /-?\d[\d.,]{0,30}\s{0,3}(?:usd|cny|rmb|dollars?|美元|元)/gi,
   /-?\d[\d.,]{0,30}\s{0,3}(?:余额|额度|balance|quota|credits?)/gi,
   /(?:余额|额度|balance|quota|remain\w{0,20})[^\d\n]{0,24}-?\d[\d.,]*/gi,
-  // Any long run that mixes letters and digits: ids and keys of unknown vendors.
+  // Long sequences that mix letters and digits: ids and keys of unknown vendors.
   /(?<![\w-])(?=[\w-]*\d)(?=[\w-]*[A-Za-z])[\w-]{20,}/g,
 ];
 
 /**
- * The text without secrets, ids, addresses and amounts of money; at most 1,000 characters.
- * @param secrets every secret that upstream gets from us; no six consecutive characters of one remain
+ * Removes secrets, ids, addresses and amounts of money, and shortens the text to 1,000 characters.
+ * @param secrets every secret that this Worker sends upstream; no six consecutive characters of any of them remain
  */
 export function redact(text: string, secrets: readonly string[]): string {
   let out = redactSecrets(text.slice(0, MAX_TEXT_CHARS), secrets);
@@ -45,7 +45,7 @@ export function redact(text: string, secrets: readonly string[]): string {
     .slice(0, 1_000);
 }
 
-/** Removes our own secrets only: for short fields whose form is checked separately. */
+/** Removes only the given secrets, for short fields whose form is checked separately. */
 export function redactSecrets(text: string, secrets: readonly string[]): string {
   let out = text;
   for (const secret of secrets) out = withoutPartsOf(out, secret);

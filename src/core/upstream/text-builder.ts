@@ -1,13 +1,13 @@
-// A text that grows piece by piece. Pieces that are still escaped as in JSON are copied as bytes, and decoded only when the text is read.
+// Builds a string from many pieces. Pieces that are still escaped as in JSON are copied as bytes, and decoded only when the string is read.
 
-/** The smallest buffer. It doubles when it is full. */
+/** Initial buffer size. A full buffer is replaced by one twice as large. */
 const INITIAL_BYTES = 256;
-// A byte order mark at the beginning belongs to the text.
+// `ignoreBOM: true` preserves a byte order mark, which is part of the text.
 const utf8 = new TextDecoder("utf-8", { fatal: false, ignoreBOM: true });
 
 export class TextBuilder {
   #text = "";
-  /** Bytes after `#text` that are not decoded yet: the first `#length` of this buffer. */
+  /** The first `#length` bytes of this buffer are not decoded yet. Their text follows `#text`. */
   #escaped: Uint8Array | undefined;
   #length = 0;
 
@@ -15,7 +15,9 @@ export class TextBuilder {
     this.#text = this.toString() + text;
   }
 
-  /** Adds the inside of a well-formed JSON string, bytes `from` to `to`. They are copied, so that the frame can be freed. */
+  /**
+   * Appends `bytes[from, to)`, the still-escaped contents of a well-formed JSON string. Copied, so that the caller's buffer can be freed.
+   */
   addEscaped(bytes: Uint8Array, from: number, to: number): void {
     const needed = this.#length + to - from;
     let escaped = this.#escaped;

@@ -1,5 +1,5 @@
-// Reads a text delta, the most frequent event of a stream, without parsing its JSON: its form is known to the byte, so one scan shows
-// whether it is well-formed and where its text is. An event in any other form is left to the JSON parser.
+// Reads a text delta, the most frequent event of a stream, without parsing its JSON. All of its keys are known, so one scan shows whether
+// the event is well-formed and where its text is. The JSON parser reads an event of any other form.
 import { decodeUtf8 } from "../lib/json.ts";
 import type { Frame } from "../lib/sse.ts";
 
@@ -7,9 +7,9 @@ export const TEXT_DELTA = "response.output_text.delta";
 
 export interface TextDelta {
   outputIndex: number;
-  /** Undefined if the event has none. */
+  /** Undefined if the event has no sequence number. */
   sequenceNumber: number | undefined;
-  /** The bytes `from` to `to` of the frame are the text, still escaped as in JSON. */
+  /** `frame[from, to)` is the text, still escaped as in JSON. */
   from: number;
   to: number;
 }
@@ -34,7 +34,7 @@ const KEYS: readonly (readonly [name: Uint8Array, kind: Kind])[] = (
     ["obfuscation", "text"],
   ] as const
 ).map(([name, kind]) => [bytesOf(`${name}"`), kind]);
-/** Indexes in KEYS. */
+/** The indexes of these keys in KEYS. */
 const [DELTA, OUTPUT_INDEX, SEQUENCE_NUMBER] = [4, 2, 6];
 
 const LF = 0x0a;
@@ -51,7 +51,7 @@ const CLOSING_BRACE = 0x7d;
 const ESCAPED = new Set(bytesOf('"\\/bfnrt'));
 const MAX_DIGITS = 9;
 
-/** @returns undefined for a frame that is not one complete, well-formed text delta in one line of data */
+/** @returns undefined unless the frame is one complete, well-formed text delta with a single `data:` line */
 export function readTextDelta(frame: Frame): TextDelta | undefined {
   let at = startsWith(frame, EVENT_LINE, 0) ? EVENT_LINE.length : 0;
   if (!startsWith(frame, DATA, at)) return undefined;
@@ -82,7 +82,7 @@ export function readTextDelta(frame: Frame): TextDelta | undefined {
         delta.to = at - 1;
       }
     } else at = frame[at] === OPENING_BRACKET && frame[at + 1] === CLOSING_BRACKET ? at + 2 : 0;
-    // Every reader returns 0 if the value is not well-formed.
+    // `at` is 0 if the value is not well-formed.
     if (at === 0) return undefined;
     if (frame[at] === COMMA) at += frame[at + 1] === SPACE ? 2 : 1;
     else break;
@@ -93,10 +93,10 @@ export function readTextDelta(frame: Frame): TextDelta | undefined {
 }
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-/** Up to this length, that of most deltas, a loop is faster than a decoder. */
+/** Most deltas are at most this long. A loop reads them faster than a decoder. */
 const SHORT_BYTES = 32;
 
-/** The text of a delta that `readTextDelta` found in this frame. */
+/** Returns the text of a delta. @param frame the frame in which `readTextDelta` found it */
 export function textOfDelta(frame: Frame, { from, to }: TextDelta): string {
   let text = "";
   for (let at = from; at < to; at += 1) {
@@ -114,7 +114,7 @@ function startsWith(frame: Frame, bytes: Uint8Array, at: number): boolean {
   return true;
 }
 
-/** An index in KEYS; -1 for an unknown key. */
+/** Returns the index in KEYS of the key at `at`; -1 if the key is unknown. */
 function keyAt(frame: Frame, at: number): number {
   for (let n = 0; n < KEYS.length; n += 1) {
     const name = KEYS[n]?.[0];
@@ -123,7 +123,7 @@ function keyAt(frame: Frame, at: number): number {
   return -1;
 }
 
-/** The position after the JSON string at `start`; 0 if there is no well-formed string. */
+/** Returns the position after the JSON string at `start`; 0 if there is no well-formed string. */
 function stringEnd(frame: Frame, start: number): number {
   if (frame[start] !== QUOTE) return 0;
   for (let at = start + 1; at < frame.length; at += 1) {
@@ -141,7 +141,7 @@ function stringEnd(frame: Frame, start: number): number {
   return 0;
 }
 
-/** The position after the whole number at `start`, which has no leading zeros; 0 if there is none. */
+/** Returns the position after the whole number at `start`; 0 if there is none, or if it has leading zeros or too many digits. */
 function digitsEnd(frame: Frame, start: number): number {
   let at = start;
   while (isDigit(frame[at] ?? 0)) at += 1;
@@ -159,7 +159,7 @@ const isDigit = (byte: number): boolean => byte >= 0x30 && byte <= 0x39;
 const isHex = (byte: number): boolean =>
   isDigit(byte) || (byte >= 0x41 && byte <= 0x46) || (byte >= 0x61 && byte <= 0x66);
 
-/** Whether the frame is well-formed UTF-8. Only a frame that is not ASCII needs the decoder. */
+/** Whether the frame is well-formed UTF-8. Calls the decoder only if the frame has non-ASCII bytes. */
 function isUtf8(frame: Frame): boolean {
   for (let at = 0; at < frame.length; at += 1) {
     if ((frame[at] ?? 0) < 0x80) continue;

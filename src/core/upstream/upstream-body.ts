@@ -1,5 +1,5 @@
-// Reads UniAPI's 2xx bodies in all their forms: a response object after heartbeat lines, an event stream although none was requested, an
-// error with HTTP status 200, a last event without its blank line.
+// Reads UniAPI's 2xx bodies in all their forms: a response object after heartbeat lines, an event stream that was not requested, an error
+// with HTTP status 200, and a last event without its blank line.
 import { Assembly, eventType } from "./assembly.ts";
 import { concatBytes } from "../lib/bytes.ts";
 import { decodeUtf8, isRecord, type JsonObject, parseJson } from "../lib/json.ts";
@@ -8,9 +8,9 @@ import { type Frame, parseFrame } from "../lib/sse.ts";
 import { cutProblem } from "./upstream-error.ts";
 
 /**
- * The response object in a 2xx body. It may follow heartbeat lines, or be at the end of an event stream that was not requested.
- * @param toProblem turns an error in the body into a Problem
- * @throws Problem upstream_invalid_response, or the body's own error
+ * Finds the response object in a 2xx body. It may follow heartbeat lines, or be at the end of an event stream that was not requested.
+ * @param toProblem converts an error in the body to a Problem
+ * @throws Problem upstream_invalid_response, or the problem that `toProblem` returns
  */
 export function readResponse(bytes: Uint8Array, toProblem: (body: JsonObject) => Problem): JsonObject {
   let text: string;
@@ -21,7 +21,7 @@ export function readResponse(bytes: Uint8Array, toProblem: (body: JsonObject) =>
   }
   const body = parseJson(text) ?? lastResponse(text, toProblem);
   if (isRecord(body)) {
-    // Every response has a status, even a failed one. An error may have an empty output beside it, but no status.
+    // Every response has a status, even a failed one. An error body may have an empty `output`, but it has no status.
     if (isRecord(body["error"]) && typeof body["status"] !== "string") throw toProblem(body);
     if (Array.isArray(body["output"]) || body["object"] === "response" || typeof body["output_text"] === "string")
       return body;
@@ -48,12 +48,12 @@ function lastResponse(text: string, toProblem: (body: JsonObject) => Problem): J
 
 const BLANK_LINE = new Uint8Array([0x0a, 0x0a]);
 
-/** Adds the blank line that a stream's last frame may lack, so that the next frame does not become part of it. */
+/** Adds the blank line that a stream's last frame may lack, so that the frame after it does not become part of it. */
 export function withBlankLine(frame: Frame): Frame {
   return concatBytes([frame, BLANK_LINE]);
 }
 
-/** Whether a frame without its blank line is a complete event: a relay may leave the line out, and a stream may be cut inside an event. */
+/** Whether a frame without a blank line is complete. A relay may have left out the line, or the stream was cut inside an event. */
 export function isCompleteEvent(frame: Frame): boolean {
   try {
     const event = parseFrame(decodeUtf8(frame));
@@ -63,7 +63,7 @@ export function isCompleteEvent(frame: Frame): boolean {
   }
 }
 
-/** The problem for a 2xx body that is not a response object: maybe paid. @param reason for the log */
+/** The problem for a 2xx body that is not a response object. The call is maybe paid. @param reason the reason for the log */
 export function unreadableProblem(message: string, reason: string): Problem {
   return new Problem("upstream_invalid_response", `${message} The call may have been billed.`, {
     paid: "maybe",

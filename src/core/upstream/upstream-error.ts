@@ -1,16 +1,16 @@
-// Maps UniAPI's refusals and failures to Problems, and decides whether the call may have been paid. The code counts before the status,
-// since statuses mislead: an exhausted quota comes as 429, a missing model as 503, any error as 200. Sources: docs/contract.md §8, the
-// code of one-hub and new-api.
+// Maps UniAPI's refusals and failures to Problems, and decides whether the call may have been paid. Error codes take precedence over
+// statuses, which mislead: an exhausted quota has status 429, a missing model 503, and any error may have 200. Sources: docs/contract.md
+// §8, and the code of one-hub and new-api.
 import { isRecord } from "../lib/json.ts";
 import { Problem } from "../lib/problem.ts";
 import { redact, redactSecrets } from "./redact.ts";
 
 export interface UpstreamErrorInput {
-  /** HTTP status, or 200 for an error inside a body or a stream. */
+  /** The HTTP status. It is 200 for an error inside a body or a stream. */
   status: number;
   /** The parsed body; undefined if it was empty or not JSON. */
   body: unknown;
-  /** `Retry-After` in whole seconds, if upstream gave one. */
+  /** The value of `Retry-After` in whole seconds, if upstream sent one. */
   retryAfter?: number | undefined;
 }
 
@@ -28,13 +28,13 @@ const QUOTA_CODES = new Set([
 const AUTH_CODES = new Set(["invalid_api_key", "invalid_token", "token_expired", "token_disabled"]);
 const RATE_CODES = new Set(["rate_limit_exceeded", "too_many_requests", "rate_limited"]);
 const MODEL_CODES = new Set(["model_not_found", "model_not_exist", "unknown_model", "no_available_channel"]);
-/** A code in the usual form. Anything else is a sentence, which callers don't get as a code. */
+/** The usual form of an error code. Some relays send a sentence instead, which callers don't get as a code. */
 const PLAIN_CODE = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
-/** A field's path, as OpenAI writes it. */
+/** The path of a field, as OpenAI writes it. */
 const PLAIN_PATH = /^[A-Za-z_][\w.[\]-]{0,199}$/;
-/** A key or an account id in the form of a code. */
+/** A key or an account id that has the form of a code. */
 const LIKE_A_KEY = /^(?:sk|pk|rk|org|proj)[-_]|^AIza|(?<![\w-])(?=[\w-]*\d)(?=[\w-]*[A-Za-z])[\w-]{20,}/i;
-/** Codes which prove, with HTTP status 200, that the request was refused unpaid. */
+/** Codes which prove that a request was refused unpaid, even with HTTP status 200. */
 const REFUSED_CODES = new Set([
   "previous_response_not_found",
   "context_length_exceeded",
@@ -46,23 +46,23 @@ const REFUSED_CODES = new Set([
 ]);
 /** "No channel for this model in this group", as one-hub and new-api write it. */
 const NO_CHANNEL = /无可用渠道|no available channel/i;
-/** Statuses of a request that was refused before any work was done. */
+/** Statuses which show that the request was refused before any work was done. */
 const UNPAID_STATUSES = new Set([503, 521, 522, 523, 525, 526, 530]);
-/** The backend that this call reached has not stored an item; another backend may have. */
+/** The message of a backend that does not have an item, which another backend may have stored. */
 const NO_SUCH_ITEM = /^(?:Provider API error: )?Items? with ids? .{0,200} not found/i;
 const NO_SUCH_ITEM_REMEDY =
   "UniAPI does not know an item of `input` by its id: its backends do not share what they store. Send items whole, without their ids, leave " +
   "reasoning items out, and set `store` to false (AI SDK: `providerOptions: { openai: { store: false } }` and `pruneMessages` with " +
   '`reasoning: "all"`); or send only what is new, with `previous_response_id`.';
-/** For a refusal without Retry-After: one second is too short for a limit that counts by the minute. */
+/** Used if a refusal has no Retry-After. One second would be too short for a limit per minute. */
 const DEFAULT_RETRY_AFTER_S = 5;
 
-/** The longest part of upstream's `param` that callers get. */
+/** The longest `param` of upstream's that callers get. A longer one is cut. */
 const MAX_FIELD_CHARS = 200;
 
 /**
- * The problem for a refusal or failure of upstream, with `details.paid` set.
- * @param secrets our upstream key, which must never appear in the message
+ * Converts a refusal or failure of upstream to a Problem, with `details.paid` set.
+ * @param secrets the upstream key, which must never appear in the message
  */
 export function upstreamProblem(fault: UpstreamErrorInput, secrets: readonly string[]): Problem {
   const fields = errorFields(fault.body);
@@ -135,7 +135,7 @@ function rejection(
   secrets: readonly string[],
 ): Problem {
   const isCodeShown = fields.shownCode !== "" && fields.code !== fields.type;
-  // OpenAI advises to store the items, which does not help here.
+  // OpenAI's own message advises storing the items, which does not help here.
   const message =
     fault.status !== 400
       ? ""
@@ -162,10 +162,10 @@ function rejection(
   );
 }
 
-/** Fields that every restricted caller sets for itself: a path into one of them reveals nothing about the preset. */
+/** Fields that every restricted caller sets itself. A path into one of them reveals nothing about the preset. */
 const CALLER_FIELDS = /^(?:input|previous_response_id|max_output_tokens)\b/;
 
-/** Upstream's words about a request may reveal the preset in it: a restricted caller gets our own message, and the code. */
+/** Replaces upstream's message, which may reveal the preset, by one of our own. A restricted caller gets that and upstream's code. */
 export function withoutUpstreamWords(error: unknown): unknown {
   if (!(error instanceof Problem) || error.code !== "upstream_rejected") return error;
   const { param, ...details } = error.details;
@@ -177,8 +177,8 @@ export function withoutUpstreamWords(error: unknown): unknown {
 }
 
 /**
- * Adds the settings to change to the error for a model that upstream does not know: to the log's reason, and to the message if the caller
- * may see the config.
+ * Extends the error for a model that upstream does not know: names the settings to change in the log's reason, and in the message if the
+ * caller may see the config. Returns any other error unchanged.
  * @param settings the settings of src/config.ts that name the models, such as `defaults.model`; empty if the request names the model
  */
 export function withModelSettings(error: unknown, settings: readonly string[], isRestricted: boolean): unknown {
@@ -192,7 +192,7 @@ export function withModelSettings(error: unknown, settings: readonly string[], i
   });
 }
 
-/** The connection was closed cleanly before the answer was complete. */
+/** The problem for a connection that was closed cleanly before the answer was complete. */
 export function cutProblem(): Problem {
   return new Problem(
     "upstream_error",
@@ -212,7 +212,7 @@ export interface ErrorFields {
   message: string;
 }
 
-/** The fields of `{error:{…}}`, of a flat `error` event, or of the bare `{message}` that some relays send; "" for a missing one. */
+/** Reads the fields of `{error:{…}}`, of a flat `error` event, or of the bare `{message}` that some relays send. A missing field is "". */
 export function errorFields(body: unknown): ErrorFields {
   const outer = isRecord(body) ? body : {};
   const error = isRecord(outer["error"]) ? outer["error"] : outer;
@@ -226,14 +226,17 @@ export function errorFields(body: unknown): ErrorFields {
 
 const PLAIN_NUMBER = /^\s*\d{1,9}(?:\.\d+)?\s*$/;
 
-/** `Retry-After` (RFC 9110: seconds or a date) or `retry-after-ms`, in whole seconds ≥ 1; undefined if missing or malformed. */
+/**
+ * Reads `retry-after-ms`, or else `Retry-After` (RFC 9110: seconds or a date).
+ * @returns whole seconds, at least 1; undefined if the header is missing or malformed
+ */
 export function retryAfterSeconds(headers: Headers, nowMs: number): number | undefined {
   const ms = headers.get("retry-after-ms");
   if (ms !== null && PLAIN_NUMBER.test(ms)) return Math.max(1, Math.ceil(Number(ms) / 1_000));
   const value = headers.get("retry-after");
   if (value === null) return undefined;
   if (PLAIN_NUMBER.test(value)) return Math.max(1, Math.ceil(Number(value)));
-  // Every form of an HTTP date begins with the name of a day. Date.parse accepts more: "-5" would be a year.
+  // Every form of an HTTP date begins with the name of a day. Date.parse accepts other strings, and would read "-5" as a year.
   const seconds = /^\s*[A-Za-z]/.test(value) ? (Date.parse(value) - nowMs) / 1_000 : Number.NaN;
   return Number.isFinite(seconds) ? Math.max(1, Math.ceil(seconds)) : undefined;
 }

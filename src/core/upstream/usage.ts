@@ -1,9 +1,9 @@
-// The tokens of a response and their cost. Prices come from the config, in USD per million tokens.
+// Reads the tokens of a response and computes their cost. Prices come from the config, in USD per million tokens.
 import type { Usage } from "../../contract/answer.ts";
 import type { Price } from "../config/config-schema.ts";
 import { isRecord } from "../lib/json.ts";
 
-/** `usage` of a response object in the answer's form, or null if upstream sent none. */
+/** Converts the `usage` of a response object to that of an answer. @returns null if upstream sent none */
 export function usageOf(usage: unknown): Usage | null {
   if (!isRecord(usage)) return null;
   const input = count(usage["input_tokens"]);
@@ -17,7 +17,7 @@ export function usageOf(usage: unknown): Usage | null {
   };
 }
 
-/** The sum of two usages. One that is not known counts as nothing; null if neither is known. */
+/** Adds two usages. A null counts as 0 tokens. @returns null if both are null */
 export function sumUsage(a: Usage | null, b: Usage | null): Usage | null {
   if (a === null || b === null) return a ?? b;
   return {
@@ -30,9 +30,10 @@ export function sumUsage(a: Usage | null, b: Usage | null): Usage | null {
 }
 
 /**
- * Cost in USD, or undefined if no price is known. A price for `gpt-5.4-mini` also counts for `gpt-5.4-mini-2026-03-17`, the name
- * that upstream answers with. The exact name wins.
- * @param models names of one model, in the order to try them
+ * Computes the cost in USD. A price for `gpt-5.4-mini` also applies to `gpt-5.4-mini-2026-03-17`, the name in upstream's answers, unless
+ * that name has its own price.
+ * @param models names of the same model, in the order in which to look for a price
+ * @returns undefined if there is no usage or no price
  */
 export function costUsd(
   prices: Readonly<Record<string, Price>>,
@@ -46,13 +47,13 @@ export function costUsd(
     const cached = Math.min(usage.cached_tokens, usage.input_tokens);
     const micro =
       (usage.input_tokens - cached) * price.input + cached * price.cached + usage.output_tokens * price.output;
-    // Ten decimals show a single token of the cheapest model, and hide rounding errors.
+    // Ten decimals are enough for a single token of the cheapest model, and hide rounding errors.
     return Number((micro / 1e6).toFixed(10));
   }
   return undefined;
 }
 
-/** The price of a model by its exact name, else by its name without a date. */
+/** Finds the price of a model by its exact name, else by its name without the date. */
 export function priceOf(prices: Readonly<Record<string, Price>>, model: string): Price | undefined {
   if (Object.hasOwn(prices, model)) return prices[model];
   const undated = model.replace(/-\d{4}-?\d{2}-?\d{2}$/, "");
