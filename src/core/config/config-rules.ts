@@ -101,7 +101,7 @@ function checkCallbacks({ config, callbacks }: Sections, report: Report): void {
   }
 }
 
-/** Reports presets with too many metadata keys: restricted callers must be able to add their own. */
+/** Reports presets with so many metadata keys that restricted callers could not add their own. */
 function checkMetadata({ presets, defaults }: Sections, granted: readonly unknown[], report: Report): void {
   for (const name of granted) {
     if (typeof name !== "string" || !Object.hasOwn(presets, name)) continue;

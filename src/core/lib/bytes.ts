@@ -46,7 +46,7 @@ export function base64url(bytes: Uint8Array): string {
 
 /** Decodes base64url. @returns null if the string is not base64url without padding */
 export function fromBase64url(text: string): Uint8Array<ArrayBuffer> | null {
-  // A single character at the end holds less than a byte.
+  // A single character at the end has fewer than eight bits.
   if (text.length % 4 === 1) return null;
   const bytes = new Uint8Array(Math.floor((text.length * 3) / 4));
   let bits = 0;
