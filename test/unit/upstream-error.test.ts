@@ -2,7 +2,8 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import type { Problem } from "../../src/core/lib/problem.ts";
-import { errorFields, retryAfterSeconds, upstreamProblem } from "../../src/core/upstream/upstream-error.ts";
+import { errorFields } from "../../src/core/upstream/error-fields.ts";
+import { retryAfterSeconds, upstreamProblem } from "../../src/core/upstream/upstream-error.ts";
 
 const KEY = "sk-canary-4f9d2c7b1e8a";
 const problemOf = (status: number, error: unknown, retryAfter?: number): Problem =>

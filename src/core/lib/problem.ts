@@ -70,6 +70,8 @@ export interface ProblemDetails {
   paid?: "unpaid" | "maybe";
   /** Upstream has no such model or no channel for it, so a fallback model may be tried. */
   noSuchModel?: boolean;
+  /** What upstream's unpaid refusal is about: the response that the request continues, or items of its input. */
+  refusalOf?: "parent" | "items";
   /** Omits `WWW-Authenticate`, because a webhook's sender has no credential to send instead of its wrong signature. */
   omitChallenge?: boolean;
   /** Shown only in the log line, never to a caller. */

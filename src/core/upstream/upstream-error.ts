@@ -1,9 +1,10 @@
 // Maps UniAPI's refusals and failures to Problems, and decides whether the call may have been paid. Error codes take precedence over
 // statuses, which mislead: an exhausted quota has status 429, a missing model 503, and any error may have 200. Sources: docs/contract.md
 // §8, and the code of one-hub and new-api.
-import { isRecord } from "../lib/json.ts";
 import { Problem } from "../lib/problem.ts";
+import { type ErrorFields, errorFields } from "./error-fields.ts";
 import { redact, redactSecrets } from "./redact.ts";
+import { refusalOf } from "./refusal.ts";
 
 export interface UpstreamErrorInput {
   /** The HTTP status. It is 200 for an error inside a body or a stream. */
@@ -136,6 +137,7 @@ function rejection(
 ): Problem {
   const isCodeShown = fields.shownCode !== "" && fields.code !== fields.type;
   // OpenAI's own message advises storing the items, which does not help here.
+  const subject = refusalOf(fault.status, fields);
   const message =
     fault.status !== 400
       ? ""
@@ -150,6 +152,7 @@ function rejection(
       paid: "unpaid",
       reason,
       noSuchModel,
+      ...(subject === undefined ? {} : { refusalOf: subject }),
       ...(isCodeShown ? { upstreamCode: fields.shownCode } : {}),
       ...(fields.param === ""
         ? {}
@@ -203,25 +206,6 @@ export function cutProblem(): Problem {
 
 function isPlain(text: string, form: RegExp, secrets: readonly string[]): boolean {
   return form.test(text) && !LIKE_A_KEY.test(text) && redactSecrets(text, secrets) === text;
-}
-
-export interface ErrorFields {
-  code: string;
-  type: string;
-  param: string;
-  message: string;
-}
-
-/** Reads the fields of `{error:{…}}`, of a flat `error` event, or of the bare `{message}` that some relays send. A missing field is "". */
-export function errorFields(body: unknown): ErrorFields {
-  const outer = isRecord(body) ? body : {};
-  const error = isRecord(outer["error"]) ? outer["error"] : outer;
-  const field = (name: string): string => {
-    const value = error[name];
-    return typeof value === "string" ? value : typeof value === "number" ? String(value) : "";
-  };
-  const message = typeof outer["error"] === "string" ? outer["error"] : field("message");
-  return { code: field("code"), type: field("type"), param: field("param"), message };
 }
 
 const PLAIN_NUMBER = /^\s*\d{1,9}(?:\.\d+)?\s*$/;
