@@ -1,4 +1,5 @@
 // Helps npm run setup to choose the default model: fetches UniAPI's list for the key, asks the user, and changes the line in src/config.ts.
+import { parseJson } from "../src/core/lib/json.ts";
 
 const TIMEOUT_MS = 10_000;
 /** Matches a name that can be written into a TypeScript string without escaping. */
@@ -26,7 +27,10 @@ export async function fetchModels(baseUrl: string, key: string): Promise<ListedM
     signal: AbortSignal.timeout(TIMEOUT_MS),
   });
   if (response.status !== 200) throw new Error(`status ${response.status}`);
-  const models = modelsFrom(await response.json());
+  const body = parseJson(await response.text());
+  // The error of `response.json()` would quote the body.
+  if (body === undefined) throw new Error("not JSON");
+  const models = modelsFrom(body);
   if (models.length === 0) throw new Error("an empty list");
   return models;
 }
@@ -88,7 +92,10 @@ export function columnsOf(names: readonly string[], width: number): string {
   return rows.join("\n");
 }
 
-/** Returns the text of src/config.ts with another default model, or undefined if the file has other settings, too. */
+/**
+ * Returns the text of src/config.ts with another default model.
+ * @returns undefined if the file has other settings, too, or if the model's name would have to be escaped
+ */
 export function configWithModel(text: string, model: string): string | undefined {
   const { start, end } = SHIPPED_CONFIG.exec(text)?.groups ?? {};
   return start === undefined || end === undefined || !PLAIN_NAME.test(model) ? undefined : `${start}${model}${end}`;

@@ -1,7 +1,7 @@
 // The choice of the default model in npm run setup, and how it is written to src/config.ts.
 import { readFileSync } from "node:fs";
-import { expect, test } from "vitest";
-import { chooseModel, columnsOf, configWithModel, modelsFrom } from "../../scripts/default-model.ts";
+import { expect, test, vi } from "vitest";
+import { chooseModel, columnsOf, configWithModel, fetchModels, modelsFrom } from "../../scripts/default-model.ts";
 
 const SHIPPED = readFileSync("src/config.ts", "utf8");
 const MODELS = [
@@ -74,6 +74,12 @@ test("the list of models is sorted and has shutdown dates, but no entries withou
 test("the list's columns are as wide as the longest name and never wider than the terminal", () => {
   expect(columnsOf(["a", "bb", "ccc"], 10)).toBe("  a    bb\n  ccc");
   expect(columnsOf(["long-name"], 3)).toBe("  long-name");
+});
+
+test("the error for a list that is not JSON quotes nothing of it", async () => {
+  vi.stubGlobal("fetch", () => Promise.resolve(new Response("\u001b[2J canary")));
+  await expect(fetchModels("https://api.example.com", "sk-1")).rejects.toThrow(/^not JSON$/);
+  vi.unstubAllGlobals();
 });
 
 test("a name or a date that could control the terminal is not listed", () => {
