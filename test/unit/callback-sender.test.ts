@@ -1,4 +1,4 @@
-// One attempt of a callback over real HTTP. For each behavior of the receiver, the result names the outcome and contains no secret.
+// One attempt at a delivery over real HTTP. For each behavior of the receiver, the result names the outcome and contains no secret.
 import type { ServerResponse } from "node:http";
 import { Webhook } from "standardwebhooks";
 import { afterEach, describe, expect, test, vi } from "vitest";
@@ -51,7 +51,7 @@ async function send(url: string, settings: Partial<CallbackSettings> = {}, what 
   expect(JSON.stringify(sent)).not.toMatch(/canary|whsec|127\.0\.0\.1|localhost|evil|example\.com|slack\.com/);
   return sent;
 }
-/** Sends every request to a receiver on loopback, regardless of its host. */
+/** Sends every request to the receiver on loopback, whatever host its URL names. */
 const redirectTo =
   ({ url }: Receiver): typeof fetch =>
   (_, init) =>
@@ -127,7 +127,7 @@ describe("a receiver that responds", () => {
     [429, "900", 900_000],
     [503, "900", 900_000],
     [503, "99999999", 43_200_000],
-  ])("with %i and Retry-After %s gets the next attempt at that time", async (code, seconds, retryInMs) => {
+  ])("with %i and Retry-After %s gets the next attempt after %i ms", async (code, seconds, retryInMs) => {
     const crm = await receiver(status(code, { "retry-after": seconds }));
     expect(nextDelivery(1, (await send(crm.url)).outcome)).toEqual({ retryInMs });
   });
@@ -169,7 +169,7 @@ describe("a receiver that fails", () => {
     await crm.closed;
   });
 
-  test("a failed attempt leaves no timer", async () => {
+  test("no timer is left running, whether the attempt succeeds or fails", async () => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
     try {
       const answer = { fetcher: async () => new Response("ok") };
@@ -215,7 +215,7 @@ describe("Slack", () => {
     expect((await send(SLACK, { fetcher: redirectTo(slack) })).outcome).toEqual({ kind: "delivered" });
   });
 
-  test("has not accepted the message if its body never arrives or breaks", async () => {
+  test("has not accepted the message if the response never ends or breaks off", async () => {
     const slow = await receiver((response) => void response.writeHead(200).write('{"ok":'));
     expect((await send(SLACK, { fetcher: redirectTo(slow), timeoutMs: 3 * SHORT_MS })).attempt).toMatchObject({
       status: 200,

@@ -1,4 +1,4 @@
-// POST /ask understands every form of a body that people send, and refuses anything else with the name of the field.
+// POST /ask accepts every form of body that clients send. It refuses anything else with a code and, if a field is at fault, its name.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { compose } from "../../src/core/request/compose.ts";
@@ -51,8 +51,8 @@ describe("the forms of a body", () => {
       "text/plain",
       { input: '{"a": 1} what does this mean?' },
     ],
-    ["a JSON object without input is plain text", '{"a":1}', "text/plain", { input: '{"a":1}' }],
-    ["a list is plain text", "[1,2]", "text/plain", { input: "[1,2]" }],
+    ["a JSON object without input, sent as text", '{"a":1}', "text/plain", { input: '{"a":1}' }],
+    ["a JSON list, sent as text", "[1,2]", "text/plain", { input: "[1,2]" }],
     [
       "a form",
       "input=What%20is+it%3F&temperature=0.2&stream=true",
@@ -86,7 +86,7 @@ describe("the forms of a body", () => {
       { input: "hi", preset: "support", instructions: "" },
     ],
     [
-      "null for fields that are not set",
+      "null, which SDKs send for fields that are not set",
       '{"input":"hi","temperature":null,"preset":null,"background":null,"unknown":null}',
       JSON_TYPE,
       { input: "hi" },
@@ -101,10 +101,10 @@ describe("the forms of a body", () => {
   });
 
   test.each<[string, string, string | null, string]>([
-    ["nothing", "", null, "invalid_request input"],
-    ["nothing, as text", "", "text/plain", "invalid_request input"],
+    ["an empty body", "", null, "invalid_request input"],
+    ["an empty text body", "", "text/plain", "invalid_request input"],
     ["white space", " \n", "text/plain", "invalid_request input"],
-    ["nothing, as JSON", "", JSON_TYPE, "invalid_json"],
+    ["an empty JSON body", "", JSON_TYPE, "invalid_json"],
     ["an incomplete JSON object", '{"input":"hi"', JSON_TYPE, "invalid_json"],
     ["two JSON objects", '{"input":"hi"}{}', JSON_TYPE, "invalid_json"],
     ["text that claims to be JSON", "hi", JSON_TYPE, "invalid_json"],
@@ -117,14 +117,14 @@ describe("the forms of a body", () => {
     ["an empty input", '{"input":""}', JSON_TYPE, "invalid_request input"],
     ["an empty list", '{"input":[]}', JSON_TYPE, "invalid_request input"],
     ["a number as input", '{"input":7}', JSON_TYPE, "invalid_request input"],
-    ["an empty form", "input=", FORM, "invalid_request input"],
+    ["a form with an empty input", "input=", FORM, "invalid_request input"],
     ["a form field twice", "input=a&input=b", FORM, "invalid_request input"],
     ["a form field named __proto__", "input=a&__proto__=b", FORM, "invalid_request __proto__"],
     ["an unknown form field", "input=a&constructor=b", FORM, "unknown_parameter constructor"],
     ["a charset other than UTF-8", "hi", "text/plain; charset=iso-8859-1", "unsupported_media_type"],
     ["an image", "hi", "image/png", "unsupported_media_type"],
     ["a multipart form", "hi", "multipart/form-data; boundary=x", "unsupported_media_type"],
-    ["bytes", "hi", "application/octet-stream", "unsupported_media_type"],
+    ["binary data", "hi", "application/octet-stream", "unsupported_media_type"],
   ])("%s is refused", (_, body, type, expected) => {
     expect(refusal(() => read(body, type))).toBe(expected);
   });
@@ -212,7 +212,7 @@ describe("a body is accepted or refused with a 4xx", () => {
     );
   });
 
-  test("for arbitrary JSON, arbitrary values in known fields, and forms of both", () => {
+  test("for arbitrary JSON, and for arbitrary values of known fields, as JSON and as a form", () => {
     const fields = fc.constantFrom(
       "input",
       "preset",

@@ -1,4 +1,4 @@
-// The time limit of one promise: its result, its failure, the timeout, and no timer that remains.
+// The time limit of one promise: its result, its failure, its timeout, and that no timer is left running.
 import { beforeEach, expect, test, vi } from "vitest";
 import { TimeoutError, within } from "../../src/platform/io/within.ts";
 

@@ -43,13 +43,13 @@ describe("an event stream", () => {
     ["with CRLF", { model: "emulate/crlf" }],
     ["with split characters", { model: "emulate/unicode" }],
     ["without event lines", { model: "emulate/no-event-lines" }],
-    ["of JSON", { model: "emulate/json-for-stream" }],
-    ["from chat", { model: "emulate/chat-compat" }],
-    ["of phases", { model: "emulate/phases" }],
+    ["that upstream sends as JSON", { model: "emulate/json-for-stream" }],
+    ["from a converted chat completion", { model: "emulate/chat-compat" }],
+    ["with a commentary before the answer", { model: "emulate/phases" }],
     ["of two messages", { model: "emulate/two-messages" }],
     ["with unknown items", { model: "emulate/unknown-items" }],
     ["that refuses", { model: "emulate/refusal" }],
-    ["that ends early", { model: "emulate/incomplete" }],
+    ["of an incomplete answer", { model: "emulate/incomplete" }],
     ["that only reasons", { model: "emulate/reasoning-only" }],
     ["of a long text", { model: "emulate/long/500" }],
     ["with a summary", { reasoning: { effort: "low", summary: "detailed" } }],
@@ -58,7 +58,7 @@ describe("an event stream", () => {
       { tools: [{ type: "function", name: "look", parameters: { type: "object", properties: {} } }] },
     ],
     ["with citations", { tools: [{ type: "web_search" }] }],
-    ["of data", { schema: { type: "object", properties: { a: { type: "string" } } } }],
+    ["with a schema", { schema: { type: "object", properties: { a: { type: "string" } } } }],
   ])("%s has one `start`, numbers from 0, and ends with the same answer as JSON", async (_name, fields) => {
     const worker = startWorker({ prices: { "gpt-6-luna": { input: 1, output: 1 } } });
     const events = await stream(worker, { input: uniqueText(), metadata: { a: "b" }, ...fields });
@@ -270,20 +270,27 @@ describe("a client that disconnects", () => {
   test("after the end of the answer does not abort the upstream call, and the turn is stored", async () => {
     const worker = startWorker();
     const input = uniqueText();
-    const events = await stream(worker, { input });
-    expect(namesOf(events)).toContain("done");
+    const reader = (await worker.ask({ input }, EVENTS)).body?.getReader();
+    let received = "";
+    while (!received.includes("event: done")) {
+      const chunk = await reader?.read();
+      expect(chunk?.done).toBe(false);
+      received += new TextDecoder().decode(chunk?.value);
+    }
+    await reader?.cancel();
+    await worker.settled();
     expect(await receivedRequests(input)).toMatchObject([{ ended: "complete" }]);
     expect(await kvKeys("turn:")).toHaveLength(1);
   });
 });
 
-describe("silence", () => {
+describe("while upstream is silent", () => {
   const text = async (reader: ReadableStreamDefaultReader<Uint8Array>): Promise<string> => {
     const { value } = await reader.read();
     return new TextDecoder().decode(value);
   };
 
-  test("of upstream for five seconds causes the headers and a ping to be sent, so that no client gives up", async () => {
+  test("the headers and a ping are sent after five seconds, so that no client gives up", async () => {
     vi.useFakeTimers();
     const upstream = scriptedUpstream();
     const worker = startWorker();
@@ -309,7 +316,7 @@ describe("silence", () => {
     expect(log.requests()).toMatchObject([{ status: 200, stream: true }]);
   });
 
-  test("causes a later refusal to be sent as an error event", async () => {
+  test("a refusal after the first ping is sent as an error event", async () => {
     vi.useFakeTimers();
     const upstream = scriptedUpstream();
     const pendingResponse = startWorker().ask({ input: uniqueText() }, EVENTS);
@@ -323,7 +330,7 @@ describe("silence", () => {
     expect(log.requests()).toMatchObject([{ status: 200, code: "upstream_rate_limited" }]);
   });
 
-  test("mid-stream causes a ping five seconds after the last write", async () => {
+  test("a ping is sent mid-stream, five seconds after the last write", async () => {
     vi.useFakeTimers();
     const upstream = scriptedUpstream();
     const pendingResponse = startWorker().ask({ input: uniqueText() }, EVENTS);
@@ -345,7 +352,7 @@ describe("silence", () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  test("does not prevent a disconnecting client from aborting the upstream call, and no timer remains", async () => {
+  test("a client that disconnects still aborts the upstream call, and no timer is left running", async () => {
     vi.useFakeTimers();
     const upstream = scriptedUpstream();
     const pendingResponse = startWorker().ask({ input: uniqueText() }, EVENTS);
