@@ -87,11 +87,11 @@ export function argumentsOf(args: string[]): {
   const options = { url: { type: "string" }, event: { type: "string" } } as const;
   try {
     const { values, positionals } = parseArgs({ args, options, allowPositionals: true });
-    // If an option is not preceded by `--`, npm consumes its name and passes on only its value, as a third positional argument.
+    // Without the separator `--`, npm consumes an option's name and passes on only its value, as a third positional argument.
     const [name, file, ...rest] = positionals;
     if (name !== undefined && file !== undefined && rest.length === 0) return { ...values, name, file };
   } catch {
-    // The usage is printed below.
+    // The CommandError below replaces this error.
   }
   throw new CommandError(`Usage: ${USAGE}`);
 }

@@ -75,7 +75,7 @@ export async function readChain(deps: Deps, owner: string, last: Turn): Promise<
     const block = texts.map((text, at) => decodeTurn(text, at > 0)).filter((turn) => turn !== null);
     const [oldest] = block;
     chain.unshift(...block);
-    // Only the oldest turn of a complete block can have ancestors that were not read yet.
+    // Only the oldest of these ancestors can have ancestors that were not read yet. If it is missing, the turns before it can't be found.
     if (oldest === undefined || oldest.id !== from.ancestors[0]) break;
     from = oldest;
   }
@@ -159,7 +159,10 @@ interface CharBudget {
   chars: number;
 }
 
-/** @throws Problem conversation_too_long if the budget is exceeded, before one conversation fills an isolate; unavailable */
+/**
+ * Reads values from KV within a budget, so that one conversation can't fill an isolate's memory.
+ * @throws Problem conversation_too_long if the budget is exceeded; unavailable if KV can't be read
+ */
 async function readWithin(deps: Deps, keys: readonly string[], budget: CharBudget): Promise<(string | null)[]> {
   const texts = await deps.store.readStrict(keys);
   for (const text of texts) budget.chars -= text?.length ?? 0;
@@ -167,7 +170,7 @@ async function readWithin(deps: Deps, keys: readonly string[], budget: CharBudge
   return texts;
 }
 
-/** @param skipAncestors for every turn of a block except the first, because only the first one's ancestors precede the block */
+/** @param skipAncestors true for all turns of a bulk read but the first, since only the first one's ancestors may still have to be read */
 function decodeTurnOrTombstone(text: string | null, skipAncestors: boolean): Turn | Tombstone | null {
   return decodeTurn(text, skipAncestors) ?? decodeTombstone(text);
 }

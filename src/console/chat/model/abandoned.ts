@@ -17,7 +17,7 @@ export function pendingRunOf({ key, lastEventId, previousId, input, fields = {},
   const question = { input: input ?? "", fields, sentAt, stopped: state === "stopped" };
   return {
     key,
-    // A reload loses the text so far, so it reads the run again from its first event.
+    // A reload loses the text so far, so it resumes after the run's first event, `start`.
     lastEventId: lastEventId.replace(/\d+$/, "0"),
     previousId,
     ...(lastEventId === "" && input !== undefined ? { question } : {}),
@@ -30,8 +30,8 @@ export function unplacedRuns(conversation: Conversation): PendingRun[] {
 }
 
 /**
- * Adds a turn for each pending run that has none, under the answer that it follows if the tree contains that answer. The branch on display
- * stays, unless one of the runs was the last one that the page followed.
+ * Adds a turn for each pending run that has none. Its parent is the turn with the answer that the run follows, or null if the tree does not
+ * contain that answer. Shows the branch of the run that the page followed last, if that run's turn is among the added ones.
  * @param sentByAccount whether this account is known to have sent the questions
  * @param account the account that would resume them
  * @returns the turn to resume without asking the user, or null
@@ -56,7 +56,8 @@ export function placeRuns(conversation: Conversation, sentByAccount: boolean, ac
  * Whether a run may be resumed without asking the user. Resuming a run with events only reads them and never starts a call.
  *
  * A question that has received no event is sent again. Its key ensures that it is paid once, but only within a day, and only for the account
- * that sent it. A server key can be shared, so a different person may sign in after a reload, unless they can read the parent.
+ * that sent it. Several people can share a key, so another person may have signed in after the reload. With a credential, the question is
+ * therefore sent again only if this account was able to read the answer that it follows.
  */
 function canResume(turn: Turn, stopped: boolean, { credential }: Account): boolean {
   if (turn.lastEventId !== "") return true;

@@ -19,7 +19,7 @@ import { streamTurn, type TurnEvent } from "./stream.ts";
  *     any -> closed
  */
 export type ChatState =
-  /** Branches from before a reload are being read. Until then it is unknown which answer a question follows. */
+  /** Branches from before a reload are being read. Until they are, it is unknown which answer a question follows. */
   | { name: "reading" }
   /** The branches can't be read right now. */
   | { name: "unreadable"; failure: Failure }
@@ -41,7 +41,7 @@ export class Chat {
   discardedRun = false;
   /** The number of pending runs that may belong to another account. They are neither shown nor resumed until the user decides. */
   unclaimed = 0;
-  /** Resolves once no data of another account is stored. */
+  /** Resolves when ownership.ts has decided whose session is stored, and has cleared it if it is another account's. */
   readonly ownershipClaimed: Promise<void>;
   #ownership = UNCLAIMED;
   #state: ChatState;
@@ -79,7 +79,7 @@ export class Chat {
     return this.#state.name === "reading" || this.#state.name === "unreadable";
   }
 
-  /** Why a branch that is not on display can't be read; null if no branch is missing. */
+  /** Why a branch that is not on display can't be read. Null if no branch is missing, and while `isRestoring`. */
   get unread(): Failure | null {
     return this.isRestoring ? null : (this.#branches.unread.values().next().value ?? null);
   }
@@ -100,8 +100,8 @@ export class Chat {
   }
 
   /**
-   * Sends the same question again: a new answer beside the first one, which it replaces in the cache.
-   * @param fallback the fields to use if a reload has lost the turn's own; with them, the cache treats it as another question
+   * Sends the same question again. The new answer appears beside the first one, and replaces it in the cache.
+   * @param fallback the fields to use if a reload has lost the turn's own. If they differ, the cache sees a different question
    */
   retry(turn: Turn, fallback: Fields): Promise<void> {
     return this.#send(turn, turn.input ?? "", { ...(turn.fields ?? fallback), cache: "refresh" });

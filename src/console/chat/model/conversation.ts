@@ -1,5 +1,5 @@
-// A conversation as a tree. Each turn continues one answer; a question that is retried or edited becomes a branch beside it. Knows neither
-// the network nor the page.
+// A conversation as a tree of turns. A turn that is not a root follows its parent's answer. Retrying or editing a question adds a branch
+// beside the original. Knows neither the network nor the page.
 import type { Answer, Input } from "../../../client/client.ts";
 import type { Failure } from "../../lib/call.ts";
 

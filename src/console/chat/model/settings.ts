@@ -17,7 +17,7 @@ export interface Settings {
 
 export const NO_SETTINGS: Settings = { preset: "", model: "", schema: "", customSchema: "", tools: "", more: "" };
 
-/** @returns null while one of the settings is not a JSON object */
+/** @returns null if the custom schema or the further fields are not a JSON object */
 export function fieldsOf({ preset, model, schema, customSchema, tools, more }: Settings): Fields | null {
   const jsonSchema = schema === "custom" ? parseObject(customSchema) : SCHEMAS[schema];
   const furtherFields = more.trim() === "" ? {} : parseObject(more);

@@ -1,5 +1,5 @@
-// The field for a question: Enter sends, Shift+Enter breaks the line, Escape stops. While an answer arrives, the Send button stops it. Text
-// that is typed while no question can be sent is preserved.
+// The field for a question: Enter sends it, Shift+Enter inserts a line break, Escape stops the answer. While an answer arrives, a Stop button
+// replaces the Send button. Text that is typed while no question can be sent is preserved.
 import type { RefObject } from "preact";
 import { useLayoutEffect, useState } from "preact/hooks";
 import { Icon } from "../../ui/icon.tsx";

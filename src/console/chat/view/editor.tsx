@@ -3,7 +3,7 @@ import { useLayoutEffect, useRef, useState } from "preact/hooks";
 
 interface EditorProps {
   text: string;
-  /** Whether no question can be sent now. The typed text stays. */
+  /** Whether no question can be sent now. Submitting the form then does nothing and preserves its text. */
   isBusy: boolean;
   send: (text: string) => void;
   close: () => void;
