@@ -3,14 +3,14 @@ export interface ClientOptions {
     /** The Worker's URL. */
     url: string | URL;
     /**
-     * This Worker's key or a session token, or a function that returns one. The function is called before the first request, and again
-     * with a refused token (one that has expired), at most once per request. The client stores the token between calls. An error that the
-     * function throws reaches the caller unchanged.
+     * A key or session token of the Worker, or a function that returns one. The client calls the function before the first request, and again
+     * when the Worker refuses the token, for example because it has expired. The argument is then the refused token. A request renews the
+     * token at most once. The client stores the token between calls. An error that the function throws reaches the caller unchanged.
      */
     token?: string | ((refused?: string) => string | Promise<string>) | undefined;
     /** The preset for questions that don't set one. */
     preset?: string | undefined;
-    /** Replaces the global `fetch`, for example by a service binding. */
+    /** Used instead of the global `fetch`, for example to call a service binding. */
     fetch?: ((url: string, init: RequestInit) => Promise<Response>) | undefined;
 }
 /** Awaits a promise that depends on the connection. @throws AskError `connection_lost` if the promise rejects */

@@ -17,7 +17,7 @@ export declare class AskError extends Error {
     readonly type: string;
     /** The request field that is wrong, or "". */
     readonly param: string;
-    /** HTTP status of the response: 200 if a stream had begun, 0 if there was no complete response. */
+    /** HTTP status of the response: 200 for an error within a stream, 0 if no response arrived or the connection broke. */
     readonly status: number;
     /** The request's id, or "". Quote it when you ask the Worker's operator for help. */
     readonly requestId: string;

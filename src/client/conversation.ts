@@ -17,7 +17,7 @@ export interface Conversation {
   id: string | null;
   ask(question: Question, options?: AskOptions): Promise<Answer>;
   stream(question: Question, options?: AskOptions): AnswerStream;
-  /** Sends the last question again, with the same parent and bypassing the cache. The answer is a sibling of the previous one. */
+  /** Sends the last question again, with the same parent. The new answer replaces the cached one, and is a sibling of the previous one. */
   retry(options?: AskOptions): AnswerStream;
   /** Resumes a stream of this conversation, as `client.resume` does. */
   resume(token: ResumeToken, options?: Pick<AskOptions, "signal">): AnswerStream;
