@@ -35,7 +35,7 @@ for (const [path, source] of Object.entries(COPIED))
   files.set(path, readFileSync(source.startsWith("file:") ? new URL(source) : join(ROOT, source)));
 for (const [path, bytes] of consoleFiles()) files.set(path, bytes);
 for (const [path, bytes] of files) writeIfChanged(path, bytes);
-// Removes files of an older version, which would be deployed, too.
+// Removes the files of an older version. Otherwise they would be deployed, too.
 for (const entry of readdirSync(ASSETS, { withFileTypes: true, recursive: true })) {
   const file = join(entry.parentPath, entry.name);
   if (entry.isFile() && !files.has(relative(ASSETS, file).replaceAll("\\", "/"))) rmSync(file, { force: true });

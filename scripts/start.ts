@@ -76,7 +76,7 @@ function warnings(): string[] {
   }
 }
 
-/** Reads the names and values in .dev.vars. Returns an empty object if the file does not exist. */
+/** Reads the names and values in .dev.vars. Returns an empty object if the file can't be read. */
 function devVars(): Record<string, string | undefined> {
   try {
     return parseEnv(readFileSync(".dev.vars", "utf8"));

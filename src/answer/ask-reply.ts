@@ -29,7 +29,7 @@ export interface StreamedAskReply {
   headers: Record<string, string>;
   /** Returns the next events; a batch may be empty, and the last one ends with `done`. @throws Problem */
   next: () => Promise<AskEventBatch>;
-  /** To call when the caller disconnects. */
+  /** Call this when the caller disconnects. */
   cancel: () => void;
 }
 

@@ -1,4 +1,4 @@
-// A budget hold: before its upstream call, a request holds the worst case in its caller's budgets, and afterwards it settles the hold by
+// A budget hold: before its upstream call, a request holds the worst case in its caller's budgets, and afterwards it settles the hold with
 // the real cost. A hold remains if it is never settled (the stream was cut, the caller disconnected, the isolate died), because the call
 // may have been paid.
 import type { Usage } from "../contract/answer.ts";
@@ -52,8 +52,8 @@ export class BudgetHold {
   }
 
   /**
-   * Holds the worst case of a second call. The first call may have been paid, so its hold is settled by `wastedUsage`, or remains if that
-   * is null.
+   * Holds the worst case of a second call. The first call may have been paid, so its hold is settled with the cost of `wastedUsage`, or
+   * remains if that is null.
    * @param model the model of the first call
    * @throws Problem the same as `hold`
    */
@@ -70,7 +70,7 @@ export class BudgetHold {
   }
 
   /**
-   * Replaces the hold by the cost. Zero tokens mean that upstream did not count, so the hold remains.
+   * Replaces the hold with the cost. Zero tokens mean that upstream did not count, so the hold remains.
    * @param usd undefined if the config has no price for the model
    */
   settle(usage: Usage | null, usd: number | undefined): void {

@@ -28,13 +28,13 @@ export interface ContinuedCall extends UpstreamCall {
   /** Whether KV marks the model as one that does not continue by id. */
   noChainSupport: boolean;
   /**
-   * To call before a second upstream call, if the first one may have been paid.
+   * Call this before a second upstream call, if the first one may have been paid.
    * @param model the model of the first call
    * @param wastedUsage the usage of the first call; null if unknown
    * @throws Problem budget_exceeded
    */
   holdAgain: (model: string, wastedUsage: Usage | null) => Promise<void>;
-  /** To call when the second upstream call has failed. */
+  /** Call this when the second upstream call has failed. */
   releaseIfUnpaid: (error: unknown) => void;
   waitUntil: (work: Promise<unknown>) => void;
 }
@@ -116,7 +116,7 @@ function rememberIgnoredParent(deps: Deps, call: ContinuedCall, model: string, i
 
 /**
  * Sends the whole chain as input.
- * @param firstCall an earlier call that may have been paid, so that a failure now must not look safe to retry; null if there was none
+ * @param firstCall an earlier call that may have been paid; null if there was none. After such a call, a failure must not look safe to retry
  */
 async function replay(
   deps: Deps,

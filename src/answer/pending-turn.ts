@@ -84,7 +84,7 @@ export class PendingTurn {
   }
 
   /**
-   * Completes the turn: settles the budget by the response's usage, stores the turn and the cached answer, counts and logs.
+   * Completes the turn: settles the budget hold with the cost of the response's usage, stores the turn and the cached answer, counts and logs.
    * @param model the model that was requested from upstream
    * @param wastedUsage tokens of an earlier call whose answer was discarded
    */
@@ -119,7 +119,7 @@ export class PendingTurn {
     const isOwn = cached.owner === this.context.caller.owner;
     const id = isOwn ? cached.id : await this.idFor(cached.response["id"]);
     const isStored = isOwn && turns !== false && age < turns.ttl;
-    // The cached answer may contain another caller's metadata, so it is replaced by the request's.
+    // The cached answer may contain another caller's metadata, so the request's metadata replaces it.
     const turn = { ...cached, id, metadata: this.question.metadata };
     if (!isStored) await this.#storeTurn({ ...turn, answerKey: isOwn ? this.options.cacheKey : undefined });
     return this.#finish(turn, null, true);

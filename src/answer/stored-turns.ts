@@ -33,7 +33,7 @@ export function answerFromTurn(turn: Turn, prices: Readonly<Record<string, Price
 }
 
 /**
- * Replaces a turn by a tombstone and deletes its cached answer. A young turn that KV does not show yet can't be deleted, because its
+ * Replaces a turn with a tombstone and deletes its cached answer. A young turn that KV does not show yet can't be deleted, because its
  * pending write would replace the tombstone.
  * @throws Problem 404 response_not_found, 503 unavailable
  */

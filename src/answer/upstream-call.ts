@@ -31,7 +31,7 @@ export type OpenedCall =
       peek: () => Promise<JsonObject | undefined>;
       /** Returns at least one event; the last batch has the terminal event. @throws Problem, also if the stream ends without that event */
       next: () => Promise<EventsAndEnd>;
-      /** To call after the terminal event. Waits until upstream closes the stream, so that upstream does not see a disconnected client. */
+      /** Call this after the terminal event. Waits until upstream closes the stream, so that upstream does not see a disconnected client. */
       drain: () => Promise<void>;
       cancel: () => void;
     };

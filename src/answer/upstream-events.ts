@@ -23,7 +23,7 @@ export class EventReader {
   readonly #assembly = new Assembly();
   /** A body that ends without any event was not an event stream. */
   #hadEvent = false;
-  /** A failure to return after the events that precede it in the same chunk. */
+  /** A failure that `next` reports after it has returned the events that precede the failure in the same chunk. */
   #failure: { terminal: Terminal; events: EventBatch } | { error: unknown } | undefined;
 
   constructor(stream: UpstreamStream) {

@@ -87,7 +87,7 @@ function initialChat(): Chat | null {
 
 function Views({ chat, view }: { chat: Chat; view: View }) {
   const { account } = chat;
-  // The chat and the draft outlive a change of view, so the answer continues to arrive and the typed text stays.
+  // The chat and the draft outlive a change of view, so the answer continues to arrive, and the typed text is preserved.
   const [draft] = useState(newDraft);
   useEffect(() => {
     void chat.restore();

@@ -42,7 +42,7 @@ export class JobWorkflow extends WorkflowEntrypoint<Env, JobWorkflowParams> {
           return retryInMs ?? null;
         })
         // The step failed, and the record knows whether upstream was being called. This uses Date.now() instead of Deps, because a wrong
-        // setting may have been the failure, and then there are no Deps.
+        // setting may have caused the failure, and then there are no Deps.
         .catch((error: unknown) => {
           wire.log(this.env).exception(params.job, toProblem(error));
           return step.do(`give up ${n}`, REPEATABLE, () => this.#record(params).giveUp(Date.now(), params.instance));

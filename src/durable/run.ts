@@ -37,7 +37,7 @@ interface Recording {
   tailBytes: number;
   /** Whether the last attempt to write `tail` failed. */
   writeFailed: boolean;
-  /** The offset of the last line; undefined until that line is recorded. */
+  /** The offset of the line that ends the recording; undefined until that line is recorded. */
   endAt: number | undefined;
   /** Whether the object was stopped during the call. If so, readers may have received bytes beyond `endAt`, which were lost. */
   interrupted: boolean;

@@ -1,5 +1,5 @@
 // The one table of webhook senders. The config's schema, /openapi.json, `npm run send-hook`, docs/senders and the tests follow this table.
-// While the part for a sender is missing from one of them, that one does not compile, or a test that names the sender fails.
+// If one of them lacks the part for a sender, either it does not compile, or a test fails and names the sender.
 import type { Hook, SenderName } from "../core/config/config-schema.ts";
 import { github } from "./github.ts";
 import { hmac } from "./hmac.ts";

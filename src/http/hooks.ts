@@ -144,7 +144,7 @@ async function answerNow(
 
 /**
  * Waits for the recorded answer when a sync sender repeats an event.
- * @throws Problem 503 unavailable, with Retry-After. After a 200 `duplicate`, the sender would not repeat the event and never get the answer
+ * @throws Problem 503 unavailable, with Retry-After. After a 200 `duplicate`, the sender would neither repeat the event nor get the answer
  */
 async function awaitAnswer(deps: Deps, hook: Hook, job: string): Promise<HookResponse> {
   for (let waited = 0; waited <= REPEAT_WAIT_MS; waited += REPEAT_POLL_MS) {

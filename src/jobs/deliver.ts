@@ -63,8 +63,8 @@ export async function deliver(
 }
 
 /**
- * Returns the result of the hook's `output`; undefined if the hook has no `output`. `failed` contains only the error's name, since its
- * message may quote the event.
+ * Returns the result of the hook's `output`; undefined if there is no hook, or if it has no `output`. If `output` throws, `failed` contains
+ * only the error's name, since its message may quote the event.
  */
 async function outputOf(
   { config, log }: Deps,

@@ -24,7 +24,7 @@ type WaitUntil = (work: Promise<unknown>) => void;
 
 /** The worst case of one call, held in each of its budgets. Only the first call of `settle` or `release` has an effect. */
 export interface Hold {
-  /** Replaces the worst case by the real cost. */
+  /** Replaces the worst case with the real cost. */
   settle: (cost: Cost) => void;
   /** Returns the whole amount, because upstream billed nothing. */
   release: () => void;

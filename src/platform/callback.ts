@@ -100,7 +100,7 @@ async function post(
   }
 }
 
-/** Reads the body as text; undefined if it is too long to be an error. */
+/** Reads the body as text; undefined if there is none, or if it is too long to be an error. */
 async function readBodyText(response: Response): Promise<string | undefined> {
   if (response.body === null) return undefined;
   const tooLong = new Problem("payload_too_large", "The receiver's answer is too long.");

@@ -9,7 +9,7 @@ export interface Failure {
   code: string;
   /** Empty if there was no response. */
   requestId: string;
-  /** HTTP status; 200 for an error within a stream, 0 if there was no response. */
+  /** HTTP status; 200 for an error within a stream, 0 if no response arrived or the connection broke. */
   status: number;
   /** Whether the Worker allows another try. */
   retryable: boolean;

@@ -31,7 +31,7 @@ export interface PendingQuestion {
 }
 
 export interface PendingRuns {
-  /** The run that the page follows, or followed last. A reload resumes it. */
+  /** The run that the page follows, or followed last. A reload resumes it if it need not ask the user first (abandoned.ts). */
   run: PendingRun | null;
   /** Runs that were stopped or interrupted, oldest first. A reload shows them, and resumes them on request. */
   waiting: PendingRun[];

@@ -27,7 +27,7 @@ const BYPASS: CachePlan = { read: false, write: false, scope: "owner" };
 /**
  * Decides whether a request reads the cache, and whether its answer is stored there.
  * @param cacheField the request's `cache` field, which overrides Cache-Control, except for `no-store`
- * @param settings the preset's cache, else the config's; false if the deployer has turned the cache off, which no request can change
+ * @param settings the preset's cache, or else the config's; false if the cache is off, which `cacheField` and `control` can't change
  * @param body the composed request; with a hosted tool or `store: false`, it neither reads nor writes the cache
  */
 export function planCache(
@@ -60,7 +60,7 @@ export function isCacheable(response: JsonObject): boolean {
   return text !== "" || refusal !== "";
 }
 
-/** Whether a request has a hosted tool, whose results change over time. Functions are not hosted, because the caller executes them. */
+/** Whether a request has a hosted tool, whose results change over time. The caller executes functions and custom tools itself. */
 function asksForHostedTool(body: JsonObject): boolean {
   return recordsOf(body["tools"]).some((tool) => tool["type"] !== "function" && tool["type"] !== "custom");
 }

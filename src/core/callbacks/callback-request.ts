@@ -30,7 +30,7 @@ const METHODS: ReadonlySet<string> = new Set(["POST", "PUT", "PATCH"]);
  * Builds the request of one attempt to deliver.
  * @param name the name of the entry
  * @param now the time of this attempt, in milliseconds since 1970
- * @throws Problem 503 misconfigured if the config, a secret or `output` is wrong, so that another attempt would fail too
+ * @throws Problem 503 misconfigured if the config, a secret or `output` is wrong, in which case another attempt would fail, too
  */
 export async function callbackRequest(
   name: string,

@@ -25,7 +25,7 @@ export const DELAYS_MS: readonly number[] = [
 ];
 const MAX_RETRY_AFTER_MS = 12 * HOUR_MS;
 
-/** Slack's errors about the request itself, which the next attempt would get again. */
+/** Slack's errors about the request itself. The next attempt would get the same error. */
 const SLACK_FINAL = new Set([
   "attachment_payload_limit_exceeded",
   "deprecated_endpoint",

@@ -208,7 +208,7 @@ const isFunction = (value: unknown) => typeof value === "function";
 
 function templateMistake(template: string): string | null {
   if (!template.includes("{body}")) return "must contain {body}";
-  // Any other {…} would remain in the signed text, so that no signature would ever match.
+  // Any other {…} would remain in the signed text, so no signature would ever match.
   return /\{\w+\}/.test(template.replaceAll(/\{(?:body|timestamp)\}/g, ""))
     ? "must contain no other {…} than {body} and {timestamp}"
     : null;

@@ -32,7 +32,7 @@ export interface JobWorkflowParams {
   job: string;
   /** The instance's own id. */
   instance: string;
-  /** Whether the job has its outcome already, so that the instance only delivers it. */
+  /** Whether the job already has its outcome, in which case the instance only delivers it. */
   deliverOnly: boolean;
 }
 
@@ -54,7 +54,7 @@ export function retryDelayMs(problem: Problem, attempt: number): number | null {
 }
 
 /**
- * Returns the scheduled delay after an attempt in milliseconds; null after the last attempt.
+ * Returns the scheduled delay after an attempt, in milliseconds; null after the last attempt.
  * @param attempt number of the attempt, from 1
  */
 export function scheduledDelayMs(attempt: number): number | null {

@@ -27,7 +27,7 @@ export interface JoinedRecording {
   /** `started` if this request started the call, `joined` if the call was already in progress, `replayed` if it is over. */
   role: "started" | "joined" | "replayed";
   run: string;
-  /** Offset in bytes at which `stream` begins. It is lower than the requested offset if the recording has lost the bytes before that. */
+  /** Offset in bytes at which `stream` begins. It is lower than the requested offset if the recording has lost its last bytes. */
   from: number;
   stream: ReadableStream<Uint8Array>;
 }

@@ -6,7 +6,7 @@ import type { Turn } from "./turn.ts";
 import { itemsOf } from "../upstream/output.ts";
 
 /**
- * Joins a chain and a new input to one list of items.
+ * Joins a chain and a new input into one list of items.
  * @param turns the turns of the chain, root first
  * @param input the new request's input
  * @throws Problem 400 conversation_too_long, invalid_request

@@ -28,9 +28,9 @@ export interface Turn {
 
 /** One bulk read of KV takes at most this many keys. */
 export const MAX_ANCESTORS = 100;
-/** The largest record. KV accepts 25 MiB, but a bulk read of a chain does not. */
+/** The largest record. KV accepts values of 25 MiB, but a bulk read of a whole chain returns no more than about that in total. */
 const MAX_RECORD_BYTES = 1_048_576;
-/** If a record is too large, longer data URLs are replaced by a note. Shorter ones, such as icons, are preserved. */
+/** If a record is too large, a note replaces every longer data URL or base64 string. Shorter ones, such as icons, are preserved. */
 const LONG_DATA_CHARS = 4_096;
 
 /** Keys whose values are the text of the conversation. They are never replaced, even if they look like data. */
@@ -42,7 +42,7 @@ export function turnKey(owner: string, id: string): string {
 }
 
 /**
- * Serializes a turn. If it is too large, notes replace its images. If it is still too large, a note replaces its input.
+ * Serializes a turn. If it is too large, notes replace its images and files. If it is still too large, a note replaces its input.
  * @returns null if even that is too large
  */
 export function encodeTurn(turn: Turn): string | null {
@@ -128,7 +128,7 @@ export function ancestorsOf(parentId: string | null, parent: Turn | null): strin
   return [...(parent?.ancestors ?? []), parentId].slice(-MAX_ANCESTORS);
 }
 
-/** Serializes a record. If it is too large, a note replaces every long data URL. @returns null if it is still too large */
+/** Serializes a record. If it is too large, a note replaces every long data URL or base64 string. @returns null if it is still too large */
 function encodeWithin(record: JsonObject): string | null {
   const complete = JSON.stringify(record);
   if (fitsRecord(complete)) return complete;

@@ -82,7 +82,7 @@ export class ResponsesSource implements Source {
     this.#end(new Problem("upstream_error", "The caller disconnected.", { reason: "client_left" }));
   }
 
-  /** Whether an event is forwarded without parsing its data. This is so for a text delta, unless we number the events. */
+  /** Whether an event is forwarded without parsing its data: a text delta after the first event, unless we number the events. */
   #passesUnchanged({ delta }: UpstreamEvent): boolean {
     if (delta === undefined || !this.#hasBegun || this.#ownCount !== undefined) return false;
     this.#lastNumber = delta.sequenceNumber ?? this.#lastNumber;

@@ -160,7 +160,7 @@ export class Chat {
     await this.#restoreRuns();
   }
 
-  /** Tries again to read the missing branches. The branch on display stays. */
+  /** Tries again to read the missing branches. The branch on display does not change. */
   async readMissing(): Promise<void> {
     const shown = this.conversation.path().at(-1);
     await this.#branches.read([...this.#branches.unread.keys()]);

@@ -10,7 +10,7 @@ const FINAL_STATUSES: ReadonlySet<number> = new Set([400, 403, 413, 415]);
 /** Codes of an `error` event after which the recording can be read later. All others end the run. */
 const TEMPORARY_EVENT_CODES: ReadonlySet<string> = new Set(["unavailable", "internal_error"]);
 
-/** Whether the run has ended, so that there is nothing more to read and another try would be a new call. */
+/** Whether the run has ended, in which case there is nothing more to read, and another try would be a new call. */
 export function isOver({ code, status, retryable }: Pick<Failure, "code" | "status" | "retryable">): boolean {
   // The response is not from the Worker.
   if (code === "unexpected_response") return false;

@@ -6,7 +6,7 @@ import { CodePanel } from "./code-panel.tsx";
 import type { Answer, Turn } from "../model/conversation.ts";
 import type { TurnProps } from "./turn-view.tsx";
 
-/** Whether the Worker may have the rest of the answer. Resuming with the same key never pays twice, but a retry would. */
+/** Whether the Worker may have the rest of the answer. Resuming with the same key can be free, but a retry never is. */
 const isResumable = ({ state }: Turn): boolean => state === "stopped" || state === "broken";
 
 export function AnswerFooter({ chat, turn, account, fields, focusComposer }: TurnProps) {
