@@ -29,7 +29,10 @@ export type OpenedCall =
       firstResponse: JsonObject | undefined;
       /** Buffers events until one has a response object, which it returns; undefined if the stream has none. @throws Problem */
       peek: () => Promise<JsonObject | undefined>;
-      /** Returns at least one event; the last batch has the terminal event. @throws Problem, also if the stream ends without that event */
+      /**
+       * Returns at least one event, unless an error event ends the stream. The last batch has the terminal event.
+       * @throws Problem, also if the stream ends without a terminal event
+       */
       next: () => Promise<EventsAndEnd>;
       /** Call this after the terminal event. Waits until upstream closes the stream, so that upstream does not see a disconnected client. */
       drain: () => Promise<void>;
