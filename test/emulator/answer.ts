@@ -12,10 +12,10 @@ import {
   noOutputFor,
 } from "./errors.ts";
 import { eventsOf } from "./events.ts";
-import type { Call } from "./fault.ts";
+import type { BoundHooks, Call } from "./fault.ts";
 import { asNumber, asObject, asText, type JsonObject } from "./json.ts";
 import type { Memory } from "./memory.ts";
-import { menuEntry } from "./menu.ts";
+import { faultOf } from "./menu.ts";
 import { responseOf } from "./response.ts";
 import { jsonScript, type Script, sseScript } from "./script.ts";
 
@@ -25,39 +25,29 @@ const OUTPUT_TOKENS_MIN = 16;
 export type EmulatedAnswer = { readonly script: Script; readonly storedId?: string };
 
 export function answerCall(call: Call, memory: Memory, paceMs: number): EmulatedAnswer {
-  const { fault, number } = menuEntry(call.model) ?? {};
-  if (!fault || number === undefined || call.model.includes("nope")) {
-    return { script: modelNotFound(call.requestId, call.model) };
-  }
-  const refused = fault.instead?.(call, number);
+  const fault = faultOf(call.model);
+  if (!fault || call.model.includes("nope")) return { script: modelNotFound(call.requestId, call.model) };
+  const refused = fault.instead(call);
   if (refused) return { script: refused };
 
-  const request = fault.request?.(call.body) ?? call.body;
+  const request = fault.request(call.body);
   const conversation = readConversation(request, memory);
   if ("script" in conversation) return conversation;
   const { earlier, newItems: fresh } = conversation;
   const items = [...earlier, ...fresh];
 
-  const unchanged = draftOf(request, items);
-  const draft = limitTokens(fault.draft?.(unchanged, number) ?? unchanged, asNumber(request["max_output_tokens"]));
-  const honest = responseOf(request, items, draft);
-  const response = fault.response?.(honest, call) ?? honest;
-  const script = toScript(response, call, paceMs);
-  const changed = fault.script?.(script, call, number) ?? script;
-  if (request["store"] === false || draft.status === "failed") return { script: changed };
+  const draft = limitTokens(fault.draft(draftOf(request, items)), asNumber(request["max_output_tokens"]));
+  const response = fault.response(responseOf(request, items, draft), call);
+  const script = fault.script(toScript(response, fault, call, paceMs), call);
+  if (request["store"] === false || draft.status === "failed") return { script };
   memory.store(draft.id, asText(request["previous_response_id"]), [...fresh, ...draft.output]);
-  return { script: changed, storedId: draft.id };
+  return { script, storedId: draft.id };
 }
 
-function toScript(response: JsonObject, call: Call, paceMs: number): Script {
-  const { fault } = menuEntry(call.model) ?? {};
-  const wire = fault?.wire ?? (call.stream ? "sse" : "json");
+function toScript(response: JsonObject, fault: BoundHooks, call: Call, paceMs: number): Script {
+  if ((fault.wire ?? (call.stream ? "sse" : "json")) === "json") return jsonScript(200, fault.json(response, call));
   const obfuscation = asObject(call.body["stream_options"])?.["include_obfuscation"] !== false;
-  if (wire === "json") {
-    return jsonScript(200, response);
-  }
-  const events = eventsOf(response, { obfuscation });
-  return sseScript(fault?.events?.(events, call) ?? events, paceMs);
+  return sseScript(fault.events(eventsOf(response, { obfuscation }), call), paceMs);
 }
 
 type Conversation = { readonly earlier: Item[]; readonly newItems: Item[] };

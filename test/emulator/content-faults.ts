@@ -1,8 +1,9 @@
 // Entries of the menu that change the model's output before it becomes a response.
 import { type Draft, message, outputText, withText } from "./draft.ts";
 import type { Hooks } from "./fault.ts";
-import { newChatId, newId } from "./ids.ts";
+import { newCallId, newChatId, newId } from "./ids.ts";
 import { asObjects, asText, type JsonObject, without } from "./json.ts";
+import { reasoningItem, reasons } from "./reasoning.ts";
 
 const changeDraft = (draft: (draft: Draft, number: number) => Draft): Hooks => ({ draft });
 
@@ -46,6 +47,59 @@ export const commentaryFirst = changeDraft((draft) => ({
   ...draft,
   output: [message([outputText("Let me look at the conversation. ")], "commentary"), ...draft.output],
 }));
+
+export const EVERYTHING = {
+  tool: "get_weather",
+  arguments: '{"city":"Oslo","days":3}',
+  summary: ["**Reading**\n\nThe user speaks.", "**Answering**\n\nI repeat 🙂 it."],
+  page: { url: "https://example.com/first", title: "First Example" },
+} as const;
+
+/** Every kind of item that has events of its own, so that a fault of one event meets them all. */
+export const everything = changeDraft((draft) => ({
+  ...draft,
+  output: [
+    reasoningItem(EVERYTHING.summary),
+    { id: newId("ws"), type: "web_search_call", status: "completed", action: { type: "search", query: "weather" } },
+    ...withText(draft, (text) => text).output.map((item) => ({
+      ...item,
+      content: asObjects(item["content"]).map((part) => ({
+        ...part,
+        annotations: [{ type: "url_citation", start_index: 0, end_index: 3, ...EVERYTHING.page }],
+      })),
+    })),
+    {
+      id: newId("fc"),
+      type: "function_call",
+      status: "completed",
+      arguments: EVERYTHING.arguments,
+      call_id: newCallId(),
+      name: EVERYTHING.tool,
+    },
+  ],
+  reasoningTokens: 16,
+}));
+
+export const reasonsAlways = changeDraft(reasons);
+
+export const BIG_INTEGER = "9223372036854775807";
+/** Integers beyond 2^53 in a JSON answer and in the arguments of a call. */
+export const bigIntegers: Hooks = {
+  draft: (draft) => ({
+    ...withText(draft, () => `{"id":${BIG_INTEGER}}`),
+    output: [
+      ...withText(draft, () => `{"id":${BIG_INTEGER}}`).output,
+      {
+        id: newId("fc"),
+        type: "function_call",
+        status: "completed",
+        arguments: `{"id":${BIG_INTEGER}}`,
+        call_id: newCallId(),
+        name: EVERYTHING.tool,
+      },
+    ],
+  }),
+};
 
 export const twoMessages = changeDraft((draft) => ({
   ...draft,

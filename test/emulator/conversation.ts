@@ -10,15 +10,16 @@ const LATEST_TEXT_MAX_CHARACTERS = 2_000;
 const EARLIER_TEXT_MAX_CHARACTERS = 200;
 const IMAGE_CHARACTERS = 340;
 
-/** The `input` of a request as items: a string is one user message, a role without a type is a message. */
+/** The `input` of a request as items: a string is one user message, a role without a type is a message, an id alone a reference. */
 export function inputItems(input: Json | undefined): Item[] {
   const text = asText(input);
   if (text !== undefined) {
     return [{ type: "message", role: "user", content: [{ type: "input_text", text }] }];
   }
-  return asObjects(input).map((item) =>
-    item["type"] === undefined && item["role"] !== undefined ? { type: "message", ...item } : item,
-  );
+  return asObjects(input).map((item) => {
+    if (asText(item["type"]) !== undefined) return item;
+    return { ...item, type: item["role"] === undefined ? "item_reference" : "message" };
+  });
 }
 
 function partsText(content: Json | undefined): string {

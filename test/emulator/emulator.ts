@@ -8,7 +8,7 @@ import { answerCall } from "./answer.ts";
 import { deliver, type Progress } from "./deliver.ts";
 import { invalidJson, invalidKey, invalidUrl, modelRequired } from "./errors.ts";
 import { newRequestId } from "./ids.ts";
-import { asObject, asText, type Json, parseJson } from "./json.ts";
+import { asObject, asText, type Json, parseExactJson, parseJson } from "./json.ts";
 import { type Memory, createMemory } from "./memory.ts";
 import { modelList } from "./models.ts";
 import { jsonScript, type Script } from "./script.ts";
@@ -20,6 +20,8 @@ export type EmulatorOptions = {
   key?: string;
   /** Pause before each delta of a stream. */
   paceMs?: number;
+  /** Answers as this model, whichever one a request names. */
+  model?: string;
 };
 
 export type ReceivedRequest = Progress & {
@@ -143,7 +145,7 @@ async function reply(
     await deliver(script, response, request);
     return;
   }
-  const body = asObject(request.body as Json);
+  const body = asObject(parseExactJson(request.raw));
   const model = asText(body?.["model"]) ?? "";
   if (!body || model === "") {
     const script = body ? modelRequired(requestId) : invalidJson(requestId);
@@ -151,9 +153,9 @@ async function reply(
     return;
   }
   const { raw } = request;
-  const { port, refusedOnce } = state;
+  const { options, port, refusedOnce } = state;
   const stream = body["stream"] === true;
-  const call = { body, raw, model, stream, key, requestId, port, refusedOnce };
+  const call = { body, raw, model: options.model ?? model, stream, key, requestId, port, refusedOnce };
   const { script, storedId } = answerCall(call, state.memory, state.options.paceMs ?? 0);
   await deliver(script, response, request);
   // OpenAI cancels a generation when its client disconnects, and does not store it.

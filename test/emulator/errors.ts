@@ -69,9 +69,9 @@ export const chainNotFound = (previous: string, status = 400): Script =>
     code: "previous_response_not_found",
   });
 
-export const itemNotFound = (item: string): Script =>
+export const itemNotFound = (item: string, status = 400): Script =>
   openaiError(
-    400,
+    status,
     `Item with id '${item}' not found. Items are not persisted when \`store\` is set to false. ` +
       "Try again with `store` set to true, or remove this item from your input.",
     { param: "input" },

@@ -19,6 +19,23 @@ export const asNumber = (value: Json | undefined): number | undefined =>
 export const without = (object: JsonObject, key: string): JsonObject =>
   Object.fromEntries(Object.entries(object).filter(([name]) => name !== key));
 
+/** A number that JavaScript can't hold is kept as it was written. TypeScript's library does not have these functions of JSON yet. */
+const EXACT = JSON as unknown as {
+  rawJSON: (text: string) => Json;
+  parse: (raw: string, reviver: (key: string, value: Json, context: { source?: string }) => Json) => Json;
+};
+
+/** As parseJson, but JSON.stringify writes integers beyond 2^53 as they came. Readers see those as no number. */
+export function parseExactJson(raw: string): Json | undefined {
+  try {
+    return EXACT.parse(raw, (_key, value, { source }) =>
+      Number.isInteger(value) && !Number.isSafeInteger(value) && source !== undefined ? EXACT.rawJSON(source) : value,
+    );
+  } catch {
+    return undefined;
+  }
+}
+
 export function parseJson(raw: string): Json | undefined {
   try {
     return JSON.parse(raw) as Json;

@@ -1,9 +1,15 @@
-// The menu: every fault that the emulator can play, by the name after `emulate/` in `model`.
-// A number may follow the name. The number in the table is the default.
+// The menu: every fault that the emulator can play, by the name after `emulate/` in `model`. A number may follow the name; the number in
+// the table is the default. Entries joined by `+` change one answer together: `emulate/everything+without-created`. An ordinary name may
+// come first, for SDKs that judge a model by its name: `gpt-6-sol/emulate/shares-nothing`.
 import * as content from "./content-faults.ts";
+import { ERROR_FORMS } from "./error-families.ts";
 import * as event from "./event-faults.ts";
-import type { Fault, Hooks } from "./fault.ts";
+import * as stream from "./event-families.ts";
+import { bind, type BoundHooks, type Family, type Fault, type Hooks } from "./fault.ts";
+import { ITEM_FORMS } from "./item-faults.ts";
+import * as lost from "./lost-faults.ts";
 import * as refusal from "./refusals.ts";
+import { USAGE_FORMS } from "./usage-faults.ts";
 import * as wire from "./wire-faults.ts";
 
 const entry = (description: string, hooks: Hooks = {}, number?: number): Fault => ({
@@ -23,6 +29,9 @@ const MENU: Record<string, Fault> = {
   phases: entry("A commentary message, then the final answer", content.commentaryFirst),
   "two-messages": entry("Two messages in one answer", content.twoMessages),
   "unknown-items": entry("Unknown items, parts, events and fields", content.unknownItems),
+  everything: entry("Reasoning, a search, a text with a citation, and a function call", content.everything),
+  reasons: entry("Reasoning before every message and call, as a reasoning model gives it", content.reasonsAlways),
+  "big-integers": entry("Integers beyond 2^53 in the text and in a call's arguments", content.bigIntegers),
   long: entry("An answer of that many words", content.manyWords, 2_000),
   "too-large": entry("A text of that many bytes in one event", content.manyBytes, 20_000_000),
   "chat-compat": entry("Converted from chat: chatcmpl- id, the chain silently ignored, few keys", content.chatCompat),
@@ -70,9 +79,15 @@ const MENU: Record<string, Fault> = {
   "not-json": entry("Plain text with HTTP 200", refusal.notJson),
 
   // The chain and its ids
-  "forgets-chain": entry("400 for every previous_response_id", refusal.forgetsChain(400)),
-  "forgets-chain-404": entry("404 for every previous_response_id", refusal.forgetsChain(404)),
-  "forgets-items": entry("400 for input items with rs_ ids", refusal.forgetsItems),
+  "forgets-chain": entry("400 for every previous_response_id", lost.forgetsChain),
+  "forgets-items": entry(
+    "400 for items with rs_, msg_ and fc_ ids and for item references; always reasons",
+    lost.forgetsItems,
+  ),
+  "shares-nothing": entry(
+    "Keeps nothing between calls: no response, no item, no sealed reasoning, each refused in OpenAI's words; always reasons",
+    lost.sharesNothing,
+  ),
   "ignores-chain": entry("Ignores the chain and returns null as its id", event.ignoresChain),
   "ignores-chain-echoes": entry("Ignores the chain, but returns its id", event.ignoresChainButEchoes),
   "id-changes": entry("The id of the terminal event is another one", event.idChanges),
@@ -87,6 +102,16 @@ const MENU: Record<string, Fault> = {
   "no-usage": entry("No usage", event.noUsage),
   "no-output-in-terminal": entry("The terminal event has no output", event.noOutputInTerminal),
   "no-deltas": entry("A stream without deltas", event.noDeltas),
+  "all-hollow": entry("Only the deltas say anything: what ends a part or an item is empty", stream.allHollow),
+  "no-indexes": entry("Events without indexes", stream.noIndexes),
+  "all-index-0": entry("Every index is 0", stream.allIndex0),
+  "indexes-as-texts": entry("Indexes as text", stream.indexesAsTexts),
+  "indexes-with-gaps": entry("Indexes that begin at 2 and leave gaps", stream.indexesWithGaps),
+  "no-item-ids": entry("Events without item_id", stream.noItemIds),
+  "item-ids-change": entry("Another item id in every event", stream.itemIdsChange),
+  keepalives: entry("keepalive, ping and other events that aren't of Responses, after every event", stream.keepalives),
+  "chat-chunks-inside": entry("Chunks of Chat Completions between the events", stream.chatChunksInside),
+  "stray-json": entry("null, a text and a list as data between the events", stream.strayJson),
 
   // Framing and encoding
   "bare-json": entry("A bare JSON line, then the stream ends", wire.bareJson),
@@ -100,6 +125,10 @@ const MENU: Record<string, Fault> = {
   "bad-encoding": entry("Claims gzip, but isn't", wire.badEncoding),
   "invalid-utf8": entry("Bytes that aren't UTF-8", wire.invalidUtf8),
   unicode: entry("Multi-byte characters split over chunks", wire.splitCharacters),
+  "split-surrogates": entry("Characters of two UTF-16 units split over deltas", {
+    draft: content.multiByte,
+    ...stream.splitSurrogates,
+  }),
   splits: entry("Every byte in a chunk of its own", wire.byteByByte),
   "endless-event": entry("An event, or a JSON string, without an end", wire.endless),
 
@@ -113,16 +142,119 @@ const MENU: Record<string, Fault> = {
   drip: entry("One byte every that many ms", wire.byteByByte, 1),
 };
 
-/** Undefined for an `emulate/…` name that is not on the menu. Other names are ordinary models. */
-export function menuEntry(model: string): { fault: Fault; number: number } | undefined {
-  if (!model.startsWith("emulate/")) return { fault: entry(""), number: 0 };
-  const [, name = "", given] = /^emulate\/([^/]+)(?:\/(\d+))?$/.exec(model) ?? [];
-  const fault = Object.hasOwn(MENU, name) ? MENU[name] : undefined;
-  return fault && { fault, number: given === undefined ? (fault.number ?? 0) : Number(given) };
+/** Entries that are alike. In a pattern, a word in capitals stands for the part of the name that differs. */
+export const FAMILIES: readonly Family[] = [
+  {
+    pattern: "without-EVENT",
+    description: "A stream without that event",
+    members: prefixed("without-", stream.WITHOUT_EVENT),
+  },
+  {
+    pattern: "doubled-EVENT",
+    description: "A stream with that event twice",
+    members: prefixed("doubled-", stream.DOUBLED_EVENT),
+  },
+  {
+    pattern: "early-EVENT",
+    description: "That event right after the first one",
+    members: prefixed("early-", stream.EARLY_EVENT),
+  },
+  {
+    pattern: "late-EVENT",
+    description: "That event right before the last one",
+    members: prefixed("late-", stream.LATE_EVENT),
+  },
+  {
+    pattern: "renamed-EVENT",
+    description: "That event under another name",
+    members: prefixed("renamed-", stream.RENAMED_EVENT),
+  },
+  {
+    pattern: "hollow-EVENT",
+    description: "That event with empty text, arguments and content",
+    members: prefixed("hollow-", stream.HOLLOW_EVENT),
+  },
+  {
+    pattern: "without-field-FIELD",
+    description: "Without that field of the events, the response, the items or the parts",
+    members: prefixed("without-field-", stream.WITHOUT_FIELD),
+  },
+  {
+    pattern: "null-field-FIELD",
+    description: "With null in that field",
+    members: prefixed("null-field-", stream.NULL_FIELD),
+  },
+  {
+    pattern: "terminal-FORM",
+    description: "A last event of that form",
+    members: prefixed("terminal-", stream.TERMINAL_FORMS),
+  },
+  {
+    pattern: "numbers-FORM",
+    description: "Sequence numbers of that form",
+    members: prefixed("numbers-", stream.NUMBER_FORMS),
+  },
+  {
+    pattern: "created-at-FORM",
+    description: "created_at in that form",
+    members: prefixed("created-at-", stream.CREATED_AT_FORMS),
+  },
+  { pattern: "items-with-FORM", description: "Items of that form", members: prefixed("items-with-", ITEM_FORMS) },
+  { pattern: "usage-FORM", description: "Usage of that form", members: prefixed("usage-", USAGE_FORMS) },
+  {
+    pattern: "WHAT-as-FORM-in-PLACE",
+    description: "That error in that form: with its status, with 200, or before or after the first output of a stream",
+    members: Object.fromEntries(Object.entries(ERROR_FORMS).map(([name, { hooks }]) => [name, hooks])),
+  },
+  {
+    pattern: "forgets-chain-WAY",
+    description: "Refuses every previous_response_id in that way",
+    members: prefixed("forgets-chain-", lost.FORGETS_CHAIN),
+  },
+  {
+    pattern: "forgets-calls-WAY",
+    description: "Ignores the chain, and refuses a tool's output in that way since its call is missing",
+    members: prefixed("forgets-calls-", lost.FORGETS_CALLS),
+  },
+  {
+    pattern: "forgets-items-WAY",
+    description: "Refuses items in that way; always reasons",
+    members: prefixed("forgets-items-", lost.FORGETS_ITEMS),
+  },
+];
+
+function prefixed(prefix: string, members: Record<string, Hooks>): Record<string, Hooks> {
+  return Object.fromEntries(Object.entries(members).map(([name, hooks]) => [prefix + name, hooks]));
 }
 
-export const menuModels = (): { id: string; description: string }[] =>
-  Object.entries(MENU).map(([name, { description, number }]) => ({
+const MEMBERS: Record<string, Hooks> = Object.assign({}, ...FAMILIES.map(({ members }) => members)) as Record<
+  string,
+  Hooks
+>;
+
+function entryOf(text: string): { hooks: Hooks; number: number } | undefined {
+  const [, name = "", given] = /^([^/]+)(?:\/(\d+))?$/.exec(text) ?? [];
+  const fault = Object.hasOwn(MENU, name) ? MENU[name] : undefined;
+  const hooks = fault ?? (Object.hasOwn(MEMBERS, name) ? MEMBERS[name] : undefined);
+  return hooks && { hooks, number: given === undefined ? (fault?.number ?? 0) : Number(given) };
+}
+
+/** Undefined for an `emulate/…` name that is not on the menu. Other names are ordinary models. */
+export function faultOf(model: string): BoundHooks | undefined {
+  const [, names] = /(?:^|\/)emulate\/(.*)$/.exec(model) ?? [];
+  if (names === undefined) return bind([]);
+  const entries = names.split("+").map(entryOf);
+  return entries.includes(undefined) ? undefined : bind(entries.filter((each) => each !== undefined));
+}
+
+/** Each entry, and one member of each family. */
+export const menuModels = (): { id: string; description: string }[] => [
+  ...Object.entries(MENU).map(([name, { description, number }]) => ({
     id: `emulate/${name}${number === undefined ? "" : `/${number}`}`,
     description,
-  }));
+  })),
+  ...FAMILIES.map(({ pattern, description, members }) => ({
+    id: `emulate/${Object.keys(members)[0] ?? ""}`,
+    description: `${description}: one of ${Object.keys(members).length} entries ${pattern}`,
+  })),
+];

@@ -1,18 +1,8 @@
 // Entries of the menu that answer without a generation: errors, redirects, pages that aren't JSON.
 // The bodies are those of test/fixtures/derived, with our own request id.
-import {
-  chainNotFound,
-  HUB_CODE,
-  hubError,
-  invalidKey,
-  itemNotFound,
-  modelNotFound,
-  openaiError,
-  SATURATED,
-  SATURATED_CODE,
-} from "./errors.ts";
+import { HUB_CODE, hubError, invalidKey, modelNotFound, openaiError, SATURATED, SATURATED_CODE } from "./errors.ts";
 import type { Call, Hooks } from "./fault.ts";
-import { asObjects, asText, type JsonObject } from "./json.ts";
+import type { JsonObject } from "./json.ts";
 import { type Script, step, textScript } from "./script.ts";
 
 type Refuse = (call: Call, number: number) => Script | undefined;
@@ -150,16 +140,6 @@ export const times = ({ instead }: Hooks): Hooks =>
 export const saturatedUntil = refuseWith((call, seconds) =>
   hubError(503, call.requestId, SATURATED, {}, { "retry-after": String(seconds) }),
 );
-
-export const forgetsChain = (status: number): Hooks =>
-  refuseWith((call) => {
-    const previous = asText(call.body["previous_response_id"]);
-    return previous === undefined ? undefined : chainNotFound(previous, status);
-  });
-export const forgetsItems = refuseWith((call) => {
-  const item = asObjects(call.body["input"]).find((entry) => asText(entry["id"])?.startsWith("rs_"));
-  return item && itemNotFound(asText(item["id"]) ?? "");
-});
 
 function openaiErrorOfHub(status: number, message: string, code: string): Script {
   return textScript(status, JSON.stringify({ error: { code, message, type: "system_error" } }), {

@@ -37,17 +37,25 @@ export const jsonScript = (status: number, body: JsonObject, headers: Record<str
     ...headers,
   });
 
-/** Numbers the events and writes them as `event:` and `data:` lines. */
+/** Numbers the events, and writes them as `event:` and `data:` lines. What has no type gets no `event:` line; what has a number keeps it. */
 export const sseScript = (events: JsonObject[], paceMs: number): Script => ({
   status: 200,
   headers: { "content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache" },
   steps: events.map((event, sequence_number) => ({
-    ...step(`event: ${asText(event["type"]) ?? ""}\ndata: ${JSON.stringify({ ...event, sequence_number })}\n\n`, 1),
+    ...step(`${nameLine(event)}data: ${JSON.stringify(numbered(event, sequence_number))}\n\n`, 1),
     delta: isDelta(event),
     ...(paceMs > 0 && isDelta(event) ? { pauseMs: paceMs } : {}),
   })),
   end: "end",
 });
+
+const nameLine = (event: JsonObject): string => {
+  const type = asText(event["type"]);
+  return type === undefined ? "" : `event: ${type}\n`;
+};
+
+const numbered = (event: JsonObject, sequence_number: number): JsonObject =>
+  "sequence_number" in event || event["type"] === undefined ? event : { ...event, sequence_number };
 
 export const isStream = (script: Script): boolean =>
   (script.headers["content-type"] ?? "").startsWith("text/event-stream");

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { ask, type EmulatorAnswer, chunksOf, eventsIn, outputTextOf, terminalOf, typesOf } from "../emulator/ask.ts";
 import { type Emulator, startEmulator } from "../emulator/emulator.ts";
 import { asObject, asObjects, asText, type JsonObject } from "../emulator/json.ts";
+import { FAMILIES } from "../emulator/menu.ts";
 
 let emulator: Emulator;
 beforeAll(async () => {
@@ -140,6 +141,22 @@ const MENU: Record<string, Check> = {
     expect(typesOf(events)).toContain("weather.changed");
     expect(itemTypes(terminalOf(events))).toEqual(["hologram", "message"]);
   }),
+  everything: answers("everything", ({ json: answer, events }) =>
+    expect(itemTypes(events.length > 0 ? terminalOf(events) : answer)).toEqual([
+      "reasoning",
+      "web_search_call",
+      "message",
+      "function_call",
+    ]),
+  ),
+  reasons: answers("reasons", ({ json: answer, events }) =>
+    expect(itemTypes(events.length > 0 ? terminalOf(events) : answer)).toEqual(["reasoning", "message"]),
+  ),
+  "big-integers": answers(
+    "big-integers",
+    ({ text }) => expect(text).toContain('"arguments":"{\\"id\\":9223372036854775807}"'),
+    '{"id":9223372036854775807}',
+  ),
   long: answers("long/3", () => {}, "word1 word2 word3"),
   "too-large": streams(
     "too-large/100000",
@@ -234,16 +251,61 @@ const MENU: Record<string, Check> = {
     expect(result.status).toBe(400);
     expect(result.json["error"]).toMatchObject({ code: "previous_response_not_found" });
   },
-  "forgets-chain-404": async () => {
-    expect((await followUp("forgets-chain-404")).status).toBe(404);
-  },
   "forgets-items": async () => {
-    expect((await json("forgets-items")).status).toBe(200);
-    const input = [{ type: "reasoning", id: "rs_1", summary: [] }];
-    const result = await json("forgets-items", { input });
-    expect(result.status).toBe(400);
-    const message = expect.stringContaining("Item with id 'rs_1' not found.") as string;
-    expect(result.json["error"]).toMatchObject({ message });
+    expect(itemTypes((await json("forgets-items")).json)).toEqual(["reasoning", "message"]);
+    for (const item of [
+      { type: "reasoning", id: "rs_1", summary: [] },
+      { role: "assistant", id: "msg_1", content: "a" },
+      { type: "function_call", id: "fc_1", call_id: "call_1", name: "f", arguments: "{}" },
+      { type: "item_reference", id: "msg_1" },
+      { id: "msg_1" },
+    ]) {
+      const result = await json("forgets-items", { input: [item] });
+      expect(result.status).toBe(400);
+      const message = expect.stringContaining(`Item with id '${item.id}' not found.`) as string;
+      expect(result.json["error"]).toMatchObject({ message });
+    }
+  },
+  "shares-nothing": async () => {
+    const tools = [{ type: "function", name: "weather", parameters: { type: "object" } }];
+    const first = await json("shares-nothing", { tools });
+    const [thought, call] = asObjects(first.json["output"]);
+    expect([thought, call]).toMatchObject([
+      {
+        type: "reasoning",
+        id: expect.stringMatching(/^rs_/) as string,
+        encrypted_content: expect.any(String) as string,
+      },
+      { type: "function_call", id: expect.stringMatching(/^fc_/) as string, name: "weather" },
+    ]);
+    const output = { type: "function_call_output", call_id: call?.["call_id"] ?? "", output: "rain" };
+    const next = (...input: JsonObject[]): Promise<EmulatorAnswer> =>
+      json("shares-nothing", { tools, input: [{ role: "user", content: "hi" }, ...input, output] });
+    const refusal = async (...input: JsonObject[]): Promise<unknown> => {
+      const { status, json: refused } = await next(...input);
+      return [status, String(asObject(refused["error"])?.["message"]).replaceAll(/_\w{8,}/g, "_X")];
+    };
+    const { encrypted_content: _, ...unsealed } = thought ?? {};
+    const withoutId = ({ id: _id, ...item }: JsonObject): JsonObject => item;
+    expect([
+      await refusal({ type: "item_reference", id: thought?.["id"] ?? "" }, call ?? {}),
+      await refusal(thought ?? {}, call ?? {}),
+      await refusal(unsealed, call ?? {}),
+      await refusal(call ?? {}),
+      await refusal(unsealed, withoutId(call ?? {})),
+    ]).toEqual([
+      [404, expect.stringContaining("Item with id 'rs_X' not found.")],
+      [400, "The encrypted content for item rs_X could not be verified."],
+      [404, expect.stringContaining("Item with id 'rs_X' not found.")],
+      [400, "Item 'fc_X' of type 'function_call' was provided without its required 'reasoning' item: 'rs_X'."],
+      [400, "Item 'rs_X' of type 'reasoning' was provided without its required following item."],
+    ]);
+    const second = await next(withoutId(call ?? {}));
+    expect([textOf(second), itemTypes(second.json)]).toEqual([
+      `${PLAIN} Function outputs: "rain".`,
+      ["reasoning", "message"],
+    ]);
+    expect((await json("shares-nothing", { previous_response_id: first.json["id"] ?? "" })).status).toBe(400);
   },
   "ignores-chain": async () => {
     const result = await followUp("ignores-chain");
@@ -295,6 +357,26 @@ const MENU: Record<string, Check> = {
     expect([terminalOf(result.events)["output"], deltaText(result)]).toEqual([[], PLAIN]);
   },
   "no-deltas": streams("no-deltas", (result) => expect(deltaText(result)).toBe("")),
+  "all-hollow": async () => {
+    const result = await stream("all-hollow");
+    expect([textOf(result), deltaText(result)]).toEqual(["", PLAIN]);
+  },
+  "no-indexes": streams("no-indexes", ({ text }) => expect(text).not.toContain("_index")),
+  "all-index-0": streams("everything+all-index-0", ({ text }) =>
+    expect(text).not.toMatch(/(?:output|content|summary)_index":[1-9]/),
+  ),
+  "indexes-as-texts": streams("indexes-as-texts", ({ text }) => expect(text).toContain('"output_index":"0"')),
+  "indexes-with-gaps": streams("indexes-with-gaps", ({ text }) => expect(text).toContain('"output_index":2')),
+  "no-item-ids": streams("no-item-ids", ({ text }) => expect(text).not.toContain("item_id")),
+  "item-ids-change": streams("item-ids-change", ({ events }) => {
+    const ids = events.flatMap(({ item_id, item }) => item_id ?? asObject(item)?.["id"] ?? []);
+    expect(new Set(ids).size).toBe(ids.length);
+  }),
+  keepalives: streams("keepalives", ({ events }) => expect(typesOf(events)).toContain("keepalive")),
+  "chat-chunks-inside": streams("chat-chunks-inside", ({ text }) =>
+    expect(text).toMatch(/\n\ndata: \{[^\n]*chat\.completion\.chunk[^\n]*\}\n\n/),
+  ),
+  "stray-json": streams("stray-json", ({ text }) => expect(text).toContain('data: null\n\ndata: "ok"\n\ndata: []')),
 
   "bare-json": async () => {
     const result = await stream("bare-json");
@@ -329,6 +411,12 @@ const MENU: Record<string, Check> = {
     const cut = (chunk: Buffer): boolean => ((chunk[0] ?? 0) & 0xc0) === 0x80;
     expect(chunks.filter(cut).length).toBeGreaterThan(20);
     expect(textOf(await stream("unicode"))).toContain("你好，世界 🙂 👩‍👩‍👧");
+  },
+  "split-surrogates": async () => {
+    const { events } = await stream("split-surrogates");
+    const pieces = events.flatMap(({ delta }) => asText(delta) ?? []);
+    expect(pieces.some((piece) => !piece.isWellFormed())).toBe(true);
+    expect(pieces.join("")).toContain("你好，世界 🙂 👩‍👩‍👧");
   },
   splits: async () => {
     const chunks = await chunksOf(emulator, body("splits", { stream: true }));
@@ -387,11 +475,23 @@ test("GET /v1/models lists every entry of the menu with a description, and this 
   expect(list["object"]).toBe("list");
   const entries = asObjects(list["data"]).filter(({ id }) => asText(id)?.startsWith("emulate/"));
   const names = entries.map(({ id }) => asText(id)?.split("/")[1]);
-  expect(names.toSorted()).toEqual(Object.keys(MENU).toSorted());
+  // emulator-families.test.ts tests the families, each of which the list shows by its first member.
+  const ofFamilies = FAMILIES.map(({ members }) => Object.keys(members)[0]);
+  expect(names.toSorted()).toEqual([...Object.keys(MENU), ...ofFamilies].toSorted());
   for (const { description, object } of entries) {
     expect([typeof description, object]).toEqual(["string", "model"]);
   }
   expect(asObjects(list["data"])).toContainEqual(expect.objectContaining({ id: "gpt-6-sol" }));
+});
+
+test("entries joined by + change one answer together, and an ordinary name may come first", async () => {
+  const { events } = await stream("reasons+without-created+no-indexes");
+  expect(events[0]?.["type"]).toBe("response.in_progress");
+  expect(itemTypes(terminalOf(events))).toEqual(["reasoning", "message"]);
+  expect(JSON.stringify(events)).not.toContain("_index");
+  const named = await ask(emulator, { model: "gpt-6-sol/emulate/reasons", input: "hi" });
+  expect(itemTypes(named.json)).toEqual(["reasoning", "message"]);
+  expect((await json("reasons+nothing-like-it")).status).toBe(503);
 });
 
 test.each(Object.entries(MENU))("emulate/%s behaves as described", (_name, check) => check());

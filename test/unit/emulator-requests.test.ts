@@ -33,6 +33,13 @@ test("GET /emulator/requests lists the requests whose body contains a given stri
   expect(await Promise.all(["of two", "the second", "neither", ""].map(countRequestsWith))).toEqual([2, 1, 0, 2]);
 });
 
+test("an integer beyond 2^53 in a request comes back as it was written", async () => {
+  const parameters = '{"type":"object","properties":{"n":{"type":"integer","maximum":9223372036854775807}}}';
+  const body = `{"model":"${model}","input":"hi","tool_choice":"none","tools":[{"type":"function","name":"f","parameters":${parameters}}]}`;
+  for (const raw of [body, body.replace("{", '{"stream":true,')])
+    expect((await ask(emulator, raw)).text).toContain(`"parameters":${parameters}`);
+});
+
 describe("streams", () => {
   test("the events of a text answer have OpenAI's order, and their text equals the JSON answer's", async () => {
     const answer = await ask(emulator, { model, input: "hi", stream: true });
