@@ -183,7 +183,7 @@ function printNextSteps(plan: Plan): void {
   console.log("       npm run deploy   to Cloudflare");
 }
 
-/** Reads the key that the user types or pipes. Returns an empty string if there is none. @throws CommandError in CI, if nothing is piped */
+/** Reads the key that the user types or pipes. Returns an empty string if there is none. @throws CommandError on a terminal in CI */
 async function askForKey(mayKeep: boolean): Promise<string> {
   if (!process.stdin.isTTY) return (await readLine()).trim();
   if (process.env["CI"])

@@ -1,6 +1,6 @@
-// The log: one JSON line per request, and one per failure that no caller sees. METRICS, if bound, receives one data point per request. A
-// line contains the class of an error, and the stack frames of an unexpected one, but never its message, which may contain addresses, keys
-// or a caller's words.
+// The log: one JSON line per request, job attempt and delivery attempt, and one per failure that no caller sees. METRICS, if bound, receives
+// one data point for each request and attempt. A line contains the class of an error, and the stack frames of an unexpected one, but never
+// its message, which may contain addresses, keys or a caller's words.
 import { errorNameOf, type Problem } from "../core/lib/problem.ts";
 
 /** The fields of one log line. They never contain a prompt, an answer, a key or an owner. */

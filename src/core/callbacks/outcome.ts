@@ -1,5 +1,5 @@
-// Determines the outcome of one attempt to deliver, and when the next attempt is due. A failure with any status is retried, because the
-// receiver may be repaired within a day. Only a request that can never succeed is given up immediately.
+// Determines the outcome of one attempt to deliver, and when the next attempt is due. A failure with any status but 410 is retried,
+// because the receiver may be repaired within a day. Only a request that can never succeed is given up immediately.
 import { isRecord, parseJson, textOf } from "../lib/json.ts";
 import { retryAfterSeconds } from "../upstream/upstream-error.ts";
 

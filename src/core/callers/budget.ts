@@ -80,7 +80,10 @@ export interface ExceededLimit {
 const IMAGE_TOKENS = 5_000;
 /** Assumed for a conversation of unknown length, if the config has no `max_context_tokens`. */
 const CONTEXT_TOKENS = 128_000;
-/** If the config has no `max_output_tokens`, this is the output limit of a call and the output that its hold assumes. */
+/**
+ * The output limit of a restricted caller's call, if neither its preset nor the config sets one. The hold of a call without a limit assumes
+ * as much.
+ */
 export const OUTPUT_TOKENS = 16_384;
 
 /**

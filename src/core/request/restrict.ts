@@ -159,7 +159,7 @@ function maxOutputTokens(requested: number | undefined, preset: Preset, grant: G
   return Math.min(tokens, ceiling, limits.max_output_tokens ?? Infinity, grant.maxOutputTokens ?? Infinity);
 }
 
-/** Whether the composed request would be the same without this field. */
+/** Whether a field that is not allowed can be ignored: it is an empty list, or has the value that applies anyway. */
 function isNoOp(field: string, value: unknown, preset: Preset, config: Config): boolean {
   if (Array.isArray(value) && value.length === 0) return true;
   if (IDENTITY_FIELDS.has(field)) return false;
