@@ -17,7 +17,7 @@ export interface StoredSession extends SessionOwner, PendingRuns {
   shownId: string | null;
   /** When recent answers arrived, by id, in Unix milliseconds. KV may not show an answer for some time after that. */
   receivedAt: Record<string, number>;
-  /** Jobs that this page started, newest first. */
+  /** Jobs that this page started or found by id, newest first. */
   jobs: string[];
 }
 
