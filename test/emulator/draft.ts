@@ -58,7 +58,9 @@ export function withText(draft: Draft, change: (text: string) => string): Draft 
 export function draftOf(request: JsonObject, items: Item[]): Draft {
   const transcript = transcriptOf(items);
   const thinking = reasoning(request, transcript);
-  const tools = transcript.endsWithOutput ? [] : callableTools(request);
+  // A question with the word "twice" takes two steps with functions.
+  const steps = /\btwice\b/i.test(transcript.userTexts.at(-1) ?? "") ? 2 : 1;
+  const tools = transcript.endsWithOutput && transcript.outputs.length >= steps ? [] : callableTools(request);
   const answer = tools.length > 0 ? functionCalls(request, tools, transcript) : textAnswer(request, transcript);
   return {
     id: newId("resp"),

@@ -20,8 +20,6 @@ export type EmulatorOptions = {
   key?: string;
   /** Pause before each delta of a stream. */
   paceMs?: number;
-  /** Answers as this model, whichever one a request names. */
-  model?: string;
 };
 
 export type ReceivedRequest = Progress & {
@@ -153,9 +151,9 @@ async function reply(
     return;
   }
   const { raw } = request;
-  const { options, port, refusedOnce } = state;
+  const { port, refusedOnce } = state;
   const stream = body["stream"] === true;
-  const call = { body, raw, model: options.model ?? model, stream, key, requestId, port, refusedOnce };
+  const call = { body, raw, model, stream, key, requestId, port, refusedOnce };
   const { script, storedId } = answerCall(call, state.memory, state.options.paceMs ?? 0);
   await deliver(script, response, request);
   // OpenAI cancels a generation when its client disconnects, and does not store it.
