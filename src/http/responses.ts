@@ -5,11 +5,11 @@ import { answer, type Question } from "../answer/answer.ts";
 import { joinResponsesRun } from "../answer/runs/join-run.ts";
 import { deleteStoredTurn, readStoredTurn } from "../answer/stored-turns.ts";
 import { compose, type Composed, composeResponses } from "../core/request/compose.ts";
-import { decodeUtf8, type JsonObject } from "../core/lib/json.ts";
+import { decodeUtf8, JSON_LIMITS, type JsonObject } from "../core/lib/json.ts";
 import { restrictCacheControl, restrictedBodyBytes, restrictResponses } from "../core/request/restrict.ts";
 import { Problem } from "../core/lib/problem.ts";
 import { readResponses } from "../core/request/read-responses.ts";
-import { asItems } from "../core/turns/replay-input.ts";
+import { inputItemsOf } from "../core/turns/input-items.ts";
 import { completeResponse } from "../core/reply/response-object.ts";
 import type { Config } from "../core/config/define-config.ts";
 import type { ResponsesRequest } from "../contract/ask.ts";
@@ -39,7 +39,8 @@ async function postResponses(c: Context<AppEnv>): Promise<Response> {
   const caller = await admit(deps, request, { logFields, waitUntil });
   const { grant } = caller;
   const bytes = await deps.receive(request, maxBodyBytes(grant, config));
-  const parsed = readResponses(decodeUtf8(bytes), headers.get("content-type"));
+  const limits = grant === undefined ? JSON_LIMITS.server : JSON_LIMITS.restricted;
+  const parsed = readResponses(decodeUtf8(bytes), headers.get("content-type"), limits);
   const cacheControl = readCacheControl(headers.get("cache-control"));
   const { composed, echoed, metadata } = composeFor(grant, parsed, bytes.length, config);
   const stream = parsed.stream ?? false;
@@ -49,7 +50,8 @@ async function postResponses(c: Context<AppEnv>): Promise<Response> {
     previousId: parsed.previous_response_id ?? undefined,
     cache: undefined,
     cacheControl: restricted ? restrictCacheControl(cacheControl) : cacheControl,
-    cacheByDefault: config.cache !== false && config.cache.responses,
+    // A client that sends max-age=0 wants no cache at all. On /ask, where the cache is on by default, it asks for a fresh answer.
+    cacheByDefault: config.cache !== false && config.cache.responses && cacheControl.maxAge !== 0,
     metadata,
     stream,
     idFirst: false,
@@ -143,11 +145,7 @@ async function getInputItems(c: Context<AppEnv>): Promise<Response> {
   const { deps } = c.var;
   const caller = await admitById(deps, c.req.raw, c.var);
   const turn = await readStoredTurn(deps, caller.owner, c.req.param("id") ?? "");
-  const items = asItems(turn.input).map((item, at) => ({
-    ...item,
-    type: item["type"] ?? "message",
-    id: typeof item["id"] === "string" ? item["id"] : `item_${at}_${turn.id.slice(-12)}`,
-  }));
+  const items = inputItemsOf(turn);
   // As in OpenAI's API, the newest item comes first by default.
   const ordered = c.req.query("order") === "asc" ? items : items.toReversed();
   const after = c.req.query("after");

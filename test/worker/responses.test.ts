@@ -243,14 +243,14 @@ describe("GET, input_items, DELETE", () => {
     expect(items).toMatchObject({
       object: "list",
       has_more: true,
-      data: [{ role: "user", content: input[0]?.content }],
+      data: [{ role: "user", content: [{ type: "input_text", text: input[0]?.content }] }],
     });
     const rest = (await object(
       await worker.get(`/v1/responses/${turn.id}/input_items?order=asc&after=${items.last_id}`),
     )) as {
       data: Json[];
     };
-    expect(rest).toMatchObject({ has_more: false, data: [{ content: input[1]?.content }] });
+    expect(rest).toMatchObject({ has_more: false, data: [{ content: [{ text: input[1]?.content }] }] });
     const deleted = await object(await worker.send(`/v1/responses/${turn.id}`, { method: "DELETE" }));
     expect(deleted).toEqual({ id: turn.id, object: "response", deleted: true });
     expect((await worker.get(`/v1/responses/${turn.id}`)).status).toBe(404);

@@ -1,10 +1,23 @@
 // Completes the response object of /v1/responses, and the items and parts in its events. Adds the keys that the Open Responses
-// specification requires, since older relays leave out many. Replaces upstream's ids and error messages, and hides a preset's fields from
-// restricted callers.
-import { isRecord, type JsonObject, recordsOf, textOf } from "../lib/json.ts";
-import { DEFAULTS } from "../../contract/response.ts";
+// specification requires, at every level, since many relays leave them out. Replaces upstream's ids and error messages, and hides a preset's
+// fields from restricted callers.
+import { isRecord, type JsonObject, objectOf, recordsOf, textOf } from "../lib/json.ts";
+import { unixSeconds } from "../lib/unix-seconds.ts";
+import { type DefaultedFields, DEFAULTS } from "../../contract/response.ts";
 import { usageOf } from "../upstream/usage.ts";
 import { itemsOf, outputText } from "../upstream/output.ts";
+import {
+  booleanOf,
+  integerOf,
+  metadataOf,
+  nameOf,
+  numberOf,
+  reasoningOf,
+  stringOf,
+  textOptionsOf,
+  toolChoiceOf,
+  toolsOf,
+} from "./echoed-fields.ts";
 
 export interface ResponseContext {
   id: string;
@@ -17,90 +30,80 @@ export interface ResponseContext {
   restricted: boolean;
 }
 
-/** Keys that a preset may set and a restricted caller must not see. The caller gets the values of its own request, or the defaults. */
-const HIDDEN = new Set(["tools", "tool_choice", "metadata", "text", "user", "safety_identifier", "prompt_cache_key"]);
-/** Keys that a restricted caller sees besides those of DEFAULTS. */
-const SHOWN = new Set([
-  "id",
-  "created_at",
-  "status",
-  "model",
-  "output",
-  "output_text",
-  "usage",
-  "previous_response_id",
-]);
-/** Keys that completeResponse always sets. FIRST and LAST give them their usual places in the object. */
-const FIRST: JsonObject = { id: "" };
-const LAST: JsonObject = {
-  created_at: 0,
-  status: "",
-  model: "",
-  output: [],
-  output_text: "",
-  usage: null,
-  previous_response_id: null,
-};
-
-/** Required keys that must not be null. */
-const NEVER_NULL = [
-  "parallel_tool_calls",
-  "temperature",
-  "top_p",
-  "presence_penalty",
-  "frequency_penalty",
-  "top_logprobs",
-  "service_tier",
-  "store",
-  "background",
-  "truncation",
-  "tool_choice",
-  "tools",
-  "text",
-  "metadata",
-];
+/** What a restricted caller sees of the fields that only its preset may have set. */
+const NOTHING: JsonObject = {};
 
 /** Adds the required keys that are missing. @param response upstream's object, either complete or as in a stream's early events */
 export function completeResponse(response: JsonObject, context: ResponseContext): JsonObject {
-  const assumed: JsonObject = { ...DEFAULTS };
-  for (const key of Object.keys(DEFAULTS))
-    if (context.request[key] !== undefined && key !== "object") assumed[key] = context.request[key];
-  // One literal has all keys. V8 would turn an object that grows key by key into a dictionary, which takes twice as long to serialize.
-  const complete: JsonObject = {
-    ...FIRST,
-    ...assumed,
-    ...LAST,
-    ...(context.restricted ? withoutPresetFields(response) : response),
-  };
-  for (const key of NEVER_NULL) complete[key] ??= context.request[key] ?? DEFAULTS[key];
-  // Upstream echoes a preset's instructions, which belong to the deployer. The caller must not see them.
-  complete["instructions"] = context.request["instructions"] ?? null;
-  complete["id"] = context.id;
-  complete["previous_response_id"] = context.previousId;
-  complete["object"] = "response";
-  complete["created_at"] =
-    typeof response["created_at"] === "number" ? Math.floor(response["created_at"]) : context.now;
-  complete["status"] = textOf(response["status"]) || "completed";
-  complete["model"] = textOf(response["model"]) || textOf(context.request["model"]);
-  if (complete["status"] === "completed" && typeof response["completed_at"] !== "number")
-    complete["completed_at"] = context.now;
+  const { request, restricted, now } = context;
+  // Upstream also echoes what a preset set. A restricted caller gets only the values of its own request.
+  const shown = restricted ? NOTHING : response;
+  const echoed = (name: keyof DefaultedFields, read: (value: unknown) => unknown, source = response): unknown =>
+    read(source[name]) ?? read(request[name]) ?? DEFAULTS[name];
+  const status = textOf(response["status"]) || "completed";
+  const created = unixSeconds(response["created_at"], now);
+  const completed = unixSeconds(response["completed_at"], status === "completed" ? now : null);
   const items = itemsOf(response).map(withAnnotations);
-  complete["output"] = context.restricted ? items.map(withoutTools) : items;
-  complete["output_text"] = outputText(response);
-  complete["usage"] = completeUsage(response["usage"]);
-  if (isRecord(response["error"])) {
-    complete["error"] = {
-      code: textOf(response["error"]["code"]) || "server_error",
-      message: "The model failed to answer. The call may have been billed; send it again only if you accept that.",
-    };
-  }
+  // One literal has all keys. V8 would turn an object that grows key by key into a dictionary, which takes twice as long to serialize.
+  const complete = {
+    id: context.id,
+    object: "response",
+    created_at: created,
+    completed_at: completed === null ? null : Math.max(completed, created),
+    status,
+    model: textOf(response["model"]) || textOf(request["model"]),
+    previous_response_id: context.previousId,
+    // Upstream echoes a preset's instructions, which belong to the deployer. The caller must not see them.
+    instructions: request["instructions"] ?? null,
+    output: restricted ? items.map(withoutTools) : items,
+    output_text: outputText(response),
+    error: completeError(response["error"], status),
+    incomplete_details: incompleteDetailsOf(response["incomplete_details"]),
+    usage: completeUsage(response["usage"]),
+    max_output_tokens: echoed("max_output_tokens", integerOf),
+    max_tool_calls: echoed("max_tool_calls", integerOf),
+    parallel_tool_calls: echoed("parallel_tool_calls", booleanOf),
+    temperature: echoed("temperature", numberOf),
+    top_p: echoed("top_p", numberOf),
+    presence_penalty: echoed("presence_penalty", numberOf),
+    frequency_penalty: echoed("frequency_penalty", numberOf),
+    top_logprobs: echoed("top_logprobs", integerOf),
+    reasoning: reasoningOf(response["reasoning"], request["reasoning"]),
+    service_tier: echoed("service_tier", nameOf),
+    store: echoed("store", booleanOf),
+    background: echoed("background", booleanOf),
+    truncation: echoed("truncation", nameOf),
+    tool_choice: echoed("tool_choice", toolChoiceOf, shown),
+    tools: echoed("tools", toolsOf, shown),
+    text: textOptionsOf(shown["text"], request["text"]),
+    metadata: echoed("metadata", metadataOf, shown),
+    user: echoed("user", stringOf, shown),
+    safety_identifier: echoed("safety_identifier", stringOf, shown),
+    prompt_cache_key: echoed("prompt_cache_key", stringOf, shown),
+  } satisfies Record<keyof DefaultedFields, unknown> & JsonObject;
+  return restricted ? complete : addUnknownKeys(complete, response);
+}
+
+/** Adds the keys that this Worker does not know. */
+function addUnknownKeys(complete: JsonObject, response: JsonObject): JsonObject {
+  for (const key of Object.keys(response)) if (!(key in complete)) complete[key] = response[key];
   return complete;
 }
 
-function withoutPresetFields(response: JsonObject): JsonObject {
-  return Object.fromEntries(
-    Object.entries(response).filter(([key]) => !HIDDEN.has(key) && (SHOWN.has(key) || Object.hasOwn(DEFAULTS, key))),
-  );
+/** Replaces upstream's message, which may name its accounts. A failed response always has an error. */
+function completeError(error: unknown, status: string): JsonObject | null {
+  const { code, message } = typeof error === "string" ? { code: "", message: error } : objectOf(error);
+  const isEmpty = textOf(code) === "" && textOf(message) === "";
+  if (isEmpty && status !== "failed") return null;
+  return {
+    code: textOf(code) || "server_error",
+    message: "The model failed to answer. The call may have been billed; send it again only if you accept that.",
+  };
+}
+
+function incompleteDetailsOf(details: unknown): JsonObject | null {
+  if (typeof details === "string" && details !== "") return { reason: details };
+  return isRecord(details) && typeof details["reason"] === "string" ? details : null;
 }
 
 /** Empties the item's list of a hosted server's tools, which belongs to the preset. @returns the item itself if it has no list */
@@ -131,16 +134,18 @@ function dropNull(part: JsonObject, key: string): JsonObject {
 function completeUsage(usage: unknown): JsonObject | null {
   const counted = usageOf(usage);
   if (counted === null || !isRecord(usage)) return null;
+  const input = objectOf(usage["input_tokens_details"]);
   return {
     ...usage,
     input_tokens: counted.input_tokens,
     input_tokens_details: {
-      ...(isRecord(usage["input_tokens_details"]) ? usage["input_tokens_details"] : {}),
+      ...input,
       cached_tokens: counted.cached_tokens,
+      cache_write_tokens: integerOf(input["cache_write_tokens"]) ?? 0,
     },
     output_tokens: counted.output_tokens,
     output_tokens_details: {
-      ...(isRecord(usage["output_tokens_details"]) ? usage["output_tokens_details"] : {}),
+      ...objectOf(usage["output_tokens_details"]),
       reasoning_tokens: counted.reasoning_tokens,
     },
     total_tokens: counted.total_tokens,
