@@ -1,0 +1,80 @@
+// The AI SDK against the app in this process, while upstream sends streams that a relay has broken: it reads the good stream's text and
+// calls, or it sees an error. test/unit/relay-sweep.test.ts does the same with the openai SDK, and with more streams.
+import { createOpenAI } from "@ai-sdk/openai";
+import { streamText, tool } from "ai";
+import { expect, test } from "vitest";
+import * as z from "zod";
+import { createRelayGateway, type RelayGateway } from "../support/relay-gateway.ts";
+import { chunksOf, HABITS, mutationsOf, withHabits } from "../support/relay-mutations.ts";
+import { everyNth } from "../support/relay-sweep.ts";
+import { goodStream, PLANS, type RelayEvent, type Truth } from "../support/relay-streams.ts";
+
+const SWEEPS = process.env["SWEEP"] === "1";
+const GOOD = PLANS.map(goodStream);
+const LONG = { timeout: 1_800_000 };
+
+const anyTool = tool({ inputSchema: z.looseObject({}), execute: () => "done" });
+
+/** What the SDK reads, as one text; its error instead, if it has one. */
+async function read(gateway: RelayGateway, events: readonly RelayEvent[]): Promise<string> {
+  gateway.script({ chunks: chunksOf(events) });
+  const openai = createOpenAI({
+    baseURL: "http://localhost/v1",
+    apiKey: "sk_any",
+    fetch: (input, init) =>
+      gateway.fetch(new URL(input instanceof Request ? input.url : input).pathname, {
+        body: JSON.parse(String(init?.body)) as object,
+      }),
+  });
+  const result = streamText({
+    model: openai.responses("m"),
+    prompt: "Hi",
+    maxRetries: 0,
+    tools: { get_weather: anyTool, get_time: anyTool, look_up: anyTool, shell: openai.tools.customTool({}) },
+    onError: () => undefined,
+  });
+  let text = "";
+  const calls: unknown[] = [];
+  for await (const part of result.stream) {
+    if (part.type === "error") return "error";
+    if (part.type === "text-delta") text += part.text;
+    if (part.type === "tool-call" && part.providerExecuted !== true)
+      calls.push([part.toolCallId, part.toolName, part.input]);
+    if (part.type === "tool-error") calls.push(part.error);
+  }
+  return JSON.stringify({ text, calls });
+}
+
+/** What the SDK reads of a good stream. It shows a refusal as text. */
+function expected({ outputText, refusal, calls }: Truth): string {
+  const parsed = calls.map(({ call_id, name, arguments: text }) => [
+    call_id,
+    name,
+    name === "shell" ? text : (JSON.parse(text) as unknown),
+  ]);
+  return JSON.stringify({ text: outputText + refusal, calls: parsed });
+}
+
+test("the AI SDK reads every good stream, with every habit of a relay", LONG, async () => {
+  const gateway = await createRelayGateway();
+  const faults: string[] = [];
+  for (const { name, events, truth } of GOOD) {
+    for (const habits of HABITS) {
+      const actual = await read(gateway, withHabits(events, habits));
+      if (actual !== expected(truth)) faults.push(`${name}, ${habits.name}: ${actual}`);
+    }
+  }
+  expect(faults.slice(0, 20).join("\n")).toBe("");
+});
+
+test("of a stream with one fault, the AI SDK reads the whole answer or an error", LONG, async () => {
+  const gateway = await createRelayGateway();
+  const faults: string[] = [];
+  for (const [at, { name, events, truth }] of GOOD.entries()) {
+    for (const { description, apply } of everyNth(mutationsOf(events), SWEEPS ? 1 : 40, at)) {
+      const actual = await read(gateway, apply(events));
+      if (actual !== "error" && actual !== expected(truth)) faults.push(`${name}, ${description}: ${actual}`);
+    }
+  }
+  expect(faults.slice(0, 20).join("\n")).toBe("");
+});

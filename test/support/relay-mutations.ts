@@ -1,0 +1,303 @@
+// What relays do to a good stream: they leave out, double, move and rename events, leave out and change fields, and write the events in
+// their own way. Each mutation says in one line what it does.
+import type { JsonObject, RelayEvent } from "./relay-streams.ts";
+
+export type MutationKind =
+  | "event removed"
+  | "event doubled"
+  | "event moved"
+  | "event renamed"
+  | "field removed"
+  | "field null"
+  | "field emptied"
+  | "field renamed"
+  | "field of another type";
+
+export interface Mutation {
+  kind: MutationKind;
+  /** The type of the event that is changed. */
+  type: string;
+  /** The changed field, such as `item.content.0.text`. */
+  path?: string;
+  description: string;
+  apply: (events: readonly RelayEvent[]) => RelayEvent[];
+}
+
+/** Types that a relay may give to another event by mistake: all that occur in good streams, and some of each other kind. */
+export const KNOWN_TYPES = [
+  "response.created",
+  "response.queued",
+  "response.in_progress",
+  "response.completed",
+  "response.incomplete",
+  "response.failed",
+  "response.output_item.added",
+  "response.output_item.done",
+  "response.content_part.added",
+  "response.content_part.done",
+  "response.output_text.delta",
+  "response.output_text.done",
+  "response.output_text.annotation.added",
+  "response.refusal.delta",
+  "response.refusal.done",
+  "response.function_call_arguments.delta",
+  "response.function_call_arguments.done",
+  "response.custom_tool_call_input.delta",
+  "response.custom_tool_call_input.done",
+  "response.reasoning_summary_part.added",
+  "response.reasoning_summary_text.delta",
+  "response.reasoning_summary_text.done",
+  "response.reasoning_text.delta",
+  "response.web_search_call.completed",
+  "response.mcp_call_arguments.delta",
+  "response.audio.delta",
+  "error",
+];
+/** Types that no client knows. */
+export const UNKNOWN_TYPES = ["response.done", "response.relay.note", "ping", "chat.completion.chunk"];
+
+/** Every single mutation of the events. */
+export function* mutationsOf(events: readonly RelayEvent[]): Generator<Mutation> {
+  yield* eventMutations(events);
+  for (const [at, { data }] of events.entries()) yield* fieldMutations(at, data);
+}
+
+/** Every single mutation of whole events. */
+export function* eventMutations(events: readonly RelayEvent[]): Generator<Mutation> {
+  for (const [at, event] of events.entries()) {
+    const type = typeOf(event);
+    const name = nameOf(at, type);
+    yield { kind: "event removed", type, description: `${name} removed`, apply: (all) => all.toSpliced(at, 1) };
+    yield {
+      kind: "event doubled",
+      type,
+      description: `${name} doubled`,
+      apply: (all) => all.toSpliced(at, 0, ...all.slice(at, at + 1)),
+    };
+    for (const to of events.keys()) {
+      if (to === at || to === at - 1) continue;
+      yield {
+        kind: "event moved",
+        type,
+        description: `${name} moved to ${to}`,
+        apply: (all) => all.toSpliced(at, 1).toSpliced(to, 0, ...all.slice(at, at + 1)),
+      };
+    }
+    for (const renamed of [...KNOWN_TYPES, ...UNKNOWN_TYPES]) {
+      if (renamed === type) continue;
+      yield {
+        kind: "event renamed",
+        type,
+        description: `${name} renamed to ${renamed}`,
+        apply: (all) => replaced(all, at, ({ data }) => ({ line: renamed, data: { ...data, type: renamed } })),
+      };
+    }
+  }
+}
+
+/** Every single mutation of the fields of one event's data, at any depth. */
+export function* fieldMutations(at: number, data: JsonObject): Generator<Mutation> {
+  const type = String(data["type"]);
+  for (const { path, value } of fieldsOf(data)) {
+    const field = path.join(".");
+    const changes: [MutationKind, string, (holder: JsonObject, key: string) => void][] = [
+      ["field removed", "removed", (holder, key) => removeKey(holder, key)],
+      ["field null", "null", (holder, key) => void (holder[key] = null)],
+      ["field emptied", "emptied", (holder, key) => void (holder[key] = emptied(value))],
+      ["field renamed", "renamed", rename],
+      ["field of another type", "of another type", (holder, key) => void (holder[key] = ofAnotherType(value))],
+    ];
+    for (const [kind, words, change] of changes) {
+      if (kind === "field null" && value === null) continue;
+      if (kind === "field renamed" && /^\d+$/.test(path.at(-1) ?? "")) continue;
+      if (kind === "field emptied" && JSON.stringify(emptied(value)) === JSON.stringify(value)) continue;
+      yield {
+        kind,
+        type,
+        path: field,
+        description: `${nameOf(at, type)}: ${field} ${words}`,
+        apply: (all) =>
+          replaced(all, at, ({ line, data: original }) => ({ line, data: withChange(original, path, change) })),
+      };
+    }
+  }
+}
+
+/** Every mutation of the fields of a JSON response. */
+export function* jsonMutations(response: JsonObject): Generator<{ description: string; json: JsonObject }> {
+  for (const { description, apply } of fieldMutations(0, response)) {
+    const [changed] = apply([{ line: "", data: response }]);
+    yield { description: description.slice(description.indexOf(": ") + 2), json: changed?.data ?? response };
+  }
+}
+
+function* fieldsOf(value: unknown, path: string[] = []): Generator<{ path: string[]; value: unknown }> {
+  if (typeof value !== "object" || value === null) return;
+  for (const [key, child] of Object.entries(value)) {
+    yield { path: [...path, key], value: child };
+    yield* fieldsOf(child, [...path, key]);
+  }
+}
+
+function replaced(events: readonly RelayEvent[], at: number, change: (event: RelayEvent) => RelayEvent): RelayEvent[] {
+  return events.map((event, index) => (index === at ? change(event) : event));
+}
+
+/** Returns the data with one changed field; unchanged if an earlier mutation has taken the field away. */
+function withChange(
+  data: JsonObject,
+  path: readonly string[],
+  change: (holder: JsonObject, key: string) => void,
+): JsonObject {
+  const copy = structuredClone(data);
+  let holder: unknown = copy;
+  for (const key of path.slice(0, -1)) {
+    if (typeof holder !== "object" || holder === null) return copy;
+    holder = (holder as JsonObject)[key];
+  }
+  const key = path.at(-1) ?? "";
+  if (typeof holder === "object" && holder !== null && key in holder) change(holder as JsonObject, key);
+  return copy;
+}
+
+function removeKey(holder: JsonObject, key: string): void {
+  if (Array.isArray(holder)) holder.splice(Number(key), 1);
+  else Reflect.deleteProperty(holder, key);
+}
+
+function rename(holder: JsonObject, key: string): void {
+  holder[`relay_${key}`] = holder[key];
+  Reflect.deleteProperty(holder, key);
+}
+
+function emptied(value: unknown): unknown {
+  if (typeof value === "string") return "";
+  if (typeof value === "number") return 0;
+  if (typeof value === "boolean") return false;
+  if (Array.isArray(value)) return [];
+  return value === null ? null : {};
+}
+
+function ofAnotherType(value: unknown): unknown {
+  if (typeof value === "string") return 7;
+  if (typeof value === "number") return String(value);
+  if (typeof value === "boolean") return "yes";
+  if (Array.isArray(value)) return { 0: "x" };
+  return value === null ? "x" : ["x"];
+}
+
+function typeOf({ line, data }: RelayEvent): string {
+  return typeof data["type"] === "string" && data["type"] !== "" ? data["type"] : line;
+}
+
+const nameOf = (at: number, type: string): string => `event ${at} (${type})`;
+
+/** How a relay writes its events. The text of the answer is in none of these. */
+export interface Habits {
+  /** `own`: as in the data. `none`: left out. `zero`: always 0. `from 1`: one higher. */
+  numbers?: "own" | "none" | "zero" | "from 1";
+  outputIndexes?: "own" | "none" | "zero";
+  /** `changing`: another one in each event. */
+  itemIds?: "own" | "none" | "changing";
+  /** Adds the response's id to every event. */
+  responseIds?: boolean;
+  /** The response object of the terminal event has another id. */
+  otherIdAtEnd?: boolean;
+  createdAtMs?: boolean;
+  /** Replaces the type of the terminal event. */
+  terminalName?: string;
+  /** The terminal response has no output. */
+  hollowEnd?: boolean;
+  /** Whether to write `event:` lines. Default: true. */
+  eventLines?: boolean;
+  lineEnd?: "\n" | "\r\n" | "\r";
+  /** Written before each event, such as a comment or UniAPI's heartbeat. */
+  keepalive?: string;
+  /** `[DONE]` at the end. */
+  done?: boolean;
+  /** The last event has no blank line after it. */
+  noLastLineEnd?: boolean;
+  /** Bytes per chunk; undefined: a chunk for each event. */
+  chunkBytes?: number;
+}
+
+export const HABITS: readonly (Habits & { name: string })[] = [
+  { name: "as OpenAI" },
+  { name: "no numbers", numbers: "none" },
+  { name: "constant numbers", numbers: "zero" },
+  { name: "numbers from 1", numbers: "from 1" },
+  { name: "no indexes", outputIndexes: "none" },
+  { name: "constant indexes", outputIndexes: "zero" },
+  { name: "no item ids", itemIds: "none" },
+  { name: "another item id in each event", itemIds: "changing" },
+  { name: "the response's id in each event", responseIds: true },
+  { name: "another response id at the end", otherIdAtEnd: true },
+  { name: "the response's id in each event, another one at the end", responseIds: true, otherIdAtEnd: true },
+  { name: "created_at in milliseconds", createdAtMs: true },
+  { name: "a terminal event named response.done", terminalName: "response.done" },
+  { name: "a hollow end", hollowEnd: true },
+  { name: "no event lines", eventLines: false },
+  { name: "CRLF", lineEnd: "\r\n" },
+  { name: "CR", lineEnd: "\r" },
+  { name: "comments", keepalive: ": PROCESSING\n\n" },
+  { name: "heartbeats", keepalive: "::PING\n\n" },
+  {
+    name: "keepalive events",
+    keepalive: 'event: keepalive\ndata: {"type":"keepalive","sequence_number":3}\n\n',
+  },
+  { name: "ping events", keepalive: 'data: {"type":"ping"}\n\n' },
+  { name: "[DONE]", done: true },
+  { name: "no line end after the last event", noLastLineEnd: true },
+  { name: "chunks of 1 byte", chunkBytes: 1 },
+  { name: "chunks of 7 bytes", chunkBytes: 7 },
+  { name: "one chunk", chunkBytes: 1_000_000 },
+  { name: "no numbers, no item ids, constant indexes", numbers: "none", itemIds: "none", outputIndexes: "zero" },
+  { name: "CRLF without event lines, in chunks of 5 bytes", lineEnd: "\r\n", eventLines: false, chunkBytes: 5 },
+];
+
+const TERMINAL = /^response\.(?:completed|incomplete)$/;
+
+/** Changes the events as the habits say. */
+export function withHabits(events: readonly RelayEvent[], habits: Habits): RelayEvent[] {
+  return events.map(({ line, data: original }, at) => {
+    const data: JsonObject = { ...original };
+    if (habits.numbers === "none") removeKey(data, "sequence_number");
+    if (habits.numbers === "zero") data["sequence_number"] = 0;
+    if (habits.numbers === "from 1") data["sequence_number"] = Number(data["sequence_number"]) + 1;
+    if (habits.outputIndexes === "none") removeKey(data, "output_index");
+    if (habits.outputIndexes === "zero" && "output_index" in data) data["output_index"] = 0;
+    if (habits.itemIds === "none") removeKey(data, "item_id");
+    if (habits.itemIds === "changing" && "item_id" in data) data["item_id"] = `item_${at}`;
+    if (habits.responseIds === true) data["response_id"] = "resp_relay_0a1b2c";
+    const isTerminal = TERMINAL.test(String(data["type"]));
+    if (typeof data["response"] === "object" && data["response"] !== null) {
+      const response = { ...(data["response"] as JsonObject) };
+      if (habits.createdAtMs === true) response["created_at"] = Number(response["created_at"]) * 1_000;
+      if (isTerminal && habits.otherIdAtEnd === true) response["id"] = "resp_relay_other";
+      if (isTerminal && habits.hollowEnd === true) response["output"] = [];
+      data["response"] = response;
+    }
+    if (!isTerminal || habits.terminalName === undefined) return { line, data };
+    return { line: habits.terminalName, data: { ...data, type: habits.terminalName } };
+  });
+}
+
+/** The frame of one event, as it goes over the wire. */
+export function frameOf({ line, data }: RelayEvent, habits: Habits = {}): string {
+  const text = `${habits.eventLines === false || line === "" ? "" : `event: ${line}\n`}data: ${JSON.stringify(data)}\n\n`;
+  return habits.lineEnd === undefined ? text : text.replaceAll("\n", habits.lineEnd);
+}
+
+/** The chunks of an event stream. */
+export function chunksOf(events: readonly RelayEvent[], habits: Habits = {}): Uint8Array[] {
+  const encoder = new TextEncoder();
+  const frames = events.map((event) => `${habits.keepalive ?? ""}${frameOf(event, habits)}`);
+  if (habits.done === true) frames.push("data: [DONE]\n\n");
+  if (habits.noLastLineEnd === true) frames.push((frames.pop() ?? "").trimEnd());
+  const { chunkBytes } = habits;
+  if (chunkBytes === undefined) return frames.map((frame) => encoder.encode(frame));
+  const bytes = encoder.encode(frames.join(""));
+  const chunks: Uint8Array[] = [];
+  for (let at = 0; at < bytes.length; at += chunkBytes) chunks.push(bytes.subarray(at, at + chunkBytes));
+  return chunks;
+}
