@@ -34,18 +34,18 @@ export interface Question {
   /** The request's `cache` field. */
   cache: false | "refresh" | number | undefined;
   cacheControl: CacheControl;
-  /** If false, only `Cache-Control: max-age` makes the request use the cache. */
+  /** If false, only `Cache-Control: max-age` with at least one second makes the request use the cache. */
   cacheByDefault: boolean;
   /** The request's own metadata, without the preset's. */
   metadata: Record<string, string> | undefined;
   stream: boolean;
-  /** Assign the answer's id before its first event: a text stream sends it in a header, and a run records it. */
+  /** Whether to assign the answer's id before its first event, because a text stream sends it in a header, or a run records it. */
   idFirst: boolean;
   /** Whether to wait and retry if upstream is busy and asks for a short wait. False on /v1/responses, where OpenAI's SDKs do this. */
   retryIfBusy: boolean;
 }
 
-/** A complete answer: a cache hit, or the reply to a request that does not stream. */
+/** A complete answer: a cache hit, the reply to a request that does not stream, or a reply that upstream sent as JSON. */
 export interface WholeAnswer {
   kind: "whole";
   finished: FinishedAnswer;
@@ -65,7 +65,7 @@ export interface StreamedAnswer {
   idFor: (upstreamId: unknown) => Promise<string>;
   /** Returns upstream's next events; the last batch has the finished answer. @throws Problem */
   next: () => Promise<{ events: EventBatch; finished?: FinishedAnswer }>;
-  /** To call when the caller disconnects. */
+  /** Call this when the caller disconnects. */
   cancel: () => void;
 }
 
@@ -83,7 +83,7 @@ export function assertNotPaused({ paused }: Pick<Deps, "paused">): void {
 
 /**
  * Answers a question from the cache or by a call to upstream, which may cost money.
- * @throws Problem without upstream's words for a restricted caller, since they may describe the preset
+ * @throws Problem; for a restricted caller, it omits upstream's own words, since these may describe the preset
  */
 export async function answer(
   deps: Deps,
@@ -245,7 +245,7 @@ function cacheSettings(
   { composed, cacheByDefault, cacheControl }: Question,
   parent: Parent | null,
 ): CacheSettings | false {
-  if (!cacheByDefault && cacheControl.maxAge === undefined) return false;
+  if (!cacheByDefault && (cacheControl.maxAge ?? 0) === 0) return false;
   const fromConfig = deps.config.cache === false ? false : { ttl: deps.config.cache.ttl, scope: "owner" as const };
   const settings = composed.preset?.settings.cache ?? fromConfig;
   // A follow-up belongs to one conversation, so only answers to root requests can be shared.

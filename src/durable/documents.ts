@@ -1,5 +1,6 @@
 // Named JSON documents in the SQLite database of a Durable Object. A row can store at most 1 MiB beside its key, so a longer document is
 // split into several rows. Reading creates no table, so an object that was only read stores nothing.
+import { parseJson } from "../core/lib/json.ts";
 
 /** The most bytes of a document that one row stores. */
 const ROW_BYTES = 1_000_000;
@@ -20,7 +21,7 @@ export class Documents<Types> {
     if (rows.length === 0) return null;
     const decoder = new TextDecoder();
     const text = rows.map(({ bytes }) => decoder.decode(bytes, { stream: true })).join("") + decoder.decode();
-    return JSON.parse(text) as Types[Name];
+    return parseJson(text) as Types[Name];
   }
 
   write<Name extends keyof Types & string>(name: Name, value: Types[Name]): void {

@@ -3,7 +3,7 @@
 import type { Caller } from "../core/callers/caller.ts";
 import type { Config, Hook, HookOutcome, HookOutput, HookQuestion, Payload } from "../core/config/define-config.ts";
 import type { JobOutcome, JobSpec } from "../core/jobs/job.ts";
-import { assertSafeJson, isRecord } from "../core/lib/json.ts";
+import { assertSafeJson, isRecord, JSON_LIMITS } from "../core/lib/json.ts";
 import { restrictAsk } from "../core/request/restrict.ts";
 import { errorNameOf, Problem } from "../core/lib/problem.ts";
 import { parseFields } from "../core/lib/parse-fields.ts";
@@ -70,7 +70,7 @@ function restrictQuestion(
   const fields = typeof question === "string" ? { input: question } : question;
   if (!isRecord(fields)) throw misconfigured(inputSetting(name), "must return a string, a body of /ask, or null");
   try {
-    assertSafeJson(fields);
+    assertSafeJson(fields, JSON_LIMITS.hook);
     const ask = parseAsk({ ...fields }, (value) => parseFields(Ask, value));
     const { stream: _, ...request } = ask;
     // The size limit applies to the question only. The event may be far larger.

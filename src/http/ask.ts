@@ -8,10 +8,10 @@ import { readStoredTurn, answerFromTurn } from "../answer/stored-turns.ts";
 import type { AppEnv } from "../app-env.ts";
 import type { Answer, Thread } from "../contract/answer.ts";
 import type { Config } from "../core/config/define-config.ts";
-import { decodeUtf8 } from "../core/lib/json.ts";
+import { decodeUtf8, JSON_LIMITS } from "../core/lib/json.ts";
 import { readCacheControl, isBodilessResume, readAccept } from "../core/request/headers.ts";
 import { compose } from "../core/request/compose.ts";
-import { readAsk } from "../core/request/read-ask.ts";
+import { isMultipart, readAsk, readMultipartAsk } from "../core/request/read-ask.ts";
 import { restrictAsk, restrictCacheControl, restrictedBodyBytes } from "../core/request/restrict.ts";
 import type { Deps, RequestContext } from "../deps.ts";
 import { admit, admitById } from "../gate/admit.ts";
@@ -33,15 +33,19 @@ async function postAsk(c: Context<AppEnv>): Promise<Response> {
   const { headers, signal } = request;
   const caller = await admit(deps, request, { logFields, waitUntil });
   const bytes = await deps.receive(request, maxBodyBytes(caller.grant, deps.config));
-  const text = decodeUtf8(bytes);
   const context: RequestContext = { requestId, caller, signal, waitUntil, logFields };
+  const contentType = headers.get("content-type");
+  const text = isMultipart(contentType) ? undefined : decodeUtf8(bytes);
 
-  if (isBodilessResume(headers, text)) {
+  if (text !== undefined && isBodilessResume(headers, text)) {
     const { reply, ...position } = await resumeAskRun(deps, context, headers);
     return eventResponse(c, reply, position);
   }
 
-  const parsed = readAsk(text, headers.get("content-type"), queryOf(request.url));
+  const query = queryOf(request.url);
+  const limits = caller.grant === undefined ? JSON_LIMITS.server : JSON_LIMITS.restricted;
+  const parsed =
+    text === undefined ? await readMultipartAsk(bytes, contentType, query) : readAsk(text, contentType, query, limits);
   const { ask, metadata } =
     caller.grant === undefined
       ? { ask: parsed, metadata: parsed.metadata }

@@ -54,7 +54,7 @@ test.each(EXCHANGES.map((exchange) => [`${exchange.operationId}: ${exchange.name
   },
 );
 
-const deep = `${'{"a":'.repeat(40)}1${"}".repeat(40)}`;
+const deep = `${'{"a":'.repeat(130)}1${"}".repeat(130)}`;
 const askRequest = (fields: object): RequestInit => ({
   body: JSON.stringify({ input: "hi", ...fields }),
   headers: { "content-type": JSON_TYPE },
@@ -65,6 +65,7 @@ test.each<[code: string, status: number, path: string, request: RequestInit]>([
   ["invalid_json", 400, "/ask", { body: "{", headers: { "content-type": JSON_TYPE } }],
   ["invalid_request", 400, "/ask", askRequest({ temperature: "hot" })],
   ["input_too_deep", 400, "/ask", askRequest({ text: JSON.parse(deep) as object })],
+  ["too_many_values", 400, "/ask", askRequest({ include: Array.from({ length: 100_001 }, () => "a") })],
   ["model_not_allowed", 400, "/v1/responses", askRequest({ model: "gpt-0" })],
   ["upstream_rejected", 400, "/ask", upstream("status/418")],
   [

@@ -1,7 +1,7 @@
 // Every field of /ask: accepted in the shapes of the Responses API, and refused by name if it is wrong, unknown or dangerous.
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { assertSafeJson, MAX_JSON_DEPTH } from "../../src/core/lib/json.ts";
+import { assertSafeJson, JSON_LIMITS, MAX_JSON_DEPTH } from "../../src/core/lib/json.ts";
 import { Problem } from "../../src/core/lib/problem.ts";
 import { parseAsk, readAsk } from "../../src/core/request/read-ask.ts";
 import { UPSTREAM_FIELDS } from "../../src/contract/request-fields.ts";
@@ -18,7 +18,7 @@ function problemOf(fields: Record<string, unknown>): Problem {
 }
 const refusalOf = (text: string): string => {
   try {
-    readAsk(text, "application/json", new URLSearchParams());
+    readAsk(text, "application/json", new URLSearchParams(), JSON_LIMITS.server);
   } catch (error) {
     if (error instanceof Problem) return `${error.code} ${error.status}`;
     throw error;
@@ -146,16 +146,16 @@ describe("nesting", () => {
   const nestedObjects = (levels: number): string =>
     `{"input":"a","metadata":${'{"a":'.repeat(levels - 2)}{}${"}".repeat(levels - 2)}}`;
 
-  test("32 levels of nesting are accepted, 33 are too deep", () => {
-    expect(MAX_JSON_DEPTH).toBe(32);
-    expect(() => assertSafeJson(JSON.parse(nestedArrays(32)))).not.toThrow();
-    expect(refusalOf(nestedArrays(33))).toBe("input_too_deep 400");
-    expect(refusalOf(nestedObjects(33))).toBe("input_too_deep 400");
-    expect(refusalOf(nestedObjects(32))).toBe("invalid_request 400");
+  test("128 levels of nesting are accepted, 129 are too deep", () => {
+    expect(MAX_JSON_DEPTH).toBe(128);
+    expect(() => assertSafeJson(JSON.parse(nestedArrays(128)), JSON_LIMITS.server)).not.toThrow();
+    expect(refusalOf(nestedArrays(129))).toBe("input_too_deep 400");
+    expect(refusalOf(nestedObjects(129))).toBe("input_too_deep 400");
+    expect(refusalOf(nestedObjects(128))).toBe("invalid_request 400");
     const schema = (levels: number): string =>
       `{"input":"a","schema":${'{"a":'.repeat(levels - 2)}{}${"}".repeat(levels - 2)}}`;
-    expect(refusalOf(schema(32))).toBe("accepted");
-    expect(refusalOf(schema(33))).toBe("input_too_deep 400");
+    expect(refusalOf(schema(128))).toBe("accepted");
+    expect(refusalOf(schema(129))).toBe("input_too_deep 400");
   });
 
   test("200,000 levels of nesting are refused without recursion", () => {
@@ -164,10 +164,10 @@ describe("nesting", () => {
   });
 
   test("nesting and __proto__ are also checked in JSON without its content type and in a form's fields", () => {
-    const as = (text: string, type: string) => () => readAsk(text, type, new URLSearchParams());
-    expect(as(nestedArrays(33), "text/plain")).toThrow(/nested deeper/);
+    const as = (text: string, type: string) => () => readAsk(text, type, new URLSearchParams(), JSON_LIMITS.server);
+    expect(as(nestedArrays(129), "text/plain")).toThrow(/nested deeper/);
     expect(as('{"input":"a","__proto__":1}', "text/plain")).toThrow(/__proto__/);
-    expect(as(`input=a&schema=${"[".repeat(40)}${"]".repeat(40)}`, "application/x-www-form-urlencoded")).toThrow(
+    expect(as(`input=a&schema=${"[".repeat(130)}${"]".repeat(130)}`, "application/x-www-form-urlencoded")).toThrow(
       /nested deeper/,
     );
     expect(as('input=a&schema={"__proto__":1}', "application/x-www-form-urlencoded")).toThrow(/__proto__/);

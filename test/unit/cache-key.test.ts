@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { compose, type Composed } from "../../src/core/request/compose.ts";
 import { defineConfig } from "../../src/core/config/define-config.ts";
-import { isRecord, type JsonObject, recordsOf, canonicalJson } from "../../src/core/lib/json.ts";
+import { isRecord, JSON_LIMITS, type JsonObject, recordsOf, canonicalJson } from "../../src/core/lib/json.ts";
 import { readAsk } from "../../src/core/request/read-ask.ts";
 const config = defineConfig({
   defaults: { model: "base", temperature: 1 },
@@ -127,7 +127,7 @@ function composeWritten(ask: Fields, { reordered, space, stream, streamInQuery, 
   }
   const entries = Object.entries(body);
   const text = JSON.stringify(Object.fromEntries(reordered ? entries.toReversed() : entries), null, space);
-  return compose(readAsk(text, "application/json", query), config);
+  return compose(readAsk(text, "application/json", query, JSON_LIMITS.server), config);
 }
 
 /** The body after JSON. */

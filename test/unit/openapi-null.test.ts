@@ -1,7 +1,7 @@
 // The document against the code about null: every field of every request, sent as null to the code that reads it, and answers made from an
 // upstream that sends null wherever it can. The fields come from the code, so new ones are included.
 import { describe, expect, test } from "vitest";
-import type { JsonObject } from "../../src/core/lib/json.ts";
+import { JSON_LIMITS, type JsonObject } from "../../src/core/lib/json.ts";
 import { Problem } from "../../src/core/lib/problem.ts";
 import { parseAsk } from "../../src/core/request/read-ask.ts";
 import { readJob } from "../../src/core/jobs/read-job.ts";
@@ -42,7 +42,12 @@ const OF_RESPONSES = [
 const FIELDS: [path: string, requiredBody: JsonObject, fields: string[], read: (body: JsonObject) => unknown][] = [
   ["/ask", { input: "hi" }, ASK, (body) => parseAsk({ ...body })],
   ["/jobs", { input: "hi" }, OF_JOBS, (body) => readJob(JSON.stringify(body), { callbacks: {} })],
-  ["/v1/responses", { input: "hi" }, OF_RESPONSES, (body) => readResponses(JSON.stringify(body), JSON_TYPE)],
+  [
+    "/v1/responses",
+    { input: "hi" },
+    OF_RESPONSES,
+    (body) => readResponses(JSON.stringify(body), JSON_TYPE, JSON_LIMITS.server),
+  ],
   ["/sessions", { sub: "ada" }, Object.keys(SessionRequest.shape), (body) => readSessionRequest(body, [])],
   ["/sessions", { turnstile: "0.Xk3" }, Object.keys(TurnstileExchange.shape), readTurnstileExchange],
 ];

@@ -34,7 +34,7 @@ const likely = fc.constantFrom<unknown>(
 function resultOfSchema(schema: z.ZodMiniObject, fields: JsonObject): unknown {
   const parsed = schema.safeParse(fields);
   if (parsed.success) return parsed.data;
-  const { message, details } = fieldProblem(parsed.error.issues[0]);
+  const { message, details } = fieldProblem(parsed.error.issues[0], fields);
   return { message, param: details.param };
 }
 

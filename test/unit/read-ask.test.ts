@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { compose } from "../../src/core/request/compose.ts";
 import { defineConfig } from "../../src/core/config/define-config.ts";
-import { decodeUtf8 } from "../../src/core/lib/json.ts";
+import { decodeUtf8, JSON_LIMITS } from "../../src/core/lib/json.ts";
 import { Problem } from "../../src/core/lib/problem.ts";
 import { readAsk } from "../../src/core/request/read-ask.ts";
 import type { Ask } from "../../src/contract/ask.ts";
@@ -14,7 +14,7 @@ const JSON_TYPE = "application/json";
 const FORM = "application/x-www-form-urlencoded";
 
 const read = (body: string, type: string | null = JSON_TYPE, query = ""): Ask =>
-  readAsk(body, type, new URLSearchParams(query));
+  readAsk(body, type, new URLSearchParams(query), JSON_LIMITS.server);
 
 /** Code and param of the Problem, or "accepted". */
 function refusal(work: () => unknown): string {
@@ -195,7 +195,7 @@ describe("a body is accepted or refused with a 4xx", () => {
   const types = fc.constantFrom(null, JSON_TYPE, FORM, "text/plain", "text/plain; charset=x", "a+json", "image/png");
   const assertAcceptedOr4xx = (bytes: Uint8Array, type: string | null, query: string): void => {
     try {
-      compose(readAsk(decodeUtf8(bytes), type, new URLSearchParams(query)), config);
+      compose(readAsk(decodeUtf8(bytes), type, new URLSearchParams(query), JSON_LIMITS.server), config);
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
       expect(error.status).toBeGreaterThanOrEqual(400);

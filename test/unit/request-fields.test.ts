@@ -10,7 +10,7 @@ import {
   UPSTREAM_FIELDS,
 } from "../../src/contract/request-fields.ts";
 import { type Config, type ConfigInput, defineConfig } from "../../src/core/config/define-config.ts";
-import type { JsonObject } from "../../src/core/lib/json.ts";
+import { JSON_LIMITS, type JsonObject } from "../../src/core/lib/json.ts";
 import { Problem } from "../../src/core/lib/problem.ts";
 import { parseAsk, readAsk } from "../../src/core/request/read-ask.ts";
 import { readResponses } from "../../src/core/request/read-responses.ts";
@@ -64,7 +64,7 @@ describe("the fields that the table lists are those of", () => {
     );
     for (const name of REQUEST_FIELDS.keys()) {
       const query = new URLSearchParams({ [name]: "true" });
-      const refused = refusedParam(() => readAsk('{"input":"hi"}', JSON_TYPE, query)) === name;
+      const refused = refusedParam(() => readAsk('{"input":"hi"}', JSON_TYPE, query, JSON_LIMITS.server)) === name;
       expect(refused, name).toBe(!ownIn("query").includes(name));
     }
   });
@@ -96,7 +96,7 @@ describe("restricted callers", () => {
   };
   const isOpenOnResponses = (name: string, config: Config): boolean => {
     const body: JsonObject = { input: "hi", model: "p", [name]: valueOf(name) };
-    const request = readResponses(JSON.stringify(body), JSON_TYPE);
+    const request = readResponses(JSON.stringify(body), JSON_TYPE, JSON_LIMITS.server);
     return refusedParam(() => restrictResponses(request, 10, { presets: ["p"] }, config)) === undefined;
   };
 
@@ -137,7 +137,7 @@ test("in a form, the value of a text field is a string, and that of any other fi
     if (name === "callback") continue;
     const form = new URLSearchParams({ input: "hi", [name]: "7" }).toString();
     const type = "application/x-www-form-urlencoded";
-    const accepted = refusedParam(() => readAsk(form, type, [])) === undefined;
+    const accepted = refusedParam(() => readAsk(form, type, [], JSON_LIMITS.server)) === undefined;
     const schema = Ask.shape[name as keyof typeof Ask.shape];
     const isText = row.plainText === true || row.schema.def.type === "string";
     expect(accepted, name).toBe(schema.safeParse(isText ? "7" : 7).success);

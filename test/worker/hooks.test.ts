@@ -287,7 +287,7 @@ describe("a request that is refused before anything is recorded", () => {
     for (const [text, code] of [
       ["{no json", "invalid_json"],
       ["7", "invalid_request"],
-      ["[".repeat(100) + "]".repeat(100), "input_too_deep"],
+      ["[".repeat(130) + "]".repeat(130), "input_too_deep"],
       ['{"__proto__":{"input":"x"}}', "invalid_request"],
     ]) {
       const response = await worker.send("/hooks/plain", await standardEvent(text, undefined, true));

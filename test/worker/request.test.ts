@@ -201,7 +201,7 @@ describe("requests that never reach upstream", () => {
     ["white space", " \n", {}, 400, "invalid_request"],
     [
       "a body nested too deeply",
-      `{"input":${"[".repeat(40)}${"]".repeat(40)}}`,
+      `{"input":${"[".repeat(130)}${"]".repeat(130)}}`,
       { "content-type": "application/json" },
       400,
       "input_too_deep",

@@ -1,7 +1,7 @@
 // Reads the body of POST /jobs. It is the body of POST /ask without `stream`, and with the name of the callback that gets the answer.
 import type { Ask } from "../../contract/ask.ts";
 import type { Config } from "../config/define-config.ts";
-import { parseJsonObject } from "../lib/json.ts";
+import { JSON_LIMITS, parseJsonObject } from "../lib/json.ts";
 import { Problem } from "../lib/problem.ts";
 import { parseAsk } from "../request/read-ask.ts";
 
@@ -11,7 +11,8 @@ import { parseAsk } from "../request/read-ask.ts";
  * @throws Problem 400
  */
 export function readJob(text: string, config: Pick<Config, "callbacks">): { ask: Ask; callback: string | null } {
-  const { callback = null, ...fields } = parseJsonObject(text, ' with `input`, for example {"input":"hi"}');
+  const hint = ' with `input`, for example {"input":"hi"}';
+  const { callback = null, ...fields } = parseJsonObject(text, JSON_LIMITS.server, hint);
   if (callback !== null && (typeof callback !== "string" || !Object.hasOwn(config.callbacks, callback))) {
     throw new Problem(
       "invalid_request",

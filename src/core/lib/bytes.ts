@@ -71,5 +71,8 @@ export function hexOf(bytes: Uint8Array): string {
 
 /** Encodes bytes as standard base64 with padding. */
 export function base64(bytes: Uint8Array): string {
-  return btoa(String.fromCharCode(...bytes));
+  let binary = "";
+  // Each byte is an argument, and a call can have only some tens of thousands.
+  for (let at = 0; at < bytes.length; at += 32_768) binary += String.fromCharCode(...bytes.subarray(at, at + 32_768));
+  return btoa(binary);
 }

@@ -10,9 +10,33 @@ import { Problem } from "./problem.ts";
  * @throws Problem 400 that names the first wrong field
  */
 export function parseFields<S extends z.ZodMiniObject>(schema: S, fields: JsonObject): z.infer<S> {
-  const parsed = schema.safeParse(fields);
-  if (!parsed.success) throw fieldProblem(parsed.error.issues[0]);
+  const parsed = schema.safeParse(shortenWrongLists(schema, fields));
+  if (!parsed.success) throw fieldProblem(parsed.error.issues[0], fields);
   return parsed.data;
+}
+
+/** How many elements of a list are checked at once. */
+const SLICE = 64;
+
+/**
+ * Finds where to stop checking a list, because zod makes an issue for every wrong element, and a list can have many thousands.
+ * @returns the end of the first slice with a wrong element; undefined if every slice is valid, or if the list is short
+ */
+function endOfWrongSlice(field: z.core.$ZodType, list: readonly unknown[]): number | undefined {
+  if (list.length <= SLICE) return undefined;
+  for (let at = 0; at < list.length; at += SLICE)
+    if (!z.safeParse(field, list.slice(at, at + SLICE)).success) return at + SLICE;
+  return undefined;
+}
+
+/** Removes from each long list what follows its first wrong slice. The first wrong element and its index remain. */
+function shortenWrongLists({ def: { shape } }: z.ZodMiniObject, fields: JsonObject): JsonObject {
+  const shortened = { ...fields };
+  for (const [name, field] of Object.entries<z.core.$ZodType>(shape)) {
+    const list = shortened[name];
+    if (Array.isArray(list)) shortened[name] = list.slice(0, endOfWrongSlice(field, list));
+  }
+  return shortened;
 }
 
 /**
@@ -26,7 +50,9 @@ export function jsonFieldsParser<S extends z.ZodMiniObject>(schema: S): (fields:
   const required = [...known].flatMap(([name, field]) => (z.safeParse(field, undefined).success ? [] : [name]));
   const isValid = (name: string, value: unknown): boolean => {
     const field = known.get(name) ?? catchall;
-    return field !== undefined && z.safeParse(field, value).success;
+    if (field === undefined) return false;
+    if (Array.isArray(value) && value.length > SLICE) return endOfWrongSlice(field, value) === undefined;
+    return z.safeParse(field, value).success;
   };
   return (fields) => {
     const areValid =
@@ -45,8 +71,11 @@ export function assertNotRefused(name: string): void {
   });
 }
 
-/** Converts a schema's issue into a Problem that names the field and says what it must be. */
-export function fieldProblem(issue: z.core.$ZodIssue | undefined): Problem {
+/**
+ * Converts a schema's issue into a Problem that names the field and says what it must be.
+ * @param fields the fields that were checked
+ */
+export function fieldProblem(issue: z.core.$ZodIssue | undefined, fields: JsonObject): Problem {
   const param = pathOf(issue?.path ?? []);
   if (issue?.code === "unrecognized_keys") {
     const name = pathOf([...issue.path, issue.keys[0] ?? ""]);
@@ -56,10 +85,15 @@ export function fieldProblem(issue: z.core.$ZodIssue | undefined): Problem {
       { param: name },
     );
   }
-  return new Problem("invalid_request", `\`${param}\` ${expectation(issue)}.`, { param });
+  return new Problem("invalid_request", `\`${param}\` ${expectation(issue, fields)}.`, { param });
 }
 
-function expectation(issue: z.core.$ZodIssue | undefined): string {
+function expectation(issue: z.core.$ZodIssue | undefined, fields: JsonObject): string {
+  // A schema for numbers expects another type than BigInt, but it is the value that is wrong.
+  if (issue?.code === "invalid_type" && (issue.expected === "number" || issue.expected === "int")) {
+    const value = issue.path.reduce<unknown>((parent, step) => (parent as JsonObject)[String(step)], fields);
+    if (typeof value === "bigint") return "must be a number between -9007199254740991 and 9007199254740991";
+  }
   switch (issue?.code) {
     case "invalid_type":
       return `must be ${TYPE_NAMES[issue.expected] ?? issue.expected}`;

@@ -15,6 +15,7 @@ export const PROBLEMS = {
   invalid_request: [400, "invalid_request_error"],
   unknown_parameter: [400, "invalid_request_error"],
   input_too_deep: [400, "invalid_request_error"],
+  too_many_values: [400, "invalid_request_error"],
   previous_response_not_found: [400, "invalid_request_error"],
   model_not_allowed: [400, "invalid_request_error"],
   conversation_too_long: [400, "invalid_request_error"],
@@ -24,6 +25,7 @@ export const PROBLEMS = {
   insufficient_scope: [403, "permission_error"],
   not_found: [404, "invalid_request_error"],
   response_not_found: [404, "invalid_request_error"],
+  item_not_found: [404, "invalid_request_error"],
   method_not_allowed: [405, "invalid_request_error"],
   request_timeout: [408, "invalid_request_error"],
   stream_lost: [409, "invalid_request_error"],
@@ -64,7 +66,7 @@ export interface ProblemDetails {
   upstreamCode?: string;
   /** Seconds after which a retry makes sense, sent as `Retry-After`. */
   retryAfter?: number;
-  /** The seconds of upstream's own `Retry-After`. Absent if upstream sent none, so that `retryAfter` is a guess. */
+  /** The seconds of upstream's own `Retry-After`. Absent if upstream sent none; `retryAfter` is then a guess. */
   upstreamRetryAfter?: number;
   /** Whether upstream may have billed the failed call; absent if upstream was not called. */
   paid?: "unpaid" | "maybe";
@@ -155,7 +157,7 @@ export function unsupportedMethod(methods: readonly string[]): Problem {
 /**
  * Converts a thrown value to a Problem. Any value other than a Problem is a defect of this Worker. It becomes the `cause` of an
  * internal_error, whose message reveals nothing about it.
- * @param upstreamCalled whether upstream was called before the throw, so that the call may have been paid
+ * @param upstreamCalled whether upstream was called before the throw, in which case the call may have been paid
  */
 export function toProblem(thrown: unknown, upstreamCalled = false): Problem {
   if (isProblem(thrown)) return thrown;

@@ -1,7 +1,36 @@
-// Reads the request headers that change how a request is answered: Cache-Control, Idempotency-Key, Last-Event-ID and Accept.
+// Reads the request headers that change how a request is read and answered: Content-Type, Cache-Control, Idempotency-Key, Last-Event-ID and
+// Accept.
 import { isRecord, parseJson } from "../lib/json.ts";
 import { Problem } from "../lib/problem.ts";
 import { streamLost } from "./run.ts";
+
+export interface ContentType {
+  /** The first entry of the header, with its parameters; empty if the request does not have the header. */
+  value: string;
+  /** The media type in lower case. */
+  type: string;
+  /** In lower case. */
+  charset: string | undefined;
+}
+
+/** Reads Content-Type. If a client or a proxy has sent the header twice, its values arrive as a list, and the first one counts. */
+export function readContentType(header: string | null): ContentType {
+  const [value = ""] = /^(?:[^,"]|"(?:[^"\\]|\\.)*")*/.exec(header ?? "") ?? [];
+  const [type = "", ...parameters] = value
+    .toLowerCase()
+    .split(";")
+    .map((part) => part.trim());
+  const charset = parameters
+    .find((parameter) => parameter.startsWith("charset="))
+    ?.slice("charset=".length)
+    .replaceAll('"', "");
+  return { value, type, charset };
+}
+
+/** Whether a media type is JSON. `text/json` is an old name that some HTTP libraries still send. */
+export function isJsonType(type: string): boolean {
+  return type === "application/json" || type === "text/json" || type.endsWith("+json");
+}
 
 /** The directives of Cache-Control that this Worker supports (RFC 9111 §5.2.1). */
 export interface CacheControl {

@@ -1,10 +1,24 @@
-// Reads a request to POST /ask: its query, and its body, which may be JSON, a form or plain text. Nothing is ignored silently: the error
-// for an unknown field names that field.
+// Reads a request to POST /ask: its query, and its body, which may be JSON, a form, a multipart form or plain text. Nothing is ignored
+// silently: the error for an unknown field names that field.
 import { Ask } from "../../contract/ask.ts";
 import { OWN_FIELDS, type OwnField, REQUEST_FIELDS } from "../../contract/request-fields.ts";
-import { assertSafeJson, isRecord, type JsonObject, parseJson, parseJsonObject } from "../lib/json.ts";
+import {
+  assertSafeJson,
+  isRecord,
+  JSON_LIMITS,
+  type JsonLimits,
+  type JsonObject,
+  parseJsonObject,
+  parseRoundedJson,
+  restoreIntegers,
+  tooManyFields,
+} from "../lib/json.ts";
 import { assertNotRefused, jsonFieldsParser } from "../lib/parse-fields.ts";
 import { Problem } from "../lib/problem.ts";
+import { isJsonType, readContentType } from "./headers.ts";
+import { readMultipart } from "./read-multipart.ts";
+
+type Query = Iterable<[name: string, value: string]>;
 
 const parseJsonFields = jsonFieldsParser(Ask);
 
@@ -23,10 +37,33 @@ const FORM_TEXT_FIELDS = new Set(
 /**
  * Reads a request to POST /ask.
  * @param text the decoded body
+ * @param limits how many values this caller's JSON may have
  * @throws Problem 400, 415
  */
-export function readAsk(text: string, contentType: string | null, query: Iterable<[name: string, value: string]>): Ask {
-  return parseAsk(withQuery(fieldsOf(text, contentType), query));
+export function readAsk(text: string, contentType: string | null, query: Query, limits: JsonLimits): Ask {
+  const { type, charset } = readContentType(contentType);
+  assertCharset(charset);
+  return parseAsk(withQuery(fieldsOf(text, type, limits), query));
+}
+
+/** Whether the body is a form of parts, which may be files. Its bytes are not text as a whole. */
+export function isMultipart(contentType: string | null): boolean {
+  return contentType !== null && /^\s*multipart\/form-data\s*(?:[;,]|$)/i.test(contentType);
+}
+
+/**
+ * Reads a request to POST /ask whose body is a multipart form. Its files are images, which follow those of the field `images`.
+ * @throws Problem 400, 415
+ */
+export async function readMultipartAsk(bytes: Uint8Array, contentType: string | null, query: Query): Promise<Ask> {
+  const { value, charset } = readContentType(contentType);
+  assertCharset(charset);
+  const form = await readMultipart(bytes, value);
+  const fields = formFields(form.fields);
+  const { images = [] } = fields;
+  // A wrong `images` stays as it is, so that its check finds the mistake.
+  if (form.images.length > 0 && Array.isArray(images)) fields["images"] = [...(images as unknown[]), ...form.images];
+  return parseAsk(withQuery(fields, query));
 }
 
 /**
@@ -53,44 +90,39 @@ export function parseAsk(fields: JsonObject, parse: (fields: JsonObject) => Ask 
  * Reads the fields of a body. Without a JSON content type, the body is JSON if it is an object with `input`. It is a form if it has the
  * content type of a form and contains `input=`. Any other body is the input itself.
  */
-function fieldsOf(text: string, contentType: string | null): JsonObject {
-  const [type = "", ...parameters] = (contentType ?? "")
-    .toLowerCase()
-    .split(";")
-    .map((part) => part.trim());
-  const charset = parameters
-    .find((parameter) => parameter.startsWith("charset="))
-    ?.slice("charset=".length)
-    .replaceAll('"', "");
-  if (charset !== undefined && charset !== "utf-8" && charset !== "utf8" && charset !== "us-ascii") {
-    throw new Problem(
-      "unsupported_media_type",
-      `The charset ${JSON.stringify(charset.slice(0, 40))} is not supported. Send UTF-8.`,
-    );
-  }
-  if (type === "application/json" || type.endsWith("+json")) return jsonFields(text);
+function fieldsOf(text: string, type: string, limits: JsonLimits): JsonObject {
+  if (isJsonType(type)) return jsonFields(text, limits);
   const isForm = type === "application/x-www-form-urlencoded";
   if (!isForm && type !== "" && !type.startsWith("text/")) {
     throw new Problem(
       "unsupported_media_type",
-      `The content type ${JSON.stringify(type.slice(0, 80))} is not supported. Send application/json, or plain text as the input.`,
+      `The content type ${JSON.stringify(type.slice(0, 80))} is not supported. Send application/json, a form, or plain text as the input.`,
     );
   }
   const trimmed = text.trim();
   if (trimmed.startsWith("{")) {
-    const value = parseJson(trimmed);
+    const value = parseRoundedJson(trimmed);
     if (isRecord(value) && Object.hasOwn(value, "input")) {
-      assertSafeJson(value);
-      return value;
+      assertSafeJson(value, limits);
+      return restoreIntegers(value, trimmed) as JsonObject;
     }
   }
   if (isForm && /(?:^|&)input=/.test(trimmed)) return formFields(new URLSearchParams(trimmed));
   return trimmed === "" ? {} : { input: text };
 }
 
-function jsonFields(text: string): JsonObject {
+function assertCharset(charset: string | undefined): void {
+  if (charset === undefined || charset === "utf-8" || charset === "utf8" || charset === "us-ascii") return;
+  throw new Problem(
+    "unsupported_media_type",
+    `The charset ${JSON.stringify(charset.slice(0, 40))} is not supported. Send UTF-8.`,
+  );
+}
+
+function jsonFields(text: string, limits: JsonLimits): JsonObject {
   return parseJsonObject(
     text,
+    limits,
     ' with `input`, for example {"input":"hi"}',
     ", or send plain text without a JSON content type",
   );
@@ -100,9 +132,14 @@ function jsonFields(text: string): JsonObject {
  * Parses the values of a form as JSON, for example `temperature=0.2`, `stream=true` or `schema={…}`. Values of string fields are not
  * parsed.
  */
-function formFields(form: URLSearchParams): JsonObject {
+function formFields(form: Iterable<[name: string, value: string]>): JsonObject {
   const fields: JsonObject = {};
+  const jsonTexts: [name: string, text: string][] = [];
+  const limits = JSON_LIMITS.restricted;
+  let count = 0;
   for (const [name, value] of form) {
+    count += 1;
+    if (count > limits.fields) throw tooManyFields(limits.fields);
     if (name === "__proto__" || Object.hasOwn(fields, name))
       throw new Problem(
         "invalid_request",
@@ -111,14 +148,16 @@ function formFields(form: URLSearchParams): JsonObject {
           param: name.slice(0, 80),
         },
       );
-    const parsed = FORM_TEXT_FIELDS.has(name) ? undefined : parseJson(value);
+    const parsed = FORM_TEXT_FIELDS.has(name) ? undefined : parseRoundedJson(value);
     fields[name] = parsed ?? value;
+    if (parsed !== undefined) jsonTexts.push([name, value]);
   }
-  assertSafeJson(fields);
+  assertSafeJson(fields, limits);
+  for (const [name, text] of jsonTexts) fields[name] = restoreIntegers(fields[name], text);
   return fields;
 }
 
-function withQuery(fields: JsonObject, query: Iterable<[name: string, value: string]>): JsonObject {
+function withQuery(fields: JsonObject, query: Query): JsonObject {
   for (const [name, value] of query) {
     if (!QUERY_FIELDS.includes(name)) {
       throw new Problem(

@@ -1,12 +1,12 @@
 // Reads the body of POST /sessions: a backend's request for a user's session, or the token of a solved Turnstile widget.
 import { SessionRequest, TurnstileExchange } from "../../contract/session.ts";
-import { type JsonObject, parseJsonObject } from "../lib/json.ts";
+import { JSON_LIMITS, type JsonObject, parseJsonObject } from "../lib/json.ts";
 import { parseFields } from "../lib/parse-fields.ts";
 import { Problem } from "../lib/problem.ts";
 
 /** @throws Problem 400 */
 export function readSessionFields(text: string): JsonObject {
-  return parseJsonObject(text, ', like {"sub":"user-1"}');
+  return parseJsonObject(text, JSON_LIMITS.restricted, ', like {"sub":"user-1"}');
 }
 
 /**
