@@ -27,7 +27,7 @@ export const SIGNERS: Record<SenderName, Signer> = {
     headers({ raw, secret, nowMs, id }) {
       const name = `msg_${id.replaceAll("-", "")}`;
       const time = secondsOf(nowMs);
-      const key = Buffer.from(secret.slice("whsec_".length), "base64");
+      const key = Buffer.from(secret.replace(/^whsec_/, ""), "base64");
       return {
         "webhook-id": name,
         "webhook-timestamp": time,

@@ -65,9 +65,11 @@ export interface Sender<HookSettings extends Hook = Hook> {
   readonly docs: string;
   /** The form of a secret. `must` completes the error "must be …". If absent, any string is accepted. */
   readonly secretForm?: { readonly pattern: RegExp; readonly must: string };
+  /** Splits a setting into its secrets. If absent, they are separated by commas. */
+  splitSecrets?(value: string): string[];
   /** Checks whether the sender signed this request. Must not throw for any request. */
   verify(request: WebhookRequest, hook: HookSettings): Promise<VerifiedWebhook | RejectedWebhook>;
-  /** @throws Problem 400 invalid_json, invalid_request, input_too_deep */
+  /** @throws Problem 400 invalid_json, invalid_request, input_too_deep, too_many_values */
   parse(raw: Uint8Array, headers: Headers): Payload;
   /** Returns the response to a request that only tests the endpoint, or null for an event. */
   handshake?(payload: unknown, headers: Headers): HookResponse | null;
@@ -102,12 +104,16 @@ function acknowledgeAsJson({ status, job }: HookResult): HookResponse {
 }
 
 /**
- * Splits a setting into its secrets, which are separated by commas, the newest first.
+ * Splits a setting into its secrets, the newest first.
  * @param name the name of the setting. An error shows this name, never the value
  * @throws Problem 503 misconfigured
  */
-export function hookSecrets({ secretForm }: Sender, name: string, value: string | undefined): string[] {
-  const secrets = entriesOf(value);
+export function hookSecrets(
+  { secretForm, splitSecrets = entriesOf }: Pick<Sender, "secretForm" | "splitSecrets">,
+  name: string,
+  value: string | undefined,
+): string[] {
+  const secrets = splitSecrets(value ?? "");
   if (secrets.length === 0) throw misconfigured(name, "is missing: without it no event for this hook can be verified");
   if (secretForm !== undefined && !secrets.every((secret) => secretForm.pattern.test(secret)))
     throw misconfigured(name, `must be ${secretForm.must}`);

@@ -1,5 +1,5 @@
 // Standard Webhooks v1, which OpenAI, Svix and others follow. Svix's own header names are accepted too.
-import { signatureEntry, signingKey, STANDARD_SECRET } from "../core/callbacks/standard-webhooks.ts";
+import { signatureEntry, signingKey, splitSecrets, STANDARD_SECRET } from "../core/callbacks/standard-webhooks.ts";
 import { DEFAULTS, type Sender } from "./sender.ts";
 import { checkTimestamp, readHeaders, UNIX_TIME, verifySignature } from "./verify.ts";
 
@@ -19,6 +19,7 @@ export const standard = {
   title: "Standard Webhooks: OpenAI, Svix and others",
   docs: "https://www.standardwebhooks.com",
   secretForm: { pattern: STANDARD_SECRET, must: "whsec_ and base64, as the sender shows it" },
+  splitSecrets,
 
   async verify({ raw, headers, now, secrets }) {
     const values = readHeaders(headers, {

@@ -1,7 +1,7 @@
 // Telegram signs nothing: it sends the secret itself in a header. Only TLS protects the body and the time, and only the update's number
 // identifies a repeated event.
 import { keyDigest } from "../core/callers/credential.ts";
-import { isRecord, objectOf } from "../core/lib/json.ts";
+import { isRecord, type JsonObject, objectOf } from "../core/lib/json.ts";
 import { DEFAULTS, type Sender } from "./sender.ts";
 import { readHeaders, verifySignature } from "./verify.ts";
 
@@ -29,8 +29,19 @@ export const telegram = {
   // only the person who pressed the button counts.
   isBot(payload) {
     const objects = Object.values(objectOf(payload)).filter(isRecord);
-    return objects.some(({ from, via_bot: via }) => objectOf(from)["is_bot"] === true || isRecord(via));
+    return objects.some((object) => isRecord(object["via_bot"]) || isFromBot(object));
   },
 
   // Telegram would run a response body that has `method` as a call of the Bot API. The default acknowledgement has no such field.
 } satisfies Sender;
+
+/**
+ * The accounts that `from` names when a person writes as a chat: an anonymous admin as the group, or anyone as a channel. They have
+ * `is_bot`, so that old bots understand them, and `sender_chat` is the chat.
+ */
+const STAND_INS: ReadonlySet<unknown> = new Set([1_087_968_824, "GroupAnonymousBot", 136_817_688, "Channel_Bot"]);
+
+function isFromBot({ from, sender_chat: chat }: JsonObject): boolean {
+  const { id, username, is_bot: isBot } = objectOf(from);
+  return isBot === true && !(isRecord(chat) && (STAND_INS.has(id) || STAND_INS.has(username)));
+}

@@ -1,4 +1,5 @@
 // A verified event: its payload, its id, whether a bot caused it, and its acknowledgement.
+import { createHmac } from "node:crypto";
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
@@ -11,13 +12,14 @@ import { slack } from "../../src/hooks/slack.ts";
 import { standard } from "../../src/hooks/standard.ts";
 import { stripe } from "../../src/hooks/stripe.ts";
 import { telegram } from "../../src/hooks/telegram.ts";
-import { webhookRequest, SAMPLES, SHOPIFY, verify } from "../support/webhook-samples.ts";
+import { NOW_S, webhookRequest, SAMPLES, SHOPIFY, verify } from "../support/webhook-samples.ts";
 
 const sample = (file: string): Uint8Array => readFileSync(new URL(`../fixtures/hooks/${file}`, import.meta.url));
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 const JSON_TYPE = new Headers({ "content-type": "application/json" });
 const FORM_TYPE = new Headers({ "content-type": "application/x-www-form-urlencoded; charset=utf-8" });
 const NO_HEADERS = new Headers();
+const BARE = "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const read = (text: string, headers = JSON_TYPE): unknown => github.parse(bytes(text), headers);
 const slackMessage = slack.parse(sample("slack-message.json"), JSON_TYPE);
 const slackCommand = slack.parse(sample("slack-command.txt"), FORM_TYPE);
@@ -55,7 +57,7 @@ describe("the payload of an event", () => {
     ["two payloads", "payload={}&payload={}", FORM_TYPE, "invalid_request"],
     ["__proto__ in JSON", '{"a":{"__proto__":{"is_bot":true}}}', JSON_TYPE, "invalid_request"],
     ["__proto__ in a form", "__proto__=1", FORM_TYPE, "invalid_request"],
-    ["33 levels", `${"[".repeat(33)}${"]".repeat(33)}`, JSON_TYPE, "input_too_deep"],
+    ["129 levels", `${"[".repeat(129)}${"]".repeat(129)}`, JSON_TYPE, "input_too_deep"],
   ])("that is %s causes a Problem", (_what, text, headers, code) => {
     expect(() => read(text, headers)).toThrow(expect.objectContaining({ code }) as Error);
   });
@@ -177,6 +179,28 @@ const BOTS: readonly (readonly [name: string, sender: Sender, payload: object])[
     telegram,
     { update_id: 1, message: { from: { is_bot: false }, via_bot: { is_bot: true } } },
   ],
+  [
+    "Telegram's, although it names a chat",
+    telegram,
+    { update_id: 1, message: { from: { id: 7, is_bot: true, username: "helper_bot" }, sender_chat: { id: -100 } } },
+  ],
+  [
+    "the anonymous account without a chat",
+    telegram,
+    { update_id: 1, message: { from: { id: 1_087_968_824, is_bot: true } } },
+  ],
+  [
+    "an anonymous admin's via an inline bot",
+    telegram,
+    {
+      update_id: 1,
+      message: {
+        from: { id: 1_087_968_824, is_bot: true, username: "GroupAnonymousBot" },
+        sender_chat: { id: -100 },
+        via_bot: { id: 8, is_bot: true },
+      },
+    },
+  ],
   ["Telegram's edit", telegram, { update_id: 1, edited_message: { from: { is_bot: true } } }],
 ];
 
@@ -191,6 +215,47 @@ const PEOPLE: typeof BOTS = [
     "a person who presses a button below our bot's message",
     telegram,
     { update_id: 1, callback_query: { from: { is_bot: false }, message: { from: { is_bot: true } } } },
+  ],
+  ...["message", "edited_message"].map((kind): (typeof BOTS)[number] => [
+    `an anonymous admin of a group in Telegram (${kind})`,
+    telegram,
+    {
+      update_id: 1,
+      [kind]: {
+        from: { id: 1_087_968_824, is_bot: true, first_name: "Group", username: "GroupAnonymousBot" },
+        sender_chat: { id: -1_001_234_567_890, type: "supergroup", title: "Us" },
+        chat: { id: -1_001_234_567_890, type: "supergroup", title: "Us" },
+        text: "hi",
+      },
+    },
+  ]),
+  [
+    "a person who writes as a channel in a group",
+    telegram,
+    {
+      update_id: 1,
+      message: {
+        from: { id: 136_817_688, is_bot: true, first_name: "Channel", username: "Channel_Bot" },
+        sender_chat: { id: -1_009_876_543_210, type: "channel", title: "News" },
+      },
+    },
+  ],
+  [
+    "a channel's post that Telegram forwards to the channel's group",
+    telegram,
+    {
+      update_id: 1,
+      message: {
+        from: { id: 777_000, is_bot: false, first_name: "Telegram" },
+        sender_chat: { id: -1_009_876_543_210, type: "channel" },
+        is_automatic_forward: true,
+      },
+    },
+  ],
+  [
+    "a post of a channel, which has no `from`",
+    telegram,
+    { update_id: 1, channel_post: { sender_chat: { id: -1_009_876_543_210, type: "channel" }, text: "hi" } },
   ],
   ["any event of Stripe", stripe, { sender: { type: "Bot" } }],
   ["any event of a standard sender", standard, { sender: { type: "Bot" } }],
@@ -288,6 +353,31 @@ describe("a hook in the config", () => {
     expect(hookSecrets(github, "GITHUB_SECRET", " new , old,")).toEqual(["new", "old"]);
   });
 
+  test.each([
+    ["as Supabase shows one", "v1,whsec_AAAA", ["whsec_AAAA"]],
+    ["separated by spaces, each with its version", "v1,whsec_AAAA v1,whsec_BBBB", ["whsec_AAAA", "whsec_BBBB"]],
+    ["separated by commas, each with its version", "v1,whsec_AAAA,v1,whsec_BBBB", ["whsec_AAAA", "whsec_BBBB"]],
+    ["separated by commas and spaces", " whsec_AAAA , whsec_BBBB\n", ["whsec_AAAA", "whsec_BBBB"]],
+    ["in bare base64", `${BARE},v1,${BARE}`, [BARE, BARE]],
+  ])("of a standard sender has its secrets %s", (_, value, secrets) => {
+    expect(hookSecrets(standard, "THE_SECRET", value)).toEqual(secrets);
+  });
+
+  test("of a standard sender verifies with each form of its secret", async () => {
+    const key = Buffer.from("a secret of twenty-four bytes");
+    for (const value of ["whsec_", "v1,whsec_", "v1,", ""].map((prefix) => prefix + key.toString("base64"))) {
+      const secrets = ["whsec_b3RoZXI=", value].join(" ");
+      const signature = createHmac("sha256", key).update(`msg_1.${NOW_S}.{}`).digest("base64");
+      const headers = {
+        "webhook-id": "msg_1",
+        "webhook-timestamp": String(NOW_S),
+        "webhook-signature": `v1,${signature}`,
+      };
+      const request = webhookRequest("{}", headers, hookSecrets(standard, "THE_SECRET", secrets));
+      expect(await standard.verify(request)).toEqual({ secret: 1 });
+    }
+  });
+
   test("whose secret is missing or not of the sender's form is misconfigured, and the message never contains the value", () => {
     const mistake = (run: () => unknown): unknown => {
       try {
@@ -306,6 +396,7 @@ describe("a hook in the config", () => {
     for (const [sender, value] of [
       [standard, "secret-value"],
       [standard, "whsec_secret-value"],
+      [standard, "v1a,whpk_AAAA"],
       [standard, "whsec_AAAAA"],
       [standard, "whsec_AAA=AAAA"],
       [stripe, "sk_live_secret-value"],
