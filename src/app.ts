@@ -1,6 +1,7 @@
 // The Hono app: which middlewares run for every request, in which order, and which module serves which path.
 import { Hono } from "hono";
 import { methodNotAllowed } from "hono/method-not-allowed";
+import { getPath } from "hono/utils/url";
 import type { AppEnv } from "./app-env.ts";
 import type { Config } from "./core/config/define-config.ts";
 import { routeNotFound, unsupportedMethod } from "./core/lib/problem.ts";
@@ -21,7 +22,7 @@ import { createWire, now, randomHex } from "./wire.ts";
 
 /** @param wire the wire that the isolate's Durable Objects and Workflows share. Default: a new one */
 export function createApp(config: Config, wire = createWire(config)): Hono<AppEnv> {
-  const app = new Hono<AppEnv>();
+  const app = new Hono<AppEnv>({ getPath: pathOf });
 
   app.use(requestLog(app, { logOf: wire.log, now, random: randomHex }));
   // Runs before any middleware that can fail, so that a page can read why its request failed.
@@ -52,4 +53,15 @@ export function createApp(config: Config, wire = createWire(config)): Hono<AppEn
   app.notFound((c) => errorResponse(c, routeNotFound()));
   app.onError((error, c) => errorResponse(c, error));
   return app;
+}
+
+/**
+ * Returns the path by which a request finds its route: without a trailing slash, and with single slashes, since clients join addresses
+ * carelessly. Everything that depends on a route sees this path: middlewares, CORS, log line and console.
+ */
+function pathOf(request: Request): string {
+  const path = getPath(request);
+  if (!path.endsWith("/") && !path.includes("//")) return path;
+  const segments = path.split("/").filter((segment) => segment !== "");
+  return `/${segments.join("/")}`;
 }
