@@ -1,7 +1,7 @@
 // Determines the outcome of one attempt to deliver, and when the next attempt is due. A failure with any status but 410 is retried,
 // because the receiver may be repaired within a day. Only a request that can never succeed is given up immediately.
 import { isRecord, parseJson, textOf } from "../lib/json.ts";
-import { retryAfterSeconds } from "../upstream/upstream-error.ts";
+import { retryAfterSeconds } from "../upstream/retry-after.ts";
 
 /** The outcome of an attempt. `final` means that another attempt would fail too. `reason` never contains the receiver's own words. */
 export type DeliveryOutcome =

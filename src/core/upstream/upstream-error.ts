@@ -1,65 +1,218 @@
 // Maps UniAPI's refusals and failures to Problems, and decides whether the call may have been paid. Error codes take precedence over
 // statuses, which mislead: an exhausted quota has status 429, a missing model 503, and any error may have 200. Sources: docs/contract.md
 // §8, and the code of one-hub and new-api.
-import { Problem } from "../lib/problem.ts";
+import { Problem, type ProblemCode } from "../lib/problem.ts";
 import { type ErrorFields, errorFields } from "./error-fields.ts";
 import { redact, redactSecrets } from "./redact.ts";
-import { refusalOf } from "./refusal.ts";
+import { type RefusalSubject, refusalOf } from "./refusal.ts";
+import { retryAfterInMessage } from "./retry-after.ts";
 
 export interface UpstreamErrorInput {
   /** The HTTP status. It is 200 for an error inside a body or a stream. */
   status: number;
-  /** The parsed body; undefined if it was empty or not JSON. */
+  /** The parsed body, or its text if it is not JSON; undefined if it is empty or unreadable. */
   body: unknown;
   /** The value of `Retry-After` in whole seconds, if upstream sent one. */
   retryAfter?: number | undefined;
 }
 
-const QUOTA_CODES = new Set([
-  "insufficient_user_quota",
-  "pre_consume_token_quota_failed",
-  "insufficient_quota",
-  "quota_exceeded",
-  "token_quota_exhausted",
-  "billing_hard_limit_reached",
-  "billing_not_active",
-  "insufficient_balance",
-  "account_deactivated",
-]);
-const AUTH_CODES = new Set(["invalid_api_key", "invalid_token", "token_expired", "token_disabled"]);
-const RATE_CODES = new Set(["rate_limit_exceeded", "too_many_requests", "rate_limited"]);
+/** What upstream means by an error, and how it says so. */
+interface Meaning {
+  problem: ProblemCode;
+  /** Whether upstream may have billed a call that ends with this error before any output. */
+  paid: "unpaid" | "maybe";
+  /** Error codes, and types of errors that mean the same, in lower case. They count with every status. */
+  codes: readonly string[];
+  /** The HTTP statuses that mean this unless the code says otherwise. */
+  statuses: readonly number[];
+}
+
+const QUOTA: Meaning = {
+  problem: "upstream_quota",
+  paid: "unpaid",
+  codes: [
+    "insufficient_quota",
+    "insufficient_user_quota",
+    "pre_consume_token_quota_failed",
+    "quota_exceeded",
+    "token_quota_exhausted",
+    "credit_balance_exhausted",
+    "insufficient_balance",
+    "insufficient_credits",
+    "organization_spend_limit_exceeded",
+    "project_spend_limit_exceeded",
+    "organization_usage_limit_exceeded",
+    "usage_limit_reached",
+    "usage_not_included",
+    "billing_hard_limit_reached",
+    "billing_not_active",
+    "billing_error",
+    "account_deactivated",
+  ],
+  statuses: [402, 403],
+};
+const AUTH: Meaning = {
+  problem: "upstream_auth",
+  paid: "unpaid",
+  codes: ["invalid_api_key", "invalid_token", "token_expired", "token_disabled", "authentication_error"],
+  statuses: [401],
+};
+const RATE: Meaning = {
+  problem: "upstream_rate_limited",
+  paid: "unpaid",
+  codes: [
+    "rate_limit_exceeded",
+    "rate_limit_error",
+    "rate_limit_reached",
+    "rate_limit",
+    "rate_limited",
+    "ratelimitexceeded",
+    "ratelimitreached",
+    "too_many_requests",
+    "toomanyrequests",
+    "slow_down",
+    "throttling",
+    "throttling_error",
+  ],
+  statuses: [429],
+};
+const UNAVAILABLE: Meaning = {
+  problem: "upstream_unavailable",
+  paid: "unpaid",
+  codes: [
+    "server_is_overloaded",
+    "server_overloaded",
+    "overloaded",
+    "overloaded_error",
+    "engine_overloaded",
+    "engine_overloaded_error",
+    "model_overloaded",
+    "service_unavailable",
+    "service_unavailable_error",
+    "no_available_channel",
+  ],
+  statuses: [503, 521, 522, 523, 525, 526, 530],
+};
+const TIMEOUT: Meaning = {
+  problem: "upstream_timeout",
+  paid: "maybe",
+  codes: [
+    "timeout",
+    "timeout_error",
+    "request_timeout",
+    "upstream_timeout",
+    "gateway_timeout",
+    "deadline_exceeded",
+    "vector_store_timeout",
+  ],
+  // A relay that answers with one of these has forwarded the request, and its backend may go on.
+  statuses: [408, 425, 499],
+};
+const REJECTED: Meaning = {
+  problem: "upstream_rejected",
+  paid: "unpaid",
+  codes: [
+    "previous_response_not_found",
+    "context_length_exceeded",
+    "string_above_max_length",
+    "string_below_min_length",
+    "array_above_max_length",
+    "array_below_min_length",
+    "integer_above_max_value",
+    "integer_below_min_value",
+    "decimal_above_max_value",
+    "decimal_below_min_value",
+    "invalid_value",
+    "invalid_type",
+    "invalid_parameter",
+    "invalid_prompt",
+    "invalid_encrypted_content",
+    "invalid_function_parameters",
+    "invalid_json_schema",
+    "missing_required_parameter",
+    "unknown_parameter",
+    "unsupported_parameter",
+    "unsupported_value",
+    "unsupported_model",
+    "unsupported_file",
+    "content_policy_violation",
+    "data_residency_mismatch",
+    "sensitive_words_detected",
+    "prompt_blocked",
+    "model_not_found",
+    "model_not_exist",
+    "unknown_model",
+    // The codes for images in a failed response.
+    "invalid_image",
+    "invalid_image_format",
+    "invalid_base64_image",
+    "invalid_image_url",
+    "invalid_image_mode",
+    "image_too_large",
+    "image_too_small",
+    "image_parse_error",
+    "image_content_policy_violation",
+    "image_file_too_large",
+    "unsupported_image_media_type",
+    "empty_image_file",
+    "failed_to_download_image",
+    "image_file_not_found",
+  ],
+  // And every other 4xx.
+  statuses: [],
+};
+/** The answer was stopped because of what it says, so it may have been generated and billed. With a 4xx, the input was refused. */
+const STOPPED: Meaning = {
+  problem: "upstream_rejected",
+  paid: "maybe",
+  codes: ["content_filter", "bio_policy", "cyber_policy", "misalignment_policy_violation"],
+  statuses: [],
+};
+const FAILED: Meaning = {
+  problem: "upstream_error",
+  paid: "maybe",
+  codes: ["server_error", "internal_error", "internal_server_error"],
+  // And every other 5xx, and 200.
+  statuses: [],
+};
+/** The redirects, none of which is followed. */
+const REDIRECT: Meaning = { problem: "upstream_invalid_response", paid: "unpaid", codes: [], statuses: [] };
+
+const MEANINGS: readonly Meaning[] = [QUOTA, AUTH, RATE, UNAVAILABLE, TIMEOUT, REJECTED, STOPPED, FAILED];
+const BY_CODE = new Map(MEANINGS.flatMap((meaning) => meaning.codes.map((code) => [code, meaning])));
+const BY_STATUS = new Map(MEANINGS.flatMap((meaning) => meaning.statuses.map((status) => [status, meaning])));
+
+/** These say that upstream has no such model, or no channel for it. */
 const MODEL_CODES = new Set(["model_not_found", "model_not_exist", "unknown_model", "no_available_channel"]);
+/** These only repeat that a request was refused. They count if there is no HTTP status that says more. */
+const REFUSAL_TYPES = new Set(["invalid_request_error", "invalid_request", "bad_request", "not_found_error"]);
+
+/** "No channel for this model in this group", as one-hub and new-api write it. */
+const NO_CHANNEL = /无可用渠道|no available channel/i;
+const TOO_LONG =
+  /maximum context length|context window|context[_ ]length|(?:prompt|input) is too long|too many (?:input |prompt )?tokens|上下文.{0,20}(?:超|过长)|超出.{0,20}上下文/i;
+const NO_CREDIT =
+  /exceeded your current quota|credit balance is too low|insufficient (?:account )?(?:balance|quota|credits?)|余额不足|额度不足/i;
+const TOO_MANY = /rate[ _-]?limit(?:s|ed)?\b|too many requests|请求过于频繁|请求过多/i;
+/** How OpenAI's own refusals of a field begin. */
+const BAD_FIELD = /^(?:unknown|unsupported|invalid|missing required) (?:parameter|value|type)\b/i;
+/** The message of a backend that does not have an item, which another backend may have stored. */
+const NO_SUCH_ITEM = /\bitems? with ids? .{0,200} not found/i;
+const NO_SUCH_ITEM_REMEDY =
+  "UniAPI does not know an item of `input` by its id: its backends do not share what they store. Send items whole, without their ids, leave " +
+  "reasoning items out, and set `store` to false (AI SDK: `providerOptions: { openai: { store: false } }` and `pruneMessages` with " +
+  '`reasoning: "all"`); or send only what is new, with `previous_response_id`.';
+
 /** The usual form of an error code. Some relays send a sentence instead, which callers don't get as a code. */
 const PLAIN_CODE = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
 /** The path of a field, as OpenAI writes it. */
 const PLAIN_PATH = /^[A-Za-z_][\w.[\]-]{0,199}$/;
 /** A key or an account id that has the form of a code. */
 const LIKE_A_KEY = /^(?:sk|pk|rk|org|proj)[-_]|^AIza|(?<![\w-])(?=[\w-]*\d)(?=[\w-]*[A-Za-z])[\w-]{20,}/i;
-/** Codes which prove that a request was refused unpaid, even with HTTP status 200. */
-const REFUSED_CODES = new Set([
-  "previous_response_not_found",
-  "context_length_exceeded",
-  "invalid_value",
-  "unsupported_parameter",
-  "unsupported_value",
-  "missing_required_parameter",
-  "unknown_parameter",
-]);
-/** "No channel for this model in this group", as one-hub and new-api write it. */
-const NO_CHANNEL = /无可用渠道|no available channel/i;
-/** Statuses which show that the request was refused before any work was done. */
-const UNPAID_STATUSES = new Set([503, 521, 522, 523, 525, 526, 530]);
-/** The message of a backend that does not have an item, which another backend may have stored. */
-const NO_SUCH_ITEM = /^(?:Provider API error: )?Items? with ids? .{0,200} not found/i;
-const NO_SUCH_ITEM_REMEDY =
-  "UniAPI does not know an item of `input` by its id: its backends do not share what they store. Send items whole, without their ids, leave " +
-  "reasoning items out, and set `store` to false (AI SDK: `providerOptions: { openai: { store: false } }` and `pruneMessages` with " +
-  '`reasoning: "all"`); or send only what is new, with `previous_response_id`.';
-/** Used if a refusal has no Retry-After. One second would be too short for a limit per minute. */
-const DEFAULT_RETRY_AFTER_S = 5;
-
 /** The longest `param` of upstream's that callers get. A longer one is cut. */
 const MAX_FIELD_CHARS = 200;
+/** Used if a refusal does not say how long to wait. One second would be too short for a limit per minute. */
+const DEFAULT_RETRY_AFTER_S = 5;
 
 /**
  * Converts a refusal or failure of upstream to a Problem, with `details.paid` set.
@@ -67,100 +220,171 @@ const MAX_FIELD_CHARS = 200;
  */
 export function upstreamProblem(fault: UpstreamErrorInput, secrets: readonly string[]): Problem {
   const fields = errorFields(fault.body);
-  const code = fields.code.toLowerCase();
-  const noSuchModel =
-    MODEL_CODES.has(code) || ((fault.status === 503 || fault.status === 200) && NO_CHANNEL.test(fields.message));
-  const hint =
-    fault.retryAfter === undefined ? {} : { retryAfter: fault.retryAfter, upstreamRetryAfter: fault.retryAfter };
-  const shownCode = isPlain(fields.code, PLAIN_CODE, secrets) ? fields.code : "";
-  const reason = `upstream ${fault.status}${fields.code === "" ? "" : ` ${shownCode.toLowerCase() || "other"}`}`;
+  const error = { ...fields, status: statusOf(fault.status, fields) };
+  const meaning = meaningOf(fault, error);
+  const loggedCode = isPlain(error.code, PLAIN_CODE, secrets) ? error.code.toLowerCase() : "other";
+  const common = { paid: meaning.paid, reason: `upstream ${fault.status}${error.code === "" ? "" : ` ${loggedCode}`}` };
+  const waitS = fault.retryAfter ?? retryAfterInMessage(error.message);
+  const wait = waitS === undefined ? {} : { retryAfter: waitS, upstreamRetryAfter: waitS };
 
-  if (QUOTA_CODES.has(code) || ((fault.status === 402 || fault.status === 403) && !MODEL_CODES.has(code))) {
-    return new Problem(
-      "upstream_quota",
-      "The UniAPI account of this Worker has no credit, or no access to this model. Its owner must check the balance and the key's group.",
-      {
-        paid: "unpaid",
-        reason,
-      },
-    );
+  switch (meaning.problem) {
+    case "upstream_quota":
+      return new Problem(
+        "upstream_quota",
+        "The UniAPI account of this Worker has no credit, or no access to this model. Its owner must check the balance and the key's group.",
+        common,
+      );
+    case "upstream_auth":
+      return new Problem(
+        "upstream_auth",
+        "UniAPI refused this Worker's own key. Its owner must check UNIAPI_KEY; your request was not at fault.",
+        common,
+      );
+    case "upstream_rate_limited":
+      return new Problem(
+        "upstream_rate_limited",
+        "UniAPI is receiving too many requests. Wait for the time in Retry-After, then send the request again.",
+        { ...common, retryAfter: DEFAULT_RETRY_AFTER_S, ...wait },
+      );
+    case "upstream_unavailable": {
+      const noSuchModel = isAboutModel(error);
+      const message = noSuchModel
+        ? "UniAPI has no channel for this model at the moment. Check the model's name, or try another model."
+        : "UniAPI is not available at the moment. Send the request again later.";
+      return new Problem("upstream_unavailable", message, { ...common, noSuchModel, ...wait });
+    }
+    case "upstream_timeout":
+      return new Problem(
+        "upstream_timeout",
+        "One of UniAPI's backends did not answer in time. The call may have been billed; send it again only if you accept that.",
+        common,
+      );
+    case "upstream_invalid_response":
+      return new Problem(
+        "upstream_invalid_response",
+        "UniAPI answered with a redirect, which this Worker does not follow. Its owner must check UNIAPI_BASE_URL.",
+        common,
+      );
+    case "upstream_rejected": {
+      const subject = subjectOf(error);
+      const about = subject === undefined ? {} : { refusalOf: subject };
+      return rejection(fault.status, error, { ...common, noSuchModel: isAboutModel(error), ...about }, secrets);
+    }
+    default:
+      return new Problem(
+        "upstream_error",
+        "UniAPI failed while it processed this request. The call may have been billed; send it again only if you accept that.",
+        common,
+      );
   }
-  if (fault.status === 401 || AUTH_CODES.has(code)) {
-    return new Problem(
-      "upstream_auth",
-      "UniAPI refused this Worker's own key. Its owner must check UNIAPI_KEY; your request was not at fault.",
-      { paid: "unpaid", reason },
-    );
+}
+
+/** An error's fields, and the status that they and the HTTP status amount to. */
+type UpstreamError = ErrorFields & { status: number };
+
+/** Returns the HTTP status, or the one that the body names, if the HTTP status says only that something is wrong. */
+function statusOf(httpStatus: number, { code, type, status }: ErrorFields): number {
+  const isVague = httpStatus === 200 || httpStatus === 400 || (httpStatus >= 500 && !BY_STATUS.has(httpStatus));
+  if (isVague && status !== undefined) return status;
+  const isRefusal = REFUSAL_TYPES.has(code.toLowerCase()) || REFUSAL_TYPES.has(type.toLowerCase());
+  return httpStatus === 200 && isRefusal ? 400 : httpStatus;
+}
+
+function meaningOf(fault: UpstreamErrorInput, error: UpstreamError): Meaning {
+  const { status } = error;
+  const isFailure = status >= 500 || status === 200;
+  const code = error.code.toLowerCase();
+  if (isAboutModel(error)) {
+    const hasNoChannel = code === "no_available_channel" || NO_CHANNEL.test(error.message);
+    return fault.status >= 500 || (fault.status === 200 && hasNoChannel) ? UNAVAILABLE : REJECTED;
   }
-  if (RATE_CODES.has(code) || fault.status === 429) {
-    return new Problem(
-      "upstream_rate_limited",
-      "UniAPI is receiving too many requests. Wait for the time in Retry-After, then send the request again.",
-      {
-        paid: "unpaid",
-        reason,
-        retryAfter: DEFAULT_RETRY_AFTER_S,
-        ...hint,
-      },
-    );
-  }
-  if (UNPAID_STATUSES.has(fault.status) || (noSuchModel && (fault.status >= 500 || fault.status === 200))) {
-    const message = noSuchModel
-      ? "UniAPI has no channel for this model at the moment. Check the model's name, or try another model."
-      : "UniAPI is not available at the moment. Send the request again later.";
-    return new Problem("upstream_unavailable", message, { paid: "unpaid", reason, noSuchModel, ...hint });
-  }
-  if (fault.status >= 300 && fault.status < 400) {
-    return new Problem(
-      "upstream_invalid_response",
-      "UniAPI answered with a redirect, which this Worker does not follow. Its owner must check UNIAPI_BASE_URL.",
-      { paid: "unpaid", reason },
-    );
-  }
-  if (fault.status >= 400 && fault.status < 500)
-    return rejection(fault, { ...fields, shownCode }, noSuchModel, reason, secrets);
-  if (fault.status === 200 && REFUSED_CODES.has(code))
-    return rejection({ ...fault, status: 400 }, { ...fields, shownCode }, noSuchModel, reason, secrets);
-  return new Problem(
-    "upstream_error",
-    "UniAPI failed while it processed this request. The call may have been billed; send it again only if you accept that.",
-    { paid: "maybe", reason },
-  );
+  const named = BY_CODE.get(code) ?? byType(error.type);
+  if (named === STOPPED) return isFailure ? STOPPED : REJECTED;
+  // "server_error" says nothing that a status such as 503 or 429 does not say better.
+  if (named !== undefined && (named !== FAILED || !BY_STATUS.has(status))) return named;
+  if (subjectOf(error) !== undefined && [401, 402, 403, 501].includes(status)) return REJECTED;
+  return meaningOfMessage(fault, error) ?? meaningOfStatus(status);
+}
+
+/** A type is less exact than a code: relays send `server_error` for anything. */
+function byType(type: string): Meaning | undefined {
+  const meaning = BY_CODE.get(type.toLowerCase());
+  return meaning === FAILED ? undefined : meaning;
+}
+
+/** Reads the message of an error whose code is missing or unknown. */
+function meaningOfMessage(fault: UpstreamErrorInput, { status, message }: UpstreamError): Meaning | undefined {
+  const hasWait = fault.retryAfter !== undefined || retryAfterInMessage(message) !== undefined;
+  // Gemini uses the same words for its limits per minute, and says how long to wait.
+  if (status === 429) return NO_CREDIT.test(message) && !hasWait ? QUOTA : undefined;
+  const isRefusal = status === 400 || status === 413 || status === 422;
+  const isFailure = status === 200 || (status >= 500 && !BY_STATUS.has(status));
+  if (!isRefusal && !isFailure) return undefined;
+  if (TOO_LONG.test(message)) return REJECTED;
+  if (NO_CREDIT.test(message)) return hasWait ? RATE : QUOTA;
+  if (isRefusal) return undefined;
+  if (TOO_MANY.test(message)) return RATE;
+  return status === 200 && BAD_FIELD.test(message) ? REJECTED : undefined;
+}
+
+function meaningOfStatus(status: number): Meaning {
+  const known = BY_STATUS.get(status);
+  if (known !== undefined) return known;
+  if (status >= 300 && status < 400) return REDIRECT;
+  return status >= 400 && status < 500 ? REJECTED : FAILED;
+}
+
+/** Whether upstream has no such model, or no channel for it. */
+function isAboutModel({ code, status, message }: UpstreamError): boolean {
+  return MODEL_CODES.has(code.toLowerCase()) || ((status === 503 || status === 200) && NO_CHANNEL.test(message));
+}
+
+function subjectOf(error: UpstreamError): RefusalSubject | undefined {
+  const { status } = error;
+  return refusalOf((status >= 400 && status < 500) || status === 501 ? status : 400, error);
 }
 
 function rejection(
-  fault: UpstreamErrorInput,
-  fields: ErrorFields & { shownCode: string },
-  noSuchModel: boolean,
-  reason: string,
+  httpStatus: number,
+  error: UpstreamError,
+  details: Problem["details"],
   secrets: readonly string[],
 ): Problem {
-  const isCodeShown = fields.shownCode !== "" && fields.code !== fields.type;
-  // OpenAI's own message advises storing the items, which does not help here.
-  const subject = refusalOf(fault.status, fields);
-  const message =
-    fault.status !== 400
-      ? ""
-      : NO_SUCH_ITEM.test(fields.message)
-        ? NO_SUCH_ITEM_REMEDY
-        : redact(fields.message, secrets);
+  if (NO_SUCH_ITEM.test(error.message)) return unknownItem(error.message, details, secrets);
+  const code = shownCodeOf(error, secrets);
+  const param = isPlain(error.param, PLAIN_PATH, secrets)
+    ? error.param
+    : redact(error.param.slice(0, MAX_FIELD_CHARS), secrets);
+  // The words of other refusals are about the account, the address or the relay.
+  const isAboutRequest = httpStatus === 200 || httpStatus >= 500 || [400, 413, 422].includes(httpStatus);
   return new Problem(
     "upstream_rejected",
-    message ||
-      `UniAPI refused this request (status ${fault.status}). Check the model's name and the fields of the request.`,
+    (isAboutRequest ? redact(error.message, secrets) : "") ||
+      `UniAPI refused this request (status ${error.status}). Check the model's name and the fields of the request.`,
     {
-      paid: "unpaid",
-      reason,
-      noSuchModel,
-      ...(subject === undefined ? {} : { refusalOf: subject }),
-      ...(isCodeShown ? { upstreamCode: fields.shownCode } : {}),
-      ...(fields.param === ""
-        ? {}
-        : {
-            param: isPlain(fields.param, PLAIN_PATH, secrets)
-              ? fields.param
-              : redact(fields.param.slice(0, MAX_FIELD_CHARS), secrets),
-          }),
+      ...details,
+      ...(code === "" ? {} : { upstreamCode: code }),
+      ...(param === "" ? {} : { param }),
+    },
+  );
+}
+
+/** Returns the code that callers get: upstream's own, unless it only repeats the type. */
+function shownCodeOf({ code, type, message }: UpstreamError, secrets: readonly string[]): string {
+  if (TOO_LONG.test(message) && !BY_CODE.has(code.toLowerCase())) return "context_length_exceeded";
+  if (code === "") return byType(type) === REJECTED ? type : "";
+  return code !== type && isPlain(code, PLAIN_CODE, secrets) ? code : "";
+}
+
+/** The problem for an item that another backend may have stored. OpenAI's own message advises storing it, which does not help here. */
+function unknownItem(message: string, details: Problem["details"], secrets: readonly string[]): Problem {
+  const id = redactSecrets(/ids? '?([\w-]{1,80})/i.exec(message)?.[1] ?? "", secrets);
+  return new Problem(
+    "item_not_found",
+    `${id === "" ? "An item was" : `Item with id '${id}'`} not found. ${NO_SUCH_ITEM_REMEDY}`,
+    {
+      ...details,
+      param: "input",
     },
   );
 }
@@ -206,21 +430,4 @@ export function cutProblem(): Problem {
 
 function isPlain(text: string, form: RegExp, secrets: readonly string[]): boolean {
   return form.test(text) && !LIKE_A_KEY.test(text) && redactSecrets(text, secrets) === text;
-}
-
-const PLAIN_NUMBER = /^\s*\d{1,9}(?:\.\d+)?\s*$/;
-
-/**
- * Reads `retry-after-ms`, or else `Retry-After` (RFC 9110: seconds or a date).
- * @returns whole seconds, at least 1; undefined if the header is missing or malformed
- */
-export function retryAfterSeconds(headers: Headers, nowMs: number): number | undefined {
-  const ms = headers.get("retry-after-ms");
-  if (ms !== null && PLAIN_NUMBER.test(ms)) return Math.max(1, Math.ceil(Number(ms) / 1_000));
-  const value = headers.get("retry-after");
-  if (value === null) return undefined;
-  if (PLAIN_NUMBER.test(value)) return Math.max(1, Math.ceil(Number(value)));
-  // Every form of an HTTP date begins with the name of a day. Date.parse accepts other strings, and would read "-5" as a year.
-  const seconds = /^\s*[A-Za-z]/.test(value) ? (Date.parse(value) - nowMs) / 1_000 : Number.NaN;
-  return Number.isFinite(seconds) ? Math.max(1, Math.ceil(seconds)) : undefined;
 }
