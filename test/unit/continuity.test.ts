@@ -174,7 +174,7 @@ describe('continuity "gateway"', () => {
     expect(second).toMatchObject({ text: "a|b", continuity: "gateway" });
     expect(upstream.calls[1]?.body["input"]).toEqual([
       { type: "message", role: "user", content: "a" },
-      { type: "message", role: "assistant", content: [{ type: "output_text", text: "a", annotations: [] }] },
+      { type: "message", role: "assistant", content: "a" },
       { type: "message", role: "user", content: "b" },
     ]);
   });

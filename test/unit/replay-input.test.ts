@@ -28,7 +28,7 @@ const assistantMessage = (text: string): object => ({
 test("strings become messages, in order", () => {
   expect(replayInput([turn("a", [assistantMessage("A")])], "b")).toEqual([
     { type: "message", role: "user", content: "a" },
-    { type: "message", role: "assistant", content: [{ type: "output_text", text: "A", annotations: [] }] },
+    { type: "message", role: "assistant", content: "A" },
     { type: "message", role: "user", content: "b" },
   ]);
 });
@@ -98,8 +98,9 @@ test("other items of the new input are sent unchanged", () => {
 
 test("a note that replaces an image in a tool's output is text", () => {
   const output = [{ type: "input_image", image_url: "[1200022 characters of data were not stored]" }];
-  const stored = turn([{ type: "function_call_output", call_id: "call_1", output }], []);
-  expect(replayInput([stored], "b")[0]).toEqual({
+  const call = { type: "function_call", call_id: "call_1", name: "f", arguments: "{}" };
+  const stored = turn([call, { type: "function_call_output", call_id: "call_1", output }], []);
+  expect(replayInput([stored], "b")[1]).toEqual({
     type: "function_call_output",
     call_id: "call_1",
     output: [{ type: "input_text", text: "[1200022 characters of data were not stored]" }],

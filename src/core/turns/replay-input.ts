@@ -1,18 +1,29 @@
-// Converts a chain to the `input` of one request, for replay. Omits item ids and reasoning items, which are valid only in one vendor
-// account. The next call may reach a different one.
-import { isRecord, type JsonObject, recordsOf } from "../lib/json.ts";
+// Converts a chain to the `input` of one request, for replay. The next call may reach a backend that knows nothing of the earlier ones, so
+// every item has the form that any backend accepts, and every call has its output.
+import { type JsonObject, recordsOf, textOf } from "../lib/json.ts";
 import { Problem } from "../lib/problem.ts";
+import { isIdOfLeftOutItem, itemTypeOf, portabilityOf, toPortable } from "./item-types.ts";
 import type { Turn } from "./turn.ts";
 import { itemsOf } from "../upstream/output.ts";
 
+/** An item of a stored turn. */
+interface PastItem {
+  item: JsonObject;
+  /** Whether it is output of the model; else the caller sent it. */
+  isOutput: boolean;
+}
+
+/** The output of a call that the caller left open. Upstream refuses a call without any output. */
+const NOT_RUN = "This call was not run.";
+
 /**
- * Joins a chain and a new input into one list of items.
+ * Joins a chain and a new input to one list of items.
  * @param turns the turns of the chain, root first
  * @param input the new request's input
  * @throws Problem 400 conversation_too_long, invalid_request
  */
 export function replayInput(turns: readonly Turn[], input: unknown): JsonObject[] {
-  const items: JsonObject[] = [];
+  const past: PastItem[] = [];
   for (const turn of turns) {
     if (turn.inputLost === true) {
       throw new Problem(
@@ -23,10 +34,11 @@ export function replayInput(turns: readonly Turn[], input: unknown): JsonObject[
         },
       );
     }
-    items.push(...asItems(turn.input).flatMap(toPortable), ...itemsOf(turn.response).flatMap(toPortable));
+    for (const item of asItems(turn.input)) past.push({ item, isOutput: false });
+    for (const item of itemsOf(turn.response)) past.push({ item, isOutput: true });
   }
-  items.push(...asItems(input).flatMap(withoutVendorParts));
-  return items;
+  const newItems = asItems(input);
+  return [...portablePast(past, newItems), ...(portableInput(newItems) ?? refuse("item_reference"))];
 }
 
 /** Converts `input` to a list of items. A string becomes a message of the user. */
@@ -34,47 +46,115 @@ export function asItems(input: unknown): JsonObject[] {
   return typeof input === "string" ? [{ type: "message", role: "user", content: input }] : recordsOf(input);
 }
 
-/** Converts an item to a form that every backend accepts. Returns an empty list if only the backend that created the item accepts it. */
-function toPortable(item: JsonObject): JsonObject[] {
-  const { id: _, status: __, ...rest } = item;
-  const isMessage = rest["type"] === "message" || (rest["type"] === undefined && typeof rest["role"] === "string");
-  // A function call and its output are linked by call_id. An item without one belongs to a hosted tool and is not needed, because the
-  // answer's text has the result.
-  if (!isMessage && typeof rest["call_id"] !== "string") return [];
-  for (const key of ["content", "output"]) {
-    const parts = rest[key];
-    if (Array.isArray(parts)) rest[key] = parts.map((part: unknown) => (isRecord(part) ? toPortablePart(part) : part));
-  }
-  return [rest];
+/**
+ * Converts a request's items to the form that any backend accepts. An item that lacks a required key is unchanged, because upstream's
+ * refusal of it is clear.
+ * @returns undefined if the items include a reference to an item that can't be left out
+ */
+export function portableInput(items: readonly JsonObject[]): JsonObject[] | undefined {
+  if (items.some((item) => portabilityOf(item) === "reference" && !isReferenceLeftOut(item))) return undefined;
+  return items.flatMap((item) => (isLeftOut(item) ? [] : [toPortable(item) ?? item]));
+}
+
+function isReferenceLeftOut(item: JsonObject): boolean {
+  return isIdOfLeftOutItem(textOf(item["id"]));
+}
+
+function isLeftOut(item: JsonObject): boolean {
+  const portability = portabilityOf(item);
+  return portability === "private" || portability === "trace" || portability === "reference";
 }
 
 /**
- * Removes an item's id from the new input. Returns an empty list for a reasoning item. Only the backend that created ids and reasoning
- * items accepts them.
+ * Converts the items of the chain. Leaves out an output whose call was deleted, an approval that upstream has already acted on, and a
+ * compaction, because all the turns that it stands for are in the chain. Adds an output to a call that has none.
+ * @throws Problem 400 invalid_request if the new input needs an item that can't be sent
  */
-function withoutVendorParts(item: JsonObject): JsonObject[] {
-  if (item["type"] === "reasoning") return [];
-  const isReference = item["type"] === "item_reference" || (item["type"] === undefined && item["role"] === undefined);
-  if (isReference) {
-    throw new Problem(
-      "invalid_request",
-      "This conversation is replayed from storage, where items have no ids. Send the item itself instead of an item_reference.",
-      {
-        param: "input",
-      },
-    );
-  }
-  const { id: _, ...rest } = item;
-  return [rest];
+function portablePast(past: readonly PastItem[], newItems: readonly JsonObject[]): JsonObject[] {
+  const answeredNow = new Set(newItems.flatMap(linksOfAnswer));
+  const answered = new Set([
+    ...past.flatMap(({ item, isOutput }) => (isOutput && portabilityOf(item) === undefined ? [] : linksOfAnswer(item))),
+    ...answeredNow,
+  ]);
+  const called = new Set<string>();
+  return past.flatMap(({ item, isOutput }): JsonObject[] => {
+    const type = itemTypeOf(item);
+    const links = linksOfCall(item);
+    const isNeeded = links.some((link) => answeredNow.has(link));
+    switch (portabilityOf(item)) {
+      case undefined:
+        // The output of a type that is not known is needed only if the caller has answered it.
+        return !isOutput || links.some((link) => answered.has(link)) ? [item] : [];
+      case "reference":
+        return isReferenceLeftOut(item) ? [] : refuse(type);
+      case "approval":
+        // An earlier approval is not sent again, because upstream would call the tool a second time.
+        return isNeeded ? [toPortable(item) ?? refuse(type)] : [];
+      case "call": {
+        const call = toPortable(item) ?? (isNeeded ? refuse(type) : undefined);
+        if (call === undefined) return [];
+        if (!links.some((link) => answered.has(link))) {
+          const output = item["status"] === "incomplete" ? undefined : outputOfCallNotRun(item);
+          return output === undefined ? [] : [call, output];
+        }
+        for (const link of links) called.add(link);
+        return [call];
+      }
+      case "output":
+        if (!linksOfAnswer(item).some((link) => called.has(link))) return [];
+        break;
+      default:
+        if (type === "compaction_trigger" || (type === "compaction" && isOutput)) return [];
+    }
+    return [toPortable(item) ?? []].flat();
+  });
 }
 
-/** Converts a part of a message. If an image was too large to store, the note that replaced it becomes a part with text. */
-function toPortablePart(part: JsonObject): JsonObject {
-  const { logprobs: _, ...rest } = part;
-  for (const key of ["image_url", "file_data"]) {
-    const value = rest[key];
-    if (typeof value === "string" && value.startsWith("[") && value.endsWith("]"))
-      return { type: "input_text", text: value };
+/** Returns the values by which an answer can name this call or approval request. */
+function linksOfCall(item: JsonObject): string[] {
+  const type = itemTypeOf(item);
+  if (type === "mcp_approval_request") return textsOf(item["id"]);
+  return type === "local_shell_call" ? textsOf(item["call_id"], item["id"]) : textsOf(item["call_id"]);
+}
+
+/** Returns the values by which an answer names its call or approval request; none for an item that answers nothing. */
+function linksOfAnswer(item: JsonObject): string[] {
+  const portability = portabilityOf(item);
+  if (portability !== "output" && portability !== undefined) return [];
+  const type = itemTypeOf(item);
+  if (type === "mcp_approval_response") return textsOf(item["approval_request_id"]);
+  return type === "local_shell_call_output" ? textsOf(item["id"], item["call_id"]) : textsOf(item["call_id"]);
+}
+
+function textsOf(...values: unknown[]): string[] {
+  return values.filter((value) => typeof value === "string" && value !== "") as string[];
+}
+
+/** @returns undefined if no output can say that the call was not run; the call is then left out */
+function outputOfCallNotRun(call: JsonObject): JsonObject | undefined {
+  const { call_id, id } = call;
+  switch (itemTypeOf(call)) {
+    case "function_call":
+      return { type: "function_call_output", call_id, output: NOT_RUN };
+    case "custom_tool_call":
+      return { type: "custom_tool_call_output", call_id, output: NOT_RUN };
+    case "local_shell_call":
+      return { type: "local_shell_call_output", id, output: NOT_RUN };
+    case "shell_call": {
+      const output = [{ stdout: "", stderr: NOT_RUN, outcome: { type: "exit", exit_code: 1 } }];
+      return { type: "shell_call_output", call_id, output };
+    }
+    case "apply_patch_call":
+      return { type: "apply_patch_call_output", call_id, status: "failed", output: NOT_RUN };
+    default:
+      return undefined;
   }
-  return rest;
+}
+
+function refuse(type: string): never {
+  throw new Problem(
+    "invalid_request",
+    `This conversation is replayed from storage, and an item of type \`${type}\` in it can't be sent again. Send the item itself with all its keys, or start a new conversation.`,
+    { param: "input" },
+  );
 }
