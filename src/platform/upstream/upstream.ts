@@ -5,7 +5,8 @@ import { decodeUtf8, isRecord, type JsonObject, parseJson } from "../../core/lib
 import type { Problem } from "../../core/lib/problem.ts";
 import { type Frame, FrameSplitter, FrameTooLarge } from "../../core/lib/sse.ts";
 import { withBlankLine, isCompleteEvent, readResponse, unreadableProblem } from "../../core/upstream/upstream-body.ts";
-import { retryAfterSeconds, upstreamProblem } from "../../core/upstream/upstream-error.ts";
+import { retryAfterSeconds } from "../../core/upstream/retry-after.ts";
+import { upstreamProblem } from "../../core/upstream/upstream-error.ts";
 import { CallDeadline, type UpstreamDeadlines } from "./call-deadline.ts";
 
 const MAX_JSON_BYTES = 8 * 1_048_576;
@@ -190,7 +191,8 @@ async function problemOf(
   let body: unknown;
   deadline.limit(ERROR_BODY_MS);
   try {
-    body = parseJson(decodeUtf8(await readAll(response, deadline, MAX_ERROR_BYTES)));
+    const text = decodeUtf8(await readAll(response, deadline, MAX_ERROR_BYTES));
+    body = parseJson(text) ?? text;
   } catch {
     body = undefined;
   }
