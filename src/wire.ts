@@ -116,7 +116,7 @@ async function buildDeps(config: Config, env: Settings, log: Log): Promise<Deps>
   const budgetsWith = (reportEveryMs: number): Budgets =>
     createBudgets(env.BUDGETS, { now, sleep, random: randomHex, warn: log.warn, reportEveryMs });
   const upstreamWith = (upstreamTotal: number): Upstream =>
-    createUpstream({ baseUrl, key, deadlines: { ...deadlines, upstream_total: upstreamTotal } }, fetcher, now);
+    createUpstream({ baseUrl, key, deadlines: { ...deadlines, upstream_total: upstreamTotal } }, fetcher, now, randomHex);
   const jobUpstream = upstreamWith(deadlines.job_total);
   // Nothing runs after a step of a Workflow, so a job's sums must be sent immediately.
   const jobBudgets = budgetsWith(0);

@@ -15,16 +15,16 @@ import { Problem } from "../core/lib/problem.ts";
 import type { CacheControl } from "../core/request/headers.ts";
 import type { Composed } from "../core/request/compose.ts";
 import { decodeTombstone, decodeTurn, turnKey } from "../core/turns/turn.ts";
+import type { EventBatch } from "../core/upstream/event.ts";
 import { withoutUpstreamWords, withModelSettings } from "../core/upstream/upstream-error.ts";
 import type { Deps, RequestContext } from "../deps.ts";
 import { findParent, type Parent, parentNotFound } from "./chain.ts";
 import { chainSupportKey, type Continuity, continueTurn, continuityOf } from "./continuity.ts";
-import type { EventBatch } from "./upstream-events.ts";
 import { identityOf } from "./identity.ts";
 import { type OpenedCall, openWithFallback, readTerminal, readCompleteResponse } from "./upstream-call.ts";
 import { type FinishedAnswer, PendingTurn } from "./pending-turn.ts";
 import { deriveDigest } from "../core/callers/owner.ts";
-import { canonicalJson } from "../core/lib/json.ts";
+import { canonicalJson, type JsonObject } from "../core/lib/json.ts";
 
 /** A composed request, and how to answer it. Plain data, because it is sent to a run's Durable Object. */
 export interface Question {
@@ -39,8 +39,6 @@ export interface Question {
   /** The request's own metadata, without the preset's. */
   metadata: Record<string, string> | undefined;
   stream: boolean;
-  /** Whether to assign the answer's id before its first event, because a text stream sends it in a header, or a run records it. */
-  idFirst: boolean;
   /** Whether to wait and retry if upstream is busy and asks for a short wait. False on /v1/responses, where OpenAI's SDKs do this. */
   retryIfBusy: boolean;
 }
@@ -57,14 +55,14 @@ export interface WholeAnswer {
 /** An answer whose first events have arrived. */
 export interface StreamedAnswer {
   kind: "stream";
-  /** The signed id of the pending answer; undefined unless the question has `idFirst`. */
-  id: string | undefined;
+  /** The signed id of the pending answer. */
+  id: string;
   previousId: string | null;
   headers: Record<string, string>;
-  /** Converts an upstream id in an event to our signed id, which is the same throughout the stream. */
-  idFor: (upstreamId: unknown) => Promise<string>;
   /** Returns upstream's next events; the last batch has the finished answer. @throws Problem */
   next: () => Promise<{ events: EventBatch; finished?: FinishedAnswer }>;
+  /** Returns upstream's response with the items so far, after `next` has thrown. */
+  failedResponse: () => JsonObject;
   /** Call this when the caller disconnects. */
   cancel: () => void;
 }
@@ -172,13 +170,11 @@ async function callUpstream(pending: PendingTurn, noChainSupport: boolean): Prom
     const finished = await pending.settle(response, call.model, wastedUsage);
     return { kind: "whole", finished, headers: missHeaders(pending, continuity, finished.stored) };
   }
-  const id = question.idFirst ? await pending.assignId(call.firstResponse?.["id"]) : undefined;
   return {
     kind: "stream",
-    id,
+    id: await pending.assignId(call.firstResponse?.["id"]),
     previousId: parent?.id ?? null,
     headers: missHeaders(pending, continuity, false),
-    idFor: (upstreamId) => pending.idFor(upstreamId),
     async next() {
       let batch;
       try {
@@ -187,11 +183,18 @@ async function callUpstream(pending: PendingTurn, noChainSupport: boolean): Prom
         return releaseAndRethrow(error);
       }
       const { events, terminal } = batch;
-      if (terminal === undefined) return batch;
+      if (terminal === undefined) return { events };
       context.waitUntil(call.drain());
-      const response = await readTerminal(deps, terminal).catch(releaseAndRethrow);
-      return { events, finished: await pending.settle(response, call.model, wastedUsage) };
+      // A response that failed may still say what it cost.
+      if (terminal.kind === "error" && terminal.response !== undefined)
+        await pending.settle(terminal.response, call.model, wastedUsage);
+      try {
+        return { events, finished: await pending.settle(readTerminal(deps, terminal), call.model, wastedUsage) };
+      } catch (error) {
+        return releaseAndRethrow(error);
+      }
     },
+    failedResponse: call.failedResponse,
     cancel: call.cancel,
   };
 }
@@ -210,6 +213,7 @@ async function openUpstream(
     body,
     models,
     stream: question.stream,
+    isLive: question.stream,
     retryIfBusy: question.retryIfBusy,
     isRestricted,
     signal: context.signal,

@@ -4,9 +4,9 @@ import type { Answer, AskEvent } from "../contract/answer.ts";
 import type { CacheEntryAge } from "../core/cache/cached-answer.ts";
 import { assertNotFailed, trim } from "../core/reply/trim.ts";
 import { eventsOfAnswer, TrimStream } from "../core/reply/trim-stream.ts";
+import type { EventBatch } from "../core/upstream/event.ts";
 import { textOfDelta } from "../core/upstream/text-delta.ts";
 import type { StreamedAnswer, WholeAnswer } from "./answer.ts";
-import type { EventBatch } from "./upstream-events.ts";
 import type { FinishedAnswer } from "./pending-turn.ts";
 
 export type AskReply = WholeAskReply | StreamedAskReply;
@@ -23,8 +23,8 @@ export interface WholeAskReply {
 
 export interface StreamedAskReply {
   kind: "stream";
-  /** The signed id of the pending answer; undefined unless the question has `idFirst`. */
-  id: string | undefined;
+  /** The signed id of the pending answer. */
+  id: string;
   previousId: string | null;
   headers: Record<string, string>;
   /** Returns the next events; a batch may be empty, and the last one ends with `done`. @throws Problem */
@@ -77,7 +77,7 @@ export function trimFinished({ response, context }: FinishedAnswer): Answer {
 function trimBatch(trimmer: TrimStream, events: EventBatch): AskEvent[] {
   return events.flatMap((event) =>
     // Reading the `data` of a text delta would parse its frame, so it is not read.
-    event.delta === undefined
+    event.delta === undefined || event.frame === undefined
       ? trimmer.push(event.type, event.data)
       : trimmer.pushText(event.delta.outputIndex, textOfDelta(event.frame, event.delta)),
   );

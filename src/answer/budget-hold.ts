@@ -74,8 +74,7 @@ export class BudgetHold {
    * @param usd undefined if the config has no price for the model
    */
   settle(usage: Usage | null, usd: number | undefined): void {
-    const cost = costOf(usage, usd);
-    if (cost.tokens > 0) this.#hold?.settle(cost);
+    if (usage !== null) this.#hold?.settle(costOf(usage, usd));
   }
 
   async #holdWorstCase(parentTokens: number | undefined): Promise<void> {
@@ -101,19 +100,15 @@ export class BudgetHold {
   }
 }
 
-/** A call's cost as budgets count it. Some relays send a total that is less than the sum of its parts; then the sum counts. */
+/** A call's cost as budgets count it; nothing if the usage is unknown. */
 export function costOf(usage: Usage | null, usd: number | undefined): Cost {
-  if (usage === null) return { tokens: 0, nanoUsd: 0 };
-  return {
-    tokens: Math.max(usage.total_tokens, usage.input_tokens + usage.output_tokens),
-    nanoUsd: Math.round((usd ?? 0) * 1e9),
-  };
+  return { tokens: usage?.total_tokens ?? 0, nanoUsd: usage === null ? 0 : Math.round((usd ?? 0) * 1e9) };
 }
 
 /** The tokens of a turn and its history; undefined if the turn is missing or upstream did not count. */
 function tokensOf(turn: Turn | null): number | undefined {
   const usage = turn === null ? null : usageOf(turn.response["usage"]);
-  return costOf(usage, 0).tokens || undefined;
+  return usage?.total_tokens;
 }
 
 function tooLongForBudget(): Problem {

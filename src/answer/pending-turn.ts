@@ -46,9 +46,7 @@ export class PendingTurn {
   readonly question: Question;
   readonly options: PendingTurnOptions;
   readonly budgetHold: BudgetHold;
-  /** Signed ids by upstream's ids. */
-  readonly #ids = new Map<unknown, string>();
-  #assignedId: string | undefined;
+  #id: string | undefined;
 
   constructor(deps: Deps, context: RequestContext, question: Question, options: PendingTurnOptions) {
     this.deps = deps;
@@ -64,23 +62,12 @@ export class PendingTurn {
   }
 
   /**
-   * Assigns the answer's id before the answer is complete. The id contains `upstreamId` if that is known, or else a random value. An
-   * upstream id in a later event doesn't change it.
+   * Returns the answer's id, and assigns it at the first call: it contains `upstreamId` if that is known, or else a random value. A caller
+   * gets one id from the first event to the last, even if upstream changes its own.
    */
-  async assignId(upstreamId?: unknown): Promise<string> {
-    this.#assignedId ??= await this.#idWith(upstreamId);
-    return this.#assignedId;
-  }
-
-  /** Returns the signed id for an upstream id. If there is no upstream id, this assigns the answer's id. */
-  async idFor(upstreamId: unknown): Promise<string> {
-    if (this.#assignedId !== undefined) return this.#assignedId;
-    const known = this.#ids.get(upstreamId);
-    if (known !== undefined) return known;
-    if (typeof upstreamId !== "string" || upstreamId === "") return await this.assignId();
-    const id = await this.#idWith(upstreamId);
-    this.#ids.set(upstreamId, id);
-    return id;
+  async assignId(upstreamId: unknown): Promise<string> {
+    this.#id ??= await this.#idWith(upstreamId);
+    return this.#id;
   }
 
   /**
@@ -90,7 +77,7 @@ export class PendingTurn {
    */
   async settle(response: JsonObject, model: string, wastedUsage: Usage | null): Promise<FinishedAnswer> {
     const { composed, metadata } = this.question;
-    const id = await this.idFor(response["id"]);
+    const id = await this.assignId(response["id"]);
     const turn = {
       id,
       input: composed.body["input"] ?? [],
@@ -117,7 +104,7 @@ export class PendingTurn {
   async finishFromCache(cached: CachedAnswer, age: number): Promise<FinishedAnswer> {
     const { turns } = this.deps.config;
     const isOwn = cached.owner === this.context.caller.owner;
-    const id = isOwn ? cached.id : await this.idFor(cached.response["id"]);
+    const id = isOwn ? cached.id : await this.assignId(cached.response["id"]);
     const isStored = isOwn && turns !== false && age < turns.ttl;
     // The cached answer may contain another caller's metadata, so the request's metadata replaces it.
     const turn = { ...cached, id, metadata: this.question.metadata };

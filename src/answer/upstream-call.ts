@@ -1,10 +1,12 @@
-// Opens a call to upstream: waits for the first events of a stream, or for a complete response. Until then nothing was sent to the caller,
+// Opens a call to upstream: waits until the model begins to answer, or for a complete response. Until then nothing was sent to the caller,
 // so an unpaid refusal may lead to another attempt, either with the next model of `fallback` or after a short wait.
 import type { JsonObject } from "../core/lib/json.ts";
 import { Problem } from "../core/lib/problem.ts";
-import type { Terminal } from "../core/upstream/assembly.ts";
+import type { EventBatch } from "../core/upstream/event.ts";
+import { repairResponse, type Terminal } from "../core/upstream/stream-repair.ts";
+import { paidAfterOutput } from "../core/upstream/upstream-body.ts";
 import type { Deps } from "../deps.ts";
-import { type EventBatch, EventReader } from "./upstream-events.ts";
+import { EventReader } from "./upstream-events.ts";
 
 /** In seconds. A refusal that asks for a longer wait is returned to the caller. */
 const MAX_WAIT_S = 5;
@@ -25,7 +27,7 @@ export type OpenedCall =
   | {
       kind: "stream";
       model: string;
-      /** The response object in the first events, if they have one. */
+      /** What the first events said of the response, such as its id; undefined if they said nothing. */
       firstResponse: JsonObject | undefined;
       /** Buffers events until one has a response object, which it returns; undefined if the stream has none. @throws Problem */
       peek: () => Promise<JsonObject | undefined>;
@@ -36,6 +38,8 @@ export type OpenedCall =
       next: () => Promise<EventsAndEnd>;
       /** Call this after the terminal event. Waits until upstream closes the stream, so that upstream does not see a disconnected client. */
       drain: () => Promise<void>;
+      /** Returns the response with the items so far, for a stream that failed. */
+      failedResponse: () => JsonObject;
       cancel: () => void;
     };
 
@@ -45,6 +49,8 @@ export interface UpstreamCall {
   /** Tried in this order, as long as upstream refuses the call unpaid because it has no such model. */
   models: readonly string[];
   stream: boolean;
+  /** Whether the caller receives the events of a stream as they come. */
+  isLive: boolean;
   /** Whether to wait and call again, once, if upstream is busy and asks for a wait of at most 5 s. */
   retryIfBusy: boolean;
   /** Whether the caller is restricted, which limits each event to 1 MiB. */
@@ -59,14 +65,14 @@ export interface UpstreamCall {
  */
 export async function openWithFallback(
   deps: Deps,
-  { body, models, stream, retryIfBusy, isRestricted, signal }: UpstreamCall,
+  { body, models, retryIfBusy, ...call }: UpstreamCall,
 ): Promise<OpenedCall> {
   let hasWaited = false;
   for (let at = 0; ;) {
     try {
-      return await open(deps, { ...body, model: models[at] ?? "" }, stream, isRestricted, signal);
+      return await open(deps, { ...body, model: models[at] ?? "" }, call);
     } catch (error) {
-      if (!(error instanceof Problem) || error.details.paid !== "unpaid" || signal?.aborted === true) throw error;
+      if (!(error instanceof Problem) || error.details.paid !== "unpaid" || call.signal?.aborted === true) throw error;
       const waitS = error.details.upstreamRetryAfter;
       if (error.details.noSuchModel === true && at + 1 < models.length) at += 1;
       else if (retryIfBusy && !hasWaited && isBusy(error) && waitS !== undefined && waitS <= MAX_WAIT_S) {
@@ -92,35 +98,42 @@ export async function readCompleteResponse(
     const { terminal } = await call.next();
     if (terminal === undefined) continue;
     waitUntil(call.drain());
-    return await readTerminal(deps, terminal);
+    return readTerminal(deps, terminal);
   }
 }
 
 async function open(
   deps: Deps,
   body: JsonObject & { model: string },
-  stream: boolean,
-  isRestricted: boolean,
-  signal: AbortSignal | undefined,
+  { stream, isLive, isRestricted, signal }: Pick<UpstreamCall, "stream" | "isLive" | "isRestricted" | "signal">,
 ): Promise<OpenedCall> {
   const { model } = body;
   const reply = await deps.upstream.create(body, stream, signal, isRestricted ? RESTRICTED_EVENT_BYTES : undefined);
-  if (reply.kind === "response") return { kind: "whole", model, response: reply.response };
-  const reader = new EventReader(reply.stream);
-  const first = await reader.next();
-  if (first.terminal?.kind === "error" && first.events.length === 0) {
-    reply.stream.cancel();
-    throw deps.upstream.problemFromBody(first.terminal.body);
+  if (reply.kind === "response")
+    return { kind: "whole", model, response: readTerminal(deps, repairResponse(reply.response, deps.random)) };
+  const reader = new EventReader(reply.stream, deps.random, isLive);
+  const buffered: EventsAndEnd[] = [];
+  // The first events only announce the response. A backend that refuses the request may say so after them.
+  let batch = await reader.next();
+  buffered.push(batch);
+  while (!reader.hasOutput && batch.terminal === undefined) {
+    batch = await reader.next();
+    buffered.push(batch);
   }
-  const buffered: EventsAndEnd[] = [first];
+  if (batch.terminal?.kind === "error" && !batch.terminal.hasOutput) {
+    reply.stream.cancel();
+    throw deps.upstream.problemFromBody(batch.terminal.body);
+  }
+  const last = batch;
   const responseIn = ({ terminal }: EventsAndEnd): JsonObject | undefined =>
-    terminal?.kind === "response" ? terminal.response : reader.firstResponse;
+    terminal?.kind === "response" ? terminal.response : reader.response;
   return {
     kind: "stream",
     model,
-    firstResponse: responseIn(first),
+    firstResponse: responseIn(last),
+    failedResponse: () => reader.failedResponse(),
     async peek() {
-      for (let batch = first; ;) {
+      for (let batch = last; ;) {
         const response = responseIn(batch);
         if (response !== undefined || batch.terminal !== undefined) return response;
         batch = await reader.next();
@@ -147,12 +160,9 @@ async function open(
 
 /**
  * Returns the response object at the end of a stream.
- * @throws Problem for an error event; the call is maybe paid if there was output before that event
+ * @throws Problem for an error; the call is maybe paid if there was output before that error
  */
-export async function readTerminal(deps: Deps, terminal: Terminal): Promise<JsonObject> {
+export function readTerminal(deps: Deps, terminal: Terminal): JsonObject {
   if (terminal.kind === "response") return terminal.response;
-  const problem = deps.upstream.problemFromBody(terminal.body);
-  throw terminal.hasOutput
-    ? new Problem(problem.code, problem.message, { ...problem.details, paid: "maybe" })
-    : problem;
+  throw paidAfterOutput(deps.upstream.problemFromBody(terminal.body), terminal.hasOutput);
 }

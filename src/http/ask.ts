@@ -61,7 +61,6 @@ async function postAsk(c: Context<AppEnv>): Promise<Response> {
     cacheByDefault: true,
     metadata,
     stream,
-    idFirst: stream && accept.form === "text",
     retryIfBusy: true,
   };
 

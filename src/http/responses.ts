@@ -7,7 +7,7 @@ import { deleteStoredTurn, readStoredTurn } from "../answer/stored-turns.ts";
 import { compose, type Composed, composeResponses } from "../core/request/compose.ts";
 import { decodeUtf8, JSON_LIMITS, type JsonObject } from "../core/lib/json.ts";
 import { restrictCacheControl, restrictedBodyBytes, restrictResponses } from "../core/request/restrict.ts";
-import { Problem } from "../core/lib/problem.ts";
+import { Problem, unsupportedMethod } from "../core/lib/problem.ts";
 import { readResponses } from "../core/request/read-responses.ts";
 import { inputItemsOf } from "../core/turns/input-items.ts";
 import { completeResponse } from "../core/reply/response-object.ts";
@@ -27,9 +27,36 @@ const SERVER_BODY_BYTES = 8 * 1_048_576;
 
 export const responsesRoutes = new Hono<AppEnv>()
   .post("/", postResponses)
+  .all("/", refuseMethod)
+  // Before /:id, because these are no ids.
+  .all("/input_tokens", (c) =>
+    refuseAddress(c, "Tokens are counted with each answer: read `usage` of POST /v1/responses."),
+  )
+  .all("/compact", (c) => refuseAddress(c, COMPACT_INSTEAD))
   .get("/:id", getResponse)
   .delete("/:id", deleteResponse)
   .get("/:id/input_items", getInputItems);
+
+const COMPACT_INSTEAD =
+  'Conversations can\'t be compacted. Continue one with `previous_response_id` and `"truncation": "auto"` in POST /v1/responses.';
+
+/**
+ * Refuses every method but POST. A WebSocket is refused with a status of its own, at which agents that prefer one change to POST at once.
+ */
+async function refuseMethod(c: Context<AppEnv>): Promise<Response> {
+  if (c.req.header("upgrade")?.toLowerCase() !== "websocket") throw unsupportedMethod(["POST"]);
+  await admit(c.var.deps, c.req.raw, c.var);
+  throw new Problem(
+    "upgrade_required",
+    "There is no WebSocket here. Send POST /v1/responses with `stream: true`, which returns the same events.",
+  );
+}
+
+/** Refuses an address of OpenAI's API that this Worker does not have. @param instead what serves instead */
+async function refuseAddress(c: Context<AppEnv>, instead: string): Promise<Response> {
+  await admit(c.var.deps, c.req.raw, c.var);
+  throw new Problem("not_found", instead);
+}
 
 async function postResponses(c: Context<AppEnv>): Promise<Response> {
   const { deps, requestId, logFields, waitUntil } = c.var;
@@ -54,7 +81,6 @@ async function postResponses(c: Context<AppEnv>): Promise<Response> {
     cacheByDefault: config.cache !== false && config.cache.responses && cacheControl.maxAge !== 0,
     metadata,
     stream,
-    idFirst: false,
     retryIfBusy: false,
   };
   const context: RequestContext = { requestId, caller, signal, waitUntil, logFields };
@@ -118,6 +144,7 @@ function composeFor(
 async function getResponse(c: Context<AppEnv>): Promise<Response> {
   const { deps } = c.var;
   const caller = await admitById(deps, c.req.raw, c.var);
+  const after = readStartingAfter(c.req.query("starting_after"));
   const turn = await readStoredTurn(deps, caller.owner, c.req.param("id") ?? "");
   const object = completeResponse(turn.response, {
     id: turn.id,
@@ -127,8 +154,17 @@ async function getResponse(c: Context<AppEnv>): Promise<Response> {
     now: turn.at,
   });
   if (c.req.query("stream") !== "true") return json(c, object);
-  return new Response(eventStreamText(object), {
+  return new Response(eventStreamText(object, after), {
     headers: { "content-type": "text/event-stream; charset=utf-8", ...NO_STORE },
+  });
+}
+
+/** Reads the `sequence_number` of the last event that the caller has. @returns -1 if it has none */
+function readStartingAfter(text: string | undefined): number {
+  if (text === undefined) return -1;
+  if (/^\d{1,15}$/.test(text)) return Number(text);
+  throw new Problem("invalid_request", "`starting_after` must be the `sequence_number` of an event: 0, 1, 2 …", {
+    param: "starting_after",
   });
 }
 

@@ -94,7 +94,6 @@ async function callUpstream(
         cacheByDefault: true,
         metadata,
         stream: true,
-        idFirst: false,
         retryIfBusy: true,
       },
       context,

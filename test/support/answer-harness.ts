@@ -110,7 +110,6 @@ export async function createHarness(config: Partial<ConfigInput> = {}, lagMs = 0
           cacheByDefault: true,
           metadata: undefined,
           stream,
-          idFirst: false,
           retryIfBusy: true,
         },
         {

@@ -21,7 +21,6 @@ const question: Question = {
   cacheByDefault: false,
   metadata: undefined,
   stream: true,
-  idFirst: false,
   retryIfBusy: true,
 };
 

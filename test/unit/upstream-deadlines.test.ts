@@ -236,7 +236,7 @@ describe("a caller who disconnects", () => {
         : Promise.resolve(Response.json({})),
     );
     const settings = { baseUrl: "https://api.example", key: "sk-canary-4f9d2c7b1e8a", deadlines: DEADLINES };
-    const upstream = createUpstream(settings, fetcher as unknown as typeof fetch, () => Date.now());
+    const upstream = createUpstream(settings, fetcher as unknown as typeof fetch, () => Date.now(), () => "00");
     expect(await outcome(upstream.create({}, true, caller.signal))).toBe(LEFT);
     expect(fetcher.mock.calls.every(([, init]) => init.signal?.aborted)).toBe(true);
     expect(vi.getTimerCount()).toBe(0);

@@ -18,7 +18,7 @@ function upstreamOf(reply: () => Response | Promise<Response>): { upstream: Upst
     return reply();
   }) as unknown as typeof fetch;
   return {
-    upstream: createUpstream({ baseUrl: "https://api.example", key: KEY, deadlines: DEADLINES }, fetcher, () => 0),
+    upstream: createUpstream({ baseUrl: "https://api.example", key: KEY, deadlines: DEADLINES }, fetcher, () => 0, () => "00"),
     requests,
   };
 }

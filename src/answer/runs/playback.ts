@@ -1,7 +1,7 @@
 // Reads the lines of a run's recording for one request. If the connection to the run's object breaks, it joins the run again at the byte
 // where it stopped, so no line is returned twice. It does not know what the lines mean; reply.ts turns them into replies.
 import { concatBytes } from "../../core/lib/bytes.ts";
-import { parseJson } from "../../core/lib/json.ts";
+import { type JsonObject, parseJson } from "../../core/lib/json.ts";
 import { Problem } from "../../core/lib/problem.ts";
 import { type JoinedRecording, type JoinRequest, runUnreachable } from "../../core/request/run.ts";
 import type { Deps, RequestContext } from "../../deps.ts";
@@ -31,6 +31,8 @@ export class Playback {
   #disconnected = false;
   /** Ends a pending read immediately, because a cancelled reader may take long to reject. */
   #rejectRead: (() => void) | undefined;
+  /** Upstream's response with the items so far, if the recording ended with a problem. */
+  failedResponse: JsonObject = {};
   /** How often the run was joined again since the last new byte. */
   #rejoins = 0;
   #furthestPosition = 0;
@@ -68,7 +70,10 @@ export class Playback {
       if (text !== undefined) {
         const line = parseJson(text) as RecordingLine;
         if ("logFields" in line) this.#addLogFields(line.logFields);
-        if ("problem" in line) throw problemFromData(line.problem);
+        if ("problem" in line) {
+          this.failedResponse = line.failedResponse ?? {};
+          throw problemFromData(line.problem);
+        }
         return line;
       }
       await this.#read();

@@ -3,6 +3,8 @@
 // Callers refer to them by number (Last-Event-ID), so a later deployment must not cut or count them differently.
 import type { AskEvent } from "../../contract/answer.ts";
 import type { CacheEntryAge } from "../../core/cache/cached-answer.ts";
+import type { JsonObject } from "../../core/lib/json.ts";
+import { formatEvent } from "../../core/lib/sse.ts";
 import { toProblem, Problem, type ProblemCode, type ProblemDetails } from "../../core/lib/problem.ts";
 import type { Caller, Deps } from "../../deps.ts";
 import type { LogFields } from "../../platform/log.ts";
@@ -15,7 +17,7 @@ const MAX_RECORDING_BYTES = 128 * 1_048_576;
 
 /** The data that a run needs to make its call. */
 export interface RunSpec {
-  /** `ask`: the recording contains the events of POST /ask. `responses`: it contains upstream's frames. */
+  /** `ask`: the recording contains the events of POST /ask. `responses`: it contains upstream's complete events as frames. */
   form: "ask" | "responses";
   question: Question;
   caller: Caller;
@@ -25,7 +27,7 @@ export interface RunSpec {
 
 /** The first line of a streamed answer. `id` is the answer's signed id. */
 export interface Opening {
-  id: string | undefined;
+  id: string;
   previousId: string | null;
   headers: Record<string, string>;
 }
@@ -47,7 +49,7 @@ export type RecordingEnd =
   | ({ frames: string[]; finished: FinishedAnswer } & Logged)
   | ({ wholeEvents: AskEvent[] } & WholeLine)
   | ({ whole: FinishedAnswer } & WholeLine)
-  | ({ problem: ProblemData } & Logged);
+  | ({ problem: ProblemData; failedResponse?: JsonObject | undefined } & Logged);
 
 /** Whether the line is the last of a recording. */
 export function isEnd(line: RecordingLine): line is RecordingEnd {
@@ -81,11 +83,12 @@ export async function record(
   const logFields: LogFields = { request_id: requestId, route: "run", caller: caller.kind };
   let deps: Deps | undefined;
   let cancel: (() => void) | undefined;
+  let failedResponse: (() => JsonObject) | undefined;
   try {
     deps = await loadDeps();
     // There is no signal, so the call continues even if every caller disconnects.
     const context = { requestId, caller, signal: undefined, waitUntil, logFields };
-    const answerOrStream = await answer(deps, { ...question, stream: true, idFirst: true }, context);
+    const answerOrStream = await answer(deps, { ...question, stream: true }, context);
     const reply = form === "ask" ? toAskReply(answerOrStream, requestId, question.composed.body.model) : answerOrStream;
     if (reply.kind === "whole") {
       write(wholeLine(reply, logFields));
@@ -96,7 +99,8 @@ export async function record(
       open: { id: reply.id, previousId: reply.previousId, headers: reply.headers },
       logFields: callFields(logFields),
     });
-    const next = "idFor" in reply ? frameLines(reply, logFields) : eventLines(reply, logFields);
+    const next = "failedResponse" in reply ? frameLines(reply, logFields) : eventLines(reply, logFields);
+    if ("failedResponse" in reply) ({ failedResponse } = reply);
     for (let bytes = 0; ;) {
       const line = await next();
       if ("events" in line && line.events.length === 0) continue;
@@ -111,7 +115,7 @@ export async function record(
     logFields.reason = problem.details.reason;
     // The recording does not contain the stack, so a request that reads it can't log it.
     deps?.log.exception(requestId, problem);
-    write({ problem: toProblemData(problem), logFields: callFields(logFields) });
+    write({ problem: toProblemData(problem), failedResponse: failedResponse?.(), logFields: callFields(logFields) });
     return { isFinal: problem.details.paid === "maybe", logFields };
   }
 }
@@ -133,7 +137,9 @@ function frameLines(reply: StreamedAnswer, logFields: LogFields): () => Promise<
   const decoder = new TextDecoder("utf-8", { fatal: false, ignoreBOM: true });
   return async () => {
     const { events, finished } = await reply.next();
-    const frames = events.map(({ frame }) => decoder.decode(frame));
+    const frames = events.map(({ frame, type, data }) =>
+      frame === undefined ? formatEvent(undefined, type, JSON.stringify(data)) : decoder.decode(frame),
+    );
     return finished === undefined ? { frames } : { frames, finished, logFields: callFields(logFields) };
   };
 }

@@ -2,10 +2,11 @@
 // values that answer() returns.
 import type { AskEvent } from "../../contract/answer.ts";
 import { hitHeaders, type CacheEntryAge } from "../../core/cache/cached-answer.ts";
+import type { JsonObject } from "../../core/lib/json.ts";
 import { streamLost } from "../../core/request/run.ts";
 import type { StreamedAnswer, WholeAnswer } from "../answer.ts";
 import type { AskEventBatch, AskReply } from "../ask-reply.ts";
-import { readFrame } from "../upstream-events.ts";
+import { readFrame } from "../../core/upstream/event.ts";
 import type { Playback } from "./playback.ts";
 
 export interface ReplyOptions {
@@ -56,9 +57,8 @@ export async function readResponsesReply(
     return "finished" in line ? { events, finished: line.finished } : { events };
   };
   if (stream) {
-    // A run assigns the answer's id before its first event, so that id replaces every upstream id.
-    const idFor = (): Promise<string> => Promise.resolve(id ?? "");
-    return { kind: "stream", id, previousId, headers, idFor, next, cancel: () => playback.cancel() };
+    const failedResponse = (): JsonObject => playback.failedResponse;
+    return { kind: "stream", id, previousId, headers, next, failedResponse, cancel: () => playback.cancel() };
   }
   for (;;) {
     const { finished } = await next();

@@ -1,7 +1,7 @@
 // Completes the response object of /v1/responses, and the items and parts in its events. Adds the keys that the Open Responses
 // specification requires, at every level, since many relays leave them out. Replaces upstream's ids and error messages, and hides a preset's
 // fields from restricted callers.
-import { isRecord, type JsonObject, objectOf, recordsOf, textOf } from "../lib/json.ts";
+import { isRecord, type JsonObject, objectOf, textOf } from "../lib/json.ts";
 import { unixSeconds } from "../lib/unix-seconds.ts";
 import { type DefaultedFields, DEFAULTS } from "../../contract/response.ts";
 import { usageOf } from "../upstream/usage.ts";
@@ -43,7 +43,7 @@ export function completeResponse(response: JsonObject, context: ResponseContext)
   const status = textOf(response["status"]) || "completed";
   const created = unixSeconds(response["created_at"], now);
   const completed = unixSeconds(response["completed_at"], status === "completed" ? now : null);
-  const items = itemsOf(response).map(withAnnotations);
+  const items = itemsOf(response);
   // One literal has all keys. V8 would turn an object that grows key by key into a dictionary, which takes twice as long to serialize.
   const complete = {
     id: context.id,
@@ -111,26 +111,6 @@ export function withoutTools(item: JsonObject): JsonObject {
   return item["tools"] === undefined ? item : { ...item, tools: [] };
 }
 
-/** Adds the annotations that a message's parts lack. @returns the item itself if nothing is missing */
-export function withAnnotations(item: JsonObject): JsonObject {
-  if (item["type"] !== "message" || !Array.isArray(item["content"])) return item;
-  const isComplete = recordsOf(item["content"]).every(
-    (part) => part["type"] !== "output_text" || Array.isArray(part["annotations"]),
-  );
-  if (isComplete) return item;
-  return {
-    ...item,
-    content: recordsOf(item["content"]).map((part) =>
-      part["type"] === "output_text" ? { annotations: [], ...dropNull(part, "annotations") } : part,
-    ),
-  };
-}
-
-function dropNull(part: JsonObject, key: string): JsonObject {
-  const { [key]: value, ...rest } = part;
-  return value === null || value === undefined ? rest : part;
-}
-
 function completeUsage(usage: unknown): JsonObject | null {
   const counted = usageOf(usage);
   if (counted === null || !isRecord(usage)) return null;
@@ -150,25 +130,4 @@ function completeUsage(usage: unknown): JsonObject | null {
     },
     total_tokens: counted.total_tokens,
   };
-}
-
-/**
- * Completes an event of a stream that a relay converted from the chat API. Such relays leave out values that clients need: the index of a
- * new item, and the text and annotations of a part.
- * @param index the item's index, if this is the item's first event
- * @param restricted whether the caller is restricted and must not see lists of tools
- * @returns `data` itself if nothing changes, so that the event's bytes can be forwarded
- */
-export function completeEvent(type: string, data: JsonObject, index: number, restricted: boolean): JsonObject {
-  const { item, part } = data;
-  if (type === "response.output_item.added" && data["output_index"] === undefined)
-    return completeEvent(type, { ...data, output_index: index }, index, restricted);
-  if (type.startsWith("response.output_item.") && isRecord(item)) {
-    const annotated = withAnnotations(item);
-    const complete = restricted ? withoutTools(annotated) : annotated;
-    return complete === item ? data : { ...data, item: complete };
-  }
-  if (!type.startsWith("response.content_part.") || !isRecord(part) || part["type"] !== "output_text") return data;
-  if (typeof part["text"] === "string" && Array.isArray(part["annotations"])) return data;
-  return { ...data, part: { ...part, text: part["text"] ?? "", annotations: part["annotations"] ?? [] } };
 }

@@ -3,6 +3,7 @@
 import type { Answer } from "../../contract/answer.ts";
 import { isWithinDepth, isRecord, type JsonObject, parseJson, textOf } from "../lib/json.ts";
 import { Problem } from "../lib/problem.ts";
+import { unixSeconds } from "../lib/unix-seconds.ts";
 import { usageOf } from "../upstream/usage.ts";
 import { readOutput } from "../upstream/output.ts";
 
@@ -45,7 +46,7 @@ export function trim(response: JsonObject, context: AnswerContext): Answer {
   const answer: Answer = {
     id: context.id,
     previous_response_id: context.previousId,
-    created_at: Number.isFinite(response["created_at"]) ? Math.floor(Number(response["created_at"])) : context.now,
+    created_at: unixSeconds(response["created_at"], context.now),
     model: textOf(response["model"]) || context.model,
     status: textOf(response["status"]) || "completed",
     text: content.text,

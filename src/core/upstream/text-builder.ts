@@ -12,7 +12,9 @@ export class TextBuilder {
   #length = 0;
 
   add(text: string): void {
-    this.#text = this.toString() + text;
+    // The bytes precede this text, so they are decoded first.
+    if (this.#length > 0) this.toString();
+    this.#text += text;
   }
 
   /**
@@ -27,6 +29,11 @@ export class TextBuilder {
       this.#escaped = escaped = larger;
     }
     for (let at = from; at < to; at += 1) escaped[this.#length++] = bytes[at] ?? 0;
+  }
+
+  replace(text: string): void {
+    this.#text = text;
+    this.#length = 0;
   }
 
   toString(): string {

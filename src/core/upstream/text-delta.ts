@@ -1,5 +1,6 @@
 // Reads a text delta, the most frequent event of a stream, without parsing its JSON. All of its keys are known, so one scan shows whether
 // the event is well-formed and where its text is. The JSON parser reads an event of any other form.
+import { concatBytes } from "../lib/bytes.ts";
 import { decodeUtf8 } from "../lib/json.ts";
 import type { Frame } from "../lib/sse.ts";
 
@@ -7,11 +8,19 @@ export const TEXT_DELTA = "response.output_text.delta";
 
 export interface TextDelta {
   outputIndex: number;
+  /** -1 if the event has no content index. */
+  contentIndex: number;
   /** Undefined if the event has no sequence number. */
   sequenceNumber: number | undefined;
   /** `frame[from, to)` is the text, still escaped as in JSON. */
   from: number;
   to: number;
+  /** `frame[idFrom, idTo)` is the item's id, still escaped as in JSON. Both are 0 if the event has no item id. */
+  idFrom: number;
+  idTo: number;
+  /** `frame[numberFrom, numberTo)` is the sequence number. Both are 0 if there is none. */
+  numberFrom: number;
+  numberTo: number;
 }
 
 const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text);
@@ -35,7 +44,7 @@ const KEYS: readonly (readonly [name: Uint8Array, kind: Kind])[] = (
   ] as const
 ).map(([name, kind]) => [bytesOf(`${name}"`), kind]);
 /** The indexes of these keys in KEYS. */
-const [DELTA, OUTPUT_INDEX, SEQUENCE_NUMBER] = [4, 2, 6];
+const [ITEM_ID, OUTPUT_INDEX, CONTENT_INDEX, DELTA, SEQUENCE_NUMBER] = [1, 2, 3, 4, 6];
 
 const LF = 0x0a;
 const SPACE = 0x20;
@@ -56,7 +65,17 @@ export function readTextDelta(frame: Frame): TextDelta | undefined {
   let at = startsWith(frame, EVENT_LINE, 0) ? EVENT_LINE.length : 0;
   if (!startsWith(frame, DATA, at)) return undefined;
   at += DATA.length;
-  const delta: TextDelta = { outputIndex: -1, sequenceNumber: undefined, from: 0, to: 0 };
+  const delta: TextDelta = {
+    outputIndex: -1,
+    contentIndex: -1,
+    sequenceNumber: undefined,
+    from: 0,
+    to: 0,
+    idFrom: 0,
+    idTo: 0,
+    numberFrom: 0,
+    numberTo: 0,
+  };
   let isTyped = false;
   for (;;) {
     if (frame[at] !== QUOTE) return undefined;
@@ -74,12 +93,20 @@ export function readTextDelta(frame: Frame): TextDelta | undefined {
     } else if (kind === "number") {
       at = digitsEnd(frame, at);
       if (key === OUTPUT_INDEX) delta.outputIndex = numberOf(frame, from, at);
-      if (key === SEQUENCE_NUMBER) delta.sequenceNumber = numberOf(frame, from, at);
+      else if (key === CONTENT_INDEX) delta.contentIndex = numberOf(frame, from, at);
+      else if (key === SEQUENCE_NUMBER) {
+        delta.sequenceNumber = numberOf(frame, from, at);
+        delta.numberFrom = from;
+        delta.numberTo = at;
+      }
     } else if (kind === "text") {
       at = stringEnd(frame, at);
       if (key === DELTA) {
         delta.from = from + 1;
         delta.to = at - 1;
+      } else if (key === ITEM_ID) {
+        delta.idFrom = from + 1;
+        delta.idTo = at - 1;
       }
     } else at = frame[at] === OPENING_BRACKET && frame[at + 1] === CLOSING_BRACKET ? at + 2 : 0;
     // `at` is 0 if the value is not well-formed.
@@ -107,6 +134,31 @@ export function textOfDelta(frame: Frame, { from, to }: TextDelta): string {
     text += String.fromCharCode(byte);
   }
   return text;
+}
+
+/** Whether the text has an escaped surrogate, which may be half of a character whose other half is in the next delta. */
+export function hasEscapedSurrogate(frame: Frame, { from, to }: TextDelta): boolean {
+  for (let at = from; at + 5 < to; at += 1) {
+    if (frame[at] !== BACKSLASH) continue;
+    // The byte after a backslash is part of the escape, even if it is a backslash, too.
+    at += 1;
+    if (frame[at] === LETTER_U && ((frame[at + 1] ?? 0) | 0x20) === 0x64 && (frame[at + 2] ?? 0) >= 0x38) return true;
+  }
+  return false;
+}
+
+/** Whether the delta names this item. @param id the item's id as bytes, without characters that JSON escapes */
+export function hasItemId(frame: Frame, { idFrom, idTo }: TextDelta, id: Uint8Array): boolean {
+  return idTo - idFrom === id.length && startsWith(frame, id, idFrom);
+}
+
+/** Returns the frame with another sequence number. All other bytes stay the same. */
+export function withSequenceNumber(frame: Frame, { numberFrom, numberTo }: TextDelta, number: number): Frame {
+  // Without a number, one is added before the closing brace, which precedes the two line feeds at the end.
+  const end = frame.length - 3;
+  return numberFrom === 0
+    ? concatBytes([frame.subarray(0, end), bytesOf(`,"sequence_number":${number}`), frame.subarray(end)])
+    : concatBytes([frame.subarray(0, numberFrom), bytesOf(String(number)), frame.subarray(numberTo)]);
 }
 
 function startsWith(frame: Frame, bytes: Uint8Array, at: number): boolean {

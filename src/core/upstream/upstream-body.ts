@@ -1,49 +1,68 @@
 // Reads UniAPI's 2xx bodies in all their forms: a response object after heartbeat lines, an event stream that was not requested, an error
 // with HTTP status 200, and a last event without its blank line.
-import { Assembly, eventType } from "./assembly.ts";
-import { concatBytes } from "../lib/bytes.ts";
+import { concatBytes, utf8Of } from "../lib/bytes.ts";
 import { decodeUtf8, isRecord, type JsonObject, parseJson } from "../lib/json.ts";
 import { Problem } from "../lib/problem.ts";
 import { type Frame, parseFrame } from "../lib/sse.ts";
+import { eventType } from "./event.ts";
+import { StreamRepair } from "./stream-repair.ts";
 import { cutProblem } from "./upstream-error.ts";
 
 /**
  * Finds the response object in a 2xx body. It may follow heartbeat lines, or be at the end of an event stream that was not requested.
  * @param toProblem converts an error in the body to a Problem
+ * @param random returns random characters, for the ids of items in such a stream
  * @throws Problem upstream_invalid_response, or the problem that `toProblem` returns
  */
-export function readResponse(bytes: Uint8Array, toProblem: (body: JsonObject) => Problem): JsonObject {
+export function readResponse(
+  bytes: Uint8Array,
+  toProblem: (body: JsonObject) => Problem,
+  random: (bytes: number) => string,
+): JsonObject {
   let text: string;
   try {
     text = decodeUtf8(bytes).trim();
   } catch {
     throw unreadableProblem("UniAPI's answer is not well-formed UTF-8.", "invalid utf-8");
   }
-  const body = parseJson(text) ?? lastResponse(text, toProblem);
+  const body = parseJson(text) ?? readUnrequestedStream(text, toProblem, random);
   if (isRecord(body)) {
     // Every response has a status, even a failed one. An error body may have an empty `output`, but it has no status.
     if (isRecord(body["error"]) && typeof body["status"] !== "string") throw toProblem(body);
     if (Array.isArray(body["output"]) || body["object"] === "response" || typeof body["output_text"] === "string")
       return body;
   }
+  // An error without `error`, a list or a text. Anything else that is not a response does not say what is wrong either.
+  const problem = toProblem(isRecord(body) ? body : { error: body ?? text });
+  if (problem.code !== "upstream_error") throw problem;
   throw unreadableProblem("UniAPI's answer is not a response object.", "not a response");
 }
 
-function lastResponse(text: string, toProblem: (body: JsonObject) => Problem): JsonObject | undefined {
+function readUnrequestedStream(
+  text: string,
+  toProblem: (body: JsonObject) => Problem,
+  random: (bytes: number) => string,
+): JsonObject | undefined {
   if (!/^(?:event|data|id|retry)?:/.test(text)) return undefined;
-  const assembly = new Assembly();
-  let events = 0;
+  const repair = new StreamRepair({ random, isLive: false });
+  let hasEvent = false;
   for (const part of text.split(/\r\n\r\n|\n\n|\r\r/)) {
     const event = parseFrame(part);
     const data = event === undefined ? undefined : parseJson(event.data);
     if (event === undefined || !isRecord(data)) continue;
-    events += 1;
-    const terminal = assembly.add(eventType(data, event.event), data);
-    if (terminal?.kind === "error") throw toProblem(terminal.body);
+    hasEvent = true;
+    // The bytes are needed to recognize an event that was sent twice.
+    const terminal = repair.push({ type: eventType(data, event.event), data, frame: utf8Of(part) }, []);
+    if (terminal?.kind === "error") throw paidAfterOutput(toProblem(terminal.body), terminal.hasOutput);
     if (terminal !== undefined) return terminal.response;
   }
-  if (events > 0) throw cutProblem();
+  if (hasEvent) throw cutProblem();
   return undefined;
+}
+
+/** The problem for an error in an answer. After output, the call may have been paid, whatever the error says. */
+export function paidAfterOutput(problem: Problem, hasOutput: boolean): Problem {
+  return hasOutput ? new Problem(problem.code, problem.message, { ...problem.details, paid: "maybe" }) : problem;
 }
 
 const BLANK_LINE = new Uint8Array([0x0a, 0x0a]);

@@ -1,13 +1,16 @@
-// The streams of /v1/responses: upstream's events under our ids. Complete events without a response object are sent byte for byte, as whole
-// frames. A stream that fails ends with an `error` event, and then breaks its connection.
+// The streams of /v1/responses: upstream's complete events under our id and our sequence numbers. A text delta is forwarded byte for byte,
+// but for a number that differs from ours. A stream that fails says why in an `error` event and in `response.failed`, and then breaks its
+// connection, because a clean end would look like the end of an answer.
 import type { StreamedAnswer, WholeAnswer } from "../../answer/answer.ts";
-import type { UpstreamEvent } from "../../answer/upstream-events.ts";
 import type { FinishedAnswer } from "../../answer/pending-turn.ts";
 import { concatBytes } from "../../core/lib/bytes.ts";
 import { isRecord, type JsonObject } from "../../core/lib/json.ts";
+import { openAiErrorBody } from "../../core/lib/openai-error.ts";
 import { Problem, toProblem } from "../../core/lib/problem.ts";
-import { eventsOfResponse } from "../../core/reply/response-events.ts";
-import { completeResponse, completeEvent } from "../../core/reply/response-object.ts";
+import { completeResponse, withoutTools } from "../../core/reply/response-object.ts";
+import type { EventBatch, UpstreamEvent } from "../../core/upstream/event.ts";
+import { eventsOfResponse } from "../../core/upstream/stream-repair.ts";
+import { withSequenceNumber } from "../../core/upstream/text-delta.ts";
 import type { Source } from "./stream-body.ts";
 
 export interface ResponsesStreamContext {
@@ -21,23 +24,21 @@ export interface ResponsesStreamContext {
   onEnd: (problem?: Problem) => void;
 }
 
-const DONE = "data: [DONE]\n\n";
+/** The answer's ids. */
+interface Ids {
+  id: string;
+  previousId: string | null;
+}
 
-/** The types of events that end a response. */
-const TERMINAL = /\.(?:completed|incomplete|failed|cancelled)$/;
+const DONE = "data: [DONE]\n\n";
 
 export class ResponsesSource implements Source {
   readonly #reply: Promise<WholeAnswer | StreamedAnswer>;
   #settledReply: WholeAnswer | StreamedAnswer | undefined;
   readonly #context: ResponsesStreamContext;
   readonly #encoder = new TextEncoder();
-  #hasBegun = false;
-  /** The next sequence number, if upstream's first event had none and we number the events; otherwise undefined. */
-  #ownCount: number | undefined;
-  /** The sequence number of the last event. */
-  #lastNumber = -1;
-  /** How many output items have begun. */
-  #items = 0;
+  /** The next sequence number. */
+  #number = 0;
   #hasEnded = false;
   #failure: Problem | undefined;
 
@@ -57,22 +58,21 @@ export class ResponsesSource implements Source {
     try {
       const reply = (this.#settledReply ??= await this.#reply);
       if (reply.kind === "whole") {
+        const { finished } = reply;
+        const pieces = this.#format(eventsOfResponse(finished.response), idsOf(finished), finished);
         this.#end();
-        return eventStreamText(responseObjectOf(reply.finished, this.#context));
+        return concat(this.#encoder, [...pieces, DONE]);
       }
       const { events, finished } = await reply.next();
-      const pieces: (Uint8Array | string)[] = [];
-      for (const event of events)
-        pieces.push(this.#passesUnchanged(event) ? event.frame : await this.#translate(reply, event, finished));
+      const pieces = this.#format(events, reply, finished);
       if (finished === undefined) return concat(this.#encoder, pieces);
       this.#end();
-      pieces.push(DONE);
-      return concat(this.#encoder, pieces);
+      return concat(this.#encoder, [...pieces, DONE]);
     } catch (error) {
       const problem = toProblem(error);
       this.#end(problem);
       this.#failure = problem;
-      return this.#errorEvent(problem);
+      return this.#failureEvents(problem);
     }
   }
 
@@ -82,57 +82,38 @@ export class ResponsesSource implements Source {
     this.#end(new Problem("upstream_error", "The caller disconnected.", { reason: "client_left" }));
   }
 
-  /** Whether an event is forwarded without parsing its data: a text delta after the first event, unless we number the events. */
-  #passesUnchanged({ delta }: UpstreamEvent): boolean {
-    if (delta === undefined || !this.#hasBegun || this.#ownCount !== undefined) return false;
-    this.#lastNumber = delta.sequenceNumber ?? this.#lastNumber;
-    return true;
+  #format(events: EventBatch, ids: Ids, finished: FinishedAnswer | undefined): (Uint8Array | string)[] {
+    return events.map((event, at) => this.#formatEvent(event, ids, at === events.length - 1 ? finished : undefined));
   }
 
-  async #translate(
-    reply: StreamedAnswer,
-    event: UpstreamEvent,
-    finished: FinishedAnswer | undefined,
-  ): Promise<Uint8Array | string> {
-    const responseId = event.data["response_id"];
-    // Some relays put the response's id into every event.
-    const data =
-      typeof responseId === "string" && responseId !== ""
-        ? { ...event.data, response_id: await reply.idFor(responseId) }
-        : event.data;
-    const complete = this.#withNumber(completeEvent(event.type, data, this.#items, this.#context.restricted));
-    if (event.type === "response.output_item.added") this.#items += 1;
-    const { response } = data;
-    if (!isRecord(response))
-      return complete === event.data ? event.frame : formatData({ ...complete, type: event.type });
-    const isTerminal = finished !== undefined && TERMINAL.test(event.type);
-    const object = isTerminal
-      ? responseObjectOf(finished, this.#context)
-      : await this.#completeUnfinished(reply, response);
-    return formatData({ ...complete, type: event.type, response: object });
+  /** @param finished set for the terminal event */
+  #formatEvent(event: UpstreamEvent, ids: Ids, finished: FinishedAnswer | undefined): Uint8Array | string {
+    const number = this.#number++;
+    const { delta, frame } = event;
+    // Reading the `data` of a text delta would parse its frame.
+    if (delta !== undefined && frame !== undefined)
+      return delta.sequenceNumber === number ? frame : withSequenceNumber(frame, delta, number);
+    const data = this.#translate(event, ids, finished);
+    return frame !== undefined && data === event.data && data["sequence_number"] === number
+      ? frame
+      : formatData({ ...data, type: event.type, sequence_number: number });
   }
 
-  #withNumber(data: JsonObject): JsonObject {
-    const number = data["sequence_number"];
-    if (!this.#hasBegun) {
-      this.#hasBegun = true;
-      if (typeof number !== "number") this.#ownCount = 0;
+  /** Replaces the response in an event, and hides what a restricted caller must not see. @returns the same data if nothing changes */
+  #translate({ data }: UpstreamEvent, ids: Ids, finished: FinishedAnswer | undefined): JsonObject {
+    const { response, item } = data;
+    if (isRecord(response)) {
+      const object = finished === undefined ? this.#complete(response, ids) : responseObjectOf(finished, this.#context);
+      return { ...data, response: object };
     }
-    if (this.#ownCount === undefined) {
-      if (typeof number === "number") this.#lastNumber = number;
-      return data;
-    }
-    this.#lastNumber = this.#ownCount++;
-    return { ...data, sequence_number: this.#lastNumber };
+    if (!this.#context.restricted || !isRecord(item)) return data;
+    const visible = withoutTools(item);
+    return visible === item ? data : { ...data, item: visible };
   }
 
-  async #completeUnfinished(reply: StreamedAnswer, response: JsonObject): Promise<JsonObject> {
+  #complete(response: JsonObject, { id, previousId }: Ids): JsonObject {
     const { request, restricted, now } = this.#context;
-    const id = await reply.idFor(response["id"]);
-    return completeResponse(
-      { status: "in_progress", ...response },
-      { id, previousId: reply.previousId, request, restricted, now },
-    );
+    return completeResponse(response, { id, previousId, request, restricted, now });
   }
 
   #end(problem?: Problem): void {
@@ -141,17 +122,46 @@ export class ResponsesSource implements Source {
     this.#context.onEnd(problem);
   }
 
-  /** The error's fields are at the top level, as OpenAI documents, and also in `error`, where some SDKs read them. */
-  #errorEvent(problem: Problem): string {
-    const { error } = problem.body(this.#context.requestId);
+  /**
+   * The error's fields are at the top level of the `error` event, as OpenAI documents, and also in `error`, where some SDKs read them.
+   * Agents that ignore this event show the error in `response.failed`.
+   */
+  #failureEvents(problem: Problem): string {
+    const { requestId } = this.#context;
+    const { error } = openAiErrorBody(problem, requestId);
     const { code, message, param } = error;
-    return formatData({ type: "error", sequence_number: this.#lastNumber + 1, code, message, param, error });
+    const reply = this.#settledReply;
+    const ids = reply?.kind === "stream" ? reply : { id: `resp_${requestId}`, previousId: null };
+    const response = this.#complete(
+      { ...(reply?.kind === "stream" ? reply.failedResponse() : {}), status: "failed" },
+      ids,
+    );
+    response["error"] = { code, message };
+    return (
+      formatData({ type: "error", sequence_number: this.#number++, code, message, param, error }) +
+      formatData({ type: "response.failed", sequence_number: this.#number++, response })
+    );
   }
 }
 
-/** Converts a complete response into the text of its event stream. */
-export function eventStreamText(response: JsonObject): string {
-  return eventsOfResponse(response).map(formatData).join("") + DONE;
+function idsOf({ context: { id, previousId } }: FinishedAnswer): Ids {
+  return { id, previousId };
+}
+
+/**
+ * Converts a stored response into the text of its event stream.
+ * @param response a result of completeResponse
+ * @param after the number of the last event that the caller has; -1 for the whole stream
+ */
+export function eventStreamText(response: JsonObject, after = -1): string {
+  const events = eventsOfResponse(response);
+  // The stream that the caller read before may have had more events, with the text in more pieces. It gets the last event in any case.
+  const rest = events.slice(Math.min(after + 1, events.length - 1));
+  const texts = rest.map(({ data }, at) => {
+    const isTerminal = at === rest.length - 1;
+    return formatData({ ...data, ...(isTerminal ? { response } : {}), sequence_number: after + 1 + at });
+  });
+  return texts.join("") + DONE;
 }
 
 /** Creates the response object of a finished answer, with our ids and the request's fields. */

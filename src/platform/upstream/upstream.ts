@@ -53,8 +53,17 @@ export interface Upstream {
   problemFromBody: (body: JsonObject) => Problem;
 }
 
-/** Returns an Upstream that calls UniAPI through `fetcher`. @param now milliseconds since 1970 */
-export function createUpstream(settings: UpstreamSettings, fetcher: typeof fetch, now: () => number): Upstream {
+/**
+ * Returns an Upstream that calls UniAPI through `fetcher`.
+ * @param now milliseconds since 1970
+ * @param random returns random characters
+ */
+export function createUpstream(
+  settings: UpstreamSettings,
+  fetcher: typeof fetch,
+  now: () => number,
+  random: (bytes: number) => string,
+): Upstream {
   const secrets = [settings.key];
   const address = `${settings.baseUrl}/v1/responses`;
   // The headers are created once. The runtime copies a Headers object, but reads a plain object name by name.
@@ -90,12 +99,12 @@ export function createUpstream(settings: UpstreamSettings, fetcher: typeof fetch
       if (!response.ok) throw await problemOf(response, deadline, secrets, now());
       const type = response.headers.get("content-type") ?? "";
       // Relays label event streams with various types. Only JSON and HTML are certainly not event streams.
-      if (stream && response.body !== null && !/application\/json|text\/html/i.test(type)) {
+      if (stream && response.body !== null && !/application\/json|text\/(?:json|html)/i.test(type)) {
         return { kind: "stream", stream: readFrames(response, deadline, maxEventBytes) };
       }
       const bytes = await readAll(response, deadline, MAX_JSON_BYTES);
       deadline.end();
-      return { kind: "response", response: readResponse(bytes, problemFromBody) };
+      return { kind: "response", response: readResponse(bytes, problemFromBody, random) };
     } catch (error) {
       deadline.end();
       throw deadline.explain(error);

@@ -1,0 +1,82 @@
+// One event of a Responses stream, as upstream sent it or as stream-repair.ts completed it.
+import { decodeUtf8, isRecord, type JsonObject, parseJson, textOf } from "../lib/json.ts";
+import { Problem } from "../lib/problem.ts";
+import { type Frame, parseFrame } from "../lib/sse.ts";
+import { readTextDelta, TEXT_DELTA, type TextDelta } from "./text-delta.ts";
+
+export interface UpstreamEvent {
+  type: string;
+  readonly data: JsonObject;
+  /** Upstream's own bytes with the blank line, if they say the same as `data`; undefined for an event that the Worker made or changed. */
+  frame: Frame | undefined;
+  /** Set for a text delta whose frame can be forwarded unread. Its `data` is parsed only if it is read. */
+  delta?: TextDelta;
+}
+export type EventBatch = UpstreamEvent[];
+
+/** @returns undefined for a frame without an event. @throws Problem upstream_invalid_response */
+export function readFrame(frame: Frame): UpstreamEvent | undefined {
+  const delta = readTextDelta(frame);
+  return delta === undefined ? parseEvent(frame) : new TextEvent(frame, delta);
+}
+
+/** An event that is parsed only if its `data` is read. Most events are text deltas, and most of those are never parsed. */
+class TextEvent implements UpstreamEvent {
+  readonly type = TEXT_DELTA;
+  readonly frame: Frame;
+  readonly delta: TextDelta;
+  #data: JsonObject | undefined;
+
+  constructor(frame: Frame, delta: TextDelta) {
+    this.frame = frame;
+    this.delta = delta;
+  }
+
+  get data(): JsonObject {
+    this.#data ??= parseEvent(this.frame)?.data ?? {};
+    return this.#data;
+  }
+}
+
+/** A frame that every client can read. Others, such as a line of JSON without a field name, are written again. */
+const PLAIN_FRAME = /^(?:event: [^\r\n]*\n)?data: [^\r\n]*\n\n$/;
+
+/** @throws Problem upstream_invalid_response */
+function parseEvent(frame: Frame): UpstreamEvent | undefined {
+  let event;
+  let text;
+  try {
+    text = decodeUtf8(frame);
+    event = parseFrame(text);
+  } catch {
+    throw malformed();
+  }
+  if (event === undefined || event.data === "" || event.data === "[DONE]") return undefined;
+  const data = parseJson(event.data);
+  if (!isRecord(data)) throw malformed();
+  return { type: eventType(data, event.event), data, frame: PLAIN_FRAME.test(text) ? frame : undefined };
+}
+
+export function malformed(reason = "malformed event"): Problem {
+  return new Problem("upstream_invalid_response", "UniAPI's stream can't be read. The call may have been billed.", {
+    paid: "maybe",
+    reason,
+  });
+}
+
+/** Returns the type of an event: `type` in its data, else its `event:` line. */
+export function eventType(data: JsonObject, eventLine: string): string {
+  return textOf(data["type"]) || eventLine;
+}
+
+/** Whether the event ends the stream with an error. Its form is `{type:"error"}`, flat or with a nested error, or only `{error:{…}}`. */
+export function isErrorEvent(type: string, data: JsonObject): boolean {
+  if (type === "error") return true;
+  const { error } = data;
+  if (!isRecord(error) || isRecord(data["response"])) return false;
+  // One item, such as a tool call, may fail while the answer continues.
+  const isOfItem = data["item_id"] !== undefined || data["output_index"] !== undefined || data["delta"] !== undefined;
+  return (
+    !type.startsWith("response.") || (!isOfItem && (textOf(error["code"]) !== "" || textOf(error["message"]) !== ""))
+  );
+}

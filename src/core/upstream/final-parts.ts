@@ -1,0 +1,44 @@
+// The parts of finished items, in the forms in which relays send them.
+import { isRecord, type JsonObject, textOf } from "../lib/json.ts";
+import { isPartKind, PART_FORMS, type PartKind } from "./event-kinds.ts";
+
+/** A part of a finished item. `kind` is undefined, and `text` empty, for a part that is not text. */
+export interface FinalPart {
+  kind: PartKind | undefined;
+  text: string;
+  /** The part as upstream sent it. */
+  part: JsonObject;
+}
+
+/** Returns the parts of a list. Relays that convert from the chat API send one string, strings in a list, or parts of the type `text`. */
+export function partsOf(item: JsonObject | undefined, list: "content" | "summary", itemType: string): FinalPart[] {
+  const value = item?.[list];
+  if (typeof value === "string") return value === "" ? [] : [textPart(kindOfText(list, itemType), value)];
+  if (!Array.isArray(value)) return [];
+  return value.flatMap((part: unknown) => {
+    if (typeof part === "string") return [textPart(kindOfText(list, itemType), part)];
+    return isRecord(part) ? [toFinalPart(part, list, itemType)] : [];
+  });
+}
+
+/** Returns the kind of a part; undefined if it is not text. */
+export function kindOfPart(part: JsonObject, list: "content" | "summary", itemType: string): PartKind | undefined {
+  if (list === "summary") return "summary_text";
+  const { type } = part;
+  if (isPartKind(type) && type !== "summary_text") return type;
+  const isText = type === "text" || ((type === undefined || type === null) && typeof part["text"] === "string");
+  return isText ? kindOfText(list, itemType) : undefined;
+}
+
+function kindOfText(list: "content" | "summary", itemType: string): PartKind {
+  return list === "summary" ? "summary_text" : itemType === "reasoning" ? "reasoning_text" : "output_text";
+}
+
+function toFinalPart(part: JsonObject, list: "content" | "summary", itemType: string): FinalPart {
+  const kind = kindOfPart(part, list, itemType);
+  return { kind, text: kind === undefined ? "" : textOf(part[PART_FORMS[kind].textKey]), part };
+}
+
+function textPart(kind: PartKind, text: string): FinalPart {
+  return { kind, text, part: {} };
+}

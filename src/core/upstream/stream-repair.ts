@@ -1,0 +1,540 @@
+// Turns whatever upstream says about a response into one complete stream of events and one complete response object. Relays leave out
+// events and fields, double and rename them, and repeat an item in several forms. Here everything that was said of an item is merged, and
+// what is missing is added, so that nothing else has to interpret upstream's events. Used for streams, for JSON, and for stored responses.
+import { isRecord, type JsonObject, textOf } from "../lib/json.ts";
+import { withoutNulls } from "../lib/objects.ts";
+import { Problem } from "../lib/problem.ts";
+import type { Frame } from "../lib/sse.ts";
+import { utf8Of } from "../lib/bytes.ts";
+import { type EventBatch, isErrorEvent, type UpstreamEvent } from "./event.ts";
+import { type EventRole, isFinalStatus, PART_FORMS, roleOf, STATUS_BY_EVENT, typeOfItem } from "./event-kinds.ts";
+import { kindOfPart, partsOf } from "./final-parts.ts";
+import { contradiction } from "./merge-text.ts";
+import { itemsOf } from "./output.ts";
+import { type ItemStream, StreamedItem } from "./streamed-item.ts";
+import type { StreamedPart } from "./streamed-part.ts";
+import { hasEscapedSurrogate, hasItemId, TEXT_DELTA, type TextDelta } from "./text-delta.ts";
+
+/**
+ * How a stream ended: with a response that is completed, incomplete or cancelled; or with an error. `body` is the error event, or the
+ * response that failed. `hasOutput` is true if there was output before the error. Then the call may have been paid, even if the error
+ * suggests that it was not.
+ */
+export type Terminal =
+  | { kind: "response"; response: JsonObject }
+  | { kind: "error"; body: JsonObject; hasOutput: boolean; response?: JsonObject };
+
+export interface RepairOptions {
+  /** Returns random characters, for the ids of items that have none. */
+  random: (bytes: number) => string;
+  /**
+   * Whether a caller receives the events as they come. Then a text that was sent can't be replaced by a finished text that contradicts it,
+   * and the stream fails. Otherwise the longer text is used.
+   */
+  isLive: boolean;
+}
+
+/** In bytes. Several times the size of the largest answer, because the finished parts and items repeat the text of the deltas. */
+const MAX_SIZE = 32 * 1_048_576;
+/** No answer has more items. The limit bounds the time that a search for an item takes. */
+const MAX_ITEMS = 4_096;
+const ID_BYTES = 16;
+/** OpenAI refuses longer ids of items in an input. */
+const MAX_ID_CHARS = 64;
+
+/** The part to which the last text delta belonged. The deltas that follow it can be forwarded unread. */
+interface CurrentPart {
+  part: StreamedPart;
+  outputIndex: number;
+  /** The item's id as bytes. */
+  id: Uint8Array;
+}
+
+export class StreamRepair {
+  readonly #random: (bytes: number) => string;
+  readonly #isLive: boolean;
+  readonly #itemStream: ItemStream;
+  /** Receives the events that follow from the present one. */
+  #out: EventBatch = [];
+  #response: JsonObject | undefined;
+  #hasBegun = false;
+  /** All items, in the order in which upstream mentioned them. */
+  readonly #items: StreamedItem[] = [];
+  /** The announced items. Their positions are their output indexes. */
+  readonly #output: StreamedItem[] = [];
+  readonly #byId = new Map<string, StreamedItem>();
+  readonly #byCall = new Map<string, StreamedItem>();
+  readonly #byIndex = new Map<number, StreamedItem>();
+  readonly #ids = new Set<string>();
+  #current: CurrentPart | undefined;
+  /** The output index of the message whose text was sent last. */
+  #textIndex = 0;
+  #lastNumber: number | undefined;
+  #lastFrame: Frame | undefined;
+  /** Whether every sequence number so far was larger than the one before it. */
+  #isNumbered = true;
+  #size = 0;
+
+  constructor({ random, isLive }: RepairOptions) {
+    this.#random = random;
+    this.#isLive = isLive;
+    this.#itemStream = {
+      isLive,
+      emit: (event) => this.#emit(event),
+      claimId: (id, prefix) => this.#claimId(id, prefix),
+      claimIndex: (item) => this.#output.push(item) - 1,
+    };
+  }
+
+  /** What the stream said of the response so far, such as its id and its model; undefined if it said nothing. */
+  get response(): JsonObject | undefined {
+    return this.#response;
+  }
+
+  /** Whether the model has begun to answer. An error before that was not paid. */
+  get hasOutput(): boolean {
+    return this.#items.length > 0;
+  }
+
+  /**
+   * Adds an event.
+   * @param out receives the complete events that follow from this one; they have upstream's sequence numbers, or none
+   * @returns how the stream ended, if this event ends it
+   * @throws Problem upstream_invalid_response for a stream that contradicts itself or is larger than any answer can be
+   */
+  push(event: UpstreamEvent, out: EventBatch): Terminal | undefined {
+    this.#out = out;
+    const { delta, frame } = event;
+    if (this.#isRepeated(event)) return undefined;
+    if (delta !== undefined && frame !== undefined && this.#continuesPart(frame, delta)) {
+      out.push(event);
+      return undefined;
+    }
+    const { type, data } = event;
+    if (isErrorEvent(type, data)) return { kind: "error", body: data, hasOutput: this.hasOutput };
+    const { response } = data;
+    const status = this.#finalStatus(type, response);
+    if (status === "failed") return this.#fail(isRecord(response) ? response : data);
+    if (status !== undefined) return this.finish(isRecord(response) ? response : {}, status, out);
+    const role = roleOf(type);
+    if (role === undefined) return undefined;
+    if (role.is === "lifecycle") {
+      this.#addLifecycle(type, isRecord(response) ? response : {});
+      return undefined;
+    }
+    this.#addSize(frame?.length ?? 0);
+    this.#begin();
+    this.#current = undefined;
+    this.#addToItem(role, withoutResponse(event));
+    return undefined;
+  }
+
+  /** Returns the response with the items so far, for a stream that failed. */
+  failedResponse(): JsonObject {
+    return { ...this.#response, status: "failed", output: this.#output.map((item) => item.value()) };
+  }
+
+  /**
+   * Ends the stream with its terminal response, or turns a response that was not streamed into a stream.
+   * @param out receives the events that are missing up to the end, and the terminal event
+   */
+  finish(response: JsonObject, status: string, out: EventBatch): Terminal {
+    this.#out = out;
+    const isFirst = !this.#hasBegun;
+    const known = { ...response, ...this.#response, ...withoutNulls(response) };
+    if (isFirst) this.#response = known;
+    this.#begin();
+    this.#addTerminalItems(withTextAsItem(response, this.#items));
+    const itemStatus = status === "completed" ? "completed" : "incomplete";
+    for (const item of [...this.#output]) item.close(itemStatus);
+    for (const item of this.#items) item.close(itemStatus);
+    const { output_text: _, ...rest } = known;
+    const complete: JsonObject = { ...rest, status, output: this.#output.map((item) => item.value()) };
+    const type = status === "completed" || !isFinalStatus(status) ? "response.completed" : "response.incomplete";
+    out.push({ type, data: { type, response: complete }, frame: undefined });
+    return { kind: "response", response: complete };
+  }
+
+  #fail(body: JsonObject): Terminal {
+    const response = { ...this.failedResponse(), ...withoutNulls({ usage: body["usage"], model: body["model"] }) };
+    return { kind: "error", body, hasOutput: this.hasOutput || itemsOf(body).length > 0, response };
+  }
+
+  /** Returns the status of the response if the event ends the stream. */
+  #finalStatus(type: string, response: unknown): string | undefined {
+    const byType = STATUS_BY_EVENT[type];
+    const own = isRecord(response) && isFinalStatus(response["status"]) ? String(response["status"]) : undefined;
+    if (byType !== undefined) return byType === "failed" ? byType : (own ?? byType);
+    if (own === undefined || own === "failed") return own;
+    // Some relays put the status of a finished response into their first event.
+    const isBeginning = roleOf(type)?.is === "lifecycle" && !this.hasOutput;
+    return isBeginning && isRecord(response) && itemsOf(response).length === 0 ? undefined : own;
+  }
+
+  #addLifecycle(type: string, response: JsonObject): void {
+    this.#response = { ...this.#response, ...withoutNulls(response) };
+    if (isFinalStatus(this.#response["status"])) this.#response["status"] = "in_progress";
+    const hadBegun = this.#hasBegun;
+    this.#begin();
+    if (type === "response.created" || (hadBegun && this.hasOutput)) return;
+    this.#out.push({ type, data: { type, response: this.#started() }, frame: undefined });
+  }
+
+  /** Emits the first event of every stream. */
+  #begin(): void {
+    if (this.#hasBegun) return;
+    this.#hasBegun = true;
+    this.#response ??= {};
+    const type = "response.created";
+    this.#out.push({ type, data: { type, response: this.#started() }, frame: undefined });
+  }
+
+  /** Returns the response as the first events show it: in progress and without output. */
+  #started(): JsonObject {
+    const { output_text: _, ...rest } = this.#response ?? {};
+    const status = textOf(rest["status"]);
+    return {
+      ...rest,
+      status: status === "" || isFinalStatus(status) ? "in_progress" : status,
+      output: [],
+      usage: null,
+      completed_at: null,
+      incomplete_details: null,
+    };
+  }
+
+  /** Adds a text delta without parsing it, if it belongs to the same part as the delta before it and is whole. */
+  #continuesPart(frame: Frame, delta: TextDelta): boolean {
+    const current = this.#current;
+    if (
+      current === undefined ||
+      !current.part.text.isAtBoundary ||
+      delta.outputIndex !== current.outputIndex ||
+      delta.contentIndex !== current.part.index ||
+      !hasItemId(frame, delta, current.id) ||
+      hasEscapedSurrogate(frame, delta)
+    ) {
+      return false;
+    }
+    this.#addSize(delta.to - delta.from);
+    current.part.text.addEscaped(frame, delta.from, delta.to);
+    return true;
+  }
+
+  /** Whether the event repeats the one before it. In a numbered stream, events with the same bytes have the same number. */
+  #isRepeated(event: UpstreamEvent): boolean {
+    // Reading `data` would parse a text delta.
+    const number = event.delta === undefined ? event.data["sequence_number"] : event.delta.sequenceNumber;
+    const before = this.#lastNumber;
+    const isSame =
+      this.#isNumbered &&
+      before !== undefined &&
+      (number === before || typeof number !== "number") &&
+      isSameFrame(event.frame, this.#lastFrame);
+    this.#lastFrame = event.frame;
+    if (typeof number !== "number") return isSame;
+    if (!isSame && before !== undefined && number <= before) this.#isNumbered = false;
+    this.#lastNumber = number;
+    return isSame;
+  }
+
+  #addToItem(role: Exclude<EventRole, { is: "lifecycle" }>, event: UpstreamEvent): void {
+    const { data } = event;
+    switch (role.is) {
+      case "item added": {
+        const { item } = data;
+        if (!isRecord(item)) return;
+        const type = typeOfItem(item);
+        const target = this.#findAdded(data, item, type) ?? this.#create(type);
+        this.#identify(target, data, item);
+        target.add(item, type, event);
+        return;
+      }
+      case "item done": {
+        const item = isRecord(data["item"]) ? data["item"] : {};
+        const type = typeOfItem(item);
+        const target = this.#find(data, type, item) ?? (type === undefined ? undefined : this.#create(type));
+        if (target === undefined) return;
+        this.#identify(target, data, item);
+        target.finish(item, type, event);
+        return;
+      }
+      case "part added":
+      case "part done": {
+        this.#addPart(role.is, role.list, event);
+        return;
+      }
+      case "text delta":
+      case "text done": {
+        const { kind } = role;
+        const target = this.#findOrCreate(data, role.itemType);
+        const { list, indexKey, textKey } = PART_FORMS[kind];
+        const text = data[role.is === "text delta" ? "delta" : textKey];
+        const part = target.findPart(list, kind, data[indexKey]) ?? target.addPart(list, kind, data[indexKey]);
+        if (role.is === "text done") {
+          part.textDone = event;
+          if (typeof text === "string") part.finals.push(text);
+        } else if (typeof text === "string") {
+          target.addText(part, text, event);
+          if (kind === "output_text" && target.isAnnounced && !part.isClosed)
+            this.#current = { part, outputIndex: target.index, id: utf8Of(target.id) };
+        }
+        return;
+      }
+      case "arguments delta": {
+        const target = this.#findOrCreate(data, role.itemType);
+        if (typeof data["delta"] === "string") target.addArguments(data["delta"], event);
+        return;
+      }
+      case "arguments done": {
+        this.#findOrCreate(data, role.itemType).finishArguments(event);
+        return;
+      }
+      case "annotation": {
+        const target = this.#findOrCreate(data, "message");
+        const index = data["content_index"];
+        if (!isRecord(data["annotation"])) return;
+        const part =
+          target.findPart("content", "output_text", index) ?? target.addPart("content", "output_text", index);
+        target.addAnnotation(part, data["annotation"], event);
+        return;
+      }
+      case "progress": {
+        this.#find(data, role.itemType)?.progress(event);
+        return;
+      }
+      default: {
+        this.#out.push(event);
+      }
+    }
+  }
+
+  #addPart(is: "part added" | "part done", list: "content" | "summary", event: UpstreamEvent): void {
+    const { data } = event;
+    const fields = isRecord(data["part"]) ? data["part"] : {};
+    const isReasoning = list === "summary" || fields["type"] === "reasoning_text";
+    const target = this.#findOrCreate(data, isReasoning ? "reasoning" : "message");
+    const kind =
+      kindOfPart(fields, list, target.type ?? "message") ??
+      (Object.keys(fields).length > 0 ? undefined : "output_text");
+    const index = data[list === "summary" ? "summary_index" : "content_index"];
+    const found = target.findPart(list, kind, index);
+    if (is === "part added") {
+      // An event that was doubled or came late tells of a part that is known.
+      const isKnown =
+        found !== undefined && (found.upstreamIndex !== undefined || !found.wasAdded || found.text.isEmpty);
+      const part = isKnown ? found : target.addPart(list, kind, index, event);
+      part.wasAdded = true;
+      if (isKnown && !part.isClosed) part.addFields(fields);
+      return;
+    }
+    const part = found ?? target.addPart(list, kind, index);
+    if (part.isClosed) return;
+    part.partDone = event;
+    part.addFields(fields);
+    const text = kind === undefined ? undefined : fields[PART_FORMS[kind].textKey];
+    if (typeof text === "string") part.finals.push(text);
+  }
+
+  #findOrCreate(data: JsonObject, type: string): StreamedItem {
+    const target = this.#find(data, type) ?? this.#create(type);
+    this.#identify(target, data, {});
+    if (target.type === undefined) {
+      target.type = type;
+      target.announce();
+    }
+    // A message or a reasoning item without `output_item.added` is announced by its first event. A call waits for its name.
+    if (!target.isAnnounced) target.announce();
+    return target;
+  }
+
+  /**
+   * Finds the item that an event is about: by its id, by its call id, by its index, or else the last open item of the type. Some relays
+   * give an item another id in every event, or the same index to all items.
+   */
+  #find(data: JsonObject, type: string | undefined, item: JsonObject = {}): StreamedItem | undefined {
+    const callId = textOf(item["call_id"]);
+    const fits = (candidate: StreamedItem | undefined): candidate is StreamedItem =>
+      candidate !== undefined &&
+      (type === undefined || candidate.type === undefined || candidate.type === type) &&
+      (callId === "" || candidate.callId === "" || candidate.callId === callId);
+    const byId = this.#byId.get(textOf(data["item_id"]) || textOf(item["id"]));
+    if (fits(byId)) return byId;
+    const byCall = this.#byCall.get(callId);
+    if (fits(byCall)) return byCall;
+    const index = data["output_index"];
+    const byIndex = typeof index === "number" ? this.#byIndex.get(index) : undefined;
+    if (fits(byIndex)) return byIndex;
+    return this.#items.findLast(
+      (candidate) =>
+        !candidate.isClosed && fits(candidate) && (typeof index !== "number" || candidate.upstreamIndex === undefined),
+    );
+  }
+
+  /** Finds the item that `output_item.added` is about, if an earlier event was about it, too. */
+  #findAdded(data: JsonObject, item: JsonObject, type: string | undefined): StreamedItem | undefined {
+    const found = this.#find(data, type, item);
+    if (found === undefined || (!found.wasAdded && !found.isClosed)) return found;
+    const isSame = (a: string, b: string): boolean => a === "" || b === "" || a === b;
+    const id = textOf(item["id"]);
+    const isDoubled =
+      isSame(id, found.sentId) && isSame(textOf(item["call_id"]), found.callId) && (id !== "" || found.isEmpty);
+    const hasOtherIndex =
+      found.isClosed && found.upstreamIndex !== undefined && data["output_index"] !== found.upstreamIndex;
+    return isDoubled && !hasOtherIndex ? found : undefined;
+  }
+
+  #create(type: string | undefined): StreamedItem {
+    if (this.#items.length >= MAX_ITEMS) throw contradiction("too many items");
+    const item = new StreamedItem(this.#itemStream, type);
+    this.#items.push(item);
+    return item;
+  }
+
+  /** Remembers how events name an item. */
+  #identify(target: StreamedItem, data: JsonObject, item: JsonObject): void {
+    const id = textOf(data["item_id"]) || textOf(item["id"]);
+    if (id !== "") {
+      const known = this.#byId.get(id);
+      if (known === undefined || known.isClosed) this.#byId.set(id, target);
+      target.sentId ||= id;
+    }
+    const callId = textOf(item["call_id"]);
+    if (callId !== "") this.#byCall.set(callId, target);
+    const index = data["output_index"];
+    if (typeof index === "number") {
+      this.#byIndex.set(index, target);
+      target.upstreamIndex ??= index;
+    }
+  }
+
+  #addTerminalItems(terminal: readonly JsonObject[]): void {
+    const open = new Set(this.#items);
+    const matches = new Map<JsonObject, StreamedItem>();
+    const match = (item: JsonObject, found: StreamedItem | undefined): void => {
+      if (found === undefined || !open.delete(found)) return;
+      matches.set(item, found);
+    };
+    const isOfType = (candidate: StreamedItem, item: JsonObject): boolean =>
+      candidate.type === undefined || candidate.type === typeOfItem(item);
+    for (const item of terminal) {
+      const found = this.#byId.get(textOf(item["id"])) ?? this.#byCall.get(textOf(item["call_id"]));
+      if (found !== undefined && isOfType(found, item)) match(item, found);
+    }
+    for (const isSimilar of [hasSimilarContent, hasContent]) {
+      for (const item of terminal) {
+        if (matches.has(item)) continue;
+        match(
+          item,
+          [...open].find((candidate) => isOfType(candidate, item) && isSimilar(candidate, item)),
+        );
+      }
+    }
+    let hasNewText = false;
+    for (const item of terminal) {
+      const type = typeOfItem(item);
+      if (type === undefined) continue;
+      const found = matches.get(item);
+      if (type === "message") {
+        const text = textOfItem(item);
+        if (found === undefined) hasNewText ||= text !== "";
+        // A caller would read the text that was not streamed after the text that it precedes.
+        else if (hasNewText && found.text !== "" && this.#isLive) throw contradiction("order");
+      }
+      const target = found ?? this.#create(type);
+      this.#identify(target, {}, item);
+      target.addTerminal(item, type);
+    }
+  }
+
+  #emit(event: UpstreamEvent): void {
+    const { type, data } = event;
+    if (this.#isLive && (type === TEXT_DELTA || type === "response.refusal.delta")) {
+      const index = Number(data["output_index"]);
+      if (index < this.#textIndex && data["delta"] !== "") throw contradiction("order");
+      this.#textIndex = index;
+    }
+    this.#out.push(event);
+  }
+
+  #claimId(id: unknown, prefix: string): string {
+    const isUsable = typeof id === "string" && id !== "" && id.length <= MAX_ID_CHARS && !this.#ids.has(id);
+    const claimed = isUsable ? id : `${prefix}_${this.#random(ID_BYTES)}`;
+    this.#ids.add(claimed);
+    return claimed;
+  }
+
+  #addSize(size: number): void {
+    this.#size += size;
+    if (this.#size <= MAX_SIZE) return;
+    throw new Problem(
+      "upstream_invalid_response",
+      "UniAPI's stream is larger than this Worker accepts. The call may have been billed.",
+      { paid: "maybe", reason: "answer too large" },
+    );
+  }
+}
+
+/**
+ * Completes a response that was not streamed.
+ * @returns the complete response, or the error if it failed
+ */
+export function repairResponse(response: JsonObject, random: (bytes: number) => string): Terminal {
+  const repair = new StreamRepair({ random, isLive: false });
+  if (response["status"] === "failed")
+    return { kind: "error", body: response, hasOutput: itemsOf(response).length > 0, response };
+  return repair.finish(response, textOf(response["status"]) || "completed", []);
+}
+
+/** Returns the events of a response as a stream would have sent them. @param response a result of repairResponse */
+export function eventsOfResponse(response: JsonObject): EventBatch {
+  const events: EventBatch = [];
+  let made = 0;
+  const random = (): string => `${(made += 1)}`.padStart(ID_BYTES * 2, "0");
+  new StreamRepair({ random, isLive: false }).finish(response, textOf(response["status"]) || "completed", events);
+  return events;
+}
+
+/** Removes what only events about the whole response have. Some relays put a part of the response into every event. */
+function withoutResponse(event: UpstreamEvent): UpstreamEvent {
+  const { data } = event;
+  if (data["response"] === undefined && data["response_id"] === undefined) return event;
+  const { response: _, response_id: __, ...rest } = data;
+  return { type: event.type, data: rest, frame: undefined };
+}
+
+/** Returns the items of a response. Some relays fill only `output_text`, the shortcut that the SDKs compute. */
+function withTextAsItem(response: JsonObject, items: readonly StreamedItem[]): JsonObject[] {
+  const terminal = itemsOf(response);
+  const text = textOf(response["output_text"]);
+  const hasMessage =
+    terminal.some((item) => typeOfItem(item) === "message") || items.some(({ type }) => type === "message");
+  return text === "" || hasMessage ? terminal : [...terminal, { type: "message", role: "assistant", content: text }];
+}
+
+function textOfItem(item: JsonObject): string {
+  return partsOf(item, "content", typeOfItem(item) ?? "message")
+    .map(({ text }) => text)
+    .join("");
+}
+
+/** Whether an item of the terminal response can be the streamed one: neither contradicts the other. */
+function hasSimilarContent(candidate: StreamedItem, item: JsonObject): boolean {
+  if (!hasContent(candidate, item)) return false;
+  if (candidate.type !== "message") return true;
+  const streamed = candidate.text;
+  const text = textOfItem(item);
+  return streamed.startsWith(text) || text.startsWith(streamed);
+}
+
+/** Whether an item of the terminal response has the type and the call id of the streamed one. */
+function hasContent(candidate: StreamedItem, item: JsonObject): boolean {
+  const callId = textOf(item["call_id"]);
+  return callId === "" || candidate.callId === "" || candidate.callId === callId;
+}
+
+function isSameFrame(a: Frame | undefined, b: Frame | undefined): boolean {
+  if (a === undefined || b === undefined || a.length !== b.length) return false;
+  for (let at = 0; at < a.length; at += 1) if (a[at] !== b[at]) return false;
+  return true;
+}

@@ -1,0 +1,462 @@
+// One output item of a stream: everything that upstream's events said of it so far, and the events that tell a caller about it. An item is
+// announced, gets its parts and its text, and is closed. Its events are complete even if upstream left out some of them.
+import { isRecord, type JsonObject, textOf } from "../lib/json.ts";
+import { isEqual, withoutNulls } from "../lib/objects.ts";
+import type { UpstreamEvent } from "./event.ts";
+import { ARGUMENTS_FORMS, type ArgumentsForm, itemIdPrefix, type PartKind } from "./event-kinds.ts";
+import { type FinalPart, partsOf } from "./final-parts.ts";
+import { contradiction, mergeArguments, mergeText } from "./merge-text.ts";
+import { isAnswerMessage, jsonTextOf } from "./output.ts";
+import { StreamedPart } from "./streamed-part.ts";
+import { StreamedText } from "./streamed-text.ts";
+
+/** What an item needs from its stream. */
+export interface ItemStream {
+  /** Whether a caller receives the events as they come, so that the text in them can't be replaced. */
+  readonly isLive: boolean;
+  emit: (event: UpstreamEvent) => void;
+  /** Returns upstream's id of an item, or a new id if that one is missing or belongs to another item. */
+  claimId: (id: unknown, prefix: string) => string;
+  /** Returns the next output index. */
+  claimIndex: (item: StreamedItem) => number;
+}
+
+type List = "content" | "summary";
+const LISTS: readonly List[] = ["summary", "content"];
+const CALLS = new Set(["function_call", "custom_tool_call"]);
+/** No answer has more parts. The limit bounds the time that a search for a part takes. */
+const MAX_PARTS = 4_096;
+
+export class StreamedItem {
+  readonly #stream: ItemStream;
+  type: string | undefined;
+  /** "" until the item is announced. */
+  id = "";
+  /** The output index; -1 until the item is announced. */
+  index = -1;
+  /** The first id that upstream gave to the item, or "". */
+  sentId = "";
+  upstreamIndex: number | undefined;
+  /** Whether upstream announced the item. If not, the item is known from an event of its parts. */
+  wasAdded = false;
+  isClosed = false;
+  readonly content: StreamedPart[] = [];
+  readonly summary: StreamedPart[] = [];
+  readonly #arguments = new StreamedText();
+  readonly #argumentFinals: string[] = [];
+  #argumentsDone: UpstreamEvent | undefined;
+  /** The item in the event that announced it, in the event that finished it, and in the terminal response. */
+  #added: JsonObject = {};
+  #done: JsonObject = {};
+  #terminal: JsonObject = {};
+  #doneEvent: UpstreamEvent | undefined;
+  /** The finished item, as the caller received it. */
+  #closed: JsonObject | undefined;
+
+  constructor(stream: ItemStream, type: string | undefined) {
+    this.#stream = stream;
+    this.type = type;
+  }
+
+  get isAnnounced(): boolean {
+    return this.index !== -1;
+  }
+
+  get callId(): string {
+    return textOf(this.#field("call_id"));
+  }
+
+  get isEmpty(): boolean {
+    return this.content.length === 0 && this.summary.length === 0 && this.#arguments.isEmpty;
+  }
+
+  /** The text of a message so far. */
+  get text(): string {
+    return this.content.map((part) => part.text.toString()).join("");
+  }
+
+  /** Adds what an event says about the item itself. @param event set if the event is `output_item.added` */
+  add(item: JsonObject, type: string | undefined, event?: UpstreamEvent): void {
+    this.type ??= type;
+    this.wasAdded ||= event !== undefined;
+    this.#added = { ...withoutNulls(item), ...this.#added };
+    this.announce(event);
+  }
+
+  /**
+   * Emits `output_item.added`, unless the item was announced before or can't be announced yet: a call needs its name and its call id.
+   * @param isLast whether nothing more will be known of the item. Then a call without a call id gets one
+   */
+  announce(event?: UpstreamEvent, isLast = false): void {
+    const { type } = this;
+    if (this.isAnnounced || type === undefined) return;
+    if (CALLS.has(type)) {
+      const hasName = textOf(this.#field("name")) !== "";
+      if (!hasName && isLast) throw contradiction("a call without a name");
+      if (!hasName || (this.callId === "" && !isLast)) return;
+    }
+    this.id = this.#stream.claimId(this.#field("id"), itemIdPrefix(type));
+    this.index = this.#stream.claimIndex(this);
+    const item = this.#startedItem(type);
+    const isSame =
+      event !== undefined && event.data["output_index"] === this.index && isEqual(event.data["item"], item);
+    this.#stream.emit(isSame ? event : made("response.output_item.added", { output_index: this.index, item }));
+    for (const list of LISTS) for (const part of this[list]) this.#announcePart(part);
+    this.#emitArguments("");
+  }
+
+  /** Returns the item as its first event shows it: in progress and empty. */
+  #startedItem(type: string): JsonObject {
+    const item: JsonObject = { ...this.#terminal, ...this.#done, ...this.#added, id: this.id, type };
+    item["status"] = "in_progress";
+    if (type === "message") {
+      item["role"] = textOf(item["role"]) || "assistant";
+      item["content"] = [];
+    } else if (type === "reasoning") {
+      item["summary"] = [];
+      if (item["content"] !== undefined) item["content"] = [];
+    }
+    if (CALLS.has(type)) item["call_id"] = this.callId || this.id;
+    const form = this.#argumentsForm();
+    if (form !== undefined) item[form.textKey] = "";
+    return item;
+  }
+
+  /** Finds a part by upstream's index, or else the last open part of this kind. */
+  findPart(list: List, kind: PartKind | undefined, upstreamIndex: unknown): StreamedPart | undefined {
+    const parts = this[list];
+    if (typeof upstreamIndex === "number") {
+      const found = parts.findLast((part) => part.upstreamIndex === upstreamIndex && part.kind === kind);
+      if (found !== undefined) return found;
+    }
+    return parts.findLast(
+      (part) =>
+        part.kind === kind && !part.isClosed && (typeof upstreamIndex !== "number" || part.upstreamIndex === undefined),
+    );
+  }
+
+  /** Adds a part. @param event set if the event announces the part */
+  addPart(list: List, kind: PartKind | undefined, upstreamIndex: unknown, event?: UpstreamEvent): StreamedPart {
+    const parts = this[list];
+    if (parts.length >= MAX_PARTS) throw contradiction("too many parts");
+    const part = new StreamedPart(kind, parts.length, typeof upstreamIndex === "number" ? upstreamIndex : undefined);
+    const fields = event?.data["part"];
+    if (isRecord(fields)) part.addFields(fields);
+    parts.push(part);
+    if (this.isAnnounced) this.#announcePart(part, event);
+    return part;
+  }
+
+  /** Emits the event that begins a part, after those that finish the part before it. */
+  #announcePart(part: StreamedPart, event?: UpstreamEvent): void {
+    const before = (part.kind === "summary_text" ? this.summary : this.content)[part.index - 1];
+    if (before !== undefined) this.#closePart(before);
+    part.isAnnounced = true;
+    const at = this.#placeOf(part);
+    const started = part.started();
+    const isSame = event !== undefined && hasAll(event.data, at) && isEqual(event.data["part"], started);
+    this.#stream.emit(isSame ? event : made(part.form.added, { ...at, part: started }));
+    if (part.kind !== undefined) this.#emitText(part, part.text.takePending());
+  }
+
+  /** Adds a delta to a part. @param event upstream's event, which is emitted as it is if it is complete */
+  addText(part: StreamedPart, delta: string, event: UpstreamEvent): void {
+    if (part.isClosed) {
+      // The finished text has what a late delta says. If there was no finished text, the delta is lost.
+      if (part.finals.length === 0 && delta !== "") throw contradiction("late delta");
+      return;
+    }
+    const text = part.text.add(delta);
+    if (!part.isAnnounced) return;
+    part.text.takePending();
+    if (text === "" && delta !== "") return;
+    this.#stream.emit(corrected(event, part.form.delta, { ...this.#placeOf(part), delta: text }));
+  }
+
+  #emitText(part: StreamedPart, delta: string): void {
+    if (delta === "") return;
+    const logprobs = part.kind === "output_text" ? { logprobs: [] } : {};
+    this.#stream.emit(made(part.form.delta, { ...this.#placeOf(part), delta, ...logprobs }));
+  }
+
+  addAnnotation(part: StreamedPart, annotation: JsonObject, event: UpstreamEvent): void {
+    const annotation_index = part.annotations.length;
+    part.annotations.push(annotation);
+    if (!part.isAnnounced || part.isClosed) return;
+    this.#stream.emit(corrected(event, event.type, { ...this.#placeOf(part), annotation_index }));
+  }
+
+  /** Adds a delta to the arguments of a call. */
+  addArguments(delta: string, event: UpstreamEvent): void {
+    if (this.isClosed) {
+      if (this.#argumentFinals.length === 0 && delta !== "") throw contradiction("late delta");
+      return;
+    }
+    const text = this.#arguments.add(delta);
+    const form = this.#argumentsForm();
+    if (!this.isAnnounced || form === undefined) return;
+    this.#arguments.takePending();
+    if (text === "" && delta !== "") return;
+    this.#stream.emit(corrected(event, form.delta, { ...this.#place(), delta: text }));
+  }
+
+  #emitArguments(rest: string): void {
+    const form = this.#argumentsForm();
+    const delta = this.#arguments.takePending() + rest;
+    if (form !== undefined && delta !== "") this.#stream.emit(made(form.delta, { ...this.#place(), delta }));
+  }
+
+  finishArguments(event: UpstreamEvent): void {
+    const form = this.#argumentsForm();
+    if (this.isClosed || form === undefined) return;
+    if (event.data[form.textKey] !== undefined) this.#argumentFinals.push(jsonTextOf(event.data[form.textKey]));
+    this.#argumentsDone = event;
+    const name = textOf(event.data["name"]);
+    if (name !== "") this.add({ name }, this.type);
+  }
+
+  /** Emits an event about the item's progress. Callers can't use it before the item is announced. */
+  progress(event: UpstreamEvent): void {
+    if (this.isAnnounced && !this.isClosed) this.#stream.emit(corrected(event, event.type, this.#place()));
+  }
+
+  /** Adds the finished item. Closes it, unless the event is hollow; then a later event may have the content. */
+  finish(item: JsonObject, type: string | undefined, event: UpstreamEvent): void {
+    if (this.isClosed) return;
+    this.type ??= type;
+    this.#done = { ...this.#done, ...withoutNulls(item) };
+    this.#doneEvent = event;
+    this.announce();
+    if (this.isAnnounced && !this.#isHollow()) this.close("completed");
+  }
+
+  /** Whether no event has the finished content yet. */
+  #isHollow(): boolean {
+    if (this.type === "message") {
+      const isHollow = (part: StreamedPart): boolean =>
+        part.kind !== undefined && part.finals.every((text) => text === "");
+      return (
+        this.content.every(isHollow) &&
+        partsOf(this.#done, "content", "message").every(({ kind, text }) => kind !== undefined && text === "")
+      );
+    }
+    const form = this.#argumentsForm();
+    return form !== undefined && this.#finalArguments(form).every((text) => text === "");
+  }
+
+  /** Adds the item of the terminal response. @throws Problem if it contradicts what a caller has received */
+  addTerminal(item: JsonObject, type: string | undefined): void {
+    this.type ??= type;
+    this.#terminal = withoutNulls(item);
+    if (this.#closed === undefined) return;
+    if (this.type === "message") this.#addParts("content", partsOf(this.#terminal, "content", "message"));
+    const form = this.#argumentsForm();
+    if (form !== undefined && this.#terminal[form.textKey] !== undefined) {
+      const mine = this.#arguments.toString();
+      const merged = mergeArguments(mine, [jsonTextOf(this.#terminal[form.textKey])], this.#stream.isLive);
+      if (merged !== mine && this.#stream.isLive) throw contradiction("late arguments");
+      this.#arguments.replace(merged);
+    }
+    this.#closed = this.#mergedItem(this.#closed, "completed");
+  }
+
+  /** Emits everything that is missing to the end of the item. @param status of the item, unless upstream named one */
+  close(status: string): void {
+    if (this.isClosed) return;
+    this.announce(undefined, true);
+    if (!this.isAnnounced) return;
+    this.#addFinalParts();
+    for (const list of LISTS) for (const part of this[list]) this.#closePart(part);
+    const form = this.#argumentsForm();
+    if (form !== undefined) this.#closeArguments(form);
+    this.isClosed = true;
+    const event = this.#doneEvent;
+    const sent = event?.data["item"];
+    this.#closed = this.#mergedItem(isRecord(sent) ? sent : {}, status);
+    const isSame = event !== undefined && event.data["output_index"] === this.index && sent === this.#closed;
+    this.#stream.emit(
+      isSame ? event : made("response.output_item.done", { output_index: this.index, item: this.#closed }),
+    );
+  }
+
+  #closePart(part: StreamedPart): void {
+    if (part.isClosed) return;
+    part.isClosed = true;
+    const at = this.#placeOf(part);
+    if (part.kind !== undefined) {
+      const streamed = part.text.toString();
+      const merged = mergeText(streamed, part.finals, this.#stream.isLive);
+      const text = merged === streamed ? streamed + part.text.end() : merged;
+      this.#emitText(part, text.startsWith(streamed) ? text.slice(streamed.length) : "");
+      part.text.replace(text);
+      const done = { ...at, [part.form.textKey]: text };
+      const { textDone } = part;
+      const logprobs = part.kind === "output_text" ? { logprobs: [] } : {};
+      this.#stream.emit(
+        textDone === undefined
+          ? made(part.form.textDone, { ...done, ...logprobs })
+          : corrected(textDone, part.form.textDone, done),
+      );
+    }
+    const value = part.value();
+    const { partDone } = part;
+    const isSame = partDone !== undefined && hasAll(partDone.data, at) && isEqual(partDone.data["part"], value);
+    this.#stream.emit(isSame ? partDone : made(part.form.partDone, { ...at, part: value }));
+  }
+
+  /** Adds the parts of the finished items. */
+  #addFinalParts(): void {
+    const { type } = this;
+    if (type !== "message" && type !== "reasoning") return;
+    for (const list of LISTS) {
+      if (list === "summary" && type === "message") continue;
+      this.#addParts(list, partsOf(this.#done, list, type));
+      this.#addParts(list, partsOf(this.#terminal, list, type));
+      // The announced item is empty or has only the beginning, unless no other event has the content.
+      if (this[list].length === 0) this.#addParts(list, partsOf(this.#added, list, type));
+    }
+  }
+
+  /** Adds the parts of a finished item to those of the same kind, in their order. */
+  #addParts(list: List, finals: readonly FinalPart[]): void {
+    if (finals.length === 0 || this.#isDividedDifferently(list, finals)) return;
+    const known = Map.groupBy(this[list], (part) => part.kind);
+    const counts = new Map<PartKind | undefined, number>();
+    for (const { kind, text, part: fields } of finals) {
+      const n = counts.get(kind) ?? 0;
+      counts.set(kind, n + 1);
+      let part = known.get(kind)?.[n];
+      if (part === undefined) {
+        // An empty part in a hollow item says nothing.
+        if (kind !== undefined && text === "" && this[list].length > 0) continue;
+        if (this.isClosed && this.#stream.isLive && this.type === "message") throw contradiction("late part");
+        part = this.addPart(list, kind, undefined);
+      }
+      part.addFields(fields);
+      if (!part.isClosed) part.finals.push(text);
+      else if (kind !== undefined && list === "content") this.#addLateText(part, text);
+    }
+  }
+
+  /** Compares the text of a closed part with that of a later event. */
+  #addLateText(part: StreamedPart, text: string): void {
+    const mine = part.text.toString();
+    if (text === mine) return;
+    const merged = mergeText(mine, [text], this.#stream.isLive);
+    if (merged === mine) return;
+    if (this.#stream.isLive) throw contradiction("late text");
+    part.text.replace(merged);
+  }
+
+  /** Whether the finished parts have the same text, but divide it in another way. */
+  #isDividedDifferently(list: List, finals: readonly FinalPart[]): boolean {
+    const parts = this[list];
+    const kind = finals[0]?.kind;
+    if (finals.length === parts.length || parts.length === 0 || kind === undefined) return false;
+    if (!finals.every((part) => part.kind === kind) || !parts.every((part) => part.kind === kind)) return false;
+    const streamed = parts.map((part) => part.text.toString()).join("");
+    return streamed !== "" && streamed === finals.map(({ text }) => text).join("");
+  }
+
+  #finalArguments(form: ArgumentsForm): string[] {
+    const texts = [...this.#argumentFinals];
+    for (const item of [this.#done, this.#terminal]) {
+      if (item[form.textKey] !== undefined) texts.push(jsonTextOf(item[form.textKey]));
+    }
+    return texts;
+  }
+
+  #closeArguments(form: ArgumentsForm): void {
+    const streamed = this.#arguments.toString();
+    const finals = this.#finalArguments(form);
+    if (this.#arguments.isEmpty && !finals.some((text) => text !== ""))
+      finals.push(jsonTextOf(this.#added[form.textKey]));
+    const merge = form.textKey === "arguments" ? mergeArguments : mergeText;
+    const merged = merge(streamed, finals, this.#stream.isLive);
+    const text = merged === streamed ? streamed + this.#arguments.end() : merged;
+    this.#emitArguments(text.startsWith(streamed) ? text.slice(streamed.length) : "");
+    this.#arguments.replace(text);
+    const done = { ...this.#place(), [form.textKey]: text };
+    const event = this.#argumentsDone;
+    if (event !== undefined) this.#stream.emit(corrected(event, form.done, done));
+    else if (this.type === "function_call")
+      this.#stream.emit(made(form.done, { ...done, name: textOf(this.#field("name")) }));
+    else if (text !== "") this.#stream.emit(made(form.done, done));
+  }
+
+  /** Returns the finished item with everything that any event said of it; `base` itself if nothing is missing there. */
+  #mergedItem(base: JsonObject, status: string): JsonObject {
+    let item = base;
+    const set = (key: string, value: unknown): void => {
+      if (item[key] === value) return;
+      if (item === base) item = { ...base };
+      if (value === undefined) delete item[key];
+      else item[key] = value;
+    };
+    for (const source of [this.#done, this.#terminal, this.#added]) {
+      for (const [key, value] of Object.entries(source)) if ((item[key] ?? undefined) === undefined) set(key, value);
+    }
+    set("type", this.type);
+    set("id", this.id);
+    const own = textOf(item["status"]);
+    set("status", own === "" || own === "in_progress" ? status : own);
+    if (this.type === "message") {
+      set("role", textOf(item["role"]) || "assistant");
+      // The caller received the text as that of the answer or of a commentary, whatever a later event says.
+      if (this.wasAdded && isAnswerMessage(item) !== isAnswerMessage(this.#added)) set("phase", this.#added["phase"]);
+    }
+    for (const list of LISTS) {
+      if (this.type !== "reasoning" && (this.type !== "message" || list === "summary")) continue;
+      const values = this[list].map((part) => part.value());
+      const isRequired = list === (this.type === "message" ? "content" : "summary");
+      if (values.length === 0 && !isRequired && item[list] === undefined) continue;
+      if (!isEqual(item[list], values)) set(list, values);
+    }
+    if (this.type !== undefined && CALLS.has(this.type)) {
+      set("call_id", this.callId || this.id);
+      set("name", textOf(this.#field("name")));
+    }
+    const form = this.#argumentsForm();
+    if (form !== undefined) set(form.textKey, this.#arguments.toString());
+    return item;
+  }
+
+  /** Returns the item for the response object. */
+  value(): JsonObject {
+    return this.#closed ?? this.#mergedItem({}, "incomplete");
+  }
+
+  /** The first event that has a value says what callers rely on, such as a call id. */
+  #field(name: string): unknown {
+    return this.#added[name] ?? this.#done[name] ?? this.#terminal[name];
+  }
+
+  #place(): JsonObject {
+    return { item_id: this.id, output_index: this.index };
+  }
+
+  #placeOf(part: StreamedPart): JsonObject {
+    return { item_id: this.id, output_index: this.index, [part.form.indexKey]: part.index };
+  }
+
+  #argumentsForm(): ArgumentsForm | undefined {
+    const { type } = this;
+    return type !== undefined && Object.hasOwn(ARGUMENTS_FORMS, type) ? ARGUMENTS_FORMS[type] : undefined;
+  }
+}
+
+/** Creates an event that upstream left out. */
+function made(type: string, data: JsonObject): UpstreamEvent {
+  return { type, data: { type, ...data }, frame: undefined };
+}
+
+/** Returns upstream's event if it has these values, or else a copy that has them. */
+function corrected(event: UpstreamEvent, type: string, values: JsonObject): UpstreamEvent {
+  if (event.type === type && event.data["type"] === type && hasAll(event.data, values)) return event;
+  return { type, data: { ...event.data, type, ...values }, frame: undefined };
+}
+
+function hasAll(data: JsonObject, values: JsonObject): boolean {
+  for (const key of Object.keys(values)) if (data[key] !== values[key]) return false;
+  return true;
+}

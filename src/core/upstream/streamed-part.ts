@@ -1,0 +1,67 @@
+// One part of a message or of a reasoning item in a stream, and its value so far.
+import { type JsonObject, recordsOf } from "../lib/json.ts";
+import type { UpstreamEvent } from "./event.ts";
+import { PART_FORMS, type PartForm, type PartKind } from "./event-kinds.ts";
+import { StreamedText } from "./streamed-text.ts";
+
+export class StreamedPart {
+  /** Undefined for a part that is not text, which is passed on as it is. */
+  readonly kind: PartKind | undefined;
+  /** Its position in the item's list, which is also its index in the events. */
+  readonly index: number;
+  /** Upstream's index, if it sent one. */
+  readonly upstreamIndex: number | undefined;
+  readonly text = new StreamedText();
+  /** The keys of the part besides its text, as upstream sent them last. */
+  fields: JsonObject = {};
+  /** The annotations that came in events of their own. */
+  readonly annotations: JsonObject[] = [];
+  /** The texts of the finished part. */
+  readonly finals: string[] = [];
+  textDone: UpstreamEvent | undefined;
+  partDone: UpstreamEvent | undefined;
+  /** Whether upstream announced the part. If not, the part is known from an event of its text. */
+  wasAdded = false;
+  isAnnounced = false;
+  isClosed = false;
+
+  constructor(kind: PartKind | undefined, index: number, upstreamIndex: number | undefined) {
+    this.kind = kind;
+    this.index = index;
+    this.upstreamIndex = upstreamIndex;
+  }
+
+  get form(): PartForm {
+    return PART_FORMS[this.kind ?? "output_text"];
+  }
+
+  /** Adds the keys that an event or a finished item has for this part. A null says nothing. */
+  addFields(fields: JsonObject): void {
+    const known = Object.keys(this.fields).length > 0;
+    const added = Object.entries(fields).filter(([key, value]) => {
+      if (value === null || value === undefined) return false;
+      return key !== "annotations" || recordsOf(value).length >= recordsOf(this.fields[key]).length;
+    });
+    this.fields = known || added.length > 0 ? { ...this.fields, ...Object.fromEntries(added) } : fields;
+  }
+
+  /** Returns the part as `content_part.added` shows it. */
+  started(): JsonObject {
+    if (this.kind === undefined) return this.fields;
+    const started: JsonObject = { ...this.fields, type: this.kind, [this.form.textKey]: "" };
+    if (this.kind === "output_text") Object.assign(started, { annotations: [], logprobs: [] });
+    return started;
+  }
+
+  /** Returns the finished part. */
+  value(): JsonObject {
+    if (this.kind === undefined) return this.fields;
+    const value: JsonObject = { ...this.fields, type: this.kind, [this.form.textKey]: this.text.toString() };
+    if (this.kind === "output_text") {
+      const annotations = recordsOf(this.fields["annotations"]);
+      value["annotations"] = annotations.length >= this.annotations.length ? annotations : this.annotations;
+      value["logprobs"] ??= [];
+    }
+    return value;
+  }
+}
