@@ -11,6 +11,13 @@ export const ProblemBody = z
       type: z.string().check(z.describe("The type that OpenAI's SDKs expect for the status.")),
       code: z.string().check(z.describe("The reason, for programs to compare.")),
       param: z.string().check(z.describe("The field of the request that is wrong; empty if no field is.")),
+      detail_code: z.optional(
+        z
+          .string()
+          .check(
+            z.describe("Only on OpenAI's routes, where `code` is OpenAI's: the reason as every other route names it."),
+          ),
+      ),
       request_id: z.string().check(z.describe("Also in the header `x-request-id`. Quote it when you ask for help.")),
     }),
   })

@@ -291,6 +291,42 @@ describe("a budget hold", () => {
     expect(sums.nanoUsd).toBe(Math.round(cost * 1e9));
   });
 
+  test.each(["chat-names", "both-names-one-zero", "without-total"])(
+    "is settled by the tokens that a relay names in its own way (emulate/usage-%s)",
+    async (form) => {
+      const { worker, total } = startLimited(
+        { total: { tokens_per_day: 1_000_000, usd_per_day: 10 } },
+        { ...model(`emulate/usage-${form}`), prices: { [`emulate/usage-${form}`]: { input: 1, output: 10 } } },
+      );
+      const { usage, cost_usd } = await worker.answer({ input: uniqueText() }, pk);
+      expect(usage).toMatchObject({ input_tokens: 100_000, output_tokens: 50_000, total_tokens: 150_000 });
+      expect(await usedOf(total)).toMatchObject({
+        tokens: 150_000,
+        held: 0,
+        nanoUsd: Math.round((cost_usd ?? 0) * 1e9),
+      });
+      expect(cost_usd).toBeGreaterThan(0.5);
+    },
+  );
+
+  test.each(["other-names", "zero-parts", "all-zeros", "wrong-total", "texts", "empty", "absurd"])(
+    "remains if the usage is unknown (emulate/usage-%s), and no one is told a number",
+    async (form) => {
+      const { worker, total } = startLimited(
+        { total: { tokens_per_day: 1_000_000, usd_per_day: 10 } },
+        { ...model(`emulate/usage-${form}`), prices: { [`emulate/usage-${form}`]: { input: 1, output: 10 } } },
+      );
+      const answer = await worker.answer({ input: uniqueText() }, pk);
+      expect([answer.usage, answer.cost_usd]).toEqual([null, undefined]);
+      const response = await respond(worker, { input: uniqueText(), model: "chat" }, pk);
+      expect(await response.json<{ usage: unknown }>()).toMatchObject({ usage: null });
+      await worker.settled();
+      const { tokens, held, nanoUsd } = await usedOf(total);
+      expect(tokens + held).toBeGreaterThan(200);
+      expect([tokens > 0 ? nanoUsd > 0 : held > 0]).toEqual([true]);
+    },
+  );
+
   test.each(["emulate/429", "emulate/503", "emulate/400", "emulate/401"])(
     "is released if upstream refused the call unpaid (%s)",
     async (name) => {

@@ -1,20 +1,77 @@
 // Reads the tokens of a response and computes their cost. Prices come from the config, in USD per million tokens.
 import type { Usage } from "../../contract/answer.ts";
 import type { Price } from "../config/config-schema.ts";
-import { isRecord } from "../lib/json.ts";
+import { isRecord, type JsonObject } from "../lib/json.ts";
 
-/** Converts the `usage` of a response object to that of an answer. @returns null if upstream sent none */
+/** The names of the Responses API, and those of the Chat Completions API, from which many relays convert. Some send both. */
+const FAMILIES = [
+  ["input_tokens", "output_tokens"],
+  ["prompt_tokens", "completion_tokens"],
+] as const;
+/** Where relays count the input tokens that were read from a cache: in details, or beside the tokens. */
+const CACHED = ["cached_tokens", "prompt_cache_hit_tokens", "cache_read_input_tokens"] as const;
+/** Anthropic's input tokens exclude these. */
+const CACHE_TOKENS = ["cache_read_input_tokens", "cache_creation_input_tokens"] as const;
+/** A larger number of tokens is not true of any call. */
+const MAX_TOKENS = 1e9;
+
+/**
+ * Converts the `usage` of a response object to that of an answer. A usage is unknown if its names are, if a part is missing or impossible,
+ * or if the parts contradict the total. Unknown tokens are never 0, because a budget would then let the call be free.
+ * @returns null if the usage is missing or unknown
+ */
 export function usageOf(usage: unknown): Usage | null {
   if (!isRecord(usage)) return null;
-  const input = count(usage["input_tokens"]);
-  const output = count(usage["output_tokens"]);
+  const inputDetails = detailsOf(
+    usage,
+    FAMILIES.map(([input]) => `${input}_details`),
+  );
+  const outputDetails = detailsOf(
+    usage,
+    FAMILIES.map(([, output]) => `${output}_details`),
+  );
+  const reasoning = largestOf(outputDetails, ["reasoning_tokens"]);
+  const parts = partsOf(usage, reasoning);
+  if (parts === null) return null;
+  const [input, output] = parts;
   return {
     input_tokens: input,
-    cached_tokens: detail(usage["input_tokens_details"], "cached_tokens"),
+    cached_tokens: Math.min(largestOf([usage, ...inputDetails], CACHED), input),
     output_tokens: output,
-    reasoning_tokens: detail(usage["output_tokens_details"], "reasoning_tokens"),
-    total_tokens: typeof usage["total_tokens"] === "number" ? count(usage["total_tokens"]) : input + output,
+    reasoning_tokens: Math.min(reasoning, output),
+    total_tokens: input + output,
   };
+}
+
+type Parts = readonly [input: number, output: number];
+
+/** Returns the input and output tokens on which everything in the usage agrees; null if there are none. */
+function partsOf(usage: JsonObject, reasoning: number): Parts | null {
+  const total = usage["total_tokens"] ?? undefined;
+  const families = FAMILIES.flatMap(([inputName, outputName]): Parts[] => {
+    const input = countOf(usage[inputName]);
+    const output = countOf(usage[outputName]);
+    // There is no call without input. Relays send zeros under the names that they don't fill.
+    return input === undefined || input === 0 || output === undefined ? [] : [[input, output]];
+  });
+  const cache = CACHE_TOKENS.reduce((sum, name) => sum + (countOf(usage[name]) ?? 0), 0);
+  const fits = ([input, output]: Parts): boolean => input + output === total;
+  const candidates = families
+    .map(([input, output]): Parts | undefined => {
+      if (total === undefined) return [input + cache, output];
+      // Some vendors count cached input or reasoning only in the total.
+      return (
+        [
+          [input, output],
+          [input + cache, output],
+          [input, output + reasoning],
+        ] satisfies Parts[]
+      ).find(fits);
+    })
+    .filter((parts) => parts !== undefined);
+  const [first] = candidates;
+  const agrees = candidates.every(([input, output]) => input === first?.[0] && output === first[1]);
+  return first === undefined || !agrees || first[0] + first[1] > MAX_TOKENS ? null : first;
 }
 
 /** Adds two usages. A null counts as 0 tokens. @returns null if both are null */
@@ -60,10 +117,18 @@ export function priceOf(prices: Readonly<Record<string, Price>>, model: string):
   return undated !== model && Object.hasOwn(prices, undated) ? prices[undated] : undefined;
 }
 
-function detail(details: unknown, name: string): number {
-  return isRecord(details) ? count(details[name]) : 0;
+function detailsOf(usage: JsonObject, names: readonly string[]): JsonObject[] {
+  return names.map((name) => usage[name]).filter(isRecord);
 }
 
-function count(value: unknown): number {
-  return typeof value === "number" && Number.isFinite(value) && value > 0 ? Math.floor(value) : 0;
+/** Returns the largest count of these names; 0 if there is none. */
+function largestOf(places: readonly JsonObject[], names: readonly string[]): number {
+  return Math.max(0, ...places.flatMap((place) => names.map((name) => countOf(place[name]) ?? 0)));
+}
+
+/** Returns a number of tokens; undefined if the value can't be one. */
+function countOf(value: unknown): number | undefined {
+  return Number.isInteger(value) && (value as number) >= 0 && (value as number) <= MAX_TOKENS
+    ? (value as number)
+    : undefined;
 }
