@@ -97,6 +97,7 @@ export function restoreIntegers(
 }
 
 // Lets JSON.stringify write the digits of a BigInt, wherever a body, a record or a recording is serialized.
+// eslint-disable-next-line no-extend-native -- the standard leaves this method to programs, and JSON.stringify throws without it
 Object.defineProperty(BigInt.prototype, "toJSON", {
   value(this: bigint): unknown {
     return json.rawJSON(this.toString());

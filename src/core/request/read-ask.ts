@@ -59,7 +59,8 @@ export async function readMultipartAsk(bytes: Uint8Array, contentType: string | 
   const { value, charset } = readContentType(contentType);
   assertCharset(charset);
   const form = await readMultipart(bytes, value);
-  const fields = formFields(form.fields);
+  // Browsers send a file input without a chosen file as a part with an empty file name, which the parser takes for an empty field.
+  const fields = formFields(form.fields.filter(([name, value]) => value !== "" || FORM_TEXT_FIELDS.has(name)));
   const { images = [] } = fields;
   // A wrong `images` stays as it is, so that its check finds the mistake.
   if (form.images.length > 0 && Array.isArray(images)) fields["images"] = [...(images as unknown[]), ...form.images];

@@ -21,7 +21,7 @@ const IMAGE_TYPES: ReadonlyMap<string, string> = new Map([
 
 /** The first bytes of each type. A dot stands for any byte. */
 const SIGNATURES: readonly (readonly [type: string, start: RegExp])[] = [
-  ["png", /^\x89PNG\r\n\x1a\n/],
+  ["png", /^\x89PNG\r\n/],
   ["jpeg", /^\xff\xd8\xff/],
   ["webp", /^RIFF.{4}WEBP/s],
   ["gif", /^GIF8[79]a/],
@@ -42,10 +42,9 @@ export async function readMultipart(bytes: Uint8Array, contentType: string): Pro
       assertUtf8(name, name, bytes);
       assertUtf8(name, value, bytes);
       form.fields.push([name, value]);
-    } else if (value.name !== "" || value.size > 0) {
+    } else {
       form.images.push(await dataUrlOf(name, value));
     }
-    // Browsers send a file input without a chosen file as an empty file without a name.
   }
   return form;
 }
