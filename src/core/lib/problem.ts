@@ -26,12 +26,14 @@ export const PROBLEMS = {
   not_found: [404, "invalid_request_error"],
   response_not_found: [404, "invalid_request_error"],
   item_not_found: [404, "invalid_request_error"],
+  model_not_found: [404, "invalid_request_error"],
   method_not_allowed: [405, "invalid_request_error"],
   request_timeout: [408, "invalid_request_error"],
   stream_lost: [409, "invalid_request_error"],
   payload_too_large: [413, "invalid_request_error"],
   unsupported_media_type: [415, "invalid_request_error"],
   idempotency_key_reused: [422, "invalid_request_error"],
+  upgrade_required: [426, "invalid_request_error"],
   rate_limited: [429, "rate_limit_error"],
   budget_exceeded: [429, "rate_limit_error"],
   upstream_rate_limited: [429, "rate_limit_error"],
@@ -72,8 +74,8 @@ export interface ProblemDetails {
   paid?: "unpaid" | "maybe";
   /** Upstream has no such model or no channel for it, so a fallback model may be tried. */
   noSuchModel?: boolean;
-  /** What upstream's unpaid refusal is about: the response that the request continues, or items of its input. */
-  refusalOf?: "parent" | "items";
+  /** What upstream's unpaid refusal is about (src/core/upstream/refusal.ts). */
+  refusalOf?: "parent" | "calls" | "items";
   /** Omits `WWW-Authenticate`, because a webhook's sender has no credential to send instead of its wrong signature. */
   omitChallenge?: boolean;
   /** Shown only in the log line, never to a caller. */

@@ -1,8 +1,69 @@
-// Tells what upstream's unpaid refusal is about, so that a call can be repeated without what upstream does not know.
+// Tells what upstream's unpaid refusal is about, so that a call can be repeated without what upstream does not know. Upstream's many
+// backends name it by a code, by a field or in words. A wrong guess costs one more unpaid call.
 import type { ErrorFields } from "./error-fields.ts";
 
-/** `parent`: the response that the request continues. `items`: items of the input that upstream does not know or can't use. */
-export type RefusalSubject = "parent" | "items";
+/**
+ * `parent`: the response that the request continues. `calls`: an output in the input, whose call upstream does not have. `items`: items of
+ * the input that upstream does not know or can't use, such as reasoning items and references.
+ */
+export type RefusalSubject = "parent" | "calls" | "items";
+
+/** Statuses of limits and of time-outs. */
+const OTHER_STATUSES = new Set([408, 425, 429, 499]);
+/** Statuses of refusals that are about the account, unless they name the field. */
+const ACCOUNT_STATUSES = new Set([401, 402, 403]);
+/** Words in the codes of refusals that are about something else. */
+const OTHER_CODES =
+  /context|length|content_policy|content_filter|moderation|sensitive|policy|image|file|model|max|below_min|quota|rate_limit|prompt|schema|function_parameters|missing_required/;
+const OTHER_WORDS = /context (?:length|window)|too (?:long|many)|maximum|content policy|上下文/i;
+const MODEL_WORDS = /\bmodels?\b|\bdeployments?\b|\bendpoints? found\b|模型/i;
+
+const PARENT_CODE =
+  /previous_?response|conversation_state|^(?:response|conversation|session|chain)_(?:id_)?(?:not_found|expired|unknown|invalid)/;
+const PARENT_PARAM = /previous[\s_-]?response|^(?:response|conversation|session)[_-]?id$/i;
+const PARENT_WORDS = [
+  /previous[\s_-]?response/i,
+  /\bresp_[\w-]{3,}/,
+  /\b(?:conversation|session|response|chat)s? (?:state|history|chain)\b|\bstateful\b|\bstateless\b|\bno state\b/i,
+  /\b(?:stores?|stored|keeps?|kept) (?:nothing|no (?:responses?|conversations?|history))\b/i,
+  /\bno (?:such |stored )?(?:responses?|conversations?)\b/i,
+  /\b(?:responses?|conversations?)\b.{0,80}\b(?:not (?:be )?found|not exist|unknown|expired|no longer)\b/i,
+  /\b(?:unknown|invalid|expired) (?:response|conversation) id\b/i,
+];
+
+const ITEM_CODE = /^(?:invalid_encrypted_content|(?:input_)?item_not_found|invalid_item_reference)$/;
+/** The id of an input item, but not its `call_id`. */
+const ITEM_ID_PARAM = /^input\b.*[.\]]id$/;
+const ITEM_WORDS = [
+  /\bitem[\s_]reference\b/i,
+  /\bencrypted[\s_]content\b/i,
+  /\bwithout its required\b/i,
+  /\bitems?\b.{0,120}\b(?:not (?:be )?found|not exist|not persisted|unknown)\b/i,
+  /\b(?:no such|unknown|could not find|no) (?:input )?items?\b/i,
+  /(?<![A-Za-z])(?:rs|msg|fc|ctc|ws|item)_[\w-]{3,}.{0,80}\b(?:not (?:be )?found|not exist|unknown|invalid)\b/i,
+  /\bexpected an id that begins with\b/i,
+  /\breasoning[\s_-]?(?:items?|content|blocks?|inputs?)\b.{0,60}\b(?:not (?:supported|allowed|permitted)|unsupported|unknown)\b/i,
+  /\b(?:unknown|unsupported|unexpected|invalid)\b.{0,40}\btypes?\b.{0,20}\breasoning\b/i,
+  /\binvalid value: .reasoning\b/i,
+  /\bsignature\b.{0,40}\b(?:invalid|not valid)\b|\binvalid\b.{0,20}\bsignature\b/i,
+];
+
+/** Words about an output without its call, after quotes and underscores became spaces. "No output for this call" is something else. */
+const CALL_WORDS = [
+  /\bno\b.{0,40}\bcalls?\b.{0,60}\boutputs?\b/i,
+  /\boutputs?\b.{0,120}\b(?:no|not|without|unknown|missing)\b.{0,40}\bcalls?\b/i,
+  /\bcall id\b.{0,120}\b(?:not (?:be )?found|not exist|unknown|invalid|no match)/i,
+  /\b(?:unknown|no such|unexpected|invalid) (?:tool |function )?call id\b|\bunknown (?:tool|function) call\b/i,
+  /\bunexpected tool use id\b|\beach tool result\b.{0,20}\bmust have\b/i,
+  /\b(?:role|messages?) tool\b.{0,80}\b(?:must|without|preceding|after)\b|\bunexpected role tool\b/i,
+  /\bfunction response\b.{0,80}\bfunction call\b/i,
+];
+
+/** Longer messages, and longer quotations in them, are likely to repeat the caller's input. */
+const MAX_WORDS = 1_000;
+const LONG_QUOTE = /(["'`])[^"'`]{200,}\1/g;
+/** A quotation of several words, which repeats the caller's input if the error is about the input. */
+const QUOTED_WORDS = /(?<!\w)(["'`])[^"'`]*\s[^"'`]*\1(?!\w)/g;
 
 /**
  * Tells what an unpaid refusal is about.
@@ -10,15 +71,30 @@ export type RefusalSubject = "parent" | "items";
  * @returns undefined if it is about anything else
  */
 export function refusalOf(status: number, fields: ErrorFields): RefusalSubject | undefined {
-  if (
-    fields.code === "previous_response_not_found" ||
-    /\bprevious_response_id\b/.test(`${fields.param} ${fields.message}`)
-  )
-    return "parent";
-  if (
-    fields.code === "invalid_encrypted_content" ||
-    /\bitems? with ids? .{0,200} not found|without its required/i.test(fields.message)
-  )
-    return "items";
-  return status === 404 ? "parent" : undefined;
+  if (OTHER_STATUSES.has(status)) return undefined;
+  const { param } = fields;
+  const code = fields.code.toLowerCase();
+  const type = fields.type.toLowerCase();
+  if (PARENT_CODE.test(code) || PARENT_CODE.test(type) || PARENT_PARAM.test(param)) return "parent";
+  if (ITEM_CODE.test(code) || ITEM_CODE.test(type) || ITEM_ID_PARAM.test(param)) return "items";
+  if (OTHER_CODES.test(code)) return undefined;
+
+  const words = wordsOf(fields);
+  if (ACCOUNT_STATUSES.has(status)) return words.includes("previous_response_id") ? "parent" : undefined;
+  // A path into another field shows that the error is about that field.
+  const isAboutInput = /^(?:$|(?:input|messages|items?|body|request)\b)/i.test(param);
+  if (isAboutInput) {
+    if (ITEM_WORDS.some((pattern) => pattern.test(words))) return "items";
+    const plainWords = words.replace(/[_'"`]+/g, " ").replace(/ {2,}/g, " ");
+    if (CALL_WORDS.some((pattern) => pattern.test(plainWords))) return "calls";
+    const isGeneral = !/[.[]/.test(param);
+    if (isGeneral && !OTHER_WORDS.test(words) && PARENT_WORDS.some((pattern) => pattern.test(words))) return "parent";
+  }
+  return status === 404 && param !== "model" && !MODEL_WORDS.test(words) ? "parent" : undefined;
+}
+
+/** Returns the message without what may be the caller's own words. */
+function wordsOf({ param, message }: ErrorFields): string {
+  const words = message.slice(0, MAX_WORDS).replace(LONG_QUOTE, "");
+  return param === "" ? words : words.replace(QUOTED_WORDS, "");
 }

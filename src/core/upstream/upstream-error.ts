@@ -302,7 +302,7 @@ function meaningOf(fault: UpstreamErrorInput, error: UpstreamError): Meaning {
   if (named === STOPPED) return isFailure ? STOPPED : REJECTED;
   // "server_error" says nothing that a status such as 503 or 429 does not say better.
   if (named !== undefined && (named !== FAILED || !BY_STATUS.has(status))) return named;
-  if (subjectOf(error) !== undefined && [401, 402, 403, 501].includes(status)) return REJECTED;
+  if (subjectOf(error) !== undefined && [200, 401, 402, 403, 501].includes(status)) return REJECTED;
   return meaningOfMessage(fault, error) ?? meaningOfStatus(status);
 }
 
