@@ -17,10 +17,11 @@ import {
 
 const log = eachTestAlone();
 
+const bytesOf = (text: string): Uint8Array<ArrayBuffer> => Uint8Array.from(new TextEncoder().encode(text));
 const PNG = Uint8Array.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a, 1, 2, 0xff]);
 const JPEG = Uint8Array.from([0xff, 0xd8, 0xff, 0xe0, 0]);
-const WEBP = new TextEncoder().encode("RIFF\0\0\0\0WEBPVP8 ");
-const GIF = new TextEncoder().encode("GIF89a!");
+const WEBP = bytesOf("RIFF\0\0\0\0WEBPVP8 ");
+const GIF = bytesOf("GIF89a!");
 const base64 = (bytes: Uint8Array): string => btoa(String.fromCharCode(...bytes));
 const PAGE_KEY = "pk_page_0123456789abcdef";
 const ORIGIN = "https://app.example.com";
@@ -231,9 +232,9 @@ describe("a multipart form", () => {
   });
 
   test.each([
-    ["text", new TextEncoder().encode("hi"), "text/plain", 415, "unsupported_media_type"],
-    ["a PDF", new TextEncoder().encode("%PDF-1.7"), "application/pdf", 415, "unsupported_media_type"],
-    ["an SVG", new TextEncoder().encode("<svg/>"), "image/svg+xml", 415, "unsupported_media_type"],
+    ["text", bytesOf("hi"), "text/plain", 415, "unsupported_media_type"],
+    ["a PDF", bytesOf("%PDF-1.7"), "application/pdf", 415, "unsupported_media_type"],
+    ["an SVG", bytesOf("<svg/>"), "image/svg+xml", 415, "unsupported_media_type"],
     ["unknown bytes", Uint8Array.of(0, 1), "", 415, "unsupported_media_type"],
     ["an empty file", new Uint8Array(0), "image/png", 400, "invalid_request"],
   ] as const)(
