@@ -21,7 +21,8 @@ import type { Deps, RequestContext } from "../deps.ts";
 import { findParent, type Parent, parentNotFound } from "./chain.ts";
 import { chainSupportKey, type Continuity, continueTurn, continuityOf } from "./continuity.ts";
 import { identityOf } from "./identity.ts";
-import { type OpenedCall, openWithFallback, readTerminal, readCompleteResponse } from "./upstream-call.ts";
+import { openWithRepair } from "./items.ts";
+import { type OpenedCall, readTerminal, readCompleteResponse } from "./upstream-call.ts";
 import { type FinishedAnswer, PendingTurn } from "./pending-turn.ts";
 import { deriveDigest } from "../core/callers/owner.ts";
 import { canonicalJson, type JsonObject } from "../core/lib/json.ts";
@@ -217,8 +218,9 @@ async function openUpstream(
     retryIfBusy: question.retryIfBusy,
     isRestricted,
     signal: context.signal,
+    logFields: context.logFields,
   };
-  if (parent === null) return { call: await openWithFallback(deps, call), continuity: undefined, wastedUsage: null };
+  if (parent === null) return { call: await openWithRepair(deps, call), continuity: undefined, wastedUsage: null };
   return await continueTurn(deps, {
     ...call,
     owner: context.caller.owner,

@@ -1,15 +1,17 @@
 // How a follow-up reaches its history (docs/contract.md §4): by upstream's id while the model continues by id, or else by replay of the
-// whole chain from KV. Some upstreams refuse an id that they have lost; others answer without the history. A call is replayed at most once,
-// and never after bytes were sent to the caller.
+// whole chain from KV. Some backends refuse an id that they have lost, or a tool's output whose call they have lost; others answer without
+// the history. A call is replayed at most once, and never after bytes were sent to the caller.
 import type { Usage } from "../contract/answer.ts";
 import type { JsonObject } from "../core/lib/json.ts";
 import { Problem } from "../core/lib/problem.ts";
-import { replayInput } from "../core/turns/replay-input.ts";
+import { portabilityOf } from "../core/turns/item-types.ts";
+import { asItems, replayInput } from "../core/turns/replay-input.ts";
 import type { Turn } from "../core/turns/turn.ts";
 import { usageOf } from "../core/upstream/usage.ts";
 import type { Deps } from "../deps.ts";
 import { type Parent, parentNotFound, readYoungTurn, requireChain } from "./chain.ts";
-import { type OpenedCall, openWithFallback, type UpstreamCall } from "./upstream-call.ts";
+import { openWithRepair } from "./items.ts";
+import { countRepeatedCall, type OpenedCall, openWithFallback, type UpstreamCall } from "./upstream-call.ts";
 
 /** How long a model counts as one that does not continue by id. */
 const NO_CHAIN_SUPPORT_TTL_S = 86_400;
@@ -67,11 +69,10 @@ export async function continueTurn(deps: Deps, call: ContinuedCall): Promise<Con
   if (mode === "gateway") return replay(deps, call, "gateway", null);
   if (mode === "upstream") {
     const upstreamId = await requireUpstreamId(deps, call);
-    return {
-      call: await continueById(deps, call, upstreamId, call.stream),
-      continuity: "upstream",
-      wastedUsage: null,
-    };
+    const opened = await continueById(deps, call, upstreamId, call.stream).catch((error: unknown) => {
+      throw isLostChain(error, call) ? cannotReplay(error) : error;
+    });
+    return { call: opened, continuity: "upstream", wastedUsage: null };
   }
 
   const upstreamId = upstreamIdOf(call);
@@ -90,8 +91,12 @@ export async function continueTurn(deps: Deps, call: ContinuedCall): Promise<Con
     // answer is paid.
     opened = await continueById(deps, call, upstreamId, call.stream || !isKnownToContinue);
   } catch (error) {
-    if (!isLostChain(error)) throw error;
-    return replay(deps, call, "replayed", null);
+    if (!isLostChain(error, call) || call.signal?.aborted === true) throw error;
+    countRepeatedCall(call.logFields);
+    const replayed = await replay(deps, call, "replayed", null);
+    // Only now it is certain that the refusal was about the chain.
+    rememberLoss(deps, call, replayed.call.model, error.details.refusalOf === "calls");
+    return replayed;
   }
   const response = opened.kind === "whole" ? opened.response : await opened.peek();
   // A model that continues names the parent in its response object. If the stream has no response object, the answer is accepted.
@@ -100,16 +105,20 @@ export async function continueTurn(deps: Deps, call: ContinuedCall): Promise<Con
     return { call: opened, continuity: "upstream", wastedUsage: null };
   }
   if (opened.kind === "stream") opened.cancel();
-  rememberIgnoredParent(deps, call, opened.model, isKnownToContinue);
+  rememberLoss(deps, call, opened.model, false);
+  countRepeatedCall(call.logFields);
   return replay(deps, call, "replayed", { model: opened.model, usage: usageOf(response["usage"]) });
 }
 
 /**
- * Records that a model ignored the parent. If the model has continued before, one of its many backends may be at fault, so its chain
- * support becomes unknown. Any other model counts as one without chain support for a day.
+ * Records that a model did not continue by id: it counts as one without chain support for a day. If it has continued before, one of its
+ * many backends may be at fault, so its chain support only becomes unknown.
+ * @param forgetsCalls whether it refused a tool's output because it had lost the call. Such a backend ignores the parent without a word, so
+ * this isolate replays at once from now on
  */
-function rememberIgnoredParent(deps: Deps, call: ContinuedCall, model: string, isKnownToContinue: boolean): void {
-  deps.chainSupport.set(model, isKnownToContinue ? undefined : false);
+function rememberLoss(deps: Deps, call: ContinuedCall, model: string, forgetsCalls: boolean): void {
+  const isKnownToContinue = deps.chainSupport.get(model) === true;
+  deps.chainSupport.set(model, isKnownToContinue && !forgetsCalls ? undefined : false);
   const key = chainSupportKey(deps, model);
   if (!isKnownToContinue && key !== undefined) call.waitUntil(deps.store.write(key, "1", NO_CHAIN_SUPPORT_TTL_S));
 }
@@ -152,7 +161,7 @@ async function replay(
 }
 
 function continueById(deps: Deps, call: ContinuedCall, upstreamId: string, stream: boolean): Promise<OpenedCall> {
-  return openWithFallback(deps, { ...call, body: { ...call.body, previous_response_id: upstreamId }, stream });
+  return openWithRepair(deps, { ...call, body: { ...call.body, previous_response_id: upstreamId }, stream });
 }
 
 /** Returns upstream's id of the parent. The stored turn has the final one; the signed id may have one from a stream's first event. */
@@ -175,11 +184,26 @@ async function requireUpstreamId(deps: Deps, call: ContinuedCall): Promise<strin
   return id;
 }
 
-/** Whether upstream refused the call unpaid, because it does not know the parent or has lost it. */
-function isLostChain(error: unknown): boolean {
-  return (
-    error instanceof Problem &&
-    error.details.paid === "unpaid" &&
-    error.details.upstreamCode === "previous_response_not_found"
+/**
+ * Whether upstream refused a call by id unpaid, because it does not know the parent, has lost the call of an output in the input, or has
+ * lost items of the chain.
+ */
+function isLostChain(error: unknown, { body }: ContinuedCall): error is Problem {
+  if (!(error instanceof Problem)) return false;
+  const { paid, noSuchModel, refusalOf } = error.details;
+  if (paid !== "unpaid" || noSuchModel === true || refusalOf === undefined) return false;
+  return refusalOf !== "calls" || asItems(body["input"]).some((item) => portabilityOf(item) === "output");
+}
+
+/** The error for a chain that upstream has lost and that can't be replayed. Upstream's own words don't say what to do. */
+function cannotReplay({ details }: Problem): Problem {
+  return new Problem(
+    "previous_response_not_found",
+    "UniAPI can't continue from this previous_response_id, and this Worker can't replay the conversation. Send the whole conversation as `input`, without previous_response_id.",
+    {
+      param: "previous_response_id",
+      paid: "unpaid",
+      ...(details.reason === undefined ? {} : { reason: details.reason }),
+    },
   );
 }

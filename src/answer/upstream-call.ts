@@ -6,6 +6,7 @@ import type { EventBatch } from "../core/upstream/event.ts";
 import { repairResponse, type Terminal } from "../core/upstream/stream-repair.ts";
 import { paidAfterOutput } from "../core/upstream/upstream-body.ts";
 import type { Deps } from "../deps.ts";
+import type { LogFields } from "../platform/log.ts";
 import { EventReader } from "./upstream-events.ts";
 
 /** In seconds. A refusal that asks for a longer wait is returned to the caller. */
@@ -57,6 +58,7 @@ export interface UpstreamCall {
   isRestricted: boolean;
   /** The signal of the request that waits for the answer; undefined if no request waits. */
   signal: AbortSignal | undefined;
+  logFields: LogFields;
 }
 
 /**
@@ -79,8 +81,14 @@ export async function openWithFallback(
         hasWaited = true;
         await deps.sleep(waitS * 1_000);
       } else throw error;
+      countRepeatedCall(call.logFields);
     }
   }
+}
+
+/** Counts one more call of a request, for its log line. */
+export function countRepeatedCall(logFields: LogFields): void {
+  logFields.upstream_calls = (logFields.upstream_calls ?? 1) + 1;
 }
 
 function isBusy(problem: Problem): boolean {

@@ -24,6 +24,8 @@ export interface LogFields {
   run?: "started" | "joined" | "replayed";
   /** Whether upstream was called. */
   upstream_called?: boolean;
+  /** How often upstream was called, if more than once: another model, a wait, a repair of items, or a replay. */
+  upstream_calls?: number;
   response_id?: string;
   hook?: string;
   /** Index of the hook's secret that signed the event: 0 is the newest. */

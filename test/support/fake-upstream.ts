@@ -37,6 +37,7 @@ export function fakeUpstream(): FakeUpstream {
       if (earlier === undefined) {
         throw new Problem("upstream_rejected", "not found", {
           paid: "unpaid",
+          refusalOf: "parent",
           upstreamCode: "previous_response_not_found",
           param: "previous_response_id",
         });

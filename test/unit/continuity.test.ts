@@ -146,12 +146,15 @@ describe('continuity "auto"', () => {
     expect((await ask("e", right.id)).text).toBe("a|c|e");
   });
 
-  test("a raw upstream id is forwarded; if it is lost, upstream's error is returned", async () => {
+  test("a raw upstream id is forwarded; if it is lost, the error says what to send instead", async () => {
     const { ask, upstream } = await createHarness();
     await ask("a");
     expect((await ask("b", "up_1")).text).toBe("a|b");
     upstream.deleteChains();
-    expect((await refusal(ask("c", "up_1"))).code).toBe("upstream_rejected");
+    expect(await refusal(ask("c", "up_1"))).toEqual({
+      code: "previous_response_not_found",
+      message: expect.stringContaining("Send the whole conversation"),
+    });
   });
 
   test("a conversation that began with a raw upstream id can't be replayed, and the error says so", async () => {
@@ -312,12 +315,12 @@ test("a deletion that could not be written is an error", async () => {
   await expect(deleteStoredTurn({ ...deps, store }, "ada", first.id)).rejects.toMatchObject({ code: "unavailable" });
 });
 
-test("with `turns: false`, nothing can be replayed, so upstream's answer is returned", async () => {
+test("with `turns: false`, nothing can be replayed, and the error says so", async () => {
   const { ask, upstream } = await createHarness({ turns: false });
   const first = await ask("a");
   expect((await ask("b", first.id)).continuity).toBe("upstream");
   upstream.deleteChains();
-  expect((await refusal(ask("c", first.id))).code).toBe("upstream_rejected");
+  expect((await refusal(ask("c", first.id))).code).toBe("previous_response_not_found");
 });
 
 test("a foreign id and an invented one get the same refusal, and upstream is not called", async () => {

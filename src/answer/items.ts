@@ -1,0 +1,45 @@
+// Repairs a call that upstream refuses because of items in its input. Upstream's backends don't share what they store, so the next one
+// knows neither the ids of items nor reasoning items. Such a call is unpaid, and it is tried once more without them.
+import type { JsonObject } from "../core/lib/json.ts";
+import { Problem } from "../core/lib/problem.ts";
+import { portabilityOf } from "../core/turns/item-types.ts";
+import { portableInput } from "../core/turns/replay-input.ts";
+import type { Deps } from "../deps.ts";
+import { countRepeatedCall, type OpenedCall, openWithFallback, type UpstreamCall } from "./upstream-call.ts";
+
+/**
+ * Opens a call. If upstream refuses it unpaid because of items, opens it once more with items that any backend accepts.
+ * @throws Problem of the second call; of the first one, if upstream refuses the items both times, since it names what the caller sent
+ */
+export async function openWithRepair(deps: Deps, call: UpstreamCall): Promise<OpenedCall> {
+  try {
+    return await openWithFallback(deps, call);
+  } catch (error) {
+    const input = error instanceof Problem ? repairedInput(call.body, error) : undefined;
+    if (input === undefined || call.signal?.aborted === true) throw error;
+    countRepeatedCall(call.logFields);
+    return await openWithFallback(deps, { ...call, body: { ...call.body, input } }).catch((secondError: unknown) => {
+      throw secondError instanceof Problem && secondError.details.refusalOf === "items" ? error : secondError;
+    });
+  }
+}
+
+/** Returns the input without what upstream has refused; undefined if the refusal is about something else, or if nothing can be left out. */
+function repairedInput(body: JsonObject, { details }: Problem): JsonObject[] | undefined {
+  const { input } = body;
+  if (details.paid !== "unpaid" || !Array.isArray(input) || !isAboutItems(body, details)) return undefined;
+  const items = input as JsonObject[];
+  const portable = portableInput(items);
+  if (portable === undefined || portable.length === 0) return undefined;
+  return JSON.stringify(portable) === JSON.stringify(items) ? undefined : portable;
+}
+
+function isAboutItems(body: JsonObject, { refusalOf, param }: Problem["details"]): boolean {
+  if (refusalOf === "items") return true;
+  // A request that continues nothing can't be refused because of its parent, so the 404 is about an item.
+  if (refusalOf === "parent") return body["previous_response_id"] === undefined;
+  const at = /^input(?:\[|\.)(\d+)/.exec(param ?? "")?.[1];
+  const item = at === undefined ? undefined : (body["input"] as JsonObject[])[Number(at)];
+  const portability = item === undefined ? undefined : portabilityOf(item);
+  return portability === "private" || portability === "reference" || portability === "trace";
+}
