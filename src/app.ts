@@ -4,7 +4,7 @@ import { methodNotAllowed } from "hono/method-not-allowed";
 import { getPath } from "hono/utils/url";
 import type { AppEnv } from "./app-env.ts";
 import type { Config } from "./core/config/define-config.ts";
-import { routeNotFound, unsupportedMethod } from "./core/lib/problem.ts";
+import { unsupportedMethod } from "./core/lib/problem.ts";
 import { askRoutes } from "./http/ask.ts";
 import { clientRoutes } from "./http/client.ts";
 import { consoleRoutes } from "./http/console.ts";
@@ -17,6 +17,7 @@ import { modelsRoutes } from "./http/models.ts";
 import { errorResponse } from "./http/respond/response.ts";
 import { responsesRoutes } from "./http/responses.ts";
 import { sessionsRoutes } from "./http/sessions.ts";
+import { respondUnserved } from "./http/unserved.ts";
 import { usageRoutes } from "./http/usage.ts";
 import { createWire, now, randomHex } from "./wire.ts";
 
@@ -50,7 +51,7 @@ export function createApp(config: Config, wire = createWire(config)): Hono<AppEn
   app.route("/", docsRoutes);
   app.route("/", consoleRoutes);
 
-  app.notFound((c) => errorResponse(c, routeNotFound()));
+  app.notFound(respondUnserved);
   app.onError((error, c) => errorResponse(c, error));
   return app;
 }

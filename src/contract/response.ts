@@ -8,29 +8,31 @@ const JsonObject = z.record(z.string(), z.unknown());
 /** Keys that the Worker adds if upstream omits them, with the values in DEFAULTS. */
 export const DefaultedFields = z.looseObject({
   object: z.literal("response"),
-  completed_at: z.nullable(z.number()),
-  error: z.nullable(JsonObject),
-  incomplete_details: z.nullable(JsonObject),
+  completed_at: z.nullable(z.int().check(z.describe("Unix seconds."))),
+  error: z.nullable(z.looseObject({ code: z.string(), message: z.string() })),
+  incomplete_details: z.nullable(z.looseObject({ reason: z.string() })),
   instructions: z
     .nullable(z.union([z.string(), z.array(z.unknown())]))
     .check(z.describe("The caller's own instructions. Those of a preset are never shown.")),
-  max_output_tokens: z.nullable(z.number()),
-  max_tool_calls: z.nullable(z.number()),
+  max_output_tokens: z.nullable(z.int()),
+  max_tool_calls: z.nullable(z.int()),
   parallel_tool_calls: z.boolean(),
   temperature: z.number(),
   top_p: z.number(),
   presence_penalty: z.number(),
   frequency_penalty: z.number(),
-  top_logprobs: z.number(),
-  reasoning: z.nullable(JsonObject),
+  top_logprobs: z.int(),
+  reasoning: z.nullable(z.looseObject({ effort: z.nullable(z.string()), summary: z.nullable(z.string()) })),
   service_tier: z.string(),
   store: z.boolean(),
   background: z.boolean(),
   truncation: z.string(),
   tool_choice: z.union([z.string(), JsonObject]),
-  tools: z.array(JsonObject),
-  text: JsonObject,
-  metadata: JsonObject,
+  tools: z
+    .array(JsonObject)
+    .check(z.describe("A function tool always has `name`, `description`, `parameters` and `strict`; null if not set.")),
+  text: z.looseObject({ format: z.looseObject({ type: z.string() }) }),
+  metadata: z.record(z.string(), z.string()),
   user: z.nullable(z.string()),
   safety_identifier: z.nullable(z.string()),
   prompt_cache_key: z.nullable(z.string()),
@@ -50,7 +52,7 @@ export const ResponseObject = z
     usage: z.nullable(
       z.looseObject({
         input_tokens: z.int(),
-        input_tokens_details: z.looseObject({ cached_tokens: z.int() }),
+        input_tokens_details: z.looseObject({ cached_tokens: z.int(), cache_write_tokens: z.int() }),
         output_tokens: z.int(),
         output_tokens_details: z.looseObject({ reasoning_tokens: z.int() }),
         total_tokens: z.int(),
@@ -103,7 +105,7 @@ export type DeletedResponse = z.infer<typeof DeletedResponse>;
 /** The body of GET /v1/responses/{id}/input_items: one page of a list, in OpenAI's format. */
 export const InputItems = z.object({
   object: z.literal("list"),
-  data: z.array(z.looseObject({ id: z.string(), type: z.unknown() })),
+  data: z.array(z.looseObject({ id: z.string(), type: z.string() })),
   first_id: z.nullable(z.string()),
   last_id: z.nullable(z.string()),
   has_more: z.boolean(),

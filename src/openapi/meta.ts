@@ -75,6 +75,8 @@ const usage: Operation = {
   },
 };
 
+const PRESET = { id: "support", object: "model", created: 0, owned_by: "preset" };
+
 const models: Operation = {
   path: "/v1/models",
   method: "get",
@@ -93,10 +95,41 @@ const models: Operation = {
       response: {
         object: "list",
         data: [
-          { id: "support", object: "model", created: 0, owned_by: "preset" },
+          PRESET,
           { id: "gpt-6-luna", object: "model", created: 1_790_035_200, owned_by: "openai", shutdown_date: null },
         ],
       },
+    },
+  },
+};
+
+const model: Operation = {
+  path: "/v1/models/{id}",
+  method: "get",
+  operationId: "getModel",
+  tag: "Responses",
+  summary: "A preset or a model",
+  description: "One entry of `GET /v1/models`.",
+  callers: EVERY_CALLER,
+  parameters: [{ in: "path", name: "id", description: "Name of the preset or model.", schema: { type: "string" } }],
+  responses: { 200: { description: "The model.", content: { "application/json": schemaRef("Model") } } },
+  failures: ["upstream", "id"],
+  examples: {
+    preset: {
+      summary: "A preset",
+      parameters: { id: "support" },
+      status: 200,
+      response: PRESET,
+    },
+    unknown: {
+      summary: "An unknown name",
+      parameters: { id: "gpt-0" },
+      status: 404,
+      response: problemExample(
+        "model_not_found",
+        "There is no model with this name for this caller. GET /v1/models lists them.",
+        "model",
+      ),
     },
   },
 };
@@ -154,4 +187,4 @@ const openapi: Operation = {
   examples: {},
 };
 
-export const metaOperations = [sessions, usage, models, health, client, openapi];
+export const metaOperations = [sessions, usage, models, model, health, client, openapi];

@@ -34,7 +34,7 @@ const OBJECT = {
   output_text: "The capital of France is Paris.",
   usage: {
     input_tokens: 7,
-    input_tokens_details: { cached_tokens: 0 },
+    input_tokens_details: { cached_tokens: 0, cache_write_tokens: 0 },
     output_tokens: 10,
     output_tokens_details: { reasoning_tokens: 0 },
     total_tokens: 17,
@@ -64,10 +64,7 @@ const OBJECT = {
   prompt_cache_key: null,
 };
 
-const STREAM = `event: response.created
-data: ${JSON.stringify({ type: "response.created", sequence_number: 0, response: { id: ANSWER_ID, object: "response", status: "in_progress" } })}
-
-event: response.output_text.delta
+const STREAM_END = `event: response.output_text.delta
 data: {"type":"response.output_text.delta","sequence_number":4,"item_id":"msg_68f1","output_index":0,"content_index":0,"delta":"Once upon a time"}
 
 event: response.completed
@@ -76,6 +73,11 @@ data: ${JSON.stringify({ type: "response.completed", sequence_number: 8, respons
 data: [DONE]
 
 `;
+
+const STREAM = `event: response.created
+data: ${JSON.stringify({ type: "response.created", sequence_number: 0, response: { id: ANSWER_ID, object: "response", status: "in_progress" } })}
+
+${STREAM_END}`;
 
 const postResponse: Operation = {
   path: "/v1/responses",
@@ -152,7 +154,14 @@ const getResponse: Operation = {
   summary: "An earlier response",
   description: "Read from KV; UniAPI is not called.",
   callers: READERS,
-  parameters: [responseId, booleanParameter("stream", "Return the events of a stream.")],
+  parameters: [
+    responseId,
+    booleanParameter("stream", "Return the events of a stream."),
+    queryParameter("starting_after", "With `stream`: only the events after this `sequence_number`.", {
+      type: "integer",
+      minimum: 0,
+    }),
+  ],
   responses: {
     200: {
       description: "The response object.",
@@ -168,6 +177,13 @@ const getResponse: Operation = {
       parameters: { id: ANSWER_ID, stream: "true" },
       status: 200,
       response: STREAM,
+      accept: "text/event-stream",
+    },
+    rest_of_stream: {
+      summary: "The rest of its stream",
+      parameters: { id: ANSWER_ID, stream: "true", starting_after: "1" },
+      status: 200,
+      response: STREAM_END,
       accept: "text/event-stream",
     },
     foreign_id: {
@@ -233,6 +249,7 @@ const inputItems: Operation = {
           {
             type: "message",
             role: "user",
+            status: "completed",
             content: [{ type: "input_text", text: "What is the capital of France?" }],
             id: "item_0_ZjY2YmVmZTQy",
           },

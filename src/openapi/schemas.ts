@@ -4,14 +4,15 @@ import * as answers from "../contract/answer.ts";
 import { Ask, JobRequest, ResponsesRequest } from "../contract/ask.ts";
 import { Health } from "../contract/health.ts";
 import * as jobs from "../contract/job.ts";
-import { ModelList } from "../contract/models.ts";
+import { Model, ModelList } from "../contract/models.ts";
 import { ProblemBody } from "../contract/problem.ts";
 import { REQUEST_FIELDS } from "../contract/request-fields.ts";
 import { DeletedResponse, InputItems, ResponseEvent, ResponseObject } from "../contract/response.ts";
 import { SessionRequest, SessionToken, TurnstileExchange } from "../contract/session.ts";
 import { UsageReport } from "../contract/usage.ts";
 import { isRecord, type JsonObject } from "../core/lib/json.ts";
-import { PROBLEMS } from "../core/lib/problem.ts";
+import { openAiErrorBody } from "../core/lib/openai-error.ts";
+import { Problem, type ProblemCode, PROBLEMS } from "../core/lib/problem.ts";
 
 const RESPONSES = {
   Answer: answers.Answer,
@@ -23,6 +24,7 @@ const RESPONSES = {
   ResponseEvent,
   DeletedResponse,
   InputItems,
+  Model,
   ModelList,
   SessionToken,
   Health,
@@ -95,6 +97,8 @@ function enumerateProblems(schema: unknown): void {
   const code = error["code"];
   if (!isRecord(type) || !isRecord(code))
     throw new Error("contract/problem.ts no longer has error.type and error.code");
-  type["enum"] = [...new Set(Object.values(PROBLEMS).map(([, problemType]) => problemType))];
-  code["examples"] = Object.keys(PROBLEMS);
+  const problems = (Object.keys(PROBLEMS) as ProblemCode[]).map((name) => new Problem(name, ""));
+  const bodies = problems.flatMap((problem) => [problem.body("").error, openAiErrorBody(problem, "").error]);
+  type["enum"] = [...new Set(bodies.map((body) => body.type))];
+  code["examples"] = [...new Set(bodies.map((body) => body.code))];
 }

@@ -8,6 +8,7 @@ import {
   toProblem,
   unsupportedMethod,
 } from "../../src/core/lib/problem.ts";
+import { openAiErrorBody, openAiStatus } from "../../src/core/lib/openai-error.ts";
 import { openApiDocument } from "../../src/openapi/document.ts";
 
 const CODES = Object.keys(PROBLEMS) as ProblemCode[];
@@ -24,6 +25,7 @@ const TYPES: Record<number, string> = {
   413: "invalid_request_error",
   415: "invalid_request_error",
   422: "invalid_request_error",
+  426: "invalid_request_error",
   429: "rate_limit_error",
   500: "server_error",
   502: "server_error",
@@ -73,6 +75,55 @@ describe("each problem code", () => {
       expect(meaning.length, code).toBeGreaterThan(5);
       expect(components.responses[`Problem${status}`]?.description, code).toContain(`* \`${code}\`: ${meaning}`);
     }
+  });
+});
+
+/** OpenAI's pairs for problems that OpenAI has too, and the status if ours is another one. */
+const PAIRS: Partial<Record<ProblemCode, readonly [type: string, code: string, status?: number]>> = {
+  invalid_credentials: ["invalid_request_error", "invalid_api_key"],
+  rate_limited: ["rate_limit_error", "rate_limit_exceeded"],
+  upstream_rate_limited: ["rate_limit_error", "rate_limit_exceeded"],
+  budget_exceeded: ["insufficient_quota", "insufficient_quota"],
+  upstream_quota: ["insufficient_quota", "insufficient_quota", 429],
+  internal_error: ["server_error", "server_error"],
+  upstream_error: ["server_error", "server_error"],
+  upstream_invalid_response: ["server_error", "server_error"],
+  upstream_auth: ["server_error", "server_error"],
+  upstream_timeout: ["server_error", "server_error"],
+  misconfigured: ["service_unavailable_error", "server_is_overloaded"],
+  paused: ["service_unavailable_error", "server_is_overloaded"],
+  unavailable: ["service_unavailable_error", "server_is_overloaded"],
+  upstream_unavailable: ["service_unavailable_error", "server_is_overloaded"],
+};
+
+describe("on OpenAI's routes, each problem code", () => {
+  test.each(CODES)("%s has OpenAI's pair of type and code, and ours in detail_code", (code) => {
+    const problem = new Problem(code, "What to do.", { param: "input" });
+    const [type, openAiCode, status = problem.status] = PAIRS[code] ?? [TYPES[problem.status], code];
+    expect(openAiStatus(problem)).toBe(status);
+    expect(openAiErrorBody(problem, "req_1")).toEqual({
+      error: {
+        message: "What to do.",
+        type,
+        code: openAiCode,
+        param: "input",
+        detail_code: code,
+        request_id: "req_1",
+      },
+    });
+  });
+
+  test("has upstream's own code for a refused request", () => {
+    const problem = new Problem("upstream_rejected", "Too long.", { upstreamCode: "context_length_exceeded" });
+    expect(openAiErrorBody(problem, "").error).toMatchObject({
+      code: "context_length_exceeded",
+      type: "invalid_request_error",
+      detail_code: "upstream_rejected",
+    });
+  });
+
+  test.each(["budget_exceeded", "upstream_quota"] as const)("%s is not retried by OpenAI's SDKs", (code) => {
+    expect(new Problem(code, "").headers()["x-should-retry"]).toBe("false");
   });
 });
 

@@ -132,7 +132,8 @@ describe("times", () => {
     [1_796_000_000.9, 1_796_000_000],
     [1_796_000_000_123, 1_796_000_000],
     [1_796_000_000_123_456, 1_796_000_000],
-    [1_796_000_000_123_456_789n.toString(), 1_796_000_000],
+    [1_796_000_000_123_456_789n, 1_796_000_000],
+    ["1796000000123456789", 1_796_000_000],
     ["1796000000", 1_796_000_000],
     [Number.NaN, null],
     [Number.POSITIVE_INFINITY, null],
@@ -170,14 +171,20 @@ describe("times", () => {
 });
 
 describe("usage", () => {
-  test("has every detail, and null stays null", () => {
+  test("has every detail; unknown usage is null", () => {
     const usage = { input_tokens: 3, output_tokens: 2, total_tokens: 5 };
     expect(complete({ usage })["usage"]).toEqual({
       ...usage,
       input_tokens_details: { cached_tokens: 0, cache_write_tokens: 0 },
       output_tokens_details: { reasoning_tokens: 0 },
     });
-    expect(complete({ usage: null })["usage"]).toBeNull();
+    for (const unknown of [null, {}, { tokens: 5 }, { input_tokens: 3 }])
+      expect(complete({ usage: unknown })["usage"]).toBeNull();
+  });
+
+  test("names the tokens that were written to the cache, under either name", () => {
+    const usage = { input_tokens: 30, output_tokens: 2, cache_creation_input_tokens: 7 };
+    expect(complete({ usage })["usage"]).toMatchObject({ input_tokens_details: { cache_write_tokens: 7 } });
   });
 
   test("keeps the details that upstream sent", () => {

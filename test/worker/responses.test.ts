@@ -132,14 +132,15 @@ describe("streams and response objects contain", () => {
     expect(result["instructions"]).toBe("be brief");
   });
 
-  test("the id of each event if upstream changes it within the stream; only the last one can be continued", async () => {
+  test("one id from the first event to the last, which can be continued, even if upstream changes its own", async () => {
     const worker = startWorker();
     const first = uniqueText();
     const text = await (await post(worker, { model: "emulate/id-changes", input: first, stream: true })).text();
     const ids = [...text.matchAll(/"response":\{"id":"([^"]+)"/g)].map(([, id]) => id ?? "");
-    expect(new Set(ids).size).toBe(2);
+    expect(ids.length).toBeGreaterThan(2);
+    expect(new Set(ids).size).toBe(1);
     expect(ids.every(isSignedId)).toBe(true);
-    const next = await object(await post(worker, { input: uniqueText(), previous_response_id: ids.at(-1) }));
+    const next = await object(await post(worker, { input: uniqueText(), previous_response_id: ids[0] }));
     expect(next["output_text"]).toContain(first);
   });
 });
@@ -187,11 +188,10 @@ describe("the request", () => {
     },
   );
 
-  test("gets a failed response as a 200 object without upstream's text, which is not stored", async () => {
+  test("gets an error without upstream's text for a response that failed before any output, which is not stored", async () => {
     const response = await post(startWorker(), { model: "emulate/failed", input: uniqueText() });
-    const result = await object(response);
-    expect(result).toMatchObject({ status: "failed", error: { code: "server_error" } });
-    expect(JSON.stringify(result)).not.toContain("failed to generate");
+    expect(response.status).toBe(502);
+    expect(await response.text()).not.toContain("failed to generate");
     expect(await kvKeys("turn:")).toEqual([]);
   });
 
@@ -289,6 +289,48 @@ describe("GET, input_items, DELETE", () => {
     expect(text.endsWith("data: [DONE]\n\n")).toBe(true);
   });
 
+  describe("GET with starting_after", () => {
+    const numbersIn = (text: string): number[] =>
+      [...text.matchAll(/"sequence_number":(\d+)/g)].map(([, number]) => Number(number));
+
+    test("returns the events after that number", async () => {
+      const worker = startWorker();
+      const { id } = (await object(await post(worker, { input: uniqueText() }))) as { id: string };
+      const path = `/v1/responses/${id}?stream=true&include_obfuscation=false&include[]=reasoning.encrypted_content`;
+      const all = await (await worker.get(path)).text();
+      const frames = all.split(/(?<=\n\n)/);
+      expect(frames.length).toBeGreaterThan(6);
+      for (const after of [0, 3, frames.length - 3])
+        expect(await (await worker.get(`${path}&starting_after=${after}`)).text()).toBe(
+          frames.slice(after + 1).join(""),
+        );
+    });
+
+    test("returns the whole response if the number is that of a stream with more events", async () => {
+      const worker = startWorker();
+      const turn = (await object(await post(worker, { input: uniqueText() }))) as { id: string; output_text: string };
+      const text = await (await worker.get(`/v1/responses/${turn.id}?stream=true&starting_after=400`)).text();
+      expect(text).toContain("event: response.completed");
+      expect(text).toContain(JSON.stringify(turn.output_text));
+      expect(numbersIn(text)).toEqual([401]);
+    });
+
+    test.each(["-1", "1.5", "x", "", "1e3", "9".repeat(20)])(
+      "%j gets 400, and the error names the field",
+      async (after) => {
+        const worker = startWorker();
+        const { id } = (await object(await post(worker, { input: uniqueText() }))) as { id: string };
+        const response = await worker.get(`/v1/responses/${id}?stream=true&starting_after=${after}`);
+        expect(response.status).toBe(400);
+        expect(await response.json()).toMatchObject({ error: { param: "starting_after" } });
+      },
+    );
+
+    test("gets 404 for an unknown id", async () => {
+      expect((await startWorker().get("/v1/responses/resp_x?stream=true&starting_after=3")).status).toBe(404);
+    });
+  });
+
   test("an answer that was not stored gets 404, and its follow-up is sent upstream without a KV read", async () => {
     const worker = startWorker();
     const { id } = (await object(await post(worker, { input: uniqueText(), store: false }))) as { id: string };
@@ -342,8 +384,86 @@ test("GET /v1/models includes shutdown dates, and the log warns of a retiring mo
   ]);
 });
 
-test("POST /v1/chat/completions names the routes to use", async () => {
-  const response = await startWorker().send("/v1/chat/completions", { method: "POST", body: "{}" });
-  expect(response.status).toBe(404);
-  expect(await response.text()).toContain("/v1/responses");
+describe("GET /v1/models/{id}", () => {
+  test("returns the model as the list has it: a preset or one of upstream's", async () => {
+    const worker = startWorker({ presets: { helper: { model: "gpt-6-sol" } } });
+    const { data } = (await object(await worker.get("/v1/models"))) as { data: { id: string }[] };
+    // Both kinds of names, and one with a slash.
+    expect(data.map(({ id }) => id)).toEqual(expect.arrayContaining(["helper", "gpt-6-sol", "emulate/text"]));
+    for (const model of data) {
+      for (const id of [model.id, encodeURIComponent(model.id)])
+        expect(await object(await worker.get(`/v1/models/${id}`))).toEqual(model);
+    }
+  });
+
+  test("gets OpenAI's 404 for a name that this caller can't use", async () => {
+    const worker = startWorker({ models: ["gpt-6-sol"] });
+    for (const id of ["gpt-6-luna", "nothing", "a/b", "%"]) {
+      const response = await worker.get(`/v1/models/${id}`);
+      expect(response.status).toBe(404);
+      expect(await response.json()).toMatchObject({ error: { code: "model_not_found", param: "model" } });
+    }
+  });
+
+  test("needs a credential", async () => {
+    const worker = twoCallers();
+    expect((await worker.get("/v1/models/gpt-6-luna", as("sk_nobody_0123456789abcd"))).status).toBe(401);
+    expect((await worker.get("/v1/models/gpt-6-luna", as(KEYS.alice))).status).toBe(200);
+  });
+});
+
+describe("an address of another API gets a 404 that names what serves instead:", () => {
+  test.each([
+    ["/v1/chat/completions", "POST /v1/responses"],
+    ["/chat/completions", "POST /v1/responses"],
+    ["/v1/chat/completions/chatcmpl-1", "POST /v1/responses"],
+    ["/v1/completions", "POST /v1/responses"],
+    ["/v1/messages", "POST /v1/responses"],
+    ["/v1/conversations", "previous_response_id"],
+    ["/v1/conversations/conv_1/items", "previous_response_id"],
+    ["/v1/assistants", "preset"],
+    ["/v1/threads/thread_1", "previous_response_id"],
+    ["/v1/batches", "POST /jobs"],
+    ["/v1/files", "input_file"],
+    ["/v1/embeddings", "UniAPI"],
+    ["/v1/images/generations", "UniAPI"],
+    ["/v1/responses/input_tokens", "usage"],
+    ["/responses/input_tokens", "usage"],
+    ["/v1/responses/compact", "previous_response_id"],
+  ])("%s", async (path, instead) => {
+    const worker = startWorker();
+    for (const method of ["GET", "POST", "PUT", "PATCH", "DELETE"]) {
+      const response = await worker.send(path, { method, ...(method === "GET" ? {} : { body: "{}" }) });
+      expect(response.status).toBe(404);
+      const { error } = await response.json<{ error: { code: string; message: string } }>();
+      expect(error).toMatchObject({ code: "not_found", message: expect.stringContaining(instead) as string });
+    }
+    expect(log.requests().every(({ route }) => !String(route).includes("*"))).toBe(true);
+  });
+
+  test("but any other unknown address gets the 404 that every route has", async () => {
+    for (const path of ["/v1/nothing", "/v1/filesystem", "/v1", "/embeddings-x"]) {
+      const response = await startWorker().get(path);
+      expect(response.status).toBe(404);
+      expect(await response.text()).toContain("There is nothing at this address");
+    }
+  });
+});
+
+describe("GET /v1/responses", () => {
+  test("with Upgrade: websocket gets 426, at which Codex changes to POST", async () => {
+    for (const upgrade of ["websocket", "WebSocket"]) {
+      const response = await startWorker().get("/v1/responses", { upgrade, connection: "Upgrade" });
+      expect(response.status).toBe(426);
+      expect(await response.json()).toMatchObject({ error: { message: expect.stringContaining("stream") as string } });
+    }
+    const stranger = as("sk_nobody_0123456789abcd");
+    expect((await twoCallers().get("/v1/responses", { ...stranger, upgrade: "websocket" })).status).toBe(401);
+  });
+
+  test.each(["GET", "HEAD", "PUT", "DELETE"])("without it, %s gets 405 and Allow: POST", async (method) => {
+    const response = await startWorker().send("/v1/responses", { method });
+    expect(response.status).toBe(405);
+    expect(response.headers.get("allow")).toBe("POST");
+  });
 });

@@ -5,11 +5,11 @@ const MAX_SECONDS = 1e11;
 
 /**
  * Converts a time to whole Unix seconds.
- * @param value a number, or a string with a number
+ * @param value a number, a BigInt, or a string with a number
  * @returns `fallback` if the value is not a time
  */
 export function unixSeconds<Fallback>(value: unknown, fallback: Fallback): number | Fallback {
-  let seconds = typeof value === "string" && value !== "" ? Number(value) : value;
+  let seconds = typeof value === "bigint" || (typeof value === "string" && value !== "") ? Number(value) : value;
   if (typeof seconds !== "number" || !Number.isFinite(seconds) || seconds < 1) return fallback;
   while (seconds >= MAX_SECONDS) seconds /= 1_000;
   return Math.floor(seconds);

@@ -121,7 +121,9 @@ function completeUsage(usage: unknown): JsonObject | null {
     input_tokens_details: {
       ...input,
       cached_tokens: counted.cached_tokens,
-      cache_write_tokens: integerOf(input["cache_write_tokens"]) ?? 0,
+      // The second name is Anthropic's.
+      cache_write_tokens:
+        integerOf(input["cache_write_tokens"]) ?? integerOf(usage["cache_creation_input_tokens"]) ?? 0,
     },
     output_tokens: counted.output_tokens,
     output_tokens_details: {

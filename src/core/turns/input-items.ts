@@ -1,25 +1,26 @@
 // The input of a turn as GET /v1/responses/{id}/input_items lists it: each item has an id and a status, and each message has its content as
 // parts. The turn itself holds the input as the caller sent it.
 import { isRecord, type JsonObject, textOf } from "../lib/json.ts";
+import { withoutNulls } from "../lib/objects.ts";
 import { jsonTextOf } from "../upstream/output.ts";
+import { itemTypeOf } from "./item-types.ts";
 import { asItems } from "./replay-input.ts";
 import type { Turn } from "./turn.ts";
 
 /** Lists the input items of a turn, oldest first. */
-export function inputItemsOf(turn: Turn): (JsonObject & { id: string })[] {
-  return asItems(turn.input).map((item, at) => ({
-    ...withContent(item),
-    id: textOf(item["id"]) || `item_${at}_${turn.id.slice(-12)}`,
-  }));
+export function inputItemsOf(turn: Turn): (JsonObject & { id: string; type: string })[] {
+  return asItems(turn.input).map((item, at) => {
+    const type = itemTypeOf(item);
+    return { ...completeItem(item, type), type, id: textOf(item["id"]) || `item_${at}_${turn.id.slice(-12)}` };
+  });
 }
 
 /** Adds the keys that an item of its type has in OpenAI's list. Items of unknown types stay as they are. */
-function withContent(item: JsonObject): JsonObject {
-  const type = item["type"] ?? "message";
+function completeItem(item: JsonObject, type: string): JsonObject {
   const status = textOf(item["status"]) || "completed";
   switch (type) {
     case "message":
-      return { ...item, type, status, content: partsOf(item["content"], item["role"] === "assistant") };
+      return { ...item, status, content: partsOf(item["content"], item["role"] === "assistant") };
     case "function_call":
       return { ...item, status, arguments: jsonTextOf(item["arguments"]) };
     case "function_call_output": {
@@ -46,8 +47,4 @@ function completePart(part: JsonObject): JsonObject {
   if (part["type"] === "output_text") return { annotations: [], logprobs: [], ...withoutNulls(part) };
   if (part["type"] === "input_image") return { image_url: null, ...part, detail: textOf(part["detail"]) || "auto" };
   return part;
-}
-
-function withoutNulls(part: JsonObject): JsonObject {
-  return Object.fromEntries(Object.entries(part).filter(([, value]) => value !== null));
 }
