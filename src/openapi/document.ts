@@ -5,7 +5,7 @@ import { askOperations } from "./ask.ts";
 import { HEADERS } from "./headers.ts";
 import { jobsOperations } from "./jobs.ts";
 import { operationObject } from "./operation.ts";
-import { problemComponents, problemTable } from "./problems.ts";
+import { openAiTable, problemComponents, problemTable } from "./problems.ts";
 import { responsesOperations } from "./responses.ts";
 import { schemaComponents } from "./schemas.ts";
 import { metaOperations } from "./meta.ts";
@@ -15,7 +15,8 @@ a follow-up only needs the \`previous_response_id\`.
 
 Every credential is a bearer token: \`Authorization: Bearer …\`. Under \`npm start\`, requests from the same machine need no credential.
 
-Every error on every route has the same form: \`{ "error": { "message", "type", "code", "param", "request_id" } }\`.`;
+Every error on every route has the same form: \`{ "error": { "message", "type", "code", "param", "request_id" } }\`. On the routes of OpenAI's API,
+under \`/v1\`, \`type\` and \`code\` are OpenAI's own where OpenAI has such an error, and \`detail_code\` is the code of the other routes.`;
 
 const bearer = (description: string, format?: string): JsonObject => ({
   type: "http",
@@ -59,7 +60,7 @@ export function openApiDocument(version: string): JsonObject {
     info: {
       title: "uniapi-edge",
       version,
-      description: `${DESCRIPTION}\n\n<details><summary>All codes</summary>\n\n${problemTable()}\n\n</details>`,
+      description: `${DESCRIPTION}\n\n<details><summary>All codes</summary>\n\n${problemTable()}\n\nUnder \`/v1\`:\n\n${openAiTable()}\n\n</details>`,
       license: { name: "MIT", identifier: "MIT" },
     },
     servers: [{ url: "/", description: "This Worker" }],

@@ -2,7 +2,7 @@
 // appears with the request body and the parameters, and its response with the response, both under the example's name.
 import type { JsonObject } from "../core/lib/json.ts";
 import { headersOf } from "./headers.ts";
-import { type FailureKind, problemResponses } from "./problems.ts";
+import { type FailureKind, isOpenAiPath, openAiExample, problemResponses } from "./problems.ts";
 
 /** The security scheme that a caller uses, or `nobody` if no credential is needed. */
 export type CallerKind = "serverKey" | "publishableKey" | "sessionToken" | "identityToken" | "nobody";
@@ -70,7 +70,9 @@ export function schemaRef(schema: string): JsonObject {
 export function operationObject(operation: Operation): JsonObject {
   const { operationId, tag, summary, description, callers, parameters = [], body, optionalBody } = operation;
   const { responses, failures } = operation;
-  const examples = Object.entries(operation.examples);
+  const examples = Object.entries(operation.examples).map(
+    ([name, example]) => [name, exampleFor(operation.path, example)] as const,
+  );
   return {
     operationId,
     tags: [tag],
@@ -86,12 +88,20 @@ export function operationObject(operation: Operation): JsonObject {
         Object.entries(responses).map(([status, response]) => [status, responseOf(Number(status), response, examples)]),
       ),
       ...problemResponses(
+        operation.path,
         failures,
         callers.every((caller) => caller === "nobody"),
         (status) => examplesOf(responseBodies(examples, status)),
       ),
     },
   };
+}
+
+/** The errors of OpenAI's routes have OpenAI's codes. */
+function exampleFor(path: string, example: Example): Example {
+  return example.status >= 400 && isOpenAiPath(path)
+    ? { ...example, response: openAiExample(example.response) }
+    : example;
 }
 
 function requestBodyOf(content: JsonObject, optionalBody: string | undefined): JsonObject {

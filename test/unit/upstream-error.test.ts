@@ -127,9 +127,11 @@ describe("an error is classified by code first, then by status", () => {
     [503, { code: "server_error" }, "503 upstream_unavailable unpaid"],
     [400, { code: "server_error" }, "502 upstream_error maybe"],
     [400, { type: "server_error", code: null }, "400 upstream_rejected unpaid"],
-    [401, { code: "bad", message: "previous_response_id is not known" }, "400 bad unpaid"],
+    [403, { code: "bad", message: "previous_response_id is not known" }, "400 bad unpaid"],
     [501, { message: "previous_response_id is not implemented" }, "400 upstream_rejected unpaid"],
     [501, undefined, "502 upstream_error maybe"],
+    [200, { message: "Previous response with id 'resp_abc' not found." }, "400 upstream_rejected unpaid"],
+    [200, { message: "No response from the backend: unknown error" }, "502 upstream_error maybe"],
     ...[301, 302, 307, 308, 304].map((status): [number, undefined, string] => [
       status,
       undefined,

@@ -196,6 +196,9 @@ const NO_CREDIT =
 const TOO_MANY = /rate[ _-]?limit(?:s|ed)?\b|too many requests|请求过于频繁|请求过多/i;
 /** How OpenAI's own refusals of a field begin. */
 const BAD_FIELD = /^(?:unknown|unsupported|invalid|missing required) (?:parameter|value|type)\b/i;
+/** Names something that upstream should have stored. Without a status, "no response from the backend" is a failure and no refusal. */
+const NAMES_STORED =
+  /previous[\s_-]?response|\b(?:resp|rs|msg|fc|call)_[\w-]{3,}|\bitem[\s_]reference|\bencrypted[\s_]content|\bcall_id\b/i;
 /** The message of a backend that does not have an item, which another backend may have stored. */
 const NO_SUCH_ITEM = /\bitems? with ids? .{0,200} not found/i;
 const NO_SUCH_ITEM_REMEDY =
@@ -302,7 +305,9 @@ function meaningOf(fault: UpstreamErrorInput, error: UpstreamError): Meaning {
   if (named === STOPPED) return isFailure ? STOPPED : REJECTED;
   // "server_error" says nothing that a status such as 503 or 429 does not say better.
   if (named !== undefined && (named !== FAILED || !BY_STATUS.has(status))) return named;
-  if (subjectOf(error) !== undefined && [200, 401, 402, 403, 501].includes(status)) return REJECTED;
+  const mayRefuse =
+    status === 403 || status === 501 || (status === 200 && NAMES_STORED.test(`${error.param} ${error.message}`));
+  if (mayRefuse && subjectOf(error) !== undefined) return REJECTED;
   return meaningOfMessage(fault, error) ?? meaningOfStatus(status);
 }
 

@@ -3,6 +3,7 @@
 import type { Context } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import type { AppEnv } from "../../app-env.ts";
+import { openAiErrorBody, openAiStatus } from "../../core/lib/openai-error.ts";
 import { toProblem, type Problem } from "../../core/lib/problem.ts";
 import { liveBody, PING_AFTER_MS, type Source } from "./stream-body.ts";
 
@@ -13,13 +14,19 @@ export function json(c: Context<AppEnv>, value: object, status = 200, headers: R
   return c.json(value, status as ContentfulStatusCode, { ...NO_STORE, ...headers });
 }
 
+/** The routes of OpenAI's API, which have OpenAI's errors. Hono's path has single slashes and none at its end. */
+const OPENAI_PATH = /^\/(?:v1|responses)(?:\/|$)/;
+
 /** Creates the response to any error (docs/contract.md §8). */
 export function errorResponse(c: Context<AppEnv>, error: unknown): Response {
   const problem = toProblem(error, c.get("logFields").upstream_called);
   logProblem(c, problem);
   // There is no stream to wait for, so the log line is written now.
   c.set("streamEnd", undefined);
-  return json(c, problem.body(c.get("requestId")), problem.status, problem.headers());
+  const requestId = c.get("requestId");
+  return OPENAI_PATH.test(c.req.path)
+    ? json(c, openAiErrorBody(problem, requestId), openAiStatus(problem), problem.headers())
+    : json(c, problem.body(requestId), problem.status, problem.headers());
 }
 
 /** Adds the problem to the request's log line. The stack of an unexpected problem is logged separately. */
