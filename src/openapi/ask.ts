@@ -58,7 +58,7 @@ const postAsk: Operation = {
 preset allows.
 
 A body of type text/plain, of a form's type, or without a type may be a JSON object with \`input\`, a form with \`input=\`, or plain text, which
-becomes \`input\`.
+becomes \`input\`. The files of a multipart form are images (PNG, JPEG, WebP or GIF), like those in \`images\`; their names do not matter.
 
 \`Accept: text/plain\` returns only the text. A stream begins with one \`start\`, ends with exactly one of \`done\` and \`error\`, and has a comment
 (\`: ping\`) after five seconds of silence. With \`Accept: text/plain\` it is the text itself, and a failure breaks the connection.`,
@@ -75,6 +75,12 @@ becomes \`input\`.
     "application/json": schemaRef("AskRequest"),
     "text/plain": TEXT,
     "application/x-www-form-urlencoded": schemaRef("AskRequest"),
+    "multipart/form-data": {
+      type: "object",
+      properties: { input: TEXT, preset: TEXT, previous_response_id: TEXT },
+      required: ["input"],
+      additionalProperties: { ...TEXT, description: "Another field of the JSON body, as text, or an image as a file." },
+    },
   },
   optionalBody:
     "Required, except to resume a stream whose question is lost, for example after a reload: with `Idempotency-Key` and `Last-Event-ID` " +

@@ -3,6 +3,7 @@ import * as z from "zod/mini";
 import { REFUSED_FIELDS } from "../../contract/request-fields.ts";
 import type { JsonObject } from "./json.ts";
 import { Problem } from "./problem.ts";
+import { startOf } from "./text.ts";
 
 /**
  * Checks all fields and returns a copy. Unlike `jsonFieldsParser`, it also handles values that JSON does not have, which objects made by
@@ -125,5 +126,5 @@ function pathOf(path: readonly PropertyKey[]): string {
   let out = "";
   for (const step of path)
     out += typeof step === "number" ? `[${step}]` : out === "" ? String(step) : `.${String(step)}`;
-  return out.slice(0, 120);
+  return startOf(out, 120);
 }

@@ -15,6 +15,7 @@ import {
 } from "../lib/json.ts";
 import { assertNotRefused, jsonFieldsParser } from "../lib/parse-fields.ts";
 import { Problem } from "../lib/problem.ts";
+import { startOf } from "../lib/text.ts";
 import { isJsonType, readContentType } from "./headers.ts";
 import { readMultipart } from "./read-multipart.ts";
 
@@ -97,7 +98,7 @@ function fieldsOf(text: string, type: string, limits: JsonLimits): JsonObject {
   if (!isForm && type !== "" && !type.startsWith("text/")) {
     throw new Problem(
       "unsupported_media_type",
-      `The content type ${JSON.stringify(type.slice(0, 80))} is not supported. Send application/json, a form, or plain text as the input.`,
+      `The content type ${JSON.stringify(startOf(type, 80))} is not supported. Send application/json, a form, or plain text as the input.`,
     );
   }
   const trimmed = text.trim();
@@ -116,7 +117,7 @@ function assertCharset(charset: string | undefined): void {
   if (charset === undefined || charset === "utf-8" || charset === "utf8" || charset === "us-ascii") return;
   throw new Problem(
     "unsupported_media_type",
-    `The charset ${JSON.stringify(charset.slice(0, 40))} is not supported. Send UTF-8.`,
+    `The charset ${JSON.stringify(startOf(charset, 40))} is not supported. Send UTF-8.`,
   );
 }
 
@@ -146,7 +147,7 @@ function formFields(form: Iterable<[name: string, value: string]>): JsonObject {
         "invalid_request",
         "This form field is not allowed, or appears more than once. Send each field once.",
         {
-          param: name.slice(0, 80),
+          param: startOf(name, 80),
         },
       );
     const parsed = FORM_TEXT_FIELDS.has(name) ? undefined : parseRoundedJson(value);
@@ -163,8 +164,8 @@ function withQuery(fields: JsonObject, query: Query): JsonObject {
     if (!QUERY_FIELDS.includes(name)) {
       throw new Problem(
         "unknown_parameter",
-        `\`${name.slice(0, 80)}\` is not allowed in the query string. Put it in the body; the query string accepts ${QUERY_FIELDS.slice(0, -1).join(", ")} and ${QUERY_FIELDS.at(-1)}.`,
-        { param: name.slice(0, 80) },
+        `\`${startOf(name, 80)}\` is not allowed in the query string. Put it in the body; the query string accepts ${QUERY_FIELDS.slice(0, -1).join(", ")} and ${QUERY_FIELDS.at(-1)}.`,
+        { param: startOf(name, 80) },
       );
     }
     const queryValue = name === "stream" ? booleanOf(value) : value;

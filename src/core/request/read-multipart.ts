@@ -3,6 +3,7 @@
 import { base64 } from "../lib/bytes.ts";
 import { JSON_LIMITS, tooManyFields } from "../lib/json.ts";
 import { Problem } from "../lib/problem.ts";
+import { startOf } from "../lib/text.ts";
 
 export interface MultipartForm {
   fields: [name: string, value: string][];
@@ -68,12 +69,12 @@ const latin1 = new TextDecoder("latin1");
 function assertUtf8(name: string, text: string, bytes: Uint8Array): void {
   if (!text.includes("\uFFFD") || latin1.decode(bytes).includes(latin1.decode(new TextEncoder().encode(text)))) return;
   throw new Problem("invalid_request", "A form field is not well-formed UTF-8. Send it encoded as UTF-8.", {
-    param: name.slice(0, 80),
+    param: startOf(name, 80),
   });
 }
 
 async function dataUrlOf(name: string, file: File): Promise<string> {
-  const param = name.slice(0, 80);
+  const param = startOf(name, 80);
   const bytes = new Uint8Array(await file.arrayBuffer());
   if (bytes.length === 0) throw new Problem("invalid_request", "This file is empty.", { param });
   const type = IMAGE_TYPES.get(file.type.split(";")[0]?.trim().toLowerCase() ?? "") ?? typeOf(bytes);

@@ -3,6 +3,7 @@ import { ResponsesRequest } from "../../contract/ask.ts";
 import { type JsonLimits, parseJsonObject } from "../lib/json.ts";
 import { assertNotRefused, jsonFieldsParser } from "../lib/parse-fields.ts";
 import { Problem } from "../lib/problem.ts";
+import { startOf } from "../lib/text.ts";
 import { isJsonType, readContentType } from "./headers.ts";
 
 const parseJsonFields = jsonFieldsParser(ResponsesRequest);
@@ -13,7 +14,7 @@ export function readResponses(text: string, contentType: string | null, limits: 
   if (type !== "" && !isJsonType(type) && type !== "text/plain" && type !== "application/x-www-form-urlencoded") {
     throw new Problem(
       "unsupported_media_type",
-      `The content type ${JSON.stringify(type.slice(0, 80))} is not supported. Send application/json.`,
+      `The content type ${JSON.stringify(startOf(type, 80))} is not supported. Send application/json.`,
     );
   }
   const fields = parseJsonObject(text, limits, ", as for OpenAI's POST /v1/responses");

@@ -4,6 +4,7 @@
 import type { Ask } from "../../contract/ask.ts";
 import { isRecord, type JsonObject } from "../lib/json.ts";
 import { Problem } from "../lib/problem.ts";
+import { startOf } from "../lib/text.ts";
 
 const MAX_IMAGE_BYTES = 2 * 1_048_576;
 const DATA_URL = /^data:image\/(?:png|jpeg|webp|gif);base64,([A-Za-z0-9+/]+={0,2})$/;
@@ -91,7 +92,7 @@ function stringOf(value: unknown, path: string): string {
 function assertKeys(value: JsonObject, known: ReadonlySet<string>, path: string): void {
   for (const key of Object.keys(value)) {
     if (known.has(key)) continue;
-    const param = `${path}.${key}`.slice(0, 120);
+    const param = startOf(`${path}.${key}`, 120);
     throw new Problem("unknown_parameter", `\`${param}\` is not allowed for this caller. Remove it.`, { param });
   }
 }

@@ -7,6 +7,7 @@ import { OUTPUT_TOKENS } from "../callers/budget.ts";
 import type { Config, Preset } from "../config/define-config.ts";
 import { isRecord, type JsonObject, canonicalJson } from "../lib/json.ts";
 import { Problem } from "../lib/problem.ts";
+import { startOf } from "../lib/text.ts";
 import type { CacheControl } from "./headers.ts";
 import { parseAsk } from "./read-ask.ts";
 import { restrictImages, restrictInput } from "./restrict-input.ts";
@@ -196,5 +197,5 @@ function refusedField(
   param: string,
   message = `\`${param}\` is not allowed for this caller. Remove it, or use a server key.`,
 ): Problem {
-  return new Problem("unknown_parameter", message, { param: param.slice(0, 120) });
+  return new Problem("unknown_parameter", message, { param: startOf(param, 120) });
 }
