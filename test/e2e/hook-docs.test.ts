@@ -192,7 +192,7 @@ const ROWS: Record<string, Row> = {
     question: "What does the customer want us to do? Please wrap it: it is a present.",
     request: {
       method: "PUT",
-      path: "/orders/6129847361024/note",
+      path: "/orders/820982911946154508/note",
       headers: { "x-api-key": SECRETS.SHOP_API_KEY },
       body: (text) => ({ note: text }),
     },
