@@ -11,8 +11,9 @@ import { createStore } from "../../src/platform/kv.ts";
 import { createUpstream } from "../../src/platform/upstream/upstream.ts";
 import type { JsonObject } from "./relay-streams.ts";
 
-/** What upstream sends: the chunks of an event stream, or a JSON body. */
-export type Script = { chunks: readonly Uint8Array[] } | { json: unknown };
+/** What upstream sends: the chunks of an event stream, or a JSON body; or a function of the call's body that returns either. */
+export type Script = Reply | ((call: JsonObject) => Reply);
+export type Reply = { chunks: readonly Uint8Array[] } | { json: unknown; status?: number };
 
 export interface RelayGateway {
   /** Sends a request to the app. */
@@ -35,8 +36,14 @@ const never = (what: string) => (): never => {
   throw new Error(`no ${what} in this gateway`);
 };
 
-/** Starts the app. Every caller is the anonymous one of `npm start`. */
-export async function createRelayGateway(config: Partial<ConfigInput> = {}): Promise<RelayGateway> {
+/**
+ * Starts the app. Every caller is the anonymous one of `npm start`.
+ * @param overrides replace parts of the app's surroundings
+ */
+export async function createRelayGateway(
+  config: Partial<ConfigInput> = {},
+  overrides: Partial<Deps> = {},
+): Promise<RelayGateway> {
   const kv = new Map<string, string>();
   const calls: JsonObject[] = [];
   const waiting: Promise<unknown>[] = [];
@@ -46,6 +53,7 @@ export async function createRelayGateway(config: Partial<ConfigInput> = {}): Pro
   let serial = 0;
 
   const now = (): number => NOW_MS;
+  const random = (bytes: number): string => String((serial += 1)).padStart(bytes * 2, "0");
   const idKeys = await importIdKeys([new Uint8Array(32).fill(9)]);
   const baseUrl = "https://upstream.example";
   const hour = 3_600_000;
@@ -54,10 +62,12 @@ export async function createRelayGateway(config: Partial<ConfigInput> = {}): Pro
     upstream: createUpstream(
       { baseUrl, key: "sk-relay", deadlines: { upstream_first_byte: hour, upstream_idle: hour, upstream_total: hour } },
       async (_input, init) => {
-        calls.push(JSON.parse(String(init?.body)) as JsonObject);
-        return responseOf(script);
+        const call = JSON.parse(String(init?.body)) as JsonObject;
+        calls.push(call);
+        return responseOf(typeof script === "function" ? script(call) : script);
       },
       now,
+      random,
     ),
     forJobs: () => deps,
     jobs: {
@@ -115,7 +125,8 @@ export async function createRelayGateway(config: Partial<ConfigInput> = {}): Pro
     log: { request: () => undefined, warn: () => undefined, exception: () => undefined },
     now,
     sleep: () => Promise.resolve(),
-    random: (bytes) => String((serial += 1)).padStart(bytes * 2, "0"),
+    random,
+    ...overrides,
   };
   const app = createApp(deps.config, {
     log: () => deps.log,
@@ -141,8 +152,8 @@ export async function createRelayGateway(config: Partial<ConfigInput> = {}): Pro
   };
 }
 
-function responseOf(script: Script): Response {
-  if ("json" in script) return Response.json(script.json);
+function responseOf(script: Reply): Response {
+  if ("json" in script) return Response.json(script.json, { status: script.status ?? 200 });
   const chunks = script.chunks.values();
   const body = new ReadableStream<Uint8Array>(
     {

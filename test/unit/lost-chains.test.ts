@@ -1,0 +1,254 @@
+// A backend that has lost a conversation says so in many ways. Each of them leads to one replay, before anything has reached the caller,
+// on every route and in every form of the answer.
+import { beforeEach, describe, expect, test } from "vitest";
+import { isRecord, parseJson } from "../../src/core/lib/json.ts";
+import type { LogFields } from "../../src/platform/log.ts";
+import { createChainSupport } from "../../src/platform/chain-support.ts";
+import { createRelayGateway, type RelayGateway, type Reply } from "../support/relay-gateway.ts";
+import type { JsonObject } from "../support/relay-streams.ts";
+
+const PARENT = "previous_response_id";
+const error = (message: string, rest: object = {}): object => ({
+  error: { message, type: "invalid_request_error", param: null, code: null, ...rest },
+});
+
+/** With `inStream`, `json` comes as an event after `response.created`. */
+interface Refusal {
+  status?: number;
+  json: unknown;
+  inStream?: true;
+}
+
+/** Ways to refuse a parent. */
+const REFUSALS: Record<string, Refusal> = {
+  "a code": { status: 400, json: error("gone", { code: "previous_response_not_found" }) },
+  "a param": { status: 400, json: error("This backend keeps no state; send the conversation.", { param: PARENT }) },
+  "a message": { status: 400, json: error("Previous response with id 'resp_1' not found.") },
+  "an unknown parameter": {
+    status: 400,
+    json: error(`Unknown parameter: '${PARENT}'.`, { code: "unknown_parameter" }),
+  },
+  "404": { status: 404, json: error("No such response here.", { type: "not_found_error" }) },
+  "404 with a code": { status: 404, json: error("gone", { code: "previous_response_not_found", param: PARENT }) },
+  "404 without a word": { status: 404, json: null },
+  "501": { status: 501, json: error(`${PARENT} is not supported`, { type: "server_error" }) },
+  "a detail": { status: 400, json: { detail: `${PARENT} is not supported` } },
+  "a list of details": { status: 422, json: { detail: [{ loc: ["body", PARENT], msg: "Extra inputs", type: "x" }] } },
+  "an error with status 200": { json: error("gone", { code: "previous_response_not_found", param: PARENT }) },
+  "an error event": { json: { type: "error", ...error("gone", { param: PARENT }) }, inStream: true },
+  "response.failed": {
+    json: { type: "response.failed", response: { status: "failed", output: [], ...error(`Invalid ${PARENT}.`) } },
+    inStream: true,
+  },
+};
+/** Ways to refuse a tool's output whose call was lost. */
+const ORPHANS: Record<string, Refusal> = {
+  "OpenAI's words": {
+    status: 400,
+    json: error("No tool call found for function call output with call_id call_1.", { param: "input" }),
+  },
+  "other words": { status: 400, json: error("There is no call for the output call_1.", { param: "input" }) },
+  "the chat API's words": {
+    status: 400,
+    json: error("messages with role 'tool' must be a response to a preceding message with 'tool_calls'"),
+  },
+  "a tool_call_id": { status: 422, json: { detail: "tool_call_id call_1 not found" } },
+  "an error event": {
+    json: { type: "error", ...error("No tool call found for function call output with call_id call_1.") },
+    inStream: true,
+  },
+};
+
+const MESSAGE = {
+  id: "msg_1",
+  type: "message",
+  role: "assistant",
+  status: "completed",
+  content: [{ type: "output_text", text: "Hello.", annotations: [] }],
+};
+const CALL = { id: "fc_1", type: "function_call", call_id: "call_1", name: "f", arguments: "{}", status: "completed" };
+const TOOL = { type: "function", name: "f", parameters: { type: "object", properties: {} } };
+const USAGE = { input_tokens: 3, output_tokens: 4, total_tokens: 7 };
+
+/** Answers every call, with a call of the tool if it has a tool and no output yet. */
+function answered(call: JsonObject): Reply {
+  const hasOutput = JSON.stringify(call["input"]).includes("function_call_output");
+  const response = {
+    id: `resp_${JSON.stringify(call["input"]).length}`,
+    object: "response",
+    created_at: 1_796_000_000,
+    status: "completed",
+    model: call["model"],
+    previous_response_id: call[PARENT] ?? null,
+    output: [Array.isArray(call["tools"]) && !hasOutput ? CALL : MESSAGE],
+    usage: USAGE,
+    error: null,
+  };
+  return call["stream"] === true ? sse({ type: "response.completed", response }) : { json: response };
+}
+
+function sse(last: unknown): Reply {
+  const response = { id: "resp_0", object: "response", status: "in_progress", output: [], [PARENT]: "x" };
+  const events = [{ type: "response.created", response }, last];
+  return { chunks: events.map((event) => new TextEncoder().encode(`data: ${JSON.stringify(event)}\n\n`)) };
+}
+
+function refused(call: JsonObject, { status, json, inStream }: Refusal): Reply {
+  if (inStream !== true) return { json, ...(status === undefined ? {} : { status }) };
+  if (call["stream"] === true) return sse(json);
+  const { response } = json as { response?: object };
+  return { json: response ?? json };
+}
+
+interface Answered {
+  id: string;
+  status: number;
+  continuity: string | null;
+  text: string;
+  body: string;
+}
+
+let gateway: RelayGateway;
+let logged: LogFields[];
+let marks: string[];
+
+beforeEach(async () => {
+  logged = [];
+  gateway = await createRelayGateway(
+    { continuity: "auto" },
+    {
+      chainSupport: createChainSupport(() => 0),
+      log: { request: (fields) => void logged.push(fields), warn: () => undefined, exception: () => undefined },
+    },
+  );
+  marks = [];
+});
+
+async function ask(path: string, stream: boolean, body: object): Promise<Answered> {
+  const response = await gateway.fetch(path, { body: { model: "m", stream, ...body } });
+  const text = await response.text();
+  await gateway.settled();
+  marks = [...gateway.kv.keys()].filter((key) => key.startsWith("no-chain-support"));
+  const json = stream
+    ? text.split("\n").flatMap((line) => (line.startsWith("data: {") ? [parseJson(line.slice(6))] : []))
+    : [parseJson(text)];
+  const last = json.findLast(isRecord) ?? {};
+  const object = isRecord(last["response"]) ? last["response"] : last;
+  return {
+    id: String(object["id"]),
+    status: response.status,
+    continuity: response.headers.get("x-continuity"),
+    text: JSON.stringify(json),
+    body: text,
+  };
+}
+
+const FORMS = [
+  ["/ask", false],
+  ["/ask", true],
+  ["/v1/responses", false],
+  ["/v1/responses", true],
+] as const;
+
+describe.each(FORMS)("%s (stream: %s)", (path, stream) => {
+  describe.each(Object.entries(REFUSALS))("refused by %s", (_way, refusal) => {
+    test.each([false, true])("the chain is replayed once, and remembered (tools: %s)", async (hasTools) => {
+      const fields = hasTools ? { tools: [TOOL] } : {};
+      gateway.script(answered);
+      const first = await ask(path, stream, { input: "one", ...fields });
+      gateway.script((call) => (call[PARENT] === undefined ? answered(call) : refused(call, refusal)));
+      const input = hasTools ? [{ type: "function_call_output", call_id: "call_1", output: "sunny" }] : "two";
+      const second = await ask(path, stream, { input, [PARENT]: first.id, ...fields });
+      expect(second).toMatchObject({ status: 200, continuity: "replayed" });
+      expect(second.text).toContain("Hello.");
+      expect(second.body).not.toMatch(/event: error|response\.failed/);
+      // The first call, the refused one, and one paid replay.
+      expect(gateway.calls).toHaveLength(3);
+      const replay = gateway.calls[2] ?? {};
+      expect(replay).not.toHaveProperty(PARENT);
+      expect(replay["input"]).toEqual([
+        { type: "message", role: "user", content: "one" },
+        hasTools
+          ? { type: "function_call", call_id: "call_1", name: "f", arguments: "{}" }
+          : { type: "message", role: "assistant", content: "Hello." },
+        ...(hasTools ? (input as object[]) : [{ type: "message", role: "user", content: "two" }]),
+      ]);
+      expect(logged.at(-1)).toMatchObject({ continuity: "replayed", upstream_calls: 2, output_tokens: 4 });
+      expect(marks).toHaveLength(1);
+      // The model counts as one that forgets, so the next follow-up is replayed at once.
+      expect(await ask(path, stream, { input: "three", [PARENT]: second.id, ...fields })).toMatchObject({
+        continuity: "replayed",
+      });
+      expect(gateway.calls).toHaveLength(4);
+    });
+  });
+
+  test.each(Object.entries(ORPHANS))("an orphaned output in %s is replayed, and remembered", async (_way, refusal) => {
+    gateway.script(answered);
+    const first = await ask(path, stream, { input: "one", tools: [TOOL] });
+    gateway.script((call) => (call[PARENT] === undefined ? answered(call) : refused(call, refusal)));
+    const input = [{ type: "function_call_output", call_id: "call_1", output: "sunny" }];
+    const second = await ask(path, stream, { input, [PARENT]: first.id, tools: [TOOL] });
+    expect(second).toMatchObject({ status: 200, continuity: "replayed" });
+    expect(gateway.calls).toHaveLength(3);
+    await ask(path, stream, { input: "three", [PARENT]: second.id });
+    expect(gateway.calls).toHaveLength(4);
+  });
+});
+
+test("after an orphaned output, a model that has continued before is replayed at once in this isolate only", async () => {
+  gateway.script(answered);
+  const first = await ask("/ask", false, { input: "one" });
+  const second = await ask("/ask", false, { input: "two", [PARENT]: first.id, tools: [TOOL] });
+  expect(second.continuity).toBe("upstream");
+  gateway.script((call) =>
+    call[PARENT] === undefined ? answered(call) : refused(call, ORPHANS["other words"] ?? { json: {} }),
+  );
+  const input = [{ type: "function_call_output", call_id: "call_1", output: "sunny" }];
+  const third = await ask("/ask", false, { input, [PARENT]: second.id, tools: [TOOL] });
+  await ask("/ask", false, { input: "four", [PARENT]: third.id });
+  expect(gateway.calls).toHaveLength(5);
+  expect(marks).toEqual([]);
+});
+
+test("a replay that is refused in the same way is not remembered, and the caller gets upstream's words", async () => {
+  gateway.script(answered);
+  const first = await ask("/ask", false, { input: "one" });
+  gateway.script({ status: 404, json: error("There is nothing at this address.") });
+  const second = await ask("/ask", false, { input: "two", [PARENT]: first.id });
+  expect(second.status).toBe(400);
+  expect(gateway.calls).toHaveLength(3);
+  expect(marks).toEqual([]);
+});
+
+test.each([
+  ["an exhausted quota", { status: 429, json: error("Pay.", { code: "insufficient_quota" }) }],
+  ["a wrong key", { status: 401, json: error("Invalid key.") }],
+  ["a context that is too long", { status: 400, json: error("too long", { code: "context_length_exceeded" }) }],
+  ["an unknown model", { status: 404, json: error("The model `m` does not exist.", { code: "model_not_found" }) }],
+  ["the caller's own words", { status: 400, json: error(`Bad: "${PARENT}?"`, { param: "input[0].content[0].text" }) }],
+  ["a failure that was maybe paid", { status: 500, json: error(`${PARENT} not found`, { type: "server_error" }) }],
+])("%s is no lost chain", async (_what, refusal) => {
+  gateway.script(answered);
+  const first = await ask("/ask", false, { input: "one" });
+  gateway.script(refusal);
+  const second = await ask("/ask", false, { input: "two", [PARENT]: first.id });
+  expect(second.status).toBeGreaterThanOrEqual(400);
+  expect(gateway.calls).toHaveLength(2);
+});
+
+test.each(["404", "501", "a param", "an unknown parameter"])(
+  "if nothing can be replayed, a refusal by %s becomes previous_response_not_found",
+  async (way) => {
+    gateway.script(answered);
+    const first = await ask("/v1/responses", false, { input: "one", store: false });
+    const refusal = REFUSALS[way] ?? { json: {} };
+    gateway.script((call) => refused(call, refusal));
+    for (const id of [first.id, "resp_raw"]) {
+      const second = await ask("/v1/responses", false, { input: "two", [PARENT]: id });
+      expect(second.status).toBe(400);
+      expect(second.body).toContain("previous_response_not_found");
+    }
+    expect(gateway.calls).toHaveLength(3);
+  },
+);
