@@ -40,6 +40,8 @@ export interface Question {
   /** The request's own metadata, without the preset's. */
   metadata: Record<string, string> | undefined;
   stream: boolean;
+  /** Which deltas a stream sends to the caller as they come: those of texts, or also those of a call's arguments. */
+  live: "text" | "all";
   /** Whether to wait and retry if upstream is busy and asks for a short wait. False on /v1/responses, where OpenAI's SDKs do this. */
   retryIfBusy: boolean;
 }
@@ -214,7 +216,7 @@ async function openUpstream(
     body,
     models,
     stream: question.stream,
-    isLive: question.stream,
+    live: question.stream ? question.live : undefined,
     retryIfBusy: question.retryIfBusy,
     isRestricted,
     signal: context.signal,

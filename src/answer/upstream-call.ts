@@ -3,7 +3,7 @@
 import type { JsonObject } from "../core/lib/json.ts";
 import { Problem } from "../core/lib/problem.ts";
 import type { EventBatch } from "../core/upstream/event.ts";
-import { repairResponse, type Terminal } from "../core/upstream/stream-repair.ts";
+import { repairResponse, type RepairOptions, type Terminal } from "../core/upstream/stream-repair.ts";
 import { paidAfterOutput } from "../core/upstream/upstream-body.ts";
 import type { Deps } from "../deps.ts";
 import type { LogFields } from "../platform/log.ts";
@@ -50,8 +50,8 @@ export interface UpstreamCall {
   /** Tried in this order, as long as upstream refuses the call unpaid because it has no such model. */
   models: readonly string[];
   stream: boolean;
-  /** Whether the caller receives the events of a stream as they come. */
-  isLive: boolean;
+  /** What the caller receives as it comes. */
+  live: RepairOptions["live"];
   /** Whether to wait and call again, once, if upstream is busy and asks for a wait of at most 5 s. */
   retryIfBusy: boolean;
   /** Whether the caller is restricted, which limits each event to 1 MiB. */
@@ -113,13 +113,13 @@ export async function readCompleteResponse(
 async function open(
   deps: Deps,
   body: JsonObject & { model: string },
-  { stream, isLive, isRestricted, signal }: Pick<UpstreamCall, "stream" | "isLive" | "isRestricted" | "signal">,
+  { stream, live, isRestricted, signal }: Pick<UpstreamCall, "stream" | "live" | "isRestricted" | "signal">,
 ): Promise<OpenedCall> {
   const { model } = body;
   const reply = await deps.upstream.create(body, stream, signal, isRestricted ? RESTRICTED_EVENT_BYTES : undefined);
   if (reply.kind === "response")
     return { kind: "whole", model, response: readTerminal(deps, repairResponse(reply.response, deps.random)) };
-  const reader = new EventReader(reply.stream, deps.random, isLive);
+  const reader = new EventReader(reply.stream, { random: deps.random, live });
   const buffered: EventsAndEnd[] = [];
   // The first events only announce the response. A backend that refuses the request may say so after them.
   let batch = await reader.next();

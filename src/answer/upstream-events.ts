@@ -2,7 +2,7 @@
 // failure, and returns all events that precede a failure first.
 import type { JsonObject } from "../core/lib/json.ts";
 import { type EventBatch, malformed, readFrame } from "../core/upstream/event.ts";
-import { StreamRepair, type Terminal } from "../core/upstream/stream-repair.ts";
+import { type RepairOptions, StreamRepair, type Terminal } from "../core/upstream/stream-repair.ts";
 import type { Frame } from "../core/lib/sse.ts";
 import { cutProblem } from "../core/upstream/upstream-error.ts";
 import type { UpstreamStream } from "../platform/upstream/upstream.ts";
@@ -15,10 +15,9 @@ export class EventReader {
   /** A failure that `next` reports after the events that precede it in the same chunk. */
   #failure: { terminal: Terminal } | { error: unknown } | undefined;
 
-  /** @param isLive whether a caller receives the events as they come */
-  constructor(stream: UpstreamStream, random: (bytes: number) => string, isLive: boolean) {
+  constructor(stream: UpstreamStream, options: RepairOptions) {
     this.#stream = stream;
-    this.#repair = new StreamRepair({ random, isLive });
+    this.#repair = new StreamRepair(options);
   }
 
   /** What the stream said of the response so far; undefined if it said nothing. */
@@ -66,7 +65,7 @@ export class EventReader {
       const event = readFrame(frame);
       if (event === undefined) return undefined;
       this.#hadEvent = true;
-      const terminal = this.#repair.push(event, events);
+      const terminal = this.#repair.push(event, events, frame);
       if (terminal?.kind !== "error") return terminal;
       this.#failure = { terminal };
     } catch (error) {

@@ -61,6 +61,7 @@ async function postAsk(c: Context<AppEnv>): Promise<Response> {
     cacheByDefault: true,
     metadata,
     stream,
+    live: "text",
     retryIfBusy: true,
   };
 

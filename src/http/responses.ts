@@ -81,6 +81,7 @@ async function postResponses(c: Context<AppEnv>): Promise<Response> {
     cacheByDefault: config.cache !== false && config.cache.responses && cacheControl.maxAge !== 0,
     metadata,
     stream,
+    live: "all",
     retryIfBusy: false,
   };
   const context: RequestContext = { requestId, caller, signal, waitUntil, logFields };

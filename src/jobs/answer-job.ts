@@ -94,6 +94,7 @@ async function callUpstream(
         cacheByDefault: true,
         metadata,
         stream: true,
+        live: "text",
         retryIfBusy: true,
       },
       context,

@@ -110,6 +110,7 @@ export async function createHarness(config: Partial<ConfigInput> = {}, lagMs = 0
           cacheByDefault: true,
           metadata: undefined,
           stream,
+          live: "all",
           retryIfBusy: true,
         },
         {

@@ -21,6 +21,7 @@ const question: Question = {
   cacheByDefault: false,
   metadata: undefined,
   stream: true,
+  live: "text",
   retryIfBusy: true,
 };
 

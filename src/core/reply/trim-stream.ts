@@ -1,6 +1,6 @@
 // Converts the complete events of a response to the events of POST /ask (docs/contract.md §2), one at a time and without delay. The deltas
 // add up to the texts of `done`, because stream-repair.ts has already added what upstream left out.
-import type { Answer, AskEvent } from "../../contract/answer.ts";
+import type { Answer, AskEvent, ToolCall } from "../../contract/answer.ts";
 import { type JsonObject, isRecord, textOf } from "../lib/json.ts";
 import { isAnswerMessage, SUMMARY_SEPARATOR, toolCallOf } from "../upstream/output.ts";
 
@@ -12,6 +12,8 @@ export class TrimStream {
   #started = false;
   /** Output indexes of messages that are not the final answer. */
   readonly #commentary = new Set<unknown>();
+  /** The calls that were not emitted yet, by output index; undefined for a call that is not finished. */
+  readonly #calls = new Map<unknown, ToolCall | undefined>();
   #reasoning = "";
   /** The part of the reasoning summary to which the last delta belonged. */
   #summaryPart = "";
@@ -26,10 +28,13 @@ export class TrimStream {
     const out: AskEvent[] = [];
     this.#start(isRecord(data["response"]) ? textOf(data["response"]["model"]) : "", out);
     switch (type) {
-      case "response.output_item.added":
-        if (isRecord(data["item"]) && data["item"]["type"] === "message" && !isAnswerMessage(data["item"]))
-          this.#commentary.add(data["output_index"]);
+      case "response.output_item.added": {
+        const { item, output_index } = data;
+        if (!isRecord(item)) break;
+        if (item["type"] === "message" && !isAnswerMessage(item)) this.#commentary.add(output_index);
+        if (toolCallOf(item) !== undefined) this.#calls.set(output_index, undefined);
         break;
+      }
       case "response.output_text.delta":
         this.#emitContent("text", data["output_index"], textOf(data["delta"]), out);
         break;
@@ -47,7 +52,7 @@ export class TrimStream {
       }
       case "response.output_item.done": {
         const call = isRecord(data["item"]) ? toolCallOf(data["item"]) : undefined;
-        if (call !== undefined) out.push({ event: "tool_call", data: call });
+        if (call !== undefined) this.#emitCall(data["output_index"], call, out);
         break;
       }
       default:
@@ -81,6 +86,16 @@ export class TrimStream {
 
   #emitContent(kind: "text" | "refusal", index: unknown, delta: string, out: AskEvent[]): void {
     if (!this.#commentary.has(index)) emitDelta(kind, delta, out);
+  }
+
+  /** Emits a finished call once all calls before it are finished, so that the events have the order of the answer's list. */
+  #emitCall(index: unknown, call: ToolCall, out: AskEvent[]): void {
+    this.#calls.set(index, call);
+    for (const [at, finished] of this.#calls) {
+      if (finished === undefined) return;
+      this.#calls.delete(at);
+      out.push({ event: "tool_call", data: finished });
+    }
   }
 
   #emitReasoning(delta: string, out: AskEvent[]): void {

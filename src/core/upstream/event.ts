@@ -54,7 +54,9 @@ function parseEvent(frame: Frame): UpstreamEvent | undefined {
   if (event === undefined || event.data === "" || event.data === "[DONE]") return undefined;
   const data = parseJson(event.data);
   if (!isRecord(data)) throw malformed();
-  return { type: eventType(data, event.event), data, frame: PLAIN_FRAME.test(text) ? frame : undefined };
+  const type = eventType(data, event.event);
+  const isPlain = PLAIN_FRAME.test(text) && (event.event === "" || event.event === type);
+  return { type, data, frame: isPlain ? frame : undefined };
 }
 
 export function malformed(reason = "malformed event"): Problem {

@@ -17,7 +17,10 @@ export function partsOf(item: JsonObject | undefined, list: "content" | "summary
   if (!Array.isArray(value)) return [];
   return value.flatMap((part: unknown) => {
     if (typeof part === "string") return [textPart(kindOfText(list, itemType), part)];
-    return isRecord(part) ? [toFinalPart(part, list, itemType)] : [];
+    if (!isRecord(part)) return [];
+    const final = toFinalPart(part, list, itemType);
+    // A part whose type can't be told says nothing.
+    return final.kind === undefined && textOf(part["type"]) === "" ? [] : [final];
   });
 }
 
@@ -26,7 +29,8 @@ export function kindOfPart(part: JsonObject, list: "content" | "summary", itemTy
   if (list === "summary") return "summary_text";
   const { type } = part;
   if (isPartKind(type) && type !== "summary_text") return type;
-  const isText = type === "text" || ((type === undefined || type === null) && typeof part["text"] === "string");
+  if (textOf(type) === "" && typeof part["refusal"] === "string") return "refusal";
+  const isText = type === "text" || (textOf(type) === "" && typeof part["text"] === "string");
   return isText ? kindOfText(list, itemType) : undefined;
 }
 

@@ -14,7 +14,7 @@ export function contradiction(reason: string): Problem {
 }
 
 /**
- * Merges the texts of one part. The longest one wins, as long as all agree: each text that is not empty is the beginning of the longest.
+ * Merges the texts of one part. The longest one wins, as long as each text that is not empty is the beginning of it.
  * @param streamed the text of the deltas
  * @param finals the texts of the finished part
  * @param isLive whether the caller has already received `streamed`, which then can't be replaced
@@ -25,42 +25,36 @@ export function mergeText(streamed: string, finals: readonly string[], isLive: b
   for (const text of finals) if (text.length > longest.length) longest = text;
   longest = longest.toWellFormed();
   if (longest.startsWith(streamed)) return longest;
-  const agree = finals.every((text) => {
-    const final = text.toWellFormed();
-    return streamed.startsWith(final) || streamed.trim() === final.trim();
-  });
-  if (agree) return streamed;
+  const whole = finals
+    .map((text) => text.toWellFormed())
+    .filter((text) => text !== "" && text.trim() !== streamed.trim());
+  // A single finished text that is shorter may be cut off. Several that agree show that a delta was sent twice.
+  const areCutOff = whole.every((text) => streamed.startsWith(text)) && (whole.length < 2 || new Set(whole).size > 1);
+  if (areCutOff) return streamed;
   if (!isLive && longest.length >= streamed.length) return longest;
   throw contradiction("text");
 }
 
 /**
- * Merges the arguments of one call. Unlike a text, arguments are used only when they are complete, so valid JSON replaces deltas that are
- * not valid. `{}` is what some relays send in place of arguments that they don't know yet, so it counts as empty.
- * @throws Problem upstream_invalid_response if two valid values contradict each other
+ * Merges the arguments of one call. `{}` is what some relays send in place of arguments that they don't know yet, so it says nothing if
+ * there is any other value.
+ * @param isLive whether the caller has already received `streamed`
+ * @throws Problem upstream_invalid_response if two values contradict each other
  */
 export function mergeArguments(streamed: string, finals: readonly string[], isLive: boolean): string {
-  const candidates = finals.map((text) => text.toWellFormed()).filter((text) => !isHollow(text));
-  const [first] = candidates;
-  if (first === undefined) return streamed === "" ? (finals.at(-1) ?? "") : streamed;
-  if (candidates.every((text) => text === streamed)) return streamed;
+  const texts = finals.map((text) => text.toWellFormed()).filter((text) => text.trim() !== "");
+  const [first] = texts;
+  if (first === undefined || texts.every((text) => text === streamed)) return streamed;
+  const others = texts.filter((text) => text.trim() !== "{}");
+  const isWhole = parseJson(streamed) !== undefined;
+  if (others.length === 0 && isWhole) return streamed;
+  const candidates = others.length === 0 ? texts : others;
+  if (isWhole && candidates.every((text) => streamed.startsWith(text) || isSameJson(streamed, text))) return streamed;
   const longest = candidates.reduce((a, b) => (b.length > a.length ? b : a));
-  const valid = candidates.filter((text) => parseJson(text) !== undefined);
-  if (isHollow(streamed)) return valid.at(-1) ?? longest;
-  if (parseJson(streamed) === undefined) {
-    const [final] = valid;
-    if (final !== undefined) return final;
-    return mergeText(streamed, candidates, isLive);
-  }
-  const agrees = (text: string): boolean => streamed.startsWith(text) || isSameJson(streamed, text);
-  if (candidates.every(agrees)) return streamed;
-  if (!isLive && valid.length > 0) return valid.reduce((a, b) => (b.length > a.length ? b : a));
+  const final = candidates.find((text) => parseJson(text) !== undefined);
+  if (final === undefined) return mergeText(streamed, candidates, isLive);
+  if (final.startsWith(streamed) || !isLive) return isWhole && streamed.trim() !== "{}" ? longest : final;
   throw contradiction("arguments");
-}
-
-function isHollow(text: string): boolean {
-  const trimmed = text.trim();
-  return trimmed === "" || trimmed === "{}";
 }
 
 /** Whether two JSON texts have the same value, whatever their spaces and the order of their keys. */

@@ -28,10 +28,10 @@ export interface RepairOptions {
   /** Returns random characters, for the ids of items that have none. */
   random: (bytes: number) => string;
   /**
-   * Whether a caller receives the events as they come. Then a text that was sent can't be replaced by a finished text that contradicts it,
-   * and the stream fails. Otherwise the longer text is used.
+   * What the caller receives as it comes: the deltas of texts (`text`), also those of arguments (`all`), or nothing. What was sent can't be
+   * replaced by a finished text that contradicts it, so such a stream fails. Otherwise the finished text is used.
    */
-  isLive: boolean;
+  live: "text" | "all" | undefined;
 }
 
 /** In bytes. Several times the size of the largest answer, because the finished parts and items repeat the text of the deltas. */
@@ -49,6 +49,9 @@ interface CurrentPart {
   /** The item's id as bytes. */
   id: Uint8Array;
 }
+
+/** The role of an event that has the name of a terminal event, but only a response that has begun. */
+const BEGINNING: EventRole = { is: "lifecycle" };
 
 export class StreamRepair {
   readonly #random: (bytes: number) => string;
@@ -71,15 +74,18 @@ export class StreamRepair {
   #textIndex = 0;
   #lastNumber: number | undefined;
   #lastFrame: Frame | undefined;
+  /** Whether the present event has a smaller number than the one before it. */
+  #isLate = false;
   /** Whether every sequence number so far was larger than the one before it. */
   #isNumbered = true;
   #size = 0;
 
-  constructor({ random, isLive }: RepairOptions) {
+  constructor({ random, live }: RepairOptions) {
     this.#random = random;
-    this.#isLive = isLive;
+    this.#isLive = live !== undefined;
     this.#itemStream = {
-      isLive,
+      isLive: this.#isLive,
+      hasLiveArguments: live === "all",
       emit: (event) => this.#emit(event),
       claimId: (id, prefix) => this.#claimId(id, prefix),
       claimIndex: (item) => this.#output.push(item) - 1,
@@ -99,13 +105,14 @@ export class StreamRepair {
   /**
    * Adds an event.
    * @param out receives the complete events that follow from this one; they have upstream's sequence numbers, or none
+   * @param bytes the event's bytes, by which an event that was sent twice is recognized
    * @returns how the stream ended, if this event ends it
    * @throws Problem upstream_invalid_response for a stream that contradicts itself or is larger than any answer can be
    */
-  push(event: UpstreamEvent, out: EventBatch): Terminal | undefined {
+  push(event: UpstreamEvent, out: EventBatch, bytes = event.frame): Terminal | undefined {
     this.#out = out;
     const { delta, frame } = event;
-    if (this.#isRepeated(event)) return undefined;
+    if (this.#isRepeated(event, bytes)) return undefined;
     if (delta !== undefined && frame !== undefined && this.#continuesPart(frame, delta)) {
       out.push(event);
       return undefined;
@@ -113,16 +120,19 @@ export class StreamRepair {
     const { type, data } = event;
     if (isErrorEvent(type, data)) return { kind: "error", body: data, hasOutput: this.hasOutput };
     const { response } = data;
-    const status = this.#finalStatus(type, response);
+    const status = this.#finalStatus(type, data);
     if (status === "failed") return this.#fail(isRecord(response) ? response : data);
     if (status !== undefined) return this.finish(isRecord(response) ? response : {}, status, out);
-    const role = roleOf(type);
+    const role = type in STATUS_BY_EVENT && isRecord(response) ? BEGINNING : roleOf(type);
     if (role === undefined) return undefined;
     if (role.is === "lifecycle") {
-      this.#addLifecycle(type, isRecord(response) ? response : {});
+      this.#addLifecycle(
+        roleOf(type) === undefined ? "response.in_progress" : type,
+        isRecord(response) ? response : {},
+      );
       return undefined;
     }
-    this.#addSize(frame?.length ?? 0);
+    this.#addSize(bytes?.length ?? 0);
     this.#begin();
     this.#current = undefined;
     this.#addToItem(role, withoutResponse(event));
@@ -161,14 +171,22 @@ export class StreamRepair {
   }
 
   /** Returns the status of the response if the event ends the stream. */
-  #finalStatus(type: string, response: unknown): string | undefined {
+  #finalStatus(type: string, data: JsonObject): string | undefined {
+    const { response } = data;
     const byType = STATUS_BY_EVENT[type];
-    const own = isRecord(response) && isFinalStatus(response["status"]) ? String(response["status"]) : undefined;
-    if (byType !== undefined) return byType === "failed" ? byType : (own ?? byType);
-    if (own === undefined || own === "failed") return own;
-    // Some relays put the status of a finished response into their first event.
-    const isBeginning = roleOf(type)?.is === "lifecycle" && !this.hasOutput;
-    return isBeginning && isRecord(response) && itemsOf(response).length === 0 ? undefined : own;
+    const status = isRecord(response) ? response["status"] : undefined;
+    const own = isFinalStatus(status) ? String(status) : undefined;
+    const isEmpty = !this.hasOutput && isRecord(response) && itemsOf(response).length === 0;
+    const isUnfinished = isRecord(response) && textOf(status) !== "" && (isEmpty || this.#isLate);
+    if (byType === "failed" || own === "failed") return "failed";
+    if (byType === undefined) {
+      // Some relays put the status of a finished response into their first event.
+      return isEmpty && roleOf(type)?.is === "lifecycle" ? undefined : own;
+    }
+    if (own !== undefined) return own;
+    // The name alone says little: the event may be about an item, or about a response that has only begun.
+    const isOfItem = ["item", "part", "delta", "item_id", "output_index"].some((key) => data[key] !== undefined);
+    return isOfItem || isUnfinished ? undefined : byType;
   }
 
   #addLifecycle(type: string, response: JsonObject): void {
@@ -222,7 +240,7 @@ export class StreamRepair {
   }
 
   /** Whether the event repeats the one before it. In a numbered stream, events with the same bytes have the same number. */
-  #isRepeated(event: UpstreamEvent): boolean {
+  #isRepeated(event: UpstreamEvent, bytes: Frame | undefined): boolean {
     // Reading `data` would parse a text delta.
     const number = event.delta === undefined ? event.data["sequence_number"] : event.delta.sequenceNumber;
     const before = this.#lastNumber;
@@ -230,8 +248,9 @@ export class StreamRepair {
       this.#isNumbered &&
       before !== undefined &&
       (number === before || typeof number !== "number") &&
-      isSameFrame(event.frame, this.#lastFrame);
-    this.#lastFrame = event.frame;
+      isSameFrame(bytes, this.#lastFrame);
+    this.#lastFrame = bytes;
+    this.#isLate = typeof number === "number" && before !== undefined && number < before;
     if (typeof number !== "number") return isSame;
     if (!isSame && before !== undefined && number <= before) this.#isNumbered = false;
     this.#lastNumber = number;
@@ -251,7 +270,8 @@ export class StreamRepair {
         return;
       }
       case "item done": {
-        const item = isRecord(data["item"]) ? data["item"] : {};
+        const { item } = data;
+        if (!isRecord(item)) return;
         const type = typeOfItem(item);
         const target = this.#find(data, type, item) ?? (type === undefined ? undefined : this.#create(type));
         if (target === undefined) return;
@@ -267,14 +287,16 @@ export class StreamRepair {
       case "text delta":
       case "text done": {
         const { kind } = role;
-        const target = this.#findOrCreate(data, role.itemType);
         const { list, indexKey, textKey } = PART_FORMS[kind];
         const text = data[role.is === "text delta" ? "delta" : textKey];
+        const target = typeof text === "string" ? this.#findOrCreate(data, role.itemType) : undefined;
+        // The event that finished the item had its whole text.
+        if (typeof text !== "string" || target === undefined || target.isClosed) return;
         const part = target.findPart(list, kind, data[indexKey]) ?? target.addPart(list, kind, data[indexKey]);
         if (role.is === "text done") {
           part.textDone = event;
-          if (typeof text === "string") part.finals.push(text);
-        } else if (typeof text === "string") {
+          part.finals.push(text);
+        } else {
           target.addText(part, text, event);
           if (kind === "output_text" && target.isAnnounced && !part.isClosed)
             this.#current = { part, outputIndex: target.index, id: utf8Of(target.id) };
@@ -282,18 +304,20 @@ export class StreamRepair {
         return;
       }
       case "arguments delta": {
-        const target = this.#findOrCreate(data, role.itemType);
-        if (typeof data["delta"] === "string") target.addArguments(data["delta"], event);
+        if (typeof data["delta"] === "string")
+          this.#findOrCreate(data, role.itemType)?.addArguments(data["delta"], event);
         return;
       }
       case "arguments done": {
-        this.#findOrCreate(data, role.itemType).finishArguments(event);
+        if (data["arguments"] !== undefined || data["input"] !== undefined || data["code"] !== undefined)
+          this.#findOrCreate(data, role.itemType)?.finishArguments(event);
         return;
       }
       case "annotation": {
-        const target = this.#findOrCreate(data, "message");
         const index = data["content_index"];
         if (!isRecord(data["annotation"])) return;
+        const target = this.#findOrCreate(data, "message");
+        if (target === undefined || target.isClosed) return;
         const part =
           target.findPart("content", "output_text", index) ?? target.addPart("content", "output_text", index);
         target.addAnnotation(part, data["annotation"], event);
@@ -304,7 +328,7 @@ export class StreamRepair {
         return;
       }
       default: {
-        this.#out.push(event);
+        if (data["item_id"] === undefined && data["output_index"] === undefined) this.#out.push(event);
       }
     }
   }
@@ -313,7 +337,9 @@ export class StreamRepair {
     const { data } = event;
     const fields = isRecord(data["part"]) ? data["part"] : {};
     const isReasoning = list === "summary" || fields["type"] === "reasoning_text";
+    if (!isRecord(data["part"]) && this.#named(data) === undefined) return;
     const target = this.#findOrCreate(data, isReasoning ? "reasoning" : "message");
+    if (target === undefined || target.isClosed) return;
     const kind =
       kindOfPart(fields, list, target.type ?? "message") ??
       (Object.keys(fields).length > 0 ? undefined : "output_text");
@@ -336,8 +362,11 @@ export class StreamRepair {
     if (typeof text === "string") part.finals.push(text);
   }
 
-  #findOrCreate(data: JsonObject, type: string): StreamedItem {
-    const target = this.#find(data, type) ?? this.#create(type);
+  /** @returns undefined if the event names an item of another type, so that it can't be what it says */
+  #findOrCreate(data: JsonObject, type: string): StreamedItem | undefined {
+    const found = this.#find(data, type);
+    if (found === undefined && this.#named(data)?.isClosed === false) return undefined;
+    const target = found ?? this.#create(type);
     this.#identify(target, data, {});
     if (target.type === undefined) {
       target.type = type;
@@ -346,6 +375,12 @@ export class StreamRepair {
     // A message or a reasoning item without `output_item.added` is announced by its first event. A call waits for its name.
     if (!target.isAnnounced) target.announce();
     return target;
+  }
+
+  /** Returns the item that upstream announced under the id or the index of this event. */
+  #named({ item_id, output_index }: JsonObject): StreamedItem | undefined {
+    const named = this.#byId.get(textOf(item_id)) ?? this.#byIndex.get(Number(output_index));
+    return named?.wasAdded === true ? named : undefined;
   }
 
   /**
@@ -367,7 +402,9 @@ export class StreamRepair {
     if (fits(byIndex)) return byIndex;
     return this.#items.findLast(
       (candidate) =>
-        !candidate.isClosed && fits(candidate) && (typeof index !== "number" || candidate.upstreamIndex === undefined),
+        !candidate.isClosed &&
+        fits(candidate) &&
+        (typeof index !== "number" || candidate.upstreamIndex === undefined || candidate.upstreamIndex === index),
     );
   }
 
@@ -457,8 +494,8 @@ export class StreamRepair {
     this.#out.push(event);
   }
 
-  #claimId(id: unknown, prefix: string): string {
-    const isUsable = typeof id === "string" && id !== "" && id.length <= MAX_ID_CHARS && !this.#ids.has(id);
+  #claimId(id: string, prefix: string): string {
+    const isUsable = id !== "" && id.length <= MAX_ID_CHARS && !this.#ids.has(id);
     const claimed = isUsable ? id : `${prefix}_${this.#random(ID_BYTES)}`;
     this.#ids.add(claimed);
     return claimed;
@@ -480,7 +517,7 @@ export class StreamRepair {
  * @returns the complete response, or the error if it failed
  */
 export function repairResponse(response: JsonObject, random: (bytes: number) => string): Terminal {
-  const repair = new StreamRepair({ random, isLive: false });
+  const repair = new StreamRepair({ random, live: undefined });
   if (response["status"] === "failed")
     return { kind: "error", body: response, hasOutput: itemsOf(response).length > 0, response };
   return repair.finish(response, textOf(response["status"]) || "completed", []);
@@ -491,7 +528,7 @@ export function eventsOfResponse(response: JsonObject): EventBatch {
   const events: EventBatch = [];
   let made = 0;
   const random = (): string => `${(made += 1)}`.padStart(ID_BYTES * 2, "0");
-  new StreamRepair({ random, isLive: false }).finish(response, textOf(response["status"]) || "completed", events);
+  new StreamRepair({ random, live: undefined }).finish(response, textOf(response["status"]) || "completed", events);
   return events;
 }
 

@@ -12,11 +12,13 @@ import { StreamedText } from "./streamed-text.ts";
 
 /** What an item needs from its stream. */
 export interface ItemStream {
-  /** Whether a caller receives the events as they come, so that the text in them can't be replaced. */
+  /** Whether a caller receives the deltas of a text as they come, so that the text can't be replaced. */
   readonly isLive: boolean;
+  /** Whether a caller receives the deltas of arguments as they come. */
+  readonly hasLiveArguments: boolean;
   emit: (event: UpstreamEvent) => void;
   /** Returns upstream's id of an item, or a new id if that one is missing or belongs to another item. */
-  claimId: (id: unknown, prefix: string) => string;
+  claimId: (id: string, prefix: string) => string;
   /** Returns the next output index. */
   claimIndex: (item: StreamedItem) => number;
 }
@@ -52,6 +54,8 @@ export class StreamedItem {
   #doneEvent: UpstreamEvent | undefined;
   /** The finished item, as the caller received it. */
   #closed: JsonObject | undefined;
+  /** The phase of a message when it was announced: the caller received its text as that of the answer or of a commentary. */
+  #phase: unknown;
 
   constructor(stream: ItemStream, type: string | undefined) {
     this.#stream = stream;
@@ -63,7 +67,7 @@ export class StreamedItem {
   }
 
   get callId(): string {
-    return textOf(this.#field("call_id"));
+    return this.#text("call_id");
   }
 
   get isEmpty(): boolean {
@@ -78,6 +82,9 @@ export class StreamedItem {
   /** Adds what an event says about the item itself. @param event set if the event is `output_item.added` */
   add(item: JsonObject, type: string | undefined, event?: UpstreamEvent): void {
     this.type ??= type;
+    // The caller has received the text of a message without a phase as that of the answer.
+    if (event !== undefined && !this.wasAdded && this.text !== "" && !isAnswerMessage(item) && this.#stream.isLive)
+      throw contradiction("late phase");
     this.wasAdded ||= event !== undefined;
     this.#added = { ...withoutNulls(item), ...this.#added };
     this.announce(event);
@@ -91,16 +98,15 @@ export class StreamedItem {
     const { type } = this;
     if (this.isAnnounced || type === undefined) return;
     if (CALLS.has(type)) {
-      const hasName = textOf(this.#field("name")) !== "";
+      const hasName = this.#text("name") !== "";
       if (!hasName && isLast) throw contradiction("a call without a name");
       if (!hasName || (this.callId === "" && !isLast)) return;
     }
-    this.id = this.#stream.claimId(this.#field("id"), itemIdPrefix(type));
+    this.id = this.#stream.claimId(this.#text("id"), itemIdPrefix(type));
     this.index = this.#stream.claimIndex(this);
     const item = this.#startedItem(type);
-    const isSame =
-      event !== undefined && event.data["output_index"] === this.index && isEqual(event.data["item"], item);
-    this.#stream.emit(isSame ? event : made("response.output_item.added", { output_index: this.index, item }));
+    this.#phase = item["phase"];
+    this.#emitOr(event, "response.output_item.added", { output_index: this.index }, "item", item);
     for (const list of LISTS) for (const part of this[list]) this.#announcePart(part);
     this.#emitArguments("");
   }
@@ -116,7 +122,10 @@ export class StreamedItem {
       item["summary"] = [];
       if (item["content"] !== undefined) item["content"] = [];
     }
-    if (CALLS.has(type)) item["call_id"] = this.callId || this.id;
+    if (CALLS.has(type)) {
+      item["call_id"] = this.callId || this.id;
+      item["name"] = this.#text("name");
+    }
     const form = this.#argumentsForm();
     if (form !== undefined) item[form.textKey] = "";
     return item;
@@ -154,8 +163,7 @@ export class StreamedItem {
     part.isAnnounced = true;
     const at = this.#placeOf(part);
     const started = part.started();
-    const isSame = event !== undefined && hasAll(event.data, at) && isEqual(event.data["part"], started);
-    this.#stream.emit(isSame ? event : made(part.form.added, { ...at, part: started }));
+    this.#emitOr(event, part.form.added, at, "part", started);
     if (part.kind !== undefined) this.#emitText(part, part.text.takePending());
   }
 
@@ -171,6 +179,12 @@ export class StreamedItem {
     part.text.takePending();
     if (text === "" && delta !== "") return;
     this.#stream.emit(corrected(event, part.form.delta, { ...this.#placeOf(part), delta: text }));
+  }
+
+  /** Emits upstream's event if it says exactly this, or else an event that does. */
+  #emitOr(event: UpstreamEvent | undefined, type: string, at: JsonObject, key: string, value: JsonObject): void {
+    const isSame = event !== undefined && hasAll(event.data, { ...at, type }) && isEqual(event.data[key], value);
+    this.#stream.emit(isSame ? event : made(type, { ...at, [key]: value }));
   }
 
   #emitText(part: StreamedPart, delta: string): void {
@@ -253,6 +267,7 @@ export class StreamedItem {
     const form = this.#argumentsForm();
     if (form !== undefined && this.#terminal[form.textKey] !== undefined) {
       const mine = this.#arguments.toString();
+      // A finished call was sent to every caller of a stream, even without the deltas.
       const merged = mergeArguments(mine, [jsonTextOf(this.#terminal[form.textKey])], this.#stream.isLive);
       if (merged !== mine && this.#stream.isLive) throw contradiction("late arguments");
       this.#arguments.replace(merged);
@@ -273,10 +288,7 @@ export class StreamedItem {
     const event = this.#doneEvent;
     const sent = event?.data["item"];
     this.#closed = this.#mergedItem(isRecord(sent) ? sent : {}, status);
-    const isSame = event !== undefined && event.data["output_index"] === this.index && sent === this.#closed;
-    this.#stream.emit(
-      isSame ? event : made("response.output_item.done", { output_index: this.index, item: this.#closed }),
-    );
+    this.#emitOr(event, "response.output_item.done", { output_index: this.index }, "item", this.#closed);
   }
 
   #closePart(part: StreamedPart): void {
@@ -300,8 +312,7 @@ export class StreamedItem {
     }
     const value = part.value();
     const { partDone } = part;
-    const isSame = partDone !== undefined && hasAll(partDone.data, at) && isEqual(partDone.data["part"], value);
-    this.#stream.emit(isSame ? partDone : made(part.form.partDone, { ...at, part: value }));
+    this.#emitOr(partDone, part.form.partDone, at, "part", value);
   }
 
   /** Adds the parts of the finished items. */
@@ -330,7 +341,7 @@ export class StreamedItem {
         // An empty part in a hollow item says nothing.
         if (kind !== undefined && text === "" && this[list].length > 0) continue;
         if (this.isClosed && this.#stream.isLive && this.type === "message") throw contradiction("late part");
-        part = this.addPart(list, kind, undefined);
+        part = this.addPart(list, kind, this[list].length);
       }
       part.addFields(fields);
       if (!part.isClosed) part.finals.push(text);
@@ -372,15 +383,14 @@ export class StreamedItem {
     if (this.#arguments.isEmpty && !finals.some((text) => text !== ""))
       finals.push(jsonTextOf(this.#added[form.textKey]));
     const merge = form.textKey === "arguments" ? mergeArguments : mergeText;
-    const merged = merge(streamed, finals, this.#stream.isLive);
+    const merged = merge(streamed, finals, this.#stream.hasLiveArguments);
     const text = merged === streamed ? streamed + this.#arguments.end() : merged;
     this.#emitArguments(text.startsWith(streamed) ? text.slice(streamed.length) : "");
     this.#arguments.replace(text);
     const done = { ...this.#place(), [form.textKey]: text };
     const event = this.#argumentsDone;
     if (event !== undefined) this.#stream.emit(corrected(event, form.done, done));
-    else if (this.type === "function_call")
-      this.#stream.emit(made(form.done, { ...done, name: textOf(this.#field("name")) }));
+    else if (this.type === "function_call") this.#stream.emit(made(form.done, { ...done, name: this.#text("name") }));
     else if (text !== "") this.#stream.emit(made(form.done, done));
   }
 
@@ -402,8 +412,7 @@ export class StreamedItem {
     set("status", own === "" || own === "in_progress" ? status : own);
     if (this.type === "message") {
       set("role", textOf(item["role"]) || "assistant");
-      // The caller received the text as that of the answer or of a commentary, whatever a later event says.
-      if (this.wasAdded && isAnswerMessage(item) !== isAnswerMessage(this.#added)) set("phase", this.#added["phase"]);
+      if (isAnswerMessage(item) !== isAnswerMessage({ phase: this.#phase })) set("phase", this.#phase);
     }
     for (const list of LISTS) {
       if (this.type !== "reasoning" && (this.type !== "message" || list === "summary")) continue;
@@ -414,7 +423,7 @@ export class StreamedItem {
     }
     if (this.type !== undefined && CALLS.has(this.type)) {
       set("call_id", this.callId || this.id);
-      set("name", textOf(this.#field("name")));
+      set("name", this.#text("name"));
     }
     const form = this.#argumentsForm();
     if (form !== undefined) set(form.textKey, this.#arguments.toString());
@@ -426,9 +435,9 @@ export class StreamedItem {
     return this.#closed ?? this.#mergedItem({}, "incomplete");
   }
 
-  /** The first event that has a value says what callers rely on, such as a call id. */
-  #field(name: string): unknown {
-    return this.#added[name] ?? this.#done[name] ?? this.#terminal[name];
+  /** The first event that has a text says what callers rely on, such as a call id. */
+  #text(name: string): string {
+    return textOf(this.#added[name]) || textOf(this.#done[name]) || textOf(this.#terminal[name]);
   }
 
   #place(): JsonObject {

@@ -44,7 +44,7 @@ function readUnrequestedStream(
   random: (bytes: number) => string,
 ): JsonObject | undefined {
   if (!/^(?:event|data|id|retry)?:/.test(text)) return undefined;
-  const repair = new StreamRepair({ random, isLive: false });
+  const repair = new StreamRepair({ random, live: undefined });
   let hasEvent = false;
   for (const part of text.split(/\r\n\r\n|\n\n|\r\r/)) {
     const event = parseFrame(part);
