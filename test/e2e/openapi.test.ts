@@ -1,5 +1,6 @@
 // Sends every example of /openapi.json to the production bundle unchanged, provokes every failure that can be provoked, and validates each
 // response against the document.
+import { get as httpGet } from "node:http";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { ANSWER_ID, JOB_ID, RUN_ID, FOLLOW_UP_ID } from "../../src/openapi/parameters.ts";
 import { openApiDocument } from "../../src/openapi/document.ts";
@@ -129,6 +130,26 @@ test("a stream that breaks ends with the documented error", async () => {
   const response = await post("/ask", askRequest({ model: "emulate/cut", stream: true, cache: false }));
   const { events = [] } = await validate({ path: "/ask", method: "post" }, response);
   expect(events.at(-1)).toMatchObject({ event: "error", data: { error: { code: "upstream_error" } } });
+});
+
+test("a WebSocket at /v1/responses is refused", async () => {
+  // fetch can't send this header.
+  const [status, body] = await new Promise<[number | undefined, string]>((resolve, reject) => {
+    const headers = { connection: "Upgrade", upgrade: "websocket", "sec-websocket-version": "13" };
+    httpGet(new URL("/v1/responses", example.url), {
+      headers: { ...headers, "sec-websocket-key": "aGVsbG8gaGVsbG8gaGVsbG8=" },
+    })
+      .on("response", (response) => {
+        response
+          .setEncoding("utf8")
+          .toArray()
+          .then((texts) => resolve([response.statusCode, texts.join("")]), reject);
+      })
+      .on("error", reject);
+  });
+  const { error } = JSON.parse(body) as ErrorBody;
+  expect([status, error.code]).toEqual([426, "upgrade_required"]);
+  provoked.add(error.code);
 });
 
 test("a method that /ask does not have is refused, and Allow lists its methods", async () => {
