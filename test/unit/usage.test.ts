@@ -162,8 +162,15 @@ describe("usage", () => {
   test("is unknown, or whole numbers that add up and contain their details; its input is never 0", () => {
     const number = fc.oneof(fc.nat(5), fc.integer(), fc.double(), fc.constantFrom(1e9, 1e18, null, "5"));
     const names = [
-      ...["input_tokens", "output_tokens", "prompt_tokens", "completion_tokens", "total_tokens"],
-      ...["cached_tokens", "prompt_cache_hit_tokens", "cache_read_input_tokens", "cache_creation_input_tokens"],
+      "input_tokens",
+      "output_tokens",
+      "prompt_tokens",
+      "completion_tokens",
+      "total_tokens",
+      "cached_tokens",
+      "prompt_cache_hit_tokens",
+      "cache_read_input_tokens",
+      "cache_creation_input_tokens",
     ];
     const details = fc.dictionary(fc.constantFrom("cached_tokens", "reasoning_tokens"), number);
     const sent = fc

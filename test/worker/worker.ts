@@ -17,7 +17,7 @@ export const KEYS = { alice: "sk_alice_0123456789ab", alice2: "sk_alice_second_0
 export const SERVER_KEYS = `alice:${KEYS.alice},alice:${KEYS.alice2},bob:${KEYS.bob}`;
 
 export interface ErrorBody {
-  error: { message: string; type: string; code: string; param: string; request_id: string };
+  error: { message: string; type: string; code: string; param: string; request_id: string; detail_code?: string };
 }
 
 export type HeaderTable = Record<string, string>;
@@ -123,16 +123,18 @@ export async function problemOf(response: Response): Promise<ErrorBody["error"]>
   return error;
 }
 
-/** docs/contract.md §8: all values are strings, and the request id is in both places. */
+/** docs/contract.md §8: all values are strings, and the request id is in both places. Only OpenAI's routes have `detail_code`. */
 export function expectEnvelope(response: Response, error: unknown): void {
   const some = expect.stringMatching(/./) as string;
-  expect(error).toStrictEqual({
+  const { detail_code: detail, ...rest } = error as ErrorBody["error"];
+  expect(rest).toStrictEqual({
     message: some,
     type: some,
     code: some,
     param: expect.any(String) as string,
     request_id: some,
   });
+  expect(detail ?? "absent").toMatch(/^[a-z_]+$/);
   expect(response.headers.get("x-request-id")).toBe((error as ErrorBody["error"]).request_id);
   expect(response.headers.get("cache-control")).toBe("no-store");
 }
