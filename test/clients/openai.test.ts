@@ -16,6 +16,7 @@ import type {
   ResponseFunctionToolCall,
   ResponseInputItem,
   ResponseOutputItem,
+  ResponseStreamEvent,
 } from "openai/resources/responses/responses";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import * as z from "zod";
@@ -94,7 +95,6 @@ test.each([
   "refusal",
   "incomplete",
   "reasoning-only",
-  "failed",
   "phases",
   "two-messages",
   "chat-compat",
@@ -207,7 +207,7 @@ test("a wrong key is an AuthenticationError, and upstream is not called", async 
   ]) {
     const error = await failure(work());
     expect(error).toBeInstanceOf(AuthenticationError);
-    expect(error).toMatchObject({ status: 401, code: "invalid_credentials", type: "authentication_error" });
+    expect(error).toMatchObject({ status: 401, code: "invalid_api_key", type: "invalid_request_error" });
   }
   expect(gateway.emulator.received).toEqual([]);
 });
@@ -215,7 +215,7 @@ test("a wrong key is an AuthenticationError, and upstream is not called", async 
 test("429 is a RateLimitError, and the SDK's retry after Retry-After succeeds", async () => {
   const limited = await failure(client.responses.create({ model: "emulate/429-retry-after/1", input: PROMPT }));
   expect(limited).toBeInstanceOf(RateLimitError);
-  expect(limited).toMatchObject({ code: "upstream_rate_limited", headers: expect.objectContaining({}) });
+  expect(limited).toMatchObject({ code: "rate_limit_exceeded", headers: expect.objectContaining({}) });
   expect((limited as RateLimitError).headers?.get("retry-after")).toBe("1");
   expect(gateway.emulator.calls()).toBe(1);
   gateway.emulator.clear();
@@ -236,17 +236,21 @@ test.each(["500", "reset-before-headers", "520"])(
         client.responses.create({ model: `emulate/${name}`, input: PROMPT, stream }, { maxRetries: 2 }),
       );
       expect(error).toBeInstanceOf(InternalServerError);
-      expect(error).toMatchObject({ status: 502, code: "upstream_error", type: "server_error" });
+      expect(error).toMatchObject({
+        status: 502,
+        code: "server_error",
+        type: "server_error",
+        error: { detail_code: "upstream_error" },
+      });
       expect(gateway.emulator.calls()).toBe(1);
     }
   },
 );
 
-test.each(["cut", "reset", "bare-json", "error-event", "error-event-nested"])(
-  "a stream that breaks (emulate/%s) is an APIError with our code, in an iteration and in the helper, after one upstream call",
+test.each(["cut", "reset", "bare-json", "error-event"])(
+  "a stream that breaks (emulate/%s) is an APIError with OpenAI's code, in an iteration and in the helper, after one upstream call",
   async (name) => {
     const body = { model: `emulate/${name}`, input: PROMPT };
-    const code = name === "error-event-nested" ? "upstream_rate_limited" : "upstream_error";
     const iterate = async (): Promise<void> => {
       for await (const _ of await client.responses.create({ ...body, stream: true }, { maxRetries: 2 }));
     };
@@ -254,7 +258,7 @@ test.each(["cut", "reset", "bare-json", "error-event", "error-event-nested"])(
       gateway.emulator.clear();
       const error = await failure(work());
       expect(error).toBeInstanceOf(APIError);
-      expect(error).toMatchObject({ code });
+      expect(error).toMatchObject({ code: "server_error" });
       expect(gateway.emulator.calls()).toBe(1);
       await sleep(50);
       expect(gateway.responses.at(-1)?.text).not.toContain("[DONE]");
@@ -273,8 +277,8 @@ test.each(["cut", "reset", "bare-json"])(
     for (const _ of [1, 2]) {
       const error = await failure(client.responses.create(body, options));
       expect(error).toBeInstanceOf(InternalServerError);
-      expect(error).toMatchObject({ status: 502, code: "upstream_error" });
-      expect(await failure(iterate())).toMatchObject({ code: "upstream_error" });
+      expect(error).toMatchObject({ status: 502, code: "server_error" });
+      expect(await failure(iterate())).toMatchObject({ code: "server_error" });
     }
     expect(gateway.emulator.calls()).toBe(1);
   },
@@ -296,6 +300,53 @@ test("with an Idempotency-Key, the SDK's retry after a broken connection gets th
   expect([response.output_text, requests, gateway.emulator.calls()]).toEqual([ANSWER, 2, 1]);
 });
 
+test("a stored response can be read as a stream, also from an event on, and by responses.stream", async () => {
+  const response = await client.responses.create({ model, input: PROMPT });
+  const read = async (starting_after?: number): Promise<ResponseStreamEvent[]> => {
+    const query = {
+      stream: true as const,
+      include_obfuscation: false,
+      ...(starting_after === undefined ? {} : { starting_after }),
+    };
+    const events = [];
+    for await (const event of await client.responses.retrieve(response.id, query)) events.push(event);
+    return events;
+  };
+  const events = await until(() => read());
+  expect(events.at(-1)).toMatchObject({ type: "response.completed", response: { output_text: ANSWER } });
+  expect(await read(3)).toEqual(events.filter(({ sequence_number }) => sequence_number > 3));
+  const seen: number[] = [];
+  const stream = client.responses.stream({ response_id: response.id, starting_after: 3 });
+  stream.on("event", (event) => void seen.push(event.sequence_number));
+  expect((await stream.finalResponse()).output_text).toBe(ANSWER);
+  expect(seen).toEqual(events.map(({ sequence_number }) => sequence_number).filter((number) => number > 3));
+});
+
+test("models.retrieve returns a model of the list, and fails for another name as with OpenAI", async () => {
+  const [first] = (await client.models.list()).data;
+  expect(await client.models.retrieve(first?.id ?? "")).toEqual(first);
+  const error = await failure(client.models.retrieve("gpt-0"));
+  expect(error).toBeInstanceOf(NotFoundError);
+  expect(error).toMatchObject({ code: "model_not_found", type: "invalid_request_error", param: "model" });
+});
+
+test("a method of the SDK that has no route here fails with a sentence that names what serves instead", async () => {
+  for (const [work, instead] of [
+    [
+      () => client.chat.completions.create({ model, messages: [{ role: "user", content: PROMPT }] }),
+      "POST /v1/responses",
+    ],
+    [() => client.conversations.create({}), "previous_response_id"],
+    [() => client.responses.inputTokens.count({ model, input: PROMPT }), "usage"],
+    [() => client.responses.compact({ model, input: PROMPT }), "previous_response_id"],
+    [() => client.embeddings.create({ model, input: PROMPT }), "UniAPI"],
+  ] as const) {
+    const error = await failure(work());
+    expect(error).toBeInstanceOf(NotFoundError);
+    expect(error.message).toContain(instead);
+  }
+});
+
 test("retrieve, inputItems.list and delete work by id, and a deleted response is gone", async () => {
   const response = await client.responses.create({ model, input: PROMPT, metadata: { order: "7" } });
   const again = await until(() => client.responses.retrieve(response.id));
@@ -308,7 +359,8 @@ test("retrieve, inputItems.list and delete work by id, and a deleted response is
   });
   const items = [];
   for await (const item of client.responses.inputItems.list(response.id, { order: "asc" })) items.push(item);
-  expect(items).toEqual([{ id: expect.any(String), type: "message", role: "user", content: PROMPT }]);
+  const content = [{ type: "input_text", text: PROMPT }];
+  expect(items).toEqual([{ id: expect.any(String), type: "message", role: "user", status: "completed", content }]);
   await client.responses.delete(response.id);
   for (const work of [() => client.responses.retrieve(response.id), () => client.responses.delete(response.id)]) {
     expect(await failure(work())).toBeInstanceOf(NotFoundError);
