@@ -3,16 +3,7 @@
 import { createOpenAI, type OpenAILanguageModelResponsesOptions } from "@ai-sdk/openai";
 import { createOpenResponses } from "@ai-sdk/open-responses";
 import { Agent, run, setDefaultOpenAIClient, setTracingDisabled, tool as agentTool } from "@openai/agents";
-import {
-  APICallError,
-  generateText,
-  isStepCount,
-  type LanguageModel,
-  Output,
-  pruneMessages,
-  streamText,
-  tool,
-} from "ai";
+import { APICallError, generateText, isStepCount, type LanguageModel, Output, streamText, tool } from "ai";
 import OpenAI from "openai";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import * as z from "zod";
@@ -46,8 +37,6 @@ const tools = {
   weather: tool({ inputSchema: z.object({ city: z.string() }), execute: ({ city }) => `sunny in ${city}` }),
 };
 const REASONS = { reasoningEffort: "low", reasoningSummary: "detailed" } satisfies OpenAILanguageModelResponsesOptions;
-/** The SDK can't know from the model's name that it reasons. */
-const DELETED_ITEMS = { model: "emulate/forgets-items", openai: { ...REASONS, forceReasoning: true } };
 
 describe.each(["openai", "open-responses"])("the provider %s", (name) => {
   const modelOf = (model: string): LanguageModel => providers[name]?.(model) ?? expect.fail("no such provider");
@@ -124,44 +113,6 @@ describe.each(["openai", "open-responses"])("the provider %s", (name) => {
   });
 });
 
-describe("when the relay has deleted the items that the AI SDK refers to", () => {
-  const loopOptions = (openai: OpenAILanguageModelResponsesOptions, prunes: boolean) => ({
-    model: providers["openai"]?.(DELETED_ITEMS.model) ?? expect.fail("no such provider"),
-    prompt: PROMPT,
-    tools,
-    stopWhen: isStepCount(3),
-    maxRetries: 0,
-    providerOptions: { openai },
-    ...(prunes
-      ? {
-          prepareStep: ({ messages }: { messages: Parameters<typeof pruneMessages>[0]["messages"] }) => ({
-            messages: pruneMessages({ messages, reasoning: "all" }),
-          }),
-        }
-      : {}),
-  });
-
-  test("the 400 names the remedy but no upstream id", async () => {
-    const error = await generateText(loopOptions(DELETED_ITEMS.openai, false)).catch((thrown: unknown) => thrown);
-    expect(APICallError.isInstance(error)).toBe(true);
-    const { message, statusCode } = error as APICallError;
-    expect(statusCode).toBe(400);
-    expect(message).toContain("store: false");
-    expect(message).toContain("pruneMessages");
-    expect(message).toContain("previous_response_id");
-    expect(message).not.toMatch(/rs_|\[redacted\]/);
-    expect(JSON.stringify(gateway.sent().at(-1))).toContain("item_reference");
-  });
-
-  test("with the remedy of docs/clients.md the loop completes, with and without streaming", async () => {
-    const options = loopOptions({ ...DELETED_ITEMS.openai, store: false }, true);
-    const result = await generateText(options);
-    expect([result.text, result.steps.length]).toEqual([ANSWER_WITH_OUTPUT, 2]);
-    expect(await streamText(options).text).toBe(ANSWER_WITH_OUTPUT);
-    expect(JSON.stringify(gateway.sent().map(({ input }) => input))).not.toMatch(/item_reference|rs_/);
-  });
-});
-
 describe("@openai/agents", () => {
   const agent = new Agent({
     name: "Guide",
@@ -185,14 +136,6 @@ describe("@openai/agents", () => {
     await streamed.completed;
     expect([text, streamed.finalOutput]).toEqual([ANSWER_WITH_OUTPUT, ANSWER_WITH_OUTPUT]);
     expect(gateway.emulator.calls()).toBe(4);
-  });
-
-  test("with reasoningItemIdPolicy: omit the loop completes, although the relay has deleted the items", async () => {
-    const withDeletedItems = agent.clone({ model: DELETED_ITEMS.model });
-    await expect(run(withDeletedItems, PROMPT)).rejects.toThrow("leave reasoning items out");
-    expect((await run(withDeletedItems, PROMPT, { reasoningItemIdPolicy: "omit" })).finalOutput).toBe(
-      ANSWER_WITH_OUTPUT,
-    );
   });
 
   test("turns linked by previousResponseId know the whole conversation, although upstream has deleted it", async () => {

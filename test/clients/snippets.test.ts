@@ -1,4 +1,4 @@
-// Runs every snippet of docs/clients.md unchanged in its own process. Upstream deletes its stored responses after each call.
+// Runs every snippet of docs/clients.md unchanged in its own process, with a reasoning model whose backends share nothing.
 import { execFile } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -16,23 +16,20 @@ const EXPECTED_OUTPUT: Record<string, string> = {
   "`ai` (7.0.173) with `@ai-sdk/openai` (4.0.118)": 'Function outputs: "Sunny in',
   "`ai` with `@ai-sdk/open-responses` (2.0.36)": 'You said: "Say hello."',
   "`@openai/agents` (0.20.0)": 'Function outputs: "Sunny in',
+  "`@langchain/openai` (1.6.0) with `@langchain/core` (1.4.0)": 'Function outputs: "Sunny in',
 };
-/** Loaded before a snippet: deletes upstream's stored responses after every call. */
-const DELETE_AFTER_EACH_CALL = `
+/** Loaded before a snippet: its model reasons, behind a relay whose backends share nothing. */
+const SHARES_NOTHING = `
 const { fetch } = globalThis;
-globalThis.fetch = async (...args) => {
-  const response = await fetch(...args);
-  const body = await response.text();
-  await fetch(process.env.EMULATOR_URL + "/emulator/responses", { method: "DELETE" });
-  return new Response(body, response);
-};`;
+globalThis.fetch = (url, init) =>
+  fetch(url, { ...init, body: init?.body?.replace('"gpt-6-luna"', '"gpt-6-luna/emulate/shares-nothing"') });`;
 
 let gateway: Gateway;
 let dir: string;
 beforeAll(async () => {
   gateway = await startGateway();
   dir = mkdtempSync(join(import.meta.dirname, "node_modules", ".snippets-"));
-  writeFileSync(join(dir, "delete-after-each-call.mjs"), DELETE_AFTER_EACH_CALL);
+  writeFileSync(join(dir, "shares-nothing.mjs"), SHARES_NOTHING);
 });
 afterAll(async () => {
   rmSync(dir, { recursive: true, force: true });
@@ -63,17 +60,9 @@ test.concurrent.each(SNIPPETS)(
       `snippet-${SNIPPETS.findIndex((each) => each.code === code)}.${language === "ts" ? "mjs" : "sh"}`,
     );
     writeFileSync(file, code);
-    const env = {
-      ...process.env,
-      GATEWAY_URL: gateway.url,
-      GATEWAY_KEY: SERVER_KEY,
-      EMULATOR_URL: gateway.emulator.url,
-      NODE_OPTIONS: "",
-    };
+    const env = { ...process.env, GATEWAY_URL: gateway.url, GATEWAY_KEY: SERVER_KEY, NODE_OPTIONS: "" };
     const [program, args] =
-      language === "ts"
-        ? [process.execPath, ["--import", join(dir, "delete-after-each-call.mjs"), file]]
-        : ["sh", [file]];
+      language === "ts" ? [process.execPath, ["--import", join(dir, "shares-nothing.mjs"), file]] : ["sh", [file]];
     const { stdout } = await promisify(execFile)(program, args, { env });
     expect(stdout.replaceAll(String.raw`\"`, '"')).toContain(EXPECTED_OUTPUT[heading]);
   },
