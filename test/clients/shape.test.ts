@@ -122,7 +122,6 @@ const EXCHANGES: Record<string, Data> = {
   citations: { model: "gpt-6-sol", tools: [{ type: "web_search" }] },
   "a refusal": { model: "emulate/refusal" },
   "an incomplete text": { model: "emulate/incomplete" },
-  "a failure": { model: "emulate/failed" },
   "an answer converted from chat": { model: "emulate/chat-compat" },
   "function calls converted from chat": { model: "emulate/chat-compat", tools: [WEATHER] },
   "an answer without usage": { model: "emulate/no-usage" },
