@@ -204,7 +204,8 @@ describe("an error is classified by code first, then by status", () => {
   ])("the wait in %j is %s s", (message, seconds) => {
     const { details } = problemOf(429, { code: "rate_limit_exceeded", message });
     expect(details.retryAfter).toBe(seconds ?? 5);
-    expect(details.upstreamRetryAfter).toBe(seconds);
+    // Only a header makes the Worker itself call again.
+    expect(details.upstreamRetryAfter).toBeUndefined();
     expect(problemOf(429, { message }, 3).details.retryAfter).toBe(3);
   });
 

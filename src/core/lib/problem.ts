@@ -68,7 +68,7 @@ export interface ProblemDetails {
   upstreamCode?: string;
   /** Seconds after which a retry makes sense, sent as `Retry-After`. */
   retryAfter?: number;
-  /** The seconds of upstream's own `Retry-After`. Absent if upstream sent none; `retryAfter` is then a guess. */
+  /** The seconds of upstream's own `Retry-After`. Absent if upstream sent none; `retryAfter` is then from its message, or a guess. */
   upstreamRetryAfter?: number;
   /** Whether upstream may have billed the failed call; absent if upstream was not called. */
   paid?: "unpaid" | "maybe";

@@ -1,7 +1,7 @@
 // Maps UniAPI's refusals and failures to Problems, and decides whether the call may have been paid. Error codes take precedence over
 // statuses, which mislead: an exhausted quota has status 429, a missing model 503, and any error may have 200. Sources: docs/contract.md
 // §8, and the code of one-hub and new-api.
-import { Problem, type ProblemCode } from "../lib/problem.ts";
+import { Problem, type ProblemCode, type ProblemDetails } from "../lib/problem.ts";
 import { type ErrorFields, errorFields } from "./error-fields.ts";
 import { redact, redactSecrets } from "./redact.ts";
 import { type RefusalSubject, refusalOf } from "./refusal.ts";
@@ -227,8 +227,7 @@ export function upstreamProblem(fault: UpstreamErrorInput, secrets: readonly str
   const meaning = meaningOf(fault, error);
   const loggedCode = isPlain(error.code, PLAIN_CODE, secrets) ? error.code.toLowerCase() : "other";
   const common = { paid: meaning.paid, reason: `upstream ${fault.status}${error.code === "" ? "" : ` ${loggedCode}`}` };
-  const waitS = fault.retryAfter ?? retryAfterInMessage(error.message);
-  const wait = waitS === undefined ? {} : { retryAfter: waitS, upstreamRetryAfter: waitS };
+  const wait = waitOf(fault, error);
 
   switch (meaning.problem) {
     case "upstream_quota":
@@ -280,6 +279,16 @@ export function upstreamProblem(fault: UpstreamErrorInput, secrets: readonly str
         common,
       );
   }
+}
+
+function waitOf(
+  { retryAfter }: UpstreamErrorInput,
+  { message }: UpstreamError,
+): Pick<ProblemDetails, "retryAfter" | "upstreamRetryAfter"> {
+  if (retryAfter !== undefined) return { retryAfter, upstreamRetryAfter: retryAfter };
+  // The Worker itself repeats a call only if a header says when, since a message is meant for people.
+  const seconds = retryAfterInMessage(message);
+  return seconds === undefined ? {} : { retryAfter: seconds };
 }
 
 /** An error's fields, and the status that they and the HTTP status amount to. */
@@ -352,7 +361,7 @@ function subjectOf(error: UpstreamError): RefusalSubject | undefined {
 function rejection(
   httpStatus: number,
   error: UpstreamError,
-  details: Problem["details"],
+  details: ProblemDetails,
   secrets: readonly string[],
 ): Problem {
   if (NO_SUCH_ITEM.test(error.message)) return unknownItem(error.message, details, secrets);
@@ -382,7 +391,7 @@ function shownCodeOf({ code, type, message }: UpstreamError, secrets: readonly s
 }
 
 /** The problem for an item that another backend may have stored. OpenAI's own message advises storing it, which does not help here. */
-function unknownItem(message: string, details: Problem["details"], secrets: readonly string[]): Problem {
+function unknownItem(message: string, details: ProblemDetails, secrets: readonly string[]): Problem {
   const id = redactSecrets(/ids? '?([\w-]{1,80})/i.exec(message)?.[1] ?? "", secrets);
   return new Problem(
     "item_not_found",
