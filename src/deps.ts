@@ -13,6 +13,7 @@ import type { FetchJwks } from "./platform/jwks.ts";
 import type { Store } from "./platform/kv.ts";
 import type { Log, LogFields } from "./platform/log.ts";
 import type { Receive } from "./platform/io/receive-body.ts";
+import type { RecentItems } from "./platform/recent-items.ts";
 import type { WarnOfShutdowns } from "./platform/shutdown-warnings.ts";
 import type { Siteverify } from "./platform/turnstile.ts";
 import type { Upstream } from "./platform/upstream/upstream.ts";
@@ -34,8 +35,10 @@ export interface Deps {
   sendCallback: SendCallback;
   /** The value of a secret that the config names; undefined if it is not set. */
   secretOf: (name: string) => string | undefined;
-  /** Turns, cached answers and chain support in KV. */
+  /** Turns, items, cached answers and chain support in KV. */
   store: Store;
+  /** The items that this isolate wrote to KV a moment ago. */
+  recentItems: RecentItems;
   idKeys: IdKeys;
   /** Base URL of upstream. It is part of cache keys, since another upstream gives other answers. */
   baseUrl: string;

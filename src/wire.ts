@@ -28,6 +28,7 @@ import { createJwksCache } from "./platform/jwks.ts";
 import { createStore } from "./platform/kv.ts";
 import { createLog, type Log } from "./platform/log.ts";
 import { createReceiver } from "./platform/io/receive-body.ts";
+import { createRecentItems } from "./platform/recent-items.ts";
 import { createRateLimiter } from "./platform/rate-limit.ts";
 import { createShutdownWarnings } from "./platform/shutdown-warnings.ts";
 import { createSiteverify } from "./platform/turnstile.ts";
@@ -156,6 +157,7 @@ async function buildDeps(config: Config, env: Settings, log: Log): Promise<Deps>
     }),
     secretOf,
     store: createStore(env.RESPONSES, log.warn),
+    recentItems: createRecentItems(now),
     chainSupport: createChainSupport(now),
     warnOfShutdowns: createShutdownWarnings(config, now, log.warn),
     log,

@@ -21,6 +21,7 @@ import type { Deps, RequestContext } from "../deps.ts";
 import { findParent, type Parent, parentNotFound } from "./chain.ts";
 import { chainSupportKey, type Continuity, continueTurn, continuityOf } from "./continuity.ts";
 import { identityOf } from "./identity.ts";
+import { resolveReferences } from "./item-index.ts";
 import { openWithRepair } from "./items.ts";
 import { type OpenedCall, readTerminal, readCompleteResponse } from "./upstream-call.ts";
 import { type FinishedAnswer, PendingTurn } from "./pending-turn.ts";
@@ -42,6 +43,8 @@ export interface Question {
   stream: boolean;
   /** Which deltas a stream sends to the caller as they come: those of texts, or also those of a call's arguments. */
   live: "text" | "all";
+  /** Whether a later request may refer to items of the answer by their ids. */
+  indexesItems?: boolean;
   /** Whether to wait and retry if upstream is busy and asks for a short wait. False on /v1/responses, where OpenAI's SDKs do this. */
   retryIfBusy: boolean;
 }
@@ -110,10 +113,11 @@ function rethrowForRestricted(error: unknown): never {
  */
 async function lookUpOrCall(
   deps: Deps,
-  question: Question,
+  asked: Question,
   context: RequestContext,
 ): Promise<WholeAnswer | StreamedAnswer> {
   assertNotPaused(deps);
+  const question = await withReferencedItems(deps, asked, context);
   const { composed, cacheControl, previousId } = question;
   const { logFields } = context;
   const { owner } = context.caller;
@@ -150,6 +154,15 @@ async function lookUpOrCall(
   }
   logFields.cache = cacheKey === undefined ? "bypass" : cacheReadKey === undefined ? "refresh" : "miss";
   return await callUpstream(pending, texts.noChainSupport !== null);
+}
+
+/** Replaces references in the input by the items themselves, so that the turn has them, too. */
+async function withReferencedItems(deps: Deps, question: Question, { caller }: RequestContext): Promise<Question> {
+  const { composed } = question;
+  // A restricted caller's input has messages only.
+  if (caller.grant !== undefined) return question;
+  const input = await resolveReferences(deps, caller.owner, composed.body["input"]);
+  return input === undefined ? question : { ...question, composed: { ...composed, body: { ...composed.body, input } } };
 }
 
 /**

@@ -11,9 +11,11 @@ import type { Deps, RequestContext } from "../deps.ts";
 import type { Question } from "./answer.ts";
 import { BudgetHold, costOf } from "./budget-hold.ts";
 import type { Parent } from "./chain.ts";
+import { indexItems } from "./item-index.ts";
 
 /**
- * With continuity `gateway`, the next request needs this turn from KV. So the end of the answer waits for the write, but at most this long.
+ * The next request needs an item that it refers to from KV, and with continuity `gateway` also the turn. So the end of the answer waits for
+ * the writes, but at most this long.
  */
 const TURN_WRITE_WAIT_MS = 300;
 
@@ -109,6 +111,8 @@ export class PendingTurn {
     // The cached answer may contain another caller's metadata, so the request's metadata replaces it.
     const turn = { ...cached, id, metadata: this.question.metadata };
     if (!isStored) await this.#storeTurn({ ...turn, answerKey: isOwn ? this.options.cacheKey : undefined });
+    // The turn may have been stored by a request of another route.
+    else void this.#indexItems(turn.response, Math.max(60, turns.ttl - age));
     return this.#finish(turn, null, true);
   }
 
@@ -181,7 +185,18 @@ export class PendingTurn {
     }
     const written = deps.store.write(turnKey(context.caller.owner, id), text, deps.config.turns.ttl);
     context.waitUntil(written);
-    if (deps.config.continuity === "gateway") await Promise.race([written, deps.sleep(TURN_WRITE_WAIT_MS)]);
+    const indexed = this.#indexItems(response, deps.config.turns.ttl);
+    const isGateway = deps.config.continuity === "gateway";
+    if (isGateway || indexed !== undefined)
+      await Promise.race([Promise.all([indexed, isGateway && written]), deps.sleep(TURN_WRITE_WAIT_MS)]);
+  }
+
+  /** Writes the items of a stored answer to the index, if later requests may refer to them. @returns undefined if there are none */
+  #indexItems(response: JsonObject, ttl: number): Promise<unknown> | undefined {
+    if (this.question.indexesItems !== true || !this.options.storesTurn) return undefined;
+    const written = indexItems(this.deps, this.context.caller.owner, response, ttl);
+    if (written !== undefined) this.context.waitUntil(written);
+    return written;
   }
 
   /**

@@ -9,6 +9,7 @@ import type { Price } from "../core/config/config-schema.ts";
 import { costUsd, usageOf } from "../core/upstream/usage.ts";
 import type { Deps } from "../deps.ts";
 import { isYoung } from "./chain.ts";
+import { removeItems } from "./item-index.ts";
 
 /** Reads a turn. @throws Problem 404 response_not_found, 503 unavailable */
 export async function readStoredTurn(deps: Deps, owner: string, id: string): Promise<Turn> {
@@ -51,6 +52,7 @@ export async function deleteStoredTurn(deps: Deps, owner: string, id: string): P
     throw tryAgain("could not be deleted at the moment");
   }
   if (turn.answerKey !== undefined) await deps.store.remove(turn.answerKey);
+  await removeItems(deps, owner, turn.response);
 }
 
 function tryAgain(what: string): Problem {

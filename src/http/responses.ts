@@ -14,7 +14,7 @@ import { completeResponse } from "../core/reply/response-object.ts";
 import type { Config } from "../core/config/define-config.ts";
 import type { ResponsesRequest } from "../contract/ask.ts";
 import type { AppEnv } from "../app-env.ts";
-import type { RequestContext } from "../deps.ts";
+import type { Caller, RequestContext } from "../deps.ts";
 import { admit, admitById } from "../gate/admit.ts";
 import { eventStream, json, NO_STORE, deferLogLine } from "./respond/response.ts";
 import { eventStreamText, responseObjectOf, ResponsesSource } from "./respond/responses-source.ts";
@@ -28,17 +28,22 @@ const SERVER_BODY_BYTES = 8 * 1_048_576;
 export const responsesRoutes = new Hono<AppEnv>()
   .post("/", postResponses)
   .all("/", refuseMethod)
-  // Before /:id, because these are no ids.
-  .all("/input_tokens", (c) =>
-    refuseAddress(c, "Tokens are counted with each answer: read `usage` of POST /v1/responses."),
-  )
-  .all("/compact", (c) => refuseAddress(c, COMPACT_INSTEAD))
   .get("/:id", getResponse)
   .delete("/:id", deleteResponse)
+  .all("/:id", refuseMethodById)
   .get("/:id/input_items", getInputItems);
 
-const COMPACT_INSTEAD =
-  'Conversations can\'t be compacted. Continue one with `previous_response_id` and `"truncation": "auto"` in POST /v1/responses.';
+/**
+ * Addresses of OpenAI's API that have the place of an id but are none, with what serves instead. They are no routes of their own, because
+ * then Hono would need a slower router.
+ */
+const INSTEAD: ReadonlyMap<string, string> = new Map([
+  ["input_tokens", "Tokens are counted with each answer: read `usage` of POST /v1/responses."],
+  [
+    "compact",
+    'Conversations can\'t be compacted. Continue one with `previous_response_id` and `"truncation": "auto"` in POST /v1/responses.',
+  ],
+]);
 
 /**
  * Refuses every method but POST. A WebSocket is refused with a status of its own, at which agents that prefer one change to POST at once.
@@ -52,10 +57,21 @@ async function refuseMethod(c: Context<AppEnv>): Promise<Response> {
   );
 }
 
-/** Refuses an address of OpenAI's API that this Worker does not have. @param instead what serves instead */
-async function refuseAddress(c: Context<AppEnv>, instead: string): Promise<Response> {
-  await admit(c.var.deps, c.req.raw, c.var);
-  throw new Problem("not_found", instead);
+/**
+ * Admits a request to a response.
+ * @throws Problem 404 not_found for an address that is no id, and the problems of admitById()
+ */
+async function admitToResponse(c: Context<AppEnv>): Promise<{ caller: Caller; id: string }> {
+  const caller = await admitById(c.var.deps, c.req.raw, c.var);
+  const id = c.req.param("id") ?? "";
+  const instead = INSTEAD.get(id);
+  if (instead !== undefined) throw new Problem("not_found", instead);
+  return { caller, id };
+}
+
+async function refuseMethodById(c: Context<AppEnv>): Promise<Response> {
+  if (INSTEAD.has(c.req.param("id") ?? "")) await admitToResponse(c);
+  throw unsupportedMethod(["GET", "HEAD", "DELETE"]);
 }
 
 async function postResponses(c: Context<AppEnv>): Promise<Response> {
@@ -82,6 +98,7 @@ async function postResponses(c: Context<AppEnv>): Promise<Response> {
     metadata,
     stream,
     live: "all",
+    indexesItems: !restricted,
     retryIfBusy: false,
   };
   const context: RequestContext = { requestId, caller, signal, waitUntil, logFields };
@@ -144,9 +161,9 @@ function composeFor(
 
 async function getResponse(c: Context<AppEnv>): Promise<Response> {
   const { deps } = c.var;
-  const caller = await admitById(deps, c.req.raw, c.var);
+  const { caller, id } = await admitToResponse(c);
   const after = readStartingAfter(c.req.query("starting_after"));
-  const turn = await readStoredTurn(deps, caller.owner, c.req.param("id") ?? "");
+  const turn = await readStoredTurn(deps, caller.owner, id);
   const object = completeResponse(turn.response, {
     id: turn.id,
     previousId: turn.parent,
@@ -171,8 +188,7 @@ function readStartingAfter(text: string | undefined): number {
 
 async function deleteResponse(c: Context<AppEnv>): Promise<Response> {
   const { deps } = c.var;
-  const caller = await admitById(deps, c.req.raw, c.var);
-  const id = c.req.param("id") ?? "";
+  const { caller, id } = await admitToResponse(c);
   await deleteStoredTurn(deps, caller.owner, id);
   return json(c, { id, object: "response", deleted: true } satisfies DeletedResponse);
 }
@@ -180,8 +196,8 @@ async function deleteResponse(c: Context<AppEnv>): Promise<Response> {
 /** Lists a turn's input items in OpenAI's list format. The turn has all its items, so `limit`, `after` and `order` only choose among them. */
 async function getInputItems(c: Context<AppEnv>): Promise<Response> {
   const { deps } = c.var;
-  const caller = await admitById(deps, c.req.raw, c.var);
-  const turn = await readStoredTurn(deps, caller.owner, c.req.param("id") ?? "");
+  const { caller, id } = await admitToResponse(c);
+  const turn = await readStoredTurn(deps, caller.owner, id);
   const items = inputItemsOf(turn);
   // As in OpenAI's API, the newest item comes first by default.
   const ordered = c.req.query("order") === "asc" ? items : items.toReversed();

@@ -5,6 +5,7 @@ import { type ConfigInput, defineConfig } from "../../src/core/config/define-con
 import { trim } from "../../src/core/reply/trim.ts";
 import type { Caller, Deps } from "../../src/deps.ts";
 import type { LogFields } from "../../src/platform/log.ts";
+import { createRecentItems } from "../../src/platform/recent-items.ts";
 import { type LaggingKv, laggingKv } from "./lagging-kv.ts";
 import { type FakeUpstream, fakeUpstream } from "./fake-upstream.ts";
 import { importIdKeys, ownerOf } from "../../src/core/callers/owner.ts";
@@ -66,6 +67,7 @@ export async function createHarness(config: Partial<ConfigInput> = {}, lagMs = 0
     sendCallback: () => Promise.reject(new Error("no callbacks in this harness")),
     secretOf: () => undefined,
     store: kv,
+    recentItems: createRecentItems(now),
     idKeys,
     baseUrl: "https://upstream.example",
     local: false,

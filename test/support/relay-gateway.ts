@@ -8,6 +8,7 @@ import type { JoinRequest, JoinResult } from "../../src/core/request/run.ts";
 import type { Deps } from "../../src/deps.ts";
 import { createReceiver } from "../../src/platform/io/receive-body.ts";
 import { createStore } from "../../src/platform/kv.ts";
+import { createRecentItems } from "../../src/platform/recent-items.ts";
 import { createUpstream } from "../../src/platform/upstream/upstream.ts";
 import type { JsonObject } from "./relay-streams.ts";
 
@@ -81,6 +82,7 @@ export async function createRelayGateway(
     sendCallback: never("callbacks"),
     secretOf: () => undefined,
     store: createStore(memoryKv(kv), () => undefined),
+    recentItems: createRecentItems(now),
     idKeys,
     baseUrl,
     local: true,

@@ -1,0 +1,99 @@
+// Items of answers by their ids, so that a request can refer to them (`item_reference`), as OpenAI's API allows. Upstream's backends don't
+// share items, so a reference is replaced by the item itself before the first call.
+import type { JsonObject } from "../core/lib/json.ts";
+import { conversationTooLong, Problem } from "../core/lib/problem.ts";
+import { isIdOfLeftOutItem, itemTypeOf } from "../core/turns/item-types.ts";
+import { decodeItem, itemKey, itemRecords } from "../core/turns/indexed-item.ts";
+import type { Deps } from "../deps.ts";
+
+/** The most references to different items in one request. */
+const MAX_REFERENCES = 1_000;
+/** For all items of one request together, because they share an isolate's memory with other requests. */
+const MAX_CHARS = 24_000_000;
+/** Pauses before each further read of items that KV does not show, in milliseconds. An id does not tell how old its item is. */
+const RETRY_DELAYS_MS = [250, 750];
+
+/**
+ * Writes the items of an answer to KV.
+ * @param ttl seconds
+ * @returns undefined if there is nothing to write
+ */
+export function indexItems(deps: Deps, owner: string, response: JsonObject, ttl: number): Promise<unknown> | undefined {
+  const writes = [...itemRecords(owner, response)].map(([key, text]) => {
+    deps.recentItems.set(key, text);
+    return deps.store.write(key, text, ttl);
+  });
+  return writes.length === 0 ? undefined : Promise.all(writes);
+}
+
+/** Removes the items of a deleted turn. */
+export async function removeItems(deps: Deps, owner: string, response: JsonObject): Promise<void> {
+  await Promise.all(
+    [...itemRecords(owner, response).keys()].map((key) => {
+      deps.recentItems.delete(key);
+      return deps.store.remove(key);
+    }),
+  );
+}
+
+/**
+ * Replaces the references in a request's input by the items themselves. Reasoning items and traces of hosted tools are left out.
+ * @returns undefined if the input has no references, or if nothing is stored; upstream then gets the input as it is
+ * @throws Problem 404 item_not_found, 400 invalid_request, conversation_too_long, 503 unavailable
+ */
+export async function resolveReferences(deps: Deps, owner: string, input: unknown): Promise<JsonObject[] | undefined> {
+  if (deps.config.turns === false || !Array.isArray(input)) return undefined;
+  const items = input as JsonObject[];
+  const ids = new Set(items.flatMap((item) => referencedId(item) ?? []));
+  if (ids.size === 0) return undefined;
+  const found = await readItems(
+    deps,
+    owner,
+    [...ids].filter((id) => !isIdOfLeftOutItem(id)),
+  );
+  return items.flatMap((item, at): JsonObject[] => {
+    const id = referencedId(item);
+    if (id === undefined) return [item];
+    // The parts of one message may each refer to it.
+    const previous = items[at - 1];
+    const isRepeated = previous !== undefined && referencedId(previous) === id;
+    const whole = isRepeated ? undefined : found.get(id);
+    return whole === undefined || whole === null ? [] : [whole];
+  });
+}
+
+/** Returns the id that a reference names; undefined for any other item. `type` may be absent or null. */
+function referencedId(item: JsonObject): string | undefined {
+  const { id } = item;
+  return itemTypeOf(item) === "item_reference" && typeof id === "string" ? id : undefined;
+}
+
+/** Reads items by their ids. @returns null for an item that is left out */
+async function readItems(deps: Deps, owner: string, ids: readonly string[]): Promise<Map<string, JsonObject | null>> {
+  if (ids.length > MAX_REFERENCES) {
+    const message = `\`input\` refers to more than ${MAX_REFERENCES} items. Send the items themselves, or continue with previous_response_id.`;
+    throw new Problem("invalid_request", message, { param: "input" });
+  }
+  const found = new Map<string, JsonObject | null>();
+  const missing = new Map(ids.map((id) => [id, itemKey(owner, id)]));
+  let chars = 0;
+  const add = (id: string, text: string | null): void => {
+    chars += text?.length ?? 0;
+    if (chars > MAX_CHARS) throw conversationTooLong();
+    const item = decodeItem(text);
+    if (item === undefined) return;
+    found.set(id, item);
+    missing.delete(id);
+  };
+  for (const [id, key] of missing) add(id, (key === undefined ? undefined : deps.recentItems.get(key)) ?? null);
+  for (const pause of [0, ...RETRY_DELAYS_MS]) {
+    const keys = [...missing].flatMap(([id, key]) => (key === undefined ? [] : [{ id, key }]));
+    if (keys.length === 0) break;
+    if (pause > 0) await deps.sleep(pause);
+    const texts = await deps.store.readStrict(keys.map(({ key }) => key));
+    keys.forEach(({ id }, at) => add(id, texts[at] ?? null));
+  }
+  const [unknown] = missing.keys();
+  if (unknown === undefined) return found;
+  throw new Problem("item_not_found", `Item with id '${unknown.slice(0, 128)}' not found.`, { param: "input" });
+}

@@ -1,0 +1,40 @@
+// The records of items in KV, by which a later request can refer to an item of an earlier answer (`item_reference`). An item has the form
+// that any backend accepts.
+import { isRecord, type JsonObject, parseJson } from "../lib/json.ts";
+import { itemsOf } from "../upstream/output.ts";
+import { isIdOfLeftOutItem, itemTypeOf, toPortable } from "./item-types.ts";
+import { fitsRecord } from "./turn.ts";
+
+/** How many items of one answer are indexed. More are very rare, and each of them is a write to KV. */
+const MAX_ITEMS = 50;
+/** An id of another form can't be part of a key. */
+const ITEM_ID = /^[\w.:-]{1,128}$/;
+
+/** Returns the KV key of an item; undefined if the id can't be one of ours. */
+export function itemKey(owner: string, id: string): string | undefined {
+  return ITEM_ID.test(id) ? `item:v1:${owner}:${id}` : undefined;
+}
+
+/**
+ * Returns the records of a response's items, by KV key. There are none for function calls, which clients send whole, and for items whose
+ * ids show that they are left out.
+ */
+export function itemRecords(owner: string, response: JsonObject): Map<string, string> {
+  const records = new Map<string, string>();
+  for (const item of itemsOf(response)) {
+    const { id } = item;
+    const key = typeof id === "string" ? itemKey(owner, id) : undefined;
+    if (key === undefined || isIdOfLeftOutItem(String(id)) || itemTypeOf(item) === "function_call") continue;
+    const text = JSON.stringify({ v: 1, item: toPortable(item) ?? null });
+    if (fitsRecord(text) && records.size < MAX_ITEMS) records.set(key, text);
+  }
+  return records;
+}
+
+/** Parses a record. @returns null for an item that is left out; undefined if there is no valid record */
+export function decodeItem(text: string | null): JsonObject | null | undefined {
+  const record = text === null ? undefined : parseJson(text);
+  if (!isRecord(record) || record["v"] !== 1) return undefined;
+  const { item } = record;
+  return item === null || isRecord(item) ? item : undefined;
+}
