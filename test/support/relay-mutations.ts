@@ -20,6 +20,8 @@ export interface Mutation {
   /** The changed field, such as `item.content.0.text`. */
   path?: string;
   description: string;
+  /** The stream still says everything, and says it once, so that no caller should see an error. */
+  isHarmless: boolean;
   apply: (events: readonly RelayEvent[]) => RelayEvent[];
 }
 
@@ -56,6 +58,9 @@ export const KNOWN_TYPES = [
 /** Types that no client knows. */
 export const UNKNOWN_TYPES = ["response.done", "response.relay.note", "ping", "chat.completion.chunk"];
 
+const DELTA = /\.delta$/;
+const TERMINAL = /^response\.(?:completed|incomplete)$/;
+
 /** Every single mutation of the events. */
 export function* mutationsOf(events: readonly RelayEvent[]): Generator<Mutation> {
   yield* eventMutations(events);
@@ -67,11 +72,19 @@ export function* eventMutations(events: readonly RelayEvent[]): Generator<Mutati
   for (const [at, event] of events.entries()) {
     const type = typeOf(event);
     const name = nameOf(at, type);
-    yield { kind: "event removed", type, description: `${name} removed`, apply: (all) => all.toSpliced(at, 1) };
+    yield {
+      kind: "event removed",
+      type,
+      description: `${name} removed`,
+      // What follows a lost delta may have been sent. Without its terminal event, a stream was cut.
+      isHarmless: !DELTA.test(type) && !TERMINAL.test(type),
+      apply: (all) => all.toSpliced(at, 1),
+    };
     yield {
       kind: "event doubled",
       type,
       description: `${name} doubled`,
+      isHarmless: !DELTA.test(type),
       apply: (all) => all.toSpliced(at, 0, ...all.slice(at, at + 1)),
     };
     for (const to of events.keys()) {
@@ -80,6 +93,7 @@ export function* eventMutations(events: readonly RelayEvent[]): Generator<Mutati
         kind: "event moved",
         type,
         description: `${name} moved to ${to}`,
+        isHarmless: false,
         apply: (all) => all.toSpliced(at, 1).toSpliced(to, 0, ...all.slice(at, at + 1)),
       };
     }
@@ -89,6 +103,7 @@ export function* eventMutations(events: readonly RelayEvent[]): Generator<Mutati
         kind: "event renamed",
         type,
         description: `${name} renamed to ${renamed}`,
+        isHarmless: false,
         apply: (all) => replaced(all, at, ({ data }) => ({ line: renamed, data: { ...data, type: renamed } })),
       };
     }
@@ -116,6 +131,7 @@ export function* fieldMutations(at: number, data: JsonObject): Generator<Mutatio
         type,
         path: field,
         description: `${nameOf(at, type)}: ${field} ${words}`,
+        isHarmless: isHarmless(kind, type, field),
         apply: (all) =>
           replaced(all, at, ({ line, data: original }) => ({ line, data: withChange(original, path, change) })),
       };
@@ -131,12 +147,163 @@ export function* jsonMutations(response: JsonObject): Generator<{ description: s
   }
 }
 
+function isHarmless(kind: MutationKind, type: string, path: string): boolean {
+  if (DELTA.test(type) && path === "delta") return false;
+  // Commentary that does not say so has been sent as the answer.
+  if (path.endsWith("phase")) return false;
+  // The other parts or items have moved to other places.
+  if (/\.\d+$/.test(path)) return false;
+  // Zero is the index of another item or part.
+  if (kind === "field emptied") return !path.endsWith("index");
+  return kind !== "field of another type" || !/(?:arguments|input|error)$/.test(path);
+}
+
 function* fieldsOf(value: unknown, path: string[] = []): Generator<{ path: string[]; value: unknown }> {
   if (typeof value !== "object" || value === null) return;
   for (const [key, child] of Object.entries(value)) {
     yield { path: [...path, key], value: child };
     yield* fieldsOf(child, [...path, key]);
   }
+}
+
+/** What a relay does to all events of a stream. `isHarmless`: the stream still says everything. */
+export interface Family {
+  description: string;
+  isHarmless: boolean;
+  apply: (events: readonly RelayEvent[]) => RelayEvent[];
+}
+
+const DONE = /\.done$/;
+const ADDED = /\.added$/;
+const LIFECYCLE = /^response\.(?:created|in_progress)$/;
+const ITEM_DONE = "response.output_item.done";
+
+/** Everything that relays do to all events of a stream. */
+export function* familiesOf(events: readonly RelayEvent[]): Generator<Family> {
+  const types = [...new Set(events.map(typeOf))];
+  const without = (description: string, isHarmless: boolean, isLost: (type: string) => boolean): Family => ({
+    description,
+    isHarmless,
+    apply: (all) => all.filter((event) => !isLost(typeOf(event))),
+  });
+  // Without both, nothing tells a call's name or a commentary.
+  const isPlain = events.every(({ data }) => {
+    const { type = "message", phase } = (data["item"] ?? {}) as JsonObject;
+    return type === "message" && phase === undefined;
+  });
+  for (const type of types) yield without(`no ${type}`, !TERMINAL.test(type), (one) => one === type);
+  yield without("no lifecycle events", true, (type) => LIFECYCLE.test(type));
+  yield without("no finished texts, parts and items", true, (type) => DONE.test(type));
+  yield without("nothing added", true, (type) => ADDED.test(type));
+  yield without("nothing added and nothing done", true, (type) => ADDED.test(type) || DONE.test(type));
+  yield without("no deltas", true, (type) => DELTA.test(type));
+  yield without("items alone", true, (type) => !TERMINAL.test(type) && !type.startsWith("response.output_item."));
+  yield without("finished items alone", true, (type) => !TERMINAL.test(type) && type !== ITEM_DONE);
+  yield without("the terminal event alone", true, (type) => !TERMINAL.test(type));
+  const hollow = (family: Family, isHarmless: boolean): Family => ({
+    description: `${family.description}, a hollow end`,
+    isHarmless,
+    apply: (all) => withHabits(family.apply(all), { hollowEnd: true }),
+  });
+  yield hollow(
+    without(
+      "deltas and items",
+      true,
+      (type) => !DELTA.test(type) && !TERMINAL.test(type) && !type.startsWith("response.output_item."),
+    ),
+    true,
+  );
+  yield hollow(
+    without("finished items alone", true, (type) => !TERMINAL.test(type) && type !== ITEM_DONE),
+    true,
+  );
+  yield hollow(
+    without("no finished texts, parts and items", true, (type) => DONE.test(type)),
+    true,
+  );
+  yield hollow(
+    without("deltas alone", true, (type) => !DELTA.test(type) && !TERMINAL.test(type)),
+    isPlain,
+  );
+  yield { description: "every event twice", isHarmless: true, apply: (all) => all.flatMap((event) => [event, event]) };
+  yield { description: "items interleaved", isHarmless: false, apply: interleaved };
+  for (const [name, isAt] of FIELDS) {
+    const everywhere = (words: string, change: (holder: JsonObject, key: string) => void): Family => ({
+      description: `${name} ${words} in all events`,
+      isHarmless: true,
+      apply: (all) =>
+        all.map(({ line, data }) => {
+          let changed = data;
+          for (const { path } of [...fieldsOf(data)].toReversed())
+            if (isAt(path.join("."))) changed = withChange(changed, path, change);
+          return { line, data: changed };
+        }),
+    });
+    yield everywhere("removed", removeKey);
+    yield everywhere("null", (holder, key) => void (holder[key] = null));
+    yield everywhere("of another type", (holder, key) => void (holder[key] = ofAnotherType(holder[key])));
+  }
+  yield {
+    description: "content as a text in finished items",
+    isHarmless: true,
+    apply: (all) => withItems(all, contentAsText),
+  };
+  yield { description: "arguments as an object", isHarmless: true, apply: (all) => withItems(all, argumentsAsObject) };
+}
+
+const FIELDS: readonly [name: string, isAt: (path: string) => boolean][] = [
+  ...["sequence_number", "output_index", "content_index", "summary_index", "item_id", "logprobs"].map(
+    (key): [string, (path: string) => boolean] => [key, (path) => path === key],
+  ),
+  ...["object", "created_at", "model", "error", "incomplete_details", "usage", "metadata", "tools", "output"].map(
+    (key): [string, (path: string) => boolean] => [`response.${key}`, (path) => path === `response.${key}`],
+  ),
+  ["response.id", (path) => path === "response.id"],
+  ["response.status", (path) => path === "response.status"],
+  ["an item's id", (path) => /^(?:item|response\.output\.\d+)\.id$/.test(path)],
+  ["an item's id and item_id", (path) => /^(?:item_id|item\.id|response\.output\.\d+\.id)$/.test(path)],
+  ["an item's status", (path) => /^(?:item|response\.output\.\d+)\.status$/.test(path)],
+  ["an item's role", (path) => path.endsWith(".role")],
+  ["an item's type", (path) => /^(?:item|response\.output\.\d+)\.type$/.test(path)],
+  ["a part's type", (path) => /^(?:part|.*(?:content|summary)\.\d+)\.type$/.test(path)],
+  ["annotations", (path) => path.endsWith(".annotations")],
+];
+
+function withItems(events: readonly RelayEvent[], change: (item: JsonObject) => JsonObject): RelayEvent[] {
+  return events.map((event) => {
+    const data = structuredClone(event.data);
+    if (typeOf(event) === ITEM_DONE) data["item"] = change(data["item"] as JsonObject);
+    if (TERMINAL.test(typeOf(event))) {
+      const response = data["response"] as JsonObject;
+      response["output"] = (response["output"] as JsonObject[]).map(change);
+    }
+    return { ...event, data };
+  });
+}
+
+function contentAsText(item: JsonObject): JsonObject {
+  const parts = (item["content"] ?? []) as JsonObject[];
+  if (item["type"] !== "message" || parts.some((part) => part["type"] !== "output_text")) return item;
+  return { ...item, content: parts.map((part) => String(part["text"])).join("") };
+}
+
+function argumentsAsObject(item: JsonObject): JsonObject {
+  return item["type"] === "function_call"
+    ? { ...item, arguments: JSON.parse(String(item["arguments"])) as unknown }
+    : item;
+}
+
+/** Sends the events of all items in turn, numbered anew. Each item's own events stay in their order. */
+function interleaved(events: readonly RelayEvent[]): RelayEvent[] {
+  const queues = [...Map.groupBy(events, ({ data }) => data["output_index"] ?? -1).entries()]
+    .filter(([index]) => index !== -1)
+    .map(([, queue]) => [...queue]);
+  const mixed: RelayEvent[] = [];
+  while (queues.some((queue) => queue.length > 0)) for (const queue of queues) mixed.push(...queue.splice(0, 1));
+  const isOfItem = ({ data }: RelayEvent): boolean => "output_index" in data;
+  const end = events.findLastIndex((event) => TERMINAL.test(typeOf(event)));
+  const all = [...events.slice(0, end).filter((event) => !isOfItem(event)), ...mixed, ...events.slice(end)];
+  return all.map(({ line, data }, at) => ({ line, data: { ...data, sequence_number: at } }));
 }
 
 function replaced(events: readonly RelayEvent[], at: number, change: (event: RelayEvent) => RelayEvent): RelayEvent[] {
@@ -215,6 +382,12 @@ export interface Habits {
   keepalive?: string;
   /** `[DONE]` at the end. */
   done?: boolean;
+  /** How the data is written. `pretty`: over several `data:` lines. `bare`: without `data:`. */
+  data?: "pretty" | "bare";
+  /** Also writes `id:` and `retry:` lines. */
+  ids?: boolean;
+  /** Begins with a byte order mark. */
+  bom?: boolean;
   /** The last event has no blank line after it. */
   noLastLineEnd?: boolean;
   /** Bytes per chunk; undefined: a chunk for each event. */
@@ -247,6 +420,10 @@ export const HABITS: readonly (Habits & { name: string })[] = [
   },
   { name: "ping events", keepalive: 'data: {"type":"ping"}\n\n' },
   { name: "[DONE]", done: true },
+  { name: "data over several lines", data: "pretty" },
+  { name: "data without a field name", data: "bare", eventLines: false },
+  { name: "id and retry lines", ids: true },
+  { name: "a byte order mark", bom: true },
   { name: "no line end after the last event", noLastLineEnd: true },
   { name: "chunks of 1 byte", chunkBytes: 1 },
   { name: "chunks of 7 bytes", chunkBytes: 7 },
@@ -254,8 +431,6 @@ export const HABITS: readonly (Habits & { name: string })[] = [
   { name: "no numbers, no item ids, constant indexes", numbers: "none", itemIds: "none", outputIndexes: "zero" },
   { name: "CRLF without event lines, in chunks of 5 bytes", lineEnd: "\r\n", eventLines: false, chunkBytes: 5 },
 ];
-
-const TERMINAL = /^response\.(?:completed|incomplete)$/;
 
 /** Changes the events as the habits say. */
 export function withHabits(events: readonly RelayEvent[], habits: Habits): RelayEvent[] {
@@ -284,14 +459,26 @@ export function withHabits(events: readonly RelayEvent[], habits: Habits): Relay
 
 /** The frame of one event, as it goes over the wire. */
 export function frameOf({ line, data }: RelayEvent, habits: Habits = {}): string {
-  const text = `${habits.eventLines === false || line === "" ? "" : `event: ${line}\n`}data: ${JSON.stringify(data)}\n\n`;
+  const lines = [
+    ...(habits.eventLines === false || line === "" ? [] : [`event: ${line}`]),
+    ...(habits.ids === true ? ["id: 7", "retry: 1000"] : []),
+    ...dataLines(data, habits),
+  ];
+  const text = `${lines.join("\n")}\n\n`;
   return habits.lineEnd === undefined ? text : text.replaceAll("\n", habits.lineEnd);
+}
+
+function dataLines(data: JsonObject, habits: Habits): string[] {
+  if (habits.data === "bare") return [JSON.stringify(data)];
+  const text = habits.data === "pretty" ? JSON.stringify(data, null, 1) : JSON.stringify(data);
+  return text.split("\n").map((line) => `data: ${line}`);
 }
 
 /** The chunks of an event stream. */
 export function chunksOf(events: readonly RelayEvent[], habits: Habits = {}): Uint8Array[] {
   const encoder = new TextEncoder();
   const frames = events.map((event) => `${habits.keepalive ?? ""}${frameOf(event, habits)}`);
+  if (habits.bom === true) frames[0] = `\uFEFF${frames[0] ?? ""}`;
   if (habits.done === true) frames.push("data: [DONE]\n\n");
   if (habits.noLastLineEnd === true) frames.push((frames.pop() ?? "").trimEnd());
   const { chunkBytes } = habits;

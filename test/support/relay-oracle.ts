@@ -10,6 +10,8 @@ export interface Said {
   status: string;
   /** The final answer's text on /ask, the text of all messages on /v1/responses. */
   text: string;
+  /** On /v1/responses, the texts and refusals of all messages in their order. */
+  shown?: string;
   refusal: string;
   reasoning: string;
   calls: ToolCall[];
@@ -91,11 +93,20 @@ export async function judge(
   }
 
   const errors = new Set([...outcomes.values()].map((outcome) => ("error" in outcome ? outcome.error : "answer")));
-  if (errors.size > 1)
+  // Only /v1/responses sends the deltas of a call's arguments. If those contradict the finished call, its stream fails, and /ask does not.
+  const failsByArguments = (form: string, one: Outcome): boolean =>
+    form.startsWith("/v1") && "error" in one && one.error === "upstream_invalid_response";
+  const agreeing = [...outcomes].filter(([form, one]) => !failsByArguments(form, one));
+  const hasCalls = agreeing.some(([, one]) => !("error" in one) && one.said.calls.length > 0);
+  const compared = hasCalls ? agreeing : [...outcomes];
+  if (new Set(compared.map(([, one]) => ("error" in one ? one.error : "answer"))).size > 1)
     faults.push(`the forms disagree: ${[...outcomes].map(([form, one]) => `${form} ${briefly(one)}`).join(", ")}`);
   for (const [form, outcome] of outcomes) {
     if ("error" in outcome) continue;
-    for (const fault of differences(outcome.said, referenceOf(form, outcomes, truth))) faults.push(`${form}: ${fault}`);
+    const found = differences(outcome.said, agreementFor(form, outcomes));
+    if (truth !== undefined && found.length === 0)
+      found.push(...differences(inAnyOrder(outcome.said), truthFor(form, truth, outcome.said)));
+    for (const fault of found) faults.push(`${form}: ${fault}`);
   }
   const [only] = errors;
   if (errors.size === 1 && only !== "answer" && gateway.kv.size > 0)
@@ -105,24 +116,41 @@ export async function judge(
 
 const briefly = (outcome: Outcome): string => ("error" in outcome ? outcome.error : JSON.stringify(outcome.said.text));
 
-/** What a form must say: the truth or, without it, what the first form of its route says. */
-function referenceOf(form: string, outcomes: Map<string, Outcome>, truth: Truth | undefined): Partial<Said> {
-  const isAsk = form.startsWith("/ask");
-  const { status, ...content } =
-    truth === undefined
-      ? saidOf(outcomes.get(isAsk ? "/ask events" : "/v1 events"))
-      : { ...truth, text: isAsk ? truth.text : truth.outputText };
-  if (form === "/v1 replayed") return { text: content.text, refusal: content.refusal, calls: content.calls };
-  return truth === undefined ? { status, ...content } : content;
+/** What the first form of the same route says; for the first form of /ask, what /v1 says, whose text includes commentary. */
+function agreementFor(form: string, outcomes: Map<string, Outcome>): Partial<Said> {
+  const first = outcomes.get(form.startsWith("/ask") && form !== "/ask events" ? "/ask events" : "/v1 events");
+  if (first === undefined || "error" in first) return {};
+  const { said } = first;
+  if (form === "/v1 replayed") {
+    const stored = outcomes.get("/v1 by id");
+    return stored === undefined || "error" in stored
+      ? {}
+      : { shown: stored.said.shown ?? "", calls: stored.said.calls };
+  }
+  return form === "/ask events" ? { refusal: said.refusal, reasoning: said.reasoning, calls: said.calls } : said;
 }
 
-const saidOf = (outcome: Outcome | undefined): Said =>
-  outcome === undefined || "error" in outcome
-    ? { status: "", text: "", refusal: "", reasoning: "", calls: [] }
-    : outcome.said;
+/**
+ * What a form must say. Parallel calls and parts of a summary may come in any order. Commentary that does not say so before its text counts
+ * as the answer.
+ */
+function truthFor(form: string, truth: Truth, actual: Said): Partial<Said> {
+  const { status, outputText, refusal, reasoning, calls } = truth;
+  const text = form.startsWith("/ask") && actual.text !== outputText ? truth.text : outputText;
+  const said = inAnyOrder({ status, text, refusal, reasoning, calls });
+  return form === "/v1 replayed" ? { calls: said.calls } : said;
+}
+
+function inAnyOrder(said: Said): Said {
+  return {
+    ...said,
+    reasoning: said.reasoning.split("\n\n").toSorted().join("\n\n"),
+    calls: said.calls.toSorted((a, b) => `${a.call_id}`.localeCompare(`${b.call_id}`)),
+  };
+}
 
 function differences(said: Said, reference: Partial<Said>): string[] {
-  return (["status", "text", "refusal", "reasoning", "calls"] as const).flatMap((key) => {
+  return (["status", "text", "shown", "refusal", "reasoning", "calls"] as const).flatMap((key) => {
     const [actual, expected] = [JSON.stringify(said[key]), JSON.stringify(reference[key])];
     return expected === undefined || actual === expected ? [] : [`${key} is ${actual} instead of ${expected}`];
   });
@@ -211,11 +239,20 @@ async function readObject(response: Response): Promise<Read> {
 
 /** What a response object says, read from its items alone. */
 export function saidByObject(object: JsonObject): Said {
-  const said: Said = { status: String(object["status"]), text: "", refusal: "", reasoning: "", calls: [] };
+  const said = {
+    status: String(object["status"]),
+    text: "",
+    shown: "",
+    refusal: "",
+    reasoning: "",
+    calls: [] as ToolCall[],
+  };
   const summaries: string[] = [];
   for (const item of recordsOf(object["output"])) {
     if (item["type"] === "message") {
+      if (typeof item["content"] === "string") said.shown += item["content"];
       for (const part of recordsOf(item["content"])) {
+        said.shown += String(part["text"] ?? part["refusal"] ?? "");
         if (part["type"] === "output_text") said.text += String(part["text"]);
         if (part["type"] === "refusal" && item["phase"] !== "commentary") said.refusal += String(part["refusal"]);
       }
@@ -282,7 +319,8 @@ function partFaults(part: JsonObject): string[] {
   ];
 }
 
-async function readResponsesStream(response: Response): Promise<Read> {
+/** Reads and judges a stream of /v1/responses. */
+export async function readResponsesStream(response: Response): Promise<Read> {
   const { text, isBroken } = await readBody(response);
   if (!response.ok) return readErrorBody(response.status, text);
   const events = parseEvents(text);

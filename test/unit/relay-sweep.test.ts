@@ -5,6 +5,7 @@ import { describe, expect, test } from "vitest";
 import { createRelayGateway } from "../support/relay-gateway.ts";
 import {
   chunksOf,
+  familiesOf,
   HABITS,
   frameOf,
   jsonMutations,
@@ -41,27 +42,10 @@ function* singleMutations(
         script: { chunks: chunksOf(mutation.apply(stream.events)) },
         truth: stream.truth,
         everyForm: (count += 1) % every === 0,
-        mustAnswer: isHarmless(mutation),
+        mustAnswer: mutation.isHarmless,
       };
     }
   }
-}
-
-/**
- * Whether the stream still says everything, and says it once, so that an error would be a fault. Not so without a delta, whose successors
- * may have been sent, without the terminal event, and with values that contradict others.
- */
-function isHarmless({ kind, type, path = "" }: Mutation): boolean {
-  const isDelta = type.endsWith(".delta");
-  if (kind === "event removed") return !isDelta && !/^response\.(?:completed|incomplete)$/.test(type);
-  if (!kind.startsWith("field") || (isDelta && path === "delta")) return false;
-  // Commentary that does not say so has been sent as the answer.
-  if (path.endsWith("phase")) return false;
-  // The other parts or items have moved to other places.
-  if (/\.\d+$/.test(path)) return false;
-  if (kind === "field emptied") return !path.endsWith("index");
-  if (kind === "field of another type") return !/(?:arguments|input|error)$/.test(path);
-  return true;
 }
 
 describe("good streams", () => {
@@ -128,6 +112,27 @@ describe("streams with one fault", () => {
     expectNoFaults(await sweep(singleMutations(({ events }) => mutationsOf(events), { sample: 13, every: 12 })));
   });
 });
+
+describe("streams with one fault in all events", () => {
+  test("are answered as if they were whole, or refused", LONG, async () => {
+    expectNoFaults(await sweep(families()));
+  });
+});
+
+function* families(): Generator<SweepCase> {
+  let count = 0;
+  for (const [at, { name, events, truth }] of GOOD.entries()) {
+    for (const { description, isHarmless, apply } of everyNth(familiesOf(events), SWEEPS ? 1 : 3, at)) {
+      yield {
+        description: `${name}: ${description}`,
+        script: { chunks: chunksOf(apply(events)) },
+        truth,
+        everyForm: (count += 1) % 10 === 0,
+        mustAnswer: isHarmless,
+      };
+    }
+  }
+}
 
 describe("streams with two faults", () => {
   test("are answered as if they were whole, or refused", LONG, async () => {
