@@ -1,6 +1,7 @@
 // /v1/responses over HTTP: ids of other callers, the forwarded request, and responses by id.
 import { env } from "cloudflare:workers";
 import { describe, expect, test, vi } from "vitest";
+import { createApp } from "../../src/app.ts";
 import { isSignedId, signId } from "../../src/core/callers/ids.ts";
 import {
   as,
@@ -17,6 +18,7 @@ import {
   startWorker,
   TEXT,
 } from "./worker.ts";
+import { defineConfig } from "../../src/core/config/define-config.ts";
 import { ownerOf } from "../../src/core/callers/owner.ts";
 
 const log = eachTestAlone();
@@ -461,9 +463,22 @@ describe("GET /v1/responses", () => {
     expect((await twoCallers().get("/v1/responses", { ...stranger, upgrade: "websocket" })).status).toBe(401);
   });
 
+  test("by id has GET, HEAD and DELETE, and nothing else", async () => {
+    for (const method of ["POST", "PUT", "PATCH"]) {
+      const response = await startWorker().send("/v1/responses/resp_x", { method });
+      expect([response.status, response.headers.get("allow")]).toEqual([405, "GET, HEAD, DELETE"]);
+    }
+  });
+
   test.each(["GET", "HEAD", "PUT", "DELETE"])("without it, %s gets 405 and Allow: POST", async (method) => {
     const response = await startWorker().send("/v1/responses", { method });
     expect(response.status).toBe(405);
     expect(response.headers.get("allow")).toBe("POST");
   });
+});
+
+test("the routes fit Hono's fast router, whose search costs a hundredth of the other one's", () => {
+  const app = createApp(defineConfig({ defaults: { model: "gpt-6-luna" } }));
+  app.router.match("POST", "/v1/responses");
+  expect(app.router.name).toContain("RegExpRouter");
 });
