@@ -2,22 +2,18 @@
 import { expect, test } from "vitest";
 import type { StreamedAnswer } from "../../src/answer/answer.ts";
 import type { FinishedAnswer } from "../../src/answer/pending-turn.ts";
-import type { UpstreamEvent } from "../../src/answer/upstream-events.ts";
+import { readFrame, type UpstreamEvent } from "../../src/core/upstream/event.ts";
 import type { JsonObject } from "../../src/core/lib/json.ts";
 import { Problem } from "../../src/core/lib/problem.ts";
 import { ResponsesSource } from "../../src/http/respond/responses-source.ts";
 
 const encoder = new TextEncoder();
 
-/** An event in an unusual but valid notation. */
+/** An event as upstream sends it. */
 function upstreamEvent(data: JsonObject): UpstreamEvent {
-  return {
-    type: String(data["type"]),
-    data,
-    frame: encoder.encode(
-      `: a comment\r\nevent:${String(data["type"])}\r\ndata:  ${JSON.stringify(data, null, 0)}\r\n\r\n`,
-    ),
-  };
+  const event = readFrame(encoder.encode(`event: ${String(data["type"])}\ndata: ${JSON.stringify(data)}\n\n`));
+  if (event === undefined) throw new Error("no event");
+  return event;
 }
 
 const response: JsonObject = {
@@ -39,10 +35,14 @@ function source(...batches: (UpstreamEvent[] | Problem)[]): { source: ResponsesS
   const ends: (Problem | undefined)[] = [];
   const streamed: StreamedAnswer = {
     kind: "stream",
-    id: undefined,
+    id: "resp_ue1_1",
     previousId: "resp_ue1_0",
     headers: {},
-    idFor: (id) => Promise.resolve(`resp_ue1_of_${String(id)}`),
+    failedResponse: () => ({
+      id: "up_1",
+      status: "failed",
+      output: [{ type: "message", id: "msg_1", status: "incomplete" }],
+    }),
     next() {
       const batch = batches.shift() ?? [];
       if (batch instanceof Problem) return Promise.reject(batch);
@@ -77,6 +77,9 @@ const createdEvent = (sequence_number?: number): UpstreamEvent =>
 const delta = (sequence_number?: number): UpstreamEvent =>
   upstreamEvent({
     type: "response.output_text.delta",
+    item_id: "msg_1",
+    output_index: 0,
+    content_index: 0,
     delta: "hi",
     ...(sequence_number === undefined ? {} : { sequence_number }),
   });
@@ -87,48 +90,52 @@ const completedEvent = (sequence_number?: number): UpstreamEvent =>
     ...(sequence_number === undefined ? {} : { sequence_number }),
   });
 
-test("events without a response object are forwarded byte for byte, the others get our ids, and [DONE] ends the stream", async () => {
+test("text deltas are forwarded byte for byte, responses get our ids, and [DONE] ends the stream", async () => {
   const { source: events, ends } = source([createdEvent(0)], [delta(1)], [delta(2), completedEvent(3)]);
   expect(dataIn(text(await events.next()))).toMatchObject([
-    { sequence_number: 0, response: { id: "resp_ue1_of_up_1", previous_response_id: "resp_ue1_0" } },
+    { sequence_number: 0, response: { id: "resp_ue1_1", previous_response_id: "resp_ue1_0" } },
   ]);
   expect(await events.next()).toEqual(delta(1).frame);
   const last = text(await events.next());
-  expect(last.startsWith(text(delta(2).frame))).toBe(true);
-  expect(dataIn(last)).toMatchObject([{ sequence_number: 3, response: { id: "resp_ue1_1", output_text: "" } }]);
+  expect(last.startsWith(text(delta(2).frame ?? null))).toBe(true);
+  expect(dataIn(last).at(-1)).toMatchObject({ sequence_number: 3, response: { id: "resp_ue1_1", output_text: "" } });
   expect(last.endsWith("data: [DONE]\n\n")).toBe(true);
   expect(await events.next()).toBeNull();
   expect(ends).toEqual([undefined]);
 });
 
-test("if upstream's first event has no number, all events are numbered", async () => {
-  const { source: events } = source([createdEvent(), delta(7)], [delta()], [completedEvent()]);
+test.each<[string, (number | undefined)[]]>([
+  ["have no numbers", [undefined, undefined, undefined, undefined]],
+  ["begin with 1", [1, 2, 3, 4]],
+  ["are all 0", [0, 0, 0, 0]],
+  ["have a gap", [0, 1, 7, 8]],
+])("the events of an upstream whose numbers %s are numbered from 0", async (_, [first, second, third, fourth]) => {
+  const { source: events } = source([createdEvent(first), delta(second)], [delta(third)], [completedEvent(fourth)]);
   const frames = [text(await events.next()), text(await events.next()), text(await events.next())].join("");
   expect(dataIn(frames).map(({ sequence_number }) => sequence_number)).toEqual([0, 1, 2, 3]);
+  expect(dataIn(frames)[2]).toEqual({ ...delta(third).data, sequence_number: 2 });
 });
 
-test("upstream's id becomes ours in every event", async () => {
-  const named = upstreamEvent({
-    type: "response.output_text.delta",
-    response_id: "up_1",
-    delta: "hi",
-    sequence_number: 1,
-  });
-  const { source: events } = source([createdEvent(0)], [named]);
-  const frames = text(await events.next()) + text(await events.next());
-  expect(frames).not.toMatch(/"up_/);
-  expect(dataIn(frames)[1]).toMatchObject({ response_id: "resp_ue1_of_up_1", delta: "hi" });
-});
-
-test("a stream that fails ends with an error event, both flat and nested, without [DONE], and then breaks its connection", async () => {
+test("a stream that fails says so in an error event and in response.failed, without [DONE], and then breaks its connection", async () => {
   const broken = new Problem("upstream_error", "It broke.", { paid: "maybe" });
   const { source: events, ends } = source([createdEvent(0)], broken);
   await events.next();
   const frames = text(await events.next());
-  const error = { message: "It broke.", code: "upstream_error", param: "" };
-  expect(dataIn(frames)).toEqual([
-    { type: "error", sequence_number: 1, ...error, error: { ...error, type: "server_error", request_id: "req_1" } },
-  ]);
+  const error = { message: "It broke.", code: "server_error", param: "" };
+  const body = { ...error, type: "server_error", request_id: "req_1", detail_code: "upstream_error" };
+  const [errorEvent, failedEvent, ...others] = dataIn(frames);
+  expect(errorEvent).toEqual({ type: "error", sequence_number: 1, ...error, error: body });
+  expect(failedEvent).toMatchObject({
+    type: "response.failed",
+    sequence_number: 2,
+    response: {
+      id: "resp_ue1_1",
+      status: "failed",
+      output: [{ id: "msg_1" }],
+      error: { code: "server_error", message: "It broke." },
+    },
+  });
+  expect(others).toEqual([]);
   expect(frames).not.toContain("[DONE]");
   await expect(events.next()).rejects.toBe(broken);
   expect(ends).toEqual([broken]);

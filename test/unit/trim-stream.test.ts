@@ -2,31 +2,29 @@
 import type { Answer, AskEvent } from "../../src/contract/answer.ts";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { Assembly } from "../../src/core/upstream/assembly.ts";
 import type { JsonObject } from "../../src/core/lib/json.ts";
+import { Problem } from "../../src/core/lib/problem.ts";
+import type { EventBatch } from "../../src/core/upstream/event.ts";
+import { StreamRepair } from "../../src/core/upstream/stream-repair.ts";
 import { plainText, eventsOfAnswer, TrimStream } from "../../src/core/reply/trim-stream.ts";
 import { trim } from "../../src/core/reply/trim.ts";
 
 type Event = JsonObject & { type: string };
 
+const repair = (): StreamRepair => new StreamRepair({ random: () => "00", live: "text" });
+
 /** The events that the Worker sends for an upstream stream. */
 function run(events: readonly Event[]): { sent: AskEvent[]; answer: Answer } {
-  const assembly = new Assembly();
+  const repaired = repair();
   const stream = new TrimStream("req_1", "asked-model");
   const sent: AskEvent[] = [];
   for (const event of events) {
-    const terminal = assembly.add(event.type, event);
-    if (terminal?.kind === "response") {
-      const answer = trim(terminal.response, {
-        id: "resp_ue1_x",
-        previousId: null,
-        now: 1,
-        model: "",
-        wantsData: false,
-      });
-      return { sent: [...sent, ...stream.finish(answer)], answer };
-    }
-    sent.push(...stream.push(event.type, event));
+    const out: EventBatch = [];
+    const terminal = repaired.push({ type: event.type, data: event, frame: undefined }, out);
+    for (const { type, data } of out) sent.push(...stream.push(type, data));
+    if (terminal?.kind !== "response") continue;
+    const answer = trim(terminal.response, { id: "resp_ue1_x", previousId: null, now: 1, model: "", wantsData: false });
+    return { sent: [...sent, ...stream.finish(answer)], answer };
   }
   throw new Error("no terminal event");
 }
@@ -41,7 +39,7 @@ function expectValid({ sent, answer }: { sent: AskEvent[]; answer: Answer }): vo
   expect(joined(sent, "text")).toBe(answer.text);
   expect(joined(sent, "refusal")).toBe(answer.refusal ?? "");
   const calls = sent.flatMap((event) => (event.event === "tool_call" ? [event.data] : []));
-  expect(calls.toSorted((a, b) => a.call_id.localeCompare(b.call_id))).toEqual(answer.tool_calls ?? []);
+  expect(calls).toEqual(answer.tool_calls ?? []);
 }
 
 interface ItemPlan {
@@ -188,15 +186,14 @@ describe("the deltas join to the text of done", () => {
     expect(answer.reasoning_summary).toBe("One.\n\nTwo.");
   });
 
-  test("unless the final text differs: deltas can't be revoked, so only `done` has the right text", () => {
-    const { sent, answer } = run(
-      stream([{ kind: "text", pieces: ["wrong"], deltas: true, done: false }], {
-        output: [itemOf({ kind: "text", pieces: ["right"], deltas: true, done: true }, 0)],
-      }),
-    );
-    expect(joined(sent, "text")).toBe("wrong");
-    expect(answer.text).toBe("right");
-    expect(sent.at(-1)?.event).toBe("done");
+  test("or the stream fails, because deltas that the final text contradicts can't be revoked", () => {
+    const contradiction = (): unknown =>
+      run(
+        stream([{ kind: "text", pieces: ["wrong"], deltas: true, done: false }], {
+          output: [itemOf({ kind: "text", pieces: ["right"], deltas: true, done: true }, 0)],
+        }),
+      );
+    expect(contradiction).toThrow(expect.objectContaining({ code: "upstream_invalid_response" }));
   });
 
   test("a tool call is sent once, when it is complete", () => {
@@ -246,26 +243,38 @@ describe("a bare text stream", () => {
   });
 });
 
-test("no event makes the stream fail", () => {
+test("no event makes the stream throw anything but a Problem", () => {
   const types = fc.constantFrom(
     "response.output_item.added",
     "response.output_item.done",
+    "response.content_part.added",
+    "response.content_part.done",
     "response.output_text.delta",
+    "response.output_text.done",
+    "response.output_text.annotation.added",
     "response.refusal.delta",
     "response.reasoning_summary_text.delta",
+    "response.function_call_arguments.delta",
+    "response.function_call_arguments.done",
+    "response.completed",
     "",
     "x",
   );
-  const events = fc.array(
-    fc.tuple(types, fc.dictionary(fc.constantFrom("item", "delta", "output_index", "response"), fc.jsonValue())),
-  );
+  const keys = fc.constantFrom("item", "part", "delta", "text", "arguments", "output_index", "response", "annotation");
+  const item = fc.dictionary(fc.constantFrom("id", "type", "content", "call_id", "name", "summary"), fc.jsonValue());
+  const events = fc.array(fc.tuple(types, fc.dictionary(keys, fc.oneof(item, fc.jsonValue()))));
   fc.assert(
     fc.property(events, (events) => {
       const stream = new TrimStream("req_1", "m");
-      const assembly = new Assembly();
-      for (const [type, data] of events) {
-        stream.push(type, data);
-        assembly.add(type, data);
+      const repaired = repair();
+      try {
+        for (const [type, data] of events) {
+          const out: EventBatch = [];
+          repaired.push({ type, data, frame: undefined }, out);
+          for (const event of out) stream.push(event.type, event.data);
+        }
+      } catch (error) {
+        expect(error).toBeInstanceOf(Problem);
       }
     }),
   );

@@ -38,6 +38,8 @@ export interface RepairOptions {
 const MAX_SIZE = 32 * 1_048_576;
 /** No answer has more items. The limit bounds the time that a search for an item takes. */
 const MAX_ITEMS = 4_096;
+/** How many of the last items an event can belong to that names none by its id or its index. */
+const MAX_SEARCHED = 32;
 const ID_BYTES = 16;
 /** OpenAI refuses longer ids of items in an input. */
 const MAX_ID_CHARS = 64;
@@ -151,7 +153,7 @@ export class StreamRepair {
   finish(response: JsonObject, status: string, out: EventBatch): Terminal {
     this.#out = out;
     const isFirst = !this.#hasBegun;
-    const known = { ...response, ...this.#response, ...withoutNulls(response) };
+    const known = { ...response, ...mergeResponses(this.#response, response) };
     if (isFirst) this.#response = known;
     this.#begin();
     this.#addTerminalItems(withTextAsItem(response, this.#items));
@@ -177,7 +179,7 @@ export class StreamRepair {
     const status = isRecord(response) ? response["status"] : undefined;
     const own = isFinalStatus(status) ? String(status) : undefined;
     const isEmpty = !this.hasOutput && isRecord(response) && itemsOf(response).length === 0;
-    const isUnfinished = isRecord(response) && textOf(status) !== "" && (isEmpty || this.#isLate);
+    const isUnfinished = (status === "in_progress" || status === "queued") && (isEmpty || this.#isLate);
     if (byType === "failed" || own === "failed") return "failed";
     if (byType === undefined) {
       // Some relays put the status of a finished response into their first event.
@@ -190,7 +192,7 @@ export class StreamRepair {
   }
 
   #addLifecycle(type: string, response: JsonObject): void {
-    this.#response = { ...this.#response, ...withoutNulls(response) };
+    this.#response = mergeResponses(this.#response, response);
     if (isFinalStatus(this.#response["status"])) this.#response["status"] = "in_progress";
     const hadBegun = this.#hasBegun;
     this.#begin();
@@ -273,7 +275,9 @@ export class StreamRepair {
         const { item } = data;
         if (!isRecord(item)) return;
         const type = typeOfItem(item);
-        const target = this.#find(data, type, item) ?? (type === undefined ? undefined : this.#create(type));
+        const found = this.#find(data, type, item);
+        const isOther = found?.isClosed === true && !isRepetition(found, item);
+        const target = found === undefined || isOther ? this.#createIfTyped(type) : found;
         if (target === undefined) return;
         this.#identify(target, data, item);
         target.finish(item, type, event);
@@ -379,7 +383,8 @@ export class StreamRepair {
 
   /** Returns the item that upstream announced under the id or the index of this event. */
   #named({ item_id, output_index }: JsonObject): StreamedItem | undefined {
-    const named = this.#byId.get(textOf(item_id)) ?? this.#byIndex.get(Number(output_index));
+    const byIndex = typeof output_index === "number" ? this.#byIndex.get(output_index) : undefined;
+    const named = this.#byId.get(textOf(item_id)) ?? byIndex;
     return named?.wasAdded === true ? named : undefined;
   }
 
@@ -400,12 +405,14 @@ export class StreamRepair {
     const index = data["output_index"];
     const byIndex = typeof index === "number" ? this.#byIndex.get(index) : undefined;
     if (fits(byIndex)) return byIndex;
-    return this.#items.findLast(
-      (candidate) =>
-        !candidate.isClosed &&
-        fits(candidate) &&
-        (typeof index !== "number" || candidate.upstreamIndex === undefined || candidate.upstreamIndex === index),
-    );
+    return this.#items
+      .slice(-MAX_SEARCHED)
+      .findLast(
+        (candidate) =>
+          !candidate.isClosed &&
+          fits(candidate) &&
+          (typeof index !== "number" || candidate.upstreamIndex === undefined || candidate.upstreamIndex === index),
+      );
   }
 
   /** Finds the item that `output_item.added` is about, if an earlier event was about it, too. */
@@ -419,6 +426,10 @@ export class StreamRepair {
     const hasOtherIndex =
       found.isClosed && found.upstreamIndex !== undefined && data["output_index"] !== found.upstreamIndex;
     return isDoubled && !hasOtherIndex ? found : undefined;
+  }
+
+  #createIfTyped(type: string | undefined): StreamedItem | undefined {
+    return type === undefined ? undefined : this.#create(type);
   }
 
   #create(type: string | undefined): StreamedItem {
@@ -447,6 +458,14 @@ export class StreamRepair {
 
   #addTerminalItems(terminal: readonly JsonObject[]): void {
     const open = new Set(this.#items);
+    const openByType = (type: string | undefined): StreamedItem[] => {
+      const found: StreamedItem[] = [];
+      for (const item of open) {
+        if (item.type === undefined || item.type === type) found.push(item);
+        if (found.length >= MAX_SEARCHED) break;
+      }
+      return found;
+    };
     const matches = new Map<JsonObject, StreamedItem>();
     const match = (item: JsonObject, found: StreamedItem | undefined): void => {
       if (found === undefined || !open.delete(found)) return;
@@ -463,7 +482,7 @@ export class StreamRepair {
         if (matches.has(item)) continue;
         match(
           item,
-          [...open].find((candidate) => isOfType(candidate, item) && isSimilar(candidate, item)),
+          openByType(typeOfItem(item)).find((candidate) => isSimilar(candidate, item)),
         );
       }
     }
@@ -532,6 +551,15 @@ export function eventsOfResponse(response: JsonObject): EventBatch {
   return events;
 }
 
+/** Merges what two events say of the response. The later one has precedence, unless it says nothing. */
+function mergeResponses(before: JsonObject | undefined, response: JsonObject): JsonObject {
+  const merged = { ...before, ...withoutNulls(response) };
+  const id = textOf(response["id"]) || textOf(before?.["id"]);
+  if (id === "") delete merged["id"];
+  else merged["id"] = id;
+  return merged;
+}
+
 /** Removes what only events about the whole response have. Some relays put a part of the response into every event. */
 function withoutResponse(event: UpstreamEvent): UpstreamEvent {
   const { data } = event;
@@ -553,6 +581,14 @@ function textOfItem(item: JsonObject): string {
   return partsOf(item, "content", typeOfItem(item) ?? "message")
     .map(({ text }) => text)
     .join("");
+}
+
+/** Whether a finished item repeats one that is closed. If not, a relay gave two items the same index. */
+function isRepetition(closed: StreamedItem, item: JsonObject): boolean {
+  const id = textOf(item["id"]);
+  const callId = textOf(item["call_id"]);
+  if ((id !== "" && id === closed.sentId) || (callId !== "" && callId === closed.callId)) return true;
+  return closed.type !== "message" || textOfItem(item) === closed.text;
 }
 
 /** Whether an item of the terminal response can be the streamed one: neither contradicts the other. */

@@ -28,6 +28,8 @@ const LISTS: readonly List[] = ["summary", "content"];
 const CALLS = new Set(["function_call", "custom_tool_call"]);
 /** No answer has more parts. The limit bounds the time that a search for a part takes. */
 const MAX_PARTS = 4_096;
+/** How many of the last parts an event can belong to that names none by its index. */
+const MAX_SEARCHED = 8;
 
 export class StreamedItem {
   readonly #stream: ItemStream;
@@ -44,6 +46,8 @@ export class StreamedItem {
   isClosed = false;
   readonly content: StreamedPart[] = [];
   readonly summary: StreamedPart[] = [];
+  /** The last part of each kind under each of upstream's indexes. */
+  readonly #partsByIndex = new Map<string, StreamedPart>();
   readonly #arguments = new StreamedText();
   readonly #argumentFinals: string[] = [];
   #argumentsDone: UpstreamEvent | undefined;
@@ -135,13 +139,17 @@ export class StreamedItem {
   findPart(list: List, kind: PartKind | undefined, upstreamIndex: unknown): StreamedPart | undefined {
     const parts = this[list];
     if (typeof upstreamIndex === "number") {
-      const found = parts.findLast((part) => part.upstreamIndex === upstreamIndex && part.kind === kind);
+      const found = this.#partsByIndex.get(`${kind}/${upstreamIndex}`);
       if (found !== undefined) return found;
     }
-    return parts.findLast(
-      (part) =>
-        part.kind === kind && !part.isClosed && (typeof upstreamIndex !== "number" || part.upstreamIndex === undefined),
-    );
+    return parts
+      .slice(-MAX_SEARCHED)
+      .findLast(
+        (part) =>
+          part.kind === kind &&
+          !part.isClosed &&
+          (typeof upstreamIndex !== "number" || part.upstreamIndex === undefined),
+      );
   }
 
   /** Adds a part. @param event set if the event announces the part */
@@ -152,6 +160,7 @@ export class StreamedItem {
     const fields = event?.data["part"];
     if (isRecord(fields)) part.addFields(fields);
     parts.push(part);
+    if (part.upstreamIndex !== undefined) this.#partsByIndex.set(`${kind}/${part.upstreamIndex}`, part);
     if (this.isAnnounced) this.#announcePart(part, event);
     return part;
   }
@@ -404,7 +413,8 @@ export class StreamedItem {
       else item[key] = value;
     };
     for (const source of [this.#done, this.#terminal, this.#added]) {
-      for (const [key, value] of Object.entries(source)) if ((item[key] ?? undefined) === undefined) set(key, value);
+      for (const [key, value] of Object.entries(source))
+        if (key !== "__proto__" && (item[key] ?? undefined) === undefined) set(key, value);
     }
     set("type", this.type);
     set("id", this.id);

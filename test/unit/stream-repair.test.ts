@@ -1,6 +1,12 @@
-// Assembles one upstream stream: the terminal response is used, and earlier events supply the items that it lacks.
+// Merges one upstream stream to a response: everything that any event said of an item is in it. relay-sweep.test.ts has the general rules.
 import { describe, expect, test } from "vitest";
-import { Assembly, eventType, isErrorEvent, type Terminal } from "../../src/core/upstream/assembly.ts";
+import { type EventBatch, eventType, isErrorEvent, type UpstreamEvent } from "../../src/core/upstream/event.ts";
+import {
+  eventsOfResponse,
+  repairResponse,
+  StreamRepair,
+  type Terminal,
+} from "../../src/core/upstream/stream-repair.ts";
 import type { JsonObject } from "../../src/core/lib/json.ts";
 import { trim } from "../../src/core/reply/trim.ts";
 
@@ -28,10 +34,13 @@ const message = (text: string, more: JsonObject = {}): JsonObject => ({
   ...more,
 });
 
+const random = (): string => "0123456789abcdef";
+const upstreamEvent = (data: Event): UpstreamEvent => ({ type: data.type, data, frame: undefined });
+
 function assemble(...events: Event[]): Terminal | undefined {
-  const assembly = new Assembly();
+  const repair = new StreamRepair({ random, live: undefined });
   let terminal: Terminal | undefined;
-  for (const event of events) terminal ??= assembly.add(event.type, event);
+  for (const event of events) terminal ??= repair.push(upstreamEvent(event), []);
   return terminal;
 }
 function responseOf(...events: Event[]): JsonObject {
@@ -58,7 +67,7 @@ describe("the id of the answer", () => {
   });
 });
 
-describe("items that the terminal event omits", () => {
+describe("what the events and the terminal response say of the items", () => {
   test("the terminal event's fields override the first event's", () => {
     const response = responseOf(
       createdEvent({ id: "a", model: "m", usage: null, metadata: {} }),
@@ -67,10 +76,20 @@ describe("items that the terminal event omits", () => {
     expect(response).toMatchObject({ id: "a", model: "m", usage: { input_tokens: 1 }, metadata: {} });
   });
 
-  test("the terminal event's output is used if it has one", () => {
-    expect(
-      answerOf(delta("streamed"), itemDone(message("item")), completedEvent({ output: [message("terminal")] })).text,
-    ).toBe("terminal");
+  test.each([
+    ["the finished item", "Hel", "Hello", ""],
+    ["the terminal response", "Hel", "", "Hello"],
+    ["the deltas", "Hello", "Hel", ""],
+    ["the terminal response, of which a delta was lost", "Hlo", "", "Hello"],
+  ])("the longest text wins: that of %s", (_, streamed, finished, terminal) => {
+    const events = [delta(streamed), itemDone(message(finished)), completedEvent({ output: [message(terminal)] })];
+    expect(answerOf(...events).text).toBe("Hello");
+  });
+
+  test("an item that the terminal output lacks is added", () => {
+    const call = { type: "function_call", call_id: "c", name: "f", arguments: "{}" };
+    const answer = answerOf(itemDone(call), itemDone(message("Hi"), 1), completedEvent({ output: [message("Hi")] }));
+    expect(answer).toMatchObject({ text: "Hi", tool_calls: [{ call_id: "c" }] });
   });
 
   test.each([[[]], [null], [undefined]])("if the terminal output is %j, the finished items are used", (output) => {
@@ -132,30 +151,40 @@ describe("items that the terminal event omits", () => {
 describe("the end of a stream", () => {
   test("an error has `hasOutput`, because a call with output before the error may have been paid", () => {
     const error = { type: "error", code: "rate_limit_exceeded" };
-    const end = (...events: JsonObject[]): Terminal | undefined => {
-      const assembly = new Assembly();
-      return events.map((event) => assembly.add(String(event["type"]), event)).at(-1);
-    };
-    expect(end(createdEvent({}), error)).toMatchObject({ kind: "error", hasOutput: false });
-    expect(end(createdEvent({}), delta("a"), error)).toMatchObject({ kind: "error", hasOutput: true });
+    expect(assemble(createdEvent({}), error)).toMatchObject({ kind: "error", hasOutput: false });
+    expect(assemble(createdEvent({}), delta("a"), error)).toMatchObject({ kind: "error", hasOutput: true });
+    const failed = { type: "response.failed", response: { error: { code: "rate_limit_exceeded" } } };
+    expect(assemble(createdEvent({}), failed)).toMatchObject({
+      kind: "error",
+      body: failed.response,
+      hasOutput: false,
+    });
   });
 
   test.each([
     ["response.completed", "completed"],
     ["response.incomplete", "incomplete"],
-    ["response.failed", "failed"],
     ["response.cancelled", "cancelled"],
+    ["response.done", "completed"],
   ])("the response in %s, if it has no status of its own, is %s", (type, status) => {
     expect(responseOf(createdEvent({ status: "in_progress" }), { type, response: {} })["status"]).toBe(status);
-    expect(responseOf({ type, response: { status: "in_progress" } })["status"]).toBe(status);
-    expect(responseOf({ type, response: { status: "of its own" } })["status"]).toBe("of its own");
+    expect(responseOf(delta("a"), { type, response: { status: "in_progress" } })["status"]).toBe(status);
+    expect(responseOf({ type, response: { status: "of its own" } })["status"]).toBe(status);
+    expect(responseOf(delta("a"), { type })["status"]).toBe(status);
+  });
+
+  test("a response with a final status ends the stream, whatever the event is called", () => {
+    const response = { status: "completed", output: [message("Hi")] };
+    expect(assemble({ type: "response.relay_end", response })).toMatchObject({ kind: "response" });
+    expect(assemble(delta("Hi"), { type: "response.in_progress", response })).toMatchObject({ kind: "response" });
   });
 
   test("other events don't end the stream", () => {
     for (const event of [
       createdEvent({ status: "completed" }),
       delta("a"),
-      { type: "response.completed" },
+      { type: "response.completed", item: {} },
+      { type: "response.completed", response: { status: "in_progress" } },
       { type: "keepalive" },
       { type: "" },
     ]) {
@@ -174,7 +203,7 @@ describe("the end of a stream", () => {
     ["", { error: "text" }, false],
   ])("an event of type %j with the data %j is an error: %s", (type, data, error) => {
     expect(isErrorEvent(type, data)).toBe(error);
-    expect(new Assembly().add(type, data)?.kind).toBe(error ? "error" : undefined);
+    expect(assemble({ ...data, type })?.kind).toBe(error ? "error" : undefined);
   });
 
   test("an event's type comes from its data, else from its event line", () => {
@@ -185,10 +214,10 @@ describe("the end of a stream", () => {
 });
 
 test("an endless stream is abandoned before it fills the memory", () => {
-  const assembly = new Assembly();
-  const delta = "x".repeat(1_048_576);
+  const repair = new StreamRepair({ random, live: undefined });
+  const bytes = new Uint8Array(1_048_576);
   const endless = (): void => {
-    for (let n = 0; n < 100; n += 1) assembly.add("response.output_text.delta", { output_index: 0, delta });
+    for (let n = 0; n < 100; n += 1) repair.push(upstreamEvent(delta("x".repeat(bytes.length))), [], bytes);
   };
   expect(endless).toThrow(
     expect.objectContaining({
@@ -198,17 +227,92 @@ test("an endless stream is abandoned before it fills the memory", () => {
   );
 });
 
-test.each<[string, (n: number) => number | undefined]>([
-  ["with an index", (n) => n],
-  ["without an index", () => undefined],
-])("the time to finish a message %s does not grow with the number of items", (_, indexOf) => {
-  const timeFor = (item: JsonObject): number => {
-    const assembly = new Assembly();
+test.each<[string, (n: number) => Event]>([
+  ["items with an index", (n) => itemDone({ type: "function_call", call_id: `c${n}`, name: "f", arguments: "" }, n)],
+  ["items without an index", (n) => ({ ...itemDone(message(`${n}`)), output_index: undefined })],
+  ["items that are never finished", (n) => itemAdded({ type: "message" }, n)],
+  ["parts", (n) => ({ ...delta("a"), content_index: n })],
+])("the number of %s is limited, and the time for them grows no faster than their number", (_, eventAt) => {
+  const timeFor = (count: number): number => {
+    const repair = new StreamRepair({ random, live: undefined });
     const begin = performance.now();
-    for (let n = 0; n < 20_000; n += 1) assembly.add("response.output_item.done", { output_index: indexOf(n), item });
+    for (let n = 0; n < count; n += 1) repair.push(upstreamEvent(eventAt(n)), []);
+    repair.push(upstreamEvent(completedEvent({ output: [] })), []);
     return performance.now() - begin;
   };
-  const fastest = (item: JsonObject): number => Math.min(...[1, 2, 3].map(() => timeFor(item)));
-  // Any other item is finished in constant time. A search of all items takes more than 50 times as long.
-  expect(fastest(message("")) / fastest({ type: "function_call" })).toBeLessThan(15);
+  const fastest = (count: number): number => Math.min(...[1, 2, 3, 4, 5].map(() => timeFor(count)));
+  fastest(1_000);
+  // Sixteen times the items would take 256 times as long if each of them searched all others.
+  expect(fastest(4_000) / fastest(250)).toBeLessThan(128);
+  expect(() => timeFor(5_000)).toThrow(expect.objectContaining({ code: "upstream_invalid_response" }));
+});
+
+describe("a response that was not streamed", () => {
+  test("is complete: ids, statuses, arguments as text, content as parts", () => {
+    const response = {
+      id: "r",
+      status: "completed",
+      output: [
+        { type: "reasoning", summary: "Hm." },
+        { role: "assistant", content: "Hello" },
+        { type: "function_call", call_id: "c", name: "f", arguments: { city: "Oslo" } },
+      ],
+    };
+    const terminal = repairResponse(response, random);
+    expect(terminal).toEqual({
+      kind: "response",
+      response: {
+        id: "r",
+        status: "completed",
+        output: [
+          {
+            id: "rs_0123456789abcdef",
+            type: "reasoning",
+            status: "completed",
+            summary: [{ type: "summary_text", text: "Hm." }],
+          },
+          {
+            id: "msg_0123456789abcdef",
+            type: "message",
+            role: "assistant",
+            status: "completed",
+            content: [{ type: "output_text", text: "Hello", annotations: [], logprobs: [] }],
+          },
+          {
+            id: "fc_0123456789abcdef",
+            type: "function_call",
+            call_id: "c",
+            name: "f",
+            arguments: '{"city":"Oslo"}',
+            status: "completed",
+          },
+        ],
+      },
+    });
+  });
+
+  test("gives the same events every time, and the same response at their end", () => {
+    const response = { id: "r", status: "incomplete", output: [message("Hi", { id: "msg_1" })] };
+    const terminal = repairResponse(response, random);
+    if (terminal.kind !== "response") throw new Error("no response");
+    const events: EventBatch = eventsOfResponse(terminal.response);
+    expect(events).toEqual(eventsOfResponse(terminal.response));
+    expect(events.at(-1)).toMatchObject({ type: "response.incomplete", data: { response: terminal.response } });
+    expect(events.map(({ type }) => type.replace("response.", ""))).toEqual([
+      "created",
+      "output_item.added",
+      "content_part.added",
+      "output_text.delta",
+      "output_text.done",
+      "content_part.done",
+      "output_item.done",
+      "incomplete",
+    ]);
+  });
+
+  test("that failed is an error, which is maybe paid if it has output", () => {
+    const failed = { status: "failed", error: { code: "server_error" }, output: [] };
+    expect(repairResponse(failed, random)).toMatchObject({ kind: "error", body: failed, hasOutput: false });
+    expect(repairResponse({ ...failed, output: [message("a")] }, random)).toMatchObject({ hasOutput: true });
+  });
 });
