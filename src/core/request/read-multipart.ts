@@ -40,13 +40,12 @@ export async function readMultipart(bytes: Uint8Array, contentType: string): Pro
   const form: MultipartForm = { fields: [], images: [] };
   for (const [name, value] of entries) {
     if (typeof value === "string") {
-      assertUtf8(name, name, bytes);
-      assertUtf8(name, value, bytes);
       form.fields.push([name, value]);
     } else {
       form.images.push(await dataUrlOf(name, value));
     }
   }
+  assertUtf8(form.fields, bytes);
   return form;
 }
 
@@ -66,11 +65,16 @@ async function parseForm(bytes: Uint8Array, contentType: string): Promise<FormDa
 const latin1 = new TextDecoder("latin1");
 
 /** The platform's parser replaces bytes that are not UTF-8. So a replacement character is accepted only if it is in the body itself. */
-function assertUtf8(name: string, text: string, bytes: Uint8Array): void {
-  if (!text.includes("\uFFFD") || latin1.decode(bytes).includes(latin1.decode(new TextEncoder().encode(text)))) return;
-  throw new Problem("invalid_request", "A form field is not well-formed UTF-8. Send it encoded as UTF-8.", {
-    param: startOf(name, 80),
-  });
+function assertUtf8(fields: MultipartForm["fields"], bytes: Uint8Array): void {
+  const replaced = fields.filter(([, value]) => value.includes("\uFFFD"));
+  if (replaced.length === 0) return;
+  const body = latin1.decode(bytes);
+  for (const [name, value] of replaced) {
+    if (body.includes(latin1.decode(new TextEncoder().encode(value)))) continue;
+    throw new Problem("invalid_request", "A form field is not well-formed UTF-8. Send it encoded as UTF-8.", {
+      param: startOf(name, 80),
+    });
+  }
 }
 
 async function dataUrlOf(name: string, file: File): Promise<string> {
