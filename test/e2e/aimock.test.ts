@@ -39,7 +39,8 @@ const answer = (fields: object): object => ({
   model: "gpt-6-luna",
   status: "completed",
   text: "",
-  usage: { input_tokens: 0, cached_tokens: 0, output_tokens: 0, reasoning_tokens: 0, total_tokens: 0 },
+  // aimock sends zeros, so the usage is unknown.
+  usage: null,
   ...fields,
 });
 
