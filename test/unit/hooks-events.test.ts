@@ -40,6 +40,25 @@ describe("the payload of an event", () => {
     expect(slackCommand).toMatchObject({ command: "/ask", text: "when do you open?" });
   });
 
+  test("has integers beyond 2^53 as text, and all other numbers as numbers", () => {
+    const text = '{"id":820982911946154508,"n":[-9007199254740993,9007199254740991,0.5]}';
+    const payload = { id: "820982911946154508", n: ["-9007199254740993", 9007199254740991, 0.5] };
+    expect(read(text)).toEqual(payload);
+    expect(read(`payload=${text}`, FORM_TYPE)).toEqual(payload);
+    expect(read("id=820982911946154508", FORM_TYPE)).toEqual({ id: "820982911946154508" });
+  });
+
+  test("may have as many fields as an order of a shop", () => {
+    const fields = Object.fromEntries(Array.from({ length: 100 }, (_, n) => [`f${n}`, "x"]));
+    expect(read(JSON.stringify(fields))).toEqual(fields);
+    expect(read(new URLSearchParams(fields).toString(), FORM_TYPE)).toEqual(fields);
+  });
+
+  test("is a form, although the content type is sent twice", () => {
+    const type = "application/x-www-form-urlencoded, application/x-www-form-urlencoded";
+    expect(read("a=1", new Headers({ "content-type": type }))).toEqual({ a: "1" });
+  });
+
   test("of JSON can't be turned into a form by the content type, which is not signed", () => {
     const text = '{"body":"x&payload={\\"action\\":\\"opened\\"}"}';
     expect(read(text, FORM_TYPE)).toEqual({ body: 'x&payload={"action":"opened"}' });
@@ -58,6 +77,9 @@ describe("the payload of an event", () => {
     ["__proto__ in JSON", '{"a":{"__proto__":{"is_bot":true}}}', JSON_TYPE, "invalid_request"],
     ["__proto__ in a form", "__proto__=1", FORM_TYPE, "invalid_request"],
     ["129 levels", `${"[".repeat(129)}${"]".repeat(129)}`, JSON_TYPE, "input_too_deep"],
+    ["20,001 elements", `[${"0,".repeat(20_000)}0]`, JSON_TYPE, "too_many_values"],
+    ["20,001 elements in a form", `payload=[${"0,".repeat(20_000)}0]`, FORM_TYPE, "too_many_values"],
+    ["20,001 fields", Array.from({ length: 20_001 }, (_, n) => `f${n}=`).join("&"), FORM_TYPE, "too_many_values"],
   ])("that is %s causes a Problem", (_what, text, headers, code) => {
     expect(() => read(text, headers)).toThrow(expect.objectContaining({ code }) as Error);
   });

@@ -1,6 +1,6 @@
 // Reads the request headers that change how a request is read and answered: Content-Type, Cache-Control, Idempotency-Key, Last-Event-ID and
 // Accept.
-import { isRecord, parseJson } from "../lib/json.ts";
+import { isRecord, parseRoundedJson } from "../lib/json.ts";
 import { Problem } from "../lib/problem.ts";
 import { streamLost } from "./run.ts";
 
@@ -87,7 +87,7 @@ export function readLastEventId(headers: Headers): { run: string; n: number } | 
  */
 export function isBodilessResume(headers: Headers, text: string): boolean {
   if (!headers.has("idempotency-key") || !headers.has("last-event-id")) return false;
-  const body = text.trim() === "" ? {} : parseJson(text);
+  const body = text.trim() === "" ? {} : parseRoundedJson(text);
   return isRecord(body) && Object.entries(body).every(([name, value]) => name === "stream" && value === true);
 }
 
