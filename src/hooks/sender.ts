@@ -109,7 +109,7 @@ function acknowledgeAsJson({ status, job }: HookResult): HookResponse {
  * @throws Problem 503 misconfigured
  */
 export function hookSecrets(
-  { secretForm, splitSecrets = entriesOf }: Pick<Sender, "secretForm" | "splitSecrets">,
+  { secretForm, splitSecrets = entriesOf }: Sender,
   name: string,
   value: string | undefined,
 ): string[] {
