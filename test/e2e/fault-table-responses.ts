@@ -1,5 +1,5 @@
 // The fault table of /v1/responses: the rows of /ask with their differences (docs/contract.md §3 and §8). The Worker doesn't retry, since
-// SDKs do. A failed response is an object. A stream that fails sends an `error` event and then breaks its connection.
+// SDKs do. A stream that fails sends an `error` event and `response.failed`, and then breaks its connection.
 import { mayBePaid, type Refused, describeRefusal, type Row, ROWS, streamOutcome } from "./fault-table.ts";
 
 export const RESPONSES_FORMS = ["JSON", "stream"] as const;
@@ -11,8 +11,10 @@ export interface ResponsesRow extends Row {
 }
 
 /** `text` is the `output_text` of SDKs: the text of all messages, regardless of their phase. */
-function responsesRow(name: string, row: Row): ResponsesRow {
-  if (name === "failed") return { answer: () => ({ text: "", status: "failed", usage: null }) };
+export function responsesRow(name: string, given: Row): ResponsesRow {
+  const { refused } = given;
+  // OpenAI's status for an exhausted account.
+  const row = refused?.code === "upstream_quota" ? { ...given, refused: { ...refused, status: 429 } } : given;
   if (name === "phases") return { answer: (text) => ({ text: `Let me look at the conversation. ${text}` }) };
   if (row.calls === undefined) return row;
   const { calls: _, ...once } = row;
@@ -21,6 +23,17 @@ function responsesRow(name: string, row: Row): ResponsesRow {
     ? { status: 429, code: "upstream_rate_limited" }
     : { status: 503, code: "upstream_unavailable" };
   return { ...once, once: { ...busy, final: false, retryAfter: "1" } };
+}
+
+/** OpenAI's `type` and `code` for our code, which is in `detail_code` there. Other 400s have their own code. */
+export function openAiPair(ours: string): readonly [type: string, code: string] {
+  const pairs: Record<string, readonly [string, string]> = {
+    upstream_rate_limited: ["rate_limit_error", "rate_limit_exceeded"],
+    upstream_quota: ["insufficient_quota", "insufficient_quota"],
+    upstream_unavailable: ["service_unavailable_error", "server_is_overloaded"],
+  };
+  const isFailure = /^upstream_(?:auth|error|invalid_response|timeout)$/.test(ours);
+  return pairs[ours] ?? (isFailure ? ["server_error", "server_error"] : ["invalid_request_error", ours]);
 }
 
 export const RESPONSES_ROWS: Record<string, ResponsesRow> = Object.fromEntries(
@@ -40,7 +53,7 @@ export function responsesPromiseOf(row: ResponsesRow, form: ResponsesForm): stri
   if (refused !== undefined) return describeRefusal(refused);
   if (fails !== undefined)
     return `${fails.textFirst ? "text" : "no text"}, then an error event, ${fails.code}, and a broken connection`;
-  return row.answer?.("")["status"] === "failed" ? "an object with status failed" : "an answer";
+  return row.mayFail === true ? "an answer or an error" : "an answer";
 }
 
 /** The text of the cell for a request that is sent twice with one Idempotency-Key. */

@@ -1,6 +1,6 @@
 // The response of POST /ask to every fault on the emulator's menu, as a table. faults.test.ts and faults-once.test.ts test its cells, and
 // docs/failures.md shows it (npm run failures).
-import { MULTI_BYTE_TEXT } from "../emulator/content-faults.ts";
+import { BIG_INTEGER, EVERYTHING, MULTI_BYTE_TEXT } from "../emulator/content-faults.ts";
 
 export const STATUS: Record<string, number> = {
   upstream_rate_limited: 429,
@@ -32,28 +32,46 @@ export interface Row {
   calls?: number;
   /** Tested as JSON only: a stream would take one millisecond per byte. */
   jsonOnly?: true;
+  /** What is missing can't be known, so an error is right, too. A wrong answer is not. */
+  mayFail?: true;
 }
 
 const TEXT: Row = { answer: (text) => ({ text }) };
-const refuses = (refused: Refused, stream?: Row["stream"]): Row => ({
+/** Any text but the empty one. */
+export const ANY_TEXT: unknown = {
+  asymmetricMatch: (value: unknown): boolean => typeof value === "string" && value !== "",
+};
+/** The answer of `emulate/everything`, which most faults leave whole. */
+export const WHOLE: Row = {
+  answer: (text) => ({
+    text,
+    tool_calls: [{ call_id: ANY_TEXT, name: EVERYTHING.tool, arguments: EVERYTHING.arguments }],
+    citations: [{ type: "url_citation", ...EVERYTHING.page, start_index: 0, end_index: 3 }],
+    reasoning_summary: EVERYTHING.summary.join("\n\n"),
+  }),
+};
+export const REASONS: Row = {
+  answer: (text) => ({ text, reasoning_summary: "**Reading**\n\nI always reason before I answer." }),
+};
+export const refuses = (refused: Refused, stream?: Row["stream"]): Row => ({
   refused,
   ...(stream === undefined ? {} : { stream }),
 });
-const fails = (code: string, textFirst: boolean): { fails: Fails } => ({ fails: { code, textFirst } });
+export const fails = (code: string, textFirst: boolean): { fails: Fails } => ({ fails: { code, textFirst } });
 
 const AUTH: Refused = { status: 502, code: "upstream_auth", final: true };
-const QUOTA: Refused = { status: 502, code: "upstream_quota", final: true };
-const FAILED: Refused = { status: 502, code: "upstream_error", final: true };
-const NO_ANSWER: Refused = { status: 502, code: "upstream_invalid_response", final: true };
+export const QUOTA: Refused = { status: 502, code: "upstream_quota", final: true };
+export const FAILED: Refused = { status: 502, code: "upstream_error", final: true };
+export const NO_ANSWER: Refused = { status: 502, code: "upstream_invalid_response", final: true };
 const TIMEOUT: Refused = { status: 504, code: "upstream_timeout", final: true };
 const UNAVAILABLE: Refused = { status: 503, code: "upstream_unavailable", final: false };
-const busy = (retryAfter: string): Refused => ({
+export const busy = (retryAfter: string): Refused => ({
   status: 429,
   code: "upstream_rate_limited",
   final: false,
   retryAfter,
 });
-const rejection = (code: string, param = ""): Refused => ({ status: 400, code, param, final: false });
+export const rejection = (code: string, param = ""): Refused => ({ status: 400, code, param, final: false });
 
 /** By name on the menu, with an optional number. */
 export const ROWS: Record<string, Row> = {
@@ -67,10 +85,19 @@ export const ROWS: Record<string, Row> = {
     }),
   },
   "reasoning-only": { answer: () => ({ text: "", status: "incomplete", incomplete_reason: "max_output_tokens" }) },
-  failed: refuses(FAILED, fails("upstream_error", false)),
+  failed: refuses(FAILED),
   phases: TEXT,
   "two-messages": { answer: (text) => ({ text: `${text} And a second message.` }) },
   "unknown-items": TEXT,
+  everything: WHOLE,
+  reasons: REASONS,
+  "asks-approval": { answer: () => ({ text: "" }) },
+  "big-integers": {
+    answer: () => ({
+      text: `{"id":${BIG_INTEGER}}`,
+      tool_calls: [{ call_id: ANY_TEXT, name: EVERYTHING.tool, arguments: `{"id":${BIG_INTEGER}}` }],
+    }),
+  },
   "long/300": { answer: () => ({ text: Array.from({ length: 300 }, (_, at) => `word${at + 1}`).join(" ") }) },
   "too-large/9000000": refuses(NO_ANSWER, fails("upstream_invalid_response", false)),
   "chat-compat": TEXT,
@@ -91,7 +118,8 @@ export const ROWS: Record<string, Row> = {
   "429-empty": refuses(busy("5")),
   "429-quota": refuses(QUOTA),
   "429-saturated": refuses(busy("5")),
-  "429-rate-limit": refuses(busy("5")),
+  // The message says when to try again.
+  "429-rate-limit": { ...refuses(busy("2")), calls: 2 },
   "500": refuses(FAILED),
   "502-html": refuses(FAILED),
   "503": refuses(UNAVAILABLE),
@@ -104,6 +132,9 @@ export const ROWS: Record<string, Row> = {
   status: refuses(rejection("upstream_rejected")),
   "status/204": refuses(NO_ANSWER),
   "status/409": refuses(rejection("upstream_rejected")),
+  "status/408": refuses(TIMEOUT),
+  "status/425": refuses(TIMEOUT),
+  "status/499": refuses(TIMEOUT),
   redirect: refuses({ ...NO_ANSWER, final: false }),
 
   "heartbeat/100": TEXT,
@@ -111,10 +142,14 @@ export const ROWS: Record<string, Row> = {
   "error-200": refuses(busy("5")),
   "unknown-error-200": refuses(FAILED),
   "not-json": refuses(NO_ANSWER),
+  "rate-limit-as-error-in-failed": refuses(busy("8")),
+  "quota-as-error-in-event": refuses(QUOTA),
+  "context-as-error-in-failed": refuses(rejection("context_length_exceeded", "input")),
+  "bad-field-as-detail": refuses(rejection("upstream_rejected")),
 
   "forgets-chain": TEXT,
-  "forgets-chain-404": TEXT,
-  "forgets-items": TEXT,
+  "forgets-items": REASONS,
+  "shares-nothing": REASONS,
   "ignores-chain": TEXT,
   "ignores-chain-echoes": TEXT,
   "id-changes": TEXT,
@@ -122,12 +157,23 @@ export const ROWS: Record<string, Row> = {
   "long-id": TEXT,
   "uuid-id": TEXT,
 
-  "error-event": refuses(FAILED, fails("upstream_error", false)),
-  "error-event-nested": refuses(busy("5"), fails("upstream_rate_limited", false)),
+  "error-event": refuses(FAILED),
+  "error-event-nested": refuses(busy("5")),
   "output-text-empty": TEXT,
   "no-usage": { answer: (text) => ({ text, usage: null }) },
   "no-output-in-terminal": TEXT,
   "no-deltas": TEXT,
+  "everything+all-hollow": WHOLE,
+  "everything+without-output_item.done+no-output-in-terminal": WHOLE,
+  "everything+no-indexes": WHOLE,
+  "everything+all-index-0": WHOLE,
+  "everything+indexes-as-texts": WHOLE,
+  "everything+indexes-with-gaps": WHOLE,
+  "everything+no-item-ids": WHOLE,
+  "everything+item-ids-change": WHOLE,
+  "everything+keepalives": WHOLE,
+  "everything+chat-chunks-inside": WHOLE,
+  "everything+stray-json": WHOLE,
 
   "bare-json": { ...TEXT, stream: fails("upstream_error", true) },
   "no-event-lines": TEXT,
@@ -140,8 +186,9 @@ export const ROWS: Record<string, Row> = {
   "bad-encoding": refuses(NO_ANSWER),
   "invalid-utf8": refuses(NO_ANSWER, fails("upstream_invalid_response", true)),
   unicode: { answer: (text) => ({ text: text + MULTI_BYTE_TEXT }) },
+  "split-surrogates": { answer: (text) => ({ text: text + MULTI_BYTE_TEXT }) },
   splits: TEXT,
-  "endless-event": refuses(NO_ANSWER, fails("upstream_invalid_response", false)),
+  "endless-event": refuses(NO_ANSWER),
 
   cut: refuses(FAILED, fails("upstream_error", true)),
   reset: refuses(FAILED, fails("upstream_error", true)),
@@ -166,6 +213,7 @@ export function streamOutcome({ stream, refused: all }: Row): { refused?: Refuse
 
 /** Whether a failure may have been paid. A run stores such a failure. */
 export function mayBePaid({ refused: all, fails: late }: ReturnType<typeof streamOutcome>): boolean {
+  if (late?.textFirst === true) return true;
   const code = all?.code ?? late?.code ?? "";
   return /^upstream_(?:error|invalid_response|timeout)$/.test(code) && all?.final !== false;
 }
@@ -176,6 +224,7 @@ export function promiseOf(row: Row, form: Form): string | undefined {
   const { refused: all, fails: late } =
     form === "JSON" ? { refused: row.refused } : { fails: undefined, ...streamOutcome(row) };
   if (all !== undefined) return describeRefusal(all);
+  if (late === undefined && row.mayFail === true) return "an answer or an error";
   if (late === undefined) return row.calls === undefined ? "an answer" : "an answer, after a second call";
   if (form === "events") return `${late.textFirst ? "text" : "no text"}, then an error event, ${late.code}`;
   return late.textFirst ? "text, then a broken connection" : `${STATUS[late.code]} ${late.code}`;

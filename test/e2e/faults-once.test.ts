@@ -4,6 +4,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Emulator, startEmulator } from "../emulator/emulator.ts";
+import { expectResponsesRefusal } from "./fault-checks-responses.ts";
 import { NEEDS_SHORT_DEADLINES, mayBePaid, promiseOnce, ROWS, type Row, STATUS, streamOutcome } from "./fault-table.ts";
 import {
   endOf,
@@ -90,7 +91,8 @@ test("if no server listens at UniAPI's address, every form gets a final 502 upst
   const key = freshKey();
   for (const headers of [{}, { accept: "text/event-stream" }, { accept: "text/plain" }, key, key])
     expectFinal(await unreachable.ask(body, headers));
-  expectFinal(await unreachable.send("/v1/responses", { body: { ...body, model: "gpt-6-sol" } }));
+  const onResponses = await unreachable.send("/v1/responses", { body: { ...body, model: "gpt-6-sol" } });
+  expectResponsesRefusal(onResponses, { status: 502, code: "upstream_error", final: true });
 });
 
 test("when a hundred concurrent requests fail with 500, 502 and 503, each gets its own status, and the next request is answered", async () => {

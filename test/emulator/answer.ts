@@ -10,6 +10,7 @@ import {
   modelNotFound,
   noCallFor,
   noOutputFor,
+  noRequestFor,
 } from "./errors.ts";
 import { eventsOf } from "./events.ts";
 import type { BoundHooks, Call } from "./fault.ts";
@@ -36,7 +37,7 @@ export function answerCall(call: Call, memory: Memory, paceMs: number): Emulated
   const { earlier, newItems: fresh } = conversation;
   const items = [...earlier, ...fresh];
 
-  const draft = limitTokens(fault.draft(draftOf(request, items)), asNumber(request["max_output_tokens"]));
+  const draft = limitTokens(fault.draft(draftOf(request, items), items), asNumber(request["max_output_tokens"]));
   const response = fault.response(responseOf(request, items, draft), call);
   const script = fault.script(toScript(response, fault, call, paceMs), call);
   if (request["store"] === false || draft.status === "failed") return { script };
@@ -72,6 +73,8 @@ function readConversation(request: JsonObject, memory: Memory): Conversation | E
   const transcript = transcriptOf([...earlier, ...fresh]);
   const [unanswered] = transcript.callsWithoutOutput;
   if (unanswered !== undefined) return { script: noOutputFor(unanswered) };
+  const [unasked] = transcript.approvalsWithoutRequest;
+  if (unasked !== undefined) return { script: noRequestFor(unasked) };
   const [uncalled] = transcript.outputsWithoutCall;
   if (uncalled !== undefined) return { script: noCallFor(uncalled) };
   return { earlier, newItems: fresh };

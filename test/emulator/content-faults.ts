@@ -82,6 +82,25 @@ export const everything = changeDraft((draft) => ({
 
 export const reasonsAlways = changeDraft(reasons);
 
+/** A remote tool that may run only once the caller agrees. Whoever has agreed gets the ordinary answer. */
+export const asksApproval: Hooks = {
+  draft: (draft, _number, items) =>
+    items.some(({ type }) => type === "mcp_approval_response")
+      ? draft
+      : {
+          ...draft,
+          output: [
+            {
+              id: newId("mcpr"),
+              type: "mcp_approval_request",
+              server_label: "tracker",
+              name: "close_issue",
+              arguments: "{}",
+            },
+          ],
+        },
+};
+
 export const BIG_INTEGER = "9223372036854775807";
 /** Integers beyond 2^53 in a JSON answer and in the arguments of a call. */
 export const bigIntegers: Hooks = {

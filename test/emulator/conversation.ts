@@ -69,6 +69,7 @@ export type Transcript = {
   readonly endsWithOutput: boolean;
   readonly callsWithoutOutput: string[];
   readonly outputsWithoutCall: string[];
+  readonly approvalsWithoutRequest: string[];
 };
 
 export function transcriptOf(items: Item[]): Transcript {
@@ -89,6 +90,10 @@ export function transcriptOf(items: Item[]): Transcript {
     endsWithOutput: items.some((item, index) => index > lastUser && item["type"] === "function_call_output"),
     callsWithoutOutput: called.filter((id) => !answered.includes(id)),
     outputsWithoutCall: answered.filter((id) => !called.includes(id)),
+    approvalsWithoutRequest: items
+      .filter(({ type }) => type === "mcp_approval_response")
+      .flatMap((item) => asText(item["approval_request_id"]) ?? [])
+      .filter((id) => !items.some((item) => item["type"] === "mcp_approval_request" && item["id"] === id)),
   };
 }
 

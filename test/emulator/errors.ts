@@ -85,6 +85,11 @@ export const noCallFor = (call: string): Script =>
     param: "input",
   });
 
+export const noRequestFor = (id: string): Script =>
+  openaiError(400, `No approval request found for approval response with approval_request_id ${id}.`, {
+    param: "input",
+  });
+
 export const belowMinimum = (given: number): Script =>
   openaiError(
     400,

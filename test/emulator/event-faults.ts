@@ -5,7 +5,6 @@ import { isDelta, isTerminal, responseIn } from "./events.ts";
 import type { Hooks } from "./fault.ts";
 import { newId } from "./ids.ts";
 import { type JsonObject, without } from "./json.ts";
-import { rateLimited } from "./refusals.ts";
 
 const SERVER_ERROR = "The server had an error while processing your request.";
 const TOKENS_PER_MINUTE = "Request too large for gpt-4o: Limit 1, Requested 30.";
@@ -32,7 +31,8 @@ export const errorEvent: Hooks = {
 
 /** The form that was recorded from real traffic: the error nested, then a failed response. */
 export const errorEventNested: Hooks = {
-  instead: (call, number) => (call.stream ? undefined : rateLimited.instead?.(call, number)),
+  instead: (call) =>
+    call.stream ? undefined : openaiError(429, TOKENS_PER_MINUTE, { type: "tokens", code: "rate_limit_exceeded" }),
   draft: failedDraft("rate_limit_exceeded", TOKENS_PER_MINUTE),
   events: (events) => {
     const error = {

@@ -24,7 +24,8 @@ export type Hooks = {
   /** An answer instead of a generation; undefined lets the request pass. */
   readonly instead?: (call: Call, number: number) => Script | undefined;
   readonly request?: (body: JsonObject) => JsonObject;
-  readonly draft?: (draft: Draft, number: number) => Draft;
+  /** `items` is the conversation up to the answer. */
+  readonly draft?: (draft: Draft, number: number, items: readonly JsonObject[]) => Draft;
   /** Changes the response before events are made of it. */
   readonly response?: (response: JsonObject, call: Call) => JsonObject;
   /** Changes a response that is sent as JSON. */
@@ -55,7 +56,7 @@ export type BoundHooks = {
   readonly wire: "json" | "sse" | undefined;
   readonly instead: (call: Call) => Script | undefined;
   readonly request: (body: JsonObject) => JsonObject;
-  readonly draft: (draft: Draft) => Draft;
+  readonly draft: (draft: Draft, items: readonly JsonObject[]) => Draft;
   readonly response: (response: JsonObject, call: Call) => JsonObject;
   readonly json: (response: JsonObject, call: Call) => JsonObject;
   readonly events: (events: JsonObject[], call: Call) => JsonObject[];
@@ -78,7 +79,7 @@ export function bind(entries: readonly { readonly hooks: Hooks; readonly number:
       return undefined;
     },
     request: chain((body, { hooks }) => hooks.request?.(body)),
-    draft: chain((draft, { hooks, number }) => hooks.draft?.(draft, number)),
+    draft: (draft, items) => chain<Draft>((value, { hooks, number }) => hooks.draft?.(value, number, items))(draft),
     response: (response, call) => chain<JsonObject>((value, { hooks }) => hooks.response?.(value, call))(response),
     json: (response, call) => chain<JsonObject>((value, { hooks }) => hooks.json?.(value, call))(response),
     events: (events, call) => chain<JsonObject[]>((value, { hooks }) => hooks.events?.(value, call))(events),

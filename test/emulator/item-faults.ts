@@ -48,10 +48,10 @@ export const changeParts = (change: (part: JsonObject) => JsonObject): Hooks => 
 const ofType = (type: string, change: (item: JsonObject) => JsonObject): Hooks =>
   changeItems((item) => (item["type"] === type ? change(item) : item));
 
-const partsText = (parts: Json | undefined): string =>
+const partsText = (parts: Json | undefined, separator = ""): string =>
   asObjects(parts)
     .map((part) => asText(part["text"]) ?? asText(part["refusal"]) ?? "")
-    .join("");
+    .join(separator);
 
 /** By the words in the name after `items-with-`. */
 export const ITEM_FORMS: Record<string, Hooks> = {
@@ -62,7 +62,7 @@ export const ITEM_FORMS: Record<string, Hooks> = {
   })),
   "parts-of-type-text": changeParts((part) => (part["type"] === "output_text" ? { ...part, type: "text" } : part)),
   "arguments-as-object": ofType("function_call", (item) => ({ ...item, arguments: parsed(item["arguments"]) })),
-  "summary-as-text": ofType("reasoning", (item) => ({ ...item, summary: partsText(item["summary"]) })),
+  "summary-as-text": ofType("reasoning", (item) => ({ ...item, summary: partsText(item["summary"], "\n\n") })),
   "summary-as-texts": ofType("reasoning", (item) => ({
     ...item,
     summary: asObjects(item["summary"]).map((part) => asText(part["text"]) ?? ""),

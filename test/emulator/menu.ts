@@ -31,6 +31,7 @@ const MENU: Record<string, Fault> = {
   "unknown-items": entry("Unknown items, parts, events and fields", content.unknownItems),
   everything: entry("Reasoning, a search, a text with a citation, and a function call", content.everything),
   reasons: entry("Reasoning before every message and call, as a reasoning model gives it", content.reasonsAlways),
+  "asks-approval": entry("Asks whether a remote tool may run, until the caller agrees", content.asksApproval),
   "big-integers": entry("Integers beyond 2^53 in the text and in a call's arguments", content.bigIntegers),
   long: entry("An answer of that many words", content.manyWords, 2_000),
   "too-large": entry("A text of that many bytes in one event", content.manyBytes, 20_000_000),

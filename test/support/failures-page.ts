@@ -1,18 +1,21 @@
 // Generates docs/failures.md from the names of the tests: the fault table, and lists of other tests of failures. `npm run failures` writes
 // the page, and a unit test compares it.
 import { readFileSync } from "node:fs";
-import { menuModels } from "../emulator/menu.ts";
+import { FAMILIES, menuModels } from "../emulator/menu.ts";
+import { GROUPS } from "../e2e/fault-table-families.ts";
 import { FORMS, promiseOf, promiseOnce, ROWS } from "../e2e/fault-table.ts";
 import {
   RESPONSES_FORMS,
   RESPONSES_ROWS,
   responsesPromiseOf,
   responsesPromiseOnce,
+  responsesRow,
 } from "../e2e/fault-table-responses.ts";
 
 /** A heading for the test names of a file, or of one of its suites. */
 const LISTS: readonly (readonly [heading: string, file: string, suite?: string])[] = [
   ["No upstream, or many failures at once", "test/e2e/faults-once.test.ts"],
+  ["Conversations and items that upstream has lost", "test/e2e/faults-followups.test.ts"],
   ["Clients that stop reading", "test/e2e/back-pressure.test.ts"],
   ["Clients that disconnect", "test/e2e/disconnects.test.ts"],
   ["Clients that disconnect, with an Idempotency-Key", "test/worker/runs.test.ts", "clients that disconnect"],
@@ -40,11 +43,24 @@ function namesIn(file: string, wanted?: string): string[] {
   return names;
 }
 
+const DESCRIPTIONS = new Map(
+  menuModels().map(({ id, description }) => [id.replace(/^emulate\/|\/\d+$/g, ""), description]),
+);
+
+/** The description of a name, or of each of its entries. */
+function describe(name: string): string {
+  const entries = name.split("+").map((entry) => entry.split("/")[0] ?? "");
+  const own = entries.at(-1) ?? "";
+  return entries.length === 1 || DESCRIPTIONS.has(own) ? (DESCRIPTIONS.get(own) ?? familyOf(own)) : familyOf(own);
+}
+
+const familyOf = (name: string): string =>
+  FAMILIES.find(({ members }) => Object.hasOwn(members, name))?.description ?? "";
+
 function table(): string {
-  const descriptions = new Map(menuModels().map(({ id, description }) => [id.split("/")[1] ?? "", description]));
   const rows = Object.entries(ROWS).map(([name, row]) => {
     const cells = [...FORMS.map((form) => promiseOf(row, form)), promiseOnce(row)];
-    return `| \`${name}\` | ${descriptions.get(name.split("/")[0] ?? "") ?? ""} | ${cells.map((cell) => cell ?? "–").join(" | ")} |`;
+    return `| \`${name}\` | ${describe(name)} | ${cells.map((cell) => cell ?? "–").join(" | ")} |`;
   });
   return [
     "| `emulate/…` | UniAPI | as JSON | as events | as text | twice with one key |",
@@ -52,6 +68,32 @@ function table(): string {
     ...rows,
   ].join("\n");
 }
+
+/** One row for each group of alike faults. JSON has none of the faults that are in a stream alone. */
+function familiesTable(): string {
+  const rows = GROUPS.map(({ pattern, only, base, names, row, streamOnly }) => {
+    const responses = responsesRow(pattern, row);
+    const cells = [
+      streamOnly === true ? "–" : promiseOf(row, "JSON"),
+      promiseOf(row, "events"),
+      streamOnly === true ? "–" : responsesPromiseOf(responses, "JSON"),
+      responsesPromiseOf(responses, "stream"),
+    ];
+    const name = base === "text" ? pattern : `${base}+${pattern}`;
+    return `| \`${name}\`${only === undefined ? "" : `, ${only}`} | ${names.length} | ${cells.join(" | ")} |`;
+  });
+  return [
+    "| `emulate/…` | entries | /ask as JSON | /ask as events | /v1/responses as JSON | /v1/responses as a stream |",
+    "|---|---|---|---|---|---|",
+    ...rows,
+  ].join("\n");
+}
+
+const families = (): string =>
+  FAMILIES.map(
+    ({ pattern, description, members }) =>
+      `* \`${pattern}\`: ${description}. ${Object.keys(members).length} entries, such as \`${Object.keys(members)[0]}\`.`,
+  ).join("\n");
 
 /** The rows that differ from those of /ask. */
 function responsesTable(): string {
@@ -78,12 +120,27 @@ requests a stream from UniAPI. "One failure, stored" is one call, and the second
 
 ${table()}
 
+Several entries joined by \`+\` change one answer together, as in \`everything+no-indexes\`. An ordinary name may come first, for SDKs that
+judge a model by its name: \`gpt-6-sol/emulate/shares-nothing\`.
+
 ## On /v1/responses
 
-The tests run every row there, too, as JSON and as a stream. These rows differ: the Worker doesn't retry, since SDKs do. A failed response
-is an object. A stream that fails ends in an \`error\` event without \`[DONE]\`, which has the error's fields both flat and nested.
+The tests run every row there, too, as JSON and as a stream. These rows differ: the Worker doesn't retry, since SDKs do. Errors have OpenAI's
+\`type\` and \`code\`; the code shown here is their \`detail_code\`. A stream that fails ends in an \`error\` event, which has the error's fields
+both flat and nested, and in \`response.failed\` with the object so far, without \`[DONE]\`.
 
 ${responsesTable()}
+
+## Families
+
+Faults that differ in one part of their name: the event, the field, the form.
+
+${families()}
+
+Each group below has the same outcome. \`SWEEP=1 npx vitest run --project e2e test/e2e/faults-families.test.ts\` takes every entry in every form;
+without it, a large group has a sample.
+
+${familiesTable()}
 
 ${LISTS.map(
   ([heading, file, suite]) =>

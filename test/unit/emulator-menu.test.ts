@@ -152,6 +152,14 @@ const MENU: Record<string, Check> = {
   reasons: answers("reasons", ({ json: answer, events }) =>
     expect(itemTypes(events.length > 0 ? terminalOf(events) : answer)).toEqual(["reasoning", "message"]),
   ),
+  "asks-approval": async () => {
+    const { json: asking } = await json("asks-approval");
+    expect(itemTypes(asking)).toEqual(["mcp_approval_request"]);
+    const approval_request_id = asObjects(asking["output"])[0]?.["id"] ?? "";
+    const input = [{ type: "mcp_approval_response", approval_request_id, approve: true }];
+    expect(textOf(await json("asks-approval", { input, previous_response_id: asking["id"] ?? "" }))).toBe(PLAIN);
+    expect((await json("asks-approval", { input })).status).toBe(400);
+  },
   "big-integers": answers(
     "big-integers",
     ({ text }) => expect(text).toContain('"arguments":"{\\"id\\":9223372036854775807}"'),
