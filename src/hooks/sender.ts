@@ -108,12 +108,9 @@ function acknowledgeAsJson({ status, job }: HookResult): HookResponse {
  * @param name the name of the setting. An error shows this name, never the value
  * @throws Problem 503 misconfigured
  */
-export function hookSecrets(
-  { secretForm, splitSecrets = entriesOf }: Sender,
-  name: string,
-  value: string | undefined,
-): string[] {
-  const secrets = splitSecrets(value ?? "");
+export function hookSecrets(sender: Sender, name: string, value = ""): string[] {
+  const { secretForm } = sender;
+  const secrets = sender.splitSecrets?.(value) ?? entriesOf(value);
   if (secrets.length === 0) throw misconfigured(name, "is missing: without it no event for this hook can be verified");
   if (secretForm !== undefined && !secrets.every((secret) => secretForm.pattern.test(secret)))
     throw misconfigured(name, `must be ${secretForm.must}`);
