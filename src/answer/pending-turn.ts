@@ -4,6 +4,7 @@ import { type CachedAnswer, encodeAnswer } from "../core/cache/cached-answer.ts"
 import { type CachePlan, isCacheable } from "../core/cache/policy.ts";
 import { fitsInId, signId } from "../core/callers/ids.ts";
 import type { JsonObject } from "../core/lib/json.ts";
+import { withRequestFields } from "../core/reply/echoed-fields.ts";
 import type { AnswerContext } from "../core/reply/trim.ts";
 import { ancestorsOf, encodeTurn, type Turn, turnKey } from "../core/turns/turn.ts";
 import { costUsd, sumUsage, usageOf } from "../core/upstream/usage.ts";
@@ -171,7 +172,7 @@ export class PendingTurn {
       parent: parent?.id ?? null,
       ancestors: ancestorsOf(parent?.signed?.isStored === true ? parent.id : null, parentTurn),
       input,
-      response,
+      response: withRequestFields(response, question.composed.body),
       preset: question.composed.preset?.name ?? null,
       wantsData,
       metadata,

@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { JsonObject } from "../../src/core/lib/json.ts";
 import { unixSeconds } from "../../src/core/lib/unix-seconds.ts";
+import { withRequestFields } from "../../src/core/reply/echoed-fields.ts";
 import { completeResponse } from "../../src/core/reply/response-object.ts";
 import { mistakesIn, ResponseResource } from "../support/open-responses.ts";
 
@@ -95,6 +96,30 @@ describe("a field that upstream does not echo has the request's value", () => {
     expect(
       complete({ temperature: 0.5, store: false, tools: [TOOL] }, { temperature: 0.2, store: true }),
     ).toMatchObject({ temperature: 0.5, store: false, tools: [TOOL] });
+  });
+});
+
+describe("a stored response keeps the request's fields", () => {
+  const request = {
+    model: "m",
+    instructions: "secret",
+    temperature: 0.2,
+    tools: [TOOL],
+    store: false,
+    metadata: { a: "b" },
+  };
+  const { temperature, tools, store } = request;
+
+  test("that upstream did not echo, so that GET returns them", () => {
+    for (const echo of [{}, { temperature: null, tools: [], store: null }])
+      expect(withRequestFields({ id: "up", ...echo }, request)).toEqual({ id: "up", temperature, tools, store });
+  });
+
+  test("but not in place of what upstream echoed, and none that is large", () => {
+    const response = { temperature: 1, tools: [{ type: "web_search" }], store: true };
+    expect(withRequestFields(response, request)).toBe(response);
+    const large = { tools: [{ ...TOOL, description: "x".repeat(20_000) }] };
+    expect(withRequestFields({}, { ...request, ...large })).toEqual({ temperature, store });
   });
 });
 

@@ -124,7 +124,7 @@ function bareResponse(request: Json): JsonObject {
     : { type: "output_text", text: "A few words.", annotations: [], logprobs: [] };
   const message = { type: "message", id: "msg_1", status, role: "assistant", content: [part] };
   return {
-    id: "resp_up_1",
+    id: `resp_${crypto.randomUUID()}`,
     status,
     ...(isIncomplete ? { incomplete_details: { reason: "max_output_tokens" } } : {}),
     output: [
@@ -186,7 +186,8 @@ describe.each(Object.entries(VARIANTS))("a request with %s gets a valid", (_, bo
 
     if (store === false) return;
     const path = `/v1/responses/${String(object["id"])}`;
-    expect(mistakesIn(ResponseResource, await objectIn(await worker.get(path)))).toEqual([]);
+    // Instructions are not stored.
+    expect(await objectIn(await worker.get(path))).toEqual({ ...object, instructions: null });
     expect(mistakesInEvents(await eventsIn(await worker.get(`${path}?stream=true`)))).toEqual([]);
     const items = (await objectIn(await worker.get(`${path}/input_items`)))["data"] as Json[];
     expect(items.length).toBeGreaterThan(0);

@@ -1,7 +1,50 @@
 // Reads the request fields that a response object echoes, in the shapes that the Open Responses specification requires. Relays leave them
 // out, send null or a wrong type, or use the Chat Completions API's nesting. A reader returns undefined for a value without content.
+import type { DefaultedFields } from "../../contract/response.ts";
 import { isRecord, type JsonObject, recordsOf, textOf } from "../lib/json.ts";
 import { jsonTextOf } from "../upstream/output.ts";
+
+/** The fields that a stored response keeps, so that GET returns them as POST did. `metadata` has its own place in a turn. */
+const STORED = [
+  "max_output_tokens",
+  "max_tool_calls",
+  "parallel_tool_calls",
+  "temperature",
+  "top_p",
+  "presence_penalty",
+  "frequency_penalty",
+  "top_logprobs",
+  "reasoning",
+  "service_tier",
+  "store",
+  "truncation",
+  "tool_choice",
+  "tools",
+  "text",
+  "user",
+  "safety_identifier",
+  "prompt_cache_key",
+] as const satisfies (keyof DefaultedFields)[];
+/** A larger value is not stored. A turn that is too large loses its input, which is worth more. */
+const MAX_STORED_CHARS = 16_384;
+
+/** Adds the request's fields that upstream did not echo. @returns the response itself if it lacks none */
+export function withRequestFields(response: JsonObject, request: JsonObject): JsonObject {
+  const missing = STORED.filter(
+    (key) => hasContent(request[key]) && !hasContent(response[key]) && isSmall(request[key]),
+  );
+  if (missing.length === 0) return response;
+  return { ...response, ...Object.fromEntries(missing.map((key) => [key, request[key]])) };
+}
+
+function hasContent(value: unknown): boolean {
+  if (typeof value !== "object") return value !== undefined && value !== "";
+  return value !== null && Object.keys(value).length > 0;
+}
+
+function isSmall(value: unknown): boolean {
+  return typeof value !== "object" || JSON.stringify(value).length <= MAX_STORED_CHARS;
+}
 
 export function booleanOf(value: unknown): boolean | undefined {
   return typeof value === "boolean" ? value : undefined;
