@@ -98,6 +98,7 @@ describe("private data in an upstream's text is removed", () => {
 
   test("the redacted text is short", () => {
     expect(redact("word ".repeat(5_000), [])).toHaveLength(1_000);
+    for (const text of ["🙂".repeat(900), `a${"🙂".repeat(900)}`]) expect(redact(text, []).isWellFormed()).toBe(true);
     expect(redact(" a \n\n b ", [])).toBe("a b");
   });
 

@@ -1,6 +1,8 @@
 // Removes secrets from upstream's messages before a caller sees them: keys (complete, masked or partial), account ids, addresses,
 // balances and request ids. Removing too much is acceptable, because only people read these messages.
 
+import { startOf } from "../lib/text.ts";
+
 const REDACTED = "[redacted]";
 /** In characters. A shorter part of a secret is useless to an attacker, and redacting it would remove ordinary words. */
 const SECRET_WINDOW = 6;
@@ -37,12 +39,9 @@ const PATTERNS: readonly RegExp[] = [
  * @param secrets every secret that this Worker sends upstream; no six consecutive characters of any of them remain
  */
 export function redact(text: string, secrets: readonly string[]): string {
-  let out = redactSecrets(text.slice(0, MAX_TEXT_CHARS), secrets);
+  let out = redactSecrets(startOf(text, MAX_TEXT_CHARS), secrets);
   for (const pattern of PATTERNS) out = out.replace(pattern, REDACTED);
-  return out
-    .replace(/\s{2,}/g, " ")
-    .trim()
-    .slice(0, 1_000);
+  return startOf(out.replace(/\s{2,}/g, " ").trim(), 1_000);
 }
 
 /** Removes only the given secrets, for short fields whose form is checked separately. */
