@@ -202,7 +202,7 @@ test.each(["docs/contract.md", "docs/architecture.md", "docs/storage.md"])(
     const kinds = globSync("src/**/*.ts").flatMap((file) =>
       [...readText(file).matchAll(/`([\w-]+:v\d+:)\$\{/g)].map(([, kind = ""]) => kind),
     );
-    expect(kinds.length).toBe(3);
+    expect(kinds.length).toBe(4);
     expect(kinds.filter((kind) => !proseOf(page).includes(`${kind}<`))).toEqual([]);
   },
 );

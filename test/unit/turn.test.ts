@@ -1,7 +1,7 @@
 // Turns in KV: read as they were written, at most 1 MiB, and a miss if anything in them is invalid.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { JsonObject } from "../../src/core/lib/json.ts";
+import { type JsonObject, parseJson } from "../../src/core/lib/json.ts";
 import {
   decodeTurn,
   encodeTurn,
@@ -42,7 +42,7 @@ describe("encoding and decoding a turn", () => {
   });
 
   test("any input and response are read as written", () => {
-    const json = fc.jsonValue().map((value) => JSON.parse(JSON.stringify(value)) as unknown);
+    const json = fc.jsonValue().map((value) => parseJson(JSON.stringify(value)));
     fc.assert(
       fc.property(
         json,
@@ -60,7 +60,7 @@ describe("encoding and decoding a turn", () => {
 });
 
 test("with skipAncestors any turn is read without its ancestors, and otherwise unchanged", () => {
-  const json = fc.jsonValue().map((value) => JSON.parse(JSON.stringify(value)) as unknown);
+  const json = fc.jsonValue().map((value) => parseJson(JSON.stringify(value)));
   const Ids = fc.array(fc.stringMatching(/^resp_ue1_[\w-]{1,40}$/), { maxLength: 5 });
   fc.assert(
     fc.property(
