@@ -66,6 +66,24 @@ async function askIn(form: string, body: object): Promise<{ text: unknown; id: s
 }
 
 describe("a question", () => {
+  test("with an integer of 64 bits reaches UniAPI as it was sent, and a multipart form brings its image", async () => {
+    const tools = '[{"type":"function","name":"f","parameters":{"type":"object","maximum":9223372036854775807}}]';
+    const body = `{"model":"gpt-6-luna","input":"${PROMPT} long","tools":${tools}}`;
+    const headers = { "content-type": "application/json, application/json" };
+    expect((await worker.send("/v1//responses/", { method: "POST", body, headers })).status).toBe(200);
+    expect(emulator.received.at(-1)?.raw).toContain('"maximum":9223372036854775807');
+
+    const form = new FormData();
+    form.append("input", `${PROMPT} form`);
+    form.append("photo", new File([Uint8Array.of(0x89, 0x50)], "a.png", { type: "image/png" }));
+    const request = new Response(form);
+    const type = request.headers.get("content-type") ?? "";
+    const bytes = new Uint8Array(await request.arrayBuffer());
+    const answer = await worker.send("/ask/", { method: "POST", body: bytes, headers: { "content-type": type } });
+    expect(json(answer)["text"]).toBe(`${answerTo("form")} Images: 1.`);
+    expect(emulator.received.at(-1)?.raw).toContain('"image_url":"data:image/png;base64,iVA="');
+  });
+
   test("curl -d 'hi' gets exactly the trimmed answer", async () => {
     const response = await worker.send("/ask", { method: "POST", body: "hi", headers: CURL });
     expect(response.status).toBe(200);
