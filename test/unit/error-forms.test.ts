@@ -107,6 +107,12 @@ describe("an error without a code", () => {
       { status: 400, message: "body must have input" },
     ],
     [
+      "NestJS's",
+      { statusCode: 400, error: "Bad Request", message: ["input should not be empty", "x"] },
+      { status: 400, message: "input should not be empty" },
+    ],
+    ["a flag", { error: true, success: false, message: "No." }, { message: "No." }],
+    [
       "OAuth's",
       { error: "invalid_request", error_description: "No input." },
       { code: "invalid_request", message: "No input." },

@@ -59,6 +59,11 @@ describe("usage", () => {
     ],
     ["both names", { ...RESPONSES, ...CHAT, total_tokens }, counted()],
     ["both names, with zeros in one", { ...ZEROS, ...CHAT, total_tokens }, counted()],
+    [
+      "both names, with zeros in one and in the total",
+      { ...RESPONSES, prompt_tokens: 0, completion_tokens: 0, total_tokens: 0 },
+      counted(),
+    ],
     ["both names, with zeros in the other", { ...RESPONSES, prompt_tokens: 0, completion_tokens: 0 }, counted()],
     [
       "both names, of which one fits the total",

@@ -19,8 +19,8 @@ const MAX_ENTRIES = 20;
 /** The rest of a longer text is not searched for JSON. */
 const MAX_TEXT_CHARS = 65_536;
 
-/** Members that contain the error. The first one that says anything counts. */
-const WRAPPERS = ["error", "errors", "response", "detail", "message"] as const;
+/** Members that may contain the error. The first one that says anything counts. */
+const WRAPPERS = ["errors", "response", "detail", "message"] as const;
 const CODES = ["code", "error_code"] as const;
 const MESSAGES = ["message", "msg", "detail", "error_message", "error_msg", "error_description", "status_msg"] as const;
 const STATUSES = ["status", "status_code", "statusCode", "code"] as const;
@@ -78,10 +78,7 @@ function fieldsOfRecord(error: JsonObject, depth: number): FoundFields {
     message: MESSAGES.map((name) => textOf(error[name])).find((text) => text !== "") ?? "",
     status: statusOf(error),
   });
-  const wrapped = wrappedFields(error, depth);
-  // In {"error": "Bad Request", "message": "…"}, the message says more than the text of `error`.
-  const message = typeof error["error"] === "string" && own.message !== undefined ? own.message : wrapped.message;
-  return present({ ...own, ...wrapped, message: message ?? own.message });
+  return { ...own, ...wrappedFields(error, depth) };
 }
 
 /** Reads the error inside another error. */
@@ -94,6 +91,9 @@ function wrappedFields(error: JsonObject, depth: number): FoundFields {
   const name = textOf(error["error"]);
   if (SNAKE_CASE.test(name)) return { code: name };
   const inner = WRAPPERS.map((wrapper) => error[wrapper]);
+  // In {"error": "Bad Request", "message": "…"}, the message says more than the text of `error`.
+  if (typeof error["error"] === "string") inner.push(error["error"]);
+  else inner.unshift(error["error"]);
   // OpenRouter puts the backend's own error here. The `metadata` of a response is the caller's, and has no message beside it.
   const { metadata } = error;
   const isError = typeof error["message"] === "string" && error["output"] === undefined;

@@ -184,8 +184,16 @@ const BY_STATUS = new Map(MEANINGS.flatMap((meaning) => meaning.statuses.map((st
 
 /** These say that upstream has no such model, or no channel for it. */
 const MODEL_CODES = new Set(["model_not_found", "model_not_exist", "unknown_model", "no_available_channel"]);
-/** These only repeat that a request was refused. They count if there is no HTTP status that says more. */
-const REFUSAL_TYPES = new Set(["invalid_request_error", "invalid_request", "bad_request", "not_found_error"]);
+/** Types and codes that only repeat a status. They count if there is no HTTP status. */
+const STATUSES_OF_TYPES: ReadonlyMap<string, number> = new Map([
+  ["invalid_request_error", 400],
+  ["invalid_request", 400],
+  ["bad_request", 400],
+  ["permission_error", 403],
+  ["permission_denied", 403],
+  ["not_found_error", 404],
+  ["request_too_large", 413],
+]);
 
 /** "No channel for this model in this group", as one-hub and new-api write it. */
 const NO_CHANNEL = /无可用渠道|no available channel/i;
@@ -298,8 +306,8 @@ type UpstreamError = ErrorFields & { status: number };
 function statusOf(httpStatus: number, { code, type, status }: ErrorFields): number {
   const isVague = httpStatus === 200 || httpStatus === 400 || (httpStatus >= 500 && !BY_STATUS.has(httpStatus));
   if (isVague && status !== undefined) return status;
-  const isRefusal = REFUSAL_TYPES.has(code.toLowerCase()) || REFUSAL_TYPES.has(type.toLowerCase());
-  return httpStatus === 200 && isRefusal ? 400 : httpStatus;
+  if (httpStatus !== 200) return httpStatus;
+  return STATUSES_OF_TYPES.get(code.toLowerCase()) ?? STATUSES_OF_TYPES.get(type.toLowerCase()) ?? 200;
 }
 
 function meaningOf(fault: UpstreamErrorInput, error: UpstreamError): Meaning {

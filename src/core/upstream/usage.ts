@@ -47,7 +47,7 @@ type Parts = readonly [input: number, output: number];
 
 /** Returns the input and output tokens on which everything in the usage agrees; null if there are none. */
 function partsOf(usage: JsonObject, reasoning: number): Parts | null {
-  const total = usage["total_tokens"] ?? undefined;
+  const total = totalOf(usage);
   const families = FAMILIES.flatMap(([inputName, outputName]): Parts[] => {
     const input = countOf(usage[inputName]);
     const output = countOf(usage[outputName]);
@@ -115,6 +115,13 @@ export function priceOf(prices: Readonly<Record<string, Price>>, model: string):
   if (Object.hasOwn(prices, model)) return prices[model];
   const undated = model.replace(/-\d{4}-?\d{2}-?\d{2}$/, "");
   return undated !== model && Object.hasOwn(prices, undated) ? prices[undated] : undefined;
+}
+
+/** Returns what the usage says of its total; undefined if it says nothing. A total of 0 belongs to a family of zeros, if there is one. */
+function totalOf(usage: JsonObject): unknown {
+  const total = usage["total_tokens"] ?? undefined;
+  const hasZeros = FAMILIES.some(([input, output]) => usage[input] === 0 && usage[output] === 0);
+  return total === 0 && hasZeros ? undefined : total;
 }
 
 function detailsOf(usage: JsonObject, names: readonly string[]): JsonObject[] {
