@@ -20,7 +20,7 @@ export const PING_AFTER_MS = 5_000;
  * Milliseconds between the last write and a failure. In workerd, a body that fails in the same turn of the event loop as its last write
  * loses that write. If it was the first write, the headers are lost, too: the client sees a lost connection, and SDKs call (and pay) again.
  */
-const FLUSH_MS = 20;
+const FLUSH_MS = 100;
 
 /**
  * Creates a body that writes each piece of the source separately. It reads from the source no faster than the client reads (back-pressure),
