@@ -58,7 +58,7 @@ export function responsesPromiseOf(row: ResponsesRow, form: ResponsesForm): stri
 
 /** The text of the cell for a request that is sent twice with one Idempotency-Key. */
 export function responsesPromiseOnce(row: ResponsesRow): string | undefined {
-  if (row.jsonOnly === true) return undefined;
+  if (row.jsonOnly === true || row.mayFail === true) return undefined;
   if (row.once !== undefined) return "a call for each, the second answered";
   const streamed = streamOutcome(row);
   if (streamed.refused === undefined && streamed.fails === undefined) return "one answer twice";
