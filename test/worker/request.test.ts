@@ -280,6 +280,9 @@ test("any bytes with any content type get a 200 or a 4xx in the envelope", { tim
       "text/plain",
       "application/x-www-form-urlencoded",
       "application/problem+json",
+      "text/json, text/json",
+      "multipart/form-data; boundary=b",
+      "multipart/form-data",
       "",
       "a/b;charset=x",
     ),
@@ -315,6 +318,14 @@ test("any bytes with any content type get a 200 or a 4xx in the envelope", { tim
     fields.map((body) => new TextEncoder().encode(JSON.stringify(body))),
     fields.map((body) => new TextEncoder().encode(JSON.stringify({ input: "hi", ...body }))),
     fc.string().map((text) => new TextEncoder().encode(`input=${text}`)),
+    fc
+      .array(fc.tuple(fc.constantFrom("input", "images", 'photo"; filename="a.png', "x"), fc.string()), {
+        maxLength: 4,
+      })
+      .map((parts) =>
+        parts.map(([name, value]) => `--b\r\nContent-Disposition: form-data; name="${name}"\r\n\r\n${value}\r\n`),
+      )
+      .map((parts) => new TextEncoder().encode(`${parts.join("")}--b--`)),
   );
   const accepts = fc.constantFrom("*/*", "text/plain", "text/event-stream", "");
   await fc.assert(
