@@ -207,6 +207,9 @@ describe("an error is classified by code first, then by status", () => {
   ])("the wait in %j is %s s", (message, seconds) => {
     const { details } = problemOf(429, { code: "rate_limit_exceeded", message });
     expect(details.retryAfter).toBe(seconds ?? 5);
+    expect(problemOf(429, { code: "rate_limit_exceeded", message }).message).toContain(
+      `Try again in ${seconds ?? 5} s.`,
+    );
     // Only a header makes the Worker itself call again.
     expect(details.upstreamRetryAfter).toBeUndefined();
     expect(problemOf(429, { message }, 3).details.retryAfter).toBe(3);

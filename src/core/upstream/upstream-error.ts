@@ -250,12 +250,12 @@ export function upstreamProblem(fault: UpstreamErrorInput, secrets: readonly str
         "UniAPI refused this Worker's own key. Its owner must check UNIAPI_KEY; your request was not at fault.",
         common,
       );
-    case "upstream_rate_limited":
-      return new Problem(
-        "upstream_rate_limited",
-        "UniAPI is receiving too many requests. Wait for the time in Retry-After, then send the request again.",
-        { ...common, retryAfter: DEFAULT_RETRY_AFTER_S, ...wait },
-      );
+    case "upstream_rate_limited": {
+      const retryAfter = wait.retryAfter ?? DEFAULT_RETRY_AFTER_S;
+      // A stream that has begun has no Retry-After, so Codex reads the wait from these words.
+      const message = `UniAPI is receiving too many requests. Try again in ${retryAfter} s.`;
+      return new Problem("upstream_rate_limited", message, { ...common, ...wait, retryAfter });
+    }
     case "upstream_unavailable": {
       const noSuchModel = isAboutModel(error);
       const message = noSuchModel
