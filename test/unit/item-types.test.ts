@@ -1,5 +1,6 @@
 // The table of item types agrees with the types of OpenAI's SDK, and a replay of each type has every key that the SDK's type requires.
 import type { EasyInputMessage, ResponseInputItem } from "openai/resources/responses/responses";
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { isRecord, type JsonObject } from "../../src/core/lib/json.ts";
 import { ITEM_TYPES, portabilityOf } from "../../src/core/turns/item-types.ts";
@@ -128,61 +129,103 @@ const asBackendSends = (item: JsonObject): JsonObject => ({
   ...item,
 });
 
-describe.each(TYPES)("an item of type %s", (type) => {
+describe.each(TYPES.filter((type) => type !== "item_reference"))("an item of type %s", (type) => {
   const portability = portabilityOf(sampleOf(type));
   const answer = ANSWER_OF[type];
-  const call = CALL_OF[type];
 
   test("is replayed with every key that its type requires, or left out", () => {
-    if (type === "item_reference") return;
-    const replayed = replayInput(
-      [turn([], [asBackendSends(sampleOf(type))])],
-      answer === undefined ? "go on" : [sampleOf(answer)],
-    );
+    const newInput = answer === undefined ? "go on" : [sampleOf(answer)];
+    const replayed = replayInput([turn([], [asBackendSends(sampleOf(type))])], newInput);
     expect(replayed.filter(lacksRequiredKey)).toEqual([]);
     const sent = replayed.filter((item) => item["type"] === type);
+    const isSent = ["keep", "call", "approval"].includes(portability ?? "") && !type.startsWith("compaction");
     if (type === "message") expect(sent).toHaveLength(2);
-    else
-      expect(sent.length).toBe(
-        ["keep", "call", "approval"].includes(portability ?? "") && !type.startsWith("compaction") ? 1 : 0,
-      );
+    else expect(sent).toHaveLength(isSent ? 1 : 0);
     if (!(ITEM_TYPES[type].required as readonly string[]).includes("id"))
       for (const item of sent) expect(item).not.toHaveProperty("id");
   });
 
   test("is sent, or left out, in the new input", () => {
-    if (type === "item_reference") return;
     const [item, ...others] = replayInput([], [asBackendSends(sampleOf(type))]);
     expect(others).toEqual([]);
     if (portability === "trace" || portability === "private") expect(item).toBeUndefined();
     else expect(lacksRequiredKey(item)).toBe(false);
   });
+});
 
-  test.runIf(call !== undefined)("is joined to its call, and left out without it", () => {
-    const answerItem = asBackendSends(sampleOf(type));
-    const callTurn = turn([], [asBackendSends(sampleOf(call ?? type))]);
-    expect(replayInput([callTurn], [answerItem]).map((item) => item["type"])).toEqual([call, type]);
+describe.each(Object.entries(CALL_OF) as [ItemTypeName, ItemTypeName][])("%s", (answer, call) => {
+  test(`is joined to its ${call}, and left out without it`, () => {
+    const answerItem = asBackendSends(sampleOf(answer));
+    const callTurn = turn([], [asBackendSends(sampleOf(call))]);
+    expect(replayInput([callTurn], [answerItem]).map((item) => item["type"])).toEqual([call, answer]);
     const later = replayInput([callTurn, turn([answerItem], [])], "go on").map((item) => item["type"]);
-    expect(later).toEqual(type === "mcp_approval_response" ? ["message"] : [call, type, "message"]);
+    expect(later).toEqual(answer === "mcp_approval_response" ? ["message"] : [call, answer, "message"]);
     expect(replayInput([turn([answerItem], [])], "go on")).toHaveLength(1);
   });
 
-  test.runIf(answer !== undefined)("that has no answer is answered as not run, or left out", () => {
-    const replayed = replayInput([turn([], [asBackendSends(sampleOf(type))])], "go on");
+  test(`is made for a ${call} that has none, or the call is left out`, () => {
+    const replayed = replayInput([turn([], [asBackendSends(sampleOf(call))])], "go on");
     expect(replayed.filter(lacksRequiredKey)).toEqual([]);
-    const types = replayed.map((item) => item["type"]);
-    expect([["message"], [type, answer, "message"]]).toContainEqual(types);
-    const cut = { ...sampleOf(type), status: "incomplete" };
+    expect([["message"], [call, answer, "message"]]).toContainEqual(replayed.map((item) => item["type"]));
+    const cut = { ...sampleOf(call), status: "incomplete" };
     expect(replayInput([turn([], [cut])], "go on").map((item) => item["type"])).toEqual(["message"]);
   });
 
-  test.runIf(answer !== undefined)("that lacks a required key is refused if the new input answers it", () => {
-    for (const key of ITEM_TYPES[type].required) {
+  test(`is refused if its ${call} lacks a required key`, () => {
+    for (const key of ITEM_TYPES[call].required) {
       if (["call_id", "id", "status", "pending_safety_checks", "arguments"].includes(key)) continue;
-      const { [key]: _, ...broken } = sampleOf(type);
+      const { [key]: _, ...broken } = sampleOf(call);
       const chain = [turn([], [broken])];
-      expect(() => replayInput(chain, [sampleOf(answer ?? type)])).toThrow(type);
+      expect(() => replayInput(chain, [sampleOf(answer)])).toThrow(call);
       expect(replayInput(chain, "go on")).toHaveLength(1);
     }
   });
+});
+
+/** Items of any known type, as a relay or a caller may have sent them: with other ids, and some keys left out or empty. */
+const AnyItem = fc
+  .tuple(
+    fc.constantFrom(...TYPES),
+    fc.constantFrom("call_1", "call_2", "call_3"),
+    fc.dictionary(
+      fc.constantFrom("id", "status", "call_id", "output", "content", "x"),
+      fc.constantFrom("", null, "y", []),
+      {
+        maxKeys: 2,
+      },
+    ),
+  )
+  .map(([type, call_id, changes]): JsonObject => {
+    const sample = sampleOf(type);
+    return asBackendSends({ ...sample, ...("call_id" in sample ? { call_id } : {}), ...changes });
+  });
+const Items = fc.array(AnyItem, { maxLength: 6 });
+
+test("whatever a chain holds, its replay has every required key, no other ids, and no call without an output", () => {
+  fc.assert(
+    fc.property(fc.array(fc.tuple(Items, Items), { maxLength: 3 }), Items, (chain, newItems) => {
+      let replayed: JsonObject[];
+      try {
+        replayed = replayInput(
+          chain.map(([input, output]) => turn(input, output)),
+          newItems,
+        );
+      } catch (error) {
+        expect(error).toMatchObject({ code: "invalid_request", details: { param: "input" } });
+        return;
+      }
+      const past = replayed.slice(0, replayed.length - replayInput([], newItems).length);
+      expect(past.filter(lacksRequiredKey)).toEqual([]);
+      for (const [at, item] of past.entries()) {
+        const type = (item["type"] ?? "message") as ItemTypeName;
+        if (!(ITEM_TYPES[type].required as readonly string[]).includes("id")) expect(item).not.toHaveProperty("id");
+        const linkOf = (other: JsonObject): unknown[] => [other["call_id"], other["id"], other["approval_request_id"]];
+        const isLinked = (other: JsonObject): boolean =>
+          linkOf(other).some((link) => typeof link === "string" && linkOf(item).includes(link));
+        if (ANSWER_OF[type] !== undefined) expect(replayed.slice(at + 1).some(isLinked)).toBe(true);
+        if (CALL_OF[type] !== undefined) expect(past.slice(0, at).some(isLinked)).toBe(true);
+      }
+    }),
+    { numRuns: 500 },
+  );
 });

@@ -51,8 +51,8 @@ export const ITEM_TYPES = {
   item_reference: { required: ["id"], portability: "reference" },
 } as const satisfies Record<string, ItemType>;
 
-/** Keys that only the backend that made an item understands, or that only its output has. */
-const VENDOR_KEYS = ["id", "status", "created_by", "caller"];
+/** Keys that only the backend that made an item understands, or that only its output has. OpenAI's own SDK adds the last two. */
+export const VENDOR_KEYS: readonly string[] = ["id", "status", "created_by", "caller", "parsed_arguments", "parsed"];
 
 /** Values for required keys that a relay left out. */
 const DEFAULTS: JsonObject = { status: "completed", arguments: "{}", pending_safety_checks: [] };
@@ -105,6 +105,7 @@ export function toPortable(item: JsonObject): JsonObject | undefined {
   for (const key of required) {
     const value = portable[key] ?? DEFAULTS[key];
     if (value === undefined || (value === "" && !MAY_BE_EMPTY.has(key))) return undefined;
+    if (IDS.has(key) && typeof value !== "string") return undefined;
     // A note replaces an image that was too large to store.
     if (key === "result" && isStorageNote(value)) return undefined;
     portable[key] = value;
@@ -116,6 +117,8 @@ export function toPortable(item: JsonObject): JsonObject | undefined {
   return portable;
 }
 
+/** Keys that name an item, a call or a tool. */
+const IDS: ReadonlySet<string> = new Set(["id", "call_id", "approval_request_id", "name", "role"]);
 /** Required keys whose value may be an empty string. */
 const MAY_BE_EMPTY: ReadonlySet<string> = new Set(["output", "arguments", "input", "content"]);
 

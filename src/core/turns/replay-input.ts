@@ -72,19 +72,15 @@ function isLeftOut(item: JsonObject): boolean {
  */
 function portablePast(past: readonly PastItem[], newItems: readonly JsonObject[]): JsonObject[] {
   const answeredNow = new Set(newItems.flatMap(linksOfAnswer));
-  const answered = new Set([
-    ...past.flatMap(({ item, isOutput }) => (isOutput && portabilityOf(item) === undefined ? [] : linksOfAnswer(item))),
-    ...answeredNow,
-  ]);
+  const answeredCalls = callsWithAnswer(past, answeredNow);
   const called = new Set<string>();
   return past.flatMap(({ item, isOutput }): JsonObject[] => {
     const type = itemTypeOf(item);
-    const links = linksOfCall(item);
-    const isNeeded = links.some((link) => answeredNow.has(link));
+    const isNeeded = linksOfCall(item).some((link) => answeredNow.has(link));
     switch (portabilityOf(item)) {
       case undefined:
         // The output of a type that is not known is needed only if the caller has answered it.
-        return !isOutput || links.some((link) => answered.has(link)) ? [item] : [];
+        return !isOutput || answeredCalls.has(item) ? [item] : [];
       case "reference":
         return isReferenceLeftOut(item) ? [] : refuse(type);
       case "approval":
@@ -93,11 +89,11 @@ function portablePast(past: readonly PastItem[], newItems: readonly JsonObject[]
       case "call": {
         const call = toPortable(item) ?? (isNeeded ? refuse(type) : undefined);
         if (call === undefined) return [];
-        if (!links.some((link) => answered.has(link))) {
+        if (!answeredCalls.has(item)) {
           const output = item["status"] === "incomplete" ? undefined : outputOfCallNotRun(item);
           return output === undefined ? [] : [call, output];
         }
-        for (const link of links) called.add(link);
+        for (const link of linksOfCall(item)) called.add(link);
         return [call];
       }
       case "output":
@@ -110,24 +106,56 @@ function portablePast(past: readonly PastItem[], newItems: readonly JsonObject[]
   });
 }
 
-/** Returns the values by which an answer can name this call or approval request. */
+/** Finds the calls that a later item answers. */
+function callsWithAnswer(past: readonly PastItem[], answeredNow: ReadonlySet<string>): Set<JsonObject> {
+  const calls = new Set<JsonObject>();
+  const answered = new Set(answeredNow);
+  for (const { item, isOutput } of past.toReversed()) {
+    if (linksOfCall(item).some((link) => answered.has(link))) calls.add(item);
+    const isCallersOrKnown = !isOutput || portabilityOf(item) !== undefined;
+    // An answer that can't be sent leaves its call open.
+    if (isCallersOrKnown && toPortable(item) !== undefined) for (const link of linksOfAnswer(item)) answered.add(link);
+  }
+  return calls;
+}
+
+/** The types of calls and approval requests, by the type that answers them. */
+const ANSWERS: Readonly<Record<string, string>> = {
+  function_call_output: "function_call",
+  custom_tool_call_output: "custom_tool_call",
+  computer_call_output: "computer_call",
+  local_shell_call_output: "local_shell_call",
+  shell_call_output: "shell_call",
+  apply_patch_call_output: "apply_patch_call",
+  tool_search_output: "tool_search_call",
+  mcp_approval_response: "mcp_approval_request",
+};
+
+/** Returns the keys by which an answer names this call or approval request. */
 function linksOfCall(item: JsonObject): string[] {
   const type = itemTypeOf(item);
-  if (type === "mcp_approval_request") return textsOf(item["id"]);
-  return type === "local_shell_call" ? textsOf(item["call_id"], item["id"]) : textsOf(item["call_id"]);
+  if (type === "mcp_approval_request") return linksOf(type, item["id"]);
+  if (type === "local_shell_call") return linksOf(type, item["call_id"], item["id"]);
+  return linksOf(portabilityOf(item) === undefined ? "" : type, item["call_id"]);
 }
 
-/** Returns the values by which an answer names its call or approval request; none for an item that answers nothing. */
+/** Returns the keys by which an answer names its call or approval request; none for an item that answers nothing. */
 function linksOfAnswer(item: JsonObject): string[] {
   const portability = portabilityOf(item);
-  if (portability !== "output" && portability !== undefined) return [];
+  // An answer of a type that is not known may belong to a call of such a type.
+  if (portability === undefined) return linksOf("", item["call_id"]);
+  if (portability !== "output") return [];
   const type = itemTypeOf(item);
-  if (type === "mcp_approval_response") return textsOf(item["approval_request_id"]);
-  return type === "local_shell_call_output" ? textsOf(item["id"], item["call_id"]) : textsOf(item["call_id"]);
+  const callType = ANSWERS[type] ?? "";
+  if (type === "mcp_approval_response") return linksOf(callType, item["approval_request_id"]);
+  return type === "local_shell_call_output"
+    ? linksOf(callType, item["id"], item["call_id"])
+    : linksOf(callType, item["call_id"]);
 }
 
-function textsOf(...values: unknown[]): string[] {
-  return values.filter((value) => typeof value === "string" && value !== "") as string[];
+/** @param callType the type of the call; "" for one that is not known */
+function linksOf(callType: string, ...ids: unknown[]): string[] {
+  return ids.flatMap((id) => (typeof id === "string" && id !== "" ? [`${callType}:${id}`] : []));
 }
 
 /** @returns undefined if no output can say that the call was not run; the call is then left out */
