@@ -10,7 +10,7 @@ const QUOTA: OpenAiError = ["insufficient_quota", "insufficient_quota", 429];
 const RATE_LIMIT: OpenAiError = ["rate_limit_error", "rate_limit_exceeded"];
 
 /** The problems for which OpenAI has a pair of its own. */
-export const OPENAI_ERRORS: Partial<Record<ProblemCode, OpenAiError>> = {
+const OPENAI_ERRORS: Partial<Record<ProblemCode, OpenAiError>> = {
   invalid_credentials: ["invalid_request_error", "invalid_api_key"],
   rate_limited: RATE_LIMIT,
   upstream_rate_limited: RATE_LIMIT,
