@@ -2,7 +2,7 @@
 // knows neither the ids of items nor reasoning items. Such a call is unpaid, and it is tried once more without them.
 import type { JsonObject } from "../core/lib/json.ts";
 import { Problem } from "../core/lib/problem.ts";
-import { portabilityOf } from "../core/turns/item-types.ts";
+import { portabilityOf, VENDOR_KEYS } from "../core/turns/item-types.ts";
 import { portableInput } from "../core/turns/replay-input.ts";
 import type { Deps } from "../deps.ts";
 import { countRepeatedCall, type OpenedCall, openWithFallback, type UpstreamCall } from "./upstream-call.ts";
@@ -38,7 +38,8 @@ function isAboutItems(body: JsonObject, { refusalOf, param }: Problem["details"]
   if (refusalOf === "items") return true;
   // A request that continues nothing can't be refused because of its parent, so the 404 is about an item.
   if (refusalOf === "parent") return body["previous_response_id"] === undefined;
-  const at = /^input(?:\[|\.)(\d+)/.exec(param ?? "")?.[1];
+  const [, at, key = ""] = /^input(?:\[|\.)(\d+)(?:.*\.(\w+)$)?/.exec(param ?? "") ?? [];
+  if (VENDOR_KEYS.includes(key)) return true;
   const item = at === undefined ? undefined : (body["input"] as JsonObject[])[Number(at)];
   const portability = item === undefined ? undefined : portabilityOf(item);
   return portability === "private" || portability === "reference" || portability === "trace";

@@ -16,7 +16,7 @@ import {
 import { generateText, isStepCount, type LanguageModel, type ModelMessage, Output, streamText, tool } from "ai";
 import OpenAI from "openai";
 import { zodResponsesFunction, zodTextFormat } from "openai/helpers/zod";
-import type { ResponseInputItem } from "openai/resources/responses/responses";
+import type { ResponseInputItem, ResponseOutputItem } from "openai/resources/responses/responses";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import * as z from "zod";
 import { type Gateway, PROMPT, SERVER_KEY, startGateway } from "./gateway.ts";
@@ -116,19 +116,19 @@ function openaiSdk(): Client {
   ];
   const ask = async (input: ResponseInputItem[], stream: boolean, withTools: boolean) => {
     const body = { model: MODEL, input, ...(withTools ? { tools } : {}) };
-    const response = stream ? await client.responses.stream(body).finalResponse() : await client.responses.parse(body);
-    input.push(...(response.output as ResponseInputItem[]));
-    return response;
+    const response = stream ? await client.responses.stream(body).finalResponse() : await client.responses.create(body);
+    const output = response.output as ResponseOutputItem[];
+    input.push(...(output as ResponseInputItem[]));
+    return { calls: output.filter((item) => item.type === "function_call"), text: response.output_text };
   };
   return {
     async useTools(prompt, stream) {
       const input: ResponseInputItem[] = [{ role: "user", content: prompt }];
       for (;;) {
-        const { output, output_text } = await ask(input, stream, true);
-        const calls = output.filter((item) => item.type === "function_call");
-        if (calls.length === 0) return output_text;
-        for (const { name, call_id, arguments: text } of calls) {
-          const city = City.parse(JSON.parse(text));
+        const { calls, text } = await ask(input, stream, true);
+        if (calls.length === 0) return text;
+        for (const { name, call_id, arguments: args } of calls) {
+          const city = City.parse(JSON.parse(args));
           input.push({ type: "function_call_output", call_id, output: (name === "time" ? timeOf : report)(city) });
         }
       }
@@ -138,7 +138,7 @@ function openaiSdk(): Client {
       const texts: string[] = [];
       for (const content of prompts) {
         input.push({ role: "user", content });
-        texts.push((await ask(input, stream, false)).output_text);
+        texts.push((await ask(input, stream, false)).text);
       }
       return texts;
     },

@@ -169,6 +169,14 @@ const withoutFollowing: RefuseItem = (item, at, input) =>
 const reference: RefuseItem = (item) =>
   item["type"] === "item_reference" ? itemNotFound(asText(item["id"]) ?? "", 404) : undefined;
 
+/** `responses.stream` and `parse` of OpenAI's own SDK add this key, and the API refuses it. */
+const keyOfSdk: RefuseItem = (item, at) => {
+  const param = `input[${at}].parsed_arguments`;
+  return "parsed_arguments" in item
+    ? openaiError(400, `Unknown parameter: '${param}'.`, { code: "unknown_parameter", param })
+    : undefined;
+};
+
 const refusesItems = (...ways: readonly RefuseItem[]): Hooks => ({
   instead: (call) => {
     const input = inputItems(call.body["input"]);
@@ -190,10 +198,11 @@ export const FORGETS_ITEMS: Record<string, Hooks> = {
   sealed: refusesItems(reference, sealedElsewhere),
   "without-reasoning": refusesItems(reference, withoutReasoning),
   "without-following": refusesItems(reference, withoutFollowing),
+  "keys-of-sdk": refusesItems(reference, keyOfSdk),
 };
 
 /** A relay whose backends share nothing: no response, no item and no key for sealed content outlives its call. */
-const items = refusesItems(reference, sealedElsewhere, withoutReasoning, withoutFollowing, unknownItem(404));
+const items = refusesItems(keyOfSdk, reference, sealedElsewhere, withoutReasoning, withoutFollowing, unknownItem(404));
 export const sharesNothing: Hooks = {
   instead: (call, number) => forgetsChain.instead?.(call, number) ?? items.instead?.(call, number),
   draft: reasons,

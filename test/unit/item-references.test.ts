@@ -230,6 +230,24 @@ const REFUSALS: Record<string, { status: number; error: object; refuses: RegExp 
     error: { message: "Unknown parameter: 'input[2].id'.", param: "input[2].id", code: "unknown_parameter" },
     refuses: /"id"/,
   },
+  "a key that OpenAI's own SDK adds to a call": {
+    status: 400,
+    error: {
+      message: "Unknown parameter: 'input[3].parsed_arguments'.",
+      param: "input[3].parsed_arguments",
+      code: "unknown_parameter",
+    },
+    refuses: /"parsed_arguments"/,
+  },
+  "a key that OpenAI's own SDK adds to a part": {
+    status: 400,
+    error: {
+      message: "Unknown parameter: 'input[2].content[0].parsed'.",
+      param: "input[2].content[0].parsed",
+      code: "unknown_parameter",
+    },
+    refuses: /"parsed"/,
+  },
   "reasoning items as such": {
     status: 422,
     error: { message: "Input should be 'message' or 'function_call'", param: "input[1].type" },
@@ -246,7 +264,9 @@ describe.each(["/ask", "/v1/responses"])("on %s", (path) => {
         gateway.script((call) =>
           refuses.test(JSON.stringify(call["input"])) ? { status, json: { error } } : answered(call),
         );
-        const { status: answerStatus, text } = await send([USER, REASONING, MESSAGE, CALL, OUTPUT], { stream }, path);
+        const message = { ...MESSAGE, content: MESSAGE.content.map((part) => ({ ...part, parsed: null })) };
+        const call = { ...CALL, parsed_arguments: {} };
+        const { status: answerStatus, text } = await send([USER, REASONING, message, call, OUTPUT], { stream }, path);
         expect(answerStatus).toBe(200);
         expect(text).toContain("It is sunny.");
         expect(gateway.calls).toHaveLength(2);
