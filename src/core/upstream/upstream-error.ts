@@ -210,9 +210,8 @@ const NAMES_STORED =
 /** The message of a backend that does not have an item, which another backend may have stored. */
 const NO_SUCH_ITEM = /\bitems? with ids? .{0,200} not found/i;
 const NO_SUCH_ITEM_REMEDY =
-  "UniAPI does not know an item of `input` by its id: its backends do not share what they store. Send items whole, without their ids, leave " +
-  "reasoning items out, and set `store` to false (AI SDK: `providerOptions: { openai: { store: false } }` and `pruneMessages` with " +
-  '`reasoning: "all"`); or send only what is new, with `previous_response_id`.';
+  "UniAPI's backends do not share what they store, and this Worker has no such item either. Send the item itself instead of its id, or " +
+  "only what is new, with `previous_response_id`.";
 
 /** The usual form of an error code. Some relays send a sentence instead, which callers don't get as a code. */
 const PLAIN_CODE = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
