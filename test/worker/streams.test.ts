@@ -110,31 +110,28 @@ describe("an event stream", () => {
     }
   });
 
-  test.each([
-    "cut",
-    "reset",
-    "error-event",
-    "error-event-nested",
-    "bare-json",
-    "invalid-utf8",
-    "failed",
-    "too-large/9000000",
-  ])("emulate/%s ends with one error event and stores nothing", async (fault) => {
-    const worker = startWorker();
-    const events = await stream(worker, { input: uniqueText(), model: `emulate/${fault}` });
-    const names = namesOf(events);
-    expect(names.filter((name) => name === "done" || name === "error")).toEqual(["error"]);
-    expect(names[0]).toBe("start");
-    expect(names.at(-1)).toBe("error");
-    const some = expect.stringMatching(/./) as string;
-    const request_id = log.requests()[0]?.["request_id"];
-    expect(events.at(-1)?.data).toEqual({ error: { message: some, type: some, code: some, param: "", request_id } });
-    expect(await kvKeys("")).toEqual([]);
-    expect(log.requests()).toMatchObject([{ status: 200, code: expect.stringMatching(/^upstream_/) as string }]);
-  });
+  test.each(["cut", "reset", "bare-json", "invalid-utf8", "too-large/9000000"])(
+    "emulate/%s ends with one error event and stores nothing",
+    async (fault) => {
+      const worker = startWorker();
+      const events = await stream(worker, { input: uniqueText(), model: `emulate/${fault}` });
+      const names = namesOf(events);
+      expect(names.filter((name) => name === "done" || name === "error")).toEqual(["error"]);
+      expect(names[0]).toBe("start");
+      expect(names.at(-1)).toBe("error");
+      const some = expect.stringMatching(/./) as string;
+      const request_id = log.requests()[0]?.["request_id"];
+      expect(events.at(-1)?.data).toEqual({ error: { message: some, type: some, code: some, param: "", request_id } });
+      expect(await kvKeys("")).toEqual([]);
+      expect(log.requests()).toMatchObject([{ status: 200, code: expect.stringMatching(/^upstream_/) as string }]);
+    },
+  );
 
   test.each([
     ["heartbeat-error", 429, "upstream_rate_limited"],
+    ["error-event", 502, "upstream_error"],
+    ["error-event-nested", 429, "upstream_rate_limited"],
+    ["failed", 502, "upstream_error"],
     ["401", 502, "upstream_auth"],
     ["402", 502, "upstream_quota"],
     ["500", 502, "upstream_error"],
@@ -357,7 +354,7 @@ describe("while upstream is silent", () => {
     const upstream = scriptedUpstream();
     const pendingResponse = startWorker().ask({ input: uniqueText() }, EVENTS);
     await upstream.called;
-    upstream.send(created);
+    upstream.send(created, deltaEvent("one"));
     await (await pendingResponse).body?.cancel();
     await vi.waitFor(() => expect(upstream.isClosed()).toBe(true));
     expect(vi.getTimerCount()).toBe(0);
