@@ -502,3 +502,42 @@ describe("upstream ids that don't fit into ours", () => {
     expect((await worker.answer({ input: uniqueText(), previous_response_id: id })).text).toContain(first);
   });
 });
+
+describe("references to items", () => {
+  const v1 = (worker: WorkerUnderTest, body: object, headers: Record<string, string>): Promise<Response> =>
+    worker.send("/v1/responses", {
+      method: "POST",
+      body: JSON.stringify({ model: "gpt-6-luna", ...body }),
+      headers: { "content-type": "application/json", ...headers },
+    });
+  const messageIdOf = async (response: Response): Promise<string> => {
+    const { output } = await response.json<{ output: { id: string; type: string }[] }>();
+    return output.find(({ type }) => type === "message")?.id ?? "";
+  };
+
+  test.each([
+    ["with a key", { "idempotency-key": crypto.randomUUID() }],
+    ["without a key", {}],
+  ])(
+    "an item of an answer %s is in KV before the answer's end, for its owner, as long as its turn",
+    async (_n, headers) => {
+      const worker = startWorker({ turns: { ttl: 86_400 } }, { SERVER_KEYS });
+      const question = uniqueText();
+      const first = await v1(worker, { input: question }, { ...as(KEYS.alice), ...headers });
+      const id = await messageIdOf(first);
+      const [key] = await kvKeys("item:");
+      expect(key).toBe(`item:v1:${await ownerNamed("server:alice")}:${id}`);
+      const { keys } = await env.RESPONSES.list({ prefix: "item:" });
+      expect(keys[0]?.expiration).toBeCloseTo(Date.now() / 1_000 + 86_400, -2);
+
+      const input = [
+        { type: "item_reference", id },
+        { role: "user", content: uniqueText("and then") },
+      ];
+      expect((await v1(startWorker({}, { SERVER_KEYS }), { input }, as(KEYS.alice))).status).toBe(200);
+      const foreign = await v1(worker, { input }, as(KEYS.bob));
+      expect(foreign.status).toBe(404);
+      expect(await problemOf(foreign)).toMatchObject({ message: `Item with id '${id}' not found.`, param: "input" });
+    },
+  );
+});
