@@ -118,8 +118,7 @@ export const ROWS: Record<string, Row> = {
   "429-empty": refuses(busy("5")),
   "429-quota": refuses(QUOTA),
   "429-saturated": refuses(busy("5")),
-  // The message says when to try again.
-  "429-rate-limit": { ...refuses(busy("2")), calls: 2 },
+  "429-rate-limit": refuses(busy("2")),
   "500": refuses(FAILED),
   "502-html": refuses(FAILED),
   "503": refuses(UNAVAILABLE),

@@ -53,7 +53,9 @@ function parseEvent(frame: Frame): UpstreamEvent | undefined {
   }
   if (event === undefined || event.data === "" || event.data === "[DONE]") return undefined;
   const data = parseJson(event.data);
-  if (!isRecord(data)) throw malformed();
+  if (data === undefined) throw malformed();
+  // Some relays send `null` or a text to keep a connection open.
+  if (!isRecord(data)) return undefined;
   const type = eventType(data, event.event);
   const isPlain = PLAIN_FRAME.test(text) && (event.event === "" || event.event === type);
   return { type, data, frame: isPlain ? frame : undefined };
