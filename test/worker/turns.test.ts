@@ -521,14 +521,15 @@ describe("references to items", () => {
   ])(
     "an item of an answer %s is in KV before the answer's end, for its owner, as long as its turn",
     async (_n, headers) => {
-      const worker = startWorker({ turns: { ttl: 86_400 } }, { SERVER_KEYS });
+      const worker = startWorker({}, { SERVER_KEYS });
       const question = uniqueText();
       const first = await v1(worker, { input: question }, { ...as(KEYS.alice), ...headers });
       const id = await messageIdOf(first);
       const [key] = await kvKeys("item:");
       expect(key).toBe(`item:v1:${await ownerNamed("server:alice")}:${id}`);
-      const { keys } = await env.RESPONSES.list({ prefix: "item:" });
-      expect(keys[0]?.expiration).toBeCloseTo(Date.now() / 1_000 + 86_400, -2);
+      await worker.settled();
+      const [items, turns] = await Promise.all(["item:", "turn:"].map((prefix) => env.RESPONSES.list({ prefix })));
+      expect(items?.keys[0]?.expiration).toBeCloseTo(turns?.keys[0]?.expiration ?? 0, -1);
 
       const input = [
         { type: "item_reference", id },
