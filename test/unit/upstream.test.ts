@@ -18,7 +18,12 @@ function upstreamOf(reply: () => Response | Promise<Response>): { upstream: Upst
     return reply();
   }) as unknown as typeof fetch;
   return {
-    upstream: createUpstream({ baseUrl: "https://api.example", key: KEY, deadlines: DEADLINES }, fetcher, () => 0, () => "00"),
+    upstream: createUpstream(
+      { baseUrl: "https://api.example", key: KEY, deadlines: DEADLINES },
+      fetcher,
+      () => 0,
+      () => "00",
+    ),
     requests,
   };
 }
@@ -153,6 +158,15 @@ describe("an upstream JSON answer", () => {
     ["nothing", () => new Response(null, { status: 204 }), "502 upstream_invalid_response maybe"],
     ["an empty body", () => new Response(""), "502 upstream_invalid_response maybe"],
     ["JSON that is not a response", json({ success: true }), "502 upstream_invalid_response maybe"],
+    ["a refusal as a sentence", () => new Response("Rate limit reached."), "429 upstream_rate_limited unpaid"],
+    ["a refusal as a list", json([{ error: { code: 429 } }]), "429 upstream_rate_limited unpaid"],
+    ["a refusal as detail", json({ detail: "Rate limit reached." }), "429 upstream_rate_limited unpaid"],
+    [
+      "an answer about rate limits that was cut",
+      () => new Response('{"object":"response","output":[{"content":[{"text":"A rate limit is'),
+      "502 upstream_invalid_response maybe",
+    ],
+    ["a page about rate limits", () => new Response("<html>Too many requests"), "502 upstream_invalid_response maybe"],
     ["a list", json([]), "502 upstream_invalid_response maybe"],
     [
       "an incomplete JSON object",

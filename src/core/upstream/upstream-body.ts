@@ -5,19 +5,22 @@ import { decodeUtf8, isRecord, type JsonObject, parseJson } from "../lib/json.ts
 import { Problem } from "../lib/problem.ts";
 import { type Frame, parseFrame } from "../lib/sse.ts";
 import { eventType } from "./event.ts";
-import { StreamRepair } from "./stream-repair.ts";
+import { type RepairOptions, StreamRepair } from "./stream-repair.ts";
 import { cutProblem } from "./upstream-error.ts";
+
+/** A longer text that is not JSON is not taken for an error. */
+const MAX_SENTENCE_CHARS = 500;
 
 /**
  * Finds the response object in a 2xx body. It may follow heartbeat lines, or be at the end of an event stream that was not requested.
  * @param toProblem converts an error in the body to a Problem
- * @param random returns random characters, for the ids of items in such a stream
+ * @param options complete a response in such a stream
  * @throws Problem upstream_invalid_response, or the problem that `toProblem` returns
  */
 export function readResponse(
   bytes: Uint8Array,
   toProblem: (body: JsonObject) => Problem,
-  random: (bytes: number) => string,
+  { random, now }: Pick<RepairOptions, "random" | "now">,
 ): JsonObject {
   let text: string;
   try {
@@ -25,26 +28,29 @@ export function readResponse(
   } catch {
     throw unreadableProblem("UniAPI's answer is not well-formed UTF-8.", "invalid utf-8");
   }
-  const body = parseJson(text) ?? readUnrequestedStream(text, toProblem, random);
+  const body = parseJson(text) ?? readUnrequestedStream(text, toProblem, { random, now });
   if (isRecord(body)) {
     // Every response has a status, even a failed one. An error body may have an empty `output`, but it has no status.
     if (isRecord(body["error"]) && typeof body["status"] !== "string") throw toProblem(body);
     if (Array.isArray(body["output"]) || body["object"] === "response" || typeof body["output_text"] === "string")
       return body;
   }
-  // An error without `error`, a list or a text. Anything else that is not a response does not say what is wrong either.
-  const problem = toProblem(isRecord(body) ? body : { error: body ?? text });
-  if (problem.code !== "upstream_error") throw problem;
+  // An error without `error`, a list, or a sentence. An answer that was cut is no sentence, and its words say nothing about the call.
+  const isSentence = text.length <= MAX_SENTENCE_CHARS && /^[\p{L}\d]/u.test(text);
+  if (body !== undefined || isSentence) {
+    const problem = toProblem(isRecord(body) ? body : { error: body ?? text });
+    if (problem.code !== "upstream_error") throw problem;
+  }
   throw unreadableProblem("UniAPI's answer is not a response object.", "not a response");
 }
 
 function readUnrequestedStream(
   text: string,
   toProblem: (body: JsonObject) => Problem,
-  random: (bytes: number) => string,
+  { random, now }: Pick<RepairOptions, "random" | "now">,
 ): JsonObject | undefined {
   if (!/^(?:event|data|id|retry)?:/.test(text)) return undefined;
-  const repair = new StreamRepair({ random, live: undefined });
+  const repair = new StreamRepair({ random, now, live: undefined });
   let hasEvent = false;
   for (const part of text.split(/\r\n\r\n|\n\n|\r\r/)) {
     const event = parseFrame(part);
