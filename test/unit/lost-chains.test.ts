@@ -252,3 +252,59 @@ test.each(["404", "501", "a param", "an unknown parameter"])(
     expect(gateway.calls).toHaveLength(3);
   },
 );
+
+/** Calls of an answer, the item that answers each, and the call as it is replayed. */
+const CALLS: [call: JsonObject, answer: JsonObject, replayed: JsonObject][] = [
+  [
+    { id: "mcpr_1", type: "mcp_approval_request", server_label: "s", name: "n", arguments: "{}" },
+    { type: "mcp_approval_response", approval_request_id: "mcpr_1", approve: true },
+    { id: "mcpr_1", type: "mcp_approval_request", server_label: "s", name: "n", arguments: "{}" },
+  ],
+  [
+    { id: "cu_1", type: "computer_call", call_id: "call_1", action: { type: "screenshot" }, status: "completed" },
+    {
+      type: "computer_call_output",
+      call_id: "call_1",
+      output: { type: "computer_screenshot", image_url: "https://x" },
+    },
+    {
+      id: "cu_1",
+      type: "computer_call",
+      call_id: "call_1",
+      action: { type: "screenshot" },
+      status: "completed",
+      pending_safety_checks: [],
+    },
+  ],
+  [
+    { type: "apply_patch_call", call_id: "call_1", operation: { type: "delete_file", path: "a" } },
+    { type: "apply_patch_call_output", call_id: "call_1", status: "completed" },
+    { type: "apply_patch_call", call_id: "call_1", operation: { type: "delete_file", path: "a" }, status: "completed" },
+  ],
+  [
+    { id: "sh_1", type: "shell_call", call_id: "call_1", action: { commands: ["ls"] }, status: "completed" },
+    { type: "shell_call_output", call_id: "call_1", output: [] },
+    { type: "shell_call", call_id: "call_1", action: { commands: ["ls"] } },
+  ],
+  [
+    { id: "ctc_1", type: "custom_tool_call", call_id: "call_1", name: "f", input: "x", status: "completed" },
+    { type: "custom_tool_call_output", call_id: "call_1", output: "y" },
+    { type: "custom_tool_call", call_id: "call_1", name: "f", input: "x" },
+  ],
+];
+
+describe.each(CALLS)("an answer with %j", (item, answer, replayed) => {
+  test.each(FORMS)("is replayed with its answer, on %s (stream: %s)", async (path, stream) => {
+    const withItem = (call: JsonObject): Reply => {
+      const response = { id: "resp_1", status: "completed", model: "m", output: [item], usage: USAGE };
+      return call["stream"] === true ? sse({ type: "response.completed", response }) : { json: response };
+    };
+    gateway.script(withItem);
+    const first = await ask(path, stream, { input: "one" });
+    const refusal = REFUSALS["a code"] ?? { json: {} };
+    gateway.script((call) => (call[PARENT] === undefined ? answered(call) : refused(call, refusal)));
+    const second = await ask(path, stream, { input: [answer], [PARENT]: first.id });
+    expect(second).toMatchObject({ status: 200, continuity: "replayed" });
+    expect(gateway.calls[2]?.["input"]).toEqual([{ type: "message", role: "user", content: "one" }, replayed, answer]);
+  });
+});
