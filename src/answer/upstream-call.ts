@@ -116,10 +116,12 @@ async function open(
   { stream, live, isRestricted, signal }: Pick<UpstreamCall, "stream" | "live" | "isRestricted" | "signal">,
 ): Promise<OpenedCall> {
   const { model } = body;
+  const { random } = deps;
+  const now = Math.floor(deps.now() / 1_000);
   const reply = await deps.upstream.create(body, stream, signal, isRestricted ? RESTRICTED_EVENT_BYTES : undefined);
   if (reply.kind === "response")
-    return { kind: "whole", model, response: readTerminal(deps, repairResponse(reply.response, deps.random)) };
-  const reader = new EventReader(reply.stream, { random: deps.random, live });
+    return { kind: "whole", model, response: readTerminal(deps, repairResponse(reply.response, { random, now })) };
+  const reader = new EventReader(reply.stream, { random, now, live });
   const buffered: EventsAndEnd[] = [];
   // The first events only announce the response. A backend that refuses the request may say so after them.
   let batch = await reader.next();

@@ -115,7 +115,7 @@ const IDENTITY = { id: "resp_ue1_1", previousId: null, now: 1_795_387_629 };
 
 describe("an answer matches the document if upstream sends", () => {
   test.each(UPSTREAM)("%s", (_, sent) => {
-    const { response = sent } = repairResponse(sent, (bytes) => "0".repeat(2 * bytes));
+    const { response = sent } = repairResponse(sent, { random: (bytes) => "0".repeat(2 * bytes), now: 1 });
     const trimmed = trim(response, { ...IDENTITY, model: "m", wantsData: true });
     expect(answer(post("/ask"), { status: 200, type: JSON_TYPE, body: asJson(trimmed) })).toBe(null);
     for (const restricted of [true, false]) {

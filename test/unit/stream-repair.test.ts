@@ -38,7 +38,7 @@ const random = (): string => "0123456789abcdef";
 const upstreamEvent = (data: Event): UpstreamEvent => ({ type: data.type, data, frame: undefined });
 
 function assemble(...events: Event[]): Terminal | undefined {
-  const repair = new StreamRepair({ random, live: undefined });
+  const repair = new StreamRepair({ random, now: 1, live: undefined });
   let terminal: Terminal | undefined;
   for (const event of events) terminal ??= repair.push(upstreamEvent(event), []);
   return terminal;
@@ -214,7 +214,7 @@ describe("the end of a stream", () => {
 });
 
 test("an endless stream is abandoned before it fills the memory", () => {
-  const repair = new StreamRepair({ random, live: undefined });
+  const repair = new StreamRepair({ random, now: 1, live: undefined });
   const bytes = new Uint8Array(1_048_576);
   const endless = (): void => {
     for (let n = 0; n < 100; n += 1) repair.push(upstreamEvent(delta("x".repeat(bytes.length))), [], bytes);
@@ -234,7 +234,7 @@ test.each<[string, (n: number) => Event]>([
   ["parts", (n) => ({ ...delta("a"), content_index: n })],
 ])("the number of %s is limited, because each event may search through those before it", (_, eventAt) => {
   const run = (count: number): void => {
-    const repair = new StreamRepair({ random, live: undefined });
+    const repair = new StreamRepair({ random, now: 1, live: undefined });
     for (let n = 0; n < count; n += 1) repair.push(upstreamEvent(eventAt(n)), []);
     repair.push(upstreamEvent(completedEvent({ output: [] })), []);
   };
@@ -253,11 +253,12 @@ describe("a response that was not streamed", () => {
         { type: "function_call", call_id: "c", name: "f", arguments: { city: "Oslo" } },
       ],
     };
-    const terminal = repairResponse(response, random);
+    const terminal = repairResponse(response, { random, now: 1 });
     expect(terminal).toEqual({
       kind: "response",
       response: {
         id: "r",
+        created_at: 1,
         status: "completed",
         output: [
           {
@@ -288,13 +289,14 @@ describe("a response that was not streamed", () => {
 
   test("gives the same events every time, and the same response at their end", () => {
     const response = { id: "r", status: "incomplete", output: [message("Hi", { id: "msg_1" })] };
-    const terminal = repairResponse(response, random);
+    const terminal = repairResponse(response, { random, now: 1 });
     if (terminal.kind !== "response") throw new Error("no response");
     const events: EventBatch = eventsOfResponse(terminal.response);
     expect(events).toEqual(eventsOfResponse(terminal.response));
     expect(events.at(-1)).toMatchObject({ type: "response.incomplete", data: { response: terminal.response } });
     expect(events.map(({ type }) => type.replace("response.", ""))).toEqual([
       "created",
+      "in_progress",
       "output_item.added",
       "content_part.added",
       "output_text.delta",
@@ -307,7 +309,9 @@ describe("a response that was not streamed", () => {
 
   test("that failed is an error, which is maybe paid if it has output", () => {
     const failed = { status: "failed", error: { code: "server_error" }, output: [] };
-    expect(repairResponse(failed, random)).toMatchObject({ kind: "error", body: failed, hasOutput: false });
-    expect(repairResponse({ ...failed, output: [message("a")] }, random)).toMatchObject({ hasOutput: true });
+    expect(repairResponse(failed, { random, now: 1 })).toMatchObject({ kind: "error", body: failed, hasOutput: false });
+    expect(repairResponse({ ...failed, output: [message("a")] }, { random, now: 1 })).toMatchObject({
+      hasOutput: true,
+    });
   });
 });

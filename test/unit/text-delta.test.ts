@@ -150,7 +150,7 @@ test("an assembly of unparsed deltas gives the same response as one of parsed de
     unparsed: fc.boolean(),
   });
   const run = (frames: readonly Uint8Array[]): unknown => {
-    const repair = new StreamRepair({ random: () => "00", live: undefined });
+    const repair = new StreamRepair({ random: () => "00", now: 1, live: undefined });
     const out: EventBatch = [];
     for (const frame of frames) {
       const event = readFrame(frame);

@@ -11,7 +11,7 @@ import { trim } from "../../src/core/reply/trim.ts";
 
 type Event = JsonObject & { type: string };
 
-const repair = (): StreamRepair => new StreamRepair({ random: () => "00", live: "text" });
+const repair = (): StreamRepair => new StreamRepair({ random: () => "00", now: 1, live: "text" });
 
 /** The events that the Worker sends for an upstream stream. */
 function run(events: readonly Event[]): { sent: AskEvent[]; answer: Answer } {

@@ -3,6 +3,7 @@
 // what is missing is added, so that nothing else has to interpret upstream's events. Used for streams, for JSON, and for stored responses.
 import { isRecord, type JsonObject, textOf } from "../lib/json.ts";
 import { withoutNulls } from "../lib/objects.ts";
+import { unixSeconds } from "../lib/unix-seconds.ts";
 import { Problem } from "../lib/problem.ts";
 import type { Frame } from "../lib/sse.ts";
 import { utf8Of } from "../lib/bytes.ts";
@@ -27,6 +28,8 @@ export type Terminal =
 export interface RepairOptions {
   /** Returns random characters, for the ids of items that have none. */
   random: (bytes: number) => string;
+  /** Unix seconds, for a response without `created_at`. */
+  now: number;
   /**
    * What the caller receives as it comes: the deltas of texts (`text`), also those of arguments (`all`), or nothing. What was sent can't be
    * replaced by a finished text that contradicts it, so such a stream fails. Otherwise the finished text is used.
@@ -57,6 +60,7 @@ const BEGINNING: EventRole = { is: "lifecycle" };
 
 export class StreamRepair {
   readonly #random: (bytes: number) => string;
+  readonly #now: number;
   readonly #isLive: boolean;
   readonly #itemStream: ItemStream;
   /** Receives the events that follow from the present one. */
@@ -82,8 +86,9 @@ export class StreamRepair {
   #isNumbered = true;
   #size = 0;
 
-  constructor({ random, live }: RepairOptions) {
+  constructor({ random, now, live }: RepairOptions) {
     this.#random = random;
+    this.#now = now;
     this.#isLive = live !== undefined;
     this.#itemStream = {
       isLive: this.#isLive,
@@ -156,12 +161,18 @@ export class StreamRepair {
     const known = { ...response, ...mergeResponses(this.#response, response) };
     if (isFirst) this.#response = known;
     this.#begin();
+    if (isFirst) this.#emitProgress("response.in_progress");
     this.#addTerminalItems(withTextAsItem(response, this.#items));
     const itemStatus = status === "completed" ? "completed" : "incomplete";
     for (const item of [...this.#output]) item.close(itemStatus);
     for (const item of this.#items) item.close(itemStatus);
     const { output_text: _, ...rest } = known;
-    const complete: JsonObject = { ...rest, status, output: this.#output.map((item) => item.value()) };
+    const complete: JsonObject = {
+      ...rest,
+      created_at: unixSeconds(rest["created_at"], this.#now),
+      status,
+      output: this.#output.map((item) => item.value()),
+    };
     const type = status === "completed" || !isFinalStatus(status) ? "response.completed" : "response.incomplete";
     out.push({ type, data: { type, response: complete }, frame: undefined });
     return { kind: "response", response: complete };
@@ -197,7 +208,7 @@ export class StreamRepair {
     const hadBegun = this.#hasBegun;
     this.#begin();
     if (type === "response.created" || (hadBegun && this.hasOutput)) return;
-    this.#out.push({ type, data: { type, response: this.#started() }, frame: undefined });
+    this.#emitProgress(type);
   }
 
   /** Emits the first event of every stream. */
@@ -205,7 +216,10 @@ export class StreamRepair {
     if (this.#hasBegun) return;
     this.#hasBegun = true;
     this.#response ??= {};
-    const type = "response.created";
+    this.#emitProgress("response.created");
+  }
+
+  #emitProgress(type: string): void {
     this.#out.push({ type, data: { type, response: this.#started() }, frame: undefined });
   }
 
@@ -215,6 +229,7 @@ export class StreamRepair {
     const status = textOf(rest["status"]);
     return {
       ...rest,
+      created_at: unixSeconds(rest["created_at"], this.#now),
       status: status === "" || isFinalStatus(status) ? "in_progress" : status,
       output: [],
       usage: null,
@@ -535,8 +550,8 @@ export class StreamRepair {
  * Completes a response that was not streamed.
  * @returns the complete response, or the error if it failed
  */
-export function repairResponse(response: JsonObject, random: (bytes: number) => string): Terminal {
-  const repair = new StreamRepair({ random, live: undefined });
+export function repairResponse(response: JsonObject, { random, now }: Pick<RepairOptions, "random" | "now">): Terminal {
+  const repair = new StreamRepair({ random, now, live: undefined });
   if (response["status"] === "failed")
     return { kind: "error", body: response, hasOutput: itemsOf(response).length > 0, response };
   return repair.finish(response, textOf(response["status"]) || "completed", []);
@@ -547,7 +562,11 @@ export function eventsOfResponse(response: JsonObject): EventBatch {
   const events: EventBatch = [];
   let made = 0;
   const random = (): string => `${(made += 1)}`.padStart(ID_BYTES * 2, "0");
-  new StreamRepair({ random, live: undefined }).finish(response, textOf(response["status"]) || "completed", events);
+  new StreamRepair({ random, now: 0, live: undefined }).finish(
+    response,
+    textOf(response["status"]) || "completed",
+    events,
+  );
   return events;
 }
 

@@ -104,7 +104,7 @@ export function createUpstream(
       }
       const bytes = await readAll(response, deadline, MAX_JSON_BYTES);
       deadline.end();
-      return { kind: "response", response: readResponse(bytes, problemFromBody, random) };
+      return { kind: "response", response: readResponse(bytes, problemFromBody, { random, now: Math.floor(now() / 1_000) }) };
     } catch (error) {
       deadline.end();
       throw deadline.explain(error);
