@@ -46,6 +46,7 @@ function call(stream: boolean, whose: Whose = "a caller's"): Call {
     { baseUrl: "https://api.example", key: "sk-canary-4f9d2c7b1e8a", deadlines: DEADLINES },
     fetcher,
     () => Date.now(),
+    () => "00",
   );
   const reply = create({ model: "m" }, stream, whose === "nobody's" ? undefined : caller.signal);
   reply.catch(() => undefined);
