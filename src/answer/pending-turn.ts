@@ -92,7 +92,8 @@ export class PendingTurn {
     };
     const usage = usageOf(response["usage"]);
     this.budgetHold.settle(usage, this.#usdOf(turn, usage));
-    const paidUsage = sumUsage(usage, wastedUsage);
+    // The sum is unknown if the tokens of the answer are.
+    const paidUsage = usage === null ? null : sumUsage(usage, wastedUsage);
     if (response["status"] === "failed") return this.#finish(turn, paidUsage, false);
     const answerKey = this.#storeCachedAnswer(turn);
     await this.#storeTurn({ ...turn, answerKey });

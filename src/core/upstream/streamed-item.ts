@@ -1,6 +1,6 @@
 // One output item of a stream: everything that upstream's events said of it so far, and the events that tell a caller about it. An item is
 // announced, gets its parts and its text, and is closed. Its events are complete even if upstream left out some of them.
-import { isRecord, type JsonObject, textOf } from "../lib/json.ts";
+import { isRecord, type JsonObject, recordsOf, textOf } from "../lib/json.ts";
 import { isEqual, withoutNulls } from "../lib/objects.ts";
 import type { UpstreamEvent } from "./event.ts";
 import { ARGUMENTS_FORMS, type ArgumentsForm, itemIdPrefix, type PartKind } from "./event-kinds.ts";
@@ -209,6 +209,16 @@ export class StreamedItem {
     this.#stream.emit(corrected(event, event.type, { ...this.#placeOf(part), annotation_index }));
   }
 
+  /** Emits the annotations that only the finished part has. Some SDKs take sources from these events alone. */
+  #emitAnnotations(part: StreamedPart): void {
+    if (part.kind !== "output_text") return;
+    const at = this.#placeOf(part);
+    for (const annotation of recordsOf(part.fields["annotations"]).slice(part.annotations.length)) {
+      const annotation_index = part.annotations.push(annotation) - 1;
+      this.#stream.emit(made("response.output_text.annotation.added", { ...at, annotation_index, annotation }));
+    }
+  }
+
   /** Adds a delta to the arguments of a call. */
   addArguments(delta: string, event: UpstreamEvent): void {
     if (this.isClosed) {
@@ -310,6 +320,7 @@ export class StreamedItem {
       const text = merged === streamed ? streamed + part.text.end() : merged;
       this.#emitText(part, text.startsWith(streamed) ? text.slice(streamed.length) : "");
       part.text.replace(text);
+      this.#emitAnnotations(part);
       const done = { ...at, [part.form.textKey]: text };
       const { textDone } = part;
       const logprobs = part.kind === "output_text" ? { logprobs: [] } : {};
