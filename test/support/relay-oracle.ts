@@ -7,7 +7,7 @@ import type { JsonObject, ToolCall, Truth } from "./relay-streams.ts";
 
 /** What one form of the answer says. */
 export interface Said {
-  status: string;
+  status: string | undefined;
   /** The final answer's text on /ask, the text of all messages on /v1/responses. */
   text: string;
   /** On /v1/responses, the texts and refusals of all messages in their order. */
@@ -17,11 +17,11 @@ export interface Said {
   calls: ToolCall[];
 }
 
-/** An answer, or an error by its code. */
-export type Outcome = { id: string; said: Said } | { error: string };
+/** An answer, or an error by its code. `hasBegun`: the error ended a stream that had begun, so the call may have been paid. */
+export type Outcome = { id: string; said: Said } | { error: string; hasBegun: boolean };
 
 export interface Judgment {
-  /** `answer` if every form is an answer, else the error's code. */
+  /** `answer` if both routes answer, else an error's code. */
   outcome: string;
   faults: string[];
 }
@@ -61,6 +61,7 @@ export async function judge(
   const events = add("/v1 events", await readResponsesStream(await responses({}, { stream: true })));
   const askEvents = add("/ask events", await readAskStream(await ask({}, { stream: true })));
   await gateway.settled();
+  faults.push(...keptOfErrors(gateway.kv, outcomes));
 
   if (everyForm) {
     const key = { "idempotency-key": `responses-${(keys += 1)}` };
@@ -71,6 +72,18 @@ export async function judge(
     add("/ask JSON by key", await readAnswer(await ask(otherKey, { cache: false })));
     add("/ask events by key", await readAskStream(await ask(otherKey, { cache: false, stream: true })));
     await gateway.settled();
+    faults.push(...keptOfErrors(gateway.kv, outcomes));
+    // Two calls without a key, and one for each key.
+    const isPaid = !("error" in events && !events.hasBegun) && !("error" in askEvents && !askEvents.hasBegun);
+    if (isPaid && gateway.calls.length !== 4) faults.push(`upstream was called ${gateway.calls.length} times`);
+    const plain = await readBody(await ask({ accept: "text/plain" }, { cache: false, stream: true }));
+    await gateway.settled();
+    if (
+      "error" in askEvents
+        ? !plain.isBroken && !plain.text.startsWith("{")
+        : plain.text !== (askEvents.said.text || askEvents.said.refusal)
+    )
+      faults.push(`/ask as text: ${JSON.stringify(plain.text)}`);
     for (const first of [events, askEvents]) {
       if ("error" in first) continue;
       add("/v1 by id", await readObject(await gateway.fetch(`/v1/responses/${first.id}`)));
@@ -92,15 +105,12 @@ export async function judge(
     }
   }
 
-  const errors = new Set([...outcomes.values()].map((outcome) => ("error" in outcome ? outcome.error : "answer")));
-  // Only /v1/responses sends the deltas of a call's arguments. If those contradict the finished call, its stream fails, and /ask does not.
-  const failsByArguments = (form: string, one: Outcome): boolean =>
-    form.startsWith("/v1") && "error" in one && one.error === "upstream_invalid_response";
-  const agreeing = [...outcomes].filter(([form, one]) => !failsByArguments(form, one));
-  const hasCalls = agreeing.some(([, one]) => !("error" in one) && one.said.calls.length > 0);
-  const compared = hasCalls ? agreeing : [...outcomes];
-  if (new Set(compared.map(([, one]) => ("error" in one ? one.error : "answer"))).size > 1)
-    faults.push(`the forms disagree: ${[...outcomes].map(([form, one]) => `${form} ${briefly(one)}`).join(", ")}`);
+  // /ask sends no deltas of arguments, so it may answer where /v1 has sent a delta that was wrong.
+  for (const route of ["/v1", "/ask"]) {
+    const ofRoute = [...outcomes].filter(([form]) => form.startsWith(route) && !/ by id| replayed| cache/.test(form));
+    if (new Set(ofRoute.map(([, one]) => resultOf(one))).size > 1)
+      faults.push(`the forms disagree: ${ofRoute.map(([form, one]) => `${form} ${briefly(one)}`).join(", ")}`);
+  }
   for (const [form, outcome] of outcomes) {
     if ("error" in outcome) continue;
     const found = differences(outcome.said, agreementFor(form, outcomes));
@@ -108,12 +118,22 @@ export async function judge(
       found.push(...differences(inAnyOrder(outcome.said), truthFor(form, truth, outcome.said)));
     for (const fault of found) faults.push(`${form}: ${fault}`);
   }
-  const [only] = errors;
-  if (errors.size === 1 && only !== "answer" && gateway.kv.size > 0)
-    faults.push(`something was kept of an error: ${[...gateway.kv.keys()].map((name) => name.split(":")[0]).join()}`);
-  return { outcome: errors.size === 1 ? (only ?? "") : "mixed", faults };
+  return { outcome: resultOf(events) === "answer" ? resultOf(askEvents) : resultOf(events), faults };
 }
 
+/** Turns and cached answers in KV that belong to none of the answers. */
+function keptOfErrors(kv: Map<string, string>, outcomes: Map<string, Outcome>): string[] {
+  const answers = [...outcomes].filter(([, one]) => !("error" in one)) as [string, { id: string }][];
+  const hasAsked = answers.some(([form]) => form.startsWith("/ask"));
+  return [...kv.keys()]
+    .filter((name) => {
+      if (name.startsWith("turn:")) return !answers.some(([, { id }]) => name.endsWith(id));
+      return name.startsWith("answer:") && !hasAsked;
+    })
+    .map((name) => `of an error was kept: ${name}`);
+}
+
+const resultOf = (outcome: Outcome): string => ("error" in outcome ? outcome.error : "answer");
 const briefly = (outcome: Outcome): string => ("error" in outcome ? outcome.error : JSON.stringify(outcome.said.text));
 
 /** What the first form of the same route says; for the first form of /ask, what /v1 says, whose text includes commentary. */
@@ -136,16 +156,28 @@ function agreementFor(form: string, outcomes: Map<string, Outcome>): Partial<Sai
  */
 function truthFor(form: string, truth: Truth, actual: Said): Partial<Said> {
   const { status, outputText, refusal, reasoning, calls } = truth;
-  const text = form.startsWith("/ask") && actual.text !== outputText ? truth.text : outputText;
+  const text = !form.startsWith("/ask")
+    ? outputText
+    : isAnswerText(actual.text, truth.messages)
+      ? actual.text
+      : truth.text;
   const said = inAnyOrder({ status, text, refusal, reasoning, calls });
   return form === "/v1 replayed" ? { calls: said.calls } : said;
+}
+
+/** Whether a text consists of all messages of the answer, with any of the commentary between them. */
+function isAnswerText(text: string, messages: Truth["messages"]): boolean {
+  const [first, ...rest] = messages;
+  if (first === undefined) return text === "";
+  if (text.startsWith(first.text) && isAnswerText(text.slice(first.text.length), rest)) return true;
+  return first.isCommentary && isAnswerText(text, rest);
 }
 
 function inAnyOrder(said: Said): Said {
   return {
     ...said,
     reasoning: said.reasoning.split("\n\n").toSorted().join("\n\n"),
-    calls: said.calls.toSorted((a, b) => `${a.call_id}`.localeCompare(`${b.call_id}`)),
+    calls: said.calls.toSorted((a, b) => a.call_id.localeCompare(b.call_id)),
   };
 }
 
@@ -177,7 +209,10 @@ function readErrorBody(status: number, text: string): Read {
   const body = parse(text);
   const error = recordOf(recordOf(body)["error"]);
   const code = codeOf(error);
-  return { outcome: { error: code }, faults: code === "" ? [`HTTP ${status} without an error's code`] : [] };
+  return {
+    outcome: { error: code, hasBegun: false },
+    faults: code === "" ? [`HTTP ${status} without an error's code`] : [],
+  };
 }
 
 /** Our own code: on /v1 it may stand beside OpenAI's. */
@@ -212,8 +247,10 @@ async function readAskStream(response: Response): Promise<Read> {
   if (events.filter(({ event }) => event === "start").length !== 1) faults.push("not one start");
   const last = events.at(-1);
   if (events.filter(({ event }) => event === "done" || event === "error").length !== 1) faults.push("not one end");
-  if (last?.event === "error") return { outcome: { error: codeOf(recordOf(last.data["error"])) }, faults };
-  if (last?.event !== "done") return { outcome: { error: "no end" }, faults: [...faults, "no done and no error"] };
+  if (last?.event === "error")
+    return { outcome: { error: codeOf(recordOf(last.data["error"])), hasBegun: true }, faults };
+  if (last?.event !== "done")
+    return { outcome: { error: "no end", hasBegun: true }, faults: [...faults, "no done and no error"] };
   const outcome = outcomeOfAnswer(last.data);
   const { said } = outcome;
   for (const [name, expected] of [
@@ -265,7 +302,7 @@ export function saidByObject(object: JsonObject): Said {
       );
     if (item["type"] === "function_call" || item["type"] === "custom_tool_call") {
       const text = item["type"] === "function_call" ? item["arguments"] : item["input"];
-      said.calls.push({ call_id: item["call_id"] as string, name: item["name"] as string, arguments: text as string });
+      said.calls.push({ call_id: String(item["call_id"]), name: String(item["name"]), arguments: String(text) });
     }
   }
   said.reasoning = summaries.join("\n\n");
@@ -340,7 +377,7 @@ export async function readResponsesStream(response: Response): Promise<Read> {
 
 function outcomeOfEvents(events: readonly SentEvent[]): Outcome {
   const error = events.find(({ data }) => data["type"] === "error");
-  if (error !== undefined) return { error: codeOf(recordOf(error.data["error"])) };
+  if (error !== undefined) return { error: codeOf(recordOf(error.data["error"])), hasBegun: true };
   const object = recordOf(events.findLast(({ data }) => "response" in data)?.data["response"]);
   return { id: String(object["id"]), said: saidByObject(object) };
 }
@@ -355,6 +392,17 @@ function failureFaults(events: readonly SentEvent[], isBroken: boolean): string[
   if (rest.join() === "response.failed" && failed["status"] !== "failed")
     faults.push("response.failed without its status");
   if (!isBroken) faults.push("an error with a clean end");
+  const sent = new Map<string, string>();
+  for (const { data } of events) {
+    if (data["type"] !== "response.output_text.delta") continue;
+    const part = `${String(data["output_index"])}/${String(data["content_index"])}`;
+    sent.set(part, (sent.get(part) ?? "") + String(data["delta"]));
+  }
+  for (const [part, text] of sent) {
+    const [item = 0, content = 0] = part.split("/").map(Number);
+    const failedText = textsOf(recordsOf(failed["output"])[item] ?? {})[content] ?? "";
+    if (!failedText.startsWith(text)) faults.push(`part ${part} of response.failed lacks ${JSON.stringify(text)}`);
+  }
   return faults;
 }
 

@@ -39,7 +39,10 @@ export interface ToolCall {
 
 /** What a stream says. */
 export interface Truth {
-  status: string;
+  /** Undefined if it can't be derived. */
+  status: string | undefined;
+  /** The text of each message. */
+  messages: { text: string; isCommentary: boolean }[];
   /** The text of the final answer, without commentary. */
   text: string;
   /** The text of all messages, as the SDKs compute `output_text`. */
@@ -229,7 +232,7 @@ function emitPart(part: PartPlan, at: JsonObject, padding: JsonObject, emit: Emi
 }
 
 function truthOf({ items }: StreamPlan, status: string): Truth {
-  const truth: Truth = { status, text: "", outputText: "", refusal: "", reasoning: "", calls: [] };
+  const truth: Truth = { status, messages: [], text: "", outputText: "", refusal: "", reasoning: "", calls: [] };
   const summaries: string[] = [];
   items.forEach((item, index) => {
     if (item.kind === "reasoning") summaries.push(...item.summary.map((deltas) => deltas.join("")));
@@ -237,6 +240,8 @@ function truthOf({ items }: StreamPlan, status: string): Truth {
       truth.calls.push({ call_id: `call_${index}c`, name: item.name, arguments: item.deltas.join("") });
     if (item.kind !== "message") return;
     const isAnswer = item.phase !== "commentary";
+    const texts = item.parts.filter(({ kind }) => kind === "text").flatMap((part) => part.deltas);
+    truth.messages.push({ text: texts.join(""), isCommentary: !isAnswer });
     for (const part of item.parts) {
       const text = part.deltas.join("");
       if (part.kind === "text") truth.outputText += text;
@@ -263,6 +268,7 @@ export const PLANS: readonly StreamPlan[] = [
   { name: "a pair of surrogates in two deltas", items: [message(text("Hi \ud83d", "\ude00", " there"))] },
   { name: "equal deltas", items: [message(text("ha", "ha", "ha"))] },
   { name: "two parts", items: [message(text("One", " two. "), text("Three", " four."))] },
+  { name: "two messages", items: [message(text("One", " two. ")), message(text("Three", " four."))] },
   { name: "a refusal", items: [message({ kind: "refusal", deltas: ["I can't ", "help with that."] })] },
   {
     name: "text, then a refusal",

@@ -82,7 +82,7 @@ describe("good streams", () => {
 
   test("of any content are answered in every form", LONG, async () => {
     const choice = fc.tuple(plans, fc.constantFrom(...HABITS));
-    const cases = fc.sample(choice, { numRuns: SWEEPS ? 2_000 : 60, seed: SEED }).map(([plan, { name, ...habits }]) => {
+    const cases = fc.sample(choice, { numRuns: SWEEPS ? 2_000 : 40, seed: SEED }).map(([plan, { name, ...habits }]) => {
       const { events, truth } = goodStream(plan);
       return {
         description: `${JSON.stringify(plan.items).slice(0, 400)}, ${name}`,
@@ -109,7 +109,7 @@ describe("good streams", () => {
 
 describe("streams with one fault", () => {
   test("are answered as if they were whole, or refused", LONG, async () => {
-    expectNoFaults(await sweep(singleMutations(({ events }) => mutationsOf(events), { sample: 13, every: 12 })));
+    expectNoFaults(await sweep(singleMutations(({ events }) => mutationsOf(events), { sample: 23, every: 12 })));
   });
 });
 
@@ -122,7 +122,7 @@ describe("streams with one fault in all events", () => {
 function* families(): Generator<SweepCase> {
   let count = 0;
   for (const [at, { name, events, truth }] of GOOD.entries()) {
-    for (const { description, isHarmless, apply } of everyNth(familiesOf(events), SWEEPS ? 1 : 3, at)) {
+    for (const { description, isHarmless, apply } of everyNth(familiesOf(events), SWEEPS ? 1 : 4, at)) {
       yield {
         description: `${name}: ${description}`,
         script: { chunks: chunksOf(apply(events)) },
@@ -142,7 +142,12 @@ describe("streams with two faults", () => {
 
 /** Two mutations and a habit, at random. */
 function* pairs(count: number): Generator<SweepCase> {
-  const choice = fc.tuple(fc.constantFrom(...GOOD), fc.constantFrom(...HABITS), fc.nat(), fc.nat());
+  const choice = fc.tuple(
+    fc.oneof(fc.constantFrom(...GOOD), plans.map(goodStream)),
+    fc.constantFrom(...HABITS),
+    fc.nat(),
+    fc.nat(),
+  );
   for (const [stream, { name, ...habits }, first, second] of fc.sample(choice, { numRuns: count, seed: SEED })) {
     const one = nth([...mutationsOf(stream.events)], first);
     const events = one.apply(stream.events);
@@ -150,7 +155,8 @@ function* pairs(count: number): Generator<SweepCase> {
     yield {
       description: `${stream.name}, ${name}: ${one.description}; ${two.description}`,
       script: { chunks: chunksOf(withHabits(two.apply(events), habits), habits) },
-      truth: stream.truth,
+      // Without its usual name, a terminal event that has lost its status does not say it.
+      truth: habits.terminalName === undefined ? stream.truth : { ...stream.truth, status: undefined },
       everyForm: first % 20 === 0,
     };
   }
@@ -169,6 +175,6 @@ describe("a JSON response with one fault", () => {
 /** Upstream's JSON has no second source for a lost text, so the forms are compared with each other. */
 function* jsonCases(): Generator<SweepCase> {
   for (const [at, { name, response }] of GOOD.entries())
-    for (const { description, json } of everyNth(jsonMutations(response), SWEEPS ? 1 : 12, at))
+    for (const { description, json } of everyNth(jsonMutations(response), SWEEPS ? 1 : 25, at))
       yield { description: `${name}, JSON: ${description}`, script: { json }, truth: undefined, everyForm: true };
 }
