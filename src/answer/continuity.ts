@@ -70,7 +70,7 @@ export async function continueTurn(deps: Deps, call: ContinuedCall): Promise<Con
   if (mode === "upstream") {
     const upstreamId = await requireUpstreamId(deps, call);
     const opened = await continueById(deps, call, upstreamId, call.stream).catch((error: unknown) => {
-      throw isLostChain(error, call) ? cannotReplay(error) : error;
+      throw isLostChain(error, call) && error.details.refusalOf !== "items" ? cannotReplay(error) : error;
     });
     return { call: opened, continuity: "upstream", wastedUsage: null };
   }
@@ -92,6 +92,8 @@ export async function continueTurn(deps: Deps, call: ContinuedCall): Promise<Con
     opened = await continueById(deps, call, upstreamId, call.stream || !isKnownToContinue);
   } catch (error) {
     if (!isLostChain(error, call) || call.signal?.aborted === true) throw error;
+    // The items may be the caller's own, and then upstream's error is of more use than ours.
+    if (error.details.refusalOf === "items" && call.parent.signed?.isStored !== true) throw error;
     countRepeatedCall(call.logFields);
     const replayed = await replay(deps, call, "replayed", null);
     // Only now it is certain that the refusal was about the chain.

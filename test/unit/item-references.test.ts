@@ -296,6 +296,16 @@ test("the repair of a follow-up continues by id, and is replayed if the chain is
   expect(logged.at(-1)).toMatchObject({ upstream_calls: 3 });
 });
 
+test("if items are refused in a follow-up that can't be replayed, the caller gets upstream's error", async () => {
+  const first = await send([USER], { store: false });
+  gateway.script({ status: 404, json: { error: { message: "Item with id 'rs_1' not found." } } });
+  for (const id of [first.json["id"], "resp_raw"]) {
+    const { status, text } = await send([REASONING, OUTPUT], { previous_response_id: id });
+    expect(status).toBe(404);
+    expect(text).toContain("rs_1");
+  }
+});
+
 test("if items are refused again, the caller gets the first error; any other second error is more recent", async () => {
   const words = (message: string): Reply => ({ status: 400, json: { error: { message } } });
   let count = 0;

@@ -1,0 +1,70 @@
+// The index of items: its keys, its records, and the items that an isolate remembers for a minute.
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { decodeItem, itemKey, itemRecords } from "../../src/core/turns/indexed-item.ts";
+import { createRecentItems } from "../../src/platform/recent-items.ts";
+
+const OWNER = "o".repeat(22);
+const message = (id: string, text = "Hi"): object => ({
+  type: "message",
+  id,
+  role: "assistant",
+  content: [{ type: "output_text", text }],
+});
+
+test("whatever its id, an item's key fits KV, names its owner and its id, or there is none", () => {
+  fc.assert(
+    fc.property(fc.oneof(fc.string({ unit: "binary" }), fc.stringMatching(/^[\w.:-]{1,128}$/)), (id) => {
+      const key = itemKey(OWNER, id);
+      if (key === undefined) return;
+      expect(key).toBe(`item:v1:${OWNER}:${id}`);
+      expect(new TextEncoder().encode(key).length).toBeLessThanOrEqual(512);
+    }),
+  );
+});
+
+test("any text is decoded to an item, to one that is left out, or to none", () => {
+  const Record = fc.record({ v: fc.constantFrom(1, 2), item: fc.jsonValue() }).map((value) => JSON.stringify(value));
+  fc.assert(
+    fc.property(fc.oneof(fc.string(), Record), (text) => {
+      const item = decodeItem(text);
+      expect(item === undefined || item === null || (typeof item === "object" && !Array.isArray(item))).toBe(true);
+    }),
+  );
+  expect(decodeItem(null)).toBeUndefined();
+});
+
+test("a record holds the item as any backend accepts it", () => {
+  const [entry] = itemRecords(OWNER, { output: [message("msg_1")] });
+  expect(entry?.[0]).toBe(itemKey(OWNER, "msg_1"));
+  expect(decodeItem(entry?.[1] ?? null)).toEqual({ type: "message", role: "assistant", content: "Hi" });
+});
+
+test("an answer has at most 50 records, each of at most 1 MiB", () => {
+  const many = Array.from({ length: 60 }, (_, at) => message(`msg_${at}`));
+  expect(itemRecords(OWNER, { output: many }).size).toBe(50);
+  expect(itemRecords(OWNER, { output: [message("msg_1", "x".repeat(1_100_000))] }).size).toBe(0);
+});
+
+describe("recent items", () => {
+  test("are known for a minute, unless they are deleted", () => {
+    let now = 0;
+    const items = createRecentItems(() => now);
+    items.set("a", "1");
+    items.set("b", "2");
+    items.delete("b");
+    now = 59_999;
+    expect([items.get("a"), items.get("b")]).toEqual(["1", undefined]);
+    now = 60_000;
+    expect(items.get("a")).toBeUndefined();
+  });
+
+  test("take at most four million characters, of which the oldest go first", () => {
+    const items = createRecentItems(() => 0);
+    for (const key of ["a", "b", "c", "d", "e"]) items.set(key, "x".repeat(1_000_000));
+    expect(["a", "b", "e"].map((key) => items.get(key)?.length)).toEqual([undefined, 1_000_000, 1_000_000]);
+    items.set("b", "y");
+    items.set("f", "z".repeat(999_999));
+    expect(items.get("c")?.length).toBe(1_000_000);
+  });
+});
