@@ -28,7 +28,7 @@ const MEANINGS: Record<string, string> = {
   insufficient_scope: "This kind of credential can't use this route.",
   not_found: "There is nothing at this address.",
   response_not_found: "You have no such response.",
-  item_not_found: "UniAPI does not know an item of `input` by its id: send the item whole.",
+  item_not_found: "There is no item with an id that `input` names: send the item whole.",
   model_not_found: "There is no such model for this caller: see `GET /v1/models`.",
   method_not_allowed: "The address does not have this method: see `Allow`.",
   request_timeout: "The body took longer than ten seconds to arrive.",
