@@ -13,7 +13,16 @@ import {
   setTracingDisabled,
   tool as agentTool,
 } from "@openai/agents";
-import { generateText, isStepCount, type LanguageModel, type ModelMessage, Output, streamText, tool } from "ai";
+import {
+  generateText,
+  isStepCount,
+  type LanguageModel,
+  type ModelMessage,
+  Output,
+  streamText,
+  tool,
+  type ToolSet,
+} from "ai";
 import OpenAI from "openai";
 import { zodResponsesFunction, zodTextFormat } from "openai/helpers/zod";
 import type { ResponseInputItem, ResponseOutputItem } from "openai/resources/responses/responses";
@@ -238,6 +247,27 @@ test("the AI SDK parses a structured output after a tool loop, with and without 
   const person = { name: expect.any(String) as string, age: expect.any(Number) as number };
   expect((await generateText(options)).output).toEqual(person);
   expect(await streamText(options).output).toEqual(person);
+});
+
+test("the AI SDK's references to a hosted tool's trace, and its whole reasoning items under store: false, are left out", async () => {
+  const openai = createOpenAI({ ...settings(), fetch: gateway.fetch });
+  const chat = async (options: {
+    tools?: ToolSet;
+    providerOptions?: Record<string, { store: boolean }>;
+  }): Promise<string> => {
+    const messages: ModelMessage[] = [{ role: "user", content: PROMPT }];
+    const { text, response } = await generateText({ model: openai(MODEL), messages, ...options });
+    messages.push(...response.messages, { role: "user", content: `${PROMPT} 2` });
+    const second = await generateText({ model: openai(MODEL), messages, ...options });
+    expect(second.text).toContain(`Before that you said: "${PROMPT}".`);
+    expect(lastInput()).toContain(JSON.stringify(text).slice(1, -1));
+    return lastInput();
+  };
+  const web_search = openai.tools.webSearch({});
+  const left = /item_reference|rs_|ws_|encrypted_content/;
+  expect(await chat({ tools: { web_search } })).not.toMatch(left);
+  expect(gateway.responses.at(-2)?.text).toContain("web_search_call");
+  expect(await chat({ providerOptions: { openai: { store: false } } })).not.toMatch(left);
 });
 
 test("the openai SDK's parsed outputs go back unchanged, with the keys that only the SDK knows", async () => {
