@@ -21,6 +21,7 @@ export function contradiction(reason: string): Problem {
  * @throws Problem upstream_invalid_response if the texts contradict each other
  */
 export function mergeText(streamed: string, finals: readonly string[], isLive: boolean): string {
+  if (finals.every((text) => text === streamed)) return streamed;
   let longest = "";
   for (const text of finals) if (text.length > longest.length) longest = text;
   longest = longest.toWellFormed();

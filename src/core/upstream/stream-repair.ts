@@ -14,7 +14,7 @@ import { contradiction } from "./merge-text.ts";
 import { itemsOf } from "./output.ts";
 import { type ItemStream, StreamedItem } from "./streamed-item.ts";
 import type { StreamedPart } from "./streamed-part.ts";
-import { hasEscapedSurrogate, hasItemId, TEXT_DELTA, type TextDelta } from "./text-delta.ts";
+import { hasItemId, TEXT_DELTA, type TextDelta } from "./text-delta.ts";
 
 /**
  * How a stream ended: with a response that is completed, incomplete or cancelled; or with an error. `body` is the error event, or the
@@ -158,18 +158,19 @@ export class StreamRepair {
   finish(response: JsonObject, status: string, out: EventBatch): Terminal {
     this.#out = out;
     const isFirst = !this.#hasBegun;
-    const known = { ...response, ...mergeResponses(this.#response, response) };
-    if (isFirst) this.#response = known;
+    const merged = mergeResponses(this.#response, response);
+    if (isFirst) this.#response = merged;
     this.#begin();
     if (isFirst) this.#emitProgress("response.in_progress");
     this.#addTerminalItems(withTextAsItem(response, this.#items));
     const itemStatus = status === "completed" ? "completed" : "incomplete";
     for (const item of [...this.#output]) item.close(itemStatus);
     for (const item of this.#items) item.close(itemStatus);
-    const { output_text: _, ...rest } = known;
+    // A key that is null in every event is passed on, too. The text is computed from the output.
+    const { output_text: _, ...known } = { ...response, ...merged };
     const complete: JsonObject = {
-      ...rest,
-      created_at: unixSeconds(rest["created_at"], this.#now),
+      ...known,
+      created_at: unixSeconds(known["created_at"], this.#now),
       status,
       output: this.#output.map((item) => item.value()),
     };
@@ -247,7 +248,7 @@ export class StreamRepair {
       delta.outputIndex !== current.outputIndex ||
       delta.contentIndex !== current.part.index ||
       !hasItemId(frame, delta, current.id) ||
-      hasEscapedSurrogate(frame, delta)
+      delta.hasSurrogate
     ) {
       return false;
     }

@@ -280,6 +280,7 @@ export class StreamedItem {
   /** Adds the item of the terminal response. @throws Problem if it contradicts what a caller has received */
   addTerminal(item: JsonObject, type: string | undefined): void {
     this.type ??= type;
+    if (this.#closed !== undefined && isEqual(item, this.#closed)) return;
     this.#terminal = withoutNulls(item);
     if (this.#closed === undefined) return;
     if (this.type === "message") this.#addParts("content", partsOf(this.#terminal, "content", "message"));

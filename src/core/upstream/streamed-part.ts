@@ -1,5 +1,6 @@
 // One part of a message or of a reasoning item in a stream, and its value so far.
 import { type JsonObject, recordsOf } from "../lib/json.ts";
+import { withoutNulls } from "../lib/objects.ts";
 import type { UpstreamEvent } from "./event.ts";
 import { PART_FORMS, type PartForm, type PartKind } from "./event-kinds.ts";
 import { StreamedText } from "./streamed-text.ts";
@@ -37,12 +38,11 @@ export class StreamedPart {
 
   /** Adds the keys that an event or a finished item has for this part. A null says nothing. */
   addFields(fields: JsonObject): void {
-    const known = Object.keys(this.fields).length > 0;
-    const added = Object.entries(fields).filter(([key, value]) => {
-      if (value === null || value === undefined) return false;
-      return key !== "annotations" || recordsOf(value).length >= recordsOf(this.fields[key]).length;
-    });
-    this.fields = known || added.length > 0 ? { ...this.fields, ...Object.fromEntries(added) } : fields;
+    const { annotations } = this.fields;
+    this.fields = { ...this.fields, ...withoutNulls(fields) };
+    // A hollow item has no annotations.
+    if (annotations !== undefined && recordsOf(fields["annotations"]).length < recordsOf(annotations).length)
+      this.fields["annotations"] = annotations;
   }
 
   /** Returns the part as `content_part.added` shows it. */

@@ -15,6 +15,8 @@ export interface TextDelta {
   /** `frame[from, to)` is the text, still escaped as in JSON. */
   from: number;
   to: number;
+  /** Whether the text has an escaped surrogate, which may be half of a character whose other half is in the next delta. */
+  hasSurrogate: boolean;
   /** `frame[idFrom, idTo)` is the item's id, still escaped as in JSON. Both are 0 if the event has no item id. */
   idFrom: number;
   idTo: number;
@@ -54,6 +56,8 @@ const COLON = 0x3a;
 const OPENING_BRACKET = 0x5b;
 const BACKSLASH = 0x5c;
 const CLOSING_BRACKET = 0x5d;
+const DIGIT_8 = 0x38;
+const LETTER_D = 0x64;
 const LETTER_U = 0x75;
 const CLOSING_BRACE = 0x7d;
 /** The characters that may follow a backslash, besides `u` and its four digits. */
@@ -71,6 +75,7 @@ export function readTextDelta(frame: Frame): TextDelta | undefined {
     sequenceNumber: undefined,
     from: 0,
     to: 0,
+    hasSurrogate: false,
     idFrom: 0,
     idTo: 0,
     numberFrom: 0,
@@ -104,6 +109,7 @@ export function readTextDelta(frame: Frame): TextDelta | undefined {
       if (key === DELTA) {
         delta.from = from + 1;
         delta.to = at - 1;
+        delta.hasSurrogate = hasSurrogate;
       } else if (key === ITEM_ID) {
         delta.idFrom = from + 1;
         delta.idTo = at - 1;
@@ -136,17 +142,6 @@ export function textOfDelta(frame: Frame, { from, to }: TextDelta): string {
   return text;
 }
 
-/** Whether the text has an escaped surrogate, which may be half of a character whose other half is in the next delta. */
-export function hasEscapedSurrogate(frame: Frame, { from, to }: TextDelta): boolean {
-  for (let at = from; at + 5 < to; at += 1) {
-    if (frame[at] !== BACKSLASH) continue;
-    // The byte after a backslash is part of the escape, even if it is a backslash, too.
-    at += 1;
-    if (frame[at] === LETTER_U && ((frame[at + 1] ?? 0) | 0x20) === 0x64 && (frame[at + 2] ?? 0) >= 0x38) return true;
-  }
-  return false;
-}
-
 /** Whether the delta names this item. @param id the item's id as bytes, without characters that JSON escapes */
 export function hasItemId(frame: Frame, { idFrom, idTo }: TextDelta, id: Uint8Array): boolean {
   return idTo - idFrom === id.length && startsWith(frame, id, idFrom);
@@ -175,8 +170,12 @@ function keyAt(frame: Frame, at: number): number {
   return -1;
 }
 
+/** Whether the string that `stringEnd` read last has an escaped surrogate. A variable, because an object would be made for every string. */
+let hasSurrogate = false;
+
 /** Returns the position after the JSON string at `start`; 0 if there is no well-formed string. */
 function stringEnd(frame: Frame, start: number): number {
+  hasSurrogate = false;
   if (frame[start] !== QUOTE) return 0;
   for (let at = start + 1; at < frame.length; at += 1) {
     const byte = frame[at] ?? 0;
@@ -187,6 +186,8 @@ function stringEnd(frame: Frame, start: number): number {
     const escaped = frame[at] ?? 0;
     if (escaped === LETTER_U) {
       for (let digit = 1; digit <= 4; digit += 1) if (!isHex(frame[at + digit] ?? 0)) return 0;
+      // Surrogates are U+D800 to U+DFFF.
+      hasSurrogate ||= ((frame[at + 1] ?? 0) | SPACE) === LETTER_D && (frame[at + 2] ?? 0) >= DIGIT_8;
       at += 4;
     } else if (!ESCAPED.has(escaped)) return 0;
   }
