@@ -188,6 +188,7 @@ export const ROWS: Record<string, Row> = {
   "invalid-utf8": refuses(NO_ANSWER, fails("upstream_invalid_response", true)),
   unicode: { answer: (text) => ({ text: text + MULTI_BYTE_TEXT }) },
   "split-surrogates": { answer: (text) => ({ text: text + MULTI_BYTE_TEXT }) },
+  "split-surrogates+everything": { answer: (text) => ({ ...WHOLE.answer?.(text), text: text + MULTI_BYTE_TEXT }) },
   splits: TEXT,
   "endless-event": refuses(NO_ANSWER),
 

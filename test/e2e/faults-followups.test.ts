@@ -11,12 +11,16 @@ const IS_SWEEP = process.env["SWEEP"] === "1";
 
 let emulator: Emulator;
 let worker: Worker;
+/** For the loops of agents, since one Worker allows a caller 600 requests in a minute. */
+let agentsWorker: Worker;
 beforeAll(async () => {
   emulator = await startEmulator({ key: UPSTREAM_KEY });
   worker = await startWorker(emulator.url);
+  agentsWorker = await startWorker(emulator.url);
 });
 afterAll(async () => {
   await worker.stop();
+  await agentsWorker.stop();
   await emulator.close();
 });
 
@@ -27,7 +31,7 @@ interface Said {
   output: Json[];
   continuity: string | undefined;
 }
-type Form = (body: Json) => Promise<Said>;
+type Form = (body: Json, to?: Worker) => Promise<Said>;
 
 const objects = (value: unknown): Json[] => (Array.isArray(value) ? (value as Json[]) : []);
 
@@ -47,7 +51,7 @@ const lastOf = (response: HttpResponse): Json =>
     ? (parseEvents(response.text.replace("data: [DONE]\n\n", "")).at(-1)?.data ?? {})
     : (JSON.parse(response.text) as Json);
 
-const post = (body: Json): Promise<HttpResponse> => worker.send("/v1/responses", { body });
+const post = (body: Json, to = worker): Promise<HttpResponse> => to.send("/v1/responses", { body });
 const FORMS: Record<string, Form> = {
   async "/ask as JSON"(body) {
     const response = await worker.ask(body);
@@ -57,12 +61,12 @@ const FORMS: Record<string, Form> = {
     const response = await worker.ask({ ...body, stream: true });
     return said(response, lastOf(response));
   },
-  async "/v1/responses as JSON"(body) {
-    const response = await post(body);
+  async "/v1/responses as JSON"(body, to) {
+    const response = await post(body, to);
     return said(response, JSON.parse(response.text) as Json);
   },
-  async "/v1/responses as a stream"(body) {
-    const response = await post({ ...body, stream: true });
+  async "/v1/responses as a stream"(body, to) {
+    const response = await post({ ...body, stream: true }, to);
     const last = lastOf(response);
     return said(response, (last["response"] as Json | undefined) ?? last);
   },
@@ -200,8 +204,9 @@ const ITEM_WAYS = [
 
 /** A tool loop of two steps, and a question after it. */
 async function loop(model: string, form: string, history: string): Promise<void> {
-  const [ask, send] = [FORMS[form], HISTORIES[history]];
-  if (ask === undefined || send === undefined) return;
+  const [say, send] = [FORMS[form], HISTORIES[history]];
+  if (say === undefined || send === undefined) return;
+  const ask = (body: Json): Promise<Said> => say(body, agentsWorker);
   const mark = `${model} ${history} ${form}`;
   const question = { role: "user", content: `${PROMPT} ${mark}` };
   const first = await ask({ model, input: [question], tools: TOOLS });
