@@ -22,28 +22,32 @@ const PARENT_CODE =
   /previous_?response|conversation_state|^(?:response|conversation|session|chain)_(?:id_)?(?:not_found|expired|unknown|invalid)/;
 const PARENT_PARAM = /previous[\s_-]?response|^(?:response|conversation|session)[_-]?id$/i;
 const PARENT_WORDS = [
-  /previous[\s_-]?response/i,
-  /\bresp_[\w-]{3,}/,
+  /\b(?:previous|prior|parent|referenced|stored)[\s_-]?(?:response|turn|conversation)/i,
+  /\bresp_[\w-]{3,}|\bresponse[\s_]ids?\b/i,
   /\b(?:conversation|session|response|chat)s? (?:state|history|chain)\b|\bstateful\b|\bstateless\b|\bno state\b/i,
   /\b(?:stores?|stored|keeps?|kept) (?:nothing|no (?:responses?|conversations?|history))\b/i,
-  /\bno (?:such |stored )?(?:responses?|conversations?)\b/i,
-  /\b(?:responses?|conversations?)\b.{0,80}\b(?:not (?:be )?found|not exist|unknown|expired|no longer)\b/i,
-  /\b(?:unknown|invalid|expired) (?:response|conversation) id\b/i,
+  /\b(?:no|unknown|invalid|expired) (?:such )?(?:responses?|conversations?)(?! format)\b/i,
+  /\b(?:responses?|conversations?|sessions?|threads?)\b.{0,80}\b(?:not (?:be )?found|not exist|unknown|expired|no longer)\b/i,
+  /\b(?:responses?|conversations?|history)\b.{0,60}\bnot (?:been |be )?(?:stored|persisted|kept|saved|retained|loaded|available)\b/i,
+  /\b(?:multi[\s-]?turn|continuation|chaining)\b.{0,40}\b(?:not (?:supported|available|implemented)|unsupported)\b/i,
 ];
 
 const ITEM_CODE = /^(?:invalid_encrypted_content|(?:input_)?item_not_found|invalid_item_reference)$/;
-/** The id of an input item, but not its `call_id`. */
-const ITEM_ID_PARAM = /^input\b.*[.\]]id$/;
+/** Keys of an input item that only the backend that made it accepts. `call_id` is none of them. */
+const ITEM_PARAM = /^input\b.*[.\]](?:id|status|summary|encrypted_content)$/;
 const ITEM_WORDS = [
   /\bitem[\s_]reference\b/i,
   /\bencrypted[\s_]content\b/i,
   /\bwithout its required\b/i,
+  /\bduplicate items?\b/i,
+  // How FastAPI begins if an item fits none of its types.
+  /\binput should be a valid\b/i,
   /\bitems?\b.{0,120}\b(?:not (?:be )?found|not exist|not persisted|unknown)\b/i,
   /\b(?:no such|unknown|could not find|no) (?:input )?items?\b/i,
   /(?<![A-Za-z])(?:rs|msg|fc|ctc|ws|item)_[\w-]{3,}.{0,80}\b(?:not (?:be )?found|not exist|unknown|invalid)\b/i,
   /\bexpected an id that begins with\b/i,
   /\breasoning[\s_-]?(?:items?|content|blocks?|inputs?)\b.{0,60}\b(?:not (?:supported|allowed|permitted)|unsupported|unknown)\b/i,
-  /\b(?:unknown|unsupported|unexpected|invalid)\b.{0,40}\btypes?\b.{0,20}\breasoning\b/i,
+  /\b(?:unknown|unsupported|unexpected|invalid)\b.{0,40}\b(?:types?|items?)\b.{0,20}\breasoning\b/i,
   /\binvalid value: .reasoning\b/i,
   /\bsignature\b.{0,40}\b(?:invalid|not valid)\b|\binvalid\b.{0,20}\bsignature\b/i,
 ];
@@ -52,11 +56,15 @@ const ITEM_WORDS = [
 const CALL_WORDS = [
   /\bno\b.{0,40}\bcalls?\b.{0,60}\boutputs?\b/i,
   /\boutputs?\b.{0,120}\b(?:no|not|without|unknown|missing)\b.{0,40}\bcalls?\b/i,
+  /\b(?:no|without an?|missing) (?:matching|corresponding|such|preceding) (?:tool |function )?calls?\b/i,
+  /\b(?:could|did) not find\b(?:(?!output).){0,40}\bcalls?\b/i,
   /\bcall id\b.{0,120}\b(?:not (?:be )?found|not exist|unknown|invalid|no match)/i,
   /\b(?:unknown|no such|unexpected|invalid) (?:tool |function )?call id\b|\bunknown (?:tool|function) call\b/i,
-  /\bunexpected tool use id\b|\beach tool result\b.{0,20}\bmust have\b/i,
+  /\bunexpected tool use id\b|\beach tool result\b.{0,20}\bmust have\b|\borphan(?:ed)?\b/i,
   /\b(?:role|messages?) tool\b.{0,80}\b(?:must|without|preceding|after)\b|\bunexpected role tool\b/i,
+  /\btool (?:messages?|results?)\b.{0,60}\b(?:must follow|without|preceding)\b/i,
   /\bfunction response\b.{0,80}\bfunction call\b/i,
+  /(?:未找到|找不到|没有).{0,20}(?:工具|函数)调用/,
 ];
 
 /** Longer messages, and longer quotations in them, are likely to repeat the caller's input. */
@@ -76,7 +84,7 @@ export function refusalOf(status: number, fields: ErrorFields): RefusalSubject |
   const code = fields.code.toLowerCase();
   const type = fields.type.toLowerCase();
   if (PARENT_CODE.test(code) || PARENT_CODE.test(type) || PARENT_PARAM.test(param)) return "parent";
-  if (ITEM_CODE.test(code) || ITEM_CODE.test(type) || ITEM_ID_PARAM.test(param)) return "items";
+  if (ITEM_CODE.test(code) || ITEM_CODE.test(type) || ITEM_PARAM.test(param)) return "items";
   if (OTHER_CODES.test(code)) return undefined;
 
   const words = wordsOf(fields);
