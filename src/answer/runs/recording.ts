@@ -12,7 +12,7 @@ import { answer, type Question, type StreamedAnswer, type WholeAnswer } from "..
 import { type StreamedAskReply, toAskReply, type WholeAskReply } from "../ask-reply.ts";
 import type { FinishedAnswer } from "../pending-turn.ts";
 
-/** Far more than the largest answer that Assembly accepts, including the framing of its events. */
+/** Far more than the largest answer that StreamRepair accepts, including the framing of its events. */
 const MAX_RECORDING_BYTES = 128 * 1_048_576;
 
 /** The data that a run needs to make its call. */
