@@ -72,6 +72,16 @@ test("a function call and its output have their call_id, and items of hosted too
   ]);
 });
 
+test("a call that the new input repeats with its output is sent once", () => {
+  const call = { type: "function_call", call_id: "call_1", name: "f", arguments: "{}" };
+  const output = { type: "function_call_output", call_id: "call_1", output: "42" };
+  expect(replayInput([turn("a", [call])], [{ ...call, id: "fc_1" }, output])).toEqual([
+    { type: "message", role: "user", content: "a" },
+    call,
+    output,
+  ]);
+});
+
 test("an image is sent again, and one that was too large to store is replaced by a note", () => {
   const image = (image_url: string): object => ({
     role: "user",

@@ -73,8 +73,11 @@ function isLeftOut(item: JsonObject): boolean {
 function portablePast(past: readonly PastItem[], newItems: readonly JsonObject[]): JsonObject[] {
   const answeredNow = new Set(newItems.flatMap(linksOfAnswer));
   const answeredCalls = callsWithAnswer(past, answeredNow);
+  const calledNow = new Set(newItems.filter(isCall).flatMap(linksOfCall));
   const called = new Set<string>();
   return past.flatMap(({ item, isOutput }): JsonObject[] => {
+    // Some agents return a call together with its output.
+    if (isCall(item) && linksOfCall(item).some((link) => calledNow.has(link))) return [];
     const type = itemTypeOf(item);
     const isNeeded = linksOfCall(item).some((link) => answeredNow.has(link));
     switch (portabilityOf(item)) {
@@ -130,6 +133,11 @@ const ANSWERS: Readonly<Record<string, string>> = {
   tool_search_output: "tool_search_call",
   mcp_approval_response: "mcp_approval_request",
 };
+
+function isCall(item: JsonObject): boolean {
+  const portability = portabilityOf(item);
+  return portability === "call" || portability === "approval";
+}
 
 /** Returns the keys by which an answer names this call or approval request. */
 function linksOfCall(item: JsonObject): string[] {
