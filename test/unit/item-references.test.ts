@@ -277,6 +277,31 @@ describe.each(["/ask", "/v1/responses"])("on %s", (path) => {
   });
 });
 
+test.each([
+  ["an error event", (error: object) => ({ type: "error", error })],
+  [
+    "response.failed",
+    (error: object) => ({ type: "response.failed", response: { status: "failed", output: [], error } }),
+  ],
+])("a refusal of items as %s is repaired before anything reaches the caller", async (_what, eventOf) => {
+  const error = {
+    message: "Item with id 'rs_1' not found.",
+    type: "invalid_request_error",
+    param: "input",
+    code: null,
+  };
+  const created = { type: "response.created", response: { id: "resp_0", status: "in_progress", output: [] } };
+  const events = [created, eventOf(error)].map((event) =>
+    new TextEncoder().encode(`data: ${JSON.stringify(event)}\n\n`),
+  );
+  gateway.script((call) => (JSON.stringify(call["input"]).includes("rs_1") ? { chunks: events } : answered(call)));
+  const { status, text } = await send([USER, REASONING, CALL, OUTPUT], { stream: true });
+  expect(status).toBe(200);
+  expect(text).toContain("It is sunny.");
+  expect(text).not.toContain("rs_1");
+  expect(gateway.calls).toHaveLength(2);
+});
+
 test("the repair of a follow-up continues by id, and is replayed if the chain is lost, too", async () => {
   const first = await send([USER]);
   gateway.script((call) => {
