@@ -361,8 +361,8 @@ const nameOf = (at: number, type: string): string => `event ${at} (${type})`;
 
 /** How a relay writes its events. The text of the answer is in none of these. */
 export interface Habits {
-  /** `own`: as in the data. `none`: left out. `zero`: always 0. `from 1`: one higher. */
-  numbers?: "own" | "none" | "zero" | "from 1";
+  /** `own`: as in the data. `none`: left out. `zero`: always 0. `from 1`: one higher. `anew`: by the place in the stream. */
+  numbers?: "own" | "none" | "zero" | "from 1" | "anew";
   outputIndexes?: "own" | "none" | "zero";
   /** `changing`: another one in each event. */
   itemIds?: "own" | "none" | "changing";
@@ -399,6 +399,7 @@ export const HABITS: readonly (Habits & { name: string })[] = [
   { name: "no numbers", numbers: "none" },
   { name: "constant numbers", numbers: "zero" },
   { name: "numbers from 1", numbers: "from 1" },
+  { name: "numbered anew", numbers: "anew" },
   { name: "no indexes", outputIndexes: "none" },
   { name: "constant indexes", outputIndexes: "zero" },
   { name: "no item ids", itemIds: "none" },
@@ -428,6 +429,7 @@ export const HABITS: readonly (Habits & { name: string })[] = [
   { name: "chunks of 1 byte", chunkBytes: 1 },
   { name: "chunks of 7 bytes", chunkBytes: 7 },
   { name: "one chunk", chunkBytes: 1_000_000 },
+  { name: "no numbers, no item ids, no indexes", numbers: "none", itemIds: "none", outputIndexes: "none" },
   { name: "no numbers, no item ids, constant indexes", numbers: "none", itemIds: "none", outputIndexes: "zero" },
   { name: "CRLF without event lines, in chunks of 5 bytes", lineEnd: "\r\n", eventLines: false, chunkBytes: 5 },
 ];
@@ -438,6 +440,7 @@ export function withHabits(events: readonly RelayEvent[], habits: Habits): Relay
     const data: JsonObject = { ...original };
     if (habits.numbers === "none") removeKey(data, "sequence_number");
     if (habits.numbers === "zero") data["sequence_number"] = 0;
+    if (habits.numbers === "anew") data["sequence_number"] = at;
     if (habits.numbers === "from 1") data["sequence_number"] = Number(data["sequence_number"]) + 1;
     if (habits.outputIndexes === "none") removeKey(data, "output_index");
     if (habits.outputIndexes === "zero" && "output_index" in data) data["output_index"] = 0;

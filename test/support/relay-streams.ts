@@ -357,13 +357,14 @@ const itemPlan: fc.Arbitrary<ItemPlan> = fc.oneof(
   },
 );
 
-/** Good streams of one to four items. */
-export const plans: fc.Arbitrary<StreamPlan> = fc.record(
-  {
-    name: fc.constant("a generated stream"),
-    items: fc.array(itemPlan, { minLength: 1, maxLength: 4 }),
-    incompleteReason: fc.constantFrom("max_output_tokens", "content_filter"),
-    obfuscation: fc.boolean(),
-  },
-  { requiredKeys: ["name", "items"] },
-);
+/** Good streams of one to four items, named by their content. */
+export const plans: fc.Arbitrary<StreamPlan> = fc
+  .record(
+    {
+      items: fc.array(itemPlan, { minLength: 1, maxLength: 4 }),
+      incompleteReason: fc.constantFrom("max_output_tokens", "content_filter"),
+      obfuscation: fc.boolean(),
+    },
+    { requiredKeys: ["items"] },
+  )
+  .map((plan) => ({ name: JSON.stringify(plan.items), ...plan }));
