@@ -213,6 +213,17 @@ describe("the end of a stream", () => {
   });
 });
 
+test("an event that a relay repeats to keep the connection open is sent once", () => {
+  const repair = new StreamRepair({ random, now: 1, live: "all" });
+  const out: EventBatch = [];
+  const response = { id: "r", status: "in_progress" };
+  for (let n = 0; n < 5; n += 1) {
+    repair.push(upstreamEvent({ type: "response.in_progress", response }), out);
+    repair.push(upstreamEvent({ type: "response.queued", response }), out);
+  }
+  expect(out.map(({ type }) => type)).toEqual(["response.created", "response.in_progress", "response.queued"]);
+});
+
 test("an endless stream is abandoned before it fills the memory", () => {
   const repair = new StreamRepair({ random, now: 1, live: undefined });
   const bytes = new Uint8Array(1_048_576);

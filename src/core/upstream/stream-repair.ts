@@ -67,6 +67,8 @@ export class StreamRepair {
   #out: EventBatch = [];
   #response: JsonObject | undefined;
   #hasBegun = false;
+  /** The types of the events about the response as a whole that were emitted. */
+  readonly #progress = new Set<string>();
   /** All items, in the order in which upstream mentioned them. */
   readonly #items: StreamedItem[] = [];
   /** The announced items. Their positions are their output indexes. */
@@ -206,10 +208,8 @@ export class StreamRepair {
   #addLifecycle(type: string, response: JsonObject): void {
     this.#response = mergeResponses(this.#response, response);
     if (isFinalStatus(this.#response["status"])) this.#response["status"] = "in_progress";
-    const hadBegun = this.#hasBegun;
     this.#begin();
-    if (type === "response.created" || (hadBegun && this.hasOutput)) return;
-    this.#emitProgress(type);
+    if (!this.hasOutput) this.#emitProgress(type);
   }
 
   /** Emits the first event of every stream. */
@@ -220,7 +220,10 @@ export class StreamRepair {
     this.#emitProgress("response.created");
   }
 
+  /** Emits an event about the response as a whole, each type once: some relays repeat them to keep the connection open. */
   #emitProgress(type: string): void {
+    if (this.#progress.has(type)) return;
+    this.#progress.add(type);
     this.#out.push({ type, data: { type, response: this.#started() }, frame: undefined });
   }
 
