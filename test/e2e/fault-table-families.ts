@@ -97,7 +97,7 @@ const fieldGroups = (pattern: string): Group[] =>
 const CONTRADICTS = fails("upstream_invalid_response", true);
 
 /** The dresses that say the code and the field. */
-const CODED = new Set(["error", "flat", "nested", "errors", "json-in-text", "detail-error"]);
+const CODED = new Set(["error", "flat", "nested", "errors", "json-in-text", "detail-error", "anthropic", "vllm"]);
 
 export const GROUPS: readonly Group[] = [
   ...groups(
@@ -145,6 +145,8 @@ export const GROUPS: readonly Group[] = [
   ...groups("terminal-FORM", WHOLE, [{ only: "without usage", names: /^without-response$/, row: UNKNOWN_USAGE }], true),
   ...groups("numbers-FORM", WHOLE, [], true),
   ...groups("created-at-FORM", WHOLE, []),
+  ...groups("frames-FORM", WHOLE, [], true),
+  ...groups("content-type-FORM", WHOLE, []),
   ...groups("items-with-FORM", WHOLE, [
     { only: "without annotations", names: /^(?:content-as-text|parts-as-texts)$/, row: REASONS, base: "reasons" },
   ]),
@@ -179,7 +181,8 @@ function errorGroups(): Group[] {
 
 /** Whatever form it has, an error is what its code says, or else its words. Once there was output, it may have been paid. */
 function errorRow({ what, dress, place }: ErrorForm): Row {
-  const isError = place !== "200" || /^(?:error|nested|json-in-text|code-number)$/.test(dress);
+  const isError =
+    place !== "200" || /^(?:error|nested|json-in-text|code-number|code-number-text|anthropic)$/.test(dress);
   const refused = refusalOf(what, CODED.has(dress), dress === "detail-list", isError);
   // A stream is not text, so its words are not read.
   if (place === "200" && dress === "text") return refuses(refused, { refused: NO_ANSWER });

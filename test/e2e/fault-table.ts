@@ -140,6 +140,8 @@ export const ROWS: Record<string, Row> = {
   "heartbeat-error": refuses(busy("5")),
   "error-200": refuses(busy("5")),
   "unknown-error-200": refuses(FAILED),
+  // Its chunks are dropped, so the stream ends without an answer.
+  "chat-completion": refuses(NO_ANSWER, { refused: FAILED }),
   "not-json": refuses(NO_ANSWER),
   "rate-limit-as-error-in-failed": refuses(busy("8")),
   "quota-as-error-in-event": refuses(QUOTA),
@@ -164,6 +166,11 @@ export const ROWS: Record<string, Row> = {
   "no-deltas": TEXT,
   "everything+all-hollow": WHOLE,
   "everything+without-output_item.done+no-output-in-terminal": WHOLE,
+  "everything+whole-added": WHOLE,
+  "reasons+only-deltas": REASONS,
+  "everything+cumulative-deltas": { ...WHOLE, mayFail: true },
+  "everything+deltas-as-objects": WHOLE,
+  "output-text-only": TEXT,
   "everything+no-indexes": WHOLE,
   "reasons+all-index-0": REASONS,
   // The two parts of its summary have one index.

@@ -62,6 +62,9 @@ export const DRESSES: Record<string, (said: Said) => JsonObject | undefined> = {
   "json-in-text": (said) => ({
     error: { message: JSON.stringify({ error: errorOf(said) }), type: "relay_error", code: null, param: null },
   }),
+  anthropic: (said) => ({ type: "error", error: errorOf(said) }),
+  vllm: (said) => ({ object: "error", ...errorOf(said) }),
+  "code-number-text": (said) => ({ error: { code: String(said.status), message: said.message } }),
   "code-number": (said) => ({ error: { code: said.status, message: said.message } }),
   "detail-error": (said) => ({ detail: { error: errorOf(said) } }),
   "error-text": (said) => ({ error: said.message }),

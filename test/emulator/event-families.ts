@@ -1,5 +1,5 @@
 // Families of the menu that change the stream of an answer by one event or one field: left out, doubled, moved, renamed, emptied.
-import { isTerminal, responseIn } from "./events.ts";
+import { isDelta, isTerminal, responseIn } from "./events.ts";
 import type { Hooks } from "./fault.ts";
 import { changeItems, changeParts, changeResponse } from "./item-faults.ts";
 import { asObject, asObjects, asText, type Json, type JsonObject, without } from "./json.ts";
@@ -207,6 +207,60 @@ export const splitSurrogates: Hooks = {
       if (delta === undefined) return [event];
       return delta.split(/(?<=[\uD800-\uDBFF])/).map((piece) => ({ ...event, delta: piece }));
     }),
+};
+
+/** Items are whole where they begin, and nothing follows them. */
+export const wholeAdded: Hooks = {
+  events: (events) => {
+    const items = new Map(
+      events.flatMap((event): [Json, JsonObject][] => {
+        const item = asObject(event["item"]);
+        return item && typeOf(event) === "output_item.done" ? [[item["id"] ?? null, item]] : [];
+      }),
+    );
+    return events
+      .filter((event) => /^(?:created|in_progress|output_item\.added)$/.test(typeOf(event)) || isTerminal(event))
+      .map((event) => {
+        const whole = items.get(asObject(event["item"])?.["id"] ?? null);
+        const response = responseIn(event);
+        return {
+          ...event,
+          ...(whole ? { item: whole } : {}),
+          ...(response ? { response: { ...response, output: [] } } : {}),
+        };
+      });
+  },
+};
+
+/** Nothing begins and nothing ends but the response: all is in the deltas. */
+export const onlyDeltas: Hooks = {
+  events: (events) =>
+    events
+      .filter((event) => isDelta(event) || typeOf(event) === "created" || isTerminal(event))
+      .map((event) => (isTerminal(event) ? hollow(event) : event)),
+};
+
+/** Each delta is everything so far. */
+export const cumulativeDeltas: Hooks = {
+  events: (events) => {
+    const soFar = new Map<string, string>();
+    return events.map((event) => {
+      const delta = asText(event["delta"]);
+      if (delta === undefined) return event;
+      const key = `${String(event["type"])} ${String(event["item_id"])} ${String(event["summary_index"])}`;
+      const text = (soFar.get(key) ?? "") + delta;
+      soFar.set(key, text);
+      return { ...event, delta: text };
+    });
+  },
+};
+
+/** As in the streams of other vendors. */
+export const deltasAsObjects: Hooks = {
+  events: (events) =>
+    events.map((event) =>
+      "delta" in event ? { ...event, delta: { type: "text", text: event["delta"] ?? "" } } : event,
+    ),
 };
 
 const between = (extra: readonly JsonObject[]): Hooks => ({

@@ -4,7 +4,7 @@ import { openaiError } from "./errors.ts";
 import { isDelta, isTerminal, responseIn } from "./events.ts";
 import type { Hooks } from "./fault.ts";
 import { newId } from "./ids.ts";
-import { type JsonObject, without } from "./json.ts";
+import { asObjects, asText, type JsonObject, without } from "./json.ts";
 
 const SERVER_ERROR = "The server had an error while processing your request.";
 const TOKENS_PER_MINUTE = "Request too large for gpt-4o: Limit 1, Requested 30.";
@@ -81,5 +81,17 @@ export const ignoresChainButEchoes: Hooks = {
   response: (response, call) => ({
     ...response,
     previous_response_id: call.body["previous_response_id"] ?? null,
+  }),
+};
+
+/** The text is in `output_text` alone. */
+export const outputTextOnly: Hooks = {
+  response: (response) => ({
+    ...response,
+    output: [],
+    output_text: asObjects(response["output"])
+      .flatMap((item) => asObjects(item["content"]))
+      .map((part) => asText(part["text"]) ?? "")
+      .join(""),
   }),
 };

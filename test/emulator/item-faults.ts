@@ -61,7 +61,7 @@ export const ITEM_FORMS: Record<string, Hooks> = {
     content: asObjects(item["content"]).map((part) => asText(part["text"]) ?? ""),
   })),
   "parts-of-type-text": changeParts((part) => (part["type"] === "output_text" ? { ...part, type: "text" } : part)),
-  "arguments-as-object": ofType("function_call", (item) => ({ ...item, arguments: parsed(item["arguments"]) })),
+  "arguments-as-object": argumentsAsObject(),
   "summary-as-text": ofType("reasoning", (item) => ({ ...item, summary: partsText(item["summary"], "\n\n") })),
   "summary-as-texts": ofType("reasoning", (item) => ({
     ...item,
@@ -77,4 +77,16 @@ export const ITEM_FORMS: Record<string, Hooks> = {
 function parsed(text: Json | undefined): Json {
   const raw = asText(text) ?? "";
   return raw === "" ? {} : (JSON.parse(raw) as Json);
+}
+
+/** In the event that ends the arguments, too. */
+function argumentsAsObject(): Hooks {
+  const { json, events } = ofType("function_call", (item) => ({ ...item, arguments: parsed(item["arguments"]) }));
+  return {
+    ...(json ? { json } : {}),
+    events: (all, call) =>
+      (events?.(all, call) ?? all).map((event) =>
+        "arguments" in event ? { ...event, arguments: parsed(event["arguments"]) } : event,
+      ),
+  };
 }

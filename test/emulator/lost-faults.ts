@@ -22,6 +22,9 @@ const CHAIN_REFUSALS: Record<string, Refuse> = {
     }),
   unknown: (_id, call) =>
     hubError(400, call.requestId, `当前渠道不支持 ${PARENT} 参数`, { code: "invalid_request", type: "new_api_error" }),
+  words: (id) => openaiError(400, `Previous response with id '${id}' not found.`),
+  "other-words": (id) => openaiError(400, `Response '${id}' has expired or never existed.`),
+  "410": (id) => openaiError(410, `${id} is gone.`),
   "404-plain": () => jsonScript(404, { error: { message: "No such response.", type: "not_found_error" } }),
   "404-detail": () => jsonScript(404, { detail: "Not Found" }),
   "404-empty": () => textScript(404, "", {}),

@@ -77,6 +77,7 @@ const MENU: Record<string, Fault> = {
   "heartbeat-error": entry("Heartbeats, then an error with HTTP 200", refusal.heartbeatError),
   "error-200": entry("An error with HTTP 200", refusal.errorWith200),
   "unknown-error-200": entry("An unknown error with HTTP 200", refusal.unknownErrorWith200),
+  "chat-completion": entry("An answer of Chat Completions", refusal.chatCompletion),
   "not-json": entry("Plain text with HTTP 200", refusal.notJson),
 
   // The chain and its ids
@@ -104,6 +105,11 @@ const MENU: Record<string, Fault> = {
   "no-output-in-terminal": entry("The terminal event has no output", event.noOutputInTerminal),
   "no-deltas": entry("A stream without deltas", event.noDeltas),
   "all-hollow": entry("Only the deltas say anything: what ends a part or an item is empty", stream.allHollow),
+  "whole-added": entry("Items are whole where they begin, and nothing follows them", stream.wholeAdded),
+  "only-deltas": entry("Nothing begins or ends but the response", stream.onlyDeltas),
+  "cumulative-deltas": entry("Each delta is everything so far", stream.cumulativeDeltas),
+  "deltas-as-objects": entry("Deltas as objects with a text", stream.deltasAsObjects),
+  "output-text-only": entry("No items, only output_text", event.outputTextOnly),
   "no-indexes": entry("Events without indexes", stream.noIndexes),
   "all-index-0": entry("Every index is 0", stream.allIndex0),
   "indexes-as-texts": entry("Indexes as text", stream.indexesAsTexts),
@@ -199,6 +205,12 @@ export const FAMILIES: readonly Family[] = [
     pattern: "created-at-FORM",
     description: "created_at in that form",
     members: prefixed("created-at-", stream.CREATED_AT_FORMS),
+  },
+  { pattern: "frames-FORM", description: "Frames of that form", members: prefixed("frames-", wire.FRAME_FORMS) },
+  {
+    pattern: "content-type-FORM",
+    description: "A content type of that form",
+    members: prefixed("content-type-", wire.CONTENT_TYPES),
   },
   { pattern: "items-with-FORM", description: "Items of that form", members: prefixed("items-with-", ITEM_FORMS) },
   { pattern: "usage-FORM", description: "Usage of that form", members: prefixed("usage-", USAGE_FORMS) },

@@ -3,7 +3,7 @@
 import { HUB_CODE, hubError, invalidKey, modelNotFound, openaiError, SATURATED, SATURATED_CODE } from "./errors.ts";
 import type { Call, Hooks } from "./fault.ts";
 import type { JsonObject } from "./json.ts";
-import { type Script, step, textScript } from "./script.ts";
+import { jsonScript, type Script, step, textScript } from "./script.ts";
 
 type Refuse = (call: Call, number: number) => Script | undefined;
 
@@ -105,6 +105,23 @@ export const errorWith200 = hub(200, SATURATED, SATURATED_CODE);
 export const unknownErrorWith200 = hub(200, "未知错误", { code: "mystery_42" });
 export const notJson = refuseWith(() =>
   textScript(200, "upstream says hello", { "content-type": "text/plain; charset=utf-8" }),
+);
+const chatObject = (call: Call, object: string, choice: JsonObject): JsonObject => ({
+  id: "chatcmpl-1",
+  object,
+  created: 1_763_827_200,
+  model: call.model,
+  choices: [{ index: 0, ...choice, finish_reason: "stop" }],
+});
+/** A relay that takes the request for one of Chat Completions. */
+export const chatCompletion = refuseWith((call) =>
+  call.stream
+    ? textScript(
+        200,
+        `data: ${JSON.stringify(chatObject(call, "chat.completion.chunk", { delta: { content: "hi" } }))}\n\ndata: [DONE]\n\n`,
+        { "content-type": "text/event-stream" },
+      )
+    : jsonScript(200, chatObject(call, "chat.completion", { message: { role: "assistant", content: "hi" } })),
 );
 /** The heartbeat sent its HTTP 200 before the error occurred. */
 export const heartbeatError = refuseWith((call) => {

@@ -105,6 +105,45 @@ export const done = changeStream((steps) => [...steps, step("data: [DONE]\n\n")]
 export const noEventLines = rewriteText((text) => text.replace(/^event: .*\n/, ""));
 export const crlf = rewriteText((text) => text.replaceAll("\n", "\r\n"));
 
+/** By the words in the name after `frames-`: streams as the specification of server-sent events allows them. */
+export const FRAME_FORMS: Record<string, Hooks> = {
+  "without-spaces": rewriteText((text) => text.replaceAll(/^(event|data): /gm, "$1:")),
+  "with-pretty-json": rewriteText((text) =>
+    text.replace(/^data: (.*)$/m, (_, data: string) =>
+      JSON.stringify(JSON.parse(data), null, 2)
+        .split("\n")
+        .map((line) => `data: ${line}`)
+        .join("\n"),
+    ),
+  ),
+  "with-ids-and-retries": rewriteText((text) => `id: 7\nretry: 3000\n${text}`),
+  "with-data-first": rewriteText((text) => text.replace(/^(event: .*)\n(data: .*)$/m, "$2\n$1")),
+  "with-a-bom": changeStream((steps) => [{ ...step("\uFEFF"), events: 0 }, ...steps]),
+  "with-other-names": rewriteText((text) => text.replace(/^event: .*$/m, "event: message")),
+  "with-one-cr": rewriteText((text) => text.replaceAll("\n", "\r")),
+  "with-blank-lines": rewriteText((text) => `\n\n${text}\n`),
+};
+
+const withType = (type: string | undefined): Hooks =>
+  changeScript((script) => {
+    const { "content-type": _, ...headers } = script.headers;
+    return { ...script, headers: type === undefined ? headers : { ...headers, "content-type": type } };
+  });
+
+/** By the words in the name after `content-type-`. */
+export const CONTENT_TYPES: Record<string, Hooks> = {
+  absent: withType(undefined),
+  text: withType("text/plain; charset=utf-8"),
+  octets: withType("application/octet-stream"),
+  upper: {
+    script: (script) => ({
+      ...script,
+      headers: { ...script.headers, "content-type": (script.headers["content-type"] ?? "").toUpperCase() },
+    }),
+  },
+  json: withType("application/json"),
+};
+
 export const gzipped = changeScript((script) => ({
   ...script,
   headers: { ...script.headers, ...GZIP },

@@ -52,7 +52,7 @@ describe.each(FAMILIES)("$pattern", ({ members }) => {
       const answers = [await json(`${base}+${name}`, given), await json(`${base}+${name}`, { ...given, stream: true })];
       for (const { status } of answers) expect(status).toBeGreaterThanOrEqual(200);
       const text = answers
-        .map(({ status, text: body }) => `${status} ${body}`)
+        .map(({ status, headers, text: body }) => `${status} ${headers.get("content-type")} ${body}`)
         .join("\n")
         .replaceAll(
           /(?<=(?:rs|ws|msg|fc|call|resp)_)\w{16,}|"encrypted_content":"[^"]*"|created_at":\d+|completed_at":\d+/g,

@@ -248,6 +248,10 @@ const MENU: Record<string, Check> = {
     expect(result.status).toBe(200);
     expect(result.json["error"]).toMatchObject({ code: "mystery_42" });
   },
+  "chat-completion": async () => {
+    expect((await json("chat-completion")).json["object"]).toBe("chat.completion");
+    expect((await stream("chat-completion")).text).toMatch(/^data: \{.*chat\.completion\.chunk.*\n\ndata: \[DONE\]/);
+  },
   "not-json": async () => {
     const result = await json("not-json");
     expect([result.status, result.text]).toEqual([200, "upstream says hello"]);
@@ -368,6 +372,23 @@ const MENU: Record<string, Check> = {
   "all-hollow": async () => {
     const result = await stream("all-hollow");
     expect([textOf(result), deltaText(result)]).toEqual(["", PLAIN]);
+  },
+  "whole-added": async () => {
+    const { events } = await stream("everything+whole-added");
+    expect(new Set(typesOf(events.slice(2, -1)))).toEqual(new Set(["response.output_item.added"]));
+    expect(outputTextOf({ output: events.flatMap(({ item }) => asObject(item) ?? []) })).toBe(PLAIN);
+  },
+  "only-deltas": async () => {
+    const result = await stream("only-deltas");
+    expect([deltaText(result), textOf(result), result.events.length]).toEqual([PLAIN, "", 5]);
+  },
+  "cumulative-deltas": streams("cumulative-deltas", ({ events }) =>
+    expect(events.flatMap(({ delta }) => delta ?? [])).toEqual(["You", "You said:", PLAIN]),
+  ),
+  "deltas-as-objects": streams("deltas-as-objects", ({ text }) => expect(text).toContain('"delta":{"type":"text"')),
+  "output-text-only": async () => {
+    const { json: answer } = await json("output-text-only");
+    expect([answer["output"], answer["output_text"]]).toEqual([[], PLAIN]);
   },
   "no-indexes": streams("no-indexes", ({ text }) => expect(text).not.toContain("_index")),
   "all-index-0": streams("everything+all-index-0", ({ text }) =>
