@@ -98,6 +98,34 @@ describe.each(FAILURES)("emulate/%s", (name, { status, type, code, detail_code, 
   });
 });
 
+test.each([
+  ["cut", 500, "server_error", "ended before the answer was complete"],
+  ["rate-limit-as-error-in-late-event", 429, "rate_limit_exceeded", "Try again in"],
+  ["quota-as-error-in-late-event", 429, "insufficient_quota", "has no credit"],
+  ["context-as-error-in-late-failed", 400, "context_length_exceeded", "context window"],
+])(
+  "after the first output of emulate/%s, the AI SDK reports status %i, the openai SDK the code %s, and both the reason",
+  async (name, statusCode, code, reason) => {
+    const model = `emulate/${name}`;
+    const { baseURL, fetch } = gateway;
+    const provider = createOpenAI({ baseURL, apiKey: SERVER_KEY, fetch });
+    const prompt = `${PROMPT} and more`;
+    const parts = [];
+    const result = streamText({ model: provider(model), prompt, maxRetries: 0, onError: () => undefined });
+    for await (const part of result.stream) {
+      parts.push(part);
+      if (part.type === "error") break;
+    }
+    const message = expect.stringContaining(reason) as string;
+    expect(parts.at(-1)).toMatchObject({ type: "error", error: { statusCode, message } });
+    expect(parts.map(({ type }) => type)).toContain("text-delta");
+    const client = new OpenAI({ baseURL, apiKey: SERVER_KEY, maxRetries: 2, fetch });
+    const stream = client.responses.stream({ model, input: prompt });
+    expect(await failureOf(stream.finalResponse())).toMatchObject({ code, message });
+    expect(gateway.emulator.calls()).toBe(2);
+  },
+);
+
 test("the openai SDK retries a rate limit after Retry-After, and does not retry a used-up quota", async () => {
   const client = new OpenAI({ baseURL: gateway.baseURL, apiKey: SERVER_KEY, maxRetries: 2, fetch: gateway.fetch });
   expect((await client.responses.create({ model: "emulate/429-once/0", input: PROMPT })).status).toBe("completed");

@@ -145,6 +145,7 @@ test.each([
   [model, "upstream"],
   ["emulate/chat-compat", "replayed"],
   ["emulate/forgets-chain", "replayed"],
+  ["emulate/shares-nothing", "replayed"],
 ])("a function call of %s works with previous_response_id (x-continuity: %s)", async (name, continuity) => {
   const body = { model: name, tools: [WEATHER] } satisfies Partial<ResponseCreateParamsNonStreaming>;
   const first = await client.responses.create({ ...body, input: PROMPT });
