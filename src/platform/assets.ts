@@ -1,12 +1,12 @@
-// The files that are deployed beside the bundle (dist/assets, made by scripts/assets.ts). Headers are not passed through in either
-// direction. The asset is fetched without the caller's headers, and only COPIED_HEADERS are returned; If-None-Match only decides between
-// 200 and 304.
+// The files that are deployed beside the bundle (dist/assets, made by scripts/assets.ts). A file is fetched without the caller's headers:
+// If-None-Match only decides between 200 and 304. The response has only COPIED_HEADERS of the file's headers.
 import { misconfigured } from "../core/config/setting.ts";
 
 /**
- * Fetches a deployed file. Resolves to null if there is none, and to an empty 304 if `ifNoneMatch` matches its ETag.
+ * Fetches a deployed file. Resolves to an empty 304 if `ifNoneMatch` matches the file's ETag, and to null if there is no such file or the
+ * binding fails.
  * @param ifNoneMatch the caller's `If-None-Match`
- * @throws Problem 503 misconfigured
+ * @throws Problem 503 misconfigured if ASSETS is not bound
  */
 export type FetchAsset = (path: string, ifNoneMatch: string | undefined) => Promise<Response | null>;
 
@@ -38,8 +38,8 @@ export function createAssetFetcher(binding: AssetsBinding | undefined): FetchAss
 }
 
 /**
- * Compares weakly (RFC 9110 §13.1.2), because a proxy that compresses the file makes its tag weak. The binding itself would compare only a
- * single tag.
+ * Compares weakly (RFC 9110 §13.1.2), because a proxy that compresses the file makes the file's tag weak. The binding itself would compare
+ * only a single tag.
  */
 function etagMatches(etag: string | null, ifNoneMatch = ""): boolean {
   const tags = new Set(ifNoneMatch.split(",").map((tag) => opaqueTag(tag)));

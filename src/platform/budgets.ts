@@ -15,36 +15,39 @@ import { within } from "./io/within.ts";
 
 /** An object that does not answer within this time counts as unreachable. */
 const BUDGET_TIMEOUT_MS = 5_000;
-/** Pauses before a settlement is sent again, in milliseconds. If all attempts fail, the hold remains. */
+/** Pauses before a settlement is sent again, in milliseconds. If all attempts fail, the whole hold counts as spent. */
 const SETTLE_RETRIES_MS = [200, 1_000, 4_000];
 /** The most budgets whose unsent sums one isolate stores. */
 const MAX_PENDING = 10_000;
 
 type WaitUntil = (work: Promise<unknown>) => void;
 
-/** The worst case of one call, held in each of its budgets. Only the first call of `settle` or `release` has an effect. */
+/** The worst case of one call, held in each budget with a daily limit. Only the first call of `settle` or `release` has an effect. */
 export interface Hold {
   /** Replaces the worst case with the real cost. */
   settle: (cost: Cost) => void;
-  /** Returns the whole amount, because upstream billed nothing. */
+  /** Returns the whole amount to the budgets. Call this if upstream billed nothing. */
   release: () => void;
 }
 
 export interface Budgets {
-  /** Counts one request against `requests_per_minute` and a session token's own cap. @throws Problem budget_exceeded, unavailable */
+  /**
+   * Counts one request against `requests_per_minute` and a session token's own cap.
+   * @throws Problem budget_exceeded, misconfigured, unavailable
+   */
   admit: (budgets: readonly CallerBudget[]) => Promise<void>;
   /**
-   * Holds a call's worst case in every budget with a daily limit, or in none of them.
-   * @throws Problem budget_exceeded, unavailable
+   * Holds a call's worst case in every budget with a daily limit. If one of them refuses, none of them holds it.
+   * @throws Problem budget_exceeded, misconfigured, unavailable
    */
   hold: (budgets: readonly CallerBudget[], worst: Cost, waitUntil: WaitUntil) => Promise<Hold>;
-  /** Adds to the sums of GET /usage. `cost` is ignored for budgets with a daily limit: their hold is settled instead. */
+  /** Adds to the sums of GET /usage. `cost` is ignored for a budget with a daily limit: its hold is settled instead. */
   count: (
     budgets: readonly CallerBudget[],
     amounts: { requests?: number; hits?: number; cost?: Cost },
     waitUntil: WaitUntil,
   ) => void;
-  /** @throws Problem unavailable */
+  /** Reads what the budget has counted. @throws Problem misconfigured, unavailable */
   usage: (budget: CallerBudget) => Promise<BudgetUsage>;
 }
 
@@ -87,7 +90,7 @@ export function createBudgets(binding: BudgetsBinding | undefined, options: Budg
         await callObject(name, (object) => object.settle(id, cost));
         return;
       } catch {
-        // callObject has logged it.
+        // callObject has logged the error.
       }
     }
     warn("budget_not_settled");
@@ -128,7 +131,7 @@ export function createBudgets(binding: BudgetsBinding | undefined, options: Budg
           const exceeded = await callObject(budget.name, (object) => object.hold(now(), id, worst, budget.limits));
           if (exceeded !== null) throw budgetExceeded(budget, exceeded);
         } catch (error) {
-          // Releases the failed budget too, since it may have received the call.
+          // Releases the hold in this budget too, since its object may have received the call although the reply was lost.
           end({ tokens: 0, nanoUsd: 0 });
           throw error;
         }
@@ -157,8 +160,8 @@ interface PendingSums {
 }
 
 /**
- * Adds up sums by budget name, and sends those of one name at most once per `reportEveryMs`. A report is sent
- * immediately if it is due, or else when it becomes due. Sums that could not be sent are added to the next report.
+ * Adds up sums by budget name, and sends those of one name at most once per `reportEveryMs`, unless more than MAX_PENDING names are in use.
+ * A report is sent immediately if it is due, or else when it becomes due. Sums that could not be sent are added to the next report.
  * @param send resolves to false if the object could not be reached
  */
 function usageReporter(

@@ -1,5 +1,6 @@
-// Sends callbacks; each call of `send` is one attempt. Sends the request that core/callbacks builds, follows no redirect, and reads the
-// response body only if the body decides the outcome. The result is plain data that quotes neither the request nor the response body.
+// Delivers results to callbacks; each call of `send` is one attempt. An attempt sends the request that core/callbacks builds, follows no redirect,
+// and reads the response body only if the body decides the outcome. The result is plain data that quotes neither the request nor the
+// response body, except for Slack's error codes (core/callbacks/outcome.ts).
 import { readToEnd } from "../core/lib/body.ts";
 import { callbackRequest, type CallbackContent, type PlainRequest } from "../core/callbacks/callback-request.ts";
 import type { SecretOf } from "../core/callbacks/auth.ts";
@@ -9,7 +10,7 @@ import { Problem } from "../core/lib/problem.ts";
 import { misconfigured } from "../core/config/setting.ts";
 import { TimeoutError, within } from "./io/within.ts";
 
-/** Slack's errors are far shorter, so a longer body is not an error. */
+/** Slack's errors are far shorter, so a body over this limit is not an error. */
 const MAX_RESPONSE_BYTES = 65_536;
 
 export interface CallbackSettings {
@@ -45,9 +46,10 @@ export interface CallbackResult {
 }
 
 /**
- * Makes one attempt at a callback. If the receiver fails or a setting is wrong, the promise still resolves, and the result says so.
+ * Makes one attempt to deliver to a callback. If the receiver fails or a setting is wrong, the promise still resolves, and the result says
+ * so.
  * @param name the name of the entry in the config's callbacks
- * @param ownOrigin the origin at which the Worker was called. A callback may be sent neither to this origin nor to `ownOrigins`
+ * @param ownOrigin the origin at which the Worker was called. The callback's URL may have neither this origin nor one of `ownOrigins`
  */
 export type SendCallback = (name: string, content: CallbackContent, ownOrigin?: string) => Promise<CallbackResult>;
 

@@ -1,5 +1,5 @@
-// The chain support of models, as this isolate has observed it. An observation saves a KV read, and a call that upstream would not
-// continue.
+// The chain support of models, as this isolate has observed it. An observation saves a KV read. For a model that does not continue by id,
+// it also saves a futile call.
 
 /** How long an observation is valid. */
 const TTL_MS = 86_400_000;
@@ -7,7 +7,7 @@ const TTL_MS = 86_400_000;
 const MAX_MODELS = 1_000;
 
 export interface ChainSupport {
-  /** Whether the model continues by id; undefined if unknown. */
+  /** Whether the model continues by id; undefined if this isolate has not observed it within the last day. */
   get: (model: string) => boolean | undefined;
   /** @param isSupported undefined makes the model's chain support unknown again */
   set: (model: string, isSupported: boolean | undefined) => void;

@@ -1,4 +1,4 @@
-// The interface of routes to the records of jobs. Each job has one Durable Object, whose name is the job's id.
+// Gives routes access to the records of jobs. Each job has one Durable Object, whose name is the job's id.
 import type { JobStatus, JobView } from "../contract/job.ts";
 import type { JobOutcome, JobSpec } from "../core/jobs/job.ts";
 import type { JobRecordMethods } from "../core/jobs/job-record.ts";
@@ -9,16 +9,19 @@ export interface Jobs {
   /**
    * Records a new job, or starts a failed one over.
    * @returns `accepted`: false for a duplicate; `instance`: the instance that may answer the job
-   * @throws Problem 503 unavailable
+   * @throws Problem 503 unavailable, like all these methods; misconfigured if JOB_RECORDS is not bound
    */
   accept: (job: string, spec: JobSpec) => Promise<{ accepted: boolean; status: JobStatus; instance: string }>;
-  /** Returns the job as GET /jobs/{id} shows it; null if this owner has no such job. @throws Problem 503 unavailable */
+  /** Returns the job as GET /jobs/{id} shows it to this owner, who sees their own jobs and those of hooks; null if there is none. */
   view: (job: string, owner: string) => Promise<JobView | null>;
-  /** Delivers the job's outcome again. @throws Problem 503 unavailable */
+  /**
+   * Starts another delivery of the job's outcome. Resolves to `unfinished` while the job has no outcome, and to `nothing to deliver` if
+   * there is no such job or it has no callback.
+   */
   redeliver: (job: string) => Promise<"accepted" | "unfinished" | "nothing to deliver">;
-  /** Returns the spec and the outcome; null while there is no outcome. @throws Problem 503 unavailable */
+  /** Returns the spec and the outcome; null if there is no such job, and while it has no outcome. */
   readOutcome: (job: string) => Promise<{ spec: JobSpec; outcome: JobOutcome } | null>;
-  /** Returns a stub of the record, for an attempt within this request (src/jobs/answer-job.ts). */
+  /** Returns a stub of the record, for an attempt within this request (src/jobs/answer-job.ts). @throws Problem 503 misconfigured */
   record: (job: string) => JobRecordStub;
 }
 
@@ -63,7 +66,8 @@ export function createJobs(binding: JobsBinding | undefined, { now, random, warn
     async accept(job, spec) {
       const acceptId = random(8);
       const accept = (stub: JobRecordStub) => stub.accept(now(), job, spec, acceptId);
-      // Calls again after a failure, because the record may have accepted the job although its reply was lost.
+      // Calls again after a failure, because the record may have accepted the job although its reply was lost. With the same acceptId, the
+      // second call gets the same result.
       return await call(job, accept).catch(() => call(job, accept));
     },
     view: (job, owner) => call(job, (stub) => stub.view(owner)),

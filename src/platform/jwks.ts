@@ -1,5 +1,5 @@
 // Key sets of identity providers (RFC 7517), cached in the isolate. A set is fetched again for an unknown key id or after ten minutes, but
-// at most once in 30 s, so that tokens with invented key ids don't cause as many requests to the provider.
+// at most once in 30 s, so that not every token with an invented key id causes a request to the provider.
 import { type FetchJson, type JsonObject, recordsOf } from "../core/lib/json.ts";
 import { Problem } from "../core/lib/problem.ts";
 import { misconfigured } from "../core/config/setting.ts";
@@ -15,9 +15,9 @@ const POLL_MS = 50;
 const STALE_MS = 86_400_000;
 
 /**
- * Returns the keys of a provider's set, including the key `kid` if the provider has it.
- * @param waitUntil lets a fetch continue if its request ends early, because other requests wait for it
- * @throws Problem unavailable, misconfigured
+ * Returns the keys of a provider's set. The key `kid` is missing if the provider lacks it, or if the set can't be fetched again yet.
+ * @param waitUntil lets a fetch continue if its request ends early, because other requests may wait for the fetch
+ * @throws Problem unavailable if no fetch has succeeded within the last day; misconfigured if the URL must be https
  */
 export type FetchJwks = (
   url: string,

@@ -1,21 +1,24 @@
 // Strings in the KV namespace. One call can read several keys. Only readStrict throws if KV fails. Any other read that fails or takes too
-// long counts as a miss, and a write that fails is logged, so that KV's failure does not cost an answer.
+// long counts as a miss, and a failed write or deletion is only logged, so that KV's failure does not cost an answer.
 import { Problem, conversationTooLong } from "../core/lib/problem.ts";
 import { within } from "./io/within.ts";
 
-/** Longer than KV's slowest cold read. A request waits at most this long for a cached answer or a turn. */
+/** Longer than KV's slowest cold read. A request waits at most this long for a cached answer or the record of a model's chain support. */
 export const KV_READ_TIMEOUT_MS = 2_000;
-/** For reads that the answer depends on. It is longer, because a chain of a hundred turns can reach KV's limit of 25 MB. */
+/** For reads that the answer depends on. Longer, because a chain of a hundred turns can reach KV's limit of 25 MB. */
 const KV_STRICT_READ_TIMEOUT_MS = 15_000;
-/** For all strings of one read together, because a whole conversation must fit into an isolate's memory beside other requests. */
+/** For all strings of one bulk read together, because a whole conversation must fit into an isolate's memory beside other requests. */
 const MAX_STRICT_READ_CHARS = 24_000_000;
 /** KV's limit on the keys of one bulk read. */
 const BULK_KEYS = 100;
 
 export interface Store {
-  /** Reads the strings under the keys, in the order of the keys; null for a key without a value, and for every key if KV failed. */
+  /** Reads the strings under the keys, in the order of the keys; null for a key without a value, and for every key if the read fails. */
   read: (keys: readonly string[]) => Promise<(string | null)[]>;
-  /** Does the same as `read`, but throws if KV fails. @throws Problem 503 unavailable, 400 conversation_too_long */
+  /**
+   * Does the same as `read`, but throws if the read fails.
+   * @throws Problem 503 unavailable if KV fails or takes too long; 400 conversation_too_long if the strings are too long together
+   */
   readStrict: (keys: readonly string[]) => Promise<(string | null)[]>;
   remove: (key: string) => Promise<void>;
   /** @param ttl seconds, at least 60. @returns false if KV failed */

@@ -1,6 +1,6 @@
-// The log: one JSON line per request, job attempt and delivery attempt, and one per failure that no caller sees. METRICS, if bound, receives
-// one data point for each request and attempt. A line contains the class of an error, and the stack frames of an unexpected one, but never
-// its message, which may contain addresses, keys or a caller's words.
+// The log: one JSON line per request, job attempt, delivery attempt, and run that outlives its request. METRICS, if bound, receives a data
+// point for each of them. Each warning and each unexpected error has a line of its own. A line contains an error's class, and the stack
+// frames of an unexpected error, but never its message, which may contain addresses, keys or a caller's words.
 import { errorNameOf, type Problem } from "../core/lib/problem.ts";
 
 /** The fields of one log line. They never contain a prompt, an answer, a key or an owner. */
@@ -30,7 +30,7 @@ export interface LogFields {
   hook?: string;
   /** Index of the hook's secret that signed the event: 0 is the newest. */
   secret?: number;
-  /** The sender's own id of the event. It is unsigned. */
+  /** The sender's own id of the event, from a header that is not signed. */
   delivery_id?: string;
   job?: string;
   /** The number of the job's attempt, from 1. */
@@ -99,13 +99,13 @@ export function createLog(write: (line: string) => void, metrics: MetricsBinding
   return log;
 }
 
-/** How deep a chain of causes is logged. */
+/** How many nested causes are logged. */
 const MAX_CAUSES = 3;
 
 interface ThrownValue {
   /** Name of the error's class, or the type of a thrown value that is not an Error. */
   error: string;
-  /** The innermost frame first; absent if the stack is available only as a string. */
+  /** The innermost frame first; absent if the stack is available only as a string, or if the thrown value is not an Error. */
   stack?: string[];
   cause?: ThrownValue;
 }

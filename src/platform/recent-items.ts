@@ -1,11 +1,11 @@
-// The items that this isolate has written to KV within a minute. KV may show a write late, and an agent refers to an item milliseconds after
-// it has received it.
+// The items that this isolate has written to KV within the last minute. KV may show a write late, and an agent may refer to an item
+// milliseconds after receiving it.
 
 const TTL_MS = 60_000;
 const MAX_CHARS = 4_000_000;
 
 export interface RecentItems {
-  /** Returns the text under the key; undefined if it was not written here within a minute. */
+  /** Returns the text under the key; undefined if it was not written here within the last minute, or was deleted or evicted since. */
   get: (key: string) => string | undefined;
   set: (key: string, text: string) => void;
   delete: (key: string) => void;

@@ -31,7 +31,7 @@ export function createRuns(binding: RunsBinding | undefined, warn: (event: strin
         joining = binding.getByName(name).join(request);
         return await within(JOIN_TIMEOUT_MS, joining);
       } catch (error) {
-        // If the object replies late, nobody reads its stream, so it is cancelled.
+        // Nobody would read the stream of a late reply, so cancel it.
         joining?.then(
           async (joined) => {
             if ("stream" in joined) await joined.stream.cancel();

@@ -1,5 +1,5 @@
-// Warns in the log, once a day in each isolate, of models in src/config.ts that their provider will shut down within 30 days. It does not
-// call upstream: it reads the lists of models that the Worker fetches for GET /v1/models.
+// Warns in the log, at most once a day in each isolate, of models in src/config.ts that their provider will shut down within 30 days or has
+// shut down. It does not call upstream: it reads the lists of models that the Worker fetches for GET /v1/models.
 import type { Config } from "../core/config/define-config.ts";
 import type { JsonObject } from "../core/lib/json.ts";
 
@@ -55,8 +55,8 @@ const EARLIEST_MS = Date.UTC(2020, 0);
 const LATEST_MS = 8.64e15;
 
 /**
- * Converts a date to milliseconds since 1970; undefined if the value is not a date. Relays may send Unix seconds or milliseconds in place
- * of OpenAI's string.
+ * Converts a date to milliseconds since 1970; undefined if the value is not a date, or is out of range. Relays may send Unix seconds or
+ * milliseconds in place of OpenAI's string.
  */
 function timeOf(date: unknown): number | undefined {
   const ms =

@@ -1,5 +1,5 @@
-// Verifies tokens with Cloudflare Turnstile's siteverify. It fails closed: a reply that neither accepts nor rejects the token becomes a
-// 503.
+// Verifies tokens with Cloudflare Turnstile's siteverify. Verification fails closed: no reply, or one that neither accepts nor rejects the
+// token, leads to a 503.
 import type { FetchJson } from "../core/lib/json.ts";
 import { Problem } from "../core/lib/problem.ts";
 import { misconfigured } from "../core/config/setting.ts";

@@ -3,7 +3,7 @@ import { readBody } from "../../core/lib/body.ts";
 import { Problem } from "../../core/lib/problem.ts";
 import { TimeoutError, within } from "./within.ts";
 
-/** Reads a request's body. @throws Problem 408, 413, 415 */
+/** Reads a request's body. @throws Problem 408 request_timeout, 413 payload_too_large, 415 unsupported_media_type */
 export type Receive = (request: Request, maxBytes: number) => Promise<Uint8Array>;
 
 /** @param timeoutMs how long the whole body may take */

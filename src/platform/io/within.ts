@@ -7,7 +7,7 @@ export class TimeoutError extends Error {
 
 /**
  * Waits for the promise's result for at most `ms` milliseconds. After a timeout the work itself continues, but its result is ignored.
- * @throws TimeoutError
+ * @throws TimeoutError, or the error of the promise
  */
 export async function within<T>(ms: number, work: Promise<T>): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | null = null;

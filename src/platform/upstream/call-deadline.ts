@@ -11,7 +11,7 @@ export interface UpstreamDeadlines {
 }
 
 export class CallDeadline {
-  /** Aborts the fetch. The caller's signal isn't passed to fetch, since it covers only a disconnected caller. */
+  /** Aborts the fetch. The caller's signal isn't passed to fetch, since it fires only if the caller disconnects. */
   readonly #controller = new AbortController();
   readonly #caller: AbortSignal | undefined;
   readonly #onDisconnect = (): void => this.#stop(disconnected());
@@ -23,13 +23,13 @@ export class CallDeadline {
   /** When the timer fires, in milliseconds since 1970. */
   #dueAt = 0;
   #hasFirstByte = false;
-  /** Why the call was stopped. */
+  /** Why the call was stopped; undefined if it was not. */
   #reason: Problem | undefined;
   #reject: ((reason: Problem) => void) | undefined;
   #onStop: (() => void) | undefined;
 
   /**
-   * Starts the deadlines.
+   * Starts the deadlines, or stops the call immediately if the caller has already disconnected.
    * @param caller the signal of the request that waits for the answer; undefined if no request waits
    * @param now milliseconds since 1970
    */
@@ -51,7 +51,10 @@ export class CallDeadline {
     return this.#controller.signal;
   }
 
-  /** Waits for the promise, unless the call is stopped first. @throws Problem the reason why the call was stopped */
+  /**
+   * Waits for the promise, unless the call is stopped first.
+   * @throws Problem why the call was stopped; or else the error of the promise
+   */
   until<T>(promise: Promise<T>): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       if (this.#reason !== undefined) {
@@ -64,14 +67,17 @@ export class CallDeadline {
     });
   }
 
-  /** Calls `stop` when the call is stopped, to end a pending read. For the thousands of reads of a stream, this is cheaper than `until`. */
+  /**
+   * Calls `stop` when the call is stopped, to end a pending read; immediately, if the call is already stopped. For the thousands of reads
+   * of a stream, this is cheaper than `until`.
+   */
   onStop(stop: () => void): void {
     this.#onStop = stop;
     if (this.#reason !== undefined) stop();
   }
 
   /**
-   * Call this after each read: when a call is stopped, its stream ends as if the answer were complete.
+   * Call this after each read, because the stream of a stopped call ends as if the answer were complete.
    * @throws Problem if the call was stopped
    */
   assertRunning(): void {
@@ -85,7 +91,7 @@ export class CallDeadline {
     this.#check();
   }
 
-  /** Shortens the total deadline to `ms` milliseconds from now. */
+  /** Shortens the total deadline to `ms` milliseconds from now, unless it is sooner already. */
   limit(ms: number): void {
     this.#deadlines = {
       ...this.#deadlines,
@@ -94,12 +100,12 @@ export class CallDeadline {
     this.#check();
   }
 
-  /** Starts the idle deadline again. */
+  /** Restarts the idle deadline. */
   recordByte(): void {
     this.#lastByteAt = this.#now();
   }
 
-  /** Ends all deadlines, because the call has ended. */
+  /** Ends all deadlines. Call this when the call has ended. */
   end(): void {
     this.#disarm();
     this.#caller?.removeEventListener("abort", this.#onDisconnect);
@@ -112,9 +118,9 @@ export class CallDeadline {
   }
 
   /**
-   * Converts the error of a failed read or fetch to a Problem. An error that is a Problem is returned unchanged. If the call was stopped,
-   * this returns the reason. Any other error means that the connection broke, or that the body could not be decoded.
-   * @param isEncoded whether the response has a Content-Encoding, because then the decoding may have failed
+   * Converts the error of a failed read or fetch to a Problem. A Problem is returned unchanged. If the call was stopped, returns the reason.
+   * Any other error means that the decoding failed if the response is encoded, or else that the connection broke.
+   * @param isEncoded whether the response has a Content-Encoding
    */
   explain(error: unknown, isEncoded = false): Problem {
     if (error instanceof Problem) return error;
@@ -145,8 +151,8 @@ export class CallDeadline {
   }
 
   /**
-   * Sets the timer to the idle or the total deadline, whichever is earlier. A timer that fires before that is retained, since it checks
-   * again.
+   * Stops the call if the idle or the total deadline has passed. Otherwise makes sure that a timer fires by the earlier of the two. A timer
+   * that fires sooner is retained, since it then checks again.
    */
   #check(): void {
     const now = this.#now();

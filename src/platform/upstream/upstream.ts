@@ -25,7 +25,10 @@ export interface UpstreamSettings {
 
 /** A stream in progress. */
 export interface UpstreamStream {
-  /** Waits for upstream's next bytes and returns the frames that they complete, which may be an empty list; null at the end. */
+  /**
+   * Waits for upstream's next bytes. Returns the frames that they complete, or an empty list if they complete none; null at the end.
+   * @throws Problem
+   */
   next: () => Promise<Frame[] | null>;
   cancel: () => void;
 }
@@ -37,7 +40,8 @@ export interface Upstream {
   /**
    * Sends one request to POST /v1/responses.
    * @param body the request body without `stream`
-   * @param signal aborts the call when its caller disconnects; undefined if no caller waits
+   * @param stream whether to ask for an event stream. Upstream may send a complete response all the same
+   * @param signal aborts the call when the caller disconnects; undefined if no caller waits
    * @param maxEventBytes limit for one event of a stream; 8 MiB if absent
    * @throws Problem whose `details.paid` says whether the call may have been paid
    */
@@ -56,7 +60,7 @@ export interface Upstream {
 /**
  * Returns an Upstream that calls UniAPI through `fetcher`.
  * @param now milliseconds since 1970
- * @param random returns random characters
+ * @param random returns that many random bytes, in hex
  */
 export function createUpstream(
   settings: UpstreamSettings,
@@ -66,7 +70,7 @@ export function createUpstream(
 ): Upstream {
   const secrets = [settings.key];
   const address = `${settings.baseUrl}/v1/responses`;
-  // The headers are created once. The runtime copies a Headers object, but reads a plain object name by name.
+  // The headers are created once, as Headers objects: for each call, the runtime copies these, but would read a plain object name by name.
   const headersFor = (accept: string): Headers =>
     new Headers({
       authorization: `Bearer ${settings.key}`,
@@ -104,7 +108,10 @@ export function createUpstream(
       }
       const bytes = await readAll(response, deadline, MAX_JSON_BYTES);
       deadline.end();
-      return { kind: "response", response: readResponse(bytes, problemFromBody, { random, now: Math.floor(now() / 1_000) }) };
+      return {
+        kind: "response",
+        response: readResponse(bytes, problemFromBody, { random, now: Math.floor(now() / 1_000) }),
+      };
     } catch (error) {
       deadline.end();
       throw deadline.explain(error);
