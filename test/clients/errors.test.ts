@@ -126,11 +126,8 @@ test.each([
   },
 );
 
-test("the openai SDK retries a rate limit after Retry-After, and does not retry a used-up quota", async () => {
+test("the openai SDK does not retry a used-up quota", async () => {
   const client = new OpenAI({ baseURL: gateway.baseURL, apiKey: SERVER_KEY, maxRetries: 2, fetch: gateway.fetch });
-  expect((await client.responses.create({ model: "emulate/429-once/0", input: PROMPT })).status).toBe("completed");
-  expect(gateway.emulator.calls()).toBe(2);
-  gateway.emulator.clear();
   const error = await failureOf(client.responses.create({ model: "emulate/quota-as-error", input: PROMPT }));
   expect(error).toMatchObject({ code: "insufficient_quota" });
   expect(gateway.emulator.calls()).toBe(1);
