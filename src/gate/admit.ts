@@ -1,5 +1,5 @@
-// Admission of every request that has a caller. It checks the rate limit by IP address, authenticates the caller, then checks the rate limit
-// by owner and the request limits of the caller's budgets. The body is read only after all of these.
+// Admission of every request that has a caller. It checks the rate limit by IP address, authenticates the caller, then checks the rate
+// limit by owner and the request limits of the caller's budgets. The body is read only after all of these.
 import { Problem } from "../core/lib/problem.ts";
 import type { Caller, Deps, RequestContext } from "../deps.ts";
 import { addressOf, authenticate } from "./authenticate.ts";
@@ -25,8 +25,9 @@ export async function admit(
 }
 
 /**
- * All visitors of a publishable key are one owner, and a single visitor must not exhaust the limit of all. A caller's budgets are sorted,
- * narrowest first: for a publishable key, that is the visitor's.
+ * Returns the key under which the rate limit counts the caller: the owner's, or the visitor's for a publishable key. All visitors of such a
+ * key are one owner, and a single visitor must not exhaust the limit of all. A caller's budgets are sorted, narrowest first: for a
+ * publishable key, that is the visitor's.
  */
 function rateLimitKey({ kind, owner, budgets: [narrowest] }: Caller): string {
   return kind === "publishable" && narrowest !== undefined ? narrowest.name : `owner:${owner}`;

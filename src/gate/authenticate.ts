@@ -83,7 +83,10 @@ function anonymousCaller(deps: Deps, origin: string | null): Caller {
   throw invalidCredentials(deps, { refused: "no_credential" });
 }
 
-/** Every 401 has the same public message, which does not reveal which keys exist. The reason goes to the log. */
+/**
+ * Returns the problem of every 401. The log always shows the reason. The message shows it under ENVIRONMENT=local only, so a deployed
+ * Worker does not reveal which keys exist.
+ */
 export function invalidCredentials(deps: Pick<Deps, "local">, { refused: reason }: Refusal): Problem {
   const detail = deps.local ? ` (${reason}; this detail is shown under ENVIRONMENT=local only)` : "";
   return new Problem(
@@ -103,7 +106,10 @@ export function addressOf(request: Request): string | null {
   return address.includes(":") ? networkOf(address) : address;
 }
 
-/** Reduces an IPv6 address to its first four groups, expanded. An IPv4-mapped address becomes the IPv4 address. */
+/**
+ * Reduces an IPv6 address to its /64 network: its first four groups, with `::` expanded and without leading zeros. An IPv4-mapped address
+ * becomes the IPv4 address.
+ */
 function networkOf(address: string): string {
   const inner = /^(?:::ffff:)((?:\d{1,3}\.){3}\d{1,3})$/.exec(address)?.[1];
   if (inner !== undefined) return inner;

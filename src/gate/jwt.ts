@@ -10,7 +10,7 @@ const ALGORITHMS = ["RS256", "ES256", "EdDSA"];
 
 /**
  * Authenticates a caller by an identity provider's token.
- * @throws Problem 503 unavailable if the issuer's keys can't be loaded
+ * @throws Problem 503 unavailable if the issuer's keys can't be loaded; 503 misconfigured if their URL must be https
  */
 export async function authenticateJwt(
   deps: Deps,

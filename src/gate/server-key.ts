@@ -1,4 +1,5 @@
-// Server keys: `sk_…`, for a backend, curl or cron. They have full trust. A server key that a web page sends has leaked, so it is refused.
+// Server keys: `sk_…`, for a backend, curl or cron. They have full trust. If a page that is not the Worker's own sends one, the key has
+// leaked, so it is refused.
 import { findKey, type Refusal } from "../core/callers/credential.ts";
 import { entriesOf, misconfigured } from "../core/config/setting.ts";
 import type { Caller } from "../deps.ts";
@@ -6,7 +7,8 @@ import { type IdKeys, ownerOf } from "../core/callers/owner.ts";
 
 /**
  * Parses the server keys.
- * @param value SERVER_KEYS: `sk_…` or `name:sk_…`, separated by commas. Keys with the same name belong to one owner
+ * @param value SERVER_KEYS: `sk_…` or `name:sk_…`, separated by commas. A key without a name has the name `server`. Keys with the same name
+ * belong to one owner
  * @returns the server callers by their key
  * @throws Problem 503 misconfigured
  */

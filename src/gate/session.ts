@@ -11,7 +11,7 @@ import { ownerOf } from "../core/callers/owner.ts";
 import type { SessionKey } from "../core/config/vars.ts";
 
 export const SESSION_ALGORITHM = "HS256";
-/** Seconds after a session's end in which a page may still exchange it for a new one of the same user. */
+/** For how long after its end a session can be renewed, in seconds: a page exchanges it for a new session of the same user. */
 const RENEWABLE_S = 30 * 86_400;
 
 export async function authenticateSession(deps: Deps, token: Token, origin: string | null): Promise<Caller | Refusal> {
@@ -31,7 +31,7 @@ export async function authenticateSession(deps: Deps, token: Token, origin: stri
     limits: narrowLimits(sessions.per_user, scope.tokensPerDay),
   };
   if (scope.requests !== undefined) {
-    // The digest excludes the signature, because two signatures of the same claims are one token.
+    // The digest excludes the signature, because the same claims under two signatures must count as one token.
     const id = await keyDigest(token.text.slice(0, token.text.lastIndexOf(".")));
     user.token = { id, requests: scope.requests, expires: subject.exp };
   }

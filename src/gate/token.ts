@@ -13,7 +13,7 @@ const REASONS: Record<string, Refusal["refused"]> = {
 /**
  * Verifies a token's signature and returns its claims.
  * @param key bytes of a shared secret, or an issuer's key set
- * @param algorithms only algorithms for this kind of key; with others, a public key could be used as a shared secret
+ * @param algorithms the accepted algorithms, all of them for this kind of key; or else a public key could be used as a shared secret
  */
 export async function verifyClaims(
   token: Token,

@@ -9,8 +9,8 @@ import type { TurnstileExchange } from "../contract/session.ts";
 
 /**
  * Verifies a solved challenge.
- * @param page `address` is the visitor's full IP address
- * @returns the `sub` of the new session: the `sub` of the session that is renewed, or a random one
+ * @param page `origin` is the page's origin; `address` is the visitor's full IP address, or null if it is unknown
+ * @returns the `sub` of the new session: the `sub` of the session that is renewed, or else a random one
  * @throws Problem 503 misconfigured or unavailable
  */
 export async function verifyTurnstile(
@@ -23,7 +23,7 @@ export async function verifyTurnstile(
     throw misconfigured("TURNSTILE_SECRET", "is missing: sessions for callers.turnstile need it");
   let sub: string | undefined;
   if (renew !== undefined) {
-    // Checked before the solution, because a solution can be verified only once.
+    // The old session is checked before the solution, because a solution can be verified only once.
     const token = readToken(renew);
     const renewed = "refused" in token ? token : await verifyRenewable(deps, token, page.origin);
     if ("refused" in renewed) return renewed;

@@ -1,4 +1,4 @@
-// GitHub signs the body with HMAC-SHA256, but neither a time nor an id. So only its body identifies a repeated event.
+// GitHub signs the body with HMAC-SHA256, but neither a time nor an id. So only the body identifies a repeated event.
 import { hexOf } from "../core/lib/bytes.ts";
 import { hmacSha256 } from "../core/lib/hmac.ts";
 import { objectOf } from "../core/lib/json.ts";
@@ -20,7 +20,7 @@ export const github = {
     );
   },
 
-  // GitHub sends a ping when a webhook is created. The header is not signed, but a forged one can only make us ignore the event.
+  // GitHub sends a ping when a webhook is created. The header is not signed, but a forged header can only make us ignore the event.
   handshake: (_payload, headers) =>
     headers.get("x-github-event") === "ping" ? DEFAULTS.acknowledge({ status: "ignored" }) : null,
 

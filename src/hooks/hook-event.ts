@@ -1,5 +1,5 @@
-// Turns an event into a job spec, and an answer into the response: the two places where a hook's own code runs in a request. The question
-// that `input` returns may copy from the payload, so it is restricted to the hook's preset, as for any restricted caller.
+// Turns an event into a job spec, and an answer into the response to the sender: the two places where a hook's own code runs in a request.
+// The question that `input` returns may copy from the payload, so it is restricted to the hook's preset, as for any restricted caller.
 import type { Caller } from "../core/callers/caller.ts";
 import type { Config, Hook, HookOutcome, HookOutput, HookQuestion, Payload } from "../core/config/define-config.ts";
 import type { JobOutcome, JobSpec } from "../core/jobs/job.ts";
@@ -20,14 +20,14 @@ export interface HookEvent {
   /** The hook as a caller: its owner, grant and budgets. */
   caller: Caller;
   payload: unknown;
-  /** Origin under which this Worker received the event. */
+  /** Origin at which this Worker received the event. */
   origin: string;
 }
 
 /**
  * Creates the job spec for an event.
  * @returns null if the hook's `input` ignores the event
- * @throws Problem 503 misconfigured if `input` fails or returns an invalid request; 413 payload_too_large
+ * @throws Problem 503 misconfigured if `input` fails or returns an invalid request; 413 payload_too_large if the question is too large
  */
 export async function jobSpecOf(
   { name, hook, caller, payload, origin }: HookEvent,
@@ -48,18 +48,22 @@ export async function jobSpecOf(
   };
 }
 
-/** Returns the result of the hook's `input`, or the event as JSON if the hook has no `input`. */
+/** Returns the result of the hook's `input`, or the payload as JSON if the hook has no `input`. */
 async function questionOf(name: string, hook: Hook, payload: Payload): Promise<HookQuestion> {
   if (hook.input === undefined) return JSON.stringify(payload);
   try {
     return await hook.input({ payload });
   } catch (error) {
-    // The error's message may quote the event, so only its name is shown.
+    // The error's message may quote the event, so only the error's name is shown.
     throw misconfigured(inputSetting(name), `failed on this event (${errorNameOf(error)})`, { cause: error });
   }
 }
 
-/** @param question the result of `input`. It can be of any type, because nothing enforces its type at run time */
+/**
+ * Validates a question, and restricts it to the hook's grant.
+ * @param question the result of `input`. It can be of any type, because nothing enforces its type at run time
+ * @throws Problem 503 misconfigured if the question is not a valid request; 413 payload_too_large
+ */
 function restrictQuestion(
   name: string,
   question: unknown,
@@ -88,9 +92,9 @@ function restrictQuestion(
 }
 
 /**
- * Creates the response to a sender that waits for the answer (`respond: "sync"`). The body is what `output` returns, or the answer if the
- * hook has no `output`.
- * @throws Problem 503 misconfigured
+ * Creates the response to a sender that waits for the answer (`respond: "sync"`). The body is the `body` that `output` returns, or the
+ * answer if the hook has no `output`.
+ * @throws Problem 503 misconfigured if `output` fails or returns no `body`
  */
 export async function answerResponse(
   hook: Hook,

@@ -69,13 +69,13 @@ export interface Sender<HookSettings extends Hook = Hook> {
   splitSecrets?(value: string): string[];
   /** Checks whether the sender signed this request. Must not throw for any request. */
   verify(request: WebhookRequest, hook: HookSettings): Promise<VerifiedWebhook | RejectedWebhook>;
-  /** @throws Problem 400 invalid_json, invalid_request, input_too_deep, too_many_values */
+  /** Parses the body of an event. @throws Problem 400 invalid_json, invalid_request, input_too_deep, too_many_values */
   parse(raw: Uint8Array, headers: Headers): Payload;
   /** Returns the response to a request that only tests the endpoint, or null for an event. */
   handshake?(payload: unknown, headers: Headers): HookResponse | null;
   /**
-   * Returns the event's id if the signature covers one: a request with the same id is a duplicate. If it returns null, a request with the
-   * same body is a duplicate.
+   * Returns the event's id if the signature covers one: a request with the same id is a duplicate. If the result is null, a request with
+   * the same body is a duplicate.
    */
   signedId(payload: unknown, request: Pick<WebhookRequest, "headers">): string | null;
   /** Returns the id from a header that is not signed. The id is only logged; no decision depends on it. */

@@ -37,7 +37,7 @@ export const slack = {
   isBot(payload) {
     const { event: inner, authorizations, api_app_id: app } = objectOf(payload);
     const event = objectOf(inner);
-    // An edit or a deletion contains the message that it changes.
+    // The event of an edit or a deletion contains the message that was edited or deleted.
     if ([event, objectOf(event["message"]), objectOf(event["previous_message"])].some(isBotMessage)) return true;
     if (app !== undefined && event["app_id"] === app) return true;
     // Our own bot user can also cause an event without a message, such as a reaction.
@@ -46,8 +46,8 @@ export const slack = {
     );
   },
 
-  // For an event, any 2xx is a success. Commands and interactions need 200 and an empty body, since Slack would show the body of the response
-  // to the user who sent the command (docs.slack.dev: Slash commands, Handling user interaction).
+  // For an event, any 2xx is a success. Commands and interactions need 200 and an empty body, since Slack would show the body of the
+  // response to the user who sent the command (docs.slack.dev: Slash commands, Handling user interaction).
   acknowledge: (result, payload) =>
     objectOf(payload)["type"] === "event_callback" ? DEFAULTS.acknowledge(result) : EMPTY,
 } satisfies Sender;

@@ -3,7 +3,7 @@ import { signatureEntry, signingKey, splitSecrets, STANDARD_SECRET } from "../co
 import { DEFAULTS, type Sender } from "./sender.ts";
 import { checkTimestamp, readHeaders, UNIX_TIME, verifySignature } from "./verify.ts";
 
-/** An id must not contain `.`, the separator of the signed string. With one, the same string could be read as another id and time. */
+/** An id must not contain `.`, which separates the parts of the signed string, or else that string could be read as another id and time. */
 const ID = /^[\x21-\x2d\x2f-\x7e]{1,256}$/;
 const ENTRY = "v[0-9]+[a-z]*,[^\\s,]+";
 const ENTRIES = new RegExp(`^${ENTRY}(?: ${ENTRY})*$`);

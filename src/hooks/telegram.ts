@@ -1,5 +1,5 @@
-// Telegram signs nothing: it sends the secret itself in a header. Only TLS protects the body and the time, and only the update's number
-// identifies a repeated event.
+// Telegram signs nothing: it sends the secret itself in a header. Only TLS protects the body, and no time is checked. Only the update's
+// number identifies a repeated event.
 import { keyDigest } from "../core/callers/credential.ts";
 import { isRecord, type JsonObject, objectOf } from "../core/lib/json.ts";
 import { DEFAULTS, type Sender } from "./sender.ts";
@@ -36,8 +36,8 @@ export const telegram = {
 } satisfies Sender;
 
 /**
- * The accounts that `from` names when a person writes as a chat: an anonymous admin as the group, or anyone as a channel. They have
- * `is_bot`, so that old bots understand them, and `sender_chat` is the chat.
+ * The accounts that `from` names when a person writes as a chat: an anonymous admin as the group, or anyone as a channel. For old bots,
+ * these accounts have `is_bot`. `sender_chat` names the chat.
  */
 const STAND_INS: ReadonlySet<unknown> = new Set([1_087_968_824, "GroupAnonymousBot", 136_817_688, "Channel_Bot"]);
 

@@ -4,7 +4,7 @@ import { timingSafeEqual } from "../core/lib/hmac.ts";
 
 /** How old a signed time may be, and how far the sender's clock may be ahead, in seconds. */
 const TOLERANCE_S = 300;
-/** Unix seconds. Libraries sign the number that they parse, so a sign, a space or a leading zero would change the signed string. */
+/** Unix seconds. Libraries sign the number that they parse, so a plus sign, a space or a leading zero would change the signed string. */
 export const UNIX_TIME = /^[1-9]\d{0,11}$/;
 
 export interface VerifiedWebhook {
@@ -24,8 +24,9 @@ export interface RejectedWebhook {
 
 /**
  * Reads headers.
- * @param forms the name and the form of each header. The form must not match two values joined by ", ", as a header that is sent twice arrives.
- * @returns the values under the keys of `forms`
+ * @param forms the name and the form of each header. A header that is sent twice arrives as two values joined by ", ", which the form must
+ * not match
+ * @returns the values under the keys of `forms`; or a rejection, if a header is missing or does not match its form
  */
 export function readHeaders<Key extends string>(
   headers: Headers,
@@ -45,7 +46,7 @@ export function readHeaders<Key extends string>(
 /**
  * Checks the age of a signed time. Compares whole seconds, as the providers' own libraries do.
  * @param time Unix seconds in the form UNIX_TIME
- * @returns null if the time is at most 300 s from now
+ * @returns null if the time is at most 300 s from now; or else the rejection
  */
 export function checkTimestamp(time: string, nowMs: number): RejectedWebhook | null {
   const age = Math.floor(nowMs / 1_000) - Number(time);
