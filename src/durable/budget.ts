@@ -1,5 +1,6 @@
-// The sums of one budget, in a Durable Object: spending per UTC day, holds, and requests in the current minute. An object runs one method
-// at a time, so parallel calls can't exceed a limit together. Callers pass the time; only the alarm reads the clock.
+// The sums of one budget, in a Durable Object: spending per UTC day, holds, requests in the current minute, and requests per session token.
+// No method awaits anything between checking a limit and adding to its sum, so parallel calls can't exceed a limit together. Callers pass
+// the time, in milliseconds since 1970; only the alarm reads the clock.
 import { DurableObject } from "cloudflare:workers";
 import type { BudgetLimits } from "../core/config/config-schema.ts";
 import type { BudgetMethods, BudgetUsage, Cost, ExceededLimit, TokenCap, Tally } from "../core/callers/budget.ts";
@@ -13,7 +14,7 @@ export class Budget extends DurableObject<Env> implements BudgetMethods {
   readonly #sql: SqlStorage;
   /** Whether the tables exist. `usage` does not create them, so an object without requests stores nothing. */
   #hasTables: boolean;
-  /** Whether this instance knows that the alarm is set, which saves a storage read on every write. */
+  /** Whether this instance knows that the alarm is set. Knowing it saves a storage read on every write. */
   #isAlarmSet = false;
 
   constructor(ctx: DurableObjectState, env: Env) {
@@ -113,7 +114,7 @@ export class Budget extends DurableObject<Env> implements BudgetMethods {
     };
   }
 
-  /** Deletes old days, or all storage if the object was not used for a month. */
+  /** Deletes sums and holds older than RETENTION_DAYS, and expired tokens. Deletes all storage if no sum remains. */
   override async alarm(): Promise<void> {
     const at = Date.now();
     this.#isAlarmSet = false;

@@ -1,5 +1,5 @@
-// Named JSON documents in the SQLite database of a Durable Object. A row can store at most 1 MiB beside its key, so a longer document is
-// split into several rows. Reading creates no table, so an object that was only read stores nothing.
+// Named JSON documents in the SQLite database of a Durable Object. A row can store at most 2 MB, so a document over ROW_BYTES is split into
+// several rows. Reading creates no table, so an object that was only read stores nothing.
 import { parseJson } from "../core/lib/json.ts";
 
 /** The most bytes of a document that one row stores. */

@@ -1,6 +1,6 @@
 // The record of one job, in a Durable Object. It decides whether an event is new or a duplicate, stores spec, state and outcome, and makes
-// sure that an instance of the Workflow runs until the job is answered and delivered. An `await` may let another method run, so the state
-// is read again after it. Callers pass the time, in milliseconds; only the alarm and a new delivery read the clock.
+// sure that an instance of the Workflow runs until the job is answered and delivered. Another method may run during an `await`, so the
+// state is read again after each. Callers pass the time, in milliseconds; only the alarm and a new delivery read the clock.
 import { DurableObject } from "cloudflare:workers";
 import type { DeliveryAttempt, FailedAttempt, JobDelivery, JobStatus, JobView } from "../contract/job.ts";
 import {
@@ -169,7 +169,10 @@ export class JobRecord extends DurableObject<Env> implements JobRecordMethods {
     return spec === null || outcome === null ? null : { spec, outcome };
   }
 
-  /** Does what is due (src/core/jobs/job-state.ts). This restarts jobs and deliveries whose engine or isolate has died. */
+  /**
+   * Does what is due (src/core/jobs/job-state.ts): restarts a job or a delivery whose engine or isolate has died, ends a job whose call was
+   * lost, or deletes an old record.
+   */
   override async alarm(): Promise<void> {
     const at = Date.now();
     const state = this.#documents.read("state");
@@ -202,12 +205,13 @@ export class JobRecord extends DurableObject<Env> implements JobRecordMethods {
   /**
    * Starts an instance that delivers the outcome.
    * @param attempts the number of earlier attempts, which selects the delay after the next attempt
+   * @returns false if the job has no callback, or if the engine refuses the instance. In the second case, the delivery has failed
    */
   async #startDelivery(state: JobState, attempts: number): Promise<boolean> {
     const { job, delivery } = state;
     if (delivery === null) return false;
     const deliveryInstance = newInstanceId(job);
-    // Saved before the new instance is created. From here on, reports of the previous instance are ignored.
+    // The state is saved before the new instance is created. From here on, reports of the previous instance are ignored.
     await this.#save(Date.now(), {
       ...state,
       deliveryInstance,
@@ -253,7 +257,6 @@ export class JobRecord extends DurableObject<Env> implements JobRecordMethods {
     await this.#setAlarm();
   }
 
-  /** Sets the alarm to the time when the next action is due. */
   async #setAlarm(): Promise<void> {
     const state = this.#documents.read("state");
     if (state !== null) await this.ctx.storage.setAlarm(nextDue(state).at);
@@ -266,7 +269,7 @@ export class JobRecord extends DurableObject<Env> implements JobRecordMethods {
   }
 }
 
-/** Returns an id that was never used before, because the engine may refuse a former instance's id for days. */
+/** Returns an id that no instance has had, because the engine may refuse the id of a former instance for days. */
 function newInstanceId(job: string): string {
   return `${job}-${crypto.randomUUID().slice(0, 8)}`;
 }

@@ -41,8 +41,8 @@ export class JobWorkflow extends WorkflowEntrypoint<Env, JobWorkflowParams> {
           for (let index = 0; index < background.length; index += 1) await background[index]?.catch(() => undefined);
           return retryInMs ?? null;
         })
-        // The step failed, and the record knows whether upstream was being called. This uses Date.now() instead of Deps, because a wrong
-        // setting may have caused the failure, and then there are no Deps.
+        // The step failed, and the record knows whether upstream was being called. The time is Date.now() instead of the Deps' clock,
+        // because a wrong setting may have caused the failure, and then there are no Deps.
         .catch((error: unknown) => {
           wire.log(this.env).exception(params.job, toProblem(error));
           return step.do(`give up ${n}`, REPEATABLE, () => this.#record(params).giveUp(Date.now(), params.instance));

@@ -22,7 +22,10 @@ const RETENTION_MS = 86_400_000;
 const ROW_BYTES = 65_536;
 /** How long new bytes wait for more before they are written, because Cloudflare charges for each row. */
 const WRITE_AFTER_MS = 500;
-/** Pending work keeps an object without clients alive for at most 15 minutes, but each new timer counts as new work. */
+/**
+ * The interval of the timers that keep the object alive during a call. Pending work keeps an object without clients alive for at most 15
+ * minutes, but each new timer counts as new work.
+ */
 const KEEP_ALIVE_MS = 60_000;
 /** How long a deletion is postponed while a reader is connected. */
 const DELETE_RETRY_MS = 300_000;
@@ -32,14 +35,14 @@ interface Recording {
   run: string;
   /** How many bytes are stored in rows. */
   writtenBytes: number;
-  /** The bytes after those in rows, which are in memory only. */
+  /** The bytes that follow those in rows. They are in memory only. */
   tail: Uint8Array[];
   tailBytes: number;
   /** Whether the last attempt to write `tail` failed. */
   writeFailed: boolean;
   /** The offset of the line that ends the recording; undefined until that line is recorded. */
   endAt: number | undefined;
-  /** Whether the object was stopped during the call. If so, readers may have received bytes beyond `endAt`, which were lost. */
+  /** Whether the object was stopped during the call. If so, readers may have received bytes beyond `endAt` that the object then lost. */
   interrupted: boolean;
   /** Callbacks that wake the readers that are waiting for new bytes. */
   waitingReaders: (() => void)[];
@@ -67,7 +70,7 @@ export class Run extends DurableObject<Env> implements RunMethods {
     return { role, run: recording.run, from, stream: this.#openReader(recording, from, role === "started") };
   }
 
-  /** Deletes the recording a day after its end, but not while a reader is connected. */
+  /** Deletes all storage a day after the call's end, but not while a reader is connected. */
   override async alarm(): Promise<void> {
     if (this.#recording !== undefined && this.#recording.endAt === undefined)
       return await this.ctx.storage.setAlarm(Date.now() + RETENTION_MS);
@@ -123,8 +126,8 @@ export class Run extends DurableObject<Env> implements RunMethods {
   }
 
   /**
-   * Loads the recording that this object wrote before it was last stopped. If the recording has no end, the call was interrupted, and this
-   * appends the problem of an interrupted run as its end.
+   * Loads the recording that this object wrote before it was last stopped; undefined if there is none. If the recording has no end, the
+   * call was interrupted. Then the problem of an interrupted run is appended as the end.
    */
   #load(): Recording | undefined {
     const { sql } = this.ctx.storage;
@@ -150,7 +153,7 @@ export class Run extends DurableObject<Env> implements RunMethods {
     return recording;
   }
 
-  /** @returns the length of the line in bytes */
+  /** Appends a line and wakes the waiting readers. @returns the length of the line in bytes */
   #append(recording: Recording, line: RecordingLine): number {
     const bytes = new TextEncoder().encode(`${JSON.stringify(line)}\n`);
     if (isEnd(line)) recording.endAt = lengthOf(recording);
@@ -163,7 +166,10 @@ export class Run extends DurableObject<Env> implements RunMethods {
     return bytes.length;
   }
 
-  /** Writes the tail to rows. If that fails, the tail remains in memory, where readers can get it as long as this object lives. */
+  /**
+   * Writes the tail to rows. If that fails, the tail remains in memory, where readers can get it as long as this object lives.
+   * @param hasEnded whether to write the end of the recording, too
+   */
   #write(recording: Recording, hasEnded = false): void {
     if (recording.timer !== null) clearTimeout(recording.timer);
     recording.timer = null;
@@ -213,7 +219,7 @@ export class Run extends DurableObject<Env> implements RunMethods {
       this.#send(recording, from, writable.getWriter())
         .finally(() => (this.#readers -= 1))
         .catch(async () => {
-          // The request that started the call has disconnected, so its own log line can't show the call's cost.
+          // The reader has disconnected. If its request started the call, that request's log line can't show the call's cost.
           if (isStarter && recording.outcome !== undefined)
             wire.log(this.env).request((await recording.outcome).logFields, "run");
         }),

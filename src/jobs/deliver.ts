@@ -11,7 +11,10 @@ import type { CallbackResult } from "../platform/callback.ts";
 /** The part of a job's record that a delivery uses. */
 type DeliveryRecord = Pick<JobRecordMethods, "readDeliverable" | "recordDelivery">;
 
-/** Makes one attempt to deliver. @returns milliseconds until the next attempt; null if the delivery is over */
+/**
+ * Makes one attempt to deliver.
+ * @returns milliseconds until the next attempt; null if the delivery is over, or nothing is to be delivered
+ */
 export async function deliver(
   deps: Deps,
   record: DeliveryRecord,
@@ -63,8 +66,8 @@ export async function deliver(
 }
 
 /**
- * Returns the result of the hook's `output`; undefined if there is no hook, or if it has no `output`. If `output` throws, `failed` contains
- * only the error's name, since its message may quote the event.
+ * Returns what the hook's `output` returned; undefined if the job has no hook, or the hook has no `output`. `failed` is the reason if the
+ * hook is no longer in the config or `output` throws. It contains only the error's name, since the error's message may quote the event.
  */
 async function outputOf(
   { config, log }: Deps,
