@@ -1,6 +1,6 @@
-// Delivers results to callbacks; each call of `send` is one attempt. An attempt sends the request that core/callbacks builds, follows no redirect,
-// and reads the response body only if the body decides the outcome. The result is plain data that quotes neither the request nor the
-// response body, except for Slack's error codes (core/callbacks/outcome.ts).
+// Delivers results to callbacks; each call of `send` is one attempt. An attempt sends the request that core/callbacks builds, follows no
+// redirect, and reads the response body only if the body decides the outcome. The result is plain data that quotes neither the request nor
+// the response body, except for Slack's error codes (core/callbacks/outcome.ts).
 import { readToEnd } from "../core/lib/body.ts";
 import { callbackRequest, type CallbackContent, type PlainRequest } from "../core/callbacks/callback-request.ts";
 import type { SecretOf } from "../core/callbacks/auth.ts";

@@ -118,8 +118,8 @@ export class CallDeadline {
   }
 
   /**
-   * Converts the error of a failed read or fetch to a Problem. A Problem is returned unchanged. If the call was stopped, returns the reason.
-   * Any other error means that the decoding failed if the response is encoded, or else that the connection broke.
+   * Converts the error of a failed read or fetch to a Problem. A Problem is returned unchanged. If the call was stopped, returns the
+   * reason. Any other error means that the decoding failed if the response is encoded, or else that the connection broke.
    * @param isEncoded whether the response has a Content-Encoding
    */
   explain(error: unknown, isEncoded = false): Problem {
