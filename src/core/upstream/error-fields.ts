@@ -12,14 +12,14 @@ export interface ErrorFields {
   status?: number;
 }
 
-/** How many errors may be nested in each other. What is deeper is not read. */
+/** How many errors may be nested in each other. Deeper ones are not read. */
 const MAX_DEPTH = 8;
 /** How many entries of a list, and lines of a text, are searched for an error. */
 const MAX_ENTRIES = 20;
 /** The rest of a longer text is not searched for JSON. */
 const MAX_TEXT_CHARS = 65_536;
 
-/** Members that may contain the error. The first one that says anything counts. */
+/** Members that may contain the actual error. The first one with any fields counts. */
 const WRAPPERS = ["errors", "response", "detail", "message"] as const;
 const CODES = ["code", "error_code"] as const;
 const MESSAGES = ["message", "msg", "detail", "error_message", "error_msg", "error_description", "status_msg"] as const;
@@ -100,7 +100,7 @@ function wrappedFields(error: JsonObject, depth: number): FoundFields {
   return firstFields(isError && isRecord(metadata) ? [metadata["raw"], ...inner] : inner, depth);
 }
 
-/** Returns the fields of the first value that has any. */
+/** Returns the fields of the first value that has any; no fields if none has. */
 function firstFields(values: readonly unknown[], depth: number): FoundFields {
   for (const value of values) {
     const fields = fieldsIn(value, depth + 1);
@@ -109,7 +109,7 @@ function firstFields(values: readonly unknown[], depth: number): FoundFields {
   return {};
 }
 
-/** Reads a text: JSON, events, JSON after a few words, or else a message. */
+/** Reads a text, which may be JSON, events, JSON after a few words, or a plain message. */
 function fieldsInText(text: string, depth: number): FoundFields {
   const trimmed = text.slice(0, MAX_TEXT_CHARS).trim();
   if (trimmed === "" || HTML.test(trimmed)) return {};
@@ -131,7 +131,7 @@ function present(fields: { [Name in keyof ErrorFields]?: ErrorFields[Name] | und
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined && value !== ""));
 }
 
-/** Returns the code. A number that is a status, or the name of one, is no code. */
+/** Returns the code; "" if there is none. A status, or Google's name of one, is not a code. */
 function codeOf(error: JsonObject): string {
   const value = CODES.map((name) => error[name]).find((code) => typeof code === "string" || typeof code === "number");
   return value === undefined || toStatus(value) !== undefined ? "" : String(value);
@@ -148,7 +148,7 @@ function toStatus(value: unknown): number | undefined {
   return Number.isInteger(status) && status >= 400 && status <= 599 ? status : undefined;
 }
 
-/** Joins the `loc` of a FastAPI error to the path of a field, such as `tools[0].name`. The request body's own name is left out. */
+/** Converts the `loc` of a FastAPI error to the path of a field, such as `tools[0].name`. Omits the request body's own name, `body`. */
 function pathOf(loc: unknown): string {
   if (!Array.isArray(loc)) return "";
   const parts = loc.slice(0, MAX_ENTRIES).filter((part) => typeof part === "string" || Number.isInteger(part));

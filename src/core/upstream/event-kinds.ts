@@ -1,5 +1,5 @@
-// The events of a Responses stream: what each type is about, and which events describe the parts and the arguments of an item. An event
-// whose type is not listed here is not sent to callers, because OpenAI's SDKs end a stream at a type that they do not know.
+// The events of a Responses stream: what each type is about, and which events describe the parts and the arguments of an item. Callers do
+// not receive an event whose type is not listed here, because OpenAI's SDKs end a stream at a type that they do not know.
 
 /** The kinds of parts that consist of text. */
 export type PartKind = "output_text" | "refusal" | "reasoning_text" | "summary_text";
@@ -50,7 +50,7 @@ export function isPartKind(type: unknown): type is PartKind {
   return typeof type === "string" && Object.hasOwn(PART_FORMS, type);
 }
 
-/** How the text that a call is made with appears in an item and in the events of a stream. */
+/** How the arguments of a call, or the text in place of them, appear in an item and in the events of a stream. */
 export interface ArgumentsForm {
   textKey: "arguments" | "input" | "code";
   delta: string;
@@ -122,7 +122,7 @@ for (const name of ["delta", "done"])
 for (const name of ["delta", "done", "transcript.delta", "transcript.done"])
   ROLES.set(`response.audio.${name}`, { is: "other" });
 
-/** @returns undefined for a type that is not an event of the Responses API */
+/** Returns what an event is about; undefined for terminal events, `error`, and types that the Responses API does not have. */
 export function roleOf(type: string): EventRole | undefined {
   return ROLES.get(type);
 }
@@ -166,7 +166,7 @@ export function itemIdPrefix(type: string): string {
   return ID_PREFIXES[type] ?? "item";
 }
 
-/** Infers the type of an item that has none, from its fields and from the form of its id. */
+/** Returns the type of an item. If the item has none, infers it from its fields or the form of its id; undefined if it is unknown. */
 export function typeOfItem(item: Record<string, unknown>): string | undefined {
   const { type } = item;
   if (typeof type === "string" && type !== "") return type;

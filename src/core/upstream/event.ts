@@ -7,20 +7,24 @@ import { readTextDelta, TEXT_DELTA, type TextDelta } from "./text-delta.ts";
 export interface UpstreamEvent {
   type: string;
   readonly data: JsonObject;
-  /** Upstream's own bytes with the blank line, if they say the same as `data`; undefined for an event that the Worker made or changed. */
+  /** Upstream's own bytes with the blank line. Undefined if the Worker made or changed the event, or if a client may fail to read them. */
   frame: Frame | undefined;
-  /** Set for a text delta whose frame can be forwarded unread. Its `data` is parsed only if it is read. */
+  /** Set for a text delta whose frame can be forwarded without parsing it. Its `data` is parsed when it is first accessed. */
   delta?: TextDelta;
 }
 export type EventBatch = UpstreamEvent[];
 
-/** @returns undefined for a frame without an event. @throws Problem upstream_invalid_response */
+/**
+ * Reads the event of a frame.
+ * @returns undefined for a frame without one, such as a comment or `[DONE]`
+ * @throws Problem upstream_invalid_response for malformed UTF-8 or JSON
+ */
 export function readFrame(frame: Frame): UpstreamEvent | undefined {
   const delta = readTextDelta(frame);
   return delta === undefined ? parseEvent(frame) : new TextEvent(frame, delta);
 }
 
-/** An event that is parsed only if its `data` is read. Most events are text deltas, and most of those are never parsed. */
+/** An event that is parsed when its `data` is first accessed. Most events are text deltas, and most of those are never parsed. */
 class TextEvent implements UpstreamEvent {
   readonly type = TEXT_DELTA;
   readonly frame: Frame;
@@ -38,7 +42,7 @@ class TextEvent implements UpstreamEvent {
   }
 }
 
-/** A frame that every client can read. Others, such as a line of JSON without a field name, are written again. */
+/** Matches a frame that every client can read. The event of any other frame, such as a bare line of JSON, is serialized again. */
 const PLAIN_FRAME = /^(?:event: [^\r\n]*\n)?data: [^\r\n]*\n\n$/;
 
 /** @throws Problem upstream_invalid_response */
@@ -73,12 +77,12 @@ export function eventType(data: JsonObject, eventLine: string): string {
   return textOf(data["type"]) || eventLine;
 }
 
-/** Whether the event ends the stream with an error. Its form is `{type:"error"}`, flat or with a nested error, or only `{error:{…}}`. */
+/** Whether the event ends the stream with an error: its type is `error`, or it has an `error` object and no `response`. */
 export function isErrorEvent(type: string, data: JsonObject): boolean {
   if (type === "error") return true;
   const { error } = data;
   if (!isRecord(error) || isRecord(data["response"])) return false;
-  // One item, such as a tool call, may fail while the answer continues.
+  // An event of an item may have the item's own error. One item, such as a tool call, may fail while the answer continues.
   const isOfItem = data["item_id"] !== undefined || data["output_index"] !== undefined || data["delta"] !== undefined;
   return (
     !type.startsWith("response.") || (!isOfItem && (textOf(error["code"]) !== "" || textOf(error["message"]) !== ""))

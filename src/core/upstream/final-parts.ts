@@ -1,4 +1,4 @@
-// The parts of finished items, in the forms in which relays send them.
+// Reads the parts of finished items, in all forms in which relays send them.
 import { isRecord, type JsonObject, textOf } from "../lib/json.ts";
 import { isPartKind, PART_FORMS, type PartKind } from "./event-kinds.ts";
 
@@ -10,7 +10,7 @@ export interface FinalPart {
   part: JsonObject;
 }
 
-/** Returns the parts of a list. Relays that convert from the chat API send one string, strings in a list, or parts of the type `text`. */
+/** Returns the parts of a list. Relays that convert from the chat API send a string, a list of strings, or parts of the type `text`. */
 export function partsOf(item: JsonObject | undefined, list: "content" | "summary", itemType: string): FinalPart[] {
   const value = item?.[list];
   if (typeof value === "string") return value === "" ? [] : [textPart(kindOfText(list, itemType), value)];
@@ -19,7 +19,7 @@ export function partsOf(item: JsonObject | undefined, list: "content" | "summary
     if (typeof part === "string") return [textPart(kindOfText(list, itemType), part)];
     if (!isRecord(part)) return [];
     const final = toFinalPart(part, list, itemType);
-    // A part whose type can't be told says nothing.
+    // A part whose type can't be inferred is ignored.
     return final.kind === undefined && textOf(part["type"]) === "" ? [] : [final];
   });
 }

@@ -87,7 +87,7 @@ export function outputText(response: JsonObject): string {
   return text;
 }
 
-/** Serializes a value as JSON. A string is returned unchanged, because it is JSON already; null and undefined become "". */
+/** Serializes a value as JSON. Null and undefined become "". A string is returned unchanged: it is JSON, or a custom tool's free text. */
 export function jsonTextOf(value: unknown): string {
   if (typeof value === "string") return value;
   return value === undefined || value === null ? "" : JSON.stringify(value);

@@ -1,16 +1,16 @@
-// Tells what upstream's unpaid refusal is about, so that a call can be repeated without what upstream does not know. Upstream's many
-// backends name it by a code, by a field or in words. A wrong guess costs one more unpaid call.
+// Determines what an unpaid refusal by upstream is about, so that the call can be repeated without the part that upstream does not know.
+// Upstream's many backends name that part with a code, with a field or in words. A wrong guess costs one more unpaid call.
 import type { ErrorFields } from "./error-fields.ts";
 
 /**
- * `parent`: the response that the request continues. `calls`: an output in the input, whose call upstream does not have. `items`: items of
- * the input that upstream does not know or can't use, such as reasoning items and references.
+ * `parent`: the response that the request continues. `calls`: a call that upstream does not have, although the input has its output.
+ * `items`: items of the input that upstream does not know or can't use, such as reasoning items and references.
  */
 export type RefusalSubject = "parent" | "calls" | "items";
 
 /** Statuses of limits and of time-outs. */
 const OTHER_STATUSES = new Set([408, 425, 429, 499]);
-/** Statuses of refusals that are about the account, unless they name the field. */
+/** Statuses of refusals that are about the account, unless they name `previous_response_id`. */
 const ACCOUNT_STATUSES = new Set([401, 402, 403]);
 /** Words in the codes of refusals that are about something else. */
 const OTHER_CODES =
@@ -33,7 +33,7 @@ const PARENT_WORDS = [
 ];
 
 const ITEM_CODE = /^(?:invalid_encrypted_content|(?:input_)?item_not_found|invalid_item_reference)$/;
-/** Keys of an input item that only the backend that made it accepts. `call_id` is none of them. */
+/** Keys of an input item that only the backend that made the item accepts. `call_id` is not one of them. */
 const ITEM_PARAM = /^input\b.*[.\]](?:id|status|summary|encrypted_content)$/;
 const ITEM_WORDS = [
   /\bitem[\s_]reference\b/i,
@@ -52,7 +52,7 @@ const ITEM_WORDS = [
   /\bsignature\b.{0,40}\b(?:invalid|not valid)\b|\binvalid\b.{0,20}\bsignature\b/i,
 ];
 
-/** Words about an output without its call, after quotes and underscores became spaces. "No output for this call" is something else. */
+/** Words about an output without its call, with spaces for quotes and underscores. "No output for this call" is something else. */
 const CALL_WORDS = [
   /\bno\b.{0,40}\bcalls?\b.{0,60}\boutputs?\b/i,
   /\boutputs?\b.{0,120}\b(?:no|not|without|unknown|missing)\b.{0,40}\bcalls?\b/i,
@@ -67,14 +67,14 @@ const CALL_WORDS = [
   /(?:未找到|找不到|没有).{0,20}(?:工具|函数)调用/,
 ];
 
-/** Longer messages, and longer quotations in them, are likely to repeat the caller's input. */
-const MAX_WORDS = 1_000;
+/** The rest of a longer message is ignored, because it is likely to repeat the caller's input. So is a long quotation. */
+const MAX_MESSAGE_CHARS = 1_000;
 const LONG_QUOTE = /(["'`])[^"'`]{200,}\1/g;
 /** A quotation of several words, which repeats the caller's input if the error is about the input. */
 const QUOTED_WORDS = /(?<!\w)(["'`])[^"'`]*\s[^"'`]*\1(?!\w)/g;
 
 /**
- * Tells what an unpaid refusal is about.
+ * Determines what an unpaid refusal is about.
  * @param status the HTTP status; 400 for a refusal inside a body or a stream
  * @returns undefined if it is about anything else
  */
@@ -89,7 +89,7 @@ export function refusalOf(status: number, fields: ErrorFields): RefusalSubject |
 
   const words = wordsOf(fields);
   if (ACCOUNT_STATUSES.has(status)) return words.includes("previous_response_id") ? "parent" : undefined;
-  // A path into another field shows that the error is about that field.
+  // Another field in `param` shows that the error is about that field.
   const isAboutInput = /^(?:$|(?:input|messages|items?|body|request)\b)/i.test(param);
   if (isAboutInput) {
     if (ITEM_WORDS.some((pattern) => pattern.test(words))) return "items";
@@ -103,6 +103,6 @@ export function refusalOf(status: number, fields: ErrorFields): RefusalSubject |
 
 /** Returns the message without what may be the caller's own words. */
 function wordsOf({ param, message }: ErrorFields): string {
-  const words = message.slice(0, MAX_WORDS).replace(LONG_QUOTE, "");
+  const words = message.slice(0, MAX_MESSAGE_CHARS).replace(LONG_QUOTE, "");
   return param === "" ? words : words.replace(QUOTED_WORDS, "");
 }

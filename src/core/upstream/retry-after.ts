@@ -1,7 +1,7 @@
 // Reads how long upstream asks to wait, from the headers or the message of a refusal.
 
 const PLAIN_NUMBER = /^\s*\d{1,9}(?:\.\d+)?\s*$/;
-/** A message that asks for a longer wait is cut to a day. */
+/** A longer wait in a message is reduced to a day. */
 const MAX_MESSAGE_WAIT_S = 86_400;
 
 /**
@@ -26,7 +26,7 @@ const ENGLISH_WAIT = new RegExp(
   String.raw`\b(?:again|retry(?:ing)?|wait|resets?)(?:[-_ ]after)?\b(?:[^\d\n]{0,24}\b(?:in|after|for|within)\b)?[^\w\n]{0,3}(?:about |around |approximately |at least |up to )?${DURATION}`,
   "i",
 );
-/** "in 500ms". Without a word for another try it needs a short unit, since "100 requests in 24 hours" is no wait. */
+/** "in 500ms". Without a word such as "retry", only a short unit counts: "100 requests in 24 hours" is not a wait. */
 const SHORT_WAIT = /\b(?:in|after) (\d{1,9}(?:\.\d{1,9})?\s?(?:ms|milliseconds?|s|secs?|seconds?))\b/i;
 /** "20秒后重试": in 20 seconds. */
 const CHINESE_WAIT = /(\d{1,9}(?:\.\d{1,9})?\s?(?:毫秒|秒|分|小时|ms|s|m|h))钟?[之以]?后/i;
@@ -49,7 +49,7 @@ export function retryAfterInMessage(message: string): number | undefined {
   let ms = 0;
   for (const [at, part] of [...duration.matchAll(/(\d+(?:\.\d+)?)\s?([a-z\u4e00-\u9fff]*)/gi)].entries()) {
     const unit = UNITS_MS.find(([form]) => form.test((part[2] ?? "").toLowerCase()))?.[1];
-    // The words after a duration are no unit.
+    // A word that is not a unit ends the duration.
     if (unit === undefined && at > 0) break;
     if (unit === undefined) return undefined;
     ms += Number(part[1]) * unit;

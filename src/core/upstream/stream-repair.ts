@@ -1,6 +1,6 @@
-// Turns whatever upstream says about a response into one complete stream of events and one complete response object. Relays leave out
-// events and fields, double and rename them, and repeat an item in several forms. Here everything that was said of an item is merged, and
-// what is missing is added, so that nothing else has to interpret upstream's events. Used for streams, for JSON, and for stored responses.
+// Turns everything that upstream sends about a response into one complete stream of events and one complete response object. Relays omit,
+// duplicate and rename events and fields, and repeat an item in several forms. This module merges all forms of an item and adds what is
+// missing, so that no other module has to interpret upstream's events. Used for streams, for JSON, and for stored responses.
 import { isRecord, type JsonObject, textOf } from "../lib/json.ts";
 import { withoutNulls } from "../lib/objects.ts";
 import { unixSeconds } from "../lib/unix-seconds.ts";
@@ -17,22 +17,23 @@ import type { StreamedPart } from "./streamed-part.ts";
 import { hasItemId, TEXT_DELTA, type TextDelta } from "./text-delta.ts";
 
 /**
- * How a stream ended: with a response that is completed, incomplete or cancelled; or with an error. `body` is the error event, or the
- * response that failed. `hasOutput` is true if there was output before the error. Then the call may have been paid, even if the error
- * suggests that it was not.
+ * How a stream ended: with a response that did not fail, or with an error. `body` is the error event or the failed response. If a failed
+ * response is missing from its event, `body` is that event. `hasOutput` is true if there was output before the error or in the failed
+ * response. The call may then have been paid, even if the error suggests that it was not. `response` is the failed response, completed;
+ * absent for an error event.
  */
 export type Terminal =
   | { kind: "response"; response: JsonObject }
   | { kind: "error"; body: JsonObject; hasOutput: boolean; response?: JsonObject };
 
 export interface RepairOptions {
-  /** Returns random characters, for the ids of items that have none. */
+  /** Returns that many random bytes in hex, for the ids of items without a usable one. */
   random: (bytes: number) => string;
-  /** Unix seconds, for a response without `created_at`. */
+  /** The current time in Unix seconds, for a response without a valid `created_at`. */
   now: number;
   /**
-   * What the caller receives as it comes: the deltas of texts (`text`), also those of arguments (`all`), or nothing. What was sent can't be
-   * replaced by a finished text that contradicts it, so such a stream fails. Otherwise the finished text is used.
+   * Which deltas the caller receives while they arrive: those of texts (`text`), those of texts and arguments (`all`), or none (undefined).
+   * A text that was sent can't be replaced, so a finished text that contradicts it is an error. See merge-text.ts for all other cases.
    */
   live: "text" | "all" | undefined;
 }
@@ -41,13 +42,13 @@ export interface RepairOptions {
 const MAX_SIZE = 32 * 1_048_576;
 /** No answer has more items. The limit bounds the time that a search for an item takes. */
 const MAX_ITEMS = 4_096;
-/** How many of the last items an event can belong to that names none by its id or its index. */
+/** How many items are compared with an event or with an item of the terminal response, if no id or index identifies the right one. */
 const MAX_SEARCHED = 32;
 const ID_BYTES = 16;
-/** OpenAI refuses longer ids of items in an input. */
+/** OpenAI refuses an input whose items have longer ids. */
 const MAX_ID_CHARS = 64;
 
-/** The part to which the last text delta belonged. The deltas that follow it can be forwarded unread. */
+/** The part that the last text delta belongs to. Further deltas of this part can be forwarded without parsing them. */
 interface CurrentPart {
   part: StreamedPart;
   outputIndex: number;
@@ -55,7 +56,7 @@ interface CurrentPart {
   id: Uint8Array;
 }
 
-/** The role of an event that has the name of a terminal event, but only a response that has begun. */
+/** The role of an event that has the name of a terminal event, although its response is not finished. */
 const BEGINNING: EventRole = { is: "lifecycle" };
 
 export class StreamRepair {
@@ -63,29 +64,31 @@ export class StreamRepair {
   readonly #now: number;
   readonly #isLive: boolean;
   readonly #itemStream: ItemStream;
-  /** Receives the events that follow from the present one. */
+  /** Receives the events that the current call of `push` or `finish` emits. */
   #out: EventBatch = [];
   #response: JsonObject | undefined;
   #hasBegun = false;
-  /** The types of the events about the response as a whole that were emitted. */
-  readonly #progress = new Set<string>();
-  /** All items, in the order in which upstream mentioned them. */
+  /** The types of the lifecycle events that were emitted. */
+  readonly #emittedTypes = new Set<string>();
+  /** All items, in the order in which upstream first mentioned them. */
   readonly #items: StreamedItem[] = [];
-  /** The announced items. Their positions are their output indexes. */
+  /** The items that were announced to the caller, by output index. */
   readonly #output: StreamedItem[] = [];
+  /** The items by the ids, call ids and output indexes that upstream's events have for them. */
   readonly #byId = new Map<string, StreamedItem>();
   readonly #byCall = new Map<string, StreamedItem>();
   readonly #byIndex = new Map<number, StreamedItem>();
+  /** The ids of the announced items, as the caller received them. */
   readonly #ids = new Set<string>();
   #current: CurrentPart | undefined;
-  /** The output index of the message whose text was sent last. */
+  /** The output index of the message whose text or refusal was sent last. */
   #textIndex = 0;
   #lastNumber: number | undefined;
   #lastFrame: Frame | undefined;
-  /** Whether the present event has a smaller number than the one before it. */
+  /** Whether the current event has a smaller sequence number than the one before it. */
   #isLate = false;
-  /** Whether every sequence number so far was larger than the one before it. */
-  #isNumbered = true;
+  /** Whether every sequence number so far was larger than the one before it. Repeated events do not count. */
+  #isInOrder = true;
   #size = 0;
 
   constructor({ random, now, live }: RepairOptions) {
@@ -101,28 +104,28 @@ export class StreamRepair {
     };
   }
 
-  /** What the stream said of the response so far, such as its id and its model; undefined if it said nothing. */
+  /** The fields of the response so far, such as its id and model. Undefined before the first event that is not an error. */
   get response(): JsonObject | undefined {
     return this.#response;
   }
 
-  /** Whether the model has begun to answer. An error before that was not paid. */
+  /** Whether the model has begun to answer. An error after that may have been paid, whatever its code says. */
   get hasOutput(): boolean {
     return this.#items.length > 0;
   }
 
   /**
    * Adds an event.
-   * @param out receives the complete events that follow from this one; they have upstream's sequence numbers, or none
-   * @param bytes the event's bytes, by which an event that was sent twice is recognized
-   * @returns how the stream ended, if this event ends it
+   * @param out receives the events that result from this one; their sequence numbers are upstream's, or are missing
+   * @param bytes the event's bytes, which show whether the event repeats the one before it
+   * @returns how the stream ended; undefined if this event does not end it
    * @throws Problem upstream_invalid_response for a stream that contradicts itself or is larger than any answer can be
    */
   push(event: UpstreamEvent, out: EventBatch, bytes = event.frame): Terminal | undefined {
     this.#out = out;
     const { delta, frame } = event;
     if (this.#isRepeated(event, bytes)) return undefined;
-    if (delta !== undefined && frame !== undefined && this.#continuesPart(frame, delta)) {
+    if (delta !== undefined && frame !== undefined && this.#addUnparsed(frame, delta)) {
       out.push(event);
       return undefined;
     }
@@ -148,14 +151,16 @@ export class StreamRepair {
     return undefined;
   }
 
-  /** Returns the response with the items so far, for a stream that failed. */
+  /** Returns the response of a stream that failed: its status is `failed`, and its output consists of the announced items. */
   failedResponse(): JsonObject {
     return { ...this.#response, status: "failed", output: this.#output.map((item) => item.value()) };
   }
 
   /**
    * Ends the stream with its terminal response, or turns a response that was not streamed into a stream.
-   * @param out receives the events that are missing up to the end, and the terminal event
+   * @param status the status of the response, which did not fail
+   * @param out receives the missing events up to the end, and the terminal event
+   * @throws Problem upstream_invalid_response if the response contradicts the stream
    */
   finish(response: JsonObject, status: string, out: EventBatch): Terminal {
     this.#out = out;
@@ -163,12 +168,12 @@ export class StreamRepair {
     const merged = mergeResponses(this.#response, response);
     if (isFirst) this.#response = merged;
     this.#begin();
-    if (isFirst) this.#emitProgress("response.in_progress");
+    if (isFirst) this.#emitLifecycle("response.in_progress");
     this.#addTerminalItems(withTextAsItem(response, this.#items));
     const itemStatus = status === "completed" ? "completed" : "incomplete";
     for (const item of [...this.#output]) item.close(itemStatus);
     for (const item of this.#items) item.close(itemStatus);
-    // A key that is null in every event is passed on, too. The text is computed from the output.
+    // `merged` has no nulls, but a key that only has null in `response` is passed on, too. `output_text` is computed from the output.
     const { output_text: _, ...known } = { ...response, ...merged };
     const complete: JsonObject = {
       ...known,
@@ -186,7 +191,7 @@ export class StreamRepair {
     return { kind: "error", body, hasOutput: this.hasOutput || itemsOf(body).length > 0, response };
   }
 
-  /** Returns the status of the response if the event ends the stream. */
+  /** Returns the status of the response if the event ends the stream; undefined if it does not. */
   #finalStatus(type: string, data: JsonObject): string | undefined {
     const { response } = data;
     const byType = STATUS_BY_EVENT[type];
@@ -196,11 +201,11 @@ export class StreamRepair {
     const isUnfinished = (status === "in_progress" || status === "queued") && (isEmpty || this.#isLate);
     if (byType === "failed" || own === "failed") return "failed";
     if (byType === undefined) {
-      // Some relays put the status of a finished response into their first event.
+      // The first event of some relays already has the status of a finished response.
       return isEmpty && roleOf(type)?.is === "lifecycle" ? undefined : own;
     }
     if (own !== undefined) return own;
-    // The name alone says little: the event may be about an item, or about a response that has only begun.
+    // The event's name is not enough: the event may be about an item, or about a response that has only begun.
     const isOfItem = ["item", "part", "delta", "item_id", "output_index"].some((key) => data[key] !== undefined);
     return isOfItem || isUnfinished ? undefined : byType;
   }
@@ -209,26 +214,26 @@ export class StreamRepair {
     this.#response = mergeResponses(this.#response, response);
     if (isFinalStatus(this.#response["status"])) this.#response["status"] = "in_progress";
     this.#begin();
-    if (!this.hasOutput) this.#emitProgress(type);
+    if (!this.hasOutput) this.#emitLifecycle(type);
   }
 
-  /** Emits the first event of every stream. */
+  /** Emits `response.created`, unless the stream has begun. */
   #begin(): void {
     if (this.#hasBegun) return;
     this.#hasBegun = true;
     this.#response ??= {};
-    this.#emitProgress("response.created");
+    this.#emitLifecycle("response.created");
   }
 
-  /** Emits an event about the response as a whole, each type once: some relays repeat them to keep the connection open. */
-  #emitProgress(type: string): void {
-    if (this.#progress.has(type)) return;
-    this.#progress.add(type);
-    this.#out.push({ type, data: { type, response: this.#started() }, frame: undefined });
+  /** Emits a lifecycle event, but each type only once. Some relays repeat these events to keep the connection open. */
+  #emitLifecycle(type: string): void {
+    if (this.#emittedTypes.has(type)) return;
+    this.#emittedTypes.add(type);
+    this.#out.push({ type, data: { type, response: this.#initialResponse() }, frame: undefined });
   }
 
-  /** Returns the response as the first events show it: in progress and without output. */
-  #started(): JsonObject {
+  /** Returns the response as lifecycle events show it: unfinished and without output. */
+  #initialResponse(): JsonObject {
     const { output_text: _, ...rest } = this.#response ?? {};
     const status = textOf(rest["status"]);
     return {
@@ -242,8 +247,11 @@ export class StreamRepair {
     };
   }
 
-  /** Adds a text delta without parsing it, if it belongs to the same part as the delta before it and is whole. */
-  #continuesPart(frame: Frame, delta: TextDelta): boolean {
+  /**
+   * Adds a text delta without parsing it, if it belongs to the same part as the delta before it and neither has half of a character.
+   * @returns whether the delta was added
+   */
+  #addUnparsed(frame: Frame, delta: TextDelta): boolean {
     const current = this.#current;
     if (
       current === undefined ||
@@ -260,20 +268,23 @@ export class StreamRepair {
     return true;
   }
 
-  /** Whether the event repeats the one before it. In a numbered stream, events with the same bytes have the same number. */
+  /**
+   * Whether the event repeats the one before it. Equal bytes only show this if sequence numbers increase, since two deltas may have the
+   * same text. Records the event's number and bytes for the next call.
+   */
   #isRepeated(event: UpstreamEvent, bytes: Frame | undefined): boolean {
     // Reading `data` would parse a text delta.
     const number = event.delta === undefined ? event.data["sequence_number"] : event.delta.sequenceNumber;
     const before = this.#lastNumber;
     const isSame =
-      this.#isNumbered &&
+      this.#isInOrder &&
       before !== undefined &&
       (number === before || typeof number !== "number") &&
       isSameFrame(bytes, this.#lastFrame);
     this.#lastFrame = bytes;
     this.#isLate = typeof number === "number" && before !== undefined && number < before;
     if (typeof number !== "number") return isSame;
-    if (!isSame && before !== undefined && number <= before) this.#isNumbered = false;
+    if (!isSame && before !== undefined && number <= before) this.#isInOrder = false;
     this.#lastNumber = number;
     return isSame;
   }
@@ -313,7 +324,7 @@ export class StreamRepair {
         const { list, indexKey, textKey } = PART_FORMS[kind];
         const text = data[role.is === "text delta" ? "delta" : textKey];
         const target = typeof text === "string" ? this.#findOrCreate(data, role.itemType) : undefined;
-        // The event that finished the item had its whole text.
+        // The event that finished the item had its complete text.
         if (typeof text !== "string" || target === undefined || target.isClosed) return;
         const part = target.findPart(list, kind, data[indexKey]) ?? target.addPart(list, kind, data[indexKey]);
         if (role.is === "text done") {
@@ -347,7 +358,7 @@ export class StreamRepair {
         return;
       }
       case "progress": {
-        this.#find(data, role.itemType)?.progress(event);
+        this.#find(data, role.itemType)?.emitProgress(event);
         return;
       }
       default: {
@@ -369,7 +380,7 @@ export class StreamRepair {
     const index = data[list === "summary" ? "summary_index" : "content_index"];
     const found = target.findPart(list, kind, index);
     if (is === "part added") {
-      // An event that was doubled or came late tells of a part that is known.
+      // A duplicated or late event is about a part that is already known.
       const isKnown =
         found !== undefined && (found.upstreamIndex !== undefined || !found.wasAdded || found.text.isEmpty);
       const part = isKnown ? found : target.addPart(list, kind, index, event);
@@ -385,7 +396,10 @@ export class StreamRepair {
     if (typeof text === "string") part.finals.push(text);
   }
 
-  /** @returns undefined if the event names an item of another type, so that it can't be what it says */
+  /**
+   * Finds or creates the item that an event is about, and announces it as soon as possible.
+   * @returns undefined if the event names an open item of another type, so that the event is ignored
+   */
   #findOrCreate(data: JsonObject, type: string): StreamedItem | undefined {
     const found = this.#find(data, type);
     if (found === undefined && this.#named(data)?.isClosed === false) return undefined;
@@ -400,7 +414,7 @@ export class StreamRepair {
     return target;
   }
 
-  /** Returns the item that upstream announced under the id or the index of this event. */
+  /** Returns the item that the event names by its id or index, if upstream has sent `output_item.added` for it. */
   #named({ item_id, output_index }: JsonObject): StreamedItem | undefined {
     const byIndex = typeof output_index === "number" ? this.#byIndex.get(output_index) : undefined;
     const named = this.#byId.get(textOf(item_id)) ?? byIndex;
@@ -408,8 +422,9 @@ export class StreamRepair {
   }
 
   /**
-   * Finds the item that an event is about: by its id, by its call id, by its index, or else the last open item of the type. Some relays
-   * give an item another id in every event, or the same index to all items.
+   * Finds the item that an event is about: by item id, by call id, by output index, or else the last open item of the type. No id or index
+   * is reliable: some relays give an item another id in every event, or the same index to all items.
+   * @returns undefined if no item fits
    */
   #find(data: JsonObject, type: string | undefined, item: JsonObject = {}): StreamedItem | undefined {
     const callId = textOf(item["call_id"]);
@@ -434,7 +449,7 @@ export class StreamRepair {
       );
   }
 
-  /** Finds the item that `output_item.added` is about, if an earlier event was about it, too. */
+  /** Finds the item that `output_item.added` is about, if an earlier event was about the same item; undefined for a new item. */
   #findAdded(data: JsonObject, item: JsonObject, type: string | undefined): StreamedItem | undefined {
     const found = this.#find(data, type, item);
     if (found === undefined || (!found.wasAdded && !found.isClosed)) return found;
@@ -458,7 +473,7 @@ export class StreamRepair {
     return item;
   }
 
-  /** Remembers how events name an item. */
+  /** Records the ids and the index by which an event names an item. */
   #identify(target: StreamedItem, data: JsonObject, item: JsonObject): void {
     const id = textOf(data["item_id"]) || textOf(item["id"]);
     if (id !== "") {
@@ -475,6 +490,10 @@ export class StreamRepair {
     }
   }
 
+  /**
+   * Adds the items of the terminal response. Each is merged with the streamed item that has its id or call id, or else its text, or else
+   * only its type. An item without a streamed one is new.
+   */
   #addTerminalItems(terminal: readonly JsonObject[]): void {
     const open = new Set(this.#items);
     const openByType = (type: string | undefined): StreamedItem[] => {
@@ -496,7 +515,7 @@ export class StreamRepair {
       const found = this.#byId.get(textOf(item["id"])) ?? this.#byCall.get(textOf(item["call_id"]));
       if (found !== undefined && isOfType(found, item)) match(item, found);
     }
-    for (const isSimilar of [hasSimilarContent, hasContent]) {
+    for (const isSimilar of [hasMatchingContent, hasMatchingCallId]) {
       for (const item of terminal) {
         if (matches.has(item)) continue;
         match(
@@ -513,7 +532,7 @@ export class StreamRepair {
       if (type === "message") {
         const text = textOfItem(item);
         if (found === undefined) hasNewText ||= text !== "";
-        // A caller would read the text that was not streamed after the text that it precedes.
+        // The caller has already received this message, so the new text that precedes it would arrive after it.
         else if (hasNewText && found.text !== "" && this.#isLive) throw contradiction("order");
       }
       const target = found ?? this.#create(type);
@@ -561,11 +580,11 @@ export function repairResponse(response: JsonObject, { random, now }: Pick<Repai
   return repair.finish(response, textOf(response["status"]) || "completed", []);
 }
 
-/** Returns the events of a response as a stream would have sent them. @param response a result of repairResponse */
+/** Returns the events that a stream of this response would have had. @param response a result of repairResponse */
 export function eventsOfResponse(response: JsonObject): EventBatch {
   const events: EventBatch = [];
-  let made = 0;
-  const random = (): string => `${(made += 1)}`.padStart(ID_BYTES * 2, "0");
+  let count = 0;
+  const random = (): string => `${(count += 1)}`.padStart(ID_BYTES * 2, "0");
   new StreamRepair({ random, now: 0, live: undefined }).finish(
     response,
     textOf(response["status"]) || "completed",
@@ -574,7 +593,7 @@ export function eventsOfResponse(response: JsonObject): EventBatch {
   return events;
 }
 
-/** Merges what two events say of the response. The later one has precedence, unless it says nothing. */
+/** Merges the response of an event into that of earlier events. A later value takes precedence, unless it is null or an empty id. */
 function mergeResponses(before: JsonObject | undefined, response: JsonObject): JsonObject {
   const merged = { ...before, ...withoutNulls(response) };
   const id = textOf(response["id"]) || textOf(before?.["id"]);
@@ -583,7 +602,7 @@ function mergeResponses(before: JsonObject | undefined, response: JsonObject): J
   return merged;
 }
 
-/** Removes what only events about the whole response have. Some relays put a part of the response into every event. */
+/** Removes the response and its id from an event about an item. Some relays put a part of the response into every event. */
 function withoutResponse(event: UpstreamEvent): UpstreamEvent {
   const { data } = event;
   if (data["response"] === undefined && data["response_id"] === undefined) return event;
@@ -591,7 +610,10 @@ function withoutResponse(event: UpstreamEvent): UpstreamEvent {
   return { type: event.type, data: rest, frame: undefined };
 }
 
-/** Returns the items of a response. Some relays fill only `output_text`, the shortcut that the SDKs compute. */
+/**
+ * Returns the items of a response. `output_text` becomes a message if neither the response nor the stream has one: some relays fill only
+ * this shortcut, which the SDKs compute.
+ */
 function withTextAsItem(response: JsonObject, items: readonly StreamedItem[]): JsonObject[] {
   const terminal = itemsOf(response);
   const text = textOf(response["output_text"]);
@@ -606,7 +628,7 @@ function textOfItem(item: JsonObject): string {
     .join("");
 }
 
-/** Whether a finished item repeats one that is closed. If not, a relay gave two items the same index. */
+/** Whether a finished item repeats a closed one. If it does not, a relay gave the same index to two items. */
 function isRepetition(closed: StreamedItem, item: JsonObject): boolean {
   const id = textOf(item["id"]);
   const callId = textOf(item["call_id"]);
@@ -614,17 +636,17 @@ function isRepetition(closed: StreamedItem, item: JsonObject): boolean {
   return closed.type !== "message" || textOfItem(item) === closed.text;
 }
 
-/** Whether an item of the terminal response can be the streamed one: neither contradicts the other. */
-function hasSimilarContent(candidate: StreamedItem, item: JsonObject): boolean {
-  if (!hasContent(candidate, item)) return false;
+/** Whether an item of the terminal response has a matching call id and, for a message, continues or shortens the streamed text. */
+function hasMatchingContent(candidate: StreamedItem, item: JsonObject): boolean {
+  if (!hasMatchingCallId(candidate, item)) return false;
   if (candidate.type !== "message") return true;
   const streamed = candidate.text;
   const text = textOfItem(item);
   return streamed.startsWith(text) || text.startsWith(streamed);
 }
 
-/** Whether an item of the terminal response has the type and the call id of the streamed one. */
-function hasContent(candidate: StreamedItem, item: JsonObject): boolean {
+/** Whether an item of the terminal response has the call id of the streamed one, or one of the two has none. */
+function hasMatchingCallId(candidate: StreamedItem, item: JsonObject): boolean {
   const callId = textOf(item["call_id"]);
   return callId === "" || candidate.callId === "" || candidate.callId === callId;
 }

@@ -1,5 +1,5 @@
-// One output item of a stream: everything that upstream's events said of it so far, and the events that tell a caller about it. An item is
-// announced, gets its parts and its text, and is closed. Its events are complete even if upstream left out some of them.
+// One output item of a stream: collects what upstream's events contain about it, and emits the events for the caller. An item is announced,
+// receives its parts and text, and is closed. The emitted events are complete even if upstream omitted some.
 import { isRecord, type JsonObject, recordsOf, textOf } from "../lib/json.ts";
 import { isEqual, withoutNulls } from "../lib/objects.ts";
 import type { UpstreamEvent } from "./event.ts";
@@ -12,14 +12,15 @@ import { StreamedText } from "./streamed-text.ts";
 
 /** What an item needs from its stream. */
 export interface ItemStream {
-  /** Whether a caller receives the deltas of a text as they come, so that the text can't be replaced. */
+  /** Whether the caller receives the deltas of texts while they arrive. A text that was sent can't be replaced. */
   readonly isLive: boolean;
-  /** Whether a caller receives the deltas of arguments as they come. */
+  /** Whether the caller receives the deltas of arguments while they arrive. */
   readonly hasLiveArguments: boolean;
+  /** Sends an event to the caller. */
   emit: (event: UpstreamEvent) => void;
-  /** Returns upstream's id of an item, or a new id if that one is missing or belongs to another item. */
+  /** Returns upstream's id of an item, or a new id with this prefix if upstream's is missing, too long, or already used. */
   claimId: (id: string, prefix: string) => string;
-  /** Returns the next output index. */
+  /** Adds the item to the output. Returns its output index. */
   claimIndex: (item: StreamedItem) => number;
 }
 
@@ -28,11 +29,12 @@ const LISTS: readonly List[] = ["summary", "content"];
 const CALLS = new Set(["function_call", "custom_tool_call"]);
 /** No answer has more parts. The limit bounds the time that a search for a part takes. */
 const MAX_PARTS = 4_096;
-/** How many of the last parts an event can belong to that names none by its index. */
+/** How many of the last parts are searched for the part of an event, if no index identifies it. */
 const MAX_SEARCHED = 8;
 
 export class StreamedItem {
   readonly #stream: ItemStream;
+  /** Undefined as long as no event shows it. */
   type: string | undefined;
   /** "" until the item is announced. */
   id = "";
@@ -40,8 +42,9 @@ export class StreamedItem {
   index = -1;
   /** The first id that upstream gave to the item, or "". */
   sentId = "";
+  /** The first output index that upstream gave to the item. */
   upstreamIndex: number | undefined;
-  /** Whether upstream announced the item. If not, the item is known from an event of its parts. */
+  /** Whether upstream sent `output_item.added` for the item. If it did not, the item is known from another event. */
   wasAdded = false;
   isClosed = false;
   readonly content: StreamedPart[] = [];
@@ -51,14 +54,14 @@ export class StreamedItem {
   readonly #arguments = new StreamedText();
   readonly #argumentFinals: string[] = [];
   #argumentsDone: UpstreamEvent | undefined;
-  /** The item in the event that announced it, in the event that finished it, and in the terminal response. */
+  /** The fields of the item in `output_item.added`, in `output_item.done` (`#done`), and in the terminal response (`#terminal`). */
   #added: JsonObject = {};
   #done: JsonObject = {};
   #terminal: JsonObject = {};
   #doneEvent: UpstreamEvent | undefined;
-  /** The finished item, as the caller received it. */
+  /** The finished item: as the caller received it, then completed by the terminal response. Undefined until the item is closed. */
   #closed: JsonObject | undefined;
-  /** The phase of a message when it was announced: the caller received its text as that of the answer or of a commentary. */
+  /** The phase of a message when it was announced. It told the caller whether the text belongs to the answer or is commentary. */
   #phase: unknown;
 
   constructor(stream: ItemStream, type: string | undefined) {
@@ -66,12 +69,13 @@ export class StreamedItem {
     this.type = type;
   }
 
+  /** Whether the caller has received `output_item.added`. */
   get isAnnounced(): boolean {
     return this.index !== -1;
   }
 
   get callId(): string {
-    return this.#text("call_id");
+    return this.#textField("call_id");
   }
 
   get isEmpty(): boolean {
@@ -83,10 +87,14 @@ export class StreamedItem {
     return this.content.map((part) => part.text.toString()).join("");
   }
 
-  /** Adds what an event says about the item itself. @param event set if the event is `output_item.added` */
+  /**
+   * Adds fields of the item itself.
+   * @param event set if the fields are from `output_item.added`
+   * @throws Problem upstream_invalid_response if the text of a commentary was already sent as the answer's
+   */
   add(item: JsonObject, type: string | undefined, event?: UpstreamEvent): void {
     this.type ??= type;
-    // The caller has received the text of a message without a phase as that of the answer.
+    // A message without a phase belongs to the answer.
     if (event !== undefined && !this.wasAdded && this.text !== "" && !isAnswerMessage(item) && this.#stream.isLive)
       throw contradiction("late phase");
     this.wasAdded ||= event !== undefined;
@@ -95,28 +103,31 @@ export class StreamedItem {
   }
 
   /**
-   * Emits `output_item.added`, unless the item was announced before or can't be announced yet: a call needs its name and its call id.
-   * @param isLast whether nothing more will be known of the item. Then a call without a call id gets one
+   * Emits `output_item.added`, and the events for the parts and arguments so far. Does nothing if the item was announced before or can't be
+   * announced yet: its type must be known, and a call needs its name and its call id.
+   * @param event upstream's `output_item.added`, which is emitted if it is correct
+   * @param isLast whether no further event has fields of the item. A call without a call id then gets one
+   * @throws Problem upstream_invalid_response if a call has no name in the end
    */
   announce(event?: UpstreamEvent, isLast = false): void {
     const { type } = this;
     if (this.isAnnounced || type === undefined) return;
     if (CALLS.has(type)) {
-      const hasName = this.#text("name") !== "";
+      const hasName = this.#textField("name") !== "";
       if (!hasName && isLast) throw contradiction("a call without a name");
       if (!hasName || (this.callId === "" && !isLast)) return;
     }
-    this.id = this.#stream.claimId(this.#text("id"), itemIdPrefix(type));
+    this.id = this.#stream.claimId(this.#textField("id"), itemIdPrefix(type));
     this.index = this.#stream.claimIndex(this);
-    const item = this.#startedItem(type);
+    const item = this.#initialItem(type);
     this.#phase = item["phase"];
-    this.#emitOr(event, "response.output_item.added", { output_index: this.index }, "item", item);
+    this.#emitEvent(event, "response.output_item.added", { output_index: this.index }, "item", item);
     for (const list of LISTS) for (const part of this[list]) this.#announcePart(part);
     this.#emitArguments("");
   }
 
-  /** Returns the item as its first event shows it: in progress and empty. */
-  #startedItem(type: string): JsonObject {
+  /** Returns the item as `output_item.added` shows it: in progress and empty. */
+  #initialItem(type: string): JsonObject {
     const item: JsonObject = { ...this.#terminal, ...this.#done, ...this.#added, id: this.id, type };
     item["status"] = "in_progress";
     if (type === "message") {
@@ -128,14 +139,14 @@ export class StreamedItem {
     }
     if (CALLS.has(type)) {
       item["call_id"] = this.callId || this.id;
-      item["name"] = this.#text("name");
+      item["name"] = this.#textField("name");
     }
     const form = this.#argumentsForm();
     if (form !== undefined) item[form.textKey] = "";
     return item;
   }
 
-  /** Finds a part by upstream's index, or else the last open part of this kind. */
+  /** Finds a part by upstream's index, or else the last open part of this kind; undefined if there is none. */
   findPart(list: List, kind: PartKind | undefined, upstreamIndex: unknown): StreamedPart | undefined {
     const parts = this[list];
     if (typeof upstreamIndex === "number") {
@@ -152,7 +163,7 @@ export class StreamedItem {
       );
   }
 
-  /** Adds a part. @param event set if the event announces the part */
+  /** Adds a part. @param event upstream's event that announces the part, if there is one */
   addPart(list: List, kind: PartKind | undefined, upstreamIndex: unknown, event?: UpstreamEvent): StreamedPart {
     const parts = this[list];
     if (parts.length >= MAX_PARTS) throw contradiction("too many parts");
@@ -165,21 +176,24 @@ export class StreamedItem {
     return part;
   }
 
-  /** Emits the event that begins a part, after those that finish the part before it. */
+  /** Emits the event that announces a part, and its text so far. The events that finish the part before it come first. */
   #announcePart(part: StreamedPart, event?: UpstreamEvent): void {
     const before = (part.kind === "summary_text" ? this.summary : this.content)[part.index - 1];
     if (before !== undefined) this.#closePart(before);
     part.isAnnounced = true;
     const at = this.#placeOf(part);
-    const started = part.started();
-    this.#emitOr(event, part.form.added, at, "part", started);
+    this.#emitEvent(event, part.form.added, at, "part", part.initialValue());
     if (part.kind !== undefined) this.#emitText(part, part.text.takePending());
   }
 
-  /** Adds a delta to a part. @param event upstream's event, which is emitted as it is if it is complete */
+  /**
+   * Adds a delta to a part.
+   * @param event upstream's event, which is emitted if it is correct
+   * @throws Problem upstream_invalid_response if the part is closed and its finished text is unknown
+   */
   addText(part: StreamedPart, delta: string, event: UpstreamEvent): void {
     if (part.isClosed) {
-      // The finished text has what a late delta says. If there was no finished text, the delta is lost.
+      // The finished text already contains a late delta. Without a finished text, the delta would be lost.
       if (part.finals.length === 0 && delta !== "") throw contradiction("late delta");
       return;
     }
@@ -187,35 +201,35 @@ export class StreamedItem {
     if (!part.isAnnounced) return;
     part.text.takePending();
     if (text === "" && delta !== "") return;
-    this.#stream.emit(corrected(event, part.form.delta, { ...this.#placeOf(part), delta: text }));
+    this.#stream.emit(correctEvent(event, part.form.delta, { ...this.#placeOf(part), delta: text }));
   }
 
-  /** Emits upstream's event if it says exactly this, or else an event that does. */
-  #emitOr(event: UpstreamEvent | undefined, type: string, at: JsonObject, key: string, value: JsonObject): void {
+  /** Emits upstream's event if it has exactly these values, or else a new event that has them. */
+  #emitEvent(event: UpstreamEvent | undefined, type: string, at: JsonObject, key: string, value: JsonObject): void {
     const isSame = event !== undefined && hasAll(event.data, { ...at, type }) && isEqual(event.data[key], value);
-    this.#stream.emit(isSame ? event : made(type, { ...at, [key]: value }));
+    this.#stream.emit(isSame ? event : createEvent(type, { ...at, [key]: value }));
   }
 
   #emitText(part: StreamedPart, delta: string): void {
     if (delta === "") return;
     const logprobs = part.kind === "output_text" ? { logprobs: [] } : {};
-    this.#stream.emit(made(part.form.delta, { ...this.#placeOf(part), delta, ...logprobs }));
+    this.#stream.emit(createEvent(part.form.delta, { ...this.#placeOf(part), delta, ...logprobs }));
   }
 
   addAnnotation(part: StreamedPart, annotation: JsonObject, event: UpstreamEvent): void {
     const annotation_index = part.annotations.length;
     part.annotations.push(annotation);
     if (!part.isAnnounced || part.isClosed) return;
-    this.#stream.emit(corrected(event, event.type, { ...this.#placeOf(part), annotation_index }));
+    this.#stream.emit(correctEvent(event, event.type, { ...this.#placeOf(part), annotation_index }));
   }
 
-  /** Emits the annotations that only the finished part has. Some SDKs take sources from these events alone. */
+  /** Emits the annotations that only the finished part has. Some SDKs read sources only from these events. */
   #emitAnnotations(part: StreamedPart): void {
     if (part.kind !== "output_text") return;
     const at = this.#placeOf(part);
     for (const annotation of recordsOf(part.fields["annotations"]).slice(part.annotations.length)) {
       const annotation_index = part.annotations.push(annotation) - 1;
-      this.#stream.emit(made("response.output_text.annotation.added", { ...at, annotation_index, annotation }));
+      this.#stream.emit(createEvent("response.output_text.annotation.added", { ...at, annotation_index, annotation }));
     }
   }
 
@@ -230,13 +244,13 @@ export class StreamedItem {
     if (!this.isAnnounced || form === undefined) return;
     this.#arguments.takePending();
     if (text === "" && delta !== "") return;
-    this.#stream.emit(corrected(event, form.delta, { ...this.#place(), delta: text }));
+    this.#stream.emit(correctEvent(event, form.delta, { ...this.#place(), delta: text }));
   }
 
   #emitArguments(rest: string): void {
     const form = this.#argumentsForm();
     const delta = this.#arguments.takePending() + rest;
-    if (form !== undefined && delta !== "") this.#stream.emit(made(form.delta, { ...this.#place(), delta }));
+    if (form !== undefined && delta !== "") this.#stream.emit(createEvent(form.delta, { ...this.#place(), delta }));
   }
 
   finishArguments(event: UpstreamEvent): void {
@@ -248,12 +262,12 @@ export class StreamedItem {
     if (name !== "") this.add({ name }, this.type);
   }
 
-  /** Emits an event about the item's progress. Callers can't use it before the item is announced. */
-  progress(event: UpstreamEvent): void {
-    if (this.isAnnounced && !this.isClosed) this.#stream.emit(corrected(event, event.type, this.#place()));
+  /** Emits an event about the item's progress. Callers can use it only while the item is announced and open. */
+  emitProgress(event: UpstreamEvent): void {
+    if (this.isAnnounced && !this.isClosed) this.#stream.emit(correctEvent(event, event.type, this.#place()));
   }
 
-  /** Adds the finished item. Closes it, unless the event is hollow; then a later event may have the content. */
+  /** Adds the item of `output_item.done`. Closes it, unless it is hollow: a later event may then have its content. */
   finish(item: JsonObject, type: string | undefined, event: UpstreamEvent): void {
     if (this.isClosed) return;
     this.type ??= type;
@@ -263,7 +277,7 @@ export class StreamedItem {
     if (this.isAnnounced && !this.#isHollow()) this.close("completed");
   }
 
-  /** Whether no event has the finished content yet. */
+  /** Whether no event has had the finished content yet. Other items than messages and calls need none. */
   #isHollow(): boolean {
     if (this.type === "message") {
       const isHollow = (part: StreamedPart): boolean =>
@@ -277,7 +291,7 @@ export class StreamedItem {
     return form !== undefined && this.#finalArguments(form).every((text) => text === "");
   }
 
-  /** Adds the item of the terminal response. @throws Problem if it contradicts what a caller has received */
+  /** Adds the item of the terminal response. @throws Problem upstream_invalid_response if it contradicts what the caller has received */
   addTerminal(item: JsonObject, type: string | undefined): void {
     this.type ??= type;
     if (this.#closed !== undefined && isEqual(item, this.#closed)) return;
@@ -287,7 +301,7 @@ export class StreamedItem {
     const form = this.#argumentsForm();
     if (form !== undefined && this.#terminal[form.textKey] !== undefined) {
       const mine = this.#arguments.toString();
-      // A finished call was sent to every caller of a stream, even without the deltas.
+      // Every caller of a stream has received the finished call, even if it gets no deltas of arguments.
       const merged = mergeArguments(mine, [jsonTextOf(this.#terminal[form.textKey])], this.#stream.isLive);
       if (merged !== mine && this.#stream.isLive) throw contradiction("late arguments");
       this.#arguments.replace(merged);
@@ -295,7 +309,7 @@ export class StreamedItem {
     this.#closed = this.#mergedItem(this.#closed, "completed");
   }
 
-  /** Emits everything that is missing to the end of the item. @param status of the item, unless upstream named one */
+  /** Emits the missing events up to the end of the item. @param status used unless upstream sent a final one */
   close(status: string): void {
     if (this.isClosed) return;
     this.announce(undefined, true);
@@ -308,7 +322,7 @@ export class StreamedItem {
     const event = this.#doneEvent;
     const sent = event?.data["item"];
     this.#closed = this.#mergedItem(isRecord(sent) ? sent : {}, status);
-    this.#emitOr(event, "response.output_item.done", { output_index: this.index }, "item", this.#closed);
+    this.#emitEvent(event, "response.output_item.done", { output_index: this.index }, "item", this.#closed);
   }
 
   #closePart(part: StreamedPart): void {
@@ -327,16 +341,16 @@ export class StreamedItem {
       const logprobs = part.kind === "output_text" ? { logprobs: [] } : {};
       this.#stream.emit(
         textDone === undefined
-          ? made(part.form.textDone, { ...done, ...logprobs })
-          : corrected(textDone, part.form.textDone, done),
+          ? createEvent(part.form.textDone, { ...done, ...logprobs })
+          : correctEvent(textDone, part.form.textDone, done),
       );
     }
     const value = part.value();
     const { partDone } = part;
-    this.#emitOr(partDone, part.form.partDone, at, "part", value);
+    this.#emitEvent(partDone, part.form.partDone, at, "part", value);
   }
 
-  /** Adds the parts of the finished items. */
+  /** Adds the parts that the item has in `output_item.done` and in the terminal response. */
   #addFinalParts(): void {
     const { type } = this;
     if (type !== "message" && type !== "reasoning") return;
@@ -344,12 +358,12 @@ export class StreamedItem {
       if (list === "summary" && type === "message") continue;
       this.#addParts(list, partsOf(this.#done, list, type));
       this.#addParts(list, partsOf(this.#terminal, list, type));
-      // The announced item is empty or has only the beginning, unless no other event has the content.
+      // The item in `output_item.added` may have only the beginning, so it counts only if no other event has content.
       if (this[list].length === 0) this.#addParts(list, partsOf(this.#added, list, type));
     }
   }
 
-  /** Adds the parts of a finished item to those of the same kind, in their order. */
+  /** Merges the parts of a finished item with the known ones: the nth part of a kind with the nth known part of that kind. */
   #addParts(list: List, finals: readonly FinalPart[]): void {
     if (finals.length === 0 || this.#isDividedDifferently(list, finals)) return;
     const known = Map.groupBy(this[list], (part) => part.kind);
@@ -359,7 +373,7 @@ export class StreamedItem {
       counts.set(kind, n + 1);
       let part = known.get(kind)?.[n];
       if (part === undefined) {
-        // An empty part in a hollow item says nothing.
+        // An empty part adds nothing: the item may be hollow.
         if (kind !== undefined && text === "" && this[list].length > 0) continue;
         if (this.isClosed && this.#stream.isLive && this.type === "message") throw contradiction("late part");
         part = this.addPart(list, kind, this[list].length);
@@ -370,7 +384,7 @@ export class StreamedItem {
     }
   }
 
-  /** Compares the text of a closed part with that of a later event. */
+  /** Merges the text of a later event into a closed part. @throws Problem upstream_invalid_response if the caller has another text */
   #addLateText(part: StreamedPart, text: string): void {
     const mine = part.text.toString();
     if (text === mine) return;
@@ -380,7 +394,7 @@ export class StreamedItem {
     part.text.replace(merged);
   }
 
-  /** Whether the finished parts have the same text, but divide it in another way. */
+  /** Whether the finished parts have the same text as the streamed ones, but divide it differently. */
   #isDividedDifferently(list: List, finals: readonly FinalPart[]): boolean {
     const parts = this[list];
     const kind = finals[0]?.kind;
@@ -410,12 +424,13 @@ export class StreamedItem {
     this.#arguments.replace(text);
     const done = { ...this.#place(), [form.textKey]: text };
     const event = this.#argumentsDone;
-    if (event !== undefined) this.#stream.emit(corrected(event, form.done, done));
-    else if (this.type === "function_call") this.#stream.emit(made(form.done, { ...done, name: this.#text("name") }));
-    else if (text !== "") this.#stream.emit(made(form.done, done));
+    if (event !== undefined) this.#stream.emit(correctEvent(event, form.done, done));
+    else if (this.type === "function_call")
+      this.#stream.emit(createEvent(form.done, { ...done, name: this.#textField("name") }));
+    else if (text !== "") this.#stream.emit(createEvent(form.done, done));
   }
 
-  /** Returns the finished item with everything that any event said of it; `base` itself if nothing is missing there. */
+  /** Returns the finished item: `base` with the fields of all events. Returns `base` itself if nothing changes. */
   #mergedItem(base: JsonObject, status: string): JsonObject {
     let item = base;
     const set = (key: string, value: unknown): void => {
@@ -445,20 +460,20 @@ export class StreamedItem {
     }
     if (this.type !== undefined && CALLS.has(this.type)) {
       set("call_id", this.callId || this.id);
-      set("name", this.#text("name"));
+      set("name", this.#textField("name"));
     }
     const form = this.#argumentsForm();
     if (form !== undefined) set(form.textKey, this.#arguments.toString());
     return item;
   }
 
-  /** Returns the item for the response object. */
+  /** Returns the item for the response object: the closed item, or an incomplete one. */
   value(): JsonObject {
     return this.#closed ?? this.#mergedItem({}, "incomplete");
   }
 
-  /** The first event that has a text says what callers rely on, such as a call id. */
-  #text(name: string): string {
+  /** Returns a field from the first event that has a text for it, because callers may already rely on it, such as a call id. */
+  #textField(name: string): string {
     return textOf(this.#added[name]) || textOf(this.#done[name]) || textOf(this.#terminal[name]);
   }
 
@@ -477,12 +492,12 @@ export class StreamedItem {
 }
 
 /** Creates an event that upstream left out. */
-function made(type: string, data: JsonObject): UpstreamEvent {
+function createEvent(type: string, data: JsonObject): UpstreamEvent {
   return { type, data: { type, ...data }, frame: undefined };
 }
 
 /** Returns upstream's event if it has these values, or else a copy that has them. */
-function corrected(event: UpstreamEvent, type: string, values: JsonObject): UpstreamEvent {
+function correctEvent(event: UpstreamEvent, type: string, values: JsonObject): UpstreamEvent {
   if (event.type === type && event.data["type"] === type && hasAll(event.data, values)) return event;
   return { type, data: { ...event.data, type, ...values }, frame: undefined };
 }

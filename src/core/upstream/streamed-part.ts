@@ -15,13 +15,14 @@ export class StreamedPart {
   readonly text = new StreamedText();
   /** The keys of the part besides its text, as upstream sent them last. */
   fields: JsonObject = {};
-  /** The annotations that came in events of their own. */
+  /** The annotations that had events of their own. */
   readonly annotations: JsonObject[] = [];
-  /** The texts of the finished part. */
+  /** The texts of the part in the events that finish it or its item. */
   readonly finals: string[] = [];
+  /** Upstream's events that finish the text and the part. */
   textDone: UpstreamEvent | undefined;
   partDone: UpstreamEvent | undefined;
-  /** Whether upstream announced the part. If not, the part is known from an event of its text. */
+  /** Whether upstream sent an event that announces the part. If it did not, the part is known from another event. */
   wasAdded = false;
   isAnnounced = false;
   isClosed = false;
@@ -36,21 +37,21 @@ export class StreamedPart {
     return PART_FORMS[this.kind ?? "output_text"];
   }
 
-  /** Adds the keys that an event or a finished item has for this part. A null says nothing. */
+  /** Adds the keys that an event or a finished item has for this part. Nulls are ignored. */
   addFields(fields: JsonObject): void {
     const { annotations } = this.fields;
     this.fields = { ...this.fields, ...withoutNulls(fields) };
-    // A hollow item has no annotations.
+    // A hollow item has fewer annotations than an earlier event.
     if (annotations !== undefined && recordsOf(fields["annotations"]).length < recordsOf(annotations).length)
       this.fields["annotations"] = annotations;
   }
 
-  /** Returns the part as `content_part.added` shows it. */
-  started(): JsonObject {
+  /** Returns the part as the event that announces it shows it: without text. */
+  initialValue(): JsonObject {
     if (this.kind === undefined) return this.fields;
-    const started: JsonObject = { ...this.fields, type: this.kind, [this.form.textKey]: "" };
-    if (this.kind === "output_text") Object.assign(started, { annotations: [], logprobs: [] });
-    return started;
+    const value: JsonObject = { ...this.fields, type: this.kind, [this.form.textKey]: "" };
+    if (this.kind === "output_text") Object.assign(value, { annotations: [], logprobs: [] });
+    return value;
   }
 
   /** Returns the finished part. */

@@ -17,17 +17,17 @@ export class StreamedText {
     return this.#half === "" && this.#pending === "";
   }
 
-  /** Adds a delta. @returns the well-formed text that it adds, which is empty if it is only half of a character */
+  /** Adds a delta. @returns the well-formed text that it adds, which is empty if the delta is only half of a character */
   add(delta: string): string {
     if (delta === "") return "";
     this.isEmpty = false;
     const text = this.#half + delta;
     const last = text.charCodeAt(text.length - 1);
     this.#half = last >= 0xd800 && last <= 0xdbff ? text.slice(-1) : "";
-    const whole = (this.#half === "" ? text : text.slice(0, -1)).toWellFormed();
-    this.#builder.add(whole);
-    this.#pending += whole;
-    return whole;
+    const wellFormed = (this.#half === "" ? text : text.slice(0, -1)).toWellFormed();
+    this.#builder.add(wellFormed);
+    this.#pending += wellFormed;
+    return wellFormed;
   }
 
   /** Adds `frame[from, to)`, the contents of a JSON string without escaped surrogates. */
@@ -42,7 +42,7 @@ export class StreamedText {
     return pending;
   }
 
-  /** Returns the replacement character if half of a character is left, because no further delta will come. */
+  /** Discards half of a character at the end of the last delta. @returns the replacement character for it; "" if there is none */
   end(): string {
     if (this.#half === "") return "";
     this.#half = "";

@@ -18,7 +18,7 @@ export class TextBuilder {
   }
 
   /**
-   * Appends `bytes[from, to)`, the still-escaped contents of a well-formed JSON string. Copied, so that the caller's buffer can be freed.
+   * Appends `bytes[from, to)`, the still-escaped contents of a well-formed JSON string. Copies them, so that the buffer can be freed.
    */
   addEscaped(bytes: Uint8Array, from: number, to: number): void {
     const needed = this.#length + to - from;

@@ -64,7 +64,10 @@ const CLOSING_BRACE = 0x7d;
 const ESCAPED = new Set(bytesOf('"\\/bfnrt'));
 const MAX_DIGITS = 9;
 
-/** @returns undefined unless the frame is one complete, well-formed text delta with a single `data:` line */
+/**
+ * Finds the values of a text delta in its frame.
+ * @returns undefined unless the frame is one complete, well-formed text delta with an output index, known keys and a single `data:` line
+ */
 export function readTextDelta(frame: Frame): TextDelta | undefined {
   let at = startsWith(frame, EVENT_LINE, 0) ? EVENT_LINE.length : 0;
   if (!startsWith(frame, DATA, at)) return undefined;
@@ -170,7 +173,7 @@ function keyAt(frame: Frame, at: number): number {
   return -1;
 }
 
-/** Whether the string that `stringEnd` read last has an escaped surrogate. A variable, because an object would be made for every string. */
+/** Whether the string that `stringEnd` read last has an escaped surrogate. A second result would need an object for every string. */
 let hasSurrogate = false;
 
 /** Returns the position after the JSON string at `start`; 0 if there is no well-formed string. */

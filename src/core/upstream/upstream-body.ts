@@ -14,8 +14,8 @@ const MAX_SENTENCE_CHARS = 500;
 /**
  * Finds the response object in a 2xx body. It may follow heartbeat lines, or be at the end of an event stream that was not requested.
  * @param toProblem converts an error in the body to a Problem
- * @param options complete a response in such a stream
- * @throws Problem upstream_invalid_response, or the problem that `toProblem` returns
+ * @param options used to complete the response in such a stream
+ * @throws Problem upstream_invalid_response; upstream_error if such a stream is cut off; or the problem that `toProblem` returns
  */
 export function readResponse(
   bytes: Uint8Array,
@@ -35,7 +35,7 @@ export function readResponse(
     if (Array.isArray(body["output"]) || body["object"] === "response" || typeof body["output_text"] === "string")
       return body;
   }
-  // An error without `error`, a list, or a sentence. An answer that was cut is no sentence, and its words say nothing about the call.
+  // It may be an error without `error`, a list, or a sentence. An answer that was cut off is no sentence, and its words are not an error's.
   const isSentence = text.length <= MAX_SENTENCE_CHARS && /^[\p{L}\d]/u.test(text);
   if (body !== undefined || isSentence) {
     const problem = toProblem(isRecord(body) ? body : { error: body ?? text });
@@ -66,7 +66,7 @@ function readUnrequestedStream(
   return undefined;
 }
 
-/** The problem for an error in an answer. After output, the call may have been paid, whatever the error says. */
+/** Returns the problem for an error in an answer. After output, the call is maybe paid, whatever the error says. */
 export function paidAfterOutput(problem: Problem, hasOutput: boolean): Problem {
   return hasOutput ? new Problem(problem.code, problem.message, { ...problem.details, paid: "maybe" }) : problem;
 }
@@ -78,7 +78,7 @@ export function withBlankLine(frame: Frame): Frame {
   return concatBytes([frame, BLANK_LINE]);
 }
 
-/** Whether a frame without a blank line is complete. A relay may have left out the line, or the stream was cut inside an event. */
+/** Whether a frame without a blank line is complete. If it is, a relay omitted the line; if not, the stream was cut inside an event. */
 export function isCompleteEvent(frame: Frame): boolean {
   try {
     const event = parseFrame(decodeUtf8(frame));

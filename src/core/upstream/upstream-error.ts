@@ -8,7 +8,7 @@ import { type RefusalSubject, refusalOf } from "./refusal.ts";
 import { retryAfterInMessage } from "./retry-after.ts";
 
 export interface UpstreamErrorInput {
-  /** The HTTP status. It is 200 for an error inside a body or a stream. */
+  /** The HTTP status. It is 200 for an error inside a 2xx body or a stream. */
   status: number;
   /** The parsed body, or its text if it is not JSON; undefined if it is empty or unreadable. */
   body: unknown;
@@ -105,7 +105,7 @@ const TIMEOUT: Meaning = {
     "deadline_exceeded",
     "vector_store_timeout",
   ],
-  // A relay that answers with one of these has forwarded the request, and its backend may go on.
+  // A relay that answers with one of these has forwarded the request, and the backend may still complete it.
   statuses: [408, 425, 499],
 };
 const REJECTED: Meaning = {
@@ -175,16 +175,16 @@ const FAILED: Meaning = {
   // And every other 5xx, and 200.
   statuses: [],
 };
-/** The redirects, none of which is followed. */
+/** Redirects, which are never followed. */
 const REDIRECT: Meaning = { problem: "upstream_invalid_response", paid: "unpaid", codes: [], statuses: [] };
 
 const MEANINGS: readonly Meaning[] = [QUOTA, AUTH, RATE, UNAVAILABLE, TIMEOUT, REJECTED, STOPPED, FAILED];
 const BY_CODE = new Map(MEANINGS.flatMap((meaning) => meaning.codes.map((code) => [code, meaning])));
 const BY_STATUS = new Map(MEANINGS.flatMap((meaning) => meaning.statuses.map((status) => [status, meaning])));
 
-/** These say that upstream has no such model, or no channel for it. */
+/** The codes for a model that upstream does not have, or for which it has no channel. */
 const MODEL_CODES = new Set(["model_not_found", "model_not_exist", "unknown_model", "no_available_channel"]);
-/** Types and codes that only repeat a status. They count if there is no HTTP status. */
+/** Types and codes that only repeat a status. They count only if the HTTP status is 200. */
 const STATUSES_OF_TYPES: ReadonlyMap<string, number> = new Map([
   ["invalid_request_error", 400],
   ["invalid_request", 400],
@@ -204,7 +204,10 @@ const NO_CREDIT =
 const TOO_MANY = /rate[ _-]?limit(?:s|ed)?\b|too many requests|请求过于频繁|请求过多/i;
 /** How OpenAI's own refusals of a field begin. */
 const BAD_FIELD = /^(?:unknown|unsupported|invalid|missing required) (?:parameter|value|type)\b/i;
-/** Names something that upstream should have stored. Without a status, "no response from the backend" is a failure and no refusal. */
+/**
+ * Matches the name of something that upstream should have stored. Without an HTTP error status, an error is only a refusal if it has such a
+ * name: "no response from the backend" is a failure.
+ */
 const NAMES_STORED =
   /previous[\s_-]?response|\b(?:resp|rs|msg|fc|call)_[\w-]{3,}|\bitem[\s_]reference|\bencrypted[\s_]content|\bcall_id\b/i;
 /** The message of a backend that does not have an item, which another backend may have stored. */
@@ -219,13 +222,13 @@ const PLAIN_CODE = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
 const PLAIN_PATH = /^[A-Za-z_][\w.[\]-]{0,199}$/;
 /** A key or an account id that has the form of a code. */
 const LIKE_A_KEY = /^(?:sk|pk|rk|org|proj)[-_]|^AIza|(?<![\w-])(?=[\w-]*\d)(?=[\w-]*[A-Za-z])[\w-]{20,}/i;
-/** The longest `param` of upstream's that callers get. A longer one is cut. */
+/** The longest `param` from upstream that callers get. A longer one is cut off. */
 const MAX_FIELD_CHARS = 200;
-/** Used if a refusal does not say how long to wait. One second would be too short for a limit per minute. */
+/** Used if a rate limit's refusal does not say how long to wait. One second would be too short for a limit per minute. */
 const DEFAULT_RETRY_AFTER_S = 5;
 
 /**
- * Converts a refusal or failure of upstream to a Problem, with `details.paid` set.
+ * Converts a refusal or failure by upstream to a Problem, with `details.paid` set.
  * @param secrets the upstream key, which must never appear in the message
  */
 export function upstreamProblem(fault: UpstreamErrorInput, secrets: readonly string[]): Problem {
@@ -298,10 +301,14 @@ function waitOf(
   return seconds === undefined ? {} : { retryAfter: seconds };
 }
 
-/** An error's fields, and the status that they and the HTTP status amount to. */
+/** An error's fields. `status` is the one that counts: the HTTP status, or the one that the fields name. */
 type UpstreamError = ErrorFields & { status: number };
 
-/** Returns the HTTP status, or the one that the body names, if the HTTP status says only that something is wrong. */
+/**
+ * Returns the status that counts. If the HTTP status is vague (200, 400, or a 5xx without a meaning of its own), it is the one that the
+ * body names. If the body names none and the HTTP status is 200, it is the one that the code or type repeats. Otherwise it is the HTTP
+ * status.
+ */
 function statusOf(httpStatus: number, { code, type, status }: ErrorFields): number {
   const isVague = httpStatus === 200 || httpStatus === 400 || (httpStatus >= 500 && !BY_STATUS.has(httpStatus));
   if (isVague && status !== undefined) return status;
@@ -319,7 +326,7 @@ function meaningOf(fault: UpstreamErrorInput, error: UpstreamError): Meaning {
   }
   const named = BY_CODE.get(code) ?? byType(error.type);
   if (named === STOPPED) return isFailure ? STOPPED : REJECTED;
-  // "server_error" says nothing that a status such as 503 or 429 does not say better.
+  // A status such as 503 or 429 is more exact than "server_error".
   if (named !== undefined && (named !== FAILED || !BY_STATUS.has(status))) return named;
   const mayRefuse =
     status === 403 || status === 501 || (status === 200 && NAMES_STORED.test(`${error.param} ${error.message}`));
@@ -333,7 +340,7 @@ function byType(type: string): Meaning | undefined {
   return meaning === FAILED ? undefined : meaning;
 }
 
-/** Reads the message of an error whose code is missing or unknown. */
+/** Reads the message of an error whose code is missing or unknown. @returns undefined if the message decides nothing */
 function meaningOfMessage(fault: UpstreamErrorInput, { status, message }: UpstreamError): Meaning | undefined {
   const hasWait = fault.retryAfter !== undefined || retryAfterInMessage(message) !== undefined;
   // Gemini uses the same words for its limits per minute, and says how long to wait.
@@ -376,7 +383,7 @@ function rejection(
   const param = isPlain(error.param, PLAIN_PATH, secrets)
     ? error.param
     : redact(error.param.slice(0, MAX_FIELD_CHARS), secrets);
-  // The words of other refusals are about the account, the address or the relay.
+  // With any other status, the message is about the account, the address or the relay.
   const isAboutRequest = httpStatus === 200 || httpStatus >= 500 || [400, 413, 422].includes(httpStatus);
   return new Problem(
     "upstream_rejected",
@@ -390,7 +397,10 @@ function rejection(
   );
 }
 
-/** Returns the code that callers get: upstream's own, unless it only repeats the type. */
+/**
+ * Returns the code that callers get: `context_length_exceeded` if only the message says so; else upstream's own code, unless it repeats the
+ * type or does not have the form of a code; or the type, if there is no code and the type is as exact as one. "" if there is none of these.
+ */
 function shownCodeOf({ code, type, message }: UpstreamError, secrets: readonly string[]): string {
   if (TOO_LONG.test(message) && !BY_CODE.has(code.toLowerCase())) return "context_length_exceeded";
   if (code === "") return byType(type) === REJECTED ? type : "";
@@ -413,7 +423,10 @@ function unknownItem(message: string, details: ProblemDetails, secrets: readonly
 /** Fields that every restricted caller sets itself. A path into one of them reveals nothing about the preset. */
 const CALLER_FIELDS = /^(?:input|previous_response_id|max_output_tokens)\b/;
 
-/** Replaces upstream's message, which may reveal the preset, by one of our own. A restricted caller gets that and upstream's code. */
+/**
+ * Converts an error for a restricted caller: replaces upstream's message, which may reveal the preset, with one of our own. Upstream's code
+ * remains. Returns any other error than `upstream_rejected` unchanged.
+ */
 export function withoutUpstreamWords(error: unknown): unknown {
   if (!(error instanceof Problem) || error.code !== "upstream_rejected") return error;
   const { param, ...details } = error.details;
@@ -425,8 +438,8 @@ export function withoutUpstreamWords(error: unknown): unknown {
 }
 
 /**
- * Extends the error for a model that upstream does not know: names the settings to change in the log's reason, and in the message if the
- * caller may see the config. Returns any other error unchanged.
+ * Extends the error for a model that upstream does not know. Adds the names of the settings to change: to the reason in the log, and to the
+ * message if the caller may see the config. Returns any other error unchanged.
  * @param settings the settings of src/config.ts that name the models, such as `defaults.model`; empty if the request names the model
  */
 export function withModelSettings(error: unknown, settings: readonly string[], isRestricted: boolean): unknown {

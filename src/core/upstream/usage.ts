@@ -21,20 +21,20 @@ const UNUSUAL = [
   ...CACHED,
   ...CACHE_TOKENS,
 ] as const;
-/** A larger number of tokens is not true of any call. */
+/** No call uses more tokens, so a larger number is wrong. */
 const MAX_TOKENS = 1e9;
 
 /**
  * Converts the `usage` of a response object to that of an answer. A usage is unknown if its names are, if a part is missing or impossible,
- * or if the parts contradict the total. Unknown tokens are never 0, because a budget would then let the call be free.
+ * or if the parts contradict the total. An unknown usage does not become 0 tokens, because the call would then be free in every budget.
  * @returns null if the usage is missing or unknown
  */
 export function usageOf(usage: unknown): Usage | null {
   if (!isRecord(usage)) return null;
-  return plainUsageOf(usage) ?? judgedUsageOf(usage);
+  return plainUsageOf(usage) ?? unusualUsageOf(usage);
 }
 
-/** Reads a usage as OpenAI sends it. This takes a fiftieth of the time that judging every name takes. @returns undefined for any other usage */
+/** Reads a usage as OpenAI sends it, in a fiftieth of the time that unusualUsageOf takes. @returns undefined for any other usage */
 function plainUsageOf(usage: JsonObject): Usage | undefined {
   for (const name of UNUSUAL) if (name in usage) return undefined;
   const input = countOf(usage["input_tokens"]);
@@ -63,7 +63,7 @@ function plainUsageOf(usage: JsonObject): Usage | undefined {
   };
 }
 
-function judgedUsageOf(usage: JsonObject): Usage | null {
+function unusualUsageOf(usage: JsonObject): Usage | null {
   const inputDetails = detailsOf(
     usage,
     FAMILIES.map(([input]) => `${input}_details`),
@@ -87,7 +87,7 @@ function judgedUsageOf(usage: JsonObject): Usage | null {
 
 type Parts = readonly [input: number, output: number];
 
-/** Returns the input and output tokens on which everything in the usage agrees; null if there are none. */
+/** Returns the input and output tokens on which all names and the total agree; null if they disagree or are missing. */
 function partsOf(usage: JsonObject, reasoning: number): Parts | null {
   const total = totalOf(usage);
   const families = FAMILIES.flatMap(([inputName, outputName]): Parts[] => {
@@ -159,7 +159,7 @@ export function priceOf(prices: Readonly<Record<string, Price>>, model: string):
   return undated !== model && Object.hasOwn(prices, undated) ? prices[undated] : undefined;
 }
 
-/** Returns what the usage says of its total; undefined if it says nothing. A total of 0 belongs to a family of zeros, if there is one. */
+/** Returns the usage's own total; undefined if it has none. A total of 0 is ignored if a family is all zeros, to which it belongs. */
 function totalOf(usage: JsonObject): unknown {
   const total = usage["total_tokens"] ?? undefined;
   const hasZeros = FAMILIES.some(([input, output]) => usage[input] === 0 && usage[output] === 0);
