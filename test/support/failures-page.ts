@@ -1,6 +1,7 @@
 // Generates docs/failures.md from the names of the tests: the fault table, and lists of other tests of failures. `npm run failures` writes
 // the page, and a unit test compares it.
 import { readFileSync } from "node:fs";
+import { ERROR_FORMS, WHATS } from "../emulator/error-families.ts";
 import { FAMILIES, menuModels } from "../emulator/menu.ts";
 import { GROUPS } from "../e2e/fault-table-families.ts";
 import { FORMS, promiseOf, promiseOnce, ROWS } from "../e2e/fault-table.ts";
@@ -47,15 +48,21 @@ const DESCRIPTIONS = new Map(
   menuModels().map(({ id, description }) => [id.replace(/^emulate\/|\/\d+$/g, ""), description]),
 );
 
-/** The description of a name, or of each of its entries. */
+/** Entries that only make the answer in which a fault shows. */
+const BASES = new Set(["everything", "reasons"]);
+
+/** The descriptions of a name's faults. */
 function describe(name: string): string {
   const entries = name.split("+").map((entry) => entry.split("/")[0] ?? "");
-  const own = entries.at(-1) ?? "";
-  return entries.length === 1 || DESCRIPTIONS.has(own) ? (DESCRIPTIONS.get(own) ?? familyOf(own)) : familyOf(own);
+  const faults = entries.length === 1 ? entries : entries.filter((entry) => !BASES.has(entry));
+  return faults.map((entry) => DESCRIPTIONS.get(entry) ?? describeMember(entry)).join(". ");
 }
 
-const familyOf = (name: string): string =>
-  FAMILIES.find(({ members }) => Object.hasOwn(members, name))?.description ?? "";
+function describeMember(name: string): string {
+  const form = ERROR_FORMS[name];
+  if (form !== undefined) return `${WHATS[form.what]?.code ?? ""} in the form ${form.dress}, place: ${form.place}`;
+  return FAMILIES.find(({ members }) => Object.hasOwn(members, name))?.description ?? "";
+}
 
 function table(): string {
   const rows = Object.entries(ROWS).map(([name, row]) => {
@@ -138,7 +145,7 @@ Faults that differ in one part of their name: the event, the field, the form.
 ${families()}
 
 Each group below has the same outcome. \`SWEEP=1 npx vitest run --project e2e test/e2e/faults-families.test.ts\` takes every entry in every form;
-without it, a large group has a sample.
+without it, each group has a sample. A dash means that JSON has no such fault, or that only a stream says the same thing twice.
 
 ${familiesTable()}
 
