@@ -189,10 +189,9 @@ export class JobRecord extends DurableObject<Env> implements JobRecordMethods {
     const instance = due === "restart" ? newInstanceId(state.job) : state.instance;
     this.#documents.write("state", { ...state, instance, deliveryInstance: instance, started: false });
     await this.#startInstance();
-    await this.#setAlarm();
   }
 
-  /** Starts the instance that answers the job. If the engine refuses, the alarm tries again. */
+  /** Starts the instance that answers the job. If the engine refuses, the alarm remains set and tries again. */
   async #startInstance(): Promise<void> {
     const state = this.#documents.read("state");
     if (state === null) return;

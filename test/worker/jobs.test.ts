@@ -360,6 +360,15 @@ describe("a job's record", () => {
     await vi.waitFor(async () => expect(await statusOf(record)).toBe("completed"), { timeout: 5_000 });
   });
 
+  test("whose instance the engine refuses again waits a minute before its alarm tries again", async () => {
+    const { record } = await acceptJob();
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 2 * MINUTE });
+    const at = Date.now();
+    await withoutEngine(record, (own) => own.alarm());
+    vi.useRealTimers();
+    expect(await runInDurableObject(record, (_, state) => state.storage.getAlarm())).toBe(at + MINUTE);
+  });
+
   test("accepts a repeated accept call with the same id as the first, and one with another id as a duplicate", async () => {
     const { job, record, spec, instance } = await acceptJob();
     expect(await record.accept(1, job, spec, "nonce")).toEqual({ accepted: true, status: "queued", instance });
@@ -396,7 +405,7 @@ describe("a job's record", () => {
     expect(await statusOf(record)).toBe("running");
   });
 
-  test("stores an answer and a payload larger than a row, in any script", async () => {
+  test("stores a payload larger than a row, in any script", async () => {
     const { job, record, spec, instance } = await acceptJob({ payload: { text: "日本語🦓".repeat(200_000) } });
     await evictDurableObject(record);
     expect(await recordOf(job).begin(2_000, instance, "a")).toEqual({ spec, attempt: 1 });
@@ -507,7 +516,7 @@ describe("an engine that fails", () => {
     expect(await calls(input)).toBe(1);
   });
 
-  test("in a step is handled by the next step, which consults the record", async () => {
+  test("before every call to upstream fails the job, and the error says that nothing was billed", async () => {
     vi.spyOn(JobRecord.prototype, "begin").mockImplementation(() => Promise.reject(new Error("away")));
     const worker = startHookWorker();
     const input = uniqueText();
