@@ -19,6 +19,6 @@ export interface Init extends RequestInit {
     signal: AbortSignal;
     headers?: Record<string, string>;
 }
-/** @throws AskError, an error of `within` or of the `token` function, or the reason of an aborted signal */
+/** @throws AskError, or an error of `within` or of the `token` function. After an abort, what it throws has no meaning: see the signal */
 export type Call = (path: string, init: Init, within: Within) => Promise<Response>;
 export declare function createCall({ url, token, fetch: send }: ClientOptions): Call;

@@ -15,11 +15,13 @@ export interface Conversation {
     id: string | null;
     ask(question: Question, options?: AskOptions): Promise<Answer>;
     stream(question: Question, options?: AskOptions): AnswerStream;
-    /** Sends the last question again, with the same parent. The new answer replaces the cached one, and is a sibling of the previous one. */
+    /**
+     * Sends the last question again, with the same parent. The new answer is a sibling of the previous answer, and replaces it in the cache.
+     */
     retry(options?: AskOptions): AnswerStream;
     /** Resumes a stream of this conversation, as `client.resume` does. */
     resume(token: ResumeToken, options?: Pick<AskOptions, "signal">): AnswerStream;
-    /** Fetches the stored turns from the first to the last answer. */
+    /** Fetches the stored turns from the first to the last answer. Resolves to an empty list if `id` is null. */
     turns(): Promise<Turn[]>;
     /** Creates another conversation that continues the answer with this id. Default: the last answer. `null` starts from the beginning. */
     branch(id?: string | null): Conversation;

@@ -6,5 +6,8 @@ export interface ServerSentEvent {
     data?: string;
     [field: string]: string | undefined;
 }
-/** @throws RangeError if an event has more than `maxChars` characters */
+/**
+ * Returns a function that decodes the next bytes to the events that they complete. The function throws a RangeError if an event has more
+ * than `maxChars` characters.
+ */
 export declare function createDecoder(maxChars?: number): (bytes: Uint8Array) => ServerSentEvent[];

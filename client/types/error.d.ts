@@ -30,6 +30,10 @@ export declare class AskError extends Error {
         headers?: Headers | undefined;
     });
 }
-/** @param response the response that was cut off. The error has its request id, but not its status, which says nothing about the failure */
+/**
+ * Creates the error for a broken connection.
+ * @param response the response that was cut off, if it had begun. The error has the response's request id, but status 0, since the status
+ * of the response says nothing about the failure
+ */
 export declare function connectionLost(response?: Response, cause?: unknown): AskError;
 export {};

@@ -7,7 +7,7 @@
  * @throws the error if another try can't help, may be billed twice, or exceeds the maximum number of retries or the maximum pause
  */
 export declare function pauseAfter(error: unknown, tries: number, begun: unknown): number;
-/** Rejects when the signal aborts. */
+/** Rejects when the signal aborts. The signal has the reason; the value of the rejection has no meaning. */
 export declare function aborted(signal: AbortSignal): Promise<never>;
-/** Resolves early if the signal aborts. */
+/** Resolves after `ms` milliseconds, or as soon as the signal aborts. */
 export declare function sleep(ms: number, signal: AbortSignal): Promise<void>;

@@ -25,7 +25,7 @@ export interface Init extends RequestInit {
   headers?: Record<string, string>;
 }
 
-/** @throws AskError, an error of `within` or of the `token` function, or the reason of an aborted signal */
+/** @throws AskError, or an error of `within` or of the `token` function. After an abort, what it throws has no meaning: see the signal */
 export type Call = (path: string, init: Init, within: Within) => Promise<Response>;
 
 export function createCall({ url, token, fetch: send }: ClientOptions): Call {
@@ -45,7 +45,7 @@ export function createCall({ url, token, fetch: send }: ClientOptions): Call {
     for (;;) {
       // An abort ends only this wait, because other requests may wait for the same credential.
       const bearer = await Promise.race([aborted(init.signal), credential(refused)]);
-      // Each call has its own `init`, so it can be changed.
+      // Each call has its own `init`, so `init` can be changed.
       if (bearer && bearer !== refused) (init.headers ??= {})["authorization"] = `Bearer ${bearer}`;
       // There is no new token, so a retry would send the refused one again.
       else if (refusal) throw refusal;

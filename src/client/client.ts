@@ -14,7 +14,7 @@ export type { AnswerStream } from "./stream.ts";
 export type { Answer, AskBody, AskEvent, Input } from "./types.ts";
 
 export interface Client {
-  /** @throws AskError, or the reason of an aborted signal */
+  /** @throws AskError, an error of the `token` function, or the reason of an aborted signal */
   ask(question: Question, options?: AskOptions): Promise<Answer>;
   stream(question: Question, options?: AskOptions): AnswerStream;
   /** Resumes a stream after the last event that was read when its `resumeToken` was copied. */

@@ -1,5 +1,5 @@
-// Decodes server-sent events (WHATWG HTML, section 9.2) from bytes. Chunks may end anywhere, and lines may end with CR, LF or CR LF. An event
-// that is incomplete when the bytes end is dropped.
+// Decodes server-sent events (WHATWG HTML, section 9.2) from bytes. Chunks may end anywhere, and lines may end with CR, LF or CR LF. An
+// event that is incomplete when the bytes end is dropped.
 
 /** The fields of one event. Fields that the client does not know are stored under the key "". */
 export interface ServerSentEvent {
@@ -12,7 +12,10 @@ export interface ServerSentEvent {
 /** The maximum number of characters in one event. The Worker accepts 8 MiB from UniAPI. */
 const MAX_CHARS = 16_777_216;
 
-/** @throws RangeError if an event has more than `maxChars` characters */
+/**
+ * Returns a function that decodes the next bytes to the events that they complete. The function throws a RangeError if an event has more
+ * than `maxChars` characters.
+ */
 export function createDecoder(maxChars = MAX_CHARS): (bytes: Uint8Array) => ServerSentEvent[] {
   const utf8 = new TextDecoder();
   let line = "";

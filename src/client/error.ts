@@ -56,7 +56,11 @@ export class AskError extends Error {
   }
 }
 
-/** @param response the response that was cut off. The error has its request id, but not its status, which says nothing about the failure */
+/**
+ * Creates the error for a broken connection.
+ * @param response the response that was cut off, if it had begun. The error has the response's request id, but status 0, since the status
+ * of the response says nothing about the failure
+ */
 export function connectionLost(response?: Response, cause?: unknown): AskError {
   return new AskError({ message: "Connection lost.", code: "connection_lost", cause }, { headers: response?.headers });
 }

@@ -22,7 +22,7 @@ export function pauseAfter(error: unknown, tries: number, begun: unknown): numbe
   return ms;
 }
 
-/** Rejects when the signal aborts. */
+/** Rejects when the signal aborts. The signal has the reason; the value of the rejection has no meaning. */
 export function aborted(signal: AbortSignal): Promise<never> {
   return new Promise((_, reject) => {
     if (signal.aborted) reject();
@@ -30,7 +30,7 @@ export function aborted(signal: AbortSignal): Promise<never> {
   });
 }
 
-/** Resolves early if the signal aborts. */
+/** Resolves after `ms` milliseconds, or as soon as the signal aborts. */
 export function sleep(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const timer = setTimeout(resolve, ms);

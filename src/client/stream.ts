@@ -9,9 +9,15 @@ import type { Answer, AskEvent } from "./types.ts";
 
 /** The events of an answer. The request is sent when the first event is read. */
 export interface AnswerStream extends AsyncIterable<AskEvent> {
-  /** The argument of `resume`, which continues after the last event that was read. The token changes with each event, so copy it as JSON. */
+  /**
+   * The argument of `resume`, which continues after the last event that was read. The token changes with each event, so copy it as JSON.
+   */
   readonly resumeToken: ResumeToken;
-  /** Reads the rest of the stream and returns the answer. */
+  /**
+   * Reads the rest of the stream and returns the answer.
+   * @throws AskError, an error of the `token` function, or the reason of an aborted signal; an AbortError if `return()` was called before
+   * the end
+   */
   answer(): Promise<Answer>;
   next(): Promise<IteratorResult<AskEvent, undefined>>;
   /** Closes the connection immediately. A `break` in a loop does the same. */
@@ -23,7 +29,7 @@ const MAX_SILENCE_MS = 30_000;
 
 /**
  * Creates the stream of one answer.
- * @param from the question, for a POST. If it is absent, the request is a GET
+ * @param from the question and where to resume, for a POST. If it is absent, the request is a GET
  * @param streamed if falsy, the answer is one JSON body, without events
  * @param conversation its id is set when the answer is complete: in a stream, just before `done` is yielded
  */
@@ -87,7 +93,8 @@ export function openStream(
             const data = JSON.parse(text as string);
             // After an abort, events that have already arrived are dropped. The catch block then throws the signal's reason.
             if (ended.aborted || event === "error") throw new AskError(data.error, response);
-            // The next event must have the next number. Only `done` may repeat the last id, because a stream that had already ended sends it again.
+            // The next event must have the next number. Only `done` may repeat the last id: a stream that had already ended sends `done`
+            // again.
             const last = token.lastEventId;
             if (
               last &&
