@@ -97,7 +97,7 @@ export function operationObject(operation: Operation): JsonObject {
   };
 }
 
-/** The errors of OpenAI's routes have OpenAI's codes. */
+/** Converts the body of an example into OpenAI's form, if the example is an error of one of OpenAI's routes. */
 function exampleFor(path: string, example: Example): Example {
   return example.status >= 400 && isOpenAiPath(path)
     ? { ...example, response: openAiExample(example.response) }
@@ -138,7 +138,8 @@ function parameterOf({ schema, ...parameter }: Parameter, examples: NamedExample
     ...parameter,
     required: parameter.in === "path",
     schema,
-    // Viewers prefill fields from `examples`, and would send every question with an example's Idempotency-Key. So only path parameters use it.
+    // Viewers prefill fields from `examples`, and would send every question with an example's Idempotency-Key. So only path parameters have
+    // `examples`.
     ...(values.length === 0
       ? {}
       : { [parameter.in === "path" ? "examples" : "x-examples"]: Object.fromEntries(values) }),

@@ -1,5 +1,5 @@
-// Converts the problems of core/lib/problem.ts into responses of OpenAPI, one per status. A new code appears automatically, in the table and
-// on every route. MEANINGS explains each code. IS_POSSIBLE excludes a status from routes that never respond with it.
+// Converts the problems of core/lib/problem.ts into responses of OpenAPI, one per status. A new code appears automatically, in the table
+// and on every route. MEANINGS explains each code. IS_POSSIBLE excludes a status from routes that never respond with it.
 import type { JsonObject } from "../core/lib/json.ts";
 import { openAiErrorBody, openAiStatus } from "../core/lib/openai-error.ts";
 import { Problem, type ProblemCode, PROBLEMS } from "../core/lib/problem.ts";
@@ -92,14 +92,14 @@ const IS_POSSIBLE: Record<number, (fails: readonly FailureKind[], isPublic: bool
   401: (fails, isPublic) => !isPublic || fails.includes("signature"),
   403: (_, isPublic) => !isPublic,
   404: (fails) => fails.includes("id") || fails.includes("repeat"),
-  // 405 means that the path does not have the method, so it belongs to no operation.
+  // A 405 means that the path does not have the method, so it is a response of no operation.
   405: () => false,
   408: (fails) => fails.includes("body"),
   409: (fails) => fails.includes("resume"),
   413: (fails) => fails.includes("body"),
   415: (fails) => fails.includes("body"),
   422: (fails) => fails.includes("repeat"),
-  // 426 answers a GET that asks for a WebSocket, at the address of an operation with another method.
+  // A 426 answers a GET that asks for a WebSocket, and the operation at that path has another method.
   426: () => false,
   429: (fails, isPublic) => fails.length > 0 || !isPublic,
   502: (fails) => fails.includes("upstream"),
@@ -161,7 +161,7 @@ function problemResponse(status: number, isOpenAi: boolean, examples?: JsonObjec
   };
 }
 
-/** Lists the possible codes, except for a 400, which may have a code of UniAPI. */
+/** Creates the schema of an error with its possible codes. A 400 may have a code of UniAPI, so its `code` can be any string. */
 function problemSchema(status: number, isOpenAi: boolean, rows: readonly Row[]): JsonObject {
   const envelope = { $ref: "#/components/schemas/Problem" };
   if (status === 400 && !isOpenAi) return envelope;
@@ -197,7 +197,7 @@ export function problemTable(): string {
   return ["| status | `code` | `type` | meaning |", "|---|---|---|---|", ...lines].join("\n");
 }
 
-/** Creates the table of the codes that are others on OpenAI's routes, in Markdown. */
+/** Creates the table of the codes that differ on OpenAI's routes, in Markdown. */
 export function openAiTable(): string {
   const lines = OPENAI_ROWS.filter(({ code, detail }) => code !== detail).map(
     ({ detail, status, type, code }) => `| \`${detail}\` | ${status} | \`${type}\` | \`${code}\` |`,

@@ -74,7 +74,9 @@ function requestSchema(schema: z.ZodMiniObject, column?: "description" | "respon
   };
 }
 
-/** Removes constraints that mean nothing in JSON: object keys are always strings, and 53 bits are only the limit of JavaScript's integers. */
+/**
+ * Removes constraints that mean nothing in JSON: object keys are always strings, and 53 bits are only the limit of JavaScript's integers.
+ */
 function removeNoise({ jsonSchema }: { jsonSchema: JsonObject }): void {
   delete jsonSchema["propertyNames"];
   if (jsonSchema["maximum"] === Number.MAX_SAFE_INTEGER) delete jsonSchema["maximum"];
@@ -87,8 +89,8 @@ function withoutDocumentKeys({ $schema: _schema, $id: _id, ...schema }: JsonObje
 }
 
 /**
- * The schemas type `type` and `code` as plain strings, but API readers need the values. `code` gets examples instead of an enum, because a
- * 400 may carry a code of UniAPI's.
+ * Adds the values of an error's `type` and `code`, which are plain strings in src/contract. `type` gets an enum. `code` gets only examples,
+ * because a 400 may have a code of UniAPI.
  */
 function enumerateProblems(schema: unknown): void {
   const error = (schema as { properties: { error: { properties: Record<string, JsonObject> } } }).properties.error
