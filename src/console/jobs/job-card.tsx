@@ -68,7 +68,10 @@ const TONES = {
   delivered: "good",
 } as const;
 
-/** Returns the milliseconds until the next reload, when the next attempt is due; undefined once the job is finished. */
+/**
+ * Returns the milliseconds until the next reload: until the next attempt is due, within MIN_RELOAD_MS and MAX_RELOAD_MS. Undefined once the
+ * job has ended and its delivery is over.
+ */
 function reloadDelay({ status, delivery, next_at }: JobView): number | undefined {
   if (status !== "queued" && status !== "running" && delivery?.status !== "pending") return undefined;
   const due = (delivery?.next_at ?? next_at ?? 0) * 1_000 - Date.now();

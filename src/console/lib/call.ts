@@ -7,11 +7,11 @@ import type { Account } from "./account.ts";
 export interface Failure {
   message: string;
   code: string;
-  /** Empty if there was no response. */
+  /** Empty if there was no response, or if the response does not have the id. */
   requestId: string;
-  /** HTTP status; 200 for an error within a stream, 0 if no response arrived or the connection broke. */
+  /** HTTP status; 200 also for an error within a stream, 0 if no response arrived, the connection broke, or the error is the page's own. */
   status: number;
-  /** Whether the Worker allows another try. */
+  /** Whether another try may help, and the Worker does not forbid it. */
   retryable: boolean;
 }
 

@@ -20,7 +20,7 @@ export interface Ownership {
   writeSession: WriteSession;
 }
 
-/** Takes over the stored session if it belongs to this account, and clears it if it belongs to another. */
+/** Takes over the stored session if it belongs to this account, clears it if it belongs to another, and leaves it if that is unknown. */
 export async function claimOwnership(account: Account): Promise<Ownership> {
   const isCleared = watchForClear();
   const inertWriter = createSessionWriter();
@@ -56,7 +56,7 @@ const DIGEST_BYTES = 6;
 
 /**
  * Returns a prefix of the hash of the key, or of the token's subject: long enough to distinguish accounts, too short to reveal the
- * credential.
+ * credential. Null without a credential, and for a token that does not name its subject.
  */
 async function digestOf({ credential, kind }: Account): Promise<string | null> {
   try {
@@ -70,7 +70,10 @@ async function digestOf({ credential, kind }: Account): Promise<string | null> {
   }
 }
 
-/** Returns the claims that determine the owner: `sub` of session tokens, `iss` and `sub` of an identity provider's tokens. */
+/**
+ * Returns the claims that determine the owner: `sub` of session tokens, `iss` and `sub` of an identity provider's tokens. Undefined if
+ * there is no `sub`.
+ */
 function subjectOf(token: string): string | undefined {
   const [{ alg }, { iss, sub }] = token.split(".", 2).map(decodePart) as [
     Record<string, unknown>,

@@ -31,7 +31,8 @@ export function unplacedRuns(conversation: Conversation): PendingRun[] {
 
 /**
  * Adds a turn for each pending run that has none. Its parent is the turn with the answer that the run follows, or null if the tree does not
- * contain that answer. Shows the branch of the run that the page followed last, if that run's turn is among the added ones.
+ * contain that answer. Shows the branch of the run that the page followed last, if that run's turn is among the added ones. Otherwise the
+ * same branch as before is on display.
  * @param sentByAccount whether this account is known to have sent the questions
  * @param account the account that would resume them
  * @returns the turn to resume without asking the user, or null
@@ -55,9 +56,9 @@ export function placeRuns(conversation: Conversation, sentByAccount: boolean, ac
 /**
  * Whether a run may be resumed without asking the user. Resuming a run with events only reads them and never starts a call.
  *
- * A question that has received no event is sent again. Its key ensures that it is paid once, but only within a day, and only for the account
- * that sent it. Several people can share a key, so another person may have signed in after the reload. With a credential, the question is
- * therefore sent again only if this account was able to read the answer that it follows.
+ * A question that has received no event is sent again. Its key ensures that it is paid once, but only within a day, and only for the
+ * account that sent it. Several people can share a key, so another person may have signed in after the reload. With a credential, the
+ * question is therefore sent again only if this account was able to read the answer that it follows.
  */
 function canResume(turn: Turn, stopped: boolean, { credential }: Account): boolean {
   if (turn.lastEventId !== "") return true;

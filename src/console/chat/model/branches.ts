@@ -1,5 +1,5 @@
-// Reads the branches from before a reload into the tree, by the ids of their last answers. A branch that can't be read right now stays
-// stored. A branch that can never be read again is reported as gone.
+// Reads the branches from before a reload into the tree, by the ids of their last answers. The id of a branch that can't be read right now
+// remains stored. A branch that can never be read again is reported as gone.
 import type { Turn as StoredTurn } from "../../../client/client.ts";
 import { type Account, mayReadById } from "../../lib/account.ts";
 import { call, type Failure, failureOf } from "../../lib/call.ts";
@@ -61,7 +61,7 @@ export class Branches {
   }
 }
 
-/** The times at which recent answers arrived, including this turn's if it has an answer. */
+/** When the answers of the last KV_DELAY_MS arrived, by id, in Unix milliseconds. Adds this turn's answer, if it has one, as of now. */
 export function receivedAtWith({ answer }: Turn): Record<string, number> {
   const now = Date.now();
   const recent = Object.entries(readSession().receivedAt).filter(([, at]) => now - at <= KV_DELAY_MS);

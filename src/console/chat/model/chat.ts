@@ -107,7 +107,7 @@ export class Chat {
     return this.#send(turn, turn.input ?? "", { ...(turn.fields ?? fallback), cache: "refresh" });
   }
 
-  /** Sends another question after the same parent, which starts a branch beside the turn. */
+  /** Sends another question after the same parent. The question starts a branch beside the turn. */
   branch(turn: Turn, input: Input, fields: Fields): Promise<void> {
     return this.#send(turn, input, fields);
   }
@@ -153,7 +153,7 @@ export class Chat {
     await this.#restoreRuns();
   }
 
-  /** Continues without the conversation that can't be read. The conversation stays stored, and its pending runs are still resumed. */
+  /** Continues without the conversation that can't be read. Its ids remain stored, and its pending runs are still resumed. */
   async continueWithout(): Promise<void> {
     if (this.#state.name !== "unreadable") return;
     this.#state = { name: "idle" };
@@ -168,7 +168,7 @@ export class Chat {
     this.conversation.changed();
   }
 
-  /** Shows the unclaimed runs, because the user claims them. */
+  /** Shows the unclaimed runs. Call this when the user claims them. */
   async showUnclaimed(): Promise<void> {
     this.unclaimed = 0;
     await this.#placeRuns();
@@ -218,7 +218,7 @@ export class Chat {
     await this.ownershipClaimed;
     if (Date.now() - turn.sentAt >= KEY_LIFETIME_MS) turn.sentAt = Date.now();
     turn.sentByAccount = true;
-    // Stored before anything is sent, because the page may be closed at any time.
+    // The run is stored before anything is sent, because the page may be closed at any time.
     this.#storeRun(turn);
     try {
       for await (const event of streamTurn(this.account, turn, abort.signal)) this.#addEvent(turn, event);

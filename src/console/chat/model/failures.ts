@@ -1,5 +1,5 @@
-// Decides whether a failure proves that a run has ended or an answer is gone. In doubt it does not: resuming a run by its key and reading an
-// id again are free, but giving up after a temporary failure would lose a paid answer.
+// Decides whether a failure proves that a run has ended or an answer is gone. In case of doubt, the failure proves nothing: resuming a run
+// by its key and reading an id again are free, but giving up after a temporary failure would lose a paid answer.
 import type { Failure } from "../../lib/call.ts";
 
 /** The time that KV may take to show a new turn everywhere, in milliseconds. */

@@ -1,4 +1,4 @@
-// Shows the function calls that the model requests. The console can't run them, so the user enters their output to continue.
+// Shows the function calls that the model requests. The console can't run the functions, so the user enters their output to continue.
 import { useState } from "preact/hooks";
 import { isServer } from "../../lib/account.ts";
 import { Field } from "../../ui/field.tsx";

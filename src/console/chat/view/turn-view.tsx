@@ -31,7 +31,7 @@ export function TurnView({ chat, turn, account, fields, focusComposer }: TurnPro
     // The button is disabled while an answer arrives.
     if (document.activeElement !== editButton.current) focusComposer();
   });
-  // Another branch is on display now.
+  // Closes the editor when another branch is on display.
   useEffect(() => setEdited(null), [turn]);
   const streaming = turn.state === "streaming";
   return (
