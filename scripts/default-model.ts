@@ -35,7 +35,10 @@ export async function fetchModels(baseUrl: string, key: string): Promise<ListedM
   return models;
 }
 
-/** Reads models from UniAPI's list, sorted by name. Names and dates are printed to a terminal, so only plain ones are accepted. */
+/**
+ * Reads the models from UniAPI's list, and sorts them by name. Names and dates are printed to a terminal, so a model whose name is not
+ * plain is omitted, and a date that is not plain is undefined. Returns an empty list if the body has no list.
+ */
 export function modelsFrom(body: unknown): ListedModel[] {
   const data = field(body, "data");
   if (!Array.isArray(data)) return [];

@@ -1,6 +1,6 @@
-// npm run deploy [-- ARGUMENTS OF wrangler deploy]: checks the production secrets, deploys the Worker with them, and prints a curl command to
-// try. `-- --dry-run` does everything but the upload. `-- --secrets-file FILE` uses another file. Workers Builds have no secrets file, so
-// there the Worker's existing secrets remain. The script never prints a secret.
+// npm run deploy [-- ARGUMENTS OF wrangler deploy]: checks the production secrets, deploys the Worker with them, and prints a curl command
+// to try. `-- --dry-run` does everything but the upload. `-- --secrets-file FILE` uses another file. Workers Builds have no secrets file,
+// so there the Worker's existing secrets remain. The script never prints a secret.
 import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -35,7 +35,10 @@ export function secretsRefusal(file: string, text: string | undefined): string |
     : `${file}:\n${mistakes.map((one) => `  ${one}`).join("\n")}\nnpm run setup fills in what is missing.`;
 }
 
-/** In Workers Builds (used by the Deploy button), the secrets are stored only at Cloudflare. A deployment does not change them. */
+/**
+ * Whether to deploy without a file of secrets. Workers Builds (used by the Deploy button) have no such file: the secrets are stored only at
+ * Cloudflare, and a deployment does not change them.
+ */
 export function usesDeployedSecrets(
   file: string,
   text: string | undefined,

@@ -1,5 +1,5 @@
-// npm run probe [-- --yes --models a,b --follow-ups N --emulator]: tests UniAPI behavior that its documentation leaves open, using the key in
-// .dev.vars. The script prints each request, the answer without secrets, and a verdict. It changes nothing in the project.
+// npm run probe [-- --yes --models a,b --follow-ups N --emulator]: tests UniAPI behavior that its documentation leaves open, using the key
+// in .dev.vars. The script prints each request, the answer without secrets, and a verdict. It changes nothing in the project.
 import { randomBytes } from "node:crypto";
 import { createInterface } from "node:readline/promises";
 import { parseArgs } from "node:util";
@@ -292,7 +292,10 @@ function createSend(baseUrl: string, key: string): Send {
   };
 }
 
-/** Returns the lines to print for an answer: the relevant fields first, then the names of all others. */
+/**
+ * Returns the lines to print for an answer. For a response object: the relevant fields first, then the names of all others. For the
+ * balance: its shape. For a stream: the first and the last lines. For anything else: the whole body.
+ */
 function summarize(path: string, reply: Reply): string[] {
   const json = jsonOf(reply);
   if (path === BALANCE.path) return [JSON.stringify(shapeOf(json))];

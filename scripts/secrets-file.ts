@@ -57,7 +57,10 @@ const entries = (value: string | undefined): string[] =>
     .filter((entry) => entry !== "");
 const isBase64 = (text: string): boolean => /^[A-Za-z0-9+/]+={0,2}$/.test(text);
 
-/** Parses the text of a file, which is JSON or dotenv. @throws Error if JSON is not an object of strings */
+/**
+ * Parses the text of a file. Text that begins with `{` is JSON, any other text dotenv.
+ * @throws Error if JSON is not an object of strings
+ */
 export function parseSecrets(text: string): Secrets {
   const secrets: Secrets = {};
   const values: unknown = isJson(text) ? JSON.parse(text) : parseEnv(text);

@@ -1,6 +1,6 @@
-// npm run setup: asks for the UniAPI key, generates the other secrets, and writes .dev.vars and .production.vars (both git-ignored, mode 0600).
-// Then it fetches the models that UniAPI lists for the key, and lets the user choose the default model. It replaces an existing value only
-// on request.
+// npm run setup: asks for the UniAPI key, generates the other secrets, and writes .dev.vars and .production.vars (both git-ignored, mode
+// 0600). Then it fetches the models that UniAPI lists for the key, and lets the user choose the default model. It replaces an existing
+// value only on request.
 import { writeFileSync } from "node:fs";
 import { createInterface } from "node:readline/promises";
 import { parseArgs } from "node:util";
@@ -30,7 +30,7 @@ const DEV_HEADER = `# For npm start on this machine; git-ignored. SERVER_KEYS is
 export interface Plan {
   dev: Secrets;
   production: Secrets;
-  /** The server key that this run generated, to be shown once. */
+  /** The server key that this run generated, to be shown once; undefined if there was one already. */
   newServerKey: string | undefined;
 }
 
@@ -38,6 +38,7 @@ export interface Plan {
  * Decides which values to write: all that are missing, and the UniAPI key if the user gave another one. The local machine and production
  * have different ID_KEYS and SESSION_KEYS, so that ids and sessions of one are invalid in the other.
  * @param key the UniAPI key that the user gave. If undefined, the existing key is used
+ * @throws Error if there is no UniAPI key at all
  */
 export function planSetup(dev: Secrets, production: Secrets, key: string | undefined): Plan {
   const known = key ?? nonEmpty(production["UNIAPI_KEY"]) ?? nonEmpty(dev["UNIAPI_KEY"]);
