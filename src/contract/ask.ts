@@ -52,8 +52,8 @@ const responsesFields = Object.fromEntries(
 ) as ResponsesFields;
 
 /**
- * The body of POST /v1/responses from a server caller. Only fields that the Worker itself reads are checked; unknown fields are accepted.
- * Nulls are not removed, because upstream gives them a meaning.
+ * The body of POST /v1/responses. Only fields that the Worker itself reads are checked; unknown fields are accepted. A restricted caller's
+ * fields are checked later (core/request/restrict.ts). Nulls are not removed, because upstream gives them a meaning.
  */
 export const ResponsesRequest = z.looseObject(responsesFields);
 export type ResponsesRequest = z.infer<typeof ResponsesRequest>;

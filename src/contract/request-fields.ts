@@ -19,7 +19,7 @@ export interface RequestField {
   askSchema?: z.ZodMiniType;
   /** One line for the documents: what the field means on /ask. */
   description: string;
-  /** A form body's value is taken as a string, even if it looks like JSON. A row whose schema is a string does not need it. */
+  /** A form's value of this field is a string, even if it looks like JSON. A row whose schema is a string does not need this mark. */
   plainText?: true;
   restricted: Restricted;
   /** The field that a preset's `allow` must list in place of this one. */
@@ -196,7 +196,7 @@ export const OWN_FIELDS = {
   },
 } as const satisfies Record<string, OwnField>;
 
-/** Fields that are refused for every caller, because they store state in the shared upstream account. Each has its replacement. */
+/** Fields that are refused for every caller, because they use state in the shared upstream account. The values are the remedies. */
 export const REFUSED_FIELDS: Readonly<Record<string, string>> = {
   background: "use `stream` instead, which has no time limit of its own",
   conversation: "continue with `previous_response_id` instead",
@@ -209,7 +209,10 @@ export const REQUEST_FIELDS: ReadonlyMap<string, RequestField> = new Map<string,
   ...Object.entries(OWN_FIELDS),
 ]);
 
-/** Names of the fields that identify a restricted caller to UniAPI. The Worker sets them itself, and no preset can allow them. */
+/**
+ * Names of the fields by which UniAPI distinguishes end users. A restricted caller can't set them, and no preset can allow them: the Worker
+ * sets `safety_identifier` and `prompt_cache_key` itself.
+ */
 export const IDENTITY_FIELDS: ReadonlySet<string> = new Set(
   Object.entries<RequestField>(UPSTREAM_FIELDS).flatMap(([name, row]) => (row.restricted === "never" ? [name] : [])),
 );
