@@ -6,9 +6,10 @@ import { base64 } from "../lib/bytes.ts";
 
 /**
  * `whsec_`, then base64. The specification requires at least 24 bytes, but its authors' own examples have fewer, so any length is accepted.
- * Without `whsec_`, at least 16 characters, because a short word is more likely a mistake.
+ * Without `whsec_`, at least 16 characters are required, because a short word is more likely a mistake.
  */
-export const STANDARD_SECRET = /^(?:whsec_(?=.)|(?=.{16}))(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}(?:==)?|[A-Za-z0-9+/]{3}=?)?$/;
+export const STANDARD_SECRET =
+  /^(?:whsec_(?=.)|(?=.{16}))(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}(?:==)?|[A-Za-z0-9+/]{3}=?)?$/;
 
 /** Decodes a secret. @returns null if the secret does not have the form of STANDARD_SECRET */
 export function signingKey(secret: string): Uint8Array<ArrayBuffer> | null {
@@ -17,7 +18,8 @@ export function signingKey(secret: string): Uint8Array<ArrayBuffer> | null {
 }
 
 /**
- * Splits a setting into secrets of senders. Some senders show the version before each secret (`v1,whsec_…`), and separate secrets by spaces.
+ * Splits a setting into secrets of senders. Some senders show the version before each secret (`v1,whsec_…`), and separate secrets with
+ * spaces.
  */
 export function splitSecrets(value: string): string[] {
   return value.split(/[\s,]+/).filter((entry) => entry !== "" && entry !== "v1");

@@ -56,13 +56,16 @@ export interface BudgetUsage {
 
 /** The methods of one budget's Durable Object. `at` is the caller's time in milliseconds since 1970. */
 export interface BudgetMethods {
-  /** Counts one request. If it exceeds a limit, it is not counted, and that limit is returned. */
+  /** Counts one request. @returns the limit that the request exceeds, in which case it is not counted; null if there is none */
   admit: (at: number, perMinute: number | undefined, token: TokenCap | undefined) => Promise<ExceededLimit | null>;
-  /** Adds a call's worst case to the sums of the day, if the limits allow it. `settle` replaces it. */
+  /**
+   * Adds a call's worst case to the sums of the day. `settle` replaces it.
+   * @returns the limit that the worst case exceeds, in which case nothing is added; null if there is none
+   */
   hold: (at: number, id: string, worst: Cost, limits: BudgetLimits) => Promise<ExceededLimit | null>;
   /** Replaces a hold with the real cost, on the day of the hold. Does nothing if the id is unknown or already settled. */
   settle: (id: string, cost: Cost) => Promise<void>;
-  /** Adds to the sums of the day, whatever the limits are. */
+  /** Adds to the sums of the day, even beyond the limits. */
   count: (at: number, tally: Tally) => Promise<void>;
   usage: (at: number, tokenId?: string) => Promise<BudgetUsage>;
 }

@@ -5,7 +5,7 @@ export interface Caller {
   kind: "server" | "anonymous" | "publishable" | "session" | "jwt" | "hook" | "job";
   /** The pseudonymous id under which the caller's data is stored: 22 characters. */
   owner: string;
-  /** The presets and limits of a restricted caller; undefined for a server caller, which has full trust. */
+  /** Undefined for a caller with full trust: a server caller, its job, or an anonymous caller under ENVIRONMENT=local. */
   grant?: Grant;
   /** The budgets that the caller spends from, narrowest first. */
   budgets: readonly CallerBudget[];

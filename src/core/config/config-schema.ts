@@ -11,7 +11,7 @@ import { HEADER_NAME, isTransportHeader } from "../lib/http-headers.ts";
 export const NAME = /^[a-z0-9][a-z0-9_-]{0,63}$/;
 export const NAME_RULE = "1 to 64 of a-z, 0-9, _ and -, the first a letter or digit";
 
-/** Secrets that no hook or callback may use, since it would give them to a third party. */
+/** Secrets that no hook or callback may use, because a third party would have to know them. */
 const OWN_SECRETS = new Set(["UNIAPI_KEY", "SERVER_KEYS", "ID_KEYS", "SESSION_KEYS", "TURNSTILE_SECRET"]);
 
 /** The message for a setting that is wrong or missing. @param what continues the sentence "must be …" */

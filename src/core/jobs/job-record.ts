@@ -49,13 +49,20 @@ export interface JobRecordMethods {
     nextAt: number | null,
   ): Promise<void>;
 
-  /** Delivers the outcome again. Replaces a delivery that is waiting for its next attempt. @throws Error if no instance can be started */
+  /**
+   * Delivers the outcome again. Replaces a delivery that is waiting for its next attempt.
+   * @returns `unfinished` if there is no outcome yet; `nothing to deliver` if the job has no callback or does not exist
+   * @throws Error if no instance can be started
+   */
   redeliver(): Promise<"accepted" | "unfinished" | "nothing to deliver">;
 
-  /** Returns the body of GET /jobs/{id}, or null. @param owner the owner that asks; it sees its own jobs and those of hooks */
+  /**
+   * Returns the body of GET /jobs/{id}; null if the job does not exist or the owner must not see it.
+   * @param owner the owner that asks; it sees its own jobs and those of hooks
+   */
   view(owner: string): Promise<JobView | null>;
 
-  /** Reads the spec and the outcome; null while there is no outcome. */
+  /** Reads the spec and the outcome; null if there is no outcome yet. */
   readOutcome(): Promise<{ spec: JobSpec; outcome: JobOutcome } | null>;
 }
 

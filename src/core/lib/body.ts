@@ -26,7 +26,7 @@ export async function readBody(request: Request, maxBytes: number, deadline: Dea
   if (declared > maxBytes) throw tooLarge(maxBytes);
   if (declared === 0 || declared > MAX_BUFFERED_BYTES)
     return await readBytes(request, maxBytes, deadline, () => tooLarge(maxBytes));
-  // A single deadline for the whole read is enough, because progress does not extend it. The read itself ends with the response.
+  // A single deadline for the whole read is enough, because progress does not extend it. A read that misses it ends with the response.
   const bytes = await deadline(request.bytes());
   if (bytes.length > maxBytes) throw tooLarge(maxBytes);
   return bytes;

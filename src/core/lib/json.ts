@@ -4,7 +4,7 @@ import { Problem } from "./problem.ts";
 /** No reasonable request or schema is deeper. A limit is needed because V8's JSON.stringify recurses. */
 export const MAX_JSON_DEPTH = 128;
 
-/** How many values a JSON body may have. Schemas, Maps and Sets see a body only after it was counted. */
+/** How many values a JSON body may have. Schemas, Maps and Sets process a body only after its values were counted. */
 export interface JsonLimits {
   /** All keys of all objects and all elements of all lists. */
   values: number;
@@ -13,7 +13,7 @@ export interface JsonLimits {
 }
 
 export const JSON_LIMITS = {
-  /** For restricted callers, and for every form. */
+  /** For restricted callers, and for every caller's HTML forms. */
   restricted: { values: 5_000, fields: 64 },
   /** For the events of hooks, which have more fields than our own requests. */
   hook: { values: 20_000, fields: 20_000 },
@@ -62,7 +62,7 @@ export function parseRoundedJson(text: string): unknown {
   }
 }
 
-/** Matches wherever an integer beyond 2^53 can begin. A fraction's digits follow a point, and a string's first digit a quote. */
+/** Matches where an integer beyond 2^53 may begin, but neither a fraction's digits, which follow a point, nor a string's first digit. */
 const MAYBE_LARGE_INTEGER = /(?:^|[[:,\s-])[1-9]\d{15}/;
 
 /** The parts of "JSON.parse source text access" (ECMAScript 2026), which TypeScript's library does not have yet. */
@@ -75,7 +75,8 @@ const json = JSON as unknown as {
  * Returns parsed JSON in which integers beyond 2^53 are exact. A reviver is slow, so only a text that may have such an integer is parsed
  * again, and the caller can check the size of `value` first.
  *
- * The integers are BigInts. Unlike objects of JSON.rawJSON, they survive the structured clone of an RPC, and no code takes them for records.
+ * By default, the integers become BigInts. Unlike objects of JSON.rawJSON, BigInts survive the structured clone of an RPC, and no code
+ * takes them for records.
  * @param value the result of parseRoundedJson
  * @param convert what an integer beyond 2^53 becomes
  */
@@ -91,7 +92,7 @@ export function restoreIntegers(
       return source !== undefined && /^-?\d+$/.test(source) ? convert(source) : leaf;
     });
   } catch {
-    // A reviver recurses, so a value that is nested too deep overflows the stack. Such a value is not passed on.
+    // A reviver recurses, so a value that is nested too deep overflows the stack. Such a value can't be serialized either.
     return value;
   }
 }

@@ -1,9 +1,9 @@
-// Errors on OpenAI's routes. Their clients compare OpenAI's own pairs of `type` and `code`, so a Problem gets the pair that OpenAI sends in
-// its place, and our code moves to `detail_code` (docs/contract.md §8).
+// Errors on OpenAI's routes. Their clients compare OpenAI's own pairs of `type` and `code`. So a Problem gets the pair that OpenAI sends
+// for the same failure, and our code moves to `detail_code` (docs/contract.md §8).
 import type { ProblemBody } from "../../contract/problem.ts";
 import type { Problem, ProblemCode } from "./problem.ts";
 
-/** A pair of OpenAI's, and the status that it has there if ours is another one. */
+/** OpenAI's `type` and `code` of an error, and OpenAI's status if it differs from ours. */
 type OpenAiError = readonly [type: string, code: string, status?: number];
 
 const QUOTA: OpenAiError = ["insufficient_quota", "insufficient_quota", 429];
@@ -17,7 +17,7 @@ const OPENAI_ERRORS: Partial<Record<ProblemCode, OpenAiError>> = {
   budget_exceeded: QUOTA,
   upstream_quota: QUOTA,
 };
-/** The pair of every other problem with this status. A status that is not listed has our own type and code. */
+/** The pairs of all other problems, by status. A problem whose status is not listed has our own type and code. */
 const BY_STATUS: Readonly<Record<number, OpenAiError>> = {
   500: ["server_error", "server_error"],
   502: ["server_error", "server_error"],
@@ -30,7 +30,7 @@ export function openAiStatus(problem: Problem): number {
   return pairOf(problem)?.[2] ?? problem.status;
 }
 
-/** Returns the error's body on OpenAI's routes: HTTP errors, and the `error` of an event. */
+/** Returns the error's body on OpenAI's routes. It is the body of an HTTP error, and has the `error` of an event. */
 export function openAiErrorBody(problem: Problem, requestId: string): ProblemBody {
   const { error } = problem.body(requestId);
   const [type, code] = pairOf(problem) ?? [error.type, error.code];

@@ -90,7 +90,7 @@ export function fieldProblem(issue: z.core.$ZodIssue | undefined, fields: JsonOb
 }
 
 function expectation(issue: z.core.$ZodIssue | undefined, fields: JsonObject): string {
-  // A schema for numbers expects another type than BigInt, but it is the value that is wrong.
+  // A BigInt has another type than a schema for numbers expects. To the caller, its value is wrong, not its type.
   if (issue?.code === "invalid_type" && (issue.expected === "number" || issue.expected === "int")) {
     const value = issue.path.reduce<unknown>((parent, step) => (parent as JsonObject)[String(step)], fields);
     if (typeof value === "bigint") return "must be a number between -9007199254740991 and 9007199254740991";
@@ -121,7 +121,7 @@ const TYPE_NAMES: Record<string, string> = {
   object: "an object",
 };
 
-/** Writes paths as OpenAI does: `text.format.type`, `tools[0].type`. */
+/** Writes a path as OpenAI does, such as `text.format.type` or `tools[0].type`, in at most 120 characters. */
 function pathOf(path: readonly PropertyKey[]): string {
   let out = "";
   for (const step of path)

@@ -51,7 +51,7 @@ export const PROBLEMS = {
 
 export type ProblemCode = keyof typeof PROBLEMS;
 
-/** Codes for which a retry is pointless. */
+/** Codes for which a retry is pointless, although clients retry their statuses. */
 const NON_RETRYABLE: ReadonlySet<ProblemCode> = new Set<ProblemCode>([
   "request_timeout",
   "stream_lost",
@@ -68,7 +68,7 @@ export interface ProblemDetails {
   upstreamCode?: string;
   /** Seconds after which a retry makes sense, sent as `Retry-After`. */
   retryAfter?: number;
-  /** The seconds of upstream's own `Retry-After`. Absent if upstream sent none; `retryAfter` is then from its message, or a guess. */
+  /** The seconds of upstream's own `Retry-After`. Absent if upstream sent none; `retryAfter` may then be from its message, or a guess. */
   upstreamRetryAfter?: number;
   /** Whether upstream may have billed the failed call; absent if upstream was not called. */
   paid?: "unpaid" | "maybe";
@@ -101,7 +101,7 @@ export class Problem extends Error {
     return PROBLEMS[this.code][0];
   }
 
-  /** False if a retry is pointless or might be billed twice. Sent as `x-should-retry: false`, which OpenAI's SDKs obey. */
+  /** False if clients would retry, but should not: it is pointless or might be billed twice. Then sent as `x-should-retry: false`. */
   get isRetryable(): boolean {
     return !NON_RETRYABLE.has(this.code) && this.details.paid !== "maybe";
   }
@@ -191,7 +191,7 @@ function isProblem(thrown: unknown): thrown is Problem {
 
 /**
  * Returns an error's class name for the log, or the type of any other thrown value. Other code can set `name` to anything, such as a
- * caller's words or a key. So a name that does not look like an error class is replaced by "Error".
+ * caller's words or a key. So a name that does not look like an error class is replaced with "Error".
  */
 export function errorNameOf(thrown: unknown): string {
   try {

@@ -27,9 +27,9 @@ export class FrameSplitter {
   readonly #maxBytes: number;
   #chunks: Uint8Array[] = [];
   #size = 0;
-  /** The last bytes were a line end, so another line end completes the frame. Also true at the start of the stream. */
+  /** Whether the last bytes were a line end, so that another one completes the frame. Also true at the start of the stream. */
   #lineEmpty = true;
-  /** The last byte was a CR. An LF after it belongs to the same line end. */
+  /** Whether the last byte was a CR. An LF after it belongs to the same line end. */
   #afterCr = false;
 
   constructor(maxBytes: number) {

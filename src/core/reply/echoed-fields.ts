@@ -1,10 +1,11 @@
-// Reads the request fields that a response object echoes, in the shapes that the Open Responses specification requires. Relays leave them
-// out, send null or a wrong type, or use the Chat Completions API's nesting. A reader returns undefined for a value without content.
+// Reads the request fields that a response object echoes, in the shapes that the Open Responses specification requires. Relays omit them,
+// send null or a wrong type, or use the Chat Completions API's nesting. Unless noted otherwise, a reader returns undefined for a value
+// without content.
 import type { DefaultedFields } from "../../contract/response.ts";
 import { isRecord, type JsonObject, recordsOf, textOf } from "../lib/json.ts";
 import { jsonTextOf } from "../upstream/output.ts";
 
-/** The fields that a stored response keeps, so that GET returns them as POST did. `metadata` has its own place in a turn. */
+/** The fields that are added to a response before it is stored, so that GET returns them as POST did. A turn has its own `metadata`. */
 const STORED = [
   "max_output_tokens",
   "max_tool_calls",
@@ -113,7 +114,7 @@ export function metadataOf(value: unknown): JsonObject | undefined {
   return Object.fromEntries(entries.map(([key, text]) => [key, jsonTextOf(text)]));
 }
 
-/** Reads `reasoning`. Each key that upstream does not echo has the request's value, or null. */
+/** Reads `reasoning`. Each key that upstream does not echo has the request's value, or null. @returns null if neither has `reasoning` */
 export function reasoningOf(echoed: unknown, requested: unknown): JsonObject | null {
   const [first, second] = [echoed, requested].filter(isRecord);
   if (first === undefined) return null;
@@ -123,7 +124,7 @@ export function reasoningOf(echoed: unknown, requested: unknown): JsonObject | n
 
 const PLAIN_TEXT = { type: "text" };
 
-/** Reads `text`. It always has a format; one that upstream does not echo is the request's. */
+/** Reads `text`. It always has a format: the one that upstream echoes, or else the request's, or else plain text. */
 export function textOptionsOf(echoed: unknown, requested: unknown): JsonObject {
   const own = isRecord(requested) ? requested : undefined;
   const options = isRecord(echoed) ? echoed : (own ?? {});

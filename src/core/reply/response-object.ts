@@ -1,6 +1,6 @@
-// Completes the response object of /v1/responses, and the items and parts in its events. Adds the keys that the Open Responses
-// specification requires, at every level, since many relays leave them out. Replaces upstream's ids and error messages, and hides a preset's
-// fields from restricted callers.
+// Completes the response object of /v1/responses. Adds the keys that the Open Responses specification requires and that many relays omit;
+// stream-repair.ts has already completed the items. Replaces upstream's ids and error messages, and hides a preset's fields from restricted
+// callers.
 import { isRecord, type JsonObject, objectOf, textOf } from "../lib/json.ts";
 import { unixSeconds } from "../lib/unix-seconds.ts";
 import { type DefaultedFields, DEFAULTS } from "../../contract/response.ts";
@@ -30,10 +30,10 @@ export interface ResponseContext {
   restricted: boolean;
 }
 
-/** What a restricted caller sees of the fields that only its preset may have set. */
+/** Replaces upstream's response as the source of fields that a restricted caller must not see, because its preset may have set them. */
 const NOTHING: JsonObject = {};
 
-/** Adds the required keys that are missing. @param response upstream's object, either complete or as in a stream's early events */
+/** Adds the required keys that are missing. @param response upstream's object, either finished or as in a stream's first events */
 export function completeResponse(response: JsonObject, context: ResponseContext): JsonObject {
   const { request, restricted, now } = context;
   // Upstream also echoes what a preset set. A restricted caller gets only the values of its own request.
@@ -90,7 +90,7 @@ function addUnknownKeys(complete: JsonObject, response: JsonObject): JsonObject 
   return complete;
 }
 
-/** Replaces upstream's message, which may name its accounts. A failed response always has an error. */
+/** Replaces upstream's message, which may name its accounts. @returns null if there is no error; a failed response always has one */
 function completeError(error: unknown, status: string): JsonObject | null {
   const { code, message } = typeof error === "string" ? { code: "", message: error } : objectOf(error);
   const isEmpty = textOf(code) === "" && textOf(message) === "";

@@ -82,8 +82,8 @@ export function readLastEventId(headers: Headers): { run: string; n: number } | 
 }
 
 /**
- * Whether a request resumes a stream without repeating the question: it has both headers, and its body is empty or only `stream: true`.
- * A reloaded page may have stored the ids but not the question.
+ * Whether a request resumes a stream without repeating the question: it has Idempotency-Key and Last-Event-ID, and its body is empty or has
+ * only `stream: true`. A reloaded page may have stored the ids but not the question.
  */
 export function isBodilessResume(headers: Headers, text: string): boolean {
   if (!headers.has("idempotency-key") || !headers.has("last-event-id")) return false;
@@ -92,8 +92,8 @@ export function isBodilessResume(headers: Headers, text: string): boolean {
 }
 
 /**
- * Reads the preferred form of the answer from `Accept`: the supported media type with the highest q, or the first of several. The default
- * is JSON. The request's `stream` field overrides `events`.
+ * Reads the preferred form of the answer from `Accept`: the supported media type with the highest q, or the first of several with the same
+ * q. The default is JSON. The request's `stream` field overrides `events`.
  */
 export function readAccept(accept: string | null): { form: "json" | "text"; events: boolean } {
   let best = { type: "application/json", q: 0 };

@@ -23,7 +23,7 @@ type Query = Iterable<[name: string, value: string]>;
 
 const parseJsonFields = jsonFieldsParser(Ask);
 
-/** Fields that the query string may have instead of the body. */
+/** Fields that the query string may set instead of the body. */
 const QUERY_FIELDS = Object.entries<OwnField>(OWN_FIELDS).flatMap(([name, row]) =>
   row.in.includes("query") ? [name] : [],
 );
@@ -63,7 +63,7 @@ export async function readMultipartAsk(bytes: Uint8Array, contentType: string | 
   // Browsers send a file input without a chosen file as a part with an empty file name, which the parser takes for an empty field.
   const fields = formFields(form.fields.filter(([name, value]) => value !== "" || FORM_TEXT_FIELDS.has(name)));
   const { images = [] } = fields;
-  // A wrong `images` stays as it is, so that its check finds the mistake.
+  // An `images` of a wrong type is not changed, so that the check of the fields reports it.
   if (form.images.length > 0 && Array.isArray(images)) fields["images"] = [...(images as unknown[]), ...form.images];
   return parseAsk(withQuery(fields, query));
 }
@@ -132,7 +132,7 @@ function jsonFields(text: string, limits: JsonLimits): JsonObject {
 
 /**
  * Parses the values of a form as JSON, for example `temperature=0.2`, `stream=true` or `schema={…}`. Values of string fields are not
- * parsed.
+ * parsed, and a value that is not JSON is a string.
  */
 function formFields(form: Iterable<[name: string, value: string]>): JsonObject {
   const fields: JsonObject = {};

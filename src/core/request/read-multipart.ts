@@ -7,7 +7,7 @@ import { startOf } from "../lib/text.ts";
 
 export interface MultipartForm {
   fields: [name: string, value: string][];
-  /** The files as data URLs, in their order, whatever their names are. */
+  /** The files as data URLs, in their order. The names of their fields do not count. */
   images: string[];
 }
 
@@ -20,7 +20,7 @@ const IMAGE_TYPES: ReadonlyMap<string, string> = new Map([
   ["image/gif", "gif"],
 ]);
 
-/** The first bytes of each type. A dot stands for any byte. */
+/** The first bytes of each type. A dot matches any byte. */
 const SIGNATURES: readonly (readonly [type: string, start: RegExp])[] = [
   ["png", /^\x89PNG\r\n/],
   ["jpeg", /^\xff\xd8\xff/],
@@ -30,6 +30,7 @@ const SIGNATURES: readonly (readonly [type: string, start: RegExp])[] = [
 const SIGNATURE_BYTES = 12;
 
 /**
+ * Reads a multipart form.
  * @param contentType the value of Content-Type, whose `boundary` separates the parts
  * @throws Problem 400 invalid_request, too_many_values; 415 for a file that is not an image
  */

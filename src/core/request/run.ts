@@ -5,8 +5,8 @@ import { Problem } from "../lib/problem.ts";
 /** A request to read a run's recording. */
 export interface JoinRequest {
   /**
-   * Digest of the route and the request. A key that was used with a different fingerprint is refused. Undefined if the caller no longer
-   * has the question; then `existingRun` is set.
+   * Digest of the route, the preset and the request. A key that was used with a different fingerprint is refused. Undefined if the caller
+   * no longer has the question; `existingRun` is set then.
    */
   fingerprint: string | undefined;
   /** The name of the recording to resume. If it is set, this request never starts a call. */
