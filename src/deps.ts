@@ -42,8 +42,9 @@ export interface Deps {
   idKeys: IdKeys;
   /** Base URL of upstream. It is part of cache keys, since another upstream gives other answers. */
   baseUrl: string;
-  /** `ENVIRONMENT=local`. */
+  /** Whether ENVIRONMENT is `local`. */
   local: boolean;
+  /** Whether PAUSED is 1, which stops all paid routes. */
   paused: boolean;
   /** Reads a request's body within a deadline and a size limit. */
   receive: Receive;
@@ -51,7 +52,7 @@ export interface Deps {
   serverKeys: ReadonlyMap<string, Caller>;
   /** The settings and the owner of each publishable key. */
   publishableKeys: ReadonlyMap<string, PublishableCaller>;
-  /** The first one signs session tokens. If the list is empty, sessions are off. */
+  /** The first key signs session tokens, and all of them verify. If the list is empty, sessions are off. */
   sessionKeys: readonly SessionKey[];
   /** Returns the signature keys of an identity provider. */
   fetchJwks: FetchJwks;

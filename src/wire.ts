@@ -77,7 +77,7 @@ const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout
 
 export function createWire(config: Config): Wire {
   const logsByEnv = new WeakMap<object, Log>();
-  // This map stores no promises: a request must not await the promise of another request, since it may never settle once that one has
+  // This map stores no promises: a request must not await the promise of another request, which may never settle after that request has
   // ended.
   const depsByEnv = new WeakMap<object, Deps>();
   function log(env: Settings): Log {
@@ -117,7 +117,12 @@ async function buildDeps(config: Config, env: Settings, log: Log): Promise<Deps>
   const budgetsWith = (reportEveryMs: number): Budgets =>
     createBudgets(env.BUDGETS, { now, sleep, random: randomHex, warn: log.warn, reportEveryMs });
   const upstreamWith = (upstreamTotal: number): Upstream =>
-    createUpstream({ baseUrl, key, deadlines: { ...deadlines, upstream_total: upstreamTotal } }, fetcher, now, randomHex);
+    createUpstream(
+      { baseUrl, key, deadlines: { ...deadlines, upstream_total: upstreamTotal } },
+      fetcher,
+      now,
+      randomHex,
+    );
   const jobUpstream = upstreamWith(deadlines.job_total);
   // Nothing runs after a step of a Workflow, so a job's sums must be sent immediately.
   const jobBudgets = budgetsWith(0);
