@@ -1,4 +1,4 @@
-// The address that identifies a visitor: IPv4 as it is, IPv6 by its /64.
+// The address that identifies a visitor: an IPv4 address unchanged, an IPv6 address by its /64.
 import { isIPv4, isIPv6 } from "node:net";
 import fc from "fast-check";
 import { expect, test } from "vitest";
@@ -19,7 +19,7 @@ test.each([
   expect(from(address)).toBe(visitor);
 });
 
-test("a request without CF-Connecting-IP has no address", () => {
+test("a request without CF-Connecting-IP, or with a blank one, has no address", () => {
   expect(addressOf(new Request("https://ask.example.com"))).toBeNull();
   expect(from(" ")).toBeNull();
 });

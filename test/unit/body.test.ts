@@ -1,4 +1,4 @@
-// A body is read completely or not at all, regardless of its chunks and its declared length.
+// A body is read to its end or refused, regardless of its chunks and its declared length.
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { readBytes, type Deadline } from "../../src/core/lib/body.ts";
@@ -48,7 +48,7 @@ function streamOf(
   };
 }
 
-test("every byte is read for any chunking, with and without a length, from both kinds of stream", async () => {
+test("every byte is read for any chunking, with and without a declared length, from both kinds of stream", async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(fc.uint8Array({ maxLength: 40 })),
@@ -63,7 +63,7 @@ test("every byte is read for any chunking, with and without a length, from both 
   );
 });
 
-test("a stream that ends before its length gives the bytes that arrived", async () => {
+test("a stream that ends before its declared length gives the bytes that arrived", async () => {
   const { body, headers } = streamOf([Uint8Array.of(1, 2)], { length: 5, asBytes: true });
   expect([...(await readBytes({ body, headers }, 10, noDeadline, tooLarge))]).toEqual([1, 2]);
 });
@@ -74,7 +74,7 @@ test("the length of an encoded body is ignored, and decoded bytes are counted", 
   await expect(readBytes({ body, headers }, 10, noDeadline, tooLarge)).rejects.toThrow("too large");
 });
 
-test.each([true, false])("a missed deadline cancels the stream (with a length: %s)", async (hasLength) => {
+test.each([true, false])("a missed deadline cancels the stream (with a declared length: %s)", async (hasLength) => {
   const slow = streamOf([Uint8Array.of(1)], { ...(hasLength ? { length: 5 } : {}), asBytes: true, more: true });
   let reads = 0;
   const deadline: Deadline = (read) => ((reads += 1) > 1 ? Promise.reject(new Error("late")) : read);

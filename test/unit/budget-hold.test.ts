@@ -39,7 +39,7 @@ async function createLimitedHarness(
   };
 }
 
-/** The cost of one answer of this upstream. */
+/** The tokens of every step of this kind. */
 const tokens = (steps: readonly Step[], kind: "hold" | "settle"): number[] =>
   steps.flatMap(([name, count]) => (name === kind ? [count ?? 0] : []));
 
@@ -61,7 +61,7 @@ describe("one upstream call", () => {
 });
 
 describe("two upstream calls for one answer", () => {
-  test("have two holds, each settled by its own cost", async () => {
+  test("have two holds, each settled with its own cost", async () => {
     const harness = await createLimitedHarness();
     const { id } = await harness.say("hello");
     harness.deps.chainSupport.set("m", true);
@@ -84,11 +84,11 @@ describe("two upstream calls for one answer", () => {
 });
 
 describe("a conversation of unknown length", () => {
-  test("is assumed to be the longest possible; if the budget does not allow that, a young turn is read again", async () => {
+  test("is assumed to be the longest possible; if the budget does not allow that, a young parent is read again", async () => {
     const harness = await createLimitedHarness();
     const { id } = await harness.say("hello");
     const real = harness.deps.store;
-    // KV does not show it at first.
+    // KV does not show the turn at first.
     harness.deps.store = { ...real, read: async (keys) => keys.map(() => null) };
     harness.steps.length = 0;
     let first = true;
@@ -121,7 +121,7 @@ describe("a conversation of unknown length", () => {
     await expect(harness.say("and?", id)).rejects.toMatchObject({ code: "budget_exceeded" });
   });
 
-  test("is still unknown if upstream reported no tokens", async () => {
+  test("is also assumed if the stored turns have no token counts", async () => {
     const harness = await createLimitedHarness();
     const { id } = await harness.say("hello");
     const real = harness.deps.store;
@@ -140,7 +140,7 @@ describe("the worst case of a body", () => {
   const CASE = { limits: { max_context_tokens: 0 }, prices: {} };
   const of = (body: object): number => worstCase({ max_output_tokens: 0, ...body }, ["m"], 0, CASE).tokens;
 
-  test("is half of all its bytes, including keys", () => {
+  test("is at least one token per two bytes, including those of keys", () => {
     const long = "x".repeat(120_000);
     for (const key of ["a", "image_url", "description"]) {
       const tools = [{ type: "function", name: "f", parameters: { properties: { [key]: { description: long } } } }];
@@ -149,14 +149,14 @@ describe("the worst case of a body", () => {
     expect(of({ input: "日本語".repeat(100) })).toBeGreaterThanOrEqual(450);
   });
 
-  test("of an image is the cost of a large one, and not half of its bytes", () => {
+  test("with images is the cost of large ones, and not half of their bytes", () => {
     const image = { type: "input_image", image_url: `data:image/png;base64,${"A".repeat(2_000_000)}` };
     const tokens = of({ input: [{ role: "user", content: [image, image] }] });
     expect(tokens).toBeGreaterThan(10_000);
     expect(tokens).toBeLessThan(11_000);
   });
 
-  test("of a list with more items than a function can take arguments is a number", () => {
+  test("with a list of more items than a function can take as arguments is a number", () => {
     expect(
       of({ tools: [{ type: "function", parameters: { enum: Array.from({ length: 400_000 }, () => 1) } }] }),
     ).toBeGreaterThan(1_000_000);

@@ -130,7 +130,7 @@ function composeWritten(ask: Fields, { reordered, space, stream, streamInQuery, 
   return compose(readAsk(text, "application/json", query, JSON_LIMITS.server), config);
 }
 
-/** The body after JSON. */
+/** The body after a round trip through JSON. */
 const asSent = (body: JsonObject): JsonObject => JSON.parse(JSON.stringify(body)) as JsonObject;
 
 /** Equal apart from the order of keys, which matters in a schema and in a tool's parameters only. */

@@ -1,4 +1,4 @@
-// The receivers in docs/jobs.md, run as they are printed, accept our callbacks and nothing else. Its URLs, delays and errors match the code.
+// The receivers in docs/jobs.md, run as they are printed, accept our callbacks and nothing else. The page's URLs, delays and errors match the code.
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -79,17 +79,20 @@ describe.each(RECEIVERS)("the receiver in $language", ({ language, program, file
   });
   const nextLine = async (): Promise<string> => String((await lines.next()).value);
 
-  test.runIf(isInstalled)("accepts a callback once, however often it arrives, also during a rotation", async () => {
-    expect(url).toMatch(/^http:\/\/localhost:\d+$/);
-    for (const job of ["job_1", "job_1", "job_2"]) {
-      const { attempt } = await senderTo(url, `${NEW_SECRET},${SECRET}`)("crm", contentOf(job, `Grüße von ${job}`));
-      expect(attempt).toMatchObject({ status: 204 });
-    }
-    expect([await nextLine(), await nextLine()]).toEqual([
-      "response.completed Grüße von job_1",
-      "response.completed Grüße von job_2",
-    ]);
-  });
+  test.runIf(isInstalled)(
+    "processes a callback once, however often it arrives, even during a rotation of the secret",
+    async () => {
+      expect(url).toMatch(/^http:\/\/localhost:\d+$/);
+      for (const job of ["job_1", "job_1", "job_2"]) {
+        const { attempt } = await senderTo(url, `${NEW_SECRET},${SECRET}`)("crm", contentOf(job, `Grüße von ${job}`));
+        expect(attempt).toMatchObject({ status: 204 });
+      }
+      expect([await nextLine(), await nextLine()]).toEqual([
+        "response.completed Grüße von job_1",
+        "response.completed Grüße von job_2",
+      ]);
+    },
+  );
 
   test.runIf(isInstalled)("rejects a wrong secret, a changed body and an old timestamp", async () => {
     const tamper: typeof fetch = (to, init) => fetch(to, { ...init, body: "{}" });
@@ -111,7 +114,7 @@ test("callbacks go to the printed URLs", () => {
   }
 });
 
-test("the printed delays match the code", () => {
+test("the printed delays between attempts at a delivery match the code", () => {
   const words = DELAYS_MS.map(inWords);
   expect(WORDS).toContain(`is repeated after ${words.slice(0, -1).join(", ")} and ${words.at(-1)}:`);
   expect(WORDS).toContain(`about ${Math.round(DELAYS_MS.reduce((sum, ms) => sum + ms, 0) / 3_600_000)} hours`);

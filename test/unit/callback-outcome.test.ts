@@ -131,7 +131,7 @@ describe("Slack", () => {
       });
     }
   });
-  test("can delay the next attempt by Retry-After, even with status 200", () => {
+  test("can delay the next attempt with Retry-After, even with status 200", () => {
     expect(nextDelivery(1, outcomeOf(200, { "retry-after": "30" }, '{"ok":false,"error":"ratelimited"}'))).toEqual({
       retryInMs: 30_000,
     });

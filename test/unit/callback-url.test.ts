@@ -34,7 +34,7 @@ function resultOf(url: string, path?: string, reach: UrlPolicy = HOSTED): string
   }
 }
 
-describe("a hostile URL is refused by the config and before sending", () => {
+describe("the config and the check before sending refuse hostile URLs only", () => {
   test.each([
     // IPv4 in every notation.
     ["decimal", "https://127.0.0.1/in"],
@@ -43,10 +43,10 @@ describe("a hostile URL is refused by the config and before sending", () => {
     ["hex", "https://0x7f000001/in"],
     ["hex in parts", "https://0x7f.0.0x0.1/in"],
     ["octal", "https://0177.0.0.01/in"],
-    ["octal in one", "https://017700000001/in"],
-    ["short", "https://127.1/in"],
+    ["octal as one number", "https://017700000001/in"],
+    ["a short form", "https://127.1/in"],
     ["two parts", "https://10.1/in"],
-    ["nothing", "https://0/in"],
+    ["zero", "https://0/in"],
     ["a dot at the end", "https://127.0.0.1./in"],
     ["full-width digits", "https://１２７.０.０.１/in"],
     ["ideographic dots", "https://127。0。0。1/in"],
@@ -78,13 +78,13 @@ describe("a hostile URL is refused by the config and before sending", () => {
     ["a dot at the end of a good name", "https://crm.example.com./in"],
     ["two dots", "https://crm..example.com/in"],
     ["a wildcard", "https://*.example.com/in"],
-    ["a number for a last label", "https://crm.example.1/in"],
+    ["a number as the last label", "https://crm.example.1/in"],
     ["a soft hyphen in localhost", "https://local\u00ADhost/in"],
     // Userinfo and separators.
-    ["a name and password", "https://me:secret@crm.example.com/in"],
-    ["a name", "https://crm.example.com@evil.example/in"],
-    ["an empty name", "https://@crm.example.com/in"],
-    ["an empty name and password", "https://:@crm.example.com/in"],
+    ["a user name and a password", "https://me:secret@crm.example.com/in"],
+    ["a user name", "https://crm.example.com@evil.example/in"],
+    ["an empty user name", "https://@crm.example.com/in"],
+    ["an empty user name and password", "https://:@crm.example.com/in"],
     ["a backslash before @", "https://crm.example.com\\@evil.example/in"],
     ["backslashes", "https:\\\\crm.example.com\\in"],
     ["a tab", "https://crm.exa\tmple.com/in"],
@@ -111,7 +111,7 @@ describe("a hostile URL is refused by the config and before sending", () => {
     ["http on another loopback address", "http://127.0.0.2/in"],
     ["http on 0.0.0.0", "http://0.0.0.0:8787/in"],
     ["http on IPv4-mapped loopback", "http://[::ffff:127.0.0.1]/in"],
-    ["nothing", ""],
+    ["an empty string", ""],
   ])("%s: %s", (_, url) => {
     expect(configMistake(url)).toMatch(/^src\/config\.ts: callbacks\.crm\.url: must /);
     expect(resultOf(url)).toMatch(/^This Worker's setting callbacks\.crm\.url must /);
@@ -174,7 +174,7 @@ describe("a callback to the Worker itself", () => {
       }),
     ).toThrow("callbacks.crm.url: must not be this Worker itself (public_url)");
   });
-  test("does not include the Worker's parent domain and subdomains, which are accepted", () => {
+  test("is distinguished from one to a subdomain or the parent domain, which is accepted", () => {
     expect(resultOf("https://crm.ask.example.com")).toBe("https://crm.ask.example.com/");
     expect(resultOf("https://example.com")).toBe("https://example.com/");
   });

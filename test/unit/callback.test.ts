@@ -1,4 +1,4 @@
-// One callback as a plain request: its forms, auth and headers. The reference library of Standard Webhooks verifies the signatures.
+// One delivery as a plain request: its forms, auth and headers. The reference library of Standard Webhooks verifies the signatures.
 import fc from "fast-check";
 import { Webhook } from "standardwebhooks";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
@@ -100,7 +100,7 @@ describe("without `output`", () => {
     expect(Object.keys(headers)).toEqual(["content-type", "user-agent", "webhook-id", "webhook-timestamp"]);
   });
 
-  test("with another auth the request has the id, but no signature", async () => {
+  test("with another kind of auth the request has the id, but no signature", async () => {
     const { headers } = await requestOf({ callback: { ...OPEN, auth: { bearer: "T" } }, secrets: { T: "token" } });
     expect(headers).toMatchObject({ authorization: "Bearer token", "webhook-id": "job_1" });
     expect(headers).not.toHaveProperty("webhook-signature");
@@ -192,19 +192,23 @@ describe("auth", () => {
   });
 
   test.each<[what: string, auth: Callback["auth"], secret: string | undefined]>([
-    ["missing bearer", { bearer: "CRM_SECRET" }, undefined],
-    ["empty bearer", { bearer: "CRM_SECRET" }, " , "],
-    ["bearer with a line break", { bearer: "CRM_SECRET" }, "canary\r\nx-evil: 1"],
-    ["bearer with a space", { bearer: "CRM_SECRET" }, "canary canary"],
-    ["missing header", { header: { name: "x-key", secret_name: "CRM_SECRET" } }, undefined],
-    ["header with a line break", { header: { name: "x-key", secret_name: "CRM_SECRET" } }, "canary\nx-evil: 1"],
-    ["header beyond ASCII", { header: { name: "x-key", secret_name: "CRM_SECRET" } }, "canary é"],
-    ["missing standard", { standard: "CRM_SECRET" }, undefined],
-    ["standard without a key", { standard: "CRM_SECRET" }, "whsec_"],
-    ["standard that is not base64", { standard: "CRM_SECRET" }, "whsec_canary!"],
-    ["standard whose second secret is not base64", { standard: "CRM_SECRET" }, `${NEW_SECRET},whsec_canary!`],
-    ["raw standard with a space", { standard: "CRM_SECRET" }, "canary canary"],
-  ])("with a %s secret causes an error that names the setting and never shows its value", async (_, auth, secret) => {
+    ["a missing bearer secret", { bearer: "CRM_SECRET" }, undefined],
+    ["an empty bearer secret", { bearer: "CRM_SECRET" }, " , "],
+    ["a bearer secret with a line break", { bearer: "CRM_SECRET" }, "canary\r\nx-evil: 1"],
+    ["a bearer secret with a space", { bearer: "CRM_SECRET" }, "canary canary"],
+    ["a missing header secret", { header: { name: "x-key", secret_name: "CRM_SECRET" } }, undefined],
+    [
+      "a header secret with a line break",
+      { header: { name: "x-key", secret_name: "CRM_SECRET" } },
+      "canary\nx-evil: 1",
+    ],
+    ["a header secret beyond ASCII", { header: { name: "x-key", secret_name: "CRM_SECRET" } }, "canary é"],
+    ["a missing standard secret", { standard: "CRM_SECRET" }, undefined],
+    ["a standard secret without a key", { standard: "CRM_SECRET" }, "whsec_"],
+    ["a standard secret that is not base64", { standard: "CRM_SECRET" }, "whsec_canary!"],
+    ["a second standard secret that is not base64", { standard: "CRM_SECRET" }, `${NEW_SECRET},whsec_canary!`],
+    ["a raw standard secret with a space", { standard: "CRM_SECRET" }, "canary canary"],
+  ])("with %s causes an error that names the setting and never shows its value", async (_, auth, secret) => {
     const message = await refusalMessage({
       callback: { ...OPEN, auth },
       secrets: secret === undefined ? {} : { CRM_SECRET: secret },
@@ -291,25 +295,33 @@ describe("with `output`", () => {
     ["an unknown method", { method: "POST /x HTTP/1.1\r\n", body: 1 }, "returned a method other than"],
     ["a method that is not a string", { method: 5, body: 1 }, "returned a method other than"],
     ["headers in a list", { headers: ["x"], body: 1 }, "returned headers that are not an object"],
-    ["a name with a colon", { headers: { "x:y": "1" }, body: 1 }, "returned a header with an invalid name"],
-    ["a name with a line break", { headers: { "x\r\ny": "1" }, body: 1 }, "returned a header with an invalid name"],
-    ["no name", { headers: { "": "1" }, body: 1 }, "returned a header with an invalid name"],
+    ["a header name with a colon", { headers: { "x:y": "1" }, body: 1 }, "returned a header with an invalid name"],
     [
-      "a value with a line break",
+      "a header name with a line break",
+      { headers: { "x\r\ny": "1" }, body: 1 },
+      "returned a header with an invalid name",
+    ],
+    ["an empty header name", { headers: { "": "1" }, body: 1 }, "returned a header with an invalid name"],
+    [
+      "a header value with a line break",
       { headers: { x: "1\r\ny: 2" }, body: 1 },
       "returned a value of the header x that is not ASCII text",
     ],
     [
-      "a value with NUL",
+      "a header value with NUL",
       { headers: { x: "1\u0000" }, body: 1 },
       "returned a value of the header x that is not ASCII text",
     ],
     [
-      "a value beyond ASCII",
+      "a header value beyond ASCII",
       { headers: { x: "é" }, body: 1 },
       "returned a value of the header x that is not ASCII text",
     ],
-    ["a number as value", { headers: { x: 1 }, body: 1 }, "returned a value of the header x that is not ASCII text"],
+    [
+      "a number as a header value",
+      { headers: { x: 1 }, body: 1 },
+      "returned a value of the header x that is not ASCII text",
+    ],
   ])("%s is refused, without another attempt", async (_, request, sentence) => {
     expect(await refusalMessage({ callback: OPEN, content: contentOf(request) })).toContain(
       `This Worker's setting hooks.triage.output (src/config.ts) ${sentence}`,

@@ -116,7 +116,7 @@ describe("the client's token", () => {
   const sentTokens = (server: FakeRuns): (string | undefined)[] =>
     server.requests.map(({ headers }) => headers["authorization"]?.slice(7));
 
-  test("from a callback is fetched once and stored", async () => {
+  test("from a function is fetched once and stored", async () => {
     const refused: (string | undefined)[] = [];
     const { server, client } = await start(accepts("t1"), { token: (old) => `t${refused.push(old)}` });
     await Promise.all([client.ask("a"), client.ask("b"), client.stream("c").answer()]);
@@ -154,17 +154,17 @@ describe("the client's token", () => {
 
   test.each([
     ["a fixed token", "t0", 1],
-    ["a callback that returns the same token again", () => "t0", 1],
-    ["a callback that returns another token", (old?: string) => (old === undefined ? "t0" : "t1"), 2],
-    ["a callback that returns no token the second time", (old?: string) => (old === undefined ? "t0" : ""), 1],
+    ["a function that returns the same token again", () => "t0", 1],
+    ["a function that returns another token", (old?: string) => (old === undefined ? "t0" : "t1"), 2],
+    ["a function that returns no token the second time", (old?: string) => (old === undefined ? "t0" : ""), 1],
     ["no token", undefined, 1],
-  ])("that is refused fails after as few requests as possible: %s", async (_, token, requests) => {
+  ])("that is refused causes an error after as few requests as possible: %s", async (_, token, requests) => {
     const { server, client } = await start(accepts("other"), { token });
     await expect(client.ask("hi")).rejects.toMatchObject({ status: 401, code: "invalid_credentials" });
     expect(server.requests.length).toBe(requests);
   });
 
-  test("whose callback throws fails with that error, and the next request calls it again", async () => {
+  test("from a function that throws fails the request with that error, and the next request calls the function again", async () => {
     let calls = 0;
     const { client } = await start(accepts("t2"), {
       token: () => (++calls === 1 ? Promise.reject(new Error("not logged in")) : `t${calls}`),
@@ -227,14 +227,14 @@ describe("an error from the client", () => {
 
     test.each([
       ["an HTML page", "ask", () => new Response("<h1>Sign in to the network</h1>", { headers })],
-      ["half of an HTML page", "ask", () => new Response('{"id":"resp_ue1_o', { headers })],
+      ["half of an answer", "ask", () => new Response('{"id":"resp_ue1_o', { headers })],
       ["no body", "ask", () => new Response(null, { headers })],
       ["null", "ask", () => new Response("null", { headers })],
       ["no body", "stream", () => new Response(null, { headers })],
       ["an event that is not JSON", "stream", () => events("id: f0-0\nevent: start\ndata: <h1>\n\n")],
-      ["an end that is null", "stream", () => events("id: f0-0\nevent: done\ndata: null\n\n")],
-      ["an error without fields", "stream", () => events("id: f0-0\nevent: error\ndata: {}\n\n")],
-    ])("contains the failure and the request id: %s to %s", async (_, name, answer) => {
+      ["a `done` event with null", "stream", () => events("id: f0-0\nevent: done\ndata: null\n\n")],
+      ["an `error` event without fields", "stream", () => events("id: f0-0\nevent: error\ndata: {}\n\n")],
+    ])("has the code unexpected_response and the request id: %s, in reply to %s()", async (_, name, answer) => {
       let sent = 0;
       const fetch = (): Promise<Response> => Promise.resolve(((sent += 1), answer()));
       const client = createClient({ url: "http://worker.example", fetch });
@@ -255,9 +255,9 @@ describe("an error from the client", () => {
   });
 
   test.each([
-    ["plain text", '{"error":"Bad Gateway"}'],
-    ["null", '{"error":null}'],
-    ["invalid JSON", "<h1>Bad Gateway</h1>"],
+    ["an error that is a string", '{"error":"Bad Gateway"}'],
+    ["an error that is null", '{"error":null}'],
+    ["HTML", "<h1>Bad Gateway</h1>"],
   ])("of a server between the client and the Worker has a code too: %s", async (_, body) => {
     const { client } = await start({
       instead: (_, response) => response.writeHead(403, { "x-request-id": "req_8" }).end(body) !== undefined,
@@ -271,8 +271,8 @@ describe("an error from the client", () => {
     });
   });
 
-  test("with a Retry-After of more than a minute has that time, and is not retried", async () => {
-    const { client } = await start({
+  test("with x-should-retry: false is not retried, and has the seconds of its Retry-After", async () => {
+    const { server, client } = await start({
       instead: (_, response) =>
         refuse(response, 429, "budget_exceeded", { "retry-after": "3600", "x-should-retry": "false" }) ?? true,
     });
@@ -282,6 +282,7 @@ describe("an error from the client", () => {
       retryAfter: 3_600,
       retryable: false,
     });
+    expect(server.requests).toHaveLength(1);
   });
 });
 

@@ -86,7 +86,7 @@ test("any stream, split anywhere, gives the same events as the reference parser"
 test.each([
   ["line feeds", "id: a-0\nevent: a\ndata: 1\n\n: ping\n\ndata: 2é中😀\n\n"],
   ["carriage returns", "id: a-0\revent: a\rdata: 1\r\rdata: 2\r\r"],
-  ["pairs", "id: a-0\r\nevent: a\r\ndata: 1\r\n\r\ndata: 2\r\n\r\n"],
+  ["both together", "id: a-0\r\nevent: a\r\ndata: 1\r\n\r\ndata: 2\r\n\r\n"],
   ["a mixture", "id: a-0\r\nevent: a\ndata: 1\n\r\ndata: 2\r\n\r"],
 ])("the events are the same wherever the bytes are split in two, and byte by byte: %s", (_, text) => {
   const bytes = bytesOf(text);

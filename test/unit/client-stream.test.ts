@@ -96,7 +96,7 @@ describe("a connection that breaks", () => {
     expect(server.calls()).toBe(bytes);
   });
 
-  test("a hundred times at random events does not change the text", async () => {
+  test("a hundred times at random places does not change the text", async () => {
     const text = Array.from({ length: 400 }, (_, n) => `${n} Grüße 你好 😀\n`).join("");
     const events = eventsOf({ ...ANSWER, text }, 7);
     const roll = dice(7);
@@ -123,7 +123,7 @@ describe("a connection that breaks", () => {
     expect(server.calls()).toBe(1);
   });
 
-  test("is not confused with a new stream: no event is repeated", async () => {
+  test("is never continued with the events of another run", async () => {
     const { client } = await start({
       breakAfter: (connection) => (connection === 0 ? 300 : undefined),
       format: (id, event, data) => formatEvent(id.replace("f0", `run${Math.random()}`), event, data),
@@ -253,7 +253,7 @@ describe("retries", () => {
   });
 
   test.each([429, 500, 502, 503, 504])(
-    "status %s with x-should-retry: false is final, also for a stream with events",
+    "status %s with x-should-retry: false is final, even for a stream with events",
     async (status) => {
       const { times, result } = await timesOf((at) =>
         at === 0 ? begin() : failWith(status, { "x-should-retry": "false" }),
@@ -359,7 +359,7 @@ describe("closing a stream", () => {
     await expect(client.ask("hi", { signal: AbortSignal.abort() })).rejects.toThrow(/abort/);
   });
 
-  describe("while the token's callback hangs", () => {
+  describe("while the token function hangs", () => {
     const createHangingClient = (): { client: Client; sent: string[]; called: Promise<void> } => {
       const sent: string[] = [];
       const { promise: called, resolve } = Promise.withResolvers<void>();

@@ -34,7 +34,7 @@ describe("precedence of request, preset and defaults", () => {
     expect(value({ [name]: requested })).toEqual(requested);
   });
 
-  test("fields that are not set, and fields of the Worker's own, are not sent", () => {
+  test("fields that are not set, and the Worker's own fields, are not sent", () => {
     const config = {
       presets: {
         own: { images: true, max_turns: 3, allow: ["model" as const], cache: false as const, fallback: ["x"] },
@@ -202,7 +202,7 @@ describe("short forms", () => {
     expect(composeAsk({ input, images: [url] }).body.input).toEqual(expected);
   });
 
-  test("images without a user's message, and values that are not images, are refused by name", () => {
+  test("images without a user message, and values that are not images, are refused with the name of the field", () => {
     expect(refusal({ input: [{ role: "assistant", content: "a" }], images: [url] })).toBe("400 invalid_request images");
     expect(refusal({ images: [url, "file:///etc/passwd"] })).toBe("400 invalid_request images[1]");
     expect(refusal({ images: ["data:text/html,x"] })).toBe("400 invalid_request images[0]");

@@ -143,7 +143,7 @@ test("signing out in the middle of an answer stores nothing, even if more events
   expect(storage()).toBe("[]");
 });
 
-test("signing out while the conversation is read sends nothing more", async () => {
+test("signing out while the conversation is being read sends nothing more", async () => {
   const before = openChat();
   await answerQuestion(stage, before, "One.", "a");
   void before.ask("Two.", {});
@@ -170,7 +170,7 @@ test("clearSession() disables existing session writers", () => {
   expect(readSession().jobs).toEqual(["job_3"]);
 });
 
-test("a run that is resumed after another question survives a reload, from its first event", async () => {
+test("a run that is resumed after another question is stored with its first event, after which a reload resumes it", async () => {
   const chat = openChat();
   const first = chat.ask("One.", {});
   await waitForSent(stage, 1);

@@ -154,7 +154,7 @@ test("another question does not discard a question of unknown ownership", async 
   expect(chat.unclaimed).toBe(1);
 });
 
-test("the stored digest tells credentials apart, and is too short to reveal one", async () => {
+test("the stored digest has 12 hexadecimal digits, too few to reveal the credential", async () => {
   await leaveUnanswered("sk_0123456789abcdef");
   await vi.waitFor(() =>
     expect(readSession()).toMatchObject({ account: "server", accountDigest: expect.stringMatching(/^[\da-f]{12}$/) }),

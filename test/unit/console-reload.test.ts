@@ -149,7 +149,7 @@ test("a branch that can't be read and is not displayed is reported as missing, a
   expect(chat.conversation.roots.map(({ input }) => input)).toEqual(["Other.", "One."]);
   expect(
     chat.conversation.path().map(({ input }) => input),
-    "and the branch on display stays",
+    "and the branch on display is unchanged",
   ).toEqual(["Other."]);
 });
 

@@ -122,7 +122,7 @@ test("a stopped run survives the next question and a reload", async () => {
   expect(sent[2]).toMatchObject({ key: sent[0]?.key, after: "f0-0" });
 });
 
-test("isPaidOnce is false after the key expires, until it is sent again", async () => {
+test("isPaidOnce is false after the key expires, until the question is sent again", async () => {
   vi.useFakeTimers({ toFake: ["Date"] });
   const before = openChat();
   const finished = before.ask("Who?", {});

@@ -143,7 +143,7 @@ describe("defaults", () => {
     expect(presets["shared"]).toMatchObject({ model: "other", cache: { ttl: 100, scope: "shared" } });
   });
 
-  test("a preset may have a cache although the config has none", () => {
+  test("a preset may have a cache even if the config has none", () => {
     const { presets } = defineConfig({
       defaults: { model },
       cache: false,
@@ -665,7 +665,7 @@ describe("a mistake gets a message with its path and its remedy", () => {
     ]);
   });
 
-  test("no message contains a value, which may be a secret in the wrong place", () => {
+  test("no message contains a value, which may be a secret in the wrong place, other than a model's name", () => {
     const secret = "whsec_canary_0123456789";
     const everywhere = (value: unknown): unknown =>
       typeof value === "object" && value !== null

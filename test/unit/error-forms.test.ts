@@ -75,7 +75,7 @@ const FORMS: Record<string, (error: object) => unknown> = {
 
 describe.each(ERRORS)("$code", (error, expected) => {
   const { status, ...fields } = error;
-  test.each(Object.keys(FORMS))("as %s is the same with its own status, 200, 400 and 500", (form) => {
+  test.each(Object.keys(FORMS))("as %s means the same with its own status, 200, 400 and 500", (form) => {
     const body = FORMS[form]?.(fields);
     for (const httpStatus of [status, 200, 500, ...(error.code === "server_error" ? [] : [400])]) {
       const problem = upstreamProblem({ status: httpStatus, body }, []);
@@ -90,7 +90,7 @@ describe.each(ERRORS)("$code", (error, expected) => {
   });
 });
 
-describe("an error without a code", () => {
+describe("an error in another form", () => {
   test.each<[string, unknown, object]>([
     ["FastAPI's text", { detail: "That field is not known here." }, { message: "That field is not known here." }],
     [
@@ -98,7 +98,7 @@ describe("an error without a code", () => {
       { detail: [{ type: "missing", loc: ["body", "tools", 0, "name"], msg: "Field required", input: { secret: 1 } }] },
       { message: "Field required", type: "missing", param: "tools[0].name" },
     ],
-    ["msg", { msg: "No." }, { message: "No." }],
+    ["a `msg`", { msg: "No." }, { message: "No." }],
     ["error as text", { error: "No." }, { message: "No." }],
     ["error as a code", { error: "rate_limit_exceeded" }, { code: "rate_limit_exceeded" }],
     [
@@ -107,29 +107,33 @@ describe("an error without a code", () => {
       { status: 400, message: "body must have input" },
     ],
     [
-      "NestJS's",
+      "NestJS's list",
       { statusCode: 400, error: "Bad Request", message: ["input should not be empty", "x"] },
       { status: 400, message: "input should not be empty" },
     ],
-    ["a flag", { error: true, success: false, message: "No." }, { message: "No." }],
+    ["a flag beside a message", { error: true, success: false, message: "No." }, { message: "No." }],
     [
-      "OAuth's",
+      "OAuth's error",
       { error: "invalid_request", error_description: "No input." },
       { code: "invalid_request", message: "No input." },
     ],
     [
-      "Google's",
+      "Google's list",
       [{ error: { code: 429, message: "Slowly.", status: "RESOURCE_EXHAUSTED" } }],
       { status: 429, message: "Slowly." },
     ],
     [
-      "MiniMax's",
+      "MiniMax's status",
       { base_resp: { status_code: 1002, status_msg: "rate limit" } },
       { code: "rate_limit_exceeded", message: "rate limit" },
     ],
-    ["Cloudflare's", { success: false, errors: [{ code: 10_000, message: "No." }] }, { code: "10000", message: "No." }],
     [
-      "RFC 9457's",
+      "Cloudflare's list",
+      { success: false, errors: [{ code: 10_000, message: "No." }] },
+      { code: "10000", message: "No." },
+    ],
+    [
+      "a problem of RFC 9457",
       { type: "about:blank", title: "Bad Request", status: 400, detail: "No." },
       { type: "about:blank", status: 400, message: "No." },
     ],
@@ -140,11 +144,11 @@ describe("an error without a code", () => {
       { status: "failed", output: [], metadata: { raw: '{"code":"rate_limit_exceeded"}' } },
       {},
     ],
-  ])("%s", (_, body, expected) => {
+  ])("%s has the expected fields", (_, body, expected) => {
     expect(errorFields(body)).toEqual({ code: "", type: "", param: "", message: "", ...expected });
   });
 
-  test("of a refused field reaches the caller in its own words, without secrets", () => {
+  test("that has only a text reaches the caller in its own words, without secrets", () => {
     const words = `That field is not known here. ${"It never was, and nobody asked for it. ".repeat(4)}`.trim();
     for (const body of [{ detail: words }, { error: words }, { message: words }, words]) {
       const problem = upstreamProblem({ status: 400, body }, []);
@@ -156,7 +160,7 @@ describe("an error without a code", () => {
 });
 
 describe("reading an error", () => {
-  test("never throws, and its fields are texts", () => {
+  test("never throws, and gives fields that are texts", () => {
     fc.assert(
       fc.property(fc.oneof(fc.anything(), fc.jsonValue(), fc.json()), (body) => {
         const { status, ...texts } = errorFields(body);

@@ -54,18 +54,18 @@ describe("the payload of an event", () => {
     expect(read(new URLSearchParams(fields).toString(), FORM_TYPE)).toEqual(fields);
   });
 
-  test("is a form, although the content type is sent twice", () => {
+  test("is a form even if the content type is sent twice", () => {
     const type = "application/x-www-form-urlencoded, application/x-www-form-urlencoded";
     expect(read("a=1", new Headers({ "content-type": type }))).toEqual({ a: "1" });
   });
 
-  test("of JSON can't be turned into a form by the content type, which is not signed", () => {
+  test("in JSON can't be turned into a form by the content type, which is not signed", () => {
     const text = '{"body":"x&payload={\\"action\\":\\"opened\\"}"}';
     expect(read(text, FORM_TYPE)).toEqual({ body: 'x&payload={"action":"opened"}' });
   });
 
   test.each([
-    ["nothing", "", JSON_TYPE, "invalid_json"],
+    ["empty", "", JSON_TYPE, "invalid_json"],
     ["incomplete JSON", '{"a":', JSON_TYPE, "invalid_json"],
     ["a form without its content type", "payload={}", NO_HEADERS, "invalid_json"],
     ["a form with an incomplete payload", "payload={", FORM_TYPE, "invalid_json"],
@@ -73,13 +73,18 @@ describe("the payload of an event", () => {
     ["null", "null", JSON_TYPE, "invalid_request"],
     ["a form with a string as payload", 'payload="x"', FORM_TYPE, "invalid_request"],
     ["a form with a repeated field", "a=1&a=2", FORM_TYPE, "invalid_request"],
-    ["two payloads", "payload={}&payload={}", FORM_TYPE, "invalid_request"],
-    ["__proto__ in JSON", '{"a":{"__proto__":{"is_bot":true}}}', JSON_TYPE, "invalid_request"],
-    ["__proto__ in a form", "__proto__=1", FORM_TYPE, "invalid_request"],
-    ["129 levels", `${"[".repeat(129)}${"]".repeat(129)}`, JSON_TYPE, "input_too_deep"],
-    ["20,001 elements", `[${"0,".repeat(20_000)}0]`, JSON_TYPE, "too_many_values"],
-    ["20,001 elements in a form", `payload=[${"0,".repeat(20_000)}0]`, FORM_TYPE, "too_many_values"],
-    ["20,001 fields", Array.from({ length: 20_001 }, (_, n) => `f${n}=`).join("&"), FORM_TYPE, "too_many_values"],
+    ["a form with two payloads", "payload={}&payload={}", FORM_TYPE, "invalid_request"],
+    ["JSON with __proto__", '{"a":{"__proto__":{"is_bot":true}}}', JSON_TYPE, "invalid_request"],
+    ["a form with __proto__", "__proto__=1", FORM_TYPE, "invalid_request"],
+    ["nested in 129 levels", `${"[".repeat(129)}${"]".repeat(129)}`, JSON_TYPE, "input_too_deep"],
+    ["a list of 20,001 elements", `[${"0,".repeat(20_000)}0]`, JSON_TYPE, "too_many_values"],
+    ["a form with a list of 20,001 elements", `payload=[${"0,".repeat(20_000)}0]`, FORM_TYPE, "too_many_values"],
+    [
+      "a form of 20,001 fields",
+      Array.from({ length: 20_001 }, (_, n) => `f${n}=`).join("&"),
+      FORM_TYPE,
+      "too_many_values",
+    ],
   ])("that is %s causes a Problem", (_what, text, headers, code) => {
     expect(() => read(text, headers)).toThrow(expect.objectContaining({ code }) as Error);
   });
@@ -297,7 +302,7 @@ describe("an event of a bot", () => {
     expect(sender.isBot(payload)).toBe(false);
   });
 
-  test("is searched for in any payload without throwing", () => {
+  test("is searched for in any payload without an exception, and so are ids and handshakes", () => {
     fc.assert(
       fc.property(fc.jsonValue(), (payload) => {
         for (const { sender } of SAMPLES) {
@@ -371,17 +376,17 @@ describe("a hook in the config", () => {
     }
   });
 
-  test("has the secrets of one setting, newest first", () => {
+  test("reads all secrets of one setting, newest first", () => {
     expect(hookSecrets(github, "GITHUB_SECRET", " new , old,")).toEqual(["new", "old"]);
   });
 
   test.each([
-    ["as Supabase shows one", "v1,whsec_AAAA", ["whsec_AAAA"]],
+    ["in the form that Supabase shows", "v1,whsec_AAAA", ["whsec_AAAA"]],
     ["separated by spaces, each with its version", "v1,whsec_AAAA v1,whsec_BBBB", ["whsec_AAAA", "whsec_BBBB"]],
     ["separated by commas, each with its version", "v1,whsec_AAAA,v1,whsec_BBBB", ["whsec_AAAA", "whsec_BBBB"]],
     ["separated by commas and spaces", " whsec_AAAA , whsec_BBBB\n", ["whsec_AAAA", "whsec_BBBB"]],
     ["in bare base64", `${BARE},v1,${BARE}`, [BARE, BARE]],
-  ])("of a standard sender has its secrets %s", (_, value, secrets) => {
+  ])("of a standard sender reads secrets %s", (_, value, secrets) => {
     expect(hookSecrets(standard, "THE_SECRET", value)).toEqual(secrets);
   });
 

@@ -53,7 +53,7 @@ describe.each(SAMPLES)("$name", (sender) => {
     );
   });
 
-  test("rejects a request without a header, or with one twice, and names it", async () => {
+  test("rejects a request without a header as missing_header, and one with a header twice as malformed_header", async () => {
     const signed = await sender.sign(BODY, secret, NOW_S);
     for (const name of Object.keys(signed)) {
       const without = new Headers(signed);

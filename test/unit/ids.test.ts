@@ -156,7 +156,7 @@ describe("forgery", () => {
 });
 
 describe("rotation", () => {
-  test("with a new first key old ids are still valid, new ids are signed with it, and owners do not change", async () => {
+  test("with a new first key, old ids are still valid, new ids are signed with the new key, and owners do not change", async () => {
     const rotated = await importIdKeys([secret(2), secret(1)]);
     const old = await signId(keys, "a", sample);
     expect(await readId(rotated, "a", old)).toEqual(sample);

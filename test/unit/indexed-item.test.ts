@@ -12,7 +12,7 @@ const message = (id: string, text = "Hi"): object => ({
   content: [{ type: "output_text", text }],
 });
 
-test("whatever its id, an item's key fits KV, names its owner and its id, or there is none", () => {
+test("for any id, an item's key fits KV and names its owner and its id, or there is no key", () => {
   fc.assert(
     fc.property(fc.oneof(fc.string({ unit: "binary" }), fc.stringMatching(/^[\w.:-]{1,128}$/)), (id) => {
       const key = itemKey(OWNER, id);
@@ -23,7 +23,7 @@ test("whatever its id, an item's key fits KV, names its owner and its id, or the
   );
 });
 
-test("any text is decoded to an item, to one that is left out, or to none", () => {
+test("any text is decoded to an item, to null for an item that is left out, or to undefined", () => {
   const Record = fc.record({ v: fc.constantFrom(1, 2), item: fc.jsonValue() }).map((value) => JSON.stringify(value));
   fc.assert(
     fc.property(fc.oneof(fc.string(), Record), (text) => {
@@ -34,7 +34,7 @@ test("any text is decoded to an item, to one that is left out, or to none", () =
   expect(decodeItem(null)).toBeUndefined();
 });
 
-test("a record holds the item as any backend accepts it", () => {
+test("a record contains the item in its portable form", () => {
   const [entry] = itemRecords(OWNER, { output: [message("msg_1")] });
   expect(entry?.[0]).toBe(itemKey(OWNER, "msg_1"));
   expect(decodeItem(entry?.[1] ?? null)).toEqual({ type: "message", role: "assistant", content: "Hi" });
@@ -59,7 +59,7 @@ describe("recent items", () => {
     expect(items.get("a")).toBeUndefined();
   });
 
-  test("take at most four million characters, of which the oldest go first", () => {
+  test("take at most four million characters, and the oldest are removed first", () => {
     const items = createRecentItems(() => 0);
     for (const key of ["a", "b", "c", "d", "e"]) items.set(key, "x".repeat(1_000_000));
     expect(["a", "b", "e"].map((key) => items.get(key)?.length)).toEqual([undefined, 1_000_000, 1_000_000]);

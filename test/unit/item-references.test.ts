@@ -79,7 +79,7 @@ const itemKeys = (): string[] =>
   [...gateway.kv.keys()].filter((key) => key.startsWith("item:")).map((key) => key.split(":")[3] ?? "");
 
 describe.each([false, true])("with stream: %s", (stream) => {
-  test("references to items of an answer are replaced by the items, before the first call", async () => {
+  test("references to items of an answer are replaced with the items, or left out, before upstream is called", async () => {
     await send([USER], { stream });
     const input = [
       USER,
@@ -176,7 +176,7 @@ test("without stored turns, references are sent as they are, and those of reason
   expect(gateway.calls).toHaveLength(3);
 });
 
-test("the last event waits until the items are in KV, but not for long", async () => {
+test("a response waits until the items are in KV, but at most 300 ms", async () => {
   const sleeps: number[] = [];
   let finishWrite: (() => void) | undefined;
   const written = new Promise<void>((resolve) => (finishWrite = resolve));
@@ -192,7 +192,7 @@ test("the last event waits until the items are in KV, but not for long", async (
   await gateway.settled();
 });
 
-test("an item that KV does not show yet is known in its own isolate, and found elsewhere after a pause", async () => {
+test("an item that KV does not show yet is known in its own isolate, and elsewhere when KV shows it", async () => {
   const { deps, kv, advance } = await createHarness({}, 700);
   const text = JSON.stringify({ v: 1, item: portableMessage });
   deps.recentItems.set("item:v1:ada:msg_1", text);
@@ -331,7 +331,7 @@ test("if items are refused in a follow-up that can't be replayed, the caller get
   }
 });
 
-test("if items are refused again, the caller gets the first error; any other second error is more recent", async () => {
+test("if items are refused again, the caller gets the first error; if the second call fails in another way, the caller gets that error", async () => {
   const words = (message: string): Reply => ({ status: 400, json: { error: { message } } });
   let count = 0;
   gateway.script(() => words(`Item with id '${(count += 1) === 1 ? "rs_1" : "x_2"}' not found.`));

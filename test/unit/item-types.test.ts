@@ -121,7 +121,7 @@ const lacksRequiredKey = (item: unknown): boolean => {
   const type = isRecord(item) ? ((item["type"] ?? "message") as ItemTypeName) : "message";
   return !isRecord(item) || ITEM_TYPES[type].required.some((key) => item[key] === undefined || item[key] === null);
 };
-/** The keys that a relay may have left out of a call, together with those that only its output has. */
+/** The item as a backend sends it: with an id, a status, and a key that only items of an output have. */
 const asBackendSends = (item: JsonObject): JsonObject => ({
   id: "item_1",
   status: "completed",
@@ -201,7 +201,7 @@ const AnyItem = fc
   });
 const Items = fc.array(AnyItem, { maxLength: 6 });
 
-test("whatever a chain holds, its replay has every required key, no other ids, and no call without an output", () => {
+test("whatever a chain contains, its replay has every required key, ids only where required, and no call without an output", () => {
   fc.assert(
     fc.property(fc.array(fc.tuple(Items, Items), { maxLength: 3 }), Items, (chain, newItems) => {
       let replayed: JsonObject[];

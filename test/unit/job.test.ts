@@ -90,7 +90,7 @@ describe("the next action due for a job's record", () => {
     ],
   ])("is %s", (_name, more, ms, due) => expect(nextDue(state(more))).toEqual({ at: AT + ms, due }));
 
-  test("the id of an event contains the generation and no `.`", () => {
+  test("the id of an event contains no `.`, and the generation if it is not the first", () => {
     expect([eventId({ job: "job_1", generation: 1 }), eventId({ job: "job_1", generation: 3 })]).toEqual([
       "job_1",
       "job_1-3",

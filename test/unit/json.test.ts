@@ -78,7 +78,7 @@ describe("parsing", () => {
     );
   });
 
-  test("writes the digits of BigInts wherever JSON is written", () => {
+  test("BigInts are written as their digits wherever JSON is written", () => {
     expect(JSON.stringify({ a: [2n ** 64n, -(2n ** 63n)] }, null, 0)).toBe(
       '{"a":[18446744073709551616,-9223372036854775808]}',
     );

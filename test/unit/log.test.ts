@@ -34,7 +34,7 @@ const MESSAGES: [name: string, message: string][] = [
   ["several lines", `first\n${CANARY}\n\n${CANARY}`],
   ["lines like frames", `x\n    at ${CANARY} (index.js:1:1)\n    at async ${CANARY} (file:///index.js:2:2)`],
   ["a line like the head of another error", `x\nTypeError: ${CANARY}\n    at ${CANARY}`],
-  ["nothing", ""],
+  ["zero characters", ""],
 ];
 
 describe("the log line of an unexpected throw", () => {
@@ -114,8 +114,8 @@ test.each<[string, () => unknown]>([
     "traps that throw",
     () => new Proxy(new Error("x"), { get: fail, getPrototypeOf: fail, getOwnPropertyDescriptor: fail }),
   ],
-  ["a cause with such traps", () => new Error("x", { cause: new Proxy(new Error("y"), { getPrototypeOf: fail }) })],
-])("an error with %s is logged without them", (_name, make) => {
+  ["a cause whose traps throw", () => new Error("x", { cause: new Proxy(new Error("y"), { getPrototypeOf: fail }) })],
+])("an error with %s causes one log line without a secret", (_name, make) => {
   const { lines, text } = logOf(make());
   expect(lines).toHaveLength(1);
   expect(lines[0]).toMatchObject({ event: "exception", request_id: "req_1" });
@@ -137,7 +137,7 @@ test("a warning names the class of its error, and nothing that other code has pu
   expect(written.map((line) => (JSON.parse(line) as Line).error)).toEqual(["Error", "AbortError"]);
 });
 
-test("an expected Problem writes no such log line", () => {
+test("an expected Problem writes no log line of an exception", () => {
   expect(logOf(new Problem("upstream_error", CANARY)).lines).toEqual([]);
 });
 

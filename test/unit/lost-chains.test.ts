@@ -152,48 +152,54 @@ const FORMS = [
 
 describe.each(FORMS)("%s (stream: %s)", (path, stream) => {
   describe.each(Object.entries(REFUSALS))("refused by %s", (_way, refusal) => {
-    test.each([false, true])("the chain is replayed once, and remembered (tools: %s)", async (hasTools) => {
-      const fields = hasTools ? { tools: [TOOL] } : {};
-      gateway.script(answered);
-      const first = await ask(path, stream, { input: "one", ...fields });
-      gateway.script((call) => (call[PARENT] === undefined ? answered(call) : refused(call, refusal)));
-      const input = hasTools ? [{ type: "function_call_output", call_id: "call_1", output: "sunny" }] : "two";
-      const second = await ask(path, stream, { input, [PARENT]: first.id, ...fields });
-      expect(second).toMatchObject({ status: 200, continuity: "replayed" });
-      expect(second.text).toContain("Hello.");
-      expect(second.body).not.toMatch(/event: error|response\.failed/);
-      // The first call, the refused one, and one paid replay.
-      expect(gateway.calls).toHaveLength(3);
-      const replay = gateway.calls[2] ?? {};
-      expect(replay).not.toHaveProperty(PARENT);
-      expect(replay["input"]).toEqual([
-        { type: "message", role: "user", content: "one" },
-        hasTools
-          ? { type: "function_call", call_id: "call_1", name: "f", arguments: "{}" }
-          : { type: "message", role: "assistant", content: "Hello." },
-        ...(hasTools ? (input as object[]) : [{ type: "message", role: "user", content: "two" }]),
-      ]);
-      expect(logged.at(-1)).toMatchObject({ continuity: "replayed", upstream_calls: 2, output_tokens: 4 });
-      expect(marks).toHaveLength(1);
-      // The model counts as one that forgets, so the next follow-up is replayed at once.
-      expect(await ask(path, stream, { input: "three", [PARENT]: second.id, ...fields })).toMatchObject({
-        continuity: "replayed",
-      });
-      expect(gateway.calls).toHaveLength(4);
-    });
+    test.each([false, true])(
+      "the chain is replayed once, and the next follow-up at once (tools: %s)",
+      async (hasTools) => {
+        const fields = hasTools ? { tools: [TOOL] } : {};
+        gateway.script(answered);
+        const first = await ask(path, stream, { input: "one", ...fields });
+        gateway.script((call) => (call[PARENT] === undefined ? answered(call) : refused(call, refusal)));
+        const input = hasTools ? [{ type: "function_call_output", call_id: "call_1", output: "sunny" }] : "two";
+        const second = await ask(path, stream, { input, [PARENT]: first.id, ...fields });
+        expect(second).toMatchObject({ status: 200, continuity: "replayed" });
+        expect(second.text).toContain("Hello.");
+        expect(second.body).not.toMatch(/event: error|response\.failed/);
+        // The first call, the refused one, and one paid replay.
+        expect(gateway.calls).toHaveLength(3);
+        const replay = gateway.calls[2] ?? {};
+        expect(replay).not.toHaveProperty(PARENT);
+        expect(replay["input"]).toEqual([
+          { type: "message", role: "user", content: "one" },
+          hasTools
+            ? { type: "function_call", call_id: "call_1", name: "f", arguments: "{}" }
+            : { type: "message", role: "assistant", content: "Hello." },
+          ...(hasTools ? (input as object[]) : [{ type: "message", role: "user", content: "two" }]),
+        ]);
+        expect(logged.at(-1)).toMatchObject({ continuity: "replayed", upstream_calls: 2, output_tokens: 4 });
+        expect(marks).toHaveLength(1);
+        // The model now counts as one without chain support, so upstream does not have to refuse the id again.
+        expect(await ask(path, stream, { input: "three", [PARENT]: second.id, ...fields })).toMatchObject({
+          continuity: "replayed",
+        });
+        expect(gateway.calls).toHaveLength(4);
+      },
+    );
   });
 
-  test.each(Object.entries(ORPHANS))("an orphaned output in %s is replayed, and remembered", async (_way, refusal) => {
-    gateway.script(answered);
-    const first = await ask(path, stream, { input: "one", tools: [TOOL] });
-    gateway.script((call) => (call[PARENT] === undefined ? answered(call) : refused(call, refusal)));
-    const input = [{ type: "function_call_output", call_id: "call_1", output: "sunny" }];
-    const second = await ask(path, stream, { input, [PARENT]: first.id, tools: [TOOL] });
-    expect(second).toMatchObject({ status: 200, continuity: "replayed" });
-    expect(gateway.calls).toHaveLength(3);
-    await ask(path, stream, { input: "three", [PARENT]: second.id });
-    expect(gateway.calls).toHaveLength(4);
-  });
+  test.each(Object.entries(ORPHANS))(
+    "an orphaned output that is refused with %s leads to a replay, and the next follow-up is replayed at once",
+    async (_way, refusal) => {
+      gateway.script(answered);
+      const first = await ask(path, stream, { input: "one", tools: [TOOL] });
+      gateway.script((call) => (call[PARENT] === undefined ? answered(call) : refused(call, refusal)));
+      const input = [{ type: "function_call_output", call_id: "call_1", output: "sunny" }];
+      const second = await ask(path, stream, { input, [PARENT]: first.id, tools: [TOOL] });
+      expect(second).toMatchObject({ status: 200, continuity: "replayed" });
+      expect(gateway.calls).toHaveLength(3);
+      await ask(path, stream, { input: "three", [PARENT]: second.id });
+      expect(gateway.calls).toHaveLength(4);
+    },
+  );
 });
 
 test("after an orphaned output, a model that has continued before is replayed at once in this isolate only", async () => {
@@ -211,12 +217,13 @@ test("after an orphaned output, a model that has continued before is replayed at
   expect(marks).toEqual([]);
 });
 
-test("a replay that is refused in the same way is not remembered, and the caller gets upstream's words", async () => {
+test("if the replay is refused in the same way, the refusal is not remembered, and the caller gets upstream_rejected", async () => {
   gateway.script(answered);
   const first = await ask("/ask", false, { input: "one" });
   gateway.script({ status: 404, json: error("There is nothing at this address.") });
   const second = await ask("/ask", false, { input: "two", [PARENT]: first.id });
   expect(second.status).toBe(400);
+  expect(second.text).toContain('"code":"upstream_rejected"');
   expect(gateway.calls).toHaveLength(3);
   expect(marks).toEqual([]);
 });
@@ -294,7 +301,7 @@ const CALLS: [call: JsonObject, answer: JsonObject, replayed: JsonObject][] = [
 ];
 
 describe.each(CALLS)("an answer with %j", (item, answer, replayed) => {
-  test.each(FORMS)("is replayed with its answer, on %s (stream: %s)", async (path, stream) => {
+  test.each(FORMS)("is replayed before the new item that answers it, on %s (stream: %s)", async (path, stream) => {
     const withItem = (call: JsonObject): Reply => {
       const response = { id: "resp_1", status: "completed", model: "m", output: [item], usage: USAGE };
       return call["stream"] === true ? sse({ type: "response.completed", response }) : { json: response };

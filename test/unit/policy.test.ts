@@ -30,7 +30,7 @@ function reverseKeys(value: unknown): unknown {
   );
 }
 
-/** JSON without the two keys under which order counts. */
+/** Whether the JSON has one of the two keys under which order counts. */
 const hasVerbatim = (body: JsonObject): boolean => /"(?:schema|parameters)":/.test(JSON.stringify(body));
 
 describe("the canonical JSON of a composed request", () => {
@@ -133,7 +133,7 @@ describe("the plan for the exact-repeat cache", () => {
     ["cache:N stores for at least 60 seconds", 5, null, { read: 5, write: 60 }],
     ["cache:0 is cache:refresh, stored for a minute", 0, null, { read: false, write: 60 }],
     ["cache:N may be longer than the config's ttl", 86_400, null, { read: 86_400, write: 86_400 }],
-    ["cache:N ends after a year", 1e15, null, { read: 31_536_000, write: 31_536_000 }],
+    ["cache:N is at most a year", 1e15, null, { read: 31_536_000, write: 31_536_000 }],
     ["no-store works like cache:false", undefined, "no-store", bypass],
     ["no-cache works like cache:refresh", undefined, "no-cache", { read: false, write: 3_600 }],
     ["max-age=N works like cache:N", undefined, "max-age=120", { read: 120, write: 120 }],
@@ -160,7 +160,7 @@ describe("the plan for the exact-repeat cache", () => {
     ["file search beside a function", { tools: [{ type: "function" }, { type: "file_search" }] }, false],
     ["an MCP server", { tools: [{ type: "mcp", server_url: "https://x" }] }, false],
     ["a future tool type", { tools: [{ type: "time_travel" }] }, false],
-  ])("a request with %s: %j is cached %s", (_, body, kept) => {
+  ])("a request with %s (%j) is cached: %s", (_, body, kept) => {
     expect(plan(undefined, null, body)).toEqual(kept ? { read: 3_600, write: 3_600, scope: "owner" } : bypass);
     expect(plan(60, null, body).write).toBe(kept ? 60 : false);
   });

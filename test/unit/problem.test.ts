@@ -61,7 +61,7 @@ describe("each problem code", () => {
     expect(shouldRetry({ paid: "maybe" })).toBe("false");
   });
 
-  test("the document lists it once, with its status, its type and a meaning", () => {
+  test("the document lists every code once, with its status, its type and a meaning", () => {
     const { info, components } = openApiDocument("1.0.0") as {
       info: { description: string };
       components: { responses: Record<string, { description: string }> };

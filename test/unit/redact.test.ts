@@ -96,7 +96,7 @@ describe("private data in an upstream's text is removed", () => {
     expect(redact(text, ["sk-canary-4f9d2c7b1e8a"])).toBe(text);
   });
 
-  test("the redacted text is short", () => {
+  test("the redacted text has at most 1,000 characters, is well-formed, and has no superfluous white space", () => {
     expect(redact("word ".repeat(5_000), [])).toHaveLength(1_000);
     for (const text of ["🙂".repeat(900), `a${"🙂".repeat(900)}`]) expect(redact(text, []).isWellFormed()).toBe(true);
     expect(redact(" a \n\n b ", [])).toBe("a b");

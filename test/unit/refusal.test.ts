@@ -129,11 +129,11 @@ const OTHERS: [status: number, body: unknown][] = [
 ];
 
 describe.each([
-  ["parent", PARENTS],
-  ["calls", CALLS],
-  ["items", ITEMS],
-  [undefined, OTHERS],
-])("about %s", (subject, refusals) => {
+  ["the parent", "parent", PARENTS],
+  ["the call of an output", "calls", CALLS],
+  ["items", "items", ITEMS],
+  ["anything else", undefined, OTHERS],
+])("a refusal about %s", (_, subject, refusals) => {
   test.each(refusals)("%i %j", (status, body) => {
     expect(subjectOf(status, body)).toBe(subject);
   });
@@ -143,11 +143,12 @@ test("a refusal that has a subject is unpaid, and has status 400 or 404", () => 
   for (const [status, body] of [...PARENTS, ...CALLS, ...ITEMS]) {
     const problem = upstreamProblem({ status, body }, []);
     expect(problem).toBeInstanceOf(Problem);
+    expect(problem.details.paid).toBe("unpaid");
     expect([400, 404]).toContain(problem.status);
   }
 });
 
-test("a long message is read to its end in no time", () => {
+test("a message of more than a million characters is read within a test's time limit", () => {
   for (const part of ["previous ", "'a ", "no call ", "item ", "response ", "_"])
     expect(subjectOf(400, error(part.repeat(200_000)))).not.toBe("calls");
 });

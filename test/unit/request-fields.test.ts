@@ -125,7 +125,7 @@ describe("restricted callers", () => {
     expect([...IDENTITY_FIELDS]).toEqual(["user", "safety_identifier", "prompt_cache_key"]);
   });
 
-  test("have every field that is always open named in the document", () => {
+  test("find every field that they may always set named in the document", () => {
     const { paths } = openApiDocument("1.0.0") as { paths: Record<string, { post: { description: string } }> };
     for (const [name, { restricted }] of REQUEST_FIELDS)
       if (restricted === "always") expect(paths["/ask"]?.post.description, name).toContain(`\`${name}\``);

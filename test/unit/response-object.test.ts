@@ -35,7 +35,7 @@ describe("whatever a relay sends", () => {
     );
   });
 
-  test.each(keys)("a wrong %s hides neither the request's value nor the default", (key) => {
+  test.each(keys)("a wrong %s leaves the object valid", (key) => {
     for (const value of WRONG) expect(mistakesIn(ResponseResource, complete({ [key]: value, model: "m" }))).toEqual([]);
   });
 
@@ -92,14 +92,14 @@ describe("a field that upstream does not echo has the request's value", () => {
     expect(complete({ [name]: hollow }, { [name]: requested })[name]).toEqual(expected);
   });
 
-  test("what upstream does echo counts", () => {
+  test("what upstream does echo takes precedence", () => {
     expect(
       complete({ temperature: 0.5, store: false, tools: [TOOL] }, { temperature: 0.2, store: true }),
     ).toMatchObject({ temperature: 0.5, store: false, tools: [TOOL] });
   });
 });
 
-describe("a stored response keeps the request's fields", () => {
+describe("a stored response has the request's fields", () => {
   const request = {
     model: "m",
     instructions: "secret",
@@ -115,7 +115,7 @@ describe("a stored response keeps the request's fields", () => {
       expect(withRequestFields({ id: "up", ...echo }, request)).toEqual({ id: "up", temperature, tools, store });
   });
 
-  test("but not in place of what upstream echoed, and none that is large", () => {
+  test("except where upstream echoed a value, and except large ones", () => {
     const response = { temperature: 1, tools: [{ type: "web_search" }], store: true };
     expect(withRequestFields(response, request)).toBe(response);
     const large = { tools: [{ ...TOOL, description: "x".repeat(20_000) }] };
@@ -181,7 +181,7 @@ describe("times", () => {
     );
   });
 
-  test("created_at and completed_at have seconds; without them, they have the given time", () => {
+  test("created_at and completed_at are in seconds; if upstream sends none, they are the given time", () => {
     expect(
       complete({ status: "completed", created_at: 1_796_000_000_000, completed_at: 1_796_000_001_000 }),
     ).toMatchObject({ created_at: 1_796_000_000, completed_at: 1_796_000_001 });
@@ -243,7 +243,7 @@ describe("error and incomplete_details", () => {
     }
   });
 
-  test("an error without content is none", () => {
+  test("an error without content becomes null", () => {
     for (const error of [{}, "", { code: null, message: "" }]) expect(complete({ error })["error"]).toBeNull();
   });
 

@@ -85,7 +85,7 @@ describe("secrets and their files", () => {
     },
   );
 
-  test("in dotenv, comments, order and other values do not change", () => {
+  test("in a dotenv file, comments, order and other values do not change", () => {
     const text = "# mine\nUNIAPI_BASE_URL=https://hk.uniapi.io\nexport UNIAPI_KEY=old\nOTHER=1";
     const changed = mergeSecrets(text, { UNIAPI_KEY: KEY, ID_KEYS: "a$&b" });
     expect(changed).toBe(`# mine\nUNIAPI_BASE_URL=https://hk.uniapi.io\nUNIAPI_KEY=${KEY}\nOTHER=1\nID_KEYS=a$&b\n`);

@@ -129,7 +129,7 @@ describe("an error of send-hook names", () => {
 });
 
 describe("the target of send-hook", () => {
-  test("comes from --url after a --; an option that npm took, and any other mistake, prints the usage", () => {
+  test("comes from --url after a --; any mistake, such as an option whose name npm consumed, prints the usage", () => {
     expect(argumentsOf(["triage", "x.json", "--url", "http://localhost:1"])).toEqual({
       name: "triage",
       file: "x.json",

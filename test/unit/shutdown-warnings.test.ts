@@ -1,4 +1,4 @@
-// The models of the config that the log warns of, and how often, from the list of GET /v1/models.
+// The models of the config that the log warns about, and how often, from the list of GET /v1/models.
 import { expect, test } from "vitest";
 import { defineConfig } from "../../src/core/config/define-config.ts";
 import { createShutdownWarnings } from "../../src/platform/shutdown-warnings.ts";
@@ -66,7 +66,7 @@ test.each([["2027-01-14T00:00:00Z"], [1_799_884_800], [1_799_884_800_000]])("the
   expect(lines).toEqual(["model_shutdown: b (models) ends on 2027-01-14. Name another model in src/config.ts"]);
 });
 
-test("it is logged once a day", () => {
+test("a warning is logged once a day", () => {
   const { lines, warn, pass } = warner();
   const list = [{ id: "a", shutdown_date: "2027-01-14" }];
   warn([]);

@@ -86,7 +86,7 @@ describe("splitting bytes into frames", () => {
   test.each([
     ["line feeds", "event: a\ndata: 1\n\ndata: 2\n\n"],
     ["carriage returns", "event: a\rdata: 1\r\rdata: 2\r\r"],
-    ["pairs", "event: a\r\ndata: 1\r\n\r\ndata: 2\r\n\r\n"],
+    ["both together", "event: a\r\ndata: 1\r\n\r\ndata: 2\r\n\r\n"],
     ["a mixture", "event: a\r\ndata: 1\n\r\ndata: 2\r\n\r"],
     ["characters of several bytes", "event: a\ndata: 1\n\ndata: 2é中😀\n\n"],
   ])("the events are the same wherever the stream is cut: %s", (_, text) => {

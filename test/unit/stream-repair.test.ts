@@ -1,4 +1,5 @@
-// Merges one upstream stream to a response: everything that any event said of an item is in it. relay-sweep.test.ts has the general rules.
+// Merges one upstream stream into a response that has everything that any event contains about an item. relay-sweep.test.ts has the
+// general rules.
 import { describe, expect, test } from "vitest";
 import { type EventBatch, eventType, isErrorEvent, type UpstreamEvent } from "../../src/core/upstream/event.ts";
 import {
@@ -67,7 +68,7 @@ describe("the id of the answer", () => {
   });
 });
 
-describe("what the events and the terminal response say of the items", () => {
+describe("the merged response", () => {
   test("the terminal event's fields override the first event's", () => {
     const response = responseOf(
       createdEvent({ id: "a", model: "m", usage: null, metadata: {} }),
@@ -80,7 +81,7 @@ describe("what the events and the terminal response say of the items", () => {
     ["the finished item", "Hel", "Hello", ""],
     ["the terminal response", "Hel", "", "Hello"],
     ["the deltas", "Hello", "Hel", ""],
-    ["the terminal response, of which a delta was lost", "Hlo", "", "Hello"],
+    ["the terminal response, if a delta was lost", "Hlo", "", "Hello"],
   ])("the longest text wins: that of %s", (_, streamed, finished, terminal) => {
     const events = [delta(streamed), itemDone(message(finished)), completedEvent({ output: [message(terminal)] })];
     expect(answerOf(...events).text).toBe("Hello");
@@ -166,10 +167,10 @@ describe("the end of a stream", () => {
     ["response.incomplete", "incomplete"],
     ["response.cancelled", "cancelled"],
     ["response.done", "completed"],
-  ])("the response in %s, if it has no status of its own, is %s", (type, status) => {
+  ])("the response in %s is %s if it has no final status of its own", (type, status) => {
     expect(responseOf(createdEvent({ status: "in_progress" }), { type, response: {} })["status"]).toBe(status);
     expect(responseOf(delta("a"), { type, response: { status: "in_progress" } })["status"]).toBe(status);
-    expect(responseOf({ type, response: { status: "of its own" } })["status"]).toBe(status);
+    expect(responseOf({ type, response: { status: "a status of tomorrow" } })["status"]).toBe(status);
     expect(responseOf(delta("a"), { type })["status"]).toBe(status);
   });
 

@@ -143,7 +143,7 @@ describe("readTextDelta gives undefined for an event", () => {
   });
 });
 
-test("an assembly of unparsed deltas gives the same response as one of parsed deltas", () => {
+test("a merge of parsed and unparsed deltas gives the same response as one of parsed deltas only", () => {
   const Piece = fc.record({
     text: Text.filter((text) => text.isWellFormed()),
     index: fc.nat(2),

@@ -214,8 +214,8 @@ describe("the `start` event", () => {
   });
 });
 
-describe("a replay", () => {
-  test("turns a complete answer into a valid sequence that ends with it", () => {
+describe("the events of a complete answer", () => {
+  test("are a valid sequence that ends with the answer", () => {
     fc.assert(
       fc.property(fc.array(plans, { maxLength: 4 }), (items) => {
         const answer = trim(

@@ -81,18 +81,18 @@ test("with skipAncestors any turn is read without its ancestors, and otherwise u
 describe("an invalid record", () => {
   const record = JSON.parse(encode()) as JsonObject;
   test.each<[string, string | null]>([
-    ["nothing", null],
+    ["no record", null],
     ["an empty string", ""],
     ["half a record", encode().slice(0, 100)],
     ["a list", "[]"],
     ["null", "null"],
-    ["another version", JSON.stringify({ ...record, v: 2 })],
-    ["no version", JSON.stringify({ ...record, v: undefined })],
-    ["ancestors that are not ids", JSON.stringify({ ...record, ancestors: [1] })],
-    ["metadata values that are not strings", JSON.stringify({ ...record, metadata: { a: 1 } })],
-    ["a time that is not a number", JSON.stringify({ ...record, at: "now" })],
-    ["a parent that is not an id", JSON.stringify({ ...record, parent: 7 })],
-  ])("a record with %s is a miss", (_, text) => {
+    ["a record of another version", JSON.stringify({ ...record, v: 2 })],
+    ["a record without a version", JSON.stringify({ ...record, v: undefined })],
+    ["a record with ancestors that are not ids", JSON.stringify({ ...record, ancestors: [1] })],
+    ["a record with metadata values that are not strings", JSON.stringify({ ...record, metadata: { a: 1 } })],
+    ["a record with a time that is not a number", JSON.stringify({ ...record, at: "now" })],
+    ["a record with a parent that is not an id", JSON.stringify({ ...record, parent: 7 })],
+  ])("%s is a miss", (_, text) => {
     expect(decodeTurn(text)).toBeNull();
   });
 
@@ -100,7 +100,7 @@ describe("an invalid record", () => {
     expect(decodeTurn(JSON.stringify({ ...record, [key]: undefined }))).toBeNull();
   });
 
-  test("arbitrary text and arbitrary JSON never throw, and every truncated record is a miss", () => {
+  test("arbitrary text, arbitrary JSON and truncated records are misses", () => {
     fc.assert(
       fc.property(fc.oneof(fc.string(), fc.json()), (text) => {
         expect(decodeTurn(text)).toBeNull();
@@ -189,7 +189,7 @@ describe("the limit of 1 MiB", () => {
 });
 
 describe("ancestors and keys", () => {
-  test("a root has no ancestors, and a long chain has its last hundred", () => {
+  test("a root has no ancestors, and a turn in a long chain lists its last hundred", () => {
     expect(ancestorsOf(null, null)).toEqual([]);
     expect(ancestorsOf("a", null)).toEqual(["a"]);
     expect(ancestorsOf("b", { ...turn, ancestors: ["r", "a"] })).toEqual(["r", "a", "b"]);

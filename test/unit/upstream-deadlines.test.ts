@@ -1,4 +1,4 @@
-// The deadlines of an upstream call: each to the millisecond, the caller who disconnects, and no timer or listener that remains.
+// The deadlines of an upstream call: each to the millisecond, the caller who disconnects, and that no timer or listener remains.
 import { getEventListeners } from "node:events";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { Problem } from "../../src/core/lib/problem.ts";
@@ -228,7 +228,7 @@ describe("a caller who disconnects", () => {
     expectNothingRuns(started);
   });
 
-  test("before the call gets a problem, and fetch receives an aborted signal", async () => {
+  test("before the call begins is given the same problem, and any fetch receives an aborted signal", async () => {
     const caller = new AbortController();
     caller.abort();
     const fetcher = vi.fn<(url: string, init: RequestInit) => Promise<Response>>((_, init) =>
@@ -237,7 +237,12 @@ describe("a caller who disconnects", () => {
         : Promise.resolve(Response.json({})),
     );
     const settings = { baseUrl: "https://api.example", key: "sk-canary-4f9d2c7b1e8a", deadlines: DEADLINES };
-    const upstream = createUpstream(settings, fetcher as unknown as typeof fetch, () => Date.now(), () => "00");
+    const upstream = createUpstream(
+      settings,
+      fetcher as unknown as typeof fetch,
+      () => Date.now(),
+      () => "00",
+    );
     expect(await outcome(upstream.create({}, true, caller.signal))).toBe(LEFT);
     expect(fetcher.mock.calls.every(([, init]) => init.signal?.aborted)).toBe(true);
     expect(vi.getTimerCount()).toBe(0);

@@ -1,4 +1,4 @@
-// UniAPI's refusals and failures as the caller gets them: by code first, then by status, and never in upstream's raw words.
+// UniAPI's refusals and failures as the caller gets them: classified by code first, then by status. Upstream's text is never shown unredacted.
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
@@ -253,7 +253,7 @@ describe("an error is classified by code first, then by status", () => {
   });
 });
 
-describe("an error is classified by its message if it has no code that is known", () => {
+describe("an error is classified by its message if it has no known code", () => {
   const LONG = [
     "This model's maximum context length is 8192 tokens.",
     "Your input exceeds the context window of this model.",
@@ -291,7 +291,7 @@ describe("whether a failed call may have been paid", () => {
   const isRefusal = (status: number): boolean =>
     (status < 500 && ![408, 425, 499].includes(status)) || [503, 521, 522, 523, 525, 526, 530].includes(status);
 
-  test("is said of every status, and a status that does not refuse is never called unpaid", () => {
+  test("is stated for every status: unpaid for one that refuses the call, and maybe paid for any other", () => {
     for (let status = 400; status < 600; status += 1) {
       for (const body of [undefined, "", {}, { error: {} }, { error: { code: "new_of_tomorrow", message: "x" } }]) {
         const problem = upstreamProblem({ status, body }, []);
@@ -348,7 +348,7 @@ describe("our key in a forwarded field", () => {
     for (const part of ["canary", "4f9d2c7b1e8a"]) expect(shownOf(error)).not.toContain(part);
   });
 
-  test("has a maximum length in code and param, like any value", () => {
+  test("or any other value has a maximum length: code, param and message", () => {
     const { error } = problemOf(400, {
       code: "x".repeat(900),
       param: "y z ".repeat(900),

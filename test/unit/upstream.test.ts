@@ -235,7 +235,7 @@ describe("an upstream refusal", () => {
         }),
       "503 upstream_unavailable unpaid",
     ],
-  ])("with %s as its body is classified by its status", async (_, reply, expected) => {
+  ])("with %s as its body is classified by its code, or else by its status", async (_, reply, expected) => {
     for (const stream of [true, false]) expect(await outcome(create(reply, stream))).toBe(expected);
   });
 
@@ -288,7 +288,7 @@ describe("an upstream stream", () => {
     expect(await reply.stream.next()).toBeNull();
   });
 
-  test("an event over 8 MiB ends it, and its body is cancelled", async () => {
+  test("an event over 8 MiB ends the stream, and its body is cancelled", async () => {
     let cancelled = false;
     const chunk = bytesOf("x".repeat(1_048_576));
     const endless = new ReadableStream({

@@ -136,7 +136,7 @@ describe("usage", () => {
     ["nothing", undefined],
     ["a list", []],
     ["a text", "150000 tokens"],
-    ["nothing in it", {}],
+    ["an empty object", {}],
     ["unknown names", { tokens_in: 100, tokens_out: 50, total_tokens: 150 }],
     ["names of both families, none of which is complete", { input_tokens: 100, completion_tokens: 50 }],
     ["only a total", { total_tokens }],
@@ -219,7 +219,7 @@ describe("cost", () => {
     else expect(cost).toBeCloseTo(usd, 10);
   });
 
-  test("is undefined without usage, and exact for a single token", () => {
+  test("is undefined without usage, and exact for a few tokens", () => {
     expect(costUsd(PRICES, ["gpt-6-sol"], null)).toBeUndefined();
     const one = { ...usage, input_tokens: 3, cached_tokens: 0, output_tokens: 0 };
     expect(String(costUsd(PRICES, ["gpt-6-sol"], one))).toBe("0.000006");
