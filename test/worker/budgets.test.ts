@@ -292,7 +292,7 @@ describe("a budget hold", () => {
   });
 
   test.each(["chat-names", "both-names-one-zero", "without-total"])(
-    "is settled by the tokens that a relay names in its own way (emulate/usage-%s)",
+    "is settled with the tokens that a relay names in its own way (emulate/usage-%s)",
     async (form) => {
       const { worker, total } = startLimited(
         { total: { tokens_per_day: 1_000_000, usd_per_day: 10 } },
@@ -310,7 +310,7 @@ describe("a budget hold", () => {
   );
 
   test.each(["other-names", "zero-parts", "all-zeros", "wrong-total", "texts", "empty", "absurd"])(
-    "remains if the usage is unknown (emulate/usage-%s), and no one is told a number",
+    "remains if the usage is unknown (emulate/usage-%s), and no response shows a number",
     async (form) => {
       const { worker, total } = startLimited(
         { total: { tokens_per_day: 1_000_000, usd_per_day: 10 } },
@@ -422,7 +422,7 @@ describe("a budget that can't be reached", () => {
         return {
           admit: (...args: Parameters<typeof stub.admit>) => stub.admit(...args),
           hold: (...args: Parameters<typeof stub.hold>) => stub.hold(...args),
-          // The object receives the first call, but its answer is lost.
+          // The object receives every call, but the answers to the first two are lost.
           settle: async (...args: Parameters<typeof stub.settle>) => {
             await stub.settle(...args);
             if ((settleCalls += 1) < 3) throw new Error("lost");

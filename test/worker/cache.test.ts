@@ -244,7 +244,7 @@ describe("a preset with a shared cache", () => {
     );
   });
 
-  test("gives another owner an answer without an upstream id, too", async () => {
+  test("gives another owner an answer whose upstream id is too long to sign, too", async () => {
     const worker = startWorker(
       { presets: { odd: { model: "emulate/long-id", cache: { ttl: 600, scope: "shared" } } } },
       { SERVER_KEYS },

@@ -165,7 +165,7 @@ describe("credentials", () => {
     ["none", {}, "no_credential"],
     ["an unknown key", as(NEVER), "unknown_key"],
     ["half a key", as(KEYS.alice.slice(0, -1)), "unknown_key"],
-    ["a key and a bit", as(`${KEYS.alice}x`), "unknown_key"],
+    ["a key with an extra character", as(`${KEYS.alice}x`), "unknown_key"],
     ["a name with its key", as(`alice:${KEYS.alice}`), "unknown_key"],
     ["the upstream key", as(UPSTREAM_KEY), "unknown_key"],
     ["two keys", as(`${KEYS.alice} ${KEYS.bob}`), "not_bearer"],

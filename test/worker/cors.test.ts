@@ -53,7 +53,7 @@ describe("a page from this machine, under ENVIRONMENT=local", () => {
     expect(response.headers.get("access-control-allow-methods")).toContain("POST");
   });
 
-  test("needs an entry in `origins` once it sends a credential", async () => {
+  test("is refused if it sends a server key, and can't read the refusal", async () => {
     const worker = startWorker({}, { SERVER_KEYS });
     const response = await worker.ask({ input: uniqueText() }, { origin: "http://localhost:5173", ...as(KEYS.alice) });
     expect([response.status, allowedOrigin(response)]).toEqual([401, null]);

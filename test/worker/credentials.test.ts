@@ -192,7 +192,7 @@ describe("the settings that admit callers", () => {
   });
 
   test.each<[string, object, object]>([
-    ["nothing", {}, {}],
+    ["no settings", {}, {}],
     ["sessions without keys", { callers: { sessions } }, {}],
     ["keys without sessions", {}, { SESSION_KEYS }],
   ])("a Worker can't have callers with %s", async (_name, config, settings) => {

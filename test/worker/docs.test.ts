@@ -1,5 +1,5 @@
 // /openapi.json and /docs in workerd: who may read them, and their Content-Security-Policy. The document's content is tested in test/unit and, with
-// requests to a Worker, in test/e2e; the page's looks in test/browser.
+// requests to a Worker, in test/e2e; the page's appearance in test/browser.
 import { expect, test } from "vitest";
 import { createApp } from "../../src/app.ts";
 import { defineConfig } from "../../src/core/config/define-config.ts";

@@ -74,7 +74,7 @@ describe("a multipart form", () => {
     expect(call?.raw).toContain('"maximum":9223372036854775807');
   });
 
-  test("continues an answer, streams, and takes addresses of images beside files", async () => {
+  test("continues an answer, streams, and accepts URLs of images beside files", async () => {
     const worker = startWorker();
     const first = await worker.answer({ input: uniqueText() });
     const input = uniqueText();
@@ -145,7 +145,7 @@ describe("a multipart form", () => {
     ["a charset", "multipart/form-data; charset=utf-8; boundary=b", `${part("input", "MARKER")}--b--\r\n`],
     ["no line break at the end", "multipart/form-data; boundary=b", `${part("input", "MARKER")}--b--`],
     [
-      "its type twice",
+      "its content type twice",
       "multipart/form-data; boundary=b, multipart/form-data; boundary=b",
       `${part("input", "MARKER")}--b--`,
     ],
@@ -237,16 +237,13 @@ describe("a multipart form", () => {
     ["an SVG", bytesOf("<svg/>"), "image/svg+xml", 415, "unsupported_media_type"],
     ["unknown bytes", Uint8Array.of(0, 1), "", 415, "unsupported_media_type"],
     ["an empty file", new Uint8Array(0), "image/png", 400, "invalid_request"],
-  ] as const)(
-    "whose file is %s is refused, and the error says what is accepted",
-    async (_, bytes, type, status, code) => {
-      const response = await post(startWorker(), formOf(["input", "hi"], ["doc", file(bytes, type)]));
-      expect(response.status).toBe(status);
-      const problem = await problemOf(response);
-      expect(problem).toMatchObject({ code, param: "doc" });
-      expect(problem.message).toMatch(status === 415 ? /PNG, JPEG, WebP or GIF/ : /empty/);
-    },
-  );
+  ] as const)("whose file is %s is refused, and the error explains why", async (_, bytes, type, status, code) => {
+    const response = await post(startWorker(), formOf(["input", "hi"], ["doc", file(bytes, type)]));
+    expect(response.status).toBe(status);
+    const problem = await problemOf(response);
+    expect(problem).toMatchObject({ code, param: "doc" });
+    expect(problem.message).toMatch(status === 415 ? /PNG, JPEG, WebP or GIF/ : /empty/);
+  });
 
   test("is one call under an Idempotency-Key, whatever its boundary is", async () => {
     const worker = startWorker();
@@ -289,29 +286,32 @@ describe("a multipart form", () => {
 });
 
 describe("the content type", () => {
-  test.each(["/ask", "/v1/responses"])("is JSON under every name, and its first entry counts on %s", async (path) => {
-    const worker = startWorker();
-    for (const type of [
-      "application/json, application/json",
-      "application/json; charset=utf-8,text/plain",
-      "text/json",
-      "Text/JSON; charset=UTF-8",
-      "text/json, text/json",
-      "application/vnd.api+json,application/json",
-    ]) {
-      const input = uniqueText();
-      const headers = { "content-type": type };
-      const response = await worker.send(path, {
-        method: "POST",
-        body: JSON.stringify({ input, model: "m" }),
-        headers,
-      });
-      expect(response.status, type).toBe(200);
-      expect((await receivedRequests(input))[0]?.body["input"]).toBe(input);
-      const wrong = await worker.send(path, { method: "POST", body: "hi", headers });
-      expect((await problemOf(wrong)).code, type).toBe("invalid_json");
-    }
-  });
+  test.each(["/ask", "/v1/responses"])(
+    "is JSON under any of its names, and only the first entry of a list counts, on %s",
+    async (path) => {
+      const worker = startWorker();
+      for (const type of [
+        "application/json, application/json",
+        "application/json; charset=utf-8,text/plain",
+        "text/json",
+        "Text/JSON; charset=UTF-8",
+        "text/json, text/json",
+        "application/vnd.api+json,application/json",
+      ]) {
+        const input = uniqueText();
+        const headers = { "content-type": type };
+        const response = await worker.send(path, {
+          method: "POST",
+          body: JSON.stringify({ input, model: "m" }),
+          headers,
+        });
+        expect(response.status, type).toBe(200);
+        expect((await receivedRequests(input))[0]?.body["input"]).toBe(input);
+        const wrong = await worker.send(path, { method: "POST", body: "hi", headers });
+        expect((await problemOf(wrong)).code, type).toBe("invalid_json");
+      }
+    },
+  );
 });
 
 describe("a path with a trailing or a doubled slash", () => {
@@ -424,7 +424,7 @@ describe("the number of values in a body", () => {
     );
   });
 
-  test("is judged cheaply: a list with many wrong elements names the first one", async () => {
+  test("does not delay a refusal: a list with many wrong elements is refused with the name of the first one", async () => {
     const worker = restricted();
     for (const [field, element] of [
       ["tools", 0],
@@ -454,7 +454,7 @@ describe("the number of values in a body", () => {
     expect(response.status).toBe(200);
   });
 
-  test("with 8 levels of nullable objects in a schema is accepted, and 129 levels are refused by number", async () => {
+  test("has no effect on depth: a schema with 8 levels of nullable objects is accepted, and 129 levels of nesting are refused", async () => {
     const level = (depth: number): object =>
       depth === 0
         ? { anyOf: [{ type: "string" }, { type: "null" }] }

@@ -413,7 +413,7 @@ describe("a sender that waits", () => {
     expect(readOutcome).toHaveBeenCalledTimes(81);
   });
 
-  test("gets the answer before usage is counted and the turn is stored", async () => {
+  test("gets the answer without a wait for the next report of usage", async () => {
     // With the default interval of ten seconds between reports of usage.
     const worker = startHookWorker({ DEADLINES: "{}" });
     for (const text of [uniqueText(), uniqueText()])

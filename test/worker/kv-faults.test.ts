@@ -101,7 +101,7 @@ describe("KV that fails", () => {
     expectWarning("kv_read_failed", input);
   });
 
-  test("without the KV binding, every response names the binding", async () => {
+  test("without the KV binding, POST /ask gets a 503 that names the binding", async () => {
     const response = await startWorker({}, { RESPONSES: undefined }).ask({ input: uniqueText() });
     expect(response.status).toBe(503);
     expect(await response.text()).toContain("RESPONSES");
@@ -146,7 +146,7 @@ describe("records that can't be read", () => {
     expect(namesOf(events), why).toContain("done");
   }
 
-  test("a damaged answer record is a miss or still an answer", async () => {
+  test("a damaged answer record never prevents an answer", async () => {
     const worker = startWorker();
     const body = { input: uniqueText(), metadata: { a: "1" } };
     await worker.answer(body);

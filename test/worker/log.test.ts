@@ -308,7 +308,7 @@ describe("an unexpected throw", () => {
   });
 });
 
-test("the upstream key is in no body, no header and no KV value", async () => {
+test("no secret of the Worker or of upstream is in a body, a header, KV or the log", async () => {
   const worker = startWorker({}, { SERVER_KEYS });
   const seen: string[] = [];
   for (const model of [

@@ -45,7 +45,7 @@ function textOf(value: Json): string {
     .join()}}`;
 }
 
-/** A response as JSON text: a call whose arguments are an object, an unknown item, and the tree as the answer's text. */
+/** A response as JSON text: an unknown item that contains the tree, and the tree as the answer's text. */
 const responseText = (raw: string): string =>
   `{"id":"resp_numbers","object":"response","created_at":1796000000,"status":"completed","model":"m","output":[` +
   `{"type":"item_of_tomorrow","id":"it_1","value":${raw}},` +

@@ -27,7 +27,7 @@ test.each<[string, string, RequestInit, number, type: string, code: string, deta
     "invalid_credentials",
   ],
   [
-    "a wrong key at a careless address",
+    "a wrong key at an address with extra slashes",
     "/v1//models/",
     { headers: bad },
     401,
@@ -99,7 +99,7 @@ test.each(["/ask", "/jobs", "/usage", "/sessions", "/v10/responses", "/responses
   },
 );
 
-test("a paused Worker and a used-up budget are said in OpenAI's words, too", async () => {
+test("a paused Worker and a used-up budget are reported in OpenAI's words, too", async () => {
   const body = JSON.stringify({ input: uniqueText() });
   const paused = await startWorker({}, { PAUSED: "1" }).send("/v1/responses", {
     method: "POST",

@@ -182,7 +182,7 @@ describe("the request", () => {
   });
 
   test.each([{ background: true }, { conversation: "conv_1" }, { prompt: { id: "p" } }])(
-    "with %j is refused: it would store state in the shared account",
+    "with %j is refused, because it would store state in the shared account",
     async (field) => {
       const response = await post(startWorker(), { input: uniqueText(), ...field });
       expect(response.status).toBe(400);
@@ -333,13 +333,15 @@ describe("GET, input_items, DELETE", () => {
     });
   });
 
-  test("an answer that was not stored gets 404, and its follow-up is sent upstream without a KV read", async () => {
+  test("an answer that was not stored gets 404, and its follow-up is sent to upstream, which refuses it", async () => {
     const worker = startWorker();
     const { id } = (await object(await post(worker, { input: uniqueText(), store: false }))) as { id: string };
     expect((await worker.get(`/v1/responses/${id}`)).status).toBe(404);
-    const response = await post(worker, { input: uniqueText(), previous_response_id: id });
+    const input = uniqueText();
+    const response = await post(worker, { input, previous_response_id: id });
     expect(response.status).toBe(400);
     expect(await response.text()).toContain("previous_response_not_found");
+    expect(await calls(input)).toBe(1);
   });
 
   test("a deleted turn deletes its cached answer, leaves a tombstone, and can't be continued", async () => {
@@ -369,7 +371,7 @@ test("GET /v1/models lists the presets and the upstream models that the config a
   expect(data.map(({ id }) => id)).toEqual(["helper", "gpt-6-sol"]);
 });
 
-test("GET /v1/models includes shutdown dates, and the log warns of a retiring model in the config", async () => {
+test("GET /v1/models includes shutdown dates, and the log warns about a model in the config that will be shut down", async () => {
   vi.useFakeTimers({ toFake: ["Date"], now: Date.parse("2026-12-20T12:00:00Z") });
   const worker = startWorker({ models: ["gpt-4.1", "gpt-6-luna"] });
   const { data } = await object(await worker.get("/v1/models"));
@@ -414,7 +416,7 @@ describe("GET /v1/models/{id}", () => {
   });
 });
 
-describe("an address of another API gets a 404 that names what serves instead:", () => {
+describe("an address of another API gets a 404 that names what to use instead:", () => {
   test.each([
     ["/v1/chat/completions", "POST /v1/responses"],
     ["/chat/completions", "POST /v1/responses"],
@@ -463,18 +465,21 @@ describe("GET /v1/responses", () => {
     expect((await twoCallers().get("/v1/responses", { ...stranger, upgrade: "websocket" })).status).toBe(401);
   });
 
-  test("by id has GET, HEAD and DELETE, and nothing else", async () => {
+  test("by id allows GET, HEAD and DELETE only", async () => {
     for (const method of ["POST", "PUT", "PATCH"]) {
       const response = await startWorker().send("/v1/responses/resp_x", { method });
       expect([response.status, response.headers.get("allow")]).toEqual([405, "GET, HEAD, DELETE"]);
     }
   });
 
-  test.each(["GET", "HEAD", "PUT", "DELETE"])("without it, %s gets 405 and Allow: POST", async (method) => {
-    const response = await startWorker().send("/v1/responses", { method });
-    expect(response.status).toBe(405);
-    expect(response.headers.get("allow")).toBe("POST");
-  });
+  test.each(["GET", "HEAD", "PUT", "DELETE"])(
+    "without an id or an upgrade, %s gets 405 and Allow: POST",
+    async (method) => {
+      const response = await startWorker().send("/v1/responses", { method });
+      expect(response.status).toBe(405);
+      expect(response.headers.get("allow")).toBe("POST");
+    },
+  );
 });
 
 test("the routes fit Hono's fast router, whose search costs a hundredth of the other one's", () => {

@@ -50,7 +50,7 @@ describe("fallback models", () => {
     expect(await calls(body.input)).toBe(2);
   });
 
-  test("a fallback answer is priced by the model that answered, also on GET", async () => {
+  test("a fallback answer is priced by the model that answered, on GET too", async () => {
     const prices = { "nope-1": { input: 1_000, output: 1_000 }, "gpt-6-luna": { input: 1, output: 1 } };
     const worker = startWorker({ prices, presets: { p: { model: "nope-1", fallback: ["gpt-6-luna"] } } });
     const answer = await worker.answer({ input: uniqueText(), preset: "p" });
@@ -59,10 +59,10 @@ describe("fallback models", () => {
   });
 
   test.each<[string, Partial<ConfigInput>, JsonObject, string]>([
-    ["the default", { defaults: { model: "nope-1" } }, {}, "defaults.model"],
-    ["a preset's", { presets: { p: { model: "nope-1" } } }, { preset: "p" }, "presets.p.model"],
+    ["the default model", { defaults: { model: "nope-1" } }, {}, "defaults.model"],
+    ["a preset's model", { presets: { p: { model: "nope-1" } } }, { preset: "p" }, "presets.p.model"],
     [
-      "a preset's, and its fallback",
+      "a preset's model and its fallback",
       { presets: { p: { model: "nope-1", fallback: ["nope-2"] } } },
       { preset: "p" },
       "presets.p.model` and `presets.p.fallback",
@@ -200,7 +200,7 @@ describe("the retry of an upstream call", () => {
     expect(await kvKeys("")).toEqual([]);
   });
 
-  test("a retry does not extend the upstream deadlines", async () => {
+  test("a call that misses a deadline is not retried", async () => {
     const deadlines = '{"upstream_first_byte":60,"upstream_idle":60,"upstream_total":5000}';
     const worker = startWorker({}, { DEADLINES: deadlines });
     for (const [model, headers, shown] of [

@@ -65,7 +65,7 @@ describe("conversations", () => {
     expect(followed.previous_response_id).toBe(id);
   });
 
-  test.each(Object.entries(FORMS))("an answer in form %s is stored without instructions", async (_name, askFor) => {
+  test.each(Object.entries(FORMS))("an answer as %s is stored without instructions", async (_name, askFor) => {
     const worker = startWorker({ turns: { ttl: 86_400 } });
     const input = uniqueText();
     const id = await askFor(worker, { input, instructions: "Speak like a pirate, quietly." });
@@ -516,10 +516,10 @@ describe("references to items", () => {
   };
 
   test.each([
-    ["with a key", { "idempotency-key": crypto.randomUUID() }],
+    ["under an Idempotency-Key", { "idempotency-key": crypto.randomUUID() }],
     ["without a key", {}],
   ])(
-    "an item of an answer %s is in KV before the answer's end, for its owner, as long as its turn",
+    "an item of an answer %s is in KV before the answer ends, for its owner only, and as long as its turn",
     async (_n, headers) => {
       const worker = startWorker({}, { SERVER_KEYS });
       const question = uniqueText();

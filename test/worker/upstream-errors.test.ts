@@ -1,5 +1,5 @@
-// Upstream's errors as callers get them on both routes: what was not paid can be tried again under the same key, and what may have been paid
-// is stored. OpenAI's routes have OpenAI's type and code, and ours in detail_code.
+// Upstream's errors as callers get them on both routes. An unpaid call can be repeated under the same key. The outcome of one that may have
+// been paid is stored. OpenAI's routes have OpenAI's type and code, and ours in detail_code.
 import { expect, test } from "vitest";
 import { freshKey, respondOnce } from "./run-stub.ts";
 import { calls, eachTestAlone, type ErrorBody, problemOf, startWorker, uniqueText } from "./worker.ts";

@@ -141,7 +141,7 @@ export function expectEnvelope(response: Response, error: unknown): void {
 
 export type LogLine = Record<string, unknown> & { event: string; level: string };
 
-/** Secrets of callers and visitors: no log, no KV and no object may contain one in clear. */
+/** Secrets of callers and visitors. No log, no KV and no object may contain one in clear text. */
 const CALLERS_OWN = /pk_[a-z]+_[\w-]{12,}|a-session-secret-of|turnstile-secret-of|203\.0\.113\.|2001:db8:/;
 const CANARY = [UPSTREAM_KEY, ID_KEY, ...Object.values(KEYS), "hook-canary", "callback-canary"];
 
