@@ -89,7 +89,7 @@ function queryOf(url: string): Iterable<[name: string, value: string]> {
   return url.includes("?") ? new URL(url).searchParams : [];
 }
 
-/** Answers a request that has no Idempotency-Key, so it records no run. @throws Problem */
+/** Answers a request without an Idempotency-Key, for which no run is recorded. @throws Problem */
 async function answerDirectly(deps: Deps, question: Question, context: RequestContext): Promise<AskReply> {
   return toAskReply(await answer(deps, question, context), context.requestId, question.composed.body.model);
 }

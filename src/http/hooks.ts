@@ -72,7 +72,7 @@ async function postHook(c: Context<AppEnv>): Promise<Response> {
   return toResponse(response ?? (await awaitAnswer(deps, hook, job)));
 }
 
-/** @throws Problem 401 invalid_credentials, 503 misconfigured; 408, 413 or 415 from reading the body */
+/** Reads a request and verifies its signature. @throws Problem 401 invalid_credentials, 503 misconfigured; 408, 413, 415 for its body */
 async function verifiedRequest(c: Context<AppEnv>, sender: Sender, hook: Hook): Promise<WebhookRequest> {
   const { deps, logFields } = c.var;
   const { headers, url } = c.req.raw;

@@ -18,8 +18,8 @@ const METHODS = ["GET", "POST", "DELETE"];
 /**
  * Gives every request an id and one log line.
  *
- * Guarantees: every response has `x-request-id` and `x-content-type-options`, and every request writes exactly one line. The line is written
- * when the response is ready or, for a streamed response, when the stream has ended. A caller's `x-request-id` is ignored.
+ * Guarantees: every response has `x-request-id` and `x-content-type-options`, and every request writes exactly one line. The line is
+ * written when the response is ready or, for a streamed response, when the stream has ended. A caller's `x-request-id` is ignored.
  *
  * @param app the app, whose router knows the name of the request's route
  * @example

@@ -34,8 +34,8 @@ export const responsesRoutes = new Hono<AppEnv>()
   .get("/:id/input_items", getInputItems);
 
 /**
- * Addresses of OpenAI's API that have the place of an id but are none, with what serves instead. They are no routes of their own, because
- * then Hono would need a slower router.
+ * Addresses of OpenAI's API that look like the id of a response, with the error's message for each. They are not separate routes, because
+ * Hono would then need a slower router.
  */
 const INSTEAD: ReadonlyMap<string, string> = new Map([
   ["input_tokens", "Tokens are counted with each answer: read `usage` of POST /v1/responses."],
@@ -46,7 +46,8 @@ const INSTEAD: ReadonlyMap<string, string> = new Map([
 ]);
 
 /**
- * Refuses every method but POST. A WebSocket is refused with a status of its own, at which agents that prefer one change to POST at once.
+ * Refuses every method but POST. A request for a WebSocket gets a status of its own, 426, so that agents that prefer a WebSocket switch to
+ * POST immediately.
  */
 async function refuseMethod(c: Context<AppEnv>): Promise<Response> {
   if (c.req.header("upgrade")?.toLowerCase() !== "websocket") throw unsupportedMethod(["POST"]);
@@ -58,8 +59,8 @@ async function refuseMethod(c: Context<AppEnv>): Promise<Response> {
 }
 
 /**
- * Admits a request to a response.
- * @throws Problem 404 not_found for an address that is no id, and the problems of admitById()
+ * Admits a request that is about a stored response.
+ * @throws Problem 404 not_found for an address that is not an id, and the problems of admitById()
  */
 async function admitToResponse(c: Context<AppEnv>): Promise<{ caller: Caller; id: string }> {
   const caller = await admitById(c.var.deps, c.req.raw, c.var);
@@ -193,7 +194,7 @@ async function deleteResponse(c: Context<AppEnv>): Promise<Response> {
   return json(c, { id, object: "response", deleted: true } satisfies DeletedResponse);
 }
 
-/** Lists a turn's input items in OpenAI's list format. The turn has all its items, so `limit`, `after` and `order` only choose among them. */
+/** Lists a turn's input items in OpenAI's format. The turn has all of its items, so `limit`, `after` and `order` only select from them. */
 async function getInputItems(c: Context<AppEnv>): Promise<Response> {
   const { deps } = c.var;
   const { caller, id } = await admitToResponse(c);

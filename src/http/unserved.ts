@@ -1,5 +1,5 @@
-// Addresses of OpenAI's and Anthropic's APIs that this Worker does not serve. The 404 of each says what serves instead, since developers try
-// them first. They are no routes, so a request that has a route never passes here.
+// Addresses of OpenAI's and Anthropic's APIs that this Worker does not serve. Developers try them first, so the 404 of each says what to
+// use instead. They are not routes, so a request that has a route never gets here.
 import type { Context } from "hono";
 import type { AppEnv } from "../app-env.ts";
 import { Problem, routeNotFound } from "../core/lib/problem.ts";

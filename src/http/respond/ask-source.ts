@@ -1,5 +1,5 @@
-// POST /ask as a stream: numbered server-sent events, or text alone. A stream ends with `done`, with `error`, or because the caller
-// disconnected. It calls `onEnd` exactly once, with the problem if it failed.
+// POST /ask as a stream: numbered server-sent events, or text alone. A stream ends when the answer is complete, when it fails, or when the
+// caller disconnects. It then calls `onEnd` exactly once, with a problem unless the answer is complete.
 import type { AskReply, StreamedAskReply } from "../../answer/ask-reply.ts";
 import type { AskEvent } from "../../contract/answer.ts";
 import { Problem, toProblem } from "../../core/lib/problem.ts";
@@ -13,7 +13,7 @@ type OnEnd = (problem?: Problem) => void;
 export interface AskStreamContext {
   /** The first part of every event's id: the run's id, or a random string if there is no run. */
   run: string;
-  /** The number of the last event that the caller received, or -1. Of the events up to this number, only `done` and `error` are sent again. */
+  /** The number of the last event that the caller received, or -1. Events up to it are not sent again, except `done` and `error`. */
   after: number;
   requestId: string;
   onEnd: OnEnd;

@@ -38,7 +38,8 @@ export function logProblem(c: Context<AppEnv>, problem: Problem): void {
 }
 
 /**
- * Creates a text/event-stream response. Waits up to PING_AFTER_MS before sending headers, so that an early refusal still gets its own status.
+ * Creates a text/event-stream response. Waits up to PING_AFTER_MS before sending headers, so that an early refusal still gets its own
+ * status.
  * @param toSource builds the body from the reply, or from its promise if the reply is still pending after PING_AFTER_MS
  * @throws Problem if upstream refuses within PING_AFTER_MS
  */

@@ -1,6 +1,6 @@
-// The streams of /v1/responses: upstream's complete events under our id and our sequence numbers. A text delta is forwarded byte for byte,
-// but for a number that differs from ours. A stream that fails says why in an `error` event and in `response.failed`, and then breaks its
-// connection, because a clean end would look like the end of an answer.
+// The streams of /v1/responses: upstream's complete events with our id and our sequence numbers. A text delta is forwarded byte for byte,
+// except for a sequence number that differs from ours. A stream that fails says why in an `error` event and in `response.failed`, and then
+// breaks its connection, because a clean end would look like the end of an answer.
 import type { StreamedAnswer, WholeAnswer } from "../../answer/answer.ts";
 import type { FinishedAnswer } from "../../answer/pending-turn.ts";
 import { concatBytes } from "../../core/lib/bytes.ts";
@@ -18,7 +18,7 @@ export interface ResponsesStreamContext {
   /** The request fields that response objects echo. */
   request: JsonObject;
   restricted: boolean;
-  /** Unix seconds. */
+  /** When the stream began, in Unix seconds. */
   now: number;
   /** Called once, when the stream ends. Without a problem, the stream ended with the complete response. */
   onEnd: (problem?: Problem) => void;
@@ -155,7 +155,7 @@ function idsOf({ context: { id, previousId } }: FinishedAnswer): Ids {
  */
 export function eventStreamText(response: JsonObject, after = -1): string {
   const events = eventsOfResponse(response);
-  // The stream that the caller read before may have had more events, with the text in more pieces. It gets the last event in any case.
+  // The stream that the caller read before may have had more events, with the text in more pieces. So the last event is always sent.
   const rest = events.slice(Math.min(after + 1, events.length - 1));
   const texts = rest.map(({ data }, at) => {
     const isTerminal = at === rest.length - 1;
