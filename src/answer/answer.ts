@@ -1,6 +1,6 @@
 // From a composed request to its answer: answer() → lookUpOrCall → callUpstream → openUpstream. Finds the parent, looks up the answer in
-// the cache, calls upstream, and stores the result. Routes, runs and jobs call it. Knows nothing about HTTP: every outcome is a value or a
-// Problem.
+// the cache, calls upstream, and stores the result. Routes, runs and jobs call answer(). Knows nothing about HTTP: every outcome is a value
+// or a Problem.
 import type { Usage } from "../contract/answer.ts";
 import {
   ageOf,
@@ -41,7 +41,7 @@ export interface Question {
   /** The request's own metadata, without the preset's. */
   metadata: Record<string, string> | undefined;
   stream: boolean;
-  /** Which deltas a stream sends to the caller as they come: those of texts, or also those of a call's arguments. */
+  /** Which deltas a stream sends to the caller while they arrive: those of texts, or also those of a call's arguments. */
   live: "text" | "all";
   /** Whether a later request may refer to items of the answer by their ids. */
   indexesItems?: boolean;
@@ -54,7 +54,7 @@ export interface WholeAnswer {
   kind: "whole";
   finished: FinishedAnswer;
   headers: Record<string, string>;
-  /** Set for a cache hit. `headers` contains its present age; a run that replays the hit later computes that header again. */
+  /** Set for a cache hit. `headers` contains its current age; a run that replays the hit later computes the age again. */
   cacheEntry?: CacheEntryAge;
 }
 
@@ -156,7 +156,7 @@ async function lookUpOrCall(
   return await callUpstream(pending, texts.noChainSupport !== null);
 }
 
-/** Replaces references in the input by the items themselves, so that the turn has them, too. */
+/** Replaces references in the input with the items themselves, so that the stored turn contains these, too. */
 async function withReferencedItems(deps: Deps, question: Question, { caller }: RequestContext): Promise<Question> {
   const { composed } = question;
   // A restricted caller's input has messages only.
@@ -201,7 +201,7 @@ async function callUpstream(pending: PendingTurn, noChainSupport: boolean): Prom
       const { events, terminal } = batch;
       if (terminal === undefined) return { events };
       context.waitUntil(call.drain());
-      // A response that failed may still say what it cost.
+      // A failed response may still have its usage.
       if (terminal.kind === "error" && terminal.response !== undefined)
         await pending.settle(terminal.response, call.model, wastedUsage);
       try {
@@ -288,7 +288,7 @@ async function cacheKeyOf(
     "answer",
     `${deps.baseUrl}\0${composed.models.slice(1).join()}\0${canonicalJson(composed.body)}`,
   );
-  // A raw upstream id can be any string, even "root"; the prefix keeps it from colliding with a signed id or the root's key.
+  // A raw upstream id can be any string, even "root". The prefix distinguishes it from a signed id and from the root's key.
   return answerKey(scope, parent === null ? null : parent.signed === undefined ? `raw:${parent.id}` : parent.id, hash);
 }
 

@@ -15,7 +15,7 @@ export class BudgetHold {
   readonly #deps: Deps;
   readonly #context: RequestContext;
   readonly #composed: Composed;
-  /** The hold for the present call; undefined before the first call. */
+  /** The hold for the current call; undefined before the first call, and if the caller has no limits. */
   #hold: Hold | undefined;
 
   constructor(deps: Deps, context: RequestContext, composed: Composed) {
@@ -70,7 +70,7 @@ export class BudgetHold {
   }
 
   /**
-   * Replaces the hold with the cost. Zero tokens mean that upstream did not count, so the hold remains.
+   * Replaces the hold with the cost. If the usage is unknown, the hold remains.
    * @param usd undefined if the config has no price for the model
    */
   settle(usage: Usage | null, usd: number | undefined): void {
@@ -100,12 +100,12 @@ export class BudgetHold {
   }
 }
 
-/** A call's cost as budgets count it; nothing if the usage is unknown. */
+/** Returns a call's cost as budgets count it; 0 if the usage is unknown. */
 export function costOf(usage: Usage | null, usd: number | undefined): Cost {
   return { tokens: usage?.total_tokens ?? 0, nanoUsd: usage === null ? 0 : Math.round((usd ?? 0) * 1e9) };
 }
 
-/** The tokens of a turn and its history; undefined if the turn is missing or upstream did not count. */
+/** Returns the tokens of a turn and its history; undefined if the turn is missing or its usage is unknown. */
 function tokensOf(turn: Turn | null): number | undefined {
   const usage = turn === null ? null : usageOf(turn.response["usage"]);
   return usage?.total_tokens;

@@ -15,8 +15,8 @@ import type { Parent } from "./chain.ts";
 import { indexItems } from "./item-index.ts";
 
 /**
- * The next request needs an item that it refers to from KV, and with continuity `gateway` also the turn. So the end of the answer waits for
- * the writes, but at most this long.
+ * The next request reads the items that it refers to from KV and, with continuity `gateway`, the turn. So the end of the answer waits for
+ * these writes, but at most this long.
  */
 const TURN_WRITE_WAIT_MS = 300;
 
@@ -65,8 +65,8 @@ export class PendingTurn {
   }
 
   /**
-   * Returns the answer's id, and assigns it at the first call: it contains `upstreamId` if that is known, or else a random value. A caller
-   * gets one id from the first event to the last, even if upstream changes its own.
+   * Returns the answer's id, which the first call assigns: it contains `upstreamId` if that can be part of an id, or else a random value. A
+   * caller gets the same id from the first event to the last, even if upstream changes its own.
    */
   async assignId(upstreamId: unknown): Promise<string> {
     this.#id ??= await this.#idWith(upstreamId);
@@ -74,7 +74,8 @@ export class PendingTurn {
   }
 
   /**
-   * Completes the turn: settles the budget hold with the cost of the response's usage, stores the turn and the cached answer, counts and logs.
+   * Completes the turn: settles the budget hold with the cost of the response's usage, stores the turn and the cached answer, counts and
+   * logs. A failed response is only settled, counted and logged.
    * @param model the model that was requested from upstream
    * @param wastedUsage tokens of an earlier call whose answer was discarded
    */
@@ -92,7 +93,7 @@ export class PendingTurn {
     };
     const usage = usageOf(response["usage"]);
     this.budgetHold.settle(usage, this.#usdOf(turn, usage));
-    // The sum is unknown if the tokens of the answer are.
+    // If the usage of the answer is unknown, the sum is unknown, too.
     const paidUsage = usage === null ? null : sumUsage(usage, wastedUsage);
     if (response["status"] === "failed") return this.#finish(turn, paidUsage, false);
     const answerKey = this.#storeCachedAnswer(turn);
@@ -113,14 +114,14 @@ export class PendingTurn {
     // The cached answer may contain another caller's metadata, so the request's metadata replaces it.
     const turn = { ...cached, id, metadata: this.question.metadata };
     if (!isStored) await this.#storeTurn({ ...turn, answerKey: isOwn ? this.options.cacheKey : undefined });
-    // The turn may have been stored by a request of another route.
+    // The turn may have been stored by a request of another route, which did not index its items.
     else void this.#indexItems(turn.response, Math.max(60, turns.ttl - age));
     return this.#finish(turn, null, true);
   }
 
   /**
    * Counts and logs the answer.
-   * @param paidUsage the usage that this request paid for; null if it paid nothing or upstream did not count
+   * @param paidUsage the usage that this request paid for; null if it paid nothing or the usage is unknown
    */
   #finish(turn: TurnContent, paidUsage: Usage | null, cached: boolean): FinishedAnswer {
     const { logFields } = this.context;
@@ -143,7 +144,7 @@ export class PendingTurn {
     return { response, context: { id, previousId, now: at, model, wantsData, metadata, cost, cached }, stored: false };
   }
 
-  /** Returns the cost in USD; undefined if the config has no price for the model. */
+  /** Returns the cost in USD; undefined if the usage is unknown or the config has no price for the model. */
   #usdOf({ response, model }: Pick<TurnContent, "response" | "model">, usage: Usage | null): number | undefined {
     return costUsd(this.deps.config.prices, [String(response["model"]), model], usage);
   }
@@ -162,7 +163,7 @@ export class PendingTurn {
     return cacheKey;
   }
 
-  /** Stores the turn in KV, unless the request or the config forbids it. */
+  /** Stores the turn in KV, unless the request or the config forbids it or the turn is too large. */
   async #storeTurn(content: TurnContent): Promise<void> {
     const { deps, context, question } = this;
     const { parent, parentTurn, storesTurn } = this.options;
@@ -193,7 +194,7 @@ export class PendingTurn {
       await Promise.race([Promise.all([indexed, isGateway && written]), deps.sleep(TURN_WRITE_WAIT_MS)]);
   }
 
-  /** Writes the items of a stored answer to the index, if later requests may refer to them. @returns undefined if there are none */
+  /** Writes the items of a stored answer to the index, if later requests may refer to them. @returns undefined if nothing is written */
   #indexItems(response: JsonObject, ttl: number): Promise<unknown> | undefined {
     if (this.question.indexesItems !== true || !this.options.storesTurn) return undefined;
     const written = indexItems(this.deps, this.context.caller.owner, response, ttl);

@@ -1,5 +1,5 @@
-// Reads and deletes one stored turn by the signed id that the caller sends. An id that is forged, foreign, deleted or expired is always
-// reported as not found.
+// Reads and deletes one stored turn by the signed id that the caller sends. A forged id, another owner's, and that of a deleted or expired
+// turn get the same error: not found.
 import type { Answer } from "../contract/answer.ts";
 import { readId } from "../core/callers/ids.ts";
 import { Problem } from "../core/lib/problem.ts";

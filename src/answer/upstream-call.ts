@@ -1,4 +1,4 @@
-// Opens a call to upstream: waits until the model begins to answer, or for a complete response. Until then nothing was sent to the caller,
+// Opens a call to upstream: waits until the model begins to answer, or for a complete response. Nothing is sent to the caller before that,
 // so an unpaid refusal may lead to another attempt, either with the next model of `fallback` or after a short wait.
 import type { JsonObject } from "../core/lib/json.ts";
 import { Problem } from "../core/lib/problem.ts";
@@ -28,29 +28,29 @@ export type OpenedCall =
   | {
       kind: "stream";
       model: string;
-      /** What the first events said of the response, such as its id; undefined if they said nothing. */
+      /** The fields of the response that the first events have, such as its id; undefined if they have none. */
       firstResponse: JsonObject | undefined;
-      /** Buffers events until one has a response object, which it returns; undefined if the stream has none. @throws Problem */
+      /** Returns the fields of the response, and buffers all events that it has to read first. @throws Problem */
       peek: () => Promise<JsonObject | undefined>;
       /**
-       * Returns at least one event, unless an error event ends the stream. The last batch has the terminal event.
+       * Returns at least one event, unless an error ends the stream. The last batch has the terminal event.
        * @throws Problem, also if the stream ends without a terminal event
        */
       next: () => Promise<EventsAndEnd>;
-      /** Call this after the terminal event. Waits until upstream closes the stream, so that upstream does not see a disconnected client. */
+      /** Call this after the terminal event. Waits until upstream closes the stream, so that upstream sees no disconnected client. */
       drain: () => Promise<void>;
-      /** Returns the response with the items so far, for a stream that failed. */
+      /** Returns the response of a stream that failed, with the items so far. */
       failedResponse: () => JsonObject;
       cancel: () => void;
     };
 
 export interface UpstreamCall {
-  /** The upstream body without `stream`; `model` is replaced by one of `models`. */
+  /** The upstream body without `stream`; `model` is replaced with one of `models`. */
   body: JsonObject;
   /** Tried in this order, as long as upstream refuses the call unpaid because it has no such model. */
   models: readonly string[];
   stream: boolean;
-  /** What the caller receives as it comes. */
+  /** Which deltas the caller receives while they arrive. */
   live: RepairOptions["live"];
   /** Whether to wait and call again, once, if upstream is busy and asks for a wait of at most 5 s. */
   retryIfBusy: boolean;
@@ -63,7 +63,7 @@ export interface UpstreamCall {
 
 /**
  * Opens a call, and if necessary repeats it with another model or after a wait.
- * @throws Problem of upstream; `details.paid` says whether the call may have been paid
+ * @throws Problem for upstream's error; `details.paid` tells whether the call may have been paid
  */
 export async function openWithFallback(
   deps: Deps,
@@ -123,7 +123,7 @@ async function open(
     return { kind: "whole", model, response: readTerminal(deps, repairResponse(reply.response, { random, now })) };
   const reader = new EventReader(reply.stream, { random, now, live });
   const buffered: EventsAndEnd[] = [];
-  // The first events only announce the response. A backend that refuses the request may say so after them.
+  // The first events only announce the response. A backend may refuse the request after them.
   let batch = await reader.next();
   buffered.push(batch);
   while (!reader.hasOutput && batch.terminal === undefined) {

@@ -10,7 +10,7 @@ import type { UpstreamStream } from "../platform/upstream/upstream.ts";
 export class EventReader {
   readonly #stream: UpstreamStream;
   readonly #repair: StreamRepair;
-  /** A body that ends without any event was not an event stream. */
+  /** Whether the body had any event. If it had none, it is not an event stream. */
   #hadEvent = false;
   /** A failure that `next` reports after the events that precede it in the same chunk. */
   #failure: { terminal: Terminal } | { error: unknown } | undefined;
@@ -20,7 +20,7 @@ export class EventReader {
     this.#repair = new StreamRepair(options);
   }
 
-  /** What the stream said of the response so far; undefined if it said nothing. */
+  /** The fields of the response so far; undefined before the first event that is not an error. */
   get response(): JsonObject | undefined {
     return this.#repair.response;
   }
@@ -30,14 +30,15 @@ export class EventReader {
     return this.#repair.hasOutput;
   }
 
-  /** Returns the response with the items so far, for a stream that failed. */
+  /** Returns the response of a stream that failed, with the items so far. */
   failedResponse(): JsonObject {
     return this.#repair.failedResponse();
   }
 
   /**
    * Returns the next batch, which has at least one event unless the stream ends with an error.
-   * @throws Problem upstream_invalid_response for a stream that can't be read, upstream_error if it ends without a terminal event
+   * @throws Problem upstream_invalid_response for a stream that can't be read or contradicts itself; upstream_error if it ends without a
+   * terminal event
    */
   async next(): Promise<{ events: EventBatch; terminal?: Terminal }> {
     for (;;) {

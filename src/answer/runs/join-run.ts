@@ -11,7 +11,7 @@ import { readAskReply, readResponsesReply, type ReplyOptions } from "./reply.ts"
 import { deriveDigest } from "../../core/callers/owner.ts";
 import { readIdempotencyKey, readLastEventId } from "../../core/request/headers.ts";
 
-/** Part of the fingerprint: the same body sent to another route is another request. */
+/** The routes as parts of the fingerprint: the same body sent to another route is another request. */
 const ROUTES: Record<RunSpec["form"], string> = { ask: "/ask", responses: "/v1/responses" };
 
 export interface JoinedRun<Reply> {

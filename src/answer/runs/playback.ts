@@ -80,7 +80,7 @@ export class Playback {
     }
   }
 
-  /** To call when the caller disconnects. The run itself continues. */
+  /** Call this when the caller disconnects. The run itself continues. */
   cancel(): void {
     this.#disconnected = true;
     this.#rejectRead?.();

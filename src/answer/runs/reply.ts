@@ -1,5 +1,5 @@
-// Turns the lines of a recording into a reply. For POST /ask the reply consists of the recorded events, for /v1/responses of the same
-// values that answer() returns.
+// Turns the lines of a recording into a reply. The reply to POST /ask consists of the recorded events. The reply to /v1/responses consists
+// of the values that answer() returns.
 import type { AskEvent } from "../../contract/answer.ts";
 import { hitHeaders, type CacheEntryAge } from "../../core/cache/cached-answer.ts";
 import type { JsonObject } from "../../core/lib/json.ts";
@@ -88,7 +88,7 @@ function withStored(headers: Record<string, string>, stored: boolean): Record<st
   return stored && status !== undefined ? { ...headers, "cache-status": `${status}; stored` } : headers;
 }
 
-/** Returns the recorded headers. A cache hit gets its present age, since a recording may be replayed up to a day later. */
+/** Returns the recorded headers. A cache hit gets its current age, since a recording may be replayed up to a day later. */
 function currentHeaders(
   { headers, cacheEntry }: { headers: Record<string, string>; cacheEntry?: CacheEntryAge | undefined },
   now: () => number,
