@@ -211,6 +211,11 @@ describe("the end of a stream", () => {
     expect(eventType({ type: "a" }, "b")).toBe("a");
     expect(eventType({}, "b")).toBe("b");
     expect(eventType({ type: 7 }, "")).toBe("");
+    expect(eventType({ type: "response.created" }, "error")).toBe("response.created");
+  });
+
+  test("a bare error on an event line `error` is an error, although its own type is that of OpenAI's errors", () => {
+    expect(eventType({ type: "invalid_request_error", code: "x", message: "m" }, "error")).toBe("error");
   });
 });
 

@@ -72,9 +72,10 @@ export function malformed(reason = "malformed event"): Problem {
   });
 }
 
-/** Returns the type of an event: `type` in its data, else its `event:` line. */
+/** Returns the type of an event: `type` in its data, else its `event:` line. A bare error's own type, such as `server_error`, is no event. */
 export function eventType(data: JsonObject, eventLine: string): string {
-  return textOf(data["type"]) || eventLine;
+  const type = textOf(data["type"]);
+  return type === "" || (eventLine === "error" && !type.startsWith("response.")) ? eventLine : type;
 }
 
 /** Whether the event ends the stream with an error: its type is `error`, or it has an `error` object and no `response`. */
