@@ -22,7 +22,8 @@ export async function authenticate(
   if (authorization === null) return anonymousCaller(deps, origin);
   const credential = /^bearer +(\S+)\s*$/i.exec(authorization)?.[1];
   const ownOrigins = origin === null ? [] : ownOriginsOf(deps.config, request);
-  // A page from a foreign origin is refused before its credential is checked. server-key.ts has a stricter rule for server keys.
+  // A page is refused before its credential is checked, unless its origin is the Worker's own or in the config. server-key.ts has a
+  // stricter rule for server keys.
   if (
     credential?.startsWith("sk_") !== true &&
     origin !== null &&

@@ -11,7 +11,7 @@ import { ownerOf } from "../core/callers/owner.ts";
 import type { SessionKey } from "../core/config/vars.ts";
 
 export const SESSION_ALGORITHM = "HS256";
-/** For how long after its end a session can be renewed, in seconds: a page exchanges it for a new session of the same user. */
+/** How long a session can be renewed after its end, in seconds. The page then gets a new session of the same user. */
 const RENEWABLE_S = 30 * 86_400;
 
 export async function authenticateSession(deps: Deps, token: Token, origin: string | null): Promise<Caller | Refusal> {
@@ -65,7 +65,7 @@ async function verifySession(keys: readonly SessionKey[], token: Token): Promise
   const [first] = keys;
   if (first === undefined) return { refused: "no_sessions" };
   const match = token.kid === undefined && keys.length === 1 ? first : keys.find(({ kid }) => kid === token.kid);
-  // Verified with an unknown kid, too, so that the response takes as long as with a known one.
+  // The signature is verified even if the kid is unknown, so that the response takes as long as with a known one.
   const verified = await verifyClaims(token, (match ?? first).secret, [SESSION_ALGORITHM]);
   return match === undefined ? { refused: "unknown_kid" } : verified;
 }

@@ -13,7 +13,7 @@ const REASONS: Record<string, Refusal["refused"]> = {
 /**
  * Verifies a token's signature and returns its claims.
  * @param key bytes of a shared secret, or an issuer's key set
- * @param algorithms the accepted algorithms, all of them for this kind of key; or else a public key could be used as a shared secret
+ * @param algorithms the accepted algorithms. All must be for this kind of key, or else a public key could be used as a shared secret
  */
 export async function verifyClaims(
   token: Token,
@@ -22,7 +22,7 @@ export async function verifyClaims(
 ): Promise<{ claims: JsonObject } | Refusal> {
   if (!algorithms.includes(token.alg)) return { refused: "wrong_algorithm" };
   try {
-    // Loaded when the first token arrives, because most Workers never see one. jose/jwt would only add checks of claims.
+    // jose is loaded when the first token arrives, because most Workers never see one. jose/jwt would only add checks of claims.
     const { compactVerify } = await import("jose/jws/compact/verify");
     const options = { algorithms: [...algorithms] };
     await (key instanceof Uint8Array

@@ -1,4 +1,4 @@
-// Budgets, with one Durable Object each (src/durable/budget.ts). A request waits for the object only if its budget has a limit. Sums that
+// Budgets, with one Durable Object each (src/durable/budget.ts). A request waits for an object only if that budget has a limit. Sums that
 // only GET /usage shows are added up in the isolate and sent from time to time.
 import {
   budgetExceeded,
@@ -26,7 +26,7 @@ type WaitUntil = (work: Promise<unknown>) => void;
 export interface Hold {
   /** Replaces the worst case with the real cost. */
   settle: (cost: Cost) => void;
-  /** Returns the whole amount to the budgets. Call this if upstream billed nothing. */
+  /** Gives the whole amount back to the budgets. Call this if upstream billed nothing. */
   release: () => void;
 }
 
@@ -37,7 +37,7 @@ export interface Budgets {
    */
   admit: (budgets: readonly CallerBudget[]) => Promise<void>;
   /**
-   * Holds a call's worst case in every budget with a daily limit. If one of them refuses, none of them holds it.
+   * Holds a call's worst case in every budget with a daily limit. If one of them refuses or can't be reached, the others release it.
    * @throws Problem budget_exceeded, misconfigured, unavailable
    */
   hold: (budgets: readonly CallerBudget[], worst: Cost, waitUntil: WaitUntil) => Promise<Hold>;
@@ -67,7 +67,7 @@ interface BudgetsOptions {
 export function createBudgets(binding: BudgetsBinding | undefined, options: BudgetsOptions): Budgets {
   const { now, random, sleep, warn } = options;
 
-  /** Takes a new stub for each call, because a stub that has failed remains broken. @throws Problem misconfigured, unavailable */
+  /** Gets a new stub for each call, because a stub that has failed remains broken. @throws Problem misconfigured, unavailable */
   async function callObject<T>(name: string, call: (object: BudgetMethods) => Promise<T>): Promise<T> {
     if (binding === undefined)
       throw misconfigured("BUDGETS", "is not bound: wrangler.toml must name the Durable Object");

@@ -5,11 +5,14 @@ import type { JobRecordMethods } from "../core/jobs/job-record.ts";
 import { Problem } from "../core/lib/problem.ts";
 import { misconfigured } from "../core/config/setting.ts";
 
+/**
+ * All methods throw Problem 503 misconfigured if JOB_RECORDS is not bound. All but `record` throw Problem 503 unavailable if the job's
+ * record can't be reached.
+ */
 export interface Jobs {
   /**
    * Records a new job, or starts a failed one over.
    * @returns `accepted`: false for a duplicate; `instance`: the instance that may answer the job
-   * @throws Problem 503 unavailable, like all these methods; misconfigured if JOB_RECORDS is not bound
    */
   accept: (job: string, spec: JobSpec) => Promise<{ accepted: boolean; status: JobStatus; instance: string }>;
   /** Returns the job as GET /jobs/{id} shows it to this owner, who sees their own jobs and those of hooks; null if there is none. */
@@ -21,7 +24,7 @@ export interface Jobs {
   redeliver: (job: string) => Promise<"accepted" | "unfinished" | "nothing to deliver">;
   /** Returns the spec and the outcome; null if there is no such job, and while it has no outcome. */
   readOutcome: (job: string) => Promise<{ spec: JobSpec; outcome: JobOutcome } | null>;
-  /** Returns a stub of the record, for an attempt within this request (src/jobs/answer-job.ts). @throws Problem 503 misconfigured */
+  /** Returns a stub of the record, for an attempt within this request (src/jobs/answer-job.ts). */
   record: (job: string) => JobRecordStub;
 }
 

@@ -15,7 +15,8 @@ const POLL_MS = 50;
 const STALE_MS = 86_400_000;
 
 /**
- * Returns the keys of a provider's set. The key `kid` is missing if the provider lacks it, or if the set can't be fetched again yet.
+ * Returns the keys of a provider's set. The key `kid` is missing if the provider lacks it, or if the set could not be fetched
+ * again.
  * @param waitUntil lets a fetch continue if its request ends early, because other requests may wait for the fetch
  * @throws Problem unavailable if no fetch has succeeded within the last day; misconfigured if the URL must be https
  */

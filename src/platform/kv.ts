@@ -85,7 +85,7 @@ async function readAll(kv: KvBinding, keys: readonly string[]): Promise<(string 
   return (await Promise.all(batches)).flat();
 }
 
-/** Makes one bulk read, or two of half the size if KV refuses it as too large. */
+/** Makes one bulk read, or two of half the size if KV refuses it as too large. @throws Problem conversation_too_long */
 async function readBatch(kv: KvBinding, keys: string[], remaining: { chars: number }): Promise<(string | null)[]> {
   let values: Map<string, string | null>;
   try {

@@ -18,13 +18,12 @@ export interface LogFields {
   continuity?: string | undefined;
   stream?: boolean;
   /**
-   * How a request with an Idempotency-Key got its answer. Only the line of the request that started the run shows the run's tokens and
-   * cost.
+   * How a request with an Idempotency-Key got its answer. Only one line shows the run's tokens and cost: that of the request that started
+   * the run, or the `run` line if that request disconnected.
    */
   run?: "started" | "joined" | "replayed";
-  /** Whether upstream was called. */
   upstream_called?: boolean;
-  /** How often upstream was called, if more than once: another model, a wait, a repair of items, or a replay. */
+  /** How often upstream was called, if more than once: for another model, after a wait, after a repair of items, or for a replay. */
   upstream_calls?: number;
   response_id?: string;
   hook?: string;

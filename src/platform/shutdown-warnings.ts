@@ -6,7 +6,7 @@ import type { JsonObject } from "../core/lib/json.ts";
 const DAY_MS = 86_400_000;
 const NOTICE_MS = 30 * DAY_MS;
 
-/** @param models the entries of a list of models. In OpenAI's, `shutdown_date` is YYYY-MM-DD, or null if no date was announced */
+/** @param models the entries of a list of models. In OpenAI's list, `shutdown_date` is YYYY-MM-DD, or null if no date was announced */
 export type WarnOfShutdowns = (models: readonly JsonObject[]) => void;
 
 export function createShutdownWarnings(
