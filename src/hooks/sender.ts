@@ -106,7 +106,7 @@ function acknowledgeAsJson({ status, job }: HookResult): HookResponse {
 /**
  * Splits a setting into its secrets, the newest first.
  * @param name the name of the setting. An error shows this name, never the value
- * @throws Problem 503 misconfigured
+ * @throws Problem 503 misconfigured if there is no secret, or if one does not have the form that the sender requires
  */
 export function hookSecrets(sender: Sender, name: string, value = ""): string[] {
   const { secretForm } = sender;

@@ -1,6 +1,6 @@
 // One attempt to answer a job. A step of the Workflow makes it, or POST /hooks/{name} if the sender waits. The attempt answers like POST
-// /ask, and reports to the job's record before and after the call. The call always streams, because upstream would send no bytes of a long
-// answer without a stream until it is complete, and the call would time out.
+// /ask, and reports to the job's record before and after the call. The call always streams: without a stream, upstream would send no bytes
+// until the answer is complete, so a long answer would time out.
 import type { Answer } from "../contract/answer.ts";
 import { compose } from "../core/request/compose.ts";
 import { jobError, type JobSpec, retryDelayMs } from "../core/jobs/job.ts";
@@ -34,7 +34,7 @@ export interface AttemptResult {
  * @param record returns a new stub for each call, because a stub that has failed remains broken
  * @param instance the instance of the Workflow, or the request, that answers the job
  * @param waitUntil receives the writes of the turn and the cached answer, and the settlement of budgets
- * @throws Error if the record can't be reached. If a sender waits, a report after the call that fails is only logged
+ * @throws Error if the record can't be reached. If a sender waits, a failed report after the call is only logged
  */
 export async function answerJob(
   deps: Deps,

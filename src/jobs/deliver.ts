@@ -66,8 +66,9 @@ export async function deliver(
 }
 
 /**
- * Returns what the hook's `output` returned; undefined if the job has no hook, or the hook has no `output`. `failed` is the reason if the
- * hook is no longer in the config or `output` throws. It contains only the error's name, since the error's message may quote the event.
+ * Runs the hook's `output`, whose result is `returned`. Returns undefined if the job has no hook, or the hook has no `output`. `failed` is
+ * the reason if the hook is no longer in the config or `output` throws. It contains only the error's name, since the error's message may
+ * quote the event.
  */
 async function outputOf(
   { config, log }: Deps,
