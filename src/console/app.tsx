@@ -62,7 +62,7 @@ export function App() {
       </header>
       <main ref={main} tabIndex={-1}>
         {open ? (
-          // A new key unmounts the views, so that nothing typed or started by one account remains for the next.
+          // A new `key` unmounts the views, so that nothing typed or started by one account remains for the next.
           <Views key={chat.number} chat={chat} view={view} />
         ) : (
           <SignIn
@@ -77,8 +77,8 @@ export function App() {
 }
 
 /**
- * Returns the chat to start with; null if the user must sign in. Under ENVIRONMENT=local that is necessary only if the stored session belongs
- * to an account, because its ids must not reach another account.
+ * Returns the chat to start with; null if the user must sign in. Under ENVIRONMENT=local that is necessary only if the stored session
+ * belongs to an account, because its ids must not reach another account.
  */
 function initialChat(): Chat | null {
   const { account } = readSession();

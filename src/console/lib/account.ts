@@ -4,7 +4,7 @@
 export interface Account {
   /** Undefined for an anonymous caller under ENVIRONMENT=local. */
   credential: string | undefined;
-  /** Derived from the credential's form, as the Worker does. The Worker decides what the account may do. */
+  /** Derived from the credential's form, as in the Worker. The Worker decides what the account may do. */
   kind: "local" | "server" | "publishable" | "session";
 }
 

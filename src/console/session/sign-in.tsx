@@ -1,4 +1,4 @@
-// The sign-in form. The credential is tried once, then held in memory; the form itself is never submitted.
+// The sign-in form. The credential is tried once, then held in memory. The browser itself never submits the form.
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { type Account, accountOf } from "../lib/account.ts";
 import { call, type Failure, failureOf } from "../lib/call.ts";

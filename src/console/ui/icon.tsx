@@ -1,4 +1,4 @@
-// The icons, in the color of the text. They are decorative: a text beside them or an aria-label has the name.
+// The icons, in the color of the text. They are decorative: the text beside an icon, or an aria-label, names the button.
 
 const PATHS = {
   system: "M3 4h18v12H3zM8 20h8M12 16v4",

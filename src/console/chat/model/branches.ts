@@ -11,7 +11,7 @@ import { isGone, KV_DELAY_MS } from "./failures.ts";
 export class Branches {
   /** Why branches can't be read right now, by the ids of their last answers. */
   readonly unread = new Map<string, Failure>();
-  /** Whether a branch can never be read again. */
+  /** Whether a branch can never be read again, or the account may not read any branch. */
   gone = false;
   readonly #account: Account;
   readonly #conversation: Conversation;

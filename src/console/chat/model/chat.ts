@@ -51,7 +51,7 @@ export class Chat {
     this.account = account;
     this.#branches = new Branches(account, this.conversation);
     const session = readSession();
-    // Set in the constructor, so that no question can be sent before the branches are read.
+    // The state is set in the constructor, so that no question can be sent before the branches are read.
     const hasStored = idsToRead(session).length > 0 || allRuns(session).length > 0;
     this.#state = { name: hasStored ? "reading" : "idle" };
     this.ownershipClaimed = claimOwnership(account).then((ownership) => {

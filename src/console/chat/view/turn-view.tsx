@@ -28,7 +28,7 @@ export function TurnView({ chat, turn, account, fields, focusComposer }: TurnPro
     if (!cancelled.current) return;
     cancelled.current = false;
     editButton.current?.focus();
-    // The button is disabled while an answer arrives.
+    // While an answer arrives, the button is disabled, so it can't have the focus.
     if (document.activeElement !== editButton.current) focusComposer();
   });
   // Closes the editor when another branch is on display.
