@@ -1,7 +1,7 @@
 // Turns everything that upstream sends about a response into one complete stream of events and one complete response object. Relays omit,
 // duplicate and rename events and fields, and repeat an item in several forms. This module merges all forms of an item and adds what is
 // missing, so that no other module has to interpret upstream's events. Used for streams, for JSON, and for stored responses.
-import { isRecord, type JsonObject, textOf } from "../lib/json.ts";
+import { isRecord, type JsonObject, objectOf, textOf } from "../lib/json.ts";
 import { withoutNulls } from "../lib/objects.ts";
 import { unixSeconds } from "../lib/unix-seconds.ts";
 import { Problem } from "../lib/problem.ts";
@@ -19,8 +19,8 @@ import { hasItemId, TEXT_DELTA, type TextDelta } from "./text-delta.ts";
 /**
  * How a stream ended: with a response that did not fail, or with an error. `body` is the error event or the failed response. If a failed
  * response is missing from its event, `body` is that event. `hasOutput` is true if there was output before the error or in the failed
- * response. The call may then have been paid, even if the error suggests that it was not. `response` is the failed response, completed;
- * absent for an error event.
+ * response. The call may then have been paid, even if the error suggests that it was not. `response` is the failed response, with the items
+ * so far; absent for an error event.
  */
 export type Terminal =
   | { kind: "response"; response: JsonObject }
@@ -104,7 +104,7 @@ export class StreamRepair {
     };
   }
 
-  /** The fields of the response so far, such as its id and model. Undefined before the first event that is not an error. */
+  /** The fields of the response so far, such as its id and model. Undefined until the first event is emitted. */
   get response(): JsonObject | undefined {
     return this.#response;
   }
@@ -369,20 +369,21 @@ export class StreamRepair {
 
   #addPart(is: "part added" | "part done", list: "content" | "summary", event: UpstreamEvent): void {
     const { data } = event;
-    const fields = isRecord(data["part"]) ? data["part"] : {};
+    const fields = objectOf(data["part"]);
     const isReasoning = list === "summary" || fields["type"] === "reasoning_text";
-    if (!isRecord(data["part"]) && this.#named(data) === undefined) return;
     const target = this.#findOrCreate(data, isReasoning ? "reasoning" : "message");
     if (target === undefined || target.isClosed) return;
-    const kind =
-      kindOfPart(fields, list, target.type ?? "message") ??
-      (Object.keys(fields).length > 0 ? undefined : "output_text");
+    const kind = kindOfPart(fields, list, target.type ?? "message");
+    // A part whose type can't be told says nothing that the events of its text don't say.
+    if (kind === undefined && textOf(fields["type"]) === "") return;
     const index = data[list === "summary" ? "summary_index" : "content_index"];
     const found = target.findPart(list, kind, index);
     if (is === "part added") {
-      // A duplicated or late event is about a part that is already known.
+      // A duplicated or late event is about a part that is already known. Some relays give the same index to all parts.
+      const isFinished = found !== undefined && (found.partDone !== undefined || found.textDone !== undefined);
       const isKnown =
-        found !== undefined && (found.upstreamIndex !== undefined || !found.wasAdded || found.text.isEmpty);
+        found !== undefined &&
+        (!found.wasAdded || (!isFinished && (found.upstreamIndex !== undefined || found.text.isEmpty)));
       const part = isKnown ? found : target.addPart(list, kind, index, event);
       part.wasAdded = true;
       if (isKnown && !part.isClosed) part.addFields(fields);

@@ -218,6 +218,9 @@ export class StreamedItem {
 
   addAnnotation(part: StreamedPart, annotation: JsonObject, event: UpstreamEvent): void {
     const annotation_index = part.annotations.length;
+    // A relay may send an event twice.
+    if (Number(event.data["annotation_index"]) < annotation_index && isEqual(annotation, part.annotations.at(-1)))
+      return;
     part.annotations.push(annotation);
     if (!part.isAnnounced || part.isClosed) return;
     this.#stream.emit(correctEvent(event, event.type, { ...this.#placeOf(part), annotation_index }));

@@ -13,6 +13,8 @@ export interface Source {
 
 /** A comment (an SSE line that clients ignore), so that no proxy closes a silent connection. */
 const PING = ": ping\n\n";
+/** The shortest comment. The runtime takes it only after it has written the piece before it. */
+const EMPTY_COMMENT = ":\n\n";
 /** Milliseconds of silence before a ping: the longest time that a client should wait without receiving anything. */
 export const PING_AFTER_MS = 5_000;
 
@@ -36,6 +38,7 @@ export function liveBody(
   const encoder = new TextEncoder();
   let timer: ReturnType<typeof setTimeout> | undefined;
   let lastWrite = silentSince;
+  let failure: { error: unknown } | undefined;
 
   function stopPings(): void {
     if (timer !== undefined) clearTimeout(timer);
@@ -50,12 +53,23 @@ export function liveBody(
     }, inMs);
   }
 
+  async function fail(controller: ReadableStreamDefaultController<Uint8Array>, error: unknown): Promise<void> {
+    await new Promise((resolve) => {
+      setTimeout(resolve, FLUSH_MS);
+    });
+    controller.error(error);
+  }
+
   return new ReadableStream<Uint8Array>(
     {
       start(controller) {
         if (pings) schedulePing(controller, Math.max(0, lastWrite + PING_AFTER_MS - now()));
       },
       async pull(controller) {
+        if (failure !== undefined) {
+          await fail(controller, failure.error);
+          return;
+        }
         try {
           const piece = await source.next();
           if (piece === null) {
@@ -67,10 +81,13 @@ export function liveBody(
           controller.enqueue(typeof piece === "string" ? encoder.encode(piece) : piece);
         } catch (error) {
           stopPings();
-          await new Promise((resolve) => {
-            setTimeout(resolve, FLUSH_MS);
-          });
-          controller.error(error);
+          if (!pings) {
+            await fail(controller, error);
+            return;
+          }
+          // `pull` is called again when the runtime has taken the comment, so the last event is on its way.
+          failure = { error };
+          controller.enqueue(encoder.encode(EMPTY_COMMENT));
         }
       },
       cancel() {
