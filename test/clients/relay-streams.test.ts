@@ -45,14 +45,14 @@ async function read(gateway: RelayGateway, events: readonly RelayEvent[], habits
   return JSON.stringify({ text, calls: calls.toSorted(([a], [b]) => a.localeCompare(b)) });
 }
 
-/** What the SDK reads of a good stream. It shows a refusal as text. */
-function expected({ outputText, refusal, calls }: Truth): string {
+/** What the SDK may read. It shows a refusal as text, in the order in which the parts are finished. */
+function expected({ outputText, refusal, calls }: Truth): string[] {
   const parsed = calls.map(({ call_id, name, arguments: text }) => [
     call_id,
     name,
     name === "shell" ? text : (JSON.parse(text) as unknown),
   ]);
-  return JSON.stringify({ text: outputText + refusal, calls: parsed });
+  return [outputText + refusal, refusal + outputText].map((text) => JSON.stringify({ text, calls: parsed }));
 }
 
 test("the AI SDK reads every good stream, with every habit of a relay", LONG, async () => {
@@ -61,7 +61,7 @@ test("the AI SDK reads every good stream, with every habit of a relay", LONG, as
   for (const { name, events, truth } of GOOD) {
     for (const habits of HABITS) {
       const actual = await read(gateway, events, habits);
-      if (actual !== expected(truth)) faults.push(`${name}, ${habits.name}: ${actual}`);
+      if (!expected(truth).includes(actual)) faults.push(`${name}, ${habits.name}: ${actual}`);
     }
   }
   expect(faults.slice(0, 20).join("\n")).toBe("");
@@ -73,7 +73,7 @@ test("of a stream with one fault, the AI SDK reads the whole answer or an error"
   for (const [at, { name, events, truth }] of GOOD.entries()) {
     for (const { description, apply } of everyNth(mutationsOf(events), SWEEPS ? 1 : 40, at)) {
       const actual = await read(gateway, apply(events));
-      if (actual !== "error" && actual !== expected(truth)) faults.push(`${name}, ${description}: ${actual}`);
+      if (actual !== "error" && !expected(truth).includes(actual)) faults.push(`${name}, ${description}: ${actual}`);
     }
   }
   expect(faults.slice(0, 20).join("\n")).toBe("");

@@ -225,6 +225,7 @@ export function* familiesOf(events: readonly RelayEvent[]): Generator<Family> {
     without("deltas alone", true, (type) => !DELTA.test(type) && !TERMINAL.test(type)),
     isPlain,
   );
+  yield* itemFamilies();
   yield { description: "every event twice", isHarmless: true, apply: (all) => all.flatMap((event) => [event, event]) };
   yield { description: "items interleaved", isHarmless: false, apply: interleaved };
   for (const [name, isAt] of FIELDS) {
@@ -249,6 +250,100 @@ export function* familiesOf(events: readonly RelayEvent[]): Generator<Family> {
     apply: (all) => withItems(all, contentAsText),
   };
   yield { description: "arguments as an object", isHarmless: true, apply: (all) => withItems(all, argumentsAsObject) };
+}
+
+/** What relays do to the ids, the order and the content of all items. */
+function* itemFamilies(): Generator<Family> {
+  const harmless = (description: string, apply: Family["apply"]): Family => ({ description, isHarmless: true, apply });
+  const withKey =
+    (key: string, change: (value: number) => number): Family["apply"] =>
+    (all) =>
+      all.map(({ line, data }) => ({ line, data: key in data ? { ...data, [key]: change(Number(data[key])) } : data }));
+  const atEnd =
+    (change: (output: JsonObject[]) => JsonObject[]): Family["apply"] =>
+    (all) =>
+      all.map((event) => {
+        const response = event.data["response"] as JsonObject | undefined;
+        if (!TERMINAL.test(typeOf(event)) || response === undefined) return event;
+        const output = change(response["output"] as JsonObject[]);
+        return { ...event, data: { ...event.data, response: { ...response, output } } };
+      });
+  yield harmless(
+    "output_index from 1",
+    withKey("output_index", (index) => index + 1),
+  );
+  yield harmless(
+    "output_index with gaps",
+    withKey("output_index", (index) => index * 3),
+  );
+  yield harmless(
+    "content_index from 1",
+    withKey("content_index", (index) => index + 1),
+  );
+  yield harmless(
+    "content_index always 0",
+    withKey("content_index", () => 0),
+  );
+  yield harmless(
+    "summary_index always 0",
+    withKey("summary_index", () => 0),
+  );
+  yield harmless("the same id for all items", (all) =>
+    all.map(({ line, data }) => ({
+      line,
+      data: {
+        ...data,
+        ...("item_id" in data ? { item_id: "item_1" } : {}),
+        ...("item" in data ? { item: { ...(data["item"] as JsonObject), id: "item_1" } } : {}),
+      },
+    })),
+  );
+  yield harmless(
+    "a last output without reasoning",
+    atEnd((output) => output.filter(({ type }) => type !== "reasoning")),
+  );
+  yield harmless(
+    "a last output without its last item",
+    atEnd((output) => output.slice(0, -1)),
+  );
+  yield harmless(
+    "a last output without its first item",
+    atEnd((output) => output.slice(1)),
+  );
+  yield harmless(
+    "a last output in reverse",
+    atEnd((output) => output.toReversed()),
+  );
+  yield harmless(
+    "a last output with other ids",
+    atEnd((output) => output.map((item, at) => ({ ...item, id: `new_${at}` }))),
+  );
+  yield harmless(
+    "a last output without ids",
+    atEnd((output) => output.map((item) => ({ ...item, id: undefined }))),
+  );
+  yield harmless("items in progress to the end", (all) =>
+    withItems(all, (item) => ({ ...item, status: "in_progress" })),
+  );
+  yield harmless("finished texts without the spaces around them", (all) =>
+    all.map((event) => (DELTA.test(typeOf(event)) ? event : { ...event, data: trimmed(event.data) as JsonObject })),
+  );
+  yield harmless("an item of an unknown type before the end", (all) => {
+    const item = { id: "note_1", type: "relay_note", note: "slow backend" };
+    const events = ["added", "done"].map((name) => {
+      const type = `response.output_item.${name}`;
+      return { line: type, data: { type, sequence_number: all.length, output_index: 90, item } };
+    });
+    return all.toSpliced(-1, 0, ...events);
+  });
+}
+
+/** Trims the texts of finished parts. */
+function trimmed(value: unknown, key = ""): unknown {
+  if (typeof value === "string") return key === "text" || key === "refusal" ? value.trim() : value;
+  if (Array.isArray(value)) return value.map((child) => trimmed(child));
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, child]) => [name, trimmed(child, name)]));
 }
 
 const FIELDS: readonly [name: string, isAt: (path: string) => boolean][] = [
@@ -375,15 +470,15 @@ export interface Habits {
   terminalName?: string;
   /** The terminal response has no output. */
   hollowEnd?: boolean;
-  /** Whether to write `event:` lines. Default: true. */
-  eventLines?: boolean;
+  /** Whether to write `event:` lines; a text: what all of them say. Default: true. */
+  eventLines?: boolean | string;
   lineEnd?: "\n" | "\r\n" | "\r";
   /** Written before each event, such as a comment or UniAPI's heartbeat. */
   keepalive?: string;
   /** `[DONE]` at the end. */
   done?: boolean;
-  /** How the data is written. `pretty`: over several `data:` lines. `bare`: without `data:`. */
-  data?: "pretty" | "bare";
+  /** How the data is written. `pretty`: over several `data:` lines. `bare`: without `data:`. `tight`: without a space. */
+  data?: "pretty" | "bare" | "tight";
   /** Also writes `id:` and `retry:` lines. */
   ids?: boolean;
   /** Begins with a byte order mark. */
@@ -423,6 +518,9 @@ export const HABITS: readonly (Habits & { name: string })[] = [
   { name: "[DONE]", done: true },
   { name: "data over several lines", data: "pretty" },
   { name: "data without a field name", data: "bare", eventLines: false },
+  { name: "no space after data:", data: "tight" },
+  { name: "the same event line for all events", eventLines: "message" },
+  { name: "comments within events", keepalive: ": slow\n" },
   { name: "id and retry lines", ids: true },
   { name: "a byte order mark", bom: true },
   { name: "no line end after the last event", noLastLineEnd: true },
@@ -463,7 +561,9 @@ export function withHabits(events: readonly RelayEvent[], habits: Habits): Relay
 /** The frame of one event, as it goes over the wire. */
 export function frameOf({ line, data }: RelayEvent, habits: Habits = {}): string {
   const lines = [
-    ...(habits.eventLines === false || line === "" ? [] : [`event: ${line}`]),
+    ...(habits.eventLines === false || line === ""
+      ? []
+      : [`event: ${typeof habits.eventLines === "string" ? habits.eventLines : line}`]),
     ...(habits.ids === true ? ["id: 7", "retry: 1000"] : []),
     ...dataLines(data, habits),
   ];
@@ -474,7 +574,7 @@ export function frameOf({ line, data }: RelayEvent, habits: Habits = {}): string
 function dataLines(data: JsonObject, habits: Habits): string[] {
   if (habits.data === "bare") return [JSON.stringify(data)];
   const text = habits.data === "pretty" ? JSON.stringify(data, null, 1) : JSON.stringify(data);
-  return text.split("\n").map((line) => `data: ${line}`);
+  return text.split("\n").map((line) => `data:${habits.data === "tight" ? "" : " "}${line}`);
 }
 
 /** The chunks of an event stream. */

@@ -321,6 +321,7 @@ function objectFaults(object: JsonObject): string[] {
   const ids = new Set<unknown>();
   for (const [at, item] of recordsOf(object["output"]).entries()) {
     for (const fault of itemFaults(item)) faults.push(`output.${at}: ${fault}`);
+    if (item["status"] === "in_progress") faults.push(`output.${at} is in progress`);
     if (ids.has(item["id"])) faults.push(`output.${at}: its id is another item's`);
     ids.add(item["id"]);
   }
