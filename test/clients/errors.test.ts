@@ -133,6 +133,13 @@ test("the openai SDK does not retry a used-up quota", async () => {
   expect(gateway.emulator.calls()).toBe(1);
 });
 
+test("the AI SDK does not retry a wrong key", async () => {
+  const stranger = createOpenAI({ baseURL: gateway.baseURL, apiKey: "sk-somebody-else", fetch: gateway.fetch });
+  const error = await failureOf(generateText({ model: stranger("gpt-6-sol"), prompt: PROMPT }));
+  expect(error).toMatchObject({ statusCode: 401, data: { error: { code: "invalid_api_key" } } });
+  expect(gateway.emulator.received).toEqual([]);
+});
+
 test("a response or a model that does not exist is a NotFoundError", async () => {
   const client = new OpenAI({ baseURL: gateway.baseURL, apiKey: SERVER_KEY, fetch: gateway.fetch });
   expect(await failureOf(client.responses.retrieve("resp_nothing"))).toBeInstanceOf(NotFoundError);
