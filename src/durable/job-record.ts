@@ -15,7 +15,7 @@ import type { Deliverable, JobRecordMethods } from "../core/jobs/job-record.ts";
 import { eventId, isOpen, type JobState, nextDue } from "../core/jobs/job-state.ts";
 import { Documents } from "./documents.ts";
 
-/** How long the alarm waits before it retries a start that the engine refused. */
+/** How long the alarm waits before it retries a job's start that the engine refused. */
 const ALARM_RETRY_MS = 60_000;
 
 interface JobDocuments {
@@ -141,7 +141,7 @@ export class JobRecord extends DurableObject<Env> implements JobRecordMethods {
     const state = this.#documents.read("state");
     if (state === null || state.delivery === null) return "nothing to deliver";
     if (isOpen(state)) return "unfinished";
-    if (await this.#startDelivery(state, 0)) return "accepted";
+    if (await this.#startDelivery(state, 0, "failed")) return "accepted";
     throw new Error("no instance could be started");
   }
 
@@ -185,9 +185,10 @@ export class JobRecord extends DurableObject<Env> implements JobRecordMethods {
     if (at < dueAt) return await this.ctx.storage.setAlarm(dueAt);
     await this.ctx.storage.setAlarm(at + ALARM_RETRY_MS);
     if (due === "lost") return await this.#end(state, at, { answer: null, error: LOST_CALL_ERROR });
-    if (due === "redeliver") return void (await this.#startDelivery(state, state.deliveryAttempts));
+    if (due === "redeliver") return void (await this.#startDelivery(state, state.deliveryAttempts, "pending"));
     const instance = due === "restart" ? newInstanceId(state.job) : state.instance;
-    this.#documents.write("state", { ...state, instance, deliveryInstance: instance, started: false });
+    // The next action is due some time after `updatedAt`. Without a new time, the alarm would replace the new instance at once.
+    this.#documents.write("state", { ...state, instance, deliveryInstance: instance, started: false, updatedAt: at });
     await this.#startInstance();
   }
 
@@ -204,9 +205,10 @@ export class JobRecord extends DurableObject<Env> implements JobRecordMethods {
   /**
    * Starts an instance that delivers the outcome.
    * @param attempts the number of earlier attempts, which selects the delay after the next attempt
-   * @returns false if the job has no callback, or if the engine refuses the instance. In the second case, the delivery has failed
+   * @param statusIfRefused the delivery's status if the engine refuses the instance. If it is `pending`, the alarm tries again
+   * @returns false if the job has no callback, or if the engine refuses the instance
    */
-  async #startDelivery(state: JobState, attempts: number): Promise<boolean> {
+  async #startDelivery(state: JobState, attempts: number, statusIfRefused: "pending" | "failed"): Promise<boolean> {
     const { job, delivery } = state;
     if (delivery === null) return false;
     const deliveryInstance = newInstanceId(job);
@@ -220,7 +222,7 @@ export class JobRecord extends DurableObject<Env> implements JobRecordMethods {
     if (await this.#createInstance({ job, instance: deliveryInstance, deliverOnly: true })) return true;
     const current = this.#documents.read("state");
     if (current?.deliveryInstance === deliveryInstance && current.delivery !== null) {
-      await this.#save(current.updatedAt, { ...current, delivery: { ...current.delivery, status: "failed" } });
+      await this.#save(current.updatedAt, { ...current, delivery: { ...current.delivery, status: statusIfRefused } });
     }
     return false;
   }

@@ -320,15 +320,16 @@ describe("a job's record", () => {
     owner = await ownerNamed("server:alice");
   });
 
-  /** Runs `work` while the engine refuses every instance. */
+  /** Runs `work` while the engine refuses every instance, or answers as `create` does. */
   async function withoutEngine(
     record: ReturnType<typeof recordOf>,
     work: (record: JobRecord) => Promise<unknown>,
+    create: () => Promise<void> = () => Promise.reject(new Error("engine away")),
   ): Promise<void> {
     await runInDurableObject(record, async (instance) => {
       const own = instance as unknown as Omit<JobRecord, "env"> & { env: { JOBS: unknown } };
       const real = own.env;
-      own.env = { ...real, JOBS: { create: () => Promise.reject(new Error("engine away")) } };
+      own.env = { ...real, JOBS: { create } };
       await work(own as unknown as JobRecord);
       own.env = real;
     });
@@ -455,12 +456,40 @@ describe("a job's record", () => {
     expect(await record.begin(1, instance, "b"), "the dead instance is ignored").toBeNull();
   });
 
+  test("whose engine died between attempts gives the new instance fifteen minutes to begin", async () => {
+    const { record, instance } = await acceptJob();
+    await record.begin(Date.now(), instance, "a");
+    await record.postpone(Date.now(), instance, { at: 1, code: "upstream_unavailable" }, Date.now() + MINUTE);
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 20 * MINUTE });
+    const at = Date.now();
+    await withoutEngine(
+      record,
+      (own) => own.alarm(),
+      () => Promise.resolve(),
+    );
+    vi.useRealTimers();
+    expect(await runInDurableObject(record, (_, state) => state.storage.getAlarm())).toBe(at + 15 * MINUTE);
+  });
+
   test("whose engine died between attempts to deliver continues in another instance", async () => {
     const { job, record, instance } = await acceptJob({ callback: "jobs" });
     await record.finish(Date.now(), instance, FAILED);
     await pass(record, 10 * MINUTE);
     expect((await receivedCallbacks("jobs")).filter(({ body }) => body.includes(job))).toEqual([]);
     await pass(record, 16 * MINUTE);
+    await vi.waitFor(async () => expect((await record.view(owner))?.delivery?.status).toBe("delivered"), {
+      timeout: 5_000,
+    });
+  });
+
+  test("whose alarm finds no engine for a delivery tries again later", async () => {
+    const { record, instance } = await acceptJob({ callback: "jobs" });
+    await record.finish(Date.now(), instance, FAILED);
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 16 * MINUTE });
+    await withoutEngine(record, (own) => own.alarm());
+    vi.useRealTimers();
+    expect((await record.view(owner))?.delivery?.status).toBe("pending");
+    await pass(record, 32 * MINUTE);
     await vi.waitFor(async () => expect((await record.view(owner))?.delivery?.status).toBe("delivered"), {
       timeout: 5_000,
     });
