@@ -20,7 +20,7 @@ export class EventReader {
     this.#repair = new StreamRepair(options);
   }
 
-  /** The fields of the response so far; undefined before the first event that is not an error. */
+  /** The fields of the response so far; undefined until the first event. */
   get response(): JsonObject | undefined {
     return this.#repair.response;
   }

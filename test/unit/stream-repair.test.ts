@@ -180,6 +180,14 @@ describe("the end of a stream", () => {
     expect(assemble(delta("Hi"), { type: "response.in_progress", response })).toMatchObject({ kind: "response" });
   });
 
+  test("a response that is already completed in every event does not end the stream before its end", () => {
+    const response = { id: "resp_a", status: "completed" };
+    const events = [createdEvent(response), { ...itemAdded({ ...message(""), content: [] }), response }];
+    const rest = [{ type: "response.in_progress", response }, { ...delta("Hi"), response }, completedEvent(response)];
+    expect(answerOf(...events, ...rest).text).toBe("Hi");
+    expect(answerOf(delta("Hi"), { type: "response.relay_end", response }).text).toBe("Hi");
+  });
+
   test("other events don't end the stream", () => {
     for (const event of [
       createdEvent({ status: "completed" }),

@@ -201,8 +201,9 @@ export class StreamRepair {
     const isUnfinished = (status === "in_progress" || status === "queued") && (isEmpty || this.#isLate);
     if (byType === "failed" || own === "failed") return "failed";
     if (byType === undefined) {
-      // The first event of some relays already has the status of a finished response.
-      return isEmpty && roleOf(type)?.is === "lifecycle" ? undefined : own;
+      // Some relays put the status of a finished response into their first event, or into every event.
+      const isKnown = roleOf(type) !== undefined;
+      return isRecord(response) && (isKnown || isEmpty) && itemsOf(response).length === 0 ? undefined : own;
     }
     if (own !== undefined) return own;
     // The event's name is not enough: the event may be about an item, or about a response that has only begun.
@@ -374,7 +375,7 @@ export class StreamRepair {
     const target = this.#findOrCreate(data, isReasoning ? "reasoning" : "message");
     if (target === undefined || target.isClosed) return;
     const kind = kindOfPart(fields, list, target.type ?? "message");
-    // A part whose type can't be told says nothing that the events of its text don't say.
+    // Without a type, the part adds nothing to the events of its text.
     if (kind === undefined && textOf(fields["type"]) === "") return;
     const index = data[list === "summary" ? "summary_index" : "content_index"];
     const found = target.findPart(list, kind, index);
