@@ -66,7 +66,7 @@ async function askIn(form: string, body: object): Promise<{ text: unknown; id: s
 }
 
 describe("a question", () => {
-  test("with an integer of 64 bits reaches UniAPI as it was sent, and a multipart form brings its image", async () => {
+  test("with a 64-bit integer reaches UniAPI as it was sent; a multipart form delivers its image", async () => {
     const tools = '[{"type":"function","name":"f","parameters":{"type":"object","maximum":9223372036854775807}}]';
     const body = `{"model":"gpt-6-luna","input":"${PROMPT} long","tools":${tools}}`;
     const headers = { "content-type": "application/json, application/json" };
@@ -328,7 +328,7 @@ describe("refusals", () => {
     ],
     ["an unknown field", 400, "unknown_parameter", "inputt", "/ask", { body: { input: PROMPT, inputt: PROMPT } }],
     [
-      "a field that upstream's account state needs",
+      "a field that stores state in upstream's account",
       400,
       "unknown_parameter",
       "background",

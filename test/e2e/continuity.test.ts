@@ -1,4 +1,4 @@
-// Conversations of 50 turns, which never lose their context although upstream deletes its responses and ignores ids.
+// Conversations of 50 turns, which never lose their context even though upstream deletes its responses and ignores ids.
 import OpenAI from "openai";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Emulator, startEmulator } from "../emulator/emulator.ts";

@@ -128,7 +128,7 @@ export function responsesEventsOf(response: HttpResponse): Json[] {
 const textIn = (events: readonly Json[]): string =>
   events.map((event) => (event["type"] === "response.output_text.delta" ? String(event["delta"]) : "")).join("");
 
-/** Asserts the end of a failed stream: an error in both of the forms that clients read, then a failed response with what was said so far. */
+/** Asserts the end of a failed stream: an error in both of the forms that clients read, then a failed response with the output so far. */
 export function expectBroken(response: HttpResponse, code: RegExp | string, textFirst?: boolean): void {
   const events = responsesEventsOf(response);
   expect(response.broken).toBe(true);

@@ -26,7 +26,7 @@ export interface Group {
   base: string;
   names: readonly string[];
   row: Row;
-  /** JSON has no such fault, or says nothing else. */
+  /** JSON can't have the fault, or has no other copy of the lost information. */
   streamOnly?: true;
 }
 
@@ -64,7 +64,7 @@ const REFUSAL: Exception = {
   base: "refusal",
   row: { answer: () => ({ text: "", refusal: "I can't help with that." }) },
 };
-/** Nothing but the field says it, and JSON says it once. */
+/** Fields whose information no other field has, and which JSON contains once, so that it is lost there. */
 const SAID_ONCE = /^(?:item\.(?:content|summary|arguments)|part\.(?:text|type|annotations)|response\.output)$/;
 
 const UNKNOWN_USAGE = wholeBut({ usage: null });
@@ -96,7 +96,7 @@ const fieldGroups = (pattern: string): Group[] =>
 
 const CONTRADICTS = fails("upstream_invalid_response", true);
 
-/** The dresses that say the code and the field. */
+/** The dresses that contain the error's code and field. */
 const CODED = new Set(["error", "flat", "nested", "errors", "json-in-text", "detail-error", "anthropic", "vllm"]);
 
 export const GROUPS: readonly Group[] = [
@@ -179,7 +179,7 @@ function errorGroups(): Group[] {
   return [...byOutcome.values()].map((group) => ({ ...group, only: `such as ${group.names[0] ?? ""}` }));
 }
 
-/** Whatever form it has, an error is what its code says, or else its words. Once there was output, it may have been paid. */
+/** Whatever form it has, an error is classified by its code, or else by its words. Once there was output, the call may have been paid. */
 function errorRow({ what, dress, place }: ErrorForm): Row {
   const isError =
     place !== "200" || /^(?:error|nested|json-in-text|code-number|code-number-text|anthropic)$/.test(dress);
@@ -191,7 +191,7 @@ function errorRow({ what, dress, place }: ErrorForm): Row {
     : refuses(refused);
 }
 
-/** @param isError whether it is told from a response that makes no sense */
+/** @param isError whether the body is recognized as an error, rather than as an invalid response */
 function refusalOf(what: string, isCoded: boolean, isFieldNamed: boolean, isError: boolean): Refused {
   const { code = "", param = null } = WHATS[what] ?? {};
   const field = isCoded ? (param ?? "") : isFieldNamed ? (param ?? "input") : "";

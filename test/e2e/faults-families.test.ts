@@ -1,5 +1,5 @@
-// The families of the emulator's menu over real HTTP, on /ask and on /v1/responses. One test takes the members of a group, and lists those
-// that got something else. SWEEP=1 takes every member in every form; otherwise a large group has a sample.
+// The families of the emulator's menu over real HTTP, on /ask and on /v1/responses. One test runs the members of a group, and lists those
+// with another outcome. SWEEP=1 runs every member in every form; otherwise a sample of a large group runs.
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Emulator, startEmulator } from "../emulator/emulator.ts";
 import { FAMILIES } from "../emulator/menu.ts";
@@ -68,7 +68,7 @@ async function wrongIn(
 
 const SAMPLE = 4;
 
-/** Members from the whole of a group. */
+/** A sample spread evenly over the group. */
 const sampled = ({ names }: Group): readonly string[] =>
   IS_SWEEP ? names : names.filter((_, at) => at % Math.ceil(names.length / SAMPLE) === 0);
 

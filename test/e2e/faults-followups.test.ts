@@ -82,7 +82,7 @@ const callsWith = (text: string): Json[] =>
 
 const callIdOf = ({ output }: Said): unknown => output.find(({ type }) => type === "function_call")?.["call_id"];
 
-/** Its first turn, a follow-up that upstream refuses, and a turn after that. */
+/** Asks a first question, a follow-up that upstream refuses, and another follow-up. */
 async function converse(model: string, ask: Form, mark: string, withTools: boolean): Promise<void> {
   const [one, two, three] = ["one", "two", "three"].map((word) => `${PROMPT} ${mark} ${word}`);
   const tools = withTools ? { tools: TOOLS } : {};

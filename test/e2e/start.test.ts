@@ -54,7 +54,7 @@ test("the printed curl command gets an answer, on localhost and on 127.0.0.1", a
   }
 });
 
-test("the console at the printed address is signed in", async () => {
+test("the console at the printed address is marked as local, so it needs no sign-in", async () => {
   const [, address = ""] = /Console: (\S+)/.exec(output) ?? [];
   const page = await fetch(address);
   expect([page.status, await page.text()]).toEqual([200, expect.stringContaining('data-environment="local"')]);
