@@ -4,7 +4,7 @@ import { exchange } from "./load.ts";
 import { SERVER_KEY } from "./rows.ts";
 import type { Stage } from "./stage.ts";
 
-/** The ids of `chat` show that the model was converted from chat completions, so every follow-up is replayed. */
+/** The response ids of `chat` show that the model was converted from chat completions, so every follow-up is replayed. */
 const MODEL = "chat";
 const FOLLOW_UPS = 60;
 

@@ -52,7 +52,7 @@ export async function compareRows(
         { worker: workers.ours, sink: ours, name: "b" },
       ];
       if (round % 2 !== 0) sides.reverse();
-      // Each side has its own questions: another checkout shares the KV, and would find the answers of the first in its cache.
+      // Each side has its own questions: with `--against` both share the KV, and the second would find the first one's answers in the cache.
       for (const { worker, sink, name } of sides) {
         const side = await measure(worker, row.requests, (n) => row.ask(`${round}-${name}-${n}`, prepared));
         if (round >= 0) sink.push(side);

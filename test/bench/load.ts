@@ -15,8 +15,9 @@ export interface Burst {
   first: number[];
 }
 
-/** Events that every complete stream has, ours and upstream's own; and the event of a failed timing. */
+/** A complete stream contains `done` (/ask) or `response.completed` (/v1/responses). */
 const ENDED = /^event: (?:done|response\.completed)$/m;
+/** A failed stream contains this event. */
 const FAILED = /^event: error$/m;
 
 const agent = new Agent({ keepAlive: true, maxSockets: Infinity });

@@ -18,8 +18,8 @@ const EVENT_CHARS = 16_384;
 const EVENTS = 1_024;
 const MIB = 1_048_576;
 
-/** Sends 16 MiB of events as fast as the Worker reads them. Not text deltas: the Worker collects text until the answer is complete. */
 let sent = 0;
+/** Sends 16 MiB of events as fast as the Worker reads them. Not text deltas: the Worker collects text until the answer is complete. */
 async function answer(response: ServerResponse): Promise<void> {
   const send = async (data: object): Promise<void> => {
     const bytes = `data: ${JSON.stringify(data)}\n\n`;

@@ -24,11 +24,11 @@ export interface Stage {
   kv: (command: KvCommand) => Promise<KvCounts>;
   /** The production bundle with the bench's config. */
   bundle: string;
-  /** With turns and the answer cache, and without. */
+  /** `standard` has turns and the answer cache, `stateless` has neither. */
   ours: Record<WorkerKind, Workerd>;
   /** Starts an instance of our Worker. */
   startOurs: (kind: WorkerKind) => Promise<Workerd>;
-  /** Builds another checkout of this project and returns what starts an instance of its Worker. */
+  /** Builds another checkout of this project and returns a function that starts an instance of its Worker. */
   starterOf: (checkout: string) => (kind: WorkerKind) => Promise<Workerd>;
   sharedFloor: (name: Floor) => Promise<Workerd>;
   /** Starts a Worker from source text. */
