@@ -1,5 +1,5 @@
-// The code of docs/browser.md, unchanged, in a real browser against the production bundle; pages of other origins, which get nothing; and
-// the console.
+// The code of docs/browser.md, unchanged, in a real browser against the production bundle; pages of other origins, which
+// can't use a credential; and the console.
 import { build } from "esbuild";
 import type { Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -33,7 +33,7 @@ describe.skipIf(BROWSER === undefined && process.env["CI"] !== "true")("in Chrom
     return page;
   };
 
-  test("the 30-line page streams an answer, continues the conversation, survives a reload and an expired token, and shows errors", async () => {
+  test("the 30-line page streams an answer, continues the conversation, survives a reload and a refused token, and shows errors", async () => {
     expect(snippetIn("A chat page in 30 lines", "html").trimEnd().split("\n")).toHaveLength(30);
     const page = await open(PAGE);
     const say = async (text: string): Promise<void> => {
@@ -61,7 +61,7 @@ describe.skipIf(BROWSER === undefined && process.env["CI"] !== "true")("in Chrom
     expect(await line(0)).toBe("My name is Ada.");
     expect(await line(3)).toContain("My name is Ada.");
 
-    // The first token is refused: the page fetches a new one, once.
+    // The first token is refused, so the page fetches another.
     let isSpoiled = true;
     await page.route("**/token", async (route) => {
       if (!isSpoiled) return await route.continue();
@@ -164,7 +164,7 @@ describe.skipIf(BROWSER === undefined && process.env["CI"] !== "true")("in Chrom
     ["another origin", "http://evil.example/", ""],
     ["another port", "http://localhost:3001/", ""],
     ["the origin null", PAGE, "sandbox"],
-  ])("a page from %s can read no response, and upstream is not called", async (_name, url, sandbox) => {
+  ])("a page from %s can't use a credential; only a local page can ask without one", async (_name, url, sandbox) => {
     const token = await (await open(PAGE)).evaluate(async () => await (await fetch("/token")).text());
     const page = await open(url);
     if (sandbox !== "") {
@@ -196,7 +196,7 @@ describe.skipIf(BROWSER === undefined && process.env["CI"] !== "true")("in Chrom
     expect(tries.slice(1, 3)).toEqual(["unreadable", "unreadable"]);
     // Under ENVIRONMENT=local a page of this machine needs no credential.
     expect(tries.slice(3)).toEqual(local ? ["cors 200", "opaque 0"] : ["unreadable", "opaque 0"]);
-    // The second is answered from the cache.
+    // The second request without a credential is answered from the cache.
     expect(callCount() - before).toBe(local ? 1 : 0);
   });
 
@@ -256,7 +256,7 @@ describe.skipIf(BROWSER === undefined && process.env["CI"] !== "true")("in Chrom
         .innerText();
     };
     expect(await say("My name is Ada.", 2, 'You said: "My name is Ada."')).toContain("assistant: ");
-    // The turn is being written to KV, and its id arrives with the end of the text.
+    // The id arrives at the end of the text, when the turn may not be in KV yet.
     expect(await say("What is my name?", 4, 'Before that you said: "My name is Ada."')).toContain("assistant: ");
   });
 

@@ -10,7 +10,7 @@ const SLOW = { model: "emulate/slow/40" };
 export function consoleChat(scene: () => Scene): void {
   const callsAbout = (text: string): number => scene().emulator.received.filter(({ raw }) => raw.includes(text)).length;
 
-  test.concurrent("under npm start no sign-in is needed: answers stream word by word, with their origin and the code for the same question", async () => {
+  test.concurrent("locally, without a sign-in: an answer grows word by word and shows its model, cost and code; Retry bypasses the cache", async () => {
     const console = await openConsole(scene());
     const { page, answer, button } = console;
     const lengths = await watchLengths(console);
@@ -43,7 +43,7 @@ export function consoleChat(scene: () => Scene): void {
     expect(await page.title()).toBe("Chat · uniapi-edge");
   });
 
-  test.concurrent("Stop ends an answer at once; Continue resumes it there", async () => {
+  test.concurrent("Stop ends an answer in the middle; Continue resumes it there, and upstream is not called again", async () => {
     const console = await openConsole(scene());
     const { page, composer, answer, button } = console;
     const question = `${LONG} And then go on.`;
@@ -104,7 +104,7 @@ export function consoleChat(scene: () => Scene): void {
     expect(console.problems).toEqual([]);
   });
 
-  test.concurrent("schema, tools and citations: data, a function call with its output, sources as links", async () => {
+  test.concurrent("a schema shows data, a function call takes its output, and citations are links to their sources", async () => {
     const console = await openConsole(scene());
     const { page, answer, ask, pick } = console;
     await pick("Schema", "summary");

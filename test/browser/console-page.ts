@@ -11,7 +11,7 @@ const MAX_SCREENSHOT_BYTES = 150 * 1024;
 
 export interface Console {
   page: Page;
-  /** Errors of the page, and requests to another origin. */
+  /** Errors and warnings of the page, and requests to other origins. */
   problems: string[];
   composer: Locator;
   /** Sends a question and waits for the answer. */

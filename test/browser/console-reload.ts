@@ -47,7 +47,7 @@ export function consoleReload(scene: () => Scene): void {
     expect(console.problems).toEqual([]);
   });
 
-  test.concurrent("while a conversation is read no question can be sent, and typed text stays; then it follows the right answer", async () => {
+  test.concurrent("while a conversation is being read, no question can be sent, and typed text stays; then the question follows the last answer", async () => {
     const console = await openConsole(scene(), {}, 503);
     const { page, composer, answer, button } = console;
     await console.ask("My name is Grace.");
@@ -108,7 +108,7 @@ export function consoleReload(scene: () => Scene): void {
   test.concurrent.each([
     ["without a credential", undefined],
     ["after signing in again", SERVER_KEY],
-  ])("a reload in the middle of an answer resumes it, %s; only ids survive the reload", async (_name, key) => {
+  ])("a reload in the middle of an answer resumes it, %s; no key or text is stored", async (_name, key) => {
     const console = await openConsole(scene());
     const { page, composer, answer } = console;
     const question = `${LONG} ${_name}`;
@@ -137,7 +137,7 @@ export function consoleReload(scene: () => Scene): void {
     expect(console.problems).toEqual([]);
   });
 
-  test.concurrent("signing in after a question without a key shows nothing of it, and upstream is not called again", async () => {
+  test.concurrent("signing in removes a question that was asked without a key, and upstream is not called again", async () => {
     const console = await openConsole(scene());
     const { page, composer } = console;
     const question = "Is this for local eyes only?";
@@ -156,7 +156,7 @@ export function consoleReload(scene: () => Scene): void {
     expect(console.problems).toEqual([]);
   });
 
-  test.concurrent("the user can continue without a conversation that can't be read, and its answer is resumed nevertheless", async () => {
+  test.concurrent("the user can continue without a conversation that can't be read, and its unfinished answer is still resumed", async () => {
     const console = await openConsole(scene(), {}, 502);
     const { page, composer, answer, button } = console;
     const question = `${LONG} Though nothing is read.`;
@@ -187,7 +187,7 @@ export function consoleReload(scene: () => Scene): void {
     expect(console.problems).toEqual([]);
   });
 
-  test.concurrent("with a publishable key an unanswered question is shown and sent on request only", async () => {
+  test.concurrent("with a publishable key, an unanswered question is shown and sent again only on request", async () => {
     const console = await openConsole(scene());
     const { page, composer, answer, button } = console;
     const question = "Is this a key for everybody?";

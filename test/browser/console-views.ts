@@ -19,7 +19,7 @@ export function consoleViews(scene: () => Scene): void {
     await button("Use a key").click();
     await page.getByLabel("Key or token").fill("sk_wrong_0123456789");
     await button("Sign in").click();
-    expect(await page.getByRole("alert").innerText()).toMatch(/invalid_credentials · request req_/);
+    expect(await page.getByRole("alert").innerText()).toMatch(/invalid_api_key · request req_/);
     await page.getByLabel("Key or token").fill(SERVER_KEY);
     await button("Sign in").click();
     await console.ask("Who am I?");
@@ -95,7 +95,7 @@ export function consoleViews(scene: () => Scene): void {
     expect(console.problems).toEqual([]);
   });
 
-  test.concurrent("a function's output can't be sent while the settings are invalid and a reload has lost the turn's own", async () => {
+  test.concurrent("after a reload has lost a turn's settings, its function output can't be sent while the current settings are invalid", async () => {
     const console = await openConsole(scene());
     const { page, button, pick } = console;
     await pick("Tools", "function: get_weather");
@@ -110,7 +110,7 @@ export function consoleViews(scene: () => Scene): void {
     expect(console.problems).toEqual([]);
   });
 
-  test.concurrent("a session token sees its presets, its limits and the rest of them, and no jobs", async () => {
+  test.concurrent("with a session token, the console shows its presets and what is left of its limits, and no jobs", async () => {
     const console = await openConsole(scene());
     const { page, button } = console;
     await button("Use a key").click();
@@ -231,7 +231,7 @@ export function consoleViews(scene: () => Scene): void {
   });
 
   test.concurrent.each(["light", "dark"] as const)(
-    "in %s axe finds no violation in any view, and no view is wider than a phone",
+    "in the %s theme, axe finds no violation in any view, and no view is wider than a phone's screen",
     async (colorScheme) => {
       const console = await openConsole(scene(), { colorScheme });
       const { page, ask, pick, button } = console;

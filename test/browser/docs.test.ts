@@ -84,7 +84,7 @@ describe.skipIf(BROWSER === undefined && process.env["CI"] !== "true")("in Chrom
     await page.setViewportSize(DESK);
   });
 
-  test("trying an operation sends its first example", async () => {
+  test("trying an operation out sends its first example", async () => {
     const ask = page.locator("#operations-Ask-ask");
     await ask.locator(".opblock-summary").click();
     await ask.getByRole("button", { name: "Try it out" }).click();
