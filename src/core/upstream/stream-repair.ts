@@ -171,7 +171,7 @@ export class StreamRepair {
     if (isFirst) this.#emitLifecycle("response.in_progress");
     this.#addTerminalItems(withTextAsItem(response, this.#items));
     const itemStatus = status === "completed" ? "completed" : "incomplete";
-    for (const item of [...this.#output]) item.close(itemStatus);
+    for (const item of this.#output) item.close(itemStatus);
     for (const item of this.#items) item.close(itemStatus);
     // `merged` has no nulls, but a key that only has null in `response` is passed on, too. `output_text` is computed from the output.
     const { output_text: _, ...known } = { ...response, ...merged };
@@ -433,7 +433,7 @@ export class StreamRepair {
     const fits = (candidate: StreamedItem | undefined): candidate is StreamedItem =>
       candidate !== undefined &&
       (type === undefined || candidate.type === undefined || candidate.type === type) &&
-      (callId === "" || candidate.callId === "" || candidate.callId === callId);
+      canBeSameId(callId, candidate.callId);
     const byId = this.#byId.get(textOf(data["item_id"]) || textOf(item["id"]));
     if (fits(byId)) return byId;
     const byCall = this.#byCall.get(callId);
@@ -455,10 +455,11 @@ export class StreamRepair {
   #findAdded(data: JsonObject, item: JsonObject, type: string | undefined): StreamedItem | undefined {
     const found = this.#find(data, type, item);
     if (found === undefined || (!found.wasAdded && !found.isClosed)) return found;
-    const isSame = (a: string, b: string): boolean => a === "" || b === "" || a === b;
     const id = textOf(item["id"]);
     const isDoubled =
-      isSame(id, found.sentId) && isSame(textOf(item["call_id"]), found.callId) && (id !== "" || found.isEmpty);
+      canBeSameId(id, found.sentId) &&
+      canBeSameId(textOf(item["call_id"]), found.callId) &&
+      (id !== "" || found.isEmpty);
     const hasOtherIndex =
       found.isClosed && found.upstreamIndex !== undefined && data["output_index"] !== found.upstreamIndex;
     return isDoubled && !hasOtherIndex ? found : undefined;
@@ -511,11 +512,9 @@ export class StreamRepair {
       if (found === undefined || !open.delete(found)) return;
       matches.set(item, found);
     };
-    const isOfType = (candidate: StreamedItem, item: JsonObject): boolean =>
-      candidate.type === undefined || candidate.type === typeOfItem(item);
     for (const item of terminal) {
       const found = this.#byId.get(textOf(item["id"])) ?? this.#byCall.get(textOf(item["call_id"]));
-      if (found !== undefined && isOfType(found, item)) match(item, found);
+      if (found !== undefined && (found.type === undefined || found.type === typeOfItem(item))) match(item, found);
     }
     for (const isSimilar of [hasMatchingContent, hasMatchingCallId]) {
       for (const item of terminal) {
@@ -649,8 +648,12 @@ function hasMatchingContent(candidate: StreamedItem, item: JsonObject): boolean 
 
 /** Whether an item of the terminal response has the call id of the streamed one, or one of the two has none. */
 function hasMatchingCallId(candidate: StreamedItem, item: JsonObject): boolean {
-  const callId = textOf(item["call_id"]);
-  return callId === "" || candidate.callId === "" || candidate.callId === callId;
+  return canBeSameId(textOf(item["call_id"]), candidate.callId);
+}
+
+/** Whether two ids are equal, or one of them is missing. */
+function canBeSameId(a: string, b: string): boolean {
+  return a === "" || b === "" || a === b;
 }
 
 function isSameFrame(a: Frame | undefined, b: Frame | undefined): boolean {

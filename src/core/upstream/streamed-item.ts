@@ -283,10 +283,8 @@ export class StreamedItem {
   /** Whether no event has had the finished content yet. Other items than messages and calls need none. */
   #isHollow(): boolean {
     if (this.type === "message") {
-      const isHollow = (part: StreamedPart): boolean =>
-        part.kind !== undefined && part.finals.every((text) => text === "");
       return (
-        this.content.every(isHollow) &&
+        this.content.every(({ kind, finals }) => kind !== undefined && finals.every((text) => text === "")) &&
         partsOf(this.#done, "content", "message").every(({ kind, text }) => kind !== undefined && text === "")
       );
     }
