@@ -13,7 +13,7 @@ export interface Source {
 
 /** A comment (an SSE line that clients ignore), so that no proxy closes a silent connection. */
 const PING = ": ping\n\n";
-/** The shortest comment. The runtime takes it only after it has written the piece before it. */
+/** The shortest comment. The runtime reads it only after it has written the previous piece. */
 const EMPTY_COMMENT = ":\n\n";
 /** Milliseconds of silence before a ping: the longest time that a client should wait without receiving anything. */
 export const PING_AFTER_MS = 5_000;
@@ -38,6 +38,7 @@ export function liveBody(
   const encoder = new TextEncoder();
   let timer: ReturnType<typeof setTimeout> | undefined;
   let lastWrite = silentSince;
+  /** The source's error, with which the stream fails after the comment that follows the last event. */
   let failure: { error: unknown } | undefined;
 
   function stopPings(): void {
@@ -85,7 +86,7 @@ export function liveBody(
             await fail(controller, error);
             return;
           }
-          // `pull` is called again when the runtime has taken the comment, so the last event is on its way.
+          // The runtime calls `pull` again after it has read the comment. By then, the last event is on its way.
           failure = { error };
           controller.enqueue(encoder.encode(EMPTY_COMMENT));
         }
