@@ -190,7 +190,7 @@ function differences(said: Said, reference: Partial<Said>): string[] {
 
 /** The body of a response, as far as it came. */
 async function readBody(response: Response): Promise<{ text: string; isBroken: boolean }> {
-  const decoder = new TextDecoder("utf-8", { fatal: true });
+  const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });
   let text = "";
   try {
     for await (const bytes of response.body ?? []) text += decoder.decode(bytes, { stream: true });
