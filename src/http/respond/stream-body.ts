@@ -54,13 +54,6 @@ export function liveBody(
     }, inMs);
   }
 
-  async function fail(controller: ReadableStreamDefaultController<Uint8Array>, error: unknown): Promise<void> {
-    await new Promise((resolve) => {
-      setTimeout(resolve, FLUSH_MS);
-    });
-    controller.error(error);
-  }
-
   return new ReadableStream<Uint8Array>(
     {
       start(controller) {
@@ -98,4 +91,12 @@ export function liveBody(
     },
     { highWaterMark: 1 },
   );
+}
+
+/** Fails the stream after FLUSH_MS. */
+async function fail(controller: ReadableStreamDefaultController<Uint8Array>, error: unknown): Promise<void> {
+  await new Promise((resolve) => {
+    setTimeout(resolve, FLUSH_MS);
+  });
+  controller.error(error);
 }
