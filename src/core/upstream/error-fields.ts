@@ -71,7 +71,7 @@ function fieldsIn(value: unknown, depth: number): FoundFields {
 }
 
 function fieldsOfRecord(error: JsonObject, depth: number): FoundFields {
-  const own: FoundFields = present({
+  const own: FoundFields = withoutEmpty({
     code: codeOf(error),
     type: EVENT_TYPE.test(textOf(error["type"])) ? "" : textOf(error["type"]),
     param: textOf(error["param"]) || pathOf(error["loc"]),
@@ -86,7 +86,7 @@ function wrappedFields(error: JsonObject, depth: number): FoundFields {
   const base = error["base_resp"];
   if (isRecord(base)) {
     const code = MINIMAX_CODES[String(base["status_code"])];
-    if (code !== undefined) return present({ code, message: textOf(base["status_msg"]) });
+    if (code !== undefined) return withoutEmpty({ code, message: textOf(base["status_msg"]) });
   }
   const name = textOf(error["error"]);
   if (SNAKE_CASE.test(name)) return { code: name };
@@ -127,7 +127,8 @@ function fieldsInText(text: string, depth: number): FoundFields {
   return { message: text, ...embedded };
 }
 
-function present(fields: { [Name in keyof ErrorFields]?: ErrorFields[Name] | undefined }): FoundFields {
+/** Removes the fields that are undefined or "". */
+function withoutEmpty(fields: { [Name in keyof ErrorFields]?: ErrorFields[Name] | undefined }): FoundFields {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined && value !== ""));
 }
 

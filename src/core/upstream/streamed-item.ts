@@ -1,6 +1,6 @@
 // One output item of a stream: collects what upstream's events contain about it, and emits the events for the caller. An item is announced,
 // receives its parts and text, and is closed. The emitted events are complete even if upstream omitted some.
-import { isRecord, type JsonObject, recordsOf, textOf } from "../lib/json.ts";
+import { isRecord, type JsonObject, objectOf, recordsOf, textOf } from "../lib/json.ts";
 import { isEqual, withoutNulls } from "../lib/objects.ts";
 import type { UpstreamEvent } from "./event.ts";
 import { ARGUMENTS_FORMS, type ArgumentsForm, itemIdPrefix, type PartKind } from "./event-kinds.ts";
@@ -301,10 +301,10 @@ export class StreamedItem {
     if (this.type === "message") this.#addParts("content", partsOf(this.#terminal, "content", "message"));
     const form = this.#argumentsForm();
     if (form !== undefined && this.#terminal[form.textKey] !== undefined) {
-      const mine = this.#arguments.toString();
+      const sent = this.#arguments.toString();
       // Every caller of a stream has received the finished call, even if it gets no deltas of arguments.
-      const merged = mergeArguments(mine, [jsonTextOf(this.#terminal[form.textKey])], this.#stream.isLive);
-      if (merged !== mine && this.#stream.isLive) throw contradiction("late arguments");
+      const merged = mergeArguments(sent, [jsonTextOf(this.#terminal[form.textKey])], this.#stream.isLive);
+      if (merged !== sent && this.#stream.isLive) throw contradiction("late arguments");
       this.#arguments.replace(merged);
     }
     this.#closed = this.#mergedItem(this.#closed, "completed");
@@ -321,8 +321,7 @@ export class StreamedItem {
     if (form !== undefined) this.#closeArguments(form);
     this.isClosed = true;
     const event = this.#doneEvent;
-    const sent = event?.data["item"];
-    this.#closed = this.#mergedItem(isRecord(sent) ? sent : {}, status);
+    this.#closed = this.#mergedItem(objectOf(event?.data["item"]), status);
     this.#emitEvent(event, "response.output_item.done", { output_index: this.index }, "item", this.#closed);
   }
 
@@ -387,10 +386,10 @@ export class StreamedItem {
 
   /** Merges the text of a later event into a closed part. @throws Problem upstream_invalid_response if the caller has another text */
   #addLateText(part: StreamedPart, text: string): void {
-    const mine = part.text.toString();
-    if (text === mine) return;
-    const merged = mergeText(mine, [text], this.#stream.isLive);
-    if (merged === mine) return;
+    const sent = part.text.toString();
+    if (text === sent) return;
+    const merged = mergeText(sent, [text], this.#stream.isLive);
+    if (merged === sent) return;
     if (this.#stream.isLive) throw contradiction("late text");
     part.text.replace(merged);
   }
