@@ -101,7 +101,10 @@ export class Problem extends Error {
     return PROBLEMS[this.code][0];
   }
 
-  /** False if clients would retry, but should not: it is pointless or might be billed twice. Then sent as `x-should-retry: false`. */
+  /**
+   * False if a retry might be billed twice, or if it is pointless although clients retry this status. Sent as `x-should-retry: false`, which
+   * OpenAI's SDKs obey.
+   */
   get isRetryable(): boolean {
     return !NON_RETRYABLE.has(this.code) && this.details.paid !== "maybe";
   }

@@ -122,7 +122,7 @@ for (const name of ["delta", "done"])
 for (const name of ["delta", "done", "transcript.delta", "transcript.done"])
   ROLES.set(`response.audio.${name}`, { is: "other" });
 
-/** Returns what an event is about; undefined for terminal events, `error`, and types that the Responses API does not have. */
+/** Returns what an event is about; undefined for a terminal event, `error`, and a type that is not listed here. */
 export function roleOf(type: string): EventRole | undefined {
   return ROLES.get(type);
 }

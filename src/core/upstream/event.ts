@@ -81,7 +81,10 @@ export function eventType(data: JsonObject, eventLine: string): string {
   return type === "" || (eventLine === "error" && !type.startsWith("response.")) ? eventLine : type;
 }
 
-/** Whether the event ends the stream with an error: its type is `error`, or it has an `error` object and no `response`. */
+/**
+ * Whether the event ends the stream with an error. Its type is `error`, with the error's fields beside the type or nested in `error`; or it
+ * has an `error` object and no `response`.
+ */
 export function isErrorEvent(type: string, data: JsonObject): boolean {
   if (type === "error") return true;
   const { error } = data;
