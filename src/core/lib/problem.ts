@@ -102,8 +102,8 @@ export class Problem extends Error {
   }
 
   /**
-   * False if a retry might be billed twice, or if it is pointless although clients retry this status. Sent as `x-should-retry: false`, which
-   * OpenAI's SDKs obey.
+   * False if a retry might be billed twice, or if it is pointless although clients retry this status. Sent as `x-should-retry: false`,
+   * which OpenAI's SDKs obey.
    */
   get isRetryable(): boolean {
     return !NON_RETRYABLE.has(this.code) && this.details.paid !== "maybe";

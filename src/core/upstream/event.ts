@@ -73,8 +73,8 @@ export function malformed(reason = "malformed event"): Problem {
 }
 
 /**
- * Returns the type of an event: `type` in its data, else its `event:` line. After the line `event: error`, the data may be the error itself,
- * whose `type`, such as `server_error`, does not name an event.
+ * Returns the type of an event: `type` in its data, else its `event:` line. After the line `event: error`, the data may be the error
+ * itself, whose `type`, such as `server_error`, does not name an event.
  */
 export function eventType(data: JsonObject, eventLine: string): string {
   const type = textOf(data["type"]);
