@@ -97,7 +97,7 @@ test("if the client disconnects by RST while it waits for JSON, the upstream cal
 describe("before upstream has answered", () => {
   let impatient: Worker;
   beforeAll(async () => {
-    // The call must stop at once, although the request waits ten more seconds for the usage report.
+    // The call must stop at once, even though the request waits ten more seconds for the usage report.
     impatient = await startWorker(emulator.url, { DEADLINES: '{"upstream_first_byte":300,"usage":10000}' });
   });
   afterAll(() => impatient.stop());

@@ -59,7 +59,7 @@ test.each<[string, () => Response]>([
   },
 );
 
-test("a run whose conversation is gone is resumed nevertheless, and the next question follows it", async () => {
+test("a run whose conversation is gone is still resumed, and the next question follows it", async () => {
   await leaveMidStream();
   passKvDelay();
   const { chat, restored } = reload();

@@ -202,7 +202,7 @@ describe.each(FORMS)("%s (stream: %s)", (path, stream) => {
   );
 });
 
-test("after an orphaned output, a model that has continued before is replayed at once in this isolate only", async () => {
+test("if a model that has continued a chain orphans an output, the next follow-ups are replayed directly, but only in this isolate", async () => {
   gateway.script(answered);
   const first = await ask("/ask", false, { input: "one" });
   const second = await ask("/ask", false, { input: "two", [PARENT]: first.id, tools: [TOOL] });

@@ -222,7 +222,7 @@ describe("the end of a stream", () => {
     expect(eventType({ type: "response.created" }, "error")).toBe("response.created");
   });
 
-  test("a bare error on an event line `error` is an error, although its own type is that of OpenAI's errors", () => {
+  test("a bare error after the line `event: error` is an error event, even if its own type is one of OpenAI's error types", () => {
     expect(eventType({ type: "invalid_request_error", code: "x", message: "m" }, "error")).toBe("error");
   });
 });

@@ -301,7 +301,7 @@ describe("whether a failed call may have been paid", () => {
     }
   });
 
-  test("does not depend on words that say nothing about it", () => {
+  test("does not depend on unknown words in the error's code, type and message", () => {
     fc.assert(
       fc.property(fc.integer({ min: 400, max: 599 }), fc.stringMatching(/^[a-z]{1,20}$/), (status, word) => {
         const { details } = problemOf(status, { code: `x${word}`, type: `y${word}`, message: `z${word}` });
