@@ -1,4 +1,4 @@
-// Handles JSON from outside: parses it strictly, bounds its depth and size, keeps large integers exact, and reads values of unknown shape.
+// Handles JSON from outside: parses it strictly, bounds its depth and size, preserves large integers, and reads values of unknown shape.
 import { Problem } from "./problem.ts";
 
 /** No reasonable request or schema is deeper. A limit is needed because V8's JSON.stringify recurses. */

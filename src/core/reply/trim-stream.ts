@@ -1,5 +1,5 @@
 // Converts the complete events of a response to the events of POST /ask (docs/contract.md §2), one at a time and without delay. The deltas
-// add up to the texts of `done`, because stream-repair.ts has already added what upstream left out.
+// add up to the texts of `done`, because stream-repair.ts has already added what upstream omitted.
 import type { Answer, AskEvent, ToolCall } from "../../contract/answer.ts";
 import { type JsonObject, isRecord, textOf } from "../lib/json.ts";
 import { isAnswerMessage, SUMMARY_SEPARATOR, toolCallOf } from "../upstream/output.ts";

@@ -61,7 +61,7 @@ export class StreamedItem {
   #doneEvent: UpstreamEvent | undefined;
   /** The finished item: as the caller received it, then completed by the terminal response. Undefined until the item is closed. */
   #closed: JsonObject | undefined;
-  /** The phase of a message when it was announced. It told the caller whether the text belongs to the answer or is commentary. */
+  /** The phase of a message when it was announced. It showed the caller whether the text belongs to the answer or is commentary. */
   #phase: unknown;
 
   constructor(stream: ItemStream, type: string | undefined) {
