@@ -51,6 +51,7 @@ export async function resolveReferences(deps: Deps, owner: string, input: unknow
     owner,
     [...ids].filter((id) => !isIdOfLeftOutItem(id)),
   );
+  const resolved = new Set<string>();
   return items.flatMap((item, at): JsonObject[] => {
     const id = referencedId(item);
     if (id === undefined) return [item];
@@ -58,8 +59,17 @@ export async function resolveReferences(deps: Deps, owner: string, input: unknow
     const previous = items[at - 1];
     const isRepeated = previous !== undefined && referencedId(previous) === id;
     const whole = isRepeated ? undefined : found.get(id);
-    return whole === undefined || whole === null ? [] : [whole];
+    if (whole === undefined || whole === null) return [];
+    if (resolved.has(id)) throw ambiguousReference(id);
+    resolved.add(id);
+    return [whole];
   });
+}
+
+/** The problem for an id at two places of a conversation. Some relays give the same id to the items of several answers. */
+function ambiguousReference(id: string): Problem {
+  const message = `\`input\` refers to the item '${id.slice(0, 128)}' at two places, so two answers have an item with this id. Send the items themselves, or continue with previous_response_id.`;
+  return new Problem("invalid_request", message, { param: "input" });
 }
 
 /** Returns the id that a reference names; undefined for any other item. `type` may be absent or null. */

@@ -117,6 +117,15 @@ describe.each([false, true])("with stream: %s", (stream) => {
   });
 });
 
+test("an id at two places is refused, because a relay gave it to items of two answers; the parts of one message may repeat it", async () => {
+  await send([USER]);
+  const { status, json } = await send([USER, reference("msg_1"), USER, reference("msg_1"), USER]);
+  expect([status, (json["error"] as JsonObject)["param"]]).toEqual([400, "input"]);
+  expect(JSON.stringify(json)).toContain("msg_1");
+  expect((await send([USER, reference("msg_1"), reference("msg_1"), USER])).status).toBe(200);
+  expect(gateway.calls).toHaveLength(2);
+});
+
 test("messages and calls are indexed, except function calls, which clients send whole", async () => {
   await send([USER]);
   expect(itemKeys().toSorted()).toEqual(["ctc_1", "msg_1"]);

@@ -227,6 +227,25 @@ describe("the end of a stream", () => {
   });
 });
 
+test("an id that a relay gives to two items identifies neither; their indexes do", () => {
+  const call = (n: number): JsonObject => ({ type: "function_call", id: "fc_1", call_id: `call_${n}`, name: "f" });
+  const delta = (n: number): Event => ({
+    type: "response.function_call_arguments.delta",
+    item_id: "fc_1",
+    output_index: n,
+    delta: `{"n":${n}}`,
+  });
+  const done = (n: number): Event => itemDone({ ...call(n), arguments: `{"n":${n}}` }, n);
+  const events = [itemAdded(call(0), 0), itemAdded(call(1), 1), delta(0), delta(1), done(0), done(1)];
+  for (const terminal of [{ output: [] }, { output: [done(0)["item"], done(1)["item"]] }]) {
+    const calls = answerOf(...events, completedEvent(terminal)).tool_calls;
+    expect(calls?.map(({ call_id, arguments: text }) => [call_id, text])).toEqual([
+      ["call_0", '{"n":0}'],
+      ["call_1", '{"n":1}'],
+    ]);
+  }
+});
+
 test("an event that a relay repeats to keep the connection open is sent once", () => {
   const repair = new StreamRepair({ random, now: 1, live: "all" });
   const out: EventBatch = [];

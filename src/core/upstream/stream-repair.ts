@@ -76,6 +76,8 @@ export class StreamRepair {
   readonly #output: StreamedItem[] = [];
   /** The items by the ids, call ids and output indexes that upstream's events have for them. */
   readonly #byId = new Map<string, StreamedItem>();
+  /** Ids that several items have, which therefore identify none of them. */
+  readonly #sharedIds = new Set<string>();
   readonly #byCall = new Map<string, StreamedItem>();
   readonly #byIndex = new Map<number, StreamedItem>();
   /** The ids of the announced items, as the caller received them. */
@@ -481,7 +483,9 @@ export class StreamRepair {
     const id = textOf(data["item_id"]) || textOf(item["id"]);
     if (id !== "") {
       const known = this.#byId.get(id);
-      if (known === undefined || known.isClosed) this.#byId.set(id, target);
+      if (known !== undefined && known !== target && item["id"] === id) this.#sharedIds.add(id);
+      if (this.#sharedIds.has(id)) this.#byId.delete(id);
+      else if (known === undefined || known.isClosed) this.#byId.set(id, target);
       target.sentId ||= id;
     }
     const callId = textOf(item["call_id"]);
