@@ -322,7 +322,7 @@ describe("routes", () => {
     expect((await worker.send("https://ask.example.com/health", { method: "HEAD" })).status).toBe(200);
   });
 
-  test.each(["/ask/", "/asks", "/v1/ask", "/ask/a/b", "/health/x", "/%E0%A4%A", "/..%2f", "//ask", "/ask;x"])(
+  test.each(["/asks", "/v1/ask", "/ask/a/b", "/health/x", "/%E0%A4%A", "/..%2f", "/ask;x"])(
     "%s is not found",
     async (path) => {
       const response = await startWorker().send(`http://localhost:8787${path}`);

@@ -60,17 +60,20 @@ describe("KV is called", () => {
     expect(takeCalls()).toEqual([]);
   });
 
-  test.each([false, true])("for /v1/responses: once, to store the turn (stream %s)", async (stream) => {
-    const { kv, takeCalls } = countedKv();
-    const worker = startWorker({}, { RESPONSES: kv });
-    const response = await worker.send("/v1/responses", {
-      method: "POST",
-      body: JSON.stringify({ input: uniqueText(), stream }),
-    });
-    expect(await response.text()).toContain("completed");
-    await worker.settled();
-    expect(takeCalls()).toEqual(["put turn"]);
-  });
+  test.each([false, true])(
+    "for /v1/responses: twice, to store the turn and its message (stream %s)",
+    async (stream) => {
+      const { kv, takeCalls } = countedKv();
+      const worker = startWorker({}, { RESPONSES: kv });
+      const response = await worker.send("/v1/responses", {
+        method: "POST",
+        body: JSON.stringify({ input: uniqueText(), stream }),
+      });
+      expect(await response.text()).toContain("completed");
+      await worker.settled();
+      expect(takeCalls()).toEqual(["put item", "put turn"]);
+    },
+  );
 });
 
 describe.each(["/ask", "/v1/responses"])("a stream on %s", (path) => {

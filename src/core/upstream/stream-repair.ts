@@ -168,7 +168,7 @@ export class StreamRepair {
     this.#out = out;
     const isFirst = !this.#hasBegun;
     const merged = mergeResponses(this.#response, response);
-    if (isFirst) this.#response = merged;
+    if (isFirst) this.#response = { ...response, ...merged };
     this.#begin();
     if (isFirst) this.#emitLifecycle("response.in_progress");
     this.#addTerminalItems(withTextAsItem(response, this.#items));
