@@ -63,7 +63,7 @@ export const SUMMARY_SEPARATOR = "\n\n";
 /** Whether a message belongs to the final answer; if not, it is commentary that precedes it. */
 export function isAnswerMessage(item: JsonObject): boolean {
   const phase = item["phase"];
-  return typeof phase !== "string" || phase === "final_answer";
+  return textOf(phase) === "" || phase === "final_answer";
 }
 
 /** @returns undefined if the item is not a call of a function or of a custom tool */

@@ -259,7 +259,7 @@ export class StreamedItem {
   finishArguments(event: UpstreamEvent): void {
     const form = this.#argumentsForm();
     if (this.isClosed || form === undefined) return;
-    if (event.data[form.textKey] !== undefined) this.#argumentFinals.push(jsonTextOf(event.data[form.textKey]));
+    if (event.data[form.textKey] !== undefined) this.#argumentFinals.push(argumentsTextOf(event.data[form.textKey]));
     this.#argumentsDone = event;
     const name = textOf(event.data["name"]);
     if (name !== "") this.add({ name }, this.type);
@@ -303,7 +303,7 @@ export class StreamedItem {
     if (form !== undefined && this.#terminal[form.textKey] !== undefined) {
       const sent = this.#arguments.toString();
       // Every caller of a stream has received the finished call, even if it gets no deltas of arguments.
-      const merged = mergeArguments(sent, [jsonTextOf(this.#terminal[form.textKey])], this.#stream.isLive);
+      const merged = mergeArguments(sent, [argumentsTextOf(this.#terminal[form.textKey])], this.#stream.isLive);
       if (merged !== sent && this.#stream.isLive) throw contradiction("late arguments");
       this.#arguments.replace(merged);
     }
@@ -407,7 +407,7 @@ export class StreamedItem {
   #finalArguments(form: ArgumentsForm): string[] {
     const texts = [...this.#argumentFinals];
     for (const item of [this.#done, this.#terminal]) {
-      if (item[form.textKey] !== undefined) texts.push(jsonTextOf(item[form.textKey]));
+      if (item[form.textKey] !== undefined) texts.push(argumentsTextOf(item[form.textKey]));
     }
     return texts;
   }
@@ -416,7 +416,7 @@ export class StreamedItem {
     const streamed = this.#arguments.toString();
     const finals = this.#finalArguments(form);
     if (this.#arguments.isEmpty && !finals.some((text) => text !== ""))
-      finals.push(jsonTextOf(this.#added[form.textKey]));
+      finals.push(argumentsTextOf(this.#added[form.textKey]));
     const merge = form.textKey === "arguments" ? mergeArguments : mergeText;
     const merged = merge(streamed, finals, this.#stream.hasLiveArguments);
     const text = merged === streamed ? streamed + this.#arguments.end() : merged;
@@ -489,6 +489,11 @@ export class StreamedItem {
     const { type } = this;
     return type !== undefined && Object.hasOwn(ARGUMENTS_FORMS, type) ? ARGUMENTS_FORMS[type] : undefined;
   }
+}
+
+/** Returns the text of a call's arguments; "" for a value that can't be arguments, such as a number. */
+function argumentsTextOf(value: unknown): string {
+  return typeof value === "string" || typeof value === "object" ? jsonTextOf(value) : "";
 }
 
 /** Creates an event that upstream left out. */
