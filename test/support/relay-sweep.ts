@@ -46,8 +46,9 @@ export async function sweep(cases: Iterable<SweepCase>): Promise<SweepReport> {
 
 async function judgeCase(gateway: RelayGateway, one: SweepCase): Promise<Judgment> {
   gateway.script(one.script);
-  const judgment = await judge(gateway, one.truth, { everyForm: one.everyForm ?? false });
-  return one.mustAnswer === true && judgment.outcome !== "answer"
+  const { everyForm = false, mustAnswer = false } = one;
+  const judgment = await judge(gateway, one.truth, { everyForm, isStrict: mustAnswer });
+  return mustAnswer && judgment.outcome !== "answer"
     ? { ...judgment, faults: [...judgment.faults, `refused with ${judgment.outcome}`] }
     : judgment;
 }
