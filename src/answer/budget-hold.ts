@@ -6,7 +6,7 @@ import { type Cost, hasDayLimit, worstCase } from "../core/callers/budget.ts";
 import { Problem } from "../core/lib/problem.ts";
 import type { Composed } from "../core/request/compose.ts";
 import type { Turn } from "../core/turns/turn.ts";
-import { costUsd, usageOf } from "../core/upstream/usage.ts";
+import { costUsd, usageOfResponse } from "../core/upstream/usage.ts";
 import type { Deps, RequestContext } from "../deps.ts";
 import type { Hold } from "../platform/budgets.ts";
 import { isYoung, type Parent, parentNotFound, readYoungTurn } from "./chain.ts";
@@ -107,7 +107,7 @@ export function costOf(usage: Usage | null, usd: number | undefined): Cost {
 
 /** Returns the tokens of a turn and its history; undefined if the turn is missing or its usage is unknown. */
 function tokensOf(turn: Turn | null): number | undefined {
-  const usage = turn === null ? null : usageOf(turn.response["usage"]);
+  const usage = turn === null ? null : usageOfResponse(turn.response);
   return usage?.total_tokens;
 }
 

@@ -7,7 +7,7 @@ import { Problem } from "../core/lib/problem.ts";
 import { portabilityOf } from "../core/turns/item-types.ts";
 import { asItems, replayInput } from "../core/turns/replay-input.ts";
 import type { Turn } from "../core/turns/turn.ts";
-import { usageOf } from "../core/upstream/usage.ts";
+import { usageOfResponse } from "../core/upstream/usage.ts";
 import type { Deps } from "../deps.ts";
 import { type Parent, parentNotFound, readYoungTurn, requireChain } from "./chain.ts";
 import { openWithRepair } from "./items.ts";
@@ -109,7 +109,7 @@ export async function continueTurn(deps: Deps, call: ContinuedCall): Promise<Con
   if (opened.kind === "stream") opened.cancel();
   rememberLoss(deps, call, opened.model, false);
   countRepeatedCall(call.logFields);
-  return replay(deps, call, "replayed", { model: opened.model, usage: usageOf(response["usage"]) });
+  return replay(deps, call, "replayed", { model: opened.model, usage: usageOfResponse(response) });
 }
 
 /**

@@ -3,7 +3,8 @@
 import type { JsonObject } from "../core/lib/json.ts";
 import { conversationTooLong, Problem } from "../core/lib/problem.ts";
 import { isIdOfLeftOutItem, itemTypeOf } from "../core/turns/item-types.ts";
-import { decodeItem, itemKey, itemRecords } from "../core/turns/indexed-item.ts";
+import { decodeItem, isItemOfTurn, itemKey, itemRecords } from "../core/turns/indexed-item.ts";
+import type { Turn } from "../core/turns/turn.ts";
 import type { Deps } from "../deps.ts";
 
 /** The most references to different items in one request. */
@@ -18,20 +19,30 @@ const RETRY_DELAYS_MS = [250, 750];
  * @param ttl seconds
  * @returns undefined if there is nothing to write
  */
-export function indexItems(deps: Deps, owner: string, response: JsonObject, ttl: number): Promise<unknown> | undefined {
-  const writes = [...itemRecords(owner, response)].map(([key, text]) => {
+export function indexItems(
+  deps: Deps,
+  owner: string,
+  { id, response }: Pick<Turn, "id" | "response">,
+  ttl: number,
+): Promise<unknown> | undefined {
+  const writes = [...itemRecords(owner, id, response)].map(([key, text]) => {
     deps.recentItems.set(key, text);
     return deps.store.write(key, text, ttl);
   });
   return writes.length === 0 ? undefined : Promise.all(writes);
 }
 
-/** Removes the items of a deleted turn. */
-export async function removeItems(deps: Deps, owner: string, response: JsonObject): Promise<void> {
+/** Removes the items of a deleted turn. An item of a later turn that has the same id remains. @throws Problem unavailable */
+export async function removeItems(deps: Deps, owner: string, { id, response }: Turn): Promise<void> {
+  const keys = [...itemRecords(owner, id, response).keys()];
+  if (keys.length === 0) return;
+  const stored = await deps.store.readStrict(keys);
   await Promise.all(
-    [...itemRecords(owner, response).keys()].map((key) => {
-      deps.recentItems.delete(key);
-      return deps.store.remove(key);
+    keys.map(async (key, at) => {
+      if (isItemOfTurn(deps.recentItems.get(key) ?? null, id)) deps.recentItems.delete(key);
+      // A record that is not visible yet can only be of this turn, or is about to be written by a later one.
+      const text = stored[at] ?? null;
+      if (text === null || isItemOfTurn(text, id)) await deps.store.remove(key);
     }),
   );
 }
@@ -44,6 +55,11 @@ export async function removeItems(deps: Deps, owner: string, response: JsonObjec
 export async function resolveReferences(deps: Deps, owner: string, input: unknown): Promise<JsonObject[] | undefined> {
   if (deps.config.turns === false || !Array.isArray(input)) return undefined;
   const items = input as JsonObject[];
+  const withoutId = items.findIndex((item) => item["type"] === "item_reference" && referencedId(item) === undefined);
+  if (withoutId !== -1) {
+    const param = `input[${withoutId}].id`;
+    throw new Problem("invalid_request", `\`${param}\` must be the id of an item of an earlier answer.`, { param });
+  }
   const ids = new Set(items.flatMap((item) => referencedId(item) ?? []));
   if (ids.size === 0) return undefined;
   const found = await readItems(
@@ -58,11 +74,11 @@ export async function resolveReferences(deps: Deps, owner: string, input: unknow
     // The parts of one message may each refer to it.
     const previous = items[at - 1];
     const isRepeated = previous !== undefined && referencedId(previous) === id;
-    const whole = isRepeated ? undefined : found.get(id);
-    if (whole === undefined || whole === null) return [];
+    const referenced = isRepeated ? undefined : found.get(id);
+    if (referenced === undefined || referenced === null) return [];
     if (resolved.has(id)) throw ambiguousReference(id);
     resolved.add(id);
-    return [whole];
+    return [referenced];
   });
 }
 

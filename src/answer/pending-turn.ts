@@ -7,7 +7,7 @@ import type { JsonObject } from "../core/lib/json.ts";
 import { withRequestFields } from "../core/reply/echoed-fields.ts";
 import type { AnswerContext } from "../core/reply/trim.ts";
 import { ancestorsOf, encodeTurn, type Turn, turnKey } from "../core/turns/turn.ts";
-import { costUsd, sumUsage, usageOf } from "../core/upstream/usage.ts";
+import { costUsd, sumUsage, usageOfResponse } from "../core/upstream/usage.ts";
 import type { Deps, RequestContext } from "../deps.ts";
 import type { Question } from "./answer.ts";
 import { BudgetHold, costOf } from "./budget-hold.ts";
@@ -91,7 +91,7 @@ export class PendingTurn {
       metadata,
       at: this.now(),
     };
-    const usage = usageOf(response["usage"]);
+    const usage = usageOfResponse(response);
     this.budgetHold.settle(usage, this.#usdOf(turn, usage));
     // If the usage of the answer is unknown, the sum is unknown, too.
     const paidUsage = usage === null ? null : sumUsage(usage, wastedUsage);
@@ -115,7 +115,7 @@ export class PendingTurn {
     const turn = { ...cached, id, metadata: this.question.metadata };
     if (!isStored) await this.#storeTurn({ ...turn, answerKey: isOwn ? this.options.cacheKey : undefined });
     // The turn may have been stored by a request of another route, which did not index its items.
-    else void this.#indexItems(turn.response, Math.max(60, turns.ttl - age));
+    else void this.#indexItems(turn, Math.max(60, turns.ttl - age));
     return this.#finish(turn, null, true);
   }
 
@@ -125,7 +125,7 @@ export class PendingTurn {
    */
   #finish(turn: TurnContent, paidUsage: Usage | null, cached: boolean): FinishedAnswer {
     const { logFields } = this.context;
-    const usd = this.#usdOf(turn, paidUsage ?? usageOf(turn.response["usage"]));
+    const usd = this.#usdOf(turn, paidUsage ?? usageOfResponse(turn.response));
     const cost = usd === undefined ? undefined : cached ? 0 : usd;
     logFields.response_id = turn.id;
     logFields.cost_usd = cost;
@@ -188,16 +188,16 @@ export class PendingTurn {
     }
     const written = deps.store.write(turnKey(context.caller.owner, id), text, deps.config.turns.ttl);
     context.waitUntil(written);
-    const indexed = this.#indexItems(response, deps.config.turns.ttl);
+    const indexed = this.#indexItems(content, deps.config.turns.ttl);
     const isGateway = deps.config.continuity === "gateway";
     if (isGateway || indexed !== undefined)
       await Promise.race([Promise.all([indexed, isGateway && written]), deps.sleep(TURN_WRITE_WAIT_MS)]);
   }
 
   /** Writes the items of a stored answer to the index, if later requests may refer to them. @returns undefined if nothing is written */
-  #indexItems(response: JsonObject, ttl: number): Promise<unknown> | undefined {
+  #indexItems(turn: Pick<Turn, "id" | "response">, ttl: number): Promise<unknown> | undefined {
     if (this.question.indexesItems !== true || !this.options.storesTurn) return undefined;
-    const written = indexItems(this.deps, this.context.caller.owner, response, ttl);
+    const written = indexItems(this.deps, this.context.caller.owner, turn, ttl);
     if (written !== undefined) this.context.waitUntil(written);
     return written;
   }
@@ -218,6 +218,7 @@ export class PendingTurn {
       value,
       turn,
       minute: Math.floor(this.deps.now() / 60_000),
+      nonce: Number.parseInt(this.deps.random(4), 16),
     });
   }
 }

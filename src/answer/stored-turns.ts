@@ -6,7 +6,7 @@ import { Problem } from "../core/lib/problem.ts";
 import { trim } from "../core/reply/trim.ts";
 import { decodeTombstone, decodeTurn, encodeTombstone, type Turn, turnKey } from "../core/turns/turn.ts";
 import type { Price } from "../core/config/config-schema.ts";
-import { costUsd, usageOf } from "../core/upstream/usage.ts";
+import { costUsd, usageOfResponse } from "../core/upstream/usage.ts";
 import type { Deps } from "../deps.ts";
 import { isYoung } from "./chain.ts";
 import { removeItems } from "./item-index.ts";
@@ -29,7 +29,7 @@ export function answerFromTurn(turn: Turn, prices: Readonly<Record<string, Price
     model: turn.model,
     wantsData: turn.wantsData,
     metadata: turn.metadata,
-    cost: costUsd(prices, [String(turn.response["model"]), turn.model], usageOf(turn.response["usage"])),
+    cost: costUsd(prices, [String(turn.response["model"]), turn.model], usageOfResponse(turn.response)),
   });
 }
 
@@ -48,11 +48,12 @@ export async function deleteStoredTurn(deps: Deps, owner: string, id: string): P
   if (turn === null && decodeTombstone(text ?? null) === null && isYoung(deps, { signed }))
     throw tryAgain("is not readable yet");
   if (turn === null) throw responseNotFound();
+  // The items go first, so that a deletion that fails can be repeated: after the tombstone, there is no turn to name them.
+  await removeItems(deps, owner, turn);
   if (!(await deps.store.write(key, encodeTombstone(turn.ancestors), turns.ttl))) {
     throw tryAgain("could not be deleted at the moment");
   }
   if (turn.answerKey !== undefined) await deps.store.remove(turn.answerKey);
-  await removeItems(deps, owner, turn.response);
 }
 
 function tryAgain(what: string): Problem {

@@ -348,6 +348,7 @@ test("a foreign id and an invented one get the same refusal, and upstream is not
       isStored: true,
       turn: 1,
       minute: 30_000_000,
+      nonce: 7,
       value: "up_1",
     },
   );

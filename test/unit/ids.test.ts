@@ -27,6 +27,7 @@ const ids: fc.Arbitrary<ResponseId> = fc.record({
   isStored: fc.boolean(),
   turn: fc.integer({ min: 0, max: MAX_TURN }),
   minute: fc.integer({ min: 0, max: 0xffff_ffff }),
+  nonce: fc.integer({ min: 0, max: 0xffff_ffff }),
   value: fc
     .oneof(fc.string({ unit: "grapheme", maxLength: 80 }), fc.string({ unit: "binary", maxLength: 80 }), fc.uuid())
     .filter((value) => bytesIn(value) <= MAX_VALUE_BYTES),
@@ -36,6 +37,7 @@ const sample: ResponseId = {
   isStored: true,
   turn: 7,
   minute: 29_000_000,
+  nonce: 7,
   value: "resp_68af4030592c81938ec0a5fbab4a3e9f",
 };
 const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";

@@ -35,15 +35,15 @@ test("any text is decoded to an item, to null for an item that is left out, or t
 });
 
 test("a record contains the item in its portable form", () => {
-  const [entry] = itemRecords(OWNER, { output: [message("msg_1")] });
+  const [entry] = itemRecords(OWNER, "resp_1", { output: [message("msg_1")] });
   expect(entry?.[0]).toBe(itemKey(OWNER, "msg_1"));
   expect(decodeItem(entry?.[1] ?? null)).toEqual({ type: "message", role: "assistant", content: "Hi" });
 });
 
 test("an answer has at most 50 records, each of at most 1 MiB", () => {
   const many = Array.from({ length: 60 }, (_, at) => message(`msg_${at}`));
-  expect(itemRecords(OWNER, { output: many }).size).toBe(50);
-  expect(itemRecords(OWNER, { output: [message("msg_1", "x".repeat(1_100_000))] }).size).toBe(0);
+  expect(itemRecords(OWNER, "resp_1", { output: many }).size).toBe(50);
+  expect(itemRecords(OWNER, "resp_1", { output: [message("msg_1", "x".repeat(1_100_000))] }).size).toBe(0);
 });
 
 describe("recent items", () => {

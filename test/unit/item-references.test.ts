@@ -165,6 +165,25 @@ test("the items of a deleted turn are gone", async () => {
   expect((await send([USER, reference("msg_1")])).status).toBe(404);
 });
 
+test("an item of a later turn that has the same id remains when the first turn is deleted", async () => {
+  const first = await send([USER]);
+  const second = await send([USER, { role: "user", content: "Again." }]);
+  expect(first.json["id"]).not.toBe(second.json["id"]);
+  const remove = (id: unknown): Promise<Response> => gateway.fetch(`/v1/responses/${String(id)}`, { method: "DELETE" });
+  expect((await remove(first.json["id"])).status).toBe(200);
+  expect((await send([USER, reference("msg_1"), USER])).status).toBe(200);
+  expect((await remove(second.json["id"])).status).toBe(200);
+});
+
+test.each([[{}], [{ id: 7 }], [{ id: null }]])(
+  "a reference with the id of %j is refused, naming the field",
+  async (fields) => {
+    const { status, json } = await send([USER, { type: "item_reference", ...fields }]);
+    expect([status, (json["error"] as JsonObject)["param"]]).toEqual([400, "input[1].id"]);
+    expect(gateway.calls).toEqual([]);
+  },
+);
+
 test("more than a thousand references are refused", async () => {
   const references = Array.from({ length: 1_001 }, (_, at) => reference(`msg_${at}`));
   expect((await send([USER, ...references])).status).toBe(400);

@@ -69,6 +69,12 @@ describe("the id of the answer", () => {
 });
 
 describe("the merged response", () => {
+  test("tokens that an early event counts are not those of the answer", () => {
+    const usage = { input_tokens: 100, output_tokens: 1, total_tokens: 101 };
+    for (const end of [completedEvent({}), completedEvent({ usage: null }), { type: "response.completed" }])
+      expect(responseOf(createdEvent({ id: "a", usage }), delta("Hi"), end)["usage"] ?? null).toBeNull();
+  });
+
   test("the terminal event's fields override the first event's", () => {
     const response = responseOf(
       createdEvent({ id: "a", model: "m", usage: null, metadata: {} }),
@@ -86,6 +92,23 @@ describe("the merged response", () => {
     const events = [delta(streamed), itemDone(message(finished)), completedEvent({ output: [message(terminal)] })];
     expect(answerOf(...events).text).toBe("Hello");
   });
+
+  test.each([
+    ["a number", 12, "12"],
+    ["a part", { type: "text_delta", text: "Hi" }, "Hi"],
+    ["missing", undefined, ""],
+    ["null", null, ""],
+  ])("a delta that is %s is read", (_, value, text) => {
+    expect(answerOf({ ...delta(""), delta: value }, completedEvent({ output: [] })).text).toBe(text);
+  });
+
+  test.each([[{}], [["Hi"]], [true]])(
+    "a delta that is %j is an error, because it may be text that is lost",
+    (value) => {
+      const read = (): unknown => answerOf({ ...delta(""), delta: value }, completedEvent({ output: [message("Hi")] }));
+      expect(read).toThrow(expect.objectContaining({ code: "upstream_invalid_response" }));
+    },
+  );
 
   test("an item that the terminal output lacks is added", () => {
     const call = { type: "function_call", call_id: "c", name: "f", arguments: "{}" };
@@ -244,6 +267,59 @@ test("an id that a relay gives to two items identifies neither; their indexes do
       ["call_1", '{"n":1}'],
     ]);
   }
+});
+
+describe("calls whose ids are not theirs alone", () => {
+  const call = (n: number, id: string, call_id: string): JsonObject => ({
+    type: "function_call",
+    id,
+    call_id,
+    name: "f",
+    arguments: `{"n":${n}}`,
+  });
+  const whole = (n: number, index: number, id: string, call_id: string): Event[] => [
+    itemAdded({ ...call(n, id, call_id), arguments: "" }, index),
+    {
+      type: "response.function_call_arguments.delta",
+      item_id: id,
+      output_index: index,
+      delta: `{"n":${n}}`,
+    },
+    itemDone(call(n, id, call_id), index),
+  ];
+  const argumentsOf = (...events: Event[]): string[] | undefined =>
+    answerOf(...events).tool_calls?.map(({ arguments: text }) => text);
+
+  test.each([
+    ["share an item id", [0, 1], ["fc_1", "fc_1"], ["call_0", "call_1"]],
+    ["share an item id and an index", [0, 0], ["fc_1", "fc_1"], ["call_0", "call_1"]],
+    ["share a call id", [0, 1], ["fc_0", "fc_1"], ["call_0", "call_0"]],
+  ])(
+    "calls that %s stay two calls, with call ids of their own",
+    (_, [i = 0, j = 0], [a = "", b = ""], [c = "", d = ""]) => {
+      const output = [call(0, a, c), call(1, b, d)];
+      for (const terminal of [[], output]) {
+        const answer = answerOf(...whole(0, i, a, c), ...whole(1, j, b, d), completedEvent({ output: terminal }));
+        expect(answer.tool_calls?.map(({ arguments: text }) => text)).toEqual(['{"n":0}', '{"n":1}']);
+        expect(new Set(answer.tool_calls?.map(({ call_id }) => call_id)).size).toBe(2);
+      }
+    },
+  );
+
+  test.each([
+    ["in the event that finishes it", [itemDone(call(0, "fc_0", "call_other"), 0)], []],
+    ["in the terminal response", [itemDone(call(0, "fc_0", "call_0"), 0)], [call(0, "fc_0", "call_other")]],
+    ["in the terminal response, without an id", [], [{ ...call(0, "", "call_other"), id: undefined }]],
+  ])("a call whose call id changes %s is one call", (_, finished, output) => {
+    const begun = whole(0, 0, "fc_0", "call_0").slice(0, 2);
+    expect(argumentsOf(...begun, ...finished, completedEvent({ output }))).toEqual(['{"n":0}']);
+  });
+
+  test("two messages with one id keep their order", () => {
+    const [one, two] = [message("One ", { id: "msg_1" }), message("two.", { id: "msg_1" })];
+    const events = [itemDone(one, 0), itemDone(two, 1), completedEvent({ output: [one, two] })];
+    expect(answerOf(...events).text).toBe("One two.");
+  });
 });
 
 test("an event that a relay repeats to keep the connection open is sent once", () => {

@@ -3,7 +3,7 @@ import type { Usage } from "../../src/contract/answer.ts";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Price } from "../../src/core/config/config-schema.ts";
-import { costUsd, usageOf } from "../../src/core/upstream/usage.ts";
+import { costUsd, usageOf, usageOfResponse } from "../../src/core/upstream/usage.ts";
 
 const usage: Usage = {
   input_tokens: 1_000,
@@ -103,16 +103,6 @@ describe("usage", () => {
       counted(0, 30_000),
     ],
     [
-      "details larger than their part",
-      {
-        ...RESPONSES,
-        total_tokens,
-        input_tokens_details: { cached_tokens: 1e8 },
-        output_tokens_details: { reasoning_tokens: 1e8 },
-      },
-      counted(100_000, 50_000),
-    ],
-    [
       "impossible details",
       {
         ...RESPONSES,
@@ -159,9 +149,20 @@ describe("usage", () => {
     ["Infinity", { input_tokens: Number.POSITIVE_INFINITY, output_tokens: 5 }],
     ["NaN", { input_tokens: Number.NaN, output_tokens: 5 }],
     ["more tokens than there can be", { input_tokens: 1e9 + 1, output_tokens: 5, total_tokens: 1e9 + 6 }],
+    ["more cached input than input", { ...RESPONSES, total_tokens, input_tokens_details: { cached_tokens: 1e8 } }],
+    ["a cache beside the input that the total lacks", { ...RESPONSES, total_tokens, cache_read_input_tokens: 1e8 }],
+    ["more reasoning than output", { ...RESPONSES, total_tokens, output_tokens_details: { reasoning_tokens: 1e8 } }],
     ["integers beyond 2^53", { input_tokens: 10n ** 18n, output_tokens: 5n }],
   ])("is unknown with %s", (_, sent) => {
     expect(usageOf(sent)).toBeNull();
+  });
+
+  test("is unknown if it has no output tokens although the answer has output", () => {
+    const usage = { input_tokens: 5, output_tokens: 0, total_tokens: 5 };
+    const message = { type: "message", content: [{ type: "output_text", text: "Hi" }] };
+    const call = { type: "function_call", call_id: "c", name: "f", arguments: "{}" };
+    expect(usageOfResponse({ usage, output: [] })).toMatchObject({ output_tokens: 0 });
+    for (const item of [message, call]) expect(usageOfResponse({ usage, output: [item] })).toBeNull();
   });
 
   test("is unknown, or whole numbers that add up and contain their details; its input is never 0", () => {

@@ -68,6 +68,7 @@ describe("an id of another caller", () => {
       isStored: true,
       turn: 1,
       minute: 29_000_000,
+      nonce: 7,
       value: "resp_x",
     });
     for (const [path, init] of BY_ID) {

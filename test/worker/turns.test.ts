@@ -198,6 +198,7 @@ describe("threads", () => {
         value: `resp_seed_${turn}`,
         turn,
         minute: 29_000_000,
+        nonce: 7,
       });
       const record: Turn = {
         id,
@@ -266,7 +267,7 @@ describe("an id that does not contain the upstream id", () => {
   const PARENT: Parent = {
     id: "resp_ue1_own",
     turn: 1,
-    signed: { kind: "own", isStored: true, turn: 1, minute: 1_000, value: "x" },
+    signed: { kind: "own", isStored: true, turn: 1, minute: 1_000, nonce: 7, value: "x" },
   };
 
   /** @param storedValues the results of the reads, in order */

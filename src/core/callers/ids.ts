@@ -1,4 +1,4 @@
-// Signed ids, which callers get instead of upstream's ids: `resp_` + base64url(version, kind, turn, minute, MAC, value). The MAC covers the
+// Signed ids, which callers get instead of upstream's ids: `resp_` + base64url(version, kind, turn, minute, nonce, MAC, value). The MAC covers the
 // owner and all other parts, so the owner of an id is verified without a lookup. The value is authenticated, but not secret.
 import { base64url, fromBase64url, utf8Of } from "../lib/bytes.ts";
 import { timingSafeEqual } from "../lib/hmac.ts";
@@ -11,8 +11,8 @@ const VERSION = [0xb9, 0xed, 0x7f];
 const OWN = 1;
 const NOT_STORED = 2;
 const MAC_BYTES = 16;
-/** Version, kind, turn, minute. */
-const HEAD_BYTES = 3 + 1 + 2 + 4;
+/** Version, kind, turn, minute, nonce. */
+const HEAD_BYTES = 3 + 1 + 2 + 4 + 4;
 const MAX_ID_CHARS = 256;
 /** The longest value in bytes: that of an id with 256 characters. */
 export const MAX_VALUE_BYTES = Math.floor(((MAX_ID_CHARS - "resp_".length) * 3) / 4) - HEAD_BYTES - MAC_BYTES;
@@ -28,6 +28,8 @@ export interface ResponseId {
   turn: number;
   /** When the id was created, in minutes since 1970. */
   minute: number;
+  /** A random 32-bit number. Without it, two answers to which a relay gives one id in one minute would have the same signed id. */
+  nonce: number;
   value: string;
 }
 
@@ -42,6 +44,7 @@ export async function signId(keys: IdKeys, owner: string, id: ResponseId): Promi
   view.setUint8(3, (id.kind === "upstream" ? 0 : OWN) | (id.isStored ? 0 : NOT_STORED));
   view.setUint16(4, Math.min(id.turn, MAX_TURN));
   view.setUint32(6, id.minute);
+  view.setUint32(10, id.nonce);
   bytes.set(value, HEAD_BYTES + MAC_BYTES);
   bytes.set(await macOf(key, owner, bytes), HEAD_BYTES);
   return `resp_${base64url(bytes)}`;
@@ -70,6 +73,7 @@ export async function readId(keys: IdKeys, owner: string, id: string): Promise<R
     isStored: (kind & NOT_STORED) === 0,
     turn: view.getUint16(4),
     minute: view.getUint32(6),
+    nonce: view.getUint32(10),
     value: new TextDecoder("utf-8", { fatal: false, ignoreBOM: true }).decode(bytes.subarray(HEAD_BYTES + MAC_BYTES)),
   };
 }

@@ -4,7 +4,7 @@
 import { isRecord, type JsonObject, objectOf, textOf } from "../lib/json.ts";
 import { unixSeconds } from "../lib/unix-seconds.ts";
 import { type DefaultedFields, DEFAULTS } from "../../contract/response.ts";
-import { usageOf } from "../upstream/usage.ts";
+import { usageOfResponse } from "../upstream/usage.ts";
 import { itemsOf, outputText } from "../upstream/output.ts";
 import {
   booleanOf,
@@ -59,7 +59,7 @@ export function completeResponse(response: JsonObject, context: ResponseContext)
     output_text: outputText(response),
     error: completeError(response["error"], status),
     incomplete_details: incompleteDetailsOf(response["incomplete_details"]),
-    usage: completeUsage(response["usage"]),
+    usage: completeUsage(response),
     max_output_tokens: echoed("max_output_tokens", integerOf),
     max_tool_calls: echoed("max_tool_calls", integerOf),
     parallel_tool_calls: echoed("parallel_tool_calls", booleanOf),
@@ -111,8 +111,9 @@ export function withoutTools(item: JsonObject): JsonObject {
   return item["tools"] === undefined ? item : { ...item, tools: [] };
 }
 
-function completeUsage(usage: unknown): JsonObject | null {
-  const counted = usageOf(usage);
+function completeUsage(response: JsonObject): JsonObject | null {
+  const { usage } = response;
+  const counted = usageOfResponse(response);
   if (counted === null || !isRecord(usage)) return null;
   const input = objectOf(usage["input_tokens_details"]);
   return {

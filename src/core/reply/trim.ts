@@ -4,7 +4,7 @@ import type { Answer } from "../../contract/answer.ts";
 import { isWithinDepth, isRecord, type JsonObject, parseJson, textOf } from "../lib/json.ts";
 import { Problem } from "../lib/problem.ts";
 import { unixSeconds } from "../lib/unix-seconds.ts";
-import { usageOf } from "../upstream/usage.ts";
+import { usageOfResponse } from "../upstream/usage.ts";
 import { readOutput } from "../upstream/output.ts";
 
 /** The values of an answer that are not in the response object. */
@@ -50,7 +50,7 @@ export function trim(response: JsonObject, context: AnswerContext): Answer {
     model: textOf(response["model"]) || context.model,
     status: textOf(response["status"]) || "completed",
     text: content.text,
-    usage: usageOf(response["usage"]),
+    usage: usageOfResponse(response),
   };
   if (context.wantsData) {
     const data = parseJson(withoutFence(content.text));

@@ -16,19 +16,25 @@ export function itemKey(owner: string, id: string): string | undefined {
 }
 
 /**
- * Returns the records of a response's items, by KV key. There are none for function calls, which clients send whole, and for items whose
+ * Returns the records of a response's items, by KV key. Each contains the id of its turn, since a relay may give one id to items of several. There are none for function calls, which clients send whole, and for items whose
  * ids show that they are left out.
  */
-export function itemRecords(owner: string, response: JsonObject): Map<string, string> {
+export function itemRecords(owner: string, turnId: string, response: JsonObject): Map<string, string> {
   const records = new Map<string, string>();
   for (const item of itemsOf(response)) {
     const { id } = item;
     const key = typeof id === "string" ? itemKey(owner, id) : undefined;
     if (key === undefined || isIdOfLeftOutItem(String(id)) || itemTypeOf(item) === "function_call") continue;
-    const text = JSON.stringify({ v: 1, item: toPortable(item) ?? null });
+    const text = JSON.stringify({ v: 1, turn: turnId, item: toPortable(item) ?? null });
     if (fitsRecord(text) && records.size < MAX_ITEMS) records.set(key, text);
   }
   return records;
+}
+
+/** Whether a record is of an item of this turn. */
+export function isItemOfTurn(text: string | null, turnId: string): boolean {
+  const record = text === null ? undefined : parseJson(text);
+  return isRecord(record) && record["turn"] === turnId;
 }
 
 /** Parses a record. @returns null for an item that is left out; undefined if there is no valid record */

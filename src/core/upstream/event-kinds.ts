@@ -46,10 +46,6 @@ function contentForm(itemType: "message" | "reasoning", textKey: "text" | "refus
   };
 }
 
-export function isPartKind(type: unknown): type is PartKind {
-  return typeof type === "string" && Object.hasOwn(PART_FORMS, type);
-}
-
 /** How the arguments of a call, or the text in place of them, appear in an item and in the events of a stream. */
 export interface ArgumentsForm {
   textKey: "arguments" | "input" | "code";

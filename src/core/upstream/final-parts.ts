@@ -1,6 +1,6 @@
 // Reads the parts of finished items, in all forms in which relays send them.
 import { isRecord, type JsonObject, textOf } from "../lib/json.ts";
-import { isPartKind, PART_FORMS, type PartKind } from "./event-kinds.ts";
+import { PART_FORMS, type PartKind } from "./event-kinds.ts";
 
 /** A part of a finished item. `kind` is undefined, and `text` empty, for a part that is not text. */
 export interface FinalPart {
@@ -24,14 +24,17 @@ export function partsOf(item: JsonObject | undefined, list: "content" | "summary
   });
 }
 
-/** Returns the kind of a part; undefined if it is not text. */
+/**
+ * Returns the kind of a part; undefined if it is not text. In a message, any part with a `text` is text of the answer, whatever a relay calls
+ * its type.
+ */
 export function kindOfPart(part: JsonObject, list: "content" | "summary", itemType: string): PartKind | undefined {
   if (list === "summary") return "summary_text";
-  const { type } = part;
-  if (isPartKind(type) && type !== "summary_text") return type;
-  if (textOf(type) === "" && typeof part["refusal"] === "string") return "refusal";
-  const isText = type === "text" || (textOf(type) === "" && typeof part["text"] === "string");
-  return isText ? kindOfText(list, itemType) : undefined;
+  const type = textOf(part["type"]);
+  if (itemType !== "reasoning" && (type === "refusal" || (type === "" && typeof part["refusal"] === "string")))
+    return "refusal";
+  const kind = kindOfText(list, itemType);
+  return type === kind || type === "text" || typeof part["text"] === "string" ? kind : undefined;
 }
 
 function kindOfText(list: "content" | "summary", itemType: string): PartKind {

@@ -59,6 +59,21 @@ interface CurrentPart {
 /** The role of an event that has the name of a terminal event, although its response is not finished. */
 const BEGINNING: EventRole = { is: "lifecycle" };
 
+/** The items by a name. A name that a relay gives to several items identifies none of them. */
+class UniqueNames {
+  readonly #items = new Map<string, StreamedItem | "shared">();
+
+  get(name: string): StreamedItem | undefined {
+    const item = this.#items.get(name);
+    return item === "shared" ? undefined : item;
+  }
+
+  set(name: string, item: StreamedItem): void {
+    const known = this.#items.get(name);
+    this.#items.set(name, known === undefined || known === item ? item : "shared");
+  }
+}
+
 export class StreamRepair {
   readonly #random: (bytes: number) => string;
   readonly #now: number;
@@ -75,13 +90,12 @@ export class StreamRepair {
   /** The items that were announced to the caller, by output index. */
   readonly #output: StreamedItem[] = [];
   /** The items by the ids, call ids and output indexes that upstream's events have for them. */
-  readonly #byId = new Map<string, StreamedItem>();
-  /** Ids that several items have, which therefore identify none of them. */
-  readonly #sharedIds = new Set<string>();
-  readonly #byCall = new Map<string, StreamedItem>();
+  readonly #byId = new UniqueNames();
+  readonly #byCall = new UniqueNames();
   readonly #byIndex = new Map<number, StreamedItem>();
   /** The ids of the announced items, as the caller received them. */
   readonly #ids = new Set<string>();
+  readonly #callIds = new Set<string>();
   #current: CurrentPart | undefined;
   /** The output index of the message whose text or refusal was sent last. */
   #textIndex = 0;
@@ -102,6 +116,7 @@ export class StreamRepair {
       hasLiveArguments: live === "all",
       emit: (event) => this.#emit(event),
       claimId: (id, prefix) => this.#claimId(id, prefix),
+      claimCallId: (callId, fallback) => this.#claimCallId(callId, fallback),
       claimIndex: (item) => this.#output.push(item) - 1,
     };
   }
@@ -214,7 +229,9 @@ export class StreamRepair {
   }
 
   #addLifecycle(type: string, response: JsonObject): void {
-    this.#response = mergeResponses(this.#response, response);
+    // Before the end, a relay may only have estimated or counted a part of the tokens.
+    const { usage: _, output: __, ...fields } = response;
+    this.#response = mergeResponses(this.#response, fields);
     if (isFinalStatus(this.#response["status"])) this.#response["status"] = "in_progress";
     this.#begin();
     if (!this.hasOutput) this.#emitLifecycle(type);
@@ -325,7 +342,7 @@ export class StreamRepair {
       case "text done": {
         const { kind } = role;
         const { list, indexKey, textKey } = PART_FORMS[kind];
-        const text = data[role.is === "text delta" ? "delta" : textKey];
+        const text = role.is === "text delta" ? deltaOf(data["delta"]) : data[textKey];
         const target = typeof text === "string" ? this.#findOrCreate(data, role.itemType) : undefined;
         // The event that finished the item had its complete text.
         if (typeof text !== "string" || target === undefined || target.isClosed) return;
@@ -341,8 +358,8 @@ export class StreamRepair {
         return;
       }
       case "arguments delta": {
-        if (typeof data["delta"] === "string")
-          this.#findOrCreate(data, role.itemType)?.addArguments(data["delta"], event);
+        const delta = deltaOf(data["delta"]);
+        if (delta !== undefined) this.#findOrCreate(data, role.itemType)?.addArguments(delta, event);
         return;
       }
       case "arguments done": {
@@ -426,36 +443,37 @@ export class StreamRepair {
   }
 
   /**
-   * Finds the item that an event is about: by item id, by call id, by output index, or else the last open item of the type. No id or index
+   * Finds the item that an event is about: by call id, by item id, by output index, or else the last open item of the type. No id or index
    * is reliable: some relays give an item another id in every event, or the same index to all items.
+   * @param isNew whether the event announces an item, which then is not one with another call id
    * @returns undefined if no item fits
    */
-  #find(data: JsonObject, type: string | undefined, item: JsonObject = {}): StreamedItem | undefined {
+  #find(data: JsonObject, type: string | undefined, item: JsonObject = {}, isNew = false): StreamedItem | undefined {
     const callId = textOf(item["call_id"]);
     const fits = (candidate: StreamedItem | undefined): candidate is StreamedItem =>
-      candidate !== undefined &&
-      (type === undefined || candidate.type === undefined || candidate.type === type) &&
-      canBeSameId(callId, candidate.callId);
-    const byId = this.#byId.get(textOf(data["item_id"]) || textOf(item["id"]));
-    if (fits(byId)) return byId;
+      candidate !== undefined && (type === undefined || candidate.type === undefined || candidate.type === type);
+    const isSameCall = (candidate: StreamedItem): boolean => canBeSameId(callId, candidate.callId);
     const byCall = this.#byCall.get(callId);
     if (fits(byCall)) return byCall;
+    const byId = this.#byId.get(textOf(data["item_id"]) || textOf(item["id"]));
+    if (fits(byId) && (!isNew || isSameCall(byId))) return byId;
     const index = data["output_index"];
     const byIndex = typeof index === "number" ? this.#byIndex.get(index) : undefined;
-    if (fits(byIndex)) return byIndex;
+    if (fits(byIndex) && (isSameCall(byIndex) || (!isNew && !byIndex.isClosed))) return byIndex;
     return this.#items
       .slice(-MAX_SEARCHED)
       .findLast(
         (candidate) =>
           !candidate.isClosed &&
           fits(candidate) &&
+          isSameCall(candidate) &&
           (typeof index !== "number" || candidate.upstreamIndex === undefined || candidate.upstreamIndex === index),
       );
   }
 
   /** Finds the item that `output_item.added` is about, if an earlier event was about the same item; undefined for a new item. */
   #findAdded(data: JsonObject, item: JsonObject, type: string | undefined): StreamedItem | undefined {
-    const found = this.#find(data, type, item);
+    const found = this.#find(data, type, item, true);
     if (found === undefined || (!found.wasAdded && !found.isClosed)) return found;
     const id = textOf(item["id"]);
     const isDoubled =
@@ -482,10 +500,7 @@ export class StreamRepair {
   #identify(target: StreamedItem, data: JsonObject, item: JsonObject): void {
     const id = textOf(data["item_id"]) || textOf(item["id"]);
     if (id !== "") {
-      const known = this.#byId.get(id);
-      if (known !== undefined && known !== target && item["id"] === id) this.#sharedIds.add(id);
-      if (this.#sharedIds.has(id)) this.#byId.delete(id);
-      else if (known === undefined || known.isClosed) this.#byId.set(id, target);
+      if (item["id"] === id || this.#byId.get(id) === undefined) this.#byId.set(id, target);
       target.sentId ||= id;
     }
     const callId = textOf(item["call_id"]);
@@ -517,10 +532,10 @@ export class StreamRepair {
       matches.set(item, found);
     };
     for (const item of terminal) {
-      const found = this.#byId.get(textOf(item["id"])) ?? this.#byCall.get(textOf(item["call_id"]));
+      const found = this.#byCall.get(textOf(item["call_id"])) ?? this.#byId.get(textOf(item["id"]));
       if (found !== undefined && (found.type === undefined || found.type === typeOfItem(item))) match(item, found);
     }
-    for (const isSimilar of [hasMatchingContent, hasMatchingCallId]) {
+    for (const isSimilar of [hasMatchingContent, hasMatchingCallId, isSameCall]) {
       for (const item of terminal) {
         if (matches.has(item)) continue;
         match(
@@ -554,6 +569,14 @@ export class StreamRepair {
       this.#textIndex = index;
     }
     this.#out.push(event);
+  }
+
+  /** Returns upstream's call id, or another one if that is missing or belongs to another call: an output could not tell which call it is for. */
+  #claimCallId(callId: string, fallback: string): string {
+    const isUsed = this.#callIds.has(callId);
+    const claimed = isUsed ? `call_${this.#random(ID_BYTES)}` : callId || fallback;
+    this.#callIds.add(claimed);
+    return claimed;
   }
 
   #claimId(id: string, prefix: string): string {
@@ -607,6 +630,18 @@ function mergeResponses(before: JsonObject | undefined, response: JsonObject): J
   return merged;
 }
 
+/**
+ * Returns the text of a delta; undefined if it has none. Some relays send a number as a number, and some send a part with a `text`.
+ * @throws Problem upstream_invalid_response for any other value, because it may be text that would be lost
+ */
+function deltaOf(delta: unknown): string | undefined {
+  if (typeof delta === "string") return delta;
+  if (delta === undefined || delta === null) return undefined;
+  if (typeof delta === "number" || typeof delta === "bigint") return String(delta);
+  if (isRecord(delta) && typeof delta["text"] === "string") return delta["text"];
+  throw contradiction("a delta that is not text");
+}
+
 /** Removes the response and its id from an event about an item. Some relays put a part of the response into every event. */
 function withoutResponse(event: UpstreamEvent): UpstreamEvent {
   const { data } = event;
@@ -653,6 +688,11 @@ function hasMatchingContent(candidate: StreamedItem, item: JsonObject): boolean 
 /** Whether an item of the terminal response has the call id of the streamed one, or one of the two has none. */
 function hasMatchingCallId(candidate: StreamedItem, item: JsonObject): boolean {
   return canBeSameId(textOf(item["call_id"]), candidate.callId);
+}
+
+/** Whether an item of the terminal response is the same call under another call id. */
+function isSameCall(candidate: StreamedItem, item: JsonObject): boolean {
+  return candidate.isSameCall(item);
 }
 
 /** Whether two ids are equal, or one of them is missing. */

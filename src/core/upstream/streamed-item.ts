@@ -20,6 +20,8 @@ export interface ItemStream {
   emit: (event: UpstreamEvent) => void;
   /** Returns upstream's id of an item, or a new id with this prefix if upstream's is missing, too long, or already used. */
   claimId: (id: string, prefix: string) => string;
+  /** Returns the call id, or else another one if it is empty or belongs to another call. @param fallback used if it is empty */
+  claimCallId: (callId: string, fallback: string) => string;
   /** Adds the item to the output. Returns its output index. */
   claimIndex: (item: StreamedItem) => number;
 }
@@ -61,6 +63,8 @@ export class StreamedItem {
   #doneEvent: UpstreamEvent | undefined;
   /** The finished item: as the caller received it, then completed by the terminal response. Undefined until the item is closed. */
   #closed: JsonObject | undefined;
+  /** The call id that the caller received. */
+  #sentCallId = "";
   /** The phase of a message when it was announced. It showed the caller whether the text belongs to the answer or is commentary. */
   #phase: unknown;
 
@@ -74,8 +78,16 @@ export class StreamedItem {
     return this.index !== -1;
   }
 
+  /** Upstream's call id; "" if it has sent none. */
   get callId(): string {
     return this.#textField("call_id");
+  }
+
+  /** Whether an item is the same call under another call id. */
+  isSameCall(item: JsonObject): boolean {
+    const form = this.#argumentsForm();
+    if (form === undefined || textOf(item["name"]) !== this.#textField("name")) return false;
+    return jsonTextOf(item[form.textKey]) === this.#arguments.toString();
   }
 
   get isEmpty(): boolean {
@@ -138,7 +150,8 @@ export class StreamedItem {
       if (item["content"] !== undefined) item["content"] = [];
     }
     if (CALLS.has(type)) {
-      item["call_id"] = this.callId || this.id;
+      this.#sentCallId = this.#stream.claimCallId(this.callId, this.id);
+      item["call_id"] = this.#sentCallId;
       item["name"] = this.#textField("name");
     }
     const form = this.#argumentsForm();
@@ -459,7 +472,7 @@ export class StreamedItem {
       if (!isEqual(item[list], values)) set(list, values);
     }
     if (this.type !== undefined && CALLS.has(this.type)) {
-      set("call_id", this.callId || this.id);
+      set("call_id", this.#sentCallId);
       set("name", this.#textField("name"));
     }
     const form = this.#argumentsForm();

@@ -428,7 +428,8 @@ const CALLER_FIELDS = /^(?:input|previous_response_id|max_output_tokens)\b/;
  * remains. Returns any other error than `upstream_rejected` unchanged.
  */
 export function withoutUpstreamWords(error: unknown): unknown {
-  if (!(error instanceof Problem) || error.code !== "upstream_rejected") return error;
+  if (!(error instanceof Problem) || (error.code !== "upstream_rejected" && error.code !== "item_not_found"))
+    return error;
   const { param, ...details } = error.details;
   return new Problem(
     "upstream_rejected",

@@ -2,6 +2,7 @@
 import type { Usage } from "../../contract/answer.ts";
 import type { Price } from "../config/config-schema.ts";
 import { isRecord, type JsonObject } from "../lib/json.ts";
+import { readOutput } from "./output.ts";
 
 /** The names of the Responses API, and those of the Chat Completions API, from which many relays convert. Some send both. */
 const FAMILIES = [
@@ -23,6 +24,20 @@ const UNUSUAL = [
 ] as const;
 /** No call uses more tokens, so a larger number is wrong. */
 const MAX_TOKENS = 1e9;
+
+/**
+ * Returns the usage of a response. It is unknown, too, if it has no output tokens although the answer has output.
+ * @returns null if the usage is missing or unknown
+ */
+export function usageOfResponse(response: JsonObject): Usage | null {
+  const usage = usageOf(response["usage"]);
+  return usage?.output_tokens === 0 && hasOutput(response) ? null : usage;
+}
+
+function hasOutput(response: JsonObject): boolean {
+  const { text, refusal, toolCalls } = readOutput(response);
+  return text !== "" || refusal !== "" || toolCalls.length > 0;
+}
 
 /**
  * Converts the `usage` of a response object to that of an answer. A usage is unknown if its names are, if a part is missing or impossible,
@@ -76,11 +91,14 @@ function unusualUsageOf(usage: JsonObject): Usage | null {
   const parts = partsOf(usage, reasoning);
   if (parts === null) return null;
   const [input, output] = parts;
+  const cached = largestOf([usage, ...inputDetails], CACHED);
+  // Cached input is cheaper and reasoning is billed as output, so a part that is larger than its whole would make the cost too low.
+  if (cached > input || reasoning > output) return null;
   return {
     input_tokens: input,
-    cached_tokens: Math.min(largestOf([usage, ...inputDetails], CACHED), input),
+    cached_tokens: cached,
     output_tokens: output,
-    reasoning_tokens: Math.min(reasoning, output),
+    reasoning_tokens: reasoning,
     total_tokens: input + output,
   };
 }
