@@ -4,8 +4,7 @@
 import type { Usage } from "../contract/answer.ts";
 import type { JsonObject } from "../core/lib/json.ts";
 import { Problem } from "../core/lib/problem.ts";
-import { portabilityOf } from "../core/turns/item-types.ts";
-import { asItems, replayInput } from "../core/turns/replay-input.ts";
+import { replayInput } from "../core/turns/replay-input.ts";
 import type { Turn } from "../core/turns/turn.ts";
 import { usageOfResponse } from "../core/upstream/usage.ts";
 import type { Deps } from "../deps.ts";
@@ -70,7 +69,7 @@ export async function continueTurn(deps: Deps, call: ContinuedCall): Promise<Con
   if (mode === "upstream") {
     const upstreamId = await requireUpstreamId(deps, call);
     const opened = await continueById(deps, call, upstreamId, call.stream).catch((error: unknown) => {
-      throw isLostChain(error, call) && error.details.refusalOf !== "items" ? cannotReplay(error) : error;
+      throw isLostChain(error) && error.details.refusalOf !== "items" ? cannotReplay(error) : error;
     });
     return { call: opened, continuity: "upstream", wastedUsage: null };
   }
@@ -91,7 +90,7 @@ export async function continueTurn(deps: Deps, call: ContinuedCall): Promise<Con
     // answer is paid.
     opened = await continueById(deps, call, upstreamId, call.stream || !isKnownToContinue);
   } catch (error) {
-    if (!isLostChain(error, call) || call.signal?.aborted === true) throw error;
+    if (!isLostChain(error) || call.signal?.aborted === true) throw error;
     // The items may be the caller's own, and then upstream's error is of more use than ours.
     if (error.details.refusalOf === "items" && call.parent.signed?.isStored !== true) throw error;
     countRepeatedCall(call.logFields);
@@ -190,11 +189,10 @@ async function requireUpstreamId(deps: Deps, call: ContinuedCall): Promise<strin
  * Whether upstream refused a call by id unpaid, because it does not know the parent, has lost the call of an output in the input, or has
  * lost items of the chain.
  */
-function isLostChain(error: unknown, { body }: ContinuedCall): error is Problem {
+function isLostChain(error: unknown): error is Problem {
   if (!(error instanceof Problem)) return false;
   const { paid, noSuchModel, refusalOf } = error.details;
-  if (paid !== "unpaid" || noSuchModel === true || refusalOf === undefined) return false;
-  return refusalOf !== "calls" || asItems(body["input"]).some((item) => portabilityOf(item) === "output");
+  return paid === "unpaid" && noSuchModel !== true && refusalOf !== undefined;
 }
 
 /** The error for a chain that upstream has lost and that can't be replayed. Upstream's own words don't say what to do. */

@@ -2,7 +2,6 @@
 // knows neither the ids of items nor reasoning items. Such a call is unpaid, and it is tried once more without them.
 import type { JsonObject } from "../core/lib/json.ts";
 import { Problem } from "../core/lib/problem.ts";
-import { portabilityOf, VENDOR_KEYS } from "../core/turns/item-types.ts";
 import { portableInput } from "../core/turns/replay-input.ts";
 import type { Deps } from "../deps.ts";
 import { countRepeatedCall, type OpenedCall, openWithFallback, type UpstreamCall } from "./upstream-call.ts";
@@ -27,20 +26,9 @@ export async function openWithRepair(deps: Deps, call: UpstreamCall): Promise<Op
 /** Returns the input without what upstream has refused; undefined if the refusal is about something else, or if nothing can be left out. */
 function repairedInput(body: JsonObject, { details }: Problem): JsonObject[] | undefined {
   const { input } = body;
-  if (details.paid !== "unpaid" || !Array.isArray(input) || !isAboutItems(body, details)) return undefined;
+  if (details.paid !== "unpaid" || details.refusalOf !== "items" || !Array.isArray(input)) return undefined;
   const items = input as JsonObject[];
   const portable = portableInput(items);
   if (portable === undefined || portable.length === 0) return undefined;
   return JSON.stringify(portable) === JSON.stringify(items) ? undefined : portable;
-}
-
-function isAboutItems(body: JsonObject, { refusalOf, param }: Problem["details"]): boolean {
-  if (refusalOf === "items") return true;
-  // A request that continues nothing can't be refused because of its parent, so the 404 is about an item.
-  if (refusalOf === "parent") return body["previous_response_id"] === undefined;
-  const [, at, key = ""] = /^input(?:\[|\.)(\d+)(?:.*\.(\w+)$)?/.exec(param ?? "") ?? [];
-  if (VENDOR_KEYS.includes(key)) return true;
-  const item = at === undefined ? undefined : (body["input"] as JsonObject[])[Number(at)];
-  const portability = item === undefined ? undefined : portabilityOf(item);
-  return portability === "private" || portability === "reference" || portability === "trace";
 }

@@ -120,7 +120,11 @@ async function open(
   const now = Math.floor(deps.now() / 1_000);
   const reply = await deps.upstream.create(body, stream, signal, isRestricted ? RESTRICTED_EVENT_BYTES : undefined);
   if (reply.kind === "response")
-    return { kind: "whole", model, response: readTerminal(deps, repairResponse(reply.response, { random, now })) };
+    return {
+      kind: "whole",
+      model,
+      response: readTerminal(deps, repairResponse(reply.response, { random, now }), body),
+    };
   const reader = new EventReader(reply.stream, { random, now, live });
   const buffered: EventsAndEnd[] = [];
   // The first events only announce the response. A backend may refuse the request after them.
@@ -132,7 +136,7 @@ async function open(
   }
   if (batch.terminal?.kind === "error" && !batch.terminal.hasOutput) {
     reply.stream.cancel();
-    throw deps.upstream.problemFromBody(batch.terminal.body);
+    throw deps.upstream.problemFromBody(batch.terminal.body, body);
   }
   const last = batch;
   const responseIn = ({ terminal }: EventsAndEnd): JsonObject | undefined =>
@@ -170,9 +174,10 @@ async function open(
 
 /**
  * Returns the response object at the end of a stream.
+ * @param request the body of the request, if the caller has received nothing
  * @throws Problem for an error; the call is maybe paid if there was output before that error
  */
-export function readTerminal(deps: Deps, terminal: Terminal): JsonObject {
+export function readTerminal(deps: Deps, terminal: Terminal, request?: JsonObject): JsonObject {
   if (terminal.kind === "response") return terminal.response;
-  throw paidAfterOutput(deps.upstream.problemFromBody(terminal.body), terminal.hasOutput);
+  throw paidAfterOutput(deps.upstream.problemFromBody(terminal.body, request), terminal.hasOutput);
 }

@@ -1,154 +1,403 @@
-// What a refusal is about: the response to continue, the call of an output, items of the input, or anything else.
+// What a refusal is about: the response to continue, the call of an output, items, or anything else. The refusals are generated: what is
+// named, where, in which words, with which code, status and place. The same words about anything else are no such refusal.
 import { describe, expect, test } from "vitest";
-import { Problem } from "../../src/core/lib/problem.ts";
+import type { JsonObject } from "../../src/core/lib/json.ts";
 import { upstreamProblem } from "../../src/core/upstream/upstream-error.ts";
 
-const subjectOf = (status: number, body: unknown): string | undefined => {
-  const { details } = upstreamProblem({ status, body }, []);
-  return details.paid === "unpaid" ? details.refusalOf : undefined;
+const USER = { role: "user", content: "How is the weather?" };
+const REASONING = { id: "rs_1", type: "reasoning", summary: [], encrypted_content: "sealed" };
+const MESSAGE = { id: "msg_1", type: "message", role: "assistant", content: "Let me look." };
+const CALL = { id: "fc_1", type: "function_call", call_id: "call_1", name: "f", arguments: "{}" };
+const OUTPUT = { type: "function_call_output", call_id: "call_1", output: "sunny" };
+const MODEL = "gpt-6-luna";
+const continued = (input: unknown, id = "resp_up9"): JsonObject => ({ model: MODEL, previous_response_id: id, input });
+
+/** The follow-up of a conversation, an agent's follow-up with an output, and an agent's second request, which continues nothing. */
+const FOLLOW_UP = continued([USER]);
+const WITH_OUTPUT = continued([OUTPUT]);
+const SECOND = { model: MODEL, input: [USER, REASONING, MESSAGE, CALL, OUTPUT] };
+
+interface Refusal {
+  message: string;
+  code?: string | null;
+  param?: string | null;
+  type?: string | null;
+}
+
+/** Where a relay puts an error. Only the first one has an HTTP error status. */
+const PLACES: Record<string, (status: number, error: object) => { status: number; body: unknown }> = {
+  "an HTTP error": (status, error) => ({ status, body: { error } }),
+  "a body with HTTP 200": (_, error) => ({ status: 200, body: { error } }),
+  "an error event": (_, error) => ({ status: 200, body: { type: "error", error } }),
+  "a failed response": (_, error) => ({ status: 200, body: { status: "failed", output: [], error } }),
 };
-const error = (message: string, rest: object = {}): object => ({
-  error: { message, type: "invalid_request_error", param: null, code: null, ...rest },
-});
-const PARENT = "previous_response_id";
 
-const PARENTS: [status: number, body: unknown][] = [
-  [400, error("gone", { code: "previous_response_not_found", param: PARENT })],
-  [400, error("gone", { code: "previous_response_not_found" })],
-  [400, error("This backend keeps no state; send the conversation.", { param: PARENT })],
-  [400, error("This backend keeps no state; send the conversation.")],
-  [400, error("Previous response with id 'resp_1' not found.")],
-  [400, error("Invalid `previous_response_id`.", { code: "invalid_request_error" })],
-  [400, error("Response resp_68ab not found")],
-  [400, error("No stored response with this id was found.")],
-  [400, error("Conversation state is not available on this channel")],
-  [400, error("Unsupported parameter: 'previous_response_id'.", { code: "unsupported_parameter" })],
-  [400, error("Unknown parameter: 'previous_response_id'.", { code: "unknown_parameter", param: PARENT })],
-  [400, error("previous_response_id is only supported on Responses WebSocket v2")],
-  [400, error("当前渠道不支持 previous_response_id 参数", { type: "new_api_error" })],
-  [400, error("Prediction history node with id '7' not found while attempting to build chat history chain")],
-  [400, error("Previous response cannot be used for this organization due to Zero Data Retention.")],
-  [400, error("Parent response is missing")],
-  [400, error("The response_id is unknown here")],
-  [400, error("This conversation was not stored")],
-  [400, error("Session expired")],
-  [400, error("Multi-turn continuation is not supported on this channel")],
-  [400, { error: "previous_response_not_found" }],
-  [400, { detail: "Unsupported parameter: previous_response_id" }],
-  [422, { detail: [{ loc: ["body", PARENT], msg: "Extra inputs are not permitted", type: "extra_forbidden" }] }],
-  [403, error("This response belongs to another key.", { param: PARENT })],
-  [409, error("Response resp_68ab belongs to another channel.", { param: PARENT })],
-  [501, error("previous_response_id is not implemented", { type: "server_error", code: "not_implemented" })],
-  [404, error("No such response here.", { type: "not_found_error" })],
-  [404, error("gone", { code: "response_not_found" })],
-  [404, { detail: "Not Found" }],
-  [404, ""],
-  [404, undefined],
-  [200, error("gone", { code: "previous_response_not_found", param: PARENT })],
-  [200, error("Previous response with id 'resp_1' not found.", { type: null })],
-  [200, { error: { code: 404, message: "No such response" } }],
-];
-const CALLS: [status: number, body: unknown][] = [
-  [400, error("No tool call found for function call output with call_id call_1.", { param: "input" })],
-  [400, error("No tool call found for custom tool call output with call_id call_1.", { param: "input" })],
-  [400, error("There is no call for the output call_1.", { param: "input" })],
-  [400, error("The output call_1 belongs to no call.", { param: "input" })],
-  [400, error("Invalid input: function_call_output 'call_1' has no matching function_call in this request.")],
-  [400, error("tool_call_id 'call_1' not found")],
-  [400, error("Unknown call_id: call_1")],
-  [400, error("Tool output without a matching tool call")],
-  [400, error("No matching function_call for call_1")],
-  [400, error("Could not find the tool call of call_1")],
-  [400, error("function_call_output refers to an unknown call_id")],
-  [400, error("Orphaned tool result")],
-  [400, error("A tool message must follow an assistant message with tool_calls.")],
-  [400, error("未找到对应的工具调用")],
-  [
-    400,
-    error("Invalid parameter: messages with role 'tool' must be a response to a preceding message with 'tool_calls'.", {
-      param: "messages.[0].role",
-    }),
-  ],
-  [400, error("Unexpected role 'tool' after role 'user'")],
-  [400, error("messages.0.content.0: unexpected `tool_use_id` found in `tool_result` blocks: toolu_1.")],
-  [
-    400,
-    {
-      error: { code: 400, message: "Ensure that function response turn comes immediately after a function call turn." },
-    },
-  ],
-  [422, { detail: "No tool call found for function call output with call_id call_1." }],
-];
-const ITEMS: [status: number, body: unknown][] = [
-  [
-    404,
-    error("Item with id 'rs_1' not found. Items are not persisted when `store` is set to false.", { param: "input" }),
-  ],
-  [400, error("Item with id 'msg_1' not found.", { param: "input" })],
-  [400, error("Items with ids 'rs_1', 'msg_1' were not found")],
-  [400, error("Could not find item msg_68ab")],
-  [404, error("gone", { code: "item_not_found" })],
-  [400, error("no", { code: "invalid_encrypted_content" })],
-  [400, error("The encrypted content for item rs_1 could not be verified.")],
-  [400, error("Item 'msg_1' of type 'message' was provided without its required 'reasoning' item: 'rs_1'.")],
-  [400, error("Item 'rs_1' of type 'reasoning' was provided without its required following item.", { param: "input" })],
-  [400, error("Invalid 'input[3].id': 'item_1'. Expected an ID that begins with 'rs'.", { code: "invalid_value" })],
-  [400, error("Invalid 'input[3].id': string too long.", { code: "string_above_max_length", param: "input[3].id" })],
-  [400, error("Unknown parameter: 'input[1].id'.", { code: "unknown_parameter", param: "input[1].id" })],
-  [400, error("Invalid value: 'reasoning'. Supported values are: 'message'.", { param: "input[1]" })],
-  [400, error("Duplicate item found with id msg_1. Remove duplicate items from your input and try again.")],
-  [400, error("Unknown parameter: 'input[0].status'.", { param: "input[0].status", code: "unknown_parameter" })],
-  [422, { detail: [{ loc: ["body", "input", "str"], msg: "Input should be a valid string", type: "string_type" }] }],
-  [400, error("Invalid input item: reasoning")],
-  [400, error("reasoning items are not supported by this model", { param: "input" })],
-  [400, error("messages.1.content.0: Invalid `signature` in `thinking` block")],
-  [422, { detail: [{ loc: ["body", "input", 1, "type"], msg: "Input should be a valid message or item_reference" }] }],
-  [200, error("Item with id 'rs_1' not found.", { param: "input" })],
-];
-const OTHERS: [status: number, body: unknown][] = [
-  [401, error("Invalid key. No stored response was found.")],
-  [402, error("No credit for a conversation state")],
-  [403, error("This key has no conversation history.")],
-  [429, error("Too many requests with previous_response_id")],
-  [400, error("You exceeded your current quota", { code: "insufficient_quota" })],
-  [400, error("This model's maximum context length is 8192 tokens. Shorten the conversation history.")],
-  [400, error("Too long: previous_response_id", { code: "context_length_exceeded" })],
-  [400, error("Your prompt with previous_response_id was flagged.", { code: "content_policy_violation" })],
-  [400, error("Invalid image for previous_response_id", { code: "invalid_image_url" })],
-  [404, error("The model `m` does not exist or you do not have access to it.", { code: "model_not_found" })],
-  [404, error("The model `m` does not exist.")],
-  [404, error("The API deployment for this resource does not exist.", { code: "DeploymentNotFound" })],
-  [400, error('Invalid value: "what is previous_response_id?"', { param: "input[0].content[0].text" })],
-  [400, error('Invalid value: "what is previous_response_id?"', { param: "input" })],
-  [400, error("Unsupported parameter: 'reasoning.effort' is not supported.", { param: "reasoning.effort" })],
-  [400, error("Invalid value: 'reasoning.encrypted_content'.", { param: "include[0]" })],
-  [400, error("Invalid response format", { param: "text.format" })],
-  [400, error('One of "input" or "previous_response_id" must be provided.', { code: "missing_required_parameter" })],
-  [500, error("The server had an error while it looked for previous_response_id", { type: "server_error" })],
-  [503, error("No available channel for previous_response_id")],
+function subjectOf(request: JsonObject, status: number, error: Refusal, place = "an HTTP error"): string | undefined {
+  const fault = PLACES[place]?.(status, { type: "invalid_request_error", param: null, code: null, ...error });
+  const { details } = upstreamProblem({ status: 200, body: null, ...fault, request }, []);
+  return details.paid === "unpaid" && details.noSuchModel !== true ? details.refusalOf : undefined;
+}
+
+/** Lists the refusals that are not about `subject`. */
+function escapes(
+  subject: string | undefined,
+  request: JsonObject,
+  errors: readonly Refusal[],
+  statuses: readonly number[],
+  places: readonly string[] = Object.keys(PLACES),
+): string[] {
+  return errors.flatMap((error) =>
+    places.flatMap((place) =>
+      (place === "an HTTP error" ? statuses : [200]).flatMap((status) => {
+        const found = subjectOf(request, status, error, place);
+        return found === subject ? [] : [`${String(found)}: ${status} in ${place} ${JSON.stringify(error)}`];
+      }),
+    ),
+  );
+}
+
+/** Every combination of the values of each key. */
+function combine(choices: { [Key in keyof Refusal]-?: readonly Refusal[Key][] }): Refusal[] {
+  return choices.message.flatMap((message) =>
+    choices.code.flatMap((code) =>
+      choices.param.flatMap((param) => choices.type.map((type) => ({ message, code, param, type }) as Refusal)),
+    ),
+  );
+}
+
+const REFUSING = [400, 404, 405, 409, 410, 412, 422, 451, 501];
+const TYPES = ["invalid_request_error", "new_api_error", null];
+/** Codes that say nothing, or something else than the message. */
+const CODES = [
+  null,
+  "invalid_prompt",
+  "unsupported_model_feature",
+  "unknown_parameter",
+  "string_above_max_length",
+  "context_lost",
+  "invalid_image_url",
+  "1214",
 ];
 
-describe.each([
-  ["the parent", "parent", PARENTS],
-  ["the call of an output", "calls", CALLS],
-  ["items", "items", ITEMS],
-  ["anything else", undefined, OTHERS],
-])("a refusal about %s", (_, subject, refusals) => {
-  test.each(refusals)("%i %j", (status, body) => {
-    expect(subjectOf(status, body)).toBe(subject);
+describe("a refusal that names the parent is about the parent", () => {
+  const NAMES = ["previous_response_id", "Previous response", "previousResponseId", "the response 'resp_up9'"];
+  const WORDS = [
+    "{} not found",
+    "Unknown parameter: '{}'.",
+    "{}: this model does not keep state",
+    "You do not have access to {}",
+    "当前渠道不支持 {} 参数",
+    "Zero Data Retention: {} cannot be used",
+  ];
+  const messages = WORDS.flatMap((words) => NAMES.map((name) => words.replace("{}", name)));
+  test("in its message, whatever its code, param, type, status and place are", () => {
+    const errors = combine({ message: messages, code: CODES, param: [null, "store", "input"], type: TYPES });
+    expect(escapes("parent", FOLLOW_UP, errors, [...REFUSING, 403])).toEqual([]);
+  });
+  test("in its param or code", () => {
+    const errors = [
+      ...combine({ message: ["gone", ""], code: CODES, param: ["previous_response_id", "response_id"], type: TYPES }),
+      ...["previous_response_not_found", "InvalidParameter.PreviousResponseNotFound", "previous_response_expired"].map(
+        (code) => ({ message: "gone", code }),
+      ),
+    ];
+    expect(escapes("parent", FOLLOW_UP, errors, [...REFUSING, 403])).toEqual([]);
+  });
+  test.each(["r", "7", "resp_up9", "chatcmpl:9/x=", "resp.a+b"])("by its upstream id %s", (id) => {
+    for (const words of ["{} is not known", "no '{}' here", "Resource {}: gone"]) {
+      const error = { message: words.replace("{}", id) };
+      expect(escapes("parent", continued([USER], id), [error], REFUSING, ["an HTTP error"])).toEqual([]);
+    }
   });
 });
 
-test("a refusal that has a subject is unpaid, and has status 400 or 404", () => {
-  for (const [status, body] of [...PARENTS, ...CALLS, ...ITEMS]) {
-    const problem = upstreamProblem({ status, body }, []);
-    expect(problem).toBeInstanceOf(Problem);
-    expect(problem.details.paid).toBe("unpaid");
-    expect([400, 404]).toContain(problem.status);
-  }
+test("words about stored conversations are about the parent, if they name nothing else", () => {
+  const errors = [
+    "This backend keeps no state; send the conversation.",
+    "No stored response with this id was found.",
+    "Conversation state is not available on this channel",
+    "Prediction history node not found while attempting to build chat history chain",
+    "Parent response is missing",
+    "Session expired",
+    "Multi-turn continuation is not supported on this channel",
+    "该响应不存在或已过期",
+  ].map((message) => ({ message }));
+  const codes = ["conversation_state_unavailable", "session_expired", "ResponseNotFound", "thread_not_found"];
+  errors.push(...codes.map((code) => ({ message: "gone", code })));
+  expect(escapes("parent", FOLLOW_UP, errors, [400, 409, 410, 422, 404], ["an HTTP error"])).toEqual([]);
+});
+
+test("any 404 to a follow-up is about the parent, unless it is about the model", () => {
+  const messages = [
+    "",
+    "Not Found",
+    "Resource not found in deployment",
+    "No cached context",
+    `No response for ${MODEL}`,
+  ];
+  const errors = combine({
+    message: [...messages, "The model server has no such entry"],
+    code: [...CODES, "context_not_found", "not_found", "404", "server_error"],
+    param: [null, "id", "input"],
+    type: ["not_found", null],
+  });
+  expect(escapes("parent", FOLLOW_UP, errors, [404], ["an HTTP error"])).toEqual([]);
+  const about = (message: string, rest: object = {}): Refusal => ({ message, ...rest });
+  const models = [
+    about(`The model \`${MODEL}\` does not exist.`),
+    about(`The deployment ${MODEL} does not exist.`),
+    about(`No endpoints found for ${MODEL}.`),
+    about("no", { code: "model_not_found" }),
+    about("The API deployment for this resource does not exist.", { code: "DeploymentNotFound" }),
+    about("no", { param: "model" }),
+  ];
+  expect(escapes(undefined, FOLLOW_UP, models, [404], ["an HTTP error"])).toEqual([]);
+});
+
+/** How backends say that an output has no call. */
+const ORPHANS = [
+  "There is no call for the output call_1.",
+  "The output call_1 belongs to no call.",
+  "No tool call found for function call output with call_id call_1.",
+  "No tool call found for custom tool call output.",
+  "messages with role 'tool' must be a response to a preceeding message with 'tool_calls'.",
+  "tool_use_id call_1 not found",
+  "unexpected `tool_use_id` found in `tool_result` blocks: toolu_1. Each `tool_result` block must have a corresponding `tool_use` block in the previous message.",
+  "function_call_output without matching function_call",
+  "Could not find function call with id call_1",
+  "call_1 is not a known call",
+  "Invalid call_id: call_1",
+  "Please ensure that function response turn comes immediately after a function call turn.",
+  "Tool message has no corresponding tool call",
+  "tool_call_id call_1 does not match any tool call",
+  "Orphan tool result",
+  "Unmatched function call output",
+  "function_call_output item references a call that does not exist",
+  "An assistant message with 'tool_calls' must precede tool messages",
+  "tool call result does not follow tool call",
+  "No pending tool call for call_1",
+  "Tool call ID call_1 was not found in conversation",
+  "The number of function response parts is not equal to number of function call parts",
+  "未找到 call_1 对应的工具调用",
+  "未找到对应的工具调用",
+  "Message has tool role, but there was no previous assistant message with a tool call!",
+  "function_call_output.call_id: call_1 not in history",
+  "The tool output has no originating call",
+  "tool result's tool id(call_1) not found (2013)",
+  "Expected a function_call before function_call_output",
+  "call_1: dangling tool output",
+  "A tool output was submitted for an unknown tool invocation",
+  "Unexpected role 'tool' after role 'user'",
+  "Tool result arrived, but its call was never made",
+  "Cannot pair the function output with a call",
+];
+
+describe("a refusal of an output whose call was lost is about the call", () => {
+  test("in any words, with any status and in any place", () => {
+    const errors = combine({
+      message: ORPHANS,
+      code: [null, "invalid_value", "bad_response_status_code"],
+      param: [null, "input", "input[0].call_id", "messages.[0].role", "messages"],
+      type: TYPES,
+    });
+    expect(escapes("calls", WITH_OUTPUT, errors, [400, 403, 409, 422])).toEqual([]);
+  });
+  test.each(["call_1", "c", "toolu_01", "chatcmpl-tool-7:1", "9"])("by the call's id %s", (id) => {
+    const outputs = ["function_call_output", "custom_tool_call_output", "computer_call_output", "shell_call_output"];
+    for (const type of outputs)
+      for (const words of ["{} is unknown here", "Nothing fits '{}'", "bad link: {}"]) {
+        const errors = combine({ message: [words.replace("{}", id)], code: CODES, param: [null, "x"], type: TYPES });
+        const request = continued([{ type, call_id: id, output: "x" }]);
+        expect(escapes("calls", request, errors, [400, 403, 409, 422], ["an HTTP error"])).toEqual([]);
+      }
+  });
+  test("by the output's place in the input", () => {
+    const errors = ["input[1]", "input.1", "input[1].call_id", "input.list[union][1].call_id"].flatMap((path) => [
+      { message: "Invalid.", param: path },
+      { message: `Invalid '${path}'.` },
+    ]);
+    expect(escapes("calls", continued([USER, OUTPUT]), errors, [400, 422])).toEqual([]);
+  });
+  test("but not if the request has no output, or continues nothing", () => {
+    const errors = ORPHANS.map((message) => ({ message }));
+    for (const request of [continued([USER]), { ...WITH_OUTPUT, previous_response_id: undefined }])
+      for (const error of errors) expect(subjectOf(request, 400, error)).not.toBe("calls");
+  });
+  test("and not if it is about an open call, or about the tools", () => {
+    const errors: Refusal[] = [
+      { message: "No tool output found for function call call_1." },
+      { message: "No tool output found for function call call_2." },
+      {
+        message:
+          "An assistant message with 'tool_calls' must be followed by tool messages. These did not have response messages: call_2",
+      },
+      { message: "`tool_use` ids were found without `tool_result` blocks immediately after: toolu_2." },
+      { message: "Invalid schema for function 'f': array schema missing items.", param: "tools[0].parameters" },
+      { message: "Invalid schema for function 'f': array schema missing items." },
+      { message: "Invalid 'tools[0].function.name': no match", param: "tools[0].function.name" },
+      { message: "Invalid 'tools[0].name': the call's result must match" },
+      { message: "Function names must match ^[a-z]+$; the function call is invalid" },
+      { message: "Tool choice 'f' was not found in 'tools'.", param: "tool_choice" },
+      { message: "Unknown parameter: 'parallel_tool_calls'." },
+      { message: "This model does not support tools with results" },
+      { message: "Tool calls are not supported by this model" },
+    ];
+    expect(escapes(undefined, WITH_OUTPUT, errors, [400, 422], ["an HTTP error"])).toEqual([]);
+  });
+});
+
+describe("a refusal of items is about items", () => {
+  const WORDS = [
+    "Item with id '{}' not found.",
+    "{} unknown",
+    "no such item: {}",
+    "Referenced message {} does not belong to this account",
+    "Duplicate item found with id {}. Remove duplicate items from your input and try again.",
+    "Item '{}' of type 'reasoning' was provided without its required following item.",
+    "The content of {} can't be read",
+  ];
+  test("by an id of the input, in any words, with any code, status and place", () => {
+    const messages = WORDS.flatMap((words) => ["rs_1", "msg_1", "fc_1"].map((id) => words.replace("{}", id)));
+    const errors = combine({ message: messages, code: CODES, param: [null, "input", "id"], type: TYPES });
+    expect(escapes("items", SECOND, errors, [...REFUSING, 403])).toEqual([]);
+  });
+  test.each(["m", "7", "item_0", "a/b+c=", "x:1"])("by the id %s", (id) => {
+    const request = { model: MODEL, input: [USER, { type: "item_reference", id }] };
+    const errors = WORDS.map((words) => ({ message: words.replace("{}", id) }));
+    expect(escapes("items", request, errors, [400, 403, 404, 422], ["an HTTP error"])).toEqual([]);
+  });
+  test("by a place in the input", () => {
+    const keys = ["", ".id", ".type", ".status", ".encrypted_content", ".summary", ".content[0].parsed"];
+    const paths = ["input[1]", "input.2", "input[3]", "input.list[union][2]"];
+    const errors = paths.flatMap((path) =>
+      keys.flatMap((key) => [
+        { message: "Extra fields: id, status", param: `${path}${key}` },
+        { message: `Unknown parameter: '${path}${key}'.`, code: "unknown_parameter" },
+      ]),
+    );
+    expect(escapes("items", SECOND, errors, [400, 422, 404])).toEqual([]);
+  });
+  test("by what only one backend can read", () => {
+    const errors = combine({
+      message: [
+        "Reasoning input items can only be provided to a reasoning or computer use model. Remove reasoning items from your input and try again.",
+        "unknown variant `reasoning`, expected one of `message`, `function_call`",
+        "Failed to decrypt encrypted reasoning.",
+        "Could not decrypt the specified reasoning content",
+        "The encrypted content could not be verified.",
+        "unrecognized field 'encrypted_content'",
+        "messages.1.content.0: Invalid `signature` in `thinking` block",
+        "item reference not supported",
+        "Extra fields: id, status",
+        "Unknown item type: reasoning",
+        "Input should be a valid string",
+      ],
+      code: [null, "invalid_value", "invalid_request", "1214"],
+      param: [null, "input", "input.str", "messages"],
+      type: TYPES,
+    });
+    expect(escapes("items", SECOND, errors, [400, 404, 409, 422])).toEqual([]);
+    const codes = ["invalid_encrypted_content", "item_not_found"].map((code) => ({ message: "no", code }));
+    expect(escapes("items", SECOND, codes, [400, 404, 422], ["an HTTP error"])).toEqual([]);
+  });
+  test("if a 404 to a request that continues nothing says no more", () => {
+    expect(escapes("items", SECOND, [{ message: "Not Found" }], [404], ["an HTTP error"])).toEqual([]);
+    expect(subjectOf({ model: MODEL, input: [USER] }, 404, { message: "Not Found" })).toBeUndefined();
+  });
+});
+
+describe("a refusal is about none of these", () => {
+  const REQUESTS = [FOLLOW_UP, WITH_OUTPUT, SECOND, continued(SECOND.input)];
+  const named = [
+    "previous_response_id resp_up9 not found",
+    "No tool call found for function call output with call_id call_1.",
+    "Item with id 'rs_1' not found.",
+  ];
+  const everywhere = (errors: readonly Refusal[], statuses: readonly number[], places = ["an HTTP error"]): string[] =>
+    REQUESTS.flatMap((request) => escapes(undefined, request, errors, statuses, places));
+
+  test("if its status is that of a key, an account, a limit, a time-out or a failure", () => {
+    const errors = combine({ message: named, code: [null, "unknown_parameter"], param: [null], type: TYPES });
+    expect(everywhere(errors, [401, 402, 408, 425, 429, 499])).toEqual([]);
+    expect(
+      everywhere(combine({ message: named, code: [null], param: [null], type: TYPES }), [500, 502, 503, 504]),
+    ).toEqual([]);
+  });
+  test("if it is about a quota, a rate, the context's length or a content policy", () => {
+    const codes = [
+      "insufficient_quota",
+      "rate_limit_exceeded",
+      "context_length_exceeded",
+      "content_policy_violation",
+      "sensitive_words_detected",
+      "invalid_api_key",
+      "server_is_overloaded",
+    ];
+    const words = [
+      "You exceeded your current quota.",
+      "Rate limit reached.",
+      "This model's maximum context length is 8192 tokens.",
+      "This request violates our content policy.",
+      "余额不足",
+    ];
+    const errors = [
+      ...combine({ message: named, code: codes, param: [null, "previous_response_id", "input"], type: [null] }),
+      ...words.flatMap((word) => named.map((message) => ({ message: `${word} ${message}` }))),
+    ];
+    expect(everywhere(errors, [400, 422], Object.keys(PLACES))).toEqual([]);
+  });
+  test("if it may be a failure", () => {
+    const errors = combine({
+      message: named,
+      code: ["server_error", "internal_error", "timeout"],
+      param: [null],
+      type: [null],
+    });
+    const failures = [
+      "Internal error while loading previous_response_id",
+      "Connection to resp_up9 lost",
+      "no response",
+    ];
+    errors.push(...failures.map((message) => ({ message, type: null })));
+    expect(everywhere(errors, [500], Object.keys(PLACES))).toEqual([]);
+  });
+  test("if it is about another setting", () => {
+    const errors: Refusal[] = [
+      {
+        message: "Unsupported parameter: 'reasoning.effort' is not supported with this model.",
+        param: "reasoning.effort",
+      },
+      { message: "Unsupported parameter: 'reasoning.effort' is not supported with this model." },
+      { message: "Unknown parameter: 'reasoning_effort'." },
+      { message: "thinking.budget_tokens must be smaller than max_tokens" },
+      { message: "Invalid value: 'reasoning.encrypted_content'.", param: "include[0]" },
+      { message: "Invalid response format", param: "text.format" },
+      { message: "Invalid response_format" },
+      { message: "Unsupported parameter: 'temperature'.", param: "temperature" },
+      { message: "Invalid image", code: "invalid_image_url" },
+      { message: "Bad.", param: "tools" },
+    ];
+    expect(everywhere(errors, [400, 422])).toEqual([]);
+  });
+  test("if the account has no access, and it names no part of the request", () => {
+    const messages = ["This key has no conversation history.", "Your plan has no function call results.", ""];
+    expect(
+      everywhere(
+        messages.map((message) => ({ message })),
+        [403],
+      ),
+    ).toEqual([]);
+  });
+  test("if the body of the request is not known", () => {
+    for (const message of named)
+      expect(upstreamProblem({ status: 400, body: { error: { message } } }, []).details).not.toHaveProperty(
+        "refusalOf",
+      );
+  });
 });
 
 test("a message of more than a million characters is read within a test's time limit", () => {
-  for (const part of ["previous ", "'a ", "no call ", "item ", "response ", "_"])
-    expect(subjectOf(400, error(part.repeat(200_000)))).not.toBe("calls");
+  for (const part of ["previous ", "'a ", "no call ", "item ", "input[", "input.1.", "response ", "tool output ", "_"])
+    for (const request of [FOLLOW_UP, WITH_OUTPUT, SECOND])
+      expect(() => subjectOf(request, 400, { message: part.repeat(200_000) })).not.toThrow();
 });

@@ -8,8 +8,10 @@ import { retryAfterInMessage, retryAfterSeconds } from "../../src/core/upstream/
 import { upstreamProblem } from "../../src/core/upstream/upstream-error.ts";
 
 const KEY = "sk-canary-4f9d2c7b1e8a";
+/** The body of the refused request. */
+const REQUEST = { model: "m", previous_response_id: "resp_abc", input: "hi" };
 const problemOf = (status: number, error: unknown, retryAfter?: number): Problem =>
-  upstreamProblem({ status, body: error === undefined ? undefined : { error }, retryAfter }, [KEY]);
+  upstreamProblem({ status, body: error === undefined ? undefined : { error }, retryAfter, request: REQUEST }, [KEY]);
 /** `status code paid`, as the caller gets it. */
 const verdict = (problem: Problem): string =>
   `${problem.status} ${problem.body("r").error.code} ${problem.details.paid ?? ""}`;

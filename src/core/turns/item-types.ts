@@ -1,7 +1,7 @@
 // The types of input items, and the form in which any backend accepts an item of each type. Upstream's backends don't share what they
 // store, so ids, encrypted content and the traces of hosted tools are left out unless the type requires them.
 import { isRecord, type JsonObject, recordsOf, textOf } from "../lib/json.ts";
-import { jsonTextOf } from "../upstream/output.ts";
+import { jsonTextOf, VENDOR_KEYS } from "../upstream/output.ts";
 
 /**
  * What happens to an item when it is sent to a backend that may not know it. Sent: `keep`; `call` and `output`, which are kept only as
@@ -50,9 +50,6 @@ export const ITEM_TYPES = {
   program_output: { required: ["id", "call_id", "result", "status"], portability: "trace" },
   item_reference: { required: ["id"], portability: "reference" },
 } as const satisfies Record<string, ItemType>;
-
-/** Keys that only the backend that made an item understands, or that only its output has. OpenAI's own SDK adds the last two. */
-export const VENDOR_KEYS: readonly string[] = ["id", "status", "created_by", "caller", "parsed_arguments", "parsed"];
 
 /** Values for required keys that a relay left out. */
 const DEFAULTS: JsonObject = { status: "completed", arguments: "{}", pending_safety_checks: [] };

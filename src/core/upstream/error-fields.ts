@@ -1,6 +1,6 @@
 // Reads the fields of upstream's errors. Upstream's many backends give an error different forms: in `error`, in `detail`, in a failed
 // response, flat, as a list, as plain text, or as JSON inside the message of another error.
-import { isRecord, type JsonObject, parseJson, textOf } from "../lib/json.ts";
+import { isRecord, type JsonObject, parseJson, recordsOf, textOf } from "../lib/json.ts";
 
 /** The fields of an error as upstream sent them. A missing text is "". */
 export interface ErrorFields {
@@ -22,7 +22,18 @@ const MAX_TEXT_CHARS = 65_536;
 /** Members that may contain the actual error. The first one with any fields counts. */
 const WRAPPERS = ["errors", "response", "detail", "message"] as const;
 const CODES = ["code", "error_code"] as const;
-const MESSAGES = ["message", "msg", "detail", "error_message", "error_msg", "error_description", "status_msg"] as const;
+const MESSAGES = [
+  "message",
+  "msg",
+  "detail",
+  "error_message",
+  "error_msg",
+  "error_description",
+  "status_msg",
+  "description",
+  "reason",
+  "title",
+] as const;
 const STATUSES = ["status", "status_code", "statusCode", "code"] as const;
 
 /** Google's names of statuses, which relays pass on as `status` or `code`. */
@@ -71,14 +82,29 @@ function fieldsIn(value: unknown, depth: number): FoundFields {
 }
 
 function fieldsOfRecord(error: JsonObject, depth: number): FoundFields {
+  const violation = violationIn(error);
   const own: FoundFields = withoutEmpty({
     code: codeOf(error),
     type: EVENT_TYPE.test(textOf(error["type"])) ? "" : textOf(error["type"]),
-    param: textOf(error["param"]) || pathOf(error["loc"]),
-    message: MESSAGES.map((name) => textOf(error[name])).find((text) => text !== "") ?? "",
+    param:
+      textOf(error["param"]) ||
+      pathOf(error["loc"]) ||
+      pathOf(error["path"]) ||
+      textOf(error["field"]) ||
+      violation.param,
+    message: MESSAGES.map((name) => textOf(error[name])).find((text) => text !== "") ?? violation.message,
     status: statusOf(error),
   });
   return { ...own, ...wrappedFields(error, depth) };
+}
+
+/** Finds the field in the details of Google's errors, whose own message may not name it. */
+function violationIn({ details }: JsonObject): { param: string; message: string } {
+  const violations = recordsOf(details)
+    .slice(0, MAX_ENTRIES)
+    .flatMap((detail) => recordsOf(detail["fieldViolations"]));
+  const [first = {}] = violations;
+  return { param: textOf(first["field"]), message: textOf(first["description"]) };
 }
 
 /** Reads the error inside another error. */

@@ -1,108 +1,255 @@
 // Determines what an unpaid refusal by upstream is about, so that the call can be repeated without the part that upstream does not know.
-// Upstream's many backends name that part with a code, with a field or in words. A wrong guess costs one more unpaid call.
+// Upstream's many backends have no common words for it, so an error is compared with what the request contains: its parent, its outputs of
+// calls, its items. Words count only if the request contains what they speak of. A wrong guess costs one more unpaid call.
+import { type JsonObject, recordsOf, textOf } from "../lib/json.ts";
 import type { ErrorFields } from "./error-fields.ts";
+import { VENDOR_KEYS } from "./output.ts";
 
 /**
  * `parent`: the response that the request continues. `calls`: a call that upstream does not have, although the input has its output.
- * `items`: items of the input that upstream does not know or can't use, such as reasoning items and references.
+ * `items`: items that upstream does not know or can't use, such as reasoning items and references.
  */
 export type RefusalSubject = "parent" | "calls" | "items";
 
-/** Statuses of limits and of time-outs. */
-const OTHER_STATUSES = new Set([408, 425, 429, 499]);
-/** Statuses of refusals that are about the account, unless they name `previous_response_id`. */
-const ACCOUNT_STATUSES = new Set([401, 402, 403]);
-/** Words in the codes of refusals that are about something else. */
-const OTHER_CODES =
-  /context|length|content_policy|content_filter|moderation|sensitive|policy|image|file|model|max|below_min|quota|rate_limit|prompt|schema|function_parameters|missing_required/;
-const OTHER_WORDS = /context (?:length|window)|too (?:long|many)|maximum|content policy|上下文/i;
-const MODEL_WORDS = /\bmodels?\b|\bdeployments?\b|\bendpoints? found\b|模型/i;
+/** What a request contains that a backend may not know. */
+interface Request {
+  /** The upstream id of the response that the request continues; "" if it continues none. */
+  parentId: string;
+  items: readonly JsonObject[];
+  /** Whether the request continues a response and has outputs of calls. The calls are then in upstream's storage. */
+  hasOutputs: boolean;
+  /** Whether items of the input or of the stored conversation may be known to one backend only. */
+  hasVendorItems: boolean;
+}
 
-const PARENT_CODE =
-  /previous_?response|conversation_state|^(?:response|conversation|session|chain)_(?:id_)?(?:not_found|expired|unknown|invalid)/;
-const PARENT_PARAM = /previous[\s_-]?response|^(?:response|conversation|session)[_-]?id$/i;
-const PARENT_WORDS = [
-  /\b(?:previous|prior|parent|referenced|stored)[\s_-]?(?:response|turn|conversation)/i,
-  /\bresp_[\w-]{3,}|\bresponse[\s_]ids?\b/i,
-  /\b(?:conversation|session|response|chat)s? (?:state|history|chain)\b|\bstateful\b|\bstateless\b|\bno state\b/i,
-  /\b(?:stores?|stored|keeps?|kept) (?:nothing|no (?:responses?|conversations?|history))\b/i,
-  /\b(?:no|unknown|invalid|expired) (?:such )?(?:responses?|conversations?)(?! format)\b/i,
-  /\b(?:responses?|conversations?|sessions?|threads?)\b.{0,80}\b(?:not (?:be )?found|not exist|unknown|expired|no longer)\b/i,
-  /\b(?:responses?|conversations?|history)\b.{0,60}\bnot (?:been |be )?(?:stored|persisted|kept|saved|retained|loaded|available)\b/i,
-  /\b(?:multi[\s-]?turn|continuation|chaining)\b.{0,40}\b(?:not (?:supported|available|implemented)|unsupported)\b/i,
-];
+/** An error's texts, as the functions below compare them. */
+interface Said {
+  param: string;
+  /** `param` and the message. */
+  text: string;
+  /** The message, the code and the type, with spaces for underscores. */
+  words: readonly string[];
+  model: string;
+}
 
-const ITEM_CODE = /^(?:invalid_encrypted_content|(?:input_)?item_not_found|invalid_item_reference)$/;
-/** Keys of an input item that only the backend that made the item accepts. `call_id` is not one of them. */
-const ITEM_PARAM = /^input\b.*[.\]](?:id|status|summary|encrypted_content)$/;
-const ITEM_WORDS = [
-  /\bitem[\s_]reference\b/i,
-  /\bencrypted[\s_]content\b/i,
-  /\bwithout its required\b/i,
-  /\bduplicate items?\b/i,
-  // How FastAPI begins if an item fits none of its types.
-  /\binput should be a valid\b/i,
-  /\bitems?\b.{0,120}\b(?:not (?:be )?found|not exist|not persisted|unknown)\b/i,
-  /\b(?:no such|unknown|could not find|no) (?:input )?items?\b/i,
-  /(?<![A-Za-z])(?:rs|msg|fc|ctc|ws|item)_[\w-]{3,}.{0,80}\b(?:not (?:be )?found|not exist|unknown|invalid)\b/i,
-  /\bexpected an id that begins with\b/i,
-  /\breasoning[\s_-]?(?:items?|content|blocks?|inputs?)\b.{0,60}\b(?:not (?:supported|allowed|permitted)|unsupported|unknown)\b/i,
-  /\b(?:unknown|unsupported|unexpected|invalid)\b.{0,40}\b(?:types?|items?)\b.{0,20}\breasoning\b/i,
-  /\binvalid value: .reasoning\b/i,
-  /\bsignature\b.{0,40}\b(?:invalid|not valid)\b|\binvalid\b.{0,20}\bsignature\b/i,
-];
+/** Statuses of limits, of time-outs and of a key or an account. */
+const OTHER_STATUSES = new Set([401, 402, 408, 425, 429, 499]);
+/** The rest of a longer message is ignored, because it is likely to repeat the caller's input. */
+const MAX_MESSAGE_CHARS = 4_000;
+/** A shorter id is likely to be a word of the message, so it can't show that an error under HTTP 200 is a refusal. */
+const MIN_ID_CHARS = 4;
 
-/** Words about an output without its call, with spaces for quotes and underscores. "No output for this call" is something else. */
-const CALL_WORDS = [
-  /\bno\b.{0,40}\bcalls?\b.{0,60}\boutputs?\b/i,
-  /\boutputs?\b.{0,120}\b(?:no|not|without|unknown|missing)\b.{0,40}\bcalls?\b/i,
-  /\b(?:no|without an?|missing) (?:matching|corresponding|such|preceding) (?:tool |function )?calls?\b/i,
-  /\b(?:could|did) not find\b(?:(?!output).){0,40}\bcalls?\b/i,
-  /\bcall id\b.{0,120}\b(?:not (?:be )?found|not exist|unknown|invalid|no match)/i,
-  /\b(?:unknown|no such|unexpected|invalid) (?:tool |function )?call id\b|\bunknown (?:tool|function) call\b/i,
-  /\bunexpected tool use id\b|\beach tool result\b.{0,20}\bmust have\b|\borphan(?:ed)?\b/i,
-  /\b(?:role|messages?) tool\b.{0,80}\b(?:must|without|preceding|after)\b|\bunexpected role tool\b/i,
-  /\btool (?:messages?|results?)\b.{0,60}\b(?:must follow|without|preceding)\b/i,
-  /\bfunction response\b.{0,80}\bfunction call\b/i,
-  /(?:未找到|找不到|没有).{0,20}(?:工具|函数)调用/,
-];
+/** Words of errors about an account. With a 403, such an error must name a part of the request. */
+const ACCOUNT =
+  /permission|access|denied|forbidden|\bkeys?\b|\bplans?\b|tier|group|account|region|country|权限|无权|分组/i;
+const BALANCE = /quota|balance|credit|billing|余额|额度|欠费/i;
+const POLICY =
+  /content[\s_-]?(?:management[\s_-]?)?(?:policy|policies|filter)|usage polic|moderation|sensitive[\s_]words?|safety system|prompt blocked|\b\w+ policy(?: violation)?$/i;
+/** Words of failures, which may have been paid if there is no HTTP error status. */
+const FAILURE =
+  /\bfail(?:ed|ure)\b.{0,20}\b(?:call|run|execut|generat|process)|\btimed? ?out\b|\binternal\b|\bserver (?:had|error)|\bcrash|\bconnection\b|\bunavailable\b|overload/i;
+/** Codes of errors about a part of the request that upstream does not store. */
+const OTHER_CODE = /image|file|audio|schema|function parameters|^(?:unsupported |unknown )?model\b(?! feature)|model$/i;
 
-/** The rest of a longer message is ignored, because it is likely to repeat the caller's input. So is a long quotation. */
-const MAX_MESSAGE_CHARS = 1_000;
-const LONG_QUOTE = /(["'`])[^"'`]{200,}\1/g;
-/** A quotation of several words, which repeats the caller's input if the error is about the input. */
-const QUOTED_WORDS = /(?<!\w)(["'`])[^"'`]*\s[^"'`]*\1(?!\w)/g;
+const PARENT = /previous[\s_-]?response|\bresp_\w/i;
+const PARENT_PARAM = /^(?:response|conversation|session|parent)[_-]?id$/i;
+/** What a conversation in upstream's storage is called. */
+const STORED =
+  /\b(?:responses?|conversations?|sessions?|threads?|histor(?:y|ies)|chains?|chaining|state|stateful|stateless|turns?|multi-?turns?|continuations?)\b|会话|对话|上下文|响应/i;
+/** The same nouns with another meaning. */
+const OTHER_STORED =
+  /\bresponses? (?:formats?|modalit\w+|schemas?|mime\w*)|\bresponses (?:api|endpoint)|\/responses\b/gi;
+/** What is said of something that upstream does not have or can't use. */
+const MISSING =
+  /\b(?:no|not|can ?not|none|never|nothing|stateless|missing|absent|lost|gone|expired|invalid|without|dangling|stray|orphan\w*|mismatch\w*|un(?:known|matched|expected|recogni[sz]ed|resolved|paired|available|supported|associated|verified))\b|n['’]t\b|未|没有|找不到|不存在|不支持|无效|过期/i;
+/** The order that a backend requires between a call and its output. */
+const ORDER =
+  /\b(?:before|after|prior|previous|earlier|pending|immediately|must|should|require[sd]?|expect\w*|ensure|equal|preced\w*|preceed\w*|follow\w*|origin\w*|correspond\w*|match\w*|belongs?)\b|对应/i;
+
+const TOOL = /tool|function|computer|shell|patch|approval|mcp|工具|函数/i;
+const PART_OF_CALL =
+  /calls?\b|results?\b|outputs?\b|responses?\b|roles?\b|\bids?\b|invocations?\b|\buse\b|messages?\b|调用|结果|输出/i;
+const CALL_AND_OUTPUT = /\bcalls?\b.*\b(?:outputs?|results?)\b|\b(?:outputs?|results?)\b.*\bcalls?\b|\bcall ids?\b/is;
+/** Words about the tools that the request defines, or that the model supports. */
+const TOOL_DEFINITION =
+  /\btools?(?:\[|\.\w)|\bschemas?\b|\b(?:tool|function) names?\b|\btool choice\b|\btool calls (?:parameter|option)\b|\bparallel tool|\bmax tool|\bdefin\w+|\bdeclar\w+|\b(?:tools?|(?:tool|function) (?:use|calls?|calling))\b.{0,20}\bnot support|\bsupport\w* (?:\w+ ){0,2}(?:tools?|function)\b/i;
+const TOOL_PARAM = /^(?:tools?|functions?|tool_choice|parallel_tool_calls|max_tool_calls)\b/i;
+/** A call without its output, which the caller must send. */
+const OPEN_CALL =
+  /\b(?:no|missing|without(?: an?| any| its)?|lacks?(?: an?)?|did not have|have no)\b (?:matching |corresponding |required )?(?:tool |function |call |custom |computer )*(?:outputs?|results?|response messages?)\b(?! without\b)|\bmust be followed by\b/i;
+
+const ITEM_CODE = /^(?:invalid encrypted content|(?:input )?item not found|invalid item reference)$/i;
+const ITEM_WORDS = /reasoning|encrypted|decrypt|thinking|\bitem ?reference\b/i;
+/** Settings whose names have the same words. */
+const REASONING_SETTING =
+  /\breasoning\.\w+|\b(?:enable |max )?(?:reasoning|thinking)[ .](?:efforts?|budgets?|config|modes?|levels?|tokens|summary parameter)(?:[. ]tokens)?\b|\benable thinking\b/gi;
+const INPUT_ITEM = /\bitems?\b|\binput should be\b|\bsignatures?\b/i;
+const ITEM_FAULT = /input should be|duplicate|required/i;
+const EXTRA_KEY =
+  /\b(?:extra|additional|unknown|unrecogni[sz]ed|unexpected|unsupported|invalid)\b.{0,20}\b(?:fields?|keys?|propert\w+|parameters?|arguments?|inputs?|attributes?)\b/i;
+const KEY_OF_ITEM = new Set([...VENDOR_KEYS, "summary", "encrypted_content"]);
+
+/** The fields of a request that words without a name may be about. */
+const INPUT_PARAM = /^(?:$|(?:input|messages?|contents?|items?|body|request)\b)|(?:call|use)_id$/i;
+const MODEL = /\bmodels?\b|\bdeployments?\b|\bengines?\b|\bendpoints?\b|模型/i;
+const NO_DEPLOYMENT = /^(?:model|deployment) ?not ?found$/i;
 
 /**
  * Determines what an unpaid refusal is about.
- * @param status the HTTP status; 400 for a refusal inside a body or a stream
+ * @param status the HTTP status; 200 if there is no error status and the error may be a failure, in which case only clear words count
+ * @param body the body of the refused request
  * @returns undefined if it is about anything else
  */
-export function refusalOf(status: number, fields: ErrorFields): RefusalSubject | undefined {
+export function refusalOf(status: number, fields: ErrorFields, body: JsonObject): RefusalSubject | undefined {
   if (OTHER_STATUSES.has(status)) return undefined;
-  const { param } = fields;
-  const code = fields.code.toLowerCase();
-  const type = fields.type.toLowerCase();
-  if (PARENT_CODE.test(code) || PARENT_CODE.test(type) || PARENT_PARAM.test(param)) return "parent";
-  if (ITEM_CODE.test(code) || ITEM_CODE.test(type) || ITEM_PARAM.test(param)) return "items";
-  if (OTHER_CODES.test(code)) return undefined;
-
-  const words = wordsOf(fields);
-  if (ACCOUNT_STATUSES.has(status)) return words.includes("previous_response_id") ? "parent" : undefined;
-  // Another field in `param` shows that the error is about that field.
-  const isAboutInput = /^(?:$|(?:input|messages|items?|body|request)\b)/i.test(param);
-  if (isAboutInput) {
-    if (ITEM_WORDS.some((pattern) => pattern.test(words))) return "items";
-    const plainWords = words.replace(/[_'"`]+/g, " ").replace(/ {2,}/g, " ");
-    if (CALL_WORDS.some((pattern) => pattern.test(plainWords))) return "calls";
-    const isGeneral = !/[.[]/.test(param);
-    if (isGeneral && !OTHER_WORDS.test(words) && PARENT_WORDS.some((pattern) => pattern.test(words))) return "parent";
-  }
-  return status === 404 && param !== "model" && !MODEL_WORDS.test(words) ? "parent" : undefined;
+  const said = saidBy(fields, body);
+  if (status === 200 && FAILURE.test(said.text)) return undefined;
+  if (said.words.some((text) => POLICY.test(text)) || (status === 403 && BALANCE.test(said.text))) return undefined;
+  const request = requestOf(body);
+  const named = namedSubject(said, request, status === 200 ? MIN_ID_CHARS : 1);
+  if (named !== undefined) return named;
+  if (status === 404 && isAboutModel(said)) return undefined;
+  return subjectOfWords(status, said, request) ?? (status === 404 ? subjectOf404(request) : undefined);
 }
 
-/** Returns the message without what may be the caller's own words. */
-function wordsOf({ param, message }: ErrorFields): string {
-  const words = message.slice(0, MAX_MESSAGE_CHARS).replace(LONG_QUOTE, "");
-  return param === "" ? words : words.replace(QUOTED_WORDS, "");
+function saidBy({ code, type, param, message }: ErrorFields, { model }: JsonObject): Said {
+  const cut = message.slice(0, MAX_MESSAGE_CHARS);
+  return {
+    param,
+    text: `${param} ${cut}`,
+    // A code in camel case, such as `PreviousResponseNotFound`, has words too.
+    words: [cut, ...[code, type].map((text) => text.slice(0, 200).replace(/([a-z])([A-Z])/g, "$1 $2"))].map((text) =>
+      text.replace(/[_'"`]+/g, " ").replace(/ {2,}/g, " "),
+    ),
+    model: textOf(model),
+  };
+}
+
+function requestOf({ previous_response_id, input }: JsonObject): Request {
+  const parentId = textOf(previous_response_id);
+  const items = recordsOf(input);
+  return {
+    parentId,
+    items,
+    hasOutputs: parentId !== "" && items.some(isOutput),
+    hasVendorItems: parentId !== "" || items.some(isVendorItem),
+  };
+}
+
+/** Returns what an error names: by its id, by its path in the request, or by a code or field that has one meaning only. */
+function namedSubject(said: Said, request: Request, minIdChars: number): RefusalSubject | undefined {
+  const { param, text, words } = said;
+  const ids = new IdsIn(text, minIdChars);
+  const { parentId, items, hasOutputs } = request;
+  if (parentId !== "") {
+    const isNamed = [text, ...words].some((part) => PARENT.test(part)) || PARENT_PARAM.test(param);
+    if (isNamed || ids.has(parentId)) return "parent";
+  }
+  if (words.some((part) => ITEM_CODE.test(part))) return "items";
+  if (items.some((item) => ids.has(item["id"]))) return "items";
+  const isOpenCall = words.some((part) => OPEN_CALL.test(part));
+  const mayBeOutput = hasOutputs && !isOpenCall && !TOOL_PARAM.test(param);
+  if (mayBeOutput && items.some((item) => isOutput(item) && callIdsOf(item).some((id) => ids.has(id)))) return "calls";
+  for (const { item, key } of pathsIn(text, items)) {
+    if (KEY_OF_ITEM.has(key)) return "items";
+    if (item === undefined) continue;
+    if (isOutput(item) && mayBeOutput) return "calls";
+    if (isVendorItem(item)) return "items";
+  }
+  return undefined;
+}
+
+/** Returns what the words of an error speak of, if the request contains such a thing. */
+function subjectOfWords(status: number, said: Said, request: Request): RefusalSubject | undefined {
+  const { param, text, words } = said;
+  if (!INPUT_PARAM.test(param) || words.slice(1).some((code) => OTHER_CODE.test(code))) return undefined;
+  if (status === 403 && ACCOUNT.test(text)) return undefined;
+  if (words.some(isAboutReasoning)) return "items";
+  const isAboutOther = words.some(isAboutOtherCall);
+  if (request.hasOutputs && !isAboutOther && words.some(isAboutCall)) return "calls";
+  if (words.some(isAboutItem)) return "items";
+  // A general word such as "response" counts only if no place in the input is named.
+  const isGeneral = !/[.[]/.test(param) && status !== 200 && request.parentId !== "";
+  return isGeneral && !isAboutOther && words.some(isAboutStored) ? "parent" : undefined;
+}
+
+function isAboutReasoning(words: string): boolean {
+  return ITEM_WORDS.test(words.replace(REASONING_SETTING, ""));
+}
+
+function isAboutItem(words: string): boolean {
+  if (INPUT_ITEM.test(words) && (MISSING.test(words) || ITEM_FAULT.test(words)) && !/\bschemas?\b/i.test(words))
+    return true;
+  return EXTRA_KEY.test(words) && words.split(/[^a-z]+/).some((word) => word === "id" || word === "status");
+}
+
+function isAboutCall(words: string): boolean {
+  const isNamed = (TOOL.test(words) && PART_OF_CALL.test(words.replace(TOOL, ""))) || CALL_AND_OUTPUT.test(words);
+  return isNamed && (MISSING.test(words) || ORDER.test(words));
+}
+
+function isAboutOtherCall(words: string): boolean {
+  return TOOL_DEFINITION.test(words) || OPEN_CALL.test(words);
+}
+
+function isAboutStored(text: string): boolean {
+  const words = text.replace(OTHER_STORED, "");
+  return STORED.test(words) && MISSING.test(words);
+}
+
+/** Whether a 404 says that upstream does not have the model. A lost response may also be a reason to speak of models. */
+function isAboutModel({ param, words, text, model }: Said): boolean {
+  if (param === "model" || words.slice(1).some((code) => NO_DEPLOYMENT.test(code))) return true;
+  const isStored = /\b(?:response|conversation|session|history)\b/i.test(text.replace(OTHER_STORED, ""));
+  return MODEL.test(text) && !isStored && model !== "" && new IdsIn(text, 1).has(model);
+}
+
+/** A 404 that says nothing: upstream's backend does not have what the request refers to. */
+function subjectOf404({ parentId, hasVendorItems }: Request): RefusalSubject | undefined {
+  if (parentId !== "") return "parent";
+  return hasVendorItems ? "items" : undefined;
+}
+
+/** Whether an item is what the client answers to a call. */
+function isOutput(item: JsonObject): boolean {
+  const type = textOf(item["type"]);
+  return type.endsWith("_output") || type === "mcp_approval_response";
+}
+
+function callIdsOf(item: JsonObject): unknown[] {
+  return [item["call_id"], item["approval_request_id"]];
+}
+
+/** Whether an item may be known to one backend only: it has an id, or content that only that backend can read. */
+function isVendorItem(item: JsonObject): boolean {
+  return textOf(item["id"]) !== "" || item["type"] === "reasoning" || typeof item["encrypted_content"] === "string";
+}
+
+/** The ids that a text names. An id inside a longer word does not count. */
+class IdsIn {
+  readonly #text: string;
+  readonly #minChars: number;
+  readonly #words: ReadonlySet<string>;
+
+  constructor(text: string, minChars: number) {
+    this.#text = text;
+    this.#minChars = minChars;
+    this.#words = new Set(text.match(/[\w-]+/g));
+  }
+
+  has(id: unknown): boolean {
+    if (typeof id !== "string" || id.length < this.#minChars) return false;
+    return /^[\w-]*$/.test(id) ? this.#words.has(id) : this.#text.includes(id);
+  }
+}
+
+/** Finds the paths into the input, such as `input[2].id` or `input.2.content`. `key` is the last key; "" if there is none. */
+function* pathsIn(
+  text: string,
+  items: readonly JsonObject[],
+): Generator<{ item: JsonObject | undefined; key: string }> {
+  for (const [, path = ""] of text.matchAll(/\binput([.[][\w.[\]-]*)/g)) {
+    const at = /(?:^|[.[])(\d{1,6})(?=$|[.\]])/.exec(path)?.[1];
+    yield { item: at === undefined ? undefined : items[Number(at)], key: /\.(\w+)\.?$/.exec(path)?.[1] ?? "" };
+  }
 }

@@ -1,6 +1,7 @@
 // Maps UniAPI's refusals and failures to Problems, and decides whether the call may have been paid. Error codes take precedence over
 // statuses, which mislead: an exhausted quota has status 429, a missing model 503, and any error may have 200. Sources: docs/contract.md
 // §8, and the code of one-hub and new-api.
+import type { JsonObject } from "../lib/json.ts";
 import { Problem, type ProblemCode, type ProblemDetails } from "../lib/problem.ts";
 import { type ErrorFields, errorFields } from "./error-fields.ts";
 import { redact, redactSecrets } from "./redact.ts";
@@ -14,6 +15,8 @@ export interface UpstreamErrorInput {
   body: unknown;
   /** The value of `Retry-After` in whole seconds, if upstream sent one. */
   retryAfter?: number | undefined;
+  /** The body of the refused request, without which it is not known what the refusal is about. It is only compared with the error. */
+  request?: JsonObject | undefined;
 }
 
 /** What upstream means by an error, and how it says so. */
@@ -204,12 +207,6 @@ const NO_CREDIT =
 const TOO_MANY = /rate[ _-]?limit(?:s|ed)?\b|too many requests|请求过于频繁|请求过多/i;
 /** How OpenAI's own refusals of a field begin. */
 const BAD_FIELD = /^(?:unknown|unsupported|invalid|missing required) (?:parameter|value|type)\b/i;
-/**
- * Matches the name of something that upstream should have stored. Without an HTTP error status, an error is only a refusal if it has such a
- * name: "no response from the backend" is a failure.
- */
-const NAMES_STORED =
-  /previous[\s_-]?response|\b(?:resp|rs|msg|fc|call)_[\w-]{3,}|\bitem[\s_]reference|\bencrypted[\s_]content|\bcall_id\b/i;
 /** The message of a backend that does not have an item, which another backend may have stored. */
 const NO_SUCH_ITEM = /\bitems? with ids? .{0,200} not found/i;
 const NO_SUCH_ITEM_REMEDY =
@@ -278,7 +275,7 @@ export function upstreamProblem(fault: UpstreamErrorInput, secrets: readonly str
         common,
       );
     case "upstream_rejected": {
-      const subject = subjectOf(error);
+      const subject = subjectOf(fault, error, 400);
       const about = subject === undefined ? {} : { refusalOf: subject };
       return rejection(fault.status, error, { ...common, noSuchModel: isAboutModel(error), ...about }, secrets);
     }
@@ -326,11 +323,13 @@ function meaningOf(fault: UpstreamErrorInput, error: UpstreamError): Meaning {
   }
   const named = BY_CODE.get(code) ?? byType(error.type);
   if (named === STOPPED) return isFailure ? STOPPED : REJECTED;
+  // Such a status shows that upstream has refused the call, although some relays add "server_error". Only status 403 has a meaning of its
+  // own, and an error with HTTP status 200 may be a failure.
+  const isRefused = status === 501 || (status >= 400 && status < 500);
+  const mayRefuse = isRefused ? named === undefined || named === FAILED : status === 200 && named === undefined;
+  if (mayRefuse && subjectOf(fault, error, 200) !== undefined) return REJECTED;
   // A status such as 503 or 429 is more exact than "server_error".
   if (named !== undefined && (named !== FAILED || !BY_STATUS.has(status))) return named;
-  const mayRefuse =
-    status === 403 || status === 501 || (status === 200 && NAMES_STORED.test(`${error.param} ${error.message}`));
-  if (mayRefuse && subjectOf(error) !== undefined) return REJECTED;
   return meaningOfMessage(fault, error) ?? meaningOfStatus(status);
 }
 
@@ -367,9 +366,17 @@ function isAboutModel({ code, status, message }: UpstreamError): boolean {
   return MODEL_CODES.has(code.toLowerCase()) || ((status === 503 || status === 200) && NO_CHANNEL.test(message));
 }
 
-function subjectOf(error: UpstreamError): RefusalSubject | undefined {
-  const { status } = error;
-  return refusalOf((status >= 400 && status < 500) || status === 501 ? status : 400, error);
+/** @param vagueStatus the status to use if the error has no status of a refusal: 400 if it is certainly one, else 200 */
+function subjectOf(
+  { request }: UpstreamErrorInput,
+  error: UpstreamError,
+  vagueStatus: 200 | 400,
+): RefusalSubject | undefined {
+  const { status, message } = error;
+  const isAboutLimit = TOO_LONG.test(message) || NO_CREDIT.test(message) || TOO_MANY.test(message);
+  const isContextFull = error.code.toLowerCase() === "context_length_exceeded";
+  if (request === undefined || isAboutLimit || isContextFull || isAboutModel(error)) return undefined;
+  return refusalOf((status >= 400 && status < 500) || status === 501 ? status : vagueStatus, error, request);
 }
 
 function rejection(

@@ -53,8 +53,11 @@ export interface Upstream {
   ) => Promise<UpstreamReply>;
   /** Fetches upstream's list of models. @throws Problem */
   models: (signal: AbortSignal) => Promise<JsonObject>;
-  /** Converts an error in the body of a 200 or in a stream to a Problem. */
-  problemFromBody: (body: JsonObject) => Problem;
+  /**
+   * Converts an error in the body of a 200 or in a stream to a Problem.
+   * @param request the body of the request, if the error came before any output
+   */
+  problemFromBody: (body: JsonObject, request?: JsonObject) => Problem;
 }
 
 /**
@@ -80,7 +83,8 @@ export function createUpstream(
     });
   const jsonHeaders = headersFor("application/json");
   const eventHeaders = headersFor("text/event-stream");
-  const problemFromBody = (body: JsonObject): Problem => upstreamProblem({ status: 200, body }, secrets);
+  const problemFromBody = (body: JsonObject, request?: JsonObject): Problem =>
+    upstreamProblem({ status: 200, body, request }, secrets);
 
   async function create(
     body: JsonObject,
@@ -100,7 +104,7 @@ export function createUpstream(
         }),
       );
       deadline.recordFirstByte();
-      if (!response.ok) throw await problemOf(response, deadline, secrets, now());
+      if (!response.ok) throw await problemOf(response, deadline, secrets, now(), body);
       const type = response.headers.get("content-type") ?? "";
       // Relays label event streams with various types. Only JSON and HTML are certainly not event streams.
       if (stream && response.body !== null && !/application\/json|text\/(?:json|html)/i.test(type)) {
@@ -108,9 +112,10 @@ export function createUpstream(
       }
       const bytes = await readAll(response, deadline, MAX_JSON_BYTES);
       deadline.end();
+      const toProblem = (errorBody: JsonObject): Problem => problemFromBody(errorBody, body);
       return {
         kind: "response",
-        response: readResponse(bytes, problemFromBody, { random, now: Math.floor(now() / 1_000) }),
+        response: readResponse(bytes, toProblem, { random, now: Math.floor(now() / 1_000) }),
       };
     } catch (error) {
       deadline.end();
@@ -203,6 +208,7 @@ async function problemOf(
   deadline: CallDeadline,
   secrets: readonly string[],
   nowMs: number,
+  request?: JsonObject,
 ): Promise<Problem> {
   let body: unknown;
   deadline.limit(ERROR_BODY_MS);
@@ -213,7 +219,7 @@ async function problemOf(
     body = undefined;
   }
   return upstreamProblem(
-    { status: response.status, body, retryAfter: retryAfterSeconds(response.headers, nowMs) },
+    { status: response.status, body, retryAfter: retryAfterSeconds(response.headers, nowMs), request },
     secrets,
   );
 }
