@@ -137,6 +137,35 @@ describe("an error in another form", () => {
       { type: "about:blank", title: "Bad Request", status: 400, detail: "No." },
       { type: "about:blank", status: 400, message: "No." },
     ],
+    [
+      "a problem of RFC 9457 that has only a title",
+      { title: "Unknown field 'x'", status: 400 },
+      { status: 400, message: "Unknown field 'x'" },
+    ],
+    ["a reason", { reason: "Unknown field 'x'" }, { message: "Unknown field 'x'" }],
+    [
+      "Google's field violations",
+      {
+        error: {
+          code: 400,
+          message: "Invalid.",
+          status: "INVALID_ARGUMENT",
+          details: [{ reason: "x" }, { fieldViolations: [{ field: "tools[0].name", description: "Too long." }] }],
+        },
+      },
+      { status: 400, param: "tools[0].name", message: "Invalid." },
+    ],
+    [
+      "Google's field violations without a message",
+      { error: { details: [{ fieldViolations: [{ field: "input", description: "Too long." }] }] } },
+      { param: "input", message: "Too long." },
+    ],
+    [
+      "a list of errors with paths",
+      { errors: [{ path: ["tools", 0, "name"], message: "Required" }] },
+      { param: "tools[0].name", message: "Required" },
+    ],
+    ["an error with a field", { field: "store", message: "No." }, { param: "store", message: "No." }],
     ["a page", "<!DOCTYPE html><title>502</title>", {}],
     ["a complete response", { id: "resp_1", object: "response", status: "completed", output: [], error: null }, {}],
     [

@@ -281,6 +281,36 @@ const REFUSALS: Record<string, { status: number; error: object; refuses: RegExp 
     error: { message: "Input should be 'message' or 'function_call'", param: "input[1].type" },
     refuses: /"reasoning"/,
   },
+  "a short id in other words": { status: 400, error: { message: "rs_1 unknown" }, refuses: /"rs_1"/ },
+  "an id with status 403": { status: 403, error: { message: "Item 'rs_1' not found" }, refuses: /"rs_1"/ },
+  "an item's owner": {
+    status: 400,
+    error: { message: "Referenced message msg_1 does not belong to this account" },
+    refuses: /"msg_1"/,
+  },
+  "reasoning by a model that does not reason": {
+    status: 400,
+    error: {
+      message: "Reasoning input items can only be provided to a reasoning or computer use model.",
+      param: "input",
+    },
+    refuses: /"reasoning"/,
+  },
+  "an unknown variant": {
+    status: 422,
+    error: { message: "unknown variant `reasoning`, expected one of `message`, `function_call`" },
+    refuses: /"reasoning"/,
+  },
+  "sealed content in other words": {
+    status: 400,
+    error: { message: "Failed to decrypt encrypted reasoning." },
+    refuses: /encrypted_content/,
+  },
+  "extra fields": {
+    status: 400,
+    error: { message: "Extra fields: id, status", param: "input[2]" },
+    refuses: /"id":"msg_1"/,
+  },
   "a bare 404": { status: 404, error: { message: "Not Found" }, refuses: /"id"/ },
 };
 

@@ -32,6 +32,17 @@ const REFUSALS: Record<string, Refusal> = {
   "404 with a code": { status: 404, json: error("gone", { code: "previous_response_not_found", param: PARENT }) },
   "404 without a word": { status: 404, json: null },
   "501": { status: 501, json: error(`${PARENT} is not supported`, { type: "server_error" }) },
+  "a message, but another code and param": {
+    status: 400,
+    json: error(`${PARENT} can't be used here`, { code: "invalid_prompt", param: "store" }),
+  },
+  "404 with another code": { status: 404, json: error("Resource not found in deployment", { code: "context_lost" }) },
+  "403 with a message": { status: 403, json: error(`You have no access to ${PARENT}.`) },
+  "a title": { status: 400, json: { title: `${PARENT} invalid`, status: 400 } },
+  "a field violation": {
+    status: 400,
+    json: { error: { code: 400, message: "x", details: [{ fieldViolations: [{ field: PARENT }] }] } },
+  },
   "a detail": { status: 400, json: { detail: `${PARENT} is not supported` } },
   "a list of details": { status: 422, json: { detail: [{ loc: ["body", PARENT], msg: "Extra inputs", type: "x" }] } },
   "an error with status 200": { json: error("gone", { code: "previous_response_not_found", param: PARENT }) },
@@ -53,6 +64,19 @@ const ORPHANS: Record<string, Refusal> = {
     json: error("messages with role 'tool' must be a response to a preceding message with 'tool_calls'"),
   },
   "a tool_call_id": { status: 422, json: { detail: "tool_call_id call_1 not found" } },
+  "no known words": { status: 409, json: error("call_1 leads nowhere", { code: "x_17" }) },
+  "its place in the input": { status: 400, json: error("Invalid.", { param: "input[0].call_id" }) },
+  "a template's words": {
+    status: 400,
+    json: error("Message has tool role, but there was no previous assistant message with a tool call!"),
+  },
+  "response.failed": {
+    json: {
+      type: "response.failed",
+      response: { status: "failed", output: [], error: { code: "x_17", message: "Unmatched output of call_1" } },
+    },
+    inStream: true,
+  },
   "an error event": {
     json: { type: "error", ...error("No tool call found for function call output with call_id call_1.") },
     inStream: true,
@@ -89,7 +113,10 @@ function answered(call: JsonObject): Reply {
 
 function sse(last: unknown): Reply {
   const response = { id: "resp_0", object: "response", status: "in_progress", output: [], [PARENT]: "x" };
-  const events = [{ type: "response.created", response }, last];
+  return eventsOf([{ type: "response.created", response }, last]);
+}
+
+function eventsOf(events: readonly unknown[]): Reply {
   return { chunks: events.map((event) => new TextEncoder().encode(`data: ${JSON.stringify(event)}\n\n`)) };
 }
 
@@ -233,7 +260,9 @@ test.each([
   ["a wrong key", { status: 401, json: error("Invalid key.") }],
   ["a context that is too long", { status: 400, json: error("too long", { code: "context_length_exceeded" }) }],
   ["an unknown model", { status: 404, json: error("The model `m` does not exist.", { code: "model_not_found" }) }],
-  ["the caller's own words", { status: 400, json: error(`Bad: "${PARENT}?"`, { param: "input[0].content[0].text" }) }],
+  ["a rate limit", { status: 400, json: error(`Rate limit reached for ${PARENT}`, { code: "rate_limit_exceeded" }) }],
+  ["a content policy", { status: 400, json: error(`Flagged: ${PARENT}`, { code: "content_policy_violation" }) }],
+  ["another field", { status: 400, json: error("Invalid schema for function 'f'.", { param: "tools[0].parameters" }) }],
   ["a failure that was maybe paid", { status: 500, json: error(`${PARENT} not found`, { type: "server_error" }) }],
 ])("%s is no lost chain", async (_what, refusal) => {
   gateway.script(answered);
@@ -241,6 +270,26 @@ test.each([
   gateway.script(refusal);
   const second = await ask("/ask", false, { input: "two", [PARENT]: first.id });
   expect(second.status).toBeGreaterThanOrEqual(400);
+  expect(gateway.calls).toHaveLength(2);
+});
+
+test("a refusal that comes after output is no lost chain", async () => {
+  gateway.script(answered);
+  const first = await ask("/v1/responses", true, { input: "one" });
+  const delta = {
+    type: "response.output_text.delta",
+    item_id: "msg_1",
+    output_index: 0,
+    content_index: 0,
+    delta: "He",
+  };
+  const late = { type: "error", ...error("gone", { code: "previous_response_not_found", param: PARENT }) };
+  gateway.script((call) => {
+    const response = { id: "resp_2", status: "in_progress", output: [], [PARENT]: call[PARENT] };
+    return eventsOf([{ type: "response.created", response }, delta, late]);
+  });
+  const second = await ask("/v1/responses", true, { input: "two", [PARENT]: first.id });
+  expect(second.body).toContain("response.failed");
   expect(gateway.calls).toHaveLength(2);
 });
 

@@ -300,6 +300,12 @@ describe("a refusal of items is about items", () => {
     const codes = ["invalid_encrypted_content", "item_not_found"].map((code) => ({ message: "no", code }));
     expect(escapes("items", SECOND, codes, [400, 404, 422], ["an HTTP error"])).toEqual([]);
   });
+  test("by an id that only the stored conversation has", () => {
+    const errors = ["rs_68ab unknown", "Message msg_9 can't be loaded", "fc_7: expired"].map((message) => ({
+      message,
+    }));
+    expect(escapes("items", FOLLOW_UP, errors, [400, 404, 422])).toEqual([]);
+  });
   test("if a 404 to a request that continues nothing says no more", () => {
     expect(escapes("items", SECOND, [{ message: "Not Found" }], [404], ["an HTTP error"])).toEqual([]);
     expect(subjectOf({ model: MODEL, input: [USER] }, 404, { message: "Not Found" })).toBeUndefined();

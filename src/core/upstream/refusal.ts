@@ -78,6 +78,8 @@ const TOOL_PARAM = /^(?:tools?|functions?|tool_choice|parallel_tool_calls|max_to
 const OPEN_CALL =
   /\b(?:no|missing|without(?: an?| any| its)?|lacks?(?: an?)?|did not have|have no)\b (?:matching |corresponding |required )?(?:tool |function |call |custom |computer )*(?:outputs?|results?|response messages?)\b(?! without\b)|\bmust be followed by\b/i;
 
+/** The id of an item, which a request that continues a response does not have to contain. */
+const ITEM_ID = /(?<![A-Za-z])(?:rs|msg|fc|ctc|ws)_\w/;
 const ITEM_CODE = /^(?:invalid encrypted content|(?:input )?item not found|invalid item reference)$/i;
 const ITEM_WORDS = /reasoning|encrypted|decrypt|thinking|\bitem ?reference\b/i;
 /** Settings whose names have the same words. */
@@ -156,7 +158,7 @@ function namedSubject(said: Said, request: Request, minIdChars: number): Refusal
     if (isOutput(item) && mayBeOutput) return "calls";
     if (isVendorItem(item)) return "items";
   }
-  return undefined;
+  return parentId !== "" && ITEM_ID.test(text) ? "items" : undefined;
 }
 
 /** Returns what the words of an error speak of, if the request contains such a thing. */
