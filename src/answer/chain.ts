@@ -23,7 +23,7 @@ export interface Parent {
 
 /**
  * Verifies the `previous_response_id` of a request. Does not read KV.
- * @throws Problem 400 previous_response_not_found for forged, foreign and truncated ids alike; 400 conversation_too_long
+ * @throws Problem 400 previous_response_not_found for a forged id, a truncated one and another owner's alike; 400 conversation_too_long
  */
 export async function findParent(
   deps: Deps,

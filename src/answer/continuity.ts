@@ -91,11 +91,11 @@ export async function continueTurn(deps: Deps, call: ContinuedCall): Promise<Con
     opened = await continueById(deps, call, upstreamId, call.stream || !isKnownToContinue);
   } catch (error) {
     if (!isLostChain(error) || call.signal?.aborted === true) throw error;
-    // The items may be the caller's own, and then upstream's error is of more use than ours.
+    // The items may be the caller's own. Upstream's error is then more useful than ours.
     if (error.details.refusalOf === "items" && call.parent.signed?.isStored !== true) throw error;
     countRepeatedCall(call.logFields);
     const replayed = await replay(deps, call, "replayed", null);
-    // Only now it is certain that the refusal was about the chain.
+    // Only now is it certain that the refusal was about the chain.
     rememberLoss(deps, call, replayed.call.model, error.details.refusalOf === "calls");
     return replayed;
   }
@@ -114,8 +114,8 @@ export async function continueTurn(deps: Deps, call: ContinuedCall): Promise<Con
 /**
  * Records that a model did not continue by id: it counts as one without chain support for a day. If it has continued before, one of its
  * many backends may be at fault, so its chain support only becomes unknown.
- * @param forgetsCalls whether it refused a tool's output because it had lost the call. Such a backend ignores the parent without a word, so
- * this isolate replays at once from now on
+ * @param forgetsCalls whether a backend refused a tool's output because it had lost the call. Such a backend ignores other parents
+ * silently, so this isolate replays immediately from now on
  */
 function rememberLoss(deps: Deps, call: ContinuedCall, model: string, forgetsCalls: boolean): void {
   const isKnownToContinue = deps.chainSupport.get(model) === true;
@@ -126,7 +126,7 @@ function rememberLoss(deps: Deps, call: ContinuedCall, model: string, forgetsCal
 
 /**
  * Sends the whole chain as input.
- * @param firstCall an earlier call that may have been paid; null if there was none. After such a call, a failure must not look safe to retry
+ * @param firstCall an earlier call that may have been paid; null if there was none. After it, a failure must not look safe to retry
  */
 async function replay(
   deps: Deps,
@@ -147,7 +147,7 @@ async function replay(
     return { call: opened, continuity, wastedUsage: firstCall?.usage ?? null };
   } catch (error) {
     if (firstCall === null || !(error instanceof Problem)) throw error;
-    // `error` says whether the second call may have been paid; the first call may have been paid in any case.
+    // `error` tells whether the second call may have been paid. The first call may have been paid in any case.
     call.releaseIfUnpaid(error);
     const { retryAfter: _, ...details } = error.details;
     throw new Problem(

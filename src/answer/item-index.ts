@@ -1,5 +1,5 @@
 // Items of answers by their ids, so that a request can refer to them (`item_reference`), as OpenAI's API allows. Upstream's backends don't
-// share items, so a reference is replaced by the item itself before the first call.
+// share items, so a reference is replaced with the item itself before the first call.
 import type { JsonObject } from "../core/lib/json.ts";
 import { conversationTooLong, Problem } from "../core/lib/problem.ts";
 import { isIdOfLeftOutItem, itemTypeOf } from "../core/turns/item-types.ts";
@@ -40,7 +40,7 @@ export async function removeItems(deps: Deps, owner: string, { id, response }: T
   await Promise.all(
     keys.map(async (key, at) => {
       if (isItemOfTurn(deps.recentItems.get(key) ?? null, id)) deps.recentItems.delete(key);
-      // A record that is not visible yet can only be of this turn, or is about to be written by a later one.
+      // A record that is not visible yet belongs to this turn, or is being written for a later one.
       const text = stored[at] ?? null;
       if (text === null || isItemOfTurn(text, id)) await deps.store.remove(key);
     }),
@@ -48,8 +48,8 @@ export async function removeItems(deps: Deps, owner: string, { id, response }: T
 }
 
 /**
- * Replaces the references in a request's input by the items themselves. Reasoning items and traces of hosted tools are left out.
- * @returns undefined if the input has no references, or if nothing is stored; upstream then gets the input as it is
+ * Replaces the references in a request's input with the items themselves. Reasoning items and traces of hosted tools are left out.
+ * @returns undefined if the input has no references, or if the config has `turns: false`; upstream then gets the input unchanged
  * @throws Problem 404 item_not_found, 400 invalid_request, conversation_too_long, 503 unavailable
  */
 export async function resolveReferences(deps: Deps, owner: string, input: unknown): Promise<JsonObject[] | undefined> {
@@ -71,7 +71,7 @@ export async function resolveReferences(deps: Deps, owner: string, input: unknow
   return items.flatMap((item, at): JsonObject[] => {
     const id = referencedId(item);
     if (id === undefined) return [item];
-    // The parts of one message may each refer to it.
+    // A client may send one reference for each part of a message.
     const previous = items[at - 1];
     const isRepeated = previous !== undefined && referencedId(previous) === id;
     const referenced = isRepeated ? undefined : found.get(id);
@@ -82,7 +82,7 @@ export async function resolveReferences(deps: Deps, owner: string, input: unknow
   });
 }
 
-/** The problem for an id at two places of a conversation. Some relays give the same id to the items of several answers. */
+/** The problem for an id that the input names at two places. Some relays give the same id to items of several answers. */
 function ambiguousReference(id: string): Problem {
   const message = `\`input\` refers to the item '${id.slice(0, 128)}' at two places, so two answers have an item with this id. Send the items themselves, or continue with previous_response_id.`;
   return new Problem("invalid_request", message, { param: "input" });

@@ -1,5 +1,5 @@
-// Repairs a call that upstream refuses because of items in its input. Upstream's backends don't share what they store, so the next one
-// knows neither the ids of items nor reasoning items. Such a call is unpaid, and it is tried once more without them.
+// Repairs a call that upstream refuses because of items in its input. Upstream's backends don't share what they store, so another backend
+// knows neither the ids of items nor reasoning items. A refused call is unpaid, so it is tried once more without these.
 import type { JsonObject } from "../core/lib/json.ts";
 import { Problem } from "../core/lib/problem.ts";
 import { portableInput } from "../core/turns/replay-input.ts";
@@ -8,7 +8,8 @@ import { countRepeatedCall, type OpenedCall, openWithFallback, type UpstreamCall
 
 /**
  * Opens a call. If upstream refuses it unpaid because of items, opens it once more with items that any backend accepts.
- * @throws Problem of the second call; of the first one, if upstream refuses the items both times, since it names what the caller sent
+ * @throws Problem of the second call; of the first call if there was no second one, or if upstream refused items both times, because the
+ * first problem names what the caller sent
  */
 export async function openWithRepair(deps: Deps, call: UpstreamCall): Promise<OpenedCall> {
   try {
@@ -23,7 +24,7 @@ export async function openWithRepair(deps: Deps, call: UpstreamCall): Promise<Op
   }
 }
 
-/** Returns the input without what upstream has refused; undefined if the refusal is about something else, or if nothing can be left out. */
+/** Returns the input in the form that any backend accepts; undefined if the refusal is about something else, or if that changes nothing. */
 function repairedInput(body: JsonObject, { details }: Problem): JsonObject[] | undefined {
   const { input } = body;
   if (details.paid !== "unpaid" || details.refusalOf !== "items" || !Array.isArray(input)) return undefined;

@@ -48,7 +48,7 @@ export async function deleteStoredTurn(deps: Deps, owner: string, id: string): P
   if (turn === null && decodeTombstone(text ?? null) === null && isYoung(deps, { signed }))
     throw tryAgain("is not readable yet");
   if (turn === null) throw responseNotFound();
-  // The items go first, so that a deletion that fails can be repeated: after the tombstone, there is no turn to name them.
+  // The items are removed first, so that a failed deletion can be repeated: a tombstone does not name them.
   await removeItems(deps, owner, turn);
   if (!(await deps.store.write(key, encodeTombstone(turn.ancestors), turns.ttl))) {
     throw tryAgain("could not be deleted at the moment");

@@ -1,5 +1,5 @@
-// The records of items in KV, by which a later request can refer to an item of an earlier answer (`item_reference`). An item has the form
-// that any backend accepts.
+// The records of items in KV. With them, a later request can refer to an item of an earlier answer (`item_reference`). The item in a record
+// has the form that any backend accepts.
 import { isRecord, type JsonObject, parseJson } from "../lib/json.ts";
 import { itemsOf } from "../upstream/output.ts";
 import { isIdOfLeftOutItem, itemTypeOf, toPortable } from "./item-types.ts";
@@ -10,14 +10,15 @@ const MAX_ITEMS = 50;
 /** An id of another form can't be part of a key. */
 const ITEM_ID = /^[\w.:-]{1,128}$/;
 
-/** Returns the KV key of an item; undefined if the id can't be one of ours. */
+/** Returns the KV key of an item; undefined if the id can't be part of a key. */
 export function itemKey(owner: string, id: string): string | undefined {
   return ITEM_ID.test(id) ? `item:v1:${owner}:${id}` : undefined;
 }
 
 /**
- * Returns the records of a response's items, by KV key. Each contains the id of its turn, since a relay may give one id to items of several. There are none for function calls, which clients send whole, and for items whose
- * ids show that they are left out.
+ * Returns the records of a response's items, by KV key. Each contains the id of its turn, since a relay may give one id to items of several
+ * turns. There are none for function calls, which clients send in full, for items whose ids show that they are left out, and for items that
+ * are too large.
  */
 export function itemRecords(owner: string, turnId: string, response: JsonObject): Map<string, string> {
   const records = new Map<string, string>();

@@ -15,7 +15,7 @@ export function inputItemsOf(turn: Turn): (JsonObject & { id: string; type: stri
   });
 }
 
-/** Adds the keys that an item of its type has in OpenAI's list. Items of unknown types stay as they are. */
+/** Adds the keys that an item of its type has in OpenAI's list. Items of all other types are unchanged. */
 function completeItem(item: JsonObject, type: string): JsonObject {
   const status = textOf(item["status"]) || "completed";
   switch (type) {

@@ -4,9 +4,10 @@ import { isRecord, type JsonObject, recordsOf, textOf } from "../lib/json.ts";
 import { jsonTextOf, VENDOR_KEYS } from "../upstream/output.ts";
 
 /**
- * What happens to an item when it is sent to a backend that may not know it. Sent: `keep`; `call` and `output`, which are kept only as
- * pairs; `approval`, a request that is kept only if the new input answers it. Left out: `trace`, because the answer's text has its result;
- * `private`, because only the backend that made it can read it. `reference` stands for an item that a backend has stored.
+ * Whether an item can be sent to a backend that may not know it. An item is sent if it is `keep`. A `call` and its `output` are sent only
+ * together, and an `approval` request only if the new input answers it. Two kinds are left out: a `trace`, because the answer's text has
+ * its result, and a `private` item, because only the backend that made it can read it. A `reference` names an item that a backend has
+ * stored.
  */
 type Portability = "keep" | "call" | "output" | "approval" | "trace" | "private" | "reference";
 
@@ -16,7 +17,7 @@ interface ItemType {
   portability: Portability;
 }
 
-/** Every type of OpenAI's `ResponseInputItem`. test/unit/item-types.test.ts holds this table to the SDK's types. */
+/** Every type of OpenAI's `ResponseInputItem`. test/unit/item-types.test.ts compares this table with the SDK's types. */
 export const ITEM_TYPES = {
   message: { required: ["role", "content"], portability: "keep" },
   function_call: { required: ["call_id", "name", "arguments"], portability: "call" },
@@ -51,10 +52,10 @@ export const ITEM_TYPES = {
   item_reference: { required: ["id"], portability: "reference" },
 } as const satisfies Record<string, ItemType>;
 
-/** Values for required keys that a relay left out. */
+/** Values for required keys that a relay omitted. */
 const DEFAULTS: JsonObject = { status: "completed", arguments: "{}", pending_safety_checks: [] };
 
-/** Returns an item's type; "message" for an item without a type that has a role, and "item_reference" for one that has only an id. */
+/** Returns an item's type. An item without a type is a "message" if it has a role, or else an "item_reference". */
 export function itemTypeOf(item: JsonObject): string {
   const { type } = item;
   if (typeof type === "string") return type;
@@ -89,7 +90,8 @@ export function isIdOfLeftOutItem(id: string): boolean {
 
 /**
  * Converts an item to a form that any backend accepts. Items of unknown types are unchanged, since nothing is known about their keys.
- * @returns undefined if the item is left out: its type is private or a trace, it is empty, or it lacks a required key
+ * @returns undefined if the item is left out: it is private, a trace, a reference, or a message of the model without text; or it lacks a
+ * required key or an image that was too large to store
  */
 export function toPortable(item: JsonObject): JsonObject | undefined {
   const portability = portabilityOf(item);
@@ -114,7 +116,7 @@ export function toPortable(item: JsonObject): JsonObject | undefined {
   return portable;
 }
 
-/** Keys that name an item, a call or a tool. */
+/** Keys that name an item, a call, a tool or a role. Their values must be strings. */
 const IDS: ReadonlySet<string> = new Set(["id", "call_id", "approval_request_id", "name", "role"]);
 /** Required keys whose value may be an empty string. */
 const MAY_BE_EMPTY: ReadonlySet<string> = new Set(["output", "arguments", "input", "content"]);

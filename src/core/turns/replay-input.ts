@@ -1,5 +1,5 @@
-// Converts a chain to the `input` of one request, for replay. The next call may reach a backend that knows nothing of the earlier ones, so
-// every item has the form that any backend accepts, and every call has its output.
+// Converts a chain to the `input` of one request, for replay. The request may reach a backend that knows nothing about the earlier calls.
+// So every item has the form that any backend accepts, and every tool call has its output.
 import { type JsonObject, recordsOf, textOf } from "../lib/json.ts";
 import { Problem } from "../lib/problem.ts";
 import { isIdOfLeftOutItem, itemTypeOf, portabilityOf, toPortable } from "./item-types.ts";
@@ -9,7 +9,7 @@ import { itemsOf } from "../upstream/output.ts";
 /** An item of a stored turn. */
 interface PastItem {
   item: JsonObject;
-  /** Whether it is output of the model; else the caller sent it. */
+  /** Whether the item is the model's output. If it is not, the caller sent it. */
   isOutput: boolean;
 }
 
@@ -17,7 +17,7 @@ interface PastItem {
 const NOT_RUN = "This call was not run.";
 
 /**
- * Joins a chain and a new input to one list of items.
+ * Joins a chain and a new input into one list of items.
  * @param turns the turns of the chain, root first
  * @param input the new request's input
  * @throws Problem 400 conversation_too_long, invalid_request
@@ -48,7 +48,7 @@ export function asItems(input: unknown): JsonObject[] {
 
 /**
  * Converts a request's items to the form that any backend accepts. An item that lacks a required key is unchanged, because upstream's
- * refusal of it is clear.
+ * refusal explains the mistake.
  * @returns undefined if the items include a reference to an item that can't be left out
  */
 export function portableInput(items: readonly JsonObject[]): JsonObject[] | undefined {
@@ -66,8 +66,9 @@ function isLeftOut(item: JsonObject): boolean {
 }
 
 /**
- * Converts the items of the chain. Leaves out an output whose call was deleted, an approval that upstream has already acted on, and a
- * compaction, because all the turns that it stands for are in the chain. Adds an output to a call that has none.
+ * Converts the items of the chain. Leaves out a call that the new input repeats, an output whose call is missing, an approval request that
+ * the new input does not answer, and a compaction by the model, because the chain has all turns that it summarizes. Adds an output to a
+ * call that has none, or leaves the call out.
  * @throws Problem 400 invalid_request if the new input needs an item that can't be sent
  */
 function portablePast(past: readonly PastItem[], newItems: readonly JsonObject[]): JsonObject[] {
@@ -76,13 +77,13 @@ function portablePast(past: readonly PastItem[], newItems: readonly JsonObject[]
   const calledNow = new Set(newItems.filter(isCall).flatMap(linksOfCall));
   const called = new Set<string>();
   return past.flatMap(({ item, isOutput }): JsonObject[] => {
-    // Some agents return a call together with its output.
+    // Some agents repeat a call together with its output.
     if (isCall(item) && linksOfCall(item).some((link) => calledNow.has(link))) return [];
     const type = itemTypeOf(item);
     const isNeeded = linksOfCall(item).some((link) => answeredNow.has(link));
     switch (portabilityOf(item)) {
       case undefined:
-        // The output of a type that is not known is needed only if the caller has answered it.
+        // The model's item of an unknown type is needed only if the caller has answered it.
         return !isOutput || answeredCalls.has(item) ? [item] : [];
       case "reference":
         return isReferenceLeftOut(item) ? [] : refuse(type);
@@ -150,7 +151,7 @@ function linksOfCall(item: JsonObject): string[] {
 /** Returns the keys by which an answer names its call or approval request; none for an item that answers nothing. */
 function linksOfAnswer(item: JsonObject): string[] {
   const portability = portabilityOf(item);
-  // An answer of a type that is not known may belong to a call of such a type.
+  // An answer of an unknown type may belong to a call of an unknown type.
   if (portability === undefined) return linksOf("", item["call_id"]);
   if (portability !== "output") return [];
   const type = itemTypeOf(item);
@@ -161,7 +162,7 @@ function linksOfAnswer(item: JsonObject): string[] {
     : linksOf(callType, item["call_id"]);
 }
 
-/** @param callType the type of the call; "" for one that is not known */
+/** @param callType the type of the call; "" for an unknown type */
 function linksOf(callType: string, ...ids: unknown[]): string[] {
   return ids.flatMap((id) => (typeof id === "string" && id !== "" ? [`${callType}:${id}`] : []));
 }

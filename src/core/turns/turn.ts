@@ -6,7 +6,7 @@ export interface Turn {
   id: string;
   /** The parent's id, as the caller sent it; null for a root. */
   parent: string | null;
-  /** The ids from the root to the parent. A longer chain has only the last 100. */
+  /** The ids from the root to the parent, but at most the last 100. */
   ancestors: string[];
   /** Set if the input was too large to store. A note replaces it, so the turn can be read but not replayed. */
   inputLost?: true | undefined;
@@ -28,7 +28,7 @@ export interface Turn {
 
 /** One bulk read of KV takes at most this many keys. */
 export const MAX_ANCESTORS = 100;
-/** The largest record. KV accepts values of 25 MiB, but a bulk read of a whole chain returns no more than about that in total. */
+/** The largest record. KV accepts values of 25 MiB, but a bulk read of a whole chain returns at most about that much in total. */
 const MAX_RECORD_BYTES = 1_048_576;
 /** If a record is too large, a note replaces every longer data URL or base64 string. Shorter ones, such as icons, are preserved. */
 const LONG_DATA_CHARS = 4_096;
