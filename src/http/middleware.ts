@@ -69,7 +69,7 @@ function routeName(app: Hono<AppEnv>, c: Context<AppEnv>): string {
     const matches = METHODS.map((method) => app.router.match(method, c.req.path)[0].at(-1)?.[0][1].path);
     path = matches.find((match) => match !== undefined && match !== ANY_PATH) ?? ANY_PATH;
   }
-  // A parameter may have a pattern in braces.
+  // A parameter may have a pattern in braces, as in `:id{.+}`.
   return path.replaceAll(/:(\w+)(?:\{[^}]*\})?/g, "{$1}");
 }
 

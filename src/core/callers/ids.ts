@@ -1,5 +1,5 @@
-// Signed ids, which callers get instead of upstream's ids: `resp_` + base64url(version, kind, turn, minute, nonce, MAC, value). The MAC covers the
-// owner and all other parts, so the owner of an id is verified without a lookup. The value is authenticated, but not secret.
+// Signed ids, which callers get instead of upstream's ids: `resp_` + base64url(version, kind, turn, minute, nonce, MAC, value). The MAC
+// covers the owner and all other parts, so the owner of an id is verified without a lookup. The value is authenticated, but not secret.
 import { base64url, fromBase64url, utf8Of } from "../lib/bytes.ts";
 import { timingSafeEqual } from "../lib/hmac.ts";
 import type { IdKeys } from "./owner.ts";
@@ -28,7 +28,7 @@ export interface ResponseId {
   turn: number;
   /** When the id was created, in minutes since 1970. */
   minute: number;
-  /** A random 32-bit number. Without it, two answers to which a relay gives one id in one minute would have the same signed id. */
+  /** A random 32-bit number. Without it, two answers with the same upstream id would have the same signed id if made within a minute. */
   nonce: number;
   value: string;
 }

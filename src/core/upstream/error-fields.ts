@@ -98,7 +98,7 @@ function fieldsOfRecord(error: JsonObject, depth: number): FoundFields {
   return { ...own, ...wrappedFields(error, depth) };
 }
 
-/** Finds the field in the details of Google's errors, whose own message may not name it. */
+/** Reads a field and its description from the details of Google's errors, whose message may not name the field. Both are "" if missing. */
 function violationIn({ details }: JsonObject): { param: string; message: string } {
   const violations = recordsOf(details)
     .slice(0, MAX_ENTRIES)

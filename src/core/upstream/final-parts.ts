@@ -25,8 +25,8 @@ export function partsOf(item: JsonObject | undefined, list: "content" | "summary
 }
 
 /**
- * Returns the kind of a part; undefined if it is not text. In a message, any part with a `text` is text of the answer, whatever a relay calls
- * its type.
+ * Returns the kind of a part; undefined if it is not text. A part with a `text` has the kind that belongs to its list and its item,
+ * whatever type a relay gives it. Only a refusal in a message has a kind of its own.
  */
 export function kindOfPart(part: JsonObject, list: "content" | "summary", itemType: string): PartKind | undefined {
   if (list === "summary") return "summary_text";

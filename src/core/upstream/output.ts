@@ -3,7 +3,7 @@
 import type { ToolCall } from "../../contract/answer.ts";
 import { type JsonObject, recordsOf, textOf } from "../lib/json.ts";
 
-/** Keys that only the backend that made an item understands, or that only its output has. OpenAI's own SDK adds the last two. */
+/** Keys of an item that only the backend that made it understands, or that only an output has. OpenAI's own SDK adds the last two. */
 export const VENDOR_KEYS: readonly string[] = ["id", "status", "created_by", "caller", "parsed_arguments", "parsed"];
 
 export interface OutputContent {

@@ -1,6 +1,6 @@
 // Determines what an unpaid refusal by upstream is about, so that the call can be repeated without the part that upstream does not know.
-// Upstream's many backends have no common words for it, so an error is compared with what the request contains: its parent, its outputs of
-// calls, its items. Words count only if the request contains what they speak of. A wrong guess costs one more unpaid call.
+// Upstream's many backends have no common words for it, so an error is compared with what the request contains: its parent, outputs of
+// calls, and items. Words count only if the request contains what they mention. A wrong guess costs one more unpaid call.
 import { type JsonObject, recordsOf, textOf } from "../lib/json.ts";
 import type { ErrorFields } from "./error-fields.ts";
 import { VENDOR_KEYS } from "./output.ts";
@@ -39,7 +39,7 @@ const MAX_MESSAGE_CHARS = 4_000;
 /** A shorter id is likely to be a word of the message, so it can't show that an error under HTTP 200 is a refusal. */
 const MIN_ID_CHARS = 4;
 
-/** Words of errors about an account. With a 403, such an error must name a part of the request. */
+/** Words of errors about an account. With status 403, such an error counts only if it names a part of the request. */
 const ACCOUNT =
   /permission|access|denied|forbidden|\bkeys?\b|\bplans?\b|tier|group|account|region|country|权限|无权|分组/i;
 const BALANCE = /quota|balance|credit|billing|余额|额度|欠费/i;
@@ -53,13 +53,13 @@ const OTHER_CODE = /image|file|audio|schema|function parameters|^(?:unsupported 
 
 const PARENT = /previous[\s_-]?response|\bresp_\w/i;
 const PARENT_PARAM = /^(?:response|conversation|session|parent)[_-]?id$/i;
-/** What a conversation in upstream's storage is called. */
+/** Words for a conversation in upstream's storage. */
 const STORED =
   /\b(?:responses?|conversations?|sessions?|threads?|histor(?:y|ies)|chains?|chaining|state|stateful|stateless|turns?|multi-?turns?|continuations?)\b|会话|对话|上下文|响应/i;
 /** The same nouns with another meaning. */
 const OTHER_STORED =
   /\bresponses? (?:formats?|modalit\w+|schemas?|mime\w*)|\bresponses (?:api|endpoint)|\/responses\b/gi;
-/** What is said of something that upstream does not have or can't use. */
+/** Words for the lack of something, or for something that upstream can't use. */
 const MISSING =
   /\b(?:no|not|can ?not|none|never|nothing|stateless|missing|absent|lost|gone|expired|invalid|without|dangling|stray|orphan\w*|mismatch\w*|un(?:known|matched|expected|recogni[sz]ed|resolved|paired|available|supported|associated|verified))\b|n['’]t\b|未|没有|找不到|不存在|不支持|无效|过期/i;
 /** The order that a backend requires between a call and its output. */
@@ -82,7 +82,7 @@ const OPEN_CALL =
 const ITEM_ID = /(?<![A-Za-z])(?:rs|msg|fc|ctc|ws)_\w/;
 const ITEM_CODE = /^(?:invalid encrypted content|(?:input )?item not found|invalid item reference)$/i;
 const ITEM_WORDS = /reasoning|encrypted|decrypt|thinking|\bitem ?reference\b/i;
-/** Settings whose names have the same words. */
+/** Names of settings that contain the same words. */
 const REASONING_SETTING =
   /\breasoning\.\w+|\b(?:enable |max )?(?:reasoning|thinking)[ .](?:efforts?|budgets?|config|modes?|levels?|tokens|summary parameter)(?:[. ]tokens)?\b|\benable thinking\b/gi;
 const INPUT_ITEM = /\bitems?\b|\binput should be\b|\bsignatures?\b/i;
@@ -91,7 +91,7 @@ const EXTRA_KEY =
   /\b(?:extra|additional|unknown|unrecogni[sz]ed|unexpected|unsupported|invalid)\b.{0,20}\b(?:fields?|keys?|propert\w+|parameters?|arguments?|inputs?|attributes?)\b/i;
 const KEY_OF_ITEM = new Set([...VENDOR_KEYS, "summary", "encrypted_content"]);
 
-/** The fields of a request that words without a name may be about. */
+/** The values of `param` with which the words of an error count. */
 const INPUT_PARAM = /^(?:$|(?:input|messages?|contents?|items?|body|request)\b)|(?:call|use)_id$/i;
 const MODEL = /\bmodels?\b|\bdeployments?\b|\bengines?\b|\bendpoints?\b|模型/i;
 const NO_DEPLOYMENT = /^(?:model|deployment) ?not ?found$/i;
@@ -161,7 +161,7 @@ function namedSubject(said: Said, request: Request, minIdChars: number): Refusal
   return parentId !== "" && ITEM_ID.test(text) ? "items" : undefined;
 }
 
-/** Returns what the words of an error speak of, if the request contains such a thing. */
+/** Returns what the words of an error mention, if the request contains such a thing; undefined for anything else. */
 function subjectOfWords(status: number, said: Said, request: Request): RefusalSubject | undefined {
   const { param, text, words } = said;
   if (!INPUT_PARAM.test(param) || words.slice(1).some((code) => OTHER_CODE.test(code))) return undefined;
@@ -199,20 +199,20 @@ function isAboutStored(text: string): boolean {
   return STORED.test(words) && MISSING.test(words);
 }
 
-/** Whether a 404 says that upstream does not have the model. A lost response may also be a reason to speak of models. */
+/** Whether a 404 says that upstream does not have the model. An error about a lost response may mention a model, too. */
 function isAboutModel({ param, words, text, model }: Said): boolean {
   if (param === "model" || words.slice(1).some((code) => NO_DEPLOYMENT.test(code))) return true;
   const isStored = /\b(?:response|conversation|session|history)\b/i.test(text.replace(OTHER_STORED, ""));
   return MODEL.test(text) && !isStored && model !== "" && new IdsIn(text, 1).has(model);
 }
 
-/** A 404 that says nothing: upstream's backend does not have what the request refers to. */
+/** Returns what a 404 without clear words is about: the backend does not have what the request refers to. Undefined if that is nothing. */
 function subjectOf404({ parentId, hasVendorItems }: Request): RefusalSubject | undefined {
   if (parentId !== "") return "parent";
   return hasVendorItems ? "items" : undefined;
 }
 
-/** Whether an item is what the client answers to a call. */
+/** Whether an item is the client's answer to a call. */
 function isOutput(item: JsonObject): boolean {
   const type = textOf(item["type"]);
   return type.endsWith("_output") || type === "mcp_approval_response";

@@ -15,7 +15,7 @@ export interface UpstreamErrorInput {
   body: unknown;
   /** The value of `Retry-After` in whole seconds, if upstream sent one. */
   retryAfter?: number | undefined;
-  /** The body of the refused request, without which it is not known what the refusal is about. It is only compared with the error. */
+  /** The body of the refused request, which is compared with the error. Without it, the subject of the refusal is unknown. */
   request?: JsonObject | undefined;
 }
 
@@ -323,8 +323,8 @@ function meaningOf(fault: UpstreamErrorInput, error: UpstreamError): Meaning {
   }
   const named = BY_CODE.get(code) ?? byType(error.type);
   if (named === STOPPED) return isFailure ? STOPPED : REJECTED;
-  // Such a status shows that upstream has refused the call, although some relays add "server_error". Only status 403 has a meaning of its
-  // own, and an error with HTTP status 200 may be a failure.
+  // With such a status, upstream has refused the call, even if a relay adds "server_error". Of the statuses with a meaning of their own,
+  // only 403 can also be a refusal of the parent, a call or an item. An error with HTTP status 200 may be a failure.
   const isRefused = status === 501 || (status >= 400 && status < 500);
   const mayRefuse = isRefused ? named === undefined || named === FAILED : status === 200 && named === undefined;
   if (mayRefuse && subjectOf(fault, error, 200) !== undefined) return REJECTED;
@@ -366,7 +366,7 @@ function isAboutModel({ code, status, message }: UpstreamError): boolean {
   return MODEL_CODES.has(code.toLowerCase()) || ((status === 503 || status === 200) && NO_CHANNEL.test(message));
 }
 
-/** @param vagueStatus the status to use if the error has no status of a refusal: 400 if it is certainly one, else 200 */
+/** @param vagueStatus used if the error does not have the status of a refusal: 400 if it certainly is a refusal, else 200 */
 function subjectOf(
   { request }: UpstreamErrorInput,
   error: UpstreamError,
@@ -432,7 +432,7 @@ const CALLER_FIELDS = /^(?:input|previous_response_id|max_output_tokens)\b/;
 
 /**
  * Converts an error for a restricted caller: replaces upstream's message, which may reveal the preset, with one of our own. Upstream's code
- * remains. Returns any other error than `upstream_rejected` unchanged.
+ * remains. Returns any error except `upstream_rejected` and `item_not_found` unchanged.
  */
 export function withoutUpstreamWords(error: unknown): unknown {
   if (!(error instanceof Problem) || (error.code !== "upstream_rejected" && error.code !== "item_not_found"))

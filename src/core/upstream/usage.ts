@@ -26,7 +26,7 @@ const UNUSUAL = [
 const MAX_TOKENS = 1e9;
 
 /**
- * Returns the usage of a response. It is unknown, too, if it has no output tokens although the answer has output.
+ * Returns the usage of a response. A usage without output tokens counts as unknown if the response has output.
  * @returns null if the usage is missing or unknown
  */
 export function usageOfResponse(response: JsonObject): Usage | null {
@@ -92,7 +92,7 @@ function unusualUsageOf(usage: JsonObject): Usage | null {
   if (parts === null) return null;
   const [input, output] = parts;
   const cached = largestOf([usage, ...inputDetails], CACHED);
-  // Cached input is cheaper and reasoning is billed as output, so a part that is larger than its whole would make the cost too low.
+  // Cached input is cheaper and reasoning is billed as output, so a part that is larger than its total would make the cost too low.
   if (cached > input || reasoning > output) return null;
   return {
     input_tokens: input,
