@@ -55,7 +55,7 @@ export const EVERYTHING = {
   page: { url: "https://example.com/first", title: "First Example" },
 } as const;
 
-/** Every kind of item that has events of its own, so that a fault of one event meets them all. */
+/** Every kind of item that has events of its own, so that a fault of any event changes something. */
 export const everything = changeDraft((draft) => ({
   ...draft,
   output: [
@@ -82,7 +82,7 @@ export const everything = changeDraft((draft) => ({
 
 export const reasonsAlways = changeDraft(reasons);
 
-/** A remote tool that may run only once the caller agrees. Whoever has agreed gets the ordinary answer. */
+/** A remote tool that may run only once the caller agrees. A caller that has agreed gets the ordinary answer. */
 export const asksApproval: Hooks = {
   draft: (draft, _number, items) =>
     items.some(({ type }) => type === "mcp_approval_response")

@@ -1,4 +1,4 @@
-// A family of the menu: what went wrong, the form in which it is said, and the place where it is said.
+// A family of the menu: what went wrong, the form in which it is reported, and the place where it is reported.
 import { isTerminal, responseIn } from "./events.ts";
 import type { Call, Hooks } from "./fault.ts";
 import { asObjects, type JsonObject, without } from "./json.ts";

@@ -77,7 +77,7 @@ const hollowPart = (part: JsonObject): JsonObject => ({
   ...("refusal" in part ? { refusal: "" } : {}),
 });
 
-/** An item that is there, and done, but says nothing. */
+/** An item that is complete but empty. */
 export const hollowItem = (item: JsonObject): JsonObject => ({
   ...item,
   ...("content" in item ? { content: [] } : {}),
@@ -105,7 +105,7 @@ export const HOLLOW_EVENT = byEvent(
   EVENTS.filter(isHollowable),
 );
 
-/** Every event that ends something is empty, so that only the deltas say anything. */
+/** Every event that ends something is empty, so that only the deltas have content. */
 export const allHollow: Hooks = {
   events: (events) =>
     events.map((event) => (typeOf(event).endsWith(".done") || isTerminal(event) ? hollow(event) : event)),
@@ -144,7 +144,7 @@ const byField = (change: (object: JsonObject, field: string) => JsonObject): Rec
   ]);
 };
 
-/** The `event:` line still says what it is. */
+/** The `event:` line still names the type. */
 const withoutType: Hooks = {
   script: (script) =>
     isStream(script)
@@ -190,7 +190,7 @@ export const indexesWithGaps = changeEvents((event) =>
 );
 export const noItemIds = changeEvents((event) => without(event, "item_id"));
 
-/** Each event names its item by an id of its own, so that only the indexes tell which item is meant. */
+/** Each event names its item by an id of its own, so that only the indexes identify the item. */
 export const itemIdsChange: Hooks = changeEvents((event, at) => {
   const item = asObject(event["item"]);
   return {
@@ -232,7 +232,7 @@ export const wholeAdded: Hooks = {
   },
 };
 
-/** Nothing begins and nothing ends but the response: all is in the deltas. */
+/** No event begins or ends an item or a part, so all content is in the deltas. */
 export const onlyDeltas: Hooks = {
   events: (events) =>
     events
@@ -240,7 +240,7 @@ export const onlyDeltas: Hooks = {
       .map((event) => (isTerminal(event) ? hollow(event) : event)),
 };
 
-/** Each delta is everything so far. */
+/** Each delta contains the whole text so far. */
 export const cumulativeDeltas: Hooks = {
   events: (events) => {
     const soFar = new Map<string, string>();
@@ -255,7 +255,7 @@ export const cumulativeDeltas: Hooks = {
   },
 };
 
-/** As in the streams of other vendors. */
+/** Deltas are objects, as in other vendors' streams. */
 export const deltasAsObjects: Hooks = {
   events: (events) =>
     events.map((event) =>
@@ -286,7 +286,7 @@ export const chatChunksInside = between([
   },
 ]);
 
-/** Data that is JSON, but no object. */
+/** Data that is JSON, but not an object. */
 export const strayJson: Hooks = {
   script: (script) =>
     isStream(script)

@@ -25,7 +25,7 @@ const EXACT = JSON as unknown as {
   parse: (raw: string, reviver: (key: string, value: Json, context: { source?: string }) => Json) => Json;
 };
 
-/** As parseJson, but JSON.stringify writes integers beyond 2^53 as they came. Readers see those as no number. */
+/** As parseJson, but JSON.stringify writes integers beyond 2^53 as they came. The readers in this file don't accept those as numbers. */
 export function parseExactJson(raw: string): Json | undefined {
   try {
     return EXACT.parse(raw, (_key, value, { source }) =>

@@ -66,7 +66,7 @@ const unanswered = (status: string): JsonObject => ({
   output: [],
 });
 
-/** After `response.created`, which some relays send before they have asked anyone. */
+/** After `response.created`, which some relays send before they call a provider. */
 const inStream = (call: Call, events: JsonObject[], id: string): Script =>
   call.stream
     ? sseScript([{ type: "response.created", response: unanswered("in_progress") }, ...events], 0)

@@ -37,7 +37,7 @@ export const jsonScript = (status: number, body: JsonObject, headers: Record<str
     ...headers,
   });
 
-/** Numbers the events, and writes them as `event:` and `data:` lines. What has no type gets no `event:` line; what has a number keeps it. */
+/** Numbers the events, and writes them as `event:` and `data:` lines. Data without a type gets no `event:` line; data with a number keeps it. */
 export const sseScript = (events: JsonObject[], paceMs: number): Script => ({
   status: 200,
   headers: { "content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache" },

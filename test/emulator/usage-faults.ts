@@ -1,4 +1,4 @@
-// A family of the menu: the tokens of an answer under other names, or as numbers that can't be.
+// A family of the menu: the tokens of an answer under other names, or as impossible numbers.
 import type { Hooks } from "./fault.ts";
 import { changeResponse } from "./item-faults.ts";
 import type { Json, JsonObject } from "./json.ts";

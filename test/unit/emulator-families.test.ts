@@ -27,7 +27,7 @@ const baseOf = (event: string): string => (event.startsWith("refusal") ? "refusa
 const countOf = (events: readonly JsonObject[], type: string): number =>
   events.filter((event) => event["type"] === type).length;
 
-test("the good streams have every event of which a family speaks", async () => {
+test("the good streams have every event that a family changes", async () => {
   const events = [...(await stream("everything")).events, ...(await stream("refusal")).events];
   for (const event of EVENTS) expect(typesOf(events)).toContain(typeOf(event));
 });
@@ -138,7 +138,7 @@ test("usage under other names is in the JSON answer and in the last event", asyn
     expect(usage).toMatchObject({ prompt_tokens: 100_000, completion_tokens: 50_000, total_tokens: 150_000 });
 });
 
-test.each(Object.entries(WHATS))("%s is said in each form at each place", async (what, said) => {
+test.each(Object.entries(WHATS))("%s is reported in each form and in each place", async (what, said) => {
   const last = { event: "error", failed: "response.failed", "late-event": "error", "late-failed": "response.failed" };
   for (const [name, form] of Object.entries(ERROR_FORMS).filter(([, each]) => each.what === what)) {
     const { status, text, events } = await stream(name);
