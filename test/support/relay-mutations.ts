@@ -1,5 +1,5 @@
 // What relays do to a good stream: they leave out, double, move and rename events, leave out and change fields, and write the events in
-// their own way. Each mutation says in one line what it does.
+// their own way. Each mutation has a description of one line.
 import type { JsonObject, RelayEvent } from "./relay-streams.ts";
 
 export type MutationKind =
@@ -20,7 +20,7 @@ export interface Mutation {
   /** The changed field, such as `item.content.0.text`. */
   path?: string;
   description: string;
-  /** The stream still says everything, and says it once, so that no caller should see an error. */
+  /** The stream still contains everything, exactly once, so no caller should see an error. */
   isHarmless: boolean;
   apply: (events: readonly RelayEvent[]) => RelayEvent[];
 }
@@ -76,7 +76,7 @@ export function* eventMutations(events: readonly RelayEvent[]): Generator<Mutati
       kind: "event removed",
       type,
       description: `${name} removed`,
-      // What follows a lost delta may have been sent. Without its terminal event, a stream was cut.
+      // When the loss of a delta is noticed, later deltas may have been sent. A stream without its terminal event was cut.
       isHarmless: !DELTA.test(type) && !TERMINAL.test(type),
       apply: (all) => all.toSpliced(at, 1),
     };
@@ -149,7 +149,7 @@ export function* jsonMutations(response: JsonObject): Generator<{ description: s
 
 function isHarmless(kind: MutationKind, type: string, path: string): boolean {
   if (DELTA.test(type) && path === "delta") return false;
-  // Commentary that does not say so has been sent as the answer.
+  // Commentary without a phase has been sent as the answer.
   if (path.endsWith("phase")) return false;
   // The other parts or items have moved to other places.
   if (/\.\d+$/.test(path)) return false;
@@ -166,7 +166,7 @@ function* fieldsOf(value: unknown, path: string[] = []): Generator<{ path: strin
   }
 }
 
-/** What a relay does to all events of a stream. `isHarmless`: the stream still says everything. */
+/** What a relay does to all events of a stream. `isHarmless`: the stream still contains everything. */
 export interface Family {
   description: string;
   isHarmless: boolean;
@@ -186,7 +186,7 @@ export function* familiesOf(events: readonly RelayEvent[]): Generator<Family> {
     isHarmless,
     apply: (all) => all.filter((event) => !isLost(typeOf(event))),
   });
-  // Without both, nothing tells a call's name or a commentary.
+  // Without both, nothing contains a call's name or marks commentary.
   const isPlain = events.every(({ data }) => {
     const { type = "message", phase } = (data["item"] ?? {}) as JsonObject;
     return type === "message" && phase === undefined;
@@ -470,7 +470,7 @@ export interface Habits {
   terminalName?: string;
   /** The terminal response has no output. */
   hollowEnd?: boolean;
-  /** Whether to write `event:` lines; a text: what all of them say. Default: true. */
+  /** Whether to write `event:` lines; a string: what all of them contain. Default: true. */
   eventLines?: boolean | string;
   lineEnd?: "\n" | "\r\n" | "\r";
   /** Written before each event, such as a comment or UniAPI's heartbeat. */
@@ -532,7 +532,7 @@ export const HABITS: readonly (Habits & { name: string })[] = [
   { name: "CRLF without event lines, in chunks of 5 bytes", lineEnd: "\r\n", eventLines: false, chunkBytes: 5 },
 ];
 
-/** Changes the events as the habits say. */
+/** Applies the habits to the events. */
 export function withHabits(events: readonly RelayEvent[], habits: Habits): RelayEvent[] {
   return events.map(({ line, data: original }, at) => {
     const data: JsonObject = { ...original };

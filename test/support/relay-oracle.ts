@@ -1,11 +1,11 @@
-// Judges what the app makes of one upstream stream: every form of the answer is well-formed, all forms agree, nothing false is said or
-// kept, and a failure is said as a failure. A judgment is a list of faults, each a short sentence.
+// Judges what the app makes of one upstream stream: every form of the answer is well-formed, all forms agree, nothing false is sent or
+// stored, and a failure is reported as one. A judgment is a list of faults, each a short sentence.
 import { createParser } from "eventsource-parser";
 import OpenAI from "openai";
 import type { RelayGateway } from "./relay-gateway.ts";
 import type { JsonObject, ToolCall, Truth } from "./relay-streams.ts";
 
-/** What one form of the answer says. */
+/** The content of one form of the answer. */
 export interface Said {
   status: string | undefined;
   /** The final answer's text on /ask, the text of all messages on /v1/responses. */
@@ -141,7 +141,7 @@ function keptOfErrors(kv: Map<string, string>, outcomes: Map<string, Outcome>): 
 const resultOf = (outcome: Outcome): string => ("error" in outcome ? outcome.error : "answer");
 const briefly = (outcome: Outcome): string => ("error" in outcome ? outcome.error : JSON.stringify(outcome.said.text));
 
-/** What the first form of the same route says; for the first form of /ask, what /v1 says, whose text includes commentary. */
+/** The content of the first form of the same route; for the first form of /ask, that of /v1, without its text, which includes commentary. */
 function agreementFor(form: string, outcomes: Map<string, Outcome>): Partial<Said> {
   const first = outcomes.get(form.startsWith("/ask") && form !== "/ask events" ? "/ask events" : "/v1 events");
   if (first === undefined || "error" in first) return {};
@@ -390,7 +390,7 @@ function outcomeOfEvents(events: readonly SentEvent[]): Outcome {
   return { id: String(object["id"]), said: saidByObject(object) };
 }
 
-/** A stream that breaks says `error`, then `response.failed`, and does not end cleanly. */
+/** A stream that breaks contains `error`, then `response.failed`, and does not end cleanly. */
 function failureFaults(events: readonly SentEvent[], isBroken: boolean): string[] {
   const faults: string[] = [...numberFaults(events)];
   const at = events.findIndex(({ data }) => data["type"] === "error");

@@ -257,7 +257,7 @@ const text = (...deltas: string[]): PartPlan => ({ kind: "text", deltas });
 const message = (...parts: PartPlan[]): ItemPlan => ({ kind: "message", parts });
 const call = (name: string, ...deltas: string[]): ItemPlan => ({ kind: "function_call", name, deltas });
 
-/** The fixed set. No two texts of a stream are equal, so that a text in the wrong place is seen. */
+/** The fixed set. No two texts of a stream are equal, so that a text in the wrong place is noticed. */
 export const PLANS: readonly StreamPlan[] = [
   { name: "one delta", items: [message(text("Hello."))] },
   { name: "three deltas", items: [message(text("Hel", "lo, ", "world."))], obfuscation: true },

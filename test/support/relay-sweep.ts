@@ -9,7 +9,7 @@ export interface SweepCase {
   script: Script;
   truth: Truth | undefined;
   everyForm?: boolean;
-  /** Whether an error is a fault, too, because nothing that matters is missing. */
+  /** Whether an error counts as a fault, because nothing that matters is missing. */
   mustAnswer?: boolean;
 }
 

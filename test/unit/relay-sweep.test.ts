@@ -1,5 +1,5 @@
-// Upstream is a crowd of relays. Good streams are broken in every way that a relay breaks one, and the answers are judged: the clients
-// accept them, all forms agree, and nothing false is said or kept. SWEEP=1 runs every case instead of a sample, and more random ones.
+// Upstream may be any of many relays. Good streams are broken in every way that a relay breaks one, and the answers are judged: the clients
+// accept them, all forms agree, and nothing false is sent or stored. SWEEP=1 runs every case instead of a sample, and more random ones.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { createRelayGateway } from "../support/relay-gateway.ts";
@@ -29,7 +29,7 @@ const SWEEPS = process.env["SWEEP"] === "1";
 const SEED = SWEEPS ? Date.now() : 15;
 const LONG = { timeout: 3_600_000 };
 const GOOD = PLANS.map(goodStream);
-/** A stream with one fault may come in these ways. */
+/** The ways in which a stream with one fault is written. */
 const WAYS: readonly Habits[] = [{}, { numbers: "anew" }, { numbers: "none", chunkBytes: 1_000_000 }];
 
 /** Prints at most 20 faults, so that a report can be read. */
@@ -51,7 +51,7 @@ function caseOf(
 }
 
 describe("good streams", () => {
-  test("are answered with every habit of a relay", LONG, async () => {
+  test("are answered, whatever habits the relay has", LONG, async () => {
     expectNoFaults(await sweep(habits()));
   });
 
@@ -105,7 +105,7 @@ describe("a stream with a fault is answered as if it were whole, or refused", ()
   });
 });
 
-/** Of so many mutations of a kind, `npm test` takes one. */
+/** `npm test` runs one of so many mutations of a kind. */
 const STRIDE: Readonly<Record<MutationKind, number>> = {
   "event removed": 1,
   "event doubled": 2,
@@ -191,7 +191,7 @@ function* pairs(count: number): Generator<SweepCase> {
     yield {
       description: `${good.name.slice(0, 300)}, ${name}: ${first.description}; ${second.description}`,
       script: { chunks: chunksOf(broken, one) },
-      // Without its usual name, a terminal event that has lost its status does not say it.
+      // A terminal event that has lost both its usual name and its status doesn't reveal the status.
       truth: endsEarly(broken, good)
         ? undefined
         : { ...good.truth, status: one.terminalName === undefined ? good.truth.status : undefined },
