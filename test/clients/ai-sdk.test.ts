@@ -104,7 +104,7 @@ describe.each(["openai", "open-responses"])("the provider %s", (name) => {
     },
   );
 
-  test("an upstream refusal is an APICallError with our message", async () => {
+  test("upstream's refusal of our key is an APICallError with our message", async () => {
     const error = await generateText({ model: modelOf("emulate/401"), prompt: PROMPT, maxRetries: 0 }).catch(
       (thrown: unknown) => thrown,
     );
@@ -138,7 +138,7 @@ describe("@openai/agents", () => {
     expect(gateway.emulator.calls()).toBe(4);
   });
 
-  test("turns linked by previousResponseId know the whole conversation, although upstream has deleted it", async () => {
+  test("turns linked by previousResponseId know the whole conversation, even after upstream has deleted its responses", async () => {
     const talker = new Agent({ name: "Talker", model: MODEL });
     const first = await run(talker, PROMPT);
     gateway.emulator.deleteResponses();

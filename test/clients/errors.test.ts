@@ -1,4 +1,4 @@
-// Failures as the `openai` SDK and the AI SDK see them: each tells them apart by OpenAI's statuses, types and codes, and so do the agents that
+// Failures as the `openai` SDK and the AI SDK see them: each distinguishes them by OpenAI's statuses, types and codes, and so do the agents that
 // are built on them.
 import { createOpenAI } from "@ai-sdk/openai";
 import { APICallError, generateText, streamText } from "ai";

@@ -301,7 +301,7 @@ test("with an Idempotency-Key, the SDK's retry after a broken connection gets th
   expect([response.output_text, requests, gateway.emulator.calls()]).toEqual([ANSWER, 2, 1]);
 });
 
-test("a stored response can be read as a stream, also from an event on, and by responses.stream", async () => {
+test("a stored response can be read as a stream, from its beginning or after an event, and by responses.stream", async () => {
   const response = await client.responses.create({ model, input: PROMPT });
   const read = async (starting_after?: number): Promise<ResponseStreamEvent[]> => {
     const query = {
@@ -323,7 +323,7 @@ test("a stored response can be read as a stream, also from an event on, and by r
   expect(seen).toEqual(events.map(({ sequence_number }) => sequence_number).filter((number) => number > 3));
 });
 
-test("models.retrieve returns a model of the list, and fails for another name as with OpenAI", async () => {
+test("models.retrieve returns a model of the list, and fails for any other name with OpenAI's error", async () => {
   const [first] = (await client.models.list()).data;
   expect(await client.models.retrieve(first?.id ?? "")).toEqual(first);
   const error = await failure(client.models.retrieve("gpt-0"));
@@ -331,7 +331,7 @@ test("models.retrieve returns a model of the list, and fails for another name as
   expect(error).toMatchObject({ code: "model_not_found", type: "invalid_request_error", param: "model" });
 });
 
-test("a method of the SDK that has no route here fails with a sentence that names what serves instead", async () => {
+test("an SDK method that has no route here fails with a message that names the alternative", async () => {
   for (const [work, instead] of [
     [
       () => client.chat.completions.create({ model, messages: [{ role: "user", content: PROMPT }] }),
@@ -377,7 +377,7 @@ test.each([
   ["JSON", false],
   ["a stream", true],
 ])(
-  "six turns by previous_response_id as %s: every answer knows the conversation, although upstream first deletes and then ignores the chain",
+  "six turns by previous_response_id as %s: every answer knows the conversation, even though upstream first deletes and then ignores the chain",
   async (_, stream) => {
     const texts: string[] = [];
     let previous_response_id: string | null = null;

@@ -30,7 +30,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import * as z from "zod";
 import { type Gateway, PROMPT, SERVER_KEY, startGateway } from "./gateway.ts";
 
-/** SDKs read in the name that the model reasons. */
+/** SDKs infer from the name that the model reasons. */
 const MODEL = "gpt-6-sol/emulate/shares-nothing";
 const City = z.object({ city: z.string() });
 const Person = z.object({ name: z.string(), age: z.number() });
@@ -270,7 +270,7 @@ test("the AI SDK's references to a hosted tool's trace, and its whole reasoning 
   expect(await chat({ providerOptions: { openai: { store: false } } })).not.toMatch(left);
 });
 
-test("the openai SDK's parsed outputs go back unchanged, with the keys that only the SDK knows", async () => {
+test("the openai SDK's parsed outputs can be sent back unchanged; the SDK's own keys don't reach upstream", async () => {
   const client = new OpenAI({ ...settings(), fetch: gateway.fetch });
   const input: ResponseInputItem[] = [];
   const ask = (content: string): Promise<unknown> => {

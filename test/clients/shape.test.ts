@@ -157,7 +157,7 @@ describe.each(Object.entries(EXCHANGES))("%s", (name, fields) => {
   });
 });
 
-test("a follow-up names its parent in the response object and in every event that contains one", async () => {
+test("a follow-up names its parent in the response object and in every event with a response object", async () => {
   const { id } = JSON.parse(await post({ input: PROMPT, model: "gpt-6-sol" })) as { id: string };
   const body = { input: `${PROMPT} 2`, model: "gpt-6-sol", previous_response_id: id };
   expect(JSON.parse(await post(body))).toMatchObject({ previous_response_id: id });
