@@ -117,7 +117,7 @@ describe.each([false, true])("with stream: %s", (stream) => {
   });
 });
 
-test("an id at two places is refused, because a relay gave it to items of two answers; the parts of one message may repeat it", async () => {
+test("an id at two separate places is refused, because a relay gave it to two items; adjacent references, as for a message's parts, are not", async () => {
   await send([USER]);
   const { status, json } = await send([USER, reference("msg_1"), USER, reference("msg_1"), USER]);
   expect([status, (json["error"] as JsonObject)["param"]]).toEqual([400, "input"]);
@@ -165,7 +165,7 @@ test("the items of a deleted turn are gone", async () => {
   expect((await send([USER, reference("msg_1")])).status).toBe(404);
 });
 
-test("an item of a later turn that has the same id remains when the first turn is deleted", async () => {
+test("when a turn is deleted, a later turn's item with the same id remains", async () => {
   const first = await send([USER]);
   const second = await send([USER, { role: "user", content: "Again." }]);
   expect(first.json["id"]).not.toBe(second.json["id"]);

@@ -67,7 +67,7 @@ function combine(choices: { [Key in keyof Refusal]-?: readonly Refusal[Key][] })
 
 const REFUSING = [400, 404, 405, 409, 410, 412, 422, 451, 501];
 const TYPES = ["invalid_request_error", "new_api_error", null];
-/** Codes that say nothing, or something else than the message. */
+/** No code, and codes that contradict the message or mean nothing here. */
 const CODES = [
   null,
   "invalid_prompt",
@@ -223,7 +223,7 @@ describe("a refusal of an output whose call was lost is about the call", () => {
     for (const request of [continued([USER]), { ...WITH_OUTPUT, previous_response_id: undefined }])
       for (const error of errors) expect(subjectOf(request, 400, error)).not.toBe("calls");
   });
-  test("and not if it is about an open call, or about the tools", () => {
+  test("but not if it is about a call without an output, or about the tools", () => {
     const errors: Refusal[] = [
       { message: "No tool output found for function call call_1." },
       { message: "No tool output found for function call call_2." },
@@ -277,7 +277,7 @@ describe("a refusal of items is about items", () => {
     );
     expect(escapes("items", SECOND, errors, [400, 422, 404])).toEqual([]);
   });
-  test("by what only one backend can read", () => {
+  test("by content that only one backend can read", () => {
     const errors = combine({
       message: [
         "Reasoning input items can only be provided to a reasoning or computer use model. Remove reasoning items from your input and try again.",
@@ -306,7 +306,7 @@ describe("a refusal of items is about items", () => {
     }));
     expect(escapes("items", FOLLOW_UP, errors, [400, 404, 422])).toEqual([]);
   });
-  test("if a 404 to a request that continues nothing says no more", () => {
+  test("if a 404 without details answers a request with an answer's items that continues nothing", () => {
     expect(escapes("items", SECOND, [{ message: "Not Found" }], [404], ["an HTTP error"])).toEqual([]);
     expect(subjectOf({ model: MODEL, input: [USER] }, 404, { message: "Not Found" })).toBeUndefined();
   });
@@ -352,7 +352,7 @@ describe("a refusal is about none of these", () => {
     ];
     expect(everywhere(errors, [400, 422], Object.keys(PLACES))).toEqual([]);
   });
-  test("if it may be a failure", () => {
+  test("if it may be a failure of upstream", () => {
     const errors = combine({
       message: named,
       code: ["server_error", "internal_error", "timeout"],

@@ -142,7 +142,7 @@ const FOUND: ReadonlySet<string> = new Set([
   "commentary, then the answer, event 9 (response.output_item.added): item.phase emptied",
 ]);
 
-test("each fault that was found exists", () => {
+test("every fault of FOUND is among the mutations", () => {
   const all = new Set(
     GOOD.flatMap(({ name, events }) => [...mutationsOf(events)].map(({ description }) => `${name}, ${description}`)),
   );

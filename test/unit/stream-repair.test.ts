@@ -69,7 +69,7 @@ describe("the id of the answer", () => {
 });
 
 describe("the merged response", () => {
-  test("tokens that an early event counts are not those of the answer", () => {
+  test("usage in an early event is not the answer's usage", () => {
     const usage = { input_tokens: 100, output_tokens: 1, total_tokens: 101 };
     for (const end of [completedEvent({}), completedEvent({ usage: null }), { type: "response.completed" }])
       expect(responseOf(createdEvent({ id: "a", usage }), delta("Hi"), end)["usage"] ?? null).toBeNull();
@@ -269,7 +269,7 @@ test("an id that a relay gives to two items identifies neither; their indexes do
   }
 });
 
-describe("calls whose ids are not theirs alone", () => {
+describe("calls and messages that share ids", () => {
   const call = (n: number, id: string, call_id: string): JsonObject => ({
     type: "function_call",
     id,
