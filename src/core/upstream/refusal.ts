@@ -12,7 +12,7 @@ import { VENDOR_KEYS } from "./output.ts";
 export type RefusalSubject = "parent" | "calls" | "items";
 
 /** What a request contains that a backend may not know. */
-interface Request {
+interface RequestParts {
   /** The upstream id of the response that the request continues; "" if it continues none. */
   parentId: string;
   items: readonly JsonObject[];
@@ -23,7 +23,7 @@ interface Request {
 }
 
 /** An error's texts, as the functions below compare them. */
-interface Said {
+interface ErrorTexts {
   param: string;
   /** `param` and the message. */
   text: string;
@@ -104,17 +104,17 @@ const NO_DEPLOYMENT = /^(?:model|deployment) ?not ?found$/i;
  */
 export function refusalOf(status: number, fields: ErrorFields, body: JsonObject): RefusalSubject | undefined {
   if (OTHER_STATUSES.has(status)) return undefined;
-  const said = saidBy(fields, body);
-  if (status === 200 && FAILURE.test(said.text)) return undefined;
-  if (said.words.some((text) => POLICY.test(text)) || (status === 403 && BALANCE.test(said.text))) return undefined;
+  const error = errorTextsOf(fields, body);
+  if (status === 200 && FAILURE.test(error.text)) return undefined;
+  if (error.words.some((text) => POLICY.test(text)) || (status === 403 && BALANCE.test(error.text))) return undefined;
   const request = requestOf(body);
-  const named = namedSubject(said, request, status === 200 ? MIN_ID_CHARS : 1);
+  const named = namedSubject(error, request, status === 200 ? MIN_ID_CHARS : 1);
   if (named !== undefined) return named;
-  if (status === 404 && isAboutModel(said)) return undefined;
-  return subjectOfWords(status, said, request) ?? (status === 404 ? subjectOf404(request) : undefined);
+  if (status === 404 && isAboutModel(error)) return undefined;
+  return subjectOfWords(status, error, request) ?? (status === 404 ? subjectOf404(request) : undefined);
 }
 
-function saidBy({ code, type, param, message }: ErrorFields, { model }: JsonObject): Said {
+function errorTextsOf({ code, type, param, message }: ErrorFields, { model }: JsonObject): ErrorTexts {
   const cut = message.slice(0, MAX_MESSAGE_CHARS);
   return {
     param,
@@ -127,7 +127,7 @@ function saidBy({ code, type, param, message }: ErrorFields, { model }: JsonObje
   };
 }
 
-function requestOf({ previous_response_id, input }: JsonObject): Request {
+function requestOf({ previous_response_id, input }: JsonObject): RequestParts {
   const parentId = textOf(previous_response_id);
   const items = recordsOf(input);
   return {
@@ -139,8 +139,8 @@ function requestOf({ previous_response_id, input }: JsonObject): Request {
 }
 
 /** Returns what an error names: by its id, by its path in the request, or by a code or field that has one meaning only. */
-function namedSubject(said: Said, request: Request, minIdChars: number): RefusalSubject | undefined {
-  const { param, text, words } = said;
+function namedSubject(error: ErrorTexts, request: RequestParts, minIdChars: number): RefusalSubject | undefined {
+  const { param, text, words } = error;
   const ids = new IdsIn(text, minIdChars);
   const { parentId, items, hasOutputs } = request;
   if (parentId !== "") {
@@ -162,8 +162,8 @@ function namedSubject(said: Said, request: Request, minIdChars: number): Refusal
 }
 
 /** Returns what the words of an error mention, if the request contains such a thing; undefined for anything else. */
-function subjectOfWords(status: number, said: Said, request: Request): RefusalSubject | undefined {
-  const { param, text, words } = said;
+function subjectOfWords(status: number, error: ErrorTexts, request: RequestParts): RefusalSubject | undefined {
+  const { param, text, words } = error;
   if (!INPUT_PARAM.test(param) || words.slice(1).some((code) => OTHER_CODE.test(code))) return undefined;
   if (status === 403 && ACCOUNT.test(text)) return undefined;
   if (words.some(isAboutReasoning)) return "items";
@@ -200,14 +200,14 @@ function isAboutStored(text: string): boolean {
 }
 
 /** Whether a 404 says that upstream does not have the model. An error about a lost response may mention a model, too. */
-function isAboutModel({ param, words, text, model }: Said): boolean {
+function isAboutModel({ param, words, text, model }: ErrorTexts): boolean {
   if (param === "model" || words.slice(1).some((code) => NO_DEPLOYMENT.test(code))) return true;
   const isStored = /\b(?:response|conversation|session|history)\b/i.test(text.replace(OTHER_STORED, ""));
   return MODEL.test(text) && !isStored && model !== "" && new IdsIn(text, 1).has(model);
 }
 
 /** Returns what a 404 without clear words is about: the backend does not have what the request refers to. Undefined if that is nothing. */
-function subjectOf404({ parentId, hasVendorItems }: Request): RefusalSubject | undefined {
+function subjectOf404({ parentId, hasVendorItems }: RequestParts): RefusalSubject | undefined {
   if (parentId !== "") return "parent";
   return hasVendorItems ? "items" : undefined;
 }
