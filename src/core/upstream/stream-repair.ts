@@ -59,7 +59,7 @@ interface CurrentPart {
 /** The role of an event that has the name of a terminal event, although its response is not finished. */
 const BEGINNING: EventRole = { is: "lifecycle" };
 
-/** The items by a name. A name that a relay gives to several items identifies none of them. */
+/** Items by one kind of name, such as their ids. A name that a relay gives to several items identifies none of them. */
 class UniqueNames {
   readonly #items = new Map<string, StreamedItem | "shared">();
 
@@ -93,7 +93,7 @@ export class StreamRepair {
   readonly #byId = new UniqueNames();
   readonly #byCall = new UniqueNames();
   readonly #byIndex = new Map<number, StreamedItem>();
-  /** The ids of the announced items, as the caller received them. */
+  /** The ids and the call ids of the announced items, as the caller received them. */
   readonly #ids = new Set<string>();
   readonly #callIds = new Set<string>();
   #current: CurrentPart | undefined;
@@ -187,6 +187,8 @@ export class StreamRepair {
     this.#begin();
     if (isFirst) this.#emitLifecycle("response.in_progress");
     this.#addTerminalItems(withTextAsItem(response, this.#items));
+    if (this.#items.some((item) => item.isDoubtful && !item.isEmpty))
+      throw contradiction("an item without an announcement");
     const itemStatus = status === "completed" ? "completed" : "incomplete";
     for (const item of this.#output) item.close(itemStatus);
     for (const item of this.#items) item.close(itemStatus);
@@ -229,7 +231,7 @@ export class StreamRepair {
   }
 
   #addLifecycle(type: string, response: JsonObject): void {
-    // Before the end, a relay may only have estimated or counted a part of the tokens.
+    // Before the end, a relay may have estimated the tokens, or counted only a part of them.
     const { usage: _, output: __, ...fields } = response;
     this.#response = mergeResponses(this.#response, fields);
     if (isFinalStatus(this.#response["status"])) this.#response["status"] = "in_progress";
@@ -343,11 +345,17 @@ export class StreamRepair {
         const { kind } = role;
         const { list, indexKey, textKey } = PART_FORMS[kind];
         const text = role.is === "text delta" ? deltaOf(data["delta"]) : data[textKey];
-        const target = typeof text === "string" ? this.#findOrCreate(data, role.itemType) : undefined;
+        if (typeof text !== "string") return;
+        const isDone = role.is === "text done";
+        const index = data[indexKey];
+        const isFinished = (item: StreamedItem): boolean =>
+          isDone && item.findFinishedPart(list, kind, index, text) !== undefined;
+        const target = this.#findOrCreate(data, role.itemType, isFinished);
         // The event that finished the item had its complete text.
-        if (typeof text !== "string" || target === undefined || target.isClosed) return;
-        const part = target.findPart(list, kind, data[indexKey]) ?? target.addPart(list, kind, data[indexKey]);
-        if (role.is === "text done") {
+        if (target === undefined || target.isClosed) return;
+        const found = isDone ? target.findFinishedPart(list, kind, index, text) : target.findPart(list, kind, index);
+        const part = found ?? target.addPart(list, kind, index);
+        if (isDone) {
           part.textDone = event;
           part.finals.push(text);
         } else {
@@ -363,8 +371,9 @@ export class StreamRepair {
         return;
       }
       case "arguments done": {
-        if (data["arguments"] !== undefined || data["input"] !== undefined || data["code"] !== undefined)
-          this.#findOrCreate(data, role.itemType)?.finishArguments(event);
+        if (data["arguments"] === undefined && data["input"] === undefined && data["code"] === undefined) return;
+        const isFinished = (item: StreamedItem): boolean => item.hasArguments(data);
+        this.#findOrCreate(data, role.itemType, isFinished)?.finishArguments(event);
         return;
       }
       case "annotation": {
@@ -391,14 +400,18 @@ export class StreamRepair {
     const { data } = event;
     const fields = objectOf(data["part"]);
     const isReasoning = list === "summary" || fields["type"] === "reasoning_text";
-    const target = this.#findOrCreate(data, isReasoning ? "reasoning" : "message");
-    if (target === undefined || target.isClosed) return;
-    const kind = kindOfPart(fields, list, target.type ?? "message");
+    const type = isReasoning ? "reasoning" : "message";
+    const kind = kindOfPart(fields, list, type);
     // Without a type, the part adds nothing to the events of its text.
     if (kind === undefined && textOf(fields["type"]) === "") return;
     const index = data[list === "summary" ? "summary_index" : "content_index"];
-    const found = target.findPart(list, kind, index);
+    const text = kind === undefined ? undefined : fields[PART_FORMS[kind].textKey];
+    const isFinished = (item: StreamedItem): boolean =>
+      is === "part done" && item.findFinishedPart(list, kind, index, textOf(text)) !== undefined;
+    const target = this.#findOrCreate(data, type, isFinished);
+    if (target === undefined || target.isClosed) return;
     if (is === "part added") {
+      const found = target.findPart(list, kind, index);
       // A duplicated or late event is about a part that is already known. Some relays give the same index to all parts.
       const isFinished = found !== undefined && (found.partDone !== undefined || found.textDone !== undefined);
       const isKnown =
@@ -409,22 +422,28 @@ export class StreamRepair {
       if (isKnown && !part.isClosed) part.addFields(fields);
       return;
     }
-    const part = found ?? target.addPart(list, kind, index);
+    const part = target.findFinishedPart(list, kind, index, textOf(text)) ?? target.addPart(list, kind, index);
     if (part.isClosed) return;
     part.partDone = event;
     part.addFields(fields);
-    const text = kind === undefined ? undefined : fields[PART_FORMS[kind].textKey];
     if (typeof text === "string") part.finals.push(text);
   }
 
   /**
    * Finds or creates the item that an event is about, and announces it as soon as possible.
+   * @param isFinished whether the event finishes something in an open item, although it has another id or index
    * @returns undefined if the event names an open item of another type, so that the event is ignored
    */
-  #findOrCreate(data: JsonObject, type: string): StreamedItem | undefined {
+  #findOrCreate(
+    data: JsonObject,
+    type: string,
+    isFinished: (item: StreamedItem) => boolean = () => false,
+  ): StreamedItem | undefined {
     const found = this.#find(data, type);
     if (found === undefined && this.#named(data)?.isClosed === false) return undefined;
-    const target = found ?? this.#create(type);
+    const open = this.#items.slice(-MAX_SEARCHED).findLast((item) => !item.isClosed && item.type === type);
+    const target = found ?? (open !== undefined && isFinished(open) ? open : this.#create(type));
+    if (found === undefined && target !== open) target.isDoubtful = open?.wasAdded === true;
     this.#identify(target, data, {});
     if (target.type === undefined) {
       target.type = type;
@@ -445,7 +464,7 @@ export class StreamRepair {
   /**
    * Finds the item that an event is about: by call id, by item id, by output index, or else the last open item of the type. No id or index
    * is reliable: some relays give an item another id in every event, or the same index to all items.
-   * @param isNew whether the event announces an item, which then is not one with another call id
+   * @param isNew whether the event announces an item; an item with another call id does not fit then
    * @returns undefined if no item fits
    */
   #find(data: JsonObject, type: string | undefined, item: JsonObject = {}, isNew = false): StreamedItem | undefined {
@@ -571,7 +590,7 @@ export class StreamRepair {
     this.#out.push(event);
   }
 
-  /** Returns upstream's call id, or another one if that is missing or belongs to another call: an output could not tell which call it is for. */
+  /** Returns upstream's call id, or another one if upstream's is missing or taken. An output names its call by this id alone. */
   #claimCallId(callId: string, fallback: string): string {
     const isUsed = this.#callIds.has(callId);
     const claimed = isUsed ? `call_${this.#random(ID_BYTES)}` : callId || fallback;
@@ -631,7 +650,7 @@ function mergeResponses(before: JsonObject | undefined, response: JsonObject): J
 }
 
 /**
- * Returns the text of a delta; undefined if it has none. Some relays send a number as a number, and some send a part with a `text`.
+ * Returns the text of a delta; undefined if it has none. Some relays send a number or a part with a `text` instead of a string.
  * @throws Problem upstream_invalid_response for any other value, because it may be text that would be lost
  */
 function deltaOf(delta: unknown): string | undefined {

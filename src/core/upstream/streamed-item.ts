@@ -20,7 +20,7 @@ export interface ItemStream {
   emit: (event: UpstreamEvent) => void;
   /** Returns upstream's id of an item, or a new id with this prefix if upstream's is missing, too long, or already used. */
   claimId: (id: string, prefix: string) => string;
-  /** Returns the call id, or else another one if it is empty or belongs to another call. @param fallback used if it is empty */
+  /** Returns upstream's call id; `fallback` if upstream's is empty; a new one if it belongs to another call. */
   claimCallId: (callId: string, fallback: string) => string;
   /** Adds the item to the output. Returns its output index. */
   claimIndex: (item: StreamedItem) => number;
@@ -46,6 +46,8 @@ export class StreamedItem {
   sentId = "";
   /** The first output index that upstream gave to the item. */
   upstreamIndex: number | undefined;
+  /** Whether the event that named this item first may have been about another item, which was open at that time. */
+  isDoubtful = false;
   /** Whether upstream sent `output_item.added` for the item. If it did not, the item is known from another event. */
   wasAdded = false;
   isClosed = false;
@@ -63,8 +65,8 @@ export class StreamedItem {
   #doneEvent: UpstreamEvent | undefined;
   /** The finished item: as the caller received it, then completed by the terminal response. Undefined until the item is closed. */
   #closed: JsonObject | undefined;
-  /** The call id that the caller received. */
-  #sentCallId = "";
+  /** The call id that the caller received; "" until the call is announced. */
+  #claimedCallId = "";
   /** The phase of a message when it was announced. It showed the caller whether the text belongs to the answer or is commentary. */
   #phase: unknown;
 
@@ -83,11 +85,17 @@ export class StreamedItem {
     return this.#textField("call_id");
   }
 
-  /** Whether an item is the same call under another call id. */
+  /** Whether an item has the name and the arguments of this call, so that only its call id may differ. */
   isSameCall(item: JsonObject): boolean {
     const form = this.#argumentsForm();
     if (form === undefined || textOf(item["name"]) !== this.#textField("name")) return false;
     return jsonTextOf(item[form.textKey]) === this.#arguments.toString();
+  }
+
+  /** Whether an event has the arguments of this call. */
+  hasArguments(data: JsonObject): boolean {
+    const form = this.#argumentsForm();
+    return form !== undefined && jsonTextOf(data[form.textKey]) === this.#arguments.toString();
   }
 
   get isEmpty(): boolean {
@@ -110,6 +118,7 @@ export class StreamedItem {
     if (event !== undefined && !this.wasAdded && this.text !== "" && !isAnswerMessage(item) && this.#stream.isLive)
       throw contradiction("late phase");
     this.wasAdded ||= event !== undefined;
+    if (event !== undefined) this.isDoubtful = false;
     this.#added = { ...withoutNulls(item), ...this.#added };
     this.announce(event);
   }
@@ -150,8 +159,8 @@ export class StreamedItem {
       if (item["content"] !== undefined) item["content"] = [];
     }
     if (CALLS.has(type)) {
-      this.#sentCallId = this.#stream.claimCallId(this.callId, this.id);
-      item["call_id"] = this.#sentCallId;
+      this.#claimedCallId = this.#stream.claimCallId(this.callId, this.id);
+      item["call_id"] = this.#claimedCallId;
       item["name"] = this.#textField("name");
     }
     const form = this.#argumentsForm();
@@ -174,6 +183,24 @@ export class StreamedItem {
           !part.isClosed &&
           (typeof upstreamIndex !== "number" || part.upstreamIndex === undefined),
       );
+  }
+
+  /**
+   * Finds the part that an event finishes. Some relays give these events another index than the deltas, but they repeat the text.
+   * @returns undefined if there is none
+   */
+  findFinishedPart(
+    list: List,
+    kind: PartKind | undefined,
+    upstreamIndex: unknown,
+    text: string,
+  ): StreamedPart | undefined {
+    const found = this.findPart(list, kind, upstreamIndex);
+    const last = this[list].at(-1);
+    if (found !== undefined || last === undefined || last.kind !== kind || last.isClosed || last.finals.length > 0)
+      return found;
+    const streamed = last.text.toString();
+    return streamed.startsWith(text) || text.startsWith(streamed) ? last : undefined;
   }
 
   /** Adds a part. @param event upstream's event that announces the part, if there is one */
@@ -287,6 +314,7 @@ export class StreamedItem {
   finish(item: JsonObject, type: string | undefined, event: UpstreamEvent): void {
     if (this.isClosed) return;
     this.type ??= type;
+    this.isDoubtful = false;
     this.#done = { ...this.#done, ...withoutNulls(item) };
     this.#doneEvent = event;
     this.announce();
@@ -308,6 +336,7 @@ export class StreamedItem {
   /** Adds the item of the terminal response. @throws Problem upstream_invalid_response if it contradicts what the caller has received */
   addTerminal(item: JsonObject, type: string | undefined): void {
     this.type ??= type;
+    this.isDoubtful = false;
     if (this.#closed !== undefined && isEqual(item, this.#closed)) return;
     this.#terminal = withoutNulls(item);
     if (this.#closed === undefined) return;
@@ -472,7 +501,7 @@ export class StreamedItem {
       if (!isEqual(item[list], values)) set(list, values);
     }
     if (this.type !== undefined && CALLS.has(this.type)) {
-      set("call_id", this.#sentCallId);
+      set("call_id", this.#claimedCallId);
       set("name", this.#textField("name"));
     }
     const form = this.#argumentsForm();
