@@ -190,6 +190,9 @@ const ORPHANS = [
   "Unexpected role 'tool' after role 'user'",
   "Tool result arrived, but its call was never made",
   "Cannot pair the function output with a call",
+  "Orphaned output",
+  "No such call",
+  "Unknown invocation",
 ];
 
 describe("a refusal of an output whose call was lost is about the call", () => {
@@ -363,9 +366,23 @@ describe("a refusal is about none of these", () => {
       "Internal error while loading previous_response_id",
       "Connection to resp_up9 lost",
       "no response",
+      "The tool call call_1 failed without a result",
+      "An error occurred: the reasoning of rs_1 has no end",
     ];
     errors.push(...failures.map((message) => ({ message, type: null })));
     expect(everywhere(errors, [500], Object.keys(PLACES))).toEqual([]);
+  });
+  test("if it says that the input is too long, or that an output must be short", () => {
+    const messages = [
+      "Input tokens exceed the limit of 8000 tokens. Shorten the conversation; its history is not cut.",
+      "Please reduce the length of the messages: no response fits into 8000 tokens",
+      "max_output_tokens must be at least 16",
+      "Structured outputs are not available here",
+    ];
+    const errors: Refusal[] = messages.map((message) => ({ message }));
+    for (const code of ["context_window_exceeded", "daily_quota_reached", "RequestTooLarge"])
+      errors.push(...named.map((message) => ({ message, code })));
+    expect(everywhere(errors, [400, 422])).toEqual([]);
   });
   test("if it is about another setting", () => {
     const errors: Refusal[] = [

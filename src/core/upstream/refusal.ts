@@ -44,10 +44,16 @@ const ACCOUNT =
   /permission|access|denied|forbidden|\bkeys?\b|\bplans?\b|tier|group|account|region|country|权限|无权|分组/i;
 const BALANCE = /quota|balance|credit|billing|余额|额度|欠费/i;
 const POLICY =
-  /content[\s_-]?(?:management[\s_-]?)?(?:policy|policies|filter)|usage polic|moderation|sensitive[\s_]words?|safety system|prompt blocked|\b\w+ policy(?: violation)?$/i;
+  /\bcontent (?:management )?(?:policy|policies|filter)|\busage polic|\bmoderation\b|\bsafety system\b|\bflagged\b|内容.{0,6}(?:审核|违规|安全)|敏感/i;
+/** Codes and types of errors about a limit or a policy, whatever else they name. */
+const LIMIT_CODE =
+  /quota|balance|credit|billing|rate ?limit|too many|throttl|context (?:length|window)|(?:prompt|input|request) too (?:long|large)|policy|moderation|content filter|sensitive|prompt blocked/i;
+/** Words about the length of the input or of the answer. */
+const LENGTH =
+  /\btokens?\b.{0,60}\b(?:limits?|exceed\w*|maximum)\b|\b(?:limits?|exceed\w*|maximum|reduce)\b.{0,60}\btokens?\b|\btoo (?:long|large)\b/i;
 /** Words of failures, which may have been paid if there is no HTTP error status. */
 const FAILURE =
-  /\bfail(?:ed|ure)\b.{0,20}\b(?:call|run|execut|generat|process)|\btimed? ?out\b|\binternal\b|\bserver (?:had|error)|\bcrash|\bconnection\b|\bunavailable\b|overload/i;
+  /\bfail\w*\b(?! to (?:decrypt|decode|deserialize|find|load|match|parse|resolve|validate|verify))|\berror occurred\b|\bagain later\b|\btimed? ?out\b|\binternal\b|\bserver (?:had|error)|\bcrash|\bconnection\b|\bunavailable\b|overload/i;
 /** Codes of errors about a part of the request that upstream does not store. */
 const OTHER_CODE = /image|file|audio|schema|function parameters|^(?:unsupported |unknown )?model\b(?! feature)|model$/i;
 
@@ -69,7 +75,10 @@ const ORDER =
 const TOOL = /tool|function|computer|shell|patch|approval|mcp|工具|函数/i;
 const PART_OF_CALL =
   /calls?\b|results?\b|outputs?\b|responses?\b|roles?\b|\bids?\b|invocations?\b|\buse\b|messages?\b|调用|结果|输出/i;
-const CALL_AND_OUTPUT = /\bcalls?\b.*\b(?:outputs?|results?)\b|\b(?:outputs?|results?)\b.*\bcalls?\b|\bcall ids?\b/is;
+const CALL_OR_OUTPUT = /\b(?:calls?|outputs?|invocations?)\b/i;
+/** The same nouns with another meaning. */
+const OTHER_OUTPUT =
+  /\bmax output\b|\b(?:structured|json) outputs?\b|\boutput (?:tokens?|formats?|modalit\w+|limits?|text)\b|\b(?:api|http) calls?\b|\bcall limits?\b/gi;
 /** Words about the tools that the request defines, or that the model supports. */
 const TOOL_DEFINITION =
   /\btools?(?:\[|\.\w)|\bschemas?\b|\b(?:tool|function) names?\b|\btool choice\b|\btool calls (?:parameter|option)\b|\bparallel tool|\bmax tool|\bdefin\w+|\bdeclar\w+|\b(?:tools?|(?:tool|function) (?:use|calls?|calling))\b.{0,20}\bnot support|\bsupport\w* (?:\w+ ){0,2}(?:tools?|function)\b/i;
@@ -106,7 +115,9 @@ export function refusalOf(status: number, fields: ErrorFields, body: JsonObject)
   if (OTHER_STATUSES.has(status)) return undefined;
   const error = errorTextsOf(fields, body);
   if (status === 200 && FAILURE.test(error.text)) return undefined;
-  if (error.words.some((text) => POLICY.test(text)) || (status === 403 && BALANCE.test(error.text))) return undefined;
+  const [message = "", ...codes] = error.words;
+  if (POLICY.test(message) || codes.some((text) => LIMIT_CODE.test(text))) return undefined;
+  if (status === 403 && BALANCE.test(error.text)) return undefined;
   const request = requestOf(body);
   const named = namedSubject(error, request, status === 200 ? MIN_ID_CHARS : 1);
   if (named !== undefined) return named;
@@ -165,7 +176,7 @@ function namedSubject(error: ErrorTexts, request: RequestParts, minIdChars: numb
 function subjectOfWords(status: number, error: ErrorTexts, request: RequestParts): RefusalSubject | undefined {
   const { param, text, words } = error;
   if (!INPUT_PARAM.test(param) || words.slice(1).some((code) => OTHER_CODE.test(code))) return undefined;
-  if (status === 403 && ACCOUNT.test(text)) return undefined;
+  if (LENGTH.test(text) || (status === 403 && ACCOUNT.test(text))) return undefined;
   if (words.some(isAboutReasoning)) return "items";
   const isAboutOther = words.some(isAboutOtherCall);
   if (request.hasOutputs && !isAboutOther && words.some(isAboutCall)) return "calls";
@@ -185,8 +196,9 @@ function isAboutItem(words: string): boolean {
   return EXTRA_KEY.test(words) && words.split(/[^a-z]+/).some((word) => word === "id" || word === "status");
 }
 
-function isAboutCall(words: string): boolean {
-  const isNamed = (TOOL.test(words) && PART_OF_CALL.test(words.replace(TOOL, ""))) || CALL_AND_OUTPUT.test(words);
+function isAboutCall(text: string): boolean {
+  const words = text.replace(OTHER_OUTPUT, "");
+  const isNamed = CALL_OR_OUTPUT.test(words) || (TOOL.test(words) && PART_OF_CALL.test(words.replace(TOOL, "")));
   return isNamed && (MISSING.test(words) || ORDER.test(words));
 }
 

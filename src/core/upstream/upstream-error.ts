@@ -327,7 +327,10 @@ function meaningOf(fault: UpstreamErrorInput, error: UpstreamError): Meaning {
   // only 403 can also be a refusal of the parent, a call or an item. An error with HTTP status 200 may be a failure.
   const isRefused = status === 501 || (status >= 400 && status < 500);
   const mayRefuse = isRefused ? named === undefined || named === FAILED : status === 200 && named === undefined;
-  if (mayRefuse && subjectOf(fault, error, 200) !== undefined) return REJECTED;
+  // With a failure's code, only clear words count.
+  const hasVagueStatus = named === FAILED && status !== 404 && status !== 501;
+  if (mayRefuse && subjectOf(fault, hasVagueStatus ? { ...error, status: 200 } : error, 200) !== undefined)
+    return REJECTED;
   // A status such as 503 or 429 is more exact than "server_error".
   if (named !== undefined && (named !== FAILED || !BY_STATUS.has(status))) return named;
   return meaningOfMessage(fault, error) ?? meaningOfStatus(status);
