@@ -192,7 +192,8 @@ describe("the end of a stream", () => {
     ["response.done", "completed"],
   ])("the response in %s is %s if it has no final status of its own", (type, status) => {
     expect(responseOf(createdEvent({ status: "in_progress" }), { type, response: {} })["status"]).toBe(status);
-    expect(responseOf(delta("a"), { type, response: { status: "in_progress" } })["status"]).toBe(status);
+    const usage = { input_tokens: 1, output_tokens: 1, total_tokens: 2 };
+    expect(responseOf(delta("a"), { type, response: { status: "in_progress", usage } })["status"]).toBe(status);
     expect(responseOf({ type, response: { status: "a status of tomorrow" } })["status"]).toBe(status);
     expect(responseOf(delta("a"), { type })["status"]).toBe(status);
   });

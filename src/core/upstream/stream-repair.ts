@@ -56,6 +56,13 @@ interface CurrentPart {
   id: Uint8Array;
 }
 
+/** The texts that a caller joins in the order in which it receives them. */
+const CHANNELS: Readonly<Record<string, "text" | "reasoning">> = {
+  [TEXT_DELTA]: "text",
+  "response.refusal.delta": "text",
+  "response.reasoning_summary_text.delta": "reasoning",
+};
+
 /** The role of an event that has the name of a terminal event, although its response is not finished. */
 const BEGINNING: EventRole = { is: "lifecycle" };
 
@@ -97,8 +104,8 @@ export class StreamRepair {
   readonly #ids = new Set<string>();
   readonly #callIds = new Set<string>();
   #current: CurrentPart | undefined;
-  /** The output index of the message whose text or refusal was sent last. */
-  #textIndex = 0;
+  /** The output index of the item whose text was sent last. Texts that arrive in another order than that of the output can't be joined. */
+  readonly #lastIndex = { text: 0, reasoning: 0 };
   #lastNumber: number | undefined;
   #lastFrame: Frame | undefined;
   /** Whether the current event has a smaller sequence number than the one before it. */
@@ -198,7 +205,7 @@ export class StreamRepair {
       ...known,
       created_at: unixSeconds(known["created_at"], this.#now),
       status,
-      output: this.#output.map((item) => item.value()),
+      output: this.#orderedOutput().map((item) => item.value()),
     };
     const type = status === "completed" || !isFinalStatus(status) ? "response.completed" : "response.incomplete";
     out.push({ type, data: { type, response: complete }, frame: undefined });
@@ -225,9 +232,14 @@ export class StreamRepair {
       return isRecord(response) && (isKnown || isEmpty) && itemsOf(response).length === 0 ? undefined : own;
     }
     if (own !== undefined) return own;
+    // A terminal event without a response ends the stream only after some output.
+    if (!isRecord(response)) return this.hasOutput && !isAboutItem(data) ? byType : undefined;
     // The event's name is not enough: the event may be about an item, or about a response that has only begun.
-    const isOfItem = ["item", "part", "delta", "item_id", "output_index"].some((key) => data[key] !== undefined);
-    return isOfItem || isUnfinished ? undefined : byType;
+    const { usage, incomplete_details: details } = response;
+    const hasReason = isRecord(details) && textOf(details["reason"]) !== "";
+    const hasOnlyName = byType !== "completed" && status === "in_progress" && !isRecord(usage) && !hasReason;
+    if (isAboutItem(data) || isUnfinished || hasOnlyName) return undefined;
+    return hasReason && byType === "completed" ? "incomplete" : byType;
   }
 
   #addLifecycle(type: string, response: JsonObject): void {
@@ -564,7 +576,7 @@ export class StreamRepair {
       }
     }
     let hasNewText = false;
-    for (const item of terminal) {
+    for (const [position, item] of terminal.entries()) {
       const type = typeOfItem(item);
       if (type === undefined) continue;
       const found = matches.get(item);
@@ -575,17 +587,37 @@ export class StreamRepair {
         else if (hasNewText && found.text !== "" && this.#isLive) throw contradiction("order");
       }
       const target = found ?? this.#create(type);
+      target.terminalIndex = position;
       this.#identify(target, {}, item);
       target.addTerminal(item, type);
     }
   }
 
+  /** Returns the items in the terminal response's order, if it has all of them. @throws Problem if the caller has texts in another order */
+  #orderedOutput(): StreamedItem[] {
+    const positions = this.#output.map((item) => item.terminalIndex);
+    if (positions.every((position, at) => position !== undefined && position >= (positions[at - 1] ?? 0)))
+      return this.#output;
+    if (!this.#isLive) {
+      if (positions.includes(undefined)) return this.#output;
+      return this.#output.toSorted((a, b) => (a.terminalIndex ?? 0) - (b.terminalIndex ?? 0));
+    }
+    let last = -1;
+    for (const { text, terminalIndex = last } of this.#output) {
+      if (text === "") continue;
+      if (terminalIndex < last) throw contradiction("order");
+      last = terminalIndex;
+    }
+    return this.#output;
+  }
+
   #emit(event: UpstreamEvent): void {
     const { type, data } = event;
-    if (this.#isLive && (type === TEXT_DELTA || type === "response.refusal.delta")) {
+    const channel = this.#isLive ? CHANNELS[type] : undefined;
+    if (channel !== undefined) {
       const index = Number(data["output_index"]);
-      if (index < this.#textIndex && data["delta"] !== "") throw contradiction("order");
-      this.#textIndex = index;
+      if (index < this.#lastIndex[channel] && data["delta"] !== "") throw contradiction("order");
+      this.#lastIndex[channel] = index;
     }
     this.#out.push(event);
   }
@@ -659,6 +691,10 @@ function deltaOf(delta: unknown): string | undefined {
   if (typeof delta === "number" || typeof delta === "bigint") return String(delta);
   if (isRecord(delta) && typeof delta["text"] === "string") return delta["text"];
   throw contradiction("a delta that is not text");
+}
+
+function isAboutItem(data: JsonObject): boolean {
+  return ["item", "part", "delta", "item_id", "output_index"].some((key) => data[key] !== undefined);
 }
 
 /** Removes the response and its id from an event about an item. Some relays put a part of the response into every event. */
