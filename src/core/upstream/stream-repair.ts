@@ -31,6 +31,8 @@ export interface RepairOptions {
   random: (bytes: number) => string;
   /** The current time in Unix seconds, for a response without a valid `created_at`. */
   now: number;
+  /** The fewest characters of an item id that may be unique. A shorter id is replaced. Default: 1 */
+  minIdChars?: number;
   /**
    * Which deltas the caller receives while they arrive: those of texts (`text`), those of texts and arguments (`all`), or none (undefined).
    * A text that was sent can't be replaced, so a finished text that contradicts it is an error. See merge-text.ts for all other cases.
@@ -56,7 +58,7 @@ interface CurrentPart {
   id: Uint8Array;
 }
 
-/** The texts that a caller joins in the order in which it receives them. */
+/** The events whose deltas a caller joins into one text, in the order in which they arrive. */
 const CHANNELS: Readonly<Record<string, "text" | "reasoning">> = {
   [TEXT_DELTA]: "text",
   "response.refusal.delta": "text",
@@ -84,6 +86,7 @@ class UniqueNames {
 export class StreamRepair {
   readonly #random: (bytes: number) => string;
   readonly #now: number;
+  readonly #minIdChars: number;
   readonly #isLive: boolean;
   readonly #itemStream: ItemStream;
   /** Receives the events that the current call of `push` or `finish` emits. */
@@ -104,7 +107,7 @@ export class StreamRepair {
   readonly #ids = new Set<string>();
   readonly #callIds = new Set<string>();
   #current: CurrentPart | undefined;
-  /** The output index of the item whose text was sent last. Texts that arrive in another order than that of the output can't be joined. */
+  /** The output index of the item whose text was sent last. A text of an earlier item could not be joined in the order of the output. */
   readonly #lastIndex = { text: 0, reasoning: 0 };
   #lastNumber: number | undefined;
   #lastFrame: Frame | undefined;
@@ -114,8 +117,9 @@ export class StreamRepair {
   #isInOrder = true;
   #size = 0;
 
-  constructor({ random, now, live }: RepairOptions) {
+  constructor({ random, now, live, minIdChars = 1 }: RepairOptions) {
     this.#random = random;
+    this.#minIdChars = minIdChars;
     this.#now = now;
     this.#isLive = live !== undefined;
     this.#itemStream = {
@@ -576,7 +580,7 @@ export class StreamRepair {
       }
     }
     let hasNewText = false;
-    for (const [position, item] of terminal.entries()) {
+    for (const item of terminal) {
       const type = typeOfItem(item);
       if (type === undefined) continue;
       const found = matches.get(item);
@@ -587,28 +591,24 @@ export class StreamRepair {
         else if (hasNewText && found.text !== "" && this.#isLive) throw contradiction("order");
       }
       const target = found ?? this.#create(type);
-      target.terminalIndex = position;
       this.#identify(target, {}, item);
       target.addTerminal(item, type);
     }
   }
 
-  /** Returns the items in the terminal response's order, if it has all of them. @throws Problem if the caller has texts in another order */
+  /** Returns the items in the order of upstream's indexes, if they differ. @throws Problem if the caller has texts in another order */
   #orderedOutput(): StreamedItem[] {
-    const positions = this.#output.map((item) => item.terminalIndex);
-    if (positions.every((position, at) => position !== undefined && position >= (positions[at - 1] ?? 0)))
-      return this.#output;
-    if (!this.#isLive) {
-      if (positions.includes(undefined)) return this.#output;
-      return this.#output.toSorted((a, b) => (a.terminalIndex ?? 0) - (b.terminalIndex ?? 0));
-    }
-    let last = -1;
-    for (const { text, terminalIndex = last } of this.#output) {
-      if (text === "") continue;
-      if (terminalIndex < last) throw contradiction("order");
-      last = terminalIndex;
-    }
-    return this.#output;
+    const output = this.#output;
+    const indexes = output.map(({ upstreamIndex }) => upstreamIndex);
+    const isInOrder = indexes.every((index, at) => index !== undefined && index >= (indexes[at - 1] ?? 0));
+    // Some relays give the same index to several items.
+    if (isInOrder || indexes.includes(undefined) || new Set(indexes).size < indexes.length) return output;
+    const ordered = output.toSorted((a, b) => (a.upstreamIndex ?? 0) - (b.upstreamIndex ?? 0));
+    if (!this.#isLive) return ordered;
+    const texts = (items: readonly StreamedItem[]): StreamedItem[] => items.filter(({ text }) => text !== "");
+    const sent = texts(output);
+    if (texts(ordered).some((item, at) => item !== sent[at])) throw contradiction("order");
+    return output;
   }
 
   #emit(event: UpstreamEvent): void {
@@ -631,7 +631,7 @@ export class StreamRepair {
   }
 
   #claimId(id: string, prefix: string): string {
-    const isUsable = id !== "" && id.length <= MAX_ID_CHARS && !this.#ids.has(id);
+    const isUsable = id.length >= this.#minIdChars && id.length <= MAX_ID_CHARS && !this.#ids.has(id);
     const claimed = isUsable ? id : `${prefix}_${this.#random(ID_BYTES)}`;
     this.#ids.add(claimed);
     return claimed;
@@ -652,8 +652,8 @@ export class StreamRepair {
  * Completes a response that was not streamed.
  * @returns the complete response, or the error if it failed
  */
-export function repairResponse(response: JsonObject, { random, now }: Pick<RepairOptions, "random" | "now">): Terminal {
-  const repair = new StreamRepair({ random, now, live: undefined });
+export function repairResponse(response: JsonObject, options: Omit<RepairOptions, "live">): Terminal {
+  const repair = new StreamRepair({ ...options, live: undefined });
   if (response["status"] === "failed")
     return { kind: "error", body: response, hasOutput: itemsOf(response).length > 0, response };
   return repair.finish(response, textOf(response["status"]) || "completed", []);

@@ -46,8 +46,6 @@ export class StreamedItem {
   sentId = "";
   /** The first output index that upstream gave to the item. */
   upstreamIndex: number | undefined;
-  /** The item's position in the terminal response. */
-  terminalIndex: number | undefined;
   /** Whether the event that named this item first may have been about another item, which was open at that time. */
   isDoubtful = false;
   /** Whether upstream sent `output_item.added` for the item. If it did not, the item is known from another event. */
@@ -323,7 +321,7 @@ export class StreamedItem {
     if (this.isAnnounced && !this.#isHollow()) this.close("completed");
   }
 
-  /** Whether no event has had the finished content yet. Other items than messages and calls need none, once they are finished. */
+  /** Whether no event has had the finished content yet. Only messages, calls, and reasoning items that are in progress need any. */
   #isHollow(): boolean {
     if (this.isEmpty && this.#done["status"] === "in_progress" && this.type === "reasoning") return true;
     if (this.type === "message") {
