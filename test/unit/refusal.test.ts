@@ -118,6 +118,11 @@ test("words about stored conversations are about the parent, if they name nothin
     "Conversation state is not available on this channel",
     "Prediction history node not found while attempting to build chat history chain",
     "Parent response is missing",
+    "Cannot continue: unknown parent",
+    "Stored responses are disabled",
+    "Responses can't be chained",
+    "Unable to retrieve the response to continue",
+    "Context not found",
     "Session expired",
     "Multi-turn continuation is not supported on this channel",
     "该响应不存在或已过期",
@@ -190,6 +195,10 @@ const ORPHANS = [
   "Unexpected role 'tool' after role 'user'",
   "Tool result arrived, but its call was never made",
   "Cannot pair the function output with a call",
+  "tool role messages need an assistant message that has tool_calls",
+  "An output for a function that nobody called",
+  "function_call_output references a nonexistent call",
+  "messages 参数非法：tool 角色前缺少 tool_calls",
   "Orphaned output",
   "No such call",
   "Unknown invocation",
@@ -215,10 +224,14 @@ describe("a refusal of an output whose call was lost is about the call", () => {
       }
   });
   test("by the output's place in the input", () => {
-    const errors = ["input[1]", "input.1", "input[1].call_id", "input.list[union][1].call_id"].flatMap((path) => [
-      { message: "Invalid.", param: path },
-      { message: `Invalid '${path}'.` },
-    ]);
+    const errors = [
+      "input[1]",
+      "input.1",
+      "input[1].call_id",
+      "input.list[union][1].call_id",
+      "/input/1/call_id",
+      "$.input[1]",
+    ].flatMap((path) => [{ message: "Invalid.", param: path }, { message: `Invalid '${path}'.` }]);
     expect(escapes("calls", continued([USER, OUTPUT]), errors, [400, 422])).toEqual([]);
   });
   test("but not if the request has no output, or continues nothing", () => {
@@ -291,6 +304,9 @@ describe("a refusal of items is about items", () => {
         "unrecognized field 'encrypted_content'",
         "messages.1.content.0: Invalid `signature` in `thinking` block",
         "item reference not supported",
+        "Item ids must be unique",
+        "Extra inputs are not permitted",
+        "推理内容无效",
         "Extra fields: id, status",
         "Unknown item type: reasoning",
         "Input should be a valid string",

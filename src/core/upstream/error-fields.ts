@@ -34,6 +34,8 @@ const MESSAGES = [
   "reason",
   "title",
 ] as const;
+/** The names of the field that is at fault, or of its path. */
+const PARAMS = ["param", "parameter", "loc", "field", "fields", "pointer", "target", "property"] as const;
 const STATUSES = ["status", "status_code", "statusCode", "code"] as const;
 
 /** Google's names of statuses, which relays pass on as `status` or `code`. */
@@ -82,29 +84,34 @@ function fieldsIn(value: unknown, depth: number): FoundFields {
 }
 
 function fieldsOfRecord(error: JsonObject, depth: number): FoundFields {
-  const violation = violationIn(error);
   const own: FoundFields = withoutEmpty({
     code: codeOf(error),
     type: EVENT_TYPE.test(textOf(error["type"])) ? "" : textOf(error["type"]),
-    param:
-      textOf(error["param"]) ||
-      pathOf(error["loc"]) ||
-      pathOf(error["path"]) ||
-      textOf(error["field"]) ||
-      violation.param,
-    message: MESSAGES.map((name) => textOf(error[name])).find((text) => text !== "") ?? violation.message,
+    param: fieldIn(error),
+    message: [error, ...violationsIn(error)]
+      .flatMap((place) => MESSAGES.map((name) => textOf(place[name])))
+      .find((text) => text !== ""),
     status: statusOf(error),
   });
   return { ...own, ...wrappedFields(error, depth) };
 }
 
-/** Reads a field and its description from the details of Google's errors, whose message may not name the field. Both are "" if missing. */
-function violationIn({ details }: JsonObject): { param: string; message: string } {
-  const violations = recordsOf(details)
-    .slice(0, MAX_ENTRIES)
-    .flatMap((detail) => recordsOf(detail["fieldViolations"]));
-  const [first = {}] = violations;
-  return { param: textOf(first["field"]), message: textOf(first["description"]) };
+/** Returns the path of the field that an error names, also in its details; "" if it names none. */
+function fieldIn(error: JsonObject): string {
+  const { details, source } = error;
+  const places = [error, details, source, ...violationsIn(error), ...recordsOf(details)].slice(0, MAX_ENTRIES);
+  for (const place of places.filter(isRecord)) {
+    const paths = PARAMS.map((name) => textOf(place[name]) || pathOf(place[name]));
+    // A `path` in text is likely to be that of the URL.
+    const path = [...paths, pathOf(place["path"])].find((text) => text !== "");
+    if (path !== undefined) return path;
+  }
+  return "";
+}
+
+/** Returns the violations in the details of Google's errors, whose message may not name the field. */
+function violationsIn({ details }: JsonObject): JsonObject[] {
+  return recordsOf(details).flatMap((detail) => recordsOf(detail["fieldViolations"]));
 }
 
 /** Reads the error inside another error. */

@@ -61,27 +61,27 @@ const PARENT = /previous[\s_-]?response|\bresp_\w/i;
 const PARENT_PARAM = /^(?:response|conversation|session|parent)[_-]?id$/i;
 /** Words for a conversation in upstream's storage. */
 const STORED =
-  /\b(?:responses?|conversations?|sessions?|threads?|histor(?:y|ies)|chains?|chaining|state|stateful|stateless|turns?|multi-?turns?|continuations?)\b|会话|对话|上下文|响应/i;
+  /\b(?:responses?|conversations?|sessions?|threads?|histor(?:y|ies)|chains?|chaining|state|stateful|stateless|turns?|multi-?turns?|continu\w+|contexts?|parents?|stored?|stores)\b|会话|对话|上下文|响应/i;
 /** The same nouns with another meaning. */
 const OTHER_STORED =
   /\bresponses? (?:formats?|modalit\w+|schemas?|mime\w*)|\bresponses (?:api|endpoint)|\/responses\b/gi;
 /** Words for the lack of something, or for something that upstream can't use. */
 const MISSING =
-  /\b(?:no|not|can ?not|none|never|nothing|stateless|missing|absent|lost|gone|expired|invalid|without|dangling|stray|orphan\w*|mismatch\w*|un(?:known|matched|expected|recogni[sz]ed|resolved|paired|available|supported|associated|verified))\b|n['’]t\b|未|没有|找不到|不存在|不支持|无效|过期/i;
+  /\b(?:no|not|can ?not|none|never|nothing|stateless|missing|absent|lost|gone|expired|invalid|without|unable|disabled|fail\w*|non-?exist\w*|dangling|stray|orphan\w*|mismatch\w*|un(?:known|matched|expected|recogni[sz]ed|resolved|paired|available|supported|associated|verified))\b|未|没有|找不到|不存在|不支持|无效|过期/i;
 /** The order that a backend requires between a call and its output. */
 const ORDER =
   /\b(?:before|after|prior|previous|earlier|pending|immediately|must|should|require[sd]?|expect\w*|ensure|equal|preced\w*|preceed\w*|follow\w*|origin\w*|correspond\w*|match\w*|belongs?)\b|对应/i;
 
 const TOOL = /tool|function|computer|shell|patch|approval|mcp|工具|函数/i;
 const PART_OF_CALL =
-  /calls?\b|results?\b|outputs?\b|responses?\b|roles?\b|\bids?\b|invocations?\b|\buse\b|messages?\b|调用|结果|输出/i;
+  /calls?\b|results?\b|outputs?\b|responses?\b|roles?\b|\bids?\b|invocations?\b|\buse\b|messages?\b|turns?\b|角色|消息|调用|结果|输出/i;
 const CALL_OR_OUTPUT = /\b(?:calls?|outputs?|invocations?)\b/i;
 /** The same nouns with another meaning. */
 const OTHER_OUTPUT =
   /\bmax output\b|\b(?:structured|json) outputs?\b|\boutput (?:tokens?|formats?|modalit\w+|limits?|text)\b|\b(?:api|http) calls?\b|\bcall limits?\b/gi;
 /** Words about the tools that the request defines, or that the model supports. */
 const TOOL_DEFINITION =
-  /\btools?(?:\[|\.\w)|\bschemas?\b|\b(?:tool|function) names?\b|\btool choice\b|\btool calls (?:parameter|option)\b|\bparallel tool|\bmax tool|\bdefin\w+|\bdeclar\w+|\b(?:tools?|(?:tool|function) (?:use|calls?|calling))\b.{0,20}\bnot support|\bsupport\w* (?:\w+ ){0,2}(?:tools?|function)\b/i;
+  /\btools?(?:\[|\.\w)|\bschemas?\b|\b(?:tool|function) names?\b|\btool choice\b|\btool calls (?:parameter|option)\b|\bparallel tool|\b(?:max|many) tool|\bdefin\w+|\bdeclar\w+|\b(?:tools?|(?:tool|function) (?:use|calls?|calling))\b.{0,20}\bnot support|\bsupport\w* (?:\w+ ){0,2}(?:tools?|function)\b/i;
 const TOOL_PARAM = /^(?:tools?|functions?|tool_choice|parallel_tool_calls|max_tool_calls)\b/i;
 /** A call without its output, which the caller must send. */
 const OPEN_CALL =
@@ -90,12 +90,11 @@ const OPEN_CALL =
 /** The id of an item, which a request that continues a response does not have to contain. */
 const ITEM_ID = /(?<![A-Za-z])(?:rs|msg|fc|ctc|ws)_\w/;
 const ITEM_CODE = /^(?:invalid encrypted content|(?:input )?item not found|invalid item reference)$/i;
-const ITEM_WORDS = /reasoning|encrypted|decrypt|thinking|\bitem ?reference\b/i;
+const ITEM_WORDS = /reasoning|encrypted|decrypt|thinking|\bitem ?reference\b|推理|思考|加密|解密/i;
 /** Names of settings that contain the same words. */
 const REASONING_SETTING =
   /\breasoning\.\w+|\b(?:enable |max )?(?:reasoning|thinking)[ .](?:efforts?|budgets?|config|modes?|levels?|tokens|summary parameter)(?:[. ]tokens)?\b|\benable thinking\b/gi;
-const INPUT_ITEM = /\bitems?\b|\binput should be\b|\bsignatures?\b/i;
-const ITEM_FAULT = /input should be|duplicate|required/i;
+const INPUT_ITEM = /\bitems?\b|\binput should be\b|\bsignatures?\b|\bextra (?:inputs?|fields?|keys?)\b|签名/i;
 const EXTRA_KEY =
   /\b(?:extra|additional|unknown|unrecogni[sz]ed|unexpected|unsupported|invalid)\b.{0,20}\b(?:fields?|keys?|propert\w+|parameters?|arguments?|inputs?|attributes?)\b/i;
 const KEY_OF_ITEM = new Set([...VENDOR_KEYS, "summary", "encrypted_content"]);
@@ -125,14 +124,19 @@ export function refusalOf(status: number, fields: ErrorFields, body: JsonObject)
   return subjectOfWords(status, error, request) ?? (status === 404 ? subjectOf404(request) : undefined);
 }
 
-function errorTextsOf({ code, type, param, message }: ErrorFields, { model }: JsonObject): ErrorTexts {
+function errorTextsOf({ code, type, param: path, message }: ErrorFields, { model }: JsonObject): ErrorTexts {
+  // The beginnings of JSON pointers and JSONPath.
+  const param = path.replace(/^[#$/.]+/, "");
   const cut = message.slice(0, MAX_MESSAGE_CHARS);
   return {
     param,
     text: `${param} ${cut}`,
     // A code in camel case, such as `PreviousResponseNotFound`, has words too.
     words: [cut, ...[code, type].map((text) => text.slice(0, 200).replace(/([a-z])([A-Z])/g, "$1 $2"))].map((text) =>
-      text.replace(/[_'"`]+/g, " ").replace(/ {2,}/g, " "),
+      text
+        .replace(/n['’]t\b/gi, " not")
+        .replace(/[_'"`]+/g, " ")
+        .replace(/ {2,}/g, " "),
     ),
     model: textOf(model),
   };
@@ -191,15 +195,14 @@ function isAboutReasoning(words: string): boolean {
 }
 
 function isAboutItem(words: string): boolean {
-  if (INPUT_ITEM.test(words) && (MISSING.test(words) || ITEM_FAULT.test(words)) && !/\bschemas?\b/i.test(words))
-    return true;
+  if (INPUT_ITEM.test(words) && !/\bschemas?\b/i.test(words)) return true;
   return EXTRA_KEY.test(words) && words.split(/[^a-z]+/).some((word) => word === "id" || word === "status");
 }
 
 function isAboutCall(text: string): boolean {
   const words = text.replace(OTHER_OUTPUT, "");
-  const isNamed = CALL_OR_OUTPUT.test(words) || (TOOL.test(words) && PART_OF_CALL.test(words.replace(TOOL, "")));
-  return isNamed && (MISSING.test(words) || ORDER.test(words));
+  if (TOOL.test(words) && PART_OF_CALL.test(words.replace(TOOL, ""))) return true;
+  return CALL_OR_OUTPUT.test(words) && (MISSING.test(words) || ORDER.test(words));
 }
 
 function isAboutOtherCall(words: string): boolean {
@@ -262,8 +265,8 @@ function* pathsIn(
   text: string,
   items: readonly JsonObject[],
 ): Generator<{ item: JsonObject | undefined; key: string }> {
-  for (const [, path = ""] of text.matchAll(/\binput([.[][\w.[\]-]*)/g)) {
-    const at = /(?:^|[.[])(\d{1,6})(?=$|[.\]])/.exec(path)?.[1];
-    yield { item: at === undefined ? undefined : items[Number(at)], key: /\.(\w+)\.?$/.exec(path)?.[1] ?? "" };
+  for (const [, path = ""] of text.matchAll(/\binput([.[/][\w.[\]/-]*)/g)) {
+    const at = /[.[/](\d{1,6})(?=$|[.\]/])/.exec(path)?.[1];
+    yield { item: at === undefined ? undefined : items[Number(at)], key: /[./](\w+)\.?$/.exec(path)?.[1] ?? "" };
   }
 }
