@@ -168,6 +168,11 @@ describe("an error in another form", () => {
     ["an error with a field", { field: "store", message: "No." }, { param: "store", message: "No." }],
     ["an error with a pointer", { source: { pointer: "/store" }, message: "No." }, { param: "/store", message: "No." }],
     ["details with a field", { details: [{ field: "store" }], message: "No." }, { param: "store", message: "No." }],
+    [
+      "lists of messages by field",
+      { title: "Validation failed.", status: 400, errors: { store: ["Unknown."] } },
+      { status: 400, param: "store", message: "Validation failed." },
+    ],
     ["a URL's path", { status: 404, error: "Not Found", path: "/v1/responses" }, { status: 404, message: "Not Found" }],
     ["a page", "<!DOCTYPE html><title>502</title>", {}],
     ["a complete response", { id: "resp_1", object: "response", status: "completed", output: [], error: null }, {}],

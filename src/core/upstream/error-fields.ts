@@ -106,7 +106,9 @@ function fieldIn(error: JsonObject): string {
     const path = [...paths, pathOf(place["path"])].find((text) => text !== "");
     if (path !== undefined) return path;
   }
-  return "";
+  // Some frameworks list the messages of each field.
+  const lists = isRecord(error["errors"]) ? Object.entries(error["errors"]).slice(0, MAX_ENTRIES) : [];
+  return lists.find(([, messages]) => Array.isArray(messages))?.[0] ?? "";
 }
 
 /** Returns the violations in the details of Google's errors, whose message may not name the field. */
