@@ -3,6 +3,7 @@
 import type { JsonObject } from "../core/lib/json.ts";
 import { Problem } from "../core/lib/problem.ts";
 import type { EventBatch } from "../core/upstream/event.ts";
+import { MIN_UNIQUE_ID_CHARS } from "../core/turns/indexed-item.ts";
 import { repairResponse, type RepairOptions, type Terminal } from "../core/upstream/stream-repair.ts";
 import { paidAfterOutput } from "../core/upstream/upstream-body.ts";
 import type { Deps } from "../deps.ts";
@@ -52,6 +53,8 @@ export interface UpstreamCall {
   stream: boolean;
   /** Which deltas the caller receives while they arrive. */
   live: RepairOptions["live"];
+  /** Whether later requests may refer to the answer's items, whose ids must then be unique. */
+  indexesItems: boolean;
   /** Whether to wait and call again, once, if upstream is busy and asks for a wait of at most 5 s. */
   retryIfBusy: boolean;
   /** Whether the caller is restricted, which limits each event to 1 MiB. */
@@ -62,13 +65,16 @@ export interface UpstreamCall {
 }
 
 /**
- * Opens a call, and if necessary repeats it with another model or after a wait.
+ * Opens a call, and if necessary repeats it with another model, after a wait or with another body.
+ * @param repair returns the body to use instead after an unpaid refusal; undefined if the refusal can't be avoided so
  * @throws Problem for upstream's error; `details.paid` tells whether the call may have been paid
  */
 export async function openWithFallback(
   deps: Deps,
-  { body, models, retryIfBusy, ...call }: UpstreamCall,
+  { body: firstBody, models, retryIfBusy, ...call }: UpstreamCall,
+  repair: (refusal: Problem) => JsonObject | undefined = () => undefined,
 ): Promise<OpenedCall> {
+  let body = firstBody;
   let hasWaited = false;
   for (let at = 0; ;) {
     try {
@@ -80,7 +86,11 @@ export async function openWithFallback(
       else if (retryIfBusy && !hasWaited && isBusy(error) && waitS !== undefined && waitS <= MAX_WAIT_S) {
         hasWaited = true;
         await deps.sleep(waitS * 1_000);
-      } else throw error;
+      } else {
+        const repaired = repair(error);
+        if (repaired === undefined) throw error;
+        body = repaired;
+      }
       countRepeatedCall(call.logFields);
     }
   }
@@ -113,19 +123,19 @@ export async function readCompleteResponse(
 async function open(
   deps: Deps,
   body: JsonObject & { model: string },
-  { stream, live, isRestricted, signal }: Pick<UpstreamCall, "stream" | "live" | "isRestricted" | "signal">,
+  { stream, live, indexesItems, isRestricted, signal }: Omit<UpstreamCall, "body" | "models" | "retryIfBusy">,
 ): Promise<OpenedCall> {
   const { model } = body;
-  const { random } = deps;
   const now = Math.floor(deps.now() / 1_000);
+  const options = { random: deps.random, now, minIdChars: indexesItems ? MIN_UNIQUE_ID_CHARS : 1 };
   const reply = await deps.upstream.create(body, stream, signal, isRestricted ? RESTRICTED_EVENT_BYTES : undefined);
   if (reply.kind === "response")
     return {
       kind: "whole",
       model,
-      response: readTerminal(deps, repairResponse(reply.response, { random, now }), body),
+      response: readTerminal(deps, repairResponse(reply.response, options), body),
     };
-  const reader = new EventReader(reply.stream, { random, now, live });
+  const reader = new EventReader(reply.stream, { ...options, live });
   const buffered: EventsAndEnd[] = [];
   // The first events only announce the response. A backend may refuse the request after them.
   let batch = await reader.next();

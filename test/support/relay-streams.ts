@@ -115,7 +115,7 @@ function finishedItem(plan: ItemPlan, index: number, status: string): JsonObject
   switch (plan.kind) {
     case "message":
       return {
-        id: `msg_${index}f`,
+        id: `msg_${index}f000000000000000000`,
         type: "message",
         status,
         role: "assistant",

@@ -35,15 +35,24 @@ test("any text is decoded to an item, to null for an item that is left out, or t
 });
 
 test("a record contains the item in its portable form", () => {
-  const [entry] = itemRecords(OWNER, "resp_1", { output: [message("msg_1")] });
-  expect(entry?.[0]).toBe(itemKey(OWNER, "msg_1"));
+  const [entry] = itemRecords(OWNER, "resp_1", { output: [message(`msg_${"1".repeat(16)}`)] });
+  expect(entry?.[0]).toBe(itemKey(OWNER, `msg_${"1".repeat(16)}`));
   expect(decodeItem(entry?.[1] ?? null)).toEqual({ type: "message", role: "assistant", content: "Hi" });
 });
 
 test("an answer has at most 50 records, each of at most 1 MiB", () => {
-  const many = Array.from({ length: 60 }, (_, at) => message(`msg_${at}`));
+  const many = Array.from({ length: 60 }, (_, at) => message(`msg_${"0".repeat(16)}${at}`));
   expect(itemRecords(OWNER, "resp_1", { output: many }).size).toBe(50);
-  expect(itemRecords(OWNER, "resp_1", { output: [message("msg_1", "x".repeat(1_100_000))] }).size).toBe(0);
+  const large = message(`msg_${"1".repeat(16)}`, "x".repeat(1_100_000));
+  expect(itemRecords(OWNER, "resp_1", { output: [large] }).size).toBe(0);
+});
+
+test("an item with a short id is not indexed, because a relay may give the id to items of other conversations", () => {
+  expect(itemRecords(OWNER, "resp_1", { output: [message("msg_0")] }).size).toBe(0);
+  const leftOut = { type: "reasoning", id: "thought-7", summary: [] };
+  expect([...itemRecords(OWNER, "resp_1", { output: [leftOut] }).values()].map((text) => decodeItem(text))).toEqual([
+    null,
+  ]);
 });
 
 describe("recent items", () => {

@@ -10,18 +10,29 @@ import type { JsonObject } from "../support/relay-streams.ts";
 
 const REASONING = { id: "rs_1", type: "reasoning", summary: [], encrypted_content: "sealed" };
 const MESSAGE = {
-  id: "msg_1",
+  id: "msg_10000000000000000",
   type: "message",
   role: "assistant",
   status: "completed",
   content: [{ type: "output_text", text: "Let me look.", annotations: [] }],
 };
 const SEARCH = { id: "ws_1", type: "web_search_call", status: "completed", action: { type: "search", query: "x" } };
-const CUSTOM = { id: "ctc_1", type: "custom_tool_call", call_id: "call_2", name: "g", input: "x", status: "completed" };
+const CUSTOM = {
+  id: "ctc_10000000000000000",
+  type: "custom_tool_call",
+  call_id: "call_2",
+  name: "g",
+  input: "x",
+  status: "completed",
+};
 const CALL = { id: "fc_1", type: "function_call", call_id: "call_1", name: "f", arguments: "{}", status: "completed" };
 const OUTPUT = { type: "function_call_output", call_id: "call_1", output: "sunny" };
 const CUSTOM_OUTPUT = { type: "custom_tool_call_output", call_id: "call_2", output: "y" };
-const ANSWER = { ...MESSAGE, id: "msg_2", content: [{ type: "output_text", text: "It is sunny.", annotations: [] }] };
+const ANSWER = {
+  ...MESSAGE,
+  id: "msg_20000000000000000",
+  content: [{ type: "output_text", text: "It is sunny.", annotations: [] }],
+};
 const USER = { role: "user", content: "How is the weather?" };
 const reference = (id: string): JsonObject => ({ type: "item_reference", id });
 const portableMessage = { type: "message", role: "assistant", content: "Let me look." };
@@ -85,9 +96,9 @@ describe.each([false, true])("with stream: %s", (stream) => {
       USER,
       reference("rs_1"),
       reference("ws_1"),
-      { id: "msg_1" },
+      { id: "msg_10000000000000000" },
       CALL,
-      { type: null, id: "ctc_1" },
+      { type: null, id: "ctc_10000000000000000" },
       OUTPUT,
       CUSTOM_OUTPUT,
     ];
@@ -117,32 +128,62 @@ describe.each([false, true])("with stream: %s", (stream) => {
   });
 });
 
+test("messages to which a relay always gives the same short id get ids of their own, so that no reference finds another's text", async () => {
+  const answerOf = (text: string): Reply => ({
+    json: { status: "completed", output: [{ ...MESSAGE, id: "msg_0", content: [{ type: "output_text", text }] }] },
+  });
+  const idOf = ({ json }: Answered): string => String((json["output"] as JsonObject[])[0]?.["id"]);
+  gateway.script(answerOf("for Ada"));
+  const ada = idOf(await send([USER]));
+  gateway.script(answerOf("for Bob"));
+  const bob = idOf(await send([{ role: "user", content: "I am Bob." }]));
+  expect(new Set([ada, bob, "msg_0"]).size).toBe(3);
+  await send([USER, reference(ada), USER]);
+  expect(JSON.stringify(gateway.calls.at(-1)?.["input"])).toContain("for Ada");
+  expect((await send([USER, reference("msg_0")])).status).toBe(404);
+});
+
 test("an id at two separate places is refused, because a relay gave it to two items; adjacent references, as for a message's parts, are not", async () => {
   await send([USER]);
-  const { status, json } = await send([USER, reference("msg_1"), USER, reference("msg_1"), USER]);
+  const { status, json } = await send([
+    USER,
+    reference("msg_10000000000000000"),
+    USER,
+    reference("msg_10000000000000000"),
+    USER,
+  ]);
   expect([status, (json["error"] as JsonObject)["param"]]).toEqual([400, "input"]);
-  expect(JSON.stringify(json)).toContain("msg_1");
-  expect((await send([USER, reference("msg_1"), reference("msg_1"), USER])).status).toBe(200);
+  expect(JSON.stringify(json)).toContain("msg_10000000000000000");
+  expect(
+    (await send([USER, reference("msg_10000000000000000"), reference("msg_10000000000000000"), USER])).status,
+  ).toBe(200);
   expect(gateway.calls).toHaveLength(2);
 });
 
 test("messages and calls are indexed, except function calls, which clients send whole", async () => {
   await send([USER]);
-  expect(itemKeys().toSorted()).toEqual(["ctc_1", "msg_1"]);
+  expect(itemKeys().toSorted()).toEqual(["ctc_10000000000000000", "msg_10000000000000000"]);
 });
 
 test("a reasoning item whose id does not show its type is left out, too", async () => {
   const reasoning = { ...REASONING, id: "thought-7" };
-  gateway.script({ json: { status: "completed", output: [reasoning, { ...MESSAGE, id: "m-1" }] } });
+  gateway.script({ json: { status: "completed", output: [reasoning, { ...MESSAGE, id: "m-10000000000000000000" }] } });
   await send([USER]);
   gateway.script(answered);
-  await send([USER, reference("thought-7"), reference("m-1"), reference("m-1"), CALL, OUTPUT]);
+  await send([
+    USER,
+    reference("thought-7"),
+    reference("m-10000000000000000000"),
+    reference("m-10000000000000000000"),
+    CALL,
+    OUTPUT,
+  ]);
   expect(gateway.calls[1]?.["input"]).toEqual([USER, portableMessage, CALL, OUTPUT]);
 });
 
 test("the stored turn has the items themselves, so that it can be replayed", async () => {
   await send([USER]);
-  const second = await send([USER, reference("msg_1"), CALL, OUTPUT]);
+  const second = await send([USER, reference("msg_10000000000000000"), CALL, OUTPUT]);
   gateway.script((call) =>
     call["previous_response_id"] === undefined ? answered(call) : { status: 404, json: { error: { message: "gone" } } },
   );
@@ -162,7 +203,7 @@ test("the items of a deleted turn are gone", async () => {
   const { json } = await send([USER]);
   expect((await gateway.fetch(`/v1/responses/${String(json["id"])}`, { method: "DELETE" })).status).toBe(200);
   expect(itemKeys()).toEqual([]);
-  expect((await send([USER, reference("msg_1")])).status).toBe(404);
+  expect((await send([USER, reference("msg_10000000000000000")])).status).toBe(404);
 });
 
 test("when a turn is deleted, a later turn's item with the same id remains", async () => {
@@ -171,7 +212,7 @@ test("when a turn is deleted, a later turn's item with the same id remains", asy
   expect(first.json["id"]).not.toBe(second.json["id"]);
   const remove = (id: unknown): Promise<Response> => gateway.fetch(`/v1/responses/${String(id)}`, { method: "DELETE" });
   expect((await remove(first.json["id"])).status).toBe(200);
-  expect((await send([USER, reference("msg_1"), USER])).status).toBe(200);
+  expect((await send([USER, reference("msg_10000000000000000"), USER])).status).toBe(200);
   expect((await remove(second.json["id"])).status).toBe(200);
 });
 
@@ -200,7 +241,7 @@ test("without stored turns, references are sent as they are, and those of reason
     [USER, reference("rs_1"), CALL, OUTPUT],
     [USER, portableCall, OUTPUT],
   ]);
-  expect((await send([USER, reference("msg_1"), CALL, OUTPUT])).status).toBe(404);
+  expect((await send([USER, reference("msg_10000000000000000"), CALL, OUTPUT])).status).toBe(404);
   expect(gateway.calls).toHaveLength(3);
 });
 
@@ -223,14 +264,16 @@ test("a response waits until the items are in KV, but at most 300 ms", async () 
 test("an item that KV does not show yet is known in its own isolate, and elsewhere when KV shows it", async () => {
   const { deps, kv, advance } = await createHarness({}, 700);
   const text = JSON.stringify({ v: 1, item: portableMessage });
-  deps.recentItems.set("item:v1:ada:msg_1", text);
-  await kv.write("item:v1:ada:msg_1", text, 60);
-  expect(await resolveReferences(deps, "ada", [reference("msg_1")])).toEqual([portableMessage]);
-  await expect(resolveReferences(deps, "bob", [reference("msg_1")])).rejects.toMatchObject({ code: "item_not_found" });
+  deps.recentItems.set("item:v1:ada:msg_10000000000000000", text);
+  await kv.write("item:v1:ada:msg_10000000000000000", text, 60);
+  expect(await resolveReferences(deps, "ada", [reference("msg_10000000000000000")])).toEqual([portableMessage]);
+  await expect(resolveReferences(deps, "bob", [reference("msg_10000000000000000")])).rejects.toMatchObject({
+    code: "item_not_found",
+  });
   advance(60_000);
-  await kv.write("item:v1:ada:msg_2", text, 60);
+  await kv.write("item:v1:ada:msg_20000000000000000", text, 60);
   advance(700);
-  expect(await resolveReferences(deps, "ada", [reference("msg_2")])).toEqual([portableMessage]);
+  expect(await resolveReferences(deps, "ada", [reference("msg_20000000000000000")])).toEqual([portableMessage]);
 });
 
 /** Refusals of items, and the items that upstream refuses in this way. */
@@ -240,7 +283,11 @@ const REFUSALS: Record<string, { status: number; error: object; refuses: RegExp 
     error: { message: "Item with id 'rs_1' not found.", param: "input" },
     refuses: /"rs_1"/,
   },
-  "an unknown item id": { status: 400, error: { message: "Item with id 'msg_1' not found." }, refuses: /"msg_1"/ },
+  "an unknown item id": {
+    status: 400,
+    error: { message: "Item with id 'msg_10000000000000000' not found." },
+    refuses: /"msg_10000000000000000"/,
+  },
   "sealed content": {
     status: 400,
     error: { message: "no", code: "invalid_encrypted_content" },
@@ -285,8 +332,8 @@ const REFUSALS: Record<string, { status: number; error: object; refuses: RegExp 
   "an id with status 403": { status: 403, error: { message: "Item 'rs_1' not found" }, refuses: /"rs_1"/ },
   "an item's owner": {
     status: 400,
-    error: { message: "Referenced message msg_1 does not belong to this account" },
-    refuses: /"msg_1"/,
+    error: { message: "Referenced message msg_10000000000000000 does not belong to this account" },
+    refuses: /"msg_10000000000000000"/,
   },
   "reasoning by a model that does not reason": {
     status: 400,
@@ -309,7 +356,7 @@ const REFUSALS: Record<string, { status: number; error: object; refuses: RegExp 
   "extra fields": {
     status: 400,
     error: { message: "Extra fields: id, status", param: "input[2]" },
-    refuses: /"id":"msg_1"/,
+    refuses: /"id":"msg_10000000000000000"/,
   },
   "a bare 404": { status: 404, error: { message: "Not Found" }, refuses: /"id"/ },
 };
@@ -397,6 +444,32 @@ test("if items are refused again, the caller gets the first error; if the second
   count = 0;
   gateway.script(() => ((count += 1) === 1 ? words("Item with id 'rs_1' not found.") : { status: 500, json: {} }));
   expect((await send([USER, REASONING])).status).toBe(502);
+});
+
+test("a repaired call goes to the model that refused the items, and the wait for a busy upstream is not repeated", async () => {
+  const presets = { p: { model: "gone", fallback: ["m"] } };
+  gateway = await createRelayGateway({ continuity: "auto", presets }, { log });
+  gateway.script((call) => {
+    if (call["model"] === "gone") return { status: 404, json: { error: { message: "no", code: "model_not_found" } } };
+    if (JSON.stringify(call["input"]).includes("rs_1"))
+      return { status: 404, json: { error: { message: "Item with id 'rs_1' not found." } } };
+    return answered(call);
+  });
+  const response = await gateway.fetch("/ask", { body: { preset: "p", input: [USER, REASONING] } });
+  expect(response.status).toBe(200);
+  await response.text();
+  await gateway.settled();
+  expect(gateway.calls.map((call) => call["model"])).toEqual(["gone", "m", "m"]);
+  expect(logged.at(-1)).toMatchObject({ upstream_calls: 3 });
+
+  let count = 0;
+  gateway.script(() => {
+    const isRefused = (count += 1) === 2;
+    const error = { message: isRefused ? "Item with id 'rs_1' not found." : "Wait." };
+    return { status: isRefused ? 404 : 503, headers: { "retry-after": "1" }, json: { error } };
+  });
+  expect((await send([USER, REASONING, OUTPUT], {}, "/ask")).status).toBe(503);
+  expect(count).toBe(3);
 });
 
 test.each([

@@ -5,6 +5,11 @@ import { itemsOf } from "../upstream/output.ts";
 import { isIdOfLeftOutItem, itemTypeOf, toPortable } from "./item-types.ts";
 import { fitsRecord } from "./turn.ts";
 
+/**
+ * Some relays give the same short ids, such as `msg_0`, to the items of every answer. A reference to such an id could be resolved to an item of
+ * another conversation, so it is not indexed. OpenAI's ids have more than 50 characters.
+ */
+export const MIN_UNIQUE_ID_CHARS = 20;
 /** How many items of one answer are indexed. More are very rare, and each of them is a write to KV. */
 const MAX_ITEMS = 50;
 /** An id of another form can't be part of a key. */
@@ -26,7 +31,9 @@ export function itemRecords(owner: string, turnId: string, response: JsonObject)
     const { id } = item;
     const key = typeof id === "string" ? itemKey(owner, id) : undefined;
     if (key === undefined || isIdOfLeftOutItem(String(id)) || itemTypeOf(item) === "function_call") continue;
-    const text = JSON.stringify({ v: 1, turn: turnId, item: toPortable(item) ?? null });
+    const portable = toPortable(item) ?? null;
+    if (portable !== null && String(id).length < MIN_UNIQUE_ID_CHARS) continue;
+    const text = JSON.stringify({ v: 1, turn: turnId, item: portable });
     if (fitsRecord(text) && records.size < MAX_ITEMS) records.set(key, text);
   }
   return records;

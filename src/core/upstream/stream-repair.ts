@@ -8,7 +8,15 @@ import { Problem } from "../lib/problem.ts";
 import type { Frame } from "../lib/sse.ts";
 import { utf8Of } from "../lib/bytes.ts";
 import { type EventBatch, isErrorEvent, type UpstreamEvent } from "./event.ts";
-import { type EventRole, isFinalStatus, PART_FORMS, roleOf, STATUS_BY_EVENT, typeOfItem } from "./event-kinds.ts";
+import {
+  type EventRole,
+  isFinalStatus,
+  itemIdPrefix,
+  PART_FORMS,
+  roleOf,
+  STATUS_BY_EVENT,
+  typeOfItem,
+} from "./event-kinds.ts";
 import { kindOfPart, partsOf } from "./final-parts.ts";
 import { contradiction } from "./merge-text.ts";
 import { itemsOf } from "./output.ts";
@@ -31,7 +39,7 @@ export interface RepairOptions {
   random: (bytes: number) => string;
   /** The current time in Unix seconds, for a response without a valid `created_at`. */
   now: number;
-  /** The fewest characters of an item id that may be unique. A shorter id is replaced. Default: 1 */
+  /** The fewest characters of a message's id that may be unique. A shorter id is replaced. Default: 1 */
   minIdChars?: number;
   /**
    * Which deltas the caller receives while they arrive: those of texts (`text`), those of texts and arguments (`all`), or none (undefined).
@@ -47,6 +55,7 @@ const MAX_ITEMS = 4_096;
 /** How many items are compared with an event or with an item of the terminal response, if no id or index identifies the right one. */
 const MAX_SEARCHED = 32;
 const ID_BYTES = 16;
+const MESSAGE_PREFIX = itemIdPrefix("message");
 /** OpenAI refuses an input whose items have longer ids. */
 const MAX_ID_CHARS = 64;
 
@@ -631,7 +640,10 @@ export class StreamRepair {
   }
 
   #claimId(id: string, prefix: string): string {
-    const isUsable = id.length >= this.#minIdChars && id.length <= MAX_ID_CHARS && !this.#ids.has(id);
+    const isUsable =
+      id.length >= (prefix === MESSAGE_PREFIX ? this.#minIdChars : 1) &&
+      id.length <= MAX_ID_CHARS &&
+      !this.#ids.has(id);
     const claimed = isUsable ? id : `${prefix}_${this.#random(ID_BYTES)}`;
     this.#ids.add(claimed);
     return claimed;
