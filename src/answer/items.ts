@@ -4,7 +4,7 @@ import type { JsonObject } from "../core/lib/json.ts";
 import { Problem } from "../core/lib/problem.ts";
 import { portableInput } from "../core/turns/replay-input.ts";
 import type { Deps } from "../deps.ts";
-import { countRepeatedCall, type OpenedCall, openWithFallback, type UpstreamCall } from "./upstream-call.ts";
+import { type OpenedCall, openWithFallback, type UpstreamCall } from "./upstream-call.ts";
 
 /**
  * Opens a call. If upstream refuses it unpaid because of items, opens it once more with items that any backend accepts.
@@ -12,15 +12,17 @@ import { countRepeatedCall, type OpenedCall, openWithFallback, type UpstreamCall
  * first problem names what the caller sent
  */
 export async function openWithRepair(deps: Deps, call: UpstreamCall): Promise<OpenedCall> {
+  const refusals: Problem[] = [];
+  const repair = (refusal: Problem): JsonObject | undefined => {
+    const input = refusals.length === 0 ? repairedInput(call.body, refusal) : undefined;
+    if (input === undefined) return undefined;
+    refusals.push(refusal);
+    return { ...call.body, input };
+  };
   try {
-    return await openWithFallback(deps, call);
+    return await openWithFallback(deps, call, repair);
   } catch (error) {
-    const input = error instanceof Problem ? repairedInput(call.body, error) : undefined;
-    if (input === undefined || call.signal?.aborted === true) throw error;
-    countRepeatedCall(call.logFields);
-    return await openWithFallback(deps, { ...call, body: { ...call.body, input } }).catch((secondError: unknown) => {
-      throw secondError instanceof Problem && secondError.details.refusalOf === "items" ? error : secondError;
-    });
+    throw error instanceof Problem && error.details.refusalOf === "items" ? (refusals[0] ?? error) : error;
   }
 }
 

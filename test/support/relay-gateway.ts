@@ -14,7 +14,9 @@ import type { JsonObject } from "./relay-streams.ts";
 
 /** What upstream sends: the chunks of an event stream, or a JSON body; or a function of the call's body that returns either. */
 export type Script = Reply | ((call: JsonObject) => Reply);
-export type Reply = { chunks: readonly Uint8Array[] } | { json: unknown; status?: number };
+export type Reply =
+  | { chunks: readonly Uint8Array[] }
+  | { json: unknown; status?: number; headers?: Record<string, string> };
 
 export interface RelayGateway {
   /** Sends a request to the app. */
@@ -155,7 +157,8 @@ export async function createRelayGateway(
 }
 
 function responseOf(script: Reply): Response {
-  if ("json" in script) return Response.json(script.json, { status: script.status ?? 200 });
+  if ("json" in script)
+    return Response.json(script.json, { status: script.status ?? 200, headers: script.headers ?? {} });
   const chunks = script.chunks.values();
   const body = new ReadableStream<Uint8Array>(
     {
