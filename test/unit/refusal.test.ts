@@ -383,10 +383,20 @@ describe("a refusal is about none of these", () => {
       "Connection to resp_up9 lost",
       "no response",
       "The tool call call_1 failed without a result",
+      "Reasoning was interrupted before any item",
+      "The tool call's result took too much time",
+      "Thinking",
       "An error occurred: the reasoning of rs_1 has no end",
     ];
     errors.push(...failures.map((message) => ({ message, type: null })));
     expect(everywhere(errors, [500], Object.keys(PLACES))).toEqual([]);
+    const plain = { model: MODEL, input: [USER] };
+    const words = ["Invalid reasoning", "The item is not complete", "No function call output"];
+    for (const place of Object.keys(PLACES))
+      for (const message of words) {
+        const fault = PLACES[place]?.(500, { message }) ?? { status: 500, body: {} };
+        expect(upstreamProblem({ ...fault, request: plain }, []).details.paid).toBe("maybe");
+      }
   });
   test("if it says that the input is too long, or that an output must be short", () => {
     const messages = [

@@ -1,6 +1,6 @@
 // Determines what an unpaid refusal by upstream is about, so that the call can be repeated without the part that upstream does not know.
 // Upstream's many backends have no common words for it, so an error is compared with what the request contains: its parent, outputs of
-// calls, and items. Words count only if the request contains what they mention. A wrong guess costs one more unpaid call.
+// calls, and items. A wrong guess costs one more unpaid call, so only an error that may be a failure needs clear words.
 import { type JsonObject, recordsOf, textOf } from "../lib/json.ts";
 import type { ErrorFields } from "./error-fields.ts";
 import { VENDOR_KEYS } from "./output.ts";
@@ -53,7 +53,7 @@ const LENGTH =
   /\btokens?\b.{0,60}\b(?:limits?|exceed\w*|maximum)\b|\b(?:limits?|exceed\w*|maximum|reduce)\b.{0,60}\btokens?\b|\btoo (?:long|large)\b/i;
 /** Words of failures, which may have been paid if there is no HTTP error status. */
 const FAILURE =
-  /\bfail\w*\b(?! to (?:decrypt|decode|deserialize|find|load|match|parse|resolve|validate|verify))|\berror occurred\b|\bagain later\b|\btimed? ?out\b|\binternal\b|\bserver (?:had|error)|\bcrash|\bconnection\b|\bunavailable\b|overload/i;
+  /\bfail\w*\b(?! to (?:decrypt|decode|deserialize|find|load|match|parse|resolve|validate|verify))|\berror occurred\b|\b(?:abort|cancel|interrupt|stopp)\w*|\btook\b|\bagain later\b|\btimed? ?out\b|\binternal\b|\bserver (?:had|error)|\bcrash|\bconnection\b|\bunavailable\b|overload/i;
 /** Codes of errors about a part of the request that upstream does not store. */
 const OTHER_CODE = /image|file|audio|schema|function parameters|^(?:unsupported |unknown )?model\b(?! feature)|model$/i;
 
@@ -67,10 +67,10 @@ const OTHER_STORED =
   /\bresponses? (?:formats?|modalit\w+|schemas?|mime\w*)|\bresponses (?:api|endpoint)|\/responses\b/gi;
 /** Words for the lack of something, or for something that upstream can't use. */
 const MISSING =
-  /\b(?:no|not|can ?not|none|never|nothing|stateless|missing|absent|lost|gone|expired|invalid|without|unable|disabled|fail\w*|non-?exist\w*|dangling|stray|orphan\w*|mismatch\w*|un(?:known|matched|expected|recogni[sz]ed|resolved|paired|available|supported|associated|verified))\b|未|没有|找不到|不存在|不支持|无效|过期/i;
+  /\b(?:no|not|can ?not|none|never|nothing|nobody|stateless|missing|absent|lost|gone|expired|invalid|without|unable|disabled|fail\w*|non-?exist\w*|dangling|stray|orphan\w*|mismatch\w*|un(?:known|matched|expected|recogni[sz]ed|resolved|paired|available|supported|associated|verified))\b|未|没有|缺少|找不到|不存在|不支持|无效|过期/i;
 /** The order that a backend requires between a call and its output. */
 const ORDER =
-  /\b(?:before|after|prior|previous|earlier|pending|immediately|must|should|require[sd]?|expect\w*|ensure|equal|preced\w*|preceed\w*|follow\w*|origin\w*|correspond\w*|match\w*|belongs?)\b|对应/i;
+  /\b(?:before|after|prior|previous|earlier|pending|immediately|must|should|needs?|require[sd]?|expect\w*|ensure|equal|preced\w*|preceed\w*|follow\w*|origin\w*|correspond\w*|match\w*|belongs?)\b|对应|必须/i;
 
 const TOOL = /tool|function|computer|shell|patch|approval|mcp|工具|函数/i;
 const PART_OF_CALL =
@@ -99,6 +99,7 @@ const EXTRA_KEY =
   /\b(?:extra|additional|unknown|unrecogni[sz]ed|unexpected|unsupported|invalid)\b.{0,20}\b(?:fields?|keys?|propert\w+|parameters?|arguments?|inputs?|attributes?)\b/i;
 const KEY_OF_ITEM = new Set([...VENDOR_KEYS, "summary", "encrypted_content"]);
 
+const INPUT = /\binputs?\b|\bfields?\b|\broles?\b/i;
 /** The values of `param` with which the words of an error count. */
 const INPUT_PARAM = /^(?:$|(?:input|messages?|contents?|items?|body|request)\b)|(?:call|use)_id$/i;
 const MODEL = /\bmodels?\b|\bdeployments?\b|\bengines?\b|\bendpoints?\b|模型/i;
@@ -176,15 +177,18 @@ function namedSubject(error: ErrorTexts, request: RequestParts, minIdChars: numb
   return parentId !== "" && ITEM_ID.test(text) ? "items" : undefined;
 }
 
-/** Returns what the words of an error mention, if the request contains such a thing; undefined for anything else. */
+/** Returns what the words of an error mention; undefined for anything else, or if the error may be a failure. */
 function subjectOfWords(status: number, error: ErrorTexts, request: RequestParts): RefusalSubject | undefined {
   const { param, text, words } = error;
   if (!INPUT_PARAM.test(param) || words.slice(1).some((code) => OTHER_CODE.test(code))) return undefined;
   if (LENGTH.test(text) || (status === 403 && ACCOUNT.test(text))) return undefined;
-  if (words.some(isAboutReasoning)) return "items";
+  // Without an HTTP error status, the words must refuse something that the request contains.
+  const refuses = (part: string): boolean =>
+    status !== 200 || (request.hasVendorItems && (MISSING.test(part) || ORDER.test(part) || INPUT.test(part)));
+  if (words.some((part) => isAboutReasoning(part) && refuses(part))) return "items";
   const isAboutOther = words.some(isAboutOtherCall);
-  if (request.hasOutputs && !isAboutOther && words.some(isAboutCall)) return "calls";
-  if (words.some(isAboutItem)) return "items";
+  if (request.hasOutputs && !isAboutOther && words.some((part) => isAboutCall(part) && refuses(part))) return "calls";
+  if (words.some((part) => isAboutItem(part) && refuses(part))) return "items";
   // A general word such as "response" counts only if no place in the input is named.
   const isGeneral = !/[.[]/.test(param) && status !== 200 && request.parentId !== "";
   return isGeneral && !isAboutOther && words.some(isAboutStored) ? "parent" : undefined;
