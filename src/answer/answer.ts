@@ -230,7 +230,6 @@ async function openUpstream(
     models,
     stream: question.stream,
     live: question.stream ? question.live : undefined,
-    indexesItems: question.indexesItems === true,
     retryIfBusy: question.retryIfBusy,
     isRestricted,
     signal: context.signal,

@@ -3,7 +3,14 @@
 import type { JsonObject } from "../core/lib/json.ts";
 import { conversationTooLong, Problem } from "../core/lib/problem.ts";
 import { isIdOfLeftOutItem, itemTypeOf } from "../core/turns/item-types.ts";
-import { decodeItem, isItemOfTurn, itemKey, itemRecords } from "../core/turns/indexed-item.ts";
+import {
+  decodeItem,
+  isItemOfTurn,
+  itemKey,
+  itemRecords,
+  mayBeShared,
+  SHARED_ITEM,
+} from "../core/turns/indexed-item.ts";
 import type { Turn } from "../core/turns/turn.ts";
 import type { Deps } from "../deps.ts";
 
@@ -25,11 +32,32 @@ export function indexItems(
   { id, response }: Pick<Turn, "id" | "response">,
   ttl: number,
 ): Promise<unknown> | undefined {
-  const writes = [...itemRecords(owner, id, response)].map(([key, text]) => {
-    deps.recentItems.set(key, text);
-    return deps.store.write(key, text, ttl);
-  });
-  return writes.length === 0 ? undefined : Promise.all(writes);
+  const records = [...itemRecords(owner, id, response)];
+  return records.length === 0 ? undefined : writeRecords(deps, id, records, ttl);
+}
+
+/** Writes records. An id that items of several turns have gets a record that resolves to none of them. */
+async function writeRecords(
+  deps: Deps,
+  turnId: string,
+  records: readonly (readonly [key: string, text: string])[],
+  ttl: number,
+): Promise<void> {
+  const known = new Map(records.map(([key]) => [key, deps.recentItems.get(key) ?? null]));
+  for (const [key, text] of records) deps.recentItems.set(key, text);
+  const unsure = records.map(([key]) => key).filter((key) => mayBeShared(key) && known.get(key) === null);
+  if (unsure.length > 0) {
+    const stored = await deps.store.read(unsure);
+    unsure.forEach((key, at) => known.set(key, stored[at] ?? null));
+  }
+  await Promise.all(
+    records.map(([key, text]) => {
+      const before = known.get(key) ?? null;
+      const isShared = before !== null && before !== text && !isItemOfTurn(before, turnId);
+      if (isShared) deps.recentItems.set(key, SHARED_ITEM);
+      return deps.store.write(key, isShared ? SHARED_ITEM : text, ttl);
+    }),
+  );
 }
 
 /** Removes the items of a deleted turn. An item of a later turn that has the same id remains. @throws Problem unavailable */

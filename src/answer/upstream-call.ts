@@ -3,7 +3,6 @@
 import type { JsonObject } from "../core/lib/json.ts";
 import { Problem } from "../core/lib/problem.ts";
 import type { EventBatch } from "../core/upstream/event.ts";
-import { MIN_UNIQUE_ID_CHARS } from "../core/turns/indexed-item.ts";
 import { repairResponse, type RepairOptions, type Terminal } from "../core/upstream/stream-repair.ts";
 import { paidAfterOutput } from "../core/upstream/upstream-body.ts";
 import type { Deps } from "../deps.ts";
@@ -53,8 +52,6 @@ export interface UpstreamCall {
   stream: boolean;
   /** Which deltas the caller receives while they arrive. */
   live: RepairOptions["live"];
-  /** Whether later requests may refer to the answer's items, whose ids must then be unique. */
-  indexesItems: boolean;
   /** Whether to wait and call again, once, if upstream is busy and asks for a wait of at most 5 s. */
   retryIfBusy: boolean;
   /** Whether the caller is restricted, which limits each event to 1 MiB. */
@@ -123,11 +120,11 @@ export async function readCompleteResponse(
 async function open(
   deps: Deps,
   body: JsonObject & { model: string },
-  { stream, live, indexesItems, isRestricted, signal }: Omit<UpstreamCall, "body" | "models" | "retryIfBusy">,
+  { stream, live, isRestricted, signal }: Omit<UpstreamCall, "body" | "models" | "retryIfBusy">,
 ): Promise<OpenedCall> {
   const { model } = body;
   const now = Math.floor(deps.now() / 1_000);
-  const options = { random: deps.random, now, minIdChars: indexesItems ? MIN_UNIQUE_ID_CHARS : 1 };
+  const options = { random: deps.random, now };
   const reply = await deps.upstream.create(body, stream, signal, isRestricted ? RESTRICTED_EVENT_BYTES : undefined);
   if (reply.kind === "response")
     return {

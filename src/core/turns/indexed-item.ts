@@ -7,9 +7,9 @@ import { fitsRecord } from "./turn.ts";
 
 /**
  * Some relays give the same short ids, such as `msg_0`, to the items of every answer. A reference to such an id could be resolved to an item of
- * another conversation, so it is not indexed. OpenAI's ids have more than 50 characters.
+ * another conversation. OpenAI's ids have more than 50 characters.
  */
-export const MIN_UNIQUE_ID_CHARS = 20;
+const MIN_UNIQUE_ID_CHARS = 20;
 /** How many items of one answer are indexed. More are very rare, and each of them is a write to KV. */
 const MAX_ITEMS = 50;
 /** An id of another form can't be part of a key. */
@@ -31,13 +31,19 @@ export function itemRecords(owner: string, turnId: string, response: JsonObject)
     const { id } = item;
     const key = typeof id === "string" ? itemKey(owner, id) : undefined;
     if (key === undefined || isIdOfLeftOutItem(String(id)) || itemTypeOf(item) === "function_call") continue;
-    const portable = toPortable(item) ?? null;
-    if (portable !== null && String(id).length < MIN_UNIQUE_ID_CHARS) continue;
-    const text = JSON.stringify({ v: 1, turn: turnId, item: portable });
+    const text = JSON.stringify({ v: 1, turn: turnId, item: toPortable(item) ?? null });
     if (fitsRecord(text) && records.size < MAX_ITEMS) records.set(key, text);
   }
   return records;
 }
+
+/** Whether another turn may have an item with this id. */
+export function mayBeShared(key: string): boolean {
+  return key.length - key.lastIndexOf(":") <= MIN_UNIQUE_ID_CHARS;
+}
+
+/** The record for an id that items of several turns have. A reference to it gets the same error as one to an unknown item. */
+export const SHARED_ITEM = JSON.stringify({ v: 1, turn: null });
 
 /** Whether a record is of an item of this turn. */
 export function isItemOfTurn(text: string | null, turnId: string): boolean {

@@ -8,15 +8,7 @@ import { Problem } from "../lib/problem.ts";
 import type { Frame } from "../lib/sse.ts";
 import { utf8Of } from "../lib/bytes.ts";
 import { type EventBatch, isErrorEvent, type UpstreamEvent } from "./event.ts";
-import {
-  type EventRole,
-  isFinalStatus,
-  itemIdPrefix,
-  PART_FORMS,
-  roleOf,
-  STATUS_BY_EVENT,
-  typeOfItem,
-} from "./event-kinds.ts";
+import { type EventRole, isFinalStatus, PART_FORMS, roleOf, STATUS_BY_EVENT, typeOfItem } from "./event-kinds.ts";
 import { kindOfPart, partsOf } from "./final-parts.ts";
 import { contradiction } from "./merge-text.ts";
 import { itemsOf } from "./output.ts";
@@ -39,8 +31,6 @@ export interface RepairOptions {
   random: (bytes: number) => string;
   /** The current time in Unix seconds, for a response without a valid `created_at`. */
   now: number;
-  /** The fewest characters of a message's id that may be unique. A shorter id is replaced. Default: 1 */
-  minIdChars?: number;
   /**
    * Which deltas the caller receives while they arrive: those of texts (`text`), those of texts and arguments (`all`), or none (undefined).
    * A text that was sent can't be replaced, so a finished text that contradicts it is an error. See merge-text.ts for all other cases.
@@ -55,7 +45,6 @@ const MAX_ITEMS = 4_096;
 /** How many items are compared with an event or with an item of the terminal response, if no id or index identifies the right one. */
 const MAX_SEARCHED = 32;
 const ID_BYTES = 16;
-const MESSAGE_PREFIX = itemIdPrefix("message");
 /** OpenAI refuses an input whose items have longer ids. */
 const MAX_ID_CHARS = 64;
 
@@ -95,7 +84,6 @@ class UniqueNames {
 export class StreamRepair {
   readonly #random: (bytes: number) => string;
   readonly #now: number;
-  readonly #minIdChars: number;
   readonly #isLive: boolean;
   readonly #itemStream: ItemStream;
   /** Receives the events that the current call of `push` or `finish` emits. */
@@ -115,6 +103,8 @@ export class StreamRepair {
   /** The ids and the call ids of the announced items, as the caller received them. */
   readonly #ids = new Set<string>();
   readonly #callIds = new Set<string>();
+  /** Whether there was output that does not belong to an item, such as audio. */
+  #hasOther = false;
   #current: CurrentPart | undefined;
   /** The output index of the item whose text was sent last. A text of an earlier item could not be joined in the order of the output. */
   readonly #lastIndex = { text: 0, reasoning: 0 };
@@ -126,9 +116,8 @@ export class StreamRepair {
   #isInOrder = true;
   #size = 0;
 
-  constructor({ random, now, live, minIdChars = 1 }: RepairOptions) {
+  constructor({ random, now, live }: RepairOptions) {
     this.#random = random;
-    this.#minIdChars = minIdChars;
     this.#now = now;
     this.#isLive = live !== undefined;
     this.#itemStream = {
@@ -148,7 +137,7 @@ export class StreamRepair {
 
   /** Whether the model has begun to answer. An error after that may have been paid, whatever its code says. */
   get hasOutput(): boolean {
-    return this.#items.length > 0;
+    return this.#hasOther || this.#items.length > 0;
   }
 
   /**
@@ -181,8 +170,12 @@ export class StreamRepair {
       );
       return undefined;
     }
-    this.#addSize(bytes?.length ?? 0);
     this.#begin();
+    if (role.is === "other") {
+      this.#addOther(withoutResponse(event));
+      return undefined;
+    }
+    this.#addSize(bytes?.length ?? 0);
     this.#current = undefined;
     this.#addToItem(role, withoutResponse(event));
     return undefined;
@@ -415,10 +408,15 @@ export class StreamRepair {
         this.#find(data, role.itemType)?.emitProgress(event);
         return;
       }
-      default: {
-        if (data["item_id"] === undefined && data["output_index"] === undefined) this.#out.push(event);
-      }
+      default:
     }
+  }
+
+  /** Forwards an event that is not about an item. Nothing of it is stored. */
+  #addOther(event: UpstreamEvent): void {
+    if (event.data["item_id"] !== undefined || event.data["output_index"] !== undefined) return;
+    this.#hasOther = true;
+    this.#out.push(event);
   }
 
   #addPart(is: "part added" | "part done", list: "content" | "summary", event: UpstreamEvent): void {
@@ -640,10 +638,7 @@ export class StreamRepair {
   }
 
   #claimId(id: string, prefix: string): string {
-    const isUsable =
-      id.length >= (prefix === MESSAGE_PREFIX ? this.#minIdChars : 1) &&
-      id.length <= MAX_ID_CHARS &&
-      !this.#ids.has(id);
+    const isUsable = id !== "" && id.length <= MAX_ID_CHARS && !this.#ids.has(id);
     const claimed = isUsable ? id : `${prefix}_${this.#random(ID_BYTES)}`;
     this.#ids.add(claimed);
     return claimed;
