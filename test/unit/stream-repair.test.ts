@@ -110,6 +110,22 @@ describe("the merged response", () => {
     },
   );
 
+  test("a finished item that has only the second of two parts does not change the first", () => {
+    const parts = ["One ", "two."].map((text) => ({ type: "output_text", text }));
+    const deltas = ["One ", "two."].map((text, content_index) => ({ ...delta(text), content_index }));
+    const item = { type: "message", content: parts.slice(1) };
+    expect(answerOf(...deltas, itemDone(item), completedEvent({ output: [item] })).text).toBe("One two.");
+  });
+
+  test.each(["response.output_text.done", "response.content_part.done"])(
+    "%s with another index than the deltas belongs to the part with its text",
+    (type) => {
+      const done = { type, output_index: 0, content_index: 1, text: "Hi", part: { type: "output_text", text: "Hi" } };
+      const textDone = { type: "response.output_text.done", output_index: 0, content_index: 0, text: "Hi" };
+      expect(answerOf(delta("Hi"), textDone, done, completedEvent({ output: [] })).text).toBe("Hi");
+    },
+  );
+
   test("an item that the terminal output lacks is added", () => {
     const call = { type: "function_call", call_id: "c", name: "f", arguments: "{}" };
     const answer = answerOf(itemDone(call), itemDone(message("Hi"), 1), completedEvent({ output: [message("Hi")] }));
@@ -364,6 +380,51 @@ test.each<[string, (n: number) => Event]>([
 });
 
 describe("a response that was not streamed", () => {
+  const outputOf = (response: JsonObject): unknown => {
+    const terminal = repairResponse({ status: "completed", ...response }, { random, now: 1 });
+    return terminal.kind === "response"
+      ? trim(terminal.response, { id: "x", previousId: null, now: 0, model: "", wantsData: false }).text
+      : terminal;
+  };
+  const part = { type: "output_text", text: "Hi" };
+
+  test.each<[string, JsonObject]>([
+    ["content as a part", { output: [{ type: "message", content: part }] }],
+    ["content as a list in a list", { output: [{ type: "message", content: [[part]] }] }],
+    ["a text with a value", { output: [{ type: "message", content: [{ type: "text", text: { value: "Hi" } }] }] }],
+    ["a part with content", { output: [{ type: "message", content: [{ type: "output_text", content: "Hi" }] }] }],
+    ["one item as output", { output: { type: "message", content: [part] } }],
+    ["a string as output", { output: "Hi" }],
+    ["strings in the output", { output: ["Hi"] }],
+    ["parts in the output", { output: [part] }],
+    ["Message with a capital letter", { output: [{ type: "Message", content: [part] }] }],
+    ["output_text beside a hollow message", { output: [{ type: "message", content: [] }], output_text: "Hi" }],
+    [
+      "a message that is listed twice",
+      {
+        output: [
+          { id: "msg_1", type: "message", content: [part] },
+          { id: "msg_1", type: "message", content: [part] },
+        ],
+      },
+    ],
+  ])("is read with %s", (_, response) => {
+    expect(outputOf(response)).toBe("Hi");
+  });
+
+  test.each<[string, JsonObject]>([
+    ["content that can't be read", { output: [{ type: "message", content: [{ value: "Hi" }] }] }],
+    ["the status in_progress and no output", { status: "in_progress", output: [] }],
+    ["the status queued and no output", { status: "queued", output: [] }],
+  ])("is an error with %s", (_, response) => {
+    expect(() => outputOf(response)).toThrow(expect.objectContaining({ code: "upstream_invalid_response" }));
+  });
+
+  test("is incomplete if it has output, but says that it is in progress", () => {
+    const terminal = repairResponse({ status: "in_progress", output: [message("Hi")] }, { random, now: 1 });
+    expect(terminal).toMatchObject({ kind: "response", response: { status: "incomplete" } });
+  });
+
   test("is complete: ids, statuses, arguments as text, content as parts", () => {
     const response = {
       id: "r",

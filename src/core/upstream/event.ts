@@ -66,7 +66,7 @@ function parseEvent(frame: Frame): UpstreamEvent | undefined {
 }
 
 export function malformed(reason = "malformed event"): Problem {
-  return new Problem("upstream_invalid_response", "UniAPI's stream can't be read. The call may have been billed.", {
+  return new Problem("upstream_invalid_response", "UniAPI's answer can't be read. The call may have been billed.", {
     paid: "maybe",
     reason,
   });

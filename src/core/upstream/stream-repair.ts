@@ -2,14 +2,14 @@
 // duplicate and rename events and fields, and repeat an item in several forms. This module merges all forms of an item and adds what is
 // missing, so that no other module has to interpret upstream's events. Used for streams, for JSON, and for stored responses.
 import { isRecord, type JsonObject, objectOf, textOf } from "../lib/json.ts";
-import { withoutNulls } from "../lib/objects.ts";
+import { isEqual, withoutNulls } from "../lib/objects.ts";
 import { unixSeconds } from "../lib/unix-seconds.ts";
 import { Problem } from "../lib/problem.ts";
 import type { Frame } from "../lib/sse.ts";
 import { utf8Of } from "../lib/bytes.ts";
-import { type EventBatch, isErrorEvent, type UpstreamEvent } from "./event.ts";
+import { type EventBatch, isErrorEvent, malformed, type UpstreamEvent } from "./event.ts";
 import { type EventRole, isFinalStatus, PART_FORMS, roleOf, STATUS_BY_EVENT, typeOfItem } from "./event-kinds.ts";
-import { kindOfPart, partsOf } from "./final-parts.ts";
+import { finalItemsOf, kindOfPart, partsOf } from "./final-parts.ts";
 import { contradiction } from "./merge-text.ts";
 import { itemsOf } from "./output.ts";
 import { type ItemStream, StreamedItem } from "./streamed-item.ts";
@@ -199,12 +199,13 @@ export class StreamRepair {
     if (isFirst) this.#response = { ...response, ...merged };
     this.#begin();
     if (isFirst) this.#emitLifecycle("response.in_progress");
-    this.#addTerminalItems(withTextAsItem(response, this.#items));
+    const unread = this.#addTerminalItems(withTextAsItem(response, this.#items));
     if (this.#items.some((item) => item.isDoubtful && !item.isEmpty))
       throw contradiction("an item without an announcement");
     const itemStatus = status === "completed" ? "completed" : "incomplete";
     for (const item of this.#output) item.close(itemStatus);
     for (const item of this.#items) item.close(itemStatus);
+    if (unread.some((item) => item.content.length === 0)) throw malformed("unreadable content");
     // `merged` has no nulls, but a key that only has null in `response` is passed on, too. `output_text` is computed from the output.
     const { output_text: _, ...known } = { ...response, ...merged };
     const complete: JsonObject = {
@@ -558,7 +559,9 @@ export class StreamRepair {
    * Adds the items of the terminal response. Each is merged with the streamed item that has its id or call id, or else its text, or else
    * only its type. An item without a streamed one is new.
    */
-  #addTerminalItems(terminal: readonly JsonObject[]): void {
+  #addTerminalItems(items: readonly JsonObject[]): StreamedItem[] {
+    const terminal = withoutRepetitions(items);
+    const unread: StreamedItem[] = [];
     const open = new Set(this.#items);
     const openByType = (type: string | undefined): StreamedItem[] => {
       const found: StreamedItem[] = [];
@@ -600,7 +603,11 @@ export class StreamRepair {
       const target = found ?? this.#create(type);
       this.#identify(target, {}, item);
       target.addTerminal(item, type);
+      const { content } = item;
+      const isEmpty = Array.isArray(content) ? content.length === 0 : (content ?? "") === "";
+      if (type === "message" && !isEmpty && partsOf(item, "content", type).length === 0) unread.push(target);
     }
+    return unread;
   }
 
   /** Returns the items in the order of upstream's indexes, if they differ. @throws Problem if the caller has texts in another order */
@@ -661,9 +668,11 @@ export class StreamRepair {
  */
 export function repairResponse(response: JsonObject, options: Omit<RepairOptions, "live">): Terminal {
   const repair = new StreamRepair({ ...options, live: undefined });
-  if (response["status"] === "failed")
-    return { kind: "error", body: response, hasOutput: itemsOf(response).length > 0, response };
-  return repair.finish(response, textOf(response["status"]) || "completed", []);
+  const status = textOf(response["status"]);
+  if (status === "failed") return { kind: "error", body: response, hasOutput: itemsOf(response).length > 0, response };
+  const isUnfinished = status === "in_progress" || status === "queued";
+  if (isUnfinished && itemsOf(response).length === 0) throw malformed("unfinished response");
+  return repair.finish(response, isUnfinished ? "incomplete" : status || "completed", []);
 }
 
 /** Returns the events that a stream of this response would have had. @param response a result of repairResponse */
@@ -717,11 +726,27 @@ function withoutResponse(event: UpstreamEvent): UpstreamEvent {
  * this shortcut, which the SDKs compute.
  */
 function withTextAsItem(response: JsonObject, items: readonly StreamedItem[]): JsonObject[] {
-  const terminal = itemsOf(response);
+  const terminal = finalItemsOf(response["output"]);
   const text = textOf(response["output_text"]);
-  const hasMessage =
-    terminal.some((item) => typeOfItem(item) === "message") || items.some(({ type }) => type === "message");
-  return text === "" || hasMessage ? terminal : [...terminal, { type: "message", role: "assistant", content: text }];
+  const messages = terminal.filter((item) => typeOfItem(item) === "message");
+  const hasText =
+    messages.some((item) => partsOf(item, "content", "message").length > 0) ||
+    items.some((item) => item.type === "message" && !item.isEmpty);
+  if (text === "" || hasText) return terminal;
+  const [hollow] = messages;
+  if (hollow === undefined) return [...terminal, { type: "message", role: "assistant", content: text }];
+  return terminal.map((item) => (item === hollow ? { ...item, content: text } : item));
+}
+
+/** Leaves out items that a relay lists twice: those with the same id and the same content as one before them. */
+function withoutRepetitions(items: readonly JsonObject[]): JsonObject[] {
+  const known = new Map<string, JsonObject>();
+  return items.filter((item) => {
+    const id = textOf(item["id"]) || textOf(item["call_id"]);
+    const before = known.get(id);
+    if (id !== "") known.set(id, item);
+    return id === "" || before === undefined || !isEqual(before, item);
+  });
 }
 
 function textOfItem(item: JsonObject): string {

@@ -197,8 +197,8 @@ export class StreamedItem {
   ): StreamedPart | undefined {
     const found = this.findPart(list, kind, upstreamIndex);
     const last = this[list].at(-1);
-    if (found !== undefined || last === undefined || last.kind !== kind || last.isClosed || last.finals.length > 0)
-      return found;
+    if (found !== undefined || last === undefined || last.kind !== kind || last.isClosed) return found;
+    if (last.finals.length > 0) return last.finals.every((final) => final === text) ? last : undefined;
     const streamed = last.text.toString();
     return streamed.startsWith(text) || text.startsWith(streamed) ? last : undefined;
   }
@@ -410,11 +410,17 @@ export class StreamedItem {
   #addParts(list: List, finals: readonly FinalPart[]): void {
     if (finals.length === 0 || this.#isDividedDifferently(list, finals)) return;
     const known = Map.groupBy(this[list], (part) => part.kind);
+    const sent = Map.groupBy(finals, ({ kind }) => kind);
     const counts = new Map<PartKind | undefined, number>();
     for (const { kind, text, part: fields } of finals) {
-      const n = counts.get(kind) ?? 0;
+      const parts = known.get(kind) ?? [];
+      const lacksParts = (sent.get(kind)?.length ?? 0) < parts.length;
+      const next = counts.get(kind) ?? 0;
+      // If the finished item lacks a part, the text tells more than the position.
+      const byText = lacksParts ? parts.findIndex((part, at) => at >= next && part.text.toString() === text) : -1;
+      const n = byText === -1 ? next : byText;
       counts.set(kind, n + 1);
-      let part = known.get(kind)?.[n];
+      let part = parts[n];
       if (part === undefined) {
         // An empty part adds nothing: the item may be hollow.
         if (kind !== undefined && text === "" && this[list].length > 0) continue;
