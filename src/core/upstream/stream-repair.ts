@@ -619,9 +619,8 @@ export class StreamRepair {
     if (isInOrder || indexes.includes(undefined) || new Set(indexes).size < indexes.length) return output;
     const ordered = output.toSorted((a, b) => (a.upstreamIndex ?? 0) - (b.upstreamIndex ?? 0));
     if (!this.#isLive) return ordered;
-    const texts = (items: readonly StreamedItem[]): StreamedItem[] => items.filter(({ text }) => text !== "");
-    const sent = texts(output);
-    if (texts(ordered).some((item, at) => item !== sent[at])) throw contradiction("order");
+    const sent = output.filter(hasText);
+    if (ordered.filter(hasText).some((item, at) => item !== sent[at])) throw contradiction("order");
     return output;
   }
 
@@ -729,10 +728,10 @@ function withTextAsItem(response: JsonObject, items: readonly StreamedItem[]): J
   const terminal = finalItemsOf(response["output"]);
   const text = textOf(response["output_text"]);
   const messages = terminal.filter((item) => typeOfItem(item) === "message");
-  const hasText =
+  const hasContent =
     messages.some((item) => partsOf(item, "content", "message").length > 0) ||
     items.some((item) => item.type === "message" && !item.isEmpty);
-  if (text === "" || hasText) return terminal;
+  if (text === "" || hasContent) return terminal;
   const [hollow] = messages;
   if (hollow === undefined) return [...terminal, { type: "message", role: "assistant", content: text }];
   return terminal.map((item) => (item === hollow ? { ...item, content: text } : item));
@@ -747,6 +746,10 @@ function withoutRepetitions(items: readonly JsonObject[]): JsonObject[] {
     if (id !== "") known.set(id, item);
     return id === "" || before === undefined || !isEqual(before, item);
   });
+}
+
+function hasText({ text }: StreamedItem): boolean {
+  return text !== "";
 }
 
 function textOfItem(item: JsonObject): string {
