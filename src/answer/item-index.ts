@@ -1,16 +1,19 @@
 // Items of answers by their ids, so that a request can refer to them (`item_reference`), as OpenAI's API allows. Upstream's backends don't
 // share items, so a reference is replaced with the item itself before the first call.
-import type { JsonObject } from "../core/lib/json.ts";
+import { deriveDigest } from "../core/callers/owner.ts";
+import { canonicalJson, type JsonObject } from "../core/lib/json.ts";
+import { isEqual } from "../core/lib/objects.ts";
 import { conversationTooLong, Problem } from "../core/lib/problem.ts";
 import { isIdOfLeftOutItem, itemTypeOf } from "../core/turns/item-types.ts";
 import {
-  decodeItem,
-  isItemOfTurn,
+  decodeItems,
+  encodeItems,
+  indexableItems,
+  type IndexedItem,
   itemKey,
-  itemRecords,
   mayBeShared,
-  SHARED_ITEM,
 } from "../core/turns/indexed-item.ts";
+import { asItems } from "../core/turns/replay-input.ts";
 import type { Turn } from "../core/turns/turn.ts";
 import type { Deps } from "../deps.ts";
 
@@ -26,51 +29,56 @@ const RETRY_DELAYS_MS = [250, 750];
  * @param ttl seconds
  * @returns undefined if there is nothing to write
  */
-export function indexItems(
-  deps: Deps,
-  owner: string,
-  { id, response }: Pick<Turn, "id" | "response">,
-  ttl: number,
-): Promise<unknown> | undefined {
-  const records = [...itemRecords(owner, id, response)];
-  return records.length === 0 ? undefined : writeRecords(deps, id, records, ttl);
+export function indexItems(deps: Deps, owner: string, turn: IndexedTurn, ttl: number): Promise<unknown> | undefined {
+  const items = indexableItems(owner, turn.response);
+  return items.size === 0 ? undefined : writeItems(deps, turn, items, ttl);
 }
 
-/** Writes records. An id that items of several turns have gets a record that resolves to none of them. */
-async function writeRecords(
+type IndexedTurn = Pick<Turn, "id" | "input" | "response">;
+
+/** Writes items, each with the items of other turns that have the same id. KV is read only for ids that may be shared. */
+async function writeItems(
   deps: Deps,
-  turnId: string,
-  records: readonly (readonly [key: string, text: string])[],
+  { id, input }: IndexedTurn,
+  items: ReadonlyMap<string, JsonObject | null>,
   ttl: number,
 ): Promise<void> {
-  const known = new Map(records.map(([key]) => [key, deps.recentItems.get(key) ?? null]));
-  for (const [key, text] of records) deps.recentItems.set(key, text);
-  const unsure = records.map(([key]) => key).filter((key) => mayBeShared(key) && known.get(key) === null);
-  if (unsure.length > 0) {
-    const stored = await deps.store.read(unsure);
-    unsure.forEach((key, at) => known.set(key, stored[at] ?? null));
-  }
+  const keys = [...items.keys()];
+  const known = new Map(keys.map((key) => [key, deps.recentItems.get(key) ?? null]));
+  const unsure = keys.filter((key) => mayBeShared(key));
+  const inputItems = asItems(input);
+  const before =
+    unsure.length === 0 ? undefined : { count: inputItems.length, digest: await digestOf(deps, inputItems) };
+  const unread = unsure.filter((key) => known.get(key) === null);
+  const stored = unread.length === 0 ? [] : await deps.store.read(unread);
+  unread.forEach((key, at) => known.set(key, stored[at] ?? null));
   await Promise.all(
-    records.map(([key, text]) => {
-      const before = known.get(key) ?? null;
-      const isShared = before !== null && before !== text && !isItemOfTurn(before, turnId);
-      if (isShared) deps.recentItems.set(key, SHARED_ITEM);
-      return deps.store.write(key, isShared ? SHARED_ITEM : text, ttl);
+    [...items].map(async ([key, item]) => {
+      const others = decodeItems(known.get(key) ?? null).filter(({ turn }) => turn !== id);
+      const text = encodeItems([{ turn: id, item, before: mayBeShared(key) ? before : undefined }, ...others]);
+      if (text === null) return;
+      deps.recentItems.set(key, text);
+      await deps.store.write(key, text, ttl);
     }),
   );
 }
 
-/** Removes the items of a deleted turn. An item of a later turn that has the same id remains. @throws Problem unavailable */
+function digestOf(deps: Deps, items: readonly JsonObject[]): Promise<string> {
+  return deriveDigest(deps.idKeys, "items", canonicalJson({ items }));
+}
+
+/** Removes the items of a deleted turn. Items of other turns that have the same id remain. @throws Problem unavailable */
 export async function removeItems(deps: Deps, owner: string, { id, response }: Turn): Promise<void> {
-  const keys = [...itemRecords(owner, id, response).keys()];
-  if (keys.length === 0) return;
+  const keys = [...indexableItems(owner, response).keys()];
+  if (keys.length === 0 || deps.config.turns === false) return;
+  const { ttl } = deps.config.turns;
   const stored = await deps.store.readStrict(keys);
   await Promise.all(
     keys.map(async (key, at) => {
-      if (isItemOfTurn(deps.recentItems.get(key) ?? null, id)) deps.recentItems.delete(key);
-      // A record that is not visible yet belongs to this turn, or is being written for a later one.
-      const text = stored[at] ?? null;
-      if (text === null || isItemOfTurn(text, id)) await deps.store.remove(key);
+      deps.recentItems.delete(key);
+      const others = decodeItems(stored[at] ?? null).filter(({ turn }) => turn !== id);
+      const text = encodeItems(others);
+      await (text === null ? deps.store.remove(key) : deps.store.write(key, text, ttl));
     }),
   );
 }
@@ -95,19 +103,54 @@ export async function resolveReferences(deps: Deps, owner: string, input: unknow
     owner,
     [...ids].filter((id) => !isIdOfLeftOutItem(id)),
   );
-  const resolved = new Set<string>();
-  return items.flatMap((item, at): JsonObject[] => {
+  const resolved: JsonObject[] = [];
+  const resolvedItems = new Set<IndexedItem>();
+  for (const [at, item] of items.entries()) {
     const id = referencedId(item);
-    if (id === undefined) return [item];
+    if (id === undefined) {
+      resolved.push(item);
+      continue;
+    }
     // A client may send one reference for each part of a message.
     const previous = items[at - 1];
-    const isRepeated = previous !== undefined && referencedId(previous) === id;
-    const referenced = isRepeated ? undefined : found.get(id);
-    if (referenced === undefined || referenced === null) return [];
-    if (resolved.has(id)) throw ambiguousReference(id);
-    resolved.add(id);
-    return [referenced];
-  });
+    if (isIdOfLeftOutItem(id) || (previous !== undefined && referencedId(previous) === id)) continue;
+    const candidates = found.get(id) ?? [];
+    const indexed = await chooseItem(deps, candidates, resolved);
+    if (indexed === undefined) throw itemNotFound(id);
+    if (indexed.item === null) continue;
+    if (candidates.length === 1 && resolvedItems.has(indexed)) throw ambiguousReference(id);
+    resolvedItems.add(indexed);
+    resolved.push(indexed.item);
+  }
+  return resolved;
+}
+
+/**
+ * Chooses the item that a reference means, if several turns have an item with its id: that of the turn whose input the request repeats before
+ * the reference. So a reference never finds the text of another conversation.
+ */
+async function chooseItem(
+  deps: Deps,
+  candidates: readonly IndexedItem[],
+  preceding: readonly JsonObject[],
+): Promise<IndexedItem | undefined> {
+  const [first] = candidates;
+  if (first === undefined || candidates.every(({ item }) => isEqual(item, first.item))) return first;
+  const digests = new Map<number, string>();
+  const matching: IndexedItem[] = [];
+  for (const candidate of candidates) {
+    const { count, digest } = candidate.before ?? { count: Infinity, digest: "" };
+    if (count > preceding.length) continue;
+    if (!digests.has(count)) digests.set(count, await digestOf(deps, preceding.slice(0, count)));
+    if (digests.get(count) === digest) matching.push(candidate);
+  }
+  const longest = Math.max(...matching.map(({ before }) => before?.count ?? 0));
+  const [match, ...others] = matching.filter(({ before }) => before?.count === longest);
+  return match !== undefined && others.every(({ item }) => isEqual(item, match.item)) ? match : undefined;
+}
+
+function itemNotFound(id: string): Problem {
+  return new Problem("item_not_found", `Item with id '${id.slice(0, 128)}' not found.`, { param: "input" });
 }
 
 /** The problem for an id that the input names at two places. Some relays give the same id to items of several answers. */
@@ -122,21 +165,21 @@ function referencedId(item: JsonObject): string | undefined {
   return itemTypeOf(item) === "item_reference" && typeof id === "string" ? id : undefined;
 }
 
-/** Reads items by their ids. @returns null for an item that is left out */
-async function readItems(deps: Deps, owner: string, ids: readonly string[]): Promise<Map<string, JsonObject | null>> {
+/** Reads the items with each id. @throws Problem 404 item_not_found if there is none */
+async function readItems(deps: Deps, owner: string, ids: readonly string[]): Promise<Map<string, IndexedItem[]>> {
   if (ids.length > MAX_REFERENCES) {
     const message = `\`input\` refers to more than ${MAX_REFERENCES} items. Send the items themselves, or continue with previous_response_id.`;
     throw new Problem("invalid_request", message, { param: "input" });
   }
-  const found = new Map<string, JsonObject | null>();
+  const found = new Map<string, IndexedItem[]>();
   const missing = new Map(ids.map((id) => [id, itemKey(owner, id)]));
   let chars = 0;
   const add = (id: string, text: string | null): void => {
     chars += text?.length ?? 0;
     if (chars > MAX_CHARS) throw conversationTooLong();
-    const item = decodeItem(text);
-    if (item === undefined) return;
-    found.set(id, item);
+    const items = decodeItems(text);
+    if (items.length === 0) return;
+    found.set(id, items);
     missing.delete(id);
   };
   for (const [id, key] of missing) add(id, (key === undefined ? undefined : deps.recentItems.get(key)) ?? null);
@@ -149,5 +192,5 @@ async function readItems(deps: Deps, owner: string, ids: readonly string[]): Pro
   }
   const [unknown] = missing.keys();
   if (unknown === undefined) return found;
-  throw new Problem("item_not_found", `Item with id '${unknown.slice(0, 128)}' not found.`, { param: "input" });
+  throw itemNotFound(unknown);
 }

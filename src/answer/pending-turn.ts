@@ -195,7 +195,7 @@ export class PendingTurn {
   }
 
   /** Writes the items of a stored answer to the index, if later requests may refer to them. @returns undefined if nothing is written */
-  #indexItems(turn: Pick<Turn, "id" | "response">, ttl: number): Promise<unknown> | undefined {
+  #indexItems(turn: Pick<Turn, "id" | "input" | "response">, ttl: number): Promise<unknown> | undefined {
     if (this.question.indexesItems !== true || !this.options.storesTurn) return undefined;
     const written = indexItems(this.deps, this.context.caller.owner, turn, ttl);
     if (written !== undefined) this.context.waitUntil(written);

@@ -1,7 +1,14 @@
 // The index of items: its keys, its records, and the items that an isolate remembers for a minute.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { decodeItem, itemKey, itemRecords, mayBeShared } from "../../src/core/turns/indexed-item.ts";
+import {
+  decodeItems,
+  encodeItems,
+  indexableItems,
+  type IndexedItem,
+  itemKey,
+  mayBeShared,
+} from "../../src/core/turns/indexed-item.ts";
 import { createRecentItems } from "../../src/platform/recent-items.ts";
 
 const OWNER = "o".repeat(22);
@@ -23,28 +30,35 @@ test("for any id, an item's key fits KV and names its owner and its id, or there
   );
 });
 
-test("any text is decoded to an item, to null for an item that is left out, or to undefined", () => {
-  const Record = fc.record({ v: fc.constantFrom(1, 2), item: fc.jsonValue() }).map((value) => JSON.stringify(value));
+test("any text is decoded to a list of items", () => {
+  const Item = fc.record({ turn: fc.oneof(fc.string(), fc.nat()), item: fc.jsonValue(), before: fc.jsonValue() });
+  const Record = fc
+    .record({ v: fc.constantFrom(1, 2), items: fc.oneof(fc.jsonValue(), fc.array(Item)) })
+    .map((value) => JSON.stringify(value));
   fc.assert(
     fc.property(fc.oneof(fc.string(), Record), (text) => {
-      const item = decodeItem(text);
-      expect(item === undefined || item === null || (typeof item === "object" && !Array.isArray(item))).toBe(true);
+      for (const { turn, item } of decodeItems(text)) {
+        expect(typeof turn).toBe("string");
+        expect(item === null || (typeof item === "object" && !Array.isArray(item))).toBe(true);
+      }
     }),
   );
-  expect(decodeItem(null)).toBeUndefined();
+  expect(decodeItems(null)).toEqual([]);
 });
 
-test("a record contains the item in its portable form", () => {
-  const [entry] = itemRecords(OWNER, "resp_1", { output: [message(`msg_${"1".repeat(16)}`)] });
-  expect(entry?.[0]).toBe(itemKey(OWNER, `msg_${"1".repeat(16)}`));
-  expect(decodeItem(entry?.[1] ?? null)).toEqual({ type: "message", role: "assistant", content: "Hi" });
+test("an item is indexed in its portable form, at most 50 of an answer", () => {
+  const [entry] = indexableItems(OWNER, { output: [message("msg_1")] });
+  expect(entry).toEqual([itemKey(OWNER, "msg_1"), { type: "message", role: "assistant", content: "Hi" }]);
+  const many = Array.from({ length: 60 }, (_, at) => message(`msg_${at}`));
+  expect(indexableItems(OWNER, { output: many }).size).toBe(50);
 });
 
-test("an answer has at most 50 records, each of at most 1 MiB", () => {
-  const many = Array.from({ length: 60 }, (_, at) => message(`msg_${"0".repeat(16)}${at}`));
-  expect(itemRecords(OWNER, "resp_1", { output: many }).size).toBe(50);
-  const large = message(`msg_${"1".repeat(16)}`, "x".repeat(1_100_000));
-  expect(itemRecords(OWNER, "resp_1", { output: [large] }).size).toBe(0);
+test("a record has the newest items with an id: at most eight, in at most 1 MiB", () => {
+  const items = (count: number, chars: number): IndexedItem[] =>
+    Array.from({ length: count }, (_, n) => ({ turn: `resp_${n}`, item: { content: "x".repeat(chars) } }));
+  expect(decodeItems(encodeItems(items(20, 1)))).toEqual(items(8, 1));
+  expect(decodeItems(encodeItems(items(5, 300_000)))).toHaveLength(3);
+  expect(encodeItems(items(1, 1_100_000))).toBeNull();
 });
 
 test("only a short id may be that of items in several turns", () => {

@@ -128,19 +128,53 @@ describe.each([false, true])("with stream: %s", (stream) => {
   });
 });
 
-describe.each(["msg_0", `msg_${"7".repeat(40)}`])("if a relay gives the id %s to messages of two turns", (id) => {
+describe("if a relay gives one short id to messages of several turns", () => {
   const answerWith = (text: string): Reply => ({
-    json: { status: "completed", output: [{ ...MESSAGE, id, content: [{ type: "output_text", text }] }] },
+    json: { status: "completed", output: [{ ...MESSAGE, id: "msg_0", content: [{ type: "output_text", text }] }] },
+  });
+  const ask = async (text: string, ...input: JsonObject[]): Promise<JsonObject[]> => {
+    gateway.script(answerWith(text));
+    expect((await send(input)).status).toBe(200);
+    return (gateway.calls.at(-1)?.["input"] as JsonObject[] | undefined) ?? [];
+  };
+  const user = (content: string): JsonObject => ({ role: "user", content });
+  const assistant = (content: string): JsonObject => ({ type: "message", role: "assistant", content });
+
+  test("each reference finds the message of its own conversation", async () => {
+    await ask("for Ada", user("I am Ada."));
+    await ask("for Bob", user("I am Bob."));
+    const ada = [user("I am Ada."), reference("msg_0"), user("And now?")];
+    expect(await ask("Ada again", ...ada)).toEqual([user("I am Ada."), assistant("for Ada"), user("And now?")]);
+    expect(await ask("Ada, third", ...ada, reference("msg_0"), user("So?"))).toEqual([
+      user("I am Ada."),
+      assistant("for Ada"),
+      user("And now?"),
+      assistant("Ada again"),
+      user("So?"),
+    ]);
+    expect((await ask("Bob again", user("I am Bob."), reference("msg_0"), user("Hm?")))[1]).toEqual(
+      assistant("for Bob"),
+    );
   });
 
-  test("a reference to it finds neither, because one may be of another conversation", async () => {
+  test("a reference in a conversation with another beginning is unknown, so it never finds another's text", async () => {
+    await ask("for Ada", user("I am Ada."));
+    await ask("for Bob", user("I am Bob."));
+    expect((await send([user("I am Eve."), reference("msg_0"), user("Hm?")])).status).toBe(404);
+  });
+
+  test("messages with the same text may all be meant", async () => {
+    await ask("Hello.", user("I am Ada."));
+    await ask("Hello.", user("I am Bob."));
+    expect((await ask("x", user("Shortened."), reference("msg_0"), user("Hm?")))[1]).toEqual(assistant("Hello."));
+  });
+
+  test("the messages of other turns remain when one turn is deleted", async () => {
     gateway.script(answerWith("for Ada"));
-    await send([USER]);
-    await send([USER, reference(id), USER]);
-    expect(JSON.stringify(gateway.calls.at(-1)?.["input"])).toContain("for Ada");
-    gateway.script(answerWith("for Bob"));
-    await send([{ role: "user", content: "I am Bob." }]);
-    expect((await send([USER, reference(id)])).status).toBe(404);
+    const { json } = await send([user("I am Ada.")]);
+    await ask("for Bob", user("I am Bob."));
+    expect((await gateway.fetch(`/v1/responses/${String(json["id"])}`, { method: "DELETE" })).status).toBe(200);
+    expect((await ask("x", user("I am Bob."), reference("msg_0"), user("Hm?")))[1]).toEqual(assistant("for Bob"));
   });
 });
 
@@ -254,7 +288,7 @@ test("a response waits until the items are in KV, but at most 300 ms", async () 
 
 test("an item that KV does not show yet is known in its own isolate, and elsewhere when KV shows it", async () => {
   const { deps, kv, advance } = await createHarness({}, 700);
-  const text = JSON.stringify({ v: 1, item: portableMessage });
+  const text = JSON.stringify({ v: 1, items: [{ turn: "resp_1", item: portableMessage }] });
   deps.recentItems.set("item:v1:ada:msg_10000000000000000", text);
   await kv.write("item:v1:ada:msg_10000000000000000", text, 60);
   expect(await resolveReferences(deps, "ada", [reference("msg_10000000000000000")])).toEqual([portableMessage]);

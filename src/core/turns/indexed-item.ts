@@ -1,6 +1,6 @@
 // The records of items in KV. With them, a later request can refer to an item of an earlier answer (`item_reference`). The item in a record
 // has the form that any backend accepts.
-import { isRecord, type JsonObject, parseJson } from "../lib/json.ts";
+import { isRecord, type JsonObject, parseJson, recordsOf } from "../lib/json.ts";
 import { itemsOf } from "../upstream/output.ts";
 import { isIdOfLeftOutItem, itemTypeOf, toPortable } from "./item-types.ts";
 import { fitsRecord } from "./turn.ts";
@@ -20,21 +20,32 @@ export function itemKey(owner: string, id: string): string | undefined {
   return ITEM_ID.test(id) ? `item:v1:${owner}:${id}` : undefined;
 }
 
+/** An item of a turn under its id. */
+export interface IndexedItem {
+  /** The id of the turn. */
+  turn: string;
+  /** In the form that any backend accepts; null if it is left out. */
+  item: JsonObject | null;
+  /** The number of input items of the turn, and a digest of them. Present only if the id may be that of items in several turns. */
+  before?: { count: number; digest: string } | undefined;
+}
+
+/** How many items with the same id are stored, the newest first. */
+const MAX_SHARED = 8;
+
 /**
- * Returns the records of a response's items, by KV key. Each contains the id of its turn, since a relay may give one id to items of several
- * turns. There are none for function calls, which clients send in full, for items whose ids show that they are left out, and for items that
- * are too large.
+ * Returns a response's items that later requests may refer to, by KV key. There are none for function calls, which clients send in full, and
+ * for items whose ids show that they are left out.
  */
-export function itemRecords(owner: string, turnId: string, response: JsonObject): Map<string, string> {
-  const records = new Map<string, string>();
+export function indexableItems(owner: string, response: JsonObject): Map<string, JsonObject | null> {
+  const items = new Map<string, JsonObject | null>();
   for (const item of itemsOf(response)) {
     const { id } = item;
     const key = typeof id === "string" ? itemKey(owner, id) : undefined;
     if (key === undefined || isIdOfLeftOutItem(String(id)) || itemTypeOf(item) === "function_call") continue;
-    const text = JSON.stringify({ v: 1, turn: turnId, item: toPortable(item) ?? null });
-    if (fitsRecord(text) && records.size < MAX_ITEMS) records.set(key, text);
+    if (items.size < MAX_ITEMS) items.set(key, toPortable(item) ?? null);
   }
-  return records;
+  return items;
 }
 
 /** Whether another turn may have an item with this id. */
@@ -42,19 +53,28 @@ export function mayBeShared(key: string): boolean {
   return key.length - key.lastIndexOf(":") <= MIN_UNIQUE_ID_CHARS;
 }
 
-/** The record for an id that items of several turns have. A reference to it gets the same error as one to an unknown item. */
-export const SHARED_ITEM = JSON.stringify({ v: 1, turn: null });
-
-/** Whether a record is of an item of this turn. */
-export function isItemOfTurn(text: string | null, turnId: string): boolean {
-  const record = text === null ? undefined : parseJson(text);
-  return isRecord(record) && record["turn"] === turnId;
+/** Serializes the items with one id, the newest first. Leaves out the oldest if there are too many. @returns null if none fits a record */
+export function encodeItems(items: readonly IndexedItem[]): string | null {
+  for (let count = Math.min(items.length, MAX_SHARED); count > 0; count -= 1) {
+    const text = JSON.stringify({ v: 1, items: items.slice(0, count) });
+    if (fitsRecord(text)) return text;
+  }
+  return null;
 }
 
-/** Parses a record. @returns null for an item that is left out; undefined if there is no valid record */
-export function decodeItem(text: string | null): JsonObject | null | undefined {
+/** Parses a record. @returns an empty list if there is no valid record */
+export function decodeItems(text: string | null): IndexedItem[] {
   const record = text === null ? undefined : parseJson(text);
-  if (!isRecord(record) || record["v"] !== 1) return undefined;
-  const { item } = record;
-  return item === null || isRecord(item) ? item : undefined;
+  if (!isRecord(record) || record["v"] !== 1) return [];
+  return recordsOf(record["items"]).filter(isIndexedItem);
+}
+
+function isIndexedItem(value: JsonObject): value is JsonObject & IndexedItem {
+  const { turn, item, before } = value;
+  return (
+    typeof turn === "string" &&
+    (item === null || isRecord(item)) &&
+    (before === undefined ||
+      (isRecord(before) && typeof before["count"] === "number" && typeof before["digest"] === "string"))
+  );
 }
