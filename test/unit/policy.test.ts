@@ -181,6 +181,13 @@ describe("answers that may be stored", () => {
     ["a completed answer", { status: "completed", output: [message] }, true],
     ["a completed answer after reasoning", { status: "completed", output: [{ type: "reasoning" }, message] }, true],
     ["an incomplete answer", { status: "incomplete", output: [message] }, false],
+    ["a message that was cut", { status: "completed", output: [{ ...message, status: "incomplete" }] }, false],
+    [
+      "an answer with incomplete_details",
+      { status: "completed", incomplete_details: { reason: "content_filter" }, output: [message] },
+      false,
+    ],
+    ["an answer with an error", { status: "completed", error: { code: "server_error" }, output: [message] }, false],
     ["a failed answer", { status: "failed", output: [] }, false],
     ["an answer without a status", { output: [message] }, false],
     ["an answer that calls a function", { status: "completed", output: [message, { type: "function_call" }] }, false],

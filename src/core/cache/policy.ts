@@ -1,5 +1,5 @@
 // The rules of the exact-repeat cache (docs/contract.md §4): whether a cached answer may be used, and whether a new answer may be stored.
-import { type JsonObject, recordsOf } from "../lib/json.ts";
+import { isRecord, type JsonObject, recordsOf, textOf } from "../lib/json.ts";
 import type { CacheControl } from "../request/headers.ts";
 import { itemsOf, readOutput } from "../upstream/output.ts";
 
@@ -54,8 +54,10 @@ export function planCache(
 
 /** Whether an answer may be stored: it is completed, has text or a refusal, and contains no tool call. */
 export function isCacheable(response: JsonObject): boolean {
-  if (response["status"] !== "completed" || itemsOf(response).some((item) => String(item["type"]).endsWith("_call")))
+  if (response["status"] !== "completed" || isRecord(response["error"]) || isRecord(response["incomplete_details"]))
     return false;
+  const items = itemsOf(response);
+  if (items.some((item) => textOf(item["type"]).endsWith("_call") || item["status"] === "incomplete")) return false;
   const { text, refusal } = readOutput(response);
   return text !== "" || refusal !== "";
 }

@@ -111,7 +111,8 @@ export function toPortable(item: JsonObject): JsonObject | undefined {
   }
   if (type === "message") return portableMessage(portable);
   if (Array.isArray(portable["output"])) portable["output"] = portable["output"].map(portablePart);
-  for (const key of ["arguments", "input"])
+  // Only the search for tools has arguments that are not text.
+  for (const key of type === "tool_search_call" ? [] : ["arguments", "input"])
     if (typeof portable[key] === "object") portable[key] = jsonTextOf(portable[key]);
   return portable;
 }
