@@ -66,7 +66,7 @@ async function wrongIn(
   return wrong;
 }
 
-const SAMPLE = 4;
+const SAMPLE = 2;
 
 /** A sample spread evenly over the group. */
 const sampled = ({ names }: Group): readonly string[] =>
