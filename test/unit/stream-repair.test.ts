@@ -1,9 +1,12 @@
 // Merges one upstream stream into a response that has everything that any event contains about an item. relay-sweep.test.ts has the
 // general rules.
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { isWholeResponse } from "../../src/core/upstream/whole-response.ts";
 import { type EventBatch, eventType, isErrorEvent, type UpstreamEvent } from "../../src/core/upstream/event.ts";
 import {
   eventsOfResponse,
+  repairAnyResponse,
   repairResponse,
   StreamRepair,
   type Terminal,
@@ -387,6 +390,53 @@ describe("a response that was not streamed", () => {
       : terminal;
   };
   const part = { type: "output_text", text: "Hi" };
+
+  test("is returned unchanged only if the repair would not change it", () => {
+    /** Mostly the first value, so that some responses are whole. */
+    const mostly = <T>(value: T, ...others: T[]): fc.Arbitrary<T> =>
+      fc.oneof({ weight: 9, arbitrary: fc.constant(value) }, { weight: 1, arbitrary: fc.constantFrom(...others) });
+    const Id = fc.oneof(fc.stringMatching(/^[a-z]{1,3}_\d{1,2}$/), mostly<unknown>("msg_1", "", 7, "x".repeat(65)));
+    const Text = mostly<unknown>("Hi", "", "\ud83d", 7, null);
+    const List = mostly<unknown>([], [{}], [7], null);
+    const Part = fc.record({
+      type: mostly("output_text", "text", "refusal"),
+      text: Text,
+      annotations: List,
+      logprobs: List,
+    });
+    const Status = mostly<string | undefined>("completed", "incomplete", "in_progress", undefined);
+    const Message = fc.record({
+      id: Id,
+      type: fc.constant("message"),
+      role: mostly<string | undefined>("assistant", undefined),
+      status: Status,
+      content: fc.oneof({ weight: 9, arbitrary: fc.array(Part, { maxLength: 2 }) }, fc.constant("Hi")),
+    });
+    const Call = fc.record({
+      id: Id,
+      type: fc.constant("function_call"),
+      call_id: Id,
+      name: mostly("f", ""),
+      arguments: mostly<unknown>("{}", "", { a: 1 }),
+      status: Status,
+    });
+    const Response = fc.record({
+      status: Status,
+      created_at: mostly<unknown>(1_796_000_000, 1_796_000_000_000, "1", undefined),
+      output: fc.array(fc.oneof(Message, Call), { maxLength: 2 }),
+    });
+    let whole = 0;
+    fc.assert(
+      fc.property(Response, (response) => {
+        if (!isWholeResponse(response as JsonObject)) return;
+        whole += 1;
+        const repaired = repairAnyResponse(response as JsonObject, { random, now: 1 });
+        expect(repaired).toEqual({ kind: "response", response });
+      }),
+      { numRuns: 5_000, seed: 15 },
+    );
+    expect(whole).toBeGreaterThan(10);
+  });
 
   test.each<[string, JsonObject]>([
     ["content as a part", { output: [{ type: "message", content: part }] }],

@@ -14,6 +14,7 @@ import { contradiction } from "./merge-text.ts";
 import { itemsOf } from "./output.ts";
 import { type ItemStream, StreamedItem } from "./streamed-item.ts";
 import type { StreamedPart } from "./streamed-part.ts";
+import { isWholeResponse } from "./whole-response.ts";
 import { hasItemId, TEXT_DELTA, type TextDelta } from "./text-delta.ts";
 
 /**
@@ -666,6 +667,12 @@ export class StreamRepair {
  * @returns the complete response, or the error if it failed
  */
 export function repairResponse(response: JsonObject, options: Omit<RepairOptions, "live">): Terminal {
+  if (isWholeResponse(response)) return { kind: "response", response };
+  return repairAnyResponse(response, options);
+}
+
+/** Does the same as repairResponse, without its shortcut for a response that is already complete. */
+export function repairAnyResponse(response: JsonObject, options: Omit<RepairOptions, "live">): Terminal {
   const repair = new StreamRepair({ ...options, live: undefined });
   const status = textOf(response["status"]);
   if (status === "failed") return { kind: "error", body: response, hasOutput: itemsOf(response).length > 0, response };
