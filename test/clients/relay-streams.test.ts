@@ -71,7 +71,7 @@ test("the AI SDK reads every good stream, whatever habits the relay has", LONG, 
   const gateway = await createRelayGateway();
   const faults: string[] = [];
   for (const [at, { name, events, truth }] of GOOD.entries()) {
-    for (const habits of everyNth(HABITS, SWEEPS ? 1 : 3, at)) {
+    for (const habits of everyNth(HABITS, SWEEPS ? 1 : 8, at)) {
       const actual = await read(gateway, events, habits);
       if (actual === undefined || !isRight(actual, truth))
         faults.push(`${name}, ${habits.name}: ${JSON.stringify(actual)}`);
