@@ -90,7 +90,7 @@ const fieldGroups = (pattern: string): Group[] =>
       row: wholeBut({ usage: null, model: ANY_TEXT }),
       streamOnly: true,
     },
-    { only: "what JSON says once", names: SAID_ONCE, row: WHOLE, streamOnly: true },
+    { only: "what JSON contains once", names: SAID_ONCE, row: WHOLE, streamOnly: true },
     { only: "what can't be known", names: /^item\.(?:type|call_id|name)$/, row: { ...WHOLE, mayFail: true } },
   ]);
 

@@ -104,7 +104,7 @@ const MENU: Record<string, Fault> = {
   "no-usage": entry("No usage", event.noUsage),
   "no-output-in-terminal": entry("The terminal event has no output", event.noOutputInTerminal),
   "no-deltas": entry("A stream without deltas", event.noDeltas),
-  "all-hollow": entry("Only the deltas say anything: what ends a part or an item is empty", stream.allHollow),
+  "all-hollow": entry("Only the deltas have content: what ends a part or an item is empty", stream.allHollow),
   "whole-added": entry("Items are whole where they begin, and nothing follows them", stream.wholeAdded),
   "only-deltas": entry("Nothing begins or ends but the response", stream.onlyDeltas),
   "cumulative-deltas": entry("Each delta is everything so far", stream.cumulativeDeltas),

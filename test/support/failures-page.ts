@@ -145,7 +145,7 @@ Faults that differ in one part of their name: the event, the field, the form.
 ${families()}
 
 Each group below has the same outcome. \`SWEEP=1 npx vitest run --project e2e test/e2e/faults-families.test.ts\` takes every entry in every form;
-without it, each group has a sample. A dash means that JSON has no such fault, or that only a stream says the same thing twice.
+without it, each group has a sample. A dash means that JSON has no such fault, or that only a stream has the same content twice.
 
 ${familiesTable()}
 
