@@ -54,7 +54,7 @@ async function read(
   return { ...read, calls: calls.toSorted(([a], [b]) => a.localeCompare(b)) };
 }
 
-/** Whether the SDK reads what the stream says. It shows a refusal as text. What is finished first comes first. */
+/** Whether the SDK reads the stream's content. It shows a refusal as text. What is finished first comes first. */
 function isRight(actual: Read, { messages, refusal, calls }: Truth): boolean {
   const expected = calls.map(({ call_id, name, arguments: text }) => [
     call_id,

@@ -65,7 +65,7 @@ const REFUSAL: Exception = {
   row: { answer: () => ({ text: "", refusal: "I can't help with that." }) },
 };
 /** Fields whose information no other field has, and which JSON contains once, so that it is lost there. */
-const SAID_ONCE = /^(?:item\.(?:content|summary|arguments)|part\.(?:text|type|annotations)|response\.output)$/;
+const ONCE_IN_JSON = /^(?:item\.(?:content|summary|arguments)|part\.(?:text|type|annotations)|response\.output)$/;
 
 const UNKNOWN_USAGE = wholeBut({ usage: null });
 const usage = (cached: number, reasoning: number): Row =>
@@ -90,7 +90,7 @@ const fieldGroups = (pattern: string): Group[] =>
       row: wholeBut({ usage: null, model: ANY_TEXT }),
       streamOnly: true,
     },
-    { only: "what JSON contains once", names: SAID_ONCE, row: WHOLE, streamOnly: true },
+    { only: "what JSON contains once", names: ONCE_IN_JSON, row: WHOLE, streamOnly: true },
     { only: "what can't be known", names: /^item\.(?:type|call_id|name)$/, row: { ...WHOLE, mayFail: true } },
   ]);
 

@@ -24,24 +24,24 @@ afterAll(async () => {
   await emulator.close();
 });
 
-interface Said {
+interface Answer {
   status: number;
   id: string;
   text: string;
   output: Json[];
   continuity: string | undefined;
 }
-type Form = (body: Json, to?: Worker) => Promise<Said>;
+type Form = (body: Json, to?: Worker) => Promise<Answer>;
 
 const objects = (value: unknown): Json[] => (Array.isArray(value) ? (value as Json[]) : []);
 
-function said(response: HttpResponse, answer: Json): Said {
-  const calls = objects(answer["tool_calls"]).map((call) => ({ type: "function_call", ...call }));
+function answerOf(response: HttpResponse, body: Json): Answer {
+  const calls = objects(body["tool_calls"]).map((call) => ({ type: "function_call", ...call }));
   return {
     status: response.status,
-    id: String(answer["id"]),
-    text: String(answer["output_text"] ?? answer["text"]),
-    output: answer["output"] === undefined ? calls : objects(answer["output"]),
+    id: String(body["id"]),
+    text: String(body["output_text"] ?? body["text"]),
+    output: body["output"] === undefined ? calls : objects(body["output"]),
     continuity: response.headers["x-continuity"],
   };
 }
@@ -55,20 +55,20 @@ const post = (body: Json, to = worker): Promise<HttpResponse> => to.send("/v1/re
 const FORMS: Record<string, Form> = {
   async "/ask as JSON"(body) {
     const response = await worker.ask(body);
-    return said(response, JSON.parse(response.text) as Json);
+    return answerOf(response, JSON.parse(response.text) as Json);
   },
   async "/ask as events"(body) {
     const response = await worker.ask({ ...body, stream: true });
-    return said(response, lastOf(response));
+    return answerOf(response, lastOf(response));
   },
   async "/v1/responses as JSON"(body, to) {
     const response = await post(body, to);
-    return said(response, JSON.parse(response.text) as Json);
+    return answerOf(response, JSON.parse(response.text) as Json);
   },
   async "/v1/responses as a stream"(body, to) {
     const response = await post({ ...body, stream: true }, to);
     const last = lastOf(response);
-    return said(response, (last["response"] as Json | undefined) ?? last);
+    return answerOf(response, (last["response"] as Json | undefined) ?? last);
   },
 };
 
@@ -80,7 +80,7 @@ const TOOLS = [
 const callsWith = (text: string): Json[] =>
   emulator.received.flatMap(({ raw, body }) => (raw.includes(text) ? [body as Json] : []));
 
-const callIdOf = ({ output }: Said): unknown => output.find(({ type }) => type === "function_call")?.["call_id"];
+const callIdOf = ({ output }: Answer): unknown => output.find(({ type }) => type === "function_call")?.["call_id"];
 
 /** Asks a first question, a follow-up that upstream refuses, and another follow-up. */
 async function converse(model: string, ask: Form, mark: string, withTools: boolean): Promise<void> {
@@ -206,7 +206,7 @@ const ITEM_WAYS = [
 async function loop(model: string, form: string, history: string): Promise<void> {
   const [say, send] = [FORMS[form], HISTORIES[history]];
   if (say === undefined || send === undefined) return;
-  const ask = (body: Json): Promise<Said> => say(body, agentsWorker);
+  const ask = (body: Json): Promise<Answer> => say(body, agentsWorker);
   const mark = `${model} ${history} ${form}`;
   const question = { role: "user", content: `${PROMPT} ${mark}` };
   const first = await ask({ model, input: [question], tools: TOOLS });

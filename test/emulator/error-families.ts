@@ -4,7 +4,7 @@ import type { Call, Hooks } from "./fault.ts";
 import { asObjects, type JsonObject, without } from "./json.ts";
 import { jsonScript, type Script, sseScript, textScript } from "./script.ts";
 
-export type Said = {
+export type ReportedError = {
   readonly status: number;
   readonly code: string;
   readonly type: string;
@@ -13,7 +13,7 @@ export type Said = {
 };
 
 /** By the first words of the name. */
-export const WHATS: Record<string, Said> = {
+export const WHATS: Record<string, ReportedError> = {
   "rate-limit": {
     status: 429,
     code: "rate_limit_exceeded",
@@ -51,28 +51,28 @@ export const WHATS: Record<string, Said> = {
   },
 };
 
-const errorOf = ({ code, type, param, message }: Said): JsonObject => ({ code, type, param, message });
+const fieldsOf = ({ code, type, param, message }: ReportedError): JsonObject => ({ code, type, param, message });
 
 /** The body of a refusal, or undefined for plain text. By the words after `-as-`. */
-export const DRESSES: Record<string, (said: Said) => JsonObject | undefined> = {
-  error: (said) => ({ error: errorOf(said) }),
-  flat: errorOf,
-  nested: (said) => ({ error: { error: errorOf(said) } }),
-  errors: (said) => ({ errors: [errorOf(said)] }),
-  "json-in-text": (said) => ({
-    error: { message: JSON.stringify({ error: errorOf(said) }), type: "relay_error", code: null, param: null },
+export const DRESSES: Record<string, (error: ReportedError) => JsonObject | undefined> = {
+  error: (error) => ({ error: fieldsOf(error) }),
+  flat: fieldsOf,
+  nested: (error) => ({ error: { error: fieldsOf(error) } }),
+  errors: (error) => ({ errors: [fieldsOf(error)] }),
+  "json-in-text": (error) => ({
+    error: { message: JSON.stringify({ error: fieldsOf(error) }), type: "relay_error", code: null, param: null },
   }),
-  anthropic: (said) => ({ type: "error", error: errorOf(said) }),
-  vllm: (said) => ({ object: "error", ...errorOf(said) }),
-  "code-number-text": (said) => ({ error: { code: String(said.status), message: said.message } }),
-  "code-number": (said) => ({ error: { code: said.status, message: said.message } }),
-  "detail-error": (said) => ({ detail: { error: errorOf(said) } }),
-  "error-text": (said) => ({ error: said.message }),
-  message: (said) => ({ message: said.message }),
-  msg: (said) => ({ code: said.status, msg: said.message, success: false }),
-  detail: (said) => ({ detail: said.message }),
-  "detail-list": (said) => ({
-    detail: [{ type: "value_error", loc: ["body", said.param ?? "input"], msg: said.message }],
+  anthropic: (error) => ({ type: "error", error: fieldsOf(error) }),
+  vllm: (error) => ({ object: "error", ...fieldsOf(error) }),
+  "code-number-text": (error) => ({ error: { code: String(error.status), message: error.message } }),
+  "code-number": (error) => ({ error: { code: error.status, message: error.message } }),
+  "detail-error": (error) => ({ detail: { error: fieldsOf(error) } }),
+  "error-text": (error) => ({ error: error.message }),
+  message: (error) => ({ message: error.message }),
+  msg: (error) => ({ code: error.status, msg: error.message, success: false }),
+  detail: (error) => ({ detail: error.message }),
+  "detail-list": (error) => ({
+    detail: [{ type: "value_error", loc: ["body", error.param ?? "input"], msg: error.message }],
   }),
   text: () => undefined,
 };
@@ -80,8 +80,8 @@ export const DRESSES: Record<string, (said: Said) => JsonObject | undefined> = {
 export const PLACES = ["status", "200", "event", "failed", "late-event", "late-failed"] as const;
 type Place = (typeof PLACES)[number];
 
-const withStatus = (said: Said, status: number, body: JsonObject | undefined): Script =>
-  body === undefined ? textScript(status, said.message, { "content-type": "text/plain" }) : jsonScript(status, body);
+const withStatus = (error: ReportedError, status: number, body: JsonObject | undefined): Script =>
+  body === undefined ? textScript(status, error.message, { "content-type": "text/plain" }) : jsonScript(status, body);
 
 const head = (): JsonObject => ({
   id: "resp_refused",
@@ -95,14 +95,14 @@ const head = (): JsonObject => ({
 /** What is in `error` of a failed response, or beside it. */
 const inResponse = (body: JsonObject): JsonObject => ("error" in body ? body : without(body, "type"));
 
-function early(said: Said, body: JsonObject, place: Place, call: Call): Script {
+function early(error: ReportedError, body: JsonObject, place: Place, call: Call): Script {
   const created = { type: "response.created", response: head() };
   const failed = { ...head(), status: "failed", ...inResponse(body) };
   if (place === "failed")
     return call.stream
       ? sseScript([created, { type: "response.failed", response: failed }], 0)
       : jsonScript(200, failed);
-  return call.stream ? sseScript([created, errorEvent(body)], 0) : withStatus(said, said.status, body);
+  return call.stream ? sseScript([created, errorEvent(body)], 0) : withStatus(error, error.status, body);
 }
 
 const errorEvent = (body: JsonObject): JsonObject => ({ ...body, type: "error" });
@@ -116,11 +116,11 @@ const afterOutput = (event: (terminal: JsonObject) => JsonObject): Hooks => ({
   },
 });
 
-function hooksOf(said: Said, body: JsonObject | undefined, place: Place): Hooks | undefined {
-  if (place === "status") return { instead: () => withStatus(said, said.status, body) };
-  if (place === "200") return { instead: () => withStatus(said, 200, body) };
+function hooksOf(error: ReportedError, body: JsonObject | undefined, place: Place): Hooks | undefined {
+  if (place === "status") return { instead: () => withStatus(error, error.status, body) };
+  if (place === "200") return { instead: () => withStatus(error, 200, body) };
   if (body === undefined) return undefined;
-  if (place === "event" || place === "failed") return { instead: (call) => early(said, body, place, call) };
+  if (place === "event" || place === "failed") return { instead: (call) => early(error, body, place, call) };
   const failed = (response: JsonObject): JsonObject => ({
     ...response,
     status: "failed",
@@ -141,10 +141,10 @@ function hooksOf(said: Said, body: JsonObject | undefined, place: Place): Hooks 
 export type ErrorForm = { readonly what: string; readonly dress: string; readonly place: Place; readonly hooks: Hooks };
 
 export const ERROR_FORMS: Record<string, ErrorForm> = Object.fromEntries(
-  Object.entries(WHATS).flatMap(([what, said]) =>
+  Object.entries(WHATS).flatMap(([what, error]) =>
     Object.entries(DRESSES).flatMap(([dress, body]) =>
       PLACES.flatMap((place): [string, ErrorForm][] => {
-        const hooks = hooksOf(said, body(said), place);
+        const hooks = hooksOf(error, body(error), place);
         const name = `${what}-as-${dress}${place === "status" ? "" : `-in-${place}`}`;
         return hooks ? [[name, { what, dress, place, hooks }]] : [];
       }),

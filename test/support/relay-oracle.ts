@@ -6,7 +6,7 @@ import type { RelayGateway } from "./relay-gateway.ts";
 import type { JsonObject, ToolCall, Truth } from "./relay-streams.ts";
 
 /** The content of one form of the answer. */
-export interface Said {
+export interface Content {
   status: string | undefined;
   /** The final answer's text on /ask, the text of all messages on /v1/responses. */
   text: string;
@@ -18,7 +18,7 @@ export interface Said {
 }
 
 /** An answer, or an error by its code. `hasBegun`: the error ended a stream that had begun, so the call may have been paid. */
-export type Outcome = { id: string; said: Said } | { error: string; hasBegun: boolean };
+export type Outcome = { id: string; content: Content } | { error: string; hasBegun: boolean };
 
 export interface Judgment {
   /** `answer` if both routes answer, else an error's code. */
@@ -42,7 +42,7 @@ let keys = 0;
 
 /**
  * Judges the answers to a script of the gateway's upstream.
- * @param truth what upstream says; undefined if only agreement is judged
+ * @param truth what upstream sends; undefined if only agreement is judged
  */
 export async function judge(
   gateway: RelayGateway,
@@ -86,7 +86,7 @@ export async function judge(
     if (
       "error" in askEvents
         ? !plain.isBroken && !plain.text.startsWith("{")
-        : plain.text !== (askEvents.said.text || askEvents.said.refusal)
+        : plain.text !== (askEvents.content.text || askEvents.content.refusal)
     )
       faults.push(`/ask as text: ${JSON.stringify(plain.text)}`);
     for (const first of [events, askEvents]) {
@@ -105,7 +105,7 @@ export async function judge(
       const replayed = { output: Array.isArray(input) ? input.slice(1, -1) : [] };
       outcomes.set("/v1 replayed", {
         id: askEvents.id,
-        said: { ...saidByObject(replayed), status: "", reasoning: "" },
+        content: { ...contentOfResponse(replayed), status: "", reasoning: "" },
       });
     }
   }
@@ -118,9 +118,9 @@ export async function judge(
   }
   for (const [form, outcome] of outcomes) {
     if ("error" in outcome) continue;
-    const found = differences(outcome.said, agreementFor(form, outcomes));
+    const found = differences(outcome.content, agreementFor(form, outcomes));
     if (truth !== undefined && found.length === 0)
-      found.push(...differences(inAnyOrder(outcome.said), truthFor(form, truth, outcome.said, isStrict)));
+      found.push(...differences(inAnyOrder(outcome.content), truthFor(form, truth, outcome.content, isStrict)));
     for (const fault of found) faults.push(`${form}: ${fault}`);
   }
   return { outcome: resultOf(events) === "answer" ? resultOf(askEvents) : resultOf(events), faults };
@@ -139,35 +139,38 @@ function keptOfErrors(kv: Map<string, string>, outcomes: Map<string, Outcome>): 
 }
 
 const resultOf = (outcome: Outcome): string => ("error" in outcome ? outcome.error : "answer");
-const briefly = (outcome: Outcome): string => ("error" in outcome ? outcome.error : JSON.stringify(outcome.said.text));
+const briefly = (outcome: Outcome): string =>
+  "error" in outcome ? outcome.error : JSON.stringify(outcome.content.text);
 
 /** The content of the first form of the same route; for the first form of /ask, that of /v1, without its text, which includes commentary. */
-function agreementFor(form: string, outcomes: Map<string, Outcome>): Partial<Said> {
+function agreementFor(form: string, outcomes: Map<string, Outcome>): Partial<Content> {
   const first = outcomes.get(form.startsWith("/ask") && form !== "/ask events" ? "/ask events" : "/v1 events");
   if (first === undefined || "error" in first) return {};
-  const { said } = first;
+  const { content } = first;
   if (form === "/v1 replayed") {
     const stored = outcomes.get("/v1 by id");
     return stored === undefined || "error" in stored
       ? {}
-      : { shown: stored.said.shown ?? "", calls: stored.said.calls };
+      : { shown: stored.content.shown ?? "", calls: stored.content.calls };
   }
-  return form === "/ask events" ? { refusal: said.refusal, reasoning: said.reasoning, calls: said.calls } : said;
+  return form === "/ask events"
+    ? { refusal: content.refusal, reasoning: content.reasoning, calls: content.calls }
+    : content;
 }
 
 /**
- * What a form must say. Parallel calls and parts of a summary may come in any order. Commentary that does not say so before its text counts
- * as the answer.
+ * The content that a form must have. Parallel calls and parts of a summary may come in any order. Commentary that is not marked as such
+ * before its text counts as the answer.
  */
-function truthFor(form: string, truth: Truth, actual: Said, isStrict: boolean): Partial<Said> {
+function truthFor(form: string, truth: Truth, actual: Content, isStrict: boolean): Partial<Content> {
   const { status, refusal, calls, messages } = truth;
   const mayLeaveOut = form.startsWith("/ask");
   const text = isTextOf(actual.text, messages, mayLeaveOut, isStrict) ? actual.text : truth.outputText;
   const parts = truth.reasoning.split("\n\n");
   const isPartial = actual.reasoning === "" || actual.reasoning.split("\n\n").every((part) => parts.includes(part));
   const reasoning = !isStrict && isPartial ? actual.reasoning : truth.reasoning;
-  const said = inAnyOrder({ status, text, refusal, reasoning, calls });
-  return form === "/v1 replayed" ? { calls: said.calls } : said;
+  const content = inAnyOrder({ status, text, refusal, reasoning, calls });
+  return form === "/v1 replayed" ? { calls: content.calls } : content;
 }
 
 /** Whether a text consists of all messages. @param mayLeaveOut whether it may be without any of the commentary */
@@ -180,17 +183,17 @@ export function isTextOf(text: string, messages: Truth["messages"], mayLeaveOut:
   });
 }
 
-function inAnyOrder(said: Said): Said {
+function inAnyOrder(content: Content): Content {
   return {
-    ...said,
-    reasoning: said.reasoning.split("\n\n").toSorted().join("\n\n"),
-    calls: said.calls.toSorted((a, b) => a.call_id.localeCompare(b.call_id)),
+    ...content,
+    reasoning: content.reasoning.split("\n\n").toSorted().join("\n\n"),
+    calls: content.calls.toSorted((a, b) => a.call_id.localeCompare(b.call_id)),
   };
 }
 
-function differences(said: Said, reference: Partial<Said>): string[] {
+function differences(content: Content, reference: Partial<Content>): string[] {
   return (["status", "text", "shown", "refusal", "reasoning", "calls"] as const).flatMap((key) => {
-    const [actual, expected] = [JSON.stringify(said[key]), JSON.stringify(reference[key])];
+    const [actual, expected] = [JSON.stringify(content[key]), JSON.stringify(reference[key])];
     return expected === undefined || actual === expected ? [] : [`${key} is ${actual} instead of ${expected}`];
   });
 }
@@ -231,16 +234,16 @@ async function readAnswer(response: Response): Promise<Read> {
   return { outcome: outcomeOfAnswer(recordOf(parse(text))), faults: [] };
 }
 
-function outcomeOfAnswer(answer: JsonObject): { id: string; said: Said } {
+function outcomeOfAnswer(answer: JsonObject): { id: string; content: Content } {
   const calls = recordsOf(answer["tool_calls"]).map((call) => call as unknown as ToolCall);
-  const said = {
+  const content = {
     status: String(answer["status"]),
     text: String(answer["text"]),
     refusal: String(answer["refusal"] ?? ""),
     reasoning: String(answer["reasoning_summary"] ?? ""),
     calls: calls.map(({ call_id, name, arguments: text }) => ({ call_id, name, arguments: text })),
   };
-  return { id: String(answer["id"]), said };
+  return { id: String(answer["id"]), content };
 }
 
 async function readAskStream(response: Response): Promise<Read> {
@@ -259,18 +262,18 @@ async function readAskStream(response: Response): Promise<Read> {
   if (last?.event !== "done")
     return { outcome: { error: "no end", hasBegun: true }, faults: [...faults, "no done and no error"] };
   const outcome = outcomeOfAnswer(last.data);
-  const { said } = outcome;
+  const { content } = outcome;
   for (const [name, expected] of [
-    ["text", said.text],
-    ["refusal", said.refusal],
-    ["reasoning", said.reasoning],
+    ["text", content.text],
+    ["refusal", content.refusal],
+    ["reasoning", content.reasoning],
   ] as const) {
     if (joined(name) !== expected)
       faults.push(`the ${name} deltas join to ${JSON.stringify(joined(name))}, done has ${JSON.stringify(expected)}`);
   }
   const calls = events.flatMap(({ event, data }) => (event === "tool_call" ? [data as unknown as ToolCall] : []));
-  if (JSON.stringify(calls) !== JSON.stringify(said.calls))
-    faults.push(`tool_call events are ${JSON.stringify(calls)}, done has ${JSON.stringify(said.calls)}`);
+  if (JSON.stringify(calls) !== JSON.stringify(content.calls))
+    faults.push(`tool_call events are ${JSON.stringify(calls)}, done has ${JSON.stringify(content.calls)}`);
   return { outcome, faults };
 }
 
@@ -278,12 +281,12 @@ async function readObject(response: Response): Promise<Read> {
   const text = await response.text();
   if (!response.ok) return readErrorBody(response.status, text);
   const object = recordOf(parse(text));
-  return { outcome: { id: String(object["id"]), said: saidByObject(object) }, faults: objectFaults(object) };
+  return { outcome: { id: String(object["id"]), content: contentOfResponse(object) }, faults: objectFaults(object) };
 }
 
-/** What a response object says, read from its items alone. */
-export function saidByObject(object: JsonObject): Said {
-  const said = {
+/** The content of a response object, read from its items alone. */
+export function contentOfResponse(object: JsonObject): Content {
+  const content = {
     status: String(object["status"]),
     text: "",
     shown: "",
@@ -294,11 +297,11 @@ export function saidByObject(object: JsonObject): Said {
   const summaries: string[] = [];
   for (const item of recordsOf(object["output"])) {
     if (item["type"] === "message") {
-      if (typeof item["content"] === "string") said.shown += item["content"];
+      if (typeof item["content"] === "string") content.shown += item["content"];
       for (const part of recordsOf(item["content"])) {
-        said.shown += String(part["text"] ?? part["refusal"] ?? "");
-        if (part["type"] === "output_text") said.text += String(part["text"]);
-        if (part["type"] === "refusal" && item["phase"] !== "commentary") said.refusal += String(part["refusal"]);
+        content.shown += String(part["text"] ?? part["refusal"] ?? "");
+        if (part["type"] === "output_text") content.text += String(part["text"]);
+        if (part["type"] === "refusal" && item["phase"] !== "commentary") content.refusal += String(part["refusal"]);
       }
     }
     if (item["type"] === "reasoning")
@@ -309,11 +312,11 @@ export function saidByObject(object: JsonObject): Said {
       );
     if (item["type"] === "function_call" || item["type"] === "custom_tool_call") {
       const text = item["type"] === "function_call" ? item["arguments"] : item["input"];
-      said.calls.push({ call_id: String(item["call_id"]), name: String(item["name"]), arguments: String(text) });
+      content.calls.push({ call_id: String(item["call_id"]), name: String(item["name"]), arguments: String(text) });
     }
   }
-  said.reasoning = summaries.join("\n\n");
-  return said;
+  content.reasoning = summaries.join("\n\n");
+  return content;
 }
 
 /** What clients need of a complete object and its items. */
@@ -375,9 +378,9 @@ export async function readResponsesStream(response: Response): Promise<Read> {
   if ("error" in outcome && read.error === undefined) faults.push("the openai SDK does not see the error");
   if (!("error" in outcome)) {
     if (read.error !== undefined) faults.push(`the openai SDK refuses it: ${read.error}`);
-    else if (JSON.stringify(saidByObject(recordOf(read.response))) !== JSON.stringify(outcome.said))
+    else if (JSON.stringify(contentOfResponse(recordOf(read.response))) !== JSON.stringify(outcome.content))
       faults.push("the openai SDK reads another answer");
-    else if (recordOf(read.response)["output_text"] !== outcome.said.text)
+    else if (recordOf(read.response)["output_text"] !== outcome.content.text)
       faults.push(`output_text is ${JSON.stringify(recordOf(read.response)["output_text"])}`);
   }
   return { outcome, faults };
@@ -387,7 +390,7 @@ function outcomeOfEvents(events: readonly SentEvent[]): Outcome {
   const error = events.find(({ data }) => data["type"] === "error");
   if (error !== undefined) return { error: codeOf(recordOf(error.data["error"])), hasBegun: true };
   const object = recordOf(events.findLast(({ data }) => "response" in data)?.data["response"]);
-  return { id: String(object["id"]), said: saidByObject(object) };
+  return { id: String(object["id"]), content: contentOfResponse(object) };
 }
 
 /** A stream that breaks contains `error`, then `response.failed`, and does not end cleanly. */

@@ -1,4 +1,4 @@
-// Good streams: complete OpenAI lifecycles of every kind of answer, and what each of them says. test/support/relay-mutations.ts breaks them
+// Good streams: complete OpenAI lifecycles of every kind of answer, and the content of each. test/support/relay-mutations.ts breaks them
 // as relays do. Written from OpenAI's documentation, and not from the code under test.
 import fc from "fast-check";
 
@@ -37,7 +37,7 @@ export interface ToolCall {
   arguments: string;
 }
 
-/** What a stream says. */
+/** The content of a stream. */
 export interface Truth {
   /** Undefined if it can't be derived. */
   status: string | undefined;

@@ -138,17 +138,17 @@ test("usage under other names is in the JSON answer and in the last event", asyn
     expect(usage).toMatchObject({ prompt_tokens: 100_000, completion_tokens: 50_000, total_tokens: 150_000 });
 });
 
-test.each(Object.entries(WHATS))("%s is reported in each form and in each place", async (what, said) => {
+test.each(Object.entries(WHATS))("%s is reported in each form and in each place", async (what, error) => {
   const last = { event: "error", failed: "response.failed", "late-event": "error", "late-failed": "response.failed" };
   for (const [name, form] of Object.entries(ERROR_FORMS).filter(([, each]) => each.what === what)) {
     const { status, text, events } = await stream(name);
     const types = typesOf(events);
     expect([status, types.at(-1), types.includes("response.output_text.delta")], name).toEqual([
-      form.place === "status" ? said.status : 200,
+      form.place === "status" ? error.status : 200,
       form.place === "status" || form.place === "200" ? undefined : last[form.place],
       form.place.startsWith("late"),
     ]);
-    expect(text, name).toContain(said.message.slice(0, 12));
+    expect(text, name).toContain(error.message.slice(0, 12));
     expect(Object.keys(DRESSES)).toContain(form.dress);
   }
 });

@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { errorFields } from "../../src/core/upstream/error-fields.ts";
 import { upstreamProblem } from "../../src/core/upstream/upstream-error.ts";
 
-interface Said {
+interface ReportedError {
   status: number;
   code: string;
   type: string;
@@ -13,29 +13,41 @@ interface Said {
 }
 
 /** Errors of OpenAI, and what callers of /ask get. */
-const ERRORS: readonly (readonly [Said, string])[] = [
+const ERRORS: readonly (readonly [ReportedError, string])[] = [
   [
-    said(429, "rate_limit_exceeded", "requests", "Rate limit reached. Please try again in 7.1s."),
+    reported(429, "rate_limit_exceeded", "requests", "Rate limit reached. Please try again in 7.1s."),
     "429 upstream_rate_limited unpaid",
   ],
   [
-    said(429, "insufficient_quota", "insufficient_quota", "You exceeded your current quota."),
+    reported(429, "insufficient_quota", "insufficient_quota", "You exceeded your current quota."),
     "502 upstream_quota unpaid",
   ],
   [
-    said(400, "context_length_exceeded", "invalid_request_error", "Your input exceeds the context window.", "input"),
+    reported(
+      400,
+      "context_length_exceeded",
+      "invalid_request_error",
+      "Your input exceeds the context window.",
+      "input",
+    ),
     "400 context_length_exceeded unpaid",
   ],
   [
-    said(400, "unknown_parameter", "invalid_request_error", "Unknown parameter: 'frobnicate'.", "frobnicate"),
+    reported(400, "unknown_parameter", "invalid_request_error", "Unknown parameter: 'frobnicate'.", "frobnicate"),
     "400 unknown_parameter unpaid",
   ],
-  [said(503, "server_is_overloaded", "service_unavailable_error", "Come back."), "503 upstream_unavailable unpaid"],
-  [said(401, "invalid_api_key", "invalid_request_error", "Incorrect API key."), "502 upstream_auth unpaid"],
-  [said(500, "server_error", "server_error", "The server had an error."), "502 upstream_error maybe"],
+  [reported(503, "server_is_overloaded", "service_unavailable_error", "Come back."), "503 upstream_unavailable unpaid"],
+  [reported(401, "invalid_api_key", "invalid_request_error", "Incorrect API key."), "502 upstream_auth unpaid"],
+  [reported(500, "server_error", "server_error", "The server had an error."), "502 upstream_error maybe"],
 ];
 
-function said(status: number, code: string, type: string, message: string, param: string | null = null): Said {
+function reported(
+  status: number,
+  code: string,
+  type: string,
+  message: string,
+  param: string | null = null,
+): ReportedError {
   return { status, code, type, param, message };
 }
 
