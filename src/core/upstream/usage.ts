@@ -69,13 +69,7 @@ function plainUsageOf(usage: JsonObject): Usage | undefined {
     input + output <= MAX_TOKENS &&
     !("prompt_cache_hit_tokens" in read || "cache_read_input_tokens" in read);
   if (!isPlain) return undefined;
-  return {
-    input_tokens: input,
-    cached_tokens: cached,
-    output_tokens: output,
-    reasoning_tokens: reasoning,
-    total_tokens: input + output,
-  };
+  return usageFrom({ input, cached, output, reasoning });
 }
 
 function unusualUsageOf(usage: JsonObject): Usage | null {
@@ -94,6 +88,12 @@ function unusualUsageOf(usage: JsonObject): Usage | null {
   const cached = largestOf([usage, ...inputDetails], CACHED);
   // Cached input is cheaper and reasoning is billed as output, so a part that is larger than its total would make the cost too low.
   if (cached > input || reasoning > output) return null;
+  return usageFrom({ input, cached, output, reasoning });
+}
+
+type Counts = Record<"input" | "cached" | "output" | "reasoning", number>;
+
+function usageFrom({ input, cached, output, reasoning }: Counts): Usage {
   return {
     input_tokens: input,
     cached_tokens: cached,
